@@ -1,4 +1,4 @@
-"""The page docs/reference/api.md, made of the table of routes: `python -m tests.api_page` writes it anew."""
+"""The page docs/reference/api.md, made of the table of routes: `python -m tests.api_page` writes it again."""
 
 from pathlib import Path
 from typing import Any, get_args, get_origin

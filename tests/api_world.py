@@ -141,7 +141,7 @@ def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[Trig
 
 
 def sqlite_world(folder: Path, sealing: Sealing = PLAIN_SEALING) -> ApiWorld:
-    """Return a world on a new file; whoever made it closes its store and its API."""
+    """Return a world on a new file; anyone who made it closes its store and its API."""
     clock = FakeClock()
     store = SqliteStore(folder / "state.db", clock=clock, sealing=sealing)
     store.open()

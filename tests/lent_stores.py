@@ -50,7 +50,7 @@ class LentStores:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._server.url("postgres"), autocommit=True)
             self._connection.execute(f"create schema if not exists {_HELPERS}")
-            self._connection.execute("set lock_timeout = '2s'")  # somebody still has it open
+            self._connection.execute("set lock_timeout = '2s'")  # someone still has it open
             self._connection.execute("set session_replication_role = replica")  # of an append-only table as well
         return self._connection
 

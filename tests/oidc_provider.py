@@ -81,8 +81,8 @@ FORGERIES = {
 
 
 class OidcProvider:
-    """`claims` = what it says of whoever signs in there; `lies` replaces parts of the id token, `forgery` its signature,
-    `shown` the key that others are told; `says` parts of what it says of itself; what is asked of the paths in `away` is not answered.
+    """`claims` = what it says of anyone who signs in there; `lies` replaces parts of the id token, `forgery` its signature,
+    `shown` the key that others are notified; `says` parts of what it says of itself; what is asked of the paths in `away` is not answered.
     """
 
     def __init__(self, client_id: str, secret: str | None) -> None:
@@ -153,7 +153,7 @@ class OidcProvider:
         return code, query["state"]
 
     def redeem(self, form: dict[str, str], proof: str | None) -> bytes | None:
-        """Return the id token for a code, once, to whoever proves to be the client that asked."""
+        """Return the id token for a code, once, to everyone who proves to be the client that asked."""
         pending = self.codes.pop(form.get("code", ""), None)
         if pending is None or form["redirect_uri"] != pending["redirect_uri"]:
             return None

@@ -24,7 +24,7 @@ def states_of(store: str) -> dict[str, str]:
     text = "select id, state from runs order by seq"
     if not store.startswith("postgresql:"):
         with contextlib.closing(apsw.Connection(store, flags=apsw.SQLITE_OPEN_READONLY)) as raw:
-            raw.set_busy_timeout(10_000)  # whoever opens it after a kill recovers its log
+            raw.set_busy_timeout(10_000)  # anyone who opens it after a kill recovers its log
             return dict(raw.execute(text))
     address, _, schema = store.partition("?schema=")
     with psycopg.connect(address, options=f"-csearch_path={schema}") as connection:

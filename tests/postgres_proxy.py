@@ -12,7 +12,7 @@ from typing import Literal
 
 Cut = Literal["before", "after", "late", "silent", "half"]
 """`before`: the server never hears of the commit. `after`: it commits, the answer is lost. `late`: the client is cut off at once, and the
-server gets the commit when `deliver` is called. `silent`: nobody hears of anybody any more, and the line stays open. `half`: the server's
+server gets the commit when `deliver` is called. `silent`: no one hears of anyone any more, and the line stays open. `half`: the server's
 side ends its sending."""
 
 Held = Literal["commit", "half", "answer"]

@@ -170,7 +170,7 @@ class PostgresServer:
         return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
 
     def new_store(self) -> str:
-        """Return the address of an empty store: a schema that nobody has used."""
+        """Return the address of an empty store: a schema that no one has used."""
         url = f"{self.url('postgres')}?schema=t{os.getpid()}_{len(self._stores) + 1}"
         url = url if self.front is None else url.replace(f":{self.port}/", f":{self.front}/")
         self._stores.append(url)
@@ -186,7 +186,7 @@ class PostgresServer:
         self.execute(f'create database "{name}"')
 
     def dump(self, database: str) -> str:
-        """Return the statements that make a database anew."""
+        """Return the statements that make a database again."""
         words = ["--no-owner", "--no-privileges", "--rows-per-insert=100"]
         return self._run("pg_dump", *words, self.url(database))
 

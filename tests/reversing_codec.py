@@ -1,4 +1,4 @@
-"""A codec whose values nobody reads by accident, in the fewest lines: for tests of what is told where it is not at hand."""
+"""A codec whose values no one reads by accident, in the fewest lines: for tests of what learns where it is not at hand."""
 
 
 class ReversingCodec:

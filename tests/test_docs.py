@@ -179,7 +179,7 @@ def test_monitor_page_explains_every_monitor():
 
 
 def test_api_page_is_made_of_the_table():
-    """`python -m tests.api_page` writes it anew."""
+    """`python -m tests.api_page` writes it again."""
     assert page_of("api") == api_page.page()
     assert {route.path.split("/")[1] for route in ROUTES} == set(api_page.TITLES)
 

@@ -192,7 +192,7 @@ if __name__ == "__main__":
     gc.freeze()
     sys.argv = ["mainspring", *_next_call(socket.socket(fileno=int(sys.argv[1])))]
     code = _main()
-    threading._shutdown()  # type: ignore[attr-defined]  # as Python ends: idle threads of an executor are told so, and would be waited for in vain
+    threading._shutdown()  # type: ignore[attr-defined]  # as Python ends: else idle threads of an executor are awaited in vain
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

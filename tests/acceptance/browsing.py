@@ -134,7 +134,7 @@ def site(folder: Path, **options: Any) -> Iterator[Site]:
 
 
 def page_of(browser: Browser, site: Site, *, width: int = 1200, height: int = 900, **options: Any) -> Page:
-    """Return a page of somebody who came in."""
+    """Return a page of someone who came in."""
     page = browser.new_page(viewport={"width": width, "height": height}, **options)
     page.set_default_timeout(20_000)
     site.enter(page)

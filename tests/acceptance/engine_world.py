@@ -74,7 +74,7 @@ class Engine:
         await self.act(run_recovery.give_result, _id(run), data, step=step, sealing=self.app.sealing)
 
     async def pass_time(self, span: timedelta) -> None:
-        """Let a fake clock go on and look for what is due."""
+        """Let a fake clock continue and look for what is due."""
         self.app.clock.advance(span)  # type: ignore[attr-defined]
         self.working.worker.request_claim()
         if self.working._scheduler is not None:

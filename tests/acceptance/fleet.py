@@ -133,7 +133,7 @@ class Fleet:
         return machine
 
     def rows(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Read the store, as nobody of the fleet."""
+        """Read the store, as no one of the fleet."""
         return self.database.execute(text, values).fetchall()
 
     def call(self, *words: str) -> str:
@@ -155,7 +155,7 @@ class Fleet:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def stop(self, machine: Machine) -> None:
-        """Switch a machine off as one does it: its supervisor is told to end, and drains first."""
+        """Switch a machine off as one does it: its supervisor is asked to end, and drains first."""
         os.kill(machine.first(), signal.SIGTERM)
         self.until(lambda: not machine.processes())
 

@@ -46,7 +46,7 @@ class NewUser:
         self._terminals: list[subprocess.Popen[str]] = []
 
     def stay_out_of_the_machine(self) -> None:
-        """Where this test is root, the usual place outside of a project is the machine's: take the one that anybody else has."""
+        """Where this test is root, the usual place outside of a project is the machine's: take the one that anyone else has."""
         if os.getuid() == 0:
             self.env["MAINSPRING_STORE_URL"] = self._home_store
 

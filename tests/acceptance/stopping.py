@@ -1,4 +1,4 @@
-"""Ways to stop without a sound, each caused in real processes of a folder of its own, with somebody who is told.
+"""Ways to stop without a sound, each caused in real processes of a folder of its own, with someone who is notified.
 
 Looks are five seconds apart, so all ways are begun side by side and looked at one after the other. The spans of monitors are short here.
 """
@@ -104,7 +104,7 @@ class Site(Place):
         return int(self.until(lambda: self.live(role), f"no {role} came")[0])
 
     def notices(self) -> list[tuple[str, str]]:
-        """Return what people were told: (what about, the first line)."""
+        """Return what people were notified: (what about, the first line)."""
         return [(message["data"]["about"], message["data"]["headline"]) for message in self.people.messages]
 
     def wait_for_notice(self) -> "Site":
@@ -119,7 +119,7 @@ class Site(Place):
 
     @property
     def opened(self) -> str:
-        """The one line by which people were told that something is wrong, without its severity."""
+        """The one line by which people learned that something is wrong, without its severity."""
         (headline,) = [line for about, line in self.notices() if about == "opened"]
         return headline.partition("] ")[2]
 
@@ -141,7 +141,7 @@ class Site(Place):
 
 
 class Way(NamedTuple):
-    """`begin` makes a site, stops something and waits until that is told, and where it is mended that this is told too.
+    """`begin` makes a site, stops something and waits until that is reported, and where it is fixed that this is reported too.
 
     `says` = the first line that people read, after its severity, as a pattern.
     """
@@ -175,7 +175,7 @@ def block_worker(folder: Path) -> Site:
 
 
 def deploy_badly(folder: Path) -> Site:
-    """What the module imports is not there any more; then it is mended."""
+    """What the module imports is not there any more; then it is fixed."""
     site = Site(folder, HOURLY)
     site.up("worker,watcher")
     worker = site.one_of("worker")
@@ -203,7 +203,7 @@ def refuse_writes(folder: Path) -> Site:
 
 
 def stop_broker(folder: Path) -> Site:
-    """It is killed while a desk reads from it."""
+    """It is killed while a consumer reads from it."""
     nats = start_broker("nats")
     site = Site(folder, BOOKS.format(url=asyncio.run(nats.new_queue())), source_unreachable='{ away = "2s" }')
     site.servers.append(nats)
@@ -220,7 +220,7 @@ def _is_read(site: Site) -> bool:
 
 
 def kill_each_watcher(folder: Path) -> Site:
-    """Whatever watcher comes is killed as soon as it has come, until somebody was told."""
+    """Whatever watcher comes is killed as soon as it has come, until someone was notified."""
     site = Site(folder, worker_lost='{ missing = "8s" }')
     site.up("scheduler,watcher")
     killed: set[int] = set()
@@ -247,7 +247,7 @@ def break_watcher(folder: Path) -> Site:
 
 
 def stop_scheduler(folder: Path) -> Site:
-    """Its process is there and does not move; then it goes on."""
+    """Its process is there and does not move; then it continues."""
     site = Site(folder, worker_lost='{ missing = "10s", silent = "10s" }')
     site.up("scheduler,watcher")
     site.one_of("watcher")

@@ -32,7 +32,7 @@ READ_COMMANDS = (
 
 
 def test_secret_in_any_form_is_in_no_sink(place: Place, receiver: Receiver) -> None:
-    """What a channel is told, what commands show, metrics, and the bytes of store and spool: its lines are there, without it."""
+    """What a channel is reported, what commands show, metrics, and the bytes of store and spool: its lines are there, without it."""
     forms = place.folder / "forms"
     forms.write_text("\0".join(encodings(CANARY).values()), encoding="utf-8")
     place.env |= {**receiver.settings, "MAINSPRING_SECRET_CANARY": CANARY}

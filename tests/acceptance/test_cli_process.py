@@ -115,7 +115,7 @@ def test_output_that_cannot_be_written_is_reported_in_a_line(place, stage, args,
 
 @pytest.mark.parametrize("args", [["version"], ["--version"], ["runs", "list"]], ids=" ".join)
 def test_stdout_that_was_closed_before_the_start_is_no_fault(place, stage, args):
-    """`>&-` in a script means that nobody wants to read it."""
+    """`>&-` in a script means that no one wants to read it."""
     line = f"exec {shlex.join(command(*args))} >&-"
     done = subprocess.run(
         ["sh", "-c", line], env=place, cwd=place["HOME"], stderr=subprocess.PIPE, text=True, check=False
@@ -170,7 +170,7 @@ def test_pipe_that_is_closed_before_anything_is_written_is_no_error(place, stage
 
 
 def test_ctrl_c_ends_with_130_and_without_a_traceback(place, stage):
-    """While it follows a run that goes on."""
+    """While it follows a run that continues."""
     run = stage.begin()
     child = subprocess.Popen(
         command("runs", "watch", run.id), env=place, cwd=place["HOME"], stdout=subprocess.PIPE, stderr=subprocess.PIPE

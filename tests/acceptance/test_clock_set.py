@@ -43,7 +43,7 @@ async def waits(run: ms.Run) -> list[str]:
 
 
 class Clock:
-    """A clock that a file sets; the file is replaced at once, for whoever reads half of it ends."""
+    """A clock that a file sets; the file is replaced at once, for anyone who reads half of it ends."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="mainspring-clock-"))

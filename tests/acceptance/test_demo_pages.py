@@ -75,7 +75,7 @@ def processes_in(folder: Path) -> list[str]:
 @pytest.mark.timeout(300)
 @pytest.mark.xdist_group("browser")
 def test_demo_in_a_terminal_ends_on_its_dashboard_and_stays_up(tmp_path: Path, environment: dict[str, str]) -> None:
-    """Answered there, the report changes; the three broken files are failed runs with what to do, and one that is mended is taken in.
+    """Answered there, the report changes; the three broken files are failed runs with what to do, and one that is fixed is accepted.
 
     It stays up until Ctrl-C, which leaves no process behind.
     """

@@ -1,4 +1,4 @@
-"""New code comes to a fleet that is at work: machines are replaced one after the other, and runs go on under whatever text is there."""
+"""New code comes to a fleet that is at work: machines are replaced one after the other, and runs continue under whatever text is there."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""SIGTERM ends the processes in order: runs are given back unharmed, and code that cannot be stopped keeps nobody."""
+"""SIGTERM ends the processes in order: runs are given back unharmed, and code that cannot be stopped keeps no one."""
 
 import json
 import signal

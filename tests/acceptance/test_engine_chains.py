@@ -1,4 +1,4 @@
-"""A run that begins anew again and again (`run.restart`) is one thing to people: messages, events, its key and its handle follow."""
+"""A run that restarts again and again (`run.restart`) is one thing to people: messages, events, its key and its handle follow."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ with Registry() as COUNTERS:
 
     @ms.workflow
     async def count(run: ms.Run, total: int, got: list[int] | None = None) -> list[int]:
-        """Take in a few, do something between, begin anew, until there are enough."""
+        """Accept a few, do something between, restart, until there are enough."""
         got = list(got or [])
         while len(got) < total:
             got.append((await run.event("n", where={"for": "me"})).number)

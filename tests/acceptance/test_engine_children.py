@@ -1,4 +1,4 @@
-"""Other runs: children and their ends, fan-out, spread steps, runs that begin anew."""
+"""Other runs: children and their ends, fan-out, spread steps, runs that restart."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_child_gives_its_result_to_its_parent_also_after_unloading(tmp_path):
-    """The parent waits as a row and goes on when the child ends."""
+    """The parent waits as a row and continues when the child ends."""
     with Registry() as registry:
 
         @ms.workflow
@@ -57,7 +57,7 @@ async def test_child_may_be_named_by_its_name(tmp_path):
 
 
 async def test_failed_child_is_an_error_where_it_was_awaited(tmp_path):
-    """The parent sees the child's own failure and may go on."""
+    """The parent sees the child's own failure and may continue."""
     with Registry() as registry:
 
         @ms.workflow
@@ -318,7 +318,7 @@ async def test_child_that_is_given_up_is_cancelled_while_its_parent_goes_on(tmp_
 
 
 async def test_child_that_restarted_is_cancelled_when_it_is_given_up(tmp_path):
-    """Not the run that ended long ago, but the one that goes on for it."""
+    """Not the run that ended long ago, but the one that continues for it."""
     with Registry() as registry:
 
         @ms.workflow
@@ -347,7 +347,7 @@ async def test_child_that_restarted_is_cancelled_when_it_is_given_up(tmp_path):
 
 
 async def test_spread_items_are_cancelled_with_their_parent(tmp_path):
-    """Nobody waits for their results any more."""
+    """No one waits for their results any more."""
     with Registry() as registry:
 
         @ms.workflow

@@ -201,7 +201,7 @@ async def test_retry_waits_again_for_what_the_failure_had_waited_for(tmp_path):
 
 @pytest.mark.parametrize("chosen", ["before", "after"])
 async def test_retry_from_a_step_next_to_an_unfinished_child(tmp_path, chosen):
-    """From after the asking for it, the child goes on and answers. From before it, it is cancelled, and a new one answers."""
+    """From after the asking for it, the child continues and answers. From before it, it is cancelled, and a new one answers."""
     outside = Outside("bad")
     with Registry() as registry:
 
@@ -303,7 +303,7 @@ async def test_step_at_least_once_that_was_given_up_is_done_again(tmp_path):
 
 
 async def test_step_that_was_given_up_never_answers_with_nothing(tmp_path):
-    """The body failed by itself, its code was mended: the step that it had given up is done, not taken for done."""
+    """The body failed by itself, its code was fixed: the step that it had abandoned is done, not taken for done."""
     outside, defect = Outside(), [True]
     outside.hanging.add("charge")
     with Registry() as registry:

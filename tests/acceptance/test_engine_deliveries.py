@@ -1,4 +1,4 @@
-"""How often a step's effect takes place: at least once, at most once, and what a person can say when nobody knows."""
+"""How often a step's effect takes place: at least once, at most once, and what a person can say when no one knows."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio
 
 
 class Target:
-    """Something outside: remembers the keys under which it was told to act."""
+    """Something outside: remembers the keys under which it was asked to act."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
@@ -75,7 +75,7 @@ async def test_step_at_least_once_runs_again_under_the_same_key_after_its_worker
 
 
 async def test_step_at_most_once_is_not_repeated_after_its_worker_died(tmp_path):
-    """Nobody knows what happened, so a person is asked; the target is left alone."""
+    """No one knows what happened, so a person is asked; the target is left alone."""
     world, target = World(tmp_path), Target()
     registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
     async with world.engine(registry) as engine:
@@ -87,7 +87,7 @@ async def test_step_at_most_once_is_not_repeated_after_its_worker_died(tmp_path)
 
 
 async def test_result_given_by_hand_continues_a_step_in_doubt(tmp_path):
-    """The body goes on with the given value as if the step had returned it."""
+    """The body continues with the given value as if the step had returned it."""
     world, target = World(tmp_path), Target()
     registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
     async with world.engine(registry) as engine:
@@ -229,7 +229,7 @@ async def test_lost_attempt_is_on_record_and_does_not_count_against_the_policy(t
 
 
 async def test_attempt_that_a_drain_stopped_is_lost_and_does_not_count(tmp_path):
-    """Whoever goes on finds it on record as what it is, and its one try is still there."""
+    """Anyone who continues finds it on record as what it is, and its one try is still there."""
     world, target = World(tmp_path), Target()
     target.hang = True
 

@@ -1,4 +1,4 @@
-"""What becomes due is looked at, whoever said so and whatever news of it was lost."""
+"""What becomes due is looked at, no matter who said so and whatever news of it was lost."""
 
 import datetime
 from typing import Any
@@ -26,7 +26,7 @@ def _program() -> tuple[Registry, Any]:
 
 
 async def test_a_start_for_later_made_by_the_working_process_itself_is_begun_when_it_is_due(tmp_path):
-    """Promise 4: app.options(at=...).start(...) inside app.running(), with nothing else going on."""
+    """Promise 4: app.options(at=...).start(...) inside app.running(), with nothing else continuing."""
     registry, workflow = _program()
     app = ms.App(tmp_path / "state.db", registry=registry)
     async with app.running():

@@ -1,4 +1,4 @@
-"""A task that succeeds at once is over with one commit; whatever else happens to it, nobody can tell that it had begun without a body."""
+"""A task that succeeds at once is over with one commit; whatever else happens to it, no one can tell that it had begun without a body."""
 
 import asyncio
 from collections import Counter
@@ -61,7 +61,7 @@ async def test_start_waits_for_no_claim_that_finds_nothing(place):
 
 
 async def test_end_of_a_run_frees_capacity_in_its_queue(place):
-    """A queue that runs one at a time goes on at once from one run to the next."""
+    """A queue that runs one at a time continues at once from one run to the next."""
     with Registry() as registry:
 
         @ms.task(queue="narrow")
@@ -281,7 +281,7 @@ async def test_attempt_that_does_not_end_while_draining_is_done_again_elsewhere(
 
 
 async def test_run_whose_worker_died_is_done_again_under_the_same_key(place):
-    """Nothing of it was on record; whoever goes on begins it as the same step."""
+    """Nothing of it was on record; anyone who continues begins it as the same step."""
     keys: list[str] = []
     with Registry() as registry:
 
@@ -421,7 +421,7 @@ async def test_shared_context_uses_the_slow_path(place, tmp_path, options, marks
 
 
 async def test_run_with_a_fact_goes_the_long_way(place):
-    """A cancel that came before anybody claimed it is taken in."""
+    """A cancel that came before anyone claimed it is accepted."""
     calls: list[int] = []
     with Registry() as registry:
 

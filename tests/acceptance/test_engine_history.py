@@ -58,7 +58,7 @@ async def moved_on(world: World, calls: Calls, before: tuple[str, ...]) -> str:
 
 
 async def test_suspended_run_goes_on_without_replay_and_an_unloaded_one_replays(tmp_path):
-    """With no room to park, the body starts anew and is handed its history; no step is called again."""
+    """With no room to park, the body restarts and is handed its history; no step is called again."""
     for number, (settings, entries) in enumerate(((None, 1), (REPLAYING, 2))):
         calls, entered = Calls(), []
         with Registry() as registry:
@@ -109,7 +109,7 @@ async def test_peer_temporal_516_saved_step_with_another_input_needs_attention_w
 
 
 async def test_accepted_drift_keeps_the_saved_result(tmp_path):
-    """The step is not called again; the run goes on."""
+    """The step is not called again; the run continues."""
     world, calls = World(tmp_path), Calls()
     run = await moved_on(world, calls, ("a", "b"))
     registry, _ = version(calls, "a", "b", inputs={"b": "changed"})
@@ -177,7 +177,7 @@ async def test_new_field_with_a_default_is_no_drift(tmp_path):
 
 
 async def test_outcomes_that_new_code_no_longer_requests_are_listed_on_the_run(tmp_path):
-    """They are no error, but nobody should have to guess."""
+    """They are no error, but no one should have to guess."""
     world, calls = World(tmp_path), Calls()
     run = await moved_on(world, calls, ("a", "b", "c"))
     registry, _ = version(calls, "a")
@@ -280,7 +280,7 @@ async def test_one_name_used_twice_in_a_branch_is_a_hint_on_the_run(tmp_path):
 
 
 async def test_many_waiting_runs_keep_only_so_many_bodies(tmp_path):
-    """The longest parked are put away; all of them still go on."""
+    """The longest parked are put away; all of them still continue."""
     from mainspring.engine.worker.worker_options import WorkerOptions
 
     entered: list[str] = []
@@ -371,6 +371,6 @@ async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):
         await engine.until(run, RunState.SUCCEEDED)
         assert await run.result() == ["slow is done", "fast is done"]
     assert calls == ["slow", "clean up", "slow"]
-    # What was asked for before the chosen step is no part of the new generation: whoever it called must know the second call for the first.
+    # What was asked for before the chosen step is no part of the new generation: the called one must recognise the second call.
     assert len(set(keys["slow"])) == 1
     assert len(set(keys["fast"])) == 2

@@ -1,4 +1,4 @@
-"""What a body leaves behind when it returns: calls that were never awaited, tasks, children that go on alone, async generators."""
+"""What a body leaves behind when it returns: calls that were never awaited, tasks, children that continue alone, async generators."""
 
 import asyncio
 import contextlib

@@ -140,7 +140,7 @@ async def test_event_of_a_step_wakes_runs(place):
 
 
 async def test_new_generation_sends_again(place):
-    """A run that is continued from an earlier step does that step anew: its messages are new ones."""
+    """A run that is continued from an earlier step does that step again: its messages are new ones."""
     fails = [True]
     with Registry() as registry:
 
@@ -187,7 +187,7 @@ async def test_step_whose_value_is_refused_has_sent(place):
 
 
 async def test_step_in_doubt_and_step_given_up_send_nothing(place):
-    """An at-most-once step that raises is in doubt, one that the body gave up never returned: nothing of them goes."""
+    """An at-most-once step that raises is in doubt, one that the body abandoned never returned: nothing of them goes."""
     started = asyncio.Event()
     with Registry() as registry:
 
@@ -266,7 +266,7 @@ async def test_transactional_step_that_is_repeated_sends_what_it_sent(place, tmp
 
 
 async def test_lost_attempt_sends_once(place):
-    """A worker that dies after the step and before its commit sends nothing; who goes on sends it, under the same id."""
+    """A worker that dies after the step and before its commit sends nothing; who continues sends it, under the same id."""
     ids: list[str] = []
     with Registry() as registry:
 

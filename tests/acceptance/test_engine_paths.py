@@ -1,4 +1,4 @@
-"""Which way real runs went, as it is told: steps side by side, an error that is caught, one that is undone, one that nothing takes up."""
+"""Which way real runs went, as it is reported: steps side by side, an error that is caught, one that is undone, one that is unhandled."""
 
 import asyncio
 

@@ -80,7 +80,7 @@ async def test_queue_concurrency_bounds_what_runs_at_once(tmp_path):
 
 
 async def test_waiting_run_frees_its_place_in_the_queue(tmp_path):
-    """A place is held only while running: a run that waits for a person blocks nobody."""
+    """A place is held only while running: a run that waits for a person blocks no one."""
     with Registry() as registry:
 
         @ms.workflow(queue="narrow")
@@ -176,7 +176,7 @@ async def test_runs_of_one_partition_go_one_after_the_other(tmp_path):
 
 @pytest.mark.parametrize("choice", ["hold", "pass"])
 async def test_on_blocked_chooses_whether_a_stuck_run_holds_its_partition(tmp_path, choice):
-    """By default order matters more than going on."""
+    """By default order matters more than continuing."""
 
     async def maybe(name: str) -> str:
         if name == "bad":
@@ -219,7 +219,7 @@ async def test_same_run_key_finds_the_run_and_another_input_is_refused(tmp_path)
 
 @pytest.mark.parametrize("policy", ["reuse", "restart"])
 async def test_peer_triggerdev_4819_key_of_a_failed_run_follows_its_policy(tmp_path, policy):
-    """PEERS 22: a key bound to a dead run either answers with it or starts anew, as was said."""
+    """PEERS 22: a key bound to a dead run either answers with it or restarts, as was said."""
     calls: list[int] = []
 
     async def fail_once() -> str:

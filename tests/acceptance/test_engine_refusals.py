@@ -1,4 +1,4 @@
-"""What bad input, bad code and a full disk get: what is wrong, where and how to mend it; nothing is lost, nothing hangs."""
+"""What bad input, bad code and a full disk get: what is wrong, where and how to fix it; nothing is lost, nothing hangs."""
 
 import asyncio
 import socket
@@ -151,7 +151,7 @@ async def test_decorated_step_called_directly_from_a_body_displays_the_form_to_u
 
 
 async def test_body_that_waits_for_nothing_that_can_come_fails_instead_of_hanging(tmp_path):
-    """An event of its own that nobody sets is found out at once."""
+    """An event of its own that no one sets is found out at once."""
     with Registry() as registry:
 
         @ms.workflow
@@ -183,7 +183,7 @@ async def test_socket_in_a_body_is_refused_with_the_form_to_use(tmp_path):
 
 
 async def test_step_requested_twice_under_one_key_at_once_is_refused(tmp_path):
-    """Two requests of one identity could not be told apart."""
+    """Two requests of one identity could not be distinguished."""
     entered = asyncio.Event()
 
     async def work_on() -> None:
@@ -283,7 +283,7 @@ async def test_peer_dagster_10755_run_that_cannot_even_load_is_on_record_as_stop
 
 
 async def test_full_disk_holds_runs_and_lets_them_go_on_when_there_is_space(tmp_path):
-    """Nothing fails: what is to be saved waits, and the trouble is told."""
+    """Nothing fails: what is to be saved waits, and the trouble is reported."""
     calls: list[int] = []
 
     async def work_on(number: int) -> str:

@@ -49,7 +49,7 @@ def rejected(engine, handle):
 
 
 async def ask_by_helper(run_handle, name="approve", kind=Approval, **more):
-    """Wait out of sight: from the text of the workflow nobody can tell what it reads."""
+    """Wait out of sight: from the text of the workflow no one can tell what it reads."""
     return await run_handle.receive(name, kind, **more)
 
 
@@ -91,7 +91,7 @@ async def test_signal_of_a_wrong_type_is_refused_by_what_the_waiting_run_recorde
 
 
 async def test_signal_that_cannot_be_read_is_rejected_and_the_run_waits_on(place, settings):
-    """It is on the run with the reason and is an incident; the command that is suggested works, and the right one after it is taken in."""
+    """It is on the run with the reason and is an incident; the command that is suggested works, and the right one after it is accepted."""
     with Registry() as registry:
 
         @ms.workflow
@@ -230,7 +230,7 @@ async def test_event_that_no_waiting_run_can_read_is_refused_at_its_publisher(pl
 
 
 async def test_event_that_one_run_can_read_and_another_cannot_is_rejected_by_that_one(place, settings):
-    """Who can read it goes on; the other keeps waiting, and the next event is its own."""
+    """Who can read it continues; the other keeps waiting, and the next event is its own."""
     with Registry() as registry:
 
         @ms.workflow
@@ -254,7 +254,7 @@ async def test_event_that_one_run_can_read_and_another_cannot_is_rejected_by_tha
 
 
 async def test_event_kept_behind_one_that_was_rejected_is_given_at_once(place, settings):
-    """Two were published before the wait: the bad one is rejected, the good one behind it is what the run goes on with."""
+    """Two were published before the wait: the bad one is rejected, the good one behind it is what the run continues with."""
     with Registry() as registry:
 
         @ms.workflow
@@ -271,7 +271,7 @@ async def test_event_kept_behind_one_that_was_rejected_is_given_at_once(place, s
 
 
 async def test_fact_taken_in_that_todays_type_cannot_read_is_drift(place, settings):
-    """The run stops with what it was, not as a fault of the workflow; it goes on when the type reads it, or from there with another one."""
+    """The run stops with what it was, not as a fault of the workflow; it continues when the type reads it, or with another one."""
 
     def registry_with(kind):
         with Registry() as registry:

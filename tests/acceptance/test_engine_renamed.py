@@ -182,7 +182,7 @@ async def test_a_free_edit_stops_no_run(shop, edit):
 
 @pytest.mark.parametrize("where", list(BODIES))
 async def test_a_renamed_step_stops_the_run_before_it_is_done_again(shop, where):
-    """Wherever it stands: the run needs a person who is told both names, and nothing was charged twice."""
+    """Wherever it stands: the run needs a person who is notified both names, and nothing was charged twice."""
     await shop.begin(HEAD + BODIES[where])
     done = list(DONE)
     assert "charge" in done
@@ -348,7 +348,7 @@ async def test_runs_that_stopped_for_one_pair_are_decided_together(shop):
 
 
 async def test_a_marked_step_of_an_old_name_stops_the_run_and_keeps_its_key_when_mapped(shop):
-    """Its attempt failed and the next one is due: under its new name it goes on with the same idempotency key."""
+    """Its attempt failed and the next one is due: under its new name it continues with the same idempotency key."""
     keys = """
 KEYS = []
 TRIES = []

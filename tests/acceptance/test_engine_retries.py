@@ -70,7 +70,7 @@ async def test_retry_after_is_obeyed_over_the_policy(tmp_path):
 
 
 async def test_next_attempt_keeps_its_time_when_the_worker_is_another_one(tmp_path):
-    """A new process does not try early, and numbers go on."""
+    """A new process does not try early, and numbers continue."""
     clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
     world, flaky = World(tmp_path, clock), Flaky(ms.Transient("busy"))
     registry, work = calling(flaky, retry={"attempts": 3, "initial": "1h", "max": "1h", "jitter": False})
@@ -110,7 +110,7 @@ async def test_next_attempt_goes_on_from_the_checkpoint_of_the_one_before(tmp_pa
 
 @pytest.mark.parametrize("from_step", [None, "partly#1"])
 async def test_continued_step_goes_on_from_its_checkpoint_and_a_new_generation_does_not(tmp_path, from_step):
-    """A run that is continued after its step had failed for good goes on there; one that does the step anew begins from nothing."""
+    """A run that is continued after its step had failed for good continues there; one that does the step again begins from nothing."""
     found: list[object] = []
 
     async def partly() -> str:
@@ -237,7 +237,7 @@ async def test_peer_temporal_40_retries_are_bounded_by_default(tmp_path):
 
 
 async def test_failed_run_continues_from_the_failed_step_with_new_attempts(tmp_path):
-    """A person's retry gives the step its whole policy again, and numbers go on."""
+    """A person's retry gives the step its whole policy again, and numbers continue."""
     flaky = Flaky(ms.Transient("a"), ms.Transient("b"))
     registry, work = calling(flaky, retry={"attempts": 2, "initial": "5ms"})
     async with World(tmp_path).engine(registry) as engine:

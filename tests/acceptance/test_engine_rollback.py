@@ -1,4 +1,4 @@
-"""A cancel of a run that stopped takes back what it did: from its journal, whatever became of its code."""
+"""A cancel of a run that stopped undoes what it did: from its journal, whatever became of its code."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from tests.acceptance.engine_world import AT_ONCE, Engine, World
 
 pytestmark = pytest.mark.asyncio
 UNDONE = Ledger()
-"""What the undos below, which have names that another process could find, took back."""
+"""What the undos below, which have names that another process could find, undid."""
 ENTERED: list[str] = []
 
 
@@ -47,7 +47,7 @@ def trip_of(ledger: Ledger, first: str = "a", last: Any = None) -> Registry:
 
 @pytest.fixture(autouse=True)
 def clean():
-    """Each test begins with nothing taken back."""
+    """Each test begins with nothing undone."""
     UNDONE.lines.clear()
     ENTERED.clear()
     UNDONE.broken = False
@@ -60,7 +60,7 @@ async def halted(engine: Engine, trip: Any) -> ms.Handle:
 
 
 async def test_step_in_doubt_is_taken_back_with_no_result(tmp_path):
-    """It may have had its effect; nobody knows its result."""
+    """It may have had its effect; no one knows its result."""
     ledger = Ledger()
 
     async def last(run):
@@ -93,7 +93,7 @@ async def test_drifted_run_is_taken_back_with_what_it_did(tmp_path):
 
 
 async def test_code_that_crashes_its_worker_is_not_entered(tmp_path):
-    """A quarantined run is taken back by its journal alone."""
+    """A quarantined run is undone by its journal alone."""
     world, ledger = World(tmp_path), Ledger()
     registry = trip_of(ledger, last=ledger.hang)
     async with world.engine(registry) as engine:
@@ -130,7 +130,7 @@ async def test_missing_undo_needs_a_person(tmp_path):
 
 
 async def test_children_of_a_stopped_run_stop_when_it_is_taken_back(tmp_path):
-    """Nothing goes on beside it, and its questions are closed."""
+    """Nothing continues beside it, and its questions are closed."""
     ledger = Ledger()
     with Registry() as registry:
 
@@ -154,7 +154,7 @@ async def test_children_of_a_stopped_run_stop_when_it_is_taken_back(tmp_path):
 
 
 async def test_failed_undo_is_tried_again_by_a_second_cancel(tmp_path):
-    """It needs a person like any other; what was taken back is not taken back twice."""
+    """It needs a person like any other; what was undone is not undone twice."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: stop(run, ledger), on_cancel="undo")
     async with World(tmp_path).engine(registry) as engine:
@@ -187,7 +187,7 @@ async def test_undo_done_by_hand_lets_the_others_follow(tmp_path):
 
 
 async def test_failed_undo_can_be_kept(tmp_path):
-    """Whoever says so ends the run with what is left."""
+    """Anyone who says so ends the run with what is left."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: stop(run, ledger), on_cancel="undo")
     async with World(tmp_path).engine(registry) as engine:
@@ -201,7 +201,7 @@ async def test_failed_undo_can_be_kept(tmp_path):
 
 
 async def test_second_cancel_while_it_is_taken_back_changes_nothing(tmp_path):
-    """Taking back that has begun is brought to its end, and cannot be kept half done."""
+    """Undoing that has begun is brought to its end, and cannot be kept half done."""
     world, ledger = World(tmp_path), Ledger()
     entered, free = asyncio.Event(), asyncio.Event()
 
@@ -346,7 +346,7 @@ async def test_effects_of_superseded_generations_are_undone(tmp_path):
 
 
 async def test_deadline_that_passed_does_not_stop_the_taking_back(tmp_path):
-    """It ends cancelled, with everything taken back."""
+    """It ends cancelled, with everything undone."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: stop(run, ledger), on_cancel="undo", deadline="1h")
     async with World(tmp_path, FakeClock(datetime(2026, 5, 1, tzinfo=UTC))).engine(registry) as engine:

@@ -1,4 +1,4 @@
-"""Schedules: each slot is one run, what was missed is made up as was said, and overlap is a choice. On a clock that stands still."""
+"""Schedules: each slot is one run, what was missed is made up as was said, and overlap is a choice. On a clock that is stuck."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -129,7 +129,7 @@ async def test_clock_that_is_set_back_makes_no_slot_again(tmp_path):
     ("policy", "made_up"), [("last", ["15:00"]), ("none", []), ("all", ["13:00", "14:00", "15:00"])]
 )
 async def test_misfire_policy_selects_missed_slots(tmp_path, policy, made_up):
-    """PEERS 13: nobody scheduled for three hours; those that are not run are on record as missed."""
+    """PEERS 13: no one scheduled for three hours; those that are not run are on record as missed."""
     clock, counter = FakeClock(BEGIN), CallCounter()
     world = World(tmp_path, clock)
     registry = ringing(counter, cron="0 * * * *", misfire=policy, overlap="allow")

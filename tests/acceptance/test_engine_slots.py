@@ -1,4 +1,4 @@
-"""Slots under pauses, jitter, calendars, outages and backfills: each is a run or a row that says why not. On a clock that stands still."""
+"""Slots under pauses, jitter, calendars, outages and backfills: each is a run or a row that says why not. On a clock that is stuck."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -66,7 +66,7 @@ async def test_peer_kestra_16721_policy_for_missed_slots_holds_over_a_pause(tmp_
 
 
 async def test_pause_for_a_while_ends_by_itself(tmp_path):
-    """Nobody has to resume it, and its slots say afterwards what they were."""
+    """No one has to resume it, and its slots say afterwards what they were."""
     clock, rang = FakeClock(BEGIN), []
     async with World(tmp_path, clock).engine(ringing(rang, misfire="none"), AT_ONCE) as engine:
         until = clock.now() + 7_200_000
@@ -113,7 +113,7 @@ async def test_newest_of_several_slots_replaces_those_before_it(tmp_path):
 
 
 async def test_jitter_puts_off_the_run_and_not_the_slot(tmp_path):
-    """The slot is made at its time; its run is due some minutes later, at the same instant for whoever asks."""
+    """The slot is made at its time; its run is due some minutes later, at the same instant for anyone who asks."""
     clock, rang = FakeClock(BEGIN), []
     async with World(tmp_path, clock).engine(ringing(rang, jitter="30m"), AT_ONCE) as engine:
         await engine.pass_time(30 * MINUTE + 29 * MINUTE + timedelta(seconds=30))
@@ -144,7 +144,7 @@ async def test_closed_days_have_no_slots(tmp_path):
 
 
 async def test_one_shot_starts_once(tmp_path):
-    """At its instant, also where nobody scheduled then; and never again."""
+    """At its instant, also where no one scheduled then; and never again."""
     clock, rang = FakeClock(BEGIN), []
     world, registry = World(tmp_path, clock), ringing(rang, cron=None, at="2026-05-01T18:00", tz="Europe/Berlin")
     async with world.engine(registry, AT_ONCE):

@@ -88,7 +88,7 @@ async def test_worker_finds_hanging_steps_by_itself(tmp_path, monkeypatch):
 
 
 async def test_worker_that_dies_while_a_step_hangs_leaves_nothing_on_record(tmp_path):
-    """Whoever goes on begins anew."""
+    """Anyone who continues restarts."""
     registry, shop, go, sign = hanging()
     world = World(tmp_path, FakeClock())
     async with world.engine(registry, SETTINGS) as engine:

@@ -1,4 +1,4 @@
-"""An endless run is one thing to people: what is asked of its first id reaches the run that it goes on as."""
+"""An endless run is one thing to people: what is asked of its first id reaches the run that it continues as."""
 
 import asyncio
 

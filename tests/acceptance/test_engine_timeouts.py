@@ -147,7 +147,7 @@ async def test_wait_without_a_timeout_ends_after_seven_days(tmp_path):
 
 
 async def test_drain_lets_an_attempt_end_and_gives_the_run_back_unharmed(tmp_path):
-    """The finished step counts; the next engine goes on with the one after it."""
+    """The finished step counts; the next engine continues with the one after it."""
     world = World(tmp_path)
     entered, go = asyncio.Event(), asyncio.Event()
     calls: list[str] = []
@@ -246,7 +246,7 @@ async def test_def_step_with_isolate_process_runs_in_a_child(tmp_path):
 
 
 async def test_closure_that_needs_a_child_process_is_refused_with_the_fix(tmp_path):
-    """What another process cannot import fails at once and says how to mend it."""
+    """What another process cannot import fails at once and says how to fix it."""
 
     def local() -> None: ...
 

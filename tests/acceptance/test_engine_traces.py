@@ -1,4 +1,4 @@
-"""Runs while their collector is down, slow or broken: they go on at their own pace, and nothing grows."""
+"""Runs while their collector is down, slow or broken: they continue at their own pace, and nothing grows."""
 
 import logging
 import sys

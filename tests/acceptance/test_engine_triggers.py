@@ -134,7 +134,7 @@ async def test_no_value_in_a_template_keeps_an_event_from_its_run(world, registr
 
 
 async def test_events_still_wake_the_runs_that_wait(world, registry, seen):
-    """One event wakes a run and starts another one; one that nobody waited for is kept."""
+    """One event wakes a run and starts another one; one that no one waited for is kept."""
 
     @ms.workflow
     async def waiting(run: ms.Run) -> str:
@@ -155,7 +155,7 @@ async def test_events_still_wake_the_runs_that_wait(world, registry, seen):
 
 
 async def test_data_that_fits_no_run_fails_its_delivery(world, registry, seen):
-    """The note says why; what came with it goes on."""
+    """The note says why; what came with it continues."""
 
     @ms.on.event("paid")
     @ms.task
@@ -232,7 +232,7 @@ async def test_filter_decides_in_the_worker(world, registry, seen):
 
 @pytest.mark.parametrize("filtered", [False, True], ids=["router", "filter"])
 async def test_a_start_that_the_store_cannot_write_fails_its_delivery(world, registry, seen, monkeypatch, filtered):
-    """It does not come back for ever, and what came with it goes on."""
+    """It does not come back for ever, and what came with it continues."""
     pass_on = deliveries.apply_flow_control
 
     def breaks(tx, trigger, by, flow_control, start):
@@ -263,7 +263,7 @@ class _Mute(Exception):
 
 
 async def test_whatever_a_filter_raises_its_thread_goes_on(world, registry, seen):
-    """Errors that are no Exception, or cannot be shown, fail their delivery; more of them than there are threads keep nobody waiting."""
+    """Errors that are no Exception, or cannot be shown, fail their delivery; more of them than there are threads keep no one waiting."""
     raised = [KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), SystemExit(3), _Mute(), BaseException()]
 
     def raises(event: ms.Event) -> bool:
@@ -472,7 +472,7 @@ async def died(engine: Engine) -> int:
 
 
 async def test_nothing_is_lost_between_any_two_commits(world, seen):
-    """Published and not decided; held; filtered by nobody yet: whoever comes next goes on."""
+    """Published and not decided; held; filtered by no one yet: anyone who comes next continues."""
 
     def make(*, filtered: bool = True) -> Registry:
         with Registry() as registry:
@@ -587,7 +587,7 @@ async def test_unreadable_delivery_blocks_no_other(world, seen, caplog):
 
 
 async def test_sealed_events_start_runs(world, registry, seen, tmp_path):
-    """Matched by their values, held and let go; nothing of them is readable in the store."""
+    """Matched by their values, held and released; nothing of them is readable in the store."""
 
     @ms.on.event("e", where={"kind": "x"}, batch=2, within="10s")
     @ms.task

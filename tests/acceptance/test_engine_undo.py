@@ -1,4 +1,4 @@
-"""Taking back: which undo is called, in which order, with what, and what happens when one fails."""
+"""Undoing: which undo is called, in which order, with what, and what happens when one fails."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ async def test_rollback_also_undoes_a_step_that_was_under_way(tmp_path):
 
 
 async def test_rollback_skips_permanently_failed_steps(tmp_path):
-    """A step that was refused did nothing that could be taken back."""
+    """A step that was refused did nothing that could be undone."""
     ledger = Ledger()
 
     async def last(run):
@@ -62,7 +62,7 @@ async def test_rollback_skips_permanently_failed_steps(tmp_path):
 
 
 async def test_failed_undo_needs_attention_and_goes_on_after_retry(tmp_path):
-    """What could not be taken back is a person's matter; continued, the other undos follow and none runs twice."""
+    """What could not be undone is a person's matter; continued, the other undos follow and none runs twice."""
     ledger = Ledger()
 
     ledger.broken = True
@@ -80,7 +80,7 @@ async def test_failed_undo_needs_attention_and_goes_on_after_retry(tmp_path):
 
 @pytest.mark.parametrize("choice", ["keep", "undo"])
 async def test_on_failure_chooses_whether_finished_steps_are_undone(tmp_path, choice):
-    """Kept by default, taken back with "undo"; the run fails with its own reason either way."""
+    """Kept by default, undone with "undo"; the run fails with its own reason either way."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: run.step(ledger.refuse, "c"), on_failure=choice)
     async with World(tmp_path).engine(registry) as engine:

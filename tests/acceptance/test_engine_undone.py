@@ -1,4 +1,4 @@
-"""A run that was rolled back and is continued: what was taken back is not taken for done."""
+"""A run that was rolled back and is continued: what was undone is not taken for done."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio
 
 
 class Keys:
-    """What is done and taken back, under which key; `broken` = the last step fails, `rolls` = it is rolled back before."""
+    """What is done and undone, under which key; `broken` = the last step fails, `rolls` = it is rolled back before."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -43,7 +43,7 @@ class Keys:
 
 
 def trip_of(keys: Keys, **options: Any) -> tuple[Registry, Any]:
-    """A plain step, two that can be taken back with a plain one between them, and the last one."""
+    """A plain step, two that can be undone with a plain one between them, and the last one."""
     with Registry() as registry:
 
         @ms.workflow(**options)
@@ -88,7 +88,7 @@ async def test_retry_after_a_rollback_runs_again_from_the_first_step_that_was_ta
 
 
 async def test_each_generation_is_taken_back_once(tmp_path):
-    """Rolled back, continued, rolled back again: no undo is called for what is taken back already."""
+    """Rolled back, continued, rolled back again: no undo is called for what is undone already."""
     keys = Keys()
     registry, trip = trip_of(keys)
     async with World(tmp_path).engine(registry) as engine:
@@ -116,7 +116,7 @@ async def test_step_of_an_earlier_generation_that_still_counts_is_taken_back_onc
 
 
 async def test_undo_in_a_later_generation_took_back_what_counted_then(tmp_path):
-    """a is of generation 0 and was taken back in generation 1: the rollback of generation 2 leaves it alone."""
+    """a is of generation 0 and was undone in generation 1: the rollback of generation 2 leaves it alone."""
     keys = Keys()
     keys.rolls = False
     registry, trip = trip_of(keys)
@@ -147,7 +147,7 @@ async def test_from_a_step_behind_what_was_taken_back_begins_before_it(tmp_path)
 
 
 async def test_from_a_step_before_what_was_taken_back_begins_there(tmp_path):
-    """Whoever goes further back has his way."""
+    """Anyone who goes further back has his way."""
     keys = Keys()
     registry, trip = trip_of(keys)
     async with World(tmp_path).engine(registry) as engine:
@@ -160,7 +160,7 @@ async def test_from_a_step_before_what_was_taken_back_begins_there(tmp_path):
 
 
 async def test_result_for_a_failed_step_is_refused_without_its_predecessors(tmp_path):
-    """With a result by hand the run would go on as if the others were done."""
+    """With a result by hand the run would continue as if the others were done."""
     keys = Keys()
     registry, trip = trip_of(keys, on_failure="undo")
     async with World(tmp_path).engine(registry) as engine:
@@ -172,7 +172,7 @@ async def test_result_for_a_failed_step_is_refused_without_its_predecessors(tmp_
 
 
 async def test_neighbour_that_the_rollback_gave_up_runs_again(tmp_path):
-    """It was asked for before what was taken back, and was stopped by the rollback: it has no result to go on with."""
+    """It was asked for before what was undone, and was stopped by the rollback: it has no result to continue with."""
     broken, calls = True, []
     started = asyncio.Event()
 
@@ -210,7 +210,7 @@ async def test_neighbour_that_the_rollback_gave_up_runs_again(tmp_path):
 
 
 async def test_retry_of_a_failed_undo_keeps_the_cancel_that_began_it(tmp_path):
-    """The rollback goes on to its end: the run is not taken for one that nobody cancelled."""
+    """The rollback continues to its end: the run is not taken for one that no one cancelled."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: run.receive("never"), on_cancel="undo")
     async with World(tmp_path).engine(registry) as engine:
@@ -243,7 +243,7 @@ async def test_undo_done_by_hand_keeps_the_cancel_that_began_it(tmp_path):
 
 
 async def test_from_a_step_of_a_run_that_was_being_taken_back_goes_forward_again(tmp_path):
-    """Half taken back, then wanted after all: it begins at the first step that is gone, and ends well."""
+    """Half undone, then wanted after all: it begins at the first step that is gone, and ends well."""
     keys, broken = Keys(), True
 
     async def undo(name: str) -> None:

@@ -42,7 +42,7 @@ async def waiting_run(world: World) -> str:
 
 
 async def test_run_of_another_declared_version_waits_for_a_worker_that_has_it(tmp_path):
-    """It is neither broken nor continued by the wrong code; whoever looks sees that nobody has its version."""
+    """It is neither broken nor continued by the wrong code; anyone who looks sees that no one has its version."""
     world = World(tmp_path)
     run = await waiting_run(world)
     registry, _ = release(2)

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [None, RE
 
 
 async def test_signals_are_received_first_in_first_out(tmp_path, settings):
-    """Also those that came before anybody asked."""
+    """Also those that came before anyone asked."""
     with Registry() as registry:
 
         @ms.workflow

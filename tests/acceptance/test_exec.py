@@ -78,7 +78,7 @@ def test_exec_ends_with_125_for_its_own_arguments(place: Place, words: tuple[str
 def test_bytes_pass_through_untouched(place: Place) -> None:
     """Input, output and errors are passed on byte by byte, and what is kept of them is printable."""
     data = bytes(range(256)) * 300 + b"\x00\xff no end of line"
-    assert b"created a new store" in place.sh("true").stderr  # it is told once, of the first command
+    assert b"created a new store" in place.sh("true").stderr  # it is reported once, of the first command
     done = place.sh("tee /dev/stderr", input=data)
     assert (done.stdout, done.stderr, done.returncode) == (data, data, 0)
     stored = place.rows("select output from journal where run = (select id from runs order by seq desc limit 1)")[0][0]
@@ -124,7 +124,7 @@ def test_output_that_is_lost_on_its_way_fails_the_run(place: Place) -> None:
 
 def test_much_output_is_neither_held_nor_stored(place: Place) -> None:
     """200 MB pass through; memory and record stay small."""
-    # Measured by a small process of its own: until its exec a child counts the memory of whoever started it as its own.
+    # Measured by a small process of its own: until its exec a child counts the memory of anyone who started it as its own.
     measure = """if True:
         import resource, subprocess, sys
         code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -180,7 +180,7 @@ def test_key_that_succeeded_does_not_run_again(place: Place) -> None:
 
 
 def test_lock_keeps_a_second_command_out(place: Place) -> None:
-    """While one holds the lock another is turned away with 75 and on record as cancelled, and may choose its exit code."""
+    """While one holds the lock another is rejected with 75 and on record as cancelled, and may choose its exit code."""
     ready, go = place.fifo("ready"), place.fifo("go")
     first = place.start("exec", "-n", "a", "--lock", "l", "--", "sh", "-c", "echo > ready; read x < go")
     ready.read_text()
@@ -339,7 +339,7 @@ def test_closed_streams_do_no_harm(place: Place) -> None:
 
 
 def test_failed_line_is_not_offered_to_workers(place: Place) -> None:
-    """People are told to run the line again; continuing its run would wait for ever, and is refused."""
+    """People are asked to run the line again; continuing its run would wait for ever, and is refused."""
     place.sh("exit 1")
     output = place.call("explain", "@last").stdout
     assert b"runs retry" not in output

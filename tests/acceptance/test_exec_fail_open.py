@@ -1,4 +1,4 @@
-"""The store is away in every way there is: the command runs all the same, and its story is taken in later, once."""
+"""The store is away in every way there is: the command runs all the same, and its story is accepted later, once."""
 
 import contextlib
 import fcntl
@@ -89,7 +89,7 @@ CASES = [damaged, a_folder, no_folder, too_new, locked, stuck]
 
 @pytest.mark.parametrize("away", CASES, ids=lambda way: way.__name__)
 def test_command_runs_without_the_store(place: Place, away: Away) -> None:
-    """Exit code, output and time-out are as ever; one private record is spooled and taken in by the watcher."""
+    """Exit code, output and time-out are as ever; one private record is spooled and accepted by the watcher."""
     assert place.sh("true").returncode == 0
     with away(place):
         done = place.sh("cat; echo $MAINSPRING_RUN_ID; exit 3", "--lock", "l", input=b"in")
@@ -179,7 +179,7 @@ def test_lock_holds_without_the_store(place: Place) -> None:
 
 
 def test_key_counts_without_the_store(place: Place) -> None:
-    """A success that waits in the spool keeps its key used, before it is taken in and after."""
+    """A success that waits in the spool keeps its key used, before it is accepted and after."""
     place.sh("true")
     with damaged(place):
         assert place.sh("echo 1", "--key", "k").stdout == b"1\n"
@@ -199,7 +199,7 @@ def test_next_exec_takes_the_spool_in(place: Place) -> None:
 
 
 def test_broken_configuration_keeps_no_command_from_running(place: Place) -> None:
-    """A mistake in mainspring.toml is told, and the command runs; with --fail-closed it does not."""
+    """A mistake in mainspring.toml is reported, and the command runs; with --fail-closed it does not."""
     (place.folder / "mainspring.toml").write_text("[stroe]\nurl = 1\n")
     done = place.sh("exit 3")
     assert (done.returncode, b"unknown setting" in done.stderr) == (3, True)
@@ -247,7 +247,7 @@ def test_bad_record_is_held(place: Place) -> None:
 
 @pytest.mark.parametrize("point", ["commit.before", "commit.after", "spool.taken", "spool.deleted"])
 def test_taking_in_survives_being_killed(place: Place, point: str) -> None:
-    """Killed anywhere while taking in, each record is in the store once in the end."""
+    """Killed anywhere while accepting, each record is in the store once in the end."""
     place.sh("true")
     with damaged(place):
         for _ in range(3):

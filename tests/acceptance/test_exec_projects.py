@@ -79,7 +79,7 @@ def user(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[User]:
 
 
 def test_spool_and_locks_of_exec_belong_to_one_store(user: User) -> None:
-    """A record made while one store is away is taken in by that store alone, and a lock of one project holds up no other."""
+    """A record made while one store is away is accepted by that store alone, and a lock of one project holds up no other."""
     for project in (0, 1):
         user.begin(project)
     with user.away(0):

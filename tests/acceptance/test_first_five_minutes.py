@@ -114,7 +114,7 @@ def test_first_five_minutes_work_as_documented(newcomer: Newcomer) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_added_script_runs_at_once(newcomer: Newcomer) -> None:
-    """Whoever adds a script sees its first run right away, not only at its next due time."""
+    """Anyone who adds a script sees its first run right away, not only at its next due time."""
     newcomer.types("init", "demo")
     newcomer.folder /= "demo"
     newcomer.start("dev")

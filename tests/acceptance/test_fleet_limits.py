@@ -65,7 +65,7 @@ def fleet(tmp_path: Path, postgres: PostgresServer) -> Iterator[Fleet]:
 
 
 def test_queue_runs_no_more_than_its_concurrency_on_all_machines_together(fleet: Fleet) -> None:
-    """Three machines want to run what is there; a lost one gives its places to the others, and nobody runs a fourth."""
+    """Three machines want to run what is there; a lost one gives its places to the others, and no one runs a fourth."""
     machines = {name: fleet.up(name) for name in "abc"}
     fleet.script(START, "narrow", str(RUNS))
     fleet.until(lambda: len(started_runs(fleet)) == MOST)

@@ -1,4 +1,4 @@
-"""The disk of the store is full: whoever acts from the command line is told so in seconds, and nothing is half done."""
+"""The disk of the store is full: anyone who acts from the command line gets an error in seconds, and nothing is half done."""
 
 import contextlib
 import os
@@ -48,7 +48,7 @@ def fill(filler: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_operations_on_a_full_disk_are_answered_in_seconds(disk: Path, works: Works) -> None:
-    """Each ends with 75 and says that the disk is full and that nothing was done; with room again all goes on, nothing twice."""
+    """Each ends with 75 and says that the disk is full and that nothing was done; with room again all continues, nothing twice."""
     works.up(CODE)
     waiting = works.start("waits")
     works.until_state(waiting, "waiting", "waits")

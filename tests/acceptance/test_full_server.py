@@ -1,4 +1,4 @@
-"""The disk of the server is full: workers say so, stay alive, and go on when there is room; whoever acts is told in seconds."""
+"""The disk of the server is full: workers say so, stay alive, and continue when there is room; anyone who acts is reported in seconds."""
 
 import contextlib
 import os

@@ -217,7 +217,7 @@ def test_a_damaged_page_is_an_incident_within_a_minute_of_being_met(site: Site) 
 
 
 def test_damage_that_lets_no_process_write_is_paged_without_the_store(site: Site) -> None:
-    """No incident can be written; the channels are told straight."""
+    """No incident can be written; the channels are reported straight."""
     up(site)
     run(site, "first")
     stop(site)

@@ -31,16 +31,16 @@ def quick() -> None: ...
 """
 
 OR_RECREATED = "(removed|replaced by another one) while it was in use"
-"""Whoever opens the store in the moment between makes these files anew, and the others find that."""
+"""Anyone who opens the store in the moment between makes these files again, and the others find that."""
 
 
 def removed(store: Path) -> None:
-    """Somebody tidies up."""
+    """Someone tidies up."""
     store.unlink()
 
 
 def replaced(store: Path) -> None:
-    """Another store is put there without asking anybody."""
+    """Another store is put there without asking anyone."""
     store.rename(store.with_name("old.db"))
     connection = apsw.Connection(str(store))
     connection.execute("create table other (x)")
@@ -48,7 +48,7 @@ def replaced(store: Path) -> None:
 
 
 def without_log(store: Path) -> None:
-    """The write-ahead log looks like rubbish to somebody."""
+    """The write-ahead log looks like rubbish to someone."""
     store.with_name("s.db-wal").unlink()
 
 
@@ -74,7 +74,7 @@ def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path
     works.start("long")
     works.until(lambda: effects.exists() and effects.stat().st_size >= 3, "no step is done")
     (worker,) = works.workers()
-    # Who opens the store later makes a log anew in its place.
+    # Who opens the store later makes a log again in its place.
     works.until(lambda: works.place.rows("select 1 from sessions where role = 'scheduler'"), "no scheduler came")
     lose(works.place.store)
     done = effects.stat().st_size
@@ -108,7 +108,7 @@ def test_removed_store_is_not_recreated_silently(works: Works) -> None:
 
 @pytest.mark.timeout(120)
 def test_store_is_recreated_on_request(works: Works) -> None:
-    """The command that the error names makes an empty store, and all goes on with that."""
+    """The command that the error names makes an empty store, and all continues with that."""
     works.up(STEPS)
     store = works.place.store
     store.unlink()

@@ -1,4 +1,4 @@
-"""`mainspring up` on a store that is full, read-only or gone: people are told once, whatever starts again, and of the end."""
+"""`mainspring up` on a store that is full, read-only or gone: people are notified once, whatever starts again, and of the end."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ def disk(place: Place) -> Iterator[Path]:
 
 @pytest.fixture
 def report(works: Works, receiver: Receiver) -> Receiver:
-    """The receiver of everything that is told of this place."""
+    """The receiver of everything that is reported this place."""
     works.place.env |= receiver.settings | {"MAINSPRING_UP_ROLES": "worker,scheduler,watcher"}
     return receiver
 

@@ -63,7 +63,7 @@ def _work_and_die(project: Project) -> list[str]:
 
 @pytest.mark.slow
 def test_store_that_is_killed_on_its_way_arrives_whole(project: Project, postgres: PostgresServer) -> None:
-    """After kill -9 at each stage the same command goes on, nobody can use either place meanwhile, and every waiting run ends there."""
+    """After kill -9 at each stage the same command continues, no one can use either place meanwhile, and every waiting run ends there."""
     runs = _work_and_die(project)
     old, url = project.store, postgres.new_store()
     before = project.states()
@@ -99,7 +99,7 @@ def test_store_that_is_killed_on_its_way_arrives_whole(project: Project, postgre
     texts += [f"{verb} {seconds}" for verb in ("before", "after") for seconds in (1.0, 5.0)]
     assert sorted(line.split(" ", 1)[1] for line in lines) == sorted(texts)
     assert len(set(lines)) == len(lines)
-    project.start("nap", "seconds=0")  # ids go on
+    project.start("nap", "seconds=0")  # ids continue
     project.until(lambda: set(project.states().values()) == {"succeeded"})
     assert len(project.states()) == len(runs) + 1
     project.stop()

@@ -73,7 +73,7 @@ def test_tutorial_commands_work_as_written_the_kill_included(user: NewUser) -> N
 
 
 def test_add_script_reaches_a_working_thing(user: NewUser) -> None:
-    """Whoever types what init and add print next has a script that runs by itself and is on record."""
+    """Anyone who types what init and add print next has a script that runs by itself and is on record."""
     user.type("mainspring init .")
     output = user.type("mainspring add script cleanup --every 1m -- ./cleanup.sh")
     (typed,) = [line.split("(")[0].strip() for line in output.splitlines() if line.strip().startswith("mainspring run")]
@@ -89,7 +89,7 @@ def test_add_script_reaches_a_working_thing(user: NewUser) -> None:
 
 
 def test_backup_by_exec_reports_its_failure(user: NewUser) -> None:
-    """exec.md: a line of a crontab that works, fails, is reported, and is well again with the next success."""
+    """exec.md: a line of a crontab that works, fails, is reported, and is healthy again with the next success."""
     (crontab,) = [block for block in blocks_of(ROOT / "README.md") if block.text.startswith("mainspring exec")]
     line, watch = crontab.text.strip().splitlines()
     user.stay_out_of_the_machine()

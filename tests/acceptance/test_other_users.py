@@ -142,7 +142,7 @@ def machine(folder: Path) -> Iterator[Machine]:
 
 
 def test_root_as_the_first_to_run_leaves_the_project_to_its_owner(machine: Machine) -> None:
-    """Store, locks, mark, spool and what else lies beside it belong to the owner, who goes on as if it had made them."""
+    """Store, locks, mark, spool and what else lies beside it belong to the owner, who continues as if it had made them."""
     machine.call(ROOT_USER, "run", "quick")
     machine.call(ROOT_USER, "exec", "--name", "backup", "--lock", "backup", "--", "true")
     foreign = [path for path in (machine.data, *machine.data.rglob("*")) if path.stat().st_uid != OWNER]
@@ -183,7 +183,7 @@ def _old_lock_of_root(machine: Machine) -> Path:
 
 
 def test_dead_workers_are_found_next_to_a_lock_of_root(machine: Machine) -> None:
-    """Root ran once and was killed; what the owner's worker and root had under way goes on all the same."""
+    """Root ran once and was killed; what the owner's worker and root had under way continues all the same."""
     machine.call(OWNER, "run", "quick")
     process = machine.start(ROOT_USER, "run", "slow", "until=first")
     machine.until(lambda: "running" in machine.runs())
@@ -295,7 +295,7 @@ def test_store_of_another_user_is_reported(machine: Machine) -> None:
 
 
 def test_folder_that_loses_its_rights_while_it_is_used_is_waited_for(machine: Machine) -> None:
-    """It was not removed: the store is away until the right is back, then all goes on."""
+    """It was not removed: the store is away until the right is back, then all continues."""
     process = machine.start(OWNER, "up")
     machine.until(lambda: '"worker"' in machine.call(OWNER, "workers", "list", "--json", code=None))
     machine.call(OWNER, "run", "slow", "until=first", "--detach")

@@ -156,7 +156,7 @@ async def test_message_that_a_broker_refuses_waits_for_a_person(tmp_path):
 
 
 async def test_stream_that_is_not_there_makes_its_queue_wait(tmp_path):
-    """A stream that nobody made yet: its queue says so and waits; made later, it gets the message."""
+    """A stream that no one made yet: its queue says so and waits; made later, it gets the message."""
     valkey: Any = start_broker("valkey")
     nats: Any = start_broker("nats")
     try:

@@ -94,7 +94,7 @@ def site(tmp_path):
 
 
 def test_from_the_message_to_the_retry_in_three_taps(site, tmp_path):
-    """The link, the failed run, Retry: nothing is typed, nobody signs in, and what was done before is not done again."""
+    """The link, the failed run, Retry: nothing is typed, no one signs in, and what was done before is not done again."""
     store, incident, run, link = site
     with chromium() as browser:
         page = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True).new_page()

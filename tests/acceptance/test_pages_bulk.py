@@ -51,7 +51,7 @@ def starting(number: int) -> StartRun:
 
 @contextmanager
 def worked(world: PageWorld) -> Iterator[None]:
-    """Let the upkeep of a process go on beside the browser."""
+    """Let the upkeep of a process continue beside the browser."""
     stopped = threading.Event()
 
     async def live() -> None:
@@ -78,7 +78,7 @@ def done_on(page: Page) -> int:
 
 @pytest.mark.slow
 def test_thousand_runs_are_retried_from_the_page(world: PageWorld) -> None:
-    """Each once, by who asked; a paused act stands still, a resumed one goes on, and the page moves by itself."""
+    """Each once, by who asked; a paused act is stuck, a resumed one continues, and the page moves by itself."""
     moved = re.compile(r"[1-9][\d,]* of 1,000 runs done")
     with served(world.auth.app) as address, chromium() as browser:
         page = browser.new_page(viewport={"width": 360, "height": 740})

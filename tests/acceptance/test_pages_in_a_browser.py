@@ -184,7 +184,7 @@ def test_filters_survive_a_reload(browser: Browser, shop: Site) -> None:
 
 
 def test_page_outlives_its_server(browser: Browser, tmp_path: Path) -> None:
-    """While nobody answers, the page says so, and since when; when somebody does, it goes on by itself."""
+    """While no one answers, the page says so, and since when; when someone does, it continues by itself."""
     with site(tmp_path) as shop:
         page = page_of(browser, shop)
         page.goto(f"{shop.address}/runs")

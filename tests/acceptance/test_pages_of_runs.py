@@ -1,4 +1,4 @@
-"""The page of a run in a real browser: it moves while the run does, and is clear to whoever cannot see it."""
+"""The page of a run in a real browser: it moves while the run does, and is clear to anyone who cannot see it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def world(tmp_path):
 
 
 def serious(page):
-    """Return what axe finds that hinders somebody."""
+    """Return what axe finds that hinders someone."""
     found = Axe().run(page).response["violations"]
     return [
         (violation["id"], violation["nodes"][0]["html"])

@@ -55,7 +55,7 @@ def workers(team: Team) -> list[int]:
 
 @pytest.mark.slow
 def test_a_pooler_in_transaction_mode_is_enough(team: Team, pooler: Pooler, postgres: PostgresServer) -> None:
-    """Workers and commands go on through it over a kill, nothing of ours stays in its sessions, and each place tells once what it means."""
+    """Workers and commands continue through it over a kill, nothing of ours stays in its sessions, and each place reports once."""
     team.env["MAINSPRING_STORE_URL"] = pooler.url(team.env["MAINSPRING_STORE_URL"])
     supervisor = team.up()
     (worker,) = team.until(lambda: workers(team))

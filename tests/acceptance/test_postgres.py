@@ -198,7 +198,7 @@ asyncio.run(main())
 
 
 def test_program_that_only_starts_a_run_ends_without_a_word(postgres: PostgresServer) -> None:
-    """Nobody has to close an app; what its reads leave behind is closed when the program ends."""
+    """No one has to close an app; what its reads leave behind is closed when the program ends."""
     words = [sys.executable, "-c", STARTER, postgres.new_store()]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     first = subprocess.run(words, capture_output=True, check=False, env=env, timeout=TIMEOUT_S, text=True)
@@ -210,7 +210,7 @@ def test_program_that_only_starts_a_run_ends_without_a_word(postgres: PostgresSe
 
 @pytest.mark.slow
 def test_machine_goes_on_after_its_server_was_away(tmp_path: Path) -> None:
-    """The server is killed under load, twice, and comes back: supervisor and worker go on by themselves, and every run ends."""
+    """The server is killed under load, twice, and comes back: supervisor and worker continue by themselves, and every run ends."""
     server = PostgresServer().start()
     team = Team(tmp_path, server.new_store())
     try:

@@ -27,7 +27,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.Mon
     if request.param == "sqlite":
         return str(tmp_path / "state.db")
     postgres = request.getfixturevalue("postgres")
-    monkeypatch.setattr(postgres, "front", None)  # behind a pooler nobody is told of anything
+    monkeypatch.setattr(postgres, "front", None)  # behind a pooler no one is notified of anything
     return str(postgres.new_store())
 
 
@@ -115,7 +115,7 @@ async def test_end_on_a_draining_worker_wakes_another_one(store):
 
 
 async def test_steady_load_of_one_tag_does_not_keep_the_other_waiting(store):
-    """Runs go in the order of the queue, whoever can take them."""
+    """Runs go in the order of the queue, no matter who can take them."""
     blocker = Blocker()
     registry = narrow(blocker)
     async with running(store, registry, "cpu") as cpu, running(store, registry, "gpu"):

@@ -1,4 +1,4 @@
-"""A restored store is held: what had been done since the backup is not done a second time behind anybody's back."""
+"""A restored store is held: what had been done since the backup is not done a second time behind anyone's back."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`mainspring up` keeps its posts, on both databases: each kind of process returns after kill -9, and goes on without the others."""
+"""`mainspring up` keeps its posts, on both databases: each kind of process returns after kill -9, and continues without the others."""
 
 import json
 import os
@@ -162,7 +162,7 @@ def test_each_kind_of_process_returns_after_it_was_killed(site: Site) -> None:
 
 
 def test_slots_are_made_while_the_worker_fails_to_load(site: Site) -> None:
-    """The scheduler goes on from the last good definitions; a worker that loads again takes what was made meanwhile."""
+    """The scheduler continues from the last good definitions; a worker that loads again takes what was made meanwhile."""
     up = site.up("--role", "worker,scheduler")
     site.until(site.slots, "no slot was made")
     up.terminate()
@@ -184,7 +184,7 @@ def test_slots_are_made_while_the_worker_fails_to_load(site: Site) -> None:
 
 
 def test_command_lines_report_nothing_of_the_store(file_site: Site) -> None:
-    """An address may hold a password, and anybody on the machine can read command lines: only the one that a person typed has it."""
+    """An address may hold a password, and anyone on the machine can read command lines: only the one that a person typed has it."""
     site = file_site
     marked = site.folder / "marked.db"
     up = site.up("--store", str(marked), "--role", "worker,watcher")
@@ -224,7 +224,7 @@ def _has_stop_signal(pid: int) -> bool:
 
 
 def test_quarantined_worker_is_not_replaced_until_up_restarts(site: Site) -> None:
-    """Its runs are free at once, its process is killed, its post stays empty; the other worker of that machine goes on."""
+    """Its runs are free at once, its process is killed, its post stays empty; the other worker of that machine continues."""
     up = site.up("--role", "worker", "--processes", "2")
     site.until(site.is_whole, "not all came")
     site.call("run", "holds", "--detach")
@@ -258,7 +258,7 @@ def test_drain_waits_until_nothing_is_in_hand_or_the_time_is_over(file_site: Sit
 
 
 def test_one_supervisor_keeps_a_role_of_a_machine(file_site: Site) -> None:
-    """Units with other roles stand side by side; one with a role in common ends with 8 and says which; a slip of the pen is told."""
+    """Units with other roles stand side by side; one with a role in common ends with 8 and says which; a slip of the pen is reported."""
     site = file_site
     site.up("--role", "worker")
     site.until(site.is_whole, "no worker came")

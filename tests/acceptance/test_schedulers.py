@@ -84,7 +84,7 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
                 victim.wait()
                 running.append(start())
             until(lambda: count() >= SECONDS * SCHEDULES, (tmp_path / "log").read_text())
-            until(all_are_there, "not all schedulers came")  # one that is told to end while Python starts just dies
+            until(all_are_there, "not all schedulers came")  # one that is asked to end while Python starts just dies
         finally:
             for process in running:
                 process.terminate()
@@ -104,7 +104,7 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
 
 
 def test_up_outlives_its_server(tmp_path: Path) -> None:
-    """The server is killed and comes back after longer than a lease: the same supervisor has all its processes again, and work goes on."""
+    """The server is killed and comes back after longer than a lease: the same supervisor has all its processes again; work continues."""
     server = PostgresServer().start()
     try:
         site = Site(tmp_path, server.new_store())

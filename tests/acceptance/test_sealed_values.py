@@ -124,7 +124,7 @@ async def test_the_search_finds_what_is_plain(tmp_path):
 
 
 async def test_run_of_another_codec_needs_a_person_and_is_not_harmed(tmp_path):
-    """A worker without the codec cannot read the run, so it stops it; one that has the codec goes on with it."""
+    """A worker without the codec cannot read the run, so it stops it; one that has the codec continues with it."""
     registry, work = sealed_work(["true"])
     world = World(tmp_path)
     async with world.engine(registry, AT_ONCE, codec=codec) as engine:
@@ -164,7 +164,7 @@ async def test_store_that_was_plain_goes_on_with_a_codec(tmp_path):
 
 @pytest.mark.parametrize("isolate", ["loop", "thread"])
 async def test_checkpoint_that_cannot_be_sealed_is_an_error_of_the_step(tmp_path, isolate):
-    """Whoever asked for it hears of it, in the loop and in a thread alike; nothing waits for ever."""
+    """Anyone who asked for it hears of it, in the loop and in a thread alike; nothing waits for ever."""
     failing = FailingCodec()
     received: list[str] = []
 
@@ -198,7 +198,7 @@ async def test_checkpoint_that_cannot_be_sealed_is_an_error_of_the_step(tmp_path
 
 
 async def test_notes_that_cannot_be_sealed_cost_their_own_run_only(tmp_path):
-    """The worker's rounds go on: another run is marked, and beats are sent."""
+    """The worker's rounds continue: another run is marked, and beats are sent."""
     failing, go_on = FailingCodec(), asyncio.Event()
     with Registry() as registry:
 

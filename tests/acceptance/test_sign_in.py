@@ -15,7 +15,7 @@ LINK = re.compile(r"pages: (http://127\.0\.0\.1:\d+/first\?token=\S+)")
 
 
 def test_link_of_up_opens_the_pages_once(tmp_path: Path) -> None:
-    """A person is added with a browser's cookie; whoever follows the link again stays outside; nothing of it is in the log's lines."""
+    """A person is added with a browser's cookie; anyone who follows the link again stays outside; nothing of it is in the log's lines."""
     site = Site(tmp_path, str(tmp_path / "s.db"))
     try:
         site.up("--role", "web")

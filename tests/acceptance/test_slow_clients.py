@@ -18,7 +18,7 @@ from tests.free_port import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 SHORT_S, WITHIN_S = 6.0, 15.0
-"""Of the short form, which other tests disturb; the long one (tests/torture) takes a minute and wants a second. Without a defence nobody
+"""Of the short form, which other tests disturb; the long one (tests/torture) takes a minute and wants a second. Without a defence no one
 is answered for two minutes."""
 
 

@@ -1,4 +1,4 @@
-"""A machine stops when its COMMIT is on its way: others go on with its runs in time, whatever became of that COMMIT."""
+"""A machine stops when its COMMIT is on its way: others continue with its runs in time, whatever became of that COMMIT."""
 
 import os
 import signal

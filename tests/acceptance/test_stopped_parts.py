@@ -14,7 +14,7 @@ StartedSites = dict[str, "Future[Site]"]
 
 @pytest.fixture(scope="module")
 def started_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartedSites]:
-    """All ways, begun side by side: what takes longest is the time until somebody looks."""
+    """All ways, begun side by side: what takes longest is the time until someone looks."""
     folder = tmp_path_factory.mktemp("ways")
     with ThreadPoolExecutor(len(CASES)) as pool:
         made = {name: pool.submit(way.begin, folder / f"w{n}") for n, (name, way) in enumerate(CASES.items())}
@@ -28,7 +28,7 @@ def started_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartedS
 
 @pytest.mark.parametrize("name", CASES)
 def test_way_to_stop_is_reported_once(started_sites: StartedSites, name: str) -> None:
-    """As one incident of its kind, in one line that says what has stopped; where it was mended that was told once too."""
+    """As one incident of its kind, in one line that says what has stopped; where it was fixed that was reported once too."""
     way, site = CASES[name], started_sites[name].result()
     assert re.fullmatch(way.headline, site.opened), site.opened
     assert [about for about, _ in site.notices()] in (["opened"], ["opened", "resolved"])

@@ -1,4 +1,4 @@
-"""Bodies that swallow what ends them: an unloading, or a cancel. They keep no worker, and whoever wrote them is told."""
+"""Bodies that swallow what ends them: an unloading, or a cancel. They keep no worker, and anyone who wrote them is reported."""
 
 import json
 import subprocess
@@ -59,7 +59,7 @@ CODE = HEAD + "".join(stubborn(f"by_{name}", ask) for name, ask in BODIES.items(
 
 @pytest.mark.timeout(120)
 def test_cancelled_body_that_goes_on_needs_a_person_and_keeps_no_worker(works: Works) -> None:
-    """The run says what its code does and how to mend it; the others go on in the same process."""
+    """The run says what its code does and how to fix it; the others continue in the same process."""
     works.up(CODE)
     runs = {name: works.start(f"by_{name}") for name in BODIES}
     for name in BODIES:
@@ -81,7 +81,7 @@ def test_cancelled_body_that_goes_on_needs_a_person_and_keeps_no_worker(works: W
 
 @pytest.mark.timeout(120)
 def test_unloaded_body_that_goes_on_keeps_no_worker(works: Works) -> None:
-    """A drain ends in time although bodies fight it; the runs go on in the next process from where they were, and succeed."""
+    """A drain ends in time although bodies fight it; the runs continue in the next process from where they were, and succeed."""
     works.up(CODE)
     runs = {name: works.start(f"by_{name}") for name in BODIES}
     for name, run in runs.items():

@@ -62,7 +62,7 @@ def project(tmp_path: Path, collector: OtlpCollector, monkeypatch: pytest.Monkey
 
 
 def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector: OtlpCollector) -> None:
-    """Steps, attempts, timer and child stand below the right spans, each step once, and nothing of a value is told."""
+    """Steps, attempts, timer and child stand below the right spans, each step once, and nothing of a value is reported."""
     project.up("up", "--role", "worker")
     run = project.start("order", "number=7")
     project.until(project.effects.read_text, timeout_s=20)

@@ -46,7 +46,7 @@ def test_default_of_the_monitor_is_five_minutes() -> None:
 
 
 def test_program_that_reads_without_a_pause_is_an_incident_that_ends_with_it(tmp_path: Path) -> None:
-    """It names process and command, in `status` too; nobody resolves it."""
+    """It names process and command, in `status` too; no one resolves it."""
     project = Project(tmp_path, WORK, MORE)
 
     def found(*words: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ HOUR = 3_600_000
 
 
 class LaterClock:
-    """The clock of somebody who looks some time after the last end on record."""
+    """The clock of someone who looks some time after the last end on record."""
 
     def __init__(self, place: Place, hours: float) -> None:
         ((last,),) = place.rows("select max(finished_at) from runs")
@@ -73,7 +73,7 @@ def test_watch_reports_in_words_and_json(place: Place) -> None:
 
 
 def test_watch_prints_silent_automations_also_with_a_channel(place: Place, receiver: Receiver) -> None:
-    """The channel is told once, and each round says what is silent still."""
+    """The channel is reported once, and each round says what is silent still."""
     place.env |= receiver.settings
     place.exec("-n", "backup", "--every", "1h", "--", "true")
     for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
@@ -117,7 +117,7 @@ def test_nothing_starts_what_exec_expects(place: Place) -> None:
 
 
 def test_old_success_taken_in_today_is_old(place: Place) -> None:
-    """A record that waited in the spool counts from when it ended, not from when it was taken in."""
+    """A record that waited in the spool counts from when it ended, not from when it was accepted."""
     place.exec("-n", "backup", "--every", "1h", "--", "true")
     stored = place.store.read_bytes()
     place.store.write_bytes(b"damaged" * 1000)
@@ -194,7 +194,7 @@ def test_complaint_11_dump_that_is_empty_is_reported(place: Place, receiver: Rec
 
 
 def test_channel_that_is_away_holds_no_command(place: Place, receiver: Receiver) -> None:
-    """It gets its exit code all the same; what could not be told is told by the next call."""
+    """It gets its exit code all the same; what could not be reported is reported by the next call."""
     place.env |= receiver.settings
     receiver.status = 503
     assert place.sh("exit 3").returncode == 3

@@ -83,7 +83,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_exec_hands_on_no_password_of_ours(project: Project) -> None:
-    """Unless it is allowed, by the flag or by the configuration; a command that fails is told what it did not get."""
+    """Unless it is allowed, by the flag or by the configuration; a command that fails learns what it did not get."""
     command = ("--", sys.executable, "-c", SHOW)
     assert project.call("exec", *command).stdout.strip() == "[]"
     assert project.call("exec", "--pass-env", "PGPASSWORD", *command).stdout.strip() == "['PGPASSWORD']"

@@ -21,7 +21,7 @@ from mainspring.engine.attempts.context_flags import IN_BODY
 
 
 class LyingError(Exception):
-    """Breaks whoever asks what it is."""
+    """Breaks anyone who asks what it is."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:

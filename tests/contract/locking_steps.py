@@ -31,7 +31,7 @@ async def print_page_async(file: str) -> int:
 
 
 def leave(file: str, method: str) -> int:
-    """End in some way inside of the lock; one that ends well has forgotten to let go."""
+    """End in some way inside of the lock; one that ends well has forgotten to release."""
     held = ms.lock(NAME).__enter__()
     return _leave(file, method, held.token)
 

@@ -191,7 +191,7 @@ def test_checkpoint_that_cannot_be_saved_is_refused(isolate):
 
 @plain_only
 def test_checkpoint_blocks_until_it_is_committed(isolate):
-    """A plain step does not go on before the commit; a commit that never will be is an error in it."""
+    """A plain step does not continue before the commit; a commit that never will be is an error in it."""
 
     async def scenario(bench):
         bench.is_acking = False
@@ -219,7 +219,7 @@ async def _awaits_checkpoints():
 
 
 def test_checkpoint_may_be_awaited_in_the_loop():
-    """An async step may wait for the commit or go on at once; a failed commit is raised where it is awaited."""
+    """An async step may wait for the commit or continue at once; a failed commit is raised where it is awaited."""
 
     async def scenario(bench):
         assert (await bench.run(_awaits_checkpoints)).ok
@@ -392,7 +392,7 @@ async def _times_out_inside():
 
 
 def test_async_step_times_out_and_is_cancelled():
-    """Our time-out, a cancellation by us, one by the step itself and its own time-out are told apart."""
+    """Our time-out, a cancellation by us, one by the step itself and its own time-out are distinguished."""
 
     async def scenario(bench):
         end = await bench.run(_sleeps_long, timeout=0.01)
@@ -419,7 +419,7 @@ def test_async_step_times_out_and_is_cancelled():
 
 
 def test_f21_coroutine_that_swallows_cancellation_is_abandoned():
-    """After the grace the end is a time-out, the engine is told, and the late result is dropped."""
+    """After the grace the end is a time-out, the engine is reported, and the late result is dropped."""
 
     async def scenario(bench):
         end = await bench.run(_swallows_cancellation, timeout=0.01)
@@ -455,7 +455,7 @@ def test_f21_timed_out_thread_is_abandoned_and_its_late_result_refused(tmp_path)
 
 
 def is_alive(pid):
-    """Whether a process runs: a zombie of somebody else's does not."""
+    """Whether a process runs: a zombie of someone else's does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
@@ -526,7 +526,7 @@ def test_f20_child_that_dies_fails_its_attempt_only(isolate, fn, args, data):
 
 @process_only
 def test_memory_that_runs_out_is_a_failure(isolate):
-    """A MemoryError is told, and its child is not used again."""
+    """A MemoryError is reported, and its child is not used again."""
 
     async def scenario(bench):
         end = await bench.run(steps.runs_out_of_memory)
@@ -642,7 +642,7 @@ asyncio.run(main())
 
 
 def test_function_that_no_child_can_import_is_refused_at_the_call():
-    """A lambda or inner function is refused when it is started, with the way to mend it."""
+    """A lambda or inner function is refused when it is started, with the way to fix it."""
 
     async def scenario(bench):
         def inner() -> None:
@@ -670,7 +670,7 @@ def test_attempts_report_in_the_loops_thread(isolate):
 
 
 def test_cancelled_command_step_ends_its_command():
-    """A step that runs a command is told to end, and is not abandoned."""
+    """A step that runs a command is asked to end, and is not abandoned."""
 
     async def scenario(bench):
         handle, ended = bench.start(run_command, ["sh", "-c", "echo up; sleep 60"])

@@ -73,7 +73,7 @@ async def test_one_attempt_at_a_time_is_inside_and_tokens_grow(tmp_path: Path, i
 
 @pytest.mark.parametrize("method", ["forgets", "raises"])
 async def test_lock_is_let_go_at_the_end_of_the_attempt(tmp_path: Path, isolate: str, method: str) -> None:
-    """However it ends, and whether or not its code lets go; while it lasts people see who holds the lock."""
+    """However it ends, and whether or not its code releases; while it lasts people see who holds the lock."""
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(work, "leave", [str(tmp_path / "notes"), method])
@@ -95,7 +95,7 @@ async def test_lock_is_let_go_when_the_attempt_is_given_up(tmp_path: Path, isola
 
 
 async def test_wait_has_an_end(tmp_path: Path, isolate: str) -> None:
-    """Who may not wait is told who holds the lock, by an error that a retry policy takes for passing."""
+    """Who may not wait learns who holds the lock, by an error that a retry policy takes for passing."""
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
         await engine.working.apply(AcquireLock(steps.NAME, "a person"))
@@ -105,7 +105,7 @@ async def test_wait_has_an_end(tmp_path: Path, isolate: str) -> None:
 
 
 async def test_lock_is_taken_once_by_an_attempt(tmp_path: Path, isolate: str) -> None:
-    """To take it again inside would wait for oneself: that is an error, and what was taken is let go."""
+    """To take it again inside would wait for oneself: that is an error, and what was taken is released."""
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
         failure = await failure_of(engine, await engine.start(work, "take_twice", []))
@@ -117,7 +117,7 @@ async def test_lock_is_taken_once_by_an_attempt(tmp_path: Path, isolate: str) ->
 
 
 async def test_lock_of_a_dead_worker_is_taken_over_with_its_death_declaration(tmp_path: Path) -> None:
-    """Its session is buried, so the lock is free in that very commit, and the step that goes on has a higher token."""
+    """Its session is declared dead, so the lock is free in that very commit, and the step that continues has a higher token."""
     world, file = World(tmp_path), tmp_path / "notes"
     registry, work = working("loop")
     async with world.engine(registry) as engine:
@@ -147,7 +147,7 @@ async def test_lock_that_was_broken_goes_to_who_waits(tmp_path: Path) -> None:
 
 
 async def test_cancelled_waiter_gets_no_lock_later(tmp_path: Path, isolate: str) -> None:
-    """A step that gave the wait up goes on without, and leaves nothing behind that would take the lock for it."""
+    """A step that gave the wait up continues without, and leaves nothing behind that would take the lock for it."""
     with Registry() as registry:
 
         @ms.workflow
@@ -165,7 +165,7 @@ async def test_cancelled_waiter_gets_no_lock_later(tmp_path: Path, isolate: str)
 
 
 async def test_lock_that_would_block_the_loop_is_refused(tmp_path: Path) -> None:
-    """In an `async def` step a plain `with` would hold up all others: it is told to write `async with`."""
+    """In an `async def` step a plain `with` would hold up all others: it is asked to write `async with`."""
     with Registry() as registry:
 
         @ms.workflow

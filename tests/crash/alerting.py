@@ -69,7 +69,7 @@ class Order(msgspec.Struct):
 
 
 class Points:
-    """Counts what is passed, and dies where it is told to."""
+    """Counts what is passed, and dies where it is asked to."""
 
     def __init__(self, die_at: int) -> None:
         self.passed = 0
@@ -147,7 +147,7 @@ async def _work(order: Order) -> None:
 
 
 async def _watch(order: Order) -> None:
-    """Look and tell until nothing is left to be told."""
+    """Look and tell until nothing is left to be reported."""
     loop, clock = asyncio.get_running_loop(), SystemClock()
 
     def deliver(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
@@ -182,7 +182,7 @@ def routing_to(channels: dict[str, str]) -> NotificationRouting:
 
 
 def link_to(address: str, faults: ErrorText) -> ChannelLink:
-    """Return a link that need not spare anybody's server."""
+    """Return a link that need not spare anyone's server."""
     channel = read_channel_address(address)
     if address.startswith("slack"):
         return SlackLink(channel, faults, SystemClock(), gap_s=0.0)

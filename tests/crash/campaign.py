@@ -66,7 +66,7 @@ class Campaign:
                 self._strike(place, self._dice.choice(self._numbers[change]))
 
     def left_out(self) -> list[tuple[str, int]]:
-        """Return the commits that every life makes and at which nobody was killed."""
+        """Return the commits that every life makes and at which no one was killed."""
         sure = range(1, self.shortest + 1)
         return [
             (place, n)

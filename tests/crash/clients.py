@@ -25,7 +25,7 @@ class Client:
         self.store.open()
 
     def act(self, command: str) -> OperationContext:
-        """Return an act under a fixed command id: whoever repeats it changes nothing."""
+        """Return an act under a fixed command id: anyone who repeats it changes nothing."""
         return operation_context(Actor("app", "client"), self.clock, command=command)
 
     def start(self, automation: str, data: bytes = b"{}", command: str = "start") -> str:

@@ -1,7 +1,7 @@
 """The effect server: the world outside the crash domain, and how steps call it.
 
 A process of its own behind a unix socket. Each call is one line appended to a file and fsynced before it is answered, so that
-whatever a step was told has happened is on record, whoever dies next. Keyed effects are applied once a key. A call can be answered
+whatever was acknowledged to a step is on record, no matter who dies next. Keyed effects are applied once a key. A call can be answered
 "503, come back later", and its answer can be withheld until it is released.
 
     python -m tests.crash.effects SOCKET RECORD        # serves until its stdin is closed
@@ -136,7 +136,7 @@ class Server:
         return {"status": status, "retry_after": request["retry_after"], "applied": applied}
 
     async def on_release(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer whoever is held, now and from now on."""
+        """Answer anyone who is held, now and from now on."""
         async with self._news:
             self._released.add(request["hold"])
             self._news.notify_all()
@@ -148,7 +148,7 @@ class Server:
 
 
 async def main(path: str, record: str) -> None:
-    """Serve until stdin is closed, so that the server ends with whoever started it."""
+    """Serve until stdin is closed, so that the server ends with anyone who started it."""
     server = Server(Path(record))
     listening = await asyncio.start_unix_server(server.serve, path, backlog=512)
     ended = asyncio.Event()

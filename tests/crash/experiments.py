@@ -156,7 +156,7 @@ class Experiment:
         self.world.drop(self.folder)
 
     def _live(self, number: int, order: str) -> bool:
-        """Let one worker live until it is killed or the run has ended; True if nobody needs to follow."""
+        """Let one worker live until it is killed or the run has ended; True if no one needs to follow."""
         process = self.world.template.start(self.life(number, order))
         self.lives.append(process)
         until = time.monotonic() + _LONGEST

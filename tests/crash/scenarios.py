@@ -52,7 +52,7 @@ def calls_of(experiment: Experiment, name: str) -> list[Call]:
 
 
 def verify_race(experiment: Experiment) -> None:
-    """The racer whose outcome was saved first is the winner, whoever replays it."""
+    """The racer whose outcome was saved first is the winner, no matter who replays it."""
     result = decode(experiment.client.view(experiment.run).result or b"null")
     first = next(ident for ident in saved(experiment) if "left" in ident or "right" in ident or "keyed" in ident)
     assert result[1:] == ["beside", "aside"]
@@ -81,14 +81,14 @@ def verify_rollback(experiment: Experiment) -> None:
 
 
 def verify_undone(experiment: Experiment) -> None:
-    """Each undo happened, newest first, that of the step in doubt too; whoever died in the middle."""
+    """Each undo happened, newest first, that of the step in doubt too; anyone who died in the middle."""
     undone = [call.what for call in experiment.calls() if call.what.startswith("undo") and call.applied]
     assert undone == ["undo three", "undo two", "undo one"]
     assert experiment.client.view(experiment.run).undoing
 
 
 def verify_once(experiment: Experiment) -> None:
-    """The bet was placed at most once; if nobody can know, a person is asked."""
+    """The bet was placed at most once; if no one can know, a person is asked."""
     bets, view = calls_of(experiment, "bet"), experiment.client.view(experiment.run)
     assert len(bets) <= 1
     if view.state is RunState.SUCCEEDED:
@@ -136,14 +136,14 @@ def living_in(group: int) -> list[int]:
 
 
 def verify_retry(experiment: Experiment) -> None:
-    """A refusal that was saved is obeyed: nobody comes back before the instant that is saved with it."""
+    """A refusal that was saved is obeyed: no one comes back before the instant that is saved with it."""
     for attempt, next_at in experiment.client.rows("select attempt, next_at from attempts where next_at is not null"):
         early = [c for c in calls_of(experiment, "rush") if c.attempt > attempt and c.at * 1000 < next_at - 1]
         assert early == [], (attempt, next_at)
 
 
 def verify_single(experiment: Experiment) -> None:
-    """One outcome and one effect, whoever ended the run."""
+    """One outcome and one effect, no matter who ended the run."""
     assert saved(experiment) == ["one_task#1"]
     assert [call.what for call in experiment.calls() if call.applied] == ["alone"]
 

@@ -29,7 +29,7 @@ from mainspring.store.sqlite.transaction import SqliteTransaction
 
 
 class Points:
-    """Counts what is passed while slots are made, and dies where it is told to."""
+    """Counts what is passed while slots are made, and dies where it is asked to."""
 
     def __init__(self, die_at: int) -> None:
         self.passed = 0

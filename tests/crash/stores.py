@@ -169,7 +169,7 @@ _PROOFS = (
 
 
 def take_the_fence_down() -> None:
-    """Plant the bug that fencing is there to prevent: nobody asks whether this session still lives, nor whose run it is."""
+    """Plant the bug that fencing is there to prevent: no one asks whether this session still lives, nor whose run it is."""
     GroupingDatabase._require_alive = lambda *_, **__: None  # type: ignore[method-assign]
     for statements, proof, nothing in _PROOFS:
         assert any(proof.search(statements[name]) for name in statements.names()), (

@@ -158,7 +158,7 @@ class Supervised:
         return {(automation, state): count for automation, state, count in rows}
 
     def unfinished(self) -> int:
-        """Return how many runs have not ended and need nobody."""
+        """Return how many runs have not ended and need no one."""
         text = "select count(*) from runs where finished_at is null and state <> 'needs_attention'"
         return int(self.client.rows(text)[0][0])
 

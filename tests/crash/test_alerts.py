@@ -1,4 +1,4 @@
-"""Whoever is killed wherever between the failure of a run and the message about it: each is told, once for each of its incidents.
+"""Wherever a process is killed between the failure of a run and the message about it: each is reported, once for each of its incidents.
 
 On both databases. TESTS_LONG=1 kills at each point; without it at a share of them.
 """
@@ -101,7 +101,7 @@ class Site:
         return Order(role, self._url, die_at, **self._methods)
 
     def faults(self) -> list[str]:
-        """Return what is not as it must be once all is told."""
+        """Return what is not as it must be once all is reported."""
         store = open_store(self._url, SystemClock())
         store.open()
         groups: dict[str, int] = dict(store.reader.read_text("select automation, number from error_groups"))

@@ -1,4 +1,4 @@
-"""Whoever does a bulk act is killed around its commits; others go on with it, and each run is acted upon once."""
+"""Anyone who does a bulk act is killed around its commits; others continue with it, and each run is acted upon once."""
 
 import os
 import signal
@@ -65,7 +65,7 @@ def live(url: str, order: str) -> int:
 
 
 def fail_all(store, number: Counter[str]) -> None:
-    """Let what is queued fail, so that whoever acted upon a run twice would be seen; count how often each was begun."""
+    """Let what is queued fail, so that anyone who acted upon a run twice would be seen; count how often each was begun."""
     while runs := store.apply(ClaimRuns(f"claim.{store.clock.now()}.{store.clock.random_bits(40)}", 100)).runs:
         for run in runs:
             number[run.id] += 1
@@ -73,7 +73,7 @@ def fail_all(store, number: Counter[str]) -> None:
 
 
 def test_bulk_operation_is_done_once_despite_kills(world: World) -> None:
-    """Killed before and after commits of pieces, of the acts in them and of what is noted, and each run goes on once."""
+    """Killed before and after commits of pieces, of the acts in them and of what is noted, and each run continues once."""
     folder: Path = world.fresh()
     url = world.urls[folder.name]
     store = open_store(url, SystemClock())

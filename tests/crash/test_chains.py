@@ -1,4 +1,4 @@
-"""Whoever is killed at whatever commit while a run begins anew, each event and each signal counts once in its chain, in order."""
+"""Anyone who is killed at whatever commit while a run restarts, each event and each signal counts once in its chain, in order."""
 
 import asyncio
 import os

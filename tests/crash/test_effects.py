@@ -1,4 +1,4 @@
-"""The world outside of the crash domain: it ends with whoever started it."""
+"""The world outside of the crash domain: it ends with anyone who started it."""
 
 import json
 import socket
@@ -9,7 +9,7 @@ from tests.polling import polls
 
 
 def test_world_ends_though_an_answer_is_withheld(tmp_path: Path) -> None:
-    """A test that fails leaves clients behind that nobody releases: they keep no server alive."""
+    """A test that fails leaves clients behind that no one releases: they keep no server alive."""
     effects = Effects(tmp_path)
     names = ("experiment", "what", "kind", "key", "run", "step")
     call = {"op": "call", **dict.fromkeys(names, "x"), "attempt": 1, "life": 1, "pid": 1, "hold": "h", "refuse": 0}

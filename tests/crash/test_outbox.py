@@ -1,4 +1,4 @@
-"""Whoever is killed wherever, each message of a step that succeeded is at its broker at least once, under one id; of a failed one never."""
+"""Wherever a process dies, each message of a successful step reaches its broker at least once under one id, of a failed one never."""
 
 import itertools
 import subprocess

@@ -39,7 +39,7 @@ def scenario_of(automation: str) -> Scenario:
 
 @pytest.mark.slow
 def test_peer_prefect_16746_killed_worker_frees_its_slot(supervised: Supervised) -> None:
-    """A worker that is killed with a queue's only slot in its hand keeps it from nobody: both runs end in seconds."""
+    """A worker that is killed with a queue's only slot in its hand keeps it from no one: both runs end in seconds."""
     for n in (1, 2):
         supervised.client.start("lengthy", b'{"n":%d}' % n, f"lengthy-{n}")
     supervised.start(hold=f"{supervised.name}-gate")
@@ -57,7 +57,7 @@ def test_peer_prefect_16746_killed_worker_frees_its_slot(supervised: Supervised)
 
 @pytest.mark.parametrize("first_busy", range(1, 7))
 def test_peer_dbos_716_store_that_goes_away_during_recovery_strands_nothing(world: World, first_busy: int) -> None:
-    """The store refuses four commits in a row, from any point of the recovery on; the run goes on all the same, in the same process."""
+    """The store refuses four commits in a row, from any point of the recovery on; the run continues all the same, in the same process."""
 
     @dataclass
     class Recovery(Experiment):
@@ -80,7 +80,7 @@ def test_peer_procrastinate_1518_worker_killed_while_it_takes_over_strands_nothi
 
 
 def test_peer_hexpm_1825_long_step_is_not_rescued_by_time(bench: Bench) -> None:
-    """A step that goes on for a day by another worker's clock is left alone by it, however often that one looks for the dead."""
+    """A step that continues for a day by another worker's clock is left alone by it, however often that one looks for the dead."""
     run = bench.client.start("plain_sequence")
     bench.work(hold=f"{bench.folder.name}-gate", beat_fast=True)
     bench.until(lambda: bench.calls()["first"] == 1)

@@ -1,4 +1,4 @@
-"""Runs that take their worker down are set apart, those that shared its fate go on; whatever else is killed sets nobody apart."""
+"""Runs that take their worker down are set apart, those that shared its fate continue; whatever else is killed sets no one apart."""
 
 import os
 import signal
@@ -71,7 +71,7 @@ def test_only_poison_is_quarantined(supervised: Supervised, method: str, experim
 @pytest.mark.timeout(360)  # a supervisor with a worker a round: on a busy machine 5 s
 @pytest.mark.parametrize("supervised", [{"concurrency": 8}], indirect=True)
 def test_killing_everything_quarantines_nothing(supervised: Supervised) -> None:
-    """Many kills of supervisor, worker and children under load: everything ends, nothing twice, nobody is blamed."""
+    """Many kills of supervisor, worker and children under load: everything ends, nothing twice, no one is blamed."""
     for n in range(4):
         supervised.client.start("offspring", command=f"offspring-{n}")
     start_steady(supervised, 300)
@@ -82,7 +82,7 @@ def test_killing_everything_quarantines_nothing(supervised: Supervised) -> None:
         if round_ % 2:
             supervised.kill_all()
         else:
-            # Only the two: what a worker started must die with it, without anybody's help.
+            # Only the two: what a worker started must die with it, without anyone's help.
             supervised.kill(supervised.supervisor, *supervised.workers())
         supervised.until(lambda: not children_of(supervised), 5)
     supervised.start()
@@ -108,7 +108,7 @@ def children_of(supervised: Supervised) -> list[str]:
 
 
 def test_killing_the_worker_quarantines_nothing(supervised: Supervised) -> None:
-    """Five kills of the worker alone, by somebody else: its runs go through probation and end, none is blamed."""
+    """Five kills of the worker alone, by someone else: its runs go through probation and end, none is blamed."""
     start_steady(supervised, 200)
     supervised.start()
     for _ in range(5):
@@ -124,7 +124,7 @@ def test_killing_the_worker_quarantines_nothing(supervised: Supervised) -> None:
 
 
 def test_worker_drains_when_its_supervisor_dies(supervised: Supervised) -> None:
-    """A worker whose supervisor was killed gives its runs back in order and ends; the next supervisor goes on with them."""
+    """A worker whose supervisor was killed gives its runs back in order and ends; the next supervisor continues with them."""
     start_steady(supervised, 100)
     supervised.start()
     supervised.until_called(20)

@@ -1,4 +1,4 @@
-"""PEERS 1: the scheduler is killed at every statement of its commits, and the schedule goes on: nothing doubled, lost, or standing still.
+"""PEERS 1: the scheduler is killed at every statement of its commits, and the schedule continues: nothing doubled, lost, or standing still.
 
 On both databases. TESTS_LONG=1 kills at each point; without it at a share of them, the commits among them.
 """

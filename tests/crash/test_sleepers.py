@@ -37,7 +37,7 @@ def bench(world: World) -> Iterator[Bench]:
 
 
 def stop_orders(count: int, dice: random.Random) -> Iterator[str]:
-    """Yield so many orders to stand still, every place in turn; of the commits the later ones, which are about a run."""
+    """Yield so many orders to be stuck, every place in turn; of the commits the later ones, which are about a run."""
     for place in itertools.islice(itertools.cycle(PLACES), count):
         yield f"{place}:stop@{dice.randint(1, 2) if place.startswith('effect') else dice.randint(4, 9)}"
 
@@ -95,7 +95,7 @@ class Sleepers:
         return not [life for life in alive if not self._declare_dead(life[0])]
 
     def _declare_dead(self, session: int) -> bool:
-        """Nobody is left who looks after the dead: do it as they do."""
+        """No one is left who looks after the dead: do it as they do."""
         from mainspring.app.workers.dead_sessions import declare_expired_sessions_dead
 
         declare_expired_sessions_dead(self._bench.client.store)
@@ -111,7 +111,7 @@ class Sleepers:
 
 
 def test_sleepers_of_every_phase_double_nothing(bench: Bench) -> None:
-    """Whoever wakes beyond its lease writes nothing, ends with 75, and what its run did to the world was done once."""
+    """Anyone who wakes beyond its lease writes nothing, ends with 75, and what its run did to the world was done once."""
     dice = random.Random(11)
     slept = 0
     for batch in range(BATCHES):
@@ -128,7 +128,7 @@ def test_sleepers_of_every_phase_double_nothing(bench: Bench) -> None:
 
 
 def test_sleepers_of_an_unfenced_build_are_found_out(bench: Bench) -> None:
-    """The same experiment on a build that asks nobody whether a session lives finds writes of the dead: it can fail."""
+    """The same experiment on a build that asks no one whether a session lives finds writes of the dead: it can fail."""
     workflows = [name for name in AUTOMATIONS if name != "one_task"]  # what one task writes late test_zombies finds
     seeds = range(5, 15)
     assert any(Sleepers(bench, random.Random(seed), unfenced=True, automations=workflows).wrote for seed in seeds)

@@ -1,4 +1,4 @@
-"""The desk of a folder is killed before each change that it makes on the disk, and at each named place, and once more on its next life.
+"""The watcher of a folder is killed before each change that it makes on the disk, and at each named place, and once more on its next life.
 
 However it dies: each content at each path counts once, each file is whole at one place, and in the end it lies where its run sent it.
 """
@@ -130,7 +130,7 @@ def places(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 @pytest.mark.parametrize("way", METHODS)
 @pytest.mark.timeout(0 if ALL else 120)
 def test_killed_watcher_loses_and_doubles_no_file(consumers: Watchers, places: tuple[Path, Path], way: str) -> None:
-    """Killed before its n-th change for every n, and again while it goes on, it ends as it does undisturbed."""
+    """Killed before its n-th change for every n, and again while it continues, it ends as it does undisturbed."""
     home, other = places
     if way == "copies" and home.parent.stat().st_dev == other.parent.stat().st_dev:
         pytest.skip("there is no second file system here")

@@ -46,7 +46,7 @@ class Haunting(Experiment):
     """The run had ended before the worker could be stopped."""
 
     def go(self) -> None:
-        """Stop, bury, continue elsewhere, wake, end."""
+        """Stop, declare dead, continue elsewhere, wake, end."""
         self.begin()
         try:
             zombie = self._start(1, f"{self.folder.name}-1={self.stop_at}" if isinstance(self.stop_at, str) else "")
@@ -97,13 +97,13 @@ class Haunting(Experiment):
             self.world.effects.release(f"{self.folder.name}-1")
         ((session,),) = self.client.rows("select id from sessions where pid = ? and role = 'worker'", zombie.pid)
         if not self._commits(DeclareSessionDead(session), 0.1):
-            # It was stopped in the middle of a commit, with the lock in its hand: it is declared dead as soon as it lets go.
+            # It was stopped in the middle of a commit, with the lock in its hand: it is declared dead as soon as it releases.
             zombie.send(signal.SIGCONT)
             self._until(lambda: self.client.rows("select 1 from sessions where id = ? and state = 'dead'", session))
             self._until(lambda: zombie.ended(0) or self._freeze(zombie))
 
     def _freeze(self, process: Process) -> bool:
-        """Stop a process; False, and it goes on, if it has the lock of the store in its hand."""
+        """Stop a process; False, and it continues, if it has the lock of the store in its hand."""
         process.send(signal.SIGSTOP)
         if not process.stopped():
             return False  # it has just ended
@@ -131,7 +131,7 @@ class Haunting(Experiment):
         return self.over() or waits or any(call.life == 2 for call in self.calls())
 
     def _wake(self, zombie: Process, before: dict[str, Any]) -> None:
-        """Let the zombie go on until it ends, or, unfenced, until it has changed the journal."""
+        """Let the zombie continue until it ends, or, unfenced, until it has changed the journal."""
         if not zombie.ended(0):
             zombie.send(signal.SIGCONT)
         if self.unfenced:
@@ -190,7 +190,7 @@ def test_zombie_writes_nothing(world: World, automation: str) -> None:
     ("automation", "whats"), [("plain_sequence", ("first", "first second")), ("one_task", ("alone",))]
 )
 def test_unfenced_build_is_found_out(world: World, automation: str, whats: tuple[str, ...]) -> None:
-    """Without the proof of ownership the same experiments find a zombie that goes on writing: they can fail."""
+    """Without the proof of ownership the same experiments find a zombie that continues writing: they can fail."""
     scenario = replace(next(s for s in SCENARIOS if s.automation == automation), minimum=0)
     hauntings = [haunt(world, scenario, case, unfenced=True) for case in whats]
     assert all("journal" in haunting.wrote for haunting in hauntings)

@@ -1,4 +1,4 @@
-"""Folder desks that are killed: each life is forked from a warm template and works at a folder, with a store that is a file.
+"""Folder watchers that are killed: each life is forked from a warm template and works at a folder, with a store that is a file.
 
     python -m tests.crash.watcher_lives        # the template: one JSON request a line on stdin, one answer a line on stdout
 
@@ -41,7 +41,7 @@ class WatcherLife(msgspec.Struct, kw_only=True):
 
 
 class FileStore:
-    """Keys and what they were let go, one line each, on the disk before it is answered. A run ends at once, as its file says."""
+    """Keys and what they were released, one line each, on the disk before it is answered. A run ends at once, as its file says."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)

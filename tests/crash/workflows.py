@@ -26,7 +26,7 @@ async def keyed_in_loop(name: str) -> str:
 
 
 async def endless(name: str) -> str:
-    """An effect, then no end: whoever calls it must give it up."""
+    """An effect, then no end: anyone who calls it must give it up."""
     effect(name)
     await asyncio.sleep(3600)
     return name
@@ -101,7 +101,7 @@ async def plain_sequence(run: ms.Run) -> list[str]:
 
 @ms.workflow
 async def gather_with_race(run: ms.Run) -> list[str]:
-    """Three at once, of which the first wins and the others are given up; beside it two that are gathered."""
+    """Three at once, of which the first wins and the others are abandoned; beside it two that are gathered."""
 
     async def race() -> str:
         racers = [
@@ -183,7 +183,7 @@ async def ask_and_answer(run: ms.Run) -> str:
 
 @ms.workflow
 async def rollback(run: ms.Run) -> str:
-    """Three steps that are taken back, newest first."""
+    """Three steps that are undone, newest first."""
     for name in ("one", "two", "three"):
         await run.options(undo=take_back).step(keyed, name)
     return await run.rollback("not wanted any more")
@@ -197,7 +197,7 @@ async def unsure(name: str) -> str:
 
 @ms.workflow(on_cancel="undo")
 async def taken_back(run: ms.Run) -> str:
-    """Two steps, one in doubt that stops the run; cancelled there, what it did is taken back."""
+    """Two steps, one in doubt that stops the run; cancelled there, what it did is undone."""
     for name in ("one", "two"):
         await run.options(undo=take_back).step(keyed, name)
     return await run.options(delivery="at_most_once", undo=take_back).step(unsure, "three")

@@ -32,7 +32,7 @@ def listens(port: int) -> bool:
 
 
 def test_build_reported_three_times_makes_one_message(lab: Lab) -> None:
-    """Sent, sent again under its id, and sent by another hook under another id: one message. A forged one is turned away and on record."""
+    """Sent, sent again under its id, and sent by another hook under another id: one message. A forged one is rejected and on record."""
     port = free_port()
     lab.env |= {
         "MAINSPRING_SECRET_GITHUB_HOOK": SECRET,

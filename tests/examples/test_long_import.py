@@ -1,4 +1,4 @@
-"""The import: killed with kill -9 in its one long step, it goes on at its checkpoint."""
+"""The import: killed with kill -9 in its one long step, it continues at its checkpoint."""
 
 import contextlib
 import re

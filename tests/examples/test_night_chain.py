@@ -1,4 +1,4 @@
-"""The night: three automations in a row, a failure in the middle, and a retry that lets the rest go on."""
+"""The night: three automations in a row, a failure in the middle, and a retry that lets the rest continue."""
 
 import json
 

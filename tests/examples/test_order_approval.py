@@ -21,7 +21,7 @@ def start_order(lab: Lab, *arguments: str) -> None:
 
 
 def test_small_order_is_shipped_unasked(lab: Lab) -> None:
-    """Below the limit nobody is asked."""
+    """Below the limit no one is asked."""
     assert lab.run(*ORDER, "cents=900") == "parcel-7"
     assert ledger(lab) == ["reserve order 7", "charge order 7: 900", "ship order 7"]
 

@@ -1,4 +1,4 @@
-"""The renames: awkward names, nothing overwritten, killed in the middle, taken back."""
+"""The renames: awkward names, nothing overwritten, killed in the middle, undone."""
 
 import os
 from pathlib import Path
@@ -64,7 +64,7 @@ def contents_names(folder: Path) -> list[bytes]:
 
 
 def test_rename_is_safe_between_link_and_unlink(folder: Path) -> None:
-    """An attempt that died when the file had both names leaves it with the new one, whoever looks next."""
+    """An attempt that died when the file had both names leaves it with the new one, no matter who looks next."""
     fill(folder, [b"A"])
     (folder / "a").hardlink_to(folder / "A")
     rename = rename_files.Rename(os.fsencode(folder), b"A", b"a")

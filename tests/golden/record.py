@@ -1,6 +1,6 @@
 """`make golden`: keep journals and stores of the present version, for every later version to be tried on.
 
-They are made once, with the release: no later code can make them again. Before the release they may be made anew with AGAIN=1. The
+They are made once, with the release: no later code can make them again. Before the release they may be recreated with AGAIN=1. The
 automations are those of the version before; new ones are added to the new folder's file, never to an old one's.
 """
 

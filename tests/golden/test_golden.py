@@ -86,7 +86,7 @@ def assert_ends_alike(journal: Journal, body: Body, program: Program) -> None:
 
 
 def test_finished_journals_end_the_same_way_once_more(folder: Path) -> None:
-    """Handed what was saved, each body of a finished run ends with the same result and asks for nothing anew."""
+    """Handed what was saved, each body of a finished run ends with the same result and asks for nothing again."""
     finished = [journal for journal in journals_of(folder) if journal.state in TERMINAL_STATES]
     assert len(finished) > 15
     for journal, body, program in replayed(folder, finished):

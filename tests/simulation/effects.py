@@ -12,7 +12,7 @@ class Effects:
         self.attempts: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.saved: Counter[str] = Counter()
-        """The last checkpoint that a step was told to be committed, by key."""
+        """The last checkpoint that a step heard was committed, by key."""
         self.started: Counter[str] = Counter()
         """The last one that a step began to save, by key: it may be committed."""
         self.at_most_once: set[str] = set()

@@ -101,7 +101,7 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
 
 
 def _left(world: Any, run: ClaimedRun) -> list[str]:
-    """A run that was taken back has nothing left in the world, as far as its journal knows."""
+    """A run that was undone has nothing left in the world, as far as its journal knows."""
     world.hits["taken back where it stopped"] += 1
     (history,) = histories(world.reader, [run.id], 1)
     left = find_effects_to_undo(history, (), run.generation)
@@ -128,7 +128,7 @@ def _partitions_in_order(world: Any) -> list[str]:
 
 
 def _chained(world: Any) -> list[str]:
-    """What came for a chain of runs counts once in it, whatever its runs began anew meanwhile, and they are one after the other."""
+    """What came for a chain of runs counts once in it, whatever its runs restarted meanwhile, and they are one after the other."""
     if world.chain is None:
         return []
     runs = world.rows("select id, state, result from runs where automation = 'chain' order by seq")
@@ -141,7 +141,7 @@ def _chained(world: Any) -> list[str]:
 
 
 def _undone(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:
-    """What a run that failed or was cancelled had done was taken back."""
+    """What a run that failed or was cancelled had done was undone."""
     errors = []
     for name in world.effects.to_undo - world.effects.undone:
         run = name.partition(":")[0]

@@ -33,7 +33,7 @@ class SkewedClock:
         self._world = world
         self.skew_ms = skew_ms
         self.passed: Callable[[], float] | None = getattr(world.clock, "passed", None)
-        """Seconds that no one can set; None = nobody looks whether the clock was set."""
+        """Seconds that no one can set; None = no one looks whether the clock was set."""
 
     def now(self) -> int:
         """Return the instant that this machine believes in."""
@@ -133,7 +133,7 @@ class Node:
     # -- life and death ------------------------------------------------------------------------------------------------
 
     def guard(self, run: Callable[[], None]) -> None:
-        """Run something of this process now, or when it goes on, or never."""
+        """Run something of this process now, or when it continues, or never."""
         if self.dead:
             return
         if self._resumed.is_set():
@@ -174,7 +174,7 @@ class Node:
         self._resumed.clear()
 
     def resume(self) -> None:
-        """Go on, with all that should have happened meanwhile."""
+        """Continue, with all that should have happened meanwhile."""
         self._resumed.set()
         while self._held and self._resumed.is_set():
             self.guard(self._held.popleft())
@@ -223,14 +223,14 @@ class Node:
             self.world.loop.call_later(_WATCH_S, self._watch_lease)
 
     def _declare_silent_dead(self) -> None:
-        """What the upkeep of a real worker does: bury whoever was not heard of for longer than the lease."""
+        """What the upkeep of a real worker does: declare dead anyone who was not heard of for longer than the lease."""
         silent_ms = self.world.store.lease_ms
         text = "select id from sessions where state in ('alive', 'draining') and beat_at < ? and id <> ?"
         for (session,) in self.world.rows(text, self.world.clock.now() - silent_ms, self.session or 0):
             self.submit(DeclareSessionDead(session, silent_ms=silent_ms), _ignore)
 
     def apply(self, command: Any) -> Any:
-        """Nobody may block here."""
+        """No one may block here."""
         raise NotImplementedError
 
     # -- the store as the worker sees it -------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ MADE: dict[str, tuple[DefinitionKind, dict[str, Any], int]] = {
     "approvals": (DefinitionKind.WORKFLOW, {"tz": BERLIN}, 5 * SECOND),
     "crontab": (DefinitionKind.EXEC, {"cron": ["0 1 * * *"], "grace": "2h"}, 10 * MINUTE),
 }
-"""Kind, options and usual duration. `orders` is started by events, `crontab` by somebody else's scheduler at 01:00 UTC, `builds` by a
+"""Kind, options and usual duration. `orders` is started by events, `crontab` by someone else's scheduler at 01:00 UTC, `builds` by a
 public webhook; a run of `approvals` holds its partition and waits for a day or two."""
 HOOK = "builds/webhook"
 DEBOUNCED = "report/webhook"
@@ -77,7 +77,7 @@ def definition_of(name: str) -> Definition:
 
 
 class Days:
-    """A world that goes on from `at`.
+    """A world that continues from `at`.
 
     `broken` = what no longer goes as usual, by name; `failing` = how the runs of an automation end; `slow` = how long they take, in
     which slots are skipped; `away` = channels that take nothing.
@@ -151,7 +151,7 @@ class Days:
         heapq.heappush(self._due, (at, next(self._order), act))
 
     def go(self, for_ms: int, evaluate_every: int = HOUR, *, stop: bool = False) -> None:
-        """Live on, with a watcher that looks now and then; `stop` = end at the first look after which somebody was told something new."""
+        """Live on, with a watcher that looks now and then; `stop` = end at the first look after which someone learned something new."""
         until = self.clock.now() + for_ms
         while self.clock.now() < until:
             started_at = self.clock.now()
@@ -194,7 +194,7 @@ class Days:
             self.watcher.do(SettleAlerts(lease=take.lease, channel=channel.name, sent=sent, away=away))
 
     def forget(self) -> None:
-        """What was told so far is old."""
+        """What was sent so far is old."""
         self._known = {(incident.id, incident.opened) for incident in self.incidents()}
 
     def incidents(self) -> list[Incident]:
@@ -203,7 +203,7 @@ class Days:
         return sorted(found, key=lambda incident: (incident.opened_at, incident.id))
 
     def notified(self) -> list[Incident]:
-        """The incidents of this world that somebody was told of, or will be with the next digest; what is folded is told of by another."""
+        """The incidents of this world that someone was notified of, or will be by the next digest; grouped ones are in their parent."""
         alerts = self.watcher.read("alerts", limit=10_000)
         opened = (NotificationEvent.OPENED, NotificationEvent.REOPENED)
         sent = {alert.incident for alert in alerts if alert.about in opened and alert.state is AlertState.SENT}
@@ -245,7 +245,7 @@ class Days:
                 self.at(minute + self._visitors.randrange(MINUTE), partial(self.deliver, f"b{minute}"))
             if minute % (30 * MINUTE) == 0:
                 self.at(minute, partial(self.reject, "no_signature"))
-            if minute % (8 * HOUR) == 0:  # somebody tries many things at once
+            if minute % (8 * HOUR) == 0:  # someone tries many things at once
                 for n in range(8):
                     self.at(minute + n * SECOND, partial(self.reject, "no_signature"))
             if minute % (5 * HOUR) == 0:
@@ -321,7 +321,7 @@ class Days:
         self.worker.do(command)
 
     def _size(self, name: str) -> int | None:
-        """Of the backup 2 GB, more or less; nobody measured the others."""
+        """Of the backup 2 GB, more or less; no one measured the others."""
         if name != "backup":
             return None
         return 20 if "backup is empty" in self.broken else round(self._sizes.lognormvariate(21.4, 0.2))
@@ -339,7 +339,7 @@ class Days:
         return round(duration)
 
     def _deploy(self, *without: str) -> None:
-        """A new worker takes over what the old one had; nobody serves for half a minute."""
+        """A new worker takes over what the old one had; no one serves for half a minute."""
         if self.worker.list_runs(states=(RunState.RUNNING,)).runs:  # it drains first
             self.at(self.clock.now() + 5 * MINUTE, lambda: self._deploy(*without))
             return
@@ -370,7 +370,7 @@ class Days:
         return Days(path, self.clock.now())
 
     def settle(self) -> None:
-        """Let what is under way end; what waits for days goes on waiting."""
+        """Let what is under way end; what waits for days continues waiting."""
         until = self.clock.now() + 3 * HOUR
         while self._due and self._due[0][0] <= until:
             at, _, act = heapq.heappop(self._due)

@@ -237,7 +237,7 @@ def _unlocked(world: Days) -> None:
 
 
 def _lost_commits(world: Days) -> None:
-    """Its newest commit is gone; whoever commits next finds it, and ends."""
+    """Its newest commit is gone; no matter who commits next finds it, and ends."""
     world.worker.tamper("update commits set number = number - 1")
     with contextlib.suppress(StoreWentBackError):
         world.worker.do(RecordHeartbeat())
@@ -253,7 +253,7 @@ def _damaged(world: Days) -> None:
 
 
 def _put_back(world: Days) -> None:
-    """Set the clock back; whoever opens the store next finds it."""
+    """Set the clock back; anyone who opens the store next finds it."""
     world.clock.at -= HOUR
     world._begin("cli").close()
 

@@ -1,6 +1,6 @@
 """A clock that is set forward and back by minutes and hours under load: nothing is lost, doubled or late, and no slot comes twice.
 
-Seconds that no one can set go on beside it. By them a run must end, and no timer may end early. `SEED=n` lives one seed.
+Seconds that no one can set continue beside it. By them a run must end, and no timer may end early. `SEED=n` lives one seed.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ class ClockWorld(World):
         return SettableClock(seed=self.seed)
 
     def process_clock(self) -> StoreClock:
-        """Return a clock that goes on by seconds that no one can set, until a commit tells otherwise."""
+        """Return a clock that continues by seconds that no one can set, until a commit tells otherwise."""
         return StoreClock(Elapsed(self.clock))
 
     def befall(self, name: str) -> bool:

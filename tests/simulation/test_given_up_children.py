@@ -1,4 +1,4 @@
-"""A child that its parent gave up is stopped, although the worker died between the giving up and the word to the child."""
+"""A child that its parent abandoned is stopped, although the worker died between the abandoning and the word to the child."""
 
 import asyncio
 import shutil

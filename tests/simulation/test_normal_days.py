@@ -1,4 +1,4 @@
-"""Thirty ordinary days end without an incident that anybody is told at once; each way to stop is then told as exactly one."""
+"""Thirty ordinary days end without an incident that anyone is reported at once; each way to stop is then told as exactly one."""
 
 import asyncio
 import os
@@ -115,7 +115,7 @@ def test_way_to_stop_is_one_incident(world, way):
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.first} + {pair.second}")
 def test_two_ways_to_stop_at_once_are_reported_each_by_its_cause(world, pair):
-    """Neither hides the other; one that explains the other is told alone."""
+    """Neither hides the other; one that explains the other is reported alone."""
     first, second = pair.cases
     first.begin(world)
     second.begin(world)
@@ -157,7 +157,7 @@ def test_lost_store_is_reported_without_the_store(world, reserved, receiver, way
 
 
 def test_complaint_12_runs_that_outlast_their_interval_are_reported(world):
-    """Every half hour, but each run takes 70 minutes and the slots meanwhile are skipped: it is told, though every run succeeds."""
+    """Every half hour, but each run takes 70 minutes and the slots meanwhile are skipped: it is reported, though every run succeeds."""
     world.slow["sync"] = 70 * MINUTE
     world.go(3 * HOUR, 5 * MINUTE, stop=True)
     (incident,) = world.notified()
@@ -175,5 +175,5 @@ def test_complaint_11_success_that_did_nothing_is_in_the_table():
 
 
 def test_page_of_silent_failures_is_the_table():
-    """Written anew by: python -m tests.simulation.silent_failures."""
+    """Written again by: python -m tests.simulation.silent_failures."""
     assert PAGE.read_text(encoding="utf-8") == page()

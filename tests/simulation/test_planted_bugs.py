@@ -41,7 +41,7 @@ def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str, *, only
 
 
 def no_fencing(patch):
-    """The journal takes outcomes of whoever sends them, and no commit looks whether its session lives."""
+    """The journal takes outcomes of anyone who sends them, and no commit looks whether its session lives."""
     _statement(
         patch,
         "save_outcome",
@@ -118,7 +118,7 @@ class _UnknownIsFailed(_Wrapped):
 
 
 class _ReadBack(_Wrapped):
-    """After an unknown outcome the rows are looked for; what is not found is given up instead of sent again."""
+    """After an unknown outcome the rows are looked for; what is not found is abandoned instead of sent again."""
 
     def commit(self, commands, *, again=False):
         try:
@@ -191,7 +191,7 @@ def hold_stays(patch):
 
 
 def hold_shared(patch):
-    """Whoever asks for a partition gets it."""
+    """Anyone who asks for a partition gets it."""
     patch.setattr(partitions, "hold_partition", lambda *_: True)
 
 
@@ -241,7 +241,7 @@ def no_limit(patch):
 
 
 def signals_stay_with_the_run_that_ended(patch):
-    """A signal that was not taken in when a run begins anew stays behind."""
+    """A signal that was not accepted when a run restarts stays behind."""
     _statement(patch, "move_facts_to_successor", "where", "where 1 = 2 and")
 
 
@@ -305,7 +305,7 @@ FOUND_AT: dict[str, dict[str, int]] = {
     "postgres": {"lease_believed_in": 2, "hold_shared": 2, "_AckedBefore": 5, "_NeverAgain": 6, "_ReadBack": 5},
 }
 """Which seed found it when it was last looked for, where that was none of the first: it is tried before all others. A change of the engine
-throws the dice anew; then those are lived that it takes."""
+throws the dice again; then those are lived that it takes."""
 
 
 def found_within(seeds: int, live: Callable[[int], Any], at: int = 0) -> int | None:

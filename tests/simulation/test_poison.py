@@ -104,7 +104,7 @@ class Fleet:
             process.do(ClearProbation(life.claimed.id, life.claimed.claim, progressed))
 
     def end(self, role: str, way: str, by: str | None = None) -> None:
-        """End a process: by a drain in order that nobody asked for, or at once; the supervisor judges what it finds."""
+        """End a process: by a drain in order that no one asked for, or at once; the supervisor judges what it finds."""
         process, claimed_runs = self.lives.pop(role)
         self.deaths += 1
         now = self.clock.now() / 1_000
@@ -167,7 +167,7 @@ def test_poison_is_quarantined_however_it_ends_its_worker(tmp_path):
 
 
 def test_random_kills_quarantine_at_most_three_innocent_runs(tmp_path):
-    """Whoever kills them, workers and probation processes alike; one command releases each run that was taken for poison."""
+    """Anyone who kills them, workers and probation processes alike; one command releases each run that was taken for poison."""
     fleet = Fleet(tmp_path, 1)
     innocent: list[str] = []
     while fleet.deaths < KILLS:

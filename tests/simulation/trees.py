@@ -1,6 +1,6 @@
 """Random trees for the simulated workflows, and an oracle that tells how each must end.
 
-What is a race of time gives no value of its own, so that the end of every run that nobody cancelled can be computed beforehand.
+What is a race of time gives no value of its own, so that the end of every run that no one cancelled can be computed beforehand.
 """
 
 import random
@@ -14,7 +14,7 @@ LONG = 3_600_000
 
 
 class Failing(Exception):
-    """The oracle's word for a step that gives up."""
+    """The oracle's word for a step that abandons."""
 
 
 def grow(dice: random.Random, size: int, number: int) -> Tree:

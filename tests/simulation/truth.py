@@ -28,7 +28,7 @@ Rows = Callable[..., list[tuple[Any, ...]]]
 
 
 class Truth:
-    """`see` is told of every executed commit, whatever its sender was told; `rows` reads what is committed."""
+    """`see` is reported every executed commit, whatever its sender was reported; `rows` reads what is committed."""
 
     def __init__(self, effects: Effects, hits: Counter[str], rows: Rows) -> None:
         self.effects = effects
@@ -42,7 +42,7 @@ class Truth:
         self._given_up: set[tuple[str, str, int, int]] = set()
         """Attempts that are on record as failed, timed out ones among them."""
         self._left: set[tuple[str, str, int]] = set()
-        """Requests that their body gave up."""
+        """Requests that their body abandoned."""
         self._superseded: set[tuple[str, int]] = set()
         self._claims: dict[str, int] = {}
         self._finished: set[tuple[str, int]] = set()
@@ -89,7 +89,7 @@ class Truth:
         }  # a step gets its attempts back, and their numbers
         text = "select ident, generation, rank, kind, state from journal where run = ? and superseded is not null"
         rows = self._rows(text, run)
-        # What was taken back is not done: it is done again, and so is what stood on it.
+        # What was undone is not done: it is done again, and so is what stood on it.
         undone = any((run, rank) not in self._superseded and kind == OutcomeKind.UNDO for _, _, rank, kind, _ in rows)
         for ident, generation, rank, kind, state in rows:
             new = (run, rank) not in self._superseded and not undone
@@ -104,7 +104,7 @@ class Truth:
     def _outcome(self, command: SaveOutcome) -> None:
         key = (command.run, command.ident, command.generation)
         was = self._outcomes.setdefault(key, (command.rank, command.claim))
-        # What was given up by an owner whom a person let go on answers nobody: the step is asked for anew.
+        # What was abandoned by an owner whom a person let continue answers no one: the step is asked for again.
         is_again = key in self._left and was[1] < command.claim
         if command.state is OutcomeState.CANCELLED:
             self._left.add(key)
@@ -122,7 +122,7 @@ class Truth:
             self.effects.committed.add(make_idempotency_key(command.run, command.ident, command.generation))
 
     def _of_its_attempt(self, command: SaveOutcome) -> None:
-        """What an attempt returned counts for that attempt alone, and not once it was given up."""
+        """What an attempt returned counts for that attempt alone, and not once it was abandoned."""
         if (command.run, command.ident, command.generation, command.attempt) in self._given_up:
             self.errors.append(
                 f"attempt {command.attempt} of {command.ident} in {command.run} succeeded after it had failed"

@@ -23,7 +23,7 @@ Tree = list[Any]
 
 
 async def _sleep_deaf(node: Any, seconds: float) -> None:
-    """Sleep on whatever anybody says."""
+    """Sleep on whatever anyone says."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     while loop.time() < until:
@@ -68,7 +68,7 @@ with Registry() as REGISTRY:
 
     @step(retry=Retry(3, initial="50ms", max="1s"))
     async def saving(name: str) -> str:
-        """Go on from a checkpoint; what it says of earlier attempts must be true."""
+        """Continue from a checkpoint; what it says of earlier attempts must be true."""
         effects = NODE.get().world.effects
         key = idempotency_key()
         effects.start(NODE.get(), key, attempt())
@@ -97,7 +97,7 @@ with Registry() as REGISTRY:
 
     @step(timeout="2s", retry=Retry(20, initial="50ms", max="200ms"))
     async def deaf(name: str) -> list[Any]:
-        """Go on when told to stop: the first attempt is given up, and its result comes while the second is under way."""
+        """Continue when told to stop: the first attempt is abandoned, and its result comes while the second is under way."""
         node, key, own = NODE.get(), idempotency_key(), attempt()
         effects = node.world.effects
         effects.start(node, key, own)
@@ -119,7 +119,7 @@ with Registry() as REGISTRY:
 
     @step(undo=unact, retry=Retry(3, initial="50ms", max="1s"))
     async def undoable(name: str) -> str:
-        """Have an effect that can be taken back."""
+        """Have an effect that can be undone."""
         effects = NODE.get().world.effects
         effects.start(NODE.get(), idempotency_key(), attempt())
         await NODE.get().sleep(0.1)
@@ -153,7 +153,7 @@ with Registry() as REGISTRY:
 
     @workflow
     async def chain(run: Run, total: int, got: list[list]) -> list[list]:
-        """Count events and signals, one at a time, and begin anew after each second one."""
+        """Count events and signals, one at a time, and restart after each second one."""
         while len(got) < total:
             tasks = {
                 "event": asyncio.ensure_future(run.event("tick", where={"for": "chain"})),

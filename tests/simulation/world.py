@@ -68,7 +68,7 @@ class World:
         self.runs: dict[str, StartedRun] = {}
         self.nodes: list[Node] = []
         self.chain: StartedRun | None = None
-        """The first run of a chain that begins anew while facts come for it."""
+        """The first run of a chain that restarts while facts come for it."""
         self._number = 0
         self._is_over = False
         self._checked: set[str] = set()
@@ -177,7 +177,7 @@ class World:
             self.loop.call_later(starts_at + dice.uniform(0, 8), self._cancel, started_run)
 
     def _plan_chain(self, dice: random.Random) -> None:
-        """Plan a run that begins anew again and again, and what comes for it: each counts exactly once in the chain."""
+        """Plan a run that restarts again and again, and what comes for it: each counts exactly once in the chain."""
         started_run = self.chain = StartedRun(make_id("r", self.clock.now(), dice.getrandbits(80)), "chain", None)
         self._start(started_run)
         for n in range(invariants.CHAINED):
@@ -260,7 +260,7 @@ class World:
                 self.client_submit(GiveResult(run, ident, f"g{self.next_number()}", name))
 
     def _can_go_on(self, run: str) -> bool:
-        """Whether continuing a run asks for nothing that comes only once: one that was taken back waits for its messages anew."""
+        """Whether continuing a run asks for nothing that comes only once: one that was undone waits for its messages again."""
         started_run = self.runs[run]
         return started_run.automation != "undone" or not any(
             count(started_run.tree, form) for form in ("signal", "event", "ask")
@@ -314,7 +314,7 @@ class World:
             self.client_submit(DeclareSessionDead(node.database.session))
 
     def _was_declared_dead(self, command: DeclareSessionDead) -> None:
-        """Only who is silent is buried for its silence, and by then a process that moves has ended itself."""
+        """Only who is silent is declared dead for its silence, and by then a process that moves has ended itself."""
         if command.silent_ms is None:
             return
         for node in [*self.nodes, self.client]:

@@ -1,4 +1,4 @@
-"""A primary is lost under load and its synchronous standby takes its place: clients that know both go on with all that was acknowledged."""
+"""A primary is lost under load and its synchronous standby takes its place: clients that know both keep all that was acknowledged."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def pair() -> Iterator[Pair]:
 
 
 def test_fail_over_to_a_synchronous_standby_loses_and_doubles_nothing(pair: Pair, tmp_path: Path) -> None:
-    """What was acknowledged before the primary died is on its heir, once; two machines find it by themselves, and every run ends."""
+    """What was acknowledged before the primary died is on its successor, once; two machines find it by themselves, and every run ends."""
     config = CONFIG + open_shop(pair.primary, pair.url)
     fleet = Fleet(tmp_path, pair.url, code=WORK.read_text(), config=config)
     load = None

@@ -1,4 +1,4 @@
-"""Webhooks are taken in while nobody works: the worker is blocked, dies again and again, or its module does not load; nothing is lost."""
+"""Webhooks are accepted while no one works: the worker is blocked, dies again and again, or its module does not load; nothing is lost."""
 
 import asyncio
 from contextlib import closing
@@ -43,7 +43,7 @@ def _count(site: Site, state: str) -> object:
 
 @pytest.mark.timeout(180)
 def test_blocked_worker_keeps_no_webhook_waiting(tmp_path: Path) -> None:
-    """A step that blocks the loop of the worker: every delivery is stored and answered meanwhile, and runs when the worker goes on."""
+    """A step that blocks the loop of the worker: every delivery is stored and answered meanwhile, and runs when the worker continues."""
     with closing(Site(tmp_path, WORK + BLOCKS)) as site:
         site.project.start("blocks")
         site.project.until((tmp_path / "blocked").exists)
@@ -55,7 +55,7 @@ def test_blocked_worker_keeps_no_webhook_waiting(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(180)
 def test_worker_that_dies_again_and_again_loses_no_webhook(tmp_path: Path) -> None:
-    """It is killed each time it comes, and its module does not load any more: what arrives meanwhile runs once both are mended."""
+    """It is killed each time it comes, and its module does not load any more: what arrives meanwhile runs once both are fixed."""
     with closing(Site(tmp_path)) as site:
         good = (tmp_path / "work.py").read_text()
         (tmp_path / "work.py").write_text("import nothing_of_this_name\n")

@@ -59,7 +59,7 @@ def test_unfinished_forms_for_a_minute(attacked: Attacked) -> None:
 
 @pytest.mark.parametrize("listener", ["pages", "webhooks"])
 def test_idle_connections_for_a_minute(attacked: Attacked, listener: str) -> None:
-    """200 connections that ask for nothing, opened anew whenever the server ends them."""
+    """200 connections that ask for nothing, reopened whenever the server ends them."""
     port, request = (attacked.site.port, attacked.api) if listener == "pages" else (attacked.hooks, attacked.health)
     assert_answered(f"idle at {listener}", *ask_with_idle_clients(port, request, LONG_S, ATTACKERS))
 

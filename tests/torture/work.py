@@ -1,4 +1,4 @@
-"""What the fleets do: each effect is a line of a file outside the crash domain, on the disk before the step goes on."""
+"""What the fleets do: each effect is a line of a file outside the crash domain, on the disk before the step continues."""
 
 import asyncio
 import fcntl
@@ -71,7 +71,7 @@ def sale(number: int) -> str:
 
 
 def ring_up(token: int, text: str) -> str:
-    """Write in the till, unless it has seen a higher token: then whoever writes slept through the end of his hold."""
+    """Write in the till, unless it has seen a higher token: then anyone who writes slept through the end of his hold."""
     with Path(f"{os.environ['EFFECTS']}.till").open("a+", encoding="ascii") as till:
         fcntl.flock(till, fcntl.LOCK_EX)
         till.seek(0)

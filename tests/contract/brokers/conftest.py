@@ -1,4 +1,4 @@
-"""One server of each broker for the whole session, and desks that end with their test."""
+"""One server of each broker for the whole session, and consumers that end with their test."""
 
 from collections.abc import AsyncIterator, Iterator
 

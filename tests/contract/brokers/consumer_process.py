@@ -1,4 +1,4 @@
-"""A desk as a process of its own, to be killed: it tells each key that it took in, and stands still before the broker is told of any.
+"""A consumer as a process of its own, to be killed: it tells each key that it accepted, and is stuck before the broker is reported any.
 
 python -m tests.contract.brokers.consumer_process URL
 """

@@ -1,4 +1,4 @@
-"""A store that remembers what it took in, and desks in front of it."""
+"""A store that remembers what it accepted, and consumers in front of it."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ class Intake:
 
 
 class RunningConsumer:
-    """One running desk and what it reported."""
+    """One running consumer and what it reported."""
 
     def __init__(self, queue: BrokerQueue, intake: Intake, secrets: dict[str, str]) -> None:
         self.intake = intake
@@ -81,12 +81,12 @@ class RunningConsumer:
             waiting.cancel()
 
     async def wait_for_accepted(self, count: int) -> None:
-        """Wait until so many keys were taken in, and the broker was told of every message."""
+        """Wait until so many keys were accepted, and the broker was reported every message."""
         await self.until(lambda: len(self.intake.first) >= count)
         await self.until_settled()
 
     async def until_settled(self) -> None:
-        """Wait until the broker was told of everything that this desk holds."""
+        """Wait until the broker was reported everything that this consumer holds."""
         async with asyncio.timeout(WITHIN_S):
             while self.consumer._held:
                 await asyncio.sleep(0.005)
@@ -106,7 +106,7 @@ class _Secrets:
 
 
 class RunningConsumers:
-    """Makes queues on one broker, sends to them, and opens desks."""
+    """Makes queues on one broker, sends to them, and opens consumers."""
 
     def __init__(self, broker: BrokerServer) -> None:
         self.broker = broker
@@ -138,7 +138,7 @@ class RunningConsumers:
         await source.close()
 
     async def left(self, queue: BrokerQueue, count: int = 0) -> int:
-        """Return how many messages the broker still has; it may need a moment to count what was let go."""
+        """Return how many messages the broker still has; it may need a moment to count what was released."""
         found = -1
         for _ in range(100):
             found = await self.broker.left(queue, GROUP)

@@ -1,4 +1,4 @@
-"""What arrives on a queue is taken in once, in order, and acknowledged after the commit: the same for every broker."""
+"""What arrives on a queue is accepted once, in order, and acknowledged after the commit: the same for every broker."""
 
 import pytest
 
@@ -46,7 +46,7 @@ async def test_a_message_is_sent_again_where_the_answer_of_the_store_was_lost(co
 
 
 async def test_busy_store_stops_the_fetching(consumers: RunningConsumers):
-    """While the store is busy one batch is held, longer than the broker's patience; another desk gets the rest and none of it."""
+    """While the store is busy one batch is held, longer than the broker's patience; another consumer gets the rest and none of it."""
     queue = await consumers.queue(prefetch=4, ack_wait="1s")
     await consumers.send(queue, *orders(12))
     intake = Intake()
@@ -57,7 +57,7 @@ async def test_busy_store_stops_the_fetching(consumers: RunningConsumers):
     await other.wait_for_accepted(8)
     await consumer.until(lambda: len(intake.refused) >= 40)
     assert len(set(intake.refused)) <= 4
-    if consumers.broker.name != "postgresql":  # there two desks read the same rows, and each counts once
+    if consumers.broker.name != "postgresql":  # there two consumers read the same rows, and each counts once
         assert not set(intake.refused) & set(other.intake.first)
     assert consumer.consumer.state.waits_for == "the backlog is full"
     assert consumer.consumer.state.connected
@@ -72,7 +72,7 @@ async def test_busy_store_stops_the_fetching(consumers: RunningConsumers):
 
 
 async def test_unacceptable_value_is_dead_lettered_after_its_attempts(consumers: RunningConsumers):
-    """It is offered `max_deliveries` times, then leaves the queue; the others are not held up, and the desk says why."""
+    """It is offered `max_deliveries` times, then leaves the queue; the others are not held up, and the consumer says why."""
     queue = await consumers.queue(max_deliveries=3)
     await consumers.send(queue, Sent("good", b"{}"), Sent("bad", b'{"n": "x"}'), Sent("fine", b"{}"))
 
@@ -94,7 +94,7 @@ async def test_unacceptable_value_is_dead_lettered_after_its_attempts(consumers:
 
 
 async def test_a_key_with_another_body_is_reported_and_done_with(consumers: RunningConsumers):
-    """The store's `other_body` ends the matter for the broker, and is seen on the desk."""
+    """The store's `other_body` ends the matter for the broker, and is seen on the consumer."""
     queue = await consumers.queue()
     await consumers.send(queue, Sent("one", b"1"))
     intake = Intake()
@@ -112,7 +112,7 @@ async def test_a_key_with_another_body_is_reported_and_done_with(consumers: Runn
 
 
 async def test_stopped_consumer_returns_its_messages(consumers: RunningConsumers):
-    """What was fetched and not taken in comes to the next desk at once, not after the broker's patience."""
+    """What was fetched and not accepted comes to the next consumer at once, not after the broker's patience."""
     queue = await consumers.queue(ack_wait="1h")
     await consumers.send(queue, *orders(3))
     intake = Intake()

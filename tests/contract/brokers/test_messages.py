@@ -14,7 +14,7 @@ _DEDUPLICATES = ("nats", "sqs", "postgresql")
 
 
 async def test_awkward_bodies_arrive_as_they_were_sent(consumers: RunningConsumers):
-    """Nothing, one byte zero, all bytes, text of other alphabets and almost a megabyte are taken in byte by byte, with their headers."""
+    """Nothing, one byte zero, all bytes, text of other alphabets and almost a megabyte are accepted byte by byte, with their headers."""
     queue = await consumers.queue(body="bytes")
     bodies = {
         "empty": b"",
@@ -35,7 +35,7 @@ async def test_awkward_bodies_arrive_as_they_were_sent(consumers: RunningConsume
 
 
 async def test_a_foreign_program_may_send_headers_that_are_no_text(consumers: RunningConsumers):
-    """A header with bytes that are not UTF-8 neither stops the desk nor is it lost; the message counts under its sender's id."""
+    """A header with bytes that are not UTF-8 neither stops the consumer nor is it lost; the message counts under its sender's id."""
     queue = await consumers.queue()
     raw = Sent("foreign", b'{"n": 1}')
     await consumers.broker.send_raw(queue, raw)
@@ -65,12 +65,12 @@ async def test_message_published_twice_under_one_key_counts_once(consumers: Runn
 
 
 async def test_missing_queue_is_reported_with_the_command_to_create_it(consumers: RunningConsumers):
-    """Where somebody has to make the queue, the desk says so by name, and goes on trying."""
+    """Where someone has to make the queue, the consumer says so by name, and continues trying."""
     queue = await consumers.queue()
     known = queue.name
     missing = BrokerQueue.parse(consumers.url.replace(known, "nowhere"), ack_wait="2s")
     source = open_source(missing, resolve_server(missing.server, lambda name: name), GROUP)
-    if consumers.broker.name == "valkey":  # a stream is made by whoever reads it first
+    if consumers.broker.name == "valkey":  # a stream is made by anyone who reads it first
         await source.connect()
         await source.close()
         return
@@ -81,7 +81,7 @@ async def test_missing_queue_is_reported_with_the_command_to_create_it(consumers
 
 
 async def test_two_consumers_share_a_queue(consumers: RunningConsumers):
-    """Two processes of one group take in each message once between them, by its key."""
+    """Two processes of one group accept each message once between them, by its key."""
     queue = await consumers.queue(prefetch=5)
     await consumers.send(queue, *(Sent(f"m{n}", b"{}") for n in range(40)))
     first = consumers.open(queue)
@@ -96,13 +96,13 @@ async def test_two_consumers_share_a_queue(consumers: RunningConsumers):
 
 
 async def test_password_is_a_secret_that_only_the_broker_hears(consumers: RunningConsumers):
-    """A wrong one is told without being repeated, and when the right one is there the queue is read."""
+    """A wrong one is reported without being repeated, and when the right one is there the queue is read."""
     plain = await consumers.queue()
     await consumers.send(plain, Sent("one", b"{}"))
     queue = BrokerQueue.parse(await consumers.broker.with_user(consumers.url), ack_wait="2s")
     consumers.secrets["BROKER"] = "s3cr/t"
     consumer = consumers.open(queue)
-    if consumers.broker.name not in ("sqs", "postgresql"):  # these let everybody in here
+    if consumers.broker.name not in ("sqs", "postgresql"):  # these let everyone in here
         await consumer.until(lambda: bool(consumer.states))
         assert not consumer.consumer.state.connected
         assert "s3cr" not in consumer.consumer.state.why

@@ -41,7 +41,7 @@ async def test_messages_of_a_killed_consumer_are_redelivered(consumers: RunningC
 
 
 async def test_broker_killed_under_load_loses_and_doubles_nothing(consumers: RunningConsumers):
-    """The broker is killed and started again while messages are sent and read: each that it accepted is taken in, under one key."""
+    """The broker is killed and started again while messages are sent and read: each that it accepted is accepted, under one key."""
     queue = await consumers.queue(ordered=True, partition="{body.p}", prefetch=50)
     consumer = consumers.open(queue)
     sending = asyncio.create_task(_send_for_certain(consumers, queue, 300))

@@ -2,7 +2,7 @@
 
     python -m tests.contract.store.deciding_process KIND PLACE NUMBER
 
-It takes in a body of its own under the keys of the round, says so, waits for the next line, and lets all of them pass in one group.
+It accepts a body of its own under the keys of the round, says so, waits for the next line, and lets all of them pass in one group.
 """
 
 import itertools

@@ -23,7 +23,7 @@ PLAIN = msgspec.json.encode({"source": {"type": "event", "name": "paid"}})
 
 
 def hook(automation: str = "a", path: str | None = "/in", end: str = "webhook", **options: Any) -> TriggerRow:
-    """A trigger that takes in what comes from outside."""
+    """A trigger that accepts what comes from outside."""
     return TriggerRow(f"{automation}/{end}", automation, "webhook", options.pop("definition", PLAIN), path, **options)
 
 
@@ -91,7 +91,7 @@ def read_state(store: Any, delivery: str) -> DeliveryState:
 
 
 def waiting(store: Any, trigger: str, filtered: int = 0) -> list[str]:
-    """The deliveries of a trigger that nobody decided on."""
+    """The deliveries of a trigger that no one decided on."""
     return [row[1] for row in store.reader.read("list_received_deliveries", (filtered, trigger, 0, 100))]
 
 

@@ -1,4 +1,4 @@
-"""Two groups of two processes at once: the first stands still between its handlers and its commit while the second comes as far as it can.
+"""Two groups of two processes at once: the first is stuck between its handlers and its commit while the second comes as far as it can.
 
 On PostgreSQL the second ends or waits for a lock of the first; on SQLite it waits for its turn. A ring that the server breaks is sent
 again, as the committer does, and counted.

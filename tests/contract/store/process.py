@@ -287,7 +287,7 @@ class SqliteProcess(StoredProcess):
         return True
 
     def tamper(self, statement: str) -> None:
-        """Change the file behind the store's back, as somebody with a database shell would."""
+        """Change the file behind the store's back, as someone with a database shell would."""
         self.database.connection.execute(
             "drop trigger if exists audit_log_is_append_only; drop trigger if exists audit_log_keeps_rows"
         )
@@ -322,7 +322,7 @@ class PostgresProcess(StoredProcess):
             self._observer.close()
 
     def tamper(self, statement: str) -> None:
-        """Change a table behind the store's back, as somebody with a database shell would."""
+        """Change a table behind the store's back, as someone with a database shell would."""
         connection = self.database.connection
         connection.execute(f"set search_path = {self.database.address.schema}")
         connection.execute("drop trigger if exists audit_log_is_append_only on audit_log")

@@ -1,4 +1,4 @@
-"""Several processes at once on few things, by chance from a seed; afterwards a calm in which all that can go on does."""
+"""Several processes at once on few things, by chance from a seed; afterwards a calm in which all that can continue does."""
 
 import contextlib
 import random
@@ -70,7 +70,7 @@ class Books:
             holders.discard(run)
 
     def declare_dead(self, session: int) -> None:
-        """Its runs may go on elsewhere as soon as the burial is sent."""
+        """Its runs may continue elsewhere as soon as the burial is sent."""
         self.declared_dead.add(session)
         for queue, running in self.running.items():
             self.running[queue] = {run: owner for run, owner in running.items() if owner != session}
@@ -88,7 +88,7 @@ class Owned:
 
 
 class Actor:
-    """One process after the other: whoever finds its session buried is followed by a new one."""
+    """One process after the other: anyone who finds its session declared dead is followed by a new one."""
 
     def __init__(self, open_process: Callable[[], Any], books: Books, theme: str, seed: int, groups: int) -> None:
         self.theme = theme
@@ -195,7 +195,7 @@ class Actor:
         return []
 
     def accept_delivery(self, owned: Owned) -> list[Any]:
-        """Take in whatever the owner has seen."""
+        """Accept whatever the owner has seen."""
         commands = []
         for fact in owned.facts:
             owned.rank += 1
@@ -453,7 +453,7 @@ class _Straggler:
 
 
 def calm(process: Any) -> None:
-    """Bury everybody else and let everything come to its end; a run that waits for nothing that can come is sent a message."""
+    """Bury everyone else and let everything come to its end; a run that waits for nothing that can come is sent a message."""
     for session in process.read("sessions"):
         if session.id != process.session:
             process.do(DeclareSessionDead(session.id))

@@ -1,4 +1,4 @@
-"""Alerts on their way: a channel is one Notifier's at a time, in order, and what it took is told once."""
+"""Alerts on their way: a channel is one Notifier's at a time, in order, and what it took is reported once."""
 
 from mainspring.alerting.channel_findings import evaluate_channels
 from mainspring.alerting.watchdog_ping import find_stuck_work
@@ -34,7 +34,7 @@ def states(store):
 
 
 def test_channel_is_one_notifiers_at_a_time(store, new_process):
-    """While a lease lasts nobody else gets the channel; when it ends they do, and are told that it may have been shown."""
+    """While a lease lasts no one else gets the channel; when it ends they do, and learn that it may have been shown."""
     open_incidents(store, "i1", "i2")
     other = new_process().open()
     first = store.do(take_alerts("ops"))
@@ -56,7 +56,7 @@ def test_lease_ends_with_its_session(store, new_process):
 
 
 def test_digest_is_taken_whole(store):
-    """It is one notice, however many are told one by one before it; those are taken some at a time."""
+    """It is one notice, however many are reported one by one before it; those are taken some at a time."""
     every = [(f"i{number}", Severity.DIGEST if number % 2 else Severity.NOTIFY) for number in range(8)]
     for name, severity in every:
         subject = Subject("a", IncidentKind.PERMANENT_ERROR, name)
@@ -92,7 +92,7 @@ def test_sent_alert_is_settled(store):
 
 
 def test_alert_sent_under_an_ended_lease_counts_as_sent(store, new_process):
-    """A Notifier that slept past its lease says what it told, and takes nothing from whoever has the channel now."""
+    """A Notifier that slept past its lease says what it told, and takes nothing from anyone who has the channel now."""
     open_incidents(store, "i1")
     slow, other = take_alerts("ops"), new_process().open()
     (channel,) = store.do(slow).channels
@@ -137,7 +137,7 @@ def test_refused_and_dropped_alerts_are_over(store):
 
 
 def test_channel_that_refuses_all_is_reported(store):
-    """It answers, but nobody hears of what it should have told: that is wrong with it until it takes something."""
+    """It answers, but no one hears of what it should have told: that is wrong with it until it takes something."""
     open_incidents(store, "i1")
     take = take_alerts("ops")
     (channel,) = store.do(take).channels
@@ -157,7 +157,7 @@ def test_channel_that_refuses_all_is_reported(store):
 
 
 def test_alert_waits_for_its_time(store):
-    """What a quiet hour holds back is not due, and channels that nobody can reach are left alone."""
+    """What a quiet hour holds back is not due, and channels that no one can reach are left alone."""
     now = store.clock.now()
     open_incidents(store, "i1", to=(NotificationTarget(now + 1_000, "ops"), NotificationTarget(now, "other")))
     assert leased_alerts(store.do(take_alerts("ops"))) == {}
@@ -166,7 +166,7 @@ def test_alert_waits_for_its_time(store):
 
 
 def test_postponed_alert_does_not_count_as_unsent(store):
-    """A digest of tomorrow, or what quiet hours put off, is no sign that a channel stands still."""
+    """A digest of tomorrow, or what quiet hours put off, is no sign that a channel is stuck."""
     open_incidents(store, "i1")
     take = take_alerts("ops")
     (channel,) = store.do(take).channels

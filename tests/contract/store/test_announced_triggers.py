@@ -41,7 +41,7 @@ def test_a_trigger_that_is_no_longer_declared_ends(store):
 
 
 def test_an_automation_that_fails_to_load_keeps_its_triggers(store):
-    """Doors go on from the last good definitions."""
+    """Doors continue from the last good definitions."""
     store.do(announced(hook(), on_event()))
     rows = (AutomationRow("a", "task", 1, "code-2", None, problem="SyntaxError"),)
     store.do(AnnounceDefinitions("code-2", rows, (), ()))
@@ -58,7 +58,7 @@ def test_trigger_unknown_to_another_worker_stays(store, second):
 
 
 def test_a_path_belongs_to_the_first(store):
-    """The second is told whose it is, and has it once the first gave it up."""
+    """The second is reported whose it is, and has it once the first gave it up."""
     store.do(announced(hook("a", "/in"), hook("b", "/in")))
     found = known(store)
     assert found["a/webhook"] == ("/in", None)
@@ -70,7 +70,7 @@ def test_a_path_belongs_to_the_first(store):
 
 
 def test_two_paths_may_change_places(store):
-    """In one announcement, whoever is written first."""
+    """In one announcement, no matter who is written first."""
     store.do(announced(hook("a", "/one"), hook("b", "/two")))
     for first, second in (("a", "b"), ("b", "a")):
         other = {"a": "/two", "b": "/one"} if first == "a" else {"a": "/one", "b": "/two"}
@@ -91,7 +91,7 @@ def test_retired_automations_hear_nothing(store):
 
 
 def test_a_resumed_automation_has_the_triggers_that_it_declares(store):
-    """One that it gave up before does not come back."""
+    """One that it abandoned before does not come back."""
     store.do(announced(hook(), on_event()))
     store.do(announced(on_event()), RetireAutomation("a"), ResumeAutomation("a"))
     assert list(known(store)) == ["a/event"]
@@ -110,7 +110,7 @@ def test_a_retired_automation_frees_its_path(store):
 
 
 def test_renamed_trigger_keeps_its_deliveries(store):
-    """Keys count on, what is held goes on, what is remembered of a key is remembered, and nothing of the old name is left."""
+    """Keys count on, what is held continues, what is remembered of a key is remembered, and nothing of the old name is left."""
     flow_control = FlowControl.parse(throttle="1h")
     rows = (hook("a", "/in"), on_event("a"))
     store.do(announced(*rows))
@@ -174,7 +174,7 @@ def test_a_new_name_leaves_those_unchanged_whose_names_begin_alike(store):
 
 
 def test_a_new_name_takes_along_what_is_gathered(store):
-    """Of whoever waits, and of whoever is waited for."""
+    """Of anyone who waits, and of anyone who is waited for."""
     names = ("a", "b", "c")
     store.do(announced(on_runs("c", "a", "b"), names=names))
     run = store.begin(automation="a")

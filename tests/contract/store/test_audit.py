@@ -76,7 +76,7 @@ def fill(store, n=6):
 
 
 def test_whole_chain_is_accepted(store, second):
-    """A log that nobody touched is whole, whichever process wrote it."""
+    """A log that no one touched is whole, whichever process wrote it."""
     fill(store, 3)
     fill(second, 3)
     check = store.read("verify_audit")
@@ -162,7 +162,7 @@ FITTING = [
 
 
 def test_log_is_filtered(store, log):
-    """By whom, at which door, what, with which, from and until when; a name means whoever has it, and no longer one."""
+    """By whom, at which door, what, with which, from and until when; a name means anyone who has it, and no longer one."""
     for filters, expected in FITTING:
         page = audit_page(store.reader, AuditFilter(**filters))
         assert ([row.seq for row in page.rows], page.cursor) == (expected, None), filters

@@ -98,7 +98,7 @@ def test_causes_that_came_back_are_reported_by_automation(store, clock):
 
 
 def test_trust_compares_two_spans_of_thirty_days(store, clock):
-    """Each figure on its side; what a person had to let go on is not called healed."""
+    """Each figure on its side; what a person had to let continue is not called healed."""
     assert describe_trust(read_trust(store.reader, "a", clock.now())) == "no run ended in 60 days"
     ended(store, clock)
     ended(store, clock, end=fail)

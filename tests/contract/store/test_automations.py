@@ -112,7 +112,7 @@ def test_renaming_carries_everything_along(store, clock):
 
 
 def test_unchanged_schedule_keeps_its_place(store, clock):
-    """Announcing again moves nothing; a changed spec starts anew above the present, a missing one ends."""
+    """Announcing again moves nothing; a changed spec restarts above the present, a missing one ends."""
     store.announce("a", schedules=(schedule(),))
     store.do(slot(store, 1_000))
     store.announce("a", schedules=(schedule(at=77),))
@@ -181,7 +181,7 @@ def test_retired_automation_ends_its_schedules(store):
 
 
 def test_pause_is_refused_where_it_does_not_fit(store):
-    """Pausing the unknown and resuming what runs are told."""
+    """Pausing the unknown and resuming what runs are reported."""
     assert store.do(PauseAutomation("none", None, "ann", None)).code == "not_found"
     assert store.do(ResumeAutomation("none")).code == "not_found"
     assert store.do(ResumeAutomation("a")).code == "not_paused"

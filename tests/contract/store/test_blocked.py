@@ -35,7 +35,7 @@ def test_end_of_a_process_ends_its_findings(store, second):
 
 
 def test_of_processes_that_pass_only_the_blocked_one_on_probation_is_watched(store, new_process):
-    """Which nobody else tells of; who runs something by hand sees himself that it hangs."""
+    """Which no one else tells of; who runs something by hand sees himself that it hangs."""
     sessions = {}
     for role in ("worker", "probation", "run"):
         process = new_process().open(role)

@@ -54,7 +54,7 @@ def bulk_view(store, id="c_1"):
 
 
 def test_pieces_are_done_in_order_to_the_end(store, clock):
-    """Each piece holds the next runs; what was refused is told with its reason; the last one ends the act."""
+    """Each piece holds the next runs; what was refused is reported with its reason; the last one ends the act."""
     begin(store)
     first = take(store)
     assert first == BulkBatch("c_1", BulkVerb.RETRY, "cli:ann@box", "mended", "", ("r_1", "r_2"), clock.now())
@@ -87,7 +87,7 @@ def test_piece_is_one_process_s_until_its_time_is_over(store, second, clock):
 
 
 def test_rate_makes_the_next_piece_wait(store, clock):
-    """It is due at its time, not before; what was missed while nobody worked is not made up for at once."""
+    """It is due at its time, not before; what was missed while no one worked is not made up for at once."""
     begin(store, every_ms=1_000)
     note(store, take(store))
     assert take(store) == BulkBatch()
@@ -191,7 +191,7 @@ def test_held_store_gives_no_piece(store):
 
 
 def test_lists_and_retention(store, clock):
-    """Newest first, page by page; what ended long ago is forgotten with its runs, what goes on stays."""
+    """Newest first, page by page; what ended long ago is forgotten with its runs, what continues stays."""
     begin(store, "c_1", runs=("r_1",))
     begin(store, "c_2")
     note(store, take(store))

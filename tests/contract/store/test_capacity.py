@@ -1,4 +1,4 @@
-"""Room in a limited queue whose ready runs need different workers: who is told of it, and who gets it."""
+"""Room in a limited queue whose ready runs need different workers: who is notified of it, and who gets it."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_end_announces_capacity_for_a_run_on_probation(narrow, second):
 
 
 def test_end_that_frees_a_partition_key_announces_the_next_run(store):
-    """Whoever can take it."""
+    """Anyone who can take it."""
     store.start(partition="p")
     run = store.claim_one()
     store.start(partition="p", tag="cpu")
@@ -163,7 +163,7 @@ HINDRANCES = {
 
 @pytest.mark.parametrize("hinder", HINDRANCES.values(), ids=HINDRANCES)
 def test_claim_leaves_no_capacity_to_a_worker_that_cannot_take_it(narrow, other, hinder):
-    """Its runs keep their turn, but hold nobody up."""
+    """Its runs keep their turn, but hold no one up."""
     hinder(narrow, other)
     for _ in range(2):
         narrow.start("b", queue="narrow", tag="cpu")

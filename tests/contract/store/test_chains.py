@@ -1,4 +1,4 @@
-"""A run that begins anew and those that continue it are one chain: events and signals count once in it, its key leads to the newest."""
+"""A run that restarts and those that continue it are one chain: events and signals count once in it, its key leads to the newest."""
 
 import msgspec
 import pytest
@@ -51,7 +51,7 @@ def facts(store, run):
 
 
 def take_in(store, run, rank=1):
-    """Take in the first fact of a run."""
+    """Accept the first fact of a run."""
     fact = store.history(run.id).facts[0]
     kind = OutcomeKind(fact.kind.value)
     command = outcome(run, rank, fact.ident or fact.name, kind=kind, output=fact.payload, inbox=fact.seq, marked=True)
@@ -214,7 +214,7 @@ def test_event_of_a_wait_that_was_given_up_goes_to_one_of_another_condition(stor
 
 
 class Chain(RuleBasedStateMachine):
-    """Any order of publishing, waiting, taking in, giving up, rejecting, putting back and beginning anew.
+    """Any order of publishing, waiting, accepting, abandoning, rejecting, putting back and restarting.
 
     What is true after each: an event lies in one place at most, or was counted once; a wait that is open has an event, or there is none.
     """

@@ -1,4 +1,4 @@
-"""A request has one child: found again by whoever asks again, and left behind when its parent is continued from before it."""
+"""A request has one child: found again by anyone who asks again, and left behind when its parent is continued from before it."""
 
 import msgspec
 import pytest
@@ -23,7 +23,7 @@ def claimed(store, run):
 
 
 def again_from(store, parent, ident):
-    """Halt the parent and continue it from a step; returns it, claimed anew."""
+    """Halt the parent and continue it from a step; returns it, claimed again."""
     store.do(halt(parent), ReopenRun(parent.id, ident))
     return claimed(store, parent.id)
 
@@ -33,7 +33,7 @@ def facts(store, run):
 
 
 def test_request_finds_its_child_whatever_id_it_sends(store):
-    """Its id is made anew in each generation; the child is the one that counts for the request."""
+    """Its id is recreated in each generation; the child is the one that counts for the request."""
     parent = store.begin()
     first = store.do(child(store, parent))
     second = store.twice(child(store, parent))
@@ -78,7 +78,7 @@ def test_end_that_a_superseded_child_had_left_is_dropped(store):
 
 
 def test_child_that_was_requested_before_is_kept_and_found(store):
-    """It goes on, is not started twice, and its end answers the request that the new generation makes again."""
+    """It continues, is not started twice, and its end answers the request that the new generation makes again."""
     parent = store.begin()
     stored = store.do(child(store, parent, rank=1))
     running = claimed(store, stored.run)
@@ -127,7 +127,7 @@ def successor_of(store, run):
 
 
 def test_request_finds_who_goes_on_for_its_child(store):
-    """A child that began anew has not ended; asked for again, it tells nothing yet, and a giving up reaches who goes on."""
+    """A child that restarted has not ended; asked for again, it tells nothing yet, and a abandoning reaches who continues."""
     parent = store.begin()
     first = store.do(child(store, parent))
     successor = successor_of(store, claimed(store, first.run))
@@ -140,7 +140,7 @@ def test_request_finds_who_goes_on_for_its_child(store):
 
 
 def test_successor_of_a_superseded_child_answers_no_one(store):
-    """However often it begins anew."""
+    """However often it restarts."""
     parent = store.begin()
     old = store.do(child(store, parent, policy="keep"))
     successor = successor_of(store, claimed(store, old.run))
@@ -154,7 +154,7 @@ def test_successor_of_a_superseded_child_answers_no_one(store):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_watcher_waits_for_who_goes_on(store, when):
-    """A run that another found by its key began anew, before or after the wait for it was opened."""
+    """A run that another found by its key restarted, before or after the wait for it was opened."""
     watcher = store.begin()
     watched = store.start("b", run_key=RunKey("k", "h"))
     run = claimed(store, watched.run)
@@ -184,7 +184,7 @@ def test_waits_from_the_chosen_step_on_are_forgotten(store):
 
 
 def test_history_reports_which_children_have_not_ended(store):
-    """By the requests that asked for them; a child that ended is told of by its fact."""
+    """By the requests that asked for them; a child that ended is reported by its fact."""
     parent = store.begin()
     first = store.do(child(store, parent))
     store.do(child(store, parent, "c#2", rank=3, input=b'{"n":2}'))

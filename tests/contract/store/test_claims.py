@@ -96,7 +96,7 @@ def test_rate_limits_starts(store, clock):
 
 
 def test_rate_does_not_hold_resumes(store):
-    """A run that was begun is not counted again when it goes on."""
+    """A run that was begun is not counted again when it continues."""
     store.do(SetQueue("default", rate_count=1, rate_per_ms=3_600_000))
     run = store.begin()
     store.do(suspend(run))
@@ -190,7 +190,7 @@ def test_claim_reads_no_more_where_there_are_many_automations(store, monkeypatch
 
 
 def test_paused_queue_gives_nothing(store):
-    """A paused queue is passed over until it goes on."""
+    """A paused queue is passed over until it continues."""
     run = store.start(queue="q").run
     store.do(PauseQueue("q", True, "ann"))
     assert store.ids() == []

@@ -1,4 +1,4 @@
-"""A clock that is set while processes live: what is a duration moves with it, once, whoever notices; what is an instant stays."""
+"""A clock that is set while processes live: what is a duration moves with it, once, no matter who notices; what is an instant stays."""
 
 import pytest
 
@@ -359,7 +359,7 @@ def test_silence_after_a_clock_was_put_back_is_part_of_its_incident(site, clock)
 
 
 def test_clock_that_is_set_forward_makes_nothing_silent_late_or_slow(site, clock):
-    """What was jumped over counts neither as silence nor as the length of a run. What does not come afterwards is told in its time."""
+    """What was jumped over counts neither as silence nor as the length of a run. What does not come afterwards is reported in its time."""
     site.announce("a", every="1h")
     site.evaluate()
     site.succeed()

@@ -57,7 +57,7 @@ def test_a_run_that_is_quarantined_states_how_its_worker_died(store, second, clo
 
 
 def test_ended_and_stopped_runs_are_found_among_those_that_are_awaited(store):
-    """One read for many; runs that go on, or are not asked for, are left out."""
+    """One read for many; runs that continue, or are not asked for, are left out."""
     done, halted, running, other = (store.begin() for _ in range(4))
     store.do(finish(done), halt(halted), finish(other))
     ids = f'["{done.id}", "{halted.id}", "{running.id}", "none"]'

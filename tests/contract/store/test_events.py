@@ -78,7 +78,7 @@ def test_event_names_the_runs_that_were_given_it(store):
 
 
 def test_taken_event_is_not_given_again(store):
-    """An event that a run has taken in does not fill a later wait."""
+    """An event that a run has accepted does not fill a later wait."""
     run = store.begin()
     store.do(wait_for(run), event())
     (fact,) = store.history(run.id).facts
@@ -87,7 +87,7 @@ def test_taken_event_is_not_given_again(store):
 
 
 def test_closed_wait_frees_its_event(store):
-    """An event delivered to a wait that was given up is there for the run's next wait."""
+    """An event delivered to a wait that was abandoned is there for the run's next wait."""
     run = store.begin()
     store.do(wait_for(run, ident="e1"), wait_for(run, ident="e2"), event())
     assert [ident for ident, _, _ in facts(store, run)] == ["e1"]

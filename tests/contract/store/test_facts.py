@@ -77,7 +77,7 @@ def test_ends_are_read_newest_first(store, clock, facts):
 
 
 def test_ends_are_read_again_where_stats_changed(store, clock):
-    """A reader that goes on sees what a new one sees."""
+    """A reader that continues sees what a new one sees."""
     reader = FactsReader(store.reader)
     run_once(store, clock)
     reader.read(clock.now())
@@ -103,7 +103,7 @@ def test_success_is_known_exactly_while_its_run_is_kept(store, clock, facts):
 
 
 def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
-    """A slot whose run waits is told until it began."""
+    """A slot whose run waits is reported until it began."""
     now = clock.now()
     spec = b'{"every":3600000}'
     store.announce("a", "b", schedules=(ScheduleRow("a", "a", spec, now + HOUR, "k"),))
@@ -118,7 +118,7 @@ def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
 
 
 def test_slot_that_did_not_start_is_reported_with_any_next_slot(store, clock, facts):
-    """What is skipped because of it does not hide it, and of two that wait the older is told; a slot made by hand of the past is none."""
+    """What is skipped because of it does not hide it, and of two that wait the older is reported; a past slot made by hand is none."""
     first = clock.now() + HOUR
     store.announce("a", "b", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', first, "k"),))
     starts = [store.starting(slot=SlotLink("a", first + place * HOUR)) for place in (0, 2)]
@@ -138,7 +138,7 @@ def test_slot_that_did_not_start_is_reported_with_any_next_slot(store, clock, fa
 
 
 def test_waiting_running_and_questions_are_read(store, clock, facts):
-    """How many could run, since when; since when one runs; what nobody answered."""
+    """How many could run, since when; since when one runs; what no one answered."""
     at = clock.now()
     run = store.begin()
     store.do(ask(run))
@@ -155,7 +155,7 @@ def test_waiting_running_and_questions_are_read(store, clock, facts):
 
 
 def test_backlog_is_counted_as_far_as_it_is_stated(store, clock):
-    """By a reader that has just begun, and by one that goes on."""
+    """By a reader that has just begun, and by one that continues."""
     store.announce("a", "b", definition=b'{"options":{"backlog":1500}}')
     store.do(*[store.starting() for _ in range(1_500)])
     reader = FactsReader(store.reader)
@@ -164,7 +164,7 @@ def test_backlog_is_counted_as_far_as_it_is_stated(store, clock):
 
 
 def test_pauses_restart_the_expected_interval(store, clock, facts):
-    """When somebody ended one, or it ended by itself; the paused and the retired are told apart."""
+    """When someone ended one, or it ended by itself; the paused and the retired are distinguished."""
     store.do(PauseAutomation("a", None, "ann", None))
     assert facts_of(facts()).is_off(clock.now())
     clock.forward(5_000)
@@ -229,7 +229,7 @@ def test_worker_that_could_load_nothing_is_one_that_could_have(store, new_proces
 
 
 def test_death_after_a_moment_is_no_sign_of_life(store, new_process, clock, facts):
-    """Of what died only a life that lasted counts, of what ended by itself or lives every one; ends and deaths are told apart."""
+    """Of what died only a life that lasted counts, of what ended by itself or lives every one; ends and deaths are distinguished."""
 
     def live(role, seconds, *, dies=True):
         process = new_process().open(role)
@@ -318,7 +318,7 @@ def test_yardstick_is_constant_while_nothing_ends(store, clock, facts):
 
 
 def test_help_of_people_is_counted(store, clock, facts):
-    """Runs that they started, where nobody needs to, and continued; not what programs did."""
+    """Runs that they started, where no one needs to, and continued; not what programs did."""
     definition = Definition(kind=DefinitionKind.TASK, name="a", options={"cron": ["0 3 * * *"]})
     store.announce(
         *("a", "b"),
@@ -337,7 +337,7 @@ def test_help_of_people_is_counted(store, clock, facts):
 
 
 def test_all_is_well_where_nothing_happened(store, clock):
-    """The round of a store with two automations that nobody started finds nothing."""
+    """The round of a store with two automations that no one started finds nothing."""
     facts = FactsReader(store.reader).read(clock.now())
     assert evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings == ()
 

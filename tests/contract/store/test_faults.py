@@ -1,4 +1,4 @@
-"""Each way in which a run can end badly leaves one row for whoever tells of failures; no other end leaves any."""
+"""Each way in which a run can end badly leaves one row for anyone who tells of failures; no other end leaves any."""
 
 import msgspec
 
@@ -40,7 +40,7 @@ def test_failure_is_one_row(store):
 
 
 def test_halt_is_one_row(store):
-    """What needs a person, too; once he let it go on and it stops again, that is another one."""
+    """What needs a person, too; once he let it continue and it stops again, that is another one."""
     expected = []
     for reason in ENDS:
         run = store.begin()
@@ -75,7 +75,7 @@ def test_wrapped_command_that_is_lost_is_one_row(store, new_process):
 
 
 def test_recorded_failure_is_one_row(store):
-    """A wrapped command that is told after its end, twice from the spool, is one failure; with its step and its words."""
+    """A wrapped command that is reported after its end, twice from the spool, is one failure; with its step and its words."""
     store.do(record())
     store.do(record())
     assert faults(store) == [("w1", FAILED, FailureReason.PERMANENT_ERROR)]
@@ -110,7 +110,7 @@ def test_other_ends_leave_none(store, second):
 
 
 def test_failed_commit_leaves_no_row(store, second):
-    """A worker that was buried meanwhile may neither fail its run nor tell of it."""
+    """A worker that was declared dead meanwhile may neither fail its run nor tell of it."""
     run = store.begin()
     second.do(DeclareSessionDead(store.session))
     (again,) = second.claim().runs

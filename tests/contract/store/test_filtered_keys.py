@@ -1,4 +1,4 @@
-"""Keys of triggers with a filter: held by the first delivery that passes it, by no other, whoever asks at once."""
+"""Keys of triggers with a filter: held by the first delivery that passes it, by no other, no matter who asks at once."""
 
 import pytest
 
@@ -133,7 +133,7 @@ def test_delivery_refused_for_its_key_counts_once_the_key_is_free(store):
 
 
 def test_a_value_that_was_refused_before_there_was_a_filter_holds_no_key(store):
-    """Neither at the door nor when the filter says yes."""
+    """Neither at intake nor when the filter says yes."""
     store.do(accepting(store, "build-1", start=None, refused="it does not fit", id="d_misfit", body_hash="misfit"))
     assert store.do(arriving(store, "first")).state is _D.RECEIVED
     assert store.do(passing(store, "first")).state is _D.STARTED

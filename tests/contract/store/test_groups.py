@@ -97,7 +97,7 @@ def tables(store):
     for table in (*TABLES, *DELIVERY_TABLES):
         rows = store.reader.read_text(f"select * from {table}")
         found[table] = [row[1:] for row in sorted(rows)] if table in NUMBERED else sorted(rows, key=repr)
-    # What follows from two runs in one commit has no order; what one run sends has, and so has what was taken in.
+    # What follows from two runs in one commit has no order; what one run sends has, and so has what was accepted.
     found["outbox"].sort(key=lambda row: row[SENT_BY])
     found["deliveries"].sort(key=lambda row: row[0] if row[0].startswith("d_") else "")
     return found
@@ -288,7 +288,7 @@ def test_start_that_is_found_makes_no_queue(store):
 
 
 def test_only_the_run_that_lost_its_claim_in_a_big_group_is_reported(store, second, owned):
-    """In the middle of a group one run belongs to somebody else now: its commands are refused, all others are executed."""
+    """In the middle of a group one run belongs to someone else now: its commands are refused, all others are executed."""
     lost = owned[20]
     store.do(ReleaseRun(lost.id, lost.claim, 0))
     (claimed,) = second.claim(1).runs

@@ -52,7 +52,7 @@ def evaluate(store, clock):
 
 
 def rejecting(store, reason="bad_signature", number=1):
-    """Requests that the webhook turns away."""
+    """Requests that the webhook rejects."""
     for _ in range(number):
         store.do(RejectDelivery(id=store.name("d"), trigger=HOOK, why=reason, note="no", body=b"x"))
 
@@ -100,7 +100,7 @@ def test_a_flood_without_signatures_hides_no_sender_that_is_rejected(store, cloc
 
 
 def test_wrong_signatures_at_a_webhook_that_never_knew_its_sender_are_for_the_digest(store, clock, evaluate):
-    """No incident: nobody can tell a stranger from a sender whose secret was never right."""
+    """No incident: no one can tell a stranger from a sender whose secret was never right."""
     rejecting(store, number=9)
     clock.forward(5 * MINUTE)
     assert evaluate(K.SENDER_REJECTED) == []
@@ -181,7 +181,7 @@ def test_a_broker_that_is_away_is_a_finding_after_minutes(store, clock, evaluate
 
 
 def test_a_message_that_its_broker_refuses_is_a_finding_at_once(store, clock, evaluate):
-    """As one to a broker that nobody configured."""
+    """As one to a broker that no one configured."""
     sent(store, 2)
     lease = take()
     (queue,) = store.do(lease).queues

@@ -124,7 +124,7 @@ def test_runs_of_an_incident_are_its_members(store):
 
 
 def test_moves_since_an_instant(store):
-    """The newest first, with who made them; not of what is told by another one, nor of what was before."""
+    """The newest first, with who made them; not of what is reported by another one, nor of what was before."""
     evaluate(store, "a")
     store.clock.forward(HOUR)
     since_at = store.clock.now()
@@ -139,7 +139,7 @@ def test_moves_since_an_instant(store):
 
 
 def test_acknowledged_for_a_time_is_open_again(store):
-    """Not before; then it is told once more, by one move."""
+    """Not before; then it is reported once more, by one move."""
     evaluate(store, "a")
     until = store.clock.now() + HOUR
     store.do(audited(AcknowledgeIncident("i_asi", "ann", "on it", until)))

@@ -1,4 +1,4 @@
-"""Incidents: one row for each thing that is wrong, whoever looks and however often; alerts once each; failures told once."""
+"""Incidents: one row for each thing that is wrong, no matter who looks and however often; alerts once each; failures told once."""
 
 import pytest
 from msgspec.structs import replace
@@ -86,7 +86,7 @@ def test_evaluation_that_is_written_twice_changes_nothing(store):
 
 
 def test_healthy_subject_resolves_and_reopens_as_the_same_incident(store):
-    """A resolved incident is reopened and counts it; who was told of it hears of both."""
+    """A resolved incident is reopened and counts it; who was notified of it hears of both."""
     evaluate(store, found())
     store.deliver_all()
     store.clock.forward(1_000)
@@ -128,7 +128,7 @@ def test_old_evaluation_reopens_and_resolves_nothing(store):
 
 
 def test_end_is_sent_to_all_notified_channels(store):
-    """Who is told later, after a quiet hour, hears of the end then: whether that is still worth telling is the Notifier's."""
+    """Who is reported later, after a quiet hour, hears of the end then: whether that is still worth telling is the Notifier's."""
     now, night = store.clock.now(), store.clock.now() + 8 * 3_600_000
     evaluate(store, found(to=(NotificationTarget(now, "ops"), NotificationTarget(night, "night"))))
     store.deliver_all()
@@ -143,7 +143,7 @@ def test_end_is_sent_to_all_notified_channels(store):
 
 
 def test_failure_is_a_fact_in_the_commit_of_its_end(store):
-    """Failed and halted runs are told of, by their reason; what a person gave up, cancelled, or a parent can tell, is not."""
+    """Failed and halted runs are reported, by their reason; what a person abandoned, cancelled, or a parent can tell, is not."""
     failed = fail_run(store)
     halted = store.begin()
     store.do(halt(halted, "s1"))
@@ -183,7 +183,7 @@ def test_failures_are_reported_once(store):
 
 
 def test_later_failures_are_added(store):
-    """Of an open incident more failures are counted, and nothing more is told; after its end they open it again."""
+    """Of an open incident more failures are counted, and nothing more is reported; after its end they open it again."""
     subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
     for _ in range(2):
         fail_run(store)
@@ -208,7 +208,7 @@ def test_run_that_fails_again_after_a_person_continued_it_is_reported_again(stor
 
 
 def test_person_acknowledges_it(store):
-    """Who acknowledges is known to all who were told, and the incident still resolves by itself."""
+    """Who acknowledges is known to all who were notified, and the incident still resolves by itself."""
     evaluate(store, found())
     assert store.do(audited(AcknowledgeIncident("i1", "ann", "on it"))) == DONE
     incident = store.read("incident", "i1")
@@ -257,7 +257,7 @@ def test_reminder_is_reported_once_and_only_while_open(store):
 
 
 def test_louder_incident_is_reported_again(store):
-    """One that became a page is told as that, once."""
+    """One that became a page is reported as that, once."""
     evaluate(store, found())
     for _ in range(2):
         evaluate(store, found(severity=Severity.PAGE))
@@ -266,7 +266,7 @@ def test_louder_incident_is_reported_again(store):
 
 
 def test_grouped_incident_is_reported_by_its_parent(store):
-    """Only the cause is told; when that is over and the rest stays, the rest is told."""
+    """Only the cause is reported; when that is over and the rest stays, the rest is reported."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     evaluate(store, found(lost, id="w"), found(parent=lost))
     assert (store.read("incident", "i1").parent, [alert.incident for alert in store.read("alerts")]) == ("w", ["w"])
@@ -288,7 +288,7 @@ def test_grouped_incident_is_reported_by_its_parent(store):
 
 
 def test_incidents_are_read_without_their_parts_by_severity(store):
-    """However many parts one has, they stand in nobody's way; what is left of one that a person resolved is told."""
+    """However many parts one has, they stand in no one's way; what is left of one that a person resolved is reported."""
     lost, slow = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.TOO_SLOW)
     evaluate(
         store,
@@ -348,7 +348,7 @@ def test_row_of_a_clock_that_was_ahead_delays_nothing(store):
 
 
 def test_acknowledged_incident_groups_nothing_more(store):
-    """Nobody would hear of what begins after it; what was part of it before stays so, and is told to nobody."""
+    """No one would hear of what begins after it; what was part of it before stays so, and is asked to no one."""
     lost, other = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.SILENCE)
     evaluate(store, found(lost, id="w"), found(parent=lost))
     store.do(AcknowledgeIncident("w", "ann"))
@@ -358,7 +358,7 @@ def test_acknowledged_incident_groups_nothing_more(store):
 
 
 def test_explaining_incident_ends_before_the_commit(store):
-    """Somebody resolved it between look and commit: then what was to be part of it is told itself."""
+    """Someone resolved it between look and commit: then what was to be part of it is reported itself."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     evaluate(store, found(lost, id="w"))
     store.do(audited(ResolveIncident("w", "ann")))
@@ -367,7 +367,7 @@ def test_explaining_incident_ends_before_the_commit(store):
 
 
 def test_incident_notified_on_its_own_stays_ungrouped(store):
-    """An explanation that comes later takes nothing back that was told: any but the loss of a process, and that one ten minutes later."""
+    """An explanation that comes later takes nothing back that was reported: except the loss of a process, ten minutes later."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     failing = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
     evaluate(store, found())
@@ -379,7 +379,7 @@ def test_incident_notified_on_its_own_stays_ungrouped(store):
 
 
 def test_early_sign_of_a_loss_becomes_part_of_it(store):
-    """A silence that was told a little sooner is told no second time, neither then nor when it outlasts its cause."""
+    """A silence that was reported a little sooner is reported no second time, neither then nor when it outlasts its cause."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     evaluate(store, found())
     store.clock.forward(599_999)
@@ -394,7 +394,7 @@ def test_early_sign_of_a_loss_becomes_part_of_it(store):
 
 
 def test_moves_are_the_newest(store):
-    """However often it came and went, what became of it last is told, oldest first."""
+    """However often it came and went, what became of it last is reported, oldest first."""
     for _ in range(2):
         store.clock.forward(10)
         evaluate(store, found())
@@ -413,7 +413,7 @@ def test_rename_takes_incidents_along(store):
 
 
 def test_old_incidents_are_pruned(store):
-    """What was resolved before its retention goes with all that was told of it; what is wrong stays."""
+    """What was resolved before its retention goes with all that was sent about it; what is wrong stays."""
     evaluate(store, found(), found(Subject("b", IncidentKind.SILENCE), id="i2"))
     store.deliver_all()
     store.clock.forward(10)

@@ -45,7 +45,7 @@ def late(store):
 
 
 def test_late_start_names_its_blocker(store, watch):
-    """As `explain` does: who paused the queue and why; secrets are hidden; it is told as it is at each look."""
+    """As `explain` does: who paused the queue and why; secrets are hidden; it is reported as it is at each look."""
     run = late_run(store)
     store.do(PauseQueue("default", True, "cli:bob@box", "disk hush"))
     watch.look()
@@ -84,7 +84,7 @@ def test_incident_without_a_run_gets_no_cause(store, watch):
 
 
 def test_cause_names_no_run_and_no_key_of_others(store):
-    """Whoever sees one automation reads its incidents: what holds places or keys may be another's."""
+    """Anyone who sees one automation reads its incidents: what holds places or keys may be another's."""
     store.announce("a", "b")
     store.do(SetQueue("slow", concurrency=1))
     busy = store.begin(automation="b", queue="slow")

@@ -46,7 +46,7 @@ def test_events_of_one_group_are_each_heard(store):
 
 
 def test_an_end_is_heard_in_its_commit(store):
-    """However the run ends by its owner; a run that begins anew has not ended."""
+    """However the run ends by its owner; a run that restarts has not ended."""
     done, failed, cancelled, one_step, reopened = (store.begin() for _ in range(5))
     successor = store.starting()
     store.twice(finish(done))
@@ -69,7 +69,7 @@ def test_ends_of_a_big_group_are_each_heard(store):
 
 
 def test_ends_by_a_person_are_heard(store):
-    """Cancelled before it began, declared done, given up."""
+    """Cancelled before it began, declared done, abandoned."""
     queued = store.start().run
     store.do(CancelRun(queued, "cmd"))
     for act in (MarkRunDone, DiscardRun):
@@ -111,7 +111,7 @@ def test_an_end_on_record_is_heard(store):
 
 
 def test_the_end_of_what_was_lost_with_its_process_is_heard(store, new_process):
-    """Nobody goes on with a wrapped command; its session's burial is its end."""
+    """No one continues with a wrapped command; its session's burial is its end."""
     wrapping = new_process().open("exec")
     started = wrapping.start(here=True)
     store.do(DeclareSessionDead(wrapping.session))
@@ -191,7 +191,7 @@ def test_end_after_the_start_changes_nothing(gatherer):
 
 
 def test_two_routers_that_each_saw_one_too_few_leave_it_complete(gatherer):
-    """Neither had a start with it; whoever looks next finds it, and starts it once."""
+    """Neither had a start with it; no matter who looks next finds it, and starts it once."""
     store = gatherer
     for automation in "ab":
         store.do(gathering(store, ended(store, automation)[1], automation))

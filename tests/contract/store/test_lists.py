@@ -58,7 +58,7 @@ def test_ids_from_what_people_type(store):
 
 
 def test_history_of_an_unknown_run(store):
-    """Asking for a run that is not there is told as such."""
+    """Asking for a run that is not there is reported as such."""
     for name in ("story", "run_view"):
         with pytest.raises(NotFoundError):
             store.read(name, "r_none")

@@ -60,7 +60,7 @@ def test_middle_of_too_many_bytes_goes(store):
 
 
 def test_lines_of_another_worker_follow(store, new_process):
-    """Whoever goes on with a run goes on with its numbers."""
+    """Anyone who continues with a run continues with its numbers."""
     run = store.begin()
     store.do(SaveLogs(run.id, (part(3),)))
     other = new_process().open()

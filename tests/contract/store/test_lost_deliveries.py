@@ -26,7 +26,7 @@ def webhook(verifier, automation="a", path="/in"):
 
 @pytest.fixture
 def store(store):
-    """A worker with a webhook of a known sender, one of anybody, and an event."""
+    """A worker with a webhook of a known sender, one of anyone, and an event."""
     known = webhook({"type": "github", "secrets": ["KEY"]})
     store.do(announced(known, webhook({"type": "none"}, "b", "/b"), on_event()))
     return store
@@ -53,7 +53,7 @@ def refusing(store, reason, trigger=HOOK, note="no"):
 
 
 def test_a_rejected_delivery_of_a_known_sender_is_a_finding(store, read_findings):
-    """Another body under a key that counts, at the door; what anybody sends to a public hook is none, nor is a wrong signature."""
+    """Another body under a key that counts, at intake; what anyone sends to a public hook is none, nor is a wrong signature."""
     for reason in ("no_signature", "bad_signature", "old_timestamp"):
         store.do(refusing(store, reason))
     store.do(refusing(store, "other_body", "b/webhook"))

@@ -1,4 +1,4 @@
-"""Files and messages that the store may have taken in before a backup replaced it, on both databases."""
+"""Files and messages that the store may have accepted before a backup replaced it, on both databases."""
 
 import pytest
 

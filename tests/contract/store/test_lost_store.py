@@ -1,4 +1,4 @@
-"""That a store was lost is on record once it is back: one incident, opened and resolved when it was, told to nobody."""
+"""That a store was lost is on record once it is back: one incident, opened and resolved when it was, told to no one."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def moves(store, id="i1"):
 
 
 def test_lost_store_is_an_incident_of_its_time(store, lost):
-    """And nobody is told a second time."""
+    """And no one is notified a second time."""
     finding = lost(1, 5)
     incident = store.read("incident", "i1")
     assert (incident.subject.kind, incident.severity, incident.state) == (

@@ -38,7 +38,7 @@ def counted(store):
 
 
 def record_incident(store, *, automation="a", fingerprint="f1", kind=FAILED):
-    """Let a watcher tell of all failures that no one was told of."""
+    """Let a watcher tell of all failures that no one was reported."""
     faults = ungrouped_failures(store.reader)
     reported = tuple(GroupedFailure(fault.seq, fault.run, fault.at) for fault in faults)
     group = ErrorGroup(automation, fingerprint, "E", "e", "p", "m", reported)
@@ -143,7 +143,7 @@ def test_next_success_settles_where_all_runs_are_about_the_same_thing(store):
 
 
 def test_run_that_was_decided_and_fails_again_is_one_member(store):
-    """Somebody took a discard back by a retry: one run failed, and it is open."""
+    """Someone took a discard back by a retry: one run failed, and it is open."""
     first, other = fall(store, "x", "y")
     id = record_incident(store)
     store.do(audited(DiscardRun(first)))
@@ -253,7 +253,7 @@ def test_failed_run_is_discarded_once(store, counted):
 
 
 def test_person_who_resolves_an_incident_settles_its_members_of_that_moment(store, counted):
-    """A later failure opens it anew, with itself as the only member."""
+    """A later failure opens it again, with itself as the only member."""
     old = fall(store, "x", "y")
     id = record_incident(store)
     store.do(ResolveIncident(id, "ana"))
@@ -359,7 +359,7 @@ def test_resolved_storm_settles_its_parts(store, counted):
 
 
 def test_run_that_needs_a_person_is_settled_when_one_continues_it(store):
-    """Its incident is over then; resolving the incident alone lets no run go on, so it stays listed."""
+    """Its incident is over then; resolving the incident alone lets no run continue, so it stays listed."""
     (run,) = fall(store, "x", end=halt)
     id = record_incident(store, kind=HALTED)
     store.do(ResolveIncident(id, "ana"))
@@ -369,7 +369,7 @@ def test_run_that_needs_a_person_is_settled_when_one_continues_it(store):
 
 
 def test_child_whose_parent_handled_its_failure_is_no_member(store, counted):
-    """The parent is told; it decides."""
+    """The parent is reported; it decides."""
     parent = store.begin()
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim))
     store.do(fail(child, "s1"))
@@ -377,7 +377,7 @@ def test_child_whose_parent_handled_its_failure_is_no_member(store, counted):
 
 
 def test_child_that_a_person_continued_after_its_parent_ended_is_a_member(store, counted):
-    """Its parent has been told of another failure, and hears of this one no more."""
+    """Its parent has been reported another failure, and hears of this one no more."""
     parent = store.begin()
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim))
     store.do(fail(child, "s1"))
@@ -419,7 +419,7 @@ def test_kept_child_is_a_member_when_its_parent_ends_among_others(store, counted
 
 @pytest.mark.parametrize("policy", ["keep", "cancel"])
 def test_child_whose_failure_nothing_awaited_is_a_member(store, counted, policy):
-    """Its parent was told, and its code did not look: the run succeeds without it."""
+    """Its parent was reported, and its code did not look: the run succeeds without it."""
     parent = store.begin()
     child, other = (child_of(store, ParentLink(parent.id, f"child:b#{n}", parent.claim, policy)) for n in (1, 2))
     store.do(fail(child, "s1"), fail(other, "s1"))

@@ -41,7 +41,7 @@ class Model:
 
 
 class StoreModel(RuleBasedStateMachine):
-    """Two workers on one store; a buried one is replaced by a new process. `compared` = runs whose claim was compared."""
+    """Two workers on one store; a declared dead one is replaced by a new process. `compared` = runs whose claim was compared."""
 
     def __init__(self, new_database, compared):
         super().__init__()

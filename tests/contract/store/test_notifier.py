@@ -70,7 +70,7 @@ async def send_alerts(store, peer):
 
 
 def open_incidents(store, *names, severity=Severity.PAGE, routing=None):
-    """Open an incident of each name, and let it be told: at once, or as the routes say."""
+    """Open an incident of each name, and let it be reported: at once, or as the routes say."""
     now, found = store.clock.now(), []
     for name in names:
         subject = Subject(name, IncidentKind.SILENCE)

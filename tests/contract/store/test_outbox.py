@@ -43,7 +43,7 @@ def test_messages_commit_with_the_outcome(store, save):
 
 @pytest.mark.parametrize("save", [lambda run, **options: outcome(run, 1, **options), complete], ids=["outcome", "end"])
 def test_event_commits_with_the_outcome(store, save):
-    """What an outcome publishes is handed in its commit to whoever waits for it."""
+    """What an outcome publishes is handed in its commit to everyone who waits for it."""
     waiting = store.begin()
     store.do(wait_for(waiting), suspend(waiting))
     run = store.begin()
@@ -133,7 +133,7 @@ def test_queue_is_one_senders(store, second, clock):
 
 
 def test_dead_senders_queue_is_free(store, second):
-    """A Sender that was buried keeps no queue from the others, however long its lease."""
+    """A Sender that was declared dead keeps no queue from the others, however long its lease."""
     run = second.begin()
     second.do(outcome(run, 1, posts=(post(id="m1"),)))
     assert queues(store.do(take(lease_ms=10**9))) == {"orders/eu": ["m1"]}
@@ -162,7 +162,7 @@ def test_settled_queue_goes_on(store):
 
 
 def test_refused_messages_are_counted_up_to_a_cap(store):
-    """What no broker took is told by the reason of the oldest; none has none."""
+    """What no broker took is reported by the reason of the oldest; none has none."""
     assert store.read("refused_messages") == RefusedMessages(Capped(0, more=False), None)
     run = store.begin()
     store.do(outcome(run, 1, posts=tuple(post(id=f"m{n}") for n in range(3))))
@@ -287,7 +287,7 @@ def test_lease_of_an_empty_queue_that_no_one_gave_back_is_forgotten(store, clock
 
 
 def test_end_that_publishes_to_its_own_run_ends_it(store):
-    """A run that ends with an event which nobody waits for is simply over."""
+    """A run that ends with an event which no one waits for is simply over."""
     run = store.begin()
     assert store.do(complete(run, events=(event(), event("other")))) == DONE
     assert store.state(run.id) is RunState.SUCCEEDED

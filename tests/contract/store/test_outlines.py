@@ -1,4 +1,4 @@
-"""A run with any number of steps is told within bounds: what matters first, all of it page by page, by its own rows alone."""
+"""A run with any number of steps is reported within bounds: what matters first, all of it page by page, by its own rows alone."""
 
 from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.domain.states import AttemptState, OutcomeState

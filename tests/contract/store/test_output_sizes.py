@@ -40,7 +40,7 @@ def recorded(id, now, state=RunState.SUCCEEDED, **options):
 
 
 def test_size_is_recorded_with_the_end(store, clock, facts):
-    """Whichever way a run ends, alone or in a group; of what failed, or nobody measured, it is unknown."""
+    """Whichever way a run ends, alone or in a group; of what failed, or no one measured, it is unknown."""
     ends = [
         [finish(store.begin(), result=b"7", output_size=1)],
         [complete(store.begin(), output_size=2)],
@@ -63,7 +63,7 @@ def test_size_is_recorded_with_the_end(store, clock, facts):
 
 
 def test_run_that_a_person_declares_done_has_no_size(store, facts):
-    """Nobody measured what they did."""
+    """No one measured what they did."""
     run = store.begin()
     store.do(halt(run, "s#1"), MarkRunDone(run.id, b"1"))
     assert (store.run(run.id).state, store.run(run.id).output_size) == (RunState.SUCCEEDED, None)
@@ -131,7 +131,7 @@ def test_slots_report_how_a_schedule_kept_its_times(store, clock):
 
 
 def test_slots_of_many_schedules_are_read_some_hundred_at_a_time(store, clock, monkeypatch):
-    """Whoever reads all at once holds two hundred slots of each, but not of all at a time."""
+    """Anyone who reads all at once holds two hundred slots of each, but not of all at a time."""
     names = tuple(f"a{number:03}" for number in range(401))
     rows = tuple(ScheduleRow(name, name, b'{"every":60000}', clock.now() + MINUTE, "k") for name in names)
     store.announce(*names, schedules=rows)
@@ -148,7 +148,7 @@ def test_slots_of_many_schedules_are_read_some_hundred_at_a_time(store, clock, m
 
 
 def test_slot_whose_run_is_not_kept_reports_nothing(store, clock):
-    """It began, and nobody knows when: that is no delay."""
+    """It began, and no one knows when: that is no delay."""
     spec = b'{"every":60000}'
     clock.forward(DAY - clock.now() % DAY)
     now = clock.now()
@@ -163,7 +163,7 @@ def test_slot_whose_run_is_not_kept_reports_nothing(store, clock):
 
 
 def test_secrets_come_with_the_triggers_that_need_them(store, clock):
-    """Two names of one variable are one secret; one that nobody needs is there too; a trigger of another version is in nobody's way."""
+    """Two names of one variable are one secret; one that no one needs is there too; a trigger of another version is in no one's way."""
     hook = Trigger(source=Webhook(path="/gh", verify=GitHub(secrets=("gh-hook",))))
     row = TriggerRow("a/webhook", "a", "webhook", msgspec.json.encode(hook), "/gh")
     newer = TriggerRow("b/pigeon", "b", "pigeon", b'{"source": {"type": "pigeon"}}', None)

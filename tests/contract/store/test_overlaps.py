@@ -88,7 +88,7 @@ def test_a_parent_and_its_child_that_end_at_once_make_no_ring(store, second, rev
 
 
 def test_a_message_for_a_run_that_restarts_reaches_the_successor(store, second, reverse):
-    """Whoever goes on takes over what was told, and what is told from then on."""
+    """Anyone who continues takes over what was reported, and what is distinguished from then on."""
     run = second.begin()
     successor = store.starting()
     detail = b'{"restarted_as":"%s"}' % successor.id.encode()
@@ -126,7 +126,7 @@ def test_an_event_that_meets_a_sleeping_waiter_makes_no_ring(store, second, reve
 
 
 def test_two_events_that_wake_the_same_runs_make_no_ring(store, second, reverse):
-    """Each run is told of both."""
+    """Each run is reported both."""
     first, later = store.begin(), store.begin()
     store.do(wait_for(first, "paid", "p"), wait_for(later, "sent", "s"))
     store.clock.forward(1)
@@ -136,7 +136,7 @@ def test_two_events_that_wake_the_same_runs_make_no_ring(store, second, reverse)
 
 
 def test_an_event_for_a_wait_that_is_given_up_goes_to_the_next_wait(store, second, reverse):
-    """It must not stay with a wait that nobody has any more."""
+    """It must not stay with a wait that no one has any more."""
     run = store.begin()
     store.do(wait_for(run, ident="first"))
     meet((store, CloseWait(run.id, run.claim, "first")), (second, event(id="e9")), reverse=reverse)
@@ -145,7 +145,7 @@ def test_an_event_for_a_wait_that_is_given_up_goes_to_the_next_wait(store, secon
 
 
 def test_a_watcher_hears_of_an_end_that_it_met(store, second, reverse):
-    """Whoever begins to wait for a run that is ending is told."""
+    """Anyone who begins to wait for a run that is ending is reported."""
     watched, watcher = store.begin(), second.begin()
     wait = OpenWait(watcher.id, watcher.claim, "w", "run", watched.id)
     meet((store, finish(watched)), (second, (wait, suspend(watcher))), reverse=reverse)
@@ -153,7 +153,7 @@ def test_a_watcher_hears_of_an_end_that_it_met(store, second, reverse):
 
 
 def test_a_watcher_that_met_a_new_beginning_waits_for_the_successor(store, second, reverse):
-    """The end of a run that goes on as another one is not the end."""
+    """The end of a run that continues as another one is not the end."""
     watched, watcher = store.begin(), second.begin()
     successor = store.starting()
     detail = b'{"restarted_as":"%s"}' % successor.id.encode()
@@ -298,7 +298,7 @@ def test_a_run_is_claimed_by_one(store, second, reverse):
 
 
 def test_a_claim_that_meets_a_cancel_hears_of_it(store, second, reverse):
-    """The run is cancelled before it began, or its owner is told."""
+    """The run is cancelled before it began, or its owner is reported."""
     run = store.start().run
     claimed, done = meet((store, ClaimRuns(store.name("c"), 1)), (second, CancelRun(run, "x")), reverse=reverse)
     assert done == DONE
@@ -337,7 +337,7 @@ def test_two_sessions_that_declare_each_other_dead_leave_one(store, second, reve
 
 
 def test_a_run_is_pruned_or_continued(store, second, reverse):
-    """Nothing of a run that goes on is deleted."""
+    """Nothing of a run that continues is deleted."""
     run = store.begin()
     store.do(outcome(run, 1), fail(run, "s1"))
     store.clock.forward(10)
@@ -351,7 +351,7 @@ def test_a_run_is_pruned_or_continued(store, second, reverse):
 
 
 def test_a_lock_has_one_holder(store, second, reverse):
-    """Two take it; one is told who has it."""
+    """Two take it; one learns who has it."""
     first, later = meet((store, AcquireLock("l", "mine")), (second, AcquireLock("l", "theirs")), reverse=reverse)
     assert sorted(isinstance(answer, Refused) for answer in (first, later)) == [False, True]
     holder, other = (second, store) if isinstance(first, Refused) else (store, second)
@@ -470,7 +470,7 @@ def test_a_released_group_meets_a_newer_delivery(store, second, reverse):
 
 @pytest.mark.usefixtures("hooked")
 def test_two_ends_are_gathered_into_one_start(store, second, reverse):
-    """Two routers bring the two ends that were missing: whoever is second sees the first's."""
+    """Two routers bring the two ends that were missing: anyone who is second sees the first's."""
     ids = []
     for automation in "ab":
         store.do(finish(store.begin(automation=automation)))
@@ -487,7 +487,7 @@ def test_two_ends_are_gathered_into_one_start(store, second, reverse):
 
 @pytest.mark.usefixtures("hooked")
 def test_an_end_that_is_gathered_meets_an_announcement(store, second, reverse):
-    """A worker that starts counts what is gathered anew: also what another process puts there just then."""
+    """A worker that starts counts what is gathered again: also what another process puts there just then."""
     rows = (on_runs("b", "a", "b", "c"),)
     store.do(announced(*rows, names=("a", "b", "c")))
     commands = []

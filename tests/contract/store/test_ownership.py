@@ -68,7 +68,7 @@ def picture(store, run):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stale_claim_changes_nothing(store, second, name):
-    """Whoever owned a run before is refused, and leaves no trace."""
+    """Anyone who owned a run before is refused, and leaves no trace."""
     stale = store.begin()
     store.do(suspend(stale), signal(stale.id))
     second.claim_one()
@@ -100,7 +100,7 @@ def test_other_session_changes_nothing(store, second, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_dead_session_changes_nothing(store, second, name):
-    """A process that was declared dead cannot commit, whatever it sends, and its run goes on elsewhere."""
+    """A process that was declared dead cannot commit, whatever it sends, and its run continues elsewhere."""
     run = store.begin()
     second.do(DeclareSessionDead(store.session))
     with pytest.raises(FencedError):
@@ -178,7 +178,7 @@ def test_outcome_takes_its_fact_in(store):
 
 
 def test_rank_is_given_once(store):
-    """A second outcome at one rank is a mistake of the owner that is told and saves nothing."""
+    """A second outcome at one rank is a mistake of the owner that is reported and saves nothing."""
     run = store.begin()
     store.do(outcome(run, 1, "x"))
     assert store.do(outcome(run, 1, "y")).code == "rank_taken"
@@ -233,7 +233,7 @@ def test_peer_prefect_3_dead_worker_frees_its_slot(store, second, new_process):
 
 
 def test_peer_dbos_4_recovery_is_not_a_one_shot(store, second, new_process):
-    """A takeover that died halfway is taken over itself: burying is one commit and may be done by anybody, any number of times."""
+    """A takeover that died halfway is taken over itself: burying is one commit and may be done by anyone, any number of times."""
     run = store.begin()
     third = new_process().open()
     third.announce("a")
@@ -299,7 +299,7 @@ def replace_names(outcome):
 
 
 def test_completion_reports_parent_watcher_and_the_next_of_its_partition(store):
-    """Also among others that nobody waits for: each of the three is told by the commit that ends the run."""
+    """Also among others that no one waits for: each of the three is reported by the commit that ends the run."""
     parent = store.begin()
     link = ParentLink(parent.id, "kid#1", parent.claim)
     kid = claim_of(store, store.start("b", parent=link, input=b"[1]").run)

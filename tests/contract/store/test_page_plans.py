@@ -118,7 +118,7 @@ def plan_of(*lines):
 
 
 def test_walk_is_found():
-    """Whoever walks over a table is named; along an index is no walk, nor is another table one of these."""
+    """Anyone who walks over a table is named; along an index is no walk, nor is another table one of these."""
     check_no_walk(plan_of("SCAN runs USING COVERING INDEX runs_seq", "SCAN meta"), {"a": ()}, ("runs",))
     for line in ("SCAN runs", "   ->  Seq Scan on runs  (cost=0.00..1.00)"):
         with pytest.raises(AssertionError, match="a\n"):

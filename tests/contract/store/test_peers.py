@@ -27,7 +27,7 @@ def slot(store, slot_at):
 
 
 def test_peer_airflow_57618_run_is_given_to_one_of_two_who_ask_at_once(store, second):
-    """A claim is guarded by the state it found: what one worker has, another one does not get, whoever asks when."""
+    """A claim is guarded by the state it found: what one worker has, another one does not get, no matter who asks when."""
     runs = {store.start().run for _ in range(20)}
     claimed = [*store.ids(7), *second.ids(7), *store.ids(7), *second.ids(7)]
     assert sorted(claimed) == sorted(runs)
@@ -47,7 +47,7 @@ def test_peer_airflow_23520_scheduler_that_starts_again_starts_no_second_copy(st
 
 
 def test_peer_prefect_18894_redeployment_repeats_no_slot(store):
-    """A schedule is known by its name: new code and a new definition go on from its last slot."""
+    """A schedule is known by its name: new code and a new definition continue from its last slot."""
     store.announce("a", schedules=(HOURLY,))
     store.do(slot(store, 1_000))
     store.announce("a", schedules=(HOURLY,), fingerprint="code-2", definition=b'{"n": 2}')
@@ -76,7 +76,7 @@ def test_peer_dbos_742_who_lost_its_claim_cannot_go_on(store, second):
 
 
 def test_peer_dbos_759_each_claim_of_a_run_is_counted(store, second, new_process):
-    """A run that is taken up again and again has a number that rises with each claim, so that nobody's count stands still."""
+    """A run that is taken up again and again has a number that rises with each claim, so that no one's count is stuck."""
     run = store.begin()
     owners = [store, second]
     for number in range(2, 6):
@@ -98,7 +98,7 @@ def test_peer_sidekiq_4611_live_run_is_not_recovered_at_any_check(store, second,
 
 
 def test_peer_triggerdev_1566_start_after_a_night_makes_no_more_than_was_requested(store, new_process, clock):
-    """Every process begins anew and asks for the same again: there are as many runs as keys."""
+    """Every process restarts and asks for the same again: there are as many runs as keys."""
     for _ in range(5):
         process = new_process().open()
         process.announce("a")
@@ -161,7 +161,7 @@ def test_peer_river_1258_no_run_stays_running_without_an_owner(store, second):
 
 
 def test_peer_oban_862_process_with_the_name_of_a_dead_one_is_not_taken_for_it(store, second, new_process):
-    """Host, process number and name may come again: a session is known by its own number, and the dead one's runs go on."""
+    """Host, process number and name may come again: a session is known by its own number, and the dead one's runs continue."""
     run = store.begin()
     again = new_process().open()
     again.announce("a")
@@ -174,7 +174,7 @@ def test_peer_oban_862_process_with_the_name_of_a_dead_one_is_not_taken_for_it(s
 
 
 def test_peer_procrastinate_1408_who_rescues_may_die_too(store, second, new_process):
-    """There is no rescuing job that could stall: whoever looks buries, the next one buries him."""
+    """There is no rescuing job that could stall: anyone who looks buries, the next one declares him dead."""
     run = store.begin()
     chain = [store, second, *(new_process().open() for _ in range(3))]
     for dead, successor in itertools.pairwise(chain):
@@ -193,7 +193,7 @@ def test_peer_dbos_804_worker_that_drains_takes_nothing_again(store, second):
 
 
 def test_peer_dbos_805_run_between_two_steps_is_running_or_ready(store, second):
-    """A run that was taken over between completed steps is never in a state that nobody looks at."""
+    """A run that was taken over between completed steps is never in a state that no one looks at."""
     run = store.begin()
     store.do(outcome(run, 1))
     second.do(DeclareSessionDead(store.session))

@@ -43,7 +43,7 @@ def second(second):
     return second
 
 
-# -- doubled at the door -----------------------------------------------------------------------------------------------------
+# -- doubled at intake -----------------------------------------------------------------------------------------------------
 
 
 def test_peer_hatchet_666_delivery_that_comes_three_times_is_one_run(store, second):
@@ -77,7 +77,7 @@ def test_peer_prefect_18523_two_who_decide_at_once_start_one_run(store, second):
 
 
 def test_peer_prefect_12509_two_who_see_the_last_upstream_start_one_run(store, second):
-    """A gathering starts once, whoever completes it."""
+    """A gathering starts once, no matter who completes it."""
     store.do(announced(on_runs("c", "a", "b"), names=("a", "b", "c")))
     for name in ("a", "b"):
         store.start(name)
@@ -127,7 +127,7 @@ def test_peer_hatchet_907_run_key_of_a_failed_run_follows_its_policy_at_intake(s
 
 
 def test_peer_kestra_14349_trigger_that_was_switched_off_and_on_fires_again(store):
-    """A pause stores what arrives and loses nothing; what was retired and taken back listens as it did."""
+    """A pause stores what arrives and loses nothing; what was retired and undone listens as it did."""
     store.do(PauseAutomation("a", None, "ann", None))
     accepted = store.do(accepting(store, "paused"))
     assert (accepted.state, store.ids()) == (_D.STARTED, [])
@@ -156,7 +156,7 @@ def test_peer_windmill_10168_chain_goes_on_after_an_upstream_that_crashed(store)
 
 
 def test_peer_celery_8030_source_that_is_away_states_since_when(store, clock):
-    """A worker that is alive and consumes nothing is told from one that has nothing to consume."""
+    """A worker that is alive and consumes nothing is distinguished from one that has nothing to consume."""
     store.do(announced(hook(path=None, end="queue")))
     store.do(ReportConsumer("a/queue", None, clock.now(), "connection refused"))
     (consumer,) = triggers.consumers(store.reader)
@@ -166,7 +166,7 @@ def test_peer_celery_8030_source_that_is_away_states_since_when(store, clock):
 
 
 def test_peer_kestra_16721_late_upstream_starts_what_waits_for_it(store, clock):
-    """Late is told, and is no end: when the last one comes, the run of that slot starts."""
+    """Late is reported, and is no end: when the last one comes, the run of that slot starts."""
     store.do(announced(on_runs("c", "a", "b"), names=("a", "b", "c")))
     for name in ("a", "b"):
         store.start(name)

@@ -77,7 +77,7 @@ def test_session_makes_the_visitor_that_its_person_is(site):
 
 
 def test_session_opens_only_with_the_password_that_was_compared(site):
-    """A password that was changed between the look and the commit signs nobody in."""
+    """A password that was changed between the look and the commit signs no one in."""
     assert site.store.do(SetPassword("bob", "pw-2", proof="pw-b")) == DONE
     assert site.sign_in("h1").code == "changed"
     assert site.sign_in("h1", "eve").code == "changed"
@@ -113,7 +113,7 @@ def test_sign_in_ends_the_session_that_the_browser_had(site):
 
 
 def test_new_password_ends_all_other_sessions(site):
-    """Whoever came in by the old one is out; others are not touched."""
+    """Anyone who came in by the old one is out; others are not touched."""
     site.sign_in("h1")
     site.sign_in("h2")
     site.sign_in("h3", "ana")
@@ -141,7 +141,7 @@ def test_sessions_end_one_by_one_and_all_at_once(site):
 
 
 def test_last_admin_stays(site):
-    """Somebody can always say who may come in; with a second one the first may go."""
+    """Someone can always say who may come in; with a second one the first may go."""
     assert site.store.do(RemovePerson("ana")).code == "last_admin"
     assert site.store.do(ChangePerson("ana", Role.VIEWER, None)).code == "last_admin"
     assert site.store.do(ChangePerson("bob", Role.ADMIN, None)) == DONE
@@ -151,7 +151,7 @@ def test_last_admin_stays(site):
 
 
 def test_start_link_opens_once_and_for_a_while(site):
-    """The second who follows it, and whoever comes late, stays outside."""
+    """The second who follows it, and anyone who comes late, stays outside."""
     local = {"name": "local", "source": SignInMethod.LINK, "role": Role.ADMIN, "proof": None}
     site.store.do(CreateStartLink("l1", site.clock.now() + 1000), CreateStartLink("l2", site.clock.now() + 1000))
     assert site.sign_in("h1", link="l1", **local) == DONE
@@ -194,7 +194,7 @@ def test_token_lets_in_until_it_expires_or_is_revoked(site):
 
 
 def test_audit_rows_name_a_person_a_token_or_a_link(store):
-    """An empty store lets nobody in."""
+    """An empty store lets no one in."""
     now = store.clock.now()
 
     def may():
@@ -209,7 +209,7 @@ def test_audit_rows_name_a_person_a_token_or_a_link(store):
 
 
 def test_refused_sign_in_is_on_record(site):
-    """It changes nothing, and everybody can read that it was tried; a lost answer does not sign in twice."""
+    """It changes nothing, and everyone can read that it was tried; a lost answer does not sign in twice."""
     refused = Refused("not_let_in", "wrong")
     assert (
         site.store.twice(

@@ -1,4 +1,4 @@
-"""Deliveries whose filter may end whoever asks it, on both databases."""
+"""Deliveries whose filter may end anyone who asks it, on both databases."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def store(store):
 
 
 def deaths(store, poison=None):
-    """What a process that starts now is told, by delivery."""
+    """What a process that starts now is reported, by delivery."""
     rows = [WaitingDelivery(*row) for row in store.reader.read("list_received_deliveries", (1, HOOK, 0, 100))]
     return (poison or PoisonDeliveries(store.reader)).deaths(rows)
 

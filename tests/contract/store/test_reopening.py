@@ -22,7 +22,7 @@ def counted(store, run):
 
 
 def test_reopen_goes_on_where_it_failed(store):
-    """The failing outcome and what was given up or waited for because of it no longer count; what had an effect stays."""
+    """The failing outcome and what was abandoned or waited for because of it no longer count; what had an effect stays."""
     run = store.begin()
     store.do(
         outcome(run, 1, "a", asked=1),
@@ -43,7 +43,7 @@ def test_reopen_goes_on_where_it_failed(store):
 
 
 def test_reopen_goes_on_from_every_failure_that_led_to_the_end(store):
-    """The engine names them all; another failure, from which the code went on, still counts."""
+    """The engine names them all; another failure, from which the code continued, still counts."""
     run = store.begin()
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
     store.do(
@@ -59,7 +59,7 @@ def test_reopen_goes_on_from_every_failure_that_led_to_the_end(store):
 
 
 def test_reopen_keeps_what_other_branches_waited_for(store):
-    """A failure makes no timer of another branch run anew, but those of its own line."""
+    """A failure makes no timer of another branch run again, but those of its own line."""
     run = store.begin()
     timers = ["timer#1", "a#1/timer#1", "a#1/b#1/timer#1", "a#2/timer#1"]
     rows = [outcome(run, 2 + n, t, asked_after=1, kind=OutcomeKind.TIMER) for n, t in enumerate(timers)]

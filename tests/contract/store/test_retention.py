@@ -1,4 +1,4 @@
-"""Retention: old things go, a piece at a time; whatever somebody can still ask for stays."""
+"""Retention: old things go, a piece at a time; whatever someone can still ask for stays."""
 
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import ApplyRetention

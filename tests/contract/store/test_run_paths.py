@@ -24,7 +24,7 @@ select 'old-' || n, 'a' || n % 50, 'failed', n, n from generate_series(1, 20000)
 
 
 def test_runs_that_ended_are_read_newest_first(store):
-    """With what each saved and what ended it; a run that goes on, one of another automation and superseded outcomes are left out."""
+    """With what each saved and what ended it; a run that continues, one of another automation and superseded outcomes are left out."""
     good, bad, waiting = store.begin(), store.begin(), store.begin()
     store.do(outcome(good, 1, "charge"), outcome(good, 2, "mail", asked_after=1), finish(good, rank=2))
     store.do(outcome(bad, 1, "charge", state=OutcomeState.FAILED, failure=BOOM), fail(bad, "charge", rank=1))
@@ -57,7 +57,7 @@ def test_superseded_steps_do_not_count(store):
 
 
 def test_only_the_newest_and_the_first_are_read(store, monkeypatch):
-    """So many runs, so many outcomes of each; which of them were cut is told."""
+    """So many runs, so many outcomes of each; which of them were cut is reported."""
     monkeypatch.setattr(run_paths, "RUNS", 2)
     monkeypatch.setattr(run_paths, "OUTCOMES", 3)
     runs = [store.begin() for _ in range(3)]

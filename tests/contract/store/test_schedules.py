@@ -1,4 +1,4 @@
-"""Slots that are made up for, pauses on record, and schedules whose data are made anew."""
+"""Slots that are made up for, pauses on record, and schedules whose data are recreated."""
 
 from mainspring.store.base import UnfinishedRun
 from mainspring.store.commands.automations import (
@@ -56,7 +56,7 @@ def test_missed_slot_is_made_up_for_by_backfill(store, clock):
 
 
 def test_backfill_takes_nothing_from_the_scheduler(store, clock):
-    """What its schedule will come to, and what is not due, is refused; so is a schedule that nobody knows."""
+    """What its schedule will come to, and what is not due, is refused; so is a schedule that no one knows."""
     now = clock.now()
     assert store.do(back(store, now - 5_000)).code == "not_found"
     store.announce("a", schedules=(row(now - 5_000),))
@@ -82,7 +82,7 @@ def test_backfilled_run_that_has_not_started_is_distinguished(store):
 
 
 def test_long_line_does_not_hide_what_goes_on(store):
-    """Whatever goes on is among the first hundred, however many stand in line before it."""
+    """Whatever continues is among the first hundred, however many stand in line before it."""
     store.do(*(store.starting(trigger=BACKFILLED) for _ in range(120)))
     live = store.start(trigger="schedule a").run
     found = store.engine_reads.unfinished("a")
@@ -92,7 +92,7 @@ def test_long_line_does_not_hide_what_goes_on(store):
 
 
 def test_schedule_whose_data_are_recreated_stays_where_it_is(store, clock):
-    """What is due stays due, what is to come is computed anew, and no slot of the past is forgotten."""
+    """What is due stays due, what is to come is computed again, and no slot of the past is forgotten."""
     now = clock.now()
     store.announce("a", schedules=(row(now - 5_000),))
     (first,) = plans(store.reader)
@@ -158,7 +158,7 @@ def test_schedule_that_a_clock_ahead_announced_is_pulled_back(store, clock):
 
 
 def test_pauses_stay_on_record(store, clock):
-    """Whoever asks later why nothing was made is told: until it was resumed, ended by itself, or another one began."""
+    """Anyone who asks later why nothing was made is reported: until it was resumed, ended by itself, or another one began."""
     store.announce("a", schedules=(row(10**14),))
     first = clock.now()
     store.do(PauseAutomation("a", None, "ann", "maintenance"))
@@ -179,7 +179,7 @@ def test_pauses_stay_on_record(store, clock):
 
 
 def test_pause_that_is_resumed_in_the_same_commit_is_over(store, clock):
-    """It hides no later slot; one that follows in that commit again goes on."""
+    """It hides no later slot; one that follows in that commit again continues."""
     store.announce("a")
     store.do(PauseAutomation("a", None, "ann", None), ResumeAutomation("a"))
     at = clock.now()

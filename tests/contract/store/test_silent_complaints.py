@@ -43,7 +43,7 @@ def refuse(site, channel):
 
 
 def test_complaint_2_silent_failure_handler_is_reported(site):
-    """Twelve failures, and the channel takes nothing: another one hears of the channel, and what waited is told when it is back."""
+    """Twelve failures, and the channel takes nothing: another one hears of the channel, and what waited learns when it is back."""
     for _ in range(12):
         site.fail()
     site.evaluate()
@@ -62,7 +62,7 @@ def test_complaint_2_silent_failure_handler_is_reported(site):
 
 
 def test_channel_that_is_configured_no_more_is_broken_no_more(site):
-    """It refused all, and somebody took it out: nothing could ever be taken by it again, and its incident would last for ever."""
+    """It refused all, and someone took it out: nothing could ever be taken by it again, and its incident would last for ever."""
     site.fail()
     site.evaluate()
     lease = take_alerts("ops")
@@ -77,7 +77,7 @@ def test_channel_that_is_configured_no_more_is_broken_no_more(site):
 
 
 def test_complaint_9_run_that_did_not_come_is_reported_without_configuration(site, scheduler):
-    """Hourly, nothing configured: no run in time is told once; that no success came in two hours is part of the same."""
+    """Hourly, nothing configured: no run in time is reported once; that no success came in two hours is part of the same."""
     site.announce("a", every="1h")
     site.succeed()
     opened = []
@@ -120,7 +120,7 @@ def test_module_with_a_long_load_error_is_reported(site):
 
 
 def test_complaint_10_worker_that_can_load_nothing_is_reported(site, scheduler):
-    """It lives, and nobody has the automation any more: not even a problem says so."""
+    """It lives, and no one has the automation any more: not even a problem says so."""
     site.announce("a", every="1h")
     site.store.do(AnnounceDefinitions("code-2", (), ()))
     for minute in range(5):

@@ -47,7 +47,7 @@ def test_stall_is_read_by_monitors_and_by_people(store, clock, read_findings):
 
 
 def test_sign_takes_it_back_and_another_attempt_takes_its_place(store, read_findings):
-    """What is taken back late touches no other attempt."""
+    """What is undone late touches no other attempt."""
     run = store.begin()
     store.do(stalled(run), stalled(run, "other#1"))
     assert store.twice(ClearStalledAttempt(run.id, run.claim, "charge#1", 1)) == DONE
@@ -58,7 +58,7 @@ def test_sign_takes_it_back_and_another_attempt_takes_its_place(store, read_find
 
 @pytest.mark.parametrize("end", [finish, fail, halt, suspend, lambda run: ReleaseRun(run.id, run.claim, 0)])
 def test_stall_counts_only_while_its_owner_has_the_run(store, second, read_findings, end):
-    """Nothing is wrong from the commit on in which the run goes, whoever goes on with it."""
+    """Nothing is wrong from the commit on in which the run goes, no matter who continues with it."""
     run = store.begin()
     store.do(stalled(run))
     store.do(end(run))
@@ -70,7 +70,7 @@ def test_stall_counts_only_while_its_owner_has_the_run(store, second, read_findi
 
 
 def test_stall_goes_with_a_worker_that_died(store, second, read_findings):
-    """In the commit that declares it dead; whoever continues the run puts its own on record."""
+    """In the commit that declares it dead; anyone who continues the run puts its own on record."""
     run = store.begin()
     store.do(stalled(run))
     assert len(read_findings(second)) == 1

@@ -27,7 +27,7 @@ def test_retired_automation_starts_nothing(store):
 
 
 def test_a_start_whose_caller_waits_is_refused_while_the_store_is_on_hold(store):
-    """It would wait until a person releases the store; a start that nobody waits for is queued."""
+    """It would wait until a person releases the store; a start that no one waits for is queued."""
     store.do(SetMeta("held", "1"))
     assert store.start(awaited=True).code == "held"
     queued = store.start().run
@@ -52,7 +52,7 @@ def test_key_of_a_run_that_ended_answers_also_while_the_store_is_on_hold(store):
 
 
 def test_full_backlog_refuses_and_states_when(store):
-    """max_backlog counts runs that were never claimed; whoever is refused is told when to come back."""
+    """max_backlog counts runs that were never claimed; anyone who is refused learns when to come back."""
     store.do(SetQueue("default", max_backlog=2))
     first, _ = store.start(), store.start()
     refused = store.start()
@@ -66,7 +66,7 @@ def test_full_backlog_refuses_and_states_when(store):
 
 
 def test_here_runs_at_once(store):
-    """A run that its starter runs itself is running from its first instant and is claimed by nobody."""
+    """A run that its starter runs itself is running from its first instant and is claimed by no one."""
     started = store.start(here=True)
     assert (started.state, store.ids()) == ("running", [])
     view = store.run(started.run)
@@ -84,7 +84,7 @@ def test_key_finds_the_run(store):
 
 
 def test_key_refuses_another_input(store):
-    """One key with two inputs is a mistake that is told, and starts nothing."""
+    """One key with two inputs is a mistake that is reported, and starts nothing."""
     store.start(run_key=RunKey("k", "hash"))
     refused = store.start(run_key=RunKey("k", "other"))
     assert refused.code == "key_conflict"
@@ -155,7 +155,7 @@ def test_cancelled_blocked_run_is_skipped(store):
 
 
 def test_due_run_takes_its_partition_when_due(store, clock):
-    """A run planned for later keeps nobody waiting until then, and waits in its turn afterwards."""
+    """A run planned for later keeps no one waiting until then, and waits in its turn afterwards."""
     later = store.start(partition="p", due_at=clock.now() + 100).run
     now = store.begin(partition="p")
     clock.forward(100)
@@ -175,7 +175,7 @@ def test_due_run_goes_before_one_that_starts_later(store, clock):
 
 @pytest.mark.parametrize("passes", [False, True])
 def test_halted_run_keeps_or_passes_its_partition(store, passes):
-    """A run that needs attention keeps its key unless it is told to pass it on."""
+    """A run that needs attention keeps its key unless it is asked to pass it on."""
     first = store.begin(partition="p")
     second = store.start(partition="p").run
     store.do(halt(first, pass_partition=passes))
@@ -251,7 +251,7 @@ def test_child_requested_again_is_reported_again(store):
 
 
 def test_child_requested_again_keeps_the_fact_that_is_there(store):
-    """An end that already lies in the inbox stays the one fact of it: whoever takes it in by its number leaves none behind."""
+    """An end that already lies in the inbox stays the one fact of it: anyone who takes it in by its number leaves none behind."""
     parent = store.begin()
     command = store.starting(**child_of(parent))
     store.do(command)
@@ -287,7 +287,7 @@ def test_resent_start_answers_the_same(store):
 
 
 def test_successor_inherits_parent_and_key(store):
-    """The run that continues an ended one is waited for in its stead; where it cannot start, the parent is told of the end."""
+    """The run that continues an ended one is waited for in its stead; where it cannot start, the parent is reported the end."""
     for retired in (False, True):
         parent = store.begin()
         key = RunKey("endless", "h1", on_failed="replace")
@@ -304,7 +304,7 @@ def test_successor_inherits_parent_and_key(store):
 
 
 def test_successor_inherits_unread_messages(store):
-    """A message and a cancel that came just before a run began anew reach the run that continues it."""
+    """A message and a cancel that came just before a run restarted reach the run that continues it."""
     run = store.begin(automation="b")
     store.do(signal(run.id), CancelRun(run.id, "c1"))
     successor = store.starting("b")

@@ -51,7 +51,7 @@ def checks():
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_storm_loses_doubles_and_blocks_nothing(new_database, clock, theme, seed):
-    """Four processes, few things; some are buried in between."""
+    """Four processes, few things; some are declared dead in between."""
     opener = new_database()
     opened = []
 
@@ -67,7 +67,7 @@ def test_a_storm_loses_doubles_and_blocks_nothing(new_database, clock, theme, se
         last = open_process()
         assert books.errors == []
         lost = {name: last.reader.read_text(text) for name, text in LOST.items()}
-        # A run that was continued asks again for what it had asked for, and is told then.
+        # A run that was continued asks again for what it had asked for, and is reported then.
         lost[NOT_NOTIFIED] = [row for row in lost[NOT_NOTIFIED] if row[0] not in books.reopened]
         assert lost == {name: [] for name in LOST}
         assert len(books.slots) == len(set(books.slots))

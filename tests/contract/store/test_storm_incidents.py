@@ -1,4 +1,4 @@
-"""Ten thousand things that go wrong at once, on every store: few messages, looks that end, and names that harm nobody who reads them."""
+"""Ten thousand things that go wrong at once, on every store: few messages, looks that end, and names that harm no one who reads them."""
 
 import os
 import time
@@ -125,7 +125,7 @@ def test_ten_thousand_failures_of_one_cause_are_one_message(site):
     ids=["one automation", "many automations"],
 )
 def test_failures_of_all_causes_are_few_messages(site, of):
-    """Each has an error of its own, so that none of them explains another: what came at once is told as one all the same."""
+    """Each has an error of its own, so that none of them explains another: what came at once is reported as one all the same."""
     number = site.failures * 3 // 20
     site.fail(number, of)
     assert site.evaluate_until_notified() < EVALUATE_WITHIN_S
@@ -171,7 +171,7 @@ def test_later_failure_of_another_automation_is_reported_next_to_a_storm(site):
 
 
 def test_ten_thousand_open_incidents_are_read(site):
-    """The table is read, judged and reminded of in a time that is bounded; a failure among them is told."""
+    """The table is read, judged and reminded of in a time that is bounded; a failure among them is reported."""
     for place in range(0, site.failures, 500):
         found = tuple(
             EvaluatedFinding(

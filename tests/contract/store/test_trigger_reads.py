@@ -28,7 +28,7 @@ def accept(store, key, **options):
 
 
 def test_recent_deliveries_are_counted_by_verdict(store, clock, monkeypatch):
-    """Each state, those turned away at the door, the last one; what came before does not count, and counting stops at its cap."""
+    """Each state, those rejected at intake, the last one; what came before does not count, and counting stops at its cap."""
     accept(store, "old")
     clock.forward(25 * HOUR)
     since = clock.now()
@@ -121,7 +121,7 @@ def test_event_leads_to_what_it_became(store):
 
 
 def test_rare_deliveries_are_searched_in_parts(store):
-    """A page looks at so many and no more, and goes on where it ended, until nothing is left."""
+    """A page looks at so many and no more, and continues where it ended, until nothing is left."""
     for n in range(7):
         accept(store, f"k{n}", **({"refused": "no"} if n == 1 else {}))
     cursor, pages = None, []

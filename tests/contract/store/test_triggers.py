@@ -1,4 +1,4 @@
-"""What arrives: a key counts once, its pace decides in the commit that stores it, and each move is made by whoever is first."""
+"""What arrives: a key counts once, its pace decides in the commit that stores it, and each move is made by anyone who is first."""
 
 import msgspec
 import pytest
@@ -108,7 +108,7 @@ def test_nothing_arrives_for_a_trigger_that_is_none(store):
 
 
 def test_a_value_that_is_refused_is_kept_and_starts_nothing(store):
-    """Whoever sent it is told the same when it comes again."""
+    """Anyone who sent it learns the same when it comes again."""
     command = accepting(store, "k", refused="no such field", start=None)
     answer = store.twice(command)
     assert answer == DeliveryStored(command.id, _D.REFUSED, None, first=True, note="no such field")
@@ -148,7 +148,7 @@ def refused(delivery, **options):
 
 
 def test_of_what_was_refused_the_newest_are_kept(store):
-    """Whoever sends rubbish does not fill the store, and takes nothing of another trigger away."""
+    """Anyone who sends rubbish does not fill the store, and takes nothing of another trigger away."""
     store.do(announced(hook(), hook("b", "/b")))
     store.do(refused("other", trigger="b/webhook"))
     for n in range(MOST_REJECTED + 20):
@@ -238,7 +238,7 @@ def test_flow_control_decides_in_the_commit_that_stores(store, flow_control, fir
 
 
 def test_held_delivery_is_released_once(store):
-    """Of two routers the second finds that it was done; sent again, the first is told the same."""
+    """Of two routers the second finds that it was done; sent again, the first learns the same."""
     flow_control = FlowControl.parse(debounce="10s")
     command = accepting(store, "k", pace=flow_control)
     store.do(command)
@@ -470,7 +470,7 @@ def test_a_long_dedup_outlives_the_deliveries(store, clock):
 
 
 def test_a_flow_control_takes_no_more_than_it_can_hold(store, monkeypatch):
-    """Whoever sends is told to wait, and nothing is stored."""
+    """Anyone who sends is asked to wait, and nothing is stored."""
     monkeypatch.setattr(flow_control, "_MOST_HELD", 2)
     batching = FlowControl.parse(batch=100)
     store.do(*(accepting(store, f"k{n}", pace=batching) for n in range(2)))

@@ -1,4 +1,4 @@
-"""What a store does with a cancel of a run that stopped: ended as it stands, or made ready to be taken back."""
+"""What a store does with a cancel of a run that stopped: ended as it stands, or made ready to be undone."""
 
 import msgspec
 import pytest
@@ -63,7 +63,7 @@ def test_failed_run_is_undone_only_on_request(store):
 
 
 def test_run_that_is_taken_back_is_cancelled_once(store):
-    """Once more changes nothing while a worker has it; kept as it stands it can be only while nobody has."""
+    """Once more changes nothing while a worker has it; kept as it stands it can be only while no one has."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")
     store.do(halt(run), CancelRun(run.id, "c1"))
@@ -118,7 +118,7 @@ def test_choice_of_a_cancel_reaches_the_body(store):
 
 
 def rolled_back(store, *more):
-    """A run of three steps, of which the second and third were taken back."""
+    """A run of three steps, of which the second and third were undone."""
     run = store.begin(kind="workflow")
     store.do(*[outcome(run, n, f"s{n}") for n in (1, 2, 3)], *(command(run) for command in more))
     store.do(outcome(run, 5, "undo:s3", **UNDO, asked_after=3), outcome(run, 6, "undo:s2", **UNDO, asked_after=5))
@@ -135,7 +135,7 @@ def test_reopen_after_a_rollback_begins_at_the_first_step_that_was_taken_back(st
 
 
 def test_reopen_after_a_rollback_forgets_what_it_gave_up(store):
-    """A neighbour that was asked for first, and stopped by the rollback, has no result to go on with."""
+    """A neighbour that was asked for first, and stopped by the rollback, has no result to continue with."""
     gone = {"asked": 0, "state": OutcomeState.CANCELLED, "output": None}
     run = rolled_back(store, lambda run: outcome(run, 4, "slow", **gone))
     store.do(ReopenRun(run.id))
@@ -151,7 +151,7 @@ def test_result_is_refused_for_a_step_on_an_undone_one(store):
 
 @pytest.mark.parametrize("again", [lambda run: ReopenRun(run), lambda run: GiveResult(run, "undo:s1", "g1", b"null")])
 def test_rollback_that_goes_on_keeps_its_cancel(store, again):
-    """Whoever tries a failed undo again, or gives its result, does not take the cancel back."""
+    """Anyone who tries a failed undo again, or gives its result, does not take the cancel back."""
     run = store.begin(kind="workflow")
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
     store.do(outcome(run, 1), outcome(run, 2, "cancel#2", kind=OutcomeKind.CANCEL, asked=0, output=None))
@@ -161,7 +161,7 @@ def test_rollback_that_goes_on_keeps_its_cancel(store, again):
 
 
 def test_reopen_goes_on_with_the_taking_back_or_forward_from_a_step(store):
-    """Plainly continued it is still to be taken back, also after it was given up; from a step it is an ordinary run again."""
+    """Plainly continued it is still to be undone, also after it was abandoned; from a step it is an ordinary run again."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")
     store.do(outcome(run, 1), halt(run), CancelRun(run.id, "c1"))

@@ -132,7 +132,7 @@ def test_failure_is_reported_at_once_and_once(site):
 
 
 def test_failure_is_over_when_it_succeeds_again(site):
-    """The next success of its item resolves it, and who was told hears that."""
+    """The next success of its item resolves it, and who was notified hears that."""
     site.fail()
     site.evaluate()
     site.store.deliver_all()
@@ -296,7 +296,7 @@ def test_changes_before_a_failure_are_reported(site):
 
 
 def test_changed_definition_and_host_are_reported(site):
-    """A definition that was announced anew as it was is no change, nor is what is seen of a host for the first time."""
+    """A definition that was announced again as it was is no change, nor is what is seen of a host for the first time."""
     site.store.announce("a", "b", fingerprint="one")
     site.store.do(RecordRunConditions((runtime("2.31"),)))
     site.store.clock.forward(HOUR)
@@ -343,7 +343,7 @@ def test_hosts_that_are_gone_are_forgotten(site):
 
 
 def test_run_conditions_follow_a_rename_and_outlive_retention_once(site):
-    """What changed under the old name is told under the new one; of each subject the newest stays."""
+    """What changed under the old name is reported under the new one; of each subject the newest stays."""
     site.store.announce("a", fingerprint="one")
     for code in ("two", "three"):
         site.store.clock.forward(1_000)

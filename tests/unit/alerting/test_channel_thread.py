@@ -12,7 +12,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_next_call_may_start_at_once():
-    """Whoever was told of an end need not wait for the thread to be gone, after a fault neither."""
+    """Anyone who was reported an end need not wait for the thread to be gone, after a fault neither."""
     thread = ChannelThread("mainspring-test")
     for number in range(300):
         assert await thread.run(lambda number=number: number) == number

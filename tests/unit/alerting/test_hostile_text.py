@@ -1,4 +1,4 @@
-"""What a failing program printed, and what somebody called his automation: no channel lets it do more than be read."""
+"""What a failing program printed, and what someone called his automation: no channel lets it do more than be read."""
 
 import json
 import re
@@ -121,7 +121,7 @@ async def test_pagerduty_takes_it(notice):
 @pytest.mark.parametrize("form", ["text", "html", "markdown"])
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 async def test_apprise_passes_on_no_tag_and_no_mention(notice, form):
-    """Whatever the receiver makes of it: it calls nobody and is no element of a page."""
+    """Whatever the receiver makes of it: it calls no one and is no element of a page."""
     pytest.importorskip("apprise")
     async with serving(Hook()) as peer:
         address = f"{peer.url.replace('http', 'json', 1)}/t?format={form}"
@@ -144,7 +144,7 @@ class Hook(Peer):
 
 
 async def test_webhook_is_one_bounded_document(notice):
-    """JSON that says the same to everybody who reads it."""
+    """JSON that says the same to everyone who reads it."""
     async with serving(Hook()) as peer:
         address = peer.url.replace("http", "webhook+http", 1) + "/t?secret=told"
         link = WebhookLink(read_channel_address(address), secrets(told="whsec_" + "QUJD" * 8), CLOCK)

@@ -121,7 +121,7 @@ async def test_answer_of_the_server_states_whether_to_try_again(answer, is_final
 
 
 async def test_one_wrong_recipient_keeps_no_other_from_the_mail(caplog):
-    """The others get it and the log tells; where nobody is left the channel is at fault."""
+    """The others get it and the log tells; where no one is left the channel is at fault."""
     box = Box()
     box.unknown_recipients = {"b@example.com"}
     async with server(box) as port:
@@ -134,7 +134,7 @@ async def test_one_wrong_recipient_keeps_no_other_from_the_mail(caplog):
 
 
 async def test_silent_server_does_not_hold_the_notifier():
-    """One that takes the connection and says nothing is given up; nothing was sent to it."""
+    """One that takes the connection and says nothing is abandoned; nothing was sent to it."""
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ChannelFault, match="timed out") as caught:
         await link_to(silent.getsockname()[1], within_s=0.1).send(notice(), None)
     assert not caught.value.is_unknown

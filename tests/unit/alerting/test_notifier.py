@@ -185,7 +185,7 @@ async def test_alerts_are_sent_in_order_with_the_reference_of_the_channel():
 
 
 async def test_channel_that_is_away_makes_its_alerts_wait_and_no_other():
-    """Nothing overtakes and nothing is lost: when it is back all are told, in order, none of them as if in doubt."""
+    """Nothing overtakes and nothing is lost: when it is back all are reported, in order, none of them as if in doubt."""
     store, ops, mail = Alerts(), Link(), Link()
     for _ in range(3):
         store.add("ops", of=incident(f"i_{len(store.rows)}"))
@@ -226,7 +226,7 @@ async def test_link_that_holds_the_threads_of_the_loop_silences_no_other():
     ],
 )
 async def test_only_a_doubtful_alert_is_marked_as_repeated(fault, is_again):
-    """A channel that can look is asked to where nobody knows, and only there."""
+    """A channel that can look is asked to where no one knows, and only there."""
     store, ops = Alerts(), Link()
     store.add("ops")
     ops.faults = [fault]
@@ -259,7 +259,7 @@ async def test_notice_that_is_never_taken_keeps_no_other_waiting():
 
 
 async def test_resolved_incident_is_not_sent():
-    """An incident that ended while its channel was away is told by its end alone; one that mended itself at once by nothing."""
+    """An incident that ended while its channel was away is reported by its end alone; one that fixed itself at once by nothing."""
     store, ops = Alerts(), Link()
     over = incident(state=IncidentState.RESOLVED, resolved_at=AT + 300_000)
     brief = incident("i_2", state=IncidentState.RESOLVED, resolved_at=AT + 1_000)
@@ -276,7 +276,7 @@ async def test_resolved_incident_is_not_sent():
 
 
 async def test_digest_is_one_notice():
-    """What has the lowest severity is told together, after what is urgent, and its message is no incident's."""
+    """What has the lowest severity is reported together, after what is urgent, and its message is no incident's."""
     store, ops = Alerts(), Link()
     for number in range(3):
         store.add("ops", of=incident(f"i_{number}", severity=Severity.DIGEST))
@@ -288,7 +288,7 @@ async def test_digest_is_one_notice():
 
 
 async def test_slow_channel_holds_no_other_and_no_end(monkeypatch):
-    """One that does not answer is left when the time is over; the others are told meanwhile, its alert stays and may have been shown."""
+    """One that does not answer is left when the time is over; the others are notified meanwhile; its alert stays and may have been sent."""
     store, ops, mail = Alerts(), Link(), Link()
     monkeypatch.setattr("mainspring.alerting.notifier._ENDS_WITHIN_S", 0.05)
     ops.blocker.clear()
@@ -304,7 +304,7 @@ async def test_slow_channel_holds_no_other_and_no_end(monkeypatch):
 
 
 async def test_running_notifier_sends_new_alerts_and_outlives_its_store():
-    """It is woken by changes, goes on after the store was away, and leaves nothing behind when it is closed."""
+    """It is woken by changes, continues after the store was away, and leaves nothing behind when it is closed."""
     store, ops = Alerts(), Link()
     alert_notifier = notifier(store, {"ops": ops})
     alert_notifier.start()
@@ -339,7 +339,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_death_at_any_place_displays_one_message(place):
-    """Whoever dies between taking, telling and settling: the next Notifier leaves exactly one visible message, with its details."""
+    """Anyone who dies between taking, telling and settling: the next Notifier leaves exactly one visible message, with its details."""
     store = Alerts()
     store.add("ops")
     async with serving(SlackPeer()) as peer:

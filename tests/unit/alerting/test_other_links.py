@@ -41,7 +41,7 @@ async def test_terminal_is_the_standard_error(capfd):
 
 
 async def test_apprise_reports_what_it_speaks_to():
-    """Title and text arrive, with the kind of what is told."""
+    """Title and text arrive, with the kind of what is reported."""
     pytest.importorskip("apprise")
     async with serving(Json()) as peer:
         link = AppriseLink(
@@ -69,7 +69,7 @@ async def test_apprise_that_cannot_deliver_reports_no_secret():
 
 
 async def test_apprise_that_hangs_blocks_no_one(monkeypatch):
-    """It is given up in a thread that neither others nor the end of the process wait for."""
+    """It is abandoned in a thread that neither others nor the end of the process wait for."""
     pytest.importorskip("apprise")
     monkeypatch.setattr(apprise, "WITHIN_S", 0.1)
     before = set(threading.enumerate())
@@ -106,7 +106,7 @@ async def test_missing_apprise_is_reported_with_its_fix(monkeypatch):
     ],
 )
 async def test_each_kind_of_channel_has_its_link(address, name):
-    """Opening one asks nobody and needs no secret."""
+    """Opening one asks no one and needs no secret."""
     link = open_link(read_channel_address(address), secrets(), CLOCK)
     assert type(link).__name__ == name
     await link.close()

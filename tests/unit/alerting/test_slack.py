@@ -41,7 +41,7 @@ async def test_incident_is_one_message_that_is_changed_in_place():
 
 
 async def test_text_cannot_mention_link_or_style():
-    """What a failing program printed calls nobody: the signs that Slack reads are written as text."""
+    """What a failing program printed calls no one: the signs that Slack reads are written as text."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
         await link.send(notice(), None)
@@ -128,7 +128,7 @@ async def test_message_that_was_deleted_is_posted_again():
     [("#ops", "xoxb-wrong", "invalid_auth"), ("#nowhere", SlackPeer.TOKEN, "channel_not_found")],
 )
 async def test_refusal_of_slack_is_reported_for_the_channel(channel, token, text):
-    """A wrong token or channel makes notices wait, and is told without the token."""
+    """A wrong token or channel makes notices wait, and is reported without the token."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer, channel, token)
         with pytest.raises(ChannelFault, match=f"Slack says {text}") as caught:
@@ -152,7 +152,7 @@ async def test_notice_that_slack_never_takes_is_final():
 
 
 async def test_rate_limit_of_slack_is_obeyed():
-    """Of more than it takes in a second nothing is refused: requests wait for each other."""
+    """Of more than it accepts a second nothing is refused: requests wait for each other."""
     async with serving(SlackPeer(gap_s=0.05)) as peer:
         link = link_to(peer, gap_s=0.06)
         for number in range(4):
@@ -162,7 +162,7 @@ async def test_rate_limit_of_slack_is_obeyed():
 
 
 async def test_too_much_at_once_states_how_long_to_wait():
-    """Retry-After is told on; what stands there already is not posted again."""
+    """Retry-After is reported on; what stands there already is not posted again."""
     async with serving(SlackPeer(gap_s=60)) as peer:
         link = link_to(peer)
         with pytest.raises(ChannelFault) as caught:  # the details follow at once
@@ -175,7 +175,7 @@ async def test_too_much_at_once_states_how_long_to_wait():
 
 
 async def test_message_without_its_details_is_not_posted_again_without_read_permission():
-    """Whoever posted it still knows where it is."""
+    """Anyone who posted it still knows where it is."""
     async with serving(SlackPeer()) as peer:
         peer.lacks = {"conversations.history", "conversations.replies"}
         peer.faults = [("chat.postMessage", None), ("chat.postMessage", DROP_BEFORE)]
@@ -210,7 +210,7 @@ async def test_error_and_silence_of_the_server_are_unknown(monkeypatch):
 
 
 async def test_redirect_is_not_followed():
-    """The token goes to nobody else."""
+    """The token goes to no one else."""
     async with serving(SlackPeer()) as peer, serving(SlackPeer()) as other:
         peer.faults = [("chat.postMessage", (307, {"location": f"{other.url}/api/chat.postMessage"}, {}))]
         link = link_to(peer)
@@ -231,7 +231,7 @@ async def test_answer_of_any_size_is_bounded():
 
 
 async def test_secret_is_resolved_for_each_notice():
-    """A token that was replaced counts at once, and one that is not set is told by its name."""
+    """A token that was replaced counts at once, and one that is not set is reported by its name."""
     async with serving(SlackPeer()) as peer:
         link = SlackLink(read_channel_address(f"slack://secret:bot/#ops?api={peer.url}"), secrets(), CLOCK, 0)
         with pytest.raises(ConfigError, match="'bot' is not set"):

@@ -42,7 +42,7 @@ ALIVE = (process("worker"), process("scheduler", session=2))
 
 
 def test_all_moves():
-    """Also where nothing is scheduled and nobody is needed, whatever an automation's own faults are."""
+    """Also where nothing is scheduled and no one is needed, whatever an automation's own faults are."""
     assert still(*ALIVE, automation=scheduled()) is None
     assert still() is None
     assert still(automation=watched()) is None
@@ -60,7 +60,7 @@ def test_alert_that_cannot_be_reported_ends_the_sign(due_at, is_still):
 
 @pytest.mark.parametrize("role", ["worker", "scheduler"])
 def test_stuck_process_ends_the_ping(role):
-    """Alone after a minute, beside others after half of one, by its beats alone: nobody asks whether an incident is open."""
+    """Alone after a minute, beside others after half of one, by its beats alone: no one asks whether an incident is open."""
     other_processes = tuple(process for process in ALIVE if process.role != role)
     assert still(*other_processes, process(role, NOW - MINUTE + 1), automation=scheduled()) is None
     assert f"no {role} gives a sign of life" in still(
@@ -91,7 +91,7 @@ def test_store_that_takes_nothing_of_ours_ends_the_sign():
 
 
 def test_slot_that_no_one_makes_ends_the_sign():
-    """Five minutes after its time, from when somebody waits for it."""
+    """Five minutes after its time, from when someone waits for it."""
     for late_ms, is_still in ((5 * MINUTE - 1, False), (5 * MINUTE, True)):
         late = (cadence(every="1h", next_slot_at=NOW - late_ms),)
         assert (still(*ALIVE, automation=scheduled(cadences=late)) is not None) is is_still

@@ -80,7 +80,7 @@ async def test_secret_of_another_form_is_reported_without_its_value():
 
 
 async def test_server_that_cannot_prove_its_name_gets_nothing(tmp_path):
-    """A certificate that nobody vouches for ends the connection before anything is sent."""
+    """A certificate that no one vouches for ends the connection before anything is sent."""
     pem = tmp_path / "own.pem"
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     subprocess.run([*made, "-keyout", pem, "-out", tmp_path / "cert"], check=True, capture_output=True)

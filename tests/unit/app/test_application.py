@@ -55,7 +55,7 @@ async def _runs_in_a_loop(app, work):
 
 
 def test_run_in_a_thread_with_a_loop_names_the_call_to_use(tmp_path, recwarn):
-    """A notebook, or a coroutine that calls it: no coroutine is made that nobody awaits, and the message has the other form."""
+    """A notebook, or a coroutine that calls it: no coroutine is made that no one awaits, and the message has the other form."""
     with Registry() as registry:
 
         @ms.task
@@ -92,7 +92,7 @@ def test_signal_whose_name_cannot_be_printed_is_refused(tmp_path):
 
 @pytest.mark.parametrize("title", ["", "  "])
 def test_blank_title_is_none(tmp_path, title):
-    """A run whose title is blank is called by its automation in lists, whoever gave it: the caller or a template."""
+    """A run whose title is blank is called by its automation in lists, no matter who gave it: the caller or a template."""
     with Registry() as registry:
 
         @ms.task(title="{name}")

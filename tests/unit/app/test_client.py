@@ -152,7 +152,7 @@ async def test_run_that_failed_gives_the_reason(world):
 
 @pytest.mark.asyncio
 async def test_errors_are_those_of_an_app(world):
-    """By what they are, with the words of the project; nobody and the wrong role are denied."""
+    """By what they are, with the words of the project; no one and the wrong role are denied."""
     client = client_of(world)
     handle = await client.start("pay", amount=1)
     with pytest.raises(NotFoundError):

@@ -127,7 +127,7 @@ def restored(site):
 
 
 def test_slots_of_the_lost_interval_start_nothing_by_themselves(restored):
-    """They are on record without a run, so no scheduler makes them, held or released; each schedule goes on after the restoring."""
+    """They are on record without a run, so no scheduler makes them, held or released; each schedule continues after the restoring."""
     site, done = restored
     assert (done.aside.slots, done.aside.deliveries, done.aside.messages) == (9, 1, 1)
     found = site.reads.lost_interval(100)
@@ -159,7 +159,7 @@ def test_deliveries_and_messages_of_the_copy_wait_for_a_person(restored):
 
 
 def test_pauses_of_the_lost_interval_are_listed(restored):
-    """Whoever restores has to make them again; they are read from the store that was replaced."""
+    """Anyone who restores has to make them again; they are read from the store that was replaced."""
     site, _ = restored
     changes = site.reads.lost_interval(100).changes
     assert [(change.verb, change.subject, change.actor) for change in changes] == [

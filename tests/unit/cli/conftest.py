@@ -141,7 +141,7 @@ def store_path(folder: Path) -> Path:
 
 @pytest.fixture
 def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
-    """Calls the command line; nobody can be asked. The root logger is given back: `up` takes it for its process."""
+    """Calls the command line; no one can be asked. The root logger is given back: `up` takes it for its process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 

@@ -95,7 +95,7 @@ def checks(cli, name):
 
 
 def test_cadence_that_slips_is_displayed_and_found(cli, stage):
-    """Declared each minute, and none of it run, since one run goes on for ever."""
+    """Declared each minute, and none of it run, since one run continues for ever."""
     stage.do(build_announcement(declared(every="1m", cron=None), stage.now))
     top = stage.now - stage.now % 60_000
     for n in range(12, 0, -1):
@@ -115,7 +115,7 @@ def test_show_reports_what_clocks_do(cli, stage, hourly):
 
 
 def test_doctor_finds_slots_without_run_or_record(cli, stage, hourly, monkeypatch):
-    """Computed anew from the definition; with the command that mends it."""
+    """Computed again from the definition; with the command that fixes it."""
     assert checks(cli, "slots")[0]["state"] == "ok"
     now = hourly + 5 * HOUR + HOUR // 2  # of the fixture's hour: another one may have begun since
     monkeypatch.setattr(type(stage.clock), "now", lambda self: now)

@@ -167,7 +167,7 @@ def test_damage_of_a_large_store_counts_once_it_is_noted(cli, damaged, monkeypat
 
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)
 def test_with_json_the_damage_is_the_one_error(cli, damaged):
-    """An empty array alone would say that all is well; what was read is printed all the same."""
+    """An empty array alone would say that everything is healthy; what was read is printed all the same."""
     result = cli("incidents", "list", "--json")
     assert (result.code, result.json) == (1, [])
     assert msgspec.json.decode(result.err)["code"] == "store_damaged"

@@ -77,7 +77,7 @@ NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
 
 @given(st.dictionaries(NAMES, st.lists(NAMES, max_size=3, unique=True), max_size=5))
 def test_any_graph_is_rendered_and_every_linked_name_is_in_it(upstream) -> None:
-    """Cycles and names that nobody declared end, and nothing is left out."""
+    """Cycles and names that no one declared end, and nothing is left out."""
     automations: dict[str, tuple[dict[str, Trigger], list[str]]] = {
         name: ({f"run#{n}": Trigger(source=RunEndSource(automation=source)) for n, source in enumerate(several)}, [])
         for name, several in upstream.items()

@@ -1,4 +1,4 @@
-"""What somebody called his automation, what a program wrote and what an error says: the command line shows it, and it does no more."""
+"""What someone called his automation, what a program wrote and what an error says: the command line shows it, and it does no more."""
 
 import unicodedata
 

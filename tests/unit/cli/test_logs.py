@@ -1,4 +1,4 @@
-"""runs logs, logs, and the last lines in runs show: what was written is found again, in order, and gaps are told."""
+"""runs logs, logs, and the last lines in runs show: what was written is found again, in order, and gaps are reported."""
 
 import msgspec
 

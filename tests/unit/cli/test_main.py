@@ -50,7 +50,7 @@ ANY_ARGUMENT = "import mainspring as ms\nfrom typing import Any\n\n@ms.task\ndef
 
 @pytest.mark.parametrize("argument", ["@deep.json", f'{{"x": {DEEP}}}'])
 def test_too_deep_json_is_no_fault_of_ours(cli, folder, argument):
-    """It is told with its depth, as an argument that does not fit."""
+    """It is reported with its depth, as an argument that does not fit."""
     (folder / "deep.json").write_text(f'{{"x": {DEEP}}}')
     (folder / "take.py").write_text(ANY_ARGUMENT)
     result = cli("run", "-m", "take.py", "take", argument)
@@ -119,7 +119,7 @@ def test_error_has_its_cause_and_fix(cli, stage):
 
 
 def test_unexpected_error_is_code_1_and_displays_its_place_with_v(cli, monkeypatch):
-    """A fault of our own is told as one; -v adds the traceback."""
+    """A fault of our own is reported as one; -v adds the traceback."""
 
     def broken(*args, **kwargs):
         raise ZeroDivisionError("oops")

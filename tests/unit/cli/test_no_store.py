@@ -61,7 +61,7 @@ def test_doctor_names_a_store_that_is_not_there(cli, store_path):
 
 
 def test_init_reports_the_new_store(cli, store_path, caplog):
-    """So that `status` answers before the first `up`; a second project on it is told that it was there."""
+    """So that `status` answers before the first `up`; a second project on it learns that it was there."""
     assert cli("init", "one").code == 0
     assert f"created a new store at {store_path}" in caplog.text
     assert cli("status").code == 0

@@ -1,4 +1,4 @@
-"""notify and its check: who would be told, whether channels answer, what is missing."""
+"""notify and its check: who would be reported, whether channels answer, what is missing."""
 
 import pytest
 from msgspec import json
@@ -115,7 +115,7 @@ def test_secret_that_is_set_makes_a_channel_ready(cli, folder, monkeypatch):
 
 @pytest.fixture
 def report(stage):
-    """Two alerts about one incident: `ops` took its own, `old` has one that nobody took."""
+    """Two alerts about one incident: `ops` took its own, `old` has one that no one took."""
     finding = Finding(
         subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=0
     )
@@ -156,7 +156,7 @@ def test_doctor_states_what_waits_for_a_channel_that_no_one_has(cli, report, fol
 
 
 def test_doctor_gives_the_reason_for_late_alerts(cli, report, folder):
-    """Nobody tells them, or the channel takes nothing."""
+    """No one tells them, or the channel takes nothing."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\nold = "terminal"\n')
 
     def alerts():

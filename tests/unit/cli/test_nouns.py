@@ -31,7 +31,7 @@ def test_queues_show_limits_and_load(cli, stage):
 
 
 def test_queue_pause_and_resume(cli, stage):
-    """Paused queues are told apart and filtered."""
+    """Paused queues are distinguished and filtered."""
     stage.do(SetQueue("mail"))
     assert cli("queues", "pause", "mail", "--reason", "spam").code == 0
     assert [row["name"] for row in cli("queues", "list", "--state", "paused", "--json").json] == ["mail"]
@@ -83,7 +83,7 @@ def test_audit_log_lists_operations_and_pages(cli, stage):
 
 
 def test_audit_log_is_filtered(cli, stage):
-    """By whom, what, with which, by which way and when; what no filter can mean is told."""
+    """By whom, what, with which, by which way and when; what no filter can mean is reported."""
     run = stage.start()
     cli("runs", "cancel", run)
 
@@ -159,7 +159,7 @@ def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, 
 
 
 def test_head_of_the_audit_log_is_kept_once_there_is_one(cli, stage, tmp_path):
-    """In an empty log nothing was cut off, and nothing is kept; a file that holds something else is told."""
+    """In an empty log nothing was cut off, and nothing is kept; a file that holds something else is reported."""
     head = tmp_path / "head"
     assert cli("audit-log", "verify", "--head-file", str(head)).code == 0
     assert not head.exists()

@@ -58,7 +58,7 @@ def test_timeout_that_is_no_span_is_refused_before_anything_starts(cli, code, st
 
 
 def test_run_with_a_question_is_not_awaited_silently(cli, code):
-    """Without a terminal nobody can answer: the question, the command that answers it, and 6."""
+    """Without a terminal no one can answer: the question, the command that answers it, and 6."""
     result = cli("run", "-m", "code.py", "asking")
     assert result.code == 6
     assert "It asks: Go on? [yes, no]" in result.err
@@ -66,7 +66,7 @@ def test_run_with_a_question_is_not_awaited_silently(cli, code):
 
 
 def test_question_with_a_default_is_waited_for(cli, code):
-    """It is told, with what it comes to, and settles itself."""
+    """It is reported, with what it comes to, and settles itself."""
     result = cli("run", "-m", "code.py", "patient")
     assert result.code == 0
     assert result.out.strip() == '"no"'
@@ -75,7 +75,7 @@ def test_question_with_a_default_is_waited_for(cli, code):
 
 @pytest.mark.parametrize("more", [(), ("--watch",)])
 def test_run_that_restarts_is_followed_to_its_end(cli, code, more):
-    """Its heirs count: the result is that of the last one."""
+    """Its successors count: the result is that of the last one."""
     result = cli("run", "-m", "code.py", "rounds", *more)
     assert result.code == 0
     assert result.out.strip() == '"over"' if not more else "restarted as run r_" in result.out

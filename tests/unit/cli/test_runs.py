@@ -147,7 +147,7 @@ def test_list_as_people_type_ids(cli, stage):
 
 
 def test_show_prints_attempts_errors_and_the_command_that_continues(cli, stage):
-    """A failed run tells which step, every attempt with its own error, and how to go on."""
+    """A failed run tells which step, every attempt with its own error, and how to continue."""
     run = stage.begin(data=b'{"day": "2026-01-05"}')
     for number, text in ((1, "503 busy"), (2, "connection reset")):
         stage.do(
@@ -276,7 +276,7 @@ def test_diff_of_a_drift_displays_what_was_saved_and_what_is_requested_now(cli, 
 
 
 def test_show_reports_how_much_a_run_put_out(cli, stage):
-    """In units for people, in bytes as JSON; nothing is said where nobody measured it."""
+    """In units for people, in bytes as JSON; nothing is said where no one measured it."""
     run, other = stage.begin(), stage.begin()
     stage.do(finish(run, output_size=2_000_000_000))
     stage.do(finish(other))

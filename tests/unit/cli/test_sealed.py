@@ -127,7 +127,7 @@ def test_operations_with_values_need_the_codec(cli, runs, monkeypatch):
 
 @pytest.mark.parametrize("name", ["no_such_module_here:codec", "sealed_keys:missing", "sealed_keys:_NONCE"])
 def test_unavailable_codec_blocks_no_reading(cli, runs, name, monkeypatch):
-    """A question says so and goes on; an act with a value ends with the reason."""
+    """A question says so and continues; an act with a value ends with the reason."""
     monkeypatch.setenv(CODEC, name)
     result = cli("runs", "show", runs["bad"])
     assert result.code == 0

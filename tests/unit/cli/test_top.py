@@ -62,7 +62,7 @@ def test_json_has_all_of_it(cli, busy):
 
 
 def test_problem_without_an_incident_is_displayed(cli, stage):
-    """A healthy worker alone has nothing to say; a failure that nobody told of yet has."""
+    """A healthy worker alone has nothing to say; a failure that no one told of yet has."""
     lines = [line.text for line in format_overview(frame(stage), stage.now)]
     assert lines[0].startswith("✓ All is well")
     assert not any("Incidents" in line for line in lines)

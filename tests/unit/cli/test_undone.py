@@ -1,4 +1,4 @@
-"""Runs of which something was taken back, or may be: what is said of them, and what is asked before they go on."""
+"""Runs of which something was undone, or may be: what is said of them, and what is asked before they continue."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def view(stage, run):
 
 
 def rolled_back(stage):
-    """A run of book, mail and pay, of which book was taken back."""
+    """A run of book, mail and pay, of which book was undone."""
     run = stage.begin(TRIP)
     do(stage, outcome(run, 1, "look"), outcome(run, 2, "book", undo="m:f"), outcome(run, 3, "mail"))
     do(stage, outcome(run, 4, "undo:book", **UNDO, asked_after=3), fail(run, reason=FailureReason.ROLLED_BACK))
@@ -46,7 +46,7 @@ def announced(stage):
 
 @pytest.mark.parametrize("options", [[], ["--from-step", "mail"], ["--again", "mail"]])
 def test_retry_lists_steps_that_run_again_and_confirms(cli, stage, options):
-    """What was taken back, and what stands on it; without a yes nothing is done."""
+    """What was undone, and what stands on it; without a yes nothing is done."""
     run = rolled_back(stage)
     result = cli("runs", "retry", run, *options)
     assert result.code == 2
@@ -119,7 +119,7 @@ def test_explain_lists_undone_steps_and_the_effect_of_a_retry(cli, stage):
 
 
 def test_steps_are_listed_with_the_keys_that_they_were_given(cli, stage):
-    """By show, watch and explain, and in what was taken back; a command names the one step that it means."""
+    """By show, watch and explain, and in what was undone; a command names the one step that it means."""
     run = stage.begin(TRIP)
     named = {"name": "book", "undo": "m:f"}
     do(stage, outcome(run, 1, "book[a]", **named), outcome(run, 2, "book[b]", **named), outcome(run, 3, "look"))

@@ -29,7 +29,7 @@ def test_databases_are_named_by_text_or_table(tmp_path, read):
 
 
 def test_databases_are_none_without_a_word_about_them(read):
-    """Nobody needs one, and none is made up."""
+    """No one needs one, and none is made up."""
     assert read().databases == {}
 
 

@@ -292,7 +292,7 @@ def test_spool_without_settings_is_that_of_the_store_that_is_named(tmp_path, aro
 
 @pytest.mark.parametrize("text", ["[store\n", '[store]\nurl = "mysql://x"\n', None])
 def test_spool_without_settings_belongs_to_no_store_where_none_is_named(tmp_path, around, text):
-    """Each broken configuration has a folder of its own, that no store takes in: it might be another project's."""
+    """Each broken configuration has a folder of its own, that no store accepts: it might be another project's."""
     if text is not None:
         put(tmp_path / "project/mainspring.toml", text)
     folders = set()

@@ -62,7 +62,7 @@ def test_channel_may_be_set_by_a_variable(read):
 
 
 def test_channels_of_all_are_those_of_production_only(read):
-    """Nobody is woken by a trial: another environment tells only where its own tables say."""
+    """No one is woken by a trial: another environment tells only where its own tables say."""
     text = f'{CHANNELS}[[notify.route]]\nto = "ops"\n[notify]\nrepeat = "2h"\n[environments.dev.notify.channels]\nme = "terminal"\n'
     assert set(read(text).notify.channels) == {"ops"}
     notify = read(text, {"MAINSPRING_PROJECT_ENVIRONMENT": "dev"}).notify

@@ -44,7 +44,7 @@ def test_invalid_address_is_refused(read, text):
 
 
 def test_headers_are_named_never_written(read):
-    """Whoever can read the file must not be able to send."""
+    """Anyone who can read the file must not be able to send."""
     assert read('headers_secret = "secret:OTLP"').headers_secret == "secret:OTLP"
     with pytest.raises(ConfigError, match="a secret is never written here"):
         read('headers_secret = "authorization=Bearer abc"')

@@ -1,4 +1,4 @@
-"""What a wrong setting is told: which key, where it stands, what was meant."""
+"""What a wrong setting is reported: which key, where it stands, what was meant."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_unknown_key_of_a_file_names_line_and_nearest_key(refuse, text, key, lin
 
 
 def test_nearest_key_is_searched_in_the_same_table(refuse):
-    """What is alike in another table is no slip of this one; what is known in this one is told instead."""
+    """What is alike in another table is no slip of this one; what is known in this one is reported instead."""
     assert refuse("[exec]\nretention = 1").endswith("Known there: fail_open, spool.")
 
 
@@ -163,7 +163,7 @@ def test_value_in_place_of_a_table_is_reported_with_its_keys(refuse, text, hint)
     ],
 )
 def test_wrong_value_of_a_variable_names_the_variable(refuse, name, text, reason):
-    """The reader sees which variable to mend."""
+    """The reader sees which variable to fix."""
     message = refuse(env={name: text})
     assert reason in message
     assert f"set by env {name}" in message

@@ -246,7 +246,7 @@ def of_redis(port: int) -> Iterator[Case]:
 
 
 def of_nats(port: int) -> Iterator[Case]:
-    """Yield what nats-py raises; the server knows a user `app`, whose password nobody here has."""
+    """Yield what nats-py raises; the server knows a user `app`, whose password no one here has."""
 
     def with_client(act: Any, **more: Any) -> Any:
         async def call() -> None:
@@ -349,7 +349,7 @@ class _Mail:
 
 
 class MailWorld:
-    """Two servers: one that takes mail from anybody, one only after a log-in that it always refuses."""
+    """Two servers: one that takes mail from anyone, one only after a log-in that it always refuses."""
 
     def __init__(self) -> None:
         self._open = Controller(_Mail(), hostname="127.0.0.1", port=free_port())

@@ -1,4 +1,4 @@
-"""What HTTP clients and the AWS client raise against a server on this machine that answers as it is told by the path."""
+"""What HTTP clients and the AWS client raise against a server on this machine that answers as it is reported by the path."""
 
 import datetime
 import http.client
@@ -84,7 +84,7 @@ class Answering(BaseHTTPRequestHandler):
 
 
 class WebWorld:
-    """The servers: plain, with a certificate that nobody knows, and one that wants a certificate of its clients."""
+    """The servers: plain, with a certificate that no one knows, and one that wants a certificate of its clients."""
 
     def __init__(self, folder: Path) -> None:
         self.certificate, key = _certificate(folder, days=9, name="localhost")
@@ -242,7 +242,7 @@ def _of_tls(world: WebWorld) -> Iterator[Case]:
             socket.create_connection(("127.0.0.1", port)) as plain,
             context.wrap_socket(plain, server_hostname=name) as secure,
         ):
-            secure.recv(1)  # of TLS 1.3 only here is told what the server thinks of us
+            secure.recv(1)  # of TLS 1.3 only here learns what the server thinks of us
 
     def closed_in_handshake() -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:

@@ -162,7 +162,7 @@ def test_fingerprints_do_not_hear_of_headlines():
 
 
 def test_hint_stays_with_a_failed_step():
-    """What the author says about mending it."""
+    """What the author says about fixing it."""
     failed = StepFailed("pay", _raised(Permanent("declined", hint="Ask the customer.")))
     assert str(failed).startswith("pay: Permanent: declined (test_headlines.py:")
     assert str(failed).endswith(" in _raised)\nAsk the customer.")

@@ -25,7 +25,7 @@ def test_ids_sort_by_instant_and_differ_randomly(first, second):
 
 @given(INSTANTS, st.lists(st.text(max_size=5), min_size=1, max_size=3))
 def test_derived_id_is_the_same_whenever_it_is_made(at, parts):
-    """Whoever starts a child or a slot twice finds the first."""
+    """Anyone who starts a child or a slot twice finds the first."""
     assert derive_id("r", at, *parts) == derive_id("r", at, *parts)
 
 

@@ -76,13 +76,13 @@ def test_unfinished_state_leads_to_an_end(state):
 
 @pytest.mark.parametrize("state", sorted(TERMINAL_STATES))
 def test_end_is_left_only_by_a_person_who_continues_it(state):
-    """What succeeded or was cancelled stays so; what failed can only be reopened, or taken back."""
+    """What succeeded or was cancelled stays so; what failed can only be reopened, or undone."""
     leaving = {move for move in RunMove if is_move_legal(move, state)}
     assert leaving == ({RunMove.UNDO, RunMove.REOPEN} if state in REOPENABLE_STATES else set())
 
 
 def test_only_idle_runs_can_be_claimed():
-    """Nobody else owns such a run."""
+    """No one else owns such a run."""
     assert source_states(RunMove.CLAIM) == IDLE_STATES
     assert target_state(RunMove.CLAIM) is RunState.RUNNING
 

@@ -69,7 +69,7 @@ def test_another_input_of_a_saved_step_is_drift(cut):
 
 
 def test_a_drift_that_two_branches_show_is_reported_once():
-    """Only the first difference counts; the body stands still from then on."""
+    """Only the first difference counts; the body is stuck from then on."""
 
     def main_with(text):
         async def main(run, trace):
@@ -177,7 +177,7 @@ def test_reaching_outside_is_refused_with_the_form_to_use(reach):
 
 
 def test_a_body_that_awaits_a_future_of_its_own_is_stuck():
-    """Nobody can give it that; it is told from a body that waits for a request."""
+    """No one can give it that; it is distinguished from a body that waits for a request."""
 
     async def main(run, trace):
         await run.step(work, "first")
@@ -253,7 +253,7 @@ def test_coroutines_given_to_asyncio_as_completed_are_refused():
 
 
 def test_the_same_identity_twice_at_a_time_is_refused():
-    """Two open requests of one key could not be told apart later."""
+    """Two open requests of one key could not be distinguished later."""
 
     async def main(run, trace):
         keyed = run.options(key="k")
@@ -265,7 +265,7 @@ def test_the_same_identity_twice_at_a_time_is_refused():
 
 
 def test_a_coroutine_that_fights_its_unloading_records_nothing():
-    """Whoever catches GeneratorExit and asks again is refused each time."""
+    """Anyone who catches GeneratorExit and asks again is refused each time."""
     seen = []
 
     async def main(run, trace):
@@ -307,7 +307,7 @@ def test_cleaning_up_in_an_async_generator_records_nothing_when_unloaded():
 
 
 def test_a_cancel_does_not_stop_an_undoing_that_has_begun():
-    """What is half undone when the cancel is taken in is undone to its end."""
+    """What is half undone when the cancel is accepted is undone to its end."""
 
     async def take_back(text: str) -> None:
         raise AssertionError("the world executes steps, not the body")

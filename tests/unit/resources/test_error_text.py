@@ -1,4 +1,4 @@
-"""What is told of a fault holds no secret, in whatever form a library shows it."""
+"""What is reported a fault holds no secret, in whatever form a library shows it."""
 
 from urllib.parse import quote
 

@@ -1,4 +1,4 @@
-"""The desk at which attempts get their locks: who is next, and what becomes of a lock that nobody waits for any more."""
+"""The consumer at which attempts get their locks: who is next, and what becomes of a lock that no one waits for any more."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ HELD = Refused("held", "lock 'l' is held by somebody since 1")
 
 
 class Store:
-    """Keeps what it is told; the test answers."""
+    """Keeps what it is reported; the test answers."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[Any, Any]] = []
@@ -32,7 +32,7 @@ class Store:
 
 
 class Scene:
-    """A desk, its store, and what each attempt was told."""
+    """A consumer, its store, and what each attempt was reported."""
 
     def __init__(self) -> None:
         self.loop = VirtualLoop(FakeClock())
@@ -58,7 +58,7 @@ def scene() -> Iterator[Scene]:
 
 
 def test_lock_is_requested_until_it_is_acquired(scene: Scene) -> None:
-    """While it is held the desk asks again with pauses that grow, but not beyond half a second."""
+    """While it is held the consumer asks again with pauses that grow, but not beyond half a second."""
     scene.ask("a")
     for _ in range(8):
         assert isinstance(scene.store.answer(HELD), AcquireLock)
@@ -69,7 +69,7 @@ def test_lock_is_requested_until_it_is_acquired(scene: Scene) -> None:
 
 
 def test_waiting_ends_at_the_timeout(scene: Scene) -> None:
-    """The last question comes when the time is over; then it is told who holds the lock."""
+    """The last question comes when the time is over; then it learns who holds the lock."""
     scene.ask("a", within_s=0.2)
     while not scene.reported:
         scene.store.answer(HELD)
@@ -82,7 +82,7 @@ def test_waiting_ends_at_the_timeout(scene: Scene) -> None:
 
 
 def test_lock_that_is_granted_too_late_is_let_go(scene: Scene) -> None:
-    """The attempt ended while the store was asked: it is told of no lock but that it gave up, and the lock is free again."""
+    """The attempt ended while the store was asked: it gets no lock but an error, and the lock is free again."""
     scene.ask("a")
     scene.locks.release("a")
     scene.store.answer(NumberAnswer(3))
@@ -105,7 +105,7 @@ def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -
 
 
 def test_longest_waiter_of_the_process_is_next(scene: Scene) -> None:
-    """The lock is asked for in the same breath in which it is let go: no pause is waited out."""
+    """The lock is asked for in the same breath in which it is released: no pause is waited out."""
     number = scene.ask("a")
     scene.store.answer(NumberAnswer(1))
     for owner in ("b", "c"):

@@ -43,7 +43,7 @@ def test_secret_that_is_not_set_has_a_hint(tmp_path, folder):
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o602, 0o601])
 def test_file_that_others_can_read_or_change_is_refused(tmp_path, mode):
-    """With the command that mends it, and without the value."""
+    """With the command that fixes it, and without the value."""
     write(tmp_path / "HOOK", VALUE, mode)
     with pytest.raises(ConfigError, match="others can read or change") as refused:
         SecretStore(tmp_path, {}).get("HOOK")

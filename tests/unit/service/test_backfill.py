@@ -61,7 +61,7 @@ def test_backfill_makes_each_slot_of_a_past_range_once(store, reads, clock, act,
 
 
 def test_backfill_repeated_under_its_command_id_makes_no_more(store, reads, clock, act, announced):
-    """Whoever lost the answer asks again."""
+    """Anyone who lost the answer asks again."""
     top = announced()
     found = backfill.list_past_slots(reads, "work", top - 3 * HOUR, top, clock.now())
     for _ in range(2):

@@ -80,7 +80,7 @@ def test_refused_run_does_not_keep_the_others(store, reads, act, runs):
 
 
 def test_rate_is_kept(store, clock, act, runs):
-    """One a second, however often somebody looks."""
+    """One a second, however often someone looks."""
     ask(store, act("all"), runs[:3], rate=parse_rate("60/m"))
     done = []
     for _ in range(4):

@@ -54,7 +54,7 @@ def test_record_is_private_and_whole(spool: Spool) -> None:
 
 
 def test_failed_write_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that gives up in the middle leaves no part of a record."""
+    """A disk that fails in the middle leaves no part of a record."""
 
     def broken(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
@@ -89,7 +89,7 @@ def test_records_are_taken_in_oldest_first(spool: Spool) -> None:
 
 
 def test_store_that_goes_away_keeps_the_rest(spool: Spool) -> None:
-    """At the first sign that the store is away the rest stays as it is, and the reason is told."""
+    """At the first sign that the store is away the rest stays as it is, and the reason is reported."""
     for run in ("r_1", "r_2", "r_3"):
         spool.write(record(run), None)
     imported = spool.take_in(Shop(StoreUnavailableError("locked"), "r_2"))
@@ -116,7 +116,7 @@ def test_record_that_the_store_cannot_write_is_held(spool: Spool) -> None:
 
 
 def test_limits_leave_the_rest_for_later(spool: Spool) -> None:
-    """Who has a command to run takes in some and goes on."""
+    """Who has a command to run accepts some and continues."""
     for run in ("r_1", "r_2", "r_3"):
         spool.write(record(run), None)
     assert spool.take_in(Shop(), limit=1).left == 2
@@ -171,7 +171,7 @@ def test_released_lock_is_free_although_a_child_has_it(spool: Spool) -> None:
 
 
 def test_folder_of_another_kind_is_an_error(tmp_path: Path) -> None:
-    """A file in the place of the folder is told, and an absent folder simply holds nothing."""
+    """A file in the place of the folder is reported, and an absent folder simply holds nothing."""
     (tmp_path / "file").write_text("")
     assert Spool(tmp_path / "file").names() == []
     assert Spool(tmp_path / "none").bad_names() == []

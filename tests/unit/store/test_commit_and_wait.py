@@ -1,4 +1,4 @@
-"""What a coroutine gets of a command: its result, or what was raised; and a late answer to one that is gone harms nobody."""
+"""What a coroutine gets of a command: its result, or what was raised; and a late answer to one that is gone harms no one."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ async def test_error_answer_of_the_store_is_raised():
 
 
 async def test_late_answer_is_nobodys():
-    """Whoever was cancelled is not told any more, and the store does not hear of it."""
+    """Anyone who was cancelled is not told any more, and the store does not hear of it."""
     store = Store()
     waiting = asyncio.create_task(commit_and_wait(store, "command"))
     _, answer = await store.requests.get()

@@ -120,7 +120,7 @@ def test_a_mark_of_a_later_epoch_proves_loss_whatever_its_number():
 
 
 def test_an_operation_that_is_missing_or_another_one_proves_loss():
-    """A copy that went on elsewhere has as many commits, and other acts."""
+    """A copy that continued elsewhere has as many commits, and other acts."""
     assert found(number=99, hashes=("h1", "h2")).act == 3
     lost = found(number=99, hashes=("h1", "h2", "other"))
     assert lost.act == 3

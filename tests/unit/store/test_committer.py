@@ -1,4 +1,4 @@
-"""The committing thread, over a database that fails as it is told to."""
+"""The committing thread, over a database that fails as it is asked to."""
 
 import os
 import select
@@ -104,7 +104,7 @@ def test_committer_limits_the_size_of_a_group(start):
 
 
 def test_committer_submits_an_unknown_commit_again_with_the_same_list(start):
-    """An unknown outcome is resolved by the same commands, marked `again`, and people are told until it succeeds."""
+    """An unknown outcome is resolved by the same commands, marked `again`, and people are notified until it succeeds."""
     database, answers = ScriptedDatabase(StoreUnavailableError("away"), StoreUnavailableError("away"), None), []
     committer = start(database, on_trouble=answers.append)
     assert committer.apply("x") == "done x"
@@ -114,7 +114,7 @@ def test_committer_submits_an_unknown_commit_again_with_the_same_list(start):
 
 
 def test_committer_holds_everything_while_the_disk_is_full(start, monkeypatch):
-    """A full disk fails nobody: it is tried until there is space, then all goes on by itself."""
+    """A full disk fails no one: it is tried until there is space, then all continues by itself."""
     monkeypatch.setattr("mainspring.store.committer._FULL_PAUSE", 0.01)
     full = StoreFullError("the disk of the store is full")
     database, answers = ScriptedDatabase(full, full, full, None), []
@@ -173,7 +173,7 @@ def test_committer_reports_outage_that_does_not_stop_it(start):
 
 @pytest.mark.parametrize("error", [FencedError("dead"), StoreBrokenError("disk"), ZeroDivisionError("a bug")])
 def test_committer_answers_nothing_more_after_a_fatal_error(start, error):
-    """A fenced or broken process is told once, its answers are dropped, and only blocked callers are set free."""
+    """A fenced or broken process is reported once, its answers are dropped, and only blocked callers are set free."""
     database, delivered, fatal = ScriptedDatabase(error), [], []
     committer = start(database, delivered.append, on_fatal=fatal.append)
     database.blocker = threading.Event()
@@ -273,7 +273,7 @@ def test_committer_gives_up_an_unavailable_store_only_while_stopping(start, monk
 
 
 def test_committer_survives_a_receiver_that_is_gone(start):
-    """A closed loop cannot be told; the thread goes on for others."""
+    """A closed loop cannot be reported; the thread continues for others."""
 
     def closed(answers):
         raise RuntimeError("Event loop is closed")
@@ -284,7 +284,7 @@ def test_committer_survives_a_receiver_that_is_gone(start):
 
 
 class HintingDatabase(ScriptedDatabase):
-    """A database that is told of other processes' commits through a pipe."""
+    """A database that learns of other processes' commits through a pipe."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -319,7 +319,7 @@ def hinting():
 
 
 def test_committer_wakes_on_a_hint_and_sleeps_once_it_was_read(hinting, start):
-    """No look now and then is needed, each hint is looked at, and a hint that was looked at wakes nobody again."""
+    """No look now and then is needed, each hint is looked at, and a hint that was looked at wakes no one again."""
     seen = threading.Semaphore(0)
     committer = start(hinting, on_change=lambda changes: seen.release(), poll_every=1_000)
     for _ in range(5):
@@ -330,7 +330,7 @@ def test_committer_wakes_on_a_hint_and_sleeps_once_it_was_read(hinting, start):
 
 
 def test_committer_that_sleeps_at_hints_is_woken_by_each_command(hinting, start):
-    """Whoever submits rings, from however many threads at once, and whoever stops it does."""
+    """Anyone who submits rings, from however many threads at once, and anyone who stops it does."""
     committer = start(hinting, poll_every=1_000)
     threads = [threading.Thread(target=lambda: [committer.apply(n) for n in range(200)]) for _ in range(4)]
     for thread in threads:
@@ -395,7 +395,7 @@ def test_committer_gives_answers_while_the_server_works_for_the_next_group(start
 
 
 def test_committer_holds_no_answer_while_the_store_is_away(start):
-    """What was committed is told before the next group is tried again."""
+    """What was committed is reported before the next group is tried again."""
     given: list[Any] = []
     entered, blocker = threading.Semaphore(0), threading.Semaphore(0)
 

@@ -77,7 +77,7 @@ def record(path, *, pid, started, lock_path, host=None):
 
 
 def test_a_process_is_known_by_its_start_mark(children):
-    """The same number with another mark is another process; an ended one that nobody waited for is gone."""
+    """The same number with another mark is another process; an ended one that no one waited for is gone."""
     mark = process_started(os.getpid())
     assert mark
     assert is_running(os.getpid(), mark)
@@ -98,7 +98,7 @@ def test_host_identity_is_boot_and_pid_namespace():
 
 
 def test_a_lock_is_free_only_when_the_process_and_its_successors_are_gone(path, children):
-    """A child that got the descriptor keeps the session from being buried after its parent let go."""
+    """A child that got the descriptor keeps the session from being declared dead after its parent release."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     assert read_lock(lock.path) is LockState.HELD
     child = sleeper(children, pass_fds=[lock.descriptor])
@@ -114,7 +114,7 @@ def test_a_lock_is_free_only_when_the_process_and_its_successors_are_gone(path, 
 
 @pytest.fixture
 def unreadable(path, monkeypatch):
-    """A lock file that the kernel refuses to open, as that of another user, whoever runs this test."""
+    """A lock file that the kernel refuses to open, as that of another user, no matter who runs this test."""
     lock = path.with_name("unreadable.lock")
     lock.touch()
     really = os.open
@@ -159,7 +159,7 @@ def test_remains_of_another_users_session_keep_it_alive(unreadable, monkeypatch,
 
 
 def test_reader_of_a_lock_is_not_killed_as_a_remain(path, children):
-    """Workers and watchers of one host bury at once: each has the file of a dead session open for a moment, to see whether it is free."""
+    """Workers and watchers of one host declare dead at once: each has the file of a dead session open for a moment, to check it."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     inheriting = sleeper(children, pass_fds=[lock.descriptor])
     with lock.path.open("rb") as seen:
@@ -179,7 +179,7 @@ def test_an_ended_session_takes_its_lock_file_along(path):
 
 
 def test_the_living_are_not_found_dead(path, children):
-    """A running process that holds its lock, or lost the file of it, is left alone; so is everybody on another host."""
+    """A running process that holds its lock, or lost the file of it, is left alone; so is everyone on another host."""
     open_database(path).close()  # the store is there before its first session
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     database, _ = record(path, pid=os.getpid(), started=process_started(os.getpid()), lock_path=lock.path)
@@ -196,7 +196,7 @@ def test_the_living_are_not_found_dead(path, children):
 
 
 def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path, children):
-    """Main process killed: its recorded group and the heir of its lock are killed, then the lock is free."""
+    """Main process killed: its recorded group and the successor of its lock are killed, then the lock is free."""
     open_database(path).close()  # the store is there before its first session
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     main = sleeper(children)
@@ -222,7 +222,7 @@ def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path
 
 
 def test_unkillable_process_keeps_its_session_alive(path):
-    """While anybody holds the lock (here: ourselves) the answer is no."""
+    """While anyone holds the lock (here: ourselves) the answer is no."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     found = FoundSession(1, "worker", 1, lock.path, ())
     assert not kill_remains(found, within=0.05)
@@ -252,7 +252,7 @@ def test_lock_file_of_a_dead_session_may_stay_on_a_disk_that_became_read_only(tm
 
 
 def test_recorded_path_that_is_no_lock_is_ignored(path, children):
-    """Whoever may write into the store can record any path: no process is killed for it, and nothing is removed."""
+    """Anyone who may write into the store can record any path: no process is killed for it, and nothing is removed."""
     foreign = path.with_name("passwd")
     foreign.write_text("root")
     with foreign.open("r+") as file:

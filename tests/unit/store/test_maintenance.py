@@ -33,7 +33,7 @@ class Cut(BaseException):
 
 
 def _silent(_: str) -> None:
-    """Nobody listens."""
+    """No one listens."""
 
 
 class Rows:
@@ -167,7 +167,7 @@ def test_copy_that_is_broken_off_anywhere_goes_on(
 
 
 def test_difference_is_found(tmp_path: Path, schema: ServerConnection, address: Address) -> None:
-    """One byte that is changed, or a row more, is told with the name of its table."""
+    """One byte that is changed, or a row more, is reported with the name of its table."""
     server = PostgresRows(schema, address)
     with file(tmp_path / "a.db") as first:
         fill(first, 1)

@@ -1,4 +1,4 @@
-"""A full disk keeps commands waiting: a caller with little patience takes its own back, and nobody else's."""
+"""A full disk keeps commands waiting: a caller with little patience takes its own back, and no one else's."""
 
 import threading
 

@@ -28,7 +28,7 @@ def test_a_day_of_waiting_takes_no_time():
 
 
 def test_deadlock_is_an_error():
-    """Waiting for something that nobody brings raises instead of waiting for ever."""
+    """Waiting for something that no one brings raises instead of waiting for ever."""
     loop = VirtualLoop(FakeClock())
     with pytest.raises(DeadlockError):
         loop.run_until_complete(loop.create_future())

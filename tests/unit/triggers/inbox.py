@@ -1,4 +1,4 @@
-"""A folder, a desk at it, and a store that lives in memory: what the tests of desks share."""
+"""A folder, a consumer at it, and a store that lives in memory: what the tests of consumers share."""
 
 import asyncio
 import os
@@ -60,14 +60,14 @@ class Shop:
         return [file.name for file in self.files]
 
     def end(self, state: RunState, name: str | None = None) -> None:
-        """Let the runs that go on end: all, or those of the files of one name."""
+        """Let the runs that continue end: all, or those of the files of one name."""
         for key, run in zip([delivery.key for delivery in self.runs], self.files, strict=True):
             if name in (None, run.name) and self.known.get(key) is RunState.QUEUED:
                 self.known[key] = state
 
 
 class Inbox:
-    """One watched folder with its desk, on a clock that a test moves."""
+    """One watched folder with its consumer, on a clock that a test moves."""
 
     def __init__(self, folder: Path, shop: Shop | None = None, **options: Any) -> None:
         self.folder = folder
@@ -80,17 +80,17 @@ class Inbox:
         self.watcher = self.other_watcher()
 
     def other_watcher(self) -> FolderWatcher:
-        """Return one more desk at the same folder and store: another scheduler, or the same one after a restart."""
+        """Return one more consumer at the same folder and store: another scheduler, or the same one after a restart."""
         return FolderWatcher("in/files", self.files, self.shop, self.shop, self.reports.append, self.clock)
 
     def restart(self) -> None:
-        """Forget all that the desk has in memory, once its thread has let go of the lock of the folder."""
+        """Forget all that the consumer has in memory, once its thread has released the lock of the folder."""
         self.runner.run(self.watcher._thread.do(lambda: None))
         self.watcher.close()
         self.watcher = self.other_watcher()
 
     def poll(self, *watchers: FolderWatcher) -> None:
-        """Let the desk look once."""
+        """Let the consumer look once."""
         for watcher in watchers or (self.watcher,):
             self.runner.run(watcher.poll())
 
@@ -111,7 +111,7 @@ class Inbox:
         return full
 
     def tree(self) -> dict[str, bytes]:
-        """Return path -> content of all there is, but what the desk keeps for itself."""
+        """Return path -> content of all there is, but what the consumer keeps for itself."""
         found = {}
         for folder, _, names in os.walk(self.folder):
             for name in names:

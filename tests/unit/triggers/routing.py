@@ -1,4 +1,4 @@
-"""A router on a store in a file, whose time goes on only when a test says so."""
+"""A router on a store in a file, whose time continues only when a test says so."""
 
 import heapq
 import itertools

@@ -76,7 +76,7 @@ def test_key_that_no_store_can_keep_is_refused(key):
 
 
 def test_codec_that_fails_reports_nothing_of_what_was_delivered():
-    """It is not refused: whoever sent it sends it again."""
+    """It is not refused: anyone who sent it sends it again."""
 
     class Broken:
         id = "broken"

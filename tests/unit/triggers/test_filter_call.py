@@ -72,7 +72,7 @@ def test_error_of_a_filter_is_cut():
 
 
 def test_interrupt_of_a_person_passes():
-    """Whoever tries an event and interrupts it wants no answer any more; in a worker's thread it comes from the filter."""
+    """Anyone who tries an event and interrupts it wants no answer any more; in a worker's thread it comes from the filter."""
     interrupt = raising(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         call_filter(interrupt, EVENT)

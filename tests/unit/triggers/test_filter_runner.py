@@ -84,7 +84,7 @@ def bench(tmp_path, monkeypatch):
     ids=["trouble", "busy"],
 )
 async def test_verdict_that_was_not_kept_is_requested_again(bench, answer):
-    """Whatever kept it, without anybody changing the store."""
+    """Whatever kept it, without anyone changing the store."""
     worker = Worker(bench, [answer])
     bench.publish()
     worker.filtering.poll()
@@ -95,7 +95,7 @@ async def test_verdict_that_was_not_kept_is_requested_again(bench, answer):
 
 
 async def test_codec_that_fails_requests_no_filter_again_each_second(bench, caplog):
-    """Why it waits is told once, and what is wanted starts once the codec works."""
+    """Why it waits is reported once, and what is wanted starts once the codec works."""
     codec = Moody()
     worker = Worker(bench, [], sealing=Sealing(codec))
     bench.publish(3)
@@ -114,7 +114,7 @@ async def test_codec_that_fails_requests_no_filter_again_each_second(bench, capl
 
 
 async def test_filter_is_not_called_twice_where_its_verdict_cannot_be_sealed_during_a_poll(bench):
-    """The look has read the delivery as undecided, and then it is let go of: the next look passes it over."""
+    """The look has read the delivery as undecided, and then it is released: the next look passes it over."""
     worker = Worker(bench, [], sealing=Sealing(Moody()))
     filtering, read = worker.filtering, worker.filtering._waiting.read
     worker.blocker.clear()

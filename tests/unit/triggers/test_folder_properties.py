@@ -1,4 +1,4 @@
-"""Any interleaving of writes, moves, ends and looks takes in each content at each path once, and loses no file."""
+"""Any interleaving of writes, moves, ends and looks accepts each content at each path once, and loses no file."""
 
 import tempfile
 from collections import Counter
@@ -16,14 +16,14 @@ ENDS = {RunState.SUCCEEDED: "done", RunState.FAILED: "failed"}
 
 
 class Folder(RuleBasedStateMachine):
-    """People and programs write, rename, delete, put back; two desks look; runs end; desks are restarted."""
+    """People and programs write, rename, delete, put back; two watchers look; runs end; watchers are restarted."""
 
     def __init__(self) -> None:
         super().__init__()
         self.home = tempfile.TemporaryDirectory()
         self.written = 0
         self.alive: Counter[bytes] = Counter()
-        """Contents that nobody overwrote or deleted: how many files must hold each."""
+        """Contents that no one overwrote or deleted: how many files must hold each."""
         self.put_back: Counter[tuple[str, bytes]] = Counter()
 
     @initialize(

@@ -1,4 +1,4 @@
-"""The desk as a task: it looks by itself, sooner on a hint, and ends when it is told to."""
+"""The watcher as a task: it looks by itself, sooner on a hint, and ends when it is asked to."""
 
 import asyncio
 import builtins
@@ -24,7 +24,7 @@ TIMEOUT_S = 60
 
 
 class Running:
-    """A desk that runs on the real clock."""
+    """A watcher that runs on the real clock."""
 
     def __init__(self, folder: Path, every: str, **options: object) -> None:
         self.shop = Shop()
@@ -84,7 +84,7 @@ def test_watcher_without_hints_polls_from_time_to_time(tmp_path: Path, without_w
 
 
 async def take(running: Running, folder: Path, name: bytes) -> None:
-    """Write the file until it is taken in: nobody tells when the watcher has begun."""
+    """Write the file until it is accepted: no one tells when the watcher has begun."""
     path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
     async with asyncio.timeout(TIMEOUT_S):
         while name.decode(errors="replace") not in running.shop.names:
@@ -127,7 +127,7 @@ def test_hints_go_on_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypa
 
 
 def test_woken_watcher_polls(tmp_path: Path, without_watchfiles: None) -> None:
-    """Whoever knows more may say so."""
+    """Anyone who knows more may say so."""
 
     async def act(running: Running) -> None:
         await running.until(running.reported)
@@ -156,7 +156,7 @@ def test_ends_are_read_between_polls(tmp_path: Path, without_watchfiles: None, m
 
 
 def test_watcher_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
-    """The task goes on, tells, and takes in again."""
+    """The task continues, tells, and accepts again."""
     folder = tmp_path / "in"
 
     async def act(running: Running) -> None:
@@ -172,7 +172,7 @@ def test_watcher_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
 
 
 def test_fault_in_a_poll_does_not_end_the_watcher(tmp_path: Path, without_watchfiles: None, caplog) -> None:
-    """What nobody foresaw is logged, and the next look comes."""
+    """What no one foresaw is logged, and the next look comes."""
     (tmp_path / "a").write_bytes(b"1")
 
     async def main() -> None:
@@ -206,7 +206,7 @@ def test_fenced_watcher_ends(tmp_path: Path, without_watchfiles: None) -> None:
 
 
 def test_folder_that_hangs_is_reported_and_holds_no_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mount that does not answer is away since then; the loop goes on, the end of the process does not wait for it."""
+    """A mount that does not answer is away since then; the loop continues, the end of the process does not wait for it."""
     monkeypatch.setattr("mainspring.triggers.files.folder_watcher._SILENCE_TIMEOUT_S", 0.01)
 
     async def main() -> None:

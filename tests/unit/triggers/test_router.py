@@ -29,7 +29,7 @@ def bench(tmp_path):
 
 
 def test_router_with_nothing_to_do_rests(bench):
-    """It looks again after a few seconds, whatever it was told or not."""
+    """It looks again after a few seconds, whatever it was reported or not."""
     bench.announce(("a/event", on_event()))
     bench.poll()
     bench.loop.pass_time(60_000)
@@ -69,7 +69,7 @@ def test_rate_wakes_it_once_a_start(bench):
 
 
 def test_full_queue_is_polled_now_and_then(bench):
-    """However often the store changes; what is of another trigger goes on, and what waited starts in the end."""
+    """However often the store changes; what is of another trigger continues, and what waited starts in the end."""
     bench.announce(("a/event", on_event()), queue="few")
     bench.process.do(SetQueue("few", max_backlog=1))
     bench.process.do(started("x", queue="few"))
@@ -108,7 +108,7 @@ def test_trigger_of_another_version_starves_no_one(bench):
 
 
 def test_held_ones_of_another_version_are_not_lost(bench):
-    """They are due, and wait for somebody who knows what they are."""
+    """They are due, and wait for someone who knows what they are."""
     held = on_event(pace=FlowControl.parse(debounce="1s"))
     bench.announce(("a/event", held))
     bench.publish()
@@ -139,7 +139,7 @@ def test_delivery_that_cannot_be_opened_is_skipped(bench, caplog):
 
 
 def test_failing_store_is_polled_once_a_second(bench):
-    """And what was to be decided is, once it is well."""
+    """And what was to be decided is, once it is healthy."""
     bench.announce(("a/event", on_event()))
     bench.publish(20)
     bench.trouble = StoreError("the disk is full")
@@ -239,7 +239,7 @@ def sealed(tmp_path):
 
 
 def test_codec_that_fails_for_a_while_costs_no_delivery(sealed, caplog):
-    """What arrived, what is held and what was gathered wait for it, and start then; nobody is to blame for a key service."""
+    """What arrived, what is held and what was gathered wait for it, and start then; no one is to blame for a key service."""
     bench, codec = sealed
     bench.announce(
         ("now/event", on_event()),

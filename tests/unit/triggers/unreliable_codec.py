@@ -2,7 +2,7 @@
 
 
 class Moody:
-    """A codec that fails for as long as it is told to: the service that has its key is away."""
+    """A codec that fails for as long as it is asked to: the service that has its key is away."""
 
     id = "moody"
     is_unreachable = True

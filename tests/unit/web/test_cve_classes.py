@@ -160,7 +160,7 @@ def test_mapped_addresses_lead_nowhere_inside(address):
 @pytest.mark.asyncio
 @pytest.mark.parametrize("path", ["/api/v1/changes", "/api/events/in", "/", "/healthz", "/ws"])
 async def test_web_sockets_are_answered_nowhere(site, path):
-    """CVE-2026-7723 (Prefect): a socket beside the routes that nobody guards. None is accepted, nothing behind hears of it."""
+    """CVE-2026-7723 (Prefect): a socket beside the routes that no one guards. None is accepted, nothing behind hears of it."""
     received = []
     app = site.auth.around(lambda *of: received.append(of))
     scope = {

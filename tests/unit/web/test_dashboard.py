@@ -35,7 +35,7 @@ def _of_page() -> list[str]:
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, set[str]]:
-    """Each metric that can be told, with its labels."""
+    """Each metric that can be reported, with its labels."""
     counts = {("a", name): 1 for name in (*COUNTED, "reason:permanent_error", "ms<=2^5")}
     metrics = MetricFigures(
         10_000,
@@ -68,7 +68,7 @@ def _queried(expr: str) -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize("expr", [*_exprs(), *_of_page()])
 def test_each_query_uses_an_exported_metric(report, expr):
-    """Each metric of an expression is told, and has each label that is asked for."""
+    """Each metric of an expression is reported, and has each label that is asked for."""
     metrics, labels = _queried(expr)
     assert metrics
     assert metrics <= set(report)

@@ -1,4 +1,4 @@
-"""What strangers send to a public listener: over real connections, and each time it goes on answering who is genuine."""
+"""What strangers send to a public listener: over real connections, and each time it continues answering who is genuine."""
 
 import asyncio
 import contextlib
@@ -136,7 +136,7 @@ async def test_requests_one_after_the_other_on_one_connection_are_each_answered(
 
 
 async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
-    """Heads and bodies that do not end are given up in time, with 408 where the head was whole; meanwhile others are taken in."""
+    """Heads and bodies that do not end are abandoned in time, with 408 where the head was whole; meanwhile others are accepted."""
     monkeypatch.setattr("mainspring.web.server.connection.HEAD_WITHIN_S", 3)
     monkeypatch.setattr(request_reader, "BODY_WITHIN_S", 3)
     async with world(tmp_path, at_once=1) as w, w.listening() as port:
@@ -199,7 +199,7 @@ async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, mo
 
 
 async def test_bytes_of_bodies_are_bounded_together(tmp_path):
-    """Many large bodies at once are told to come back before they fill the memory."""
+    """Many large bodies at once are asked to come back before they fill the memory."""
     async with world(tmp_path, max_body=1_000_000, limit=1_000_000) as w, w.listening() as port:
         w.app.admission._most_bytes = 2_500_000
         started = []

@@ -34,7 +34,7 @@ SYNC = Definition(kind=DefinitionKind.TASK, name="sync")
 
 
 class Failed(Site):
-    """A store where a run failed, and what people were told of it."""
+    """A store where a run failed, and what people were notified of it."""
 
     def __init__(self, path):
         self.stage = Stage(path)
@@ -100,7 +100,7 @@ async def test_opening_a_link_of_a_message_changes_nothing(site):
 
 
 async def test_retry_is_once_for_what_was_displayed(site):
-    """Pressed again it does nothing more, also when the run has failed anew meanwhile: that is another failure, to be looked at first."""
+    """Pressed again it does nothing more, also when the run has failed again meanwhile: that is another failure, to be looked at first."""
     seen = await site.seen()
     await site.submit("retry", seen=seen)
     operations = site.operations()
@@ -115,7 +115,7 @@ async def test_retry_is_once_for_what_was_displayed(site):
 
 
 async def test_retry_of_a_continued_run_does_nothing(site):
-    """Whoever was faster is not overruled."""
+    """Anyone who was faster is not overruled."""
     seen = await site.seen()
     run.retry(site.store, site.run, act=operation_context(Actor.cli("bob", "box"), site.clock))
     operations = site.operations()
@@ -131,7 +131,7 @@ async def test_retry_of_a_continued_run_does_nothing(site):
     [(run.mark_done, "declared done"), (run.cancel, "cancelled")],
 )
 async def test_late_visitor_sees_the_result_for_the_run(site, act, done):
-    """Not what became of the incident: that somebody took it is another matter."""
+    """Not what became of the incident: that someone took it is another matter."""
     seen = await site.seen()
     run.retry(site.store, site.run, act=operation_context(Actor.link("ana"), site.clock))
     act(site.store, site.run, act=operation_context(Actor.link("zoe"), site.clock))

@@ -38,7 +38,7 @@ def contrast(color, other):
 
 @pytest.mark.parametrize("sheet", sorted(path.name for path in CSS.iterdir() if path.name != "tokens.css"))
 def test_no_other_sheet_holds_a_colour_or_a_size(sheet):
-    """Whoever changes the look changes it in one place. Conditions of @media cannot read a token."""
+    """Anyone who changes the look changes it in one place. Conditions of @media cannot read a token."""
     text = re.sub(r"/\*.*?\*/", "", (CSS / sheet).read_text(encoding="utf-8"), flags=re.S)
     text = re.sub(r"@media[^{]*\{", "{", text)
     assert LITERAL.findall(text) == []

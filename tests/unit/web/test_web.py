@@ -95,7 +95,7 @@ async def test_probes_distinguish_liveness_and_readiness():
     ],
 )
 async def test_metrics_need_the_token(token, is_open, message, status):
-    """Outside of loopback nobody gets them without one; 503 = let in, but the store has not answered yet."""
+    """Outside of loopback no one gets them without one; 503 = let in, but the store has not answered yet."""
     made = routes(HostChecks(is_open=False), None if token is None else MetricsToken(token, "test"), is_open=is_open)
     headers = {} if message is None else {"authorization": message}
     found, answered, body = await ask(made, "/metrics", **headers)

@@ -23,7 +23,7 @@ def world(tmp_path):
 
 
 def test_second_read_equals_a_fresh_one_with_fewer_reads(world):
-    """Also after something came that the first had not seen; within a second it is told what was found then."""
+    """Also after something came that the first had not seen; within a second it learns what was found then."""
     shared, reader = CachedMonitorInputs(), world.store.reader
     world.begin()
     reads = counted(reader)

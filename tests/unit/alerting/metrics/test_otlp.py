@@ -52,7 +52,7 @@ def test_histogram_counts_what_lies_between_two_bounds():
 
 
 def test_secrets_are_hidden_in_labels():
-    """Whatever somebody named an automation."""
+    """Whatever someone named an automation."""
     found = report(
         MetricFigures(NOW, RunFigures(Counter({("hush", "started"): 1}), ["hush"])),
         lambda text: text.replace("hush", "***"),

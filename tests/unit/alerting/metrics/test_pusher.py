@@ -76,7 +76,7 @@ def test_store_that_is_away_ends_nothing(collector, pusher, caplog):
 
 
 def test_fault_of_ours_ends_nothing(collector, pusher, caplog):
-    """It is told with its place, and the next round is tried."""
+    """It is reported with its place, and the next round is tried."""
     caplog.set_level(logging.WARNING, "mainspring.metrics")
     answers = iter([ValueError("a row that nobody expected")])
 

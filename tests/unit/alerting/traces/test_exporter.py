@@ -97,7 +97,7 @@ def test_redirect_is_not_followed(collector, export, caplog, status):
 
 
 def test_drops_are_reported_once_a_minute(export, caplog):
-    """While nobody listens, nothing grows, and the log has one line, however much is dropped."""
+    """While no one listens, nothing grows, and the log has one line, however much is dropped."""
     _, queue = export("http://127.0.0.1:9", most=5, report_every_s=60.0)
     with caplog.at_level(logging.WARNING):
         for _ in range(200):

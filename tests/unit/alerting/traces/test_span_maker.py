@@ -93,7 +93,7 @@ def test_step_of_several_attempts_spans_them(maker):
 
 
 def test_begun_attempt_is_no_span(maker):
-    """What has not ended is told by its end."""
+    """What has not ended is reported by its end."""
     mark = SaveAttempt(
         run=RUN, claim=2, ident="charge", name="charge", generation=1, attempt=1, state=AttemptState.STARTED, asked=1,
         started_at=NOW, automation="order",
@@ -103,7 +103,7 @@ def test_begun_attempt_is_no_span(maker):
 
 @pytest.mark.parametrize("kind", [OutcomeKind.TIMER, OutcomeKind.EVENT, OutcomeKind.SIGNAL, OutcomeKind.ANSWER])
 def test_wait_links_to_what_went_on_with_it(maker, kind):
-    """The stretch of work under the claim that took it in, which is told when it ends."""
+    """The stretch of work under the claim that took it in, which learns when it ends."""
     (wait,) = of(maker, outcome(kind, took_us=0))
     (work,) = of(maker, SuspendRun(RUN, 2, RunState.WAITING, None, 0, 1))
     assert [(link.trace_id, link.span_id) for link in wait.links] == [(work.trace_id, work.span_id)]
@@ -144,7 +144,7 @@ def test_fast_path_task_is_a_run_and_a_step(maker):
 
 
 def test_run_that_needs_a_person_is_no_whole_run(maker):
-    """Its stretch of work is told as what went wrong."""
+    """Its stretch of work is reported as what went wrong."""
     (work,) = of(maker, HaltRun(RUN, 2, FailureReason.IN_DOUBT, 1, failure=FAILED))
     assert (work.name, work.is_error, work.error) == ("work", True, "in_doubt")
 

@@ -58,7 +58,7 @@ def test_times_and_zone_are_those_of_the_configuration(read):
 
 
 def test_terminal_is_always_a_channel(read):
-    """Where nothing is configured it is the one that is told; a channel may have its name."""
+    """Where nothing is configured it is the one that is reported; a channel may have its name."""
     assert channel_addresses(read("")) == {"terminal": "terminal"}
     assert channel_addresses(read('[notify.channels]\nterminal = "pagerduty://secret:x"\n')) == {
         "terminal": "pagerduty://secret:x"

@@ -1,4 +1,4 @@
-"""A lost store is told straight to the channels: once it has lasted, once whoever sees it, and its end to those who heard."""
+"""A lost store is reported straight to the channels: once it has lasted, once anyone who sees it, and its end to those who heard."""
 
 import asyncio
 import fcntl
@@ -112,7 +112,7 @@ async def test_lost_store_is_reported_once_and_its_end_too(site):
 
 
 async def test_processes_that_start_again_count_as_one(site):
-    """None of them lives for a minute, and it is told after a minute all the same; the last one tells its end."""
+    """None of them lives for a minute, and it is reported after a minute all the same; the last one tells its end."""
     for _ in range(8):
         await site.process().report_outage(FAULT)
         site.clock.forward(REPORT_AFTER_MS // 4)
@@ -136,7 +136,7 @@ async def test_watcher_and_scheduler_report_it_once(site):
 
 
 async def test_process_about_to_report_is_not_disturbed(site):
-    """While another process has the word nobody says the same beside it."""
+    """While another process has the word no one says the same beside it."""
     process = site.process()
     await process.report_outage(FAULT)
     site.clock.forward(REPORT_AFTER_MS)
@@ -171,7 +171,7 @@ async def test_channel_that_is_away_hears_later(site):
 
 
 async def test_it_is_reported_once_where_the_spool_is_on_the_same_disk(site):
-    """A disk that is full has no room for the memory either: it is kept elsewhere, whoever sees the store, and goes with the end."""
+    """A disk that is full has no room for the memory either: it is kept elsewhere, no matter who sees the store, and goes with the end."""
     site.fill()
     for _ in range(3):
         watcher, scheduler = site.process(), site.process()
@@ -221,7 +221,7 @@ async def test_it_is_reported_where_nothing_can_be_written(site, monkeypatch):
 
 
 async def test_damaged_memory_is_no_memory(site):
-    """It is told again rather than never."""
+    """It is reported again rather than never."""
     site.file.parent.mkdir()
     site.file.write_bytes(b"\0\0\0")
     process = site.process()
@@ -235,7 +235,7 @@ async def test_damaged_memory_is_no_memory(site):
     "error", [StoreGoneError("the store's file is gone"), StoreReadOnlyError("it may only be read")]
 )
 async def test_end_of_all_processes_is_reported_at_once_and_once(site, error):
-    """Nobody is left to wait a minute; whoever starts them in vain again and again does not repeat it."""
+    """No one is left to wait a minute; anyone who starts them in vain again and again does not repeat it."""
     await site.lost(error)
     await site.lost(error)
     assert site.peer.abouts == ["opened"]
@@ -254,7 +254,7 @@ async def test_server_that_is_not_there_yet_is_waited_for(site):
 
 
 async def test_exit_code_reports_it_without_channels(site, capfd):
-    """Whoever started it at a terminal reads the error itself; nothing is written down."""
+    """Anyone who started it at a terminal reads the error itself; nothing is written down."""
     site.settings = load(
         env={"MAINSPRING_EXEC_SPOOL": str(site.folder / "spool")}, cwd=site.folder, uid=os.getuid(), flags={}
     )
@@ -277,7 +277,7 @@ class Store:
 
 
 async def test_lost_store_is_written_down_when_it_is_back(site):
-    """Once, by whichever process, from the instant at which it was lost; and the end is told all the same."""
+    """Once, by whichever process, from the instant at which it was lost; and the end is reported all the same."""
     store = Store()
     process = site.process(store.commit)
     started_at = site.clock.now()
@@ -297,7 +297,7 @@ async def test_lost_store_is_written_down_when_it_is_back(site):
 
 
 async def test_hiccup_is_not_written_down(site):
-    """What nobody was told of is no incident."""
+    """What no one was notified of is no incident."""
     store = Store()
     process = site.process(store.commit)
     await process.report_outage(FAULT)
@@ -308,7 +308,7 @@ async def test_hiccup_is_not_written_down(site):
 
 
 async def test_store_that_is_away_again_is_not_over(site):
-    """Its end is told when it is; that it was lost twice meanwhile is one loss."""
+    """Its end learns when it is; that it was lost twice meanwhile is one loss."""
     store = Store()
     process = site.process(store.commit)
     await process.report_outage(FAULT)
@@ -324,7 +324,7 @@ async def test_store_that_is_away_again_is_not_over(site):
 
 
 async def test_end_is_reported_although_it_cannot_be_written_down(site):
-    """A store that takes commits but not this one keeps nobody waiting for the good news."""
+    """A store that takes commits but not this one keeps no one waiting for the good news."""
     store = Store()
     store.fault = ValueError("a mistake of ours")
     process = site.process(store.commit)
@@ -344,7 +344,7 @@ async def test_how_long_it_may_be_lost_is_a_setting(site):
 
 
 async def test_channel_that_hangs_keeps_no_other_from_hearing(site):
-    """A mail server that never says its first word: whoever ends in ten seconds has told the others by then."""
+    """A mail server that never says its first word: anyone who ends in ten seconds has told the others by then."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mail = f"smtp://127.0.0.1:{silent.getsockname()[1]}/ana@example.com"
         site.settings = load(

@@ -1,4 +1,4 @@
-"""What is remembered of a lost store, beside the spool or where that cannot be: known to all, and written by nobody else."""
+"""What is remembered of a lost store, beside the spool or where that cannot be: known to all, and written by no one else."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from mainspring.app.alerting.outage_log import Outage, OutageLog
 
 @pytest.fixture
 def shm(tmp_path, monkeypatch):
-    """The other place, in which everybody may write."""
+    """The other place, in which everyone may write."""
     folder = tmp_path / "shm"
     folder.mkdir()
     folder.chmod(0o1777)
@@ -33,7 +33,7 @@ def test_spare_place_is_known_to_others_and_to_its_project_only(full):
 
 
 def test_file_is_for_its_user_only(tmp_path, full, shm):
-    """Whatever the umask is, wherever it lies: the fault in it may name what nobody else is to know."""
+    """Whatever the umask is, wherever it lies: the fault in it may name what no one else is to know."""
     before = os.umask(0)
     try:
         OutageLog(tmp_path / "spool").remember(Outage(1_000, fault="password of ann refused"))
@@ -68,7 +68,7 @@ def _link(own: Path) -> None:
 
 @pytest.mark.parametrize("prepare", [_write_foreign_log, _link])
 def test_spare_place_of_others_is_not_used(full, shm, prepare):
-    """Who can write there could make us believe that everybody was told."""
+    """Who can write there could make us believe that everyone was notified."""
     prepare(shm / f"mainspring-{os.geteuid()}")
     memory = OutageLog(full)
     with pytest.raises(OSError, match="taken"):

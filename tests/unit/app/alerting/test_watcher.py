@@ -1,4 +1,4 @@
-"""A watcher's life: it stands by while another lives, takes over when that one is gone, goes on after faults, and gives its sign."""
+"""A watcher's life: it stands by while another lives, takes over when that one is gone, continues after faults, and gives its sign."""
 
 import asyncio
 import os
@@ -197,7 +197,7 @@ async def test_outage_is_reported_without_the_store_while_a_evaluation_waits_for
 
 
 async def test_evaluation_that_does_not_end_is_reported_without_the_store(site):
-    """Its process beats, so nobody stands in for it: after five minutes and one in which it may pass, people hear of it, of its end too."""
+    """Its process beats, so no one stands in for it: after five minutes and one in which it may pass, people hear of it, of its end too."""
     site.blocker = threading.Event()
     life = site.watching(site.process("watcher"))
     life.start()
@@ -256,7 +256,7 @@ async def test_secret_that_is_due_is_watched(site):
 
 
 async def test_watcher_that_slept_waits_for_heartbeats(site, monkeypatch):
-    """A machine that slept wakes with everybody silent: one more rest, however late that is, and none where all is as usual."""
+    """A machine that slept wakes with everyone silent: one more rest, however late that is, and none where all is as usual."""
     life = site.watching(site.process("watcher"))
     rests = []
 

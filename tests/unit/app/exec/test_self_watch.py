@@ -72,7 +72,7 @@ def test_unreported_failure_is_evaluated_by_the_next_call(store, tmp_path, evalu
 
 
 def test_open_incident_is_read_by_its_own(store, tmp_path, evaluations):
-    """A success may be its end; another command has no part in what is wrong and was told."""
+    """A success may be its end; another command has no part in what is wrong and was reported."""
     observe(store)
     watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
     assert len(evaluations) == 1
@@ -88,7 +88,7 @@ def test_unsent_alert_is_sent_by_the_next_call(store, tmp_path, evaluations):
 
 
 def test_without_channels_no_one_is_reported(store, tmp_path, evaluations):
-    """Whoever called the command has its exit code and its words."""
+    """Anyone who called the command has its exit code and its words."""
     fail(store)
     watch_own_automation(settings(tmp_path), store, "backup")
     assert evaluations == []

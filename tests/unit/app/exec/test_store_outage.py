@@ -63,7 +63,7 @@ def crontab(tmp_path, monkeypatch):
 
 
 def test_damaged_store_is_reported_once_and_its_end_too(crontab):
-    """By whoever sees it first; a command runs all the same, and a store that is well again has it on record."""
+    """By anyone who sees it first; a command runs all the same, and a store that is healthy again has it on record."""
     crontab.store.write_bytes(b"no store at all\0" * 1_000)
     crontab.exec()
     assert crontab.reported == ["opened"]

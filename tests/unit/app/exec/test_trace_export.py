@@ -49,7 +49,7 @@ def test_reason_of_a_failed_export_is_returned(tmp_path, collector, run):
 
 
 def test_slow_collector_is_not_waited_for(tmp_path, collector, run, monkeypatch):
-    """But for as long as is said, whether the sending gives up first or who waits for it."""
+    """But for as long as is said, whether the sending abandons first or who waits for it."""
     monkeypatch.setattr(trace_export, "EXPORT_TIMEOUT_S", 0.01)
     collector.slow_s = 30.0
     assert export_own_trace(settings(tmp_path, collector.endpoint), *run) is not None

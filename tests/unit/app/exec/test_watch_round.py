@@ -55,7 +55,7 @@ class Outside(Peer):
 
 @pytest.mark.asyncio
 async def test_sign_of_life_is_given_after_a_evaluation(tmp_path):
-    """By a crontab line as by a watcher that stays; not while something stands still, nor where the store is away."""
+    """By a crontab line as by a watcher that stays; not while something is stuck, nor where the store is away."""
     async with serving(Outside()) as peer:
         env = {"MAINSPRING_STORE_URL": str(tmp_path / "s.db"), "MAINSPRING_NOTIFY_WATCHDOG": f"{peer.url}/ping"}
         settings = load(env=env, cwd=tmp_path, uid=os.getuid(), flags={})
@@ -77,7 +77,7 @@ def make_store(path):
 
 
 def needs_a_worker(path):
-    """An automation with a schedule was announced long ago, and nobody lives who could run it."""
+    """An automation with a schedule was announced long ago, and no one lives who could run it."""
     store = SqliteStore(path, clock=FakeClock(1_000))
     store.open()
     definition = Definition(kind=DefinitionKind.TASK, name="a", options={"every": "1h"})

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_web_process_can_match_events_that_it_publishes(tmp_path, monkeypatch):
-    """Its store opens their data by the configured codec; the other processes import nobody's code."""
+    """Its store opens their data by the configured codec; the other processes import no one's code."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
     project = Project.find(flags={"store.url": str(tmp_path / "s.db"), "store.codec": "none:there"})
@@ -23,7 +23,7 @@ async def test_web_process_can_match_events_that_it_publishes(tmp_path, monkeypa
 
 
 async def test_store_that_answers_nothing_is_lost(tmp_path, monkeypatch):
-    """Though it names no trouble; what it names says more. Before it is open somebody else waits for it."""
+    """Though it names no trouble; what it names says more. Before it is open someone else waits for it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
     process = BackgroundProcess(Project.find(flags={"store.url": str(tmp_path / "s.db")}), "watcher")

@@ -22,7 +22,7 @@ def log(capsys):
 
 
 def test_json_line_names_its_process(log):
-    """A record of a step carries its run, step and attempt, a control character harms nobody."""
+    """A record of a step carries its run, step and attempt, a control character harms no one."""
     configure_log(environment="staging")
     token = CURRENT_STEP.set(StepContext(None, run_id="r_1", name="fetch", key="k", attempt=2, automation="shop"))
     try:
@@ -79,7 +79,7 @@ def test_level_leaves_lines_out(log):
 
 
 def test_foreign_fields_of_a_record_are_not_trusted(log):
-    """A record of anybody's that looks like one of ours is written as any other: redacted, and whole."""
+    """A record of anyone's that looks like one of ours is written as any other: redacted, and whole."""
     KNOWN_SECRETS.add(["hush-hush-hush"])
     configure_log()
     values = {"run": "hush-hush-hush", "code": "hush-hush-hush", "state": object(), "is_clean": True}

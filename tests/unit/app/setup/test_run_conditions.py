@@ -39,7 +39,7 @@ def test_secret_is_not_in_a_mark(settings):
 
 
 def test_known_secret_is_not_in_a_mark_wherever_it_is(settings):
-    """Also under a key that does not look like one: nobody can try words until a mark fits."""
+    """Also under a key that does not look like one: no one can try words until a mark fits."""
     KNOWN_SECRETS.add(["zq-marked-one", "zq-marked-two"])
     marks = [
         digest_settings(settings(f'[project]\nname = "shop of {word}"'))

@@ -1,4 +1,4 @@
-"""How desks stand is told to the log and the store, once each."""
+"""How consumers stand is asked to the log and the store, once each."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio
 
 
 class Store:
-    """Remembers what it was told."""
+    """Remembers what it was reported."""
 
     reader = None
 
@@ -44,7 +44,7 @@ class Store:
 
 @contextlib.asynccontextmanager
 async def watching(folder: Path, store: Store):
-    """Run the desk of a folder."""
+    """Run the consumer of a folder."""
     source = WatchedFolder.parse(str(folder), every="100ms", settle="0s", max_size=3)
     known = CachedTrigger(
         "in/files", Trigger(source=source), Definition(kind=DefinitionKind.TASK, name="in"), None, None, None, None

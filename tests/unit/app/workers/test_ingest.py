@@ -1,4 +1,4 @@
-"""What hosts the desks outlives each of them."""
+"""What hosts the consumers outlives each of them."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ from mainspring.store.sqlite.store import SqliteStore
 
 
 class FakeConsumer:
-    """Says that it runs, and goes on until it is cancelled."""
+    """Says that it runs, and continues until it is cancelled."""
 
     def __init__(self, running):
         self._running = running

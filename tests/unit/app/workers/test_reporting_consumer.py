@@ -1,4 +1,4 @@
-"""A desk that is told: the newest of how it stands, and not as often as it changes."""
+"""A consumer that is reported: the newest of how it stands, and not as often as it changes."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def news(text: str) -> ReportConsumer:
 
 
 async def test_only_the_newest_state_is_reported():
-    """A thousand changes within a second are two that are told: the first and the last."""
+    """A thousand changes within a second are two that are reported: the first and the last."""
     reports: list[ReportConsumer] = []
     seconds: asyncio.Queue[float] = asyncio.Queue()
     second_is_over = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The steady scan buries at once whom nobody else can answer for, and leaves its own dead to a supervisor that lives."""
+"""The steady scan declares at dead once whom no one else can answer for, and leaves its own dead to a supervisor that lives."""
 
 import asyncio
 import errno
@@ -73,7 +73,7 @@ def test_worker_that_died_with_its_supervisor_is_declared_dead_at_once(store, tm
 
 
 def test_worker_is_left_for_a_while_to_a_supervisor_that_was_there_before_it(store, tmp_path):
-    """It knows how the worker died: only when it has not acted for some rounds is the worker buried without it."""
+    """It knows how the worker died: only when it has not acted for some rounds is the worker declared dead without it."""
     session(store, tmp_path, "supervisor")
     session(store, tmp_path, "worker", dead=True)
     upkeep = Upkeep()

@@ -57,7 +57,7 @@ def test_list_displays_state_schedule_and_next(cli, stage):
 
 
 def test_list_and_show_use_the_states_of_the_pages(cli, stage, store_path):
-    """What nobody heard of for too long is silent, and why is said; one that nobody expects is on demand."""
+    """What no one heard of for too long is silent, and why is said; one that no one expects is on demand."""
     options = parse_options(DefinitionKind.TASK, {"silence": "1m"}, "sync")
     stage.announce(BACKUP, ORDER, Definition(kind=DefinitionKind.TASK, name="sync", options=options))
     with closing(sqlite3.connect(store_path)) as file, file:
@@ -119,7 +119,7 @@ def test_list_reports_load_failures(cli, stage, folder):
 
 
 def test_list_loads_files_that_no_worker_has_loaded(cli, stage, project):
-    """A file that came after the worker is listed as unannounced; one that does not load is told, with its error, behind the list."""
+    """A file that came after the worker is listed as unannounced; one that does not load is reported, with its error, behind the list."""
     project("old.py", "raise RuntimeError('not read')", stage.now - 60_000)
     assert [row["name"] for row in cli("auto", "list", "--json").json] == ["backup", "order"]
     project("one.py", HELLO, stage.now + 60_000)
@@ -159,7 +159,7 @@ def test_exec_reports_that_the_schedule_of_a_script_of_its_name_wins(cli, stage)
 
 
 def test_list_does_not_offer_to_add_where_all_failed(cli, folder):
-    """Nothing is there, but not because nobody wrote it."""
+    """Nothing is there, but not because no one wrote it."""
     (folder / "bad.py").write_text("1 / 0")
     result = cli("auto", "list", "-m", "bad.py")
     assert "ZeroDivisionError" in result.err
@@ -294,7 +294,7 @@ def test_retire_counts_unfinished_runs_and_names_the_command_to_cancel_them(cli,
 
 
 def test_code_is_read_where_no_worker_has_announced_anything(cli, folder):
-    """With -m a file; a file that fails to load is told on stderr, the others are listed."""
+    """With -m a file; a file that fails to load is reported on stderr, the others are listed."""
     (folder / "one.py").write_text(HELLO)
     (folder / "bad.py").write_text("1 / 0\n")
     result = cli("auto", "list", "-m", "one.py", "-m", "bad.py", "--json")

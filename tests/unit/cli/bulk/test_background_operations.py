@@ -18,7 +18,7 @@ def bulk(cli, stage):
 
 
 def test_background_puts_an_operation_on_record(cli, stage, bulk):
-    """It says how many and goes; whoever works does it."""
+    """It says how many and goes; anyone who works does it."""
     view = cli("bulk", "show", bulk)
     assert "Retry failed runs: running" in view.out
     assert "0 of 2 runs done; 2 left." in view.out
@@ -29,7 +29,7 @@ def test_background_puts_an_operation_on_record(cli, stage, bulk):
 
 
 def test_dry_run_counts_and_requests_nothing(cli, stage):
-    """Of a discard too; nothing fits is told."""
+    """Of a discard too; nothing fits is reported."""
     stage.do(fail(stage.begin()))
     result = cli("failed", "retry", "--state", "failed", "--background", "--dry-run")
     assert "1 run; nothing was done" in result.out

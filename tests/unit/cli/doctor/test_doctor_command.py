@@ -42,7 +42,7 @@ def test_own_backup_needs_no_fix(cli, folder):
 
 
 def test_warning_ends_with_9(cli, stage):
-    """Whoever asks from a script hears of it; the level says how bad it is."""
+    """Anyone who asks from a script hears of it; the level says how bad it is."""
     result = cli("doctor", "--json")
     assert {check["state"] for check in result.json} == {"ok", "warning"}
     assert result.code == 9
@@ -72,7 +72,7 @@ def test_store_that_cannot_be_read_is_reported_once(cli):
 
 
 def test_each_finding_has_a_fix_and_an_anchor(cli, stage):
-    """What is not ok says how to mend it and where it is explained."""
+    """What is not ok says how to fix it and where it is explained."""
     for check in checks(cli).values():
         assert check["docs"] == f"mainspring docs show doctor#{check['name']}"
         assert check["state"] == "ok" or check["fix"]
@@ -86,7 +86,7 @@ def test_missing_worker_ends_with_9(cli, stage):
 
 
 def test_process_that_died_unnoticed_is_reported(cli, stage):
-    """A session on record whose lock nobody holds."""
+    """A session on record whose lock no one holds."""
     stage.store.lock.close(ended=False)
     stage.store.lock = None
     assert "died" in cli("doctor").out
@@ -111,7 +111,7 @@ def test_clock_before_the_records_is_a_problem(cli, stage, monkeypatch):
 
 
 def test_lacking_options_and_success_are_warnings(cli, stage):
-    """No owner, no runbook, no time-out, never succeeded: names are told."""
+    """No owner, no runbook, no time-out, never succeeded: names are reported."""
     stage.do(fail(stage.begin()))
     found = checks(cli)
     assert "order has no owner" in found["owner"]["text"]
@@ -138,7 +138,7 @@ def test_problem_that_a_worker_had_is_reported(cli, stage):
 
 
 def test_open_file_modes_are_reported(cli, stage, store_path, folder):
-    """Others may read the store; anybody may change the configuration."""
+    """Others may read the store; anyone may change the configuration."""
     store_path.chmod(0o644)
     assert checks(cli)["modes"]["state"] == "warning"
     (folder / "mainspring.toml").write_text("")

@@ -15,7 +15,7 @@ SILENT = Subject("backup", IncidentKind.SILENCE)
 
 @pytest.fixture
 def open_incident(stage):
-    """One incident that is open, with a channel that is to be told."""
+    """One incident that is open, with a channel that is to be reported."""
 
     def record_evaluation(id="i_1", subject=SILENT, text="no success for 26 h", to=TO, facts=None, **options):
         finding = Finding(
@@ -82,7 +82,7 @@ def test_show_prints_words_and_no_names_of_fields(cli, open_incident, stage):
 
 
 def test_show_has_all_details(cli, open_incident):
-    """What, since when, by what it was judged, what to do, what became of it, who is told."""
+    """What, since when, by what it was judged, what to do, what became of it, who is notified."""
     cli("incidents", "ack", "1", "--reason", "on it", "--actor", "ann")
     result = cli("incidents", "show", "@last")
     for part in (

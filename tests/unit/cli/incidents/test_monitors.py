@@ -84,7 +84,7 @@ def test_unreported_failures_are_found(cli, stage):
 
 
 def test_open_incident_changes_the_limit_of_recovery(cli, stage):
-    """A failure rate that was told is over only below half of its limit: here as for the watcher."""
+    """A failure rate that was reported is over only below half of its limit: here as for the watcher."""
     stage.announce(SYNC)
     subject = Subject("sync", IncidentKind.FAIL_RATE)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text="fails", since_at=stage.now)
@@ -140,7 +140,7 @@ def test_always_on_monitor_is_displayed_with_its_reason(cli, stage):
 
 
 def test_settings_of_one_automation_are_displayed_and_obeyed(cli, stage, monkeypatch):
-    """Its window counts, its limit holds; a name that nobody has is told with the nearest one."""
+    """Its window counts, its limit holds; a name that no one has is reported with the nearest one."""
     stage.announce(SYNC)
     for _ in range(5):
         stage.do(fail(stage.begin(SYNC)))

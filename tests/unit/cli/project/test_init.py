@@ -17,7 +17,7 @@ from mainspring.engine.definitions.scripts import load_scripts
     ("template", "name"), [("workflow", "order-demo"), ("bot", "answer-mail"), ("script", "hello")]
 )
 def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monkeypatch):
-    """Each template is a project that runs as it is, and leaves doctor nothing to mend."""
+    """Each template is a project that runs as it is, and leaves doctor nothing to fix."""
     result = cli("init", "demo", "--template", template)
     assert result.code == 0
     demo = folder / "demo"

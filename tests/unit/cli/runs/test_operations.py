@@ -62,7 +62,7 @@ def test_operation_that_does_not_fit_ends_with_8(cli, stage):
 
 
 def test_filter_wants_a_yes_and_names_the_flag(cli, stage):
-    """Without a terminal nobody is asked: it ends with 2, and nothing is done."""
+    """Without a terminal no one is asked: it ends with 2, and nothing is done."""
     runs = [stage.start() for _ in range(3)]
     result = cli("runs", "cancel", "--state", "queued")
     assert result.code == 2
@@ -235,7 +235,7 @@ def test_failed_list_displays_errors(cli, stage):
 
 
 def test_failed_list_and_incidents_distinguish_the_items_of_failed_runs(cli, stage):
-    """Three files of one automation fail by one error: each is told by its title or its item, and in JSON by both."""
+    """Three files of one automation fail by one error: each is reported by its title or its item, and in JSON by both."""
     runs = {}
     for file, title in (("/in/a.csv", None), ("/in/" + "deep/" * 20 + "b.csv", None), ("/in/c.csv", "Read c")):
         runs[file] = stage.begin(ORDER, b'{"customer": "a"}', item=file, title=title)
@@ -289,7 +289,7 @@ def test_failed_list_has_one_line_for_each_error(cli, stage):
 
 
 def test_errors_that_were_grouped_and_new_ones_are_one_line(cli, stage):
-    """What a watcher has grouped and what came since are counted together, also for runs that went on; the filters know both."""
+    """What a watcher has grouped and what came since are counted together, also for runs that continued; the filters know both."""
 
     def errors(*options):
         found = cli("failed", "list", "--by", "error", "--json", *options).json
@@ -309,7 +309,7 @@ def test_errors_that_were_grouped_and_new_ones_are_one_line(cli, stage):
 
 
 def test_failed_run_names_its_incident(cli, stage):
-    """As soon as a watcher has told of it, with how that stands; a run that goes on names none."""
+    """As soon as a watcher has told of it, with how that stands; a run that continues names none."""
     run = broke(stage, "card 7 refused")
     assert cli("runs", "show", run, "--json").json["incident"] is None
     Evaluator(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()

@@ -61,7 +61,7 @@ def test_waiting_is_reported_once_and_with_what_is_waited_for(cli, stage, monkey
 
 
 def test_timeout_ends_with_7(cli, stage):
-    """The run goes on; only the wait is over."""
+    """The run continues; only the wait is over."""
     run = stage.start()
     result = cli("runs", "watch", run, "--timeout", "0s")
     assert result.code == 7

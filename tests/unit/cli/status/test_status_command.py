@@ -71,7 +71,7 @@ def test_missing_worker_is_a_problem_only_where_one_is_needed(cli, stage):
 
 
 def test_open_questions_are_counted(cli, stage):
-    """Waiting for a person is told, and is no problem."""
+    """Waiting for a person is notified, and is no problem."""
     run = stage.begin(ORDER, b'{"customer": "a"}')
     stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=b'{"text": "Go?"}'))
     stage.do(suspend(run))
@@ -195,7 +195,7 @@ def test_since_reports_what_a_shift_hands_over(cli, stage, evaluate):
 
 
 def test_since_counts_omitted_entries(cli, evaluate):
-    """Of each part that is longer than is told."""
+    """Of each part that is longer than is reported."""
     for place in range(MOST + 4):
         evaluate(Subject(f"x{place}", IncidentKind.SILENCE), Severity.NOTIFY, "no success")
     result = cli("status", "--since", "8h")
@@ -205,7 +205,7 @@ def test_since_counts_omitted_entries(cli, evaluate):
 
 @pytest.mark.parametrize("more", [["--here"], ["--wait-healthy"]])
 def test_since_excludes_other_options(cli, stage, more):
-    """With a probe it has nothing to do; a time that is none is told."""
+    """With a probe it has nothing to do; a time that is none is reported."""
     assert cli("status", "--since", "8h", *more).code == 2
     assert "Write a span" in cli("status", "--since", "soon").err
 
@@ -218,7 +218,7 @@ def test_bare_call_reports_incidents(cli, evaluate):
 
 
 def test_incident_that_a_person_acknowledges_is_no_problem(cli, stage, evaluate):
-    """It is counted, so that it is not forgotten; what wakes people is told in place of "all is well"."""
+    """It is counted, so that it is not forgotten; what wakes people is notified in place of "everything is healthy"."""
     evaluate(Subject("backup", IncidentKind.SILENCE), Severity.PAGE, "no success for 26 h")
     cli("incidents", "ack", "i_1")
     result = cli("status", "--json")
@@ -276,7 +276,7 @@ def test_file_that_fails_to_load_is_named_once(cli, stage, evaluate):
 
 
 def test_file_that_no_worker_has_loaded_is_named_and_not_imported(cli, stage, folder):
-    """A note, for it may be well: whether it loads is told by `auto list` and `doctor`."""
+    """A note, for it may be well: whether it loads is reported by `auto list` and `doctor`."""
     (folder / "mainspring.toml").write_text('[project]\nautomations = ["automations/*.py"]\n')
     (folder / "automations").mkdir()
     for name, at in (("old", stage.now - 60_000), ("new", stage.now + 60_000)):
@@ -303,7 +303,7 @@ def test_many_incidents_are_counted_not_listed(cli, evaluate):
 
 
 def test_run_that_still_waits_counts_after_its_incident_is_over(cli, stage, evaluate):
-    """Somebody said that it was over, and it was not: the run itself is told."""
+    """Someone said that it was over, and it was not: the run itself is reported."""
     stage.do(halt(stage.begin(), "pay"))
     (failure,) = ungrouped_failures(stage.store.reader)
     group = ErrorGroup("backup", "f1", "E", "e", "p", "m", (GroupedFailure(failure.seq, failure.run, failure.at),))

@@ -24,7 +24,7 @@ def submit(screen, *keys, lines=LINES):
 
 
 def test_nothing_is_chosen_before_a_key():
-    """Whoever only looks sees no mark; enter opens nothing then."""
+    """Anyone who only looks sees no mark; enter opens nothing then."""
     screen = Screen()
     assert chosen(screen) is None
     assert submit(screen, KeyCommand.OPEN) is None

@@ -82,7 +82,7 @@ def test_store_of_a_development_version_is_refused_by_every_command(cli, develop
 
 
 def test_store_of_an_older_form_is_migrated_on_request(cli, older):
-    """Whoever only looks says what to do and changes nothing; doing it is enough, and it was no new store."""
+    """Anyone who only looks says what to do and changes nothing; doing it is enough, and it was no new store."""
     has, required = older
     refused = f"the store has form {has}, this version needs {required}"
     for args in (["status"], ["runs", "list"], ["workers", "list"]):
@@ -99,7 +99,7 @@ def test_store_of_an_older_form_is_migrated_on_request(cli, older):
 
 
 def test_up_brings_a_store_of_an_older_form_to_its_own(cli, older, monkeypatch):
-    """It need not be told to: its processes would do so, and what it reads before them is of this version."""
+    """It need not be asked to: its processes would do so, and what it reads before them is of this version."""
     monkeypatch.setattr(Supervisor, "run", lambda _self, once: 0)
     assert cli("up").code == 0
     assert cli("db", "migrate", "--json").json["form"].startswith(f"{older[-1]:04}_")
@@ -156,7 +156,7 @@ def test_damaged_store_is_reported_by_every_command(cli, stage, store_path, dama
 
 
 def test_file_that_is_no_store_is_refused(cli, store_path):
-    """A stray file is told, not overwritten."""
+    """A stray file is reported, not overwritten."""
     store_path.parent.mkdir(exist_ok=True)
     store_path.write_text("this is a letter, not a database, and it is long enough to be looked at" * 20)
     assert cli("runs", "list").code != 0

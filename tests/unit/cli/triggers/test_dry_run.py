@@ -108,7 +108,7 @@ def test_event_is_held_by_its_flow_control_and_stored_nowhere(cli, project) -> N
 
 
 def test_event_that_where_does_not_want_ends_with_9(cli, project) -> None:
-    """It is not taken in, and says why."""
+    """It is not accepted, and says why."""
     found = dry_run(cli, "bot", '{"id": 7, "branch": "dev"}', code=9)
     assert found["state"] == "refused"
     assert "where" in found["sentence"]
@@ -144,7 +144,7 @@ def test_signed_sample_is_checked_and_filtered(cli, project) -> None:
 
 
 def test_unsigned_sample_is_marked_as_unchecked(cli, project, monkeypatch) -> None:
-    """A sample from the documentation has no signature; a wrong one, or a secret that is not set, is told too."""
+    """A sample from the documentation has no signature; a wrong one, or a secret that is not set, is reported too."""
     sample = f"@{FOLDER / 'github-workflow-run.json'}"
     found = dry_run(cli, "hook", sample)
     assert (found["state"], found["facts"]["sender"].partition(":")[0]) == ("started", "not checked")
@@ -265,7 +265,7 @@ def test_triggers_are_numbered_as_they_are_written(cli, project) -> None:
 
 
 def test_flow_control_is_evaluated_on_what_the_store_remembers(cli, project, stage) -> None:
-    """A key that counted just now is dropped, one that is held is told; the trial itself changes nothing of it."""
+    """A key that counted just now is dropped, one that is held is reported; the trial itself changes nothing of it."""
     (project / "code.py").write_text(
         "import mainspring as ms\n"
         '@ms.on.event("a", dedup="1h", by="{data.id}")\n@ms.on.event("b", debounce="1h")\n@ms.task\ndef bot(id: int): ...\n'

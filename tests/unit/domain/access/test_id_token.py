@@ -99,14 +99,14 @@ def test_key_signs_by_its_own_algorithm_only():
 
 
 def test_token_that_names_no_key_is_signed_by_the_only_one():
-    """Where there are several it could be anybody's."""
+    """Where there are several it could be anyone's."""
     token = signed(GOOD, KEY, kid=None)
     assert read(token)["sub"] == "7"
     assert read(token, read_signing_keys(public(KEY, key_of("EdDSA", "signer")))) is None
 
 
 def test_keys_that_cannot_sign_are_left_out():
-    """Secrets, keys that encrypt, kinds of tomorrow, and those that are too short; where none is left that is told."""
+    """Secrets, keys that encrypt, kinds of tomorrow, and those that are too short; where none is left that is reported."""
     first, secret = KEY.as_dict(private=False), OctKey.generate_key(256, {"kid": "first"}).as_dict()
     with pytest.warns(SecurityWarning):
         short = RSAKey.generate_key(1_024, {"kid": "short"}).as_dict(private=False)
@@ -151,7 +151,7 @@ def test_header_that_is_none_is_refused(header):
 
 @given(st.sampled_from(["sub", "at_hash", "azp", "auth_time", "amr", "jti", "aud"]), ANYTHING)
 def test_claim_of_any_kind_is_read_or_refused(name, value):
-    """A provider that signs nonsense is told so as well."""
+    """A provider that signs nonsense is refused as well."""
     try:
         assert read(signed(GOOD | {name: value}, KEY), access="access")["iss"] == ISSUER
     except ArgumentError as error:

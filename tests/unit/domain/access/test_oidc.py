@@ -39,7 +39,7 @@ def test_tokens_are_read_from_the_answer():
 
 
 def test_provider_speaks_for_its_issuer_over_tls_only():
-    """Else somebody on the way could say who is who."""
+    """Else someone on the way could say who is who."""
     metadata = {
         "issuer": ISSUER,
         "authorization_endpoint": f"{ISSUER}/a",
@@ -69,7 +69,7 @@ def test_missing_extra_is_reported_with_the_line_that_installs_it(monkeypatch, n
 
 
 def test_name_must_be_verified():
-    """A missing one, or an address that was not verified, is nobody's."""
+    """A missing one, or an address that was not verified, is no one's."""
     assert read_person_name({"email": "Ana@Example.com", "email_verified": True}, "email") == "ana@example.com"
     assert read_person_name({"sub": "7"}, "sub") == "7"
     for claims in (
@@ -100,7 +100,7 @@ def test_name_must_be_verified():
     ],
 )
 def test_role_is_the_highest_of_the_groups(groups, role):
-    """Whoever is in none of them has none."""
+    """Anyone who is in none of them has none."""
     assert select_role({"groups": groups}, "groups", {"ops": "admin", "dev": "operator", "all": "viewer"}) is role
 
 

@@ -1,4 +1,4 @@
-"""A password fits its stored form and no other; what everybody tries first is not taken."""
+"""A password fits its stored form and no other; what everyone tries first is not taken."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def test_stored_form_is_salted_and_names_its_cost():
 
 
 def test_full_cost_is_within_what_is_allowed():
-    """The cost that is in force: 128 MiB, which the library must be told."""
+    """The cost that is in force: 128 MiB, which the library must be reported."""
     assert verify_password("correct horse", hash_password("correct horse", SALT, ScryptCost()))
 
 

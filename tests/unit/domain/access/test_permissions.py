@@ -71,7 +71,7 @@ def test_read_automations_keeps_each_once() -> None:
 
 @pytest.mark.parametrize("words", [[], [""], [" a"], ["a\nb"], ["a" * 201], [f"a{n}" for n in range(101)]])
 def test_read_automations_refuses_what_matches_nothing(words: list[str]) -> None:
-    """Neither an empty list, nor one that nobody can read."""
+    """Neither an empty list, nor one that no one can read."""
     with pytest.raises(OptionError):
         read_automations(words, Role.VIEWER)
 

@@ -60,7 +60,7 @@ def test_option_falls_back_to_the_default_of_the_table():
     ],
 )
 def test_title_never_keeps_a_run_from_starting(title, text):
-    """What has no value reads as a question mark; the slot is told in the schedule's zone."""
+    """What has no value reads as a question mark; the slot is reported in the schedule's zone."""
     options = {"title": title} if title else {}
     definition = defined(cron=["0 3 * * *"], tz="Europe/Berlin", **options)
     assert definition.title_for({"order": {"id": 7}}, SLOT) == text

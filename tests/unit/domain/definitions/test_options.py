@@ -89,7 +89,7 @@ def test_option_is_the_same_from_python_and_toml(name):
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: str(value)[:10].split(" ")[0])
 def test_option_refuses_nonsense_with_name_place_and_hint(name, value):
-    """No value leaves by another error than ours; the message says which option, where, and how to mend it."""
+    """No value leaves by another error than ours; the message says which option, where, and how to fix it."""
     refused: OptionError | None = None
     try:
         parsed = parse_options(kind_of(name), {name: value}, "task 'x' at jobs.py:3")
@@ -161,7 +161,7 @@ def test_misfire_may_name_how_many(policy):
 
 @pytest.mark.parametrize("policy", ["all:", "all:0", "all:-1", "all:many", "last:2", "every", 5, None, True])
 def test_misfire_refuses_other_words(policy):
-    """None is left out; the rest is told what to write."""
+    """None is left out; the rest learns what to write."""
     if policy is None:
         assert parse_options(DefinitionKind.TASK, {"misfire": policy}, "x") == {}
         return

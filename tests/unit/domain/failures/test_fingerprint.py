@@ -1,4 +1,4 @@
-"""Fingerprints: what is one cause stays one, wherever and whenever it happens; what is another is told apart."""
+"""Fingerprints: what is one cause stays one, wherever and whenever it happens; what is another is distinguished."""
 
 import re
 
@@ -25,7 +25,7 @@ def failure(message="card 812 refused", *, type="shop.CardError", code="unknown"
 
 
 def test_labelled_pairs_are_many_and_of_both_sorts():
-    """At least 60 pairs, of which a third or more are told apart."""
+    """At least 60 pairs, of which a third or more are distinguished."""
     assert len(PAIRS) >= 60
     assert sum(not pair.same for pair in PAIRS) >= 20
 

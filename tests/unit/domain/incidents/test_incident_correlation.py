@@ -1,4 +1,4 @@
-"""Folding: what another incident explains, and many of one cause, are part of one that is told."""
+"""Folding: what another incident explains, and many of one cause, are part of one that is reported."""
 
 import pytest
 from hypothesis import given
@@ -57,7 +57,7 @@ def test_incident_that_is_open_explains_what_is_found_later():
 
 @pytest.mark.parametrize("state", [IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED])
 def test_acknowledged_incident_groups_nothing_more(state):
-    """Nobody would hear of what begins after it; what was part of it before stays so."""
+    """No one would hear of what begins after it; what was part of it before stays so."""
     failing, silent = finding(kind=K.PERMANENT_ERROR, fingerprint="f"), finding()
     held = incident(failing, state=state)
     assert correlate([silent], [held])[1] == {}
@@ -67,7 +67,7 @@ def test_acknowledged_incident_groups_nothing_more(state):
 
 
 def test_part_of_an_acknowledged_incident_groups_nothing_more():
-    """A slot that is late beside a worker whose loss is acknowledged is told to nobody, so it explains nothing new."""
+    """A slot that is late beside a worker whose loss is acknowledged is asked to no one, so it explains nothing new."""
     lost, late, silent = finding("", K.WORKER_LOST), finding(kind=K.LATE_START), finding()
     part = incident(late, id="i2", parent="i1")
     open_incidents = [incident(lost, state=IncidentState.ACKNOWLEDGED), part]
@@ -79,7 +79,7 @@ def test_part_of_an_acknowledged_incident_groups_nothing_more():
 
 
 def test_late_start_is_grouped_under_a_reported_silence():
-    """Where the period is shorter than the grace of a start the silence comes first; found together the late start is told."""
+    """Where the period is shorter than the grace of a start the silence comes first; found together the late start is reported."""
     late, silent = finding(kind=K.LATE_START), finding()
     assert correlate([silent, late], [])[1] == {silent.subject: late.subject}
     notified = incident(silent)
@@ -157,7 +157,7 @@ def test_many_of_one_cause_are_one_storm(options, cause):
 
 
 def test_two_load_failures_of_one_place_are_a_storm():
-    """One module that fails to load is one thing to mend; two modules are two, and one automation is told itself."""
+    """One module that fails to load is one thing to fix; two modules are two, and one automation is reported itself."""
     place = f"{LOAD_FAILURE_PREFIX}shop.py:3: SyntaxError: invalid syntax"
     of_shop = many(2, kind=K.DEFINITION_LOST, cause=place)
     other = finding("z", K.DEFINITION_LOST, cause=f"{LOAD_FAILURE_PREFIX}other.py:1: ImportError: no")
@@ -180,7 +180,7 @@ def test_storm_that_is_open_takes_more_in():
 
 
 def test_storm_counts_all_that_is_part_of_it():
-    """What it took in before counts, once, though this look found nothing of most of it."""
+    """What it accepted before counts, once, though this look found nothing of most of it."""
     storm = correlate(many(STORM_SIZE), [])[0][0]
     old, late = finding("a00"), finding("c")
     open_incidents = [incident(storm), incident(old, id="i2", parent="i1")]
@@ -190,7 +190,7 @@ def test_storm_counts_all_that_is_part_of_it():
 
 
 def test_acknowledged_storm_groups_nothing_more():
-    """What comes alone is told by itself, and many are the next storm; what is in the first one stays there."""
+    """What comes alone is reported by itself, and many are the next storm; what is in the first one stays there."""
     storm = correlate(many(STORM_SIZE), [])[0][0]
     old, late = finding("a00"), finding("c")
     open_incidents = [incident(storm, state=IncidentState.ACKNOWLEDGED), incident(old, id="i2", parent="i1")]
@@ -207,7 +207,7 @@ def test_acknowledged_storm_groups_nothing_more():
 @pytest.mark.parametrize("number", [3, STORM_SIZE])
 @pytest.mark.parametrize("extra", [(), (IncidentState.OPEN,), (IncidentState.SNOOZED,)])
 def test_second_storm_keeps_its_parts_whatever_becomes_of_the_first(number, extra):
-    """The first one is over, or open again: what is in the second one is told by itself no more than before."""
+    """The first one is over, or open again: what is in the second one is reported by itself no more than before."""
     first = correlate(many(STORM_SIZE), [])[0][0]
     second = replace(first, subject=Subject("", K.STORM, f"{first.subject.fingerprint} (2)"))
     parts = many(number)
@@ -232,7 +232,7 @@ def test_many_errors_of_one_automation_are_one_storm():
 
 
 def test_many_findings_at_once_are_one_closed_storm():
-    """What fails everywhere at once is told as one; what fails alone while that is open is told by itself, what is in it stays in it."""
+    """What fails everywhere at once is reported as one; what fails alone while that is open is reported by itself; its parts stay."""
     found = [finding(f"a{number:02}", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_SIZE)]
     order, parents = correlate(found, [])
     storm = order[0]
@@ -253,7 +253,7 @@ def test_storm_is_as_loud_as_its_loudest():
 
 
 def test_nothing_explains_itself():
-    """The tables have no ring: whatever is folded ends at something that is told."""
+    """The tables have no ring: whatever is folded ends at something that is reported."""
     for table in (EXPLAINED_BY_SYSTEM, EXPLAINED_BY_AUTOMATION):
         for start in table:
             seen, reached = set(), {start}

@@ -32,7 +32,7 @@ def test_question_is_monotone_in_time(first: int, more: int) -> None:
 
 @pytest.mark.parametrize(("live", "longest"), [(True, DAY), (False, 10 * MINUTE)])
 def test_lock_is_held_too_long(live: bool, longest: int) -> None:
-    """A day, or ten minutes without anybody who could let it go."""
+    """A day, or ten minutes without anyone who could let it go."""
     facts = MonitorInputs(locks=(HeldLock("db", "r_1/step", T0, live),))
     assert found(LOCK, facts, T0 + longest - 1) == []
     (finding,) = found(LOCK, facts, T0 + longest)

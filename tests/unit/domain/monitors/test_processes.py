@@ -47,7 +47,7 @@ def test_missing_role_is_reported_after_five_minutes() -> None:
 
 
 def test_losses_with_the_worker_are_grouped() -> None:
-    """Where `up` ends nobody lives: that is one thing. What was lost apart from it, told before or stays away longer is another."""
+    """Where `up` ends no one lives: that is one thing. What was lost apart from it, told before or stays away longer is another."""
     now_at = T0 + 6 * MINUTE
     at_once = facts(last_seen={"worker": T0 + 20_000, "scheduler": T0})
     assert roles(at_once, T0 + 5 * MINUTE) == []
@@ -69,7 +69,7 @@ def test_unneeded_role_is_not_missed() -> None:
 
 
 def test_blocked_worker_is_one_finding() -> None:
-    """The only one that gives no sign is what is missing; beside others it is told by itself, and sooner."""
+    """The only one that gives no sign is what is missing; beside others it is reported by itself, and sooner."""
     facts_single = facts(process(), process("scheduler", T0 + HOUR))
     (finding,) = found(LOST, facts_single, T0 + HOUR)
     assert finding.subject == Subject("", LOST, "worker")
@@ -100,7 +100,7 @@ AT_POLL = Subject("", LOST, "blocked:shop.py poll")
 
 
 def test_blocked_process_is_reported_with_its_cause() -> None:
-    """After 30 s, with its run; nobody is told besides that its role is missing, however long it lasts."""
+    """After 30 s, with its run; no one is notified besides that its role is missing, however long it lasts."""
     for after, subjects in ((30 * SECOND - 1, []), (30 * SECOND, [AT_POLL]), (HOUR, [AT_POLL])):
         known = facts(process(blocked=HELD), process("scheduler", T0 + after))
         assert [item.subject for item in found(LOST, known, T0 + after)] == subjects
@@ -111,7 +111,7 @@ def test_blocked_process_is_reported_with_its_cause() -> None:
 
 
 def test_blocked_process_next_to_one_that_works_is_no_page() -> None:
-    """And it is told once, not as silent too."""
+    """And it is reported once, not as silent too."""
     loud = watched(cadences=NEEDY.cadences, tier=Severity.PAGE)
     scheduler, other = process("scheduler", T0 + HOUR), process(beat_at=T0 + HOUR, session=2)
     single_findings = found(LOST, facts(process(blocked=HELD), scheduler, automation=loud), T0 + HOUR)
@@ -121,7 +121,7 @@ def test_blocked_process_next_to_one_that_works_is_no_page() -> None:
 
 
 def test_next_process_blocked_by_a_run_is_the_same_incident() -> None:
-    """Until then nobody is told that it is over, nor that the last one died; it is over where nobody is blocked any more."""
+    """Until then no one learns that it is over, nor that the last one died; it is over where no one is blocked any more."""
     now_at = T0 + 5 * MINUTE
     scheduler, known_open = process("scheduler", now_at), frozenset({AT_POLL})
     new = process(beat_at=now_at, opened_at=now_at)
@@ -155,7 +155,7 @@ def test_process_that_dies_whenever_it_is_started_is_missing(there: str) -> None
 
 
 def test_life_after_a_death_counts_once_it_lasts() -> None:
-    """30 s after it began; at once where the death was long ago, or nobody died."""
+    """30 s after it began; at once where the death was long ago, or no one died."""
     now_at = T0 + HOUR
     for opened_at, died_at, is_found in (
         (now_at - 30 * SECOND, now_at - 31 * SECOND, False),
@@ -172,7 +172,7 @@ def test_life_after_a_death_counts_once_it_lasts() -> None:
 
 
 def test_loss_resolves_once_a_process_lasts() -> None:
-    """Whatever comes and goes meanwhile, its supervisor too: each would be an end, and told anew."""
+    """Whatever comes and goes meanwhile, its supervisor too: each would be an end, and told again."""
     now_at = T0 + HOUR
     missing = Subject("", LOST, "watcher")
     seen = {"watcher": T0}
@@ -206,7 +206,7 @@ def test_loudness_is_that_of_the_loudest() -> None:
 
 @given(st.integers(0, DAY), st.integers(0, DAY), st.integers(0, MINUTE), st.none() | st.integers(0, DAY))
 def test_loss_is_monotone_in_time(first: int, more: int, age: int, died: int | None) -> None:
-    """Nobody comes back by waiting, whoever died before."""
+    """No one comes back by waiting, no matter who died before."""
     lost = {} if died is None else {"worker": T0 - died}
     known = facts(process(opened_at=T0 - age), last_seen={"worker": T0 - age}, last_died=lost)
     assert set(roles(known, T0 + first)) <= set(roles(known, T0 + first + more))
@@ -226,7 +226,7 @@ def test_definition_that_does_not_load_is_lost() -> None:
 
 
 def test_definition_that_no_one_announces_is_lost() -> None:
-    """Five minutes after workers last came or went; without workers that is told elsewhere."""
+    """Five minutes after workers last came or went; without workers that is reported elsewhere."""
     gone = watched(cadences=NEEDY.cadences)
     known = facts(process(beat_at=T0 + DAY), automation=gone, last_ended={"worker": T0})
     assert found(DEFINITION, known, T0 + 5 * MINUTE - 1) == []
@@ -250,7 +250,7 @@ def test_definition_that_no_one_waits_for_is_not_lost(automation: WatchedAutomat
 
 @pytest.mark.parametrize("ran", [{"succeeded_at": T0}, {"ends": ends(False, at=T0)}])
 def test_definition_that_ran_and_is_gone_is_reported_in_the_digest(ran: dict[str, Any]) -> None:
-    """Nothing starts it by itself, so nobody waits; whoever starts it next has to know. What a worker has is well."""
+    """Nothing starts it by itself, so no one waits; anyone who starts it next has to know. What a worker has is healthy."""
     last = {"last_ended": {"worker": T0}}
     (finding,) = found(DEFINITION, facts(process(), automation=watched(**ran), **last), T0 + 5 * MINUTE)
     assert finding.severity is Severity.DIGEST

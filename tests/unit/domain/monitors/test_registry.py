@@ -54,7 +54,7 @@ def test_no_finding_where_nothing_is_expected() -> None:
 
 
 def test_evaluated_stats_are_the_facts_of_the_finding() -> None:
-    """What is told of an incident is what it was judged by."""
+    """What is reported an incident is what it was judged by."""
     for monitor in MONITORS.values():
         for finding in monitor.evaluate(INPUTS_WITH_FINDINGS, monitor.tuning, T0 + DAY):
             assert isinstance(finding, Evaluation)

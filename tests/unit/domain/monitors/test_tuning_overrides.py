@@ -35,7 +35,7 @@ def test_exact_name_wins_over_patterns_and_a_later_pattern_over_an_earlier_one()
 
 
 def test_unmatched_names_are_known() -> None:
-    """A slip in a name is no pattern that happens to fit nobody today: both are told."""
+    """A slip in a name is no pattern that happens to fit no one today: both are reported."""
     own = TuningOverrides({"nightly": {}, "sync-*": {}, "nihgtly": {}, "x*": {}})
     assert own.find_unmatched(["nightly", "sync-a"]) == ["nihgtly", "x*"]
 
@@ -69,7 +69,7 @@ def test_disabled_monitor_evaluates_automations_that_enable_it() -> None:
 
 
 def test_monitor_without_automations_rejects_overrides() -> None:
-    """Locks, secrets, queues and processes are nobody's alone."""
+    """Locks, secrets, queues and processes are no one's alone."""
     assert {kind for kind, monitor in MONITORS.items() if not monitor.of_automations} == {
         IncidentKind.ADDRESS_TAKEN,
         IncidentKind.CODEC_UNAVAILABLE,

@@ -1,4 +1,4 @@
-"""The digest of what needs nobody now."""
+"""The digest of what needs no one now."""
 
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.digest import render_digest

@@ -1,4 +1,4 @@
-"""When a digest is told: each day or each week, on the clock of a zone."""
+"""When a digest is reported: each day or each week, on the clock of a zone."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

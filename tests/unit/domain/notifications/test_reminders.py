@@ -1,4 +1,4 @@
-"""Reminders: what stays open is said again, what nobody takes goes to others, what was snoozed wakes."""
+"""Reminders: what stays open is said again, what no one takes goes to others, what was snoozed wakes."""
 
 import pytest
 from msgspec.structs import replace
@@ -95,7 +95,7 @@ def test_acknowledged_incident_repeats_on_its_due_date():
 
 
 def test_incident_after_its_due_date_is_ordinary():
-    """It was told as due then."""
+    """It was reported as due then."""
     late = replace(SECRET, opened_at=DAY_ITSELF)
     assert due(late, DAY_ITSELF) == []
     assert (NotificationEvent.REPEATED, 1, ("ops",)) in due(late, DAY_ITSELF + 4 * HOUR)

@@ -1,4 +1,4 @@
-"""Routes: who is told what, and when."""
+"""Routes: who learns what, and when."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -66,7 +66,7 @@ def test_route_is_for_what_it_states(match, incident, fits):
 
 
 def test_incident_without_a_route_goes_to_every_channel():
-    """Nothing is told to nobody: all channels, and where there is none the terminal."""
+    """Nothing is asked to no one: all channels, and where there is none the terminal."""
     only = {"match": {"team": "x"}, "to": ["ops"]}
     assert names(routing(only).targets(attributes(), NotificationEvent.OPENED, NOW)) == ["mail", "ops", "page"]
     assert names(routing(channels=()).targets(attributes(), NotificationEvent.OPENED, NOW)) == ["terminal"]
@@ -115,7 +115,7 @@ def test_maintenance_puts_off_what_it_is_for():
 
 
 def test_escalation_goes_where_the_routes_state():
-    """It reaches the channels named for it and nobody else; where none is named, nobody."""
+    """It reaches the channels named for it and no one else; where none is named, no one."""
     rules = routing({"to": "ops", "escalate": ["page"]})
     assert names(rules.targets(attributes(), NotificationEvent.ESCALATED, NOW)) == ["page"]
     assert routing({"to": "ops"}).targets(attributes(), NotificationEvent.ESCALATED, NOW) == ()
@@ -189,7 +189,7 @@ def test_window_that_cannot_be_used_is_refused(written, reason):
 
 
 def test_routes_lead_to_channels_that_there_are():
-    """A name that was misspelt would be told to nobody; the terminal is always there."""
+    """A name that was misspelt would be asked to no one; the terminal is always there."""
     check_routes([read_route({"to": ["ops", "terminal"]})], ["ops"])
     with pytest.raises(UnknownNameError, match="unknown channel 'osp'"):
         check_routes([read_route({"to": ["ops"], "escalate": ["osp"]})], ["ops"])

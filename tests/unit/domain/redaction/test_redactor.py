@@ -69,7 +69,7 @@ def test_redactor_hides_each_encoding(name: str) -> None:
 
 
 def test_line_redactor_hides_what_is_left_of_a_secret_when_nothing_follows() -> None:
-    """The beginning of a value at the very end is hidden once it is long enough to tell; a letter or two is let go after a while."""
+    """The beginning of a value at the very end is hidden once it is long enough to tell; a letter or two is released after a while."""
     redactor, lines = Redactor(["correct-horse"]), LineRedactor()
     assert lines.feed(redactor, "it is correct-ho") == []
     assert lines.settle(redactor) == []

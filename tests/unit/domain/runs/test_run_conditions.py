@@ -54,7 +54,7 @@ def test_change_is_reported_in_words(kind, subject, was, now, text):
 
 
 def test_definition_of_another_automation_is_no_cause():
-    """What a host runs under is everybody's."""
+    """What a host runs under is everyone's."""
     changes = RecentChanges(
         conditions=(
             ConditionChange(5, DEFINITION, "automation:other", {"fingerprint": "x"}, {"fingerprint": "y"}),

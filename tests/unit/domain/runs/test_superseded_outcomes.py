@@ -32,7 +32,7 @@ def test_branch_of_returns_the_branch_for_any_key(ident, branch):
 
 
 def test_no_longer_counted_names_all_that_failed_and_led_to_the_end():
-    """Both failures, not the one that was mended, and nothing that succeeded or is in doubt."""
+    """Both failures, not the one that was fixed, and nothing that succeeded or is in doubt."""
     rows = counted(
         ("a", OutcomeState.FAILED),
         ("mended", OutcomeState.FAILED),

@@ -32,7 +32,7 @@ def schedule_on(calendar: Calendar, **spec: str) -> Schedule:
 
 
 def test_slots_on_closed_days_are_left_out():
-    """Weekends, holidays and dates that somebody named."""
+    """Weekends, holidays and dates that someone named."""
     schedule = schedule_on(BANKS, cron="0 18 * * *", tz="Europe/Berlin")
     assert times(schedule, "2026-12-23T00:00Z", 5) == [
         *("12-23 Wed 18:00", "12-28 Mon 18:00", "12-29 Tue 18:00", "12-30 Wed 18:00"),
@@ -104,14 +104,14 @@ def test_schedule_whose_days_are_all_closed_is_refused(spec):
     ],
 )
 def test_calendar_refuses_what_cannot_work(values, sentence):
-    """Each refusal says how to mend it."""
+    """Each refusal says how to fix it."""
     with pytest.raises(OptionError, match=sentence) as refused:
         Calendar.parse("x", **values)
     assert refused.value.hint
 
 
 def test_key_depends_on_rules_and_not_on_years():
-    """Dates that are looked up anew do not make another schedule of it."""
+    """Dates that are looked up again do not make another schedule of it."""
     assert BANKS.key == BANKS.with_dates([], 0, 0).key != Calendar.parse("banks").key
     schedule = schedule_on(BANKS, cron="0 3 * * *", tz="Europe/Berlin")
     assert Schedule.from_data(msgspec.json.decode(msgspec.json.encode(schedule.to_data()))) == schedule

@@ -46,7 +46,7 @@ def test_watch_finds_a_step_again_until_it_is_noted():
 
 
 def test_step_whose_commit_is_unknown_is_found_again_although_the_clock_is_right_again():
-    """It may be recorded: whoever looks at the record finds what is missing in it."""
+    """It may be recorded: anyone who looks at the record finds what is missing in it."""
     times = Times()
     times.check()
     times.watch.note()
@@ -90,7 +90,7 @@ def test_watch_finds_each_step_as_large_as_it_is(checks):
 
 @given(st.lists(_STEPS, min_size=1, max_size=6), st.data())
 def test_processes_that_notice_the_same_steps_record_each_once(steps, data):
-    """However many of them each process slept through, and whoever looks first: the record sums up to what happened."""
+    """However many of them each process slept through, and anyone who looks first: the record sums up to what happened."""
     recorded: list[int] = []
     seen = [0, 0, 0]
     known = [0, 0, 0]

@@ -86,14 +86,14 @@ DST_TABLE = [
 
 @pytest.mark.parametrize(("expr", "zone", "after", "expected"), DST_TABLE)
 def test_cron_follows_the_stated_rule_where_clocks_change(expr, zone, after, expected):
-    """Gap: first instant after; fold: once; elapsed time goes on."""
+    """Gap: first instant after; fold: once; elapsed time continues."""
     assert slots(expr, zone, after, len(expected)) == expected
 
 
 @pytest.mark.parametrize("expr", ["30 2 * * *", "*/30 * * * *", "0 * * * *", "0 0 1 * *"])
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Africa/Casablanca", "Antarctica/Troll"])
 def test_cron_agrees_with_cronsim_over_a_year(expr, zone):
-    """Where no mend of ours applies, the slots are those of Debian's cron as cronsim has them."""
+    """Where no fix of ours applies, the slots are those of Debian's cron as cronsim has them."""
     start = datetime(2026, 1, 1, tzinfo=ZoneInfo(zone))
     reference = CronSim(expr, start)
     at, own_at = round(start.timestamp() * 1000), Cron(expr, ZoneInfo(zone))
@@ -179,7 +179,7 @@ def test_cron_around_each_change_of_clocks_matches_the_minute_oracle():
     ],
 )
 def test_cron_refuses_what_cannot_work(expr, sentence):
-    """Each refusal names the expression and how to mend it."""
+    """Each refusal names the expression and how to fix it."""
     with pytest.raises(OptionError, match=sentence) as refused:
         expand_cron(expr, name="backup")
     assert refused.value.hint

@@ -11,7 +11,7 @@ WAITS = st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 400)), max_size
 
 @given(RATES, WAITS)
 def test_no_span_has_more_starts_than_the_count(rate, waits):
-    """Whoever asks for as much as there is, whenever, never gets more than the count in any span, also after a text was read again."""
+    """Anyone who asks for as much as there is, whenever, never gets more than the count in any span, also after a text was read again."""
     window, now, starts = RateWindow(*rate), 0, []
     for wait, expected in waits:
         now += wait

@@ -57,7 +57,7 @@ def test_slots_between_leaves_out_the_first_and_keeps_the_last():
     ],
 )
 def test_schedule_refuses_what_cannot_work(spec, sentence):
-    """Each refusal says how to mend it."""
+    """Each refusal says how to fix it."""
     with pytest.raises(OptionError, match=sentence) as refused:
         Schedule.parse(**spec)
     assert refused.value.hint

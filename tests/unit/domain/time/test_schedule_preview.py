@@ -70,7 +70,7 @@ def test_range_holds_its_first_instant_and_not_its_last():
 
 
 def test_jitter_moves_starts_and_not_slots():
-    """The same for whoever asks, spread, and never as late as its span."""
+    """The same for anyone who asks, spread, and never as late as its span."""
     span = timedelta(minutes=10)
     schedule = Schedule.parse(every="1h")
     found = preview_schedule(schedule, "backup", 0, 200 * 3_600_000, jitter=span)

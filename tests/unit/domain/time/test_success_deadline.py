@@ -66,7 +66,7 @@ def test_nothing_is_expected_without_schedules() -> None:
 
 
 def test_several_schedules_are_each_expected() -> None:
-    """The one that should have come first is told."""
+    """The one that should have come first is reported."""
     found = find_overdue([DAILY, HOURLY], since_at=T0, succeeded_at=T0, now_at=T0 + 30 * HOUR)
     assert found == SuccessDeadline(T0 + HOUR, T0 + 2 * HOUR)
 
@@ -144,7 +144,7 @@ def test_dues_are_counted_one_by_one(schedule: Schedule, since: int, more: int) 
 
 
 def test_one_due_of_many_is_not_reckoned_to_the_end(monkeypatch) -> None:
-    """Of ten thousand that missed one slot together nobody reckons a hundred more of each."""
+    """Of ten thousand that missed one slot together no one reckons a hundred more of each."""
     days_read: list[int] = []
     real = Schedule.next_after
 

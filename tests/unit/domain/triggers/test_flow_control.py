@@ -79,7 +79,7 @@ class Key:
 
 
 def played(flow_control: FlowControl, received: list[int]) -> Key:
-    """Let arrivals (instants, in order) come, and all that was held be let go."""
+    """Let arrivals (instants, in order) come, and all that was held be released."""
     key = Key(flow_control)
     for number, at in enumerate([*received, 2**40]):
         while (due := key.due_at()) is not None and due <= at:
@@ -142,7 +142,7 @@ def test_batch_takes_each_once_in_time(received, most, within):
 
 @given(instants(30), st.integers(1, 40))
 def test_dedup_drops_what_comes_too_soon_after_one_that_counted(received, span):
-    """Counted from the one that counted, not from those that were dropped, nor from when it was let go."""
+    """Counted from the one that counted, not from those that were dropped, nor from when it was released."""
     expected: list[int] = []
     for number, at in enumerate(received):
         if not expected or at - received[expected[-1]] >= span:
@@ -264,6 +264,6 @@ def test_mark_is_stored_as_long_as_its_flow_control_needs_it():
 
 
 def test_key_that_holds_too_many_takes_no_more(monkeypatch):
-    """Whoever sends is told to wait."""
+    """Anyone who sends is asked to wait."""
     monkeypatch.setattr(flow_control, "_MOST_HELD", 3)
     assert [is_full(HeldDeliveries(number)) for number in (2, 3)] == [False, True]

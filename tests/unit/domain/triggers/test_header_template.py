@@ -50,6 +50,6 @@ def test_template_that_is_none_is_refused():
 
 
 def test_header_with_a_dash_counts_before_one_that_resembles_it():
-    """Proxies let the other one through, whoever sent it."""
+    """Proxies let the other one through, no matter who sent it."""
     assert headers_by_template_name({"X-Id": "1", "x_id": "2"}) == {"x_id": "1"}
     assert headers_by_template_name({"x_id": "2", "X-Id": "1"}) == {"x_id": "1"}

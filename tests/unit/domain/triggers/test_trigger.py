@@ -156,7 +156,7 @@ def test_partition_is_stated_or_follows_from_concurrency():
 
 
 def test_trigger_travels_as_json():
-    """What a worker announces is what everybody else reads."""
+    """What a worker announces is what everyone else reads."""
     trigger = made(
         pace=FlowControl.parse(rate="1/s"),
         filtered=True,

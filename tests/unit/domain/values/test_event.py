@@ -11,7 +11,7 @@ AT = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def test_event_of_a_trigger_has_its_origin():
-    """Whoever sends it cannot put other headers or another key in their place."""
+    """Anyone who sends it cannot put other headers or another key in their place."""
     data = {"id": "theirs", "key": "theirs", "headers": {}, "at": "theirs", "amount": 5, "name": "theirs"}
     event = Event("paid", data, AT, "d_1", "k", {"x": "y"}, "a/webhook")
     assert (event.id, event.key, event.headers, event.at, event.name) == ("d_1", "k", {"x": "y"}, AT, "paid")

@@ -169,7 +169,7 @@ def test_place_is_the_one_that_the_reader_would_name(data):
     ],
 )
 def test_mismatch_names_the_place_and_what_was_expected(annotation, value, message):
-    """For whoever has to mend the request."""
+    """For anyone who has to fix the request."""
     found = find_mismatch(msgspec.json.schema(annotation), value)
     assert (None if found is None else str(found)) == message
 
@@ -181,7 +181,7 @@ def test_choice_that_nothing_fits_is_reported():
 
 
 def test_multiple_is_exact_as_far_as_a_float_goes():
-    """A whole number with more digits than a float holds is left to whoever reads it."""
+    """A whole number with more digits than a float holds is left to everyone who reads it."""
     assert find_mismatch({"multipleOf": 0.5}, 1.5) is None
     assert find_mismatch({"multipleOf": 0.5}, 1.25).why == "expected a multiple of 0.5, got 1.25"
     assert find_mismatch({"multipleOf": 0.5}, 10**400) is None

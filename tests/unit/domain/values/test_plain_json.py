@@ -74,7 +74,7 @@ def test_values_that_are_no_json_are_reported_as_they_can_be():
 @given(st.integers(-62_135_596_800_000, LATEST_INSTANT - 1))
 def test_iso_matches_the_calendar(at):
     """Of the first year as of the last, before 1970 as after."""
-    plain = datetime(1970, 1, 1) + timedelta(milliseconds=at)  # noqa: DTZ001 - it is told without a zone
+    plain = datetime(1970, 1, 1) + timedelta(milliseconds=at)  # noqa: DTZ001 - it is reported without a zone
     assert format_iso(at) == f"{plain.isoformat(timespec='milliseconds')}Z"
 
 

@@ -62,7 +62,7 @@ def test_same_call_allows_new_defaults_and_sees_changes() -> None:
 
 
 def test_bind_words_reads_containers_of_text_as_json() -> None:
-    """A list, set, tuple or dict of text is no text; beside a text in a union it is told by its bracket."""
+    """A list, set, tuple or dict of text is no text; beside a text in a union it is reported by its bracket."""
 
     def files(
         names: list[str],

@@ -53,7 +53,7 @@ def test_sealed_value_names_its_codec_and_opens_again():
 
 
 def test_plain_values_are_read_by_every_codec():
-    """A store that was plain goes on with a codec."""
+    """A store that was plain continues with a codec."""
     assert SEALING.open(b"[1]") == b"[1]"
     assert SEALING.open_text("title") == "title"
     assert PLAIN_SEALING.seal(b"[1]") == b"[1]"

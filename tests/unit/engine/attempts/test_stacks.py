@@ -46,7 +46,7 @@ def test_coroutines_are_reported_outermost_first(depth):
 
 
 def test_tasks_that_are_waited_for_are_reported_too():
-    """What a step waits for may run in tasks of its own; of several that were gathered, the first that goes on."""
+    """What a step waits for may run in tasks of its own; of several that were gathered, the first that continues."""
 
     async def done():
         return 1

@@ -1,4 +1,4 @@
-"""`ms.Tx`: what it offers, what it refuses, and that giving up frees the database."""
+"""`ms.Tx`: what it offers, what it refuses, and that abandoning frees the database."""
 
 import contextlib
 import threading
@@ -39,7 +39,7 @@ def test_rows_are_read_as_from_a_cursor(database):
 
 
 def test_tx_is_refused_after_its_step(path, database):
-    """Whoever kept it can do nothing with it, nor with the connection below."""
+    """Anyone who kept it can do nothing with it, nor with the connection below."""
     saved = []
 
     def step(tx: Tx) -> None:
@@ -74,7 +74,7 @@ def test_step_cannot_commit_by_itself(path, database):
 
 
 def test_step_that_goes_on_after_the_database_rolled_back_fails_with_the_cause(path, database):
-    """What it swallowed is what it is told, and nothing of it stays."""
+    """What it swallowed is what it is reported, and nothing of it stays."""
 
     def step(tx: Tx) -> None:
         pay(tx, 1)

@@ -1,4 +1,4 @@
-"""Transactional delivery: one effect per key, whatever fails, repeats or is given up in between."""
+"""Transactional delivery: one effect per key, whatever fails, repeats or is abandoned in between."""
 
 import asyncio
 import os
@@ -123,7 +123,7 @@ def test_unknown_commit_is_resolved_by_the_next_attempt(path, database, at_place
 
 
 def test_given_up_attempt_does_not_commit(path, database, at_place):
-    """Whenever it is given up before its commit: nothing of it stays, the key is free."""
+    """Whenever it is abandoned before its commit: nothing of it stays, the key is free."""
     first = build_transactional_call(database, spec_of(pay))
     at_place("effect_commit.before", first.abandon)
     with pytest.raises(AttemptClosed):
@@ -140,7 +140,7 @@ def test_given_up_attempt_does_not_commit(path, database, at_place):
 
 
 def test_two_zombies_in_parallel_do_one_effect(path, database):
-    """Both are let go at once; the second waits for the first and returns its result."""
+    """Both are released at once; the second waits for the first and returns its result."""
     start, ends = threading.Barrier(2), []
 
     def serve(amount):

@@ -1,4 +1,4 @@
-"""What may have happened, and so has to be taken back."""
+"""What may have happened, and so has to be undone."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def test_outcome_reports_whether_the_effect_may_be_in_the_world(outcome, happene
 
 @pytest.mark.parametrize("offered", [True, False])
 def test_open_step_may_have_happened_once_the_body_came_to_rest(offered):
-    """Before that nobody was asked to do it."""
+    """Before that no one was asked to do it."""
     assert may_have_happened(request(offered=offered)) is offered
 
 

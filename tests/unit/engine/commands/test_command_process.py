@@ -25,7 +25,7 @@ SHELL = ["sh", "-c"]
 
 
 def run(*words, **options):
-    """Run a command; return its end, its lines and what was told of its group."""
+    """Run a command; return its end, its lines and what was reported its group."""
     lines, groups = [], []
     running = CommandProcess(
         CommandSpec(words=list(words), **options),
@@ -36,7 +36,7 @@ def run(*words, **options):
 
 
 def test_command_gives_code_lines_and_tail():
-    """Exit code, lines of both streams and the end of the output come back; the group is told at both ends."""
+    """Exit code, lines of both streams and the end of the output come back; the group is reported at both ends."""
     end, lines, groups = run(*SHELL, "echo one; echo two >&2; printf three; exit 3")
     assert (end.code, end.timed_out, end.stopped) == (3, False, False)
     assert sorted(lines) == [("stderr", "two"), ("stdout", "one"), ("stdout", "three")]
@@ -149,7 +149,7 @@ def test_forwarders_pass_output_on(capfd):
 
 @pytest.fixture
 def unread():
-    """The writing end of a pipe that is full and that nobody reads."""
+    """The writing end of a pipe that is full and that no one reads."""
     read, write = os.pipe()
     os.set_blocking(write, False)
     with contextlib.suppress(BlockingIOError):
@@ -209,7 +209,7 @@ def test_command_whose_reader_has_gone_gets_a_broken_pipe(words):
 
 
 def test_output_that_cannot_be_written_is_lost_output(tmp_path):
-    """The command goes on, as one that looks at no error of its output; that it was lost is known."""
+    """The command continues, as one that looks at no error of its output; that it was lost is known."""
     full = os.open("/dev/full", os.O_WRONLY)
     words = [*SHELL, "echo lost; echo done > $0", str(tmp_path / "after")]
     end = CommandProcess(

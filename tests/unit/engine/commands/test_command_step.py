@@ -96,7 +96,7 @@ def test_command_step_checks_what_it_produces(report, tmp_path):
 
 
 def test_command_begins_only_once_its_group_is_on_record(report, tmp_path):
-    """A command whose process group cannot be put on record never begins: nobody could end its children after a crash."""
+    """A command whose process group cannot be put on record never begins: no one could end its children after a crash."""
     report.answer = StoreUnavailableError("the store was closed")
     with pytest.raises(StoreUnavailableError):
         run_command(["touch", "begun"], cwd=str(tmp_path))
@@ -130,7 +130,7 @@ def test_command_that_prints_what_is_expected_ends_well(report):
     [('{"rows": 0}', r"\$\.rows: expected at least 1, got 0"), ("done", "no JSON"), ("", "no JSON")],
 )
 def test_command_that_prints_something_else_fails_for_good(report, printed, reason):
-    """Where and why is told; another try would print it again."""
+    """Where and why is reported; another try would print it again."""
     with pytest.raises(ResultNotExpected, match=reason) as caught:
         run_command(["printf", printed], expect=ROWS)
     assert classify(caught.value).kind is FailureKind.PERMANENT

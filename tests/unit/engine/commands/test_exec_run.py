@@ -55,7 +55,7 @@ def test_exit_code_has_one_table(end: CommandEnd, error: MainspringError | None,
 
 
 def test_each_attempt_is_recorded_and_the_last_one_is_the_outcome() -> None:
-    """Failed attempts that are followed by another one are told with its time, and each later attempt as begun."""
+    """Failed attempts that are followed by another one are reported with its time, and each later attempt as begun."""
     wrapped, attempts = run("exit $((3 - MAINSPRING_ATTEMPT))", retry=at_once(5))
     end = wrapped.run()
     assert [(attempt.attempt, attempt.state) for attempt in attempts] == [
@@ -192,13 +192,13 @@ def lines_of(script: str, **more) -> list[tuple[int, int, str]]:
 
 
 def test_lines_of_each_attempt_are_reported() -> None:
-    """What each attempt printed is told with its number, the last line without an end too."""
+    """What each attempt printed is reported with its number, the last line without an end too."""
     lines = lines_of("echo try $MAINSPRING_ATTEMPT; printf end; exit $((2 - MAINSPRING_ATTEMPT))", retry=at_once(3))
     assert lines == [(1, 0, "try 1"), (1, 0, "end"), (2, 0, "try 2"), (2, 0, "end")]
 
 
 def test_head_and_tail_of_large_output_are_stored() -> None:
-    """Megabytes are not kept: a gap says that there was more, and no line is told twice."""
+    """Megabytes are not kept: a gap says that there was more, and no line is reported twice."""
     lines = lines_of("seq -f %099.0f 1 30000")
     texts = [text for _, _, text in lines]
     assert (int(texts[0]), int(texts[-1])) == (1, 30_000)

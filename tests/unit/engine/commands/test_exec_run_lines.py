@@ -1,4 +1,4 @@
-"""What is told of a command's output, line by line, within its bounds."""
+"""What is reported a command's output, line by line, within its bounds."""
 
 import pytest
 

@@ -27,7 +27,7 @@ def test_result_that_is_no_json_is_reported(printed):
 
 
 def test_secret_in_a_result_is_not_reported_in_part(monkeypatch):
-    """A value is cut short before it is told, and then nobody would know it for one."""
+    """A value is cut short before it is reported, and then no one would know it for one."""
     monkeypatch.setattr(KNOWN_SECRETS, "_values", dict(KNOWN_SECRETS._values))
     monkeypatch.setattr(KNOWN_SECRETS, "redactor", KNOWN_SECRETS.redactor)
     KNOWN_SECRETS.add([SECRET])

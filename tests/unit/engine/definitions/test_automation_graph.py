@@ -73,7 +73,7 @@ def chained(graph: dict[str, list[str]]) -> Registry:
 
 @given(graphs())
 def test_remaining_graph_has_no_cycle(graph):
-    """Who is in one starts by no run's end any more; everybody else keeps what he had."""
+    """Who is in one starts by no run's end any more; everyone else keeps what he had."""
     registry = chained(graph)
     problems = list(drop_impossible_triggers(registry))
     left = {definition.name: find_upstream(definition.definition.triggers.values()) for definition in registry}

@@ -55,7 +55,7 @@ def test_task_is_plainly_callable_and_known(registry):
 
 
 def test_transactional_task_is_started_without_its_tx(registry):
-    """Whoever starts it gives what stands behind `tx`; the function itself still takes it."""
+    """Anyone who starts it gives what stands behind `tx`; the function itself still takes it."""
 
     @task(delivery="transactional")
     def pay(tx: Tx, invoice: int) -> int:

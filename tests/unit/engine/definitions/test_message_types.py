@@ -83,7 +83,7 @@ def test_unknown_message_types_are_not_guessed():
 
 
 def test_announced_definition_holds_them():
-    """So that whoever sends need not have the code."""
+    """So that anyone who sends need not have the code."""
     with Registry() as registry:
 
         @ms.workflow

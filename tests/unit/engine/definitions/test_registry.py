@@ -296,7 +296,7 @@ def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text,
 
 
 def test_broken_declaration_raises_its_error_where_it_is_used(write, tmp_path):
-    """A module may go on to use it; a run that needs it gets the error of the declaration."""
+    """A module may continue to use it; a run that needs it gets the error of the declaration."""
     path = write("a.py", "@task(timout='1s')\ndef bad() -> None: ...\n")
     Registry.load(["a.py"], tmp_path)
     with pytest.raises(UnknownNameError, match="timout"):
@@ -361,7 +361,7 @@ def test_bad_declaration_keeps_no_function_of_its_module_from_a_child_process(wr
 
 
 def test_bad_declaration_raises_where_no_file_is_loaded():
-    """At once, to whoever writes it."""
+    """At once, to everyone who writes it."""
     with Registry(), pytest.raises(UnknownNameError, match="timout"):
 
         @task(timout="1s")
@@ -434,7 +434,7 @@ def test_unknown_automation_displays_the_nearest():
     ],
 )
 def test_schedule_that_can_give_no_argument_is_a_problem(write, tmp_path, declared):
-    """A schedule has no arguments to give: what needs one would never start, and nobody would hear of it."""
+    """A schedule has no arguments to give: what needs one would never start, and no one would hear of it."""
     write("a.py", f"{declared}\n@task(every='2s')\ndef fine(a: int = 1, *more: int, **rest: int) -> None: ...\n")
     registry = Registry.load(["a.py"], tmp_path)
     assert list(registry.automations) == ["fine"]

@@ -146,12 +146,12 @@ def test_printable_key_is_taken_as_it_is(key):
 
 
 def test_successor_keeps_its_key_whatever_is_in_it():
-    """A run that begins anew was given its key long ago."""
+    """A run that restarts was given its key long ago."""
     assert command(key="k\nl", key_policy="replace").run_key.key == "k\nl"
 
 
 def test_start_refuses_a_key_without_its_value():
-    """A key template that lacks an argument is refused with option and automation, for two runs could not be told apart."""
+    """A key template that lacks an argument is refused with option and automation, for two runs could not be distinguished."""
     with pytest.raises(OptionError, match="option 'key' of 'sync'"):
         command(definition(key="{missing}"))
 
@@ -186,7 +186,7 @@ def test_start_states_what_settles_its_failure(options, given, rule, item):
 
 
 def test_run_with_the_defaults_of_its_schedule_is_about_the_same_thing():
-    """Whoever starts it by hand; with another argument it is not."""
+    """Anyone who starts it by hand; with another argument it is not."""
     made = definition(**SCHEDULED)
     made = msgspec.structs.replace(
         made, parameters={"properties": {"account": {"default": "main"}, "n": {"default": 3}}}

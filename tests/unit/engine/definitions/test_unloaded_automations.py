@@ -1,4 +1,4 @@
-"""What fails to load is told by the automations that were announced from there."""
+"""What fails to load is reported by the automations that were announced from there."""
 
 import json
 
@@ -80,12 +80,12 @@ def test_file_of_scripts_that_cannot_be_read_reports_all(project):
 
 
 def test_retired_automation_is_not_missed(project, registry):
-    """Somebody said that it is over."""
+    """Someone said that it is over."""
     assert find_unloaded_automations(registry, [known("first", file=project / "bad.py", retired_at=NOW)]) == ()
 
 
 def test_nothing_is_missing_where_all_is_well(project):
-    """What is gone from the code without a problem is told by its absence."""
+    """What is gone from the code without a problem is reported by its absence."""
     registry = Registry.load(["good.py"], project)
     assert (
         find_unloaded_automations(

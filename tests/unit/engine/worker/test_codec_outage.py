@@ -244,7 +244,7 @@ def test_an_error_that_no_waiting_helps_is_the_answer_of_its_command(bench):
 
 
 def test_value_that_still_cannot_be_opened_keeps_the_outage(bench):
-    """A service that encrypts and does not decrypt: one incident that lasts, and pauses that go on growing."""
+    """A service that encrypts and does not decrypt: one incident that lasts, and pauses that continue growing."""
     bench.service.fault = TimeoutError()
     with pytest.raises(CodecUnavailableError):
         bench.sealing.open(b"\0kms\x001")

@@ -1,4 +1,4 @@
-"""Histories of claimed runs: read in bulk, given out in order, one bad one harming nobody else."""
+"""Histories of claimed runs: read in bulk, given out in order, one bad one harming no one else."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -85,7 +85,7 @@ def test_unreadable_history_keeps_only_its_own_run():
 
 
 def test_runs_wait_until_the_store_is_back():
-    """While it is away nobody is given anything, and everybody still counts."""
+    """While it is away no one is given anything, and everyone still counts."""
     world = World()
     world.away = True
     world.read(*names(5))

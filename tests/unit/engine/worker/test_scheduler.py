@@ -1,4 +1,4 @@
-"""That a scheduler needs nobody's code; the rest is proven on a real store in tests/acceptance."""
+"""That a scheduler needs no one's code; the rest is proven on a real store in tests/acceptance."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ from mainspring.testing.clock import FakeClock
 
 
 class Reversing:
-    """A codec whose bytes nobody takes for plain ones."""
+    """A codec whose bytes no one takes for plain ones."""
 
     id = "reversing"
 
@@ -107,7 +107,7 @@ async def test_slot_is_made_without_any_code_from_what_was_announced_sealed(stor
 
 @pytest.mark.asyncio
 async def test_schedules_that_cannot_be_served_do_not_hide_the_others(store, caplog):
-    """Those of an older version wait for a worker of this one, are told of once each, and later ones are served."""
+    """Those of an older version wait for a worker of this one, are reported once each, and later ones are served."""
     announce(store, declared(MAX_SLOTS_PER_PASS + 5), without=MAX_SLOTS_PER_PASS + 1)
     with caplog.at_level(logging.ERROR, "mainspring.scheduler"):
         async with scheduling(store) as scheduler:

@@ -43,7 +43,7 @@ def world():
 
 
 def test_stalled_loop_is_reported_once_with_its_stack(world):
-    """After the span the guilty line is told, and told once."""
+    """After the span the guilty line is reported, and told once."""
     assert not world.watch.check_once()
     world.now = 3.9
     assert not world.watch.check_once()

@@ -6,7 +6,7 @@ from mainspring.engine.worker.suspended_run_cache import BASE_BYTES, SuspendedRu
 
 
 class SuspendedDriver:
-    """Stands for a driver: an id, the size of its values, and whether it was let go."""
+    """Stands for a driver: an id, the size of its values, and whether it was released."""
 
     def __init__(self, name: str, value_bytes: int = 0, rank: int = 3) -> None:
         self.run = SimpleNamespace(id=name, generation=0)
@@ -51,7 +51,7 @@ def test_cache_is_bounded_by_size():
 
 
 def test_suspended_run_that_went_on_elsewhere_is_not_used():
-    """Another rank, generation or owner meanwhile means that the body misses something: it is let go and the run is replayed."""
+    """Another rank, generation or owner meanwhile means that the body misses something: it is released and the run is replayed."""
     for other in (claimed("a", rank=4), claimed("a", generation=1), claimed("a", claim=7)):
         cache, driver = SuspendedRunCache(10, 1 << 30), SuspendedDriver("a")
         cache.park(driver)
@@ -60,7 +60,7 @@ def test_suspended_run_that_went_on_elsewhere_is_not_used():
 
 
 def test_nothing_is_kept_without_a_place():
-    """With no places each run is let go at once, so that every wake replays."""
+    """With no places each run is released at once, so that every wake replays."""
     cache, driver = SuspendedRunCache(0, 1 << 30), SuspendedDriver("a")
     cache.park(driver)
     assert driver.gone

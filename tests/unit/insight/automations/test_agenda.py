@@ -68,7 +68,7 @@ def test_frequent_starts_are_one_band():
 
 
 def test_start_without_capacity_is_reported():
-    """By the usual length; one that is skipped keeps nobody waiting."""
+    """By the usual length; one that is skipped keeps no one waiting."""
     often = {"cron": "*/30 9 * * *"}
     assert [start.is_crowded for start in line_of(planned(**often), 45 * MINUTE).starts[:4]] == [
         False,

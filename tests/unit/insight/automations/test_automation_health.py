@@ -121,7 +121,7 @@ def test_automation_that_does_not_load_is_a_problem(store, clock):
 
 
 def test_settings_of_monitors_hold(store, clock):
-    """Where nobody watches for silence, nothing is silent; so it is where the definition says so."""
+    """Where no one watches for silence, nothing is silent; so it is where the definition says so."""
     announce(store, clock, silence="1h")
     clock.forward(2 * HOUR)
     assert read_health(store, clock).state is AutomationState.SILENT
@@ -133,7 +133,7 @@ def test_settings_of_monitors_hold(store, clock):
 
 
 def test_line_reports_stats_of_a_week_and_the_newest_runs(store, clock):
-    """With who answers for it; what cannot be seen is told without its name."""
+    """With who answers for it; what cannot be seen is reported without its name."""
     announce(store, clock, owner="ann", team="data", tags=["nightly"])
     run_once(store, clock)
     clock.forward(8 * DAY)
@@ -173,7 +173,7 @@ def fail_rate(store, clock, **options):
 
 
 def test_open_incident_is_evaluated_as_by_the_watcher(store, clock):
-    """A failure rate that was told is well below half of its limit only; where nothing is open, below all of it."""
+    """A failure rate that was reported is healthy below half of its limit only; where nothing is open, below all of it."""
     announce(store, clock)
     for end in (fail, fail, *[finish] * 5, fail, finish, finish):
         run_once(store, clock, end)

@@ -111,5 +111,5 @@ def test_past_due_time_without_a_run_gives_the_reason():
 
 
 def test_automation_without_schedule_has_no_due_times():
-    """Nobody says when."""
+    """No one says when."""
     assert list_past_due_times(defined(), [mark("r1", NOW)], (), (), 0, NOW, 5) == []

@@ -16,7 +16,7 @@ def evaluate(name, **options):
 
 
 def test_wrong_comes_first():
-    """Then what cannot be said, then what is well."""
+    """Then what cannot be said, then what is healthy."""
     finding = Finding(subject=Subject("c", IncidentKind.SILENCE), severity=Severity.PAGE, text="no", since_at=1)
     found = sort_by_problem([evaluate("a"), evaluate("b", unsure="too few"), evaluate("c", finding=finding)])
     assert [(finding.subject.automation, finding_word(finding)) for finding in found] == [

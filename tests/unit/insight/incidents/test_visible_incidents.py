@@ -1,4 +1,4 @@
-"""What is wrong as far as somebody sees: a storm, its parts, and which of an automation counts."""
+"""What is wrong as far as someone sees: a storm, its parts, and which of an automation counts."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,12 +28,12 @@ def pay_only(name):
 
 
 def test_visible_storm_represents_its_parts():
-    """Who sees all is told once."""
+    """Who sees all is reported once."""
     assert [incident.id for incident in select_visible([STORM, SILENT_INCIDENT], PARTS, all_of_it)] == ["s", "i1"]
 
 
 def test_part_of_a_hidden_storm_represents_itself():
-    """Nobody is told that all is well because what is wrong with theirs is wrong with others too; of those others nothing."""
+    """No one learns that everything is healthy because what is wrong with theirs is wrong with others too; of those others nothing."""
     assert [incident.id for incident in select_visible([STORM, SILENT_INCIDENT], PARTS, pay_only)] == ["p0", "i1"]
     own = replace(STORM, subject=Subject("pay", IncidentKind.STORM))
     assert [incident.id for incident in select_visible([own], PARTS, pay_only)] == ["s"]

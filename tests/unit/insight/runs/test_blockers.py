@@ -98,7 +98,7 @@ def test_run_that_needs_a_person_names_the_hold(cli, stage):
 
 
 def test_due_time(cli, stage):
-    """A run that is meant for later says when, and goes on by itself."""
+    """A run that is meant for later says when, and continues by itself."""
     text, then, _ = explain_run(cli, stage.start(due_at=stage.now + 3_600_500))
     assert text.startswith("It is not due before ")
     assert text.endswith("(in 1h).")
@@ -252,7 +252,7 @@ def test_no_worker_that_serves_the_queue(cli, stage):
 
 
 def test_no_worker_at_all_or_only_draining_ones(cli, stage):
-    """Nobody announced it; everybody is draining."""
+    """No one announced it; everyone is draining."""
     text, _, _ = explain_run(cli, stage.start(Definition(kind=DefinitionKind.TASK, name="other")))
     assert text == "No live worker has other; no worker has ever announced it."
     run = stage.start()
@@ -346,7 +346,7 @@ def test_waiting_run_names_its_input_and_command(cli, stage):
 
 
 def test_end_of_a_wait_is_no_hindrance(cli, stage):
-    """A wait with an end goes on at that time at the latest; that it is not there yet is not told as a reason."""
+    """A wait with an end continues at that time at the latest; that it is not there yet is not told as a reason."""
     run = stage.begin()
     stage.do(SuspendRun(run.id, run.claim, RunState.WAITING, stage.now + 3_600_500, 0, 0))
     text, then, _ = explain_run(cli, run.id)
@@ -367,14 +367,14 @@ def test_step_in_doubt_offers_both_answers(cli, stage):
 
 
 def test_every_reason_has_a_sentence():
-    """No run stops for a reason that nobody explains."""
+    """No run stops for a reason that no one explains."""
     from mainspring.insight.runs.explanation import REASONS
 
     assert set(REASONS) == set(FailureReason)
 
 
 def test_ended_runs_are_reported(cli, stage):
-    """Succeeded: over. Failed: what and how to go on."""
+    """Succeeded: over. Failed: what and how to continue."""
     good = stage.begin()
     stage.do(finish(good))
     assert explain_run(cli, good.id)[1] == "Nothing more happens: it is over."

@@ -1,4 +1,4 @@
-"""Ways of runs: from step to step as they were asked for, counted by run; what nothing takes up is told, what is taken up is not."""
+"""Ways of runs: from step to step as they were asked for, counted by run; what nothing takes up is reported, what is taken up is not."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +50,7 @@ def test_ways_are_counted_by_run():
 
 
 def test_parallel_steps_are_side_by_side():
-    """In whatever order it ended; a sleep hands on what it stood on, what was given up stands nowhere."""
+    """In whatever order it ended; a sleep hands on what it stood on, what was abandoned stands nowhere."""
     side = run("r", ("charge",), ("crm", 1), ("mail", 1), ("close", 3))
     assert build_paths(side) == {
         ("start", "charge"): 1,
@@ -82,7 +82,7 @@ def test_step_that_is_called_many_times_is_one():
 
 
 def test_unhandled_failure_is_reported():
-    """Where each ended its run; what went on beside it did not lead there."""
+    """Where each ended its run; what continued beside it did not lead there."""
     lost = [run(f"r{n}", ("charge", 0, FAILED), ("crm", 0), state=RunState.FAILED, by="charge") for n in range(3)]
     found = build_run_paths("a", [*lost, run("r", ("charge",))], bool)
     assert build_paths(*lost)["charge!!", "failed"] == 3
@@ -124,7 +124,7 @@ def test_child_is_named_to_whom_may_see_it():
 
 
 def test_names_that_are_made_at_run_time_are_cut():
-    """So many ways are told, and how many are not."""
+    """So many ways are reported, and how many are not."""
     found = build_run_paths("a", [run(f"r{n}", *((f"s{n}-{m}",) for m in range(20))) for n in range(50)], bool)
     assert (len(found.edges), found.left_out) == (MOST, 50 * 21 - MOST)
 

@@ -39,7 +39,7 @@ def test_every_attempt_is_kept_with_its_own_error(stage):
 
 
 def test_open_step_is_running_or_retrying(stage):
-    """A start mark runs, a failed attempt with a next time retries; progress is told."""
+    """A start mark runs, a failed attempt with a next time retries; progress is reported."""
     run = stage.begin()
     stage.do(attempt(run, 1, AttemptState.STARTED, 100))
     stage.do(SaveCheckpoint(run.id, run.claim, "upload", None, 3, 10))
@@ -76,7 +76,7 @@ def test_failed_bar_is_hollow(stage):
 
 
 def test_attempt_of_a_run_that_no_one_has_is_lost_and_lasts_no_longer(stage):
-    """Its process let go of it: it is not drawn as running, nor ever longer."""
+    """Its process release it: it is not drawn as running, nor ever longer."""
     run = stage.begin()
     stage.do(attempt(run, 1, AttemptState.STARTED, stage.now - 1_000))
     stage.do(ReleaseRun(run.id, run.claim, 0))

@@ -59,7 +59,7 @@ def test_process_that_never_beats_is_not_silent(role):
 
 
 def test_store_is_reported_with_its_space():
-    """Little of it is bad; on a server nobody knows."""
+    """Little of it is bad; on a server no one knows."""
     assert (
         read_store_health("s.db", 3 * GIB).tone,
         read_store_health("s.db", 1).tone,

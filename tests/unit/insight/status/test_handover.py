@@ -22,7 +22,7 @@ HOUR = 3_600_000
 
 
 class Shift:
-    """A store whose clock is told, and a person at a command line."""
+    """A store whose clock is reported, and a person at a command line."""
 
     def __init__(self, path):
         self.clock = FakeClock()
@@ -128,7 +128,7 @@ def test_restricted_visitor_sees_no_other_automation(shift):
 
 
 def test_entries_over_the_limit_are_counted(shift):
-    """How much of what; nothing is left where all is told, of what others may not see least of all."""
+    """How much of what; nothing is left where all is reported, of what others may not see least of all."""
     for place in range(MOST + 2):
         shift.find(f"x{place}", f"i_{place}")
         automation.pause(shift.store, "pay", act=shift.act())

@@ -1,4 +1,4 @@
-"""What stands still is named by `status`, with what to do: each of these was "All is well"."""
+"""What is stuck is named by `status`, with what to do: each of these was "everything is healthy"."""
 
 import os
 
@@ -41,7 +41,7 @@ def test_file_that_did_not_load_is_reported_by_status_and_listed(cli, stage):
 
 
 def test_run_that_no_worker_can_take_is_reported_after_five_minutes(stage):
-    """Nobody has its version, its tag, or its automation; what somebody can take is not told of."""
+    """No one has its version, its tag, or its automation; what someone can take is not told of."""
     stage.start(msgspec.structs.replace(BACKUP, version=2))
     stage.start(BACKUP, tag="gpu")
     stage.start(Definition(kind=DefinitionKind.TASK, name="gone"))
@@ -63,7 +63,7 @@ def test_run_that_no_worker_can_take_is_reported_after_five_minutes(stage):
 
 
 def test_paused_queue_in_which_runs_wait_is_reported(stage):
-    """Who paused it, how many wait, how it goes on; where none waits it is nobody's trouble."""
+    """Who paused it, how many wait, how it continues; where none waits it is no one's trouble."""
     stage.do(finish(stage.begin()))
     stage.do(PauseQueue("default", True, "ann"))
     assert problems(stage) == []
@@ -100,7 +100,7 @@ def test_disk_that_takes_no_writes_is_a_problem_of_its_own():
 
 
 def test_doctor_names_what_loads_here_and_no_worker_has(cli, stage, folder):
-    """A file that was added or mended after the worker started: it is to be started anew."""
+    """A file that was added or fixed after the worker started: it is to be restarted."""
     (folder / "scripts.toml").write_text('[script.fresh]\ncmd = "true"\n')
     (folder / "mainspring.toml").write_text('[project]\nautomations = ["scripts.toml"]\n')
     found = [check for check in cli("doctor", "--json").json if check["name"] == "loading"]

@@ -90,7 +90,7 @@ def test_instants_are_reported_on_the_clock_of_the_project():
     st.lists(st.builds(replace, st.just(OPEN), state=st.sampled_from(UNRESOLVED), severity=st.sampled_from(Severity))),
 )
 def test_status_is_never_healthy_while_a_page_is_open(open_incidents):
-    """Whatever somebody did about it."""
+    """Whatever someone did about it."""
     is_loud = any(item.severity is Severity.PAGE or item.state is IncidentState.OPEN for item in open_incidents)
     assert part(open_incidents, [PAY]).head.startswith("All is well") == (not is_loud)
 
@@ -122,7 +122,7 @@ def test_status_is_never_healthy_while_a_page_is_open(open_incidents):
     ],
 )
 def test_undecided_failed_run_is_a_problem(runs, sentence, count):
-    """Whatever else is well, with the command that lists them."""
+    """Whatever else is healthy, with the command that lists them."""
     found = evaluate_visible_status([], [PAY], runs, now=0, zone="UTC")
     assert found.sentence.startswith(sentence)
     assert found.count == count

@@ -54,7 +54,7 @@ def test_moment_has_the_date_only_on_another_day():
 
 
 def test_instant_beyond_all_calendars_is_reported():
-    """Whoever sleeps so long is told of, in each zone."""
+    """Anyone who sleeps so long is reported, in each zone."""
     for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"):
         for at in (10**15, 2**63 - 1):
             assert formatting.format_instant(at, zone)[:4] in ("9999", "9998")

@@ -31,7 +31,7 @@ def test_value_without_a_secret_is_kept_to_the_byte(data):
 
 
 def test_sealed_value_stays_sealed():
-    """Nobody looks into it."""
+    """No one looks into it."""
     sealed = Sealing(ReversingCodec()).seal(f'"{VALUE}"'.encode())
     assert hide_in_value(sealed) == sealed
 

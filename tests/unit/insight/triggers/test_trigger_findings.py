@@ -100,7 +100,7 @@ def test_broker_that_is_away_is_reported_with_its_reason(cli, shop) -> None:
 
 
 def test_trigger_that_listens_reports_what_is_in_its_way(cli, shop) -> None:
-    """A desk that is connected may leave files out, or move none: list, show and doctor say so; for status it is no emergency."""
+    """A consumer that is connected may leave files out, or move none: list, show and doctor say so; for status it is no emergency."""
     source = WatchedFolder.parse("/srv/in", after_success="done")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="inbox", triggers={"files": Trigger(source=source)}))
     shop.do(ReportConsumer("inbox/files", shop.now - 5_000, None, "no file can be moved aside"))
@@ -118,7 +118,7 @@ def test_trigger_that_listens_reports_what_is_in_its_way(cli, shop) -> None:
 
 
 def test_message_that_left_its_queue_unread_is_urgent(shop) -> None:
-    """No secret is in question there, and nobody sends it again."""
+    """No secret is in question there, and no one sends it again."""
     source = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
     shop.do(ReportConsumer("orders/queue", shop.now, None, None))

@@ -1,4 +1,4 @@
-"""Letting people and programs in: what is shown once, what is on record, what nobody hears."""
+"""Letting people and programs in: what is shown once, what is on record, what no one hears."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_person_signs_in_and_out(site):
 
 
 def test_session_has_a_new_number_at_each_sign_in(site):
-    """A number that somebody put into the browser before opens nothing afterwards."""
+    """A number that someone put into the browser before opens nothing afterwards."""
     first = site.enter()
     second = site.enter(cookie=first)
     assert first != second
@@ -131,7 +131,7 @@ def test_guesses_make_a_name_wait_from_wherever_they_come(site):
 
 
 def test_guesses_make_an_address_wait_whatever_the_names(site):
-    """Known or not; a right password between them does not begin the count anew."""
+    """Known or not; a right password between them does not begin the count again."""
     for number in range(4):
         assert site.enter(f"n{number}", "wrong") is None
     assert site.enter() is not None
@@ -177,7 +177,7 @@ def test_password_is_computed_with_one_at_a_time(site, monkeypatch):
 
 
 def test_start_link_makes_an_admin_once(site):
-    """The second who follows it stays outside, as whoever makes one up."""
+    """The second who follows it stays outside, as anyone who makes one up."""
     token = people.offer_link(site.store, clock=site.clock, act=site.act())
     assert site.operations()[0] == ("offer", "link:start-up")
     cookie = site.sign_in.by_link(token, SignInOrigin("127.0.0.1"))
@@ -188,7 +188,7 @@ def test_start_link_makes_an_admin_once(site):
 
 
 def test_provider_signs_no_one_in_as_a_person_with_a_password(site):
-    """The same name at a provider may be somebody else."""
+    """The same name at a provider may be someone else."""
     with pytest.raises(ConflictError):
         site.sign_in.by_provider("ana", Role.VIEWER, None, SignInOrigin("::1"))
     cookie = site.sign_in.by_provider("eve@example.com", Role.VIEWER, ("a",), SignInOrigin("::1"))
@@ -197,7 +197,7 @@ def test_provider_signs_no_one_in_as_a_person_with_a_password(site):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_name_that_could_mislead_is_not_taken(site, name):
-    """Neither as a person's nor as a token's, and it signs nobody in."""
+    """Neither as a person's nor as a token's, and it signs no one in."""
     with pytest.raises(OptionError):
         site.token(name)
     with pytest.raises(OptionError):

@@ -25,7 +25,7 @@ def test_waits_double_from_the_fifth_guess_on():
 
 
 def test_waits_end_with_success_or_with_time():
-    """The right password begins anew; of an address only that one guess is taken back."""
+    """The right password restarts; of an address only that one guess is undone."""
     waits = SignInThrottle()
     for _ in range(FREE_GUESSES):
         waits.guess("ana", 0)
@@ -60,5 +60,5 @@ def test_waits_remember_a_bounded_number():
     ],
 )
 def test_addresses_of_one_customer_are_one(first, second, same):
-    """Nobody has 2**64 tries because the network is large."""
+    """No one has 2**64 tries because the network is large."""
     assert (address_group(first) == address_group(second)) is same

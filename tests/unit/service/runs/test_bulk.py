@@ -63,7 +63,7 @@ def test_bulk_audits_each_run_and_works_once(store, reads, act, runs):
 
 
 def test_bulk_collects_what_is_refused(store, reads, act, runs):
-    """A run that refuses is told with its reason and does not keep the others."""
+    """A run that refuses is reported with its reason and does not keep the others."""
     answer = bulk.discard_each(store, [*runs[2:], runs[3]], act=act())
     assert (answer.done, set(answer.refused)) == (2, {runs[4]})
     assert "running" in answer.refused[runs[4]]

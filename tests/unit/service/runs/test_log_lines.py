@@ -24,7 +24,7 @@ def part(seq: int, instants: list[int], level: Level = Level.INFO) -> StoredPart
 
 @given(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=4), max_size=12), st.integers(1, 20))
 def test_newest_lines_are_those_that_reading_all_would_give(instants, count):
-    """However long an older part went on beside a newer one; in the order in which they were written."""
+    """However long an older part continued beside a newer one; in the order in which they were written."""
     parts = sorted((part(seq, some) for seq, some in enumerate(instants)), key=lambda part: part.last_at)
     found = read_newest_lines(parts, OPENING, count, lambda line: line.at % 3 > 0)
     every = [line for line in read_lines(parts, OPENING, after=None) if line.at % 3]

@@ -68,7 +68,7 @@ def test_signal_reaches_its_run_once(store, reads, act, begin):
 
 
 def test_signal_is_refused_where_it_cannot_arrive(store, reads, act, begin):
-    """A value that is no JSON, a run that ended and one that never was are told apart."""
+    """A value that is no JSON, a run that ended and one that never was are distinguished."""
     run = begin()
     with pytest.raises(ValueRefusedError, match="signal go"):
         signal(store, reads, run.id, "go", float("nan"), act=act())

@@ -38,7 +38,7 @@ def test_cancel_of_an_ended_run_is_refused(store, act, begin):
 
 
 def test_retry_continues_a_failed_run_once(store, reads, act, begin):
-    """A failed run is queued again; the same command after it failed anew does nothing, a new one does."""
+    """A failed run is queued again; the same command after it failed again does nothing, a new one does."""
     run = begin()
     store.apply(fail(run))
     retry(store, run.id, act=act("again"))
@@ -68,7 +68,7 @@ def test_mark_done_gives_a_result(store, reads, act, begin):
 
 
 def test_discard_fails_a_halted_run(store, reads, act, begin):
-    """A run that needs attention is given up; a running one is not."""
+    """A run that needs attention is abandoned; a running one is not."""
     run = begin()
     with pytest.raises(ConflictError):
         discard(store, run.id, act=act())

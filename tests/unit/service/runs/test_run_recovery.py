@@ -26,7 +26,7 @@ def failed(store, begin):
 
 @pytest.fixture
 def doubtful(store, begin):
-    """A run that halted because nobody knows what its step pay did."""
+    """A run that halted because no one knows what its step pay did."""
     run = begin()
     store.apply(outcome(run, 1, "a"))
     store.apply(outcome(run, 2, "pay", state=OutcomeState.IN_DOUBT, output=None))

@@ -44,7 +44,7 @@ def test_runs_are_chosen_by_when_they_were_created(reads, runs):
 
 
 def test_runs_that_came_later_are_not_read(store, runs):
-    """There may be a million of them: whoever asks for those before an instant waits for no page of others."""
+    """There may be a million of them: anyone who asks for those before an instant waits for no page of others."""
     read = []
 
     class Seen(OperationReads):
@@ -69,7 +69,7 @@ def test_run_of_after_the_span_is_not_chosen_where_the_clock_was_put_back(reads,
 
 
 def test_runs_are_chosen_by_when_they_ended_or_stood_still(reads, runs):
-    """However long ago they were created; what goes on has no end, so no span of ends means it."""
+    """However long ago they were created; what continues has no end, so no span of ends means it."""
     ends = {failure.run: failure.at for failure in reads.last_faults(runs)}
     assert ends.keys() == set(runs[:5])
     for since_at, until_at in product([0, *ends.values()], [None, *ends.values()]):

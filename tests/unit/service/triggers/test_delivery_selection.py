@@ -33,14 +33,14 @@ class StoredDeliveries:
         return make_id(prefix, self.clock.now(), self.number)
 
     def arrive(self, trigger=TRIGGER, **options):
-        """Take in one that no run can be started for; return its id."""
+        """Accept one that no run can be started for; return its id."""
         values = {"start": None, "id": self.name("d"), "trigger": trigger}
         made = accepting(self, self.name("k"), **(values | options))
         self.store.apply(made)
         return made.id
 
     def reject(self):
-        """Refuse one at the door; return its id."""
+        """Refuse one at intake; return its id."""
         made = RejectDelivery(id=self.name("d"), trigger=TRIGGER, why="bad_signature", note="another", body=b"x")
         self.store.apply(made)
         return made.id
@@ -87,7 +87,7 @@ def test_filter_chooses_oldest_first(store, clock, stored_deliveries):
 
 
 def test_delivery_that_cannot_be_replayed_is_skipped_and_counted(store, act, clock, stored_deliveries):
-    """Turned away at the door, above all by its signature; not decided on; come once more already, for its repeat stands for it."""
+    """Rejected at intake, above all by its signature; not decided on; come once more already, for its repeat stands for it."""
     stored_deliveries.reject()
     stored_deliveries.arrive(filtered=True)
     accepted = stored_deliveries.arrive()
@@ -98,7 +98,7 @@ def test_delivery_that_cannot_be_replayed_is_skipped_and_counted(store, act, clo
 
 
 def test_delivery_over_the_limit_is_not_counted_as_skipped(store, stored_deliveries):
-    """Of the newest so many it is told what is left out among them, not of all that was read besides."""
+    """Of the newest so many it learns what is left out among them, not of all that was read besides."""
     stored_deliveries.reject()
     older = stored_deliveries.arrive()
     stored_deliveries.reject()
@@ -149,7 +149,7 @@ def test_refused_signature_is_never_replayed(store, act, stored_deliveries):
 
 
 def test_rate_is_kept(store, clock, act, stored_deliveries):
-    """One a second, however often somebody looks."""
+    """One a second, however often someone looks."""
     ask(store, act("all"), [stored_deliveries.arrive() for _ in range(3)], parse_rate("60/m"))
     done = []
     for _ in range(4):

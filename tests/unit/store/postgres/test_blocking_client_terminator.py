@@ -1,4 +1,4 @@
-"""A client that stops in the middle of a message to the server keeps nobody waiting, and whoever waits keeps its own session."""
+"""A client that stops in the middle of a message to the server keeps no one waiting, and anyone who waits keeps its own session."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +93,7 @@ HOLDING = "select 1 from meta where key = 'thing' for update"
 def test_client_that_stops_within_a_message_blocks_no_one(
     worker: PostgresStore, stopped: Stopped, fatal: list[BaseException]
 ) -> None:
-    """No limit of the server ends its transaction, with a session or without: who waits for it goes on soon, in its own session."""
+    """No limit of the server ends its transaction, with a session or without: who waits for it continues soon, in its own session."""
     stopped.hold(HOLDING)
     worker.apply(SetMeta("thing", "changed"))
     assert fatal == []
@@ -104,7 +104,7 @@ def test_client_that_stops_within_a_message_blocks_no_one(
 def test_death_declaration_waits_for_no_stopped_client(
     worker: PostgresStore, stopped: Stopped, postgres: PostgresServer, address: Address
 ) -> None:
-    """Two look after a dead session, and one of them stops with its row in hand: the other one buries it."""
+    """Two look after a dead session, and one of them stops with its row in hand: the other one declares it dead."""
     dead = Stopped(address, "dead")
     stopped.hold("select 1 from sessions where uuid = 'dead' for update")
     assert isinstance(worker.apply(DeclareSessionDead(dead.database.session or 0)), NumberAnswer)
@@ -115,7 +115,7 @@ def test_death_declaration_waits_for_no_stopped_client(
 def test_transaction_of_another_user_is_ignored_and_costs_no_session(
     worker: PostgresStore, address: Address, fatal: list[BaseException]
 ) -> None:
-    """A person holds a row by psql for longer than a lease: it is waited for, with beats meanwhile, and nobody is ended."""
+    """A person holds a row by psql for longer than a lease: it is waited for, with beats meanwhile, and no one is ended."""
     beats = "select beat_at from sessions where id = ?"
     with connect(address) as holding:
         holding.execute("begin")

@@ -57,7 +57,7 @@ def opened(url, passing):
 
 @pytest.fixture
 def starts(url):
-    """The commands with which somebody starts runs."""
+    """The commands with which someone starts runs."""
     process = PostgresProcess(url, FakeClock()).open()
     process.announce("a")
     process.close()
@@ -72,7 +72,7 @@ def arrives(database: PostgresDatabase) -> bool:
 
 
 def test_first_change_after_a_quiet_time_is_reported_at_once(opened, starts):
-    """Nothing is waited for; and nobody takes its own hint for another's."""
+    """Nothing is waited for; and no one takes its own hint for another's."""
     notifying, listener = opened(), opened()
     notifying.commit([starts()])
     assert arrives(listener)
@@ -81,7 +81,7 @@ def test_first_change_after_a_quiet_time_is_reported_at_once(opened, starts):
 
 
 def test_change_soon_after_another_is_reported_when_the_time_between_is_over(opened, starts, passing):
-    """Nothing needs to follow it: the committer is told when to call, and its call tells."""
+    """Nothing needs to follow it: the committer learns when to call, and its call tells."""
     notifying, listener = opened(), opened()
     notifying.commit([starts()])
     assert arrives(listener)
@@ -124,7 +124,7 @@ def test_many_hints_are_heeded_so_often_at_most(opened, starts, passing):
 
 
 def test_hint_next_to_a_commit_answer_is_stored(opened, starts):
-    """It can no longer be read from the connection: the committer is told that there is something to do."""
+    """It can no longer be read from the connection: the committer learns that there is something to do."""
     notifying, listener = opened(), opened()
     notifying.commit([starts()])
     listener.commit([])
@@ -133,14 +133,14 @@ def test_hint_next_to_a_commit_answer_is_stored(opened, starts):
 
 
 def test_lost_connection_has_no_descriptor_and_the_next_one_polls_at_once(opened, starts):
-    """What was told meanwhile is not known."""
+    """What was reported meanwhile is not known."""
     database = opened()
     before = database.hints
     assert before is not None
     with connect(database.address) as other:
         other.execute("select pg_terminate_backend(cast($1 as int), 10000)", (database.connection.info.backend_pid,))
     with pytest.raises(StoreUnavailableError):
-        for _ in range(2):  # the first takes in the server's last words, and the descriptor can still be read
+        for _ in range(2):  # the first accepts the server's last words, and the descriptor can still be read
             database.poll()
     assert database.hints is None
     assert not database.poll()
@@ -150,7 +150,7 @@ def test_lost_connection_has_no_descriptor_and_the_next_one_polls_at_once(opened
 
 
 def test_idle_process_is_woken_by_the_hint_itself(url, starts, passing, opened):
-    """Where nobody looks now and then, another process's start is noticed all the same; and so is what is submitted here."""
+    """Where no one looks now and then, another process's start is noticed all the same; and so is what is submitted here."""
     woken, changes = threading.Event(), []
 
     def on_change(change):

@@ -69,7 +69,7 @@ def attempt(database: PostgresEffectDatabase, value: int, key: str = "k") -> byt
 
 
 def test_effect_and_its_row_are_one_commit(url: str, database: PostgresEffectDatabase) -> None:
-    """After the commit both are there, and whoever comes with the key finds the result and does nothing."""
+    """After the commit both are there, and anyone who comes with the key finds the result and does nothing."""
     assert attempt(database, 7) == b"7"
     assert attempt(database, 8) == b"7"
     assert attempt(database, 8, "other") == b"8"
@@ -200,7 +200,7 @@ def test_commit_that_is_cut_is_unknown_and_found_out(url: str, postgres: Postgre
 
 
 def test_first_steps_of_a_database_do_not_wait_for_each_other(url: str) -> None:
-    """Who looked before the table of effects was there, and comes after it was made, is not held up by whoever writes in it."""
+    """Who looked before the table of effects was there, and comes after it was made, is not held up by anyone who writes in it."""
     database, schema, opened = PostgresEffectDatabase("default", url), read_address(url).schema, threading.Event()
 
     def open_late() -> None:
@@ -224,7 +224,7 @@ def test_first_steps_of_a_database_do_not_wait_for_each_other(url: str) -> None:
 
 
 def test_statement_of_a_client_that_died_ends_soon(url: str, database: PostgresEffectDatabase) -> None:
-    """Its server looks whether it is still there, so the next attempt need not wait for the end of what nobody wants."""
+    """Its server looks whether it is still there, so the next attempt need not wait for the end of what no one wants."""
     dead = database.open()
     dead.begin()
     dead.find("k")

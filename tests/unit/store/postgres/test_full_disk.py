@@ -56,7 +56,7 @@ def free_space(address: Address, table: str) -> None:
 
 
 def test_session_beats_while_its_commands_do_not_fit(database: PostgresDatabase, passing: Passing) -> None:
-    """It waits for room three leases long, and nobody may take it for dead meanwhile."""
+    """It waits for room three leases long, and no one may take it for dead meanwhile."""
     fill(database.address, "runs", "insert")
     seen = []
     for _ in range(12):
@@ -72,7 +72,7 @@ def test_session_beats_while_its_commands_do_not_fit(database: PostgresDatabase,
 
 
 def test_session_that_cannot_even_beat_ends_itself(database: PostgresDatabase, passing: Passing) -> None:
-    """Others might take its runs as soon as there is room: it lets go of them before."""
+    """Others might take its runs as soon as there is room: it releases them before."""
     fill(database.address, "sessions", "update")
     fill_again = "create trigger is_full before insert on {0}.runs execute function {0}.is_full()"
     with connect(database.address) as other:

@@ -1,4 +1,4 @@
-"""Each session lives by its own process's lease, whoever looks."""
+"""Each session lives by its own process's lease, no matter who looks."""
 
 import time
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ def silence(postgres: PostgresServer, store: ProcessStore, ms: int) -> None:
 def test_session_with_a_longer_lease_is_not_declared_dead_early(
     postgres: PostgresServer, stores: tuple[ProcessStore, ProcessStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process whose own lease is short leaves a silent session alone that asked for a longer one, and buries it after that."""
+    """A process whose own lease is short leaves a silent session alone that asked for a longer one, and declares it dead after that."""
     from mainspring.store.postgres.texts import TEXTS
 
     long, short = stores
@@ -104,7 +104,7 @@ def test_session_with_a_longer_lease_is_not_declared_dead_early(
 def test_silent_session_with_a_transaction_under_way_is_declared_dead_at_once(
     postgres: PostgresServer, stores: tuple[ProcessStore, ProcessStore]
 ) -> None:
-    """What a stopped process holds on the server is taken from it: whoever buries it does not wait, and so keeps its own lease."""
+    """What a stopped process holds on the server is taken from it: a process that declares it dead keeps its own lease without a wait."""
     long, short = stores
     url = long.address  # type: ignore[attr-defined]
     database = long._database

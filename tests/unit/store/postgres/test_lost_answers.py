@@ -96,7 +96,7 @@ def quiet(stores: LentStores, number: int) -> tuple[Any, dict[str, list[str]]]:
 
 
 def waits_for_the_ghost(url: str, database: Any) -> bool:
-    """Tell whether somebody stands before the lock that the process takes first."""
+    """Tell whether someone stands before the lock that the process takes first."""
     text = "select count(*) from pg_locks where locktype = 'advisory' and not granted and (classid::bigint << 32) + objid::bigint = $1"
     with connect(read_address(url)) as connection:
         return connection.execute(text, (database.instance,)).fetchall() == [(1,)]
@@ -161,7 +161,7 @@ def test_a_command_that_never_reached_the_server_is_sent_again(postgres, proxy):
 
 
 def counted(database: Any) -> tuple[int, int, int, int]:
-    """Return how many runs there are, have a place in the backlog, and are told of in the audit log, and the last token of the lock."""
+    """Return how many runs there are, have a place in the backlog, and are reported in the audit log, and the last token of the lock."""
     with connect(read_address(database)) as connection:
         connection.execute("select set_config('search_path', $1, false)", (read_address(database).schema,))
         return tuple(
@@ -310,7 +310,7 @@ def test_a_dead_process_that_comes_back_over_a_cut_line_is_fenced(postgres, prox
 
 
 def test_a_half_closed_line_is_a_dead_one(postgres, proxy):
-    """The server's side sends nothing more, ours could still: it is given up, and the command is sent again."""
+    """The server's side sends nothing more, ours could still: it is abandoned, and the command is sent again."""
     database = filled(opener(through(postgres.new_store(), proxy)))
     proxy.arm("half")
     failpoints.install(proxy.pass_place)

@@ -1,4 +1,4 @@
-"""Bringing a store on a server to the form of a later version: cut at each statement, and beside work that goes on."""
+"""Bringing a store on a server to the form of a later version: cut at each statement, and beside work that continues."""
 
 import threading
 from typing import Any
@@ -39,7 +39,7 @@ def _nothing_ordered() -> Any:
 
 @pytest.mark.slow
 def test_each_later_migration_survives_a_server_that_ends_it_at_any_statement(postgres: PostgresServer) -> None:
-    """The backend is ended after each statement in turn: the store has the form of before, whole, and the next try goes on from there."""
+    """The backend is ended after each statement in turn: the store has the form of before, whole, and the next try continues from there."""
     url = postgres.new_store()
     address = read_address(url)
     known = add_migration(add_migration_of_data(migrations()))
@@ -93,7 +93,7 @@ def test_work_goes_on_while_a_newer_version_adds_to_the_store(postgres: Postgres
     wait_until(lambda: len(started) > 20)
 
     def dawdle(at: str) -> None:
-        # Those that want the changed table stand still now; let them stand for a moment.
+        # Those that want the changed table are stuck now; let them stand for a moment.
         if at == "migrate.statement":
             with connect(address) as connection:
                 connection.execute("select pg_sleep(0.2)")

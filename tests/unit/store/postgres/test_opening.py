@@ -125,7 +125,7 @@ def test_letters_travel_as_utf8_whatever_the_role_has_set(postgres):
 
 
 def test_read_only_role_is_reported(postgres):
-    """Nobody should have to look for a server that is up."""
+    """No one should have to look for a server that is up."""
     postgres.execute("create role only_reads login")
     postgres.execute("alter role only_reads set default_transaction_read_only = on")
     url = postgres.new_store().replace("mainspring@", "only_reads@")
@@ -241,7 +241,7 @@ def migrate_and_die(url: str, known: Any, place: int) -> int:
 
 @pytest.mark.parametrize(("old", "seen_at_each"), [(0, [(0, 0)] * 8), (1, [(1, 1)] * 4)])
 def test_a_migration_that_dies_at_any_statement_leaves_the_old_or_the_new_form(postgres, old, seen_at_each):
-    """And whoever comes next finishes it. A new store has its newest form at once: nobody meets one on its way."""
+    """And anyone who comes next finishes it. A new store has its newest form at once: no one meets one on its way."""
     url = postgres.new_store()
     seen = []
     place = 1
@@ -333,7 +333,7 @@ def test_a_store_of_other_migrations_is_refused_untouched(postgres):
 
 
 def test_schema_name_leaves_space_for_its_channel():
-    """The server cuts longer names off, and hints would go to nobody."""
+    """The server cuts longer names off, and hints would go to no one."""
     assert read_address(f"postgresql://h/d?schema={'s' * 52}").schema == "s" * 52
     with pytest.raises(ConfigError, match="cannot be the schema"):
         read_address(f"postgresql://h/d?schema={'s' * 53}")
@@ -365,7 +365,7 @@ def mount(*words: str) -> bool:
 
 
 def test_full_disk_holds_commits_until_there_is_space(small_disk):
-    """Nothing fails and nothing is done twice; trouble is told meanwhile."""
+    """Nothing fails and nothing is done twice; trouble is reported meanwhile."""
     url, folder = small_disk
     database = open_database(url)
     errors: list[str | None] = []
@@ -392,7 +392,7 @@ def test_full_disk_holds_commits_until_there_is_space(small_disk):
 
 @pytest.mark.parametrize("change", ["stranger@", "mainspring@nowhere"])
 def test_server_that_does_not_let_us_in_is_an_error_of_the_address(postgres, change):
-    """A wrong user and a wrong database are told apart from a server that is away: trying again does not help."""
+    """A wrong user and a wrong database are distinguished from a server that is away: trying again does not help."""
     user, _, database = change.partition("@")
     url = postgres.url(database or "postgres").replace("mainspring@", f"{user}@")
     with pytest.raises(ServerLoginError, match="refuses us") as refused:

@@ -37,7 +37,7 @@ select 'old-' || n, 'a', 'task', 1, 'succeeded', 'default', n, n, n, n, 1, 0, 'j
 
 @pytest.fixture(scope="module")
 def group(postgres):
-    """The inside of a group, in a store that has a history nobody has counted yet."""
+    """The inside of a group, in a store that has a history no one has counted yet."""
     database = PostgresDatabase(read_address(postgres.new_store()), clock=FakeClock(), handlers=HANDLERS, own_time=True)
     connection = database.connection
     connection.execute("begin")

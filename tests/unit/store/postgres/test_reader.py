@@ -42,7 +42,7 @@ def names(rows):
 
 
 def test_read_waits_once_and_a_snapshot_once_for_each_of_its_reads_and_its_end(reader, messages):
-    """Whatever a line has to be told first; of a line of our own a read is one statement."""
+    """Whatever a line has to be reported first; of a line of our own a read is one statement."""
 
     def sent():
         found = ["many" if message == "many" else "one" for message in messages]
@@ -123,7 +123,7 @@ def test_limit_of_the_servers_configuration_is_no_fault_of_ours(process):
 
 
 def test_fault_within_a_pipeline_is_reported_by_its_cause():
-    """That a pipeline cannot be left after a silence tells nobody anything."""
+    """That a pipeline cannot be left after a silence tells no one anything."""
     fault = psycopg.OperationalError("cannot exit pipeline mode while busy")
     fault.__context__ = connection.ServerTimeoutError("no answer for 7 s")
     error = translate(fault, "there")

@@ -51,7 +51,7 @@ def test_a_restore_that_was_broken_off_is_done_again(postgres, tmp_path, place):
 
 
 def test_the_bounds_of_a_role_are_none_for_what_reads_or_moves_a_whole_store(postgres):
-    """A copy's transaction stands still while its other end writes, and a table is counted by one statement."""
+    """A copy's transaction is stuck while its other end writes, and a table is counted by one statement."""
     address = read_address(
         f"{postgres.new_store()}&options=-cstatement_timeout%3D50s%20-cidle_in_transaction_session_timeout%3D50s"
     )
@@ -63,7 +63,7 @@ def test_the_bounds_of_a_role_are_none_for_what_reads_or_moves_a_whole_store(pos
 
 
 def test_a_store_stays_open_if_the_place_it_is_to_go_to_is_of_a_newer_version(postgres, tmp_path):
-    """What cannot be moved to is known before the old store is marked; and a move that was done already is told as done."""
+    """What cannot be moved to is known before the old store is marked; and a move that was done already is reported as done."""
     url, clock = postgres.new_store(), StoppedClock()
     file = connect_file(tmp_path / "a.db")
     migrate_file(file)

@@ -1,4 +1,4 @@
-"""Groups of several processes that want the same locks: they wait in a row, and where they do wait in a ring nobody hears of it."""
+"""Groups of several processes that want the same locks: they wait in a row, and where they do wait in a ring no one hears of it."""
 
 import contextlib
 import itertools
@@ -32,7 +32,7 @@ QUEUES = ("a", "b", "c")
 SCHEDULES = tuple(f"s{n}" for n in range(8))
 STARTERS, STARTS, WORKERS = 3, 6, 2
 LONG_MS = 300_000
-"""A lease with which nobody gives up a wait, however busy the machine is."""
+"""A lease with which no one abandons a wait, however busy the machine is."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def url(postgres: Any) -> str:
 
 @pytest.fixture
 def second_session(url: str) -> Iterator[Any]:
-    """A connection of somebody else, in the tables of the store."""
+    """A connection of someone else, in the tables of the store."""
     PostgresProcess(url, FakeClock()).close()
     address = read_address(url)
     connection = connect(address)
@@ -140,7 +140,7 @@ def work(processes: Processes, seed: int) -> None:
 
 
 def test_sessions_that_start_next_to_busy_workers_make_no_ring_of_locks(url):
-    """Queues, definitions, schedules, slots, backlogs and claims are locked in one order by everybody."""
+    """Queues, definitions, schedules, slots, backlogs and claims are locked in one order by everyone."""
     processes = Processes(url)
     workers = [processes.thread(work, n + 1) for n in range(WORKERS)]
     starters = [processes.thread(start_often, n + 10) for n in range(STARTERS)]
@@ -154,7 +154,7 @@ def test_sessions_that_start_next_to_busy_workers_make_no_ring_of_locks(url):
 
 
 def test_group_that_the_server_undid_to_break_a_ring_is_run_again_quietly(url, second_session):
-    """Nothing of it was done, and nobody is told of it as of trouble."""
+    """Nothing of it was done, and no one is notified of it as of trouble."""
     process = PostgresProcess(url, FakeClock(), LONG_MS).open()
     rng = random.Random(1)
     process.do(announcement(rng))

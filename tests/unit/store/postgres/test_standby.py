@@ -109,7 +109,7 @@ def test_wait_for_a_standby_that_was_given_up_is_no_acknowledgement(pair: Pair, 
 
 
 def test_commit_that_waits_for_a_dead_standby_is_reported(pair: Pair) -> None:
-    """Nothing is acknowledged and nobody hangs unseen: the reason is told, a person gets it for an answer, and all goes on later."""
+    """Nothing is acknowledged and no one hangs unseen: the reason is reported, a person gets it for an answer, and all continues later."""
     url = pair.primary.new_store()
     patient, hurried = Person(url), Person(url, patience=1.0)
     pair.standby.stop(signal.SIGQUIT)

@@ -1,4 +1,4 @@
-"""Damage of a store's file: whoever meets it leaves a note beside it, and a whole check, or another file, takes the note away."""
+"""Damage of a store's file: anyone who meets it leaves a note beside it, and a whole check, or another file, takes the note away."""
 
 import shutil
 

@@ -196,7 +196,7 @@ def test_polling_reports_other_connections_commits_only(database, path):
 
 @pytest.mark.parametrize(("place", "there"), [("commit.before", []), ("commit.after", ["a"])])
 def test_a_process_killed_around_its_commit_leaves_all_or_nothing(path, place, there):
-    """kill -9 just before the commit loses the group; just after it keeps it, and the next process goes on at once."""
+    """kill -9 just before the commit loses the group; just after it keeps it, and the next process continues at once."""
     pid = os.fork()
     if pid == 0:
         database = open_database(path, HANDLERS)

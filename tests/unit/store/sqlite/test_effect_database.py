@@ -126,7 +126,7 @@ def test_nothing_is_committed_after_the_database_ended_the_transaction(path, con
 
 
 def test_attempts_that_use_a_file_first_at_the_same_moment_all_get_it(tmp_path):
-    """Whoever comes first has it keep a write-ahead log: of two who ask for that at once SQLite refuses one without any waiting."""
+    """Anyone who comes first has it keep a write-ahead log: of two who ask for that at once SQLite refuses one without any waiting."""
     with ThreadPoolExecutor(4) as pool:
         for number in range(40):
             file = tmp_path / f"{number}.db"

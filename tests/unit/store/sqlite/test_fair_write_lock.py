@@ -42,7 +42,7 @@ def test_only_one_is_inside_and_who_waits_knows_for_whom(path):
 
 
 def test_leaving_holder_cannot_overtake_a_waiter(path):
-    """Three busy writers take turns: nobody is inside again while another has been waiting the whole time."""
+    """Three busy writers take turns: no one is inside again while another has been waiting the whole time."""
     order: list[int] = []
     start = threading.Barrier(3)
 

@@ -33,7 +33,7 @@ def store(tmp_path):
 
 
 def test_process_that_reads_all_the_time_is_named(store, monkeypatch):
-    """With its number and command line; once it has ended nobody is."""
+    """With its number and command line; once it has ended no one is."""
     monkeypatch.setattr(log_readers, "_PAUSE_S", 0.0)
     assert log_size(store) > 0
     assert lasting_readers(store) == []
@@ -56,5 +56,5 @@ def test_read_that_ends_holds_nothing(store, monkeypatch):
 
 
 def test_store_without_a_log_has_none(tmp_path):
-    """Nor is there anybody who reads it."""
+    """Nor is there anyone who reads it."""
     assert (log_size(tmp_path / "none.db"), lasting_readers(tmp_path / "none.db")) == (0, [])

@@ -158,7 +158,7 @@ def test_possible_work_is_held_as_after_a_restore(path):
 
 @pytest.mark.parametrize("spoil", ["truncated", "torn", "unreadable", "a folder", "a link", "of another store"])
 def test_a_mark_that_proves_nothing_holds_nothing(path, spoil, tmp_path):
-    """It counts as missing, and commits go on."""
+    """It counts as missing, and commits continue."""
     copy, mark = older_copy(path), mark_of(path)
     if spoil == "truncated":
         os.truncate(mark, 100)
@@ -181,7 +181,7 @@ def test_a_mark_that_proves_nothing_holds_nothing(path, spoil, tmp_path):
 
 
 def test_a_mark_that_cannot_be_written_is_reported_once_and_stops_nothing(path, caplog):
-    """Commits go on; the log says what is not noticed meanwhile."""
+    """Commits continue; the log says what is not noticed meanwhile."""
     mark_of(path).mkdir()
     with caplog.at_level(logging.WARNING):
         work(path, "1", "2", "3")

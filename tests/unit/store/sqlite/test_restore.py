@@ -41,7 +41,7 @@ def backup(path, tmp_path):
 
 
 def test_a_restored_store_is_the_backup_and_held(path, backup):
-    """The runs of then are there, nobody owns them, the store has a new identity, nothing may be claimed, and the checks find no fault."""
+    """The runs of then are there, no one owns them, the store has a new identity, nothing may be claimed, and the checks find no fault."""
     identity = connect(path, read_only=True).execute("select value from meta where key = 'store'").get
     clock = StoppedClock(START_AT + 5)
     clock.thrown = 1_000

@@ -147,7 +147,7 @@ def test_a_copy_that_is_older_than_the_newest_commit_is_still_a_loss(path):
 
 
 def test_a_second_older_copy_on_hold_does_not_hide_the_newer_file(path):
-    """Each hold raises the epoch above all that were known, and the mark goes on to know the newest commit of before the first."""
+    """Each hold raises the epoch above all that were known, and the mark continues to know the newest commit of before the first."""
     accept(path)
     oldest = copy_of(path)
     newer = replaced(path)
@@ -161,7 +161,7 @@ def test_a_second_older_copy_on_hold_does_not_hide_the_newer_file(path):
 
 
 def test_after_the_release_the_newer_file_is_an_older_history(path):
-    """A person has decided to go on from the copy."""
+    """A person has decided to continue from the copy."""
     newer = replaced(path)
     accept(path, HOLD_KEY, None)
     keep_books(path)

@@ -421,7 +421,7 @@ def test_a_command_of_unknown_outcome_is_sent_again_with_one_effect(tmp_path, co
     expected = do(quiet, command)
     if committed:
         disturbed.commit([command])
-        disturbed.session = session  # the process was told of a failure: it knows no result
+        disturbed.session = session  # the process was reported a failure: it knows no result
     answer = do(disturbed, command, again=True)
     assert isinstance(expected, Refused) is is_refusal(command)
     if isinstance(answer, StartAnswer):
@@ -438,7 +438,7 @@ def test_a_command_of_unknown_outcome_is_sent_again_with_one_effect(tmp_path, co
 
 
 def test_a_wait_that_was_answered_takes_no_second_event_when_its_group_is_sent_again(tmp_path):
-    """The next event stays free for the next wait: nobody would ever take in what came for a request that has its outcome."""
+    """The next event stays free for the next wait: no one would ever accept what came for a request that has its outcome."""
     database = prepared(tmp_path / "events.db")
     for event in ("e1", "e2"):
         do(database, inbox.PublishEvent(id=event, name="paid", data=b"{}", keep_until=2**62))

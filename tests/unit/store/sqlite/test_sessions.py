@@ -1,4 +1,4 @@
-"""Sessions: opened once, drained, closed, and buried with all they held in one commit."""
+"""Sessions: opened once, drained, closed, and declared dead with all they held in one commit."""
 
 import pytest
 
@@ -105,7 +105,7 @@ def test_death_declaration_sent_again_gives_its_first_answer_and_a_second_one_is
 
 
 def test_crash_puts_runs_on_probation_and_only_a_single_death_counts(worker, other):
-    """Runs that shared a crash go on probation uncounted."""
+    """Runs that shared a crash continue probation uncounted."""
     for run in ("r1", "r2"):
         do(worker, starting(run))
     claim(worker)
@@ -134,7 +134,7 @@ def test_third_single_death_quarantines_that_run_only(path):
 
 
 def test_a_dead_wrapped_command_fails_and_is_not_repeated(path):
-    """Nobody can continue what an exec process ran: its run ends as process_lost."""
+    """No one can continue what an exec process ran: its run ends as process_lost."""
     database, checker = open_database(path), open_database(path)
     do(database, opening("e", role="exec"))
     do(checker, opening("j"))

@@ -139,7 +139,7 @@ def test_peer_prefect_18934_database_is_locked_with_eight_processes(path, opened
 
 
 def test_peer_prefect_16746_a_killed_workers_runs_are_free_at_once(path, opened):
-    """kill -9: found by its lock, buried in one commit, its run claimable; no time passes and no slot stays taken."""
+    """kill -9: found by its lock, declared dead in one commit, its run claimable; no time passes and no slot stays taken."""
     ready, signal_end = os.pipe()
 
     def work():
@@ -171,7 +171,7 @@ def test_peer_prefect_16746_a_killed_workers_runs_are_free_at_once(path, opened)
 
 
 def test_peer_hexpm_1825_a_long_run_is_never_rescued_by_age(path, opened):
-    """Its session lives by its lock: however old the claim is, nobody is found dead and the run's claim stays the first."""
+    """Its session lives by its lock: however old the claim is, no one is found dead and the run's claim stays the first."""
     clock = StoppedClock()
     store = opened(clock=clock)
     store.open_session("worker")
@@ -184,7 +184,7 @@ def test_peer_hexpm_1825_a_long_run_is_never_rescued_by_age(path, opened):
 
 
 def test_a_dead_process_is_reported_once_and_writes_nothing_more(path, opened):
-    """The zombie's next group is refused, its process is told that it must end, and its closing writes nothing."""
+    """The zombie's next group is refused, its process learns that it must end, and its closing writes nothing."""
     notified = []
     zombie = opened(on_fatal=notified.append)
     session = zombie.open_session("worker")

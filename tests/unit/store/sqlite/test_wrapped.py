@@ -93,7 +93,7 @@ def test_a_call_by_hand_describes_what_has_no_schedule(database: SqliteDatabase)
 
 
 def test_description_of_what_is_retired_is_refused(database: SqliteDatabase) -> None:
-    """Retired means that nobody expects it any more, whoever still calls it."""
+    """Retired means that no one expects it any more, no matter who still calls it."""
     do(database, described("exec", b"{}", "a"))
     do(database, RetireAutomation("a"))
     refused = do(database, described("exec", b"{}", "a"))
@@ -141,7 +141,7 @@ def owned(database: SqliteDatabase) -> int:
 
 
 def test_record_of_the_owner_ends_its_run(database: SqliteDatabase, tmp_path: Path) -> None:
-    """A run on record as running gets its end from its own session's record, and from nobody else's."""
+    """A run on record as running gets its end from its own session's record, and from no one else's."""
     session = owned(database)
     refused = do(database, record(session=session + 1))
     assert isinstance(refused, Refused)
@@ -157,7 +157,7 @@ def test_record_of_the_owner_ends_its_run(database: SqliteDatabase, tmp_path: Pa
 def test_record_corrects_a_run_that_was_declared_lost(
     database: SqliteDatabase, tmp_path: Path, state: RunState
 ) -> None:
-    """Lost means that nobody knew the end: its owner's word, even late, tells it; its key follows."""
+    """Lost means that no one knew the end: its owner's word, even late, tells it; its key follows."""
     session = owned(database)
     other = open_database(tmp_path / "s.db", clock=StoppedClock())
     try:
@@ -195,7 +195,7 @@ def test_late_start_finds_the_recorded_run(database: SqliteDatabase) -> None:
 
 
 def test_wrapped_run_is_not_continued_by_workers(database: SqliteDatabase) -> None:
-    """Nobody but its caller can run it again, so continuing it is refused and it does not wait for ever."""
+    """No one but its caller can run it again, so continuing it is refused and it does not wait for ever."""
     do(database, record(state=RunState.FAILED))
     for act in (ReopenRun("r"), GiveResult("r", "a#1", "c", b"1")):
         refused = do(database, act)

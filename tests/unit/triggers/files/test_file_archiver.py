@@ -16,7 +16,7 @@ OTHER_DISK = Path("/dev/shm")
 
 
 def ended(inbox: Inbox, state: RunState = RunState.SUCCEEDED) -> None:
-    """Let all runs end, and the desk look."""
+    """Let all runs end, and the watcher look."""
     inbox.shop.end(state)
     inbox.settle()
 
@@ -32,7 +32,7 @@ def ended(inbox: Inbox, state: RunState = RunState.SUCCEEDED) -> None:
     ],
 )
 def test_file_goes_where_its_run_ended(opens: Opens, state: RunState, tree: dict[str, bytes]) -> None:
-    """A run that may still go on keeps its file where it is."""
+    """A run that may still continue keeps its file where it is."""
     inbox = opens(after_success="done", after_failure="failed")
     inbox.write("a", b"1")
     inbox.settle()
@@ -57,7 +57,7 @@ def test_deleted_file_is_gone_and_kept_file_stays(opens: Opens) -> None:
 
 
 def test_files_of_subfolders_keep_their_paths_and_are_not_seen_again(opens: Opens) -> None:
-    """Two files of one name do not meet, and what lies aside below the watched folder is not taken in."""
+    """Two files of one name do not meet, and what lies aside below the watched folder is not accepted."""
     inbox = opens(recursive=True, after_success="sub/done")
     inbox.write("x/a", b"1")
     inbox.write("sub/a", b"2")
@@ -120,7 +120,7 @@ def test_file_that_changed_is_not_moved_but_counts_again(opens: Opens) -> None:
 
 
 def test_file_that_changed_in_secret_after_the_poll_is_not_moved(opens: Opens) -> None:
-    """Size and time as before, but written to: the file stays and counts anew."""
+    """Size and time as before, but written to: the file stays and counts again."""
     inbox = opens(after_success="done")
     path = inbox.write("a", b"old")
     inbox.settle()
@@ -178,7 +178,7 @@ def test_file_that_is_replaced_at_the_last_moment_comes_back(opens: Opens, newer
 
 
 def test_failed_file_that_is_put_back_counts_again(opens: Opens) -> None:
-    """Moved back by hand it starts another run, under the same key: the old one was let go."""
+    """Moved back by hand it starts another run, under the same key: the old one was released."""
     inbox = opens(after_failure="failed")
     path = inbox.write("a", b"1")
     inbox.settle()
@@ -202,7 +202,7 @@ def test_done_file_that_comes_again_is_moved_without_a_run(opens: Opens) -> None
 
 
 def test_store_that_goes_away_in_between_leaves_nothing_half_done(opens: Opens) -> None:
-    """A failed file whose key could not be let go is finished when the store is back."""
+    """A failed file whose key could not be released is finished when the store is back."""
     inbox = opens(after_failure="failed")
     inbox.write("a", b"1")
     inbox.settle()
@@ -222,7 +222,7 @@ def test_store_that_goes_away_in_between_leaves_nothing_half_done(opens: Opens) 
 
 
 def test_target_that_cannot_be_written_leaves_the_file_and_is_reported(opens: Opens) -> None:
-    """A file stands where the folder should be: no run is started anew, nothing is lost, and it is mended by mending it."""
+    """A file stands where the folder should be: no run is restarted, nothing is lost, and it is fixed by fixing it."""
     inbox = opens(pattern="a", after_failure="failed")
     inbox.write("a", b"1")
     inbox.settle()
@@ -240,7 +240,7 @@ def test_target_that_cannot_be_written_leaves_the_file_and_is_reported(opens: Op
 
 
 def test_target_below_the_folder_may_be_no_link(opens: Opens, tmp_path: Path) -> None:
-    """Who may write into the folder does not get to say where the desk writes."""
+    """Who may write into the folder does not get to say where the watcher writes."""
     inbox = opens(after_success="done")
     (tmp_path / "etc").mkdir()
     (inbox.folder / "done").symlink_to(tmp_path / "etc")
@@ -380,7 +380,7 @@ def test_definition_that_changed_meanwhile_puts_back_what_was_on_its_way(opens: 
 
 
 def test_many_files_are_moved_over_several_polls(opens: Opens, monkeypatch) -> None:
-    """What came meanwhile is taken in between; ends are asked for again at once."""
+    """What came meanwhile is accepted between; ends are asked for again at once."""
     monkeypatch.setattr("mainspring.triggers.files.file_archiver._MAX_MOVED", 100)
     inbox = opens(after_success="delete")
     for number in range(250):

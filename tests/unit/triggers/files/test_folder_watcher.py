@@ -1,4 +1,4 @@
-"""The desk of a folder: when a file counts, that it counts once, and what happens when things go away."""
+"""The watcher of a folder: when a file counts, that it counts once, and what happens when things go away."""
 
 import errno
 import os
@@ -34,7 +34,7 @@ def test_file_is_taken_in_once_it_has_settled(opens: Opens) -> None:
 
 
 def test_file_that_grows_is_not_taken_in_before_it_rests(opens: Opens) -> None:
-    """Each change begins the wait anew; what counts is the whole file."""
+    """Each change begins the wait again; what counts is the whole file."""
     inbox = opens(settle="2s")
     path = inbox.write("a.csv", b"1")
     for _ in range(5):
@@ -59,7 +59,7 @@ def test_change_that_keeps_size_and_time_is_seen(opens: Opens) -> None:
 
 
 def test_file_that_changes_while_it_is_hashed_waits_for_the_next_poll(opens: Opens, monkeypatch) -> None:
-    """What was hashed is what is there, or nothing is taken in."""
+    """What was hashed is what is there, or nothing is accepted."""
     inbox = opens()
     path = inbox.write("a.csv", b"x" * 3_000_000)
     inbox.poll()
@@ -74,7 +74,7 @@ def test_file_that_changes_while_it_is_hashed_waits_for_the_next_poll(opens: Ope
 
 
 def test_large_file_is_hashed_over_several_polls_behind_small_ones(opens: Opens, monkeypatch) -> None:
-    """A file of any size keeps nobody waiting, and is taken in whole."""
+    """A file of any size keeps no one waiting, and is accepted whole."""
     monkeypatch.setattr(file_intake, "_MAX_BYTES", 1024 * 1024)
     monkeypatch.setattr("mainspring.triggers.files.seen_files._LARGE_BYTES", 1_000_000)
     inbox = opens()
@@ -97,7 +97,7 @@ def test_files_are_taken_in_in_the_order_of_their_changes(opens: Opens) -> None:
 
 
 def test_restarted_watcher_starts_nothing_twice(opens: Opens) -> None:
-    """The store knows what this desk forgot: one key for one content at one path."""
+    """The store knows what this watcher forgot: one key for one content at one path."""
     inbox = opens()
     inbox.write("a.csv")
     inbox.settle()
@@ -161,7 +161,7 @@ def test_awkward_names_are_taken_in_and_moved(opens: Opens, name: bytes) -> None
 
 
 def test_path_as_long_as_the_system_takes_is_taken_in(opens: Opens) -> None:
-    """4,000 bytes and more work as long as a program can open it by name; what is longer is told."""
+    """4,000 bytes and more work as long as a program can open it by name; what is longer is reported."""
     inbox = opens(recursive=True, after_success="done")
     inside = os.open(inbox.folder, os.O_RDONLY)
     for _ in range(19):  # deeper than any path can say, one folder at a time
@@ -328,7 +328,7 @@ def test_missing_folder_is_reported_with_its_time_and_outlived(opens: Opens) -> 
 
 
 def test_folder_that_is_a_file_is_away(opens: Opens) -> None:
-    """Whatever stands in its place is told."""
+    """Whatever stands in its place is reported."""
     inbox = opens()
     inbox.folder.rmdir()
     inbox.folder.write_text("")
@@ -383,7 +383,7 @@ def test_busy_store_is_not_called_before_its_retry_time(opens: Opens) -> None:
 
 
 def test_unknown_trigger_waits_until_it_is_announced(opens: Opens) -> None:
-    """A desk that is faster than the announcement loses nothing."""
+    """A watcher that is faster than the announcement loses nothing."""
     inbox = opens()
     inbox.shop.faults = [Refused("no_trigger")]
     inbox.write("a")
@@ -406,7 +406,7 @@ def test_refused_file_is_reported_and_blocks_no_other(opens: Opens) -> None:
 
 @pytest.mark.parametrize("fault", [RuntimeError("oops"), UnwritableCommandError("no index takes it")])
 def test_fault_of_the_intake_is_reported_and_blocks_no_other(opens: Opens, fault: Exception) -> None:
-    """An error that nobody foresaw concerns one file."""
+    """An error that no one foresaw concerns one file."""
     inbox = opens()
     inbox.shop.faults = [fault]
     os.utime(inbox.write("a"), ns=(0, 0))
@@ -419,7 +419,7 @@ def test_fault_of_the_intake_is_reported_and_blocks_no_other(opens: Opens, fault
 
 
 def test_fenced_process_stops(opens: Opens) -> None:
-    """Who may write nothing more does not go on looking."""
+    """Who may write nothing more does not continue looking."""
     inbox = opens()
     inbox.shop.faults = [FencedError("declared dead")]
     inbox.write("a")
@@ -443,7 +443,7 @@ def test_clock_that_is_set_back_delays_nothing(opens: Opens) -> None:
 
 
 def test_many_files_are_taken_in_over_several_polls(opens: Opens, monkeypatch) -> None:
-    """More than one look takes in follow at the next, without a wait."""
+    """More than one look accepts follow at the next, without a wait."""
     monkeypatch.setattr(file_intake, "_MAX_FILES", 100)
     inbox = opens()
     for number in range(250):

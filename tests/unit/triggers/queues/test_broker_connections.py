@@ -47,7 +47,7 @@ async def links(many: int) -> AsyncIterator[tuple[BrokerConnections, list[Link],
 
 
 async def test_giving_back_waits_for_no_other_link() -> None:
-    """Whoever gives a link back holds a lease: even one too many is closed by somebody else, later."""
+    """Anyone who gives a link back holds a lease: even one too many is closed by someone else, later."""
     async with links(70) as (found, opened, may_close):
         assert not any(link.requests for link in opened)
         may_close.set()

@@ -1,4 +1,4 @@
-"""A desk that must be the only one: it runs while it has the lock, and ends although the store does not answer."""
+"""A consumer that must be the only one: it runs while it has the lock, and ends although the store does not answer."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from mainspring.triggers.queues.exclusive_consumer import ExclusiveConsumer
 
 
 class Store:
-    """Answers as it is told to; what was sent is kept."""
+    """Answers as it is asked to; what was sent is kept."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -56,7 +56,7 @@ async def test_consumer_waits_for_its_turn_and_gives_it_back(monkeypatch):
 
 @pytest.mark.asyncio
 async def test_consumer_ends_although_the_store_is_away(monkeypatch):
-    """Nobody waits for an answer that does not come: the end of the session frees the lock."""
+    """No one waits for an answer that does not come: the end of the session frees the lock."""
     monkeypatch.setattr(exclusive_consumer, "_RELEASE_TIMEOUT_S", 0.01)
     store = Store(NumberAnswer(7), None)
     await ended(store, FakeConsumer())

@@ -179,7 +179,7 @@ async def test_messages_are_sent_in_order_and_forgotten(tmp_path):
 
 
 async def test_later_messages_use_the_same_link(tmp_path):
-    """A link that did well is kept for what comes next; what comes is sent soon after it was told of."""
+    """A link that did well is kept for what comes next; what comes is sent soon after it was reported."""
     async with outbox(tmp_path) as box:
         sender = box.sender()
         for n in range(3):
@@ -193,7 +193,7 @@ async def test_later_messages_use_the_same_link(tmp_path):
 
 
 async def test_queue_that_is_taken_again_before_its_end_was_heard_of_is_served(tmp_path):
-    """A busy loop hears at once that the queue was given back and leased anew: what came meanwhile waits for no lease to end."""
+    """A busy loop hears at once that the queue was given back and leased again: what came meanwhile waits for no lease to end."""
     async with outbox(tmp_path) as box:
         store = SlowLoop(box.store)
         box.post(("m1", "b/q", 1))
@@ -218,7 +218,7 @@ async def test_several_senders_send_each_message_once(tmp_path):
 
 
 async def test_refused_message_is_skipped(tmp_path):
-    """What the broker will not take waits for a person and holds nobody up; sent again by hand it goes, if it may then."""
+    """What the broker will not take waits for a person and holds no one up; sent again by hand it goes, if it may then."""
     async with outbox(tmp_path) as box:
         box.post(("m1", "b/q", 1), ("m2", "b/q", "big"), ("m3", "b/q", 3))
         sender = box.sender()
@@ -235,7 +235,7 @@ async def test_refused_message_is_skipped(tmp_path):
 
 
 async def test_broker_that_is_away_is_tried_for_ever(tmp_path, monkeypatch):
-    """Nothing is lost while a broker is away; since when and why is told, without its secrets; other queues go on."""
+    """Nothing is lost while a broker is away; since when and why is reported, without its secrets; other queues continue."""
     monkeypatch.setattr(outbox_sender, "_CHECK_EVERY_S", 0.02)
     async with outbox(tmp_path) as box:
         box.broker.away = "nobody at redis://u:hush@h"
@@ -274,7 +274,7 @@ async def test_address_that_leads_nowhere_is_refused(tmp_path):
 
 
 async def test_broker_that_hangs_is_left(tmp_path, monkeypatch):
-    """A broker that acknowledges nothing is given up after a while, and the message sent again by another link."""
+    """A broker that acknowledges nothing is abandoned after a while, and the message sent again by another link."""
     monkeypatch.setattr(outbox_sender, "_ACK_TIMEOUT_S", 0.3)
     monkeypatch.setattr(outbox_sender, "_CHECK_EVERY_S", 0.02)
     async with outbox(tmp_path) as box:
@@ -344,7 +344,7 @@ async def test_closing_waits_for_no_broker(tmp_path, monkeypatch):
 
 
 async def test_secret_that_is_not_set_makes_its_queue_wait(tmp_path):
-    """A secret that is missing is told by its name, and the queue tried again until it is there."""
+    """A secret that is missing is reported by its name, and the queue tried again until it is there."""
     async with outbox(tmp_path) as box:
         box.post(("m1", "b/q", 1))
 

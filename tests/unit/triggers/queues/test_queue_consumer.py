@@ -1,4 +1,4 @@
-"""The desk of a queue against a broker and a store of the test: what it does when either misbehaves."""
+"""The consumer of a queue against a broker and a store of the test: what it does when either misbehaves."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ class Clock:
 
 
 class Source:
-    """A broker that gives out batches, then nothing; what it was told is written down."""
+    """A broker that gives out batches, then nothing; what it was reported is written down."""
 
     def __init__(self, *batches: list[QueueMessage]) -> None:
         self.batches = list(batches)
@@ -84,7 +84,7 @@ class Source:
 
 
 class World:
-    """One desk, its broker, its store, and what it reported."""
+    """One consumer, its broker, its store, and what it reported."""
 
     def __init__(self) -> None:
         self.source = Source()
@@ -169,7 +169,7 @@ def fails(times: int, error: Exception) -> Callable[..., None]:
 
 
 async def test_acknowledges_after_the_commit_only(world: World):
-    """A message is told to be done when the store has answered, never before."""
+    """A message is asked to be done when the store has answered, never before."""
     answered = asyncio.Event()
     seen: list[list[str]] = []
 
@@ -188,7 +188,7 @@ async def test_acknowledges_after_the_commit_only(world: World):
 
 
 async def test_same_delivery_is_sent_until_the_store_is_back(world: World):
-    """A store that is away holds the batch; the pauses grow, the desk says what it waits for, and stops saying so."""
+    """A store that is away holds the batch; the pauses grow, the consumer says what it waits for, and stops saying so."""
     left = [5]
 
     def answer(delivery: IncomingDelivery) -> object:
@@ -235,7 +235,7 @@ async def test_a_message_that_the_store_cannot_write_keeps_no_other(world: World
 
 
 async def test_unrecordable_message_blocks_nothing(world: World, caplog: pytest.LogCaptureFixture):
-    """Waiting does not help where the store takes the refusal no more than the message: the log names it, and the queue goes on."""
+    """Waiting does not help where the store takes the refusal no more than the message: the log names it, and the queue continues."""
 
     def reject() -> None:
         raise UnwritableCommandError("no index takes it")
@@ -323,7 +323,7 @@ async def test_rejected_message_is_recorded_before_it_leaves_the_queue(world: Wo
 
 
 async def test_one_partition_goes_in_order_and_others_do_not_wait(world: World):
-    """Within a partition the next is sent when the one before is stored, over every doubt; another partition goes on."""
+    """Within a partition the next is sent when the one before is stored, over every doubt; another partition continues."""
     failing = [4]
     done: list[str] = []
 
@@ -345,7 +345,7 @@ async def test_one_partition_goes_in_order_and_others_do_not_wait(world: World):
 
 @pytest.mark.parametrize("answer", [TypeError("oops"), Refused("no_trigger", "no trigger orders/queue")])
 async def test_message_returned_without_fault_keeps_its_place(world: World, answer: object):
-    """What comes after it in its partition is given back with it, untried and no sooner; other partitions go on."""
+    """What comes after it in its partition is given back with it, untried and no sooner; other partitions continue."""
     world.answers = lambda delivery: answer if delivery.key == "a2" and len(world.accepted) < 6 else DONE
     world.start(["a1", "b1", "a2", "a3", "b2", "a4"], partition="{headers.p}")
     attempts = itertools.count()
@@ -369,7 +369,7 @@ async def test_a_message_that_is_at_fault_itself_lets_its_partition_go_on(world:
 
 
 async def test_unreachable_broker_is_retried_for_ever(world: World):
-    """Why and since when it is away is told once; the pauses grow up to half a minute and begin anew after it answered."""
+    """Why and since when it is away is reported once; the pauses grow up to half a minute and restart after it answered."""
     world.source.breaks = fails(12, ConnectionRefusedError("no"))
     world.start(["a"])
     await world.until_idle()
@@ -382,7 +382,7 @@ async def test_unreachable_broker_is_retried_for_ever(world: World):
 
 
 async def test_acknowledgement_that_fails_is_no_loss(world: World):
-    """The message comes again on the next connection and is taken in under the same key; nothing is given up."""
+    """The message comes again on the next connection and is accepted under the same key; nothing is abandoned."""
     broken = [1]
 
     def breaks(act: str) -> None:
@@ -408,7 +408,7 @@ async def test_no_secret_is_reported(world: World):
 
 
 async def test_a_secret_that_is_not_set_is_reported_and_waited_for(world: World):
-    """The desk names it with the way to set it, and connects when it is there."""
+    """The consumer names it with the way to set it, and connects when it is there."""
     secrets, world.secrets = world.secrets, {}
     world.start()
     async with asyncio.timeout(60):
@@ -421,7 +421,7 @@ async def test_a_secret_that_is_not_set_is_reported_and_waited_for(world: World)
 
 
 async def test_cancelling_ends_it_although_a_library_swallows_that(world: World):
-    """Some clients turn a cancellation into an error of theirs: the desk ends all the same, and closes."""
+    """Some clients turn a cancellation into an error of theirs: the consumer ends all the same, and closes."""
 
     async def fetch(limit: int) -> list[QueueMessage]:
         try:

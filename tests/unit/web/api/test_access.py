@@ -54,7 +54,7 @@ def expected_code(path, method, who):
 
 @pytest.mark.asyncio
 async def test_route_is_reached_by_its_role_and_method_only(world):
-    """Nobody, each role, and who sees some automations only: let in exactly where the table says so."""
+    """No one, each role, and who sees some automations only: let in exactly where the table says so."""
     before = world.site.reads.audit_rows()
     for path, method, who in itertools.product(PATHS, METHODS, WHO):
         if method in UNUSED_METHODS and who not in ("ann", "nobody"):

@@ -50,7 +50,7 @@ def behind(tmp_path):
 
 @pytest.mark.asyncio
 async def test_holder_of_a_token_works_in_its_name(behind):
-    """Until it is revoked; and nobody without one."""
+    """Until it is revoked; and no one without one."""
     token = behind.auth.token("deploy-bot", Role.OPERATOR)
     client = behind.client(token)
     handle = await client.start("pay", amount=1)

@@ -1,4 +1,4 @@
-"""How it stands is kept for a second, and no longer than until somebody acts."""
+"""How it stands is kept for a second, and no longer than until someone acts."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def world(tmp_path):
 
 
 def test_status_is_evaluated_at_most_once_a_second(world):
-    """And anew after it; a clock that went back keeps nothing for ever."""
+    """And again after it; a clock that went back keeps nothing for ever."""
     status, reads = world.site.project_status, counted(world.store.reader)
     status.of(world.site)
     once = len(reads)
@@ -30,7 +30,7 @@ def test_status_is_evaluated_at_most_once_a_second(world):
 
 
 def test_nothing_is_read_twice_for_a_judgement(world):
-    """But what is told by itself and what is part of something else, the deliveries of routers and of filters, the clock, and two words."""
+    """Except what is reported by itself and what is grouped, the deliveries of routers and of filters, the clock, and two words."""
     reads = counted(world.store.reader)
     world.site.project_status.of(world.site)
     several = {query for query in reads if reads.count(query) > 1}
@@ -44,7 +44,7 @@ def test_nothing_is_read_twice_for_a_judgement(world):
 
 
 def test_operation_during_an_evaluation_is_visible_to_the_next_request(world):
-    """What was read before it counts for nobody who comes after it."""
+    """What was read before it counts for no one who comes after it."""
     status, reader, act = world.site.project_status, world.store.reader, True
     read = reader.read
 
@@ -64,7 +64,7 @@ def test_operation_during_an_evaluation_is_visible_to_the_next_request(world):
 
 @pytest.mark.asyncio
 async def test_partial_operation_is_an_operation(world):
-    """A part of it may be done, so whoever asks next is told of now."""
+    """A part of it may be done, so anyone who asks next is reported now."""
     assert (await world.get("/now"))["count"] == 0
     world.open_incident()
     assert (await world.get("/now"))["count"] == 0

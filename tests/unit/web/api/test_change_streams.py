@@ -1,4 +1,4 @@
-"""The stream of what changed: nouns, to whom they are for, and no longer than somebody may listen."""
+"""The stream of what changed: nouns, to whom they are for, and no longer than someone may listen."""
 
 import asyncio
 import json
@@ -111,7 +111,7 @@ async def test_stream_reports_which_nouns_changed(world):
 
 @pytest.mark.asyncio
 async def test_change_is_followed_by_a_newer_status(world):
-    """Also where a page was drawn in the same second: it would be told of nothing more, and go on showing that."""
+    """Also where a page was drawn in the same second: it would be reported nothing more, and continue showing that."""
     steps = Steps()
     changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
@@ -161,7 +161,7 @@ async def test_restricted_visitor_gets_no_change_of_other_automations(world):
 
 @pytest.mark.parametrize(("definition", "data", "is_seen"), [(BACKUP, b"{}", False), (PAY, b'{"amount":1}', True)])
 def test_marks_of_a_part_change_with_it_only(world, definition, data, is_seen):
-    """Each noun of automations by what is done to one that is seen; whoever sees none has none."""
+    """Each noun of automations by what is done to one that is seen; anyone who sees none has none."""
     reader, now, is_visible = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
     assert read_visible_change_tokens(reader, now, is_visible).keys() == OF_AUTOMATIONS
     assert read_visible_change_tokens(reader, now, lambda name: False) == {}
@@ -183,7 +183,7 @@ def test_marks_of_a_part_change_with_it_only(world, definition, data, is_seen):
 
 @pytest.mark.asyncio
 async def test_stream_that_has_no_news_gives_signs_of_life(world):
-    """A comment now and then, so that whoever is between knows that it lives; and nothing else."""
+    """A comment now and then, so that anyone who is between knows that it lives; and nothing else."""
     steps = Steps()
     changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
@@ -270,7 +270,7 @@ async def test_streams_of_one_visitor_are_bounded_and_end_with_the_process(world
 
 @pytest.mark.asyncio
 async def test_visitor_with_most_streams_loses_one_at_the_limit(world, few):
-    """The oldest of its own goes; nobody takes a place from who has no more than itself would have."""
+    """The oldest of its own goes; no one takes a place from who has no more than itself would have."""
     changes = ChangeStreams(world.authenticator, world.site, Steps().pause)
     greedy = [Listener(changes, world, "ann") for _ in range(3)]
     other_listeners = [Listener(changes, world, who) for who in bots(world, 3)]

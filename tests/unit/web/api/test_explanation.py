@@ -10,7 +10,7 @@ from tests.contract.store.process import BOOM, fail, halt, outcome
 
 @pytest.mark.asyncio
 async def test_failed_run_is_explained_with_operations_that_can_be_sent(world):
-    """What can be done is told as a command line and as an act; sent as it is told it is done."""
+    """What can be done is reported as a command line and as an act; sent as it is shown it is done."""
     run = world.begin()
     (claimed,) = world.claim()
     world.store.apply(outcome(claimed, 1, "charge it"))
@@ -34,7 +34,7 @@ async def test_failed_run_is_explained_with_operations_that_can_be_sent(world):
 
 @pytest.mark.asyncio
 async def test_step_in_doubt_can_be_settled_both_ways(world):
-    """Its result given, or done again; or the run given up."""
+    """Its result given, or done again; or the run abandoned."""
     run = world.begin()
     (claimed,) = world.claim()
     world.store.apply(halt(claimed, "charge", FailureReason.IN_DOUBT))
@@ -48,7 +48,7 @@ async def test_step_in_doubt_can_be_settled_both_ways(world):
 
 @pytest.mark.asyncio
 async def test_others_are_not_named_to_who_may_not_see_them(world):
-    """What has the places of a full queue is told to those alone who see it."""
+    """What has the places of a full queue is asked to those alone who see it."""
     world.store.apply(SetQueue("default", 1))
     other = world.begin(BACKUP, b"{}")
     world.claim()

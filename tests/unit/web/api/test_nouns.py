@@ -33,7 +33,7 @@ async def test_automation_is_paused_resumed_and_retired(world):
 
 @pytest.mark.asyncio
 async def test_definition_reports_no_value_of_the_environment(world):
-    """A secret may stand there: names alone are told, in the list too."""
+    """A secret may stand there: names alone are reported, in the list too."""
     item = (await world.get("/automations/backup"))["automation"]
     listed = (await world.get("/automations", name="backup"))["items"][0]
     assert item["definition"]["env"] == listed["definition"]["env"] == {"PORT": "***"}
@@ -133,7 +133,7 @@ async def test_event_counts_once_by_its_key(world):
 
 @pytest.mark.asyncio
 async def test_outbox_names_messages_that_are_not_there(world):
-    """What one of several refuses is told of that one."""
+    """A refusal by one of several is reported for that one."""
     assert (await world.get("/outbox"))["items"] == (await world.get("/outbox/messages"))["items"] == []
     answer = await world.post("/outbox/messages/send-again", messages=["m_1"])
     assert (answer["done"], list(answer["refused"])) == (0, ["m_1"])
@@ -169,7 +169,7 @@ async def test_status_counts_what_there_is(world):
 
 @pytest.mark.asyncio
 async def test_audit_log_is_listed_and_walked(world):
-    """Newest first, part by part; whole as long as nobody changed it."""
+    """Newest first, part by part; whole as long as no one changed it."""
     for _ in range(3):
         world.begin()
     page = await world.get("/audit-log", limit=2)

@@ -1,4 +1,4 @@
-"""What people do for runs that cannot go on by themselves, by the API; and what is sealed."""
+"""What people do for runs that cannot continue by themselves, by the API; and what is sealed."""
 
 import msgspec
 import pytest

@@ -165,7 +165,7 @@ async def test_client_that_others_keep_from_waiting_polls(world, monkeypatch):
 
 
 async def test_disconnected_client_frees_its_slot(world):
-    """Its connection ends: nothing waits for nobody."""
+    """Its connection ends: nothing waits for no one."""
     handle = await client_of(world).start("pay", amount=1)
     gone = asyncio.Event()
 

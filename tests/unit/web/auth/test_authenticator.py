@@ -138,7 +138,7 @@ async def test_change_by_token_is_json_or_has_no_body(site, body, kind, status):
     ],
 )
 async def test_other_sites_cannot_change_anything(site, headers, status):
-    """A browser sends the cookie whoever asks: only a page of ours may."""
+    """A browser sends the cookie anyone who asks: only a page of ours may."""
     browser = site.browser()
     await browser.sign_in()
     answer = await browser.submit("/people", "remove", headers=headers, name="bob")
@@ -271,7 +271,7 @@ async def test_current_visitors_are_read_at_once(site, monkeypatch):
 
 @pytest.mark.asyncio
 async def test_frequent_requests_get_429(site):
-    """A stranger sooner than somebody who is known; another address is not touched."""
+    """A stranger sooner than someone who is known; another address is not touched."""
     text = site.token()
     answers = [await site.auth.authenticator.visitor(request_scope()) for _ in range(100)]
     assert answers[0].status_code == 401
@@ -315,7 +315,7 @@ async def test_store_that_goes_away_within_a_request_is_reported(site, monkeypat
 
 @pytest.mark.asyncio
 async def test_public_pages_are_closed_without_a_person(tmp_path):
-    """It says what to do; probes go on. With the first person the pages open."""
+    """It says what to do; probes continue. With the first person the pages open."""
     site = Site(tmp_path / "s.db", is_local_only=False, people=False)
     browser = site.browser()
     for path in ("/", "/sign-in", "/first?token=x", "/people"):
@@ -346,7 +346,7 @@ async def test_form_that_is_none_of_ours_is_refused(site, body):
 
 @pytest.mark.asyncio
 async def test_little_is_read_of_who_is_unknown(site):
-    """A long form is read of whoever is in alone, and before that it is looked who asks."""
+    """A long form is read of anyone who is in alone, and before that it is looked who asks."""
     long = {"act": "x", "text": "x" * 100_000}
     for headers in ({}, {"cookie": f"{site.auth.site.cookie}=nothing"}):
         answer = await site.browser(**OWN).ask("POST", "/me", data=long, headers=headers)
@@ -414,7 +414,7 @@ async def test_stranger_is_evaluated_before_its_form_is_read(site, monkeypatch):
 
 @pytest.mark.asyncio
 async def test_place_is_free_when_an_answer_begins(site, monkeypatch):
-    """A client that does not read its answer keeps nobody waiting; assets need no place at all."""
+    """A client that does not read its answer keeps no one waiting; assets need no place at all."""
     monkeypatch.setattr(site.app, "_slots", RequestSlots(1, 1))
     stuck, started = asyncio.Event(), asyncio.Event()
 

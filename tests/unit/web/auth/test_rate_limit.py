@@ -1,4 +1,4 @@
-"""How often somebody may ask: a burst, then so many a second; what is remembered is bounded."""
+"""How often someone may ask: a burst, then so many a second; what is remembered is bounded."""
 
 from hypothesis import given
 from hypothesis import strategies as st

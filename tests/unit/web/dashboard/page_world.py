@@ -24,7 +24,7 @@ PEOPLE = {
 
 
 class PageWorld:
-    """A web process's application; two automations are announced, `pay` and `backup`. `store` is for whoever makes more."""
+    """A web process's application; two automations are announced, `pay` and `backup`. `store` is for anyone who makes more."""
 
     def __init__(self, path, *, public_url=None):
         self.auth = AuthSite(path, people=False, public_url=public_url)
@@ -61,7 +61,7 @@ class PageWorld:
         return answer.text
 
     async def visible_to(self, part, path, *who):
-        """Tell of each of these people whether the page has this part for them: what nobody sees is hidden from nobody."""
+        """Tell of each of these people whether the page has this part for them: what no one sees is hidden from no one."""
         return [part in await self.get(path, who=person) for person in who or ("ana", "vic")]
 
     async def submit(self, path, act, *, who="ana", onward=None, **fields):
@@ -85,7 +85,7 @@ class PageWorld:
 
 
 def printed_text(text):
-    """Return the sentence that is told above a page."""
+    """Return the sentence that is reported above a page."""
     found = re.search(r'<p class="said[^"]*" role="status">(.*?)</p>', text, re.S)
     return found[1] if found else ""
 

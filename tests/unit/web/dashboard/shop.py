@@ -73,7 +73,7 @@ class Shop:
         return make_id(prefix, self.clock.now(), SystemClock().random_bits(80))
 
     def arrive(self, key="k1", *, trigger="shop/webhook", starts=True, **options):
-        """Take in a delivery; return its id."""
+        """Accept a delivery; return its id."""
         name = trigger.partition("/")[0]
         run = StartRun(id=self.id("r"), automation=name, kind="task", version=1, input=b"{}", codec="json", trigger="x")
         body = encode({"order": key, "password": "hunter22"})
@@ -86,7 +86,7 @@ class Shop:
         return made.id
 
     def reject(self, note="the signature is another one", trigger="shop/webhook"):
-        """Refuse something at the door; return its id."""
+        """Refuse something at intake; return its id."""
         made = RejectDelivery(id=self.id(), trigger=trigger, why="bad_signature", note=note, body=b"<script>x</script>")
         self.store.apply(made)
         return made.id

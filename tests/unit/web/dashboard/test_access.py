@@ -41,7 +41,7 @@ def refused(page, role, who, automations):
 
 @pytest.mark.asyncio
 async def test_page_is_seen_by_its_role_only(shared):
-    """Nobody is led to the sign-in; who sees some automations only does not find what is of none."""
+    """No one is led to the sign-in; who sees some automations only does not find what is of none."""
     for page, who in itertools.product(PAGES, WHO):
         role, automations = PEOPLE.get(who, (None, None))
         answer = await (await shared.browser(who)).get(filled(page))
@@ -55,7 +55,7 @@ async def test_page_is_seen_by_its_role_only(shared):
 
 @pytest.mark.asyncio
 async def test_button_is_submitted_by_its_role_only(shared):
-    """A form whose page token is not ours, or that nobody signed in for, is refused before anything is looked at."""
+    """A form whose page token is not ours, or that no one signed in for, is refused before anything is looked at."""
     for who in WHO:
         await shared.browser(who)
     for page, who in itertools.product(PAGES, WHO):

@@ -172,7 +172,7 @@ async def test_temporal_3517_only_the_last_attempt_keeps_its_failure(world):
 
 @pytest.mark.asyncio
 async def test_temporal_ui_2262_failure_that_is_reported_after_its_end(world):
-    """A run that goes on has no reason to have failed any more."""
+    """A run that continues has no reason to have failed any more."""
     id = world.begin()
     (run,) = claimed(world)
     fail(world, run)

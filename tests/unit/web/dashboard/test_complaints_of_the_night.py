@@ -1,4 +1,4 @@
-"""What whoever is woken suffers from in other dashboards, by the name under which it was reported: it does not happen on these pages.
+"""What anyone who is woken suffers from in other dashboards, by the name under which it was reported: it does not happen on these pages.
 
 A name says whose complaint it is, its number, and what it was about. Lists and their speed are in `test_complaints_of_peers`.
 """
@@ -211,7 +211,7 @@ async def test_healthchecks_915_grace_time_missing_in_the_api(world):
 
 @pytest.mark.asyncio
 async def test_oban_52_counts_that_cost_more_than_the_page(world):
-    """What pages count is counted up to a cap; but for what is still to be told, which is what an index holds of its own."""
+    """What pages count is counted up to a cap; but for what is still to be reported, which is what an index holds of its own."""
     failed(world)
     notes = counted(world.store.reader)
     for page in (page for page in PAGES if not page.names):

@@ -1,4 +1,4 @@
-"""What all pages have alike: bad queries are told, lists can be had as CSV and JSON, what was done is told above the page."""
+"""What all pages have alike: bad queries are reported, lists can be had as CSV and JSON, what was done is reported above the page."""
 
 import asyncio
 import csv
@@ -146,7 +146,7 @@ async def test_large_events_leave_whole(world):
 
 @pytest.mark.asyncio
 async def test_confirmation_is_above_the_page(world):
-    """To whoever did it; pressed twice on one page it is done once, and what cannot be done is told in place."""
+    """To anyone who did it; pressed twice on one page it is done once, and what cannot be done is reported in place."""
     world.store.apply(AcquireLock("night <b>", "backup", None))
     text = await world.get("/locks")
     assert "night &lt;b&gt;" in text
@@ -195,7 +195,7 @@ async def test_form_is_as_bounded_as_a_body_of_the_api(world):
 
 @pytest.mark.asyncio
 async def test_command_id_reports_nothing_of_what_was_typed(world):
-    """Two sessions that send the same form have two ids: whoever reads one cannot try out what was typed."""
+    """Two sessions that send the same form have two ids: anyone who reads one cannot try out what was typed."""
     first, second = await world.browser("ana"), await world.browser("olga")
     for browser in (first, second, first):
         assert (await browser.submit("/a/pay", "pause", page="p1", reason="same")).status_code == 303
@@ -215,7 +215,7 @@ async def test_path_below_an_endpoint_is_no_page(world):
 
 @pytest.mark.asyncio
 async def test_message_is_displayed_while_every_thread_waits(world, monkeypatch):
-    """Whoever asks while slow reads have all the threads is answered all the same."""
+    """Anyone who asks while slow reads have all the threads is answered all the same."""
     assert "<html" in await world.get("/nothing", status=404)
     monkeypatch.setattr(pages_asgi, "_RESULT_WITHIN_S", 0.01)
     monkeypatch.setattr(world.auth.auth.pages, "run", lambda do: asyncio.Event().wait())

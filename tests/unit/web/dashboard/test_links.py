@@ -1,4 +1,4 @@
-"""No page leads nowhere: all that pages link to and all that their forms send to is there, for everybody who sees the link."""
+"""No page leads nowhere: all that pages link to and all that their forms send to is there, for everyone who sees the link."""
 
 from collections import Counter, deque
 from urllib.parse import urlsplit

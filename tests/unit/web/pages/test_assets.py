@@ -30,7 +30,7 @@ async def get(assets, path, **headers):
     ],
 )
 async def test_asset_is_served_under_its_hash_only(name, kind):
-    """Packed for whoever takes it packed; another version's name is told as that."""
+    """Packed for anyone who takes it packed; another version's name is reported as that."""
     assets = Assets()
     path = assets.path(name)
     plain = await get(assets, path, **{"accept-encoding": "identity"})
@@ -45,7 +45,7 @@ async def test_asset_is_served_under_its_hash_only(name, kind):
 
 
 def test_every_sheet_and_script_is_in_an_asset():
-    """None lies there that nobody gets."""
+    """None lies there that no one gets."""
     assert {path.name for path in (STATIC / "css").iterdir()} == {f"{name}.css" for name in SHEETS}
     assert {path.name for path in (STATIC / "js").iterdir()} == {f"{name}.js" for name in (*SCRIPTS, "chart")}
 

@@ -151,7 +151,7 @@ async def test_browser_without_fetch_metadata_can_submit(site, origin):
 
 @pytest.mark.asyncio
 async def test_link_is_over_with_its_opening(site):
-    """An incident that came back is another matter; so is one that nobody knows any more."""
+    """An incident that came back is another matter; so is one that no one knows any more."""
     other = IncidentLinkToken("i_01", 2, site.clock.now() // 1000 + 60).token(KEY)
     gone = IncidentLinkToken("i_77", 1, site.clock.now() // 1000 + 60).token(KEY)
     for token in (other, gone, "nonsense", site.token[:-1] + "-"):
@@ -173,7 +173,7 @@ async def test_form_of_another_kind_does_nothing(site, content, kind):
 
 @pytest.mark.asyncio
 async def test_form_that_never_ends_is_not_waited_for(site, monkeypatch):
-    """Whoever asks need not be known: a hundred such would keep the probes from being answered."""
+    """Anyone who asks need not be known: a hundred such would keep the probes from being answered."""
 
     async def endless():
         yield b"act=resolve"
@@ -187,7 +187,7 @@ async def test_form_that_never_ends_is_not_waited_for(site, monkeypatch):
 
 @pytest.mark.asyncio
 async def test_unknown_operation_does_nothing(site):
-    """A form that was made up is told so."""
+    """A forged form is refused as such."""
     assert "there is no act" in (await site.submit("delete")).text
     assert site.operations() == []
 

@@ -1,4 +1,4 @@
-"""The run behind a link: read only, of this run alone, with the same button; what the button cannot mend has none."""
+"""The run behind a link: read only, of this run alone, with the same button; what the button cannot fix has none."""
 
 import re
 
@@ -135,7 +135,7 @@ def end_again(site, made_of):
 
 
 async def test_settled_run_has_no_needless_button_and_names_no_one(site):
-    """Behind a link it is told that it is settled, not by whom: that is for those who sign in."""
+    """Behind a link it learns that it is settled, not by whom: that is for those who sign in."""
     act = operation_context(Actor.cli("ann", "box"), site.clock, reason="customer is gone")
     end_again(site, lambda claimed: [fail(claimed)])
     assert 'value="retry"' in (await run_page(site)).text

@@ -75,7 +75,7 @@ async def test_client_proves_itself_in_the_form_where_the_provider_wants_that(si
     ],
 )  # fmt: skip
 async def test_token_for_another_audience_gives_no_access(site, provider, lies):
-    """Another sign-in, client or time; no group, no name, the name of somebody else."""
+    """Another sign-in, client or time; no group, no name, the name of someone else."""
     site.add("ana", Role.ADMIN)
     provider.lies = lies
     browser = site.browser()
@@ -89,7 +89,7 @@ async def test_token_for_another_audience_gives_no_access(site, provider, lies):
 @pytest.mark.asyncio
 @pytest.mark.parametrize("forgery", FORGERIES)
 async def test_unsigned_token_gives_no_access(site, provider, forgery):
-    """Whoever answers in its place, or changes what it says, has none of its keys."""
+    """Anyone who answers in its place, or changes what it says, has none of its keys."""
     provider.forgery = forgery
     browser = site.browser()
     answer = await return_from_provider(browser, provider)
@@ -124,7 +124,7 @@ async def test_key_that_the_provider_changed_counts_from_the_next_sign_in_on(sit
 
 @pytest.mark.asyncio
 async def test_key_that_the_provider_took_back_counts_for_an_hour_at_most(site, provider, monkeypatch):
-    """Also where a clock was put back: then nobody knows how old what we have is."""
+    """Also where a clock was put back: then no one knows how old what we have is."""
     started_at = site.clock.now()
     assert (await return_from_provider(site.browser(), provider)).status_code == 303
     provider.published_key = key_of("ES256", "second")
@@ -163,7 +163,7 @@ async def test_sign_in_states_what_is_not_installed(tmp_path, provider, monkeypa
 
 @pytest.mark.asyncio
 async def test_answer_counts_once_and_in_the_browser_that_left(site, provider):
-    """A link to come back that somebody sends signs nobody in as that somebody."""
+    """A link to come back that someone sends signs no one in as that someone."""
     left, other = site.browser(), site.browser()
     start = await left.get("/oidc/start")
     code, state = provider.sign_in(start.headers["location"])
@@ -205,7 +205,7 @@ async def test_provider_that_fails_is_reported(site, provider, status, answer):
 
 @pytest.mark.asyncio
 async def test_refusal_is_reported_by_its_word(site, provider):
-    """With what to look at where it is ours to mend; what is no such word is not repeated."""
+    """With what to look at where it is ours to fix; what is no such word is not repeated."""
     browser = site.browser()
     for word, is_displayed in (("access_denied", True), ("<b>Call me</b>", False), ("", False)):
         start = await browser.get("/oidc/start")

@@ -1,4 +1,4 @@
-"""Signing in and out by pages: cookies, sessions that nobody could plant, links that open once, other hosts and sub-paths."""
+"""Signing in and out by pages: cookies, sessions that no one could plant, links that open once, other hosts and sub-paths."""
 
 from datetime import timedelta
 
@@ -51,7 +51,7 @@ async def test_person_signs_in_and_out(site):
 
 @pytest.mark.asyncio
 async def test_wrong_name_and_wrong_password_read_the_same(site):
-    """Nobody hears which of the two it was; nothing that was typed comes back."""
+    """No one hears which of the two it was; nothing that was typed comes back."""
     answers = [await site.browser().sign_in(*pair) for pair in (("ana", "wrong"), ("eve", "wrong"), (HOSTILE, HOSTILE))]
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.text for answer in answers}) == 1
@@ -71,7 +71,7 @@ async def test_guessing_gets_slower(site):
 
 @pytest.mark.asyncio
 async def test_wait_is_reported_with_its_length(site, monkeypatch):
-    """To people and to programs: whoever comes sooner is sent away again."""
+    """To people and to programs: anyone who comes sooner is sent away again."""
 
     def busy(*_):
         raise BusyError(timedelta(seconds=64.2), "too many wrong passwords")
@@ -84,7 +84,7 @@ async def test_wait_is_reported_with_its_length(site, monkeypatch):
 
 @pytest.mark.asyncio
 async def test_planted_session_is_not_the_one_that_is_signed_in(site):
-    """Whoever put a cookie into the browser, made up or of an own session, knows nothing afterwards."""
+    """Anyone who put a cookie into the browser, made up or of an own session, knows nothing afterwards."""
     planted = site.browser()
     await planted.sign_in("bob")
     victim = site.browser()
@@ -103,7 +103,7 @@ async def test_planted_session_is_not_the_one_that_is_signed_in(site):
 @pytest.mark.asyncio
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}, {}])
 async def test_other_sites_cannot_sign_a_person_in(site, headers):
-    """Else somebody could work as somebody else without knowing."""
+    """Else someone could work as someone else without knowing."""
     answer = await site.browser().sign_in(headers=headers)
     assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
 
@@ -204,7 +204,7 @@ async def test_start_link_lets_in_once(site):
 
 @pytest.mark.asyncio
 async def test_start_link_is_offered_until_there_is_a_person(tmp_path):
-    """Later only where somebody looks at the terminal; it leads where browsers can go."""
+    """Later only where someone looks at the terminal; it leads where browsers can go."""
     site = Site(tmp_path / "s.db", people=False, public_url="https://ops.example.com/ms")
     assert "https://ops.example.com/ms/first?token=" in await site.auth.invitation(again=False)
     assert "/first" in await site.auth.invitation(again=False)
@@ -216,7 +216,7 @@ async def test_start_link_is_offered_until_there_is_a_person(tmp_path):
 
 @pytest.mark.asyncio
 async def test_secrets_are_not_in_the_store(site):
-    """Whoever reads a backup can neither sign in nor go on with a session."""
+    """Anyone who reads a backup can neither sign in nor continue with a session."""
     browser = site.browser()
     await browser.sign_in()
     (key,) = browser.cookies.values()

@@ -47,7 +47,7 @@ def test_strip_renders_the_newest_within_its_frame(runs):
 
 
 def test_strip_reports_in_words_what_it_displays():
-    """For whoever does not see it; a run that goes on is as high as it has taken so far."""
+    """For anyone who does not see it; a run that continues is as high as it has taken so far."""
     done = RunMark("r1", RunState.SUCCEEDED, None, None, 0, 0, 1_000)
     going = RunMark("r2", RunState.RUNNING, None, None, 0, 0, None)
     found = draw_strip([going, done], 50, 4_000)
@@ -93,7 +93,7 @@ def test_heat_is_darker_the_more_failed(hours):
 
 
 def test_expected_lists_missing_runs():
-    """What may still come is not lost yet; what was left out on purpose is told as that."""
+    """What may still come is not lost yet; what was left out on purpose is reported as that."""
     past = [
         PastDueTime(schedule="a", due_at=MONDAY, run="r1", state=RunState.SUCCEEDED, came_at=MONDAY + 60_000),
         PastDueTime(schedule="a", due_at=MONDAY + HOUR, run="r2", state=RunState.FAILED),

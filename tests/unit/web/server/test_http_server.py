@@ -24,7 +24,7 @@ def test_accepted_connections_send_small_answers_at_once():
 
 
 def test_address_that_cannot_be_had_is_reported_with_its_setting():
-    """One that another process has, and one that is nobody's."""
+    """One that another process has, and one that is no one's."""
     with open_socket("127.0.0.1:0", "web.bind") as other:
         with pytest.raises(ConfigError, match="another process listens there") as refused:
             open_socket(f"127.0.0.1:{other.getsockname()[1]}", "web.bind")
@@ -63,7 +63,7 @@ def test_default_address_is_refused_where_all_ports_near_it_are_taken(monkeypatc
 
 
 def test_address_in_use_is_found_by_other_processes(tmp_path):
-    """By what the web process of this host wrote down last; an address that somebody chose is that one."""
+    """By what the web process of this host wrote down last; an address that someone chose is that one."""
     store = SqliteStore(tmp_path / "state.db", clock=SystemClock())
     store.open()
     try:
@@ -82,7 +82,7 @@ def test_address_in_use_is_found_by_other_processes(tmp_path):
 
 
 def test_port_that_the_system_chose_is_in_the_address():
-    """Port 0 is no address that somebody could open."""
+    """Port 0 is no address that someone could open."""
     listener, bind = open_socket_at("127.0.0.1:0", "web.bind")
     with listener:
         assert bind == f"127.0.0.1:{listener.getsockname()[1]}"

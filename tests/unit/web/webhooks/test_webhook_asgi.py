@@ -1,4 +1,4 @@
-"""The listener of webhooks: what senders are told, and what is in the store when they hear it."""
+"""The listener of webhooks: what senders are reported, and what is in the store when they hear it."""
 
 import asyncio
 import contextlib
@@ -266,7 +266,7 @@ def _renamed_path(w, old, new):
 
 
 async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monkeypatch, caplog):
-    """Whatever a row holds; that is told once."""
+    """Whatever a row holds; that is reported once."""
     async with world(tmp_path) as w:
         refresh_count = []
 
@@ -303,7 +303,7 @@ async def test_store_that_is_away_is_reported_and_tables_go_on(tmp_path, monkeyp
 
 
 async def test_sender_does_not_wait_for_a_stuck_store(tmp_path, monkeypatch):
-    """Its place stays taken until the store has answered, so that memory is bounded; others are told to come back."""
+    """Its place stays taken until the store has answered, so that memory is bounded; others are notified to come back."""
     async with world(tmp_path, at_once=3) as w:
         may_continue = asyncio.Event()
         real = w.intake.intake.store
@@ -454,7 +454,7 @@ async def test_result_that_cannot_be_read_keeps_no_sender_waiting(tmp_path, monk
 
 
 async def test_store_that_was_given_up_may_be_cancelled(tmp_path, monkeypatch, caplog):
-    """What answers nobody any more says nothing when it ends."""
+    """What answers no one any more says nothing when it ends."""
     monkeypatch.setattr(webhook_asgi, "STORED_WITHIN_S", 0.01)
     async with world(tmp_path) as w:
         started, faults = [], []
@@ -502,7 +502,7 @@ async def test_sender_that_goes_away_is_not_answered(tmp_path):
 
 
 async def test_webhook_that_this_process_cannot_read_is_reported_once_and_answered_503(tmp_path, monkeypatch, caplog):
-    """It is there, only not for us: a sender that hears 404 may never come back. One that was read before goes on as it was."""
+    """It is there, only not for us: a sender that hears 404 may never come back. One that was read before continues as it was."""
     async with world(tmp_path) as w:
 
         def broken(path, name):
@@ -571,7 +571,7 @@ async def test_only_a_large_body_is_prepared_in_a_thread(tmp_path, monkeypatch, 
 
 
 async def test_failed_codec_refuses_no_sender(tmp_path, monkeypatch, caplog):
-    """503, and the same again is taken in; nothing is kept as refused."""
+    """503, and the same again is accepted; nothing is kept as refused."""
     async with world(tmp_path) as w:
 
         def broken(*of, **options):

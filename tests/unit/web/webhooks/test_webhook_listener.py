@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_address_that_is_taken_is_reported_and_tried_again(tmp_path, monkeypatch, caplog):
-    """The process is not ready as long as there are webhooks that it cannot take in; probes and figures go on."""
+    """The process is not ready as long as there are webhooks that it cannot accept; probes and figures continue."""
     monkeypatch.setattr(webhook_listener, "_AGAIN_S", 0.02)
     real, opened = webhook_listener.open_socket_at, []
     monkeypatch.setattr(
@@ -54,7 +54,7 @@ async def test_address_that_is_taken_is_reported_and_tried_again(tmp_path, monke
 
 
 async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
-    """At once, when it is told to."""
+    """At once, when it is asked to."""
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
@@ -82,7 +82,7 @@ async def _answers(bind):
 
 
 async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
-    """By the process itself, with the cause and since when, so that monitors read them; and taken back when they are over."""
+    """By the process itself, with the cause and since when, so that monitors read them; and undone when they are over."""
     async with world(tmp_path) as w:
         w.intake.listen_error = (
             "webhooks are not taken in: cannot listen on 127.0.0.1:7172: another process listens there"
@@ -109,7 +109,7 @@ async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
 async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
     tmp_path, caplog, environment, is_on_record
 ):
-    """Senders that know the default reach another process: in production that is an incident, at a desk a line of the log."""
+    """Senders that know the default reach another process: in production that is an incident, at a consumer a line of the log."""
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"

@@ -33,7 +33,7 @@ def test_window_counts_where_enough_ended_in_it() -> None:
 
 
 def test_ended_outage_is_not_reported_again() -> None:
-    """Its failures were told when they failed; whoever was told of the rate hears that it is well only once it is."""
+    """Its failures learned when they failed; anyone who was notified of the rate hears that it is healthy only once it is."""
     over = ends(*[True] * 5, *[False] * 6)
     assert found(RATE, watched(ends=over), T0) == []
     assert found(RATE, watched(recent=RecentCounts(succeeded=10, failed=12), ends=over), T0) == []
@@ -52,7 +52,7 @@ def test_stated_share_takes_the_place_of_the_default() -> None:
 
 @given(runs)
 def test_rate_does_not_flap_at_the_border(oks: list[bool]) -> None:
-    """Told once, it is well only below half of the limit; what is wrong anew is wrong for who was told, too."""
+    """Told once, it is healthy only below half of the limit; what is wrong again is wrong for who was notified, too."""
     automation = watched(ends=ends(*oks))
     evaluations = evaluate(RATE, MonitorInputs(automations=(automation,), open=OPEN), T0)
     share = evaluations[0].figures["failed_share"] if evaluations else None

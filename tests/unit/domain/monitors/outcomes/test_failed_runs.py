@@ -1,4 +1,4 @@
-"""Faults that nobody was told of become findings, and incidents with open members stay findings."""
+"""Faults that no one was notified of become findings, and incidents with open members stay findings."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def fault(at: int = T0, **known: Any) -> NewFailure:
     ],
 )
 def test_fault_is_of_one_kind(state: str, reason: str, kind: IncidentKind | None) -> None:
-    """What a person gave up, or cancelled, is no news."""
+    """What a person abandoned, or cancelled, is no news."""
     assert incident_kind(fault(state=state, reason=reason)) is kind
 
 
@@ -100,7 +100,7 @@ def test_each_fault_is_reported_exactly_once(known: list[NewFailure]) -> None:
     ],
 )
 def test_run_without_retries_does_not_report_used_retries(known, sentence) -> None:
-    """Retries are told of where there were some."""
+    """Retries are reported where there were some."""
     facts = MonitorInputs(automations=(watched(**known),), faults=(fault(reason="retries_exhausted"),))
     (finding,) = found(IncidentKind.RETRIES_EXHAUSTED, facts, T0)
     assert finding.text == f"{sentence}403 AccessDenied"
@@ -136,7 +136,7 @@ def failing(subject: Subject, **members: Any) -> OpenFailure:
 
 
 def test_incident_with_an_open_member_is_found_again() -> None:
-    """With what became of its runs, and the newest open one as the next to look at; with none it is well."""
+    """With what became of its runs, and the newest open one as the next to look at; with none it is healthy."""
     subject = Subject("backup", IncidentKind.PERMANENT_ERROR, "f1")
     facts = MonitorInputs(
         automations=(watched(),), failing=(failing(subject, failed=3, open=2, fixed=1, newest="r_3"),)
@@ -181,7 +181,7 @@ def test_failures_of_one_item_are_one_incident_with_any_message() -> None:
 
 
 def test_failures_that_are_settled_before_the_first_evaluation_are_not_counted_as_open() -> None:
-    """Two failed and succeeded, one failed: one is open, and it is the one to look at. Where all are settled no one is told."""
+    """Two failed and succeeded, one failed: one is open, and it is the one to look at. Where all are settled no one is reported."""
     fixed = [fault(at=T0 + n, run=f"r_{n}", settled=Settlement.ITEM_SUCCEEDED) for n in (1, 2)]
     open_, given_up = fault(at=T0, run="r_0"), fault(at=T0 + 3, run="r_3", settled=Settlement.DISCARDED)
     (finding,) = found(

@@ -58,7 +58,7 @@ def test_run_that_hangs_is_reported_by_its_tier() -> None:
 
 
 def test_fast_is_surely_less_than_half() -> None:
-    """Nine in ten took more than 32 s: a success after 16 s is told, until the next usual one."""
+    """Nine in ten took more than 32 s: a success after 16 s is reported, until the next usual one."""
     least = 2**15
     (finding,) = found(FAST, watched(ends=(end(T0, least // 2 - 1),), history=history(), tier=Severity.PAGE), T0)
     assert finding.severity is Severity.NOTIFY
@@ -118,6 +118,6 @@ def test_no_duration_is_too_fast_and_too_slow(known: dict[int, int], duration_ms
 
 @given(st.integers(0, 3 * DAY), st.integers(0, 3 * DAY))
 def test_hanging_is_monotone_in_time(first: int, more: int) -> None:
-    """A run that is too slow does not become well by going on."""
+    """A run that is too slow does not become well by continuing."""
     automation = watched(running_since_at=T0, history=history())
     assert not found(SLOW, automation, T0 + first) or found(SLOW, automation, T0 + first + more)

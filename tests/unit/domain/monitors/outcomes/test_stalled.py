@@ -32,7 +32,7 @@ def test_attempt_on_record_is_wrong_at_once() -> None:
 
 
 def test_no_finding_without_a_stall_or_while_paused() -> None:
-    """It is well with the next sign."""
+    """It is healthy with the next sign."""
     assert evaluate(STALLED, watched(), T0 + DAY) == []
     assert found(STALLED, watched(stalls=(stall(),), retired_at=T0), T0 + DAY) == []
 

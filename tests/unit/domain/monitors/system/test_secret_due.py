@@ -15,7 +15,7 @@ HOOK = DueSecret("GH_HOOK", "2024-01-01", T0, ("channel ops", "trigger github/we
 
 
 def test_secret_is_reported_two_weeks_ahead_by_its_name_and_users() -> None:
-    """To be mended in daylight: never a page, also after its day."""
+    """To be fixed in daylight: never a page, also after its day."""
     facts = MonitorInputs(secrets=(HOOK,))
     assert found(KIND, facts, T0 - 14 * DAY - 1) == []
     (ahead,) = found(KIND, facts, T0 - 14 * DAY)
@@ -29,7 +29,7 @@ def test_secret_is_reported_two_weeks_ahead_by_its_name_and_users() -> None:
 
 
 def test_secret_is_well_when_its_date_is_moved() -> None:
-    """And judged all the same; one that nobody is known to need is told, too."""
+    """And judged all the same; one that no one is known to need is reported, too."""
     moved = DueSecret("GH_HOOK", "2025-01-01", T0 + 366 * DAY)
     (evaluation,) = evaluate(KIND, MonitorInputs(secrets=(moved,)), T0)
     assert evaluation.finding is None

@@ -49,7 +49,7 @@ def test_schedule_that_starts_late_is_reported() -> None:
 
 
 def test_drift_does_not_flap() -> None:
-    """Who is told of it is told that it is well below half of the share."""
+    """Someone who was notified of it learns that it is healthy below half of the share."""
     known_open = frozenset({Subject("backup", KIND)})
     for skipped, is_found in ((7, True), (6, True), (5, False)):
         now = facts(x=served(), y=served(skipped))

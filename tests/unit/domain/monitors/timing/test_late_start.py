@@ -77,7 +77,7 @@ def test_late_start_is_monotone_in_time(first: int, more: int) -> None:
 
 
 def test_late_start_lasts_while_nothing_begins() -> None:
-    """The next slot is not yet late, but neither has begun: nobody is told that it is well, nor told again."""
+    """The next slot is not yet late, but neither has begun: no one learns that it is healthy, nor told again."""
     made = cadence(every="1h", next_slot_at=T0 + 3 * HOUR, unbegun_at=T0 + 2 * HOUR, unbegun_run="r_8")
     automation = watched(cadences=(made,))
     now_at = T0 + 2 * HOUR + MINUTE

@@ -133,7 +133,7 @@ def test_learned_window_is_the_larger_of_both() -> None:
 
 @pytest.mark.parametrize(("successes", "days"), [(19, 9), (30, 6)])
 def test_learning_reports_in_the_digest(successes: int, days: int) -> None:
-    """Before 20 successes and 7 days a silence of 48 hours is told quietly."""
+    """Before 20 successes and 7 days a silence of 48 hours is reported quietly."""
     automation = watched(succeeded_at=T0, gaps=gaps(successes, days * DAY), tier=Severity.PAGE)
     assert found(SILENCE, automation, T0 + 48 * HOUR - 1) == []
     (finding,) = found(SILENCE, automation, T0 + 48 * HOUR)
@@ -173,12 +173,12 @@ def test_gaps_know_of_weekends_by_the_clock_of_the_zone() -> None:
 
 
 def test_one_success_is_no_cadence() -> None:
-    """What ran once is expected by nobody."""
+    """What ran once is expected by no one."""
     assert found(SILENCE, watched(succeeded_at=T0, gaps=gaps(1, 0)), T0 + 300 * DAY) == []
 
 
 def test_unread_history_makes_unsure() -> None:
-    """Neither wrong nor well; a short gap is well whatever history tells."""
+    """Neither wrong nor well; a short gap is healthy whatever history tells."""
     assert evaluate(SILENCE, watched(succeeded_at=T0), T0 + 3 * HOUR)[0].unsure is not None
     assert evaluate(SILENCE, watched(succeeded_at=T0), T0 + 3 * HOUR - 1)[0].unsure is None
 

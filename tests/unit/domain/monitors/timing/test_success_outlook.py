@@ -25,7 +25,7 @@ DAILY = cadence(cron="0 3 * * *")
     ],
 )
 def test_next_try_is_the_next_slot_where_there_is_one(known, after, expected):
-    """Null is said where nothing starts it; where nobody can know, nothing is."""
+    """Null is said where nothing starts it; where no one can know, nothing is."""
     assert describe_outlook(watched(**known), T0 + after) == expected
 
 
@@ -42,7 +42,7 @@ def test_next_try_is_the_next_slot_where_there_is_one(known, after, expected):
     ],
 )
 def test_slots_since_the_last_success_are_counted(known, until, number):
-    """Of all schedules together, from when something was expected, and no further than anybody reads."""
+    """Of all schedules together, from when something was expected, and no further than anyone reads."""
     assert count_missed_slots(watched(**known), T0 + until) == number
 
 

@@ -47,7 +47,7 @@ def test_few_starts_need_no_history() -> None:
 
 @given(st.integers(1, 500))
 def test_starts_do_not_flap_at_the_border(n: int) -> None:
-    """Told once, it is well only at half of the limit."""
+    """Told once, it is healthy only at half of the limit."""
     is_open = frozenset({Subject("backup", OFTEN)})
     evaluations = evaluate(OFTEN, MonitorInputs(automations=(started(n),), open=is_open), T0)
     assert (evaluations[0].finding is not None) is (n > 30)

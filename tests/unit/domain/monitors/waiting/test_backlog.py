@@ -22,7 +22,7 @@ def test_number_is_wrong_from_its_limit_on() -> None:
 
 
 def test_age_is_wrong_after_six_hours() -> None:
-    """And a queue that somebody paused is named as the reason."""
+    """And a queue that someone paused is named as the reason."""
     automation = watched(waiting=WaitingRuns(1, T0, "mail"))
     assert found(BACKLOG, automation, T0 + 6 * HOUR - 1) == []
     assert found(BACKLOG, automation, T0 + 6 * HOUR)[0].text == "1 run waits, the oldest for 6h in queue mail"
@@ -36,7 +36,7 @@ def test_age_is_wrong_after_six_hours() -> None:
 
 @given(st.integers(1, 30), st.booleans())
 def test_number_does_not_flap_at_the_border(n: int, is_open: bool) -> None:
-    """Told once, it is well only below half of the limit."""
+    """Told once, it is healthy only below half of the limit."""
     automation = watched(options={"backlog": 20}, waiting=WaitingRuns(n, T0, "mail"))
     opened = frozenset({Subject("backup", BACKLOG)} if is_open else ())
     assert bool(found(BACKLOG, MonitorInputs(automations=(automation,), open=opened), T0)) is (

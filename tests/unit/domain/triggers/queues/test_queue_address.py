@@ -81,7 +81,7 @@ def test_address_that_leads_nowhere_is_refused_with_the_form(url, words):
 
 
 def test_unknown_parameter_displays_the_nearest():
-    """A misspelt parameter is told with the right one."""
+    """A misspelt parameter is reported with the right one."""
     with pytest.raises(UnknownNameError, match="'steam'") as refused:
         read_queue_address("redis://h/0?steam=s")
     assert refused.value.nearest == "stream"

@@ -51,7 +51,7 @@ def test_group_of_the_broker_is_the_partition():
     ],
 )
 def test_message_without_a_template_field_is_no_delivery(options, parts):
-    """What is missing is told, for the desk to count."""
+    """What is missing is reported, for the consumer to count."""
     with pytest.raises(OptionError):
         make_delivery(BrokerQueue.parse(_URL, **options), message(**parts))
 

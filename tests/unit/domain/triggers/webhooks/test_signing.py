@@ -15,7 +15,7 @@ def test_signature_is_that_of_the_published_example():
 
 
 def test_message_is_signed_by_each_secret():
-    """Whoever knows any of them takes it; whoever knows none does not."""
+    """Anyone who knows any of them takes it; anyone who knows none does not."""
     old, other = "whsec_b2xkb2xkb2xkb2xk", "whsec_b3RoZXJvdGhlcm90aGVy"
     headers = sign_message([SECRET, old], "m", 1_000_000, b"x")
     rule = StandardWebhooks(secrets=("a",))

@@ -124,7 +124,7 @@ def test_genuine_request_is_let_in_and_a_changed_one_is_not(kind):
 
 @pytest.mark.parametrize("kind", VERIFIERS)
 def test_any_of_several_secrets_fits(kind):
-    """The old and the new one during a rotation; without any nobody gets in."""
+    """The old and the new one during a rotation; without any no one gets in."""
     request = signed(kind, BODY)
     secrets = ["b3RoZXI=", SECRETS.get(kind, SECRET), "bW9yZQ=="]
     assert checked(kind, request, *secrets) is None
@@ -173,7 +173,7 @@ def test_any_other_hmac_can_be_described(algorithm, encoding):
 
 @pytest.mark.parametrize("bad", ["whsec_!!not-base64!!", "whsec_", "sécret"])
 def test_secret_that_is_none_of_standard_webhooks_keeps_no_other_from_fitting(bad):
-    """It is told without its value, and fits nothing; for the others a secret may be any text."""
+    """It is reported without its value, and fits nothing; for the others a secret may be any text."""
     request = signed("standard", BODY)
     assert checked("standard", request, bad, STANDARD_SECRET) is None
     assert checked("standard", request, bad) == BAD_SIGNATURE

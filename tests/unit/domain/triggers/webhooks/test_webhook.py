@@ -54,7 +54,7 @@ def test_path_that_could_be_read_in_two_ways_is_refused(path, reason):
 
 
 def test_webhook_without_a_verifier_is_refused():
-    """That anybody may send has to be stated."""
+    """That anyone may send has to be stated."""
     with pytest.raises(OptionError, match="state who may send") as refused:
         Webhook.parse("/x")
     assert "ms.verify.none()" in str(refused.value)

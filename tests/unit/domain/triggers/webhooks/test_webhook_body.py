@@ -94,7 +94,7 @@ def test_nesting_has_an_end(opened, closed):
     ],
 )
 def test_only_json_in_utf_8_is_accepted_from_unverified_senders(headers, forms, code):
-    """What a browser sends without asking is taken only from senders with a secret; what is compressed from nobody."""
+    """What a browser sends without asking is taken only from senders with a secret; what is compressed from no one."""
     value = read_webhook_body(b"{}", headers, forms=forms)
     assert (value.code if isinstance(value, InvalidRequest) else None) == code
     assert not isinstance(value, InvalidRequest) or value.status == 415

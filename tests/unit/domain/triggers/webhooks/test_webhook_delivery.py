@@ -107,7 +107,7 @@ def test_empty_body_needs_an_id():
     ],
 )
 def test_key_of_ones_own_is_filled_in_or_the_delivery_is_refused(key, body, headers, made):
-    """A delivery without its key could not be told from others: 422."""
+    """A delivery without its key could not be distinguished from others: 422."""
     found = read(Request(body, JSON | headers), key=key)
     assert (found.arrival.key if made else (found.status, found.code)) == (made or (422, "no_key"))
 
@@ -226,7 +226,7 @@ def test_whatever_comes_is_read_or_refused(body, headers, kind, key):
 
 @pytest.mark.parametrize("kind", ["standard", "stripe", "slack", "github", "gitlab"])
 def test_headers_of_a_cloud_event_do_not_replace_the_id_of_a_known_sender(kind):
-    """They are not signed: whoever saw one delivery could send it again under as many ids as they like."""
+    """They are not signed: anyone who saw one delivery could send it again under as many ids as they like."""
     body = b'{"id": "evt_1", "event_id": "evt_1", "type": "paid"}'
     request = signed(
         kind, Request(body, JSON | {"webhook-id": "evt_1", "x-github-delivery": "evt_1", "idempotency-key": "evt_1"})

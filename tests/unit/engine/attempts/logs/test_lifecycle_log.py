@@ -1,4 +1,4 @@
-"""What the engine says of runs and attempts: their ends with cause, duration and values; their beginnings where somebody listens."""
+"""What the engine says of runs and attempts: their ends with cause, duration and values; their beginnings where someone listens."""
 
 import logging
 
@@ -115,7 +115,7 @@ def test_starts_and_successes_are_logged_for_listeners(processor_with, listening
 
 
 def test_nothing_is_logged_without_a_listener(processor_with):
-    """Of what begins and goes well; and a run that goes on does not begin."""
+    """Of what begins and goes well; and a run that continues does not begin."""
     processor, writes = processor_with()
     processor.life.run_started(run_of(FakeClock()))
     processor.end(CALL, EndReport(None, 1, stopped=False, output=b"1"))

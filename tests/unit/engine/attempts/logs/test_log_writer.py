@@ -1,4 +1,4 @@
-"""Lines are handed over in parts, seldom, within bounds, and without anybody waiting for them."""
+"""Lines are handed over in parts, seldom, within bounds, and without anyone waiting for them."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def new():
 
 
 class StoredLines:
-    """A keeper on a store that answers when it is told to."""
+    """A keeper on a store that answers when it is asked to."""
 
     def __init__(self, sealing=PLAIN_SEALING, **options):
         self.loop = VirtualLoop(FakeClock())
@@ -76,7 +76,7 @@ def test_lines_wait_for_the_second_and_go_together(new):
 
 
 def test_end_of_an_attempt_hands_over_at_once_and_many_bytes_do(new):
-    """Nobody waits for a second at an end, nor do 64 KiB."""
+    """No one waits for a second at an end, nor do 64 KiB."""
     stored = new()
     stored.add()
     stored.keeper.flush("r")

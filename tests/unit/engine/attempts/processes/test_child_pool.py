@@ -122,7 +122,7 @@ def test_child_that_cannot_be_started_fails_its_borrower_only(pool, loop, monkey
 
 
 def test_engine_hears_of_each_group(pool):
-    """Each child is told at its start and at its end; after close none is left and none is started."""
+    """Each child is reported at its start and at its end; after close none is left and none is started."""
     pool.warm(5)
     assert pool.pids == [1, 2]
     borrower = lend(pool)

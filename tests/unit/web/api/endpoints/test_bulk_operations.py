@@ -28,7 +28,7 @@ async def test_operation_is_counted_then_requested_once(world):
 
 @pytest.mark.asyncio
 async def test_key_of_another_operation_is_refused(world):
-    """What was retried under a key is not told as cancelled under it; nor does who must not see an act hear that it goes on."""
+    """What was retried under a key is not told as cancelled under it; nor does who must not see an act hear that it continues."""
     fall(world, 1)
     fall(world, 1, BACKUP)
     await world.post("/bulk", key="k1", verb="retry")
@@ -105,7 +105,7 @@ async def test_all_runs_of_a_filter_are_cancelled(world):
 
 @pytest.mark.asyncio
 async def test_all_deliveries_of_a_filter_arrive_once_more(world):
-    """Counted first, asked for once, on record; what was turned away is left out; who sees some asks for those."""
+    """Counted first, asked for once, on record; what was rejected is left out; who sees some asks for those."""
     shop = Shop(world)
     ids = [shop.arrive(f"k{n}") for n in range(3)]
     shop.reject()

@@ -1,4 +1,4 @@
-"""Whom incidents reach, by the API: channels, routes, a test that is told once; the configuration with its sources."""
+"""Whom incidents reach, by the API: channels, routes, a test that is reported once; the configuration with its sources."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Dead letters by the API: by error, with the runs that stand still by each, as far as a visitor sees."""
+"""Dead letters by the API: by error, with the runs that are stuck by each, as far as a visitor sees."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def fall(world, number=1, definition=None, finish=fail):
 
 @pytest.mark.asyncio
 async def test_errors_are_listed_with_their_stuck_runs(world):
-    """What watchers grouped and what is too new count together, each run once; what goes on again counts no more."""
+    """What watchers grouped and what is too new count together, each run once; what continues again counts no more."""
     runs = fall(world, 3)
     group(world)
     runs += fall(world, 2)

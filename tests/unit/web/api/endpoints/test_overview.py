@@ -1,4 +1,4 @@
-"""How it stands now and what a shift hands over, by the API: as its document says, for whoever may see it."""
+"""How it stands now and what a shift hands over, by the API: as its document says, for anyone who may see it."""
 
 import pytest
 
@@ -69,7 +69,7 @@ async def test_incident_is_acknowledged_for_a_time(world):
 
 
 async def test_alerts_of_others_do_not_end_the_list(world, monkeypatch):
-    """Who sees some automations goes on behind what was looked through, and finds its own in the end."""
+    """Who sees some automations continues behind what was looked through, and finds its own in the end."""
     monkeypatch.setattr(incidents, "_MOST", 2)
     for number, name in enumerate(("pay", "backup", "backup-2", "backup-3")):
         world.open_incident(name, f"i_{number}")

@@ -1,4 +1,4 @@
-"""A restored store, by the API: its runs are decided on, then it goes on."""
+"""A restored store, by the API: its runs are decided on, then it continues."""
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ def runs(world):
 
 @pytest.mark.asyncio
 async def test_each_run_is_decided_and_the_store_goes_on(world, runs):
-    """Not before; a dry run counts; only an admin lets it go on."""
+    """Not before; a dry run counts; only an admin lets it continue."""
     assert {delivery["id"] for delivery in (await world.get("/restore/runs"))["items"]} == set(runs)
     assert (await world.ask("POST", "/restore/release", json={})).status_code == 409
     answer = await world.post("/restore/decide", decision="done", runs=runs[:1], reason="it was paid")

@@ -46,7 +46,7 @@ async def test_start_that_does_not_fit_names_the_place(world):
 
 @pytest.mark.asyncio
 async def test_instant_beyond_all_calendars_is_refused(world):
-    """Kept, it would keep every list in which it stands from being shown, to everybody."""
+    """Kept, it would keep every list in which it stands from being shown, to everyone."""
     far = "9999-12-31T23:59:59-23:59"
     for path, body in (
         ("/automations/pay/runs", {"input": {"amount": 1}, "at": far}),
@@ -65,7 +65,7 @@ async def test_instant_beyond_all_calendars_is_refused(world):
 
 @pytest.mark.asyncio
 async def test_start_of_what_is_not_there_or_takes_nothing(world):
-    """An automation that nobody announced is 404; a script takes no arguments."""
+    """An automation that no one announced is 404; a script takes no arguments."""
     assert (await world.ask("POST", "/automations/nope/runs", json={})).status_code == 404
     found = await world.ask("POST", "/automations/backup/runs", json={"input": {"a": 1}})
     assert (found.status_code, found.json()["code"]) == (422, "bad_argument")
@@ -140,7 +140,7 @@ async def test_visitor_of_some_automations_sees_no_others(world):
 
 @pytest.mark.asyncio
 async def test_hidden_run_is_answered_as_missing(world):
-    """To the letter: else one could find out which ids and names there are. Lists have no place to go on from either."""
+    """To the letter: else one could find out which ids and names there are. Lists have no place to continue from either."""
     other, none = world.begin(BACKUP, b"{}"), "r_" + "0" * 26
     for method, path, body in (
         ("GET", "", None),
@@ -223,7 +223,7 @@ async def test_runs_are_compared(world):
 
 @pytest.mark.asyncio
 async def test_run_that_waits_is_declared_done(world):
-    """With a result for whoever waits for it."""
+    """With a result for anyone who waits for it."""
     run = world.begin()
     await world.post(f"/runs/{run}/mark-done", result={"paid": True})
     found = await world.get(f"/runs/{run}")
@@ -277,7 +277,7 @@ async def test_displayed_tail_of_an_id_is_accepted(world):
 
 @pytest.mark.asyncio
 async def test_ambiguous_tail_is_refused_with_its_candidates(world):
-    """And one that only a run of another automation has is not there for whoever may not see that."""
+    """And one that only a run of another automation has is not there for anyone who may not see that."""
     twins = [make_id("i", at, 7 | high) for at, high in ((1, 0), (2, 1 << 60))]
     for place, id in enumerate(twins):
         world.open_incident(("pay", "backup")[place], id)

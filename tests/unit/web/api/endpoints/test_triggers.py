@@ -50,7 +50,7 @@ async def test_trigger_is_displayed_to_those_who_see_its_automation(world, shop)
 
 @pytest.mark.asyncio
 async def test_delivery_reports_no_proof_of_its_sender(world, shop):
-    """Its signature is for whoever checks it."""
+    """Its signature is for anyone who checks it."""
     found = await world.get(f"/deliveries/{shop.arrive()}")
     assert found["headers"] == {"x-github-event": "push", "x-hub-signature-256": "(not shown)"}
 
@@ -83,7 +83,7 @@ async def test_alerts_come_part_by_part(world):
 
 @pytest.mark.asyncio
 async def test_trigger_names_no_automation_that_is_not_seen(world, shop):
-    """What starts one by the end of its runs is told to those who see that too, in its definition as well."""
+    """What starts one by the end of its runs is asked to those who see that too, in its definition as well."""
     world.authenticator.visitors["payer"] = msgspec.structs.replace(VISITORS["payer"], automations=("labels*",))
     paths = ("/triggers", "/triggers/labels%2Frun", "/automations/labels", "/automations")
     for path in paths:

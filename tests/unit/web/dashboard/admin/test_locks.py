@@ -32,7 +32,7 @@ async def test_holder_that_is_a_step_leads_to_its_run(world):
 
 @pytest.mark.asyncio
 async def test_lock_is_taken_away_once_and_reported(world):
-    """By whoever may; it stands in the audit log with its reason, and the other one is still held."""
+    """By anyone who may; it stands in the audit log with its reason, and the other one is still held."""
     for name in ("printer", "scanner"):
         world.store.apply(AcquireLock(name, "ann@box"))
     for _ in range(2):

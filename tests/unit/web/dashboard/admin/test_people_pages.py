@@ -147,7 +147,7 @@ async def test_person_changes_the_own_password(site, reader):
 
 @pytest.mark.asyncio
 async def test_person_ends_own_sessions_only(site, reader):
-    """By the id of one, or all others; somebody else's stays whatever the form says."""
+    """By the id of one, or all others; someone else's stays whatever the form says."""
     bob, other, ana = await entered(site, "bob"), await entered(site, "bob"), await entered(site)
     ids = {session.name: session.id for session in people.web_sessions(reader, site.clock.now())}
     assert (await bob.submit("/me", "end-session", id=ids["ana"])).status_code == 409

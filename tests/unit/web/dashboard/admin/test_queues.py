@@ -1,4 +1,4 @@
-"""Queues: limits, load, pauses; each button acts once and is told."""
+"""Queues: limits, load, pauses; each button acts once and is reported."""
 
 import json
 
@@ -18,7 +18,7 @@ async def test_page_teaches_the_first_command(world):
 
 @pytest.mark.asyncio
 async def test_page_displays_limits_and_load(world):
-    """Each number leads to its runs; a queue that nobody takes from is told."""
+    """Each number leads to its runs; a queue that no one takes from is reported."""
     world.store.apply(SetQueue("<b>mail</b>", 4, 60, 60_000, 100))
     world.begin()
     text = await world.get("/queues")

@@ -1,4 +1,4 @@
-"""Settings: channels and a test of each, who is told, what was told, the configuration, monitors, the outbox, a restored store."""
+"""Settings: channels and a test of each, who is notified, what was reported, the configuration, monitors, the outbox, a restored store."""
 
 import json
 
@@ -50,7 +50,7 @@ async def test_channel_is_tried_from_its_row(world, shop, capsys, monkeypatch):
 
 @pytest.mark.asyncio
 async def test_routes_and_alerts_are_listed(world, shop):
-    """Who would be told, and what waits to be; each can be had as JSON in its filter."""
+    """Who would be reported, and what waits to be; each can be had as JSON in its filter."""
     open_incident(world, "<script>no</script>")
     text = await world.get("/settings/routes", automation="backup", kind="too_slow")
     assert "if nobody acknowledges it" in text
@@ -65,7 +65,7 @@ async def test_routes_and_alerts_are_listed(world, shop):
 
 @pytest.mark.asyncio
 async def test_configuration_states_where_each_setting_comes_from(world, shop):
-    """For whoever acts; by a part of its name."""
+    """For anyone who acts; by a part of its name."""
     text = await world.get("/settings/configuration", name="notify.")
     assert "notify.channels.ops" in text
     assert "store.url" not in text
@@ -91,7 +91,7 @@ async def test_monitors_show_their_arithmetic(world, shop):
 
 @pytest.mark.asyncio
 async def test_refused_message_is_sent_again_or_discarded(world, shop):
-    """One by its name, or all; each is told, and what is gone says so."""
+    """One by its name, or all; each is reported, and what is gone says so."""
     assert "No message waits" in await world.get("/outbox")
     shop.refuse_messages("m1", "m2", "m3")
     text = await world.get("/outbox")
@@ -109,7 +109,7 @@ async def test_refused_message_is_sent_again_or_discarded(world, shop):
 
 @pytest.mark.asyncio
 async def test_restored_store_is_decided_and_goes_on(world):
-    """One run, then all that are left, then an admin lets it go on; a store that is not held says so."""
+    """One run, then all that are left, then an admin lets it continue; a store that is not held says so."""
     assert "not held" in await world.get("/restore")
     runs = [world.begin() for _ in range(3)]
     world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
@@ -146,7 +146,7 @@ async def test_changes_after_the_backup_are_listed_and_exported(world):
 
 @pytest.mark.asyncio
 async def test_people_page_has_the_common_frame(world):
-    """With the verdict above them; what was made is told, and a token is shown where it was made alone."""
+    """With the verdict above them; what was made is reported, and a token is shown where it was made alone."""
     text = await world.get("/people")
     assert "all is well" in text
     assert '<a href="/people" aria-current="page">People</a>' in text

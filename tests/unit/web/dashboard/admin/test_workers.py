@@ -1,4 +1,4 @@
-"""Workers: who lives, what each has in hand, what blocks it; each button acts once and is told."""
+"""Workers: who lives, what each has in hand, what blocks it; each button acts once and is reported."""
 
 import json
 import sqlite3
@@ -64,7 +64,7 @@ async def test_page_lists_the_usage_of_each_process(world, other):
 
 @pytest.mark.asyncio
 async def test_live_processes_are_listed_next_to_many_ended_ones(world, tmp_path):
-    """Which a crontab line leaves one of each minute: only of those the newest are told."""
+    """Which a crontab line leaves one of each minute: only of those the newest are reported."""
     await world.get("/workers")
     copied = "uuid || n, 'exec', 'closed', host, hostname, pid, pid_started, lock_path, opened_at, beat_at, opened_at"
     with closing(sqlite3.connect(tmp_path / "s.db")) as file, file:
@@ -81,7 +81,7 @@ async def test_live_processes_are_listed_next_to_many_ended_ones(world, tmp_path
 
 @pytest.mark.asyncio
 async def test_process_without_a_beat_is_called_silent(world, other, tmp_path):
-    """A supervisor has to beat as a worker has, and one that does not is told as on the first page; a wrapped command need not."""
+    """A supervisor has to beat as a worker has, and one that does not is reported as on the first page; a wrapped command need not."""
     store = SqliteStore(tmp_path / "s.db", clock=SystemClock())
     store.open()
     store.open_session("supervisor", posts=("worker",))

@@ -1,4 +1,4 @@
-"""`/a/NAME`: with nothing, with everything, for whoever may see it; its buttons act once and say so."""
+"""`/a/NAME`: with nothing, with everything, for anyone who may see it; its buttons act once and say so."""
 
 import re
 
@@ -32,7 +32,7 @@ def end(world, state=RunState.SUCCEEDED, number=1):
 
 @pytest.mark.asyncio
 async def test_automation_without_runs_teaches_how_to_start_it(world):
-    """And says that nobody expects it, that nothing starts it, that it has no runbook."""
+    """And says that no one expects it, that nothing starts it, that it has no runbook."""
     text = await world.get("/a/pay")
     assert "mainspring run pay" in text
     assert "Nobody expects it at any time" in text
@@ -43,7 +43,7 @@ async def test_automation_without_runs_teaches_how_to_start_it(world):
 
 @pytest.mark.asyncio
 async def test_automation_that_a_page_is_about_is_read_once(world, monkeypatch):
-    """A dozen parts of the page name it, and each reads what it needs; what a press changed is read anew by the page after it."""
+    """A dozen parts of the page name it, and each reads what it needs; what a press changed is read again by the page after it."""
     read, reads = world.store.reader.read, []
     monkeypatch.setattr(world.store.reader, "read", lambda *words: reads.append(words) or read(*words))
     await world.get("/a/pay")
@@ -116,7 +116,7 @@ async def test_hidden_paths_are_counted(world):
 
 @pytest.mark.asyncio
 async def test_automation_displays_the_paths_of_its_runs(world):
-    """Each number leads to its rows: the runs that ended so, the step at the newest run; what nothing takes up is told."""
+    """Each number leads to its rows: the runs that ended so, the step at the newest run; what nothing takes up is reported."""
     define(world, "pay-order", kind=DefinitionKind.WORKFLOW)
     assert "Which way its runs go" not in await world.get("/a/pay-order")
     good, bad = walk(world, "check", "charge"), walk(world, "check", "charge", is_lost=True)
@@ -191,7 +191,7 @@ async def test_automation_is_paused_resumed_and_retired_by_buttons(world):
 
 @pytest.mark.asyncio
 async def test_reason_of_a_refused_retire_stays_in_its_form(world):
-    """Whoever wrote too much cuts it, and does not write it again; the form is open, and the other one is not."""
+    """Anyone who wrote too much cuts it, and does not write it again; the form is open, and the other one is not."""
     reason = "moved to the <new> ledger " * 100
     answer = await world.submit("/a/pay", "retire", reason=reason)
     assert answer.status_code == 409
@@ -216,7 +216,7 @@ async def test_span_that_is_none_is_reported_at_its_field(world, span):
 
 @pytest.mark.asyncio
 async def test_operation_that_cannot_be_done_is_reported(world):
-    """What goes on already does not go on again."""
+    """What continues already does not continue again."""
     answer = await world.submit("/a/pay", "resume")
     assert answer.status_code == 409
     assert "not paused" in printed_text(answer.text)

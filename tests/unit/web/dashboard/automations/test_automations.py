@@ -1,4 +1,4 @@
-"""`/automations`: empty, filled, filtered, and as far as somebody may see."""
+"""`/automations`: empty, filled, filtered, and as far as someone may see."""
 
 import json
 
@@ -36,7 +36,7 @@ async def test_list_has_the_state_of_each(world):
 
 @pytest.mark.asyncio
 async def test_list_states_what_is_wrong_with_each(world):
-    """An automation that comes in time and fails each time is not told as well; nor on its page; what is well can be left out."""
+    """An automation that comes in time and fails each time is not told as well; nor on its page; what is healthy can be left out."""
     define(world, "tidy")
     find_invalid(world, "pay", kind=IncidentKind.PERMANENT_ERROR)
     world.store.apply(PauseAutomation("backup", None, "cli:ann@box", "noisy"))

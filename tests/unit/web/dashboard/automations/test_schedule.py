@@ -1,4 +1,4 @@
-"""The schedule of the next days: it is drawn, bounded, and shows nobody what he may not see."""
+"""The schedule of the next days: it is drawn, bounded, and shows no one what he may not see."""
 
 import re
 
@@ -58,7 +58,7 @@ async def test_starts_are_rendered_and_counted(world):
 
 @pytest.mark.asyncio
 async def test_late_start_is_reported(world):
-    """Missed ones with why; what is told of them is escaped."""
+    """Missed ones with why; their texts are escaped."""
     announce(world, nightly={"cron": "* * * * *"})
     now = world.clock.now()
     at = now - now % 60_000 - 600_000

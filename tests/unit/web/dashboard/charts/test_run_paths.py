@@ -26,7 +26,7 @@ def test_start_is_rendered_where_useful():
 
 
 def test_failures_have_their_own_style():
-    """What is missing, what went on, what went well; ends are told by their tone."""
+    """What is missing, what continued, what went well; ends are reported by their tone."""
     lost = run("r1", ("mail",), ("charge", 1, FAILED), state=RunState.FAILED, by="charge")
     caught = run("r2", ("mail", 0, FAILED), ("apologise",))
     found = draw_sample(lost, caught)

@@ -31,7 +31,7 @@ def test_work_is_to_scale_and_idle_time_is_not():
 
 
 def test_attempts_before_the_last_are_hollow_with_dots_between():
-    """The one that goes on is solid, up to now."""
+    """The one that continues is solid, up to now."""
     (found,) = draw_bars([line((0, 10), (20, 30), (40, None), state="running")], 50)
     assert [bar.style for bar in found] == ["hollow", "dots", "hollow", "dots", "solid"]
     assert found[-1].title == "attempt 3: running, 10ms"

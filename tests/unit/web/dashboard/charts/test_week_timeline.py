@@ -57,7 +57,7 @@ def test_bar_is_where_its_start_is_and_as_long_as_it_takes():
 
 
 def test_days_are_named_where_they_begin():
-    """Of the zone in which they are told; a day whose clocks change is as wide as it lasts."""
+    """Of the zone in which they are notified; a day whose clocks change is as wide as it lasts."""
     found = agenda("0 3 * * *", tz="Europe/Berlin")
     marks = draw_day_marks(found, "Europe/Berlin")
     assert [mark.text for mark in marks] == ["Fri 23", "Sat 24", "Sun 25", "Mon 26", "Tue 27", "Wed 28", "Thu 29"]

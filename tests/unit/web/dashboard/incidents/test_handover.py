@@ -40,7 +40,7 @@ async def test_shift_is_reported_in_its_parts(world):
 
 
 async def test_each_table_leaves_by_its_name(world):
-    """Of the handover, of an incident and of the first page; one that is not there is told."""
+    """Of the handover, of an incident and of the first page; one that is not there is reported."""
     find_invalid(world)
     browser = await world.browser()
     links = re.findall(r'href="(/handover\?as=json[^"]*)"', await world.get("/handover"))
@@ -58,7 +58,7 @@ async def test_each_table_leaves_by_its_name(world):
 
 
 async def test_long_shift_is_bounded(world):
-    """The newest of each are told, how many more there are, and where; the page stays light."""
+    """The newest of each are reported, how many more there are, and where; the page stays light."""
     for place in range(MOST + 5):
         find_invalid(world, f"x{place}", f"i_{place:02}", text=f"wrong {place}")
     text = await world.get("/handover")

@@ -30,7 +30,7 @@ async def test_empty_list_has_a_hint(world):
 
 
 async def test_filters_are_in_the_address(world):
-    """By state, severity, kind and automation; a bad one is told by name."""
+    """By state, severity, kind and automation; a bad one is reported by name."""
     find_invalid(world, "pay", "i_1")
     find_invalid(world, "backup", "i_2", IncidentKind.TOO_SLOW, Severity.NOTIFY, "took long")
     await world.submit("/incidents/i_2", "acknowledge")
@@ -40,7 +40,7 @@ async def test_filters_are_in_the_address(world):
     assert listed(await world.get("/incidents", severity="page", kind="silence", automation="pay")) == ["i_1"]
     assert listed(await world.get("/incidents", severity="", kind="", automation="backup")) == ["i_2"]
     assert "loud" in printed_text(await world.get("/incidents", severity="loud", status=400))
-    since = "2026-01-05T03:00:00+00:00"  # a handover leads here with one, and whoever filters further keeps it
+    since = "2026-01-05T03:00:00+00:00"  # a handover leads here with one, and anyone who filters further keeps it
     assert f'name="since" value="{since}"' in await world.get("/incidents", since=since)
     await world.submit("/incidents/i_1", "resolve", reason="mended")
     assert listed(await world.get("/incidents", state="resolved")) == ["i_1"]
@@ -59,7 +59,7 @@ async def test_list_goes_on_and_can_be_taken_away(world):
 
 
 async def test_incident_displays_all_that_is_known(world, tmp_path):
-    """What, since, change, who was told, its runs, its runbook at what is about it, what became of it."""
+    """What, since, change, who was notified, its runs, its runbook at what is about it, what became of it."""
     (tmp_path / "runbooks").mkdir()
     page = "# pay\n\n## permanent_error\nCall the bank <b>\n\n## silence\nOther\n"
     (tmp_path / "runbooks" / "pay.md").write_text(page)

@@ -93,7 +93,7 @@ async def test_page_that_was_put_off_is_not_called_well(world):
 
 
 async def test_failed_run_that_is_undecided_is_never_green(world):
-    """With a link to it, to whoever sees it, also while someone looks after its incident."""
+    """With a link to it, to everyone who sees it, also while someone looks after its incident."""
     fail_run(world)
     (incident,) = incidents(world.store.reader)
     world.store.apply(AcknowledgeIncident(incident.id, "ana"))
@@ -122,7 +122,7 @@ async def test_restricted_visitor_sees_only_its_own_stuck_runs(world):
 
 
 async def test_one_request_reads_open_incidents_once(world, monkeypatch):
-    """What is told and what is folded, each once: sentence, list, strips, bar and title stand on the same. A second look reads neither."""
+    """What is reported and what is folded, each once: sentence, list, strips, bar and title agree. A second request reads neither."""
     monkeypatch.setattr(
         "mainspring.web.api.cached_project_status._FRESH_MS", 60_000
     )  # a busy machine needs more than a second
@@ -159,7 +159,7 @@ async def test_restricted_visitor_sees_no_other_automation(world):
 
 
 async def test_hostile_words_are_text(world):
-    """Of incidents, hints, and whoever acknowledged."""
+    """Of incidents, hints, and anyone who acknowledged."""
     find_invalid(world, text=HOSTILE, hint=HOSTILE, facts={"expected": HOSTILE})
     incident.acknowledge(world.store, "i_1", act=world.auth.act())
     ask_question(world, "<script>alert(2)</script>")
@@ -178,7 +178,7 @@ async def test_bad_span_is_reported_and_nothing_is_done(world):
 
 
 async def test_storm_is_listed_once_for_each_visitor_of_a_part(world):
-    """One thing for who sees all, and both automations are marked; who sees one of them is told of that, and of nothing else."""
+    """One thing for who sees all, and both automations are marked; who sees one of them sees that, and nothing else."""
     find_storm(world, "pay", "backup")
     text = await world.get("/")
     assert heading(text) == "1 thing needs you"

@@ -52,7 +52,7 @@ async def test_progress_and_refusals_are_displayed(world):
 
 @pytest.mark.asyncio
 async def test_buttons_fit_the_state_and_work_once(world):
-    """Paused it can be resumed, stopped nothing more; each is told above the page."""
+    """Paused it can be resumed, stopped nothing more; each is reported above the page."""
     ask(world, fall(world, 2))
     paused = await world.submit("/bulk/b1", "pause", page="p1")
     assert printed_text(paused.text) == "Done: pause this bulk act."

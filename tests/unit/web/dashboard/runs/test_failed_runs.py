@@ -48,7 +48,7 @@ async def test_errors_are_listed_and_lead_to_their_runs(world):
 
 @pytest.mark.asyncio
 async def test_filters_stay_in_the_link(world):
-    """State, automation and time; a bad one is told by name."""
+    """State, automation and time; a bad one is reported by name."""
     fall(world)
     fall_of_backup(world)
     assert "AccessDenied" not in await world.get("/failed?state=needs_attention")
@@ -129,7 +129,7 @@ async def test_rows_of_the_page_are_the_runs_of_the_operation(world, is_grouped)
 
 @pytest.mark.asyncio
 async def test_failed_child_is_neither_listed_nor_changed(world):
-    """Its failure is its parent's to tell, and to go on from."""
+    """Its failure is its parent's to tell, and to continue from."""
     (run,) = fall(world)
     change(world, "delete from failures")
     assert run in await world.get("/runs?state=failed")
@@ -155,7 +155,7 @@ async def test_invalid_filter_is_reported_in_place(world):
 
 @pytest.mark.asyncio
 async def test_settled_errors_hide_no_open_one(world, monkeypatch):
-    """Where only so many are looked at and none of them stands, nobody is told that nothing failed: there is a way on, and the act."""
+    """Where only so many are looked at and none of them stands, no one learns that nothing failed: there is a way on, and the act."""
     monkeypatch.setattr(failed_runs, "_MAX_ERRORS", 1)
     fall_of_backup(world)
     group(world)

@@ -62,7 +62,7 @@ async def test_answer_is_given_once_and_reported(world):
 
 @pytest.mark.asyncio
 async def test_late_answer_gets_the_earlier_one(world):
-    """On either page; of what was never asked nobody is said to have answered it."""
+    """On either page; of what was never asked no one is said to have answered it."""
     run = claimed(world)
     ask(world, run)
     fields = {"run": run.id, "question": "q1", "choice": "approve"}
@@ -113,7 +113,7 @@ async def test_secret_in_evidence_is_not_displayed(world):
 
 @pytest.mark.asyncio
 async def test_question_without_an_end_hides_no_other(world):
-    """Whoever asks "within" a million years is answered like the others, on every page that tells until when."""
+    """Anyone who asks "within" a million years is answered like the others, on every page that tells until when."""
     run = claimed(world)
     question = msgspec.json.encode({"text": "For ever?", "choices": ["yes"], "otherwise": None})
     world.store.apply(OpenWait(run.id, run.claim, "q1", "ask", "ask", 2**62, question=question))

@@ -1,4 +1,4 @@
-"""`/r/{run}`: what failed and why, what can be done, each step and its log; each button acts once, what is wrong is told at its place."""
+"""`/r/{run}`: what failed and why, what can be done, each step and its log; each button works once, errors are reported at their place."""
 
 import json
 import re
@@ -137,7 +137,7 @@ async def test_success_that_a_person_declared_is_reported_on_the_page(world):
 
 @pytest.mark.asyncio
 async def test_question_is_answered_on_the_page(world):
-    """By one of its choices; without one it is told, and so is one that it does not offer."""
+    """By one of its choices; without one it is reported, and so is one that it does not offer."""
     run = ask_question(world, text=f"Charge {HOSTILE}?")
     text = await world.get(f"/r/{run}")
     assert "Charge &lt;script&gt;alert(1)&lt;/script&gt;?" in section(text, "<legend>", "</legend>")
@@ -165,7 +165,7 @@ async def test_answer_in_any_words_that_does_not_fit_stays_typed_with_its_note(w
 
 @pytest.mark.asyncio
 async def test_result_of_a_step_is_given_as_json(world):
-    """What is none is told at its field, with what was typed; sent right, the run goes on."""
+    """What is none is reported at its field, with what was typed; sent right, the run continues."""
     run = claimed(world)
     world.store.apply(outcome(run, 1, "charge", state=OutcomeState.IN_DOUBT, failure=BOOM, output=None))
     world.store.apply(halt(run, "charge", FailureReason.IN_DOUBT, rank=1))
@@ -217,7 +217,7 @@ def attempt(run, number, **options):
 
 @pytest.mark.asyncio
 async def test_every_attempt_has_its_own_error_and_its_own_log(world):
-    """Reached from the attempt's own link; retries are hollow, waits between them dotted; the input is there while it goes on."""
+    """Reached from the attempt's own link; retries are hollow, waits between them dotted; the input is there while it continues."""
     run = claimed(world)
     other = replace(BOOM, message="another one")
     world.store.apply(attempt(run, 1))
@@ -374,7 +374,7 @@ async def test_run_of_many_steps_is_rendered_in_bounds(world):
 
 @pytest.mark.asyncio
 async def test_viewer_sees_what_could_be_done_and_no_button(world):
-    """The command lines stay: whoever may act can be told them."""
+    """The command lines stay: anyone who may act may see them."""
     run = failed(world)
     assert await world.visible_to('name="act"', f"/r/{run}") == [True, False]
     assert await world.visible_to(f"mainspring runs retry {run}", f"/r/{run}") == [True, True]

@@ -126,7 +126,7 @@ async def test_rows_leave_in_the_present_filter(world):
 
 @pytest.mark.asyncio
 async def test_all_that_match_are_counted_then_cancelled(world):
-    """The rows of the list that have not ended are the runs of the act, in its filter; it is asked for once and goes on by itself."""
+    """The rows of the list that have not ended are the runs of the act, in its filter; it is asked for once and continues by itself."""
     failed(world)
     going = [world.begin(), claimed(world).id]
     world.begin(BACKUP, b"{}")
@@ -150,7 +150,7 @@ async def test_all_that_match_are_counted_then_cancelled(world):
 
 @pytest.mark.asyncio
 async def test_cancelling_is_offered_where_it_can_be_done(world):
-    """Of what has ended nothing can be cancelled; who only looks is offered nothing; what is wrong is told in its place."""
+    """Of what has ended nothing can be cancelled; who only looks is offered nothing; what is wrong is reported in its place."""
     bad = failed(world)
     assert "count first" not in await world.get("/runs?state=failed")
     assert bad in await world.get("/runs?state=failed&ask=cancel")

@@ -1,4 +1,4 @@
-"""Triggers, deliveries and events as pages: what came, why it started nothing, once more; nobody sees what is of others."""
+"""Triggers, deliveries and events as pages: what came, why it started nothing, once more; no one sees what is of others."""
 
 import html
 import json
@@ -82,7 +82,7 @@ async def test_rejected_delivery_is_not_replayed(world, shop):
 
 @pytest.mark.asyncio
 async def test_deliveries_are_filtered_and_come_part_by_part(world, shop):
-    """By trigger, state and time; what cannot be a filter is told."""
+    """By trigger, state and time; what cannot be a filter is reported."""
     for n in range(3):
         shop.arrive(f"k{n}")
     shop.arrive("k0", trigger="labels/queue")
@@ -110,7 +110,7 @@ async def test_visitor_of_some_sees_nothing_of_others(world, shop):
 
 @pytest.mark.asyncio
 async def test_event_is_published_from_its_page(world, shop):
-    """What it started stands there; data that is no JSON is told, with what was typed still there."""
+    """What it started stands there; data that is no JSON is reported, with what was typed still there."""
     answer = await world.submit("/events", "publish", name="order.paid", data='{"kind":"book","id":"<b>"}', key="7")
     assert printed_text(answer.text) == "Done: publish event order.paid."
     assert "shop/event" in answer.text
@@ -150,7 +150,7 @@ async def test_external_input_is_escaped(world, shop, payload):
 
 @pytest.mark.asyncio
 async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
-    """The rows of the page, but for those that were turned away; asked for once, it has a page of its own, and so does each of them."""
+    """The rows of the page, but for those that were rejected; asked for once, it has a page of its own, and so does each of them."""
     ids = [shop.arrive(f"k{n}") for n in range(3)]
     shop.reject(HOSTILE)
     path = "/deliveries?trigger=shop/webhook&since=24h&ask=replay&rate=600/m"
@@ -179,7 +179,7 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
 
 @pytest.mark.asyncio
 async def test_replay_of_all_is_for_those_who_may(world, shop):
-    """Who only looks counts nothing; a visitor of some counts its own; what is wrong is told in its place, and nothing happens."""
+    """Who only looks counts nothing; a visitor of some counts its own; what is wrong is reported in its place, and nothing happens."""
     shop.arrive()
     assert await world.visible_to("count first", "/deliveries") == [True, False]
     assert await world.visible_to("1 delivery of 1 automation", "/deliveries?ask=replay") == [True, False]
