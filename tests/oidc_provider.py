@@ -82,7 +82,7 @@ FORGERIES = {
 
 class OidcProvider:
     """`claims` = what it says of anyone who signs in there; `lies` replaces parts of the id token, `forgery` its signature,
-    `shown` the key that others are notified; `says` parts of what it says of itself; what is asked of the paths in `away` is not answered.
+    `published_key` the published key, `metadata` parts of its discovery document. Requests to the paths in `away` get no answer.
     """
 
     def __init__(self, client_id: str, secret: str | None) -> None:

@@ -34,7 +34,7 @@ class Collected:
 
 
 class OtlpCollector:
-    """`status` = what it answers, `slow_s` = after how long; `spans`, `metrics` (the newest) = what it took, `asked` = all headers.
+    """`status` = what it answers, `slow_s` = after how long; `spans`, `metrics` (the newest) = what it took, `requests` = all headers.
 
     `hangs_up` = it closes a connection after each answer and does not say so, as one does with a connection that was idle for long.
     """

@@ -143,7 +143,7 @@ class Site(Place):
 class Way(NamedTuple):
     """`begin` makes a site, stops something and waits until that is reported, and where it is fixed that this is reported too.
 
-    `says` = the first line that people read, after its severity, as a pattern.
+    `headline` = the first line that people read, after its severity, as a pattern.
     """
 
     kind: IncidentKind

@@ -27,7 +27,7 @@ def place(request, tmp_path):
 
 
 async def test_worker_death_is_reported_where_the_run_is_displayed(place):
-    """Which worker of which host, when, how it was noticed, who continued the run after how long."""
+    """The worker, its host, when, how it was noticed, who continued the run after how long."""
     blocker = asyncio.Event()
     with Registry() as registry:
 

@@ -157,7 +157,7 @@ def test_build_bot_counts_each_delivery_once(user: NewUser) -> None:
 
 
 def test_ingest_with_one_bad_file_reports_that_file(user: NewUser) -> None:
-    """files.md: three files, the second of which cannot be read; what comes after it succeeds, and it stays reported."""
+    """files.md: three files, the second one unreadable; the file after it succeeds, and it stays reported."""
     user.type("mainspring init .")
     (user.folder / "automations" / "ingest.py").write_text(
         "import csv\n\nimport mainspring as ms\n\n\n"

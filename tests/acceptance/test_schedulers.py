@@ -45,7 +45,7 @@ def declared() -> Registry:
 
 
 def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer, tmp_path: Path) -> None:
-    """Three of them at once, of which one after the other dies by kill -9: no second is missing, none is twice."""
+    """Three of them at once; one after the other dies by kill -9: no second is missing, none is twice."""
     url = postgres.new_store()
     (tmp_path / "mainspring.toml").write_text(f'[store]\nurl = "{url}"\n[worker]\nlease = "2s"\n')
     store = PostgresStore(read_address(url), locks=tmp_path / "locks", clock=SystemClock())

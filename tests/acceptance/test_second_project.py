@@ -14,7 +14,7 @@ WITHIN_S = 90.0
 
 @pytest.fixture
 def places(tmp_path):
-    """Two projects of which only the store is named."""
+    """Two projects with only the store named."""
     made = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()

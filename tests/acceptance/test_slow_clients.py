@@ -33,7 +33,7 @@ def attacked(tmp_path: Path) -> Iterator[Attacked]:
 
 
 def test_clients_that_never_read_hold_no_places(attacked: Attacked) -> None:
-    """105 connections with pipelined assets, and some with pages, none of which is read: programs are answered."""
+    """105 connections with pipelined assets, and some with pages that no one reads: programs are answered."""
     paths = [attacked.asset] * 105 + ["/sign-in"] * 20
     requests = [attacked.pipelined(path) for path in paths]
     statuses, times = ask_under_attack(requests, attacked.site.port, attacked.api, SHORT_S)

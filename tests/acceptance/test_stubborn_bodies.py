@@ -110,7 +110,7 @@ from a import by_helper, by_receive, by_sleep, quick
 async def main() -> None:
     app = ms.App(store="s.db")
     async with app.running():
-        handles = [await app.start(one) for one in (by_helper, by_receive, by_sleep)]
+        handles = [await app.start(body) for body in (by_helper, by_receive, by_sleep)]
         while [await handle.status() for handle in handles] != ["waiting"] * 3:
             await asyncio.sleep(0.02)
     async with app.running():

@@ -1,4 +1,4 @@
-"""A run as a tracing backend sees it: what a real collector takes from real workers, one of which is killed."""
+"""A run as a tracing backend sees it: what a real collector receives from real workers; one is killed."""
 
 import hashlib
 from collections.abc import Iterator

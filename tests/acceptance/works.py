@@ -39,7 +39,7 @@ class Works:
             self.supervisor = self.place.start("up", stderr=log)
 
     def start(self, name: str) -> str:
-        """Start a run of which no one waits for the end."""
+        """Start a run whose end no one waits for."""
         done = self.place.call("run", name, "--detach", "--json")
         assert done.returncode == 0, done.stderr
         return str(json.loads(done.stdout)["run"])

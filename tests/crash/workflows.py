@@ -39,7 +39,7 @@ async def refused(name: str) -> str:
 
 
 async def loaded(n: int) -> int:
-    """One item of fifty, two of which are bad."""
+    """One item of fifty; two are bad."""
     if n in (7, 31):
         raise ms.Permanent(f"item {n} is bad")
     effect(f"item {n}")
@@ -101,7 +101,7 @@ async def plain_sequence(run: ms.Run) -> list[str]:
 
 @ms.workflow
 async def gather_with_race(run: ms.Run) -> list[str]:
-    """Three at once, of which the first wins and the others are abandoned; beside it two that are gathered."""
+    """Three at once: the first wins, the others are abandoned; two more are gathered."""
 
     async def race() -> str:
         racers = [

@@ -28,7 +28,7 @@ Rows = Callable[..., list[tuple[Any, ...]]]
 
 
 class Truth:
-    """`see` is reported every executed commit, whatever its sender was reported; `rows` reads what is committed."""
+    """`observe` is reported every executed commit, whatever its sender was reported; `rows` reads what is committed."""
 
     def __init__(self, effects: Effects, hits: Counter[str], rows: Rows) -> None:
         self.effects = effects

@@ -45,7 +45,7 @@ class StartedRun(msgspec.Struct):
 
 
 class World:
-    """All of it; `wrong` is what must not be, `hits` which faults and recoveries were reached."""
+    """All of it; `errors` is what must not be, `hits` which faults and recoveries were reached."""
 
     skews: tuple[int, ...] = (0, 0, -400, 250, 1_500)
     """How far the clock of a machine is from the others' (ms)."""

@@ -89,14 +89,14 @@ PAGES = ("/", "/runs", "/api/v1/runs?limit=50", "/metrics", "/automations")
 
 
 class Sample(NamedTuple):
-    """What was held at one moment: `figures` by name, in bytes or pieces."""
+    """What was held at one moment: `measures` by name, in bytes or pieces."""
 
     at_s: float
     measures: dict[str, float]
 
 
 class SteadyProject:
-    """A project on `url` (of its own file if None) whose finished runs are kept for `kept`."""
+    """A project on `url` (of its own file if None) whose finished runs are kept for `stored`."""
 
     def __init__(self, folder: Path, *, url: str | None, stored: str) -> None:
         self.hooks, self.web = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"

@@ -14,7 +14,7 @@ from mainspring.triggers.queues.queue_consumer import QueueConsumer
 
 
 class Intake:
-    """Takes in, and never answers."""
+    """Accepts, and never answers."""
 
     def get(self, name: str) -> str:
         raise LookupError(name)

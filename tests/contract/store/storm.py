@@ -453,7 +453,7 @@ class _Straggler:
 
 
 def calm(process: Any) -> None:
-    """Bury everyone else and let everything come to its end; a run that waits for nothing that can come is sent a message."""
+    """Declare all other sessions dead and let everything come to its end; a run that waits for nothing that can come is sent a message."""
     for session in process.read("sessions"):
         if session.id != process.session:
             process.do(DeclareSessionDead(session.id))

@@ -52,7 +52,7 @@ def test_ends_are_counted_over_a_span(store, clock):
 
 
 def test_hours_report_how_long_runs_took(store, clock):
-    """By powers of two; an hour of which nothing was counted is left out."""
+    """By powers of two; an hour without counts is left out."""
     ended(store, clock, duration_ms=1_000)
     ended(store, clock, duration_ms=100)
     clock.forward(3 * HOUR)

@@ -43,7 +43,7 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 @pytest.fixture
 def facts(store, clock):
-    """Reads facts as a watcher that has just begun; `one` is an automation of them."""
+    """Reads facts as a watcher that has just begun; `facts_of` is an automation of them."""
 
     def read(**options):
         return FactsReader(store.reader, at_once=None).read(clock.now(), **options)

@@ -104,7 +104,7 @@ def tables(store):
 
 
 def comparable(answer):
-    """An answer without the words of an error and without the numbers of facts, some of which a transaction uses up in vain."""
+    """An answer without the words of an error and without the numbers of facts, which a transaction may use up in vain."""
     if isinstance(answer, Exception):
         return type(answer)
     if isinstance(answer, ClaimedRuns):

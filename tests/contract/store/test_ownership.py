@@ -221,7 +221,7 @@ def test_ending_closes_waits_with_the_reason(store):
 
 
 def test_peer_prefect_3_dead_worker_frees_its_slot(store, second, new_process):
-    """A run whose worker died is not running for ever: it is claimable in the very commit that buries, and its slot is free."""
+    """A run whose worker died is not running for ever: it is claimable in the commit that declares the worker dead, its slot is free."""
     from mainspring.store.commands.automations import SetQueue
 
     store.do(SetQueue("default", concurrency=1))

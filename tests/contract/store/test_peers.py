@@ -174,7 +174,7 @@ def test_peer_oban_862_process_with_the_name_of_a_dead_one_is_not_taken_for_it(s
 
 
 def test_peer_procrastinate_1408_who_rescues_may_die_too(store, second, new_process):
-    """There is no rescuing job that could stall: anyone who looks buries, the next one declares him dead."""
+    """There is no rescuing job that could stall: any process that checks declares a dead one dead."""
     run = store.begin()
     chain = [store, second, *(new_process().open() for _ in range(3))]
     for dead, successor in itertools.pairwise(chain):

@@ -118,7 +118,7 @@ def test_choice_of_a_cancel_reaches_the_body(store):
 
 
 def rolled_back(store, *more):
-    """A run of three steps, of which the second and third were undone."""
+    """A run of three steps, with the second and third undone."""
     run = store.begin(kind="workflow")
     store.do(*[outcome(run, n, f"s{n}") for n in (1, 2, 3)], *(command(run) for command in more))
     store.do(outcome(run, 5, "undo:s3", **UNDO, asked_after=3), outcome(run, 6, "undo:s2", **UNDO, asked_after=5))

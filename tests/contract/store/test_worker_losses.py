@@ -32,7 +32,7 @@ def dead_and_successor(store, second, clock, **options):
     ],
 )
 def test_death_of_a_worker_is_on_its_run(store, second, clock, ending, noticed):
-    """Which process of which host, when it was heard of last, when and by whom it was found dead; then who continued, after how long."""
+    """The process, its host, when it was heard of last, when and by whom it was found dead; then who continued, after how long."""
     started_at = clock.now()
     run, (loss,) = dead_and_successor(store, second, clock, **ending)
     assert (loss.session, loss.role, loss.hostname, loss.pid) == (store.session, "worker", "box", 1)

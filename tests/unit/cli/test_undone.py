@@ -1,4 +1,4 @@
-"""Runs of which something was undone, or may be: what is said of them, and what is asked before they continue."""
+"""Runs with undone steps, or steps that may be undone: what is said of them, and what is asked before they continue."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def view(stage, run):
 
 
 def rolled_back(stage):
-    """A run of book, mail and pay, of which book was undone."""
+    """A run of book, mail and pay with book undone."""
     run = stage.begin(TRIP)
     do(stage, outcome(run, 1, "look"), outcome(run, 2, "book", undo="m:f"), outcome(run, 3, "mail"))
     do(stage, outcome(run, 4, "undo:book", **UNDO, asked_after=3), fail(run, reason=FailureReason.ROLLED_BACK))

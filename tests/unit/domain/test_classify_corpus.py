@@ -78,7 +78,7 @@ def _classify(cases: Iterator[Case]) -> list[ClassifiedCase]:
 
 
 def test_corpus_is_large_and_has_every_sort(classified_cases):
-    """At least 120, of which many are refused log-ins and refused values; no name twice."""
+    """At least 120; many are refused log-ins and refused values. No name twice."""
     sorts = [classified.case.sort for classified in classified_cases]
     assert len(classified_cases) >= 300
     assert sorts.count(AUTH) >= 40

@@ -121,7 +121,7 @@ def test_networks_that_are_allowed_are_called(connected, monkeypatch, way):
 
 
 def test_address_that_does_not_answer_gives_way_to_the_next(monkeypatch, connected):
-    """A name with two addresses, of which the first is dead."""
+    """A name with two addresses; the first is dead."""
     tried = []
 
     async def connect(self, request):

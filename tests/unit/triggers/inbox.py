@@ -20,7 +20,7 @@ from mainspring.triggers.files.folder_watcher import FolderWatcher
 
 
 class Shop:
-    """Takes in and tells ends. `runs` = what counted, in order; `asked` = all that was sent, repeats included."""
+    """Accepts deliveries and reports ends. `runs` = what counted, in order; `requests` = all that was sent, repeats included."""
 
     def __init__(self) -> None:
         self.runs: list[IncomingDelivery] = []

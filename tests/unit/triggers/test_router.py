@@ -181,7 +181,7 @@ def test_trigger_that_is_announced_while_it_polls_is_known(bench, monkeypatch):
 
 
 def gathered(bench, **options):
-    """A trigger that waits for a and b, of which both ended for one key."""
+    """A trigger that waits for a and b; both ended for one key."""
     runs = Trigger(source=JoinedRunsSource(automations=("a", "b"), per="key"), **options)
     bench.announce(("c/runs", runs), ("a/event", on_event()), ("b/event", on_event()), queue="few")
     for automation in "ab":

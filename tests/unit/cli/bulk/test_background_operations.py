@@ -11,7 +11,7 @@ from tests.contract.store.process import fail
 
 @pytest.fixture
 def bulk(cli, stage):
-    """A bulk act on two failed runs of which nothing is done yet."""
+    """A bulk operation on two failed runs that has not started."""
     for _ in range(2):
         stage.do(fail(stage.begin()))
     return cli("failed", "retry", "--state", "failed", "--background", "-y", "--json").json["bulk"]

@@ -194,13 +194,13 @@ def test_runbook_may_be_a_page_or_a_section(cli, folder):
     (folder / "jobs.py").write_text(
         "import mainspring as ms\n"
         "@ms.task\ndef paged() -> None: ...\n"
-        "@ms.task\ndef told() -> None:\n    '''Tidy.\n\n    Runbook:\n        Turn it off.\n    '''\n"
+        "@ms.task\ndef documented() -> None:\n    '''Tidy.\n\n    Runbook:\n        Turn it off.\n    '''\n"
         "@ms.task\ndef bare() -> None: ...\n"
     )
     (folder / "runbooks").mkdir()
     (folder / "runbooks" / "paged.md").write_text("# paged\n")
     assert checks(cli)["runbook"]["text"] == "bare has no runbook"
-    assert "Turn it off." in cli("auto", "show", "told", "-m", "jobs.py").out
+    assert "Turn it off." in cli("auto", "show", "documented", "-m", "jobs.py").out
 
 
 def test_log_that_a_reader_holds_is_reported_with_its_name(cli, stage, monkeypatch):

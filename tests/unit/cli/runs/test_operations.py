@@ -218,7 +218,7 @@ def test_give_result_lets_a_run_in_doubt_go_on(cli, stage):
 
 
 def test_discard_wants_a_yes(cli, stage):
-    """Giving up is final, even for one run."""
+    """Cancelling is final, even for one run."""
     run = stage.begin()
     stage.do(halt(run, "pay"))
     assert cli("failed", "discard", run.id).code == 2

@@ -25,7 +25,7 @@ def failure(message="card 812 refused", *, type="shop.CardError", code="unknown"
 
 
 def test_labelled_pairs_are_many_and_of_both_sorts():
-    """At least 60 pairs, of which a third or more are distinguished."""
+    """At least 60 pairs; a third or more are distinguished."""
     assert len(PAIRS) >= 60
     assert sum(not pair.same for pair in PAIRS) >= 20
 

@@ -268,7 +268,7 @@ def test_nothing_explains_itself():
     st.integers(0, 50),
 )
 def test_every_finding_has_a_reported_root(found, open_count):
-    """Nothing is lost by folding, and following what each is part of never goes round, whatever was `told` before."""
+    """Nothing is lost by folding, and following what each is part of never goes round, whatever was `open_count` before."""
     order, parents = correlate(
         found, [incident(item, id=f"i{number}") for number, item in enumerate(found[:open_count])]
     )

@@ -25,7 +25,7 @@ SERIES: dict[str, Draw] = {
     "every other empty": lambda day, rng: 500 * (rng.random() < 0.5),
     "always empty": lambda day, rng: 0,
 }
-"""What outputs plausibly look like, of which none is wrong."""
+"""Plausible outputs; none is a finding."""
 
 
 def of_runs(sizes: list[list[int]]) -> Iterator[Evaluation]:

@@ -6,7 +6,7 @@ EVERY = 20_000
 
 
 def served(count: int, *, each: int = 1, late: int = 0, is_started: bool = True) -> list[ServedSlot]:
-    """Slots every 20 s, of which one in `each` was run, `late` ms after its time."""
+    """Slots every 20 s; one in `each` was run, `late` ms after its time."""
     return [
         ServedSlot(n * EVERY, n * EVERY, n * EVERY + late if n % each == 0 and is_started else None, n % each != 0)
         for n in range(count)

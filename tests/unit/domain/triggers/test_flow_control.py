@@ -65,7 +65,7 @@ class Key:
         return min((due for _, _, due in self.held), default=None)
 
     def release(self, at: int) -> None:
-        """What the router does with a key of which something is due."""
+        """What the router does with a key that is due."""
         decision = decide_start(self.flow_control, self.mark, at)
         if decision.state is _D.HELD:
             assert decision.due_at is not None

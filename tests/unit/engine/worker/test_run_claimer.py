@@ -38,7 +38,7 @@ class Loop:
 
 
 class Store:
-    """Answers each claim at once: it leaves the room of "narrow" to others, while `others_wait`, unless the claim insists."""
+    """Answers each claim at once: it leaves the room of "narrow" to others, while `is_contended`, unless the claim insists."""
 
     session = 1
 

@@ -51,7 +51,7 @@ def test_sentence_counts_visible_incidents(open_incidents, views, questions, sen
 
 
 def test_text_of_an_incident_is_not_repeated():
-    """An automation that does not load, of which an incident tells."""
+    """An automation that does not load, with an incident."""
     lost = replace(OPEN, subject=Subject("pay", IncidentKind.DEFINITION_LOST))
     assert part([lost], [replace(PAY, problem="SyntaxError")]).untold == []
     assert part([], [replace(PAY, problem="SyntaxError")]).count == 1

@@ -30,7 +30,7 @@ class Passing:
 
 @pytest.fixture
 def passing():
-    """The seconds of `told` and `teller`."""
+    """The seconds of `listener` and `notifying`."""
     return Passing()
 
 

@@ -210,7 +210,7 @@ class World:
     records_only: bool = False
     """Whether nothing was accepted since an older copy was put on hold: then only books are lost with a file."""
     marked: int = 0
-    """Of which store the mark is; -1 = there is none."""
+    """The store of the mark; -1 = there is none."""
     history: list[str] = field(default_factory=list)
 
     def commit(self) -> None:

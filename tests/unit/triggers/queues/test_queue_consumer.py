@@ -23,7 +23,7 @@ _URL = "redis://:{secret:CACHE}@h/0?stream=orders"
 
 
 class Clock:
-    """Stands still, and throws the highest number."""
+    """Is stuck, and throws the highest number."""
 
     def now(self) -> int:
         return 1_000

@@ -81,7 +81,7 @@ def test_rows_leave_as_they_are_read(kind):
     "text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x"]
 )
 def test_cell_that_would_be_computed_is_text(text):
-    """Also inside of a value, of which a text is a cell as well; what begins otherwise stays as it is."""
+    """Also inside of a value whose text is a cell as well; what begins otherwise stays as it is."""
     whole = b"".join(encode_rows([Row(text, msgspec.json.encode(text)), Row(f"a{text}", b"[1]")], "csv")).decode()
     _, computed, plain = csv.reader(io.StringIO(whole, newline=""))
     assert (computed, plain) == ([f"'{text}", f"'{text}"], [f"a{text}", "[1]"])

@@ -13,7 +13,7 @@ KIND = IncidentKind.CADENCE_DRIFT
 
 
 def served(skipped: int = 0, slots: int = 30, lag_ms: int = 0) -> Punctuality:
-    """Slots each minute, of which some were skipped."""
+    """Slots each minute; some were skipped."""
     started_slots = slots - skipped
     effective = MINUTE * slots // started_slots if started_slots else None
     return Punctuality(slots=slots, skipped=skipped, declared_ms=MINUTE, effective_ms=effective, lag_ms=lag_ms)

@@ -67,7 +67,7 @@ def test_tree_is_bounded(proc: Proc) -> None:
 
 
 def test_process_that_is_gone_has_no_tree(proc: Proc) -> None:
-    """Nor has one of which nothing can be read."""
+    """Nor has one that cannot be read."""
     (proc.path / "10").mkdir()
     assert describe_process_tree(10, proc.path) == describe_process_tree(99, proc.path) == []
 
