@@ -12,47 +12,69 @@ from mainspring.web.api.schema_names import SCHEMA_NAMES
 from mainspring.web.api.table import ROUTES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "api.md"
-HEAD = """# The API
+HEAD = """# API
 
-All that pages and command line can read and do, for programs. How to begin: [use the API](../how-to/api.md). Each project tells
-its own document, OpenAPI 3.1, at `/api/v1/openapi.json`; this page is made of the same table.
+On this page you find every route of the API, the rules that all routes share, and the error codes. To begin, read [use the \
+API](../how-to/api.md).
 
-Paths begin with `/api/v1`. A name in a path is one part of it: a slash in a name is `%2F`. An automation with the name `health` is
-`/automations/%68ealth`, because `/automations/health` lists the health of all automations. A token stands in `Authorization:
-Bearer`; what looks needs the role `viewer`, what acts `operator`, or the one that is named. Who sees some automations only does
-not find what belongs to others, nor anything below a path with *: that is of no automation.
+```sh
+curl -H "Authorization: Bearer $TOKEN" 'http://127.0.0.1:7171/api/v1/runs?state=failed&limit=10'
+```
 
-- **What is sent**: a body is JSON in UTF-8, of one meaning; a field that is not known is an error. Instants are ISO 8601 with a
-  zone. `reason` stands in the audit log beside the act.
-- **What comes back** is JSON as `--json` prints it: instants as text in UTC, values of runs as they are; what is sealed by a
-  codec that the web process does not have is `{"sealed": ..., "base64": ...}`.
-- **Acts** take an `Idempotency-Key`, up to 200 letters, digits and `_ . : @ -`: the command id of the act, together
-  with who acts: others may use the same key. Sent again with it, an act is answered as the first time and not done again; without,
-  it is a new act. The id that counts is `command` in the answer.
-- **Lists** are `{"items": [...], "next": ...}`: at most `limit` (500) of them. `next` is the `cursor` of what follows, null =
-  that was all. What is filtered may come in smaller parts.
-- **What is unchanged** is not sent again: an answer has an `ETag`, and `If-None-Match` with it is answered 304.
-- **`GET /changes`** is a stream of server-sent events `changed` with `{"nouns": [...]}`: which of `runs`, `logs`, `questions`,
-  `incidents`, `automations`, `deliveries`, `bulk`, `queues`, `workers`, `locks`, `outbox` and `audit-log` to look at again. All of them
-  stand in its first event. It says nothing of what merely waits.
-  At most 256 streams are open, 32 of one visitor; where all places are taken, who has most gives its oldest to who has fewer.
-  Of a crowd fifty are told at a time, each within seconds.
-- **What is wrong** is `application/problem+json`: `type`, `title`, `status`, `code`, `detail`, and where they help `hint`, `at`
-  (the place inside what was sent) and `retry_after_ms`.
+Each project serves its OpenAPI 3.1 document at `/api/v1/openapi.json`. It is made from the same table as this page.
+
+| topic | rule |
+|---|---|
+| paths | begin with `/api/v1`. A name in a path is one part of it: write a slash in a name as `%2F`. |
+| an automation with the name `health` | is `/automations/%68ealth`, because `/automations/health` lists the health of all \
+automations. |
+| credentials | `Authorization: Bearer TOKEN` |
+| roles | `GET` needs the role `viewer`, `POST` needs `operator`, if the route names no other role. |
+| visitors limited to some automations | get 404 for other automations, and for every route with *. |
+| request body | JSON in UTF-8. An unknown field is an error. A bold field is required. |
+| instants | ISO 8601 with a zone in requests, UTC in responses |
+| `reason` | is recorded in the audit log. |
+| response | JSON as `--json` prints it. A [sealed](../how-to/encryption.md) value that the web process cannot read is \
+`{"sealed": ..., "base64": ...}`. |
+| `Idempotency-Key` | At most 200 letters, digits and `_ . : @ -`. A repeated `POST` with it does nothing again and returns \
+the first answer. Each visitor has its own keys. |
+| `POST` without the header | is a new operation each time. `command` in the answer is the id that counts. |
+| lists | are `{"items": [...], "next": ...}`, at most `limit` items (500). `next` is the `cursor` of the next page; null \
+means that there is none. |
+| filtered lists | A page may have fewer items than `limit`, even if `next` is not null. |
+| `ETag` | A request with `If-None-Match` of an unchanged answer gets 304. |
+| errors | are `application/problem+json`: `type`, `title`, `status`, `code`, `detail`, and often `hint`, `at` (the place in \
+the request) and `retry_after_ms`. |
+
+## Stream of changes
+
+`GET /changes` sends server-sent events `changed` with `{"nouns": [...]}`: read these lists again. The first event has all nouns.
+
+| topic | rule |
+|---|---|
+| nouns | `runs`, `logs`, `questions`, `incidents`, `automations`, `deliveries`, `bulk`, `queues`, `workers`, `locks`, \
+`outbox`, `audit-log` |
+| no event | for time that passes while something waits |
+| limit | At most 256 streams, at most 32 of one visitor. If all are open, the visitor with most streams loses its oldest one \
+to a visitor with fewer. |
+| delay | Each poll, once a second, notifies at most 50 streams, so with many streams an event can take some seconds. |
 """
 STATUSES = """
-## What is wrong
+## Status codes and error codes
 
 | status | when |
 |---|---|
-| 400 | the request is not as it must be |
-| 401, 403 | nobody is known by what the request carries; the role does not reach so far |
-| 404 | it is not there, or not for whoever asks |
-| 409 | it does not fit the present state: look at it, then decide again |
-| 413, 415, 408 | the body is too large, of another type, or was not there in time |
-| 422 | a value cannot be used: an argument, an option, a name |
-| 429, 503 | too much, or the store cannot be asked now: the same again after `Retry-After`, under the same `Idempotency-Key` |
-| 500 | a fault of ours; it is in the log |
+| 400 | The request has not the required form. |
+| 401 | The request has no valid token or session. |
+| 403 | The role does not allow the operation. |
+| 404 | It does not exist, or this visitor may not see it. |
+| 408 | The body did not arrive in time. |
+| 409 | The operation does not fit the present state: read it again, then decide. |
+| 413 | The body is too large. |
+| 415 | The body has another type than JSON. |
+| 422 | A value is invalid: an argument, an option, a name. |
+| 429, 503 | Too many requests, or the store is unavailable: repeat the request after `Retry-After`, with the same `Idempotency-Key`. |
+| 500 | A bug in Mainspring: see its log. |
 
 `code` is that of an [error](errors.md), or one of these:
 
@@ -60,8 +82,8 @@ STATUSES = """
 |---|---|
 """
 TITLES = {
-    "runs": "Runs", "bulk": "Bulk acts", "failed": "Dead letters", "logs": "Logs", "questions": "Questions", "automations": "Automations",
-    "schedule": "Schedule", "incidents": "Incidents",
+    "runs": "Runs", "bulk": "Bulk operations", "failed": "Dead letters", "logs": "Logs", "questions": "Questions",
+    "automations": "Automations", "schedule": "Schedule", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
     "now": "Now", "handover": "Handover",

@@ -48,9 +48,9 @@ def format_default(value: object) -> str:
 
 def test_config_page_lists_every_setting_and_no_other():
     """A new key without a row, and a row without a key, both fail."""
-    expected = {".".join(path).replace("*", "NAME") for path in KNOWN_VALUES if path[:2] != ("monitors", "of")}
-    # What can be set for one automation is what can be set for all: the rows are there already.
-    assert set(setting_rows()) == expected | {"monitors.of.NAME.MONITOR.SETTING"}
+    expected = {".".join(path).replace("*", "NAME") for path in KNOWN_VALUES if path[0] != "monitors"}
+    # The page of monitors has their settings.
+    assert set(setting_rows()) == expected | {"monitors.MONITOR.SETTING", "monitors.of.NAME.MONITOR.SETTING"}
 
 
 def test_config_page_displays_the_defaults_in_force():
@@ -58,7 +58,7 @@ def test_config_page_displays_the_defaults_in_force():
     rows = setting_rows()
     displayed = {key.replace("NAME", "default"): default for key, (default, _) in rows.items()}
     for path, value, _ in Settings().describe():
-        assert path in PLACES or displayed[path] == format_default(value), path
+        assert path in PLACES or path.startswith("monitors.") or displayed[path] == format_default(value), path
 
 
 def test_config_page_states_of_default_options_what_the_table_states():
@@ -69,6 +69,11 @@ def test_config_page_states_of_default_options_what_the_table_states():
 
 def page_of(name: str) -> str:
     return (DOCS / "reference" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def section_of(page: str, title: str) -> str:
+    """Return the text below one heading of a page."""
+    return page_of(page).partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 def command_lines(group: click.Group, before: str = "") -> dict[str, str]:
@@ -87,15 +92,16 @@ def command_lines(group: click.Group, before: str = "") -> dict[str, str]:
 
 def test_cli_page_lists_every_command_with_its_line():
     """The page, the help and the table of commands say the same."""
-    rows = re.findall(r"^\| `([a-z][a-z -]*)` \| (.+) \|$", page_of("cli"), re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z][a-z -]*)` \| (.+) \|$", section_of("cli", "Commands"), re.MULTILINE)
     assert dict(rows) == command_lines(root)
     assert len(rows) == len(dict(rows))
 
 
 def test_cli_page_lists_every_global_flag():
-    """A flag that every command takes stands on the page."""
+    """A flag that every command takes is listed on the page."""
     flags = {name for option in make_global_options(hidden=False) for name in option.opts if name.startswith("--")}
-    assert flags == set(re.findall(r"`(?:-\w, )?(--[a-z-]+)[^`]*` \|", page_of("cli"))) | {"--environment"}
+    section = section_of("cli", "Flags that every command takes")
+    assert flags == set(re.findall(r"`(?:-\w, )?(--[a-z-]+)[^`]*` \|", section)) | {"--environment"}
 
 
 def test_cli_page_lists_the_exit_codes():
@@ -106,13 +112,11 @@ def test_cli_page_lists_the_exit_codes():
 
 def test_error_page_explains_every_code():
     """The anchor that an error names is there, with the exit code and whether to try again as the tables have them."""
-    sections = re.findall(
-        r"^## (\w+)\n\n.*?Exit code (\d+)(, try again)?\.$", page_of("errors"), re.MULTILINE | re.DOTALL
-    )
-    documented = {code: (int(number), bool(again)) for code, number, again in sections}
+    sections = re.findall(r"^## (\w+)\n\nExit code (\d+)(, try again)?\. ", page_of("errors"), re.MULTILINE)
+    listed = {code: (int(number), bool(again)) for code, number, again in sections}
     kinds = [kind for kind in subclasses(MainspringError) if kind.__module__ in SPOKEN and kind.code != "error"]
     own = {kind.code: (code_of(kind), exits.is_retryable(kind)) for kind in kinds}
-    assert documented == own | {"usage": (exits.USAGE, False), "unexpected": (exits.UNEXPECTED, False)}
+    assert listed == own | {"usage": (exits.USAGE, False), "unexpected": (exits.UNEXPECTED, False)}
 
 
 SPOKEN = (
@@ -150,7 +154,7 @@ def test_trigger_page_lists_every_option_of_every_kind():
     }
     expected = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in TRIGGER_KINDS.items()}
     assert documented.pop("States of a delivery") == {state.value for state in DeliveryState}
-    assert not documented.pop("What a run is given") - {
+    assert not documented.pop("Input of the run") - {
         "data",
         "name",
         "str",
@@ -167,15 +171,21 @@ def test_monitor_page_explains_every_monitor():
     page = page_of("monitors")
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     assert list(sections) == [kind.value for kind in (*MONITORS, *FIXED_MONITORS)]
-    defaults = {path: format_default(value) for path, value, _ in Settings().describe() if path.startswith("monitors.")}
+    defaults = {
+        path: format_default(value)
+        for path, value, _ in Settings().describe()
+        if path.startswith("monitors.") and not path.endswith(".on")
+    }
     documented = {}
     for kind, monitor in (MONITORS | FIXED_MONITORS).items():
         body = sections[kind.value]
         assert monitor.line in body
-        assert f"*Verdict:* {format_rule(monitor.rule)}\n" in body
+        assert f"*Rule:* {format_rule(monitor.rule)}\n" in body
         rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \|", body, re.MULTILINE)
         documented |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
     assert documented == defaults
+    names = re.findall(r"`(\w+)`", section_of("monitors", "Monitors of the system").partition(":")[2])
+    assert names == [kind.value for kind, monitor in MONITORS.items() if not monitor.of_automations]
 
 
 def test_api_page_is_made_of_the_table():

@@ -11,11 +11,12 @@ from typing import Any
 import bench.sides.automations  # noqa: F401  the registry knows them from here on
 from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.ids import make_id
 from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
 from mainspring.domain.values.codec import encode
 from mainspring.engine.definitions.registry import current_registry
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.process_store import ProcessStore

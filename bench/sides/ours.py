@@ -16,12 +16,12 @@ from bench.sides.bare import Bare
 from bench.sides.engine import CLOCK, start, start_all, store_path, until_finished, working
 from bench.sides.scraping import scraped
 from mainspring.app.workers.worker_runtime import WorkerRuntime
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import encode
 from mainspring.engine.body.body import Body
 from mainspring.engine.body.programs import build_program
-from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.runs import ClaimedRun, ClaimRuns, StartRun
 from mainspring.store.read.runs.worker_reads import WorkerReads

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import mainspring as ms
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.integrations.brokers import parse_broker_queue
 from tests.acceptance.one_project import Project
 from tests.brokers.server import BrokerServer, Sent
 from tests.brokers.servers import start_broker
@@ -42,7 +42,7 @@ def note(n: int) -> int:
 
 
 def send(nats: BrokerServer, url: str, **bodies: str) -> None:
-    asyncio.run(nats.send_raw(BrokerQueue.parse(url), *(Sent(key, body.encode()) for key, body in bodies.items())))
+    asyncio.run(nats.send_raw(parse_broker_queue(url), *(Sent(key, body.encode()) for key, body in bodies.items())))
 
 
 def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
         assert (displayed["body"], displayed["headers"]["message-id"]) == ({"amount": 1}, "keyless")
         rejected = "3 deliveries of book/queue were rejected and started nothing"
         project.until(lambda: rejected in project.call("status", code=9).stdout)
-        assert asyncio.run(nats.left(BrokerQueue.parse(url), "mainspring-book")) == 0
+        assert asyncio.run(nats.left(parse_broker_queue(url), "mainspring-book")) == 0
     finally:
         project.stop()
         project.kill_all()

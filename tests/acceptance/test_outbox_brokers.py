@@ -8,12 +8,11 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
-from mainspring.domain.triggers.queues.queue_address import resolve_server
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.engine.definitions.registry import Registry
+from mainspring.integrations.base.queue_address import resolve_server
+from mainspring.integrations.brokers import open_source, parse_broker_queue
 from mainspring.store.read.outbox import list_outbox_queues, list_refused_messages
-from mainspring.triggers.queues.queue_sources import open_source
 from tests.acceptance.engine_world import Engine, World
 from tests.brokers.server import BrokerServer
 from tests.brokers.servers import start_broker
@@ -36,7 +35,7 @@ def short(url: str) -> tuple[str, str]:
 
 async def received(url: str, count: int) -> list[QueueMessage]:
     """Read as another program would, until so many different ids came."""
-    queue = BrokerQueue.parse(url, prefetch=500)
+    queue = parse_broker_queue(url, prefetch=500)
     source = open_source(queue, resolve_server(queue.server, str), "reader")
     await source.connect()
     found: list[QueueMessage] = []

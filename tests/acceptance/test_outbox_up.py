@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.domain.triggers.queues.queue_address import resolve_server
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.triggers.queues.queue_sources import open_source
+from mainspring.integrations.base.queue_address import resolve_server
+from mainspring.integrations.brokers import open_source, parse_broker_queue
 from tests.acceptance.one_project import ROOT, Project
 from tests.brokers.servers import start_broker
 
@@ -22,7 +21,7 @@ RUNS = 10
 
 async def received(url: str, count: int) -> dict[str, bytes]:
     """Read until so many ids came; one id always has one body."""
-    queue = BrokerQueue.parse(url)
+    queue = parse_broker_queue(url)
     source = open_source(queue, resolve_server(queue.server, str), "reader")
     await source.connect()
     found: dict[str, bytes] = {}
@@ -60,7 +59,7 @@ def test_page_works_while_its_processes_are_killed(tmp_path: Path) -> None:
     table = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     assert block is not None
     assert table is not None
-    automations = block[1].replace("orders.created", BrokerQueue.parse(url).detail)
+    automations = block[1].replace("orders.created", parse_broker_queue(url).detail)
     config = table[1].replace("nats://nats.internal:4222/ORDERS", url.partition("?")[0])
     project = Project(tmp_path, automations, config)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.integrations.brokers import parse_broker_queue
 from tests.acceptance.one_project import Project
 from tests.brokers.server import Sent
 from tests.brokers.servers import start_broker
@@ -35,7 +35,7 @@ def test_message_of_before_the_restoring_waits_for_a_person(tmp_path: Path, name
     def send(key: str, at: datetime) -> None:
         """As another program sends it; RabbitMQ notes the date that the sender states, in whole seconds."""
         message = Sent(key, f'{{"id": "{key}"}}'.encode(), at=at)
-        asyncio.run(broker.send_raw(BrokerQueue.parse(url), message))
+        asyncio.run(broker.send_raw(parse_broker_queue(url), message))
 
     def effects() -> list[str]:
         return sorted(project.effects.read_text().split())
@@ -61,7 +61,7 @@ def test_message_of_before_the_restoring_waits_for_a_person(tmp_path: Path, name
         project.until(lambda: "after" in effects())
         project.until(lambda: lost() == ["before"])
         assert effects() == ["after", "done", "known"]
-        assert asyncio.run(broker.left(BrokerQueue.parse(url), "mainspring-book")) == 0
+        assert asyncio.run(broker.left(parse_broker_queue(url), "mainspring-book")) == 0
 
         project.call("db", "restore", "--catch-up", "-y")
         project.until(lambda: effects() == ["after", "before", "done", "known"])

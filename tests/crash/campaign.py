@@ -37,6 +37,8 @@ class Campaign:
         self._meets_each_change = ALL or not world.stores.is_dear
         self._dice = random.Random(self.commits)
         self._numbers: dict[str, list[int]] = defaultdict(list)
+        for experiment in calm:
+            self._learn(experiment)
         every, again = ({change for group in self._written(experiment) for change in group} for experiment in calm)
         self._always = every & again
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.states import RunState
-from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.service.runs import run_start
 from tests.crash.bench import Bench
 from tests.crash.experiments import Experiment, Scenario, World

@@ -199,7 +199,7 @@ class Days:
 
     def incidents(self) -> list[Incident]:
         """All there ever were, the first one first."""
-        found = self.watcher.read("incidents", wrong=False, limit=1_000)
+        found = self.watcher.read("incidents", unresolved=False, limit=1_000)
         return sorted(found, key=lambda incident: (incident.opened_at, incident.id))
 
     def notified(self) -> list[Incident]:

@@ -302,7 +302,14 @@ FOUND_AT: dict[str, dict[str, int]] = {
         "fence_without_attempt_number": 6,
         "events_count_since_the_last_beginning": 12,
     },
-    "postgres": {"lease_believed_in": 2, "hold_shared": 2, "_AckedBefore": 5, "_NeverAgain": 6, "_ReadBack": 5},
+    "postgres": {
+        "lease_believed_in": 2,
+        "hold_shared": 2,
+        "_AckedBefore": 5,
+        "_NeverAgain": 10,
+        "_UnknownIsFailed": 3,
+        "_ReadBack": 6,
+    },
 }
 """Which seed found it when it was last looked for, where that was none of the first: it is tried before all others. A change of the engine
 throws the dice again; then those are lived that it takes."""

@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.ids import make_id
 from mainspring.domain.runs.journal import FactKind
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.inbox import DeliverFact, PublishEvent
 from mainspring.store.commands.results import Refused, StartAnswer

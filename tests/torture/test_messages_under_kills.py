@@ -15,9 +15,9 @@ import pytest
 
 from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.triggers.queues.queue_address import resolve_server
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.triggers.queues.queue_sources import QueueSource, open_source
+from mainspring.integrations.base.broker import QueueSource
+from mainspring.integrations.base.queue_address import resolve_server
+from mainspring.integrations.brokers import open_source, parse_broker_queue
 from tests.acceptance.one_project import Project
 from tests.brokers.server import BrokerServer
 from tests.brokers.servers import start_broker
@@ -65,7 +65,7 @@ class Orders:
     """Orders that are sent until it is enough, each again until the broker has accepted it."""
 
     def __init__(self, url: str) -> None:
-        self._queue = BrokerQueue.parse(url)
+        self._queue = parse_broker_queue(url)
         self._enough = threading.Event()
         self.accepted = 0
         self._thread = threading.Thread(target=lambda: asyncio.run(self._send()), daemon=True)
@@ -114,7 +114,7 @@ class Works:
         self.project.store = store or self.project.store
         self._read = 0
         self._numbers: dict[str, dict[str, int]] = {"pack": {}, "ship": {}}
-        self.queues = {"pack": BrokerQueue.parse(orders), "ship": BrokerQueue.parse(parcels)}
+        self.queues = {"pack": parse_broker_queue(orders), "ship": parse_broker_queue(parcels)}
         self.store = make_store(self.project.store, clock=SystemClock())
         self._killed: set[int] = set()
         self.project.up("up", "--processes", "2")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mainspring.alerting.notifiers.base import ChannelFault
 from mainspring.domain.notifications.alert_filter import should_send_alert
+from mainspring.integrations.base.notifier import ChannelFault
 from mainspring.store.commands.alerts import DueAlert, LeasedChannel, RefusedAlert, SentAlert, SettleAlerts
 
 

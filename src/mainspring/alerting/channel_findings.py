@@ -6,7 +6,7 @@ from typing import Final
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.monitor import Evaluation
-from mainspring.domain.notifications.channel_address import TERMINAL
+from mainspring.domain.notifications.channel_name import TERMINAL
 from mainspring.store.read.incidents import ChannelView
 
 BROKEN_AFTER: Final = timedelta(minutes=2)

@@ -14,12 +14,12 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from mainspring.alerting.alert_batch import AlertBatch, OutgoingNotice
-from mainspring.alerting.notifiers.base import ChannelFault, ChannelLink
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.failures.backoff import backoff_seconds, draw_share
 from mainspring.domain.ids import make_id
 from mainspring.domain.notifications.notification import Notification
+from mainspring.integrations.base.notifier import ChannelFault, ChannelLink
 from mainspring.resources.error_text import ErrorText
 from mainspring.store import failpoints
 from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel, LeasedChannels

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.http import HttpClient
 from mainspring.domain.clock import Clock
 from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.monitors.system.worker_lost import WorkerLostTuning, evaluate
 from mainspring.domain.redaction.secret_url import resolve_secret_url
+from mainspring.integrations.base.http import HttpClient
+from mainspring.integrations.base.notifier import ChannelFault
 from mainspring.resources.error_text import ErrorText
 from mainspring.store.read.incidents import UnsentAlerts
 

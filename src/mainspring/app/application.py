@@ -17,20 +17,21 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Concatenate, Literal, Never, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, Never, ParamSpec, Self, TypeVar, overload
 
 import msgspec
 
 from mainspring.app.hash_seed_warning import warn_of_random_hash_seed
 from mainspring.app.project import Project
+from mainspring.app.start_options import StartsWithOptions
 from mainspring.app.starter import RunStarter, Starter
 from mainspring.app.stores.store_factory import make_store, require_store
 from mainspring.app.workers.upkeep import Upkeep
 from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.config.locations import is_server_url
 from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.option_errors import reject_unknown_options
@@ -41,7 +42,7 @@ from mainspring.engine.definitions.automation import Automation, Script, Task, W
 from mainspring.engine.definitions.registry import Registry, current_registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service.actor import Actor, OperationContext, operation_context
-from mainspring.service.runs import run, run_start, signal
+from mainspring.service.runs import run, signal
 from mainspring.service.runs.question import answer as answer_question
 from mainspring.service.triggers import event
 from mainspring.store.process_store import ProcessStore
@@ -54,7 +55,7 @@ FULL_DISK_TIMEOUT_S = 5.0
 """After this time the caller of an operation gets an error: the disk is full and nothing was done. Runs keep waiting for space."""
 
 
-class App(RunStarter):
+class App(RunStarter, StartsWithOptions[Starter]):
     """One store and the automations of this process. `tags` = tags of its worker, which then also runs what has such a `tag=`."""
 
     def __init__(
@@ -84,7 +85,7 @@ class App(RunStarter):
         self._runtime: WorkerRuntime | None = None
         self._store: ProcessStore | None = None
         self._opening = threading.Lock()
-        self._options = run_start.StartOptions()
+        self._options = StartOptions()
         self._actor = Actor.app(os.getpid(), socket.gethostname())
 
     @classmethod
@@ -195,34 +196,10 @@ class App(RunStarter):
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
-    def options(
-        self,
-        *,
-        key: str | None = None,
-        key_policy: Literal["reuse", "restart"] = "reuse",
-        at: datetime | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        tag: str | None = None,
-        tags: dict[str, str] | None = None,
-        title: str | None = None,
-    ) -> Starter:
-        """Return a starter that applies these options to its runs."""
-        return Starter(
-            self,
-            run_start.StartOptions(
-                key=key,
-                key_policy=key_policy,
-                due_at=None if at is None else round(at.timestamp() * 1000),
-                queue=queue,
-                priority=priority,
-                tag=tag,
-                tags=tags,
-                title=title,
-            ),
-        )
+    def _make_starter(self, options: StartOptions) -> Starter:
+        return Starter(self, options)
 
-    def _start_context(self) -> tuple["App", run_start.StartOptions]:
+    def _start_context(self) -> tuple["App", StartOptions]:
         return self, self._options
 
     async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:

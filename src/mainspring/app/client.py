@@ -12,14 +12,16 @@ import contextlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
-from typing import Any, Literal, Self
+from datetime import UTC, datetime
+from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import httpx2
 import msgspec
 
 from mainspring.app.api_errors import make_api_error
+from mainspring.app.start_options import StartsWithOptions
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import RunFailed
@@ -108,7 +110,7 @@ def _unwrap_result(view: RemoteRun, kind: Any) -> Any:
     return decode(msgspec.json.encode(view.result), kind, what=f"result of run {view.id}")
 
 
-class Client:
+class Client(StartsWithOptions["RemoteStarter"]):
     """One project's API. Use it as `async with`, or close it by `close()`; `token` = one that an admin of the project made."""
 
     def __init__(
@@ -145,28 +147,8 @@ class Client:
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
-    def options(
-        self,
-        *,
-        key: str | None = None,
-        key_policy: Literal["reuse", "restart"] = "reuse",
-        at: datetime | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        tag: str | None = None,
-        tags: dict[str, str] | None = None,
-        title: str | None = None,
-    ) -> "RemoteStarter":
-        """Return a starter that applies these options to its runs."""
-        values: dict[str, Any] = {
-            "key": key,
-            "at": None if at is None else at.astimezone(),
-            "queue": queue,
-            "priority": priority,
-        }
-        values |= {"tag": tag, "tags": tags, "title": title}
-        given = {name: value for name, value in values.items() if value is not None}
-        return RemoteStarter(self, given | {"key_policy": key_policy})
+    def _make_starter(self, options: StartOptions) -> "RemoteStarter":
+        return RemoteStarter(self, options)
 
     async def start(self, automation: str, /, **arguments: Any) -> RemoteHandle:
         """Start a run and return its handle once the start is committed.
@@ -176,7 +158,7 @@ class Client:
             ArgumentError, ValueRefusedError: the arguments do not fit.
             BusyError, KeyConflictError, ConflictError: the start was refused.
         """
-        return await RemoteStarter(self, {}).start(automation, **arguments)
+        return await RemoteStarter(self, StartOptions()).start(automation, **arguments)
 
     def run(self, run_id: str) -> RemoteHandle:
         """Return a handle on an existing run."""
@@ -259,15 +241,24 @@ class Client:
 class RemoteStarter:
     """Starts runs with options that were given before."""
 
-    def __init__(self, client: Client, options: Mapping[str, Any]) -> None:
+    def __init__(self, client: Client, options: StartOptions) -> None:
         self._client = client
         self._options = options
 
     async def start(self, automation: str, /, **arguments: Any) -> RemoteHandle:
         """Start a run; see `Client.start`."""
-        body = {"input": _encode_value(arguments, "arguments"), **self._options}
+        body = {"input": _encode_value(arguments, "arguments"), **_encode_options(self._options)}
         made = await self._client.act(f"automations/{_quote_path_part(automation)}/runs", body)
         return RemoteHandle(self._client, made["run"], created=made["created"])
+
+
+def _encode_options(options: StartOptions) -> dict[str, Any]:
+    """Return the options as the API reads them."""
+    names = ("key", "queue", "priority", "tag", "tags", "title")
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if options.due_at is not None:
+        given["at"] = datetime.fromtimestamp(options.due_at / 1000, UTC)
+    return given | {"key_policy": options.key_policy}
 
 
 def _drop_sealed(failure: dict[str, Any] | None) -> dict[str, Any] | None:

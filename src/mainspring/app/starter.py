@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from mainspring.app.handle import Handle
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.saved_call import roundtrip_call
 from mainspring.engine.attempts.transaction import Tx
@@ -22,7 +23,7 @@ class RunStarter(ABC):
     """The typed `start` of an app and of its starters with options."""
 
     @abstractmethod
-    def _start_context(self) -> tuple["App", run_start.StartOptions]:
+    def _start_context(self) -> tuple["App", StartOptions]:
         """Return the app, and the options of the runs that it starts."""
 
     @overload
@@ -69,9 +70,9 @@ class RunStarter(ABC):
 class Starter(RunStarter):
     """Starts runs with options that were given before."""
 
-    def __init__(self, app: "App", options: run_start.StartOptions) -> None:
+    def __init__(self, app: "App", options: StartOptions) -> None:
         self._app = app
         self._options = options
 
-    def _start_context(self) -> tuple["App", run_start.StartOptions]:
+    def _start_context(self) -> tuple["App", StartOptions]:
         return self._app, self._options

@@ -6,9 +6,9 @@ from datetime import date, datetime, time
 from mainspring.config.settings import Settings
 from mainspring.domain.access.incident_link import LINK_SECRET_NAME as LINK_KEY
 from mainspring.domain.monitors.inputs import DueSecret
-from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.time.cron import find_zone
 from mainspring.domain.triggers.queues.queue_address import list_secrets
+from mainspring.integrations.notifiers import read_channel_address
 from mainspring.resources.secret_store import secret_variable_name
 
 _REFERENCE = "secret:"

@@ -30,11 +30,11 @@ from mainspring.config.setting_layers import (
 )
 from mainspring.config.settings import SECTIONS, BrokerSettings, DatabaseSettings, SecretsSettings, Settings
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
-from mainspring.domain.notifications.channel_address import check_channel_name
+from mainspring.domain.notifications.channel_name import check_channel_name
 from mainspring.domain.notifications.routing import check_routes
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.escaping import escape
-from mainspring.domain.triggers.queues.queue_name import check_broker_name
+from mainspring.integrations.brokers import check_broker_name
 from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
 STORE_URL_KEY = ("store", "url")

@@ -19,7 +19,6 @@ from mainspring.domain.access.permissions import read_role as read_access
 from mainspring.domain.definitions.options import OPTIONS, Option
 from mainspring.domain.duration import format_duration, parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
-from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.digest_schedule import read_digest_schedule
 from mainspring.domain.notifications.maintenance_window import read_maintenance_window
 from mainspring.domain.notifications.routing import read_route
@@ -30,9 +29,10 @@ from mainspring.domain.text.byte_size import parse_size
 from mainspring.domain.text.ip_networks import read_network
 from mainspring.domain.time.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.time.rate import Rate, parse_rate
-from mainspring.domain.triggers.queues.queue_name import check_broker_url
 from mainspring.domain.values.option_readers import read_share
 from mainspring.domain.values.sealing import read_payload_limit
+from mainspring.integrations.brokers import check_broker_url
+from mainspring.integrations.notifiers import read_channel_address
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _SECRET_KEY = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)

@@ -11,12 +11,13 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.duration import format_duration
 from mainspring.domain.errors import ConflictError, NotFoundError, OptionError
 from mainspring.domain.ids import make_id
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.engine.worker.slot_planner import schedule_partition
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform

@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.ids import derive_id
 from mainspring.domain.text.printable_key import make_printable_key
 from mainspring.domain.values.canonical_json import encode_canonical
 from mainspring.domain.values.codec import make_size_error
 from mainspring.domain.values.plain_json import format_iso
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.store.commands.runs import SlotLink, StartRun
 from mainspring.triggers.trigger_cache import CachedTrigger
 

@@ -8,7 +8,7 @@ import sys
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.integrations.brokers import parse_broker_queue
 from mainspring.store.commands.results import DONE
 from mainspring.triggers.queues.queue_consumer import QueueConsumer
 
@@ -30,7 +30,7 @@ class Intake:
 
 def main(url: str) -> None:
     intake = Intake()
-    queue = BrokerQueue.parse(url, ack_wait="2s", prefetch=10)
+    queue = parse_broker_queue(url, ack_wait="2s", prefetch=10)
     consumer = QueueConsumer("orders/queue", queue, intake, intake, report=lambda _: None, clock=SystemClock())
     asyncio.run(consumer.run())
 

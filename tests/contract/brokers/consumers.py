@@ -8,12 +8,13 @@ from typing import Any
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
-from mainspring.domain.triggers.queues.queue_address import resolve_server
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.integrations.base.broker import QueueSource
+from mainspring.integrations.base.queue_address import resolve_server
+from mainspring.integrations.brokers import open_source, parse_broker_queue
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.triggers.queues.consumer_state import QueueConsumerState
 from mainspring.triggers.queues.queue_consumer import QueueConsumer
-from mainspring.triggers.queues.queue_sources import QueueSource, open_source
 from tests.brokers.server import BrokerServer, Sent
 
 WITHIN_S = 40
@@ -117,7 +118,7 @@ class RunningConsumers:
     async def queue(self, *, ordered: bool = False, **options: Any) -> BrokerQueue:
         """Make a queue on the broker, with an `ack_wait` that a test can wait for."""
         self.url = await self.broker.new_queue(ordered=ordered)
-        return BrokerQueue.parse(self.url, **{"ack_wait": "2s", **options})
+        return parse_broker_queue(self.url, **{"ack_wait": "2s", **options})
 
     def open(self, queue: BrokerQueue, intake: Intake | None = None) -> RunningConsumer:
         consumer = RunningConsumer(queue, intake or Intake(), self.secrets)

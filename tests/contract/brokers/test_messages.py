@@ -3,9 +3,8 @@
 import pytest
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.triggers.queues.queue_address import resolve_server
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.triggers.queues.queue_sources import open_source
+from mainspring.integrations.base.queue_address import resolve_server
+from mainspring.integrations.brokers import open_source, parse_broker_queue
 from tests.brokers.server import Sent
 from tests.contract.brokers.consumers import GROUP, RunningConsumers
 
@@ -68,7 +67,7 @@ async def test_missing_queue_is_reported_with_the_command_to_create_it(consumers
     """Where someone has to make the queue, the consumer says so by name, and continues trying."""
     queue = await consumers.queue()
     known = queue.name
-    missing = BrokerQueue.parse(consumers.url.replace(known, "nowhere"), ack_wait="2s")
+    missing = parse_broker_queue(consumers.url.replace(known, "nowhere"), ack_wait="2s")
     source = open_source(missing, resolve_server(missing.server, lambda name: name), GROUP)
     if consumers.broker.name == "valkey":  # a stream is made by anyone who reads it first
         await source.connect()
@@ -99,7 +98,7 @@ async def test_password_is_a_secret_that_only_the_broker_hears(consumers: Runnin
     """A wrong one is reported without being repeated, and when the right one is there the queue is read."""
     plain = await consumers.queue()
     await consumers.send(plain, Sent("one", b"{}"))
-    queue = BrokerQueue.parse(await consumers.broker.with_user(consumers.url), ack_wait="2s")
+    queue = parse_broker_queue(await consumers.broker.with_user(consumers.url), ack_wait="2s")
     consumers.secrets["BROKER"] = "s3cr/t"
     consumer = consumers.open(queue)
     if consumers.broker.name not in ("sqs", "postgresql"):  # these let everyone in here

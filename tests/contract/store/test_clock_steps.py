@@ -307,9 +307,9 @@ def test_pause_and_start_that_were_requested_while_the_clock_was_ahead_are_liste
     assert report_clock(store.reader, clock.at, "UTC").notes == []
 
 
-def regressions(site, is_open=True):
+def regressions(site, unresolved=True):
     """Return the incidents of a clock that was put back."""
-    found = site.store.read("incidents", wrong=is_open)
+    found = site.store.read("incidents", unresolved=unresolved)
     return [incident for incident in found if incident.subject.kind is IncidentKind.CLOCK_REGRESSION]
 
 

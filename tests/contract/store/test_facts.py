@@ -14,8 +14,8 @@ from mainspring.domain.incidents.incident import IncidentKind, Subject
 from mainspring.domain.monitors.inputs import UnreachableSource
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.domain.states import RunState
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import Trigger
+from mainspring.integrations.brokers import parse_broker_queue
 from mainspring.store.commands.automations import (
     BACKFILL,
     AcquireLock,
@@ -259,7 +259,7 @@ def test_traffic_of_a_queue_is_counted_where_its_backlog_is_worth_it(store, cloc
 
 def test_consumer_that_is_away_is_reported_with_its_broker(store, clock, facts):
     """Of a trigger that is there; an automation that listens is known as one."""
-    source = BrokerQueue.parse("nats://mq:4222/ORDERS")
+    source = parse_broker_queue("nats://mq:4222/ORDERS")
     definition = msgspec.json.encode(Trigger(source=source))
     store.do(announced(TriggerRow("a/queue", "a", "queue", definition, None)))
     store.do(ReportConsumer("a/queue", None, clock.now(), "refused"), ReportConsumer("b/queue", None, 5, "gone"))

@@ -100,7 +100,7 @@ def test_three_failed_items_of_one_cause_are_one_incident(store):
     for item in ("2", "3"):
         done(site, item)
     site.evaluate()
-    (over,) = store.read("incidents", wrong=False)
+    (over,) = store.read("incidents", unresolved=False)
     assert (over.state, over.facts[MEMBERS_FACT]) == (IncidentState.RESOLVED, "3 runs failed, 3 fixed")
 
 
@@ -130,7 +130,7 @@ def test_retired_automation_leaves_its_failed_runs_to_be_decided(store):
     assert open_kinds(site).undecided_failures.number == 1
     store.do(audited(DiscardRun(run.id)))
     site.evaluate()
-    assert [incident.state for incident in store.read("incidents", wrong=False)] == [IncidentState.RESOLVED]
+    assert [incident.state for incident in store.read("incidents", unresolved=False)] == [IncidentState.RESOLVED]
     assert open_kinds(site).healthy
 
 

@@ -421,7 +421,7 @@ def test_old_incidents_are_pruned(store):
     store.deliver_all()
     store.clock.forward(10)
     store.do(ApplyRetention(None, None, None, None, store.clock.now()))
-    assert [incident.id for incident in store.read("incidents", wrong=False)] == ["i2"]
+    assert [incident.id for incident in store.read("incidents", unresolved=False)] == ["i2"]
     assert {move.incident for move in store.read("moves", "i1")} == set()
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from mainspring.alerting.notices import NoticeRenderer
 from mainspring.alerting.notifier import Notifier
-from mainspring.alerting.notifiers.webhook import WebhookLink
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.incidents.incident_filter import IncidentAttributes
-from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.maintenance_window import read_maintenance_window
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting, NotificationTarget, read_route
+from mainspring.integrations.notifiers import read_channel_address
+from mainspring.integrations.signed_webhook import WebhookLink
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from tests.unit.alerting.notices import secrets
 from tests.unit.alerting.peer import DROP_AFTER, DROP_BEFORE, Peer, serving

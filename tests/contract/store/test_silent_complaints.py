@@ -164,8 +164,9 @@ def test_grouped_incidents_do_not_recur(site, scheduler):
         site.store.clock.forward(1_000)
         site.succeed()
         site.evaluate()
-    kinds = {incident.subject.kind for incident in site.store.read("incidents", wrong=False)}
+    kinds = {incident.subject.kind for incident in site.store.read("incidents", unresolved=False)}
     assert IncidentKind.SILENCE in kinds
     assert ("a", IncidentKind.RECURRING) not in {
-        (incident.subject.automation, incident.subject.kind) for incident in site.store.read("incidents", wrong=False)
+        (incident.subject.automation, incident.subject.kind)
+        for incident in site.store.read("incidents", unresolved=False)
     }

@@ -5,21 +5,21 @@ import re
 
 import pytest
 
-from mainspring.alerting.notifiers.apprise import AppriseLink
-from mainspring.alerting.notifiers.pagerduty import PagerDutyLink
-from mainspring.alerting.notifiers.slack import SlackLink
-from mainspring.alerting.notifiers.terminal import TerminalLink
-from mainspring.alerting.notifiers.webhook import WebhookLink
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.notifications.channel_address import read_channel_address
 from mainspring.domain.notifications.failed_items import collect_failed_items
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import IncidentState
 from mainspring.domain.text.escaping import is_plain_line
+from mainspring.integrations.apprise import AppriseLink
+from mainspring.integrations.notifiers import read_channel_address
+from mainspring.integrations.pagerduty import PagerDutyLink
+from mainspring.integrations.signed_webhook import WebhookLink
+from mainspring.integrations.slack import SlackLink
+from mainspring.integrations.terminal import TerminalLink
 from tests.unit.alerting.notices import CLOCK, secrets
 from tests.unit.alerting.peer import PagerDutyPeer, Peer, SlackPeer, serving
-from tests.unit.alerting.test_mail import Box, link_to, server
+from tests.unit.integrations.test_mail import Box, link_to, server
 
 pytestmark = pytest.mark.asyncio
 HOSTILE = {

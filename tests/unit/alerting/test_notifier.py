@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from mainspring.alerting.notifier import Notifier
-from mainspring.alerting.notifiers.base import ChannelFault
-from mainspring.alerting.notifiers.slack import SlackLink
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
@@ -18,12 +16,14 @@ from mainspring.domain.notifications.digest import render_digest
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import IncidentState
+from mainspring.integrations.base.notifier import ChannelFault
+from mainspring.integrations.slack import SlackLink
 from mainspring.store import failpoints
 from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel, LeasedChannels
 from mainspring.store.commands.results import DONE
 from tests.unit.alerting.notices import secrets
 from tests.unit.alerting.peer import SlackPeer, serving
-from tests.unit.alerting.test_slack import link_to
+from tests.unit.integrations.test_slack import link_to
 
 pytestmark = pytest.mark.asyncio
 AT = 1_791_162_000_000

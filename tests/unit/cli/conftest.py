@@ -12,8 +12,8 @@ import pytest
 from mainspring.cli.main import run_command_line
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.engine.definitions.announcement import build_trigger_row
-from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_start import start
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow

@@ -16,7 +16,7 @@ from mainspring.domain.access.permissions import API, Role, Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.redaction.secret_url import read_secret_url
 from mainspring.domain.values.template import expand_template
-from mainspring.resources.egress_policy import EGRESS_POLICY
+from mainspring.integrations.base.egress_policy import EGRESS_POLICY
 from mainspring.service.spool import Spool
 from mainspring.web.api.table import ROUTES
 from tests.api_world import sqlite_world

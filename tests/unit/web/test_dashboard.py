@@ -30,7 +30,7 @@ def _exprs() -> list[str]:
 
 
 def _of_page() -> list[str]:
-    return re.findall(r"^\| [^|`]+ \| `(.+)` \|$", PAGE.partition("## What to ask")[2], re.MULTILINE)
+    return re.findall(r"^\| [^|`]+ \| `(.+)` \|$", PAGE.partition("## Queries")[2], re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mainspring.alerting.notifiers.base import ChannelFault, ChannelLink
 from mainspring.app.alerting.channels import channel_addresses, open_links
 from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
 from mainspring.config.settings import Settings
@@ -15,8 +14,9 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import UnknownNameError
 from mainspring.domain.ids import make_id
 from mainspring.domain.incidents.incident import Severity
-from mainspring.domain.notifications.channel_address import TERMINAL
+from mainspring.domain.notifications.channel_name import TERMINAL
 from mainspring.domain.notifications.notification import Notification, NotificationEvent, NotificationField
+from mainspring.integrations.base.notifier import ChannelFault, ChannelLink
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from mainspring.alerting.notifiers import open_link
-from mainspring.alerting.notifiers.base import ChannelLink
 from mainspring.config.settings import Settings
 from mainspring.domain.access.incident_link import (
     LINK_LIFETIME_S,
@@ -14,10 +12,12 @@ from mainspring.domain.access.incident_link import (
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.incidents.incident import Incident
-from mainspring.domain.notifications.channel_address import TERMINAL, read_channel_address
+from mainspring.domain.notifications.channel_name import TERMINAL
 from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.time.cron import find_zone
+from mainspring.integrations.base.notifier import ChannelLink
+from mainspring.integrations.notifiers import open_link, read_channel_address
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 

@@ -10,7 +10,6 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mainspring.alerting.notifiers.base import ChannelFault, ChannelLink
 from mainspring.app.alerting.channels import make_routing, notice_context, open_links
 from mainspring.app.alerting.outage_log import Outage, OutageLog
 from mainspring.config import Settings
@@ -22,6 +21,7 @@ from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
 from mainspring.domain.incidents.incident_filter import IncidentAttributes
 from mainspring.domain.notifications.notification import Notification, NotificationEvent, NotificationField
 from mainspring.domain.notifications.rendering import fit_line, format_moment
+from mainspring.integrations.base.notifier import ChannelFault, ChannelLink
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import StoreBrokenError

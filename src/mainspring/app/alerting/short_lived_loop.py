@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
-from mainspring.alerting.notifiers.channel_thread import ChannelThread
+from mainspring.integrations.base.channel_thread import ChannelThread
 
 T = TypeVar("T")
 

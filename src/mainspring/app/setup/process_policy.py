@@ -1,7 +1,7 @@
 """Process policy from the settings: variables that commands inherit, networks that may be called."""
 
 from mainspring.config import Settings
-from mainspring.resources.egress_policy import EGRESS_POLICY
+from mainspring.integrations.base.egress_policy import EGRESS_POLICY
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 

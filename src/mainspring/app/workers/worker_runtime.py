@@ -20,7 +20,6 @@ from mainspring.app.workers.intake_and_delivery import IntakeAndDelivery
 from mainspring.app.workers.upkeep import CRASH_ORDER_KEY, Upkeep
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.failures.classifier import Classifier
-from mainspring.domain.triggers.queues.queue_name import check_broker
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import import_name_of
@@ -38,6 +37,7 @@ from mainspring.engine.worker.stall_record import StallRecord
 from mainspring.engine.worker.stall_watch import StallWatch
 from mainspring.engine.worker.worker import Worker
 from mainspring.engine.worker.worker_options import WorkerOptions
+from mainspring.integrations.brokers import check_broker
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import CommitChanges, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue

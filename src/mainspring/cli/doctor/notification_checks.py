@@ -16,7 +16,7 @@ def check_channels(invocation: Invocation) -> Iterator[CheckResult]:
     """Check that someone is notified of failures."""
     from mainspring.config.locations import PRODUCTION
     from mainspring.domain.errors import ConfigError
-    from mainspring.domain.notifications.channel_address import read_channel_address
+    from mainspring.integrations.notifiers import read_channel_address
     from mainspring.resources.secret_store import SecretStore
 
     settings = invocation.settings

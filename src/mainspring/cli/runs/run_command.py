@@ -21,9 +21,9 @@ from mainspring.domain.errors import (
 from mainspring.insight.text.typed_instants import parse_instant
 
 if TYPE_CHECKING:
+    from mainspring.domain.definitions.start_options import StartOptions
     from mainspring.engine.definitions.automation import Automation
     from mainspring.engine.definitions.registry import Registry
-    from mainspring.service.runs.run_start import StartOptions
     from mainspring.store.commands.results import StartAnswer
     from mainspring.store.views import AutomationView
 
@@ -159,7 +159,7 @@ def _read_json_word(word: str) -> Any:
 
 
 def _make_start_options(invocation: Invocation, given: dict[str, Any]) -> "StartOptions":
-    from mainspring.service.runs.run_start import StartOptions
+    from mainspring.domain.definitions.start_options import StartOptions
 
     at = given["at"]
     return StartOptions(

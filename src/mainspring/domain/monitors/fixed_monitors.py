@@ -21,14 +21,20 @@ FIXED_MONITORS: Final[dict[IncidentKind, FixedMonitor]] = {
     for monitor in (
         FixedMonitor(
             kind=IncidentKind.NOTIFIER_BROKEN,
-            line="A channel does not take what it is to tell.",
-            rule="Wrong while a channel has taken nothing, or refused all, for longest_ms since since_at; told through the others.",
+            line="A channel does not accept alerts.",
+            rule=(
+                "Open while a channel has accepted nothing, or refused all alerts, for longest_ms since since_at. The other "
+                "channels report it."
+            ),
             why="It cannot be switched off: without it nobody would hear that nobody hears anything.",
         ),
         FixedMonitor(
             kind=IncidentKind.STORE_LOST,
             line="The store cannot be read or written.",
-            rule="Wrong once the store could not be read or written for longest_ms; told without it, and on record when it is back.",
+            rule=(
+                "Opens when the store could not be read or written for longest_ms. The notification does not need the store; "
+                "the incident is recorded when the store is back."
+            ),
             why="It cannot be switched off: without the store no other monitor judges. notify.store_lost_after says how soon it is told.",
         ),
     )

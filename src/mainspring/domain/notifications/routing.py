@@ -19,7 +19,7 @@ from mainspring.domain.incidents.incident_filter import (
     read_incident_filter,
     read_texts,
 )
-from mainspring.domain.notifications.channel_address import TERMINAL
+from mainspring.domain.notifications.channel_name import TERMINAL
 from mainspring.domain.notifications.digest_schedule import (
     DEFAULT_DIGEST,
     digest_window_ms,

@@ -12,7 +12,6 @@ from mainspring.domain.errors import ArgumentError
 from mainspring.domain.ids import derive_id
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, fits_key
-from mainspring.domain.triggers.queues.queue_name import check_queue_name
 from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
 
 MAX_ENTRIES = 1_000
@@ -87,9 +86,8 @@ def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -
     """Do nothing if such a message can be sent.
 
     Raises:
-        ArgumentError: the queue is no address, or contains a password; the key or a header is no plain text.
+        ArgumentError: the key or a header is no plain text.
     """
-    check_queue_name(queue)
     if key is not None:
         _check_text(key, "the key of a message")
     for name, value in (headers or {}).items():

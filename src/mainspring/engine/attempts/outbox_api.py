@@ -22,6 +22,7 @@ from mainspring.domain.runs.outbox import (
 )
 from mainspring.domain.values.codec import encode
 from mainspring.engine.attempts.step_context import StepContext, current_step
+from mainspring.integrations.brokers import check_queue_name
 
 _NUMBER_LOCK = threading.Lock()
 
@@ -55,6 +56,7 @@ def send(queue: str, data: Any, *, key: str | None = None, headers: Mapping[str,
     """
     step = current_step("send()")
     headers_by_name = None if headers is None else dict(headers)
+    check_queue_name(queue)
     check_message(queue, key, headers_by_name)
     body = encode(data, what=f"message to {queue}", limit=step.payload_max)
     head = (

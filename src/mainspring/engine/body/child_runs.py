@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import DefinitionError, OptionError
 from mainspring.domain.ids import derive_id
 from mainspring.domain.values.codec import decode, encode
@@ -20,7 +21,7 @@ from mainspring.engine.attempts.isolation import import_name_of, load_decorated,
 from mainspring.engine.body.request import ChildCall, Request
 from mainspring.engine.definitions.automation import Automation
 from mainspring.engine.definitions.registry import current_registry
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.engine.definitions.step_plan import StepPlan
 from mainspring.store.commands.runs import ClaimedRun, ParentLink, StartRun
 

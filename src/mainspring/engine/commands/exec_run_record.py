@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.ids import hash_parts, make_idempotency_key
@@ -13,7 +14,7 @@ from mainspring.domain.states import AttemptState, RunState
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.time.schedule import Schedule
 from mainspring.engine.commands.exec_run import ExecRunEnd, ExecRunSpec
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.store.commands.automations import AutomationRow, ScheduleRow
 from mainspring.store.commands.exec_runs import DescribeExecAutomation, RecordExecRun
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome

@@ -6,12 +6,13 @@ Pure: no store, no clock. Invariant: the key's hash is over the plain JSON, so t
 differently each time.
 """
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import msgspec
 
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.definitions.options import parse_options
+from mainspring.domain.definitions.start_options import KEY_POLICIES, StartOptions
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.domain.ids import hash_parts
@@ -21,34 +22,7 @@ from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, is_key_size, ma
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.runs import ParentLink, RunKey, SlotLink, StartRun
 
-KeyPolicy = Literal["reuse", "restart", "replace"]
-_POLICIES = get_args(KeyPolicy)
-
 _MAX_TITLE = 500
-
-
-class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of one start; None = as in the definition.
-
-    `key_policy`: a key whose run failed or was cancelled answers with that run ("reuse") or starts a new one ("restart");
-    "replace" is for a run that restarts as its own successor, and never for people. `due_at` = the
-    earliest instant (ms UTC). `tags` are added to the definition's. `item` = the subject of the run, if its definition has none;
-    `awaited` = the caller waits for the result.
-    """
-
-    key: str | None = None
-    key_policy: KeyPolicy = "reuse"
-    key_expires_at: int | None = None
-    due_at: int | None = None
-    queue: str | None = None
-    priority: int | None = None
-    tag: str | None = None
-    tags: dict[str, str] | None = None
-    title: str | None = None
-    item: str | None = None
-    awaited: bool = False
-
-
 _DEFAULT_OPTIONS = StartOptions()
 
 
@@ -158,7 +132,7 @@ def _is_as_scheduled(definition: Definition, arguments: dict[str, Any]) -> bool:
 
 def _choose_routing(definition: Definition, options: StartOptions) -> dict[str, Any]:
     """Return queue, priority, tag and additional tags of this start."""
-    if options.key_policy not in _POLICIES:
+    if options.key_policy not in KEY_POLICIES:
         raise OptionError(f"key policy {options.key_policy!r} is none", hint='Choose "reuse" or "restart".')
     given = {name: getattr(options, name) for name in ("queue", "priority", "tag", "tags")}
     chosen = {name: definition.option(name) for name in ("queue", "priority", "tag")} | {"tags": {}}

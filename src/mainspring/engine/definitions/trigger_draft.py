@@ -7,13 +7,13 @@ from mainspring.domain.errors import MainspringError, OptionError, UnknownNameEr
 from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
 from mainspring.domain.triggers.flow_control import TEMPLATE_FIELDS, FlowControl
 from mainspring.domain.triggers.header_template import normalize_template
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import EventBinding, Trigger, TriggerSource
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.domain.triggers.webhooks.stored_headers import check_headers_are_stored
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.values.event import Event
 from mainspring.domain.values.function_signature import Signature
+from mainspring.integrations.brokers import parse_broker_queue
 
 EventFilter = Callable[[Event], Any]
 FLOW_CONTROL_OPTIONS = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
@@ -24,7 +24,7 @@ TRIGGER_KINDS: Mapping[str, tuple[Callable[..., TriggerSource], tuple[str, ...],
     "run": (RunEndSource.parse, ("automation",), ("state",)),
     "webhook": (Webhook.parse, ("path",), ("verify", "key", "respond", "wait", "max_body")),
     "queue": (
-        BrokerQueue.parse,
+        parse_broker_queue,
         ("url",),
         ("group", "prefetch", "ack_wait", "max_deliveries", "key", "body", "partition"),
     ),

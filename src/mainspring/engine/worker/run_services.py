@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mainspring.domain.clock import Clock
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
@@ -17,7 +18,7 @@ from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.body.child_runs import build_child_start
 from mainspring.engine.body.programs import Program
 from mainspring.engine.body.request import ChildCall, Request
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused

@@ -11,13 +11,14 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.duration import format_duration
 from mainspring.domain.ids import derive_id
 from mainspring.domain.time.misfire import MISFIRE_AFTER_MS, DueSlots, find_due_slots, first_slot_to_run
 from mainspring.domain.time.schedule import Schedule, compute_jitter
 from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.store.base import DueSchedule, EngineReads, PauseRecord, UnfinishedRun
 from mainspring.store.commands.automations import MakeSlot
 from mainspring.store.commands.runs import CancelRun, SlotLink, StartRun

@@ -2,10 +2,11 @@
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.definitions.definition import Definition
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import make_id
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store

@@ -15,20 +15,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, split_schema
+from mainspring.integrations.postgres import CONNECTION_DEFAULTS
 
 DEFAULT_SCHEMA = "mainspring"
 _SCHEMA = re.compile(r"(?!pg_|information_schema$)[a-z_][a-z0-9_]{0,51}")
-CONNECTION_DEFAULTS: dict[str, Any] = {
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 2,
-    "keepalives_interval": 1,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 4_000,
-    "target_session_attrs": "read-write",
-    "application_name": "mainspring",
-}
-"""A dead connection is noticed within about four seconds: well before a lease expires."""
 
 
 class Address(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import ConfigError, NotSent, Transient
 from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, split_schema
+from mainspring.integrations.postgres import CONNECTION_DEFAULTS
 from mainspring.store.effect_database import (
     TABLE,
     EarlierAttemptError,
@@ -29,7 +30,7 @@ from mainspring.store.effect_database import (
     TransactionError,
     UnknownCommitError,
 )
-from mainspring.store.postgres.address import CONNECTION_DEFAULTS, with_password
+from mainspring.store.postgres.address import with_password
 
 CREATE = f"""create table if not exists {TABLE} (
     key text collate "C" primary key, result bytea not null, run text not null, step text not null, at bigint not null,

@@ -5,10 +5,11 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 
-from mainspring.domain.triggers.queues.queue_address import BrokerServer, resolve_server
-from mainspring.domain.triggers.queues.queue_name import resolve_queue_address
+from mainspring.domain.triggers.queues.queue_address import BrokerServer
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.triggers.queues.queue_sources import QueueSource, open_source
+from mainspring.integrations.base.broker import QueueSource
+from mainspring.integrations.base.queue_address import resolve_server
+from mainspring.integrations.brokers import open_source, parse_broker_queue, resolve_queue_address
 
 CONNECT_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 2.0
@@ -39,7 +40,7 @@ class BrokerConnections:
         known = self._connections.pop(queue, None)
         if known is not None:
             return known[0]
-        address = BrokerQueue.parse(resolve_queue_address(queue, self._brokers))
+        address = parse_broker_queue(resolve_queue_address(queue, self._brokers))
         source = self._opens(address, resolve_server(address.server, self._secret), None)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):

@@ -18,6 +18,7 @@ from mainspring.domain.failures.backoff import backoff_seconds, draw_share
 from mainspring.domain.ids import make_id
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.sealing import Sealing
+from mainspring.integrations.base.broker import QueueSource
 from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
 from mainspring.store import failpoints
 from mainspring.store.base import Store, StoreReader
@@ -33,7 +34,6 @@ from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.store.read.outbox import can_send
 from mainspring.triggers.queues.broker_connections import BrokerConnections
 from mainspring.triggers.queues.cancellation import reraise_cancellation
-from mainspring.triggers.queues.queue_sources import QueueSource
 
 _LOG = logging.getLogger("mainspring.sender")
 _LEASE_S = 60.0

@@ -19,10 +19,13 @@ from mainspring.domain.failures.backoff import backoff_seconds, draw_share
 from mainspring.domain.redaction.secret_name import SecretReader
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
-from mainspring.domain.triggers.queues.queue_address import BrokerServer, resolve_server
+from mainspring.domain.triggers.queues.queue_address import BrokerServer
 from mainspring.domain.triggers.queues.queue_message import QueueMessage, make_display_delivery
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import split_trigger_name
+from mainspring.integrations.base.broker import QueueSource
+from mainspring.integrations.base.queue_address import resolve_server
+from mainspring.integrations.brokers import open_source
 from mainspring.resources.error_text import MAX_ERROR_TEXT_LENGTH, ErrorText
 from mainspring.store.base import UnwritableCommandError
 from mainspring.store.commands.results import Refused
@@ -30,7 +33,6 @@ from mainspring.triggers.intake import DeliveryReceiver
 from mainspring.triggers.queues.cancellation import reraise_cancellation
 from mainspring.triggers.queues.consumer_state import QueueConsumerState, StateReporter
 from mainspring.triggers.queues.partition_batches import PartitionBatch, batch_by_partition
-from mainspring.triggers.queues.queue_sources import QueueSource, open_source
 from mainspring.triggers.queues.redelivery_limit import RedeliveryLimit
 
 _LOG = logging.getLogger("mainspring.queues")

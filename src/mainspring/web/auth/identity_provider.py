@@ -27,7 +27,7 @@ from mainspring.domain.access.oidc import (
 )
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ArgumentError
-from mainspring.resources.pinned_client import open_client
+from mainspring.integrations.base.pinned_client import open_client
 from mainspring.resources.secret_store import SecretStore
 
 WITHIN_S: Final = 10.0

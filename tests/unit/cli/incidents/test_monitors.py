@@ -46,10 +46,7 @@ def test_show_prints_the_arithmetic(cli, stage):
     assert "  share failed   100 %" in out
     assert "  share allowed  20 %" in out
     assert "share = 0.5  window = 1h" in out
-    assert (
-        "Wrong while 'share failed', failed of ended, is 'share allowed' (share=, or fail_rate= of the definition) or more."
-        in out
-    )
+    assert "Open while 'share failed' (failed of ended) is at least 'share allowed'" in out
     (evaluated,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
     assert (evaluated["verdict"], evaluated["figures"]["failed"], evaluated["automation"]) == ("wrong", 5, "sync")
 
@@ -60,7 +57,7 @@ def test_show_reports_schedules_and_names(cli, stage):
     assert "backup  well" in out
     assert "expected   every day at 03:00 (Europe/Berlin)" in out
     assert "  late  " in out
-    assert "Wrong from 'late' on: 'due' and 'grace' where silence=" in out
+    assert "opens at 'late', which is 'due' plus 'grace'." in out
     assert "_at" not in out
     assert "'silence'" in cli("monitors", "show", "silenec").err
     assert "'backup'" in cli("monitors", "show", "silence", "bakcup").err

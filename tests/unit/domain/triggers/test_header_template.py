@@ -10,9 +10,9 @@ from mainspring.domain.triggers.header_template import (
     normalize_header_names,
     normalize_template,
 )
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.engine.definitions.trigger_draft import build_trigger_draft
+from mainspring.integrations.brokers import parse_broker_queue
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_headers_of_a_template_are_kept_in_one_spelling(written, normalized):
 def test_every_option_takes_either_spelling():
     """What one option understands, all do."""
     normalized = "{headers.x_tenant}"
-    queue = BrokerQueue.parse("redis://h/0?stream=s", key="{headers.X-Tenant}", partition="{headers.x-tenant}")
+    queue = parse_broker_queue("redis://h/0?stream=s", key="{headers.X-Tenant}", partition="{headers.x-tenant}")
     assert (queue.key, queue.partition) == (normalized, normalized)
     assert FlowControl.parse(by="{headers.X-Tenant}").by == normalized
     verifier = ms.verify.none()

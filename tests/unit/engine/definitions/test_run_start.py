@@ -5,11 +5,12 @@ import pytest
 
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
 from mainspring.domain.definitions.options import parse_options
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import OptionError
 from mainspring.domain.incidents.incident_members import HealthRule
 from mainspring.domain.text.escaping import unescape
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
-from mainspring.engine.definitions.run_start import StartOptions, build_start_command
+from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.store.commands.runs import SlotLink
 
 NOW = 1_800_000_000_000  # 2027-01-15 08:00:00 UTC

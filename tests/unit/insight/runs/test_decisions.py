@@ -5,13 +5,14 @@ import re
 import pytest
 
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run import discard, mark_done
 from mainspring.service.runs.run_recovery import give_result, retry_from
-from mainspring.service.runs.run_start import StartOptions, start
+from mainspring.service.runs.run_start import start
 from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.read.runs.run_views import run_view
 from tests.contract.store.process import fail, finish, halt, outcome

@@ -6,11 +6,11 @@ from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.ids import make_id
 from mainspring.domain.states import RunState
 from mainspring.domain.triggers.event_sources import RunEndSource
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.insight.automations.dependencies import build_graph
 from mainspring.insight.triggers.trigger_findings import list_trigger_findings, list_undeclared
+from mainspring.integrations.brokers import parse_broker_queue
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.runs import SlotLink
@@ -83,7 +83,7 @@ def test_invalid_delivery_is_urgent(shop) -> None:
 
 def test_broker_that_is_away_is_reported_with_its_reason(cli, shop) -> None:
     """At once by doctor, by status after a minute; not while its automation is paused."""
-    source = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
+    source = parse_broker_queue("nats://broker/orders?subject=orders.new")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
     shop.do(ReportConsumer("orders/queue", None, shop.now - 5_000, "connection refused"))
     assert list(report(shop).values()) == [False]
@@ -119,7 +119,7 @@ def test_trigger_that_listens_reports_what_is_in_its_way(cli, shop) -> None:
 
 def test_message_that_left_its_queue_unread_is_urgent(shop) -> None:
     """No secret is in question there, and no one sends it again."""
-    source = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
+    source = parse_broker_queue("nats://broker/orders?subject=orders.new")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))
     shop.do(ReportConsumer("orders/queue", shop.now, None, None))
     shop.do(
@@ -203,5 +203,5 @@ def test_queue_source_reads_in_words() -> None:
     """Where it is, without a secret."""
     from mainspring.insight.automations.source_description import describe_source
 
-    queue = BrokerQueue.parse("nats://broker/orders?subject=orders.new")
+    queue = parse_broker_queue("nats://broker/orders?subject=orders.new")
     assert describe_source(queue) == "queue orders orders.new at nats://broker"

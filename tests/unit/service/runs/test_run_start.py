@@ -4,10 +4,11 @@ import msgspec
 import pytest
 
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import BusyError, ConflictError, KeyConflictError, OptionError
 from mainspring.domain.states import RunState
 from mainspring.service import automation
-from mainspring.service.runs.run_start import StartOptions, start
+from mainspring.service.runs.run_start import start
 from mainspring.store.commands.automations import SetQueue
 from tests.unit.service.conftest import BACKUP
 

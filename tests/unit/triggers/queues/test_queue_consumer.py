@@ -13,6 +13,7 @@ from mainspring.domain.errors import ConfigError, FencedError, StoreUnavailableE
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.triggers.queues.queue_message import QueueMessage
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
+from mainspring.integrations.brokers import parse_broker_queue
 from mainspring.store.base import UnwritableCommandError
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.triggers.queues.consumer_state import QueueConsumerState
@@ -125,7 +126,7 @@ class World:
         self.source.batches = [[QueueMessage(id=name, body=b'{"p": 1}') for name in batch] for batch in batches]
         self.watcher = QueueConsumer(
             "orders/queue",
-            BrokerQueue.parse(_URL, **options),
+            parse_broker_queue(_URL, **options),
             self,
             self,
             report=self.states.append,
@@ -465,7 +466,7 @@ async def test_broker_knows_the_whole_name_of_the_automation(world: World, end: 
         groups.append(group)
         return world.source
 
-    queue = BrokerQueue.parse(_URL)
+    queue = parse_broker_queue(_URL)
     world.watcher = QueueConsumer(
         f"shop/orders/{end}", queue, world, world, report=world.states.append, clock=world.clock, opens=opens
     )

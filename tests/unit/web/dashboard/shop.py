@@ -11,7 +11,6 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.notifications.routing import read_route
 from mainspring.domain.triggers.event_sources import EventSource, RunEndSource
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.domain.triggers.queues.queue_address import Broker
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import EventBinding, Trigger
 from mainspring.domain.triggers.webhooks.verifier import GitHub
@@ -46,7 +45,7 @@ LABELS = Definition(
     kind=DefinitionKind.TASK,
     name="labels",
     triggers={
-        "queue": Trigger(source=BrokerQueue(broker=Broker.NATS, server="nats://localhost:4222", name="labels")),
+        "queue": Trigger(source=BrokerQueue(broker="nats", server="nats://localhost:4222", name="labels")),
         "run": Trigger(source=RunEndSource(automation="backup")),
     },
 )

@@ -2,8 +2,8 @@
 
 import pytest
 
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
-from mainspring.engine.definitions.run_start import StartOptions
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_start import start
 from mainspring.store.commands.inbox import PublishEvent

@@ -62,10 +62,10 @@ def _suggest_command(queue: UnsentQueue) -> str:
 
 MONITOR = Monitor(
     kind=IncidentKind.OUTBOX_BLOCKED,
-    line="Messages that steps have sent do not reach their broker.",
+    line="Messages that steps sent do not reach their broker.",
     rule=(
-        "Wrong while a broker is away and the oldest message to a queue has waited for longest_ms, and at once while refused is above 0: "
-        "the broker is not known, or takes a message not as it is."
+        "Open while a broker is unreachable and the oldest message to a queue has waited for longest_ms. Open at once while "
+        "refused is above 0: the broker is not configured, or it does not accept a message as it is."
     ),
     tuning=OutboxTuning(),
     evaluate=evaluate,

@@ -36,11 +36,11 @@ def evaluate(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluatio
 
 MONITOR = Monitor(
     kind=IncidentKind.SENDER_REJECTED,
-    line="A webhook rejects the sender that it knew.",
+    line="A webhook rejects the sender that it accepted before.",
     rule=(
-        "Wrong while number, of requests with a signature that does not fit, is above 5 within 10 minutes and no delivery has passed "
-        "since they began, where deliveries passed before. Requests without a signature do not count: anybody sends them to a public "
-        "address. What comes to a webhook that never knew its sender is a line in the digest."
+        "Open if more than 5 requests with a wrong signature came within 10 min, and no delivery has passed since the first "
+        "of them (number counts these requests). Deliveries must have passed before. Requests without a signature do not "
+        "count, because anyone can send them. If no delivery ever passed, the digest has a line instead."
     ),
     tuning=Tuning(),
     evaluate=evaluate,

@@ -45,7 +45,7 @@ def evaluate(facts: MonitorInputs, tuning: UnreachableSourceTuning, now_at: int)
 MONITOR = Monitor(
     kind=IncidentKind.SOURCE_UNREACHABLE,
     line="A broker or folder cannot be reached.",
-    rule="Wrong while one of its desks has been away for longest_ms or more.",
+    rule="Open while one of its consumers has not reached its source for longest_ms.",
     tuning=UnreachableSourceTuning(),
     evaluate=evaluate,
 )

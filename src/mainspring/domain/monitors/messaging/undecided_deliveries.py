@@ -40,20 +40,21 @@ MONITORS = (
         kind=IncidentKind.DELIVERY_REJECTED,
         line="A delivery of a known sender was rejected.",
         rule=(
-            "Wrong while number, of the newest 100 deliveries of a trigger that were rejected, is above 0: another body under a key "
-            "that counts, a value that does not fit, a message that left its queue. Deliveries of unknown senders do not count: "
-            "`verify.none()`, no signature or a wrong one. A delivery is settled when it is replayed or comes again and fits, and all "
-            "of that moment when a person resolves the incident."
+            "Open while number is above 0: deliveries among the newest 100 rejected ones of a trigger that a known sender "
+            "sent. The reasons are another body under a key that counts, a value that does not fit, or a message that left "
+            "its queue. Deliveries of unknown senders do not count: `verify.none()`, no signature or a wrong one. A delivery "
+            "is settled by a replay, or when it comes again and fits. If a person resolves the incident, all deliveries of "
+            "that moment are settled."
         ),
         tuning=Tuning(),
         evaluate=evaluate_rejected,
     ),
     Monitor(
         kind=IncidentKind.DELIVERY_FAILED,
-        line="A filter raised, or no run could be made of a delivery.",
+        line="A filter raised, or no run could be started for a delivery.",
         rule=(
-            "Wrong while number, of the newest 100 deliveries of a trigger that failed, is above 0. A delivery is settled when it is "
-            "replayed, and all of that moment when a person resolves the incident."
+            "Open while number is above 0: failed deliveries among the newest 100 of a trigger. A delivery is settled by a "
+            "replay. If a person resolves the incident, all deliveries of that moment are settled."
         ),
         tuning=Tuning(),
         evaluate=evaluate_failed,

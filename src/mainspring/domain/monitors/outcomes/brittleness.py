@@ -79,8 +79,8 @@ def _evaluate_automation(
 MONITORS = (
     Monitor(
         kind=IncidentKind.RECURRING,
-        line="The same error came back three times.",
-        rule="Wrong, in the digest, while an incident of one fingerprint was reopened limit times or more within over_ms.",
+        line="The same error came back several times.",
+        rule="With severity digest: open while an incident of one fingerprint was reopened limit times or more within over_ms.",
         tuning=RecurringTuning(),
         evaluate=evaluate_recurring,
     ),
@@ -88,8 +88,8 @@ MONITORS = (
         kind=IncidentKind.HELPED_BY_HAND,
         line="Too many of its runs need a person.",
         rule=(
-            "Wrong, in the digest, while helped_share is above limit_share: runs of 30 days that a person "
-            "started, retried or gave a result, of all that were started; 10 at least."
+            "With severity digest: open while helped_share is above limit_share. It counts the runs of 30 days that a person "
+            "started, retried or gave a result, of all that were started. It does not open below 10 runs."
         ),
         tuning=ManualHelpTuning(),
         evaluate=evaluate_manual_help,

@@ -71,12 +71,12 @@ def _is_learned(sizes: OutputSizes, tuning: DidNothingTuning) -> bool:
 
 MONITOR = Monitor(
     kind=_KIND,
-    line="A run succeeded and put out next to nothing.",
+    line="A run succeeded and produced almost nothing.",
     rule=(
-        "Wrong, once it is learned, while the newest success put out less than limit_bytes: a tenth of usual_bytes, "
-        "the smallest size that was seen on days a week apart in the 63 days before that of the last end; so one that stays "
-        "small is told for eight days, and then usual. What was empty on such days is never judged. Once it is told, it "
-        "is well only at twice the limit."
+        "Once sizes are learned: open while the newest success produced less than limit_bytes, which is a tenth of "
+        "usual_bytes. The usual size is the smallest one that was seen on days a week apart, in the 63 days before the day of "
+        "the last end. So a size that stays small is usual after eight days. It does not open if the usual size is 0. An open "
+        "incident resolves at twice the limit."
     ),
     tuning=DidNothingTuning(),
     evaluate=evaluate,

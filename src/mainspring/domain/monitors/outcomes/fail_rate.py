@@ -77,13 +77,12 @@ def _is_one_outage(automation: WatchedAutomation) -> bool:
 
 MONITOR = Monitor(
     kind=IncidentKind.FAIL_RATE,
-    line="Too large a share of the runs fails.",
+    line="Too many of the runs fail.",
     rule=(
-        "Wrong while failed_share, failed of ended, is limit_share (share=, or fail_rate= of the definition) or more."
-        " Runs that ended in the window are counted, or the last 20 where fewer than 20 did. It is not told anew "
-        "while the newest 5 ends succeeded: the outage is over. Where all runs are about the same thing, one outage "
-        "without a success in between is told by the incident of its failures alone. Once it is told, it is well only"
-        " below half of the limit."
+        "Open while failed_share (failed of ended) is at least limit_share: the setting share, or fail_rate= of the "
+        "definition. It counts the runs that ended in the window, or the last 20 if fewer ended. It does not open if the "
+        "newest 5 ends are successes, because the outage is over. If all runs are about the same item, a single outage opens "
+        "only the incident of its failures. An open incident resolves below half of the limit."
     ),
     tuning=FailRateTuning(),
     evaluate=evaluate,

@@ -199,7 +199,7 @@ def _make_monitor(kind: IncidentKind, line: str, condition: str) -> Monitor:
     return Monitor(
         kind=kind,
         line=line,
-        rule=f"Wrong while a run is an open member of the incident: {condition}, and nothing has settled it.",
+        rule=f"Open while the incident has an open member: a run that {condition}, and that nothing has settled.",
         tuning=Tuning(),
         evaluate=partial(evaluate, kind),
     )
@@ -208,17 +208,17 @@ def _make_monitor(kind: IncidentKind, line: str, condition: str) -> Monitor:
 MONITORS = (
     _make_monitor(
         IncidentKind.PERMANENT_ERROR,
-        "A run failed by an error that another try cannot mend.",
-        "the run failed, and not because its retries are used up",
+        "A run failed by an error that another attempt cannot fix.",
+        "failed for another reason than retries_exhausted",
     ),
     _make_monitor(
         IncidentKind.RETRIES_EXHAUSTED,
-        "A run failed by a passing error that outlasted its retries.",
-        "the run failed with reason retries_exhausted",
+        "A run failed by a transient error after its last attempt.",
+        "failed with reason retries_exhausted",
     ),
     _make_monitor(
         IncidentKind.NEEDS_ATTENTION,
-        "A run cannot go on before a person decides.",
-        "the run is in needs_attention",
+        "A run cannot continue before a person decides.",
+        "is in needs_attention",
     ),
 )

@@ -136,21 +136,21 @@ def _evaluate_learned_limit(automation: WatchedAutomation, tuning: SlowTuning, n
 MONITORS = (
     Monitor(
         kind=IncidentKind.TOO_SLOW,
-        line="Runs take longer than they may, or ever took.",
+        line="Runs take longer than allowed or usual.",
         rule=(
-            "With slow= wrong while a run goes on, or the last success took, longer than limit_ms. Else, once it "
-            "is learned: while a run goes on longer than hangs_ms (4 x p99_ms, one hour at least); and, in the "
-            "digest, while half of the newest 5 successes took longer than limit_ms, twice p99_ms."
+            "With slow=: open while a run has run longer than limit_ms, or the last success took longer. Otherwise, once "
+            "durations are learned: open while a run has run longer than hangs_ms, which is 4 x p99_ms and at least 1 h. With "
+            "severity digest: open while half of the newest 5 successes took longer than limit_ms, which is 2 x p99_ms."
         ),
         tuning=SlowTuning(),
         evaluate=evaluate_slow,
     ),
     Monitor(
         kind=IncidentKind.TOO_FAST,
-        line="Runs end sooner than the work can be done in.",
+        line="Runs end too soon to have done their work.",
         rule=(
-            "Wrong, once it is learned, while the newest success took less than limit_ms: half of usual_ms, which "
-            "nine in ten runs took at least. What usually takes less than 8 s is not judged."
+            "Once durations are learned: open while the newest success took less than limit_ms, which is half of usual_ms. "
+            "Nine in ten runs took at least usual_ms. It does not open if usual_ms is below 8 s."
         ),
         tuning=FastTuning(),
         evaluate=evaluate_fast,

@@ -57,10 +57,11 @@ def _evaluate_step(automation: WatchedAutomation, step: str, stalls: list[Stall]
 
 MONITOR = Monitor(
     kind=IncidentKind.STALLED,
-    line="A step that nothing ends gives no sign of life.",
+    line="An attempt without timeout gives no sign of life.",
     rule=(
-        "Wrong at once, from its last sign on, while a worker has an attempt on record that has no time-out and gave neither a line of "
-        "log nor progress nor a checkpoint for stalled=, else worker.stalled_after; well with the next sign, or its end."
+        "Opens as soon as a worker records it: an attempt without timeout had no log line, progress or checkpoint for "
+        "stalled=, else for worker.stalled_after. The incident counts from its last sign of life. Resolves with the next "
+        "sign, or when the attempt ends."
     ),
     tuning=Tuning(),
     evaluate=evaluate,

@@ -81,10 +81,10 @@ def _format_instant(at: int) -> str:
 
 MONITOR = Monitor(
     kind=IncidentKind.CLOCK_REGRESSION,
-    line="The clock was put back, and has not passed the old instant yet.",
+    line="The clock was set back, and has not reached the old time yet.",
     rule=(
-        "Wrong from the moment at which the clock was put back by more than least_ms (by_ms: from from_at to to_at) until it has passed "
-        "from_at, or a person resolves the incident."
+        "Opens when the clock is set back by more than least_ms (by_ms: from from_at to to_at). Resolves when the clock has "
+        "passed from_at, or when a person resolves it."
     ),
     tuning=ClockRegressionTuning(),
     evaluate=evaluate,

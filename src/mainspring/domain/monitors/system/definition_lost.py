@@ -78,11 +78,11 @@ def _last_worker_change(workers: list[WatchedProcess], facts: MonitorInputs) -> 
 
 MONITOR = Monitor(
     kind=IncidentKind.DEFINITION_LOST,
-    line="An automation that ran is no longer defined, or fails to load.",
+    line="An automation that ran is no longer defined, or does not load.",
     rule=(
-        "Wrong while it has a problem; and while workers live but served is 0, for longest_ms since one last "
-        "ended or the first of them began (settled_at), where it has a schedule, listens, or runs of it wait; in "
-        "the digest where it only ran before."
+        "Open while it has a problem: it does not load. Open too if workers run and served is 0 for longest_ms since "
+        "settled_at, when one last ended or the first of them began, and it has a schedule, a listener or waiting runs. If it "
+        "only ran before, the severity is digest."
     ),
     tuning=DefinitionLostTuning(),
     evaluate=evaluate,

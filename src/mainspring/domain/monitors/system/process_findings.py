@@ -157,10 +157,10 @@ def _longest_findings(
 MONITORS = (
     Monitor(
         kind=IncidentKind.UPKEEP_FAILING,
-        line="A part of a process's upkeep fails.",
+        line="A maintenance task of a process fails.",
         rule=(
-            "Wrong while a living worker or watcher has failed for longest_ms to do a part of its upkeep: to declare dead processes dead, "
-            "to apply retention, to import the spool, to run bulk operations. The other parts go on."
+            "Open while a live worker or watcher has failed for longest_ms at a maintenance task: declare dead processes "
+            "dead, apply retention, import the spool, or run bulk operations. The other tasks continue."
         ),
         tuning=ProcessFindingTuning(),
         evaluate=evaluate_upkeep,
@@ -170,8 +170,8 @@ MONITORS = (
         kind=IncidentKind.CODEC_UNAVAILABLE,
         line="The codec of values does not answer.",
         rule=(
-            "Wrong while a living worker cannot seal or open values for longest_ms, for a cause that passes: the service that its "
-            "codec asks is out of reach."
+            "Open while a live worker has not been able to seal or open values for longest_ms, because the service of the "
+            "codec is unreachable."
         ),
         tuning=ProcessFindingTuning(),
         evaluate=evaluate_codecs,
@@ -179,10 +179,10 @@ MONITORS = (
     ),
     Monitor(
         kind=IncidentKind.ADDRESS_TAKEN,
-        line="An address that a process should listen on is taken.",
+        line="An address that a process should listen on is in use.",
         rule=(
-            "Wrong while a living web process has not been able to listen on its address for longest_ms: web.bind, or hooks.bind "
-            "where a webhook is declared."
+            "Open while a live web process has not been able to listen on its address for longest_ms: web.bind, or hooks.bind "
+            "if a webhook is declared."
         ),
         tuning=ProcessFindingTuning(),
         evaluate=evaluate_addresses,
@@ -190,8 +190,8 @@ MONITORS = (
     ),
     Monitor(
         kind=IncidentKind.SECRET_MISSING,
-        line="No secret of a webhook is set.",
-        rule="Wrong while a living web process finds no secret for a webhook, or none that can be used, for longest_ms.",
+        line="The secret of a webhook is missing.",
+        rule="Open while a live web process has found no usable secret for a webhook for longest_ms.",
         tuning=ProcessFindingTuning(),
         evaluate=evaluate_secrets,
     ),
@@ -199,8 +199,8 @@ MONITORS = (
         kind=IncidentKind.WAL_HELD,
         line="The write-ahead log of the store's file cannot be emptied.",
         rule=(
-            "Wrong while the write-ahead log has been larger than 64 MiB, or a process has read the store without a pause, for longest_ms. "
-            "The readers are named."
+            "Open while, for longest_ms, the write-ahead log has been larger than 64 MiB or a process has read the store "
+            "without a pause. The incident names the readers."
         ),
         tuning=WalHeldTuning(),
         evaluate=evaluate_wal,

@@ -45,8 +45,8 @@ def _evaluate_secret(secret: DueSecret, tuning: SecretDueTuning, now_at: int) ->
 
 MONITOR = Monitor(
     kind=IncidentKind.SECRET_DUE,
-    line="A secret has to be renewed.",
-    rule="Wrong from before_ms ahead of due_at on, the begin of the day that [secrets.due] states, until that is moved.",
+    line="A secret must be renewed.",
+    rule="Opens before_ms before due_at, the start of the day in [secrets.due]. Resolves when you change that day.",
     tuning=SecretDueTuning(),
     evaluate=evaluate,
     of_automations=False,

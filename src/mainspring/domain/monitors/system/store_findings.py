@@ -43,10 +43,10 @@ def evaluate_damage(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iter
 MONITORS = (
     Monitor(
         kind=IncidentKind.COMMITS_LOST,
-        line="The store went back in time: it lacks commits that were acknowledged.",
+        line="The store went back in time: it lacks acknowledged commits.",
         rule=(
-            "Wrong while the store is on hold because a commit mark, kept outside the store, knows later commits than the store. "
-            "Healthy once a person has released it (`mainspring db restore --release`), or put back another backup."
+            "Open while the store is on hold because a commit mark, kept outside the store, knows later commits than the "
+            "store. Resolves when a person releases the store (`mainspring db restore --release`) or restores another backup."
         ),
         tuning=Tuning(),
         evaluate=evaluate_lost_commits,
@@ -56,8 +56,8 @@ MONITORS = (
         kind=IncidentKind.STORE_DAMAGED,
         line="The store's file is damaged.",
         rule=(
-            "Wrong from the moment at which any process, or the watcher's check of one table a minute, met a page that cannot be read. "
-            "Healthy once the whole file was checked without a finding (`mainspring db check`), or replaced."
+            "Opens when any process, or the watcher's check of one table a minute, finds a page that cannot be read. Resolves "
+            "when the whole file was checked without a finding (`mainspring db check`), or was replaced."
         ),
         tuning=Tuning(),
         evaluate=evaluate_damage,

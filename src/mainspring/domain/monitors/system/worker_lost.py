@@ -297,14 +297,14 @@ def _evaluate_process(process: WatchedProcess, severity: Severity, tuning: Worke
 
 MONITOR = Monitor(
     kind=IncidentKind.WORKER_LOST,
-    line="A process that is needed is dead, blocked or missing.",
+    line="A required process is dead, blocked or missing.",
     rule=(
-        "Wrong while a role is needed, nobody of it is alive, and that for longest_ms since the last sign of "
-        "life at seen_at. Right after a death (once it is told, within 10 minutes) only a life of 30 s counts: what dies "
-        "whenever it is started is not alive. "
-        "Beside others of its role a process is wrong that gave no sign for 30 s. A process that says that its loop is blocked is "
-        "wrong after 30 s (at once where that place was told), by the place; it stands for the role, and is well when the loop turns. "
-        "What was lost within 30 s of the last worker is told with that."
+        "For a role: open if it is required and none of its processes has lived for longest_ms since seen_at, the last sign "
+        "of life. A process that starts within 30 s of a death counts once it has lived for 30 s; within 10 min while the "
+        "incident is open. For a process beside others of its role: open if it gives no sign of life for 30 s. For a blocked "
+        "loop: open after 30 s, for the place in the code, instead of the role; resolves when the loop continues. If the "
+        "incident of that place is still open, a new block belongs to it at once. A role that was lost within 30 s of the "
+        "last worker is part of that incident."
     ),
     tuning=WorkerLostTuning(),
     evaluate=evaluate,

@@ -89,10 +89,10 @@ MONITOR = Monitor(
     kind=_KIND,
     line="It starts less often, or later, than its schedule says.",
     rule=(
-        "Wrong, in the digest, while effective_ms, the time between starts over the newest 200 slots of the 28 days "
-        "before this one, is limit_ms or more: declared_ms and half of it. Or while half of the runs began lag_limit_ms "
-        "or more after their time. With fewer than 8 slots nothing is said. Once it is told, it is well only below "
-        "half of the share."
+        "With severity digest: open while effective_ms is at least limit_ms, which is declared_ms and half of it. The "
+        "effective time is that between starts, over the newest 200 slots of the 28 days before this one. Open too while half "
+        "of the runs began lag_limit_ms or more after their time. It does not open with fewer than 8 slots. An open incident "
+        "resolves below half of the share."
     ),
     tuning=CadenceDriftTuning(),
     evaluate=evaluate,

@@ -76,10 +76,10 @@ def _compute_grace(
 
 MONITOR = Monitor(
     kind=IncidentKind.LATE_START,
-    line="A slot came and its run did not begin.",
+    line="A slot passed and its run did not begin.",
     rule=(
-        "Wrong from late_at on: slot_at, put off by jitter_ms, and grace_ms: grace= of the definition, else a "
-        "quarter of the period, 1 minute at least and 30 at most. Once it is told, it is well when a run began."
+        "Opens at late_at: slot_at plus jitter_ms plus grace_ms. The grace is grace= of the definition, else a quarter of the "
+        "period, at least 1 min and at most 30 min. Resolves when a run begins."
     ),
     tuning=LateStartTuning(),
     evaluate=evaluate,

@@ -175,13 +175,13 @@ def _describe_silence(automation: WatchedAutomation, now_at: int) -> str:
 
 MONITOR = Monitor(
     kind=IncidentKind.SILENCE,
-    line="No success in the window in which one was expected.",
+    line="No success in the expected window.",
     rule=(
-        "Wrong from late_at on: due_at and grace_ms where silence= or a schedule says when. Else the last "
-        "success and window_ms, the larger of 3 x p99_ms (the gap that 99 % of its class are not longer than) "
-        "and 2 x largest_ms, three hours at least. While learning, in the digest: 48 h, or a quarter more than "
-        "largest_ms where that is longer. Weekends are not counted in these 48 h before on_weekends, the first "
-        "success on one. After a single success, which may have been the only one meant, nothing."
+        "With silence= or a schedule: opens at late_at, which is due_at plus grace_ms. Otherwise: opens if window_ms has "
+        "passed since the last success. The window is 3 x p99_ms (99 % of the gaps of its class are not longer) or 2 x "
+        "largest_ms, whichever is longer, and at least 3 h. While it is still learning, the window is 48 h, or a quarter more "
+        "than largest_ms if that is longer, and the severity is digest. These 48 h leave out weekends until a first success "
+        "on one (on_weekends). A single success starts no window."
     ),
     tuning=SilenceTuning(),
     evaluate=evaluate,

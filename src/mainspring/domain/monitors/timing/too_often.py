@@ -69,9 +69,9 @@ MONITOR = Monitor(
     kind=IncidentKind.TOO_OFTEN,
     line="It starts more often than it should.",
     rule=(
-        "Wrong while started, in the last hour, is above limit: the largest of 60, 3 x its slots in that hour "
-        "and 3 x its busiest hour of the last 28 days. Without a schedule and before 7 days it is ten times "
-        "that, in the digest. Once it is told, it is well only at half of the limit."
+        "Open while started (in the last hour) is above limit: the largest of 60, 3 x its slots in that hour and 3 x its "
+        "busiest hour of the last 28 days. Without a schedule and before 7 days are known, the limit is ten times higher and "
+        "the severity is digest. An open incident resolves at half of the limit."
     ),
     tuning=TooOftenTuning(),
     evaluate=evaluate,

@@ -108,21 +108,20 @@ def evaluate_growing(facts: MonitorInputs, tuning: GrowingTuning, now_at: int) -
 MONITORS = (
     Monitor(
         kind=IncidentKind.BACKLOG,
-        line="Too much waits, or for too long.",
+        line="Too many runs wait, or one waits too long.",
         rule=(
-            "Wrong while the oldest run that could run has waited for longest_ms, or waiting is limit (backlog= "
-            "of the definition) or more. Once it is told, it is well only below half of the limit."
+            "Open while the oldest run that could start has waited for longest_ms, or waiting is at least limit: backlog= of "
+            "the definition. An open incident resolves below half of the limit."
         ),
         tuning=BacklogTuning(),
         evaluate=evaluate,
     ),
     Monitor(
         kind=IncidentKind.BACKLOG_GROWING,
-        line="More comes in than is done.",
+        line="A queue fills faster than its runs end.",
         rule=(
-            "Wrong while a queue with max_backlog, and a backlog of 100 or more, will be full in within_ms or "
-            "less: what is left of it, at arrived less ended an hour. Once it is told, it is well only at twice "
-            "the time."
+            "Open while a queue with max_backlog is full in within_ms or less, at the speed of the last hour: arrived less "
+            "ended. It does not open below a backlog of 100. An open incident resolves at twice the time."
         ),
         tuning=GrowingTuning(),
         evaluate=evaluate_growing,

@@ -137,17 +137,17 @@ def evaluate_unserved(facts: MonitorInputs, tuning: UnservedTuning, now_at: int)
 MONITORS = (
     Monitor(
         kind=IncidentKind.DEBOUNCE_HELD,
-        line="A debounce lets nothing go.",
-        rule="Wrong while the arrivals of a key have been held by their debounce for longest_ms: 10 x its span.",
+        line="A debounce starts no run for too long.",
+        rule="Open while a debounce has held the deliveries of a key for longest_ms, which is 10 x its span.",
         tuning=DebounceTuning(),
         evaluate=evaluate_debounces,
     ),
     Monitor(
         kind=IncidentKind.PARTITION_HELD,
-        line="Runs wait behind one that holds their partition and does not run.",
+        line="Runs wait behind a run that holds their partition and does not execute.",
         rule=(
-            "Wrong while the first run behind a holder that waits, is retried or needs a person has waited for longest_ms: "
-            "1 h, or twice the longest of the newest ends of the holder's automation, where 5 are known and that is longer. "
+            "Open while the first run behind a holder that waits, retries or needs a person has waited for longest_ms. That "
+            "is 1 h, or twice the longest of the newest ends of the holder's automation if 5 are known and that is longer. "
             "`concurrency=` of a trigger is a partition too."
         ),
         tuning=PartitionTuning(),
@@ -155,10 +155,10 @@ MONITORS = (
     ),
     Monitor(
         kind=IncidentKind.UNSERVED,
-        line="Runs are ready, and no live worker serves them.",
+        line="Runs are ready, and no running worker serves them.",
         rule=(
-            "Wrong while runs have been ready for longest_ms, workers live and have their automation, and none of them takes their queue, "
-            "carries their tag or has their version. What is paused waits for another reason."
+            "Open while runs have been ready for longest_ms, and workers that have loaded their automation run, but none of "
+            "them takes their queue, has their tag or has their version. Paused runs do not count."
         ),
         tuning=UnservedTuning(),
         evaluate=evaluate_unserved,

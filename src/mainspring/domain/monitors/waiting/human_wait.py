@@ -53,8 +53,11 @@ def _late_at(question: OpenQuestion, tuning: HumanWaitTuning) -> int:
 
 MONITOR = Monitor(
     kind=IncidentKind.HUMAN_WAIT,
-    line="A question has waited for its answer too long.",
-    rule="Wrong from late_at on, of the question that is late first: half of its time, from opened_at to until_at, 24 hours at most.",
+    line="A question has waited too long for its answer.",
+    rule=(
+        "Opens at late_at of the question that is late first: after half of the time from opened_at to until_at, and after 24 "
+        "h at most."
+    ),
     tuning=HumanWaitTuning(),
     evaluate=evaluate,
 )

@@ -37,7 +37,7 @@ def evaluate(facts: MonitorInputs, tuning: LockHeldTuning, now_at: int) -> Itera
 MONITOR = Monitor(
     kind=IncidentKind.LOCK_HELD,
     line="A lock is held for very long, or its holder is gone.",
-    rule="Wrong while held_ms is longest_ms or more: 24 hours, or 10 minutes where its holder is gone.",
+    rule="Open while held_ms is at least longest_ms: 24 h, or 10 min if the holder is gone.",
     tuning=LockHeldTuning(),
     evaluate=evaluate,
     of_automations=False,

@@ -52,8 +52,8 @@ def _evaluate_pause(
 
 MONITOR = Monitor(
     kind=IncidentKind.PAUSED,
-    line="It was paused without an end, and seems forgotten.",
-    rule="Wrong, in the digest, while a pause without an end has lasted longest_ms or more.",
+    line="It was paused without an end, and may be forgotten.",
+    rule="With severity digest: open while a pause without an end has lasted for longest_ms.",
     tuning=PausedTuning(),
     evaluate=evaluate,
 )

@@ -31,7 +31,7 @@ def evaluate(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Ev
 MONITOR = Monitor(
     kind=IncidentKind.REJECTED_MESSAGE,
     line="A run rejected a signal or event that its code cannot read.",
-    rule="Wrong from first_at on, while an unfinished run has rejected something that no person has decided on.",
+    rule="Open from first_at on while an unfinished run has rejected a message, and no person has decided on it.",
     tuning=Tuning(),
     evaluate=evaluate,
 )

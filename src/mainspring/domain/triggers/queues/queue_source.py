@@ -10,7 +10,7 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.triggers.header_template import normalize_template
-from mainspring.domain.triggers.queues.queue_address import Broker, list_secrets, read_queue_address
+from mainspring.domain.triggers.queues.queue_address import QueueAddress, list_secrets
 from mainspring.domain.values.option_readers import choice_reader, integer_reader
 
 QUEUE_TEMPLATE_FIELDS = ("id", "subject", "group", "headers", "body")
@@ -31,7 +31,7 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
     `partition` are templates over FIELDS; without `key` the message's own id is the key. `body` = how bytes become the input of a run.
     """
 
-    broker: Broker
+    broker: str
     server: str
     name: str
     detail: str = ""
@@ -44,9 +44,9 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
     body: str = "json"
 
     @classmethod
-    def parse(
+    def of(
         cls,
-        url: str,
+        address: QueueAddress,
         *,
         group: str = "",
         prefetch: int = 100,
@@ -56,13 +56,12 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
         key: str | None = None,
         body: str = "json",
     ) -> "BrokerQueue":
-        """Return the queue that is written.
+        """Return the queue at an address.
 
         Raises:
-            OptionError: a value cannot be used; the address contains a password.
-            UnknownNameError: the address has an unknown parameter, or a template an unknown name.
+            OptionError: a value cannot be used.
+            UnknownNameError: a template has an unknown name.
         """
-        address = read_queue_address(url)
         if group != "" and not (isinstance(group, str) and _GROUP.fullmatch(group)):
             raise OptionError(
                 f"{repr(group)[:90]} cannot name a group of consumers", hint="Use letters, digits, _ and -, at most 80."

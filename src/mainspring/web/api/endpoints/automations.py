@@ -7,6 +7,7 @@ import msgspec
 from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import ArgumentError, ConflictError
 from mainspring.domain.time.rate import parse_rate
 from mainspring.domain.triggers.trigger import ArgumentMismatchError
@@ -17,7 +18,7 @@ from mainspring.service import automation
 from mainspring.service.backfill import PastSlot, list_past_slots
 from mainspring.service.backfill import backfill as start_backfill
 from mainspring.service.runs.bulk import BulkDueTimes
-from mainspring.service.runs.run_start import StartOptions, start
+from mainspring.service.runs.run_start import start
 from mainspring.store.read.status.status import automations, schedules
 from mainspring.store.views import AutomationView, ScheduleView
 from mainspring.web.api.bodies import ListQuery, OperationRequest, OperationResponse, Text, Word, slice_rows

@@ -83,7 +83,7 @@ async def test_automation_displays_what_is_due_and_what_follows(world):
     assert "Next 10, Europe/Berlin" in text
     assert "None of its due times is over yet" in text
     assert "No schedule says when it is due" not in text
-    assert "No success in the window in which one was expected." in text
+    assert "No success in the expected window." in text
     assert '<a href="/a/pay">pay</a> starts <a href="/a/tidy">tidy</a>' in text
     assert "mainspring monitors show silence tidy" in text
     assert 'href="/automations?owner=ann"' in text

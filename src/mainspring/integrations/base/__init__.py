@@ -1,0 +1,1 @@
+"""The base of integrations: their protocols, addresses, and requests over HTTP."""

@@ -1,0 +1,110 @@
+"""Mail by SMTP. A notice has one Message-ID in all attempts; notices of one opening refer to its first mail, as one thread."""
+
+import asyncio
+import logging
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.errors import ConfigError
+from mainspring.domain.notifications.notification import Notification
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress, is_loopback
+from mainspring.integrations.base.channel_thread import ChannelThread
+from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
+
+if TYPE_CHECKING:
+    from mainspring.integrations.mail_connection import Login
+
+_LOG = logging.getLogger("mainspring.notifier.mail")
+WITHIN_S = 10.0
+"""The longest the server may be silent."""
+IN_ALL_S = 20.0
+_PORTS = {"smtps": 465, "starttls": 587, "smtp": 25}
+"""Usual ports. Without TLS there is no password, except on this machine."""
+_MAIL = lazy_pattern(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
+
+
+class MailLink:
+    """A mail server and its recipients."""
+
+    def __init__(
+        self, channel: ChannelAddress, faults: ErrorFormatter, within_s: float = WITHIN_S, in_all_s: float = IN_ALL_S
+    ) -> None:
+        self._channel = channel
+        self._faults = faults
+        self._within_s = within_s
+        self._in_all_s = in_all_s
+        self._thread = ChannelThread("mainspring-mail")
+
+    async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
+        """Pass the mail to the server."""
+        from mainspring.integrations.mail_connection import (
+            MAIL_ERRORS,
+            SmtpConversation,
+            build_message,
+            is_message_fault,
+        )
+
+        mail = build_message(notice, self._channel)
+        conversation = SmtpConversation(self._channel, self._login(), self._within_s)
+        try:
+            async with asyncio.timeout(self._in_all_s):
+                refused = await self._thread.run(partial(conversation.hand_over, mail))
+        except asyncio.CancelledError:
+            conversation.hang_up()
+            raise
+        except MAIL_ERRORS as error:
+            conversation.hang_up()
+            raise ChannelFault(
+                self._faults.of(error) or type(error).__name__,
+                is_final=is_message_fault(error),
+                is_unknown=conversation.is_unknown,
+            ) from None
+        if refused:
+            _LOG.warning("the server takes no mail for %s", ", ".join(refused))
+        return None
+
+    async def close(self) -> None:
+        """Do nothing: each mail has its own connection."""
+
+    def _login(self) -> "Login | None":
+        from mainspring.integrations.mail_connection import Login
+
+        if not self._channel.secret:
+            return None
+        user, colon, password = self._faults.get(self._channel.secret).partition(":")
+        if not colon:
+            raise ConfigError(f"the secret {self._channel.secret!r} is not USER:PASSWORD")
+        self._faults.hide(password)
+        return Login(user, password)
+
+
+class MailNotifier:
+    """Mail servers: the secret is USER:PASSWORD, TO is one recipient or several with commas."""
+
+    form = "smtps://secret:NAME@HOST:465/TO@EXAMPLE.COM?from=FROM@EXAMPLE.COM"
+
+    def read_address(self, parts: AddressParts) -> ChannelAddress:
+        """Return the address."""
+        secret = "" if parts.user is None else parts.secret_name(parts.user)
+        host, port = parts.server()
+        if secret and parts.scheme == "smtp" and not is_loopback(host):
+            raise parts.invalid("the password would go over the network for all to read: use smtps:// or starttls://")
+        to = tuple(recipient.strip() for recipient in unquote(parts.path).split(","))
+        sender = parts.parameters("from").get("from", to[0])
+        if not all(_MAIL.fullmatch(mailbox) for mailbox in (*to, sender)):
+            raise parts.invalid("the address does not say who gets the mail, or whom it is from")
+        port = port or _PORTS[parts.scheme]
+        return ChannelAddress(
+            scheme=parts.scheme, secret=secret, to=to, host=host.strip("[]"), port=port, sender=sender
+        )
+
+    def open_link(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock) -> MailLink:
+        """Return the link to a server."""
+        return MailLink(channel, faults)
+
+
+NOTIFIER: Final[NotifierPlugin] = MailNotifier()
