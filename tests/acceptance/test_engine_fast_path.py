@@ -197,14 +197,14 @@ async def test_checkpoint_progress_and_success_after_them(place):
     with Registry() as registry:
 
         @ms.task
-        async def tells() -> int:
+        async def reports_itself() -> int:
             ms.progress(1, 2)
             await ms.checkpoint({"row": 7})
             return 7
 
     async with World(place).engine(registry) as engine:
         sent = Sent(engine)
-        run = await engine.start(tells)
+        run = await engine.start(reports_itself)
         assert await run.result() == 7
         assert sent.names["SaveCheckpoint"] == 2
         assert sent.names["CompleteRun"] == 0
@@ -217,16 +217,16 @@ async def test_long_attempt_gets_its_start_mark(tmp_path):
     with Registry() as registry:
 
         @ms.task
-        async def takes_long() -> str:
+        async def slow_step() -> str:
             await go_on.wait()
             return "done"
 
     async with World(tmp_path, clock).engine(registry) as engine:
-        run = await engine.start(takes_long)
+        run = await engine.start(slow_step)
         await engine.when(lambda: len(engine.working.worker._fast_path_runs), lambda count: count == 1)
         clock.advance(timedelta(seconds=2))
         attempts = await engine.when(lambda: engine.history(run).attempts, lambda found: found)
-        assert [(a.ident, a.state) for a in attempts] == [("takes_long#1", AttemptState.STARTED)]
+        assert [(a.ident, a.state) for a in attempts] == [("slow_step#1", AttemptState.STARTED)]
         go_on.set()
         assert await run.result() == "done"
         assert engine.history(run).attempts == []

@@ -25,7 +25,7 @@ async def test_ways_of_real_runs_are_those_of_their_code(tmp_path):
         async def fall(n: int) -> int:
             raise ms.Permanent("declined")
 
-        async def mend(n: int) -> int:
+        async def repair(n: int) -> int:
             return n
 
         @ms.workflow
@@ -39,13 +39,13 @@ async def test_ways_of_real_runs_are_those_of_their_code(tmp_path):
             if way == "child":
                 await run.child(ship)
             if way == "step":
-                await asyncio.gather(run.map(mend, [1, 2, 3]), run.options(name="charge").step(fall, 1))
+                await asyncio.gather(run.map(repair, [1, 2, 3]), run.options(name="charge").step(fall, 1))
             if way == "undone":
                 await run.rollback("refused")
             try:
                 await run.step(fall, 2)
             except ms.StepFailed:
-                await run.step(mend, 2)
+                await run.step(repair, 2)
 
     async with World(tmp_path).engine(registry, AT_ONCE) as engine:
         for way in ("good", "undone", "step", "child"):
@@ -54,8 +54,8 @@ async def test_ways_of_real_runs_are_those_of_their_code(tmp_path):
         found = build_run_paths("order", read_run_paths(engine.working.store.reader, "order"), bool)
     edges = {(edge.step, edge.then): (edge.runs, edge.failed, edge.is_missing) for edge in found.edges}
     assert edges["give", "fall"] == (1, False, False)
-    assert edges["fall", "mend"] == (1, True, False)
-    assert edges["mend", "succeeded"] == (1, False, False)
+    assert edges["fall", "repair"] == (1, True, False)
+    assert edges["repair", "succeeded"] == (1, False, False)
     assert edges["give", "undo give"] == (1, False, False)
     assert edges["undo give", "failed"] == (1, False, False)
     assert edges["charge", "failed"] == (1, True, True)

@@ -194,8 +194,8 @@ def _waiting_work() -> Registry:
             except TimeoutError:
                 return "late"
 
-        @ms.workflow(name="hears")
-        async def hears(run: ms.Run) -> str:
+        @ms.workflow(name="subscribes")
+        async def subscribes(run: ms.Run) -> str:
             try:
                 return (await run.event("word", within="40s")).word
             except TimeoutError:
@@ -213,7 +213,7 @@ async def _answer(app: ms.App, kind: str, run: str) -> None:
         await app.publish("word", {"word": "publish"})
 
 
-@pytest.mark.parametrize("kind", ["asks", "receives", "hears"])
+@pytest.mark.parametrize("kind", ["asks", "receives", "subscribes"])
 @pytest.mark.parametrize("is_late", [False, True], ids=["in_time", "late"])
 async def test_message_at_the_deadline_is_too_late(tmp_path, settings, kind, is_late):
     """No worker runs then: the instant of the commit decides, not that at which a worker reads it."""
@@ -237,7 +237,7 @@ async def test_message_at_the_deadline_is_too_late(tmp_path, settings, kind, is_
     assert msgspec.json.decode(ended.result) == (late if is_late else "publish")
 
 
-@pytest.mark.parametrize("kind", ["asks", "receives", "hears"])
+@pytest.mark.parametrize("kind", ["asks", "receives", "subscribes"])
 async def test_message_committed_in_time_wins_before_it_is_read(tmp_path, settings, kind, monkeypatch):
     """The timer is due in the worker before it reads the inbox; the store knows better."""
     clock = FakeClock()

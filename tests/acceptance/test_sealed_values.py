@@ -84,7 +84,7 @@ async def test_no_stored_byte_reveals_a_value(tmp_path, settings):
         doubtful = await engine.start(work["doubtful"], SECRET)
         drifting = await engine.start(work["drifting"], SECRET)
         again = await engine.start(work["again"], SECRET)
-        teller = await engine.start(work["teller"])
+        printer = await engine.start(work["printer"])
         await ask_for_everything(engine, everything)
         await engine.app.signal(undoing.id, "go")
         found = await everything.result(60)
@@ -95,7 +95,7 @@ async def test_no_stored_byte_reveals_a_value(tmp_path, settings):
         assert found["entered"] == f"entered {SECRET}"
         assert found["spread"] == [SECRET * 2]
         assert await again.result(60) == SECRET
-        for run in (failing, undoing, teller):
+        for run in (failing, undoing, printer):
             with pytest.raises(ms.RunFailed) as failed:
                 await run.result(60)
             assert SECRET in str(failed.value.failure), run
@@ -203,7 +203,7 @@ async def test_notes_that_cannot_be_sealed_cost_their_own_run_only(tmp_path):
     with Registry() as registry:
 
         @ms.workflow
-        async def tells(run: ms.Run) -> None:
+        async def publish_note(run: ms.Run) -> None:
             run.publish_state("here")
             failing.fails = True
             await run.receive("never")
@@ -214,7 +214,7 @@ async def test_notes_that_cannot_be_sealed_cost_their_own_run_only(tmp_path):
             return "done"
 
     async with World(tmp_path).engine(registry, WorkerOptions(suspend_after_ms=10**9), codec=failing) as engine:
-        run = await engine.start(tells)
+        run = await engine.start(publish_note)
         await engine.when(lambda: failing.fails, bool)
         await engine.when(lambda: engine.working.worker.drivers.get(run.id), lambda driver: driver is None)
         failing.fails = False

@@ -158,7 +158,7 @@ SCENARIOS = [
     Scenario("child_with_key", result="after parcel 7", verify=verify_child, minimum=20),
     Scenario("sleep_and_event", result="paid 12", deliver=publish, minimum=18),
     Scenario("ask_and_answer", result="they said yes", deliver=answer, minimum=16),
-    Scenario("taken_back", state=RunState.CANCELLED, deliver=cancel, verify=verify_undone, minimum=18),
+    Scenario("undone_run", state=RunState.CANCELLED, deliver=cancel, verify=verify_undone, minimum=18),
     Scenario("rollback", state=RunState.FAILED, verify=verify_rollback, minimum=20),
     Scenario(
         "at_most_once",

@@ -196,7 +196,7 @@ async def unsure(name: str) -> str:
 
 
 @ms.workflow(on_cancel="undo")
-async def taken_back(run: ms.Run) -> str:
+async def undone_run(run: ms.Run) -> str:
     """Two steps, one in doubt that stops the run; cancelled there, what it did is undone."""
     for name in ("one", "two"):
         await run.options(undo=take_back).step(keyed, name)

@@ -139,8 +139,8 @@ with Registry() as REGISTRY:
     async def plain(run: Run, tree: list) -> Any:
         return await carry_out(run, tree)
 
-    @workflow(partition="{lane}")
-    async def laned(run: Run, lane: str, tree: list) -> Any:
+    @workflow(partition="{partition}")
+    async def partitioned(run: Run, partition: str, tree: list) -> Any:
         return await carry_out(run, tree)
 
     @workflow(on_failure="undo", on_cancel="undo")

@@ -149,7 +149,7 @@ class World:
 
     def _plan_run(self, number: int) -> None:
         dice = self.dice
-        name = dice.choice(("plain", "plain", "narrow", "narrow", "laned", "laned", "undone", "hurried"))
+        name = dice.choice(("plain", "plain", "narrow", "narrow", "partitioned", "partitioned", "undone", "hurried"))
         tree = self.grow_tree(dice.choice((1, 4, 9, 14)), number)
         if name == "undone":
             tree = [
@@ -198,8 +198,8 @@ class World:
             if started_run is not self.chain
             else {"total": 2 * invariants.CHAINED, "got": []}
         )
-        if started_run.automation == "laned":
-            data["lane"] = f"lane {len(started_run.tree) % 2}"
+        if started_run.automation == "partitioned":
+            data["partition"] = f"lane {len(started_run.tree) % 2}"
         definition = REGISTRY.get(started_run.automation).definition
         options = StartOptions(key=f"k{started_run.id}")
         command = build_start_command(

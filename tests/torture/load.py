@@ -40,7 +40,7 @@ class Load:
                     act = operation_context(Actor("app", "load"), self._clock, command=f"paid-{number}")
                     event.publish(self._store, self._clock, "paid", {"number": number}, act=act)
                 if number % 10 == 0:
-                    self._start("lane", number % 3, f"lane-{number}")
+                    self._start("partitioned", number % 3, f"lane-{number}")
                 if number % 2 == 0:
                     self._start("ticket", number)
                 if number % 5 == 1:

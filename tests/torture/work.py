@@ -37,7 +37,7 @@ async def parcel(run: ms.Run, number: int) -> str:
 
 
 @ms.workflow(partition="lane-{number}")
-async def lane(run: ms.Run, number: int) -> str:
+async def partitioned(run: ms.Run, number: int) -> str:
     """One of a line of runs that must not overlap."""
     return await run.step(note, f"lane {run.id}")
 
