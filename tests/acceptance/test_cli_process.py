@@ -139,7 +139,7 @@ def test_stderr_that_cannot_be_written_changes_no_answer(place, stage):
             assert (done.returncode, done.stdout) == (code, out)
 
 
-def test_reader_that_goes_away_is_no_error(place, stage):
+def test_reader_that_becomes_unreachable_is_no_error(place, stage):
     """`| head -1` ends quietly, however long the list is."""
     for _ in range(MANY):
         stage.start()

@@ -35,7 +35,7 @@ async def test_cancel_is_one_outcome_of_the_journal(tmp_path):
     assert kinds.count(OutcomeKind.CANCEL) == 1
 
 
-async def test_cleanup_under_shield_goes_on_when_cancelled(tmp_path):
+async def test_cleanup_under_shield_continues_when_cancelled(tmp_path):
     """Steps asked for in the shielded part run; what is asked for outside of it is refused."""
     done: list[str] = []
 

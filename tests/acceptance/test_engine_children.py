@@ -292,7 +292,7 @@ async def test_as_completed_yields_in_the_order_of_ends(tmp_path):
         assert await run.result(60) == "cab"
 
 
-async def test_child_that_is_given_up_is_cancelled_while_its_parent_goes_on(tmp_path):
+async def test_child_that_is_abandoned_is_cancelled_while_its_parent_continues(tmp_path):
     """`asyncio.timeout` around a child ends the child as well."""
     with Registry() as registry:
 
@@ -317,7 +317,7 @@ async def test_child_that_is_given_up_is_cancelled_while_its_parent_goes_on(tmp_
         assert await run.result(60) == "on"
 
 
-async def test_child_that_restarted_is_cancelled_when_it_is_given_up(tmp_path):
+async def test_child_that_restarted_is_cancelled_when_it_is_abandoned(tmp_path):
     """Not the run that ended long ago, but the one that continues for it."""
     with Registry() as registry:
 

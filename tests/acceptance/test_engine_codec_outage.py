@@ -137,7 +137,7 @@ async def test_a_replay_waits_for_the_codec(place):
 
 
 @pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["parked", "replayed"])
-async def test_a_signal_that_cannot_be_opened_is_taken_in_later(place, settings):
+async def test_a_signal_that_cannot_be_opened_is_accepted_later(place, settings):
     """Also by a run that is in memory; the wait does not expire with its time meanwhile, for the signal came in time."""
     service = KeyService()
     with Registry() as registry:

@@ -274,7 +274,7 @@ async def failed_with_a_step_given_up(engine, work, outside: Outside):
     return run
 
 
-async def test_at_most_once_step_that_was_given_up_is_in_doubt_when_it_is_requested_again(tmp_path):
+async def test_at_most_once_step_that_was_abandoned_is_in_doubt_when_it_is_requested_again(tmp_path):
     """Its attempt was stopped half-way: only a person may say that it is to be done once more."""
     outside = Outside("ship")
     registry, work = given_up_by_the_body(outside, delivery="at_most_once")
@@ -291,7 +291,7 @@ async def test_at_most_once_step_that_was_given_up_is_in_doubt_when_it_is_reques
     assert outside.done["charge"] == 2
 
 
-async def test_step_at_least_once_that_was_given_up_is_done_again(tmp_path):
+async def test_step_at_least_once_that_was_abandoned_is_done_again(tmp_path):
     """Under its old key, as after any other broken attempt."""
     outside = Outside("ship")
     registry, work = given_up_by_the_body(outside)
@@ -302,7 +302,7 @@ async def test_step_at_least_once_that_was_given_up_is_done_again(tmp_path):
     assert outside.done["charge"] == 2
 
 
-async def test_step_that_was_given_up_never_answers_with_nothing(tmp_path):
+async def test_step_that_was_abandoned_never_answers_with_nothing(tmp_path):
     """The body failed by itself, its code was fixed: the step that it had abandoned is done, not taken for done."""
     outside, defect = Outside(), [True]
     outside.hanging.add("charge")

@@ -25,7 +25,7 @@ def _program() -> tuple[Registry, Any]:
     return registry, once
 
 
-async def test_a_start_for_later_made_by_the_working_process_itself_is_begun_when_it_is_due(tmp_path):
+async def test_a_start_for_later_made_by_the_working_process_itself_is_started_when_it_is_due(tmp_path):
     """Promise 4: app.options(at=...).start(...) inside app.running(), with nothing else continuing."""
     registry, workflow = _program()
     app = ms.App(tmp_path / "state.db", registry=registry)
@@ -36,7 +36,7 @@ async def test_a_start_for_later_made_by_the_working_process_itself_is_begun_whe
     assert view.started_at >= view.created_at + 500
 
 
-async def test_a_retry_for_later_made_by_the_working_process_itself_is_begun_when_it_is_due(tmp_path):
+async def test_a_retry_for_later_made_by_the_working_process_itself_is_started_when_it_is_due(tmp_path):
     """The same holds for a run that is continued at an instant to come."""
     failing = [True]
     with Registry() as registry:

@@ -76,7 +76,7 @@ async def test_end_of_a_run_frees_capacity_in_its_queue(place):
         assert sent.names["RecordHeartbeat"] < 20, "each waited for a heartbeat"
 
 
-async def test_suspended_run_goes_on_when_it_is_due(place):
+async def test_suspended_run_continues_when_it_is_due(place):
     """The worker that suspended it knows the instant, and waits for no heartbeat."""
     with Registry() as registry:
 

@@ -57,7 +57,7 @@ async def moved_on(world: World, calls: Calls, before: tuple[str, ...]) -> str:
     return run.id
 
 
-async def test_suspended_run_goes_on_without_replay_and_an_unloaded_one_replays(tmp_path):
+async def test_suspended_run_continues_without_replay_and_an_unloaded_one_replays(tmp_path):
     """With no room to park, the body restarts and is handed its history; no step is called again."""
     for number, (settings, entries) in enumerate(((None, 1), (REPLAYING, 2))):
         calls, entered = Calls(), []
@@ -327,7 +327,7 @@ async def test_peer_temporal_450_body_may_use_pathlib_environ_and_warnings(tmp_p
         assert await run.result(60) == "x"
 
 
-async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):
+async def test_from_step_runs_again_what_was_abandoned_because_of_it(tmp_path):
     """A step that was cancelled because its neighbour failed has no result: it is done then, not answered with nothing."""
     broken, calls = True, []
     keys: dict[str, list[str]] = {"slow": [], "fast": []}

@@ -186,7 +186,7 @@ async def test_step_whose_value_is_refused_has_sent(place):
         assert len(sent(engine, run)) == 1
 
 
-async def test_step_in_doubt_and_step_given_up_send_nothing(place):
+async def test_step_in_doubt_and_step_abandoned_send_nothing(place):
     """An at-most-once step that raises is in doubt, one that the body abandoned never returned: nothing of them goes."""
     started = asyncio.Event()
     with Registry() as registry:

@@ -111,7 +111,7 @@ async def test_queue_rate_bounds_starts_per_span(tmp_path):
     assert blocker.entered == ["0", "1", "2"]
 
 
-async def test_full_backlog_refuses_a_start_and_states_when_to_come_back(tmp_path):
+async def test_full_backlog_refuses_a_start_and_states_when_to_return(tmp_path):
     """Nothing of the refused start is left."""
     blocker = Blocker()
     registry, work = gated(blocker, queue="small")

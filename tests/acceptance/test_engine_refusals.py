@@ -282,7 +282,7 @@ async def test_peer_dagster_10755_run_that_cannot_even_load_is_on_record_as_stop
     assert "input of work" in view.failure.message
 
 
-async def test_full_disk_holds_runs_and_lets_them_go_on_when_there_is_space(tmp_path):
+async def test_full_disk_holds_runs_and_lets_them_continue_when_there_is_space(tmp_path):
     """Nothing fails: what is to be saved waits, and the trouble is reported."""
     calls: list[int] = []
 

@@ -270,7 +270,7 @@ async def test_event_kept_behind_one_that_was_rejected_is_given_at_once(place, s
         assert await handle.result(60) is True
 
 
-async def test_fact_taken_in_that_todays_type_cannot_read_is_drift(place, settings):
+async def test_fact_accepted_that_todays_type_cannot_read_is_drift(place, settings):
     """The run stops with what it was, not as a fault of the workflow; it continues when the type reads it, or with another one."""
 
     def registry_with(kind):

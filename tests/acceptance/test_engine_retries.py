@@ -86,7 +86,7 @@ async def test_next_attempt_keeps_its_time_when_the_worker_is_another_one(tmp_pa
         assert engine.history(run.id).outcomes[0].attempt == 2
 
 
-async def test_next_attempt_goes_on_from_the_checkpoint_of_the_one_before(tmp_path):
+async def test_next_attempt_continues_from_the_checkpoint_of_the_one_before(tmp_path):
     """In the same process as in another one: what an attempt saved before it failed is what the next one finds."""
     found: list[object] = []
 
@@ -109,7 +109,7 @@ async def test_next_attempt_goes_on_from_the_checkpoint_of_the_one_before(tmp_pa
 
 
 @pytest.mark.parametrize("from_step", [None, "partly#1"])
-async def test_continued_step_goes_on_from_its_checkpoint_and_a_new_generation_does_not(tmp_path, from_step):
+async def test_continued_step_continues_from_its_checkpoint_and_a_new_generation_does_not(tmp_path, from_step):
     """A run that is continued after its step had failed for good continues there; one that does the step again begins from nothing."""
     found: list[object] = []
 
@@ -138,7 +138,7 @@ async def test_continued_step_goes_on_from_its_checkpoint_and_a_new_generation_d
     assert found == [None, 1 if from_step is None else None]
 
 
-async def test_step_that_was_given_up_begins_from_nothing_in_a_new_generation(tmp_path):
+async def test_step_that_was_abandoned_starts_from_nothing_in_a_new_generation(tmp_path):
     """It has no outcome that could be superseded, but the checkpoint it left tells of work under another idempotency key."""
     found: dict[str, object] = {}
     tries = [1, 2]

@@ -59,7 +59,7 @@ async def halted(engine: Engine, trip: Any) -> ms.Handle:
     return run
 
 
-async def test_step_in_doubt_is_taken_back_with_no_result(tmp_path):
+async def test_step_in_doubt_is_undone_with_no_result(tmp_path):
     """It may have had its effect; no one knows its result."""
     ledger = Ledger()
 
@@ -76,7 +76,7 @@ async def test_step_in_doubt_is_taken_back_with_no_result(tmp_path):
     assert (view.reason, view.failure, view.undoing) == (None, None, True)
 
 
-async def test_drifted_run_is_taken_back_with_what_it_did(tmp_path):
+async def test_drifted_run_is_undone_with_what_it_did(tmp_path):
     """The undo gets the saved input, not the one that today's code would give."""
     world, ledger = World(tmp_path), Ledger()
     registry = trip_of(ledger)
@@ -129,7 +129,7 @@ async def test_missing_undo_needs_a_person(tmp_path):
     assert "give-result" in view.failure.hint
 
 
-async def test_children_of_a_stopped_run_stop_when_it_is_taken_back(tmp_path):
+async def test_children_of_a_stopped_run_stop_when_it_is_undone(tmp_path):
     """Nothing continues beside it, and its questions are closed."""
     ledger = Ledger()
     with Registry() as registry:
@@ -200,7 +200,7 @@ async def test_failed_undo_can_be_kept(tmp_path):
     assert ledger.lines == ["a", "b"]
 
 
-async def test_second_cancel_while_it_is_taken_back_changes_nothing(tmp_path):
+async def test_second_cancel_while_it_is_undone_changes_nothing(tmp_path):
     """Undoing that has begun is brought to its end, and cannot be kept half done."""
     world, ledger = World(tmp_path), Ledger()
     entered, free = asyncio.Event(), asyncio.Event()
@@ -231,7 +231,7 @@ async def test_second_cancel_while_it_is_taken_back_changes_nothing(tmp_path):
     assert ledger.lines == ["a", "b", "-b", "-a"]
 
 
-async def test_taking_back_goes_on_where_it_was_after_the_worker_died(tmp_path):
+async def test_taking_back_continues_where_it_was_after_the_worker_died(tmp_path):
     """Each undo is a saved step."""
     world, ledger = World(tmp_path), Ledger()
     stuck, stick = asyncio.Event(), True
@@ -287,7 +287,7 @@ async def test_undo_of_a_stopped_run_retries_like_a_step(tmp_path):
     assert len({key for _, key in tries}) == 1
 
 
-async def test_run_that_no_worker_knows_waits_to_be_taken_back(tmp_path):
+async def test_run_that_no_worker_knows_waits_to_be_undone(tmp_path):
     """It is queued until a worker has its automation; kept as it stands it ends at once."""
     world, ledger = World(tmp_path), Ledger()
     registry = trip_of(ledger)
@@ -358,7 +358,7 @@ async def test_deadline_that_passed_does_not_stop_the_taking_back(tmp_path):
 
 
 @pytest.mark.slow
-async def test_hundreds_of_stopped_runs_are_taken_back_by_one_filter(tmp_path):
+async def test_hundreds_of_stopped_runs_are_undone_by_one_filter(tmp_path):
     """Each on its own."""
     ledger = Ledger()
 

@@ -60,7 +60,7 @@ async def test_new_interval_does_not_start_a_slot_of_the_past(tmp_path):
             assert await verdicts(engine, len(expected)) == expected
 
 
-async def test_interval_that_is_added_to_a_store_in_use_begins_at_once(tmp_path):
+async def test_interval_that_is_added_to_a_store_in_use_starts_at_once(tmp_path):
     """Who adds it sees its first run right away: that of the slot which is under way."""
     clock = FakeClock(datetime(2026, 3, 1, 12, 40, tzinfo=UTC))
     with Registry() as registry:

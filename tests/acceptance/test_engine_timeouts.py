@@ -107,7 +107,7 @@ async def test_person_continues_a_run_with_a_new_deadline(tmp_path):
     assert view.result == b'"through"'
 
 
-async def test_within_ends_one_wait_and_the_body_goes_on(tmp_path):
+async def test_within_ends_one_wait_and_the_body_continues(tmp_path):
     """It is an ordinary TimeoutError where the wait stands."""
     with Registry() as registry:
 

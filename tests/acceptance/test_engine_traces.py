@@ -84,7 +84,9 @@ async def test_a_server_is_listened_to_as_a_file_is(postgres, tracing):
     assert collector.names() == {"order": RUNS, "charge": RUNS, "work": RUNS}
 
 
-async def test_without_the_extra_runs_go_on_and_the_log_states_what_to_install(tmp_path, tracing, monkeypatch, caplog):
+async def test_without_the_extra_runs_continue_and_the_log_states_what_to_install(
+    tmp_path, tracing, monkeypatch, caplog
+):
     """A worker is worth more than its traces."""
     monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)
     with caplog.at_level(logging.ERROR, "mainspring.traces"):

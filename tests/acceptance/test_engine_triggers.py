@@ -262,7 +262,7 @@ class _Mute(Exception):
         raise ValueError("no text")
 
 
-async def test_whatever_a_filter_raises_its_thread_goes_on(world, registry, seen):
+async def test_whatever_a_filter_raises_its_thread_continues(world, registry, seen):
     """Errors that are no Exception, or cannot be shown, fail their delivery; more of them than there are threads keep no one waiting."""
     raised = [KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), SystemExit(3), _Mute(), BaseException()]
 

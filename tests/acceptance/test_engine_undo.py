@@ -61,7 +61,7 @@ async def test_rollback_skips_permanently_failed_steps(tmp_path):
     assert ledger.lines == ["a", "b", "-b:B", "-a:A"]
 
 
-async def test_failed_undo_needs_attention_and_goes_on_after_retry(tmp_path):
+async def test_failed_undo_needs_attention_and_continues_after_retry(tmp_path):
     """What could not be undone is a person's matter; continued, the other undos follow and none runs twice."""
     ledger = Ledger()
 
@@ -116,7 +116,7 @@ async def test_on_deadline_chooses_whether_finished_steps_are_undone(tmp_path, c
     assert ledger.lines == ["a", "b"] + (["-b:B", "-a:A"] if choice == "undo" else [])
 
 
-async def test_undo_half_done_goes_on_where_it_was_after_the_worker_died(tmp_path):
+async def test_undo_half_done_continues_where_it_was_after_the_worker_died(tmp_path):
     """Undos are saved steps: the finished ones are not called again."""
     world, ledger = World(tmp_path), Ledger()
     stuck, stick = asyncio.Event(), True

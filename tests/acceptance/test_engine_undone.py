@@ -69,7 +69,7 @@ async def again(engine: Engine, run: ms.Handle, act: Awaitable[Any]) -> Any:
 
 
 @pytest.mark.parametrize("options", [{}, {"on_failure": "undo"}])
-async def test_retry_after_a_rollback_runs_again_from_the_first_step_that_was_taken_back(tmp_path, options):
+async def test_retry_after_a_rollback_runs_again_from_the_first_step_that_was_undone(tmp_path, options):
     """Under new keys, in a new generation; what lies before it stays done."""
     keys = Keys()
     registry, trip = trip_of(keys, **options)
@@ -87,7 +87,7 @@ async def test_retry_after_a_rollback_runs_again_from_the_first_step_that_was_ta
     assert {"a", "between", "b", "undo a", "undo b"} <= set(superseded)
 
 
-async def test_each_generation_is_taken_back_once(tmp_path):
+async def test_each_generation_is_undone_once(tmp_path):
     """Rolled back, continued, rolled back again: no undo is called for what is undone already."""
     keys = Keys()
     registry, trip = trip_of(keys)
@@ -101,7 +101,7 @@ async def test_each_generation_is_taken_back_once(tmp_path):
     assert len(set(keys.keys["undo a"])) == 3
 
 
-async def test_step_of_an_earlier_generation_that_still_counts_is_taken_back_once(tmp_path):
+async def test_step_of_an_earlier_generation_that_still_counts_is_undone_once(tmp_path):
     """Continued from b, a counts on from the first generation; its undo is of the second."""
     keys = Keys()
     registry, trip = trip_of(keys, on_failure="keep")
@@ -132,7 +132,7 @@ async def test_undo_in_a_later_generation_took_back_what_counted_then(tmp_path):
     assert keys.done == ["before", "a", "between", "b", "b", "a", "between", "b"]
 
 
-async def test_from_a_step_behind_what_was_taken_back_begins_before_it(tmp_path):
+async def test_from_a_step_behind_what_was_undone_starts_before_it(tmp_path):
     """The chosen step stands on steps whose effects are gone."""
     keys = Keys()
     registry, trip = trip_of(keys)
@@ -146,7 +146,7 @@ async def test_from_a_step_behind_what_was_taken_back_begins_before_it(tmp_path)
     assert keys.done == ["before", "a", "between", "b", "a", "between", "b"]
 
 
-async def test_from_a_step_before_what_was_taken_back_begins_there(tmp_path):
+async def test_from_a_step_before_what_was_undone_starts_there(tmp_path):
     """Anyone who goes further back has his way."""
     keys = Keys()
     registry, trip = trip_of(keys)
@@ -171,7 +171,7 @@ async def test_result_for_a_failed_step_is_refused_without_its_predecessors(tmp_
     assert "retry" in refused.value.hint
 
 
-async def test_neighbour_that_the_rollback_gave_up_runs_again(tmp_path):
+async def test_neighbour_that_the_rollback_abandoned_runs_again(tmp_path):
     """It was asked for before what was undone, and was stopped by the rollback: it has no result to continue with."""
     broken, calls = True, []
     started = asyncio.Event()
@@ -209,7 +209,7 @@ async def test_neighbour_that_the_rollback_gave_up_runs_again(tmp_path):
     assert calls == ["slow", "undo slow", "slow"]
 
 
-async def test_retry_of_a_failed_undo_keeps_the_cancel_that_began_it(tmp_path):
+async def test_retry_of_a_failed_undo_keeps_the_cancel_that_started_it(tmp_path):
     """The rollback continues to its end: the run is not taken for one that no one cancelled."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: run.receive("never"), on_cancel="undo")
@@ -226,7 +226,7 @@ async def test_retry_of_a_failed_undo_keeps_the_cancel_that_began_it(tmp_path):
     assert ledger.lines == ["a", "b", "-b:B", "-a:A"]
 
 
-async def test_undo_done_by_hand_keeps_the_cancel_that_began_it(tmp_path):
+async def test_undo_done_by_hand_keeps_the_cancel_that_started_it(tmp_path):
     """A result given for it changes nothing about why it was called."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: run.receive("never"), on_cancel="undo")
@@ -242,7 +242,7 @@ async def test_undo_done_by_hand_keeps_the_cancel_that_began_it(tmp_path):
     assert ledger.lines == ["a", "b", "-a:A"]
 
 
-async def test_from_a_step_of_a_run_that_was_being_taken_back_goes_forward_again(tmp_path):
+async def test_from_a_step_of_a_run_that_was_being_undone_goes_forward_again(tmp_path):
     """Half undone, then wanted after all: it begins at the first step that is gone, and ends well."""
     keys, broken = Keys(), True
 

@@ -257,7 +257,7 @@ async def test_message_committed_in_time_wins_before_it_is_read(tmp_path, settin
         assert msgspec.json.decode((await engine.until(run, RunState.SUCCEEDED)).result) == "publish"
 
 
-async def test_late_event_of_a_wait_that_was_given_up_is_not_lost_for_the_next_one(tmp_path, settings):
+async def test_late_event_of_a_wait_that_was_abandoned_is_not_lost_for_the_next_one(tmp_path, settings):
     """A time-out of a wait does not eat the event that comes after it."""
     with Registry() as registry:
 

@@ -146,7 +146,7 @@ def test_command_runs_on_a_full_or_read_only_disk(place: Place, method: str) -> 
         subprocess.run(["umount", "-l", place.store.parent], check=True)
 
 
-def test_store_that_goes_away_meanwhile_learns_the_end_later(place: Place) -> None:
+def test_store_that_becomes_unreachable_meanwhile_learns_the_end_later(place: Place) -> None:
     """If the end cannot be written it is spooled; also after the run was declared lost, its owner's word counts."""
     ready, go = place.fifo("ready"), place.fifo("go")
     process = place.start("exec", "-n", "x", "--every", "1h", "--", "sh", "-c", "echo > ready; read x < go")

@@ -91,7 +91,7 @@ def test_a_random_seed_is_warned_of_once_where_a_workflow_is_run(tmp_path):
     assert "hash seed" not in python(tmp_path, "once", "plain", seed=None).stderr
 
 
-def test_a_drift_of_a_run_that_began_under_another_seed_names_the_seed(tmp_path):
+def test_a_drift_of_a_run_that_started_under_another_seed_names_the_seed(tmp_path):
     """The order of a set is another one: the run stops, and the hint says why and what to do; under one seed it continues."""
     run = python(tmp_path, "begin", "wait", seed="1").stdout.split()[0]
     assert python(tmp_path, "go_on", run, "wait", seed="2").stdout.split()[-1] == "needs_attention"

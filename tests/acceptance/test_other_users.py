@@ -153,7 +153,7 @@ def test_root_as_the_first_to_run_leaves_the_project_to_its_owner(machine: Machi
     machine.call(OWNER, "doctor", code=None)
 
 
-def test_records_that_root_spools_are_taken_in_by_the_owner(machine: Machine) -> None:
+def test_records_that_root_spools_are_accepted_by_the_owner(machine: Machine) -> None:
     """The store is away while root's command runs; its record, and the memory of the loss, are the owner's."""
     machine.call(OWNER, "run", "quick")
     with contextlib.closing(sqlite3.connect(machine.store, isolation_level=None)) as shell:
@@ -203,7 +203,7 @@ def test_dead_workers_are_found_next_to_a_lock_of_root(machine: Machine) -> None
     assert "PermissionError" not in machine.logs()
 
 
-def test_status_and_watch_go_on_next_to_a_lock_of_a_living_root(machine: Machine) -> None:
+def test_status_and_watch_continue_next_to_a_lock_of_a_living_root(machine: Machine) -> None:
     """A lock that cannot be read is no finding, and the session is not taken for dead."""
     machine.call(OWNER, "run", "quick")
     process = machine.start(ROOT_USER, "run", "slow", "until=never")

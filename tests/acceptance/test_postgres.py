@@ -135,7 +135,7 @@ def team(tmp_path: Path, postgres: PostgresServer) -> Iterator[Team]:
 
 
 @pytest.mark.slow
-def test_runs_of_a_killed_worker_go_on(team: Team) -> None:
+def test_runs_of_a_killed_worker_continue(team: Team) -> None:
     """After kill -9 of a worker under load each run ends, and each step has its effect under one key."""
     supervisor = team.up()
     (worker,) = team.until(lambda: [w["pid"] for w in team.call("workers", "list") if w["role"] == "worker"])
@@ -209,7 +209,7 @@ def test_program_that_only_starts_a_run_ends_without_a_word(postgres: PostgresSe
 
 
 @pytest.mark.slow
-def test_machine_goes_on_after_its_server_was_away(tmp_path: Path) -> None:
+def test_machine_continues_after_its_server_was_away(tmp_path: Path) -> None:
     """The server is killed under load, twice, and comes back: supervisor and worker continue by themselves, and every run ends."""
     server = PostgresServer().start()
     team = Team(tmp_path, server.new_store())

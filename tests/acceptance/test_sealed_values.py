@@ -149,7 +149,7 @@ async def test_run_of_another_codec_needs_a_person_and_is_not_harmed(tmp_path):
         await engine.until(run, RunState.SUCCEEDED)
 
 
-async def test_store_that_was_plain_goes_on_with_a_codec(tmp_path):
+async def test_store_that_was_plain_continues_with_a_codec(tmp_path):
     """What was saved before is read as it is; what comes after is sealed, also in a run that began plain."""
     registry, work = sealed_work(["true"])
     world = World(tmp_path)

@@ -48,7 +48,7 @@ def line(postgres: PostgresServer) -> Iterator[Proxy]:
 
 
 @pytest.mark.parametrize("held", get_args(Held) if ALL else ("half", "answer"))
-def test_runs_go_on_in_time_when_a_machine_stops_within_its_commit(fleet: Fleet, line: Proxy, held: Held) -> None:
+def test_runs_continue_in_time_when_a_machine_stops_within_its_commit(fleet: Fleet, line: Proxy, held: Held) -> None:
     """Its COMMIT is on the way, half there, or done: its runs are elsewhere within lease and two polls, and it stays dead."""
     fleet.start(4)
     url = fleet.env["MAINSPRING_STORE_URL"]

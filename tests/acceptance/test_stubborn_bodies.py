@@ -58,7 +58,7 @@ CODE = HEAD + "".join(stubborn(f"by_{name}", ask) for name, ask in BODIES.items(
 
 
 @pytest.mark.timeout(120)
-def test_cancelled_body_that_goes_on_needs_a_person_and_keeps_no_worker(works: Works) -> None:
+def test_cancelled_body_that_continues_needs_a_person_and_keeps_no_worker(works: Works) -> None:
     """The run says what its code does and how to fix it; the others continue in the same process."""
     works.up(CODE)
     runs = {name: works.start(f"by_{name}") for name in BODIES}
@@ -80,7 +80,7 @@ def test_cancelled_body_that_goes_on_needs_a_person_and_keeps_no_worker(works: W
 
 
 @pytest.mark.timeout(120)
-def test_unloaded_body_that_goes_on_keeps_no_worker(works: Works) -> None:
+def test_unloaded_body_that_continues_keeps_no_worker(works: Works) -> None:
     """A drain ends in time although bodies fight it; the runs continue in the next process from where they were, and succeed."""
     works.up(CODE)
     runs = {name: works.start(f"by_{name}") for name in BODIES}

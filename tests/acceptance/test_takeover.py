@@ -57,7 +57,7 @@ def fleet(tmp_path: Path, postgres: PostgresServer) -> Iterator[Fleet]:
     made.close()
 
 
-def test_runs_of_a_lost_machine_go_on_elsewhere_within_lease_and_two_polls(fleet: Fleet) -> None:
+def test_runs_of_a_lost_machine_continue_elsewhere_within_lease_and_two_polls(fleet: Fleet) -> None:
     """The whole process tree of a machine is killed: another machine holds all of its runs soon, and nothing happens under two keys."""
     fleet.start(6)
     lost = fleet.up("a")

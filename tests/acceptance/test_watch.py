@@ -116,7 +116,7 @@ def test_nothing_starts_what_exec_expects(place: Place) -> None:
     assert (json.loads(spec), next_slot_at) == ({"every": 1000, "expected": True}, None)
 
 
-def test_old_success_taken_in_today_is_old(place: Place) -> None:
+def test_old_success_accepted_today_is_old(place: Place) -> None:
     """A record that waited in the spool counts from when it ended, not from when it was accepted."""
     place.exec("-n", "backup", "--every", "1h", "--", "true")
     stored = place.store.read_bytes()
@@ -193,7 +193,7 @@ def test_complaint_11_dump_that_is_empty_is_reported(place: Place, receiver: Rec
     assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"]
 
 
-def test_channel_that_is_away_holds_no_command(place: Place, receiver: Receiver) -> None:
+def test_channel_that_is_unreachable_holds_no_command(place: Place, receiver: Receiver) -> None:
     """It gets its exit code all the same; what could not be reported is reported by the next call."""
     place.env |= receiver.settings
     receiver.status = 503

@@ -72,7 +72,7 @@ async def test_one_attempt_at_a_time_is_inside_and_tokens_grow(tmp_path: Path, i
 
 
 @pytest.mark.parametrize("method", ["forgets", "raises"])
-async def test_lock_is_let_go_at_the_end_of_the_attempt(tmp_path: Path, isolate: str, method: str) -> None:
+async def test_lock_is_released_at_the_end_of_the_attempt(tmp_path: Path, isolate: str, method: str) -> None:
     """However it ends, and whether or not its code releases; while it lasts people see who holds the lock."""
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
@@ -82,7 +82,7 @@ async def test_lock_is_let_go_at_the_end_of_the_attempt(tmp_path: Path, isolate:
         await engine.when(lambda: held(engine), lambda found: not found)
 
 
-async def test_lock_is_let_go_when_the_attempt_is_given_up(tmp_path: Path, isolate: str) -> None:
+async def test_lock_is_released_when_the_attempt_is_abandoned(tmp_path: Path, isolate: str) -> None:
     """A step that takes too long ends as its place has it, and the next one has the lock at once."""
     registry, work = working(isolate, timeout="2s")
     async with World(tmp_path).engine(registry) as engine:

@@ -63,7 +63,7 @@ def test_thread_reports_its_frames_or_that_there_is_none_for_it(tmp_path):
     using("thread", scenario)
 
 
-def test_child_reports_its_frames_and_what_it_began(tmp_path):
+def test_child_reports_its_frames_and_what_it_started(tmp_path):
     """Or, where all are busy, that there is none for it."""
 
     async def scenario(bench):

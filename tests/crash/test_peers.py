@@ -56,7 +56,9 @@ def test_peer_prefect_16746_killed_worker_frees_its_slot(supervised: Supervised)
 
 
 @pytest.mark.parametrize("first_busy", range(1, 7))
-def test_peer_dbos_716_store_that_goes_away_during_recovery_strands_nothing(world: World, first_busy: int) -> None:
+def test_peer_dbos_716_store_that_becomes_unreachable_during_recovery_strands_nothing(
+    world: World, first_busy: int
+) -> None:
     """The store refuses four commits in a row, from any point of the recovery on; the run continues all the same, in the same process."""
 
     @dataclass
@@ -109,7 +111,7 @@ def test_peer_kombu_337_delayed_run_is_delivered_once(bench: Bench) -> None:
     assert early == []
 
 
-def test_peer_celery_8030_worker_takes_up_work_again_after_the_store_was_away(bench: Bench) -> None:
+def test_peer_celery_8030_worker_handles_work_again_after_the_store_was_away(bench: Bench) -> None:
     """A worker whose store took no commits for a while is the same process afterwards, and works."""
     worker = bench.work(beat_fast=True, busy=(6, 11))
     bench.until(lambda: worker.passed() >= 8)

@@ -129,7 +129,7 @@ class Place:
 
 
 @pytest.mark.timeout(0 if ALL else 200)
-def test_peer_windmill_10168_schedule_goes_on_wherever_its_scheduler_is_killed(
+def test_peer_windmill_10168_schedule_continues_wherever_its_scheduler_is_killed(
     world: World, template: Template
 ) -> None:
     """Killed before each statement and around each commit, the next one makes what is missing, once."""

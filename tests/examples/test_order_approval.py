@@ -34,7 +34,7 @@ def test_approved_order_is_charged_once_though_its_worker_was_killed(lab: Lab) -
     assert ledger(lab) == ["reserve order 7", "charge order 7: 12900", "ship order 7"]
 
 
-def test_refused_order_is_taken_back_newest_first(lab: Lab) -> None:
+def test_refused_order_is_undone_newest_first(lab: Lab) -> None:
     """Refused, each step is undone, the last one first, and the run says so."""
     start_order(lab)
     lab.call("runs", "answer", "@last", "refuse")

@@ -45,7 +45,7 @@ def test_renames_lose_and_overwrite_nothing(lab: Lab, folder: Path) -> None:
     assert lab.run("rename_files.py", "rename-files", f"folder={folder}") == 0
 
 
-def test_renames_go_on_after_kill_9(lab: Lab, folder: Path) -> None:
+def test_renames_continue_after_kill_9(lab: Lab, folder: Path) -> None:
     """Killed with some renamed and some not, the same run renames the rest."""
     fill(folder, [b"File %04d \xff.TXT" % n for n in range(800)])
     order = ("rename_files.py", "rename-files", f"folder={folder}", "--key", "once")

@@ -131,7 +131,7 @@ def test_a_missing_outcome_is_noticed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("settings", [AT_ONCE, WorkerOptions()], ids=["replayed", "at ease"])
-def test_a_golden_store_goes_on(folder: Path, stored: tuple[World, Recording], settings: WorkerOptions) -> None:
+def test_a_golden_store_continues(folder: Path, stored: tuple[World, Recording], settings: WorkerOptions) -> None:
     """Brought to today's form, each open run ends as it should, no finished one is touched, no saved step is called again."""
     world, known = stored
     module, registry = load(folder)

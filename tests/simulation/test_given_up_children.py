@@ -59,7 +59,7 @@ class OneDeath(World):
         self.child = self.rows("select state from runs where parent = 'r1'")
 
 
-def test_a_child_given_up_before_a_crash_is_cancelled_after_it():
+def test_a_child_abandoned_before_a_crash_is_cancelled_after_it():
     """The successor's replay gives the child up again, and tells it."""
     folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
     try:

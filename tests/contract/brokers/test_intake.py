@@ -15,7 +15,7 @@ def orders(count: int) -> list[Sent]:
     return [Sent(f"m{n}", b'{"n": %d, "p": "p%d"}' % (n, n % _PARTITIONS)) for n in range(count)]
 
 
-async def test_each_message_is_taken_in_once_and_in_the_order_of_its_partition(consumers: RunningConsumers):
+async def test_each_message_is_accepted_once_and_in_the_order_of_its_partition(consumers: RunningConsumers):
     """Sixty messages of five partitions: each key once, each partition in order, and nothing is left with the broker."""
     queue = await consumers.queue(ordered=True, partition="{body.p}", prefetch=20)
     await consumers.send(queue, *orders(60))

@@ -104,7 +104,7 @@ def test_alert_sent_under_an_ended_lease_counts_as_sent(store, new_process):
     assert leased_alerts(store.do(take_alerts("ops"))) == {}
 
 
-def test_channel_that_is_away_keeps_its_alerts_in_order(store):
+def test_channel_that_is_unreachable_keeps_its_alerts_in_order(store):
     """It is left alone for a while; then all that waits comes, oldest first, and its failures were counted."""
     open_incidents(store, "i1")
     for number in range(2):
@@ -191,7 +191,7 @@ def test_waiting_alerts_are_counted_by_channel(store):
     assert store.read("unsent_alerts") == [waiting[0], UnsentAlerts("ops", 0, None)]
 
 
-def test_channel_that_a_clock_put_off_while_it_was_ahead_is_reported_now(store):
+def test_channel_that_a_clock_postponed_while_it_was_ahead_is_reported_now(store):
     """What was made then is due, and the channel is left alone no longer; an hour at most it is whatever it asks for."""
     now = store.clock.now()
     store.clock.at = now + 3 * 24 * 3_600_000

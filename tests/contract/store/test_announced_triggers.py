@@ -135,7 +135,7 @@ def test_renamed_trigger_keeps_its_deliveries(store):
         assert store.reader.read_text(f"select 1 from {table} where {column} like 'a/%'") == []
 
 
-def test_a_new_name_leaves_those_unchanged_whose_names_begin_alike(store):
+def test_a_new_name_leaves_those_unchanged_whose_names_start_alike(store):
     """Names may hold a "/": what is of a/b is no trigger of a, and moves with a/b alone."""
     flow_control = FlowControl.parse(throttle="1h")
     own = {

@@ -85,7 +85,7 @@ def test_help_of_people_is_counted(store, clock):
     assert automation_stats.counted_between(store.reader, "b", 0, _NEVER).helped == 0
 
 
-def test_causes_that_came_back_are_reported_by_automation(store, clock):
+def test_causes_that_returned_are_reported_by_automation(store, clock):
     """What was resolved and found again; what is another automation's, or older, is not."""
     for automation, id in (("a", "i_a"), ("b", "i_b")):
         subject = Subject(automation, IncidentKind.SILENCE)

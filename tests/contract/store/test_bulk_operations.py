@@ -97,7 +97,7 @@ def test_rate_makes_the_next_piece_wait(store, clock):
     assert bulk_view(store).due_at == clock.now() + 1_000
 
 
-def test_operation_goes_on_after_the_clock_was_put_back(store, second, clock):
+def test_operation_continues_after_the_clock_was_put_back(store, second, clock):
     """It waits neither for its next piece nor for the end of a lease until the clock says so again; its rate is kept from then on."""
     begin(store, every_ms=1_000)
     note(store, take(store))

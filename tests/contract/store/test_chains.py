@@ -70,7 +70,7 @@ def test_event_published_between_two_waits_of_a_chain_is_not_lost(store, clock):
     assert facts(store, successor) == [(FactKind.EVENT, "e-1")]
 
 
-def test_event_given_to_a_run_that_restarts_without_taking_it_in_counts_for_its_successor(store):
+def test_event_given_to_a_run_that_restarts_without_reading_it_counts_for_its_successor(store):
     """It lay in the inbox when the run ended."""
     first = store.begin()
     store.do(wait_for(first))
@@ -143,7 +143,7 @@ def test_signal_whose_answer_was_lost_counts_once_however_often_the_run_restarte
     assert facts(store, successor) == [(FactKind.SIGNAL, "src")]
 
 
-def test_signal_taken_in_for_a_wait_that_was_given_up_is_put_back_once(store):
+def test_signal_accepted_for_a_wait_that_was_abandoned_is_put_back_once(store):
     """Whatever is sent again; the outcome counts as cancelled."""
     run = store.begin()
     store.do(signal(run.id))
@@ -176,7 +176,7 @@ def test_rejected_message_stays_with_the_chain(store):
     assert store.ids() == [successor.id]
 
 
-def test_chain_goes_on_although_its_queue_is_full(store):
+def test_chain_continues_although_its_queue_is_full(store):
     """A full queue keeps new work out; a chain is no new work, and must not end in silence."""
     run = store.begin()
     store.do(SetQueue("default", max_backlog=1))
@@ -202,7 +202,7 @@ def test_long_chain_does_not_read_what_it_has_counted(store, clock):
     assert cursor == newest
 
 
-def test_event_of_a_wait_that_was_given_up_goes_to_one_of_another_condition(store):
+def test_event_of_a_wait_that_was_abandoned_goes_to_one_of_another_condition(store):
     """It fits both: the other wait was open all the time, and would miss it."""
     run = store.begin()
     store.do(event(id="e-1", data=b'{"k":"a"}'))

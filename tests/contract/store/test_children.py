@@ -126,7 +126,7 @@ def successor_of(store, run):
     return claimed(store, then.id)
 
 
-def test_request_finds_who_goes_on_for_its_child(store):
+def test_request_finds_who_continues_for_its_child(store):
     """A child that restarted has not ended; asked for again, it tells nothing yet, and a abandoning reaches who continues."""
     parent = store.begin()
     first = store.do(child(store, parent))
@@ -153,7 +153,7 @@ def test_successor_of_a_superseded_child_answers_no_one(store):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_watcher_waits_for_who_goes_on(store, when):
+def test_watcher_waits_for_who_continues(store, when):
     """A run that another found by its key restarted, before or after the wait for it was opened."""
     watcher = store.begin()
     watched = store.start("b", run_key=RunKey("k", "h"))

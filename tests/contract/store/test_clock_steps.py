@@ -187,7 +187,7 @@ def test_step_of_an_aborted_transaction_is_noticed_again(store, clock, monkeypat
     assert store.run(run.id).due_at == due_at - 2 * HOUR
 
 
-def test_many_runs_move_piece_by_piece_and_another_process_goes_on_with_it(store, second, clock, monkeypatch):
+def test_many_runs_move_piece_by_piece_and_another_process_continues_with_it(store, second, clock, monkeypatch):
     """No commit moves more than a piece; what is suspended meanwhile by the new clock stays as it is."""
     monkeypatch.setattr(clock_steps, "MOST_SHIFTED", 2)
     store.do(RecordHeartbeat())

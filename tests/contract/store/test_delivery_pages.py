@@ -52,7 +52,7 @@ def test_pages_hold_what_is_requested_once_each(store, rows, rows_read):
         assert found == expected, (names, state, since_at)
 
 
-def test_page_reads_so_many_and_states_where_it_goes_on(store, rows):
+def test_page_reads_so_many_and_states_where_it_continues(store, rows):
     """Nothing is there: that is found out part by part."""
     assert list_pages(store, triggers=["nowhere"]) == ([], 3)
     assert triggers.trigger_names(store.reader) == list(TRIGGERS)

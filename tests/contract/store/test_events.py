@@ -46,7 +46,7 @@ def test_event_before_the_run_does_not_count(store, clock):
     assert [ident for ident, _, _ in facts(store, run)] == ["e2"]
 
 
-def test_wait_may_begin_later(store, clock):
+def test_wait_may_start_later(store, clock):
     """A wait for what comes from an instant on is not filled by what comes before it."""
     run = store.begin()
     store.do(wait_for(run, since_at=clock.now() + 5))

@@ -102,7 +102,7 @@ def test_success_is_known_exactly_while_its_run_is_kept(store, clock, facts):
     assert late == facts_of(facts()).succeeded_at == at - at % HOUR + HOUR - 1
 
 
-def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
+def test_schedules_come_with_the_slot_that_did_not_start(store, clock, facts):
     """A slot whose run waits is reported until it began."""
     now = clock.now()
     spec = b'{"every":3600000}'
@@ -257,7 +257,7 @@ def test_traffic_of_a_queue_is_counted_where_its_backlog_is_worth_it(store, cloc
     assert (queue.backlog, queue.arrived, queue.ended) == (102, 110, 8)
 
 
-def test_consumer_that_is_away_is_reported_with_its_broker(store, clock, facts):
+def test_consumer_that_is_unreachable_is_reported_with_its_broker(store, clock, facts):
     """Of a trigger that is there; an automation that listens is known as one."""
     source = parse_broker_queue("nats://mq:4222/ORDERS")
     definition = msgspec.json.encode(Trigger(source=source))
@@ -336,7 +336,7 @@ def test_help_of_people_is_counted(store, clock, facts):
     assert set(by_hand) == {"a"}
 
 
-def test_all_is_well_where_nothing_happened(store, clock):
+def test_all_is_healthy_where_nothing_happened(store, clock):
     """The round of a store with two automations that no one started finds nothing."""
     facts = FactsReader(store.reader).read(clock.now())
     assert evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings == ()

@@ -164,7 +164,7 @@ def sent(store, number=1):
     store.do(complete(run, posts=tuple(post(id=f"m{n}") for n in range(number))))
 
 
-def test_a_broker_that_is_away_is_a_finding_after_minutes(store, clock, evaluate):
+def test_a_broker_that_is_unreachable_is_a_finding_after_minutes(store, clock, evaluate):
     """With why, by its queue."""
     sent(store)
     lease = take()

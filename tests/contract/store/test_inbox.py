@@ -123,7 +123,7 @@ def test_answer_at_the_end_of_the_time_is_refused(store, clock, ident):
     assert store.history(run.id).facts == []
 
 
-def test_answer_names_the_only_question_whose_time_goes_on(store, clock):
+def test_answer_names_the_only_question_whose_time_continues(store, clock):
     """Another one, whose time ended, does not have to be distinguished from it."""
     run = store.begin()
     store.do(ask(run, "q1", until_at=clock.now() + 5), ask(run, "q2", until_at=clock.now() + 50))

@@ -291,7 +291,7 @@ def test_joined_runs_may_grow(gatherer):
     assert triggers.open_gatherings(store.reader)[0].here == 2
 
 
-def test_a_gathering_that_never_was_complete_is_given_up_with_its_retention(gatherer, clock):
+def test_a_gathering_that_never_was_complete_is_abandoned_with_its_retention(gatherer, clock):
     """What it held is dropped and says why; nothing is held for ever."""
     store = gatherer
     store.do(gathering(store, ended(store, "a")[1], "a"))

@@ -16,7 +16,7 @@ def seqs(store, run):
     return [(part.seq, part.lines) for part in store.read("parts_of", run.id)]
 
 
-def test_parts_come_back_in_order_and_as_they_were(store):
+def test_parts_return_in_order_and_as_they_were(store):
     """A part's number is that of its first line; what was lost on its way leaves a gap."""
     run = store.begin()
     assert store.do(SaveLogs(run.id, (part(3), part(2, ident="", attempt=0)))) == DONE

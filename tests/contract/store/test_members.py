@@ -398,7 +398,7 @@ def test_kept_child_that_fails_after_its_parent_ended_is_a_member(store, counted
     assert ([failure.run for failure in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
 
 
-def test_kept_child_whose_failure_its_parent_never_took_in_is_a_member(store, counted):
+def test_kept_child_whose_failure_its_parent_never_accepted_is_a_member(store, counted):
     """It failed first, and its parent ended without looking."""
     parent = store.begin()
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim, "keep"))

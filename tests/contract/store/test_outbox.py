@@ -148,7 +148,7 @@ def test_taking_again_finds_the_same(store):
     assert queues(store.twice(take())).keys() == {"orders/eu", "b/x"}
 
 
-def test_settled_queue_goes_on(store):
+def test_settled_queue_continues(store):
     """What was sent is gone, what was refused stands aside, the rest is next."""
     run = store.begin()
     store.do(outcome(run, 1, posts=tuple(post(id=f"m{n}") for n in range(4))))
@@ -172,7 +172,7 @@ def test_refused_messages_are_counted_up_to_a_cap(store):
     assert store.read("refused_messages", cap=2) == RefusedMessages(Capped(2, more=True), "m0 is too large")
 
 
-def test_broker_that_is_away_puts_its_queue_off(store, clock):
+def test_broker_that_is_unreachable_puts_its_queue_off(store, clock):
     """A queue that cannot be sent to is left alone for a while, and says since when and why; success ends that."""
     run = store.begin()
     store.do(outcome(run, 1, posts=(post(id="m1"), post(id="m2"))))

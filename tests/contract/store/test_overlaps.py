@@ -135,7 +135,7 @@ def test_two_events_that_wake_the_same_runs_make_no_ring(store, second, reverse)
     assert len(store.engine_reads.facts_after(store.session, 0)) == 4
 
 
-def test_an_event_for_a_wait_that_is_given_up_goes_to_the_next_wait(store, second, reverse):
+def test_an_event_for_a_wait_that_is_abandoned_goes_to_the_next_wait(store, second, reverse):
     """It must not stay with a wait that no one has any more."""
     run = store.begin()
     store.do(wait_for(run, ident="first"))
@@ -152,7 +152,7 @@ def test_a_watcher_hears_of_an_end_that_it_met(store, second, reverse):
     assert second.ids() == [watcher.id]
 
 
-def test_a_watcher_that_met_a_new_beginning_waits_for_the_successor(store, second, reverse):
+def test_a_watcher_that_met_a_new_start_waits_for_the_successor(store, second, reverse):
     """The end of a run that continues as another one is not the end."""
     watched, watcher = store.begin(), second.begin()
     successor = store.starting()
@@ -171,7 +171,7 @@ def test_one_key_is_one_run(store, second, reverse):
     assert sorted([first.created, later.created]) == [False, True]
 
 
-def test_a_key_leads_to_one_run_that_goes_on(store, second, reverse):
+def test_a_key_leads_to_one_run_that_continues(store, second, reverse):
     """A failed run is not continued while its key goes to a new one."""
     run = store.begin(run_key=RunKey("k", "h"))
     store.do(fail(run))

@@ -65,7 +65,7 @@ def test_peer_prefect_17703_schedule_that_is_gone_leaves_no_run_of_its_future(st
     assert store.list_runs().runs == []
 
 
-def test_peer_dbos_742_who_lost_its_claim_cannot_go_on(store, second):
+def test_peer_dbos_742_who_lost_its_claim_cannot_continue(store, second):
     """A recovery that read a run before another one took it writes nothing for it."""
     run = store.begin()
     store.do(suspend(run, rank=0), signal(run.id))
@@ -132,7 +132,7 @@ def test_peer_dbos_ts_1252_outage_with_one_queue_keeps_no_run_of_another(store):
     assert sorted(run.queue for run in claimed) == ["full", "good", "good", "good", "late"]
 
 
-def test_peer_sidekiq_4635_end_of_the_last_child_is_heard_though_its_parent_is_away(store, second):
+def test_peer_sidekiq_4635_end_of_the_last_child_is_heard_though_its_parent_is_unreachable(store, second):
     """A parent that was unloaded, and whose worker died meanwhile, is ready as soon as its children have ended."""
     parent = store.begin()
     for n in range(3):

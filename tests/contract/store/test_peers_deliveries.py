@@ -139,7 +139,7 @@ def test_peer_kestra_14349_trigger_that_was_switched_off_and_on_fires_again(stor
     assert store.do(accepting(store, "back")).state is _D.STARTED
 
 
-def test_peer_windmill_10168_chain_goes_on_after_an_upstream_that_crashed(store):
+def test_peer_windmill_10168_chain_continues_after_an_upstream_that_crashed(store):
     """The next run of the upstream is heard of, and so is the one that failed, once it was continued."""
     store.do(announced(on_run("b", "a")))
     failed = store.begin()
@@ -155,7 +155,7 @@ def test_peer_windmill_10168_chain_goes_on_after_an_upstream_that_crashed(store)
     assert store.state(failed.id) is RunState.SUCCEEDED
 
 
-def test_peer_celery_8030_source_that_is_away_states_since_when(store, clock):
+def test_peer_celery_8030_source_that_is_unreachable_states_since_when(store, clock):
     """A worker that is alive and consumes nothing is distinguished from one that has nothing to consume."""
     store.do(announced(hook(path=None, end="queue")))
     store.do(ReportConsumer("a/queue", None, clock.now(), "connection refused"))

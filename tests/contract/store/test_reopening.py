@@ -21,7 +21,7 @@ def counted(store, run):
     return [o.ident for o in store.history(run).outcomes]
 
 
-def test_reopen_goes_on_where_it_failed(store):
+def test_reopen_continues_where_it_failed(store):
     """The failing outcome and what was abandoned or waited for because of it no longer count; what had an effect stays."""
     run = store.begin()
     store.do(
@@ -42,7 +42,7 @@ def test_reopen_goes_on_where_it_failed(store):
     assert (view.reason, view.failure, view.finished_at) == (None, None, None)
 
 
-def test_reopen_goes_on_from_every_failure_that_led_to_the_end(store):
+def test_reopen_continues_from_every_failure_that_led_to_the_end(store):
     """The engine names them all; another failure, from which the code continued, still counts."""
     run = store.begin()
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
@@ -73,7 +73,7 @@ def test_reopen_keeps_what_other_branches_waited_for(store):
 
 
 @pytest.mark.parametrize("act", ["plain", "again", "from"])
-def test_reopen_leaves_a_doubt_about_what_was_given_up(store, act):
+def test_reopen_leaves_a_doubt_about_what_was_abandoned(store, act):
     """The attempt that was stopped half-way stays on record until a person speaks about that step, or goes back before it."""
     run = store.begin()
     stopped = SaveAttempt(run.id, run.claim, "x", "x", 0, 1, AttemptState.IN_DOUBT, 2, 5, "a", ended_at=6)
@@ -139,7 +139,7 @@ def test_reopen_forgets_a_deadline_that_passed(store, clock):
     assert store.claim_one().deadline_at is None
 
 
-def test_reopen_forgets_a_cancel_that_was_taken_in(store):
+def test_reopen_forgets_a_cancel_that_was_accepted(store):
     """Whichever step a cancelled-and-failed run is continued from, the cancel does not strike it again."""
     run = store.begin()
     cancel = outcome(run, 2, "cancel", kind=OutcomeKind.CANCEL, asked=0)
@@ -179,7 +179,7 @@ def test_reopen_can_be_planned(store, clock):
     assert store.ids() == [run.id]
 
 
-def test_run_goes_on_from_what_began_and_has_no_outcome(store):
+def test_run_continues_from_what_started_and_has_no_outcome(store):
     """A step with a start mark alone, or a child that has not ended, and all that was asked for after it; not an undo."""
     store.announce("a", "b")
     run = store.begin()
@@ -278,7 +278,7 @@ def test_mark_done_ends_a_run_like_a_success(store, prepare):
     assert store.start(run_key=RunKey("k", "h")).state == "succeeded"
 
 
-def test_discard_gives_up_a_halted_run_only(store):
+def test_discard_abandons_a_halted_run_only(store):
     """Discarding fails a run that needs attention, with that reason; its first failure stays readable."""
     run = store.begin()
     assert store.do(DiscardRun(run.id)).code == "wrong_state"
@@ -337,7 +337,7 @@ def test_a_word_on_a_step_that_did_not_stop_the_run_is_refused(store, command):
     assert store.history(run.id).renames == {}
 
 
-def test_a_run_records_the_hash_seed_of_the_process_in_which_it_began(store, second):
+def test_a_run_records_the_hash_seed_of_the_process_in_which_it_started(store, second):
     """A claim by a process with another seed does not change it."""
     run = store.begin()
     assert run.hash_seed is not None

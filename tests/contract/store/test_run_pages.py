@@ -67,7 +67,7 @@ def test_pages_hold_what_is_requested_once_each(store, made, monkeypatch, rows_r
         assert found == expected, (states, names, queue, healed)
 
 
-def test_page_of_a_queue_reads_so_many_and_states_where_it_goes_on(store, rows, monkeypatch):
+def test_page_of_a_queue_reads_so_many_and_states_where_it_continues(store, rows, monkeypatch):
     """Nothing is there: that is found out part by part."""
     monkeypatch.setattr(run_pages, "MOST_SEARCHED", 5)
     assert walked(store, queue="nowhere") == ([], 3)

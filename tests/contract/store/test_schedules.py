@@ -81,7 +81,7 @@ def test_backfilled_run_that_has_not_started_is_distinguished(store):
     assert store.engine_reads.unfinished("a") == [UnfinishedRun(started.id, False), UnfinishedRun(waiting, True)]
 
 
-def test_long_line_does_not_hide_what_goes_on(store):
+def test_long_line_does_not_hide_what_continues(store):
     """Whatever continues is among the first hundred, however many stand in line before it."""
     store.do(*(store.starting(trigger=BACKFILLED) for _ in range(120)))
     live = store.start(trigger="schedule a").run
@@ -114,7 +114,7 @@ def test_changed_schedule_makes_no_slot_of_the_past(store, clock):
     assert plan.low_water_at >= now
 
 
-def test_schedule_whose_clock_was_put_back_goes_on_from_now(store, clock):
+def test_schedule_whose_clock_was_put_back_continues_from_now(store, clock):
     """What a clock that was ahead passed over is to come again; what has its run is passed when it comes, and not run twice."""
     now = clock.now()
     store.announce("a", schedules=(row(now),))

@@ -47,7 +47,7 @@ def test_recent_deliveries_are_counted_by_verdict(store, clock, monkeypatch):
     assert triggers.count_deliveries_since(store.reader, since).more
 
 
-def test_deliveries_are_paged_and_found_by_the_beginning_of_their_id(store, clock):
+def test_deliveries_are_paged_and_found_by_the_start_of_their_id(store, clock):
     """Newest first; of one trigger, of one state, since an instant."""
     for n in range(3):
         accept(store, f"k{n}")

@@ -263,7 +263,7 @@ def test_a_newer_one_that_came_meanwhile_is_not_passed_over(store):
     assert listed(store) == [("old", "dropped"), ("new", "started")]
 
 
-def test_a_debounce_that_never_rests_is_let_go_in_time(store, clock):
+def test_a_debounce_that_never_rests_is_released_in_time(store, clock):
     """Its `within` counts from the first, although only the newest is held."""
     flow_control, begin = FlowControl.parse(debounce="10s", within="15s"), clock.now()
     for n in range(3):
@@ -290,7 +290,7 @@ def test_a_batch_becomes_one_run(store):
     assert [row.id for row in triggers.delivered_for(store.reader, go.start.id)] == [command.id for command in commands]
 
 
-def test_a_rate_holds_back_what_is_let_go(store):
+def test_a_rate_holds_back_what_is_released(store):
     """What would start too soon is looked at later, all of its key together."""
     flow_control = FlowControl.parse(rate="1/10s")
     commands = [accepting(store, f"k{n}", pace=flow_control) for n in range(3)]
@@ -303,7 +303,7 @@ def test_a_rate_holds_back_what_is_let_go(store):
     assert listed(store) == [("k0", "started"), ("k1", "started"), ("k2", "held")]
 
 
-def test_a_full_queue_holds_back_what_is_let_go(store):
+def test_a_full_queue_holds_back_what_is_released(store):
     """It is looked at again when the queue says so, and nothing is lost."""
     store.do(SetQueue("few", max_backlog=1))
     store.start(queue="few")

@@ -24,7 +24,7 @@ def counted(store, run):
 
 @pytest.mark.parametrize("on_cancel", [None, "keep", "undo"])
 @pytest.mark.parametrize("undo", [None, True, False])
-def test_cancel_of_a_halted_run_takes_it_back_if_that_is_wanted(store, on_cancel, undo):
+def test_cancel_of_a_halted_run_revokes_it_if_that_is_wanted(store, on_cancel, undo):
     """Who cancels has the last word, the automation the word before it."""
     cancelling(store, on_cancel)
     run = store.begin(kind="workflow")
@@ -62,7 +62,7 @@ def test_failed_run_is_undone_only_on_request(store):
     assert store.do(CancelRun(run.id, "c3", undo=True)).code == "finished"
 
 
-def test_run_that_is_taken_back_is_cancelled_once(store):
+def test_run_that_is_undone_is_cancelled_once(store):
     """Once more changes nothing while a worker has it; kept as it stands it can be only while no one has."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")
@@ -127,14 +127,14 @@ def rolled_back(store, *more):
 
 
 @pytest.mark.parametrize("chosen", [None, "s3", "s2"])
-def test_reopen_after_a_rollback_begins_at_the_first_step_that_was_taken_back(store, chosen):
+def test_reopen_after_a_rollback_starts_at_the_first_step_that_was_undone(store, chosen):
     """A chosen step behind it stands on what is gone."""
     run = rolled_back(store)
     store.twice(audited(ReopenRun(run.id, chosen)))
     assert (store.run(run.id).generation, counted(store, run.id)) == (1, ["s1"])
 
 
-def test_reopen_after_a_rollback_forgets_what_it_gave_up(store):
+def test_reopen_after_a_rollback_forgets_what_it_abandoned(store):
     """A neighbour that was asked for first, and stopped by the rollback, has no result to continue with."""
     gone = {"asked": 0, "state": OutcomeState.CANCELLED, "output": None}
     run = rolled_back(store, lambda run: outcome(run, 4, "slow", **gone))
@@ -150,7 +150,7 @@ def test_result_is_refused_for_a_step_on_an_undone_one(store):
 
 
 @pytest.mark.parametrize("again", [lambda run: ReopenRun(run), lambda run: GiveResult(run, "undo:s1", "g1", b"null")])
-def test_rollback_that_goes_on_keeps_its_cancel(store, again):
+def test_rollback_that_continues_keeps_its_cancel(store, again):
     """Anyone who tries a failed undo again, or gives its result, does not take the cancel back."""
     run = store.begin(kind="workflow")
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
@@ -160,7 +160,7 @@ def test_rollback_that_goes_on_keeps_its_cancel(store, again):
     assert counted(store, run.id) == ["s1", "cancel#2"]
 
 
-def test_reopen_goes_on_with_the_taking_back_or_forward_from_a_step(store):
+def test_reopen_continues_with_the_taking_back_or_forward_from_a_step(store):
     """Plainly continued it is still to be undone, also after it was abandoned; from a step it is an ordinary run again."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")

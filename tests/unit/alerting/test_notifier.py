@@ -184,7 +184,7 @@ async def test_alerts_are_sent_in_order_with_the_reference_of_the_channel():
     assert ops.closed == 2
 
 
-async def test_channel_that_is_away_makes_its_alerts_wait_and_no_other():
+async def test_channel_that_is_unreachable_makes_its_alerts_wait_and_no_other():
     """Nothing overtakes and nothing is lost: when it is back all are reported, in order, none of them as if in doubt."""
     store, ops, mail = Alerts(), Link(), Link()
     for _ in range(3):

@@ -209,7 +209,7 @@ async def test_token_goes_to_the_project_only(path):
     assert requests == ["here", "here"]
 
 
-def test_every_error_of_the_service_comes_back_as_itself():
+def test_every_error_of_the_service_returns_as_itself():
     """Through a problem and out of it again."""
     for error in (
         BusyError(timedelta(seconds=3), "full"),

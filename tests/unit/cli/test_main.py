@@ -8,7 +8,7 @@ from mainspring.cli.main import run_command_line
 from tests.unit.cli.conftest import BACKUP
 
 
-def test_bare_call_outside_a_project_displays_four_ways_to_begin(cli):
+def test_bare_call_outside_a_project_displays_four_ways_to_start(cli):
     """Without a configuration and a store nothing is made; four commands are offered."""
     result = cli()
     assert result.code == 0

@@ -41,7 +41,7 @@ def test_the_nearest_store_is_named(cli, stage, store_path):
     assert cli("status").code != 2
 
 
-def test_a_bare_call_outside_a_project_states_how_to_begin(cli, monkeypatch):
+def test_a_bare_call_outside_a_project_states_how_to_start(cli, monkeypatch):
     """Nothing was named there."""
     monkeypatch.delenv("MAINSPRING_STORE_URL")
     assert cli().code == 0

@@ -198,7 +198,7 @@ def test_show_renders_the_difference_of_a_drift(cli, stage):
     assert f"mainspring runs retry {run.id} --from-step charge" in out
 
 
-def test_show_lists_hints_children_and_facts_not_taken_in(cli, stage):
+def test_show_lists_hints_children_and_facts_not_accepted(cli, stage):
     """Things that few runs have are there when a run has them."""
     run = stage.begin()
     detail = b'{"hints": ["name it"], "unasked": ["old#1"], "unawaited": ["step boom failed"]}'

@@ -20,7 +20,7 @@ def read(tmp_path):
     return read
 
 
-def test_day_begins_on_the_clock_of_the_project(read):
+def test_day_starts_on_the_clock_of_the_project(read):
     """A date of TOML and text say the same; a name that sounds secret is a name here."""
     text = '[project]\ntimezone = "Europe/Berlin"\n[secrets.due]\nAPI_TOKEN = 2027-01-31\ngh-hook = "2027-07-01"\n'
     token, hook = read(text)

@@ -205,7 +205,7 @@ def test_file_that_cannot_be_used_is_reported_with_its_name(refuse, content, rea
     assert "FILE" in message
 
 
-def test_file_may_begin_with_a_byte_order_mark(tmp_path):
+def test_file_may_start_with_a_byte_order_mark(tmp_path):
     """Some editors write one."""
     (tmp_path / "mainspring.toml").write_bytes(b'\xef\xbb\xbf[project]\nname = "x"')
     assert load(env={"HOME": "/h"}, cwd=tmp_path, uid=1).project.name == "x"

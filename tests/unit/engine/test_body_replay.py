@@ -32,7 +32,7 @@ def test_a_replay_displays_the_same_as_the_life_it_repeats(node, seed):
 
 @given(node=PROGRAMS, seed=SEEDS, other=SEEDS)
 @settings(max_examples=60)
-def test_a_run_cut_anywhere_goes_on_without_repeating_a_committed_step(node, seed, other):
+def test_a_run_cut_anywhere_continues_without_repeating_a_committed_step(node, seed, other):
     """For each prefix of the journal: what it holds is not executed again, what it showed is shown again, and the run ends."""
     main = main_of(node)
     lived = World(seed).live(main)

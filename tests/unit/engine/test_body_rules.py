@@ -306,7 +306,7 @@ def test_cleaning_up_in_an_async_generator_records_nothing_when_unloaded():
     assert len(life.requested) == request_count == 4
 
 
-def test_a_cancel_does_not_stop_an_undoing_that_has_begun():
+def test_a_cancel_does_not_stop_an_undoing_that_has_started():
     """What is half undone when the cancel is accepted is undone to its end."""
 
     async def take_back(text: str) -> None:

@@ -81,7 +81,7 @@ def test_waiting_ends_at_the_timeout(scene: Scene) -> None:
     assert len(scene.store.sent) == 1, "it may ask again"
 
 
-def test_lock_that_is_granted_too_late_is_let_go(scene: Scene) -> None:
+def test_lock_that_is_granted_too_late_is_released(scene: Scene) -> None:
     """The attempt ended while the store was asked: it gets no lock but an error, and the lock is free again."""
     scene.ask("a")
     scene.locks.release("a")

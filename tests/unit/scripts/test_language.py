@@ -122,7 +122,7 @@ def test_paths_are_names(tree):
     assert broken(tree) == [("desk", "desk"), ("told", "told.py")]
 
 
-def test_folder_that_a_reader_cannot_take_in(tree):
+def test_folder_that_a_reader_cannot_grasp(tree):
     """More than 30 files of Python or SQL, counted for their layer."""
     for number in range(31):
         write(tree, f"src/mainspring/store/q{number}.sql", "select 1")

@@ -179,7 +179,7 @@ def test_check_leaves_what_is_late_to_the_scheduler(reads, clock, announced):
     assert missing(reads, clock) == []
 
 
-def test_check_expects_nothing_of_a_pause_that_goes_on(store, reads, clock, announced):
+def test_check_expects_nothing_of_a_pause_that_continues(store, reads, clock, announced):
     """Its records are made when it is over; from then on they are expected."""
     top = announced()
     clock.forward(HOUR)

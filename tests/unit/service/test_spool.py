@@ -74,7 +74,7 @@ def test_number_of_records_is_bounded(spool: Spool, monkeypatch: pytest.MonkeyPa
         spool.write(record("r_3"), None)
 
 
-def test_records_are_taken_in_oldest_first(spool: Spool) -> None:
+def test_records_are_accepted_oldest_first(spool: Spool) -> None:
     """Ids sort by time, and so do the records."""
     for run in ("r_3", "r_1", "r_2"):
         spool.write(record(run), None)
@@ -88,7 +88,7 @@ def test_records_are_taken_in_oldest_first(spool: Spool) -> None:
     )
 
 
-def test_store_that_goes_away_keeps_the_rest(spool: Spool) -> None:
+def test_store_that_becomes_unreachable_keeps_the_rest(spool: Spool) -> None:
     """At the first sign that the store is away the rest stays as it is, and the reason is reported."""
     for run in ("r_1", "r_2", "r_3"):
         spool.write(record(run), None)
@@ -181,7 +181,7 @@ def test_folder_of_another_kind_is_an_error(tmp_path: Path) -> None:
         Spool(tmp_path / "file").lock("l")
 
 
-def test_records_in_the_spare_folder_are_taken_in_too(tmp_path: Path) -> None:
+def test_records_in_the_spare_folder_are_accepted_too(tmp_path: Path) -> None:
     """They were written while nothing could be made beside the store; new ones go to the usual place."""
     spare, spool = Spool(tmp_path / "spare"), Spool(tmp_path / "own", tmp_path / "spare")
     spare.write(record("r_2", key="k"), None)

@@ -25,7 +25,7 @@ class Store:
         raise AssertionError("it would hold up the loop")
 
 
-async def test_result_comes_back_to_the_coroutine():
+async def test_result_returns_to_the_coroutine():
     """It waits until the answer is there."""
     store = Store()
     waiting = asyncio.create_task(commit_and_wait(store, "command"))

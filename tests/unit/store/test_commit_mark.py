@@ -34,7 +34,7 @@ def found(mark=MARK, **store):
     return find_lost_commits([(mark, "here")], ask(**store))
 
 
-def test_a_record_has_one_size_and_comes_back():
+def test_a_record_has_one_size_and_returns():
     """Whatever is in it, it is one sector."""
     assert len(pack_mark(MARK)) == SIZE
     assert unpack_mark(pack_mark(MARK)) == MARK
@@ -95,7 +95,7 @@ def test_a_pipe_in_place_of_a_mark_is_not_waited_for(tmp_path):
     assert read_mark(tmp_path / "m") is None
 
 
-def test_a_store_at_its_mark_or_above_it_is_well():
+def test_a_store_at_its_mark_or_above_it_is_healthy():
     """What is committed is in the store first."""
     assert found(number=40) is None
     assert found(number=41, hashes=("h1", "h2", "h3", "h4")) is None

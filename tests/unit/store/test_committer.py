@@ -255,7 +255,7 @@ def test_committer_drains_before_it_stops_and_refuses_afterwards(start):
         committer.apply("late")
 
 
-def test_committer_gives_up_an_unavailable_store_only_while_stopping(start, monkeypatch):
+def test_committer_abandons_an_unavailable_store_only_while_stopping(start, monkeypatch):
     """Stopping ends although the store stays away; the waiting caller learns that the outcome is unknown."""
     monkeypatch.setattr("mainspring.store.committer._LAST_TRIES_FOR", 0.05)
 
@@ -394,7 +394,7 @@ def test_committer_gives_answers_while_the_server_works_for_the_next_group(start
     assert given == ["done 1", "done 2"]
 
 
-def test_committer_holds_no_answer_while_the_store_is_away(start):
+def test_committer_holds_no_answer_while_the_store_is_unreachable(start):
     """What was committed is reported before the next group is tried again."""
     given: list[Any] = []
     entered, blocker = threading.Semaphore(0), threading.Semaphore(0)
@@ -426,7 +426,7 @@ def test_committer_holds_no_answer_while_the_store_is_away(start):
     assert given == ["done 1", "done 2"]
 
 
-def test_committer_goes_on_next_to_a_receiver_that_fails(start):
+def test_committer_continues_next_to_a_receiver_that_fails(start):
     """What one group's answers do to their receiver neither undoes that commit nor the one that is under way."""
     given: list[Any] = []
 

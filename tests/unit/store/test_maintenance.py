@@ -151,7 +151,7 @@ def copy_in_pieces(source: RowSource, target: RowTarget) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_copy_that_is_broken_off_anywhere_goes_on(
+def test_copy_that_is_broken_off_anywhere_continues(
     tmp_path: Path, schema: ServerConnection, address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut after each part in turn, the next try continues with what is missing; in the end no row is missing or doubled, both ways."""

@@ -89,7 +89,7 @@ def test_slow_questions_are_put_less_often(reader, monkeypatch):
     assert pauses == [POLL_EVERY_S, pytest.approx(1.0)]
 
 
-def test_the_thread_ends_with_its_last_waiter_and_begins_again(reader):
+def test_the_thread_ends_with_its_last_waiter_and_starts_again(reader):
     """A process that waits for nothing asks nothing."""
     waiters = RunEndWaiters(NEVER)
     for _ in range(2):

@@ -112,7 +112,7 @@ def test_hint_makes_the_poll_come_sooner(tmp_path: Path, monkeypatch: pytest.Mon
     run(tmp_path, act)
 
 
-def test_hints_go_on_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hints_continue_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names are of any bytes."""
     pytest.importorskip("watchfiles")
     monkeypatch.setattr("mainspring.triggers.files.change_hints._FIRST_PAUSE_S", 0.1)

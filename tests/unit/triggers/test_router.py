@@ -45,7 +45,7 @@ def test_everything_is_decided_in_a_few_polls(bench):
     assert bench.polls <= 4
 
 
-def test_held_ones_are_let_go_when_they_are_due(bench):
+def test_held_ones_are_released_when_they_are_due(bench):
     """Not before, and at once."""
     bench.announce(("a/event", on_event(pace=FlowControl.parse(debounce="2s"))))
     bench.publish(3)

@@ -152,7 +152,7 @@ async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
         assert await is_connected(port)
 
 
-async def test_head_that_drips_is_given_up_although_bytes_come(tmp_path, monkeypatch):
+async def test_head_that_drips_is_abandoned_although_bytes_come(tmp_path, monkeypatch):
     """A byte now and then does not prolong it, on a new connection and on one that was used before."""
     monkeypatch.setattr("mainspring.web.server.connection.HEAD_WITHIN_S", 1.0)
     async with world(tmp_path) as w, w.listening() as port:

@@ -131,7 +131,7 @@ def test_public_address_closes_the_metrics():
 
 
 @pytest.mark.asyncio
-async def test_store_that_is_away_is_reported():
+async def test_store_that_is_unreachable_is_reported():
     """Not as a fault of ours, and without the address."""
 
     class Away:

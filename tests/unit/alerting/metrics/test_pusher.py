@@ -47,7 +47,7 @@ def test_metrics_reach_the_collector(collector, pusher):
     assert collector.requests[0]["path"] == "/v1/metrics"
 
 
-def test_fault_is_reported_when_it_begins_and_when_it_is_over(collector, pusher, caplog):
+def test_fault_is_reported_when_it_starts_and_when_it_is_over(collector, pusher, caplog):
     """Not in each round."""
     caplog.set_level(logging.WARNING, "mainspring.metrics")
     metrics_pusher = pusher()
@@ -63,7 +63,7 @@ def test_fault_is_reported_when_it_begins_and_when_it_is_over(collector, pusher,
     ]
 
 
-def test_store_that_is_away_ends_nothing(collector, pusher, caplog):
+def test_store_that_is_unreachable_ends_nothing(collector, pusher, caplog):
     """The next round has all that counts."""
     caplog.set_level(logging.WARNING, "mainspring.metrics")
 

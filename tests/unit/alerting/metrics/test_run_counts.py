@@ -81,7 +81,7 @@ def test_counts_see_what_comes_between_two_questions(store, clock):
         assert web.ask()["a", "succeeded"] == number
 
 
-def test_counts_go_on_under_a_new_name(store, clock):
+def test_counts_continue_under_a_new_name(store, clock):
     """The old name is reported no more; the new one begins with what can still be read, and only grows."""
     web = Web(store)
     end(store)

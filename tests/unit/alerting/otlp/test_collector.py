@@ -54,7 +54,7 @@ def test_connection_that_was_closed_while_nothing_was_sent_loses_nothing(collect
     assert len(collector.requests) == 3
 
 
-def test_collector_that_is_gone_is_away(collector, way):
+def test_collector_that_is_gone_is_unreachable(collector, way):
     """What was kept is tried once more, not for ever."""
     collector.hangs_up = True
     way.send(b"")

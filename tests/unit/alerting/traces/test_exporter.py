@@ -119,7 +119,7 @@ def test_end_waits_for_what_is_left(collector, export):
     assert [span.name for span in collector.spans] == ["a"]
 
 
-def test_end_does_not_wait_for_a_collector_that_is_away(export):
+def test_end_does_not_wait_for_a_collector_that_is_unreachable(export):
     """Nor for one that hangs any longer than was said."""
     exporter, queue = export("http://127.0.0.1:9")
     queue.add([span("a")])

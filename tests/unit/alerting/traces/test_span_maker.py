@@ -92,7 +92,7 @@ def test_step_of_several_attempts_spans_them(maker):
     assert len(first.attributes["mainspring.error.fingerprint"]) == 12
 
 
-def test_begun_attempt_is_no_span(maker):
+def test_started_attempt_is_no_span(maker):
     """What has not ended is reported by its end."""
     mark = SaveAttempt(
         run=RUN, claim=2, ident="charge", name="charge", generation=1, attempt=1, state=AttemptState.STARTED, asked=1,
@@ -102,7 +102,7 @@ def test_begun_attempt_is_no_span(maker):
 
 
 @pytest.mark.parametrize("kind", [OutcomeKind.TIMER, OutcomeKind.EVENT, OutcomeKind.SIGNAL, OutcomeKind.ANSWER])
-def test_wait_links_to_what_went_on_with_it(maker, kind):
+def test_wait_links_to_what_continued_with_it(maker, kind):
     """The stretch of work under the claim that took it in, which learns when it ends."""
     (wait,) = of(maker, outcome(kind, took_us=0))
     (work,) = of(maker, SuspendRun(RUN, 2, RunState.WAITING, None, 0, 1))

@@ -149,7 +149,7 @@ async def test_process_about_to_report_is_not_disturbed(site):
     assert site.peer.abouts == ["opened"]
 
 
-async def test_channel_that_is_away_hears_later(site):
+async def test_channel_that_is_unreachable_hears_later(site):
     """Of the loss, and of its end; a notice that came through without our knowing has the same id the second time."""
     process = site.process()
     await process.report_outage(FAULT)
@@ -307,7 +307,7 @@ async def test_hiccup_is_not_written_down(site):
     assert not site.file.exists()
 
 
-async def test_store_that_is_away_again_is_not_over(site):
+async def test_store_that_is_unreachable_again_is_not_over(site):
     """Its end learns when it is; that it was lost twice meanwhile is one loss."""
     store = Store()
     process = site.process(store.commit)

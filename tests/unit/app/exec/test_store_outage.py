@@ -106,7 +106,7 @@ def test_watch_reports_it_as_well(crontab):
     assert crontab.reported == ["opened"]
 
 
-def test_store_that_is_well_reports_nothing(crontab):
+def test_store_that_is_healthy_reports_nothing(crontab):
     """Nor is anything remembered."""
     crontab.exec()
     crontab.watch()

@@ -71,7 +71,7 @@ async def test_skipped_file_is_logged_once(tmp_path: Path, caplog: pytest.LogCap
     assert len([line for line in caplog.messages if "fetches from its folder" in line]) == 1
 
 
-async def test_folder_that_goes_away_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+async def test_folder_that_becomes_unreachable_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     """When it goes and when it comes back, one line each."""
     caplog.set_level(logging.INFO, "mainspring")
     folder, store = tmp_path / "in", Store()

@@ -23,7 +23,7 @@ def report(cli, folder):
     return report
 
 
-def test_provider_that_is_named_whole_is_well(report):
+def test_provider_that_is_named_whole_is_healthy(report):
     """And so is none at all."""
     assert report() == ("ok", "none: people sign in by name and password")
     assert report(**WHOLE) == ("ok", "people can also sign in by https://login.example.com")

@@ -92,7 +92,7 @@ def test_open_incident_changes_the_limit_of_recovery(cli, stage):
     assert evaluated["figures"]["limit_share"] == 0.1
 
 
-def test_errors_that_come_back_are_counted(cli, stage):
+def test_errors_that_return_are_counted(cli, stage):
     """Reopenings are read from the store."""
     stage.announce(SYNC)
     subject = Subject("sync", IncidentKind.PERMANENT_ERROR, "f1")

@@ -148,7 +148,7 @@ def test_recovery_options_exclude_each_other(cli, stage, args):
     assert cli("runs", "retry", failed(stage), *args).code == 2
 
 
-def test_retry_may_be_put_off(cli, stage):
+def test_retry_may_be_postponed(cli, stage):
     """--at is a span from now or an instant."""
     run = failed(stage)
     assert cli("runs", "retry", run, "--at", "10m").code == 0
@@ -207,7 +207,7 @@ def test_explain_offers_no_answer_after_the_time_of_a_question(cli, stage):
     assert (result.code, "ended at" in result.err) == (3, True)
 
 
-def test_give_result_lets_a_run_in_doubt_go_on(cli, stage):
+def test_give_result_lets_a_run_in_doubt_continue(cli, stage):
     """The result is given by hand; no JSON is refused before anything is done."""
     run = stage.begin()
     stage.do(outcome(run, 1, "pay", state=OutcomeState.IN_DOUBT, output=None))

@@ -211,7 +211,7 @@ def test_file_has_the_key_of_its_watcher(cli, project, stage) -> None:
     assert "pattern" in dry_run(cli, "inbox", "@a.csv", code=9)["sentence"]
 
 
-def test_file_of_a_folder_that_is_not_searched_is_left_out(cli, project) -> None:
+def test_file_of_a_folder_that_is_not_searched_is_omitted(cli, project) -> None:
     """Below the folder without recursive=, and in a folder whose name is ignored."""
     for name in ("sub", ".hidden"):
         (project / "in" / name).mkdir(parents=True)

@@ -105,7 +105,7 @@ def test_token_that_names_no_key_is_signed_by_the_only_one():
     assert read(token, read_signing_keys(public(KEY, key_of("EdDSA", "signer")))) is None
 
 
-def test_keys_that_cannot_sign_are_left_out():
+def test_keys_that_cannot_sign_are_omitted():
     """Secrets, keys that encrypt, kinds of tomorrow, and those that are too short; where none is left that is reported."""
     first, secret = KEY.as_dict(private=False), OctKey.generate_key(256, {"kid": "first"}).as_dict()
     with pytest.warns(SecurityWarning):

@@ -116,7 +116,7 @@ def test_option_of_another_kind_is_unknown():
         parse_options(DefinitionKind.STEP, {"cron": "0 3 * * *"}, "step 'x'")
 
 
-def test_none_means_left_out():
+def test_none_means_omitted():
     """None is as good as not written, so that wrappers can pass options on."""
     assert parse_options(DefinitionKind.TASK, {"timeout": None}, "task 'x'") == {}
 

@@ -59,7 +59,7 @@ def recurrences(*days: int, fingerprint: str = "f1") -> MonitorInputs:
     return MonitorInputs(automations=(watched(),), reopenings=rows)
 
 
-def test_error_that_comes_back_three_times_is_reported() -> None:
+def test_error_that_returns_three_times_is_reported() -> None:
     """In fourteen days, of one fingerprint."""
     assert found(RECURRING, recurrences(0, 5), T0 + 6 * DAY) == []
     (finding,) = found(RECURRING, recurrences(0, 5, 13), T0 + 13 * DAY)

@@ -258,7 +258,7 @@ def test_definition_that_ran_and_is_gone_is_reported_in_the_digest(ran: dict[str
     assert found(DEFINITION, facts(process(), automation=watched(served=1, **ran), **last), T0 + DAY) == []
 
 
-def test_source_is_away_after_five_minutes() -> None:
+def test_source_is_unreachable_after_five_minutes() -> None:
     """With the reason, and the broker as what it shares with others."""
     automation = watched(
         away=(UnreachableSource("backup/queue", "box", T0, "refused", "nats://mq"),), tier=Severity.PAGE

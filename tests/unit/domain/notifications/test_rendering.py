@@ -156,7 +156,7 @@ def test_ungrouped_incident_lasts_from_the_end_of_its_parent(since_at, is_worth)
     assert should_send_alert(NotificationEvent.RESOLVED, 1, over, is_told=True, brief_ms=30_000, since_at=since_at)
 
 
-def test_list_begins_with_the_loudest_and_oldest():
+def test_list_starts_with_the_loudest_and_oldest():
     """A digest is read from its top."""
     ids = [
         incident.id

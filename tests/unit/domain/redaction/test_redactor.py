@@ -78,7 +78,7 @@ def test_line_redactor_hides_what_is_left_of_a_secret_when_nothing_follows() -> 
     assert lines.settle(redactor) == ["a disc"]
 
 
-def test_redactor_hides_the_beginning_of_a_secret_before_a_cut() -> None:
+def test_redactor_hides_the_start_of_a_secret_before_a_cut() -> None:
     """A text that was cut in the middle of a value does not show its first half."""
     assert Redactor(["correct-horse"]).redact("got correct-ho…[+90 characters]") == f"got {MASK}…[+90 characters]"
 

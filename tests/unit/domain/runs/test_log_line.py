@@ -71,7 +71,7 @@ def test_level_of_a_number(number: int, level: str) -> None:
     assert Level.of(number) == level
 
 
-def test_packed_lines_come_back_with_what_is_known_of_them() -> None:
+def test_packed_lines_return_with_what_is_known_of_them() -> None:
     """Run, automation and attempt are not stored with each line, and are there again."""
     line = LogLine(at=5, level=Level.ERROR, text="é\n", step="s", fields={"a": 1})
     (found,) = unpack_lines(pack_lines([encode_json(line)]), run="r", workflow="w", attempt=2)

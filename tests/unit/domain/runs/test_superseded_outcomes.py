@@ -55,7 +55,7 @@ def test_no_longer_counted_keeps_a_named_request_that_succeeded():
     assert find_superseded_ranks(counted(("a",), ("b",)), ["a"]) == []
 
 
-def test_no_longer_counted_forgets_a_stop_and_what_was_given_up_and_waited_for_since():
+def test_no_longer_counted_forgets_a_stop_and_what_was_abandoned_and_waited_for_since():
     """A cancel or deadline strikes once, in every branch."""
     rows = counted(
         ("early", OutcomeState.CANCELLED),

@@ -31,7 +31,7 @@ def schedule_on(calendar: Calendar, **spec: str) -> Schedule:
     return Schedule.parse(**spec).with_calendar(calendar, "Europe/Berlin")
 
 
-def test_slots_on_closed_days_are_left_out():
+def test_slots_on_closed_days_are_omitted():
     """Weekends, holidays and dates that someone named."""
     schedule = schedule_on(BANKS, cron="0 18 * * *", tz="Europe/Berlin")
     assert times(schedule, "2026-12-23T00:00Z", 5) == [

@@ -220,7 +220,7 @@ def test_next_slot_may_be_decades_away():
     assert slots("0 0 * 2 MON#5", "UTC", "2026-01-01T00:00Z", 1) == ["02-29 00:00+0000"]
 
 
-def test_six_fields_begin_with_the_second():
+def test_six_fields_start_with_the_second():
     """The rule for clocks looks at minute and hour all the same; a second of 0 is the line without it."""
     cron = expand_cron("*/20 30 2 * * *")
     assert slots(cron, "Europe/Berlin", "2026-03-28T01:30:10Z", 3) == [

@@ -44,7 +44,7 @@ def test_full_use_loses_at_most_a_fiftieth(count, per_ms):
     assert window.free(1_000_000 + per_ms + late) == count
 
 
-def test_another_rate_goes_on_from_what_was_used():
+def test_another_rate_continues_from_what_was_used():
     """A changed rate counts the starts of its own span from then on."""
     used = RateWindow(10, 1_000).spend(4, 500)
     assert RateWindow.of(5, 1_000, used.write()).free(600) == 1

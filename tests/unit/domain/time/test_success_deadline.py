@@ -103,7 +103,7 @@ def test_overdue_stays_overdue(schedule: Schedule, since: int, now: int, more: i
 
 
 @given(schedules, instants, graces)
-def test_overdue_begins_at_its_instant(schedule: Schedule, since: int, grace: timedelta | None) -> None:
+def test_overdue_starts_at_its_instant(schedule: Schedule, since: int, grace: timedelta | None) -> None:
     """Not a millisecond before the late instant, and from then on."""
     expected = next_deadline(schedule, since, grace)
     assert expected is not None

@@ -35,7 +35,7 @@ def gather(first: int, /, *rest: int, last: int = 3, **extra: Order) -> None:
     return None
 
 
-def test_calls_come_back_typed_for_all_kinds_of_parameters() -> None:
+def test_calls_return_typed_for_all_kinds_of_parameters() -> None:
     """Positional-only, starred and keyword-only arguments survive the round trip."""
     sig = read_signature(gather)
     data = encode_call(sig, (1, 2, 3), {"last": 4, "other": Order(5)})

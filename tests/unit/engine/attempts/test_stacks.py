@@ -62,7 +62,7 @@ def test_tasks_that_are_waited_for_are_reported_too():
 
 
 @pytest.mark.parametrize("turns", [0, 50])
-def test_task_that_has_not_begun_or_is_over_has_at_most_its_first_line(turns):
+def test_task_that_has_not_started_or_is_over_has_at_most_its_first_line(turns):
     """Nothing raises, whatever state a task is in."""
 
     async def short():

@@ -73,7 +73,7 @@ def test_step_cannot_commit_by_itself(path, database):
     assert paid(path) == []
 
 
-def test_step_that_goes_on_after_the_database_rolled_back_fails_with_the_cause(path, database):
+def test_step_that_continues_after_the_database_rolled_back_fails_with_the_cause(path, database):
     """What it swallowed is what it is reported, and nothing of it stays."""
 
     def step(tx: Tx) -> None:

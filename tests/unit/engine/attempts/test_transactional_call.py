@@ -51,7 +51,7 @@ def at_place():
     failpoints.install(None)
 
 
-def test_step_is_done_once_and_its_result_comes_back(path, database):
+def test_step_is_done_once_and_its_result_returns(path, database):
     """A repeat with the same key calls nothing; another key is another effect."""
     assert call(database, pay, 5) == {"id": 1, "amount": 5}
     assert call(database, pay, 6) == {"id": 1, "amount": 5}
@@ -122,7 +122,7 @@ def test_unknown_commit_is_resolved_by_the_next_attempt(path, database, at_place
     assert paid(path) == [5]
 
 
-def test_given_up_attempt_does_not_commit(path, database, at_place):
+def test_abandoned_attempt_does_not_commit(path, database, at_place):
     """Whenever it is abandoned before its commit: nothing of it stays, the key is free."""
     first = build_transactional_call(database, spec_of(pay))
     at_place("effect_commit.before", first.abandon)
@@ -260,7 +260,7 @@ json = st.recursive(
 
 @settings(max_examples=40, deadline=None)
 @given(values=st.lists(json, min_size=1, max_size=3))
-def test_any_json_result_comes_back_as_it_was(values):
+def test_any_json_result_returns_as_it_was(values):
     """Whatever a step returns, the repeat returns the same, each under its own key."""
     with tempfile.TemporaryDirectory() as folder:
         database = SqliteEffectDatabase("default", make(Path(folder) / "app.db"))

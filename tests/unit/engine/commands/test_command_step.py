@@ -95,7 +95,7 @@ def test_command_step_checks_what_it_produces(report, tmp_path):
     assert run_command(["sh", "-c", "echo x > b.gz"], cwd=str(tmp_path), produces=["*.gz", f"{tmp_path}/b*"])
 
 
-def test_command_begins_only_once_its_group_is_on_record(report, tmp_path):
+def test_command_starts_only_once_its_group_is_on_record(report, tmp_path):
     """A command whose process group cannot be put on record never begins: no one could end its children after a crash."""
     report.answer = StoreUnavailableError("the store was closed")
     with pytest.raises(StoreUnavailableError):

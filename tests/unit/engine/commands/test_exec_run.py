@@ -164,7 +164,7 @@ def test_key_of_one_key_is_one_for_all_runs() -> None:
     assert exec_run_record.idempotency_key_of(plain, "r_1") != exec_run_record.idempotency_key_of(keyed, "r_1")
 
 
-def test_slot_is_the_minute_just_begun() -> None:
+def test_slot_is_the_minute_just_started() -> None:
     """Near a time of --cron the run serves that slot; a call by hand at another time serves none."""
     definition = Definition(kind=DefinitionKind.EXEC, name="x", schedules=(Schedule.parse(cron="0 3 * * *"),))
     three = 3 * 3_600_000

@@ -44,7 +44,7 @@ def test_types_of_signals_and_events_are_found_by_name():
     assert found["event"]["paid"][0]["$ref"] == "#/$defs/Paid"
 
 
-def test_name_that_is_waited_for_without_a_type_is_left_out():
+def test_name_that_is_waited_for_without_a_type_is_omitted():
     """Whatever is sent, one of its places reads it."""
 
     async def work(run):

@@ -254,7 +254,7 @@ def test_object_that_cannot_be_inspected_stops_no_file(write, tmp_path):
     assert sorted(registry.automations) == ["backup", "sync"]
 
 
-def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
+def test_definition_that_cannot_be_completed_is_omitted(write, tmp_path):
     """A title that names no argument is a problem of that automation only."""
     write("a.py", GOOD + '\n    @task(title="{acount}")\n    def bad(account: str) -> None: ...\n')
     registry = Registry.load(["a.py"], tmp_path)

@@ -84,7 +84,7 @@ def test_retired_automation_is_not_missed(project, registry):
     assert find_unloaded_automations(registry, [known("first", file=project / "bad.py", retired_at=NOW)]) == ()
 
 
-def test_nothing_is_missing_where_all_is_well(project):
+def test_nothing_is_missing_where_all_is_healthy(project):
     """What is gone from the code without a problem is reported by its absence."""
     registry = Registry.load(["good.py"], project)
     assert (

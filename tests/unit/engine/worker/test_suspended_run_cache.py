@@ -50,7 +50,7 @@ def test_cache_is_bounded_by_size():
     assert not next_one.gone
 
 
-def test_suspended_run_that_went_on_elsewhere_is_not_used():
+def test_suspended_run_that_continued_elsewhere_is_not_used():
     """Another rank, generation or owner meanwhile means that the body misses something: it is released and the run is replayed."""
     for other in (claimed("a", rank=4), claimed("a", generation=1), claimed("a", claim=7)):
         cache, driver = SuspendedRunCache(10, 1 << 30), SuspendedDriver("a")

@@ -116,7 +116,7 @@ def test_paused_automation_and_queue_name_who_and_why(cli, stage):
     assert can[:2] == ["mainspring auto resume backup", "mainspring queues resume default"]
 
 
-def test_pause_with_an_end_goes_away_by_itself(cli, stage):
+def test_pause_with_an_end_ends_by_itself(cli, stage):
     """Until when, and nothing has to be done."""
     run = stage.start()
     stage.do(PauseAutomation("backup", stage.now + 7_200_500, "cli:ann@box", None))

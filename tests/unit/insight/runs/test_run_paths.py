@@ -107,7 +107,7 @@ def test_handled_failure_is_not_reported():
     assert build_paths(run("r", failing, state=RunState.NEEDS_ATTENTION))["charge!", "needs_attention"] == 1
 
 
-def test_run_of_which_only_the_beginning_was_read_has_no_end():
+def test_run_of_which_only_the_start_was_read_has_no_end():
     """And it is said of how many that is so."""
     found = build_run_paths("a", [run("r", ("load",), is_cut=True)], bool)
     assert [(edge.step, edge.then) for edge in found.edges] == [("start", "load")]

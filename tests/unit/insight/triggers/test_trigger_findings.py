@@ -81,7 +81,7 @@ def test_invalid_delivery_is_urgent(shop) -> None:
     assert report(shop) == {"1 delivery of bot/event was rejected and started nothing: no field id": True}
 
 
-def test_broker_that_is_away_is_reported_with_its_reason(cli, shop) -> None:
+def test_broker_that_is_unreachable_is_reported_with_its_reason(cli, shop) -> None:
     """At once by doctor, by status after a minute; not while its automation is paused."""
     source = parse_broker_queue("nats://broker/orders?subject=orders.new")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="orders", triggers={"queue": Trigger(source=source)}))

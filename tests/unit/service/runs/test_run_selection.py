@@ -79,7 +79,7 @@ def test_runs_are_chosen_by_when_they_ended_or_stood_still(reads, runs):
     assert select_run_ids(reads, RunFilter(states=CANCELLABLE, ended_since_at=0)) == [runs[4]]
 
 
-def test_run_that_goes_on_again_has_no_end(store, reads, runs):
+def test_run_that_continues_again_has_no_end(store, reads, runs):
     """What it failed by is over."""
     store.apply(audited(ReopenRun(runs[0])))
     assert select_run_ids(reads, RunFilter(states=tuple(RunState), ended_since_at=0)) == runs[1:5]
@@ -98,7 +98,7 @@ def test_failed_child_is_reported_by_its_parent(store, reads, runs, act):
 
 @pytest.mark.parametrize("state", [True, False])
 @pytest.mark.parametrize("is_grouped", [True, False])
-def test_error_is_a_beginning_of_a_fingerprint(store, reads, clock, runs, state, is_grouped):
+def test_error_is_a_start_of_a_fingerprint(store, reads, clock, runs, state, is_grouped):
     """Whether a watcher has grouped what failed or not."""
     error = failure_fingerprint(reads.last_faults(runs[3:4])[0]).id
     if is_grouped:

@@ -246,7 +246,7 @@ def test_conflicts_of_the_database_are_passing_failures() -> None:
     assert classify(psycopg.errors.UniqueViolation("x")).kind is not FailureKind.TRANSIENT
 
 
-def test_given_up_attempt_stops_its_statement(connection: PostgresEffectConnection) -> None:
+def test_abandoned_attempt_stops_its_statement(connection: PostgresEffectConnection) -> None:
     """A statement that runs is broken off, and none begins later, through neither way."""
     connection.find("k")
     threading.Timer(0.1, connection.interrupt).start()

@@ -289,7 +289,7 @@ def test_a_server_that_became_a_copy_is_left_for_a_new_connection(postgres):
     database.close()
 
 
-def test_a_dead_process_that_comes_back_over_a_cut_line_is_fenced(postgres, proxy):
+def test_a_dead_process_that_returns_over_a_cut_line_is_fenced(postgres, proxy):
     """Its commit never arrived, and others have its runs: it may not send it again."""
     url = postgres.new_store()
     database = filled(opener(through(url, proxy)))

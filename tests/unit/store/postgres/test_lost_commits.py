@@ -130,7 +130,7 @@ def test_processes_that_lost_nothing_hold_nothing(address: Address, tmp_path: Pa
     assert numbers == [3, 3]
 
 
-def test_a_host_that_lost_nothing_goes_on_and_sees_the_hold(address: Address, tmp_path: Path) -> None:
+def test_a_host_that_lost_nothing_continues_and_sees_the_hold(address: Address, tmp_path: Path) -> None:
     """What another host found is on record for all; who lost nothing himself need not end."""
     other = Process(address, tmp_path / "b")
     other.write("1")

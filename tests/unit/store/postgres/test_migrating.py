@@ -69,7 +69,7 @@ def test_each_later_migration_survives_a_server_that_ends_it_at_any_statement(po
             assert version_of(own, address.schema) == number
 
 
-def test_work_goes_on_while_a_newer_version_adds_to_the_store(postgres: PostgresServer) -> None:
+def test_work_continues_while_a_newer_version_adds_to_the_store(postgres: PostgresServer) -> None:
     """A process of this form commits before, during and after the change of another one, and loses nothing; a new one of it is refused."""
     url = postgres.new_store()
     address = read_address(url)

@@ -86,7 +86,7 @@ class Person:
 
 
 @pytest.mark.parametrize("role", [None, "worker"])
-def test_wait_for_a_standby_that_was_given_up_is_no_acknowledgement(pair: Pair, role: str | None) -> None:
+def test_wait_for_a_standby_that_was_abandoned_is_no_acknowledgement(pair: Pair, role: str | None) -> None:
     """The server reports a commit as done whose wait an administrator cancelled: it is sent again until the standby has it."""
     url = pair.primary.new_store()
     person = Person(url, lease_ms=60_000)

@@ -62,7 +62,7 @@ def test_a_commit_that_meets_damage_leaves_a_note(path):
     assert read_damage(path) is not None
 
 
-def test_a_file_whose_beginning_was_overwritten_leaves_a_note(path):
+def test_a_file_whose_start_was_overwritten_leaves_a_note(path):
     """It is no database any more, and was a store."""
     with path.open("r+b") as file:
         file.write(b"overwritten by something else")

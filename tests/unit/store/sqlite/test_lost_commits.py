@@ -114,7 +114,7 @@ def test_a_group_that_changes_nothing_is_not_counted(path):
     assert read_mark(mark_of(path)) == before
 
 
-def test_an_operation_in_the_mark_finds_a_copy_that_went_on_elsewhere(path):
+def test_an_operation_in_the_mark_finds_a_copy_that_continued_elsewhere(path):
     """It has more commits than the mark, and another history."""
     copy = older_copy(path)
     database = open_database(path)

@@ -155,7 +155,7 @@ def test_file_that_was_touched_is_moved_all_the_same(opens: Opens) -> None:
 
 
 @pytest.mark.parametrize("newer", [False, True], ids=["replaced", "replaced and again"])
-def test_file_that_is_replaced_at_the_last_moment_comes_back(opens: Opens, newer: bool) -> None:
+def test_file_that_is_replaced_at_the_last_moment_returns(opens: Opens, newer: bool) -> None:
     """A newer file that slipped under the name is put back, beside the newest where that is there already, and counts."""
     inbox = opens(after_success="done")
     path = inbox.write("a.csv", b"old")
@@ -201,7 +201,7 @@ def test_done_file_that_comes_again_is_moved_without_a_run(opens: Opens) -> None
     assert len(inbox.shop.runs) == 1
 
 
-def test_store_that_goes_away_in_between_leaves_nothing_half_done(opens: Opens) -> None:
+def test_store_that_becomes_unreachable_in_between_leaves_nothing_half_done(opens: Opens) -> None:
     """A failed file whose key could not be released is finished when the store is back."""
     inbox = opens(after_failure="failed")
     inbox.write("a", b"1")

@@ -18,7 +18,7 @@ from mainspring.triggers.files.folder import FolderListing
 from tests.unit.triggers.inbox import Opens
 
 
-def test_file_is_taken_in_once_it_has_settled(opens: Opens) -> None:
+def test_file_is_accepted_once_it_has_settled(opens: Opens) -> None:
     """Not at the first look, not before `settle`, and then once, however often it is looked at."""
     inbox = opens(settle="2s")
     inbox.write("a.csv", b"1,2")
@@ -33,7 +33,7 @@ def test_file_is_taken_in_once_it_has_settled(opens: Opens) -> None:
     assert len(inbox.shop.requests) == 1
 
 
-def test_file_that_grows_is_not_taken_in_before_it_rests(opens: Opens) -> None:
+def test_file_that_grows_is_not_accepted_before_it_rests(opens: Opens) -> None:
     """Each change begins the wait again; what counts is the whole file."""
     inbox = opens(settle="2s")
     path = inbox.write("a.csv", b"1")
@@ -87,7 +87,7 @@ def test_large_file_is_hashed_over_several_polls_behind_small_ones(opens: Opens,
     assert inbox.shop.names == ["small", "large"]
 
 
-def test_files_are_taken_in_in_the_order_of_their_changes(opens: Opens) -> None:
+def test_files_are_accepted_in_the_order_of_their_changes(opens: Opens) -> None:
     """Names do not matter: what came first starts first."""
     inbox = opens()
     for number, name in enumerate(["c", "a", "b"]):
@@ -146,7 +146,7 @@ def test_new_content_or_path_counts_and_old_content_at_an_old_path_does_not(open
         b"x" * 251 + b".csv",
     ],
 )
-def test_awkward_names_are_taken_in_and_moved(opens: Opens, name: bytes) -> None:
+def test_awkward_names_are_accepted_and_moved(opens: Opens, name: bytes) -> None:
     """The run opens the very file, the key can be printed, and the file keeps its name where it is moved to."""
     inbox = opens(pattern="*.csv", after_success="done")
     (inbox.folder / os.fsdecode(name)).write_bytes(name)
@@ -160,7 +160,7 @@ def test_awkward_names_are_taken_in_and_moved(opens: Opens, name: bytes) -> None
     assert inbox.tree() == {f"done/{os.fsdecode(name)}": name}
 
 
-def test_path_as_long_as_the_system_takes_is_taken_in(opens: Opens) -> None:
+def test_path_as_long_as_the_system_takes_is_accepted(opens: Opens) -> None:
     """4,000 bytes and more work as long as a program can open it by name; what is longer is reported."""
     inbox = opens(recursive=True, after_success="done")
     inside = os.open(inbox.folder, os.O_RDONLY)
@@ -268,7 +268,7 @@ def test_hidden_half_written_and_other_files_are_not_read(opens: Opens) -> None:
     assert flat.shop.runs == []
 
 
-def test_too_large_file_is_left_out_and_reported(opens: Opens) -> None:
+def test_too_large_file_is_omitted_and_reported(opens: Opens) -> None:
     """It stays where it is, and the state says which and why, once."""
     inbox = opens(max_size=3)
     inbox.write("small", b"123")
@@ -327,7 +327,7 @@ def test_missing_folder_is_reported_with_its_time_and_outlived(opens: Opens) -> 
     assert [(report.away_since is None) for report in inbox.reports] == [True, False, True]
 
 
-def test_folder_that_is_a_file_is_away(opens: Opens) -> None:
+def test_folder_that_is_a_file_is_unreachable(opens: Opens) -> None:
     """Whatever stands in its place is reported."""
     inbox = opens()
     inbox.folder.rmdir()
@@ -442,7 +442,7 @@ def test_clock_that_is_set_back_delays_nothing(opens: Opens) -> None:
     assert sorted(inbox.shop.names) == ["a", "b"]
 
 
-def test_many_files_are_taken_in_over_several_polls(opens: Opens, monkeypatch) -> None:
+def test_many_files_are_accepted_over_several_polls(opens: Opens, monkeypatch) -> None:
     """More than one look accepts follow at the next, without a wait."""
     monkeypatch.setattr(file_intake, "_MAX_FILES", 100)
     inbox = opens()

@@ -55,7 +55,7 @@ async def test_giving_back_waits_for_no_other_link() -> None:
         assert [link.requests for link in opened] == [True] * 6 + [False] * 64
 
 
-async def test_links_that_hang_are_let_go_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_links_that_hang_are_released_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound of one is the bound of all."""
     monkeypatch.setattr(broker_connections, "_CLOSE_TIMEOUT_S", 0.5)
     monkeypatch.setattr(broker_connections, "_IDLE_S", -1.0)

@@ -46,7 +46,7 @@ async def ended(store, consumer):
 
 
 @pytest.mark.asyncio
-async def test_consumer_waits_for_its_turn_and_gives_it_back(monkeypatch):
+async def test_consumer_waits_for_its_turn_and_returns_it(monkeypatch):
     """Another scheduler has it first."""
     monkeypatch.setattr(exclusive_consumer, "_RETRY_AFTER_S", 0.0)
     store = Store(Refused("held"), NumberAnswer(7), DONE)
@@ -55,7 +55,7 @@ async def test_consumer_waits_for_its_turn_and_gives_it_back(monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_consumer_ends_although_the_store_is_away(monkeypatch):
+async def test_consumer_ends_although_the_store_is_unreachable(monkeypatch):
     """No one waits for an answer that does not come: the end of the session frees the lock."""
     monkeypatch.setattr(exclusive_consumer, "_RELEASE_TIMEOUT_S", 0.01)
     store = Store(NumberAnswer(7), None)

@@ -234,7 +234,7 @@ async def test_refused_message_is_skipped(tmp_path):
         assert [message.id for message in list_refused_messages(box.store.reader)] == ["m2"]
 
 
-async def test_broker_that_is_away_is_tried_for_ever(tmp_path, monkeypatch):
+async def test_broker_that_is_unreachable_is_tried_for_ever(tmp_path, monkeypatch):
     """Nothing is lost while a broker is away; since when and why is reported, without its secrets; other queues continue."""
     monkeypatch.setattr(outbox_sender, "_CHECK_EVERY_S", 0.02)
     async with outbox(tmp_path) as box:

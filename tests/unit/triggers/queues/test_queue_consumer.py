@@ -360,7 +360,7 @@ async def test_message_returned_without_fault_keeps_its_place(world: World, answ
     assert len(set(world.source.pauses)) == 1
 
 
-async def test_a_message_that_is_at_fault_itself_lets_its_partition_go_on(world: World):
+async def test_a_message_that_is_at_fault_itself_lets_its_partition_continue(world: World):
     """One that no run can be made of would else keep all that come after it."""
     world.answers = lambda delivery: Refused("bad_value", "no") if delivery.key == "a1" else DONE
     world.start(["a1", "a2"], partition="a")

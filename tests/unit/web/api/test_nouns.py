@@ -86,7 +86,7 @@ async def test_incidents_are_listed_part_by_part(world):
 
 
 @pytest.mark.asyncio
-async def test_queue_is_paused_and_goes_on(world):
+async def test_queue_is_paused_and_continues(world):
     """With who and why; one that is not there is 404."""
     world.store.apply(SetQueue("mail", 2, None, None, None))
     await world.post("/queues/mail/pause", reason="full")

@@ -36,7 +36,7 @@ async def test_failed_run_is_continued_at_once_or_later(world):
 
 
 @pytest.mark.asyncio
-async def test_run_that_needs_a_person_is_listed_and_given_up(world):
+async def test_run_that_needs_a_person_is_listed_and_abandoned(world):
     """With the cause by which it can be chosen."""
     run = world.begin()
     (claimed,) = world.claim()

@@ -295,7 +295,7 @@ async def test_unreachable_store_gives_no_access(site):
 
 
 @pytest.mark.asyncio
-async def test_store_that_goes_away_within_a_request_is_reported(site, monkeypatch):
+async def test_store_that_becomes_unreachable_within_a_request_is_reported(site, monkeypatch):
     """Between the gate's look and the page's own: a sentence, and no fault of ours."""
     browser = site.browser()
     await browser.sign_in()
@@ -413,7 +413,7 @@ async def test_stranger_is_evaluated_before_its_form_is_read(site, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_place_is_free_when_an_answer_begins(site, monkeypatch):
+async def test_place_is_free_when_an_answer_starts(site, monkeypatch):
     """A client that does not read its answer keeps no one waiting; assets need no place at all."""
     monkeypatch.setattr(site.app, "_slots", RequestSlots(1, 1))
     stuck, started = asyncio.Event(), asyncio.Event()

@@ -20,7 +20,7 @@ PENDING = PendingSignIn(state="s", nonce="n", verifier=VERIFIER, browser="b", ne
 
 
 @pytest.mark.asyncio
-async def test_browser_leaves_with_what_has_to_come_back():
+async def test_browser_leaves_with_what_has_to_return():
     """State, nonce, the hash of the verifier and not the verifier; what the address holds already stays."""
     provider = OidcProvider("ms", None)
     provider.metadata = {"authorization_endpoint": f"{provider.issuer}/a?x=1"}

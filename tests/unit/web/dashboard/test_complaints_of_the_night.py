@@ -142,7 +142,7 @@ async def test_airflow_47887_number_of_runs_that_can_be_chosen_no_more(world):
 
 
 @pytest.mark.asyncio
-async def test_airflow_55768_58509_69660_memory_that_is_never_given_back(world):
+async def test_airflow_55768_58509_69660_memory_that_is_never_returned(world):
     """Nothing is left of a page that was shown, however often: a leak grows in each round, anything else only in some."""
     for _ in range(20):
         failed(world)

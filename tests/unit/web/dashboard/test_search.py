@@ -51,7 +51,7 @@ async def test_exact_id_leads_directly_to_its_page(full):
 
 
 @pytest.mark.asyncio
-async def test_beginnings_keys_and_words_are_listed(full):
+async def test_starts_keys_and_words_are_listed(full):
     """The beginning of an id, with and without what it begins with; a run key; part of a name; words in any case."""
     assert f"/r/{full.keyed}" in await full.get("/search", q=full.keyed[2:12])
     assert f"/r/{full.keyed}" in await full.get("/search", q="invoice-7")

@@ -227,7 +227,7 @@ async def test_refusal_is_reported_by_its_word(site, provider):
 
 
 @pytest.mark.asyncio
-async def test_provider_that_is_away_is_reported(tmp_path, provider):
+async def test_provider_that_is_unreachable_is_reported(tmp_path, provider):
     """The form for names and passwords stays; nothing of ours is broken."""
     oidc = replace(OidcSettings(client_id="mainspring", **OPTIONS), issuer=provider.issuer)
     site = Site(tmp_path / "s.db", oidc=oidc)

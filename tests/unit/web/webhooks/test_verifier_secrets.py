@@ -8,7 +8,7 @@ from mainspring.web.webhooks.verifier_secrets import VerifierSecrets
 from tests.hook_samples import STANDARD_SECRET
 
 
-def test_bad_line_of_a_secret_is_left_out_and_reported_once_without_its_text(caplog):
+def test_bad_line_of_a_secret_is_omitted_and_reported_once_without_its_text(caplog):
     """The others count on: a slip during a rotation shuts no one out."""
     env = {"MAINSPRING_SECRET_STD": f"whsec_!!slip!!\n{STANDARD_SECRET}\n", "MAINSPRING_SECRET_BAD": "whsec_!!slip!!"}
     values = VerifierSecrets(SecretStore(None, env))

@@ -150,7 +150,7 @@ async def test_nothing_but_webhooks_and_health_is_there(tmp_path):
         assert w.rows("select count(*) from runs") == [(0,)]
 
 
-async def test_senders_that_are_known_are_taken_in_as_they_send(tmp_path):
+async def test_senders_that_are_known_are_accepted_as_they_send(tmp_path):
     """Each sample once, by its own id and name; the questions of a set-up are answered and start nothing."""
     async with world(tmp_path) as w:
         for name in ("github-push", "stripe-payment", "slack-message", "slack-command"):
@@ -284,7 +284,7 @@ async def test_table_that_cannot_be_read_leaves_the_last_good_one(tmp_path, monk
         assert (await w.ask("/orders", ORDER)).status == 202
 
 
-async def test_store_that_is_away_is_reported_and_tables_go_on(tmp_path, monkeypatch):
+async def test_store_that_is_unreachable_is_reported_and_tables_continue(tmp_path, monkeypatch):
     """503 with a time to come again; what was sent then and comes again counts once."""
     async with world(tmp_path) as w:
         real = w.intake.intake.store
@@ -453,7 +453,7 @@ async def test_result_that_cannot_be_read_keeps_no_sender_waiting(tmp_path, monk
         assert "cannot be told to its sender" in caplog.text
 
 
-async def test_store_that_was_given_up_may_be_cancelled(tmp_path, monkeypatch, caplog):
+async def test_store_that_was_abandoned_may_be_cancelled(tmp_path, monkeypatch, caplog):
     """What answers no one any more says nothing when it ends."""
     monkeypatch.setattr(webhook_asgi, "STORED_WITHIN_S", 0.01)
     async with world(tmp_path) as w:
@@ -482,7 +482,7 @@ async def test_secret_that_is_not_set_is_reported_in_the_log_once(tmp_path, capl
         assert caplog.text.count("MAINSPRING_SECRET_NOT_SET") == 1
 
 
-async def test_sender_that_goes_away_is_not_answered(tmp_path):
+async def test_sender_that_becomes_unreachable_is_not_answered(tmp_path):
     """And what it sent is forgotten."""
     async with world(tmp_path) as w:
         sent = []

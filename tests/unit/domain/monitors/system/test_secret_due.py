@@ -28,7 +28,7 @@ def test_secret_is_reported_two_weeks_ahead_by_its_name_and_users() -> None:
     assert (after.severity, "was to be renewed" in after.text) == (Severity.NOTIFY, True)
 
 
-def test_secret_is_well_when_its_date_is_moved() -> None:
+def test_secret_is_healthy_when_its_date_is_moved() -> None:
     """And judged all the same; one that no one is known to need is reported, too."""
     moved = DueSecret("GH_HOOK", "2025-01-01", T0 + 366 * DAY)
     (evaluation,) = evaluate(KIND, MonitorInputs(secrets=(moved,)), T0)

@@ -24,7 +24,7 @@ DUE = cadence(every="1h", next_slot_at=T0 + HOUR)
         ({"every": "1h"}, {"grace": "0s"}, 0),
     ],
 )
-def test_late_start_begins_at_its_instant(spec, options, grace) -> None:
+def test_late_start_starts_at_its_instant(spec, options, grace) -> None:
     """A quarter of the period, one minute at least and thirty at most; a stated grace counts as it is."""
     automation = watched(options=options, cadences=(cadence(next_slot_at=T0 + HOUR, **spec),))
     assert found(LATE, automation, T0 + HOUR + grace - 1) == []
@@ -76,7 +76,7 @@ def test_late_start_is_monotone_in_time(first: int, more: int) -> None:
     assert not found(LATE, automation, T0 + first) or found(LATE, automation, T0 + first + more)
 
 
-def test_late_start_lasts_while_nothing_begins() -> None:
+def test_late_start_lasts_while_nothing_starts() -> None:
     """The next slot is not yet late, but neither has begun: no one learns that it is healthy, nor told again."""
     made = cadence(every="1h", next_slot_at=T0 + 3 * HOUR, unbegun_at=T0 + 2 * HOUR, unbegun_run="r_8")
     automation = watched(cadences=(made,))

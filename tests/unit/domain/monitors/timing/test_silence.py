@@ -47,7 +47,7 @@ learned = st.builds(
         ({}, (cadence(cron="0 3 * * *"), HOURLY), 2 * HOUR),
     ],
 )
-def test_silence_begins_at_its_instant(options, cadences, late) -> None:
+def test_silence_starts_at_its_instant(options, cadences, late) -> None:
     """Hourly alerts at two hours, daily after six hours of grace; what is stated takes the place of that."""
     automation = watched(options=options, cadences=cadences, succeeded_at=T0)
     assert found(SILENCE, automation, T0 + late - 1) == []
@@ -113,7 +113,7 @@ def test_success_never_makes_a_schedule_silent(success: int, more: int) -> None:
 
 
 @given(learned)
-def test_learned_silence_begins_at_its_instant(known: SuccessGaps) -> None:
+def test_learned_silence_starts_at_its_instant(known: SuccessGaps) -> None:
     """Not a millisecond before late_at, from then on always; never for a gap that was seen before."""
     automation = watched(succeeded_at=T0, gaps=known)
     late_at = evaluate(SILENCE, automation, T0)[0].figures["late_at"]

@@ -65,7 +65,7 @@ def test_queue_that_fills_is_reported_with_the_time_left() -> None:
     assert "full: it takes nothing more" in found(GROWING, growing(backlog=1_000), T0)[0].text
 
 
-def test_queue_that_is_emptied_is_well() -> None:
+def test_queue_that_is_emptied_is_healthy() -> None:
     """As is one without a limit, or with little in it."""
     assert found(GROWING, growing(arrived=80), T0) == []
     assert evaluate(GROWING, growing(backlog=99), T0) == []

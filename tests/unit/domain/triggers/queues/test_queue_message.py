@@ -57,7 +57,7 @@ def test_message_without_a_template_field_is_no_delivery(options, parts):
 
 
 @given(st.binary(max_size=200))
-def test_bytes_and_text_come_back_as_they_were(body):
+def test_bytes_and_text_return_as_they_were(body):
     """A run that takes bytes is given each byte; one that takes text gets the text."""
     delivery = make_delivery(parse_broker_queue(_URL, body="bytes"), message(body=body))
     assert msgspec.json.decode(delivery.json, type=bytes) == body

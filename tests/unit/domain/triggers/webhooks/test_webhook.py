@@ -176,7 +176,7 @@ def test_answers_are_few_and_waits_are_short():
 
 
 @pytest.mark.parametrize("kind", VERIFIER_KINDS)
-def test_webhook_comes_back_from_the_store_as_it_was(kind):
+def test_webhook_returns_from_the_store_as_it_was(kind):
     """Of each kind; and there is no value of a secret in it to begin with."""
     options = {"header": "X-Sig"} if kind == "hmac" else {}
     made = getattr(verify, kind)(*([] if kind == "none" else ["A", "B"]), **options)

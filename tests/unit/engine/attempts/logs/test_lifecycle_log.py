@@ -81,7 +81,7 @@ def test_failed_attempt_reports_cause_and_input(processor_with, caplog):
 
 
 @pytest.mark.parametrize("more", [{"values": False}, {"sealing": Sealing(Keystream())}])
-def test_values_are_left_out(processor_with, more, listening):
+def test_values_are_omitted(processor_with, more, listening):
     """Where the setting says so, and where values are sealed; the fingerprint is then that of the sealed failure."""
     processor, writes = processor_with(**more)
     processor.life.attempt_started(CALL)
@@ -123,7 +123,7 @@ def test_nothing_is_logged_without_a_listener(processor_with):
     assert writes == []
 
 
-def test_run_that_goes_on_does_not_begin(processor_with, listening):
+def test_run_that_continues_does_not_start(processor_with, listening):
     """Another worker said it."""
     processor, writes = processor_with()
     processor.life.run_started(run_of(FakeClock(), fresh=False))

@@ -142,7 +142,7 @@ def test_records_of_ours_and_bad_records_are_no_lines(begin, captured, step, mon
     assert captured.signs == []
 
 
-def test_step_that_was_given_up_prints_on_in_peace(begin, captured, step):
+def test_step_that_was_abandoned_prints_on_in_peace(begin, captured, step):
     """Its lines are no one's, and its cleaning up is not disturbed."""
     begin()
     captured.is_closed = True

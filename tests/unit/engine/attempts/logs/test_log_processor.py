@@ -68,7 +68,7 @@ def wait(loop, seconds):
     loop.run_forever()
 
 
-def test_line_that_could_go_on_is_let_out_after_a_second(processor, keeper, loop):
+def test_line_that_could_continue_is_let_out_after_a_second(processor, keeper, loop):
     """A letter that a secret begins with does not keep a line for ever; what is surely the beginning of one does."""
     processor.take(SPEC, printed("ends in z"))
     assert keeper.texts == []

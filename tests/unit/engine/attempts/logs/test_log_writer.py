@@ -98,7 +98,7 @@ def test_one_command_of_a_run_is_on_its_way(new):
     assert len(stored.sent) == 2
 
 
-def test_while_the_store_is_away_lines_are_kept_within_bounds_and_the_loss_is_reported(new):
+def test_while_the_store_is_unreachable_lines_are_kept_within_bounds_and_the_loss_is_reported(new):
     """The oldest go; the part that comes next says how many."""
     stored = new()
     stored.add("first")

@@ -18,7 +18,7 @@ def runs(world):
 
 
 @pytest.mark.asyncio
-async def test_each_run_is_decided_and_the_store_goes_on(world, runs):
+async def test_each_run_is_decided_and_the_store_continues(world, runs):
     """Not before; a dry run counts; only an admin lets it continue."""
     assert {delivery["id"] for delivery in (await world.get("/restore/runs"))["items"]} == set(runs)
     assert (await world.ask("POST", "/restore/release", json={})).status_code == 409

@@ -73,7 +73,7 @@ async def test_start_of_what_is_not_there_or_takes_nothing(world):
 
 
 @pytest.mark.asyncio
-async def test_lists_go_on_where_they_ended(world):
+async def test_lists_continue_where_they_ended(world):
     """Pages by key, newest first; a run that is started meanwhile moves none of them."""
     ids = [world.begin() for _ in range(7)]
     page = await world.get("/runs", limit=3)

@@ -108,7 +108,7 @@ async def test_refused_message_is_sent_again_or_discarded(world, shop):
 
 
 @pytest.mark.asyncio
-async def test_restored_store_is_decided_and_goes_on(world):
+async def test_restored_store_is_decided_and_continues(world):
     """One run, then all that are left, then an admin lets it continue; a store that is not held says so."""
     assert "not held" in await world.get("/restore")
     runs = [world.begin() for _ in range(3)]

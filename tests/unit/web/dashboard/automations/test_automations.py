@@ -80,7 +80,7 @@ async def test_list_is_filtered_by_what_is_in_the_link(world):
 
 
 @pytest.mark.asyncio
-async def test_list_goes_on_behind_its_cursor(world):
+async def test_list_continues_behind_its_cursor(world):
     """Part by part, with the filter kept."""
     text = await world.get("/automations", limit=1)
     assert "/a/backup" in text

@@ -56,7 +56,7 @@ def test_bar_is_where_its_start_is_and_as_long_as_it_takes():
     assert bars(draw_line(found, found.lines[0]).crowded)[0] == (17 * 12 + 6, 6)
 
 
-def test_days_are_named_where_they_begin():
+def test_days_are_named_where_they_start():
     """Of the zone in which they are notified; a day whose clocks change is as wide as it lasts."""
     found = agenda("0 3 * * *", tz="Europe/Berlin")
     marks = draw_day_marks(found, "Europe/Berlin")

@@ -83,7 +83,7 @@ async def test_far_times_are_taken(world, since):
     assert "Handover" in await world.get("/handover", since=since)
 
 
-async def test_others_are_left_out(world):
+async def test_others_are_omitted(world):
     """Who sees some automations hears of no other, nor of people."""
     find_invalid(world, "backup", "i_2", text="the disk is full")
     find_invalid(world, "", "i_3", IncidentKind.WORKER_LOST, text="no worker lives")

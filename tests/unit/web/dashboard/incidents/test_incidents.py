@@ -46,7 +46,7 @@ async def test_filters_are_in_the_address(world):
     assert listed(await world.get("/incidents", state="resolved")) == ["i_1"]
 
 
-async def test_list_goes_on_and_can_be_taken_away(world):
+async def test_list_continues_and_can_be_taken_away(world):
     """Page by page, and whole as JSON."""
     for place in range(5):
         find_invalid(world, "pay", f"i_{place}", fingerprint=f"f{place}")

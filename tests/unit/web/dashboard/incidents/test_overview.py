@@ -82,7 +82,7 @@ async def test_button_works_once_and_is_confirmed(world):
     assert (printed_text(snoozed.text), state_of(world)) == ("Done: snooze incident i_1.", IncidentState.SNOOZED)
 
 
-async def test_page_that_was_put_off_is_not_called_well(world):
+async def test_page_that_was_postponed_is_not_called_well(world):
     """Neither in the sentence nor in bar, title and icon."""
     find_invalid(world)
     answer = await world.submit("/", "snooze", incident="i_1", span="4h")

@@ -88,7 +88,7 @@ async def test_operation_that_cannot_be_done_is_reported_on_the_page(world):
 
 
 @pytest.mark.asyncio
-async def test_run_is_cancelled_discarded_and_taken_back(world):
+async def test_run_is_cancelled_discarded_and_undone(world):
     """Each asks once more with a sentence, and stands in the audit log with why."""
     queued = world.begin()
     text = await world.get(f"/r/{queued}")

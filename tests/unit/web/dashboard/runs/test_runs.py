@@ -71,7 +71,7 @@ async def test_runs_that_a_retry_healed_are_the_rows_of_their_number(world):
 
 
 @pytest.mark.asyncio
-async def test_list_goes_on_where_it_ended(world):
+async def test_list_continues_where_it_ended(world):
     """By key, with the filter."""
     ids = [world.begin() for _ in range(5)]
     text = await world.get("/runs", limit=3, state="queued")
