@@ -231,7 +231,7 @@ async def test_second_cancel_while_it_is_undone_changes_nothing(tmp_path):
     assert ledger.lines == ["a", "b", "-b", "-a"]
 
 
-async def test_taking_back_continues_where_it_was_after_the_worker_died(tmp_path):
+async def test_undo_continues_where_it_was_after_the_worker_died(tmp_path):
     """Each undo is a saved step."""
     world, ledger = World(tmp_path), Ledger()
     stuck, stick = asyncio.Event(), True

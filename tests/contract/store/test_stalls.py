@@ -46,7 +46,7 @@ def test_stall_is_read_by_monitors_and_by_people(store, clock, read_findings):
     assert store.read("story", store.begin().id).stalls == []
 
 
-def test_sign_revokes_it_and_another_attempt_takes_its_place(store, read_findings):
+def test_report_ends_the_stall_and_another_attempt_takes_its_place(store, read_findings):
     """What is undone late touches no other attempt."""
     run = store.begin()
     store.do(stalled(run), stalled(run, "other#1"))

@@ -24,7 +24,7 @@ def counted(store, run):
 
 @pytest.mark.parametrize("on_cancel", [None, "keep", "undo"])
 @pytest.mark.parametrize("undo", [None, True, False])
-def test_cancel_of_a_halted_run_revokes_it_if_that_is_wanted(store, on_cancel, undo):
+def test_cancel_of_a_halted_run_undoes_it_on_request(store, on_cancel, undo):
     """Who cancels has the last word, the automation the word before it."""
     cancelling(store, on_cancel)
     run = store.begin(kind="workflow")
@@ -160,7 +160,7 @@ def test_rollback_that_continues_keeps_its_cancel(store, again):
     assert counted(store, run.id) == ["s1", "cancel#2"]
 
 
-def test_reopen_continues_with_the_taking_back_or_forward_from_a_step(store):
+def test_reopen_continues_with_the_undo_or_forward_from_a_step(store):
     """Plainly continued it is still to be undone, also after it was abandoned; from a step it is an ordinary run again."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")

@@ -258,7 +258,7 @@ def test_next_lists_due_times_in_the_schedules_own_zone(cli, stage):
     assert cli("auto", "next", "order", "--json").json == []
 
 
-def test_pause_states_until_when_and_resume_revokes_it(cli, stage):
+def test_pause_states_its_end_and_resume_ends_it(cli, stage):
     """Who, why and how long are kept; resuming what is not paused is a conflict."""
     assert "until" in cli("auto", "pause", "backup", "--for", "2h", "--reason", "disk swap").out
     out = cli("auto", "show", "backup").out

@@ -93,7 +93,7 @@ def test_severity_states_how_soon():
     )
 
 
-def test_quiet_hours_postponed_all_but_a_page():
+def test_quiet_hours_postpone_all_but_a_page():
     """At night a notice waits for the morning, a page does not."""
     rules = routing({"to": "ops", "quiet": "22:00-07:00"})
     assert rules.targets(attributes("notify"), NotificationEvent.OPENED, NOW) == (NotificationTarget(MORNING, "ops"),)

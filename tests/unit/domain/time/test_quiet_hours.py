@@ -34,7 +34,7 @@ def ms(text):
         ("2026-10-24T23:00+02:00", "2026-10-25T07:00+01:00"),  # an hour comes twice
     ],
 )
-def test_quiet_hours_postponed_until_their_end(at, until):
+def test_quiet_hours_postpone_until_their_end(at, until):
     """What falls into them waits for the wall clock to show their end; at their edges they are half open."""
     assert postpone("22:00-07:00", BERLIN, ms(at)) == ms(until)
 

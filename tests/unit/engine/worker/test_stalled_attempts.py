@@ -89,7 +89,7 @@ def test_silent_attempt_is_recorded_once_without_secrets(world: World) -> None:
     assert SECRET not in command.stack[1]
 
 
-def test_sign_revokes_it_and_a_new_silence_is_a_new_one(world: World) -> None:
+def test_report_ends_the_stall_and_a_new_silence_is_a_new_one(world: World) -> None:
     """With the first look after the sign."""
     step = world.add()
     world.go(2 * STALLED)

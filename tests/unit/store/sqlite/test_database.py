@@ -167,7 +167,7 @@ def test_extended_codes_report_a_full_disk_and_a_replaced_file(path):
     assert translate(ValueError("x"), path) is None
 
 
-def test_a_full_disk_frees_the_reserve_and_revokes_it_later(database, path):
+def test_a_full_disk_frees_the_reserve_and_restores_it_later(database, path):
     """Told at once, committed from the reserve, mentioned until there is room again."""
     reserve = path.with_name("x.db.reserve")
     assert reserve.stat().st_size == 4 * 1024 * 1024
