@@ -348,7 +348,7 @@ def test_row_of_a_clock_that_was_ahead_delays_nothing(store):
 
 
 def test_acknowledged_incident_groups_nothing_more(store):
-    """No one would hear of what begins after it; what was part of it before stays so, and is asked to no one."""
+    """No one would hear of what begins after it; what was part of it before stays so, and is reported to no one."""
     lost, other = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.SILENCE)
     evaluate(store, found(lost, id="w"), found(parent=lost))
     store.do(AcknowledgeIncident("w", "ann"))

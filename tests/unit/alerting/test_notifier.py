@@ -226,7 +226,7 @@ async def test_link_that_holds_the_threads_of_the_loop_silences_no_other():
     ],
 )
 async def test_only_a_doubtful_alert_is_marked_as_repeated(fault, is_again):
-    """A channel that can look is asked to where no one knows, and only there."""
+    """A channel that can search is asked to search where the outcome is unknown, and only there."""
     store, ops = Alerts(), Link()
     store.add("ops")
     ops.faults = [fault]

@@ -1,4 +1,4 @@
-"""What a process hides: values that were asked to it, made ready once."""
+"""What a process hides: values that were reported to it, made ready once."""
 
 from mainspring.resources.known_secrets import KnownSecrets
 

@@ -1,4 +1,4 @@
-"""How consumers stand is asked to the log and the store, once each."""
+"""How consumers stand is reported to the log and the store, once each."""
 
 import asyncio
 import contextlib

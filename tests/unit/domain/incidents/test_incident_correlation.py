@@ -67,7 +67,7 @@ def test_acknowledged_incident_groups_nothing_more(state):
 
 
 def test_part_of_an_acknowledged_incident_groups_nothing_more():
-    """A slot that is late beside a worker whose loss is acknowledged is asked to no one, so it explains nothing new."""
+    """A slot that is late beside a worker whose loss is acknowledged is reported to no one, so it explains nothing new."""
     lost, late, silent = finding("", K.WORKER_LOST), finding(kind=K.LATE_START), finding()
     part = incident(late, id="i2", parent="i1")
     open_incidents = [incident(lost, state=IncidentState.ACKNOWLEDGED), part]

@@ -147,7 +147,7 @@ def test_resolved_or_answered_alert_is_not_sent(about, more, has_text, is_worth)
     [(AT, True), (AT + 269_000, True), (AT + 270_000, False), (AT + 290_000, False), (AT + 900_000, True)],
 )
 def test_ungrouped_incident_lasts_from_the_end_of_its_parent(since_at, is_worth):
-    """What follows from a cause ends soon after it: no one heard of it, so its end is asked to no one. A clock put back mutes nothing."""
+    """What follows from a cause ends soon after it: no one was notified, so its end is not sent either. A clock put back mutes nothing."""
     over = incident(**OVER)
     assert (
         should_send_alert(NotificationEvent.RESOLVED, 1, over, is_told=False, brief_ms=30_000, since_at=since_at)

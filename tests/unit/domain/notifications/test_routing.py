@@ -66,7 +66,7 @@ def test_route_is_for_what_it_states(match, incident, fits):
 
 
 def test_incident_without_a_route_goes_to_every_channel():
-    """Nothing is asked to no one: all channels, and where there is none the terminal."""
+    """Every incident reaches a channel: all of them, and without any the terminal."""
     only = {"match": {"team": "x"}, "to": ["ops"]}
     assert names(routing(only).targets(attributes(), NotificationEvent.OPENED, NOW)) == ["mail", "ops", "page"]
     assert names(routing(channels=()).targets(attributes(), NotificationEvent.OPENED, NOW)) == ["terminal"]
@@ -189,7 +189,7 @@ def test_window_that_cannot_be_used_is_refused(written, reason):
 
 
 def test_routes_lead_to_channels_that_there_are():
-    """A name that was misspelt would be asked to no one; the terminal is always there."""
+    """A name that was misspelt would be reported to no one; the terminal is always there."""
     check_routes([read_route({"to": ["ops", "terminal"]})], ["ops"])
     with pytest.raises(UnknownNameError, match="unknown channel 'osp'"):
         check_routes([read_route({"to": ["ops"], "escalate": ["osp"]})], ["ops"])

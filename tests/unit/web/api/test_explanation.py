@@ -48,7 +48,7 @@ async def test_step_in_doubt_can_be_settled_both_ways(world):
 
 @pytest.mark.asyncio
 async def test_others_are_not_named_to_who_may_not_see_them(world):
-    """What has the places of a full queue is asked to those alone who see it."""
+    """What has the places of a full queue is reported to those alone who see it."""
     world.store.apply(SetQueue("default", 1))
     other = world.begin(BACKUP, b"{}")
     world.claim()

@@ -74,7 +74,7 @@ async def test_token_is_reported_once(world):
 
 @pytest.mark.asyncio
 async def test_sessions_are_listed_and_ended(world):
-    """One, or all of a person; the cookie's hash is asked to no one."""
+    """One, or all of a person; the cookie's hash is reported to no one."""
     await world.post("/people", name="eve", role="viewer", password=PASSWORD)
     proof = people.person(world.store.reader, "eve").password
     for n in range(3):

@@ -83,7 +83,7 @@ async def test_alerts_come_part_by_part(world):
 
 @pytest.mark.asyncio
 async def test_trigger_names_no_automation_that_is_not_seen(world, shop):
-    """What starts one by the end of its runs is asked to those who see that too, in its definition as well."""
+    """What starts one by the end of its runs is reported to those who see that too, in its definition as well."""
     world.authenticator.visitors["payer"] = msgspec.structs.replace(VISITORS["payer"], automations=("labels*",))
     paths = ("/triggers", "/triggers/labels%2Frun", "/automations/labels", "/automations")
     for path in paths:
