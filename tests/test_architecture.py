@@ -178,7 +178,7 @@ def test_imports_keep_their_contracts():
         ("service/planted.py", "import apsw\n"),
         ("annex/__init__.py", ""),
     ],
-    ids=["upward import", "event loop in the domain", "database above the store", "undeclared floor"],
+    ids=["upward import", "event loop in the domain", "database above the store", "undeclared layer"],
 )
 def test_contracts_catch_a_planted_import(tmp_path, path, text):
     """Each kind of contract fails on a fault planted in a copy of the package."""

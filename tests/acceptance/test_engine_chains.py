@@ -10,7 +10,10 @@ from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from tests.acceptance.engine_world import REPLAYING, World
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [None, REPLAYING], ids=["parked", "replayed"])]
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.parametrize("settings", [None, REPLAYING], ids=["suspended", "replayed"]),
+]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

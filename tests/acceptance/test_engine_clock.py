@@ -14,7 +14,7 @@ from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
 pytestmark = [
     pytest.mark.asyncio,
-    pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["parked", "replayed"]),
+    pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["suspended", "replayed"]),
 ]
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)

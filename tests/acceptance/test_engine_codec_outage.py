@@ -136,7 +136,7 @@ async def test_a_replay_waits_for_the_codec(place):
         assert calls < 200
 
 
-@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["parked", "replayed"])
+@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["suspended", "replayed"])
 async def test_a_signal_that_cannot_be_opened_is_accepted_later(place, settings):
     """Also by a run that is in memory; the wait does not expire with its time meanwhile, for the signal came in time."""
     service = KeyService()

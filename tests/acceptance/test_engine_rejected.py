@@ -19,7 +19,10 @@ from mainspring.store.commands.inbox import DeliverFact
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import REPLAYING, World
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [None, REPLAYING], ids=["parked", "replayed"])]
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.parametrize("settings", [None, REPLAYING], ids=["suspended", "replayed"]),
+]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

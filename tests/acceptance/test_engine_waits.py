@@ -19,7 +19,10 @@ from mainspring.store.commands.journal import SaveOutcome
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [None, REPLAYING], ids=["parked", "replayed"])]
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.parametrize("settings", [None, REPLAYING], ids=["suspended", "replayed"]),
+]
 
 
 async def test_signals_are_received_first_in_first_out(tmp_path, settings):

@@ -66,7 +66,7 @@ async def drift_and_fix(world: World, run: str) -> None:
         await engine.until(run, RunState.SUCCEEDED)
 
 
-@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["parked", "replaying"])
+@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["suspended", "replaying"])
 async def test_no_stored_byte_reveals_a_value(tmp_path, settings):
     """Input, results, failures, events, signals, questions, answers, checkpoints, tags, titles, states, drift, undo, children, scripts."""
     folder = tmp_path / "store"

@@ -46,7 +46,7 @@ from tests.contract.store.process import (
     wait_for,
 )
 
-pytestmark = pytest.mark.parametrize("reverse", [False, True], ids=["as_told", "the_other_way"])
+pytestmark = pytest.mark.parametrize("reverse", [False, True], ids=["as_given", "the_other_way"])
 
 
 def meet(left: Any, right: Any, *, reverse: bool, rings: int = 0) -> tuple[Any, Any]:

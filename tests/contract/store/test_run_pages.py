@@ -47,7 +47,7 @@ def walked(store, **filters):
         cursor = page.cursor
 
 
-@pytest.mark.parametrize(("rows_read", "each"), [(1_000, 200), (3, 200), (3, 1)], ids=["whole", "parts", "crowd"])
+@pytest.mark.parametrize(("rows_read", "each"), [(1_000, 200), (3, 200), (3, 1)], ids=["whole", "parts", "many"])
 def test_pages_hold_what_is_requested_once_each(store, made, monkeypatch, rows_read, each):
     """Whatever is asked for, and however little of it is looked at for one page."""
     rows, of_retries = made

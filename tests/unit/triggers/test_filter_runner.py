@@ -81,7 +81,7 @@ def bench(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "answer",
     [StoreUnavailableError("the server is away"), Refused("busy", "the queue is full", retry_after_ms=10)],
-    ids=["trouble", "busy"],
+    ids=["outage", "busy"],
 )
 async def test_verdict_that_was_not_kept_is_requested_again(bench, answer):
     """Whatever kept it, without anyone changing the store."""
