@@ -3,18 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mainspring.domain.triggers.webhooks.verifier import (
-    BearerVerifier,
-    GitHub,
-    GitLab,
-    HmacVerifier,
-    Slack,
-    StandardWebhooks,
-    Stripe,
-    UnsignedVerifier,
-    Verifier,
-)
 from mainspring.domain.triggers.webhooks.webhook import ResponseMode
+from mainspring.integrations.verifiers import find_verifier
 from mainspring.triggers.trigger_cache import CachedTrigger
 from mainspring.web.webhooks.webhook_table import WebhookEntry
 
@@ -106,7 +96,7 @@ def _operation(hook: WebhookEntry, parts: dict[str, Any]) -> dict[str, Any]:
             }
         case ResponseMode.RUN:
             responses["202"] = {"description": "it is stored", "content": _content("application/json", ids)}
-            if isinstance(hook.webhook.verify, GitHub):
+            if hook.webhook.verify.kind == "github":
                 responses["200"] = {"description": "a ping is answered"}
     return {
         "operationId": prefix,
@@ -134,29 +124,14 @@ def _moved(value: Any, prefix: str) -> Any:
 
 def _scheme(hook: WebhookEntry) -> dict[str, Any]:
     prefix = hook.trigger.replace("/", ".").replace("#", "-")
-    if isinstance(hook.webhook.verify, UnsignedVerifier):
+    options = hook.webhook.verify
+    verifier = find_verifier(options.kind)
+    if not verifier.checks_sender:
         return {}
-    if isinstance(hook.webhook.verify, BearerVerifier) and hook.webhook.verify.header == "authorization":
+    header = (verifier.secret_headers(options) + verifier.signature_headers(options))[0]
+    if header == "authorization":
         return {prefix: {"type": "http", "scheme": "bearer"}}
-    return {prefix: {"type": "apiKey", "in": "header", "name": _header(hook.webhook.verify)}}
-
-
-def _header(verifier: Verifier) -> str:
-    match verifier:
-        case StandardWebhooks():
-            return "webhook-signature"
-        case GitHub():
-            return "x-hub-signature-256"
-        case Stripe():
-            return "stripe-signature"
-        case Slack():
-            return "x-slack-signature"
-        case GitLab():
-            return "x-gitlab-token"
-        case BearerVerifier() | HmacVerifier():
-            return verifier.header
-        case UnsignedVerifier():
-            raise ValueError("nothing is signed")
+    return {prefix: {"type": "apiKey", "in": "header", "name": header}}
 
 
 def _data_schema(known: CachedTrigger) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 
-from mainspring import __version__
+from mainspring.version import __version__
 
 
 def main() -> None:

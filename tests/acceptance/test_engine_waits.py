@@ -249,7 +249,7 @@ async def test_message_committed_in_time_wins_before_it_is_read(tmp_path, settin
         run = (await engine.start(kind)).id
         await engine.when(lambda: engine.history(run).run.state, lambda state: state is RunState.RUNNING)
         driver = await engine.when(lambda: engine.working.worker.drivers.get(run), bool)
-        await engine.when(lambda: driver.waits.due.next(), bool)
+        await engine.when(lambda: driver.wakeups.next(), bool)
         monkeypatch.setattr(engine.working.worker._inboxes, "poll", lambda: None)
         if kind != "receives":
             await engine.when(lambda: engine.history(run).waits, bool)

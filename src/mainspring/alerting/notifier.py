@@ -22,7 +22,7 @@ from mainspring.domain.notifications.notification import Notification
 from mainspring.integrations.base.notifier import ChannelFault, ChannelLink
 from mainspring.resources.error_text import ErrorText
 from mainspring.store import failpoints
-from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel, LeasedChannels
+from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel
 from mainspring.store.commit_and_wait import CommandSubmitter, commit_and_wait
 
 T = TypeVar("T")
@@ -142,8 +142,6 @@ class Notifier:
         lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
         leased = await commit_and_wait(self._store, LeaseChannels(lease, round(_LEASE_S * 1000), free, _MOST))
         failpoints.hit("notifier.taken")
-        if not isinstance(leased, LeasedChannels):
-            return False
         for channel in leased.channels:
             task = asyncio.get_running_loop().create_task(self._serve_channel(lease, channel, since))
             self._sending[channel.name] = task

@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 
 import click
 
-from mainspring import __version__
 from mainspring.cli import exits
 from mainspring.cli.commands import COMMAND_TREE
 from mainspring.cli.context import Invocation
 from mainspring.cli.error_report import report_error
 from mainspring.cli.lazy_group import LazyGroup
 from mainspring.domain.errors import MainspringError
+from mainspring.version import __version__
 
 PROGRAM = "mainspring"
 

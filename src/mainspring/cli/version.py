@@ -1,8 +1,8 @@
 """`mainspring version`."""
 
-from mainspring import __version__
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
+from mainspring.version import __version__
 
 
 @command("version", "print the version")

@@ -13,7 +13,7 @@ NOTIFIERS = {
     "slack": "slack",
     "pagerduty": "pagerduty",
     **dict.fromkeys(("smtps", "starttls", "smtp"), "mail"),
-    **dict.fromkeys(("webhook+https", "webhook+http"), "signed_webhook"),
+    **dict.fromkeys(("webhook+https", "webhook+http"), "standard_webhooks"),
     "apprise": "apprise",
     TERMINAL: "terminal",
 }

@@ -9,7 +9,6 @@ session is declared dead.
 import asyncio
 import functools
 from collections.abc import Callable
-from typing import Any
 
 from mainspring.domain.errors import ConflictError, Transient
 from mainspring.store.base import Store
@@ -93,7 +92,7 @@ class AttemptLocks:
         request.timer = None
         self._store.submit(AcquireLock(request.name, request.owner), functools.partial(self._on_result, request))
 
-    def _on_result(self, request: _PendingLock, result: Any) -> None:
+    def _on_result(self, request: _PendingLock, result: NumberAnswer | Refused | BaseException) -> None:
         is_pending = self._requests.get((request.owner, request.name)) is request
         if isinstance(result, NumberAnswer):
             if is_pending:
@@ -101,7 +100,9 @@ class AttemptLocks:
                 request.answer(result.number)
             else:
                 self._release_token(request, result.number)
-        elif is_pending and isinstance(result, Refused):
+        elif isinstance(result, Refused):
+            if not is_pending:
+                return
             remaining_s = request.until - self._loop.time()
             if remaining_s > 0:
                 request.timer = self._loop.call_later(min(request.pause, remaining_s), self._try_acquire, request)

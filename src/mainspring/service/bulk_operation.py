@@ -4,10 +4,10 @@ The parts, runs or deliveries, are fixed when the operation starts: what was cou
 from the operation and the part, and its own audit row. So a batch that runs twice, after a crash or in two processes, counts once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from secrets import token_hex
-from typing import Any, Final
+from typing import Final, TypedDict, Unpack
 
 import msgspec
 
@@ -56,7 +56,21 @@ _AS_LISTED: Final = {BulkVerb.RETRY, BulkVerb.DISCARD}
 """Operations on open failures, as the list of failed runs shows them."""
 
 
-def run_filter_for(verb: BulkVerb, states: tuple[RunState, ...], limit: int | None, **rest: Any) -> RunFilter:
+class RunFilterFields(TypedDict, total=False):
+    """The fields of a RunFilter that no operation decides."""
+
+    name: str | None
+    queue: str | None
+    since_at: int | None
+    until_at: int | None
+    ended_since_at: int | None
+    ended_until_at: int | None
+    error: str | None
+
+
+def run_filter_for(
+    verb: BulkVerb, states: tuple[RunState, ...], limit: int | None, **rest: Unpack[RunFilterFields]
+) -> RunFilter:
     """Return the filter of an operation on runs; no states = all that the operation fits. It may find one more than the limit.
 
     Raises:
@@ -78,7 +92,7 @@ def start_bulk_operation(
     store: Store,
     verb: BulkVerb,
     selection: RunSelection,
-    criteria: dict[str, Any],
+    criteria: Mapping[str, object],
     *,
     act: OperationContext,
     rate: Rate | None,
@@ -127,7 +141,7 @@ def control_bulk_operation(store: Store, bulk: str, verb: BulkMove, *, act: Oper
 
 def run_next_piece(store: Store) -> bool:
     """Run the batch that is due first, of any operation; False = none is due."""
-    batch: BulkBatch = store.apply(LeaseBulkBatch(token_hex(_LEASE_BYTES), LEASE_MS))
+    batch = store.apply(LeaseBulkBatch(token_hex(_LEASE_BYTES), LEASE_MS))
     if batch.bulk is None:
         return False
     act = OperationContext(Actor.of(batch.actor), batch.reason, batch.bulk)

@@ -12,7 +12,6 @@ import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -21,6 +20,7 @@ from mainspring.domain.errors import FencedError, MainspringError, StoreError
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.states import RunState
 from mainspring.store import failpoints
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.exec_runs import DescribeExecAutomation, RecordExecRun
 from mainspring.store.commands.results import Refused
 from mainspring.store.side_files import describe_owner, make_side_folder, open_side_file, user_word
@@ -145,7 +145,7 @@ class Spool:
         return None
 
     def take_in(
-        self, apply: Callable[[Any], Any], *, limit: int = MOST_RECORDS, within: float | None = None
+        self, apply: Callable[[StoreCommand[object]], object], *, limit: int = MOST_RECORDS, within: float | None = None
     ) -> SpoolImportResult:
         """Import the records into a store (`apply` commits one command) and delete each imported one.
 
@@ -218,7 +218,7 @@ class Spool:
         path = self.folder / name
         return path if self._spare is None or os.path.exists(path) else self._spare / name  # noqa: PTH110 - no error on EACCES
 
-    def _import_record(self, name: str, apply: Callable[[Any], Any]) -> str | None:
+    def _import_record(self, name: str, apply: Callable[[StoreCommand[object]], object]) -> str | None:
         """Import one record and return its run; None if the store still has an owner for it, so the record stays."""
         record = self._read(name)
         if record.describe is not None:

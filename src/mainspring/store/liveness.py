@@ -186,9 +186,9 @@ def left_to_supervisor(reader: StoreReader, dead: list[FoundSession]) -> frozens
     """
     dead_ids = {dead_session.session for dead_session in dead}
     supervisors = [
-        row[0]
-        for row in reader.read("list_sessions_of_host", (host_identity(),))
-        if row[1] == _SUPERVISOR and row[0] not in dead_ids
+        session
+        for session, role, *_ in reader.read("list_sessions_of_host", (host_identity(),))
+        if role == _SUPERVISOR and session not in dead_ids
     ]
     oldest = min(supervisors, default=None)
     return frozenset(

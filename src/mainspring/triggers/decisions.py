@@ -1,7 +1,5 @@
 """Decisions of the router and the filters about a received delivery: the command that starts it, or does not."""
 
-from typing import Any
-
 from mainspring.domain.errors import MainspringError, SealedError
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.text.escaping import escape
@@ -53,7 +51,7 @@ def no_run_note(error: Exception) -> str:
     return escape(f"no run could be made of it: {type(error).__name__}: {error}", MAX_NOTE)
 
 
-def decide_unwritten(command: Any, result: Any) -> DecideDelivery | None:
+def decide_unwritten(command: object, result: object) -> DecideDelivery | None:
     """Return the command that fails a delivery whose start the store cannot write, so that it is not retried for ever; otherwise None."""
     if (
         not isinstance(result, UnwritableCommandError)

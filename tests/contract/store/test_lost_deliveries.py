@@ -28,7 +28,7 @@ def webhook(verifier, automation="a", path="/in"):
 def store(store):
     """A worker with a webhook of a known sender, one of anyone, and an event."""
     known = webhook({"type": "github", "secrets": ["KEY"]})
-    store.do(announced(known, webhook({"type": "none"}, "b", "/b"), on_event()))
+    store.do(announced(known, webhook({"type": "none", "secrets": []}, "b", "/b"), on_event()))
     return store
 
 

@@ -6,11 +6,11 @@ No record says when that started, so OTLP gets 0.
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mainspring import __version__
 from mainspring.alerting.metrics.sample import MetricSample
 from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS
 from mainspring.alerting.otlp.attributes import SCOPE, AttributeEncoder
 from mainspring.domain.runs.trace_span import SpanAttribute
+from mainspring.version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric

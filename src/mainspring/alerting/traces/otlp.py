@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mainspring import __version__
 from mainspring.alerting.otlp.attributes import SCOPE, AttributeEncoder
 from mainspring.domain.runs.trace_span import SpanAttribute, TraceSpan
+from mainspring.version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -36,6 +35,7 @@ from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import CommitCallback
+from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import incidents
 from mainspring.store.read.status import status
@@ -263,10 +263,10 @@ class _LoopAnsweringStore:
         self._store = store
         self._loop = loop
 
-    def submit(self, command: Any, on_done: CommitCallback) -> None:
+    def submit(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> None:
         """Submit a command, as store.base.Store does."""
 
-        def answer(result: Any) -> None:
+        def answer(result: Answer | BaseException) -> None:
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(on_done, result)
 

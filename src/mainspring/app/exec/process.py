@@ -214,7 +214,7 @@ class ExecProcess:
         store.submit(self._begin, _ignore_result)
         start_mark = exec_run_record.build_start_mark(self._plan.wrapping, self._id, self._clock.now())
         store.apply(start_mark)
-        answer: StartAnswer | Refused = store.apply(self._begin)
+        answer = store.apply(self._begin)
         if isinstance(answer, StartAnswer) and answer.run == self._id:
             return StartAnswer(answer.run, created=True, state=answer.state)
         return answer
@@ -289,7 +289,7 @@ class ExecProcess:
     def _write_end(self, store: ProcessStore, end: ExecRunEnd) -> bool:
         saved, finish = exec_run_record.build_end(self._id, self._name, end)
         store.submit(saved, _ignore_result)
-        return bool(store.apply(finish) == DONE)
+        return store.apply(finish) == DONE
 
     def _write_whole(self, store: ProcessStore, record: RecordExecRun) -> bool:
         store.submit(self._describe, self._warn_of_ignored_schedule)

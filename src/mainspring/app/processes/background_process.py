@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from mainspring.app.processes.launch_spec import LaunchSpec, receive_launch_spec
 from mainspring.app.processes.managed_process import STORE_LOST_EXIT_CODE
@@ -24,6 +23,7 @@ from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
 from mainspring.store.base import OUTAGES, CommitChanges, StoreBrokenError
+from mainspring.store.commit_callbacks import CallbackBatch
 from mainspring.store.process_usage import ProcessUsage
 
 HEARTBEAT_INTERVAL_S = 2.0
@@ -130,12 +130,12 @@ class BackgroundProcess:
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)
             self.store.submit(usage.beat(), self._answered)
 
-    def _answered(self, _result: Any) -> None:
+    def _answered(self, _answer: object) -> None:
         self._answered_at = time.monotonic()
 
     # -- from the committing thread ------------------------------------------------------------------------------------
 
-    def _deliver(self, answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+    def _deliver(self, answers: CallbackBatch) -> None:
         self.loop.call_soon_threadsafe(_run_callbacks, answers)
 
     def _on_change(self, changes: CommitChanges) -> None:
@@ -157,7 +157,7 @@ class BackgroundProcess:
         os._exit(STORE_LOST_EXIT_CODE)
 
 
-def _run_callbacks(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+def _run_callbacks(answers: CallbackBatch) -> None:
     for on_done, result in answers:
         on_done(result)
 

@@ -2,7 +2,6 @@
 
 import logging
 
-from mainspring import __version__
 from mainspring.alerting.otlp.collector import TRACES, WITHIN_S, Collector
 from mainspring.alerting.traces.exporter import TraceExporter
 from mainspring.alerting.traces.span_maker import SpanMaker
@@ -17,6 +16,7 @@ from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import Database
+from mainspring.version import __version__
 
 _LOG = logging.getLogger("mainspring.traces")
 

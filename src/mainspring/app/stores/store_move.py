@@ -6,6 +6,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConflictError
 from mainspring.service.actor import OperationContext
 from mainspring.store.commands.automations import AuditedCommand, SetMeta
+from mainspring.store.commands.results import CommandDone
 from mainspring.store.maintenance.move_endpoint import MoveEndpoint
 from mainspring.store.maintenance.move_marker import GONE, MoveSource
 from mainspring.store.maintenance.row_copy import ReportProgress
@@ -37,7 +38,7 @@ def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: 
     if source.shown == target.shown:
         raise ConflictError(f"the store is there already\nat {target.shown}", hint="Name another place: --to URL.")
 
-    def audited(marker: MoveSource) -> AuditedCommand:
+    def audited(marker: MoveSource) -> AuditedCommand[CommandDone]:
         return AuditedCommand(
             act.command, str(act.actor), "move", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, {"to": marker.to}
         )

@@ -32,7 +32,7 @@ class ConsumerFactory:
         self._logged: dict[str, ReportConsumer] = {}
 
     def __call__(self, known: CachedTrigger, intake: DeliveryIntake) -> Consumer:
-        """Return the consumer of a trigger of a kind in CONSUMED_KINDS."""
+        """Return the consumer of a trigger whose source is fetched."""
         source = known.trigger.source
         if isinstance(source, BrokerQueue):
             return self._of_queue(known, source, intake)

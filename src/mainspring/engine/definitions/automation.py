@@ -16,7 +16,7 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import DefinitionError, MainspringError, OutsideStepError
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.time.schedule import Schedule
-from mainspring.domain.triggers.trigger import TriggerSource
+from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.domain.values.arguments import make_arguments_schema
 from mainspring.domain.values.function_signature import Signature, read_signature
 from mainspring.engine.attempts.context_flags import IN_BODY

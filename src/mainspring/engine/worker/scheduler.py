@@ -18,7 +18,7 @@ from mainspring.engine.worker.clock_regression import ClockRegressionRecovery
 from mainspring.engine.worker.slot_planner import MAX_SLOTS_PER_PASS, SlotPlan, SlotPlanner
 from mainspring.store.base import EngineReads, Store
 from mainspring.store.commands.automations import PullBackSchedule
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import CommandDone, Refused, StartAnswer
 
 _LOG = logging.getLogger("mainspring.scheduler")
 _MAX_SLEEP_S = 60.0
@@ -104,7 +104,7 @@ class Scheduler:
         delay = _MAX_SLEEP_S if until_at is None else (until_at - self._clock.now()) / 1000
         self._timer = self._loop.call_later(min(max(delay, 0.001), _MAX_SLEEP_S), self.poll)
 
-    def _answered(self, result: Any) -> None:
+    def _answered(self, result: StartAnswer | CommandDone | Refused | BaseException) -> None:
         self._open_commands -= 1
         if isinstance(result, Exception):
             _LOG.error("a slot was not made: %s", result)

@@ -356,7 +356,7 @@ class Worker(RunServices):
         if self.draining:
             driver.unload()
         else:
-            self.claimer.plan_also(driver.waits.due.next())
+            self.claimer.plan_also(driver.wakeups.next())
             self._suspended.park(driver)
         self.freed()
 

@@ -20,7 +20,6 @@ from mainspring.store.trigger_views import ConsumerView, DeliveryCounts
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
 
 DAY_MS = 86_400_000
-_FETCHED = ("queue", "files")
 _MOST_SESSIONS = 1_000
 
 
@@ -120,7 +119,7 @@ def _evaluate_state(
         }
     if trigger.trigger.kind == "webhook" and "web" not in roles:
         return {"state": TriggerState.AWAY, "why": "no web process runs: mainspring up"}
-    if trigger.trigger.kind not in _FETCHED:
+    if not trigger.trigger.source.is_fetched:
         return {"state": TriggerState.LISTENING}
     if not consumers:
         return {"state": TriggerState.AWAY, "why": "no process has begun to fetch from it: mainspring up"}

@@ -120,8 +120,7 @@ def end_session(store: Store, id: str, name: str | None, *, act: OperationContex
 
 def end_sessions(store: Store, name: str, *, act: OperationContext, keep: str = "") -> int:
     """End all sessions of a name but `keep` (a hash); return how many."""
-    ended: int = perform(store, act, "end sessions", f"person:{name}", EndWebSessions(name, keep)).number
-    return ended
+    return perform(store, act, "end sessions", f"person:{name}", EndWebSessions(name, keep)).number
 
 
 def offer_link(store: Store, *, clock: Clock, act: OperationContext | None = None) -> str:

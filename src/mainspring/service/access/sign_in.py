@@ -7,7 +7,7 @@ Invariants: an unknown name costs as much time as a wrong password and gets the 
 import threading
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mainspring.domain.access.passwords import MAX_PASSWORD_LENGTH, ScryptCost, hash_without_password, verify_password
 from mainspring.domain.access.permissions import LOCAL, SESSION_LIFETIME_MS, Role, SignInMethod
@@ -132,7 +132,17 @@ class SignInService:
         finally:
             self._waiting.release()
 
-    def _open(self, name: str, source: SignInMethod, origin: SignInOrigin, **grant: Any) -> str:
+    def _open(
+        self,
+        name: str,
+        source: SignInMethod,
+        origin: SignInOrigin,
+        *,
+        proof: str | None = None,
+        link: str | None = None,
+        role: Role | None = None,
+        automations: tuple[str, ...] | None = None,
+    ) -> str:
         """Open a session with a new, unknown number."""
         cookie, now = new_key(self._clock, ""), self._clock.now()
         opening = OpenWebSession(
@@ -144,7 +154,10 @@ class SignInService:
             address=escape(origin.address, _MAX_ORIGIN_LENGTH),
             browser=escape(" ".join(origin.browser.split()), _MAX_ORIGIN_LENGTH),
             replaces=None if origin.cookie is None else hash_key(origin.cookie),
-            **grant,
+            proof=proof,
+            link=link,
+            role=role,
+            automations=automations,
         )
         act = operation_context(Actor.web(name), self._clock)
         detail = {"by": source.value, "address": opening.address}

@@ -58,5 +58,4 @@ def start(
         here=here,
     )
     detail = {"run": command.id, "key": command.run_key.key if command.run_key else None, "due_at": command.due_at}
-    started: StartAnswer = perform(store, act, "start", f"automation:{definition.name}", command, detail)
-    return started
+    return perform(store, act, "start", f"automation:{definition.name}", command, detail)

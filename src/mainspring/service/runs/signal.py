@@ -1,7 +1,5 @@
 """Sending a signal to one run, and discarding what a run could not read."""
 
-from typing import Any
-
 import msgspec
 
 from mainspring.domain.errors import ValueRefusedError
@@ -22,7 +20,7 @@ def signal(
     reads: ServiceReads,
     run: str,
     name: str,
-    value: Any = None,
+    value: object = None,
     *,
     act: OperationContext,
     sealing: Sealing = PLAIN_SEALING,

@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.errors import ConflictError, StoreHeldError
 from mainspring.store.commands.automations import AuditedCommand
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.maintenance.move_marker import ARRIVING, GONE, MoveSource, MoveTarget, error_of_move
 from mainspring.store.maintenance.table_rows import RowSource, RowTarget
 from mainspring.store.transaction import Transaction
@@ -35,7 +35,7 @@ class MoveEndpoint(Protocol):
         """Return some places of texts that contain NUL."""
         ...
 
-    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand[CommandDone]) -> None:
         """Declare dead sessions dead, and mark the store as leaving: from this commit on no other process writes to it.
 
         Raises:
@@ -43,7 +43,7 @@ class MoveEndpoint(Protocol):
         """
         ...
 
-    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
+    def settle(self, marker: MoveSource | None, act: AuditedCommand[CommandDone] | None = None) -> None:
         """Change or remove the mark."""
         ...
 
@@ -124,7 +124,7 @@ def in_use(where: str, sessions: list[str]) -> StoreHeldError:
     )
 
 
-def write_source_marker(tx: Transaction, source: MoveSource | None, act: AuditedCommand | None) -> None:
+def write_source_marker(tx: Transaction, source: MoveSource | None, act: AuditedCommand[CommandDone] | None) -> None:
     """Write or remove the target of a store's move, and record the operation. Raises ConflictError."""
     if act is not None and isinstance(answer := HANDLERS[AuditedCommand](tx, act), Refused):
         raise ConflictError(answer.text)

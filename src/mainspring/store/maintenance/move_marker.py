@@ -6,12 +6,12 @@ session was proven absent before the marker was written, so only groups without 
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from mainspring.domain.errors import StoreError
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Row, Transaction
 
 GONE: Final = "move.to"
 """In the source: a MoveSource as JSON."""
@@ -53,7 +53,7 @@ class RowError(StoreError):
     code = "row_refused"
 
 
-def error_of_move(marks: Iterable[tuple[Any, ...]], where: str) -> StoreMovedError | None:
+def error_of_move(marks: Iterable[Row], where: str) -> StoreMovedError | None:
     """Return the error that these entries of `meta` (key, value) mean; None if the store may be used."""
     values = {str(key): str(value) for key, value in marks}
     if GONE in values:

@@ -10,11 +10,12 @@ import msgspec
 
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.results import CommandDone
 from mainspring.store.maintenance.move_endpoint import MoveEndpoint
 from mainspring.store.maintenance.move_marker import GONE, MoveSource, MoveTarget, RowError, error_of_move
 from mainspring.store.maintenance.row_copy import ReportProgress, TableSum, compare, copy
 
-MarkCommandFactory = Callable[[MoveSource], AuditedCommand]
+MarkCommandFactory = Callable[[MoveSource], AuditedCommand[CommandDone]]
 """Creates the audited command that writes the marker."""
 
 

@@ -7,7 +7,7 @@
 
 import os
 import re
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 import psycopg
@@ -32,7 +32,7 @@ class Address(msgspec.Struct, frozen=True):
         return f"Address({self.shown!r})"
 
 
-def with_password(given: dict[str, Any], password: str | None) -> dict[str, Any]:
+def with_password(given: Mapping[str, object], password: str | None) -> Mapping[str, object]:
     """Return connection parameters with this password, unless they name one or the service that has it (libpq's own
     order).
     """

@@ -4,11 +4,12 @@ commits is refused.
 
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import TypeVar, cast
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.adapt import Dumper
 from psycopg.types.numeric import Int8Dumper
 
@@ -18,6 +19,7 @@ from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.arrays import register
 from mainspring.store.postgres.error_table import translate
 from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.transaction import Row
 
 OLDEST = 140_000
 """PostgreSQL 14."""
@@ -40,12 +42,16 @@ ANSWERS_WITHIN = 15.0
 _STANDBY_WAIT_FUNCTION = "SyncRepWaitForLSN"
 """The server function in which a COMMIT abandons its wait for standbys; its message is translated, this name is not."""
 
+WAIT_INTERVAL_S = 0.1
+"""Seconds after which psycopg resumes a wait without an answer."""
+Answer = TypeVar("Answer")
+
 
 class ServerTimeoutError(psycopg.OperationalError):
     """The server did not answer in time; the connection is closed."""
 
 
-class ServerConnection(psycopg.Connection[tuple[Any, ...]]):
+class ServerConnection(psycopg.Connection[Row]):
     """A connection with a limit for each wait: a silent connection can look open to the system.
 
     `answers_within` = seconds; set it to infinity for a statement that may take longer. `is_unsure`: a COMMIT abandoned
@@ -57,13 +63,13 @@ class ServerConnection(psycopg.Connection[tuple[Any, ...]]):
     meanwhile: Callable[[], None] | None = None
     """Called once, at the next wait for an answer."""
 
-    def wait(self, gen: Generator[Any, Any, Any], *arguments: Any, **options: Any) -> Any:
+    def wait(self, gen: PQGen[Answer], interval: float = WAIT_INTERVAL_S, timeout: float | None = None) -> Answer:
         """Wait for an answer up to `answers_within`. Raises ServerTimeoutError."""
         if self.answers_within == inf:
-            return super().wait(gen, *arguments, **options)
-        return super().wait(self._limit_wait(gen), *arguments, **options)
+            return super().wait(gen, interval, timeout)
+        return super().wait(self._limit_wait(gen), interval, timeout)
 
-    def _limit_wait(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    def _limit_wait(self, gen: PQGen[Answer]) -> PQGen[Answer]:
         """Forward a wait. The caller resumes it several times a second, even without an answer."""
         deadline = time.monotonic() + self.answers_within
         try:
@@ -78,7 +84,7 @@ class ServerConnection(psycopg.Connection[tuple[Any, ...]]):
                     raise ServerTimeoutError(f"no answer for {self.answers_within:.0f} s")
                 request = gen.send(ready)
         except StopIteration as end:
-            return end.value
+            return cast("Answer", end.value)
 
     def note(self, notice: psycopg.errors.Diagnostic) -> None:
         """Note a notice that the server sends besides its answers."""

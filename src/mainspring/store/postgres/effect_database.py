@@ -11,11 +11,13 @@ import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq.abc import PGconn
+from psycopg.rows import RowFactory, tuple_row
 
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import ConfigError, NotSent, Transient
@@ -154,8 +156,8 @@ class _Guarded(psycopg.Connection[Row]):
     is_engine_statement = False
     is_stopped = False
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, pgconn: PGconn, row_factory: RowFactory[Row] = tuple_row) -> None:
+        super().__init__(pgconn, row_factory)
         self.cursor_factory = _GuardedCursor
 
     @contextlib.contextmanager
@@ -185,7 +187,9 @@ class _Guarded(psycopg.Connection[Row]):
 class _GuardedCursor(psycopg.Cursor[Row]):
     """A cursor that checks each statement before it is sent."""
 
-    def execute(self, query: Any, *args: Any, **kwargs: Any) -> "_GuardedCursor":
+    # The library's own signatures are overloaded, and differ between its versions.
+
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
         self._check_statement(query)
         return super().execute(query, *args, **kwargs)
 
@@ -193,7 +197,7 @@ class _GuardedCursor(psycopg.Cursor[Row]):
         self._check_statement(query)
         super().executemany(query, *args, **kwargs)
 
-    def _check_statement(self, query: Any) -> None:
+    def _check_statement(self, query: object) -> None:
         connection = self.connection
         if not isinstance(connection, _Guarded) or connection.is_engine_statement:
             return
@@ -257,7 +261,8 @@ class PostgresEffectConnection:
             raise Transient(
                 f"the effect of this step was deleted while it was looked for\nin the database {self._database.name!r}"
             )
-        return bytes(row[0])
+        (result,) = row
+        return bytes(result)
 
     def save(self, effect: StoredEffect) -> None:
         """Complete the row of the effect."""

@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import apsw
 import msgspec
@@ -97,7 +96,7 @@ def damage_found(store: Path) -> list[StoreFinding]:
     note = read_damage(store)
     if note is None:
         return []
-    facts: dict[str, Any] = {"what": note.what, "found_by": note.by, "found_at": note.at}
+    facts: dict[str, object] = {"what": note.what, "found_by": note.by, "found_at": note.at}
     text = f"the store's file is damaged: {note.what}"
     return [StoreFinding(kind=StoreFindingKind.DAMAGED, text=text, since_at=note.at, hint=_HINT, facts=facts)]
 

@@ -128,7 +128,8 @@ class SqliteEffectConnection:
     def find(self, key: str) -> bytes | None:
         """Return the result of the effect with this key."""
         row = self.raw.execute(_FIND, (key,)).fetchone()
-        return None if row is None else bytes(row[0])
+        (result,) = row if row is not None else (None,)
+        return None if result is None else bytes(result)
 
     def save(self, effect: StoredEffect) -> None:
         """Insert the row of the effect."""

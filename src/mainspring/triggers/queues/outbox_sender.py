@@ -24,7 +24,6 @@ from mainspring.store import failpoints
 from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.outbox import (
     LeasedQueue,
-    LeasedQueues,
     LeaseQueues,
     MessageRefusal,
     SettleQueue,
@@ -124,7 +123,7 @@ class OutboxSender:
             leased = await commit_and_wait(
                 self._store, LeaseQueues(lease, round(_LEASE_S * 1000), free_slots, _BATCH_SIZE)
             )
-            if not isinstance(leased, LeasedQueues) or not leased.queues:
+            if not leased.queues:
                 return
             failpoints.hit("sender.taken")
             for queue in leased.queues:

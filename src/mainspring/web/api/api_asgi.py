@@ -14,11 +14,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mainspring import __version__
 from mainspring.domain.access.permissions import Role, Visitor
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.values.plain_json import to_plain_json
 from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.version import __version__
 from mainspring.web.api.call import ApiCall, HandlerContext, RequestAuthenticator
 from mainspring.web.api.change_streams import ChangeStreams
 from mainspring.web.api.document import build_document

@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from mainspring import __version__
 from mainspring.app.alerting.runbooks import RunbookFinder
 from mainspring.config import Settings
 from mainspring.domain.access.incident_link import LINK_SECRET_NAME, IncidentLinkToken, verify_link_token
@@ -44,6 +43,7 @@ from mainspring.service.runs import run
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import incidents
 from mainspring.store.read.status.status import automations
+from mainspring.version import __version__
 from mainspring.web.api.prior_responses import find_prior_response, newest_run_of_incident
 from mainspring.web.auth.authenticator import request_path
 from mainspring.web.auth.public_site import PublicSite

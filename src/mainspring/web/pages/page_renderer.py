@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from mainspring import __version__
 from mainspring.config.settings import ProjectSettings
 from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.clock import Clock
@@ -18,6 +17,7 @@ from mainspring.domain.errors import BusyError, MainspringError, StoreError
 from mainspring.domain.time.cron import find_zone
 from mainspring.domain.values.plain_json import format_iso
 from mainspring.service.actor import Actor, OperationContext, operation_context
+from mainspring.version import __version__
 from mainspring.web.auth.authenticator import VISITOR_KEY, Authenticator, request_path
 from mainspring.web.auth.middleware import FORM_KEY
 from mainspring.web.auth.public_site import PublicSite

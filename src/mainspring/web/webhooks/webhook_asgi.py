@@ -12,12 +12,12 @@ import msgspec
 from mainspring.config.web_settings import HooksSettings
 from mainspring.domain.errors import MainspringError, SealedError
 from mainspring.domain.states import DeliveryState, RunState
-from mainspring.domain.triggers.webhooks.stored_headers import select_stored_headers
-from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, verify_request
-from mainspring.domain.triggers.webhooks.verifier import BearerVerifier, GitLab, UnsignedVerifier, verifier_kind
 from mainspring.domain.triggers.webhooks.webhook import ResponseMode
 from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest
-from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, read_webhook_request
+from mainspring.integrations.base.webhook_verifier import BAD_SIGNATURE, ImmediateResponse
+from mainspring.integrations.verifiers import find_verifier, verify_request
+from mainspring.integrations.webhooks.stored_headers import select_stored_headers
+from mainspring.integrations.webhooks.webhook_delivery import read_webhook_request
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.results import DeliveryStored, Refused
 from mainspring.triggers.delivery_command import PreparedDelivery
@@ -50,7 +50,6 @@ _LARGE = 64 * 1024
 _LOG = logging.getLogger("mainspring.web.hooks")
 _BODIES_AT_LEAST = 4
 _EXPECTED_STATES = (RunState.SUCCEEDED, DeliveryState.FILTERED, DeliveryState.DROPPED)
-_TOKEN_VERIFIERS = (BearerVerifier, GitLab)
 _NO_SECRET_REPLY = problem_reply(503, "no_secret", "this webhook is not set up yet", retry_after=60, close=True)
 
 _OTHER_HOST_REPLY = problem_reply(
@@ -104,7 +103,7 @@ class WebhookApp:
         headers = read_headers(scope)
         if isinstance(headers, WebhookReply):
             return headers
-        if isinstance(hook.webhook.verify, UnsignedVerifier) and not (
+        if not find_verifier(hook.webhook.verify.kind).checks_sender and not (
             self._hosts is None or self._hosts.allows(headers.get("host"))
         ):
             return _OTHER_HOST_REPLY
@@ -125,7 +124,9 @@ class WebhookApp:
         if secrets is None:
             return _NO_SECRET_REPLY
         early = self._check_sender(hook, headers, b"", secrets)
-        if early is not None and (early.code != BAD_SIGNATURE or isinstance(hook.webhook.verify, _TOKEN_VERIFIERS)):
+        if early is not None and (
+            early.code != BAD_SIGNATURE or not find_verifier(hook.webhook.verify.kind).needs_body
+        ):
             return self._record_rejected(hook, headers, b"", early)
         body = await read_body(receive, headers, self._limit_of(hook), reserved)
         if isinstance(body, WebhookReply):
@@ -153,9 +154,7 @@ class WebhookApp:
         if isinstance(request, ImmediateResponse):
             return setup_reply(request)
         try:
-            prepared = self._intake.intake.prepare(
-                hook.known, request.arrival, request.data, verifier_kind(hook.webhook.verify)
-            )
+            prepared = self._intake.intake.prepare(hook.known, request.delivery, request.data, hook.webhook.verify.kind)
         except SealedError as error:
             return _store_error_reply(hook, error)
         if isinstance(prepared, Refused):
@@ -167,8 +166,7 @@ class WebhookApp:
     def _check_sender(
         self, hook: WebhookEntry, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]
     ) -> WebhookReply | None:
-        verifier = hook.webhook.verify
-        rejected = verify_request(verifier, body, headers, secrets, self._intake.now())
+        rejected = verify_request(hook.webhook.verify, body, headers, secrets, self._intake.now())
         return None if rejected is None else problem_reply(401, rejected.code, rejected.text, close=not body)
 
     def _record_rejected(

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest
-from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse
+from mainspring.integrations.base.webhook_verifier import ImmediateResponse
 from mainspring.store.commands.results import Refused
 
 Message = MutableMapping[str, Any]

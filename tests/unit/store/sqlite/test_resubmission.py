@@ -17,6 +17,7 @@ from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.domain.states import AttemptState, BulkMove, DeliveryState, FailureReason, OutcomeState, RunState
 from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.trigger_source import TriggerTopic
 from mainspring.store.commands import (
     alerts,
     automations,
@@ -47,7 +48,7 @@ ANNOUNCE = automations.AnnounceDefinitions(
     schedules=(automations.ScheduleRow(name="a", automation="a", spec=b"{}", next_slot_at=5),),
     triggers=(
         triggers.TriggerRow("a/hook", "a", "webhook", b"{}", "/in"),
-        triggers.TriggerRow("b/runs", "b", "runs", b"{}", None, (triggers.TriggerTopic("run", "a", "[]"),)),
+        triggers.TriggerRow("b/runs", "b", "runs", b"{}", None, (TriggerTopic("run", "a", "[]"),)),
     ),
 )
 BROKEN = Failure(type="ValueError", code="permanent", message="no")

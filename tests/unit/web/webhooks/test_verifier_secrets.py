@@ -2,7 +2,7 @@
 
 import logging
 
-from mainspring.domain.triggers.webhooks import verify
+from mainspring.integrations import verify
 from mainspring.resources.secret_store import SecretStore
 from mainspring.web.webhooks.verifier_secrets import VerifierSecrets
 from tests.hook_samples import STANDARD_SECRET

@@ -98,7 +98,8 @@ def accept_delivery(tx: Transaction, command: AcceptDelivery) -> DeliveryStored 
     if c.refused is not None:
         _insert(tx, command, FlowControlDecision(DeliveryState.REFUSED, note=c.refused), None)
         trim_rejected_deliveries(tx, c.trigger, c.verified)
-        tx.detail(found[0], "refused:value")
+        automation, _ = found
+        tx.detail(automation, "refused:value")
         return DeliveryStored(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
     if c.was_kept and is_in_lost_interval(tx, c.happened_at):
         _insert(tx, command, FlowControlDecision(DeliveryState.FAILED, note=LOST_INTERVAL_NOTE), None, known)
@@ -270,20 +271,21 @@ def replay_delivery(tx: Transaction, command: ReplayDelivery) -> DeliveryStored 
     row = tx.first("read_delivery_input", (command.delivery,))
     if row is None:
         return Refused("not_found", f"there is no delivery {command.delivery}")
-    if row[1] == key_of_rejected(command.delivery):
+    trigger, key, name, body_hash, body, data, headers, source, verified, _ = row
+    if key == key_of_rejected(command.delivery):
         return Refused(
             "not_kept", f"delivery {command.delivery} was turned away at the door, and its body was not kept as it came"
         )
-    trigger, key, name, body_hash, body, data, headers, source, verified, _ = row
     found = tx.first("find_trigger", (trigger,))
     if found is None:
         return Refused("no_trigger", f"nothing is triggered by {trigger!r} any more")
+    _, definition = found
     replay = InsertedDelivery(
         command.id,
         trigger,
         f"{key}#{command.id}",
         DeliveryState.RECEIVED.value,
-        filtered=int(bool(msgspec.json.decode(found[1]).get("filtered"))),
+        filtered=int(bool(msgspec.json.decode(definition).get("filtered"))),
         name=name,
         body_hash=body_hash,
         body=body,

@@ -4,7 +4,6 @@ from collections import Counter
 
 import msgspec
 
-from mainspring import __version__
 from mainspring.domain.states import RunState, SessionState
 from mainspring.insight.runs.unresolved_failures import count_undecided_runs
 from mainspring.store.read import incidents
@@ -12,6 +11,7 @@ from mainspring.store.read.runs import run_views
 from mainspring.store.read.status import status
 from mainspring.store.restore_hold import HOLD_KEY
 from mainspring.store.views import Capped
+from mainspring.version import __version__
 from mainspring.web.api.call import AnyApiCall
 from mainspring.web.api.route import get_route
 
