@@ -51,8 +51,8 @@ def test_endless_depth_is_refused(tmp_path):
     assert "100 deep" in asyncio.run(work())
 
 
-def test_undo_waits_for_the_attempt_it_takes_back(tmp_path):
-    """A step that is given up but takes its time to stop ends before its undo begins, so that its effect cannot come after."""
+def test_undo_waits_for_the_attempt_it_undoes(tmp_path):
+    """A step that is abandoned but takes its time to stop ends before its undo begins, so that its effect cannot come after."""
     happened: list[str] = []
     with Registry() as registry:
 

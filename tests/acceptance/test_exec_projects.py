@@ -14,11 +14,11 @@ import psycopg
 import pytest
 
 from mainspring.config import load
-from tests import warm
+from tests import warm_command_line
 from tests.postgres_server import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 class User:
@@ -36,7 +36,9 @@ class User:
 
     def call(self, project: int | None, *words: str, **env: str) -> Any:
         store = {} if project is None else {"MAINSPRING_STORE_URL": self.urls[project]}
-        return warm.call(words, cwd=self.folder, env={**self.env, **store, **env}, timeout=PATIENCE, text=True)
+        return warm_command_line.call(
+            words, cwd=self.folder, env={**self.env, **store, **env}, timeout=TIMEOUT_S, text=True
+        )
 
     def runs(self, project: int) -> list[str]:
         return [run["automation"] for run in json.loads(self.call(project, "runs", "list", "--json").stdout)]
@@ -77,7 +79,7 @@ def user(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[User]:
 
 
 def test_spool_and_locks_of_exec_belong_to_one_store(user: User) -> None:
-    """A record made while one store is away is taken in by that store alone, and a lock of one project holds up no other."""
+    """A record made while one store is away is accepted by that store alone, and a lock of one project holds up no other."""
     for project in (0, 1):
         user.begin(project)
     with user.away(0):

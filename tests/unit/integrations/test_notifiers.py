@@ -101,7 +101,7 @@ def test_literal_secret_is_refused_and_not_repeated(address):
 
 
 @pytest.mark.parametrize(
-    ("address", "why"),
+    ("address", "reason"),
     [
         ("slack://secret:bot", "names no channel"),
         ("slack://secret:bot/#a,b", "names no channel"),
@@ -117,9 +117,9 @@ def test_literal_secret_is_refused_and_not_repeated(address):
         (7, "one line of text"),
     ],
 )
-def test_address_that_leads_nowhere_is_refused(address, why):
+def test_address_that_leads_nowhere_is_refused(address, reason):
     """The error says what is missing and shows the form."""
-    with pytest.raises(OptionError, match=why):
+    with pytest.raises(OptionError, match=reason):
         read_channel_address(address)
 
 

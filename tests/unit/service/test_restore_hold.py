@@ -62,7 +62,7 @@ def test_release_is_refused_while_runs_are_undecided(restored, act, clock):
     assert new.run in claimed(store, act)
 
 
-def test_each_decision_does_what_it_says(restored, act):
+def test_each_decision_does_what_it_states(restored, act):
     """Done ends a run as succeeded, cancel reaches it on release, continue leaves it as it was."""
     store, reads, ids = restored
     for run, decision in zip(

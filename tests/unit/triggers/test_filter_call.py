@@ -46,7 +46,7 @@ async def later(event):
 
 
 @pytest.mark.parametrize(
-    ("fn", "state", "said"),
+    ("fn", "state", "message"),
     [
         (lambda event: event.n == 1, None, "its filter accepted it"),
         (later, None, "its filter accepted it"),
@@ -60,19 +60,19 @@ async def later(event):
     ],
     ids=["yes", "async", "no", "gone", "error", "ours", "exit", "unspeakable", "undecided"],
 )
-def test_answer_of_a_filter(fn, state, said):
+def test_answer_of_a_filter(fn, state, message):
     """Each has its sentence."""
-    assert call_filter(fn, EVENT) == (state, said)
+    assert call_filter(fn, EVENT) == (state, message)
 
 
-def test_what_a_filter_raises_is_cut():
+def test_error_of_a_filter_is_cut():
     """A note is for people."""
-    _, said = call_filter(raising(ValueError("x" * 10_000)), EVENT)
-    assert len(said) <= MAX_NOTE
+    _, reason = call_filter(raising(ValueError("x" * 10_000)), EVENT)
+    assert len(reason) <= MAX_NOTE
 
 
 def test_interrupt_of_a_person_passes():
-    """Whoever tries an event and interrupts it wants no answer any more; in a worker's thread it comes from the filter."""
+    """Anyone who tries an event and interrupts it wants no answer any more; in a worker's thread it comes from the filter."""
     interrupt = raising(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         call_filter(interrupt, EVENT)

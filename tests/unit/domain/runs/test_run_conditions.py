@@ -48,13 +48,13 @@ DEFINITION, CONFIGURATION, RUNTIME = ConditionKind
         ),
     ],
 )
-def test_change_is_told_in_words(kind, subject, was, now, text):
+def test_change_is_reported_in_words(kind, subject, was, now, text):
     """What it is about, the first few of many, and nothing that harms a terminal."""
     assert ConditionChange(1, kind, subject, was, now).text == text
 
 
 def test_definition_of_another_automation_is_no_cause():
-    """What a host runs under is everybody's."""
+    """What a host runs under is everyone's."""
     changes = RecentChanges(
         conditions=(
             ConditionChange(5, DEFINITION, "automation:other", {"fingerprint": "x"}, {"fingerprint": "y"}),

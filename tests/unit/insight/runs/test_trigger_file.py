@@ -82,7 +82,7 @@ def test_workflow_whose_file_was_moved_may_continue_behind_the_file(cli, stage):
     assert found["can"][1]["does"].startswith("only if the remaining steps do not read the file: ")
 
 
-def test_retry_of_a_file_that_stays_says_what_it_needs(cli, stage):
+def test_retry_of_a_file_that_stays_states_what_it_needs(cli, stage):
     """The same content at the same place: other content is another run."""
     run = failed(stage, book())
     found = explained(cli, run)
@@ -92,7 +92,7 @@ def test_retry_of_a_file_that_stays_says_what_it_needs(cli, stage):
 
 
 @pytest.mark.parametrize("data", [b'{"__mainspring__": 1}', b'{"files": []}'], ids=["other", "empty"])
-def test_file_whose_name_is_not_known_is_told_by_its_folder(cli, stage, data):
+def test_file_whose_name_is_not_known_is_reported_by_its_folder(cli, stage, data):
     """Of sealed input, or of a batch."""
     run = failed(stage, book(after_failure="failed"), data)
     found = explained(cli, run)

@@ -79,8 +79,8 @@ def test_address_that_leads_nowhere_is_refused_with_the_form(url, words):
     assert any(form.partition("?")[0] in (refused.value.hint or "") for form in FORMS)
 
 
-def test_unknown_parameter_shows_the_nearest():
-    """A misspelt parameter is told with the right one."""
+def test_unknown_parameter_displays_the_nearest():
+    """A misspelt parameter is reported with the right one."""
     with pytest.raises(UnknownNameError, match="'steam'") as refused:
         read_queue_address("redis://h/0?steam=s")
     assert refused.value.nearest == "stream"

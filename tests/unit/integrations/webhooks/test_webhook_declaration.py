@@ -21,7 +21,7 @@ def test_plain_path_is_taken(path):
 
 
 @pytest.mark.parametrize(
-    ("path", "why"),
+    ("path", "reason"),
     [
         ("", "is not a path"),
         ("/", "is not a path"),
@@ -47,22 +47,22 @@ def test_plain_path_is_taken(path):
         ("/metrics", "listener itself"),
     ],
 )
-def test_path_that_could_be_read_in_two_ways_is_refused(path, why):
+def test_path_that_could_be_read_in_two_ways_is_refused(path, reason):
     """With a hint."""
-    with pytest.raises(OptionError, match=why) as refused:
+    with pytest.raises(OptionError, match=reason) as refused:
         parse_webhook(path, verify=NONE)
     assert refused.value.hint
 
 
 def test_webhook_without_a_verifier_is_refused():
-    """That anybody may send has to be stated."""
+    """That anyone may send has to be stated."""
     with pytest.raises(OptionError, match="state who may send") as refused:
         parse_webhook("/x")
     assert "ms.verify.none()" in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("message", "meant"),
     [
         ("none", verify.none()),
         ("github:GH", verify.github("GH")),
@@ -75,13 +75,13 @@ def test_webhook_without_a_verifier_is_refused():
         ({"kind": "hmac", "secrets": ["A"], "header": "X-Sig"}, verify.hmac("A", header="x-sig")),
     ],
 )
-def test_verifier_can_be_stated_in_a_file(said, meant):
+def test_verifier_can_be_stated_in_a_file(message, meant):
     """As text, or as a table with options."""
-    assert read_verifier(said) == meant
+    assert read_verifier(message) == meant
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "why"),
+    ("message", "kind", "reason"),
     [
         (7, OptionError, "not a verifier"),
         ({}, OptionError, "not a verifier"),
@@ -93,14 +93,14 @@ def test_verifier_can_be_stated_in_a_file(said, meant):
         ({"kind": "hmac", "secrets": ["A"]}, OptionError, "header"),
     ],
 )
-def test_verifier_that_cannot_be_made_is_refused(said, kind, why):
+def test_verifier_that_cannot_be_made_is_refused(message, kind, reason):
     """With what is wrong with it."""
-    with pytest.raises(kind, match=why):
-        read_verifier(said)
+    with pytest.raises(kind, match=reason):
+        read_verifier(message)
 
 
 @pytest.mark.parametrize(
-    ("make", "why"),
+    ("make", "reason"),
     [
         (lambda: verify.github(), "name of its secret"),
         (lambda: verify.github("whsec_/+=x"), "not a valid name of a secret"),
@@ -124,9 +124,9 @@ def test_verifier_that_cannot_be_made_is_refused(said, kind, why):
         (lambda: verify.stripe("S", tolerance="30d"), "tolerance"),
     ],
 )
-def test_option_of_a_verifier_that_cannot_work_is_refused(make, why):
+def test_option_of_a_verifier_that_cannot_work_is_refused(make, reason):
     """And a secret that was given in place of its name is not shown."""
-    with pytest.raises(MainspringError, match=why) as refused:
+    with pytest.raises(MainspringError, match=reason) as refused:
         make()
     assert "whsec_" not in str(refused.value)
 
@@ -145,7 +145,7 @@ def test_key_names_headers_as_they_are_written(key, read):
 
 
 @pytest.mark.parametrize(
-    ("key", "why"),
+    ("key", "reason"),
     [
         ("", "is not a key"),
         (7, "is not a key"),
@@ -159,9 +159,9 @@ def test_key_names_headers_as_they_are_written(key, read):
         ("{data[0]}", "not a plain name"),
     ],
 )
-def test_key_that_tells_nothing_apart_is_refused(key, why):
+def test_constant_key_is_refused(key, reason):
     """Else the first delivery would be the last that counts."""
-    with pytest.raises(MainspringError, match=why):
+    with pytest.raises(MainspringError, match=reason):
         parse_webhook("/x", verify=NONE, key=key)
 
 
@@ -177,7 +177,7 @@ def test_answers_are_few_and_waits_are_short():
 
 
 @pytest.mark.parametrize("kind", VERIFIERS)
-def test_webhook_comes_back_from_the_store_as_it_was(kind):
+def test_webhook_returns_from_the_store_as_it_was(kind):
     """Of each kind; and there is no value of a secret in it to begin with."""
     options = {"header": "X-Sig"} if kind == "hmac" else {}
     made = getattr(verify, kind)(*([] if kind == "none" else ["A", "B"]), **options)
