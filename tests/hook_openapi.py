@@ -3,18 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mainspring.domain.triggers.webhooks.verifier import (
-    BearerVerifier,
-    GitHub,
-    GitLab,
-    HmacVerifier,
-    Slack,
-    StandardWebhooks,
-    Stripe,
-    UnsignedVerifier,
-    Verifier,
-)
 from mainspring.domain.triggers.webhooks.webhook import ResponseMode
+from mainspring.integrations.verifiers import find_verifier
 from mainspring.triggers.trigger_cache import CachedTrigger
 from mainspring.web.webhooks.webhook_table import WebhookEntry
 
@@ -51,15 +41,15 @@ _PROBLEM = {
 _REFUSALS = {
     "400": "it is not JSON in UTF-8, or its lengths disagree",
     "401": "it is not from whom it should be, or too old",
-    "404": "nothing is at this path any more",
-    "408": "the body was not there in time",
+    "404": "there is nothing at this path any more",
+    "408": "the body did not arrive in time",
     "409": "the key came before, with another body",
     "413": "the body is too large",
-    "415": "the body is not JSON as it is",
+    "415": "the body is not JSON, or not sent as JSON",
     "422": "the body does not fit what is started",
-    "429": "too much waits already: see Retry-After",
+    "429": "too many requests: see Retry-After",
     "431": "too many headers, or too long ones",
-    "500": "the run failed, or this is a fault of ours",
+    "500": "the run failed, or this is a bug of Mainspring",
     "503": "it cannot be stored now: see Retry-After; what is sent again counts once",
 }
 
@@ -106,7 +96,7 @@ def _operation(hook: WebhookEntry, parts: dict[str, Any]) -> dict[str, Any]:
             }
         case ResponseMode.RUN:
             responses["202"] = {"description": "it is stored", "content": _content("application/json", ids)}
-            if isinstance(hook.webhook.verify, GitHub):
+            if hook.webhook.verify.kind == "github":
                 responses["200"] = {"description": "a ping is answered"}
     return {
         "operationId": prefix,
@@ -134,29 +124,14 @@ def _moved(value: Any, prefix: str) -> Any:
 
 def _scheme(hook: WebhookEntry) -> dict[str, Any]:
     prefix = hook.trigger.replace("/", ".").replace("#", "-")
-    if isinstance(hook.webhook.verify, UnsignedVerifier):
+    options = hook.webhook.verify
+    verifier = find_verifier(options.kind)
+    if not verifier.checks_sender:
         return {}
-    if isinstance(hook.webhook.verify, BearerVerifier) and hook.webhook.verify.header == "authorization":
+    header = (verifier.secret_headers(options) + verifier.signature_headers(options))[0]
+    if header == "authorization":
         return {prefix: {"type": "http", "scheme": "bearer"}}
-    return {prefix: {"type": "apiKey", "in": "header", "name": _header(hook.webhook.verify)}}
-
-
-def _header(verifier: Verifier) -> str:
-    match verifier:
-        case StandardWebhooks():
-            return "webhook-signature"
-        case GitHub():
-            return "x-hub-signature-256"
-        case Stripe():
-            return "stripe-signature"
-        case Slack():
-            return "x-slack-signature"
-        case GitLab():
-            return "x-gitlab-token"
-        case BearerVerifier() | HmacVerifier():
-            return verifier.header
-        case UnsignedVerifier():
-            raise ValueError("nothing is signed")
+    return {prefix: {"type": "apiKey", "in": "header", "name": header}}
 
 
 def _data_schema(known: CachedTrigger) -> dict[str, Any] | None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mainspring.domain.failures.saved_error import StepFailed as StepFailed
     from mainspring.domain.failures.verdict import Verdict as Verdict
     from mainspring.domain.states import RunState as RunState
-    from mainspring.domain.triggers.webhooks import verify as verify
     from mainspring.domain.values.event import Event as Event
     from mainspring.domain.values.file import File as File
     from mainspring.engine.attempts.outbox_api import publish as publish
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from mainspring.engine.definitions.decorators import step as step
     from mainspring.engine.definitions.decorators import task as task
     from mainspring.engine.definitions.decorators import workflow as workflow
+    from mainspring.integrations import verify as verify
 
 #: Public name -> the module that defines it.
 _PUBLIC: dict[str, str] = {
@@ -77,7 +77,7 @@ _PUBLIC: dict[str, str] = {
     "send": "mainspring.engine.attempts.outbox_api",
     "step": "mainspring.engine.definitions.decorators",
     "task": "mainspring.engine.definitions.decorators",
-    "verify": "mainspring.domain.triggers.webhooks",
+    "verify": "mainspring.integrations",
     "workflow": "mainspring.engine.definitions.decorators",
 }
 

@@ -267,7 +267,7 @@ WAYS = {
         K.WORKER_LOST,
         "worker",
         # Whether its death is on record yet, or is only seen.
-        rf"mainspring: no worker (gives a sign of life|stays alive) {_FOR}.* \(report needs one\)",
+        rf"mainspring: no worker (has sent a heartbeat|stays alive) {_FOR}.* \(report needs one\)",
         kill_worker,
     ),
     "a step blocks its worker": Way(
@@ -294,13 +294,13 @@ WAYS = {
     "a watcher never begins": Way(
         K.WORKER_LOST,
         "watcher",
-        rf"mainspring: no watcher gives a sign of life {_FOR} \(pid \d+ of .* keeps one\)",
+        rf"mainspring: no watcher has sent a heartbeat {_FOR} \(pid \d+ of .* needs one\)",
         break_watcher,
     ),
     "a scheduler is stopped": Way(
         K.WORKER_LOST,
         "scheduler",
-        rf"mainspring: no scheduler gives a sign of life {_FOR}: pid \d+ of .* is stopped or blocked .*",
+        rf"mainspring: no scheduler has sent a heartbeat {_FOR}: pid \d+ of .* is stopped or blocked .*",
         stop_scheduler,
     ),
     "the store refuses each write": Way(

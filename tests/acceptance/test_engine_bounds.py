@@ -17,7 +17,7 @@ def test_cycle_of_children_is_refused(tmp_path):
             return await run.child(ouroboros, n)
 
     app = ms.App(tmp_path / "s.db", registry=registry)
-    with pytest.raises(ms.RunFailed, match="asks for itself with the same input"):
+    with pytest.raises(ms.RunFailed, match="starts itself with the same input"):
         app.run(ouroboros)
 
 

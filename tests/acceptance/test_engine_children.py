@@ -112,7 +112,7 @@ async def test_close_policy_that_is_none_is_refused_where_it_is_said(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         view = await engine.until(await engine.start(parent), RunState.FAILED)
-    assert "close='abandon' is none of the choices" in view.failure.message
+    assert "close='abandon' is not valid" in view.failure.message
     assert 'close="keep"' in view.failure.hint
 
 

@@ -265,7 +265,7 @@ class Behind:
     def __call__(self) -> str:
         self.times -= 1
         if self.times >= 0:
-            raise EarlierAttemptError("another attempt of this step is still being done")
+            raise EarlierAttemptError("another attempt of this step is still running")
         return "done"
 
     def abandon(self) -> None:

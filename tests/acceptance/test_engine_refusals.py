@@ -197,7 +197,7 @@ async def test_step_asked_for_twice_under_one_key_at_once_is_refused(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         view = await engine.until(await engine.start(work), RunState.FAILED)
-    assert "asked for twice" in view.failure.message
+    assert "called twice" in view.failure.message
 
 
 async def test_workflow_that_is_not_async_is_refused_at_declaration(tmp_path):

@@ -295,7 +295,7 @@ async def test_fact_taken_in_that_todays_type_cannot_read_is_drift(place, settin
             await engine.app.signal(one.id, "go")
             view = await engine.until(one, RunState.NEEDS_ATTENTION)
             assert view.reason == FailureReason.DRIFT
-            assert "today's code cannot read the saved signal 'n'" in view.failure.message
+            assert "the current code cannot read the saved signal 'n'" in view.failure.message
             commands = [can.command for can in explain(engine, one).can]
             assert f"mainspring runs retry {one.id}" in commands
             assert f"mainspring runs retry {one.id} --from-step n" in commands

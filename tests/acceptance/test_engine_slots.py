@@ -175,7 +175,7 @@ async def test_slots_go_on_while_a_backfill_stands_in_line(tmp_path):
         await engine.when(lambda: list(rang), lambda so_far: so_far == ["01 13:00"])
         (live,) = [run for run in reads.list_runs().runs if run.trigger == "schedule ring"]
         await engine.pass_time(HOUR)
-        assert (await records(engine, 6))[5] == ("01 14:00", "skipped", f"run {live.id} still goes on")
+        assert (await records(engine, 6))[5] == ("01 14:00", "skipped", f"run {live.id} has not ended")
         await engine.app.changed(0.05)
         assert rang == ["01 13:00"]
         await engine.app.signal(live.id, "out")

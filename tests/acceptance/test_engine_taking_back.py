@@ -125,7 +125,7 @@ async def test_undo_that_nobody_finds_any_more_is_a_persons_matter(tmp_path):
     async with world.engine(changed) as engine:
         await engine.app.cancel(run.id)
         view = await engine.when(lambda: engine.view(run), lambda v: v.reason == FailureReason.UNDO_FAILED)
-    assert "'b' cannot be taken back by tests.acceptance.booking:Ledger.unbook" in view.failure.message
+    assert "'b' cannot be undone by tests.acceptance.booking:Ledger.unbook" in view.failure.message
     assert "give-result" in view.failure.hint
 
 

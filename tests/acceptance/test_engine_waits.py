@@ -246,7 +246,7 @@ async def test_what_was_committed_in_time_wins_though_the_worker_has_not_read_it
         run = (await engine.start(kind)).id
         await engine.when(lambda: engine.story(run).run.state, lambda state: state is RunState.RUNNING)
         driver = await engine.when(lambda: engine.working.worker.drivers.get(run), bool)
-        await engine.when(lambda: driver.waits.due.next(), bool)
+        await engine.when(lambda: driver.wakeups.next(), bool)
         monkeypatch.setattr(engine.working.worker._inboxes, "poll", lambda: None)
         if kind != "receives":
             await engine.when(lambda: engine.story(run).waits, bool)

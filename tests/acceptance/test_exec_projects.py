@@ -82,7 +82,7 @@ def test_spool_and_locks_of_exec_belong_to_one_store(user: User) -> None:
         user.begin(project)
     with user.away(0):
         done = user.call(0, "exec", "-n", "theirs", "--", "sh", "-c", "echo secret of the first")
-        assert "the store is away" in done.stderr
+        assert "the store is unavailable" in done.stderr
     inner = ("--lock", "backup", "--", "sh", "-c")
     again = f"MAINSPRING_STORE_URL='{user.urls[1]}' exec {sys.executable} -m mainspring exec -n second --lock backup -- echo both"
     both = user.call(0, "exec", "-n", "first", *inner, again)
@@ -94,7 +94,7 @@ def test_spool_and_locks_of_exec_belong_to_one_store(user: User) -> None:
 
 
 def test_lock_still_excludes_within_one_store(user: User) -> None:
-    """Also while the store is away: the lock is a file first."""
+    """Also while the store is unavailable: the lock is a file first."""
     user.begin(0)
     store = f"MAINSPRING_STORE_URL='{user.urls[0]}'"  # a command does not inherit it
     again = f"{store} exec {sys.executable} -m mainspring exec -n inner --lock backup -- echo both"

@@ -109,7 +109,7 @@ def test_fleet_outlives_a_full_disk_of_its_server(fleet: Fleet, disk: Path) -> N
     assert len(fleet.noted()) == 1
     (disk / "filler").unlink()
     fleet.until(lambda: fleet.have_succeeded(1))
-    fleet.until(lambda: "the store takes commits again" in machine.log.read_text())
+    fleet.until(lambda: "the store accepts commits again" in machine.log.read_text())
     assert fleet.rows(sessions) == before
     assert fleet.rows("select claim from runs") == [(1,)]
     assert len(fleet.noted()) == 2

@@ -87,15 +87,15 @@ def test_full_disk_is_told_once_although_processes_start_again(disk: Path, works
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     works.until(lambda: not any(map(is_alive, killed)), "they live")
-    said = works.log.read_text().count("the store does not take commits")
+    said = works.log.read_text().count("the store does not accept commits")
     works.until(
-        lambda: works.log.read_text().count("the store does not take commits") >= said + 2,
+        lambda: works.log.read_text().count("the store does not accept commits") >= said + 2,
         "they did not start again on the full disk",
     )
     assert abouts(told) == ["opened"]
     disk.unlink()
     works.until(lambda: abouts(told) == ["opened", "resolved"], "its end is told to nobody")
-    assert "takes commits again" in told.messages[-1]["data"]["headline"]
+    assert "accepts commits again" in told.messages[-1]["data"]["headline"]
     works.until(lambda: not memory(works).exists(), "it is still remembered")
 
 

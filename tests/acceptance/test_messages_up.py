@@ -73,7 +73,7 @@ def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
         project.until(lambda: sorted(set(stand().values())) == ["needs_attention", "succeeded"] and len(stand()) == 11)
         assert sorted(stand().values()) == ["needs_attention", *["succeeded"] * 10]
         (poison,) = [run for run, state in stand().items() if state == "needs_attention"]
-        assert "took its worker process down three times" in project.call("explain", poison).stdout
+        assert "crashed its worker process three times" in project.call("explain", poison).stdout
         project.until(lambda: len(refused()) == 3)
         assert sorted(one["verified"] or "-" for one in refused()) == ["-", "misfit", "other_body"]
         (keyless,) = [one for one in refused() if one["verified"] == "misfit"]

@@ -75,8 +75,8 @@ def test_store_that_is_killed_on_its_way_arrives_whole(project: Project, postgre
         assert "is being moved" in said
         assert "--undo" in said
         if name not in ("marked", "released"):
-            assert "not whole yet" in project.call("up", code=2, MAINSPRING_STORE_URL=url).stderr
-            assert "not whole yet" in project.call("runs", "list", code=2, MAINSPRING_STORE_URL=url).stderr
+            assert "not complete yet" in project.call("up", code=2, MAINSPRING_STORE_URL=url).stderr
+            assert "not complete yet" in project.call("runs", "list", code=2, MAINSPRING_STORE_URL=url).stderr
     moved = json.loads(project.call("db", "move", "--to", url, "--json").stdout)
     assert moved["source"] == old
     assert "the store was moved" in project.call("up", code=2).stderr
@@ -116,7 +116,7 @@ def test_store_in_use_is_not_moved_and_a_moved_one_can_be_used_again(
     run = project.start("question")
     project.until(lambda: project.states()[run] == "waiting")
     said = project.call("db", "move", "--to", url, code=8).stderr
-    assert "supervisor works on this store" in said
+    assert "supervisor runs on this store" in said
     project.kill_all()
     project.call("db", "move", "--to", str(project.folder / "mainspring.toml"), code=2)
     project.call("db", "move", "--to", url)

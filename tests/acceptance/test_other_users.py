@@ -288,7 +288,7 @@ def test_store_of_another_user_is_told_as_that(machine: Machine) -> None:
     machine.store.chmod(0o644)
     for words in (*looks_at_it, ("run", "quick")):
         said = machine.call(OWNER, *words, code=4)
-        assert "the store cannot be read by a user who may not write beside it" in said, (words, said)
+        assert "the store cannot be read by a user without the right to write beside it" in said, (words, said)
         assert "it belongs to root, mode 0644; its folder belongs to root, mode 0755" in said
 
 

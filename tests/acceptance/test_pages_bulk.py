@@ -84,7 +84,7 @@ def test_thousand_runs_are_retried_from_the_page(world: PageWorld) -> None:
         page = browser.new_page(viewport={"width": 360, "height": 740})
         sign_in(page, address)
         page.goto(f"{address}/failed")
-        page.click("text=Retry all: count first")
+        page.click("text=Retry all: count them first")
         expect(page.locator("#all")).to_contain_text("1,000 runs of 1 automation")
         assert bulk_acts(world.store.reader) == []
         page.click("text=Retry all 1,000")

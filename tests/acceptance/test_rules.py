@@ -82,4 +82,4 @@ def test_rule_that_cannot_be_imported_is_named(tmp_path):
         tmp_path, "exec", "-n", "x", "--retry", "2", "--retry-wait", "0s", "--", "sh", "-c", "echo tried; exit 3"
     )
     assert (said.returncode, said.stdout) == (3, "tried\ntried\n")
-    assert "failures are judged without it" in said.stderr
+    assert "failures are classified without it" in said.stderr

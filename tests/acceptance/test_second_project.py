@@ -37,10 +37,10 @@ def test_default_ports_of_a_second_project_are_found_and_printed(places):
         with (place.folder / "up.log").open("wb") as log:
             place.start("up", stdout=log, stderr=log)
         for _ in looks(WITHIN_S):
-            if "/first?token=" in _said(place) and "webhooks are taken in on" in _said(place):
+            if "/first?token=" in _said(place) and "accepting webhooks on" in _said(place):
                 break
         pages = re.search(r"listening on http://127\.0\.0\.1:(\d+)", _said(place))
-        hooks = re.search(r"webhooks are taken in on http://127\.0\.0\.1:(\d+)", _said(place))
+        hooks = re.search(r"accepting webhooks on http://127\.0\.0\.1:(\d+)", _said(place))
         assert pages is not None, _said(place)
         assert hooks is not None, _said(place)
         ports += [int(pages[1]), int(hooks[1])]

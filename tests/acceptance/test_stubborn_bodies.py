@@ -74,7 +74,7 @@ def test_cancelled_body_that_goes_on_needs_a_person_and_keeps_no_worker(works: W
     assert works.workers() == [worker]
     (failure,) = works.place.rows("select failure from runs where id = ?", runs["receive"])[0]
     told = json.loads(failure)
-    assert "goes on after it was told to stop" in told["message"]
+    assert "goes on after it was stopped" in told["message"]
     assert "except BaseException" in told["hint"]
     assert "raise" in told["hint"]
 

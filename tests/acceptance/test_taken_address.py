@@ -66,7 +66,7 @@ def test_taken_addresses_are_incidents_that_end_when_they_are_free(tmp_path: Pat
         status = project.call("status", code=9).stdout
         for setting, address in addresses.items():
             (incident,) = [one for one in said.values() if address in one["text"]]
-            assert "another process listens there" in incident["text"]
+            assert "another process uses this address" in incident["text"]
             assert incident["hint"].endswith(f"choose another address: {setting} in mainspring.toml")
             assert incident["id"] in status
 

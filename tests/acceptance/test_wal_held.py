@@ -63,7 +63,7 @@ def test_program_that_reads_without_a_pause_is_an_incident_that_ends_with_it(tmp
             project.until(found)
             (incident,) = found()
             assert f"process {reader.pid} ({sys.executable} -c" in incident["text"]
-            assert incident["text"].endswith("reads the store all the time")
+            assert incident["text"].endswith("keeps reading the store")
             assert incident["id"] in project.call("status", code=9).stdout
             reader.stdin.close()
         project.until(lambda: found() == [])

@@ -90,7 +90,7 @@ def assert_held_then_release(site: Site) -> None:
     assert re.fullmatch(rf"\[page\] {LOST}.*", told), told
     found = status(site)
     assert found.returncode == 9
-    assert b"is held: nothing starts" in found.stdout
+    assert b"is on hold: no run starts" in found.stdout
     done = site.call("run", "effect", "name=meanwhile", "--detach")
     assert done.returncode == 0, done.stderr
     undecided = json.loads(site.call("db", "restore", "--undecided", "--json").stdout)

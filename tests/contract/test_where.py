@@ -56,7 +56,7 @@ def test_thread_tells_its_frames_or_that_there_is_none_for_it(tmp_path):
         running = [bench.start(steps.waits_for, str(go)) for _ in range(2)]
         waiting, ended = bench.start(steps.double, 1)
         assert any(line.endswith(" waits_for") for line in await where(running[0][0]))
-        assert (await where(waiting)) == ["it waits for a free thread: worker.threads is how many there are"]
+        assert (await where(waiting)) == ["it waits for a free thread: worker.threads sets how many there are"]
         go.touch()
         await asyncio.gather(ended, *(end for _, end in running))
 

@@ -33,8 +33,8 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.integrations.base.http import HttpClient
 from mainspring.integrations.base.notifier import ChannelLink
 from mainspring.integrations.notifiers import read_channel_address
-from mainspring.integrations.signed_webhook import WebhookLink
 from mainspring.integrations.slack import SlackLink
+from mainspring.integrations.standard_webhooks import WebhookLink
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store import failpoints

@@ -116,4 +116,4 @@ def test_peer_celery_8030_worker_takes_up_work_again_after_the_store_was_away(be
     run = bench.client.start("plain_sequence")
     bench.until(lambda: bench.client.view(run).state is RunState.SUCCEEDED)
     assert not worker.ended()
-    assert "takes commits again" in worker.life.log.read_text()
+    assert "accepts commits again" in worker.life.log.read_text()

@@ -34,7 +34,7 @@ _ENDS = {
     "exit1": "exit 1",
     "exit0": "exit 0",
     "exit75": "exit 75",
-    "sigterm": "SIGTERM that no one asked for",
+    "sigterm": "SIGTERM without a request to stop",
     "segfault": "SIGSEGV",
 }
 

@@ -66,8 +66,8 @@ def test_sample_event_is_tried_without_a_worker(lab: Lab) -> None:
     """The bench says what a recorded event would do, and a build that only begins is filtered."""
     said = lab.call("triggers", "test", "build-bot", f"@{FOLDER / 'github-workflow-run.json'}", "-m", BOT)
     assert "a run of build-bot starts at once" in said
-    assert "its filter says yes" in said
+    assert "its filter accepted it" in said
     begun = json.loads((FOLDER / "github-workflow-run.json").read_text())
     begun["body"]["action"] = "requested"
     (lab.folder / "begun.json").write_text(json.dumps(begun))
-    assert "its filter says no" in lab.call("triggers", "test", "build-bot", "@begun.json", "-m", BOT, code=9)
+    assert "its filter rejected it" in lab.call("triggers", "test", "build-bot", "@begun.json", "-m", BOT, code=9)

@@ -24,7 +24,7 @@ def test_retry_of_what_failed_lets_the_report_follow(lab: Lab) -> None:
     await_that(lambda: states(lab, "load") == ["failed"], "the load fails")
     (failed,) = runs_of(lab, "load")
     said = lab.call("explain", failed["id"])
-    assert "It holds up report (slot " in said
+    assert "It blocks report (slot " in said
     assert "is not there" in said
     assert runs_of(lab, "report") == []
     waiting = json.loads(lab.call("triggers", "show", "report", "--json"))["waits_for"]

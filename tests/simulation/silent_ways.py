@@ -32,7 +32,7 @@ from mainspring.store.sqlite.damage import error_of_fault
 from tests.contract.store.process import ask, complete, halt, post, signal, suspend, take, wait_for
 from tests.simulation.normal_days import DAY, DEBOUNCE, DEBOUNCED, HOOK, HOUR, MINUTE, SECOND, Days
 
-TAKEN = "cannot listen on 127.0.0.1:7172: another process listens there"
+TAKEN = "cannot listen on 127.0.0.1:7172: another process uses this address"
 REVOKED = Failure("httpx2.HTTPStatusError", "unauthorized", "401 Unauthorized: the token was revoked")
 FULL = "The store is full"
 K = IncidentKind
@@ -97,7 +97,9 @@ def _failing(automation: str, failure: Failure, reason: FailureReason, world: Da
 
 def _empty(world: Days) -> None:
     (fault,) = find_missing_files(["out/*.csv"], {}, 0)
-    failure = Failure("ProductMissing", "not_produced", f"it ended well, but did not produce what it should: {fault}")
+    failure = Failure(
+        "ProductMissing", "not_produced", f"it ended without an error, but did not produce its files: {fault}"
+    )
     _failing("sync", failure, FailureReason.PERMANENT_ERROR, world)
 
 
@@ -149,7 +151,7 @@ def _finding(kind: ProcessFindingKind, name: str, why: str, world: Days) -> None
 
 
 def _rejected(world: Days) -> None:
-    note = "delivery d_1 came under this key with another body"
+    note = "delivery d_1 has this key and another body"
     refusal = RejectDelivery(id=world.web.name("d"), trigger=HOOK, why="other_body", note=note, body=b"x")
     world.web.do(refusal)
 
@@ -276,7 +278,7 @@ WAYS = (
         of="",
         within=5 * MINUTE,
         says=(
-            "[notify] mainspring: the write-ahead log cannot be emptied: process 7 (sqlite3 state.db) reads the store all the time"
+            "[notify] mainspring: the write-ahead log cannot be emptied: process 7 (sqlite3 state.db) keeps reading the store"
         ),
         begin=partial(_finding, ProcessFindingKind.WAL, "process 7", "process 7 (sqlite3 state.db)"),
     ),
@@ -313,7 +315,7 @@ WAYS = (
         kind=K.WORKER_LOST,
         of="scheduler",
         within=5 * MINUTE,
-        says="[page] mainspring: no scheduler gives a sign of life for 5m: pid 1 of box is stopped or blocked (backup has a schedule)",
+        says="[page] mainspring: no scheduler has sent a heartbeat for 5m: pid 1 of box is stopped or blocked (backup has a schedule)",
         begin=partial(_break, "scheduler"),
     ),
     Way(
@@ -322,7 +324,7 @@ WAYS = (
         kind=K.WORKER_LOST,
         of="worker",
         within=5 * MINUTE,
-        says="[page] mainspring: no worker gives a sign of life for 5m (backup needs one)",
+        says="[page] mainspring: no worker has sent a heartbeat for 5m (backup needs one)",
         begin=_killed,
     ),
     Way(
@@ -340,7 +342,7 @@ WAYS = (
         kind=K.WORKER_LOST,
         of="worker",
         within=5 * MINUTE,
-        says="[page] mainspring: no worker gives a sign of life for 5m: pid 1 of box is stopped or blocked (backup needs one)",
+        says="[page] mainspring: no worker has sent a heartbeat for 5m: pid 1 of box is stopped or blocked (backup needs one)",
         begin=partial(_break, "worker"),
     ),
     Way(
@@ -370,7 +372,7 @@ WAYS = (
         kind=K.DEFINITION_LOST,
         of="weekly",
         within=16 * MINUTE,
-        says="[notify] weekly: no worker has it any more: its definition is gone from what they load",
+        says="[notify] weekly: no running worker has loaded it: its definition is gone from the loaded files",
         begin=_deleted,
     ),
     Way(
@@ -406,7 +408,7 @@ WAYS = (
         kind=K.STALLED,
         of="orders",
         within=HOUR,
-        says="[notify] orders: step charge gives no sign of life for 1h5m: it stands at shop.py charge",
+        says="[notify] orders: step charge has reported no log, progress or checkpoint for 1h5m: it is at shop.py charge",
         begin=_hanging,
     ),
     Way(
@@ -415,7 +417,7 @@ WAYS = (
         kind=K.TOO_SLOW,
         of="orders",
         within=3 * HOUR,
-        says="[notify] orders: a run goes on for 1h9m, 99 % of its runs took at most 1m6s",
+        says="[notify] orders: a run has been running for 1h9m, 99 % of its runs took at most 1m6s",
         begin=partial(_break, "orders hangs"),
     ),
     Way(
@@ -474,7 +476,7 @@ WAYS = (
         kind=K.PERMANENT_ERROR,
         of="sync",
         within=40 * MINUTE,
-        says="[notify] sync: failed: upload: it ended well, but did not produce what it should: out/*.csv: nothing matches",
+        says="[notify] sync: failed: upload: it ended without an error, but did not produce its files: out/*.csv: nothing matches",
         begin=_empty,
     ),
     Way(
@@ -501,7 +503,7 @@ WAYS = (
         kind=K.TOO_OFTEN,
         of="orders",
         within=HOUR,
-        says="[notify] orders: started 121 times in an hour, 60 at most are usual",
+        says="[notify] orders: started 121 times in an hour, usual are at most 60",
         begin=_loop,
     ),
     Way(
@@ -519,7 +521,7 @@ WAYS = (
         kind=K.REJECTED_MESSAGE,
         of="orders",
         within=0,
-        says="[notify] orders: 1 run cannot read what came: signal 'approve'",
+        says="[notify] orders: 1 run cannot read signal 'approve'",
         begin=_unreadable,
     ),
     Way(
@@ -537,7 +539,7 @@ WAYS = (
         kind=K.NOTIFIER_BROKEN,
         of="ops",
         within=7 * MINUTE,
-        says="[notify] mainspring: channel ops takes nothing: connection refused",
+        says="[notify] mainspring: channel ops accepts nothing: connection refused",
         begin=_channel_broken,
     ),
     Way(
@@ -564,8 +566,8 @@ WAYS = (
         kind=K.ADDRESS_TAKEN,
         of="hooks.bind of box",
         within=5 * MINUTE,
-        says=f"[page] mainspring: box: webhooks are not taken in: {TAKEN}",
-        begin=partial(_finding, ProcessFindingKind.ADDRESS, "hooks.bind", f"webhooks are not taken in: {TAKEN}"),
+        says=f"[page] mainspring: box: webhooks are not accepted: {TAKEN}",
+        begin=partial(_finding, ProcessFindingKind.ADDRESS, "hooks.bind", f"webhooks are not accepted: {TAKEN}"),
     ),
     Way(
         name="The address of the pages is taken",
@@ -582,16 +584,16 @@ WAYS = (
         kind=K.SECRET_MISSING,
         of="builds",
         within=5 * MINUTE,
-        says="[notify] builds: builds/webhook takes nothing on box: the secret 'KEY' is not set",
+        says="[notify] builds: builds/webhook accepts nothing on box: the secret 'KEY' is not set",
         begin=partial(_finding, ProcessFindingKind.SECRET, HOOK, "the secret 'KEY' is not set"),
     ),
     Way(
         name="A sender changed its secret",
-        cause="its requests have a wrong signature (401); requests of scanners have none",
+        cause="its requests have an invalid signature (401); requests of scanners have none",
         kind=K.SENDER_REJECTED,
         of="builds",
         within=40 * MINUTE,
-        says="[notify] builds: builds/webhook rejects its sender: at least 6 requests carried a wrong signature (401), no delivery passed since",
+        says="[notify] builds: builds/webhook rejects its sender: at least 6 requests had an invalid signature (401), no delivery was accepted since",
         begin=partial(_break, "secret"),
     ),
     Way(
@@ -611,7 +613,7 @@ WAYS = (
         within=0,
         says=(
             "[notify] builds: 1 delivery of builds/webhook was rejected and started nothing: "
-            "delivery d_1 came under this key with another body"
+            "delivery d_1 has this key and another body"
         ),
         begin=_rejected,
     ),
@@ -648,7 +650,7 @@ WAYS = (
         kind=K.DEBOUNCE_HELD,
         of="report",
         within=10 * MINUTE,
-        says="[notify] report: report/webhook has started nothing for 15m: something comes more often than every 1m",
+        says="[notify] report: report/webhook has started nothing for 15m: deliveries arrive more often than every 1m",
         begin=_debounced,
     ),
     Way(
@@ -666,7 +668,7 @@ WAYS = (
         kind=K.PARTITION_HELD,
         of="orders",
         within=HOUR,
-        says="[notify] orders: 1 run waits for partition customer-7 for 1h5m: run r_holder holds it and waits",
+        says="[notify] orders: 1 run waits for partition customer-7 for 1h5m: run r_holder has it and waits",
         begin=partial(_held, "customer-7"),
     ),
     Way(
@@ -675,7 +677,7 @@ WAYS = (
         kind=K.PARTITION_HELD,
         of="orders",
         within=HOUR,
-        says="[notify] orders: 1 run waits for partition orders/event:~0 for 1h5m: run r_holder holds it and waits",
+        says="[notify] orders: 1 run waits for partition orders/event:~0 for 1h5m: run r_holder has it and waits",
         begin=partial(_held, "orders/event:~0"),
     ),
     Way(
@@ -684,7 +686,7 @@ WAYS = (
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
-        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker carries tag gpu",
+        says="[notify] orders: 1 run waits, the oldest for 10m: no running worker has tag gpu",
         begin=partial(_unserved, tag="gpu"),
     ),
     Way(
@@ -693,7 +695,7 @@ WAYS = (
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
-        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker takes queue mail",
+        says="[notify] orders: 1 run waits, the oldest for 10m: no running worker serves queue mail",
         begin=partial(_unserved, queue="mail"),
     ),
     Way(
@@ -702,7 +704,7 @@ WAYS = (
         kind=K.UNSERVED,
         of="orders",
         within=5 * MINUTE,
-        says="[notify] orders: 1 run waits, the oldest for 10m: no live worker has version 2 of it (they have 1)",
+        says="[notify] orders: 1 run waits, the oldest for 10m: no running worker has version 2 of it (they have 1)",
         begin=partial(_unserved, version=2),
     ),
 )
@@ -743,7 +745,7 @@ LOST = (
         kind=K.STORE_LOST,
         of="",
         within=2 * MINUTE,
-        says="[page] mainspring: the store cannot be read or written: StoreUnavailableError: another program holds the store locked",
+        says="[page] mainspring: the store cannot be read or written: StoreUnavailableError: another program has locked the store",
         begin=_locked,
         end=_unlocked,
     ),
@@ -753,7 +755,7 @@ LOST = (
         kind=K.STORE_LOST,
         of="",
         within=2 * MINUTE,
-        says="[page] mainspring: the store cannot be read or written: StoreReadOnlyError: the store may only be read",
+        says="[page] mainspring: the store cannot be read or written: StoreReadOnlyError: the store is read-only",
         begin=partial(_pragma, "query_only = on"),
         end=partial(_pragma, "query_only = off"),
     ),

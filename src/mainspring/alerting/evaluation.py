@@ -157,7 +157,7 @@ class Evaluator:
         }
         if not (evaluated or resolved or due or failures.groups or digests or parts[0]["is_back"]):
             return 0
-        changes: int = sum(self._store.apply(RecordEvaluation(started_at=now, **part)).number for part in parts)
+        changes = sum(self._store.apply(RecordEvaluation(started_at=now, **part)).number for part in parts)
         self._digested |= set(digests)
         self._reminded = {_reminder_key(reminder) for reminder in due} | {
             key for key in self._reminded if key[0] in {i.id for i in open_incidents}

@@ -22,7 +22,7 @@ from mainspring.domain.notifications.notification import Notification
 from mainspring.integrations.base.notifier import ChannelFault, ChannelLink
 from mainspring.resources.error_text import ErrorText
 from mainspring.store import failpoints
-from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel, LeasedChannels
+from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel
 from mainspring.store.commit_and_wait import CommandSubmitter, commit_and_wait
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ class Notifier:
             except FencedError:
                 return
             except Exception as error:  # noqa: BLE001 - the store is unreachable: its alerts wait
-                _LOG.warning("alerts cannot be looked for: %s", self._faults.of(error))
+                _LOG.warning("notifications cannot be read: %s", self._faults.of(error))
                 await asyncio.sleep(_POLL_EVERY_S)
             try:
                 async with asyncio.timeout(_POLL_EVERY_S):
@@ -142,8 +142,6 @@ class Notifier:
         lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
         leased = await commit_and_wait(self._store, LeaseChannels(lease, round(_LEASE_S * 1000), free, _MOST))
         failpoints.hit("notifier.taken")
-        if not isinstance(leased, LeasedChannels):
-            return False
         for channel in leased.channels:
             task = asyncio.get_running_loop().create_task(self._serve_channel(lease, channel, since))
             self._sending[channel.name] = task
@@ -154,7 +152,7 @@ class Notifier:
         del self._sending[name]
         self._changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.warning("what became of alerts to %s could not be saved: %s", name, self._faults.of(error))
+            _LOG.warning("the outcome of notifications to %s could not be saved: %s", name, self._faults.of(error))
 
     async def _serve_channel(self, lease: str, channel: LeasedChannel, since: float) -> None:
         """Send the alerts of one lease and store their outcomes."""
@@ -182,7 +180,7 @@ class Notifier:
             rendered = await self._read(partial(self._render, notice.alerts))  # a digest reads history
         except Exception as error:  # noqa: BLE001 - a notice that cannot be rendered must not block the others
             batch.record_refused(notice, self._faults.of(error) or type(error).__name__)
-            _LOG.exception("an alert to %s cannot be put into words", name)
+            _LOG.exception("a notification to %s cannot be rendered", name)
             return None
         batch.mark_started(notice)
         try:
@@ -193,7 +191,7 @@ class Notifier:
                 if not fault.is_unknown:
                     batch.unmark_started(notice)
                 return fault
-            _LOG.error("an alert to %s is refused: %s", name, fault.text)
+            _LOG.error("a notification to %s is refused: %s", name, fault.text)
             batch.record_refused(notice, fault.text)
         except MainspringError as error:  # a secret that is not set, or cannot be used
             batch.unmark_started(notice)
@@ -214,7 +212,7 @@ class Notifier:
         """Log when a channel becomes unreachable, and when it accepts alerts again."""
         if fault is None:
             if self._logged_faults.pop(name, None) is not None:
-                _LOG.info("channel %s takes alerts again", name)
+                _LOG.info("channel %s accepts notifications again", name)
         elif self._logged_faults.get(name) != fault.text:
             self._logged_faults[name] = fault.text
-            _LOG.warning("alerts to channel %s wait: %s", name, fault.text)
+            _LOG.warning("notifications to channel %s wait: %s", name, fault.text)

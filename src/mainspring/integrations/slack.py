@@ -1,4 +1,6 @@
-"""Slack: one message for each opening of an incident, updated as its state changes; the history is in its thread.
+"""Slack: the notifier, and the verifier of its requests.
+
+The notifier posts one message for each opening of an incident and updates it as its state changes; the history is in its thread.
 
 The metadata of a message carries the key of its subject and the id of its notice. If an earlier attempt may have been accepted, the link
 searches for that message before it posts another. The search needs the scopes channels:history (groups:history) and, for a channel that is
@@ -6,18 +8,37 @@ not given by its id, channels:read (groups:read). Without them a crash at the wr
 """
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlencode
 
 import msgspec
 
 from mainspring.domain.clock import Clock
+from mainspring.domain.duration import SpanInput
 from mainspring.domain.notifications.notification import Notification, NotificationEvent
 from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.domain.triggers.webhooks.verifier_options import (
+    DEFAULT_TOLERANCE,
+    VerifierOptions,
+    check_secret_names,
+    check_tolerance,
+)
+from mainspring.domain.triggers.webhooks.webhook import ResponseMode
 from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
 from mainspring.integrations.base.http import HttpClient
 from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
+from mainspring.integrations.base.webhook_verifier import (
+    NO_SIGNATURE,
+    ImmediateResponse,
+    RejectedRequest,
+    RequestSigner,
+    WebhookVerifier,
+    check_signature,
+    check_timestamp,
+    encode_header,
+    read_text_field,
+)
 
 _LOG = logging.getLogger("mainspring.notifier.slack")
 GAP_S = 1.05
@@ -42,6 +63,8 @@ _MARKS = {
     NotificationEvent.DIGEST: ":newspaper:",
     NotificationEvent.TEST: ":wave:",
 }
+_SIGNATURE = "x-slack-signature"
+_TIMESTAMP = "x-slack-request-timestamp"
 
 
 class SlackError(ChannelFault):
@@ -139,7 +162,7 @@ class SlackLink:
         except SlackError as error:
             if error.code not in _NOT_ALLOWED:
                 raise
-            _LOG.warning("it cannot be seen whether a message was posted before, it may be there twice: %s", error.text)
+            _LOG.warning("earlier messages cannot be read, so this one may appear twice: %s", error.text)
         return None
 
     async def _find_channel(self) -> str:
@@ -233,7 +256,7 @@ class SlackNotifier:
         parts.reject_user()
         secret, channel = parts.secret_name(parts.host), unquote(parts.path)
         if not _CHANNEL.fullmatch(channel):
-            raise parts.invalid("the address does not say the channel, or one that Slack cannot have")
+            raise parts.invalid("the address names no channel, or one that Slack cannot have")
         url = parts.api_url("https://slack.com/api")
         return ChannelAddress(scheme=parts.scheme, secret=secret, to=(channel,), url=url)
 
@@ -243,3 +266,57 @@ class SlackNotifier:
 
 
 NOTIFIER: Final[NotifierPlugin] = SlackNotifier()
+
+
+def slack(*secrets: str, tolerance: SpanInput = DEFAULT_TOLERANCE) -> VerifierOptions:
+    """Check as Slack signs; its question about the address is answered without a run."""
+    return VerifierOptions(kind="slack", secrets=check_secret_names(secrets), tolerance=check_tolerance(tolerance))
+
+
+class SlackVerifier(WebhookVerifier):
+    """X-Slack-Signature over timestamp and body. Slack shows a response to people, so by default it gets none."""
+
+    default_response = ResponseMode.NOTHING
+
+    def verify(
+        self, options: VerifierOptions, body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now_at: int
+    ) -> RejectedRequest | None:
+        """Compare the timestamp and the signature."""
+        stamp = headers.get(_TIMESTAMP, "")
+        if not stamp:
+            return RejectedRequest(NO_SIGNATURE, f"{_TIMESTAMP} and {_SIGNATURE} are needed")
+        return check_timestamp(options, stamp, now_at) or check_signature(
+            headers, _SIGNATURE, secrets, encode_header(f"v0:{stamp}:") + body, prefix="v0="
+        )
+
+    def example_headers(self, options: VerifierOptions, signer: RequestSigner) -> dict[str, str]:
+        """Return timestamp and signature."""
+        return {_TIMESTAMP: signer.timestamp(), _SIGNATURE: f"v0={signer.hmac('v0:{timestamp}:{body}')}"}
+
+    def signature_headers(self, options: VerifierOptions) -> tuple[str, ...]:
+        """Return the header of the signature."""
+        return (_SIGNATURE,)
+
+    def answer_handshake(self, headers: Mapping[str, str], data: Any) -> ImmediateResponse | None:
+        """Answer the challenge that confirms the address."""
+        challenge = data.get("challenge") if read_text_field(data, "type") == "url_verification" else None
+        return (
+            ImmediateResponse(challenge.encode(), "text/plain; charset=utf-8") if isinstance(challenge, str) else None
+        )
+
+    def delivery_key(self, headers: Mapping[str, str], data: Any) -> str:
+        """Return the id of the event, of the click or of the command."""
+        return read_text_field(data, "event_id") or read_text_field(data, "trigger_id")
+
+    def event_name(self, headers: Mapping[str, str], data: Any) -> str:
+        """Return the kind of event, or the command."""
+        name = read_text_field(data.get("event"), "type") if isinstance(data, dict) else ""
+        return name or read_text_field(data, "type") or read_text_field(data, "command")
+
+    def count_redeliveries(self, headers: Mapping[str, str]) -> int:
+        """Return the number of the retry."""
+        count = headers.get("x-slack-retry-num", "")
+        return int(count) if count.isascii() and count.isdigit() and len(count) <= 6 else 0
+
+
+VERIFIER: Final[WebhookVerifier] = SlackVerifier()

@@ -9,7 +9,6 @@ session is declared dead.
 import asyncio
 import functools
 from collections.abc import Callable
-from typing import Any
 
 from mainspring.domain.errors import ConflictError, Transient
 from mainspring.store.base import Store
@@ -60,8 +59,8 @@ class AttemptLocks:
         if self._is_closed:
             return
         if (owner, name) in self._requests:
-            message = f"this attempt holds lock {name!r} already, or waits for it"
-            answer(ConflictError(message, hint="Take it once, around all that needs it."))
+            message = f"this attempt has lock {name!r} already, or waits for it"
+            answer(ConflictError(message, hint="Take it once, around all code that needs it."))
             return
         request = self._requests[owner, name] = _PendingLock(owner, number, name, self._loop.time() + within_s, answer)
         self._try_acquire(request)
@@ -79,7 +78,7 @@ class AttemptLocks:
             if request.token is not None:
                 self._release_token(request, request.token)
             else:
-                request.answer(ConflictError(f"the wait for lock {request.name!r} was given up"))
+                request.answer(ConflictError(f"the wait for lock {request.name!r} was cancelled"))
 
     def close(self) -> None:
         """Do nothing more: the end of the session releases the locks."""
@@ -93,7 +92,7 @@ class AttemptLocks:
         request.timer = None
         self._store.submit(AcquireLock(request.name, request.owner), functools.partial(self._on_result, request))
 
-    def _on_result(self, request: _PendingLock, result: Any) -> None:
+    def _on_result(self, request: _PendingLock, result: NumberAnswer | Refused | BaseException) -> None:
         is_pending = self._requests.get((request.owner, request.name)) is request
         if isinstance(result, NumberAnswer):
             if is_pending:
@@ -101,7 +100,9 @@ class AttemptLocks:
                 request.answer(result.number)
             else:
                 self._release_token(request, result.number)
-        elif is_pending and isinstance(result, Refused):
+        elif isinstance(result, Refused):
+            if not is_pending:
+                return
             remaining_s = request.until - self._loop.time()
             if remaining_s > 0:
                 request.timer = self._loop.call_later(min(request.pause, remaining_s), self._try_acquire, request)

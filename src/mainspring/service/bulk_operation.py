@@ -4,10 +4,10 @@ The parts, runs or deliveries, are fixed when the operation starts: what was cou
 from the operation and the part, and its own audit row. So a batch that runs twice, after a crash or in two processes, counts once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from secrets import token_hex
-from typing import Any, Final
+from typing import Final, TypedDict, Unpack
 
 import msgspec
 
@@ -56,14 +56,28 @@ _AS_LISTED: Final = {BulkVerb.RETRY, BulkVerb.DISCARD}
 """Operations on open failures, as the list of failed runs shows them."""
 
 
-def run_filter_for(verb: BulkVerb, states: tuple[RunState, ...], limit: int | None, **rest: Any) -> RunFilter:
+class RunFilterFields(TypedDict, total=False):
+    """The fields of a RunFilter that no operation decides."""
+
+    name: str | None
+    queue: str | None
+    since_at: int | None
+    until_at: int | None
+    ended_since_at: int | None
+    ended_until_at: int | None
+    error: str | None
+
+
+def run_filter_for(
+    verb: BulkVerb, states: tuple[RunState, ...], limit: int | None, **rest: Unpack[RunFilterFields]
+) -> RunFilter:
     """Return the filter of an operation on runs; no states = all that the operation fits. It may find one more than the limit.
 
     Raises:
         ArgumentError: its parts are no runs.
     """
     if verb not in STATES:
-        raise ArgumentError(f"no run is to be had for {verb.value}")
+        raise ArgumentError(f"no run can be selected for {verb.value}")
     return RunFilter(
         states=states or STATES[verb], limit=limit or MAX_BULK_PARTS + 1, stands=verb in _AS_LISTED, **rest
     )
@@ -78,7 +92,7 @@ def start_bulk_operation(
     store: Store,
     verb: BulkVerb,
     selection: RunSelection,
-    criteria: dict[str, Any],
+    criteria: Mapping[str, object],
     *,
     act: OperationContext,
     rate: Rate | None,
@@ -90,11 +104,13 @@ def start_bulk_operation(
         OptionError: at this rate it would never end.
     """
     if not selection.ids:
-        raise ArgumentError(f"no {part_noun(verb)} fits, so there is nothing to do", hint=f"Look again: {_LISTS[verb]}")
+        raise ArgumentError(
+            f"no {part_noun(verb)} matches, so there is nothing to do", hint=f"Check again: {_LISTS[verb]}"
+        )
     if len(selection.ids) > MAX_BULK_PARTS:
         raise ArgumentError(
-            f"more than {MAX_BULK_PARTS:,} fit",
-            hint="Take them in parts: say an automation, a trigger, a time or a limit.",
+            f"more than {MAX_BULK_PARTS:,} match",
+            hint="Select fewer: by automation, trigger, time or limit.",
         )
     check_bulk_rate(rate, len(selection.ids))
     batches, rate_text = plan_batches(rate), None if rate is None else str(rate)
@@ -127,7 +143,7 @@ def control_bulk_operation(store: Store, bulk: str, verb: BulkMove, *, act: Oper
 
 def run_next_piece(store: Store) -> bool:
     """Run the batch that is due first, of any operation; False = none is due."""
-    batch: BulkBatch = store.apply(LeaseBulkBatch(token_hex(_LEASE_BYTES), LEASE_MS))
+    batch = store.apply(LeaseBulkBatch(token_hex(_LEASE_BYTES), LEASE_MS))
     if batch.bulk is None:
         return False
     act = OperationContext(Actor.of(batch.actor), batch.reason, batch.bulk)

@@ -1,18 +1,24 @@
 """Perform an operation: commit the command and its audit row together; raise a refusal as an error."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from mainspring.service.actor import OperationContext
 from mainspring.service.reads import ServiceReads
 from mainspring.service.refusal import error_for_refusal
 from mainspring.store.base import Store
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.results import Refused
 
 
 def perform(
-    store: Store, act: OperationContext, verb: str, subject: str, inner: Any, detail: dict[str, Any] | None = None
-) -> Any:
+    store: Store,
+    act: OperationContext,
+    verb: str,
+    subject: str,
+    inner: StoreCommand[Answer | Refused],
+    detail: Mapping[str, object] | None = None,
+) -> Answer:
     """Commit `inner` as an operation and return its answer; the same command id again returns the first answer.
 
     `subject` is "noun:name" ("run:r_..."). `detail` is small JSON for readers of the audit log, never a secret or a whole value. A refusal
@@ -36,7 +42,7 @@ def was_performed(reads: ServiceReads, act: OperationContext, verb: str, subject
     return answer is not None and _require_accepted(answer, f"command {act.command}") is not None
 
 
-def _require_accepted(answer: Any, operation: str) -> Any:
+def _require_accepted(answer: Answer | Refused, operation: str) -> Answer:
     if isinstance(answer, Refused):
         raise error_for_refusal(answer, operation)
     return answer

@@ -1,7 +1,7 @@
 """The reads that operations need before they change a store, each short and blocking."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import RunState
@@ -52,7 +52,7 @@ class ServiceReads(Protocol):
         """Return the newest run that continues a run after any number of fresh starts; the run itself if there is none."""
         ...
 
-    def signal_schemas(self, run: str, name: str) -> list[Any] | None:
+    def signal_schemas(self, run: str, name: str) -> list[Mapping[str, object]] | None:
         """Return the JSON schemas of the signals of this name that the code of a run reads; None = not known."""
         ...
 

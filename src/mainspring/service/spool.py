@@ -12,7 +12,6 @@ import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -21,6 +20,7 @@ from mainspring.domain.errors import FencedError, MainspringError, StoreError
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.states import RunState
 from mainspring.store import failpoints
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.exec_runs import DescribeExecAutomation, RecordExecRun
 from mainspring.store.commands.results import Refused
 from mainspring.store.side_files import describe_owner, make_side_folder, open_side_file, user_word
@@ -115,9 +115,7 @@ class Spool:
         """
         make_side_folder(self.folder)
         if len(self.names()) >= MOST_RECORDS:
-            raise StoreError(
-                f"there are {MOST_RECORDS} records in {self.folder}", hint="Take them in: mainspring watch"
-            )
+            raise StoreError(f"there are {MOST_RECORDS} records in {self.folder}", hint="Import them: mainspring watch")
         data = msgspec.json.encode(SpooledRun(1, run, describe))
         path = self.folder / f"{run.id}{RECORD}"
         part = self.folder / f"{run.id}.{os.getpid()}{_PART}"
@@ -145,7 +143,7 @@ class Spool:
         return None
 
     def take_in(
-        self, apply: Callable[[Any], Any], *, limit: int = MOST_RECORDS, within: float | None = None
+        self, apply: Callable[[StoreCommand[object]], object], *, limit: int = MOST_RECORDS, within: float | None = None
     ) -> SpoolImportResult:
         """Import the records into a store (`apply` commits one command) and delete each imported one.
 
@@ -218,7 +216,7 @@ class Spool:
         path = self.folder / name
         return path if self._spare is None or os.path.exists(path) else self._spare / name  # noqa: PTH110 - no error on EACCES
 
-    def _import_record(self, name: str, apply: Callable[[Any], Any]) -> str | None:
+    def _import_record(self, name: str, apply: Callable[[StoreCommand[object]], object]) -> str | None:
         """Import one record and return its run; None if the store still has an owner for it, so the record stays."""
         record = self._read(name)
         if record.describe is not None:
@@ -237,7 +235,7 @@ class Spool:
             raise ValueError(f"{path} is too large")
         record = msgspec.json.decode(path.read_bytes(), type=SpooledRun)
         if record.form != 1:
-            raise ValueError(f"{path} has form {record.form}")
+            raise ValueError(f"{path} has format {record.form}")
         return record
 
     def _mark_bad(self, name: str) -> str:
@@ -257,7 +255,10 @@ class Spool:
 
 
 def _find_fault(path: Path) -> SpoolFault:
-    text = f"the spool cannot be read, and records of wrapped commands may wait there unseen: {path} ({describe_owner(path)})"
+    text = (
+        f"the spool cannot be read, so records of wrapped commands may wait there unnoticed: {path} ("
+        f"{describe_owner(path)})"
+    )
     return SpoolFault(text, _fix_command(path))
 
 

@@ -3,7 +3,6 @@
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.results import NumberAnswer
 from mainspring.store.commands.sessions import DeclareSessionDead, DrainSession
 
 
@@ -25,7 +24,5 @@ def quarantine(store: Store, session: int, *, act: OperationContext) -> int:
     Raises:
         ConflictError: the session has ended, or is this process's own.
     """
-    freed: NumberAnswer = perform(
-        store, act, "quarantine", f"worker:{session}", DeclareSessionDead(session, quarantined=True)
-    )
+    freed = perform(store, act, "quarantine", f"worker:{session}", DeclareSessionDead(session, quarantined=True))
     return freed.number

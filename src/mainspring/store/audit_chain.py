@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
+
+from mainspring.store.transaction import Row
 
 FIRST_HASH = "0" * 64
 """The hash before the first row."""
@@ -19,10 +20,10 @@ def row_hash(before: str, row: AuditRow) -> str:
     return hashlib.sha256(before.encode() + msgspec.json.encode(values, order="deterministic")).hexdigest()
 
 
-def first_break(rows: Iterable[tuple[Any, ...]], *, before: str = FIRST_HASH, expected: int = 1) -> int | None:
+def first_break(rows: Iterable[Row], *, before: str = FIRST_HASH, expected: int = 1) -> int | None:
     """Return the seq of the first row that does not continue the chain (changed, missing or put in), or None."""
-    for *row, prev_hash, own in rows:
-        if row[0] != expected or prev_hash != before or own != row_hash(before, tuple(row)):
-            return int(row[0])
+    for seq, *values, prev_hash, own in rows:
+        if seq != expected or prev_hash != before or own != row_hash(before, (seq, *values)):
+            return int(seq)
         before, expected = own, expected + 1
     return None

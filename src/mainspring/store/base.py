@@ -6,7 +6,7 @@ commits the group. Reads use short connections of their own and never delay a co
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -15,13 +15,14 @@ from mainspring.domain.integrity.lost_commits import LostCommits
 from mainspring.domain.integrity.store_finding import StoreFinding, StoreFindingKind
 from mainspring.domain.runs.journal import Fact, History
 from mainspring.domain.time.clock_step import ClockStep
-from mainspring.store.transaction import Params
+from mainspring.store.commands.base import Answer, StoreCommand
+from mainspring.store.transaction import Params, Rows
 
 HISTORY_BYTES = 4 * 1024 * 1024
 """Bytes of saved outcomes that one read loads, unless a single run has more."""
 
-CommitCallback = Callable[[Any], object]
-"""Called once with the command's result, or with an exception instance if the command could not be committed."""
+CommitCallback = Callable[[Answer | BaseException], object]
+"""Called once with the command's answer, or with an exception instance if the command could not be committed."""
 
 
 class NotAStoreError(StoreError):
@@ -69,7 +70,8 @@ class StoreWentBackError(StoreBrokenError):
         self,
         lost: LostCommits,
         where: str,
-        hint: str = "The store is on hold, nothing starts. What to decide: mainspring db restore --undecided and --lost",
+        hint: str = "The store is on hold, so no run starts. To list what to decide: mainspring db restore "
+        "--undecided and --lost",
     ) -> None:
         super().__init__(f"{lost.text}\nat {where}", hint=hint)
         self.lost = lost
@@ -123,7 +125,7 @@ class CommitChanges(msgspec.Struct, frozen=True):
 class CommitReport(msgspec.Struct, frozen=True):
     """Results of one group, in the order of its commands, and what changed."""
 
-    results: list[Any]
+    results: list[object]
     changes: CommitChanges
 
 
@@ -143,7 +145,7 @@ class Database(Protocol):
     waits.
     """
 
-    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+    def commit(self, commands: list[StoreCommand[object]], *, again: bool = False) -> CommitReport:
         """Commit all or nothing; `again` = an earlier try may have committed these commands.
 
         Raises FencedError (session dead), StoreFullError, StoreUnavailableError (busy, or the outcome is unknown), but
@@ -216,7 +218,6 @@ class PauseRecord(msgspec.Struct, frozen=True):
         return self.paused_at <= at and all(end is None or at < end for end in (self.until_at, self.ended_at))
 
 
-Rows = list[tuple[Any, ...]]
 Snapshot = Callable[..., Rows]
 """A read(query, params=()) whose calls all see one commit."""
 
@@ -296,12 +297,12 @@ class Store(Protocol):
         """The session of this process, once it is open."""
         ...
 
-    def submit(self, command: Any, on_done: CommitCallback) -> None:
+    def submit(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> None:
         """Queue a command for the next group; `deliver` runs `on_done` (in the engine's loop). Order is kept."""
         ...
 
-    def apply(self, command: Any) -> Any:
-        """Commit a command and return its result, or raise the exception of `on_done`. Not for the thread of an event
+    def apply(self, command: StoreCommand[Answer]) -> Answer:
+        """Commit a command and return its answer, or raise the exception of `on_done`. Not for the thread of an event
         loop.
         """
         ...

@@ -7,12 +7,11 @@ Results are held while the committing thread waits for a server, so that receive
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
 
-from mainspring.store.base import CommitCallback
-
-CallbackBatch = list[tuple[CommitCallback, Any]]
-CallbackRunner = Callable[[CallbackBatch], None]
+AnswerReceiver = Callable[[object], object]
+"""A `base.CommitCallback` in the committer, which hands each answer to the callback of its command."""
+CallbackBatch = list[tuple[AnswerReceiver, object]]
+CallbackRunner = Callable[[CallbackBatch], object]
 
 _log = logging.getLogger("mainspring.store")
 
@@ -25,10 +24,10 @@ class SyncWaiter:
     def __init__(self) -> None:
         self.done = threading.Lock()
         self.done.acquire()
-        self.result: Any = None
+        self.result: object = None
         self.is_withdrawn = False
 
-    def answer(self, result: Any) -> None:
+    def answer(self, result: object) -> None:
         """Set the result and wake the caller."""
         self.result = result
         self.done.release()
@@ -41,7 +40,7 @@ class CommitCallbacks:
         self._deliver = deliver
         self._held: CallbackBatch = []
 
-    def take(self, answers: list[tuple[CommitCallback | SyncWaiter, Any]], *, hold: bool) -> None:
+    def take(self, answers: list[tuple[AnswerReceiver | SyncWaiter, object]], *, hold: bool) -> None:
         """Deliver the results of a group, or hold them until `give`."""
         self._held += _answer_waiters(answers)
         if not hold:
@@ -52,7 +51,7 @@ class CommitCallbacks:
         held, self._held = self._held, []
         self._deliver_batch(held)
 
-    def refuse(self, answers: list[tuple[CommitCallback | SyncWaiter, Any]]) -> None:
+    def refuse(self, answers: list[tuple[AnswerReceiver | SyncWaiter, object]]) -> None:
         """Answer commands that are in no group; from any thread."""
         self._deliver_batch(_answer_waiters(answers))
 
@@ -63,12 +62,12 @@ class CommitCallbacks:
         try:
             self._deliver(answers)
         except RuntimeError:  # the receiving loop is closed, so no one needs the results
-            _log.warning("%d answers of the store found nobody any more", len(answers))
+            _log.warning("no caller waits for %d answers of the store any more", len(answers))
         except Exception:  # noqa: BLE001
-            _log.exception("%d answers of the store could not be taken", len(answers))
+            _log.exception("%d answers of the store could not be processed", len(answers))
 
 
-def _answer_waiters(answers: list[tuple[CommitCallback | SyncWaiter, Any]]) -> CallbackBatch:
+def _answer_waiters(answers: list[tuple[AnswerReceiver | SyncWaiter, object]]) -> CallbackBatch:
     """Wake the blocked callers and return the results of all others."""
     callbacks: CallbackBatch = []
     for on_done, result in answers:

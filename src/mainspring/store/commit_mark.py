@@ -11,14 +11,14 @@ import os
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from mainspring.domain.integrity.lost_commits import LostCommits
 from mainspring.domain.integrity.store_finding import StoreFinding, StoreFindingKind
 from mainspring.store.side_files import open_side_file
-from mainspring.store.transaction import Params
+from mainspring.store.transaction import Params, Rows
 
 SIZE: Final = 512
 """A sector: a disk writes it completely or not at all; the checksum detects a torn one."""
@@ -27,8 +27,8 @@ EPOCH: Final = "epoch"
 SINGLE: Final = ""
 """The writer of a store in a file: all its processes, one after the other."""
 _DECIDE = (
-    "The store is on hold. mainspring db restore --undecided and --lost list what to decide, then mainspring db restore --release;"
-    " or put a newer backup in its place: mainspring db restore FILE"
+    "The store is on hold. mainspring db restore --undecided and --lost list what to decide, then "
+    "mainspring db restore --release; or restore a newer backup: mainspring db restore FILE"
 )
 _OPEN = "The next process that writes puts the store on hold. Then decide: mainspring db restore --undecided and --lost"
 _SUM_BYTES = 8
@@ -136,7 +136,7 @@ class MarkFile:
             fault = error.strerror or type(error).__name__
         if fault is not None and fault != self._fault:
             _LOG.warning(
-                "the commit mark cannot be written: %s\nat %s\nUntil it can be written, %s is not noticed.",
+                "the commit mark cannot be written: %s\nat %s\nUntil it can be written, Mainspring does not notice %s.",
                 *(fault, self.path, self._without),
             )
         self._fault = fault
@@ -154,7 +154,7 @@ class MarkFile:
 
 
 def find_lost_commits(
-    marks: Iterable[tuple[CommitMark, str]], read: Callable[[str, Params], list[tuple[Any, ...]]]
+    marks: Iterable[tuple[CommitMark, str]], read: Callable[[str, Params], Rows]
 ) -> LostCommits | None:
     """Compare marks and their places with the store; return the lost commits by the newest mark.
 
@@ -165,7 +165,7 @@ def find_lost_commits(
         return None
     rows = read("read_commits", (json.dumps(sorted({mark.writer for mark, _ in marks})),))
     known = {writer: (number, at) for _, _, writer, number, at in rows}
-    store, epoch = rows[0][0], rows[0][1]
+    store, epoch, *_ = rows[0]
     losses = [
         lost
         for mark, where in marks
@@ -178,14 +178,12 @@ def find_lost_commits(
     return msgspec.structs.replace(newest, epoch=max(mark.epoch for mark, _ in marks if mark.store == store))
 
 
-def find_higher_epoch(
-    marks: Iterable[tuple[CommitMark, str]], read: Callable[[str, Params], list[tuple[Any, ...]]]
-) -> int | None:
+def find_higher_epoch(marks: Iterable[tuple[CommitMark, str]], read: Callable[[str, Params], Rows]) -> int | None:
     """Return the highest epoch in a mark of this store, if the store is below it; else None.
 
     A store below a mark that lacks nothing was put back after an older copy had been put on hold in its place.
     """
-    store, epoch = read("read_commits", ('[""]',))[0][:2]
+    store, epoch, *_ = read("read_commits", ('[""]',))[0]
     highest = max((mark.epoch for mark, _ in marks if mark.store == store), default=0)
     return highest if highest > epoch else None
 
@@ -208,7 +206,7 @@ def _losses_of_mark(
     epoch: int,
     number: int | None,
     at: int | None,
-    read: Callable[[str, Params], list[tuple[Any, ...]]],
+    read: Callable[[str, Params], Rows],
 ) -> LostCommits | None:
     newest = mark.before if mark.before is not None and epoch < mark.epoch else mark
     if newest.epoch < epoch or not newest.number:

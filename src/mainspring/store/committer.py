@@ -20,13 +20,14 @@ import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import cast
 
 from msgspec.structs import replace
 
 from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
 from mainspring.store.base import CommitCallback, CommitChanges, CommitReport, Database, StoreBrokenError
-from mainspring.store.commit_callbacks import CallbackRunner, CommitCallbacks, SyncWaiter
+from mainspring.store.commands.base import Answer, StoreCommand
+from mainspring.store.commit_callbacks import AnswerReceiver, CallbackRunner, CommitCallbacks, SyncWaiter
 from mainspring.store.wakeup_pipe import WakeupPipe
 
 GROUP_LIMIT = 512
@@ -49,8 +50,8 @@ def _abandonment_error(error: StoreError, *, undone: bool) -> StoreError:
     return StoreUnavailableError(f"it is not known whether this was written: {error.message}", hint=error.hint)
 
 
-_Item = tuple[Any, CommitCallback | SyncWaiter]
-_STOP: _Item = (None, SyncWaiter())
+_Item = tuple[StoreCommand[object], AnswerReceiver | SyncWaiter]
+_STOP: _Item = (StoreCommand(), SyncWaiter())
 
 
 class Committer:
@@ -76,10 +77,10 @@ class Committer:
         self._database = database
         self._answers = CommitCallbacks(deliver)
         self._on_change = on_change
-        self._on_trouble = on_trouble
+        self._on_outage = on_trouble
         self._on_fatal = on_fatal
         self._poll_every = poll_every
-        self._patience = patience
+        self._timeout_s = patience
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._queue_lock = threading.Lock()  # held while something is queued or the queue is closed
         self._wakeup_pipe = WakeupPipe()
@@ -104,17 +105,18 @@ class Committer:
         """Start the thread."""
         self._thread.start()
 
-    def submit(self, command: Any, on_done: CommitCallback) -> None:
+    def submit(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> None:
         """Queue a command. After `stop` its result is an error at once; after a fatal error there is none."""
+        receiver = cast("AnswerReceiver", on_done)  # it gets the answer of this command and of no other
         with self._queue_lock:
             if self._closed is None:
-                self._put((command, on_done))
+                self._put((command, receiver))
                 return
         if self.fatal is None:
-            self._answers.refuse([(on_done, self._closed)])
+            self._answers.refuse([(receiver, self._closed)])
 
-    def apply(self, command: Any, *, patience: float = -1) -> Any:
-        """Commit a command and return its result; for any thread except this one and an event loop's.
+    def apply(self, command: StoreCommand[Answer], *, patience: float = -1) -> Answer:
+        """Commit a command and return its answer; for any thread except this one and an event loop's.
 
         After `patience` seconds (-1 = never) a command that waits for a full disk is withdrawn.
 
@@ -133,7 +135,7 @@ class Committer:
                 raise error
         if isinstance(waiter.result, BaseException):
             raise waiter.result
-        return waiter.result
+        return cast("Answer", waiter.result)
 
     def _withdraw(self, waiter: SyncWaiter) -> StoreError | None:
         """Withdraw a command that was certainly not executed and return its error; None while that is not known."""
@@ -238,7 +240,7 @@ class Committer:
             if changes.ready or changes.facts or changes.ended:
                 self._on_change(changes if changes.clock_step is None else replace(changes, clock_step=None))
 
-    def _try(self, commands: list[Any], *, again: bool) -> CommitReport:
+    def _try(self, commands: list[StoreCommand[object]], *, again: bool) -> CommitReport:
         """Submit the list once, without withdrawn commands."""
         with self._trying:
             self._group = [
@@ -256,9 +258,9 @@ class Committer:
             self._full = None
             return report
 
-    def _until_known(self, commands: list[Any]) -> CommitReport | StoreError:
+    def _until_known(self, commands: list[StoreCommand[object]]) -> CommitReport | StoreError:
         """Submit the list until its outcome is known. Abandon it only while stopping, or after the timeout."""
-        again, pause, deadline, undone = False, _FIRST_PAUSE, time.monotonic() + self._patience, True
+        again, pause, deadline, undone = False, _FIRST_PAUSE, time.monotonic() + self._timeout_s, True
         while True:
             try:
                 report = self._try(commands, again=again)
@@ -286,7 +288,7 @@ class Committer:
         """Report an outage, once for each sentence."""
         if text != self._reported:
             self._reported = text
-            self._on_trouble(text)
+            self._on_outage(text)
 
     def _poll_database(self) -> None:
         """Check whether another process committed: at a hint, when the database requires it, and each `poll_every`

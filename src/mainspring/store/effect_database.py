@@ -12,7 +12,7 @@ import msgspec
 
 from mainspring.domain.errors import MainspringError, Transient
 
-Parameters = Sequence[Any] | Mapping[str, Any]
+Parameters = Sequence[object] | Mapping[str, object]
 Row = tuple[Any, ...]
 
 #: The table of effects, in the user's database.
@@ -51,7 +51,7 @@ class EffectConnection(Protocol):
     """The connection of one attempt. Errors of a statement are those of the database's own library."""
 
     @property
-    def raw(self) -> Any:
+    def raw(self) -> object:
         """The library's own connection."""
         ...
 

@@ -7,21 +7,18 @@ are raised: then the outcome is unknown.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import inf
-from typing import Any
 
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.states import SessionState
 from mainspring.domain.time.clock_step import ClockStep, ClockWatch, merge_steps
 from mainspring.store.base import CommitChanges, CommitReport, UnwritableCommandError
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.sessions import CloseSession, ConfirmClockStep
 from mainspring.store.store_clock import StoreClock
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Handlers, Transaction
 from mainspring.store.write.clock_steps import correct_marks, record_clock_step, shift_batch, shift_commands
-
-Handler = Callable[[Transaction, Any], Any]
-Handlers = Mapping[type, Handler]
 
 _TRIES = 3
 _WRITERS = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
@@ -65,9 +62,9 @@ class GroupingDatabase(ABC):
         """Infinity: nothing is left for later; see base.Database.poll_in."""
         return inf
 
-    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+    def commit(self, commands: list[StoreCommand[object]], *, again: bool = False) -> CommitReport:
         """Commit the commands; see base.Database.commit."""
-        results: list[Any] = []
+        results: list[object] = []
         ready = facts = False
         ended: list[str] = []
         step: ClockStep | None = None
@@ -128,19 +125,21 @@ class GroupingDatabase(ABC):
         step = transaction.clock_step
         return self.process_clock.noticed_ms - self._met_ms + (0 if step is None else step.by_ms)
 
-    def _moved_with_step(self, transaction: Transaction, commands: list[Any]) -> list[Any]:
+    def _moved_with_step(
+        self, transaction: Transaction, commands: list[StoreCommand[object]]
+    ) -> list[StoreCommand[object]]:
         """Return the commands, shifted if they were computed by the clock before a step that the worker has not met
         yet.
         """
         by_ms = self._unmet_ms(transaction)
         return shift_commands(commands, by_ms, self._met_ms) if by_ms else commands
 
-    def _correct_marks(self, transaction: Transaction, commands: list[Any]) -> None:
+    def _correct_marks(self, transaction: Transaction, commands: list[StoreCommand[object]]) -> None:
         """Correct the marks of outcomes that were computed before a step: they are of the earlier clock."""
         if self.process_clock is not None and (transaction.clock_step is not None or self._unmet_ms(transaction)):
             correct_marks(transaction, commands)
 
-    def _note_clock(self, transaction: Transaction, commands: list[Any]) -> None:
+    def _note_clock(self, transaction: Transaction, commands: list[StoreCommand[object]]) -> None:
         """Update the clocks after the commit of a transaction."""
         if self.process_clock is not None and transaction.clock_step is not None:
             times = self._requested_at, transaction.now, self._answered_at
@@ -154,7 +153,7 @@ class GroupingDatabase(ABC):
         watch.is_moving = watch.is_moving if transaction.clock_moves is None else transaction.clock_moves
 
     @abstractmethod
-    def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
+    def _commit(self, commands: list[StoreCommand[object]], *, again: bool) -> tuple[Transaction, list[object]]:
         """Run one transaction. Raises GuiltyError, and what base.Database.commit raises."""
 
     @abstractmethod
@@ -167,22 +166,23 @@ class GroupingDatabase(ABC):
         """
         return False
 
-    def _require_alive(self, state: str | None, commands: list[Any], *, again: bool) -> None:
+    def _require_alive(self, state: str | None, commands: list[StoreCommand[object]], *, again: bool) -> None:
         """Raise FencedError if the session was declared dead (or closed itself, unless this repeats the closing)."""
         if state in _WRITERS:
             return
         if state == SessionState.CLOSED and again and any(isinstance(c, CloseSession) for c in commands):
             return
         raise FencedError(
-            f"session {self.session} of this process is {state or 'gone'}: its runs belong to others now",
-            hint="The process ends and is started again; it was out of reach for too long, or the store was restored.",
+            f"session {self.session} of this process is {state or 'gone'}: other processes have its runs now",
+            hint="The process ends and is started again. It had no contact with the store for too long, or the "
+            "store was restored.",
         )
 
-    def _run(self, transaction: Transaction, commands: list[Any]) -> list[Any]:
+    def _run(self, transaction: Transaction, commands: list[StoreCommand[object]]) -> list[object]:
         """Run the handler of each command."""
         return [self._answer(transaction, commands, index) for index in range(len(commands))]
 
-    def _answer(self, transaction: Transaction, commands: list[Any], index: int) -> Any:
+    def _answer(self, transaction: Transaction, commands: list[StoreCommand[object]], index: int) -> object:
         """Run the handler of one command of the group."""
         command = commands[index]
         try:
@@ -195,7 +195,7 @@ class GroupingDatabase(ABC):
             raise GuiltyError(index, fault) from fault
 
 
-def _as_result(command: Any, cause: Exception) -> Exception:
+def _as_result(command: StoreCommand[object], cause: Exception) -> Exception:
     """Return the error that a command gets as its result."""
     if isinstance(cause, MainspringError):
         return cause

@@ -12,7 +12,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Required, TypedDict
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import StoreUnavailableError
@@ -20,14 +20,15 @@ from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.domain.processes.hash_seed import hash_seed_fingerprint
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.base import CommitCallback, CommitChanges, Database, StoreReader
+from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.sessions import CloseSession, OpenSession
-from mainspring.store.commit_callbacks import CallbackRunner
+from mainspring.store.commit_callbacks import CallbackBatch, CallbackRunner
 from mainspring.store.committer import Committer
 from mainspring.store.liveness import SessionLock, host_identity, process_started
 from mainspring.store.run_end_waiters import RunEndWaiters
 
 
-def _deliver_now(answers: list[tuple[CommitCallback, Any]]) -> None:
+def _deliver_now(answers: CallbackBatch) -> None:
     """Deliver on the committing thread: for a process without an event loop."""
     for on_done, result in answers:
         on_done(result)
@@ -35,6 +36,19 @@ def _deliver_now(answers: list[tuple[CommitCallback, Any]]) -> None:
 
 def _ignore_change(news: object) -> None:
     """Ignore a change: for a process without a callback."""
+
+
+class StoreOptions(TypedDict, total=False):
+    """The options of a ProcessStore that are the same for every kind of store."""
+
+    clock: Required[Clock]
+    sealing: Sealing
+    deliver: CallbackRunner
+    on_change: Callable[[CommitChanges], None]
+    on_trouble: Callable[[str | None], None]
+    on_fatal: Callable[[BaseException], None]
+    wrap: Callable[[Database], Database]
+    patience: float
 
 
 class ProcessStore(ABC):
@@ -65,12 +79,12 @@ class ProcessStore(ABC):
         self._sealing = sealing
         self._deliver = deliver
         self._on_change = on_change
-        self._on_trouble = on_trouble
+        self._on_outage = on_trouble
         self._on_fatal = on_fatal
         self._wrap = wrap
         self.end_waiters = RunEndWaiters()
         """Waiters for the ends of runs."""
-        self._patience = patience
+        self._timeout_s = patience
         self._database: Database | None = None
         self._committer: Committer | None = None
         self._reader: StoreReader | None = None
@@ -144,9 +158,9 @@ class ProcessStore(ABC):
             self._wrap(self._database),
             self._deliver,
             on_change=self._announce_changes,
-            on_trouble=self._on_trouble,
+            on_trouble=self._on_outage,
             on_fatal=self._stop_waiting,
-            patience=self._patience,
+            patience=self._timeout_s,
         )
         self._committer.start()
 
@@ -186,7 +200,7 @@ class ProcessStore(ABC):
             capacity=capacity,
             hash_seed=hash_seed_fingerprint(),
         )
-        return int(self.apply(opening).number)
+        return self.apply(opening).number
 
     @property
     def session(self) -> int | None:
@@ -207,12 +221,12 @@ class ProcessStore(ABC):
             raise StoreUnavailableError("the store is not open")
         return self._committer
 
-    def submit(self, command: Any, on_done: CommitCallback) -> None:
+    def submit(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> None:
         """Queue a command for the next group; see base.Store."""
         self.committer.submit(command, on_done)
 
-    def apply(self, command: Any) -> Any:
-        """Commit a command and return its result; see base.Store."""
+    def apply(self, command: StoreCommand[Answer]) -> Answer:
+        """Commit a command and return its answer; see base.Store."""
         return self.committer.apply(command, patience=self.patience_when_full)
 
     def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen

@@ -14,6 +14,7 @@ import msgspec
 
 from mainspring.domain.errors import MainspringError
 from mainspring.store.base import StoreReader
+from mainspring.store.schema.row import first_values
 
 _LOG = logging.getLogger("mainspring.store")
 POLL_EVERY_S = 0.02
@@ -89,7 +90,7 @@ class RunEndWaiters:
         while (ids := self._next_run_ids(pause)) is not None:
             started_at = time.monotonic()
             try:
-                ended = [str(row[0]) for row in reader.read("list_ended_among", (ids.decode(),))]
+                ended = first_values(reader.read("list_ended_among", (ids.decode(),)), str)
             except MainspringError:
                 ended = list(self._waiters)
             except Exception:  # noqa: BLE001 - each waiter reads its own run and gets the error there

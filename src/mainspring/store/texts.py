@@ -16,6 +16,8 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
     {{member.discarded}} {{healthy.item}}   why a member of an incident is settled; when a run counts as healthy again
     {{for_ever}}         the last instant
     {{backfills}}        a pattern for the triggers of runs that a backfill created
+    {{columns.runs.claimed_run}}   the columns of a row of a table, see `store/schema`; {{insert...}} and {{unnest...}}: its
+        columns with their parameters
     {{condition.audit_fits}}   a condition shared by several statements, from `store/conditions`
 """
 
@@ -51,6 +53,8 @@ from mainspring.domain.states import (
     target_state,
 )
 from mainspring.store.commands.automations import BACKFILL
+from mainspring.store.schema.renames import rename_statements
+from mainspring.store.schema.row import COLUMN_LISTS, column_list
 
 FOR_EVER = 2**63 - 1
 """The value of an instant that never comes."""
@@ -83,7 +87,10 @@ class StatementTexts(dict[str, str]):
         """Return a text as it is written in its file."""
         path = self._files.get(name)
         if path is None:
-            raise FileNotFoundError(ENOENT, "there is no such statement", f"{name}.sql")
+            made = rename_statements().get(name)
+            if made is None:
+                raise FileNotFoundError(ENOENT, "there is no such statement", f"{name}.sql")
+            return made
         return Path(path).read_text(encoding="utf-8").strip().rstrip(";")
 
     def worded(self, text: str) -> str:
@@ -91,8 +98,8 @@ class StatementTexts(dict[str, str]):
         return self._wording(fill(text))
 
     def names(self) -> list[str]:
-        """Return the names of all statements."""
-        return sorted(self._files)
+        """Return the names of all statements, those of renames included (`schema/renames.py`)."""
+        return sorted({*self._files, *rename_statements()})
 
 
 def statement_files(folder: str | Path) -> Iterator[tuple[str, str]]:
@@ -111,7 +118,15 @@ def fill(text: str) -> str:
     Raises:
         KeyError: a placeholder has an unknown name.
     """
-    return _PLACEHOLDER.sub(lambda match: _PLACEHOLDER_VALUES[match[1]], text)
+    return _PLACEHOLDER.sub(lambda match: _value_of(match[1]), text)
+
+
+def _value_of(placeholder: str) -> str:
+    """Return the text of a placeholder; lists of columns are made when they are needed."""
+    kind, *names = placeholder.split(".")
+    if kind in COLUMN_LISTS:
+        return fill(column_list(kind, *names))
+    return _PLACEHOLDER_VALUES[placeholder]
 
 
 def _listed(states: Iterable[str]) -> str:

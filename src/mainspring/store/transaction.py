@@ -6,14 +6,21 @@ conflict is a result).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from mainspring.domain.integrity.audit_head import AuditHead
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.domain.values.sealing import Sealing
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.schema.row import Value, first_value, first_values
 
-Params = Sequence[Any] | Mapping[str, Any]
+Params = Sequence[object] | Mapping[str, object]
+Row = tuple[Any, ...]
+"""The values of a row in the order of its statement, of the types that its table gives them: unpack it, or read it by a
+RowType (`schema/row.py`).
+"""
+Rows = list[Row]
 
 LockTarget = Literal[
     "clock",
@@ -85,18 +92,26 @@ class Transaction(ABC):
         self.clock_step: ClockStep | None = None
         self.clock_known: int | None = None
         self.clock_moves: bool | None = None
-        self.cache: dict[Any, Any] = {}
+        self.cache: dict[object, Any] = {}
         self._backlogs: dict[str, int] = {}
         self._counts: dict[str, dict[str, int]] = {}
         self._details: dict[tuple[str, str], int] = {}
 
     @abstractmethod
-    def first(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
+    def first(self, query: str, params: Params = ()) -> Row | None:
         """Return the first row, or None. The statement runs to its end."""
 
     @abstractmethod
-    def all(self, query: str, params: Params = ()) -> list[tuple[Any, ...]]:
+    def all(self, query: str, params: Params = ()) -> Rows:
         """Return all rows."""
+
+    def value(self, query: str, params: Params, kind: type[Value]) -> Value | None:
+        """Return the first value of the first row, which is of this type or null; None if there is no row."""
+        return first_value(self.all(query, params), kind)
+
+    def values(self, query: str, params: Params, kind: type[Value]) -> list[Value]:
+        """Return the first value of each row, which is of this type and not null."""
+        return first_values(self.all(query, params), kind)
 
     @abstractmethod
     def change(self, query: str, params: Params = ()) -> int:
@@ -152,15 +167,15 @@ class Transaction(ABC):
         for row in self.rollup_details():
             self.change("add_rollup_detail", row)
 
-    def backlog_changes(self) -> list[dict[str, Any]]:
+    def backlog_changes(self) -> list[dict[str, object]]:
         """Return the changed backlogs as parameters of change_backlog."""
         session = self.session or 0
         return [{"by": by, "queue": queue, "session": session} for queue, by in sorted(self._backlogs.items()) if by]
 
-    def rollups(self) -> list[tuple[Any, ...]]:
+    def rollups(self) -> list[tuple[object, ...]]:
         """Return the counters of each automation as parameters of add_rollup."""
         session, minute = self._session_and_minute()
-        rows: list[tuple[Any, ...]] = []
+        rows: list[tuple[object, ...]] = []
         for automation, sums in sorted(self._counts.items()):
             values = [sums.pop(column, 0) for column in _COLUMNS]
             if sums:
@@ -168,10 +183,15 @@ class Transaction(ABC):
             rows.append((session, automation, minute, *values))
         return rows
 
-    def rollup_details(self) -> list[tuple[Any, ...]]:
+    def rollup_details(self) -> list[tuple[object, ...]]:
         """Return the buckets and reasons as parameters of add_rollup_detail."""
         session, minute = self._session_and_minute()
         return [(session, automation, minute, bucket, n) for (automation, bucket), n in sorted(self._details.items())]
 
     def _session_and_minute(self) -> tuple[int, int]:
         return self.session or 0, self.now - self.now % _MINUTE_MS
+
+
+Handler = Callable[[Transaction, StoreCommand[object]], object]
+Handlers = Mapping[type[StoreCommand[object]], Handler]
+"""The handler of each command, made by `StoreCommand.answered_by`."""

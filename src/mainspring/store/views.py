@@ -2,8 +2,6 @@
 JSON.
 """
 
-from typing import Any
-
 import msgspec
 
 from mainspring.domain.failures.failure import Failure
@@ -320,6 +318,6 @@ class Blocker(msgspec.Struct, frozen=True):
     is_undecided: bool = False  # it is an undecided run
 
 
-def columns(kind: type[Any]) -> str:
+def columns(kind: type[msgspec.Struct]) -> str:
     """Return the columns a read must select for this struct, in order."""
     return ", ".join(field.encode_name for field in msgspec.structs.fields(kind))

@@ -21,7 +21,7 @@ from mainspring.engine.attempts.thread_pool import DaemonThreadPool
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.blocking_calls import BlockingCaller
 from mainspring.store.base import Store, StoreReader
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import CommandDone, DeliveryStored, Refused
 from mainspring.store.commands.triggers import DecideDelivery, RecordFilterCall
 from mainspring.triggers import decisions
 from mainspring.triggers.delivery_rows import UnreadableDelivery, WaitingDelivery, read_events
@@ -156,7 +156,7 @@ class FilterRunner:
             elif deaths is None:
                 self._call_filter(known, row, event)
             elif deaths >= MAX_DEATHS:
-                note = f"its filter was asked {deaths} times, and each time the process ended"
+                note = f"its filter was called {deaths} times, and each time the process ended"
                 self._submit(DecideDelivery(trigger=known.name, delivery=row.id, state=DeliveryState.FAILED, note=note))
             elif deaths:
                 self._single.append((known, row, event))
@@ -179,9 +179,9 @@ class FilterRunner:
         """Call filters once the calls are recorded."""
         ids = tuple(row.id for _, row, _ in calls)
 
-        def answered(result: Any) -> None:
+        def answered(result: CommandDone | BaseException) -> None:
             if isinstance(result, Exception):
-                _LOG.error("that filters are asked cannot be written down; they are asked later: %s", result)
+                _LOG.error("calls of filters cannot be recorded; they are called later: %s", result)
                 for delivery in ids:
                     self._release(delivery)
                 self._read_later()
@@ -254,18 +254,22 @@ class FilterRunner:
         if self.closed:
             return
 
-        def answered(result: Any) -> None:
+        def answered(result: DeliveryStored | Refused | BaseException) -> None:
             failed = decisions.decide_unwritten(decision, result)
             if failed is not None:
                 self._submit(failed)
                 return
-            is_busy = isinstance(result, Refused) and result.code == "busy"
-            self._release(decision.delivery, is_stored=not is_busy and not isinstance(result, Exception))
+            busy = result if isinstance(result, Refused) and result.code == "busy" else None
+            self._release(decision.delivery, is_stored=busy is None and not isinstance(result, Exception))
             if isinstance(result, Exception):
-                _LOG.error("the verdict on delivery %s is not kept, and asked for again: %s", decision.delivery, result)
+                _LOG.error(
+                    "the result of the filter for delivery %s is not saved, and it is called again: %s",
+                    decision.delivery,
+                    result,
+                )
                 self._read_later()
-            elif is_busy:
-                self._read_later((result.retry_after_ms or 0) / 1000)
+            elif busy is not None:
+                self._read_later((busy.retry_after_ms or 0) / 1000)
             elif self._waiting.is_full and len(self._called) < _BATCH_SIZE // 2:
                 self.poll()
 

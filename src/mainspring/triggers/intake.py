@@ -8,6 +8,7 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.base import Store
+from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.results import DeliveryStored, Refused
 from mainspring.store.commands.triggers import RejectDelivery
 from mainspring.store.commit_and_wait import commit_and_wait
@@ -70,7 +71,7 @@ class DeliveryIntake:
 
     async def store(self, prepared: PreparedDelivery) -> DeliveryStored | Refused:
         """Store a prepared delivery; see DeliveryAcceptor."""
-        answer: DeliveryStored | Refused = await self.submit(prepared.command)
+        answer = await self.submit(prepared.command)
         if isinstance(answer, DeliveryStored) and prepared.command.refused is not None:
             return Refused("bad_value", prepared.command.refused)
         return answer
@@ -89,6 +90,6 @@ class DeliveryIntake:
             )
         )
 
-    async def submit(self, command: Any) -> Any:
+    async def submit(self, command: StoreCommand[Answer]) -> Answer:
         """Commit a command and return its answer; raises what the store raises."""
         return await commit_and_wait(self._store, command)

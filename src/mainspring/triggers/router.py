@@ -19,8 +19,8 @@ from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.worker.blocking_calls import BlockingCaller
 from mainspring.store.base import Store, StoreReader
-from mainspring.store.commands.results import DeliveryStored, Refused
-from mainspring.store.commands.triggers import DecideDelivery, ReleaseHeldDeliveries
+from mainspring.store.commands.results import CommandDone, DeliveryStored, Refused, StartAnswer
+from mainspring.store.commands.triggers import DecideDelivery, JoinRun, ReleaseHeldDeliveries
 from mainspring.triggers import decisions
 from mainspring.triggers.delivery_rows import UnreadableDelivery, WaitingDelivery, read_events
 from mainspring.triggers.joined_runs import JoinedRuns
@@ -36,10 +36,13 @@ _MAX_SLEEP_MS = 5_000
 _RETRY_AFTER_MS = 1_000
 
 
+TriggerCommand = DecideDelivery | ReleaseHeldDeliveries | JoinRun
+
+
 class RouterPlan(NamedTuple):
     """The commands of one read, when the next held delivery is due, and whether there are more deliveries."""
 
-    commands: list[Any]
+    commands: list[TriggerCommand]
     next_at: int | None
     more: bool
 
@@ -103,7 +106,7 @@ class Router:
         unreadable = set(self._known.unreadable)
         self._known.refresh()  # last: the trigger of each row read above was announced before
         joined_runs = JoinedRuns(self._reader, now, self._sealing, self._waiting.log_wait)
-        commands: list[Any] = []
+        commands: list[TriggerCommand] = []
         for trigger, rows in waiting.items():
             commands += self._decide_received(trigger, rows, joined_runs, now)
         passed, self._unreadable_groups = self._unreadable_groups, set()
@@ -119,14 +122,17 @@ class Router:
 
     def _decide_received(
         self, trigger: str, rows: list[WaitingDelivery], joined_runs: JoinedRuns, now: int
-    ) -> list[Any]:
+    ) -> list[TriggerCommand]:
         """Return the commands for deliveries of one trigger, without those that cannot be read here."""
         known = self._known.get(trigger)
         if known is None:
             if trigger not in self._known.unreadable:
                 return [
                     DecideDelivery(
-                        trigger=trigger, delivery=row.id, state=DeliveryState.FAILED, note="its trigger is gone"
+                        trigger=trigger,
+                        delivery=row.id,
+                        state=DeliveryState.FAILED,
+                        note="its trigger no longer exists",
                     )
                     for row in rows
                 ]
@@ -134,7 +140,7 @@ class Router:
             return []
         if isinstance(known.trigger.source, JoinedRunsSource):
             return joined_runs.gathered(known, known.trigger.source, rows)
-        commands: list[Any] = []
+        commands: list[TriggerCommand] = []
         for row, event in zip(rows, read_events(known, rows, self._reader, self._sealing), strict=True):
             if isinstance(event, UnreadableDelivery):
                 self._waiting.skip(row, event.why)
@@ -163,7 +169,12 @@ class Router:
         ids = tuple(row.id for row in rows)
         if known is None:
             return ReleaseHeldDeliveries(
-                trigger=trigger, by=by, deliveries=ids, pace=FlowControl(), start=None, note="its trigger is gone"
+                trigger=trigger,
+                by=by,
+                deliveries=ids,
+                pace=FlowControl(),
+                start=None,
+                note="its trigger no longer exists",
             )
         events = read_events(known, rows, self._reader, self._sealing)
         unreadable = [event for event in events if isinstance(event, UnreadableDelivery)]
@@ -213,7 +224,9 @@ class Router:
         for command in found.commands:
             self._store.submit(command, partial(self._answered, command))
 
-    def _answered(self, command: Any, result: Any) -> None:
+    def _answered(
+        self, command: TriggerCommand, result: StartAnswer | DeliveryStored | CommandDone | Refused | BaseException
+    ) -> None:
         failed = decisions.decide_unwritten(command, result)
         if failed is not None:
             _LOG.error("delivery %s for %s fails: %s", failed.delivery, failed.trigger, result)

@@ -6,6 +6,8 @@ import msgspec
 
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.triggers.trigger import Trigger
+from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.integrations.verifiers import VERIFIERS
 from mainspring.store.base import StoreReader
 
 
@@ -40,7 +42,7 @@ class TriggerCache:
             name, _, _, encoded, path, problem, definition, paused_at, paused_until = row
             try:
                 key = (encoded, definition)
-                pair = self._read.get(key) or (_TRIGGER.decode(encoded), _read_definition(definition))
+                pair = self._read.get(key) or (_read_trigger(encoded), _read_definition(definition))
             except msgspec.MsgspecError as error:
                 unreadable[name] = str(error)
                 if name in self._by_name:
@@ -59,6 +61,13 @@ class TriggerCache:
 
 
 _TRIGGER = msgspec.json.Decoder(Trigger)
+
+
+def _read_trigger(data: bytes) -> Trigger:
+    trigger = _TRIGGER.decode(data)
+    if isinstance(trigger.source, Webhook) and trigger.source.verify.kind not in VERIFIERS:
+        raise msgspec.ValidationError(f"Invalid value {trigger.source.verify.kind!r} - at `$.source.verify.type`")
+    return trigger
 
 
 def _read_definition(data: bytes) -> Definition:

@@ -6,6 +6,7 @@ import msgspec
 
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.trigger import split_trigger_name
+from mainspring.domain.triggers.trigger_source import TriggerTopic
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import (
@@ -14,7 +15,6 @@ from mainspring.store.commands.triggers import (
     JoinRun,
     ReleaseHeldDeliveries,
     TriggerRow,
-    TriggerTopic,
 )
 from mainspring.store.read import triggers as reads
 

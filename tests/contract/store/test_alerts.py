@@ -142,7 +142,7 @@ def test_channel_that_refuses_all_is_told_of(store):
     (judged,) = evaluate_channels(store.read("channels"), ("ops",), store.clock.now())
     found = judged.finding
     assert found is not None
-    assert found.text == "channel ops takes nothing: it answers 400"
+    assert found.text == "channel ops accepts nothing: it answers 400"
     open_incidents(store, "i2")
     take = take_alerts("ops")
     (channel,) = store.do(take).channels

@@ -110,5 +110,5 @@ def test_trust_is_thirty_days_beside_the_thirty_before(store, clock):
     assert (trust.now.ended, trust.now.success_share, trust.now.healed, trust.now.helped) == (2, 0.5, 1, 1)
     assert (trust.before.ended, trust.before.healed, trust.before.helped) == (2, 0, 0)
     assert describe_trust(trust).startswith(
-        "50.0 % of 2 ends succeeded (before 50.0 %), 1 step healed by retry (before 0)"
+        "50.0 % of 2 ends succeeded (before 50.0 %), 1 step fixed by a retry (before 0)"
     )

@@ -41,7 +41,7 @@ def test_third_drain_on_probation_quarantines_the_run(store, new_process):
     view = store.run(run)
     assert (view.state, view.reason) == (RunState.NEEDS_ATTENTION, FailureReason.CRASHES_WORKER)
     assert store.ids() == store.ids(suspects=True) == []
-    assert view.failure.headline == "crashes worker: SIGTERM that no one asked for"
+    assert view.failure.headline == "crashes worker: SIGTERM without a request to stop"
     store.do(ReopenRun(run))
     assert store.run(run).crashes == 0
     drained(store, run, new_process=new_process)

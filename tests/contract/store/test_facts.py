@@ -125,7 +125,7 @@ def test_slot_that_did_not_begin_is_told_whatever_became_of_the_next(store, cloc
     past = store.starting(slot=SlotLink("a", first - HOUR), trigger=f"{BACKFILL}a by ann")
     clock.forward(3 * HOUR)
     store.do(MakeSlot("a", first, first + HOUR, "run", starts[0], None))
-    store.do(MakeSlot("a", first + HOUR, first + 2 * HOUR, "skipped", None, "the run of the slot before still goes on"))
+    store.do(MakeSlot("a", first + HOUR, first + 2 * HOUR, "skipped", None, "the run of the slot before has not ended"))
     store.do(MakeSlot("a", first + 2 * HOUR, first + 3 * HOUR, "run", starts[1], None))
     store.do(past)
     (cadence,) = one(facts()).cadences

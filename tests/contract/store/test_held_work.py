@@ -67,7 +67,7 @@ def test_a_sender_whose_secret_changed_is_a_finding_until_a_delivery_passes(stor
     rejecting(store)
     (one,) = look(K.SENDER_REJECTED)
     assert (one.subject.automation, one.subject.fingerprint, one.facts["number"]) == ("a", HOOK, 6)
-    assert "at least 6 requests carried a wrong signature (401), no delivery passed since" in one.text
+    assert "at least 6 requests had an invalid signature (401), no delivery was accepted since" in one.text
     clock.forward(DAY)
     assert look(K.SENDER_REJECTED), "time alone makes nothing well"
     store.do(verified(store, "k2"))
@@ -196,7 +196,7 @@ def test_a_debounce_that_never_fires_is_a_finding(store, clock, look):
         clock.forward(30 * SECOND)
         assert (n >= 19) == bool(look(K.DEBOUNCE_HELD)), n
     (one,) = look(K.DEBOUNCE_HELD)
-    assert one.text == "a/webhook has started nothing of 7 for 10m30s: something comes more often than every 1m"
+    assert one.text == "a/webhook has started nothing of 7 for 10m30s: deliveries arrive more often than every 1m"
 
 
 def test_a_debounce_that_nothing_lets_go_says_so(store, clock, look):
@@ -224,7 +224,7 @@ def test_a_partition_that_a_waiting_run_holds_is_a_finding(store, clock, look, b
     assert look(K.PARTITION_HELD) == []
     clock.forward(1)
     (one,) = look(K.PARTITION_HELD)
-    assert one.text == f"1 run waits for partition p for 1h: run {blocked.id} holds it and waits"
+    assert one.text == f"1 run waits for partition p for 1h: run {blocked.id} has it and waits"
     assert f"mainspring explain {blocked.id}" in one.hint
     store.do(event())
     store.do(finish(store.claim().runs[0]))
@@ -252,8 +252,8 @@ def test_runs_that_no_worker_serves_are_a_finding_that_names_what_is_missing(sto
     clock.forward(1)
     found = {one.text: one.hint for one in look(K.UNSERVED)}
     assert found == {
-        "1 run waits, the oldest for 4m: no live worker carries tag gpu": "mainspring up --tag gpu",
-        "1 run waits, the oldest for 4m: no live worker takes queue mail": "mainspring up --queue mail",
+        "1 run waits, the oldest for 4m: no running worker has tag gpu": "mainspring up --tag gpu",
+        "1 run waits, the oldest for 4m: no running worker serves queue mail": "mainspring up --queue mail",
     }
     store.do(SetQueue("mail"), PauseQueue("mail", True, "ann"))
     assert len(look(K.UNSERVED)) == 1, "what is paused waits for another reason"

@@ -48,12 +48,12 @@ def test_late_start_names_its_blocker(store, watch):
     store.do(PauseQueue("default", True, "cli:bob@box", "disk hush"))
     watch.look()
     cause = "Queue default was paused now by cli:bob@box: disk ***."
-    assert late(store).text.endswith(f"its run {run} was made and nobody takes it. {cause}")
+    assert late(store).text.endswith(f"its run {run} is queued and no worker claims it. {cause}")
     assert late(store).facts["blocker"] == cause
     store.do(PauseQueue("default", False, "cli:bob@box"))
     store.clock.forward(60_000)
     watch.look()
-    assert late(store).text.endswith("nobody takes it")
+    assert late(store).text.endswith("no worker claims it")
     assert "blocker" not in late(store).facts
 
 
@@ -78,7 +78,7 @@ def test_nobody_who_made_no_run_is_explained(store, watch):
     store.announce("a", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', due_at, "k"),))
     store.clock.forward(2 * HOUR)
     watch.look()
-    assert late(store).text.endswith("no run was made for it")
+    assert late(store).text.endswith("no run was created for it")
 
 
 def test_cause_names_no_run_and_no_key_of_others(store):
@@ -94,7 +94,7 @@ def test_cause_names_no_run_and_no_key_of_others(store):
     holder = store.begin(automation="b", queue="keys", partition="secret-key")
     held = store.start("a", queue="keys", partition="secret-key").run
     cause = describe_cause(blocker(store.reader, held), store.clock.now(), "UTC")
-    assert cause == "Another run with its partition key is not over."
+    assert cause == "Another run with its partition key has not ended."
     store.do(PauseQueue("keys", True, "ana"))
     assert "was paused" in describe_cause(blocker(store.reader, held), store.clock.now(), "UTC")
     for run in (busy.id, holder.id):

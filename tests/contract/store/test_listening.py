@@ -302,4 +302,4 @@ def test_a_gathering_that_never_was_complete_is_given_up_with_its_retention(gath
     store.do(ApplyRetention(None, None, None, clock.now(), None))
     assert reads.open_gatherings(store.reader) == []
     (row,) = reads.deliveries(store.reader, trigger="c/runs").deliveries
-    assert (row.state, row.note) == (_D.DROPPED, "the others did not come")
+    assert (row.state, row.note) == (_D.DROPPED, "the other runs did not end in time")

@@ -28,7 +28,7 @@ def webhook(verifier, automation="a", path="/in"):
 def store(store):
     """A worker with a webhook of a known sender, one of anybody, and an event."""
     known = webhook({"type": "github", "secrets": ["KEY"]})
-    store.do(announced(known, webhook({"type": "none"}, "b", "/b"), on_event()))
+    store.do(announced(known, webhook({"type": "none", "secrets": []}, "b", "/b"), on_event()))
     return store
 
 
@@ -58,10 +58,8 @@ def test_a_rejected_delivery_of_a_known_sender_is_a_finding(store, wrong):
         store.do(refusing(store, why))
     store.do(refusing(store, "other_body", "b/webhook"))
     assert wrong() == {}
-    store.do(refusing(store, "other_body", note="delivery d_1 came under this key with another body"))
-    text = (
-        "1 delivery of a/webhook was rejected and started nothing: delivery d_1 came under this key with another body"
-    )
+    store.do(refusing(store, "other_body", note="delivery d_1 has this key and another body"))
+    text = "1 delivery of a/webhook was rejected and started nothing: delivery d_1 has this key and another body"
     assert wrong() == {(REJECTED, HOOK): text}
 
 

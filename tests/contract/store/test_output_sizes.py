@@ -11,8 +11,8 @@ from mainspring.domain.monitors.inputs import DueSecret
 from mainspring.domain.states import RunState
 from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.domain.triggers.trigger import Trigger
-from mainspring.domain.triggers.webhooks.verifier import GitHub
 from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.integrations.github import github
 from mainspring.store.commands.automations import ApplyRetention, MakeSlot, ScheduleRow
 from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.runs import MarkRunDone, SlotLink
@@ -160,7 +160,7 @@ def test_slot_whose_run_is_not_kept_says_nothing(store, clock):
 
 def test_secrets_come_with_the_triggers_that_need_them(store, clock):
     """Two names of one variable are one secret; one that nobody needs is there too; a trigger of another version is in nobody's way."""
-    hook = Trigger(source=Webhook(path="/gh", verify=GitHub(secrets=("gh-hook",))))
+    hook = Trigger(source=Webhook(path="/gh", verify=github("gh-hook")))
     row = TriggerRow("a/webhook", "a", "webhook", msgspec.json.encode(hook), "/gh")
     newer = TriggerRow("b/pigeon", "b", "pigeon", b'{"source": {"type": "pigeon"}}', None)
     store.do(announced(row, newer))

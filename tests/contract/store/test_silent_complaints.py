@@ -48,7 +48,7 @@ def test_complaint_2_handler_of_failures_that_is_silent_is_told_itself(site):
     refuse(site, "ops")
     site.look(2 * MINUTE)
     broken = open_incidents(site)[IncidentKind.NOTIFIER_BROKEN]
-    assert broken.text == "channel ops takes nothing: connection refused"
+    assert broken.text == "channel ops accepts nothing: connection refused"
     to = {one.channel for one in site.store.read("alerts", broken.id)}
     assert to == {"boss"}, "a channel cannot tell of itself"
     site.store.clock.forward(MINUTE)
@@ -128,7 +128,7 @@ def test_complaint_10_worker_that_can_load_nothing_is_told(site, scheduler):
         site.look()
     one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
     assert one.subject.automation == "a"
-    assert one.text.startswith("no worker has it any more")
+    assert one.text.startswith("no running worker has loaded it")
     assert site.told() == [(NotificationEvent.OPENED, "ops")]
 
 

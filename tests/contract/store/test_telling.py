@@ -15,7 +15,7 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext
 from mainspring.domain.notifications.routing import NotificationRouting, NotificationTarget, read_route
 from mainspring.integrations.notifiers import read_channel_address
-from mainspring.integrations.signed_webhook import WebhookLink
+from mainspring.integrations.standard_webhooks import WebhookLink
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from tests.unit.alerting.notices import secrets
 from tests.unit.alerting.peer import DROP_AFTER, DROP_BEFORE, Peer, serving

@@ -325,9 +325,9 @@ def test_what_no_run_can_be_made_of_fails(store):
     pace = FlowControl.parse(debounce="1s")
     command = taking_in(store, "k", pace=pace)
     store.do(command)
-    assert store.twice(letting_go(store, pace, command.id, start=None, note="its trigger is gone")) == DONE
+    assert store.twice(letting_go(store, pace, command.id, start=None, note="its trigger no longer exists")) == DONE
     view = reads.delivery(store.reader, command.id)
-    assert (view.state, view.note) == (_D.FAILED, "its trigger is gone")
+    assert (view.state, view.note) == (_D.FAILED, "its trigger no longer exists")
 
 
 def test_a_decision_is_made_once(store):

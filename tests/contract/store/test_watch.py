@@ -303,7 +303,7 @@ def test_changed_definition_and_host_are_told(site):
     (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
     told = one.facts["changed"].split("; ")
     assert told == [
-        "on box requests went from 2.31 to 2.32 0s before",
+        "on box requests changed from 2.31 to 2.32 0s before",
         "deployment 3 was announced, and its definition changed 1m before",
     ]
 
@@ -317,7 +317,7 @@ def test_new_host_is_compared_with_the_one_that_was_noted_last(site):
         changes.append(site.store.do(RecordRunConditions((runtime(version, host),))).number)
     assert changes == [0, 0, 1, 0, 0]
     (one,) = changes_since(site.store.reader, 0).conditions
-    assert one.text == "on c3 requests went from 2.31 to 2.32"
+    assert one.text == "on c3 requests changed from 2.31 to 2.32"
 
 
 def test_hosts_that_are_gone_are_forgotten(site):
@@ -457,8 +457,8 @@ def test_incident_says_what_is_missing_and_what_comes_next(site):
         for one in render_notification("", NotificationEvent.OPENED, 0, silent, NotificationContext()).fields
     }
     assert fields["Impact"] == "2 slots missed"
-    assert "last good" in fields["Since"]
-    assert fields["Next try"]
+    assert "last success" in fields["Since"]
+    assert fields["Next attempt"]
 
 
 def test_failure_that_nothing_tries_again_says_that(site):

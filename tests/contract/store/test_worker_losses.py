@@ -81,7 +81,7 @@ def test_drain_that_no_one_asked_for_is_a_loss(store, second, clock):
         (loss,) = losses(second, run.id)
         assert (loss.claim, loss.role, loss.hostname, loss.pid) == (run.claim, "worker", "box", 1)
         assert (loss.seen_at, loss.found_at, loss.noticed) == (drained_at, drained_at, LossDetection.OWN_REPORT)
-        assert (loss.ending, loss.finder_role, loss.resumed_at) == ("SIGTERM that no one asked for", None, None)
+        assert (loss.ending, loss.finder_role, loss.resumed_at) == ("SIGTERM without a request to stop", None, None)
     clock.forward(800)
     heirs = second.claim().runs
     assert {heir.id: heir.losses for heir in heirs} == {run.id: tuple(losses(second, run.id)) for run in runs}

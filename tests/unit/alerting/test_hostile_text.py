@@ -14,8 +14,8 @@ from mainspring.domain.text.escaping import is_plain_line
 from mainspring.integrations.apprise import AppriseLink
 from mainspring.integrations.notifiers import read_channel_address
 from mainspring.integrations.pagerduty import PagerDutyLink
-from mainspring.integrations.signed_webhook import WebhookLink
 from mainspring.integrations.slack import SlackLink
+from mainspring.integrations.standard_webhooks import WebhookLink
 from mainspring.integrations.terminal import TerminalLink
 from tests.unit.alerting.notices import CLOCK, secrets
 from tests.unit.alerting.peer import PagerDutyPeer, Peer, SlackPeer, serving

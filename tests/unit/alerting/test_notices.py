@@ -37,7 +37,7 @@ def test_alerts_of_the_lowest_severity_are_one_digest():
     several = tuple(alert(n, incident(f"i_{n}", severity=Severity.DIGEST)) for n in (1, 2))
     notice = NoticeRenderer({}.get, page, tuple, NotificationContext())(several)
     assert (notice.about, notice.id) == (NotificationEvent.DIGEST, "a_1")
-    assert notice.headline.startswith("[digest] 2 things")
+    assert notice.headline.startswith("[digest] 2 incidents and warnings")
 
 
 def test_early_signs_and_incidents_are_one_digest():

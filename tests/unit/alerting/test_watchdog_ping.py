@@ -55,7 +55,7 @@ def test_all_moves():
 def test_alert_that_cannot_be_told_ends_the_sign(due_at, is_still):
     """After ten minutes."""
     said = still(channels=[channel(None), channel(due_at)])
-    assert said == ("channel ops takes nothing" if is_still else None)
+    assert said == ("channel ops accepts nothing" if is_still else None)
 
 
 @pytest.mark.parametrize("role", ["worker", "scheduler"])
@@ -63,7 +63,7 @@ def test_process_that_stands_still_ends_the_sign(role):
     """Alone after a minute, beside others after half of one, by its beats alone: nobody asks whether an incident is open."""
     others = tuple(one for one in ALIVE if one.role != role)
     assert still(*others, process(role, NOW - MINUTE + 1), one=scheduled()) is None
-    assert f"no {role} gives a sign of life" in still(*others, process(role, NOW - MINUTE), one=scheduled())
+    assert f"no {role} has sent a heartbeat" in still(*others, process(role, NOW - MINUTE), one=scheduled())
     beside = (*ALIVE, process(role, NOW - 30 * SECOND, session=3))
     assert "is stopped or blocked" in still(*beside, one=scheduled())
     assert f"no {role}" in still(*others, one=scheduled())
@@ -100,7 +100,7 @@ def test_slot_that_nobody_makes_ends_the_sign():
 def test_work_that_nobody_takes_ends_the_sign():
     """It waits for an hour, and nothing else began; a queue that is paused waits by intent."""
     waits = scheduled(waiting=WaitingRuns(3, NOW - HOUR, "mail"))
-    assert "nobody takes the runs of backup" in still(*ALIVE, one=waits)
+    assert "no worker claims the waiting runs of backup" in still(*ALIVE, one=waits)
     assert still(*ALIVE, one=scheduled(waiting=WaitingRuns(3, NOW - HOUR + 1, "mail"))) is None
     assert still(*ALIVE, one=waits, queues=(WatchedQueue(name="mail", paused_at=NOW),)) is None
     for known in ({"running_since_at": NOW - DAY}, {"recent": RecentCounts(started=1)}):
@@ -113,9 +113,9 @@ async def test_sign_that_is_kept_back_is_logged_when_that_changes(caplog):
     pulse = WatchdogPing(None, secrets(), CLOCK)
     with caplog.at_level(logging.WARNING, "mainspring.pulse"):
         for _ in range(2):
-            await pulse.look("no worker gives a sign of life for 1m")
+            await pulse.look("no worker has sent a heartbeat for 1m")
     assert [one.getMessage() for one in caplog.records] == [
-        "the sign of life to the watchdog is kept back: no worker gives a sign of life for 1m"
+        "the ping to the watchdog is not sent: no worker has sent a heartbeat for 1m"
     ]
     await pulse.close()
 

@@ -120,6 +120,6 @@ def test_lock_takes_the_names_that_exec_takes(tmp_path, name):
                 return lock.token
 
     app = ms.App(tmp_path / "state.db", registry=registry)
-    with pytest.raises(ms.RunFailed, match="cannot be the name of a lock"):
+    with pytest.raises(ms.RunFailed, match="not a valid name of a lock"):
         app.run(work, name)
     assert app.run(work, "x" * 500) == 1

@@ -34,5 +34,5 @@ def test_digest_is_told_once_at_its_time(tmp_path, capsys):
         said = capsys.readouterr().err
     finally:
         store.close()
-    assert said.count("[digest] 1 thing to look at when there is time") == 1
+    assert said.count("[digest] 1 incident or warning to check when you have time") == 1
     assert "Paused long  backup: for 2d by ann" in said

@@ -244,9 +244,9 @@ def test_held_store_names_its_commands_and_nothing_is_silent(restored):
     held = [
         one
         for one in evaluate_status(reader, now, read_unresolved(reader), store="s", environment="e").problems
-        if "held" in one
+        if "on hold" in one
     ]
-    assert held == [f"The store was restored and is held: nothing starts. See: {NEXT_STEP}"]
+    assert held == [f"The store was restored and is on hold: no run starts. See: {NEXT_STEP}"]
     assert all(word in NEXT_STEP for word in ("--undecided", "--lost", "--release"))
     later = now + 48 * HOUR
     assert silent(reader, later) == set()

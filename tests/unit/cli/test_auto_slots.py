@@ -52,9 +52,9 @@ def test_next_of_a_range_marks_days_and_closed_times(cli, folder):
 
 def test_next_of_a_range_shows_what_is_on_record(cli, stage, hourly):
     """Beside what would have run, what did."""
-    stage.do(MakeSlot("tidy", hourly, hourly + HOUR, "skipped", None, "run r_1 still goes on"))
+    stage.do(MakeSlot("tidy", hourly, hourly + HOUR, "skipped", None, "run r_1 has not ended"))
     rows = cli("auto", "next", "tidy", "--from", "3h", "--json").json
-    assert [row["record"] for row in rows] == [None, None, "skipped: run r_1 still goes on"]
+    assert [row["record"] for row in rows] == [None, None, "skipped: run r_1 has not ended"]
 
 
 def test_next_needs_one_name_or_all(cli, stage):

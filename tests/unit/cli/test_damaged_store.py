@@ -29,7 +29,7 @@ NOT_READING = {
     *("failed retry", "failed discard", "bulk pause", "bulk resume", "bulk stop", "triggers replay", "locks break"),
     *("incidents ack", "incidents snooze", "incidents resolve", "queues pause", "queues resume"),
     *("workers drain", "workers quarantine", "notify test", "db migrate", "db backup", "db prune", "db move"),
-    *("completion", "version", "db shell"),
+    *("completion", "version", "db shell", "docs list", "docs show"),
 }
 """What changes something, needs no store or hands over to another program. Each other command is tried, a new one too."""
 ARGUMENTS = {
@@ -73,8 +73,8 @@ def taken() -> None: ...
 """
 FIXES = ("mainspring db restore", "--store")
 ALL_IS_WELL = re.compile(
-    "all is well|nothing is wrong|nothing failed|no runs\\.|no run has|no act|no lock|nothing was"
-    "|otherwise healthy|no broker|chain is whole",
+    "✓ healthy|otherwise healthy|no open incident|has no damage|no run failed|no runs\\.|no run has|no operations|no lock"
+    "|no notification|is no bulk operation\\.|no broker|chain is complete",
     re.IGNORECASE,
 )
 
@@ -160,12 +160,12 @@ def test_damage_of_a_large_store_counts_once_it_is_noted(cli, damaged, monkeypat
     said = cli("incidents", "list")
     assert said.code == 1
     assert said.err.startswith(f"error: the store's file is damaged: database disk image is malformed\nat {damaged}\n")
-    assert said.err.endswith("What is damaged: mainspring db check\nThe readable part of the store has none.\n")
+    assert said.err.endswith("To list the damage: mainspring db check\nThe readable part of the store has none.\n")
 
 
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)
 def test_with_json_the_damage_is_the_one_error(cli, damaged):
-    """An empty array alone would say that all is well; what was read is printed all the same."""
+    """An empty array alone would look healthy; what was read is printed all the same."""
     said = cli("incidents", "list", "--json")
     assert (said.code, said.json) == (1, [])
     assert msgspec.json.decode(said.err)["code"] == "store_damaged"

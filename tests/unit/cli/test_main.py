@@ -18,7 +18,7 @@ def test_bare_call_outside_a_project_shows_four_ways_to_begin(cli):
 def test_bare_call_inside_a_project_says_how_things_stand(cli, stage):
     """The verdict, in one sentence."""
     said = cli()
-    assert (said.code, said.out) == (0, "✓ All is well: 2 automations, 1 worker, 0 running.\n")
+    assert (said.code, said.out) == (0, "✓ Healthy: 2 automations, 1 worker, 0 running.\n")
 
 
 def test_version_is_one_line(cli):
@@ -63,7 +63,7 @@ def test_too_deep_word_is_no_fault_of_ours(cli, folder, stage):
     (folder / "take.py").write_text(TAKES_ANY)
     said = cli("run", "-m", "take.py", "take", f"x={DEEP}")
     assert said.code == 2
-    assert "x: wanted Any" in said.err
+    assert "x: expected Any" in said.err
     run = stage.start()
     said = cli("runs", "signal", run, "go", DEEP)
     assert said.code == 2
@@ -76,7 +76,7 @@ def test_name_of_a_store_that_is_too_long_is_told_as_that(cli, length):
     for args in (["status"], ["db", "migrate"], ["runs", "list"]):
         said = cli("--store", "a" * length, *args)
         assert said.code == 2
-        assert f"has {length} bytes, 200 are possible" in said.err
+        assert f"has {length} bytes, at most 200 are possible" in said.err
 
 
 def test_longest_name_of_a_store_is_good_for_all_that_lies_beside_it(cli, folder):

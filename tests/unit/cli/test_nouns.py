@@ -140,7 +140,7 @@ def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, 
     assert cli("audit-log", "verify", "--head", head).code == 0
     subprocess.run([sys.executable, "-c", CUT_OFF, str(store_path)], check=True)
     said = cli("audit-log", "verify")
-    assert (said.code, "the audit log lacks act 3" in said.err) == (
+    assert (said.code, "the audit log lacks operation 3" in said.err) == (
         75,
         True,
     )  # the mark beside the store knows that act
@@ -148,10 +148,13 @@ def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, 
     assert cli("audit-log", "verify").code == 0
     for option in (("--head", head), ("--head-file", str(kept))):
         said = cli("audit-log", "verify", *option)
-        assert (said.code, "act 2 was there and the log ends with act 1: its end was cut off" in said.out) == (9, True)
+        assert (
+            said.code,
+            "operation 2 existed and the log ends with operation 1: its end was cut off" in said.out,
+        ) == (9, True)
     assert kept.read_text() == f"{head}\n"
     stage.start()
-    assert "act 2 is another one than it was" in cli("audit-log", "verify", "--head", head).out
+    assert "operation 2 differs from the saved head" in cli("audit-log", "verify", "--head", head).out
     assert cli("audit-log", "verify", "--head", "2").code == 2
 
 

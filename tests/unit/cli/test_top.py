@@ -64,7 +64,7 @@ def test_json_has_all_of_it(cli, busy):
 def test_what_no_incident_says_is_said(cli, stage):
     """A healthy worker alone has nothing to say; a failure that nobody told of yet has."""
     lines = [line.text for line in format_overview(frame(stage), stage.now)]
-    assert lines[0].startswith("✓ All is well")
+    assert lines[0].startswith("✓ Healthy")
     assert not any("Incidents" in line for line in lines)
 
 

@@ -94,7 +94,7 @@ def test_explain_says_that_a_run_is_being_taken_back(cli, stage):
     assert f"mainspring runs cancel {run} --undo" in cli("explain", run).out
     cli("runs", "cancel", run)
     told = cli("explain", run).out
-    assert "only what it did is taken back" in told
+    assert "its steps are undone" in told
     assert f"mainspring runs cancel {run} --keep" in told
     again = stage.claim()
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
@@ -106,15 +106,15 @@ def test_explain_says_that_a_run_is_being_taken_back(cli, stage):
     cli("runs", "give-result", run, "null")
     again = stage.claim()
     do(stage, outcome(again, 3, "undo:book", **UNDO), finish(again, RunState.CANCELLED, rank=3))
-    assert "Taken back was: book." in cli("explain", run).out
+    assert "Undone steps: book." in cli("explain", run).out
 
 
 def test_explain_says_what_was_taken_back_and_what_a_retry_does(cli, stage):
     """A failed run that was rolled back."""
     run = rolled_back(stage)
     told = cli("explain", run).out
-    assert "Taken back was: book." in told
-    assert "run it again, under new keys, from book on" in told
+    assert "Undone steps: book." in told
+    assert "run it again, under new keys, from the first undone step: book" in told
     assert "--undo" not in told
 
 
@@ -130,6 +130,6 @@ def test_steps_are_listed_with_the_keys_that_they_were_given(cli, stage):
     assert "  book[a] succeeded" in watched
     assert "  look succeeded" in watched
     explained = cli("explain", run.id).out
-    assert "Taken back was: book[b]." in explained
+    assert "Undone steps: book[b]." in explained
     assert f"mainspring runs retry {run.id} --from-step 'book[a]'" in explained
     assert "book[b] (was undone)" in cli("runs", "retry", run.id, "--from-step", "book[b]").err

@@ -57,11 +57,11 @@ def test_databases_of_another_environment_are_its_own(tmp_path, read):
         ("[databases.a]", "`databases.a.url`: it names no database\nset by FILE:1"),
         (
             '[store]\nurl = "app.db"\n[databases]\na = "app.db"',
-            "`databases.a.url`: this is the engine's own store\nset by FILE:4",
+            "`databases.a.url`: this is the store of Mainspring itself\nset by FILE:4",
         ),
         (
             '[store]\nurl = "postgresql://h/d"\n[databases]\na = "postgresql://h/d"',
-            "`databases.a.url`: this is the engine's own store\nset by FILE:4",
+            "`databases.a.url`: this is the store of Mainspring itself\nset by FILE:4",
         ),
         ("[databases]\na = { path = 1 }", "unknown setting `databases.a.path`"),
     ],

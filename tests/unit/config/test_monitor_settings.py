@@ -74,8 +74,8 @@ def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
     ("text", "why"),
     [
         ("[monitors]\ntoo_fst = false\n", "Did you mean monitors.too_fast"),
-        ("[monitors]\nnotifier_broken = false\n", "It cannot be switched off: without it nobody"),
-        ("[monitors.store_lost]\non = false\n", "It cannot be switched off: without the store"),
+        ("[monitors]\nnotifier_broken = false\n", "It cannot be turned off: without it, no one"),
+        ("[monitors.store_lost]\non = false\n", "It cannot be turned off: no other monitor"),
         ("[monitors]\nfail_rate = { shre = 0.3 }\n", "Did you mean monitors.fail_rate.share"),
         ("[monitors]\nfail_rate = { share = 1.5 }\n", "1.5 is not a share"),
         ("[monitors]\nfail_rate = { share = true }\n", "True is not a share"),
@@ -85,9 +85,9 @@ def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
         ("[monitors.of.sync]\nfail_rate.share = 1.5\n", "1.5 is not a share"),
         (
             "[monitors.of.sync]\nlock_held = false\n",
-            "It is set for all automations: monitors.lock_held. Known there: backlog, cadence_drift",
+            "It can only be set for all automations: monitors.lock_held. Known there: backlog, cadence_drift",
         ),
-        ("[monitors.of.sync]\nlock_held.on = false\n", "It is set for all automations: monitors.lock_held."),
+        ("[monitors.of.sync]\nlock_held.on = false\n", "It can only be set for all automations: monitors.lock_held."),
         ('[monitors]\npaused = { longest = "0s" }\n', "above zero"),
     ],
 )

@@ -74,13 +74,13 @@ def test_channels_of_all_are_those_of_production_alone(read):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('[notify.channels]\nops = "slack://xoxb-p4ss-1234/#ops"', "a secret is never written here"),
-        ('[notify.channels]\nOps = "terminal"', "cannot name a channel"),
+        ('[notify.channels]\nops = "slack://xoxb-p4ss-1234/#ops"', "must not contain a secret"),
+        ('[notify.channels]\nOps = "terminal"', "is not a valid name of a channel"),
         ("[notify.channels]\nops = 7", "expected text"),
         (f'{CHANNELS}[[notify.route]]\nto = "opps"', "unknown channel 'opps'"),
-        (f'{CHANNELS}[[notify.route]]\nto = "ops"\nmatch = {{ team = 7 }}', "expected a text or several"),
+        (f'{CHANNELS}[[notify.route]]\nto = "ops"\nmatch = {{ team = 7 }}', "expected a text or a list of texts"),
         ('[notify]\nrepeet = "2h"', "unknown setting `notify.repeet`"),
-        ('[notify]\ndigest = "noon"', "no time of a digest"),
+        ('[notify]\ndigest = "noon"', "not a valid time of a digest"),
         ('[notify]\nrepeat = "0s"', "above zero"),
         ("[notify]\nwatchdog = 7", "expected text"),
     ],

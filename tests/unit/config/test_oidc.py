@@ -26,7 +26,7 @@ def test_group_may_be_called_like_a_secret(read):
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ('client_secret = "hidden"', "a secret is never written here"),
+        ('client_secret = "hidden"', "must not contain a secret"),
         ('client_secret = "secret:"', 'Write "secret:NAME"'),
         ('roles = { ops = "boss" }', "Known: admin, operator, viewer."),
         ('issuer = "login.example.com"', 'Write "https://login.example.com"'),

@@ -261,7 +261,7 @@ def test_the_same_identity_twice_at_a_time_is_refused():
 
     kind, text = World(1, stops=False).live(main).end
     assert kind == "error"
-    assert "asked for twice" in text
+    assert "called twice" in text
 
 
 def test_a_coroutine_that_fights_its_unloading_records_nothing():

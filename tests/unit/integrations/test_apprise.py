@@ -64,7 +64,7 @@ async def test_apprise_that_cannot_deliver_tells_no_secret():
         with pytest.raises(ChannelFault) as caught:
             await link.send(notice(), None)
         assert "wr0ng" not in str(caught.value)
-    with pytest.raises(ConfigError, match="no address of apprise"):
+    with pytest.raises(ConfigError, match="not an address of apprise"):
         await AppriseLink(read_channel_address("apprise://secret:a"), secrets(a="nonsense")).send(notice(), None)
 
 

@@ -108,7 +108,9 @@ async def test_message_is_posted_where_looking_is_not_allowed(caplog):
         link = link_to(peer, "C01OPS")
         await link.send(notice(fields=(), links=()), None, is_again=True)
         assert len(peer.shown) == 1
-        assert "it may be there twice: Slack says missing_scope (the scope channels:history is needed)" in caplog.text
+        assert (
+            "this one may appear twice: Slack says missing_scope (the scope channels:history is needed)" in caplog.text
+        )
         await link.close()
 
 
@@ -192,7 +194,7 @@ async def test_error_and_silence_of_the_server_are_unknown(monkeypatch):
     """A 5xx or no answer in time may have been taken; a server that is not there has taken nothing."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
-        for fault, text in [((503, {}, {}), "error of its own"), (HANG, "no answer in time")]:
+        for fault, text in [((503, {}, {}), "an internal error"), (HANG, "no answer in time")]:
             peer.faults = [("chat.postMessage", fault)]
             with monkeypatch.context() as patch, pytest.raises(ChannelFault, match=text) as caught:
                 if fault == HANG:  # only here: on a busy machine any other request takes longer
@@ -214,7 +216,7 @@ async def test_redirect_is_not_followed():
     async with serving(SlackPeer()) as peer, serving(SlackPeer()) as other:
         peer.faults = [("chat.postMessage", (307, {"location": f"{other.url}/api/chat.postMessage"}, {}))]
         link = link_to(peer)
-        with pytest.raises(ChannelFault, match="redirected"):
+        with pytest.raises(ChannelFault, match="redirects"):
             await link.send(notice(), None)
         assert other.requests == []
         await link.close()

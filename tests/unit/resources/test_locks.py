@@ -89,7 +89,7 @@ def test_lock_that_is_granted_too_late_is_let_go(scene: Scene) -> None:
     assert scene.store.answer(DONE) == ReleaseLock("l", 3)
     ((_, error),) = scene.told
     assert isinstance(error, ConflictError)
-    assert "the wait for lock 'l' was given up" in str(error)
+    assert "the wait for lock 'l' was cancelled" in str(error)
 
 
 def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -> None:

@@ -45,7 +45,7 @@ def test_secret_that_is_not_set_tells_how_to_set_it(tmp_path, folder):
 def test_file_that_others_can_read_or_change_is_refused(tmp_path, mode):
     """With the command that mends it, and without the value."""
     write(tmp_path / "HOOK", VALUE, mode)
-    with pytest.raises(ConfigError, match="others can read or change") as refused:
+    with pytest.raises(ConfigError, match="other users can read or change") as refused:
         SecretStore(tmp_path, {}).get("HOOK")
     assert "chmod 600" in str(refused.value)
     assert VALUE not in str(refused.value)
@@ -67,7 +67,7 @@ def test_file_that_holds_no_secret_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "1x", ".x", "a b", "x" * 101, "ä", "a\n"])
 def test_name_that_could_lead_elsewhere_is_refused(tmp_path, name):
     """A name is never a path."""
-    with pytest.raises(ConfigError, match="no name of a secret"):
+    with pytest.raises(ConfigError, match="not a valid name of a secret"):
         SecretStore(tmp_path, {}).get(name)
 
 
@@ -80,7 +80,7 @@ def test_replaced_file_counts_from_the_next_look_on(tmp_path):
     os.replace(tmp_path / "next", tmp_path / "HOOK")
     assert secrets.get("HOOK") == "new"
     (tmp_path / "HOOK").chmod(0o644)
-    with pytest.raises(ConfigError, match="others"):
+    with pytest.raises(ConfigError, match="other users"):
         secrets.get("HOOK")
     (tmp_path / "HOOK").unlink()
     with pytest.raises(ConfigError, match="not set"):

@@ -108,7 +108,7 @@ def test_missed_slots_are_made_up_for_and_those_to_come_left(store, reads, clock
     """What the scheduler has not come to is its own."""
     top = announced()
     clock.forward(3 * HOUR)
-    store.apply(MakeSlot("work", top + HOUR, top + 2 * HOUR, "missed", None, "nobody scheduled"))
+    store.apply(MakeSlot("work", top + HOUR, top + 2 * HOUR, "missed", None, "no scheduler was running"))
     found = service.list_past_slots(reads, "work", top, top + 3 * HOUR, clock.now())
     assert [(one.slot_at - top, one.verdict, one.is_to_come) for one in found] == [
         (0, None, False),

@@ -107,7 +107,7 @@ def test_people_move_it(store, act, runs):
 
 def test_nothing_and_too_much_are_refused(store, act):
     """Before anything is on record."""
-    with pytest.raises(ArgumentError, match="no run fits"):
+    with pytest.raises(ArgumentError, match="no run matches"):
         ask(store, act("all"), [])
     with pytest.raises(ArgumentError, match="more than"):
         ask(store, act("all"), [f"r_{n}" for n in range(MAX_BULK_PARTS + 1)])

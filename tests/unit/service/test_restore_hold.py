@@ -43,7 +43,7 @@ def test_store_that_is_not_held_has_nothing_to_decide(store, reads, act, begin):
     """An ordinary store has no undecided runs and cannot be released."""
     begin()
     assert restore_hold.list_undecided(reads) == []
-    with pytest.raises(ConflictError, match="not held"):
+    with pytest.raises(ConflictError, match="not on hold"):
         restore_hold.release(store, reads, act=act())
 
 

@@ -195,7 +195,7 @@ def test_committer_answers_nothing_more_after_a_fatal_error(start, error):
     assert committer.fatal is error
 
 
-def _error_of(committer: Committer, command: str) -> BaseException:
+def _error_of(committer: Committer, command: Any) -> BaseException:
     try:
         committer.apply(command)
     except BaseException as error:

@@ -13,9 +13,10 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource
 from mainspring.domain.triggers.trigger import EventBinding, Trigger, split_trigger_name
+from mainspring.domain.triggers.trigger_source import TriggerTopic
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
-from mainspring.store.commands.triggers import TriggerRow, TriggerTopic
+from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.read import triggers as reads
 from mainspring.triggers.router import Router
 from mainspring.triggers.trigger_cache import TriggerCache

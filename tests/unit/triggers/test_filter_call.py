@@ -48,10 +48,10 @@ async def later(event):
 @pytest.mark.parametrize(
     ("fn", "state", "said"),
     [
-        (lambda event: event.n == 1, None, "its filter says yes"),
-        (later, None, "its filter says yes"),
-        (lambda event: event.n == 2, DeliveryState.FILTERED, "its filter says no"),
-        (None, DeliveryState.FAILED, "its filter is not in the code any more"),
+        (lambda event: event.n == 1, None, "its filter accepted it"),
+        (later, None, "its filter accepted it"),
+        (lambda event: event.n == 2, DeliveryState.FILTERED, "its filter rejected it"),
+        (None, DeliveryState.FAILED, "its filter is no longer in the code"),
         (raising(KeyError("n")), DeliveryState.FAILED, "its filter raised KeyError: 'n'"),
         (raising(ms.Permanent("not this one")), DeliveryState.FAILED, "its filter raised: not this one"),
         (raising(SystemExit(3)), DeliveryState.FAILED, "its filter raised SystemExit: 3"),

@@ -188,7 +188,7 @@ def test_fault_in_a_look_does_not_end_the_desk(tmp_path: Path, without_watchfile
         await running.do(lambda running: running.until(running.shop.taken))
 
     asyncio.run(main())
-    assert "a look failed" in caplog.text
+    assert "reading the folder failed" in caplog.text
 
 
 def test_fenced_desk_ends(tmp_path: Path, without_watchfiles: None) -> None:

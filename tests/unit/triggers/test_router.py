@@ -162,7 +162,7 @@ def test_trigger_that_is_gone_fails_what_waits_for_it(bench):
     bench.process.do(RetireAutomation("b"))
     bench.loop.pass_time(2_000)
     assert bench.states() == ["failed", "failed"]
-    assert {row.note for row in reads.deliveries(bench.reader).deliveries} == {"its trigger is gone"}
+    assert {row.note for row in reads.deliveries(bench.reader).deliveries} == {"its trigger no longer exists"}
 
 
 def test_trigger_that_is_announced_while_it_looks_is_known(bench, monkeypatch):

@@ -7,17 +7,18 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.incidents.incident_members import HealthRule
 from mainspring.domain.triggers.event_sources import EventSource, RunEndSource
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.domain.triggers.trigger import EventBinding, Trigger, TriggerSource
+from mainspring.domain.triggers.trigger import EventBinding, Trigger
+from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.domain.triggers.watched_folder import WatchedFolder
-from mainspring.domain.triggers.webhooks.verify import github
-from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.integrations.brokers import parse_broker_queue
+from mainspring.integrations.github import github
+from mainspring.integrations.webhooks.webhook_declaration import parse_webhook
 from mainspring.triggers.start_from_event import build_event, build_start
 from mainspring.triggers.trigger_cache import CachedTrigger
 
 T0 = 1_800_000_000_000
-WEBHOOK = Webhook.parse("/hooks/orders", verify=github("ORDERS"))
+WEBHOOK = parse_webhook("/hooks/orders", verify=github("ORDERS"))
 QUEUE = parse_broker_queue("nats://localhost/ORDERS?subject=orders.new")
 EVENT = EventSource(name="order.paid")
 

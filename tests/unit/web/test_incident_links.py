@@ -107,7 +107,7 @@ async def test_retry_is_once_for_what_was_shown(site):
     await site.press("retry", seen=seen)
     site.fail_again()
     late = await site.press("retry", seen=seen)
-    assert "the run was continued meanwhile" in late.text
+    assert "the run was continued by someone else" in late.text
     assert (site.run_state, site.acts()) == (RunState.FAILED, acts)
     await site.press("retry", name="bob")
     assert site.run_state is RunState.QUEUED
@@ -121,7 +121,7 @@ async def test_retry_of_a_run_that_somebody_continued_does_nothing(site):
     acts = site.acts()
     assert "Retry the" not in (await site.ask("GET")).text
     late = (await site.press("retry", seen=seen)).text
-    assert "the run was continued meanwhile" in late
+    assert "the run was continued by someone else" in late
     assert re.search(r"already retried by bob@box at \d\d:\d\d", late)
     assert site.acts() == acts
 

@@ -135,18 +135,18 @@ async def test_store_that_is_away_is_told_as_such():
 
     class Away:
         def snapshot(self):
-            raise StoreUnavailableError("the database is out of reach\nat postgresql://u@h/d")
+            raise StoreUnavailableError("the database is unreachable\nat postgresql://u@h/d")
 
         read = snapshot
 
     store = SimpleNamespace(reader=Away(), clock=SimpleNamespace(now=lambda: 0))
     Away.read = lambda self, *args: self.snapshot()
     status, _, body = await ask(routes(store=store), "/metrics")
-    assert (status, body) == (503, "the database is out of reach\n")
+    assert (status, body) == (503, "the database is unreachable\n")
 
 
 def test_token_comes_from_a_file_that_others_cannot_read(tmp_path):
-    """Or from the variable; a file that others can read or change, a missing and an empty one are refused, and never shown."""
+    """Or from the variable; a file that other users can read or change, a missing and an empty one are refused, and never shown."""
     file = tmp_path / "token"
     file.write_text(f"{SECRET}\n")
     file.chmod(0o640)
@@ -155,7 +155,7 @@ def test_token_comes_from_a_file_that_others_cannot_read(tmp_path):
     assert found.opens(f"Bearer {SECRET}")
     for mode in (0o644, 0o660, 0o602):
         file.chmod(mode)
-        with pytest.raises(ConfigError, match=r"others can read or change"):
+        with pytest.raises(ConfigError, match=r"other users can read or change"):
             find_metrics_token(file, {})
     file.chmod(0o600)
     file.write_text("short")

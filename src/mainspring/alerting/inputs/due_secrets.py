@@ -5,10 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from mainspring.domain.monitors.inputs import DueSecret
-from mainspring.domain.triggers.queues.queue_address import list_secrets
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import read_source
-from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.resources.secret_store import secret_variable_name
 from mainspring.store.read.automations.monitor_reads import MonitoredTrigger
 
@@ -31,6 +28,4 @@ def add_triggers(secrets: Sequence[DueSecret], listeners: Iterable[MonitoredTrig
 
 def _list_secret_names(definition: bytes) -> Iterable[str]:
     source = read_source(definition)
-    if isinstance(source, Webhook):
-        return dict.fromkeys(source.verify.secrets)
-    return dict.fromkeys(list_secrets(source.server)) if isinstance(source, BrokerQueue) else ()
+    return () if source is None else source.secret_names()

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from mainspring.domain.incidents.incident import IncidentKind, Subject
 from mainspring.domain.monitors.inputs import UndecidedDeliveries
 from mainspring.domain.triggers.trigger import read_source, split_trigger_name
-from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, NO_SIGNATURE, OLD_TIMESTAMP
-from mainspring.domain.triggers.webhooks.verifier import verifier_kind
 from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.integrations.base.webhook_verifier import BAD_SIGNATURE, NO_SIGNATURE, OLD_TIMESTAMP
+from mainspring.integrations.verifiers import VERIFIERS, find_verifier
 from mainspring.store.base import StoreReader
 from mainspring.store.read.automations.monitor_reads import MonitoredTrigger
 
@@ -84,7 +84,9 @@ def _join_rows(trigger: str, rows: list[LostDeliveryRow], *, is_rejected: bool) 
 
 def _knows_senders(listener: MonitoredTrigger) -> bool:
     source = read_source(listener.definition)
-    return not isinstance(source, Webhook) or verifier_kind(source.verify) != "none"
+    if not isinstance(source, Webhook) or source.verify.kind not in VERIFIERS:
+        return True
+    return find_verifier(source.verify.kind).checks_sender
 
 
 def read_resolved_at(reader: StoreReader, kinds: Iterable[IncidentKind]) -> dict[Subject, int]:

@@ -12,7 +12,7 @@ from mainspring.domain.incidents.incident import IncidentKind, Subject
 from mainspring.domain.monitors.inputs import RejectedSender
 from mainspring.domain.monitors.messaging.rejected_sender import MAX_REQUESTS, REQUEST_WINDOW_MS
 from mainspring.domain.triggers.trigger import split_trigger_name
-from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, OLD_TIMESTAMP
+from mainspring.integrations.base.webhook_verifier import BAD_SIGNATURE, OLD_TIMESTAMP
 from mainspring.store.base import StoreReader
 
 _KIND = IncidentKind.SENDER_REJECTED

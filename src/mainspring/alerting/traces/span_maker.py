@@ -23,6 +23,7 @@ from mainspring.domain.runs.trace_span import (
 )
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.engine.body.child_runs import choose_child_id
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import CommandDone
 from mainspring.store.commands.runs import (
@@ -42,6 +43,9 @@ _NS_IN_MS, _NS_IN_US = 1_000_000, 1_000
 _WAITS = frozenset({OutcomeKind.TIMER, OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 _ORDERS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _FAILED_STATES = frozenset({OutcomeState.FAILED, OutcomeState.REFUSED, OutcomeState.IN_DOUBT})
+
+
+_OWNERS = (SaveOutcome, SaveAttempt, CompleteRun, FinishRun, SuspendRun, ReleaseRun, HaltRun)
 
 
 class _OwnedRun(msgspec.Struct, frozen=True):
@@ -66,7 +70,7 @@ class SpanMaker:
             HaltRun: self._release,
         }
 
-    def spans(self, command: Any, result: Any, now: int) -> Iterator[TraceSpan]:
+    def spans(self, command: StoreCommand[object], result: object, now: int) -> Iterator[TraceSpan]:
         """Yield the spans of a command and its result; `now` = ms UTC."""
         if type(command) is ClaimRuns:
             self._claim(result, now)
@@ -76,10 +80,10 @@ class SpanMaker:
             return
         if isinstance(result, CommandDone):
             yield from make(command, now)
-        elif not isinstance(result, Exception):  # refused: the run is another's
+        elif not isinstance(result, Exception) and isinstance(command, _OWNERS):  # refused: the run is another's
             self._owned.pop(command.run, None)
 
-    def _claim(self, result: Any, now: int) -> None:
+    def _claim(self, result: object, now: int) -> None:
         if not isinstance(result, ClaimedRuns):
             return
         for run in result.runs:

@@ -5,12 +5,12 @@ Invariant: whatever fails in tracing, the result of a commit is that of the real
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from mainspring.alerting.traces.span_maker import SpanMaker
 from mainspring.alerting.traces.span_queue import SpanQueue
 from mainspring.domain.clock import Clock
 from mainspring.store.base import CommitReport, Database
+from mainspring.store.commands.base import StoreCommand
 
 _LOG = logging.getLogger("mainspring.traces")
 
@@ -25,14 +25,14 @@ class TracedDatabase:
         self._clock = clock
         self._is_broken = False
 
-    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+    def commit(self, commands: list[StoreCommand[object]], *, again: bool = False) -> CommitReport:
         """Commit, then add spans."""
         report = self._inner.commit(commands, again=again)
         if not self._is_broken:
             self._add_spans(commands, report.results)
         return report
 
-    def _add_spans(self, commands: list[Any], results: list[Any]) -> None:
+    def _add_spans(self, commands: list[StoreCommand[object]], results: list[object]) -> None:
         now = self._clock.now()
         try:
             pairs = zip(commands, results, strict=True)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -36,6 +35,7 @@ from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import CommitCallback
+from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import incidents
 from mainspring.store.read.status import status
@@ -145,7 +145,7 @@ class Watcher:
             else:
                 await self._fallback.report_outage(damage or fault or "", at_once=damage is not None)
         except Exception:  # noqa: BLE001 - the watch never ends
-            _LOG.exception("the check whether the store is lost failed; it is repeated")
+            _LOG.exception("the check of the store failed; it is repeated")
 
     def _unrecorded_damage(self) -> str | None:
         """Return known damage that no incident records: the store accepts no commits, or each process that reads it ends."""
@@ -163,7 +163,7 @@ class Watcher:
         since = self._evaluating_since
         if since is None or self._store.clock.now() - since < LONGEST_ROUND_MS:
             return None
-        return f"a look at it has not ended for {LONGEST_ROUND_MS // 60_000} minutes"
+        return f"an evaluation has not ended for {LONGEST_ROUND_MS // 60_000} minutes"
 
     async def _run_round(self) -> None:
         loop = asyncio.get_running_loop()
@@ -207,12 +207,10 @@ class Watcher:
         if logged_before == self._logged:
             return
         if error is None:
-            _LOG.warning("the watch goes on")
+            _LOG.warning("the watcher evaluates again")
         else:
             trace = None if isinstance(error, MainspringError | OSError) else error
-            _LOG.error(
-                "the watch fails, and is tried again every %g s: %s", ROUND_INTERVAL_S, self._logged, exc_info=trace
-            )
+            _LOG.error("the watcher fails, next attempt every %g s: %s", ROUND_INTERVAL_S, self._logged, exc_info=trace)
 
 
 def make_evaluation(
@@ -263,10 +261,10 @@ class _LoopAnsweringStore:
         self._store = store
         self._loop = loop
 
-    def submit(self, command: Any, on_done: CommitCallback) -> None:
+    def submit(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> None:
         """Submit a command, as store.base.Store does."""
 
-        def answer(result: Any) -> None:
+        def answer(result: Answer | BaseException) -> None:
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(on_done, result)
 

@@ -51,7 +51,7 @@ class StoreOutageReporter:
             faults = ErrorText(SecretStore(self._settings.secrets.dir, os.environ))
             _run_with_timeout(notify_store_lost(self._settings, faults, self._clock, where, error))
 
-    def report_recovered(self, where: str, apply: Callable[["RecordStoreOutage"], Any]) -> None:
+    def report_recovered(self, where: str, apply: Callable[["RecordStoreOutage"], object]) -> None:
         """Notify the notified channels that the store is healthy again, and record that it was lost."""
         if not OutageLog(self._settings.exec.spool).exists():
             return

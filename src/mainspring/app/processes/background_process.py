@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from mainspring.app.processes.launch_spec import LaunchSpec, receive_launch_spec
 from mainspring.app.processes.managed_process import STORE_LOST_EXIT_CODE
@@ -24,6 +23,7 @@ from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
 from mainspring.store.base import OUTAGES, CommitChanges, StoreBrokenError
+from mainspring.store.commit_callbacks import CallbackBatch
 from mainspring.store.process_usage import ProcessUsage
 
 HEARTBEAT_INTERVAL_S = 2.0
@@ -65,7 +65,7 @@ class BackgroundProcess:
         """Why commits fail at present. Missing answers are a fault too, even without an error."""
         is_silent = self.is_open and time.monotonic() - self._answered_at >= _STORE_LOST_AFTER_S
         if self.commit_error is None and is_silent:
-            return f"the store has answered no commit for {_STORE_LOST_AFTER_S:g} s or longer"
+            return f"the store has completed no commit for {_STORE_LOST_AFTER_S:g} s or longer"
         return self.commit_error
 
     async def open(self, on_wait: Callable[[str], Awaitable[None]] | None = None) -> None:
@@ -88,7 +88,7 @@ class BackgroundProcess:
                 return
             if reason != logged:
                 logged = reason
-                self.log.error("the store does not answer, it is tried again: %s", reason)
+                self.log.error("the store does not answer, trying again: %s", reason)
             if on_wait is not None:
                 await on_wait(reason)
             await asyncio.sleep(_REOPEN_DELAY_S)
@@ -130,12 +130,12 @@ class BackgroundProcess:
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)
             self.store.submit(usage.beat(), self._answered)
 
-    def _answered(self, _result: Any) -> None:
+    def _answered(self, _answer: object) -> None:
         self._answered_at = time.monotonic()
 
     # -- from the committing thread ------------------------------------------------------------------------------------
 
-    def _deliver(self, answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+    def _deliver(self, answers: CallbackBatch) -> None:
         self.loop.call_soon_threadsafe(_run_callbacks, answers)
 
     def _on_change(self, changes: CommitChanges) -> None:
@@ -148,16 +148,16 @@ class BackgroundProcess:
     def _on_commit_error(self, text: str | None) -> None:
         self.commit_error = text
         if text is not None:
-            self.log.error("the store does not take commits: %s", text)
+            self.log.error("the store does not accept commits: %s", text)
         else:
-            self.log.warning("the store takes commits again")
+            self.log.warning("the store accepts commits again")
 
     def _on_fatal(self, error: BaseException) -> None:
         self.log.critical("this process stops: %s", error)
         os._exit(STORE_LOST_EXIT_CODE)
 
 
-def _run_callbacks(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+def _run_callbacks(answers: CallbackBatch) -> None:
     for on_done, result in answers:
         on_done(result)
 

@@ -1,7 +1,6 @@
 """Reporter of findings: what a web or watcher process finds wrong in itself or around it, recorded with its session for monitors."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from mainspring.app.processes.background_process import BackgroundProcess
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
@@ -37,6 +36,6 @@ class FindingReporter:
         self._written = found
         self._process.store.submit(RecordProcessFindings(found, tuple(sorted(self._kinds))), self._answered)
 
-    def _answered(self, result: Any) -> None:
+    def _answered(self, result: object) -> None:
         if isinstance(result, Exception):
             self._written = None

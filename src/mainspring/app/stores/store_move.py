@@ -6,6 +6,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConflictError
 from mainspring.service.actor import OperationContext
 from mainspring.store.commands.automations import AuditedCommand, SetMeta
+from mainspring.store.commands.results import CommandDone
 from mainspring.store.maintenance.move_endpoint import MoveEndpoint
 from mainspring.store.maintenance.move_marker import GONE, MoveSource
 from mainspring.store.maintenance.row_copy import ReportProgress
@@ -35,9 +36,9 @@ def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: 
     """
     source, target = make_endpoint(url, clock), make_endpoint(to, clock)
     if source.shown == target.shown:
-        raise ConflictError(f"the store is there already\nat {target.shown}", hint="Name another place: --to URL.")
+        raise ConflictError(f"there is already a store\nat {target.shown}", hint="Name another place: --to URL.")
 
-    def audited(marker: MoveSource) -> AuditedCommand:
+    def audited(marker: MoveSource) -> AuditedCommand[CommandDone]:
         return AuditedCommand(
             act.command, str(act.actor), "move", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, {"to": marker.to}
         )
@@ -56,7 +57,7 @@ def undo_move(url: str, *, act: OperationContext, clock: Clock) -> MoveSource:
     with lock_supervisor_role(lock_anchor(url), source.shown):
         marker = source.read_marker()
         if marker is None:
-            raise ConflictError(f"the store was not moved\nat {source.shown}", hint="Nothing has to be taken back.")
+            raise ConflictError(f"the store was not moved\nat {source.shown}", hint="There is nothing to undo.")
         detail = {"from": marker.to}
         source.settle(
             None,

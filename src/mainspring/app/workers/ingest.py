@@ -24,8 +24,6 @@ _REOPEN_DELAY_S = 5.0
 
 
 MakeConsumer = Callable[[CachedTrigger, DeliveryIntake], Consumer]
-CONSUMED_KINDS = ("queue", "files")
-"""The kinds of triggers that have a consumer. Input of the others arrives without one."""
 
 
 class Ingest:
@@ -85,7 +83,7 @@ class Ingest:
                     await asyncio.gather(task, return_exceptions=True)
                     del self._consumers[name]
             for name, known in announced.items():
-                if known.trigger.kind in CONSUMED_KINDS and name not in self._consumers:
+                if known.trigger.source.is_fetched and name not in self._consumers:
                     self._consumers[name] = known, self._loop.create_task(self._run(known))
             await asyncio.sleep(_POLL_INTERVAL_S)
 
@@ -94,5 +92,5 @@ class Ingest:
         try:
             await self._make_consumer(known, self.intake).run()
         except Exception:  # noqa: BLE001  a fault in one consumer must not end the others
-            _LOG.exception("the desk of trigger %s failed; it is opened again in %g s", known.name, _REOPEN_DELAY_S)
+            _LOG.exception("the consumer of trigger %s failed; it is restarted in %g s", known.name, _REOPEN_DELAY_S)
             await asyncio.sleep(_REOPEN_DELAY_S)

@@ -41,8 +41,10 @@ from mainspring.integrations.brokers import check_broker
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import CommitChanges, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
+from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.commit_and_wait import commit_and_wait
+from mainspring.store.commit_callbacks import CallbackBatch
 from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.read.status import status
 from mainspring.triggers.filter_runner import FilterRunner
@@ -199,7 +201,7 @@ class WorkerRuntime:
     def _transactional(self, spec: AttemptSpec) -> TransactionalCall:
         return build_transactional_call(find_database(spec.fn, self._databases), spec, self.clock, self.sealing)
 
-    async def apply(self, command: Any) -> Any:
+    async def apply(self, command: StoreCommand[Answer]) -> Answer:
         """Commit a command without blocking the loop."""
         return await commit_and_wait(self.store, command)
 
@@ -275,7 +277,7 @@ class WorkerRuntime:
 
     # -- from the committing thread ------------------------------------------------------------------------------------
 
-    def _deliver(self, answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+    def _deliver(self, answers: CallbackBatch) -> None:
         try:
             self.loop.call_soon_threadsafe(_run_callbacks, answers)
         except RuntimeError:  # the loop is closed: no one awaits these answers
@@ -301,9 +303,9 @@ class WorkerRuntime:
     def _on_commit_error(self, text: str | None) -> None:
         self.commit_error = text
         if text is not None:
-            _LOG.error("the store does not take commits: %s", text)
+            _LOG.error("the store does not accept commits: %s", text)
         else:
-            _LOG.warning("the store takes commits again")
+            _LOG.warning("the store accepts commits again")
 
     def _crash(self) -> None:
         """Obey the order to crash. Delete the order first, so that the next worker survives."""
@@ -318,9 +320,9 @@ def _keep_database(database: Database) -> Database:
     return database
 
 
-def _run_callbacks(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
+def _run_callbacks(answers: CallbackBatch) -> None:
     for on_done, result in answers:
         try:
             on_done(result)
         except Exception:  # noqa: BLE001  one answer must not keep the others from being heard
-            _LOG.exception("an answer of the store could not be taken")
+            _LOG.exception("an answer of the store could not be processed")

@@ -15,13 +15,13 @@ from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.triggers.queues.queue_message import QueueMessage, make_delivery
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.watched_folder import WatchedFolder
-from mainspring.domain.triggers.webhooks.verification import NO_SIGNATURE, explain_bad_secret, verify_request
-from mainspring.domain.triggers.webhooks.verifier import UnsignedVerifier, verifier_kind
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest
-from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, ReadDelivery, read_webhook_request
 from mainspring.domain.values.file import File, make_file_key
 from mainspring.insight.text.formatting import escape_line, format_count
+from mainspring.integrations.base.webhook_verifier import NO_SIGNATURE, ImmediateResponse
+from mainspring.integrations.verifiers import find_verifier, verify_request
+from mainspring.integrations.webhooks.webhook_delivery import ReadDelivery, read_webhook_request
 from mainspring.triggers.start_from_event import decode_body
 
 ReadSecretValues = Callable[[str], Sequence[str]]
@@ -102,33 +102,33 @@ def _simulate_request(webhook: Webhook, sample: SampleEvent, lines: ReadSecretVa
             return SimulatedIntake(
                 sender=sender, answered=f"it is a test of the endpoint, which is answered: {body_text}"
             )
-        case ReadDelivery(arrival=delivery, data=data):
+        case ReadDelivery(delivery=delivery, data=data):
             return _make_accepted(delivery, data, sender)
 
 
 def _check_sender(webhook: Webhook, sample: SampleEvent, lines: ReadSecretValues, now: int) -> tuple[str, str | None]:
     """Return a sentence about the sender, and why the event would be rejected."""
-    verifier = webhook.verify
-    if isinstance(verifier, UnsignedVerifier):
+    options = webhook.verify
+    verifier = find_verifier(options.kind)
+    if not verifier.checks_sender:
         return "any sender may use it", None
-    kind = verifier_kind(verifier)
     try:
-        secrets = [value for name in verifier.secrets for value in lines(name)]
+        secrets = [value for name in options.secrets for value in lines(name)]
     except MainspringError as error:
         return f"not checked: {error.message}. {error.hint or ''}".rstrip(), None
-    names = ", ".join(verifier.secrets)
-    faults = [fault for value in secrets if (fault := explain_bad_secret(verifier, value)) is not None]
+    names = ", ".join(options.secrets)
+    faults = [fault for value in secrets if (fault := verifier.explain_bad_secret(value)) is not None]
     if faults:
         return (
             f"not checked: {len(faults)} of {len(secrets)} values of the secret {names} cannot be used: {faults[0]}",
             None,
         )
-    rejected = verify_request(verifier, sample.body, sample.headers, secrets, now)
+    rejected = verify_request(options, sample.body, sample.headers, secrets, now)
     if rejected is None:
-        return f"checked: genuine by {kind} with the secret {names}", None
+        return f"checked: genuine by {options.kind} with the secret {names}", None
     if rejected.code == NO_SIGNATURE:
         return f"not checked: this event is not signed ({rejected.text}); without it the sender gets 401", None
-    return f"checked by {kind} with the secret {names}: {rejected.text}", f"{rejected.text} (401)"
+    return f"checked by {options.kind} with the secret {names}: {rejected.text}", f"{rejected.text} (401)"
 
 
 def _simulate_message(queue: BrokerQueue, sample: SampleEvent) -> SimulatedIntake:

@@ -310,7 +310,7 @@ def _find_conflict(kind: DefinitionKind, name: str, value: Any) -> tuple[str, st
     if kind is DefinitionKind.SCRIPT and name == "isolate":
         return _OWN_PROCESS, "Leave it out."
     if kind is DefinitionKind.SCRIPT and name == "delivery" and value == "transactional":
-        return "a command cannot take part in a transaction of ours", "Use at_least_once or at_most_once."
+        return "a command cannot be part of a transaction of Mainspring", "Use at_least_once or at_most_once."
     return None
 
 

@@ -1,24 +1,29 @@
 """Internal event sources of triggers: published events, and the ends of other automations' runs."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
-from mainspring.domain.duration import SpanInput, read_milliseconds
+from mainspring.domain.duration import SpanInput, format_rounded_duration, read_milliseconds
 from mainspring.domain.errors import OptionError
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
+from mainspring.domain.triggers.trigger_source import TriggerSource, TriggerTopic
+from mainspring.domain.values.canonical_json import encode_canonical
 
 END_STATES = tuple(sorted(state.value for state in TERMINAL_STATES))
 _WITHIN = "24h"
 
 
-class EventSource(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_defaults=True):
+class EventSource(TriggerSource, frozen=True, kw_only=True, tag="event", omit_defaults=True):
     """Every event of this name whose data has the values of `where` (dotted paths)."""
 
+    required_options: ClassVar[tuple[str, ...]] = ("name",)
+    further_options: ClassVar[tuple[str, ...]] = ("where",)
+
     name: str
-    where: dict[str, Any] = {}
+    where: dict[str, Any] = {}  # noqa: RUF012 - a field, copied for each struct
 
     @classmethod
     def parse(cls, name: str, where: Mapping[str, Any] | None = None) -> Self:
@@ -29,13 +34,23 @@ class EventSource(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_d
         """
         return cls(name=_read_name(name, "event"), where=_read_where(where))
 
+    def describe(self) -> str:
+        parts = [f"{path} = {encode_canonical(value, 'where', None).decode()}" for path, value in self.where.items()]
+        return f"event {self.name}" + (f" where {' and '.join(parts)}" if parts else "")
+
+    def topics(self) -> tuple[TriggerTopic, ...]:
+        return (TriggerTopic("event", self.name, msgspec.json.encode(self.where, order="deterministic").decode()),)
+
     def takes(self, data: Any) -> bool:
         """Return whether an event with this data matches."""
         return event_hash(self.name, match_paths(self.where), data) == match_hash(self.name, self.where)
 
 
-class RunEndSource(msgspec.Struct, frozen=True, kw_only=True, tag="run", omit_defaults=True):
+class RunEndSource(TriggerSource, frozen=True, kw_only=True, tag="run", omit_defaults=True):
     """Each end of a run of `automation` in one of `states`."""
+
+    required_options: ClassVar[tuple[str, ...]] = ("automation",)
+    further_options: ClassVar[tuple[str, ...]] = ("state",)
 
     automation: str
     states: tuple[str, ...] = (RunState.SUCCEEDED.value,)
@@ -49,9 +64,25 @@ class RunEndSource(msgspec.Struct, frozen=True, kw_only=True, tag="run", omit_de
         """
         return cls(automation=_read_name(automation, "automation"), states=read_end_states(state))
 
+    def describe(self) -> str:
+        return f"a run of {self.automation} that {_describe_states(self.states)}"
 
-class JoinedRunsSource(msgspec.Struct, frozen=True, kw_only=True, tag="runs", omit_defaults=True):
+    def topics(self) -> tuple[TriggerTopic, ...]:
+        return (TriggerTopic("run", self.automation, msgspec.json.encode(self.states).decode()),)
+
+    def upstream(self) -> tuple[str, ...]:
+        return (self.automation,)
+
+    def upstream_states(self) -> tuple[str, ...]:
+        return self.states
+
+
+class JoinedRunsSource(TriggerSource, frozen=True, kw_only=True, tag="runs", omit_defaults=True):
     """The end of all `automations` in one of `states` for one slot, or under one run key; `within` (ms) of the first."""
+
+    required_options: ClassVar[tuple[str, ...]] = ("automations",)
+    further_options: ClassVar[tuple[str, ...]] = ("state", "per", "within")
+    has_flow_control: ClassVar[bool] = False
 
     automations: tuple[str, ...]
     states: tuple[str, ...] = (RunState.SUCCEEDED.value,)
@@ -86,6 +117,20 @@ class JoinedRunsSource(msgspec.Struct, frozen=True, kw_only=True, tag="runs", om
             automations=names, states=read_end_states(state), per="slot" if per == "slot" else "key", within=span
         )
 
+    def describe(self) -> str:
+        names = f"{', '.join(self.automations[:-1])} and {self.automations[-1]}"
+        within = format_rounded_duration(self.within)
+        return f"runs of {names} that {_describe_states(self.states)}, for one {self.per}, within {within}"
+
+    def topics(self) -> tuple[TriggerTopic, ...]:
+        return tuple(TriggerTopic("run", automation, "[]") for automation in self.automations)
+
+    def upstream(self) -> tuple[str, ...]:
+        return self.automations
+
+    def upstream_states(self) -> tuple[str, ...]:
+        return self.states
+
 
 def read_end_states(state: str | Iterable[str] | None) -> tuple[str, ...]:
     """Return the requested end states.
@@ -104,12 +149,19 @@ def read_end_states(state: str | Iterable[str] | None) -> tuple[str, ...]:
     return tuple(sorted({str(end_state) for end_state in requested})) or END_STATES
 
 
+def _describe_states(states: tuple[str, ...]) -> str:
+    if states == END_STATES:
+        return "ended"
+    words = ["ended well" if state == RunState.SUCCEEDED else f"ended {state}" for state in states]
+    return " or ".join(words)
+
+
 def _read_where(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     hint = 'Write paths and values: where={"card.country": "DE"}.'
     if not isinstance(value, Mapping) or not all(isinstance(path, str) for path in value):
-        raise OptionError(f"where={repr(value)[:80]} is no table", hint=hint)
+        raise OptionError(f"where={repr(value)[:80]} is not a table", hint=hint)
     try:
         msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
@@ -122,7 +174,7 @@ def _read_several(option: str, value: Any) -> tuple[Any, ...]:
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, Iterable) or isinstance(value, Mapping):
-        raise OptionError(f"{option}={repr(value)[:80]} is no list of names", hint=f'Write {option}=["...", "..."].')
+        raise OptionError(f"{option}={repr(value)[:80]} is not a list of names", hint=f'Write {option}=["...", "..."].')
     return tuple(value)
 
 

@@ -4,23 +4,26 @@ Workers announce it; web, scheduler and all others read it from the store, witho
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Self
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
 from mainspring.domain.errors import ArgumentError, OptionError
 from mainspring.domain.text.printable_key import make_printable_key
-from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.triggers.header_template import headers_by_template_name
-from mainspring.domain.triggers.queues.queue_source import BrokerQueue
-from mainspring.domain.triggers.watched_folder import WatchedFolder
-from mainspring.domain.triggers.webhooks.webhook import Webhook
+from mainspring.domain.triggers.sources import load_sources
+from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.domain.values.function_signature import Parameter, Signature
 from mainspring.domain.values.json_schema import find_mismatch
 from mainspring.domain.values.template import expand_template
 
-TriggerSource = Webhook | BrokerQueue | WatchedFolder | EventSource | RunEndSource | JoinedRunsSource
+if TYPE_CHECKING:
+    StoredSource = TriggerSource
+else:  # the tagged union of all kinds, which checkers cannot build
+    StoredSource = reduce(or_, load_sources().values())
 ArgumentMapping = Literal["nothing", "event", "data", "fields", "stdin"]
 EVENT_ARGUMENT = "event"
 """The argument of a command's run that holds the event that started it."""
@@ -70,7 +73,7 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         if many:
             raise OptionError(
                 f"batch= gives several events, and there are {len(parameters)} parameters for the fields of one",
-                hint="Take them by one parameter: events: list[ms.Event].",
+                hint="Receive them in one parameter: events: list[ms.Event].",
             )
         return cls(how="fields", names=tuple(parameter.name for parameter in parameters))
 
@@ -112,7 +115,7 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
             inside += "[0]"
         path = "$" + fault.path[len(inside) :] if self.parameter and fault.path.startswith(inside) else fault.path
         raise ArgumentMismatchError(
-            f"{path}: {fault.why}", hint="Send what the automation takes: mainspring triggers show NAME", at=path
+            f"{path}: {fault.why}", hint="Send the arguments of the automation: mainspring triggers show NAME", at=path
         )
 
 
@@ -144,7 +147,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `partition` = template: runs of one partition go one after the other.
     """
 
-    source: TriggerSource
+    source: StoredSource
     pace: FlowControl = FlowControl()
     filtered: bool = False
     partition: str | None = None
@@ -182,7 +185,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class _StoredTrigger(msgspec.Struct, frozen=True):
-    source: TriggerSource
+    source: StoredSource
     pace: FlowControl = FlowControl()
 
 

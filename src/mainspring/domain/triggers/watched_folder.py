@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from fnmatch import translate
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 
 from mainspring.domain.duration import SpanInput, read_milliseconds
 from mainspring.domain.errors import OptionError
 from mainspring.domain.text.byte_size import parse_size
+from mainspring.domain.triggers.trigger_source import TriggerSource
 
 KEEP, DELETE = "keep", "delete"
 DEFAULT_IGNORED = (".*", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.tmp", "*~")
@@ -22,13 +23,19 @@ _ANY_DEPTH = re.compile("")
 """Represents `**`; compared by identity."""
 
 
-class WatchedFolder(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
+class WatchedFolder(TriggerSource, frozen=True, kw_only=True, tag="files"):
     """`folder` counts from the project's folder unless it is absolute; `after_success` and `after_failure` count from `folder`.
 
     `pattern` is a glob of the name, or of the path below `folder` if it holds a slash (`**` = any number of folders). `settle` = how long
     size and time of a file must stay the same before it counts; `every` = how often the folder is scanned; both in milliseconds.
     `ignore` = globs of names, of files and folders alike, that are ignored. `max_size` in bytes.
     """
+
+    required_options: ClassVar[tuple[str, ...]] = ("folder",)
+    further_options: ClassVar[tuple[str, ...]] = (
+        *("pattern", "recursive", "settle", "every", "after_success", "after_failure", "max_size", "ignore"),
+    )
+    is_fetched: ClassVar[bool] = True
 
     folder: str
     pattern: str = "*"
@@ -75,6 +82,9 @@ class WatchedFolder(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
             max_size=None if max_size is None else _read_max_size(max_size),
             ignore=_read_ignored(ignore),
         )
+
+    def describe(self) -> str:
+        return f"files {self.pattern} in {self.folder}"
 
     def counted_from(self, base: str) -> Self:
         """Return the same with an absolute folder; `base` is absolute."""
@@ -182,7 +192,7 @@ def _read_recursive(value: Any, pattern: str) -> bool:
 def _read_ignored(value: Any) -> tuple[str, ...]:
     """Read globs of names, none at all included."""
     if not isinstance(value, str | list | tuple | set | frozenset):
-        raise OptionError(f"ignore={repr(value)[:80]} are no globs of names", hint='Write ignore=["*.bak", ".*"].')
+        raise OptionError(f"ignore={repr(value)[:80]} must be globs of names", hint='Write ignore=["*.bak", ".*"].')
     return tuple(_read_glob("ignore", item) for item in ([value] if isinstance(value, str) else value))
 
 

@@ -6,7 +6,6 @@ from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.errors import CodecUnavailableError, MainspringError
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.time.schedule import Schedule
-from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.saved_call import encode_call
@@ -16,7 +15,7 @@ from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.engine.definitions.message_types import find_message_schemas
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
-from mainspring.store.commands.triggers import TriggerRow, TriggerTopic
+from mainspring.store.commands.triggers import TriggerRow
 
 
 def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN_SEALING) -> AnnounceDefinitions:
@@ -55,18 +54,9 @@ def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN
 
 def build_trigger_row(automation: str, end: str, trigger: Trigger) -> TriggerRow:
     """Return the stored row of a trigger; `end` = the part of its name after the automation's."""
-    source = trigger.source
-    topics: tuple[TriggerTopic, ...] = ()
-    match source:
-        case EventSource(name=name, where=where):
-            topics = (TriggerTopic("event", name, msgspec.json.encode(where, order="deterministic").decode()),)
-        case RunEndSource(automation=other, states=states):
-            topics = (TriggerTopic("run", other, msgspec.json.encode(states).decode()),)
-        case JoinedRunsSource(automations=automations):
-            topics = tuple(TriggerTopic("run", other, "[]") for other in automations)
     encoded = msgspec.json.encode(trigger, order="deterministic")
-    path = getattr(source, "path", None)
-    return TriggerRow(f"{automation}/{end}", automation, trigger.kind, encoded, path, topics)
+    path = getattr(trigger.source, "path", None)
+    return TriggerRow(f"{automation}/{end}", automation, trigger.kind, encoded, path, trigger.source.topics())
 
 
 def _build_schedule_rows(
@@ -78,8 +68,8 @@ def _build_schedule_rows(
         _add_problem(
             registry,
             definition.where,
-            f"{definition.name!r} keeps to calendar {days!r}, which was not known when it was declared",
-            "Calendars stand in the configuration: name its module under [project] automations, or use business-days.",
+            f"{definition.name!r} uses calendar {days!r}, which did not exist when it was declared",
+            "Add the module of the calendar to [project] automations, or use business-days.",
         )
         return []
     try:
@@ -88,7 +78,7 @@ def _build_schedule_rows(
     except CodecUnavailableError:
         raise
     except MainspringError as error:
-        problem = f"{definition.name!r} has a schedule but cannot start by itself: {error.message}"
+        problem = f"{definition.name!r} has a schedule but cannot start without arguments: {error.message}"
         _add_problem(registry, definition.where, problem, "Give each parameter a default that can be saved.")
         return []
     several = len(definition.schedules) > 1

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.engine.definitions.automation import Automation
 from mainspring.engine.definitions.load_problem import LoadProblem
@@ -11,14 +10,7 @@ from mainspring.engine.definitions.load_problem import LoadProblem
 
 def find_upstream(triggers: Iterable[Trigger]) -> list[str]:
     """Return the automations whose ends start the one with these triggers, in order, each once."""
-    names: dict[str, None] = {}
-    for trigger in triggers:
-        match trigger.source:
-            case RunEndSource(automation=name):
-                names[name] = None
-            case JoinedRunsSource(automations=several):
-                names |= dict.fromkeys(several)
-    return list(names)
+    return list(dict.fromkeys(name for trigger in triggers for name in trigger.source.upstream()))
 
 
 def find_cycle(upstream: Mapping[str, list[str]]) -> list[str] | None:
@@ -52,11 +44,11 @@ def drop_impossible_triggers(automations: Iterable[Automation]) -> Iterator[Load
         culprit = known[cycle[-1]]
         yield LoadProblem(
             where=culprit.where,
-            what=f"these start each other for ever: {' -> '.join(cycle)}",
-            how="Take one of the @ms.on.run / @ms.on.runs off; none of them starts by a run's end now.",
+            what=f"these automations start each other without end: {' -> '.join(cycle)}",
+            how="Remove one of the @ms.on.run / @ms.on.runs. Until then none of them starts by the end of a run.",
         )
         for name in set(cycle):
-            known[name].drop_triggers(lambda source: isinstance(source, RunEndSource | JoinedRunsSource))
+            known[name].drop_triggers(lambda source: bool(source.upstream()))
     yield from _drop_duplicate_paths(known.values())
 
 
@@ -72,7 +64,7 @@ def _drop_duplicate_paths(automations: Iterable[Automation]) -> Iterator[LoadPro
                 continue
             yield LoadProblem(
                 where=automation.where,
-                what=f"two webhooks on one path: {path} is that of {first[path].name!r} at {first[path].where}",
+                what=f"two webhooks have the path {path}: the other is {first[path].name!r} at {first[path].where}",
                 how=f"Give this webhook of {automation.name!r} another path.",
             )
             automation.drop_triggers(_is_same(trigger.source))

@@ -15,15 +15,15 @@ Every trigger but `runs` takes the options of flow control: `by` (template of th
 
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
-from typing import Any, NamedTuple, Never, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Never, TypedDict, TypeVar, Unpack
 
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.option_errors import reject_unknown_options
 from mainspring.domain.time.schedule import Schedule
-from mainspring.domain.triggers.webhooks.verifier import Verifier
+from mainspring.domain.triggers.webhooks.verifier_options import VerifierOptions
 from mainspring.engine.definitions.automation import Automation, Step
-from mainspring.engine.definitions.trigger_draft import EventFilter, TriggerDraft, build_trigger_draft
+from mainspring.engine.definitions.trigger_draft import TRIGGER_KINDS, EventFilter, TriggerDraft, build_trigger_draft
 
 T = TypeVar("T")
 _STARTS_ATTRIBUTE = "_mainspring_starts"
@@ -100,7 +100,7 @@ def event(
 def webhook(
     path: str,
     *,
-    verify: Verifier | str | None = None,
+    verify: VerifierOptions | str | None = None,
     key: str | None = None,
     respond: str | None = None,
     wait: SpanInput | None = None,
@@ -211,6 +211,23 @@ def runs(
     """
     options = {"automations": automations, "state": state, "per": per, "within": within}
     return _attach(lambda: build_trigger_draft("runs", {**options, **unknown}))
+
+
+if not TYPE_CHECKING:  # checkers know the functions above, and report any other name
+
+    def __getattr__(kind: str) -> Callable[..., Callable[[T], T]]:
+        """Return the decorator of a kind of trigger that has no function here: required options by place, all others by name."""
+        if kind not in TRIGGER_KINDS:
+            raise AttributeError(f"module 'mainspring.on' has no attribute {kind!r}")
+
+        def start(*values: Any, filter: EventFilter | None = None, **options: Any) -> Callable[[T], T]:
+            _, required, _ = TRIGGER_KINDS[kind]
+            if len(values) > len(required):
+                raise TypeError(f"{kind}() takes at most {len(required)} values without a name")
+            named = dict(zip(required, values, strict=False))
+            return _attach(lambda: build_trigger_draft(kind, {**named, **options}, filter))
+
+        return start
 
 
 def take_starts(fn: Any, name: str) -> StartDeclarations:

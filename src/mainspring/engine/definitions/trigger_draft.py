@@ -4,39 +4,30 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from mainspring.domain.errors import MainspringError, OptionError, UnknownNameError
-from mainspring.domain.triggers.event_sources import EventSource, JoinedRunsSource, RunEndSource
 from mainspring.domain.triggers.flow_control import TEMPLATE_FIELDS, FlowControl
 from mainspring.domain.triggers.header_template import normalize_template
-from mainspring.domain.triggers.trigger import EventBinding, Trigger, TriggerSource
-from mainspring.domain.triggers.watched_folder import WatchedFolder
-from mainspring.domain.triggers.webhooks.stored_headers import check_headers_are_stored
+from mainspring.domain.triggers.sources import load_sources
+from mainspring.domain.triggers.trigger import EventBinding, Trigger
+from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.values.event import Event
 from mainspring.domain.values.function_signature import Signature
 from mainspring.integrations.brokers import parse_broker_queue
+from mainspring.integrations.webhooks.stored_headers import check_headers_are_stored
+from mainspring.integrations.webhooks.webhook_declaration import parse_webhook
 
 EventFilter = Callable[[Event], Any]
 FLOW_CONTROL_OPTIONS = ("by", "debounce", "throttle", "batch", "within", "dedup", "rate", "concurrency")
 """The options of flow control, for every kind of trigger except `runs`, which starts once by itself."""
 
+_SOURCES = load_sources()
+_PARSERS: Mapping[str, Callable[..., TriggerSource]] = {"webhook": parse_webhook, "queue": parse_broker_queue}
+"""Of kinds whose options name an integration; those of all others are read by their class."""
 TRIGGER_KINDS: Mapping[str, tuple[Callable[..., TriggerSource], tuple[str, ...], tuple[str, ...]]] = {
-    "event": (EventSource.parse, ("name",), ("where",)),
-    "run": (RunEndSource.parse, ("automation",), ("state",)),
-    "webhook": (Webhook.parse, ("path",), ("verify", "key", "respond", "wait", "max_body")),
-    "queue": (
-        parse_broker_queue,
-        ("url",),
-        ("group", "prefetch", "ack_wait", "max_deliveries", "key", "body", "partition"),
-    ),
-    "files": (
-        WatchedFolder.parse,
-        ("folder",),
-        ("pattern", "recursive", "settle", "every", "after_success", "after_failure", "max_size", "ignore"),
-    ),
-    "runs": (JoinedRunsSource.parse, ("automations",), ("state", "per", "within")),
+    kind: (_PARSERS.get(kind, source.parse), source.required_options, source.further_options)
+    for kind, source in _SOURCES.items()
 }
 """Kind -> parser of its options, required options, optional ones."""
-_KIND_WITHOUT_FLOW_CONTROL = "runs"
 
 
 class TriggerDraft(NamedTuple):
@@ -54,9 +45,8 @@ class TriggerDraft(NamedTuple):
 
     def complete(self, signature: Signature | None, base: str) -> Trigger:
         """Return the trigger of an automation with this signature (None for a command); folders are relative to `base`."""
-        source = self.source
         return Trigger(
-            source=source.counted_from(base) if isinstance(source, WatchedFolder) else source,
+            source=self.source.counted_from(base),
             pace=self.flow_control,
             filtered=self.filter is not None,
             partition=self.partition,
@@ -72,8 +62,8 @@ def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilt
         OptionError: an option is missing, or its value cannot be used.
     """
     parse, needed, optional = TRIGGER_KINDS[kind]
-    paced = () if kind == _KIND_WITHOUT_FLOW_CONTROL else FLOW_CONTROL_OPTIONS
-    known = dict.fromkeys((*needed, *optional, *paced, *(() if kind == _KIND_WITHOUT_FLOW_CONTROL else ("partition",))))
+    paced = FLOW_CONTROL_OPTIONS if _SOURCES[kind].has_flow_control else ()
+    known = dict.fromkeys((*needed, *optional, *paced, *(("partition",) if paced else ())))
     for name in options:
         if name not in known:
             raise UnknownNameError(f"option of a trigger of kind {kind!r}:", name, known)
@@ -89,7 +79,7 @@ def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilt
     except Exception as error:
         # A value that no parser expects must not disable the other triggers of the file.
         raise OptionError(
-            f"a trigger of kind {kind!r} cannot be made: {error}",
+            f"a trigger of kind {kind!r} cannot be created: {error}",
             hint="The type of one option is not accepted. The options of triggers: mainspring docs show triggers",
         ) from error
     partition = None if "partition" in optional else given.get("partition")
@@ -101,7 +91,7 @@ def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilt
                 check_headers_are_stored(source.verify, template, option=option)
     if "partition" in given and "concurrency" in given:
         raise OptionError(
-            "partition and concurrency exclude each other: each says which runs go one after the other",
+            "partition and concurrency exclude each other: each decides which runs run one after another",
             hint="Keep partition, or concurrency with by.",
         )
     return TriggerDraft(source, flow_control, filter, partition)
@@ -121,7 +111,7 @@ def read_trigger_drafts(table: Mapping[str, Any]) -> list[TriggerDraft]:
         for options in several:
             if not isinstance(options, Mapping):
                 raise OptionError(
-                    f"{kind} is not a table", hint=f"Write [script.NAME.{kind}] and its options below it."
+                    f"{kind} must be a table", hint=f"Write [script.NAME.{kind}] and its options below it."
                 )
             drafts.append(build_trigger_draft(kind, _with_dashes(options)))
     return drafts

@@ -15,8 +15,7 @@ def halt_run_on_error(method: F) -> F:
         try:
             return method(self, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  a person must see any error on the run
-            driver = getattr(self, "_driver", self)
-            driver.host.broken(driver, error)
+            getattr(self, "_loaded", self).fail(error)
             return None
 
     return call  # type: ignore[return-value]

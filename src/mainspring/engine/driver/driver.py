@@ -5,24 +5,19 @@ delivered to the body before it is committed. A refused owner's command means th
 driver unloads at once and writes no more. A body is driven from plain callbacks only.
 """
 
-import functools
 from typing import Any
 
 import msgspec
 
 from mainspring.domain.errors import CodecUnavailableError
-from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, History, Outcome, OutcomeKind
+from mainspring.domain.runs.journal import Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.domain.time.clock_step import ClockStep, RunClockSteps
-from mainspring.engine.body.body import Body
+from mainspring.domain.time.clock_step import ClockStep
 from mainspring.engine.body.programs import Program
 from mainspring.engine.body.request import Request, StepCall
-from mainspring.engine.body.step_names import StepNames
-from mainspring.engine.body.undo_program import last_request_number
 from mainspring.engine.driver.callback_errors import halt_run_on_error
 from mainspring.engine.driver.driver_host import DriverHost
-from mainspring.engine.driver.generations import Generations
-from mainspring.engine.driver.journal_writer import JournalWriter
+from mainspring.engine.driver.loaded_run import LoadedRun
 from mainspring.engine.driver.run_end import (
     RunHalt,
     add_seed_hint,
@@ -35,52 +30,20 @@ from mainspring.engine.driver.run_end import (
 )
 from mainspring.engine.driver.step_runner import StepRunner
 from mainspring.engine.driver.waits import RunWaits
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.commands.runs import AnnotateRun, ClaimedRun, FinishRun, HaltRun, ReleaseRun, StartRun, SuspendRun
 
 _DOUBT_REASONS = {OutcomeState.IN_DOUBT: FailureReason.IN_DOUBT, OutcomeState.REFUSED: FailureReason.VALUE_REFUSED}
 
 
-class Driver:
+class Driver(LoadedRun):
     """Drives one run from claim to suspend, halt or end."""
 
     def __init__(self, host: DriverHost, run: ClaimedRun, program: Program, history: History | None) -> None:
-        self.host = host
-        self.run = run
-        self.claim = run.claim
-        self.loaded_at = host.clock.now()
-        self.clock_steps = RunClockSteps(run.clock_steps)
-        self.program = program
-        self.spent: dict[str, int] = {}
-        """Attempts of outcomes that no request uses any more: attempt numbers continue after them."""
-        for outcome in (*history.superseded, *history.outcomes) if history is not None else ():
-            if outcome.superseded is not None or outcome.state is OutcomeState.CANCELLED:
-                self.spent[outcome.ident] = max(self.spent.get(outcome.ident, 0), outcome.attempt)
-        self.generations = Generations(history.superseded if history is not None else ())
-        self.journal = JournalWriter(self, history)
-        self.attempts: dict[str, list[AttemptRecord]] = {}
-        self.checkpoints: dict[str, Checkpoint] = dict(history.checkpoints) if history is not None else {}
-        for record in history.attempts if history is not None else ():
-            self.attempts.setdefault(record.ident, []).append(record)
-        self.is_unloaded = False
-        self.is_suspended = False
-        self.draining = False
-        self.halt: RunHalt | None = None
+        super().__init__(host, run, program, history)
         self.busy = False
-        self.awaits_codec = False
-        """Whether a fact for the run cannot be opened yet: the run is not suspended before it can."""
         self.steps = StepRunner(self)
         self.waits = RunWaits(self)
-        outcomes, after = (history.outcomes, (0, 0)) if history is not None else ([], (0, 0))
-        if run.undoing and history is not None:
-            outcomes, after = [], (last_request_number(history), run.rank)
-        largest = host.payload_max
-        self.body = Body(run.id, run.generation, program.main, outcomes, run.started_at, largest, after)
-        self.body.names = StepNames.of(history)
-        self.body.superseded = history.superseded if history is not None else ()
-        if history is not None and not run.crashes:
-            self.body.live = False  # the lines before the first outcome were written too
-        self.body.notes.on_line = functools.partial(host.lines.take_of_body, run)
         self.waits.add_facts(run.facts)
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -120,13 +83,25 @@ class Driver:
             delivered = self.body.delivered_rank
             is_new = new_from <= self.body.base_at <= now
             self.clock_steps.add(delivered - 1 if is_new else delivered, step.by_ms, step.at)
-            self.waits.due.move(step.by_ms, new_from)
+            self.wakeups.move(step.by_ms, new_from)
 
     def drain(self) -> None:
         """Start nothing new; release the run once open outcomes are saved."""
         self.draining = True
         self.awaits_codec = False
         self.advance()
+
+    def wake(self) -> None:
+        """Handle what is due."""
+        self.waits.wake()
+
+    def start_retry(self, request: Request, call: StepCall) -> None:
+        """Start the next attempt of a step."""
+        self.steps.start(request, call, is_due=True)
+
+    def fail(self, error: Exception) -> None:
+        """Give the run up after a defect: the worker unloads and halts it."""
+        self.host.broken(self, error)
 
     def await_codec(self) -> None:
         """Continue when the codec answers again."""
@@ -207,26 +182,26 @@ class Driver:
         elif self.body.stuck:
             self._finish()
         else:
-            due_at = self.waits.due.next()
+            due_at = self.wakeups.next()
             now = self.host.clock.now()
             if due_at is not None and due_at - now <= self.host.suspend_after_ms:
-                self.waits.due.arm(due_at)
+                self.wakeups.arm(due_at)
                 return
             self.body.notes.mark_new_hints()
             self.send_notes()
-            state = RunState.RETRYING if self.waits.due.retries else RunState.WAITING
+            state = RunState.RETRYING if self.wakeups.retries else RunState.WAITING
             command = SuspendRun(
                 self.run.id, self.claim, state, due_at, self.waits.seen, self.journal.rank, self.waits.describe()
             )
             self.is_suspended = True
-            self.waits.due.disarm()
+            self.wakeups.disarm()
             self.host.store.submit(command, self._suspended)
 
-    def _suspended(self, result: Any) -> None:
+    def _suspended(self, result: CommandDone | Refused | BaseException) -> None:
         if isinstance(result, Refused):
             self.unload()
         elif isinstance(result, Exception):
-            self.host.broken(self, result)
+            self.fail(result)
         else:
             self.host.park(self)
 
@@ -256,18 +231,6 @@ class Driver:
                 self.waits.return_undelivered_facts()
         self.advance()
 
-    def accepts(self, result: Any) -> bool:
-        """Return whether an owner's command was accepted. If not, another worker owns the run, and it is unloaded here."""
-        if self.is_unloaded:
-            return False
-        if isinstance(result, Refused):
-            self.unload()
-            return False
-        if isinstance(result, Exception):
-            self.host.broken(self, result)
-            return False
-        return True
-
     def halt_for_doubt(self, outcome: Outcome) -> None:
         """Halt for a person because of an outcome that is unknown or cannot be saved."""
         if self.halt is None:
@@ -293,7 +256,7 @@ class Driver:
             notes.changed = False
             self.host.store.submit(command, self._notes_sent)
 
-    def _notes_sent(self, result: Any) -> None:
+    def _notes_sent(self, result: CommandDone | Refused | BaseException) -> None:
         if isinstance(result, Refused):
             self.unload()
 
@@ -341,9 +304,9 @@ class Driver:
         """Send the driver's last command, and unload after any answer."""
         self.busy = True
 
-        def answered(result: Any) -> None:
+        def answered(result: CommandDone | Refused | BaseException) -> None:
             if isinstance(result, Exception):
-                self.host.broken(self, result)
+                self.fail(result)
             self.unload()
 
         self.host.store.submit(command, answered)

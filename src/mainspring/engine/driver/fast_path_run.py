@@ -4,7 +4,7 @@ The journal is the same as without the fast path: a replay finds the same outcom
 (the attempt fails or reports, a fact arrives, the worker drains, the attempt takes long) the run becomes an ordinary one with a driver.
 """
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mainspring.domain.ids import make_idempotency_key
 from mainspring.domain.states import RunState
@@ -16,7 +16,7 @@ from mainspring.engine.body.request import StepCall
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.live_step import choose_step_isolation
 from mainspring.engine.driver.outbox_encoding import encode_outbox
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.commands.runs import ClaimedRun, CompleteRun
 
 if TYPE_CHECKING:
@@ -153,10 +153,8 @@ class FastPathRun:
             None if end.output is None else self.program.measure(end.output),
         )
 
-    def _answered(self, result: Any) -> None:
-        self._fast_path_runs.drop(
-            self, result if isinstance(result, Exception) and not isinstance(result, Refused) else None
-        )
+    def _answered(self, result: CommandDone | Refused | BaseException) -> None:
+        self._fast_path_runs.drop(self, result if isinstance(result, Exception) else None)
 
 
 class FastPathRuns:

@@ -9,17 +9,17 @@ from mainspring.domain.states import OutcomeState
 from mainspring.engine.body.request import Request
 from mainspring.engine.driver.outbox_encoding import encode_outbox
 from mainspring.store.commands.journal import SaveOutcome
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import CommandDone, Refused
 
 if TYPE_CHECKING:
-    from mainspring.engine.driver.driver import Driver
+    from mainspring.engine.driver.loaded_run import LoadedRun
 
 
 class JournalWriter:
     """Appends outcomes. `rank` = the last assigned rank, `saving` = number of pending commits, `value_bytes` = size of all outputs."""
 
-    def __init__(self, driver: "Driver", history: History | None) -> None:
-        self._driver = driver
+    def __init__(self, loaded: "LoadedRun", history: History | None) -> None:
+        self._loaded = loaded
         self.saving = 0
         self.rank = 0
         self.value_bytes = 0
@@ -48,7 +48,7 @@ class JournalWriter:
         first_at: int | None = None,
     ) -> None:
         """Submit the outcome of a request; it is delivered to the body once it is committed."""
-        now = self._driver.host.clock.now() if at is None else at
+        now = self._loaded.host.clock.now() if at is None else at
         outcome = Outcome(
             self.rank + 1,
             request.ident,
@@ -57,7 +57,7 @@ class JournalWriter:
             state,
             request.asked,
             attempt,
-            self._driver.run.generation,
+            self._loaded.run.generation,
             _started_at_of(request, now) if started_at is None else started_at,
             now,
             took_us,
@@ -90,15 +90,15 @@ class JournalWriter:
         first_at: int | None = None,
     ) -> None:
         """Submit an outcome that carries the next rank."""
-        driver = self._driver
+        loaded = self._loaded
         self.rank = outcome.rank
         self.saving += 1
         if outcome.output is not None:
             self.value_bytes += len(outcome.output)
-        seal = driver.host.seal
+        seal = loaded.host.seal
         command = SaveOutcome(
-            driver.run.id,
-            driver.claim,
+            loaded.run.id,
+            loaded.claim,
             outcome.rank,
             outcome.ident,
             outcome.name,
@@ -110,31 +110,31 @@ class JournalWriter:
             outcome.started_at,
             outcome.at,
             outcome.took_us,
-            driver.run.automation,
+            loaded.run.automation,
             seal(outcome.input),
             seal(outcome.output),
-            driver.host.seal_failure(outcome.failure),
+            loaded.host.seal_failure(outcome.failure),
             outcome.undo,
             inbox,
             marked,
             asked_after,
-            *encode_outbox(driver.host, outgoing),
+            *encode_outbox(loaded.host, outgoing),
             first_at,
-            driver.spent.get(outcome.ident, 0),
+            loaded.spent.get(outcome.ident, 0),
         )
 
-        def saved(result: Any) -> None:
+        def saved(result: CommandDone | Refused | BaseException) -> None:
             self.saving -= 1
-            if driver.is_unloaded:
+            if loaded.is_unloaded:
                 return
             if isinstance(result, Refused):
-                driver.unload()
+                loaded.unload()
             elif isinstance(result, Exception):
-                driver.host.broken(driver, result)
+                loaded.fail(result)
             else:
-                driver.committed(outcome, value, has_value=has_value)
+                loaded.committed(outcome, value, has_value=has_value)
 
-        driver.host.store.submit(command, saved)
+        loaded.host.store.submit(command, saved)
 
 
 def _started_at_of(request: Request, now: int) -> int:

@@ -8,7 +8,7 @@ attempt is committed before any timer waits for it.
 
 import functools
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.failures.failure import Failure
@@ -25,10 +25,12 @@ from mainspring.engine.attempts.executor import AttemptHandle
 from mainspring.engine.body.request import Request, StepCall
 from mainspring.engine.driver.callback_errors import halt_run_on_error
 from mainspring.engine.driver.live_step import LiveStep, build_attempt_command, build_in_doubt_failure
+from mainspring.store.base import CommitCallback
 from mainspring.store.commands.journal import SaveCheckpoint
+from mainspring.store.commands.results import CommandDone, Refused
 
 if TYPE_CHECKING:
-    from mainspring.engine.driver.driver import Driver
+    from mainspring.engine.driver.loaded_run import LoadedRun
 
 _DEFAULT_RETRY = Retry().as_default()
 _STATES_WITHOUT_OUTCOME = frozenset({AttemptState.STARTED, AttemptState.LOST, AttemptState.IN_DOUBT})
@@ -39,8 +41,8 @@ MARK_AFTER_MS = 1_000
 class StepRunner:
     """Runs the steps in flight, by identity."""
 
-    def __init__(self, driver: "Driver") -> None:
-        self._driver = driver
+    def __init__(self, loaded: "LoadedRun") -> None:
+        self._loaded = loaded
         self._live: dict[str, LiveStep] = {}
         self._adopted: tuple[str, AttemptHandle | None, int] | None = None
         self._undos: dict[str, tuple[Request, StepCall]] = {}
@@ -72,10 +74,10 @@ class StepRunner:
         if request.kind is OutcomeKind.UNDO and undone in self._live:
             self._undos[undone] = (request, call)
             return
-        step, driver = LiveStep(request, call), self._driver
-        spent = driver.spent.get(request.ident, 0)
+        step, loaded = LiveStep(request, call), self._loaded
+        spent = loaded.spent.get(request.ident, 0)
         step.attempt = spent + 1
-        records = driver.attempts.get(request.ident) if driver.attempts else None
+        records = loaded.attempts.get(request.ident) if loaded.attempts else None
         if records:
             last = step.restore_attempt(records)
             step.attempt = max(step.attempt, spent + 1)
@@ -83,9 +85,9 @@ class StepRunner:
                 step.attempt = last.attempt
                 self._doubt(step, build_in_doubt_failure(request.name, last.state))
                 return
-            next_at = None if is_due else _remaining_due_at(last, driver.host.clock.now())
+            next_at = None if is_due else _remaining_due_at(last, loaded.host.clock.now())
             if next_at is not None:
-                driver.waits.retry_at(request, call, next_at)
+                loaded.wakeups.add_retry(request, call, next_at)
                 return
         self._attempt(step)
 
@@ -96,45 +98,45 @@ class StepRunner:
             self.start(*waiting)
 
     def _attempt(self, step: LiveStep) -> None:
-        driver = self._driver
-        step.started_at = driver.host.clock.now()
+        loaded = self._loaded
+        step.started_at = loaded.host.clock.now()
         step.first_at = step.first_at or step.started_at
         self._live[step.request.ident] = step
-        if step.attempt > 1 or step.call.plan.delivery == "at_most_once" or driver.run.crashes:
+        if step.attempt > 1 or step.call.plan.delivery == "at_most_once" or loaded.run.crashes:
             self._mark(step, functools.partial(self._marked, step))
         else:
             self._run(step)
 
     @halt_run_on_error
-    def _marked(self, step: LiveStep, result: Any) -> None:
-        if self._driver.accepts(result) and self._live.get(step.request.ident) is step:
+    def _marked(self, step: LiveStep, answer: CommandDone | Refused | BaseException) -> None:
+        if self._loaded.accepts(answer) and self._live.get(step.request.ident) is step:
             if step.stopped:
                 self._ended(step, AttemptEnd(verdict=permanent("given_up", not_sent=True)))
-            elif self._driver.draining:
+            elif self._loaded.draining:
                 del self._live[step.request.ident]
-                self._driver.advance()
+                self._loaded.advance()
             else:
                 self._run(step)
 
     def _run(self, step: LiveStep) -> None:
-        driver, request = self._driver, step.request
+        loaded, request = self._loaded, step.request
         try:
-            key = make_idempotency_key(driver.run.id, request.ident, driver.generations.of(request.asked))
-            spec = step.spec(driver.run, key, driver.checkpoints.get(request.ident), driver.host.payload_max)
+            key = make_idempotency_key(loaded.run.id, request.ident, loaded.generations.of(request.asked))
+            spec = step.spec(loaded.run, key, loaded.checkpoints.get(request.ident), loaded.host.payload_max)
             if step.call.plan.delivery == "transactional":
-                spec.fn = step.transaction = driver.host.transactional(spec)
-            step.handle = driver.host.attempts.start(spec, functools.partial(self._ended, step))
+                spec.fn = step.transaction = loaded.host.transactional(spec)
+            step.handle = loaded.host.attempts.start(spec, functools.partial(self._ended, step))
         except Exception as error:  # noqa: BLE001  a step that cannot be started fails permanently
-            self._ended(step, AttemptEnd(failure=driver.host.failure_of(error), verdict=permanent("cannot_start")))
+            self._ended(step, AttemptEnd(failure=loaded.host.failure_of(error), verdict=permanent("cannot_start")))
 
     # -- ends ----------------------------------------------------------------------------------------------------------
 
     @halt_run_on_error
     def _ended(self, step: LiveStep, end: AttemptEnd) -> None:
-        driver, request = self._driver, step.request
+        loaded, request = self._loaded, step.request
         if step.transaction is not None:
             step.transaction.abandon()
-        if driver.is_unloaded or self._live.get(request.ident) is not step:
+        if loaded.is_unloaded or self._live.get(request.ident) is not step:
             return
         del self._live[request.ident]
         self._start_undo_of(request.ident)
@@ -147,25 +149,25 @@ class StepRunner:
         elif step.stopped or end.cancelled:
             self._stopped(step, end)
         elif end.lost:
-            now = driver.host.clock.now()
+            now = loaded.host.clock.now()
             self._try_again(step, AttemptState.LOST, end, now, now + step.wait_for_earlier_ms())
         else:
             self._failed(step, end)
-        driver.advance()
+        loaded.advance()
 
     def _failed(self, step: LiveStep, end: AttemptEnd) -> None:
-        driver, plan = self._driver, step.call.plan
+        loaded, plan = self._loaded, step.call.plan
         verdict = end.verdict or permanent("unknown")
         if plan.delivery == "at_most_once" and not verdict.not_sent:
             self._save(step, OutcomeState.IN_DOUBT, end)
             return
         step.failures += 1
-        now = driver.host.clock.now()
-        delay = (plan.retry or driver.program.retry or _DEFAULT_RETRY).delay_after(
+        now = loaded.host.clock.now()
+        delay = (plan.retry or loaded.program.retry or _DEFAULT_RETRY).delay_after(
             step.failures,
             elapsed=timedelta(milliseconds=max(0, now - step.first_at)),
             verdict=verdict,
-            seed=f"{driver.run.id}\x1f{step.request.ident}\x1f{step.failures}",
+            seed=f"{loaded.run.id}\x1f{step.request.ident}\x1f{step.failures}",
             exc=end.error,
         )
         if delay is None:
@@ -174,40 +176,42 @@ class StepRunner:
         self._try_again(step, AttemptState.FAILED, end, now, now + to_milliseconds(delay))
 
     def _try_again(self, step: LiveStep, state: AttemptState, end: AttemptEnd, now: int, next_at: int) -> None:
-        driver = self._driver
-        record = step.record(driver.run.generation, state, end.failure, now, next_at)
-        driver.attempts.setdefault(step.request.ident, []).append(record)
-        driver.journal.saving += 1
-        driver.host.lines.life.attempt_follows(driver.run, step.request.name, step.attempt + 1, next_at)
+        loaded = self._loaded
+        record = step.record(loaded.run.generation, state, end.failure, now, next_at)
+        loaded.attempts.setdefault(step.request.ident, []).append(record)
+        loaded.journal.saving += 1
+        loaded.host.lines.life.attempt_follows(loaded.run, step.request.name, step.attempt + 1, next_at)
         self._submit(record, functools.partial(self._retry_saved, step, next_at, next_at - now))
 
     @halt_run_on_error
-    def _retry_saved(self, step: LiveStep, next_at: int, delay_ms: int, result: Any) -> None:
-        driver = self._driver
-        next_at = min(next_at, driver.host.clock.now() + delay_ms)  # the clock may have been put back meanwhile
-        driver.journal.saving -= 1
-        if self._driver.accepts(result):
+    def _retry_saved(
+        self, step: LiveStep, next_at: int, delay_ms: int, answer: CommandDone | Refused | BaseException
+    ) -> None:
+        loaded = self._loaded
+        next_at = min(next_at, loaded.host.clock.now() + delay_ms)  # the clock may have been put back meanwhile
+        loaded.journal.saving -= 1
+        if self._loaded.accepts(answer):
             if step.request.open:
-                driver.waits.retry_at(step.request, step.call, next_at)
-            driver.advance()
+                loaded.wakeups.add_retry(step.request, step.call, next_at)
+            loaded.advance()
 
     def _stopped(self, step: LiveStep, end: AttemptEnd) -> None:
         """Handle an attempt that the engine stopped: the body cancelled it (recorded), or the worker drains."""
         if step.request.open:
             if step.marked:  # otherwise it has no row: the next worker starts it as the first attempt
-                now = self._driver.host.clock.now()
-                lost = step.record(self._driver.run.generation, AttemptState.LOST, end.failure, now)
-                self._submit(lost, self._driver.accepts)
+                now = self._loaded.host.clock.now()
+                lost = step.record(self._loaded.run.generation, AttemptState.LOST, end.failure, now)
+                self._submit(lost, self._loaded.accepts)
             return
         if step.call.plan.delivery == "at_most_once" and (end.verdict is None or not end.verdict.not_sent):
             # If the body requests it again after a person's retry, this row says that its effect may have happened.
-            doubt = (AttemptState.IN_DOUBT, end.failure, self._driver.host.clock.now())
-            self._submit(step.record(self._driver.run.generation, *doubt), self._driver.accepts)
+            doubt = (AttemptState.IN_DOUBT, end.failure, self._loaded.host.clock.now())
+            self._submit(step.record(self._loaded.run.generation, *doubt), self._loaded.accepts)
         self._save(step, OutcomeState.CANCELLED, end)
 
     def _save(self, step: LiveStep, state: OutcomeState, end: AttemptEnd) -> None:
-        self._driver.checkpoints.pop(step.request.ident, None)
-        self._driver.journal.save(
+        self._loaded.checkpoints.pop(step.request.ident, None)
+        self._loaded.journal.save(
             step.request,
             state,
             value=end.value,
@@ -225,7 +229,7 @@ class StepRunner:
         )
 
     def _doubt(self, step: LiveStep, failure: Failure) -> None:
-        step.started_at = self._driver.host.clock.now()
+        step.started_at = self._loaded.host.clock.now()
         self._save(step, OutcomeState.IN_DOUBT, AttemptEnd(failure=failure))
 
     # -- cancelling ----------------------------------------------------------------------------------------------------
@@ -235,9 +239,18 @@ class StepRunner:
         step = self._live.get(request.ident)
         if step is not None and step.request is request:
             step.stopped = True
-            step.stop("the workflow gave it up")
+            step.stop("the workflow abandoned it")
         else:
-            self._driver.waits.drop_retry(request)
+            self._drop_retry(request)
+
+    def _drop_retry(self, request: Request) -> None:
+        """Record that a step was cancelled while its next attempt was not due."""
+        loaded = self._loaded
+        if loaded.wakeups.retries.pop(request.ident, None) is not None:
+            call = request.call
+            assert isinstance(call, StepCall)
+            last = max((record.attempt for record in loaded.attempts.get(request.ident, ())), default=1)
+            loaded.journal.save(request, OutcomeState.CANCELLED, attempt=last, marked=True, input=call.input)
 
     def cancel_all(self, reason: str) -> None:
         """Stop every attempt; their later reports are ignored."""
@@ -258,7 +271,7 @@ class StepRunner:
         """Save the start mark of each attempt that has run long enough."""
         for step in self._live.values():
             if not step.marked and now - step.started_at >= MARK_AFTER_MS:
-                self._mark(step, self._driver.accepts)
+                self._mark(step, self._loaded.accepts)
 
     def meet_clock_step(self, by_ms: int, new_from: int, now: int) -> None:
         """Move the instants of all attempts with a step of the clock, so that their durations stay true; see LiveStep.move."""
@@ -269,40 +282,40 @@ class StepRunner:
         """Return the steps with a running attempt and no time limit."""
         return [step for step in self._live.values() if step.handle is not None and step.call.plan.is_endless]
 
-    def _mark(self, step: LiveStep, answered: Any) -> None:
+    def _mark(self, step: LiveStep, answered: CommitCallback[CommandDone | Refused]) -> None:
         step.marked = True
-        self._submit(step.record(self._driver.run.generation, AttemptState.STARTED), answered)
+        self._submit(step.record(self._loaded.run.generation, AttemptState.STARTED), answered)
 
     def add_report(self, spec: AttemptSpec, report: AttemptReport) -> None:
         """Accept a report of a running attempt; save a checkpoint or progress."""
-        driver = self._driver
+        loaded = self._loaded
         step = self._live.get(spec.ident)
         if step is None or step.attempt != spec.attempt:
             if isinstance(report, CheckpointReport):
                 report.ack(RuntimeError("this attempt no longer counts"))
             return
-        step.reported_at = driver.host.clock.now()
+        step.reported_at = loaded.host.clock.now()
         if isinstance(report, CheckpointReport | ProgressReport) and not step.marked:
-            self._mark(step, self._driver.accepts)  # an attempt that reports needs a mark, so that its loss is recorded
+            self._mark(step, self._loaded.accepts)  # an attempt that reports needs a mark, so that its loss is recorded
         if isinstance(report, CheckpointReport):
-            command = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, driver.host.seal(report.data))
+            command = SaveCheckpoint(loaded.run.id, loaded.claim, spec.ident, loaded.host.seal(report.data))
             # The next attempt may start in this process; its mark is committed after this.
-            driver.checkpoints[spec.ident] = Checkpoint(spec.ident, report.data, None, None, step.reported_at)
-            driver.host.store.submit(command, functools.partial(self._checkpointed, report))
+            loaded.checkpoints[spec.ident] = Checkpoint(spec.ident, report.data, None, None, step.reported_at)
+            loaded.host.store.submit(command, functools.partial(self._checkpointed, report))
         elif isinstance(report, ProgressReport):
-            done = SaveCheckpoint(driver.run.id, driver.claim, spec.ident, done=report.done, total=report.total)
-            driver.host.store.submit(done, self._driver.accepts)
+            done = SaveCheckpoint(loaded.run.id, loaded.claim, spec.ident, done=report.done, total=report.total)
+            loaded.host.store.submit(done, self._loaded.accepts)
 
-    def _checkpointed(self, report: CheckpointReport, result: Any) -> None:
+    def _checkpointed(self, report: CheckpointReport, answer: CommandDone | Refused | BaseException) -> None:
         report.ack(
             None
-            if self._driver.accepts(result)
-            else RuntimeError("the checkpoint was not saved: another worker owns the run")
+            if self._loaded.accepts(answer)
+            else RuntimeError("the checkpoint was not saved: another worker has the run")
         )
 
-    def _submit(self, record: AttemptRecord, answered: Any) -> None:
-        driver = self._driver
-        driver.host.store.submit(build_attempt_command(driver.host, driver.run, driver.claim, record), answered)
+    def _submit(self, record: AttemptRecord, answered: CommitCallback[CommandDone | Refused]) -> None:
+        loaded = self._loaded
+        loaded.host.store.submit(build_attempt_command(loaded.host, loaded.run, loaded.claim, record), answered)
 
 
 def _remaining_due_at(last: AttemptRecord, now: int) -> int | None:

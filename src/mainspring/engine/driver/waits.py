@@ -26,12 +26,12 @@ from mainspring.engine.body.request import (
 )
 from mainspring.engine.driver.callback_errors import halt_run_on_error
 from mainspring.engine.driver.run_end import RunHalt
-from mainspring.engine.driver.wakeups import RunWakeups
+from mainspring.store.base import CommitCallback
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, RejectFact, ReturnFact
-from mainspring.store.commands.results import InboxFacts, Refused, StartAnswer
+from mainspring.store.commands.results import CommandDone, InboxFacts, Refused, StartAnswer
 
 if TYPE_CHECKING:
-    from mainspring.engine.driver.driver import Driver
+    from mainspring.engine.driver.loaded_run import LoadedRun
 
 _FACT_KINDS = {
     OutcomeKind.SIGNAL: FactKind.SIGNAL,
@@ -47,9 +47,8 @@ _MESSAGE_FACTS = frozenset({FactKind.SIGNAL, FactKind.EVENT})
 class RunWaits:
     """The open waits of one run."""
 
-    def __init__(self, driver: "Driver") -> None:
-        self._driver = driver
-        self.due = RunWakeups(driver.host, self._wake)
+    def __init__(self, loaded: "LoadedRun") -> None:
+        self._loaded = loaded
         self._open: dict[str, Request] = {}
         self._deferred_timers: list[tuple[int, Request]] = []
         """Timers that expired while a fact could not be opened."""
@@ -67,10 +66,10 @@ class RunWaits:
         """Start a wait."""
         call = request.call
         if isinstance(call, TimerCall):
-            self.due.push(self._to_wall_time(request, call.due_at), request)
+            self._loaded.wakeups.push(self._to_wall_time(request, call.due_at), request)
             return
         self._open[request.ident] = request
-        driver = self._driver
+        loaded = self._loaded
         if isinstance(call, EventCall):
             self._open_wait(
                 request,
@@ -83,7 +82,7 @@ class RunWaits:
             )
         elif isinstance(call, AskCall):
             until_at = self._to_wall_time(request, call.until_at)
-            self._open_wait(request, "ask", request.name, until_at, question=driver.host.seal(call.question))
+            self._open_wait(request, "ask", request.name, until_at, question=loaded.host.seal(call.question))
         elif isinstance(call, ChildCall):
             self._start_child(request, call)
 
@@ -93,13 +92,13 @@ class RunWaits:
         Run time never goes back: after the clock was put back, it is ahead of that outcome's instant. The clock may have been set since.
         """
         ahead_ms = request.asked_at - request.base_at
-        moved_ms = self._driver.clock_steps.moved(request.asked_after)
+        moved_ms = self._loaded.clock_steps.moved(request.asked_after)
         return run_at + moved_ms - (ahead_ms if ahead_ms > STEP_MS else 0)
 
     def _start_child(self, request: Request, call: ChildCall) -> None:
-        driver = self._driver
-        driver.journal.saving += 1
-        driver.host.store.submit(driver.host.child_of(driver.run, request, call), self._child_started(request))
+        loaded = self._loaded
+        loaded.journal.saving += 1
+        loaded.host.store.submit(loaded.host.child_of(loaded.run, request, call), self._child_started(request))
 
     def _open_wait(
         self,
@@ -112,10 +111,10 @@ class RunWaits:
         question: bytes | None = None,
         schema: bytes | None = None,
     ) -> None:
-        driver = self._driver
+        loaded = self._loaded
         command = OpenWait(
-            driver.run.id,
-            driver.claim,
+            loaded.run.id,
+            loaded.claim,
             request.ident,
             kind,
             name,
@@ -126,153 +125,143 @@ class RunWaits:
             request.asked,
             None if schema is None else schema.decode(),
         )
-        driver.journal.saving += 1
-        driver.host.store.submit(command, self._wait_saved)
+        loaded.journal.saving += 1
+        loaded.host.store.submit(command, self._wait_saved)
 
     @halt_run_on_error
-    def _wait_saved(self, result: Any) -> None:
-        self._driver.journal.saving -= 1
+    def _wait_saved(self, result: CommandDone | Refused | BaseException) -> None:
+        self._loaded.journal.saving -= 1
         if self._answered(result):
-            self._driver.host.read_inboxes()
-            self._driver.advance()
+            self._loaded.host.read_inboxes()
+            self._loaded.advance()
 
-    def _child_started(self, request: Request) -> Any:
-        def started(result: Any) -> None:
-            driver = self._driver
-            driver.journal.saving -= 1
-            if driver.is_unloaded:
+    def _child_started(self, request: Request) -> CommitCallback[StartAnswer | Refused]:
+        def started(result: StartAnswer | Refused | BaseException) -> None:
+            loaded = self._loaded
+            loaded.journal.saving -= 1
+            if loaded.is_unloaded:
                 return
             if isinstance(result, Refused) and result.code != "claim_lost":
-                failure = driver.host.refusal_of(request.name, result)
+                failure = loaded.host.refusal_of(request.name, result)
                 if request.detached:  # the body no longer awaits it
-                    driver.halt = driver.halt or RunHalt(FailureReason.BODY_ERROR, failure, request.ident, {})
-                    driver.advance()
+                    loaded.halt = loaded.halt or RunHalt(FailureReason.BODY_ERROR, failure, request.ident, {})
+                    loaded.advance()
                     return
                 self._open.pop(request.ident, None)
                 call = request.call
                 assert isinstance(call, ChildCall)
-                driver.journal.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
+                loaded.journal.save(request, OutcomeState.FAILED, failure=failure, input=call.input)
             elif self._answered(result):
                 if isinstance(result, StartAnswer) and result.by_key:
                     # Its run key matches a run that is not a child, or a child of another run: wait for its end all the same.
                     self._open_wait(request, "run", result.run, None)
-                driver.host.read_inboxes()
-                driver.advance()
+                loaded.host.read_inboxes()
+                loaded.advance()
 
         return started
 
     def cancel(self, request: Request) -> None:
         """Close a wait that the body cancelled. A replay sends the command again: a crash may have come before the first."""
         is_started = self._open.pop(request.ident, None) is not None
-        driver, call = self._driver, request.call
+        loaded, call = self._loaded, request.call
         if request.kind in (OutcomeKind.EVENT, OutcomeKind.ANSWER):
-            driver.host.store.submit(CloseWait(driver.run.id, driver.claim, request.ident), self._answered)
+            loaded.host.store.submit(CloseWait(loaded.run.id, loaded.claim, request.ident), self._answered)
         elif isinstance(call, ChildCall) and call.plan.close == "cancel":
-            driver.host.cancel_child(driver.run, request)
+            loaded.host.cancel_child(loaded.run, request)
         elif isinstance(call, ChildCall) and request.detached and not is_started:
             self._start_child(request, call)
 
     # -- due times -----------------------------------------------------------------------------------------------------
 
-    def retry_at(self, request: Request, call: StepCall, due_at: int) -> None:
-        """Retry the step at this committed instant."""
-        self.due.retries[request.ident] = (request, call)
-        self.due.push(due_at, request)
-
-    def drop_retry(self, request: Request) -> None:
-        """Cancel the retry of a step that the body cancelled."""
-        if self.due.retries.pop(request.ident, None) is not None:
-            call = request.call
-            assert isinstance(call, StepCall)
-            last = max((record.attempt for record in self._driver.attempts.get(request.ident, ())), default=1)
-            self._driver.journal.save(request, OutcomeState.CANCELLED, attempt=last, marked=True, input=call.input)
-
     def watch_deadline(self, deadline_at: int) -> None:
         """End the run when its deadline passes; at once, before any step starts, if it has passed already."""
-        if self._driver.body.stopping is not None or self._driver.body.done:
+        if self._loaded.body.stopping is not None or self._loaded.body.done:
             return
-        self.due.deadline_at = deadline_at
-        self._handle_due(self._driver.host.clock.now())
-        self.due.arm_first()
+        self._loaded.wakeups.deadline_at = deadline_at
+        self._handle_due(self._loaded.host.clock.now())
+        self._loaded.wakeups.arm_first()
 
     def rearm(self) -> None:
         """Handle what became due while the run was suspended."""
-        self.due.disarm()
-        self._wake()
+        self._loaded.wakeups.disarm()
+        self.wake()
 
     @halt_run_on_error
-    def _wake(self) -> None:
-        driver = self._driver
-        if driver.is_unloaded or driver.is_suspended:
+    def wake(self) -> None:
+        """Handle what is due now, and arm the timer for what is due next."""
+        loaded = self._loaded
+        if loaded.is_unloaded or loaded.is_suspended:
             return
-        now = driver.host.clock.now()
-        if driver.halt is None and not driver.draining:
+        now = loaded.host.clock.now()
+        if loaded.halt is None and not loaded.draining:
             self._handle_due(now)
-        self.due.arm_first(after=now)
-        driver.advance()
+        self._loaded.wakeups.arm_first(after=now)
+        loaded.advance()
 
     def _handle_due(self, now: int) -> None:
-        deadline_at = self.due.deadline_at
+        deadline_at = self._loaded.wakeups.deadline_at
         if deadline_at is not None and deadline_at <= now:
             self._stop(OutcomeKind.DEADLINE, max(now, deadline_at), None)
-        while (popped := self.due.pop(now)) is not None:
+        while (popped := self._loaded.wakeups.pop(now)) is not None:
             due_at, request = popped
-            retry = self.due.retries.pop(request.ident, None)
+            retry = self._loaded.wakeups.retries.pop(request.ident, None)
             if retry is not None:
-                self._driver.steps.start(*retry, is_due=True)
+                self._loaded.start_retry(*retry)
             elif isinstance(request.call, TimerCall):
                 wait = self._open.get(request.ident.removesuffix(WAIT_TIMER_SUFFIX))
                 if wait is None:
-                    self._driver.journal.save(request, OutcomeState.SUCCEEDED, at=max(now, due_at))
+                    self._loaded.journal.save(request, OutcomeState.SUCCEEDED, at=max(now, due_at))
                 else:
                     self._expire(wait, request, due_at)
 
     def _expire(self, wait: Request, timer: Request, due_at: int) -> None:
         """End a wait whose time is over, unless its fact was committed before: the store decides that, not the order of reading."""
-        driver = self._driver
-        driver.journal.saving += 1
-        command = ExpireWait(driver.run.id, driver.claim, wait.ident)
-        driver.host.store.submit(command, functools.partial(self._expired, wait, timer, due_at))
+        loaded = self._loaded
+        loaded.journal.saving += 1
+        command = ExpireWait(loaded.run.id, loaded.claim, wait.ident)
+        loaded.host.store.submit(command, functools.partial(self._expired, wait, timer, due_at))
 
     @halt_run_on_error
-    def _expired(self, wait: Request, timer: Request, due_at: int, result: Any) -> None:
-        driver = self._driver
-        driver.journal.saving -= 1
+    def _expired(
+        self, wait: Request, timer: Request, due_at: int, result: InboxFacts | Refused | BaseException
+    ) -> None:
+        loaded = self._loaded
+        loaded.journal.saving -= 1
         if not self._answered(result):
             return
         assert isinstance(result, InboxFacts)
         self.add_facts(result.facts)
-        if driver.halt is None and not driver.draining:
-            saving = driver.journal.saving
+        if loaded.halt is None and not loaded.draining:
+            saving = loaded.journal.saving
             self.match_facts()
-            if driver.awaits_codec:
+            if loaded.awaits_codec:
                 self._deferred_timers.append((due_at, timer))
-            elif self._is_returning() or (wait.ident in self._open and driver.journal.saving > saving):
-                self.due.push(due_at, timer)  # a signal or an event may still come back to this wait
+            elif self._is_returning() or (wait.ident in self._open and loaded.journal.saving > saving):
+                self._loaded.wakeups.push(due_at, timer)  # a signal or an event may still come back to this wait
             elif wait.ident in self._open and timer.open:
                 self._open.pop(wait.ident)
-                driver.journal.save(timer, OutcomeState.SUCCEEDED, at=max(driver.host.clock.now(), due_at))
-        driver.advance()
+                loaded.journal.save(timer, OutcomeState.SUCCEEDED, at=max(loaded.host.clock.now(), due_at))
+        loaded.advance()
 
     def expire_again(self) -> None:
         """Repeat the timers that expired while a fact could not be opened: the wait may be for that fact."""
         expired, self._deferred_timers = self._deferred_timers, []
         for due_at, timer in expired:
-            self.due.push(due_at, timer)
+            self._loaded.wakeups.push(due_at, timer)
         if expired:
             self.rearm()
 
     def _stop(self, kind: OutcomeKind, at: int, fact: Fact | None) -> None:
-        driver = self._driver
+        loaded = self._loaded
         self.stop_sent = True
-        self.due.deadline_at = None
-        ident = f"{kind}#{driver.journal.rank + 1}"
-        generation = driver.run.generation
+        self._loaded.wakeups.deadline_at = None
+        ident = f"{kind}#{loaded.journal.rank + 1}"
+        generation = loaded.run.generation
         outcome = Outcome(
-            *(driver.journal.rank + 1, ident, str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, generation, at, at, 0),
+            *(loaded.journal.rank + 1, ident, str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, generation, at, at, 0),
             output=fact.payload if fact is not None else None,
         )
-        driver.journal.append(outcome, inbox=fact.seq if fact is not None else None)
+        loaded.journal.append(outcome, inbox=fact.seq if fact is not None else None)
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
@@ -292,15 +281,15 @@ class RunWaits:
                 continue  # an earlier signal may still be returned to the inbox
             if fact.kind is FactKind.CANCEL:
                 del self._facts[fact.seq]
-                if not self.stop_sent and self._driver.body.stopping is None:
-                    self._stop(OutcomeKind.CANCEL, self._driver.host.clock.now(), fact)
+                if not self.stop_sent and self._loaded.body.stopping is None:
+                    self._stop(OutcomeKind.CANCEL, self._loaded.host.clock.now(), fact)
                 continue
             request = self._request_for(fact)
             if request is not None:
                 try:
-                    opened = self._driver.host.open_fact(fact)
+                    opened = self._loaded.host.open_fact(fact)
                 except CodecUnavailableError:  # facts keep their order: later ones wait too
-                    self._driver.await_codec()
+                    self._loaded.await_codec()
                     return
                 del self._facts[fact.seq]
                 self._accept(request, opened)
@@ -311,7 +300,7 @@ class RunWaits:
 
     def _request_for(self, fact: Fact) -> Request | None:
         if fact.kind is FactKind.RESULT:
-            return self._driver.body.waiting.get(fact.ident or "")
+            return self._loaded.body.waiting.get(fact.ident or "")
         if fact.ident is not None:
             request = self._open.get(fact.ident)
             return request if request is not None and _FACT_KINDS.get(request.kind) is fact.kind else None
@@ -329,12 +318,12 @@ class RunWaits:
         call = request.call
         if not isinstance(call, SignalCall):
             return True
-        return signal.at < self._to_wall_time(request, call.until_at) or signal.at > self._driver.host.clock.now()
+        return signal.at < self._to_wall_time(request, call.until_at) or signal.at > self._loaded.host.clock.now()
 
     def _accept(self, request: Request, fact: Fact) -> None:
-        self.due.retries.pop(request.ident, None)
+        self._loaded.wakeups.retries.pop(request.ident, None)
         if fact.kind is FactKind.RESULT:  # a person entered it: the step does not start, nor is it retried
-            self._driver.body.new = [new for new in self._driver.body.new if new is not request]
+            self._loaded.body.new = [new for new in self._loaded.body.new if new is not request]
         call = request.call
         value: Any = None
         has_value = fact.kind in _MESSAGE_FACTS and fact.payload is not None and request.decode is not None
@@ -353,7 +342,7 @@ class RunWaits:
         elif fact.kind is FactKind.RESULT and (mismatch := self._result_mismatch(request, output)) is not None:
             # The person did not know the step's type. The step stays unsettled: it is not repeated.
             state, output, failure = OutcomeState.REFUSED, None, mismatch
-        self._driver.journal.save(
+        self._loaded.journal.save(
             request,
             state,
             value=value,
@@ -367,37 +356,37 @@ class RunWaits:
 
     def _reject(self, request: Request, fact: Fact, error: Exception) -> None:
         """Reject a fact that the code cannot read, for a person to see. The wait and its time-out continue."""
-        driver = self._driver
-        failure = driver.host.failure_of(error)
-        driver.host.lines.life.fact_rejected(driver.run, fact, failure)
-        sealed = driver.host.seal_failure(failure)
+        loaded = self._loaded
+        failure = loaded.host.failure_of(error)
+        loaded.host.lines.life.fact_rejected(loaded.run, fact, failure)
+        sealed = loaded.host.seal_failure(failure)
         assert sealed is not None
         event = request.name if fact.kind is FactKind.EVENT else None
-        driver.journal.saving += 1
-        driver.host.store.submit(RejectFact(driver.run.id, driver.claim, fact.seq, sealed, event), self._wait_saved)
+        loaded.journal.saving += 1
+        loaded.host.store.submit(RejectFact(loaded.run.id, loaded.claim, fact.seq, sealed, event), self._wait_saved)
 
     def return_undelivered_facts(self) -> None:
         """Return facts to the inbox whose wait the body had cancelled: the next wait of the run or its chain gets them."""
-        driver = self._driver
-        undelivered, driver.body.undelivered = driver.body.undelivered, []
-        if driver.halt is not None or driver.body.drift is not None or (driver.body.done and not driver.body.restarts):
+        loaded = self._loaded
+        undelivered, loaded.body.undelivered = loaded.body.undelivered, []
+        if loaded.halt is not None or loaded.body.drift is not None or (loaded.body.done and not loaded.body.restarts):
             return
         for outcome in undelivered:
             at, source = origin_of(outcome)
             if source is None:
                 continue  # written by an earlier version without the source
             event, seq = (None, source) if isinstance(source, int) else (source, 0)
-            payload = driver.host.seal(outcome.output)
-            command = ReturnFact(driver.run.id, driver.claim, outcome.rank, outcome.name, payload, at, seq, event)
-            driver.journal.saving += 1
+            payload = loaded.host.seal(outcome.output)
+            command = ReturnFact(loaded.run.id, loaded.claim, outcome.rank, outcome.name, payload, at, seq, event)
+            loaded.journal.saving += 1
             self._returning += 1
-            signal = Fact(seq, driver.run.id, FactKind.SIGNAL, outcome.name, at, payload=outcome.output)
-            driver.host.store.submit(command, self._returned(signal if event is None else None))
+            signal = Fact(seq, loaded.run.id, FactKind.SIGNAL, outcome.name, at, payload=outcome.output)
+            loaded.host.store.submit(command, self._returned(signal if event is None else None))
 
-    def _returned(self, signal: Fact | None) -> Any:
-        def returned(result: Any) -> None:
+    def _returned(self, signal: Fact | None) -> CommitCallback[CommandDone | Refused]:
+        def returned(result: CommandDone | Refused | BaseException) -> None:
             self._returning -= 1
-            if signal is not None and not self._driver.is_unloaded:
+            if signal is not None and not self._loaded.is_unloaded:
                 self._facts[signal.seq] = signal
                 self._facts = dict(sorted(self._facts.items()))
             self._wait_saved(result)
@@ -412,9 +401,9 @@ class RunWaits:
             request.decode(output)
         except ValueRefusedError as error:
             refused = ValueRefusedError(
-                f"the {error.what} that was given by hand", error.path, error.why, hint=error.hint
+                f"the {error.what} that was set by hand", error.path, error.why, hint=error.hint
             )
-            return self._driver.host.failure_of(refused)
+            return self._loaded.host.failure_of(refused)
         return None
 
     # -- for people ----------------------------------------------------------------------------------------------------
@@ -422,28 +411,28 @@ class RunWaits:
     def describe(self) -> bytes | None:
         """Return the open waits as JSON for `runs show` and `explain`."""
         waiting: list[dict[str, Any]] = []
-        for request in sorted(self._driver.body.waiting.values(), key=lambda request: request.asked)[:20]:
+        for request in sorted(self._loaded.body.waiting.values(), key=lambda request: request.asked)[:20]:
             call = request.call
             run_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
             until_at = None if run_at is None else self._to_wall_time(request, run_at)
-            if request.ident in self.due.retries:
-                until_at = self.due.due_at_of(request)
+            if request.ident in self._loaded.wakeups.retries:
+                until_at = self._loaded.wakeups.due_at_of(request)
             if isinstance(call, TimerCall) and request.ident.endswith(WAIT_TIMER_SUFFIX):
                 continue
-            kind = "retry" if request.ident in self.due.retries else str(request.kind)
+            kind = "retry" if request.ident in self._loaded.wakeups.retries else str(request.kind)
             entry: dict[str, Any] = {"kind": kind, "name": request.name, "ident": request.ident, "until_at": until_at}
             if isinstance(call, SignalCall) and call.schema is not None:
-                entry |= {"schema": msgspec.Raw(call.schema), "session": self._driver.host.store.session}
+                entry |= {"schema": msgspec.Raw(call.schema), "session": self._loaded.host.store.session}
             waiting.append(entry)
         return msgspec.json.encode(waiting) if waiting else None
 
     def close(self) -> None:
         """Drop all waits in memory."""
-        self.due.clear()
+        self._loaded.wakeups.clear()
         self._open.clear()
 
-    def _answered(self, result: Any) -> bool:
-        return self._driver.accepts(result)
+    def _answered(self, result: object) -> bool:
+        return self._loaded.accepts(result)
 
 
 def _input_of(call: Any, fact: Fact) -> bytes | None:

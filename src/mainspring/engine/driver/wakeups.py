@@ -32,6 +32,11 @@ class RunWakeups:
         heapq.heappush(self._heap, (due_at, self._count, self._host.clock.now(), request))
         self.arm_first()
 
+    def add_retry(self, request: Request, call: StepCall, due_at: int) -> None:
+        """Add the next attempt of a step, at a committed instant."""
+        self.retries[request.ident] = (request, call)
+        self.push(due_at, request)
+
     def move(self, by_ms: int, new_from: int) -> None:
         """Move all instants by as much as the clock was set, except those written from `new_from` to now: they are of the new clock."""
         now = self._host.clock.now()

@@ -20,7 +20,8 @@ from mainspring.domain.errors import CodecUnavailableError, SealedError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.domain.values.sealing import Sealing, drop_failure_text
-from mainspring.store.base import Store
+from mainspring.store.base import CommitCallback, Store
+from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.sessions import RecordProcessFindings
 
@@ -28,8 +29,6 @@ _LOG = logging.getLogger("mainspring.worker")
 _FIRST_PAUSE_S: Final = 0.5
 _MAX_PAUSE_S: Final = 30.0
 _PROBE = b"null"
-
-AnswerCallback = Callable[[Any], object]
 
 
 class UnsealedValue:
@@ -92,7 +91,7 @@ class DeferringStore:
         self._store = store
         self._outage = outage
 
-    def submit(self, command: Any, on_done: AnswerCallback) -> None:
+    def submit(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> None:
         """Let the next group commit the command; see base.Store.submit."""
         if self._outage.is_open and self._outage.defer(command, on_done):
             return
@@ -115,7 +114,7 @@ class CodecOutage:
         self._on_end = on_end
         self.is_open = False
         self.error = CodecUnavailableError(f"codec {sealing.id!r} does not answer")
-        self._commands: deque[tuple[Any, AnswerCallback]] = deque()
+        self._commands: deque[tuple[StoreCommand[object], CommitCallback[object]]] = deque()
         self._runs: set[str] = set()
         """Runs with a waiting command: their later commands wait too."""
         self._loads: dict[str, Callable[[], None]] = {}
@@ -144,14 +143,14 @@ class CodecOutage:
                 (ProcessFinding(ProcessFindingKind.CODEC, self._sealing.id, error.message, self._clock.now()),)
             )
 
-    def defer(self, command: Any, on_done: AnswerCallback) -> bool:
+    def defer(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> bool:
         """Defer a command if it holds an unsealed value, or follows a deferred command of its run; return whether it was deferred."""
         run = _run_of(command)
         if run not in self._runs and not _holds_unsealed(command):
             return False
         if run is not None:
             self._runs.add(run)
-        self._commands.append((command, on_done))
+        self._commands.append((command, cast("CommitCallback[object]", on_done)))
         return True
 
     def load_later(self, run: str, load: Callable[[], None]) -> None:
@@ -216,7 +215,7 @@ class CodecOutage:
             self._real_store.submit(RecordProcessFindings(findings, (ProcessFindingKind.CODEC,)), lambda _answer: None)
 
 
-def _run_of(command: Any) -> str | None:
+def _run_of(command: StoreCommand[object]) -> str | None:
     """Return the run whose order of commands this one keeps: the start of a child is a command of its parent."""
     if isinstance(command, StartRun):
         return None if command.parent is None else command.parent.run

@@ -9,7 +9,7 @@ committed, and the next runs are fetched.
 import asyncio
 import logging
 from collections import deque
-from typing import Any, Protocol
+from typing import Protocol
 
 from mainspring.domain.clock import Clock
 from mainspring.engine.worker.worker_options import WorkerOptions
@@ -111,16 +111,15 @@ class RunClaimer:
         )
         worker.store.submit(claim, self._claimed)
 
-    def _claimed(self, result: Any) -> None:
+    def _claimed(self, result: ClaimedRuns | BaseException) -> None:
         self._open_claims.popleft()
         worker = self._worker
-        if not isinstance(result, ClaimedRuns):
-            if isinstance(result, Exception):
-                _LOG.error("claiming failed, it is tried again in a second: %s", result)
-                worker.loop.call_later(_RETRY_AFTER_S, self.request_claim)
+        if isinstance(result, BaseException):
+            _LOG.error("claiming failed, next attempt in a second: %s", result)
+            worker.loop.call_later(_RETRY_AFTER_S, self.request_claim)
             return
         if result.draining and not worker.draining:
-            _LOG.info("this worker was told to drain: it takes nothing new and gives back what it has")
+            _LOG.info("this worker drains: it claims no runs and releases those that it has")
             worker.drain()
         for run in result.runs:
             worker.take(run)

@@ -115,5 +115,5 @@ class RunServices:
         return self._transactional(spec)
 
 
-def ignore_answer(_result: Any) -> None:
+def ignore_answer(_answer: object) -> None:
     """Ignore an answer that changes nothing."""

@@ -18,7 +18,7 @@ from mainspring.engine.worker.clock_regression import ClockRegressionRecovery
 from mainspring.engine.worker.slot_planner import MAX_SLOTS_PER_PASS, SlotPlan, SlotPlanner
 from mainspring.store.base import EngineReads, Store
 from mainspring.store.commands.automations import PullBackSchedule
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import CommandDone, Refused, StartAnswer
 
 _LOG = logging.getLogger("mainspring.scheduler")
 _MAX_SLEEP_S = 60.0
@@ -94,7 +94,7 @@ class Scheduler:
             if plan.reason is not None:
                 self._skipped[plan.schedule] = plan.reason
                 if plan.reason and logged.get(plan.schedule) != plan.reason:
-                    _LOG.error("schedule %s: its slot cannot be made: %s", plan.schedule, plan.reason)
+                    _LOG.error("schedule %s: its slot cannot be created: %s", plan.schedule, plan.reason)
         if not self._open_commands:
             self._sleep(next_at if not plans else now + 1_000)
 
@@ -104,10 +104,10 @@ class Scheduler:
         delay = _MAX_SLEEP_S if until_at is None else (until_at - self._clock.now()) / 1000
         self._timer = self._loop.call_later(min(max(delay, 0.001), _MAX_SLEEP_S), self.poll)
 
-    def _answered(self, result: Any) -> None:
+    def _answered(self, result: StartAnswer | CommandDone | Refused | BaseException) -> None:
         self._open_commands -= 1
         if isinstance(result, Exception):
-            _LOG.error("a slot was not made: %s", result)
+            _LOG.error("a slot was not created: %s", result)
         self._was_refused |= isinstance(result, Exception | Refused)
         if self._open_commands or self.closed:
             return

@@ -8,7 +8,6 @@ was stopped) restarts all spans: no report could be received meanwhile.
 import functools
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import parse_duration, to_milliseconds
@@ -20,6 +19,7 @@ from mainspring.engine.worker.run_services import ignore_answer
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
 from mainspring.store.commands.journal import ClearStalledAttempt, RecordStalledAttempt
+from mainspring.store.commands.results import CommandDone, Refused
 
 _LOG = logging.getLogger("mainspring.worker")
 _MAX_CHECK_DELAY_MS = 300_000
@@ -96,18 +96,17 @@ class StalledAttempts:
             return  # it reported before its stack was read
         run, claim, ident, attempt = key
         silent_ms = self._clock.now() - self._since_at(step)
-        stack = tuple(KNOWN_SECRETS.redact(line) for line in lines[-MAX_FRAMES:]) or (
-            "nobody can tell where it stands",
-        )
+        stack = tuple(KNOWN_SECRETS.redact(line) for line in lines[-MAX_FRAMES:]) or ("unknown place",)
         _LOG.error(
-            "run %s: attempt %d of step %s has given no sign of life for %d s; give it a timeout=. It stands at\n  %s",
+            "run %s: attempt %d of step %s has reported no log, progress or checkpoint for %d s; give it a "
+            "timeout=. Its stack:\n  %s",
             *(run, attempt, step.request.name, silent_ms // 1000, "\n  ".join(stack)),
         )
         self._known[key] = True
         command = RecordStalledAttempt(run, claim, ident, step.request.name, attempt, silent_ms, stack)
         self._store.submit(command, functools.partial(self._recorded, key))
 
-    def _recorded(self, key: _AttemptKey, result: Any) -> None:
+    def _recorded(self, key: _AttemptKey, result: CommandDone | Refused | BaseException) -> None:
         if isinstance(result, Exception):
             self._known.pop(key, None)  # the next check tries again
 

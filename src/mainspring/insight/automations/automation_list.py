@@ -10,7 +10,7 @@ from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, NO_OVERRIDES, TuningTable
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.states import RunState
-from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.insight.automations.announced_definitions import read_definition
 from mainspring.insight.automations.automation_health import read_automation_health
 from mainspring.insight.automations.source_description import describe_source
@@ -130,15 +130,12 @@ def describe_starts(definition: Definition | None, may_view: Callable[[str], boo
     return [*found, *(describe_visible_source(trigger.source, may_view) for trigger in definition.triggers.values())]
 
 
-def describe_visible_source(source: object, may_view: Callable[[str], bool]) -> str:
+def describe_visible_source(source: TriggerSource, may_view: Callable[[str], bool]) -> str:
     """Return what a trigger listens to, in words, without names of automations that the caller may not see."""
-    match source:
-        case RunEndSource(automation=name) if not may_view(name):
-            return "a run of another automation"
-        case JoinedRunsSource(automations=names) if not all(map(may_view, names)):
-            return "runs of other automations"
-        case _:
-            return describe_source(source)
+    upstream = source.upstream()
+    if all(map(may_view, upstream)):
+        return describe_source(source)
+    return "a run of another automation" if len(upstream) == 1 else "runs of other automations"
 
 
 def duration_at_share(runs: Sequence[RunMark], share: float) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from mainspring.domain.triggers.event_sources import JoinedRunsSource, RunEndSource
+from mainspring.domain.triggers.event_sources import JoinedRunsSource
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.insight.automations.source_description import describe_source
 from mainspring.insight.text.formatting import escape_line, format_span
@@ -120,29 +120,17 @@ def render_dot(graph: Graph) -> str:
 
 
 def _list_edges(name: str, trigger: str, declared: Trigger) -> Iterator[Edge]:
-    match declared.source:
-        case RunEndSource(automation=upstream, states=states):
-            yield Edge(upstream=upstream, downstream=name, trigger=trigger, states=states)
-        case JoinedRunsSource(automations=upstreams, states=states, per=per, within=within):
-            for upstream in upstreams:
-                joined = tuple(other for other in upstreams if other != upstream)
-                yield Edge(
-                    upstream=upstream,
-                    downstream=name,
-                    trigger=trigger,
-                    states=states,
-                    with_others=joined,
-                    per=per,
-                    within=within,
-                )
+    source = declared.source
+    for upstream in source.upstream():
+        edge = Edge(upstream=upstream, downstream=name, trigger=trigger, states=source.upstream_states())
+        if isinstance(source, JoinedRunsSource):
+            joined = tuple(other for other in source.automations if other != upstream)
+            edge = msgspec.structs.replace(edge, with_others=joined, per=source.per, within=source.within)
+        yield edge
 
 
 def _describe_other_starts(triggers: Iterable[Trigger]) -> list[str]:
-    return [
-        describe_source(trigger.source)
-        for trigger in triggers
-        if not isinstance(trigger.source, RunEndSource | JoinedRunsSource)
-    ]
+    return [describe_source(trigger.source) for trigger in triggers if not trigger.source.upstream()]
 
 
 def _draw_branch(graph: Graph, name: str, indent: str, rendered: set[str], path: tuple[str, ...]) -> Iterator[str]:

@@ -7,7 +7,7 @@ Invariants: an unknown name costs as much time as a wrong password and gets the 
 import threading
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mainspring.domain.access.passwords import MAX_PASSWORD_LENGTH, ScryptCost, hash_without_password, verify_password
 from mainspring.domain.access.permissions import LOCAL, SESSION_LIFETIME_MS, Role, SignInMethod
@@ -103,7 +103,7 @@ class SignInService:
             ConflictError: a person with a password has that name, or it is reserved.
         """
         if name in RESERVED:
-            raise ConflictError(f"{name} cannot be a name here", hint="See web.oidc.name_claim.")
+            raise ConflictError(f"{name} is not a valid name here", hint="See web.oidc.name_claim.")
         return self._open(name, SignInMethod.PROVIDER, origin, role=role, automations=automations)
 
     def sign_out(self, session: people.WebSessionView) -> None:
@@ -125,14 +125,24 @@ class SignInService:
 
     def _compare(self, password: str, stored: str) -> bool:
         if not self._waiting.acquire(blocking=False):
-            raise BusyError(timedelta(seconds=1), "too many sign in at once")
+            raise BusyError(timedelta(seconds=1), "too many people sign in at once")
         try:
             with PASSWORD_LOCK:
                 return verify_password(password, stored)
         finally:
             self._waiting.release()
 
-    def _open(self, name: str, source: SignInMethod, origin: SignInOrigin, **grant: Any) -> str:
+    def _open(
+        self,
+        name: str,
+        source: SignInMethod,
+        origin: SignInOrigin,
+        *,
+        proof: str | None = None,
+        link: str | None = None,
+        role: Role | None = None,
+        automations: tuple[str, ...] | None = None,
+    ) -> str:
         """Open a session with a new, unknown number."""
         cookie, now = new_key(self._clock, ""), self._clock.now()
         opening = OpenWebSession(
@@ -144,7 +154,10 @@ class SignInService:
             address=escape(origin.address, _MAX_ORIGIN_LENGTH),
             browser=escape(" ".join(origin.browser.split()), _MAX_ORIGIN_LENGTH),
             replaces=None if origin.cookie is None else hash_key(origin.cookie),
-            **grant,
+            proof=proof,
+            link=link,
+            role=role,
+            automations=automations,
         )
         act = operation_context(Actor.web(name), self._clock)
         detail = {"by": source.value, "address": opening.address}
@@ -154,7 +167,7 @@ class SignInService:
     def _record_failure(self, name: str, origin: SignInOrigin, verb: str) -> None:
         """Record the attempt; a store that cannot record it signs no one in either."""
         act = operation_context(Actor.web(name), self._clock)
-        inner = RecordFailedSignIn("wrong_password", "name or password are wrong")
+        inner = RecordFailedSignIn("wrong_password", "name or password is wrong")
         with suppress(ConflictError):
             detail = {"address": escape(origin.address, _MAX_ORIGIN_LENGTH)}
             perform(self._store, act, verb, f"person:{name}", inner, detail)

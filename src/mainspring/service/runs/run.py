@@ -1,7 +1,5 @@
 """Operations on one run that need no read of it: cancel, retry, mark done, discard. `run_recovery` has those that read first."""
 
-from typing import Any
-
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.service.actor import OperationContext
@@ -36,7 +34,7 @@ def retry(store: Store, run: str, *, act: OperationContext, due_at: int | None =
 
 
 def mark_done(
-    store: Store, run: str, *, act: OperationContext, result: Any = None, sealing: Sealing = PLAIN_SEALING
+    store: Store, run: str, *, act: OperationContext, result: object = None, sealing: Sealing = PLAIN_SEALING
 ) -> None:
     """Declare an unfinished run without a worker done, with a result for its callers.
 

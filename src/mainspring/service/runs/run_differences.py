@@ -1,7 +1,5 @@
 """Differences between the records of two runs, place by place."""
 
-from typing import Any
-
 import msgspec
 
 from mainspring.domain.errors import NotFoundError
@@ -73,7 +71,7 @@ def _flatten_run(history: RunStory) -> dict[str, str]:
     return found
 
 
-def _flatten(path: str, value: Any, leaves: dict[str, str]) -> None:
+def _flatten(path: str, value: object, leaves: dict[str, str]) -> None:
     """Write each leaf of a JSON value under its path."""
     if isinstance(value, dict) and value:
         for key in sorted(value):

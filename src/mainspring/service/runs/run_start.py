@@ -44,7 +44,7 @@ def start(
         ConflictError: the automation is retired; the store is on hold, and the caller would wait for the result.
     """
     if options.key_policy == "replace":
-        raise OptionError('key policy "replace" is for the engine', hint='Choose "reuse" or "restart".')
+        raise OptionError('key policy "replace" is only for the engine', hint='Choose "reuse" or "restart".')
     now_at = clock.now()
     command = build_start_command(
         definition,
@@ -58,5 +58,4 @@ def start(
         here=here,
     )
     detail = {"run": command.id, "key": command.run_key.key if command.run_key else None, "due_at": command.due_at}
-    started: StartAnswer = perform(store, act, "start", f"automation:{definition.name}", command, detail)
-    return started
+    return perform(store, act, "start", f"automation:{definition.name}", command, detail)

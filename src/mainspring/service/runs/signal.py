@@ -1,7 +1,5 @@
 """Sending a signal to one run, and discarding what a run could not read."""
 
-from typing import Any
-
 import msgspec
 
 from mainspring.domain.errors import ValueRefusedError
@@ -22,7 +20,7 @@ def signal(
     reads: ServiceReads,
     run: str,
     name: str,
-    value: Any = None,
+    value: object = None,
     *,
     act: OperationContext,
     sealing: Sealing = PLAIN_SEALING,
@@ -44,7 +42,7 @@ def signal(
     encoded = encode(value, what=f"signal {name}", limit=sealing.limit)
     fault = find_mismatch_of_all(reads.signal_schemas(run, name), msgspec.json.decode(encoded))
     if fault is not None:
-        hint = f"Send a value that fits: mainspring runs signal {run} {name} JSON"
+        hint = f"Send a valid value: mainspring runs signal {run} {name} JSON"
         raise ValueRefusedError(f"signal {name} of run {run}", fault.path, fault.why, hint=hint)
     command = DeliverFact(run, FactKind.SIGNAL, name, source=act.command, payload=sealing.seal(encoded))
     perform(store, act, "signal", f"run:{run}", command, {"signal": name})

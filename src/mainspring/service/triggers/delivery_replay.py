@@ -16,5 +16,4 @@ def replay_delivery(store: Store, now_at: int, delivery: str, *, act: OperationC
         ConflictError: it was rejected before its body was stored.
     """
     command = ReplayDelivery(derive_id("d", now_at, act.command), delivery)
-    stored: DeliveryStored = perform(store, act, "replay", f"delivery:{delivery}", command, {"delivery": command.id})
-    return stored
+    return perform(store, act, "replay", f"delivery:{delivery}", command, {"delivery": command.id})

@@ -1,7 +1,7 @@
 """Publication of an event: stored once, delivered to each run that waits for it."""
 
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import to_milliseconds
@@ -13,7 +13,6 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
 from mainspring.store.commands.inbox import PublishEvent
-from mainspring.store.commands.results import NumberAnswer
 
 _RETENTION = timedelta(milliseconds=EVENT_RETENTION_MS)
 
@@ -29,7 +28,7 @@ def publish(
     store: Store,
     clock: Clock,
     name: str,
-    data: Any,
+    data: object,
     *,
     act: OperationContext,
     key: str | None = None,
@@ -49,5 +48,5 @@ def publish(
     keep_until = clock.now() + to_milliseconds(keep_for)
     sealed = sealing.seal(encode(data, what=f"event {name}", limit=sealing.limit))
     command = PublishEvent(event, name, sealed, keep_until, key, checked=True)
-    woken: NumberAnswer = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
+    woken = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
     return PublishResult(event, woken.number)

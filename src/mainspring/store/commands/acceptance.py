@@ -1,7 +1,7 @@
 """Acceptance: the commands whose input would be lost with their commit. Any process can recreate the others."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from mainspring.store.commands.alerts import LeaseChannels, SettleAlerts
 from mainspring.store.commands.automations import (
@@ -16,6 +16,7 @@ from mainspring.store.commands.automations import (
     SetMeta,
     SetQueue,
 )
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.bulk_operations import LeaseBulkBatch
 from mainspring.store.commands.incidents import AcknowledgeIncident, RecordEvaluation, RecordStoreOutage, SnoozeIncident
 from mainspring.store.commands.journal import RecordProcessGroup
@@ -72,14 +73,14 @@ _BOOKKEEPING: Final = (
 )
 
 
-def accepts_input(commands: Iterable[Any]) -> bool:
+def accepts_input(commands: Iterable[StoreCommand[object]]) -> bool:
     """Tell whether one of these commands accepts input from outside or a decision: a run, a delivery, a person's
     choice.
     """
     return any(_accepts(command) for command in commands)
 
 
-def _accepts(command: Any) -> bool:
+def _accepts(command: StoreCommand[object]) -> bool:
     if isinstance(command, AuditedCommand):
         return not isinstance(command.inner, _PERSONAL)
     if isinstance(command, AcceptDelivery):

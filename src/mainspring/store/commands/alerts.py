@@ -4,6 +4,8 @@ import msgspec
 
 from mainspring.domain.incidents.incident import Incident, Severity
 from mainspring.domain.notifications.notification import NotificationEvent
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone
 
 
 class DueAlert(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +51,7 @@ class LeasedChannels(msgspec.Struct, frozen=True, tag="alerts_taken"):
     channels: tuple[LeasedChannel, ...]
 
 
-class LeaseChannels(msgspec.Struct, frozen=True):
+class LeaseChannels(StoreCommand[LeasedChannels], frozen=True):
     """Lease those of `channels` that have due alerts and no lease, for `lease_ms` from the commit on. Answer:
     LeasedChannels.
 
@@ -78,7 +80,7 @@ class RefusedAlert(msgspec.Struct, frozen=True):
     fault: str
 
 
-class SettleAlerts(msgspec.Struct, frozen=True, kw_only=True):
+class SettleAlerts(StoreCommand[CommandDone], frozen=True, kw_only=True):
     """Record the results for a channel's alerts, and end its lease. Answer: CommandDone. Sent alerts count as sent,
     even if another lease is current.
 

@@ -1,10 +1,13 @@
 """Commands on automations: definitions, schedules, queues, locks and the audit log."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final, Generic
 
 import msgspec
 
 from mainspring.domain.runs.run_conditions import ConditionSnapshot
+from mainspring.store.commands.base import Answer_co, StoreCommand
+from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import TriggerRow
 
@@ -42,7 +45,7 @@ class AutomationRow(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-class AnnounceDefinitions(msgspec.Struct, frozen=True):
+class AnnounceDefinitions(StoreCommand[NumberAnswer], frozen=True):
     """Write the definitions that this process can run. Answer: NumberAnswer(deployment number).
 
     Sets what this session may claim: (name, version) of each automation without a problem.
@@ -54,7 +57,7 @@ class AnnounceDefinitions(msgspec.Struct, frozen=True):
     triggers: tuple[TriggerRow, ...] = ()
 
 
-class RecordRunConditions(msgspec.Struct, frozen=True):
+class RecordRunConditions(StoreCommand[NumberAnswer], frozen=True):
     """Record the run conditions of this process; a difference from the record is a change. Answer:
     NumberAnswer(changes).
     """
@@ -62,7 +65,7 @@ class RecordRunConditions(msgspec.Struct, frozen=True):
     found: tuple[ConditionSnapshot, ...]
 
 
-class PauseAutomation(msgspec.Struct, frozen=True):
+class PauseAutomation(StoreCommand[CommandDone | Refused], frozen=True):
     """Start and create no runs of this automation until it is resumed or until `until_at`. Answer: CommandDone, Refused
     not_found.
     """
@@ -73,13 +76,13 @@ class PauseAutomation(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-class ResumeAutomation(msgspec.Struct, frozen=True):
+class ResumeAutomation(StoreCommand[CommandDone | Refused], frozen=True):
     """End a pause or a retirement. Answer: CommandDone, Refused not_found | not_paused."""
 
     name: str
 
 
-class RetireAutomation(msgspec.Struct, frozen=True):
+class RetireAutomation(StoreCommand[CommandDone | Refused], frozen=True):
     """Retire an automation: its schedules end, and monitoring does not expect it. Answer: CommandDone, Refused
     not_found.
     """
@@ -87,7 +90,7 @@ class RetireAutomation(msgspec.Struct, frozen=True):
     name: str
 
 
-class MakeSlot(msgspec.Struct, frozen=True):
+class MakeSlot(StoreCommand[StartAnswer | CommandDone | Refused], frozen=True):
     """Serve one due time: the slot's row, its run (if any) and the next due time in one commit. Answer: StartAnswer,
     CommandDone, Refused taken.
 
@@ -102,7 +105,7 @@ class MakeSlot(msgspec.Struct, frozen=True):
     note: str | None = None
 
 
-class PullBackSchedule(msgspec.Struct, frozen=True):
+class PullBackSchedule(StoreCommand[CommandDone], frozen=True):
     """Continue a schedule from now on if its slots lie ahead because a clock was ahead: it would wait for those to
     pass.
 
@@ -118,7 +121,7 @@ BACKFILL: Final = "backfill of "
 """Prefix of the trigger of runs that a backfill created: no due slot waits for such a run before it has started."""
 
 
-class BackfillSlot(msgspec.Struct, frozen=True):
+class BackfillSlot(StoreCommand[StartAnswer | Refused], frozen=True):
     """Create the run of a past slot without one: below low water, missed or skipped. For people, as an operation.
 
     Answer: StartAnswer, Refused has_run | not_past (its schedule will serve it) | not_found, or as StartRun.
@@ -130,7 +133,7 @@ class BackfillSlot(msgspec.Struct, frozen=True):
     note: str
 
 
-class DismissSlot(msgspec.Struct, frozen=True):
+class DismissSlot(StoreCommand[CommandDone | Refused], frozen=True):
     """Decide that a due time of the lost interval gets no run. Answer: CommandDone, Refused not_found (it needs no
     decision).
     """
@@ -140,7 +143,7 @@ class DismissSlot(msgspec.Struct, frozen=True):
     note: str
 
 
-class SetQueue(msgspec.Struct, frozen=True):
+class SetQueue(StoreCommand[CommandDone], frozen=True):
     """Create a queue, or change its limits (None = no limit). Answer: CommandDone."""
 
     name: str
@@ -150,7 +153,7 @@ class SetQueue(msgspec.Struct, frozen=True):
     max_backlog: int | None = None
 
 
-class PauseQueue(msgspec.Struct, frozen=True):
+class PauseQueue(StoreCommand[CommandDone | Refused], frozen=True):
     """Pause a queue, so that nothing is claimed from it, or resume it. Answer: CommandDone, Refused not_found."""
 
     name: str
@@ -159,7 +162,7 @@ class PauseQueue(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-class AcquireLock(msgspec.Struct, frozen=True):
+class AcquireLock(StoreCommand[NumberAnswer | Refused], frozen=True):
     """Acquire a lock for the sending session. Answer: NumberAnswer(fencing token), Refused held (text names the
     holder).
     """
@@ -169,27 +172,27 @@ class AcquireLock(msgspec.Struct, frozen=True):
     note: str | None = None
 
 
-class ReleaseLock(msgspec.Struct, frozen=True):
+class ReleaseLock(StoreCommand[CommandDone | Refused], frozen=True):
     """Release a lock. Answer: CommandDone, Refused not_held."""
 
     name: str
     token: int
 
 
-class BreakLock(msgspec.Struct, frozen=True):
+class BreakLock(StoreCommand[CommandDone | Refused], frozen=True):
     """Take a lock from its holder. Answer: CommandDone, Refused not_found."""
 
     name: str
 
 
-class SetMeta(msgspec.Struct, frozen=True):
+class SetMeta(StoreCommand[CommandDone], frozen=True):
     """Write or delete (value None) one entry of `meta`, e.g. `held`. Answer: CommandDone."""
 
     key: str
     value: str | None
 
 
-class ApplyRetention(msgspec.Struct, frozen=True):
+class ApplyRetention(StoreCommand[NumberAnswer], frozen=True):
     """Delete what is older than its retention, at most `limit` runs. Answer: NumberAnswer(runs deleted).
 
     Each instant is the newest finish to delete; None keeps all. What an unfinished run can still read stays.
@@ -203,15 +206,15 @@ class ApplyRetention(msgspec.Struct, frozen=True):
     limit: int = 500
 
 
-class AuditedCommand(msgspec.Struct, frozen=True):
+class AuditedCommand(StoreCommand[Answer_co | Refused], Generic[Answer_co], frozen=True):
     """An operation of a person or program: the inner command and its audit row are one commit; the same command id gets
-    the same answer.
+    the same answer. Answer: that of the inner command, Refused command_used.
     """
 
     command: str
     actor: str
     verb: str
     subject: str
-    inner: Any
+    inner: StoreCommand[Answer_co]
     reason: str | None = None
-    detail: dict[str, Any] | None = None
+    detail: Mapping[str, object] | None = None

@@ -4,9 +4,11 @@ import msgspec
 
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkMove
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, Refused
 
 
-class BeginBulkOperation(msgspec.Struct, frozen=True, kw_only=True):
+class BeginBulkOperation(StoreCommand[CommandDone], frozen=True, kw_only=True):
     """Record a new bulk operation; its first batch is due at once. Answer: CommandDone.
 
     `id` = the command id of the request; the same id again begins no second one. `parts` = ids of runs, or of
@@ -41,7 +43,7 @@ class BulkBatch(msgspec.Struct, frozen=True, tag="bulk_piece"):
     at: int = 0
 
 
-class LeaseBulkBatch(msgspec.Struct, frozen=True):
+class LeaseBulkBatch(StoreCommand[BulkBatch], frozen=True):
     """Lease the first due batch without a lease, for `lease_ms` from the commit on. Answer: BulkBatch.
 
     `lease` = an id of this lease: sent again, it gets the same batch.
@@ -51,7 +53,7 @@ class LeaseBulkBatch(msgspec.Struct, frozen=True):
     lease_ms: int
 
 
-class RecordBulkBatch(msgspec.Struct, frozen=True):
+class RecordBulkBatch(StoreCommand[CommandDone], frozen=True):
     """Record the result of a batch: its parts follow `reached` and end with `to`; `refused` = part -> reason. Answer:
     CommandDone.
 
@@ -66,7 +68,7 @@ class RecordBulkBatch(msgspec.Struct, frozen=True):
     refused: dict[str, str]
 
 
-class ChangeBulkOperation(msgspec.Struct, frozen=True):
+class ChangeBulkOperation(StoreCommand[CommandDone | Refused], frozen=True):
     """Pause, resume or stop a bulk operation. Answer: CommandDone, Refused not_found | wrong_state."""
 
     bulk: str

@@ -1,15 +1,15 @@
 """Commands of `mainspring exec`: the automation that it wraps, and runs that are recorded after their end."""
 
-import msgspec
-
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import AttemptRecord, Outcome
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.commands.automations import AutomationRow, ScheduleRow
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, Refused, StartAnswer
 from mainspring.store.commands.runs import RunKey
 
 
-class DescribeExecAutomation(msgspec.Struct, frozen=True):
+class DescribeExecAutomation(StoreCommand[CommandDone | Refused], frozen=True):
     """Describe a wrapped command and when it is expected. Answer: CommandDone, Refused taken | retired.
 
     No deployment is numbered and nothing becomes claimable. Given schedules replace those on record; none given leaves
@@ -21,7 +21,7 @@ class DescribeExecAutomation(msgspec.Struct, frozen=True):
     schedules: tuple[ScheduleRow, ...] = ()
 
 
-class RecordExecRun(msgspec.Struct, frozen=True):
+class RecordExecRun(StoreCommand[StartAnswer | Refused], frozen=True):
     """Record a run that has ended, with its own instants. Answer: StartAnswer(created False = its end was on record),
     Refused owned.
 

@@ -1,12 +1,12 @@
 """The inbox: messages to one run, published events, and the waits of runs."""
 
-import msgspec
-
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import FactKind
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, InboxFacts, NumberAnswer, Refused
 
 
-class DeliverFact(msgspec.Struct, frozen=True):
+class DeliverFact(StoreCommand[CommandDone | Refused], frozen=True):
     """Deliver a fact to one run's inbox and wake the run. Answer: CommandDone, Refused not_found | finished |
     no_such_question | question_over.
 
@@ -23,7 +23,7 @@ class DeliverFact(msgspec.Struct, frozen=True):
     failure: Failure | None = None
 
 
-class PublishEvent(msgspec.Struct, frozen=True):
+class PublishEvent(StoreCommand[NumberAnswer | Refused], frozen=True):
     """Store an event and deliver it to the waiting runs. Answer: NumberAnswer(number of runs woken by this event),
     Refused unreadable.
 
@@ -40,7 +40,7 @@ class PublishEvent(msgspec.Struct, frozen=True):
     checked: bool = False
 
 
-class OpenWait(msgspec.Struct, frozen=True):
+class OpenWait(StoreCommand[CommandDone | Refused], frozen=True):
     """Record a wait of a run. kind: event or ask. Answer: CommandDone, Refused claim_lost.
 
     For events: `where` maps dotted paths to JSON values; only events at or after `since_at` count, each once per run.
@@ -60,7 +60,7 @@ class OpenWait(msgspec.Struct, frozen=True):
     schema: str | None = None
 
 
-class CloseWait(msgspec.Struct, frozen=True):
+class CloseWait(StoreCommand[CommandDone | Refused], frozen=True):
     """Close a wait that the body abandoned. A fact already delivered for it is dropped. Answer: CommandDone, Refused
     claim_lost.
     """
@@ -70,7 +70,7 @@ class CloseWait(msgspec.Struct, frozen=True):
     ident: str
 
 
-class ExpireWait(msgspec.Struct, frozen=True):
+class ExpireWait(StoreCommand[InboxFacts | Refused], frozen=True):
     """Expire a wait whose time ended. Answer: InboxFacts (the run's inbox), Refused claim_lost.
 
     Facts that were delivered for it count, because they were in time: the store delivers no late answer or event.
@@ -82,7 +82,7 @@ class ExpireWait(msgspec.Struct, frozen=True):
     ident: str
 
 
-class RejectFact(msgspec.Struct, frozen=True):
+class RejectFact(StoreCommand[CommandDone | Refused], frozen=True):
     """Reject a fact of the inbox that the run's code cannot read: keep it for a person, and let the run continue to
     wait. Answer: CommandDone, Refused claim_lost.
 
@@ -96,7 +96,7 @@ class RejectFact(msgspec.Struct, frozen=True):
     event: str | None = None
 
 
-class ReturnFact(msgspec.Struct, frozen=True):
+class ReturnFact(StoreCommand[CommandDone | Refused], frozen=True):
     """Return a signal or event to the inbox that was consumed after the body had abandoned the wait. Answer:
     CommandDone, Refused claim_lost.
 
@@ -114,7 +114,7 @@ class ReturnFact(msgspec.Struct, frozen=True):
     event: str | None = None
 
 
-class DropRejectedFacts(msgspec.Struct, frozen=True):
+class DropRejectedFacts(StoreCommand[NumberAnswer | Refused], frozen=True):
     """Drop the rejected facts of a run, for a person. Answer: NumberAnswer(how many), Refused not_found |
     nothing_rejected.
     """

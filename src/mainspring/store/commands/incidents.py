@@ -1,12 +1,12 @@
 """Commands on incidents: the findings of one evaluation by a watcher, and the operations of people."""
 
-from typing import Any
-
 import msgspec
 
 from mainspring.domain.incidents.incident import Finding, Subject
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.routing import NotificationTarget
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused
 
 DECIDED_CLOCK_STEP = "decided_clock_step"
 """The entry of `meta` with the number of the newest clock step when a person resolved its incident."""
@@ -67,7 +67,7 @@ class Digest(msgspec.Struct, frozen=True):
     to: NotificationTarget
 
 
-class RecordEvaluation(msgspec.Struct, frozen=True, kw_only=True):
+class RecordEvaluation(StoreCommand[NumberAnswer], frozen=True, kw_only=True):
     """Record one evaluation that started at `started_at` (the store's clock): open, reopen, refresh, resolve, remind.
     Answer: NumberAnswer(changes).
 
@@ -84,7 +84,7 @@ class RecordEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     is_back: bool = False
 
 
-class RecordStoreOutage(msgspec.Struct, frozen=True, kw_only=True):
+class RecordStoreOutage(StoreCommand[CommandDone], frozen=True, kw_only=True):
     """Record an outage of the store from `since_at` to `over_at` that people were notified of without the store: it
     sends no notification. Answer: CommandDone.
 
@@ -95,10 +95,10 @@ class RecordStoreOutage(msgspec.Struct, frozen=True, kw_only=True):
     since_at: int
     over_at: int
     text: str
-    facts: dict[str, Any]
+    facts: dict[str, object]
 
 
-class AcknowledgeIncident(msgspec.Struct, frozen=True):
+class AcknowledgeIncident(StoreCommand[CommandDone | Refused], frozen=True):
     """Acknowledge an incident for a person; at `until_at` it reopens unless it is resolved. Answer: CommandDone,
     Refused not_found | wrong_state.
     """
@@ -109,7 +109,7 @@ class AcknowledgeIncident(msgspec.Struct, frozen=True):
     until_at: int | None = None
 
 
-class SnoozeIncident(msgspec.Struct, frozen=True):
+class SnoozeIncident(StoreCommand[CommandDone | Refused], frozen=True):
     """Snooze an incident until an instant, unless it is resolved before. Answer: CommandDone, Refused not_found |
     wrong_state.
     """
@@ -120,7 +120,7 @@ class SnoozeIncident(msgspec.Struct, frozen=True):
     note: str | None = None
 
 
-class ResolveIncident(msgspec.Struct, frozen=True):
+class ResolveIncident(StoreCommand[CommandDone | Refused], frozen=True):
     """Resolve an incident; the next evaluation that finds it again reopens it. Answer: CommandDone, Refused not_found |
     wrong_state.
     """

@@ -1,15 +1,15 @@
 """Commands of a run's owner on its journal, attempts and checkpoints."""
 
-import msgspec
-
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import AttemptState, OutcomeState
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.inbox import PublishEvent
+from mainspring.store.commands.results import CommandDone, Refused
 
 
-class SaveOutcome(msgspec.Struct, frozen=True):
+class SaveOutcome(StoreCommand[CommandDone | Refused], frozen=True):
     """Append one outcome. `inbox` = the fact that it consumes, deleted by the same commit. Answer: CommandDone, Refused
     claim_lost.
 
@@ -52,7 +52,7 @@ class SaveOutcome(msgspec.Struct, frozen=True):
     """
 
 
-class SaveAttempt(msgspec.Struct, frozen=True):
+class SaveAttempt(StoreCommand[CommandDone | Refused], frozen=True):
     """Write or replace one attempt: a start mark, or an end after which the step continues. Answer: CommandDone,
     Refused claim_lost.
     """
@@ -74,7 +74,7 @@ class SaveAttempt(msgspec.Struct, frozen=True):
     undo: str | None = None
 
 
-class SaveCheckpoint(msgspec.Struct, frozen=True):
+class SaveCheckpoint(StoreCommand[CommandDone | Refused], frozen=True):
     """Save a step's last checkpoint and/or progress (None = unchanged). Answer: CommandDone, Refused claim_lost."""
 
     run: str
@@ -85,7 +85,7 @@ class SaveCheckpoint(msgspec.Struct, frozen=True):
     total: int | None = None
 
 
-class RecordStalledAttempt(msgspec.Struct, frozen=True):
+class RecordStalledAttempt(StoreCommand[CommandDone | Refused], frozen=True):
     """Record an attempt without a sign of life for `silent_ms`. Answer: CommandDone, Refused claim_lost.
 
     `stack` = its call stack, outermost first: printable lines without secrets. ClearStalledAttempt or the end of the
@@ -101,7 +101,7 @@ class RecordStalledAttempt(msgspec.Struct, frozen=True):
     stack: tuple[str, ...]
 
 
-class ClearStalledAttempt(msgspec.Struct, frozen=True):
+class ClearStalledAttempt(StoreCommand[CommandDone], frozen=True):
     """Clear a stalled attempt that gave a sign of life, or ended. Answer: CommandDone."""
 
     run: str
@@ -110,7 +110,7 @@ class ClearStalledAttempt(msgspec.Struct, frozen=True):
     attempt: int
 
 
-class RecordProcessGroup(msgspec.Struct, frozen=True):
+class RecordProcessGroup(StoreCommand[CommandDone], frozen=True):
     """Record a process group of this session, to be killed before a takeover; `ended` removes it. Answer: CommandDone."""
 
     pgid: int

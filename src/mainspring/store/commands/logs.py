@@ -1,11 +1,11 @@
 """Log lines of runs, in chunks: the commands that save and prune these logs."""
 
-import msgspec
-
 from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES, KEPT_LINES, MAX_RUN_BYTES, LogChunk
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused
 
 
-class SaveLogs(msgspec.Struct, frozen=True):
+class SaveLogs(StoreCommand[CommandDone | Refused], frozen=True):
     """Append chunks to the log lines of a run. Answer: CommandDone, Refused not_found.
 
     Lines above the limits of the run are dropped: chunks behind its first lines, the oldest first. No claim is needed:
@@ -19,7 +19,7 @@ class SaveLogs(msgspec.Struct, frozen=True):
     kept_lines: int = KEPT_LINES
 
 
-class PruneLogs(msgspec.Struct, frozen=True):
+class PruneLogs(StoreCommand[NumberAnswer], frozen=True):
     """Delete chunks whose last line is older than an instant, at most `limit`. Answer: NumberAnswer(chunks deleted)."""
 
     before_at: int

@@ -2,6 +2,9 @@
 
 import msgspec
 
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, Refused
+
 
 class UnsentMessage(msgspec.Struct, frozen=True):
     """A message as its Sender gets it: the fields of domain.runs.outbox.QueuedMessage, sealed; `seq` is its position."""
@@ -28,7 +31,7 @@ class LeasedQueues(msgspec.Struct, frozen=True, tag="leased"):
     queues: tuple[LeasedQueue, ...]
 
 
-class LeaseQueues(msgspec.Struct, frozen=True):
+class LeaseQueues(StoreCommand[LeasedQueues], frozen=True):
     """Lease queues of the outbox that hold messages and have no lease, for `lease_ms` from the commit on. Answer:
     LeasedQueues.
 
@@ -48,7 +51,7 @@ class MessageRefusal(msgspec.Struct, frozen=True):
     fault: str
 
 
-class SettleQueue(msgspec.Struct, frozen=True):
+class SettleQueue(StoreCommand[CommandDone], frozen=True):
     """Record the results for a queue's messages, and end its lease. Answer: CommandDone.
 
     `sent` = messages that the broker has. `away` = why the rest could not be sent; the queue is left alone for
@@ -63,13 +66,13 @@ class SettleQueue(msgspec.Struct, frozen=True):
     retry_after_ms: int = 0
 
 
-class RetryMessage(msgspec.Struct, frozen=True):
+class RetryMessage(StoreCommand[CommandDone | Refused], frozen=True):
     """Send a rejected message again. Answer: CommandDone, Refused not_found."""
 
     id: str
 
 
-class DiscardMessage(msgspec.Struct, frozen=True):
+class DiscardMessage(StoreCommand[CommandDone | Refused], frozen=True):
     """Discard a message that was not sent. Answer: CommandDone, Refused not_found."""
 
     id: str

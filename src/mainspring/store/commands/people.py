@@ -2,12 +2,12 @@
 secrets.
 """
 
-import msgspec
-
 from mainspring.domain.access.permissions import Role, SignInMethod
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused
 
 
-class AddPerson(msgspec.Struct, frozen=True):
+class AddPerson(StoreCommand[CommandDone | Refused], frozen=True):
     """Add a person who signs in by name and password. Sessions of that name end. Answer: CommandDone, Refused taken."""
 
     name: str
@@ -16,7 +16,7 @@ class AddPerson(msgspec.Struct, frozen=True):
     automations: tuple[str, ...] | None
 
 
-class ChangePerson(msgspec.Struct, frozen=True):
+class ChangePerson(StoreCommand[CommandDone | Refused], frozen=True):
     """Change the permissions of a person from the next request on. Answer: CommandDone, Refused not_found | last_admin."""
 
     name: str
@@ -24,13 +24,13 @@ class ChangePerson(msgspec.Struct, frozen=True):
     automations: tuple[str, ...] | None
 
 
-class RemovePerson(msgspec.Struct, frozen=True):
+class RemovePerson(StoreCommand[CommandDone | Refused], frozen=True):
     """Remove a person, and end its sessions. Answer: CommandDone, Refused not_found | last_admin."""
 
     name: str
 
 
-class SetPassword(msgspec.Struct, frozen=True):
+class SetPassword(StoreCommand[CommandDone | Refused], frozen=True):
     """Set a person's password, and end its sessions except `keep` (a hash). Answer: CommandDone, Refused not_found |
     changed.
 
@@ -43,7 +43,7 @@ class SetPassword(msgspec.Struct, frozen=True):
     keep: str = ""
 
 
-class OpenWebSession(msgspec.Struct, frozen=True, kw_only=True):
+class OpenWebSession(StoreCommand[CommandDone | Refused], frozen=True, kw_only=True):
     """Sign a person in. Answer: CommandDone, Refused changed (access was removed) | over (the link was used, or is too
     old) | somebody_else.
 
@@ -66,35 +66,35 @@ class OpenWebSession(msgspec.Struct, frozen=True, kw_only=True):
     replaces: str | None = None
 
 
-class RecordFailedSignIn(msgspec.Struct, frozen=True):
+class RecordFailedSignIn(StoreCommand[Refused], frozen=True):
     """Record a failed sign-in. Answer: Refused."""
 
     code: str
     text: str
 
 
-class EndWebSession(msgspec.Struct, frozen=True):
+class EndWebSession(StoreCommand[CommandDone | Refused], frozen=True):
     """Sign out one session by its id; `name` = only if it belongs to this name. Answer: CommandDone, Refused not_found."""
 
     id: str
     name: str | None = None
 
 
-class EndWebSessions(msgspec.Struct, frozen=True):
+class EndWebSessions(StoreCommand[NumberAnswer], frozen=True):
     """Sign out all sessions of a name except `keep` (a hash). Answer: NumberAnswer(sessions)."""
 
     name: str
     keep: str = ""
 
 
-class CreateStartLink(msgspec.Struct, frozen=True):
+class CreateStartLink(StoreCommand[CommandDone], frozen=True):
     """Create a link that signs its first user in, until an instant. Answer: CommandDone."""
 
     hash: str
     until_at: int
 
 
-class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
+class CreateToken(StoreCommand[CommandDone | Refused], frozen=True, kw_only=True):
     """Create a token for a program. Answer: CommandDone, Refused taken."""
 
     id: str
@@ -106,13 +106,13 @@ class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
     until_at: int | None
 
 
-class RevokeToken(msgspec.Struct, frozen=True):
+class RevokeToken(StoreCommand[CommandDone | Refused], frozen=True):
     """Revoke a token. Answer: CommandDone, Refused not_found."""
 
     id: str
 
 
-class RecordVisit(msgspec.Struct, frozen=True):
+class RecordVisit(StoreCommand[CommandDone], frozen=True):
     """Record the use of a session or token, by its hash. Answer: CommandDone."""
 
     hash: str

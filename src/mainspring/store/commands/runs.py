@@ -8,8 +8,10 @@ from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import Fact, OutcomeKind
 from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.journal import SaveOutcome
+from mainspring.store.commands.results import CommandDone, Refused, StartAnswer
 
 
 class RunKey(msgspec.Struct, frozen=True):
@@ -46,7 +48,7 @@ class SlotLink(msgspec.Struct, frozen=True):
     slot_at: int
 
 
-class StartRun(msgspec.Struct, frozen=True):
+class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     """Create a run. Answer: StartAnswer, or Refused busy | key_conflict | claim_lost | retired | held.
 
     `id` is the identity of the command as well: the same id again finds the run. `here` = the sending session owns and
@@ -78,23 +80,6 @@ class StartRun(msgspec.Struct, frozen=True):
     healthy: HealthRule = HealthRule.ITEM
     item: str | None = None
     """The item that the run processes; None = itself, "" = its automation as a whole."""
-
-
-class ClaimRuns(msgspec.Struct, frozen=True):
-    """Claim up to `limit` ready runs for the sending session. Answer: ClaimedRuns.
-
-    It can run what the session announced (see AnnounceDefinitions); `tags` = the tags of this worker; `suspects` = only
-    runs on probation; `under` = only this run and those that it requested; `insists` = limited queues in which older
-    runs that only other workers can claim get no precedence this time.
-    """
-
-    id: str
-    limit: int
-    tags: tuple[str, ...] = ()
-    queues: tuple[str, ...] | None = None
-    suspects: bool = False
-    under: str | None = None
-    insists: tuple[str, ...] = ()
 
 
 class ClaimedRun(msgspec.Struct, frozen=True):
@@ -150,7 +135,24 @@ class ClaimedRuns(msgspec.Struct, frozen=True, tag="claimed"):
     gave_way: tuple[str, ...] = ()
 
 
-class SuspendRun(msgspec.Struct, frozen=True):
+class ClaimRuns(StoreCommand[ClaimedRuns], frozen=True):
+    """Claim up to `limit` ready runs for the sending session. Answer: ClaimedRuns.
+
+    It can run what the session announced (see AnnounceDefinitions); `tags` = the tags of this worker; `suspects` = only
+    runs on probation; `under` = only this run and those that it requested; `insists` = limited queues in which older
+    runs that only other workers can claim get no precedence this time.
+    """
+
+    id: str
+    limit: int
+    tags: tuple[str, ...] = ()
+    queues: tuple[str, ...] | None = None
+    suspects: bool = False
+    under: str | None = None
+    insists: tuple[str, ...] = ()
+
+
+class SuspendRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Suspend a run until `due_at` or a fact newer than `seen` (inbox seq). state: waiting or retrying. Answer:
     CommandDone, Refused.
     """
@@ -164,7 +166,7 @@ class SuspendRun(msgspec.Struct, frozen=True):
     waiting_for: bytes | None = None
 
 
-class ReleaseRun(msgspec.Struct, frozen=True):
+class ReleaseRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Release a run unharmed (drain); it is ready again at once. Answer: CommandDone, Refused."""
 
     run: str
@@ -172,7 +174,7 @@ class ReleaseRun(msgspec.Struct, frozen=True):
     rank: int
 
 
-class FinishRun(msgspec.Struct, frozen=True):
+class FinishRun(StoreCommand[CommandDone | Refused], frozen=True):
     """End a run. state: succeeded, failed or cancelled. Wakes the parent, releases partitions, closes children. Answer:
     CommandDone, Refused.
     """
@@ -194,7 +196,7 @@ class FinishRun(msgspec.Struct, frozen=True):
     """Requests of failed children that the code never awaited."""
 
 
-class CompleteRun(msgspec.Struct, frozen=True):
+class CompleteRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Append the outcome of a run that is one step, at its first attempt, and end the run as succeeded with that value.
 
     The run has requested nothing else, so nothing of it is open. `name` and `ident` are the step's; `parent` = the run
@@ -227,7 +229,7 @@ class CompleteRun(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
-class HaltRun(msgspec.Struct, frozen=True):
+class HaltRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Stop a run for a person: it needs attention. Answer: CommandDone, Refused."""
 
     run: str
@@ -240,7 +242,7 @@ class HaltRun(msgspec.Struct, frozen=True):
     pass_partition: bool = False
 
 
-class AnnotateRun(msgspec.Struct, frozen=True):
+class AnnotateRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Save the annotations of a running body; each field None = unchanged. Answer: CommandDone, Refused."""
 
     run: str
@@ -251,7 +253,7 @@ class AnnotateRun(msgspec.Struct, frozen=True):
     detail: bytes | None = None
 
 
-class ReopenRun(msgspec.Struct, frozen=True):
+class ReopenRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Continue a failed or halted run.
 
     `from_ident` None = from the failure: the outcomes of `domain.runs.superseded_outcomes` are superseded, first of all
@@ -284,7 +286,7 @@ class ReopenRun(msgspec.Struct, frozen=True):
     due_at: int | None = None
 
 
-class CancelRun(msgspec.Struct, frozen=True):
+class CancelRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Stop a run: at once if no process runs it, else by a fact in its inbox.
 
     A halted workflow whose effects are to be undone becomes ready for that alone, and ends cancelled. `undo` None = by
@@ -300,14 +302,14 @@ class CancelRun(msgspec.Struct, frozen=True):
     undo: bool | None = None
 
 
-class MarkRunDone(msgspec.Struct, frozen=True):
+class MarkRunDone(StoreCommand[CommandDone | Refused], frozen=True):
     """Mark an unfinished run without an owner as done, for a person. Answer: CommandDone, Refused."""
 
     run: str
     result: bytes | None = None
 
 
-class CancelChild(msgspec.Struct, frozen=True):
+class CancelChild(StoreCommand[CommandDone | Refused], frozen=True):
     """Cancel the child of a request that the body abandoned, or the run that continues that child. Answer: CommandDone,
     Refused claim_lost.
     """
@@ -317,7 +319,7 @@ class CancelChild(msgspec.Struct, frozen=True):
     ident: str
 
 
-class DiscardRun(msgspec.Struct, frozen=True):
+class DiscardRun(StoreCommand[CommandDone | Refused], frozen=True):
     """Discard a run that needs attention, for a person: it fails. A failed one stays failed, and is settled. Answer:
     CommandDone, Refused.
     """
@@ -326,7 +328,7 @@ class DiscardRun(msgspec.Struct, frozen=True):
     by: str | None = None
 
 
-class GiveResult(msgspec.Struct, frozen=True):
+class GiveResult(StoreCommand[CommandDone | Refused], frozen=True):
     """Give the result of a refused, in-doubt or failed request of a run without an owner, for a person; the run
     continues with it.
 

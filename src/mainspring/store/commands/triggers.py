@@ -4,17 +4,10 @@ import msgspec
 
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.trigger_source import TriggerTopic
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, DeliveryStored, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
-
-
-class TriggerTopic(msgspec.Struct, frozen=True):
-    """A topic of a trigger inside the store. kind: event or run; `condition` = JSON: an event's values by path, or the
-    end states of a run.
-    """
-
-    kind: str
-    name: str
-    condition: str
 
 
 class TriggerRow(msgspec.Struct, frozen=True):
@@ -28,7 +21,7 @@ class TriggerRow(msgspec.Struct, frozen=True):
     topics: tuple[TriggerTopic, ...] = ()
 
 
-class AcceptDelivery(msgspec.Struct, frozen=True, kw_only=True):
+class AcceptDelivery(StoreCommand[DeliveryStored | Refused], frozen=True, kw_only=True):
     """Store a delivery and, without a filter, let its flow control decide at once. Answer: DeliveryStored, Refused
     other_body | no_trigger | busy.
 
@@ -62,7 +55,7 @@ class AcceptDelivery(msgspec.Struct, frozen=True, kw_only=True):
     happened_at: int | None = None
 
 
-class RejectDelivery(msgspec.Struct, frozen=True, kw_only=True):
+class RejectDelivery(StoreCommand[CommandDone], frozen=True, kw_only=True):
     """Store a delivery that was rejected on receipt, for people: the newest hundred of a trigger. Answer: CommandDone."""
 
     id: str
@@ -73,7 +66,7 @@ class RejectDelivery(msgspec.Struct, frozen=True, kw_only=True):
     headers: bytes | None = None
 
 
-class DecideDelivery(msgspec.Struct, frozen=True, kw_only=True):
+class DecideDelivery(StoreCommand[DeliveryStored | Refused], frozen=True, kw_only=True):
     """Decide on a received delivery. Answer: DeliveryStored, Refused changed | busy.
 
     `state` STARTED = let its flow control decide, with the run `start`; else FILTERED, DROPPED, REFUSED or FAILED, with
@@ -91,7 +84,7 @@ class DecideDelivery(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-class RecordFilterCall(msgspec.Struct, frozen=True):
+class RecordFilterCall(StoreCommand[CommandDone], frozen=True):
     """Record that this session starts to call the filters of these deliveries, so that a filter that ends the process
     cannot do so forever.
 
@@ -101,7 +94,7 @@ class RecordFilterCall(msgspec.Struct, frozen=True):
     deliveries: tuple[str, ...]
 
 
-class ReleaseHeldDeliveries(msgspec.Struct, frozen=True, kw_only=True):
+class ReleaseHeldDeliveries(StoreCommand[StartAnswer | CommandDone | Refused], frozen=True, kw_only=True):
     """Start one run for held deliveries. Answer: StartAnswer, CommandDone (its rate starts it later), Refused changed.
 
     `start` None = none can be started (`note` is the reason): they failed.
@@ -115,7 +108,7 @@ class ReleaseHeldDeliveries(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-class JoinRun(msgspec.Struct, frozen=True, kw_only=True):
+class JoinRun(StoreCommand[StartAnswer | CommandDone | Refused], frozen=True, kw_only=True):
     """Add the end of a run to the others of its slot or key; start `start` when all are complete.
 
     Answer: CommandDone, StartAnswer, Refused changed | busy (the end is stored, and the start must be tried again).
@@ -136,14 +129,14 @@ class JoinRun(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-class ReplayDelivery(msgspec.Struct, frozen=True):
+class ReplayDelivery(StoreCommand[DeliveryStored | Refused], frozen=True):
     """Repeat a delivery as a new one. Answer: DeliveryStored, Refused not_found | not_kept | no_trigger."""
 
     id: str
     delivery: str
 
 
-class DismissDelivery(msgspec.Struct, frozen=True):
+class DismissDelivery(StoreCommand[CommandDone | Refused], frozen=True):
     """Decide that a delivery of the lost interval starts nothing. Answer: CommandDone, Refused not_found (it needs no
     decision).
     """
@@ -152,7 +145,7 @@ class DismissDelivery(msgspec.Struct, frozen=True):
     note: str
 
 
-class ReleaseSourceKey(msgspec.Struct, frozen=True):
+class ReleaseSourceKey(StoreCommand[CommandDone | Refused], frozen=True):
     """Release a key so that it counts again: the earlier delivery keeps its row, but not its key. Answer: CommandDone,
     Refused not_found.
     """
@@ -161,7 +154,7 @@ class ReleaseSourceKey(msgspec.Struct, frozen=True):
     key: str
 
 
-class ReportConsumer(msgspec.Struct, frozen=True):
+class ReportConsumer(StoreCommand[CommandDone], frozen=True):
     """Record since when this session's consumer of a trigger is connected or unreachable. Answer: CommandDone."""
 
     trigger: str

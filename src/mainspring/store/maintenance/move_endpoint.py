@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.errors import ConflictError, StoreHeldError
 from mainspring.store.commands.automations import AuditedCommand
-from mainspring.store.commands.results import Refused
+from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.maintenance.move_marker import ARRIVING, GONE, MoveSource, MoveTarget, error_of_move
 from mainspring.store.maintenance.table_rows import RowSource, RowTarget
 from mainspring.store.transaction import Transaction
@@ -35,7 +35,7 @@ class MoveEndpoint(Protocol):
         """Return some places of texts that contain NUL."""
         ...
 
-    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand[CommandDone]) -> None:
         """Declare dead sessions dead, and mark the store as leaving: from this commit on no other process writes to it.
 
         Raises:
@@ -43,7 +43,7 @@ class MoveEndpoint(Protocol):
         """
         ...
 
-    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
+    def settle(self, marker: MoveSource | None, act: AuditedCommand[CommandDone] | None = None) -> None:
         """Change or remove the mark."""
         ...
 
@@ -80,15 +80,15 @@ def not_empty(where: str, table: str) -> ConflictError:
     """Return the error for a target that was used before."""
     return ConflictError(
         f"there is a store already, and it is not empty ({table})\nat {where}",
-        hint="Name another place: for a server another schema, ?schema=NAME.",
+        hint="Name another place; on a server another schema: ?schema=NAME.",
     )
 
 
 def other_move(where: str, target: MoveTarget, fix: str) -> ConflictError:
     """Return the error for a target that another move has begun to fill; `fix` = how to empty it."""
     return ConflictError(
-        f"another move was begun to this place, from {target.source}, and not ended\nat {where}",
-        hint=f"Go on with that one, or empty the place: {fix}",
+        f"another move to this place, from {target.source}, has started and not ended\nat {where}",
+        hint=f"Continue that move, or empty the place: {fix}",
     )
 
 
@@ -120,11 +120,12 @@ def in_use(where: str, sessions: list[str]) -> StoreHeldError:
     more = ", ..." if len(sessions) > 5 else ""
     return StoreHeldError(
         f"{len(sessions)} process(es) still use the store: {', '.join(sessions[:5])}{more}\nat {where}",
-        hint="Stop them first: mainspring down, on each machine. What died there is known to be dead when its lease is over.",
+        hint="Stop them first: mainspring down, on each machine. A process that died counts as dead when its "
+        "lease has expired.",
     )
 
 
-def write_source_marker(tx: Transaction, source: MoveSource | None, act: AuditedCommand | None) -> None:
+def write_source_marker(tx: Transaction, source: MoveSource | None, act: AuditedCommand[CommandDone] | None) -> None:
     """Write or remove the target of a store's move, and record the operation. Raises ConflictError."""
     if act is not None and isinstance(answer := HANDLERS[AuditedCommand](tx, act), Refused):
         raise ConflictError(answer.text)

@@ -6,12 +6,12 @@ session was proven absent before the marker was written, so only groups without 
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from mainspring.domain.errors import StoreError
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Row, Transaction
 
 GONE: Final = "move.to"
 """In the source: a MoveSource as JSON."""
@@ -53,7 +53,7 @@ class RowError(StoreError):
     code = "row_refused"
 
 
-def error_of_move(marks: Iterable[tuple[Any, ...]], where: str) -> StoreMovedError | None:
+def error_of_move(marks: Iterable[Row], where: str) -> StoreMovedError | None:
     """Return the error that these entries of `meta` (key, value) mean; None if the store may be used."""
     values = {str(key): str(value) for key, value in marks}
     if GONE in values:
@@ -61,17 +61,18 @@ def error_of_move(marks: Iterable[tuple[Any, ...]], where: str) -> StoreMovedErr
         if source.done:
             return StoreMovedError(
                 f"the store was moved\nfrom {where}\nto {source.to}",
-                hint="Name the new place in store.url. To use the old one again, as it was then: mainspring db move --undo",
+                hint="Set store.url to the new place. To use the old one again, as it was then: mainspring db move "
+                "--undo",
             )
         return StoreMovedError(
             f"the store is being moved\nfrom {where}\nto {source.to}",
-            hint="Go on with the same command: mainspring db move --to URL. To stay here: mainspring db move --undo",
+            hint="Continue with the same command: mainspring db move --to URL. To stay here: mainspring db move --undo",
         )
     if ARRIVING in values:
         target = msgspec.json.decode(values[ARRIVING], type=MoveTarget)
         return StoreMovedError(
-            f"the store is not whole yet\nat {where}: it is being filled from {target.source}",
-            hint="Go on with the command that fills it; it can be used when that has ended.",
+            f"the store is not complete yet\nat {where}: it is being filled from {target.source}",
+            hint="Continue the command that fills it. You can use the store when that command has ended.",
         )
     return None
 

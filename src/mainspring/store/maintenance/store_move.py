@@ -10,11 +10,12 @@ import msgspec
 
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.results import CommandDone
 from mainspring.store.maintenance.move_endpoint import MoveEndpoint
 from mainspring.store.maintenance.move_marker import GONE, MoveSource, MoveTarget, RowError, error_of_move
 from mainspring.store.maintenance.row_copy import ReportProgress, TableSum, compare, copy
 
-MarkCommandFactory = Callable[[MoveSource], AuditedCommand]
+MarkCommandFactory = Callable[[MoveSource], AuditedCommand[CommandDone]]
 """Creates the audited command that writes the marker."""
 
 
@@ -81,5 +82,5 @@ def refuse_nul(source: MoveEndpoint, target: MoveEndpoint) -> None:
     if places := source.texts_with_nul():
         raise RowError(
             f"a text with the character NUL cannot be kept by a server: {'; '.join(places[:5])}\nat {source.shown}",
-            hint="Nothing was moved. What is finished goes with its retention: mainspring db prune.",
+            hint="Nothing was moved. Retention deletes what is finished: mainspring db prune.",
         )

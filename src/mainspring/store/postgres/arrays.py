@@ -73,7 +73,7 @@ def blobs(values: Sequence[bytes | None]) -> BlobArray:
 _COLUMNS: dict[str, Callable[[Sequence[Any]], Array]] = {"t": texts, "n": numbers, "b": blobs}
 
 
-def columns(kinds: str, rows: Iterable[Sequence[Any]]) -> list[Array]:
+def columns(kinds: str, rows: Iterable[Sequence[object]]) -> list[Array]:
     """Return rows as one array per column; `kinds` has a letter for each column: t(exts), n(umbers), b(lobs)."""
     return [_COLUMNS[kind](column) for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)]
 

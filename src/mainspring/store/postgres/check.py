@@ -33,14 +33,14 @@ def check(address: Address) -> list[IntegrityFinding]:
         connection.execute(UNHURRIED)
         connection.execute("select set_config('search_path', $1, true)", (address.schema,))
         findings = []
-        indexes = dict(connection.execute(_INDEXES).fetchall())
+        indexes: dict[str, str] = dict(connection.execute(_INDEXES).fetchall())
         if invalid := sorted(name for name, is_valid in indexes.items() if not is_valid):
-            findings.append(IntegrityFinding("an index is not valid: build it anew with REINDEX", tuple(invalid)))
+            findings.append(IntegrityFinding("an index is not valid: rebuild it with REINDEX", tuple(invalid)))
         if missing := sorted(expected_indexes() - indexes.keys()):
             findings.append(IntegrityFinding("an index is missing", tuple(missing)))
         for query, rule in RULES.items():
             if rows := connection.execute(TEXTS[query]).fetchall():
-                findings.append(IntegrityFinding(rule, tuple(str(row[0]) for row in rows)))
+                findings.append(IntegrityFinding(rule, tuple(str(place) for place, *_ in rows)))
         broken = first_break(connection.execute(TEXTS["read_audit_chain"], (0, 2**62)))
         if broken is not None:
             findings.append(IntegrityFinding(CHAIN, (f"row {broken}",)))

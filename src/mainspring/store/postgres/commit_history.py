@@ -5,7 +5,6 @@ host.
 import logging
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import psycopg
@@ -14,6 +13,7 @@ from mainspring.domain.integrity.lost_commits import LostCommits
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.base import StoreWentBackError
 from mainspring.store.commands.acceptance import accepts_input
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commit_mark import CommitBefore, CommitMark, find_higher_epoch, find_lost_commits
 from mainspring.store.maintenance.lost_interval import hold_for_lost_commits
 from mainspring.store.postgres.address import Address
@@ -50,7 +50,7 @@ class ServerHistory:
         self.reach(connection)
         connection.execute(BEGIN)
         tx = self._begin_transaction(connection)
-        self._store = tx.all("read_meta", ("store",))[0][0]
+        self._store = tx.value("read_meta", ("store",), str) or ""
         marks = self.marks.compared(tx.now)
         lost = find_lost_commits(marks, tx.all)
         highest = find_higher_epoch(marks, tx.all) if lost is None else None
@@ -61,7 +61,7 @@ class ServerHistory:
         connection.execute("commit")
         if highest is not None:
             _LOG.warning(
-                "the store is back that an older copy had replaced; it lacks nothing\nat %s", self._address.shown
+                "the store that an older copy had replaced is back; it lacks nothing\nat %s", self._address.shown
             )
         if lost is not None:
             self.hold_if_behind(connection)
@@ -116,7 +116,7 @@ class ServerHistory:
             raise
         if lost is not None:
             _LOG.critical(
-                "%s\nat %s\nThe store is on hold: nothing starts before a person has decided.",
+                "%s\nat %s\nThe store is on hold: no run starts before you have decided.",
                 *(lost.text, self._address.shown),
             )
 
@@ -124,7 +124,7 @@ class ServerHistory:
         """Count the commit that is about to be made."""
         run(cursor, TEXTS["count_commit"], (self.writer, self._next_number, tx.now))
 
-    def keep(self, tx: PostgresTransaction, commands: Sequence[Any]) -> None:
+    def keep(self, tx: PostgresTransaction, commands: Sequence[StoreCommand[object]]) -> None:
         """Write the mark of a completed commit of these commands."""
         previous = self._newest
         self._newest = CommitMark(
@@ -140,7 +140,7 @@ class ServerHistory:
         )
         self.marks.keep(self._newest)
 
-    def _before(self, commands: Sequence[Any]) -> CommitBefore | None:
+    def _before(self, commands: Sequence[StoreCommand[object]]) -> CommitBefore | None:
         """Return this process's newest commit before the hold, as long as it has accepted nothing on hold."""
         newest = self._newest
         if not self._is_on_hold or accepts_input(commands):
@@ -155,8 +155,7 @@ class ServerHistory:
 
     def _begin_transaction(self, connection: ServerConnection) -> PostgresTransaction:
         connection.execute("select set_config('search_path', $1, true)", (self._address.schema,))
-        row = connection.execute(_NOW).fetchone()
-        assert row is not None
+        (now,) = connection.execute(_NOW).fetchall()[0]
         return PostgresTransaction(
-            connection.cursor(), self._address.schema, now=row[0], session=None, again=False, sealing=PLAIN_SEALING
+            connection.cursor(), self._address.schema, now=now, session=None, again=False, sealing=PLAIN_SEALING
         )

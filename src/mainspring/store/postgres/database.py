@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 
@@ -18,8 +18,9 @@ from mainspring.domain.errors import FencedError, MainspringError, StoreError, S
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import CommitReport, StoreWentBackError
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.sessions import OpenSession, RecordHeartbeat
-from mainspring.store.grouping import GroupingDatabase, GuiltyError, Handlers
+from mainspring.store.grouping import GroupingDatabase, GuiltyError
 from mainspring.store.maintenance.move_marker import error_of_move, refuse_moved
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.blocking_client_terminator import terminate_blocking_clients
@@ -45,7 +46,7 @@ from mainspring.store.postgres.migrate import migrate, migrations
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run
 from mainspring.store.store_clock import StoreClock
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Handlers, Transaction
 
 _T = TypeVar("_T")
 
@@ -176,7 +177,7 @@ class PostgresDatabase(GroupingDatabase):
     def _was_overtaken(self, cause: Exception) -> bool:
         return isinstance(cause, psycopg.errors.UniqueViolation)
 
-    def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
+    def commit(self, commands: list[StoreCommand[object]], *, again: bool = False) -> CommitReport:
         """Commit the commands, renewing the lease with commands that do so; see base.Database.commit."""
         renews = any(isinstance(command, RecordHeartbeat | OpenSession) for command in commands)
         requested = self.lease.ask() if renews else 0.0
@@ -185,7 +186,8 @@ class PostgresDatabase(GroupingDatabase):
         except (StoreUnavailableError, StoreFullError) as error:
             if self.session is not None and self.ends_without_lease and self.lease.is_over:
                 raise FencedError(
-                    f"the lease of session {self.session} is over: its runs may belong to others now\n{error.message}",
+                    f"the lease of session {self.session} has expired: other processes may have its runs now\n"
+                    f"{error.message}",
                     hint="The process ends and is started again.",
                 ) from error
             self._renew_lease()
@@ -205,7 +207,7 @@ class PostgresDatabase(GroupingDatabase):
                 super().commit([RecordHeartbeat()])
                 self.lease.renew(requested)
 
-    def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
+    def _commit(self, commands: list[StoreCommand[object]], *, again: bool) -> tuple[Transaction, list[object]]:
         """Run one transaction; if a bulk statement failed, run a second one that answers command by command, because
         one of them is guilty.
         """
@@ -228,7 +230,9 @@ class PostgresDatabase(GroupingDatabase):
                 _LOG.debug("a transaction is run again: %s", error)
         return call()
 
-    def _transact(self, commands: list[Any], *, again: bool, in_bulk: bool) -> tuple[Transaction, list[Any]]:
+    def _transact(
+        self, commands: list[StoreCommand[object]], *, again: bool, in_bulk: bool
+    ) -> tuple[Transaction, list[object]]:
         connection = self.connection
         if connection is None or connection.closed:
             connection = self._reconnect()
@@ -269,10 +273,10 @@ class PostgresDatabase(GroupingDatabase):
         except psycopg.Error as fault:
             _LOG.warning("the store could not be put on hold yet: %s", fault)
 
-    def _run_in_bulk(self, transaction: PostgresTransaction, commands: list[Any]) -> list[Any]:
+    def _run_in_bulk(self, transaction: PostgresTransaction, commands: list[StoreCommand[object]]) -> list[object]:
         """Answer many commands by one statement if the result is the same."""
 
-        def answer_one(index: int) -> Any:
+        def answer_one(index: int) -> object:
             transaction.flush()  # postponed statements of other commands: this command is not blamed for them
             return self._answer(transaction, commands, index)
 
@@ -290,7 +294,9 @@ class PostgresDatabase(GroupingDatabase):
         if self.connection is not None:
             self.connection.meanwhile = self.meanwhile
 
-    def _open_group(self, connection: ServerConnection, commands: list[Any], *, again: bool) -> PostgresTransaction:
+    def _open_group(
+        self, connection: ServerConnection, commands: list[StoreCommand[object]], *, again: bool
+    ) -> PostgresTransaction:
         """Begin, and check the session; one round trip to the server."""
         requested_at = answered_at = 0 if self.process_clock is None else self.process_clock.own()
         with connection.pipeline():
@@ -303,14 +309,13 @@ class PostgresDatabase(GroupingDatabase):
                 (*statement, run(connection.cursor(), TEXTS[statement[0]], statement[1]))
                 for statement in list_known_reads(commands)
             ]
-        row = found.fetchone()
-        assert row is not None
+        state, server_now, number, epoch, is_on_hold = found.fetchall()[0]
         if self.process_clock is not None:
             answered_at = self.process_clock.own()
-        self._history.compare(number=row[2], epoch=row[3], is_on_hold=row[4], now=row[1])
+        self._history.compare(number=number, epoch=epoch, is_on_hold=is_on_hold, now=server_now)
         if self.session is not None:
-            self._require_alive(row[0], commands, again=again)
-        now = self._clock.now() if self._own_time else row[1]
+            self._require_alive(state, commands, again=again)
+        now = self._clock.now() if self._own_time else server_now
         transaction = PostgresTransaction(
             connection.cursor(), self.address.schema, now=now, session=self.session, again=again, sealing=self._sealing
         )
@@ -321,7 +326,7 @@ class PostgresDatabase(GroupingDatabase):
         return transaction
 
     def _close_group(
-        self, connection: ServerConnection, transaction: PostgresTransaction, commands: Sequence[Any]
+        self, connection: ServerConnection, transaction: PostgresTransaction, commands: Sequence[StoreCommand[object]]
     ) -> None:
         """Write the last rows, and commit; one round trip to the server. If one statement fails, none after it is
         executed.
@@ -340,8 +345,8 @@ class PostgresDatabase(GroupingDatabase):
             connection.execute("commit")
         if connection.is_unsure:
             raise StoreUnavailableError(
-                f"the database committed, but gave up the wait for its standbys\nat {self.address.shown}",
-                hint="Are the servers of synchronous_standby_names up? It is committed again until one has it.",
+                f"the database committed, but did not wait for its standbys any longer\nat {self.address.shown}",
+                hint="Start the servers of synchronous_standby_names. The commit is repeated until one has it.",
             )
         self._history.keep(transaction, commands)
 

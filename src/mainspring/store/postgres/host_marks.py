@@ -79,4 +79,7 @@ def server_of(connection: ServerConnection) -> str:
         row = connection.execute(_SERVER).fetchone()
     except psycopg.Error:
         return ""
-    return "" if row is None else f"{row[0]} timeline {int(row[1][:8], 16)}"
+    if row is None:
+        return ""
+    system, wal_file = row
+    return f"{system} timeline {int(wal_file[:8], 16)}"

@@ -7,7 +7,6 @@ still cause a deadlock: the server breaks it, and the group is sent again.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from mainspring.store.commands.alerts import LeaseChannels
 from mainspring.store.commands.automations import (
@@ -22,6 +21,7 @@ from mainspring.store.commands.automations import (
     RecordRunConditions,
     SetQueue,
 )
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.bulk_operations import ChangeBulkOperation, LeaseBulkBatch, RecordBulkBatch
 from mainspring.store.commands.inbox import (
     CloseWait,
@@ -100,7 +100,7 @@ _OF_A_RUN = (
 )
 
 
-def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
+def lock_group(transaction: PostgresTransaction, commands: list[StoreCommand[object]]) -> None:
     """Lock what these commands name."""
     if _is_locked_by_handler(commands):
         return
@@ -134,7 +134,7 @@ def lock_group(transaction: PostgresTransaction, commands: list[Any]) -> None:
         )  # a claim of this group locks the rows of all limited queues, in the order of their names
 
 
-def list_known_reads(commands: list[Any]) -> list[tuple[str, tuple[TextArray]]]:
+def list_known_reads(commands: list[StoreCommand[object]]) -> list[tuple[str, tuple[TextArray]]]:
     """Return the reads that a group needs in any case: the partitions that its ends and stops may pass on."""
     if _is_locked_by_handler(commands):
         return []
@@ -149,13 +149,13 @@ def list_known_reads(commands: list[Any]) -> list[tuple[str, tuple[TextArray]]]:
     return [("list_partitions_of", (texts(sorted(stopping)),))] if stopping else []
 
 
-def _split_ends(commands: list[Any]) -> tuple[list[CompleteRun], list[Any]]:
+def _split_ends(commands: list[StoreCommand[object]]) -> tuple[list[CompleteRun], list[StoreCommand[object]]]:
     """Split off the ends of runs of one step, possibly hundreds, from the other commands that name something to lock."""
     ends = [command for command in commands if type(command) is CompleteRun]
     return ends, [c for c in commands if type(c) not in _WITHOUT_LOCKS or bool(getattr(c, "events", ()))]
 
 
-def _touched_runs(part: Any) -> set[str]:
+def _touched_runs(part: StoreCommand[object]) -> set[str]:
     """Return the runs that a command decides upon, except one that it ends."""
     match part:
         case StartRun(parent=ParentLink(run=run)):
@@ -167,7 +167,7 @@ def _touched_runs(part: Any) -> set[str]:
     return {part.run} if isinstance(part, _OF_A_RUN) else set()
 
 
-def _is_locked_by_handler(commands: list[Any]) -> bool:
+def _is_locked_by_handler(commands: list[StoreCommand[object]]) -> bool:
     """Tell whether a group is one command with at most one name, which its handler locks in time and as its first lock."""
     several = (AuditedCommand, CompleteRun, *_ENDING, *_STOPPED, *_ACCEPTING)
     if len(commands) != 1 or isinstance(commands[0], several):
@@ -190,7 +190,7 @@ def _partition_names(rows: list[tuple[str, str]]) -> set[tuple[str, ...]]:
     return {("partition", queue, partition) for queue, partition in rows}
 
 
-def _nested_commands(command: Any) -> Iterator[Any]:
+def _nested_commands(command: StoreCommand[object]) -> Iterator[StoreCommand[object]]:
     """Yield a command and its inner commands."""
     yield command
     for name in ("inner", "then", "start"):
@@ -200,7 +200,7 @@ def _nested_commands(command: Any) -> Iterator[Any]:
     yield from getattr(command, "events", ())
 
 
-def _names_before_runs(command: Any) -> set[tuple[str, ...]]:
+def _names_before_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
     """Return the names that are locked before any run: their runs are known only after the lock."""
     match command:
         case StartRun(queue=queue, partition=str(partition)):
@@ -225,7 +225,7 @@ def _names_before_runs(command: Any) -> set[tuple[str, ...]]:
     return set()
 
 
-def _names_after_runs(command: Any) -> set[tuple[str, ...]]:
+def _names_after_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
     match command:
         case StartRun(automation=automation, run_key=RunKey(key=key)):
             return {("key", automation, key)}

@@ -17,6 +17,7 @@ from psycopg import sql
 from mainspring.store import failpoints
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import BEGIN, UNHURRIED, ServerConnection
+from mainspring.store.schema.row import first_value
 from mainspring.store.schema_version import FIRST, LAST, Migration, label_of, load_migrations, require_known_version
 
 _ADD = "insert into meta (key, value) values ($1, $2) on conflict (key) do nothing"
@@ -47,11 +48,11 @@ def version_of(connection: ServerConnection, schema: str) -> int:
 
 def versions_of(connection: ServerConnection, schema: str) -> tuple[int, str | None]:
     """Return the number of the last migration and the label of the first; (0, None) without a store."""
-    row = connection.execute("select to_regclass($1)", (f"{schema}.meta",)).fetchone()
-    if row is None or row[0] is None:
+    rows = connection.execute("select to_regclass($1)", (f"{schema}.meta",)).fetchall()
+    if first_value(rows, str) is None:
         return 0, None
     query = sql.SQL("select key, value from {}.meta where key in ($1, $2)").format(sql.Identifier(schema))
-    found = dict(connection.execute(query.as_string(connection), (LAST, FIRST)).fetchall())
+    found: dict[str, str] = dict(connection.execute(query.as_string(connection), (LAST, FIRST)).fetchall())
     return (int(found[LAST][:4]), found.get(FIRST)) if LAST in found else (0, None)
 
 

@@ -12,6 +12,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.results import CommandDone
 from mainspring.store.liveness import has_process_ended
 from mainspring.store.maintenance.move_endpoint import (
     in_use,
@@ -30,6 +31,8 @@ from mainspring.store.postgres.migrate import migrate, version_of
 from mainspring.store.postgres.table_rows import PostgresRows
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import Cursor, PostgresTransaction
+from mainspring.store.schema.processes.sessions import SESSION_VIEW
+from mainspring.store.schema.row import first_value, first_values
 from mainspring.store.write.sessions import declare_all_dead
 
 _NOW = "select (extract(epoch from clock_timestamp()) * 1000)::bigint"
@@ -53,9 +56,7 @@ class PostgresEndpoint:
         """Return the target of its move, finished or not; migrates it first."""
         with self._connection() as connection:
             if not version_of(connection, self._address.schema):
-                raise NotFoundError(
-                    f"there is no store\nat {self.shown}", hint="Name the one that is to be moved: --store"
-                )
+                raise NotFoundError(f"there is no store\nat {self.shown}", hint="Name the store to move: --store")
             migrate(connection, self._address)
             leaving, arriving = self._meta(connection, GONE), self._meta(connection, ARRIVING)
         return read_source_marker(leaving, arriving, self.shown)
@@ -64,7 +65,7 @@ class PostgresEndpoint:
         """Return nothing: no text on a server can contain NUL."""
         return []
 
-    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand[CommandDone]) -> None:
         """Declare dead sessions dead and mark it as leaving."""
         with self._transaction() as tx:
             self.declare_all_dead(tx)
@@ -106,13 +107,17 @@ class PostgresEndpoint:
                 connection.execute(f"drop schema {sql.Identifier(self._address.schema).as_string(connection)} cascade")
 
     def _refuse_if_used(self, tx: PostgresTransaction) -> None:
-        expired = {row[0] for row in tx.all("list_expired_sessions")}
-        live = [row for row in tx.all("list_live_sessions", (10_000,)) if row[0] not in expired]
-        used = [f"{row[2]} {row[6]} on {row[5]}" for row in live if not has_process_ended(row[4], row[6], row[7])]
+        expired = set(tx.values("list_expired_sessions", (), int))
+        live = SESSION_VIEW.read_all(tx.all("list_live_sessions", (10_000,)))
+        used = [
+            f"{each.role} {each.pid} on {each.hostname}"
+            for each in live
+            if each.id not in expired and not has_process_ended(each.host, each.pid, each.pid_started)
+        ]
         if used:
             raise in_use(self.shown, used)
 
-    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
+    def settle(self, marker: MoveSource | None, act: AuditedCommand[CommandDone] | None = None) -> None:
         """Change or remove the mark."""
         with self._transaction() as tx:
             write_source_marker(tx, marker, act)
@@ -156,8 +161,7 @@ class PostgresEndpoint:
             migrate(connection, self._address)
         with self._transaction() as tx:
             self._lock_all(tx)
-            found = tx.first("read_meta", (ARRIVING,))
-            if is_marked(None if found is None else found[0], marker, self.shown, self._emptying_command):
+            if is_marked(tx.value("read_meta", (ARRIVING,), str), marker, self.shown, self._emptying_command):
                 return
             self._require_no_rows(tx)
             tx.cursor.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - constant words
@@ -192,9 +196,9 @@ class PostgresEndpoint:
     def _require_no_tables(self, connection: ServerConnection) -> None:
         found = connection.execute(
             "select tablename from pg_tables where schemaname = $1 limit 1", (self._address.schema,)
-        ).fetchone()
-        if found:
-            raise not_empty(self.shown, found[0])
+        ).fetchall()
+        for (table,) in found:
+            raise not_empty(self.shown, table)
 
     @property
     def _emptying_command(self) -> str:
@@ -211,13 +215,12 @@ class PostgresEndpoint:
         found = cursor.execute(
             "select relname from pg_class where relnamespace = current_schema()::regnamespace and relkind = 'r' order by 1"
         )
-        return [str(row[0]) for row in found.fetchall()]
+        return first_values(found.fetchall(), str)
 
     def _meta(self, connection: ServerConnection, key: str) -> str | None:
         table = sql.Identifier(self._address.schema, "meta").as_string(connection)
         text = f"select value from {table} where key = $1"  # noqa: S608 - a constant name
-        found = connection.execute(text, (key,)).fetchone()
-        return str(found[0]) if found else None
+        return first_value(connection.execute(text, (key,)).fetchall(), str)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[PostgresTransaction]:
@@ -225,10 +228,9 @@ class PostgresEndpoint:
             cursor = connection.cursor()
             cursor.execute(UNHURRIED)
             cursor.execute("select set_config('search_path', $1, true)", (self._address.schema,))
-            row = cursor.execute(_NOW).fetchone()
-            assert row is not None
+            (now,) = cursor.execute(_NOW).fetchall()[0]
             yield PostgresTransaction(
-                cursor, self._address.schema, now=row[0], session=None, again=False, sealing=PLAIN_SEALING
+                cursor, self._address.schema, now=now, session=None, again=False, sealing=PLAIN_SEALING
             )
 
     @contextlib.contextmanager

@@ -17,7 +17,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.integrity.store_finding import StoreFinding
-from mainspring.store.base import Rows, Snapshot
+from mainspring.store.base import Snapshot
 from mainspring.store.commit_mark import find_lost_commits, make_finding
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.connection import POOLED, ServerConnection, is_pooled, prepare
@@ -25,7 +25,8 @@ from mainspring.store.postgres.hidden_schema import explain_fault
 from mainspring.store.postgres.host_marks import HostMarks
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import run
-from mainspring.store.transaction import Params
+from mainspring.store.schema.row import first_value
+from mainspring.store.transaction import Params, Rows
 
 MOST = 3
 _LONGEST_MS = "10000"
@@ -84,7 +85,7 @@ class PostgresReader:
 
     def findings(self) -> list[StoreFinding]:
         """Return the finding of this host's marks: that the store lacks commits."""
-        now = self.read("read_server_time")[0][0] if self._marks.read() else 0
+        now = (first_value(self.read("read_server_time"), int) or 0) if self._marks.read() else 0
         lost = find_lost_commits(self._marks.compared(now), self.read)
         return [] if lost is None else [make_finding(lost)]
 
@@ -120,7 +121,7 @@ class PostgresReader:
                     connection.close()
                     raise
         except (PoolTimeout, PoolClosed) as error:
-            raise StoreUnavailableError(f"the database is out of reach\nat {self._address.shown}: {error}") from error
+            raise StoreUnavailableError(f"the database is unreachable\nat {self._address.shown}: {error}") from error
         except psycopg.Error as fault:
             raise explain_fault(fault, self._address) or fault from fault
 

@@ -3,7 +3,7 @@
 import logging
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from mainspring.domain.clock import SystemClock, elapsed_seconds
 from mainspring.domain.errors import FencedError
@@ -11,7 +11,7 @@ from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.postgres.address import Address
 from mainspring.store.postgres.database import LEASE_MS, PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
-from mainspring.store.process_store import ProcessStore
+from mainspring.store.process_store import ProcessStore, StoreOptions
 from mainspring.store.store_clock import StoreClock, steady
 from mainspring.store.write.command_handlers import HANDLERS
 
@@ -27,11 +27,14 @@ class PostgresStore(ProcessStore):
     `locks` = a folder of this host, the same for every process that uses this store.
     """
 
-    def __init__(self, address: Address, *, locks: Path, lease_ms: int = LEASE_MS, **options: Any) -> None:
-        clock = options.pop("clock")
+    def __init__(
+        self, address: Address, *, locks: Path, lease_ms: int = LEASE_MS, **options: Unpack[StoreOptions]
+    ) -> None:
+        clock = options["clock"]
         self._passed = elapsed_seconds if isinstance(clock, SystemClock) else None
         self._store_clock = StoreClock(steady(clock))
-        super().__init__(clock=self._store_clock, **options)
+        options["clock"] = self._store_clock
+        super().__init__(**options)
         self.address = address
         self._locks = locks
         self._lease_ms = lease_ms
@@ -80,8 +83,9 @@ class PostgresStore(ProcessStore):
             if isinstance(database, PostgresDatabase) and database.lease.is_over:
                 self._on_fatal(
                     FencedError(
-                        f"the database was out of reach for too long: the lease of session {self.session} is over\nat {self.shown}",
-                        hint="The process ends and is started again; others go on with its runs.",
+                        f"the database was unreachable for too long: the lease of session {self.session} has expired\nat "
+                        f"{self.shown}",
+                        hint="The process ends and is started again; other processes continue its runs.",
                     )
                 )
                 return

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import msgspec
 import psycopg
@@ -111,7 +110,7 @@ class PostgresRows:
         """Return the last key that was appended."""
         text = f"select value from {self._name('meta')} where key = $1"  # noqa: S608 - a constant name
         found = self._rows(text, (PROGRESS + table.name,))
-        return tuple(msgspec.json.decode(found[0][0])) if found else None
+        return next((tuple(msgspec.json.decode(key)) for (key,) in found), None)
 
     def append(self, table: Table, rows: Sequence[Row]) -> None:
         """Append rows, in one transaction with their last key. If a batch is refused, the error names the guilty row."""
@@ -152,7 +151,7 @@ class PostgresRows:
         (name,) = self._rows("select pg_get_serial_sequence($1, $2)", (self._name(table), column))[0]
         return str(name)
 
-    def _rows(self, text: str, params: Sequence[Any] = ()) -> list[Row]:
+    def _rows(self, text: str, params: Sequence[object] = ()) -> list[Row]:
         with self._translate_faults():
             found = self._connection.execute(text, params)
             return found.fetchall() if found.description else []

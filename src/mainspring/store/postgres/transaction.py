@@ -2,17 +2,16 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import psycopg
 
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.postgres.arrays import columns
 from mainspring.store.postgres.texts import TEXTS, Statement
-from mainspring.store.transaction import LockTarget, Params, Transaction
+from mainspring.store.transaction import LockTarget, Params, Row, Rows, Transaction
 
-Cursor = psycopg.Cursor[tuple[Any, ...]]
-Answer = tuple[list[tuple[Any, ...]], int]
+Cursor = psycopg.Cursor[Row]
+Answer = tuple[Rows, int]
 """Rows, and how many were changed."""
 
 
@@ -75,12 +74,12 @@ class PostgresTransaction(Transaction):
             found = run(self.cursor.connection.cursor(), TEXTS[query], params)
         return answer_of(found)
 
-    def first(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
+    def first(self, query: str, params: Params = ()) -> Row | None:
         """Return the first row, or None."""
         rows, _ = self._execute(query, params)
         return rows[0] if rows else None
 
-    def all(self, query: str, params: Params = ()) -> list[tuple[Any, ...]]:
+    def all(self, query: str, params: Params = ()) -> Rows:
         """Return all rows."""
         return self._execute(query, params)[0]
 
@@ -126,7 +125,7 @@ class PostgresTransaction(Transaction):
             if then:
                 self.ahead([("lock_runs", (run_ids, ending_ids)), *then])
             rows = self.all("lock_runs", (run_ids, ending_ids))
-            self._held.update(("run", row[0]) for row in rows)
+            self._held.update(("run", run) for run, *_ in rows)
             self._held.update(("run", name) for name in run_ids)
 
     def hold_names(self, names: Iterable[tuple[str, ...]]) -> None:
@@ -150,5 +149,5 @@ def answer_of(cursor: Cursor) -> Answer:
 def run(cursor: Cursor, text: str, params: Params) -> Cursor:
     """Run a shared statement with its parameters in their order."""
     assert isinstance(text, Statement)
-    values: Sequence[Any] = [params[name] for name in text.names] if isinstance(params, Mapping) else params
+    values: Sequence[object] = [params[name] for name in text.names] if isinstance(params, Mapping) else params
     return cursor.execute(text, values)

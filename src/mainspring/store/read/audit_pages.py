@@ -6,7 +6,7 @@ them. If a page has fewer rows than requested and there is a cursor, the rest li
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -14,6 +14,8 @@ from mainspring.domain.access.permissions import EntryPoint
 from mainspring.store.base import Snapshot, StoreReader
 from mainspring.store.read.list_bounds import NEWEST
 from mainspring.store.read.time_search import number_at
+from mainspring.store.schema.row import first_value
+from mainspring.store.transaction import Row
 from mainspring.store.views import AuditView
 
 MOST_READ: Final = 5_000
@@ -74,7 +76,7 @@ def audit_page(
     return AuditPage(matches, None if searched_to <= max(last, 1) else searched_to)
 
 
-def _orders(read: Snapshot, audit_filter: AuditFilter) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
+def _orders(read: Snapshot, audit_filter: AuditFilter) -> Iterator[tuple[str, str, Row]]:
     """Yield the orders in which operations are read (by subject, actor, verb, or all), the value, and the rest of the
     filter.
     """
@@ -98,8 +100,8 @@ def _lowest(read: Snapshot, order: str, value: str, before: int, last: int) -> i
     if order:
         ((bound,),) = read("find_audit_bound", (order, value, before, MOST_READ))
         return max(bound or 0, last)
-    newest = read("list_audit_entries", (before, 1))
-    return max(newest[0][0] - MOST_READ, last) if newest else last
+    newest = first_value(read("list_audit_entries", (before, 1)), int)
+    return last if newest is None else max(newest - MOST_READ, last)
 
 
 def _actors(read: Snapshot, who: str, way: EntryPoint | None) -> Iterator[str]:
@@ -117,8 +119,11 @@ def _on_machines(read: Snapshot, head: str) -> Iterable[str]:
     """Return the actors whose name begins with `head`: each is the next one in the index."""
     actors: list[str] = []
     end = f"{head[:-1]}A"  # the character after "@" in the order of bytes
-    while len(actors) < _PLACES and (rows := read("find_next_audit_actor", (actors[-1] if actors else head, end))):
-        actors.append(rows[0][0])
+    while len(actors) < _PLACES:
+        actor = first_value(read("find_next_audit_actor", (actors[-1] if actors else head, end)), str)
+        if actor is None:
+            break
+        actors.append(actor)
     return actors
 
 

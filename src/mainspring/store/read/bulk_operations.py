@@ -1,7 +1,5 @@
 """Reads of bulk operations: lists, single ones, and the result of each of their runs."""
 
-from typing import Any
-
 import msgspec
 
 from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
@@ -10,6 +8,7 @@ from mainspring.domain.states import BulkState
 from mainspring.store.base import StoreReader
 from mainspring.store.read.list_bounds import NEWEST
 from mainspring.store.restore_hold import HOLD_KEY
+from mainspring.store.transaction import Row
 
 _names = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -78,7 +77,7 @@ def is_due(reader: StoreReader, now: int) -> bool:
 def bulk_act(reader: StoreReader, id: str) -> BulkView | None:
     """Return one bulk operation."""
     rows = reader.read("read_bulk_operation", (id,))
-    return _view(rows[0]) if rows else None
+    return next(map(_view, rows), None)
 
 
 def bulk_parts(
@@ -98,6 +97,6 @@ def _repeats(reader: StoreReader, bulk: BulkView, parts: list[str]) -> dict[str,
     return {commands[command]: _detail(detail).delivery for command, detail in rows if detail is not None}
 
 
-def _view(row: tuple[Any, ...]) -> BulkView:
+def _view(row: Row) -> BulkView:
     seq, id, verb, state, which, automations, *rest = row
     return BulkView(seq, id, BulkVerb(verb), BulkState(state), which, _names(automations), *rest)

@@ -4,7 +4,8 @@ import msgspec
 
 from mainspring.store.base import StoreReader
 from mainspring.store.read.list_bounds import LAST
-from mainspring.store.read.runs.run_views import row_of
+from mainspring.store.schema.row import first_values
+from mainspring.store.schema.runs.runs import RUN_ROW
 from mainspring.store.views import RunRow
 
 
@@ -28,7 +29,7 @@ class FoundDelivery(msgspec.Struct, frozen=True):
 
 def runs_from(reader: StoreReader, prefix: str, limit: int) -> list[RunRow]:
     """Return runs whose id begins with `prefix`, newest first."""
-    return [row_of(row) for row in reader.read("list_runs_from", (prefix, prefix + LAST, limit))]
+    return RUN_ROW.read_all(reader.read("list_runs_from", (prefix, prefix + LAST, limit)))
 
 
 def runs_of_key(reader: StoreReader, key: str, limit: int) -> list[RunRow]:
@@ -36,8 +37,8 @@ def runs_of_key(reader: StoreReader, key: str, limit: int) -> list[RunRow]:
     `limit` automations.
     """
     key_range = (key, key + LAST, limit)
-    names = [row[0] for row in reader.read("list_automations_with_key", key_range)]
-    return [row_of(row) for name in names for row in reader.read("list_runs_of_key", (name, *key_range))]
+    names = first_values(reader.read("list_automations_with_key", key_range), str)
+    return [run for name in names for run in RUN_ROW.read_all(reader.read("list_runs_of_key", (name, *key_range)))]
 
 
 def events_from(reader: StoreReader, prefix: str, limit: int) -> list[FoundEvent]:

@@ -10,7 +10,7 @@ from mainspring.domain.states import IncidentMove, IncidentState
 from mainspring.store.base import StoreReader
 from mainspring.store.read.incidents import MoveView, incident_of
 from mainspring.store.read.list_bounds import LAST, NEWEST
-from mainspring.store.read.runs.run_views import row_of
+from mainspring.store.schema.runs.runs import RUN_ROW
 from mainspring.store.views import RunRow
 
 Place = tuple[int, str]
@@ -50,7 +50,7 @@ def incidents_named(reader: StoreReader, ids: Iterable[str]) -> list[Incident]:
 
 def runs_of_incident(reader: StoreReader, incident: str, named: Iterable[str] = (), limit: int = 50) -> list[RunRow]:
     """Return runs that are or were members of an incident, and the `named` ones, newest first."""
-    return [row_of(row) for row in reader.read("list_runs_of_incident", (incident, _json(named), limit))]
+    return RUN_ROW.read_all(reader.read("list_runs_of_incident", (incident, _json(named), limit)))
 
 
 def moves_since(reader: StoreReader, since_at: int, limit: int = 1_000) -> list[MoveView]:

@@ -1,7 +1,6 @@
 """Reads of incidents: ungrouped failures, groups of errors, incidents with their moves and alerts."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -14,6 +13,7 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.states import AlertState, FailureReason, IncidentMove, IncidentState, RunState
 from mainspring.store.base import StoreReader
 from mainspring.store.read.list_bounds import NEWEST
+from mainspring.store.transaction import Row
 
 MOST = 1_000
 """How many failures are grouped in one evaluation."""
@@ -159,7 +159,9 @@ class UnsentAlerts(msgspec.Struct, frozen=True):
 def ungrouped_failures(reader: StoreReader, limit: int = MOST) -> list[UngroupedFailure]:
     """Return failures that no watcher has grouped, oldest first."""
     rows = reader.read("list_ungrouped_failures", (limit,))
-    return [UngroupedFailure(*[*_fault(row[:-2]), HealthRule(row[-2]), _settlement(row[-1])]) for row in rows]
+    return [
+        UngroupedFailure(*(*_fault(tuple(row)), HealthRule(rule), _settlement(settled))) for *row, rule, settled in rows
+    ]
 
 
 def last_failures(reader: StoreReader, runs: Sequence[str]) -> list[LastFailure]:
@@ -169,7 +171,7 @@ def last_failures(reader: StoreReader, runs: Sequence[str]) -> list[LastFailure]
     rows = reader.read("list_last_failures", (msgspec.json.encode(runs).decode(),))
     return [
         LastFailure(
-            *[*_fault(columns), HealthRule.ITEM, _settlement(settlement)],
+            *[*_fault(tuple(columns)), HealthRule.ITEM, _settlement(settlement)],
             fingerprint=fingerprint,
             settled_at=at,
             settled_by=by,
@@ -211,11 +213,11 @@ def _settlement(settlement: str | None) -> Settlement | None:
     return None if settlement is None else Settlement(settlement)
 
 
-def _fault(row: Sequence[Any]) -> list[Any]:
+def _fault(row: Row) -> Row:
     seq, run, automation, state, reason, ident, failure, at = row
     known_reason = None if reason is None else FailureReason(reason)
     known = msgspec.json.decode(failure, type=Failure) if failure else None
-    return [seq, run, automation, RunState(state), known_reason, ident, known, at]
+    return (seq, run, automation, RunState(state), known_reason, ident, known, at)
 
 
 def incidents(
@@ -253,13 +255,13 @@ def count_grouped_incidents(reader: StoreReader) -> dict[str, int]:
 def incident(reader: StoreReader, id: str) -> Incident | None:
     """Return one incident."""
     rows = reader.read("read_incident", (id,))
-    return incident_of(rows[0]) if rows else None
+    return next(map(incident_of, rows), None)
 
 
 def incident_of_run(reader: StoreReader, run: str) -> tuple[str, IncidentState] | None:
     """Return id and state of the incident that a run's newest failure is part of; None = it is not reported yet."""
     rows = reader.read("find_incident_of_run", (run,))
-    return (rows[0][0], IncidentState(rows[0][1])) if rows else None
+    return next(((incident, IncidentState(state)) for incident, state in rows), None)
 
 
 def moves(reader: StoreReader, incident: str, limit: int = 100) -> list[MoveView]:
@@ -305,7 +307,7 @@ def count_open_incidents(reader: StoreReader) -> dict[tuple[str, str], int]:
 
 def unsent_alerts(reader: StoreReader) -> list[UnsentAlerts]:
     """Return the pending alerts of each channel that a Notifier ever leased or that has some, by name."""
-    waiting = {row[0]: UnsentAlerts(*row) for row in reader.read("count_unsent_alerts")}
+    waiting = {row.channel: row for row in (UnsentAlerts(*values) for values in reader.read("count_unsent_alerts"))}
     idle = {channel.name: UnsentAlerts(channel.name, 0, None) for channel in channels(reader)}
     return [unsent for _, unsent in sorted((idle | waiting).items())]
 
@@ -332,7 +334,7 @@ def errors(
     return [ErrorView(*row) for row in reader.read("list_error_groups", params)]
 
 
-def incident_of(row: tuple[Any, ...]) -> Incident:
+def incident_of(row: Row) -> Incident:
     """Return an incident from the columns of `read_incident`."""
     (id, automation, kind, fingerprint, state, severity, text, hint, facts, *rest) = row
     since_at, opened_at, changed_at, seen_at, resolved_at, snoozed_until, opened, number, by, note, parent = rest

@@ -1,7 +1,6 @@
 """Reads of operations: an implementation of service.reads.ServiceReads."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -16,6 +15,7 @@ from mainspring.store.read.runs.run_views import failures_of, list_runs, newest_
 from mainspring.store.read.status.restore_losses import LostInterval, lost_interval
 from mainspring.store.read.status.status import audit_rows, meta, plans, slots_between, verify_audit
 from mainspring.store.restore_hold import RESTORED_AT, decision_key
+from mainspring.store.schema.row import first_value, first_values
 from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
 
 _RESULT = msgspec.json.Decoder[Result](Result)
@@ -66,7 +66,7 @@ class OperationReads:
         """Return the last run that continues a run; itself if there is none."""
         return newest_of(self._reader, run)
 
-    def signal_schemas(self, run: str, name: str) -> list[Any] | None:
+    def signal_schemas(self, run: str, name: str) -> list[Mapping[str, object]] | None:
         """Return the JSON schemas of the signals of this name that the code of a run can read; None = unknown."""
         return signal_schemas(self._reader, run, name)
 
@@ -77,11 +77,10 @@ class OperationReads:
     def undecided(self, limit: int) -> list[str]:
         """Return ids of runs that were unfinished when the store was restored and are undecided, up to `limit`."""
         with self._reader.snapshot() as read:
-            rows = read("read_meta", (RESTORED_AT,))
-            if not rows:
+            at = first_value(read("read_meta", (RESTORED_AT,)), str)
+            if at is None:
                 return []
-            at = rows[0][0]
-            return [str(row[0]) for row in read("list_undecided_restored_runs", (int(at), decision_key(at, ""), limit))]
+            return first_values(read("list_undecided_restored_runs", (int(at), decision_key(at, ""), limit)), str)
 
     def lost_interval(self, limit: int) -> LostInterval:
         """Return what the last restore skipped, up to `limit` of each kind."""
@@ -90,7 +89,7 @@ class OperationReads:
     def answer_of(self, command: str, verb: str, subject: str) -> Result | None:
         """Return the answer to this operation with this command id; None = there was none."""
         rows = self._reader.read("find_audit_entry", (command,))
-        return _RESULT.decode(rows[0][0]) if rows and rows[0][1:] == (verb, subject) else None
+        return next((_RESULT.decode(result) for result, *operation in rows if operation == [verb, subject]), None)
 
     def audit_rows(self, *, limit: int = 50, cursor: int | None = None) -> list[AuditView]:
         """Return recorded operations, newest first."""

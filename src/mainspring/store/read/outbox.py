@@ -3,8 +3,10 @@
 import msgspec
 
 from mainspring.domain.states import MessageState
-from mainspring.store.base import Rows, StoreReader
+from mainspring.store.base import StoreReader
 from mainspring.store.restore_hold import HOLD_KEY
+from mainspring.store.schema.row import first_value
+from mainspring.store.transaction import Rows
 from mainspring.store.views import Capped
 
 _CAP = 1_000
@@ -62,7 +64,7 @@ def list_refused_messages(reader: StoreReader, limit: int = 100) -> list[OutboxM
 
 def refused_messages(reader: StoreReader, cap: int = _CAP) -> RefusedMessages:
     """Count the messages that wait for a person, up to the cap."""
-    number = reader.read("count_refused_messages", (cap + 1,))[0][0]
+    number = first_value(reader.read("count_refused_messages", (cap + 1,)), int) or 0
     oldest = list_refused_messages(reader, 1) if number else []
     return RefusedMessages(Capped(min(number, cap), number > cap), oldest[0].fault if oldest else None)
 

@@ -1,12 +1,13 @@
 """Reads of people and their access: people, web sessions, tokens, and the visitor of a session or token."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from mainspring.domain.access.permissions import API, IDLE_TIMEOUT_MS, WEB, Role, SignInMethod, Visitor
 from mainspring.store.base import StoreReader
+from mainspring.store.schema.row import first_value
+from mainspring.store.transaction import Row
 
 
 class PersonView(msgspec.Struct, frozen=True):
@@ -65,7 +66,7 @@ class TokenView(msgspec.Struct, frozen=True):
 def person(reader: StoreReader, name: str) -> PersonView | None:
     """Return one person."""
     rows = reader.read("read_person", (name,))
-    return _person(rows[0]) if rows else None
+    return next(map(_person, rows), None)
 
 
 def people(reader: StoreReader) -> list[PersonView]:
@@ -76,7 +77,7 @@ def people(reader: StoreReader) -> list[PersonView]:
 def web_session(reader: StoreReader, hash: str) -> WebSessionView | None:
     """Return the session of a cookie with this hash."""
     rows = reader.read("find_web_session", (hash,))
-    return _session(rows[0]) if rows else None
+    return next(map(_session, rows), None)
 
 
 def web_sessions_by(reader: StoreReader, hashes: Iterable[str]) -> list[WebSessionView]:
@@ -92,7 +93,7 @@ def web_sessions(reader: StoreReader, now: int, name: str | None = None, limit: 
 def token_of(reader: StoreReader, hash: str) -> TokenView | None:
     """Return the token of this hash."""
     rows = reader.read("find_api_token", (hash,))
-    return _token(rows[0]) if rows else None
+    return next(map(_token, rows), None)
 
 
 def tokens_by(reader: StoreReader, hashes: Iterable[str]) -> list[TokenView]:
@@ -107,21 +108,21 @@ def tokens(reader: StoreReader) -> list[TokenView]:
 
 def has_credentials(reader: StoreReader, now: int) -> bool:
     """Tell whether there is a valid person, token or start link."""
-    return bool(reader.read("has_credentials", (now,))[0][0])
+    return bool(first_value(reader.read("has_credentials", (now,)), int))
 
 
-def _person(row: tuple[Any, ...]) -> PersonView:
+def _person(row: Row) -> PersonView:
     name, password, role, automations, *rest = row
     return PersonView(name, password, Role(role), _patterns(automations), *rest)
 
 
-def _session(row: tuple[Any, ...]) -> WebSessionView:
+def _session(row: Row) -> WebSessionView:
     hash, id, name, source, role, automations, *rest = row
     known = None if role is None else Role(role)
     return WebSessionView(hash, id, name, SignInMethod(source), known, _patterns(automations), *rest)
 
 
-def _token(row: tuple[Any, ...]) -> TokenView:
+def _token(row: Row) -> TokenView:
     id, name, hash, role, automations, *rest = row
     return TokenView(id, name, hash, Role(role), _patterns(automations), *rest)
 

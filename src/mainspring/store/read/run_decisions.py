@@ -1,8 +1,5 @@
 """Read the decisions on one run: which results people gave, what settled its failure, and which newer run has its key."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import msgspec
 
 from mainspring.domain.incidents.incident_members import Settlement
@@ -10,6 +7,7 @@ from mainspring.domain.states import RunState
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.results import Refused, Result
 from mainspring.store.read.incidents import last_failures
+from mainspring.store.schema.row import first_value
 from mainspring.store.views import RunView
 
 _MOST = 50
@@ -55,11 +53,15 @@ NO_DECISIONS = RunDecisions()
 def read_decisions(reader: StoreReader, run: RunView) -> RunDecisions:
     """Return the decisions on a run."""
     rows = reader.read("list_decisions_on_run", (f"run:{run.id}", _MOST))
-    accepted = [row for row in rows if not isinstance(msgspec.json.decode(row[5], type=Result), Refused)]
-    given = [_manual_result(row) for row in accepted if row[0] != "discard"]
+    accepted = [
+        (verb, *rest)
+        for verb, *rest, result in rows
+        if not isinstance(msgspec.json.decode(result, type=Result), Refused)
+    ]
+    given = [_manual_result(verb, *rest) for verb, *rest in accepted if verb != "discard"]
     if run.state is not RunState.FAILED:
         return RunDecisions(given)
-    reason = next((row[3] for row in accepted if row[0] == "discard"), None)
+    reason = next((reason for verb, _, _, reason, _ in accepted if verb == "discard"), None)
     last_failure = next(iter(last_failures(reader, [run.id])), None)
     settlement = None
     if last_failure is not None and last_failure.settled is not None:
@@ -67,12 +69,13 @@ def read_decisions(reader: StoreReader, run: RunView) -> RunDecisions:
         settlement = RunSettlement(
             last_failure.settled, last_failure.settled_at, last_failure.settled_by, reason if is_discarded else None
         )
-    key_rows = [] if run.run_key is None else reader.read("find_run_of_key", (run.automation, run.run_key))
-    successor = key_rows[0][0] if key_rows and key_rows[0][0] != run.id else None
+    successor = None
+    if run.run_key is not None:
+        owner = first_value(reader.read("find_run_of_key", (run.automation, run.run_key)), str)
+        successor = owner if owner != run.id else None
     return RunDecisions(given, settlement, successor, last_failure is not None and settlement is None)
 
 
-def _manual_result(row: Sequence[Any]) -> ManualResult:
-    verb, at, actor, reason, detail, _ = row
+def _manual_result(verb: str, at: int, actor: str, reason: str | None, detail: bytes | None) -> ManualResult:
     ident = None if verb == "mark_done" else msgspec.json.decode(detail or b"{}").get("step")
     return ManualResult(ident, actor, at, reason)

@@ -1,6 +1,7 @@
 """Search by time: find the number of a row by an instant, by binary search in rows ordered by time."""
 
 from mainspring.store.base import Snapshot
+from mainspring.store.schema.row import first_value
 
 
 def number_at(read: Snapshot, at: int, *, newest: str, time_at: str) -> int:
@@ -8,12 +9,11 @@ def number_at(read: Snapshot, at: int, *, newest: str, time_at: str) -> int:
 
     `newest` = the statement with the number of the newest row, `time_at` = the time of the last row up to a number.
     """
-    rows = read(newest)
-    low, high = 0, rows[0][0] if rows else 0
+    low, high = 0, first_value(read(newest), int) or 0
     while low < high:
         middle = (low + high + 1) // 2
-        rows = read(time_at, (middle,))
-        if not rows or rows[0][0] < at:
+        found_at = first_value(read(time_at, (middle,)), int)
+        if found_at is None or found_at < at:
             low = middle
         else:
             high = middle - 1

@@ -1,7 +1,6 @@
 """Reads of triggers, their deliveries, and the deliveries they hold. Counts are capped, lists are pages."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -13,6 +12,9 @@ from mainspring.store.base import StoreReader
 from mainspring.store.read.list_bounds import LAST, NEWEST
 from mainspring.store.read.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.read.time_search import number_at
+from mainspring.store.schema.row import first_value, first_values
+from mainspring.store.schema.triggers.deliveries import DELIVERY_ROW, DELIVERY_VIEW
+from mainspring.store.transaction import Row
 from mainspring.store.trigger_views import (
     ConsumerView,
     DeliveryCounts,
@@ -32,7 +34,6 @@ _SKEW_MS = 3_600_000
 _OVERLAP_MS = 10_000
 """Commits of several processes overlap, so received rows may be out of order by this much."""
 _MOST_LISTED = 5
-_STATE = 4
 
 
 def deliveries(
@@ -66,14 +67,14 @@ def deliveries(
             )
     low = first
     if at_most is not None:
-        top = int(reader.read("find_newest_delivery_number")[0][0]) + 1 if before == NEWEST else before
+        top = (first_value(reader.read("find_newest_delivery_number"), int) or 0) + 1 if before == NEWEST else before
         low = max(first, top - at_most)
     state_value = None if state is None else state.value
     names = None if triggers is None else msgspec.json.encode(triggers).decode()
     rows = reader.read(
         "list_deliveries", (before, trigger, state_value, since_at, limit + 1, low, names, until_at, verified)
     )
-    delivery_rows = [DeliveryRow(*_with_state(row)) for row in rows]
+    delivery_rows = DELIVERY_ROW.read_all(rows)
     if len(delivery_rows) > limit:
         return DeliveryPage(delivery_rows[:limit], delivery_rows[limit - 1].seq)
     return DeliveryPage(delivery_rows, low if low > max(first, 1) else None)
@@ -81,12 +82,12 @@ def deliveries(
 
 def replayed_deliveries(reader: StoreReader, ids: Sequence[str]) -> set[str]:
     """Return those of these deliveries that were replayed."""
-    return {row[0] for row in reader.read("list_replayed_deliveries", (msgspec.json.encode(ids).decode(),))}
+    return set(first_values(reader.read("list_replayed_deliveries", (msgspec.json.encode(ids).decode(),)), str))
 
 
 def trigger_names(reader: StoreReader) -> list[str]:
     """Return the names of all triggers, ended ones too."""
-    return [row[0] for row in reader.read("list_trigger_names")]
+    return first_values(reader.read("list_trigger_names"), str)
 
 
 def delivery(reader: StoreReader, text: str) -> DeliveryView:
@@ -98,14 +99,14 @@ def delivery(reader: StoreReader, text: str) -> DeliveryView:
     """
     rows = reader.read("read_delivery", (text,))
     if not rows:
-        delivery_ids = [row[0] for row in reader.read("list_delivery_ids_from", (text, text + LAST, _MOST_LISTED + 1))]
+        delivery_ids = first_values(reader.read("list_delivery_ids_from", (text, text + LAST, _MOST_LISTED + 1)), str)
         delivery_ids += [ending.id for ending in ids_ending(reader, IdKind.DELIVERY, text)]
         if len(delivery_ids) > 1:
             raise ambiguous(IdKind.DELIVERY, text, delivery_ids)
-        rows = reader.read("read_delivery", (delivery_ids[0],)) if delivery_ids else []
+        rows = [row for id in delivery_ids for row in reader.read("read_delivery", (id,))]
     if not rows:
         raise NotFoundError(f"there is no delivery {text}", hint="See: mainspring triggers show NAME")
-    return DeliveryView(*_with_state(rows[0]))
+    return DELIVERY_VIEW.read(rows[0])
 
 
 def delivery_outcome(reader: StoreReader, delivery: str) -> tuple[DeliveryState, str | None]:
@@ -117,31 +118,32 @@ def delivery_outcome(reader: StoreReader, delivery: str) -> tuple[DeliveryState,
     rows = reader.read("read_delivery_state", (delivery,))
     if not rows:
         raise NotFoundError(f"there is no delivery {delivery}")
-    return DeliveryState(rows[0][0]), rows[0][1]
+    state, run, *_ = rows[0]
+    return DeliveryState(state), run
 
 
 def delivered_for(reader: StoreReader, run: str, limit: int = 20) -> list[DeliveryRow]:
     """Return the deliveries that started a run, oldest first."""
-    rows = [
-        row
-        for id_row in reader.read("list_deliveries_of_run", (run, limit))
-        for row in reader.read("read_delivery", id_row[:1])
-    ]
-    return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
+    return _read_rows(reader, first_values(reader.read("list_deliveries_of_run", (run, limit)), str))
 
 
 def deliveries_of_event(reader: StoreReader, event: str, name: str) -> list[DeliveryRow]:
     """Return the deliveries of an event of this name for each subscribed trigger: their key is the event's id."""
-    subscribed = [row[0] for row in reader.read("list_subscribed_triggers", ("event", name))]
-    known_rows = [row for trigger in subscribed for row in reader.read("find_delivery", (trigger, event))]
-    rows = [row for known in known_rows for row in reader.read("read_delivery", known[:1])]
-    return [DeliveryRow(*_with_state(row)[: len(DeliveryRow.__struct_fields__)]) for row in rows]
+    subscribed = first_values(reader.read("list_subscribed_triggers", ("event", name)), str)
+    ids = [id for trigger in subscribed for id in first_values(reader.read("find_delivery", (trigger, event)), str)]
+    return _read_rows(reader, ids)
+
+
+def _read_rows(reader: StoreReader, ids: Iterable[str]) -> list[DeliveryRow]:
+    """Return these deliveries as rows of a list."""
+    views = [view for id in ids for view in DELIVERY_VIEW.read_all(reader.read("read_delivery", (id,)))]
+    return [DeliveryRow(*(getattr(view, name) for name in DeliveryRow.__struct_fields__)) for view in views]
 
 
 def delivery_of_key(reader: StoreReader, trigger: str, key: str) -> str | None:
     """Return the delivery that counts for a trigger under this key; a refused one does not."""
     rows = reader.read("find_delivery", (trigger, key))
-    return next((str(row[0]) for row in rows if row[1] != DeliveryState.REFUSED), None)
+    return next((str(id) for id, state, *_ in rows if state != DeliveryState.REFUSED), None)
 
 
 def count_deliveries_since(reader: StoreReader, since_at: int) -> RecentDeliveryCounts:
@@ -167,15 +169,14 @@ def count_deliveries_since(reader: StoreReader, since_at: int) -> RecentDelivery
 def undecided_since(reader: StoreReader, *, filtered: bool) -> dict[str, int]:
     """Return since when the oldest delivery of each trigger waits for a decision: by a filter, or by the router."""
     with reader.snapshot() as read:
-        names = [row[0] for row in read("list_waiting_triggers", (int(filtered),))]
+        names = first_values(read("list_waiting_triggers", (int(filtered),)), str)
         oldest = {name: read("list_received_deliveries", (int(filtered), name, 0, 1)) for name in names}
-    return {name: rows[0][9] for name, rows in oldest.items() if rows}
+    return {name: received_at for name, rows in oldest.items() for *_, received_at in rows}
 
 
 def last_delivery_at(reader: StoreReader, trigger: str) -> int | None:
     """Return when the last delivery of a trigger was received."""
-    rows = reader.read("find_last_delivery_time", (trigger,))
-    return rows[0][0] if rows else None
+    return first_value(reader.read("find_last_delivery_time", (trigger,)), int)
 
 
 def consumers(reader: StoreReader) -> list[ConsumerView]:
@@ -200,7 +201,7 @@ def open_gatherings(reader: StoreReader, trigger: str | None = None, limit: int 
 def gathering(reader: StoreReader, trigger: str, per: str) -> tuple[int, str | None] | None:
     """Return the deadline of one gathering and the run that it started; None = it has no ends."""
     rows = reader.read("read_gathering", (trigger, per))
-    return (rows[0][2], rows[0][3]) if rows else None
+    return next(((deadline_at, run) for _, _, deadline_at, run in rows), None)
 
 
 def joined_runs(reader: StoreReader, trigger: str, per: str) -> list[JoinedRunView]:
@@ -210,8 +211,7 @@ def joined_runs(reader: StoreReader, trigger: str, per: str) -> list[JoinedRunVi
 
 def run_of_key(reader: StoreReader, automation: str, key: str, now: int) -> str | None:
     """Return the run that has a run key at the instant `now` (ms)."""
-    rows = reader.read("read_run_key", (automation, key, now))
-    return str(rows[0][0]) if rows else None
+    return first_value(reader.read("read_run_key", (automation, key, now)), str)
 
 
 def flow_control_state(reader: StoreReader, trigger: str, by: str) -> tuple[HeldDeliveries, FlowControlState]:
@@ -220,28 +220,22 @@ def flow_control_state(reader: StoreReader, trigger: str, by: str) -> tuple[Held
     return HeldDeliveries(*held[0]), flow_control_of_row(marks[0]) if marks else FlowControlState()
 
 
-def flow_control_of_row(row: Sequence[Any]) -> FlowControlState:
+def flow_control_of_row(row: Row) -> FlowControlState:
     """Return the state of a row of `read_flow_control`."""
-    return FlowControlState(counted_at=row[0], started_at=row[1], starts=row[2], since_at=row[3])
+    counted_at, started_at, starts, since_at = row
+    return FlowControlState(counted_at=counted_at, started_at=started_at, starts=starts, since_at=since_at)
 
 
 def _first_from(reader: StoreReader, since_at: int) -> int | None:
     """Return a place in commit order before which nothing was received since an instant; None = nothing was."""
-    rows = reader.read("find_first_delivery_from", (make_id("d", max(0, since_at - _SKEW_MS), 0),))
-    return rows[0][0] if rows else None
+    return first_value(reader.read("find_first_delivery_from", (make_id("d", max(0, since_at - _SKEW_MS), 0),)), int)
 
 
-def _gathering(row: tuple[Any, ...], ends: list[JoinedRunView]) -> GatheringView:
+def _gathering(row: Row, ends: list[JoinedRunView]) -> GatheringView:
     trigger, per, required, joined, deadline_at, changed_at = row
     return GatheringView(trigger, per, required, joined, deadline_at, changed_at, ends)
 
 
-def _gathered(row: tuple[Any, ...]) -> JoinedRunView:
+def _gathered(row: Row) -> JoinedRunView:
     automation, run, state, counts, delivery_id, at = row
     return JoinedRunView(automation, run, state, bool(counts), delivery_id, at)
-
-
-def _with_state(row: tuple[Any, ...]) -> list[Any]:
-    values = list(row)
-    values[_STATE] = DeliveryState(values[_STATE])
-    return values

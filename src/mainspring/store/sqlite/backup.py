@@ -132,14 +132,14 @@ def verify(path: Path) -> dict[str, int]:
 def damages(connection: apsw.Connection, limit: int = 20) -> list[str]:
     """Return the findings of SQLite's own check of the whole file."""
     rows = connection.execute(f"pragma integrity_check({limit})").fetchall()
-    return [str(row[0]) for row in rows if row[0] != "ok"]
+    return [str(damage) for (damage,) in rows if damage != "ok"]
 
 
 def count_rows(connection: apsw.Connection) -> dict[str, int]:
     """Count the rows of each table."""
     tables = [
-        str(row[0])
-        for row in connection.execute(
+        str(table)
+        for (table,) in connection.execute(
             "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%' order by name"
         ).fetchall()
     ]

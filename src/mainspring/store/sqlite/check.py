@@ -3,21 +3,22 @@
 import contextlib
 import time
 from pathlib import Path
-from typing import Any
 
 import apsw
 
 from mainspring.store.audit_chain import first_break
 from mainspring.store.base import StoreDamagedError
 from mainspring.store.maintenance.integrity import CHAIN, RULES, IntegrityFinding
+from mainspring.store.schema.row import first_values
 from mainspring.store.sqlite.backup import damages
 from mainspring.store.sqlite.connection import connect, refuse_foreign
 from mainspring.store.sqlite.damage import clear_damage_note, error_of_fault, write_damage_note
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.sqlite.migrate import require_known
 from mainspring.store.sqlite.texts import TEXTS
+from mainspring.store.transaction import Rows
 
-DAMAGED = "the file is damaged: only a backup can help, see `mainspring db restore`"
+DAMAGED = "the file is damaged: only a backup helps, see `mainspring db restore`"
 _STEPS_BETWEEN_CHECKS = 10_000
 LEAST_FREE = 64 * 1024 * 1024
 SMALL = 16 * 1024 * 1024
@@ -57,7 +58,7 @@ def check_small(path: Path) -> None:
 
 def list_tables(path: Path) -> list[str]:
     """Return the names of a store's tables. Raises StoreError."""
-    return [str(row[0]) for row in _query(path, "select name from sqlite_schema where type = 'table' order by name")]
+    return first_values(_query(path, "select name from sqlite_schema where type = 'table' order by name"), str)
 
 
 def check_table(path: Path, table: str, *, within_s: float) -> list[str] | None:
@@ -79,11 +80,11 @@ def check_table(path: Path, table: str, *, within_s: float) -> list[str] | None:
     return damage
 
 
-def _damage_in(rows: list[tuple[Any, ...]]) -> list[str]:
-    return [str(row[0]) for row in rows if row[0] != "ok"]
+def _damage_in(rows: Rows) -> list[str]:
+    return [str(damage) for (damage,) in rows if damage != "ok"]
 
 
-def _query(path: Path, text: str, *, within_s: float = 10.0) -> list[tuple[Any, ...]]:
+def _query(path: Path, text: str, *, within_s: float = 10.0) -> Rows:
     connection = connect(path, read_only=True)
     try:
         deadline = time.monotonic() + within_s
@@ -108,7 +109,7 @@ def _read_all(path: Path, least_free: int) -> list[IntegrityFinding]:
         findings = []
         for query, rule in RULES.items():
             if rows := connection.execute(TEXTS[query]).fetchall():
-                findings.append(IntegrityFinding(rule, tuple(str(row[0]) for row in rows)))
+                findings.append(IntegrityFinding(rule, tuple(str(place) for place, *_ in rows)))
         findings += _check_chain(connection)
     except apsw.Error as fault:
         raise error_of_fault(fault, path) or fault from fault

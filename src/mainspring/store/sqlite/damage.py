@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import apsw
 import msgspec
@@ -22,9 +21,7 @@ from mainspring.store.sqlite.error_table import translate
 from mainspring.store.sqlite.fair_write_lock import write_queue_file_of
 from mainspring.store.sqlite.file_identity import identity_of
 
-_HINT = (
-    "Put a backup in its place: mainspring down, then mainspring db restore FILE. What is damaged: mainspring db check"
-)
+_HINT = "Restore a backup: mainspring down, then mainspring db restore FILE. To list the damage: mainspring db check"
 _LONGEST = 500
 
 
@@ -34,7 +31,7 @@ class DamageNote(msgspec.Struct, frozen=True):
     """
 
     at: int = 0
-    what: str = "it is not known what"
+    what: str = "unknown damage"
     by: str = ""
     file: tuple[int, int] | None = None
 
@@ -97,7 +94,7 @@ def damage_found(store: Path) -> list[StoreFinding]:
     note = read_damage(store)
     if note is None:
         return []
-    facts: dict[str, Any] = {"what": note.what, "found_by": note.by, "found_at": note.at}
+    facts: dict[str, object] = {"what": note.what, "found_by": note.by, "found_at": note.at}
     text = f"the store's file is damaged: {note.what}"
     return [StoreFinding(kind=StoreFindingKind.DAMAGED, text=text, since_at=note.at, hint=_HINT, facts=facts)]
 

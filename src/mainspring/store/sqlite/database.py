@@ -6,7 +6,6 @@ Fair write lock, BEGIN IMMEDIATE, check of the session, handlers in order, rollu
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import apsw
 
@@ -16,8 +15,9 @@ from mainspring.domain.integrity.lost_commits import LostCommits
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store import failpoints
 from mainspring.store.base import StoreBrokenError, StoreWentBackError
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commit_mark import CommitBefore
-from mainspring.store.grouping import GroupingDatabase, Handlers
+from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.maintenance.lost_interval import hold_for_lost_commits
 from mainspring.store.maintenance.move_marker import error_of_move, refuse_moved
 from mainspring.store.sqlite.connection import connect, not_made, prepare_folder, refuse_foreign
@@ -30,7 +30,7 @@ from mainspring.store.sqlite.store_mark import StoreMark
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from mainspring.store.store_clock import StoreClock
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Handlers, Transaction
 
 _LOG = logging.getLogger("mainspring.store")
 
@@ -124,7 +124,7 @@ class SqliteDatabase(GroupingDatabase):
             return before
 
         self._change_epoch(change)
-        _LOG.warning("the store is back that an older copy had replaced; it lacks nothing\nat %s", self.path)
+        _LOG.warning("the store that an older copy had replaced is back; it lacks nothing\nat %s", self.path)
 
     def _put_on_hold(self, lost: LostCommits) -> None:
         def change(tx: SqliteTransaction) -> CommitBefore | None:
@@ -132,9 +132,7 @@ class SqliteDatabase(GroupingDatabase):
             return self._mark.read_before(self._store)
 
         self._change_epoch(change)
-        _LOG.critical(
-            "%s\nat %s\nThe store is on hold: nothing starts before a person has decided.", lost.text, self.path
-        )
+        _LOG.critical("%s\nat %s\nThe store is on hold: no run starts before you have decided.", lost.text, self.path)
 
     def _change_epoch(self, change: Callable[[SqliteTransaction], CommitBefore | None]) -> None:
         """Commit a change that raises the epoch; `change` returns the `before` of the mark."""
@@ -155,7 +153,7 @@ class SqliteDatabase(GroupingDatabase):
             return None
         return f"the disk of the store is nearly full\nat {self.path}"
 
-    def _commit(self, commands: list[Any], *, again: bool) -> tuple[Transaction, list[Any]]:
+    def _commit(self, commands: list[StoreCommand[object]], *, again: bool) -> tuple[Transaction, list[object]]:
         """Run one transaction."""
         connection = self.connection
         with self.write_lock:
@@ -166,8 +164,8 @@ class SqliteDatabase(GroupingDatabase):
                     connection, now=self._clock.now(), session=self.session, again=again, sealing=self._sealing
                 )
                 if self.session is not None:
-                    row = transaction.first("read_session_state", (self.session,))
-                    self._require_alive(row[0] if row else None, commands, again=again)
+                    state = transaction.value("read_session_state", (self.session,), str)
+                    self._require_alive(state, commands, again=again)
                 self._meet_clock_step(transaction)
                 if self.process_clock is not None:
                     own = self.process_clock.own()

@@ -10,6 +10,7 @@ import msgspec
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.results import CommandDone
 from mainspring.store.liveness import find_users
 from mainspring.store.maintenance.move_endpoint import (
     in_use,
@@ -20,6 +21,7 @@ from mainspring.store.maintenance.move_endpoint import (
 )
 from mainspring.store.maintenance.move_marker import ARRIVING, COMPLETED, GONE, PROGRESS, MoveSource, MoveTarget
 from mainspring.store.maintenance.table_rows import CARRIED_META, NOT_CARRIED, Row
+from mainspring.store.schema.row import first_value
 from mainspring.store.sqlite.backup import count_rows
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_foreign
 from mainspring.store.sqlite.error_table import statement_error
@@ -48,7 +50,7 @@ class SqliteEndpoint:
         """Return the target of its move, finished or not; migrates it first."""
         refuse_foreign(self._path)
         if not self._path.exists():
-            raise NotFoundError(f"there is no store\nat {self._path}", hint="Name the one that is to be moved: --store")
+            raise NotFoundError(f"there is no store\nat {self._path}", hint="Name the store to move: --store")
         with self._writing() as connection:
             migrate(connection)
             leaving, arriving = _meta(connection, GONE), _meta(connection, ARRIVING)
@@ -59,7 +61,7 @@ class SqliteEndpoint:
         with self._reading() as connection:
             return SqliteRows(connection).texts_with_nul()
 
-    def mark_leaving(self, marker: MoveSource, act: AuditedCommand) -> None:
+    def mark_leaving(self, marker: MoveSource, act: AuditedCommand[CommandDone]) -> None:
         """Declare dead sessions dead and mark it as leaving."""
         with self._writing() as connection:
             refuse_if_used(self._path)
@@ -68,7 +70,7 @@ class SqliteEndpoint:
             write_source_marker(tx, marker, act)
             connection.execute("commit")
 
-    def settle(self, marker: MoveSource | None, act: AuditedCommand | None = None) -> None:
+    def settle(self, marker: MoveSource | None, act: AuditedCommand[CommandDone] | None = None) -> None:
         """Change or remove the mark."""
         with self._writing() as connection:
             tx = self._begin(connection)
@@ -178,4 +180,4 @@ def refuse_if_used(store: Path) -> None:
 
 def _meta(connection: apsw.Connection, key: str) -> str | None:
     found = connection.execute("select value from meta where key = ?", (key,)).fetchall()
-    return str(found[0][0]) if found else None
+    return first_value(found, str)

@@ -14,14 +14,14 @@ import apsw
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.integrity.store_finding import StoreFinding
-from mainspring.store.base import Rows, Snapshot, StoreDamagedError
+from mainspring.store.base import Snapshot, StoreDamagedError
 from mainspring.store.commit_mark import find_lost_commits, make_finding
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.damage import damage_found, error_of_fault
 from mainspring.store.sqlite.file_identity import FileIdentity
 from mainspring.store.sqlite.store_mark import mark_of, read_marks
 from mainspring.store.sqlite.texts import TEXTS
-from mainspring.store.transaction import Params
+from mainspring.store.transaction import Params, Rows
 
 _MAX_IDLE = 8
 _MAX_READ_S = 10.0
@@ -94,9 +94,7 @@ class SqliteReader:
             connection.close(True)
             self._presence.check()
             if isinstance(fault, apsw.InterruptError):
-                raise StoreUnavailableError(
-                    f"a read took longer than {_MAX_READ_S:.0f} s and was broken off"
-                ) from fault
+                raise StoreUnavailableError(f"a read took longer than {_MAX_READ_S:.0f} s and was cancelled") from fault
             raise error_of_fault(fault, self._path) or fault from fault
         except BaseException:
             connection.close(True)

@@ -10,7 +10,6 @@ or the new one, never the new file with the old log.
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import apsw
 import msgspec
@@ -29,9 +28,10 @@ from mainspring.store.sqlite.move_endpoint import refuse_if_used
 from mainspring.store.sqlite.store_mark import mark_of
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
+from mainspring.store.transaction import Rows
 from mainspring.store.write.sessions import declare_all_dead
 
-OperationRows = list[tuple[Any, ...]]
+OperationRows = Rows
 MOST_OPERATIONS = 100_000
 
 
@@ -102,7 +102,7 @@ def hold_store(
         connection.execute("begin immediate")
         tx = SqliteTransaction(connection, now=clock.now(), session=None, again=False)
         declare_all_dead(tx)
-        operations = read_operations_after(tx.all("find_newest_audit_number")[0][0])
+        operations = read_operations_after(tx.value("find_newest_audit_number", (), int) or 0)
         changes = (
             None
             if operations is None
@@ -114,7 +114,7 @@ def hold_store(
             LOST_CHANGES: None if changes is None else _changes_as_data(changes),
         }
         skipped = put_on_hold(tx, entries)
-        rows = tx.all("count_unfinished_runs")
+        unfinished = tx.value("count_unfinished_runs", (), int) or 0
         connection.execute("commit")
         connection.execute("pragma wal_checkpoint(truncate)").fetchall()
     except apsw.Error as fault:
@@ -122,7 +122,7 @@ def hold_store(
     finally:
         connection.close(True)
     sync(part)
-    return int(rows[0][0]), skipped
+    return unfinished, skipped
 
 
 def _changes_as_data(operations: OperationRows) -> str:

@@ -1,12 +1,12 @@
 """The store of one process on one SQLite file."""
 
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
-from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.clock import SystemClock
 from mainspring.domain.integrity.store_finding import StoreFinding
 from mainspring.store.commands.sessions import CloseSession
-from mainspring.store.process_store import ProcessStore
+from mainspring.store.process_store import ProcessStore, StoreOptions
 from mainspring.store.sqlite import filesystem
 from mainspring.store.sqlite.damage import damage_found
 from mainspring.store.sqlite.database import SqliteDatabase
@@ -19,11 +19,12 @@ from mainspring.store.write.command_handlers import HANDLERS
 class SqliteStore(ProcessStore):
     """A process_store.ProcessStore on `path`. `recreate` = recreate a file that was removed."""
 
-    def __init__(self, path: Path, *, recreate: bool = False, **options: Any) -> None:
-        self._machine_clock: Clock = options.pop("clock")
+    def __init__(self, path: Path, *, recreate: bool = False, **options: Unpack[StoreOptions]) -> None:
+        self._machine_clock = options["clock"]
         is_machine = isinstance(self._machine_clock, SystemClock)
         self._store_clock = StoreClock(steady(self._machine_clock)) if is_machine else None
-        super().__init__(clock=self._store_clock or self._machine_clock, **options)
+        options["clock"] = self._store_clock or self._machine_clock
+        super().__init__(**options)
         self.path = path
         self._recreate = recreate
         self._file: SqliteDatabase | None = None

@@ -5,11 +5,11 @@ All methods are called with the write lock held, so that an older mark never ove
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mainspring.domain.integrity.lost_commits import LostCommits
 from mainspring.store.base import StoreWentBackError
 from mainspring.store.commands.acceptance import accepts_input
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commit_mark import (
     CommitBefore,
     CommitMark,
@@ -42,7 +42,7 @@ class StoreMark:
         known = self._file.read() or self._last_mark
         return None if known is None or known.store != store else known.to_before()
 
-    def count(self, tx: Transaction, store: str, commands: Sequence[Any]) -> CommitMark:
+    def count(self, tx: Transaction, store: str, commands: Sequence[StoreCommand[object]]) -> CommitMark:
         """Count the commit of these commands and return its mark.
 
         Raises:

@@ -38,7 +38,8 @@ class SqliteRows:
         for (name,) in self._rows("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'"):
             if name in NOT_CARRIED:
                 continue
-            columns = [(str(row[1]), int(row[5])) for row in self._rows(f'pragma table_info("{name}")')]
+            info = self._rows(f'pragma table_info("{name}")')
+            columns = [(str(column), int(place)) for _, column, _, _, _, place in info]
             carried = tuple(sorted(column for column, _ in columns if (name, column) not in _HIDDEN))
             key = tuple(
                 column for column, place in sorted(columns, key=lambda column_and_place: column_and_place[1]) if place
@@ -63,7 +64,7 @@ class SqliteRows:
     def progress(self, table: Table) -> Row | None:
         """Return the last key that was appended."""
         found = self._rows("select value from meta where key = ?", (PROGRESS + table.name,))
-        return tuple(msgspec.json.decode(found[0][0])) if found else None
+        return next((tuple(msgspec.json.decode(key)) for (key,) in found), None)
 
     def append(self, table: Table, rows: Sequence[Row]) -> None:
         """Append rows, in one transaction with their last key."""
@@ -110,9 +111,8 @@ class SqliteRows:
         """
         places: list[str] = []
         for table in self.tables().values():
-            text_columns = [
-                row[1] for row in self._rows(f'pragma table_info("{table.name}")') if row[2].lower() == "text"
-            ]
+            info = self._rows(f'pragma table_info("{table.name}")')
+            text_columns = [column for _, column, kind, *_ in info if kind.lower() == "text"]
             if not text_columns:
                 continue
             key = ", ".join(f'"{name}"' for name in table.key)

@@ -1,13 +1,12 @@
 """The transaction of a group on SQLite: statements run on the write connection, at once and in order."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import apsw
 
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.sqlite.texts import TEXTS
-from mainspring.store.transaction import LockTarget, Params, Transaction
+from mainspring.store.transaction import LockTarget, Params, Row, Rows, Transaction
 
 
 class SqliteTransaction(Transaction):
@@ -28,12 +27,12 @@ class SqliteTransaction(Transaction):
         self._connection = connection
         self._execute = connection.cursor().execute
 
-    def first(self, query: str, params: Params = ()) -> tuple[Any, ...] | None:
+    def first(self, query: str, params: Params = ()) -> Row | None:
         """Return the first row, or None."""
         rows = self._execute(TEXTS[query], params).fetchall()
         return rows[0] if rows else None
 
-    def all(self, query: str, params: Params = ()) -> list[tuple[Any, ...]]:
+    def all(self, query: str, params: Params = ()) -> Rows:
         """Return all rows."""
         return self._execute(TEXTS[query], params).fetchall()
 

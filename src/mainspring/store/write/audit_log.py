@@ -4,22 +4,22 @@ commit.
 A repeated command id gets its first answer and changes nothing; for another operation it is refused, not ignored.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 import msgspec
 
 from mainspring.domain.integrity.audit_head import AuditHead
 from mainspring.store.audit_chain import FIRST_HASH, AuditRow, row_hash
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.base import Answer
 from mainspring.store.commands.results import Refused, Result
 from mainspring.store.run_end_counts import MANUAL_OPERATION, MANUAL_VERBS
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Handlers, Transaction
 
 _RESULT = msgspec.json.Decoder(Result)
 
 
-def run_audited(tx: Transaction, command: AuditedCommand, handlers: Mapping[type, Any]) -> Any:
+def run_audited(tx: Transaction, command: AuditedCommand[Answer], handlers: Handlers) -> Answer | Refused:
     """Execute an operation and write its audit row, unless this command id was served before."""
     tx.hold("audit")
     known = tx.first("find_audit_entry", (command.command,))
@@ -27,28 +27,29 @@ def run_audited(tx: Transaction, command: AuditedCommand, handlers: Mapping[type
         result, verb, subject = known
         if (verb, subject) != (command.verb, command.subject):
             # The earlier operation is not named: the sender may lack permission to see it.
-            return Refused("command_used", f"command id {command.command!r} was used for another act")
-        return _RESULT.decode(result)
-    result = handlers[type(command.inner)](tx, command.inner)
-    if not isinstance(result, Refused):
+            return Refused("command_used", f"command id {command.command!r} was used for another operation")
+        return cast("Answer | Refused", _RESULT.decode(result))  # the verb was the same, so was the command
+    answer = cast("Answer", handlers[type(command.inner)](tx, command.inner))
+    if not isinstance(answer, Refused):
         _count_manual_operation(tx, command)
     last = tx.first("read_newest_audit_entry")
-    seq, before = (last[0] + 1, last[1]) if last else (1, FIRST_HASH)
+    last_seq, before = last if last is not None else (0, FIRST_HASH)
+    seq = last_seq + 1
     detail = None if command.detail is None else msgspec.json.encode(command.detail, order="deterministic")
     row: AuditRow = (
         *(seq, tx.now, command.command, command.actor, command.verb, command.subject, command.reason, detail),
-        msgspec.json.encode(result),
+        msgspec.json.encode(answer),
     )
     own_hash = row_hash(before, row)
     tx.change("insert_audit_entry", (*row, before, own_hash))
     tx.audit_head = AuditHead(seq, own_hash)
-    return result
+    return answer
 
 
-def _count_manual_operation(tx: Transaction, command: AuditedCommand) -> None:
+def _count_manual_operation(tx: Transaction, command: AuditedCommand[object]) -> None:
     """Count an operation of a person, not of a program's `App`, that continued or settled a run."""
     noun, _, name = command.subject.partition(":")
     if noun == "run" and command.verb in MANUAL_VERBS and not command.actor.startswith("app:"):
-        found = tx.first("find_automation_of_run", (name,))
-        if found is not None:
-            tx.detail(found[0], MANUAL_OPERATION)
+        automation = tx.value("find_automation_of_run", (name,), str)
+        if automation is not None:
+            tx.detail(automation, MANUAL_OPERATION)

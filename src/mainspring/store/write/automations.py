@@ -11,36 +11,10 @@ from mainspring.store.commands.automations import (
     RetireAutomation,
 )
 from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused
+from mainspring.store.schema.renames import rename_statements
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import run_conditions, subscriptions
 from mainspring.store.write.triggers import deliveries, schedules
-
-_RENAMES = (
-    *(
-        "rename_in_runs",
-        "rename_in_run_keys",
-        "rename_in_schedules",
-        "rename_schedules",
-        "rename_slots",
-        "rename_schedules_of_runs",
-        "rename_in_pauses",
-    ),
-    *(
-        "rename_trigger_in_topics",
-        "rename_automation_in_topics",
-        "rename_in_deliveries",
-        "rename_in_triggers",
-        "rename_in_consumers",
-    ),
-    *(
-        "rename_in_flow_control",
-        "rename_in_gatherings",
-        "rename_trigger_in_joined_runs",
-        "rename_automation_in_joined_runs",
-    ),
-    *("rename_in_session_automations", "rename_in_rollups", "rename_in_rollup_details"),
-    *("rename_in_run_conditions", "rename_in_failures", "rename_in_error_groups", "rename_in_incidents"),
-)
 
 
 def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> NumberAnswer:
@@ -48,8 +22,8 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
     tx.hold("deployments")
     is_new_store = tx.first("has_deployment") is None
     number = _find_or_insert_deployment(tx, command.fingerprint)
-    newest = tx.first("find_newest_live_deploy", (tx.session,))
-    overruled = newest is not None and newest[0] is not None and newest[0] > number
+    newest = tx.value("find_newest_live_deploy", (tx.session,), int)
+    overruled = newest is not None and newest > number
     if tx.session is not None:
         tx.change("set_session_deploy", (number, tx.session))
         tx.change("delete_session_automations", (tx.session,))
@@ -67,25 +41,26 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
 
 
 def _find_or_insert_deployment(tx: Transaction, fingerprint: str) -> int:
-    row = tx.first("find_deployment", (fingerprint,))
-    if row is None:
+    number = tx.value("find_deployment", (fingerprint,), int)
+    if number is None:
         tx.change("insert_deployment", (fingerprint, tx.now))
-        row = tx.first("find_deployment", (fingerprint,))
-    return int(row[0]) if row else 0
+        number = tx.value("find_deployment", (fingerprint,), int)
+    return number or 0
 
 
 def _write_definition(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
     known = tx.first("read_announced_automation", (row.name,))
+    deploy, _, fingerprint, version = known if known is not None else (None, None, None, None)
     if row.definition is None and not overruled:
         tx.change(
             "record_load_problem", (row.name, row.kind, row.version, b"", row.fingerprint, number, row.problem, tx.now)
         )
-    elif row.definition is not None and (known is None or not overruled or known[0] <= number):
+    elif row.definition is not None and (deploy is None or not overruled or deploy <= number):
         # While a newer deployment is alive, an older one does not overwrite its definition.
         values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)
         tx.change("upsert_automation", values)
-        if known is not None and known[2]:
-            _record_change(tx, row, dict(zip(("fingerprint", "version"), map(str, known[2:]), strict=True)))
+        if fingerprint:
+            _record_change(tx, row, {"fingerprint": str(fingerprint), "version": str(version)})
 
 
 def _record_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> None:
@@ -100,8 +75,7 @@ def _rename(tx: Transaction, was: str, name: str) -> None:
     """Rename an automation in its history, running runs, schedules, keys and statistics, once."""
     if tx.first("has_automation", (was,)) is None:
         return
-    tx.change("rename_automation", (name, was))
-    for query in _RENAMES:
+    for query in rename_statements():
         tx.change(query, (name, was))
     for query in ("delete_rollups", "delete_rollup_details", "delete_automation"):
         tx.change(query, (was,))

@@ -67,9 +67,10 @@ def lease_bulk_batch(tx: Transaction, command: LeaseBulkBatch) -> BulkBatch:
         found = tx.first("list_due_bulk_operations", (tx.now, tx.now + MAX_CLOCK_LEAD_MS))
         if found is None:
             return _NOTHING
-        tx.change("lease_bulk_operation", (c.lease, tx.now + c.lease_ms, tx.now, found[0]))
+        bulk, *_ = found
+        tx.change("lease_bulk_operation", (c.lease, tx.now + c.lease_ms, tx.now, bulk))
     bulk, verb, actor, reason, reached, size = found
-    parts = tuple(row[0] for row in tx.all("list_pending_bulk_runs", (bulk, reached, size)))
+    parts = tuple(tx.values("list_pending_bulk_runs", (bulk, reached, size), str))
     return BulkBatch(bulk, BulkVerb(verb), actor, reason, reached, parts, tx.now)
 
 
@@ -78,9 +79,11 @@ def record_bulk_batch(tx: Transaction, command: RecordBulkBatch) -> CommandDone:
     c = command
     tx.hold("bulk")
     progress = tx.first("read_bulk_progress", (c.bulk,))
-    if progress is None or progress[1] != c.reached:
+    if progress is None:
         return DONE
-    state, _, total, done, refused, every_ms, due_at = progress
+    state, reached, total, done, refused, every_ms, due_at = progress
+    if reached != c.reached:
+        return DONE
     for part, reason in c.refused.items():
         tx.change("refuse_bulk_run", (reason, c.bulk, part))
     next_at = max(min(due_at, tx.now), tx.now - every_ms) + every_ms
@@ -95,11 +98,11 @@ def change_bulk_operation(tx: Transaction, command: ChangeBulkOperation) -> Comm
     """Pause, resume or stop a bulk operation. The leased batch is completed."""
     c = command
     tx.hold("bulk")
-    found = tx.first("read_bulk_progress", (c.bulk,))
-    if found is None:
-        return Refused("not_found", f"there is no bulk act {c.bulk}")
-    if not _is_legal(found[0], c.move):
-        return Refused("wrong_state", f"bulk act {c.bulk} is {found[0]}")
+    state = tx.value("read_bulk_progress", (c.bulk,), str)
+    if state is None:
+        return Refused("not_found", f"there is no bulk operation {c.bulk}")
+    if not _is_legal(state, c.move):
+        return Refused("wrong_state", f"bulk operation {c.bulk} is {state}")
     tx.change(_MOVES[c.move], (tx.now, c.bulk))
     return DONE
 

@@ -6,13 +6,14 @@ step. Instants of the wall clock (slots, `at=`, pauses, snoozes) stay.
 """
 
 import json
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from mainspring.domain.clock import MAX_CLOCK_LEAD_MS
 from mainspring.domain.states import RunState
 from mainspring.domain.time.clock_step import ClockStep, ClockWatch, RunClockSteps, unrecorded_ms
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt, SaveOutcome
 from mainspring.store.commands.results import DONE, CommandDone
@@ -40,10 +41,10 @@ def record_clock_step(tx: Transaction, watch: ClockWatch, step: ClockStep) -> No
     recorded = tx.all("list_clock_steps_after", (watch.known,))
     by_ms = unrecorded_ms(step.by_ms, [by for _, by in recorded])
     if by_ms:
-        row = tx.first("find_oldest_live_session")
+        opened_at = tx.value("find_oldest_live_session", (), int)
         since_at = step.old_at - step.lived_ms
-        if row is not None and row[0] is not None:
-            since_at = min(since_at, row[0])
+        if opened_at is not None:
+            since_at = min(since_at, opened_at)
         _record(tx, by_ms, since_at, is_lived=True)
     if step.by_ms > 0:  # another process may have skipped this session, because its row was locked
         usage = {"memory": None, "processor": None, "child_queue": None}
@@ -57,11 +58,11 @@ def find_unseen_step(tx: Transaction) -> None:
     """Record that the clock went back while no process of the store was alive, if sessions wrote later instants; for a
     new session.
     """
-    row = tx.first("find_newest_session_time")
-    if row is not None and row[0] is not None and row[0] > tx.now + MAX_CLOCK_LEAD_MS:
+    newest_at = tx.value("find_newest_session_time", (), int)
+    if newest_at is not None and newest_at > tx.now + MAX_CLOCK_LEAD_MS:
         tx.hold("clock")
-        _record(tx, tx.now - row[0], tx.now + 1, is_lived=False)
-        tx.clock_step = ClockStep(tx.now - row[0], tx.now, 0, 0)
+        _record(tx, tx.now - newest_at, tx.now + 1, is_lived=False)
+        tx.clock_step = ClockStep(tx.now - newest_at, tx.now, 0, 0)
         shift_batch(tx, unseen_ms=0)
     tx.clock_known = _newest(tx)
     tx.clock_moves = tx.first("read_open_clock_step") is not None
@@ -91,8 +92,7 @@ def _pending_from(at: int, by_ms: int) -> int:
 
 
 def _newest(tx: Transaction) -> int:
-    row = tx.first("find_newest_clock_step")
-    return int(row[0]) if row is not None else 0
+    return tx.value("find_newest_clock_step", (), int) or 0
 
 
 def shift_batch(tx: Transaction, *, unseen_ms: int | None = None) -> None:
@@ -117,7 +117,10 @@ def shift_batch(tx: Transaction, *, unseen_ms: int | None = None) -> None:
         is_stage_done = len(rows) < MOST_SHIFTED
     if rows:
         shift_runs(tx, [run for _, run in rows], by_ms, at)
-    stage, reached = (stage + 1, 0) if is_stage_done else (stage, rows[-1][0])
+    if is_stage_done:
+        stage, reached = stage + 1, 0
+    else:
+        reached, _ = rows[-1]
     is_over = stage > len(_IDLE_STAGES)
     tx.change("record_clock_step_progress", (stage, reached, len(rows), tx.now if is_over else None, seq))
     if is_over:
@@ -135,12 +138,12 @@ def shift_runs(tx: Transaction, runs: list[str], by_ms: int, at: int) -> None:
     tx.ready = True
 
 
-def shift_commands(commands: list[Any], by_ms: int, met_ms: int) -> list[Any]:
+def shift_commands(commands: list[StoreCommand[object]], by_ms: int, met_ms: int) -> list[StoreCommand[object]]:
     """Return commands that were computed by the clock before it was set by `by_ms`, with moved instants.
 
     After a ConfirmClockStep less of it is left; `met_ms` = that of the last one before these commands.
     """
-    moved: list[Any] = []
+    moved: list[StoreCommand[object]] = []
     for command in commands:
         if isinstance(command, ConfirmClockStep):
             by_ms, met_ms = by_ms - (command.met_ms - met_ms), command.met_ms
@@ -150,7 +153,7 @@ def shift_commands(commands: list[Any], by_ms: int, met_ms: int) -> list[Any]:
     return moved
 
 
-def correct_marks(tx: Transaction, commands: list[Any]) -> None:
+def correct_marks(tx: Transaction, commands: list[StoreCommand[object]]) -> None:
     """Mark the outcomes that are saved before the process met the step: they are of the clock before it."""
     confirmed_at = next(
         (index for index, command in enumerate(commands) if isinstance(command, ConfirmClockStep)), len(commands)

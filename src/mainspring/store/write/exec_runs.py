@@ -149,10 +149,8 @@ def _bind_key(tx: Transaction, command: RecordExecRun) -> None:
         return
     tx.hold("key", command.automation, key.key)
     known = tx.first("read_run_key", (command.automation, key.key, tx.now))
-    if (
-        known is not None
-        and known[0] != command.id
-        and (known[2] == RunState.SUCCEEDED or known[2] not in TERMINAL_STATES)
-    ):
-        return
+    if known is not None:
+        run, _, state = known
+        if run != command.id and (state == RunState.SUCCEEDED or state not in TERMINAL_STATES):
+            return
     tx.change("write_run_key", (command.automation, key.key, command.id, key.input_hash, command.state, key.expires_at))

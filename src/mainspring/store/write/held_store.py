@@ -27,8 +27,7 @@ def is_in_lost_interval(tx: Transaction, happened_at: int | None) -> bool:
     """
     restored_at = tx.cache.get(RESTORED_AT)
     if restored_at is None:
-        row = tx.first("read_meta", (RESTORED_AT,))
-        restored_at = tx.cache[RESTORED_AT] = 0 if row is None else int(row[0])
+        restored_at = tx.cache[RESTORED_AT] = int(tx.value("read_meta", (RESTORED_AT,), str) or 0)
     return bool(restored_at) and may_be_lost(happened_at, restored_at=restored_at, is_held=is_store_on_hold(tx))
 
 
@@ -39,8 +38,7 @@ def dismiss_slot(tx: Transaction, command: DismissSlot) -> CommandDone | Refused
     dismissed = (SlotVerdict.MISSED.value, c.note, tx.now, c.schedule, c.slot_at, SlotVerdict.LOST.value)
     if tx.change("dismiss_slot", dismissed):
         return DONE
-    known = tx.first("find_slot", (c.schedule, c.slot_at))
-    if tx.again and known is not None and known[0] == SlotVerdict.MISSED:
+    if tx.again and tx.value("find_slot", (c.schedule, c.slot_at), str) == SlotVerdict.MISSED:
         return DONE
     return Refused("not_found", f"this due time of {c.schedule!r} needs no decision")
 

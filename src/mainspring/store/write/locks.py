@@ -19,7 +19,8 @@ def acquire_lock(tx: Transaction, command: AcquireLock) -> NumberAnswer | Refuse
             return NumberAnswer(token)
         if session is None or state in _LIVE:
             return Refused("held", f"lock {command.name!r} is held by {owner} since {taken_at}")
-    token_issued = tx.all("issue_fencing_token", (command.name,))[0][0]
+    token_issued = tx.value("issue_fencing_token", (command.name,), int)
+    assert token_issued is not None
     tx.change("write_lock", (command.name, command.owner, tx.session, token_issued, tx.now, command.note))
     return NumberAnswer(token_issued)
 
@@ -28,17 +29,17 @@ def release_lock(tx: Transaction, command: ReleaseLock) -> CommandDone | Refused
     """Release a lock; a token from before the lock was broken releases nothing."""
     if tx.change("release_lock", (command.name, command.token)):
         return DONE
-    row = tx.first("read_fencing_token", (command.name,))
-    if tx.again and row is not None and row[0] >= command.token:
+    newest_token = tx.value("read_fencing_token", (command.name,), int)
+    if tx.again and newest_token is not None and newest_token >= command.token:
         return DONE
-    return Refused("not_held", f"lock {command.name!r} is not held under token {command.token}")
+    return Refused("not_held", f"lock {command.name!r} is not held with token {command.token}")
 
 
 def break_lock(tx: Transaction, command: BreakLock) -> CommandDone | Refused:
     """Break a lock; its holder's token is invalid from now on."""
     if tx.change("break_lock", (command.name,)):
         return DONE
-    return Refused("not_found", f"nobody holds lock {command.name!r}")
+    return Refused("not_found", f"lock {command.name!r} is not held")
 
 
 def set_meta(tx: Transaction, command: SetMeta) -> CommandDone:

@@ -56,7 +56,8 @@ def _refuse_last_admin(tx: Transaction, name: str, role: Role | None) -> Refused
     found = tx.first("read_person", (name,))
     if found is None:
         return _unknown(name)
-    old_role = Role(found[2])
+    _, _, stored_role, *_ = found
+    old_role = Role(stored_role)
     if old_role is Role.ADMIN and role is not Role.ADMIN and tx.first("count_admins", (old_role.value,)) == (1,):
         return Refused("last_admin", f"{name} is the last admin")
     return None
@@ -80,8 +81,9 @@ def open_web_session(tx: Transaction, command: OpenWebSession) -> CommandDone | 
     if c.link is not None and not tx.change("redeem_start_link", (c.link, tx.now)):
         return Refused("over", "this link was used, or its time has passed")
     found = tx.first("read_person", (c.name,))
-    if c.role is None and (found is None or found[1] != c.proof):
-        return Refused("changed", f"{c.name} may not come in by that password any more")
+    _, password, *_ = found if found is not None else ("", None)
+    if c.role is None and (found is None or password != c.proof):
+        return Refused("changed", f"{c.name} may not sign in with that password any more")
     if c.role is not None and found is not None:
         return Refused("somebody_else", f"{c.name} is a person with a password here")
     if c.replaces is not None:

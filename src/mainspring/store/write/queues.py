@@ -6,6 +6,7 @@ from mainspring.domain.time.rate_window import RateWindow
 from mainspring.store.commands.automations import PauseQueue, SetQueue
 from mainspring.store.commands.results import DONE, CommandDone, Refused
 from mainspring.store.commands.runs import StartRun
+from mainspring.store.schema.runs.queues import QUEUE_BACKLOG, QueueBacklog
 from mainspring.store.transaction import Transaction
 
 _BUSY_MS = 5_000
@@ -32,8 +33,7 @@ class QueueLimits(msgspec.Struct, frozen=True):
         """Return how many more runs may run now, up to `most`."""
         if self.concurrency is None:
             return most
-        row = tx.first("count_running", (self.queue,))
-        return max(0, min(most, self.concurrency - (row[0] if row else 0)))
+        return max(0, min(most, self.concurrency - (tx.value("count_running", (self.queue,), int) or 0)))
 
     def free_starts(self, now: int, most: int) -> int:
         """Return how many starts the rate allows at `now` (ms), up to `most`; resumes are not counted."""
@@ -60,6 +60,10 @@ def read_queue_limits(tx: Transaction, names: tuple[str, ...] | None) -> dict[st
     return {row.queue: row for row in rows if names is None or row.queue in names}
 
 
+def _read_backlog(tx: Transaction, queue: str) -> QueueBacklog | None:
+    return QUEUE_BACKLOG.read_first(tx.all("read_queue", (queue,)))
+
+
 def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
     """Insert the queue's row if missing, and refuse if its backlog is full. Children, and runs executed by the sender,
     are never refused.
@@ -67,19 +71,20 @@ def refuse_if_full(tx: Transaction, command: StartRun) -> Refused | None:
     key = (_HAS_CAPACITY, command.queue)
     if key in tx.cache:
         return None
-    row = tx.first("read_queue", (command.queue,))
-    if row is None:
+    queue = _read_backlog(tx, command.queue)
+    if queue is None:
         insert_queue(tx, command.queue)
         return None
-    if row[4] is not None:
+    if queue.max_backlog is not None:
         tx.hold("queue", command.queue)  # queues that can refuse starts are counted one group at a time
-        row = tx.first("read_queue", (command.queue,)) or row
-    most, rate_count, rate_per_ms = row[4], row[1], row[2]
-    backlog = row[5] + tx.backlog_change(command.queue)
+        queue = _read_backlog(tx, command.queue) or queue
+    most = queue.max_backlog
+    backlog = queue.backlog + tx.backlog_change(command.queue)
     if most is None:
         tx.cache[key] = True
     elif backlog >= most and command.parent is None and not command.here:
-        retry_after_ms = rate_per_ms // rate_count if rate_count and rate_per_ms else _BUSY_MS
+        count, per_ms = queue.rate_count, queue.rate_per_ms
+        retry_after_ms = per_ms // count if count and per_ms else _BUSY_MS
         return Refused(
             "busy",
             f"{backlog} {'run waits' if backlog == 1 else 'runs wait'} in queue {command.queue!r}, its limit is {most}",
@@ -92,10 +97,12 @@ def has_backlog_capacity(tx: Transaction, queue: str) -> bool:
     """Tell whether no start can be refused for the queue's backlog."""
     if (_HAS_CAPACITY, queue) in tx.cache:
         return True
-    row = tx.first("read_queue", (queue,))
-    if row is not None and row[4] is None:
+    known = _read_backlog(tx, queue)
+    if known is None:
+        return True
+    if known.max_backlog is None:
         tx.cache[_HAS_CAPACITY, queue] = True
-    return row is None or row[4] is None
+    return known.max_backlog is None
 
 
 def insert_queue(tx: Transaction, queue: str) -> None:

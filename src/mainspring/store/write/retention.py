@@ -57,9 +57,7 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
     run_ids: list[str] = []
     for state, before in limits:
         if before is not None and len(run_ids) < command.limit:
-            run_ids += [
-                row[0] for row in tx.all("lock_prunable_runs", (state.value, before, command.limit - len(run_ids)))
-            ]
+            run_ids += tx.values("lock_prunable_runs", (state.value, before, command.limit - len(run_ids)), str)
     if run_ids:
         ids = json.dumps(run_ids)
         for query in _OF_RUNS:
@@ -95,7 +93,7 @@ def _prune_rollups(tx: Transaction, before: int) -> None:
 
 
 def _prune_events(tx: Transaction, before: int, limit: int) -> None:
-    seqs = json.dumps([row[0] for row in tx.all("list_prunable_events", (tx.now, before, limit))])
+    seqs = json.dumps(tx.values("list_prunable_events", (tx.now, before, limit), int))
     tx.change("prune_facts_of_events", (seqs,))
     tx.change("prune_event_matches", (seqs,))
     tx.change("prune_events", (seqs,))
@@ -114,9 +112,9 @@ def _prune_bulk(tx: Transaction, before: int) -> None:
 def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:
     """Delete old deliveries, so that their keys no longer count; undecided ones stay."""
     before = min(before, tx.now - KEYS_COUNT_FOR_MS)
-    seqs = json.dumps([row[0] for row in tx.all("list_prunable_deliveries", (before, limit))])
+    seqs = json.dumps(tx.values("list_prunable_deliveries", (before, limit), int))
     tx.change("prune_deliveries", (seqs,))
-    tx.change("drop_abandoned_joined_deliveries", ("the others did not come", tx.now, before))
+    tx.change("drop_abandoned_joined_deliveries", ("the other runs did not end in time", tx.now, before))
     for query in ("prune_joined_runs", "prune_gatherings"):
         tx.change(query, (before,))
     tx.change("prune_flow_control", (tx.now,))

@@ -16,9 +16,9 @@ def record_run_conditions(tx: Transaction, command: RecordRunConditions) -> Numb
     tx.hold("run_conditions")
     changes = 0
     for snapshot in command.found:
-        known = tx.first("find_last_run_condition", (snapshot.kind.value, snapshot.subject))
-        row = known or tx.first("find_last_run_condition_of_hosts", (snapshot.kind.value,))
-        old_values = None if row is None else msgspec.json.decode(row[0], type=dict[str, str])
+        known = tx.value("find_last_run_condition", (snapshot.kind.value, snapshot.subject), str)
+        stored = known or tx.value("find_last_run_condition_of_hosts", (snapshot.kind.value,), str)
+        old_values = None if stored is None else msgspec.json.decode(stored, type=dict[str, str])
         is_change = old_values is not None and old_values != snapshot.values
         if known is None or is_change:
             insert_run_condition(tx, snapshot, old_values if is_change else None)

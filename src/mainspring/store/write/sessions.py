@@ -25,13 +25,16 @@ from mainspring.store.commands.sessions import (
     RecordProcessFindings,
     WakeWorkers,
 )
+from mainspring.store.schema.processes.sessions import ENDING_SESSION
+from mainspring.store.schema.runs.attempts import ATTEMPT_OF_RUN
+from mainspring.store.schema.runs.runs import ENDED_RUN
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.clock_steps import find_unseen_step
 from mainspring.store.write.runs import run_keys, run_transitions
 from mainspring.store.write.runs.journal import encode_failure
 from mainspring.store.write.runs.queue_capacity import PROBATION_ROLE
 
-_UNASKED = "SIGTERM that no one asked for"
+_UNASKED = "SIGTERM without a request to stop"
 _MOST_STEPS = 3
 _LIVE = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
 EXEC_ROLE = "exec"
@@ -57,10 +60,9 @@ def open_session(tx: Transaction, command: OpenSession) -> NumberAnswer:
             "now": tx.now,
         },
     )
-    row = tx.first("find_session", (command.uuid,))
-    session = int(row[0]) if row else 0
+    session = tx.value("find_session", (command.uuid,), int) or 0
     if tx.session not in (None, session):
-        raise ConflictError("this process has a session already: a process opens one and no other")
+        raise ConflictError("this process has a session already: a process opens only one")
     tx.session = session
     if tx.clock_known is None:
         find_unseen_step(tx)
@@ -69,9 +71,8 @@ def open_session(tx: Transaction, command: OpenSession) -> NumberAnswer:
 
 def record_heartbeat(tx: Transaction, command: RecordHeartbeat) -> CommandDone:
     """Record a heartbeat and the usage of its process; the group has checked that the session lives."""
-    now = {"now": tx.now, "session": tx.session}
     usage = {"memory": command.memory, "processor": command.processor, "child_queue": command.child_queue}
-    tx.change("record_heartbeat", now | usage)
+    tx.change("record_heartbeat", {"now": tx.now, "session": tx.session, **usage})
     return DONE
 
 
@@ -79,8 +80,8 @@ def record_blocked_loop(tx: Transaction, command: RecordBlockedLoop) -> CommandD
     """Record which code blocks the loop of this session's process, or that it runs again."""
     encoded_loop = None
     if command.stack:
-        runs = [run for (run,) in tx.all("list_owned_runs", (tx.session,))]
-        loop = BlockedLoop(tx.now - command.blocked_ms, command.stack, runs[0] if len(runs) == 1 else None)
+        runs = tx.values("list_owned_runs", (tx.session,), str)
+        loop = BlockedLoop(tx.now - command.blocked_ms, command.stack, *(runs if len(runs) == 1 else ()))
         encoded_loop = msgspec.json.encode(loop).decode()
     tx.change("record_blocked_loop", (encoded_loop, tx.session))
     return DONE
@@ -89,8 +90,8 @@ def record_blocked_loop(tx: Transaction, command: RecordBlockedLoop) -> CommandD
 def record_process_findings(tx: Transaction, command: RecordProcessFindings) -> CommandDone:
     """Record the findings of this session's process about itself."""
     findings = command.findings
-    if command.kinds and (row := tx.first("read_findings", (tx.session,))) is not None and row[0] is not None:
-        known = msgspec.json.decode(row[0], type=tuple[ProcessFinding, ...])
+    if command.kinds and (stored := tx.value("read_findings", (tx.session,), bytes)) is not None:
+        known = msgspec.json.decode(stored, type=tuple[ProcessFinding, ...])
         findings = (*(finding for finding in known if finding.kind not in command.kinds), *findings)
     encoded_findings = msgspec.json.encode(findings).decode() if findings else None
     tx.change("record_process_findings", (encoded_findings, tx.session))
@@ -109,12 +110,14 @@ def close_session(tx: Transaction, command: CloseSession) -> CommandDone:
     session = tx.session
     if session is None:
         return DONE
-    row = tx.first("read_session_to_end", (session,))
+    ending = ENDING_SESSION.read_first(tx.all("read_session_to_end", (session,)))
     steps = {run: _running_steps(tx, run) for run, _ in command.blamed}
     tx.change("lose_attempts", {"now": tx.now, "session": session})
     released = 0
-    if command.blamed and row is not None and row[0] == SessionState.ALIVE:  # otherwise a person requested the drain
-        released = _blame(tx, session, command, steps, is_probation=row[1] == PROBATION_ROLE)
+    if (
+        command.blamed and ending is not None and ending.state is SessionState.ALIVE
+    ):  # else a person requested the drain
+        released = _blame(tx, session, command, steps, is_probation=ending.role == PROBATION_ROLE)
     released += tx.change("release_owned_runs", {"now": tx.now, "session": session})
     _end_session(tx, session, SessionState.CLOSED, released)
     tx.session = None
@@ -123,7 +126,7 @@ def close_session(tx: Transaction, command: CloseSession) -> CommandDone:
 
 def declare_all_dead(tx: Transaction) -> None:
     """Declare all sessions dead that did not end: no process uses this store."""
-    for (session,) in tx.all("list_sessions_to_declare_dead"):
+    for session in tx.values("list_sessions_to_declare_dead", (), int):
         declare_session_dead(tx, DeclareSessionDead(session))
     tx.write_counters()
 
@@ -131,19 +134,21 @@ def declare_all_dead(tx: Transaction) -> None:
 def declare_session_dead(tx: Transaction, command: DeclareSessionDead) -> NumberAnswer | Refused:
     """Declare a session dead and release what it held. Its process can write nothing from this commit on."""
     session = command.session
-    row = tx.first("read_session_to_end", (session,))
-    if row is None or row[0] not in _LIVE or session == tx.session:
-        if tx.again and row is not None and row[0] in (SessionState.DEAD, SessionState.QUARANTINED):
-            return NumberAnswer(row[2] or 0)
-        return Refused("not_alive", f"session {session} has ended already" if row else f"there is no session {session}")
+    known = ENDING_SESSION.read_first(tx.all("read_session_to_end", (session,)))
+    if known is None:
+        return Refused("not_alive", f"there is no session {session}")
+    if known.state not in _LIVE or session == tx.session:
+        if tx.again and known.state in (SessionState.DEAD, SessionState.QUARANTINED):
+            return NumberAnswer(known.freed or 0)
+        return Refused("not_alive", f"session {session} has ended already")
     if command.silent_ms is not None and tx.first("is_session_silent", (session, tx.now - command.silent_ms)) is None:
-        return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
+        return Refused("not_silent", f"session {session} sent a heartbeat less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
     steps = "" if command.alone is None else _running_steps(tx, command.alone)
     noticed, ending = _loss_detection(command).value, command.how or None
     tx.change("record_losses", {**now, "noticed": noticed, "ending": ending, "finder": tx.session})
     tx.change("lose_attempts", now)
-    released = _fail_exec_runs(tx, session) if row[1] == EXEC_ROLE else 0
+    released = _fail_exec_runs(tx, session) if known.role == EXEC_ROLE else 0
     if command.alone is not None:
         released += _count_crash(tx, session, command.alone, command.limit, f"{command.how or 'it died'}{steps}")
     released += tx.change("lose_owned_runs", {**now, "crashed": int(command.crashed)})
@@ -209,24 +214,26 @@ def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str
     blamed_runs = []
     drain = {"now": tx.now, "session": session, "noticed": LossDetection.OWN_REPORT.value, "ending": _UNASKED}
     for run, claim in command.blamed:
-        row = tx.first("count_forced_drain", (run,))
-        if row is None:
+        on_probation = tx.value("count_forced_drain", (run,), int)
+        if on_probation is None:
             continue
         tx.change("record_drain_loss", {**drain, "run": run, "claim": claim})
-        if row[0]:
+        if on_probation:
             blamed_runs.append(run)
     if is_probation and len(blamed_runs) == 1:
         (run,) = blamed_runs
-        row = tx.first("count_crash_by_drain", (run,))
-        if row is not None and row[0] >= command.limit:
+        crashes = tx.value("count_crash_by_drain", (run,), int)
+        if crashes is not None and crashes >= command.limit:
             return _quarantine(tx, session, run, f"{_UNASKED}{steps[run]}")
     return 0
 
 
 def _running_steps(tx: Transaction, run: str) -> str:
     """Return " in step NAME" of a run's running attempts; "" without any on record."""
-    rows = tx.all("list_open_attempts_of", (json.dumps([run]),))
-    running = dict.fromkeys(row[2] for row in rows if row[5] == AttemptState.STARTED and row[-1] is None)
+    attempts = [row.attempt for row in ATTEMPT_OF_RUN.read_all(tx.all("list_open_attempts_of", (json.dumps([run]),)))]
+    running = dict.fromkeys(
+        attempt.name for attempt in attempts if attempt.state is AttemptState.STARTED and attempt.superseded is None
+    )
     names = list(running)[:_MOST_STEPS]
     return f" in step {', '.join(names)}" if names else ""
 
@@ -235,8 +242,8 @@ def _count_crash(tx: Transaction, session: int, run: str, limit: int, ending: st
     """Count the death of a worker that had only this run; at the limit quarantine the run. Return how many runs were
     quarantined.
     """
-    row = tx.first("count_crash", (run, session))
-    return 0 if row is None or row[0] < limit else _quarantine(tx, session, run, ending)
+    crashes = tx.value("count_crash", (run, session), int)
+    return 0 if crashes is None or crashes < limit else _quarantine(tx, session, run, ending)
 
 
 def _quarantine(tx: Transaction, session: int, run: str, ending: str) -> int:
@@ -261,9 +268,9 @@ def _fail_exec_runs(tx: Transaction, session: int) -> int:
     """Fail the wrapped commands of an `exec` process that died: their outcome is unknown, and they are not repeated."""
     state, reason = target_state(RunMove.FAIL), FailureReason.PROCESS_LOST
     ended = 0
-    for (run,) in tx.all("list_owned_runs", (session,)):
-        row = tx.first("fail_lost_exec_run", {"now": tx.now, "run": run, "session": session})
-        if row is not None:
-            run_transitions.settle_end(tx, run, row, state, None, None, reason)
+    for run in tx.values("list_owned_runs", (session,), str):
+        lost = ENDED_RUN.read_first(tx.all("fail_lost_exec_run", {"now": tx.now, "run": run, "session": session}))
+        if lost is not None:
+            run_transitions.settle_end(tx, run, lost, state, None, None, reason)
             ended += 1
     return ended

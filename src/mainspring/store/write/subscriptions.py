@@ -2,7 +2,7 @@
 in the same commit.
 """
 
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,26 +13,33 @@ from mainspring.store.transaction import Transaction
 from mainspring.store.write.delivery_row import InsertedDelivery
 
 _CACHE = "listeners"
-_Subscriber = tuple[str, Any, int]
 
 
-def has_subscriber(tx: Transaction, name: str, data: Any) -> bool:
+class _Subscriber(NamedTuple):
+    """A trigger that is subscribed; `condition` = of an event its values by path, of ends of runs the states."""
+
+    trigger: str
+    condition: dict[str, object] | list[str]
+    is_filtered: int
+
+
+def has_subscriber(tx: Transaction, name: str, data: object) -> bool:
     """Tell whether a trigger is subscribed to an event of this name with this data."""
     return any(_matches(subscriber, name, data) for subscriber in _list_subscribers(tx, "event", name))
 
 
-def deliver_event(tx: Transaction, event: str, name: str, data: Any) -> None:
+def deliver_event(tx: Transaction, event: str, name: str, data: object) -> None:
     """Deliver an event to the triggers that are subscribed to its name and match its data."""
     rows = [
-        _row(tx, subscriber[0], event, event, name, subscriber[2])
+        _row(tx, subscriber.trigger, event, event, name, subscriber.is_filtered)
         for subscriber in _list_subscribers(tx, "event", name)
         if _matches(subscriber, name, data)
     ]
     _insert(tx, rows)
 
 
-def _matches(subscriber: _Subscriber, name: str, data: Any) -> bool:
-    where = subscriber[1]
+def _matches(subscriber: _Subscriber, name: str, data: object) -> bool:
+    where = subscriber.condition if isinstance(subscriber.condition, dict) else {}
     return event_hash(name, match_paths(where), data) == match_hash(name, where)
 
 
@@ -61,7 +68,9 @@ def _list_subscribers(tx: Transaction, kind: str, name: str) -> list[_Subscriber
     found = known.get((kind, name))
     if found is None:
         found = known[kind, name] = [
-            (trigger, msgspec.json.decode(condition), int(bool(msgspec.json.decode(definition).get("filtered"))))
+            _Subscriber(
+                trigger, msgspec.json.decode(condition), int(bool(msgspec.json.decode(definition).get("filtered")))
+            )
             for trigger, condition, definition in tx.all("list_subscribed_triggers", (kind, name))
         ]
     return found

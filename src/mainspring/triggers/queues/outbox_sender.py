@@ -24,7 +24,6 @@ from mainspring.store import failpoints
 from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.outbox import (
     LeasedQueue,
-    LeasedQueues,
     LeaseQueues,
     MessageRefusal,
     SettleQueue,
@@ -107,7 +106,7 @@ class OutboxSender:
             except FencedError:
                 return
             except Exception as error:  # noqa: BLE001  the store is unreachable: its messages wait
-                _LOG.warning("the outbox cannot be looked at: %s", self._error_text.of(error))
+                _LOG.warning("the outbox cannot be read: %s", self._error_text.of(error))
                 await asyncio.sleep(_CHECK_EVERY_S)
             await self._connections.tidy()
             with contextlib.suppress(TimeoutError):
@@ -124,7 +123,7 @@ class OutboxSender:
             leased = await commit_and_wait(
                 self._store, LeaseQueues(lease, round(_LEASE_S * 1000), free_slots, _BATCH_SIZE)
             )
-            if not isinstance(leased, LeasedQueues) or not leased.queues:
+            if not leased.queues:
                 return
             failpoints.hit("sender.taken")
             for queue in leased.queues:
@@ -137,7 +136,7 @@ class OutboxSender:
             del self._at_work[name]
         self._changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.warning("what became of messages to %s could not be saved: %s", name, self._error_text.of(error))
+            _LOG.warning("the outcome of messages to %s could not be saved: %s", name, self._error_text.of(error))
 
     async def _serve(self, lease: str, queue: LeasedQueue, since: float, before: "asyncio.Task[None] | None") -> None:
         """Send the leased messages and commit their outcome, after the task `before` for the same queue.

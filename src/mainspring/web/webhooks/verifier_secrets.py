@@ -4,8 +4,8 @@ import logging
 import time
 
 from mainspring.domain.errors import ConfigError
-from mainspring.domain.triggers.webhooks.verification import explain_bad_secret
-from mainspring.domain.triggers.webhooks.verifier import UnsignedVerifier, Verifier
+from mainspring.domain.triggers.webhooks.verifier_options import VerifierOptions
+from mainspring.integrations.verifiers import find_verifier
 from mainspring.resources.secret_store import SecretStore
 
 _AGAIN_S = 60.0
@@ -19,40 +19,42 @@ class VerifierSecrets:
         self._secrets = secrets
         self._logged_at: dict[str, float] = {}
 
-    def of(self, verifier: Verifier) -> tuple[str, ...] | None:
+    def of(self, options: VerifierOptions) -> tuple[str, ...] | None:
         """Return all usable values of a verifier's secrets; None if it needs one and there is none.
 
         One bad line of several does not affect a sender who signs with another.
         """
-        if isinstance(verifier, UnsignedVerifier):
+        verifier = find_verifier(options.kind)
+        if not verifier.checks_sender:
             return ()
         values: list[str] = []
-        for name in verifier.secrets:
+        for name in options.secrets:
             try:
                 lines = self._secrets.lines(name)
             except ConfigError as error:
                 self._log_fault(name, str(error))
                 continue
             for number, line in enumerate(lines, 1):
-                fault = explain_bad_secret(verifier, line)
+                fault = verifier.explain_bad_secret(line)
                 if fault is None:
                     values.append(line)
                 else:
-                    self._log_fault(name, f"value {number} of {len(lines)} of the secret {name!r} is left out: {fault}")
+                    self._log_fault(name, f"value {number} of {len(lines)} of the secret {name!r} is ignored: {fault}")
         return tuple(values) or None
 
-    def missing(self, verifier: Verifier) -> str | None:
+    def missing(self, options: VerifierOptions) -> str | None:
         """Return why no sender can be verified, without logging it; None if one can be."""
-        if isinstance(verifier, UnsignedVerifier):
+        verifier = find_verifier(options.kind)
+        if not verifier.checks_sender:
             return None
         faults: list[str] = []
-        for name in verifier.secrets:
+        for name in options.secrets:
             try:
                 lines = self._secrets.lines(name)
             except ConfigError as error:
                 faults.append(error.message.splitlines()[0])
                 continue
-            line_faults = [fault for line in lines if (fault := explain_bad_secret(verifier, line)) is not None]
+            line_faults = [fault for line in lines if (fault := verifier.explain_bad_secret(line)) is not None]
             if len(line_faults) < len(lines):
                 return None
             faults.append(
@@ -67,4 +69,4 @@ class VerifierSecrets:
         now = time.monotonic()
         if now - self._logged_at.get(name, -_AGAIN_S) >= _AGAIN_S:
             self._logged_at[name] = now
-            _LOG.error("a webhook cannot check senders by it: %s", reason)
+            _LOG.error("a webhook cannot verify its senders: %s", reason)

@@ -12,12 +12,12 @@ import msgspec
 from mainspring.config.web_settings import HooksSettings
 from mainspring.domain.errors import MainspringError, SealedError
 from mainspring.domain.states import DeliveryState, RunState
-from mainspring.domain.triggers.webhooks.stored_headers import select_stored_headers
-from mainspring.domain.triggers.webhooks.verification import BAD_SIGNATURE, verify_request
-from mainspring.domain.triggers.webhooks.verifier import BearerVerifier, GitLab, UnsignedVerifier, verifier_kind
 from mainspring.domain.triggers.webhooks.webhook import ResponseMode
 from mainspring.domain.triggers.webhooks.webhook_body import InvalidRequest
-from mainspring.domain.triggers.webhooks.webhook_delivery import ImmediateResponse, read_webhook_request
+from mainspring.integrations.base.webhook_verifier import BAD_SIGNATURE, ImmediateResponse
+from mainspring.integrations.verifiers import find_verifier, verify_request
+from mainspring.integrations.webhooks.stored_headers import select_stored_headers
+from mainspring.integrations.webhooks.webhook_delivery import read_webhook_request
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.results import DeliveryStored, Refused
 from mainspring.triggers.delivery_command import PreparedDelivery
@@ -50,13 +50,13 @@ _LARGE = 64 * 1024
 _LOG = logging.getLogger("mainspring.web.hooks")
 _BODIES_AT_LEAST = 4
 _EXPECTED_STATES = (RunState.SUCCEEDED, DeliveryState.FILTERED, DeliveryState.DROPPED)
-_TOKEN_VERIFIERS = (BearerVerifier, GitLab)
 _NO_SECRET_REPLY = problem_reply(503, "no_secret", "this webhook is not set up yet", retry_after=60, close=True)
 
 _OTHER_HOST_REPLY = problem_reply(
     403,
     "other_host",
-    "a webhook that verifies nothing is not called by a name that this server does not know: set hooks.public_url or web.allowed_hosts",
+    "this server does not know the name in the request, and a webhook without verification needs a "
+    "known one: set hooks.public_url or web.allowed_hosts",
     close=True,
 )
 
@@ -93,8 +93,10 @@ class WebhookApp:
             self._intake.counts.count(trigger, "disconnected")
             return
         except Exception:  # noqa: BLE001 - one request that we cannot answer must not end the others
-            _LOG.exception("a request to %s could not be answered", trigger or "no webhook")
-            reply = problem_reply(500, "fault", "this is a fault of ours; it is in our log", close=True)
+            _LOG.exception("a request to %s could not be answered", trigger or "there is no webhook")
+            reply = problem_reply(
+                500, "fault", "this is a bug of Mainspring; it is in the log of the web process", close=True
+            )
         self._intake.counts.count(trigger, reply.code)
         await reply.send(send, head=scope["method"] == "HEAD")
 
@@ -104,7 +106,7 @@ class WebhookApp:
         headers = read_headers(scope)
         if isinstance(headers, WebhookReply):
             return headers
-        if isinstance(hook.webhook.verify, UnsignedVerifier) and not (
+        if not find_verifier(hook.webhook.verify.kind).checks_sender and not (
             self._hosts is None or self._hosts.allows(headers.get("host"))
         ):
             return _OTHER_HOST_REPLY
@@ -125,7 +127,9 @@ class WebhookApp:
         if secrets is None:
             return _NO_SECRET_REPLY
         early = self._check_sender(hook, headers, b"", secrets)
-        if early is not None and (early.code != BAD_SIGNATURE or isinstance(hook.webhook.verify, _TOKEN_VERIFIERS)):
+        if early is not None and (
+            early.code != BAD_SIGNATURE or not find_verifier(hook.webhook.verify.kind).needs_body
+        ):
             return self._record_rejected(hook, headers, b"", early)
         body = await read_body(receive, headers, self._limit_of(hook), reserved)
         if isinstance(body, WebhookReply):
@@ -153,9 +157,7 @@ class WebhookApp:
         if isinstance(request, ImmediateResponse):
             return setup_reply(request)
         try:
-            prepared = self._intake.intake.prepare(
-                hook.known, request.arrival, request.data, verifier_kind(hook.webhook.verify)
-            )
+            prepared = self._intake.intake.prepare(hook.known, request.delivery, request.data, hook.webhook.verify.kind)
         except SealedError as error:
             return _store_error_reply(hook, error)
         if isinstance(prepared, Refused):
@@ -167,8 +169,7 @@ class WebhookApp:
     def _check_sender(
         self, hook: WebhookEntry, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]
     ) -> WebhookReply | None:
-        verifier = hook.webhook.verify
-        rejected = verify_request(verifier, body, headers, secrets, self._intake.now())
+        rejected = verify_request(hook.webhook.verify, body, headers, secrets, self._intake.now())
         return None if rejected is None else problem_reply(401, rejected.code, rejected.text, close=not body)
 
     def _record_rejected(
@@ -201,7 +202,7 @@ class WebhookApp:
         except TimeoutError:
             # It may still be stored: the sender's next try finds it.
             storing.add_done_callback(lambda done: done.cancelled() or done.exception())
-            return unavailable_reply("the store does not answer in time: send the same again, it counts once")
+            return unavailable_reply("the store does not answer in time: send the request again; it counts once")
         except MainspringError as error:
             return _store_error_reply(hook, error)
         if isinstance(answer, Refused):
@@ -223,7 +224,7 @@ class WebhookApp:
 
 def _store_error_reply(hook: WebhookEntry, error: MainspringError) -> WebhookReply:
     _LOG.warning("a delivery for %s was not stored: %s", hook.trigger, error.message)
-    return unavailable_reply("the store is away: send the same again, it counts once")
+    return unavailable_reply("the store is unavailable: send the request again; it counts once")
 
 
 def _result_reply(code: str, ids: dict[str, str | None], end: WaitedResult) -> WebhookReply:
@@ -231,7 +232,7 @@ def _result_reply(code: str, ids: dict[str, str | None], end: WaitedResult) -> W
     if end.state in _EXPECTED_STATES:
         return json_reply(200, code, {**ids, "state": end.state, "result": end.result})
     if end.state is DeliveryState.REFUSED:
-        return problem_reply(409, "other_body", "another delivery holds this key with another body", more=ids)
+        return problem_reply(409, "other_body", "another delivery has this key and another body", more=ids)
     noun = "delivery" if end.run is None else "run"
     return problem_reply(500, "run_failed", f"the {noun} is {end.state}", more={**ids, "state": end.state})
 
@@ -243,10 +244,10 @@ def _unknown_path_reply(intake: WebhookIntake, path: str, method: str) -> Webhoo
     if not intake.table.is_read:
         return unavailable_reply("the store has not answered yet")
     if intake.table.is_unreadable(path):
-        return problem_reply(503, "unreadable", "this webhook cannot be read here yet", retry_after=60, close=True)
-    return problem_reply(404, "no_path", "nothing is at this path", close=True)
+        return problem_reply(503, "unreadable", "this webhook cannot be read yet", retry_after=60, close=True)
+    return problem_reply(404, "no_path", "there is nothing at this path", close=True)
 
 
 def _method_reply(methods: str) -> WebhookReply:
-    reply = problem_reply(405, "method", f"only {methods}", close=True)
+    reply = problem_reply(405, "method", f"only {methods} is allowed", close=True)
     return msgspec.structs.replace(reply, headers=(*reply.headers, ("allow", methods)))

@@ -173,7 +173,10 @@ async def test_look_that_fails_is_made_again(site, caplog):
     site.fault = None
     await site.rounds()
     said = [one.getMessage() for one in caplog.records if one.name == "mainspring.watching"]
-    assert [text.partition(",")[0].partition(":")[0] for text in said] == ["the watch fails", "the watch goes on"]
+    assert [text.partition(",")[0].partition(":")[0] for text in said] == [
+        "the watcher fails",
+        "the watcher evaluates again",
+    ]
     await life.close()
 
 
@@ -192,7 +195,7 @@ async def test_trouble_is_told_without_the_store_while_a_look_waits_for_it(site)
     assert len(site.peer.heard("/alive")) == signs, "no sign while nothing can be written"
     site.trouble = None
     await site.until(lambda: len(site.peer.heard("/told")) == 2)
-    assert b"takes commits again" in site.peer.heard("/told")[1]
+    assert b"accepts commits again" in site.peer.heard("/told")[1]
     await life.close()
 
 
@@ -210,7 +213,7 @@ async def test_look_that_does_not_end_is_told_without_the_store(site):
     await site.until(memory.exists)
     site.clock.forward(MINUTE)
     await site.until(lambda: site.peer.heard("/told"))
-    assert b"a look at it has not ended for 5 minutes" in site.peer.heard("/told")[0]
+    assert b"an evaluation has not ended for 5 minutes" in site.peer.heard("/told")[0]
     site.gate.set()
     await site.until(lambda: len(site.peer.heard("/told")) == 2)
     await life.close()

@@ -43,4 +43,4 @@ def test_record_that_no_store_is_known_for_says_so(tmp_path, capfd):
     )
     assert ExecProcess(plan).run() == 0
     assert len(Spool(tmp_path / "unclaimed-1").names()) == 1
-    assert "no store is known to which run" in capfd.readouterr().err
+    assert "the store of run" in capfd.readouterr().err

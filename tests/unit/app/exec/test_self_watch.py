@@ -103,4 +103,4 @@ def test_fault_of_the_watch_is_no_fault_of_the_command(store, tmp_path, monkeypa
 
     monkeypatch.setattr(watcher, "evaluate_and_notify", away)
     watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
-    assert "backup: nobody could be told how it ended" in capfd.readouterr().err
+    assert "backup: its end could not be notified" in capfd.readouterr().err

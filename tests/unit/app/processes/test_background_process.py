@@ -32,7 +32,7 @@ async def test_store_that_answers_nothing_is_lost(tmp_path, monkeypatch):
     assert process.fault is None
     monkeypatch.setattr(background_process, "_STORE_LOST_AFTER_S", 0.0)
     told = process.fault
-    assert "answered no commit" in str(told)
+    assert "completed no commit" in str(told)
     process._answered_at -= 100
     assert process.fault == told, "it is one fault for as long as it lasts: what remembers it writes each new one down"
     process.commit_error = "the disk is full"

@@ -35,5 +35,5 @@ def test_worker_that_ends_while_it_loads_is_told_of_and_started_with_a_pause(tmp
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2
     assert f"the worker process {pids[0]} ended with exit code 0" in said[0]
-    assert "while it is loaded" in said[0]
+    assert "during loading" in said[0]
     assert post.not_before > post.started + 5

@@ -24,7 +24,7 @@ def test_worker_that_does_not_reach_its_store_did_not_crash(tmp_path):
     said = process.communicate(timeout=60)[1]
     assert not line.close()
     assert process.returncode == STORE_LOST_EXIT_CODE
-    assert b"out of reach" in said
+    assert b"unreachable" in said
     assert b"secret" not in said
 
 

@@ -154,7 +154,7 @@ def test_calendar_that_was_not_known_is_a_problem_and_starts_nothing():
 
     assert build_announcement(registry, NOW).schedules == ()
     (problem,) = registry.problems
-    assert "keeps to calendar 'banks'" in problem.what
+    assert "uses calendar 'banks'" in problem.what
 
 
 @pytest.mark.parametrize(

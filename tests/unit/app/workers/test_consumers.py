@@ -68,7 +68,7 @@ async def test_what_is_left_out_of_a_folder_is_logged_once(tmp_path: Path, caplo
             await store.until_told(name)
     for name in ("first", "second"):
         assert len([line for line in caplog.messages if name in line]) == 1, caplog.messages
-    assert len([line for line in caplog.messages if "fetches from its folder" in line]) == 1
+    assert len([line for line in caplog.messages if "reads from its folder" in line]) == 1
 
 
 async def test_folder_that_goes_away_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -83,4 +83,4 @@ async def test_folder_that_goes_away_is_logged_once(tmp_path: Path, caplog: pyte
         (tmp_path / "out").rename(folder)
         await store.until(lambda: store.told[-1].connected_at is not None)
     assert len([line for line in caplog.messages if str(folder) in line and "No such" in line]) == 1, caplog.messages
-    assert len([line for line in caplog.messages if "fetches from its folder" in line]) == 2
+    assert len([line for line in caplog.messages if "reads from its folder" in line]) == 2

@@ -119,7 +119,7 @@ async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, m
     assert line.exc_info is None
     upkeep.fault = None
     await until(lambda: len(told()) > 1)
-    assert told()[1].getMessage() == "upkeep goes on"
+    assert told()[1].getMessage() == "upkeep works again"
     await until(lambda: state_of(store, "worker") == "dead")
     await working.close()
 

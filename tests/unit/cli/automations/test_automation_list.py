@@ -150,7 +150,7 @@ def test_exec_says_that_the_schedule_of_a_script_of_its_name_wins(cli, stage):
         )
         == 1
     )
-    assert "Give this command a name of its own: -n NAME" in said.err
+    assert "Give this command its own name: -n NAME" in said.err
     assert {row["schedule"] for row in cli("auto", "list", "--json").json if row["name"] == "backup"} == {
         str(BACKUP.schedules[0].describe())
     }
@@ -335,7 +335,7 @@ def test_ways_of_runs_are_shown(cli, stage, monkeypatch):
     stage.do(fail(run, "charge\x1b[2J", rank=1))
     said = cli("auto", "paths", "order")
     assert "no error path" in said.out
-    assert "failed in 1 of 1 run and nothing in the code takes it up: it ended the run." in said.err
+    assert "failed in 1 of 1 run and no code handles the error: it ended the run." in said.err
     assert "\x1b[2J" not in said.out + said.err
     found = cli("auto", "paths", "order", "--json").json
     assert [(one["then"], one["is_missing"]) for one in found["edges"]][1] == ("failed", True)

@@ -53,11 +53,11 @@ def test_status_and_doctor_tell_of_what_waits(cli, stage, sent, monkeypatch):
     assert "Messages to orders/eu wait, the oldest for 2m" in said.out
     assert "ConnectionError: nobody there" in said.out
     assert "Messages to mail/out wait, the oldest for 2m" in said.out
-    assert "nobody sends them" in said.out
+    assert "no process sends them" in said.out
     found = [one for one in cli("doctor", "--json").json if one["name"] == "outbox"]
     assert [(one["state"], one["fix"]) for one in found] == [
         ("problem", "Start it: mainspring up"),
-        ("problem", "They go as soon as that is mended."),
+        ("problem", "They are sent when that is fixed."),
         ("problem", "See: mainspring failed list --messages"),
     ]
 

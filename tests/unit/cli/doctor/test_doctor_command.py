@@ -66,7 +66,7 @@ def test_store_that_cannot_be_read_is_told_once(cli):
     """What lies in it is not looked at, so that one fault is one finding; what lies around it is."""
     found = checks(cli, "--store", "postgresql://u@127.0.0.1:1/db")
     assert [name for name, check in found.items() if check["state"] == "problem"] == ["store"]
-    assert "out of reach" in found["store"]["text"]
+    assert "unreachable" in found["store"]["text"]
     assert {"modes", "spool", "tzdata"} <= found.keys()
     assert cli("doctor", "--store", "postgresql://u@127.0.0.1:1/db").code == 9
 

@@ -171,7 +171,7 @@ def test_alert_of_a_failed_run_names_its_item(cli, stage, folder):
     err = cli("watch").err
     headline = next(line for line in err.splitlines() if line.startswith("[notify]"))
     assert headline.endswith(" (Book f17.csv)")
-    assert "  Item       Book f17.csv\n" in err
+    assert "  Item          Book f17.csv\n" in err
     assert cli("incidents", "list", "--json").json[0]["items"] == ["Book f17.csv"]
 
 

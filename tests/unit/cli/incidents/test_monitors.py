@@ -109,7 +109,7 @@ def test_show_tells_of_a_secret_that_is_due(cli, stage, monkeypatch):
     assert "nothing to evaluate" in cli("monitors", "show", "secret_due").err
     monkeypatch.setenv("MAINSPRING_SECRETS_DUE__GH_HOOK", "2001-01-31")
     out = cli("monitors", "show", "secret_due").out
-    assert "gh_hook  wrong: the secret gh_hook was to be renewed by 2001-01-31 [notify]" in out
+    assert "gh_hook  wrong: the secret gh_hook should have been renewed by 2001-01-31 [notify]" in out
     assert "before   14d" in out
 
 
@@ -132,8 +132,8 @@ def test_what_is_always_watched_is_shown_with_why_it_stays_on(cli, stage):
     assert rows["store_lost"]["judged"] == 1
     lost = cli("monitors", "show", "store_lost")
     assert "longest  1m" in lost.out
-    assert "cannot be switched off" in lost.err
-    assert "cannot be switched off" in cli("monitors", "show", "notifier_broken").err
+    assert "cannot be turned off" in lost.err
+    assert "cannot be turned off" in cli("monitors", "show", "notifier_broken").err
 
 
 def test_settings_of_one_automation_are_shown_and_obeyed(cli, stage, monkeypatch):

@@ -201,7 +201,7 @@ def test_explain_offers_no_answer_after_the_time_of_a_question(cli, stage):
     waiting = [{"kind": "answer", "name": "ask", "ident": "ask#1", "until_at": until_at}]
     stage.do(msgspec.structs.replace(suspend(run), waiting_for=msgspec.json.encode(waiting)))
     explained = cli("explain", run.id, "--json").json
-    assert "The time of the answer to Ship it? [yes, no] ended at" in " ".join(explained["what"])
+    assert "The time for the answer to Ship it? [yes, no] ended at" in " ".join(explained["what"])
     assert not any("runs answer" in can["command"] for can in explained["can"])
     said = cli("runs", "answer", run.id, "yes")
     assert (said.code, "ended at" in said.err) == (3, True)

@@ -56,7 +56,7 @@ def test_waiting_is_told_once_and_with_what_is_waited_for(cli, stage, monkeypatc
     stage.do(msgspec.structs.replace(suspend(run), waiting_for=msgspec.json.encode(waiting)))
     said = cli("runs", "watch", run.id, "--timeout", "1.2s")
     lines = [line.strip() for line in (said.out + said.err).splitlines()]
-    (place,) = [number for number, line in enumerate(lines) if line.startswith("Meanwhile it holds")]
+    (place,) = [number for number, line in enumerate(lines) if line.startswith("While it waits, it uses")]
     assert lines[place - 1].startswith("It waits for signal go")
 
 
@@ -85,7 +85,7 @@ def test_watch_says_once_that_no_worker_is_running(cli, stage):
     run = stage.start()
     stage.store.close()
     said = cli("runs", "watch", run, "--timeout", "1.5s")
-    assert halted(said, run) == [f"run {run} does not continue. No live worker has backup."]
+    assert halted(said, run) == [f"run {run} does not continue. No running worker has loaded backup."]
     assert said.err.count("To start a worker: mainspring up -m /srv/scripts.toml\n") == 1
     assert "worker" not in said.out
     assert said.code == 7
@@ -97,7 +97,7 @@ def test_watch_of_a_waiting_run_says_that_no_worker_is_running(cli, stage):
     stage.do(suspend(run))
     stage.store.close()
     said = cli("runs", "watch", run.id, "--timeout", "0s", "--json")
-    assert halted(said, run.id) == [f"run {run.id} does not continue. No live worker has backup."]
+    assert halted(said, run.id) == [f"run {run.id} does not continue. No running worker has loaded backup."]
 
 
 def test_watch_says_nothing_while_a_worker_is_there(cli, stage):
@@ -133,7 +133,7 @@ def test_run_that_waits_says_once_that_its_worker_is_gone(cli, stage, folder, mo
     monkeypatch.setattr("mainspring.cli.runs.run_command._has_live_worker", lambda *_: True)
     said = cli("run", "nap", "-m", "jobs.py", "--timeout", "1.5s")
     assert said.code == 7
-    assert said.err.count("does not continue. No live worker has nap") == 1
+    assert said.err.count("does not continue. No running worker has loaded nap") == 1
     assert "It goes on." not in said.err
 
 
@@ -150,5 +150,5 @@ def test_watch_says_nothing_while_a_supervisor_starts_a_worker_again(cli, stage,
         said = cli("runs", "watch", run, "--timeout", "0s")
     finally:
         supervisor.close()
-    assert halted(said, run) == [f"run {run} does not continue. No live worker has backup."]
+    assert halted(said, run) == [f"run {run} does not continue. No running worker has loaded backup."]
     assert "mainspring down; mainspring up" in said.err

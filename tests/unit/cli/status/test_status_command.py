@@ -106,7 +106,7 @@ def test_runs_of_a_retired_automation_that_no_worker_has_need_a_person(cli, stag
     assert said.code == 9
     assert (
         "backup is retired, and 1 run of it has not ended: no running worker has loaded it, so that run waits until you act."
-        " Cancel: mainspring runs cancel --name backup -y. Or take the retirement back: mainspring auto resume backup"
+        " Cancel: mainspring runs cancel --name backup -y. Or end the retirement: mainspring auto resume backup"
     ) in said.out
     assert said.out.startswith("✗ 1 thing needs you")
     assert cli("runs", "cancel", run).code == 0
@@ -224,9 +224,9 @@ def test_incident_that_somebody_looks_after_is_no_problem(cli, stage, look):
     said = cli("status", "--json")
     assert said.code == 0
     assert (said.json["incidents"], said.json["looked_after"]) == (0, 1)
-    assert said.json["sentence"].startswith("1 problem is looked after by ")
-    assert "1 incident looked after" in said.json["sentence"]
-    assert cli("status").out.startswith("! 1 problem is looked after by ")
+    assert said.json["sentence"].startswith("1 problem is acknowledged by ")
+    assert "1 incident acknowledged" in said.json["sentence"]
+    assert cli("status").out.startswith("! 1 problem is acknowledged by ")
 
 
 def test_what_is_an_incident_is_told_once(cli, stage, look):

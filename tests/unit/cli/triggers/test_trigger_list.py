@@ -27,8 +27,8 @@ def test_list_says_what_each_listens_to_and_what_arrived(cli, shop) -> None:
     assert (bot["at_the_door"], bot["state"], bot["pace"]) == (1, "listening", ["debounce 1m", "by {data.id}"])
     out = cli("triggers", "list").out
     assert 'event built where branch = "main"' in out
-    assert "a run of extract that ended well" in out
-    assert "runs of extract and load that ended well, for one slot, within 2h" in out
+    assert "a run of extract that succeeded" in out
+    assert "runs of extract and load that succeeded, for one slot, within 2h" in out
     assert "nothing" not in cli("triggers", "list", "--name", "report").out
     assert [row["name"] for row in cli("triggers", "list", "--since", "1h", "--json").json] == ["bot/event"]
     assert cli("triggers", "list", "--state", "problem", "--json").json == []
@@ -62,7 +62,7 @@ def test_show_names_what_is_missing_of_a_gathering(cli, shop) -> None:
     run = end_of_extract(shop, RunState.SUCCEEDED)
     gather(shop, run, counts=True, deadline_at=shop.now + 60 * MINUTE)
     out = cli("triggers", "show", "report").out
-    assert "waits     slot 2026-01-05 02:00:00: extract there, load missing, until" in out
+    assert "waits     slot 2026-01-05 02:00:00: extract arrived, load missing, until" in out
     (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
     assert (one["here"], one["missing"], one["runs"]) == (["extract"], ["load"], {"extract": run})
 
@@ -70,7 +70,7 @@ def test_show_names_what_is_missing_of_a_gathering(cli, shop) -> None:
 def test_show_says_since_when_a_gathering_is_late(cli, shop) -> None:
     """Once its deadline has passed."""
     gather(shop, end_of_extract(shop, RunState.SUCCEEDED), counts=True, deadline_at=shop.now - MINUTE)
-    assert "extract there, load missing, late since" in cli("triggers", "show", "report").out
+    assert "extract arrived, load missing, late since" in cli("triggers", "show", "report").out
     (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
     assert one["is_late"]
 
@@ -147,7 +147,7 @@ def test_replay_of_what_was_turned_away_at_the_door_is_refused(cli, shop) -> Non
     shop.do(RejectDelivery(id=delivery, trigger="bot/event", why="bad_signature", note="no", body=b""))
     said = cli("triggers", "replay", delivery)
     assert said.code == 8
-    assert f"delivery {delivery} was turned away at the door" in said.err
+    assert f"delivery {delivery} was rejected" in said.err
     assert "let its sender send it again" in said.err
 
 
@@ -166,7 +166,7 @@ def test_replay_of_all_that_a_filter_means_is_a_bulk_act(cli, shop) -> None:
     shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     words = ("triggers", "replay", "--trigger", "bot", "--since", "1d")
     dry = cli(*words, "--dry-run")
-    assert "Replay deliveries for bot/event since 1d: 1 delivery (1 more fit and are left out: turned away" in dry.out
+    assert "Replay deliveries for bot/event since 1d: 1 delivery (1 more match and are left out: rejected" in dry.out
     for _ in range(2):
         begun = cli(*words, "--rate", "10/s", "-y", "--command-id", "night", "--json").json
         assert begun == {"bulk": "night", "deliveries": 1}

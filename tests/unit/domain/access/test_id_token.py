@@ -47,12 +47,12 @@ def test_claims_for_us_are_taken(said):
         *(({"exp": at}, "another time") for at in (879, None, "2000", True, float("nan"), float("inf"))),
         *(({"iat": at}, "another time") for at in (None, 1_200, 300, "1000", False, float("nan"))),
         *(({"nbf": at}, "another time") for at in (1_200, "1000", True)),
-        *(({"sub": sub}, "nobody") for sub in (None, 1)),
+        *(({"sub": sub}, "another client") for sub in (None, 1)),
     ],
 )  # fmt: skip
 def test_claims_for_others_are_refused(said, why):
     """Another issuer, client, sign-in or time; the sentence says which."""
-    with pytest.raises(ArgumentError, match=f"^the provider's answer is for {why}$"):
+    with pytest.raises(ArgumentError, match=f"^the answer of the identity provider is for {why}$"):
         check(**said)
 
 
@@ -155,4 +155,4 @@ def test_claim_of_any_kind_is_read_or_refused(name, value):
     try:
         assert read(signed(GOOD | {name: value}, KEY), access="access")["iss"] == ISSUER
     except ArgumentError as error:
-        assert error.message.startswith("the provider's answer is for ")  # noqa: PT017 - both ways are right
+        assert error.message.startswith("the answer of the identity provider is for ")  # noqa: PT017 - both ways are right

@@ -42,7 +42,7 @@ def test_what_was_lost_with_the_worker_is_told_with_it() -> None:
     assert roles(at_once, T0 + 5 * MINUTE) == []
     (one,) = found(LOST, at_once, now_at)
     assert one.subject.fingerprint == "worker"
-    assert one.text.startswith("no worker and no scheduler gives a sign of life for ")
+    assert one.text.startswith("no worker and no scheduler has sent a heartbeat for ")
     assert roles(facts(last_seen={"worker": T0 + 30_000, "scheduler": T0}), now_at) == ["scheduler", "worker"]
     told = frozenset({Subject("", IncidentKind.WORKER_LOST, "scheduler")})
     assert roles(facts(last_seen={"worker": T0, "scheduler": T0}, open=told), now_at) == ["scheduler", "worker"]
@@ -133,7 +133,7 @@ def test_process_that_dies_whenever_it_is_started_is_missing(there: str) -> None
     known = facts(KEPT, *those, one=watched(), last_died={"watcher": now_at - 2 * SECOND})
     (finding,) = found(LOST, known, now_at)
     assert finding.subject.fingerprint == "watcher"
-    assert finding.text.startswith("no watcher stays alive for 5m: the last one died 2s ago (pid 7 of box keeps")
+    assert finding.text.startswith("no watcher stays running for 5m: the last one died 2s ago (pid 7 of box needs one")
     assert found(LOST, known, now_at - 1) == []
     steady = facts(KEPT, *those, one=watched(), last_died={"watcher": now_at}, last_seen={"watcher": T0 + MINUTE})
     assert found(LOST, steady, now_at) == []

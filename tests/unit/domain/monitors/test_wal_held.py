@@ -27,17 +27,16 @@ def test_reader_of_five_minutes_is_a_finding_by_its_name():
     """Not a minute before."""
     assert judged((*READER, 4)) == [None]
     (finding,) = judged((*READER, 5))
-    assert (
-        finding.text
-        == "the write-ahead log cannot be emptied: process 7 (python report.py) reads the store all the time"
-    )
+    assert finding.text == "the write-ahead log cannot be emptied: process 7 (python report.py) keeps reading the store"
     assert (finding.severity, finding.since_at) == (Severity.NOTIFY, NOW - 5 * MINUTE)
 
 
 def test_large_log_is_a_finding_with_whoever_reads():
     """Also with who has read for a short while only, and with no one."""
     (finding,) = judged((*SIZE, 6), (*READER, 1))
-    assert finding.text.startswith("the write-ahead log is larger than 64 MiB: process 7 (python report.py) reads")
+    assert finding.text.startswith(
+        "the write-ahead log is larger than 64 MiB: process 7 (python report.py) keeps reading"
+    )
     (finding,) = judged((*SIZE, 6))
     assert finding.text == "the write-ahead log is larger than 64 MiB and is not emptied"
     assert "lsof" in finding.hint

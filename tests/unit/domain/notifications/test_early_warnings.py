@@ -34,7 +34,7 @@ def signs(*automations, ended=None, wrong=()):
 )
 def test_what_only_retries_healed_is_told(ended, is_sign):
     """Attempts failed, and every run succeeded; a run that failed is an incident of its own."""
-    assert signs(ended={"sync": ended}) == [("Healed by retry", "sync")] * is_sign
+    assert signs(ended={"sync": ended}) == [("Fixed by a retry", "sync")] * is_sign
 
 
 @pytest.mark.parametrize(("took_ms", "is_sign"), [(2_049, True), (2_048, False), (8_200, False)])

@@ -53,14 +53,14 @@ def test_notice_says_what_since_impact_and_what_to_do():
     assert notice.headline == "[page] backup: no success for 26 h (expected daily 03:00 Europe/Berlin)"
     assert notice.key == "mainspring:i_1:1"
     assert notice.body.splitlines() == [
-        "What      3 runs failed at step upload: 403 AccessDenied (permanent)",
-        "Since     2026-10-05 03:00 CEST, last good 2026-10-04 03:04 CEST",
-        "Impact    1 slot missed",
-        "Next try  none, needs a person",
-        "Changed   flag s3-v2 to 20 % at 02:40 by ana",
-        "Do        Turn the flag off; runbook docs/backup.md#403",
-        "Owner     ana (platform)",
-        "Command   mainspring incidents show i_1 | mainspring runs show r_01JD",
+        "What          3 runs failed at step upload: 403 AccessDenied (permanent)",
+        "Since         2026-10-05 03:00 CEST, last success 2026-10-04 03:04 CEST",
+        "Impact        1 slot missed",
+        "Next attempt  none, needs a person",
+        "Changed       flag s3-v2 to 20 % at 02:40 by ana",
+        "Do            Turn the flag off; runbook docs/backup.md#403",
+        "Owner         ana (platform)",
+        "Command       mainspring incidents show i_1 | mainspring runs show r_01JD",
     ]
 
 
@@ -69,7 +69,7 @@ def test_notice_says_what_since_impact_and_what_to_do():
     [
         (NotificationEvent.REOPENED, {}, "[page] backup: again: no success"),
         (NotificationEvent.REPEATED, {}, "[page] backup: still: no success"),
-        (NotificationEvent.ESCALATED, {}, "[page] backup: nobody has acknowledged: no success"),
+        (NotificationEvent.ESCALATED, {}, "[page] backup: not acknowledged: no success"),
         (NotificationEvent.ACKNOWLEDGED, {}, "[acknowledged] backup: no success"),
         (NotificationEvent.RESOLVED, {}, "[resolved] backup: no success"),
         (NotificationEvent.OPENED, {"subject": Subject("", IncidentKind.STORE_LOST)}, "[page] mainspring: no success"),
@@ -93,7 +93,7 @@ def test_resolved_notice_asks_for_nothing():
     }
     assert labels["Until"] == "2026-10-05 03:01 CEST"
     assert labels["Note"] == "ana: disk freed"
-    assert not {"Do", "Next try"} & labels.keys()
+    assert not {"Do", "Next attempt"} & labels.keys()
 
 
 def test_text_is_one_printable_line_however_long_and_odd_it_was():
@@ -186,9 +186,9 @@ def test_one_line_is_plain_and_bounded(text, longest):
         ({"missed": 3}, "Impact", "3 slots missed"),
         ({"missed": 100}, "Impact", "100 or more slots missed"),
         ({"missed": 0}, "Impact", None),
-        ({"next_try_at": AT + 60_000}, "Next try", "2026-10-05 03:01 CEST"),
-        ({"next_try_at": AT - 60_000}, "Next try", "was due 2026-10-05 02:59 CEST"),
-        ({}, "Next try", None),
+        ({"next_try_at": AT + 60_000}, "Next attempt", "2026-10-05 03:01 CEST"),
+        ({"next_try_at": AT - 60_000}, "Next attempt", "was due 2026-10-05 02:59 CEST"),
+        ({}, "Next attempt", None),
     ],
 )
 def test_prospects_are_said_as_they_look_when_it_is_told(facts, label, text):

@@ -152,16 +152,16 @@ def test_nothing_is_dropped_and_a_page_never_waits(now, severity, about, quiet, 
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        ({"match": {}}, "does not say to which channels"),
-        ({"to": []}, "expected a text or several"),
+        ({"match": {}}, "names no channel"),
+        ({"to": []}, "expected a text or a list of texts"),
         ({"to": [""]}, "not empty"),
         ({"to": "a", "tos": "b"}, "key of a route 'tos'"),
         ({"to": "a", "match": {"sverity": "page"}}, "Did you mean 'severity'"),
         ({"to": "a", "match": {"severity": "loud"}}, "unknown severity 'loud'"),
         ({"to": "a", "match": {"kind": "silnce"}}, "Did you mean 'silence'"),
-        ({"to": "a", "match": "page"}, "no table"),
-        ({"to": "a", "quiet": "night"}, "no quiet hours"),
-        ("ops", "a route is a table"),
+        ({"to": "a", "match": "page"}, "not a table"),
+        ({"to": "a", "quiet": "night"}, "not a valid range of quiet hours"),
+        ("ops", "a route must be a table"),
     ],
 )
 def test_route_that_cannot_be_used_is_refused(written, why):
@@ -174,7 +174,7 @@ def test_route_that_cannot_be_used_is_refused(written, why):
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        ({"from": "2026-10-05T22:00"}, "from when to when"),
+        ({"from": "2026-10-05T22:00"}, "lacks its start or its end"),
         ({"from": "2026-10-05T22:00", "to": "2026-10-05T21:00"}, "ends before it begins"),
         ({"from": "tonight", "to": "2026-10-05T21:00"}, "not a date and time"),
         ({"from": "2026-10-05T22:00", "to": "2026-10-05T23:00", "why": "x"}, "key of a maintenance window"),

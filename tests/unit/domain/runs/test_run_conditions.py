@@ -37,14 +37,14 @@ DEFINITION, CONFIGURATION, RUNTIME = ConditionKind
             "host:web1",
             {"Python": "3.12.1", "old": "1", "same": "1"},
             {"Python": "3.13.0", "new": "2", "same": "1"},
-            "on web1 Python went from 3.12.1 to 3.13.0, new 2 came, old 1 went",
+            "on web1 Python changed from 3.12.1 to 3.13.0, new 2 added, old 1 removed",
         ),
         (
             RUNTIME,
             "host:w\x1b",
             {},
             {str(n): "1" for n in range(5)},
-            "on w\\x1b 0 1 came, 1 1 came, 2 1 came and 2 more",
+            "on w\\x1b 0 1 added, 1 1 added, 2 1 added and 2 more",
         ),
     ],
 )

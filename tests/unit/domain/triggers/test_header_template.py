@@ -10,9 +10,9 @@ from mainspring.domain.triggers.header_template import (
     normalize_header_names,
     normalize_template,
 )
-from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.engine.definitions.trigger_draft import build_trigger_draft
 from mainspring.integrations.brokers import parse_broker_queue
+from mainspring.integrations.webhooks.webhook_declaration import parse_webhook
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_every_option_takes_either_spelling():
     assert (queue.key, queue.partition) == (kept, kept)
     assert FlowControl.parse(by="{headers.X-Tenant}").by == kept
     verifier = ms.verify.none()
-    assert Webhook.parse("/a", verify=verifier, key="{headers.X-Tenant}").key == kept
+    assert parse_webhook("/a", verify=verifier, key="{headers.X-Tenant}").key == kept
     draft = build_trigger_draft("webhook", {"path": "/a", "verify": verifier, "partition": "{headers.x-tenant}"})
     assert draft.partition == kept
 

@@ -88,7 +88,7 @@ def test_bind_words_reads_containers_of_text_as_json() -> None:
         "rest": ["r"],
     }
     assert bind_words(read_signature(files), [*words, "either=[draft] x"])["either"] == "[draft] x"
-    with pytest.raises(ArgumentError, match="names: wanted list"):
+    with pytest.raises(ArgumentError, match="names: expected list"):
         bind_words(read_signature(files), ["names=a", *words[1:], "either=x"])
 
 
@@ -105,7 +105,7 @@ def test_bind_tells_all_faults_at_once() -> None:
     told = str(caught.value)
     assert "did you mean 'order'" in told
     assert "missing: order (Order)" in told
-    assert "wanted date, got 'tomorrow'" in told
+    assert "expected date, got 'tomorrow'" in told
     with pytest.raises(ArgumentError, match=r"order\.id"):
         bind_json(read_signature(charge), {"order": {"id": "x"}})
 

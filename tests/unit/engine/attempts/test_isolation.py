@@ -73,9 +73,9 @@ def test_colour_is_seen_through_partials_and_objects():
     ("fn", "why"),
     [
         (lambda: None, "a lambda"),
-        (functools.partial(plain_step), "without a name"),
+        (functools.partial(plain_step), "without its own name"),
         (Owner().method, "no module holds under a name"),
-        (Owner(), "without a name"),
+        (Owner(), "without its own name"),
     ],
     ids=["lambda", "partial", "method", "instance"],
 )

@@ -243,7 +243,7 @@ def test_transactional_step_without_a_tx_is_refused():
     def nothing() -> None: ...
 
     for fn in (without, nothing):
-        with pytest.raises(DefinitionError, match=r"first parameter is no ms.Tx"):
+        with pytest.raises(DefinitionError, match=r"first parameter is not an ms.Tx"):
             find_database(fn, {})
 
 

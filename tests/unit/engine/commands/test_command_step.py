@@ -126,7 +126,8 @@ def test_command_that_prints_what_is_expected_ends_well(told):
 
 
 @pytest.mark.parametrize(
-    ("printed", "why"), [('{"rows": 0}', r"\$\.rows: expected at least 1, got 0"), ("done", "no JSON"), ("", "no JSON")]
+    ("printed", "why"),
+    [('{"rows": 0}', r"\$\.rows: expected at least 1, got 0"), ("done", "not JSON"), ("", "not JSON")],
 )
 def test_command_that_prints_something_else_fails_for_good(told, printed, why):
     """Where and why is told; another try would print it again."""

@@ -22,7 +22,7 @@ def test_nothing_is_asked_where_nothing_is_expected():
 @pytest.mark.parametrize("printed", [b"", b"made it", b"\xff", b"[1] [2]", b"[" * 100_000])
 def test_what_is_no_json_is_told_as_that(printed):
     """Whatever a command prints, and however deep: the error is about its output, not about us."""
-    with pytest.raises(ResultNotExpected, match="what it printed is no JSON"):
+    with pytest.raises(ResultNotExpected, match="its standard output is not JSON"):
         check_printed({"type": "array"}, printed)
 
 

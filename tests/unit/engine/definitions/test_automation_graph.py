@@ -88,7 +88,7 @@ def test_what_is_left_has_no_cycle(graph):
 def test_cycle_is_told_with_its_place():
     """All of its names, and the place of one of them."""
     (problem,) = drop_impossible_triggers(chained({"a": ["b"], "b": ["a"]}))
-    assert problem.what == "these start each other for ever: a -> b -> a"
+    assert problem.what == "these automations start each other without end: a -> b -> a"
     assert "test_automation_graph.py" in problem.where
     (own,) = drop_impossible_triggers(chained({"a": ["a"]}))
     assert own.what.endswith("a -> a")
@@ -100,7 +100,7 @@ def test_path_belongs_to_the_first():
         for name, path in (("a", "/in"), ("b", "/in"), ("c", "/other")):
             ms.on.webhook(path, verify="none")(ms.task(name=name)(lambda: None))
     (problem,) = drop_impossible_triggers(registry)
-    assert "/in is that of 'a'" in problem.what
+    assert "the path /in: the other is 'a'" in problem.what
     assert {one.name: len(one.definition.triggers) for one in registry} == {"a": 1, "b": 0, "c": 1}
 
 
@@ -109,7 +109,7 @@ def test_path_twice_in_one_automation_is_told():
     with Registry() as registry:
         ms.on.webhook("/in", verify="none")(ms.on.webhook("/in", verify="none")(ms.task(name="a")(lambda: None)))
     (problem,) = drop_impossible_triggers(registry)
-    assert "/in is that of 'a'" in problem.what
+    assert "the path /in: the other is 'a'" in problem.what
     assert list(registry.get("a").definition.triggers) == ["webhook"]
 
 
@@ -123,7 +123,7 @@ def test_problems_are_found_when_a_project_is_loaded(tmp_path):
     )
     registry = Registry.load([tmp_path / "work.py"])
     (problem,) = registry.problems
-    assert "for ever" in problem.what
+    assert "without end" in problem.what
     assert "work.py" in problem.where
     assert [len(registry.get(name).definition.triggers) for name in "abc"] == [0, 0, 1]
 

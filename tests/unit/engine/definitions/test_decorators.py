@@ -74,7 +74,7 @@ def test_transactional_task_without_a_tx_is_refused(registry):
         return invoice
 
     with pytest.raises(
-        DefinitionError, match=r"task 'pay' at .*:\d+ is transactional, but its first parameter is no ms.Tx"
+        DefinitionError, match=r"task 'pay' at .*:\d+ is transactional, but its first parameter is not an ms.Tx"
     ):
         _ = pay.definition
 
@@ -119,18 +119,18 @@ def test_workflow_that_is_not_async_is_refused(registry):
 
 def test_workflow_without_the_run_is_refused():
     """No first parameter, or one that is plainly something else."""
-    with pytest.raises(DefinitionError, match="does not take the run"):
+    with pytest.raises(DefinitionError, match="needs the run as its first parameter"):
 
         @workflow
         async def nothing(): ...
 
-    with pytest.raises(DefinitionError, match="does not take the run") as refused:
+    with pytest.raises(DefinitionError, match="needs the run as its first parameter") as refused:
 
         @workflow
         async def order(item: str): ...
 
     assert "order(run: ms.Run, item, ...)" in refused.value.hint
-    with pytest.raises(DefinitionError, match="does not take the run"):
+    with pytest.raises(DefinitionError, match="needs the run as its first parameter"):
 
         @workflow
         async def keyword(*, run): ...

@@ -90,12 +90,12 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
     write("good.py", GOOD)
     bad = {
         "missing.py": ("import not_there_at_all", "Install"),
-        "syntax.py": ("def (", "Mend"),
+        "syntax.py": ("def (", "Fix"),
         "exits.py": ("@task\ndef half() -> None: ...\nraise SystemExit(3)", "__name__"),
         "ends.py": ("import os\n@task\ndef half() -> None: ...\nos._exit(0)", "__name__"),
         "interrupts.py": ("@task\ndef cut() -> None: ...\nraise KeyboardInterrupt", "__name__"),
-        "other.py": ("class Odd(BaseException): ...\nraise Odd('x')", "Mend"),
-        "raises.py": ("1 / 0", "Mend"),
+        "other.py": ("class Odd(BaseException): ...\nraise Odd('x')", "Fix"),
+        "raises.py": ("1 / 0", "Fix"),
         "sync_body.py": ("@workflow\ndef order(run): ...", "async def"),
         "generator.py": ("@step(timout='1s')\ndef x() -> None: ...", "timeout"),
         "option.py": ("@task(timout='1s')\ndef x() -> None: ...", "timeout"),
@@ -279,7 +279,7 @@ def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
         ("@task(title='{a.b}')\ndef bad(a: int) -> None: ...", "single value"),
         ("@task\ndef bad(): yield 1", "generator"),
         ("class Jobs:\n    @task\n    def bad(self): ...", "method"),
-        ("@task\nclass bad: ...", "not a function"),
+        ("@task\nclass bad: ...", "needs a function"),
     ],
 )
 def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text, says):
@@ -325,7 +325,7 @@ def test_bad_step_keeps_out_only_the_workflows_that_ask_for_it(write, tmp_path):
         (problem,) = registry.problems
         assert problem.automation == "order"
         assert "'soon' is not a span of time\nin step 'charge' at " in problem.what
-        assert problem.what.endswith("asks for it")
+        assert problem.what.endswith("uses it")
         assert (
             problem.where == f"{path}:{path.read_text().splitlines().index('@step(timeout=' + repr('soon') + ')') + 1}"
         )
@@ -393,7 +393,7 @@ def test_redefinition_in_a_notebook_or_interpreter_replaces(file):
 
 def test_second_declaration_in_a_file_is_still_refused(write, tmp_path):
     """One name, one automation, where there is a file to look at."""
-    with Registry(), pytest.raises(DefinitionError, match="two automations are called 'twice'"):
+    with Registry(), pytest.raises(DefinitionError, match="two automations have the name 'twice'"):
         for name in ("a.py", "b.py"):
             load_module(str(write(name, "@task\ndef twice() -> None: ...\n")))
 
@@ -401,9 +401,9 @@ def test_second_declaration_in_a_file_is_still_refused(write, tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("@task(was='sync')\ndef sync() -> None: ...", "says that it was called"),
-        ("@task(was='b')\ndef a() -> None: ...\n@task\ndef b() -> None: ...", "which is at"),
-        ("@task(was='o')\ndef a() -> None: ...\n@task(was='o')\ndef b() -> None: ...", "both say"),
+        ("@task(was='sync')\ndef sync() -> None: ...", "has its own name in was="),
+        ("@task(was='b')\ndef a() -> None: ...\n@task\ndef b() -> None: ...", "still exists at"),
+        ("@task(was='o')\ndef a() -> None: ...\n@task(was='o')\ndef b() -> None: ...", "both have"),
     ],
 )
 def test_rename_that_cannot_be_is_a_problem(write, tmp_path, text, says):

@@ -44,7 +44,7 @@ def test_script_table_becomes_an_automation(load, tmp_path):
         ('[script.bad]\ncmd = "a | b"', "only a shell"),
         ('[script.bad]\ncmd = "x"\ncron = "0 0 30 2 *"', "never fires"),
         ('[script.bad]\ncmd = "x"\ntimout = "1s"', "timout"),
-        ('[script.bad]\ncmd = "x"\nenv = {A = true}', "env is not"),
+        ('[script.bad]\ncmd = "x"\nenv = {A = true}', "env must be"),
         ('[script.bad]\ncmd = "x"\ncwd = 3', "cwd=3"),
         ('[script.bad]\ncmd = "x"\ntitle = "{day}"', "day"),
         ('[script]\nbad = "x"', "no cmd"),

@@ -175,7 +175,7 @@ def test_what_a_parser_did_not_expect_becomes_a_problem_of_its_option_table(monk
         raise AttributeError("no such thing")
 
     monkeypatch.setitem(TRIGGER_KINDS, "event", (parse, ("name",), ()))
-    with pytest.raises(OptionError, match="kind 'event' cannot be made: no such thing") as refused:
+    with pytest.raises(OptionError, match="kind 'event' cannot be created: no such thing") as refused:
         build_trigger_draft("event", {"name": "e"})
     assert refused.value.hint
 
@@ -208,7 +208,7 @@ def test_tables_of_toml_are_the_same_triggers():
     )
     assert [end for end, _ in name_drafts(found)] == ["event", "run", "run#2", "runs"]
     assert found[0] == build_trigger_draft("event", {"name": "paid", "where": {"a": 1}, "rate": "5/m"})
-    with pytest.raises(OptionError, match="event is not a table"):
+    with pytest.raises(OptionError, match="event must be a table"):
         read_trigger_drafts({"event": "paid"})
 
 

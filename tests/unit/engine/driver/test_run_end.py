@@ -51,4 +51,4 @@ def test_error_that_breaks_when_it_is_asked_ends_the_run_all_the_same() -> None:
     ending = build_run_end(body, None, lambda error: Failure.of(error, classify(error)))  # type: ignore[arg-type]
     assert (ending.state, ending.reason) == (RunState.FAILED, FailureReason.BODY_ERROR)
     assert ending.failure is not None
-    assert "raised LyingError, which breaks" in ending.failure.message
+    assert "raised LyingError, whose class cannot be read" in ending.failure.message

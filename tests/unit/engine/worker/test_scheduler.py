@@ -145,7 +145,7 @@ async def test_clock_that_is_put_back_stops_no_schedule(store, caplog):
         for hours in (0, 9, -8, 1, 1):
             store.clock.advance(timedelta(hours=hours))
             await until(is_up_to_date)
-    assert caplog.text.count("the clock was put back: 1 schedules go on") == 1
+    assert caplog.text.count("the clock was put back: 1 schedules continue") == 1
 
 
 @pytest.mark.asyncio

@@ -39,7 +39,7 @@ def test_run_that_nothing_blocks_is_taken_at_any_moment(cli, stage):
     """A live worker has it: nothing is in the way."""
     text, then, _ = why(cli, stage.start())
     assert text == ""
-    assert then == "A worker should take it at any moment."
+    assert then == "A worker should claim it at any moment."
 
 
 def test_held_store_is_told_first(cli, stage):
@@ -49,7 +49,7 @@ def test_held_store_is_told_first(cli, stage):
     text, then, can = why(cli, run)
     assert text.startswith("The store is on hold after a restore or a loss")
     assert can[0] == "mainspring db restore --release"
-    assert then == "It does not go on before that is changed."
+    assert then == "It does not continue before that changes."
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def test_hold_with_undecided_runs_names_the_command_that_lists_them(cli, restore
     run = restored[place]
     text, then, can = why(cli, run)
     assert "The store is on hold after a restore or a loss" in text
-    assert "2 unfinished runs must be decided, this one among them" in text
-    assert then == "It does not go on before that is changed."
+    assert "2 unfinished runs must be decided, including this one" in text
+    assert then == "It does not continue before that changes."
     assert can[0] == "mainspring db restore --undecided"
     assert "mainspring db restore --release" not in can
     assert cli(*can[0].split()[1:], "--json").json
@@ -102,7 +102,7 @@ def test_due_time(cli, stage):
     text, then, _ = why(cli, stage.start(due_at=stage.now + 3_600_500))
     assert text.startswith("It is not due before ")
     assert text.endswith("(in 1h).")
-    assert then == "It goes on by itself when that time has come."
+    assert then == "It continues by itself at that time."
 
 
 def test_paused_automation_and_queue_name_who_and_why(cli, stage):
@@ -122,7 +122,7 @@ def test_pause_with_an_end_goes_away_by_itself(cli, stage):
     stage.do(PauseAutomation("backup", stage.now + 7_200_500, "cli:ann@box", None))
     text, then, _ = why(cli, run)
     assert "(in 2h)" in text
-    assert then == "It goes on by itself when that time has come."
+    assert then == "It continues by itself at that time."
 
 
 def test_retired_automation_that_no_worker_has_is_named_with_cancel_and_resume(cli, stage):
@@ -136,7 +136,7 @@ def test_retired_automation_that_no_worker_has_is_named_with_cancel_and_resume(c
     for run, name in ((queued, "backup"), (waiting.id, "order")):
         text, then, can = why(cli, run)
         assert text == f"{name} was retired now, and no running worker has loaded it."
-        assert then == "It does not go on before that is changed."
+        assert then == "It does not continue before that changes."
         assert can == [f"mainspring auto resume {name}", f"mainspring runs cancel {run}"]
 
 
@@ -154,7 +154,7 @@ def test_deadline_that_passed_in_a_pause_is_told_as_passed(cli, stage):
     stage.do(PauseAutomation("backup", None, "ann", None))
     then = cli("explain", run, "--json").json["next"]
     assert then[1].startswith("Its deadline passed at ")
-    assert then[1].endswith(": it ends by that as soon as a worker takes it.")
+    assert then[1].endswith(": it ends when a worker claims it.")
 
 
 def child_of(parent, number):
@@ -173,7 +173,7 @@ def test_parent_that_awaits_a_paused_child_names_the_pause(cli, stage):
     stage.do(PauseAutomation("backup", None, "ann", "disk swap"))
     text, then, can = why(cli, run.id)
     assert text == f"Its child {child} (backup) does not continue: backup was paused now by ann: disk swap."
-    assert then == "It goes on when what it waits for is there."
+    assert then == "It continues when the awaited fact arrives."
     assert can == ["mainspring auto resume backup", f"mainspring runs cancel {run.id}"]
     assert other not in text
 
@@ -194,9 +194,7 @@ def test_partition_names_the_run_that_holds_the_key(cli, stage):
     """The key, the queue, and the run to look at."""
     first = stage.begin(ORDER, b'{"customer": "c1"}')
     text, _, can = why(cli, stage.start(ORDER, b'{"customer": "c1"}'))
-    assert (
-        text == f"Run {first.id} holds partition key 'c1' of queue default: runs with one key go one after the other."
-    )
+    assert text == f"Run {first.id} has partition key 'c1' of queue default: runs with one key run one after another."
     assert can[0] == f"mainspring explain {first.id}"
 
 
@@ -206,9 +204,9 @@ def test_limit_of_a_queue_names_what_has_its_places(cli, stage):
     first = stage.begin()
     stage.start()
     text, then, _ = why(cli, stage.start())
-    assert f"Queue default runs 1 at once, and that many run: {first.id} (backup)." in text
-    assert "It is number 2 among the runs that are ready in queue default." in text
-    assert then == "It goes on by itself when its turn has come."
+    assert f"Queue default allows 1 runs at once, and that many run: {first.id} (backup)." in text
+    assert "It is number 2 of the ready runs in queue default." in text
+    assert then == "It continues by itself when it is its turn."
 
 
 def test_rate_of_a_queue_tells_the_next_start(cli, stage):
@@ -216,7 +214,7 @@ def test_rate_of_a_queue_tells_the_next_start(cli, stage):
     stage.do(SetQueue("default", None, 1, 60_000))
     stage.begin()
     text, _, _ = why(cli, stage.start())
-    assert "The rate of queue default lets the next run start at " in text
+    assert "The rate limit of queue default lets the next run start at " in text
     assert "(in 59s)" in text or "(in 1m)" in text
 
 
@@ -224,11 +222,11 @@ def test_no_worker_with_this_version_or_tag(cli, stage):
     """Which version and tag it needs, and what live workers have."""
     newer = Definition(kind=DefinitionKind.TASK, name="backup", version=3)
     text, _, can = why(cli, stage.start(newer))
-    assert text == "It belongs to version 3 of backup; live workers have version 1."
+    assert text == "It needs version 3 of backup; running workers have version 1."
     assert "mainspring down; mainspring up -m /srv/scripts.toml" in can
     run = stage.start(tag="gpu")
     text, _, can = why(cli, run)
-    assert text == "No live worker with backup carries tag 'gpu'."
+    assert text == "No running worker with backup has tag 'gpu'."
     assert "mainspring down; mainspring up -m /srv/scripts.toml --tag gpu" in can
     stage.do(ClaimRuns("tagged", 0, tags=("gpu",)))
     assert "tag" not in why(cli, run)[0]
@@ -241,8 +239,8 @@ def test_no_worker_that_serves_the_queue(cli, stage):
     assert cli("workers", "list", "--json").json[0]["queues"] is None
     stage.do(ClaimRuns("c", 1, queues=("reports", "default"), tags=("gpu",)))
     text, then, can = why(cli, run)
-    assert text == "No live worker with backup serves queue mail; they serve default, reports."
-    assert then == "It does not go on before that is changed."
+    assert text == "No running worker with backup serves queue mail; they serve default, reports."
+    assert then == "It does not continue before that changes."
     assert "mainspring down; mainspring up -m /srv/scripts.toml" in can
     (row,) = cli("workers", "list", "--json").json
     assert row["queues"] == ["default", "reports"]
@@ -254,18 +252,18 @@ def test_no_worker_that_serves_the_queue(cli, stage):
 def test_no_worker_at_all_or_only_draining_ones(cli, stage):
     """Nobody announced it; everybody is draining."""
     text, _, _ = why(cli, stage.start(Definition(kind=DefinitionKind.TASK, name="other")))
-    assert text == "No live worker has other; no worker has ever announced it."
+    assert text == "No running worker has loaded other; no worker has ever announced it."
     run = stage.start()
     stage.do(DrainSession(stage.store.session))
     text, _, _ = why(cli, run)
-    assert text == "Every worker that has backup is draining and takes nothing new."
+    assert text == "Every worker that has loaded backup drains and claims no runs."
 
 
 def test_announced_without_it_is_no_worker(cli, stage):
     """A worker that no longer has the automation does not count."""
     run = stage.start()
     stage.do(AnnounceDefinitions("other", (), ()))
-    assert why(cli, run)[0] == "No live worker has backup; those that run started without it."
+    assert why(cli, run)[0] == "No running worker has loaded backup; running workers started without it."
 
 
 def test_running_step_is_told_with_its_attempt(cli, stage):
@@ -282,8 +280,8 @@ def test_running_command_is_not_said_to_be_continued(cli, stage):
     nightly = Definition(kind=DefinitionKind.EXEC, name="nightly")
     act = operation_context(Actor.cli("ann", "box"), stage.clock)
     run = start(stage.store, stage.clock, nightly, b"{}", act=act, here=True).run
-    assert "nothing continues it" in why(cli, run)[1]
-    assert "another one continues it" in why(cli, stage.begin().id)[1]
+    assert "no worker continues it" in why(cli, run)[1]
+    assert "another worker continues it" in why(cli, stage.begin().id)[1]
 
 
 def test_run_of_a_process_that_died_names_who_continues_it(cli, stage, monkeypatch):
@@ -292,8 +290,8 @@ def test_run_of_a_process_that_died_names_who_continues_it(cli, stage, monkeypat
     assert "It runs, claimed by worker" in cli("explain", run, "--json").json["what"][0]
     monkeypatch.setattr(status, "has_process_ended", lambda host, pid, started: True)
     found = cli("explain", run, "--json").json
-    assert found["what"] == ["Its process died, and no other process has taken note of that yet."]
-    assert found["next"] == ["Nothing continues it before a worker runs."]
+    assert found["what"] == ["Its process died, and no other process has recorded that yet."]
+    assert found["next"] == ["It does not continue before a worker runs."]
     assert [can["command"] for can in found["can"]] == ["mainspring up -m /srv/scripts.toml", "mainspring watch"]
 
 
@@ -351,7 +349,7 @@ def test_end_of_a_wait_is_no_hindrance(cli, stage):
     stage.do(SuspendRun(run.id, run.claim, RunState.WAITING, stage.now + 3_600_500, 0, 0))
     text, then, _ = why(cli, run.id)
     assert text == ""
-    assert then.startswith("It goes on when what it waits for is there, at the latest at ")
+    assert then.startswith("It continues when the awaited fact arrives, at the latest at ")
     assert then.endswith("(in 1h).")
 
 
@@ -377,12 +375,12 @@ def test_ended_runs_say_so(cli, stage):
     """Succeeded: over. Failed: what and how to go on."""
     good = stage.begin()
     stage.do(finish(good))
-    assert why(cli, good.id)[1] == "Nothing more happens: it is over."
+    assert why(cli, good.id)[1] == "Nothing more happens: it has ended."
     bad = stage.begin()
     stage.do(outcome(bad, 1, "dump", kind=OutcomeKind.STEP))
     stage.do(fail(bad, "dump"))
     text, _, can = why(cli, bad.id)
-    assert "the error is permanent" in text
+    assert "The error is permanent" in text
     retries = [f"mainspring runs retry {bad.id}", f"mainspring runs retry {bad.id} --from-step dump"]
     assert can == [*retries, f"mainspring failed discard {bad.id} -y"]
     assert cli("failed", "discard", bad.id, "-y").code == 0
@@ -428,7 +426,7 @@ def test_message_that_lies_in_the_inbox_is_not_waited_for(cli, stage):
     stage.do(SuspendRun(run.id, run.claim, RunState.WAITING, None, 0, 0, waiting))
     assert "It waits for signal go." in cli("explain", run.id).out
     stage.do(signal(run.id))
-    assert "It has signal go, which came and is not yet taken in." in describe_waits(
+    assert "It has signal go, which arrived and is not processed yet." in describe_waits(
         story(stage.store.reader, run.id), 0, str
     )
 

@@ -37,7 +37,7 @@ def test_head_names_what_was_chosen():
     assert bulk_title(BulkVerb.CANCEL, {"limit": 1_500, "name": "pay"}) == "Cancel the newest 1,500 runs of pay"
     assert bulk_title(BulkVerb.RETRY, {"ended_since": "24h"}) == "Retry runs ended since 24h"
     which = {"trigger": "pay/webhook", "state": "failed", "verified": "github", "until": "1h"}
-    said = "Replay failed deliveries for pay/webhook of which is said github until 1h"
+    said = "Replay failed deliveries for pay/webhook with verifier result github until 1h"
     assert bulk_title(BulkVerb.REPLAY, which) == said
 
 

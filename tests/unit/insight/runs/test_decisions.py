@@ -46,7 +46,7 @@ def test_failed_run_that_a_later_success_settled_offers_no_retry(cli, stage):
     assert f"It is settled: run {good.id}, a later run of backup, succeeded now." in found["what"]
     assert commands(found) == [f"mainspring runs show {good.id}"]
     remark = f"A retry would do its work a second time: mainspring runs retry {bad.id}"
-    assert found["next"] == [f"Nothing more happens, and no one has to do anything. {remark}"]
+    assert found["next"] == [f"Nothing more happens, and you need not do anything. {remark}"]
     assert found["settlement"]["how"] == "automation_succeeded"
     assert found["settlement"]["by"] == good.id
     assert "It is settled" in cli("runs", "show", bad.id).out
@@ -89,7 +89,7 @@ def test_failed_run_that_a_person_settled_names_who_and_why(cli, stage):
     found = explained(cli, bad.id)
     (said,) = [sentence for sentence in found["what"] if sentence.startswith("It is settled")]
     assert re.fullmatch(rf"It is settled: cli:ann@box discarded it {JUST_NOW}: customer is gone\.", said)
-    assert found["next"] == ["Nothing more happens, and no one has to do anything."]
+    assert found["next"] == ["Nothing more happens, and you need not do anything."]
     assert found["can"][0]["command"] == f"mainspring runs retry {bad.id}"
     assert found["can"][0]["does"].startswith("only if that was a mistake: ")
 
@@ -119,7 +119,7 @@ def test_settled_command_is_not_offered_to_be_run_again(cli, stage):
     stage.do(finish(good))
     found = explained(cli, bad.id)
     assert commands(found) == [f"mainspring runs show {good.id}"]
-    assert found["next"] == ["Nothing more happens, and no one has to do anything."]
+    assert found["next"] == ["Nothing more happens, and you need not do anything."]
 
 
 def test_success_that_a_person_declared_says_who_and_why(cli, stage):
@@ -130,7 +130,7 @@ def test_success_that_a_person_declared_says_who_and_why(cli, stage):
     assert found["state"] == "succeeded"
     assert found["what"][0].startswith("cli:ann@box declared it done at ")
     assert found["what"][0].endswith(": the bank confirmed it.")
-    assert found["what"][1] == "Its code did not end: its result was given by hand."
+    assert found["what"][1] == "Its code did not end: its result was set by hand."
     (given,) = found["manual_results"]
     assert (given["ident"], given["by"], given["reason"]) == (None, "cli:ann@box", "the bank confirmed it.")
     assert "cli:ann@box declared it done" in cli("runs", "show", run).out
@@ -153,7 +153,7 @@ def test_success_of_the_code_has_no_manual_result(cli, stage):
         runs.mark_done(stage.store, run.id, act=by_ann(stage))
     found = explained(cli, run.id)
     assert found["manual_results"] == []
-    assert found["what"][0].startswith("It ended well")
+    assert found["what"][0].startswith("It succeeded")
 
 
 def test_step_whose_result_a_person_gave_says_who_and_why(cli, stage):
@@ -168,9 +168,7 @@ def test_step_whose_result_a_person_gave_says_who_and_why(cli, stage):
     stage.do(outcome(again, 2, "pay", output=b"7", kind=OutcomeKind.STEP, at=stage.now))
     stage.do(fail(again, rank=2))
     found = explained(cli, run.id)
-    said = (
-        rf"The result of step pay was given by cli:ann@box {JUST_NOW}: seen at the bank; the step did not return it\."
-    )
+    said = rf"cli:ann@box set the result of step pay {JUST_NOW}: seen at the bank; the step did not return it\."
     assert any(re.fullmatch(said, sentence) for sentence in found["what"])
     assert [given["ident"] for given in found["manual_results"]] == ["pay"]
     retry_from(stage.store, reads, run.id, "pay", act=by_ann(stage))

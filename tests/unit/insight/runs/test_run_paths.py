@@ -87,7 +87,7 @@ def test_failure_that_nothing_takes_up_is_told():
     found = build_run_paths("a", [*lost, run("r", ("charge",))], bool)
     assert ways(*lost)["charge!!", "failed"] == 3
     assert ("crm", "failed") not in ways(*lost)
-    assert found.missing == ["charge failed in 3 of 4 runs and nothing in the code takes it up: each ended the run"]
+    assert found.missing == ["charge failed in 3 of 4 runs and no code handles the error: each ended the run"]
     assert build_run_paths("a", lost[:1], bool).missing[0].endswith("it ended the run")
 
 

@@ -30,7 +30,7 @@ def test_death_in_words_names_how_the_process_ended():
         "r_1", 1, 1, "worker", "box", 7, 100, 200, LossDetection.CRASH, ending="exit 0", **finder, **heir
     )
     drain = WorkerLoss(
-        "r_1", 1, 1, "worker", "box", 7, 200, 200, LossDetection.OWN_REPORT, ending="SIGTERM that no one asked for"
+        "r_1", 1, 1, "worker", "box", 7, 200, 200, LossDetection.OWN_REPORT, ending="SIGTERM without a request to stop"
     )
     assert describe_losses([crash, drain], str) == [
         (
@@ -39,7 +39,7 @@ def test_death_in_words_names_how_the_process_ended():
             " Worker process 9 on box (session 2) continued it after 800ms."
         ),
         (
-            "Its worker process 7 on box (session 1) died (SIGTERM that no one asked for) at 200: it drained and reported that itself."
+            "Its worker process 7 on box (session 1) died (SIGTERM without a request to stop) at 200: it drained and reported that itself."
             " No worker has continued it since."
         ),
     ]

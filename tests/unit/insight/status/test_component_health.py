@@ -78,8 +78,8 @@ def test_channel_is_told_by_what_it_takes():
         line("gone", address=None, failures=3, since_at=1),
     ]
     assert [(one.name, one.tone, one.text) for one in list_channel_health(found, NOW)] == [
-        ("channel a", "bad", "takes nothing since 1h ago (3 tries): refused by <peer>"),
-        ("channel b", "warn", "what was due 10m ago waits"),
-        ("channel c", "good", "told 1m ago"),
-        ("channel d", "good", "has told nothing yet"),
+        ("channel a", "bad", "accepts nothing since 1h ago (3 attempts): refused by <peer>"),
+        ("channel b", "warn", "a notification due 10m ago waits"),
+        ("channel c", "good", "notified 1m ago"),
+        ("channel d", "good", "nothing notified yet"),
     ]

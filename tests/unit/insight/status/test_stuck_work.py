@@ -47,9 +47,7 @@ def test_run_that_no_worker_can_take_is_told_after_five_minutes(stage):
     stage.start(BACKUP)
 
     def stranded(later: int) -> list[str]:
-        return [
-            one.partition(" can be taken by no live worker")[0] for one in problems(stage, later) if "taken by" in one
-        ]
+        return [one.partition(" has no running worker")[0] for one in problems(stage, later) if "can claim it" in one]
 
     assert stranded(4 * MINUTE) == []
     assert stranded(6 * MINUTE) == [
@@ -67,7 +65,7 @@ def test_paused_queue_in_which_runs_wait_is_told(stage):
     stage.start(BACKUP)
     stage.start(BACKUP)
     (told,) = problems(stage, 0)
-    assert "by ann, and 2 runs wait in it. Let it go on: mainspring queues resume default" in told
+    assert "by ann, and 2 runs wait in it. Resume it: mainspring queues resume default" in told
 
 
 def test_worker_that_drains_or_is_silent_is_told(stage):
@@ -75,17 +73,17 @@ def test_worker_that_drains_or_is_silent_is_told(stage):
     stage.do(RecordHeartbeat())
     assert problems(stage, 10_000) == []
     (told,) = problems(stage, MINUTE + 1_000)
-    assert "has given no sign of life for 1m" in told
+    assert "has sent no heartbeat for 1m" in told
     assert "kill -CONT" in told
     stage.do(DrainSession(stage.store.session))
     (told,) = problems(stage, MINUTE)
-    assert told.startswith("Every worker drains and takes nothing new")
+    assert told.startswith("Every worker drains and claims no runs")
 
 
 def test_full_disk_is_told():
     """With what helps."""
     assert list(describe_low_space(None)) == list(describe_low_space(LOW_SPACE)) == []
-    assert "0 MiB are free. Make room: mainspring db prune" in next(describe_low_space(9))
+    assert "0 MiB are free. Free space: mainspring db prune" in next(describe_low_space(9))
 
 
 def test_disk_that_takes_no_writes_is_a_problem_of_its_own():
@@ -109,7 +107,7 @@ def test_explain_of_a_run_that_the_running_worker_lacks_says_to_start_it_anew(cl
     """A second `up` would be refused."""
     run = stage.start(Definition(kind=DefinitionKind.TASK, name="gone"))
     said = cli("explain", run)
-    assert "No live worker has gone; no worker has ever announced it." in said.out
+    assert "No running worker has loaded gone; no worker has ever announced it." in said.out
     assert "$ mainspring down; mainspring up" in said.out
 
 
@@ -121,7 +119,7 @@ def test_supervisor_without_a_beat_for_30_seconds_is_reported(stage, store_path)
         supervisor.open_session("supervisor", posts=("worker",))
 
         def silent(later: int) -> list[str]:
-            return [one for one in problems(stage, later) if one.startswith("The supervisor pid")]
+            return [one for one in problems(stage, later) if one.startswith("Supervisor pid")]
 
         assert silent(29_000) == []
         (said,) = silent(40_000)
@@ -132,6 +130,6 @@ def test_supervisor_without_a_beat_for_30_seconds_is_reported(stage, store_path)
         (missing,) = [
             one for one in read_host_status(stage.store.reader, stage.now + 40_000).missing if "supervisor" in one
         ]
-        assert missing == f"the supervisor process {os.getpid()} gives no sign of life"
+        assert missing == f"the supervisor process {os.getpid()} has sent no heartbeat"
     finally:
         supervisor.close()

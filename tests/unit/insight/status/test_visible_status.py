@@ -29,16 +29,26 @@ def part(told, views):
 @pytest.mark.parametrize(
     ("told", "views", "questions", "sentence"),
     [
-        ([], [PAY], 0, "All is well: 1 automation."),
+        ([], [PAY], 0, "Healthy: 1 automation."),
         (
             [],
             [PAY, replace(PAY, name="old", retired_at=1)],
             2,
-            "All is well: 1 automation, 2 questions wait for an answer.",
+            "Healthy: 1 automation, 2 questions wait for an answer.",
         ),
         ([OPEN], [PAY], 0, "1 thing needs you: 1 open incident (1 page: mainspring incidents list), 1 automation."),
-        ([SNOOZED], [PAY], 0, "1 problem is snoozed until 14:00 UTC by ana: 1 incident looked after, 1 automation."),
-        ([replace(SNOOZED, severity=Severity.NOTIFY)], [PAY], 0, "All is well: 1 incident looked after, 1 automation."),
+        (
+            [SNOOZED],
+            [PAY],
+            0,
+            "1 problem is snoozed until 14:00 UTC by ana: 1 incident acknowledged or snoozed, 1 automation.",
+        ),
+        (
+            [replace(SNOOZED, severity=Severity.NOTIFY)],
+            [PAY],
+            0,
+            "Healthy: 1 incident acknowledged or snoozed, 1 automation.",
+        ),
         ([], [replace(PAY, problem="SyntaxError")], 0, "1 thing needs you: 1 automation."),
     ],
 )
@@ -59,14 +69,14 @@ def test_what_an_incident_says_is_not_said_twice():
     [
         ([SNOOZED], "1 problem is snoozed until 14:00 UTC by ana"),
         ([replace(SNOOZED, snoozed_until=60 * HOUR)], "1 problem is snoozed until 1970-01-03 12:00 UTC by ana"),
-        ([ACKNOWLEDGED], "1 problem is looked after by bob"),
-        ([replace(ACKNOWLEDGED, by=None)], "1 problem is looked after"),
-        ([replace(ACKNOWLEDGED, by="web:a\nb\x1b[31m")], "1 problem is looked after by a b\\x1b[31m"),
+        ([ACKNOWLEDGED], "1 problem is acknowledged by bob"),
+        ([replace(ACKNOWLEDGED, by=None)], "1 problem is acknowledged"),
+        ([replace(ACKNOWLEDGED, by="web:a\nb\x1b[31m")], "1 problem is acknowledged by a b\\x1b[31m"),
         ([SNOOZED, replace(SNOOZED, snoozed_until=13 * HOUR)], "2 problems are snoozed, the first until 13:00 UTC"),
-        ([SNOOZED, ACKNOWLEDGED], "2 problems are looked after, the first until 14:00 UTC"),
-        ([ACKNOWLEDGED, ACKNOWLEDGED], "2 problems are looked after"),
+        ([SNOOZED, ACKNOWLEDGED], "2 problems are acknowledged or snoozed, the first until 14:00 UTC"),
+        ([ACKNOWLEDGED, ACKNOWLEDGED], "2 problems are acknowledged"),
         ([SNOOZED, OPEN], "1 thing needs you"),
-        ([replace(ACKNOWLEDGED, severity=Severity.DIGEST)], "All is well"),
+        ([replace(ACKNOWLEDGED, severity=Severity.DIGEST)], "Healthy"),
     ],
 )
 def test_what_wakes_people_is_not_well_because_somebody_put_it_off(told, head):
@@ -89,7 +99,7 @@ def test_instants_are_told_on_the_clock_of_the_project():
 def test_all_is_well_is_never_said_while_a_page_is_not_resolved(told):
     """Whatever somebody did about it."""
     is_loud = any(one.severity is Severity.PAGE or one.state is IncidentState.OPEN for one in told)
-    assert part(told, [PAY]).head.startswith("All is well") == (not is_loud)
+    assert part(told, [PAY]).head.startswith("Healthy") == (not is_loud)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.domain.triggers.webhooks import verify
-from mainspring.domain.triggers.webhooks.verification import verify_request
-from mainspring.domain.triggers.webhooks.verifier import StandardWebhooks
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.insight.triggers.curl import build_curl_command
+from mainspring.integrations import verify
+from mainspring.integrations.verifiers import verify_request
 from tests.hook_samples import STANDARD_SECRET
 
 BODY = b'{"id": 7}\n'
@@ -37,14 +36,14 @@ done
 
 
 @pytest.mark.parametrize("more", ["", "\nold one"], ids=["one", "two"])
-@pytest.mark.parametrize("verifier", SIGNED, ids=lambda one: one.__struct_config__.tag)
+@pytest.mark.parametrize("verifier", SIGNED, ids=lambda verifier: verifier.kind)
 def test_line_signs_what_the_verifier_takes(tmp_path: Path, verifier, more) -> None:
     """A shell that is given the line sends the file with headers that the verifier finds genuine, whatever is in the secret.
 
     Of a secret with two lines, as during a rotation, the first counts.
     """
     (tmp_path / "event.json").write_bytes(BODY)
-    secret = STANDARD_SECRET if isinstance(verifier, StandardWebhooks) else PLAIN
+    secret = STANDARD_SECRET if verifier.kind == "standard" else PLAIN
     line = build_curl_command(Webhook(path="/in", verify=verifier), "http://localhost:1")
     said = subprocess.run(
         ["/bin/sh", "-c", f"{line}\ndate +%s"],

@@ -89,7 +89,7 @@ def test_broker_that_is_away_is_told_with_its_reason(cli, shop) -> None:
     assert list(told(shop).values()) == [False]
     ((text, urgent),) = told(shop, 2 * MINUTE).items()
     assert urgent
-    assert "hears nothing for 2m5s: connection refused" in text
+    assert "receives nothing for 2m5s: connection refused" in text
     row = cli("triggers", "list", "--state", "away", "--json").json[0]
     assert (row["name"], row["why"]) == ("orders/queue", "connection refused")
     assert "is away since" in cli("triggers", "list").err
@@ -104,7 +104,7 @@ def test_trigger_that_listens_tells_what_is_in_its_way(cli, shop) -> None:
     source = WatchedFolder.parse("/srv/in", after_success="done")
     shop.announce(Definition(kind=DefinitionKind.TASK, name="inbox", triggers={"files": Trigger(source=source)}))
     shop.do(ReportConsumer("inbox/files", shop.now - 5_000, None, "no file can be moved aside"))
-    text = "inbox/files listens, but: no file can be moved aside"
+    text = "inbox/files works, but: no file can be moved aside"
     assert told(shop) == {text: False}
     (row,) = [row for row in cli("triggers", "list", "--json").json if row["name"] == "inbox/files"]
     assert (row["state"], row["why"]) == ("listening", "no file can be moved aside")
@@ -134,7 +134,7 @@ def test_late_gathering_names_what_is_there(shop) -> None:
     assert told(shop) == {}
     ((text, urgent),) = [one for one in told(shop, 2 * MINUTE).items() if "late" in one[0]]
     assert urgent
-    assert text == "report/runs waits for runs that are late by 1m: only extract is there"
+    assert text == "report/runs waits for runs that are late by 1m: only extract arrived"
 
 
 def test_late_gatherings_of_one_trigger_are_one_finding(shop) -> None:
@@ -150,7 +150,7 @@ def test_late_gatherings_of_one_trigger_are_one_finding(shop) -> None:
     )
     found = [text for text in told(shop, 2 * MINUTE) if "late" in text]
     assert found == [
-        "report/runs waits for runs that are late for 2 starts, the first by 1m: none of them is there, extract failed"
+        "report/runs waits for runs that are late for 2 starts, the first by 1m: none of them arrived, extract failed"
     ]
 
 
@@ -160,7 +160,7 @@ def test_deliveries_that_nobody_decides_on_are_told(shop) -> None:
     assert told(shop) == {}
     assert "no scheduler process decides on them" in str(told(shop, 6 * MINUTE))
     take_in(shop, filtered=True)
-    assert "no live worker has their filter" in str(told(shop, 6 * MINUTE))
+    assert "no running worker has loaded their filter" in str(told(shop, 6 * MINUTE))
 
 
 def test_upstream_that_nobody_declares_is_a_warning(cli, shop) -> None:
@@ -176,8 +176,8 @@ def test_explain_says_what_a_failed_upstream_holds_up(cli, shop) -> None:
     run = end_of_extract(shop, RunState.FAILED)
     gather(shop, run, counts=False, deadline_at=shop.now + 2 * 60 * MINUTE)
     out = cli("explain", run).out
-    assert "It holds up load, and after it report." in out
-    assert "It holds up report (slot 2026-01-05 02:00:00, until" in out
+    assert "It blocks load, and after it report." in out
+    assert "It blocks report (slot 2026-01-05 02:00:00, until" in out
     data = cli("explain", run, "--json").json
     assert [one["automation"] for one in data["holds_up"]] == ["load", "report"]
     good = end_of_extract(shop, RunState.SUCCEEDED, SLOT + DAY)
@@ -188,7 +188,7 @@ def test_explain_says_what_a_failed_upstream_holds_up(cli, shop) -> None:
 def test_explain_says_what_an_unfinished_upstream_holds_up(cli, shop) -> None:
     """As soon as it is started: who waits need not have begun to wait."""
     run = shop.start(EXTRACT, slot=SlotLink("extract", SLOT))
-    assert "It holds up report (slot 2026-01-05 02:00:00)." in cli("explain", run).out
+    assert "It blocks report (slot 2026-01-05 02:00:00)." in cli("explain", run).out
 
 
 def test_explain_says_which_delivery_started_a_run(cli, shop) -> None:

@@ -55,7 +55,7 @@ def test_address_is_taken_apart(url, broker, server, name, detail):
         ("kafka://h/t", "'kafka://'"),
         ("redis", "no broker"),
         ("redis://h/x?stream=s", "'/x'"),
-        ("redis://h/0", "which one it is"),
+        ("redis://h/0", "does not name the queue"),
         ("redis:///0?stream=s", "no host"),
         ("redis://h/0?stream=a&stream=b", "twice"),
         ("redis://h/0?stream=", "without a value"),
@@ -68,7 +68,7 @@ def test_address_is_taken_apart(url, broker, server, name, detail):
         ("sqs://eu-west-1/q!", "'q!'"),
         ("sqs://eu-west-1/q?endpoint=ftp://h", "'ftp://h'"),
         ("postgresql://h/db?table=a;drop", "'a;drop'"),
-        ("postgresql://h?table=a", "no place"),
+        ("postgresql://h?table=a", "not valid for this broker"),
         ("postgresql://h/db?table=a&channel=b-c", "'b-c'"),
     ],
 )

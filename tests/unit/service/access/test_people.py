@@ -142,7 +142,7 @@ def test_too_many_at_once_are_told_to_come_back(site):
     for _ in range(8):
         assert site.sign_in._waiting.acquire(blocking=False)
     for _ in range(6):
-        with pytest.raises(BusyError, match="too many sign in at once"):
+        with pytest.raises(BusyError, match="too many people sign in at once"):
             site.enter()
     site.sign_in._waiting.release()
     assert site.enter() is not None
@@ -257,7 +257,7 @@ def test_token_is_shown_once_and_kept_as_a_hash(site):
     found = reads.token_of(site.store.reader, hash_key(text))
     assert (str(found.visitor(site.clock.now())), found.automations, found.by) == ("api:bot", ("a",), "web:ana")
     assert text not in str(site.store.reader.read_text("select * from api_tokens")) + str(audit_rows(site.store.reader))
-    with pytest.raises(ConflictError, match="was made before"):
+    with pytest.raises(ConflictError, match="was created before"):
         site.token(automations=["a"], command="c1")
     with pytest.raises(AlreadyExistsError):
         site.token()

@@ -82,6 +82,6 @@ def test_command_id_of_another_act_is_refused(store, reads, act, begin):
     """A command id that was used for another run is refused: the second act must not be lost in silence."""
     first, second = begin(), begin()
     acts.cancel(store, first.id, act=act("stop"))
-    with pytest.raises(ConflictError, match="another act"):
+    with pytest.raises(ConflictError, match="another operation"):
         acts.cancel(store, second.id, act=act("stop"))
     assert reads.story(second.id).facts == []

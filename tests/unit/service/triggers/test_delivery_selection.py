@@ -145,7 +145,7 @@ def test_refused_signature_is_never_replayed(store, act, arrivals):
     view = shown(store.reader, "all")
     assert (view.done, view.refused) == (1, 1)
     (part,) = bulk_parts(store.reader, view, refused=True)
-    assert (part.id, "turned away at the door" in part.why) == (away, True)
+    assert (part.id, "was rejected" in part.why) == (away, True)
     assert [one.replay_of for one in arrivals.listed() if one.replay_of] == [fine]
 
 

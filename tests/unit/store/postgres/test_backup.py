@@ -17,7 +17,7 @@ from mainspring.store.restore_hold import HOLD_KEY
 from mainspring.store.write.command_handlers import HANDLERS
 from tests.postgres_server import PostgresServer
 from tests.unit.store.postgres.test_opening import grant
-from tests.unit.store.sqlite.stores import StandingClock, starting
+from tests.unit.store.sqlite.stores import StandingClock, do, starting
 
 
 class Cut(BaseException):
@@ -33,7 +33,7 @@ def _nothing_ordered() -> Any:
 def make_runs(address: Address, *names: str) -> None:
     database = PostgresDatabase(address, clock=StandingClock(), handlers=HANDLERS)
     for name in names:
-        assert database.commit([starting(name)]).results[0].created
+        assert do(database, starting(name)).created
     database.close()
 
 

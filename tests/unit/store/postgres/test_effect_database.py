@@ -263,9 +263,9 @@ def test_store_of_the_engine_and_what_is_not_there_are_refused(postgres: Postgre
     address = read_address(store)
     with connect_store(address) as raw:
         migrate(raw, address)
-    with pytest.raises(ConfigError, match="store of the engine"):
+    with pytest.raises(ConfigError, match="store of Mainspring"):
         PostgresEffectDatabase("default", store).open()
-    with pytest.raises(ConfigError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="cannot be created"):
         PostgresEffectDatabase("default", postgres.new_store()).open()
     with pytest.raises(ConfigError, match="cannot be read"):
         PostgresEffectDatabase("default", "postgresql://u:secret@h/d?nonsense=1")

@@ -16,7 +16,7 @@ from mainspring.store.postgres.database import PostgresDatabase
 from mainspring.store.write.command_handlers import HANDLERS
 from tests.postgres_server import PostgresServer
 from tests.unit.store.postgres.test_leases import Passing
-from tests.unit.store.sqlite.stores import starting
+from tests.unit.store.sqlite.stores import do, starting
 
 LEASE_MS = 10_000
 FULL = """
@@ -68,7 +68,7 @@ def test_session_beats_while_its_commands_do_not_fit(database: PostgresDatabase,
             seen += other.execute(f"select beat_at from {database.address.schema}.sessions").fetchall()
     assert seen == sorted(set(seen))
     make_room(database.address, "runs")
-    assert database.commit([starting("r1")], again=True).results[0].run == "r1"
+    assert do(database, starting("r1"), again=True).run == "r1"
 
 
 def test_session_that_cannot_even_beat_ends_itself(database: PostgresDatabase, passing: Passing) -> None:

@@ -16,7 +16,7 @@ from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.overlap import wait_until
 from tests.later_version import add_migration
 from tests.postgres_server import PostgresServer
-from tests.unit.store.sqlite.stores import StandingClock, starting
+from tests.unit.store.sqlite.stores import StandingClock, do, starting
 
 
 def open_database(url: str) -> PostgresDatabase:
@@ -83,7 +83,7 @@ def test_work_goes_on_while_a_newer_version_adds_to_the_store(postgres: Postgres
         try:
             while not over.is_set():
                 name = f"run{len(started)}"
-                assert database.commit([starting(name)]).results[0].created
+                assert do(database, starting(name)).created
                 started.append(name)
         except BaseException as fault:
             faults.append(fault)

@@ -129,7 +129,7 @@ def test_a_role_that_only_reads_is_told_so(postgres):
     postgres.execute("create role only_reads login")
     postgres.execute("alter role only_reads set default_transaction_read_only = on")
     url = postgres.new_store().replace("mainspring@", "only_reads@")
-    with pytest.raises(StoreUnavailableError, match="only be read") as refused:
+    with pytest.raises(StoreUnavailableError, match="read-only") as refused:
         open_database(url)
     assert "default_transaction_read_only" in refused.value.hint
 
@@ -171,7 +171,7 @@ def test_a_copy_is_no_store_until_it_is_the_primary():
         mark.chmod(0o644)
         server.start()
         for address in (url, f"{url}&target_session_attrs=any"):
-            with pytest.raises(StoreUnavailableError, match=r"read-only|only be read"):
+            with pytest.raises(StoreUnavailableError, match="read-only"):
                 open_database(address)
         with psycopg.connect(server.url("postgres"), autocommit=True) as administrator:
             administrator.execute("select pg_promote()")
@@ -335,7 +335,7 @@ def test_a_store_of_other_migrations_is_refused_untouched(postgres):
 def test_a_schema_leaves_room_for_the_name_of_its_channel():
     """The server cuts longer names off, and hints would go to nobody."""
     assert read_address(f"postgresql://h/d?schema={'s' * 52}").schema == "s" * 52
-    with pytest.raises(ConfigError, match="cannot be the schema"):
+    with pytest.raises(ConfigError, match="not a valid schema"):
         read_address(f"postgresql://h/d?schema={'s' * 53}")
 
 

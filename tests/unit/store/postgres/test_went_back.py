@@ -243,7 +243,7 @@ def test_the_old_primary_in_place_of_a_standby_on_hold_lacks_only_what_that_acce
         "3",
         "3",
     )
-    assert ("the store is back" in caplog.text) is not accepts
+    assert ("an older copy had replaced is back" in caplog.text) is not accepts
     assert findings(address, tmp_path) == []
 
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.runs import ClaimedRuns, ClaimRuns, StartRun
 from mainspring.store.commands.sessions import OpenSession
+from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.write.command_handlers import HANDLERS
 
@@ -30,7 +32,7 @@ def open_database(path: Path, handlers: Any = HANDLERS, clock: StandingClock | N
     return SqliteDatabase(path, clock=clock or StandingClock(), handlers=handlers)
 
 
-def do(database: SqliteDatabase, command: Any, *, again: bool = False) -> Any:
+def do(database: GroupingDatabase, command: StoreCommand[Any], *, again: bool = False) -> Any:
     """Commit one command and return its result."""
     (result,) = database.commit([command], again=again).results
     if isinstance(result, BaseException):

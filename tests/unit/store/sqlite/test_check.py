@@ -40,7 +40,7 @@ JOURNAL = "insert into journal (run, rank, ident, name, kind, state, asked, atte
         ("update runs set ready = 1 where id = 'r1'", "marked ready", "r1"),
         (JOURNAL + "('r1', 2, 'i', 'n', 'step', 'succeeded', 1, 1, 0, 1, 1, 1, 1)", "gap", "r1"),
         (JOURNAL + "('no', 1, 'i', 'n', 'step', 'succeeded', 1, 1, 0, 1, 1, 1, 1)", "journal names a run", "no"),
-        ("insert into partition_holds values ('default', 'key', 'no', 1)", "partition is held", "key"),
+        ("insert into partition_holds values ('default', 'key', 'no', 1)", "holder of a partition", "key"),
         ("insert into inbox (run, kind, name, at) values ('no', 'signal', 's', 1)", "inbox names a run", "no"),
         (
             "drop trigger audit_log_is_append_only; update audit_log set reason = 'other' where seq = 2",

@@ -93,7 +93,7 @@ def test_a_missing_file_or_folder_is_unavailable(tmp_path):
     with pytest.raises(StoreUnavailableError, match="folder of the store does not exist"):
         connect(tmp_path / "no" / "x.db")
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreUnavailableError, match="folder of the store cannot be made"):
+    with pytest.raises(StoreUnavailableError, match="folder of the store cannot be created"):
         prepare_folder(tmp_path / "file" / "sub" / "x.db")
 
 
@@ -115,7 +115,7 @@ def test_a_locked_file_says_that_another_program_holds_it(tmp_path, monkeypatch)
     shell.execute(
         "pragma locking_mode = exclusive; pragma journal_mode = wal; begin exclusive; create table t (a)"
     ).fetchall()
-    with pytest.raises(StoreHeldError, match="another program holds the store locked"):
+    with pytest.raises(StoreHeldError, match="another program has locked the store"):
         connect(path)
     shell.close(True)
 
@@ -150,7 +150,7 @@ def test_a_read_only_file_or_folder_is_said_to_be_read_only(what):
             folder.chmod(0o777)
 
         def act():
-            with pytest.raises(StoreReadOnlyError, match=r"only be read(.|\n)*writable"):
+            with pytest.raises(StoreReadOnlyError, match=r"is read-only(.|\n)*writable"):
                 connect(path)
 
         assert _as_nobody(act) == 0

@@ -110,7 +110,7 @@ def test_another_file_is_not_blamed(path, tmp_path):
 def test_a_note_that_cannot_be_read_is_a_note(path):
     """A full disk may leave an empty one."""
     path.with_name("state.db.damaged").touch()
-    assert "it is not known what" in damage_found(path)[0].text
+    assert "unknown damage" in damage_found(path)[0].text
 
 
 def test_a_file_that_was_never_a_store_gets_no_note(tmp_path):

@@ -172,7 +172,7 @@ def test_a_full_disk_frees_the_reserve_and_takes_it_back_later(database, path):
     reserve = path.with_name("x.db.reserve")
     assert reserve.stat().st_size == 4 * 1024 * 1024
     database.connection.pragma("max_page_count", database.connection.pragma("page_count"))
-    with pytest.raises(StoreFullError, match="go on by themselves"):
+    with pytest.raises(StoreFullError, match="continue by themselves"):
         database.commit([Put("a", "x" * 100_000)])
     assert not reserve.exists()
     assert "nearly full" in str(database.trouble)

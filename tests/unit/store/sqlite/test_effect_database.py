@@ -162,7 +162,7 @@ def test_store_of_the_engine_is_refused(tmp_path, link):
     if link is not None:
         name = tmp_path / "app.db"
         link(store, name)
-    with pytest.raises(ConfigError, match="store of the engine"):
+    with pytest.raises(ConfigError, match="store of Mainspring"):
         SqliteEffectDatabase("x", name).open()
 
 

@@ -163,7 +163,7 @@ def test_a_foreign_database_is_refused_untouched(tmp_path):
     path = tmp_path / "x.db"
     connection = connect(path)
     connection.execute("create table photos (x)")
-    with pytest.raises(StoreError, match="not a store of ours"):
+    with pytest.raises(StoreError, match="not a store of Mainspring"):
         migrate(connection)
     connection.pragma("application_id", 42)
     with pytest.raises(StoreError, match="another program"):

@@ -17,6 +17,7 @@ from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.domain.states import AttemptState, BulkMove, DeliveryState, FailureReason, OutcomeState, RunState
 from mainspring.domain.triggers.flow_control import FlowControl
+from mainspring.domain.triggers.trigger_source import TriggerTopic
 from mainspring.store.commands import (
     alerts,
     bulk_operations,
@@ -44,7 +45,7 @@ ANNOUNCE = acts.AnnounceDefinitions(
     schedules=(acts.ScheduleRow(name="a", automation="a", spec=b"{}", next_slot_at=5),),
     triggers=(
         come.TriggerRow("a/hook", "a", "webhook", b"{}", "/in"),
-        come.TriggerRow("b/runs", "b", "runs", b"{}", None, (come.TriggerTopic("run", "a", "[]"),)),
+        come.TriggerRow("b/runs", "b", "runs", b"{}", None, (TriggerTopic("run", "a", "[]"),)),
     ),
 )
 BROKEN = Failure(type="ValueError", code="permanent", message="no")

@@ -99,7 +99,7 @@ def test_the_newer_file_is_put_back_and_nothing_is_lost(path, caplog):
     assert not is_found(path)
     look(path)
     assert (meta(path, HOLD_KEY), meta(path, "lost_commits"), is_found(path)) == (None, None, False)
-    assert "the store is back that an older copy had replaced; it lacks nothing" in caplog.text
+    assert "the store that an older copy had replaced is back; it lacks nothing" in caplog.text
     accept(path)
     assert (read_mark(mark_of(path)).epoch, read_mark(mark_of(path)).before) == (3, None)
 

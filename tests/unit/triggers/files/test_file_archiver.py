@@ -229,7 +229,7 @@ def test_target_that_cannot_be_written_leaves_the_file_and_is_told(opens: Opens)
     blocking = inbox.write("failed", b"no folder")
     for _ in range(3):
         ended(inbox, RunState.FAILED)
-    assert "a is left out: it cannot be moved aside: Not a directory" in (inbox.desk.state.why or "")
+    assert "a is skipped: it cannot be archived: Not a directory" in (inbox.desk.state.why or "")
     assert inbox.shop.names == ["a"]
     assert inbox.tree()["a"] == b"1"
     blocking.unlink()

@@ -229,7 +229,7 @@ def test_links_out_of_the_folder_are_refused_and_told(opens: Opens, tmp_path: Pa
     inbox.settle()
     assert inbox.shop.names == ["real"]
     why = inbox.desk.state.why or ""
-    assert "outside is left out: it is a link" in why
+    assert "outside is skipped: it is a link" in why
     assert "inside" not in why
 
 
@@ -276,7 +276,7 @@ def test_too_large_file_is_left_out_and_told(opens: Opens) -> None:
     inbox.settle()
     inbox.settle()
     assert inbox.shop.names == ["small"]
-    assert inbox.reports[-1].why == "large is left out: it has 4 bytes, max_size is 3"
+    assert inbox.reports[-1].why == "large is skipped: it has 4 bytes, max_size is 3"
     assert len(inbox.reports) == 1
 
 
@@ -295,7 +295,7 @@ def test_file_that_cannot_be_read_is_told_and_tried_again(opens: Opens, monkeypa
     monkeypatch.setattr(inbox.desk._folder, "hash", broken)
     inbox.settle()
     assert inbox.shop.names == ["b"]
-    assert inbox.desk.state.why == "a is left out: it cannot be read: Input/output error"
+    assert inbox.desk.state.why == "a is skipped: it cannot be read: Input/output error"
     monkeypatch.undo()
     inbox.pass_time(60)
     inbox.look()
@@ -401,7 +401,7 @@ def test_refused_file_is_told_and_keeps_no_other_out(opens: Opens) -> None:
     inbox.write("b")
     inbox.settle()
     assert inbox.shop.names == ["b"]
-    assert inbox.desk.state.why == "a is left out: bad_value: no"
+    assert inbox.desk.state.why == "a is skipped: bad_value: no"
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("oops"), UnwritableCommandError("no index takes it")])

@@ -17,7 +17,7 @@ async def test_failed_run_is_explained_with_acts_that_can_be_sent(world):
     world.store.apply(fail(claimed, "charge it", rank=1))
     told = await world.get(f"/runs/{run}/explanation")
     assert told["what"][0].startswith("It failed at step charge it")
-    assert told["why"] == ["Trying again cannot help as it is: the error is permanent."]
+    assert told["why"] == ["The error is permanent, so Mainspring does not retry."]
     assert told["next"] == ["Nothing more happens by itself."]
     assert [(one["act"], one["body"]) for one in told["can"]] == [
         ("retry", {}),

@@ -280,7 +280,7 @@ async def test_store_that_is_away_lets_nobody_in(site):
     looked = await browser.get("/people")
     assert (looked.status_code, looked.text) == (503, "the store does not answer: try again\n")
     pressed = await browser.ask("POST", "/people", data={"act": "remove", "name": "bob"}, headers=OWN)
-    assert (pressed.status_code, "what you sent is sent again; it counts once" in pressed.text) == (503, True)
+    assert (pressed.status_code, "what you sent is sent again and counts once" in pressed.text) == (503, True)
     assert (await browser.get("/healthz")).status_code == 200
     site.store.open()
 
@@ -315,7 +315,7 @@ async def test_pages_are_closed_where_others_reach_them_and_nobody_may_come_in(t
         assert "mainspring open" in answer.text
     assert (await browser.get("/healthz")).status_code == 200
     assert (await browser.get("/i/x")).status_code == 404
-    assert "nobody may come in" in await site.ways.invitation(again=True)
+    assert "no one can sign in yet" in await site.ways.invitation(again=True)
     site.add("ana", Role.ADMIN)
     now = site.clock.now() + 5_000
     site.clock.now = lambda: now
@@ -345,7 +345,7 @@ async def test_little_is_read_of_who_is_unknown(site):
     browser = site.browser(**OWN)
     await browser.sign_in()
     answer = await browser.press("/me", "x", text="x" * 100_000)
-    assert "there is no such act" in answer.text
+    assert "there is no such operation" in answer.text
 
 
 @pytest.mark.asyncio

@@ -13,11 +13,11 @@ from mainspring.domain.triggers.event_sources import EventSource, RunEndSource
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import EventBinding, Trigger
-from mainspring.domain.triggers.webhooks.verifier import GitHub
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.announcement import build_trigger_row
+from mainspring.integrations.github import github
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.triggers.event import publish
 from mainspring.store.commands.outbox import MessageRefusal, SettleQueue
@@ -31,7 +31,7 @@ SHOP = Definition(
     name="shop",
     triggers={
         "webhook": Trigger(
-            source=Webhook(path="/orders", verify=GitHub(secrets=("github",))),
+            source=Webhook(path="/orders", verify=github("github")),
             reading=EventBinding(how="data", parameter="order"),
         ),
         "event": Trigger(

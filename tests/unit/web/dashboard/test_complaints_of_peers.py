@@ -115,7 +115,7 @@ async def test_prefect_22258_page_size_that_is_forgotten(world):
 async def test_airflow_51468_blank_page_where_nothing_is(world):
     """It says so, and the way to all other pages stays."""
     text = await world.get("/nothing/here", status=404)
-    assert "nothing is at this path" in text
+    assert "there is nothing at this path" in text
     assert 'aria-label="Pages"' in text
 
 

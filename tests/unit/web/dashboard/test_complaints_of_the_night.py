@@ -53,7 +53,7 @@ async def test_temporal_ui_312_trace_that_is_ten_miles_of_json(world):
     frames = [f"/srv/pay.py:{n} charge" for n in range(30)]
     world.store.apply(finish(run, RunState.FAILED, failure=Failure("ValueError", "boom", "it broke", frames=frames)))
     text = await world.get(f"/r/{run.id}")
-    folded = text.partition("Where it came from</summary>")[2].partition("</details>")[0]
+    folded = text.partition("Stack trace</summary>")[2].partition("</details>")[0]
     assert re.findall(r"^(?:.*>)?(/srv/pay.py:\d+ charge)(?:<.*)?$", folded, re.M) == frames
     assert "frames" not in text
 
@@ -70,7 +70,7 @@ async def test_temporal_ui_136_what_healed_looks_fatal(world):
     world.store.apply(outcome(run, 1, "load#1", attempt=2))
     world.store.apply(finish(run, rank=1))
     text = await world.get(f"/r/{run.id}")
-    assert "It ended well" in text
+    assert "It succeeded" in text
     assert "good-edge" in text
     assert "bad-edge" not in text
     assert "No incident is open" in await world.get("/incidents")

@@ -30,7 +30,7 @@ async def test_query_that_cannot_be_used_is_told(world):
     assert said(await world.get("/audit-log?limit=0", status=400)).startswith("limit: ")
     assert "queued, running" in said(await world.get("/runs?state=bad", status=400))
     assert (
-        said(await world.get("/locks?as=xml", status=400)) == "a list can be had as csv or json, not as &#39;xml&#39;"
+        said(await world.get("/locks?as=xml", status=400)) == "a list is available as csv or json, not as &#39;xml&#39;"
     )
     assert "no table &#39;x&#39;" in said(await world.get("/locks?as=csv&of=x", status=400))
 
@@ -151,7 +151,7 @@ async def test_what_was_done_is_told_above_the_page(world):
     assert "night &lt;b&gt;" in text
     first = await world.press("/locks", "break", lock="night <b>", reason="it hangs", page="p1")
     assert said(first.text) == "Done: break lock night &lt;b&gt;."
-    assert "Nobody holds a lock" in first.text
+    assert "No lock is held" in first.text
     again = await world.press("/locks", "break", lock="night <b>", reason="it hangs", page="p1")
     assert said(again.text) == said(first.text)
     assert [one for one in world.ways.acts() if one[0] == "break"] == [("break", "lock:night <b>", "web:ana")]
@@ -207,7 +207,7 @@ async def test_path_below_a_door_leads_to_no_page(world):
         browser = await world.browser(who)
         for path in ("/assets/x/y", "/assets/", "/i/", "/i/a/b/c", "/i/x/run/", "/oidc/start", "/oidc/back?state=x"):
             answer = await browser.get(path)
-            assert (answer.status_code, "nothing is at this path" in answer.text) == (404, True), path
+            assert (answer.status_code, "there is nothing at this path" in answer.text) == (404, True), path
 
 
 @pytest.mark.asyncio
@@ -216,7 +216,7 @@ async def test_sentence_is_told_though_every_thread_waits(world, monkeypatch):
     assert "<html" in await world.get("/nothing", status=404)
     monkeypatch.setattr(pages_asgi, "_RESULT_WITHIN_S", 0.01)
     monkeypatch.setattr(world.ways.ways.pages, "run", lambda do: asyncio.Event().wait())
-    assert await world.get("/nothing", status=404) == "nothing is at this path\n"
+    assert await world.get("/nothing", status=404) == "there is nothing at this path\n"
 
 
 def test_export_of_which_nothing_is_seen_ends():

@@ -188,7 +188,7 @@ async def test_form_that_never_ends_is_not_waited_for(site, monkeypatch):
 @pytest.mark.asyncio
 async def test_unknown_act_does_nothing(site):
     """A form that was made up is told so."""
-    assert "there is no act" in (await site.press("delete")).text
+    assert "there is no operation" in (await site.press("delete")).text
     assert site.acts() == []
 
 

@@ -52,7 +52,7 @@ async def test_run_is_shown_and_continued_from_its_page(site):
     first, again = [
         await site.ask("POST", f"/i/{site.token}/run", data={"act": "retry", "seen": seen}, headers=OWN) for _ in "12"
     ]
-    assert f"done: run {site.run} goes on" in first.text
+    assert f"done: run {site.run} continues" in first.text
     assert re.search(r"already retried by somebody at \d\d:\d\d", again.text)
     assert site.run_state is RunState.QUEUED
     assert [verb for verb, _ in site.acts()].count("retry") == 1
@@ -112,7 +112,7 @@ async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_shown
     text = (await run_page(site)).text
     names = re.findall(r"<b>(s\d+)</b> <span", text)
     assert names == ["s2", *[f"s{place}" for place in range(22, 61)]]
-    assert "Of many, the last ones" in text
+    assert "Only the last steps" in text
 
 
 async def test_link_of_what_names_no_run_shows_none(site):

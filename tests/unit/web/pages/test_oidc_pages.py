@@ -142,7 +142,7 @@ async def test_keys_that_are_away_let_nobody_in(site, provider):
     provider.away = {"/keys"}
     answer = await come_back(site.browser(), provider)
     assert answer.status_code == 403
-    assert "the provider answers with 503 at /keys" in answer.text
+    assert "the identity provider answers with 503 at /keys" in answer.text
     provider.away = set()
     assert (await come_back(site.browser(), provider)).status_code == 303
 
@@ -198,7 +198,7 @@ async def test_provider_that_fails_is_told(site, provider, status, answer):
     provider.status, provider.answer = status, answer
     back = await browser.get("/oidc/back", params={"code": code, "state": state})
     assert back.status_code == 403
-    assert "the provider" in back.text
+    assert "the identity provider" in back.text
     assert SECRET not in back.text
     assert code not in back.text
 
@@ -212,7 +212,7 @@ async def test_refusal_is_told_by_its_word(site, provider):
         _, state = provider.sign_in(start.headers["location"])
         back = await browser.get("/oidc/back", params={"error": word, "state": state})
         assert back.status_code == 403
-        assert (f"did not let you in: {word}" in back.text, "Call me" in back.text) == (is_told, False)
+        assert (f"did not accept you: {word}" in back.text, "Call me" in back.text) == (is_told, False)
     for answer, told in (
         (b'{"error":"invalid_client"}', "with 401 at /token: invalid_client. See web.oidc.client_id"),
         (b'{"error":["Call me"]}', "with 401 at /token"),
@@ -234,6 +234,6 @@ async def test_provider_that_is_away_is_told(tmp_path, provider):
     provider.close()
     answer = await site.browser().get("/oidc/start")
     assert answer.status_code == 404
-    assert "the provider does not answer" in answer.text
+    assert "the identity provider does not answer" in answer.text
     assert 'name="password"' in answer.text
     site.store.close()

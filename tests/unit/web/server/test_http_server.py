@@ -26,7 +26,7 @@ def test_accepted_connections_send_small_answers_at_once():
 def test_address_that_cannot_be_had_is_told_with_its_setting():
     """One that another process has, and one that is nobody's."""
     with open_socket("127.0.0.1:0", "web.bind") as other:
-        with pytest.raises(ConfigError, match="another process listens there") as refused:
+        with pytest.raises(ConfigError, match="another process uses this address") as refused:
             open_socket(f"127.0.0.1:{other.getsockname()[1]}", "web.bind")
         assert "web.bind" in (refused.value.hint or "")
     with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1:1"):

@@ -85,7 +85,7 @@ async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
     """By the process itself, with the cause and since when, so that monitors read them; and taken back when they are over."""
     async with world(tmp_path) as w:
         w.door.listen_error = (
-            "webhooks are not taken in: cannot listen on 127.0.0.1:7172: another process listens there"
+            "webhooks are not accepted: cannot listen on 127.0.0.1:7172: another process uses this address"
         )
 
         def on_record():
@@ -119,7 +119,7 @@ async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
             listener = WebhookListener(w.process, w.door)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
-                while f"another process has {bind}: senders that know {bind} reach it" not in caplog.text:
+                while f"another process uses {bind}: senders that use {bind} reach that one" not in caplog.text:
                     await asyncio.sleep(0.01)
                 assert (w.door.moved is not None) is is_on_record
                 while is_on_record and w.door.moved not in [found.why for found in _on_record(w)]:

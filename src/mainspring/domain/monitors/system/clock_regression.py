@@ -68,10 +68,10 @@ def _describe(clock: ClockRegression) -> str:
 
 def _suggest_commands(clock: ClockRegression) -> str:
     commands = ", ".join(_COMMANDS[ahead.kind] for ahead in clock.waiting)
-    decide = f" Then decide on what waits ({commands}), and resolve this incident." if commands else ""
+    decide = f" Then decide what to do with them ({commands}), and resolve this incident." if commands else ""
     return (
-        "Check the clock of the machine (timedatectl), on PostgreSQL that of the server."
-        f"{decide} It resolves by itself at {_format_instant(clock.from_at)}."
+        f"Check the clock of the machine (timedatectl), on PostgreSQL the clock of the server.{decide} It "
+        f"resolves by itself at {_format_instant(clock.from_at)}."
     )
 
 

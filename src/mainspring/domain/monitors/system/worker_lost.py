@@ -142,7 +142,7 @@ def _evaluate_blocked(
         )
     died_at = max(facts.last_died.get("worker", 0), facts.last_died.get("probation", 0))
     if now_at - died_at < _SUCCESSOR_WINDOW_MS:
-        unsure = "the process that was blocked died, and whether the next one is blocked too does not show yet"
+        unsure = "the blocked process died, and it is not known yet whether the next one is blocked, too"
         for subject in facts.open:
             place = subject.fingerprint.removeprefix(_BLOCKED_PREFIX)
             if subject.kind is IncidentKind.WORKER_LOST and place != subject.fingerprint and place not in places:
@@ -181,7 +181,7 @@ def _evaluate_place(
         ),
         since_at=since_at,
         hint=(
-            "Code that blocks belongs in a plain def, which has a thread of its own; to end it now: "
+            "Put blocking code into a plain def, which runs in its own thread. To end it now: "
             + (f"mainspring runs cancel {run}, then " if run else "")
             + f"mainspring workers quarantine {process.session}"
         ),
@@ -196,7 +196,7 @@ def _find_needed_roles(facts: MonitorInputs, now_at: int) -> dict[ProcessRole, t
     needed: dict[ProcessRole, tuple[str, int]] = {}
     for process in facts.processes:
         if process.role == _SUPERVISOR and not process.gone and not process.draining:
-            reason = f"pid {process.pid} of {process.host} keeps one"
+            reason = f"pid {process.pid} of {process.host} needs one"
             needed |= {ProcessRole(role): (reason, process.opened_at) for role in process.posts}
     waiting = [
         automation
@@ -250,13 +250,13 @@ def _evaluate_role(
         ),
         None,
     )
-    missing_sign, explanation, hint = "gives a sign of life", "", "mainspring up"
+    missing_sign, explanation, hint = "has sent a heartbeat", "", "mainspring up"
     if blocked is not None:
         explanation = f": pid {blocked.pid} of {blocked.host} is stopped or blocked"
         hint = "mainspring down, then mainspring up"
     elif died_at > seen_at:
-        missing_sign, explanation = "stays alive", f": the last one died {format_span(now_at - died_at)} ago"
-        hint = "What mainspring up writes to its log tells how it ends"
+        missing_sign, explanation = "stays running", f": the last one died {format_span(now_at - died_at)} ago"
+        hint = "The log of mainspring up shows how it ends"
     finding = Finding(
         subject=subject,
         severity=severity,
@@ -285,10 +285,10 @@ def _evaluate_process(process: WatchedProcess, severity: Severity, tuning: Worke
     finding = Finding(
         subject=subject,
         severity=severity.at_most(Severity.NOTIFY),
-        text=f"{process.role} pid {process.pid} of {process.host} gives no sign of life "
-        f"for {format_span(silent_ms)}: it is stopped or blocked",
+        text=f"{process.role} pid {process.pid} of {process.host} has sent no heartbeat for "
+        f"{format_span(silent_ms)}: it is stopped or blocked",
         since_at=process.beat_at,
-        hint=f"Let it go on: kill -CONT {process.pid}; or: mainspring workers quarantine {process.session}",
+        hint=f"Continue it: kill -CONT {process.pid}; or: mainspring workers quarantine {process.session}",
         facts=metrics,
         cause=f"host:{process.host}",
     )

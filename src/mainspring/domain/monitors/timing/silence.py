@@ -110,9 +110,9 @@ def _evaluate_schedule(automation: WatchedAutomation, now_at: int) -> Evaluation
 
 def _suggest_command(automation: WatchedAutomation) -> str:
     if automation.file and not automation.served and automation.kind not in COMMAND_KINDS:
-        over = f"If it is not to run any more: mainspring auto retire {automation.name}"
+        over = f"If it is not needed any more: mainspring auto retire {automation.name}"
         return f"No worker has loaded it. Start one that does: {automation.up_command}. {over}."
-    return f"mainspring runs list --name {automation.name} shows what became of it."
+    return f"mainspring runs list --name {automation.name} lists its runs."
 
 
 def _evaluate_learned_window(
@@ -145,7 +145,8 @@ def _evaluate_learned_window(
         metrics,
         from_at + window_ms if is_silent else None,
         f"{_describe_silence(automation, now_at)} ({'still learning' if learning else 'usually'} within {format_span(window_ms)})",
-        hint=f"If it is not to run any more: mainspring auto retire {automation.name}. Another window: silence= of its definition.",
+        hint=f"If it is not needed any more: mainspring auto retire {automation.name}. For another window set "
+        "silence= in its definition.",
         at_most=Severity.DIGEST if learning else Severity.PAGE,
     )
 

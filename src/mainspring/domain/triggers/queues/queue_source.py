@@ -2,15 +2,14 @@
 
 import re
 from datetime import timedelta
-from typing import Any
-
-import msgspec
+from typing import Any, ClassVar
 
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.triggers.header_template import normalize_template
 from mainspring.domain.triggers.queues.queue_address import QueueAddress, list_secrets
+from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.domain.values.option_readers import choice_reader, integer_reader
 
 QUEUE_TEMPLATE_FIELDS = ("id", "subject", "group", "headers", "body")
@@ -22,7 +21,7 @@ _LONGEST_GROUP = 60
 _SHORTEST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=12)
 
 
-class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
+class BrokerQueue(TriggerSource, frozen=True, kw_only=True, tag="queue"):
     """One queue, stream or table.
 
     `server` may name secrets, never hold them. `detail` = the subject (NATS), endpoint (SQS) or channel (PostgreSQL). `group` = the name
@@ -30,6 +29,12 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
     `ack_wait` before the broker redelivers it. A message that was refused `max_deliveries` times is set aside. `key` and
     `partition` are templates over FIELDS; without `key` the message's own id is the key. `body` = how bytes become the input of a run.
     """
+
+    required_options: ClassVar[tuple[str, ...]] = ("url",)
+    further_options: ClassVar[tuple[str, ...]] = (
+        *("group", "prefetch", "ack_wait", "max_deliveries", "key", "body", "partition"),
+    )
+    is_fetched: ClassVar[bool] = True
 
     broker: str
     server: str
@@ -91,6 +96,12 @@ class BrokerQueue(msgspec.Struct, frozen=True, kw_only=True, tag="queue"):
             plain = f"{plain[:_LONGEST_GROUP]}-{hash_parts(automation.encode())[:8]}"
         return f"mainspring-{plain}"
 
+    def describe(self) -> str:
+        return f"queue {self.shown}"
+
+    def secret_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(list_secrets(self.server)))
+
     @property
     def secrets(self) -> list[str]:
         """The names of the secrets that its address needs."""
@@ -107,5 +118,5 @@ def _read_ack_wait(value: Any) -> timedelta:
     """Read how long a message is held: within the bounds of every broker."""
     span = parse_duration(value)
     if not _SHORTEST_WAIT <= span <= _LONGEST_WAIT or span % timedelta(seconds=1):
-        raise OptionError(f"ack_wait of {value!r} cannot be kept", hint="Write whole seconds, from 1s to 12h.")
+        raise OptionError(f"ack_wait of {value!r} is not possible", hint="Write whole seconds, from 1s to 12h.")
     return span

@@ -1,31 +1,14 @@
 """A webhook as data: its path, its verifier, the key under which each delivery counts once, and the response to its sender."""
 
-import re
-from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import ClassVar
 
-import msgspec
+from mainspring.domain.triggers.trigger_source import TriggerSource
+from mainspring.domain.triggers.webhooks.verifier_options import VerifierOptions
 
-from mainspring.domain.duration import parse_duration
-from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.text.byte_size import format_size, parse_size
-from mainspring.domain.triggers.header_template import normalize_header_names
-from mainspring.domain.triggers.webhooks import verify
-from mainspring.domain.triggers.webhooks.stored_headers import check_secrets_in_key
-from mainspring.domain.triggers.webhooks.verifier import VERIFIER_KINDS, Slack, Verifier
-from mainspring.domain.values.template import split_template
-
-RESERVED_PATHS = ("/healthz", "/readyz", "/metrics")
-"""Paths that the listener answers itself, or that people expect there."""
 DEFAULT_RESULT_WAIT = timedelta(seconds=25)
 """How long a sender waits for a result: shorter than the 30 seconds after which most of them time out."""
-MAX_BODY_BYTES = 16 * 1024 * 1024
-_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
-_LONGEST_PATH = 200
-_LONGEST_WAIT = timedelta(minutes=5)
-_KEY_FIELDS = ("headers", "data", "name")
 
 
 class ResponseMode(StrEnum):
@@ -39,13 +22,16 @@ class ResponseMode(StrEnum):
     """200 without a body: for senders that would show it to a person."""
 
 
-class Webhook(msgspec.Struct, frozen=True, kw_only=True, tag="webhook"):
+class Webhook(TriggerSource, frozen=True, kw_only=True, tag="webhook"):
     """One webhook. `key` = a template over {headers.NAME}, {data.NAME} and {name}; None: the id that its sender is known to send, else
     the body's hash.
     """
 
+    required_options: ClassVar[tuple[str, ...]] = ("path",)
+    further_options: ClassVar[tuple[str, ...]] = ("verify", "key", "respond", "wait", "max_body")
+
     path: str
-    verify: Verifier
+    verify: VerifierOptions
     key: str | None = None
     respond: ResponseMode = ResponseMode.RUN
     wait: timedelta = DEFAULT_RESULT_WAIT
@@ -58,142 +44,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, tag="webhook"):
         """The source in a few words: "webhook /github"."""
         return f"webhook {self.path}"
 
-    @classmethod
-    def parse(
-        cls,
-        path: Any,
-        *,
-        verify: Any = None,
-        key: Any = None,
-        respond: Any = None,
-        wait: Any = None,
-        max_body: Any = None,
-    ) -> Self:
-        """Return the stated webhook, of Python or a file. `respond` = "run" if left out, for Slack "nothing".
+    def describe(self) -> str:
+        return f"webhook {self.path}"
 
-        Raises:
-            OptionError: an option cannot be used; a verifier must be stated, at least `ms.verify.none()`.
-            UnknownNameError: no such verifier, or a key over a field that no delivery has.
-        """
-        verifier = read_verifier(verify)
-        default = ResponseMode.NOTHING if isinstance(verifier, Slack) else ResponseMode.RUN
-        return cls(
-            path=_read_path(path),
-            verify=verifier,
-            key=None if key is None else _read_key(key, verifier),
-            respond=default if respond is None else _read_response_mode(respond),
-            wait=DEFAULT_RESULT_WAIT if wait is None else _read_wait(wait),
-            max_body=None if max_body is None else _read_max_body(max_body),
-        )
-
-
-def read_verifier(value: Any) -> Verifier:
-    """Return the stated verifier: one of `ms.verify`, text ("github:SECRET_NAME", "none") or a table with `kind`.
-
-    Raises:
-        OptionError: it is none of these.
-        UnknownNameError: no such kind of verifier.
-    """
-    if isinstance(value, Verifier):
-        return value
-    if value is None:
-        raise OptionError(
-            "a webhook has to state who may send to it",
-            hint='Write verify=ms.verify.github("SECRET_NAME"), in a file verify = "github:SECRET_NAME". '
-            "verify=ms.verify.none() lets anybody send.",
-        )
-    if isinstance(value, str):
-        kind, _, names = value.partition(":")
-        value = {"kind": kind.strip(), "secrets": [name.strip() for name in names.split(",") if name.strip()]}
-    if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
-        raise OptionError(
-            "this is no verifier",
-            hint='Write verify=ms.verify.github("SECRET_NAME"), in a file verify = "github:SECRET_NAME" '
-            'or verify = { kind = "hmac", secrets = ["SECRET_NAME"], header = "X-Signature" }.',
-        )
-    kind = value["kind"]
-    if kind not in VERIFIER_KINDS:
-        raise UnknownNameError("verifier", kind[:100], VERIFIER_KINDS)
-    options = {name: item for name, item in value.items() if name not in ("kind", "secrets")}
-    secrets = value.get("secrets", ())
-    if not isinstance(secrets, str | list | tuple):
-        raise OptionError("these are no names of secrets", hint='Write secrets = ["SECRET_NAME"].')
-    try:
-        verifier: Verifier = getattr(verify, kind)(*([secrets] if isinstance(secrets, str) else secrets), **options)
-    except TypeError as error:
-        raise OptionError(
-            f"a verifier cannot be made: {error}",
-            hint="The verifiers and their arguments: mainspring docs show webhooks",
-        ) from None
-    return verifier
-
-
-def _read_path(value: Any) -> str:
-    """Read a path. Paths are exact and plain, so that no proxy and no sender reads another one out of them."""
-    quoted = repr(value)[:100]
-    if not isinstance(value, str) or not value.startswith("/") or value == "/":
-        raise OptionError(f"{quoted} is no path of a webhook", hint='Begin with a slash and name something: "/github".')
-    if len(value) > _LONGEST_PATH:
-        raise OptionError(f"the path has {len(value)} characters", hint=f"At most {_LONGEST_PATH} are possible.")
-    segments = value.removeprefix("/").split("/")
-    if "" in segments:
-        raise OptionError(f"{quoted} has an empty part", hint="Write one slash between two parts, and none at the end.")
-    if "." in segments or ".." in segments:
-        raise OptionError(f"{quoted} leads elsewhere", hint='Leave out "." and "..".')
-    for segment in segments:
-        if not _SEGMENT.fullmatch(segment):
-            raise OptionError(
-                f"{quoted} has a part that is no plain word: {segment[:60]!r}",
-                hint="Use letters, digits and . _ ~ - only; what varies belongs into the body.",
-            )
-    if value in RESERVED_PATHS:
-        raise OptionError(f"{quoted} is answered by the listener itself", hint=f'Choose another one: "/hooks{value}".')
-    return value
-
-
-def _read_key(value: Any, verifier: Verifier) -> str:
-    """Read the template; `{headers.x-request-id}` may be written like the header."""
-    if not isinstance(value, str) or not value.strip():
-        raise OptionError(f"{repr(value)[:80]} is no key", hint='Write "{headers.x-request-id}" or "{data.id}".')
-    template = normalize_header_names(value)
-    names = [name for _, name, _ in split_template(template) if name]
-    if not names:
-        raise OptionError(
-            f"the key {value[:80]!r} is the same for each delivery, so that only the first would count",
-            hint='Name what tells one from the other: "{headers.x-request-id}" or "{data.id}".',
-        )
-    for name in names:
-        first, _, rest = name.partition(".")
-        if first not in _KEY_FIELDS:
-            raise UnknownNameError("name in the key", first, _KEY_FIELDS)
-        if (first == "headers" and (not rest or "." in rest)) or (first == "name" and rest):
-            raise OptionError(f"{{{name}}} is not a single value", hint="Name one header: {headers.x-request-id}.")
-    check_secrets_in_key(verifier, template)
-    return template
-
-
-def _read_response_mode(value: Any) -> ResponseMode:
-    try:
-        return ResponseMode(value)
-    except ValueError:
-        raise OptionError(
-            f"respond={repr(value)[:80]} is none of the choices", hint=f"Choose one of {', '.join(ResponseMode)}."
-        ) from None
-
-
-def _read_wait(value: Any) -> timedelta:
-    span = parse_duration(value)
-    if not timedelta(0) < span <= _LONGEST_WAIT:
-        raise OptionError(
-            f"wait={value!r} cannot be used", hint='Write a span up to "5m": most senders give up sooner.'
-        )
-    return span
-
-
-def _read_max_body(value: Any) -> int:
-    size = parse_size(value)
-    if not 0 < size <= MAX_BODY_BYTES:
-        raise OptionError(
-            f"max_body={value!r} cannot be used", hint=f"Write a size up to {format_size(MAX_BODY_BYTES)}."
-        )
-    return size
+    def secret_names(self) -> tuple[str, ...]:
+        return self.verify.secrets

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections import deque
 from itertools import groupby
-from typing import Any
 
 import msgspec
 
@@ -18,6 +17,7 @@ from mainspring.domain.runs.log_chunk import CHUNK_BYTES, DEFAULT_MAX_LINES, MAX
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.base import Store
 from mainspring.store.commands.logs import SaveLogs
+from mainspring.store.commands.results import CommandDone, Refused
 
 _LOG = logging.getLogger("mainspring.worker")
 _FLUSH_EVERY_S = 1.0
@@ -152,7 +152,7 @@ class LogWriter:
         pending.size -= len(line.data)
         self._size -= len(line.data)
 
-    def _sent(self, run: str, result: Any) -> None:
+    def _sent(self, run: str, result: CommandDone | Refused | BaseException) -> None:
         """Handle the answer: drop a run without lines; log an error once."""
         pending = self._runs.get(run)
         if pending is None:

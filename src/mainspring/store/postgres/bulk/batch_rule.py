@@ -1,24 +1,47 @@
 """The batch rule of one kind of command: the properties on which the order of a group depends."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, Protocol, TypeVar, cast
 
 import msgspec
 
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 
-def run_of(command: Any) -> str:
+class OwnedCommand(Protocol):
+    """A command on one run."""
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        ...
+
+
+class PublishingCommand(Protocol):
+    """A command that may publish events."""
+
+    @property
+    def events(self) -> tuple[PublishEvent, ...]:
+        """The events."""
+        ...
+
+
+def run_of(command: OwnedCommand) -> str:
     """Return the run of an owner's command."""
-    return str(command.run)
+    return command.run
 
 
-def publishes_nothing(_tx: PostgresTransaction, commands: Sequence[Any]) -> list[bool]:
+def publishes_nothing(_tx: PostgresTransaction, commands: Sequence[PublishingCommand]) -> list[bool]:
     """Tell for each outcome whether it publishes no event: then it concerns only its own run."""
     return [not command.events for command in commands]
 
 
-class BatchRule(msgspec.Struct, frozen=True):
+Command = TypeVar("Command", bound=StoreCommand[object])
+
+
+class BatchRule(msgspec.Struct, Generic[Command], frozen=True):
     """One kind of command.
 
     `answer` answers many of them by one statement, with None for each that its handler must answer; no two of them have
@@ -26,7 +49,14 @@ class BatchRule(msgspec.Struct, frozen=True):
     without it all do.
     """
 
-    answer: Callable[[PostgresTransaction, list[Any]], list[Any]]
-    key: Callable[[Any], Any]
-    run: Callable[[Any], str] = run_of
-    plain: Callable[[PostgresTransaction, Sequence[Any]], list[bool]] | None = None
+    answer: Callable[[PostgresTransaction, list[Command]], Sequence[object]]
+    key: Callable[[Command], Hashable]
+    run: Callable[[Command], str]
+    plain: Callable[[PostgresTransaction, Sequence[Command]], list[bool]] | None = None
+
+
+def rule_entry(
+    kind: type[Command], rule: BatchRule[Command]
+) -> tuple[type[StoreCommand[object]], BatchRule[StoreCommand[object]]]:
+    """Return the entry of a kind of command in the table of rules."""
+    return kind, cast("BatchRule[StoreCommand[object]]", rule)

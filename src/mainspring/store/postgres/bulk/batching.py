@@ -6,33 +6,36 @@ after them. It also answers each command that the bulk statement did not answer:
 claim, or that repeats a command, is known in one place only.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Final
 
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
 from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.runs import AnnotateRun, CompleteRun, FinishRun, StartRun, SuspendRun
 from mainspring.store.commands.triggers import AcceptDelivery, DecideDelivery
 from mainspring.store.postgres.bulk import deliveries, journal, logs, run_transitions, starts
-from mainspring.store.postgres.bulk.batch_rule import BatchRule
+from mainspring.store.postgres.bulk.batch_rule import BatchRule, rule_entry
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 FEWEST = 2
 """A bulk statement gains nothing for fewer commands."""
 
-KINDS: Final[dict[type, BatchRule]] = {
-    StartRun: starts.STARTS,
-    AcceptDelivery: deliveries.DELIVERIES,
-    DecideDelivery: deliveries.DECISIONS,
-    SaveLogs: logs.LINES,
-    SaveAttempt: journal.ATTEMPTS,
-    SaveOutcome: journal.OUTCOMES,
-    SaveCheckpoint: journal.CHECKPOINTS,
-    AnnotateRun: run_transitions.ANNOTATIONS,
-    SuspendRun: run_transitions.SUSPENSIONS,
-    FinishRun: run_transitions.ENDS,
-    CompleteRun: run_transitions.COMPLETIONS,
-}
+KINDS: Final[dict[type[StoreCommand[object]], BatchRule[StoreCommand[object]]]] = dict(
+    (
+        rule_entry(StartRun, starts.STARTS),
+        rule_entry(AcceptDelivery, deliveries.DELIVERIES),
+        rule_entry(DecideDelivery, deliveries.DECISIONS),
+        rule_entry(SaveLogs, logs.LINES),
+        rule_entry(SaveAttempt, journal.ATTEMPTS),
+        rule_entry(SaveOutcome, journal.OUTCOMES),
+        rule_entry(SaveCheckpoint, journal.CHECKPOINTS),
+        rule_entry(AnnotateRun, run_transitions.ANNOTATIONS),
+        rule_entry(SuspendRun, run_transitions.SUSPENSIONS),
+        rule_entry(FinishRun, run_transitions.ENDS),
+        rule_entry(CompleteRun, run_transitions.COMPLETIONS),
+    )
+)
 """In the order of one turn."""
 STARTING: Final = frozenset({StartRun, AcceptDelivery, DecideDelivery})
 """Commands that create runs: their order is kept, so one turn has only one kind of them."""
@@ -43,15 +46,18 @@ class BatchFailedError(Exception):
     """A bulk statement failed; the guilty command is unknown."""
 
 
-AnswerOne = Callable[[int], Any]
+AnswerOne = Callable[[int], object]
 """Calls the handler of the command at this index of the group."""
 
 
 def answer_commands(
-    tx: PostgresTransaction, commands: list[Any], answer_one: AnswerOne, on_many: Callable[[], None] = lambda: None
-) -> list[Any]:
+    tx: PostgresTransaction,
+    commands: list[StoreCommand[object]],
+    answer_one: AnswerOne,
+    on_many: Callable[[], None] = lambda: None,
+) -> list[object]:
     """Answer a group's commands, in bulk where the result is the same. `on_many` is called before a bulk statement."""
-    answers: list[Any] = [None] * len(commands)
+    answers: list[object] = [None] * len(commands)
     for stretch in _list_stretches(tx, commands):
         if len(stretch) < FEWEST:
             for index in stretch:
@@ -66,7 +72,7 @@ def answer_commands(
     return answers
 
 
-def _list_stretches(tx: PostgresTransaction, commands: list[Any]) -> Iterator[list[int]]:
+def _list_stretches(tx: PostgresTransaction, commands: list[StoreCommand[object]]) -> Iterator[list[int]]:
     """Yield the indexes of commands that may be reordered, stretch by stretch; a command that is not plain is a stretch
     by itself.
 
@@ -95,7 +101,7 @@ def _list_stretches(tx: PostgresTransaction, commands: list[Any]) -> Iterator[li
         start = end
 
 
-def _find_plain(tx: PostgresTransaction, commands: Sequence[Any]) -> list[bool]:
+def _find_plain(tx: PostgresTransaction, commands: Sequence[StoreCommand[object]]) -> list[bool]:
     """Tell for each command whether it concerns only its own run; an end does not if the group also requests a child of
     the run.
     """
@@ -114,17 +120,19 @@ def _find_plain(tx: PostgresTransaction, commands: Sequence[Any]) -> list[bool]:
     ]
 
 
-def _list_turns(commands: list[Any], places: list[int]) -> Iterator[list[tuple[type, list[int]]]]:
+def _list_turns(
+    commands: list[StoreCommand[object]], places: list[int]
+) -> Iterator[list[tuple[type[StoreCommand[object]], list[int]]]]:
     """Yield the commands that are answered together: in one turn each run has at most one row for a key, and its kinds
     in the order of KINDS.
     """
     while places:
-        turn: dict[type, list[int]] = {}
+        turn: dict[type[StoreCommand[object]], list[int]] = {}
         later_places: list[int] = []
         starting: type | None = None
         has_other_starts = False
         last_kinds: dict[str, int] = {}
-        keys: set[Any] = set()
+        keys: set[tuple[int, Hashable]] = set()
         for index in places:
             command = commands[index]
             kind = type(command)

@@ -1,7 +1,6 @@
 """Deliveries in bulk: incoming ones and decisions, without flow control or a run key."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.flow_control import FlowControlDecision
@@ -11,6 +10,7 @@ from mainspring.store.postgres.arrays import columns, texts
 from mainspring.store.postgres.bulk import starts
 from mainspring.store.postgres.bulk.batch_rule import BatchRule
 from mainspring.store.postgres.transaction import PostgresTransaction
+from mainspring.store.schema.triggers.deliveries import KNOWN_KEY, KnownKey
 from mainspring.store.write.delivery_row import InsertedDelivery
 from mainspring.store.write.held_store import is_in_lost_interval
 from mainspring.store.write.triggers import deliveries
@@ -32,7 +32,7 @@ def _find_plain_deliveries(tx: PostgresTransaction, commands: Sequence[AcceptDel
 
 def _accept(tx: PostgresTransaction, commands: list[AcceptDelivery]) -> list[DeliveryStored | None]:
     """Store deliveries and start their runs; the handler answers for known keys."""
-    known = {(trigger, key) for _, trigger, key, _ in _list_known_keys(tx, [c for c in commands if c.filtered])}
+    known = {(found.trigger, found.key) for found in _list_known_keys(tx, [c for c in commands if c.filtered])}
     rows = [
         deliveries.row_of(tx, c, FlowControlDecision(_state(c)), None if c.filtered or c.start is None else c.start.id)
         for c in commands
@@ -40,7 +40,7 @@ def _accept(tx: PostgresTransaction, commands: list[AcceptDelivery]) -> list[Del
     ]
     if not rows:
         return [None] * len(commands)
-    new_ids = {row[0] for row in tx.all("insert_deliveries", columns(_COLUMNS, rows))}
+    new_ids = set(tx.values("insert_deliveries", columns(_COLUMNS, rows), str))
     started = [c.start for c in commands if c.id in new_ids and c.start is not None and not c.filtered]
     if started:
         starts.stage(tx, started)
@@ -48,15 +48,12 @@ def _accept(tx: PostgresTransaction, commands: list[AcceptDelivery]) -> list[Del
     return [_answer(c) if c.id in new_ids else None for c in commands]
 
 
-def _list_known_keys(
-    tx: PostgresTransaction, commands: Sequence[AcceptDelivery | DecideDelivery]
-) -> list[tuple[Any, ...]]:
-    """Return id, trigger, key and variant of the deliveries under the keys of these commands. The group has locked all
-    of these keys.
-    """
+def _list_known_keys(tx: PostgresTransaction, commands: Sequence[AcceptDelivery | DecideDelivery]) -> list[KnownKey]:
+    """Return the deliveries under the keys of these commands. The group has locked all of these keys."""
     if not commands:
         return []
-    return tx.all("list_known_keys", (texts([c.trigger for c in commands]), texts([c.key for c in commands])))
+    keys = (texts([c.trigger for c in commands]), texts([c.key for c in commands]))
+    return KNOWN_KEY.read_all(tx.all("list_known_keys", keys))
 
 
 def _state(c: AcceptDelivery) -> DeliveryState:
@@ -86,9 +83,9 @@ def _decide(tx: PostgresTransaction, commands: list[DecideDelivery]) -> list[Del
     claiming = {c.delivery: c for c in commands if c.state is DeliveryState.STARTED and c.key}
     if claiming:
         owners = {
-            (trigger, key): delivery
-            for delivery, trigger, key, variant in _list_known_keys(tx, list(claiming.values()))
-            if not variant
+            (found.trigger, found.key): found.id
+            for found in _list_known_keys(tx, list(claiming.values()))
+            if not found.variant
         }
         conflicting = {
             c.delivery for c in claiming.values() if owners.get((c.trigger, c.key), c.delivery) != c.delivery
@@ -105,7 +102,7 @@ def _settle(tx: PostgresTransaction, commands: list[DecideDelivery]) -> list[Del
     runs = [c.start.id if c.start is not None and c.state is DeliveryState.STARTED else None for c in commands]
     notes = [None if c.state is DeliveryState.STARTED else c.note for c in commands]
     rows = [(c.delivery, c.state.value, note, run, c.by) for c, note, run in zip(commands, notes, runs, strict=True)]
-    settled = {row[0] for row in tx.all("settle_deliveries", (*columns("ttttt", rows), tx.now))}
+    settled = set(tx.values("settle_deliveries", (*columns("ttttt", rows), tx.now), str))
     started = [
         c.start for c, run in zip(commands, runs, strict=True) if c.delivery in settled and run and c.start is not None
     ]
@@ -124,10 +121,15 @@ def insert_delivery_rows(tx: PostgresTransaction, rows: Sequence[InsertedDeliver
         tx.ready = True
 
 
-DELIVERIES = BatchRule(_accept, lambda c: (c.trigger, c.key), run=lambda c: str(c.id), plain=_find_plain_deliveries)
-DECISIONS = BatchRule(
-    _decide,
-    lambda c: (c.trigger, c.key) if c.key else c.delivery,
-    run=lambda c: str(c.delivery),
+DELIVERIES: BatchRule[AcceptDelivery] = BatchRule(
+    AcceptDelivery.batched_by(_accept),
+    key=lambda c: (c.trigger, c.key),
+    run=lambda c: c.id,
+    plain=_find_plain_deliveries,
+)
+DECISIONS: BatchRule[DecideDelivery] = BatchRule(
+    DecideDelivery.batched_by(_decide),
+    key=lambda c: (c.trigger, c.key) if c.key else c.delivery,
+    run=lambda c: c.delivery,
     plain=_find_plain_decisions,
 )

@@ -1,12 +1,10 @@
 """The journal in bulk: outcomes, attempts and checkpoints. Each row checks its claim as the handler's statement does."""
 
-from typing import Any
-
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
 from mainspring.store.commands.results import DONE, CommandDone
 from mainspring.store.postgres.arrays import columns, numbers, texts
-from mainspring.store.postgres.bulk.batch_rule import BatchRule, publishes_nothing
+from mainspring.store.postgres.bulk.batch_rule import BatchRule, publishes_nothing, run_of
 from mainspring.store.postgres.bulk.outbox import post_all
 from mainspring.store.postgres.transaction import PostgresTransaction
 from mainspring.store.run_end_counts import count_retried_success
@@ -52,7 +50,7 @@ def _close_requests(tx: PostgresTransaction, commands: list[SaveOutcome]) -> Non
         tx.later("delete_checkpoints_of", columns("tt", succeeded))
 
 
-def _attempt_of(c: SaveAttempt) -> Any:
+def _attempt_of(c: SaveAttempt) -> tuple[str, str, int, int]:
     return c.run, c.ident, c.generation, c.attempt
 
 
@@ -77,6 +75,10 @@ def _save_checkpoints(tx: PostgresTransaction, commands: list[SaveCheckpoint]) -
     return [DONE if (c.run, c.ident) in saved else None for c in commands]
 
 
-OUTCOMES = BatchRule(_save_outcomes, lambda c: (c.run, c.rank), plain=publishes_nothing)
-ATTEMPTS = BatchRule(_save_attempts, _attempt_of)
-CHECKPOINTS = BatchRule(_save_checkpoints, lambda c: (c.run, c.ident))
+OUTCOMES: BatchRule[SaveOutcome] = BatchRule(
+    SaveOutcome.batched_by(_save_outcomes), key=lambda c: (c.run, c.rank), run=run_of, plain=publishes_nothing
+)
+ATTEMPTS = BatchRule(SaveAttempt.batched_by(_save_attempts), key=_attempt_of, run=run_of)
+CHECKPOINTS: BatchRule[SaveCheckpoint] = BatchRule(
+    SaveCheckpoint.batched_by(_save_checkpoints), key=lambda c: (c.run, c.ident), run=run_of
+)

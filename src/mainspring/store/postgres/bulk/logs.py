@@ -2,12 +2,10 @@
 already.
 """
 
-from typing import Any
-
 from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.results import DONE, CommandDone
 from mainspring.store.postgres.arrays import columns
-from mainspring.store.postgres.bulk.batch_rule import BatchRule
+from mainspring.store.postgres.bulk.batch_rule import BatchRule, run_of
 from mainspring.store.postgres.transaction import PostgresTransaction
 
 
@@ -16,18 +14,18 @@ def _save_lines(tx: PostgresTransaction, commands: list[SaveLogs]) -> list[Comma
     if tx.again:
         return [None] * len(commands)
     rows = [row for command in commands for row in _rows(command)]
-    saved = {row[0] for row in tx.all("insert_logs", columns("ttnnnnnbnnnn", rows))} if rows else set()
+    saved = set(tx.values("insert_logs", columns("ttnnnnnbnnnn", rows), str)) if rows else set()
     return [DONE if c.run in saved else None for c in commands]
 
 
-def _rows(c: SaveLogs) -> list[tuple[Any, ...]]:
+def _rows(c: SaveLogs) -> list[tuple[object, ...]]:
     """Return a command's chunks, each with the lines and bytes of the command before it, and the limits for lines of
     other commands.
     """
     lines = sum(part.skipped + part.lines for part in c.parts)
     size = sum(part.size for part in c.parts)
     limits = (c.most_lines - lines, c.most_bytes - size)
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[object, ...]] = []
     before = upto = 0
     for p in c.parts:
         before += p.skipped
@@ -37,4 +35,4 @@ def _rows(c: SaveLogs) -> list[tuple[Any, ...]]:
     return rows
 
 
-LINES = BatchRule(_save_lines, lambda c: c.run)
+LINES = BatchRule(SaveLogs.batched_by(_save_lines), key=run_of, run=run_of)

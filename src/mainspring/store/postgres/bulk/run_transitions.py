@@ -1,7 +1,6 @@
 """Transitions of runs in bulk: those without an effect that another run could see."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState, RunState
@@ -13,6 +12,7 @@ from mainspring.store.postgres.bulk.deliveries import insert_delivery_rows
 from mainspring.store.postgres.bulk.outbox import post_all
 from mainspring.store.postgres.transaction import PostgresTransaction
 from mainspring.store.run_end_counts import count_end, count_ends, count_size
+from mainspring.store.schema.runs.runs import ENDED_IN_BULK, SUSPENDED_IN_BULK, EndedInBulk, SuspendedInBulk
 from mainspring.store.write import subscriptions
 from mainspring.store.write.incidents import members
 from mainspring.store.write.runs import inbox, queue_capacity
@@ -23,17 +23,18 @@ def _suspend(tx: PostgresTransaction, commands: list[SuspendRun]) -> list[Comman
     """Suspend runs; those with a fact that their owner has not seen are ready at once."""
     tx.hold_all("run", [(c.run,) for c in commands])
     rows = [(c.run, c.claim, c.state, c.due_at, c.seen, c.rank, c.waiting_for) for c in commands]
-    suspended = {row[0]: row[1:] for row in tx.all("suspend_runs", (*columns("tntnnnb", rows), tx.session, tx.now))}
-    tx.ready |= any(ready for ready, _ in suspended.values())
+    suspended = SUSPENDED_IN_BULK.read_all(tx.all("suspend_runs", (*columns("tntnnnb", rows), tx.session, tx.now)))
+    tx.ready |= any(run.ready for run in suspended)
     _announce_capacity(tx, suspended)
-    return [DONE if c.run in suspended else None for c in commands]
+    suspended_ids = {run.id for run in suspended}
+    return [DONE if c.run in suspended_ids else None for c in commands]
 
 
 def _find_unlinked(tx: PostgresTransaction, commands: Sequence[FinishRun]) -> list[bool]:
     """Tell for each run that ends whether no other run depends on it: no parent, child, watcher, partition or
     successor.
     """
-    linked = {row[0] for row in tx.all("list_linked_runs", (texts([c.run for c in commands]),))}
+    linked = set(tx.values("list_linked_runs", (texts([c.run for c in commands]),), str))
     return [c.then is None and not c.unheard and c.run not in linked for c in commands]
 
 
@@ -54,27 +55,28 @@ def _finish(tx: PostgresTransaction, commands: list[FinishRun]) -> list[CommandD
         )
         for c in commands
     ]
-    ended = {row[0]: row[1:] for row in tx.all("finish_runs", (*columns("tntnbbttbn", rows), tx.session, tx.now))}
+    found = ENDED_IN_BULK.read_all(tx.all("finish_runs", (*columns("tntnbbttbn", rows), tx.session, tx.now)))
+    ended = {run.id: run for run in found}
     own_commands = [c for c in commands if c.run in ended]
     if own_commands:
         tx.ended += ended
         tx.later("close_waits_of_runs", (texts([c.run for c in own_commands]),))
-        _update_run_keys(tx, [(*ended[c.run][:2], c.run, c.state) for c in own_commands])
-        members.settle_members_of_ends(tx, [(c.run, c.state) for c in own_commands if ended[c.run][4]])
+        _update_run_keys(tx, [(ended[c.run], c.state) for c in own_commands])
+        members.settle_members_of_ends(tx, [(c.run, c.state) for c in own_commands if ended[c.run].is_member])
         for c in own_commands:
-            automation, _, started_at, *_ = ended[c.run]
-            count_end(tx, automation, c.state, started_at, c.reason)
-            count_size(tx, automation, c.output_size)
+            run = ended[c.run]
+            count_end(tx, run.automation, c.state, run.started_at, c.reason)
+            count_size(tx, run.automation, c.output_size)
         insert_delivery_rows(
             tx,
             [
                 row
                 for c in own_commands
-                if ended[c.run][3]
-                for row in subscriptions.delivery_rows_of_end(tx, c.run, ended[c.run][0], c.state)
+                if ended[c.run].has_subscribers
+                for row in subscriptions.delivery_rows_of_end(tx, c.run, ended[c.run].automation, c.state)
             ],
         )
-        _announce_capacity(tx, ended)
+        _announce_capacity(tx, ended.values())
     return [DONE if c.run in ended else None for c in commands]
 
 
@@ -90,59 +92,62 @@ def _complete(tx: PostgresTransaction, commands: list[CompleteRun]) -> list[Comm
         for c in sorted(commands, key=run_of)
     ]
     constants = (OutcomeKind.STEP, OutcomeState.SUCCEEDED, tx.session, tx.now)
-    ended = {row[0]: row[1:] for row in tx.all("complete_runs", (*columns("tnttnnnbbn", rows), *constants))}
+    found = ENDED_IN_BULK.read_all(tx.all("complete_runs", (*columns("tnttnnnbbn", rows), *constants)))
+    ended = {run.id: run for run in found}
     own_commands = [c for c in commands if c.run in ended]
     if own_commands:
         tx.ended += ended
         post_all(tx, own_commands)
-        _update_run_keys(tx, [(*ended[c.run][:2], c.run, RunState.SUCCEEDED) for c in own_commands])
-        members.settle_members_of_ends(tx, [(c.run, RunState.SUCCEEDED) for c in own_commands if ended[c.run][4]])
+        _update_run_keys(tx, [(ended[c.run], RunState.SUCCEEDED) for c in own_commands])
+        members.settle_members_of_ends(
+            tx, [(c.run, RunState.SUCCEEDED) for c in own_commands if ended[c.run].is_member]
+        )
         durations: dict[str, list[int]] = {}
-        for automation, _, started_at, *_ in ended.values():
-            durations.setdefault(automation, []).append(tx.now - started_at)
+        for run in ended.values():
+            durations.setdefault(run.automation, []).append(tx.now - run.started_at)
         for c in own_commands:
-            count_size(tx, ended[c.run][0], c.output_size)
+            count_size(tx, ended[c.run].automation, c.output_size)
         for automation, spans in durations.items():
             tx.count(automation, steps=len(spans))
             count_ends(tx, automation, RunState.SUCCEEDED, spans)
-        watched = {row[0] for row in tx.all("list_runs_waited_for", (texts([c.run for c in own_commands]),))}
+        watched = set(tx.values("list_runs_waited_for", (texts([c.run for c in own_commands]),), str))
         state = RunState.SUCCEEDED
         insert_delivery_rows(
             tx,
             [
                 row
                 for c in own_commands
-                if ended[c.run][3]
+                if ended[c.run].has_subscribers
                 for row in subscriptions.delivery_rows_of_end(tx, c.run, c.automation, state)
             ],
         )
         for c in own_commands:
             if c.run in watched:
                 inbox.deliver_end_to_waiting_runs(tx, c.run, c.automation, RunState.SUCCEEDED, c.output, None)
-        _announce_capacity(tx, ended)
+        _announce_capacity(tx, ended.values())
     return [DONE if c.run in ended else None for c in commands]
 
 
-def _update_run_keys(tx: PostgresTransaction, ends: list[tuple[str, str | None, str, RunState]]) -> None:
-    """Store the states of ended runs beside their run keys: (automation, key, run, state)."""
-    keyed = [end for end in ends if end[1] is not None]
+def _update_run_keys(tx: PostgresTransaction, ends: list[tuple[EndedInBulk, RunState]]) -> None:
+    """Store the states of ended runs beside their run keys."""
+    keyed = [(run.automation, run.run_key, run.id, state) for run, state in ends if run.run_key is not None]
     if keyed:
         tx.later("set_run_key_states", columns("tttt", keyed))
 
 
-def _announce_capacity(tx: PostgresTransaction, rows: Mapping[str, tuple[Any, ...]]) -> None:
-    """Announce the slots that these runs free; the last column names the queue if it has a limit."""
-    queue_capacity.announce_capacity(tx, sorted({row[-1] for row in rows.values()} - {None}))
+def _announce_capacity(tx: PostgresTransaction, runs: Iterable[EndedInBulk | SuspendedInBulk]) -> None:
+    """Announce the slots that these runs free."""
+    queue_capacity.announce_capacity(tx, sorted({run.limited_queue for run in runs if run.limited_queue is not None}))
 
 
 def _annotate(tx: PostgresTransaction, commands: list[AnnotateRun]) -> list[CommandDone | None]:
     """Save the annotations of running bodies."""
     rows = [(c.run, c.claim, c.tags, c.progress, c.published, c.detail) for c in commands]
-    annotated = {row[0] for row in tx.all("annotate_runs", (*columns("tnbbbb", rows), tx.session))}
+    annotated = set(tx.values("annotate_runs", (*columns("tnbbbb", rows), tx.session), str))
     return [DONE if c.run in annotated else None for c in commands]
 
 
-SUSPENSIONS = BatchRule(_suspend, run_of)
-ENDS = BatchRule(_finish, run_of, plain=_find_unlinked)
-COMPLETIONS = BatchRule(_complete, run_of, plain=publishes_nothing)
-ANNOTATIONS = BatchRule(_annotate, run_of)
+SUSPENSIONS = BatchRule(SuspendRun.batched_by(_suspend), key=run_of, run=run_of)
+ENDS = BatchRule(FinishRun.batched_by(_finish), key=run_of, run=run_of, plain=_find_unlinked)
+COMPLETIONS = BatchRule(CompleteRun.batched_by(_complete), key=run_of, run=run_of, plain=publishes_nothing)
+ANNOTATIONS = BatchRule(AnnotateRun.batched_by(_annotate), key=run_of, run=run_of)

@@ -9,10 +9,9 @@ from mainspring.store.commands.runs import StartRun
 from mainspring.store.postgres.arrays import columns
 from mainspring.store.postgres.bulk.batch_rule import BatchRule
 from mainspring.store.postgres.transaction import PostgresTransaction
+from mainspring.store.schema.runs.runs import NEW_RUN
 from mainspring.store.write import queues
 from mainspring.store.write.runs.start import is_retired, row_of
-
-_COLUMNS = "tttnttt" + "nttnnt" + "n" + "nnnnn" + "nntb" + "b" + "t" + "ttnt" + "tn" + "t" + "tt"
 
 
 def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
@@ -30,8 +29,11 @@ def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
 def stage(tx: PostgresTransaction, commands: Sequence[StartRun]) -> set[str]:
     """Create plain runs in their order; return the ids of the new ones."""
     state = target_state(RunMove.STAGE)
-    rows = [row_of(tx, c, state, ready=c.due_at is None or c.due_at <= tx.now, blocked=None) for c in commands]
-    new_ids = {row[0] for row in tx.all("insert_runs", columns(_COLUMNS, rows))}
+    rows = [
+        NEW_RUN.values(row_of(tx, c, state, ready=c.due_at is None or c.due_at <= tx.now, blocked=None))
+        for c in commands
+    ]
+    new_ids = set(tx.values("insert_runs", columns(NEW_RUN.kinds, rows), str))
     for queue, count in Counter(c.queue for c in commands if c.id in new_ids).items():
         queues.insert_queue(tx, queue)
         tx.change_backlog(queue, count)
@@ -50,4 +52,8 @@ def _start(tx: PostgresTransaction, commands: list[StartRun]) -> list[StartAnswe
     return [StartAnswer(c.id, created=True, state=state) if c.id in new_ids else None for c in commands]
 
 
-STARTS = BatchRule(_start, lambda c: c.id, run=lambda c: str(c.id), plain=_find_plain)
+def _id_of(c: StartRun) -> str:
+    return c.id
+
+
+STARTS = BatchRule(StartRun.batched_by(_start), key=_id_of, run=_id_of, plain=_find_plain)

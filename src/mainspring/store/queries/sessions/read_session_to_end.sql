@@ -1,1 +1,1 @@
-select state, role, freed from sessions where id = ?
+select {{columns.sessions.ending_session}} from sessions where id = ?

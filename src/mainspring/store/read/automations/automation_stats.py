@@ -93,7 +93,7 @@ def ended_between(
     """
     span = (_minute(first_at), _minute(before_at))
     rows = reader.read("sum_rollups_of", (_listed(names), *span))
-    return {row[0]: (int(row[2]), int(row[3])) for row in rows}
+    return {name: (int(succeeded), int(failed)) for name, _, succeeded, failed, *_ in rows}
 
 
 def counted_between(reader: StoreReader, name: str, first_at: int, before_at: int) -> AutomationCounts:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -11,10 +10,12 @@ from mainspring.domain.processes.stall import Stall
 from mainspring.domain.runs.output_size import bucket_minimum
 from mainspring.domain.states import RunState
 from mainspring.domain.time.punctuality import SlotStart
-from mainspring.store.base import Rows, StoreReader
+from mainspring.store.base import StoreReader
 from mainspring.store.read.list_bounds import GROUPS
-from mainspring.store.read.runs.history import stall_of
 from mainspring.store.run_end_counts import MANUAL_VERBS
+from mainspring.store.schema.row import first_values
+from mainspring.store.schema.runs.stalled_attempts import STALL_OF_AUTOMATION
+from mainspring.store.transaction import Rows
 from mainspring.store.views import AutomationView
 
 CAP = 100_000
@@ -109,15 +110,22 @@ def read_monitor_rows(reader: StoreReader, now_at: int, *, ended_from: int, cap:
             listeners=[MonitoredTrigger(*row) for row in read("list_monitored_triggers")],
             pauses_ended=_pairs(read("list_last_pauses", (now_at,))),
             succeeded_in=_pairs(read("list_last_successes")),
-            ended={row[0]: (int(row[2]), int(row[3])) for row in ended},
-            started={row[0]: int(row[1]) for row in hour},
+            ended=_ends(ended),
+            started={name: int(started) for name, started, *_ in hour},
             running=_pairs(read("list_oldest_running")),
             waiting=[(automation, queue, number, since) for queue, automation, _, _, _, number, since in ready],
-            groups=[(row[0], row[1], row[2], row[3], row[5], row[6]) for row in ready if row[4] is None],
-            questions=[(row[0], row[1], row[2], row[3]) for row in read("list_unanswered_questions", (_QUESTIONS,))],
+            groups=[
+                (queue, automation, version, tag, number, since)
+                for queue, automation, version, tag, paused_until, number, since in ready
+                if paused_until is None
+            ],
+            questions=[
+                (automation, run, opened_at, until_at)
+                for automation, run, opened_at, until_at, *_ in read("list_unanswered_questions", (_QUESTIONS,))
+            ],
             rejected=[
-                (row[0], row[1], row[2], row[3], row[4])
-                for row in read("list_rejected_facts_of_open_runs", (_QUESTIONS,))
+                (automation, run, kind, name, since_at)
+                for automation, run, kind, name, since_at in read("list_rejected_facts_of_open_runs", (_QUESTIONS,))
             ],
             stalls=_grouped(read("list_stalled_attempts", (_STALLS,))),
             roles=[RoleHeartbeat(*row) for row in read("list_role_heartbeats", (steady_ms,))],
@@ -135,7 +143,7 @@ def read_monitor_rows_of(reader: StoreReader, names: Iterable[str], now_at: int,
             listeners=[],
             pauses_ended=_pairs(read("list_last_pauses_of", (listed, now_at))),
             succeeded_in=_pairs(read("list_last_successes_of", (listed,))),
-            ended={row[0]: (int(row[2]), int(row[3])) for row in ended},
+            ended=_ends(ended),
             started={},
             running=_pairs(read("list_oldest_running_of", (listed,))),
             waiting=[],
@@ -154,13 +162,13 @@ def monitored_triggers(reader: StoreReader) -> list[MonitoredTrigger]:
 
 def ended_since(reader: StoreReader, since_at: int) -> set[str]:
     """Return the automations whose statistics changed since an instant."""
-    return {row[0] for row in reader.read("list_active_automations", (since_at - since_at % 60_000,))}
+    return set(first_values(reader.read("list_active_automations", (since_at - since_at % 60_000,)), str))
 
 
 def newest_ends(reader: StoreReader, names: Iterable[str], limit: int) -> list[EndView]:
     """Return the newest ends of these automations, up to `limit` of each, newest first."""
     rows = reader.read("list_recent_run_ends", (_listed(names), limit))
-    return [EndView(row[0], row[1], RunState(row[2]), *row[3:]) for row in rows]
+    return [EndView(name, run, RunState(state), *rest) for name, run, state, *rest in rows]
 
 
 def success_hours(reader: StoreReader, names: Iterable[str], before_ms: int) -> dict[str, list[tuple[int, int]]]:
@@ -218,7 +226,8 @@ def slot_starts(
 def count_manual_interventions(reader: StoreReader, since_at: int) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many runs of each people helped, and how many they started at a command line."""
     rows = reader.read("count_manual_interventions", (since_at, MOST_OPERATIONS, _listed(MANUAL_VERBS)))
-    return {row[0]: row[2] for row in rows if not row[1]}, {row[0]: row[2] for row in rows if row[1]}
+    helped = {automation: number for automation, is_start, number in rows if not is_start}
+    return helped, {automation: number for automation, is_start, number in rows if is_start}
 
 
 def count_starts_since(reader: StoreReader, names: Iterable[str], since_at: int) -> dict[str, int]:
@@ -233,14 +242,19 @@ def queue_traffic(reader: StoreReader, since_at: int) -> tuple[dict[str, int], d
     return _pairs(new_runs), _pairs(reader.read("count_run_ends_by_queue", (since_at, CAP)))
 
 
-def _pairs(rows: Rows) -> dict[str, Any]:
-    return {row[0]: row[1] for row in rows if row[1] is not None}
+def _pairs(rows: Rows) -> dict[str, int]:
+    return {name: number for name, number, *_ in rows if number is not None}
+
+
+def _ends(rows: Rows) -> dict[str, tuple[int, int]]:
+    """Return how many runs of each automation succeeded and failed, from rows of statistics."""
+    return {name: (int(succeeded), int(failed)) for name, _, succeeded, failed, *_ in rows}
 
 
 def _grouped(rows: Rows) -> dict[str, list[Stall]]:
     stalls: dict[str, list[Stall]] = {}
-    for automation, *row in rows:
-        stalls.setdefault(automation, []).append(stall_of(row))
+    for row in STALL_OF_AUTOMATION.read_all(rows):
+        stalls.setdefault(row.automation, []).append(row.stall)
     return stalls
 
 

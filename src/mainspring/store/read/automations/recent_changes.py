@@ -5,6 +5,7 @@ import msgspec
 from mainspring.domain.incidents.recent_changes import Deployment, RecentChanges, RecordedOperation
 from mainspring.domain.runs.run_conditions import ConditionChange, ConditionKind
 from mainspring.store.base import StoreReader
+from mainspring.store.schema.row import first_value
 
 _values = msgspec.json.Decoder(dict[str, str]).decode
 _MOST_OPERATIONS = 1_000
@@ -13,8 +14,7 @@ _MOST_OPERATIONS = 1_000
 
 def oldest_run(reader: StoreReader, automation: str) -> int | None:
     """Return when the oldest stored run of an automation was started (ms UTC)."""
-    rows = reader.read("find_oldest_run", (automation,))
-    return rows[0][0] if rows else None
+    return first_value(reader.read("find_oldest_run", (automation,)), int)
 
 
 def changes_since(reader: StoreReader, since_at: int) -> RecentChanges:

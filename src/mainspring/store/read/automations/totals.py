@@ -4,9 +4,9 @@ decrease.
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from mainspring.store.base import StoreReader
+from mainspring.store.transaction import Row
 
 Counts = Counter[tuple[str, str]]
 """By automation and name of the count: a word of `COUNTED`, or the name of a detail ("ms<=2^k", "bytes<=2^k",
@@ -24,7 +24,7 @@ def counted(reader: StoreReader, since_at: int, until_at: int) -> tuple[Counts, 
     return whole - later, later
 
 
-def _counts(read: Callable[..., Iterable[tuple[Any, ...]]], since_at: int) -> Counts:
+def _counts(read: Callable[..., Iterable[Row]], since_at: int) -> Counts:
     counts: Counts = Counter()
     for automation, *sums, _ in read("sum_rollups", (since_at,)):
         for name, n in zip(COUNTED, sums, strict=True):

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mainspring.store.base import Rows, StoreReader
+from mainspring.store.base import StoreReader
 from mainspring.store.texts import FOR_EVER
+from mainspring.store.transaction import Rows
 
 _PARTS_AT_ONCE = 500
 _FEW_PARTS = 20

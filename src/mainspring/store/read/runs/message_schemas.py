@@ -1,12 +1,13 @@
 """Message schemas: which signals the code of a run can read, from its announced definition or from its recorded waits."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 
 from mainspring.domain.definitions.definition import read_message_schemas
 from mainspring.domain.runs.journal import FactKind
 from mainspring.store.base import StoreReader
+from mainspring.store.schema.row import first_value, first_values
 
 
 class _Wait(msgspec.Struct, frozen=True):
@@ -14,18 +15,18 @@ class _Wait(msgspec.Struct, frozen=True):
 
     kind: str = ""
     name: str = ""
-    schema: Any = None
+    schema: object = None
     session: int | None = None
 
 
-def signal_schemas(reader: StoreReader, run: str, name: str) -> list[Any] | None:
+def signal_schemas(reader: StoreReader, run: str, name: str) -> list[Mapping[str, object]] | None:
     """Return the schemas of the signals of this name; None = unknown.
 
     The record of a run counts only while the session of its code is alive: other code may read more.
     """
     with reader.snapshot() as read:
-        newest = read("find_newest_of_chain", (run,))
-        rows = read("read_awaited_message", (newest[0][0] if newest else run,))
+        newest = first_value(read("find_newest_of_chain", (run,)), str)
+        rows = read("read_awaited_message", (newest or run,))
         if not rows:
             return None
         definition, waiting_for = rows[0]
@@ -37,7 +38,8 @@ def signal_schemas(reader: StoreReader, run: str, name: str) -> list[Any] | None
         except msgspec.MsgspecError:
             return None
         signal_waits = [wait for wait in waits if wait.kind == FactKind.SIGNAL and wait.name == name]
-        if not signal_waits or any(wait.schema is None for wait in signal_waits):
+        schemas: list[Mapping[str, object]] = [wait.schema for wait in signal_waits if isinstance(wait.schema, dict)]
+        if not signal_waits or len(schemas) < len(signal_waits):
             return None
-        live = {row[0] for row in read("list_live_session_ids")}
-        return [wait.schema for wait in signal_waits] if all(wait.session in live for wait in signal_waits) else None
+        live = first_values(read("list_live_session_ids"), int)
+        return schemas if all(wait.session in live for wait in signal_waits) else None

@@ -7,22 +7,24 @@ was searched.
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from mainspring.domain.states import RunState
 from mainspring.store.base import StoreReader
 from mainspring.store.read.list_bounds import NEWEST
-from mainspring.store.read.runs.run_views import IN_STATE, first_created_at, place_in, row_of
-from mainspring.store.views import RunPage, RunRow, columns
+from mainspring.store.read.runs.run_views import IN_STATE, first_created_at, place_in
+from mainspring.store.schema.row import first_values
+from mainspring.store.schema.runs.runs import RUN_ROW
+from mainspring.store.views import RunPage, RunRow
 
 MOST_SEARCHED: Final = 10_000
 """How many of the newest runs of a state, or of an automation, are searched for those of a queue, or healed ones."""
 _EACH: Final = 40
 """Up to this many automations, the newest runs of each are read separately; of more, from the newest of all."""
 _AT_ONCE: Final = 400
-_COLUMNS = columns(RunRow)
+_COLUMNS = ", ".join(RUN_ROW.expressions)
 # As a bare condition, a server would compare each run with each name.
 _AMONG = "(automation in (select value from json_each(?))) is not false"
 # A subquery per run: as a condition (exists) a server may reverse it and start with all runs that were ever healed.
@@ -36,7 +38,7 @@ class _Source(NamedTuple):
     """Runs in the order of one index: the text after "from", its parameters, and the column that gives their place."""
 
     text: str
-    values: tuple[Any, ...] = ()
+    values: tuple[object, ...] = ()
     place: str = "seq"
 
 
@@ -79,7 +81,7 @@ def run_page(
         run_rows = reader.read_text(
             text, (*(value for source in source_batch for value in (*source.values, *values)), limit + 1)
         )
-        rows += [row_of(row) for row in run_rows]
+        rows += RUN_ROW.read_all(run_rows)
     rows = sorted(rows, key=lambda row: -row.seq)[: limit + 1]
     # Commit order is the order of creation: the first run that is too old ends the list.
     matches = [row for row in rows if since_at is None or row.created_at >= since_at]
@@ -120,5 +122,5 @@ def _lowest(reader: StoreReader, sources: Sequence[_Source], before: int) -> int
     bounds = []
     for source in sources:
         text = f"select seq from {source.text} and {source.place} < ? order by {source.place} desc limit 1 offset ?"  # noqa: S608 - our words
-        bounds += [row[0] for row in reader.read_text(text, (*source.values, before, MOST_SEARCHED))]
+        bounds += first_values(reader.read_text(text, (*source.values, before, MOST_SEARCHED)), int)
     return max(bounds, default=0)

@@ -1,36 +1,37 @@
 """Views of runs for people: one run and its history, ids from what a person types, lists page by page."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.failures.failure import Failure
-from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Outcome
+from mainspring.domain.runs.journal import AttemptRecord, Outcome
 from mainspring.domain.states import RunState
-from mainspring.store.base import StoreReader
+from mainspring.store.base import Snapshot, StoreReader
 from mainspring.store.read.list_bounds import LAST
-from mainspring.store.read.runs.history import (
-    attempt_of,
-    fact_of,
-    failure_of,
-    loss_of,
-    outcome_of,
-    rejected_of,
-    stall_of,
-)
+from mainspring.store.read.runs.history import failure_of
 from mainspring.store.read.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.read.time_search import number_at
-from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView, columns
+from mainspring.store.schema.messages.inbox import FACT
+from mainspring.store.schema.messages.rejected_facts import REJECTED_ROW
+from mainspring.store.schema.messages.waits import WAIT_VIEW
+from mainspring.store.schema.row import first_value, first_values
+from mainspring.store.schema.runs.attempts import ATTEMPT, NEWEST_ATTEMPT
+from mainspring.store.schema.runs.checkpoints import CHECKPOINT
+from mainspring.store.schema.runs.journal import OUTCOME, OUTCOME_OUTLINE
+from mainspring.store.schema.runs.runs import RUN_ROW, RUN_VIEW
+from mainspring.store.schema.runs.stalled_attempts import STALL
+from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
+from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView
 
 _MOST_LISTED = 5
 _CHILDREN = 100
 _LOSSES = 20
 OUTLINE: Final = 500
 _GENERATIONS, _ATTEMPTS = 20, 100
-_STATE = 5
-_COLUMNS = columns(RunRow)
+_COLUMNS = ", ".join(RUN_ROW.expressions)
 _UNLISTED = {
     RunState.RUNNING: "runs indexed by runs_running where state = {{running}}",
     RunState.SUCCEEDED: "runs where state = {{succeeded}}",
@@ -60,35 +61,17 @@ def run_view(reader: StoreReader, run: str) -> RunView:
     rows = reader.read("read_run", (run,))
     if not rows:
         raise run_not_found(run)
-    return view_of(rows[0])
+    return RUN_VIEW.read(rows[0])
 
 
 def newest_of(reader: StoreReader, run: str) -> str:
     """Return the last run that continues a run; itself if there is none. The first one may be pruned."""
-    rows = reader.read("find_newest_of_chain", (run,))
-    return str(rows[0][0]) if rows else run
+    return first_value(reader.read("find_newest_of_chain", (run,)), str) or run
 
 
 def run_not_found(run: str) -> NotFoundError:
     """Return the error for a missing run."""
     return NotFoundError(f"there is no run {run}", hint="See: mainspring runs list")
-
-
-def view_of(row: tuple[Any, ...]) -> RunView:
-    """Return the view of a row of `read_run`."""
-    values = list(row)
-    values[6] = RunState(values[6])
-    values[12:15] = (bool(value) for value in values[12:15])
-    values[32] = failure_of(values[32])
-    values[-2] = bool(values[-2])
-    return RunView(*values)
-
-
-def row_of(row: tuple[Any, ...]) -> RunRow:
-    """Return the list entry of a row."""
-    values = list(row)
-    values[_STATE] = RunState(values[_STATE])
-    return RunRow(*values)
 
 
 def resolve_id(reader: StoreReader, text: str) -> str:
@@ -100,13 +83,13 @@ def resolve_id(reader: StoreReader, text: str) -> str:
         ConflictError: several runs match; some are listed.
     """
     if text == "@last":
-        run_ids = [row[0] for row in reader.read("find_last_run")]
+        run_ids = first_values(reader.read("find_last_run"), str)
     elif text == "@failed":
         both = (reader.read("find_last_failed_run"), reader.read("find_last_stopped_run"))
-        run_ids = sorted((row[0] for rows in both for row in rows), reverse=True)[:1]
+        run_ids = sorted((run for rows in both for run in first_values(rows, str)), reverse=True)[:1]
     else:
         prefix = text if text.startswith("r_") or reader.read("find_run_state", (text,)) else f"r_{text}"
-        run_ids = [row[0] for row in reader.read("list_run_ids_from", (prefix, prefix + LAST, _MOST_LISTED + 1))]
+        run_ids = first_values(reader.read("list_run_ids_from", (prefix, prefix + LAST, _MOST_LISTED + 1)), str)
         if prefix in run_ids:
             return prefix
         run_ids += [ending.id for ending in ids_ending(reader, IdKind.RUN, text) if ending.id not in run_ids]
@@ -132,7 +115,7 @@ def list_runs(
         first = first_created_at(reader, until_at)
         cursor = first if cursor is None else min(cursor, first)
     clauses: list[str] = []
-    params: list[Any] = []
+    params: list[object] = []
     if name is not None:
         clauses.append("automation = ?")
         params.append(name)
@@ -143,7 +126,7 @@ def list_runs(
     for source, place in [(IN_STATE[state], place_in(state)) for state in dict.fromkeys(states)] or [_ALL]:
         conditions = " and ".join((source, *clauses, *([] if cursor is None else [f"{place} < ?"])))
         text = f"select {_COLUMNS} from {conditions} order by {place} desc limit ?"  # noqa: S608 - our words
-        rows += [row_of(row) for row in reader.read_text(text, (*params, limit + 1))]
+        rows += RUN_ROW.read_all(reader.read_text(text, (*params, limit + 1)))
     rows.sort(key=lambda row: -row.seq)
     # Commit order is the order of creation: the first run that is too old ends the list.
     matches = [row for row in rows if since_at is None or row.created_at >= since_at]
@@ -175,26 +158,26 @@ def story(reader: StoreReader, run: str) -> RunStory:
             raise run_not_found(run)
         return _read_history(
             read,
-            view_of(found[0]),
-            [outcome_of(row) for row in read("read_history_outcomes", (run,))],
-            [attempt_of(row) for row in read("list_attempts_of_run", (run,))],
+            RUN_VIEW.read(found[0]),
+            OUTCOME.read_all(read("read_history_outcomes", (run,))),
+            ATTEMPT.read_all(read("list_attempts_of_run", (run,))),
         )
 
 
-def _read_history(read: Any, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunStory:
+def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunStory:
     # The run's row is updated when the run is suspended; while it runs its outcomes are ahead of it.
     saved = max((outcome.rank for outcome in outcomes), default=0)
     return RunStory(
         run=run if saved <= run.rank else msgspec.structs.replace(run, rank=saved, steps=saved),
         outcomes=outcomes,
         attempts=attempts,
-        checkpoints={row[0]: Checkpoint(*row) for row in read("list_checkpoints_of_run", (run.id,))},
-        facts=[fact_of(row) for row in read("list_inbox", (run.id,))],
-        waits=[wait_of(row) for row in read("list_waits", (run.id,))],
-        children=[row_of(row) for row in read("list_children", (run.id, _CHILDREN))],
-        stalls=[stall_of(row) for row in read("list_stalled_attempts_of", (run.id,))],
-        rejected=[rejected_of(row) for row in read("list_rejected_facts", (run.id,))],
-        losses=[loss_of(row) for row in read("list_worker_losses", (run.id, _LOSSES))],
+        checkpoints={point.ident: point for point in CHECKPOINT.read_all(read("list_checkpoints_of_run", (run.id,)))},
+        facts=FACT.read_all(read("list_inbox", (run.id,))),
+        waits=WAIT_VIEW.read_all(read("list_waits", (run.id,))),
+        children=RUN_ROW.read_all(read("list_children", (run.id, _CHILDREN))),
+        stalls=STALL.read_all(read("list_stalled_attempts_of", (run.id,))),
+        rejected=[row.rejection for row in REJECTED_ROW.read_all(read("list_rejected_facts", (run.id,)))],
+        losses=WORKER_LOSS.read_all(read("list_worker_losses", (run.id, _LOSSES))),
     )
 
 
@@ -211,21 +194,21 @@ def outline(reader: StoreReader, run: str, most: int = OUTLINE) -> RunStory:
         found = read("read_run", (run,))
         if not found:
             raise run_not_found(run)
-        view = view_of(found[0])
-        outcomes = [outcome_of(row) for row in read("read_journal_outline", (run, most, view.failed_ident))]
+        view = RUN_VIEW.read(found[0])
+        outcomes = OUTCOME_OUTLINE.read_all(read("read_journal_outline", (run, most, view.failed_ident)))
         included = {(outcome.ident, outcome.generation) for outcome in outcomes}
         # An attempt with an outcome that is not among these would look unsettled.
         attempts = [
-            attempt_of(row)
-            for *row, is_settled in read("list_newest_attempts", (run, most))
-            if not is_settled or (row[0], row[2]) in included
+            row.attempt
+            for row in NEWEST_ATTEMPT.read_all(read("list_newest_attempts", (run, most)))
+            if not row.is_settled or (row.attempt.ident, row.attempt.generation) in included
         ]
         return _read_history(read, view, outcomes, attempts[::-1])
 
 
 def journal(reader: StoreReader, run: str, *, limit: int = 50, cursor: int | None = None) -> list[Outcome]:
     """Return outcomes of a run, including superseded ones, newest first, of a rank below `cursor`."""
-    return [outcome_of(row) for row in reader.read("list_journal", (run, cursor, limit))]
+    return OUTCOME.read_all(reader.read("list_journal", (run, cursor, limit)))
 
 
 def ended_calls(reader: StoreReader, run: str, limit: int) -> list[tuple[str, str, str, int]]:
@@ -246,16 +229,18 @@ def asked_after(reader: StoreReader, run: str, limit: int) -> dict[int, int]:
 def step(reader: StoreReader, run: str, ident: str) -> StepView:
     """Return one step of a run with its values, including superseded generations; empty if the run has no such step."""
     with reader.snapshot() as read:
-        outcomes = [outcome_of(row) for row in read("read_step_outcomes", (run, ident, _GENERATIONS))]
-        attempts = [attempt_of(row) for row in read("list_attempts_of_step", (run, ident, _ATTEMPTS))]
-        checkpoints = [Checkpoint(*row) for row in read("list_checkpoints_of_run", (run,)) if row[0] == ident]
-    return StepView(ident, outcomes, attempts[::-1], checkpoints[0] if checkpoints else None)
+        outcomes = OUTCOME.read_all(read("read_step_outcomes", (run, ident, _GENERATIONS)))
+        attempts = ATTEMPT.read_all(read("list_attempts_of_step", (run, ident, _ATTEMPTS)))
+        checkpoints = CHECKPOINT.read_all(read("list_checkpoints_of_run", (run,)))
+    return StepView(
+        ident, outcomes, attempts[::-1], next((point for point in checkpoints if point.ident == ident), None)
+    )
 
 
 def questions(reader: StoreReader, limit: int = 100, automations: Sequence[str] | None = None) -> list[WaitView]:
     """Return open questions to people, oldest first: of all runs or of some automations'."""
     names = None if automations is None else msgspec.json.encode(automations).decode()
-    return [wait_of(row) for row in reader.read("list_questions", (names, limit))]
+    return WAIT_VIEW.read_all(reader.read("list_questions", (names, limit)))
 
 
 def automations_of(reader: StoreReader, runs: Iterable[str]) -> dict[str, str]:
@@ -266,11 +251,4 @@ def automations_of(reader: StoreReader, runs: Iterable[str]) -> dict[str, str]:
 
 def waits_of(reader: StoreReader, run: str) -> list[WaitView]:
     """Return the waits of one run for something from outside."""
-    return [wait_of(row) for row in reader.read("list_waits", (run,))]
-
-
-def wait_of(row: tuple[Any, ...]) -> WaitView:
-    """Return the view of a wait's row."""
-    values = list(row)
-    values[6] = bool(values[6])
-    return WaitView(*values)
+    return WAIT_VIEW.read_all(reader.read("list_waits", (run,)))

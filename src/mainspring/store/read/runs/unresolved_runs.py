@@ -4,14 +4,16 @@ were; and runs that are part of no notification, counted.
 
 import heapq
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from mainspring.domain.states import RunState
 from mainspring.store.base import StoreReader
 from mainspring.store.read.list_bounds import NEWEST
-from mainspring.store.read.runs.run_views import row_of
+from mainspring.store.schema.row import first_value
+from mainspring.store.schema.runs.runs import RUN_ROW
+from mainspring.store.transaction import Rows
 from mainspring.store.views import Capped, RunRow
 
 Cause = tuple[str, str]
@@ -59,20 +61,21 @@ def _list_unresolved_of(
     state, since_at = state_and_since
     for _ in range(_PARTS):
         params = (*cause, before, size, None if state is None else state.value, since_at)
-        rows: list[tuple[Any, ...]] = reader.read("list_unresolved_of_error", params)
-        for place, _, *row in rows:
-            if row[0] is not None:
-                yield place, row_of(tuple(row))
+        rows = reader.read("list_unresolved_of_error", params)
+        for place, _, run, *rest in rows:
+            if run is not None:
+                yield place, RUN_ROW.read((run, *rest))
         # Failures before a batch that is completely too old are too old as well.
-        if len(rows) < size or all(row[1] < since_at for row in rows):
+        if len(rows) < size or all(at < since_at for _, at, *_ in rows):
             return
-        before, size = rows[-1][0], min(2 * size, _PART)
+        before, *_ = rows[-1]
+        size = min(2 * size, _PART)
 
 
 def unresolved_among(reader: StoreReader, runs: Sequence[str]) -> dict[str, RunRow]:
     """Return those of the runs that are stopped."""
     rows = reader.read("list_unresolved_among", (msgspec.json.encode(runs).decode(),))
-    return {row[1]: row_of(row) for row in rows}
+    return {run.id: run for run in RUN_ROW.read_all(rows)}
 
 
 def count_stopped_without_incident(reader: StoreReader, automations: Collection[str] | None = None) -> Capped:
@@ -80,22 +83,22 @@ def count_stopped_without_incident(reader: StoreReader, automations: Collection[
 
     `automations` = only theirs, None = those of all; the same for the next function.
     """
-    return _capped(reader.read("count_stopped_without_incident", (_MOST + 1, _listed(automations)))[0][0])
+    return _counted(reader.read("count_stopped_without_incident", (_MOST + 1, _listed(automations))))
 
 
 def undecided_failures(reader: StoreReader, automations: Collection[str] | None = None) -> Capped:
     """Return how many runs failed and are open members of an incident; it stops at 1,000."""
-    return _capped(reader.read("count_undecided_failures", (_MOST + 1, _listed(automations)))[0][0])
+    return _counted(reader.read("count_undecided_failures", (_MOST + 1, _listed(automations))))
 
 
 def count_stopped_runs(reader: StoreReader, automations: Collection[str] | None = None) -> Capped:
     """Return how many runs need a person; it stops at 1,000."""
-    return _capped(reader.read("count_stopped_runs", (_MOST + 1, _listed(automations)))[0][0])
+    return _counted(reader.read("count_stopped_runs", (_MOST + 1, _listed(automations))))
 
 
 def count_unfinished_runs(reader: StoreReader, automation: str) -> Capped:
     """Return how many runs of an automation have not ended; it stops at 1,000."""
-    return _capped(reader.read("count_unfinished_of", (automation, _MOST + 1))[0][0])
+    return _counted(reader.read("count_unfinished_of", (automation, _MOST + 1)))
 
 
 def count_idle_runs(reader: StoreReader, automations: Collection[str]) -> dict[str, Capped]:
@@ -134,6 +137,11 @@ def overdue_runs(
 
 def _listed(automations: Collection[str] | None) -> str | None:
     return None if automations is None else msgspec.json.encode(sorted(automations)).decode()
+
+
+def _counted(rows: Rows) -> Capped:
+    """Return the number that a statement counted."""
+    return _capped(first_value(rows, int) or 0)
 
 
 def _capped(number: int) -> Capped:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mainspring.domain.runs.journal import Fact, History
 from mainspring.store.base import HISTORY_BYTES, DueSchedule, PauseRecord, ScheduleAhead, StoreReader, UnfinishedRun
 from mainspring.store.read.runs import history
+from mainspring.store.schema.row import first_value
 
 _RUNS_AT_ONCE = 100
 
@@ -30,8 +31,7 @@ class WorkerReads:
 
     def next_slot_at(self) -> int | None:
         """Return the earliest instant at which a schedule can be due; a pause postpones its slots to its end."""
-        rows = self._reader.read("find_next_slot")
-        return rows[0][0] if rows else None
+        return first_value(self._reader.read("find_next_slot"), int)
 
     def schedules_ahead(self, at: int) -> list[ScheduleAhead]:
         """Return the schedules whose last slot, or whose data, were written by a clock that was ahead of this instant."""

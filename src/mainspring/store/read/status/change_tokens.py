@@ -5,7 +5,6 @@ Invariant: the cost of a token depends on recent changes and on the number of au
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
@@ -14,6 +13,7 @@ from mainspring.store.liveness import has_process_ended
 from mainspring.store.read import bulk_operations, outbox
 from mainspring.store.read.runs import logs
 from mainspring.store.read.status import status
+from mainspring.store.transaction import Row
 
 ChangeTokens = Mapping[str, str]
 NEWEST = 200
@@ -27,7 +27,7 @@ def read_change_tokens(reader: StoreReader, now: int) -> ChangeTokens:
     queues = status.queue_views(reader)
     with reader.snapshot() as read:
         stats = read("read_stats_token", (now - MINUTES_MS - now % 60_000,))
-        rows: dict[str, Any] = {
+        rows: dict[str, object] = {
             # An operation may have changed any run; other changes of a run are in the statistics, or among the newest
             # runs.
             "runs": [
@@ -43,7 +43,8 @@ def read_change_tokens(reader: StoreReader, now: int) -> ChangeTokens:
             "queues": queues,
             # That a process died is on record only once it was declared dead.
             "workers": [
-                (row, has_process_ended(row[2], row[3], row[4])) for row in read("list_session_tokens", (_SESSIONS,))
+                ((session, state, host, pid, pid_started, *more), has_process_ended(host, pid, pid_started))
+                for session, state, host, pid, pid_started, *more in read("list_session_tokens", (_SESSIONS,))
             ],
             "audit-log": newest_operation,
         }
@@ -56,11 +57,11 @@ def read_change_tokens(reader: StoreReader, now: int) -> ChangeTokens:
     return hash_rows(rows)
 
 
-def hash_rows(rows: Mapping[str, Any]) -> ChangeTokens:
+def hash_rows(rows: Mapping[str, object]) -> ChangeTokens:
     """Return the tokens of the rows of each noun."""
     return {noun: blake2b(msgspec.json.encode(found), digest_size=16).hexdigest() for noun, found in rows.items()}
 
 
-def plain_sums(row: tuple[Any, ...]) -> list[int]:
+def plain_sums(row: Row) -> list[int]:
     """Return sums as whole numbers: a server returns decimals."""
     return [int(value or 0) for value in row]

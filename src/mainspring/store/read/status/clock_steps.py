@@ -9,6 +9,7 @@ from mainspring.domain.time.clock_step import ClockRegression, PendingRequests
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.incidents import DECIDED_CLOCK_STEP
 from mainspring.store.read.status.status import meta
+from mainspring.store.schema.row import first_value
 
 
 class RecordedStep(msgspec.Struct, frozen=True):
@@ -55,7 +56,7 @@ def find_regression(reader: StoreReader, newest: Sequence[RecordedStep], now: in
         to_at=steps[0].at,
         is_lived=all(step.is_lived for step in steps),
         moved=max(step.moved for step in steps),
-        slots=reader.read("count_slots_ahead", (now,))[0][0],
+        slots=first_value(reader.read("count_slots_ahead", (now,)), int) or 0,
         waiting=_written_ahead(reader, now + MAX_CLOCK_LEAD_MS),
     )
 

@@ -9,8 +9,9 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
 from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.domain.triggers.trigger import split_trigger_name
-from mainspring.store.base import StoreReader
+from mainspring.store.base import Snapshot, StoreReader
 from mainspring.store.restore_hold import LOST_CHANGES, LOST_FROM, RESTORED_AT
+from mainspring.store.schema.row import first_value
 from mainspring.store.views import Capped
 
 _COUNTED = 1_000
@@ -82,9 +83,7 @@ class LostInterval(msgspec.Struct, frozen=True):
 def lost_interval(reader: StoreReader, limit: int) -> LostInterval:
     """Return what the last restore skipped; empty if the store was never restored."""
     with reader.snapshot() as read:
-        meta = {
-            key: rows[0][0] for key in (RESTORED_AT, LOST_FROM, LOST_CHANGES) if (rows := read("read_meta", (key,)))
-        }
+        meta = _read_meta(read, RESTORED_AT, LOST_FROM, LOST_CHANGES)
         if RESTORED_AT not in meta:
             return LostInterval()
         interval = int(meta.get(LOST_FROM, 0)), int(meta[RESTORED_AT])
@@ -92,7 +91,8 @@ def lost_interval(reader: StoreReader, limit: int) -> LostInterval:
         deliveries = read("list_lost_deliveries", (LOST_INTERVAL_NOTE, limit))
         messages = read("list_lost_messages", (LOST_INTERVAL_NOTE, limit))
         events = read("list_lost_events", (interval[1], limit))
-        names = sorted({row[1] for row in slots} | {split_trigger_name(row[1])[0] for row in deliveries})
+        owners = {automation for _, automation, *_ in slots}
+        names = sorted(owners | {split_trigger_name(trigger)[0] for _, trigger, *_ in deliveries})
         definitions = read("list_definitions", (msgspec.json.encode(names).decode(),))
     changes = meta.get(LOST_CHANGES)
     return LostInterval(
@@ -103,6 +103,11 @@ def lost_interval(reader: StoreReader, limit: int) -> LostInterval:
         None if changes is None else msgspec.json.decode(changes, type=tuple[LostChange, ...]),
         frozenset(name for name, definition in definitions if not _may_repeat(definition)),
     )
+
+
+def _read_meta(read: Snapshot, *keys: str) -> dict[str, str]:
+    """Return those of these entries of `meta` that exist."""
+    return {key: value for key in keys if (value := first_value(read("read_meta", (key,)), str)) is not None}
 
 
 class LostCount(msgspec.Struct, frozen=True):
@@ -116,7 +121,7 @@ class LostCount(msgspec.Struct, frozen=True):
 def count_lost(reader: StoreReader) -> LostCount | None:
     """Count what a person has to start or dismiss, up to 1,000 of each; None if the store was never restored."""
     with reader.snapshot() as read:
-        meta = {key: rows[0][0] for key in (RESTORED_AT, LOST_FROM) if (rows := read("read_meta", (key,)))}
+        meta = _read_meta(read, RESTORED_AT, LOST_FROM)
         if RESTORED_AT not in meta:
             return None
         interval = int(meta.get(LOST_FROM, 0)), int(meta[RESTORED_AT])

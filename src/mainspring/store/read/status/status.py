@@ -4,25 +4,26 @@ None of them counts rows without a cap.
 """
 
 import json
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Collection
 
 import msgspec
 
 from mainspring.domain.integrity.audit_head import AuditHead, find_truncation
 from mainspring.domain.processes.child_queue import ChildQueue
-from mainspring.domain.processes.process_finding import ProcessFinding
-from mainspring.domain.processes.stall import BlockedLoop
 from mainspring.domain.states import RunState, SessionState
 from mainspring.domain.time.punctuality import SlotStart
 from mainspring.store.audit_chain import FIRST_HASH, first_break
-from mainspring.store.base import StoreReader
+from mainspring.store.base import Snapshot, StoreReader
 from mainspring.store.liveness import has_process_ended
 from mainspring.store.queue_load import ReadyGroup
 from mainspring.store.read.list_bounds import NEWEST
-from mainspring.store.read.runs.run_views import row_of, view_of, wait_of
 from mainspring.store.restore_hold import HOLD_KEY, RESTORED_AT, decision_key
-from mainspring.store.session_views import SessionView, Worker
+from mainspring.store.schema.messages.waits import WAIT_VIEW
+from mainspring.store.schema.processes.sessions import SESSION_VIEW, WORKER_ON_HOST
+from mainspring.store.schema.row import first_value, first_values
+from mainspring.store.schema.runs.runs import RUN_ROW, RUN_VIEW
+from mainspring.store.session_views import SessionView
+from mainspring.store.transaction import Rows
 from mainspring.store.views import (
     AuditCheck,
     AuditView,
@@ -61,7 +62,7 @@ def automations(reader: StoreReader, name: str | None = None) -> list[Automation
 
 def automation_names(reader: StoreReader) -> list[str]:
     """Return the names of all automations, for callers that do not need their definitions."""
-    return [row[0] for row in reader.read("list_automation_names")]
+    return first_values(reader.read("list_automation_names"), str)
 
 
 def schedules(reader: StoreReader, automation: str | None = None) -> list[ScheduleView]:
@@ -83,8 +84,7 @@ def late_slots(reader: StoreReader, before_at: int) -> list[tuple[str, int]]:
 
 def next_slot_at(reader: StoreReader) -> int | None:
     """Return the earliest planned slot of all schedules."""
-    rows = reader.read("find_next_slot")
-    return rows[0][0] if rows else None
+    return first_value(reader.read("find_next_slot"), int)
 
 
 def slots(reader: StoreReader, schedule: str, limit: int = 50) -> list[SlotView]:
@@ -112,42 +112,17 @@ def sessions(reader: StoreReader, *, live: bool = True, limit: int = 100) -> lis
     is on record.
     """
     with reader.snapshot() as read:
-        rows = read("list_live_sessions" if live else "list_sessions", (limit,))
+        found = SESSION_VIEW.read_all(read("list_live_sessions" if live else "list_sessions", (limit,)))
         served: dict[int, dict[str, int]] = {}
         for session, automation, version in read("list_session_automations"):
             served.setdefault(session, {})[automation] = version
-    values = [
-        [
-            *row[:10],
-            *_decode_capabilities(row[10:12]),
-            *row[12:15],
-            json.loads(row[15]),
-            *row[16:18],
-            served.get(row[0], {}),
-            _blocked(row[18]),
-            row[19],
-            None if row[20] is None else row[20] / 1000,
-            () if row[21] is None else msgspec.json.decode(row[21], type=tuple[ProcessFinding, ...]),
-        ]
-        for row in rows
-    ]
-    views = [SessionView(*session_values) for session_values in values]
+    views = [msgspec.structs.replace(view, automations=served.get(view.id, {})) for view in found]
     return [
         msgspec.structs.replace(view, state=SessionState.DEAD.value)
         if view.ended_at is None and has_process_ended(view.host, view.pid, view.pid_started)
         else view
         for view in views
     ]
-
-
-def _blocked(data: str | None) -> BlockedLoop | None:
-    return None if data is None else msgspec.json.decode(data, type=BlockedLoop)
-
-
-def _decode_capabilities(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the tags and queues of a session's row."""
-    tags, queues = row
-    return json.loads(tags), None if queues is None else json.loads(queues)
 
 
 def locks(reader: StoreReader) -> list[LockView]:
@@ -168,8 +143,7 @@ def events(
 
 def event(reader: StoreReader, id: str) -> EventView | None:
     """Return the stored event with this id; None = there is none, or it has expired."""
-    rows = reader.read("read_event", (id,))
-    return EventView(*rows[0]) if rows else None
+    return next((EventView(*row) for row in reader.read("read_event", (id,))), None)
 
 
 def receivers_of_event(reader: StoreReader, event: str, limit: int = 100) -> list[GivenRun]:
@@ -192,7 +166,7 @@ def audit_rows_of(
     They are searched among the newest `among` of all operations.
     """
     newest = audit_rows(reader, limit=1)
-    behind = newest[0].seq - among if newest else 0
+    behind = next((row.seq - among for row in newest), 0)
     listed = msgspec.json.encode(sorted(entry_points)).decode()
     found = [AuditView(*row) for row in reader.read("list_audit_entries_by_origin", (behind, since_at, listed, limit))]
     older_rows = audit_rows(reader, limit=1, cursor=behind + 1)
@@ -201,8 +175,7 @@ def audit_rows_of(
 
 def audit_row_of_command(reader: StoreReader, command: str) -> AuditView | None:
     """Return the recorded operation with this command id; None = there is none."""
-    rows = reader.read("read_audit_entry", (command,))
-    return AuditView(*rows[0]) if rows else None
+    return next((AuditView(*row) for row in reader.read("read_audit_entry", (command,))), None)
 
 
 def audit_rows_of_bulk(reader: StoreReader, command: str, limit: int = CAP) -> list[AuditView]:
@@ -223,21 +196,25 @@ def verify_audit(reader: StoreReader) -> AuditCheck:
         broken = first_break(page, before=last_hash, expected=rows + 1)
         if broken is not None:
             return AuditCheck(broken, rows, last_hash)
-        rows, last_hash, last_seq = rows + len(page), page[-1][-1], page[-1][0]
+        last_seq, *_, last_hash = page[-1]
+        rows += len(page)
 
 
 def audit_head(reader: StoreReader) -> AuditHead | None:
     """Return the number and hash of the last recorded operation; None without one."""
-    found = reader.read("read_newest_audit_entry", ())
-    return AuditHead(*found[0]) if found else None
+    return _newest_head(reader.read("read_newest_audit_entry", ()))
+
+
+def _newest_head(rows: Rows) -> AuditHead | None:
+    return next((AuditHead(*row) for row in rows), None)
 
 
 def explain_audit_gap(reader: StoreReader, head: AuditHead) -> str | None:
     """Return why the audit log does not continue a head that was stored elsewhere; None = it does."""
     with reader.snapshot() as read:
         rows, last = read("read_audit_chain", (head.seq - 1, 1)), read("read_newest_audit_entry", ())
-    found = str(rows[0][-1]) if rows and rows[0][0] == head.seq else None
-    return find_truncation(head, AuditHead(*last[0]) if last else None, found)
+    found = next((str(own_hash) for seq, *_, own_hash in rows if seq == head.seq), None)
+    return find_truncation(head, _newest_head(last), found)
 
 
 def sums_since(reader: StoreReader, since_at: int) -> list[Sums]:
@@ -255,13 +232,17 @@ def sums_since(reader: StoreReader, since_at: int) -> list[Sums]:
 
 def count_in(reader: StoreReader, state: RunState, cap: int = CAP) -> Capped:
     """Count runs that failed, need attention, retry or wait, up to the cap."""
-    number = reader.read("count_runs_in_state", (state.value, cap + 1))[0][0]
-    return Capped(min(number, cap), number > cap)
+    return _capped(reader.read("count_runs_in_state", (state.value, cap + 1)), cap)
 
 
 def failed_since(reader: StoreReader, since_at: int, cap: int = CAP) -> Capped:
     """Count runs that failed and were created since an instant, up to the cap."""
-    number = reader.read("count_failed_since", (since_at, cap + 1))[0][0]
+    return _capped(reader.read("count_failed_since", (since_at, cap + 1)), cap)
+
+
+def _capped(rows: Rows, cap: int) -> Capped:
+    """Return a number that was counted up to one more than the cap."""
+    number = first_value(rows, int) or 0
     return Capped(min(number, cap), number > cap)
 
 
@@ -277,40 +258,39 @@ def ready_groups(reader: StoreReader, now_at: int, limit: int = 100) -> list[Rea
 
 def meta(reader: StoreReader, key: str) -> str | None:
     """Return one entry of `meta`, e.g. `held`."""
-    rows = reader.read("read_meta", (key,))
-    return rows[0][0] if rows else None
+    return first_value(reader.read("read_meta", (key,)), str)
 
 
 def blocker(reader: StoreReader, run: str) -> Blocker | None:
     """Return the facts that tell why a run does not continue; None = there is no such run."""
     with reader.snapshot() as read:
-        run_rows = read("read_run", (run,))
-        if not run_rows:
+        view = RUN_VIEW.read_first(read("read_run", (run,)))
+        if view is None:
             return None
-        view = view_of(run_rows[0])
         holder = read("read_partition_holder", (view.queue, view.partition)) if view.partition is not None else []
         queue = read("list_queues", (view.queue,))
         automation = read("list_automations_of", (json.dumps([view.automation]),))
-        live = read("list_live_sessions", (CAP,))
-        ended_sessions = {row[0] for row in live if has_process_ended(row[4], row[6], row[7])}
+        live = SESSION_VIEW.read_all(read("list_live_sessions", (CAP,)))
+        ended_sessions = {each.id for each in live if has_process_ended(each.host, each.pid, each.pid_started)}
+        serving = [each for each in live if each.id not in ended_sessions]
         held = bool(read("read_meta", (HOLD_KEY,)))
         undecided, is_undecided = _undecided(read, view) if held else (None, False)
         return Blocker(
             run=view,
             held=held,
-            place=_place(read, run_rows[0]) if view.ready else None,
-            holder=holder[0][0] if holder else None,
-            queue=QueueView(*queue[0]) if queue else None,
-            slot_holders=[row_of(row) for row in read("list_running_in_queue", (view.queue, _SLOT_HOLDERS))],
-            automation=AutomationView(*automation[0]) if automation else None,
+            place=_place(read, view) if view.ready else None,
+            holder=first_value(holder, str),
+            queue=next((QueueView(*row) for row in queue), None),
+            slot_holders=RUN_ROW.read_all(read("list_running_in_queue", (view.queue, _SLOT_HOLDERS))),
+            automation=next((AutomationView(*row) for row in automation), None),
             workers=[
-                _worker(row)
-                for row in read("list_workers", (view.automation,))
-                if not has_process_ended(row[9], row[4], row[10])
+                row.worker
+                for row in WORKER_ON_HOST.read_all(read("list_workers", (view.automation,)))
+                if not has_process_ended(row.host, row.worker.pid, row.pid_started)
             ],
-            waits=[wait_of(row) for row in read("list_waits", (run,))],
-            is_served=any(row[2] == "worker" and row[0] not in ended_sessions for row in live),
-            is_supervised=any(_is_worker_supervisor(row) and row[0] not in ended_sessions for row in live),
+            waits=WAIT_VIEW.read_all(read("list_waits", (run,))),
+            is_served=any(each.role == "worker" for each in serving),
+            is_supervised=any(_is_worker_supervisor(each) for each in serving),
             child_queue=_child_queue(read, view.session),
             is_owner_gone=view.session in ended_sessions,
             undecided=undecided,
@@ -318,33 +298,28 @@ def blocker(reader: StoreReader, run: str) -> Blocker | None:
         )
 
 
-def _undecided(read: Callable[..., list[tuple[Any, ...]]], run: RunView) -> tuple[Capped | None, bool]:
+def _undecided(read: Snapshot, run: RunView) -> tuple[Capped | None, bool]:
     """Return how many runs of a store on hold must be decided, and whether this one is among them."""
-    rows = read("read_meta", (RESTORED_AT,))
-    if not rows:
+    at = first_value(read("read_meta", (RESTORED_AT,)), str)
+    if at is None:
         return None, False
-    at = rows[0][0]
     found = len(read("list_undecided_restored_runs", (int(at), decision_key(at, ""), CAP)))
     is_old = run.finished_at is None and run.created_at <= int(at)
     return Capped(found, found == CAP), is_old and not read("read_meta", (decision_key(at, run.id),))
 
 
-def _child_queue(read: Callable[..., list[tuple[Any, ...]]], session: int | None) -> ChildQueue | None:
-    rows = [] if session is None else read("read_child_queue", (session,))
-    return msgspec.json.decode(rows[0][0], type=ChildQueue) if rows else None
+def _child_queue(read: Snapshot, session: int | None) -> ChildQueue | None:
+    stored = None if session is None else first_value(read("read_child_queue", (session,)), str)
+    return None if stored is None else msgspec.json.decode(stored, type=ChildQueue)
 
 
-def _is_worker_supervisor(row: tuple[Any, ...]) -> bool:
+def _is_worker_supervisor(session: SessionView) -> bool:
     """Tell whether a live session is a supervisor that replaces a dead worker."""
-    return row[2] == "supervisor" and row[3] == SessionState.ALIVE and "worker" in json.loads(row[15] or "[]")
+    return session.role == "supervisor" and session.state == SessionState.ALIVE and "worker" in session.posts
 
 
-def _worker(row: tuple[Any, ...]) -> Worker:
-    return Worker(*row[:7], *_decode_capabilities(row[7:9]))
-
-
-def _place(read: Any, row: tuple[Any, ...]) -> Capped:
+def _place(read: Snapshot, run: RunView) -> Capped:
     """Return the place among ready runs of the same queue, automation, version and tag."""
-    seq, _, automation, _, version, _, _, _, queue, _, tag, _, _, on_probation, fresh, _, place = row[:17]
-    ahead = read("count_runs_ahead", (on_probation, queue, automation, version, tag, fresh, place, seq, CAP))[0][0]
+    group = (int(run.suspect), run.queue, run.automation, run.version, run.tag, int(run.fresh))
+    ahead = first_value(read("count_runs_ahead", (*group, run.place, run.seq, CAP)), int) or 0
     return Capped(ahead + 1 if ahead < CAP else CAP, ahead >= CAP)

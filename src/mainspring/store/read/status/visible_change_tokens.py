@@ -41,7 +41,7 @@ def read_visible_change_tokens(reader: StoreReader, now: int, is_visible: Callab
                     (run.seq, run.state, run.started_at, run.finished_at, run.steps, run.progress)
                     for run in run_page(reader, names=names, limit=NEWEST).runs
                 ],
-                [plain_sums(row[1:]) for row in stats if is_visible(row[0])],
+                [plain_sums(tuple(sums)) for automation, *sums in stats if is_visible(automation)],
             ],
             "logs": [(part.run, part.seq, part.lines) for part in newest_line],
             "questions": [(question.run, question.ident) for question in questions(reader, NEWEST, names)],
@@ -50,7 +50,7 @@ def read_visible_change_tokens(reader: StoreReader, now: int, is_visible: Callab
                 for incident in open_incidents(reader, _MOST_INCIDENTS)
                 if incident.subject.automation and is_visible(incident.subject.automation)
             ],
-            "automations": [row for row in planned if is_visible(row[0])],
+            "automations": [(automation, *more) for automation, *more in planned if is_visible(automation)],
             "deliveries": [
                 (delivery.seq, delivery.state, delivery.changed_at)
                 for delivery in deliveries(reader, triggers=triggers, limit=NEWEST, at_most=_MOST_SEARCHED).deliveries

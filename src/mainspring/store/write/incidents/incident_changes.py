@@ -79,7 +79,7 @@ def record_evaluation(tx: Transaction, command: RecordEvaluation) -> NumberAnswe
 def _group_failures(tx: Transaction, group: ErrorGroup) -> set[int]:
     """Add failures to their group; return those that no other watcher had added before."""
     seqs = json.dumps([failure.seq for failure in group.added])
-    fresh = {row[0] for row in tx.all("set_failure_fingerprints", (group.fingerprint, seqs))}
+    fresh = set(tx.values("set_failure_fingerprints", (group.fingerprint, seqs), int))
     added = sorted((failure for failure in group.added if failure.seq in fresh), key=lambda failure: failure.seq)
     if added:
         g, first, last = group, added[0], added[-1]
@@ -307,8 +307,11 @@ def resolve_incident(tx: Transaction, command: ResolveIncident) -> CommandDone |
         for part in tx.all("list_failing_grouped_incidents", (row.id,)):
             _resolve(tx, _Row(*part), command.by, command.note)
         _resolve(tx, row, command.by, command.note)
-        if row.kind == IncidentKind.CLOCK_REGRESSION and (newest := tx.first("find_newest_clock_step")) is not None:
-            tx.change("put_meta", (DECIDED_CLOCK_STEP, str(newest[0])))
+        if (
+            row.kind == IncidentKind.CLOCK_REGRESSION
+            and (newest := tx.value("find_newest_clock_step", (), int)) is not None
+        ):
+            tx.change("put_meta", (DECIDED_CLOCK_STEP, str(newest)))
         return DONE
     return row
 

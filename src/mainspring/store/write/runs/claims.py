@@ -7,16 +7,17 @@ paused runs, or of runs that this session cannot execute, costs one step.
 import json
 import zlib
 from itertools import zip_longest
-from typing import Any
 
 import msgspec
 
 from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import SessionState
-from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import ClaimedRun, ClaimedRuns, ClaimRuns
-from mainspring.store.read.runs.history import fact_of, loss_of
+from mainspring.store.schema.messages.inbox import FACT
+from mainspring.store.schema.processes.sessions import CLAIMING_SESSION
+from mainspring.store.schema.runs.runs import CLAIM_ROW, DUE_RUN, ClaimRow
+from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
 from mainspring.store.texts import FOR_EVER
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import queues
@@ -82,8 +83,7 @@ class _Scan:
         return is_ordinary and self.limits[queue].concurrency is not None and queue not in command.insists
 
     def _newest(self, automation: str, version: int) -> int:
-        row = self.tx.first("find_newest_deploy_of", (automation, version))
-        return row[0] or 0 if row else 0
+        return self.tx.value("find_newest_deploy_of", (automation, version), int) or 0
 
     def take_from(self, queue: str, groups: list[_Group]) -> tuple[list[int], list[int]]:
         """Return the rows of resumes and of starts that may be claimed from one queue, each in order."""
@@ -144,26 +144,26 @@ class _Scan:
         return rows[:limit]
 
 
-def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns | Refused:
+def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns:
     """Claim ready runs for this session."""
     if tx.again:
-        rows = tx.all("list_claimed_runs", (tx.session, command.id))
+        rows = CLAIM_ROW.read_all(tx.all("list_claimed_runs", (tx.session, command.id)))
         if rows:
             return ClaimedRuns(_with_facts(tx, rows), None, more=True)
-    session = tx.first("read_claimer", (tx.session,))
-    if session is None or session[1] != SessionState.ALIVE:
-        return ClaimedRuns((), None, draining=session is not None and session[1] == SessionState.DRAINING)
+    session = CLAIMING_SESSION.read_first(tx.all("read_claimer", (tx.session,)))
+    if session is None or session.state is not SessionState.ALIVE:
+        return ClaimedRuns((), None, draining=session is not None and session.state is SessionState.DRAINING)
     serves = (json.dumps(sorted(command.tags)), None if command.queues is None else json.dumps(sorted(command.queues)))
-    if session[2:4] != serves:
+    if (session.tags, session.queues) != serves:
         tx.change("set_session_capabilities", (*serves, tx.session))
     if is_store_on_hold(tx):
         return ClaimedRuns((), None)
     more = _make_due(tx, command)
-    scan = _Scan(tx, command, session[0])
+    scan = _Scan(tx, command, session.deploy)
     scan.more = more
     next_due = _list_next_due(tx)
     seqs = _choose_rows(scan)
-    runs = _claim_rows(tx, command, session[0], seqs, scan.limits) if seqs else ()
+    runs = _claim_rows(tx, command, session.deploy, seqs, scan.limits) if seqs else ()
     instants = (*next_due, *(at for at in scan.later if at < FOR_EVER))
     more = scan.more or len(seqs) >= command.limit
     return ClaimedRuns(
@@ -184,19 +184,19 @@ def _make_due(tx: Transaction, command: ClaimRuns) -> bool:
             ("list_ready_groups", {"suspect": int(command.suspects), "session": tx.session}),
         )
     )
-    rows = tx.all("list_due_runs", (tx.now,))
-    partitions.make_runs_ready(tx, rows)
+    due = DUE_RUN.read_all(tx.all("list_due_runs", (tx.now,)))
+    partitions.make_runs_ready(tx, due)
     tx.change("release_overdue_runs", (tx.now,))
-    return lined_up + len(rows) >= _DUE_AT_ONCE
+    return lined_up + len(due) >= _DUE_AT_ONCE
 
 
 def _list_descendants(tx: Transaction, run: str) -> list[str]:
     """Return a run, or its successor, with all its descendants: a worker for that one run claims no other."""
-    successor = tx.first("find_newest_of_chain", (run,))
-    level = [run if successor is None else str(successor[0])]
+    successor = tx.value("find_newest_of_chain", (run,), str)
+    level = [run if successor is None else successor]
     run_ids = dict.fromkeys(level)
     while level:
-        children = [str(row[0]) for row in tx.all("list_awaited_runs", {"runs": json.dumps(level)})]
+        children = tx.values("list_awaited_runs", {"runs": json.dumps(level)}, str)
         level = [child for child in children if child not in run_ids]
         run_ids |= dict.fromkeys(level)
     return list(run_ids)
@@ -224,13 +224,13 @@ def _claim_rows(
 ) -> tuple[ClaimedRun, ...]:
     values = {"session": tx.session, "now": tx.now, "command": command.id, "deploy": deploy, "seqs": json.dumps(seqs)}
     order = {seq: n for n, seq in enumerate(seqs)}
-    rows = sorted(tx.all("claim_runs", values), key=lambda row: order[row[0]])
+    rows = sorted(CLAIM_ROW.read_all(tx.all("claim_runs", values)), key=lambda row: order[row.seq])
     fresh: dict[str, int] = {}
     for row in rows:
-        if row[5] == 1:
-            fresh[row[14]] = fresh.get(row[14], 0) + 1
-            tx.count(row[2], started=1)
-    lost = [row[1] for row in rows if row[-1]]
+        if row.run.fresh:
+            fresh[row.run.queue] = fresh.get(row.run.queue, 0) + 1
+            tx.count(row.run.automation, started=1)
+    lost = [row.run.id for row in rows if row.losses]
     if lost:
         tx.change("record_resumed_losses", {"now": tx.now, "session": tx.session, "runs": json.dumps(lost)})
     for queue, starts in fresh.items():
@@ -239,28 +239,26 @@ def _claim_rows(
     return _with_facts(tx, rows)
 
 
-def _with_facts(tx: Transaction, rows: list[tuple[Any, ...]]) -> tuple[ClaimedRun, ...]:
+def _with_facts(tx: Transaction, rows: list[ClaimRow]) -> tuple[ClaimedRun, ...]:
+    """Return the claimed runs with the contents of their inboxes, and with the deaths after which they continue."""
     facts: dict[str, list[Fact]] = {}
-    for row in tx.all("list_facts_of", (json.dumps([row[1] for row in rows]),)):
-        facts.setdefault(row[1], []).append(fact_of(row))
+    for fact in FACT.read_all(tx.all("list_facts_of", (json.dumps([row.run.id for row in rows]),))):
+        facts.setdefault(fact.run, []).append(fact)
     losses: dict[str, list[WorkerLoss]] = {}
-    lost = [row[1] for row in rows if row[-1]]
-    for row in tx.all("list_resumed_losses", (json.dumps(lost),)) if lost else ():
-        losses.setdefault(row[0], []).append(loss_of(row))
-    return tuple(_claimed(row[:-1], tuple(facts.get(row[1], ())), tuple(losses.get(row[1], ()))) for row in rows)
-
-
-def _claimed(row: tuple[Any, ...], facts: tuple[Fact, ...], losses: tuple[WorkerLoss, ...]) -> ClaimedRun:
-    # Only the first claim gets claim 1, whatever happened to the run since.
-    values = list(row[1:])
-    values[5] = values[4] == 1
-    values[15] = values[15] or None
-    values[23] = bool(values[23])
-    values += [facts, losses]
-    return ClaimedRun(*values)
+    lost = [row.run.id for row in rows if row.losses]
+    for loss in WORKER_LOSS.read_all(tx.all("list_resumed_losses", (json.dumps(lost),))) if lost else ():
+        losses.setdefault(loss.run, []).append(loss)
+    if not facts and not losses:
+        return tuple(row.run for row in rows)
+    return tuple(
+        msgspec.structs.replace(
+            row.run, facts=tuple(facts.get(row.run.id, ())), losses=tuple(losses.get(row.run.id, ()))
+        )
+        for row in rows
+    )
 
 
 def _list_next_due(tx: Transaction) -> list[int]:
     """Return the instants at which the next run becomes due or late. A claimed run is neither: it was ready."""
-    rows = [tx.first(query) for query in ("find_next_due_time", "find_next_deadline")]
-    return [row[0] for row in rows if row is not None and row[0] is not None]
+    instants = [tx.value(query, (), int) for query in ("find_next_due_time", "find_next_deadline")]
+    return [instant for instant in instants if instant is not None]

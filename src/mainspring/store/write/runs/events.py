@@ -9,7 +9,9 @@ from mainspring.domain.states import OutcomeState
 from mainspring.domain.triggers.event_matching import event_hash, match_hash, match_paths
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, PublishEvent, ReturnFact
 from mainspring.store.commands.results import DONE, CommandDone, InboxFacts, NumberAnswer, Refused
-from mainspring.store.read.runs.history import fact_of
+from mainspring.store.schema.messages.events import STORED_EVENT
+from mainspring.store.schema.messages.inbox import FACT
+from mainspring.store.schema.runs.journal import CURRENT_OUTCOME
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
 from mainspring.store.write.runs import inbox, message_schemas
@@ -21,9 +23,9 @@ _decode = msgspec.json.decode
 def publish_event(tx: Transaction, command: PublishEvent) -> NumberAnswer | Refused:
     """Store an event and deliver it to the waiting runs."""
     tx.hold("event", command.name)
-    known = tx.first("find_event", (command.id,))
-    if known is not None:
-        return NumberAnswer(known[1] if tx.again else 0)
+    woken_before = tx.value("find_event", (command.id,), int)
+    if woken_before is not None:
+        return NumberAnswer(woken_before if tx.again else 0)
     data = _decode(tx.sealing.open(command.data))
     shapes = [_decode(shape) for (shape,) in tx.all("list_event_shapes", (command.name,))]
     hashes = [hashed for shape in shapes if (hashed := event_hash(command.name, shape, data)) is not None]
@@ -34,10 +36,10 @@ def publish_event(tx: Transaction, command: PublishEvent) -> NumberAnswer | Refu
         unreadable = message_schemas.refuse_unreadable_event(tx, waits, command.name, data)
         if unreadable is not None:
             return unreadable
-    row = tx.first("insert_event", (command.id, command.name, command.key, command.data, tx.now, command.keep_until))
-    if row is None:
+    values = (command.id, command.name, command.key, command.data, tx.now, command.keep_until)
+    seq = tx.value("insert_event", values, int)
+    if seq is None:
         return NumberAnswer(0)
-    seq = row[0]
     subscriptions.deliver_event(tx, command.id, command.name, data)
     for hashed in hashes:
         tx.change("insert_event_match", (hashed, seq))
@@ -54,10 +56,10 @@ def publish_event(tx: Transaction, command: PublishEvent) -> NumberAnswer | Refu
 def _fill_wait(tx: Transaction, run: str, ident: str, event: str, name: str, data: bytes, at: int) -> bool:
     """Deliver an event of the instant `at` to one wait, unless its run had it before, or the wait is already closed."""
     tx.hold("run", run)
-    wait = tx.first("find_wait", (run, ident))
+    is_filled = tx.value("find_wait", (run, ident), int)
     if (
-        wait is None
-        or wait[0]
+        is_filled is None
+        or is_filled
         or not inbox.insert_fact_once(tx, run, FactKind.EVENT, name, event, ident=ident, payload=data, at=at)
     ):
         return False
@@ -70,8 +72,7 @@ def open_wait(tx: Transaction, command: OpenWait) -> CommandDone | Refused:
     c = command
     if not is_run_owner(tx, c.run, c.claim):
         return answer_lost_claim(tx, c.run, c.claim)
-    known = tx.first("find_wait", (c.run, c.ident))
-    if known is not None and known[0]:
+    if tx.value("find_wait", (c.run, c.ident), int):
         return DONE
     if tx.again and _is_answered(tx, c.run, c.ident):
         return DONE  # opened again, it would consume the event of the next wait
@@ -111,24 +112,24 @@ def open_wait(tx: Transaction, command: OpenWait) -> CommandDone | Refused:
 
 def _is_answered(tx: Transaction, run: str, ident: str) -> bool:
     """Tell whether a request has its outcome. An abandoned request may be repeated."""
-    outcome = tx.first("find_current_outcome", (run, ident))
-    return outcome is not None and outcome[2] != OutcomeState.CANCELLED
+    outcome = CURRENT_OUTCOME.read_first(tx.all("find_current_outcome", (run, ident)))
+    return outcome is not None and outcome.state is not OutcomeState.CANCELLED
 
 
 def _find_last_successor(tx: Transaction, run: str) -> str:
     """Return the last run that continues this one; itself if there is none. No further one can start before our commit."""
     while True:
         tx.hold("run", run)
-        row = tx.first("find_newest_of_chain", (run,))
-        if row is None or row[0] == run:
+        successor = tx.value("find_newest_of_chain", (run,), str)
+        if successor is None or successor == run:
             return run
-        run = str(row[0])
+        run = successor
 
 
 def _window_at(tx: Transaction, run: str) -> int:
     """Return since when events count for a run: since its creation, or that of the first run which it continues."""
-    row = tx.first("find_event_window_start", (run,))
-    return row[0] if row else tx.now
+    since_at = tx.value("find_event_window_start", (run,), int)
+    return tx.now if since_at is None else since_at
 
 
 def _record_shape(tx: Transaction, name: str, shape: str) -> None:
@@ -148,13 +149,13 @@ def _fill_from_stored(tx: Transaction, run: str, ident: str, hashed: str, since_
 
     An event published at or after `until_at` stays for the next wait.
     """
-    row = tx.first("find_stored_event", (hashed, since_at, tx.now, run))
+    event = STORED_EVENT.read_first(tx.all("find_stored_event", (hashed, since_at, tx.now, run)))
     measured = tx.first("find_match_range", (hashed,))
     first, last = measured if measured is not None else (None, None)
-    if first is not None and (row is None or row[4] > first):
-        tx.change("raise_event_cursor", (run, hashed, since_at, last if row is None else row[4] - 1))
-    if row is not None and (until_at is None or row[3] < until_at):
-        _fill_wait(tx, run, ident, *row[:4])
+    if first is not None and (event is None or event.seq > first):
+        tx.change("raise_event_cursor", (run, hashed, since_at, last if event is None else event.seq - 1))
+    if event is not None and (until_at is None or event.at < until_at):
+        _fill_wait(tx, run, ident, event.id, event.name, event.data, event.at)
 
 
 def free_event(tx: Transaction, run: str, event: str) -> None:
@@ -189,7 +190,7 @@ def expire_wait(tx: Transaction, command: ExpireWait) -> InboxFacts | Refused:
     if not is_run_owner(tx, c.run, c.claim):
         owner = answer_lost_claim(tx, c.run, c.claim)
         return owner if isinstance(owner, Refused) else InboxFacts(())
-    facts = tuple(map(fact_of, tx.all("list_inbox", (c.run,))))
+    facts = tuple(FACT.read_all(tx.all("list_inbox", (c.run,))))
     if not any(fact.ident == c.ident for fact in facts):
         _close_wait(tx, c.run, c.ident)
     return InboxFacts(facts)

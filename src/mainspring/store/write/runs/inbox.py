@@ -9,9 +9,10 @@ from mainspring.domain.values.plain_json import format_iso
 from mainspring.domain.values.sealing import PLAIN_SEALING, split_sealed
 from mainspring.store.commands.inbox import DeliverFact
 from mainspring.store.commands.results import DONE, CommandDone, Refused
+from mainspring.store.schema.runs.runs import ENDED_CHILD
 from mainspring.store.transaction import Transaction
+from mainspring.store.write.runs.ownership import read_receiving_run
 
-_FAILURE = msgspec.json.Decoder(Failure)
 _CANCELLED = Failure("Cancelled", "cancelled", "the child was cancelled")
 _NO_REASON = Failure("RunFailed", "run_failed", "the child ended without success and left no failure")
 
@@ -20,21 +21,21 @@ def deliver_fact(tx: Transaction, command: DeliverFact) -> CommandDone | Refused
     """Insert a fact into one run's inbox and wake the run."""
     c = command
     tx.hold("run", c.run)
-    found = tx.first("read_receiving_state", (c.run,))
+    found = read_receiving_run(tx, c.run)
     if found is None:  # or it was pruned, and another run continues it
-        successor = tx.first("find_newest_of_chain", (c.run,))
+        successor = tx.value("find_newest_of_chain", (c.run,), str)
         missing = Refused("not_found", f"there is no run {c.run}")
-        return missing if successor is None else deliver_fact(tx, msgspec.structs.replace(c, run=successor[0]))
+        return missing if successor is None else deliver_fact(tx, msgspec.structs.replace(c, run=successor))
     if tx.again and tx.first("has_fact_receipt", (c.run, c.kind, c.source)) is not None:
         return DONE
-    if found[1]:
-        successor = tx.first("find_newest_of_chain", (c.run,))
-        if successor is None or successor[0] == c.run:
-            return Refused("finished", f"run {c.run} is {found[0]}")
-        return deliver_fact(tx, msgspec.structs.replace(c, run=successor[0]))
-    if c.payload is not None and not _is_readable(c.payload, found[5]):
+    if found.is_finished:
+        successor = tx.value("find_newest_of_chain", (c.run,), str)
+        if successor is None or successor == c.run:
+            return Refused("finished", f"run {c.run} is {found.state}")
+        return deliver_fact(tx, msgspec.structs.replace(c, run=successor))
+    if c.payload is not None and not _is_readable(c.payload, found.codec):
         return Refused(
-            "sealed_otherwise", f"the values of run {c.run} are sealed by codec {found[5]!r}, this one is not"
+            "sealed_otherwise", f"the values of run {c.run} are sealed by codec {found.codec!r}, this one is not"
         )
     ident = c.ident
     if c.kind is FactKind.ANSWER:
@@ -54,9 +55,10 @@ def _find_question(tx: Transaction, run: str, ident: str | None) -> str | Refuse
     rows = tx.all("list_open_questions", (run, ident))
     questions = [question for question, until_at in rows if until_at is None or until_at > tx.now]
     if len(questions) == 1:
-        return str(questions[0])
+        (question,) = questions
+        return str(question)
     if rows and not questions:
-        question, until_at = max(rows, key=lambda row: row[1])
+        until_at, question = max((until_at, question) for question, until_at in rows)
         return Refused("question_over", f"run {run}: the time of question {question} ended at {format_iso(until_at)}")
     problem = "more than one question; name one" if questions else "no such open question"
     return Refused("no_such_question", f"run {run} has {problem}")
@@ -129,8 +131,8 @@ def deliver_end_to_parent(
     A child may end more than once (a person continued it): the last end replaces one that was not yet consumed.
     """
     tx.hold("run", parent)
-    found = tx.first("read_receiving_state", (parent,))
-    if found is None or found[1]:
+    found = read_receiving_run(tx, parent)
+    if found is None or found.is_finished:
         return
     if state is RunState.CANCELLED:
         failure = failure or _CANCELLED
@@ -147,14 +149,12 @@ def redeliver_end_to_parent(tx: Transaction, child: str) -> None:
     A fact in the inbox stays as it is: its owner may be about to consume it by its number, and a second one would never
     be removed.
     """
-    row = tx.first("read_ended_child", (child,))
-    if row is None:
+    end = ENDED_CHILD.read_first(tx.all("read_ended_child", (child,)))
+    if end is None or end.parent is None or end.parent_ident is None:
         return
-    automation, parent, ident, state, result, failure = row
-    if tx.first("has_child_fact", (parent, child)) is not None:
+    if tx.first("has_child_fact", (end.parent, child)) is not None:
         return
-    decoded = None if failure is None else _FAILURE.decode(failure)
-    deliver_end_to_parent(tx, child, automation, parent, ident, RunState(state), result, decoded)
+    deliver_end_to_parent(tx, child, end.automation, end.parent, end.parent_ident, end.state, end.result, end.failure)
 
 
 def deliver_end_to_waiting_runs(
@@ -168,11 +168,9 @@ def deliver_end_to_waiting_runs(
 def deliver_past_end(tx: Transaction, watched: str, watcher: str, ident: str) -> None:
     """Deliver the end of a run that had ended before the watcher began to wait."""
     tx.hold("run", watched)
-    row = tx.first("read_ended_child", (watched,))
-    if row is not None:
-        automation, _, _, state, result, failure = row
-        decoded = None if failure is None else _FAILURE.decode(failure)
-        _notify_watcher(tx, watched, automation, watcher, ident, RunState(state), result, decoded)
+    end = ENDED_CHILD.read_first(tx.all("read_ended_child", (watched,)))
+    if end is not None:
+        _notify_watcher(tx, watched, end.automation, watcher, ident, end.state, end.result, end.failure)
 
 
 def _notify_watcher(

@@ -10,7 +10,8 @@ def save_logs(tx: Transaction, command: SaveLogs) -> CommandDone | Refused:
     """Append chunks to the log lines of a run."""
     c = command
     last = tx.first("find_last_log", (c.run,))
-    number, upto = (1, 0) if last is None else (last[0] + last[1], last[2])
+    last_number, line_count, upto = (1, 0, 0) if last is None else last
+    number = last_number + line_count
     if tx.again and c.parts and tx.first("find_log", _chunk_identity(c.run, c.parts[0])) is not None:
         return DONE
     for part in c.parts:

@@ -4,8 +4,7 @@ Invariant: a message without a known schema counts as readable. A wait's record 
 recorded it is alive.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -18,7 +17,9 @@ from mainspring.store.transaction import Transaction
 _decode = msgspec.json.decode
 
 
-def refuse_unreadable_event(tx: Transaction, waits: Iterable[tuple[str, str]], name: str, data: Any) -> Refused | None:
+def refuse_unreadable_event(
+    tx: Transaction, waits: Iterable[tuple[str, str]], name: str, data: object
+) -> Refused | None:
     """Refuse an event that none of the waiting runs can read; None = at least one can, as far as is known."""
     first: tuple[str, str, SchemaMismatch] | None = None
     for run, ident in waits:
@@ -39,11 +40,11 @@ def refuse_unreadable_event(tx: Transaction, waits: Iterable[tuple[str, str]], n
     return Refused("unreadable", f"{fault} (run {run} of {automation!r} waits for it and cannot read it)")
 
 
-def _read_announced_schemas(tx: Transaction, automation: str) -> dict[str, list[Any]]:
+def _read_announced_schemas(tx: Transaction, automation: str) -> dict[str, list[Mapping[str, object]]]:
     """Return the schemas of events by name in the current definition (read once per group)."""
     key = ("message schemas", automation)
     if key not in tx.cache:
-        row = tx.first("read_definition", (automation,))
-        tx.cache[key] = {} if row is None else read_message_schemas(row[0], FactKind.EVENT)
-    found: dict[str, list[Any]] = tx.cache[key]
+        definition = tx.value("read_definition", (automation,), bytes)
+        tx.cache[key] = {} if definition is None else read_message_schemas(definition, FactKind.EVENT)
+    found: dict[str, list[Mapping[str, object]]] = tx.cache[key]
     return found

@@ -4,8 +4,8 @@ above them.
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
+from mainspring.store.schema.runs.runs import BLOCKED_RUN, DUE_RUN, BlockedRun, DueRun
 from mainspring.store.transaction import Transaction
 
 
@@ -14,19 +14,19 @@ def hold_partition(tx: Transaction, queue: str, partition: str, run: str, parent
     tx.hold("partition", queue, partition)
     if tx.change("insert_partition_hold", (queue, partition, run, tx.now)):
         return True
-    row = tx.first("read_partition_holder", (queue, partition))
-    holder = row[0] if row else None
+    holder = tx.value("read_partition_holder", (queue, partition), str)
     return holder == run or (parent is not None and tx.first("is_ancestor", (parent, holder)) is not None)
 
 
-def make_runs_ready(tx: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:
+def make_runs_ready(tx: Transaction, runs: Iterable[DueRun]) -> None:
     """Make due runs ready, or block them by the key that another run holds."""
     due: list[int] = []
-    for seq, run, queue, partition, parent, fresh in rows:
-        if partition is not None and fresh and not hold_partition(tx, queue, partition, run, parent):
-            tx.change("block_run", (seq,))
+    for run in runs:
+        partition = run.partition if run.fresh else None
+        if partition is not None and not hold_partition(tx, run.queue, partition, run.id, run.parent):
+            tx.change("block_run", (run.seq,))
         else:
-            due.append(seq)
+            due.append(run.seq)
     if due:
         tx.change("make_runs_ready", (json.dumps(due),))
         tx.ready = True
@@ -41,16 +41,16 @@ def make_first_runs_ready(tx: Transaction) -> int:
     tx.hold_all("partition", lines)
     found = 0
     for queue, partition in lines:
-        rows = tx.all("list_due_runs_of_partition", (queue, partition, tx.now))
-        make_runs_ready(tx, rows)
-        found += len(rows)
+        runs = DUE_RUN.read_all(tx.all("list_due_runs_of_partition", (queue, partition, tx.now)))
+        make_runs_ready(tx, runs)
+        found += len(runs)
     return found
 
 
 def enter_partition(tx: Transaction, queue: str, partition: str, run: str, parent: str | None) -> bool:
     """Hold the key for a run that starts now, behind earlier due runs that no claim has checked yet."""
     tx.hold("partition", queue, partition)
-    make_runs_ready(tx, tx.all("list_due_runs_of_partition", (queue, partition, tx.now)))
+    make_runs_ready(tx, DUE_RUN.read_all(tx.all("list_due_runs_of_partition", (queue, partition, tx.now))))
     return hold_partition(tx, queue, partition, run, parent)
 
 
@@ -63,16 +63,20 @@ def release_partitions(tx: Transaction, run: str) -> None:
         unblock_next_run(tx, queue, partition)
 
 
+def _find_next_blocked(tx: Transaction, queue: str, partition: str) -> BlockedRun | None:
+    return BLOCKED_RUN.read_first(tx.all("find_next_blocked_run", (queue, partition)))
+
+
 def unblock_next_run(tx: Transaction, queue: str, partition: str) -> None:
     """Give a free key to the first run that it blocks; runs below one holder become free together."""
     tx.hold("partition", queue, partition)
-    row = tx.first("find_next_blocked_run", (queue, partition))
-    while row is not None:
-        tx.hold("run", row[0])
-        locked_row, row = row, tx.first("find_next_blocked_run", (queue, partition))
-        if locked_row != row:
+    blocked = _find_next_blocked(tx, queue, partition)
+    while blocked is not None:
+        tx.hold("run", blocked.id)
+        locked, blocked = blocked, _find_next_blocked(tx, queue, partition)
+        if blocked is None or locked != blocked:
             continue  # it was cancelled before we locked it
-        if hold_partition(tx, queue, partition, row[0], row[1]):
-            tx.change("unblock_run", (row[0],))
+        if hold_partition(tx, queue, partition, blocked.id, blocked.parent):
+            tx.change("unblock_run", (blocked.id,))
             tx.ready = True
         return

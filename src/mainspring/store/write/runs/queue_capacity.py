@@ -7,12 +7,12 @@ a steady load for one worker does not keep those of another waiting.
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from mainspring.domain.states import SessionState
-from mainspring.store.transaction import Transaction
+from mainspring.store.schema.processes.sessions import CLAIMING_SESSION
+from mainspring.store.transaction import Params, Transaction
 
 ONE_RUN_ROLE = "run"
 """Role of a process that claims one run and its descendants, and no other."""
@@ -45,12 +45,18 @@ def announce_capacity(tx: Transaction, queues: Iterable[str]) -> None:
 
 
 def _has_run_of_other_worker(tx: Transaction, queue: str) -> bool:
-    statements: list[tuple[str, Any]] = [("list_ready_groups", {"suspect": n, "session": tx.session}) for n in (0, 1)]
+    statements: list[tuple[str, Params]] = [
+        ("list_ready_groups", {"suspect": n, "session": tx.session}) for n in (0, 1)
+    ]
     tx.ahead((("read_claimer", (tx.session,)), *statements))
-    row = tx.first("read_claimer", (tx.session,))
-    claims_runs = row is not None and row[1] == SessionState.ALIVE and row[4] != ONE_RUN_ROLE and _serves(row[3], queue)
-    tags = {"", *json.loads(row[2])} if row is not None else set()
-    is_probation = row is not None and row[4] == PROBATION_ROLE
+    session = CLAIMING_SESSION.read_first(tx.all("read_claimer", (tx.session,)))
+    claims_runs = is_probation = False
+    tags = {""}
+    if session is not None:
+        is_alive = session.state is SessionState.ALIVE
+        claims_runs = is_alive and session.role != ONE_RUN_ROLE and _serves(session.queues, queue)
+        tags |= set(json.loads(session.tags))
+        is_probation = session.role == PROBATION_ROLE
     for on_probation, statement in enumerate(statements):
         for group_queue, _, version, tag, own_version, paused_until in tx.all(*statement):
             is_paused = paused_until is not None and paused_until > tx.now

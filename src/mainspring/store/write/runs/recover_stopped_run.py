@@ -4,8 +4,6 @@ Nothing of a journal is deleted: an entry that no longer counts is superseded by
 not count it.
 """
 
-from typing import Any
-
 import msgspec
 
 from mainspring.domain.definitions.options import DefinitionKind
@@ -24,9 +22,12 @@ from mainspring.domain.states import (
 )
 from mainspring.store.commands.results import DONE, CommandDone, Refused
 from mainspring.store.commands.runs import CancelRun, DiscardRun, GiveResult, MarkRunDone, ReopenRun
+from mainspring.store.schema.runs.journal import CURRENT_OUTCOME, CurrentOutcome
+from mainspring.store.schema.runs.runs import STOPPED_RUN, StoppedRun
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.incidents import members
 from mainspring.store.write.runs import events, inbox, partitions, rejected_facts, rollback, run_keys, run_transitions
+from mainspring.store.write.runs.ownership import read_receiving_run
 
 _UNSETTLED = {
     OutcomeState.IN_DOUBT: "in doubt: it may or may not have had its effect",
@@ -34,24 +35,6 @@ _UNSETTLED = {
 }
 _GIVABLE = frozenset({OutcomeState.REFUSED, OutcomeState.IN_DOUBT, OutcomeState.FAILED})
 _UNSURE = frozenset({AttemptState.IN_DOUBT, AttemptState.STARTED, AttemptState.LOST, AttemptState.FAILED})
-
-
-class _Stopped(msgspec.Struct):
-    """A run that a person may continue."""
-
-    id: str
-    state: str
-    failed_ident: str | None
-    generation: int
-    automation: str
-    run_key: str | None
-    queue: str
-    partition: str | None
-    parent: str | None
-    detail: bytes | None
-    reason: str | None
-    kind: str
-    undoing: int
 
 
 def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
@@ -70,17 +53,15 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
         if refusal is not None:
             return refusal
     if command.from_ident is not None:
-        chosen = tx.first("find_current_outcome", (run.id, command.from_ident)) or _find_started_request(
-            tx, run, command.from_ident
-        )
+        chosen = _find_outcome(tx, run, command.from_ident) or _find_started_request(tx, run, command.from_ident)
         if chosen is None:
-            return Refused("no_such_step", f"run {run.id} has no step {command.from_ident!r} that began")
+            return Refused("no_such_step", f"run {run.id} has no step {command.from_ident!r} that started")
     undoes = _is_rollback(tx, run, chosen)
     undone = None if undoes or accepts else rollback.find_undone_requests(tx, run.id)
     if undone is not None:
         # Undone steps no longer count: steps that depend on them are repeated too.
         generation += 1
-        from_request = undone.asked if chosen is None else min(undone.asked, chosen[1])
+        from_request = undone.asked if chosen is None else min(undone.asked, chosen.asked)
         rollback.supersede_undone(tx, run.id, generation, from_request, undone.handed)
         run_transitions.supersede_children(tx, run.id, generation, from_request)
         events.supersede_waits(tx, run.id, from_request)
@@ -88,10 +69,10 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
             _supersede_causes(tx, run, _list_failing(run), generation)
     elif chosen is not None:
         generation += 1
-        tx.change("supersede_requests_from", (generation, run.id, chosen[1]))
-        tx.change("supersede_attempts_from", (generation, run.id, chosen[1]))
-        run_transitions.supersede_children(tx, run.id, generation, chosen[1])
-        events.supersede_waits(tx, run.id, chosen[1])
+        tx.change("supersede_requests_from", (generation, run.id, chosen.asked))
+        tx.change("supersede_attempts_from", (generation, run.id, chosen.asked))
+        run_transitions.supersede_children(tx, run.id, generation, chosen.asked)
+        events.supersede_waits(tx, run.id, chosen.asked)
     elif not accepts:
         refusal = _supersede_failing(tx, run, undoes=undoes)
         if refusal is not None:
@@ -102,39 +83,48 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
     return _make_ready(tx, run, generation, command.due_at, undoes=undoes)
 
 
-def _find_started_request(tx: Transaction, run: _Stopped, ident: str) -> tuple[Any, ...] | None:
-    """Return the row of `find_current_outcome` for a step or child that started and has no outcome."""
-    found = None if ident.startswith("undo:") else tx.first("find_request_of_step", (run.id, ident))
-    return None if found is None else (0, found[0], "", "")
+def _find_outcome(tx: Transaction, run: StoppedRun, ident: str) -> CurrentOutcome | None:
+    return CURRENT_OUTCOME.read_first(tx.all("find_current_outcome", (run.id, ident)))
 
 
-def _is_rollback(tx: Transaction, run: _Stopped, chosen: tuple[Any, ...] | None) -> bool:
+class _StartedRequest(msgspec.Struct, frozen=True):
+    """A step or child that started and has no outcome."""
+
+    asked: int
+    kind: None = None
+
+
+def _find_started_request(tx: Transaction, run: StoppedRun, ident: str) -> _StartedRequest | None:
+    asked = None if ident.startswith("undo:") else tx.value("find_request_of_step", (run.id, ident), int)
+    return None if asked is None else _StartedRequest(asked)
+
+
+def _is_rollback(tx: Transaction, run: StoppedRun, chosen: CurrentOutcome | _StartedRequest | None) -> bool:
     """Tell whether the rollback continues: the run stopped at an undo, or exists only for its rollback."""
     found = chosen
     if chosen is None and run.failed_ident is not None:
-        found = tx.first("find_current_outcome", (run.id, run.failed_ident))
-    return found[3] == OutcomeKind.UNDO if found is not None else bool(run.undoing)
+        found = _find_outcome(tx, run, run.failed_ident)
+    return found.kind is OutcomeKind.UNDO if found is not None else run.undoing
 
 
-def _read_stopped_run(tx: Transaction, run: str) -> _Stopped | Refused:
+def _read_stopped_run(tx: Transaction, run: str) -> StoppedRun | Refused:
     tx.hold("run", run)
-    row = tx.first("read_run_to_reopen", (run,))
-    if row is None:
+    found = STOPPED_RUN.read_first(tx.all("read_run_to_reopen", (run,)))
+    if found is None:
         return Refused("not_found", f"there is no run {run}")
-    found = _Stopped(run, *row)
     if found.state not in REOPENABLE_STATES:
         return Refused("wrong_state", f"run {run} is {found.state}")
     if found.kind == DefinitionKind.EXEC:  # no worker could ever claim it
         return Refused("wrapped", f"run {run} is a wrapped command: only its caller can run it again")
     if found.run_key is not None:
         tx.hold("key", found.automation, found.run_key)
-        leads = tx.first("find_run_of_key", (found.automation, found.run_key))
-        if leads is not None and leads[0] != run:
-            return Refused("wrong_state", f"key {found.run_key!r} of run {run} belongs to the newer run {leads[0]}")
+        newer = tx.value("find_run_of_key", (found.automation, found.run_key), str)
+        if newer is not None and newer != run:
+            return Refused("wrong_state", f"key {found.run_key!r} of run {run} belongs to the newer run {newer}")
     return found
 
 
-def _list_failing(run: _Stopped) -> list[str]:
+def _list_failing(run: StoppedRun) -> list[str]:
     """Return the requests whose failures led to the end."""
     failing = _read_detail(run).get("failing")
     if failing is not None:
@@ -142,13 +132,13 @@ def _list_failing(run: _Stopped) -> list[str]:
     return [] if run.failed_ident is None else [run.failed_ident]
 
 
-def _supersede_failing(tx: Transaction, run: _Stopped, *, undoes: bool) -> Refused | None:
+def _supersede_failing(tx: Transaction, run: StoppedRun, *, undoes: bool) -> Refused | None:
     """Supersede the failures that led to the end; a step without an outcome only gets its attempts back."""
     ident = run.failed_ident
-    found = None if ident is None else tx.first("find_current_outcome", (run.id, ident))
-    if found is not None and found[2] in _UNSETTLED:
+    found = None if ident is None else _find_outcome(tx, run, ident)
+    if found is not None and found.state in _UNSETTLED:
         # Its effect has, or may have, happened: only a decision about this very step may repeat it.
-        return Refused("unsettled", f"step {ident!r} of run {run.id} is {_UNSETTLED[found[2]]}")
+        return Refused("unsettled", f"step {ident!r} of run {run.id} is {_UNSETTLED[found.state]}")
     if ident is not None and (found is None or undoes):
         tx.change("supersede_attempts_of", (run.generation, run.id, ident))
     if not undoes:
@@ -158,7 +148,7 @@ def _supersede_failing(tx: Transaction, run: _Stopped, *, undoes: bool) -> Refus
     return None
 
 
-def _supersede_causes(tx: Transaction, run: _Stopped, failing: list[str], generation: int) -> None:
+def _supersede_causes(tx: Transaction, run: StoppedRun, failing: list[str], generation: int) -> None:
     rows = tx.all("list_current_outcomes_from", (run.id, msgspec.json.encode(failing).decode()))
     ranks = find_superseded_ranks(msgspec.convert(rows, list[CountedOutcome]), failing)
     if ranks:
@@ -167,13 +157,13 @@ def _supersede_causes(tx: Transaction, run: _Stopped, failing: list[str], genera
         tx.change("supersede_ranks", values)
 
 
-def _read_detail(run: _Stopped) -> dict[str, Any]:
+def _read_detail(run: StoppedRun) -> dict[str, object]:
     """Return the engine's details of the end, besides the failure."""
     detail = msgspec.json.decode(run.detail) if run.detail else {}
     return detail if isinstance(detail, dict) else {}
 
 
-def _accept(tx: Transaction, run: _Stopped, command: ReopenRun) -> Refused | None:
+def _accept(tx: Transaction, run: StoppedRun, command: ReopenRun) -> Refused | None:
     """Replace the saved inputs of drifted steps by the new ones, and record the decision on a renamed or removed step."""
     detail = _read_detail(run)
     drift, renamed = detail.get("drift"), detail.get("renamed")
@@ -194,7 +184,7 @@ def _accept(tx: Transaction, run: _Stopped, command: ReopenRun) -> Refused | Non
     return None
 
 
-def _make_ready(tx: Transaction, run: _Stopped, generation: int, due_at: int | None, *, undoes: bool) -> CommandDone:
+def _make_ready(tx: Transaction, run: StoppedRun, generation: int, due_at: int | None, *, undoes: bool) -> CommandDone:
     if generation > run.generation:
         tx.change("delete_checkpoints_of_run", (run.id,))  # attempts from now on have other keys than these checkpoints
     blocked = None
@@ -226,18 +216,14 @@ def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
     run = _read_stopped_run(tx, c.run)
     if isinstance(run, Refused):
         return run
-    outcome, attempt = (
-        tx.first("find_current_outcome", (c.run, c.ident)),
-        tx.first("find_open_attempt", (c.run, c.ident)),
-    )
-    if not (outcome is not None and outcome[2] in _GIVABLE) and not (
-        outcome is None and attempt is not None and attempt[0] in _UNSURE
-    ):
+    outcome = _find_outcome(tx, run, c.ident)
+    attempt_state = tx.value("find_open_attempt", (c.run, c.ident), str)
+    if attempt_state not in _UNSURE if outcome is None else outcome.state not in _GIVABLE:
         return Refused("no_such_step", f"run {c.run} has no refused, in-doubt or failed {c.ident!r}")
-    undoes = outcome[3] == OutcomeKind.UNDO if outcome is not None else c.ident.startswith("undo:")
+    undoes = outcome.kind is OutcomeKind.UNDO if outcome is not None else c.ident.startswith("undo:")
     if not undoes and (run.undoing or rollback.find_undone_requests(tx, c.run) is not None):
-        return Refused("undone", f"run {c.run} has steps that were taken back, so {c.ident!r} cannot stand by itself")
-    if outcome is not None and outcome[2] == OutcomeState.FAILED and not undoes:
+        return Refused("undone", f"run {c.run} has undone steps, so the result of {c.ident!r} cannot be set alone")
+    if outcome is not None and outcome.state is OutcomeState.FAILED and not undoes:
         _supersede_causes(tx, run, [c.ident], run.generation)  # the body received this failure, and continued with it
     elif outcome is not None:
         tx.change("supersede_step", (run.generation, c.run, c.ident))
@@ -255,17 +241,17 @@ def cancel_run(tx: Transaction, command: CancelRun) -> CommandDone | Refused:
     """Stop a run."""
     c = command
     tx.hold("run", c.run)
-    found = tx.first("read_receiving_state", (c.run,))
+    found = read_receiving_run(tx, c.run)
     if found is None:
         return Refused("not_found", f"there is no run {c.run}")
-    if found[1] and (successor := run_transitions.find_successor(tx, c.run)) is not None:
+    if found.is_finished and (successor := run_transitions.find_successor(tx, c.run)) is not None:
         return run_transitions.request_cancel(tx, successor, c.command, c.why, undo=c.undo)
-    if found[1] and not (
-        is_move_legal(RunMove.UNDO, RunState(found[0]))
+    if found.is_finished and not (
+        is_move_legal(RunMove.UNDO, found.state)
         and rollback.read_rollback_state(tx, c.run).should_undo(undo=c.undo is True)
     ):
         state = target_state(RunMove.CANCEL)
-        return DONE if tx.again and found[0] == state else Refused("finished", f"run {c.run} is {found[0]}")
+        return DONE if tx.again and found.state == state else Refused("finished", f"run {c.run} is {found.state}")
     return run_transitions.request_cancel(tx, c.run, c.command, c.why, undo=c.undo)
 
 
@@ -281,8 +267,8 @@ def discard_run(tx: Transaction, command: DiscardRun) -> CommandDone | Refused:
     if run_transitions.end_idle_run(tx, command.run, RunMove.DISCARD, reason=FailureReason.DISCARDED):
         members.settle_members_of_run(tx, command.run, Settlement.DISCARDED, command.by)
         return DONE
-    found = tx.first("read_receiving_state", (command.run,))
-    if found is None or found[0] != RunState.FAILED:
+    found = read_receiving_run(tx, command.run)
+    if found is None or found.state != RunState.FAILED:
         return _not_ended(tx, command.run, RunMove.DISCARD)
     if members.settle_members_of_run(tx, command.run, Settlement.DISCARDED, command.by) or tx.again:
         return DONE
@@ -290,9 +276,9 @@ def discard_run(tx: Transaction, command: DiscardRun) -> CommandDone | Refused:
 
 
 def _not_ended(tx: Transaction, run: str, move: RunMove) -> CommandDone | Refused:
-    found = tx.first("read_receiving_state", (run,))
+    found = read_receiving_run(tx, run)
     if found is None:
         return Refused("not_found", f"there is no run {run}")
-    if tx.again and found[0] == target_state(move):
+    if tx.again and found.state == target_state(move):
         return DONE
-    return Refused("wrong_state", f"run {run} is {found[0]}")
+    return Refused("wrong_state", f"run {run} is {found.state}")

@@ -7,11 +7,11 @@ again by itself.
 from mainspring.domain.runs.journal import Fact, FactKind
 from mainspring.store.commands.inbox import DropRejectedFacts, RejectFact
 from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused
-from mainspring.store.read.runs.history import fact_of
+from mainspring.store.schema.messages.rejected_facts import REJECTED_ROW
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.runs import events, inbox
 from mainspring.store.write.runs.journal import encode_failure
-from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner
+from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner, read_receiving_run
 
 
 def reject_fact(tx: Transaction, command: RejectFact) -> CommandDone | Refused:
@@ -24,10 +24,10 @@ def reject_fact(tx: Transaction, command: RejectFact) -> CommandDone | Refused:
         return answer_lost_claim(tx, c.run, c.claim)
     if not tx.change("reject_fact", (c.seq, c.run, encode_failure(c.failure), tx.now)):
         return DONE  # by its first sending
-    wait = tx.first("find_ident_of_fact", (c.seq, c.run))
+    ident = tx.value("find_ident_of_fact", (c.seq, c.run), str)
     tx.change("consume_fact", (c.seq, c.run))
-    if wait is not None and wait[0] is not None:
-        events.refill_wait(tx, c.run, wait[0])
+    if ident is not None:
+        events.refill_wait(tx, c.run, ident)
         tx.facts = True
     return DONE
 
@@ -35,10 +35,10 @@ def reject_fact(tx: Transaction, command: RejectFact) -> CommandDone | Refused:
 def read_again(tx: Transaction, run: str) -> bool:
     """Deliver the rejected facts of a run again, because its code may have changed. False = there are none."""
     tx.hold("run", run)
-    found = tx.first("read_receiving_state", (run,))
-    if found is None or found[1]:
+    found = read_receiving_run(tx, run)
+    if found is None or found.is_finished:
         return False
-    rejected = [fact_of(row[:9]) for row in tx.all("list_rejected_facts", (run,))]
+    rejected = [row.fact for row in REJECTED_ROW.read_all(tx.all("list_rejected_facts", (run,)))]
     tx.change("delete_rejected_facts", (run,))
     for fact in rejected:
         if fact.kind is FactKind.EVENT:
@@ -51,8 +51,7 @@ def read_again(tx: Transaction, run: str) -> bool:
 def _offer_event(tx: Transaction, fact: Fact) -> None:
     """Deliver an event to its earlier wait; if that is closed, to any wait that it fits, if the event is still stored."""
     run, source = fact.run, fact.source or ""
-    wait = tx.first("find_wait", (run, fact.ident))
-    if wait is not None and not wait[0]:
+    if tx.value("find_wait", (run, fact.ident), int) == 0:
         tx.change("fill_wait", (1, run, fact.ident))
         inbox.insert_fact(tx, run, fact.kind, fact.name, fact.ident, fact.payload, None, source, fact.at)
         return
@@ -64,7 +63,7 @@ def _offer_event(tx: Transaction, fact: Fact) -> None:
 def drop_rejected_facts(tx: Transaction, command: DropRejectedFacts) -> NumberAnswer | Refused:
     """Delete the rejected facts of a run, because a person decided that they do not matter."""
     tx.hold("run", command.run)
-    if tx.first("read_receiving_state", (command.run,)) is None:
+    if read_receiving_run(tx, command.run) is None:
         return Refused("not_found", f"there is no run {command.run}")
     number = tx.change("delete_rejected_facts", (command.run,))
     if not number and not tx.again:

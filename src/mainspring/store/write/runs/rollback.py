@@ -59,8 +59,8 @@ def begin_rollback(tx: Transaction, run: str, state: RollbackState) -> None:
 
 def find_undone_requests(tx: Transaction, run: str) -> UndoneRequests | None:
     """Return the undone requests that the run still counts as done."""
-    row = tx.first("find_undone_requests", (run,))
-    return None if row is None or row[0] is None else UndoneRequests(*row)
+    asked, received = tx.first("find_undone_requests", (run,)) or (None, None)
+    return None if asked is None or received is None else UndoneRequests(asked, received)
 
 
 def supersede_undone(tx: Transaction, run: str, generation: int, asked: int, handed: int) -> None:

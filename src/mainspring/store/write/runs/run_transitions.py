@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 
+import msgspec
+
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import FailureReason, RunMove, RunState, is_move_legal, target_state
 from mainspring.store.commands.results import DONE, CommandDone, Refused
@@ -17,12 +19,20 @@ from mainspring.store.commands.runs import (
     SuspendRun,
 )
 from mainspring.store.run_end_counts import count_end, count_size
+from mainspring.store.schema.runs.runs import (
+    CHILD_OF_STEP,
+    ENDED_RUN,
+    HALTED_RUN,
+    REQUESTED_CHILD,
+    SUSPENDED_RUN,
+    EndedRun,
+)
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import subscriptions
 from mainspring.store.write.incidents import members
 from mainspring.store.write.runs import events, inbox, partitions, queue_capacity, rollback, run_keys
 from mainspring.store.write.runs.journal import encode_failure, save_outcome
-from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner
+from mainspring.store.write.runs.ownership import answer_lost_claim, is_run_owner, read_receiving_run
 from mainspring.store.write.runs.start import start_run
 
 
@@ -46,9 +56,9 @@ def suspend_run(tx: Transaction, command: SuspendRun) -> CommandDone | Refused:
     )
     if not rows:
         return answer_lost_claim(tx, c.run, c.claim)
-    ready, queue, is_limited = rows[0]
-    tx.ready |= bool(ready)
-    queue_capacity.announce_capacity(tx, [queue] if is_limited else ())
+    run = SUSPENDED_RUN.read(rows[0])
+    tx.ready |= run.ready
+    queue_capacity.announce_capacity(tx, [run.queue] if run.is_limited else ())
     return DONE
 
 
@@ -79,14 +89,14 @@ def halt_run(tx: Transaction, command: HaltRun) -> CommandDone | Refused:
     )
     if not rows:
         return answer_lost_claim(tx, c.run, c.claim)
-    automation, run_key, queue, is_limited = rows[0]
+    run = HALTED_RUN.read(rows[0])
     tx.ended.append(c.run)
-    run_keys.record_key_state(tx, automation, run_key, c.run, target_state(RunMove.HALT))
-    tx.count(automation, attention=1)
-    tx.detail(automation, f"reason:{c.reason}")
+    run_keys.record_key_state(tx, run.automation, run.run_key, c.run, target_state(RunMove.HALT))
+    tx.count(run.automation, attention=1)
+    tx.detail(run.automation, f"reason:{c.reason}")
     if c.pass_partition:
         partitions.release_partitions(tx, c.run)
-    queue_capacity.announce_capacity(tx, [queue] if is_limited else ())
+    queue_capacity.announce_capacity(tx, [run.queue] if run.is_limited else ())
     return DONE
 
 
@@ -113,13 +123,12 @@ def finish_run(tx: Transaction, command: FinishRun) -> CommandDone | Refused:
     )
     if not rows:
         return answer_lost_claim(tx, c.run, c.claim)
-    row: Sequence[object] = rows[0][:-1]
-    queue, is_limited = str(row[6]), rows[0][-1]
+    ended = ENDED_RUN.read(rows[0])
     if c.then is not None:
-        row = _start_successor(tx, c.run, c.then, row)
-    settle_end(tx, c.run, row, c.state, c.result, c.failure, c.reason, c.unheard)
-    count_size(tx, str(row[0]), c.output_size)
-    queue_capacity.announce_capacity(tx, [queue] if is_limited else ())
+        ended = _start_successor(tx, c.run, c.then, ended)
+    settle_end(tx, c.run, ended, c.state, c.result, c.failure, c.reason, c.unheard)
+    count_size(tx, ended.automation, c.output_size)
+    queue_capacity.announce_capacity(tx, [ended.queue] if ended.is_limited else ())
     return DONE
 
 
@@ -134,28 +143,28 @@ def complete_run(tx: Transaction, command: CompleteRun) -> CommandDone | Refused
     rows = tx.all("finish_run", values)
     if not rows:
         return answer_lost_claim(tx, c.run, c.claim)
-    *row, is_limited = rows[0]
-    _announce_end(tx, c.run, row, state, c.output, None, None)
-    count_size(tx, row[0], c.output_size)
-    queue_capacity.announce_capacity(tx, [row[6]] if is_limited else ())
+    ended = ENDED_RUN.read(rows[0])
+    _announce_end(tx, c.run, ended, state, c.output, None, None)
+    count_size(tx, ended.automation, c.output_size)
+    queue_capacity.announce_capacity(tx, [ended.queue] if ended.is_limited else ())
     return DONE
 
 
-def _start_successor(tx: Transaction, run: str, then: StartRun, row: Sequence[object]) -> Sequence[object]:
-    """Start the run that continues this one; it takes over the parent, which continues to wait. Return the ended row,
+def _start_successor(tx: Transaction, run: str, then: StartRun, ended: EndedRun) -> EndedRun:
+    """Start the run that continues this one; it takes over the parent, which continues to wait. Return the ended run,
     now without parent.
     """
-    if row[1] is not None:
+    if ended.partition is not None:
         partitions.release_partitions(tx, run)
     if isinstance(start_run(tx, then, continues=True), Refused):
-        return row
+        return ended
     tx.change("inherit_run_links", {"heir": then.id, "run": run})
     # Facts that were sent and not yet consumed are for the successor; its waits find events.
     events.free_inbox_events(tx, run)
     tx.change("move_rejected_facts_to_successor", {"heir": then.id, "run": run})
     tx.change("move_facts_to_successor", {"heir": then.id, "run": run})
     tx.change("move_waits_to_successor", {"heir": then.id, "run": run})
-    return (*row[:2], None, None, *row[4:7], False, row[8])
+    return msgspec.structs.replace(ended, parent=None, parent_ident=None, has_subscribers=False)
 
 
 def end_idle_run(
@@ -169,8 +178,8 @@ def end_idle_run(
 ) -> bool:
     """End a run without an owner, by a move of a person. False = its state does not allow it."""
     tx.hold("run", run)
-    found = tx.first("read_receiving_state", (run,))
-    if found is None or not is_move_legal(move, RunState(found[0])):
+    found = read_receiving_run(tx, run)
+    if found is None or not is_move_legal(move, found.state):
         return False
     state = target_state(move)
     values = {
@@ -184,16 +193,17 @@ def end_idle_run(
     rows = tx.all("end_idle_run", values)
     if not rows:
         return False
-    if found[3]:
-        tx.change_backlog(found[4], -1)
-    settle_end(tx, run, rows[0], state, result, failure, reason)
+    if found.fresh:
+        tx.change_backlog(found.queue, -1)
+    ended = ENDED_RUN.read(rows[0])
+    settle_end(tx, run, ended, state, result, failure, reason)
     return True
 
 
 def settle_end(
     tx: Transaction,
     run: str,
-    row: Sequence[object],
+    ended: EndedRun,
     state: RunState,
     result: bytes | None,
     failure: Failure | None,
@@ -204,7 +214,7 @@ def settle_end(
     awaited.
     """
     tx.change("close_waits", (run,))
-    _announce_end(tx, run, row, state, result, failure, reason)
+    _announce_end(tx, run, ended, state, result, failure, reason)
     close_children(tx, run)
     if state is not RunState.FAILED:
         tx.change("insert_unhandled_child_failures", (run, json.dumps(unheard)))
@@ -213,34 +223,33 @@ def settle_end(
 def _announce_end(
     tx: Transaction,
     run: str,
-    row: Sequence[object],
+    ended: EndedRun,
     state: RunState,
     result: bytes | None,
     failure: Failure | None,
     reason: FailureReason | None,
 ) -> None:
     """Deliver an end to all that wait for it, and count it."""
-    automation, partition, parent, parent_ident, run_key, started_at, _, has_subscribers, is_member = row
+    automation = ended.automation
     tx.ended.append(run)
-    if partition is not None:
+    if ended.partition is not None:
         partitions.release_partitions(tx, run)
-    if run_key is not None:
-        run_keys.record_key_state(tx, str(automation), str(run_key), run, state)
-    if parent is not None:
-        inbox.deliver_end_to_parent(tx, run, str(automation), str(parent), str(parent_ident), state, result, failure)
-    inbox.deliver_end_to_waiting_runs(tx, run, str(automation), state, result, failure)
-    if has_subscribers:
-        subscriptions.deliver_run_end(tx, run, str(automation), state)
-    if is_member:
+    run_keys.record_key_state(tx, automation, ended.run_key, run, state)
+    if ended.parent is not None and ended.parent_ident is not None:
+        inbox.deliver_end_to_parent(tx, run, automation, ended.parent, ended.parent_ident, state, result, failure)
+    inbox.deliver_end_to_waiting_runs(tx, run, automation, state, result, failure)
+    if ended.has_subscribers:
+        subscriptions.deliver_run_end(tx, run, automation, state)
+    if ended.is_member:
         members.settle_members_of_ends(tx, [(run, state)])
-    count_end(tx, str(automation), state, None if started_at is None else int(str(started_at)), reason)
+    count_end(tx, automation, state, ended.started_at, reason)
 
 
 def close_children(tx: Transaction, run: str) -> None:
     """Cancel the unfinished children of a run that ended, unless they are to be kept."""
-    for child, _, _, policy, _ in tx.all("list_open_children", (run,)):
-        if policy == "cancel":
-            request_cancel(tx, child, f"close:{run}", "the run that asked for it ended")
+    for child in REQUESTED_CHILD.read_all(tx.all("list_open_children", (run,))):
+        if child.close_policy == "cancel":
+            request_cancel(tx, child.id, f"close:{run}", "its parent run ended")
 
 
 def cancel_child(tx: Transaction, command: CancelChild) -> CommandDone | Refused:
@@ -248,9 +257,9 @@ def cancel_child(tx: Transaction, command: CancelChild) -> CommandDone | Refused
     c = command
     if not is_run_owner(tx, c.run, c.claim):
         return answer_lost_claim(tx, c.run, c.claim)
-    child = tx.first("find_child_of_step", (c.run, c.ident))
-    if child is not None and not child[2]:
-        request_cancel(tx, child[0], f"gave-up:{c.run}:{c.ident}", "its parent gave it up")
+    child = CHILD_OF_STEP.read_first(tx.all("find_child_of_step", (c.run, c.ident)))
+    if child is not None and not child.is_finished:
+        request_cancel(tx, child.id, f"gave-up:{c.run}:{c.ident}", "its parent no longer awaits it")
     return DONE
 
 
@@ -258,12 +267,12 @@ def supersede_children(tx: Transaction, run: str, generation: int, from_request:
     """Supersede the children that a run requested from a request on. They are cancelled unless they are kept or have a
     key.
     """
-    for child, ended, policy, run_key in tx.all("list_children_requested_from", (run, from_request)):
-        tx.change("supersede_child", (generation, child))
-        tx.change("delete_child_fact", (run, child))
-        if not ended and policy == "cancel" and run_key is None:
+    for child in REQUESTED_CHILD.read_all(tx.all("list_children_requested_from", (run, from_request))):
+        tx.change("supersede_child", (generation, child.id))
+        tx.change("delete_child_fact", (run, child.id))
+        if not child.is_finished and child.close_policy == "cancel" and child.run_key is None:
             request_cancel(
-                tx, child, f"superseded:{run}:{generation}", "the run that asked for it was continued from before it"
+                tx, child.id, f"superseded:{run}:{generation}", "its parent run was continued from an earlier step"
             )
 
 
@@ -276,20 +285,19 @@ def request_cancel(
     rollback.
     """
     tx.hold("run", run)
-    found = tx.first("read_receiving_state", (run,))
+    found = read_receiving_run(tx, run)
     if found is None:
         return DONE
-    state, _, session, fresh, *_ = found
     rollback_state = rollback.read_rollback_state(tx, run)
-    if is_move_legal(RunMove.UNDO, RunState(state)) and rollback_state.should_undo(undo=undo):
+    if is_move_legal(RunMove.UNDO, found.state) and rollback_state.should_undo(undo=undo):
         rollback.begin_rollback(tx, run, rollback_state)
         close_children(tx, run)
         return DONE
-    if rollback_state.undoing and state != RunState.NEEDS_ATTENTION:
+    if rollback_state.undoing and found.state != RunState.NEEDS_ATTENTION:
         if undo is not False or end_idle_run(tx, run, RunMove.CANCEL_IDLE):
             return DONE
-        return Refused("wrong_state", f"run {run} is taking back what it did")
-    is_idle = state == RunState.NEEDS_ATTENTION or (bool(fresh) and session is None)
+        return Refused("wrong_state", f"run {run} is rolling back")
+    is_idle = found.state == RunState.NEEDS_ATTENTION or (found.fresh and found.session is None)
     if not (is_idle and end_idle_run(tx, run, RunMove.CANCEL_IDLE)):
         inbox.cancel_fact(tx, run, source, reason, undo=undo)
     return DONE
@@ -297,11 +305,11 @@ def request_cancel(
 
 def find_successor(tx: Transaction, run: str) -> str | None:
     """Return the unfinished run that continues this one."""
-    row = tx.first("find_newest_of_chain", (run,))
-    if row is None or row[0] == run:
+    successor = tx.value("find_newest_of_chain", (run,), str)
+    if successor is None or successor == run:
         return None
-    found = tx.first("read_receiving_state", (row[0],))
-    return None if found is None or found[1] else str(row[0])
+    found = read_receiving_run(tx, successor)
+    return None if found is None or found.is_finished else successor
 
 
 def annotate_run(tx: Transaction, command: AnnotateRun) -> CommandDone | Refused:

@@ -3,6 +3,7 @@
 from mainspring.domain.states import TERMINAL_STATES, RunMove, RunState, target_state
 from mainspring.store.commands.results import CLAIM_LOST, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
+from mainspring.store.schema.runs.runs import CHILD_OF_STEP, NEW_RUN, NewRun
 from mainspring.store.transaction import Transaction
 from mainspring.store.write import queues
 from mainspring.store.write.held_store import is_store_on_hold
@@ -13,7 +14,7 @@ DEEPEST = 100
 """Maximum depth of children of children."""
 PRIORITY_MS = 60_000
 """Waiting time that equals one step of priority, so that priorities age."""
-_HELD = Refused("held", "the store is on hold after a restore or a loss: nothing starts before it is released")
+_HELD = Refused("held", "the store is on hold after a restore or a loss: no run starts before it is released")
 
 
 def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) -> StartAnswer | Refused:
@@ -21,9 +22,9 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
     child = _find_child_of_request(tx, command)
     if child is not None:
         return child
-    found = tx.first("find_run_state", (command.id,))
-    if found is not None:
-        return StartAnswer(command.id, created=False, state=found[0])
+    state = tx.value("find_run_state", (command.id,), str)
+    if state is not None:
+        return StartAnswer(command.id, created=False, state=state)
     refusal = _refuse_start(tx, command)
     if refusal is not None:
         return refusal
@@ -43,13 +44,15 @@ def _find_child_of_request(tx: Transaction, command: StartRun) -> StartAnswer | 
     continued.
     """
     parent = command.parent
-    child = None if parent is None else tx.first("find_child_of_step", (parent.run, parent.ident))
+    if parent is None:
+        return None
+    child = CHILD_OF_STEP.read_first(tx.all("find_child_of_step", (parent.run, parent.ident)))
     if parent is None or child is None:
         return None
     # Sent again: the first try may have notified the parent, or may never have been executed.
-    if not (tx.again and tx.first("has_child_fact", (parent.run, child[0]))):
-        inbox.redeliver_end_to_parent(tx, child[0])
-    return StartAnswer(child[0], created=False, state=child[1])
+    if not (tx.again and tx.first("has_child_fact", (parent.run, child.id))):
+        inbox.redeliver_end_to_parent(tx, child.id)
+    return StartAnswer(child.id, created=False, state=child.state)
 
 
 def _refuse_start(tx: Transaction, command: StartRun) -> Refused | None:
@@ -87,13 +90,10 @@ def _refuse_cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | 
     row = tx.first("find_start_cycle", {**values, "deepest": DEEPEST})
     if row is None:
         return None
-    if row[1] >= DEEPEST:
-        return Refused(
-            "cycle", f"children of children are {DEEPEST} deep: {command.automation!r} seems to ask for itself"
-        )
-    return Refused(
-        "cycle", f"{command.automation!r} asks for itself with the same input: run {row[0]} above it has both"
-    )
+    above, depth = row
+    if depth >= DEEPEST:
+        return Refused("cycle", f"children are nested {DEEPEST} deep: {command.automation!r} seems to start itself")
+    return Refused("cycle", f"{command.automation!r} starts itself with the same input: run {above} above it has both")
 
 
 def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
@@ -105,13 +105,13 @@ def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
         parent = command.parent.run if command.parent else None
         if not partitions.enter_partition(tx, command.queue, command.partition, command.id, parent):
             if command.here:
-                return Refused("busy", f"another run holds partition {command.partition!r}", retry_after_ms=1_000)
+                return Refused("busy", f"another run has partition {command.partition!r}", retry_after_ms=1_000)
             blocked = "partition"
     state = target_state(RunMove.START_HERE if command.here else RunMove.STAGE)
     ready = is_due and blocked is None and not command.here
     if command.run_key is not None:
         run_keys.bind_key(tx, command, command.run_key, state)
-    tx.change("insert_run", row_of(tx, command, state, ready=ready, blocked=blocked))
+    tx.change("insert_run", NEW_RUN.values(row_of(tx, command, state, ready=ready, blocked=blocked)))
     if command.here:
         tx.count(command.automation, started=1)
     else:
@@ -120,24 +120,26 @@ def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
     return StartAnswer(command.id, created=True, state=state)
 
 
-def row_of(
-    tx: Transaction, command: StartRun, state: RunState, *, ready: bool, blocked: str | None
-) -> tuple[object, ...]:
-    """Return the row of a run that is being created, as insert_run takes it."""
+def row_of(tx: Transaction, command: StartRun, state: RunState, *, ready: bool, blocked: str | None) -> NewRun:
+    """Return the row of a run that is being created."""
     now, here, parent, slot = tx.now, command.here, command.parent, command.slot
     deadline_at = command.deadline_at
     if deadline_at is None and command.deadline_after_ms is not None:
         deadline_at = now + command.deadline_after_ms
     due_at = command.due_at
-    return (
-        *(command.id, command.automation, command.kind, command.version, command.title, state.value, command.queue),
+    parent_values: tuple[str | None, str | None, int | None, str | None] = (None, None, None, None)
+    if parent is not None:
+        parent_values = (parent.run, parent.ident, parent.asked, parent.close_policy)
+    return NewRun(
+        *(command.id, command.automation, command.kind, command.version, command.title, state, command.queue),
         *(command.priority, command.tag or "", command.partition, int(ready), int(not here), blocked),
         (now if due_at is None else due_at) - command.priority * PRIORITY_MS,
         *(None if here else due_at, deadline_at, now, now if here else None, now),
         *(tx.session if here else None, int(here), command.codec, command.input),
         command.tags,
         command.run_key.key if command.run_key else None,
-        *((parent.run, parent.ident, parent.asked, parent.close_policy) if parent else (None, None, None, None)),
-        *((slot.schedule, slot.slot_at) if slot else (None, None)),
-        *(command.trigger, command.healthy.value, command.item),
+        *parent_values,
+        slot.schedule if slot else None,
+        slot.slot_at if slot else None,
+        *(command.trigger, command.healthy, command.item),
     )

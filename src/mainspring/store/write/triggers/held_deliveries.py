@@ -19,8 +19,7 @@ def release_held_deliveries(tx: Transaction, command: ReleaseHeldDeliveries) -> 
     c = command
     tx.hold("pace", c.trigger, c.by)
     ids = json.dumps(c.deliveries)
-    row = tx.first("count_held_among", (ids,))
-    if row is None or row[0] != len(c.deliveries):
+    if tx.value("count_held_among", (ids,), int) != len(c.deliveries):
         return _answer_repeated_release(tx, command)
     if c.start is None:
         tx.change("start_deliveries", (DeliveryState.FAILED.value, c.note, None, tx.now, ids))
@@ -45,13 +44,14 @@ def release_held_deliveries(tx: Transaction, command: ReleaseHeldDeliveries) -> 
 def _answer_repeated_release(tx: Transaction, command: ReleaseHeldDeliveries) -> StartAnswer | CommandDone | Refused:
     """Return the answer of this command's first try; refused if another process was first."""
     row = tx.first("read_delivery_state", (command.deliveries[0],))
-    if tx.again and row is not None and command.start is None and row[0] == DeliveryState.FAILED:
+    state, run, *_ = row if row is not None else (None, None)
+    if tx.again and command.start is None and state == DeliveryState.FAILED:
         return DONE
-    if tx.again and row is not None and command.start is not None and row[1] == command.start.id:
-        found = tx.first("find_run_state", (command.start.id,))
-        if found is not None:
-            return StartAnswer(command.start.id, created=True, state=found[0])
-    return Refused("changed", "another router was first, or a newer arrival counts")
+    if tx.again and command.start is not None and run == command.start.id:
+        run_state = tx.value("find_run_state", (command.start.id,), str)
+        if run_state is not None:
+            return StartAnswer(command.start.id, created=True, state=run_state)
+    return Refused("changed", "another router was first, or a newer delivery counts")
 
 
 def _decision_of_start(answer: StartAnswer | Refused, run: str) -> FlowControlDecision:
@@ -67,8 +67,7 @@ def join_run(tx: Transaction, command: JoinRun) -> StartAnswer | CommandDone | R
     c = command
     tx.hold("pace", c.trigger, c.per)
     if c.delivery is not None:
-        row = tx.first("read_delivery_state", (c.delivery,))
-        if row is None or row[0] != DeliveryState.RECEIVED:
+        if tx.value("read_delivery_state", (c.delivery,), str) != DeliveryState.RECEIVED:
             return _answer_repeated_join(tx, command) or (
                 DONE if tx.again else Refused("changed", "another router was first")
             )
@@ -76,14 +75,17 @@ def join_run(tx: Transaction, command: JoinRun) -> StartAnswer | CommandDone | R
     known = tx.first("read_gathering", (c.trigger, c.per))
     if known is None:
         return Refused("changed", "there is nothing to start")
-    run = known[3]
+    *_, run = known
     if c.delivery is not None:
         _add_to_gathering(tx, command, c.delivery, run)
     if run is not None:
         return _answer_repeated_join(tx, command) or DONE
     tx.change("count_joined_runs", (None, tx.now, c.trigger, c.per))
     known = tx.first("read_gathering", (c.trigger, c.per))
-    if known is None or known[1] < known[0]:
+    if known is None:
+        return DONE
+    required, complete, *_ = known
+    if complete < required:
         return DONE
     if c.start is None and c.note is None:
         # Another router added the last one meanwhile: all are complete, and the next check starts it.
@@ -97,15 +99,16 @@ def _add_to_gathering(tx: Transaction, c: JoinRun, delivery: str, run: str | Non
     it is.
     """
     before = tx.first("read_joined_run", (c.trigger, c.per, c.automation))
+    delivery_before, counts_before = before if before is not None else (None, 0)
     state, note = DeliveryState.HELD, None
     if run is not None:
         state, note = DeliveryState.DROPPED, f"run {run} was started before" if run else "it was decided before"
-    elif before is not None and before[1] and not c.counts:
+    elif counts_before and not c.counts:
         state, note = DeliveryState.DROPPED, "another end of it counts already"
     tx.change("settle_delivery", (state.value, note, None, None, c.per, tx.now, delivery))
     if state is DeliveryState.HELD:
         if before is not None:
-            tx.change("drop_held_delivery", ("a newer one counts", tx.now, before[0]))
+            tx.change("drop_held_delivery", ("a newer one counts", tx.now, delivery_before))
         row = (c.trigger, c.per, c.automation, c.run, c.state, int(c.counts), delivery, tx.now)
         tx.change("write_joined_run", row)
 
@@ -113,10 +116,11 @@ def _add_to_gathering(tx: Transaction, c: JoinRun, delivery: str, run: str | Non
 def _answer_repeated_join(tx: Transaction, c: JoinRun) -> StartAnswer | None:
     """Return the run that the first try of this command started."""
     known = tx.first("read_gathering", (c.trigger, c.per)) if tx.again else None
-    if known is None or c.start is None or known[3] != c.start.id:
+    *_, run = known if known is not None else (None,)
+    if c.start is None or run != c.start.id:
         return None
-    found = tx.first("find_run_state", (c.start.id,))
-    return None if found is None else StartAnswer(c.start.id, created=True, state=found[0])
+    state = tx.value("find_run_state", (c.start.id,), str)
+    return None if state is None else StartAnswer(c.start.id, created=True, state=state)
 
 
 def _start_gathered(tx: Transaction, c: JoinRun) -> StartAnswer | CommandDone | Refused:
@@ -128,7 +132,7 @@ def _start_gathered(tx: Transaction, c: JoinRun) -> StartAnswer | CommandDone | 
             return answer  # the gathering is complete, so it is checked again
         decision = _decision_of_start(answer, c.start.id)
         run = answer.run if isinstance(answer, StartAnswer) else ""
-    ids = json.dumps([row[4] for row in tx.all("list_joined_runs", (c.trigger, c.per))])
+    ids = json.dumps([delivery for *_, delivery, _ in tx.all("list_joined_runs", (c.trigger, c.per))])
     started = c.start.id if c.start is not None and decision.state is DeliveryState.STARTED else None
     tx.change("start_deliveries", (decision.state.value, decision.note, started, tx.now, ids))
     tx.change("count_joined_runs", (run, tx.now, c.trigger, c.per))

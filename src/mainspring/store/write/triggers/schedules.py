@@ -42,16 +42,17 @@ def _write_schedule(tx: Transaction, row: ScheduleRow, *, is_new_store: bool) ->
     A schedule with only new data keeps its due slot, and computes later ones from the new data.
     """
     known = tx.first("read_schedule", (row.name,))
-    if known is not None and known[1] is None:
-        spec, _, key, next_slot_at = known
+    spec, retired_at, key, next_slot_at = known if known is not None else (None, None, None, None)
+    if known is not None and retired_at is None:
         if spec == row.spec:
             return
         if row.key and key == row.key:
             is_due = next_slot_at is not None and next_slot_at <= tx.now
             tx.change("change_schedule", (row.spec, next_slot_at if is_due else row.next_slot_at, tx.now, row.name))
             return
-    retired = tx.first("read_announced_automation", (row.automation,))
-    if retired is not None and retired[1] is not None:
+    automation = tx.first("read_announced_automation", (row.automation,))
+    _, automation_retired_at, *_ = automation if automation is not None else (None, None)
+    if automation_retired_at is not None:
         return
     first, low_water = row.next_slot_at, tx.now
     if known is None and row.first_slot_at is not None and not is_new_store:
@@ -101,11 +102,14 @@ def backfill_slot(tx: Transaction, command: BackfillSlot) -> StartAnswer | Refus
     if schedule is None:
         return Refused("not_found", f"there is no schedule {c.schedule!r}")
     known = tx.first("find_slot", (c.schedule, c.slot_at))
-    if known is not None and known[0] == RUN:
-        return Refused("has_run", f"{c.schedule!r} has its run of {_format_instant(c.slot_at)} already: {known[1]}")
-    if c.slot_at > tx.now or (known is None and schedule[3] is not None and c.slot_at >= schedule[3]):
+    verdict, run = known if known is not None else (None, None)
+    if verdict == RUN:
+        return Refused("has_run", f"{c.schedule!r} has its run of {_format_instant(c.slot_at)} already: {run}")
+    *_, next_slot_at = schedule
+    if c.slot_at > tx.now or (known is None and next_slot_at is not None and c.slot_at >= next_slot_at):
         return Refused(
-            "not_past", f"{_format_instant(c.slot_at)} is still to come for {c.schedule!r}: its schedule makes that run"
+            "not_past",
+            f"{_format_instant(c.slot_at)} is still in the future for {c.schedule!r}: its schedule starts that run",
         )
     answer = start_run(tx, c.start)
     if isinstance(answer, Refused):
@@ -130,6 +134,6 @@ def _answer_known_slot(
         if command.start is None and run is None:
             return DONE
         if command.start is not None and run == command.start.id:
-            found = tx.first("find_run_state", (run,))
-            return StartAnswer(str(run), created=True, state=found[0] if found else target_state(RunMove.STAGE))
+            state = tx.value("find_run_state", (run,), str)
+            return StartAnswer(str(run), created=True, state=state or target_state(RunMove.STAGE))
     return Refused("taken", f"slot {command.slot_at} of {command.schedule!r} is served already ({verdict})")

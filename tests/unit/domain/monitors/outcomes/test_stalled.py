@@ -23,9 +23,9 @@ def test_attempt_on_record_is_wrong_at_once() -> None:
     """As loud as its automation, with where it stands, since when, and what to do."""
     one = watched(stalls=(stall(),), tier=Severity.PAGE)
     (finding,) = found(STALLED, one, T0 + HOUR)
-    assert finding.text == "step charge gives no sign of life for 1h: it stands at shop.py charge"
+    assert finding.text == "step charge has reported no log, progress or checkpoint for 1h: it is at shop.py charge"
     assert (finding.severity, finding.since_at, finding.subject.fingerprint) == (Severity.PAGE, T0, "charge")
-    assert finding.facts["what"].startswith("attempt 2 of run r_1 stands at /usr/lib/python3.13/socket.py:719 SocketIO")
+    assert finding.facts["what"].startswith("attempt 2 of run r_1 is at /usr/lib/python3.13/socket.py:719 SocketIO")
     assert finding.hint is not None
     for act in ("runs show r_1", "runs cancel r_1", "timeout="):
         assert act in finding.hint
@@ -41,7 +41,10 @@ def test_each_step_is_one_thing_however_many_runs_hang_in_it() -> None:
     """Told by the one that is silent longest."""
     stalls = (stall("r_2", since_at=T0 + MINUTE), stall("r_1"), stall("r_1", "ship"))
     charge, ship = found(STALLED, watched(stalls=stalls), T0 + HOUR)
-    assert charge.text == "step charge gives no sign of life for 1h, nor does 1 more: it stands at shop.py charge"
+    assert (
+        charge.text
+        == "step charge has reported no log, progress or checkpoint for 1h, nor does 1 more: it is at shop.py charge"
+    )
     assert (charge.facts["run"], charge.facts["runs"], charge.since_at) == ("r_1", ["r_1", "r_2"], T0)
     assert ship.subject.fingerprint == "ship"
 
@@ -60,5 +63,5 @@ def test_place_is_the_innermost_of_the_users_else_the_innermost(
     """Many that hang at one place of the user's code have one cause."""
     facts = MonitorInputs(automations=(watched(stalls=(stall(stack=stack),)),))
     (finding,) = found(STALLED, facts, T0 + HOUR)
-    assert finding.text.endswith(f"it stands at {says}")
+    assert finding.text.endswith(f"it is at {says}")
     assert finding.cause == cause

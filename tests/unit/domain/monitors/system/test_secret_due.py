@@ -25,7 +25,7 @@ def test_secret_is_told_two_weeks_ahead_by_its_name_and_users() -> None:
         "the secret GH_HOOK has to be renewed by 2024-01-01 (used by channel ops, trigger github/webhook)"
     )
     (after,) = found(KIND, facts, T0)
-    assert (after.severity, "was to be renewed" in after.text) == (Severity.NOTIFY, True)
+    assert (after.severity, "should have been renewed" in after.text) == (Severity.NOTIFY, True)
 
 
 def test_secret_is_well_when_its_date_is_moved() -> None:

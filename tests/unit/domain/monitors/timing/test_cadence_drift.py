@@ -29,7 +29,7 @@ def test_schedule_that_starts_half_as_often_is_told_in_the_digest() -> None:
     """By the schedule that is furthest off, with its arithmetic."""
     (finding,) = found(KIND, facts(x=kept(), y=kept(15)), T0 + HOUR)
     assert (finding.severity, finding.since_at) == (Severity.DIGEST, T0)
-    assert finding.text == "one start each 2m in effect, one each 1m as declared: 15 of 30 slots skipped"
+    assert finding.text == "starts each 2m, declared is one each 1m: 15 of 30 slots skipped"
     assert (finding.facts["schedule"], finding.facts["limit_ms"], finding.facts["effective_ms"]) == (
         "y",
         90_000,

@@ -30,7 +30,7 @@ def test_late_start_begins_at_its_instant(spec, options, grace) -> None:
     assert found(LATE, one, T0 + HOUR + grace - 1) == []
     (finding,) = found(LATE, one, T0 + HOUR + grace)
     assert (finding.since_at, finding.facts["late_at"]) == (T0 + HOUR, T0 + HOUR + grace)
-    assert "no run was made for it" in finding.text
+    assert "no run was created for it" in finding.text
 
 
 def test_late_start_tells_the_run_that_nobody_takes() -> None:
@@ -38,7 +38,7 @@ def test_late_start_tells_the_run_that_nobody_takes() -> None:
     made = cadence(every="1h", next_slot_at=T0 + 2 * HOUR, unbegun_at=T0 + HOUR, unbegun_run="r_7")
     (finding,) = found(LATE, watched(cadences=(made,)), T0 + 2 * HOUR)
     assert finding.hint == "mainspring explain r_7"
-    assert "r_7 was made and nobody takes it" in finding.text
+    assert "r_7 is queued and no worker claims it" in finding.text
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_gaps_count_every_success_once(steps: list[tuple[int, int]]) -> None:
     [
         (
             {"file": "/srv/my ship.py"},
-            "mainspring up -m '/srv/my ship.py'. If it is not to run any more: mainspring auto retire",
+            "mainspring up -m '/srv/my ship.py'. If it is not needed any more: mainspring auto retire",
         ),
         ({"file": "/srv/ship.py", "served": 1}, "mainspring runs list --name"),
         ({"file": "/srv/ship.sh", "kind": "exec"}, "mainspring runs list --name"),

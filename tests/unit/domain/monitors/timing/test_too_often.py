@@ -33,7 +33,7 @@ def test_peer_healthchecks_11_event_that_starts_itself_is_caught() -> None:
     (finding,) = found(OFTEN, started(5_000, history=history({}, over_ms=0, busiest_hour=0)), T0)
     assert (finding.severity, finding.text) == (
         Severity.DIGEST,
-        "started 5,000 times in an hour, 600 at most are usual",
+        "started 5,000 times in an hour, usual are at most 600",
     )
     assert found(OFTEN, started(600, history=history({}, over_ms=DAY, busiest_hour=0)), T0) == []
 

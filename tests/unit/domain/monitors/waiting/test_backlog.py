@@ -58,9 +58,9 @@ def test_queue_that_fills_is_told_with_the_time_left() -> None:
     """500 places at 20 an hour are 25 hours; at 25 they are 20."""
     assert found(GROWING, growing(), T0) == []
     (finding,) = found(GROWING, growing(arrived=105), T0)
-    assert finding.text == "queue mail: 105 came and 80 ended in an hour, 500 wait; full in 20h"
+    assert finding.text == "queue mail: 105 arrived and 80 ended in an hour, 500 wait; full in 20h"
     assert (finding.severity, finding.subject) == (Severity.NOTIFY, Subject("", GROWING, "mail"))
-    assert "full: it takes nothing more" in found(GROWING, growing(backlog=1_000), T0)[0].text
+    assert "full: it accepts no runs" in found(GROWING, growing(backlog=1_000), T0)[0].text
 
 
 def test_queue_that_is_emptied_is_well() -> None:

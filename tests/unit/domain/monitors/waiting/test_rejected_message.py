@@ -13,7 +13,7 @@ def test_rejected_message_is_wrong_at_once_and_until_it_is_gone() -> None:
     one = watched(rejected=facts, tier=Severity.PAGE)
     for now_at in (T0, T0 + 10_000 * MINUTE):
         (finding,) = found(REJECTED, one, now_at)
-        assert finding.text == "2 runs cannot read what came: signal 'approve', the oldest of 2"
+        assert finding.text == "2 runs cannot read signal 'approve', the oldest of 2"
         assert (finding.since_at, finding.hint, finding.severity) == (T0, "mainspring explain r_1", Severity.PAGE)
     assert found(REJECTED, watched(rejected=facts[:1], paused_at=T0), T0)[0].text.startswith("1 run cannot read")
     assert found(REJECTED, watched(), T0) == []

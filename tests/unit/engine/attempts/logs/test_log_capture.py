@@ -164,7 +164,7 @@ def test_giant_line_is_cut_once_and_no_more_of_it_than_a_run_keeps(begin, heard,
     assert sum(text.count("y") for text in texts) == 100_000
     assert max(map(len, texts)) == 16_384
     assert [text for text in texts if "y" not in text] == [
-        "--- 200,000 characters of one print are left out here: a run keeps no more ---",
+        "--- 200,000 characters of one print are left out: over the limit of a run ---",
         "after",
     ]
 

@@ -11,7 +11,7 @@ from tests.unit.web.dashboard.run_world import HOSTILE, failed
 
 def acts(text):
     """Return verb and subject of the acts of a page's table, in order."""
-    found = re.findall(r'<td data-name="What"><a [^>]+>([^<]+)</a> <a [^>]+><code>([^<]+)</code>', text)
+    found = re.findall(r'<td data-name="Operation"><a [^>]+>([^<]+)</a> <a [^>]+><code>([^<]+)</code>', text)
     return [f"{verb} {subject}" for verb, subject in found]
 
 
@@ -23,7 +23,7 @@ async def test_log_is_filtered_by_what_its_rows_say(world):
     text = await world.get("/audit-log?who=olga&act=retry")
     assert acts(text) == [f"retry run:{run}"]
     assert "mainspring audit-log list --who olga --act retry" in text
-    for link in re.findall(r'<td data-name="(?:Who|What)">.*?href="([^"]+)"', text):
+    for link in re.findall(r'<td data-name="(?:Actor|Operation)">.*?href="([^"]+)"', text):
         assert acts(await world.get(link.replace("&amp;", "&"))) == [f"retry run:{run}"]
     assert acts(await world.get("/audit-log", subject=run)) == [f"retry run:{run}"]
     assert acts(await world.get("/audit-log", automation="pay")) == [f"retry run:{run}", "start automation:pay"]
@@ -38,10 +38,10 @@ async def test_log_is_filtered_by_what_its_rows_say(world):
 async def test_filter_that_nothing_fits_leads_back(world):
     """It stands in its fields, as text."""
     text = await world.get(f"/audit-log?{urlencode({'who': HOSTILE, 'way': 'link'})}")
-    assert "No act fits." in text
+    assert "No operation matches." in text
     assert HOSTILE not in text
     assert "<option selected>link" in text
-    assert "No act fits." not in await world.get("/audit-log")
+    assert "No operation matches." not in await world.get("/audit-log")
 
 
 @pytest.mark.asyncio

@@ -41,6 +41,6 @@ async def test_lock_is_taken_away_once_and_told(world):
     assert "scanner" in answer.text
     assert "Take printer away" not in answer.text
     assert "it is stuck" in await world.get("/audit-log", act="break")
-    assert await world.who_sees("Take scanner away", "/locks") == [True, False]
+    assert await world.who_sees("Break scanner", "/locks") == [True, False]
     answer = await world.press("/locks", "break", lock="nothing", reason="x")
     assert answer.status_code == 404

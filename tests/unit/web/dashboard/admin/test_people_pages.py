@@ -35,7 +35,7 @@ async def test_admin_adds_changes_and_removes_a_person(site, reader):
     """Each is an act with its actor; what cannot be so says why and changes nothing."""
     ana = await entered(site)
     fields = {"name": "eve", "password": PASSWORD, "role": "operator", "automations": "billing-*, backup"}
-    assert "eve may come in" in (await ana.press("/people", "add", **fields)).text
+    assert "eve can sign in now" in (await ana.press("/people", "add", **fields)).text
     assert reads.person(reader, "eve").automations == ("backup", "billing-*")
     assert (await site.browser().sign_in("eve")).status_code == 303
     await ana.press("/people", "change", name="eve", role="viewer", automations="")
@@ -135,7 +135,7 @@ async def test_person_changes_the_own_password(site, reader):
     """Who knows the present one; the own session stays, all others end."""
     bob, other = await entered(site, "bob"), await entered(site, "bob")
     answer = await bob.press("/me", "set-password", old="wrong", password="another long one")
-    assert (answer.status_code, "is another one" in answer.text) == (409, True)
+    assert (answer.status_code, "password is wrong" in answer.text) == (409, True)
     assert (await other.get("/me")).status_code == 200
     assert (await bob.press("/me", "set-password", old=PASSWORD, password="another long one")).status_code == 200
     assert (await bob.get("/me")).status_code == 200

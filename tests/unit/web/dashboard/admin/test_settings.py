@@ -53,11 +53,11 @@ async def test_routes_and_alerts_are_listed(world, shop):
     """Who would be told, and what waits to be; each can be had as JSON in its filter."""
     open_incident(world, "<script>no</script>")
     text = await world.get("/settings/routes", automation="backup", kind="too_slow")
-    assert "if nobody acknowledges it" in text
+    assert "unless it is acknowledged" in text
     text = await world.get("/settings/alerts", channel="ops", state="unsent")
     assert "&lt;script&gt;no" in text
     assert 'href="/incidents/i_01"' in text
-    assert "No alert fits" in await world.get("/settings/alerts", channel="mail")
+    assert "No notification matches" in await world.get("/settings/alerts", channel="mail")
     rows = json.loads((await (await world.browser()).get("/settings/alerts?channel=ops&as=json")).content)
     assert [one["incident"] for one in rows] == ["i_01"]
     assert "2</a>" not in await world.get("/settings")
@@ -69,7 +69,7 @@ async def test_configuration_says_where_each_setting_comes_from(world, shop):
     text = await world.get("/settings/configuration", name="notify.")
     assert "notify.channels.ops" in text
     assert "store.url" not in text
-    assert "No setting fits" in await world.get("/settings/configuration", name="zzz")
+    assert "No setting matches" in await world.get("/settings/configuration", name="zzz")
     await world.get("/settings/configuration", who="vic", status=403)
 
 
@@ -79,11 +79,11 @@ async def test_monitors_show_their_arithmetic(world, shop):
     world.begin()
     text = await world.get("/monitors")
     assert 'href="/monitors/silence"' in text
-    assert "No monitor is so" in await world.get("/monitors", only="off")
+    assert "No monitor matches" in await world.get("/monitors", only="off")
     one = await world.get("/monitors/backlog")
     assert "mainspring monitors show backlog" in one
-    assert 'data-name="Figures"' in one
-    assert "nothing to judge of &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
+    assert 'data-name="Values"' in one
+    assert "nothing to evaluate of &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
     await world.get("/monitors/nope", status=404)
     rows = json.loads((await (await world.browser()).get("/monitors/backlog?as=json")).content)
     assert {one["verdict"] for one in rows} == {"well"}
@@ -104,13 +104,13 @@ async def test_refused_message_is_sent_again_or_discarded(world, shop):
     assert list_refused_messages(world.store.reader) == []
     answer = await world.press("/outbox", "discard", message="m2")
     assert answer.status_code == 409
-    assert "0 of 1 are done. m2:" in said(answer.text)
+    assert "0 of 1 done. m2:" in said(answer.text)
 
 
 @pytest.mark.asyncio
 async def test_restored_store_is_decided_and_goes_on(world):
     """One run, then all that are left, then an admin lets it go on; a store that is not held says so."""
-    assert "not held" in await world.get("/restore")
+    assert "not on hold" in await world.get("/restore")
     runs = [world.begin() for _ in range(3)]
     world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
     world.store.apply(SetMeta(HOLD_KEY, "1"))
@@ -123,7 +123,7 @@ async def test_restored_store_is_decided_and_goes_on(world):
     answer = await world.press("/restore", "decide", decision="continue")
     assert said(answer.text) == "Done: continue 2 runs."
     assert await world.who_sees("Every run is decided", "/restore", "ana", "olga") == [True, True]
-    assert await world.who_sees("Let it go on", "/restore", "ana", "olga") == [True, False]
+    assert await world.who_sees("Release the store", "/restore", "ana", "olga") == [True, False]
     answer = await world.press("/restore", "release")
     assert said(answer.text) == "Done: release store held."
 
@@ -148,7 +148,7 @@ async def test_what_people_changed_after_the_backup_is_listed_and_leaves(world):
 async def test_people_stand_in_the_frame_of_all_pages(world):
     """With the verdict above them; what was made is told, and a token is shown where it was made alone."""
     text = await world.get("/people")
-    assert "all is well" in text
+    assert "healthy" in text
     assert '<a href="/people" aria-current="page">People</a>' in text
     answer = await world.press("/people", "make-token", name="bot", role="viewer", days="30")
     assert 'class="token">ms_' in answer.text
@@ -156,4 +156,4 @@ async def test_people_stand_in_the_frame_of_all_pages(world):
     answer = await world.press("/people", "add", name="<b>", password="short", role="viewer")
     assert answer.status_code == 409
     assert 'class="said wrong"' in answer.text
-    assert "all is well" in await world.get("/me", who="vic")
+    assert "healthy" in await world.get("/me", who="vic")

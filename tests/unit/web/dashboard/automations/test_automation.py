@@ -35,7 +35,7 @@ async def test_automation_without_runs_teaches_how_to_start_it(world):
     """And says that nobody expects it, that nothing starts it, that it has no runbook."""
     text = await world.get("/a/pay")
     assert "mainspring run pay" in text
-    assert "Nobody expects it at any time" in text
+    assert "No success is expected at any time" in text
     assert "runbooks/pay.md" in text
     assert "It starts no other automation" in text
     assert "there is no automation none" in said(await world.get("/a/none", status=404))
@@ -59,7 +59,7 @@ async def test_automation_shows_its_runs_each_as_a_link(world):
     for run in (good, bad):
         assert f'<a href="/r/{run}"' in text
     assert 'href="/runs?name=pay&amp;state=failed"' in text
-    assert "of 3 ends succeeded<br>before: -" in text
+    assert "of 3 runs succeeded<br>before: -" in text
     assert re.search(r"<b>66\.7 %</b>", text)
     assert "1 of 3 failed" in text
     assert "p50 of the newest 3 runs" in text
@@ -81,7 +81,7 @@ async def test_automation_shows_what_is_due_and_what_follows(world):
     assert "Look &lt;first&gt;." in text
     assert len(re.findall(r"\d{4}-\d\d-\d\d 03:00:00 CES?T", text)) == 10
     assert "Next 10, Europe/Berlin" in text
-    assert "None of its due times is over yet" in text
+    assert "No due time has passed yet" in text
     assert "No schedule says when it is due" not in text
     assert "No success in the expected window." in text
     assert '<a href="/a/pay">pay</a> starts <a href="/a/tidy">tidy</a>' in text
@@ -118,10 +118,10 @@ async def test_ways_that_are_not_shown_are_counted(world):
 async def test_automation_shows_which_way_its_runs_go(world):
     """Each number leads to its rows: the runs that ended so, the step at the newest run; what nothing takes up is told."""
     define(world, "pay-order", kind=DefinitionKind.WORKFLOW)
-    assert "Which way its runs go" not in await world.get("/a/pay-order")
+    assert "Paths of its runs" not in await world.get("/a/pay-order")
     good, bad = walk(world, "check", "charge"), walk(world, "check", "charge", is_lost=True)
     text = await world.get("/a/pay-order")
-    assert "charge failed in 1 of 2 runs and nothing in the code takes it up: it ended the run" in text
+    assert "charge failed in 1 of 2 runs and no code handles the error: it ended the run" in text
     assert 'class="edge missing"' in text
     assert f'href="/r/{bad}?step=charge"' in text
     assert 'href="/runs?name=pay-order&amp;state=succeeded"' in text
@@ -131,7 +131,7 @@ async def test_automation_shows_which_way_its_runs_go(world):
     assert rows[0].startswith("step,then,runs,failed,is_missing,run")
     assert f"charge,succeeded,1,False,False,{good}" in "\n".join(rows)
     end(world)
-    assert "Which way its runs go" not in await world.get("/a/pay"), "a task is one step"
+    assert "Paths of its runs" not in await world.get("/a/pay"), "a task is one step"
 
 
 @pytest.mark.asyncio
@@ -162,9 +162,9 @@ async def test_automation_shows_what_is_wrong_first(world):
         RecordEvaluation(started_at=world.clock.now(), found=(EvaluatedFinding(id="i_01", finding=finding, to=()),))
     )
     text = await world.get("/a/pay")
-    assert text.index("Wrong now") < text.index("Trust, 30 days")
+    assert text.index("Open incidents") < text.index("Trust, 30 days")
     assert "&lt;b&gt;silent" in text
-    assert "Wrong now" not in await world.get("/a/backup")
+    assert "Open incidents" not in await world.get("/a/backup")
 
 
 @pytest.mark.asyncio
@@ -182,7 +182,7 @@ async def test_automation_is_paused_resumed_and_retired_by_buttons(world):
     assert 'value="pause"' not in first.text
     assert said((await world.press("/a/pay", "resume")).text) == "Done: resume automation pay."
     retired = await world.press("/a/pay", "retire", reason="over")
-    assert "Take it back into service" in retired.text
+    assert ">Resume<" in retired.text
     assert 'href="/a/pay/run"' not in retired.text
     assert 'value="pause"' in (await world.press("/a/pay", "resume")).text
 

@@ -75,7 +75,7 @@ async def test_list_is_filtered_by_what_stands_in_the_link(world):
     assert 'href="/automations?owner=ann&amp;team=data"' in text
     text = await world.get("/automations", state="silent")
     assert '<option value="silent" selected>' in text
-    assert "None fits" in text
+    assert "No automation that you may see matches" in text
     assert "state" in await world.get("/automations", state="bored", status=400)
 
 

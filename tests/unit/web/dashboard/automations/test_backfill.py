@@ -39,7 +39,7 @@ async def test_what_would_run_is_shown_and_nothing_done(world, hours):
     """With its command line; the rows leave as JSON."""
     asked = {"from": hours(3), "to": hours(0), "rate": "60/m"}
     text = await world.get("/a/nightly/backfill", **asked)
-    assert "<h2>3 runs would be made</h2>" in text
+    assert "<h2>3 runs would start</h2>" in text
     assert "mainspring auto backfill nightly --from" in text
     assert "--rate 60/m" in text
     rows = json.loads(await world.get("/a/nightly/backfill", **asked, **{"as": "json"}))
@@ -57,7 +57,7 @@ async def test_runs_are_made_once(world, hours):
         answer = await world.press(path, "make", who="olga", **fields)
         assert len(runs(world)) == 3
         assert said(answer.text) == "Done: backfill automation nightly: 3 runs."
-    assert "<h2>0 runs would be made</h2>" in answer.text
+    assert "<h2>0 runs would start</h2>" in answer.text
     assert "3 due times have a run already" in answer.text
     assert 'value="make"' not in answer.text
     made = [one for one in world.ways.acts() if one[0] == "backfill"]
@@ -68,7 +68,7 @@ async def test_runs_are_made_once(world, hours):
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        ({"from": "2999-01-01T00:00:00"}, "range of the past"),
+        ({"from": "2999-01-01T00:00:00"}, "range in the past"),
         ({"from": "yesterday"}, "not a date"),
         ({"from": "2026-01-01T00:00:00", "rate": "fast"}, "not a rate"),
         ({"from": "1990-01-01T00:00:00"}, "more than 10,000"),

@@ -33,7 +33,7 @@ async def test_page_teaches_how_to_get_a_schedule(world):
     """As long as there is none."""
     text = await world.get("/schedule")
     assert "mainspring add script" in text
-    assert "Every due time of the last day" in text
+    assert "Each due time of the last day" in text
 
 
 @pytest.mark.asyncio
@@ -50,7 +50,7 @@ async def test_starts_are_drawn_and_counted(world):
     assert "style=" not in text
     found = await world.get("/schedule", name="nigh")
     assert "often" not in found.partition("<table")[2].partition("</table>")[0]
-    assert "No automation whose name holds “&lt;b&gt;”" in await world.get("/schedule", name="<b>")
+    assert "No automation whose name contains “&lt;b&gt;”" in await world.get("/schedule", name="<b>")
     rows = (await (await world.browser()).get("/schedule?as=csv")).text.splitlines()
     assert rows[0].startswith("automation,words,zone,next_at,count")
     assert len(rows) == 4
@@ -89,5 +89,5 @@ async def test_many_schedules_are_bounded(world, monkeypatch):
     announce(world, **{f"a{number:03}": {"cron": f"{number % 60} 3 * * *"} for number in range(MAX_LINES + 7)})
     text = await world.get("/schedule")
     assert text.count('<svg class="line"') == MAX_LINES
-    assert "5 more that are less busy" in text
-    assert "Others are found by their name" in text
+    assert "5 more are counted but not drawn" in text
+    assert "Find others by name" in text

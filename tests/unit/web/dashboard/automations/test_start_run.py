@@ -99,7 +99,7 @@ async def test_fault_stands_at_its_field_and_what_was_typed_stays(world):
     text = answer.text
     assert "nothing was started" in said(text)
     assert (value_of(text, "i.amount"), value_of(text, "i.to")) == ("many", "&lt;b&gt;")
-    assert "this is no number" in text[text.index('id="about-i.amount"') :].partition("</div>")[0]
+    assert "this is not a number" in text[text.index('id="about-i.amount"') :].partition("</div>")[0]
     for name in ("at", "tags", "priority"):
         assert 'class="fault"' in text[text.index(f'id="about-option-{name}"') :].partition("</div>")[0], name
     assert '<details class="options" open>' in text
@@ -124,7 +124,7 @@ async def test_nested_and_hostile_names_are_drawn_and_read(world):
         "i.to.street": "x",
     }
     answer = await world.press(PATH, "start", **whole, **{"i.to.zip": "1.5", "j.lines": '["a"]'})
-    assert "no whole number" in answer.text[answer.text.index('id="about-i.to.zip"') :].partition("</div>")[0]
+    assert "not a whole number" in answer.text[answer.text.index('id="about-i.to.zip"') :].partition("</div>")[0]
     answer = await world.press(PATH, "start", **whole, **{"i.to.zip": "1", "j.lines": "[1]"})
     assert "expected" in answer.text[answer.text.index('id="about-j.lines"') :].partition("</div>")[0]
     assert "[1]" in answer.text
@@ -167,14 +167,14 @@ async def test_secret_is_not_shown_again(world, monkeypatch):
     text = await world.get(PATH)
     assert "correct-horse" not in text
     assert "pw-123456" not in text
-    assert text.count("it holds a secret") == 2
+    assert text.count("it contains a secret") == 2
     assert value_of(text, "i.to.street") == "s"
     world.begin(
         ORDER, msgspec.json.encode(data | {"day": "2026-01-05", "to": {"street": "correct-horse-staple", "zip": 1}})
     )
     text = await world.get(PATH)
     assert "correct-horse" not in text
-    assert "not all of it is shown" in text
+    assert "partly hidden" in text
     assert (value_of(text, "i.to.street"), value_of(text, "i.to.zip")) == ("", "1")
     act = operation_context(Actor.cli("ann", "box"), world.clock)
     start(world.store, world.clock, PAY, b'{"amount":31337}', act=act, sealing=Sealing(Turned()))
@@ -208,21 +208,21 @@ async def test_options_reach_the_run(world):
 
 @pytest.mark.asyncio
 async def test_who_may_not_see_it_does_not_find_it(world):
-    """Neither the form nor an input through it; a script takes no arguments."""
+    """Neither the form nor an input through it; a script has no arguments."""
     other = world.begin(data=b'{"amount":31337}')
     await world.get("/a/backup/run", who="payer", status=404)
     await world.get("/a/nothing/run", status=404)
     assert "31337" in await world.get("/a/pay/run", who="payer", **{"from": other})
     await world.get("/a/pay/run", who="vic", status=403)
     text = await world.get("/a/backup/run")
-    assert "takes no arguments" in text
+    assert "has no arguments" in text
     assert "mainspring run backup<" in text
     await world.press("/a/backup/run", "start")
     assert len(runs(world, "backup")) == 1
     exec_made = Definition(kind=DefinitionKind.EXEC, name="wrapped", command=["true"])
     announce(world.store, PAY, exec_made)
     text = await world.get("/a/wrapped/run")
-    assert "its own caller" in text
+    assert "by a wrapped command" in text
     assert 'value="start"' not in text
 
 

@@ -240,13 +240,13 @@ def test_controls_fit_what_annotations_ask_for():
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("i.n", "1.5", "no whole number"),
-        ("i.n", "9" * 500, "no number"),
+        ("i.n", "1.5", "not a whole number"),
+        ("i.n", "9" * 500, "not a number"),
         ("i.x", "1e999", "too large"),
-        ("i.x", "nan", "no number"),
+        ("i.x", "nan", "not a number"),
         ("i.when", "soon", "not a span"),
-        ("j.any", "{", "no JSON"),
-        ("i.at", "2026-13-01T00:00", "no date"),
+        ("j.any", "{", "not JSON"),
+        ("i.at", "2026-13-01T00:00", "not a date"),
         ("z.at", "Mars/Base", "time zone"),
     ],
 )
@@ -276,7 +276,7 @@ def test_what_is_left_open_is_asked_for_as_json():
     fields = build_fields(schema, {"a": 1, "b": [2]})
     assert [one.kind for one in fields] == [InputKind.INTEGER, InputKind.JSON]
     assert parse_form(schema, sent(fields)).value == {"a": 1, "b": [2]}
-    assert parse_form(schema, {"i.a": "1", "x": "[]"}).faults == {"$": "the further arguments are no JSON object"}
+    assert parse_form(schema, {"i.a": "1", "x": "[]"}).faults == {"$": "the further arguments are not a JSON object"}
 
     parts = {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}, "required": []}}
     endless = {"type": "object", "properties": {"node": {"$ref": "#/$defs/Node"}}, "required": [], "$defs": parts}
@@ -289,4 +289,4 @@ def test_what_is_left_open_is_asked_for_as_json():
         len(build_sent_form(build_fields({**many, "properties": dict(list(many["properties"].items())[:-1])}, {})))
         == MOST_LEAVES
     )
-    assert parse_form(many, {"j": "[1]"}).faults == {"$": "the arguments are no JSON object"}
+    assert parse_form(many, {"j": "[1]"}).faults == {"$": "the arguments are not a JSON object"}

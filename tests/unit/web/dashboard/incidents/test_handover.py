@@ -62,9 +62,9 @@ async def test_long_shift_is_bounded(world):
     for place in range(MOST + 5):
         find_wrong(world, f"x{place}", f"i_{place:02}", text=f"wrong {place}")
     text = await world.get("/handover")
-    assert f"{MOST + 5} opened, 0 closed, {MOST + 5} not over" in text
+    assert f"{MOST + 5} opened, 0 closed, {MOST + 5} not resolved" in text
     assert text.count("At least 5 more") == 2
-    assert '<a href="/incidents">all that is wrong</a>' in text
+    assert '<a href="/incidents">all open incidents</a>' in text
     link = re.search(r'href="(/incidents\?since=[^"]+)"', text)[1]
     assert "wrong 3" in await world.get(link)
 

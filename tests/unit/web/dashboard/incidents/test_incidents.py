@@ -20,13 +20,13 @@ pytestmark = pytest.mark.asyncio
 
 
 def listed(text):
-    return re.findall(r'data-name="What"><a href="/incidents/(\w+)"', text)
+    return re.findall(r'data-name="Incident"><a href="/incidents/(\w+)"', text)
 
 
 async def test_empty_list_says_where_to_look(world):
     """No incident is open, or none fits."""
     assert "No incident is open" in await world.get("/incidents")
-    assert "No incident fits" in await world.get("/incidents", severity="page")
+    assert "No incident matches" in await world.get("/incidents", severity="page")
 
 
 async def test_filters_stand_in_the_address(world):
@@ -66,7 +66,7 @@ async def test_incident_shows_all_that_is_known(world, tmp_path):
     world.use(replace(Settings(), file=tmp_path / "mainspring.toml", folder=tmp_path))
     run = fail_run(world)
     text = await world.get("/incidents/i_1")
-    for part in ("it broke", "nobody yet", "Call the bank &lt;b&gt;", f'href="/r/{run}"', "ops", "a watcher"):
+    for part in ("it broke", "no one yet", "Call the bank &lt;b&gt;", f'href="/r/{run}"', "ops", "a watcher"):
         assert part in text, part
     assert "Other" not in text
     assert "mainspring incidents snooze i_1 --for 4h" in text
@@ -140,7 +140,7 @@ async def test_incidents_of_others_hide_none_of_ones_own(world, monkeypatch):
     find_wrong(world, "backup", "i_2")
     text = await world.get("/incidents", who="payer")
     assert "No incident is open" not in text
-    onward = re.search(r'href="(/incidents\?cursor=[^"]+)">Look further back', text)[1]
+    onward = re.search(r'href="(/incidents\?cursor=[^"]+)">Search further back', text)[1]
     assert listed(await world.get(onward, who="payer")) == ["i_1"]
 
 

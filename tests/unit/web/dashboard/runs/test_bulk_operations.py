@@ -38,7 +38,7 @@ async def test_progress_and_refusals_are_shown(world):
         world.store.apply(DiscardRun(run))
     fresh = await world.get("/bulk/b1")
     assert "0 of 2 runs done; 2 left." in fresh
-    assert fresh.count("to come") == 2
+    assert fresh.count("pending") == 2
     run_next_piece(world.store)
     text = await world.get("/bulk/b1")
     assert "0 of 2 runs done, 2 refused." in text
@@ -55,7 +55,7 @@ async def test_buttons_fit_the_state_and_act_once(world):
     """Paused it can be resumed, stopped nothing more; each is told above the page."""
     ask(world, fall(world, 2))
     paused = await world.press("/bulk/b1", "pause", page="p1")
-    assert said(paused.text) == "Done: pause this bulk act."
+    assert said(paused.text) == "Done: pause this bulk operation."
     assert 'value="resume"' in paused.text
     assert 'value="pause"' not in paused.text
     assert not run_next_piece(world.store)

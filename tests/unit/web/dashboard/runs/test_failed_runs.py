@@ -25,8 +25,8 @@ async def test_empty_page_teaches_the_command(world):
     """And offers no act on nothing."""
     text = await world.get("/failed")
     assert "mainspring failed list --by error" in text
-    assert "count first" not in text
-    assert "by that filter" in await world.get("/failed?name=pay")
+    assert "count them first" not in text
+    assert "No stopped run matches" in await world.get("/failed?name=pay")
 
 
 @pytest.mark.asyncio
@@ -56,7 +56,7 @@ async def test_filters_stay_in_the_link(world):
     assert "AccessDenied" in shown
     assert "<option selected>24h" in shown
     assert "since" in said(await world.get("/failed?since=3y", status=400))
-    assert "stands still" in said(await world.get("/failed?state=running", status=409))
+    assert "no stopped run" in said(await world.get("/failed?state=running", status=409))
 
 
 @pytest.mark.asyncio
@@ -74,7 +74,7 @@ async def test_act_is_counted_then_done_in_pieces(world):
         answer = await world.press(path, "retry", page="p1", rate="600/m", reason="mended")
     (act,) = bulk_acts(world.store.reader)
     assert answer.request.url.path == f"/bulk/{act.id}"
-    assert said(answer.text) == "Begun: retry. It goes on by itself."
+    assert said(answer.text) == "Started: retry. It runs in the background."
     assert (act.total, act.rate, act.reason, act.actor) == (3, "600/m", "mended", "web:ana")
     assert run_next_piece(world.store)
     assert {one.subject for one in world.site.reads.audit_rows() if one.verb == "retry"} == {
@@ -91,7 +91,7 @@ def change(world, text):
 
 def listed_runs(world, text):
     """The runs that a page of one error lists."""
-    return set(re.findall(r'href="/r/([^"]+)"', text.partition("<h2>Runs that stand still by it</h2>")[2]))
+    return set(re.findall(r'href="/r/([^"]+)"', text.partition("<h2>Stopped runs of this error</h2>")[2]))
 
 
 @pytest.mark.asyncio
@@ -133,7 +133,7 @@ async def test_failed_child_is_neither_listed_nor_acted_upon(world):
     (run,) = fall(world)
     change(world, "delete from failures")
     assert run in await world.get("/runs?state=failed")
-    assert "No run fits" in await world.get("/failed?ask=retry&name=pay")
+    assert "No run matches" in await world.get("/failed?ask=retry&name=pay")
 
 
 @pytest.mark.asyncio
@@ -146,7 +146,7 @@ async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
         True,
         False,
     )
-    assert "No run fits" in await world.get("/failed?error=ffff&ask=discard")
+    assert "No run matches" in await world.get("/failed?error=ffff&ask=discard")
     answer = await world.press("/failed?name=pay", "retry", rate="often")
     assert (answer.status_code, "is not a rate" in said(answer.text)) == (409, True)
     assert (await world.press("/failed?name=nope", "retry")).status_code == 409
@@ -164,8 +164,8 @@ async def test_errors_that_stand_no_more_hide_none_that_does(world, monkeypatch)
     retry(world.store, run, act=world.ways.act())
     text = await world.get("/failed")
     assert "Nothing failed" not in text
-    assert "count first" in text
-    onward = re.search(r'href="(/failed\?cursor=[^"]+)">Look further back', text)[1]
+    assert "count them first" in text
+    onward = re.search(r'href="(/failed\?cursor=[^"]+)">Search further back', text)[1]
     assert "backup" in await world.get(onward)
     assert "Nothing failed" not in await world.get("/failed", cursor="1.none")
 
@@ -176,7 +176,7 @@ async def test_viewer_reads_and_asks_for_nothing(world):
     fall(world)
     assert await world.who_sees("AccessDenied", "/failed?ask=retry") == [True, True]
     assert await world.who_sees("each is continued", "/failed?ask=retry") == [True, False]
-    assert await world.who_sees("count first", "/failed") == [True, False]
+    assert await world.who_sees("count them first", "/failed") == [True, False]
 
 
 @pytest.mark.asyncio

@@ -33,7 +33,7 @@ async def test_question_shows_what_it_rests_on(world):
     text = await world.get("/waiting")
     for part in (
         "Charge &lt;b&gt;1,204&lt;/b&gt;?",
-        "then it is <b>refund</b>",
+        "then the answer is <b>refund</b>",
         "team billing",
         "&lt;i&gt;C1&lt;/i&gt;",
     ):

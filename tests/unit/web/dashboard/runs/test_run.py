@@ -44,7 +44,7 @@ async def test_failed_run_says_what_and_why_and_offers_to_retry(world):
     run = failed(world)
     text = await world.get(f"/r/{run}")
     assert "It failed at step upload" in section(text, 'class="headline">', "</p>")
-    assert "Trying again cannot help as it is: the error is permanent." in text
+    assert "The error is permanent, so Mainspring does not retry." in text
     assert "Nothing more happens by itself." in text
     assert f"mainspring runs retry {run}</code>" in text
     assert f"mainspring runs retry {run} --from-step dump" in text
@@ -102,7 +102,7 @@ async def test_run_is_cancelled_discarded_and_taken_back(world):
     undoable = claimed(world, ORDER, b"{}")
     world.store.apply(outcome(undoable, 1, "charge", undo="m:refund"))
     world.store.apply(fail(undoable, "s2", rank=1))
-    assert "Take back what it did" in await world.get(f"/r/{undoable.id}")
+    assert "Roll it back" in await world.get(f"/r/{undoable.id}")
     await world.press(f"/r/{undoable.id}", "cancel", undo="yes")
     assert run_view(world.store.reader, undoable.id).undoing
     reasons = [one.reason for one in world.site.reads.audit_rows() if one.reason]
@@ -141,7 +141,7 @@ async def test_question_is_answered_on_the_page(world):
     assert "Charge &lt;script&gt;alert(1)&lt;/script&gt;?" in section(text, "<legend>", "</legend>")
     assert re.findall(r'name="choice" value="(\w+)"', text) == ["approve", "refund"]
     offer = re.search(r'name="offer" value="(answer-[^"]+)"', text)[1]
-    for choice, told in (("", "an answer is missing"), ("maybe", "maybe")):
+    for choice, told in (("", "the answer is missing"), ("maybe", "maybe")):
         answer = await world.press(f"/r/{run}", "answer", question="q1", choice=choice, offer=offer, note="my note")
         assert answer.status_code == 409
         assert told in section(answer.text, '<p class="fault" role="alert">', "</p>")
@@ -171,7 +171,7 @@ async def test_result_of_a_step_is_given_as_json(world):
     offer = re.search(r'name="offer" value="(give-result-[^"]+)"', text)[1]
     answer = await world.press(f"/r/{run.id}", "give-result", step="charge", value=f"{{{HOSTILE}", offer=offer)
     assert answer.status_code == 409
-    assert "this is no JSON" in section(answer.text, '<p class="fault" role="alert">', "</p>")
+    assert "this is not JSON" in section(answer.text, '<p class="fault" role="alert">', "</p>")
     assert "{&lt;script&gt;" in section(answer.text, "<textarea", "</textarea>")
     assert state(world, run.id) == RunState.NEEDS_ATTENTION
     await world.press(f"/r/{run.id}", "give-result", step="charge", value='{"id": 7}', offer=offer)
@@ -249,7 +249,7 @@ async def test_log_is_filtered_and_read_backwards(world):
     assert log_of(text) == log_of(await world.get(f"/r/{run}", level="error")) == ["403 AccessDenied"]
     assert f'href="/r/{run}#log">all levels' in text
     assert log_of(await world.get(f"/r/{run}", q="CONN")) == ["connecting"]
-    assert "No line fits." in await world.get(f"/r/{run}", q="nothing")
+    assert "No line matches." in await world.get(f"/r/{run}", q="nothing")
     text = await world.get(f"/r/{run}", step="dump")
     assert log_of(text) == [f"row {n}" for n in range(51, 251)]
     older = re.search(r'href="(/r/[^"]+older=[^"]+)#log"', text)[1].replace("&amp;", "&")
@@ -278,7 +278,7 @@ async def test_running_run_moves_by_itself(world):
     assert ">1</a>" in await world.get("/runs", name="pay")
     text = await world.get(f"/r/{run.id}")
     assert 'data-nouns=""' in text
-    assert "It ended well" in text
+    assert "It succeeded" in text
     assert "&#34;sent&#34;: 2" in text
 
 
@@ -288,12 +288,12 @@ async def test_run_stands_beside_the_last_good_one(world, monkeypatch):
     good = claimed(world, data=b'{"amount":1,"to":"eva"}')
     world.store.apply(finish(good))
     bad = failed(world)
-    found = section(await world.get(f"/r/{bad}"), "Beside the last good run")
+    found = section(await world.get(f"/r/{bad}"), "Compared with the last success")
     assert good.id in found
     assert "input.to" in found
-    assert "Beside" not in await world.get(f"/r/{good.id}")
+    assert "Compared with" not in await world.get(f"/r/{good.id}")
     text = await world.get(f"/r/{good.id}", compare=bad)
-    assert "Beside another run" in text
+    assert "Compared with another run" in text
     monkeypatch.setattr(run_comparison, "_COMPARABLE", 1)
     assert f"mainspring runs diff {bad} {good.id}" in said(await world.get(f"/r/{good.id}", compare=bad, status=409))
     assert "no earlier run of pay succeeded" in said(await world.get(f"/r/{good.id}", compare="last", status=404))

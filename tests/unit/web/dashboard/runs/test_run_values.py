@@ -22,7 +22,7 @@ def test_large_value_is_folded_and_a_larger_one_cut():
     assert (folded.is_collapsed, folded.note) == (True, "")
     cut = build_value("input", msgspec.json.encode(["x" * 100] * 5_000))
     assert len(cut.text) == LARGEST
-    assert cut.note.startswith("cut here: it has 515kB")
+    assert cut.note.startswith("shortened: it has 515kB")
 
 
 def test_sealed_value_says_so_and_shows_nothing():

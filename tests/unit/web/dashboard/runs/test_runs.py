@@ -28,7 +28,7 @@ async def test_empty_list_teaches_the_next_command(world):
     """A filter that nothing fits says so, and leads back."""
     assert "mainspring run NAME" in await world.get("/runs")
     text = await world.get("/runs", state="failed", queue="mail")
-    assert "No run fits." in text
+    assert "No run matches." in text
     assert "mainspring runs list --state failed --queue mail" in text
 
 
@@ -57,16 +57,16 @@ async def test_runs_that_a_retry_healed_are_the_rows_of_their_number(world):
     healed, at_once = claimed(world, ORDER, b"{}"), claimed(world, ORDER, b"{}")
     world.store.apply(outcome(healed, 1, "charge", attempt=2))
     world.store.apply(outcome(at_once, 1, "charge"))
-    link = re.search(r'href="([^"]+)"><b>1</b><span>steps healed by retry', await world.get("/a/pay-order"))
+    link = re.search(r'href="([^"]+)"><b>1</b><span>steps fixed by a retry', await world.get("/a/pay-order"))
     where = html.unescape(link[1])
     text = await world.get(where)
     assert listed(text) == [healed.id]
     assert "mainspring runs list --name pay-order --since 30d --healed" in text
     assert len(listed(await world.get("/runs"))) == 2
-    offered = "All of them that have not ended"
+    offered = "All that have not ended"
     assert (offered in text, offered in await world.get("/runs?name=pay-order")) == (False, True)
     answer = await world.press(where, "cancel", reason="all", rate="")
-    assert "cannot be chosen for an act on all" in said(answer.text)
+    assert "cannot be selected for an operation on all" in said(answer.text)
     assert bulk_acts(world.store.reader) == []
 
 
@@ -132,7 +132,7 @@ async def test_all_that_match_are_counted_then_cancelled(world):
     world.begin(BACKUP, b"{}")
     path = "/runs?name=pay&since=1h&ask=cancel&rate=600/m&reason=%3Cb%3E"
     text = await world.get(path)
-    assert "2 runs of 1 automation: each is asked to stop" in text
+    assert "2 runs of 1 automation: each is cancelled" in text
     assert "mainspring runs cancel --name pay --since 1h --rate 600/m --background" in text
     assert 'value="&lt;b&gt;" required' in text
     assert 'data-nouns=""' in text
@@ -141,7 +141,7 @@ async def test_all_that_match_are_counted_then_cancelled(world):
         answer = await world.press(path, "cancel", page="p1", rate="600/m", reason="enough")
     (act,) = bulk_acts(world.store.reader)
     assert answer.request.url.path == f"/bulk/{act.id}"
-    assert said(answer.text) == "Begun: cancel. It goes on by itself."
+    assert said(answer.text) == "Started: cancel. It runs in the background."
     assert [one.id for one in bulk_parts(world.store.reader, act)] == sorted(going)
     assert "so there is nothing to do" in await world.get("/runs?until=2020-01-01&ask=cancel")
     shown = listed(await world.get("/runs?name=pay&since=1h&state=queued&state=running"))
@@ -152,11 +152,11 @@ async def test_all_that_match_are_counted_then_cancelled(world):
 async def test_cancelling_is_offered_where_it_can_be_done(world):
     """Of what has ended nothing can be cancelled; who only looks is offered nothing; what is wrong is told in its place."""
     bad = failed(world)
-    assert "count first" not in await world.get("/runs?state=failed")
+    assert "count them first" not in await world.get("/runs?state=failed")
     assert bad in await world.get("/runs?state=failed&ask=cancel")
-    assert "No run fits" in await world.get("/runs?ask=cancel")
+    assert "No run matches" in await world.get("/runs?ask=cancel")
     world.begin()
-    assert await world.who_sees("count first", "/runs") == [True, False]
+    assert await world.who_sees("count them first", "/runs") == [True, False]
     assert await world.who_sees("1 run of 1 automation", "/runs?ask=cancel") == [True, False]
     assert "is not a rate" in await world.get("/runs?ask=cancel&rate=often")
     answer = await world.press("/runs", "cancel", rate="often", reason="x")

@@ -27,10 +27,10 @@ async def test_empty_pages_teach_the_next_command(world):
     assert "@ms.on.webhook" in await world.get("/triggers")
     assert "mainspring triggers list" in await world.get("/deliveries")
     assert "app.publish" in await world.get("/events")
-    assert "No delivery fits" in await world.get("/deliveries", state="held", since="1h")
-    assert "No delivery fits" in await world.get("/deliveries", until="2020-01-01")
+    assert "No delivery matches" in await world.get("/deliveries", state="held", since="1h")
+    assert "No delivery matches" in await world.get("/deliveries", until="2020-01-01")
     assert 'id="wrong-until" role="alert"' in await world.get("/deliveries", until="<b>soon", status=400)
-    assert "No trigger fits" in await world.get("/triggers", automation="x")
+    assert "No trigger matches" in await world.get("/triggers", automation="x")
     assert "None" not in await world.get("/triggers")
 
 
@@ -41,7 +41,7 @@ async def test_triggers_show_what_came_with_links_to_it(world, shop):
     shop.turn_away()
     text = await world.get("/triggers")
     assert "/deliveries?trigger=shop/webhook&amp;state=refused&amp;since=24h" in text
-    assert "no process has begun to fetch from it" in text
+    assert "no process has started to read from it" in text
     only = await world.get("/triggers", state="listening")
     assert "labels/run" in only
     assert "labels/queue" not in only
@@ -155,8 +155,8 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
     shop.turn_away(HOSTILE)
     path = "/deliveries?trigger=shop/webhook&since=24h&ask=replay&rate=600/m"
     text = await world.get(path)
-    assert "3 deliveries of 1 automation: each is let arrive once more" in text
-    assert "1 more fit and are left out: turned away at a door" in text
+    assert "3 deliveries of 1 automation: each is replayed as a new delivery" in text
+    assert "1 more match and are left out: rejected" in text
     assert "mainspring triggers replay --trigger shop/webhook --since 24h --rate 600/m" in text
     assert "<script>alert" not in text
     before = "/deliveries?until=2020-01-01&ask=replay"
@@ -165,7 +165,7 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
         answer = await world.press(path, "replay", page="p1", rate="600/m", reason="<b>mended</b>")
     (act,) = bulk_acts(world.store.reader)
     assert answer.request.url.path == f"/bulk/{act.id}"
-    assert said(answer.text) == "Begun: replay. It goes on by itself."
+    assert said(answer.text) == "Started: replay. It runs in the background."
     assert "0 of 3 deliveries done; 3 left." in answer.text
     assert "&lt;b&gt;mended" in answer.text
     assert all(f'href="/deliveries/{id}"' in answer.text for id in ids)
@@ -174,17 +174,17 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
     assert sorted(one["replay_of"] for one in rows) == sorted(ids)
     text = await world.get(f"/bulk/{act.id}")
     assert all(f'href="/deliveries/{one["id"]}"' in text for one in rows)
-    assert "No delivery fits, so there is nothing to do. 7 more fit" in await world.get("/deliveries?ask=replay")
+    assert "No delivery matches, so there is nothing to do. 7 more fit" in await world.get("/deliveries?ask=replay")
 
 
 @pytest.mark.asyncio
 async def test_replay_of_all_is_for_those_who_may(world, shop):
     """Who only looks counts nothing; a visitor of some counts its own; what is wrong is told in its place, and nothing happens."""
     shop.arrive()
-    assert await world.who_sees("count first", "/deliveries") == [True, False]
+    assert await world.who_sees("count them first", "/deliveries") == [True, False]
     assert await world.who_sees("1 delivery of 1 automation", "/deliveries?ask=replay") == [True, False]
     theirs = await world.get("/deliveries?ask=replay", who="payer")
-    assert "No delivery fits, so there is nothing to do.<" in theirs
+    assert "No delivery matches, so there is nothing to do.<" in theirs
     assert "shop" not in theirs
     assert "is not a rate" in await world.get("/deliveries?ask=replay&rate=often")
     assert (await world.press("/deliveries", "replay", rate="often")).status_code == 409

@@ -15,4 +15,5 @@ saved as (
     insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, input, output, started_at, at, took_us, asked_after)
     select run, 1, ident, name, cast(?11 as text), cast(?12 as text), 1, 1, 0, claim, input, output, started_at, at, took_us, 0 from ended
 )
+-- As ENDED_IN_BULK in schema/runs/runs.py.
 select run, automation, run_key, begun_at, heard, failing, limited from ended

@@ -6,7 +6,4 @@ from (select * from unnest(cast(?1 as text[]), cast(?2 as bigint[]), cast(?3 as 
             cast(?7 as text[]), cast(?8 as text[]), cast(?9 as bytea[]), cast(?10 as bigint[])) limit cardinality(cast(?1 as text[])))
      as wanted(run, claim, state, rank, result, failure, reason, failed_ident, detail, output_size)
 where runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?11 and runs.state || '' in {{sources.succeed}}
-returning runs.id, runs.automation, runs.run_key, runs.started_at,
-          exists (select 1 from topics where topics.kind = 'run' and topics.name = runs.automation),
-          exists (select 1 from failures where failures.automation = runs.automation and failures.settled_at is null),
-          case when exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null) then runs.queue end
+returning {{columns.runs.ended_in_bulk}}

@@ -8,4 +8,4 @@ from (select *, exists (select 1 from inbox where inbox.run = named.run and inbo
                   cast(?7 as bytea[])) as named(run, claim, state, due_at, seen, rank, waiting_for)
       limit cardinality(cast(?1 as text[]))) as wanted
 where runs.id = wanted.run and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?8 and runs.state || '' in {{sources.suspend}}
-returning runs.id, runs.ready, case when exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null) then runs.queue end
+returning {{columns.runs.suspended_in_bulk}}

@@ -5,5 +5,4 @@ update runs set state = {{target.claim}}, session = :session, claim = claim + 1,
                 rank = case when fresh = 1 then 0 else coalesce((select max(rank) from journal where run = runs.id), 0) end
 from (select cast(value as bigint) as seq from json_each(:seqs) limit jsonb_array_length(cast(:seqs as jsonb))) as wanted
 where runs.seq = wanted.seq and +runs.ready = 1 and runs.state || '' in {{sources.claim}}
-returning runs.seq, id, automation, kind, version, claim, fresh, rank, generation, started_at, created_at, deadline_at, codec, input, queue,
-          priority, tag, run_key, parent, parent_ident, schedule, slot_at, crashes, title, undoing, hash_seed, clock_steps, losses
+returning {{columns.runs.claim_row}}

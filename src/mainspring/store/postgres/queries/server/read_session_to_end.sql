@@ -1,2 +1,2 @@
 -- Waits for the open transaction of that session, which the server ends when it is stuck.
-select state, role, freed from sessions where id = ? for update
+select {{columns.sessions.ending_session}} from sessions where id = ? for update

@@ -1,1 +1,1 @@
-select seq, woken from events where id = ?
+select woken from events where id = ?

@@ -1,5 +1,5 @@
 -- Events after the clock was set back follow a run that existed before, or the first run of its chain, whatever the instants are.
-select events.id, events.name, events.data, events.at, events.seq
+select {{columns.events.stored_event}}
 from event_matches join events on events.seq = event_matches.event
 where event_matches.match_hash = ?1 and events.keep_until > ?3
   and (events.at >= ?2 or event_matches.event > (

@@ -1,2 +1,2 @@
-select inbox.seq, inbox.run, inbox.kind, inbox.name, inbox.at, inbox.ident, inbox.payload, inbox.failure, inbox.source
+select {{columns.inbox.fact}}
 from runs join inbox on inbox.run = runs.id and inbox.seq > ?2 where runs.session = ?1 order by inbox.seq

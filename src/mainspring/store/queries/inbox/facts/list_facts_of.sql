@@ -1,2 +1,2 @@
-select inbox.seq, inbox.run, inbox.kind, inbox.name, inbox.at, inbox.ident, inbox.payload, inbox.failure, inbox.source
+select {{columns.inbox.fact}}
 from json_each(?) as wanted join inbox on inbox.run = wanted.value order by inbox.seq

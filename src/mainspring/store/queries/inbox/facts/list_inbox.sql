@@ -1,1 +1,1 @@
-select seq, run, kind, name, at, ident, payload, failure, source from inbox where run = ? order by seq
+select {{columns.inbox.fact}} from inbox where run = ? order by seq

@@ -1,1 +1,1 @@
-select seq, run, kind, name, at, ident, payload, failure, source, rejected_at from rejected_facts where run = ? order by seq
+select {{columns.rejected_facts.rejected_row}} from rejected_facts where run = ? order by seq

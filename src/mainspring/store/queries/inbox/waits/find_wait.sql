@@ -1,1 +1,1 @@
-select filled, match_hash from waits where run = ? and ident = ?
+select filled from waits where run = ? and ident = ?

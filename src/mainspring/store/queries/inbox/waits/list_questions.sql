@@ -1,4 +1,4 @@
-select run, ident, kind, name, until_at, question, filled, opened_at from waits
+select {{columns.waits.wait_view}} from waits
 where kind = 'ask' and filled = 0
       and (cast(?1 as text) is null
            or exists (select 1 from runs where runs.id = waits.run and runs.automation in (select value from json_each(?1))))

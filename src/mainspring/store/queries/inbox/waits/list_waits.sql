@@ -1,1 +1,1 @@
-select run, ident, kind, name, until_at, question, filled, opened_at from waits where run = ? order by opened_at, ident
+select {{columns.waits.wait_view}} from waits where run = ? order by opened_at, ident

@@ -1,2 +1,2 @@
-select ident, name, generation, attempt, state, asked, started_at, ended_at, next_at, failure, input, undo, superseded
+select {{columns.attempts.attempt}}
 from attempts where run = ? order by asked, generation, attempt

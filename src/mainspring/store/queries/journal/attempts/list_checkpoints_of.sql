@@ -1,1 +1,1 @@
-select run, ident, value, done, total, at from checkpoints where run in (select value from json_each(?))
+select {{columns.checkpoints.checkpoint_of_run}} from checkpoints where run in (select value from json_each(?))

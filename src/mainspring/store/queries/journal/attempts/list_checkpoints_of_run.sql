@@ -1,1 +1,1 @@
-select ident, value, done, total, at from checkpoints where run = ?
+select {{columns.checkpoints.checkpoint}} from checkpoints where run = ?

@@ -1,1 +1,1 @@
-select rank, asked, state, kind from journal where run = ? and ident = ? and superseded is null order by rank desc limit 1
+select {{columns.journal.current_outcome}} from journal where run = ? and ident = ? and superseded is null order by rank desc limit 1

@@ -1,2 +1,2 @@
-select run, rank, ident, name, kind, state, asked, attempt, generation, started_at, at, took_us, input, output, failure, undo, superseded
+select {{columns.journal.outcome_of_run}}
 from journal where run in (select value from json_each(?)) order by run, rank

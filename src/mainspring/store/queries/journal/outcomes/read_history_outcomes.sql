@@ -1,2 +1,2 @@
-select rank, ident, name, kind, state, asked, attempt, generation, started_at, at, took_us, input, output, failure, undo, superseded
+select {{columns.journal.outcome}}
 from journal where run = ? order by rank

@@ -1,4 +1,4 @@
-select rank, ident, name, kind, state, asked, attempt, generation, started_at, at, took_us, null, null, failure, undo, superseded
+select {{columns.journal.outcome_outline}}
 from journal where run = ?1 and rank in (
     select newest.rank from (select rank from journal where run = ?1 order by rank desc limit ?2) as newest
     union

@@ -1,2 +1,2 @@
-select id, state, finished_at is not null from runs
+select {{columns.runs.child_of_step}} from runs
 where parent = ? and parent_ident = ? and superseded is null order by seq desc limit 1

@@ -1,2 +1,2 @@
-select seq, id, automation, kind, title, state, reason, queue, due_at, created_at, started_at, finished_at, steps, progress, trigger
+select {{columns.runs.run_row}}
 from runs where parent = ? order by seq limit ?

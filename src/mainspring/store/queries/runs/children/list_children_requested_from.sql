@@ -1,2 +1,2 @@
-select id, finished_at is not null, close_policy, run_key from runs
+select {{columns.runs.requested_child}} from runs
 where parent = ? and parent_asked >= ? and superseded is null order by id

@@ -1,1 +1,1 @@
-select id, state, fresh, close_policy, queue from runs where parent = ? and finished_at is null
+select {{columns.runs.requested_child}} from runs where parent = ? and finished_at is null

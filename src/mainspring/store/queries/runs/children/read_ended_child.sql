@@ -1,1 +1,1 @@
-select automation, parent, parent_ident, state, result, failure from runs where id = ? and finished_at is not null
+select {{columns.runs.ended_child}} from runs where id = ? and finished_at is not null

@@ -4,5 +4,4 @@ update runs set state = {{target.claim}}, session = :session, claim = claim + 1,
                 hash_seed = case when fresh = 1 then (select sessions.hash_seed from sessions where sessions.id = :session) else hash_seed end,
                 rank = case when fresh = 1 then 0 else coalesce((select max(rank) from journal where run = runs.id), 0) end
 where seq in (select cast(value as bigint) from json_each(:seqs)) and ready = 1 and state in {{sources.claim}}
-returning seq, id, automation, kind, version, claim, fresh, rank, generation, started_at, created_at, deadline_at, codec, input, queue,
-          priority, tag, run_key, parent, parent_ident, schedule, slot_at, crashes, title, undoing, hash_seed, clock_steps, losses
+returning {{columns.runs.claim_row}}

@@ -1,1 +1,1 @@
-select deploy, state, tags, queues, role from sessions where id = ?
+select {{columns.sessions.claiming_session}} from sessions where id = ?

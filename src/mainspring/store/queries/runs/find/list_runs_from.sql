@@ -1,3 +1,2 @@
-select runs.seq, runs.id, runs.automation, runs.kind, runs.title, runs.state, runs.reason, runs.queue, runs.due_at, runs.created_at, runs.started_at,
-       runs.finished_at, runs.steps, runs.progress, runs.trigger
+select {{columns.runs.run_row}}
 from runs where id >= ? and id < ? order by id desc limit ?

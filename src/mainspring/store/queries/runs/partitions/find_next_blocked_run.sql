@@ -1,1 +1,1 @@
-select id, parent from runs where queue = ? and partition = ? and blocked = 'partition' order by place, seq limit 1
+select {{columns.runs.blocked_run}} from runs where queue = ? and partition = ? and blocked = 'partition' order by place, seq limit 1

@@ -1,1 +1,1 @@
-select state, finished_at is not null, session, fresh, queue, codec from runs where id = ?
+select {{columns.runs.receiving_run}} from runs where id = ?

@@ -1,1 +1,1 @@
-select state, failed_ident, generation, automation, run_key, queue, partition, parent, detail, reason, kind, undoing from runs where id = ?
+select {{columns.runs.stopped_run}} from runs where id = ?

@@ -5,4 +5,4 @@ update runs set state = :state, session = null, due_at = :due_at, rank = :rank, 
                              else coalesce(cast(:due_at as bigint), :now) end - priority * 60000,
                 ready = case when cast(:due_at as bigint) <= :now or exists (select 1 from inbox where run = :run and seq > :seen) then 1 else 0 end
 where id = :run and claim = :claim and coalesce(session, 0) = :session and state || '' in {{sources.suspend}}
-returning ready, queue, exists (select 1 from queues where queues.name = runs.queue and queues.concurrency is not null)
+returning {{columns.runs.suspended_run}}

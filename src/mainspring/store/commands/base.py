@@ -1,0 +1,35 @@
+"""The base of all commands: a command carries the type of its answer.
+
+`submit`, `apply` and `commit_and_wait` return what the class of the command declares, and a handler is registered only
+if it returns that. The parameter costs nothing at run time: it is no field.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, Self, TypeVar, cast
+
+import msgspec
+
+Answer_co = TypeVar("Answer_co", covariant=True)
+Answer = TypeVar("Answer")
+Tx = TypeVar("Tx")
+
+
+class StoreCommand(msgspec.Struct, Generic[Answer_co], frozen=True):
+    """One change of state, as a value; a handler answers it with an `Answer_co`.
+
+    A command that can be rejected has `Refused` in its answer type: `StoreCommand[StartAnswer | Refused]`.
+    """
+
+    @classmethod
+    def answered_by(
+        cls, handler: Callable[[Tx, Self], Answer_co]
+    ) -> "tuple[type[StoreCommand[object]], Callable[[Tx, StoreCommand[object]], object]]":
+        """Return the entry of this command in a table of handlers; the types of command and answer are compared here."""
+        return cls, cast("Callable[[Tx, StoreCommand[object]], object]", handler)
+
+    @classmethod
+    def batched_by(
+        cls, answer: Callable[[Tx, list[Self]], Sequence[Answer_co | None]]
+    ) -> Callable[[Tx, list[Self]], Sequence[object]]:
+        """Return the function, which answers many commands at once (None = the handler must answer); compares types."""
+        return answer

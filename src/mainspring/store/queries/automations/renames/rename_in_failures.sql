@@ -1,1 +1,0 @@
-update failures set automation = ?1 where automation = ?2

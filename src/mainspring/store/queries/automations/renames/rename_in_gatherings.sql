@@ -1,3 +1,0 @@
-update gatherings set trigger = ?1 || substr(trigger, length(?2) + 1)
-where trigger >= ?2 || '/' and trigger < ?2 || '0' and substr(trigger, length(?2) + 2) not like '%/%'
-  and not exists (select 1 from gatherings as other where other.per = gatherings.per and other.trigger = ?1 || substr(gatherings.trigger, length(?2) + 1))

@@ -1,1 +1,0 @@
-update runs set automation = ?1 where automation = ?2

@@ -1,1 +1,0 @@
-update schedules set automation = ?1 where automation = ?2

@@ -1,0 +1,1 @@
+"""Incidents: failures, incidents, alerts and run conditions."""

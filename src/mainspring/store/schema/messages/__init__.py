@@ -1,0 +1,1 @@
+"""Messages: the inbox of runs, their waits, and events."""

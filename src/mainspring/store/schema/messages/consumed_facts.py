@@ -1,0 +1,16 @@
+"""Consumed facts."""
+
+from typing import Final
+
+from mainspring.store.schema.table import TableSchema, text
+
+TABLE: Final = TableSchema(
+    "facts_taken",
+    (
+        text("run"),
+        text("kind"),
+        text("source"),
+        text("receiver", null=True),
+    ),
+    keys=(("run", "kind", "source"),),
+)

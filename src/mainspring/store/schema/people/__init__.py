@@ -1,0 +1,1 @@
+"""People: their access, and bulk operations."""

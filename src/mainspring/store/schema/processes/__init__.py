@@ -1,0 +1,1 @@
+"""Processes: the store itself, its sessions, and the automations that they announce."""

@@ -1,0 +1,14 @@
+"""Lock tokens. The last fencing token of each lock, also of free ones."""
+
+from typing import Final
+
+from mainspring.store.schema.table import TableSchema, integer, text
+
+TABLE: Final = TableSchema(
+    "lock_tokens",
+    (
+        text("name"),
+        integer("token"),
+    ),
+    keys=(("name",),),
+)

@@ -1,0 +1,18 @@
+"""Locks. Locks that are held now."""
+
+from typing import Final
+
+from mainspring.store.schema.table import TableSchema, integer, text
+
+TABLE: Final = TableSchema(
+    "locks",
+    (
+        text("name"),
+        text("owner"),
+        integer("session", null=True),
+        integer("token"),
+        integer("taken_at"),
+        text("note", null=True),
+    ),
+    keys=(("name",),),
+)

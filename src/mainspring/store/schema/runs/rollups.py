@@ -1,0 +1,26 @@
+"""Rollups. Figures for the pages, written with each commit."""
+
+from typing import Final
+
+from mainspring.store.schema.table import Reference, TableSchema, integer, text
+
+TABLE: Final = TableSchema(
+    "rollups",
+    (
+        integer("session"),
+        text("automation", refers_to=Reference.AUTOMATION),
+        integer("minute_at"),
+        integer("started"),
+        integer("succeeded"),
+        integer("failed"),
+        integer("cancelled"),
+        integer("attention"),
+        integer("steps"),
+        integer("step_errors"),
+        integer("took_ms"),
+        integer("took_max_ms"),
+    ),
+    keys=(("automation", "minute_at", "session"),),
+    sums=("started", "succeeded", "failed", "cancelled", "attention", "steps", "step_errors", "took_ms"),
+    maxima=("took_max_ms",),
+)

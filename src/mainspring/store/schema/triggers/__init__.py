@@ -1,0 +1,1 @@
+"""Triggers: schedules, deliveries, flow control and the outbox."""
