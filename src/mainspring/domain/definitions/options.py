@@ -204,7 +204,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "on_blocked",
             option_readers.choice_reader("hold", "pass"),
             "hold",
-            "while a run needs a person, its partition waits (hold) or continues with later runs (pass) (default: hold)",
+            "later runs of a partition while a run needs a person: hold or pass (default: hold)",
             _AUTOMATION_KINDS,
         ),
         ("undo", option_readers.read_function, None, "function that undoes the step", _STEP_KIND),
@@ -252,7 +252,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "healthy",
             option_readers.choice_reader("item", "automation", "rate"),
             None,
-            "success that settles a failed run: of its item, or any later one (item, automation or rate; default: by its trigger)",
+            "success that settles a failed run: of its item, or any (automation, rate) (default: by its trigger)",
             _AUTOMATION_KINDS - {DefinitionKind.EXEC},
         ),
         (
