@@ -55,8 +55,8 @@ the request) and `retry_after_ms`. |
 | nouns | `runs`, `logs`, `questions`, `incidents`, `automations`, `deliveries`, `bulk`, `queues`, `workers`, `locks`, \
 `outbox`, `audit-log` |
 | no event | for time that passes while something waits |
-| limit | At most 256 streams, at most 32 of one visitor. If all are open, the visitor with most streams loses its oldest one \
-to a visitor with fewer. |
+| limit | At most 256 streams, at most 32 of one visitor. If 256 are open and another visitor \
+opens one, Mainspring closes the oldest stream of the visitor that has the most. |
 | delay | Each poll, once a second, notifies at most 50 streams, so with many streams an event can take some seconds. |
 """
 STATUSES = """
@@ -101,7 +101,7 @@ def page() -> str:
         parts.append(f"\n## {title}\n\n| route | what it does | takes | gives |\n|---|---|---|---|\n")
         parts += [_row(route) for route in found]
     parts.append(STATUSES)
-    parts += [f'| <a id="{code}"></a>`{code}` | {said} |\n' for code, said in CODES.items()]
+    parts += [f'| <a id="{code}"></a>`{code}` | {text} |\n' for code, text in CODES.items()]
     return "".join(parts)
 
 
@@ -109,14 +109,14 @@ def _row(route: ApiRoute) -> str:
     usual = "viewer" if route.method == "GET" else "operator"
     least = "" if route.role == usual else f" ({route.role})"
     star = " *" if route.whole else ""
-    return f"| `{route.method} {route.path}`{star}{least} | {route.line} | {_taken(route)} | {_given(route.response_type)} |\n"
+    return f"| `{route.method} {route.path}`{star}{least} | {route.line} | {_read_parameters(route)} | {_given(route.response_type)} |\n"
 
 
-def _taken(route: ApiRoute) -> str:
+def _read_parameters(route: ApiRoute) -> str:
     kind = route.request_type or route.query
     fields = [] if kind is None else msgspec.structs.fields(kind)
-    shown = [f"**`{one.encode_name}`**" if one.required else f"`{one.encode_name}`" for one in fields]
-    return ", ".join(shown) or "-"
+    displayed = [f"**`{field.encode_name}`**" if field.required else f"`{field.encode_name}`" for field in fields]
+    return ", ".join(displayed) or "-"
 
 
 def _given(kind: Any) -> str:

@@ -59,7 +59,7 @@ def schema_of(path: str, method: str) -> Any:
     return jsonschema.Draft202012Validator({**schema, "components": whole["components"]})
 
 
-class NamedGate:
+class NamedAuthenticator:
     """Lets those in whose name is their token."""
 
     def __init__(self) -> None:
@@ -81,9 +81,9 @@ class ApiWorld:
 
     def __init__(self, store: ProcessStore, clock: FakeClock, sealing: Sealing = PLAIN_SEALING) -> None:
         self.store, self.clock, self.sealing = store, clock, sealing
-        self.gate = NamedGate()
+        self.authenticator = NamedAuthenticator()
         self.site = HandlerContext(store, sealing, Settings(), clock)
-        self.serve(ApiApp(self.gate, self.site))
+        self.serve(ApiApp(self.authenticator, self.site))
 
     def serve(self, api: ApiApp) -> None:
         """Ask this one from here on."""
@@ -117,7 +117,9 @@ class ApiWorld:
     def claim(self) -> Any:
         return self.store.apply(ClaimRuns(f"claim.{self.clock.now()}.{self.clock.random_bits(40)}", 10)).runs
 
-    def find_wrong(self, automation: str = "pay", id: str = "i_01", kind: IncidentKind = IncidentKind.SILENCE) -> None:
+    def open_incident(
+        self, automation: str = "pay", id: str = "i_01", kind: IncidentKind = IncidentKind.SILENCE
+    ) -> None:
         finding = Finding(subject=Subject(automation, kind), severity=Severity.PAGE, text="no success", since_at=1)
         found = EvaluatedFinding(id=id, finding=finding, to=(NotificationTarget(0, "ops"),))
         self.store.apply(RecordEvaluation(started_at=self.clock.now(), found=(found,)))
@@ -130,13 +132,16 @@ def own(key: str, who: str = "ann") -> str:
 
 def announce(store: ProcessStore, *definitions: Definition, triggers: tuple[TriggerRow, ...] = ()) -> None:
     rows = [
-        AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())) for one in definitions
+        AutomationRow(
+            definition.name, definition.kind, definition.version, "f", msgspec.json.encode(definition.to_data())
+        )
+        for definition in definitions
     ]
     store.apply(AnnounceDefinitions("code", tuple(rows), (), triggers))
 
 
 def sqlite_world(folder: Path, sealing: Sealing = PLAIN_SEALING) -> ApiWorld:
-    """Return a world on a new file; whoever made it closes its store and its API."""
+    """Return a world on a new file; anyone who made it closes its store and its API."""
     clock = FakeClock()
     store = SqliteStore(folder / "state.db", clock=clock, sealing=sealing)
     store.open()

@@ -41,15 +41,15 @@ _PROBLEM = {
 _REFUSALS = {
     "400": "it is not JSON in UTF-8, or its lengths disagree",
     "401": "it is not from whom it should be, or too old",
-    "404": "nothing is at this path any more",
-    "408": "the body was not there in time",
+    "404": "there is nothing at this path any more",
+    "408": "the body did not arrive in time",
     "409": "the key came before, with another body",
     "413": "the body is too large",
-    "415": "the body is not JSON as it is",
+    "415": "the body is not JSON, or not sent as JSON",
     "422": "the body does not fit what is started",
-    "429": "too much waits already: see Retry-After",
+    "429": "too many requests: see Retry-After",
     "431": "too many headers, or too long ones",
-    "500": "the run failed, or this is a fault of ours",
+    "500": "the run failed, or this is a bug of Mainspring",
     "503": "it cannot be stored now: see Retry-After; what is sent again counts once",
 }
 

@@ -27,7 +27,7 @@ def sample(name: str) -> Request:
     event = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     if "form" not in event:
         return Request(json.dumps(event["body"]).encode(), event["headers"])
-    fields = {key: json.dumps(one) if isinstance(one, dict) else one for key, one in event["form"].items()}
+    fields = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in event["form"].items()}
     return Request(urlencode(fields).encode(), event["headers"])
 
 
@@ -60,6 +60,6 @@ def signed(kind: str, request: Request, *, secret: str = SECRET, at: int = NOW_A
     return Request(body, headers | more)
 
 
-def signed_sample(name: str, **how: Any) -> Request:
+def signed_sample(name: str, **options: Any) -> Request:
     """Return a sample as it comes over the wire."""
-    return signed(name.partition("-")[0], sample(name), **how)
+    return signed(name.partition("-")[0], sample(name), **options)

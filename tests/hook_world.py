@@ -114,7 +114,7 @@ REGISTRY.complete()
 assert REGISTRY.problems == []
 
 
-class Told(NamedTuple):
+class WebhookAnswer(NamedTuple):
     """An answer."""
 
     status: int
@@ -147,16 +147,16 @@ class World:
         self.store = SqliteStore(
             path,
             clock=self.clock,
-            deliver=lambda answers: loop.call_soon_threadsafe(lambda: [on_done(one) for on_done, one in answers]),
+            deliver=lambda answers: loop.call_soon_threadsafe(lambda: [on_done(result) for on_done, result in answers]),
         )
         process: Any = SimpleNamespace(
             is_open=False, store=self.store, loop=loop, log=logging.getLogger("tests"), changed=lambda: None,
             project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock, secrets=SecretStore(None, ENV)),
         )  # fmt: skip
         self.process = process
-        self.door = WebhookIntake(process)
-        self.app = WebhookApp(self.door, HooksSettings(**settings), SecretStore(None, ENV))
-        self.keeping = loop.create_task(self.door.keep())
+        self.intake = WebhookIntake(process)
+        self.app = WebhookApp(self.intake, HooksSettings(**settings), SecretStore(None, ENV))
+        self.keeping = loop.create_task(self.intake.keep())
 
     async def open(self) -> None:
         """Let the store answer, with all automations announced in it."""
@@ -165,14 +165,16 @@ class World:
         await asyncio.to_thread(self.store.apply, build_announcement(REGISTRY, self.clock.now()))
         self.process.is_open = True
         async with asyncio.timeout(60):
-            while not self.door.table.is_read:
+            while not self.intake.table.is_read:
                 await asyncio.sleep(0.005)
 
     async def close(self) -> None:
         self.keeping.cancel()
         await asyncio.to_thread(self.store.close)
 
-    async def ask(self, path: str, request: Request | None = None, *, method: str = "POST", parts: int = 1) -> Told:
+    async def ask(
+        self, path: str, request: Request | None = None, *, method: str = "POST", parts: int = 1
+    ) -> WebhookAnswer:
         """Ask as a server does; the body comes in so many parts."""
         body, headers = request or Request(b"", {})
         size = max(1, -(-len(body) // parts))
@@ -190,11 +192,11 @@ class World:
 
         scope = {
             "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
-            "headers": [(name.encode(), said.encode("latin-1")) for name, said in headers.items()],
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
         }  # fmt: skip
         await self.app(scope, receive, send)
         found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return Told(sent[0]["status"], found, sent[1]["body"])
+        return WebhookAnswer(sent[0]["status"], found, sent[1]["body"])
 
     @asynccontextmanager
     async def listening(self, most: int = 512) -> AsyncIterator[int]:
@@ -222,7 +224,7 @@ class World:
     @property
     def answers(self) -> dict[tuple[str, str], int]:
         """How many requests were answered how."""
-        return dict(self.door.counts.answers)
+        return dict(self.intake.counts.answers)
 
 
 @asynccontextmanager

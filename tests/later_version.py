@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.store.postgres import migrate as of_server
+import mainspring.store.postgres.migrate
+import mainspring.store.sqlite.migrate
 from mainspring.store.schema_version import Migration, load_migrations
-from mainspring.store.sqlite import migrate as of_file
 
 NAME = "colour"
 TEXT = "alter table runs add column colour text;\ncreate index runs_colour on runs (colour);\n"
@@ -27,9 +27,9 @@ def later_version() -> Iterator[None]:
         return add_migration(load_migrations(folder))
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (of_file, of_server):
+        for module in (mainspring.store.sqlite.migrate, mainspring.store.postgres.migrate):
             patch.setattr(module, "load_migrations", load)
             module.migrations.cache_clear()
         yield
-    for module in (of_file, of_server):
+    for module in (mainspring.store.sqlite.migrate, mainspring.store.postgres.migrate):
         module.migrations.cache_clear()

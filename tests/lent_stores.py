@@ -50,7 +50,7 @@ class LentStores:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._server.url("postgres"), autocommit=True)
             self._connection.execute(f"create schema if not exists {_HELPERS}")
-            self._connection.execute("set lock_timeout = '2s'")  # somebody still has it open
+            self._connection.execute("set lock_timeout = '2s'")  # someone still has it open
             self._connection.execute("set session_replication_role = replica")  # of an append-only table as well
         return self._connection
 
@@ -59,7 +59,7 @@ class LentStores:
         parts = connection.execute(_PARTS, (schema,)).fetchall()
         if not parts:
             return False
-        acts = [
+        operations = [
             f"perform setval('{schema}.{name}', 1, false);"
             if kind == "S"
             else f"if exists (select from {schema}.{name}) then delete from {schema}.{name}; end if;"
@@ -67,9 +67,11 @@ class LentStores:
             if name != "meta"
         ]
         # The next one to open it gives it a new id: marks that processes of the test before left prove nothing.
-        acts.append(f"delete from {schema}.meta where key not in ('schema', 'first_migration', 'epoch');")
-        acts.append(f"update {schema}.meta set value = '1' where key = 'epoch';")
-        text = f"create procedure {_HELPERS}.empty_{schema}() language plpgsql as $$ begin {' '.join(acts)} end $$"
+        operations.append(f"delete from {schema}.meta where key not in ('schema', 'first_migration', 'epoch');")
+        operations.append(f"update {schema}.meta set value = '1' where key = 'epoch';")
+        text = (
+            f"create procedure {_HELPERS}.empty_{schema}() language plpgsql as $$ begin {' '.join(operations)} end $$"
+        )
         connection.execute(text)
         self._known.add(schema)
         return True

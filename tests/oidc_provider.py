@@ -35,9 +35,9 @@ def public(*keys) -> bytes:
 
 def signed(claims, key, *, algorithm=None, **header) -> str:
     """Return a token; `header` replaces parts of it, and None leaves a part out."""
-    said = {"alg": algorithm or key.get("alg"), "kid": key.kid, **header}
-    said = {name: value for name, value in said.items() if value is not None}
-    return jws.serialize_compact(said, json.dumps(claims).encode(), key, registry=_Careless())
+    given = {"alg": algorithm or key.get("alg"), "kid": key.kid, **header}
+    given = {name: value for name, value in given.items() if value is not None}
+    return jws.serialize_compact(given, json.dumps(claims).encode(), key, registry=_Careless())
 
 
 class _Careless(jws.JWSRegistry):
@@ -81,20 +81,20 @@ FORGERIES = {
 
 
 class OidcProvider:
-    """`claims` = what it says of whoever signs in there; `lies` replaces parts of the id token, `forgery` its signature,
-    `shown` the key that others are told; `says` parts of what it says of itself; what is asked of the paths in `away` is not answered.
+    """`claims` = what it says of anyone who signs in there; `lies` replaces parts of the id token, `forgery` its signature,
+    `published_key` the published key, `metadata` parts of its discovery document. Requests to the paths in `away` get no answer.
     """
 
     def __init__(self, client_id: str, secret: str | None) -> None:
         self.client_id, self.secret = client_id, secret
         self.claims: dict[str, object] = {}
         self.lies: dict[str, object] = {}
-        self.says: dict[str, object] = {}
+        self.metadata: dict[str, object] = {}
         self.forgery: str | None = None
         self.key = key_of("ES256", "first")
-        self.shown: Any = None
+        self.published_key: Any = None
         self.away: set[str] = set()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.status = 200
         self.answer: bytes | None = None
         self.codes: dict[str, dict[str, str]] = {}
@@ -104,7 +104,7 @@ class OidcProvider:
             def do_GET(self) -> None:
                 outer.answer_to(
                     self,
-                    public(outer.shown or outer.key)
+                    public(outer.published_key or outer.key)
                     if self.path == "/keys"
                     else json.dumps(outer.described()).encode(),
                 )
@@ -131,10 +131,10 @@ class OidcProvider:
             "authorization_endpoint": f"{self.issuer}/authorize",
             "token_endpoint": f"{self.issuer}/token",
             "jwks_uri": f"{self.issuer}/keys",
-        } | self.says
+        } | self.metadata
 
     def answer_to(self, handler: BaseHTTPRequestHandler, body: bytes | None) -> None:
-        self.asked.append(handler.path)
+        self.requests.append(handler.path)
         data = (body if self.answer is None else self.answer) or b'{"error": "invalid_grant"}'
         handler.send_response(503 if handler.path in self.away else self.status if body is not None else 400)
         handler.send_header("content-length", str(len(data)))
@@ -143,26 +143,28 @@ class OidcProvider:
 
     def sign_in(self, address: str) -> tuple[str, str]:
         """Be the page that a browser is sent to: return the code and the state that it is sent back with."""
-        asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+        query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         assert address.startswith(f"{self.issuer}/authorize?")
-        assert (asked["response_type"], asked["client_id"]) == ("code", self.client_id)
-        assert asked["code_challenge_method"] == "S256"
-        assert "openid" in asked["scope"].split()
+        assert (query["response_type"], query["client_id"]) == ("code", self.client_id)
+        assert query["code_challenge_method"] == "S256"
+        assert "openid" in query["scope"].split()
         code = f"code-{len(self.codes)}"
-        self.codes[code] = asked
-        return code, asked["state"]
+        self.codes[code] = query
+        return code, query["state"]
 
-    def redeem(self, form: dict[str, str], said: str | None) -> bytes | None:
-        """Return the id token for a code, once, to whoever proves to be the client that asked."""
-        asked = self.codes.pop(form.get("code", ""), None)
-        if asked is None or form["redirect_uri"] != asked["redirect_uri"]:
+    def redeem(self, form: dict[str, str], proof: str | None) -> bytes | None:
+        """Return the id token for a code, once, to everyone who proves to be the client that asked."""
+        pending = self.codes.pop(form.get("code", ""), None)
+        if pending is None or form["redirect_uri"] != pending["redirect_uri"]:
             return None
-        if encoded(hashlib.sha256(form["code_verifier"].encode()).digest()) != asked["code_challenge"]:
+        if encoded(hashlib.sha256(form["code_verifier"].encode()).digest()) != pending["code_challenge"]:
             return None
         if self.secret is not None:
-            client, _, secret = b64decode((said or "Basic ").partition(" ")[2]).decode().partition(":")
+            client, _, secret = b64decode((proof or "Basic ").partition(" ")[2]).decode().partition(":")
             proved = (
-                (unquote_plus(client), unquote_plus(secret)) if said else (form["client_id"], form.get("client_secret"))
+                (unquote_plus(client), unquote_plus(secret))
+                if proof
+                else (form["client_id"], form.get("client_secret"))
             )
             if proved != (self.client_id, self.secret):
                 return None
@@ -172,7 +174,7 @@ class OidcProvider:
             "aud": self.client_id,
             "exp": now + 60,
             "iat": now,
-            "nonce": asked["nonce"],
+            "nonce": pending["nonce"],
             "sub": "1",
             "at_hash": encoded(hashlib.sha256(b"access").digest()[:16]),
         }

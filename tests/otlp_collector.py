@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 
 class Collected:
@@ -20,7 +20,7 @@ class Collected:
         self.trace, self.id, self.parent = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
         self.name = span.name
         self.start_ns, self.end_ns = span.start_time_unix_nano, span.end_time_unix_nano
-        self.links = [(one.trace_id.hex(), one.span_id.hex()) for one in span.links]
+        self.links = [(link.trace_id.hex(), link.span_id.hex()) for link in span.links]
         self.is_error = span.status.code == 2
         self.error = span.status.message
         self.resource = resource
@@ -34,7 +34,7 @@ class Collected:
 
 
 class OtlpCollector:
-    """`status` = what it answers, `slow_s` = after how long; `spans`, `metrics` (the newest) = what it took, `asked` = all headers.
+    """`status` = what it answers, `slow_s` = after how long; `spans`, `metrics` (the newest) = what it took, `requests` = all headers.
 
     `hangs_up` = it closes a connection after each answer and does not say so, as one does with a connection that was idle for long.
     """
@@ -45,7 +45,7 @@ class OtlpCollector:
         self.hangs_up = False
         self.spans: list[Collected] = []
         self.metrics: dict[str, Any] = {}
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         self.bodies: list[bytes] = []
         self._ending = threading.Event()
         outer = self
@@ -79,12 +79,14 @@ class OtlpCollector:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def take(self, headers: dict[str, str], body: bytes) -> None:
-        self.asked.append(headers)
+        self.requests.append(headers)
         if self.status == 200:
             self.bodies.append(body)
             if headers["path"].endswith("/v1/metrics"):
-                for told in ExportMetricsServiceRequest.FromString(body).resource_metrics:
-                    self.metrics = {one.name: one for scope in told.scope_metrics for one in scope.metrics}
+                for resource_group in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                    self.metrics = {
+                        metric.name: metric for scope in resource_group.scope_metrics for metric in scope.metrics
+                    }
                 return
             for group in ExportTraceServiceRequest.FromString(body).resource_spans:
                 resource = _values(group.resource.attributes)
@@ -98,16 +100,16 @@ class OtlpCollector:
 
     def until(self, *names: str) -> None:
         """Wait until there is a span of each name."""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + TIMEOUT_S
         while missing := {name for name in names if not self.named(name)}:
             assert time.monotonic() < until, (missing, self.spans)
             time.sleep(0.01)
 
     def until_metrics(self) -> None:
         """Wait until metrics have come."""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + TIMEOUT_S
         while not self.metrics:
-            assert time.monotonic() < until, self.asked
+            assert time.monotonic() < until, self.requests
             time.sleep(0.01)
 
     def close(self) -> None:
@@ -117,4 +119,4 @@ class OtlpCollector:
 
 
 def _values(attributes: Any) -> dict[str, Any]:
-    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in attributes}
+    return {attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value")) for attribute in attributes}

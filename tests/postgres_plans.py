@@ -8,7 +8,7 @@ import psycopg
 def plan_of(connection: psycopg.Connection, text: str) -> list[str]:
     """Return the lines of the plan for any values: what `explain (generic_plan)` says, which only PostgreSQL 16 and later know.
 
-    The server must be told for this connection to keep such plans: `set plan_cache_mode = force_generic_plan`.
+    The server must be reported for this connection to keep such plans: `set plan_cache_mode = force_generic_plan`.
     """
     count = max(map(int, re.findall(r"\$(\d+)", text)), default=0)
     values = f"({', '.join(['null'] * count)})" if count else ""

@@ -12,7 +12,7 @@ from typing import Literal
 
 Cut = Literal["before", "after", "late", "silent", "half"]
 """`before`: the server never hears of the commit. `after`: it commits, the answer is lost. `late`: the client is cut off at once, and the
-server gets the commit when `deliver` is called. `silent`: nobody hears of anybody any more, and the line stays open. `half`: the server's
+server gets the commit when `deliver` is called. `silent`: no one hears of anyone any more, and the line stays open. `half`: the server's
 side ends its sending."""
 
 Held = Literal["commit", "half", "answer"]
@@ -53,11 +53,11 @@ class Proxy:
         if place == "commit.before" and self._cut is not None:
             self._armed = True
 
-    def hold(self, port: int, what: Held) -> None:
+    def hold(self, port: int, point: Held) -> None:
         """Keep this of what the client sends next on the connection that the server knows by this port of its client's."""
         self._late.clear()
         self.holds.clear()
-        self._to_hold = (port, what)
+        self._to_hold = (port, point)
 
     def deliver(self) -> None:
         """Let what was held back reach the server."""
@@ -120,12 +120,12 @@ class Proxy:
 
     def _keep(self, client: socket.socket, server: socket.socket, data: bytes) -> None:
         assert self._to_hold is not None
-        (_, what), self._to_hold = self._to_hold, None
+        (_, point), self._to_hold = self._to_hold, None
         while _SYNC not in data:
             data += client.recv(65_536)
-        early = {"commit": 0, "half": len(data) // 2, "answer": len(data)}[what]
+        early = {"commit": 0, "half": len(data) // 2, "answer": len(data)}[point]
         server.sendall(data[:early])
-        if what == "answer":
+        if point == "answer":
             answer = b""
             while _COMMITTED not in answer:
                 answer += server.recv(65_536)

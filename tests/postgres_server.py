@@ -18,7 +18,7 @@ from mainspring.store.liveness import process_started
 from tests.free_port import free_port
 
 _USER = "mainspring"
-_ROOM = 3 * 1024**3
+_FREE_BYTES = 3 * 1024**3
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "''",
@@ -57,7 +57,7 @@ def memory() -> Path | None:
     folder = Path("/dev/shm")
     if not os.access(folder, os.W_OK):
         return None
-    return folder if shutil.disk_usage(folder).free >= _ROOM else None
+    return folder if shutil.disk_usage(folder).free >= _FREE_BYTES else None
 
 
 def in_memory() -> "PostgresServer":
@@ -105,10 +105,10 @@ class PostgresServer:
         shutil.chown(self.folder, "nobody")
         self.folder.chmod(0o755)
         with contextlib.suppress(PermissionError):
-            look = subprocess.run(
+            done = subprocess.run(
                 [found / "postgres", "--version"], user="nobody", group="nogroup", capture_output=True, check=False
             )
-            if look.returncode == 0:
+            if done.returncode == 0:
                 return found
         package = found.parent.parent
         copy = self.folder / "wheel" / package.name
@@ -170,7 +170,7 @@ class PostgresServer:
         return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
 
     def new_store(self) -> str:
-        """Return the address of an empty store: a schema that nobody has used."""
+        """Return the address of an empty store: a schema that no one has used."""
         url = f"{self.url('postgres')}?schema=t{os.getpid()}_{len(self._stores) + 1}"
         url = url if self.front is None else url.replace(f":{self.port}/", f":{self.front}/")
         self._stores.append(url)
@@ -186,7 +186,7 @@ class PostgresServer:
         self.execute(f'create database "{name}"')
 
     def dump(self, database: str) -> str:
-        """Return the statements that make a database anew."""
+        """Return the statements that make a database again."""
         words = ["--no-owner", "--no-privileges", "--rows-per-insert=100"]
         return self._run("pg_dump", *words, self.url(database))
 
@@ -211,11 +211,11 @@ class PostgresServer:
                 os.sched_yield()
         self._process = None
 
-    def stop(self, how: int = signal.SIGINT) -> None:
+    def stop(self, method: int = signal.SIGINT) -> None:
         """Shut it down in order, or, by SIGQUIT, at once: as `pg_ctl stop -m immediate` does."""
         process = self._process
         if process is not None:
-            process.send_signal(how)
+            process.send_signal(method)
             process.wait()
             self._process = None
 

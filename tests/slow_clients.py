@@ -82,7 +82,7 @@ async def hold_idle(host: str, port: int, count: int, held: asyncio.Event) -> No
 
 async def ask(host: str, port: int, request: bytes, within_s: float = 30.0) -> tuple[int, float]:
     """Return the status and the seconds of one request on a connection of its own; status 0 = there was no answer."""
-    began = time.monotonic()
+    started = time.monotonic()
     try:
         async with asyncio.timeout(within_s):
             reader, writer = await asyncio.open_connection(host, port)
@@ -93,7 +93,7 @@ async def ask(host: str, port: int, request: bytes, within_s: float = 30.0) -> t
     except (OSError, TimeoutError):
         line = b""
     parts = line.split()
-    return (int(parts[1]) if len(parts) > 1 else 0), time.monotonic() - began
+    return (int(parts[1]) if len(parts) > 1 else 0), time.monotonic() - started
 
 
 async def ask_while(
@@ -102,9 +102,9 @@ async def ask_while(
     """Ask again and again until then; return all statuses and times."""
     statuses, times = [], []
     while asyncio.get_running_loop().time() < until:
-        status, took = await ask(host, port, request)
+        status, duration_s = await ask(host, port, request)
         statuses.append(status)
-        times.append(took)
+        times.append(duration_s)
         await asyncio.sleep(pause_s)
     return statuses, times
 

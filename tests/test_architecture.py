@@ -178,7 +178,7 @@ def test_imports_keep_their_contracts():
         ("service/planted.py", "import apsw\n"),
         ("annex/__init__.py", ""),
     ],
-    ids=["upward import", "event loop in the domain", "database above the store", "undeclared floor"],
+    ids=["upward import", "event loop in the domain", "database above the store", "undeclared layer"],
 )
 def test_contracts_catch_a_planted_import(tmp_path, path, text):
     """Each kind of contract fails on a fault planted in a copy of the package."""
@@ -192,7 +192,7 @@ def test_contracts_catch_a_planted_import(tmp_path, path, text):
 
 
 @pytest.mark.parametrize("check", [oversized, forbidden_words, unsafe])
-def test_source_keeps_the_house_rules(check):
+def test_source_follows_the_layer_rules(check):
     """No file or function is too long, no forbidden word is a name, nothing runs data as code."""
     assert check(SOURCE) == []
 
@@ -202,7 +202,7 @@ def test_domain_reads_no_clock():
     assert clock_reads(SOURCE / "domain") == []
 
 
-def test_tests_say_what_they_prove():
+def test_tests_have_docstrings():
     """Each test carries one sentence that says what it proves."""
     assert undocumented_tests(ROOT / "tests") == []
 

@@ -26,9 +26,9 @@ def test_subject_with_a_component_is_accepted(tmp_path, subject):
 
 
 @pytest.mark.parametrize(
-    ("subject", "why"),
+    ("subject", "reason"),
     [("Keep claim order", "no component"), ("store:", "no component"), (f"store: {'x' * 66}", "73")],
 )
-def test_subject_without_a_component_or_too_long_is_refused(tmp_path, subject, why):
+def test_subject_without_a_component_or_too_long_is_refused(tmp_path, subject, reason):
     """With what is wrong."""
-    assert why in refusal(tmp_path, subject)
+    assert reason in refusal(tmp_path, subject)

@@ -38,7 +38,7 @@ def setting_rows() -> dict[str, tuple[str, str]]:
     return {key: (default.strip("`"), meaning) for key, default, meaning in ROW.findall(page)}
 
 
-def as_shown(value: object) -> str:
+def format_default(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, list):
@@ -48,20 +48,20 @@ def as_shown(value: object) -> str:
 
 def test_config_page_lists_every_setting_and_no_other():
     """A new key without a row, and a row without a key, both fail."""
-    wanted = {".".join(path).replace("*", "NAME") for path in KNOWN_VALUES if path[0] != "monitors"}
+    expected = {".".join(path).replace("*", "NAME") for path in KNOWN_VALUES if path[0] != "monitors"}
     # The page of monitors has their settings.
-    assert set(setting_rows()) == wanted | {"monitors.MONITOR.SETTING", "monitors.of.NAME.MONITOR.SETTING"}
+    assert set(setting_rows()) == expected | {"monitors.MONITOR.SETTING", "monitors.of.NAME.MONITOR.SETTING"}
 
 
-def test_config_page_shows_the_defaults_in_force():
+def test_config_page_displays_the_defaults_in_force():
     """The default that is written is the one that is used."""
     rows = setting_rows()
-    shown = {key.replace("NAME", "default"): default for key, (default, _) in rows.items()}
+    displayed = {key.replace("NAME", "default"): default for key, (default, _) in rows.items()}
     for path, value, _ in Settings().describe():
-        assert path in PLACES or path.startswith("monitors.") or shown[path] == as_shown(value), path
+        assert path in PLACES or path.startswith("monitors.") or displayed[path] == format_default(value), path
 
 
-def test_config_page_says_of_default_options_what_the_table_says():
+def test_config_page_states_of_default_options_what_the_table_states():
     """One sentence for an option, wherever it is shown."""
     rows = {key.removeprefix("defaults."): row[1] for key, row in setting_rows().items() if key.startswith("defaults.")}
     assert rows == {name: OPTIONS[name].help for name in rows}
@@ -115,8 +115,8 @@ def test_error_page_explains_every_code():
     sections = re.findall(r"^## (\w+)\n\nExit code (\d+)(, try again)?\. ", page_of("errors"), re.MULTILINE)
     listed = {code: (int(number), bool(again)) for code, number, again in sections}
     kinds = [kind for kind in subclasses(MainspringError) if kind.__module__ in SPOKEN and kind.code != "error"]
-    ours = {kind.code: (code_of(kind), exits.is_retryable(kind)) for kind in kinds}
-    assert listed == ours | {"usage": (exits.USAGE, False), "unexpected": (exits.UNEXPECTED, False)}
+    own = {kind.code: (code_of(kind), exits.is_retryable(kind)) for kind in kinds}
+    assert listed == own | {"usage": (exits.USAGE, False), "unexpected": (exits.UNEXPECTED, False)}
 
 
 SPOKEN = (
@@ -135,7 +135,7 @@ def code_of(kind: type[BaseException]) -> int:
 
 
 def subclasses(kind: type[MainspringError]) -> set[type[MainspringError]]:
-    return {kind, *(inner for one in kind.__subclasses__() for inner in subclasses(one))}
+    return {kind, *(inner for subclass in kind.__subclasses__() for inner in subclasses(subclass))}
 
 
 def test_doctor_page_explains_every_check():
@@ -146,15 +146,15 @@ def test_doctor_page_explains_every_check():
 def test_trigger_page_lists_every_option_of_every_kind():
     """In one section for each kind, and one for what all of them take; no other."""
     page = page_of("triggers")
-    told = {
+    documented = {
         title: {
             name for row in re.findall(r"^\| (`.+?) \|", body, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
         }
         for title, body in re.findall(r"^## ([\w ]+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     }
-    wanted = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in TRIGGER_KINDS.items()}
-    assert told.pop("States of a delivery") == {state.value for state in DeliveryState}
-    assert not told.pop("Input of the run") - {
+    expected = {kind: {*needed, *optional} - {"partition"} for kind, (_, needed, optional) in TRIGGER_KINDS.items()}
+    assert documented.pop("States of a delivery") == {state.value for state in DeliveryState}
+    assert not documented.pop("Input of the run") - {
         "data",
         "name",
         "str",
@@ -163,7 +163,7 @@ def test_trigger_page_lists_every_option_of_every_kind():
         "bool",
         *Event.__struct_fields__,
     }
-    assert told == wanted | {"Options of every kind": {"filter", "partition", *FLOW_CONTROL_OPTIONS}}
+    assert documented == expected | {"Options of every kind": {"filter", "partition", *FLOW_CONTROL_OPTIONS}}
 
 
 def test_monitor_page_explains_every_monitor():
@@ -172,24 +172,24 @@ def test_monitor_page_explains_every_monitor():
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     assert list(sections) == [kind.value for kind in (*MONITORS, *FIXED_MONITORS)]
     defaults = {
-        path: as_shown(value)
+        path: format_default(value)
         for path, value, _ in Settings().describe()
         if path.startswith("monitors.") and not path.endswith(".on")
     }
-    told = {}
+    documented = {}
     for kind, monitor in (MONITORS | FIXED_MONITORS).items():
         body = sections[kind.value]
         assert monitor.line in body
         assert f"*Rule:* {format_rule(monitor.rule)}\n" in body
         rows = re.findall(r"^\| `(\w+)` \| `(\S+)` \|", body, re.MULTILINE)
-        told |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
-    assert told == defaults
+        documented |= {f"monitors.{kind.value}.{name}": default for name, default in rows}
+    assert documented == defaults
     names = re.findall(r"`(\w+)`", section_of("monitors", "Monitors of the system").partition(":")[2])
     assert names == [kind.value for kind, monitor in MONITORS.items() if not monitor.of_automations]
 
 
 def test_api_page_is_made_of_the_table():
-    """`python -m tests.api_page` writes it anew."""
+    """`python -m tests.api_page` writes it again."""
     assert page_of("api") == api_page.page()
     assert {route.path.split("/")[1] for route in ROUTES} == set(api_page.TITLES)
 
@@ -217,6 +217,29 @@ def test_architecture_page_names_files_that_exist():
 def test_readme_stays_short():
     """It is read in a minute or two."""
     assert len((DOCS.parent / "README.md").read_text(encoding="utf-8").splitlines()) < 150
+
+
+QUESTIONS = DOCS / "contributing" / "questions"
+FOR_CONTRIBUTORS = {"architecture.md"}
+QUESTION_FILE = re.compile(
+    r"# Questions: .+\n\nA reader can answer them after one reading of \[the page\]\(([^)]+)\)\.\n\n((?:\d\. .+\n {3}Answer: .+\n)+)"
+)
+
+
+def test_each_page_has_five_questions_with_answers():
+    """One file for each page that users read, in one form, and none for another page."""
+    pages = {DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md"}
+    for folder in (DOCS, DOCS / "how-to", DOCS / "reference"):
+        pages |= {page for page in folder.glob("*.md") if page.name not in FOR_CONTRIBUTORS}
+    pages_with_questions = []
+    for file in sorted(QUESTIONS.glob("*.md")):
+        if file.name == "README.md":
+            continue
+        form = QUESTION_FILE.fullmatch(file.read_text(encoding="utf-8"))
+        assert form is not None, file.name
+        assert re.findall(r"^\d", form[2], re.MULTILINE) == list("12345"), file.name
+        pages_with_questions.append((QUESTIONS / form[1]).resolve())
+    assert sorted(pages_with_questions) == sorted(pages)
 
 
 LINK = re.compile(r"\]\(([^)\s:]+)\)")

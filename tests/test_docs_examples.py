@@ -18,7 +18,9 @@ PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "doc
 EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 BLOCK = re.compile(r"^<!-- runnable -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Lines of code blocks and words in backticks that call the program.
-SHOWN = re.compile(r"(?:^ {4}(?:[\d*/]+ +){0,5}|`)mainspring ((?:[^`\n;&]|\\n(?! ))+?)(?=`|$| [;&])", re.MULTILINE)
+COMMAND_LINE = re.compile(
+    r"(?:^ {4}(?:[\d*/]+ +){0,5}|`)mainspring ((?:[^`\n;&]|\\n(?! ))+?)(?=`|$| [;&])", re.MULTILINE
+)
 SCRIPT = re.compile(r"^ *\[script\.\w+\]\n(?: *\w+ = .*\n)+", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 DECLARING = re.compile(r"^(?P<mark>.*)\n```python\n(?P<code>(?:(?!```).*\n)*?@ms\.(?:.*\n)*?)```$", re.MULTILINE)
@@ -44,7 +46,7 @@ def test_block_runs(code, tmp_path):
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.stem)
-def test_shown_automations_can_be_loaded(page, tmp_path):
+def test_displayed_automations_can_be_loaded(page, tmp_path):
     """Each Python block of a page that declares automations loads, and each of its declarations can be used."""
     for number, found in enumerate(DECLARING.finditer(page.read_text(encoding="utf-8"))):
         if found["mark"] in (UNFINISHED, "<!-- runnable -->"):
@@ -57,7 +59,7 @@ def test_shown_automations_can_be_loaded(page, tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_shown_scripts_can_be_loaded(page, tmp_path):
+def test_displayed_scripts_can_be_loaded(page, tmp_path):
     """Each `[script.NAME]` that a page shows declares a script without a problem."""
     text = page.read_text(encoding="utf-8")
     for found in SCRIPT.finditer(text):
@@ -69,9 +71,9 @@ def test_shown_scripts_can_be_loaded(page, tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_shown_command_lines_exist(page):
+def test_displayed_command_lines_exist(page):
     """Each command and option that a page shows is one of the program's."""
-    for line in SHOWN.findall(page.read_text(encoding="utf-8")):
+    for line in COMMAND_LINE.findall(page.read_text(encoding="utf-8")):
         assert unknown_in(line) == [], f"{page.name}: {line}"
 
 

@@ -64,15 +64,15 @@ def test_public_names_are_pinned():
     assert mainspring.__all__ == sorted([*mainspring._PUBLIC, "__version__"])
 
 
-def test_public_names_are_defined_where_the_table_says():
+def test_public_names_are_defined_where_the_table_states():
     """Each public name is the object of the module that the table names."""
     for name, module in mainspring._PUBLIC.items():
         assert getattr(mainspring, name) is getattr(importlib.import_module(module), name)
 
 
-def test_public_names_are_shown_to_type_checkers():
+def test_public_names_are_displayed_to_type_checkers():
     """The block for type checkers imports exactly the table's names from the table's modules."""
-    shown = {
+    displayed = {
         alias.asname: node.module
         for block in ast.walk(ast.parse(SOURCE.read_text()))
         if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
@@ -80,7 +80,7 @@ def test_public_names_are_shown_to_type_checkers():
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert shown == mainspring._PUBLIC
+    assert displayed == mainspring._PUBLIC
 
 
 def test_unknown_public_name_is_an_attribute_error():

@@ -11,7 +11,9 @@ from scripts import release_check
 
 ROOT = Path(__file__).resolve().parents[1]
 CLEAN = {"dependencies": [{"name": "click", "version": "8.1", "vulns": []}]}
-WRONG = {"dependencies": [{"name": "click", "version": "8.1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["8.2"]}]}]}
+VULNERABLE = {
+    "dependencies": [{"name": "click", "version": "8.1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["8.2"]}]}]
+}
 
 
 def answering(stdout="", stderr="", code=0):
@@ -22,19 +24,19 @@ def answering(stdout="", stderr="", code=0):
 @pytest.mark.parametrize("strict", [False, True])
 def test_known_vulnerability_is_a_finding(strict):
     """With its package, its id and the version that has it no more, in each list."""
-    found = release_check.audit(answering(json.dumps(WRONG), code=1), strict=strict)
+    found = release_check.audit(answering(json.dumps(VULNERABLE), code=1), strict=strict)
     assert found == [f"{name}.txt: click 8.1 has PYSEC-1 (fixed in: 8.2)" for name in release_check.LISTS]
     assert release_check.audit(answering(json.dumps(CLEAN)), strict=strict) == []
 
 
 @pytest.mark.parametrize(("strict", "findings"), [(False, 0), (True, len(release_check.LISTS))])
-def test_database_that_cannot_be_reached_is_told_and_fails_where_ci_asks(capsys, strict, findings):
+def test_database_that_cannot_be_reached_is_reported_and_fails_where_ci_requests(capsys, strict, findings):
     """It is never taken for a clean result."""
     away = answering("", "ERROR: ...\nconnection refused", code=1)
     assert len(release_check.audit(away, strict=strict)) == findings
-    said = capsys.readouterr().out
-    assert said.count("NOT CHECKED") == len(release_check.LISTS)
-    assert "connection refused" in said
+    output = capsys.readouterr().out
+    assert output.count("NOT CHECKED") == len(release_check.LISTS)
+    assert "connection refused" in output
 
 
 def test_parts_are_listed_with_their_versions(tmp_path):
@@ -64,6 +66,6 @@ def test_builds_use_pinned_requirements_only():
             assert "--no-build-isolation" in command
         elif " pip install " in command:
             assert "--require-hashes" in command or "--no-index" in command, command
-    wanted = (ROOT / "requirements" / "build.txt").read_text(encoding="utf-8")
-    assert "\nhatchling==" in wanted
-    assert "\nnodejs-wheel-binaries==24." in wanted
+    expected = (ROOT / "requirements" / "build.txt").read_text(encoding="utf-8")
+    assert "\nhatchling==" in expected
+    assert "\nnodejs-wheel-binaries==24." in expected

@@ -8,7 +8,7 @@ from mainspring.engine.definitions.registry import Registry
 
 
 class Ledger:
-    """What was done and taken back, in order."""
+    """What was done and undone, in order."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

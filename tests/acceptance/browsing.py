@@ -92,7 +92,7 @@ class Site:
         self.project.until(self._is_up)
 
     def _is_up(self) -> bool:
-        alive = {one["role"] for one in self.project.json("workers", "list")} if self._has_store() else set()
+        alive = {worker["role"] for worker in self.project.json("workers", "list")} if self._has_store() else set()
         return {"worker", "web"} <= alive
 
     def _has_store(self) -> bool:
@@ -134,7 +134,7 @@ def site(folder: Path, **options: Any) -> Iterator[Site]:
 
 
 def page_of(browser: Browser, site: Site, *, width: int = 1200, height: int = 900, **options: Any) -> Page:
-    """Return a page of somebody who came in."""
+    """Return a page of someone who came in."""
     page = browser.new_page(viewport={"width": width, "height": height}, **options)
     page.set_default_timeout(20_000)
     site.enter(page)

@@ -50,7 +50,7 @@ def once_only(number: int) -> int:
     raise ms.Transient("not even once more")
 
 
-def wait_for_others(folder: str, name: str, count: int) -> int:
+def wait_for_count(folder: str, name: str, count: int) -> int:
     """Leave a sign of life and return when so many others have left theirs."""
     place = pathlib.Path(folder)
     (place / name).touch()

@@ -49,18 +49,18 @@ class Engine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_S):
                 while True:
-                    began = time.monotonic()
+                    started = time.monotonic()
                     if holds(value := read()):
                         return value
-                    await asyncio.sleep(2 * (time.monotonic() - began))
+                    await asyncio.sleep(2 * (time.monotonic() - started))
                     await self.app.changed(0.01)
         raise AssertionError(f"this was waited for in vain; at last: {value}")
 
-    def story(self, run: ms.Handle | str) -> RunStory:
+    def history(self, run: ms.Handle | str) -> RunStory:
         return self.reads.story(_id(run))
 
     def view(self, run: ms.Handle | str) -> RunView:
-        return self.story(run).run
+        return self.history(run).run
 
     @property
     def reads(self) -> OperationReads:
@@ -68,13 +68,13 @@ class Engine:
 
     async def act(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Do an act of the service floor that looks at the run first."""
-        return await self.app.do(lambda store, said: act(store, self.reads, *args, act=said, **kwargs))
+        return await self.app.do(lambda store, by: act(store, self.reads, *args, act=by, **kwargs))
 
     async def give(self, run: ms.Handle | str, data: bytes, step: str | None = None) -> None:
         await self.act(run_recovery.give_result, _id(run), data, step=step, sealing=self.app.sealing)
 
     async def pass_time(self, span: timedelta) -> None:
-        """Let a fake clock go on and look for what is due."""
+        """Let a fake clock continue and look for what is due."""
         self.app.clock.advance(span)  # type: ignore[attr-defined]
         self.working.worker.request_claim()
         if self.working._scheduler is not None:
@@ -116,13 +116,13 @@ class World:
         *,
         codec: Any = None,
         payload_max: int | str = DEFAULT_LIMIT,
-        **how: Any,
+        **options: Any,
     ) -> AsyncIterator[Engine]:
         """Let an engine work until the block ends (drained) or it died."""
         app = ms.App(self.path, registry=registry, clock=self.clock, codec=codec, payload_max=payload_max)
         chosen = settings or WorkerOptions()
         working = WorkerRuntime(
-            self.path, registry, clock=app.clock, sealing=app.sealing, settings=chosen, role="app", **how
+            self.path, registry, clock=app.clock, sealing=app.sealing, settings=chosen, role="app", **options
         )
         await working.open()
         app._runtime = working
@@ -133,7 +133,7 @@ class World:
             if working.store._database is not None:
                 await working.close(drain=2.0)
 
-    async def bury(self, engine: Engine, dead: int) -> None:
+    async def declare_dead(self, engine: Engine, dead: int) -> None:
         """Let an engine find out that another one's session is dead."""
         await engine.working.apply(DeclareSessionDead(dead))
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import psycopg
 
-from tests import warm
-from tests.looking import looks
+from tests import warm_command_line
+from tests.polling import polls
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
-_SHOWN = 4_000
+TIMEOUT_S = 60.0
+_LOG_BYTES = 4_000
 """So much of each log stands in an error."""
 MARK = "TEST_MACHINE"
 _APART = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -54,8 +54,8 @@ class Machine:
         found, mark = [], f"{MARK}={self.name}".encode()
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                is_ours = mark in (folder / "environ").read_bytes().split(b"\0")
-                if is_ours and word.encode() in (folder / "cmdline").read_bytes():
+                has_mark = mark in (folder / "environ").read_bytes().split(b"\0")
+                if has_mark and word.encode() in (folder / "cmdline").read_bytes():
                     found.append(int(folder.name))
         return found
 
@@ -95,7 +95,7 @@ class Fleet:
 
     def __init__(self, folder: Path, url: str, *, code: str, config: str) -> None:
         self.folder = folder
-        self.effects, self.gate = folder / "effects", folder / "gate"
+        self.effects, self.blocker_file = folder / "effects", folder / "blocker_file"
         self.effects.touch()
         (folder / "work.py").write_text(code)
         (folder / "mainspring.toml").write_text(config)
@@ -108,7 +108,7 @@ class Fleet:
             "MAINSPRING_EXEC_SPOOL": str(folder / "spool"),
             "MAINSPRING_UP_ROLES": "worker,scheduler",
             "EFFECTS": str(self.effects),
-            "GATE": str(self.gate),
+            "GATE": str(self.blocker_file),
         }
         self._address = address
         self.database = self._connect()
@@ -133,7 +133,7 @@ class Fleet:
         return machine
 
     def rows(self, text: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Read the store, as nobody of the fleet."""
+        """Read the store, as no one of the fleet."""
         return self.database.execute(text, values).fetchall()
 
     def call(self, *words: str) -> str:
@@ -144,18 +144,18 @@ class Fleet:
 
     def tried(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command on a machine that does not work, however it ends."""
-        return warm.call(words, cwd=self.folder, env=self.env, timeout=PATIENCE)
+        return warm_command_line.call(words, cwd=self.folder, env=self.env, timeout=TIMEOUT_S)
 
     def script(self, code: str, *words: str) -> None:
         """Run a program of a machine that does not work."""
         done = subprocess.run(
             [sys.executable, "-c", code, *words],
-            cwd=self.folder, env=self.env, capture_output=True, check=False, timeout=PATIENCE, text=True,
+            cwd=self.folder, env=self.env, capture_output=True, check=False, timeout=TIMEOUT_S, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 
     def stop(self, machine: Machine) -> None:
-        """Switch a machine off as one does it: its supervisor is told to end, and drains first."""
+        """Switch a machine off as one does it: its supervisor is asked to end, and drains first."""
         os.kill(machine.first(), signal.SIGTERM)
         self.until(lambda: not machine.processes())
 
@@ -164,12 +164,12 @@ class Fleet:
         for number in range(count):
             self.call("run", "order", f"number={number}", "--detach")
 
-    def until(self, holds: Callable[[], Any], within: float = PATIENCE) -> Any:
+    def until(self, holds: Callable[[], Any], within: float = TIMEOUT_S) -> Any:
         """Look until it holds."""
-        for _ in looks(within):
+        for _ in polls(within):
             if found := holds():
                 return found
-        logs = "\n".join(f"{one.name}\n{one.log.read_text()[-_SHOWN:]}" for one in self.machines)
+        logs = "\n".join(f"{machine.name}\n{machine.log.read_text()[-_LOG_BYTES:]}" for machine in self.machines)
         sessions = self.rows("select id, role, state, pid, beat_at, ended_at from sessions order by id")
         raise AssertionError(f"it does not come to that\n{sessions}\n{self.noted()[-20:]}\n{logs}")
 

@@ -21,7 +21,7 @@ async def writes_in_loop(word: str) -> str:
     return writes(word)
 
 
-def lets_out(forms: list[str]) -> None:
+def prints_secrets(forms: list[str]) -> None:
     """Write each form in each way, then fail with all of them."""
     for form in forms:
         print(form)
@@ -36,5 +36,5 @@ def lets_out(forms: list[str]) -> None:
     raise ms.Permanent("; ".join(forms), hint=forms[0], data={"forms": forms}) from ValueError(forms[1])
 
 
-async def lets_out_in_loop(forms: list[str]) -> None:
-    lets_out(forms)
+async def prints_secrets_in_loop(forms: list[str]) -> None:
+    prints_secrets(forms)

@@ -13,7 +13,7 @@ from typing import Any
 from tests.acceptance.page_commands import Block
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120
+TIMEOUT_S = 120
 _END = "END_OF_THE_FILE"
 _FIRST_LINE = "set -eu -o pipefail\n"
 
@@ -21,11 +21,11 @@ _FIRST_LINE = "set -eu -o pipefail\n"
 def free_ports(number: int) -> list[int]:
     """Return ports that no one listens on."""
     sockets = [socket.socket() for _ in range(number)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    for opened in sockets:
+        opened.bind(("127.0.0.1", 0))
+    ports = [socket.getsockname()[1] for socket in sockets]
+    for opened in sockets:
+        opened.close()
     return ports
 
 
@@ -46,7 +46,7 @@ class NewUser:
         self._terminals: list[subprocess.Popen[str]] = []
 
     def stay_out_of_the_machine(self) -> None:
-        """Where this test is root, the usual place outside of a project is the machine's: take the one that anybody else has."""
+        """Where this test is root, the usual place outside of a project is the machine's: take the one that anyone else has."""
         if os.getuid() == 0:
             self.env["MAINSPRING_STORE_URL"] = self._home_store
 
@@ -67,17 +67,17 @@ class NewUser:
                 stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True,
             )  # fmt: skip
         self._terminals.append(terminal)
-        code = terminal.wait(PATIENCE)
-        said = printed.read_text(encoding="utf-8")
-        assert code == 0, said
-        return said
+        code = terminal.wait(TIMEOUT_S)
+        output = printed.read_text(encoding="utf-8")
+        assert code == 0, output
+        return output
 
     def type(self, line: str, *, code: int = 0) -> str:
         """Type one line; return what it printed."""
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, timeout=PATIENCE, check=False,
+            text=True, timeout=TIMEOUT_S, check=False,
         )  # fmt: skip
         assert done.returncode == code, f"{line}: {done.returncode}\n{done.stdout}"
         return done.stdout

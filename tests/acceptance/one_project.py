@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests import warm
-from tests.looking import looks, states_of
+from tests import warm_command_line
+from tests.polling import polls, states_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 class NoStoreError(AssertionError):
@@ -47,7 +47,7 @@ class Project:
         }
 
     def call(self, *words: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
-        done = warm.call(words, cwd=self.folder, env=self.env(**env), timeout=PATIENCE)
+        done = warm_command_line.call(words, cwd=self.folder, env=self.env(**env), timeout=TIMEOUT_S)
         if code != 2 and done.returncode == 2 and "there is no store" in done.stderr:
             raise NoStoreError(done.stderr)
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
@@ -68,10 +68,10 @@ class Project:
         self._up.append(process)
         return process
 
-    def until(self, what: Callable[[], Any], *, patience_s: float = PATIENCE) -> Any:
-        for _ in looks(patience_s):
+    def until(self, condition: Callable[[], Any], *, timeout_s: float = TIMEOUT_S) -> Any:
+        for _ in polls(timeout_s):
             with suppress(NoStoreError):
-                if found := what():
+                if found := condition():
                     return found
         raise AssertionError("it did not come\n" + "\n".join(p.read_text() for p in sorted(self.folder.glob("log*"))))
 
@@ -92,4 +92,4 @@ class Project:
         for process in self._up:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT_S)

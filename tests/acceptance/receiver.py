@@ -1,4 +1,4 @@
-"""Somebody who is told: a real HTTP server that takes signed webhooks as `[notify]` sends them."""
+"""Someone who is notified: a real HTTP server that takes signed webhooks as `[notify]` sends them."""
 
 import base64
 import json

@@ -103,7 +103,7 @@ def sealed_work(command: list[str], *, drifted: bool = False) -> tuple[Registry,
                 run.restart(word, left - 1)
             return word
 
-        ms.script("teller", command, retry=1)
-    return registry, {one.name: one for one in (everything, failing, undoing, doubtful, drifting, again)} | {
-        "teller": registry.get("teller")
-    }
+        ms.script("printer", command, retry=1)
+    return registry, {
+        definition.name: definition for definition in (everything, failing, undoing, doubtful, drifting, again)
+    } | {"printer": registry.get("printer")}

@@ -38,7 +38,7 @@ codec = Keystream()
 
 
 class FailingCodec:
-    """Seals until it is told to fail."""
+    """Seals until it is asked to fail."""
 
     id = "failing"
     fails = False

@@ -103,7 +103,7 @@ def sign_in_under_forms(
     return asyncio.run(go())
 
 
-def ask_beside_idle(port: int, request: bytes, seconds: float, count: int) -> tuple[list[int], list[float]]:
+def ask_with_idle_clients(port: int, request: bytes, seconds: float, count: int) -> tuple[list[int], list[float]]:
     """Return the statuses and times of a genuine client while so many connections are held that ask for nothing."""
 
     async def go() -> tuple[list[int], list[float]]:

@@ -1,4 +1,4 @@
-"""Ways to stop without a sound, each caused in real processes of a folder of its own, with somebody who is told.
+"""Ways to stop without a sound, each caused in real processes of a folder of its own, with someone who is notified.
 
 Looks are five seconds apart, so all ways are begun side by side and looked at one after the other. The spans of monitors are short here.
 """
@@ -19,7 +19,7 @@ from tests.acceptance.works import is_alive
 from tests.acceptance.wrapping import ROOT, Place
 from tests.brokers.server import BrokerServer
 from tests.brokers.servers import start_broker
-from tests.looking import looks
+from tests.polling import polls
 
 WITHIN_S = 90.0
 LONGEST_FILE = 64 * 1024
@@ -93,34 +93,34 @@ class Site(Place):
             return [pid for (pid,) in rows if is_alive(pid)]
         return []
 
-    def until(self, fact: Callable[[], Any], what: str) -> Any:
-        for _ in looks(WITHIN_S):
+    def until(self, fact: Callable[[], Any], description: str) -> Any:
+        for _ in polls(WITHIN_S):
             if found := fact():
                 return found
-        raise AssertionError(f"{what}\n{self.told()}\n{(self.folder / 'log').read_text()[-4_000:]}")
+        raise AssertionError(f"{description}\n{self.notices()}\n{(self.folder / 'log').read_text()[-4_000:]}")
 
     def one_of(self, role: str) -> int:
         """Wait for a process of this role."""
         return int(self.until(lambda: self.live(role), f"no {role} came")[0])
 
-    def told(self) -> list[tuple[str, str]]:
-        """Return what people were told: (what about, the first line)."""
-        return [(one["data"]["about"], one["data"]["headline"]) for one in self.people.messages]
+    def notices(self) -> list[tuple[str, str]]:
+        """Return what people were notified: (what about, the first line)."""
+        return [(message["data"]["about"], message["data"]["headline"]) for message in self.people.messages]
 
-    def until_told(self) -> "Site":
+    def wait_for_notice(self) -> "Site":
         """Wait for the first message."""
-        self.until(self.told, "nobody is told")
+        self.until(self.notices, "nobody is told")
         return self
 
     def until_over(self) -> "Site":
         """Wait for the message that it is over."""
-        self.until(lambda: self.told()[-1][0] == "resolved", "nobody is told that it is over")
+        self.until(lambda: self.notices()[-1][0] == "resolved", "nobody is told that it is over")
         return self
 
     @property
     def opened(self) -> str:
-        """The one line by which people were told that something is wrong, without its severity."""
-        (headline,) = [line for about, line in self.told() if about == "opened"]
+        """The one line by which people learned that something is wrong, without its severity."""
+        (headline,) = [line for about, line in self.notices() if about == "opened"]
         return headline.partition("] ")[2]
 
     def incidents(self) -> list[tuple[str, str]]:
@@ -131,7 +131,7 @@ class Site(Place):
 
     def close(self) -> None:
         live = [pid for role in ("worker", "scheduler", "watcher") for pid in self.live(role)]
-        for pid in [*(one.pid for one in self.ups if one.poll() is None), *live]:
+        for pid in [*(process.pid for process in self.ups if process.poll() is None), *live]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
         super().close()
@@ -141,14 +141,14 @@ class Site(Place):
 
 
 class Way(NamedTuple):
-    """`begin` makes a site, stops something and waits until that is told, and where it is mended that this is told too.
+    """`begin` makes a site, stops something and waits until that is reported, and where it is fixed that this is reported too.
 
-    `says` = the first line that people read, after its severity, as a pattern.
+    `headline` = the first line that people read, after its severity, as a pattern.
     """
 
     kind: IncidentKind
     of: str
-    says: str
+    headline: str
     begin: Callable[[Path], Site]
 
 
@@ -161,7 +161,7 @@ def kill_worker(folder: Path) -> Site:
     site.one_of("watcher")
     for pid in (up, worker):
         os.kill(pid, signal.SIGKILL)
-    return site.until_told()
+    return site.wait_for_notice()
 
 
 def block_worker(folder: Path) -> Site:
@@ -171,18 +171,18 @@ def block_worker(folder: Path) -> Site:
     site.one_of("worker")
     done = site.call("run", "blocks", "--detach")
     assert done.returncode == 0, done.stderr
-    return site.until_told()
+    return site.wait_for_notice()
 
 
 def deploy_badly(folder: Path) -> Site:
-    """What the module imports is not there any more; then it is mended."""
+    """What the module imports is not there any more; then it is fixed."""
     site = Site(folder, HOURLY)
     site.up("worker,watcher")
     worker = site.one_of("worker")
     site.until(lambda: site.rows("select 1 from automations"), "nothing is announced")
     (folder / "a.py").write_text("import gone_with_the_deploy\n" + HOURLY)
     os.kill(worker, signal.SIGTERM)
-    site.until_told()
+    site.wait_for_notice()
     (folder / "a.py").write_text(HOURLY)
     os.kill(site.one_of("worker"), signal.SIGTERM)
     return site.until_over()
@@ -196,21 +196,21 @@ def refuse_writes(folder: Path) -> Site:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):  # the first one may have taken the others with it
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (LONGEST_FILE, LONGEST_FILE))
-    site.until_told()
+    site.wait_for_notice()
     assert site.ups[0].wait(WITHIN_S) != 0
     site.up("worker,watcher")
     return site.until_over()
 
 
-def take_broker_away(folder: Path) -> Site:
-    """It is killed while a desk reads from it."""
+def stop_broker(folder: Path) -> Site:
+    """It is killed while a consumer reads from it."""
     nats = start_broker("nats")
     site = Site(folder, BOOKS.format(url=asyncio.run(nats.new_queue())), source_unreachable='{ away = "2s" }')
     site.servers.append(nats)
     site.up("worker,scheduler,watcher")
     site.until(lambda: _is_read(site), "nobody reads from the broker")
     nats.kill()
-    return site.until_told()
+    return site.wait_for_notice()
 
 
 def _is_read(site: Site) -> bool:
@@ -220,7 +220,7 @@ def _is_read(site: Site) -> bool:
 
 
 def kill_each_watcher(folder: Path) -> Site:
-    """Whatever watcher comes is killed as soon as it has come, until somebody was told."""
+    """Whatever watcher comes is killed as soon as it has come, until someone was notified."""
     site = Site(folder, worker_lost='{ missing = "8s" }')
     site.up("scheduler,watcher")
     killed: set[int] = set()
@@ -229,7 +229,7 @@ def kill_each_watcher(folder: Path) -> Site:
         for pid in site.live("watcher"):
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
-        return bool(site.told())
+        return bool(site.notices())
 
     site.until(kill, "nobody tells it")
     assert len(killed) > 1
@@ -243,17 +243,17 @@ def break_watcher(folder: Path) -> Site:
     (folder / "hook" / "sitecustomize.py").write_text(NO_WATCHER)
     site.env["PYTHONPATH"] = f"{folder}/hook:{ROOT}/src"
     site.up("scheduler,watcher")
-    return site.until_told()
+    return site.wait_for_notice()
 
 
 def stop_scheduler(folder: Path) -> Site:
-    """Its process is there and does not move; then it goes on."""
+    """Its process is there and does not move; then it continues."""
     site = Site(folder, worker_lost='{ missing = "10s", silent = "10s" }')
     site.up("scheduler,watcher")
     site.one_of("watcher")
     scheduler = site.one_of("scheduler")
     os.kill(scheduler, signal.SIGSTOP)
-    assert f"pid {scheduler} of" in site.until_told().opened
+    assert f"pid {scheduler} of" in site.wait_for_notice().opened
     os.kill(scheduler, signal.SIGCONT)
     site.until_over()
     assert site.live("scheduler") == [scheduler]
@@ -262,12 +262,12 @@ def stop_scheduler(folder: Path) -> Site:
 
 K = IncidentKind
 _FOR = r"for [\d.]+s"
-WAYS = {
+CASES = {
     "a worker is killed and not started again": Way(
         K.WORKER_LOST,
         "worker",
         # Whether its death is on record yet, or is only seen.
-        rf"mainspring: no worker (gives a sign of life|stays alive) {_FOR}.* \(report needs one\)",
+        rf"mainspring: no worker (has sent a heartbeat|stays alive) {_FOR}.* \(report needs one\)",
         kill_worker,
     ),
     "a step blocks its worker": Way(
@@ -283,7 +283,7 @@ WAYS = {
         deploy_badly,
     ),
     "a broker is gone": Way(
-        K.SOURCE_UNREACHABLE, "book", rf"book: book/queue has not reached its source {_FOR}: .*", take_broker_away
+        K.SOURCE_UNREACHABLE, "book", rf"book: book/queue has not reached its source {_FOR}: .*", stop_broker
     ),
     "a watcher dies as soon as it lives": Way(
         K.WORKER_LOST,
@@ -294,13 +294,13 @@ WAYS = {
     "a watcher never begins": Way(
         K.WORKER_LOST,
         "watcher",
-        rf"mainspring: no watcher gives a sign of life {_FOR} \(pid \d+ of .* keeps one\)",
+        rf"mainspring: no watcher has sent a heartbeat {_FOR} \(pid \d+ of .* needs one\)",
         break_watcher,
     ),
     "a scheduler is stopped": Way(
         K.WORKER_LOST,
         "scheduler",
-        rf"mainspring: no scheduler gives a sign of life {_FOR}: pid \d+ of .* is stopped or blocked .*",
+        rf"mainspring: no scheduler has sent a heartbeat {_FOR}: pid \d+ of .* is stopped or blocked .*",
         stop_scheduler,
     ),
     "the store refuses each write": Way(

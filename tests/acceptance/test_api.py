@@ -1,4 +1,4 @@
-"""`mainspring up`: a program elsewhere starts a run by the API, hears that something changed, has the result, and is let go at the end."""
+"""`mainspring up`: a program elsewhere starts a run by the API, hears that something changed, has the result, and may leave at the end."""
 
 import asyncio
 import subprocess

@@ -30,12 +30,12 @@ async def blocks(run: ms.Run) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_blocked_worker_ends_with_its_supervisor(works: Works) -> None:
-    """What blocks it is on record. The supervisor is killed: nothing that its worker runs lives on without anybody who watches it."""
+    """What blocks it is on record. The supervisor is killed: nothing that its worker runs lives on without anyone who watches it."""
     works.up(QUICK + BLOCKS)
     run = works.start("blocks")
     works.until(works.has("blocked"), "it never began")
-    asked = "select blocked from sessions where blocked like ? and blocked like '%.py:% blocks%'"
-    works.until(lambda: works.place.rows(asked, f"%{run}%"), "nobody is told what blocks it")
+    query = "select blocked from sessions where blocked like ? and blocked like '%.py:% blocks%'"
+    works.until(lambda: works.place.rows(query, f"%{run}%"), "nobody is told what blocks it")
     (worker,) = works.workers()
     assert is_alive(worker)
     works.supervisor.kill()
@@ -111,7 +111,7 @@ async def blocks_late(run: ms.Run) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_run_that_blocks_its_worker_does_not_block_the_next_one(works: Works) -> None:
-    """It is the crash of a worker: its runs go on one at a time on probation, and whatever is new goes on at once."""
+    """It is the crash of a worker: its runs continue one at a time on probation, and whatever is new continues at once."""
     works.up(QUICK + BLOCKS, stall_limit="6s")
     blocking = works.start("blocks")
     works.until(works.has("blocked"), "it never began")

@@ -32,7 +32,7 @@ def project(tmp_path: Path, postgres: PostgresServer) -> Iterator[Project]:
 
 
 @pytest.mark.parametrize("offset", ["+1d", "-1d"])
-def test_commands_judge_the_fleet_by_the_clock_of_the_database(project: Project, offset: str) -> None:
+def test_commands_evaluate_the_fleet_by_the_clock_of_the_database(project: Project, offset: str) -> None:
     """What status, workers, monitors, explain and doctor say is the same whatever the caller's clock says; doctor reports that clock."""
 
     def call(*words: str, code: int = 0) -> str:
@@ -40,7 +40,7 @@ def test_commands_judge_the_fleet_by_the_clock_of_the_database(project: Project,
         return project.call(*words, code=code, **env).stdout
 
     project.up("up", "--role", "worker", "--role", "scheduler", "--role", "watcher")
-    project.until(lambda: {one["role"] for one in project.json("workers", "list")} >= {"worker", "watcher"})
+    project.until(lambda: {worker["role"] for worker in project.json("workers", "list")} >= {"worker", "watcher"})
     run = project.start("asks")
     project.until(lambda: set(project.states().values()) == {"waiting"})
     project.until(lambda: project.json("status")["healthy"])
@@ -48,10 +48,10 @@ def test_commands_judge_the_fleet_by_the_clock_of_the_database(project: Project,
     assert json.loads(call("status", "--here", "--json"))["missing"] == []
     assert "stopped or blocked" not in call("status", "--since", "1h")
     assert "silent" not in call("workers", "list")
-    states = [one["state"] for one in json.loads(call("monitors", "list", "--json"))]
-    assert states == [one["state"] for one in project.json("monitors", "list")]
+    states = [monitor["state"] for monitor in json.loads(call("monitors", "list", "--json"))]
+    assert states == [monitor["state"] for monitor in project.json("monitors", "list")]
     assert "in 3d" in call("explain", run)
     call("watch")
-    (clock,) = [one for one in json.loads(call("doctor", "--json", code=9)) if one["name"] == "clock"]
+    (clock,) = [check for check in json.loads(call("doctor", "--json", code=9)) if check["name"] == "clock"]
     side = "ahead of" if offset == "+1d" else "behind"
     assert clock["text"] == f"the clock of this machine is 1d {side} the clock of the database, which counts"

@@ -18,7 +18,7 @@ for form in open(sys.argv[1], encoding="utf-8").read().split("\\0"):
     print("it failed with", form, file=sys.stderr, flush=True)
 sys.exit(3)
 """
-LOOKS = (
+READ_COMMANDS = (
     *("status", "incidents list", "incidents list --json", "incidents show @last", "incidents show @last --json"),
     *(
         "failed list --by error --json",
@@ -32,7 +32,7 @@ LOOKS = (
 
 
 def test_secret_in_any_form_is_in_no_sink(place: Place, receiver: Receiver) -> None:
-    """What a channel is told, what commands show, metrics, and the bytes of store and spool: its lines are there, without it."""
+    """What a channel is reported, what commands show, metrics, and the bytes of store and spool: its lines are there, without it."""
     forms = place.folder / "forms"
     forms.write_text("\0".join(encodings(CANARY).values()), encoding="utf-8")
     place.env |= {**receiver.settings, "MAINSPRING_SECRET_CANARY": CANARY}
@@ -40,12 +40,12 @@ def test_secret_in_any_form_is_in_no_sink(place: Place, receiver: Receiver) -> N
     assert done.returncode == 3
     assert "it failed with" in place.call("runs", "logs", "@last").stdout.decode()
     place.watch()
-    (told,) = receiver.messages
-    sinks = {"message": json.dumps(told, ensure_ascii=False)}
-    for words in LOOKS:
-        shown = place.call(*words.split())
-        assert shown.returncode in (0, 7, 9), (words, shown.stderr)
-        sinks[words] = (shown.stdout + shown.stderr).decode()
+    (message,) = receiver.messages
+    sinks = {"message": json.dumps(message, ensure_ascii=False)}
+    for words in READ_COMMANDS:
+        displayed = place.call(*words.split())
+        assert displayed.returncode in (0, 7, 9), (words, displayed.stderr)
+        sinks[words] = (displayed.stdout + displayed.stderr).decode()
     store = make_store(place.store, clock=SystemClock(), deliver=lambda answers: None)
     store.open()
     sinks["metrics"] = render_exposition(FiguresReader(place.store, {}).read(store.reader, SystemClock().now()))

@@ -24,7 +24,7 @@ MANY = 400
 def place(tmp_path: Path) -> dict[str, str]:
     """Variables of a process with a home and a store of its own."""
     source = str(Path(mainspring.__file__).parent.parent)
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    stored = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     home = tmp_path / "home"
     home.mkdir()
     own = {
@@ -32,7 +32,7 @@ def place(tmp_path: Path) -> dict[str, str]:
         "MAINSPRING_STORE_URL": str(tmp_path / "state.db"),
         "MAINSPRING_UP_ROLES": "worker,scheduler",
     }
-    return kept | own | {"PYTHONPATH": source}
+    return stored | own | {"PYTHONPATH": source}
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def on_terminal(place: dict[str, str], *args: str, keys: bytes = b"") -> tuple[i
 def test_streams_and_exit_codes(place, stage):
     """Data on stdout, all else on stderr, and the code that scripts compare."""
     run = stage.start()
-    shown = call(place, "runs", "list", "--json")
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert [row["id"] for row in json.loads(shown.stdout)] == [run]
+    displayed = call(place, "runs", "list", "--json")
+    assert (displayed.returncode, displayed.stderr) == (0, "")
+    assert [row["id"] for row in json.loads(displayed.stdout)] == [run]
     missing = call(place, "runs", "show", "r_none", "--json")
     assert (missing.returncode, missing.stdout) == (3, "")
     assert json.loads(missing.stderr)["code"] == "not_found"
@@ -98,7 +98,7 @@ def test_streams_and_exit_codes(place, stage):
 @pytest.mark.parametrize(
     "args", [["runs", "list"], ["runs", "list", "--json"], ["--help"], ["version"], ["auto", "list", "--json"]]
 )
-def test_output_that_cannot_be_written_is_told_in_a_line(place, stage, args, unbuffered):
+def test_output_that_cannot_be_written_is_reported_in_a_line(place, stage, args, unbuffered):
     """A full disk behind stdout is no fault of ours, and is no success."""
     stage.start()
     place |= {"PYTHONUNBUFFERED": unbuffered}
@@ -115,7 +115,7 @@ def test_output_that_cannot_be_written_is_told_in_a_line(place, stage, args, unb
 
 @pytest.mark.parametrize("args", [["version"], ["--version"], ["runs", "list"]], ids=" ".join)
 def test_stdout_that_was_closed_before_the_start_is_no_fault(place, stage, args):
-    """`>&-` in a script means that nobody wants to read it."""
+    """`>&-` in a script means that no one wants to read it."""
     line = f"exec {shlex.join(command(*args))} >&-"
     done = subprocess.run(
         ["sh", "-c", line], env=place, cwd=place["HOME"], stderr=subprocess.PIPE, text=True, check=False
@@ -139,7 +139,7 @@ def test_stderr_that_cannot_be_written_changes_no_answer(place, stage):
             assert (done.returncode, done.stdout) == (code, out)
 
 
-def test_reader_that_goes_away_is_no_error(place, stage):
+def test_reader_that_becomes_unreachable_is_no_error(place, stage):
     """`| head -1` ends quietly, however long the list is."""
     for _ in range(MANY):
         stage.start()
@@ -170,7 +170,7 @@ def test_pipe_that_is_closed_before_anything_is_written_is_no_error(place, stage
 
 
 def test_ctrl_c_ends_with_130_and_without_a_traceback(place, stage):
-    """While it follows a run that goes on."""
+    """While it follows a run that continues."""
     run = stage.begin()
     child = subprocess.Popen(
         command("runs", "watch", run.id), env=place, cwd=place["HOME"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -196,7 +196,7 @@ def _saved(run):
     return outcome(run, 1, "dump")
 
 
-def test_without_a_terminal_nothing_asks(place, stage):
+def test_no_prompt_without_a_terminal(place, stage):
     """A destructive act ends at once with 2 and names the flag."""
     stage.start()
     done = call(place, "runs", "cancel", "--state", "queued")
@@ -204,7 +204,7 @@ def test_without_a_terminal_nothing_asks(place, stage):
     assert "-y" in done.stderr
 
 
-def test_on_a_terminal_a_person_is_asked(place, stage):
+def test_terminal_prompts_a_person(place, stage):
     """No does nothing, yes does it, --no-input does not ask."""
     run = stage.start()
     code, seen = on_terminal(place, "runs", "cancel", "--state", "queued", keys=b"n\n")
@@ -217,7 +217,7 @@ def test_on_a_terminal_a_person_is_asked(place, stage):
     assert json.loads(call(place, "runs", "show", run, "--json").stdout)["state"] == "cancelled"
 
 
-def test_terminal_gets_a_coloured_table_unless_told_otherwise(place, stage):
+def test_terminal_gets_a_coloured_table_by_default(place, stage):
     """NO_COLOR, --no-color and TERM=dumb are obeyed; a list shows the end of a run's id, its page the whole."""
     run = stage.start()
     seen = on_terminal(place | {"TERM": "xterm-256color"}, "runs", "list")[1]
@@ -259,8 +259,8 @@ def test_light_commands_import_neither_store_nor_tables(place, args):
 def test_completion_answers_a_shell(place, stage):
     """As bash asks: words and position in variables, answers on stdout."""
     run = stage.start()
-    asked = {"_MAINSPRING_COMPLETE": "bash_complete", "COMP_WORDS": "mainspring runs show r_", "COMP_CWORD": "3"}
-    done = call(place | asked)
+    completion = {"_MAINSPRING_COMPLETE": "bash_complete", "COMP_WORDS": "mainspring runs show r_", "COMP_CWORD": "3"}
+    done = call(place | completion)
     assert (done.returncode, done.stdout.split()) == (0, [f"plain,{run}"])
 
 
@@ -292,17 +292,17 @@ async def loud(run: ms.Run) -> int:
 @pytest.mark.parametrize(
     "args", [("run", "loud"), ("run", "loud", "--detach"), ("auto", "list", "-m", "loud.py"), ("doctor",)]
 )
-def test_what_users_code_prints_is_never_data(place, tmp_path, args):
+def test_output_of_user_code_is_never_data(place, tmp_path, args):
     """However it gets to stdout: `--json` prints one document, and the rest is on stderr."""
     (tmp_path / "mainspring.toml").write_text('[project]\nautomations = ["loud.py"]\n')
     (tmp_path / "loud.py").write_text(LOUD)
-    said = call(place, *args, "--json", cwd=str(tmp_path))
-    assert json.loads(said.stdout), said.stderr
+    output = call(place, *args, "--json", cwd=str(tmp_path))
+    assert json.loads(output.stdout), output.stderr
     printed = ["at import", "behind print", "on the descriptor", "of a child", "at the end"]
     if args == ("run", "loud"):
         printed += ["in the loop", "in a thread", "of a child of a step", "in the body"]
     for text in printed:
-        assert text in said.stderr
+        assert text in output.stderr
 
 
 def test_of_several_supervisors_in_one_instant_one_wins(place):

@@ -43,7 +43,7 @@ async def waits(run: ms.Run) -> list[str]:
 
 
 class Clock:
-    """A clock that a file sets; the file is replaced at once, for whoever reads half of it ends."""
+    """A clock that a file sets; the file is replaced at once, for anyone who reads half of it ends."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="mainspring-clock-"))
@@ -143,7 +143,7 @@ def assert_waits_end(project: Project, clock: Clock) -> None:
     project.up("up", "--role", "worker", "--role", "scheduler")
     project.until(lambda: set(project.states().values()) == {"retrying"})
     clock.put("+0")
-    project.until(lambda: set(project.states().values()) == {"succeeded"}, patience_s=120)
+    project.until(lambda: set(project.states().values()) == {"succeeded"}, timeout_s=120)
     assert project.json("runs", "show", run)["result"] == ["slept", "2", "late"]
     status = project.until(lambda: regressed(project))
     (note,) = status["notes"]

@@ -40,7 +40,7 @@ def schema_of(project: Project) -> str:
 
 
 @pytest.mark.slow
-def test_backup_is_made_beside_work_and_put_back_held(project: Project, postgres: PostgresServer) -> None:
+def test_backup_is_made_next_to_work_and_put_back_held(project: Project, postgres: PostgresServer) -> None:
     """A copy of a store in use is a checked file; put back it is held until each run is decided, and the old schema is kept."""
     project.up()
     run = project.start("order", "customer=ann")
@@ -130,8 +130,8 @@ def test_restored_server_repeats_nothing_of_the_lost_interval(tmp_path: Path, po
         assert "Not started, because the replaced store may have done it:" in released
         lost = project.json("db", "restore", "--lost")
         assert lost["by_name_only"] == ["charge"]
-        assert [one["verb"] for one in lost["changes"]] == ["pause"]
-        assert [one["trigger"] for one in lost["deliveries"]] == ["load/files"]
+        assert [change["verb"] for change in lost["changes"]] == ["pause"]
+        assert [delivery["trigger"] for delivery in lost["deliveries"]] == ["load/files"]
         slots = {slot["slot_at"] for slot in lost["slots"] if slot["automation"] == "charge"}
         assert slots
 
@@ -150,7 +150,7 @@ def test_restored_server_repeats_nothing_of_the_lost_interval(tmp_path: Path, po
         project.kill_all()
 
 
-def test_check_tells_what_is_wrong_on_a_server(project: Project, postgres: PostgresServer) -> None:
+def test_check_reports_what_is_wrong_on_a_server(project: Project, postgres: PostgresServer) -> None:
     """An index that is gone, a run that is marked wrongly, and a row of the audit log that was changed."""
     project.start("order")
     schema = schema_of(project)
@@ -161,7 +161,7 @@ def test_check_tells_what_is_wrong_on_a_server(project: Project, postgres: Postg
         raw.execute("update runs set finished_at = 5")
         raw.execute("alter table audit_log disable trigger all")
         raw.execute("update audit_log set actor = 'nobody' where seq = 1")
-    said = project.call("db", "check", code=9).stdout
+    output = project.call("db", "check", code=9).stdout
     for words in (
         "an index is missing",
         "runs_due",
@@ -169,7 +169,7 @@ def test_check_tells_what_is_wrong_on_a_server(project: Project, postgres: Postg
         "the audit log was changed",
         "row 1",
     ):
-        assert words in said
+        assert words in output
 
 
 def test_shell_gets_address_and_password_by_the_environment(project: Project) -> None:
@@ -180,10 +180,10 @@ def test_shell_gets_address_and_password_by_the_environment(project: Project) ->
     psql.write_text('#!/bin/sh\necho "words: $*"\nenv | grep ^PG\n')
     psql.chmod(psql.stat().st_mode | stat.S_IXUSR)
     url = project.store.replace("mainspring@", "mainspring:s3cret@")
-    said = project.call("db", "shell", PATH=f"{bin_}:{os.environ['PATH']}", MAINSPRING_STORE_URL=url).stdout
-    assert "words: --no-password\n" in said
-    assert "PGPASSWORD=s3cret" in said
-    assert f"search_path={schema_of(project)} -c default_transaction_read_only=on" in said
+    output = project.call("db", "shell", PATH=f"{bin_}:{os.environ['PATH']}", MAINSPRING_STORE_URL=url).stdout
+    assert "words: --no-password\n" in output
+    assert "PGPASSWORD=s3cret" in output
+    assert f"search_path={schema_of(project)} -c default_transaction_read_only=on" in output
     assert "no psql program" in project.call("db", "shell", code=3, PATH=str(project.folder)).stderr
 
 

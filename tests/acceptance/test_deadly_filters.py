@@ -13,18 +13,18 @@ _CODE = """
 import os
 import mainspring as ms
 
-def judge(event):
-    if event.data["how"] == "exit":
+def decide(event):
+    if event.data["ending"] == "exit":
         os._exit(3)
     return True
 
-@ms.on.event("come", filter=judge)
+@ms.on.event("come", filter=decide)
 @ms.task
 def heard(event: ms.Event) -> None: ...
 
 @ms.task
-def post(how: str) -> None:
-    ms.publish("come", {"how": how})
+def post(ending: str) -> None:
+    ms.publish("come", {"ending": ending})
 """
 
 
@@ -35,19 +35,19 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made.kill_all()
 
 
-def test_a_filter_that_ends_its_process_is_asked_no_more_after_a_few(project: Project) -> None:
+def test_a_filter_that_ends_its_process_is_called_no_more_after_a_few(project: Project) -> None:
     """Exactly its delivery fails; what was asked beside it starts, and the worker lives on."""
-    for how in ("well", "exit", "well", "well"):
-        project.call("run", "post", f"how={how}")
+    for ending in ("well", "exit", "well", "well"):
+        project.call("run", "post", f"ending={ending}")
     project.up("up", "--role", "worker", "--role", "scheduler")
     project.until(lambda: settled(project).count("failed") == 1 and len(settled(project)) == 4)
     assert sorted(settled(project)) == ["failed", "started", "started", "started"]
-    shown = project.call("triggers", "show", "heard/event").stdout
-    assert "each time the process ended" in shown
-    project.call("run", "post", "how=well")
+    displayed = project.call("triggers", "show", "heard/event").stdout
+    assert "each time the process ended" in displayed
+    project.call("run", "post", "ending=well")
     project.until(lambda: settled(project).count("started") == 4)
 
 
 def settled(project: Project) -> list[str]:
-    shown = project.json("triggers", "show", "heard/event")
-    return [row["state"] for row in shown["deliveries"] if row["state"] != "received"]
+    displayed = project.json("triggers", "show", "heard/event")
+    return [row["state"] for row in displayed["deliveries"] if row["state"] != "received"]

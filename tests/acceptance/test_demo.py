@@ -80,7 +80,7 @@ def test_cleaning_enriches_whole_rows_and_gives_others_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "why"),
+    ("data", "reason"),
     [
         (
             f"{_HEADER}\n{_WHOLE}\n".replace("tailnum", "tail_number").encode(),
@@ -91,9 +91,9 @@ def test_cleaning_enriches_whole_rows_and_gives_others_a_reason() -> None:
         (b"", "missing"),
     ],
 )
-def test_broken_file_is_refused_for_good_with_the_place(data: bytes, why: str) -> None:
+def test_broken_file_is_refused_for_good_with_the_place(data: bytes, reason: str) -> None:
     """A file that is broken as a whole is a permanent error that says where and what to do."""
-    with pytest.raises(ms.Permanent, match=re.escape(why)) as caught:
+    with pytest.raises(ms.Permanent, match=re.escape(reason)) as caught:
         cleaning.clean("day.csv", data)
     assert caught.value.hint
 
@@ -123,7 +123,7 @@ def test_demo_without_a_terminal_ends_by_itself_with_nothing_lost(tmp_path: Path
 
 
 @ms.workflow
-async def asks_how_to_count(run: ms.Run) -> str:
+async def count_by_question(run: ms.Run) -> str:
     return await run.ask("How?", choices=[LEAVE_OUT, COUNT], within="60s", otherwise=LEAVE_OUT)
 
 
@@ -135,17 +135,17 @@ def test_choice_typed_at_the_prompt_is_the_answer(tmp_path, monkeypatch, capsys,
     async def play() -> str:
         app = ms.App(tmp_path / "state.db")
         async with app.running():
-            handle = await app.start(asks_how_to_count)
+            handle = await app.start(count_by_question)
             while not await question.is_open(app, handle):
                 await asyncio.sleep(0)
             os.write(writer, b"x\n")
-            asking = asyncio.create_task(question.put(app, handle, "How?", terminal=True, within="60s", link=""))
-            said = ""
-            while f"Type 1 for {LEAVE_OUT} or 2 for {COUNT}: " not in said:
+            question_task = asyncio.create_task(question.put(app, handle, "How?", terminal=True, within="60s", link=""))
+            output = ""
+            while f"Type 1 for {LEAVE_OUT} or 2 for {COUNT}: " not in output:
                 await asyncio.sleep(0)
-                said += capsys.readouterr().out
+                output += capsys.readouterr().out
             os.write(writer, f"{typed}\n".encode())
-            await asking
+            await question_task
             return await handle.result(60)
 
     with os.fdopen(reader) as stdin, os.fdopen(writer, "w"):

@@ -75,7 +75,7 @@ def processes_in(folder: Path) -> list[str]:
 @pytest.mark.timeout(300)
 @pytest.mark.xdist_group("browser")
 def test_demo_in_a_terminal_ends_on_its_dashboard_and_stays_up(tmp_path: Path, environment: dict[str, str]) -> None:
-    """Answered there, the report changes; the three broken files are failed runs with what to do, and one that is mended is taken in.
+    """Answered there, the report changes; the three broken files are failed runs with what to do, and one that is fixed is accepted.
 
     It stays up until Ctrl-C, which leaves no process behind.
     """
@@ -87,8 +87,8 @@ def test_demo_in_a_terminal_ends_on_its_dashboard_and_stays_up(tmp_path: Path, e
     )
     os.close(follower)
     try:
-        told = read_until(leader, "Your choice")
-        link = re.search(r"under Waiting: (http\S+)", told)
+        output = read_until(leader, "Your choice")
+        link = re.search(r"under Waiting: (http\S+)", output)
         assert link is not None
         address = link[1].partition("/first")[0]
         with chromium() as browser:
@@ -106,10 +106,10 @@ def test_demo_in_a_terminal_ends_on_its_dashboard_and_stays_up(tmp_path: Path, e
             page.locator('[data-live="on"]').wait_for()
             for cause in ("unknown", "cut off", "not UTF-8"):
                 page.locator("main", has_text=cause).first.wait_for()
-            wrong = BROKEN[0]
+            broken = BROKEN[0]
             page.goto(f"{address}/runs?state=failed&name=take_in_file")
-            page.locator("main tr", has_text=wrong).locator('a[href^="/r/"]').first.click()
-            page.locator("h1", has_text=wrong).wait_for()
+            page.locator("main tr", has_text=broken).locator('a[href^="/r/"]').first.click()
+            page.locator("h1", has_text=broken).wait_for()
             run = page.url.partition("/r/")[2]
             for name, path in (
                 ("now", "/"),
@@ -121,7 +121,7 @@ def test_demo_in_a_terminal_ends_on_its_dashboard_and_stays_up(tmp_path: Path, e
             ):
                 picture(browser, address, state, name, path)
             picture(browser, address, state, "phone", f"/r/{run}", height=740, width=360)
-            file = out / "inbox" / wrong
+            file = out / "inbox" / broken
             file.write_bytes(file.read_bytes().replace(b"tail_number", b"tailnum", 1))
             page.get_by_role("button", name="Retry from the failed step").click()
             page.locator("main .state.good", has_text="succeeded").first.wait_for()

@@ -15,24 +15,24 @@ DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 ROLES = ("worker", "scheduler", "watcher", "web")
-LOOK_SECRETS_UP = ("scheduler", "watcher", "web")
+READ_SECRETS = ("scheduler", "watcher", "web")
 """Brokers are opened by the first, people told by the second, senders of webhooks checked by the last."""
 MOST_EXPOSED = 30
 """Tenths: 3.0, where a unit without any word about it has 9.6."""
 
 
-def needed(name: str, how: str) -> str:
+def needed(name: str, method: str) -> str:
     """Return the path of a program; say loudly where it is missing."""
     found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
     if found is None:
-        message = f"{name} is not installed here ({how}): what it checks is not checked"
+        message = f"{name} is not installed here ({method}): what it checks is not checked"
         assert not os.environ.get("CI"), message
         pytest.skip(message)
     return found
 
 
-def call(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, **how)
+def call(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, **options)
 
 
 def documents() -> list[Any]:
@@ -89,7 +89,11 @@ def test_manifests_are_valid():
 
 def test_each_role_has_a_deployment_that_can_be_replaced_while_it_works():
     """Probes, no rights, a drain that fits into the grace, and a budget that leaves one standing."""
-    found = {(one["kind"], one["metadata"]["name"]): one["spec"] for one in documents() if "spec" in one}
+    found = {
+        (document["kind"], document["metadata"]["name"]): document["spec"]
+        for document in documents()
+        if "spec" in document
+    }
     for role in ROLES:
         pod = found["Deployment", f"mainspring-{role}"]["template"]["spec"]
         (container,) = pod["containers"]
@@ -109,19 +113,19 @@ def test_each_role_has_a_deployment_that_can_be_replaced_while_it_works():
     assert worker["lifecycle"]["preStop"]["exec"]["command"] == ["mainspring", "drain", "--here", "--timeout", "60s"]
 
 
-def test_secrets_are_where_they_are_looked_up():
+def test_secrets_are_mounted_where_they_are_read():
     """Scheduler, watcher and web read the same Secret, and workers do not."""
-    for one in documents():
-        if one["kind"] != "Deployment":
+    for document in documents():
+        if document["kind"] != "Deployment":
             continue
-        pod = one["spec"]["template"]["spec"]
+        pod = document["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         folder = {item["name"]: item.get("value") for item in container["env"]}.get("MAINSPRING_SECRETS_DIR")
         mounted = {item["mountPath"]: item["name"] for item in container["volumeMounts"]}
         volumes = {item["name"]: item.get("secret", {}).get("secretName") for item in pod["volumes"]}
         found = None if folder is None else volumes[mounted[folder]]
-        role = one["metadata"]["labels"]["app.kubernetes.io/component"]
-        assert found == ("mainspring-secrets" if role in LOOK_SECRETS_UP else None)
+        role = document["metadata"]["labels"]["app.kubernetes.io/component"]
+        assert found == ("mainspring-secrets" if role in READ_SECRETS else None)
 
 
 def test_compose_has_a_service_for_each_role():
@@ -133,9 +137,9 @@ def test_compose_has_a_service_for_each_role():
         assert services[role]["command"] == ["up", "--role", role]
         assert services[role]["depends_on"] == {"store": {"condition": "service_healthy"}}
         # What they share makes them one machine, on which a role has one supervisor: --scale worker=3 would start one.
-        secrets = ["./secrets:/etc/mainspring-secrets:ro"] if role in LOOK_SECRETS_UP else []
+        secrets = ["./secrets:/etc/mainspring-secrets:ro"] if role in READ_SECRETS else []
         assert services[role]["volumes"] == ["./automations:/app:ro", *secrets]
-        assert ("MAINSPRING_SECRETS_DIR" in services[role]["environment"]) == (role in LOOK_SECRETS_UP)
+        assert ("MAINSPRING_SECRETS_DIR" in services[role]["environment"]) == (role in READ_SECRETS)
         assert {"MAINSPRING_STORE_URL", "PGPASSWORD"} <= services[role]["environment"].keys()
         assert any(place.startswith("/var/lib/mainspring:") for place in services[role]["tmpfs"])
 

@@ -1,4 +1,4 @@
-"""New code comes to a fleet that is at work: machines are replaced one after the other, and runs go on under whatever text is there."""
+"""New code comes to a fleet that is at work: machines are replaced one after the other, and runs continue under whatever text is there."""
 
 import os
 from collections import Counter
@@ -11,7 +11,7 @@ from tests.acceptance.fleet import Fleet, Machine, may_be_made
 from tests.postgres_server import PostgresServer
 
 RUNS = 1_000 if os.environ.get("TESTS_LONG") else 300
-PATIENCE_S = 120.0
+TIMEOUT_S = 120.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 CONFIG = """
@@ -117,7 +117,7 @@ def replace(fleet: Fleet, old: Machine, name: str) -> Machine:
 def all_wait(fleet: Fleet, event: str) -> None:
     """Wait until each run waits for this event."""
     waits = "select count(*) from waits w join runs r on r.id = w.run where w.kind = 'event' and r.state = 'waiting' and w.name = %s"
-    fleet.until(lambda: fleet.rows(waits, event) == [(RUNS,)], within=PATIENCE_S)
+    fleet.until(lambda: fleet.rows(waits, event) == [(RUNS,)], within=TIMEOUT_S)
 
 
 def test_three_deploys_with_edited_bodies_under_many_runs(fleet: Fleet) -> None:
@@ -131,10 +131,10 @@ def test_three_deploys_with_edited_bodies_under_many_runs(fleet: Fleet) -> None:
         first = replace(fleet, machines[0], f"a{deploy}")
         fleet.script(PUBLISH, event)  # while both texts are there
         machines = [first, replace(fleet, machines[1], f"b{deploy}")]
-    fleet.until(lambda: fleet.have_succeeded(RUNS), within=PATIENCE_S)
+    fleet.until(lambda: fleet.have_succeeded(RUNS), within=TIMEOUT_S)
     assert fleet.rows("select distinct state, reason from runs") == [("succeeded", None)]
     times = Counter(text for _, _, text in fleet.noted())
-    assert {times[f"{what}-{number}"] for what in ("charge", "send", "book") for number in range(RUNS)} == {1}
+    assert {times[f"{effect}-{number}"] for effect in ("charge", "send", "book") for number in range(RUNS)} == {1}
     assert set(times.values()) == {1}, "a step was done twice"
     assert fleet.doubled() == []
     assert fleet.rows("select count(*) from sessions where state = 'dead'") == [(0,)], (

@@ -1,4 +1,4 @@
-"""SIGTERM ends the processes in order: runs are given back unharmed, and code that cannot be stopped keeps nobody."""
+"""SIGTERM ends the processes in order: runs are given back unharmed, and code that cannot be stopped keeps no one."""
 
 import json
 import signal
@@ -41,10 +41,10 @@ async def ends(run: ms.Run) -> str:
 """
 
 
-def _until(fact, what):
+def _until(fact, description):
     until = time.monotonic() + 30
     while not fact():
-        assert time.monotonic() < until, what
+        assert time.monotonic() < until, description
         time.sleep(0.02)
 
 

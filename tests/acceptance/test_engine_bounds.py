@@ -17,7 +17,7 @@ def test_cycle_of_children_is_refused(tmp_path):
             return await run.child(ouroboros, n)
 
     app = ms.App(tmp_path / "s.db", registry=registry)
-    with pytest.raises(ms.RunFailed, match="asks for itself with the same input"):
+    with pytest.raises(ms.RunFailed, match="starts itself with the same input"):
         app.run(ouroboros)
 
 
@@ -51,8 +51,8 @@ def test_endless_depth_is_refused(tmp_path):
     assert "100 deep" in asyncio.run(work())
 
 
-def test_undo_waits_for_the_attempt_it_takes_back(tmp_path):
-    """A step that is given up but takes its time to stop ends before its undo begins, so that its effect cannot come after."""
+def test_undo_waits_for_the_attempt_it_undoes(tmp_path):
+    """A step that is abandoned but takes its time to stop ends before its undo begins, so that its effect cannot come after."""
     happened: list[str] = []
     with Registry() as registry:
 

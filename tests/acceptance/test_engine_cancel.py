@@ -31,16 +31,16 @@ async def test_cancel_is_one_outcome_of_the_journal(tmp_path):
         await engine.until(run, RunState.WAITING)
         await engine.app.cancel(run.id, "not needed")
         await engine.until(run, RunState.CANCELLED)
-        kinds = [o.kind for o in engine.story(run).outcomes]
+        kinds = [o.kind for o in engine.history(run).outcomes]
     assert kinds.count(OutcomeKind.CANCEL) == 1
 
 
-async def test_cleanup_under_shield_goes_on_when_cancelled(tmp_path):
+async def test_cleanup_under_shield_continues_when_cancelled(tmp_path):
     """Steps asked for in the shielded part run; what is asked for outside of it is refused."""
     done: list[str] = []
 
-    async def tidy(what: str) -> None:
-        done.append(what)
+    async def tidy(name: str) -> None:
+        done.append(name)
 
     with Registry() as registry:
 
@@ -88,7 +88,7 @@ async def test_body_in_its_shielded_part_is_cancelled_when_it_leaves_it(tmp_path
         await inside.wait()
         await engine.app.cancel(run.id)
         await engine.when(
-            lambda: [o.kind for o in engine.story(run).outcomes], lambda kinds: OutcomeKind.CANCEL in kinds
+            lambda: [o.kind for o in engine.history(run).outcomes], lambda kinds: OutcomeKind.CANCEL in kinds
         )
         go.set()
         await engine.until(run, RunState.CANCELLED)
@@ -139,7 +139,7 @@ async def test_cancel_stops_the_attempt_that_is_under_way(tmp_path):
         assert stopped.is_set(), "the run is over only when its attempt is"
 
 
-async def test_queued_run_that_nobody_has_ends_at_once(tmp_path):
+async def test_queued_run_that_no_one_has_ends_at_once(tmp_path):
     """A run with a due time far away is cancelled without a worker."""
     from datetime import UTC, datetime, timedelta
 
@@ -154,7 +154,7 @@ async def test_queued_run_that_nobody_has_ends_at_once(tmp_path):
         assert await run.status() is RunState.QUEUED
         await engine.app.cancel(run.id)
         assert await run.status() is RunState.CANCELLED
-        assert engine.story(run).outcomes == []
+        assert engine.history(run).outcomes == []
 
 
 async def test_cancel_of_an_ended_run_is_refused(tmp_path):

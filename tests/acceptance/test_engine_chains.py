@@ -1,4 +1,4 @@
-"""A run that begins anew again and again (`run.restart`) is one thing to people: messages, events, its key and its handle follow."""
+"""A run that restarts again and again (`run.restart`) is one thing to people: messages, events, its key and its handle follow."""
 
 import asyncio
 
@@ -10,7 +10,10 @@ from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from tests.acceptance.engine_world import REPLAYING, World
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [None, REPLAYING], ids=["parked", "replayed"])]
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.parametrize("settings", [None, REPLAYING], ids=["suspended", "replayed"]),
+]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -26,7 +29,7 @@ with Registry() as COUNTERS:
 
     @ms.workflow
     async def count(run: ms.Run, total: int, got: list[int] | None = None) -> list[int]:
-        """Take in a few, do something between, begin anew, until there are enough."""
+        """Accept a few, do something between, restart, until there are enough."""
         got = list(got or [])
         while len(got) < total:
             got.append((await run.event("n", where={"for": "me"})).number)
@@ -36,21 +39,21 @@ with Registry() as COUNTERS:
         return got
 
     @ms.workflow
-    async def hear(run: ms.Run, total: int, got: list[int] | None = None) -> list[int]:
+    async def receive_all(run: ms.Run, total: int, got: list[int] | None = None) -> list[int]:
         """The same of signals, of two names at once: what comes beside the one that is waited for first must not be lost."""
         got = list(got or [])
         while len(got) < total:
-            asked = [asyncio.ensure_future(run.receive(name, int)) for name in ("a", "b")]
-            done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-            got += [task.result() for task in asked if task in done]
-            for task in asked:
+            received = [asyncio.ensure_future(run.receive(name, int)) for name in ("a", "b")]
+            done, _ = await asyncio.wait(received, return_when=asyncio.FIRST_COMPLETED)
+            got += [task.result() for task in received if task in done]
+            for task in received:
                 task.cancel()
             if len(got) % 3 == 0:
                 run.restart(total, got)
         return got
 
 
-async def test_events_published_while_a_run_begins_anew_count_once_each(place, settings):
+async def test_events_published_while_a_run_restarts_count_once_each(place, settings):
     """Four publish at the same time, without a pause; the chain has each event once, and those of one publisher in its order."""
     total = 40
     async with World(place).engine(COUNTERS, settings) as engine:
@@ -68,11 +71,11 @@ async def test_events_published_while_a_run_begins_anew_count_once_each(place, s
         assert all([n for n in got if n % 4 == first] == list(numbers[first]) for first in range(4))
 
 
-async def test_signals_sent_while_a_run_begins_anew_count_once_each(place, settings):
+async def test_signals_sent_while_a_run_restarts_count_once_each(place, settings):
     """To the id of the first run, all the time; the handle follows too."""
     total = 30
     async with World(place).engine(COUNTERS, settings) as engine:
-        handle = await engine.start(hear, total)
+        handle = await engine.start(receive_all, total)
 
         async def send(name, some):
             for number in some:
@@ -84,7 +87,7 @@ async def test_signals_sent_while_a_run_begins_anew_count_once_each(place, setti
         assert [n for n in got if n % 2] == list(range(1, total, 2))
 
 
-async def test_handle_and_key_follow_a_run_that_begins_anew(place, settings):
+async def test_handle_and_key_follow_a_run_that_restarts(place, settings):
     """Its state, its row and a message are those of the newest; the same start finds it, and another input is refused."""
     with Registry() as registry:
 
@@ -110,18 +113,18 @@ async def test_handle_and_key_follow_a_run_that_begins_anew(place, settings):
         assert await handle.status() is RunState.SUCCEEDED
 
 
-async def test_question_of_a_run_that_began_anew_is_answered_by_its_first_id(place, settings):
+async def test_question_of_a_run_that_restarted_is_answered_by_its_first_id(place, settings):
     """The one that the newest run asks."""
     with Registry() as registry:
 
         @ms.workflow
-        async def asks(run: ms.Run, turn: int = 0) -> str:
+        async def requests(run: ms.Run, turn: int = 0) -> str:
             if turn < 2:
                 run.restart(turn + 1)
             return await run.ask("Go on?")
 
     async with World(place).engine(registry, settings) as engine:
-        handle = await engine.start(asks)
-        await engine.when(lambda: engine.story(engine.reads.newest_of(handle.id)).waits, bool)
+        handle = await engine.start(requests)
+        await engine.when(lambda: engine.history(engine.reads.newest_of(handle.id)).waits, bool)
         await engine.app.answer(handle.id, "yes")
         assert await handle.result(60) == "yes"

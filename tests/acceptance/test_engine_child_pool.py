@@ -43,7 +43,7 @@ async def test_more_than_four_plain_functions_with_a_time_out_run_at_once(tmp_pa
         @ms.workflow
         async def many(run: ms.Run) -> list[int]:
             ask = [
-                run.options(timeout="60s", key=str(n)).step(engine_steps.wait_for_others, str(signs), str(n), 6)
+                run.options(timeout="60s", key=str(n)).step(engine_steps.wait_for_count, str(signs), str(n), 6)
                 for n in range(6)
             ]
             return await asyncio.gather(*ask)
@@ -52,20 +52,20 @@ async def test_more_than_four_plain_functions_with_a_time_out_run_at_once(tmp_pa
         assert await (await engine.start(many)).result(60) == [6] * 6
 
 
-async def test_explain_shows_the_queue_for_a_child_process(tmp_path):
+async def test_explain_displays_the_queue_for_a_child_process(tmp_path):
     """Which step waits, how many children are busy, and its place in the line; once it runs the sentence is gone."""
     there = tmp_path / "there"
     with Registry() as registry:
 
         @ms.workflow
-        async def one(run: ms.Run) -> str:
+        async def once(run: ms.Run) -> str:
             return await run.options(timeout="60s").step(engine_steps.wait_for_file, str(there))
 
     async with World(tmp_path).engine(registry, WorkerOptions(), processes=1) as engine:
-        first, second, third = [await engine.start(one) for _ in range(3)]
-        told = await engine.when(lambda: sentences(engine, third.id), lambda found: "number 2 of 2" in found)
-        assert "Step wait_for_file waits for a child process of its worker: the only child process is busy" in told
-        assert "worker.processes" in told
+        first, second, third = [await engine.start(once) for _ in range(3)]
+        sentence = await engine.when(lambda: sentences(engine, third.id), lambda found: "number 2 of 2" in found)
+        assert "Step wait_for_file waits for a child process of its worker: the only child process is busy" in sentence
+        assert "worker.processes" in sentence
         assert "waits for a child" not in sentences(engine, first.id)
         there.touch()
         for run in (first, second, third):
@@ -81,7 +81,7 @@ def sentences(engine: Engine, run: str) -> str:
     reader = engine.working.store.reader
     blocker = status.blocker(reader, run)
     assert blocker is not None
-    return " ".join(explain(engine.story(run), blocker, engine.app.clock.now()).what)
+    return " ".join(explain(engine.history(run), blocker, engine.app.clock.now()).what)
 
 
 async def test_idle_children_beyond_a_few_are_ended(tmp_path):

@@ -1,4 +1,4 @@
-"""Other runs: children and their ends, fan-out, spread steps, runs that begin anew."""
+"""Other runs: children and their ends, fan-out, spread steps, runs that restart."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_child_gives_its_result_to_its_parent_also_after_unloading(tmp_path):
-    """The parent waits as a row and goes on when the child ends."""
+    """The parent waits as a row and continues when the child ends."""
     with Registry() as registry:
 
         @ms.workflow
@@ -29,7 +29,7 @@ async def test_child_gives_its_result_to_its_parent_also_after_unloading(tmp_pat
 
     async with World(tmp_path).engine(registry, REPLAYING) as engine:
         run = await engine.start(parent)
-        (kid,) = await engine.when(lambda: engine.story(run).children, bool)
+        (kid,) = await engine.when(lambda: engine.history(run).children, bool)
         await engine.until(kid.id, RunState.WAITING)
         assert await run.status() is RunState.WAITING
         await engine.app.signal(kid.id, "n", 2)
@@ -57,7 +57,7 @@ async def test_child_may_be_named_by_its_name(tmp_path):
 
 
 async def test_failed_child_is_an_error_where_it_was_awaited(tmp_path):
-    """The parent sees the child's own failure and may go on."""
+    """The parent sees the child's own failure and may continue."""
     with Registry() as registry:
 
         @ms.workflow
@@ -77,7 +77,7 @@ async def test_failed_child_is_an_error_where_it_was_awaited(tmp_path):
 
 
 @pytest.mark.parametrize("close", ["cancel", "keep"])
-async def test_close_policy_says_what_the_parents_end_does_to_a_child(tmp_path, close):
+async def test_close_policy_states_what_the_parents_end_does_to_a_child(tmp_path, close):
     """Cancelled with it by default; kept, it lives on."""
     with Registry() as registry:
 
@@ -91,7 +91,7 @@ async def test_close_policy_says_what_the_parents_end_does_to_a_child(tmp_path, 
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(parent)
-        (kid,) = await engine.when(lambda: engine.story(run).children, bool)
+        (kid,) = await engine.when(lambda: engine.history(run).children, bool)
         await engine.until(kid.id, RunState.WAITING)
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)
@@ -102,7 +102,7 @@ async def test_close_policy_says_what_the_parents_end_does_to_a_child(tmp_path, 
             assert (await engine.until(kid.id, RunState.SUCCEEDED)).result == b'"alone"'
 
 
-async def test_close_policy_that_is_none_is_refused_where_it_is_said(tmp_path):
+async def test_invalid_close_policy_is_refused_where_it_is_stated(tmp_path):
     """A word that is not known would be taken for "keep" when the parent ends."""
     with Registry() as registry:
 
@@ -112,7 +112,7 @@ async def test_close_policy_that_is_none_is_refused_where_it_is_said(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         view = await engine.until(await engine.start(parent), RunState.FAILED)
-    assert "close='abandon' is none of the choices" in view.failure.message
+    assert "close='abandon' is not valid" in view.failure.message
     assert 'close="keep"' in view.failure.hint
 
 
@@ -137,7 +137,7 @@ async def test_child_with_a_run_key_is_shared_by_two_parents(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         runs = [await engine.start(parent) for _ in range(2)]
-        (kid,) = await engine.when(lambda: engine.story(runs[0]).children or engine.story(runs[1]).children, bool)
+        (kid,) = await engine.when(lambda: engine.history(runs[0]).children or engine.history(runs[1]).children, bool)
         for run in (*runs, kid.id):
             await engine.until(run, RunState.WAITING)
         await engine.app.signal(kid.id, "go")
@@ -185,10 +185,10 @@ async def test_map_that_collects_marks_failed_items_and_finishes_the_rest(tmp_pa
 
 async def test_map_that_stops_fails_with_the_first_bad_item(tmp_path):
     """The message names the item; items that were not begun are not begun."""
-    begun: list[int] = []
+    started: list[int] = []
 
     async def work(n: int) -> int:
-        begun.append(n)
+        started.append(n)
         if n == 1:
             raise ms.Permanent("bad")
         return n
@@ -201,7 +201,7 @@ async def test_map_that_stops_fails_with_the_first_bad_item(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         view = await engine.until(await engine.start(fan), RunState.FAILED)
-    assert begun == [0, 1]
+    assert started == [0, 1]
     assert view.failed_ident == "work#1[1]"
 
 
@@ -217,7 +217,7 @@ async def test_spread_items_are_runs_of_their_own(tmp_path):
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(fan)
         assert await run.result(60) == [2, -1, 6]
-        kids = engine.story(run).children
+        kids = engine.history(run).children
     assert sorted(kid.state for kid in kids) == [RunState.FAILED, RunState.SUCCEEDED, RunState.SUCCEEDED]
     assert {kid.kind for kid in kids} == {"step"}
 
@@ -233,14 +233,14 @@ async def test_step_with_a_tag_waits_for_a_worker_that_carries_it(tmp_path):
 
     async with world.engine(registry) as engine:
         run = await engine.start(work)
-        (kid,) = await engine.when(lambda: engine.story(run).children, bool)
+        (kid,) = await engine.when(lambda: engine.history(run).children, bool)
         await engine.until(run, RunState.WAITING)
         assert engine.view(kid.id).state is RunState.QUEUED
         async with world.engine(registry, WorkerOptions(tags=("gpu",))):
             assert await run.result(60) == 8
 
 
-async def test_endless_run_begins_anew_under_its_key_and_its_parent_gets_the_last_result(tmp_path):
+async def test_endless_run_restarts_under_its_key_and_its_parent_gets_the_last_result(tmp_path):
     """Each go is a run of its own with a short journal; key and parent move along."""
     with Registry() as registry:
 
@@ -259,17 +259,17 @@ async def test_endless_run_begins_anew_under_its_key_and_its_parent_gets_the_las
         assert await (await engine.start(parent)).result(60) == 4
         handle = await engine.app.options(key="other").start(poll, 2)
         assert await handle.result(60) == 4
-        goes = engine.reads.list_runs(name="poll").runs
-    assert len(goes) == 8
-    assert all(r.state is RunState.SUCCEEDED for r in goes)
+        polls = engine.reads.list_runs(name="poll").runs
+    assert len(polls) == 8
+    assert all(r.state is RunState.SUCCEEDED for r in polls)
 
 
 async def test_as_completed_yields_in_the_order_of_ends(tmp_path):
     """Chosen by rank, so a replay sees the same order."""
-    gates = {name: asyncio.Event() for name in "abc"}
+    blockers = {name: asyncio.Event() for name in "abc"}
 
     async def work(name: str) -> str:
-        await gates[name].wait()
+        await blockers[name].wait()
         return name
 
     with Registry() as registry:
@@ -285,14 +285,14 @@ async def test_as_completed_yields_in_the_order_of_ends(tmp_path):
     async with World(tmp_path).engine(registry, REPLAYING) as engine:
         run = await engine.start(race)
         for number, name in enumerate("cab", start=1):
-            gates[name].set()
-            await engine.when(lambda: len(engine.story(run).outcomes), lambda n, want=number: n == want)
+            blockers[name].set()
+            await engine.when(lambda: len(engine.history(run).outcomes), lambda n, want=number: n == want)
         await engine.until(run, RunState.WAITING)
         await engine.app.signal(run.id, "go")
         assert await run.result(60) == "cab"
 
 
-async def test_child_that_is_given_up_is_cancelled_while_its_parent_goes_on(tmp_path):
+async def test_child_that_is_abandoned_is_cancelled_while_its_parent_continues(tmp_path):
     """`asyncio.timeout` around a child ends the child as well."""
     with Registry() as registry:
 
@@ -311,14 +311,14 @@ async def test_child_that_is_given_up_is_cancelled_while_its_parent_goes_on(tmp_
 
     async with World(tmp_path).engine(registry, AT_ONCE) as engine:
         run = await engine.start(parent)
-        (kid,) = await engine.when(lambda: engine.story(run).children, bool)
+        (kid,) = await engine.when(lambda: engine.history(run).children, bool)
         await engine.until(kid.id, RunState.CANCELLED)
         await engine.app.signal(run.id, "go", "on")
         assert await run.result(60) == "on"
 
 
-async def test_child_that_began_anew_is_cancelled_when_it_is_given_up(tmp_path):
-    """Not the run that ended long ago, but the one that goes on for it."""
+async def test_child_that_restarted_is_cancelled_when_it_is_abandoned(tmp_path):
+    """Not the run that ended long ago, but the one that continues for it."""
     with Registry() as registry:
 
         @ms.workflow
@@ -336,18 +336,18 @@ async def test_child_that_began_anew_is_cancelled_when_it_is_given_up(tmp_path):
 
     async with World(tmp_path).engine(registry, AT_ONCE) as engine:
         run = await engine.start(parent)
-        goes = await engine.when(
+        polls = await engine.when(
             lambda: engine.reads.list_runs(name="poll").runs,
             lambda found: len(found) == 3 and found[0].state is RunState.WAITING,
         )
         await engine.app.signal(run.id, "enough")
-        await engine.until(goes[0].id, RunState.CANCELLED)
+        await engine.until(polls[0].id, RunState.CANCELLED)
         await engine.app.signal(run.id, "go", "on")
         assert await run.result(60) == "on"
 
 
 async def test_spread_items_are_cancelled_with_their_parent(tmp_path):
-    """Nobody waits for their results any more."""
+    """No one waits for their results any more."""
     with Registry() as registry:
 
         @ms.workflow
@@ -356,7 +356,7 @@ async def test_spread_items_are_cancelled_with_their_parent(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(fan)
-        kids = await engine.when(lambda: engine.story(run).children, lambda found: len(found) == 2)
+        kids = await engine.when(lambda: engine.history(run).children, lambda found: len(found) == 2)
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)
         ended = [await engine.until(kid.id, RunState.CANCELLED) for kid in kids]

@@ -14,7 +14,7 @@ from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
 pytestmark = [
     pytest.mark.asyncio,
-    pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["parked", "replayed"]),
+    pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["suspended", "replayed"]),
 ]
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -33,9 +33,9 @@ class SettableClock(FakeClock):
         return (timedelta(milliseconds=self.now()) - self.set_by).total_seconds()
 
 
-async def _is_waiting(engine, run, asked):
+async def _is_waiting(engine, run, question):
     """Wait until the run waits and its body has come so far."""
-    await engine.when(lambda: (engine.view(run).state, asked[-1]), lambda found: found[0] is RunState.WAITING)
+    await engine.when(lambda: (engine.view(run).state, question[-1]), lambda found: found[0] is RunState.WAITING)
 
 
 @pytest.mark.parametrize("seconds", [1e15, 1e20, 1e308])
@@ -81,7 +81,7 @@ async def test_timers_before_and_after_a_step_end_when_their_time_has_passed(tmp
         assert (await engine.until(handle, RunState.SUCCEEDED)).finished_at == clock.now()
 
 
-async def test_question_that_is_asked_while_run_time_is_ahead_ends_in_time(tmp_path, settings):
+async def test_question_put_while_run_time_is_ahead_ends_in_time(tmp_path, settings):
     """The clock was put back before the step that comes before the question ended."""
     with Registry() as registry:
 
@@ -89,22 +89,22 @@ async def test_question_that_is_asked_while_run_time_is_ahead_ends_in_time(tmp_p
         def act() -> None: ...
 
         @ms.workflow
-        async def asks(run: ms.Run) -> str:
+        async def requests(run: ms.Run) -> str:
             await asyncio.sleep(60)
             await run.step(act)
             return await run.ask("Go?", choices=["yes"], within="10m", otherwise="late")
 
     clock = SettableClock()
     async with World(tmp_path, clock).engine(registry, settings) as engine:
-        handle = await engine.start(asks)
+        handle = await engine.start(requests)
         await engine.when(lambda: engine.view(handle), lambda view: view.due_at is not None)
         clock.put(-2 * HOUR)
         await engine.pass_time(MINUTE)
-        asked = await engine.when(
+        question = await engine.when(
             lambda: engine.view(handle), lambda view: view.state is RunState.WAITING and view.steps == 2
         )
-        (wait,) = engine.story(handle).waits
-        assert asked.due_at == wait.until_at == clock.now() + 600_000
+        (wait,) = engine.history(handle).waits
+        assert question.due_at == wait.until_at == clock.now() + 600_000
         await engine.pass_time(10 * MINUTE)
         await engine.until(handle, RunState.SUCCEEDED)
         assert await handle.result(timeout=10) == "late"
@@ -112,26 +112,26 @@ async def test_question_that_is_asked_while_run_time_is_ahead_ends_in_time(tmp_p
 
 async def test_attempt_that_runs_while_the_clock_is_put_back_gets_its_start_mark(tmp_path, settings):
     """Its begin lies ahead of the clock then: it has run for as long as it has run."""
-    begun = asyncio.Event()
+    started = asyncio.Event()
     with Registry() as registry:
 
         @ms.task
         async def act() -> None:
-            begun.set()
+            started.set()
             await asyncio.Event().wait()
 
         @ms.workflow
-        async def acts(run: ms.Run) -> None:
+        async def operate(run: ms.Run) -> None:
             await run.step(act)
 
     clock = SettableClock()
     async with World(tmp_path, clock).engine(registry, settings) as engine:
-        for automation in (act, acts):
-            begun.clear()
+        for automation in (act, operate):
+            started.clear()
             handle = await engine.start(automation)
-            await begun.wait()
+            await started.wait()
             clock.put(-2 * HOUR)
             await engine.pass_time(timedelta())
             await engine.when(lambda: engine.working.clock.now(), lambda now: now == clock.now())
             await engine.pass_time(timedelta(seconds=2))
-            await engine.when(lambda run=handle: engine.story(run).attempts, bool)
+            await engine.when(lambda run=handle: engine.history(run).attempts, bool)

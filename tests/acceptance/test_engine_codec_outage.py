@@ -49,7 +49,7 @@ class KeyService:
 
 
 def findings(engine):
-    return [one for session in sessions(engine.working.store.reader) for one in session.findings]
+    return [finding for session in sessions(engine.working.store.reader) for finding in session.findings]
 
 
 async def until_waiting_for_codec(engine):
@@ -136,8 +136,8 @@ async def test_a_replay_waits_for_the_codec(place):
         assert calls < 200
 
 
-@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["parked", "replayed"])
-async def test_a_signal_that_cannot_be_opened_is_taken_in_later(place, settings):
+@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["suspended", "replayed"])
+async def test_a_signal_that_cannot_be_opened_is_accepted_later(place, settings):
     """Also by a run that is in memory; the wait does not expire with its time meanwhile, for the signal came in time."""
     service = KeyService()
     with Registry() as registry:
@@ -161,7 +161,7 @@ async def test_a_signal_that_cannot_be_opened_is_taken_in_later(place, settings)
         assert await handle.result() == "five"
 
 
-async def test_a_start_says_that_the_codec_does_not_answer_and_stores_nothing(place):
+async def test_a_start_reports_that_the_codec_does_not_answer_and_stores_nothing(place):
     """The caller can try again."""
     service = KeyService()
     with Registry() as registry:
@@ -285,13 +285,13 @@ async def test_children_questions_and_checkpoints_wait_for_the_codec(place):
         def fails(number: int) -> int:
             raise ms.Permanent("no such customer")
 
-        def keeps(number: int) -> int:
+        def store_number(number: int) -> int:
             ms.checkpoint({"number": number})
             return number
 
         @ms.workflow
         async def ship(run: ms.Run, number: int) -> int:
-            return await run.step(keeps, number)
+            return await run.step(store_number, number)
 
         @ms.workflow
         async def order(run: ms.Run) -> int:
@@ -310,7 +310,7 @@ async def test_children_questions_and_checkpoints_wait_for_the_codec(place):
         handle = await engine.start(order)
         await until_waiting_for_codec(engine)
         service.fault = None
-        await engine.when(lambda: engine.story(handle).waits, bool)
+        await engine.when(lambda: engine.history(handle).waits, bool)
         await engine.app.answer(handle.id, "yes")
         assert await handle.result() == 5
         stored = engine.working.store.reader.read_text("select input from runs")

@@ -25,49 +25,49 @@ class Outside:
         self.hanging: set[str] = set()
         self.reached = asyncio.Event()
 
-    async def act(self, what: str) -> str:
-        self.done[what] += 1
-        if what in self.hanging:
+    async def act(self, name: str) -> str:
+        self.done[name] += 1
+        if name in self.hanging:
             self.reached.set()
             await asyncio.Event().wait()
-        if what in self.broken:
-            raise ms.Permanent(f"{what} is broken")
-        return what
+        if name in self.broken:
+            raise ms.Permanent(f"{name} is broken")
+        return name
 
 
 async def both_by_gather(run: ms.Run, act: Any) -> list[Any]:
     found = await asyncio.gather(
-        *(run.options(key=what).step(act, what) for what in ("a", "good", "b")), return_exceptions=True
+        *(run.options(key=name).step(act, name) for name in ("a", "good", "b")), return_exceptions=True
     )
-    failed = [one for one in found if isinstance(one, Exception)]
+    failed = [answer for answer in found if isinstance(answer, Exception)]
     if failed:
         raise ExceptionGroup("some failed", failed)
     return found
 
 
 async def both_by_group(run: ms.Run, act: Any) -> list[Any]:
-    under_way = {"a", "good", "b"}
+    running = {"a", "good", "b"}
     all_ended = asyncio.Event()
 
-    async def branch(what: str) -> str:
+    async def branch(name: str) -> str:
         try:
-            return await run.step(act, what)
+            return await run.step(act, name)
         finally:
-            under_way.discard(what)
-            if not under_way:
+            running.discard(name)
+            if not running:
                 all_ended.set()
             await all_ended.wait()
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(branch(what)) for what in ("a", "good", "b")]
+        tasks = [group.create_task(branch(name)) for name in ("a", "good", "b")]
     return [task.result() for task in tasks]
 
 
 async def a_loop_that_collects(run: ms.Run, act: Any) -> list[Any]:
     failed, found = [], []
-    for what in ("a", "good", "b", "fine"):
+    for name in ("a", "good", "b", "fine"):
         try:
-            found.append(await run.step(act, what))
+            found.append(await run.step(act, name))
         except ms.StepFailed as error:
             failed.append(error)
     if failed:
@@ -100,7 +100,7 @@ async def test_one_retry_repeats_every_failure_that_led_to_the_end_and_nothing_e
         view = await engine.until(run, RunState.SUCCEEDED, RunState.FAILED)
         assert view.state is RunState.SUCCEEDED
         assert {"a", "b", "good"} <= set(await run.result(60))
-    assert {what: outside.done[what] for what in ("a", "b", "good")} == {"a": 2, "b": 2, "good": 1}
+    assert {name: outside.done[name] for name in ("a", "b", "good")} == {"a": 2, "b": 2, "good": 1}
 
 
 async def test_retry_keeps_what_another_branch_did_after_the_failure(tmp_path):
@@ -118,7 +118,7 @@ async def test_retry_keeps_what_another_branch_did_after_the_failure(tmp_path):
             found = await asyncio.gather(run.step(outside.act, "bad"), steady(), return_exceptions=True)
             if isinstance(found[0], BaseException):
                 raise found[0]
-            return [str(one) for one in found]
+            return [str(error) for error in found]
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(work)
@@ -130,7 +130,7 @@ async def test_retry_keeps_what_another_branch_did_after_the_failure(tmp_path):
 
 
 @pytest.mark.parametrize("chosen", [None, "first#1"])
-async def test_what_a_person_let_be_done_again_is_not_healed(tmp_path, chosen):
+async def test_step_released_by_a_person_is_not_healed(tmp_path, chosen):
     """Neither the step that failed, nor those before it that were done once more: no retry of its own did it."""
     outside = Outside("parcel")
     with Registry() as registry:
@@ -154,7 +154,7 @@ async def test_what_a_person_let_be_done_again_is_not_healed(tmp_path, chosen):
     assert outside.done == {"card": 1 if chosen is None else 2, "parcel": 2}
 
 
-async def test_retry_does_not_repeat_a_failure_that_the_body_had_mended(tmp_path):
+async def test_retry_does_not_repeat_a_failure_that_the_body_had_handled(tmp_path):
     """A card was refused and another one charged; that a later step failed is no reason to try the first card again."""
     outside = Outside("first card", "parcel")
     with Registry() as registry:
@@ -200,8 +200,8 @@ async def test_retry_waits_again_for_what_the_failure_had_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize("chosen", ["before", "after"])
-async def test_retry_from_a_step_beside_an_unfinished_child(tmp_path, chosen):
-    """From after the asking for it, the child goes on and answers. From before it, it is cancelled, and a new one answers."""
+async def test_retry_from_a_step_next_to_an_unfinished_child(tmp_path, chosen):
+    """From after the asking for it, the child continues and answers. From before it, it is cancelled, and a new one answers."""
     outside = Outside("bad")
     with Registry() as registry:
 
@@ -220,7 +220,7 @@ async def test_retry_from_a_step_beside_an_unfinished_child(tmp_path, chosen):
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(parent)
-        (kid,) = await engine.when(lambda: engine.story(run).children, bool)
+        (kid,) = await engine.when(lambda: engine.history(run).children, bool)
         await engine.until(kid.id, RunState.WAITING)
         await engine.app.signal(run.id, "go")
         await engine.until(run, RunState.NEEDS_ATTENTION)
@@ -230,13 +230,13 @@ async def test_retry_from_a_step_beside_an_unfinished_child(tmp_path, chosen):
             await engine.until(kid.id, RunState.CANCELLED)
             await engine.app.signal(run.id, "go")
             kid = await engine.when(
-                lambda: [k for k in engine.story(run).children if k.id != kid.id], lambda found: len(found) == 1
+                lambda: [k for k in engine.history(run).children if k.id != kid.id], lambda found: len(found) == 1
             )
             kid = kid[0]
             await engine.until(kid.id, RunState.WAITING)
         await engine.app.signal(kid.id, "word", "hello")
         assert await run.result(60) == "hello"
-        assert len(engine.story(run).children) == (2 if chosen == "before" else 1)
+        assert len(engine.history(run).children) == (2 if chosen == "before" else 1)
 
 
 def given_up_by_the_body(outside: Outside, **options: Any):
@@ -264,7 +264,7 @@ async def failed_with_a_step_given_up(engine, work, outside: Outside):
     await outside.reached.wait()
     await engine.app.signal(run.id, "go")
     await engine.when(
-        lambda: {o.ident: o.state for o in engine.story(run).outcomes},
+        lambda: {o.ident: o.state for o in engine.history(run).outcomes},
         lambda found: found.get("charge#1") is OutcomeState.CANCELLED,
     )
     await engine.app.signal(run.id, "enough")
@@ -274,7 +274,7 @@ async def failed_with_a_step_given_up(engine, work, outside: Outside):
     return run
 
 
-async def test_at_most_once_step_that_was_given_up_is_in_doubt_when_it_is_asked_for_again(tmp_path):
+async def test_at_most_once_step_that_was_abandoned_is_in_doubt_when_it_is_requested_again(tmp_path):
     """Its attempt was stopped half-way: only a person may say that it is to be done once more."""
     outside = Outside("ship")
     registry, work = given_up_by_the_body(outside, delivery="at_most_once")
@@ -291,7 +291,7 @@ async def test_at_most_once_step_that_was_given_up_is_in_doubt_when_it_is_asked_
     assert outside.done["charge"] == 2
 
 
-async def test_step_at_least_once_that_was_given_up_is_done_again(tmp_path):
+async def test_step_at_least_once_that_was_abandoned_is_done_again(tmp_path):
     """Under its old key, as after any other broken attempt."""
     outside = Outside("ship")
     registry, work = given_up_by_the_body(outside)
@@ -302,8 +302,8 @@ async def test_step_at_least_once_that_was_given_up_is_done_again(tmp_path):
     assert outside.done["charge"] == 2
 
 
-async def test_step_that_was_given_up_never_answers_with_nothing(tmp_path):
-    """The body failed by itself, its code was mended: the step that it had given up is done, not taken for done."""
+async def test_step_that_was_abandoned_never_answers_with_nothing(tmp_path):
+    """The body failed by itself, its code was fixed: the step that it had abandoned is done, not taken for done."""
     outside, defect = Outside(), [True]
     outside.hanging.add("charge")
     with Registry() as registry:
@@ -322,7 +322,7 @@ async def test_step_that_was_given_up_never_answers_with_nothing(tmp_path):
         run = await engine.start(work)
         await outside.reached.wait()
         await engine.app.signal(run.id, "go")
-        await engine.when(lambda: engine.story(run).outcomes, lambda found: len(found) == 2)
+        await engine.when(lambda: engine.history(run).outcomes, lambda found: len(found) == 2)
         await engine.app.signal(run.id, "enough")
         await engine.until(run, RunState.FAILED)
         defect.clear()

@@ -1,4 +1,4 @@
-"""How often a step's effect takes place: at least once, at most once, and what a person can say when nobody knows."""
+"""How often a step's effect takes place: at least once, at most once, and what a person can say when no one knows."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio
 
 
 class Target:
-    """Something outside: remembers the keys under which it was told to act."""
+    """Something outside: remembers the keys under which it was asked to act."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
@@ -67,7 +67,7 @@ async def test_step_at_least_once_runs_again_under_the_same_key_after_its_worker
     world, target = World(tmp_path), Target()
     registry, _, run, session = await killed_inside(world, target)
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         view = await engine.until(run, RunState.SUCCEEDED)
     assert view.result == b"10"
     assert len(target.keys) == 2
@@ -75,11 +75,11 @@ async def test_step_at_least_once_runs_again_under_the_same_key_after_its_worker
 
 
 async def test_step_at_most_once_is_not_repeated_after_its_worker_died(tmp_path):
-    """Nobody knows what happened, so a person is asked; the target is left alone."""
+    """No one knows what happened, so a person is asked; the target is left alone."""
     world, target = World(tmp_path), Target()
     registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         view = await engine.until(run, RunState.NEEDS_ATTENTION)
         assert view.reason == FailureReason.IN_DOUBT
         assert len(target.keys) == 1
@@ -87,11 +87,11 @@ async def test_step_at_most_once_is_not_repeated_after_its_worker_died(tmp_path)
 
 
 async def test_result_given_by_hand_continues_a_step_in_doubt(tmp_path):
-    """The body goes on with the given value as if the step had returned it."""
+    """The body continues with the given value as if the step had returned it."""
     world, target = World(tmp_path), Target()
     registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         await engine.until(run, RunState.NEEDS_ATTENTION)
         await engine.give(run, b"77")
         view = await engine.until(run, RunState.SUCCEEDED)
@@ -104,7 +104,7 @@ async def test_result_of_a_wrong_type_leaves_the_step_unsettled_and_never_repeat
     world, target = World(tmp_path), Target()
     registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         await engine.until(run, RunState.NEEDS_ATTENTION)
         await engine.give(run, b'"seventy-seven"')
         view = await engine.when(
@@ -142,7 +142,7 @@ async def test_step_in_doubt_can_be_run_again_under_its_old_key(tmp_path):
     world, target = World(tmp_path), Target()
     registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         await engine.until(run, RunState.NEEDS_ATTENTION)
         await engine.act(run_recovery.run_again, run)
         view = await engine.until(run, RunState.SUCCEEDED)
@@ -157,7 +157,7 @@ async def test_plain_retry_of_a_run_in_doubt_is_refused(tmp_path):
     world, target = World(tmp_path), Target()
     registry, _, run, session = await killed_inside(world, target, delivery="at_most_once")
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         await engine.until(run, RunState.NEEDS_ATTENTION)
         with pytest.raises(ms.MainspringError, match="may or may not have had its effect"):
             await engine.app.retry(run)
@@ -174,7 +174,7 @@ async def test_any_error_of_an_at_most_once_step_is_in_doubt(tmp_path):
         run = await engine.start(pay, 1)
         view = await engine.until(run, RunState.NEEDS_ATTENTION)
         assert view.reason == FailureReason.IN_DOUBT
-        outcome = engine.story(run).outcomes[-1]
+        outcome = engine.history(run).outcomes[-1]
     assert outcome.state is OutcomeState.IN_DOUBT
     assert len(target.keys) == 1
 
@@ -211,7 +211,7 @@ async def test_committed_step_is_never_called_again_when_the_worker_dies_later(t
         await engine.die()
     second.hang = False
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         assert await engine.until(run, RunState.SUCCEEDED)
         assert engine.view(run).result == b"[2,4]"
     assert len(target.keys) == 1
@@ -223,13 +223,13 @@ async def test_lost_attempt_is_on_record_and_does_not_count_against_the_policy(t
     world, target = World(tmp_path), Target()
     registry, _, run, session = await killed_inside(world, target, retry={"attempts": 1})
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         view = await engine.until(run, RunState.SUCCEEDED, RunState.FAILED)
     assert view.state is RunState.SUCCEEDED
 
 
 async def test_attempt_that_a_drain_stopped_is_lost_and_does_not_count(tmp_path):
-    """Whoever goes on finds it on record as what it is, and its one try is still there."""
+    """Anyone who continues finds it on record as what it is, and its one try is still there."""
     world, target = World(tmp_path), Target()
     target.hang = True
 
@@ -246,12 +246,12 @@ async def test_attempt_that_a_drain_stopped_is_lost_and_does_not_count(tmp_path)
     async with world.engine(registry) as engine:
         run = await engine.start(pay)
         await target.reached.wait()
-        await engine.when(lambda: engine.story(run).attempts, len)
+        await engine.when(lambda: engine.history(run).attempts, len)
         await engine.working.close(drain=0.01)
     target.hang = False
     async with world.engine(registry) as engine:
         assert await engine.until(run.id, RunState.SUCCEEDED, RunState.FAILED)
-        (lost,) = engine.story(run.id).attempts
+        (lost,) = engine.history(run.id).attempts
     assert (lost.attempt, lost.state, lost.next_at) == (1, AttemptState.LOST, None)
     assert target.attempts == [1, 2]
 
@@ -265,7 +265,7 @@ class Behind:
     def __call__(self) -> str:
         self.times -= 1
         if self.times >= 0:
-            raise EarlierAttemptError("another attempt of this step is still being done")
+            raise EarlierAttemptError("another attempt of this step is still running")
         return "done"
 
     def abandon(self) -> None:
@@ -292,4 +292,4 @@ async def test_attempt_that_an_earlier_one_is_in_the_way_of_does_not_count(tmp_p
             )
             await engine.pass_time(timedelta(seconds=pause))
         assert await run.result(60) == "done"
-        assert [a.state for a in engine.story(run).attempts] == [AttemptState.LOST] * 3
+        assert [a.state for a in engine.history(run).attempts] == [AttemptState.LOST] * 3

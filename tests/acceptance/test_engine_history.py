@@ -57,8 +57,8 @@ async def moved_on(world: World, calls: Calls, before: tuple[str, ...]) -> str:
     return run.id
 
 
-async def test_parked_run_goes_on_without_replay_and_an_unloaded_one_replays(tmp_path):
-    """With no room to park, the body starts anew and is handed its history; no step is called again."""
+async def test_suspended_run_continues_without_replay_and_an_unloaded_one_replays(tmp_path):
+    """With no room to park, the body restarts and is handed its history; no step is called again."""
     for number, (settings, entries) in enumerate(((None, 1), (REPLAYING, 2))):
         calls, entered = Calls(), []
         with Registry() as registry:
@@ -109,7 +109,7 @@ async def test_peer_temporal_516_saved_step_with_another_input_needs_attention_w
 
 
 async def test_accepted_drift_keeps_the_saved_result(tmp_path):
-    """The step is not called again; the run goes on."""
+    """The step is not called again; the run continues."""
     world, calls = World(tmp_path), Calls()
     run = await moved_on(world, calls, ("a", "b"))
     registry, _ = version(calls, "a", "b", inputs={"b": "changed"})
@@ -176,8 +176,8 @@ async def test_new_field_with_a_default_is_no_drift(tmp_path):
         assert (await engine.until(run.id, RunState.SUCCEEDED, RunState.NEEDS_ATTENTION)).state is RunState.SUCCEEDED
 
 
-async def test_outcomes_that_new_code_no_longer_asks_for_are_listed_on_the_run(tmp_path):
-    """They are no error, but nobody should have to guess."""
+async def test_outcomes_that_new_code_no_longer_requests_are_listed_on_the_run(tmp_path):
+    """They are no error, but no one should have to guess."""
     world, calls = World(tmp_path), Calls()
     run = await moved_on(world, calls, ("a", "b", "c"))
     registry, _ = version(calls, "a")
@@ -209,16 +209,16 @@ async def test_run_continued_from_a_step_opens_a_generation(tmp_path):
         fail = False
         await engine.act(run_recovery.retry_from, run.id, "b")
         view = await engine.until(run, RunState.SUCCEEDED)
-        story = engine.story(run)
+        history = engine.history(run)
     assert calls.names == ["a", "b", "b"]
     assert calls.keys[1] != calls.keys[2]
     assert view.generation == 1
-    superseded = [(o.ident, o.superseded) for o in story.outcomes if o.superseded is not None]
+    superseded = [(o.ident, o.superseded) for o in history.outcomes if o.superseded is not None]
     assert superseded == [("b#1", 1), ("last#1", 1)]
-    assert [o.ident for o in story.outcomes if o.superseded is None] == ["a#1", "b#1", "last#1"]
+    assert [o.ident for o in history.outcomes if o.superseded is None] == ["a#1", "b#1", "last#1"]
 
 
-async def test_unloading_lets_neither_finally_nor_async_with_act(tmp_path):
+async def test_unloading_runs_neither_finally_nor_async_with(tmp_path):
     """A body that is put away writes nothing, calls nothing, and is not cancelled as far as its run is concerned."""
     calls = Calls()
     seen: list[str] = []
@@ -252,7 +252,7 @@ async def test_unloading_lets_neither_finally_nor_async_with_act(tmp_path):
         await engine.until(run, RunState.WAITING)
         await engine.when(lambda: engine.working.worker.active, lambda active: active == 0)
         assert calls.names == []
-        assert engine.story(run).outcomes == []
+        assert engine.history(run).outcomes == []
         await engine.app.signal(run.id, "go", "!")
         assert await run.result(60) == "!"
     assert calls.names == ["exit", "finally"]
@@ -280,7 +280,7 @@ async def test_one_name_used_twice_in_a_branch_is_a_hint_on_the_run(tmp_path):
 
 
 async def test_many_waiting_runs_keep_only_so_many_bodies(tmp_path):
-    """The longest parked are put away; all of them still go on."""
+    """The longest parked are put away; all of them still continue."""
     from mainspring.engine.worker.worker_options import WorkerOptions
 
     entered: list[str] = []
@@ -327,22 +327,22 @@ async def test_peer_temporal_450_body_may_use_pathlib_environ_and_warnings(tmp_p
         assert await run.result(60) == "x"
 
 
-async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):
+async def test_from_step_runs_again_what_was_abandoned_because_of_it(tmp_path):
     """A step that was cancelled because its neighbour failed has no result: it is done then, not answered with nothing."""
     broken, calls = True, []
     keys: dict[str, list[str]] = {"slow": [], "fast": []}
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def slow() -> str:
         calls.append("slow")
         keys["slow"].append(ms.idempotency_key())
-        begun.set()
+        started.set()
         if broken:
             await asyncio.Event().wait()
         return "slow is done"
 
     async def fast() -> str:
-        await begun.wait()
+        await started.wait()
         keys["fast"].append(ms.idempotency_key())
         if broken:
             raise ms.Permanent("no")
@@ -371,6 +371,6 @@ async def test_from_step_runs_again_what_was_given_up_because_of_it(tmp_path):
         await engine.until(run, RunState.SUCCEEDED)
         assert await run.result() == ["slow is done", "fast is done"]
     assert calls == ["slow", "clean up", "slow"]
-    # What was asked for before the chosen step is no part of the new generation: whoever it called must know the second call for the first.
+    # What was asked for before the chosen step is no part of the new generation: the called one must recognise the second call.
     assert len(set(keys["slow"])) == 1
     assert len(set(keys["fast"])) == 2

@@ -1,4 +1,4 @@
-"""What a body leaves behind when it returns: calls that were never awaited, tasks, children that go on alone, async generators."""
+"""What a body leaves behind when it returns: calls that were never awaited, tasks, children that continue alone, async generators."""
 
 import asyncio
 import contextlib
@@ -95,7 +95,7 @@ async def test_several_unawaited_calls_are_named_together_and_a_started_one_is_n
     assert mails.sent == [0]
 
 
-async def test_an_error_or_a_cancel_stands_beside_an_unawaited_call(tmp_path):
+async def test_an_error_or_a_cancel_is_recorded_with_an_unawaited_call(tmp_path):
     """Only a body that returned is blamed for what it did not await."""
     mails = Mails()
     with Registry() as registry:
@@ -189,7 +189,7 @@ async def test_steps_of_pending_tasks_are_started_and_awaited_after_the_body_ret
     async with World(tmp_path).engine(registry, settings) as engine:
         run = await engine.start(leaves)
         assert await run.result(60) == "done"
-        names = [outcome.name for outcome in engine.story(run).outcomes]
+        names = [outcome.name for outcome in engine.history(run).outcomes]
     assert mails.sent == [1, 3]
     assert tries == [2, 2]
     assert names.count("mail") == 2
@@ -215,23 +215,23 @@ async def test_timers_and_waits_of_pending_tasks_hold_nothing_and_the_tasks_are_
             async def listener() -> None:
                 await run.receive("never", within="30d")
 
-            async def asker() -> None:
+            async def ask_later() -> None:
                 await run.ask("sure?", within="30d")
 
-            tasks = [asyncio.create_task(one()) for one in (sleeper, listener, asker)]
+            tasks = [asyncio.create_task(wait()) for wait in (sleeper, listener, ask_later)]
             await asyncio.sleep(0)
             return f"left {len(tasks)}"
 
     async with World(tmp_path).engine(registry, settings) as engine:
         run = await engine.start(leaves)
         assert await run.result(60) == "left 3"
-        assert not engine.story(run).waits
+        assert not engine.history(run).waits
     assert seen == {"cancelled"}
     assert mails.sent == [7]
 
 
 @BOTH
-async def test_a_kept_child_asked_for_in_the_last_line_starts_and_goes_on_alone(tmp_path, settings):
+async def test_kept_child_of_the_last_line_starts_and_continues(tmp_path, settings):
     """The parent does not wait for it, and the child is not cancelled with its parent."""
     with Registry() as registry:
 
@@ -248,7 +248,7 @@ async def test_a_kept_child_asked_for_in_the_last_line_starts_and_goes_on_alone(
     async with World(tmp_path).engine(registry, settings) as engine:
         run = await engine.start(parent)
         assert await run.result(60) == "done"
-        (kid,) = engine.story(run).children
+        (kid,) = engine.history(run).children
         await engine.until(kid.id, RunState.WAITING)
         await engine.app.signal(kid.id, "n", 4)
         view = await engine.until(kid.id, RunState.SUCCEEDED)
@@ -272,14 +272,14 @@ async def test_a_child_of_a_pending_task_is_started_and_awaited(tmp_path):
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(parent)
         assert await run.result(60) == "done"
-        (kid,) = engine.story(run).children
+        (kid,) = engine.history(run).children
     assert kid.state is RunState.SUCCEEDED
     assert done == ["child"]
 
 
 async def test_a_cancel_while_left_steps_are_awaited_cancels_the_run(tmp_path):
     """The body has returned, but its work has not ended: on_cancel decides as ever."""
-    begun, undone = asyncio.Event(), []
+    started, undone = asyncio.Event(), []
 
     async def book(number: int) -> int:
         return number
@@ -288,7 +288,7 @@ async def test_a_cancel_while_left_steps_are_awaited_cancels_the_run(tmp_path):
         undone.append(number)
 
     async def endless() -> None:
-        begun.set()
+        started.set()
         await asyncio.Event().wait()
 
     with Registry() as registry:
@@ -301,7 +301,7 @@ async def test_a_cancel_while_left_steps_are_awaited_cancels_the_run(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(leaves)
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(started.wait(), 5)
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)
     assert undone == [1]
@@ -309,11 +309,11 @@ async def test_a_cancel_while_left_steps_are_awaited_cancels_the_run(tmp_path):
 
 async def test_a_kill_while_left_steps_are_awaited_continues_with_them(tmp_path):
     """A replay returns at the same place and awaits the same steps; what was committed is not repeated."""
-    world, mails, begun = World(tmp_path), Mails(), asyncio.Event()
+    world, mails, started = World(tmp_path), Mails(), asyncio.Event()
     hold = asyncio.Event()
 
     async def slow() -> str:
-        begun.set()
+        started.set()
         await hold.wait()
         return "slow"
 
@@ -331,12 +331,12 @@ async def test_a_kill_while_left_steps_are_awaited_continues_with_them(tmp_path)
 
     async with world.engine(registry) as engine:
         run = await engine.start(leaves)
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(started.wait(), 5)
         dead = engine.working.store.session
         await engine.die()
     hold.set()
     async with world.engine(registry) as engine:
-        await world.bury(engine, dead)
+        await world.declare_dead(engine, dead)
         await engine.until(run.id, RunState.SUCCEEDED)
     assert mails.sent == [1, 2]
 
@@ -391,24 +391,24 @@ async def test_an_option_that_would_do_nothing_is_refused(tmp_path, option):
 
         @ms.workflow
         async def parent(run: ms.Run) -> list[str]:
-            told = []
-            calls = [lambda one: one.child(child)]
+            results = []
+            calls = [lambda run: run.child(child)]
             if option in OF_STEP:
-                calls = [lambda one: one.step(mails.mail, 1), lambda one: one.map(mails.mail, [1])]
+                calls = [lambda run: run.step(mails.mail, 1), lambda run: run.map(mails.mail, [1])]
             for call in calls:
                 try:
                     given: dict[str, Any] = {option: (OF_CHILD | OF_STEP)[option]}
                     await call(run.options(**given))
                 except OptionError as error:
-                    told.append(f"{error.message}\n{error.hint}")
-            return told
+                    results.append(f"{error.message}\n{error.hint}")
+            return results
 
     async with World(tmp_path).engine(registry) as engine:
-        told = await (await engine.start(parent)).result(60)
-    assert len(told) == (1 if option in OF_CHILD else 2)
-    assert all(f"run.options({option}=...) would do nothing for run." in text for text in told)
+        result = await (await engine.start(parent)).result(60)
+    assert len(result) == (1 if option in OF_CHILD else 2)
+    assert all(f"run.options({option}=...) has no effect on run." in text for text in result)
     if option == "timeout":
-        assert "deadline=" in told[0]
+        assert "deadline=" in result[0]
     assert not mails.sent
 
 
@@ -418,18 +418,18 @@ async def test_undo_and_a_live_policy_of_a_step_that_is_a_run_of_its_own_are_ref
 
         @ms.workflow
         async def parent(run: ms.Run) -> list[str]:
-            told = []
+            results = []
             options: dict[str, Any]
             for options in ({"undo": engine_steps.double}, {"retry": ms.Retry(stop=lambda state: True)}):
                 try:
                     await run.options(queue="other", **options).step(engine_steps.double, 1)
                 except OptionError as error:
-                    told.append(error.message)
-            return told
+                    results.append(error.message)
+            return results
 
     async with World(tmp_path).engine(registry) as engine:
-        told = await (await engine.start(parent)).result(60)
-    assert ["undo" in told[0], "retry" in told[1]] == [True, True]
+        result = await (await engine.start(parent)).result(60)
+    assert ["undo" in result[0], "retry" in result[1]] == [True, True]
 
 
 @pytest.mark.parametrize("attempts", [None, 2])
@@ -446,23 +446,23 @@ async def test_a_spread_step_obeys_the_retry_of_its_function_and_of_its_call(tmp
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(parent)
         assert "not even once more" in await run.result(60)
-        (kid,) = engine.story(run).children
-        assert len(engine.story(kid.id).attempts) == (0 if attempts is None else 1)
+        (kid,) = engine.history(run).children
+        assert len(engine.history(kid.id).attempts) == (0 if attempts is None else 1)
 
 
 # -- async generators --------------------------------------------------------------------------------------------------
 
 
 @BOTH
-@pytest.mark.parametrize("how", ["break", "kept", "cycle", "error"])
-async def test_the_finally_of_an_async_generator_left_by_break_runs(tmp_path, how, settings):
+@pytest.mark.parametrize("method", ["break", "kept", "cycle", "error"])
+async def test_the_finally_of_an_async_generator_left_by_break_runs(tmp_path, method, settings):
     """As under asyncio: soon after the break, or at the end of the body; its step is done, whatever holds the generator."""
     mails, order = Mails(), []
-    kept: list[object] = []
+    stored: list[object] = []
 
-    async def note(what: str) -> str:
-        order.append(what)
-        return what
+    async def note(name: str) -> str:
+        order.append(name)
+        return name
 
     with Registry() as registry:
 
@@ -476,12 +476,12 @@ async def test_the_finally_of_an_async_generator_left_by_break_runs(tmp_path, ho
                     await run.step(note, "closed")
 
             generator = rows()
-            if how != "break":
-                kept.append(generator)
-            if how == "cycle":
+            if method != "break":
+                stored.append(generator)
+            if method == "cycle":
                 loop: list[object] = [generator]
                 loop.append(loop)
-                kept.clear()
+                stored.clear()
                 del loop
             async for number in generator:
                 if number == 1:
@@ -489,17 +489,17 @@ async def test_the_finally_of_an_async_generator_left_by_break_runs(tmp_path, ho
             del generator
             gc.collect()
             await run.step(note, "after")
-            if how == "error":
+            if method == "error":
                 raise ms.Permanent("broken")
             return "done"
 
     async with World(tmp_path).engine(registry, settings) as engine:
         run = await engine.start(reads)
         view = await engine.until(run, RunState.SUCCEEDED, RunState.FAILED)
-    assert view.state is (RunState.FAILED if how == "error" else RunState.SUCCEEDED)
+    assert view.state is (RunState.FAILED if method == "error" else RunState.SUCCEEDED)
     assert set(order) == {"closed", "after"}
     assert len(order) == 2
-    assert (order[0] == "after") == (how != "break") or how == "break"
+    assert (order[0] == "after") == (method != "break") or method == "break"
     assert mails.sent == [0, 1]
 
 
@@ -538,7 +538,7 @@ async def test_anyio_task_groups_and_scopes_work_in_a_body(tmp_path, settings):
         async def grouped(run: ms.Run) -> list[int]:
             found: list[int] = []
 
-            async def one(number: int) -> None:
+            async def wait_once(number: int) -> None:
                 found.append(await run.step(mails.mail, number))
 
             async def tidies() -> None:
@@ -550,7 +550,7 @@ async def test_anyio_task_groups_and_scopes_work_in_a_body(tmp_path, settings):
 
             async with anyio.create_task_group() as group:
                 for number in (1, 2, 3):
-                    group.start_soon(one, number)
+                    group.start_soon(wait_once, number)
             with anyio.move_on_after(0.01) as scope:
                 await run.receive("never")
             async with anyio.create_task_group() as group:
@@ -566,10 +566,10 @@ async def test_anyio_task_groups_and_scopes_work_in_a_body(tmp_path, settings):
 
 async def test_an_anyio_task_group_continues_after_a_kill(tmp_path):
     """What its tasks committed is not repeated, and the rest is done."""
-    world, mails, begun, hold = World(tmp_path), Mails(), asyncio.Event(), asyncio.Event()
+    world, mails, started, hold = World(tmp_path), Mails(), asyncio.Event(), asyncio.Event()
 
     async def slow(number: int) -> int:
-        begun.set()
+        started.set()
         await hold.wait()
         return await mails.mail(number)
 
@@ -588,13 +588,13 @@ async def test_an_anyio_task_group_continues_after_a_kill(tmp_path):
 
     async with world.engine(registry, WorkerOptions()) as engine:
         run = await engine.start(grouped)
-        await asyncio.wait_for(begun.wait(), 5)
-        await engine.when(lambda: len(engine.story(run).outcomes), lambda count: count >= 2)
+        await asyncio.wait_for(started.wait(), 5)
+        await engine.when(lambda: len(engine.history(run).outcomes), lambda count: count >= 2)
         dead = engine.working.store.session
         await engine.die()
     hold.set()
     async with world.engine(registry) as engine:
-        await world.bury(engine, dead)
+        await world.declare_dead(engine, dead)
         await engine.until(run.id, RunState.SUCCEEDED)
     assert sorted(mails.sent) == [1, 2, 11, 12]
 
@@ -615,7 +615,7 @@ async def test_a_step_may_have_any_printable_name(tmp_path, name):
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(named)
         assert await run.result(60) == 1
-        assert [outcome.name for outcome in engine.story(run).outcomes] == [name]
+        assert [outcome.name for outcome in engine.history(run).outcomes] == [name]
 
 
 @BOTH

@@ -50,7 +50,7 @@ async def test_peer_prefect_18934_eight_processes_on_one_file_meet_no_lock_error
     assert not any("lock" in err for _, _, err in found)
 
 
-async def test_peer_procrastinate_1543_lock_shows_its_owner_and_can_be_broken_with_a_trace(tmp_path):
+async def test_peer_procrastinate_1543_lock_displays_its_owner_and_can_be_broken_with_a_trace(tmp_path):
     """PEERS 23: each lock has an owner and an age; `break` frees it, raises the token and is in the audit log."""
     async with World(tmp_path).engine(Registry()) as engine:
         first = await engine.working.apply(AcquireLock("nightly", "run r1", "backup"))
@@ -86,7 +86,7 @@ async def quick(run: ms.Run) -> list[str]:
 
 
 @pytest.mark.slow
-async def test_run_without_a_worker_works_on_its_own_run_alone(tmp_path):
+async def test_run_without_a_worker_executes_only_its_own_run(tmp_path):
     """What other people queued is not begun by a process that soon leaves; children, also one found by its key, are its own work."""
     (tmp_path / "auto.py").write_text(ONE_RUN)
     (tmp_path / "mainspring.toml").write_text('[project]\nautomations = ["auto.py"]\n[store]\nurl = "state.db"\n')
@@ -114,19 +114,19 @@ async def test_run_without_a_worker_works_on_its_own_run_alone(tmp_path):
     ]
 
 
-async def test_app_run_leaves_what_else_is_queued_alone(tmp_path):
+async def test_app_run_executes_no_other_queued_run(tmp_path):
     """`app.run()` is a worker for one call."""
-    begun = []
+    started = []
     with Registry() as registry:
 
         @ms.task
         def note(name: str) -> str:
-            begun.append(name)
+            started.append(name)
             return name
 
     app = ms.App(tmp_path / "state.db", registry=registry)
     other = await app.start(note, "other")
     assert await asyncio.to_thread(app.run, note, "mine") == "mine"
-    assert begun == ["mine"]
+    assert started == ["mine"]
     assert await other.status() == RunState.QUEUED
     app.close()

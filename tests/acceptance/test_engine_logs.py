@@ -40,12 +40,14 @@ def lines(engine, run, sealing=PLAIN_SEALING):
 async def test_step_writes_lines_of_its_attempt(place, isolate, capsys):
     """Prints, records and `ms.log` are kept with step, attempt, level and fields; a print is still seen where it was."""
     with Registry() as registry:
-        step, how = (log_steps.writes_in_loop, {}) if isolate == "loop" else (log_steps.writes, {"isolate": isolate})
+        step, options = (
+            (log_steps.writes_in_loop, {}) if isolate == "loop" else (log_steps.writes, {"isolate": isolate})
+        )
 
         @ms.workflow
         async def work(run: ms.Run) -> str:
             run.log.info("begun", n=1)
-            return await run.options(name="write", **how).step(step, "here")
+            return await run.options(name="write", **options).step(step, "here")
 
     async with World(place).engine(registry) as engine:
         run = await engine.start(work)
@@ -54,17 +56,17 @@ async def test_step_writes_lines_of_its_attempt(place, isolate, capsys):
     async with World(place).engine(registry) as engine:
         found = lines(engine, run)
     assert ("begun", "", {"n": 1}, 0) in [(line.text, line.step, line.fields, line.attempt) for line in found]
-    mine = [line for line in found if line.step]
-    assert {line.attempt for line in mine} == {1}
-    kept = {(line.text, line.level.value, line.stream, line.logger) for line in mine}
-    assert kept >= {
+    own = [line for line in found if line.step]
+    assert {line.attempt for line in own} == {1}
+    stored = {(line.text, line.level.value, line.stream, line.logger) for line in own}
+    assert stored >= {
         ("printed here", "info", "stdout", ""),
         ("no end here", "warning", "stderr", ""),
         ("logged here", "warning", None, "shop.orders"),
         ("told", "info", None, ""),
     }
-    assert len(mine) == 4
-    assert next(line.fields for line in mine if line.logger) == {"rows": 3}
+    assert len(own) == 4
+    assert next(line.fields for line in own if line.logger) == {"rows": 3}
     out = capsys.readouterr().out
     assert "outside of any step" in out
     assert ("printed here" in out) == (isolate != "process")
@@ -77,11 +79,11 @@ async def test_script_prints_lines_of_its_attempt(tmp_path):
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(backup)
         await run.result()
-        kept = await engine.when(lambda: lines(engine, run), lambda found: len(found) == 2)
-    assert {(line.text, line.stream) for line in kept} == {("one", "stdout"), ("two", "stderr")}
+        stored_lines = await engine.when(lambda: lines(engine, run), lambda found: len(found) == 2)
+    assert {(line.text, line.stream) for line in stored_lines} == {("one", "stdout"), ("two", "stderr")}
 
 
-async def test_failed_attempt_says_so_in_its_lines(tmp_path):
+async def test_failed_attempt_is_reported_in_its_lines(tmp_path):
     """Each attempt that failed ends with a line that tells its error, code and duration, and so does the run."""
     with Registry() as registry:
 
@@ -93,18 +95,18 @@ async def test_failed_attempt_says_so_in_its_lines(tmp_path):
         run = await engine.start(breaks)
         with pytest.raises(ms.RunFailed):
             await run.result()
-        told = [line for line in lines(engine, run) if line.state]
-    assert [(line.attempt, line.state, line.code) for line in told] == [
+        lifecycle_lines = [line for line in lines(engine, run) if line.state]
+    assert [(line.attempt, line.state, line.code) for line in lifecycle_lines] == [
         (1, "failed", "transient"),
         (0, "retrying", ""),
         (2, "failed", "transient"),
         (0, "failed", "transient"),
     ]
     where = rf"the other side hung up \({Path(__file__).name}:\d+ in breaks\)"
-    assert re.fullmatch(f"attempt 1 failed: Transient: {where}", told[0].text)
-    assert told[0].duration_ms is not None
-    assert re.fullmatch(f"run failed: retries_exhausted: Transient: {where}", told[3].text)
-    assert {line.fingerprint for line in told} == {"", told[0].fingerprint}
+    assert re.fullmatch(f"attempt 1 failed: Transient: {where}", lifecycle_lines[0].text)
+    assert lifecycle_lines[0].duration_ms is not None
+    assert re.fullmatch(f"run failed: retries_exhausted: Transient: {where}", lifecycle_lines[3].text)
+    assert {line.fingerprint for line in lifecycle_lines} == {"", lifecycle_lines[0].fingerprint}
 
 
 async def test_lines_are_written_once_though_the_body_is_replayed(tmp_path):
@@ -120,21 +122,21 @@ async def test_lines_are_written_once_though_the_body_is_replayed(tmp_path):
     async with World(tmp_path).engine(registry, WorkerOptions(suspend_after_ms=0, max_suspended=0)) as engine:
         run = await engine.start(waits)
         await run.result()
-        kept = await engine.when(lambda: lines(engine, run), lambda found: len(found) >= 2)
-    assert [line.text for line in kept] == ["before", "after"]
+        stored_lines = await engine.when(lambda: lines(engine, run), lambda found: len(found) >= 2)
+    assert [line.text for line in stored_lines] == ["before", "after"]
 
 
-async def test_sealed_lines_are_read_with_the_codec_alone(tmp_path):
+async def test_sealed_lines_are_read_with_the_codec_only(tmp_path):
     """Where values are sealed, lines are."""
     codec = Keystream()
     with Registry() as registry:
 
         @ms.task
-        def says() -> None:
+        def print_line() -> None:
             ms.log.info("a word in confidence")
 
     async with World(tmp_path).engine(registry, codec=codec) as engine:
-        run = await engine.start(says)
+        run = await engine.start(print_line)
         await run.result()
         (part,) = parts_of(engine.working.store.reader, run.id)
         (line,) = lines(engine, run, Sealing(codec))
@@ -148,12 +150,12 @@ async def test_no_lines_are_kept_when_logs_are_off(tmp_path):
     with Registry() as registry:
 
         @ms.task
-        def says() -> bool:
+        def print_line() -> bool:
             ms.log.info("unheard")
             return sys.stdout is stdout
 
     async with World(tmp_path).engine(registry, WorkerOptions(max_lines=0)) as engine:
-        run = await engine.start(says)
+        run = await engine.start(print_line)
         assert await run.result() is True
         assert lines(engine, run) == []
 
@@ -170,7 +172,7 @@ async def test_flood_of_lines_stays_within_bounds(tmp_path):
     async with World(tmp_path).engine(registry, WorkerOptions(max_lines=3_000)) as engine:
         run = await engine.start(floods)
         await run.result()
-        found = await engine.when(lambda: lines(engine, run), lambda kept: kept and kept[-1].text == "29999")
+        found = await engine.when(lambda: lines(engine, run), lambda stored: stored and stored[-1].text == "29999")
     assert found[0].text == "0"
     assert len(found) <= 5_000
     assert any("missing here" in line.text for line in found)
@@ -183,31 +185,38 @@ async def test_canary_secret_is_in_no_sink(place, isolate, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
     forms = [*encodings(CANARY).values(), "Authorization: Bearer " + CANARY]
     with Registry() as registry:
-        step, how = (
-            (log_steps.lets_out_in_loop, {}) if isolate == "loop" else (log_steps.lets_out, {"isolate": isolate})
+        step, options = (
+            (log_steps.prints_secrets_in_loop, {})
+            if isolate == "loop"
+            else (log_steps.prints_secrets, {"isolate": isolate})
         )
 
         @ms.workflow
         async def work(run: ms.Run) -> None:
             run.log.info(forms[0], value=forms[1])
-            await run.options(retry=ms.Retry(attempts=1), **how).step(step, forms)
+            await run.options(retry=ms.Retry(attempts=1), **options).step(step, forms)
 
     KNOWN_SECRETS.add([CANARY])
     async with World(place).engine(registry) as engine:
         run = await engine.start(work)
         with pytest.raises(ms.RunFailed) as failed:
             await run.result()
-        story = engine.story(run)
+        history = engine.history(run)
     async with World(place).engine(registry) as engine:
-        kept = lines(engine, run)
-    assert len(kept) > 3 * len(forms)
+        stored_lines = lines(engine, run)
+    assert len(stored_lines) > 3 * len(forms)
     failures = [
-        story.run.failure,
-        *(outcome.failure for outcome in story.outcomes),
-        *(a.failure for a in story.attempts),
+        history.run.failure,
+        *(outcome.failure for outcome in history.outcomes),
+        *(a.failure for a in history.attempts),
     ]
     own = [record for record in caplog.records if record.name.startswith("mainspring")]
     written = [form.format(record) for record in own for form in (JsonFormatter("test"), TextFormatter())]
-    for sink in (*(line.text + repr(line.fields) for line in kept), *map(repr, failures), *written, str(failed.value)):
+    for sink in (
+        *(line.text + repr(line.fields) for line in stored_lines),
+        *map(repr, failures),
+        *written,
+        str(failed.value),
+    ):
         assert leaks(sink) == [], sink
-    assert leaks("".join(line.text for line in kept)) == []
+    assert leaks("".join(line.text for line in stored_lines)) == []

@@ -26,13 +26,13 @@ def place(request, tmp_path):
     return tmp_path if request.param == "sqlite" else request.getfixturevalue("lent_store")
 
 
-async def test_worker_death_is_told_where_the_run_is_shown(place):
-    """Which worker of which host, when, how it was noticed, who continued the run after how long."""
-    gate = asyncio.Event()
+async def test_worker_death_is_reported_where_the_run_is_displayed(place):
+    """The worker, its host, when, how it was noticed, who continued the run after how long."""
+    blocker = asyncio.Event()
     with Registry() as registry:
 
         async def work() -> int:
-            await gate.wait()
+            await blocker.wait()
             return 1
 
         @ms.workflow
@@ -47,22 +47,22 @@ async def test_worker_death_is_told_where_the_run_is_shown(place):
         await engine.when(lambda: engine.working.worker.drivers, bool)
         dead = engine.working.store.session
         await engine.die()
-    gate.set()
+    blocker.set()
     async with world.engine(registry) as engine:
-        await world.bury(engine, dead)
+        await world.declare_dead(engine, dead)
         await engine.until(handle.id, RunState.WAITING)
-        reader, now, heir = engine.working.store.reader, engine.app.clock.now(), engine.working.store.session
-        story = outline(reader, handle.id)
-        told = explain_run(reader, story, now, "UTC")
-        (sentence,) = [line for line in told.what if "died" in line]
+        reader, now, successor = engine.working.store.reader, engine.app.clock.now(), engine.working.store.session
+        history = outline(reader, handle.id)
+        explanation = explain_run(reader, history, now, "UTC")
+        (sentence,) = [line for line in explanation.what if "died" in line]
         for part in (
             f"app process {os.getpid()} on {socket.gethostname()} (session {dead}) died, last heard of at",
             "found dead at",
             "(its process was gone, noticed by app process",
-            f"(session {heir}) continued it after",
+            f"(session {successor}) continued it after",
         ):
             assert part in sentence
-        assert sentence in build_summary(story, told, list_step_lines(story)).what
+        assert sentence in build_summary(history, explanation, list_step_lines(history)).what
         await engine.app.signal(handle.id, "end", 7)
         await engine.until(handle.id, RunState.SUCCEEDED)
 

@@ -74,12 +74,12 @@ async def test_every_kind_of_step_sends(place):
             await run.rollback("enough")
 
     async with World(place).engine(registry, **NO_SENDER) as engine:
-        alone = await engine.start(single)
-        assert await alone.result() == id_of(alone, "single#1")
-        assert sent(engine, alone) == [id_of(alone, "single#1")]
+        single_run = await engine.start(single)
+        assert await single_run.result() == id_of(single_run, "single#1")
+        assert sent(engine, single_run) == [id_of(single_run, "single#1")]
         run = await engine.start(all_kinds)
         await engine.until(run, RunState.FAILED)
-        idents = [outcome.ident for outcome in engine.story(run).outcomes if outcome.kind in ("step", "undo")]
+        idents = [outcome.ident for outcome in engine.history(run).outcomes if outcome.kind in ("step", "undo")]
         seconds = [2 if "send_one" in ident and "undo" not in ident else 1 for ident in idents]
         assert sent(engine, run) == [id_of(run, ident, n) for ident, n in zip(idents, seconds, strict=True)]
         assert len(idents) == 4
@@ -139,8 +139,8 @@ async def test_event_of_a_step_wakes_runs(place):
         assert len(events(engine)) == 1
 
 
-async def test_new_generation_sends_anew(place):
-    """A run that is continued from an earlier step does that step anew: its messages are new ones."""
+async def test_new_generation_sends_again(place):
+    """A run that is continued from an earlier step does that step again: its messages are new ones."""
     fails = [True]
     with Registry() as registry:
 
@@ -186,9 +186,9 @@ async def test_step_whose_value_is_refused_has_sent(place):
         assert len(sent(engine, run)) == 1
 
 
-async def test_step_in_doubt_and_step_given_up_send_nothing(place):
-    """An at-most-once step that raises is in doubt, one that the body gave up never returned: nothing of them goes."""
-    begun = asyncio.Event()
+async def test_step_in_doubt_and_step_abandoned_send_nothing(place):
+    """An at-most-once step that raises is in doubt, one that the body abandoned never returned: nothing of them goes."""
+    started = asyncio.Event()
     with Registry() as registry:
 
         async def doubtful() -> None:
@@ -197,11 +197,11 @@ async def test_step_in_doubt_and_step_given_up_send_nothing(place):
 
         async def slow() -> None:
             ms.send("orders/eu", 2)
-            begun.set()
+            started.set()
             await asyncio.sleep(3600)
 
         @ms.workflow
-        async def gives_up(run: ms.Run) -> None:
+        async def abandon(run: ms.Run) -> None:
             with_time = run.options(timeout=timedelta(hours=1)).step(slow)
             try:
                 await asyncio.wait_for(with_time, 0.2)
@@ -209,15 +209,15 @@ async def test_step_in_doubt_and_step_given_up_send_nothing(place):
                 await run.options(delivery="at_most_once").step(doubtful)
 
     async with World(place).engine(registry, **NO_SENDER) as engine:
-        run = await engine.start(gives_up)
+        run = await engine.start(abandon)
         await engine.until(run, RunState.NEEDS_ATTENTION)
-        assert begun.is_set()
+        assert started.is_set()
         assert sent(engine, run) == []
 
 
 async def test_body_and_foreign_code_are_refused(place):
     """In a body, which runs again and again, and outside of a run nothing can be sent; the error shows what to write."""
-    said: list[str] = []
+    messages: list[str] = []
     with Registry() as registry:
 
         @ms.workflow
@@ -225,11 +225,11 @@ async def test_body_and_foreign_code_are_refused(place):
             for call in (lambda: ms.send("orders/eu", 1), lambda: ms.publish("paid")):
                 with pytest.raises(NotInStepError) as caught:
                     call()
-                said.append(str(caught.value))
+                messages.append(str(caught.value))
 
     async with World(place).engine(registry, **NO_SENDER) as engine:
         await (await engine.start(body)).result()
-        assert all("run.step" in text and "body of a workflow" in text for text in said)
+        assert all("run.step" in text and "body of a workflow" in text for text in messages)
         with pytest.raises(NotInStepError, match=r"app\.publish"):
             ms.publish("paid")
 
@@ -266,7 +266,7 @@ async def test_transactional_step_that_is_repeated_sends_what_it_sent(place, tmp
 
 
 async def test_lost_attempt_sends_once(place):
-    """A worker that dies after the step and before its commit sends nothing; who goes on sends it, under the same id."""
+    """A worker that dies after the step and before its commit sends nothing; who continues sends it, under the same id."""
     ids: list[str] = []
     with Registry() as registry:
 
@@ -284,7 +284,7 @@ async def test_lost_attempt_sends_once(place):
         assert dead is not None
         await first.die()
     async with world.engine(registry, **NO_SENDER) as second:
-        await world.bury(second, dead)
+        await world.declare_dead(second, dead)
         await second.until(run, RunState.SUCCEEDED)
         assert ids == [id_of(run, "sends#1")] * 2
         assert sent(second, run) == ids[:1]
@@ -292,13 +292,13 @@ async def test_lost_attempt_sends_once(place):
 
 async def test_event_of_a_step_starts_what_listens(place):
     """An event published by a step starts the automations that listen to it, once; one of a step that failed starts none."""
-    heard: list[int] = []
+    received: list[int] = []
     with Registry() as registry:
 
         @ms.on.event("order.placed")
         @ms.task
         async def listens(event: ms.Event) -> None:
-            heard.append(event.order)
+            received.append(event.order)
 
         @ms.task(retry=ms.Retry(attempts=1))
         async def places(order: int) -> None:
@@ -310,7 +310,7 @@ async def test_event_of_a_step_starts_what_listens(place):
         await engine.until(await engine.start(places, -1), RunState.FAILED)
         for order in (1, 2):
             await (await engine.start(places, order)).result()
-        await engine.when(lambda: sorted(heard), lambda found: found == [1, 2])
+        await engine.when(lambda: sorted(received), lambda found: found == [1, 2])
         # Each event is stored in one commit with its deliveries: there is nothing from which another run could come.
         reader = engine.working.store.reader
         assert reader.read_text("select count(*) from events") == [(2,)]

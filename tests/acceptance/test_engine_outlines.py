@@ -20,11 +20,11 @@ def place(request, tmp_path):
     return tmp_path if request.param == "sqlite" else request.getfixturevalue("lent_store")
 
 
-def states(story):
-    return {line.state for line in list_step_lines(story) if line.superseded is None}
+def states(history):
+    return {line.state for line in list_step_lines(history) if line.superseded is None}
 
 
-async def test_finished_run_of_many_items_shows_no_step_retrying(place):
+async def test_finished_run_of_many_items_displays_no_step_retrying(place):
     """1,200 items, the first 40 of them at a second attempt: on the page, in the explanation and in the whole story all are done."""
     with Registry() as registry:
 
@@ -43,11 +43,11 @@ async def test_finished_run_of_many_items_shows_no_step_retrying(place):
         assert await handle.result(60) == 1_200
         now = engine.app.clock.now()
         seen = outline(engine.working.store.reader, handle.id)
-        assert states(seen) == states(engine.story(handle)) == {"succeeded"}
+        assert states(seen) == states(engine.history(handle)) == {"succeeded"}
         rows = list_step_rows([line for line in list_step_lines(seen) if line.superseded is None], now, {})
         assert {row["line"].state for row in rows} == {"succeeded"}
         assert "retr" not in " ".join(explain_run(engine.working.store.reader, seen, now, "UTC").what)
-        retried = [line for line in list_step_lines(engine.story(handle)) if len(line.tries) == 2]
+        retried = [line for line in list_step_lines(engine.history(handle)) if len(line.tries) == 2]
         assert len(retried) == 40
 
 
@@ -77,9 +77,9 @@ async def test_attempts_of_a_generation_that_counts_no_more_belong_to_its_outcom
         ready.append(True)
         await engine.act(run_recovery.retry_from, handle.id, "first")
         await engine.until(handle, RunState.SUCCEEDED)
-        for story in (engine.story(handle), outline(engine.working.store.reader, handle.id)):
-            assert states(story) == {"succeeded"}
-            old = [line for line in list_step_lines(story) if line.superseded is not None]
+        for history in (engine.history(handle), outline(engine.working.store.reader, handle.id)):
+            assert states(history) == {"succeeded"}
+            old = [line for line in list_step_lines(history) if line.superseded is not None]
             assert {(line.name, line.state, len(line.tries)) for line in old} == {
                 ("first", "succeeded", 2),
                 ("second", "failed", 1),
@@ -103,5 +103,5 @@ async def test_step_that_was_to_be_tried_again_is_not_retrying_once_its_run_was_
         await engine.until(handle, RunState.RETRYING)
         await engine.app.cancel(handle.id)
         await engine.until(handle, RunState.CANCELLED)
-        lines = list_step_lines(engine.story(handle))
+        lines = list_step_lines(engine.history(handle))
         assert [line.state for line in lines if line.kind == "step"] == ["cancelled"]

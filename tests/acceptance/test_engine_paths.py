@@ -1,4 +1,4 @@
-"""Which way real runs went, as it is told: steps side by side, an error that is caught, one that is undone, one that nothing takes up."""
+"""Which way real runs went, as it is reported: steps side by side, an error that is caught, one that is undone, one that is unhandled."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ async def test_ways_of_real_runs_are_those_of_their_code(tmp_path):
         async def fall(n: int) -> int:
             raise ms.Permanent("declined")
 
-        async def mend(n: int) -> int:
+        async def repair(n: int) -> int:
             return n
 
         @ms.workflow
@@ -39,25 +39,25 @@ async def test_ways_of_real_runs_are_those_of_their_code(tmp_path):
             if way == "child":
                 await run.child(ship)
             if way == "step":
-                await asyncio.gather(run.map(mend, [1, 2, 3]), run.options(name="charge").step(fall, 1))
+                await asyncio.gather(run.map(repair, [1, 2, 3]), run.options(name="charge").step(fall, 1))
             if way == "undone":
                 await run.rollback("refused")
             try:
                 await run.step(fall, 2)
             except ms.StepFailed:
-                await run.step(mend, 2)
+                await run.step(repair, 2)
 
     async with World(tmp_path).engine(registry, AT_ONCE) as engine:
         for way in ("good", "undone", "step", "child"):
             run = await engine.start(order, way)
             await engine.when(lambda run=run: engine.view(run), lambda view: view.finished_at is not None)
         found = build_run_paths("order", read_run_paths(engine.working.store.reader, "order"), bool)
-    ways = {(one.step, one.then): (one.runs, one.failed, one.is_missing) for one in found.edges}
-    assert ways["give", "fall"] == (1, False, False)
-    assert ways["fall", "mend"] == (1, True, False)
-    assert ways["mend", "succeeded"] == (1, False, False)
-    assert ways["give", "undo give"] == (1, False, False)
-    assert ways["undo give", "failed"] == (1, False, False)
-    assert ways["charge", "failed"] == (1, True, True)
-    assert ways["child ship", "failed"] == (1, True, True)
+    edges = {(edge.step, edge.then): (edge.runs, edge.failed, edge.is_missing) for edge in found.edges}
+    assert edges["give", "fall"] == (1, False, False)
+    assert edges["fall", "repair"] == (1, True, False)
+    assert edges["repair", "succeeded"] == (1, False, False)
+    assert edges["give", "undo give"] == (1, False, False)
+    assert edges["undo give", "failed"] == (1, False, False)
+    assert edges["charge", "failed"] == (1, True, True)
+    assert edges["child ship", "failed"] == (1, True, True)
     assert len(found.missing) == 2

@@ -19,7 +19,7 @@ from tests.acceptance.engine_world import AT_ONCE, World
 pytestmark = pytest.mark.asyncio
 
 
-class Gate:
+class Blocker:
     """Steps go in one after the other and wait to be let out."""
 
     def __init__(self) -> None:
@@ -39,56 +39,56 @@ class Gate:
         return name
 
 
-def gated(gate: Gate, **options: Any) -> tuple[Registry, object]:
+def gated(blocker: Blocker, **options: Any) -> tuple[Registry, object]:
     with Registry() as registry:
 
         @ms.workflow(**options)
         async def work(run: ms.Run, name: str) -> str:
-            return await run.step(gate.enter, name)
+            return await run.step(blocker.enter, name)
 
     return registry, work
 
 
 async def test_higher_priority_goes_first_and_equals_go_in_order_of_commit(tmp_path):
     """With one place, what waits is taken by priority, then by age."""
-    gate = Gate()
-    registry, work = gated(gate)
+    blocker = Blocker()
+    registry, work = gated(blocker)
     async with World(tmp_path).engine(registry, WorkerOptions(concurrency=1)) as engine:
         runs = [await engine.start(work, "first")]
-        await engine.when(lambda: gate.entered, bool)
+        await engine.when(lambda: blocker.entered, bool)
         for name, priority in (("b1", 0), ("b2", 0), ("low", -5), ("high", 5)):
             runs.append(await engine.app.options(priority=priority).start(work, name))
-        gate.open.set()
+        blocker.open.set()
         for run in runs:
             await run.result(60)
-    assert gate.entered == ["first", "high", "b1", "b2", "low"]
+    assert blocker.entered == ["first", "high", "b1", "b2", "low"]
 
 
 async def test_queue_concurrency_bounds_what_runs_at_once(tmp_path):
     """Over all its runs; a place is given on as soon as one is free."""
-    gate = Gate()
-    registry, work = gated(gate, queue="narrow")
+    blocker = Blocker()
+    registry, work = gated(blocker, queue="narrow")
     async with World(tmp_path).engine(registry, queues=(SetQueue("narrow", concurrency=2),)) as engine:
         runs = [await engine.start(work, str(n)) for n in range(5)]
-        await engine.when(lambda: gate.inside, lambda inside: inside == 2)
+        await engine.when(lambda: blocker.inside, lambda inside: inside == 2)
         states = [engine.view(run).state for run in runs]
         assert states.count(RunState.QUEUED) == 3
-        gate.open.set()
+        blocker.open.set()
         for run in runs:
             await run.result(60)
-    assert gate.most == 2
+    assert blocker.most == 2
 
 
 async def test_waiting_run_frees_its_place_in_the_queue(tmp_path):
-    """A place is held only while running: a run that waits for a person blocks nobody."""
+    """A place is held only while running: a run that waits for a person blocks no one."""
     with Registry() as registry:
 
         @ms.workflow(queue="narrow")
-        async def asks(run: ms.Run) -> str:
+        async def requests(run: ms.Run) -> str:
             return await run.ask("?")
 
     async with World(tmp_path).engine(registry, AT_ONCE, queues=(SetQueue("narrow", concurrency=1),)) as engine:
-        runs = [await engine.start(asks) for _ in range(3)]
+        runs = [await engine.start(requests) for _ in range(3)]
         for run in runs:
             await engine.until(run, RunState.WAITING)
         assert [engine.view(run).state for run in runs] == [RunState.WAITING] * 3
@@ -97,9 +97,9 @@ async def test_waiting_run_frees_its_place_in_the_queue(tmp_path):
 async def test_queue_rate_bounds_starts_per_span(tmp_path):
     """The third of two a minute starts when the span allows it."""
     clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
-    gate = Gate()
-    gate.open.set()
-    registry, work = gated(gate, queue="slow")
+    blocker = Blocker()
+    blocker.open.set()
+    registry, work = gated(blocker, queue="slow")
     limited = (SetQueue("slow", rate_count=2, rate_per_ms=60_000),)
     async with World(tmp_path, clock).engine(registry, AT_ONCE, queues=limited) as engine:
         runs = [await engine.start(work, str(n)) for n in range(3)]
@@ -108,33 +108,33 @@ async def test_queue_rate_bounds_starts_per_span(tmp_path):
         assert await runs[2].status() is RunState.QUEUED
         await engine.pass_time(timedelta(seconds=61))
         await runs[2].result(60)
-    assert gate.entered == ["0", "1", "2"]
+    assert blocker.entered == ["0", "1", "2"]
 
 
-async def test_full_backlog_refuses_a_start_and_says_when_to_come_back(tmp_path):
+async def test_full_backlog_refuses_a_start_and_states_when_to_return(tmp_path):
     """Nothing of the refused start is left."""
-    gate = Gate()
-    registry, work = gated(gate, queue="small")
+    blocker = Blocker()
+    registry, work = gated(blocker, queue="small")
     async with World(tmp_path).engine(
         registry, WorkerOptions(concurrency=1), queues=(SetQueue("small", max_backlog=2),)
     ) as engine:
         first = await engine.start(work, "0")
-        await engine.when(lambda: gate.entered, bool)
+        await engine.when(lambda: blocker.entered, bool)
         waiting = [await engine.start(work, str(n)) for n in (1, 2)]
         with pytest.raises(BusyError) as refused:
             await engine.start(work, "3")
         assert refused.value.retry_after > timedelta(0)
-        gate.open.set()
+        blocker.open.set()
         for run in (first, *waiting):
             await run.result(60)
-    assert gate.entered == ["0", "1", "2"]
+    assert blocker.entered == ["0", "1", "2"]
 
 
 async def test_paused_queue_keeps_its_runs_until_it_is_resumed(tmp_path):
     """They may still be put into it."""
-    gate = Gate()
-    gate.open.set()
-    registry, work = gated(gate, queue="q")
+    blocker = Blocker()
+    blocker.open.set()
+    registry, work = gated(blocker, queue="q")
     async with World(tmp_path).engine(registry, queues=(SetQueue("q"),)) as engine:
         await engine.app.do(lambda store, act: queue.pause(store, "q", act=act))
         run = await engine.start(work, "x")
@@ -176,7 +176,7 @@ async def test_runs_of_one_partition_go_one_after_the_other(tmp_path):
 
 @pytest.mark.parametrize("choice", ["hold", "pass"])
 async def test_on_blocked_chooses_whether_a_stuck_run_holds_its_partition(tmp_path, choice):
-    """By default order matters more than going on."""
+    """By default order matters more than continuing."""
 
     async def maybe(name: str) -> str:
         if name == "bad":
@@ -204,9 +204,9 @@ async def test_on_blocked_chooses_whether_a_stuck_run_holds_its_partition(tmp_pa
 
 async def test_same_run_key_finds_the_run_and_another_input_is_refused(tmp_path):
     """PEERS 22: start it three times, it runs once."""
-    gate = Gate()
-    gate.open.set()
-    registry, work = gated(gate)
+    blocker = Blocker()
+    blocker.open.set()
+    registry, work = gated(blocker)
     async with World(tmp_path).engine(registry) as engine:
         handles = [await engine.app.options(key="k").start(work, "x") for _ in range(3)]
         assert len({handle.id for handle in handles}) == 1
@@ -214,12 +214,12 @@ async def test_same_run_key_finds_the_run_and_another_input_is_refused(tmp_path)
         assert await handles[2].result(60) == "x"
         with pytest.raises(KeyConflictError):
             await engine.app.options(key="k").start(work, "another")
-    assert gate.entered == ["x"]
+    assert blocker.entered == ["x"]
 
 
 @pytest.mark.parametrize("policy", ["reuse", "restart"])
 async def test_peer_triggerdev_4819_key_of_a_failed_run_follows_its_policy(tmp_path, policy):
-    """PEERS 22: a key bound to a dead run either answers with it or starts anew, as was said."""
+    """PEERS 22: a key bound to a dead run either answers with it or restarts, as was said."""
     calls: list[int] = []
 
     async def fail_once() -> str:
@@ -246,14 +246,14 @@ async def test_peer_triggerdev_4819_key_of_a_failed_run_follows_its_policy(tmp_p
 
 async def test_peer_hatchet_666_webhook_delivered_three_times_is_one_run(tmp_path):
     """PEERS 22: with a key template the definition itself guards the door."""
-    gate = Gate()
-    gate.open.set()
-    registry, work = gated(gate, key="hook-{name}")
+    blocker = Blocker()
+    blocker.open.set()
+    registry, work = gated(blocker, key="hook-{name}")
     async with World(tmp_path).engine(registry) as engine:
         runs = await asyncio.gather(*[engine.start(work, "d1") for _ in range(3)])
         await runs[0].result(60)
     assert len({run.id for run in runs}) == 1
-    assert gate.entered == ["d1"]
+    assert blocker.entered == ["d1"]
 
 
 async def test_peer_restate_5196_key_of_a_suspended_run_can_be_seen_and_freed(tmp_path):
@@ -280,9 +280,9 @@ async def test_peer_restate_5196_key_of_a_suspended_run_can_be_seen_and_freed(tm
 async def test_run_with_a_due_time_starts_then(tmp_path):
     """Until then it is queued and holds nothing."""
     clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
-    gate = Gate()
-    gate.open.set()
-    registry, work = gated(gate)
+    blocker = Blocker()
+    blocker.open.set()
+    registry, work = gated(blocker)
     async with World(tmp_path, clock).engine(registry) as engine:
         run = await engine.app.options(at=datetime(2026, 5, 1, 1, tzinfo=UTC)).start(work, "x")
         await engine.pass_time(timedelta(minutes=59))

@@ -1,4 +1,4 @@
-"""What bad input, bad code and a full disk get: what is wrong, where and how to mend it; nothing is lost, nothing hangs."""
+"""What bad input, bad code and a full disk get: what is wrong, where and how to fix it; nothing is lost, nothing hangs."""
 
 import asyncio
 import socket
@@ -69,7 +69,7 @@ async def test_result_that_cannot_be_saved_needs_attention_and_is_never_repeated
         assert view.reason == FailureReason.VALUE_REFUSED
         assert "make" in view.failure.message
         assert "$.value" in view.failure.message
-        assert engine.story(run).outcomes[0].state is OutcomeState.REFUSED
+        assert engine.history(run).outcomes[0].state is OutcomeState.REFUSED
         with pytest.raises(ConflictError, match="could not be saved"):
             await engine.app.retry(run.id)
         await engine.give(run, b'{"value": 1.5}')
@@ -137,7 +137,7 @@ async def test_wrong_arguments_of_a_start_are_refused_at_once(tmp_path):
         assert engine.reads.list_runs().runs == []
 
 
-async def test_decorated_step_called_straight_from_a_body_shows_the_form_to_use(tmp_path):
+async def test_decorated_step_called_directly_from_a_body_displays_the_form_to_use(tmp_path):
     """No silent hole in the journal."""
     with Registry() as registry:
 
@@ -151,7 +151,7 @@ async def test_decorated_step_called_straight_from_a_body_shows_the_form_to_use(
 
 
 async def test_body_that_waits_for_nothing_that_can_come_fails_instead_of_hanging(tmp_path):
-    """An event of its own that nobody sets is found out at once."""
+    """An event of its own that no one sets is found out at once."""
     with Registry() as registry:
 
         @ms.workflow
@@ -182,8 +182,8 @@ async def test_socket_in_a_body_is_refused_with_the_form_to_use(tmp_path):
     assert "run.step" in f"{view.failure.message} {view.failure.hint}"
 
 
-async def test_step_asked_for_twice_under_one_key_at_once_is_refused(tmp_path):
-    """Two requests of one identity could not be told apart."""
+async def test_step_requested_twice_under_one_key_at_once_is_refused(tmp_path):
+    """Two requests of one identity could not be distinguished."""
     entered = asyncio.Event()
 
     async def work_on() -> None:
@@ -197,7 +197,7 @@ async def test_step_asked_for_twice_under_one_key_at_once_is_refused(tmp_path):
 
     async with World(tmp_path).engine(registry) as engine:
         view = await engine.until(await engine.start(work), RunState.FAILED)
-    assert "asked for twice" in view.failure.message
+    assert "called twice" in view.failure.message
 
 
 async def test_workflow_that_is_not_async_is_refused_at_declaration(tmp_path):
@@ -274,16 +274,16 @@ async def test_peer_dagster_10755_run_that_cannot_even_load_is_on_record_as_stop
     async with world.engine(registry) as engine:
         from datetime import UTC, datetime, timedelta
 
-        soon = datetime.now(UTC) + timedelta(seconds=3)
-        run = await engine.app.options(at=soon).start(work, "text")
+        due_at = datetime.now(UTC) + timedelta(seconds=3)
+        run = await engine.app.options(at=due_at).start(work, "text")
     registry, _ = release(int)
     async with world.engine(registry) as engine:
         view = await engine.until(run.id, RunState.NEEDS_ATTENTION, RunState.FAILED)
     assert "input of work" in view.failure.message
 
 
-async def test_full_disk_holds_runs_and_lets_them_go_on_when_there_is_space(tmp_path):
-    """Nothing fails: what is to be saved waits, and the trouble is told."""
+async def test_full_disk_holds_runs_and_lets_them_continue_when_there_is_space(tmp_path):
+    """Nothing fails: what is to be saved waits, and the trouble is reported."""
     calls: list[int] = []
 
     async def work_on(number: int) -> str:

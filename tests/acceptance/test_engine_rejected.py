@@ -19,7 +19,10 @@ from mainspring.store.commands.inbox import DeliverFact
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import REPLAYING, World
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [None, REPLAYING], ids=["parked", "replayed"])]
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.parametrize("settings", [None, REPLAYING], ids=["suspended", "replayed"]),
+]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -40,17 +43,17 @@ class Wide(msgspec.Struct):
 
 
 def explain(engine, handle):
-    story = engine.story(handle)
-    return explain_run(engine.working.store.reader, story, engine.app.clock.now(), "UTC")
+    history = engine.history(handle)
+    return explain_run(engine.working.store.reader, history, engine.app.clock.now(), "UTC")
 
 
 def rejected(engine, handle):
-    return [(fact.kind.value, fact.name) for fact in engine.story(handle).rejected]
+    return [(fact.kind.value, fact.name) for fact in engine.history(handle).rejected]
 
 
-async def ask_by_helper(handed, name="approve", kind=Approval, **more):
-    """Wait out of sight: from the text of the workflow nobody can tell what it reads."""
-    return await handed.receive(name, kind, **more)
+async def ask_by_helper(run_handle, name="approve", kind=Approval, **more):
+    """Wait out of sight: from the text of the workflow no one can tell what it reads."""
+    return await run_handle.receive(name, kind, **more)
 
 
 async def test_signal_of_a_wrong_type_is_refused_at_its_sender(place, settings):
@@ -87,11 +90,11 @@ async def test_signal_of_a_wrong_type_is_refused_by_what_the_waiting_run_recorde
             await engine.app.signal(handle.id, "approve", {"ok": "yes"})
     async with world.engine(Registry(), settings) as engine:
         await engine.app.signal(handle.id, "approve", {"ok": "yes"})
-        assert [fact.name for fact in engine.story(handle).facts] == ["approve"]
+        assert [fact.name for fact in engine.history(handle).facts] == ["approve"]
 
 
 async def test_signal_that_cannot_be_read_is_rejected_and_the_run_waits_on(place, settings):
-    """It is on the run with the reason and is an incident; the command that is suggested works, and the right one after it is taken in."""
+    """It is on the run with the reason and is an incident; the command that is suggested works, and the right one after it is accepted."""
     with Registry() as registry:
 
         @ms.workflow
@@ -106,9 +109,13 @@ async def test_signal_that_cannot_be_read_is_rejected_and_the_run_waits_on(place
         await engine.when(lambda: rejected(engine, handle), lambda found: found == [("signal", "approve")])
         view = await engine.until(handle, RunState.WAITING)
         assert view.failure is None
-        told = explain(engine, handle)
-        assert any("It rejected signal approve" in line and "Expected `bool`, got `str`" in line for line in told.what)
-        assert f"mainspring runs signal {handle.id} approve JSON" in [one.command for one in told.can]
+        explanation = explain(engine, handle)
+        assert any(
+            "It rejected signal approve" in line and "Expected `bool`, got `str`" in line for line in explanation.what
+        )
+        assert f"mainspring runs signal {handle.id} approve JSON" in [
+            operation.command for operation in explanation.can
+        ]
         await engine.app.signal(handle.id, "approve", {"ok": True})
         assert await handle.result(60) is True
 
@@ -162,12 +169,12 @@ async def test_retry_reads_again_what_was_rejected(place, settings):
         await engine.app.signal(handle.id, "approve", {"ok": "yes"})
         await engine.app.signal(handle.id, "go")
         for _ in range(2):
-            (before,) = await engine.when(lambda: engine.story(handle).rejected, bool)
+            (before,) = await engine.when(lambda: engine.history(handle).rejected, bool)
             await engine.until(handle, RunState.WAITING)
             await engine.app.do(lambda store, act: run.retry(store, handle.id, act=act))
             last = before.seq
             await engine.when(
-                lambda: [fact.seq for fact in engine.story(handle).rejected], lambda now, last=last: now > [last]
+                lambda: [fact.seq for fact in engine.history(handle).rejected], lambda now, last=last: now > [last]
             )
     registry, _ = registry_with(Wide)
     async with world.engine(registry, settings) as engine:
@@ -226,7 +233,7 @@ async def test_event_that_no_waiting_run_can_read_is_refused_at_its_publisher(pl
 
 
 async def test_event_that_one_run_can_read_and_another_cannot_is_rejected_by_that_one(place, settings):
-    """Who can read it goes on; the other keeps waiting, and the next event is its own."""
+    """Who can read it continues; the other keeps waiting, and the next event is its own."""
     with Registry() as registry:
 
         @ms.workflow
@@ -250,7 +257,7 @@ async def test_event_that_one_run_can_read_and_another_cannot_is_rejected_by_tha
 
 
 async def test_event_kept_behind_one_that_was_rejected_is_given_at_once(place, settings):
-    """Two were published before the wait: the bad one is rejected, the good one behind it is what the run goes on with."""
+    """Two were published before the wait: the bad one is rejected, the good one behind it is what the run continues with."""
     with Registry() as registry:
 
         @ms.workflow
@@ -266,8 +273,8 @@ async def test_event_kept_behind_one_that_was_rejected_is_given_at_once(place, s
         assert await handle.result(60) is True
 
 
-async def test_fact_taken_in_that_todays_type_cannot_read_is_drift(place, settings):
-    """The run stops with what it was, not as a fault of the workflow; it goes on when the type reads it, or from there with another one."""
+async def test_fact_accepted_that_todays_type_cannot_read_is_drift(place, settings):
+    """The run stops with what it was, not as a fault of the workflow; it continues when the type reads it, or with another one."""
 
     def registry_with(kind):
         with Registry() as registry:
@@ -285,20 +292,20 @@ async def test_fact_taken_in_that_todays_type_cannot_read_is_drift(place, settin
     async with world.engine(registry, settings) as engine:
         handle = await engine.start(work)
         other = await engine.start(work)
-        for one in (handle, other):
-            await engine.app.signal(one.id, "n", 7)
-            await engine.when(lambda one=one: len(engine.story(one).outcomes), lambda n: n == 1)
-            await engine.until(one, RunState.WAITING)
+        for called in (handle, other):
+            await engine.app.signal(called.id, "n", 7)
+            await engine.when(lambda run=called: len(engine.history(run).outcomes), lambda n: n == 1)
+            await engine.until(called, RunState.WAITING)
     registry, _ = registry_with(bool)
     async with world.engine(registry, settings) as engine:
-        for one in (handle, other):
-            await engine.app.signal(one.id, "go")
-            view = await engine.until(one, RunState.NEEDS_ATTENTION)
+        for called in (handle, other):
+            await engine.app.signal(called.id, "go")
+            view = await engine.until(called, RunState.NEEDS_ATTENTION)
             assert view.reason == FailureReason.DRIFT
-            assert "today's code cannot read the saved signal 'n'" in view.failure.message
-            commands = [can.command for can in explain(engine, one).can]
-            assert f"mainspring runs retry {one.id}" in commands
-            assert f"mainspring runs retry {one.id} --from-step n" in commands
+            assert "the current code cannot read the saved signal 'n'" in view.failure.message
+            commands = [can.command for can in explain(engine, called).can]
+            assert f"mainspring runs retry {called.id}" in commands
+            assert f"mainspring runs retry {called.id} --from-step n" in commands
             assert not any("--accept" in command for command in commands)
         await engine.act(run_recovery.retry_from, other.id, "n")
         await engine.until(other, RunState.WAITING)

@@ -182,7 +182,7 @@ async def test_a_free_edit_stops_no_run(shop, edit):
 
 @pytest.mark.parametrize("where", list(BODIES))
 async def test_a_renamed_step_stops_the_run_before_it_is_done_again(shop, where):
-    """Wherever it stands: the run needs a person who is told both names, and nothing was charged twice."""
+    """Wherever it stands: the run needs a person who is notified both names, and nothing was charged twice."""
     await shop.begin(HEAD + BODIES[where])
     done = list(DONE)
     assert "charge" in done
@@ -217,8 +217,8 @@ async def test_a_renamed_branch_stops_the_run(shop):
     assert DONE == ["reserve", "charge", "ship"]
 
 
-@pytest.mark.parametrize("is_under_way", [False, True])
-async def test_a_renamed_child_stops_the_run(shop, is_under_way):
+@pytest.mark.parametrize("is_running", [False, True])
+async def test_a_renamed_child_stops_the_run(shop, is_running):
     """A child that has begun is not started a second time under its new name; was= carries it over."""
     child = """
 @ms.workflow(name="invoice")
@@ -231,13 +231,13 @@ async def order(run: ms.Run) -> str:
     await run.receive("go")
     return "done"
 """
-    if is_under_way:
+    if is_running:
         child = child.replace("    return await", '    await run.receive("pay")\n    return await')
     registry, order = shop.release(HEAD + child)
     async with shop.world.engine(registry) as engine:
         shop.run = (await engine.start(order)).id
-        (kid,) = await engine.when(lambda: engine.story(shop.run).children, bool)
-        await engine.until(kid.id, RunState.WAITING if is_under_way else RunState.SUCCEEDED)
+        (kid,) = await engine.when(lambda: engine.history(shop.run).children, bool)
+        await engine.until(kid.id, RunState.WAITING if is_running else RunState.SUCCEEDED)
         await engine.until(shop.run, RunState.WAITING)
     renamed = child.replace("invoice", "bill")
     async with shop.world.engine(shop.release(HEAD + renamed)[0]) as engine:
@@ -246,10 +246,10 @@ async def order(run: ms.Run) -> str:
     carried = renamed.replace('name="bill"', 'name="bill", was="invoice"')
     async with shop.world.engine(shop.release(HEAD + carried)[0]) as engine:
         await engine.app.retry(shop.run)
-        if is_under_way:
+        if is_running:
             await engine.app.signal(kid.id, "pay", 1)
         await engine.until(shop.run, RunState.SUCCEEDED)
-        assert [one.id for one in engine.story(shop.run).children] == [kid.id]
+        assert [child.id for child in engine.history(shop.run).children] == [kid.id]
     assert DONE == ["charge"]
 
 
@@ -280,8 +280,8 @@ async def test_a_step_that_a_person_accepts_as_gone_is_kept_and_the_new_one_runs
     async with shop.world.engine(registry) as engine:
         await engine.act(run_recovery.accept_drift, shop.run, step="charge")
         await engine.until(shop.run, RunState.SUCCEEDED)
-        kept = [o for o in engine.story(shop.run).outcomes if o.name == "charge"]
-    assert [o.superseded for o in kept] == [None]
+        stored = [o for o in engine.history(shop.run).outcomes if o.name == "charge"]
+    assert [o.superseded for o in stored] == [None]
     assert DONE == ["reserve", "charge", "charge", "ship"]
 
 
@@ -291,7 +291,7 @@ async def test_a_renamed_step_can_be_run_again(shop):
     async with shop.world.engine(registry) as engine:
         await engine.act(run_recovery.run_again, shop.run, step="charge")
         await engine.until(shop.run, RunState.SUCCEEDED)
-        old = [o for o in engine.story(shop.run).outcomes if o.name == "charge"]
+        old = [o for o in engine.history(shop.run).outcomes if o.name == "charge"]
     assert [o.superseded for o in old] == [1]
     assert DONE == ["reserve", "charge", "charge", "ship"]
 
@@ -309,7 +309,7 @@ async def test_a_mapping_must_name_the_step_at_which_the_run_stopped(shop):
             await engine.act(run_recovery.rename_step, other.id, "charge=charge_card")
 
 
-async def test_the_code_itself_may_say_that_a_step_was_renamed_or_is_gone(shop):
+async def test_the_code_itself_may_state_that_a_step_was_renamed_or_is_gone(shop):
     """`was=` keeps the saved result, `gone=` lets the run continue without it; neither stops it."""
     renamed = RENAMED.sub("charge_card", HEAD + PLAIN)
     for text, more in (
@@ -348,7 +348,7 @@ async def test_runs_that_stopped_for_one_pair_are_decided_together(shop):
 
 
 async def test_a_marked_step_of_an_old_name_stops_the_run_and_keeps_its_key_when_mapped(shop):
-    """Its attempt failed and the next one is due: under its new name it goes on with the same idempotency key."""
+    """Its attempt failed and the next one is due: under its new name it continues with the same idempotency key."""
     keys = """
 KEYS = []
 TRIES = []
@@ -488,13 +488,13 @@ async def test_a_renamed_step_whose_result_a_person_gave_stops_the_run(shop, err
     async with shop.world.engine(registry) as engine:
         await engine.act(run_recovery.rename_step, shop.run, "charge=charge_card")
         await engine.until(shop.run, RunState.SUCCEEDED)
-        (given,) = [o for o in engine.story(shop.run).outcomes if o.ident == "charge#1" and o.superseded is None]
+        (given,) = [o for o in engine.history(shop.run).outcomes if o.ident == "charge#1" and o.superseded is None]
     assert given.output == b'"by hand"'
     assert [*done, "ship"] == DONE
 
 
 @pytest.mark.parametrize("act", [run_recovery.accept_drift, run_recovery.run_again, run_recovery.retry_from])
-async def test_a_renamed_step_whose_result_a_person_gave_runs_if_that_is_asked_for(shop, act):
+async def test_a_renamed_step_with_a_given_result_runs_on_request(shop, act):
     """Each act that is suggested works."""
     registry = await stopped_by_given_result(shop, 'RuntimeError("in doubt")')
     done = list(DONE)
@@ -504,7 +504,7 @@ async def test_a_renamed_step_whose_result_a_person_gave_runs_if_that_is_asked_f
     assert [*done, "charge", "ship"] == DONE
 
 
-async def test_a_renamed_step_that_a_person_told_to_run_again_keeps_its_key(shop):
+async def test_a_renamed_step_that_a_person_restarted_keeps_its_key(shop):
     """It may have had its effect, so the new name must not run under another key unless a person says so."""
     text = PLAIN.replace("run.step(charge", 'run.options(delivery="at_most_once").step(charge')
     head = HEAD.replace('note("did charge")', 'note("did charge " + ms.idempotency_key())')
@@ -526,14 +526,14 @@ async def test_a_renamed_step_that_a_person_told_to_run_again_keeps_its_key(shop
 
 
 @pytest.mark.parametrize("act", [run_recovery.accept_drift, run_recovery.run_again, run_recovery.retry_from])
-@pytest.mark.parametrize("begun", ["marked step", "child under way", "branch"])
-async def test_each_act_that_is_suggested_works_where_nothing_is_saved(shop, act, begun):
+@pytest.mark.parametrize("is_started", ["marked step", "child under way", "branch"])
+async def test_each_operation_that_is_suggested_works_where_nothing_is_saved(shop, act, is_started):
     """The step has a start mark alone, or the child has not ended; a branch is named by its coroutine."""
     body, old = {
         "marked step": ("    await run.step(charge, 1)\n", "charge"),
         "child under way": ("    await run.child(charging)\n", "charging"),
         "branch": ("    await asyncio.gather(paying(run))\n", "paying"),
-    }[begun]
+    }[is_started]
     text = (
         HEAD.replace(
             "async def charge", '@ms.step(retry=ms.Retry(3, initial="1h", max="1h", jitter=False))\nasync def charge'
@@ -558,8 +558,8 @@ async def order(run: ms.Run) -> str:
     async with shop.world.engine(registry) as engine:
         shop.run = (await engine.start(order)).id
         await engine.until(shop.run, RunState.RETRYING if old == "charge" else RunState.WAITING)
-        if begun == "child under way":
-            await engine.when(lambda: engine.story(shop.run).children, bool)
+        if is_started == "child under way":
+            await engine.when(lambda: engine.history(shop.run).children, bool)
     renamed = re.sub(rf"(?<!did )\b{old}\b", f"{old}_card", text).replace('raise ms.Transient("busy")', "return 'paid'")
     shop.world.clock.advance(timedelta(hours=2))
     registry, _ = shop.release(renamed)
@@ -567,8 +567,8 @@ async def order(run: ms.Run) -> str:
         await engine.app.signal(shop.run, "go", 1)
         assert (await engine.until(shop.run, RunState.NEEDS_ATTENTION)).reason == FailureReason.DRIFT
         await engine.act(act, shop.run, step=old)
-        if begun == "child under way":
-            await engine.when(lambda: [c.automation for c in engine.story(shop.run).children], lambda c: len(c) == 2)
+        if is_started == "child under way":
+            await engine.when(lambda: [c.automation for c in engine.history(shop.run).children], lambda c: len(c) == 2)
         else:
             await engine.until(shop.run, RunState.SUCCEEDED)
-    assert {"marked step": ["charge", "charge"], "child under way": [], "branch": ["reserve"] * 2}[begun] == DONE
+    assert {"marked step": ["charge", "charge"], "child under way": [], "branch": ["reserve"] * 2}[is_started] == DONE

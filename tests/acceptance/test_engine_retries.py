@@ -51,7 +51,7 @@ async def test_next_attempt_has_a_committed_time_that_people_see(tmp_path):
         run = await engine.start(work)
         view = await engine.until(run, RunState.RETRYING)
         assert view.due_at == clock.now() + 7_200_000
-        (attempt,) = engine.story(run).attempts
+        (attempt,) = engine.history(run).attempts
         assert (attempt.state, attempt.next_at, attempt.failure.message) == (AttemptState.FAILED, view.due_at, "busy")
         assert msgspec.json.decode(view.waiting_for)[0]["kind"] == "retry"
         await engine.pass_time(timedelta(hours=2))
@@ -70,7 +70,7 @@ async def test_retry_after_is_obeyed_over_the_policy(tmp_path):
 
 
 async def test_next_attempt_keeps_its_time_when_the_worker_is_another_one(tmp_path):
-    """A new process does not try early, and numbers go on."""
+    """A new process does not try early, and numbers continue."""
     clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
     world, flaky = World(tmp_path, clock), Flaky(ms.Transient("busy"))
     registry, work = calling(flaky, retry={"attempts": 3, "initial": "1h", "max": "1h", "jitter": False})
@@ -83,10 +83,10 @@ async def test_next_attempt_keeps_its_time_when_the_worker_is_another_one(tmp_pa
         assert flaky.calls == 1
         await engine.pass_time(timedelta(minutes=1))
         await engine.until(run.id, RunState.SUCCEEDED)
-        assert engine.story(run.id).outcomes[0].attempt == 2
+        assert engine.history(run.id).outcomes[0].attempt == 2
 
 
-async def test_next_attempt_goes_on_from_the_checkpoint_of_the_one_before(tmp_path):
+async def test_next_attempt_continues_from_the_checkpoint_of_the_one_before(tmp_path):
     """In the same process as in another one: what an attempt saved before it failed is what the next one finds."""
     found: list[object] = []
 
@@ -109,8 +109,8 @@ async def test_next_attempt_goes_on_from_the_checkpoint_of_the_one_before(tmp_pa
 
 
 @pytest.mark.parametrize("from_step", [None, "partly#1"])
-async def test_continued_step_goes_on_from_its_checkpoint_and_a_new_generation_does_not(tmp_path, from_step):
-    """A run that is continued after its step had failed for good goes on there; one that does the step anew begins from nothing."""
+async def test_continued_step_continues_from_its_checkpoint_and_a_new_generation_does_not(tmp_path, from_step):
+    """A run that is continued after its step had failed for good continues there; one that does the step again begins from nothing."""
     found: list[object] = []
 
     async def partly() -> str:
@@ -134,11 +134,11 @@ async def test_continued_step_goes_on_from_its_checkpoint_and_a_new_generation_d
         else:
             await engine.act(run_recovery.retry_from, run.id, from_step)
         await engine.until(run, RunState.SUCCEEDED)
-        assert engine.story(run).checkpoints == {}
+        assert engine.history(run).checkpoints == {}
     assert found == [None, 1 if from_step is None else None]
 
 
-async def test_step_that_was_given_up_begins_from_nothing_in_a_new_generation(tmp_path):
+async def test_step_that_was_abandoned_starts_from_nothing_in_a_new_generation(tmp_path):
     """It has no outcome that could be superseded, but the checkpoint it left tells of work under another idempotency key."""
     found: dict[str, object] = {}
     tries = [1, 2]
@@ -155,7 +155,7 @@ async def test_step_that_was_given_up_begins_from_nothing_in_a_new_generation(tm
 
     async def bad() -> None:
         if tries.pop() == 2:
-            while not engine.story(run).checkpoints:
+            while not engine.history(run).checkpoints:
                 await asyncio.sleep(0.01)
             raise ms.Permanent("not this time")
 
@@ -174,7 +174,7 @@ async def test_step_that_was_given_up_begins_from_nothing_in_a_new_generation(tm
     assert list(found.values()) == [None, None]
 
 
-async def test_parked_run_knows_what_another_worker_tried_meanwhile(tmp_path):
+async def test_suspended_run_knows_what_another_worker_tried_meanwhile(tmp_path):
     """An attempt that another worker made has no rank, but it counts: it is not made again under its number."""
     clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
     world, numbers = World(tmp_path, clock), list[int]()
@@ -237,7 +237,7 @@ async def test_peer_temporal_40_retries_are_bounded_by_default(tmp_path):
 
 
 async def test_failed_run_continues_from_the_failed_step_with_new_attempts(tmp_path):
-    """A person's retry gives the step its whole policy again, and numbers go on."""
+    """A person's retry gives the step its whole policy again, and numbers continue."""
     flaky = Flaky(ms.Transient("a"), ms.Transient("b"))
     registry, work = calling(flaky, retry={"attempts": 2, "initial": "5ms"})
     async with World(tmp_path).engine(registry) as engine:
@@ -245,7 +245,7 @@ async def test_failed_run_continues_from_the_failed_step_with_new_attempts(tmp_p
         await engine.until(run, RunState.FAILED)
         await engine.app.retry(run.id)
         await engine.until(run, RunState.SUCCEEDED)
-        assert engine.story(run).outcomes[-1].attempt == 3
+        assert engine.history(run).outcomes[-1].attempt == 3
 
 
 async def test_error_that_the_body_handles_does_not_fail_the_run(tmp_path):
@@ -335,8 +335,8 @@ async def test_a_time_out_reaches_the_predicates_as_a_time_out(tmp_path):
     assert [type(error) for error in seen] == [TimeoutError]
 
 
-@pytest.mark.parametrize("how", ["call", "step", "workflow", "task"])
-async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_path, how):
+@pytest.mark.parametrize("method", ["call", "step", "workflow", "task"])
+async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_path, method):
     """Who writes retry= knows the step better than a table of classes; without it there is one attempt."""
     flaky, policy = Flaky(ValueError("not yet"), KeyError("b")), ms.Retry(attempts=3, initial="1ms")
 
@@ -345,10 +345,10 @@ async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_pa
 
     with Registry() as registry:
 
-        @ms.workflow(name="explicit", retry=policy if how == "workflow" else None)
+        @ms.workflow(name="explicit", retry=policy if method == "workflow" else None)
         async def explicit(run: ms.Run) -> str:
-            step: Any = ms.step(retry=policy)(call) if how == "step" else call
-            return await (run.options(retry=policy) if how == "call" else run).step(step)
+            step: Any = ms.step(retry=policy)(call) if method == "step" else call
+            return await (run.options(retry=policy) if method == "call" else run).step(step)
 
         @ms.task(retry=policy)
         async def task() -> str:
@@ -359,7 +359,7 @@ async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_pa
             return await run.step(call)
 
     async with World(tmp_path).engine(registry) as engine:
-        assert await (await engine.start(task if how == "task" else explicit)).result(60) == "ok"
+        assert await (await engine.start(task if method == "task" else explicit)).result(60) == "ok"
         assert flaky.calls == 3
         flaky.errors.append(ValueError("no"))
         view = await engine.until(await engine.start(left_open), RunState.FAILED)
@@ -367,7 +367,7 @@ async def test_an_explicit_retry_wins_over_what_the_table_calls_permanent(tmp_pa
     assert flaky.calls == 4
 
 
-async def test_what_the_step_itself_calls_permanent_stays_so_whatever_its_retry(tmp_path):
+async def test_permanent_error_of_a_step_overrides_its_retry(tmp_path):
     """`ms.Permanent` is explicit too, and nearer to the error; so is a rule of the project's own."""
     flaky = Flaky(ms.Permanent("no"))
     registry, work = calling(flaky, retry=5)

@@ -1,4 +1,4 @@
-"""Schedules: each slot is one run, what was missed is made up as was said, and overlap is a choice. On a clock that stands still."""
+"""Schedules: each slot is one run, what was missed is made up as was said, and overlap is a choice. On a clock that is stuck."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ BEGIN = datetime(2026, 5, 1, 12, 0, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-class Bell:
+class CallCounter:
     """Notes each slot that rang; keeps the run until it is let out."""
 
     def __init__(self, *, stays: bool = False) -> None:
@@ -27,14 +27,14 @@ class Bell:
         self.stays = stays
 
 
-def ringing(bell: Bell, **options: Any) -> Registry:
+def ringing(counter: CallCounter, **options: Any) -> Registry:
     given: Any = {"cron": "* * * * *"} | options
     with Registry() as registry:
 
         @ms.workflow(**given)
         async def ring(run: ms.Run) -> None:
-            bell.slots.append(f"{run.slot:%H:%M}")
-            if bell.stays:
+            counter.slots.append(f"{run.slot:%H:%M}")
+            if counter.stays:
                 await run.receive("out")
 
     return registry
@@ -60,7 +60,7 @@ async def test_new_interval_does_not_start_a_slot_of_the_past(tmp_path):
             assert await verdicts(engine, len(expected)) == expected
 
 
-async def test_interval_that_is_added_to_a_store_in_use_begins_at_once(tmp_path):
+async def test_interval_that_is_added_to_a_store_in_use_starts_at_once(tmp_path):
     """Who adds it sees its first run right away: that of the slot which is under way."""
     clock = FakeClock(datetime(2026, 3, 1, 12, 40, tzinfo=UTC))
     with Registry() as registry:
@@ -82,41 +82,41 @@ async def test_interval_that_is_added_to_a_store_in_use_begins_at_once(tmp_path)
 
 async def test_slot_starts_one_run_at_its_time_and_not_before(tmp_path):
     """The first slot is the next one after the definition was announced."""
-    clock, bell = FakeClock(BEGIN), Bell()
-    async with World(tmp_path, clock).engine(ringing(bell), AT_ONCE) as engine:
+    clock, counter = FakeClock(BEGIN), CallCounter()
+    async with World(tmp_path, clock).engine(ringing(counter), AT_ONCE) as engine:
         await engine.pass_time(timedelta(seconds=29))
         await engine.app.changed(0.05)
-        assert bell.slots == []
+        assert counter.slots == []
         await engine.pass_time(timedelta(seconds=1))
         assert await verdicts(engine, 1) == [("12:01", "run")]
-        await engine.when(lambda: bell.slots, bool)
-    assert bell.slots == ["12:01"]
+        await engine.when(lambda: counter.slots, bool)
+    assert counter.slots == ["12:01"]
 
 
 async def test_peer_prefect_8880_two_schedulers_and_a_restart_make_each_slot_once(tmp_path):
     """PEERS 6: a slot is a unique row; N slots are N runs."""
-    clock, bell = FakeClock(BEGIN), Bell()
+    clock, counter = FakeClock(BEGIN), CallCounter()
     world = World(tmp_path, clock)
-    registry = ringing(bell, overlap="allow")
-    async with world.engine(registry, AT_ONCE) as one, world.engine(registry, AT_ONCE) as two:
+    registry = ringing(counter, overlap="allow")
+    async with world.engine(registry, AT_ONCE) as first, world.engine(registry, AT_ONCE) as second:
         for number in range(1, 4):
             clock.advance(MINUTE)
-            await asyncio.gather(one.pass_time(timedelta(0)), two.pass_time(timedelta(0)))
-            await verdicts(one, number)
-        await one.when(lambda: len(bell.slots), lambda n: n >= 3)
+            await asyncio.gather(first.pass_time(timedelta(0)), second.pass_time(timedelta(0)))
+            await verdicts(first, number)
+        await first.when(lambda: len(counter.slots), lambda n: n >= 3)
     async with world.engine(registry, AT_ONCE) as engine:
         await engine.pass_time(MINUTE)
         await verdicts(engine, 4)
-        await engine.when(lambda: len(bell.slots), lambda n: n >= 4)
+        await engine.when(lambda: len(counter.slots), lambda n: n >= 4)
         runs = engine.reads.list_runs(name="ring").runs
-    assert sorted(bell.slots) == ["12:01", "12:02", "12:03", "12:04"]
+    assert sorted(counter.slots) == ["12:01", "12:02", "12:03", "12:04"]
     assert len(runs) == 4
 
 
 async def test_clock_that_is_set_back_makes_no_slot_again(tmp_path):
     """The next slot counts from the last one, not from the wall clock."""
-    clock, bell = FakeClock(BEGIN), Bell()
-    async with World(tmp_path, clock).engine(ringing(bell), AT_ONCE) as engine:
+    clock, counter = FakeClock(BEGIN), CallCounter()
+    async with World(tmp_path, clock).engine(ringing(counter), AT_ONCE) as engine:
         await engine.pass_time(MINUTE)
         await verdicts(engine, 1)
         await engine.pass_time(-MINUTE)
@@ -128,25 +128,25 @@ async def test_clock_that_is_set_back_makes_no_slot_again(tmp_path):
 @pytest.mark.parametrize(
     ("policy", "made_up"), [("last", ["15:00"]), ("none", []), ("all", ["13:00", "14:00", "15:00"])]
 )
-async def test_misfire_says_which_missed_slots_are_made_up_for(tmp_path, policy, made_up):
-    """PEERS 13: nobody scheduled for three hours; those that are not run are on record as missed."""
-    clock, bell = FakeClock(BEGIN), Bell()
+async def test_misfire_policy_selects_missed_slots(tmp_path, policy, made_up):
+    """PEERS 13: no one scheduled for three hours; those that are not run are on record as missed."""
+    clock, counter = FakeClock(BEGIN), CallCounter()
     world = World(tmp_path, clock)
-    registry = ringing(bell, cron="0 * * * *", misfire=policy, overlap="allow")
+    registry = ringing(counter, cron="0 * * * *", misfire=policy, overlap="allow")
     async with world.engine(registry, AT_ONCE):
         pass
     clock.advance(timedelta(hours=3, minutes=30))
     async with world.engine(registry, AT_ONCE) as engine:
         found = await verdicts(engine, 3)
-        await engine.when(lambda: sorted(bell.slots), lambda rang: rang == made_up)
+        await engine.when(lambda: sorted(counter.slots), lambda rang: rang == made_up)
     assert found == [(time, "run" if time in made_up else "missed") for time in ("13:00", "14:00", "15:00")]
 
 
 async def test_slot_that_is_a_little_late_is_not_missed(tmp_path):
     """Within a minute it counts as on time, whatever the policy."""
-    clock, bell = FakeClock(BEGIN), Bell()
+    clock, counter = FakeClock(BEGIN), CallCounter()
     world = World(tmp_path, clock)
-    registry = ringing(bell, misfire="none")
+    registry = ringing(counter, misfire="none")
     async with world.engine(registry, AT_ONCE):
         pass
     clock.advance(timedelta(seconds=80))
@@ -163,10 +163,10 @@ async def test_slot_that_is_a_little_late_is_not_missed(tmp_path):
         ("replace", "run", [RunState.WAITING, RunState.CANCELLED]),
     ],
 )
-async def test_overlap_says_what_a_slot_does_while_the_last_run_goes_on(tmp_path, policy, second, states):
+async def test_overlap_policy_decides_for_a_slot_during_a_run(tmp_path, policy, second, states):
     """Skipped by default, with a row that says so."""
-    clock, bell = FakeClock(BEGIN), Bell(stays=True)
-    async with World(tmp_path, clock).engine(ringing(bell, overlap=policy), AT_ONCE) as engine:
+    clock, counter = FakeClock(BEGIN), CallCounter(stays=True)
+    async with World(tmp_path, clock).engine(ringing(counter, overlap=policy), AT_ONCE) as engine:
         await engine.pass_time(MINUTE)
         await verdicts(engine, 1)
         (first,) = await engine.when(lambda: engine.reads.list_runs().runs, bool)
@@ -178,8 +178,8 @@ async def test_overlap_says_what_a_slot_does_while_the_last_run_goes_on(tmp_path
 
 async def test_slot_fills_templates_and_names_its_run(tmp_path):
     """The slot is the run's key: the same due time can never start a second one."""
-    clock, bell = FakeClock(BEGIN), Bell()
-    async with World(tmp_path, clock).engine(ringing(bell, title="ring of {slot:%H:%M}"), AT_ONCE) as engine:
+    clock, counter = FakeClock(BEGIN), CallCounter()
+    async with World(tmp_path, clock).engine(ringing(counter, title="ring of {slot:%H:%M}"), AT_ONCE) as engine:
         await engine.pass_time(MINUTE)
         await verdicts(engine, 1)
         (row,) = engine.reads.list_runs().runs

@@ -1,4 +1,4 @@
-"""Slots under pauses, jitter, calendars, outages and backfills: each is a run or a row that says why not. On a clock that stands still."""
+"""Slots under pauses, jitter, calendars, outages and backfills: each is a run or a row that says why not. On a clock that is stuck."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import backfill as service
+from mainspring.service import backfill
 from mainspring.service.automation import pause, resume
 from mainspring.service.runs.bulk import BulkDueTimes
 from mainspring.store.read.status.status import slots
@@ -66,7 +66,7 @@ async def test_peer_kestra_16721_policy_for_missed_slots_holds_over_a_pause(tmp_
 
 
 async def test_pause_for_a_while_ends_by_itself(tmp_path):
-    """Nobody has to resume it, and its slots say afterwards what they were."""
+    """No one has to resume it, and its slots say afterwards what they were."""
     clock, rang = FakeClock(BEGIN), []
     async with World(tmp_path, clock).engine(ringing(rang, misfire="none"), AT_ONCE) as engine:
         until = clock.now() + 7_200_000
@@ -82,7 +82,7 @@ async def test_pause_for_a_while_ends_by_itself(tmp_path):
 
 
 @pytest.mark.parametrize(("policy", "runs"), [("last", 1), ("all:5", 5), ("none", 0)])
-async def test_long_outage_is_made_up_for_as_the_policy_says_not_once_a_pass(tmp_path, policy, runs):
+async def test_long_outage_is_made_up_for_by_policy_not_once_a_pass(tmp_path, policy, runs):
     """Of five hundred missed minutes "last" is one, however many passes it takes to write them down."""
     clock, rang = FakeClock(BEGIN), []
     world, registry = World(tmp_path, clock), ringing(rang, cron="*/2 * * * *", misfire=policy)
@@ -113,7 +113,7 @@ async def test_newest_of_several_slots_replaces_those_before_it(tmp_path):
 
 
 async def test_jitter_puts_off_the_run_and_not_the_slot(tmp_path):
-    """The slot is made at its time; its run is due some minutes later, at the same instant for whoever asks."""
+    """The slot is made at its time; its run is due some minutes later, at the same instant for anyone who asks."""
     clock, rang = FakeClock(BEGIN), []
     async with World(tmp_path, clock).engine(ringing(rang, jitter="30m"), AT_ONCE) as engine:
         await engine.pass_time(30 * MINUTE + 29 * MINUTE + timedelta(seconds=30))
@@ -144,7 +144,7 @@ async def test_closed_days_have_no_slots(tmp_path):
 
 
 async def test_one_shot_starts_once(tmp_path):
-    """At its instant, also where nobody scheduled then; and never again."""
+    """At its instant, also where no one scheduled then; and never again."""
     clock, rang = FakeClock(BEGIN), []
     world, registry = World(tmp_path, clock), ringing(rang, cron=None, at="2026-05-01T18:00", tz="Europe/Berlin")
     async with world.engine(registry, AT_ONCE):
@@ -159,15 +159,15 @@ async def test_one_shot_starts_once(tmp_path):
     assert [(time, verdict) for time, verdict, _ in found] == [("01 16:00", "run")]
 
 
-async def test_slots_go_on_while_a_backfill_stands_in_line(tmp_path):
+async def test_slots_continue_while_a_backfill_waits(tmp_path):
     """A due slot is not skipped for runs of the past that have not begun, goes before them, and never beside them."""
     clock, rang = FakeClock(BEGIN), []
     async with World(tmp_path, clock).engine(ringing(rang, stays=True, overlap="skip"), AT_ONCE) as engine:
         reads, now = engine.reads, clock.now()
-        found = service.list_past_slots(reads, "ring", now - 4 * 3_600_000, now, now)
+        found = backfill.list_past_slots(reads, "ring", now - 4 * 3_600_000, now, now)
         later = BulkDueTimes(now + 5_400_000)
         answer = await engine.app.do(
-            lambda store, act: service.backfill(store, reads, clock, "ring", found, act=act, due=later)
+            lambda store, act: backfill.backfill(store, reads, clock, "ring", found, act=act, due=later)
         )
         assert answer.made == 4
         await engine.pass_time(HOUR)
@@ -175,7 +175,7 @@ async def test_slots_go_on_while_a_backfill_stands_in_line(tmp_path):
         await engine.when(lambda: list(rang), lambda so_far: so_far == ["01 13:00"])
         (live,) = [run for run in reads.list_runs().runs if run.trigger == "schedule ring"]
         await engine.pass_time(HOUR)
-        assert (await records(engine, 6))[5] == ("01 14:00", "skipped", f"run {live.id} still goes on")
+        assert (await records(engine, 6))[5] == ("01 14:00", "skipped", f"run {live.id} has not ended")
         await engine.app.changed(0.05)
         assert rang == ["01 13:00"]
         await engine.app.signal(live.id, "out")

@@ -84,7 +84,7 @@ async def test_deadline_stops_a_step_that_is_under_way(tmp_path):
     assert view.reason == FailureReason.DEADLINE
 
 
-async def test_run_past_its_deadline_continues_with_a_whole_new_one_when_a_person_says_so(tmp_path):
+async def test_person_continues_a_run_with_a_new_deadline(tmp_path):
     """Retried, the passed deadline no longer counts."""
     release = asyncio.Event()
 
@@ -107,7 +107,7 @@ async def test_run_past_its_deadline_continues_with_a_whole_new_one_when_a_perso
     assert view.result == b'"through"'
 
 
-async def test_within_ends_one_wait_and_the_body_goes_on(tmp_path):
+async def test_within_ends_one_wait_and_the_body_continues(tmp_path):
     """It is an ordinary TimeoutError where the wait stands."""
     with Registry() as registry:
 
@@ -129,7 +129,7 @@ async def test_within_ends_one_wait_and_the_body_goes_on(tmp_path):
         assert await (await engine.start(waits)).result(60) == ["TimeoutError"] * 3
 
 
-async def test_wait_that_says_nothing_ends_after_seven_days_and_shows_it(tmp_path):
+async def test_wait_without_a_timeout_ends_after_seven_days(tmp_path):
     """No wait is without an end, and the end is on the run's row."""
     import msgspec
 
@@ -147,7 +147,7 @@ async def test_wait_that_says_nothing_ends_after_seven_days_and_shows_it(tmp_pat
 
 
 async def test_drain_lets_an_attempt_end_and_gives_the_run_back_unharmed(tmp_path):
-    """The finished step counts; the next engine goes on with the one after it."""
+    """The finished step counts; the next engine continues with the one after it."""
     world = World(tmp_path)
     entered, go = asyncio.Event(), asyncio.Event()
     calls: list[str] = []
@@ -214,7 +214,7 @@ async def test_drain_stops_what_does_not_end_in_time_and_it_runs_again_elsewhere
     assert len(attempts) == 2
 
 
-async def test_def_step_runs_in_a_thread_of_the_worker_unless_told_otherwise(tmp_path):
+async def test_def_step_runs_in_a_thread_of_the_worker_by_default(tmp_path):
     """Quick and shared by default; never in the loop's own thread."""
     threads: list[str] = []
 
@@ -246,7 +246,7 @@ async def test_def_step_with_isolate_process_runs_in_a_child(tmp_path):
 
 
 async def test_closure_that_needs_a_child_process_is_refused_with_the_fix(tmp_path):
-    """What another process cannot import fails at once and says how to mend it."""
+    """What another process cannot import fails at once and says how to fix it."""
 
     def local() -> None: ...
 

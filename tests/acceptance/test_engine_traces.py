@@ -1,4 +1,4 @@
-"""Runs while their collector is down, slow or broken: they go on at their own pace, and nothing grows."""
+"""Runs while their collector is down, slow or broken: they continue at their own pace, and nothing grows."""
 
 import logging
 import sys
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio
 RUNS = 60
 LONGEST_S = 60.0
 """What these runs may take on a loaded machine; a collector that held one of them up would make it longer."""
-NOBODY = "http://127.0.0.1:9"
+CLOSED_ENDPOINT = "http://127.0.0.1:9"
 
 
 @pytest.fixture
@@ -40,29 +40,31 @@ async def work(folder, tracing):
         async def order(run: ms.Run, number: int) -> int:
             return await run.step(charge, number)
 
-    began = time.monotonic()
+    started = time.monotonic()
     async with World(folder).engine(registry, tracing=tracing) as engine:
         handles = [await engine.start(order, number) for number in range(RUNS)]
         assert [await handle.result(LONGEST_S) for handle in handles] == list(range(RUNS))
-        worked_s = time.monotonic() - began
-    return worked_s, time.monotonic() - began - worked_s
+        worked_s = time.monotonic() - started
+    return worked_s, time.monotonic() - started - worked_s
 
 
 async def charge(number: int) -> int:
     return number
 
 
-@pytest.mark.parametrize("how", ["down", "slow", "broken"])
-async def test_runs_do_not_wait_for_their_collector(tmp_path, tracing, how):
+@pytest.mark.parametrize("method", ["down", "slow", "broken"])
+async def test_runs_do_not_wait_for_their_collector(tmp_path, tracing, method):
     """However it behaves; and a process that ends waits two seconds for it at most."""
-    collector = OtlpCollector(status=500 if how == "broken" else 200, slow_s=2 * LONGEST_S if how == "slow" else 0.0)
-    made = tracing(NOBODY if how == "down" else collector.endpoint)
+    collector = OtlpCollector(
+        status=500 if method == "broken" else 200, slow_s=2 * LONGEST_S if method == "slow" else 0.0
+    )
+    made = tracing(CLOSED_ENDPOINT if method == "down" else collector.endpoint)
     worked_s, ended_s = await work(tmp_path, made)
     collector.close()
     assert worked_s < LONGEST_S
     assert ended_s < LONGEST_S
     assert len(made._queue) <= RUNS * 3
-    assert len(collector.asked) <= 3
+    assert len(collector.requests) <= 3
 
 
 async def test_a_collector_gets_all(tmp_path, tracing):
@@ -82,10 +84,12 @@ async def test_a_server_is_listened_to_as_a_file_is(postgres, tracing):
     assert collector.names() == {"order": RUNS, "charge": RUNS, "work": RUNS}
 
 
-async def test_without_the_extra_runs_go_on_and_the_log_says_what_to_install(tmp_path, tracing, monkeypatch, caplog):
+async def test_without_the_extra_runs_continue_and_the_log_states_what_to_install(
+    tmp_path, tracing, monkeypatch, caplog
+):
     """A worker is worth more than its traces."""
     monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)
     with caplog.at_level(logging.ERROR, "mainspring.traces"):
-        await work(tmp_path, tracing(NOBODY))
-    (said,) = [one.getMessage() for one in caplog.records if one.name == "mainspring.traces"]
-    assert said.endswith(f"which is not installed. {install_command('otel')}")
+        await work(tmp_path, tracing(CLOSED_ENDPOINT))
+    (logged,) = [record.getMessage() for record in caplog.records if record.name == "mainspring.traces"]
+    assert logged.endswith(f"which is not installed. {install_command('otel')}")

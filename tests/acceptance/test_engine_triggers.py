@@ -14,7 +14,7 @@ import mainspring as ms
 from mainspring.domain.states import DeliveryState, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.triggers import ReplayDelivery
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from mainspring.store.write.triggers import deliveries
 from mainspring.triggers.filter_runner import FilterRunner
 from tests.acceptance.engine_world import Engine, World
@@ -53,18 +53,18 @@ async def settled(engine: Engine, count: int, trigger: str | None = None) -> lis
     """Return the states of the deliveries, oldest first, once there are so many and none is undecided."""
 
     def read() -> list[str]:
-        found = reads.deliveries(engine.working.store.reader, trigger=trigger, limit=1_000).deliveries
+        found = triggers.deliveries(engine.working.store.reader, trigger=trigger, limit=1_000).deliveries
         return [row.state.value for row in reversed(found)]
 
     undecided = {DeliveryState.RECEIVED, DeliveryState.HELD}
     return list(await engine.when(read, lambda states: len(states) >= count and not undecided & set(states)))
 
 
-async def arrived(engine: Engine, count: int, *states: DeliveryState) -> None:
+async def wait_for_deliveries(engine: Engine, count: int, *states: DeliveryState) -> None:
     """Return once so many deliveries are in one of these states."""
     reader = engine.working.store.reader
     await engine.when(
-        lambda: sum(row.state in states for row in reads.deliveries(reader, limit=1_000).deliveries),
+        lambda: sum(row.state in states for row in triggers.deliveries(reader, limit=1_000).deliveries),
         lambda n: n >= count,
     )
 
@@ -134,7 +134,7 @@ async def test_no_value_in_a_template_keeps_an_event_from_its_run(world, registr
 
 
 async def test_events_still_wake_the_runs_that_wait(world, registry, seen):
-    """One event wakes a run and starts another one; one that nobody waited for is kept."""
+    """One event wakes a run and starts another one; one that no one waited for is kept."""
 
     @ms.workflow
     async def waiting(run: ms.Run) -> str:
@@ -155,7 +155,7 @@ async def test_events_still_wake_the_runs_that_wait(world, registry, seen):
 
 
 async def test_data_that_fits_no_run_fails_its_delivery(world, registry, seen):
-    """The note says why; what came with it goes on."""
+    """The note says why; what came with it continues."""
 
     @ms.on.event("paid")
     @ms.task
@@ -167,7 +167,7 @@ async def test_data_that_fits_no_run_fails_its_delivery(world, registry, seen):
         await engine.app.publish("paid", {"id": "a"})
         assert await seen.of(engine, 1) == ["a"]
         assert await settled(engine, 2) == ["failed", "started"]
-        row = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
+        row = triggers.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
         assert "not an object" in (row.note or "")
 
 
@@ -182,7 +182,7 @@ async def test_script_reads_its_event(world, tmp_path):
     async with world.engine(registry) as engine:
         await engine.app.publish("paid", {"id": "a"}, key="k")
         (delivery,) = await engine.when(
-            lambda: reads.deliveries(engine.working.store.reader, state=DeliveryState.STARTED).deliveries, bool
+            lambda: triggers.deliveries(engine.working.store.reader, state=DeliveryState.STARTED).deliveries, bool
         )
         await engine.until(delivery.run, RunState.SUCCEEDED)
         await (await engine.start(registry.get("keep"))).result()
@@ -225,20 +225,20 @@ async def test_filter_decides_in_the_worker(world, registry, seen):
         assert await settled(engine, 3, "large/event") == ["filtered", "started", "failed"]
         assert await settled(engine, 2, "uneven/event") == ["filtered", "started"]
         found = await seen.of(engine, 2)
-        failed = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
+        failed = triggers.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
     assert sorted(found) == [("large", "b"), ("uneven", "e")]
     assert "ValueError: no amount" in (failed.note or "")
 
 
 @pytest.mark.parametrize("filtered", [False, True], ids=["router", "filter"])
 async def test_a_start_that_the_store_cannot_write_fails_its_delivery(world, registry, seen, monkeypatch, filtered):
-    """It does not come back for ever, and what came with it goes on."""
+    """It does not come back for ever, and what came with it continues."""
     pass_on = deliveries.apply_flow_control
 
-    def breaks(tx, trigger, by, pace, start):
+    def breaks(tx, trigger, by, flow_control, start):
         if start is not None and b"poison" in start.input:
             raise ValueError("no database takes this")
-        return pass_on(tx, trigger, by, pace, start)
+        return pass_on(tx, trigger, by, flow_control, start)
 
     monkeypatch.setattr(deliveries, "apply_flow_control", breaks)
 
@@ -253,7 +253,7 @@ async def test_a_start_that_the_store_cannot_write_fails_its_delivery(world, reg
         await engine.app.publish("paid", {"id": "a"})
         assert sorted(await settled(engine, 2)) == ["failed", "started"]
         assert await seen.of(engine, 1) == ["a"]
-        failed = reads.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
+        failed = triggers.deliveries(engine.working.store.reader, state=DeliveryState.FAILED).deliveries[0]
     assert "no database takes this" in (failed.note or "")
 
 
@@ -262,8 +262,8 @@ class _Mute(Exception):
         raise ValueError("no text")
 
 
-async def test_whatever_a_filter_raises_its_thread_goes_on(world, registry, seen):
-    """Errors that are no Exception, or cannot be shown, fail their delivery; more of them than there are threads keep nobody waiting."""
+async def test_whatever_a_filter_raises_its_thread_continues(world, registry, seen):
+    """Errors that are no Exception, or cannot be shown, fail their delivery; more of them than there are threads keep no one waiting."""
     raised = [KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), SystemExit(3), _Mute(), BaseException()]
 
     def raises(event: ms.Event) -> bool:
@@ -309,7 +309,7 @@ async def test_filter_that_hangs_keeps_no_other_from_its_turn(world, registry, s
 # Pace
 
 
-async def test_each_pace_makes_its_runs(world, registry, seen):
+async def test_each_flow_control_starts_its_runs(world, registry, seen):
     """Debounce starts the newest, throttle the first and the newest of the rest, a batch takes many, dedup drops what comes twice."""
 
     @ms.on.event("e", debounce="0.5s", by="{data.key}")
@@ -337,9 +337,9 @@ async def test_each_pace_makes_its_runs(world, registry, seen):
             await engine.app.publish("e", {"key": key, "n": n})
         await settled(engine, 20)
         found = await seen.of(engine, 8)
-    wanted = [("debounced", "a", 4), ("debounced", "b", 3), ("throttled", "a", 0), ("throttled", "a", 4)]
-    wanted += [("batched", 0, 1, 2, 3), ("batched", 4), ("once", "a", 0), ("once", "b", 1)]
-    assert sorted(found, key=repr) == sorted(wanted, key=repr)
+    expected = [("debounced", "a", 4), ("debounced", "b", 3), ("throttled", "a", 0), ("throttled", "a", 4)]
+    expected += [("batched", 0, 1, 2, 3), ("batched", 4), ("once", "a", 0), ("once", "b", 1)]
+    assert sorted(found, key=repr) == sorted(expected, key=repr)
 
 
 async def test_rate_lets_all_start_in_their_order(world, registry, seen):
@@ -354,7 +354,7 @@ async def test_rate_lets_all_start_in_their_order(world, registry, seen):
         for n in range(5):
             await engine.app.publish("e", {"n": n})
         assert await seen.of(engine, 5) == [0, 1, 2, 3, 4]
-        rows = [engine.view(row.run).created_at for row in reads.deliveries(engine.working.store.reader).deliveries]
+        rows = [engine.view(row.run).created_at for row in triggers.deliveries(engine.working.store.reader).deliveries]
     starts = sorted(rows)
     assert all(later - earlier >= 300 for earlier, later in zip(starts, starts[2:], strict=False))
 
@@ -446,18 +446,18 @@ async def test_several_runs_of_one_key_start_once(world, registry, seen):
         await (await engine.start(extract, "mon")).result()
         failed = await engine.start(load, "mon")
         await engine.until(failed, RunState.FAILED)
-        await arrived(engine, 3, DeliveryState.HELD)
-        gatherings = {view.trigger: view for view in reads.open_gatherings(reader)}
+        await wait_for_deliveries(engine, 3, DeliveryState.HELD)
+        gatherings = {view.trigger: view for view in triggers.open_gatherings(reader)}
         view = gatherings["report/runs"]
         assert (view.per, view.here, view.wanted) == ("mon", 1, 2)
-        assert [one.run for one in reads.joined_runs(reader, "report/runs", "mon") if not one.counts] == [failed.id]
+        assert [run.run for run in triggers.joined_runs(reader, "report/runs", "mon") if not run.counts] == [failed.id]
         broken = False
         await engine.app.retry(failed.id)
         assert await seen.of(engine, 2) == [("report", "mon", ["extract", "load"]), ("archive", "mon")]
         await settled(engine, 5)
-        assert reads.open_gatherings(reader) == []
+        assert triggers.open_gatherings(reader) == []
         await (await engine.start(extract, "tue")).result()
-        await engine.when(lambda: reads.open_gatherings(reader, "report/runs"), bool)
+        await engine.when(lambda: triggers.open_gatherings(reader, "report/runs"), bool)
     assert len(seen) == 2
 
 
@@ -472,7 +472,7 @@ async def died(engine: Engine) -> int:
 
 
 async def test_nothing_is_lost_between_any_two_commits(world, seen):
-    """Published and not decided; held; filtered by nobody yet: whoever comes next goes on."""
+    """Published and not decided; held; filtered by no one yet: anyone who comes next continues."""
 
     def make(*, filtered: bool = True) -> Registry:
         with Registry() as registry:
@@ -489,7 +489,7 @@ async def test_nothing_is_lost_between_any_two_commits(world, seen):
 
             @ms.on.event("asked", filter=lambda event: True)
             @ms.task
-            def asked(n: int, m: int = 0) -> None:
+            def called(n: int, m: int = 0) -> None:
                 seen.append(("asked", n))
 
         return registry
@@ -500,16 +500,16 @@ async def test_nothing_is_lost_between_any_two_commits(world, seen):
         for n, name in enumerate(("plain", "held", "asked")):
             await engine.app.publish(name, {"n": n})
         assert await engine.when(
-            lambda: len(reads.deliveries(engine.working.store.reader).deliveries), lambda n: n == 3
+            lambda: len(triggers.deliveries(engine.working.store.reader).deliveries), lambda n: n == 3
         )
         dead = await died(engine)
     async with world.engine(make()) as engine:
         engine.working._filter_runner.close()
-        await world.bury(engine, dead)
-        await arrived(engine, 1, DeliveryState.HELD)
+        await world.declare_dead(engine, dead)
+        await wait_for_deliveries(engine, 1, DeliveryState.HELD)
         dead = await died(engine)
     async with world.engine(make()) as engine:
-        await world.bury(engine, dead)
+        await world.declare_dead(engine, dead)
         assert sorted(await seen.of(engine, 3)) == [("asked", 2), ("held", 1), ("plain", 0)]
         assert await settled(engine, 3) == ["started"] * 3
 
@@ -532,11 +532,11 @@ async def test_two_engines_start_each_once(world, seen):
 
         return registry
 
-    async with world.engine(make()) as one, world.engine(make()) as two:
+    async with world.engine(make()) as first, world.engine(make()) as second:
         for n in range(30):
-            await (one, two)[n % 2].app.publish("e", {"n": n})
-        found = await seen.of(one, 60)
-        await settled(one, 60)
+            await (first, second)[n % 2].app.publish("e", {"n": n})
+        found = await seen.of(first, 60)
+        await settled(first, 60)
     assert sorted(found) == sorted([*range(30), *range(100, 130)])
 
 
@@ -551,7 +551,7 @@ async def test_a_replay_starts_it_again(world, registry, seen):
     async with world.engine(registry) as engine:
         await engine.app.publish("e", {"n": 1})
         await seen.of(engine, 1)
-        (row,) = reads.deliveries(engine.working.store.reader).deliveries
+        (row,) = triggers.deliveries(engine.working.store.reader).deliveries
         await engine.working.apply(ReplayDelivery("d_again", row.id))
         assert await seen.of(engine, 2) == [1, 1]
         assert await settled(engine, 2) == ["started"] * 2
@@ -560,7 +560,7 @@ async def test_a_replay_starts_it_again(world, registry, seen):
 # What cannot be read
 
 
-async def test_what_cannot_be_read_keeps_nothing_else_from_its_turn(world, seen, caplog):
+async def test_unreadable_delivery_blocks_no_other(world, seen, caplog):
     """Sealed by another codec, or of a trigger of another version: it waits, and what comes after it starts."""
 
     def make() -> Registry:
@@ -576,18 +576,18 @@ async def test_what_cannot_be_read_keeps_nothing_else_from_its_turn(world, seen,
     async with world.engine(make(), codec=Keystream(b"another key")) as engine:
         engine.working._intake_and_delivery._ingest._router.close()
         await engine.app.publish("e", {"n": 1})
-        await arrived(engine, 1, DeliveryState.RECEIVED)
+        await wait_for_deliveries(engine, 1, DeliveryState.RECEIVED)
     async with world.engine(make(), codec=codec) as engine:
         await engine.app.publish("e", {"n": 2})
         assert await seen.of(engine, 1) == [2]
-        await arrived(engine, 1, DeliveryState.RECEIVED)
+        await wait_for_deliveries(engine, 1, DeliveryState.RECEIVED)
     assert "waits" in caplog.text
     async with world.engine(make(), codec=Keystream(b"another key")) as engine:
         assert await seen.of(engine, 2) == [2, 1]
 
 
 async def test_sealed_events_start_runs(world, registry, seen, tmp_path):
-    """Matched by their values, held and let go; nothing of them is readable in the store."""
+    """Matched by their values, held and released; nothing of them is readable in the store."""
 
     @ms.on.event("e", where={"kind": "x"}, batch=2, within="10s")
     @ms.task

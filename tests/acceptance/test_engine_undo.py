@@ -1,4 +1,4 @@
-"""Taking back: which undo is called, in which order, with what, and what happens when one fails."""
+"""Undoing: which undo is called, in which order, with what, and what happens when one fails."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -45,8 +45,8 @@ async def test_rollback_also_undoes_a_step_that_was_under_way(tmp_path):
     assert ledger.lines == ["a", "b", "c", "-c:None", "-b:B", "-a:A"]
 
 
-async def test_rollback_leaves_alone_what_failed_for_good(tmp_path):
-    """A step that was refused did nothing that could be taken back."""
+async def test_rollback_skips_permanently_failed_steps(tmp_path):
+    """A step that was refused did nothing that could be undone."""
     ledger = Ledger()
 
     async def last(run):
@@ -61,8 +61,8 @@ async def test_rollback_leaves_alone_what_failed_for_good(tmp_path):
     assert ledger.lines == ["a", "b", "-b:B", "-a:A"]
 
 
-async def test_failed_undo_needs_attention_and_goes_on_after_retry(tmp_path):
-    """What could not be taken back is a person's matter; continued, the other undos follow and none runs twice."""
+async def test_failed_undo_needs_attention_and_continues_after_retry(tmp_path):
+    """What could not be undone is a person's matter; continued, the other undos follow and none runs twice."""
     ledger = Ledger()
 
     ledger.broken = True
@@ -80,7 +80,7 @@ async def test_failed_undo_needs_attention_and_goes_on_after_retry(tmp_path):
 
 @pytest.mark.parametrize("choice", ["keep", "undo"])
 async def test_on_failure_chooses_whether_finished_steps_are_undone(tmp_path, choice):
-    """Kept by default, taken back with "undo"; the run fails with its own reason either way."""
+    """Kept by default, undone with "undo"; the run fails with its own reason either way."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: run.step(ledger.refuse, "c"), on_failure=choice)
     async with World(tmp_path).engine(registry) as engine:
@@ -116,7 +116,7 @@ async def test_on_deadline_chooses_whether_finished_steps_are_undone(tmp_path, c
     assert ledger.lines == ["a", "b"] + (["-b:B", "-a:A"] if choice == "undo" else [])
 
 
-async def test_undo_half_done_goes_on_where_it_was_after_the_worker_died(tmp_path):
+async def test_undo_half_done_continues_where_it_was_after_the_worker_died(tmp_path):
     """Undos are saved steps: the finished ones are not called again."""
     world, ledger = World(tmp_path), Ledger()
     stuck, stick = asyncio.Event(), True
@@ -142,7 +142,7 @@ async def test_undo_half_done_goes_on_where_it_was_after_the_worker_died(tmp_pat
         await engine.die()
     stick = False
     async with world.engine(registry) as engine:
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         await engine.until(run, RunState.FAILED)
     assert ledger.lines == ["a", "b", "-b:B", "-a:A"]
 

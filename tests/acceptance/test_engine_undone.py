@@ -1,4 +1,4 @@
-"""A run that was rolled back and is continued: what was taken back is not taken for done."""
+"""A run that was rolled back and is continued: what was undone is not taken for done."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio
 
 
 class Keys:
-    """What is done and taken back, under which key; `broken` = the last step fails, `rolls` = it is rolled back before."""
+    """What is done and undone, under which key; `broken` = the last step fails, `rolls` = it is rolled back before."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -43,7 +43,7 @@ class Keys:
 
 
 def trip_of(keys: Keys, **options: Any) -> tuple[Registry, Any]:
-    """A plain step, two that can be taken back with a plain one between them, and the last one."""
+    """A plain step, two that can be undone with a plain one between them, and the last one."""
     with Registry() as registry:
 
         @ms.workflow(**options)
@@ -69,7 +69,7 @@ async def again(engine: Engine, run: ms.Handle, act: Awaitable[Any]) -> Any:
 
 
 @pytest.mark.parametrize("options", [{}, {"on_failure": "undo"}])
-async def test_retry_after_a_rollback_runs_again_from_the_first_step_that_was_taken_back(tmp_path, options):
+async def test_retry_after_a_rollback_runs_again_from_the_first_step_that_was_undone(tmp_path, options):
     """Under new keys, in a new generation; what lies before it stays done."""
     keys = Keys()
     registry, trip = trip_of(keys, **options)
@@ -79,7 +79,7 @@ async def test_retry_after_a_rollback_runs_again_from_the_first_step_that_was_ta
         keys.broken = False
         await engine.app.retry(run.id)
         view = await engine.until(run, RunState.SUCCEEDED)
-        superseded = [o.name for o in engine.story(run).outcomes if o.superseded is not None]
+        superseded = [o.name for o in engine.history(run).outcomes if o.superseded is not None]
     assert view.generation == 1
     assert keys.done == ["before", "a", "between", "b", "a", "between", "b"]
     assert keys.undone == ["b", "a"]
@@ -87,8 +87,8 @@ async def test_retry_after_a_rollback_runs_again_from_the_first_step_that_was_ta
     assert {"a", "between", "b", "undo a", "undo b"} <= set(superseded)
 
 
-async def test_each_generation_is_taken_back_once(tmp_path):
-    """Rolled back, continued, rolled back again: no undo is called for what is taken back already."""
+async def test_each_generation_is_undone_once(tmp_path):
+    """Rolled back, continued, rolled back again: no undo is called for what is undone already."""
     keys = Keys()
     registry, trip = trip_of(keys)
     async with World(tmp_path).engine(registry) as engine:
@@ -101,7 +101,7 @@ async def test_each_generation_is_taken_back_once(tmp_path):
     assert len(set(keys.keys["undo a"])) == 3
 
 
-async def test_step_of_an_earlier_generation_that_still_counts_is_taken_back_once(tmp_path):
+async def test_step_of_an_earlier_generation_that_still_counts_is_undone_once(tmp_path):
     """Continued from b, a counts on from the first generation; its undo is of the second."""
     keys = Keys()
     registry, trip = trip_of(keys, on_failure="keep")
@@ -116,7 +116,7 @@ async def test_step_of_an_earlier_generation_that_still_counts_is_taken_back_onc
 
 
 async def test_undo_in_a_later_generation_took_back_what_counted_then(tmp_path):
-    """a is of generation 0 and was taken back in generation 1: the rollback of generation 2 leaves it alone."""
+    """a is of generation 0 and was undone in generation 1: the rollback of generation 2 leaves it alone."""
     keys = Keys()
     keys.rolls = False
     registry, trip = trip_of(keys)
@@ -132,7 +132,7 @@ async def test_undo_in_a_later_generation_took_back_what_counted_then(tmp_path):
     assert keys.done == ["before", "a", "between", "b", "b", "a", "between", "b"]
 
 
-async def test_from_a_step_behind_what_was_taken_back_begins_before_it(tmp_path):
+async def test_from_a_step_behind_what_was_undone_starts_before_it(tmp_path):
     """The chosen step stands on steps whose effects are gone."""
     keys = Keys()
     registry, trip = trip_of(keys)
@@ -140,14 +140,14 @@ async def test_from_a_step_behind_what_was_taken_back_begins_before_it(tmp_path)
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
         keys.broken = False
-        assert [o.name for o in rollback_status.list_repeated(engine.story(run), "b#1")] == ["a", "between", "b"]
+        assert [o.name for o in rollback_status.list_repeated(engine.history(run), "b#1")] == ["a", "between", "b"]
         await engine.act(run_recovery.retry_from, run.id, "b")
         await engine.until(run, RunState.SUCCEEDED)
     assert keys.done == ["before", "a", "between", "b", "a", "between", "b"]
 
 
-async def test_from_a_step_before_what_was_taken_back_begins_there(tmp_path):
-    """Whoever goes further back has his way."""
+async def test_from_a_step_before_what_was_undone_starts_there(tmp_path):
+    """Anyone who goes further back has his way."""
     keys = Keys()
     registry, trip = trip_of(keys)
     async with World(tmp_path).engine(registry) as engine:
@@ -159,8 +159,8 @@ async def test_from_a_step_before_what_was_taken_back_begins_there(tmp_path):
     assert keys.done == ["before", "a", "between", "b"] * 2
 
 
-async def test_result_for_a_failed_step_is_refused_while_what_it_stands_on_is_gone(tmp_path):
-    """With a result by hand the run would go on as if the others were done."""
+async def test_result_for_a_failed_step_is_refused_without_its_predecessors(tmp_path):
+    """With a result by hand the run would continue as if the others were done."""
     keys = Keys()
     registry, trip = trip_of(keys, on_failure="undo")
     async with World(tmp_path).engine(registry) as engine:
@@ -171,14 +171,14 @@ async def test_result_for_a_failed_step_is_refused_while_what_it_stands_on_is_go
     assert "retry" in refused.value.hint
 
 
-async def test_neighbour_that_the_rollback_gave_up_runs_again(tmp_path):
-    """It was asked for before what was taken back, and was stopped by the rollback: it has no result to go on with."""
+async def test_neighbour_that_the_rollback_abandoned_runs_again(tmp_path):
+    """It was asked for before what was undone, and was stopped by the rollback: it has no result to continue with."""
     broken, calls = True, []
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def slow() -> str:
         calls.append("slow")
-        begun.set()
+        started.set()
         if broken:
             await asyncio.Event().wait()
         return "slow"
@@ -190,15 +190,15 @@ async def test_neighbour_that_the_rollback_gave_up_runs_again(tmp_path):
 
         @ms.workflow
         async def trip(run: ms.Run) -> str:
-            beside = asyncio.ensure_future(run.options(undo=undo_slow).step(slow))
+            sibling = asyncio.ensure_future(run.options(undo=undo_slow).step(slow))
             await run.receive("go")
             if broken:
                 await run.rollback("not yet")
-            return await beside
+            return await sibling
 
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(trip)
-        await begun.wait()
+        await started.wait()
         await engine.app.signal(run.id, "go")
         await engine.until(run, RunState.FAILED)
         broken = False
@@ -209,8 +209,8 @@ async def test_neighbour_that_the_rollback_gave_up_runs_again(tmp_path):
     assert calls == ["slow", "undo slow", "slow"]
 
 
-async def test_retry_of_a_failed_undo_keeps_the_cancel_that_began_it(tmp_path):
-    """The rollback goes on to its end: the run is not taken for one that nobody cancelled."""
+async def test_retry_of_a_failed_undo_keeps_the_cancel_that_started_it(tmp_path):
+    """The rollback continues to its end: the run is not taken for one that no one cancelled."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: run.receive("never"), on_cancel="undo")
     async with World(tmp_path).engine(registry) as engine:
@@ -226,7 +226,7 @@ async def test_retry_of_a_failed_undo_keeps_the_cancel_that_began_it(tmp_path):
     assert ledger.lines == ["a", "b", "-b:B", "-a:A"]
 
 
-async def test_undo_done_by_hand_keeps_the_cancel_that_began_it(tmp_path):
+async def test_undo_done_by_hand_keeps_the_cancel_that_started_it(tmp_path):
     """A result given for it changes nothing about why it was called."""
     ledger = Ledger()
     registry, trip = booking(ledger, lambda run: run.receive("never"), on_cancel="undo")
@@ -242,8 +242,8 @@ async def test_undo_done_by_hand_keeps_the_cancel_that_began_it(tmp_path):
     assert ledger.lines == ["a", "b", "-a:A"]
 
 
-async def test_from_a_step_of_a_run_that_was_being_taken_back_goes_forward_again(tmp_path):
-    """Half taken back, then wanted after all: it begins at the first step that is gone, and ends well."""
+async def test_from_a_step_of_a_run_that_was_being_undone_goes_forward_again(tmp_path):
+    """Half undone, then wanted after all: it begins at the first step that is gone, and ends well."""
     keys, broken = Keys(), True
 
     async def undo(name: str) -> None:

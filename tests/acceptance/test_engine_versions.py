@@ -42,7 +42,7 @@ async def waiting_run(world: World) -> str:
 
 
 async def test_run_of_another_declared_version_waits_for_a_worker_that_has_it(tmp_path):
-    """It is neither broken nor continued by the wrong code; whoever looks sees that nobody has its version."""
+    """It is neither broken nor continued by the wrong code; anyone who looks sees that no one has its version."""
     world = World(tmp_path)
     run = await waiting_run(world)
     registry, _ = release(2)
@@ -132,6 +132,6 @@ async def test_uuid_random_and_now_are_the_same_in_each_replay(tmp_path):
         await engine.until(run, RunState.WAITING)
         await engine.app.signal(run.id, "go")
         await run.result(60)
-        assert len(engine.story(run).outcomes) == 1
+        assert len(engine.history(run).outcomes) == 1
     assert len(seen) == 2
     assert seen[0] == seen[1]

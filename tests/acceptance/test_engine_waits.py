@@ -19,11 +19,14 @@ from mainspring.store.commands.journal import SaveOutcome
 from mainspring.testing.clock import FakeClock
 from tests.acceptance.engine_world import AT_ONCE, REPLAYING, World
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("settings", [None, REPLAYING], ids=["parked", "replayed"])]
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.parametrize("settings", [None, REPLAYING], ids=["suspended", "replayed"]),
+]
 
 
 async def test_signals_are_received_first_in_first_out(tmp_path, settings):
-    """Also those that came before anybody asked."""
+    """Also those that came before anyone asked."""
     with Registry() as registry:
 
         @ms.workflow
@@ -83,16 +86,16 @@ async def test_event_counts_once_per_run(tmp_path, settings):
             return [(await run.event("e")).n, (await run.event("e")).n]
 
         @ms.workflow
-        async def one(run: ms.Run) -> int:
+        async def once(run: ms.Run) -> int:
             return (await run.event("e")).n
 
     async with World(tmp_path).engine(registry, settings) as engine:
-        a, b = await engine.start(two), await engine.start(one)
+        a, b = await engine.start(two), await engine.start(once)
         await engine.until(a, RunState.WAITING)
         await engine.until(b, RunState.WAITING)
         await engine.app.publish("e", {"n": 1})
         assert await b.result(60) == 1
-        await engine.when(lambda: len(engine.story(a).outcomes), lambda n: n >= 1)
+        await engine.when(lambda: len(engine.history(a).outcomes), lambda n: n >= 1)
         assert (await engine.until(a, RunState.WAITING)).state is RunState.WAITING
         await engine.app.publish("e", {"n": 2})
         assert await a.result(60) == [1, 2]
@@ -125,8 +128,8 @@ async def test_answer_is_one_of_the_choices(tmp_path, settings):
 
     async with World(tmp_path).engine(registry, settings) as engine:
         run = await engine.start(work)
-        await engine.when(lambda: engine.story(run).waits, bool)
-        (wait,) = engine.story(run).waits
+        await engine.when(lambda: engine.history(run).waits, bool)
+        (wait,) = engine.history(run).waits
         assert msgspec.json.decode(wait.question)["evidence"] == {"amount": 5}
         with pytest.raises(UnknownNameError, match="approve"):
             await engine.app.answer(run.id, "aprove")
@@ -134,7 +137,7 @@ async def test_answer_is_one_of_the_choices(tmp_path, settings):
         assert await run.result(60) == "approve"
 
 
-async def test_question_that_nobody_answers_takes_otherwise(tmp_path, settings):
+async def test_question_that_no_one_answers_takes_otherwise(tmp_path, settings):
     """After that an answer is too late and says so."""
     with Registry() as registry:
 
@@ -146,7 +149,7 @@ async def test_question_that_nobody_answers_takes_otherwise(tmp_path, settings):
 
     async with World(tmp_path).engine(registry, settings or AT_ONCE) as engine:
         run = await engine.start(work)
-        await engine.when(lambda: [o.name for o in engine.story(run).outcomes], bool)
+        await engine.when(lambda: [o.name for o in engine.history(run).outcomes], bool)
         with pytest.raises(NotFoundError, match="open question"):
             await engine.app.answer(run.id, "yes")
         await engine.app.signal(run.id, "end")
@@ -184,7 +187,7 @@ def _waiting_work() -> Registry:
     with Registry() as registry:
 
         @ms.workflow(name="asks")
-        async def asks(run: ms.Run) -> str | None:
+        async def requests(run: ms.Run) -> str | None:
             return await run.ask("Publish?", choices=["publish", "refuse"], within="40s", otherwise="refuse")
 
         @ms.workflow(name="receives")
@@ -194,8 +197,8 @@ def _waiting_work() -> Registry:
             except TimeoutError:
                 return "late"
 
-        @ms.workflow(name="hears")
-        async def hears(run: ms.Run) -> str:
+        @ms.workflow(name="subscribes")
+        async def subscribes(run: ms.Run) -> str:
             try:
                 return (await run.event("word", within="40s")).word
             except TimeoutError:
@@ -204,7 +207,7 @@ def _waiting_work() -> Registry:
     return registry
 
 
-async def _say(app: ms.App, kind: str, run: str) -> None:
+async def _answer(app: ms.App, kind: str, run: str) -> None:
     if kind == "asks":
         await app.answer(run, "publish")
     elif kind == "receives":
@@ -213,9 +216,9 @@ async def _say(app: ms.App, kind: str, run: str) -> None:
         await app.publish("word", {"word": "publish"})
 
 
-@pytest.mark.parametrize("kind", ["asks", "receives", "hears"])
+@pytest.mark.parametrize("kind", ["asks", "receives", "subscribes"])
 @pytest.mark.parametrize("is_late", [False, True], ids=["in_time", "late"])
-async def test_what_comes_at_the_end_of_the_time_is_too_late(tmp_path, settings, kind, is_late):
+async def test_message_at_the_deadline_is_too_late(tmp_path, settings, kind, is_late):
     """No worker runs then: the instant of the commit decides, not that at which a worker reads it."""
     clock = FakeClock()
     world = World(tmp_path, clock)
@@ -226,9 +229,9 @@ async def test_what_comes_at_the_end_of_the_time_is_too_late(tmp_path, settings,
     client = ms.App(world.path, clock=clock)
     if is_late and kind == "asks":
         with pytest.raises(NotFoundError, match="ended at"):
-            await _say(client, kind, run)
+            await _answer(client, kind, run)
     else:
-        await _say(client, kind, run)
+        await _answer(client, kind, run)
     client.close()
     clock.advance(timedelta(seconds=20))
     async with world.engine(_waiting_work(), settings or AT_ONCE) as engine:
@@ -237,27 +240,27 @@ async def test_what_comes_at_the_end_of_the_time_is_too_late(tmp_path, settings,
     assert msgspec.json.decode(ended.result) == (late if is_late else "publish")
 
 
-@pytest.mark.parametrize("kind", ["asks", "receives", "hears"])
-async def test_what_was_committed_in_time_wins_though_the_worker_has_not_read_it(tmp_path, settings, kind, monkeypatch):
+@pytest.mark.parametrize("kind", ["asks", "receives", "subscribes"])
+async def test_message_committed_in_time_wins_before_it_is_read(tmp_path, settings, kind, monkeypatch):
     """The timer is due in the worker before it reads the inbox; the store knows better."""
     clock = FakeClock()
     del settings  # it stays loaded
     async with World(tmp_path, clock).engine(_waiting_work(), WorkerOptions(suspend_after_ms=60_000)) as engine:
         run = (await engine.start(kind)).id
-        await engine.when(lambda: engine.story(run).run.state, lambda state: state is RunState.RUNNING)
+        await engine.when(lambda: engine.history(run).run.state, lambda state: state is RunState.RUNNING)
         driver = await engine.when(lambda: engine.working.worker.drivers.get(run), bool)
         await engine.when(lambda: driver.wakeups.next(), bool)
         monkeypatch.setattr(engine.working.worker._inboxes, "poll", lambda: None)
         if kind != "receives":
-            await engine.when(lambda: engine.story(run).waits, bool)
+            await engine.when(lambda: engine.history(run).waits, bool)
         clock.advance(_LIMIT - timedelta(milliseconds=1))
-        await _say(engine.app, kind, run)
+        await _answer(engine.app, kind, run)
         clock.advance(timedelta(seconds=20))
         driver.waits.rearm()
         assert msgspec.json.decode((await engine.until(run, RunState.SUCCEEDED)).result) == "publish"
 
 
-async def test_late_event_of_a_wait_that_was_given_up_is_not_lost_for_the_next_one(tmp_path, settings):
+async def test_late_event_of_a_wait_that_was_abandoned_is_not_lost_for_the_next_one(tmp_path, settings):
     """A time-out of a wait does not eat the event that comes after it."""
     with Registry() as registry:
 
@@ -271,7 +274,7 @@ async def test_late_event_of_a_wait_that_was_given_up_is_not_lost_for_the_next_o
 
     async with World(tmp_path).engine(registry, settings or AT_ONCE) as engine:
         run = await engine.start(work)
-        await engine.when(lambda: [o.name for o in engine.story(run).outcomes], bool)
+        await engine.when(lambda: [o.name for o in engine.history(run).outcomes], bool)
         await engine.app.publish("e", {"what": "late"})
         await engine.app.signal(run.id, "again")
         assert await run.result(60) == "late"
@@ -298,7 +301,9 @@ async def test_first_of_several_waits_wins_and_the_others_are_closed(tmp_path, s
         run = await engine.start(work)
         await engine.until(run, RunState.WAITING)
         await engine.app.publish("e", {})
-        await engine.when(lambda: [w.kind for w in engine.story(run).waits if not w.filled], lambda kinds: kinds == [])
+        await engine.when(
+            lambda: [w.kind for w in engine.history(run).waits if not w.filled], lambda kinds: kinds == []
+        )
         await engine.app.signal(run.id, "end")
         assert await run.result(60) == ["event"]
 
@@ -336,7 +341,7 @@ async def test_wait_has_the_span_that_it_took(tmp_path, settings):
         run = await engine.start(work)
 
         def waits(kind: str) -> bool:
-            return any(wait["kind"] == kind for wait in list_waits(engine.story(run)))
+            return any(wait["kind"] == kind for wait in list_waits(engine.history(run)))
 
         await engine.when(lambda: waits("timer"), bool)
         await engine.pass_time(timedelta(seconds=60))
@@ -346,11 +351,11 @@ async def test_wait_has_the_span_that_it_took(tmp_path, settings):
         await engine.when(lambda: engine.reads.list_runs(name="child", states=(RunState.WAITING,)).runs, bool)
         await engine.pass_time(timedelta(seconds=20))
         await engine.until(run, RunState.SUCCEEDED)
-        spans = {line.kind: line.took(clock.now()) for line in list_step_lines(engine.story(run))}
+        spans = {line.kind: line.took(clock.now()) for line in list_step_lines(engine.history(run))}
     assert spans == {"timer": 60_000, "signal": 5_000, "child": 20_000}
 
 
-async def test_event_tells_when_it_was_published(tmp_path, settings):
+async def test_event_reports_when_it_was_published(tmp_path, settings):
     """Whether it came before the wait or after; a field of its own of that name hides it."""
     clock = FakeClock()
     seen = []
@@ -371,11 +376,11 @@ async def test_event_tells_when_it_was_published(tmp_path, settings):
         await engine.app.publish("early", {})
         await engine.pass_time(timedelta(seconds=10))
         await engine.app.signal(run.id, "go")
-        await engine.when(lambda: list_waits(engine.story(run)), lambda found: [w["name"] for w in found] == ["late"])
+        await engine.when(lambda: list_waits(engine.history(run)), lambda found: [w["name"] for w in found] == ["late"])
         await engine.pass_time(timedelta(seconds=10))
         at.append(datetime.fromtimestamp(clock.now() / 1000, UTC))
         await engine.app.publish("late", {})
-        await engine.when(lambda: list_waits(engine.story(run)), lambda found: [w["name"] for w in found] == ["own"])
+        await engine.when(lambda: list_waits(engine.history(run)), lambda found: [w["name"] for w in found] == ["own"])
         await engine.pass_time(timedelta(seconds=10))
         await engine.app.publish("own", {"at": "noon"})
         assert await run.result(60) == [at[0].isoformat(), at[1].isoformat(), "noon"]

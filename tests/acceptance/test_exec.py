@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.acceptance.wrapping import PATIENCE, Place
+from tests.acceptance.wrapping import TIMEOUT_S, Place
 
 
 def await_end(pid: int) -> None:
@@ -22,7 +22,7 @@ def await_end(pid: int) -> None:
     except ProcessLookupError:
         return
     try:
-        ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+        ready, _, _ = select.select([descriptor], [], [], TIMEOUT_S)
         assert ready, f"process {pid} lives on"
     finally:
         os.close(descriptor)
@@ -78,11 +78,11 @@ def test_exec_ends_with_125_for_its_own_arguments(place: Place, words: tuple[str
 def test_bytes_pass_through_untouched(place: Place) -> None:
     """Input, output and errors are passed on byte by byte, and what is kept of them is printable."""
     data = bytes(range(256)) * 300 + b"\x00\xff no end of line"
-    assert b"created a new store" in place.sh("true").stderr  # it is told once, of the first command
+    assert b"created a new store" in place.sh("true").stderr  # it is reported once, of the first command
     done = place.sh("tee /dev/stderr", input=data)
     assert (done.stdout, done.stderr, done.returncode) == (data, data, 0)
-    kept = place.rows("select output from journal where run = (select id from runs order by seq desc limit 1)")[0][0]
-    assert "\\x00\\udcff no end of line" in kept.decode().replace("\\\\", "\\")
+    stored = place.rows("select output from journal where run = (select id from runs order by seq desc limit 1)")[0][0]
+    assert "\\x00\\udcff no end of line" in stored.decode().replace("\\\\", "\\")
 
 
 def test_time_out_ends_grandchildren(place: Place) -> None:
@@ -90,16 +90,16 @@ def test_time_out_ends_grandchildren(place: Place) -> None:
     ready = place.fifo("ready")
     process = place.start("exec", "-n", "x", "--timeout", "3s", "--", "sh", "-c", "sleep 1000 & echo $! > ready; wait")
     grandchild = int(ready.read_text())
-    assert process.wait(PATIENCE) == 124
+    assert process.wait(TIMEOUT_S) == 124
     await_end(grandchild)
 
 
-def test_time_out_holds_although_nobody_reads(place: Place) -> None:
+def test_timeout_holds_without_a_reader(place: Place) -> None:
     """A pager that was left open must not keep a crontab line for ever."""
     read, write = os.pipe()
     process = place.start("exec", "-n", "x", "--timeout", "300ms", "--", "yes", stdout=write, stderr=write)
     os.close(write)
-    assert process.wait(PATIENCE) == 124
+    assert process.wait(TIMEOUT_S) == 124
     assert place.runs() == [("failed", "retries_exhausted")]
     os.close(read)
 
@@ -110,21 +110,21 @@ def test_output_that_is_lost_on_its_way_fails_the_run(place: Place) -> None:
         process = place.start(
             *("exec", "-n", "dump", "--", "head", "-c", "500000", "/dev/zero"), stdout=full, stderr=subprocess.PIPE
         )
-        _, errors = process.communicate(timeout=PATIENCE)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 74
     assert b"dump: the output of head was lost: No space left on device" in errors
     read, write = os.pipe()
     os.close(read)
     for words in (("yes",), ("head", "-c", "5000000", "/dev/zero")):
         process = place.start("exec", "-n", "dump", "--", *words, stdout=write)
-        assert process.wait(PATIENCE) == 128 + signal.SIGPIPE
+        assert process.wait(TIMEOUT_S) == 128 + signal.SIGPIPE
     os.close(write)
     assert [state for state, _ in place.runs()] == ["failed"] * 3
 
 
 def test_much_output_is_neither_held_nor_stored(place: Place) -> None:
     """200 MB pass through; memory and record stay small."""
-    # Measured by a small process of its own: until its exec a child counts the memory of whoever started it as its own.
+    # Measured by a small process of its own: until its exec a child counts the memory of anyone who started it as its own.
     measure = """if True:
         import resource, subprocess, sys
         code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -137,7 +137,7 @@ def test_much_output_is_neither_held_nor_stored(place: Place) -> None:
         cwd=place.folder,
         env=env,
         capture_output=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT_S,
         check=True,
     )
     code, most = map(int, done.stdout.split())
@@ -180,7 +180,7 @@ def test_key_that_succeeded_does_not_run_again(place: Place) -> None:
 
 
 def test_lock_keeps_a_second_command_out(place: Place) -> None:
-    """While one holds the lock another is turned away with 75 and on record as cancelled, and may choose its exit code."""
+    """While one holds the lock another is rejected with 75 and on record as cancelled, and may choose its exit code."""
     ready, go = place.fifo("ready"), place.fifo("go")
     first = place.start("exec", "-n", "a", "--lock", "l", "--", "sh", "-c", "echo > ready; read x < go")
     ready.read_text()
@@ -188,7 +188,7 @@ def test_lock_keeps_a_second_command_out(place: Place) -> None:
     assert place.exec("-n", "b", "--lock", "l", "--lock-exit", "0", "--", "true").returncode == 0
     assert place.exec("-n", "b", "--lock", "other", "--", "true").returncode == 0
     go.write_text("\n")
-    assert first.wait(PATIENCE) == 0
+    assert first.wait(TIMEOUT_S) == 0
     assert place.exec("-n", "b", "--lock", "l", "--", "true").returncode == 0
     assert place.rows("select automation, state from runs order by finished_at, seq") == [
         *[("b", "cancelled")] * 2,
@@ -205,7 +205,7 @@ def test_lock_wait_lets_one_follow_the_other(place: Place) -> None:
     ready.read_text()
     second = place.start("exec", "-n", "b", "--lock", "l", "--lock-wait", "1m", "--", "sh", "-c", "echo b >> log")
     go.write_text("\n")
-    assert (first.wait(PATIENCE), second.wait(PATIENCE)) == (0, 0)
+    assert (first.wait(TIMEOUT_S), second.wait(TIMEOUT_S)) == (0, 0)
     assert (place.folder / "log").read_text() == "a\nb\n"
 
 
@@ -228,7 +228,7 @@ def test_signal_is_passed_on(place: Place, script: str, number: int, code: int) 
     process = place.start("exec", "-n", "x", "--retry", "9", "--", "sh", "-c", script)
     ready.read_text()
     process.send_signal(number)
-    assert process.wait(PATIENCE) == code
+    assert process.wait(TIMEOUT_S) == code
     assert place.runs() == [("cancelled", None)]
 
 
@@ -239,7 +239,7 @@ def test_run_is_cancelled_from_outside(place: Place) -> None:
     process = place.start("exec", "-n", "x", "--retry", "9", "--", "sh", "-c", script)
     run = ready.read_text().strip()
     assert place.call("runs", "cancel", run, "-y").returncode == 0
-    assert process.wait(PATIENCE) == 128 + 15
+    assert process.wait(TIMEOUT_S) == 128 + 15
     assert place.runs() == [("cancelled", None)]
 
 
@@ -250,7 +250,7 @@ def test_killed_exec_takes_its_command_along(place: Place) -> None:
     process = place.start("exec", "-n", "x", "--lock", "l", "--", "sh", "-c", script)
     child, grandchild = map(int, ready.read_text().split())
     process.kill()
-    process.wait(PATIENCE)
+    process.wait(TIMEOUT_S)
     await_end(child)
     assert place.runs() == [("running", None)]
     status = place.call("status")
@@ -273,7 +273,7 @@ def test_lock_of_a_killed_exec_is_free_for_the_next(place: Place) -> None:
     process = place.start("exec", "-n", "x", "--lock", "l", "--", "sh", "-c", "sleep 1000 & echo $! > ready; wait")
     grandchild = int(ready.read_text())
     process.kill()
-    process.wait(PATIENCE)
+    process.wait(TIMEOUT_S)
     assert place.exec("-n", "y", "--lock", "l", "--", "true").returncode == 0
     await_end(grandchild)
     assert place.runs() == [("failed", "process_lost"), ("succeeded", None)]
@@ -300,7 +300,7 @@ def test_ignored_hangup_stays_ignored(place: Place) -> None:
     ready.read_text()
     process.send_signal(signal.SIGHUP)
     go.write_text("\n")
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(TIMEOUT_S) == 0
 
 
 def test_words_may_be_any_bytes_and_many(place: Place) -> None:
@@ -339,11 +339,11 @@ def test_closed_streams_do_no_harm(place: Place) -> None:
 
 
 def test_failed_line_is_not_offered_to_workers(place: Place) -> None:
-    """People are told to run the line again; continuing its run would wait for ever, and is refused."""
+    """People are asked to run the line again; continuing its run would wait for ever, and is refused."""
     place.sh("exit 1")
-    said = place.call("explain", "@last").stdout
-    assert b"runs retry" not in said
-    assert b"mainspring exec -n line" in said
+    output = place.call("explain", "@last").stdout
+    assert b"runs retry" not in output
+    assert b"mainspring exec -n line" in output
     refused = place.call("runs", "retry", "@last", "-y")
     assert (refused.returncode, b"wrapped command" in refused.stderr) == (8, True)
     assert place.runs() == [("failed", "retries_exhausted")]
@@ -357,16 +357,16 @@ def test_verbose_names_the_store(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "words", "said"),
+    ("options", "words", "message"),
     [
         (("--produces", "*.gz"), ("true",), b"*.gz: nothing matches"),
         (("--timeout", "100ms"), ("sleep", "1000"), b"sleep took longer than 100ms"),
     ],
     ids=["not produced", "timed out"],
 )
-def test_failure_of_which_the_command_says_nothing_is_said(place: Place, options, words, said):
+def test_silent_command_failure_is_reported(place: Place, options, words, message):
     """Cron mails what is on stderr: without a word there is no mail."""
-    assert said in place.exec("-n", "x", *options, "--", *words).stderr
+    assert message in place.exec("-n", "x", *options, "--", *words).stderr
 
 
 def test_command_that_fails_by_itself_is_left_the_word(place: Place):
@@ -390,7 +390,7 @@ def test_script_with_windows_line_ends_is_named_as_such(place: Place):
     )
 
 
-def test_script_without_a_first_line_or_leave_to_run_is_told_how_to_fix_it(place: Place):
+def test_script_without_a_first_line_or_permission_is_reported_with_its_fix(place: Place):
     """The words of the operating system, "Exec format error" and "Permission denied", say nothing of what to do."""
     for name, mode in (("bare.sh", 0o755), ("locked.sh", 0o644)):
         path = place.folder / name
@@ -418,8 +418,8 @@ def test_lines_are_kept_with_the_run(place: Place) -> None:
     done = place.sh("echo try $MAINSPRING_ATTEMPT; exit 3", "--retry", "2", "--retry-wait", "0s")
     assert done.returncode == 3
     assert done.stdout == b"try 1\ntry 2\n"
-    said = place.call("runs", "logs", "@last", "--json")
-    lines = [json.loads(line) for line in said.stdout.splitlines()]
+    output = place.call("runs", "logs", "@last", "--json")
+    lines = [json.loads(line) for line in output.stdout.splitlines()]
     assert [(line["text"], line["attempt"], line["stream"]) for line in lines] == [
         ("try 1", 1, "stdout"),
         ("try 2", 2, "stdout"),

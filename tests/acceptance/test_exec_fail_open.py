@@ -1,4 +1,4 @@
-"""The store is away in every way there is: the command runs all the same, and its story is taken in later, once."""
+"""The store is away in every way there is: the command runs all the same, and its story is accepted later, once."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ import apsw
 import msgspec
 import pytest
 
-from tests.acceptance.wrapping import PATIENCE, Place
+from tests.acceptance.wrapping import TIMEOUT_S, Place
 
 Away = Callable[[Place], AbstractContextManager[None]]
 
@@ -22,30 +22,30 @@ Away = Callable[[Place], AbstractContextManager[None]]
 @contextlib.contextmanager
 def damaged(place: Place) -> Iterator[None]:
     """The file is no database."""
-    kept = place.store.read_bytes()
+    stored = place.store.read_bytes()
     place.store.write_bytes(b"not a database at all" * 1000)
     yield
-    place.store.write_bytes(kept)
+    place.store.write_bytes(stored)
 
 
 @contextlib.contextmanager
 def a_folder(place: Place) -> Iterator[None]:
     """A folder stands where the file should be."""
-    aside = place.store.rename(place.folder / "aside")
+    moved = place.store.rename(place.folder / "aside")
     place.store.mkdir()
     yield
     place.store.rmdir()
-    aside.rename(place.store)
+    moved.rename(place.store)
 
 
 @contextlib.contextmanager
 def no_folder(place: Place) -> Iterator[None]:
     """A file stands where the folder should be."""
-    aside = place.store.parent.rename(place.folder / "aside")
+    moved = place.store.parent.rename(place.folder / "aside")
     place.store.parent.write_text("")
     yield
     place.store.parent.unlink()
-    aside.rename(place.store.parent)
+    moved.rename(place.store.parent)
 
 
 @contextlib.contextmanager
@@ -84,12 +84,12 @@ def held(place: Place) -> Iterator[None]:
     place.rows("delete from meta where key = 'held'")
 
 
-WAYS = [damaged, a_folder, no_folder, too_new, locked, stuck]
+CASES = [damaged, a_folder, no_folder, too_new, locked, stuck]
 
 
-@pytest.mark.parametrize("away", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("away", CASES, ids=lambda way: way.__name__)
 def test_command_runs_without_the_store(place: Place, away: Away) -> None:
-    """Exit code, output and time-out are as ever; one private record is spooled and taken in by the watcher."""
+    """Exit code, output and time-out are as ever; one private record is spooled and accepted by the watcher."""
     assert place.sh("true").returncode == 0
     with away(place):
         done = place.sh("cat; echo $MAINSPRING_RUN_ID; exit 3", "--lock", "l", input=b"in")
@@ -117,8 +117,8 @@ def test_held_store_takes_the_end_but_starts_nothing(place: Place) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
-@pytest.mark.parametrize("how", ["full", "read-only"])
-def test_command_runs_on_a_full_or_read_only_disk(place: Place, how: str) -> None:
+@pytest.mark.parametrize("method", ["full", "read-only"])
+def test_command_runs_on_a_full_or_read_only_disk(place: Place, method: str) -> None:
     """A full or read-only disk of the store keeps no command from running."""
     place.store.parent.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place.store.parent], check=False)
@@ -126,7 +126,7 @@ def test_command_runs_on_a_full_or_read_only_disk(place: Place, how: str) -> Non
         pytest.skip("tmpfs cannot be mounted here")
     try:
         assert place.sh("true").returncode == 0
-        if how == "full":
+        if method == "full":
             filler = place.store.parent / "filler"
             with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
                 while True:
@@ -135,7 +135,7 @@ def test_command_runs_on_a_full_or_read_only_disk(place: Place, how: str) -> Non
             subprocess.run(["mount", "-o", "remount,ro", place.store.parent], check=True)
         done = place.sh("echo out; exit 3")
         assert (done.returncode, done.stdout, len(place.spooled())) == (3, b"out\n", 1), done.stderr
-        if how == "full":
+        if method == "full":
             filler.unlink()
         else:
             subprocess.run(["mount", "-o", "remount,rw", place.store.parent], check=True)
@@ -146,20 +146,20 @@ def test_command_runs_on_a_full_or_read_only_disk(place: Place, how: str) -> Non
         subprocess.run(["umount", "-l", place.store.parent], check=True)
 
 
-def test_store_that_goes_away_meanwhile_learns_the_end_later(place: Place) -> None:
+def test_store_that_becomes_unreachable_meanwhile_learns_the_end_later(place: Place) -> None:
     """If the end cannot be written it is spooled; also after the run was declared lost, its owner's word counts."""
     ready, go = place.fifo("ready"), place.fifo("go")
     process = place.start("exec", "-n", "x", "--every", "1h", "--", "sh", "-c", "echo > ready; read x < go")
     ready.read_text()
     with stuck(place):
         go.write_text("\n")
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT_S) == 0
     assert place.runs() == [("running", None)]
     (record,) = place.spooled()
-    aside = record.rename(place.folder / "record")
+    moved = record.rename(place.folder / "record")
     assert place.watch()[1]["buried"] == [1]
     assert place.runs() == [("failed", "process_lost")]
-    aside.rename(record)
+    moved.rename(record)
     assert len(place.watch()[1]["taken_in"]) == 1
     assert place.runs() == [("succeeded", None)]
     assert place.rows("select attempt, state from journal") == [(1, "succeeded")]
@@ -175,11 +175,11 @@ def test_lock_holds_without_the_store(place: Place) -> None:
         ready.read_text()
         assert place.exec("-n", "b", "--lock", "l", "--", "true").returncode == 75
         go.write_text("\n")
-        assert first.wait(PATIENCE) == 0
+        assert first.wait(TIMEOUT_S) == 0
 
 
 def test_key_counts_without_the_store(place: Place) -> None:
-    """A success that waits in the spool keeps its key used, before it is taken in and after."""
+    """A success that waits in the spool keeps its key used, before it is accepted and after."""
     place.sh("true")
     with damaged(place):
         assert place.sh("echo 1", "--key", "k").stdout == b"1\n"
@@ -199,14 +199,14 @@ def test_next_exec_takes_the_spool_in(place: Place) -> None:
 
 
 def test_broken_configuration_keeps_no_command_from_running(place: Place) -> None:
-    """A mistake in mainspring.toml is told, and the command runs; with --fail-closed it does not."""
+    """A mistake in mainspring.toml is reported, and the command runs; with --fail-closed it does not."""
     (place.folder / "mainspring.toml").write_text("[stroe]\nurl = 1\n")
     done = place.sh("exit 3")
     assert (done.returncode, b"unknown setting" in done.stderr) == (3, True)
     assert place.sh("exit 3", "--fail-closed").returncode == 125
 
 
-def test_broken_configuration_that_names_the_store_says_where_the_record_waits(place: Place) -> None:
+def test_broken_configuration_that_names_the_store_states_where_the_record_waits(place: Place) -> None:
     """Not that it names none: the next call imports the record once the mistake is fixed."""
     file = place.folder / "mainspring.toml"
     file.write_text('[store]\nurl = "here.db"\n[secrets]\nwrong = 1\n')
@@ -226,7 +226,7 @@ def test_neither_store_nor_spool_still_runs(place: Place) -> None:
     assert b"on record nowhere" in done.stderr
 
 
-def test_bad_record_is_set_aside(place: Place) -> None:
+def test_bad_record_is_held(place: Place) -> None:
     """A record that cannot be read is renamed and told of, and keeps no other one out."""
     place.sh("true")
     with damaged(place):
@@ -235,19 +235,19 @@ def test_bad_record_is_set_aside(place: Place) -> None:
     (place.spool / "a_cut.run.json").write_bytes(record.read_bytes()[:100])
     (place.spool / "b_other.run.json").write_bytes(msgspec.json.encode({"form": 1, "run": {"id": 3}}))
     (place.spool / "c_large.run.json").write_bytes(b" " * (1024 * 1024 + 1))
-    code, found, said = place.watch()
+    code, found, output = place.watch()
     assert (code, len(found["taken_in"]), found["bad"]) == (
         9,
         1,
         ["a_cut.run.json.bad", "b_other.run.json.bad", "c_large.run.json.bad"],
     )
-    assert "a_cut.run.json.bad" in said
+    assert "a_cut.run.json.bad" in output
     assert len(place.runs()) == 2
 
 
 @pytest.mark.parametrize("point", ["commit.before", "commit.after", "spool.taken", "spool.deleted"])
 def test_taking_in_survives_being_killed(place: Place, point: str) -> None:
-    """Killed anywhere while taking in, each record is in the store once in the end."""
+    """Killed anywhere while accepting, each record is in the store once in the end."""
     place.sh("true")
     with damaged(place):
         for _ in range(3):

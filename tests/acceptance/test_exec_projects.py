@@ -14,11 +14,11 @@ import psycopg
 import pytest
 
 from mainspring.config import load
-from tests import warm
+from tests import warm_command_line
 from tests.postgres_server import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 class User:
@@ -36,7 +36,9 @@ class User:
 
     def call(self, project: int | None, *words: str, **env: str) -> Any:
         store = {} if project is None else {"MAINSPRING_STORE_URL": self.urls[project]}
-        return warm.call(words, cwd=self.folder, env={**self.env, **store, **env}, timeout=PATIENCE, text=True)
+        return warm_command_line.call(
+            words, cwd=self.folder, env={**self.env, **store, **env}, timeout=TIMEOUT_S, text=True
+        )
 
     def runs(self, project: int) -> list[str]:
         return [run["automation"] for run in json.loads(self.call(project, "runs", "list", "--json").stdout)]
@@ -77,12 +79,12 @@ def user(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[User]:
 
 
 def test_spool_and_locks_of_exec_belong_to_one_store(user: User) -> None:
-    """A record made while one store is away is taken in by that store alone, and a lock of one project holds up no other."""
+    """A record made while one store is away is accepted by that store alone, and a lock of one project holds up no other."""
     for project in (0, 1):
         user.begin(project)
     with user.away(0):
         done = user.call(0, "exec", "-n", "theirs", "--", "sh", "-c", "echo secret of the first")
-        assert "the store is away" in done.stderr
+        assert "the store is unavailable" in done.stderr
     inner = ("--lock", "backup", "--", "sh", "-c")
     again = f"MAINSPRING_STORE_URL='{user.urls[1]}' exec {sys.executable} -m mainspring exec -n second --lock backup -- echo both"
     both = user.call(0, "exec", "-n", "first", *inner, again)
@@ -94,7 +96,7 @@ def test_spool_and_locks_of_exec_belong_to_one_store(user: User) -> None:
 
 
 def test_lock_still_excludes_within_one_store(user: User) -> None:
-    """Also while the store is away: the lock is a file first."""
+    """Also while the store is unavailable: the lock is a file first."""
     user.begin(0)
     store = f"MAINSPRING_STORE_URL='{user.urls[0]}'"  # a command does not inherit it
     again = f"{store} exec {sys.executable} -m mainspring exec -n inner --lock backup -- echo both"

@@ -36,18 +36,18 @@ async def test_task_workflow_and_script_are_held_to_it(tmp_path: Path) -> None:
         ms.script("hourly", ["echo", '{"rows": 5}'], expect=FILLED)
 
     async with World(tmp_path).engine(registry, AT_ONCE) as engine:
-        wrong = [
+        errors = [
             await engine.start(load, 0), await engine.start(report, 0), await engine.start(registry.get("nightly")),
         ]  # fmt: skip
         right = [
             await engine.start(load, 1), await engine.start(report, 1), await engine.start(registry.get("hourly")),
         ]  # fmt: skip
-        for run in wrong:
+        for run in errors:
             view = await engine.until(run, *ENDED)
             assert (view.state, view.reason) == (RunState.FAILED, FailureReason.NO_OUTPUT)
             assert "$.rows: expected at least 1, got 0" in str(view.failure)
-        await engine.app.retry(wrong[0].id)
-        assert (await engine.until(wrong[0], *ENDED)).reason == FailureReason.NO_OUTPUT
+        await engine.app.retry(errors[0].id)
+        assert (await engine.until(errors[0], *ENDED)).reason == FailureReason.NO_OUTPUT
         for run in right:
             assert (await engine.until(run, *ENDED)).state is RunState.SUCCEEDED
     assert sorted(calls) == [0, 1]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.looking import looks
+from tests.polling import polls
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 90
+TIMEOUT_S = 90
 AT_ONCE = 15
 """Seconds; the goal is 2, and a loaded machine is slower."""
 
@@ -37,13 +37,13 @@ class Newcomer:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_S,
             check=False,
         )
         assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def begins(self, *words: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str) -> "subprocess.Popen[str]":
         """Type a command that stays, in another terminal."""
         with (self.folder / "other-terminal.log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
@@ -68,7 +68,7 @@ class Newcomer:
         for process in self._background:
             process.terminate()
             try:
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -83,7 +83,7 @@ def newcomer(tmp_path: Path, built_environment: Path) -> Iterator[Newcomer]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_first_five_minutes_go_as_the_page_says(newcomer: Newcomer) -> None:
+def test_first_five_minutes_work_as_documented(newcomer: Newcomer) -> None:
     """init, dev, add script, run --watch, crash --after: each line does what it promises, in this order, with nothing else typed."""
     assert newcomer.types("version").strip().endswith("0.1.0")
     newcomer.types("init", "demo")
@@ -92,7 +92,7 @@ def test_first_five_minutes_go_as_the_page_says(newcomer: Newcomer) -> None:
         assert (newcomer.folder / path).exists(), path
     assert list((newcomer.folder / "automations").glob("*.py"))
 
-    dev = newcomer.begins("dev")
+    dev = newcomer.start("dev")
     _await_worker(newcomer)
     _add_backup(newcomer, "1m")
 
@@ -100,24 +100,24 @@ def test_first_five_minutes_go_as_the_page_says(newcomer: Newcomer) -> None:
     (first,) = newcomer.runs("order-demo")
     assert (first["state"], first["steps"]) == ("succeeded", 4)
 
-    told = newcomer.types("crash", "--after", "charge", "order-demo")
-    assert "resumed at step 3/4 (send_receipt)" in told
-    assert "charge ran once" in told
+    output = newcomer.types("crash", "--after", "charge", "order-demo")
+    assert "resumed at step 3/4 (send_receipt)" in output
+    assert "charge ran once" in output
     assert [run["state"] for run in newcomer.runs("order-demo")] == ["succeeded", "succeeded"]
 
-    _await_backup(newcomer, PATIENCE)
+    _await_backup(newcomer, TIMEOUT_S)
     assert (newcomer.folder / "backed-up").exists()
     dev.send_signal(signal.SIGINT)
-    assert dev.wait(PATIENCE) == 0
+    assert dev.wait(TIMEOUT_S) == 0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_added_script_runs_at_once(newcomer: Newcomer) -> None:
-    """Whoever adds a script sees its first run right away, not only at its next due time."""
+    """Anyone who adds a script sees its first run right away, not only at its next due time."""
     newcomer.types("init", "demo")
     newcomer.folder /= "demo"
-    newcomer.begins("dev")
+    newcomer.start("dev")
     _await_worker(newcomer)
     _add_backup(newcomer, "12h")
     _await_backup(newcomer, AT_ONCE)
@@ -133,11 +133,11 @@ def _add_backup(newcomer: Newcomer, every: str) -> None:
 
 
 def _await_backup(newcomer: Newcomer, within: float) -> None:
-    came = any(run["state"] == "succeeded" for _ in looks(within) for run in newcomer.runs("backup"))
-    assert came, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")
+    is_run = any(run["state"] == "succeeded" for _ in polls(within) for run in newcomer.runs("backup"))
+    assert is_run, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")
 
 
 def _await_worker(newcomer: Newcomer) -> None:
-    listed = (json.loads(newcomer.types("workers", "list", "--json")) for _ in looks(PATIENCE))
-    came = any(worker["role"] == "worker" for workers in listed for worker in workers)
-    assert came, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")
+    listed = (json.loads(newcomer.types("workers", "list", "--json")) for _ in polls(TIMEOUT_S))
+    is_worker_up = any(worker["role"] == "worker" for workers in listed for worker in workers)
+    assert is_worker_up, (newcomer.folder / "other-terminal.log").read_text(encoding="utf-8")

@@ -30,33 +30,35 @@ def test_fixing_one_of_three_broken_files_settles_exactly_one_member(tmp_path: P
     inbox = tmp_path / "inbox"
     inbox.mkdir()
 
-    def said(*words: str) -> Any:
-        return [(one["state"], one["facts"]["members"]) for one in project.json("incidents", "list", *words)]
+    def read_output(*words: str) -> Any:
+        return [
+            (incident["state"], incident["facts"]["members"]) for incident in project.json("incidents", "list", *words)
+        ]
 
     def open_runs() -> dict[str, str]:
-        return {one["id"]: one["title"] for one in project.json("failed", "list")}
+        return {run["id"]: run["title"] for run in project.json("failed", "list")}
 
     try:
         project.up("up", "--processes", "1")
         for name in "abcdefgh":
             file = inbox / f"{name}.csv"
             file.write_text("1\n2\n" if file.name not in BROKEN else "1\nnone\n")
-        project.until(lambda: said() == [("open", "3 runs failed, 3 open")])
+        project.until(lambda: read_output() == [("open", "3 runs failed, 3 open")])
         assert sorted(open_runs().values()) == [str(inbox / name) for name in BROKEN]
 
         (inbox / "b.csv").write_text("1\n3\n")
-        project.until(lambda: said() == [("open", "3 runs failed, 1 fixed, 2 open")])
+        project.until(lambda: read_output() == [("open", "3 runs failed, 1 fixed, 2 open")])
         assert sorted(open_runs().values()) == [str(inbox / name) for name in BROKEN[1:]]
         status = project.call("status", code=9).stdout
         assert "1 fixed, 2 open" in status
 
         (inbox / "d.csv").write_text("1\n4\n")
-        project.until(lambda: said() == [("open", "3 runs failed, 2 fixed, 1 open")])
+        project.until(lambda: read_output() == [("open", "3 runs failed, 2 fixed, 1 open")])
         (left,) = open_runs()
         (inbox / "f.csv").write_text("1\n5\n")
         project.call("runs", "retry", left)
-        project.until(lambda: said("--state", "resolved") == [("resolved", "3 runs failed, 3 fixed")])
-        assert said() == []
+        project.until(lambda: read_output("--state", "resolved") == [("resolved", "3 runs failed, 3 fixed")])
+        assert read_output() == []
         project.call("status")
     finally:
         project.stop()

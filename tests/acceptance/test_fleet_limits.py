@@ -65,22 +65,22 @@ def fleet(tmp_path: Path, postgres: PostgresServer) -> Iterator[Fleet]:
 
 
 def test_queue_runs_no_more_than_its_concurrency_on_all_machines_together(fleet: Fleet) -> None:
-    """Three machines want to run what is there; a lost one gives its places to the others, and nobody runs a fourth."""
+    """Three machines want to run what is there; a lost one gives its places to the others, and no one runs a fourth."""
     machines = {name: fleet.up(name) for name in "abc"}
     fleet.script(START, "narrow", str(RUNS))
-    fleet.until(lambda: len(begun(fleet)) == MOST)
+    fleet.until(lambda: len(started_runs(fleet)) == MOST)
     holder = fleet.noted()[0][0]
     machines[holder].lose()
-    fleet.gate.touch()
+    fleet.blocker_file.touch()
     fleet.until(lambda: fleet.have_succeeded(RUNS))
     lost = {text.split()[1] for machine, _, text in fleet.noted() if machine == holder}
     inside: set[str] = set()
     most = 0
     for machine, _, text in fleet.noted():
-        what, number = text.split()
+        kind, number = text.split()
         if machine == holder:
             continue  # what it had in hand ended with it
-        inside = inside | {number} if what == "begin" else inside - {number}
+        inside = inside | {number} if kind == "begin" else inside - {number}
         most = max(most, len(inside))
     assert most <= MOST
     assert lost
@@ -98,6 +98,6 @@ def test_rate_of_a_queue_holds_for_all_machines_together(fleet: Fleet) -> None:
     assert most == RATE
 
 
-def begun(fleet: Fleet) -> list[str]:
+def started_runs(fleet: Fleet) -> list[str]:
     """Return what has begun."""
     return [text for _, _, text in fleet.noted() if text.startswith("begin")]

@@ -1,4 +1,4 @@
-"""The disk of the store is full: whoever acts from the command line is told so in seconds, and nothing is half done."""
+"""The disk of the store is full: anyone who acts from the command line gets an error in seconds, and nothing is half done."""
 
 import contextlib
 import os
@@ -47,20 +47,20 @@ def fill(filler: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_acts_on_a_full_disk_are_answered_in_seconds(disk: Path, works: Works) -> None:
-    """Each ends with 75 and says that the disk is full and that nothing was done; with room again all goes on, nothing twice."""
+def test_operations_on_a_full_disk_are_answered_in_seconds(disk: Path, works: Works) -> None:
+    """Each ends with 75 and says that the disk is full and that nothing was done; with room again all continues, nothing twice."""
     works.up(CODE)
     waiting = works.start("waits")
     works.until_state(waiting, "waiting", "waits")
     fill(disk)
-    acts = (
+    operations = (
         ("run", "quick", "--detach"),
         ("run", "quick"),
         ("runs", "cancel", waiting, "-y"),
         ("runs", "signal", waiting, "go", "7"),
         ("auto", "pause", "quick"),
     )
-    for words in acts:
+    for words in operations:
         fill(disk)
         done = works.place.call(*words)
         assert done.returncode == 75, (words, done)
@@ -131,23 +131,23 @@ def test_start_of_a_program_on_a_full_disk_fails_in_seconds(disk: Path, place: P
         assert process.stdin is not None
         assert process.stdout is not None
 
-        def said() -> str:
+        def read_log() -> str:
             return process.stdout.readline().strip()  # type: ignore[union-attr]
 
         def go_on() -> None:
             process.stdin.write("\n")  # type: ignore[union-attr]
 
-        assert said() == "ready"
+        assert read_log() == "ready"
         fill(disk)
         go_on()
-        assert said() == "True nothing was done: the disk of the store is full"
+        assert read_log() == "True nothing was done: the disk of the store is full"
         disk.unlink()
-        assert said() == "running"
+        assert read_log() == "running"
         fill(disk)
         go_on()
-        assert said() == "True nothing was done: the disk of the store is full"
+        assert read_log() == "True nothing was done: the disk of the store is full"
         disk.unlink()
-        assert said() == "again"
+        assert read_log() == "again"
         go_on()
-        assert said() == "done"
+        assert read_log() == "done"
         process.kill()

@@ -1,4 +1,4 @@
-"""The disk of the server is full: workers say so, stay alive, and go on when there is room; whoever acts is told in seconds."""
+"""The disk of the server is full: workers say so, stay alive, and continue when there is room; anyone who acts is reported in seconds."""
 
 import contextlib
 import os
@@ -95,7 +95,7 @@ def test_fleet_outlives_a_full_disk_of_its_server(fleet: Fleet, disk: Path) -> N
     sessions = "select id, pid from sessions where role = 'worker' and state = 'alive' order by id"
     before = fleet.rows(sessions)
     fill(disk)
-    fleet.gate.touch()
+    fleet.blocker_file.touch()
     fleet.until(lambda: "the disk of the database is full" in machine.log.read_text())
     fill(disk)  # what the server freed meanwhile
     done = fleet.tried("run", "keep", f"text={LARGE}", "--detach")
@@ -104,12 +104,12 @@ def test_fleet_outlives_a_full_disk_of_its_server(fleet: Fleet, disk: Path) -> N
     assert "nothing was done" in done.stderr
     since = time.monotonic()
     fleet.until(lambda: time.monotonic() - since > LEASE_S * 1.5)
-    assert [len(one.processes("worker_process")) for one in (machine, other)] == [1, 1]
+    assert [len(host.processes("worker_process")) for host in (machine, other)] == [1, 1]
     assert fleet.rows(sessions) == before
     assert len(fleet.noted()) == 1
     (disk / "filler").unlink()
     fleet.until(lambda: fleet.have_succeeded(1))
-    fleet.until(lambda: "the store takes commits again" in machine.log.read_text())
+    fleet.until(lambda: "the store accepts commits again" in machine.log.read_text())
     assert fleet.rows(sessions) == before
     assert fleet.rows("select claim from runs") == [(1,)]
     assert len(fleet.noted()) == 2

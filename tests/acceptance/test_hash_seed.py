@@ -1,4 +1,4 @@
-"""Processes with different hash seeds: they are told from each other, warned of, and named as the cause of a drift."""
+"""Processes with different hash seeds: they are distinguished from each other, warned of, and named as the cause of a drift."""
 
 import os
 import subprocess
@@ -84,18 +84,18 @@ def python(place: Path, *words: str, seed: str | None) -> subprocess.CompletedPr
 
 def test_a_random_seed_is_warned_of_once_where_a_workflow_is_run(tmp_path):
     """With the fix; not for a fixed seed, and not for tasks, which have no body."""
-    told = python(tmp_path, "once", seed=None).stderr
-    assert told.count("the hash seed of this process is random") == 1
-    assert "PYTHONHASHSEED=0 python FILE" in told
+    warnings = python(tmp_path, "once", seed=None).stderr
+    assert warnings.count("the hash seed of this process is random") == 1
+    assert "PYTHONHASHSEED=0 python FILE" in warnings
     assert "hash seed" not in python(tmp_path, "once", seed="0").stderr
     assert "hash seed" not in python(tmp_path, "once", "plain", seed=None).stderr
 
 
-def test_a_drift_of_a_run_that_began_under_another_seed_names_the_seed(tmp_path):
-    """The order of a set is another one: the run stops, and the hint says why and what to do; under one seed it goes on."""
+def test_a_drift_of_a_run_that_started_under_another_seed_names_the_seed(tmp_path):
+    """The order of a set is another one: the run stops, and the hint says why and what to do; under one seed it continues."""
     run = python(tmp_path, "begin", "wait", seed="1").stdout.split()[0]
     assert python(tmp_path, "go_on", run, "wait", seed="2").stdout.split()[-1] == "needs_attention"
-    shown = subprocess.run(
+    displayed = subprocess.run(
         [sys.executable, "-m", "mainspring", "--store", "store.db", "runs", "show", run],
         cwd=tmp_path,
         env={**os.environ, "COLUMNS": "1000"},
@@ -103,8 +103,8 @@ def test_a_drift_of_a_run_that_began_under_another_seed_names_the_seed(tmp_path)
         check=True,
         text=True,
     )
-    assert "another hash seed" in shown.stdout
-    assert "PYTHONHASHSEED=0" in shown.stdout
+    assert "another hash seed" in displayed.stdout
+    assert "PYTHONHASHSEED=0" in displayed.stdout
     same = python(tmp_path, "begin", "wait", seed="1").stdout.split()[0]
     assert python(tmp_path, "go_on", same, "wait", seed="1").stdout.split()[-1] == "succeeded"
 
@@ -125,20 +125,20 @@ def test_the_command_line_runs_workflows_under_a_fixed_seed(tmp_path):
 @pytest.mark.parametrize(
     ("seed", "is_random"), [("0", False), ("7", False), ("random", True), ("", True), (None, True)]
 )
-def test_fingerprint_and_chance_of_a_seed(seed, is_random):
+def test_fingerprint_and_random_numbers_of_a_seed(seed, is_random):
     """Equal seeds have equal fingerprints, others have others."""
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
     words = (
         "from mainspring.domain.processes.hash_seed import *; print(hash_seed_fingerprint(), has_random_hash_seed())"
     )
     given = environ if seed is None else {**environ, "PYTHONHASHSEED": seed}
-    one, two = (
+    first, second = (
         subprocess.run(
             [sys.executable, "-c", words], env=given, capture_output=True, text=True, check=True
         ).stdout.split()
         for _ in range(2)
     )
-    assert one[1] == two[1] == str(is_random)
-    assert (one[0] == two[0]) != is_random
+    assert first[1] == second[1] == str(is_random)
+    assert (first[0] == second[0]) != is_random
     assert len(hash_seed_fingerprint()) == 16
     assert isinstance(has_random_hash_seed(), bool)

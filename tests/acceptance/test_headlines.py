@@ -23,14 +23,14 @@ BODY = r"ZeroDivisionError: division by zero \(test_headlines\.py:\d+ in divide\
 with Registry() as REGISTRY:
 
     @ms.step(retry=1)
-    def look_up(name: str) -> int:
+    def find_row(name: str) -> int:
         """Fail in a step."""
         return {"a": 1}[name]
 
     @ms.workflow
     async def order(run: ms.Run) -> int:
         """Fail in a step."""
-        return await run.step(look_up, "b")
+        return await run.step(find_row, "b")
 
     @ms.workflow
     async def divide(run: ms.Run, by: int = 0) -> float:
@@ -41,7 +41,7 @@ with Registry() as REGISTRY:
     async def ask_cause(run: ms.Run) -> str:
         """Publish what the cause of a failed step is, wait, and return it."""
         try:
-            await run.step(look_up, "b")
+            await run.step(find_row, "b")
         except ms.StepFailed as failed:
             found = f"{type(failed.__cause__).__name__} {isinstance(failed.__cause__, KeyError)} {failed}"
         run.publish_state(found)
@@ -55,12 +55,12 @@ def place(request, tmp_path):
     return tmp_path / "state.db" if request.param == "sqlite" else request.getfixturevalue("lent_store")
 
 
-def _said(capsys, place, *words):
+def _output(capsys, place, *words):
     cli(["--store", str(place), *words])
     return capsys.readouterr().out
 
 
-def test_headlines_stand_wherever_a_failure_is_shown(place, capsys):
+def test_headlines_are_with_every_displayed_failure(place, capsys):
     """Of a step and of a body: `RunFailed`, its cause, show, explain, lists, groups, and the line of an incident."""
     app = ms.App(place, registry=REGISTRY)
     for automation, headline in ((order, STEP), (divide, BODY)):
@@ -68,11 +68,11 @@ def test_headlines_stand_wherever_a_failure_is_shown(place, capsys):
             app.run(automation)
         assert re.search(headline, f"{type(failed.value.__cause__).__name__}: {failed.value.__cause__}")
         run = failed.value.run_id
-        shown = _said(capsys, place, "runs", "show", run)
-        assert re.search(headline, shown)
-        assert re.search(rf"raised at\s+{re.escape(__file__)}:\d+ in ", shown)
-        assert re.search(headline, _said(capsys, place, "explain", run))
-    listed = _said(capsys, place, "--json", "failed", "list")
+        displayed = _output(capsys, place, "runs", "show", run)
+        assert re.search(headline, displayed)
+        assert re.search(rf"raised at\s+{re.escape(__file__)}:\d+ in ", displayed)
+        assert re.search(headline, _output(capsys, place, "explain", run))
+    listed = _output(capsys, place, "--json", "failed", "list")
     errors = [row["error"] for row in msgspec.json.decode(listed)]
     assert [bool(re.fullmatch(BODY, errors[0])), bool(re.fullmatch(STEP, errors[1]))] == [True, True]
     store = app.open_store()

@@ -49,4 +49,4 @@ def test_folder_that_hangs_holds_up_nothing_else_and_lets_the_supervisor_end(wor
             works.until((well / "done" / "b.csv").exists, "the other folder waits as well")
             works.supervisor.terminate()
             assert works.supervisor.wait(30) == 0
-        assert "does not die: the kernel keeps it" in works.log.read_text()
+        assert "does not die: it is in a call of the kernel" in works.log.read_text()

@@ -17,13 +17,13 @@ from tests.free_port import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 DRAIN = ("drain", "--here", "--timeout", "60s")
 """The preStop of a worker's pod."""
 
 
-def call(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, **how)
+def call(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, **options)
 
 
 def instructions(name: str) -> list[str]:
@@ -57,7 +57,7 @@ def answers(url):
 
 
 @pytest.mark.timeout(180)
-def test_what_the_image_installs_works_and_can_be_asked(image, tmp_path, postgres):
+def test_image_runs_its_commands(image, tmp_path, postgres):
     """Its CMD runs, its HEALTHCHECK and the web role's probes tell when it does, it drains, and SIGTERM ends it in order."""
     environment = dict(pair.split("=", 1) for pair in instructions("ENV")[0].split())
     environment["PATH"] = (
@@ -78,11 +78,11 @@ def test_what_the_image_installs_works_and_can_be_asked(image, tmp_path, postgre
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
     try:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT_S
         while (done := call(*health, cwd=tmp_path, env=environment)).returncode != 0:
-            told = done.stdout + done.stderr + (tmp_path / "log").read_text()
-            assert process.poll() is None, told
-            assert time.monotonic() < until, told
+            output = done.stdout + done.stderr + (tmp_path / "log").read_text()
+            assert process.poll() is None, output
+            assert time.monotonic() < until, output
         for path in ("/healthz", "/readyz"):  # the probes of the web role
             while not answers(
                 f"http://127.0.0.1:{port}{path}"
@@ -91,7 +91,7 @@ def test_what_the_image_installs_works_and_can_be_asked(image, tmp_path, postgre
         drained = call(image / "bin" / "mainspring", *DRAIN, cwd=tmp_path, env=environment)
         assert drained.returncode == 0, drained.stdout + drained.stderr
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT_S) == 0
         assert call(*health, cwd=tmp_path, env=environment).returncode != 0
     finally:
         if process.poll() is None:

@@ -27,25 +27,25 @@ def automations() -> tuple[Registry, Any, Any, Any, Any]:
             return len(text)
 
         @ms.workflow
-        async def fills(run: ms.Run, size: int, how: Any) -> int:
-            if how == "loop":
+        async def fills(run: ms.Run, size: int, method: Any) -> int:
+            if method == "loop":
                 return len(await run.step(fill_here, size))
-            if how == "checkpoint":
+            if method == "checkpoint":
                 return await run.options(isolate="process").step(fill_checkpoint, size)
-            return len((await run.options(isolate=how).step(fill, size))["rows"][0])
+            return len((await run.options(isolate=method).step(fill, size))["rows"][0])
 
         @ms.workflow
-        async def asks(run: ms.Run, size: int, how: str) -> int:
+        async def requests(run: ms.Run, size: int, method: str) -> int:
             big = "x" * size
-            if how == "step":
+            if method == "step":
                 return await run.step(take, big)
-            if how == "map":
+            if method == "map":
                 return sum(await run.map(take, [big]))
-            if how == "child":
+            if method == "child":
                 return await run.child(counts, big)
-            if how == "state":
+            if method == "state":
                 run.publish_state(big)
-            if how == "ask":
+            if method == "ask":
                 await run.ask(big, within="0s", otherwise="no")
             return size
 
@@ -57,37 +57,37 @@ def automations() -> tuple[Registry, Any, Any, Any, Any]:
         async def returns(run: ms.Run, size: int) -> str:
             return "x" * size
 
-    return registry, fills, asks, counts, returns
+    return registry, fills, requests, counts, returns
 
 
-@pytest.mark.parametrize("how", ["loop", "thread", "process", "checkpoint"])
-async def test_result_obeys_the_limit_wherever_a_step_runs(tmp_path, how):
+@pytest.mark.parametrize("method", ["loop", "thread", "process", "checkpoint"])
+async def test_result_obeys_the_limit_wherever_a_step_runs(tmp_path, method):
     """Loop, thread and child process: raised it passes, lowered it is refused and never done twice."""
     registry, fills, *_ = automations()
     async with World(tmp_path).engine(registry, payload_max="1MiB") as engine:
-        assert await (await engine.start(fills, BIG, how)).result(60) == BIG
+        assert await (await engine.start(fills, BIG, method)).result(60) == BIG
     async with World(tmp_path).engine(registry, payload_max="1kB") as engine:
-        assert await (await engine.start(fills, 100, how)).result(60) == 100
-        run = await engine.start(fills, 2_000, how)
+        assert await (await engine.start(fills, 100, method)).result(60) == 100
+        run = await engine.start(fills, 2_000, method)
         view = await engine.until(run, RunState.NEEDS_ATTENTION, RunState.FAILED)
     assert view.failure is not None
-    if how != "checkpoint":
+    if method != "checkpoint":
         assert view.reason == FailureReason.VALUE_REFUSED
     for part in ("step 'fill", "bytes of JSON, the limit is 1,000"):
         assert part in view.failure.message
     assert "[store] payload_max" in str(view.failure.hint)
-    if how in ("thread", "process"):
+    if method in ("thread", "process"):
         assert "at $.rows[0]" in view.failure.message
 
 
-@pytest.mark.parametrize("how", ["step", "map", "child", "state", "ask"])
-async def test_what_a_body_says_obeys_the_limit(tmp_path, how):
+@pytest.mark.parametrize("method", ["step", "map", "child", "state", "ask"])
+async def test_values_of_a_body_obey_the_limit(tmp_path, method):
     """Arguments, items, children, published states and questions."""
-    registry, _, asks, *_ = automations()
+    registry, _, requests, *_ = automations()
     async with World(tmp_path).engine(registry, payload_max="1MiB") as engine:
-        assert await (await engine.start(asks, BIG, how)).result(60) == BIG
+        assert await (await engine.start(requests, BIG, method)).result(60) == BIG
     async with World(tmp_path).engine(registry, payload_max="1kB") as engine:
-        view = await engine.until(await engine.start(asks, 2_000, how), RunState.FAILED)
+        view = await engine.until(await engine.start(requests, 2_000, method), RunState.FAILED)
     assert view.reason == FailureReason.VALUE_REFUSED
     assert view.failure is not None
     assert "the limit is 1,000" in view.failure.message

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from tests.acceptance.works import Works, is_alive
-from tests.acceptance.wrapping import PATIENCE, Place
+from tests.acceptance.wrapping import TIMEOUT_S, Place
 
 STEPS = """
 import asyncio
@@ -30,17 +30,17 @@ async def long(run: ms.Run) -> None:
 def quick() -> None: ...
 """
 
-OR_MADE_ANEW = "(removed|replaced by another one) while it was in use"
-"""Whoever opens the store in the moment between makes these files anew, and the others find that."""
+OR_RECREATED = "(removed|replaced by another one) while it was in use"
+"""Anyone who opens the store in the moment between makes these files again, and the others find that."""
 
 
 def removed(store: Path) -> None:
-    """Somebody tidies up."""
+    """Someone tidies up."""
     store.unlink()
 
 
 def replaced(store: Path) -> None:
-    """Another store is put there without asking anybody."""
+    """Another store is put there without asking anyone."""
     store.rename(store.with_name("old.db"))
     connection = apsw.Connection(str(store))
     connection.execute("create table other (x)")
@@ -48,7 +48,7 @@ def replaced(store: Path) -> None:
 
 
 def without_log(store: Path) -> None:
-    """The write-ahead log looks like rubbish to somebody."""
+    """The write-ahead log looks like rubbish to someone."""
     store.with_name("s.db-wal").unlink()
 
 
@@ -59,22 +59,22 @@ def without_index(store: Path) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
-    ("lose", "said"),
+    ("lose", "message"),
     [
         (removed, "the store's file was removed"),
         (replaced, "the store's file was replaced by another one"),
-        (without_log, f"the store's write-ahead log was {OR_MADE_ANEW}"),
-        (without_index, f"the store's shared index was {OR_MADE_ANEW}"),
+        (without_log, f"the store's write-ahead log was {OR_RECREATED}"),
+        (without_index, f"the store's shared index was {OR_RECREATED}"),
     ],
 )
-def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path], None], said: str) -> None:
+def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path], None], message: str) -> None:
     """Within seconds worker and supervisor say so and end; they make no other store in its place."""
     works.up(STEPS)
     effects = works.place.folder / "effects"
     works.start("long")
     works.until(lambda: effects.exists() and effects.stat().st_size >= 3, "no step is done")
     (worker,) = works.workers()
-    # Who opens the store later makes a log anew in its place.
+    # Who opens the store later makes a log again in its place.
     works.until(lambda: works.place.rows("select 1 from sessions where role = 'scheduler'"), "no scheduler came")
     lose(works.place.store)
     done = effects.stat().st_size
@@ -82,14 +82,14 @@ def test_lost_store_ends_whatever_works_on_it(works: Works, lose: Callable[[Path
     assert effects.stat().st_size - done < 40
     assert works.supervisor.wait(60) == 1
     log = works.log.read_text()
-    assert re.search(said, log), log
+    assert re.search(message, log), log
     assert str(works.place.store) in log
     assert "Traceback" not in log, log
     assert works.place.store.exists() == (lose is not removed)
 
 
 @pytest.mark.timeout(120)
-def test_removed_store_is_not_made_anew_in_silence(works: Works) -> None:
+def test_removed_store_is_not_recreated_silently(works: Works) -> None:
     """Whatever asks for a store that was there says that it is gone; a command wrapped by exec runs all the same."""
     works.up(STEPS)
     store = works.place.store
@@ -107,8 +107,8 @@ def test_removed_store_is_not_made_anew_in_silence(works: Works) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_store_begins_anew_by_word(works: Works) -> None:
-    """The command that the error names makes an empty store, and all goes on with that."""
+def test_store_is_recreated_on_request(works: Works) -> None:
+    """The command that the error names makes an empty store, and all continues with that."""
     works.up(STEPS)
     store = works.place.store
     store.unlink()
@@ -130,11 +130,11 @@ def test_wrapped_command_whose_store_is_removed_meanwhile_is_on_record(place: Pl
     ready, go = place.fifo("ready"), place.fifo("go")
     process = place.start("exec", "-n", "x", "--", "sh", "-c", "echo > ready; read x < go; exit 3")
     ready.read_text()
-    aside = place.store.rename(place.store.with_name("aside"))
+    moved = place.store.rename(place.store.with_name("aside"))
     go.write_text("\n")
-    assert process.wait(PATIENCE) == 3
+    assert process.wait(TIMEOUT_S) == 3
     assert len(place.spooled()) == 1
     assert not place.store.exists()
-    aside.rename(place.store)
+    moved.rename(place.store)
     assert place.watch()[0] == 0
     assert place.runs() == [("failed", "retries_exhausted")]

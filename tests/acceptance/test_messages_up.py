@@ -51,12 +51,12 @@ def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
     url = asyncio.run(nats.new_queue())
     project = Project(tmp_path, WORK.format(url=url))
 
-    def stand() -> dict[str, str]:
-        return {one["id"]: one["state"] for one in project.json("runs", "list", "--name", "book", "--limit", "100")}
+    def read_states() -> dict[str, str]:
+        return {run["id"]: run["state"] for run in project.json("runs", "list", "--name", "book", "--limit", "100")}
 
     def refused() -> list[dict[str, str]]:
         found = project.json("triggers", "show", "book", "--limit", "100")["deliveries"]
-        return [one for one in found if one["state"] == "refused"]
+        return [delivery for delivery in found if delivery["state"] == "refused"]
 
     try:
         project.up("up", "--processes", "1")
@@ -70,15 +70,17 @@ def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
             odd='{"id": "o", "amount": "x"}',
         )
         send(nats, url, again='{"id": "g1", "amount": 1}', other='{"id": "g1", "amount": 2}')
-        project.until(lambda: sorted(set(stand().values())) == ["needs_attention", "succeeded"] and len(stand()) == 11)
-        assert sorted(stand().values()) == ["needs_attention", *["succeeded"] * 10]
-        (poison,) = [run for run, state in stand().items() if state == "needs_attention"]
-        assert "took its worker process down three times" in project.call("explain", poison).stdout
+        project.until(
+            lambda: sorted(set(read_states().values())) == ["needs_attention", "succeeded"] and len(read_states()) == 11
+        )
+        assert sorted(read_states().values()) == ["needs_attention", *["succeeded"] * 10]
+        (poison,) = [run for run, state in read_states().items() if state == "needs_attention"]
+        assert "crashed its worker process three times" in project.call("explain", poison).stdout
         project.until(lambda: len(refused()) == 3)
-        assert sorted(one["verified"] or "-" for one in refused()) == ["-", "misfit", "other_body"]
-        (keyless,) = [one for one in refused() if one["verified"] == "misfit"]
-        shown = project.json("triggers", "show", keyless["id"])
-        assert (shown["body"], shown["headers"]["message-id"]) == ({"amount": 1}, "keyless")
+        assert sorted(delivery["verified"] or "-" for delivery in refused()) == ["-", "misfit", "other_body"]
+        (keyless,) = [delivery for delivery in refused() if delivery["verified"] == "misfit"]
+        displayed = project.json("triggers", "show", keyless["id"])
+        assert (displayed["body"], displayed["headers"]["message-id"]) == ({"amount": 1}, "keyless")
         rejected = "3 deliveries of book/queue were rejected and started nothing"
         project.until(lambda: rejected in project.call("status", code=9).stdout)
         assert asyncio.run(nats.left(parse_broker_queue(url), "mainspring-book")) == 0
@@ -88,13 +90,13 @@ def test_no_message_takes_the_others_with_it(tmp_path: Path) -> None:
         nats.remove()
 
 
-def test_filter_that_kills_its_worker_fails_its_delivery_alone(tmp_path: Path) -> None:
+def test_filter_that_kills_its_worker_fails_only_its_delivery(tmp_path: Path) -> None:
     """After the third crash; every other delivery gets its verdict, and the worker stays."""
     project = Project(tmp_path, FILTERS)
 
     def verdicts() -> list[str]:
         found = project.json("triggers", "show", "note", "--limit", "100")["deliveries"]
-        return sorted(one["state"] for one in found)
+        return sorted(delivery["state"] for delivery in found)
 
     async def publish() -> None:
         app = ms.App(project.store)

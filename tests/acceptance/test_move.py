@@ -63,7 +63,7 @@ def _work_and_die(project: Project) -> list[str]:
 
 @pytest.mark.slow
 def test_store_that_is_killed_on_its_way_arrives_whole(project: Project, postgres: PostgresServer) -> None:
-    """After kill -9 at each stage the same command goes on, nobody can use either place meanwhile, and every waiting run ends there."""
+    """After kill -9 at each stage the same command continues, no one can use either place meanwhile, and every waiting run ends there."""
     runs = _work_and_die(project)
     old, url = project.store, postgres.new_store()
     before = project.states()
@@ -71,12 +71,12 @@ def test_store_that_is_killed_on_its_way_arrives_whole(project: Project, postgre
         name, _, number = place.partition("@")
         order = f"move.{name}:kill@{number or 1}"
         project.call("db", "move", "--to", url, code=-signal.SIGKILL, MAINSPRING_FAILPOINT=order)
-        said = project.call("up", code=2).stderr
-        assert "is being moved" in said
-        assert "--undo" in said
+        output = project.call("up", code=2).stderr
+        assert "is being moved" in output
+        assert "--undo" in output
         if name not in ("marked", "released"):
-            assert "not whole yet" in project.call("up", code=2, MAINSPRING_STORE_URL=url).stderr
-            assert "not whole yet" in project.call("runs", "list", code=2, MAINSPRING_STORE_URL=url).stderr
+            assert "not complete yet" in project.call("up", code=2, MAINSPRING_STORE_URL=url).stderr
+            assert "not complete yet" in project.call("runs", "list", code=2, MAINSPRING_STORE_URL=url).stderr
     moved = json.loads(project.call("db", "move", "--to", url, "--json").stdout)
     assert moved["source"] == old
     assert "the store was moved" in project.call("up", code=2).stderr
@@ -96,10 +96,10 @@ def test_store_that_is_killed_on_its_way_arrives_whole(project: Project, postgre
     project.until(lambda: set(project.states().values()) == {"succeeded"})
     lines = project.effects.read_text().splitlines()
     texts = ["charge ann", "send ann", "charge bob", "send bob", "charge ann", "send ann"]
-    texts += [f"{what} {seconds}" for what in ("before", "after") for seconds in (1.0, 5.0)]
+    texts += [f"{verb} {seconds}" for verb in ("before", "after") for seconds in (1.0, 5.0)]
     assert sorted(line.split(" ", 1)[1] for line in lines) == sorted(texts)
     assert len(set(lines)) == len(lines)
-    project.start("nap", "seconds=0")  # ids go on
+    project.start("nap", "seconds=0")  # ids continue
     project.until(lambda: set(project.states().values()) == {"succeeded"})
     assert len(project.states()) == len(runs) + 1
     project.stop()
@@ -115,8 +115,8 @@ def test_store_in_use_is_not_moved_and_a_moved_one_can_be_used_again(
     project.up()
     run = project.start("question")
     project.until(lambda: project.states()[run] == "waiting")
-    said = project.call("db", "move", "--to", url, code=8).stderr
-    assert "supervisor works on this store" in said
+    output = project.call("db", "move", "--to", url, code=8).stderr
+    assert "supervisor runs on this store" in output
     project.kill_all()
     project.call("db", "move", "--to", str(project.folder / "mainspring.toml"), code=2)
     project.call("db", "move", "--to", url)
@@ -135,7 +135,9 @@ def test_store_in_use_is_not_moved_and_a_moved_one_can_be_used_again(
     project.stop()
 
 
-def test_server_in_use_is_not_moved_and_its_password_is_not_shown(project: Project, postgres: PostgresServer) -> None:
+def test_server_in_use_is_not_moved_and_its_password_is_not_displayed(
+    project: Project, postgres: PostgresServer
+) -> None:
     """Live sessions of any machine are named with role and process; neither output nor error holds the password."""
     url = postgres.new_store().replace("mainspring@", "mainspring:s3cret-word@")
     project.call("db", "migrate", "--create")
@@ -146,6 +148,6 @@ def test_server_in_use_is_not_moved_and_its_password_is_not_shown(project: Proje
     assert "s3cret-word" not in refused.stdout + refused.stderr
     project.up("run", "question")  # no supervisor, whose lock would be in the way first
     project.until(lambda: "waiting" in project.states().values())
-    said = project.call("db", "move", "--to", str(project.folder / "new.db"), code=8)
-    assert "process(es) still use the store: run" in said.stderr
-    assert "s3cret-word" not in said.stderr
+    output = project.call("db", "move", "--to", str(project.folder / "new.db"), code=8)
+    assert "process(es) still use the store: run" in output.stderr
+    assert "s3cret-word" not in output.stderr

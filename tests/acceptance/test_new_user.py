@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.newcomer import PATIENCE, ROOT, NewUser
+from tests.acceptance.newcomer import ROOT, TIMEOUT_S, NewUser
 from tests.acceptance.page_commands import blocks_of
-from tests.looking import looks
+from tests.polling import polls
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 SCRIPT = "#!/bin/sh\necho saved > backup.out\n"
@@ -36,30 +36,32 @@ def test_readme_commands_work_as_written_the_kill_included(user: NewUser) -> Non
     """Every block in its order: the project, the workflow that is killed with kill -9, the crontab lines, scripts and schedules."""
     page = ROOT / "README.md"
     assert len(page.read_text(encoding="utf-8").splitlines()) < 150
-    first, *others = blocks_of(page)
+    first, *rest_of_them = blocks_of(page)
     user.follow([first])
     user.folder /= "shop"
     write(user.folder / "backup.sh", SCRIPT, 0o755)  # "Wrap what you have"
-    said = user.follow(others)
-    said += (user.folder / "log").read_text(encoding="utf-8") + (user.folder / "up.log").read_text(encoding="utf-8")
-    assert said.count("charging order 7") == 1, "a step that had finished ran again after kill -9"
+    output = user.follow(rest_of_them)
+    output += (user.folder / "log").read_text(encoding="utf-8") + (user.folder / "up.log").read_text(encoding="utf-8")
+    assert output.count("charging order 7") == 1, "a step that had finished ran again after kill -9"
     (order,) = user.ask("mainspring --store orders.db runs list")
     assert (order["state"], order["steps"]) == ("succeeded", 2)
-    told = user.ask(f"mainspring --store orders.db runs show {order['id'][-6:]}")
-    assert told["claim"] == 2, "one process began it, another one ended it"
-    assert told["result"] == "shipped after payment of order 7"
+    run_page = user.ask(f"mainspring --store orders.db runs show {order['id'][-6:]}")
+    assert run_page["claim"] == 2, "one process began it, another one ended it"
+    assert run_page["result"] == "shipped after payment of order 7"
     runs = user.ask("mainspring runs list --limit 50")
     ended = {(run["automation"], run["state"]) for run in runs}
     assert {("order-demo", "succeeded"), ("backup", "succeeded"), ("sync", "succeeded")} <= ended
     assert (user.folder / "backup.out").exists()
-    assert {"backup", "sync", "build", "order-demo"} <= {one["name"] for one in user.ask("mainspring auto list")}
+    assert {"backup", "sync", "build", "order-demo"} <= {
+        automation["name"] for automation in user.ask("mainspring auto list")
+    }
 
 
 def test_tutorial_commands_work_as_written_the_kill_included(user: NewUser) -> None:
     """From a script to a workflow that is killed in the middle and resumed, and the same on purpose."""
     user.stay_out_of_the_machine()
-    said = user.follow(blocks_of(ROOT / "docs" / "tutorial.md"))
-    assert "reserve ran once" in said
+    output = user.follow(blocks_of(ROOT / "docs" / "tutorial.md"))
+    assert "reserve ran once" in output
     orders = user.ask("mainspring runs list --name order")
     assert [run["state"] for run in orders] == ["succeeded", "succeeded"]
     (rates,) = user.ask("mainspring runs list --name fetch_rates")
@@ -71,23 +73,23 @@ def test_tutorial_commands_work_as_written_the_kill_included(user: NewUser) -> N
 
 
 def test_add_script_reaches_a_working_thing(user: NewUser) -> None:
-    """Whoever types what init and add print next has a script that runs by itself and is on record."""
+    """Anyone who types what init and add print next has a script that runs by itself and is on record."""
     user.type("mainspring init .")
-    said = user.type("mainspring add script cleanup --every 1m -- ./cleanup.sh")
-    (typed,) = [line.split("(")[0].strip() for line in said.splitlines() if line.strip().startswith("mainspring run")]
+    output = user.type("mainspring add script cleanup --every 1m -- ./cleanup.sh")
+    (typed,) = [line.split("(")[0].strip() for line in output.splitlines() if line.strip().startswith("mainspring run")]
     user.type(typed)
-    (line,) = [line.split("(")[0].strip() for line in said.splitlines() if line.strip().startswith("mainspring dev")]
+    (line,) = [line.split("(")[0].strip() for line in output.splitlines() if line.strip().startswith("mainspring dev")]
     user.begin(line)
     found = any(
         run["trigger"].startswith("schedule")
-        for _ in looks(PATIENCE, pause_s=2)  # of a minute
+        for _ in polls(TIMEOUT_S, pause_s=2)  # of a minute
         for run in user.ask("mainspring runs list --name cleanup")
     )
     assert found, (user.folder / "other-terminal.log").read_text(encoding="utf-8")
 
 
 def test_backup_by_exec_reports_its_failure(user: NewUser) -> None:
-    """exec.md: a line of a crontab that works, fails, is reported, and is well again with the next success."""
+    """exec.md: a line of a crontab that works, fails, is reported, and is healthy again with the next success."""
     (crontab,) = [block for block in blocks_of(ROOT / "README.md") if block.text.startswith("mainspring exec")]
     line, watch = crontab.text.strip().splitlines()
     user.stay_out_of_the_machine()
@@ -119,10 +121,10 @@ def test_build_bot_counts_each_delivery_once(user: NewUser) -> None:
     user.env["MAINSPRING_SECRET_CI_HOOK"] = secret = base64.b64encode(b"0" * 24).decode()
     user.begin("mainspring up")
     listening = any(
-        one["state"] == "listening"
-        for _ in looks(PATIENCE)
-        for one in user.ask("mainspring triggers list")
-        if one["name"]
+        trigger["state"] == "listening"
+        for _ in polls(TIMEOUT_S)
+        for trigger in user.ask("mainspring triggers list")
+        if trigger["name"]
     )
     assert listening, (user.folder / "other-terminal.log").read_text(encoding="utf-8")
 
@@ -139,8 +141,8 @@ def test_build_bot_counts_each_delivery_once(user: NewUser) -> None:
         except urllib.error.HTTPError as error:
             return error.code
 
-    came = any(send("d-1", "a1") == 202 for _ in looks(60))
-    assert came
+    is_accepted = any(send("d-1", "a1") == 202 for _ in polls(60))
+    assert is_accepted
     assert send("d-1", "a1") == 202, "the same delivery again gets the same answer"
     assert send("d-2", "b2", branch="topic") == 202
     assert send("d-3", "evil", key="guessed") == 401
@@ -149,13 +151,13 @@ def test_build_bot_counts_each_delivery_once(user: NewUser) -> None:
     def builds() -> list[str]:
         return sorted(run["state"] for run in user.ask("mainspring runs list --name build"))
 
-    assert any(builds() == ["failed", "succeeded"] for _ in looks(PATIENCE)), builds()
-    assert any("build" in user.type("mainspring status; true").split("\n", 1)[0:2][-1] for _ in looks(PATIENCE))
+    assert any(builds() == ["failed", "succeeded"] for _ in polls(TIMEOUT_S)), builds()
+    assert any("build" in user.type("mainspring status; true").split("\n", 1)[0:2][-1] for _ in polls(TIMEOUT_S))
     assert user.type("mainspring status", code=9)
 
 
 def test_ingest_with_one_bad_file_reports_that_file(user: NewUser) -> None:
-    """files.md: three files, the second of which cannot be read; what comes after it succeeds, and it stays reported."""
+    """files.md: three files, the second one unreadable; the file after it succeeds, and it stays reported."""
     user.type("mainspring init .")
     (user.folder / "automations" / "ingest.py").write_text(
         "import csv\n\nimport mainspring as ms\n\n\n"
@@ -175,20 +177,20 @@ def test_ingest_with_one_bad_file_reports_that_file(user: NewUser) -> None:
     def states() -> list[str]:
         return sorted(run["state"] for run in user.ask("mainspring runs list --name book"))
 
-    assert any(states() == ["failed", "succeeded"] for _ in looks(PATIENCE)), states()
+    assert any(states() == ["failed", "succeeded"] for _ in polls(TIMEOUT_S)), states()
     (inbox / "3.csv").write_text("a,b\n3,4\n", encoding="utf-8")
-    assert any(states() == ["failed", "succeeded", "succeeded"] for _ in looks(PATIENCE)), states()
+    assert any(states() == ["failed", "succeeded", "succeeded"] for _ in polls(TIMEOUT_S)), states()
     assert (inbox / "failed" / "2.csv").exists()
     (failed,) = user.ask("mainspring failed list")
     assert "2.csv" in user.type(f"mainspring runs show {failed['id'][-6:]}")
     status = user.type("mainspring status", code=9)
     assert "1 failed run still needs a decision" in status
-    opened = any(user.ask("mainspring incidents list") for _ in looks(PATIENCE))
+    opened = any(user.ask("mainspring incidents list") for _ in polls(TIMEOUT_S))
     assert opened, "a failed file was reported to no one"
     (incident,) = user.ask("mainspring incidents list")
     assert "2.csv" in user.type(f"mainspring incidents show {incident['id'][-6:]}")
     # "To try a failed file again": corrected, it is the same item, and its success settles the failure.
     (inbox / "2.csv").write_text("a,b\n1,2\n", encoding="utf-8")
-    resolved = any(user.ask("mainspring incidents list") == [] for _ in looks(PATIENCE))
+    resolved = any(user.ask("mainspring incidents list") == [] for _ in polls(TIMEOUT_S))
     assert resolved, user.type("mainspring status; true")
     user.type("mainspring status")

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from tests.looking import looks
+from tests.polling import polls
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER, OTHER, ROOT_USER = 65534, 65533, 0
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 AUTOMATIONS = """
 import time
 from pathlib import Path
@@ -83,12 +83,12 @@ class Machine:
     def call(self, uid: int, *words: str, code: int | None = 0, umask: int = 0o022, **env: str) -> str:
         """Return what a command of a user prints, errors included."""
         command = self.command(uid, words, **env)
-        done = subprocess.run(**command, umask=umask, capture_output=True, text=True, timeout=PATIENCE, check=False)
-        said = done.stdout + done.stderr
-        assert code in (None, done.returncode), (words, done.returncode, said)
-        assert "bug of Mainspring" not in said, said
-        assert "Traceback" not in said, said
-        return said
+        done = subprocess.run(**command, umask=umask, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        output = done.stdout + done.stderr
+        assert code in (None, done.returncode), (words, done.returncode, output)
+        assert "bug of Mainspring" not in output, output
+        assert "Traceback" not in output, output
+        return output
 
     def start(self, uid: int, *words: str, **env: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"log-{len(self._started)}").open("wb") as log:
@@ -103,9 +103,9 @@ class Machine:
     def runs(self, uid: int = OWNER) -> list[str]:
         return [run["state"] for run in json.loads(self.call(uid, "runs", "list", "--json"))]
 
-    def until(self, what: Any) -> Any:
-        for _ in looks(PATIENCE):
-            if found := what():
+    def until(self, condition: Any) -> Any:
+        for _ in polls(TIMEOUT_S):
+            if found := condition():
                 return found
         raise AssertionError(f"it did not come\n{self.logs()}")
 
@@ -142,7 +142,7 @@ def machine(folder: Path) -> Iterator[Machine]:
 
 
 def test_root_as_the_first_to_run_leaves_the_project_to_its_owner(machine: Machine) -> None:
-    """Store, locks, mark, spool and what else lies beside it belong to the owner, who goes on as if it had made them."""
+    """Store, locks, mark, spool and what else lies beside it belong to the owner, who continues as if it had made them."""
     machine.call(ROOT_USER, "run", "quick")
     machine.call(ROOT_USER, "exec", "--name", "backup", "--lock", "backup", "--", "true")
     foreign = [path for path in (machine.data, *machine.data.rglob("*")) if path.stat().st_uid != OWNER]
@@ -153,7 +153,7 @@ def test_root_as_the_first_to_run_leaves_the_project_to_its_owner(machine: Machi
     machine.call(OWNER, "doctor", code=None)
 
 
-def test_records_that_root_spools_are_taken_in_by_the_owner(machine: Machine) -> None:
+def test_records_that_root_spools_are_accepted_by_the_owner(machine: Machine) -> None:
     """The store is away while root's command runs; its record, and the memory of the loss, are the owner's."""
     machine.call(OWNER, "run", "quick")
     with contextlib.closing(sqlite3.connect(machine.store, isolation_level=None)) as shell:
@@ -170,7 +170,7 @@ def _kill_worker(machine: Machine, uid: int) -> None:
 
     def worker() -> int | None:
         found = json.loads(machine.call(uid, "workers", "list", "--json"))
-        return next((one["pid"] for one in found if one["role"] == "worker" and one["running"]), None)
+        return next((process["pid"] for process in found if process["role"] == "worker" and process["running"]), None)
 
     os.kill(machine.until(worker), signal.SIGKILL)
 
@@ -182,8 +182,8 @@ def _old_lock_of_root(machine: Machine) -> Path:
     return lock
 
 
-def test_dead_workers_are_found_beside_a_lock_of_root(machine: Machine) -> None:
-    """Root ran once and was killed; what the owner's worker and root had under way goes on all the same."""
+def test_dead_workers_are_found_next_to_a_lock_of_root(machine: Machine) -> None:
+    """Root ran once and was killed; what the owner's worker and root had under way continues all the same."""
     machine.call(OWNER, "run", "quick")
     process = machine.start(ROOT_USER, "run", "slow", "until=first")
     machine.until(lambda: "running" in machine.runs())
@@ -203,7 +203,7 @@ def test_dead_workers_are_found_beside_a_lock_of_root(machine: Machine) -> None:
     assert "PermissionError" not in machine.logs()
 
 
-def test_status_and_watch_go_on_beside_a_lock_of_a_living_root(machine: Machine) -> None:
+def test_status_and_watch_continue_next_to_a_lock_of_a_living_root(machine: Machine) -> None:
     """A lock that cannot be read is no finding, and the session is not taken for dead."""
     machine.call(OWNER, "run", "quick")
     process = machine.start(ROOT_USER, "run", "slow", "until=never")
@@ -237,20 +237,20 @@ def test_users_who_share_a_server_do_not_stop_each_others_takeover(folder: Path,
         machine.close()
 
 
-def test_spool_that_cannot_be_read_is_told(machine: Machine) -> None:
+def test_spool_that_cannot_be_read_is_reported(machine: Machine) -> None:
     """A record of a failed backup may lie in it: folder, owner and command are named."""
     machine.call(OWNER, "run", "quick")
     spool = machine.data / "state.db.spool"
     spool.mkdir(mode=0o700)
     named = f"{spool} (it belongs to root, mode 0700)"
     for words, code in (("status", 9), ("watch", 9), ("doctor", 9)):
-        said = machine.call(OWNER, words, code=code)
-        assert named in said, (words, said)
-        assert f"sudo chown -R nobody {spool}" in said
+        output = machine.call(OWNER, words, code=code)
+        assert named in output, (words, output)
+        assert f"sudo chown -R nobody {spool}" in output
     os.chown(spool, OWNER, OWNER)
     (spool / "r_1.run.json").touch(mode=0o600)
-    said = machine.call(OWNER, "watch", code=9)
-    assert "r_1.run.json (it belongs to root" in said
+    output = machine.call(OWNER, "watch", code=9)
+    assert "r_1.run.json (it belongs to root" in output
     assert (spool / "r_1.run.json").exists()
 
 
@@ -262,38 +262,40 @@ def _close_a_folder(machine: Machine) -> Path:
 
 
 @pytest.mark.parametrize("named", ["HOME", "MAINSPRING_STORE_URL"])
-def test_store_in_a_folder_that_may_not_be_entered_is_told_as_that(machine: Machine, named: str) -> None:
+def test_store_in_a_folder_that_may_not_be_entered_is_reported(machine: Machine, named: str) -> None:
     """File, folder, owner and what to do; exit code 4, where nothing of mainspring is at fault."""
     closed = _close_a_folder(machine)
     env: dict[str, Any] = {named: str(closed if named == "HOME" else closed / "state.db")}
     if named == "HOME":
         (machine.project / "mainspring.toml").write_text('[project]\nautomations = ["jobs.py"]\n')
     for words in (("status",), ("run", "quick"), ("runs", "list"), ("watch",), ("db", "check"), ("up",)):
-        said = machine.call(OWNER, *words, code=4, **env)
-        assert f"; {closed} belongs to root, mode 0700" in said, (words, said)
-    said = machine.call(OWNER, "doctor", code=9, **env)
-    assert f"{closed} belongs to root, mode 0700" in said
+        output = machine.call(OWNER, *words, code=4, **env)
+        assert f"; {closed} belongs to root, mode 0700" in output, (words, output)
+    output = machine.call(OWNER, "doctor", code=9, **env)
+    assert f"{closed} belongs to root, mode 0700" in output
 
 
-def test_store_of_another_user_is_told_as_that(machine: Machine) -> None:
+def test_store_of_another_user_is_reported(machine: Machine) -> None:
     """0600: it cannot be read at all. 0644 without its index: SQLite could not read it, which is no try to write."""
     machine.call(ROOT_USER, "run", "quick")
     machine.data.chmod(0o755)
     for path in (machine.data, *machine.data.rglob("*")):
         os.chown(path, ROOT_USER, ROOT_USER)
-    looks_at_it = (("status",), ("runs", "list"), ("db", "check"), ("db", "backup", str(machine.home(OWNER))))
-    for words in looks_at_it:
-        said = machine.call(OWNER, *words, code=4)
-        assert f"the store cannot be read by this user\nat {machine.store}: it belongs to root, mode 0600" in said, said
+    read_commands = (("status",), ("runs", "list"), ("db", "check"), ("db", "backup", str(machine.home(OWNER))))
+    for words in read_commands:
+        output = machine.call(OWNER, *words, code=4)
+        assert f"the store cannot be read by this user\nat {machine.store}: it belongs to root, mode 0600" in output, (
+            output
+        )
     machine.store.chmod(0o644)
-    for words in (*looks_at_it, ("run", "quick")):
-        said = machine.call(OWNER, *words, code=4)
-        assert "the store cannot be read by a user who may not write beside it" in said, (words, said)
-        assert "it belongs to root, mode 0644; its folder belongs to root, mode 0755" in said
+    for words in (*read_commands, ("run", "quick")):
+        output = machine.call(OWNER, *words, code=4)
+        assert "the store cannot be read by a user without the right to write beside it" in output, (words, output)
+        assert "it belongs to root, mode 0644; its folder belongs to root, mode 0755" in output
 
 
 def test_folder_that_loses_its_rights_while_it_is_used_is_waited_for(machine: Machine) -> None:
-    """It was not removed: the store is away until the right is back, then all goes on."""
+    """It was not removed: the store is away until the right is back, then all continues."""
     process = machine.start(OWNER, "up")
     machine.until(lambda: '"worker"' in machine.call(OWNER, "workers", "list", "--json", code=None))
     machine.call(OWNER, "run", "slow", "until=first", "--detach")
@@ -301,8 +303,8 @@ def test_folder_that_loses_its_rights_while_it_is_used_is_waited_for(machine: Ma
     machine.data.chmod(0)
     (machine.project / "first").touch()
     machine.until(lambda: "belongs to nobody, mode 0000" in machine.logs())
-    said = machine.call(OWNER, "status", code=4)
-    assert f"{machine.data} belongs to nobody, mode 0000" in said
+    output = machine.call(OWNER, "status", code=4)
+    assert f"{machine.data} belongs to nobody, mode 0000" in output
     assert process.poll() is None
     machine.data.chmod(0o700)
     machine.until(lambda: machine.runs() == ["succeeded"])
@@ -321,22 +323,22 @@ def test_umask_that_takes_all_rights_away_stops_nothing(machine: Machine) -> Non
 
 
 @pytest.mark.parametrize("home", ["closed", "/nonexistent"])
-def test_home_that_cannot_be_used_beside_a_server_names_the_variable(folder: Path, postgres: Any, home: str) -> None:
+def test_home_that_cannot_be_used_next_to_a_server_names_the_variable(folder: Path, postgres: Any, home: str) -> None:
     """Processes of one machine meet in a folder of the user: where there can be none, the cure is XDG_STATE_HOME."""
     machine = Machine(folder, postgres.new_store())
     _close_a_folder(machine)
     for words in (("run", "quick"), ("up",)):
-        said = machine.call(OWNER, *words, code=4, HOME=str(folder / home))
-        assert "Permission denied" in said
-        assert "XDG_STATE_HOME" in said, said
+        output = machine.call(OWNER, *words, code=4, HOME=str(folder / home))
+        assert "Permission denied" in output
+        assert "XDG_STATE_HOME" in output, output
     machine.call(OWNER, "run", "quick", HOME=str(folder / home), XDG_STATE_HOME=str(machine.home(OWNER)))
 
 
-def test_config_with_an_endless_name_is_told(machine: Machine) -> None:
+def test_config_with_an_endless_name_is_reported(machine: Machine) -> None:
     """Mainspring is not at fault, and the name is not shown whole."""
-    said = machine.call(OWNER, "--config", "x" * 10_000, "status", code=2)
-    assert "File name too long" in said
-    assert len(said) < 1000
+    output = machine.call(OWNER, "--config", "x" * 10_000, "status", code=2)
+    assert "File name too long" in output
+    assert len(output) < 1000
 
 
 def test_full_disk_of_a_backup_is_not_called_that_of_the_store(machine: Machine) -> None:
@@ -347,7 +349,7 @@ def test_full_disk_of_a_backup_is_not_called_that_of_the_store(machine: Machine)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=777", "tmpfs", small], check=False).returncode:
         pytest.skip("NOT TESTED: tmpfs cannot be mounted here")
     try:
-        said = machine.call(OWNER, "db", "backup", str(small), code=75)
+        output = machine.call(OWNER, "db", "backup", str(small), code=75)
     finally:
         subprocess.run(["umount", "-l", small], check=True)
-    assert f"the disk of the copy is full\nat {small}" in said
+    assert f"the disk of the copy is full\nat {small}" in output

@@ -29,8 +29,8 @@ def broker(request: pytest.FixtureRequest) -> Iterator[BrokerServer]:
 
 def short(url: str) -> tuple[str, str]:
     """The address of a queue as that of its broker, and what a step adds to the broker's name."""
-    server, _, said = url.partition("?")
-    return server, said.partition("=")[2]
+    server, _, options = url.partition("?")
+    return server, options.partition("=")[2]
 
 
 async def received(url: str, count: int) -> list[QueueMessage]:
@@ -155,7 +155,7 @@ async def test_message_that_a_broker_refuses_waits_for_a_person(tmp_path):
 
 
 async def test_stream_that_is_not_there_makes_its_queue_wait(tmp_path):
-    """A stream that nobody made yet: its queue says so and waits; made later, it gets the message."""
+    """A stream that no one made yet: its queue says so and waits; made later, it gets the message."""
     valkey: Any = start_broker("valkey")
     nats: Any = start_broker("nats")
     try:

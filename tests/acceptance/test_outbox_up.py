@@ -35,7 +35,7 @@ async def received(url: str, count: int) -> dict[str, bytes]:
 
 
 def pids(project: Project, role: str) -> list[int]:
-    return [one["pid"] for one in project.json("workers", "list") if one["role"] == role]
+    return [worker["pid"] for worker in project.json("workers", "list") if worker["role"] == role]
 
 
 def kill(project: Project, role: str) -> None:

@@ -16,7 +16,7 @@ from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.secret_store import SecretStore
-from mainspring.store.read import incidents as reads
+from mainspring.store.read import incidents
 from mainspring.store.read.runs.run_views import run_view
 from mainspring.store.read.status.status import audit_rows
 from mainspring.store.sqlite.store import SqliteStore
@@ -84,7 +84,9 @@ def site(tmp_path):
         store, clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(channels=("ops",)), redact=lambda text: text
     ).look()
     pages = IncidentPages(Settings(), store, SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), clock)
-    (incident,) = [one for one in reads.open_incidents(store.reader, 9) if one.subject.automation == "backup"]
+    (incident,) = [
+        incident for incident in incidents.open_incidents(store.reader, 9) if incident.subject.automation == "backup"
+    ]
     token = IncidentLinkToken(incident.id, incident.opened, clock.now() // 1000 + LINK_LIFETIME_S).token(KEY)
     with served(Starlette(routes=[*pages.routes(), *Assets().routes()])) as address:
         yield store, incident, run, f"{address}/i/{token}"
@@ -92,7 +94,7 @@ def site(tmp_path):
 
 
 def test_from_the_message_to_the_retry_in_three_taps(site, tmp_path):
-    """The link, the failed run, Retry: nothing is typed, nobody signs in, and what was done before is not done again."""
+    """The link, the failed run, Retry: nothing is typed, no one signs in, and what was done before is not done again."""
     store, incident, run, link = site
     with chromium() as browser:
         page = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True).new_page()
@@ -117,7 +119,7 @@ def test_from_the_message_to_the_retry_in_three_taps(site, tmp_path):
     assert run_view(store.reader, run).state is RunState.QUEUED
     newest = audit_rows(store.reader, limit=1)[0]
     assert (newest.verb, newest.actor) == ("retry", "link:somebody")
-    assert reads.incident(store.reader, incident.id).state is IncidentState.OPEN
+    assert incidents.incident(store.reader, incident.id).state is IncidentState.OPEN
     (tmp_path / "key").touch()
     asyncio.run(go_on(tmp_path, run))
     assert (tmp_path / "done").read_text() == "dump\nupload\n"

@@ -18,7 +18,7 @@ from mainspring.store.commands.runs import ClaimRuns, StartRun
 from mainspring.store.read.bulk_operations import bulk_acts
 from tests.browser import chromium, served, sign_in
 from tests.contract.store.process import finish
-from tests.unit.web.dashboard.failing import DENIED, group
+from tests.unit.web.dashboard.failed_runs import DENIED, group
 from tests.unit.web.dashboard.page_world import PageWorld
 
 NUMBER = 1_000
@@ -51,7 +51,7 @@ def starting(number: int) -> StartRun:
 
 @contextmanager
 def worked(world: PageWorld) -> Iterator[None]:
-    """Let the upkeep of a process go on beside the browser."""
+    """Let the upkeep of a process continue beside the browser."""
     stopped = threading.Event()
 
     async def live() -> None:
@@ -78,13 +78,13 @@ def done_on(page: Page) -> int:
 
 @pytest.mark.slow
 def test_thousand_runs_are_retried_from_the_page(world: PageWorld) -> None:
-    """Each once, by who asked; a paused act stands still, a resumed one goes on, and the page moves by itself."""
+    """Each once, by who asked; a paused act is stuck, a resumed one continues, and the page moves by itself."""
     moved = re.compile(r"[1-9][\d,]* of 1,000 runs done")
-    with served(world.ways.app) as address, chromium() as browser:
+    with served(world.auth.app) as address, chromium() as browser:
         page = browser.new_page(viewport={"width": 360, "height": 740})
         sign_in(page, address)
         page.goto(f"{address}/failed")
-        page.click("text=Retry all: count first")
+        page.click("text=Retry all: count them first")
         expect(page.locator("#all")).to_contain_text("1,000 runs of 1 automation")
         assert bulk_acts(world.store.reader) == []
         page.click("text=Retry all 1,000")

@@ -28,12 +28,12 @@ def browser() -> Iterator[Browser]:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A project in which something failed, something asks, something waits, and much is hostile."""
     with site(tmp_path_factory.mktemp("shop")) as found:
-        failed, asking, waiting = found.run("order"), found.run("ask"), found.run("long")
+        failed, question_run, waiting = found.run("order"), found.run("ask"), found.run("long")
         for text in PAYLOADS:
             found.api("POST", "automations/say/runs", input={"text": text})
         found.api("POST", "events", name="go", data={"text": PAYLOADS[0]})
         found.until_state(failed, "failed")
-        found.until_state(asking, "waiting")
+        found.until_state(question_run, "waiting")
         found.until_state(waiting, "waiting", "running")
         found.project.until(lambda: list(found.project.states().values()).count("failed") == len(PAYLOADS) + 1)
         found.names = names_of(found, failed)
@@ -67,45 +67,49 @@ def paths(shop: Site) -> dict[str, str]:
 def test_no_text_from_outside_becomes_a_script(browser: Browser, shop: Site) -> None:
     """Forty payloads in titles, logs, errors, hints and JSON, on every page: nothing of them is more than text."""
     page = page_of(browser, shop)
-    told: list[str] = []
-    page.on("dialog", lambda dialog: told.append(dialog.message))
-    page.on("console", lambda line: told.append(line.text) if "Content Security Policy" in line.text else None)
+    messages: list[str] = []
+    page.on("dialog", lambda dialog: messages.append(dialog.message))
+    page.on("console", lambda line: messages.append(line.text) if "Content Security Policy" in line.text else None)
     runs = [run for run, state in shop.project.states().items() if state == "failed"]
-    one = f"/r/{next(run for run in runs if run != shop.names['run'])}"
-    asked = (f"{one}/journal", f"{one}?step=*", f"{one}?{urlencode({'step': PAYLOADS[0], 'q': PAYLOADS[0]})}")
+    run_path = f"/r/{next(run for run in runs if run != shop.names['run'])}"
+    pages = (
+        f"{run_path}/journal",
+        f"{run_path}?step=*",
+        f"{run_path}?{urlencode({'step': PAYLOADS[0], 'q': PAYLOADS[0]})}",
+    )
     lists = ("/runs?name=say&limit=200", "/search?q=window")
-    every = [*paths(shop).values(), *(f"/r/{run}" for run in runs), *asked, *lists]
+    every = [*paths(shop).values(), *(f"/r/{run}" for run in runs), *pages, *lists]
     for path in every:
         page.goto(shop.address + path)
         assert page.evaluate("window.hit") is None, path
-        handlers = ", ".join(f"[on{one}]" for one in ("error", "load", "mouseover", "focus", "toggle"))
+        handlers = ", ".join(f"[on{event}]" for event in ("error", "load", "mouseover", "focus", "toggle"))
         planted = f"{handlers}, base, iframe, object, embed, marquee, [style]:not(.chart *)"
         assert page.locator(planted).count() == 0, path
         assert page.locator("script:not([src])").count() == 0, path
         assert page.locator('a[href^="javascript:"]').count() == 0, path
-    assert told == []
+    assert messages == []
     page.close()
 
 
 def test_every_page_can_be_used_by_everybody(browser: Browser, shop: Site) -> None:
     """Axe finds nothing serious, by day and by night; and at the width of a phone no page has to be moved sideways."""
     page = page_of(browser, shop, width=360, height=740)
-    wrong = []
+    errors = []
     for path in paths(shop).values():
         page.emulate_media(color_scheme="light")
         page.goto(shop.address + path)
         found = Axe().run(page).response["violations"]
         page.emulate_media(color_scheme="dark")  # nothing but the colours is another one
         found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
-        wrong += [
-            (path, one["id"], [node["html"][:120] for node in one["nodes"][:3]])
-            for one in found
-            if one["impact"] in ("serious", "critical")
+        errors += [
+            (path, violation["id"], [node["html"][:120] for node in violation["nodes"][:3]])
+            for violation in found
+            if violation["impact"] in ("serious", "critical")
         ]
         wide = page.evaluate("document.scrollingElement.scrollWidth")
         if wide > 360:
-            wrong.append((path, "too wide", wide))
-    assert wrong == []
+            errors.append((path, "too wide", wide))
+    assert errors == []
     page.close()
 
 
@@ -130,7 +134,7 @@ def test_chart_of_the_first_hour_has_all_of_the_time_and_its_legend_a_place_of_i
     page.close()
 
 
-def test_bar_of_a_phone_shows_the_page_that_one_is_on(browser: Browser, shop: Site) -> None:
+def test_phone_navigation_marks_the_current_page(browser: Browser, shop: Site) -> None:
     """Whichever it is; the page itself is not moved for it."""
     page = page_of(browser, shop, width=360, height=740)
     for path in ("/", "/runs", "/schedule"):
@@ -145,7 +149,7 @@ def test_bar_of_a_phone_shows_the_page_that_one_is_on(browser: Browser, shop: Si
     page.close()
 
 
-def test_question_is_answered_by_a_press(browser: Browser, shop: Site) -> None:
+def test_question_is_answered_by_a_button(browser: Browser, shop: Site) -> None:
     """From the list of what waits for a person."""
     run = shop.run("ask")
     shop.until_state(run, "waiting")
@@ -180,7 +184,7 @@ def test_filters_survive_a_reload(browser: Browser, shop: Site) -> None:
 
 
 def test_page_outlives_its_server(browser: Browser, tmp_path: Path) -> None:
-    """While nobody answers, the page says so, and since when; when somebody does, it goes on by itself."""
+    """While no one answers, the page says so, and since when; when someone does, it continues by itself."""
     with site(tmp_path) as shop:
         page = page_of(browser, shop)
         page.goto(f"{shop.address}/runs")

@@ -1,4 +1,4 @@
-"""The page of a run in a real browser: it moves while the run does, and is clear to whoever cannot see it."""
+"""The page of a run in a real browser: it moves while the run does, and is clear to anyone who cannot see it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,22 +21,26 @@ def world(tmp_path):
 
 
 def serious(page):
-    """Return what axe finds that hinders somebody."""
+    """Return what axe finds that hinders someone."""
     found = Axe().run(page).response["violations"]
-    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+    return [
+        (violation["id"], violation["nodes"][0]["html"])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]
 
 
 @pytest.mark.slow
 def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
     """Lines come in by themselves, then the end; on a phone nothing has to be pushed aside to press Retry."""
     run = claimed(world)
-    with served(world.ways.app) as address, chromium() as browser:
+    with served(world.auth.app) as address, chromium() as browser:
         page = browser.new_page(viewport={"width": 360, "height": 740}, has_touch=True)
-        trouble: list[str] = []
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         sign_in(page, address)
-        trouble.clear()  # of the page before
+        errors.clear()  # of the page before
         page.goto(f"{address}/r/{run.id}")
         page.wait_for_selector("[data-live=on]")
         world.store.apply(outcome(run, 1, "dump"))
@@ -52,14 +56,14 @@ def test_page_of_a_run_moves_with_it_and_retries_by_one_tap(world):
         page.get_by_text(run.id).tap()
         page.get_by_role("button", name="Retry from the failed step").tap()
         page.get_by_text(f"Done: retry run {run.id}.").wait_for()
-        assert trouble == []
+        assert errors == []
 
 
 @pytest.mark.slow
 def test_page_that_moves_leaves_open_what_was_opened_and_a_hidden_one_has_no_stream(world):
     """One stream a tab while it is seen, none while it is not; seen again, it has what came meanwhile."""
     run = claimed(world)
-    with served(world.ways.app) as address, chromium() as browser:
+    with served(world.auth.app) as address, chromium() as browser:
         page = browser.new_page()
         sign_in(page, address)
         page.goto(f"{address}/r/{run.id}")
@@ -84,7 +88,7 @@ def test_page_that_moves_leaves_open_what_was_opened_and_a_hidden_one_has_no_str
 def test_form_that_could_not_be_done_is_not_lost_and_times_are_the_servers(world):
     """What was typed and why it could not be done stay, though all the page shows has changed; a clock that is wrong changes no span."""
     world.begin()
-    with served(world.ways.app) as address, chromium() as browser:
+    with served(world.auth.app) as address, chromium() as browser:
         page = browser.new_page()
         page.clock.install(time=datetime.now(UTC) - timedelta(minutes=10))
         sign_in(page, address)
@@ -98,12 +102,12 @@ def test_form_that_could_not_be_done_is_not_lost_and_times_are_the_servers(world
         page.click("button[value=pause]")
         page.wait_for_selector(".said.wrong")
         page.wait_for_selector("[data-live=on]")
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(request.url))
         world.begin()
-        heard = "new Promise((go) => new EventSource('/api/v1/changes').addEventListener('changed', go)).then(() => 1)"
-        assert page.evaluate(heard) == 1
+        script = "new Promise((go) => new EventSource('/api/v1/changes').addEventListener('changed', go)).then(() => 1)"
+        assert page.evaluate(script) == 1
         page.clock.fast_forward(10_000)
         assert "is not a span of time" in page.locator(".said").inner_text()
         assert page.input_value("input[name=for]") == "nonsense"
-        assert f"{address}/a/pay" not in asked
+        assert f"{address}/a/pay" not in requests

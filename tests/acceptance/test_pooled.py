@@ -16,7 +16,7 @@ from mainspring.domain.errors import StoreError
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.change_notifications import ChangeNotifications
 from mainspring.store.postgres.connection import POOLED, connect, is_pooled
-from tests.acceptance.test_postgres import PATIENCE, Team
+from tests.acceptance.test_postgres import TIMEOUT_S, Team
 from tests.pgbouncer import Pooler, program
 from tests.postgres_server import PostgresServer
 
@@ -55,15 +55,15 @@ def workers(team: Team) -> list[int]:
 
 @pytest.mark.slow
 def test_a_pooler_in_transaction_mode_is_enough(team: Team, pooler: Pooler, postgres: PostgresServer) -> None:
-    """Workers and commands go on through it over a kill, nothing of ours stays in its sessions, and each place tells once what it means."""
+    """Workers and commands continue through it over a kill, nothing of ours stays in its sessions, and each place reports once."""
     team.env["MAINSPRING_STORE_URL"] = pooler.url(team.env["MAINSPRING_STORE_URL"])
     supervisor = team.up()
     (worker,) = team.until(lambda: workers(team))
-    begun = team.begin(12)
+    started = team.begin(12)
     team.until(lambda: len(team.effects.read_text().splitlines()) >= 6)
     assert team.states().count("succeeded") < 12
     os.kill(worker, signal.SIGKILL)
-    assert begun.wait(PATIENCE) == 0
+    assert started.wait(TIMEOUT_S) == 0
     team.until(lambda: team.states().count("succeeded") == 12)
     lines = {line.split(" ", 1)[1] for line in team.effects.read_text().splitlines()}
     assert len(lines) == 24  # each effect under one key, whatever was lost
@@ -77,7 +77,7 @@ def test_a_pooler_in_transaction_mode_is_enough(team: Team, pooler: Pooler, post
     for row in left_behind(pooler, postgres, 3):
         assert row[1:] == ('"$user", public', "0", "0", "0", "on", "on", 0, 0, 0)
     supervisor.send_signal(signal.SIGTERM)
-    assert supervisor.wait(PATIENCE) == 0
+    assert supervisor.wait(TIMEOUT_S) == 0
 
 
 @pytest.mark.slow
@@ -88,7 +88,7 @@ def test_pooler_that_is_killed_and_stopped_under_load_loses_and_doubles_nothing(
     team.env["MAINSPRING_UP_PROCESSES"] = "2"
     team.up()
     team.until(lambda: len(workers(team)) == 2)
-    begun = team.begin(COUNT)
+    started = team.begin(COUNT)
     for effects in (COUNT // 4, COUNT // 2, COUNT * 3 // 4):
         team.until(lambda least=effects: len(team.effects.read_text().splitlines()) >= least)
         pooler.kill()
@@ -98,11 +98,11 @@ def test_pooler_that_is_killed_and_stopped_under_load_loses_and_doubles_nothing(
     stopped_at = time.monotonic()
     team.until(lambda: time.monotonic() > stopped_at + LEASE_S * 1.5)
     pooler.send(signal.SIGCONT)
-    assert begun.wait(PATIENCE) == 0
+    assert started.wait(TIMEOUT_S) == 0
     team.until(lambda: team.states().count("succeeded") == COUNT)
     keys = {tuple(line.split(" ", 2)[1:]) for line in team.effects.read_text().splitlines()}
     assert len(keys) == 2 * COUNT
-    assert {text for _, text in keys} == {f"{what} {n}" for what in ("charge", "send") for n in range(COUNT)}
+    assert {text for _, text in keys} == {f"{verb} {n}" for verb in ("charge", "send") for n in range(COUNT)}
 
 
 def left_behind(pooler: Pooler, postgres: PostgresServer, size: int) -> list[tuple]:
@@ -118,7 +118,7 @@ def left_behind(pooler: Pooler, postgres: PostgresServer, size: int) -> list[tup
     return found
 
 
-def test_a_line_through_a_pooler_is_told_from_a_direct_one(pooler: Pooler, postgres: PostgresServer) -> None:
+def test_pooled_and_direct_connections_are_distinguished(pooler: Pooler, postgres: PostgresServer) -> None:
     """What would stay in a session of the server is used only where the session is ours."""
     store = postgres.new_store()
     hints = ChangeNotifications("public", 1, time.monotonic)
@@ -129,7 +129,7 @@ def test_a_line_through_a_pooler_is_told_from_a_direct_one(pooler: Pooler, postg
         assert hints.descriptor(pooled) is None
 
 
-def test_what_a_pooler_does_not_take_is_told_with_what_to_change(pooler: Pooler, postgres: PostgresServer) -> None:
+def test_setting_that_a_pooler_rejects_is_reported_with_its_fix(pooler: Pooler, postgres: PostgresServer) -> None:
     """A setting in the address names the key of pgbouncer that lets it through."""
     with pytest.raises(StoreError, match="does not take") as refused:
         connect(read_address(pooler.url(postgres.new_store()) + "&options=-cjit%3Doff"))
@@ -139,24 +139,24 @@ def test_what_a_pooler_does_not_take_is_told_with_what_to_change(pooler: Pooler,
 def test_a_worker_takes_at_most_four_connections(team: Team, postgres: PostgresServer) -> None:
     """Under load, with commands and pages beside it, no process has more, and the server counts no others."""
     with psycopg.connect(postgres.url("postgres")) as before:
-        began = before.execute("select now()").fetchone()
+        started_at = before.execute("select now()").fetchone()
     supervisor = team.up()
     team.until(lambda: len(workers(team)) == 1)
     most: Counter[int] = Counter()
-    begun = team.begin(12)
-    until = time.monotonic() + PATIENCE
+    started = team.begin(12)
+    until = time.monotonic() + TIMEOUT_S
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as watch:
-        while (begun.poll() is None or team.effects.read_text().count("send") < 12) and time.monotonic() < until:
-            ours = connections(supervisor, postgres.port)
-            for pid, count in ours.items():
+        while (started.poll() is None or team.effects.read_text().count("send") < 12) and time.monotonic() < until:
+            own = connections(supervisor, postgres.port)
+            for pid, count in own.items():
                 most[pid] = max(most[pid], count)
             row = watch.execute(
                 "select count(*) from pg_stat_activity where application_name = 'mainspring' and backend_start > %s",
-                began,
+                started_at,
             ).fetchone()  # other tests on this server may still have some
             assert row is not None
             assert row[0] <= MOST * (len(family(supervisor)) + 1)  # and a command, if there is one
-    assert begun.wait(PATIENCE) == 0
+    assert started.wait(TIMEOUT_S) == 0
     assert set(workers(team)) <= set(most)
     assert max(most.values()) <= MOST, most
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests import warm
+from tests import warm_command_line
 from tests.acceptance.one_project import NoStoreError
-from tests.looking import looks, states_of
+from tests.polling import polls, states_of
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 AUTOMATIONS = """
 import asyncio, os, time
@@ -90,7 +90,7 @@ class Team:
 
     def end(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
         """Call the program and return how it ended."""
-        return warm.call([*words, "--json"], cwd=self.folder, env=self.env, timeout=PATIENCE, text=False)
+        return warm_command_line.call([*words, "--json"], cwd=self.folder, env=self.env, timeout=TIMEOUT_S, text=False)
 
     def call(self, *words: str) -> Any:
         """Call the program and return what it prints as JSON."""
@@ -100,11 +100,11 @@ class Team:
         assert done.returncode in (0, 9), done.stderr.decode()
         return json.loads(done.stdout)
 
-    def until(self, what: Any) -> Any:
+    def until(self, condition: Any) -> Any:
         """Ask again and again until there is an answer."""
-        for _ in looks(PATIENCE):
+        for _ in polls(TIMEOUT_S):
             with suppress(NoStoreError):
-                if found := what():
+                if found := condition():
                     return found
         logs = "\n".join(path.read_text() for path in sorted(self.folder.glob("log*")))
         raise AssertionError(f"it did not come\n{logs}")
@@ -135,21 +135,21 @@ def team(tmp_path: Path, postgres: PostgresServer) -> Iterator[Team]:
 
 
 @pytest.mark.slow
-def test_runs_of_a_killed_worker_go_on(team: Team) -> None:
+def test_runs_of_a_killed_worker_continue(team: Team) -> None:
     """After kill -9 of a worker under load each run ends, and each step has its effect under one key."""
     supervisor = team.up()
     (worker,) = team.until(lambda: [w["pid"] for w in team.call("workers", "list") if w["role"] == "worker"])
-    begun = team.begin(12)
+    started = team.begin(12)
     team.until(lambda: len(team.effects.read_text().splitlines()) >= 6)
     assert team.states().count("succeeded") < 12
     os.kill(worker, signal.SIGKILL)
-    assert begun.wait(PATIENCE) == 0
+    assert started.wait(TIMEOUT_S) == 0
     team.until(lambda: team.states().count("succeeded") == 12)
     lines = [line.split(" ", 2) for line in team.effects.read_text().splitlines()]
-    assert {text for _, _, text in lines} == {f"{what} {n}" for what in ("charge", "send") for n in range(12)}
+    assert {text for _, _, text in lines} == {f"{verb} {n}" for verb in ("charge", "send") for n in range(12)}
     assert len({(key, text) for _, key, text in lines}) == 24
     supervisor.send_signal(signal.SIGTERM)
-    assert supervisor.wait(PATIENCE) == 0
+    assert supervisor.wait(TIMEOUT_S) == 0
     assert team.call("workers", "list") == []
 
 
@@ -158,14 +158,14 @@ def test_commands_answer_on_a_server(team: Team) -> None:
     assert team.call("db", "migrate", "--create")["created"] is True
     assert team.call("db", "migrate")["created"] is False
     assert team.call("runs", "list") == []
-    shown = json.dumps(team.call("doctor", "--config"))
-    assert "postgresql://" in shown
+    displayed = json.dumps(team.call("doctor", "--config"))
+    assert "postgresql://" in displayed
     assert team.call("db", "prune", "--dry-run")["dry_run"] is True
     assert team.call("audit-log", "verify")
 
 
 @pytest.mark.slow
-def test_command_on_a_silent_line_says_so_and_ends(team: Team, postgres: PostgresServer) -> None:
+def test_command_on_a_silent_line_is_reported_and_ends(team: Team, postgres: PostgresServer) -> None:
     """The line takes what is sent and answers nothing, while a command reads and while it writes: exit code 75 and a sentence."""
     team.call("db", "migrate", "--create")
     line = Proxy(postgres.port)
@@ -198,32 +198,32 @@ asyncio.run(main())
 
 
 def test_program_that_only_starts_a_run_ends_without_a_word(postgres: PostgresServer) -> None:
-    """Nobody has to close an app; what its reads leave behind is closed when the program ends."""
+    """No one has to close an app; what its reads leave behind is closed when the program ends."""
     words = [sys.executable, "-c", STARTER, postgres.new_store()]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    first = subprocess.run(words, capture_output=True, check=False, env=env, timeout=PATIENCE, text=True)
+    first = subprocess.run(words, capture_output=True, check=False, env=env, timeout=TIMEOUT_S, text=True)
     assert (first.returncode, first.stdout, len(first.stderr.splitlines())) == (0, "", 1)
     assert first.stderr.startswith("created a new store at ")
-    done = subprocess.run(words, capture_output=True, check=False, env=env, timeout=PATIENCE, text=True)
+    done = subprocess.run(words, capture_output=True, check=False, env=env, timeout=TIMEOUT_S, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.slow
-def test_machine_goes_on_after_its_server_was_away(tmp_path: Path) -> None:
-    """The server is killed under load, twice, and comes back: supervisor and worker go on by themselves, and every run ends."""
+def test_machine_continues_after_its_server_was_away(tmp_path: Path) -> None:
+    """The server is killed under load, twice, and comes back: supervisor and worker continue by themselves, and every run ends."""
     server = PostgresServer().start()
     team = Team(tmp_path, server.new_store())
     try:
         supervisor = team.up()
         team.until(lambda: [w for w in team.call("workers", "list") if w["role"] == "worker"])
-        assert team.begin(6).wait(PATIENCE) == 0
+        assert team.begin(6).wait(TIMEOUT_S) == 0
         for _ in range(2):
             server.kill()
             server.start()
         team.until(lambda: team.states().count("succeeded") == 6)
         assert supervisor.poll() is None
         supervisor.send_signal(signal.SIGTERM)
-        assert supervisor.wait(PATIENCE) == 0
+        assert supervisor.wait(TIMEOUT_S) == 0
     finally:
         team.close()
         server.remove()

@@ -38,7 +38,7 @@ async def test_script_of_a_schedule_makes_the_file_of_its_slot(tmp_path):
 
 
 async def test_script_that_a_person_starts_has_its_start_for_a_slot(tmp_path):
-    """Without a schedule `{slot}` is when the run was asked for; the wrong day is told, and why it failed."""
+    """Without a schedule `{slot}` is when the run was asked for; the wrong day is reported, and why it failed."""
     clock = FakeClock(BEGIN)
     registry = scripted(tmp_path, tz="UTC", retry=1)
     async with World(tmp_path, clock).engine(registry, AT_ONCE) as engine:

@@ -11,7 +11,7 @@ import pytest
 import mainspring as ms
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import SetQueue
-from tests.acceptance.test_engine_queues import Gate
+from tests.acceptance.test_engine_queues import Blocker
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
 
@@ -27,17 +27,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.Mon
     if request.param == "sqlite":
         return str(tmp_path / "state.db")
     postgres = request.getfixturevalue("postgres")
-    monkeypatch.setattr(postgres, "front", None)  # behind a pooler nobody is told of anything
+    monkeypatch.setattr(postgres, "front", None)  # behind a pooler no one is notified of anything
     return str(postgres.new_store())
 
 
-def narrow(gate: Gate, name: str = "work") -> Registry:
+def narrow(blocker: Blocker, name: str = "work") -> Registry:
     """A task in a queue that runs one at a time."""
     with Registry() as registry:
 
         @ms.task(name=name, queue="one")
         async def work(label: str) -> str:
-            return await gate.enter(label)
+            return await blocker.enter(label)
 
     return registry
 
@@ -51,10 +51,10 @@ async def running(store: str, registry: Registry, *tags: str) -> AsyncIterator[m
         yield app
 
 
-async def inside(gate: Gate, *names: str) -> None:
+async def inside(blocker: Blocker, *names: str) -> None:
     """Return once these went in."""
     async with asyncio.timeout(LONGEST_S):
-        while not set(names) <= set(gate.entered):
+        while not set(names) <= set(blocker.entered):
             await asyncio.sleep(0.01)
 
 
@@ -72,61 +72,61 @@ def _is_idle(working: Any) -> bool:
 
 async def test_end_wakes_the_worker_whose_tag_the_next_run_carries(store):
     """Nothing else happens meanwhile that would wake it."""
-    gate = Gate()
-    registry = narrow(gate)
+    blocker = Blocker()
+    registry = narrow(blocker)
     async with running(store, registry, "cpu") as cpu, running(store, registry, "gpu") as gpu:
         await cpu.options(tag="gpu").start("work", "first")
-        await inside(gate, "first")
+        await inside(blocker, "first")
         then = await cpu.options(tag="cpu").start("work", "second")
         await idle(cpu, gpu)
-        gate.open.set()
+        blocker.open.set()
         assert await then.result(LONGEST_S) == "second"
 
 
 async def test_end_wakes_the_worker_that_has_loaded_the_next_automation(store):
     """The one that ends has other code."""
-    gate = Gate()
-    async with running(store, narrow(gate, "one")) as app, running(store, narrow(gate, "two")) as other:
+    blocker = Blocker()
+    async with running(store, narrow(blocker, "one")) as app, running(store, narrow(blocker, "two")) as other:
         await app.start("one", "first")
-        await inside(gate, "first")
+        await inside(blocker, "first")
         then = await other.start("two", "second")
         await idle(app, other)
-        gate.open.set()
+        blocker.open.set()
         assert await then.result(LONGEST_S) == "second"
 
 
 async def test_end_on_a_draining_worker_wakes_another_one(store):
     """It could take the next run, but takes nothing more."""
-    gate = Gate()
-    registry = narrow(gate)
+    blocker = Blocker()
+    registry = narrow(blocker)
     async with contextlib.AsyncExitStack() as leaving, running(store, registry) as app:
         drained = await leaving.enter_async_context(running(store, registry, "old"))
         await app.options(tag="old").start("work", "first")
-        await inside(gate, "first")
+        await inside(blocker, "first")
         then = await app.start("work", "second")
         worker = drained._runtime.worker
         draining = asyncio.create_task(leaving.aclose())
         while not worker.draining:
             await asyncio.sleep(0)
         await idle(app)
-        gate.open.set()
+        blocker.open.set()
         assert await then.result(LONGEST_S) == "second"
         await draining
 
 
 async def test_steady_load_of_one_tag_does_not_keep_the_other_waiting(store):
-    """Runs go in the order of the queue, whoever can take them."""
-    gate = Gate()
-    registry = narrow(gate)
+    """Runs go in the order of the queue, no matter who can take them."""
+    blocker = Blocker()
+    registry = narrow(blocker)
     async with running(store, registry, "cpu") as cpu, running(store, registry, "gpu"):
         on_gpu = cpu.options(tag="gpu")
         await on_gpu.start("work", "first")
-        await inside(gate, "first")
+        await inside(blocker, "first")
         for n in range(5):
             await on_gpu.start("work", f"before {n}")
         await cpu.options(tag="cpu").start("work", "other")
         last = [await on_gpu.start("work", f"after {n}") for n in range(40)][-1]
-        gate.open.set()
+        blocker.open.set()
         await last.result(LONGEST_S)
-    assert gate.most == 1
-    assert gate.entered.index("other") < gate.entered.index("after 20")
+    assert blocker.most == 1
+    assert blocker.entered.index("other") < blocker.entered.index("after 20")

@@ -1,4 +1,4 @@
-"""A restored store is held: what had been done since the backup is not done a second time behind anybody's back."""
+"""A restored store is held: what had been done since the backup is not done a second time behind anyone's back."""
 
 import json
 import os
@@ -36,10 +36,10 @@ def _effects(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def _until(fact, what):
+def _until(fact, description):
     until = time.monotonic() + 60
     while not fact():
-        assert time.monotonic() < until, what
+        assert time.monotonic() < until, description
         time.sleep(0.05)
 
 
@@ -65,8 +65,8 @@ def test_restored_store_does_nothing_before_it_is_released(place):
     ids = [start(store, clock, definition, b'{"n":%d}' % n, act=act.part(f"s{n}")).run for n in range(RUNS)]
     _until(lambda: len(_json(place, "runs", "list", "--state", "waiting", "--limit", "100")) == RUNS, "not all wait")
 
-    kept = place.folder / "kept"
-    assert place.call("db", "backup", str(kept)).returncode == 0
+    stored = place.folder / "kept"
+    assert place.call("db", "backup", str(stored)).returncode == 0
     for run in ids:
         signal_run(store, OperationReads(store.reader), run, "go", act=act.part(run))
     store.close()
@@ -74,7 +74,7 @@ def test_restored_store_does_nothing_before_it_is_released(place):
     assert place.call("down").returncode == 0
     up.wait()
 
-    backup = next(kept.glob("*.db"))
+    backup = next(stored.glob("*.db"))
     refused = place.call("db", "restore", str(backup))
     assert refused.returncode == 2, "a restore without -y and without a terminal must refuse"
     assert place.call("db", "restore", str(backup), "-y").returncode == 0
@@ -82,8 +82,8 @@ def test_restored_store_does_nothing_before_it_is_released(place):
 
     held = place.start("up")
     assert place.call("runs", "signal", ids[0], "go").returncode == 0
-    for others in (("run", "work", "n=99"), ("run", "-m", "alone.py", "alone")):
-        waiting = place.call(*others)
+    for rest_of_them in (("run", "work", "n=99"), ("run", "-m", "alone.py", "alone")):
+        waiting = place.call(*rest_of_them)
         assert waiting.returncode == 8, waiting.stderr
         assert b"on hold" in waiting.stderr
         assert b"db restore --release" in waiting.stderr
@@ -148,23 +148,27 @@ def test_restored_store_repeats_nothing_of_the_lost_interval(place):
     (place.folder / "in" / "new.csv").write_text("3")
     _until(lambda: "load new.csv" in _effects(effects), "a file of after the restoring does not count")
     _until(
-        lambda: [one["key"] for one in _json(place, "db", "restore", "--lost")["deliveries"]], "no file is set aside"
+        lambda: [delivery["key"] for delivery in _json(place, "db", "restore", "--lost")["deliveries"]],
+        "no file is set aside",
     )
     assert _effects(effects).count("load lost.csv") == done.count("load lost.csv") == 1
     lost = _json(place, "db", "restore", "--lost")
     assert lost["by_name_only"] == ["charge"]
-    assert [one["verb"] for one in lost["changes"]] == ["pause"]
-    assert [one["trigger"] for one in lost["deliveries"]] == ["load/files"]
+    assert [change["verb"] for change in lost["changes"]] == ["pause"]
+    assert [delivery["trigger"] for delivery in lost["deliveries"]] == ["load/files"]
     assert {slot["automation"] for slot in lost["slots"]} == {"charge"}
     caught = place.call("db", "restore", "--catch-up", "-y")
     assert b"Left, since a step must not happen twice: charge" in caught.stdout, caught.stderr
     _until(lambda: _effects(effects).count("load lost.csv") == 2, "it does not catch up")
-    told = place.call("status")
-    assert (told.returncode, b" of the lost interval are undecided: mainspring db restore --lost" in told.stdout) == (
+    output = place.call("status")
+    assert (
+        output.returncode,
+        b" of the lost interval are undecided: mainspring db restore --lost" in output.stdout,
+    ) == (
         9,
         True,
     )
-    (slots,) = [one for one in json.loads(place.call("doctor", "--json").stdout) if one["name"] == "slots"]
+    (slots,) = [check for check in json.loads(place.call("doctor", "--json").stdout) if check["name"] == "slots"]
     assert (slots["state"], "lost interval" in slots["text"]) == ("problem", True)
     assert place.call("db", "restore", "--dismiss", "--name", "load", "-y").stdout == b"Nothing is to be dismissed.\n"
     would = place.call("db", "restore", "--dismiss", "--dry-run")

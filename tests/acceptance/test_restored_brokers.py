@@ -41,7 +41,7 @@ def test_message_of_before_the_restoring_waits_for_a_person(tmp_path: Path, name
         return sorted(project.effects.read_text().split())
 
     def lost() -> list[Any]:
-        return [one["key"] for one in project.json("db", "restore", "--lost")["deliveries"]]
+        return [delivery["key"] for delivery in project.json("db", "restore", "--lost")["deliveries"]]
 
     try:
         project.up("up", "--processes", "1")

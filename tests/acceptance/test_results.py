@@ -92,28 +92,28 @@ async def test_a_thousand_waiters_put_one_question_at_a_time(tmp_path, monkeypat
     app = ms.App(tmp_path / "state.db", registry=REGISTRY)
     await app.start(wait_for_go)  # which makes the store
     store = await app.opened_store()
-    real, asked_for_all = type(store.reader).read, asyncio.Event()
+    real, all_requested = type(store.reader).read, asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def counted(reader, query, params=()):
         if query == "list_ended_among":
             reads.append(params[0].count("r_"))
             if reads.count(1_000) >= 3:
-                loop.call_soon_threadsafe(asked_for_all.set)
+                loop.call_soon_threadsafe(all_requested.set)
         return real(reader, query, params)
 
     monkeypatch.setattr(type(store.reader), "read", counted)
     async with asyncio.timeout(60):
         handles = [await app.start(double, n) for n in range(1_000)]
         tasks = [asyncio.create_task(handle.result()) for handle in handles]
-        await asked_for_all.wait()
+        await all_requested.wait()
         async with ms.App(app.place, registry=REGISTRY).running():
             assert await asyncio.gather(*tasks) == [n * 2 for n in range(1_000)]
     await asyncio.to_thread(app.close)
 
 
 @pytest.mark.asyncio
-async def test_result_that_does_not_come_in_time_says_the_state_of_the_run(tmp_path):
+async def test_result_that_does_not_come_in_time_states_the_state_of_the_run(tmp_path):
     """The time of the call is kept, and the run may be awaited again."""
     app = ms.App(tmp_path / "state.db", registry=REGISTRY)
     async with asyncio.timeout(LONGEST_S), app.running():

@@ -1,4 +1,4 @@
-"""`mainspring up` keeps its posts, on both databases: each kind of process returns after kill -9, and goes on without the others."""
+"""`mainspring up` keeps its posts, on both databases: each kind of process returns after kill -9, and continues without the others."""
 
 import json
 import os
@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests import warm
+from tests import warm_command_line
 from tests.acceptance.one_project import NoStoreError
-from tests.looking import looks
+from tests.polling import polls
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 ALL = ("worker", "scheduler", "watcher", "web")
 GOOD = """
@@ -74,7 +74,7 @@ class Site:
         return up
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        return warm.call([*words, "--json"], cwd=self.folder, env=self.env, timeout=PATIENCE)
+        return warm_command_line.call([*words, "--json"], cwd=self.folder, env=self.env, timeout=TIMEOUT_S)
 
     def call(self, *words: str) -> Any:
         done = self.run(*words)
@@ -93,17 +93,19 @@ class Site:
             return 0, ""
 
     def live(self, role: str) -> list[dict[str, Any]]:
-        return [one for one in self.call("workers", "list") if one["role"] == role and one["state"] == "alive"]
+        return [
+            worker for worker in self.call("workers", "list") if worker["role"] == role and worker["state"] == "alive"
+        ]
 
     def slots(self) -> int:
         return len(self.call("runs", "list", "--name", "beat", "--limit", "1000"))
 
-    def until(self, fact: Any, what: str) -> Any:
-        for _ in looks(PATIENCE):
+    def until(self, fact: Any, description: str) -> Any:
+        for _ in polls(TIMEOUT_S):
             with suppress(NoStoreError):
                 if found := fact():
                     return found
-        raise AssertionError(f"{what}\n{self.logs()}")
+        raise AssertionError(f"{description}\n{self.logs()}")
 
     def is_whole(self) -> bool:
         return self.run("status", "--here").returncode == 0
@@ -143,12 +145,12 @@ def test_each_kind_of_process_returns_after_it_was_killed(site: Site) -> None:
     up = site.up("--processes", "2")
     site.until(site.is_whole, "not all came")
     assert len(site.live("worker")) == 2
-    before = {one["pid"] for one in site.call("workers", "list") if one["role"] in ALL}
+    before = {worker["pid"] for worker in site.call("workers", "list") if worker["role"] in ALL}
     assert len(before) == 5
     for role in ALL:
         os.kill(site.live(role)[0]["pid"], signal.SIGKILL)
     site.until(
-        lambda: len({one["pid"] for one in site.call("workers", "list") if one["role"] in ALL} - before) == 4,
+        lambda: len({worker["pid"] for worker in site.call("workers", "list") if worker["role"] in ALL} - before) == 4,
         "not all returned",
     )
     site.until(site.is_whole, "not all are there again")
@@ -160,7 +162,7 @@ def test_each_kind_of_process_returns_after_it_was_killed(site: Site) -> None:
 
 
 def test_slots_are_made_while_the_worker_fails_to_load(site: Site) -> None:
-    """The scheduler goes on from the last good definitions; a worker that loads again takes what was made meanwhile."""
+    """The scheduler continues from the last good definitions; a worker that loads again takes what was made meanwhile."""
     up = site.up("--role", "worker,scheduler")
     site.until(site.slots, "no slot was made")
     up.terminate()
@@ -181,19 +183,22 @@ def test_slots_are_made_while_the_worker_fails_to_load(site: Site) -> None:
     )
 
 
-def test_command_lines_tell_nothing_of_the_store(file_site: Site) -> None:
-    """An address may hold a password, and anybody on the machine can read command lines: only the one that a person typed has it."""
+def test_command_lines_report_nothing_of_the_store(file_site: Site) -> None:
+    """An address may hold a password, and anyone on the machine can read command lines: only the one that a person typed has it."""
     site = file_site
     marked = site.folder / "marked.db"
     up = site.up("--store", str(marked), "--role", "worker,watcher")
     site.env["MAINSPRING_STORE_URL"] = str(marked)
     site.until(site.is_whole, "not all came")
-    lines = {int(one["pid"]): Path(f"/proc/{one['pid']}/cmdline").read_bytes() for one in site.call("workers", "list")}
+    lines = {
+        int(worker["pid"]): Path(f"/proc/{worker['pid']}/cmdline").read_bytes()
+        for worker in site.call("workers", "list")
+    }
     assert len(lines) == 3
     assert [pid for pid, line in lines.items() if b"marked" in line] == [up.pid]
 
 
-def test_down_waits_for_those_whom_it_told(file_site: Site) -> None:
+def test_down_waits_for_its_processes(file_site: Site) -> None:
     """One that is started while the others still drain is neither told to end nor waited for."""
     site = file_site
     first = site.up("--role", "watcher")
@@ -202,34 +207,34 @@ def test_down_waits_for_those_whom_it_told(file_site: Site) -> None:
     down = subprocess.Popen(
         [sys.executable, "-m", "mainspring", "down"], cwd=site.folder, env=site.env, stderr=subprocess.DEVNULL
     )
-    site.until(lambda: _is_told_to_end(first.pid), "it was not told")
+    site.until(lambda: _has_stop_signal(first.pid), "it was not told")
     second = site.up("--role", "web")
     site.until(lambda: site.live("web"), "the other did not come")
     first.send_signal(signal.SIGCONT)
-    assert down.wait(PATIENCE) == 0
-    assert first.wait(PATIENCE) == 0
+    assert down.wait(TIMEOUT_S) == 0
+    assert first.wait(TIMEOUT_S) == 0
     assert second.poll() is None
 
 
-def _is_told_to_end(pid: int) -> bool:
+def _has_stop_signal(pid: int) -> bool:
     """Tell whether a process that was stopped has a SIGTERM before it."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     (pending,) = [line.split()[1] for line in lines if line.startswith("ShdPnd")]
     return bool(int(pending, 16) & 1 << signal.SIGTERM - 1)
 
 
-def test_quarantined_worker_is_not_replaced_until_up_starts_anew(site: Site) -> None:
-    """Its runs are free at once, its process is killed, its post stays empty; the other worker of that machine goes on."""
+def test_quarantined_worker_is_not_replaced_until_up_restarts(site: Site) -> None:
+    """Its runs are free at once, its process is killed, its post stays empty; the other worker of that machine continues."""
     up = site.up("--role", "worker", "--processes", "2")
     site.until(site.is_whole, "not all came")
     site.call("run", "holds", "--detach")
-    bad = site.until(lambda: [one for one in site.live("worker") if one["running"]], "nobody took the run")[0]
+    bad = site.until(lambda: [worker for worker in site.live("worker") if worker["running"]], "nobody took the run")[0]
     assert site.call("workers", "quarantine", str(bad["id"]), "-y")["freed"] == 1
     site.until(lambda: not Path(f"/proc/{bad['pid']}").exists(), "it lives")
-    site.until(lambda: [one for one in site.live("worker") if one["running"]], "nobody went on with the run")
+    site.until(lambda: [worker for worker in site.live("worker") if worker["running"]], "nobody went on with the run")
     found = site.call("status", "--here")
     assert (found["kept"], found["live"]) == ({"worker": 2}, {"worker": 1})
-    assert [one["id"] for one in site.call("workers", "list", "--state", "quarantined")] == [bad["id"]]
+    assert [worker["id"] for worker in site.call("workers", "list", "--state", "quarantined")] == [bad["id"]]
     up.terminate()
     assert up.wait(30) == 0
     site.up("--role", "worker", "--processes", "2")
@@ -245,15 +250,15 @@ def test_drain_waits_until_nothing_is_in_hand_or_the_time_is_over(file_site: Sit
     site.until((site.folder / "holding").exists, "the step never began")
     held = site.run("drain", "--here", "--timeout", "1s")
     assert held.returncode == 7
-    assert [one["running"] for one in json.loads(held.stdout)] == [1]
+    assert [worker["running"] for worker in json.loads(held.stdout)] == [1]
     (site.folder / "let go").touch()
     assert site.run("drain", "--here", "--timeout", "30s").returncode == 0
     site.call("run", "beat", "--detach")
-    assert [one["state"] for one in site.call("runs", "list", "--name", "beat")] == ["queued"]
+    assert [run["state"] for run in site.call("runs", "list", "--name", "beat")] == ["queued"]
 
 
 def test_one_supervisor_keeps_a_role_of_a_machine(file_site: Site) -> None:
-    """Units with other roles stand side by side; one with a role in common ends with 8 and says which; a slip of the pen is told."""
+    """Units with other roles stand side by side; one with a role in common ends with 8 and says which; a slip of the pen is reported."""
     site = file_site
     site.up("--role", "worker")
     site.until(site.is_whole, "no worker came")
@@ -262,12 +267,12 @@ def test_one_supervisor_keeps_a_role_of_a_machine(file_site: Site) -> None:
     second = site.run("up", "--role", "scheduler,worker")
     assert second.returncode == 8
     assert "keeps its worker" in second.stderr
-    wrong = site.run("up", "--role", "sheduler")
-    assert wrong.returncode in (2, 3)
-    assert "Did you mean 'scheduler'?" in wrong.stderr
+    refused = site.run("up", "--role", "sheduler")
+    assert refused.returncode in (2, 3)
+    assert "Did you mean 'scheduler'?" in refused.stderr
 
 
-def test_taken_port_stops_nobody_else(file_site: Site) -> None:
+def test_occupied_port_stops_no_other_process(file_site: Site) -> None:
     """The web process says that the address is taken, the others work; once it is free the process listens."""
     site = file_site
     with socket.create_server(("127.0.0.1", site.port)):
@@ -286,7 +291,7 @@ def test_worker_takes_from_the_named_queues_only(file_site: Site) -> None:
     site.call("run", "beat", "--detach")
     site.call("run", "holds", "--detach")
     site.until((site.folder / "holding").exists, "it takes nothing from slow")
-    loads = {one["name"]: one for one in site.call("queues", "list")}
+    loads = {queue["name"]: queue for queue in site.call("queues", "list")}
     assert (loads["slow"]["running"], loads["slow"]["workers"], loads["slow"]["capacity"]) == (1, 1, 64)
     assert (loads["default"]["claimable"], loads["default"]["workers"]) == (1, 0)
     assert loads["default"]["oldest_s"] >= 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mainspring
-from tests import warm
+from tests import warm_command_line
 
 FAULTS = """
 import mainspring as ms
@@ -39,7 +39,7 @@ def call(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
         "HOME": str(folder),
         "MAINSPRING_STORE_URL": str(folder / "state.db"),
     }
-    return warm.call(args, cwd=folder, env=env, timeout=60)
+    return warm_command_line.call(args, cwd=folder, env=env, timeout=60)
 
 
 def project(folder: Path, rule: str = "faults:of_bank", isolate: str = "process") -> None:
@@ -57,29 +57,29 @@ def outcome(folder: Path) -> dict[str, object]:
 def test_configured_rule_ends_the_attempts_of_steps_and_scripts(tmp_path, name, isolate):
     """Unknown to the table, so tried three times; permanent by the rule, so tried once."""
     project(tmp_path, isolate=isolate)
-    said = call(tmp_path, "run", name)
-    assert said.returncode == 5, said.stderr
+    output = call(tmp_path, "run", name)
+    assert output.returncode == 5, output.stderr
     assert outcome(tmp_path) == {"attempts": 1, "code": "bank_refused", "kind": "permanent"}
 
 
-def test_wrapped_command_is_judged_by_the_rule_too(tmp_path):
+def test_wrapped_command_is_evaluated_by_the_rule_too(tmp_path):
     """Exit code 3 is permanent here: one attempt of three."""
     project(tmp_path)
-    said = call(
+    output = call(
         tmp_path, "exec", "-n", "x", "--retry", "3", "--retry-wait", "0s", "--", "sh", "-c", "echo once; exit 3"
     )
-    assert (said.returncode, said.stdout) == (3, "once\n")
+    assert (output.returncode, output.stdout) == (3, "once\n")
 
 
 def test_rule_that_cannot_be_imported_is_named(tmp_path):
     """`run` refuses, `doctor` finds it, `exec` says so and runs the command all the same."""
     project(tmp_path, rule="faults:of_nobody")
-    said = call(tmp_path, "run", "pay")
-    assert said.returncode == 2
-    assert "`project.classify` 'faults:of_nobody' cannot be used: it cannot be imported" in said.stderr
+    output = call(tmp_path, "run", "pay")
+    assert output.returncode == 2
+    assert "`project.classify` 'faults:of_nobody' cannot be used: it cannot be imported" in output.stderr
     assert "faults:of_nobody" in call(tmp_path, "doctor").stdout
-    said = call(
+    output = call(
         tmp_path, "exec", "-n", "x", "--retry", "2", "--retry-wait", "0s", "--", "sh", "-c", "echo tried; exit 3"
     )
-    assert (said.returncode, said.stdout) == (3, "tried\ntried\n")
-    assert "failures are judged without it" in said.stderr
+    assert (output.returncode, output.stdout) == (3, "tried\ntried\n")
+    assert "failures are classified without it" in output.stderr

@@ -21,17 +21,17 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.store import PostgresStore
 from tests.acceptance.test_roles import Site
-from tests.looking import looks
+from tests.polling import polls
 from tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 ROOT = Path(__file__).resolve().parents[2]
 SCHEDULES, SCHEDULERS, KILLS, SECONDS = 20, 3, 8, 12.0
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
-def until(fact: Callable[[], object], what: str) -> None:
-    assert any(fact() for _ in looks(PATIENCE)), what
+def until(fact: Callable[[], object], description: str) -> None:
+    assert any(fact() for _ in polls(TIMEOUT_S)), description
 
 
 def declared() -> Registry:
@@ -45,7 +45,7 @@ def declared() -> Registry:
 
 
 def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer, tmp_path: Path) -> None:
-    """Three of them at once, of which one after the other dies by kill -9: no second is missing, none is twice."""
+    """Three of them at once; one after the other dies by kill -9: no second is missing, none is twice."""
     url = postgres.new_store()
     (tmp_path / "mainspring.toml").write_text(f'[store]\nurl = "{url}"\n[worker]\nlease = "2s"\n')
     store = PostgresStore(read_address(url), locks=tmp_path / "locks", clock=SystemClock())
@@ -84,7 +84,7 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
                 victim.wait()
                 running.append(start())
             until(lambda: count() >= SECONDS * SCHEDULES, (tmp_path / "log").read_text())
-            until(all_are_there, "not all schedulers came")  # one that is told to end while Python starts just dies
+            until(all_are_there, "not all schedulers came")  # one that is asked to end while Python starts just dies
         finally:
             for process in running:
                 process.terminate()
@@ -104,7 +104,7 @@ def test_schedulers_that_are_killed_make_each_slot_once(postgres: PostgresServer
 
 
 def test_up_outlives_its_server(tmp_path: Path) -> None:
-    """The server is killed and comes back after longer than a lease: the same supervisor has all its processes again, and work goes on."""
+    """The server is killed and comes back after longer than a lease: the same supervisor has all its processes again; work continues."""
     server = PostgresServer().start()
     try:
         site = Site(tmp_path, server.new_store())

@@ -43,14 +43,14 @@ def talker(folder: Path) -> list[str]:
 async def ask_for_everything(engine: Engine, run: ms.Handle) -> None:
     """Give the run all that it waits for."""
     app = engine.app
-    await engine.when(lambda: engine.story(run).waits, lambda waits: any(w.name == "paid" for w in waits))
+    await engine.when(lambda: engine.history(run).waits, lambda waits: any(w.name == "paid" for w in waits))
     await app.publish("paid", {"who": SECRET, "how": f"in {SECRET}"})
     await app.signal(run.id, "note", {"text": SECRET})
-    await engine.when(lambda: engine.story(run).waits, lambda waits: any(w.kind == "ask" for w in waits))
+    await engine.when(lambda: engine.history(run).waits, lambda waits: any(w.kind == "ask" for w in waits))
     await app.answer(run.id, SECRET, note=f"told by {SECRET}")
 
 
-async def drift_and_mend(world: World, run: str) -> None:
+async def drift_and_fix(world: World, run: str) -> None:
     """Let later code find another input, look at the difference, accept it."""
     registry, _ = sealed_work(["true"], drifted=True)
     async with world.engine(registry, AT_ONCE, codec=codec) as engine:
@@ -66,8 +66,8 @@ async def drift_and_mend(world: World, run: str) -> None:
         await engine.until(run, RunState.SUCCEEDED)
 
 
-@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["parked", "replaying"])
-async def test_no_byte_shows_a_value(tmp_path, settings):
+@pytest.mark.parametrize("settings", [AT_ONCE, REPLAYING], ids=["suspended", "replaying"])
+async def test_no_stored_byte_reveals_a_value(tmp_path, settings):
     """Input, results, failures, events, signals, questions, answers, checkpoints, tags, titles, states, drift, undo, children, scripts."""
     folder = tmp_path / "store"
     folder.mkdir()
@@ -84,7 +84,7 @@ async def test_no_byte_shows_a_value(tmp_path, settings):
         doubtful = await engine.start(work["doubtful"], SECRET)
         drifting = await engine.start(work["drifting"], SECRET)
         again = await engine.start(work["again"], SECRET)
-        teller = await engine.start(work["teller"])
+        printer = await engine.start(work["printer"])
         await ask_for_everything(engine, everything)
         await engine.app.signal(undoing.id, "go")
         found = await everything.result(60)
@@ -95,7 +95,7 @@ async def test_no_byte_shows_a_value(tmp_path, settings):
         assert found["entered"] == f"entered {SECRET}"
         assert found["spread"] == [SECRET * 2]
         assert await again.result(60) == SECRET
-        for run in (failing, undoing, teller):
+        for run in (failing, undoing, printer):
             with pytest.raises(ms.RunFailed) as failed:
                 await run.result(60)
             assert SECRET in str(failed.value.failure), run
@@ -109,7 +109,7 @@ async def test_no_byte_shows_a_value(tmp_path, settings):
         done = back_up(world.path, folder / "backups", now=SystemClock().now(), keep=1)
         assert done.size
         assert traces(folder) == []
-    await drift_and_mend(world, drifting.id)
+    await drift_and_fix(world, drifting.id)
     assert traces(folder) == []
 
 
@@ -124,7 +124,7 @@ async def test_the_search_finds_what_is_plain(tmp_path):
 
 
 async def test_run_of_another_codec_needs_a_person_and_is_not_harmed(tmp_path):
-    """A worker without the codec cannot read the run, so it stops it; one that has the codec goes on with it."""
+    """A worker without the codec cannot read the run, so it stops it; one that has the codec continues with it."""
     registry, work = sealed_work(["true"])
     world = World(tmp_path)
     async with world.engine(registry, AT_ONCE, codec=codec) as engine:
@@ -149,7 +149,7 @@ async def test_run_of_another_codec_needs_a_person_and_is_not_harmed(tmp_path):
         await engine.until(run, RunState.SUCCEEDED)
 
 
-async def test_store_that_was_plain_goes_on_with_a_codec(tmp_path):
+async def test_store_that_was_plain_continues_with_a_codec(tmp_path):
     """What was saved before is read as it is; what comes after is sealed, also in a run that began plain."""
     registry, work = sealed_work(["true"])
     world = World(tmp_path)
@@ -164,13 +164,13 @@ async def test_store_that_was_plain_goes_on_with_a_codec(tmp_path):
 
 @pytest.mark.parametrize("isolate", ["loop", "thread"])
 async def test_checkpoint_that_cannot_be_sealed_is_an_error_of_the_step(tmp_path, isolate):
-    """Whoever asked for it hears of it, in the loop and in a thread alike; nothing waits for ever."""
+    """Anyone who asked for it hears of it, in the loop and in a thread alike; nothing waits for ever."""
     failing = FailingCodec()
-    heard: list[str] = []
+    received: list[str] = []
 
     def note(error: BaseException) -> None:
         failing.fails = False
-        heard.append(str(error))
+        received.append(str(error))
 
     with Registry() as registry:
 
@@ -193,17 +193,17 @@ async def test_checkpoint_that_cannot_be_sealed_is_an_error_of_the_step(tmp_path
     async with World(tmp_path).engine(registry, codec=failing) as engine:
         run = await engine.start(in_loop if isolate == "loop" else in_thread)
         await engine.until(run, RunState.SUCCEEDED)
-    assert len(heard) == 1
-    assert "seal" in heard[0]
+    assert len(received) == 1
+    assert "seal" in received[0]
 
 
-async def test_notes_that_cannot_be_sealed_cost_their_own_run_alone(tmp_path):
-    """The worker's rounds go on: another run is marked, and beats are sent."""
+async def test_notes_that_cannot_be_sealed_cost_their_own_run_only(tmp_path):
+    """The worker's rounds continue: another run is marked, and beats are sent."""
     failing, go_on = FailingCodec(), asyncio.Event()
     with Registry() as registry:
 
         @ms.workflow
-        async def tells(run: ms.Run) -> None:
+        async def publish_note(run: ms.Run) -> None:
             run.publish_state("here")
             failing.fails = True
             await run.receive("never")
@@ -214,12 +214,12 @@ async def test_notes_that_cannot_be_sealed_cost_their_own_run_alone(tmp_path):
             return "done"
 
     async with World(tmp_path).engine(registry, WorkerOptions(suspend_after_ms=10**9), codec=failing) as engine:
-        run = await engine.start(tells)
+        run = await engine.start(publish_note)
         await engine.when(lambda: failing.fails, bool)
         await engine.when(lambda: engine.working.worker.drivers.get(run.id), lambda driver: driver is None)
         failing.fails = False
         other = await engine.start(long)
-        await engine.when(lambda: engine.story(other).attempts, lambda found: found)  # marked after a second
+        await engine.when(lambda: engine.history(other).attempts, lambda found: found)  # marked after a second
         go_on.set()
         await engine.until(other, RunState.SUCCEEDED)
         stopped, untouched = engine.view(run), engine.view(other)

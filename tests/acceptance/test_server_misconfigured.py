@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.acceptance.test_postgres import PATIENCE, Team
+from tests.acceptance.test_postgres import TIMEOUT_S, Team
 from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.timeout(180)
@@ -67,7 +67,7 @@ def ends_well(team: Team, supervisor: "subprocess.Popen[bytes]") -> None:
     team.until(lambda: team.end("run", "order", "number=1", "--detach").returncode == 0)
     team.until(lambda: team.states() == ["succeeded"])
     supervisor.send_signal(signal.SIGTERM)
-    assert supervisor.wait(PATIENCE) == 0
+    assert supervisor.wait(TIMEOUT_S) == 0
     assert "psycopg" not in log(team)
 
 

@@ -9,8 +9,8 @@ from tests import slow_clients
 from tests.acceptance.slow_client_site import (
     HOST,
     Attacked,
-    ask_beside_idle,
     ask_under_attack,
+    ask_with_idle_clients,
     sign_in_under_forms,
 )
 from tests.acceptance.test_roles import Site
@@ -18,7 +18,7 @@ from tests.free_port import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 SHORT_S, WITHIN_S = 6.0, 15.0
-"""Of the short form, which other tests disturb; the long one (tests/torture) takes a minute and wants a second. Without a defence nobody
+"""Of the short form, which other tests disturb; the long one (tests/torture) takes a minute and wants a second. Without a defence no one
 is answered for two minutes."""
 
 
@@ -33,7 +33,7 @@ def attacked(tmp_path: Path) -> Iterator[Attacked]:
 
 
 def test_clients_that_never_read_hold_no_places(attacked: Attacked) -> None:
-    """105 connections with pipelined assets, and some with pages, none of which is read: programs are answered."""
+    """105 connections with pipelined assets, and some with pages that no one reads: programs are answered."""
     paths = [attacked.asset] * 105 + ["/sign-in"] * 20
     requests = [attacked.pipelined(path) for path in paths]
     statuses, times = ask_under_attack(requests, attacked.site.port, attacked.api, SHORT_S)
@@ -60,6 +60,6 @@ def test_unfinished_forms_of_strangers_leave_sign_in_and_api_to_others(attacked:
 def test_idle_connections_leave_healthz_answering(attacked: Attacked) -> None:
     """900 connections that ask for nothing, at each listener: probes are answered."""
     for port in (attacked.site.port, attacked.hooks):
-        statuses, times = ask_beside_idle(port, attacked.health, SHORT_S / 2, 900)
+        statuses, times = ask_with_idle_clients(port, attacked.health, SHORT_S / 2, 900)
         assert set(statuses) == {200}, statuses
         assert slow_clients.p99(times) < WITHIN_S, sorted(times)[-10:]

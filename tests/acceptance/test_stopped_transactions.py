@@ -87,9 +87,9 @@ def project(tmp_path: Path, user: tuple[str, Callable[[str], Any]]) -> Iterator[
     made.kill_all()
 
 
-@pytest.mark.parametrize(("place", "how"), [("file", "drained"), ("server", "drained"), ("server", "killed")])
+@pytest.mark.parametrize(("place", "method"), [("file", "drained"), ("server", "drained"), ("server", "killed")])
 def test_stopped_attempt_uses_up_no_try(
-    project: Project, user: tuple[str, Callable[[str], Any]], place: str, how: str
+    project: Project, user: tuple[str, Callable[[str], Any]], place: str, method: str
 ) -> None:
     """With one attempt in all each step is done and its effect there once, whatever its thread or the database was busy with."""
     up = project.up("up", "--role", "worker")
@@ -98,7 +98,7 @@ def test_stopped_attempt_uses_up_no_try(
         name, _, within = payment.partition("-")
         project.start(name, f"place={place}", f"within={within}")
     project.until(lambda: all((project.folder / f"began-{payment}").exists() for payment in payments))
-    if how == "drained":
+    if method == "drained":
         up.send_signal(signal.SIGTERM)
         assert up.wait(30) == 0
     else:

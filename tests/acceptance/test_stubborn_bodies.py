@@ -1,4 +1,4 @@
-"""Bodies that swallow what ends them: an unloading, or a cancel. They keep no worker, and whoever wrote them is told."""
+"""Bodies that swallow what ends them: an unloading, or a cancel. They keep no worker, and anyone who wrote them is reported."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ async def helped(run: ms.Run) -> int:
             pass
 """
 
-WAYS = {
+BODIES = {
     "receive": 'return await run.receive("go", int, within="1d")',
     "helper": "return await helped(run)",
     "sleep": "await asyncio.sleep(3600); return 7",
@@ -54,15 +54,15 @@ async def {name}(run: ms.Run) -> int:
 """
 
 
-CODE = HEAD + "".join(stubborn(f"by_{name}", ask) for name, ask in WAYS.items())
+CODE = HEAD + "".join(stubborn(f"by_{name}", ask) for name, ask in BODIES.items())
 
 
 @pytest.mark.timeout(120)
-def test_cancelled_body_that_goes_on_needs_a_person_and_keeps_no_worker(works: Works) -> None:
-    """The run says what its code does and how to mend it; the others go on in the same process."""
+def test_cancelled_body_that_continues_needs_a_person_and_keeps_no_worker(works: Works) -> None:
+    """The run says what its code does and how to fix it; the others continue in the same process."""
     works.up(CODE)
-    runs = {name: works.start(f"by_{name}") for name in WAYS}
-    for name in WAYS:
+    runs = {name: works.start(f"by_{name}") for name in BODIES}
+    for name in BODIES:
         works.until(works.has(f"by_{name}"), f"{name} never began")
     (worker,) = works.workers()
     for name, run in runs.items():
@@ -73,17 +73,17 @@ def test_cancelled_body_that_goes_on_needs_a_person_and_keeps_no_worker(works: W
     works.until(lambda: works.state(quick) == "succeeded", "the worker is kept")
     assert works.workers() == [worker]
     (failure,) = works.place.rows("select failure from runs where id = ?", runs["receive"])[0]
-    told = json.loads(failure)
-    assert "goes on after it was told to stop" in told["message"]
-    assert "except BaseException" in told["hint"]
-    assert "raise" in told["hint"]
+    failure_data = json.loads(failure)
+    assert "goes on after it was stopped" in failure_data["message"]
+    assert "except BaseException" in failure_data["hint"]
+    assert "raise" in failure_data["hint"]
 
 
 @pytest.mark.timeout(120)
-def test_unloaded_body_that_goes_on_keeps_no_worker(works: Works) -> None:
-    """A drain ends in time although bodies fight it; the runs go on in the next process from where they were, and succeed."""
+def test_unloaded_body_that_continues_keeps_no_worker(works: Works) -> None:
+    """A drain ends in time although bodies fight it; the runs continue in the next process from where they were, and succeed."""
     works.up(CODE)
-    runs = {name: works.start(f"by_{name}") for name in WAYS}
+    runs = {name: works.start(f"by_{name}") for name in BODIES}
     for name, run in runs.items():
         works.until(works.has(f"by_{name}"), f"{name} never began")
         works.until_state(run, "waiting", name)
@@ -110,7 +110,7 @@ from a import by_helper, by_receive, by_sleep, quick
 async def main() -> None:
     app = ms.App(store="s.db")
     async with app.running():
-        handles = [await app.start(one) for one in (by_helper, by_receive, by_sleep)]
+        handles = [await app.start(body) for body in (by_helper, by_receive, by_sleep)]
         while [await handle.status() for handle in handles] != ["waiting"] * 3:
             await asyncio.sleep(0.02)
     async with app.running():

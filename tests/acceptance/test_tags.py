@@ -15,7 +15,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
-from tests import warm
+from tests import warm_command_line
 from tests.acceptance.engine_world import World
 
 AUTOMATIONS = """
@@ -69,7 +69,7 @@ def test_worker_process_carries_the_tags_of_flag_or_file(tmp_path, way):
     env = os.environ | {"PYTHONPATH": str(Path(ms.__file__).parent.parent)}
 
     def call(*args: str) -> str:
-        done = warm.call(args, cwd=tmp_path, env=env, timeout=60)
+        done = warm_command_line.call(args, cwd=tmp_path, env=env, timeout=60)
         assert done.returncode == 0, done.stderr
         return str(done.stdout)
 
@@ -82,11 +82,11 @@ def test_worker_process_carries_the_tags_of_flag_or_file(tmp_path, way):
     )
     try:
         until = time.monotonic() + 60
-        while "succeeded" not in (shown := call("runs", "list", "--json")):
-            assert time.monotonic() < until, shown
+        while "succeeded" not in (output := call("runs", "list", "--json")):
+            assert time.monotonic() < until, output
         workers = json.loads(call("workers", "list", "--json"))
         assert any("gpu" in worker["tags"] for worker in workers), workers
-        assert run in shown
+        assert run in output
     finally:
         up.send_signal(signal.SIGTERM)
         assert up.wait(timeout=60) == 0

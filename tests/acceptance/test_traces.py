@@ -1,4 +1,4 @@
-"""A run as a tracing backend sees it: what a real collector takes from real workers, one of which is killed."""
+"""A run as a tracing backend sees it: what a real collector receives from real workers; one is killed."""
 
 import hashlib
 from collections.abc import Iterator
@@ -62,10 +62,10 @@ def project(tmp_path: Path, collector: OtlpCollector, monkeypatch: pytest.Monkey
 
 
 def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector: OtlpCollector) -> None:
-    """Steps, attempts, timer and child stand below the right spans, each step once, and nothing of a value is told."""
+    """Steps, attempts, timer and child stand below the right spans, each step once, and nothing of a value is reported."""
     project.up("up", "--role", "worker")
     run = project.start("order", "number=7")
-    project.until(project.effects.read_text, patience_s=20)
+    project.until(project.effects.read_text, timeout_s=20)
     collector.until("charge", "timer", "gate attempt", "work")
     project.kill_all()
     (project.folder / "open").touch()
@@ -74,35 +74,35 @@ def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector
     collector.until("order", "ship")
     project.stop()
 
-    (order,), (ship,) = ([one for one in collector.named(name) if not one.parent] for name in ("order", "ship"))
-    ours = [span for span in collector.spans if span["run"] == run]
+    (order,), (ship,) = ([span for span in collector.named(name) if not span.parent] for name in ("order", "ship"))
+    own = [span for span in collector.spans if span["run"] == run]
     assert (
-        {span.trace for span in ours} == {order.trace} == {hashlib.sha256(f"trace\x1f{run}".encode()).hexdigest()[:32]}
+        {span.trace for span in own} == {order.trace} == {hashlib.sha256(f"trace\x1f{run}".encode()).hexdigest()[:32]}
     )
-    steps = [span for span in ours if span["kind"] in ("step", "timer", "child")]
+    steps = [span for span in own if span["kind"] in ("step", "timer", "child")]
     assert sorted(span.name for span in steps) == ["charge", "gate", "ship", "timer", "timer"]
     assert {span.parent for span in steps} == {order.id}
     assert len({span.id for span in collector.spans}) == len(collector.spans), "each is told once"
 
-    (gate,) = [span for span in steps if span.name == "gate"]
-    tries = sorted((one["attempt"], one.is_error) for one in collector.named("gate attempt"))
+    (lock_span,) = [span for span in steps if span.name == "gate"]
+    tries = sorted((span["attempt"], span.is_error) for span in collector.named("gate attempt"))
     assert tries[0] == (1, True)
-    assert tries[-1] == (gate["attempt"], False)
-    assert {one.parent for one in collector.named("gate attempt")} == {gate.id}
-    assert gate.start_ns <= min(one.start_ns for one in collector.named("gate attempt"))
+    assert tries[-1] == (lock_span["attempt"], False)
+    assert {span.parent for span in collector.named("gate attempt")} == {lock_span.id}
+    assert lock_span.start_ns <= min(span.start_ns for span in collector.named("gate attempt"))
     assert all(span.start_ns <= span.end_ns for span in collector.spans)
 
-    (asked,) = [span for span in steps if span["kind"] == "child"]
+    (child_span,) = [span for span in steps if span["kind"] == "child"]
     waits = sorted((span for span in steps if span["kind"] == "timer"), key=lambda span: span.start_ns)
-    work = [(span.trace, span.id) for span in ours if span["kind"] == "work"]
+    work = [(span.trace, span.id) for span in own if span["kind"] == "work"]
     assert waits[0].links[0] not in work, "who went on first was killed, and told nothing of its stretch"
     assert waits[1].links[0] in work
-    assert asked.links == [(ship.trace, ship.id)]
+    assert child_span.links == [(ship.trace, ship.id)]
     assert ship.links == [(order.trace, order.id)]
     assert ship.trace != order.trace
     assert b"canary" not in b"".join(collector.bodies)
     assert order.resource["service.name"] == "billing"
-    assert {(one["authorization"], one["x-team"], one["path"]) for one in collector.asked} == {
+    assert {(request["authorization"], request["x-team"], request["path"]) for request in collector.requests} == {
         ("Bearer key-of-the-collector", "ops", "/v1/traces")
     }
 
@@ -119,5 +119,5 @@ def test_watcher_sends_metrics(project: Project, collector: OtlpCollector) -> No
         point.attributes[0].value.string_value for point in collector.metrics["mainspring_sessions"].gauge.data_points
     }
     assert "watcher" in roles
-    assert {one["path"] for one in collector.asked} == {"/v1/metrics"}
-    assert collector.asked[0]["authorization"] == "Bearer key-of-the-collector"
+    assert {request["path"] for request in collector.requests} == {"/v1/metrics"}
+    assert collector.requests[0]["authorization"] == "Bearer key-of-the-collector"

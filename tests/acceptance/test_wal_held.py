@@ -46,11 +46,15 @@ def test_default_of_the_monitor_is_five_minutes() -> None:
 
 
 def test_program_that_reads_without_a_pause_is_an_incident_that_ends_with_it(tmp_path: Path) -> None:
-    """It names process and command, in `status` too; nobody resolves it."""
+    """It names process and command, in `status` too; no one resolves it."""
     project = Project(tmp_path, WORK, MORE)
 
     def found(*words: str) -> list[dict[str, Any]]:
-        return [one for one in project.json("incidents", "list", *words) if one["subject"]["kind"] == "wal_held"]
+        return [
+            incident
+            for incident in project.json("incidents", "list", *words)
+            if incident["subject"]["kind"] == "wal_held"
+        ]
 
     try:
         project.up("up", "--processes", "1")
@@ -63,11 +67,11 @@ def test_program_that_reads_without_a_pause_is_an_incident_that_ends_with_it(tmp
             project.until(found)
             (incident,) = found()
             assert f"process {reader.pid} ({sys.executable} -c" in incident["text"]
-            assert incident["text"].endswith("reads the store all the time")
+            assert incident["text"].endswith("keeps reading the store")
             assert incident["id"] in project.call("status", code=9).stdout
             reader.stdin.close()
         project.until(lambda: found() == [])
-        assert [one["state"] for one in found("--state", "resolved")] == ["resolved"]
+        assert [incident["state"] for incident in found("--state", "resolved")] == ["resolved"]
     finally:
         project.stop()
         project.kill_all()

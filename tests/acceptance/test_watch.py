@@ -13,7 +13,7 @@ HOUR = 3_600_000
 
 
 class LaterClock:
-    """The clock of somebody who looks some time after the last end on record."""
+    """The clock of someone who looks some time after the last end on record."""
 
     def __init__(self, place: Place, hours: float) -> None:
         ((last,),) = place.rows("select max(finished_at) from runs")
@@ -33,7 +33,7 @@ def watch_later(place: Place, hours: float) -> WatchReport:
 
 
 def silent(report: WatchReport) -> list[str]:
-    return [one.name for one in report.silent]
+    return [incident.name for incident in report.silent]
 
 
 def test_vanished_crontab_line_is_reported(place: Place) -> None:
@@ -53,17 +53,17 @@ def test_watch_of_an_older_crontab_line_still_works(place: Place) -> None:
     assert b"--once" not in place.call("watch", "--help").stdout
 
 
-def test_watch_tells_in_words_and_json(place: Place) -> None:
+def test_watch_reports_in_words_and_json(place: Place) -> None:
     """Each round prints a line on stderr for what is silent, and the exit code is 9 until a success ends it."""
     place.exec("-n", "backup", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", "true")
     assert place.watch()[0] == 0
     for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
         place.rows(f"update {table} set {column} = {column} - {4 * 24 * HOUR}")
-    code, found, said = place.watch()
-    assert (code, [one["name"] for one in found["silent"]]) == (9, ["backup"])
-    assert said.startswith("[notify] backup: no success for ")
-    code, found, said = place.watch()
-    (line,) = said.splitlines()
+    code, found, output = place.watch()
+    assert (code, [incident["name"] for incident in found["silent"]]) == (9, ["backup"])
+    assert output.startswith("[notify] backup: no success for ")
+    code, found, output = place.watch()
+    (line,) = output.splitlines()
     assert (
         code,
         line.startswith("backup: no success, expected every day at 03:00 (Europe/Berlin); the last one: "),
@@ -72,16 +72,16 @@ def test_watch_tells_in_words_and_json(place: Place) -> None:
     assert place.watch()[0] == 0
 
 
-def test_watch_prints_what_is_silent_also_where_a_channel_is_told(place: Place, receiver: Receiver) -> None:
-    """The channel is told once, and each round says what is silent still."""
+def test_watch_prints_silent_automations_also_with_a_channel(place: Place, receiver: Receiver) -> None:
+    """The channel is reported once, and each round says what is silent still."""
     place.env |= receiver.settings
     place.exec("-n", "backup", "--every", "1h", "--", "true")
     for table, column in (("runs", "finished_at"), ("rollups", "minute_at"), ("schedules", "low_water_at")):
         place.rows(f"update {table} set {column} = {column} - {4 * HOUR}")
     for _ in range(2):
-        code, _, said = place.watch()
-        assert (code, [line.partition(",")[0] for line in said.splitlines()]) == (9, ["backup: no success"])
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened"]
+        code, _, output = place.watch()
+        assert (code, [line.partition(",")[0] for line in output.splitlines()]) == (9, ["backup: no success"])
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened"]
 
 
 def test_failures_are_silence_too(place: Place) -> None:
@@ -116,13 +116,13 @@ def test_nothing_starts_what_exec_expects(place: Place) -> None:
     assert (json.loads(spec), next_slot_at) == ({"every": 1000, "expected": True}, None)
 
 
-def test_old_success_taken_in_today_is_old(place: Place) -> None:
-    """A record that waited in the spool counts from when it ended, not from when it was taken in."""
+def test_old_success_accepted_today_is_old(place: Place) -> None:
+    """A record that waited in the spool counts from when it ended, not from when it was accepted."""
     place.exec("-n", "backup", "--every", "1h", "--", "true")
-    kept = place.store.read_bytes()
+    stored = place.store.read_bytes()
     place.store.write_bytes(b"damaged" * 1000)
     place.exec("-n", "backup", "--every", "1h", "--", "true")
-    place.store.write_bytes(kept)
+    place.store.write_bytes(stored)
     (record,) = place.spooled()
     data = json.loads(record.read_text())
     for name in ("started_at", "finished_at"):
@@ -158,16 +158,16 @@ def test_line_that_vanished_is_one_incident_and_one_message(place: Place, receiv
     for _ in range(3):
         assert place.watch()[0] == 9
     assert place.rows("select automation, kind, state from incidents") == [("backup", "silence", "open")]
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened"]
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened"]
     assert receiver.messages[0]["data"]["headline"].startswith("[notify] backup: no success for ")
     place.exec("-n", "backup", "--every", "1h", "--", "true")
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"], (
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"], (
         "told by the call that mended it"
     )
     assert place.watch()[0] == 0
 
 
-def test_wrapped_command_tells_of_its_failure_itself(place: Place, receiver: Receiver) -> None:
+def test_wrapped_command_reports_its_failure_itself(place: Place, receiver: Receiver) -> None:
     """No process of ours stays: the call that failed tells it, once however often it fails, and the one that succeeds ends it."""
     place.env |= receiver.settings
     for _ in range(3):
@@ -177,10 +177,10 @@ def test_wrapped_command_tells_of_its_failure_itself(place: Place, receiver: Rec
     assert "no such host" in json.dumps(message)
     assert place.rows("select number from incidents") == [(3,)]
     assert place.sh("true").returncode == 0
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"]
 
 
-def test_complaint_11_dump_that_is_empty_is_told(place: Place, receiver: Receiver) -> None:
+def test_complaint_11_dump_that_is_empty_is_reported(place: Place, receiver: Receiver) -> None:
     """The line ended well and made nothing: that is a failure, told once, and over with a dump that holds something."""
     place.env |= receiver.settings
     words = ("-n", "backup", "--every", "1h", "--produces", "dump.gz", "--", "sh", "-c")
@@ -190,27 +190,27 @@ def test_complaint_11_dump_that_is_empty_is_told(place: Place, receiver: Receive
     assert "backup" in message["data"]["headline"]
     assert "dump.gz is empty" in message["data"]["headline"]
     assert place.exec(*words, "echo x > dump.gz").returncode == 0
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"]
 
 
-def test_channel_that_is_away_holds_no_command(place: Place, receiver: Receiver) -> None:
-    """It gets its exit code all the same; what could not be told is told by the next call."""
+def test_channel_that_is_unreachable_holds_no_command(place: Place, receiver: Receiver) -> None:
+    """It gets its exit code all the same; what could not be reported is reported by the next call."""
     place.env |= receiver.settings
     receiver.status = 503
     assert place.sh("exit 3").returncode == 3
     receiver.status = 200
     place.rows("update channels set due_at = 0")
     assert place.watch()[0] == 0
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened"]
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened"]
 
 
 def test_watch_of_a_store_that_does_not_exist_is_an_error(place: Place) -> None:
     """A mistyped store would be healthy for ever: nothing is made, and the line says where none is and what makes one."""
-    code, _, said = place.watch()
+    code, _, output = place.watch()
     assert code == 2
-    assert "there is no store" in said
-    assert str(place.store) in said
+    assert "there is no store" in output
+    assert str(place.store) in output
     assert not place.store.exists()
     assert place.sh("true").returncode == 0
-    code, found, said = place.watch()
-    assert (code, found["judged"], said) == (0, 1, "")
+    code, found, output = place.watch()
+    assert (code, found["judged"], output) == (0, 1, "")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import warm
-from tests.looking import looks
+from tests import warm_command_line
+from tests.polling import polls
 
 ROOT = Path(__file__).parents[2]
 PASSWORD, SECRET = "the-password-of-the-database", "the-secret-of-a-webhook"
@@ -83,7 +83,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_exec_hands_on_no_password_of_ours(project: Project) -> None:
-    """Unless it is allowed, by the flag or by the configuration; a command that fails is told what it did not get."""
+    """Unless it is allowed, by the flag or by the configuration; a command that fails learns what it did not get."""
     command = ("--", sys.executable, "-c", SHOW)
     assert project.call("exec", *command).stdout.strip() == "[]"
     assert project.call("exec", "--pass-env", "PGPASSWORD", *command).stdout.strip() == "['PGPASSWORD']"
@@ -102,9 +102,11 @@ def test_steps_in_children_and_scripts_inherit_no_password_of_ours(project: Proj
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["result"] == []
     assert project.call("run", "listed").returncode == 0
-    shown = project.call("runs", "logs", "@last").stdout
-    assert "MAINSPRING_RUN_ID" in shown
-    assert not any(name in shown.split() for name in ("PGPASSWORD", "MAINSPRING_STORE_URL", "MAINSPRING_SECRET_HOOK"))
+    displayed = project.call("runs", "logs", "@last").stdout
+    assert "MAINSPRING_RUN_ID" in displayed
+    assert not any(
+        name in displayed.split() for name in ("PGPASSWORD", "MAINSPRING_STORE_URL", "MAINSPRING_SECRET_HOOK")
+    )
     project.allow("PGPASSWORD", "MAINSPRING_STORE_URL")
     assert json.loads(project.call("run", "isolated", "--json").stdout)["result"] == [
         "PGPASSWORD",
@@ -140,8 +142,8 @@ def test_steps_in_threads_of_a_worker_see_no_password_of_ours(project: Project) 
             cwd=project.folder, env=project.env, stderr=subprocess.DEVNULL,
         ) as up:  # fmt: skip
             listed = ("workers", "list", "--json")
-            for _ in looks(60):
-                if '"worker"' in warm.call(listed, cwd=project.folder, env=project.env, timeout=60).stdout:
+            for _ in polls(60):
+                if '"worker"' in warm_command_line.call(listed, cwd=project.folder, env=project.env, timeout=60).stdout:
                     break
             assert json.loads(project.call("run", "threaded", "--json").stdout)["result"] == allowed
             assert json.loads(project.call("run", "opens_the_app", "--json").stdout)["result"] == 42

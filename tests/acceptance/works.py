@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.acceptance.wrapping import Place
-from tests.looking import looks
+from tests.polling import polls
 
 CONFIG = """
 [project]
@@ -39,7 +39,7 @@ class Works:
             self.supervisor = self.place.start("up", stderr=log)
 
     def start(self, name: str) -> str:
-        """Start a run of which nobody waits for the end."""
+        """Start a run whose end no one waits for."""
         done = self.place.call("run", name, "--detach", "--json")
         assert done.returncode == 0, done.stderr
         return str(json.loads(done.stdout)["run"])
@@ -60,9 +60,9 @@ class Works:
         """Return what tells whether the code has left a mark of this name."""
         return (self.place.folder / name).exists
 
-    def until(self, fact: Callable[[], object], what: str, within: float = 60.0) -> None:
+    def until(self, fact: Callable[[], object], description: str, within: float = 60.0) -> None:
         """Look until it holds."""
-        assert any(fact() for _ in looks(within)), f"{what}\n{self.log.read_text()[-4_000:]}"
+        assert any(fact() for _ in polls(within)), f"{description}\n{self.log.read_text()[-4_000:]}"
 
     def until_state(self, run: str, state: str, name: str) -> None:
         """Wait until a run, called `name` for people, is in a state."""

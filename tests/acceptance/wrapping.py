@@ -10,10 +10,10 @@ from typing import Any
 import apsw
 
 from mainspring.config.locations import hash_store_url, store_url
-from tests import warm
+from tests import warm_command_line
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60
+TIMEOUT_S = 60
 
 
 class Place:
@@ -45,11 +45,11 @@ class Place:
         """Make one call and wait for its end."""
         if not more.keys() - {"env"}:
             env = {**self.env, "MAINSPRING_STORE_URL": str(self.store), **more.get("env", {})}
-            return warm.call(words, cwd=self.folder, env=env, timeout=PATIENCE, input=input, text=False)
+            return warm_command_line.call(words, cwd=self.folder, env=env, timeout=TIMEOUT_S, input=input, text=False)
         if input is not None:
             more["stdin"] = subprocess.PIPE
         process = self.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
-        out, err = process.communicate(input, timeout=PATIENCE)
+        out, err = process.communicate(input, timeout=TIMEOUT_S)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def close(self) -> None:

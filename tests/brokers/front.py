@@ -45,15 +45,15 @@ class Front:
                 continue
             with self._lock:
                 self._lines |= {line, server}
-            for one, other in ((line, server), (server, line)):
-                threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+            for first, other in ((line, server), (server, line)):
+                threading.Thread(target=self._pass, args=(first, other), daemon=True).start()
 
-    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while data := one.recv(65_536):
-                other.sendall(data)
+            while data := source.recv(65_536):
+                target.sendall(data)
         with contextlib.suppress(OSError):
-            other.shutdown(socket.SHUT_RDWR)
+            target.shutdown(socket.SHUT_RDWR)
         with self._lock:
-            self._lines -= {one, other}
-        one.close()
+            self._lines -= {source, target}
+        source.close()

@@ -66,5 +66,5 @@ class NatsServer(BrokerServer):
         await client.close()
         return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
 
-    async def aside(self, queue: BrokerQueue) -> int | None:
+    async def count_rejected(self, queue: BrokerQueue) -> int | None:
         return None

@@ -52,7 +52,7 @@ class PostgresTables(BrokerServer):
     async def left(self, queue: BrokerQueue, group: str) -> int:
         return self._count(queue, "refused is null")
 
-    async def aside(self, queue: BrokerQueue) -> int | None:
+    async def count_rejected(self, queue: BrokerQueue) -> int | None:
         return self._count(queue, "refused is not null")
 
     def _count(self, queue: BrokerQueue, condition: str) -> int:

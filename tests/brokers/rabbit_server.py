@@ -121,7 +121,7 @@ class RabbitServer(BrokerServer):
     async def left(self, queue: BrokerQueue, group: str) -> int:
         return await self._count(queue.name)
 
-    async def aside(self, queue: BrokerQueue) -> int | None:
+    async def count_rejected(self, queue: BrokerQueue) -> int | None:
         return await self._count(f"{queue.name}.aside")
 
     async def _count(self, name: str) -> int:

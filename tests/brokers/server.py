@@ -102,14 +102,14 @@ class BrokerServer:
         raise NotImplementedError
 
     async def delete(self, queue: BrokerQueue) -> None:
-        """Delete the queue under whoever reads it."""
+        """Delete the queue under anyone who reads it."""
         raise NotImplementedError
 
     async def left(self, queue: BrokerQueue, group: str) -> int:
-        """Return how many messages are not done with, while nobody reads."""
+        """Return how many messages are not done with, while no one reads."""
         raise NotImplementedError
 
-    async def aside(self, queue: BrokerQueue) -> int | None:
+    async def count_rejected(self, queue: BrokerQueue) -> int | None:
         """Return how many messages lie where those are put that were set aside; None where there is no such place."""
         raise NotImplementedError
 

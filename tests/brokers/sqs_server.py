@@ -102,5 +102,5 @@ class SqsServer(BrokerServer):
 
         return int(await self._ask(count))
 
-    async def aside(self, queue: BrokerQueue) -> int | None:
+    async def count_rejected(self, queue: BrokerQueue) -> int | None:
         return None

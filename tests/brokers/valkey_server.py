@@ -56,11 +56,11 @@ class ValkeyServer(BrokerServer):
 
     async def left(self, queue: BrokerQueue, group: str) -> int:
         client = self._client()
-        [found] = [one for one in await client.xinfo_groups(queue.name) if one["name"] == group.encode()]
+        [found] = [row for row in await client.xinfo_groups(queue.name) if row["name"] == group.encode()]
         await client.aclose()
         return int(found["pending"]) + int(found["lag"] or 0)
 
-    async def aside(self, queue: BrokerQueue) -> int | None:
+    async def count_rejected(self, queue: BrokerQueue) -> int | None:
         client = self._client()
         found = await client.xlen(f"{queue.name}:set-aside")
         await client.aclose()

@@ -21,7 +21,7 @@ from mainspring.engine.attempts.context_flags import IN_BODY
 
 
 class LyingError(Exception):
-    """Breaks whoever asks what it is."""
+    """Breaks anyone who asks what it is."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -59,16 +59,16 @@ def nothing() -> None:
     return None
 
 
-def sends(how: str = "well") -> list[str]:
+def sends(method: str = "well") -> list[str]:
     """Send two messages and an event; then fail, or return what cannot be saved, if told so."""
     ids = [
         outbox.send("orders/eu", {"n": 1}, key="k", headers={"a": "b"}),
         outbox.publish("paid", {"n": 2}, key="p"),
         outbox.send("orders/eu", b"\x00raw"),
     ]
-    if how == "badly":
+    if method == "badly":
         raise Permanent("no")
-    return ids if how == "well" else threading.Lock()  # type: ignore[return-value]
+    return ids if method == "well" else threading.Lock()  # type: ignore[return-value]
 
 
 def sends_too_many(count: int) -> int:
@@ -247,13 +247,13 @@ def waits_for(file: str) -> str:
     return "late"
 
 
-def begins_and_waits(file: str) -> str:
-    with subprocess.Popen(["sleep", "60"]) as begun:
+def starts_and_waits(file: str) -> str:
+    with subprocess.Popen(["sleep", "60"]) as process:
         Path(file).with_suffix(".begun").touch()
         try:
             return waits_for(file)
         finally:
-            begun.kill()
+            process.kill()
 
 
 def zombie(file: str, out: str) -> None:

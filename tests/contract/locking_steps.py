@@ -30,25 +30,25 @@ async def print_page_async(file: str) -> int:
         return lock.token
 
 
-def leave(file: str, how: str) -> int:
-    """End in some way inside of the lock; one that ends well has forgotten to let go."""
+def leave(file: str, method: str) -> int:
+    """End in some way inside of the lock; one that ends well has forgotten to release."""
     held = ms.lock(NAME).__enter__()
-    return _leave(file, how, held.token)
+    return _leave(file, method, held.token)
 
 
-async def leave_async(file: str, how: str) -> int:
+async def leave_async(file: str, method: str) -> int:
     held = await ms.lock(NAME).__aenter__()
-    if how == "hangs":
+    if method == "hangs":
         _note(file, f"in {held.token}")
         await asyncio.sleep(600)
-    return _leave(file, how, held.token)
+    return _leave(file, method, held.token)
 
 
-def _leave(file: str, how: str, token: int) -> int:
+def _leave(file: str, method: str, token: int) -> int:
     _note(file, f"in {token}")
-    if how == "raises":
+    if method == "raises":
         raise ms.Permanent("out of paper")
-    if how == "hangs":
+    if method == "hangs":
         time.sleep(600)
     return token
 

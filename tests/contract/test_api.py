@@ -29,7 +29,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ApiWorld]:
     store.close()
 
 
-def looked_at(route: ApiRoute, run: str) -> str:
+def address_of(route: ApiRoute, run: str) -> str:
     names = {
         "run": run,
         "automation": "pay",
@@ -48,7 +48,7 @@ def looked_at(route: ApiRoute, run: str) -> str:
 @pytest.mark.asyncio
 async def test_everything_that_is_there_can_be_read(world):
     """Each route that looks, at something that is there: what it answers is what the document says."""
-    world.find_wrong()
+    world.open_incident()
     first, run = world.begin(), world.begin()
     await world.post("/events", name="paid", data={"n": 1})
     await world.post(f"/runs/{run}/signal", name="go", value=1)
@@ -56,7 +56,7 @@ async def test_everything_that_is_there_can_be_read(world):
     await world.post("/bulk", key="b_1", verb="cancel", name="pay")
     for route in ROUTES:
         if route.method == "GET" and not {"delivery", "event", "step", "trigger"} & set(route.names):
-            await world.get(looked_at(route, run))
+            await world.get(address_of(route, run))
     assert (await world.get(f"/runs/{run}/diff"))["other"] == first
     assert read_change_tokens(world.site.reader, world.clock.now()).keys() >= {"runs", "locks"}
     assert (
@@ -66,7 +66,7 @@ async def test_everything_that_is_there_can_be_read(world):
 
 
 @pytest.mark.asyncio
-async def test_act_counts_once_under_its_key(world):
+async def test_operation_counts_once_under_its_key(world):
     """A start, a cancel of many, a pause: sent again they are answered as before."""
     started = await world.post("/automations/pay/runs", key="s", input={"amount": 1})
     assert await world.post("/automations/pay/runs", key="s", input={"amount": 1}) == started
@@ -75,6 +75,6 @@ async def test_act_counts_once_under_its_key(world):
     assert cancelled["done"] == 1
     await world.post("/queues/default/pause", key="p")
     await world.post("/queues/default/pause", key="p")
-    verbs = [one["verb"] for one in (await world.get("/audit-log"))["items"]]
+    verbs = [entry["verb"] for entry in (await world.get("/audit-log"))["items"]]
     assert verbs == ["pause", "cancel", "start"]
     assert (await world.get("/audit-log/check"))["broken_at"] is None

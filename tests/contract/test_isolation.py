@@ -103,7 +103,7 @@ class Bench:
 
         return wrapped
 
-    def told(self, kind):
+    def reports(self, kind):
         return [sign for sign in self.signs if isinstance(sign, kind)]
 
 
@@ -170,7 +170,7 @@ def test_checkpoint_is_seen_by_this_and_the_next_attempt(isolate):
     async def scenario(bench):
         end = await bench.run(steps.checkpoints, checkpoint=b'"old"')
         assert end.value == ["old", {"row": 0}, {"row": 1}, {"row": 2}]
-        assert [sign.data for sign in bench.told(CheckpointReport)] == [b'{"row":0}', b'{"row":1}', b'{"row":2}']
+        assert [sign.data for sign in bench.reports(CheckpointReport)] == [b'{"row":0}', b'{"row":1}', b'{"row":2}']
         end = await bench.run(steps.facts, attempt=2, checkpoint=bench.saved)
         assert end.value[2] == {"row": 2}
         assert (await bench.run(steps.typed_checkpoint)).value is True
@@ -191,17 +191,17 @@ def test_checkpoint_that_cannot_be_saved_is_refused(isolate):
 
 @plain_only
 def test_checkpoint_blocks_until_it_is_committed(isolate):
-    """A plain step does not go on before the commit; a commit that never will be is an error in it."""
+    """A plain step does not continue before the commit; a commit that never will be is an error in it."""
 
     async def scenario(bench):
         bench.is_acking = False
         _, ended = bench.start(steps.checkpoints)
         for count in range(1, 4):
-            while len(bench.told(CheckpointReport)) < count:
+            while len(bench.reports(CheckpointReport)) < count:
                 await asyncio.sleep(0.001)
-            assert len(bench.told(CheckpointReport)) == count
+            assert len(bench.reports(CheckpointReport)) == count
             assert not ended.done()
-            bench.told(CheckpointReport)[-1].ack(None)
+            bench.reports(CheckpointReport)[-1].ack(None)
         assert (await ended).ok
         bench.is_acking, bench.ack_error = True, RuntimeError("claim lost")
         end = await bench.run(steps.checkpoints)
@@ -219,7 +219,7 @@ async def _awaits_checkpoints():
 
 
 def test_checkpoint_may_be_awaited_in_the_loop():
-    """An async step may wait for the commit or go on at once; a failed commit is raised where it is awaited."""
+    """An async step may wait for the commit or continue at once; a failed commit is raised where it is awaited."""
 
     async def scenario(bench):
         assert (await bench.run(_awaits_checkpoints)).ok
@@ -227,7 +227,7 @@ def test_checkpoint_may_be_awaited_in_the_loop():
         assert (await bench.run(_awaits_checkpoints)).failure.message == "claim lost"
         bench.is_acking = False
         _, ended = bench.start(_awaits_checkpoints)
-        while len(bench.told(CheckpointReport)) < 6:
+        while len(bench.reports(CheckpointReport)) < 6:
             await asyncio.sleep(0)
         assert not ended.done()
         await asyncio.to_thread(bench.signs[-1].ack, None)
@@ -351,7 +351,7 @@ def test_attempt_cancelled_while_it_waits_for_a_place_never_runs(isolate, tmp_pa
         go.touch()
         assert [(await end).value for end in first] == ["late", "late"]
         assert (await bench.run(steps.double, 1)).ok
-        assert bench.told(AbandonReport) == []
+        assert bench.reports(AbandonReport) == []
 
     using(isolate, scenario)
 
@@ -392,7 +392,7 @@ async def _times_out_inside():
 
 
 def test_async_step_times_out_and_is_cancelled():
-    """Our time-out, a cancellation by us, one by the step itself and its own time-out are told apart."""
+    """Our time-out, a cancellation by us, one by the step itself and its own time-out are distinguished."""
 
     async def scenario(bench):
         end = await bench.run(_sleeps_long, timeout=0.01)
@@ -419,7 +419,7 @@ def test_async_step_times_out_and_is_cancelled():
 
 
 def test_f21_coroutine_that_swallows_cancellation_is_abandoned():
-    """After the grace the end is a time-out, the engine is told, and the late result is dropped."""
+    """After the grace the end is a time-out, the engine is reported, and the late result is dropped."""
 
     async def scenario(bench):
         end = await bench.run(_swallows_cancellation, timeout=0.01)
@@ -455,14 +455,14 @@ def test_f21_timed_out_thread_is_abandoned_and_its_late_result_refused(tmp_path)
 
 
 def is_alive(pid):
-    """Whether a process runs: a zombie of somebody else's does not."""
+    """Whether a process runs: a zombie of someone else's does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
 
 
-def is_soon_dead(pid):
+def exits_shortly(pid):
     """Whether a process that was killed ends: the kernel may need a moment on a busy machine, a survivor would sleep on."""
     until = time.monotonic() + 30
     while is_alive(pid) and time.monotonic() < until:
@@ -480,8 +480,8 @@ def test_peer_prefect_15760_timed_out_sync_step_is_dead_within_a_second(tmp_path
             await asyncio.sleep(0.005)
         end = await ended
         assert end.timed_out
-        assert is_soon_dead(int(file.read_text()))
-        assert bench.told(AbandonReport) == []
+        assert exits_shortly(int(file.read_text()))
+        assert bench.reports(AbandonReport) == []
 
     using("process", scenario)
 
@@ -496,7 +496,7 @@ def test_f21_step_that_ignores_signals_dies_with_its_grandchildren(tmp_path):
         assert end.timed_out
         assert end.took_us < 50_000_000, "they would have slept for a minute"
         for pid in map(int, file.read_text().split()):
-            assert is_soon_dead(pid)
+            assert exits_shortly(pid)
 
     using("process", scenario)
 
@@ -526,7 +526,7 @@ def test_f20_child_that_dies_fails_its_attempt_only(isolate, fn, args, data):
 
 @process_only
 def test_memory_that_runs_out_is_a_failure(isolate):
-    """A MemoryError is told, and its child is not used again."""
+    """A MemoryError is reported, and its child is not used again."""
 
     async def scenario(bench):
         end = await bench.run(steps.runs_out_of_memory)
@@ -542,9 +542,9 @@ def test_output_of_a_child_becomes_log_lines(isolate):
 
     async def scenario(bench):
         assert (await bench.run(steps.prints)).value == "done"
-        out = [sign.text for sign in bench.told(LogReport) if sign.stream == "stdout"]
+        out = [sign.text for sign in bench.reports(LogReport) if sign.stream == "stdout"]
         assert out == ["to stdout", "raw \\udcff\\x00 bytes", "no endgrandchild"]
-        assert [sign.text for sign in bench.told(LogReport) if sign.stream == "stderr"] == ["lone \\\\ud800"]
+        assert [sign.text for sign in bench.reports(LogReport) if sign.stream == "stderr"] == ["lone \\\\ud800"]
         bench.signs.clear()
         assert (await bench.run(steps.prints_much, 5000)).value == 5000
         assert len(bench.signs) == 5000
@@ -599,7 +599,7 @@ def test_closing_kills_children_without_a_word(isolate, tmp_path):
         while not file.exists() or not file.read_text():
             await asyncio.sleep(0.005)
         bench.attempts.close()
-        assert is_soon_dead(int(file.read_text()))
+        assert exits_shortly(int(file.read_text()))
         await asyncio.sleep(0)
         assert not ended.done()
 
@@ -641,8 +641,8 @@ asyncio.run(main())
         worker.wait()
 
 
-def test_what_no_child_can_import_is_refused_at_the_call():
-    """A lambda or inner function is refused when it is started, with the way to mend it."""
+def test_function_that_no_child_can_import_is_refused_at_the_call():
+    """A lambda or inner function is refused when it is started, with the way to fix it."""
 
     async def scenario(bench):
         def inner() -> None:
@@ -670,7 +670,7 @@ def test_attempts_report_in_the_loops_thread(isolate):
 
 
 def test_cancelled_command_step_ends_its_command():
-    """A step that runs a command is told to end, and is not abandoned."""
+    """A step that runs a command is asked to end, and is not abandoned."""
 
     async def scenario(bench):
         handle, ended = bench.start(run_command, ["sh", "-c", "echo up; sleep 60"])
@@ -680,7 +680,7 @@ def test_cancelled_command_step_ends_its_command():
         end = await ended
         assert end.cancelled
         assert "told to stop" in end.failure.cause.message
-        assert bench.told(AbandonReport) == []
+        assert bench.reports(AbandonReport) == []
         assert [sign.ended for sign in bench.processes] == [False, True]
         assert bench.attempts.abandoned_count == 0
 
@@ -748,7 +748,7 @@ def test_step_sends_within_bounds(isolate):
 
     async def scenario(bench):
         end = await bench.run(steps.sends_too_many, 1_000)
-        assert len({one.id for one in end.outgoing}) == 1_000
+        assert len({message.id for message in end.outgoing}) == 1_000
         end = await bench.run(steps.sends_too_many, 1_001)
         assert "sends more than 1,000 messages" in end.failure.message
         end = await bench.run(steps.sends_too_much)
@@ -763,7 +763,9 @@ def test_threads_of_a_step_send(isolate):
 
     async def scenario(bench):
         end = await bench.run(steps.sends_from_threads)
-        assert {one.id for one in end.outgoing} == {outbox_entry_id("key-1", number + 1) for number in range(20)}
-        assert sorted(int(one.body) for one in end.outgoing) == list(range(20))
+        assert {message.id for message in end.outgoing} == {
+            outbox_entry_id("key-1", number + 1) for number in range(20)
+        }
+        assert sorted(int(message.body) for message in end.outgoing) == list(range(20))
 
     using(isolate, scenario)

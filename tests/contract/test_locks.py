@@ -34,8 +34,8 @@ def working(isolate: str, **options: Any) -> tuple[Registry, Any]:
         @ms.workflow
         async def work(run: ms.Run, name: str, args: list[str]) -> Any:
             fn: Callable[..., Any] = getattr(steps, f"{name}_async" if isolate == "loop" else name)
-            asker = run.options(isolate=place, retry=ms.Retry(attempts=1), **options)
-            return await asker.step(fn, *args)
+            options_of_run = run.options(isolate=place, retry=ms.Retry(attempts=1), **options)
+            return await options_of_run.step(fn, *args)
 
     return registry, work
 
@@ -52,9 +52,9 @@ def held(engine: Engine) -> list[tuple[str, str, int]]:
     return [(view.name, view.owner, view.token) for view in locks(engine.working.store.reader)]
 
 
-async def holding(engine: Engine, work: Any, file: Path, how: str = "hangs") -> Any:
+async def holding(engine: Engine, work: Any, file: Path, method: str = "hangs") -> Any:
     """Start a run whose step holds the lock."""
-    run = await engine.start(work, "leave", [str(file), how])
+    run = await engine.start(work, "leave", [str(file), method])
     await engine.when(lambda: held(engine), bool)
     return run
 
@@ -71,18 +71,18 @@ async def test_one_attempt_at_a_time_is_inside_and_tokens_grow(tmp_path: Path, i
     assert file.read_text().split("\n")[:-1] == [f"{way} {token}" for token in range(1, 7) for way in ("in", "out")]
 
 
-@pytest.mark.parametrize("how", ["forgets", "raises"])
-async def test_lock_is_let_go_at_the_end_of_the_attempt(tmp_path: Path, isolate: str, how: str) -> None:
-    """However it ends, and whether or not its code lets go; while it lasts people see who holds the lock."""
+@pytest.mark.parametrize("method", ["forgets", "raises"])
+async def test_lock_is_released_at_the_end_of_the_attempt(tmp_path: Path, isolate: str, method: str) -> None:
+    """However it ends, and whether or not its code releases; while it lasts people see who holds the lock."""
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
-        run = await engine.start(work, "leave", [str(tmp_path / "notes"), how])
+        run = await engine.start(work, "leave", [str(tmp_path / "notes"), method])
         await engine.until(run, RunState.SUCCEEDED, RunState.FAILED)
         assert (tmp_path / "notes").read_text() == "in 1\n"
         await engine.when(lambda: held(engine), lambda found: not found)
 
 
-async def test_lock_is_let_go_when_the_attempt_is_given_up(tmp_path: Path, isolate: str) -> None:
+async def test_lock_is_released_when_the_attempt_is_abandoned(tmp_path: Path, isolate: str) -> None:
     """A step that takes too long ends as its place has it, and the next one has the lock at once."""
     registry, work = working(isolate, timeout="2s")
     async with World(tmp_path).engine(registry) as engine:
@@ -95,7 +95,7 @@ async def test_lock_is_let_go_when_the_attempt_is_given_up(tmp_path: Path, isola
 
 
 async def test_wait_has_an_end(tmp_path: Path, isolate: str) -> None:
-    """Who may not wait is told who holds the lock, by an error that a retry policy takes for passing."""
+    """Who may not wait learns who holds the lock, by an error that a retry policy takes for passing."""
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
         await engine.working.apply(AcquireLock(steps.NAME, "a person"))
@@ -105,7 +105,7 @@ async def test_wait_has_an_end(tmp_path: Path, isolate: str) -> None:
 
 
 async def test_lock_is_taken_once_by_an_attempt(tmp_path: Path, isolate: str) -> None:
-    """To take it again inside would wait for oneself: that is an error, and what was taken is let go."""
+    """To take it again inside would wait for oneself: that is an error, and what was taken is released."""
     registry, work = working(isolate)
     async with World(tmp_path).engine(registry) as engine:
         failure = await failure_of(engine, await engine.start(work, "take_twice", []))
@@ -116,8 +116,8 @@ async def test_lock_is_taken_once_by_an_attempt(tmp_path: Path, isolate: str) ->
         await engine.when(lambda: held(engine), lambda found: not found)
 
 
-async def test_lock_of_a_dead_worker_is_taken_over_with_its_burial(tmp_path: Path) -> None:
-    """Its session is buried, so the lock is free in that very commit, and the step that goes on has a higher token."""
+async def test_lock_of_a_dead_worker_is_taken_over_with_its_death_declaration(tmp_path: Path) -> None:
+    """Its session is declared dead, so the lock is free in that very commit, and the step that continues has a higher token."""
     world, file = World(tmp_path), tmp_path / "notes"
     registry, work = working("loop")
     async with world.engine(registry) as engine:
@@ -127,7 +127,7 @@ async def test_lock_of_a_dead_worker_is_taken_over_with_its_burial(tmp_path: Pat
     assert session is not None
     async with world.engine(registry) as engine:
         assert [token for _, _, token in held(engine)] == [1]
-        await world.bury(engine, session)
+        await world.declare_dead(engine, session)
         await engine.when(lambda: [token for _, _, token in held(engine)], lambda found: found == [2])
         assert held(engine)[0][1].startswith(f"{run.id}/")
 
@@ -146,8 +146,8 @@ async def test_lock_that_was_broken_goes_to_who_waits(tmp_path: Path) -> None:
         assert held(engine)[0][1].startswith(f"{second.id}/")
 
 
-async def test_who_stops_waiting_is_not_given_the_lock_later(tmp_path: Path, isolate: str) -> None:
-    """A step that gave the wait up goes on without, and leaves nothing behind that would take the lock for it."""
+async def test_cancelled_waiter_gets_no_lock_later(tmp_path: Path, isolate: str) -> None:
+    """A step that gave the wait up continues without, and leaves nothing behind that would take the lock for it."""
     with Registry() as registry:
 
         @ms.workflow
@@ -165,7 +165,7 @@ async def test_who_stops_waiting_is_not_given_the_lock_later(tmp_path: Path, iso
 
 
 async def test_lock_that_would_block_the_loop_is_refused(tmp_path: Path) -> None:
-    """In an `async def` step a plain `with` would hold up all others: it is told to write `async with`."""
+    """In an `async def` step a plain `with` would hold up all others: it is asked to write `async with`."""
     with Registry() as registry:
 
         @ms.workflow

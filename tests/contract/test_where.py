@@ -33,7 +33,7 @@ async def _fetches():
     await asyncio.create_task(_reads())
 
 
-def test_coroutine_tells_what_it_waits_for():
+def test_coroutine_reports_what_it_waits_for():
     """Through the tasks that it made."""
 
     async def scenario(bench):
@@ -48,7 +48,7 @@ def test_coroutine_tells_what_it_waits_for():
     using("loop", scenario)
 
 
-def test_thread_tells_its_frames_or_that_there_is_none_for_it(tmp_path):
+def test_thread_reports_its_frames_or_that_there_is_none_for_it(tmp_path):
     """Two threads are busy; the third step waits for one of them."""
 
     async def scenario(bench):
@@ -56,50 +56,50 @@ def test_thread_tells_its_frames_or_that_there_is_none_for_it(tmp_path):
         running = [bench.start(steps.waits_for, str(go)) for _ in range(2)]
         waiting, ended = bench.start(steps.double, 1)
         assert any(line.endswith(" waits_for") for line in await where(running[0][0]))
-        assert (await where(waiting)) == ["it waits for a free thread: worker.threads is how many there are"]
+        assert (await where(waiting)) == ["it waits for a free thread: worker.threads sets how many there are"]
         go.touch()
         await asyncio.gather(ended, *(end for _, end in running))
 
     using("thread", scenario)
 
 
-def test_child_tells_its_frames_and_what_it_began(tmp_path):
+def test_child_reports_its_frames_and_what_it_started(tmp_path):
     """Or, where all are busy, that there is none for it."""
 
     async def scenario(bench):
         go = tmp_path / "go"
-        handle, ended = bench.start(steps.begins_and_waits, str(go))
+        handle, ended = bench.start(steps.starts_and_waits, str(go))
         await until(lambda: go.with_suffix(".begun").exists())
         lines = await where(handle)
         place = next(number for number, line in enumerate(lines) if line.endswith(" begins_and_waits"))
         assert lines[-1].startswith(" sleep (pid ")
         assert place < len(lines) - 1
-        others = [bench.start(steps.double, 1) for _ in range(2)]
-        assert "free child process" in (await where(others[1][0]))[0]
+        rest_of_them = [bench.start(steps.double, 1) for _ in range(2)]
+        assert "free child process" in (await where(rest_of_them[1][0]))[0]
         go.touch()
-        await asyncio.gather(ended, *(end for _, end in others))
+        await asyncio.gather(ended, *(end for _, end in rest_of_them))
 
     using("process", scenario)
 
 
-@pytest.mark.parametrize("how", ["stopped", "holds the interpreter"])
-def test_child_that_cannot_answer_is_told_as_that(tmp_path, monkeypatch, how):
+@pytest.mark.parametrize("method", ["stopped", "holds the interpreter"])
+def test_child_that_cannot_answer_is_reported(tmp_path, monkeypatch, method):
     """With its state as the system has it; a late answer is not taken for another one."""
     monkeypatch.setattr(process_attempt, "_ANSWER_TIMEOUT_S", 0.05)
 
     async def scenario(bench):
         file = tmp_path / "pid"
-        step = steps.spins if how == "stopped" else steps.holds_the_interpreter
+        step = steps.spins if method == "stopped" else steps.holds_the_interpreter
         handle, _ = bench.start(step, str(file))
         await until(lambda: file.exists() and file.read_text())
         pid = int(file.read_text())
-        if how == "stopped":
+        if method == "stopped":
             os.kill(pid, signal.SIGSTOP)
         lines = await where(handle)
         assert f"(pid {pid}): " in lines[0]
-        assert ("stopped by a signal" in lines[0]) is (how == "stopped")
+        assert ("stopped by a signal" in lines[0]) is (method == "stopped")
         assert "did not answer" in lines[-1]
-        if how == "stopped":
+        if method == "stopped":
             os.kill(pid, signal.SIGCONT)
             monkeypatch.setattr(process_attempt, "_ANSWER_TIMEOUT_S", 20)
             assert any(line.endswith(" spins") for line in await where(handle))
@@ -107,12 +107,12 @@ def test_child_that_cannot_answer_is_told_as_that(tmp_path, monkeypatch, how):
     using("process", scenario)
 
 
-def test_command_tells_its_processes():
+def test_command_reports_its_processes():
     """Names and states, without arguments."""
 
     async def scenario(bench):
         handle, ended = bench.start(run_command, ["sh", "-c", "echo up; sleep 60; echo over"])
-        await until(lambda: bench.told(LogReport))
+        await until(lambda: bench.reports(LogReport))
         await until(lambda: any(line.startswith(" sleep") for line in handle._step.processes()))
         lines = await where(handle)
         assert [line.partition(" (pid")[0] for line in lines] == ["sh", " sleep"]

@@ -42,9 +42,9 @@ from mainspring.store.commands.alerts import LeaseChannels, SettleAlerts
 from mainspring.store.commands.incidents import RecordEvaluation
 from mainspring.store.commands.runs import CompleteRun, FinishRun
 from mainspring.store.committer import Committer
-from mainspring.store.postgres import transaction as postgres
+from mainspring.store.postgres import transaction
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.read import incidents as reads
+from mainspring.store.read import incidents
 from mainspring.store.sqlite.transaction import SqliteTransaction
 from tests.crash.clients import Client
 from tests.crash.stores import working_on
@@ -55,7 +55,7 @@ LEASE_MS = 1_000
 _WITHIN_S = 20.0
 _COUNTED = (FinishRun, CompleteRun, RecordEvaluation, LeaseChannels, SettleAlerts)
 _FAILURES = (IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED)
-_TUNINGS = {kind: msgspec.structs.replace(one, on=kind in _FAILURES) for kind, one in DEFAULT_TUNINGS.items()}
+_TUNINGS = {kind: msgspec.structs.replace(tuning, on=kind in _FAILURES) for kind, tuning in DEFAULT_TUNINGS.items()}
 
 
 class Order(msgspec.Struct):
@@ -69,7 +69,7 @@ class Order(msgspec.Struct):
 
 
 class Points:
-    """Counts what is passed, and dies where it is told to."""
+    """Counts what is passed, and dies where it is asked to."""
 
     def __init__(self, die_at: int) -> None:
         self.passed = 0
@@ -86,7 +86,7 @@ class Points:
         failpoints.install(self._place)
         for name in ("first", "all", "change"):
             setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
-        postgres.run = self._counted(postgres.run)
+        transaction.run = self._counted(transaction.run)
         until_known, post = Committer._until_known, HttpClient.post
 
         def noting(committer: Committer, commands: list[Any]) -> Any:
@@ -140,14 +140,14 @@ async def _work(order: Order) -> None:
     working = working_on(order.url, registry, upkeep=Upkeep(), lease_ms=LEASE_MS)
     await working.open()
     for name, number in FAILURES.items():
-        for one in range(number):
-            await asyncio.to_thread(client.start, name, b"{}", f"{name}-{one}")
+        for index in range(number):
+            await asyncio.to_thread(client.start, name, b"{}", f"{name}-{index}")
     text = "select count(*) from runs where state = 'failed'"
     await _until(lambda: client.rows(text) == [(sum(FAILURES.values()),)])
 
 
 async def _watch(order: Order) -> None:
-    """Look and tell until nothing is left to be told."""
+    """Look and tell until nothing is left to be reported."""
     loop, clock = asyncio.get_running_loop(), SystemClock()
 
     def deliver(answers: list[tuple[Callable[[Any], object], Any]]) -> None:
@@ -163,10 +163,10 @@ async def _watch(order: Order) -> None:
     notices = NoticeRenderer(
         lambda _automation: None, lambda _definition, _incident: None, tuple, NotificationContext()
     )
-    notifier = Notifier(store, lambda: reads.is_alert_due(store.reader, clock.now()), links, notices, clock, faults)
+    notifier = Notifier(store, lambda: incidents.is_alert_due(store.reader, clock.now()), links, notices, clock, faults)
     notifier.start()
     until = time.monotonic() + _WITHIN_S
-    while _is_untold(store):
+    while _has_open_alert(store):
         await asyncio.to_thread(upkeep.run_once, store, clock.now())
         await asyncio.to_thread(watch.look)
         notifier.changed()
@@ -182,25 +182,25 @@ def routing_to(channels: dict[str, str]) -> NotificationRouting:
 
 
 def link_to(address: str, faults: ErrorText) -> ChannelLink:
-    """Return a link that need not spare anybody's server."""
+    """Return a link that need not spare anyone's server."""
     channel = read_channel_address(address)
     if address.startswith("slack"):
         return SlackLink(channel, faults, SystemClock(), gap_s=0.0)
     return WebhookLink(channel, faults, SystemClock())
 
 
-def _is_untold(store: ProcessStore) -> bool:
+def _has_open_alert(store: ProcessStore) -> bool:
     unsent = store.reader.read_text("select 1 from alerts where state = 'unsent' limit 1")
-    return bool(unsent or reads.ungrouped_failures(store.reader, 1))
+    return bool(unsent or incidents.ungrouped_failures(store.reader, 1))
 
 
 async def _until(fact: Callable[[], bool]) -> None:
     async with asyncio.timeout(_WITHIN_S):
         while True:
-            began = time.monotonic()
+            started = time.monotonic()
             if await asyncio.to_thread(fact):
                 return
-            await asyncio.sleep(max(0.005, 2 * (time.monotonic() - began)))
+            await asyncio.sleep(max(0.005, 2 * (time.monotonic() - started)))
 
 
 def serve() -> None:
@@ -208,17 +208,17 @@ def serve() -> None:
     set_death_signal(signal.SIGKILL)
     for line in sys.stdin.buffer:
         order = msgspec.json.decode(line, type=Order)
-        inlet, outlet = os.pipe()
+        read_end, write_end = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(inlet)
+            os.close(read_end)
             code = 70
             try:
                 set_death_signal(signal.SIGKILL)
                 points = Points(order.die_at)
                 points.install()
                 asyncio.run(_work(order) if order.role == "worker" else _watch(order))
-                os.write(outlet, str(points.passed).encode())
+                os.write(write_end, str(points.passed).encode())
                 code = 0
             except BaseException:
                 import traceback
@@ -226,10 +226,10 @@ def serve() -> None:
                 traceback.print_exc()
             finally:
                 os._exit(code)
-        os.close(outlet)
+        os.close(write_end)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        passed = os.read(inlet, 100) or b"0"
-        os.close(inlet)
+        passed = os.read(read_end, 100) or b"0"
+        os.close(read_end)
         sys.stdout.write(json.dumps({"code": code, "points": int(passed)}) + "\n")
         sys.stdout.flush()
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from tests.crash.clients import Client
 from tests.crash.effects import Call
+from tests.crash.experiments import World
 from tests.crash.lives import Life
 from tests.crash.processes import Process
-from tests.crash.trials import World
-from tests.looking import looks
+from tests.polling import polls
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Bench:
         life = Life(
             folder=str(self.folder),
             store=self.url,
-            trial=self.folder.name,
+            experiment=self.folder.name,
             effects=self.world.effects.path,
             number=number,
             **options,
@@ -50,7 +50,7 @@ class Bench:
 
     def until(self, holds: Callable[[], object], within: float = 60.0) -> None:
         """Look until it holds."""
-        if not any(holds() for _ in looks(within, pause_s=0.005)):
+        if not any(holds() for _ in polls(within, pause_s=0.005)):
             logs = "".join(life.life.log.read_text() for life in self.lives if life.life.log.exists())
             raise AssertionError(f"it does not come to that\n{self.calls()}\n{logs}")
 

@@ -5,7 +5,7 @@ asked for. Every number up to the last commit of the shortest life was killed at
 struck, before it was written and after, whatever its number.
 
 The short tier strikes at every second of these places only (before the first commit, after the second, ...), and then at the changes that
-none of these kills met; where a trial is dear, it leaves those out too. The long tier strikes everywhere.
+none of these kills met; where an experiment is dear, it leaves those out too. The long tier strikes everywhere.
 """
 
 import itertools
@@ -13,8 +13,8 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tests.crash.experiments import Experiment, Scenario, World
 from tests.crash.scenarios import ALL, carry
-from tests.crash.trials import Scenario, Trial, World
 
 _TRIES = 40
 """So often a change is looked for that is not written at the same number in each life."""
@@ -31,15 +31,15 @@ class Campaign:
         self.struck: dict[str, set[str]] = defaultdict(set)
         self._places = [place for place in scenario.places if place.startswith("commit.")]
         calm = [carry(world, scenario, [*before]) for _ in range(2)]
-        self.commits = max(trial.commits for trial in calm)
-        self.shortest = min(trial.commits for trial in calm)
+        self.commits = max(experiment.commits for experiment in calm)
+        self.shortest = min(experiment.commits for experiment in calm)
         self.is_thin = not ALL
         self._meets_each_change = ALL or not world.stores.is_dear
         self._dice = random.Random(self.commits)
         self._numbers: dict[str, list[int]] = defaultdict(list)
-        for trial in calm:
-            self._learn(trial)
-        every, again = ({change for group in self._written(trial) for change in group} for trial in calm)
+        for experiment in calm:
+            self._learn(experiment)
+        every, again = ({change for group in self._written(experiment) for change in group} for experiment in calm)
         self._always = every & again
 
     @property
@@ -52,7 +52,7 @@ class Campaign:
         known = [
             point
             for point in itertools.product(self._scenario.places, range(1, self.commits + 1))
-            if self._takes(*point)
+            if self._accepts(*point)
         ]
         self._dice.shuffle(known)  # a machine that slows down must not always do so at the end
         for place, number in known:
@@ -68,10 +68,13 @@ class Campaign:
                 self._strike(place, self._dice.choice(self._numbers[change]))
 
     def left_out(self) -> list[tuple[str, int]]:
-        """Return the commits that every life makes and at which nobody was killed."""
+        """Return the commits that every life makes and at which no one was killed."""
         sure = range(1, self.shortest + 1)
         return [
-            (place, n) for place in self._places for n in sure if self._takes(place, n) and n not in self.killed[place]
+            (place, n)
+            for place in self._places
+            for n in sure
+            if self._accepts(place, n) and n not in self.killed[place]
         ]
 
     def unstruck(self) -> list[tuple[str, str]]:
@@ -80,29 +83,29 @@ class Campaign:
             return []
         return [(place, change) for place in self._places for change in sorted(self._always - self.struck[place])]
 
-    def _takes(self, place: str, number: int) -> bool:
+    def _accepts(self, place: str, number: int) -> bool:
         """Tell whether this point is struck at all."""
         return not self.is_thin or (self._scenario.places.index(place) + number) % 2 == 1
 
     def _strike(self, place: str, number: int) -> bool:
-        """Make one trial; tell whether its worker came so far."""
-        trial = carry(self._world, self._scenario, [*self._before, f"{place}:kill@{number}"])
-        self._learn(trial)
-        if trial.survived:
-            self.shortest = min(self.shortest, trial.commits)
+        """Make one experiment; tell whether its worker came so far."""
+        experiment = carry(self._world, self._scenario, [*self._before, f"{place}:kill@{number}"])
+        self._learn(experiment)
+        if experiment.survived:
+            self.shortest = min(self.shortest, experiment.commits)
             return False
         self.killed[place].add(number)
-        self.struck[place].update(trial.struck)
+        self.struck[place].update(experiment.struck)
         return True
 
-    def _written(self, trial: Trial) -> list[list[str]]:
+    def _written(self, experiment: Experiment) -> list[list[str]]:
         """Return what each group changed, of the life that follows the kills `before`; nothing if the run ended before one of them."""
-        lives = trial.written[len(self._before) :]
+        lives = experiment.written[len(self._before) :]
         return lives[0] if lives else []
 
-    def _learn(self, trial: Trial) -> None:
+    def _learn(self, experiment: Experiment) -> None:
         """Note at which number each change was written: what is seen most often is tried most often."""
-        for number, group in enumerate(self._written(trial), 1):
+        for number, group in enumerate(self._written(experiment), 1):
             for change in group:
                 self._numbers[change].append(number)
 

@@ -25,7 +25,7 @@ class Client:
         self.store.open()
 
     def act(self, command: str) -> OperationContext:
-        """Return an act under a fixed command id: whoever repeats it changes nothing."""
+        """Return an act under a fixed command id: anyone who repeats it changes nothing."""
         return operation_context(Actor("app", "client"), self.clock, command=command)
 
     def start(self, automation: str, data: bytes = b"{}", command: str = "start") -> str:
@@ -65,7 +65,7 @@ class Client:
         """Return a run as it stands."""
         return run_view(self.store.reader, run)
 
-    def story(self, run: str) -> RunStory:
+    def history(self, run: str) -> RunStory:
         """Return all that is on record of a run."""
         return story(self.store.reader, run)
 

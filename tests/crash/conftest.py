@@ -10,10 +10,10 @@ import pytest
 
 from mainspring.engine.definitions.registry import Registry
 from tests.crash.effects import ROOT
+from tests.crash.experiments import World
 from tests.crash.lives import AUTOMATIONS
 from tests.crash.scenarios import ALL
 from tests.crash.stores import STORES
-from tests.crash.trials import World
 
 _MEMORY = Path("/dev/shm")
 _HERE = Path(__file__).parent

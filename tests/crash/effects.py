@@ -1,7 +1,7 @@
 """The effect server: the world outside the crash domain, and how steps call it.
 
 A process of its own behind a unix socket. Each call is one line appended to a file and fsynced before it is answered, so that
-whatever a step was told has happened is on record, whoever dies next. Keyed effects are applied once a key. A call can be answered
+whatever was acknowledged to a step is on record, no matter who dies next. Keyed effects are applied once a key. A call can be answered
 "503, come back later", and its answer can be withheld until it is released.
 
     python -m tests.crash.effects SOCKET RECORD        # serves until its stdin is closed
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SOCKET, TRIAL, LIFE, HOLD = "CRASH_EFFECTS", "CRASH_TRIAL", "CRASH_LIFE", "CRASH_HOLD"
-"""Environment of a worker: where the server is, which trial it belongs to, which process of that trial it is (1, 2, ...), and
+SOCKET, EXPERIMENT, LIFE, HOLD = "CRASH_EFFECTS", "CRASH_TRIAL", "CRASH_LIFE", "CRASH_HOLD"
+"""Environment of a worker: where the server is, which experiment it belongs to, which process of that experiment it is (1, 2, ...), and
 "NAME" or "NAME=EFFECT": its calls, or those for one effect, are answered only when NAME is released."""
 
 
@@ -30,7 +30,7 @@ SOCKET, TRIAL, LIFE, HOLD = "CRASH_EFFECTS", "CRASH_TRIAL", "CRASH_LIFE", "CRASH
 class Call:
     """One line of the record. `what` is the effect as a person would name it; `applied` tells whether the world changed."""
 
-    trial: str
+    experiment: str
     what: str
     kind: str
     key: str
@@ -61,7 +61,7 @@ def ask(request: dict[str, Any], path: str | None = None) -> dict[str, Any]:
 
 
 def effect(
-    what: str, *, kind: str = "keyed", hold: str | None = None, refuse: int = 0, retry_after: float = 0.0
+    effect_name: str, *, kind: str = "keyed", hold: str | None = None, refuse: int = 0, retry_after: float = 0.0
 ) -> dict[str, Any]:
     """Call the world from inside a step. `refuse` = how many calls of this key get a 503; `hold` = withhold the answer until released."""
     from mainspring.engine.attempts.step_context import current_step
@@ -69,16 +69,16 @@ def effect(
 
     step = current_step("effect()")
     name, _, only = os.environ.get(HOLD, "").partition("=")
-    if name and only in ("", what):
+    if name and only in ("", effect_name):
         hold = name
     failpoints.hit("effect.before")
     answer = ask(
         {
             "op": "call",
-            "trial": os.environ.get(TRIAL, ""),
-            "what": what,
+            "experiment": os.environ.get(EXPERIMENT, ""),
+            "what": effect_name,
             "kind": kind,
-            "key": f"{step.key}/{what}" if kind == "part" else step.key,
+            "key": f"{step.key}/{effect_name}" if kind == "part" else step.key,
             "run": step.run_id,
             "step": step.name,
             "attempt": step.attempt,
@@ -118,14 +118,14 @@ class Server:
 
     async def on_call(self, request: dict[str, Any]) -> dict[str, Any]:
         """Record a call, apply it if it is to be applied, answer when it may be answered."""
-        trial, key = request["trial"], request["key"]
-        self._calls[trial, key] += 1
-        refused = self._calls[trial, key] <= request["refuse"]
-        applied = not refused and (request["kind"] == "raw" or (trial, key) not in self._applied)
+        experiment, key = request["experiment"], request["key"]
+        self._calls[experiment, key] += 1
+        refused = self._calls[experiment, key] <= request["refuse"]
+        applied = not refused and (request["kind"] == "raw" or (experiment, key) not in self._applied)
         if applied:
-            self._applied.add((trial, key))
+            self._applied.add((experiment, key))
         status = 503 if refused else 200
-        names = ("trial", "what", "kind", "key", "run", "step", "attempt", "life", "pid")
+        names = ("experiment", "what", "kind", "key", "run", "step", "attempt", "life", "pid")
         call = {name: request[name] for name in names} | {"status": status, "applied": applied, "at": time.time()}
         os.write(self._file, json.dumps(call).encode() + b"\n")
         os.fsync(self._file)
@@ -136,7 +136,7 @@ class Server:
         return {"status": status, "retry_after": request["retry_after"], "applied": applied}
 
     async def on_release(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer whoever is held, now and from now on."""
+        """Answer anyone who is held, now and from now on."""
         async with self._news:
             self._released.add(request["hold"])
             self._news.notify_all()
@@ -148,7 +148,7 @@ class Server:
 
 
 async def main(path: str, record: str) -> None:
-    """Serve until stdin is closed, so that the server ends with whoever started it."""
+    """Serve until stdin is closed, so that the server ends with anyone who started it."""
     server = Server(Path(record))
     listening = await asyncio.start_unix_server(server.serve, path, backlog=512)
     ended = asyncio.Event()
@@ -182,12 +182,12 @@ class Effects:
         """Return where the record ends now."""
         return self.record.stat().st_size
 
-    def calls(self, since: int = 0, trial: str | None = None) -> list[Call]:
+    def calls(self, since: int = 0, experiment: str | None = None) -> list[Call]:
         """Return what was recorded from a mark on, in order."""
         with self.record.open("rb") as file:
             file.seek(since)
             found = [Call(**json.loads(line)) for line in file if line.endswith(b"\n")]
-        return [call for call in found if trial in (None, call.trial)]
+        return [call for call in found if experiment in (None, call.experiment)]
 
     def release(self, hold: str) -> None:
         """Let the calls that are held under this name be answered, now and from now on."""

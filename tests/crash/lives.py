@@ -30,7 +30,7 @@ from mainspring.store.commands.journal import RecordProcessGroup
 from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.committer import Committer
 from mainspring.store.write.command_handlers import HANDLERS
-from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
+from tests.crash.effects import EXPERIMENT, HOLD, LIFE, ROOT, SOCKET
 from tests.crash.stores import busy, take_the_fence_down, working_on
 
 AUTOMATIONS = "tests.crash.workflows"
@@ -44,11 +44,11 @@ class Life(msgspec.Struct, kw_only=True):
     folder: str
     store: str
     """The URL of its store."""
-    trial: str
+    experiment: str
     effects: str
     number: int = 1
     failpoint: str = ""
-    parked: int = 2_000
+    max_suspended: int = 2_000
     suspend_after_ms: int = 10
     concurrency: int = 64
     unfenced: bool = False
@@ -95,7 +95,7 @@ def live(life: Life, registry: Registry) -> None:
     for number in (1, 2):
         os.dup2(log, number)
     faulthandler.register(signal.SIGUSR2)  # a test that waits in vain asks where it stands
-    os.environ |= {SOCKET: life.effects, TRIAL: life.trial, LIFE: str(life.number), HOLD: life.hold}
+    os.environ |= {SOCKET: life.effects, EXPERIMENT: life.experiment, LIFE: str(life.number), HOLD: life.hold}
     os.environ["CRASH_FOLDER"] = life.folder
     failpoints.install(_counting(life, failpoints.parse(life.failpoint)))
     _note_groups(life)
@@ -147,7 +147,10 @@ async def _work(life: Life, registry: Registry) -> None:
         registry,
         clock=ShiftedClock(life.ahead_ms),
         settings=WorkerOptions(
-            concurrency=life.concurrency, threads=8, max_suspended=life.parked, suspend_after_ms=life.suspend_after_ms
+            concurrency=life.concurrency,
+            threads=8,
+            max_suspended=life.max_suspended,
+            suspend_after_ms=life.suspend_after_ms,
         ),
         processes=1,
         databases={"default": Path(life.folder, "own.db")},
@@ -195,7 +198,9 @@ def _note_groups(life: Life) -> None:
     original = Committer._until_known
 
     def until_known(self: Committer, commands: list[Any]) -> Any:
-        os.write(groups, json.dumps([_in_words(one) for one in commands if _is_of_a_run(one)]).encode() + b"\n")
+        os.write(
+            groups, json.dumps([_in_words(command) for command in commands if _is_of_a_run(command)]).encode() + b"\n"
+        )
         return original(self, commands)
 
     Committer._until_known = until_known  # type: ignore[method-assign]
@@ -207,8 +212,8 @@ def _is_of_a_run(command: Any) -> bool:
 
 def _in_words(command: Any) -> str:
     """Return what a command changes, in words that are the same in each life."""
-    told = (getattr(command, name, None) for name in ("kind", "ident", "state"))
-    return " ".join([type(command).__name__, *(str(one) for one in told if one is not None)])
+    values = (getattr(command, name, None) for name in ("kind", "ident", "state"))
+    return " ".join([type(command).__name__, *(str(value) for value in values if value is not None)])
 
 
 # -- the template ------------------------------------------------------------------------------------------------------

@@ -11,19 +11,19 @@ import mainspring as ms
 from tests.crash.effects import effect
 
 
-def work(what: str) -> str:
+def work(name: str) -> str:
     """An effect and 10 ms of work."""
-    effect(what)
+    effect(name)
     time.sleep(0.01)
-    return what
+    return name
 
 
-def deadly(how: str) -> str:
+def deadly(method: str) -> str:
     """Takes its process with it, whatever it is."""
     effect("deadly", kind="raw")
-    if how.startswith("exit"):
-        os._exit(int(how.removeprefix("exit")))
-    if how == "sigterm":
+    if method.startswith("exit"):
+        os._exit(int(method.removeprefix("exit")))
+    if method == "sigterm":
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
     return str(ctypes.string_at(0))
@@ -40,10 +40,10 @@ async def steady(run: ms.Run, n: int) -> str:
 
 
 @ms.workflow
-async def poison(run: ms.Run, how: str) -> str:
+async def poison(run: ms.Run, method: str) -> str:
     """A run that no worker survives."""
     await run.step(work, "before the deadly step")
-    return await run.step(deadly, how)
+    return await run.step(deadly, method)
 
 
 @ms.workflow(queue="one")

@@ -62,7 +62,7 @@ class Process:
             return []
 
     def stopped(self, within: float = 5.0) -> bool:
-        """Tell whether it stands still (SIGSTOP), each thread of it, waiting so many seconds for it; False also if it has ended."""
+        """Tell whether it is stuck (SIGSTOP), each thread of it, waiting so many seconds for it; False also if it has ended."""
         until = time.monotonic() + within
         while (states := self._states()) != {"T"}:
             if states & {"Z", "X"} or time.monotonic() > until:
@@ -70,14 +70,14 @@ class Process:
             time.sleep(0.0002)
         return True
 
-    def tell(self) -> str:
+    def describe(self) -> str:
         """Let it write to its log where it stands, in each thread; return their states."""
         self.send(signal.SIGUSR2)
         time.sleep(0.5)
         return ", ".join(sorted(self._states()))
 
     def _states(self) -> set[str]:
-        """Return the states of its threads. The first one may stand still while another one is still to come to it."""
+        """Return the states of its threads. The first one may be stuck while another one is still to come to it."""
         found = set()
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended

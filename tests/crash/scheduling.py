@@ -23,13 +23,13 @@ from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.store import failpoints
 from mainspring.store.commands.automations import MakeSlot
 from mainspring.store.committer import Committer
-from mainspring.store.postgres import transaction as postgres
+from mainspring.store.postgres import transaction
 from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.sqlite.transaction import SqliteTransaction
 
 
 class Points:
-    """Counts what is passed while slots are made, and dies where it is told to."""
+    """Counts what is passed while slots are made, and dies where it is asked to."""
 
     def __init__(self, die_at: int) -> None:
         self.passed = 0
@@ -47,7 +47,7 @@ class Points:
         failpoints.install(self.hit)
         for name in ("first", "all", "change"):
             setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
-        postgres.run = self._counted(postgres.run)
+        transaction.run = self._counted(transaction.run)
         original = Committer._until_known
 
         def until_known(committer: Committer, commands: list[Any]) -> Any:
@@ -91,24 +91,24 @@ def serve() -> None:
     set_death_signal(signal.SIGKILL)
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        inlet, outlet = os.pipe()
+        read_end, write_end = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(inlet)
+            os.close(read_end)
             code = 70
             try:
                 set_death_signal(signal.SIGKILL)
                 points = Points(request["die_at"])
                 points.install()
                 asyncio.run(_schedule(request["url"]))
-                os.write(outlet, str(points.passed).encode())
+                os.write(write_end, str(points.passed).encode())
                 code = 0
             finally:
                 os._exit(code)
-        os.close(outlet)
+        os.close(write_end)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        passed = os.read(inlet, 100) or b"0"
-        os.close(inlet)
+        passed = os.read(read_end, 100) or b"0"
+        os.close(read_end)
         sys.stdout.write(json.dumps({"code": code, "points": int(passed)}) + "\n")
         sys.stdout.flush()
 

@@ -1,6 +1,6 @@
 """The databases on which these tests kill workers. Another one is one more name in STORES: nothing beside this file knows which it is.
 
-A store belongs to the folder of its trial, by name if not by place. The processes of a trial are told its URL and open it by that.
+A store belongs to the folder of its experiment, by name if not by place. Its processes get its URL and open it by that.
 """
 
 import os
@@ -22,7 +22,7 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.postgres import texts as postgres_texts
 from mainspring.store.process_store import ProcessStore
-from mainspring.store.sqlite import texts as sqlite_texts
+from mainspring.store.sqlite import texts
 from mainspring.store.sqlite.check import check
 from tests.lent_stores import LentStores
 from tests.postgres_server import binaries, in_memory, version_to_test
@@ -32,7 +32,7 @@ class Stores(Protocol):
     """Where a session of tests gets its stores from."""
 
     is_dear: bool
-    """A trial on it costs some times what one on a file costs."""
+    """An experiment on it costs some times what one on a file costs."""
     fullness: float
     """How many commits a life makes of those that it makes on a file, at least: the slower the commit, the larger the groups."""
 
@@ -84,9 +84,9 @@ class SqliteStores:
 
 
 class PostgresStores:
-    """Schemas of a server that is started for them, emptied for the next trial: to make and drop one costs more than most trials.
+    """Schemas of a server that is started for them, emptied for the next experiment: to make and drop one costs more than most experiments.
 
-    The sessions of a trial are known to the server by the folder's name.
+    The sessions of an experiment are known to the server by the folder's name.
     """
 
     is_dear = True
@@ -114,7 +114,7 @@ class PostgresStores:
         return f"{self._urls[folder.name]}&application_name={folder.name}"
 
     def check(self, folder: Path) -> list[Any]:
-        """A server has no check of its own that is worth a trial's time: what is left locked is looked for."""
+        """A server has no check of its own that is worth an experiment's time: what is left locked is looked for."""
         text = "select locktype, mode from pg_locks where locktype = 'advisory' and pid in (select pid from pg_stat_activity"
         text += " where application_name = %s and state = 'idle')"
         return self._admin.execute(text, (folder.name,)).fetchall()
@@ -143,9 +143,9 @@ def open_store(url: str, clock: Clock) -> ProcessStore:
     return make_store(url, clock=clock)
 
 
-def working_on(url: str, registry: Registry, **how: Any) -> WorkerRuntime:
+def working_on(url: str, registry: Registry, **options: Any) -> WorkerRuntime:
     """Return a working engine on the store of this URL; not yet open."""
-    return WorkerRuntime(url, registry, **how)
+    return WorkerRuntime(url, registry, **options)
 
 
 def busy(url: str) -> Exception:
@@ -157,7 +157,7 @@ def busy(url: str) -> Exception:
 
 _SESSION = r"(?:session|coalesce\(session, 0\))"
 _PROOFS = (
-    (sqlite_texts.TEXTS, re.compile(rf"claim = ([?:]\w*) and {_SESSION} = ([?:]\w*)"), r"(\1 is not null or \2 is not null)"),
+    (texts.TEXTS, re.compile(rf"claim = ([?:]\w*) and {_SESSION} = ([?:]\w*)"), r"(\1 is not null or \2 is not null)"),
     (postgres_texts.TEXTS, re.compile(rf"claim = (\$\d+) and {_SESSION} = (\$\d+)"), r"(\1::bigint is not null or \2::bigint is not null)"),
     (
         postgres_texts.TEXTS,
@@ -169,15 +169,15 @@ _PROOFS = (
 
 
 def take_the_fence_down() -> None:
-    """Plant the bug that fencing is there to prevent: nobody asks whether this session still lives, nor whose run it is."""
+    """Plant the bug that fencing is there to prevent: no one asks whether this session still lives, nor whose run it is."""
     GroupingDatabase._require_alive = lambda *_, **__: None  # type: ignore[method-assign]
-    for texts, proof, nothing in _PROOFS:
-        assert any(proof.search(texts[name]) for name in texts.names()), (
+    for statements, proof, nothing in _PROOFS:
+        assert any(proof.search(statements[name]) for name in statements.names()), (
             "the proofs are worded otherwise: take them down anew"
         )
-        for name in texts.names():
-            text = texts[name]
+        for name in statements.names():
+            text = statements[name]
             if proof.search(text):
-                texts[name] = unproven = type(text)(proof.sub(nothing, text))
+                statements[name] = unproven = type(text)(proof.sub(nothing, text))
                 if isinstance(unproven, postgres_texts.Statement):
                     unproven.names = text.names  # type: ignore[attr-defined]

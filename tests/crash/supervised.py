@@ -16,9 +16,9 @@ from mainspring.app.processes.supervisor import Supervisor
 from mainspring.app.project import Project
 from mainspring.engine.definitions.registry import Registry
 from tests.crash.clients import Client
-from tests.crash.effects import HOLD, LIFE, ROOT, SOCKET, TRIAL
-from tests.crash.trials import World
-from tests.looking import looks
+from tests.crash.effects import EXPERIMENT, HOLD, LIFE, ROOT, SOCKET
+from tests.crash.experiments import World
+from tests.polling import polls
 
 LOAD = ROOT / "tests" / "crash" / "load.py"
 _FOLDER = "CRASH_FOLDER"
@@ -65,7 +65,7 @@ class Supervised:
             **os.environ,
             "MAINSPRING_UP_ROLES": "worker",
             SOCKET: self.effects.path,
-            TRIAL: self.name,
+            EXPERIMENT: self.name,
             LIFE: str(self._starts),
             HOLD: hold,
         }
@@ -97,8 +97,8 @@ class Supervised:
         return [pid for (pid,) in found if pid in self.processes()]
 
     def processes(self) -> list[int]:
-        """Return every process that carries this trial's mark in its environment and has not ended."""
-        mark = f"{_FOLDER}={self.folder}".encode()  # test processes beside this one number their trials alike
+        """Return every process that carries this experiment's mark in its environment and has not ended."""
+        mark = f"{_FOLDER}={self.folder}".encode()  # test processes beside this one number their experiments alike
         found = []
         for environ in Path("/proc").glob("[0-9]*/environ"):
             with contextlib.suppress(OSError):
@@ -122,14 +122,14 @@ class Supervised:
 
     def until(self, holds: Callable[[], object], within: float = 60.0) -> None:
         """Look until it holds."""
-        if not any(holds() for _ in looks(within, pause_s=0.005)):
+        if not any(holds() for _ in polls(within, pause_s=0.005)):
             raise AssertionError(f"it does not come to that in {within} s\n{self.describe()}")
 
     def until_called(self, count: int) -> None:
         """Wait until the world has seen so many calls, or all runs have ended."""
         self.until(lambda: self.called() >= count or not self.unfinished())
 
-    def until_gone(self, pid: int) -> None:
+    def wait_until_ended(self, pid: int) -> None:
         """Wait until a process has ended."""
         self.until(lambda: pid not in self.processes())
 
@@ -158,7 +158,7 @@ class Supervised:
         return {(automation, state): count for automation, state, count in rows}
 
     def unfinished(self) -> int:
-        """Return how many runs have not ended and need nobody."""
+        """Return how many runs have not ended and need no one."""
         text = "select count(*) from runs where finished_at is null and state <> 'needs_attention'"
         return int(self.client.rows(text)[0][0])
 

@@ -1,4 +1,4 @@
-"""Whoever is killed wherever between the failure of a run and the message about it: each is told, once for each of its incidents.
+"""Wherever a process is killed between the failure of a run and the message about it: each is reported, once for each of its incidents.
 
 On both databases. TESTS_LONG=1 kills at each point; without it at a share of them.
 """
@@ -20,9 +20,9 @@ from mainspring.domain.clock import SystemClock
 from tests.acceptance.receiver import Receiver
 from tests.crash.alerting import FAILURES, Order
 from tests.crash.effects import ROOT
+from tests.crash.experiments import World
 from tests.crash.scenarios import ALL
 from tests.crash.stores import open_store
-from tests.crash.trials import World
 from tests.unit.alerting.peer import SlackPeer
 
 pytestmark = pytest.mark.timeout(0 if ALL else 120)
@@ -61,8 +61,8 @@ class Slack:
         self._thread.start()
         self._do(self.peer.start())
 
-    def _do(self, what: Any) -> None:
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(60)
+    def _do(self, condition: Any) -> None:
+        asyncio.run_coroutine_threadsafe(condition, self._loop).result(60)
 
     def close(self) -> None:
         self._do(self.peer.close())
@@ -82,14 +82,14 @@ class Site:
         self.receiver = Receiver()
         self.slack = slack.peer
         self.slack.messages.clear()
-        told = self.receiver.settings
-        self._how = {
+        channels = self.receiver.settings
+        self._methods = {
             "channels": {
-                "ops": told["MAINSPRING_NOTIFY_CHANNELS__OPS"],
+                "ops": channels["MAINSPRING_NOTIFY_CHANNELS__OPS"],
                 "slack": f"slack://secret:bot/#ops?api={self.slack.url}/api",
             },
             "secrets": {
-                "MAINSPRING_SECRET_TOLD": told["MAINSPRING_SECRET_TOLD"],
+                "MAINSPRING_SECRET_TOLD": channels["MAINSPRING_SECRET_TOLD"],
                 "MAINSPRING_SECRET_BOT": "xoxb-right",
             },
         }
@@ -98,25 +98,27 @@ class Site:
         return self._template.live(self.order(role, die_at))
 
     def order(self, role: str, die_at: int = 0) -> Order:
-        return Order(role, self._url, die_at, **self._how)
+        return Order(role, self._url, die_at, **self._methods)
 
     def faults(self) -> list[str]:
-        """Return what is not as it must be once all is told."""
+        """Return what is not as it must be once all is reported."""
         store = open_store(self._url, SystemClock())
         store.open()
         groups: dict[str, int] = dict(store.reader.read_text("select automation, number from error_groups"))
         incidents = store.reader.read_text("select id, automation, state, opened, number from incidents")
         store.close()
-        wrong = [] if groups == FAILURES else [f"failures are counted as {groups}"]
-        if sorted(one[1:] for one in incidents) != [(name, "open", 1, n) for name, n in sorted(FAILURES.items())]:
-            wrong.append(f"incidents are {incidents}")
-        told = Counter(one["data"]["key"] for one in self.receiver.messages)
-        if told != {f"mainspring:{id}:1": 1 for id, *_ in incidents}:
-            wrong.append(f"the webhook was told {told}")
-        shown = Counter(name for text in self.slack.shown for name in FAILURES if name in text)
-        if shown != dict.fromkeys(FAILURES, 1) or len(self.slack.threads) != len(FAILURES):
-            wrong.append(f"Slack shows {self.slack.messages}")
-        return wrong
+        errors = [] if groups == FAILURES else [f"failures are counted as {groups}"]
+        if sorted(incident[1:] for incident in incidents) != [
+            (name, "open", 1, n) for name, n in sorted(FAILURES.items())
+        ]:
+            errors.append(f"incidents are {incidents}")
+        notified = Counter(message["data"]["key"] for message in self.receiver.messages)
+        if notified != {f"mainspring:{id}:1": 1 for id, *_ in incidents}:
+            errors.append(f"the webhook was told {notified}")
+        displayed = Counter(name for text in self.slack.visible_messages for name in FAILURES if name in text)
+        if displayed != dict.fromkeys(FAILURES, 1) or len(self.slack.threads) != len(FAILURES):
+            errors.append(f"Slack shows {self.slack.messages}")
+        return errors
 
     def close(self) -> None:
         self.receiver.close()
@@ -139,7 +141,7 @@ def slack() -> Iterator[Slack]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ["worker", "watcher"])
-def test_failure_is_told_once_wherever_its_teller_is_killed(
+def test_failure_is_reported_once_wherever_its_notifier_is_killed(
     world: World, template: Template, slack: Slack, role: str
 ) -> None:
     """Killed before each statement, around each commit and each request; the next one tells what is not told yet, and nothing twice."""
@@ -161,7 +163,7 @@ def test_failure_is_told_once_wherever_its_teller_is_killed(
     assert killed >= len(tried) // 3, "groups differ from life to life, but not so much"
 
 
-def test_two_watchers_at_once_tell_once(world: World, template: Template, slack: Slack) -> None:
+def test_two_watchers_at_once_report_once(world: World, template: Template, slack: Slack) -> None:
     """Both look, both group, both tell: each failure is counted once, and each message is seen once."""
     other = Template()
     try:

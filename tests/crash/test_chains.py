@@ -1,4 +1,4 @@
-"""Whoever is killed at whatever commit while a run begins anew, each event and each signal counts once in its chain, in order."""
+"""Anyone who is killed at whatever commit while a run restarts, each event and each signal counts once in its chain, in order."""
 
 import asyncio
 import os
@@ -72,14 +72,14 @@ def live(folder: Path, store: str, order: str, total: int) -> "subprocess.Popen[
     return subprocess.Popen([sys.executable, "-c", LIFE, store, order, str(total)], env=env, stderr=subprocess.DEVNULL)
 
 
-async def tell(app: ms.App, first: str, numbers: range) -> None:
+async def send_numbers(app: ms.App, first: str, numbers: range) -> None:
     """Publish events and send signals to the first run, one after the other."""
     for number in numbers:
         await app.publish("tick", {"for": "chain", "number": number}, key=str(number))
         await app.signal(first, "tock", number)
 
 
-def test_kills_while_a_run_begins_anew_lose_and_double_nothing(store, tmp_path):
+def test_kills_while_a_run_restarts_lose_and_double_nothing(store, tmp_path):
     """The sender works on while one worker after the other is killed; the last one brings the chain to its end."""
     (tmp_path / "work.py").write_text(AUTOMATIONS)
     each = 3
@@ -90,14 +90,14 @@ def test_kills_while_a_run_begins_anew_lose_and_double_nothing(store, tmp_path):
         first = (await app.options(key="one").start("chain", total)).id
         for turn, order in enumerate(KILLS):
             life = live(tmp_path, store, order, total)
-            await tell(app, first, range(each * turn, each * (turn + 1)))
+            await send_numbers(app, first, range(each * turn, each * (turn + 1)))
             assert await asyncio.to_thread(life.wait) in (-9, KILLED)
         last = live(tmp_path, store, "", total)
-        await tell(app, first, range(each * len(KILLS), each * (len(KILLS) + 1)))
+        await send_numbers(app, first, range(each * len(KILLS), each * (len(KILLS) + 1)))
         got: list[list[Any]] = await ms.Handle(app, first, None).result(120)
         assert await asyncio.to_thread(last.wait) == 0
         return got
 
     got = asyncio.run(work())
     for kind in ("event", "signal"):
-        assert [number for what, number in got if what == kind] == list(range(total // 2)), kind
+        assert [number for name, number in got if name == kind] == list(range(total // 2)), kind

@@ -11,10 +11,10 @@ from dataclasses import replace
 import pytest
 
 from tests.crash.campaign import Campaign
+from tests.crash.experiments import Experiment, Scenario, World
 from tests.crash.lives import Life
 from tests.crash.processes import Process
 from tests.crash.scenarios import ALL, SCENARIOS, UNLOADED
-from tests.crash.trials import Scenario, Trial, World
 
 MINUTES = float(os.environ.get("TESTS_CRASH_MINUTES", "inf"))
 """Second kills of a workflow stop after this time."""
@@ -22,7 +22,7 @@ MINUTES = float(os.environ.get("TESTS_CRASH_MINUTES", "inf"))
 
 def name_of(scenario: Scenario) -> str:
     """Return what a test is called by."""
-    return scenario.automation if scenario.parked else f"{scenario.automation}-unloaded"
+    return scenario.automation if scenario.max_suspended else f"{scenario.automation}-unloaded"
 
 
 @pytest.mark.slow
@@ -36,7 +36,7 @@ def test_commit_points_of(world: World, scenario: Scenario, record_property) -> 
     assert campaign.left_out() == [], "nobody was killed there"
     assert campaign.unstruck() == [], "no kill fell on these changes"
     share = 3 if campaign.is_thin else 1
-    assert campaign.count >= scenario.floor * world.stores.fullness // share, "so few commits prove too little"
+    assert campaign.count >= scenario.minimum * world.stores.fullness // share, "so few commits prove too little"
     kills = campaign.count
     if ALL:
         kills += _kill_twice(world, scenario, [*campaign.points()])
@@ -61,21 +61,21 @@ def _kill_twice(world: World, scenario: Scenario, points: list[str]) -> int:
 
 @pytest.mark.parametrize("place", ["commit.before", "commit.after"])
 @pytest.mark.parametrize("act", ["start", "publish", "answer"])
-def test_act_of_a_killed_program_happens_once(world: World, act: str, place: str) -> None:
+def test_operation_of_a_killed_program_happens_once(world: World, act: str, place: str) -> None:
     """A program that is killed while it starts, publishes or answers, and does it again under its command id, has done it once."""
     automation = {"start": "plain_sequence", "publish": "sleep_and_event", "answer": "ask_and_answer"}[act]
     scenario = next(scenario for scenario in SCENARIOS if scenario.automation == automation)
     killed: list[Process] = []
 
-    def act_and_die(trial: Trial) -> bool:
+    def operate_and_die(experiment: Experiment) -> bool:
         kind = {"publish": "event", "answer": "ask"}.get(act)
-        if kind is not None and not trial.client.rows("select 1 from waits where kind = ? and filled = 0", kind):
+        if kind is not None and not experiment.client.rows("select 1 from waits where kind = ? and filled = 0", kind):
             return False
-        order = {"start": "start plain_sequence", "publish": "publish paid", "answer": f"answer {trial.run}"}[act]
+        order = {"start": "start plain_sequence", "publish": "publish paid", "answer": f"answer {experiment.run}"}[act]
         program = Life(
-            folder=str(trial.folder),
-            store=trial.url,
-            trial=trial.folder.name,
+            folder=str(experiment.folder),
+            store=experiment.url,
+            experiment=experiment.folder.name,
             effects=world.effects.path,
             number=9,
             failpoint=f"{place}:kill@1",
@@ -84,16 +84,16 @@ def test_act_of_a_killed_program_happens_once(world: World, act: str, place: str
         killed.append(world.template.start(program))
         assert killed[0].ended(10)
         assert killed[0].code == -9, program.log.read_text()
-        return scenario.deliver(trial)
+        return scenario.deliver(experiment)
 
-    def verify(trial: Trial) -> None:
+    def verify(experiment: Experiment) -> None:
         assert len(killed) == 1
-        assert trial.client.rows("select count(*) from runs") == [(1,)]
-        assert trial.client.rows("select count(*) from events") == [(1 if act == "publish" else 0,)]
-        assert trial.client.rows("select count(*) from audit_log where command like ?", f"{act}%") == [(1,)]
-        scenario.verify(trial)
+        assert experiment.client.rows("select count(*) from runs") == [(1,)]
+        assert experiment.client.rows("select count(*) from events") == [(1 if act == "publish" else 0,)]
+        assert experiment.client.rows("select count(*) from audit_log where command like ?", f"{act}%") == [(1,)]
+        scenario.verify(experiment)
 
     if act == "start":
-        Trial(world, replace(scenario, verify=verify), [], before=act_and_die).go()
+        Experiment(world, replace(scenario, verify=verify), [], before=operate_and_die).go()
     else:
-        Trial(world, replace(scenario, verify=verify, deliver=act_and_die), []).go()
+        Experiment(world, replace(scenario, verify=verify, deliver=operate_and_die), []).go()

@@ -8,8 +8,8 @@ import pytest
 
 from mainspring.domain.states import RunState
 from tests.crash.bench import Bench
+from tests.crash.experiments import World
 from tests.crash.scenarios import living_in
-from tests.crash.trials import World
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def bench(world: World) -> Iterator[Bench]:
     made.close()
 
 
-def test_script_of_a_worker_that_could_not_write_leaves_nobody_behind(bench: Bench) -> None:
+def test_script_of_a_worker_that_could_not_write_leaves_no_process(bench: Bench) -> None:
     """The worker is killed while its script's group is not yet on record: the script has not begun, and nothing of it is left."""
     run = bench.client.start("script_with_children")
     worker = bench.work(freeze_groups=True)
@@ -28,9 +28,9 @@ def test_script_of_a_worker_that_could_not_write_leaves_nobody_behind(bench: Ben
     until = time.monotonic() + 0.3
     while time.monotonic() < until and not marks.exists():
         os.sched_yield()
-    begun = marks.read_text().split() if marks.exists() else []
+    started = marks.read_text().split() if marks.exists() else []
     worker.kill()
-    assert begun == [], "it began before anybody could know its group"
+    assert started == [], "it began before anybody could know its group"
     bench.work()
     bench.until(lambda: bench.client.view(run).state is RunState.SUCCEEDED)
     groups = {line.split()[1] for line in marks.read_text().splitlines()}

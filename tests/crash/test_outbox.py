@@ -1,4 +1,4 @@
-"""Whoever is killed wherever, each message of a step that succeeded is at its broker at least once, under one id; of a failed one never."""
+"""Wherever a process dies, each message of a successful step reaches its broker at least once under one id, of a failed one never."""
 
 import itertools
 import subprocess
@@ -124,7 +124,7 @@ def check(received: list[tuple[str, bytes]], runs: int) -> None:
         parts = [
             sorted(first[name] for name in by_body[b'{"number":%d,"part":%d}' % (number, part)]) for part in (1, 2)
         ]
-        assert all(one < two for one, two in zip(*parts, strict=True)), (
+        assert all(first < second for first, second in zip(*parts, strict=True)), (
             "a later message of a run overtook an earlier one"
         )
 

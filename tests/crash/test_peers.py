@@ -10,10 +10,10 @@ from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.states import RunState
 from mainspring.service.runs import run_start
 from tests.crash.bench import Bench
+from tests.crash.experiments import Experiment, Scenario, World
 from tests.crash.lives import Life
 from tests.crash.scenarios import SCENARIOS
 from tests.crash.supervised import Supervised
-from tests.crash.trials import Scenario, Trial, World
 
 DAY_MS = 86_400_000
 
@@ -39,7 +39,7 @@ def scenario_of(automation: str) -> Scenario:
 
 @pytest.mark.slow
 def test_peer_prefect_16746_killed_worker_frees_its_slot(supervised: Supervised) -> None:
-    """A worker that is killed with a queue's only slot in its hand keeps it from nobody: both runs end in seconds."""
+    """A worker that is killed with a queue's only slot in its hand keeps it from no one: both runs end in seconds."""
     for n in (1, 2):
         supervised.client.start("lengthy", b'{"n":%d}' % n, f"lengthy-{n}")
     supervised.start(hold=f"{supervised.name}-gate")
@@ -56,31 +56,33 @@ def test_peer_prefect_16746_killed_worker_frees_its_slot(supervised: Supervised)
 
 
 @pytest.mark.parametrize("first_busy", range(1, 7))
-def test_peer_dbos_716_store_that_goes_away_during_recovery_strands_nothing(world: World, first_busy: int) -> None:
-    """The store refuses four commits in a row, from any point of the recovery on; the run goes on all the same, in the same process."""
+def test_peer_dbos_716_store_that_becomes_unreachable_during_recovery_strands_nothing(
+    world: World, first_busy: int
+) -> None:
+    """The store refuses four commits in a row, from any point of the recovery on; the run continues all the same, in the same process."""
 
     @dataclass
-    class Recovery(Trial):
+    class Recovery(Experiment):
         def life(self, number: int, order: str) -> Life:
             made = super().life(number, order)
             made.busy = (first_busy, first_busy + 3) if number == 2 else (0, 0)
             return made
 
-    trial = Recovery(world, scenario_of("plain_sequence"), ["commit.after:kill@5"])
-    trial.go()
-    assert len(trial.lives) == 2
+    experiment = Recovery(world, scenario_of("plain_sequence"), ["commit.after:kill@5"])
+    experiment.go()
+    assert len(experiment.lives) == 2
 
 
 def test_peer_procrastinate_1518_worker_killed_while_it_takes_over_strands_nothing(world: World) -> None:
     """Each of five workers in a row is killed while it takes over from the one before; the sixth ends the run."""
     kills = ["commit.after:kill@5", *(f"commit.{place}:kill@{n}" for n in (3, 4) for place in ("before", "after"))]
-    trial = Trial(world, scenario_of("plain_sequence"), kills)
-    trial.go()
-    assert len(trial.lives) == 6
+    experiment = Experiment(world, scenario_of("plain_sequence"), kills)
+    experiment.go()
+    assert len(experiment.lives) == 6
 
 
 def test_peer_hexpm_1825_long_step_is_not_rescued_by_time(bench: Bench) -> None:
-    """A step that goes on for a day by another worker's clock is left alone by it, however often that one looks for the dead."""
+    """A step that continues for a day by another worker's clock is left alone by it, however often that one looks for the dead."""
     run = bench.client.start("plain_sequence")
     bench.work(hold=f"{bench.folder.name}-gate", beat_fast=True)
     bench.until(lambda: bench.calls()["first"] == 1)
@@ -109,11 +111,11 @@ def test_peer_kombu_337_delayed_run_is_delivered_once(bench: Bench) -> None:
     assert early == []
 
 
-def test_peer_celery_8030_worker_takes_up_work_again_after_the_store_was_away(bench: Bench) -> None:
+def test_peer_celery_8030_worker_handles_work_again_after_the_store_was_away(bench: Bench) -> None:
     """A worker whose store took no commits for a while is the same process afterwards, and works."""
     worker = bench.work(beat_fast=True, busy=(6, 11))
     bench.until(lambda: worker.passed() >= 8)
     run = bench.client.start("plain_sequence")
     bench.until(lambda: bench.client.view(run).state is RunState.SUCCEEDED)
     assert not worker.ended()
-    assert "takes commits again" in worker.life.log.read_text()
+    assert "accepts commits again" in worker.life.log.read_text()

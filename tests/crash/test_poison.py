@@ -1,4 +1,4 @@
-"""Runs that take their worker down are set apart, those that shared its fate go on; whatever else is killed sets nobody apart."""
+"""Runs that take their worker down are set apart, those that shared its fate continue; whatever else is killed sets no one apart."""
 
 import os
 import signal
@@ -10,9 +10,9 @@ import pytest
 from mainspring.domain.processes.crash_blame import CRASH_LIMIT
 from mainspring.domain.processes.worker_loss import LossDetection
 from mainspring.domain.states import FailureReason, RunState, SessionState
+from tests.crash.experiments import World
 from tests.crash.scenarios import ALL
 from tests.crash.supervised import Supervised
-from tests.crash.trials import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -34,16 +34,16 @@ _ENDS = {
     "exit1": "exit 1",
     "exit0": "exit 0",
     "exit75": "exit 75",
-    "sigterm": "SIGTERM that no one asked for",
+    "sigterm": "SIGTERM without a request to stop",
     "segfault": "SIGSEGV",
 }
 
 
-@pytest.mark.parametrize("trial", range(10 if ALL else 1))
-@pytest.mark.parametrize("how", ["exit1", "exit0", "exit75", "sigterm", "segfault"])
-def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int) -> None:
+@pytest.mark.parametrize("experiment", range(10 if ALL else 1))
+@pytest.mark.parametrize("method", ["exit1", "exit0", "exit75", "sigterm", "segfault"])
+def test_only_poison_is_quarantined(supervised: Supervised, method: str, experiment: int) -> None:
     """Of 64 runs in flight one ends its worker, however that looks: exactly that one needs attention, until a person says again."""
-    poison = supervised.client.start("poison", b'{"how":"%s"}' % how.encode(), "poison")
+    poison = supervised.client.start("poison", b'{"how":"%s"}' % method.encode(), "poison")
     start_steady(supervised, 63)
     supervised.start(hold=f"{supervised.name}-gate")
     supervised.until_called(64)
@@ -53,10 +53,10 @@ def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int)
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 63, ("poison", RunState.NEEDS_ATTENTION): 1}
     assert view.reason == FailureReason.CRASHES_WORKER
     assert view.failure is not None
-    assert view.failure.headline.startswith(f"crashes worker: {_ENDS[how]}")
-    losses = supervised.client.story(poison).losses
-    assert losses[0].ending == _ENDS[how]
-    assert losses[0].noticed == (LossDetection.OWN_REPORT if how == "sigterm" else LossDetection.CRASH)
+    assert view.failure.headline.startswith(f"crashes worker: {_ENDS[method]}")
+    losses = supervised.client.history(poison).losses
+    assert losses[0].ending == _ENDS[method]
+    assert losses[0].noticed == (LossDetection.OWN_REPORT if method == "sigterm" else LossDetection.CRASH)
     assert all(loss.role in ("worker", "probation") and loss.hostname and loss.pid for loss in losses)
     assert losses[0].resumed_at is None
     assert all(loss.resumed_role in ("worker", "probation") for loss in losses[1:])
@@ -70,8 +70,8 @@ def test_poison_is_set_apart_alone(supervised: Supervised, how: str, trial: int)
 
 @pytest.mark.timeout(360)  # a supervisor with a worker a round: on a busy machine 5 s
 @pytest.mark.parametrize("supervised", [{"concurrency": 8}], indirect=True)
-def test_killing_everything_sets_nobody_apart(supervised: Supervised) -> None:
-    """Many kills of supervisor, worker and children under load: everything ends, nothing twice, nobody is blamed."""
+def test_killing_everything_quarantines_nothing(supervised: Supervised) -> None:
+    """Many kills of supervisor, worker and children under load: everything ends, nothing twice, no one is blamed."""
     for n in range(4):
         supervised.client.start("offspring", command=f"offspring-{n}")
     start_steady(supervised, 300)
@@ -82,7 +82,7 @@ def test_killing_everything_sets_nobody_apart(supervised: Supervised) -> None:
         if round_ % 2:
             supervised.kill_all()
         else:
-            # Only the two: what a worker started must die with it, without anybody's help.
+            # Only the two: what a worker started must die with it, without anyone's help.
             supervised.kill(supervised.supervisor, *supervised.workers())
         supervised.until(lambda: not children_of(supervised), 5)
     supervised.start()
@@ -107,8 +107,8 @@ def children_of(supervised: Supervised) -> list[str]:
     return found
 
 
-def test_killing_the_worker_sets_nobody_apart(supervised: Supervised) -> None:
-    """Five kills of the worker alone, by somebody else: its runs go through probation and end, none is blamed."""
+def test_killing_the_worker_quarantines_nothing(supervised: Supervised) -> None:
+    """Five kills of the worker alone, by someone else: its runs go through probation and end, none is blamed."""
     start_steady(supervised, 200)
     supervised.start()
     for _ in range(5):
@@ -116,7 +116,7 @@ def test_killing_the_worker_sets_nobody_apart(supervised: Supervised) -> None:
         worker = supervised.workers()[0]
         supervised.until_called(supervised.called() + 8)
         supervised.kill(worker)
-        supervised.until_gone(worker)
+        supervised.wait_until_ended(worker)
     supervised.until(lambda: not supervised.unfinished())
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 200}
     assert supervised.doubled() == []
@@ -124,7 +124,7 @@ def test_killing_the_worker_sets_nobody_apart(supervised: Supervised) -> None:
 
 
 def test_worker_drains_when_its_supervisor_dies(supervised: Supervised) -> None:
-    """A worker whose supervisor was killed gives its runs back in order and ends; the next supervisor goes on with them."""
+    """A worker whose supervisor was killed gives its runs back in order and ends; the next supervisor continues with them."""
     start_steady(supervised, 100)
     supervised.start()
     supervised.until_called(20)

@@ -1,4 +1,4 @@
-"""PEERS 1: the scheduler is killed at every statement of its commits, and the schedule goes on: nothing doubled, lost, or standing still.
+"""PEERS 1: the scheduler is killed at every statement of its commits, and the schedule continues: nothing doubled, lost, or standing still.
 
 On both databases. TESTS_LONG=1 kills at each point; without it at a share of them, the commits among them.
 """
@@ -20,8 +20,8 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.service.slot_check import unaccounted
 from mainspring.store.read.operation_reads import OperationReads
 from tests.crash.effects import ROOT
+from tests.crash.experiments import World
 from tests.crash.stores import open_store
-from tests.crash.trials import World
 
 ALL = os.environ.get("TESTS_LONG") == "1"
 HOUR = 3_600_000
@@ -88,40 +88,40 @@ class Place:
         self.url = world.urls[self.folder.name]
         self.store = open_store(self.url, SystemClock())
         self.store.open()
-        self.began = self.store.clock.now()
+        self.started_at = self.store.clock.now()
         self.store.apply(
-            build_announcement(Registry(), self.began - 4 * HOUR)
+            build_announcement(Registry(), self.started_at - 4 * HOUR)
         )  # in use: on a new store no interval begins in the past
-        self.store.apply(build_announcement(declared(), self.began - 3 * HOUR))
+        self.store.apply(build_announcement(declared(), self.started_at - 3 * HOUR))
 
     def rows(self, text: str) -> list[tuple[Any, ...]]:
         return self.store.reader.read_text(text)
 
     def faults(self) -> list[str]:
         """Return what is not as it must be once the scheduler is through."""
-        top = self.began - self.began % HOUR
-        wanted = [top - n * HOUR for n in (3, 2, 1, 0)]
-        wrong: list[str] = []
+        top = self.started_at - self.started_at % HOUR
+        expected = [top - n * HOUR for n in (3, 2, 1, 0)]
+        errors: list[str] = []
         for name in ("each", "newest", "last", "none"):
             slots = self.rows(f"select slot_at, verdict, run from slots where schedule = '{name}' order by slot_at")
             # an interval begins at once, unless what is late is not made up for
-            if [at for at, *_ in slots] != wanted[name == "none" :]:
-                wrong.append(f"{name} has slots {slots}")
+            if [at for at, *_ in slots] != expected[name == "none" :]:
+                errors.append(f"{name} has slots {slots}")
             runs = {run for (run,) in self.rows(f"select id from runs where automation = '{name}'")}
             if runs != {run for *_, run in slots if run is not None}:
-                wrong.append(f"{name} has runs {runs} and slots {slots}")
+                errors.append(f"{name} has runs {runs} and slots {slots}")
             (next_at,) = self.rows(f"select next_slot_at from schedules where name = '{name}'")[0]
             if next_at != top + HOUR:
-                wrong.append(f"{name} goes on at {next_at}")
+                errors.append(f"{name} goes on at {next_at}")
             made = {"each": 4, "newest": 4, "last": 1, "none": 0}[name]
-            if len(runs) != made and not (name == "none" and self.began - top <= 60_000):
-                wrong.append(f"{name} has {len(runs)} runs")
+            if len(runs) != made and not (name == "none" and self.started_at - top <= 60_000):
+                errors.append(f"{name} has {len(runs)} runs")
         states = [state for (state,) in self.rows("select state from runs where automation = 'newest' order by seq")]
         if states[:-1] != ["cancelled"] * 3:
-            wrong.append(f"runs that were replaced are {states}")
+            errors.append(f"runs that were replaced are {states}")
         now = self.store.clock.now()
-        wrong += [f"not accounted for: {one}" for one in unaccounted(OperationReads(self.store.reader), 0, now, now)]
-        return wrong
+        errors += [f"not accounted for: {slot}" for slot in unaccounted(OperationReads(self.store.reader), 0, now, now)]
+        return errors
 
     def close(self) -> None:
         self.store.close()
@@ -129,7 +129,7 @@ class Place:
 
 
 @pytest.mark.timeout(0 if ALL else 200)
-def test_peer_windmill_10168_schedule_goes_on_wherever_its_scheduler_is_killed(
+def test_peer_windmill_10168_schedule_continues_wherever_its_scheduler_is_killed(
     world: World, template: Template
 ) -> None:
     """Killed before each statement and around each commit, the next one makes what is missing, once."""

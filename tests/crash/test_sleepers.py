@@ -12,9 +12,9 @@ import pytest
 
 from mainspring.domain.states import RunState
 from tests.crash.bench import Bench
+from tests.crash.experiments import World
 from tests.crash.processes import Process
 from tests.crash.scenarios import ALL
-from tests.crash.trials import World
 
 GONE = 75
 LEASE_MS = 1_500
@@ -37,7 +37,7 @@ def bench(world: World) -> Iterator[Bench]:
 
 
 def stop_orders(count: int, dice: random.Random) -> Iterator[str]:
-    """Yield so many orders to stand still, every place in turn; of the commits the later ones, which are about a run."""
+    """Yield so many orders to be stuck, every place in turn; of the commits the later ones, which are about a run."""
     for place in itertools.islice(itertools.cycle(PLACES), count):
         yield f"{place}:stop@{dice.randint(1, 2) if place.startswith('effect') else dice.randint(4, 9)}"
 
@@ -68,11 +68,11 @@ class Sleepers:
         for life in self.asleep:
             life.send(signal.SIGSTOP)
             assert life.stopped()
-        heirs = [bench.work(lease_ms=30_000, beat_fast=True) for _ in range(2)]
+        successors = [bench.work(lease_ms=30_000, beat_fast=True) for _ in range(2)]
         bench.until(lambda: self._ended(runs), within=40)
-        for heir in heirs:
-            heir.kill()
-        bench.until(self._are_buried, within=40)
+        for successor in successors:
+            successor.kill()
+        bench.until(self._are_declared_dead, within=40)
         before = self._written()
         for life in self.asleep:
             life.send(signal.SIGCONT)
@@ -89,13 +89,13 @@ class Sleepers:
         over = ("succeeded", "failed", "cancelled", "needs_attention")
         return all(self._bench.client.view(run).state in over for run in runs)
 
-    def _are_buried(self) -> bool:
+    def _are_declared_dead(self) -> bool:
         marks = ", ".join(str(life.pid) for life in self.asleep) or "0"
         alive = self._bench.client.rows(f"select id from sessions where pid in ({marks}) and state = 'alive'")
-        return not [life for life in alive if not self._bury(life[0])]
+        return not [life for life in alive if not self._declare_dead(life[0])]
 
-    def _bury(self, session: int) -> bool:
-        """Nobody is left who looks after the dead: do it as they do."""
+    def _declare_dead(self, session: int) -> bool:
+        """No one is left who looks after the dead: do it as they do."""
         from mainspring.app.workers.dead_sessions import declare_expired_sessions_dead
 
         declare_expired_sessions_dead(self._bench.client.store)
@@ -107,11 +107,11 @@ class Sleepers:
     def _doubled(self) -> list[str]:
         """Return what was applied twice: a keyed effect more than once a key, or one without a key more than once a run."""
         applied = Counter((call.run, call.what) for call in self._bench.effects() if call.applied)
-        return [f"{run} {what}" for (run, what), count in applied.items() if count > 1]
+        return [f"{run} {effect}" for (run, effect), count in applied.items() if count > 1]
 
 
 def test_sleepers_of_every_phase_double_nothing(bench: Bench) -> None:
-    """Whoever wakes beyond its lease writes nothing, ends with 75, and what its run did to the world was done once."""
+    """Anyone who wakes beyond its lease writes nothing, ends with 75, and what its run did to the world was done once."""
     dice = random.Random(11)
     slept = 0
     for batch in range(BATCHES):
@@ -128,7 +128,7 @@ def test_sleepers_of_every_phase_double_nothing(bench: Bench) -> None:
 
 
 def test_sleepers_of_an_unfenced_build_are_found_out(bench: Bench) -> None:
-    """The same trial on a build that asks nobody whether a session lives finds writes of the dead: it can fail."""
+    """The same experiment on a build that asks no one whether a session lives finds writes of the dead: it can fail."""
     workflows = [name for name in AUTOMATIONS if name != "one_task"]  # what one task writes late test_zombies finds
     seeds = range(5, 15)
     assert any(Sleepers(bench, random.Random(seed), unfenced=True, automations=workflows).wrote for seed in seeds)

@@ -1,4 +1,4 @@
-"""The desk of a folder is killed before each change that it makes on the disk, and at each named place, and once more on its next life.
+"""The watcher of a folder is killed before each change that it makes on the disk, and at each named place, and once more on its next life.
 
 However it dies: each content at each path counts once, each file is whole at one place, and in the end it lies where its run sent it.
 """
@@ -18,27 +18,27 @@ import msgspec
 import pytest
 
 from mainspring.domain.triggers.watched_folder import WatchedFolder
-from tests.crash.desk_lives import DeskLife, FileStore
 from tests.crash.effects import ROOT
 from tests.crash.scenarios import ALL
+from tests.crash.watcher_lives import FileStore, WatcherLife
 
 MEMORY = Path("/dev/shm")
 CONTENTS = {"good.csv": b"1", "sub/bad\n\udcff.csv": b"2", "bad.csv": b"3" * 3_000_000}
-WAYS = ["links", "renames", "copies", "deletes"]
+METHODS = ["links", "renames", "copies", "deletes"]
 
 
-class Desks:
+class Watchers:
     """The template of the lives."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.desk_lives"],
+            [sys.executable, "-m", "tests.crash.watcher_lives"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
 
-    def live(self, life: DeskLife) -> tuple[int, list[str]]:
+    def live(self, life: WatcherLife) -> tuple[int, list[str]]:
         """Let one life end; return its exit code (negative = signal) and what it passed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -55,13 +55,13 @@ class Desks:
 
 
 @pytest.fixture(scope="module")
-def desks() -> Iterator[Desks]:
-    made = Desks()
+def consumers() -> Iterator[Watchers]:
+    made = Watchers()
     yield made
     made.close()
 
 
-class Trial:
+class WatcherExperiment:
     """One folder with its files, and what must become of them."""
 
     def __init__(self, home: Path, other: Path, way: str) -> None:
@@ -93,8 +93,8 @@ class Trial:
         self.overwritten = (self.folder / "good.csv").exists()
         self.write("good.csv", b"written while it was dead")
 
-    def life(self, kill_at: int = 0) -> DeskLife:
-        return DeskLife(files=self.files, store=str(self.home / "store"), kill_at=kill_at, has_links=self.has_links)
+    def life(self, kill_at: int = 0) -> WatcherLife:
+        return WatcherLife(files=self.files, store=str(self.home / "store"), kill_at=kill_at, has_links=self.has_links)
 
     def verify(self) -> None:
         """Compare what is there with what must be there."""
@@ -111,10 +111,10 @@ class Trial:
         lost = good if self.way == "deletes" else good[:1] if self.overwritten else []
         assert found == Counter(content for _, content in self.written) - Counter(lost)
         store = FileStore(str(self.home / "store"))
-        runs = Counter(key[-64:] for act, key in store.acts if act == "run")
-        wanted = Counter(sha256(content).hexdigest() for _, content in self.written)
+        runs = Counter(key[-64:] for act, key in store.operations if act == "run")
+        expected = Counter(sha256(content).hexdigest() for _, content in self.written)
         unseen = Counter([sha256(good[0]).hexdigest()] if self.overwritten else [])
-        assert runs in (wanted, wanted - unseen)
+        assert runs in (expected, expected - unseen)
         if self.has_links:
             assert not any("bad" in key for key in store.known()), "what failed may come back"
 
@@ -127,27 +127,27 @@ def places(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     shutil.rmtree(other)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", METHODS)
 @pytest.mark.timeout(0 if ALL else 120)
-def test_killed_desk_loses_and_doubles_no_file(desks: Desks, places: tuple[Path, Path], way: str) -> None:
-    """Killed before its n-th change for every n, and again while it goes on, it ends as it does undisturbed."""
+def test_killed_watcher_loses_and_doubles_no_file(consumers: Watchers, places: tuple[Path, Path], way: str) -> None:
+    """Killed before its n-th change for every n, and again while it continues, it ends as it does undisturbed."""
     home, other = places
     if way == "copies" and home.parent.stat().st_dev == other.parent.stat().st_dev:
         pytest.skip("there is no second file system here")
-    trial = Trial(home, other, way)
-    code, passed = desks.live(trial.life())
+    experiment = WatcherExperiment(home, other, way)
+    code, passed = consumers.live(experiment.life())
     assert code == 0
-    trial.verify()
-    wanted = {f"files.{step}" for step in ("hashed", "taken", "stage", "staged", "placed", "forgotten", "cleared")}
-    assert wanted | ({"files.copied"} if way == "copies" else set()) <= set(passed)
+    experiment.verify()
+    expected = {f"files.{step}" for step in ("hashed", "taken", "stage", "staged", "placed", "forgotten", "cleared")}
+    assert expected | ({"files.copied"} if way == "copies" else set()) <= set(passed)
     killed = 0
     for kill_at in range(1, len(passed) + 1, 1 if ALL else 5):
         for again_at in range(1 + kill_at % 5, len(passed) + 1, 5) if ALL else [1 + kill_at * 7 % 23]:
-            trial = Trial(home, other, way)
-            assert desks.live(trial.life(kill_at))[0] == -9, "it was not killed there"
+            experiment = WatcherExperiment(home, other, way)
+            assert consumers.live(experiment.life(kill_at))[0] == -9, "it was not killed there"
             if kill_at % 3 == 0:
-                trial.write_again()
-            killed += 1 + (desks.live(trial.life(again_at))[0] == -9)
-            assert desks.live(trial.life())[0] == 0
-            trial.verify()
+                experiment.write_again()
+            killed += 1 + (consumers.live(experiment.life(again_at))[0] == -9)
+            assert consumers.live(experiment.life())[0] == 0
+            experiment.verify()
     print(f"{way}: {len(passed)} places, {killed} kills")

@@ -1,7 +1,7 @@
 """A worker is stopped (SIGSTOP), declared dead, and wakes while another one continues its run: it writes nothing and ends with code 75.
 
 The takeover is submitted as it is written; what a takeover on the same host does before (it kills the process) is left out, since
-that is what cannot be done on another machine. The same trials are run on a build without fencing, which they must find out.
+that is what cannot be done on another machine. The same experiments are run on a build without fencing, which they must find out.
 """
 
 import signal
@@ -12,14 +12,14 @@ import pytest
 
 from mainspring.domain.states import RunState
 from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
+from tests.crash.experiments import Experiment, Scenario, World
 from tests.crash.lives import Life
 from tests.crash.processes import Process
 from tests.crash.scenarios import ALL, SCENARIOS, carry
-from tests.crash.trials import Scenario, Trial, World
-from tests.looking import looks
+from tests.polling import polls
 
 GONE = 75
-_PATIENCE = 30.0
+_TIMEOUT_S = 30.0
 _PAUSE = 0.002
 _TABLES = ("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "audit_log", "events", "run_keys", "slots")
 HAUNTED = (
@@ -35,8 +35,8 @@ HAUNTED = (
 
 
 @dataclass
-class Haunting(Trial):
-    """A trial with a zombie. `stop_at`: after so many commits, or while the world keeps the answer to an effect of this name."""
+class Haunting(Experiment):
+    """An experiment with a zombie. `stop_at`: after so many commits, or while the world keeps the answer to an effect of this name."""
 
     stop_at: int | str = 1
     unfenced: bool = False
@@ -46,23 +46,23 @@ class Haunting(Trial):
     """The run had ended before the worker could be stopped."""
 
     def go(self) -> None:
-        """Stop, bury, continue elsewhere, wake, end."""
+        """Stop, declare dead, continue elsewhere, wake, end."""
         self.begin()
         try:
             zombie = self._start(1, f"{self.folder.name}-1={self.stop_at}" if isinstance(self.stop_at, str) else "")
             self._stop(zombie)
-            heir = self._start(2, f"{self.folder.name}-2")
-            self._until(lambda: self._heir_rests(heir))
-            self._until(lambda: self._freeze(heir))
+            successor = self._start(2, f"{self.folder.name}-2")
+            self._until(lambda: self._successor_is_idle(successor))
+            self._until(lambda: self._freeze(successor))
             before = self._dump()
             self._wake(zombie, before)
             after = self._dump()
-            heir.send(signal.SIGCONT)
+            successor.send(signal.SIGCONT)
             self.wrote = tuple(name for name in before if before[name] != after[name])
             self.world.effects.release(f"{self.folder.name}-2")
             if not self.unfenced:
                 self._until(self._delivered_and_over)
-                heir.kill()
+                successor.kill()
                 self.check()
                 self.scenario.verify(self)
         except BaseException as error:
@@ -76,7 +76,7 @@ class Haunting(Trial):
             Life(
                 folder=str(self.folder),
                 store=self.url,
-                trial=self.folder.name,
+                experiment=self.folder.name,
                 effects=self.world.effects.path,
                 number=number,
                 hold=hold,
@@ -97,13 +97,13 @@ class Haunting(Trial):
             self.world.effects.release(f"{self.folder.name}-1")
         ((session,),) = self.client.rows("select id from sessions where pid = ? and role = 'worker'", zombie.pid)
         if not self._commits(DeclareSessionDead(session), 0.1):
-            # It was stopped in the middle of a commit, with the lock in its hand: it is declared dead as soon as it lets go.
+            # It was stopped in the middle of a commit, with the lock in its hand: it is declared dead as soon as it releases.
             zombie.send(signal.SIGCONT)
             self._until(lambda: self.client.rows("select 1 from sessions where id = ? and state = 'dead'", session))
             self._until(lambda: zombie.ended(0) or self._freeze(zombie))
 
     def _freeze(self, process: Process) -> bool:
-        """Stop a process; False, and it goes on, if it has the lock of the store in its hand."""
+        """Stop a process; False, and it continues, if it has the lock of the store in its hand."""
         process.send(signal.SIGSTOP)
         if not process.stopped():
             return False  # it has just ended
@@ -121,25 +121,25 @@ class Haunting(Trial):
         """Submit a command and tell whether it was committed within so many seconds."""
         answers: list[Any] = []
         self.client.store.submit(command, answers.append)
-        return any(answers for _ in looks(within, pause_s=_PAUSE))
+        return any(answers for _ in polls(within, pause_s=_PAUSE))
 
-    def _heir_rests(self, heir: Process) -> bool:
+    def _successor_is_idle(self, successor: Process) -> bool:
         """Tell whether the second worker has the run and can do nothing more with it for now."""
-        assert not heir.ended(0), heir.life.log.read_text()
+        assert not successor.ended(0), successor.life.log.read_text()
         view = self.client.view(self.run)
-        waits = view.state is RunState.WAITING and not view.ready and heir.passed() >= 3
+        waits = view.state is RunState.WAITING and not view.ready and successor.passed() >= 3
         return self.over() or waits or any(call.life == 2 for call in self.calls())
 
     def _wake(self, zombie: Process, before: dict[str, Any]) -> None:
-        """Let the zombie go on until it ends, or, unfenced, until it has changed the journal."""
+        """Let the zombie continue until it ends, or, unfenced, until it has changed the journal."""
         if not zombie.ended(0):
             zombie.send(signal.SIGCONT)
         if self.unfenced:
             self._until(lambda: zombie.ended(0) or self._dump()["journal"] != before["journal"])
-        if zombie.ended(0 if self.unfenced else _PATIENCE):
+        if zombie.ended(0 if self.unfenced else _TIMEOUT_S):
             self.code = zombie.code
         else:
-            assert self.unfenced, f"it woke and does not end: {zombie.tell()}"
+            assert self.unfenced, f"it woke and does not end: {zombie.describe()}"
             zombie.kill()
 
     def _delivered_and_over(self) -> bool:
@@ -148,7 +148,7 @@ class Haunting(Trial):
         return self.over()
 
     def _until(self, holds: Any) -> None:
-        assert any(holds() for _ in looks(_PATIENCE, pause_s=_PAUSE)), "this trial hangs"
+        assert any(holds() for _ in polls(_TIMEOUT_S, pause_s=_PAUSE)), "this experiment hangs"
 
     def _dump(self) -> dict[str, Any]:
         dumped: dict[str, Any] = {name: self.client.rows(f"select * from {name}") for name in _TABLES}
@@ -156,7 +156,7 @@ class Haunting(Trial):
 
 
 def haunt(world: World, scenario: Scenario, stop_at: int | str, *, unfenced: bool = False) -> Haunting:
-    """Make one trial with a zombie."""
+    """Make one experiment with a zombie."""
     haunting = Haunting(world, scenario, [], stop_at=stop_at, unfenced=unfenced)
     haunting.go()
     return haunting
@@ -190,8 +190,8 @@ def test_zombie_writes_nothing(world: World, automation: str) -> None:
     ("automation", "whats"), [("plain_sequence", ("first", "first second")), ("one_task", ("alone",))]
 )
 def test_unfenced_build_is_found_out(world: World, automation: str, whats: tuple[str, ...]) -> None:
-    """Without the proof of ownership the same trials find a zombie that goes on writing: they can fail."""
-    scenario = replace(next(s for s in SCENARIOS if s.automation == automation), floor=0)
-    hauntings = [haunt(world, scenario, what, unfenced=True) for what in whats]
+    """Without the proof of ownership the same experiments find a zombie that continues writing: they can fail."""
+    scenario = replace(next(s for s in SCENARIOS if s.automation == automation), minimum=0)
+    hauntings = [haunt(world, scenario, case, unfenced=True) for case in whats]
     assert all("journal" in haunting.wrote for haunting in hauntings)
     assert all(haunting.code != GONE for haunting in hauntings)

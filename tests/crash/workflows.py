@@ -7,59 +7,59 @@ from pathlib import Path
 import mainspring as ms
 from tests.crash.effects import effect
 
-SOON = ms.Retry(attempts=5, initial=timedelta(milliseconds=10))
+QUICK_RETRY = ms.Retry(attempts=5, initial=timedelta(milliseconds=10))
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------
 
 
-def keyed(what: str) -> str:
+def keyed(name: str) -> str:
     """One effect that the world applies once a key; in a thread."""
-    effect(what)
-    return what
+    effect(name)
+    return name
 
 
-async def keyed_in_loop(what: str) -> str:
+async def keyed_in_loop(name: str) -> str:
     """The same in the worker's loop."""
-    effect(what)
-    return what
+    effect(name)
+    return name
 
 
-async def endless(what: str) -> str:
-    """An effect, then no end: whoever calls it must give it up."""
-    effect(what)
+async def endless(name: str) -> str:
+    """An effect, then no end: anyone who calls it must give it up."""
+    effect(name)
     await asyncio.sleep(3600)
-    return what
+    return name
 
 
-async def refused(what: str) -> str:
+async def refused(name: str) -> str:
     """An effect that fails for good."""
-    effect(what, kind="raw")
-    raise ms.Permanent(f"{what} cannot be")
+    effect(name, kind="raw")
+    raise ms.Permanent(f"{name} cannot be")
 
 
 async def loaded(n: int) -> int:
-    """One item of fifty, two of which are bad."""
+    """One item of fifty; two are bad."""
     if n in (7, 31):
         raise ms.Permanent(f"item {n} is bad")
     effect(f"item {n}")
     return n
 
 
-def take_back(what: str, result: str | None = None) -> None:
+def take_back(name: str, result: str | None = None) -> None:
     """Undo of `keyed`."""
-    effect(f"undo {what}")
+    effect(f"undo {name}")
 
 
-def once(what: str) -> str:
+def once(name: str) -> str:
     """An effect that has no key: only the delivery can keep it from happening twice."""
-    effect(what, kind="raw")
-    return what
+    effect(name, kind="raw")
+    return name
 
 
-def booked(tx: ms.Tx, what: str) -> int:
+def booked(tx: ms.Tx, name: str) -> int:
     """An effect in the user's own database."""
-    tx.execute("insert into bookings (what) values (?)", (what,))
+    tx.execute("insert into bookings (what) values (?)", (name,))
     return tx.last_rowid
 
 
@@ -73,12 +73,12 @@ def in_parts(parts: int) -> int:
     return done
 
 
-async def busy(what: str) -> str:
+async def busy(name: str) -> str:
     """A server that says "503, come back in 20 ms" twice."""
-    answer = effect(what, refuse=2)
+    answer = effect(name, refuse=2)
     if answer["status"] == 503:
         raise ms.Transient("503", retry_after=0.02)
-    return what
+    return name
 
 
 # -- workflows ---------------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ async def plain_sequence(run: ms.Run) -> list[str]:
 
 @ms.workflow
 async def gather_with_race(run: ms.Run) -> list[str]:
-    """Three at once, of which the first wins and the others are given up; beside it two that are gathered."""
+    """Three at once: the first wins, the others are abandoned; two more are gathered."""
 
     async def race() -> str:
         racers = [
@@ -146,7 +146,7 @@ async def step_with_timeout(run: ms.Run) -> str:
 async def map_with_bad_items(run: ms.Run) -> list[int | str]:
     """Fifty items, ten at a time; two cannot be done."""
     found = await run.map(loaded, range(50), concurrency=10, on_error="collect")
-    return [f"bad {one.index}" if isinstance(one, ms.ItemFailed) else one for one in found]
+    return [f"bad {result.index}" if isinstance(result, ms.ItemFailed) else result for result in found]
 
 
 @ms.workflow
@@ -177,29 +177,29 @@ async def sleep_and_event(run: ms.Run) -> str:
 async def ask_and_answer(run: ms.Run) -> str:
     """A question to a person between two steps."""
     await run.step(keyed_in_loop, "before the question")
-    said = await run.ask("Go on?", choices=["yes", "no"], within="1h")
-    return await run.step(keyed, f"they said {said}")
+    answer = await run.ask("Go on?", choices=["yes", "no"], within="1h")
+    return await run.step(keyed, f"they said {answer}")
 
 
 @ms.workflow
 async def rollback(run: ms.Run) -> str:
-    """Three steps that are taken back, newest first."""
-    for what in ("one", "two", "three"):
-        await run.options(undo=take_back).step(keyed, what)
+    """Three steps that are undone, newest first."""
+    for name in ("one", "two", "three"):
+        await run.options(undo=take_back).step(keyed, name)
     return await run.rollback("not wanted any more")
 
 
-async def unsure(what: str) -> str:
+async def unsure(name: str) -> str:
     """An effect, then an error that leaves open whether it happened."""
-    effect(what, kind="raw")
-    raise ConnectionResetError(what)
+    effect(name, kind="raw")
+    raise ConnectionResetError(name)
 
 
 @ms.workflow(on_cancel="undo")
-async def taken_back(run: ms.Run) -> str:
-    """Two steps, one in doubt that stops the run; cancelled there, what it did is taken back."""
-    for what in ("one", "two"):
-        await run.options(undo=take_back).step(keyed, what)
+async def undone_run(run: ms.Run) -> str:
+    """Two steps, one in doubt that stops the run; cancelled there, what it did is undone."""
+    for name in ("one", "two"):
+        await run.options(undo=take_back).step(keyed, name)
     return await run.options(delivery="at_most_once", undo=take_back).step(unsure, "three")
 
 
@@ -232,7 +232,7 @@ async def child_process(run: ms.Run) -> int:
 async def retry_after(run: ms.Run) -> str:
     """A step that is refused twice and told when to come back."""
     await run.step(keyed_in_loop, "before the rush")
-    return await run.options(retry=SOON).step(busy, "rush")
+    return await run.options(retry=QUICK_RETRY).step(busy, "rush")
 
 
 ms.script(

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests import warm
+from tests import warm_command_line
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-PATIENCE = 60
+TIMEOUT_S = 60
 
 
 class Lab:
@@ -46,7 +46,7 @@ class Lab:
 
     def call(self, *words: str, code: int = 0) -> str:
         """Make one call of the command line and return what it printed."""
-        done = warm.call(words, cwd=self.folder, env=self.env, timeout=PATIENCE)
+        done = warm_command_line.call(words, cwd=self.folder, env=self.env, timeout=TIMEOUT_S)
         assert done.returncode == code, done.stdout + done.stderr
         return str(done.stdout)
 
@@ -61,8 +61,8 @@ class Lab:
 
     def show(self, run: str = "@last") -> dict[str, Any]:
         """Return all that `runs show` knows of a run."""
-        shown: dict[str, Any] = json.loads(self.call("runs", "show", run, "--json"))
-        return shown
+        details: dict[str, Any] = json.loads(self.call("runs", "show", run, "--json"))
+        return details
 
     def close(self) -> None:
         """End what still runs."""
@@ -71,9 +71,9 @@ class Lab:
             process.communicate()
 
 
-def await_that(holds: Callable[[], object], what: str) -> None:
+def await_that(holds: Callable[[], object], description: str) -> None:
     """Look until it holds: it is another process that makes it so."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT_S
     while not holds():
-        assert time.monotonic() < until, f"this never came: {what}"
+        assert time.monotonic() < until, f"this never came: {description}"
         time.sleep(0.005)

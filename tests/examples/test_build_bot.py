@@ -15,9 +15,9 @@ BUILD = sample("github-workflow-run")
 
 def send(url: str, request: Request) -> tuple[int, dict]:
     """Send one request; return its status and answer."""
-    asked = urllib.request.Request(url, request.body, request.headers, method="POST")
+    http_request = urllib.request.Request(url, request.body, request.headers, method="POST")
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(http_request, timeout=10) as answer:
             return answer.status, json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read() or b"{}")
@@ -31,8 +31,8 @@ def listens(port: int) -> bool:
     return True
 
 
-def test_build_told_three_times_makes_one_message(lab: Lab) -> None:
-    """Sent, sent again under its id, and sent by another hook under another id: one message. A forged one is turned away and on record."""
+def test_build_reported_three_times_makes_one_message(lab: Lab) -> None:
+    """Sent, sent again under its id, and sent by another hook under another id: one message. A forged one is rejected and on record."""
     port = free_port()
     lab.env |= {
         "MAINSPRING_SECRET_GITHUB_HOOK": SECRET,
@@ -45,7 +45,7 @@ def test_build_told_three_times_makes_one_message(lab: Lab) -> None:
     url = f"http://127.0.0.1:{port}/github"
     other = BUILD._replace(headers=BUILD.headers | {"x-github-delivery": "another-hook"})
     await_that(lambda: send(url, signed("github", BUILD))[0] == 202, "the webhook, once a worker told of it")
-    first, second, third = (send(url, signed("github", one)) for one in (BUILD, BUILD, other))
+    first, second, third = (send(url, signed("github", body)) for body in (BUILD, BUILD, other))
     assert [status for status, _ in (first, second, third)] == [202, 202, 202]
     assert first[1]["delivery"] == second[1]["delivery"] != third[1]["delivery"]
     assert send(url, signed("github", BUILD, secret="forged"))[0] == 401
@@ -54,8 +54,8 @@ def test_build_told_three_times_makes_one_message(lab: Lab) -> None:
     await_that(channel.exists, "the message")
 
     def delivered() -> list[str]:
-        shown = json.loads(lab.call("triggers", "show", "build-bot", "--json"))
-        return sorted(one["state"] for one in shown["deliveries"])
+        displayed = json.loads(lab.call("triggers", "show", "build-bot", "--json"))
+        return sorted(delivery["state"] for delivery in displayed["deliveries"])
 
     await_that(lambda: delivered() == ["dropped", "refused", "started"], "a verdict on each")
     (line,) = channel.read_text().splitlines()
@@ -64,10 +64,10 @@ def test_build_told_three_times_makes_one_message(lab: Lab) -> None:
 
 def test_sample_event_is_tried_without_a_worker(lab: Lab) -> None:
     """The bench says what a recorded event would do, and a build that only begins is filtered."""
-    said = lab.call("triggers", "test", "build-bot", f"@{FOLDER / 'github-workflow-run.json'}", "-m", BOT)
-    assert "a run of build-bot starts at once" in said
-    assert "its filter says yes" in said
-    begun = json.loads((FOLDER / "github-workflow-run.json").read_text())
-    begun["body"]["action"] = "requested"
-    (lab.folder / "begun.json").write_text(json.dumps(begun))
-    assert "its filter says no" in lab.call("triggers", "test", "build-bot", "@begun.json", "-m", BOT, code=9)
+    output = lab.call("triggers", "test", "build-bot", f"@{FOLDER / 'github-workflow-run.json'}", "-m", BOT)
+    assert "a run of build-bot starts at once" in output
+    assert "its filter accepted it" in output
+    event = json.loads((FOLDER / "github-workflow-run.json").read_text())
+    event["body"]["action"] = "requested"
+    (lab.folder / "begun.json").write_text(json.dumps(event))
+    assert "its filter rejected it" in lab.call("triggers", "test", "build-bot", "@begun.json", "-m", BOT, code=9)

@@ -1,4 +1,4 @@
-"""The poller: begins anew with what it carries, survives kill -9, ends only when it is cancelled."""
+"""The poller: restarts with what it carries, survives kill -9, ends only when it is cancelled."""
 
 import json
 
@@ -7,8 +7,8 @@ from tests.examples.lab import Lab, await_that
 ORDER = ("endless_poller.py", "endless-poller", "inbox=inbox", "done=done", "every=0.1", "rounds=5")
 
 
-def test_poller_begins_anew_again_and_again_and_survives_kill_9(lab: Lab) -> None:
-    """What it carries on goes from run to run, each with a short journal; killed, it goes on; cancelled, it ends."""
+def test_poller_restarts_repeatedly_and_survives_kill_9(lab: Lab) -> None:
+    """What it carries on goes from run to run, each with a short journal; killed, it continues; cancelled, it ends."""
     (lab.folder / "inbox").mkdir()
     (lab.folder / "inbox" / "first.txt").touch()
     poller = lab.begin(*ORDER)

@@ -1,4 +1,4 @@
-"""The inbox: each file once, the good and the bad to their folders, and what was mended starts anew."""
+"""The inbox: each file once, the good and the bad to their folders, and what was fixed restarts."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from tests.examples.lab import EXAMPLES, Lab, await_that
 
 
 def test_files_are_booked_once_and_lie_where_their_runs_ended(lab: Lab) -> None:
-    """A good file goes to done, a bad one to failed; mended and moved back it is booked; a repeated one is not booked again."""
+    """A good file goes to done, a bad one to failed; fixed and moved back it is booked; a repeated one is not booked again."""
     inbox = lab.folder / "inbox"
     inbox.mkdir()
     (inbox / "good \n one.csv").write_text("name,amount\nAnn,12.50\nBob,7\n")
@@ -19,9 +19,9 @@ def test_files_are_booked_once_and_lie_where_their_runs_ended(lab: Lab) -> None:
     up = lab.start("-m", "mainspring", "up", "-m", program)
     await_that(lambda: (inbox / "done" / "good \n one.csv").exists(), "the good file")
     await_that(lambda: (inbox / "failed" / "bad.csv").exists(), "the bad file")
-    mended = inbox / "failed" / "bad.csv"
-    mended.write_text("name,amount\nAnn,1\n")
-    mended.rename(inbox / "bad.csv")
+    failed_file = inbox / "failed" / "bad.csv"
+    failed_file.write_text("name,amount\nAnn,1\n")
+    failed_file.rename(inbox / "bad.csv")
     (inbox / "good \n one.csv").write_text("name,amount\nAnn,12.50\nBob,7\n")
     await_that(lambda: (inbox / "done" / "bad.csv").exists(), "the mended file")
     await_that(lambda: (inbox / "done" / "good \n one-2.csv").exists(), "the repeated file")

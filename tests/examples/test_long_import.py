@@ -1,4 +1,4 @@
-"""The import: killed with kill -9 in its one long step, it goes on at its checkpoint."""
+"""The import: killed with kill -9 in its one long step, it continues at its checkpoint."""
 
 import contextlib
 import re
@@ -20,7 +20,7 @@ def counted(database: Path) -> int:
         return found
 
 
-def test_import_goes_on_at_its_checkpoint_after_kill_9(lab: Lab) -> None:
+def test_import_continues_at_its_checkpoint_after_kill_9(lab: Lab) -> None:
     """The second attempt begins where the first was, skips nothing, and writes at most one batch again."""
     source, target = lab.folder / "rows.csv", lab.folder / "rows.db"
     source.write_text("id,value\n" + "".join(f"{n},v{n}\n" for n in range(ROWS)), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The night: three automations in a row, a failure in the middle, and a retry that lets the rest go on."""
+"""The night: three automations in a row, a failure in the middle, and a retry that lets the rest continue."""
 
 import json
 
@@ -23,12 +23,12 @@ def test_retry_of_what_failed_lets_the_report_follow(lab: Lab) -> None:
     lab.call("auto", "backfill", "extract", "--from", "1d", "-y")
     await_that(lambda: states(lab, "load") == ["failed"], "the load fails")
     (failed,) = runs_of(lab, "load")
-    said = lab.call("explain", failed["id"])
-    assert "It holds up report (slot " in said
-    assert "is not there" in said
+    output = lab.call("explain", failed["id"])
+    assert "It blocks report (slot " in output
+    assert "is not there" in output
     assert runs_of(lab, "report") == []
     waiting = json.loads(lab.call("triggers", "show", "report", "--json"))["waits_for"]
-    assert [(one["here"], one["missing"]) for one in waiting] == [(["extract"], ["load"])]
+    assert [(delivery["here"], delivery["missing"]) for delivery in waiting] == [(["extract"], ["load"])]
 
     (lab.folder / "night" / "warehouse.db").touch()
     lab.call("runs", "retry", failed["id"])
@@ -38,7 +38,7 @@ def test_retry_of_what_failed_lets_the_report_follow(lab: Lab) -> None:
     assert json.loads(lab.call("triggers", "show", "report", "--json"))["waits_for"] == []
 
 
-def test_graph_of_the_night_is_drawn_from_the_code(lab: Lab) -> None:
+def test_graph_of_the_night_is_rendered_from_the_code(lab: Lab) -> None:
     """Nothing has to run for it."""
     lines = lab.call("auto", "graph", "-m", NIGHT).splitlines()
     assert lines[0].startswith("extract  (")

@@ -29,8 +29,8 @@ def test_backup_is_proved_and_the_oldest_goes(lab: Lab, database: Path) -> None:
     (lab.folder / "kept").mkdir()
     for day in ("2001-01-01", "2001-01-02", "2001-01-03"):
         (lab.folder / "kept" / f"app-{day}T020000.db").touch()
-    said = lab.run("nightly_backup.py", "nightly-backup", f"database={database}", "folder=kept", "keep=2")
-    assert "5000 rows proved, 2 old ones deleted" in said
+    output = lab.run("nightly_backup.py", "nightly-backup", f"database={database}", "folder=kept", "keep=2")
+    assert "5000 rows proved, 2 old ones deleted" in output
     old, new = backups(lab)
     assert old == "app-2001-01-03T020000.db"
     with contextlib.closing(sqlite3.connect(lab.folder / "kept" / new)) as copy:

@@ -11,7 +11,7 @@ def ledger(lab: Lab) -> list[str]:
     return [line.partition("\t")[2] for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
-def begun(lab: Lab, *arguments: str) -> None:
+def start_order(lab: Lab, *arguments: str) -> None:
     """Begin an order, wait for its question, and kill the worker that holds it."""
     process = lab.begin(*ORDER, "cents=12900", *arguments)
     await_that(lambda: len(ledger(lab)) == 2, "the charge")
@@ -21,22 +21,22 @@ def begun(lab: Lab, *arguments: str) -> None:
 
 
 def test_small_order_is_shipped_unasked(lab: Lab) -> None:
-    """Below the limit nobody is asked."""
+    """Below the limit no one is asked."""
     assert lab.run(*ORDER, "cents=900") == "parcel-7"
     assert ledger(lab) == ["reserve order 7", "charge order 7: 900", "ship order 7"]
 
 
 def test_approved_order_is_charged_once_though_its_worker_was_killed(lab: Lab) -> None:
     """Killed while it waits, answered while nothing runs, it ships at the next start; nothing is done twice."""
-    begun(lab)
+    start_order(lab)
     lab.call("runs", "answer", "@last", "ship")
     assert lab.run(*ORDER, "cents=12900") == "parcel-7"
     assert ledger(lab) == ["reserve order 7", "charge order 7: 12900", "ship order 7"]
 
 
-def test_refused_order_is_taken_back_newest_first(lab: Lab) -> None:
+def test_refused_order_is_undone_newest_first(lab: Lab) -> None:
     """Refused, each step is undone, the last one first, and the run says so."""
-    begun(lab)
+    start_order(lab)
     lab.call("runs", "answer", "@last", "refuse")
     lab.run(*ORDER, "cents=12900", code=5)
     assert ledger(lab)[2:] == ["refund order 7: 12900 (payment-7)", "release order 7"]

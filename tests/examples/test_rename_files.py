@@ -1,4 +1,4 @@
-"""The renames: awkward names, nothing overwritten, killed in the middle, taken back."""
+"""The renames: awkward names, nothing overwritten, killed in the middle, undone."""
 
 import os
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_renames_lose_and_overwrite_nothing(lab: Lab, folder: Path) -> None:
     assert lab.run("rename_files.py", "rename-files", f"folder={folder}") == 0
 
 
-def test_renames_go_on_after_kill_9(lab: Lab, folder: Path) -> None:
+def test_renames_continue_after_kill_9(lab: Lab, folder: Path) -> None:
     """Killed with some renamed and some not, the same run renames the rest."""
     fill(folder, [b"File %04d \xff.TXT" % n for n in range(800)])
     order = ("rename_files.py", "rename-files", f"folder={folder}", "--key", "once")
@@ -64,14 +64,14 @@ def contents_names(folder: Path) -> list[bytes]:
 
 
 def test_rename_is_safe_between_link_and_unlink(folder: Path) -> None:
-    """An attempt that died when the file had both names leaves it with the new one, whoever looks next."""
+    """An attempt that died when the file had both names leaves it with the new one, no matter who looks next."""
     fill(folder, [b"A"])
     (folder / "a").hardlink_to(folder / "A")
-    one = rename_files.Rename(os.fsencode(folder), b"A", b"a")
-    rename_files.rename(one)
-    rename_files.rename(one)
+    rename = rename_files.Rename(os.fsencode(folder), b"A", b"a")
+    rename_files.rename(rename)
+    rename_files.rename(rename)
     assert contents(folder) == {b"a": b"A"}
-    rename_files.back(one)
+    rename_files.back(rename)
     assert contents(folder) == {b"A": b"A"}
 
 

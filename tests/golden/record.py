@@ -1,6 +1,6 @@
 """`make golden`: keep journals and stores of the present version, for every later version to be tried on.
 
-They are made once, with the release: no later code can make them again. Before the release they may be made anew with AGAIN=1. The
+They are made once, with the release: no later code can make them again. Before the release they may be recreated with AGAIN=1. The
 automations are those of the version before; new ones are added to the new folder's file, never to an old one's.
 """
 
@@ -20,7 +20,7 @@ import msgspec
 
 import mainspring
 from tests.acceptance.engine_world import AT_ONCE, World
-from tests.golden.stage import HERE, Journal, Kept, Stage, calls, load, versions
+from tests.golden.stage import HERE, Journal, Recording, Stage, calls, load, versions
 from tests.postgres_server import PostgresServer
 
 ROOT = HERE.parents[1]
@@ -58,37 +58,37 @@ def main(arguments: list[str]) -> int:
 
 def _record(folder: Path) -> None:
     socket.gethostname = lambda: "golden"
-    kept = {"sqlite": _on_a_file(folder), "postgres": _on_a_server(folder)}
-    (folder / "kept.json").write_bytes(msgspec.json.format(msgspec.json.encode(kept, order="deterministic")))
+    stored = {"sqlite": _on_a_file(folder), "postgres": _on_a_server(folder)}
+    (folder / "kept.json").write_bytes(msgspec.json.format(msgspec.json.encode(stored, order="deterministic")))
 
 
-def _on_a_file(folder: Path) -> Kept:
+def _on_a_file(folder: Path) -> Recording:
     with tempfile.TemporaryDirectory(prefix="mainspring-golden-") as name:
         place = Path(name)
-        kept, journals = asyncio.run(_played(folder, World(place)))
+        stored, journals = asyncio.run(_played(folder, World(place)))
         connection = apsw.Connection(str(place / "state.db"))
         connection.execute("update sessions set lock_path = '/sessions/' || id")
         connection.execute("vacuum into ?", (str(place / "kept.db"),))
         connection.close()
         (folder / "store.db.xz").write_bytes(lzma.compress((place / "kept.db").read_bytes(), preset=9))
     (folder / "journals.json").write_bytes(b"[" + b",\n".join(map(msgspec.json.encode, journals)) + b"]\n")
-    return kept
+    return stored
 
 
-def _on_a_server(folder: Path) -> Kept:
+def _on_a_server(folder: Path) -> Recording:
     server = PostgresServer().start()
     try:
         server.make_database(_DATABASE)
-        kept, _ = asyncio.run(_played(folder, World(server.url(_DATABASE))))
+        stored, _ = asyncio.run(_played(folder, World(server.url(_DATABASE))))
         server.execute("update mainspring.sessions set lock_path = '/sessions/' || id", _DATABASE)
         text = re.sub(r"(?m)^(--.*|\\.*|SET .*;|SELECT pg_catalog.set_config.*)?\n", "", server.dump(_DATABASE))
         (folder / "store.sql.xz").write_bytes(lzma.compress(text.encode(), preset=9))
     finally:
         server.remove()
-    return kept
+    return stored
 
 
-async def _played(folder: Path, world: World) -> tuple[Kept, list[Journal]]:
+async def _played(folder: Path, world: World) -> tuple[Recording, list[Journal]]:
     """Play all scenes of a version, then let the worker be gone as after `kill -9`."""
     module, registry = load(folder)
     async with world.engine(registry, AT_ONCE) as engine:
@@ -96,7 +96,7 @@ async def _played(folder: Path, world: World) -> tuple[Kept, list[Journal]]:
         runs = {scene["name"]: await stage.begin(scene) for scene in module.SCENES}
         journals = stage.journals()
         await engine.die()
-    return Kept(runs, sorted(calls(module))), journals
+    return Recording(runs, sorted(calls(module))), journals
 
 
 if __name__ == "__main__":

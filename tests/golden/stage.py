@@ -35,7 +35,7 @@ class Journal(msgspec.Struct):
     superseded: list[Outcome]
 
 
-class Kept(msgspec.Struct):
+class Recording(msgspec.Struct):
     """What is known of a golden store besides itself: the run of each scene, and the keys under which steps were done."""
 
     runs: dict[str, str]
@@ -80,9 +80,9 @@ class Stage:
         """Bring a kept run to its end; afterwards it has ended as its scene says."""
         for act in scene.get("after", ()):
             await self.act(run, *act)
-        wanted = RunState(scene.get("ends", scene["rests"]))
+        expected = RunState(scene.get("ends", scene["rests"]))
         view = await self.engine.until(run, *TERMINAL_STATES)
-        assert view.state is wanted, (scene["name"], view.failure)
+        assert view.state is expected, (scene["name"], view.failure)
         if "result" in scene:
             assert view.result is not None
             assert decode(view.result) == scene["result"], scene["name"]
@@ -95,12 +95,12 @@ class Stage:
                 await engine.until(run, RunState(state))
             case "saved", (count,):
                 await engine.when(
-                    lambda: engine.story(run), lambda s: len(s.outcomes) >= count and s.run.state == "waiting"
+                    lambda: engine.history(run), lambda s: len(s.outcomes) >= count and s.run.state == "waiting"
                 )
             case "asked", ():
-                await engine.when(lambda: engine.story(run).waits, lambda waits: any(w.question for w in waits))
+                await engine.when(lambda: engine.history(run).waits, lambda waits: any(w.question for w in waits))
             case "begun", (word,):
-                await engine.when(lambda: self.module.BEGUN, lambda begun: word in begun)
+                await engine.when(lambda: self.module.BEGUN, lambda words: word in words)
             case "signal", (name, value):
                 await app.signal(run, name, value)
             case "publish", (name, data):
@@ -132,16 +132,16 @@ class Stage:
 
     def journal(self, run: str) -> Journal:
         """Return one run as it stands."""
-        story = self.engine.story(run)
-        view = story.run
+        history = self.engine.history(run)
+        view = history.run
         given = {name: getattr(view, name) for name in ClaimedRun.__struct_fields__ if hasattr(view, name)}
         given["started_at"] = view.started_at or view.created_at
         return Journal(
             ClaimedRun(**given),
             view.state,
             view.result,
-            [o for o in story.outcomes if o.superseded is None],
-            [o for o in story.outcomes if o.superseded is not None],
+            [o for o in history.outcomes if o.superseded is None],
+            [o for o in history.outcomes if o.superseded is not None],
         )
 
 

@@ -24,20 +24,20 @@ from mainspring.engine.driver.run_end import build_run_end
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.acceptance.engine_world import AT_ONCE, Engine, World
-from tests.golden.stage import Journal, Kept, Stage, calls, load, versions
+from tests.golden.stage import Journal, Recording, Stage, calls, load, versions
 
 FOLDERS = list(versions())
 _JOURNALS = msgspec.json.Decoder(list[Journal])
-_KEPT = msgspec.json.Decoder(dict[str, Kept])
+_RECORDINGS = msgspec.json.Decoder(dict[str, Recording])
 _STOPS = (OutcomeKind.CANCEL, OutcomeKind.DEADLINE)
 
 pytestmark = pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def kept(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> tuple[World, Kept]:
+def stored(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> tuple[World, Recording]:
     """A copy of a golden store, and what is known of it."""
-    known = _KEPT.decode((folder / "kept.json").read_bytes())[request.param]
+    known = _RECORDINGS.decode((folder / "kept.json").read_bytes())[request.param]
     if request.param == "sqlite":
         (tmp_path / "state.db").write_bytes(lzma.decompress((folder / "store.db.xz").read_bytes()))
         return World(tmp_path), known
@@ -86,17 +86,17 @@ def assert_ends_alike(journal: Journal, body: Body, program: Program) -> None:
 
 
 def test_finished_journals_end_the_same_way_once_more(folder: Path) -> None:
-    """Handed what was saved, each body of a finished run ends with the same result and asks for nothing anew."""
+    """Handed what was saved, each body of a finished run ends with the same result and asks for nothing again."""
     finished = [journal for journal in journals_of(folder) if journal.state in TERMINAL_STATES]
     assert len(finished) > 15
     for journal, body, program in replayed(folder, finished):
         assert_ends_alike(journal, body, program)
 
 
-def test_a_journal_cut_anywhere_asks_for_what_was_saved_next(folder: Path) -> None:
+def test_journal_cut_anywhere_requests_the_next_saved_step(folder: Path) -> None:
     """At each place of each journal the body wants just what stands there: the same next command."""
     _, registry = load(folder)
-    looked = 0
+    checked = 0
     for journal in journals_of(folder):
         for count, outcome in enumerate(journal.outcomes):
             if outcome.kind in _STOPS or outcome.state == "cancelled":
@@ -105,8 +105,8 @@ def test_a_journal_cut_anywhere_asks_for_what_was_saved_next(folder: Path) -> No
             assert body.drift is None
             assert outcome.ident in body.waiting, (journal.run.automation, outcome.ident)
             body.close()
-            looked += 1
-    assert looked > 80
+            checked += 1
+    assert checked > 80
 
 
 def test_unfinished_journals_wait_for_what_they_waited_for(folder: Path) -> None:
@@ -131,9 +131,9 @@ def test_a_missing_outcome_is_noticed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("settings", [AT_ONCE, WorkerOptions()], ids=["replayed", "at ease"])
-def test_a_golden_store_goes_on(folder: Path, kept: tuple[World, Kept], settings: WorkerOptions) -> None:
+def test_a_golden_store_continues(folder: Path, stored: tuple[World, Recording], settings: WorkerOptions) -> None:
     """Brought to today's form, each open run ends as it should, no finished one is touched, no saved step is called again."""
-    world, known = kept
+    world, known = stored
     module, registry = load(folder)
     scenes: list[dict[str, Any]] = module.SCENES
 
@@ -141,15 +141,15 @@ def test_a_golden_store_goes_on(folder: Path, kept: tuple[World, Kept], settings
         async with world.engine(registry, settings) as engine:
             stage = Stage(engine, module)
             before = {journal.run.id: journal for journal in stage.journals()}
-            await bury_all(engine)
+            await declare_all_dead(engine)
             for scene in scenes:
                 await stage.finish(scene, known.runs[scene["name"]])
             after = {journal.run.id: journal for journal in stage.journals()}
         for run, old in before.items():
             new = after[run]
-            kept_rows = {(o.rank, o.generation): o for o in (*new.outcomes, *new.superseded)}
+            stored_rows = {(o.rank, o.generation): o for o in (*new.outcomes, *new.superseded)}
             for outcome in (*old.outcomes, *old.superseded):
-                now = kept_rows[outcome.rank, outcome.generation]
+                now = stored_rows[outcome.rank, outcome.generation]
                 assert msgspec.structs.replace(now, superseded=outcome.superseded) == outcome
             if old.state in ("succeeded", "cancelled"):
                 assert new == old
@@ -164,7 +164,7 @@ def test_a_golden_store_goes_on(folder: Path, kept: tuple[World, Kept], settings
     asyncio.run(play())
 
 
-async def bury_all(engine: Engine) -> None:
+async def declare_all_dead(engine: Engine) -> None:
     """Let the sessions that were alive be found dead: their machine is gone."""
     for session, *_ in engine.working.store.reader.read("list_live_sessions", (100,)):
         if session != engine.working.store.session:

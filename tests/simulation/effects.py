@@ -12,8 +12,8 @@ class Effects:
         self.attempts: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.saved: Counter[str] = Counter()
-        """The last checkpoint that a step was told to be committed, by key."""
-        self.begun: Counter[str] = Counter()
+        """The last checkpoint that a step heard was committed, by key."""
+        self.started: Counter[str] = Counter()
         """The last one that a step began to save, by key: it may be committed."""
         self.at_most_once: set[str] = set()
         self.committed: set[str] = set()
@@ -21,13 +21,13 @@ class Effects:
         self.undone: set[str] = set()
         self.given: dict[str, set[str]] = {}
         """Idents whose result a person gave, by run: they may have a second outcome."""
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
 
-    def begins(self, node: Any, key: str, attempt: int) -> None:
+    def start(self, node: Any, key: str, attempt: int) -> None:
         """An attempt begins."""
         self.attempts[key] += 1
-        if key in self.committed and not node.buried:
-            self.wrong.append(
+        if key in self.committed and not node.declared_dead:
+            self.errors.append(
                 f"a step whose outcome is committed was executed again: {key}, attempt {attempt}, on {node}"
             )
 
@@ -42,4 +42,4 @@ class Effects:
             for key in self.at_most_once
             if self.raw[key] > 1
         ]
-        return self.wrong + twice
+        return self.errors + twice

@@ -12,7 +12,7 @@ from mainspring.engine.body.undo_program import find_effects_to_undo
 from mainspring.engine.driver.run_end import build_run_end
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.maintenance.integrity import RULES
-from mainspring.store.read.runs import history as reads_history
+from mainspring.store.read.runs.history import histories
 from tests.simulation.trees import Failing, expect
 from tests.simulation.workload import REGISTRY
 
@@ -26,49 +26,49 @@ _FIELDS = (
 
 def check(world: Any) -> list[str]:
     """Return what is wrong."""
-    wrong: list[str] = []
-    for query, what in RULES.items():
-        wrong += [f"{what}: {row}" for row in world.reader.read(query)]
+    errors: list[str] = []
+    for query, rule in RULES.items():
+        errors += [f"{rule}: {row}" for row in world.reader.read(query)]
     rows = {
         row[0]: row
         for row in world.rows(
             "select id, state, reason, result, failure, started_at, parent from runs where automation != 'chain'"
         )
     }
-    for begun in world.runs.values():
-        if begun.acked and begun.id not in rows:
-            wrong.append(f"the acknowledged run {begun.id} is lost")
+    for started_run in world.runs.values():
+        if started_run.acked and started_run.id not in rows:
+            errors.append(f"the acknowledged run {started_run.id} is lost")
     roots = [row for row in rows.values() if row[6] is None]
     if len(roots) > len(world.runs):
-        wrong.append(f"{len(roots)} runs came of {len(world.runs)} starts")
+        errors.append(f"{len(roots)} runs came of {len(world.runs)} starts")
     for row in rows.values():
         if row[0] in world.runs:
-            wrong += _ended_as_expected(world, world.runs[row[0]], row)
+            errors += _ended_as_expected(world, world.runs[row[0]], row)
         # A person's cancel ends a halted run as it stands, or takes it back; such a journal has no end of its own.
         if row[0] in world.truth.ended and row[1] in ("succeeded", "failed", "cancelled"):
-            wrong += _replays(world, row)
-    wrong += _lanes_in_order(world)
-    wrong += _undone(world, rows)
-    wrong += _chained(world)
-    return wrong
+            errors += _replays(world, row)
+    errors += _partitions_in_order(world)
+    errors += _undone(world, rows)
+    errors += _chained(world)
+    return errors
 
 
-def _ended_as_expected(world: Any, begun: Any, row: tuple[Any, ...]) -> list[str]:
+def _ended_as_expected(world: Any, started_run: Any, row: tuple[Any, ...]) -> list[str]:
     _, state, reason, result, failure, _, _ = row
     world.hits[f"run {state}"] += 1
-    if begun.cancelled and state == "cancelled":
+    if started_run.cancelled and state == "cancelled":
         return []
-    if begun.automation == "hurried" and reason == "deadline":
+    if started_run.automation == "hurried" and reason == "deadline":
         world.hits["deadline"] += 1
         return []
     try:
-        wanted = expect(begun.tree)
+        expected = expect(started_run.tree)
     except Failing:
-        return [] if state == "failed" else [f"{begun.id} should have failed but {state}: {result!r}"]
-    if state == "succeeded" and msgspec.json.decode(result) == wanted:
+        return [] if state == "failed" else [f"{started_run.id} should have failed but {state}: {result!r}"]
+    if state == "succeeded" and msgspec.json.decode(result) == expected:
         return []
     return [
-        f"{begun.id} ({begun.automation}) {state} {reason} with {result!r}, wanted {wanted!r}; {failure!r}; {begun.tree}"
+        f"{started_run.id} ({started_run.automation}) {state} {reason} with {result!r}, not {expected!r}; {failure!r}; {started_run.tree}"
     ]
 
 
@@ -81,7 +81,7 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
     if run.undoing:
         return _left(world, run)
     program = build_program(run, REGISTRY, run.input)
-    (history,) = reads_history.histories(world.reader, [run_id], 1)
+    (history,) = histories(world.reader, [run_id], 1)
     body = Body(run.id, run.generation, program.main, history.outcomes, run.started_at)
     body.begin()
     try:
@@ -101,34 +101,34 @@ def _replays(world: Any, row: tuple[Any, ...]) -> list[str]:
 
 
 def _left(world: Any, run: ClaimedRun) -> list[str]:
-    """A run that was taken back has nothing left in the world, as far as its journal knows."""
+    """A run that was undone has nothing left in the world, as far as its journal knows."""
     world.hits["taken back where it stopped"] += 1
-    (history,) = reads_history.histories(world.reader, [run.id], 1)
+    (history,) = histories(world.reader, [run.id], 1)
     left = find_effects_to_undo(history, (), run.generation)
-    return [f"{run.id} was taken back, and left {one.outcome.ident}" for one in left]
+    return [f"{run.id} was taken back, and left {item.outcome.ident}" for item in left]
 
 
-def _lanes_in_order(world: Any) -> list[str]:
+def _partitions_in_order(world: Any) -> list[str]:
     """Runs of one partition begin in the order of their commits."""
-    wrong = []
+    errors = []
     last: dict[str, tuple[int, int]] = {}
     text = (
         "select partition, seq, (select min(claim) from journal where run = runs.id), started_at from runs"
         " where partition is not null and started_at is not null order by seq"
     )
     for partition, seq, _, _ in world.rows(text):
-        order = world.truth.begun.get(seq)
+        order = world.truth.started.get(seq)
         if order is None:
             continue
         before = last.get(partition)
         if before is not None and order < before[1]:
-            wrong.append(f"partition {partition}: run {seq} began before run {before[0]}")
+            errors.append(f"partition {partition}: run {seq} began before run {before[0]}")
         last[partition] = (seq, order)
-    return wrong
+    return errors
 
 
 def _chained(world: Any) -> list[str]:
-    """What came for a chain of runs counts once in it, whatever its runs began anew meanwhile, and they are one after the other."""
+    """What came for a chain of runs counts once in it, whatever its runs restarted meanwhile, and they are one after the other."""
     if world.chain is None:
         return []
     runs = world.rows("select id, state, result from runs where automation = 'chain' order by seq")
@@ -136,13 +136,13 @@ def _chained(world: Any) -> list[str]:
     if [state for _, state, _ in runs] != ["succeeded"] * len(runs):
         return [f"the chain stopped: {runs}"]
     got = msgspec.json.decode(runs[-1][2])
-    wanted = sorted([kind, number] for kind in ("event", "signal") for number in range(CHAINED))
-    return [] if sorted(got) == wanted else [f"the chain counted {got}"]
+    expected = sorted([kind, number] for kind in ("event", "signal") for number in range(CHAINED))
+    return [] if sorted(got) == expected else [f"the chain counted {got}"]
 
 
 def _undone(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:
-    """What a run that failed or was cancelled had done was taken back."""
-    wrong = []
+    """What a run that failed or was cancelled had done was undone."""
+    errors = []
     for name in world.effects.to_undo - world.effects.undone:
         run = name.partition(":")[0]
         if (
@@ -151,6 +151,6 @@ def _undone(world: Any, rows: dict[str, tuple[Any, ...]]) -> list[str]:
             and rows[run][1] in ("failed", "cancelled")
             and run in world.truth.ended
         ):
-            wrong.append(f"{name} was not taken back, {run} {rows[run][1]}")
+            errors.append(f"{name} was not taken back, {run} {rows[run][1]}")
     world.hits["undone"] += bool(world.effects.undone)
-    return wrong
+    return errors

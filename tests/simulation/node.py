@@ -33,7 +33,7 @@ class SkewedClock:
         self._world = world
         self.skew_ms = skew_ms
         self.passed: Callable[[], float] | None = getattr(world.clock, "passed", None)
-        """Seconds that no one can set; None = nobody looks whether the clock was set."""
+        """Seconds that no one can set; None = no one looks whether the clock was set."""
 
     def now(self) -> int:
         """Return the instant that this machine believes in."""
@@ -83,9 +83,9 @@ class Node:
         self.world = world
         self.name = name
         self.dead = False
-        self.buried = False
+        self.declared_dead = False
         self.draining = False
-        self.away_until = 0.0
+        self.unreachable_until = 0.0
         """Until when the store is out of its reach."""
         self.session: int | None = None
         self._held: deque[Callable[[], None]] = deque()
@@ -133,7 +133,7 @@ class Node:
     # -- life and death ------------------------------------------------------------------------------------------------
 
     def guard(self, run: Callable[[], None]) -> None:
-        """Run something of this process now, or when it goes on, or never."""
+        """Run something of this process now, or when it continues, or never."""
         if self.dead:
             return
         if self._resumed.is_set():
@@ -174,7 +174,7 @@ class Node:
         self._resumed.clear()
 
     def resume(self) -> None:
-        """Go on, with all that should have happened meanwhile."""
+        """Continue, with all that should have happened meanwhile."""
         self._resumed.set()
         while self._held and self._resumed.is_set():
             self.guard(self._held.popleft())
@@ -193,9 +193,9 @@ class Node:
     def _fenced(self) -> None:
         if self.lease_is_over:
             self.world.hits["lease over"] += 1
-        elif not self.buried:
-            self.world.wrong.append(f"{self} was fenced although nobody buried it")
-        self.world.hits["zombie fenced"] += self.buried
+        elif not self.declared_dead:
+            self.world.errors.append(f"{self} was fenced although nobody buried it")
+        self.world.hits["zombie fenced"] += self.declared_dead
         self._end()
         if self.world.store.lease_ms is not None:
             self.loop.call_later(self.world.dice.uniform(0.5, 3), self.world.replace, self)
@@ -212,8 +212,8 @@ class Node:
         """Tell whether it lives and moves."""
         return not self.dead and self._resumed.is_set()
 
-    def _is_away(self) -> bool:
-        return bool(self.world.loop.time() < self.away_until)
+    def _is_unreachable(self) -> bool:
+        return bool(self.world.loop.time() < self.unreachable_until)
 
     def _watch_lease(self) -> None:
         """What a thread of the real store does: end, without a word, once the lease is over. It need not be the first to wake up."""
@@ -222,15 +222,15 @@ class Node:
                 self._fenced()
             self.world.loop.call_later(_WATCH_S, self._watch_lease)
 
-    def _bury_silent(self) -> None:
-        """What the upkeep of a real worker does: bury whoever was not heard of for longer than the lease."""
+    def _declare_silent_dead(self) -> None:
+        """What the upkeep of a real worker does: declare dead anyone who was not heard of for longer than the lease."""
         silent_ms = self.world.store.lease_ms
         text = "select id from sessions where state in ('alive', 'draining') and beat_at < ? and id <> ?"
         for (session,) in self.world.rows(text, self.world.clock.now() - silent_ms, self.session or 0):
             self.submit(DeclareSessionDead(session, silent_ms=silent_ms), _ignore)
 
     def apply(self, command: Any) -> Any:
-        """Nobody may block here."""
+        """No one may block here."""
         raise NotImplementedError
 
     # -- the store as the worker sees it -------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ class Node:
 
     def _try(self, group: list[tuple[Any, Any]], *, again: bool, pause: float) -> None:
         try:
-            if self._is_away():
+            if self._is_unreachable():
                 raise StoreUnavailableError("simulated: out of reach")
             report = self.database.commit([command for command, _ in group], again=again)
         except StoreUnavailableError:
@@ -290,12 +290,12 @@ class Node:
 
     def _poll(self) -> None:
         if not self.dead:
-            self.guard(self._look)
+            self.guard(self._check)
             self.world.loop.call_later(_POLL_S, self._poll)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         leased = self._works and self.world.store.lease_ms is not None
-        if leased and (self._is_away() or self.world.dice.random() < self.world.fault_rate):
+        if leased and (self._is_unreachable() or self.world.dice.random() < self.world.fault_rate):
             return
         try:
             changed = self.database.poll()
@@ -305,17 +305,17 @@ class Node:
         if changed:
             self._changed(CommitChanges(ready=True, facts=True))
             if leased and self.session is not None:
-                self._bury_silent()
+                self._declare_silent_dead()
 
     def _off_loop(self, read: Callable[[], Any], then: Callable[[Any], None]) -> None:
         def run() -> None:
-            if self._is_away() or self.world.dice.random() < self.world.fault_rate:
+            if self._is_unreachable() or self.world.dice.random() < self.world.fault_rate:
                 self.world.hits["read failed"] += 1
                 result: Any = StoreUnavailableError("simulated: the read failed")
             else:
                 result = read()
                 if isinstance(result, list):
-                    self.world.hits["history loaded"] += sum(isinstance(one, History) for one in result)
+                    self.world.hits["history loaded"] += sum(isinstance(item, History) for item in result)
             self.loop.call_later(self._latency(), then, result)
 
         self.loop.call_later(self._latency(), run)

@@ -63,7 +63,7 @@ MADE: dict[str, tuple[DefinitionKind, dict[str, Any], int]] = {
     "approvals": (DefinitionKind.WORKFLOW, {"tz": BERLIN}, 5 * SECOND),
     "crontab": (DefinitionKind.EXEC, {"cron": ["0 1 * * *"], "grace": "2h"}, 10 * MINUTE),
 }
-"""Kind, options and usual duration. `orders` is started by events, `crontab` by somebody else's scheduler at 01:00 UTC, `builds` by a
+"""Kind, options and usual duration. `orders` is started by events, `crontab` by someone else's scheduler at 01:00 UTC, `builds` by a
 public webhook; a run of `approvals` holds its partition and waits for a day or two."""
 HOOK = "builds/webhook"
 DEBOUNCED = "report/webhook"
@@ -77,7 +77,7 @@ def definition_of(name: str) -> Definition:
 
 
 class Days:
-    """A world that goes on from `at`.
+    """A world that continues from `at`.
 
     `broken` = what no longer goes as usual, by name; `failing` = how the runs of an automation end; `slow` = how long they take, in
     which slots are skipped; `away` = channels that take nothing.
@@ -93,7 +93,7 @@ class Days:
         self.other: apsw.Connection | None = None
         self._order = itertools.count()
         self._due: list[tuple[int, int, Callable[[], None]]] = []
-        self._chance = random.Random(at)
+        self._rng = random.Random(at)
         self._sizes = random.Random(at)
         self._visitors = random.Random(at)
         self.worker = self._begin("worker")
@@ -114,7 +114,7 @@ class Days:
             redact=lambda text: text,
         )
         self.on_lost: Callable[[StoreError], None] | None = None
-        self._trouble: StoreError | None = None
+        self._error: StoreError | None = None
         """Why the watcher's last sign of life was not written."""
         self.on_well: Callable[[], None] = lambda: None
         self.forget()
@@ -150,13 +150,13 @@ class Days:
     def at(self, at: int, act: Callable[[], None]) -> None:
         heapq.heappush(self._due, (at, next(self._order), act))
 
-    def go(self, for_ms: int, look_every: int = HOUR, *, stop: bool = False) -> None:
-        """Live on, with a watcher that looks now and then; `stop` = end at the first look after which somebody was told something new."""
+    def go(self, for_ms: int, evaluate_every: int = HOUR, *, stop: bool = False) -> None:
+        """Live on, with a watcher that looks now and then; `stop` = end at the first look after which someone learned something new."""
         until = self.clock.now() + for_ms
         while self.clock.now() < until:
-            begun = self.clock.now()
-            self._plan(begun, begun + look_every)
-            while self._due and self._due[0][0] <= begun + look_every:
+            started_at = self.clock.now()
+            self._plan(started_at, started_at + evaluate_every)
+            while self._due and self._due[0][0] <= started_at + evaluate_every:
                 at, _, act = heapq.heappop(self._due)
                 self.clock.at = max(at, self.clock.at)
                 try:
@@ -165,20 +165,20 @@ class Days:
                     pass  # who is dead does nothing more
                 except StoreError:  # who cannot write tries again
                     self.at(self.clock.now() + MINUTE, act)
-            self.clock.at = begun + look_every
+            self.clock.at = started_at + evaluate_every
             self.beat()
-            self.look()
-            if stop and self.told():
+            self.evaluate()
+            if stop and self.notified():
                 return
 
-    def look(self) -> None:
+    def evaluate(self) -> None:
         """A watcher's round: judge, then tell what is due; that nothing can be written it knows from its signs of life."""
         try:
-            if self._trouble is not None and self.on_lost is not None:
-                raise self._trouble
+            if self._error is not None and self.on_lost is not None:
+                raise self._error
             self.watch.look()
             if is_alert_due(self.watcher.reader, self.clock.now()):
-                self._tell()
+                self._reply()
         except StoreError as error:
             if self.on_lost is None:
                 raise
@@ -186,29 +186,33 @@ class Days:
         else:
             self.on_well()
 
-    def _tell(self) -> None:
+    def _reply(self) -> None:
         take = take_alerts(*CHANNELS, most=100)
-        for taken in self.watcher.do(take).channels:
-            told = () if taken.name in self.away else tuple(SentAlert(alert.seq) for alert in taken.alerts)
-            away = "connection refused" if taken.name in self.away else None
-            self.watcher.do(SettleAlerts(lease=take.lease, channel=taken.name, sent=told, away=away))
+        for channel in self.watcher.do(take).channels:
+            sent = () if channel.name in self.away else tuple(SentAlert(alert.seq) for alert in channel.alerts)
+            away = "connection refused" if channel.name in self.away else None
+            self.watcher.do(SettleAlerts(lease=take.lease, channel=channel.name, sent=sent, away=away))
 
     def forget(self) -> None:
-        """What was told so far is old."""
-        self._known = {(one.id, one.opened) for one in self.incidents()}
+        """What was sent so far is old."""
+        self._known = {(incident.id, incident.opened) for incident in self.incidents()}
 
     def incidents(self) -> list[Incident]:
         """All there ever were, the first one first."""
         found = self.watcher.read("incidents", unresolved=False, limit=1_000)
-        return sorted(found, key=lambda one: (one.opened_at, one.id))
+        return sorted(found, key=lambda incident: (incident.opened_at, incident.id))
 
-    def told(self) -> list[Incident]:
-        """The incidents of this world that somebody was told of, or will be with the next digest; what is folded is told of by another."""
+    def notified(self) -> list[Incident]:
+        """The incidents of this world that someone was notified of, or will be by the next digest; grouped ones are in their parent."""
         alerts = self.watcher.read("alerts", limit=10_000)
         opened = (NotificationEvent.OPENED, NotificationEvent.REOPENED)
-        sent = {one.incident for one in alerts if one.about in opened and one.state is AlertState.SENT}
-        new = [one for one in self.incidents() if (one.id, one.opened) not in self._known]
-        return [one for one in new if one.id in sent or (one.severity is Severity.DIGEST and not one.parent)]
+        sent = {alert.incident for alert in alerts if alert.about in opened and alert.state is AlertState.SENT}
+        new = [incident for incident in self.incidents() if (incident.id, incident.opened) not in self._known]
+        return [
+            incident
+            for incident in new
+            if incident.id in sent or (incident.severity is Severity.DIGEST and not incident.parent)
+        ]
 
     def beat(self) -> None:
         """Signs of life of those that live and can write."""
@@ -217,13 +221,13 @@ class Days:
             *(("watcher", self.watcher), ("web", self.web)),
         ):
             if role not in self.broken:
-                trouble: StoreError | None = None
+                caught: StoreError | None = None
                 try:
                     process.do(RecordHeartbeat())
                 except StoreError as error:
-                    trouble = error
+                    caught = error
                 if role == "watcher":
-                    self._trouble = trouble
+                    self._error = caught
 
     def _plan(self, begin: int, end: int) -> None:
         """What begins from one instant to another."""
@@ -231,21 +235,21 @@ class Days:
             for schedule in definition_of(name).schedules if kind is not DefinitionKind.EXEC else ():
                 for slot in schedule.slots_between(begin, end):
                     span = definition_of(name).span("jitter")
-                    at = slot + compute_jitter(name, slot, span) + self._chance.randrange(3 * SECOND)
+                    at = slot + compute_jitter(name, slot, span) + self._rng.randrange(3 * SECOND)
                     self.at(at, partial(self._slot, name, slot, schedule))
         for minute in range(begin - begin % MINUTE + MINUTE, end + 1, MINUTE):
             local = Schedule.parse(cron="* * * * *", tz=BERLIN).local(minute)
-            if local.weekday() < 5 and 8 <= local.hour < 19 and self._chance.random() < 1 / 15:
+            if local.weekday() < 5 and 8 <= local.hour < 19 and self._rng.random() < 1 / 15:
                 self.at(minute, lambda: self.start("orders"))
             if minute % (30 * MINUTE) == 0 and 6 <= local.hour < 22:
                 self.at(minute + self._visitors.randrange(MINUTE), partial(self.deliver, f"b{minute}"))
             if minute % (30 * MINUTE) == 0:
-                self.at(minute, partial(self.turn_away, "no_signature"))
-            if minute % (8 * HOUR) == 0:  # somebody tries many things at once
+                self.at(minute, partial(self.reject, "no_signature"))
+            if minute % (8 * HOUR) == 0:  # someone tries many things at once
                 for n in range(8):
-                    self.at(minute + n * SECOND, partial(self.turn_away, "no_signature"))
+                    self.at(minute + n * SECOND, partial(self.reject, "no_signature"))
             if minute % (5 * HOUR) == 0:
-                self.at(minute, partial(self.turn_away, "bad_signature"))
+                self.at(minute, partial(self.reject, "bad_signature"))
             if minute % DAY == 9 * HOUR:
                 self.at(minute, partial(self.start, "approvals", partition=f"t{minute // DAY % 3}"))
             if minute % DAY == 10 * HOUR and minute % (7 * DAY) == 4 * DAY + 10 * HOUR and minute > BEGIN + 8 * DAY:
@@ -279,7 +283,7 @@ class Days:
         """What the sender of the webhook sends; as things stand, it may be wrong."""
         if "secret" in self.broken:
             for n in range(6):  # it tries again
-                self.at(self.clock.now() + n * MINUTE, partial(self.turn_away, "bad_signature"))
+                self.at(self.clock.now() + n * MINUTE, partial(self.reject, "bad_signature"))
             return
         name = self.web.name("d")
         values: dict[str, Any] = {"trigger": HOOK, "key": key, "body_hash": key, "body": b"{}"}
@@ -291,9 +295,9 @@ class Days:
         self.web.do(AcceptDelivery(id=name, verified="github", start=self.web.starting("builds"), **values))
         self._claim()
 
-    def turn_away(self, why: str) -> None:
+    def reject(self, reason: str) -> None:
         """A request that the webhook does not take."""
-        refusal = RejectDelivery(id=self.web.name("d"), trigger=HOOK, why=why, note="no", body=b"x")
+        refusal = RejectDelivery(id=self.web.name("d"), trigger=HOOK, why=reason, note="no", body=b"x")
         self.web.do(refusal)
 
     def _claim(self) -> None:
@@ -317,7 +321,7 @@ class Days:
         self.worker.do(command)
 
     def _size(self, name: str) -> int | None:
-        """Of the backup 2 GB, more or less; nobody measured the others."""
+        """Of the backup 2 GB, more or less; no one measured the others."""
         if name != "backup":
             return None
         return 20 if "backup is empty" in self.broken else round(self._sizes.lognormvariate(21.4, 0.2))
@@ -327,15 +331,15 @@ class Days:
             return SECOND
         if name in self.slow:
             return self.slow[name]
-        took = MADE[name][2] * self._chance.uniform(0.8, 1.3)
+        duration = MADE[name][2] * self._rng.uniform(0.8, 1.3)
         if self.clock.now() // DAY % 7 == 3:
-            took *= 2.5
-        if self._chance.random() < 0.05:  # it was tried again
-            took = took * 1.5 + 30 * SECOND
-        return round(took)
+            duration *= 2.5
+        if self._rng.random() < 0.05:  # it was tried again
+            duration = duration * 1.5 + 30 * SECOND
+        return round(duration)
 
     def _deploy(self, *without: str) -> None:
-        """A new worker takes over what the old one had; nobody serves for half a minute."""
+        """A new worker takes over what the old one had; no one serves for half a minute."""
         if self.worker.list_runs(states=(RunState.RUNNING,)).runs:  # it drains first
             self.at(self.clock.now() + 5 * MINUTE, lambda: self._deploy(*without))
             return
@@ -366,7 +370,7 @@ class Days:
         return Days(path, self.clock.now())
 
     def settle(self) -> None:
-        """Let what is under way end; what waits for days goes on waiting."""
+        """Let what is under way end; what waits for days continues waiting."""
         until = self.clock.now() + 3 * HOUR
         while self._due and self._due[0][0] <= until:
             at, _, act = heapq.heappop(self._due)
@@ -379,7 +383,7 @@ class Days:
             process.close()
 
 
-def _webhook(name: str, path: str, pace: FlowControl) -> TriggerRow:
+def _webhook(name: str, path: str, flow_control: FlowControl) -> TriggerRow:
     verify = {"type": "github", "secrets": ["KEY"]}
-    written = {"source": {"type": "webhook", "path": path, "verify": verify}, "pace": msgspec.to_builtins(pace)}
+    written = {"source": {"type": "webhook", "path": path, "verify": verify}, "pace": msgspec.to_builtins(flow_control)}
     return TriggerRow(name, name.partition("/")[0], "webhook", msgspec.json.encode(written), path)

@@ -62,26 +62,26 @@ class _File:
         self.since: list[tuple[str, int, bytes]] = []
 
     def sync(self) -> None:
-        for what, offset, data in self.since:
-            _apply(self.safe, what, offset, data)
+        for kind, offset, data in self.since:
+            _apply(self.safe, kind, offset, data)
         self.exists |= bool(self.since)
         self.since.clear()
 
     def cut(self, dice: random.Random) -> bytes | None:
         found, exists = bytearray(self.safe), self.exists
-        for what, offset, whole in self.since:
+        for kind, offset, whole in self.since:
             data, luck = whole, dice.random()
             if luck < DROPPED:
                 continue
             exists = True
-            if luck < DROPPED + TORN and what == "write":
+            if luck < DROPPED + TORN and kind == "write":
                 data = data[: dice.randrange(0, len(data) + 1, SECTOR) or len(data) // 2]
-            _apply(found, what, offset, data)
+            _apply(found, kind, offset, data)
         return bytes(found) if exists else None
 
 
-def _apply(image: bytearray, what: str, offset: int, data: bytes) -> None:
-    if what == "truncate":
+def _apply(image: bytearray, name: str, offset: int, data: bytes) -> None:
+    if name == "truncate":
         del image[offset:]
         image.extend(bytes(offset - len(image)))
     else:
@@ -97,15 +97,15 @@ def images(
     position = 0
     for cut in cuts:
         while position < cut:
-            what, name, offset, data = log[position]
+            kind, name, offset, data = log[position]
             position += 1
-            if what == "delete":
+            if kind == "delete":
                 files.pop(name, None)
                 continue
             file = files.setdefault(name, _File())
-            if what == "sync":
+            if kind == "sync":
                 file.sync()
             else:
-                file.since.append((what, offset, data))
+                file.since.append((kind, offset, data))
         found = {name: image for name, file in files.items() if (image := file.cut(dice)) is not None}
         yield cut, found

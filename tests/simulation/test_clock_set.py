@@ -1,6 +1,6 @@
 """A clock that is set forward and back by minutes and hours under load: nothing is lost, doubled or late, and no slot comes twice.
 
-Seconds that no one can set go on beside it. By them a run must end, and no timer may end early. `SEED=n` lives one seed.
+Seconds that no one can set continue beside it. By them a run must end, and no timer may end early. `SEED=n` lives one seed.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class ClockWorld(World):
     def __init__(self, seed: int, folder: Path, **options: Any) -> None:
         super().__init__(seed, folder, **options)
         self._set_again_from = 0.0
-        self.begun_at: dict[str, float] = {}
+        self.started_at: dict[str, float] = {}
         """When a stamp before a timer was first begun, in seconds of the loop."""
 
     def make_clock(self) -> FakeClock:
@@ -78,19 +78,19 @@ class ClockWorld(World):
         return SettableClock(seed=self.seed)
 
     def process_clock(self) -> StoreClock:
-        """Return a clock that goes on by seconds that no one can set, until a commit tells otherwise."""
+        """Return a clock that continues by seconds that no one can set, until a commit tells otherwise."""
         return StoreClock(Elapsed(self.clock))
 
-    def befall(self, what: str) -> bool:
+    def befall(self, name: str) -> bool:
         """Set the clock, or set it right."""
-        if what not in ("set right", "set clock"):
+        if name not in ("set right", "set clock"):
             return False
         if self.loop.time() < self._set_again_from:
             return True
         self._set_again_from = self.loop.time() + APART_S
-        if what == "set right":
+        if name == "set right":
             self.clock.set_by_us = 0
-        elif what == "set clock":
+        elif name == "set clock":
             furthest = self.dice.choice(FURTHEST_S)
             self.clock.set_by_us += round(self.dice.uniform(-furthest, furthest) * 1_000_000)
         self.hits["clock was set"] += 1
@@ -112,9 +112,9 @@ class ClockWorld(World):
         """Note the begin of a timer, or compare its end with that."""
         now = self.loop.time()
         if wait_s is None:
-            self.begun_at.setdefault(name, now)
-        elif now - self.begun_at[name] < wait_s - 0.001:
-            self.wrong.append(f"timer {name} of {wait_s} s ended after {now - self.begun_at[name]:.3f} s")
+            self.started_at.setdefault(name, now)
+        elif now - self.started_at[name] < wait_s - 0.001:
+            self.errors.append(f"timer {name} of {wait_s} s ended after {now - self.started_at[name]:.3f} s")
         else:
             self.hits["timer ended"] += 1
 
@@ -128,7 +128,7 @@ def test_clock_that_is_set_under_load_loses_and_doubles_nothing(store):
     for seed in seeds:
         world = simulate(seed, store=store, kind=ClockWorld)
         hits += world.hits
-        assert not world.wrong, f"seed {seed}: {world.wrong[:10]}"
+        assert not world.errors, f"seed {seed}: {world.errors[:10]}"
     assert min(hits["clock was set"], hits["timer ended"]) > 0
 
 
@@ -139,13 +139,13 @@ class ClockDays(Days):
     clock_type = SettableClock
     misfortunes = ("kill", "outage", "set clock", "set clock", "set right")
 
-    def befall(self, what: str) -> bool:
+    def befall(self, name: str) -> bool:
         """Set the clock, or set it right."""
-        if what == "set clock":
+        if name == "set clock":
             self.clock.set_by_us = round(self.dice.uniform(-3, 3) * 3600 * 1_000_000)
-        elif what == "set right":
+        elif name == "set right":
             self.clock.set_by_us = 0
-        return what in ("set clock", "set right")
+        return name in ("set clock", "set right")
 
     async def live(self) -> None:
         """Live on, and set the clock right before the last look."""
@@ -166,11 +166,11 @@ def test_slots_come_once_although_the_clock_is_set(store, monkeypatch):
     asyncio.set_event_loop(world.loop)
     try:
         world.loop.run_until_complete(world.live())
-        wrong, slots = faults_of(world), world.reader.read_text("select count(*) from slots")[0][0]
+        faults, slots = faults_of(world), world.reader.read_text("select count(*) from slots")[0][0]
     finally:
         world.close()
         asyncio.set_event_loop(None)
         shutil.rmtree(folder, ignore_errors=True)
-    assert not wrong, wrong[:10]
+    assert not faults, faults[:10]
     assert slots > 100
     assert world.hits["set clock"] > 3

@@ -1,4 +1,4 @@
-"""A child that its parent gave up is stopped, although the worker died between the giving up and the word to the child."""
+"""A child that its parent abandoned is stopped, although the worker died between the abandoning and the word to the child."""
 
 import asyncio
 import shutil
@@ -10,7 +10,7 @@ from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.store.commands.journal import SaveOutcome
 from tests.simulation.node import Node
 from tests.simulation.stores import FOLDER
-from tests.simulation.world import Begun, World
+from tests.simulation.world import StartedRun, World
 
 TREE = ["seq", [["race", 400, ["child", ["sleep", 60_000]]], ["sleep", 20_000]]]
 
@@ -44,7 +44,7 @@ class OneDeath(World):
         self.victim = victim = self.nodes[0]
 
         def killed() -> None:
-            self._bury(victim)
+            self._declare_dead(victim)
             self._new_node("successor")
 
         victim.kill(killed, in_commit=True)
@@ -53,13 +53,13 @@ class OneDeath(World):
         self.fault_rate = 0.0
         self.client = Node(self, "client", works=False)
         self._new_node("first")
-        self.runs["r1"] = begun = Begun("r1", "plain", TREE)
-        self._start(begun)
+        self.runs["r1"] = started = StartedRun("r1", "plain", TREE)
+        self._start(started)
         await asyncio.sleep(10)
         self.child = self.rows("select state from runs where parent = 'r1'")
 
 
-def test_a_child_given_up_before_a_crash_is_cancelled_after_it():
+def test_a_child_abandoned_before_a_crash_is_cancelled_after_it():
     """The successor's replay gives the child up again, and tells it."""
     folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
     try:

@@ -1,4 +1,4 @@
-"""Thirty ordinary days end without an incident that anybody is told at once; each way to stop is then told as exactly one."""
+"""Thirty ordinary days end without an incident that anyone is reported at once; each way to stop is then told as exactly one."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from tests.acceptance.receiver import Receiver
 from tests.simulation.normal_days import DAY, DAYS, HOUR, MINUTE, Days
-from tests.simulation.silent_ways import FULL, LOST, PAGE, PAIRS, WAYS, headline, page
+from tests.simulation.silent_failures import CASES, FULL, LOST, PAGE, PAIRS, headline, page
 
 pytestmark = [pytest.mark.xdist_group("month"), pytest.mark.timeout(600)]  # what is made for all of them is made once
 
@@ -55,7 +55,7 @@ def world(month, disk):
     """The morning after: a world of its own, a few hours into an ordinary day."""
     copied = month.copy(disk / "state.db")
     copied.go(10 * HOUR)
-    assert copied.told() == []
+    assert copied.notified() == []
     yield copied
     copied.close()
 
@@ -88,73 +88,80 @@ def reserved(world, receiver, tmp_path, monkeypatch):
 
 def test_ordinary_days_are_quiet(month):
     """Clocks changed, slow days, retries, ten deploys, a pause, first weekends: no incident, not even for the digest."""
-    assert [headline(one) for one in month.incidents()] == []
+    assert [headline(incident) for incident in month.incidents()] == []
     read = month.watcher.database.connection.execute
     assert read("select count(*) from deliveries where state = 'refused'").get > 100, "scanners came"
     long = "select count(*) from runs where partition is not null and started_at - created_at > 3600000"
     assert read(long).get > 0, "runs waited behind others for hours"
-    about = {one.about for one in month.watcher.read("alerts")}
+    about = {alert.about for alert in month.watcher.read("alerts")}
     assert about <= {NotificationEvent.DIGEST}, "a digest of early signs is about no incident"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
-def test_way_to_stop_is_told_as_one_thing(world, way):
+@pytest.mark.parametrize("way", CASES, ids=lambda way: way.name)
+def test_way_to_stop_is_one_incident(world, way):
     """In its window and the check after it, by its cause, and by nothing else for hours after that."""
     every = 5 * MINUTE if way.within < 12 * HOUR else HOUR
     way.begin(world)
-    begun = world.clock.now()
+    started_at = world.clock.now()
     world.go(way.within + 2 * every, every, stop=True)
-    (one,) = world.told()
-    assert (one.subject.kind, one.subject.automation or one.subject.fingerprint) == (way.kind, way.of)
-    assert one.opened_at - begun <= way.within + every
-    assert headline(one) == way.says
+    (incident,) = world.notified()
+    assert (incident.subject.kind, incident.subject.automation or incident.subject.fingerprint) == (way.kind, way.of)
+    assert incident.opened_at - started_at <= way.within + every
+    assert headline(incident) == way.headline
     world.go(4 * HOUR, every)
-    assert [each.subject for each in world.told()] == [one.subject]
+    assert [each.subject for each in world.notified()] == [incident.subject]
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.first} + {pair.second}")
-def test_two_ways_to_stop_at_once_are_told_each_by_its_cause(world, pair):
-    """Neither hides the other; one that explains the other is told alone."""
-    first, second = pair.ways
+def test_two_ways_to_stop_at_once_are_reported_each_by_its_cause(world, pair):
+    """Neither hides the other; one that explains the other is reported alone."""
+    first, second = pair.cases
     first.begin(world)
     second.begin(world)
     world.go(max(first.within, second.within) + 10 * MINUTE, 5 * MINUTE)
     expected = {(way.kind, way.of) for way in ([first] if pair.explained else [first, second])}
-    told = {(one.subject.kind, one.subject.automation or one.subject.fingerprint) for one in world.told()}
-    assert told == expected
+    notified = {
+        (incident.subject.kind, incident.subject.automation or incident.subject.fingerprint)
+        for incident in world.notified()
+    }
+    assert notified == expected
     if pair.explained:
-        folded = [one for one in world.incidents() if one.parent is not None and one.subject.kind is second.kind]
+        folded = [
+            incident
+            for incident in world.incidents()
+            if incident.parent is not None and incident.subject.kind is second.kind
+        ]
         assert folded or second.kind is IncidentKind.UNSERVED, "what follows is on record"
 
 
 def test_matrix_has_forty_ways_and_ten_of_two_faults():
     """It shrinks for no reason."""
-    assert len(WAYS) + len(LOST) >= 40
+    assert len(CASES) + len(LOST) >= 40
     assert len(PAIRS) >= 10
 
 
 @pytest.mark.parametrize("way", LOST, ids=lambda way: way.name)
-def test_lost_store_is_told_without_it(world, reserved, receiver, way):
+def test_lost_store_is_reported_without_the_store(world, reserved, receiver, way):
     """Once, straight to the channel, in its window and the check after it; and that it is over when it answers again."""
     way.begin(world)
     world.go(way.within + MINUTE, MINUTE)
     (message,) = receiver.messages
-    assert message["data"]["headline"] == way.says
+    assert message["data"]["headline"] == way.headline
     world.go(10 * MINUTE, MINUTE)
     assert len(receiver.messages) == 1
     way.end(world)
     world.go(5 * MINUTE, MINUTE)
-    assert [one["data"]["about"] for one in receiver.messages] == ["opened", "resolved"]
-    assert world.told() == []
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened", "resolved"]
+    assert world.notified() == []
 
 
-def test_complaint_12_runs_that_outlast_their_interval_are_told(world):
-    """Every half hour, but each run takes 70 minutes and the slots meanwhile are skipped: it is told, though every run succeeds."""
+def test_complaint_12_runs_that_outlast_their_interval_are_reported(world):
+    """Every half hour, but each run takes 70 minutes and the slots meanwhile are skipped: it is reported, though every run succeeds."""
     world.slow["sync"] = 70 * MINUTE
     world.go(3 * HOUR, 5 * MINUTE, stop=True)
-    (one,) = world.told()
-    assert (one.subject.automation, one.subject.kind) in {
+    (incident,) = world.notified()
+    assert (incident.subject.automation, incident.subject.kind) in {
         ("sync", IncidentKind.SILENCE),
         ("sync", IncidentKind.TOO_SLOW),
     }
@@ -162,11 +169,11 @@ def test_complaint_12_runs_that_outlast_their_interval_are_told(world):
 
 def test_complaint_11_success_that_did_nothing_is_in_the_table():
     """Too fast, too often, and output that is missing or small: each is a way to stop of its own."""
-    kinds = {way.kind for way in WAYS}
+    kinds = {way.kind for way in CASES}
     assert {IncidentKind.TOO_FAST, IncidentKind.TOO_OFTEN, IncidentKind.DID_NOTHING} <= kinds
-    assert any("not produce" in way.says for way in WAYS)
+    assert any("not produce" in way.headline for way in CASES)
 
 
 def test_page_of_silent_failures_is_the_table():
-    """Written anew by: python -m tests.simulation.silent_ways."""
+    """Written again by: python -m tests.simulation.silent_failures."""
     assert PAGE.read_text(encoding="utf-8") == page()

@@ -21,7 +21,7 @@ from mainspring.store.commands.results import DONE
 from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.postgres.lease import Lease
 from mainspring.store.postgres.texts import TEXTS as POSTGRES
-from mainspring.store.read.runs import history as reads_history
+from mainspring.store.read.runs import history
 from mainspring.store.sqlite.texts import TEXTS as SQLITE
 from mainspring.store.texts import StatementTexts
 from mainspring.store.write.queues import QueueLimits
@@ -41,7 +41,7 @@ def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str, *, only
 
 
 def no_fencing(patch):
-    """The journal takes outcomes of whoever sends them, and no commit looks whether its session lives."""
+    """The journal takes outcomes of anyone who sends them, and no commit looks whether its session lives."""
     _statement(
         patch,
         "save_outcome",
@@ -118,7 +118,7 @@ class _UnknownIsFailed(_Wrapped):
 
 
 class _ReadBack(_Wrapped):
-    """After an unknown outcome the rows are looked for; what is not found is given up instead of sent again."""
+    """After an unknown outcome the rows are looked for; what is not found is abandoned instead of sent again."""
 
     def commit(self, commands, *, again=False):
         try:
@@ -126,8 +126,8 @@ class _ReadBack(_Wrapped):
         except StoreUnavailableError:
             if not all(isinstance(command, SaveOutcome) for command in commands):
                 raise
-            look = "select 1 from journal where run = ? and rank = ?"
-            rows = [self._inner.world.rows(look, c.run, c.rank) for c in commands]
+            query = "select 1 from journal where run = ? and rank = ?"
+            rows = [self._inner.world.rows(query, c.run, c.rank) for c in commands]
             return CommitReport(
                 [DONE if row else StoreUnavailableError("not there") for row in rows], CommitChanges(False, False)
             )
@@ -164,7 +164,7 @@ def _attempt_unmarked(original: Any) -> Any:
     return attempt
 
 
-def begins_before_the_history_is_used_up(patch):
+def starts_before_the_history_ends(patch):
     """Half of the history is handed over, then new steps begin."""
     original = Body.begin
 
@@ -185,24 +185,24 @@ def wake_lost(patch):
     _statement(patch, "suspend_runs", together, "named.seen < -1", only=POSTGRES)
 
 
-def hold_kept(patch):
+def hold_stays(patch):
     """A partition that becomes free is not passed on."""
     patch.setattr(partitions, "unblock_next_run", lambda *_: None)
 
 
 def hold_shared(patch):
-    """Whoever asks for a partition gets it."""
+    """Anyone who asks for a partition gets it."""
     patch.setattr(partitions, "hold_partition", lambda *_: True)
 
 
 def last_outcome_forgotten(patch):
     """A history is read without its last outcome: a committed step runs again."""
-    original = reads_history.histories
+    original = history.histories
 
     def histories(*args: Any) -> Any:
         return [replace(found, outcomes=found.outcomes[:-1]) for found in original(*args)]
 
-    patch.setattr(reads_history, "histories", histories)
+    patch.setattr(history, "histories", histories)
 
 
 def timer_twice(patch):
@@ -241,11 +241,11 @@ def no_limit(patch):
 
 
 def signals_stay_with_the_run_that_ended(patch):
-    """A signal that was not taken in when a run begins anew stays behind."""
+    """A signal that was not accepted when a run restarts stays behind."""
     _statement(patch, "move_facts_to_successor", "where", "where 1 = 2 and")
 
 
-def events_count_since_the_last_beginning(patch):
+def events_count_since_the_last_start(patch):
     """The window of events begins with the run, not with the first run of its chain."""
     _statement(patch, "find_event_window_start", "coalesce(window_at, created_at)", "created_at")
 
@@ -261,27 +261,27 @@ def lease_believed_in(patch):
     patch.setattr(Lease, "is_over", False)
 
 
-def beats_unheard(patch):
+def beats_ignored(patch):
     """A session's sign of life is answered, and not written down."""
     _statement(patch, "record_heartbeat", "where", "where 1 = 2 and", only=POSTGRES)
 
 
 WRAPPERS = (_AckedBefore, _NeverAgain, _UnknownIsFailed, _ReadBack)
 PLANTS = (
-    *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, begins_before_the_history_is_used_up),
-    *(wake_lost, hold_kept, hold_shared, last_outcome_forgotten, timer_twice),
+    *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once, starts_before_the_history_ends),
+    *(wake_lost, hold_stays, hold_shared, last_outcome_forgotten, timer_twice),
     *(lost_attempts_count, no_limit, other_branches_superseded, fence_without_attempt_number),
-    *(signals_stay_with_the_run_that_ended, events_count_since_the_last_beginning, events_count_once_a_run),
+    *(signals_stay_with_the_run_that_ended, events_count_since_the_last_start, events_count_once_a_run),
 )
 
 
 SLOW_ON_A_SERVER = (
     *(no_fencing, recovery_of_one, recovery_of_the_first, unmarked_at_most_once),
-    *(wake_lost, hold_kept, last_outcome_forgotten, no_limit),
+    *(wake_lost, hold_stays, last_outcome_forgotten, no_limit),
 )
 """For the long tier: many lives pass before these are found."""
 ON_A_SERVER = (
-    *(lease_believed_in, beats_unheard, hold_shared),
+    *(lease_believed_in, beats_ignored, hold_shared),
     *(SLOW_ON_A_SERVER if os.environ.get("TESTS_LONG") == "1" else ()),
 )
 """What can go wrong in a database's own way; the other bugs lie above every database."""
@@ -312,14 +312,14 @@ FOUND_AT: dict[str, dict[str, int]] = {
     },
 }
 """Which seed found it when it was last looked for, where that was none of the first: it is tried before all others. A change of the engine
-throws the dice anew; then those are lived that it takes."""
+throws the dice again; then those are lived that it takes."""
 
 
 def found_within(seeds: int, live: Callable[[int], Any], at: int = 0) -> int | None:
     """Return the first seed that shows something wrong, or breaks; `at` is lived before the others."""
     for seed in (at, *range(seeds)):
         try:
-            if live(seed).wrong:
+            if live(seed).errors:
                 return seed
         except (TypeError, NameError, AttributeError):
             raise  # the plant does not fit the code any more: that proves nothing
@@ -330,9 +330,12 @@ def found_within(seeds: int, live: Callable[[int], Any], at: int = 0) -> int | N
 
 def planted_on(plants: Any, on_a_server: Any) -> Any:
     """Return each bug with each database on which it is planted."""
-    both = [*(("sqlite", one) for one in plants), *(("postgres", one) for one in on_a_server)]
+    both = [*(("sqlite", plant) for plant in plants), *(("postgres", plant) for plant in on_a_server)]
     return pytest.mark.parametrize(
-        ("store", "plant"), both, indirect=["store"], ids=lambda one: one if isinstance(one, str) else one.__name__
+        ("store", "plant"),
+        both,
+        indirect=["store"],
+        ids=lambda value: value if isinstance(value, str) else value.__name__,
     )
 
 

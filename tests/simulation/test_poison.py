@@ -16,11 +16,11 @@ from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, finish, outcome
 
 ALL = os.environ.get("TESTS_LONG") == "1"
-TRIALS = 400 if ALL else 10
+REPEATS = 400 if ALL else 10
 KILLS = 5_000 if ALL else 200
 TICK_MS = 100
 CONCURRENCY = 16
-WAYS = ("exit 0", "exit 75", "exit 1", "signal", "drain")
+ENDINGS = ("exit 0", "exit 75", "exit 1", "signal", "drain")
 
 
 class Live:
@@ -41,7 +41,7 @@ class Fleet:
         self.dice = random.Random(seed)
         self.clock = FakeClock()
         self._path = folder / f"{seed}.db"
-        self.judge = self._process("judge")
+        self.observer = self._process("observer")
         self.lives: dict[str, tuple[SqliteProcess, dict[str, Live]]] = {}
         self.poison: dict[str, str] = {}
         self.steps: dict[str, int] = {}
@@ -56,7 +56,7 @@ class Fleet:
         return process
 
     def start(self, count: int, way: str | None = None) -> list[str]:
-        runs = [self.judge.start().run for _ in range(count)]
+        runs = [self.observer.start().run for _ in range(count)]
         for run in runs:
             self.steps[run] = self.dice.randint(1, 6)
             if way is not None:
@@ -66,7 +66,7 @@ class Fleet:
     def tick(self) -> None:
         """Let each process work for a moment; those that died were replaced."""
         self.clock.forward(TICK_MS)
-        is_suspected = self.judge.reader.read("count_probation_runs")[0][0]
+        is_suspected = self.observer.reader.read("count_probation_runs")[0][0]
         for role in ("worker", "probation"):
             if role not in self.lives and (role == "worker" or is_suspected):
                 self.lives[role] = self._process(role), {}
@@ -74,9 +74,9 @@ class Fleet:
             self._work(role)
 
     def _work(self, role: str) -> None:
-        process, aboard = self.lives[role]
+        process, claimed_runs = self.lives[role]
         now = self.clock.now()
-        for run, life in list(aboard.items()):
+        for run, life in list(claimed_runs.items()):
             if role == "probation" and now - life.loaded_at >= self.survive_ms:
                 self._clear(process, life, progressed=False)
             if now - life.step_at < 500:
@@ -89,14 +89,14 @@ class Fleet:
             self.steps[run] = life.steps
             if life.steps <= 0:
                 process.do(finish(life.claimed, rank=life.claimed.rank + life.rank))
-                del aboard[run]
+                del claimed_runs[run]
             elif role == "probation":
                 self._clear(process, life, progressed=True)
-        on_probation = sum(not life.is_cleared for life in aboard.values())
-        room = 1 - on_probation if role == "probation" else CONCURRENCY - len(aboard)
-        if room > 0:
-            for claimed in process.claim(room, suspects=role == "probation").runs:
-                aboard[claimed.id] = Live(claimed, now, self.steps[claimed.id])
+        on_probation = sum(not life.is_cleared for life in claimed_runs.values())
+        free_slots = 1 - on_probation if role == "probation" else CONCURRENCY - len(claimed_runs)
+        if free_slots > 0:
+            for claimed in process.claim(free_slots, suspects=role == "probation").runs:
+                claimed_runs[claimed.id] = Live(claimed, now, self.steps[claimed.id])
 
     def _clear(self, process: SqliteProcess, life: Live, *, progressed: bool) -> None:
         if not life.is_cleared:
@@ -104,79 +104,81 @@ class Fleet:
             process.do(ClearProbation(life.claimed.id, life.claimed.claim, progressed))
 
     def end(self, role: str, way: str, by: str | None = None) -> None:
-        """End a process: by a drain in order that nobody asked for, or at once; the supervisor judges what it finds."""
-        process, aboard = self.lives.pop(role)
+        """End a process: by a drain in order that no one asked for, or at once; the supervisor judges what it finds."""
+        process, claimed_runs = self.lives.pop(role)
         self.deaths += 1
         now = self.clock.now() / 1_000
         if way == "drain":
             process.do(
-                CloseSession(tuple((run, life.claimed.claim) for run, life in aboard.items()), self.record.limit(now))
+                CloseSession(
+                    tuple((run, life.claimed.claim) for run, life in claimed_runs.items()), self.record.limit(now)
+                )
             )
         else:
-            read = self.judge.reader.read
-            judged = assign_blame(
+            read = self.observer.reader.read
+            blame = assign_blame(
                 is_excused=False,
                 is_at_work=True,
                 on_probation=role == "probation",
                 claimed_runs=[row[0] for row in read("list_runs_of_session", (process.session,))],
                 probation_runs=[row[0] for row in read("list_probation_runs_of_session", (process.session,))],
             )
-            if role == "probation" and judged.counts:
-                self.survive_ms = next_probation_ms(self.survive_ms, judged)
-            self.record.note(now, judged)
+            if role == "probation" and blame.counts:
+                self.survive_ms = next_probation_ms(self.survive_ms, blame)
+            self.record.note(now, blame)
             limit = self.record.limit(now)
-            answer = self.judge.do(
-                DeclareSessionDead(process.session, crashed=judged.counts, alone=judged.run, limit=limit)
+            answer = self.observer.do(
+                DeclareSessionDead(process.session, crashed=blame.counts, alone=blame.run, limit=limit)
             )
             assert isinstance(answer, NumberAnswer)
         process.close()
 
     def quarantined(self) -> list[str]:
         text = "select id, reason from runs where state = 'needs_attention' order by seq"
-        rows = self.judge.reader.read_text(text)
+        rows = self.observer.reader.read_text(text)
         assert {reason for _, reason in rows} <= {FailureReason.CRASHES_WORKER}
         return [run for run, _ in rows]
 
     def is_over(self) -> bool:
         text = "select 1 from runs where finished_at is null and state <> 'needs_attention' limit 1"
-        return not self.judge.reader.read_text(text)
+        return not self.observer.reader.read_text(text)
 
     def close(self) -> None:
         for process, _ in self.lives.values():
             process.close()
-        self.judge.close()
+        self.observer.close()
 
 
 def test_poison_is_quarantined_however_it_ends_its_worker(tmp_path):
     """Of each way, among harmless runs: the poison alone is set apart, after a bounded number of dead workers, and all others end."""
-    for trial in range(TRIALS):
-        fleet = Fleet(tmp_path, trial)
+    for experiment in range(REPEATS):
+        fleet = Fleet(tmp_path, experiment)
         fleet.start(fleet.dice.randint(0, 12))
-        poison = fleet.start(1, WAYS[trial % len(WAYS)])
+        poison = fleet.start(1, ENDINGS[experiment % len(ENDINGS)])
         fleet.start(fleet.dice.randint(0, 12))
         for _ in range(5_000):
             fleet.tick()
             if fleet.is_over():
                 break
-        assert fleet.is_over(), (trial, fleet.deaths)
-        assert fleet.quarantined() == poison, trial
-        assert fleet.deaths <= 8, (trial, fleet.deaths)
+        assert fleet.is_over(), (experiment, fleet.deaths)
+        assert fleet.quarantined() == poison, experiment
+        assert fleet.deaths <= 8, (experiment, fleet.deaths)
         fleet.close()
 
 
 def test_random_kills_quarantine_at_most_three_innocent_runs(tmp_path):
-    """Whoever kills them, workers and probation processes alike; one command releases each run that was taken for poison."""
+    """Anyone who kills them, workers and probation processes alike; one command releases each run that was taken for poison."""
     fleet = Fleet(tmp_path, 1)
     innocent: list[str] = []
     while fleet.deaths < KILLS:
-        unfinished = fleet.judge.reader.read_text("select count(*) from runs where finished_at is null")[0][0]
+        unfinished = fleet.observer.reader.read_text("select count(*) from runs where finished_at is null")[0][0]
         fleet.start(max(0, 24 - unfinished))
         fleet.tick()
         if fleet.dice.random() < 0.15:
-            fleet.end(fleet.dice.choice(sorted(fleet.lives)), fleet.dice.choice(WAYS))
+            fleet.end(fleet.dice.choice(sorted(fleet.lives)), fleet.dice.choice(ENDINGS))
         for run in fleet.quarantined():
             innocent.append(run)
-            fleet.judge.do(ReopenRun(run))
+            fleet.observer.do(ReopenRun(run))
             assert run not in fleet.quarantined()
     while not fleet.is_over():
         fleet.tick()

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.xdist_group("power")  # what is made for all of them is
 
 CUTS = int(os.environ.get("CUTS", "2000"))
 BUDGET_S = 30.0 if CUTS <= 2000 else float("inf")
-FLOOR = 0.4
+MINIMUM = 0.4
 MARK = "s.db.mark"
 
 
@@ -45,11 +45,11 @@ class Life:
         self.dice = random.Random(seed)
         self.vfs = PowerVFS()
         self.acked: list[tuple[int, str, int]] = []
-        self.wrong: list[object] = []
+        self.errors: list[object] = []
         self._idle = threading.Event()
         self._open = 0
         self.store = SqliteStore(
-            folder / "s.db", clock=SystemClock(), deliver=self._deliver, on_fatal=self.wrong.append
+            folder / "s.db", clock=SystemClock(), deliver=self._deliver, on_fatal=self.errors.append
         )
 
     def watch_mark(self, patch):
@@ -75,7 +75,7 @@ class Life:
 
         def answered(at, result):
             if isinstance(result, Refused | Exception):
-                self.wrong.append(result)
+                self.errors.append(result)
             self.acked.append((at, run, rank))
 
         self._open += 1
@@ -147,7 +147,7 @@ def life():
         lived.vfs.unregister()
         apsw.set_default_vfs("unix")
         shutil.rmtree(folder)
-    assert not lived.wrong
+    assert not lived.errors
     return lived
 
 
@@ -178,28 +178,31 @@ def lost_after(cut, found, life, folder):
 def test_a_power_cut_loses_nothing_that_was_acknowledged(chunk, life, tmp_path):
     """At any place of the log, with any unsynced writes dropped or torn: the store opens, is whole, and knows all acknowledged."""
     dice = random.Random(chunk)
-    wanted = CUTS // 2
-    cuts = sorted(dice.randrange(len(life.vfs.log) + 1) for _ in range(wanted))
+    expected = CUTS // 2
+    cuts = sorted(dice.randrange(len(life.vfs.log) + 1) for _ in range(expected))
     folder = Path(tempfile.mkdtemp(prefix="mainspring-power-", dir=FOLDER))
     until, done = time.monotonic() + BUDGET_S, 0
     try:
         for cut, found in images(life.vfs.log, cuts, dice):
-            if done >= wanted * FLOOR and time.monotonic() > until:
+            if done >= expected * MINIMUM and time.monotonic() > until:
                 break
             assert not lost_after(cut, found, life, folder), f"cut at {cut} of chunk {chunk}"
             done += 1
     finally:
         shutil.rmtree(folder)
     print(f"{done} power cuts over {len(life.vfs.log)} operations, {len(life.acked)} answers")
-    assert done >= wanted * FLOOR
+    assert done >= expected * MINIMUM
 
 
 def test_the_log_holds_checkpoints_and_unsynced_writes(life):
     """The cuts mean something: the store's file itself was written and synced many times, and the write-ahead log was reset."""
-    done = [(what, name) for what, name, _, _ in life.vfs.log]
+    done = [(operation, name) for operation, name, _, _ in life.vfs.log]
     assert done.count(("sync", "s.db")) > 5
     assert done.count(("sync", "s.db-wal")) > 50
-    assert sum(what == "write" and name == "s.db-wal" and offset == 0 for what, name, offset, _ in life.vfs.log) > 3
+    assert (
+        sum(operation == "write" and name == "s.db-wal" and offset == 0 for operation, name, offset, _ in life.vfs.log)
+        > 3
+    )
 
 
 def test_a_mark_before_the_sync_would_be_a_false_alarm(life, tmp_path):
@@ -214,14 +217,16 @@ def test_a_mark_before_the_sync_would_be_a_false_alarm(life, tmp_path):
     never = Life.__new__(Life)
     never.acked = []
     found = (lost_after(cut, files, never, tmp_path) for cut, files in images(log, cuts, random.Random(7)))
-    assert any("put on hold" in one for one in found)
+    assert any("put on hold" in line for line in found)
 
 
 def test_an_acknowledgement_before_the_sync_is_found(life, tmp_path):
     """These cuts can fail: with answers one group earlier than they were given, some cut loses one."""
     dice = random.Random(7)
     early = Life.__new__(Life)
-    syncs = [at for at, (what, name, _, _) in enumerate(life.vfs.log) if what == "sync" and name == "s.db-wal"]
+    syncs = [
+        at for at, (operation, name, _, _) in enumerate(life.vfs.log) if operation == "sync" and name == "s.db-wal"
+    ]
     early.acked = [(max((s for s in syncs if s < at), default=0), run, rank) for at, run, rank in life.acked]
     cuts = sorted({at for at, _, _ in early.acked})
     found = (lost_after(cut, files, early, tmp_path) for cut, files in images(life.vfs.log, cuts, dice))

@@ -27,7 +27,7 @@ from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.calendars import use_calendars
 from mainspring.engine.definitions.registry import Registry
-from mainspring.engine.worker import scheduler as under_test
+from mainspring.engine.worker import scheduler
 from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.read.status.status import plans
@@ -42,7 +42,7 @@ BEGIN = datetime(2026, 3, 15, 7, 12, 5, tzinfo=UTC)
 DAYS = {"sqlite": 30, "postgres": 30 if ALL else 5}
 SKEWS = {"sqlite": (0, -45_000, 20_000, 90_000), "postgres": (0, -45_000, 900, 2_500)}
 """How far a machine's clock stands from the others'; a server refuses slots that by its own clock are not due."""
-WANTED = {
+EXPECTED = {
     *("kill", "outage", "skew", "sent again", "executed, then reported failure"),
     *(["killed after commit, before reply"] if ALL else []),
 }
@@ -176,23 +176,23 @@ class Days:
         self.nodes[0].clock.skew_ms = 0
         await asyncio.sleep(120)
 
-    def befall(self, what: str) -> bool:
+    def befall(self, name: str) -> bool:
         """Let a misfortune happen that is of all processes; return whether it is one."""
         return False
 
     def _misfortune(self) -> None:
         place = self.dice.randrange(2)
-        node, what = self.nodes[place], self.dice.choice(self.misfortunes)
-        self.hits[what] += 1
-        if self.befall(what):
+        node, misfortune = self.nodes[place], self.dice.choice(self.misfortunes)
+        self.hits[misfortune] += 1
+        if self.befall(misfortune):
             return
-        if what == "skew":
+        if misfortune == "skew":
             node.clock.skew_ms = self.dice.choice(SKEWS[self.name])
             return
-        for one in (0, 1) if what == "outage" else (place,):
-            self.nodes[one].kill(in_commit=self.dice.random() < 0.5)
-            away = self.dice.uniform(1, 30_000 if what == "outage" else 5_000)
-            self.loop.call_later(away, self._replace, one)
+        for index in (0, 1) if misfortune == "outage" else (place,):
+            self.nodes[index].kill(in_commit=self.dice.random() < 0.5)
+            away = self.dice.uniform(1, 30_000 if misfortune == "outage" else 5_000)
+            self.loop.call_later(away, self._replace, index)
 
     def _replace(self, place: int) -> None:
         if self.fault_rate and self.nodes[place].dead:
@@ -207,7 +207,7 @@ class Days:
 
 def faults_of(world: Days) -> list[str]:
     """Return what is not as it must be."""
-    wrong: list[str] = []
+    errors: list[str] = []
     now = world.clock.now()
     runs = Counter(world.reader.read_text("select schedule, slot_at, id from runs"))
     by_slot = Counter((schedule, slot_at) for schedule, slot_at, _ in runs)
@@ -215,17 +215,17 @@ def faults_of(world: Days) -> list[str]:
         schedule = Schedule.from_data(msgspec.json.decode(plan.spec))
         text = "select slot_at, verdict, run from slots where schedule = " + ("?" if world.name == "sqlite" else "$1")
         rows = {at: (verdict, run) for at, verdict, run in world.reader.read_text(text, (plan.name,))}
-        begun = plan.low_water_at - (1 if plan.low_water_at in rows else 0)
-        expected = set(schedule.slots_between(begun, now - 60_000, 10**6))
-        wrong += [f"{plan.name}: no row for {at}" for at in sorted(expected - rows.keys())]
-        wrong += [f"{plan.name}: {at} is no slot" for at in sorted(rows.keys() - expected) if at < now - 60_000]
+        started_at = plan.low_water_at - (1 if plan.low_water_at in rows else 0)
+        expected = set(schedule.slots_between(started_at, now - 60_000, 10**6))
+        errors += [f"{plan.name}: no row for {at}" for at in sorted(expected - rows.keys())]
+        errors += [f"{plan.name}: {at} is no slot" for at in sorted(rows.keys() - expected) if at < now - 60_000]
         for at, (verdict, run) in rows.items():
             made = by_slot[plan.name, at]
             if (made, verdict) not in ((1, "run"), (0, "missed")) or (made and (plan.name, at, run) not in runs):
-                wrong.append(f"{plan.name}: slot {at} is {verdict} and has {made} runs")
+                errors.append(f"{plan.name}: slot {at} is {verdict} and has {made} runs")
             if verdict == "missed" and SCHEDULES[plan.name].get("misfire", "all") == "all":
-                wrong.append(f"{plan.name}: slot {at} was to be made up for")
-    return wrong
+                errors.append(f"{plan.name}: slot {at} was to be made up for")
+    return errors
 
 
 @pytest.mark.slow
@@ -234,19 +234,19 @@ def faults_of(world: Days) -> list[str]:
 def test_two_schedulers_make_each_slot_of_thirty_days_once(store, seed, monkeypatch):
     """No slot is doubled, none is without a row, whatever the two of them and the store go through."""
     monkeypatch.setattr(
-        under_test, "_MAX_SLEEP_S", 60.0 if ALL else 1_200.0
+        scheduler, "_MAX_SLEEP_S", 60.0 if ALL else 1_200.0
     )  # the fewer idle looks, the sooner it is over
     folder = Path(tempfile.mkdtemp(prefix="mainspring-sim-", dir=FOLDER))
     world = Days(seed, store, folder)
     asyncio.set_event_loop(world.loop)
     try:
         world.loop.run_until_complete(world.live())
-        wrong, slots = faults_of(world), world.reader.read_text("select count(*) from slots")[0][0]
+        faults, slots = faults_of(world), world.reader.read_text("select count(*) from slots")[0][0]
     finally:
         world.close()
         asyncio.set_event_loop(None)
         shutil.rmtree(folder, ignore_errors=True)
     print(f"seed {seed}: {slots} slots; {dict(sorted(world.hits.items()))}")
-    assert not wrong, f"seed {seed}: {wrong[:10]}"
+    assert not faults, f"seed {seed}: {faults[:10]}"
     assert slots > DAYS[store] * (48 + 24 + 24 + 8) * 0.95
-    assert not WANTED - world.hits.keys()
+    assert not EXPECTED - world.hits.keys()

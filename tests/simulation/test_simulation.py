@@ -20,7 +20,7 @@ SHARES = {"sqlite": 1, "postgres": 15}
 """Of so many seeds one is lived on this database."""
 BUDGET_S = 60.0 if SEEDS <= 90 else float("inf")
 """For one chunk, of its own time on the processor, however busy that is. A late chunk lives fewer seeds, down to the floor."""
-FLOOR = 0.7
+MINIMUM = 0.7
 FIRST = int(os.environ.get("FIRST_SEED", "0"))
 SOMETIMES = (
     *("fault before commit", "executed, then reported failure", "sent again", "read failed"),
@@ -30,7 +30,7 @@ SOMETIMES = (
         "pause",
         "mistake",
         "zombie fenced",
-        "buried",
+        "declared_dead",
         "drain",
         "drained",
         "skew",
@@ -66,10 +66,10 @@ def lived(seeds: range, store: str) -> tuple[int, Counter[str]]:
             return done, hits
         world = simulate(seed, store=store)
         hits += world.hits
-        if world.wrong:
-            told = "\n  ".join(world.wrong[:10])
+        if world.errors:
+            errors = "\n  ".join(world.errors[:10])
             pytest.fail(
-                f"seed {seed}:\n  {told}\nrepeat it: SEED={seed} python -m pytest tests/simulation -k 'one_seed and {store}'",
+                f"seed {seed}:\n  {errors}\nrepeat it: SEED={seed} python -m pytest tests/simulation -k 'one_seed and {store}'",
                 pytrace=False,
             )
     return len(seeds), hits
@@ -89,7 +89,7 @@ def test_every_run_ends_as_it_must_whatever_fails_meanwhile(store, chunk, record
     done, hits = lived(seeds, store)
     record_property("seeds", done)
     print(f"{done} seeds; {dict(sorted(hits.items()))}")
-    assert done >= len(seeds) * FLOOR, f"only {done} of {len(seeds)} seeds were lived in {BUDGET_S:.0f} s"
+    assert done >= len(seeds) * MINIMUM, f"only {done} of {len(seeds)} seeds were lived in {BUDGET_S:.0f} s"
     if done >= (100 if store == "sqlite" else 20):
         declared = set(SOMETIMES) if done >= 100 else set(SOMETIMES) - RARE
         declared |= set(WITH_LEASES) if store == "postgres" else set()
@@ -100,7 +100,7 @@ def test_every_run_ends_as_it_must_whatever_fails_meanwhile(store, chunk, record
 def test_one_seed(store):
     """The seed of the environment, by itself."""
     world = simulate(int(os.environ["SEED"]), store=store)
-    assert not world.wrong
+    assert not world.errors
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Random trees for the simulated workflows, and an oracle that tells how each must end.
 
-What is a race of time gives no value of its own, so that the end of every run that nobody cancelled can be computed beforehand.
+What is a race of time gives no value of its own, so that the end of every run that no one cancelled can be computed beforehand.
 """
 
 import random
@@ -14,7 +14,7 @@ LONG = 3_600_000
 
 
 class Failing(Exception):
-    """The oracle's word for a step that gives up."""
+    """The oracle's word for a step that abandons."""
 
 
 def grow(dice: random.Random, size: int, number: int) -> Tree:
@@ -72,7 +72,7 @@ def tame(tree: Tree) -> Tree:
     if tree[0] in ("signal", "event"):
         return [*tree[:-1], min(tree[-1], SPANS[2])]
     return [tame(part) if isinstance(part, list) and part and isinstance(part[0], str) and part[0] in FORMS else
-            [tame(one) for one in part] if isinstance(part, list) and part and isinstance(part[0], list) else part
+            [tame(branch) for branch in part] if isinstance(part, list) and part and isinstance(part[0], list) else part
             for part in tree]  # fmt: skip
 
 
@@ -91,11 +91,11 @@ def expect(tree: Tree) -> Any:
         case "rollback":
             raise Failing
         case "map":
-            return ["failed" if how == "bad" else how for how in rest[0]]
+            return ["failed" if ending == "bad" else ending for ending in rest[0]]
         case "child":
             return expect(rest[0])
         case "gather" | "group" | "seq":
-            return [expect(one) for one in rest[0]]
+            return [expect(part) for part in rest[0]]
         case "try":
             try:
                 return expect(rest[0])

@@ -18,7 +18,7 @@ from tests.simulation.effects import Effects
 LIMITS = {"narrow": 2}
 _EFFECTS = (OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD)
 _RUNNING = "select queue, count(*) from runs where state = 'running' group by queue"
-_LANES = (
+_PARTITIONS = (
     "select partition, count(*) from runs where partition is not null and parent is null and finished_at is null and fresh = 0"
     " and blocked is null group by partition having count(*) > 1"
 )
@@ -28,33 +28,33 @@ Rows = Callable[..., list[tuple[Any, ...]]]
 
 
 class Truth:
-    """`see` is told of every executed commit, whatever its sender was told; `rows` reads what is committed."""
+    """`observe` is reported every executed commit, whatever its sender was reported; `rows` reads what is committed."""
 
     def __init__(self, effects: Effects, hits: Counter[str], rows: Rows) -> None:
         self.effects = effects
         self.hits = hits
         self._rows = rows
-        self.on_burial: Callable[[DeclareSessionDead], None] = lambda command: None
-        self.wrong: list[str] = []
+        self.on_death: Callable[[DeclareSessionDead], None] = lambda command: None
+        self.errors: list[str] = []
         self.commits = 0
         self._outcomes: dict[tuple[str, str, int], tuple[int, int]] = {}
         self.ended: dict[str, tuple[int, str]] = {}
         self._given_up: set[tuple[str, str, int, int]] = set()
         """Attempts that are on record as failed, timed out ones among them."""
         self._left: set[tuple[str, str, int]] = set()
-        """Requests that their body gave up."""
+        """Requests that their body abandoned."""
         self._superseded: set[tuple[str, int]] = set()
         self._claims: dict[str, int] = {}
         self._finished: set[tuple[str, int]] = set()
-        self.begun: dict[int, int] = {}
+        self.started: dict[int, int] = {}
         """Order of the first claims, by the run's seq."""
 
-    def see(self, commands: list[Any], results: list[Any], *, again: bool) -> None:
+    def observe(self, commands: list[Any], results: list[Any], *, again: bool) -> None:
         """Take note of a commit."""
         self.commits += 1
         for command, result in zip(commands, results, strict=True):
             if isinstance(result, Exception):
-                self.wrong.append(f"a command cannot be executed: {command!r}: {result!r}")
+                self.errors.append(f"a command cannot be executed: {command!r}: {result!r}")
             elif isinstance(command, SaveOutcome) and isinstance(result, CommandDone):
                 self._outcome(command)
             elif isinstance(command, SaveAttempt) and isinstance(result, CommandDone):
@@ -69,15 +69,15 @@ class Truth:
             elif isinstance(command, ReopenRun) and isinstance(result, CommandDone):
                 self._reopened(command)
             elif isinstance(command, DeclareSessionDead) and isinstance(result, NumberAnswer):
-                self.on_burial(command)
+                self.on_death(command)
             elif isinstance(command, ClaimRuns) and isinstance(result, ClaimedRuns):
                 self._claimed(result, again=again)
         if any(isinstance(command, ClaimRuns) for command in commands):
             for queue, running in self._rows(_RUNNING):
                 if running > LIMITS.get(queue, running):
-                    self.wrong.append(f"{running} runs of queue {queue} run at a time")
-            for lane, held in self._rows(_LANES):
-                self.wrong.append(f"{held} runs of partition {lane} were begun and have not ended")
+                    self.errors.append(f"{running} runs of queue {queue} run at a time")
+            for partition, held in self._rows(_PARTITIONS):
+                self.errors.append(f"{held} runs of partition {partition} were begun and have not ended")
 
     def _reopened(self, command: ReopenRun) -> None:
         """A person continued a run: what had failed is done again, what had succeeded is not, and it may end again."""
@@ -85,16 +85,16 @@ class Truth:
         self.hits["reopened"] += 1
         self.ended.pop(run, None)
         self._given_up = {
-            one for one in self._given_up if one[0] != run
+            key for key in self._given_up if key[0] != run
         }  # a step gets its attempts back, and their numbers
         text = "select ident, generation, rank, kind, state from journal where run = ? and superseded is not null"
         rows = self._rows(text, run)
-        # What was taken back is not done: it is done again, and so is what stood on it.
+        # What was undone is not done: it is done again, and so is what stood on it.
         undone = any((run, rank) not in self._superseded and kind == OutcomeKind.UNDO for _, _, rank, kind, _ in rows)
         for ident, generation, rank, kind, state in rows:
             new = (run, rank) not in self._superseded and not undone
             if new and state == OutcomeState.SUCCEEDED and kind in _EFFECTS:
-                self.wrong.append(
+                self.errors.append(
                     f"{ident} of {run} had succeeded and is done again because another request had failed"
                 )
             self._superseded.add((run, rank))
@@ -104,17 +104,17 @@ class Truth:
     def _outcome(self, command: SaveOutcome) -> None:
         key = (command.run, command.ident, command.generation)
         was = self._outcomes.setdefault(key, (command.rank, command.claim))
-        # What was given up by an owner whom a person let go on answers nobody: the step is asked for anew.
-        anew = key in self._left and was[1] < command.claim
+        # What was abandoned by an owner whom a person let continue answers no one: the step is asked for again.
+        is_again = key in self._left and was[1] < command.claim
         if command.state is OutcomeState.CANCELLED:
             self._left.add(key)
         if (
             was != (command.rank, command.claim)
-            and not anew
+            and not is_again
             and command.kind not in (OutcomeKind.CANCEL, OutcomeKind.DEADLINE)
         ):
             if command.ident not in self.effects.given.get(command.run, ()):
-                self.wrong.append(f"two outcomes of {key}: rank and claim {was}, then {(command.rank, command.claim)}")
+                self.errors.append(f"two outcomes of {key}: rank and claim {was}, then {(command.rank, command.claim)}")
             self._outcomes[key] = (command.rank, command.claim)
         if command.state is OutcomeState.SUCCEEDED:
             self._of_its_attempt(command)
@@ -122,15 +122,15 @@ class Truth:
             self.effects.committed.add(make_idempotency_key(command.run, command.ident, command.generation))
 
     def _of_its_attempt(self, command: SaveOutcome) -> None:
-        """What an attempt returned counts for that attempt alone, and not once it was given up."""
+        """What an attempt returned counts for that attempt alone, and not once it was abandoned."""
         if (command.run, command.ident, command.generation, command.attempt) in self._given_up:
-            self.wrong.append(
+            self.errors.append(
                 f"attempt {command.attempt} of {command.ident} in {command.run} succeeded after it had failed"
             )
         if command.name == "deaf" and command.output is not None:
-            mine = msgspec.json.decode(command.output)[1]
-            if mine != command.attempt:
-                self.wrong.append(f"attempt {mine} of {command.ident} in {command.run} was taken for {command.attempt}")
+            own = msgspec.json.decode(command.output)[1]
+            if own != command.attempt:
+                self.errors.append(f"attempt {own} of {command.ident} in {command.run} was taken for {command.attempt}")
 
     def _end(self, command: FinishRun) -> None:
         if (command.run, command.claim) in self._finished:  # sent again, maybe after a person continued the run
@@ -138,17 +138,17 @@ class Truth:
         self._finished.add((command.run, command.claim))
         was = self.ended.setdefault(command.run, (command.claim, command.state.value))
         if was != (command.claim, command.state.value):
-            self.wrong.append(f"run {command.run} ended twice: {was}, then {command.claim} {command.state}")
+            self.errors.append(f"run {command.run} ended twice: {was}, then {command.claim} {command.state}")
 
     def _claimed(self, result: ClaimedRuns, *, again: bool) -> None:
         for run in result.runs:
             self.hits["resumed"] += not run.fresh
             if run.fresh:
                 ((seq,),) = self._rows("select seq from runs where id = ?", run.id)
-                self.begun.setdefault(seq, len(self.begun))
+                self.started.setdefault(seq, len(self.started))
             before = self._claims.get(run.id, 0)
             if run.claim < before or (run.claim == before and not again):
-                self.wrong.append(f"claim {run.claim} of {run.id} was given after claim {before}")
+                self.errors.append(f"claim {run.claim} of {run.id} was given after claim {before}")
             self._claims[run.id] = run.claim
             if run.id in self.ended:
-                self.wrong.append(f"run {run.id} was claimed after its end")
+                self.errors.append(f"run {run.id} was claimed after its end")

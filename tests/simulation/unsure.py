@@ -39,7 +39,7 @@ class UnsureDatabase:
         report = self.inner.commit(commands, again=again)
         # The real one has noted a step of the clock; had its commit failed, it would find that again.
         self._step = merge_steps(self._step, report.changes.clock_step)
-        self._truth.see(commands, report.results, again=again)
+        self._truth.observe(commands, report.results, again=again)
         if again:
             world.hits["sent again"] += 1
         if world.dice.random() < world.fault_rate:

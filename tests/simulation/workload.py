@@ -23,7 +23,7 @@ Tree = list[Any]
 
 
 async def _sleep_deaf(node: Any, seconds: float) -> None:
-    """Sleep on whatever anybody says."""
+    """Sleep on whatever anyone says."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     while loop.time() < until:
@@ -35,17 +35,17 @@ async def _sleep_deaf(node: Any, seconds: float) -> None:
 with Registry() as REGISTRY:
 
     @step(retry=Retry(3, initial="100ms", max="2s"))
-    async def act(name: str, how: str) -> str:
+    async def act(name: str, method: str) -> str:
         """Have an effect, as told."""
         effects = NODE.get().world.effects
         key = idempotency_key()
-        effects.begins(NODE.get(), key, attempt())
-        await NODE.get().sleep(2.0 if how == "slow" else 1.2 if how == "flaky" else 0.15)
-        if how == "bad":
+        effects.start(NODE.get(), key, attempt())
+        await NODE.get().sleep(2.0 if method == "slow" else 1.2 if method == "flaky" else 0.15)
+        if method == "bad":
             raise Permanent("bad")
-        if how == "broken" or (how in ("flaky", "odd") and effects.failures[key] < 2):
+        if method == "broken" or (method in ("flaky", "odd") and effects.failures[key] < 2):
             effects.failures[key] += 1
-            raise Transient("flaky") if how != "odd" else RuntimeError("odd")
+            raise Transient("flaky") if method != "odd" else RuntimeError("odd")
         effects.happens(key)
         return name
 
@@ -60,7 +60,7 @@ with Registry() as REGISTRY:
         """Have an effect that must never be had twice."""
         effects = NODE.get().world.effects
         key = idempotency_key()
-        effects.begins(NODE.get(), key, attempt())
+        effects.start(NODE.get(), key, attempt())
         await NODE.get().sleep(0.5)
         effects.at_most_once.add(key)
         effects.happens(key)
@@ -68,20 +68,20 @@ with Registry() as REGISTRY:
 
     @step(retry=Retry(3, initial="50ms", max="1s"))
     async def saving(name: str) -> str:
-        """Go on from a checkpoint; what it says of earlier attempts must be true."""
+        """Continue from a checkpoint; what it says of earlier attempts must be true."""
         effects = NODE.get().world.effects
         key = idempotency_key()
-        effects.begins(NODE.get(), key, attempt())
+        effects.start(NODE.get(), key, attempt())
         done = last_checkpoint() or 0
         if (
-            done < effects.saved[key] and not NODE.get().buried
+            done < effects.saved[key] and not NODE.get().declared_dead
         ):  # a zombie knows only what it had loaded, and can save nothing
-            effects.wrong.append(f"checkpoint {effects.saved[key]} of {key} was committed, {done} came back")
-        if done > effects.begun[key]:
-            effects.wrong.append(f"checkpoint {done} came back, but {key} never came to save it: it is another key's")
+            effects.errors.append(f"checkpoint {effects.saved[key]} of {key} was committed, {done} came back")
+        if done > effects.started[key]:
+            effects.errors.append(f"checkpoint {done} came back, but {key} never came to save it: it is another key's")
         for number in range(done + 1, 4):
             await NODE.get().sleep(0.2)
-            effects.begun[key] = max(effects.begun[key], number)
+            effects.started[key] = max(effects.started[key], number)
             await checkpoint(number)
             effects.saved[key] = max(effects.saved[key], number)
             if number == 2 and not effects.failures[key]:
@@ -97,10 +97,10 @@ with Registry() as REGISTRY:
 
     @step(timeout="2s", retry=Retry(20, initial="50ms", max="200ms"))
     async def deaf(name: str) -> list[Any]:
-        """Go on when told to stop: the first attempt is given up, and its result comes while the second is under way."""
-        node, key, mine = NODE.get(), idempotency_key(), attempt()
+        """Continue when told to stop: the first attempt is abandoned, and its result comes while the second is under way."""
+        node, key, own = NODE.get(), idempotency_key(), attempt()
         effects = node.world.effects
-        effects.begins(node, key, mine)
+        effects.start(node, key, own)
         if effects.attempts[key] > 1:
             await node.sleep(0.6)
         else:
@@ -109,9 +109,9 @@ with Registry() as REGISTRY:
                 node.world.hits["late result"] += 1
                 with contextlib.suppress(AttemptClosed):
                     await checkpoint("late")
-                    effects.wrong.append(f"a checkpoint of a given-up attempt of {key} was taken")
+                    effects.errors.append(f"a checkpoint of a given-up attempt of {key} was taken")
         effects.happens(key)
-        return [name, mine]
+        return [name, own]
 
     async def unact(name: str) -> None:
         """Take an effect back."""
@@ -119,9 +119,9 @@ with Registry() as REGISTRY:
 
     @step(undo=unact, retry=Retry(3, initial="50ms", max="1s"))
     async def undoable(name: str) -> str:
-        """Have an effect that can be taken back."""
+        """Have an effect that can be undone."""
         effects = NODE.get().world.effects
-        effects.begins(NODE.get(), idempotency_key(), attempt())
+        effects.start(NODE.get(), idempotency_key(), attempt())
         await NODE.get().sleep(0.1)
         effects.happens(idempotency_key())
         effects.to_undo.add(name)
@@ -139,8 +139,8 @@ with Registry() as REGISTRY:
     async def plain(run: Run, tree: list) -> Any:
         return await carry_out(run, tree)
 
-    @workflow(partition="{lane}")
-    async def laned(run: Run, lane: str, tree: list) -> Any:
+    @workflow(partition="{partition}")
+    async def partitioned(run: Run, partition: str, tree: list) -> Any:
         return await carry_out(run, tree)
 
     @workflow(on_failure="undo", on_cancel="undo")
@@ -153,7 +153,7 @@ with Registry() as REGISTRY:
 
     @workflow
     async def chain(run: Run, total: int, got: list[list]) -> list[list]:
-        """Count events and signals, one at a time, and begin anew after each second one."""
+        """Count events and signals, one at a time, and restart after each second one."""
         while len(got) < total:
             tasks = {
                 "event": asyncio.ensure_future(run.event("tick", where={"for": "chain"})),
@@ -193,8 +193,8 @@ async def _spread(run, name):
     return await run.options(queue="narrow", retry=3).step(one_item, name)
 
 
-async def _act(run, name, how):
-    return await run.step(act, name, how)
+async def _act(run, name, method):
+    return await run.step(act, name, method)
 
 
 async def _once(run, name):
@@ -243,15 +243,15 @@ async def _map(run, hows, concurrency):
     return [item if isinstance(item, str) else "failed" for item in got]
 
 
-async def one_item(how: str) -> str:
+async def one_item(method: str) -> str:
     """One item of a map."""
     effects = NODE.get().world.effects
-    effects.begins(NODE.get(), idempotency_key(), attempt())
+    effects.start(NODE.get(), idempotency_key(), attempt())
     await NODE.get().sleep(0.1)
-    if how == "bad":
+    if method == "bad":
         raise Permanent("bad")
     effects.happens(idempotency_key())
-    return how
+    return method
 
 
 async def _gather(run, trees):

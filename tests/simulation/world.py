@@ -35,7 +35,7 @@ LAST = (["act", "last", "ok"], ["act", "last", "bad"], ["act", "last", "broken"]
 PEACE_S = 240.0
 
 
-class Begun(msgspec.Struct):
+class StartedRun(msgspec.Struct):
     """A run of the simulation and what is to happen to it."""
 
     id: str
@@ -46,7 +46,7 @@ class Begun(msgspec.Struct):
 
 
 class World:
-    """All of it; `wrong` is what must not be, `hits` which faults and recoveries were reached."""
+    """All of it; `errors` is what must not be, `hits` which faults and recoveries were reached."""
 
     skews: tuple[int, ...] = (0, 0, -400, 250, 1_500)
     """How far the clock of a machine is from the others' (ms)."""
@@ -61,18 +61,18 @@ class World:
         self.reader = self.store.reader
         self.wrap = wrap or (lambda database: database)
         self.hits: Counter[str] = Counter()
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
         self.effects = Effects()
         self.truth = Truth(self.effects, self.hits, self.rows)
-        self.truth.on_burial = self._was_buried
+        self.truth.on_death = self._was_declared_dead
         self.fault_rate = self.dice.choice((0.01, 0.05, 0.2))
-        self.runs: dict[str, Begun] = {}
+        self.runs: dict[str, StartedRun] = {}
         self.nodes: list[Node] = []
-        self.chain: Begun | None = None
-        """The first run of a chain that begins anew while facts come for it."""
+        self.chain: StartedRun | None = None
+        """The first run of a chain that restarts while facts come for it."""
         self._number = 0
         self._is_over = False
-        self._looked_at: set[str] = set()
+        self._checked: set[str] = set()
         self.client: Node = None  # type: ignore[assignment]  # made in the loop
 
     def make_clock(self) -> FakeClock:
@@ -87,7 +87,7 @@ class World:
         """Return what a run has to do."""
         return grow(self.dice, size, number)
 
-    def befall(self, what: str) -> bool:
+    def befall(self, name: str) -> bool:
         """Let a misfortune happen that is of all processes; return whether it is one."""
         return False
 
@@ -110,7 +110,7 @@ class World:
             for node in [*self.nodes, self.client]:
                 node._end()
             self._close()
-        self.wrong += self.truth.wrong + self.effects.check()
+        self.errors += self.truth.errors + self.effects.check()
 
     def _close(self) -> None:
         tasks = asyncio.all_tasks(self.loop)
@@ -142,14 +142,14 @@ class World:
             await asyncio.sleep(0.5)
             self._be_the_person()
         if not ended:
-            self.wrong.append(f"not ended in time: {self._unfinished()}")
-        self.wrong += invariants.check(self)
+            self.errors.append(f"not ended in time: {self._unfinished()}")
+        self.errors += invariants.check(self)
 
     # -- runs and what comes for them ----------------------------------------------------------------------------------
 
     def _plan_run(self, number: int) -> None:
         dice = self.dice
-        name = dice.choice(("plain", "plain", "narrow", "narrow", "laned", "laned", "undone", "hurried"))
+        name = dice.choice(("plain", "plain", "narrow", "narrow", "partitioned", "partitioned", "undone", "hurried"))
         tree = self.grow_tree(dice.choice((1, 4, 9, 14)), number)
         if name == "undone":
             tree = [
@@ -162,57 +162,59 @@ class World:
             ]
         if number % 4 == 3:
             name, tree = "single", ["act", f"a{number}", dice.choice(HOWS)]
-        begun = Begun(make_id("r", self.clock.now(), dice.getrandbits(80)), name, tree)
-        self.runs[begun.id] = begun
-        begins = dice.uniform(0, 7)
-        self.loop.call_later(begins, self._start, begun)
+        started_run = StartedRun(make_id("r", self.clock.now(), dice.getrandbits(80)), name, tree)
+        self.runs[started_run.id] = started_run
+        starts_at = dice.uniform(0, 7)
+        self.loop.call_later(starts_at, self._start, started_run)
         if dice.random() < 0.3:  # the same call again: one run
-            self.loop.call_later(begins + dice.uniform(0, 2), self._start, begun)
+            self.loop.call_later(starts_at + dice.uniform(0, 2), self._start, started_run)
         for n in range(count(tree, "signal")):
-            fact = DeliverFact(begun.id, FactKind.SIGNAL, "go", f"s{begun.id}{n}", payload=b'"go"')
-            self.loop.call_later(begins + dice.uniform(0, 12), self._deliver, fact)
+            fact = DeliverFact(started_run.id, FactKind.SIGNAL, "go", f"s{started_run.id}{n}", payload=b'"go"')
+            self.loop.call_later(starts_at + dice.uniform(0, 12), self._deliver, fact)
         for n in range(count(tree, "event")):
-            event = PublishEvent(f"e{begun.id}{n}", f"ev{number}", b"{}", self.clock.now() + 10**9)
-            self.loop.call_later(begins + dice.uniform(0, 12), self.client_submit, event)
+            event = PublishEvent(f"e{started_run.id}{n}", f"ev{number}", b"{}", self.clock.now() + 10**9)
+            self.loop.call_later(starts_at + dice.uniform(0, 12), self.client_submit, event)
         if dice.random() < 0.15:
-            self.loop.call_later(begins + dice.uniform(0, 8), self._cancel, begun)
+            self.loop.call_later(starts_at + dice.uniform(0, 8), self._cancel, started_run)
 
     def _plan_chain(self, dice: random.Random) -> None:
-        """Plan a run that begins anew again and again, and what comes for it: each counts exactly once in the chain."""
-        begun = self.chain = Begun(make_id("r", self.clock.now(), dice.getrandbits(80)), "chain", None)
-        self._start(begun)
+        """Plan a run that restarts again and again, and what comes for it: each counts exactly once in the chain."""
+        started_run = self.chain = StartedRun(make_id("r", self.clock.now(), dice.getrandbits(80)), "chain", None)
+        self._start(started_run)
         for n in range(invariants.CHAINED):
             data = msgspec.json.encode({"for": "chain", "number": n})
             event = PublishEvent(f"tick {n}", "tick", data, self.clock.now() + 10**9)
             self.loop.call_later(dice.uniform(0.5, 12), self.client_submit, event)
-            fact = DeliverFact(begun.id, FactKind.SIGNAL, "tock", f"tock {n}", payload=str(n).encode())
+            fact = DeliverFact(started_run.id, FactKind.SIGNAL, "tock", f"tock {n}", payload=str(n).encode())
             self.loop.call_later(dice.uniform(0, 12), self._deliver, fact)
 
     def client_submit(self, command: Any, on_done: Any = None) -> None:
         """Send something from outside."""
         self.client.submit(command, on_done or _ignore)
 
-    def _start(self, begun: Begun) -> None:
+    def _start(self, started_run: StartedRun) -> None:
         data: dict[str, Any] = (
-            {"tree": begun.tree} if begun is not self.chain else {"total": 2 * invariants.CHAINED, "got": []}
+            {"tree": started_run.tree}
+            if started_run is not self.chain
+            else {"total": 2 * invariants.CHAINED, "got": []}
         )
-        if begun.automation == "laned":
-            data["lane"] = f"lane {len(begun.tree) % 2}"
-        definition = REGISTRY.get(begun.automation).definition
-        options = StartOptions(key=f"k{begun.id}")
+        if started_run.automation == "partitioned":
+            data["partition"] = f"lane {len(started_run.tree) % 2}"
+        definition = REGISTRY.get(started_run.automation).definition
+        options = StartOptions(key=f"k{started_run.id}")
         command = build_start_command(
             definition,
             msgspec.json.encode(data),
-            run=begun.id,
+            run=started_run.id,
             now_at=self.clock.now(),
             trigger="test",
             options=options,
         )
 
         def started(result: Any) -> None:
-            if not isinstance(result, StartAnswer) or result.run != begun.id:
-                self.wrong.append(f"start of {begun.id} was answered {result!r}")
-            begun.acked = True
+            if not isinstance(result, StartAnswer) or result.run != started_run.id:
+                self.errors.append(f"start of {started_run.id} was answered {result!r}")
+            started_run.acked = True
 
         self.client_submit(command, started)
 
@@ -223,10 +225,10 @@ class World:
 
         self.client_submit(fact, delivered)
 
-    def _cancel(self, begun: Begun) -> None:
-        begun.cancelled = True
+    def _cancel(self, started_run: StartedRun) -> None:
+        started_run.cancelled = True
         self.hits["cancel"] += 1
-        self.client_submit(CancelRun(begun.id, f"c{begun.id}"))
+        self.client_submit(CancelRun(started_run.id, f"c{started_run.id}"))
 
     def _be_the_person(self) -> None:
         """Answer questions, give the results of steps in doubt or cancel, continue some failed runs, rolled back ones among them."""
@@ -234,21 +236,21 @@ class World:
             "select id from runs where state = 'failed' and parent is null and automation not in ('hurried', 'chain')"
         )
         for (run,) in self.rows(failed):
-            if run not in self._looked_at and self.dice.random() < 0.6 and self._can_go_on(run):
+            if run not in self._checked and self.dice.random() < 0.6 and self._can_go_on(run):
                 self.client_submit(ReopenRun(run))
-            self._looked_at.add(run)
+            self._checked.add(run)
         for run, ident in self.rows("select run, ident from waits where kind = 'ask' and filled = 0"):
             fact = DeliverFact(run, FactKind.ANSWER, "ask", f"a{run}{ident}", ident=ident, payload=b'"yes"')
             self.client_submit(fact)
         doubt = "select id, failed_ident, reason from runs where state = 'needs_attention'"
         for run, ident, reason in self.rows(doubt):
             if reason != "in_doubt":
-                self.wrong.append(f"run {run} needs attention: {reason} at {ident}")
+                self.errors.append(f"run {run} needs attention: {reason} at {ident}")
                 continue
             self.hits["step in doubt"] += 1
-            begun = self.runs.get(run)
-            if begun is not None and self.dice.random() < (0.7 if begun.automation == "undone" else 0.1):
-                self._cancel(begun)
+            started_run = self.runs.get(run)
+            if started_run is not None and self.dice.random() < (0.7 if started_run.automation == "undone" else 0.1):
+                self._cancel(started_run)
                 continue
             given = self.rows(
                 "select input from journal where run = ? and ident = ? and superseded is null", run, ident
@@ -259,9 +261,11 @@ class World:
                 self.client_submit(GiveResult(run, ident, f"g{self.next_number()}", name))
 
     def _can_go_on(self, run: str) -> bool:
-        """Whether continuing a run asks for nothing that comes only once: one that was taken back waits for its messages anew."""
-        begun = self.runs[run]
-        return begun.automation != "undone" or not any(count(begun.tree, form) for form in ("signal", "event", "ask"))
+        """Whether continuing a run asks for nothing that comes only once: one that was undone waits for its messages again."""
+        started_run = self.runs[run]
+        return started_run.automation != "undone" or not any(
+            count(started_run.tree, form) for form in ("signal", "event", "ask")
+        )
 
     # -- processes -----------------------------------------------------------------------------------------------------
 
@@ -275,51 +279,51 @@ class World:
             return
         dice, node = self.dice, self.dice.choice(living)
         leased = self.store.lease_ms is not None
-        what = dice.choice(self.misfortunes + ("cut off", "cut off") * leased)
-        self.hits[what] += 1
-        if self.befall(what):
+        misfortune = dice.choice(self.misfortunes + ("cut off", "cut off") * leased)
+        self.hits[misfortune] += 1
+        if self.befall(misfortune):
             return
-        if what == "kill":
+        if misfortune == "kill":
             found_after, replaced_after = dice.uniform(0, 3), dice.uniform(0.1, 3)
 
-            alone = leased and dice.random() < 0.5
+            is_single = leased and dice.random() < 0.5
 
             def killed() -> None:
-                if not alone:  # else its whole machine is gone, and only its silence tells
-                    self.loop.call_later(found_after, self._bury, node)
+                if not is_single:  # else its whole machine is gone, and only its silence tells
+                    self.loop.call_later(found_after, self._declare_dead, node)
                 self.loop.call_later(replaced_after, self._new_node, node.name)
 
             node.kill(killed, in_commit=dice.random() < 0.5)
-        elif what in ("pause", "mistake"):
+        elif misfortune in ("pause", "mistake"):
             node.pause()
-            if what == "mistake":
-                self.loop.call_later(dice.uniform(0, 2), self._bury, node)
+            if misfortune == "mistake":
+                self.loop.call_later(dice.uniform(0, 2), self._declare_dead, node)
                 self.loop.call_later(dice.uniform(2, 6), self._new_node, node.name)
             self.loop.call_later(dice.uniform(0.5, 5), node.resume)
-        elif what == "cut off":
-            node.away_until = self.loop.time() + dice.uniform(0.5, 8)
-        elif what == "drain":
+        elif misfortune == "cut off":
+            node.unreachable_until = self.loop.time() + dice.uniform(0.5, 8)
+        elif misfortune == "drain":
             node.drain()
             self.loop.call_later(dice.uniform(0, 5), self._new_node, node.name)
         else:
             node.clock.skew_ms += dice.choice((-1_000, 1_000, 30_000))
 
-    def _bury(self, node: Node) -> None:
-        if node.database.session is not None and not node.buried:
-            node.buried = True
-            self.hits["buried"] += 1
+    def _declare_dead(self, node: Node) -> None:
+        if node.database.session is not None and not node.declared_dead:
+            node.declared_dead = True
+            self.hits["declared_dead"] += 1
             self.client_submit(DeclareSessionDead(node.database.session))
 
-    def _was_buried(self, command: DeclareSessionDead) -> None:
-        """Only who is silent is buried for its silence, and by then a process that moves has ended itself."""
+    def _was_declared_dead(self, command: DeclareSessionDead) -> None:
+        """Only who is silent is declared dead for its silence, and by then a process that moves has ended itself."""
         if command.silent_ms is None:
             return
         for node in [*self.nodes, self.client]:
             if node.session == command.session:
-                node.buried = True
+                node.declared_dead = True
                 self.hits["buried for its silence"] += 1
                 if node is self.client or (node.is_awake and not node.lease_is_over):
-                    self.wrong.append(f"{node} was buried for its silence while it took itself for alive")
+                    self.errors.append(f"{node} was buried for its silence while it took itself for alive")
 
     def replace(self, node: Node) -> None:
         """Start another process in place of one that ended by itself."""
@@ -330,17 +334,17 @@ class World:
         for node in self.nodes:
             node.resume()
             if node.dead and self.store.lease_ms is None:
-                self._bury(node)
+                self._declare_dead(node)
         self._new_node("last worker")
 
     def _all_ended(self) -> bool:
-        if any(not begun.acked for begun in (*self.runs.values(), *filter(None, [self.chain]))):
+        if any(not started_run.acked for started_run in (*self.runs.values(), *filter(None, [self.chain]))):
             return False
         return not self.rows("select 1 from runs where finished_at is null limit 1")
 
     def _unfinished(self) -> list[tuple[Any, ...]]:
-        wanted = "id, automation, state, ready, due_at, session, waiting_for, blocked, parent, rank"
-        return self.rows(f"select {wanted} from runs where finished_at is null")
+        expected = "id, automation, state, ready, due_at, session, waiting_for, blocked, parent, rank"
+        return self.rows(f"select {expected} from runs where finished_at is null")
 
 
 def simulate(seed: int, *, wrap: Any = None, store: str = "sqlite", kind: type[World] = World) -> World:

@@ -17,28 +17,30 @@ WORK = Path(__file__).with_name("work.py")
 class Load:
     """Orders that are started one after the other, `a_second` at most, and what each of them waits for."""
 
-    def __init__(self, url: str, *, count: int, a_second: float, hands: int = 4) -> None:
+    def __init__(self, url: str, *, count: int, a_second: float, threads: int = 4) -> None:
         self._registry = Registry.load([WORK])
         self._clock = SystemClock()
         self._store = make_store(url, clock=self._clock)
         self._store.open()
         self._count = count
-        self._pause = hands / a_second
+        self._pause = threads / a_second
         self.acknowledged: list[str] = []
         self.errors: list[BaseException] = []
-        self._threads = [threading.Thread(target=self._work, args=(hand, hands), daemon=True) for hand in range(hands)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(hand, threads), daemon=True) for hand in range(threads)
+        ]
         for thread in self._threads:
             thread.start()
 
-    def _work(self, hand: int, hands: int) -> None:
+    def _work(self, thread: int, threads: int) -> None:
         try:
-            for number in range(hand, self._count, hands):
+            for number in range(thread, self._count, threads):
                 self._start("order", number)
                 if number % 6 == 0:
                     act = operation_context(Actor("app", "load"), self._clock, command=f"paid-{number}")
                     event.publish(self._store, self._clock, "paid", {"number": number}, act=act)
                 if number % 10 == 0:
-                    self._start("lane", number % 3, f"lane-{number}")
+                    self._start("partitioned", number % 3, f"lane-{number}")
                 if number % 2 == 0:
                     self._start("ticket", number)
                 if number % 5 == 1:

@@ -63,12 +63,12 @@ class Network:
         return ("nsenter", f"--net=/run/netns/{name}", "--")
 
     def cut(self, name: str, way: Way) -> None:
-        """Let nothing through any more, without a word to anybody."""
+        """Let nothing through any more, without a word to anyone."""
         hooks = {"in": ("input",), "out": ("output",), "both": ("input", "output")}[way]
         chains = "".join(f"chain {hook} {{ type filter hook {hook} priority 0; policy drop; }}\n" for hook in hooks)
         _run(*self.inside(name), "nft", f"table inet cut {{\n{chains}}}")
 
-    def mend(self, name: str) -> None:
+    def repair(self, name: str) -> None:
         """Let everything through again."""
         _run(*self.inside(name), "nft", "delete", "table", "inet", "cut")
 

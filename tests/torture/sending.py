@@ -8,7 +8,7 @@ import random
 from typing import NamedTuple
 
 _AGAIN_S = 0.05
-_PATIENCE_S = 10.0
+_TIMEOUT_S = 10.0
 
 
 class Letter(NamedTuple):
@@ -26,25 +26,25 @@ class Answers:
         self.statuses: dict[tuple[str, bool], set[int]] = {}
         self.runs: dict[str, set[bytes]] = {}
         self.unanswered = 0
-        self.took: list[float] = []
+        self.durations: list[float] = []
 
 
 def letters(count: int, seed: int) -> list[Letter]:
     """Return the deliveries of `count` ids: 30 % of the ids twice, 10 % out of order, 5 % also forged."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     made = [Letter(f"id-{n}", b'{"number": %d}' % n, genuine=True) for n in range(count)]
     sent: list[Letter] = []
     for letter in made:
         sent.append(letter)
-        if chance.random() < 0.3:
+        if rng.random() < 0.3:
             sent.append(letter)
-        if chance.random() < 0.05:
+        if rng.random() < 0.05:
             sent.append(
-                Letter(letter.id if chance.random() < 0.5 else f"forged-{letter.id}", letter.body + b" ", genuine=False)
+                Letter(letter.id if rng.random() < 0.5 else f"forged-{letter.id}", letter.body + b" ", genuine=False)
             )
     for place in range(len(sent)):
-        if chance.random() < 0.1:
-            other = min(len(sent) - 1, place + chance.randrange(1, 200))
+        if rng.random() < 0.1:
+            other = min(len(sent) - 1, place + rng.randrange(1, 200))
             sent[place], sent[other] = sent[other], sent[place]
     return sent
 
@@ -60,7 +60,7 @@ async def send_all(address: str, path: str, secret: str, sent: list[Letter], sen
                 try:
                     if connection is None:
                         connection = await asyncio.open_connection(*address.split(":"))
-                    status, body = await asyncio.wait_for(_post(*connection, path, secret, letter), _PATIENCE_S)
+                    status, body = await asyncio.wait_for(_post(*connection, path, secret, letter), _TIMEOUT_S)
                 except (OSError, EOFError, TimeoutError):
                     answers.unanswered += 1
                     if connection is not None:

@@ -17,7 +17,7 @@ def open_shop(server: PostgresServer, store: str) -> str:
 
 
 def missing_and_doubled(fleet: Fleet) -> tuple[list[int], list[int]]:
-    """Return of which runs that have succeeded the payment is not there, and which payments are there twice."""
+    """Return succeeded runs without a payment, and payments that are there twice."""
     if fleet.rows("select to_regclass(%s)::text", f"{SCHEMA}.payments") == [(None,)]:
         return [], []
     paid = Counter(int(number) for (number,) in fleet.rows(f"select number from {SCHEMA}.payments"))

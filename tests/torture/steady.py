@@ -83,34 +83,34 @@ ROLES = {
     "watcher": "watcher_process",
     "child": "mainspring.engine.attempts.processes.child",
 }
-KEPT_OF_AN_ORDER = 1_500
+BYTES_OF_AN_ORDER = 1_500
 """So many bytes of an order outlive its run: its key, its event and its audit row count for a week at least."""
 PAGES = ("/", "/runs", "/api/v1/runs?limit=50", "/metrics", "/automations")
 
 
 class Sample(NamedTuple):
-    """What was held at one moment: `figures` by name, in bytes or pieces."""
+    """What was held at one moment: `measures` by name, in bytes or pieces."""
 
     at_s: float
-    figures: dict[str, float]
+    measures: dict[str, float]
 
 
 class SteadyProject:
-    """A project on `url` (of its own file if None) whose finished runs are kept for `kept`."""
+    """A project on `url` (of its own file if None) whose finished runs are kept for `stored`."""
 
-    def __init__(self, folder: Path, *, url: str | None, kept: str) -> None:
+    def __init__(self, folder: Path, *, url: str | None, stored: str) -> None:
         self.hooks, self.web = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         more = (
             f'[web]\nbind = "{self.web}"\n[hooks]\nbind = "{self.hooks}"\n[store.retention]\n'
-            + "".join(f'{name} = "{kept}"\n' for name in ("succeeded", "failed", "cancelled", "events"))
-            + f'[logs]\nretention = "{kept}"\n'
+            + "".join(f'{name} = "{stored}"\n' for name in ("succeeded", "failed", "cancelled", "events"))
+            + f'[logs]\nretention = "{stored}"\n'
         )
         self.project = Project(folder, WORK, more)
         if url is not None:
             self.project.store = url
         self.url = url
         self.project.up("up")
-        self.project.until(self._takes_orders)
+        self.project.until(self._accepts_orders)
         self._token = self._make_token()
 
     def _make_token(self) -> str:
@@ -131,7 +131,7 @@ class SteadyProject:
         with urllib.request.urlopen(request, timeout=30) as answer:
             answer.read()
 
-    def _takes_orders(self) -> bool:
+    def _accepts_orders(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://{self.hooks}/healthz", timeout=2) as answer:
                 is_up = answer.status == 200
@@ -171,7 +171,7 @@ class SteadyProject:
                     break
         return found
 
-    def figures(self) -> dict[str, float]:
+    def measure(self) -> dict[str, float]:
         """Measure each process (of children: their number and their sum) and the store."""
         found: dict[str, float] = {}
         for role, pids in self.processes().items():
@@ -183,9 +183,9 @@ class SteadyProject:
                 except OSError:
                     continue  # it has ended
             found |= {f"{role} {name}": value for name, value in sums.items()}
-        return found | self._store_figures()
+        return found | self._measure_store()
 
-    def _store_figures(self) -> dict[str, float]:
+    def _measure_store(self) -> dict[str, float]:
         if self.url is None:
             file = Path(self.project.store)
             sizes = {name: Path(f"{file}{end}") for name, end in (("store file", ""), ("store log", "-wal"))}
@@ -261,10 +261,10 @@ class SteadyLoad:
 
 def watch(site: SteadyProject, load: SteadyLoad, *, minutes: float, every_s: float) -> list[Sample]:
     """Measure at this interval for so long; stop at once if the load meets an error."""
-    began = time.monotonic()
+    started = time.monotonic()
     samples: list[Sample] = []
-    while (at := time.monotonic() - began) < minutes * 60 and not load.errors:
-        samples.append(Sample(at, site.figures()))
+    while (at := time.monotonic() - started) < minutes * 60 and not load.errors:
+        samples.append(Sample(at, site.measure()))
         time.sleep(every_s)
     return samples
 
@@ -273,26 +273,28 @@ def growth(samples: list[Sample]) -> dict[str, tuple[float, float]]:
     """Return of each figure the medians of the second and of the last quarter of the time."""
     quarter = len(samples) // 4
     second, last = samples[quarter : 2 * quarter], samples[3 * quarter :]
-    names = sorted({name for sample in samples for name in sample.figures})
+    names = sorted({name for sample in samples for name in sample.measures})
     return {
         name: (
-            median(sample.figures.get(name, 0.0) for sample in second),
-            median(sample.figures.get(name, 0.0) for sample in last),
+            median(sample.measures.get(name, 0.0) for sample in second),
+            median(sample.measures.get(name, 0.0) for sample in last),
         )
         for name in names
     }
 
 
-def larger_than_before(figures: dict[str, tuple[float, float]], orders: int) -> list[str]:
+def larger_than_before(measures: dict[str, tuple[float, float]], orders: int) -> list[str]:
     """Return what grew between the quarters by more than its allowance, with both figures; `orders` came in between."""
     return [
-        f"{name}: {was:,.0f} -> {now:,.0f}" for name, (was, now) in figures.items() if now > _allowed(name, was, orders)
+        f"{name}: {was:,.0f} -> {now:,.0f}"
+        for name, (was, now) in measures.items()
+        if now > _allowed(name, was, orders)
     ]
 
 
 def _allowed(name: str, was: float, orders: int) -> float:
     if name.startswith("store"):
-        return 1.25 * was + 4 * 1024**2 + KEPT_OF_AN_ORDER * orders
+        return 1.25 * was + 4 * 1024**2 + BYTES_OF_AN_ORDER * orders
     if name.endswith("memory"):
         return 1.1 * was + 8 * 1024**2
     return was + 2  # descriptors and threads come and go by one or two

@@ -69,7 +69,7 @@ class Clients:
         self.runs: dict[int, set[str]] = {}
         self.statuses: Counter[int] = Counter()
         self.sign_ins: Counter[int] = Counter()
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
 
     async def start_runs(self) -> None:
         """Start until nothing is left."""
@@ -90,10 +90,10 @@ class Clients:
         self.statuses[answer.status_code] += 1
         if answer.status_code in MAY_BE_REPEATED:
             if "retry-after" not in answer.headers or "Traceback" in answer.text:
-                self.wrong.append(f"{answer.status_code} {dict(answer.headers)} {answer.text[:300]}")
+                self.errors.append(f"{answer.status_code} {dict(answer.headers)} {answer.text[:300]}")
             return False
         if answer.status_code not in (200, 201, 202):
-            self.wrong.append(f"{answer.status_code} {answer.text[:300]}")
+            self.errors.append(f"{answer.status_code} {answer.text[:300]}")
             return True
         self.runs.setdefault(number, set()).add(answer.json()["run"])
         return True
@@ -107,7 +107,7 @@ class Clients:
                     answer = await client.post("/sign-in", data=form, headers=own)
                     self.sign_ins[answer.status_code] += 1
                     if answer.status_code not in (303, *MAY_BE_REPEATED) or "Traceback" in answer.text:
-                        self.wrong.append(f"sign-in: {answer.status_code} {answer.text[:300]}")
+                        self.errors.append(f"sign-in: {answer.status_code} {answer.text[:300]}")
                 except httpx2.HTTPError:
                     self.sign_ins[0] += 1
                 await asyncio.sleep(0.1)
@@ -115,20 +115,20 @@ class Clients:
 
 async def work(clients: Clients) -> None:
     """Let the clients start runs, and a person sign in meanwhile."""
-    looking = asyncio.create_task(clients.sign_in())
+    observer = asyncio.create_task(clients.sign_in())
     await asyncio.gather(*(clients.start_runs() for _ in range(CLIENTS)))
-    looking.cancel()
+    observer.cancel()
 
 
 def strike(site: Site, server: PostgresServer, number: int) -> None:
     """Kill one of three."""
-    what = ("server", "web", "worker")[number % 3]
-    if what == "server":
+    role = ("server", "web", "worker")[number % 3]
+    if role == "server":
         server.kill()
         server.start()
     else:
-        for one in site.live(what):
-            os.kill(one["pid"], signal.SIGKILL)
+        for process in site.live(role):
+            os.kill(process["pid"], signal.SIGKILL)
 
 
 def test_starts_by_the_api_count_once_whatever_is_killed(site: Site, server: PostgresServer) -> None:
@@ -144,15 +144,15 @@ def test_starts_by_the_api_count_once_whatever_is_killed(site: Site, server: Pos
         strike(site, server, number)
     working.join(600)
     assert not working.is_alive()
-    assert clients.wrong == []
+    assert clients.errors == []
     assert {number: len(runs) for number, runs in clients.runs.items()} == dict.fromkeys(range(COUNT), 1)
     assert 500 not in clients.statuses
     assert clients.sign_ins[303] > 0, clients.sign_ins
     assert sum(clients.statuses[status] for status in (0, *MAY_BE_REPEATED)) > 0, "no fault was felt"
-    begun = {run for runs in clients.runs.values() for run in runs}
+    started_runs = {run for runs in clients.runs.values() for run in runs}
     open_runs = "select id from runs where finished_at is null and trigger = 'api:bot'"
     site.until(lambda: not rows(server, site, open_runs), "runs do not end")
-    assert set(rows(server, site, "select id from runs where trigger = 'api:bot'")) == begun
+    assert set(rows(server, site, "select id from runs where trigger = 'api:bot'")) == started_runs
 
 
 def rows(server: PostgresServer, site: Site, text: str) -> list[str]:

@@ -13,7 +13,7 @@ from mainspring.domain.states import TERMINAL_STATES, RunState
 ALL = bool(os.environ.get("TESTS_LONG"))
 CALLS = range(1, 90) if ALL else range(2, 46, 4)
 """The workflow below makes some fifty calls; what comes later is never reached, and shows that it is enough."""
-PATIENCE_S = 90
+TIMEOUT_S = 90
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200 if ALL else 180)]
 EFFECTS: list[tuple[str, str]] = []
@@ -28,12 +28,12 @@ class Faulty:
         self.calls = self.at = 0
 
     def encode(self, data: bytes) -> bytes:
-        return self._turned(data)
+        return self._reversed(data)
 
     def decode(self, data: bytes) -> bytes:
-        return self._turned(data)
+        return self._reversed(data)
 
-    def _turned(self, data: bytes) -> bytes:
+    def _reversed(self, data: bytes) -> bytes:
         self.calls += 1
         if self.calls == self.at:
             raise OSError("the key service is away")
@@ -77,16 +77,16 @@ async def again(act):
 async def drive(app: ms.App, handle) -> RunState:
     """Give the run what it waits for until it ends or needs a person."""
     sent = 0
-    acts = [
+    operations = [
         lambda: app.publish("paid", {"order": 1, "sum": 5}, key="payment"),
         lambda: app.signal(handle.id, "more", 7),
         lambda: app.answer(handle.id, "yes"),
     ]
     while (state := await again(handle.status)) not in (*TERMINAL_STATES, RunState.NEEDS_ATTENTION):
-        if state == RunState.WAITING and sent < len(acts):
+        if state == RunState.WAITING and sent < len(operations):
             # Once each time: while the question is not open, the run may come to need a person, and no answer helps it then.
             with contextlib.suppress(ms.MainspringError):
-                await acts[sent]()
+                await operations[sent]()
                 sent += 1
         await asyncio.sleep(0.01)
     return state
@@ -99,7 +99,7 @@ async def test_codec_that_fails_once_loses_and_doubles_nothing(tmp_path: Path, a
     EFFECTS.clear()
     codec = Faulty()
     app = ms.App(tmp_path / "s.db", codec=codec)
-    async with app.running(), asyncio.timeout(PATIENCE_S):
+    async with app.running(), asyncio.timeout(TIMEOUT_S):
         codec.at = at
         handle = await again(lambda: app.start(order, 1))
         state = await drive(app, handle)

@@ -1,4 +1,4 @@
-"""A primary is lost under load and its synchronous standby takes its place: clients that know both go on with all that was acknowledged."""
+"""A primary is lost under load and its synchronous standby takes its place: clients that know both keep all that was acknowledged."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +29,10 @@ class Pair:
 
     def follows(self) -> bool:
         """Tell whether the primary waits for this standby."""
-        with psycopg.connect(self.primary.url("postgres")) as looking:
-            return looking.execute("select 1 from pg_stat_replication where sync_state = 'sync'").fetchone() is not None
+        with psycopg.connect(self.primary.url("postgres")) as connection:
+            return (
+                connection.execute("select 1 from pg_stat_replication where sync_state = 'sync'").fetchone() is not None
+            )
 
     def fail_over(self) -> None:
         """Lose the primary; promote the standby."""
@@ -53,7 +55,7 @@ def pair() -> Iterator[Pair]:
 
 
 def test_fail_over_to_a_synchronous_standby_loses_and_doubles_nothing(pair: Pair, tmp_path: Path) -> None:
-    """What was acknowledged before the primary died is on its heir, once; two machines find it by themselves, and every run ends."""
+    """What was acknowledged before the primary died is on its successor, once; two machines find it by themselves, and every run ends."""
     config = CONFIG + open_shop(pair.primary, pair.url)
     fleet = Fleet(tmp_path, pair.url, code=WORK.read_text(), config=config)
     load = None
@@ -68,7 +70,7 @@ def test_fail_over_to_a_synchronous_standby_loses_and_doubles_nothing(pair: Pair
         fleet.call("auto", "pause", "tick")  # else its next run is open while the verdict is read
         fleet.until(lambda: not verdict.unfinished(fleet))
         assert load.errors == []
-        assert verdict.wrongs(fleet, load.acknowledged) == []
+        assert verdict.list_errors(fleet, load.acknowledged) == []
         assert all(machine.processes() for machine in machines)
     finally:
         if load is not None:

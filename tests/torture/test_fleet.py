@@ -130,7 +130,7 @@ class Torture:
             "its runs were given to others before it had stopped itself"
         )
         self.fleet.until(lambda: self.fleet.rows(state, session) == [("dead",)], LEASE_S * 4)
-        self.net.mend(line)
+        self.net.repair(line)
 
     def partition_in(self) -> None:
         """A machine is sent nothing any more."""
@@ -223,10 +223,10 @@ class Torture:
 
 @pytest.fixture
 def torture(tmp_path: Path) -> Iterator[Torture]:
-    why = network.missing() or (None if may_be_made() else "no namespaces may be made here")
-    if why is not None:
-        assert not os.environ.get("CI") or os.geteuid() != 0, why
-        pytest.skip(why)
+    reason = network.missing() or (None if may_be_made() else "no namespaces may be made here")
+    if reason is not None:
+        assert not os.environ.get("CI") or os.geteuid() != 0, reason
+        pytest.skip(reason)
     made = Torture(tmp_path)
     yield made
     made.close()
@@ -236,16 +236,16 @@ def test_fleet_under_faults_loses_doubles_and_strands_nothing(torture: Torture) 
     """Each fault strikes a fleet under load: what was acknowledged is there, nothing happened under two keys, and every run ends."""
     torture.load = load = Load(torture.url, count=COUNT, a_second=A_SECOND)
     torture.fleet.until(lambda: torture.fleet.noted())
-    began = time.monotonic()
+    started = time.monotonic()
     torture.rage()
-    raged = time.monotonic() - began
+    raged = time.monotonic() - started
     torture.fleet.until(lambda: load.is_over, within=WITHIN_S + COUNT / A_SECOND)
     torture.fleet.call("auto", "pause", "tick")  # else its next run is open while the verdict is read
     torture.fleet.until(lambda: not verdict.unfinished(torture.fleet), within=WITHIN_S)
-    took = time.monotonic() - began
-    wrong = verdict.wrongs(torture.fleet, load.acknowledged)
-    print(verdict.report(torture.fleet, wrong, torture.reached, torture.longest(), raged=raged, took=took))
+    duration_s = time.monotonic() - started
+    errors = verdict.list_errors(torture.fleet, load.acknowledged)
+    print(verdict.report(torture.fleet, errors, torture.reached, torture.longest(), raged=raged, duration_s=duration_s))
     assert load.errors == []
-    assert wrong == []
+    assert errors == []
     assert torture.reached.total() >= FEWEST_A_MINUTE * MINUTES, "too few faults in this time"
     assert set(torture.reached) == {fault.__name__ for fault in torture.faults()}, "a fault was not reached"

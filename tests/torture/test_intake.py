@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.one_project import PATIENCE
+from tests.acceptance.one_project import TIMEOUT_S
 from tests.torture.sending import Answers, letters, send_all
 from tests.torture.site import SECRET, Site
 
@@ -34,7 +34,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 @pytest.mark.timeout(6_000 if ALL else 240)
-def test_each_genuine_id_runs_once_whoever_is_killed(site: Site) -> None:
+def test_each_genuine_id_runs_once_despite_kills(site: Site) -> None:
     """30 % of the ids come twice, 10 % out of order, 5 % forged, and receivers, schedulers and workers die meanwhile."""
     sent = letters(COUNT, seed=7)
     answers = Answers()
@@ -49,7 +49,7 @@ def test_each_genuine_id_runs_once_whoever_is_killed(site: Site) -> None:
     sending.join(3_000)
     assert not sending.is_alive()
     unfinished = "select 1 from runs where finished_at is null limit 1"
-    site.project.until(lambda: not site.rows(unfinished), patience_s=PATIENCE + COUNT * RUN_S)
+    site.project.until(lambda: not site.rows(unfinished), timeout_s=TIMEOUT_S + COUNT * RUN_S)
 
     genuine = {f"id-{n}" for n in range(COUNT)}
     assert {id for id, is_genuine in answers.statuses if is_genuine} == genuine
@@ -57,7 +57,7 @@ def test_each_genuine_id_runs_once_whoever_is_killed(site: Site) -> None:
     assert {status for (_, is_genuine), found in answers.statuses.items() if not is_genuine for status in found} == {
         401
     }
-    assert [id for id, said in answers.runs.items() if len(said) > 1] == []
+    assert [id for id, answers_of_run in answers.runs.items() if len(answers_of_run) > 1] == []
     rows = site.rows(
         "select deliveries.key, runs.state from deliveries join runs on runs.id = deliveries.run order by deliveries.key"
     )

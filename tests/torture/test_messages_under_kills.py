@@ -197,7 +197,7 @@ def test_each_message_counts_once_whatever_is_killed(works: Works) -> None:
         works.retry_quarantined()
         return len(set(works.numbers("ship"))) >= count
 
-    works.project.until(is_all_shipped, patience_s=120)
+    works.project.until(is_all_shipped, timeout_s=120)
     for name in works.queues:
         assert Counter(works.numbers(name)) == Counter(range(count)), name
     works.project.until(lambda: not works.rows("select 1 from runs where state <> 'succeeded' limit 1"))

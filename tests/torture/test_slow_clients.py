@@ -14,8 +14,8 @@ from tests import slow_clients
 from tests.acceptance.slow_client_site import (
     HOST,
     Attacked,
-    ask_beside_idle,
     ask_under_attack,
+    ask_with_idle_clients,
     sign_in_under_forms,
 )
 from tests.acceptance.test_roles import Site
@@ -59,9 +59,9 @@ def test_unfinished_forms_for_a_minute(attacked: Attacked) -> None:
 
 @pytest.mark.parametrize("listener", ["pages", "webhooks"])
 def test_idle_connections_for_a_minute(attacked: Attacked, listener: str) -> None:
-    """200 connections that ask for nothing, opened anew whenever the server ends them."""
+    """200 connections that ask for nothing, reopened whenever the server ends them."""
     port, request = (attacked.site.port, attacked.api) if listener == "pages" else (attacked.hooks, attacked.health)
-    assert_answered(f"idle at {listener}", *ask_beside_idle(port, request, LONG_S, ATTACKERS))
+    assert_answered(f"idle at {listener}", *ask_with_idle_clients(port, request, LONG_S, ATTACKERS))
 
 
 def assert_answered(name: str, statuses: list[int], times: list[float]) -> None:

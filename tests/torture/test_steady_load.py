@@ -17,7 +17,7 @@ MINUTES = float(os.environ.get("TESTS_STEADY_MINUTES", "12" if ALL else "0.3"))
 """The long run is TESTS_STEADY_MINUTES=120."""
 A_SECOND = float(os.environ.get("A_SECOND", "8"))
 SAMPLES = 120 if MINUTES > 1 else 12
-KEPT = "6m" if MINUTES >= 60 else "1m"
+RETENTION = "6m" if MINUTES >= 60 else "1m"
 """Finished runs are deleted after this span, so that the tables reach their size within the first quarter."""
 MOST_LOG = 64 * 1024**2
 WITHIN_S = 120.0
@@ -29,7 +29,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("MAINSPRING_SECRET_STEADY", SECRET)
     folder = Path(tempfile.mkdtemp(dir=tmp_path))
     server = PostgresServer().start() if request.param == "postgres" else None
-    made = SteadyProject(folder, url=server.new_store() if server else None, kept=KEPT)
+    made = SteadyProject(folder, url=server.new_store() if server else None, stored=RETENTION)
     yield made
     made.stop()
     if server is not None:
@@ -44,11 +44,11 @@ def test_steady_load_holds_no_more_after_hours(site: SteadyProject) -> None:
     load.close()
     assert load.errors == []
     print(_table(samples, load.accepted))
-    site.project.until(lambda: _open_runs(site) == 0, patience_s=WITHIN_S)
-    assert _wrong_effects(site, load.accepted) == []
+    site.project.until(lambda: _open_runs(site) == 0, timeout_s=WITHIN_S)
+    assert _invalid_effects(site, load.accepted) == []
     kinds = {kind for (kind,) in site.read("select distinct kind from incidents")}
     assert kinds <= {"permanent_error", "too_often", "recurring"}
-    assert max(sample.figures.get("store log", 0.0) for sample in samples) <= MOST_LOG
+    assert max(sample.measures.get("store log", 0.0) for sample in samples) <= MOST_LOG
     if MINUTES > 1:
         assert larger_than_before(growth(samples), load.accepted // 2) == []
 
@@ -58,7 +58,7 @@ def _open_runs(site: SteadyProject) -> int:
     return int(str(number))
 
 
-def _wrong_effects(site: SteadyProject, accepted: int) -> list[str]:
+def _invalid_effects(site: SteadyProject, accepted: int) -> list[str]:
     """Return the orders that were not charged, or under two keys, or not sent though they can be."""
     lines = {tuple(line.split(" ", 1)) for line in site.project.effects.read_text(encoding="ascii").splitlines()}
     keys = Counter(text for _, text in lines)
@@ -75,16 +75,16 @@ def _table(samples: list[Sample], accepted: int) -> str:
     return "\n".join(lines + [f"{name:28}{was:16,.0f}{now:16,.0f}" for name, (was, now) in growth(samples).items()])
 
 
-def test_growth_of_a_figure_is_found() -> None:
+def test_growth_of_a_stat_is_found() -> None:
     """A leak of 1 MiB a minute, one descriptor that is not closed, and tables that are not pruned."""
 
     def sample(minute: int) -> Sample:
-        figures = {
+        measures = {
             "worker memory": (100 + minute) * 2.0**20,
             "web descriptors": 20.0 + minute // 10,
             "store file": 1e7 + minute * 1e6,
         }
-        return Sample(minute * 60, {**figures, "web memory": 5e7, "store dead rows": minute % 7 * 1000.0})
+        return Sample(minute * 60, {**measures, "web memory": 5e7, "store dead rows": minute % 7 * 1000.0})
 
     found = larger_than_before(growth([sample(minute) for minute in range(120)]), orders=1_000)
     assert [line.partition(":")[0] for line in found] == ["store file", "web descriptors", "worker memory"]

@@ -65,14 +65,14 @@ def fleet(tmp_path: Path, postgres: PostgresServer) -> Iterator[Fleet]:
     made.close()
 
 
-def test_what_was_left_behind_is_found(fleet: Fleet) -> None:
+def test_leftover_files_are_found(fleet: Fleet) -> None:
     """Each row that must not be there is named, once it is there."""
-    assert verdict.wrongs(fleet, []) == []
-    for wrong, statements in PLANTED.items():
+    assert verdict.list_errors(fleet, []) == []
+    for finding, statements in PLANTED.items():
         with fleet.database.transaction(force_rollback=True):
             for statement in statements:
                 fleet.database.execute(statement)
-            assert [found for found in verdict.wrongs(fleet, []) if found.startswith(wrong)], wrong
+            assert [found for found in verdict.list_errors(fleet, []) if found.startswith(finding)], finding
 
 
 def test_payments_that_are_missing_or_there_twice_are_found(fleet: Fleet) -> None:
@@ -84,14 +84,14 @@ def test_payments_that_are_missing_or_there_twice_are_found(fleet: Fleet) -> Non
         fleet.database.execute(f"create schema {shop.SCHEMA}")
         fleet.database.execute(f"create table {shop.SCHEMA}.payments (number int)")
         fleet.database.execute(f"insert into {shop.SCHEMA}.payments values (4), (5), (5)")
-        assert verdict.wrongs(fleet, []) == ["acknowledged and lost: payment 3", "paid twice: payment 5"]
+        assert verdict.list_errors(fleet, []) == ["acknowledged and lost: payment 3", "paid twice: payment 5"]
 
 
-def test_what_was_lost_or_done_twice_is_found(fleet: Fleet) -> None:
+def test_lost_and_doubled_work_is_found(fleet: Fleet) -> None:
     """An acknowledged run that is not there, an effect under two keys, and one that must not be repeated at all."""
     fleet.database.execute(run())
     fleet.effects.write_text("a-1 k1 send 1\nb-1 k1 send 1\na-1 k2 bet 1\nb-1 k2 bet 1\na-1 k3 pay 1\nb-1 k4 pay 1\n")
-    assert verdict.wrongs(fleet, ["r1", "r2"]) == [
+    assert verdict.list_errors(fleet, ["r1", "r2"]) == [
         "acknowledged and lost: r2",
         "done under two keys: pay 1",
         "repeated though it must not be: bet 1",
@@ -103,6 +103,6 @@ def test_lock_that_two_held_is_found(fleet: Fleet) -> None:
     """One token belongs to one attempt; that it writes twice, or another one later under a higher token, is no fault."""
     till = Path(f"{fleet.effects}.till")
     till.write_text("1 k1 1\n2 k2 1\n2 k2 1\n5 k1 2\n")
-    assert verdict.wrongs(fleet, []) == []
+    assert verdict.list_errors(fleet, []) == []
     till.write_text("1 k1 1\n2 k2 1\n2 k3 1\n3 k1 2\n3 k1 3\n")
-    assert sorted(verdict.wrongs(fleet, [])) == [f"{verdict.SHARED}: 2", f"{verdict.SHARED}: 3"]
+    assert sorted(verdict.list_errors(fleet, [])) == [f"{verdict.SHARED}: 2", f"{verdict.SHARED}: 3"]

@@ -40,8 +40,8 @@ LEFT_BEHIND = {
 
 def unfinished(fleet: Fleet) -> list[tuple[str, str | None]]:
     """Return the runs that have not ended and do not ask a person what became of something that must not be repeated."""
-    asks = "(state, coalesce(reason, '')) = ('needs_attention', 'in_doubt')"
-    return fleet.rows(f"select id, state, reason from runs where finished_at is null and not {asks}")
+    requests = "(state, coalesce(reason, '')) = ('needs_attention', 'in_doubt')"
+    return fleet.rows(f"select id, state, reason from runs where finished_at is null and not {requests}")
 
 
 LOST, DOUBLED = "acknowledged and lost", ("done under two keys", "repeated though it must not be", "paid twice")
@@ -58,25 +58,25 @@ def held_by_two(fleet: Fleet) -> list[int]:
     return [int(token) for token, count in holders.items() if count > 1]
 
 
-def wrongs(fleet: Fleet, acknowledged: list[str]) -> list[str]:
+def list_errors(fleet: Fleet, acknowledged: list[str]) -> list[str]:
     """Return what is wrong, in words."""
     there = {run for (run,) in fleet.rows("select id from runs")}
-    wrong = [f"{LOST}: {run}" for run in acknowledged if run not in there]
-    wrong += [f"{DOUBLED[0]}: {text}" for text in fleet.doubled()]
+    errors = [f"{LOST}: {run}" for run in acknowledged if run not in there]
+    errors += [f"{DOUBLED[0]}: {text}" for text in fleet.doubled()]
     calls = Counter(text for _, _, text in fleet.noted())
-    wrong += [f"{DOUBLED[1]}: {text}" for text, n in calls.items() if n > 1 and text.startswith("bet ")]
+    errors += [f"{DOUBLED[1]}: {text}" for text, n in calls.items() if n > 1 and text.startswith("bet ")]
     missing, doubled = shop.missing_and_doubled(fleet)
-    wrong += [f"{LOST}: payment {number}" for number in missing]
-    wrong += [f"{DOUBLED[2]}: payment {number}" for number in doubled]
-    wrong += [f"{SHARED}: {token}" for token in held_by_two(fleet)]
-    wrong += [f"not ended: {row}" for row in unfinished(fleet)]
-    wrong += [f"failed: {row}" for row in fleet.rows("select id, automation, reason from runs where state = 'failed'")]
+    errors += [f"{LOST}: payment {number}" for number in missing]
+    errors += [f"{DOUBLED[2]}: payment {number}" for number in doubled]
+    errors += [f"{SHARED}: {token}" for token in held_by_two(fleet)]
+    errors += [f"not ended: {row}" for row in unfinished(fleet)]
+    errors += [f"failed: {row}" for row in fleet.rows("select id, automation, reason from runs where state = 'failed'")]
     holding = fleet.rows("select 1 from runs where state = 'needs_attention'")
-    for what, text in LEFT_BEHIND.items():
-        if "queue" in what and holding:
+    for kind, text in LEFT_BEHIND.items():
+        if "queue" in kind and holding:
             continue  # who waits for a person is still counted
-        wrong += [f"{what}: {row}" for row in fleet.rows(text)]
-    return wrong
+        errors += [f"{kind}: {row}" for row in fleet.rows(text)]
+    return errors
 
 
 def repeated(fleet: Fleet) -> int:
@@ -86,19 +86,25 @@ def repeated(fleet: Fleet) -> int:
 
 
 def report(
-    fleet: Fleet, wrong: list[str], reached: Counter[str], longest: dict[str, float], *, raged: float, took: float
+    fleet: Fleet,
+    errors: list[str],
+    reached: Counter[str],
+    longest: dict[str, float],
+    *,
+    raged: float,
+    duration_s: float,
 ) -> str:
     """Return what happened, and how it ended, for people."""
     ends = fleet.rows("select automation, state, count(*) from runs group by 1, 2 order by 1, 2")
     lines = [
         "",
-        f"{reached.total()} faults in {raged:.0f} s; all runs had ended after {took:.0f} s",
+        f"{reached.total()} faults in {raged:.0f} s; all runs had ended after {duration_s:.0f} s",
         *(f"  {name}: {count}, then at most {longest.get(name, 0.0):.1f} s" for name, count in sorted(reached.items())),
         f"  from a fault to the end of all that was open: at most {max(longest.values(), default=0.0):.1f} s",
         *(f"{automation} {state}: {count}" for automation, state, count in ends),
-        f"lost: {sum(text.startswith(LOST) for text in wrong)}",
-        f"doubled: {sum(text.startswith(DOUBLED) for text in wrong)}",
-        f"otherwise wrong: {sum(not text.startswith((LOST, *DOUBLED)) for text in wrong)}",
+        f"lost: {sum(text.startswith(LOST) for text in errors)}",
+        f"doubled: {sum(text.startswith(DOUBLED) for text in errors)}",
+        f"otherwise wrong: {sum(not text.startswith((LOST, *DOUBLED)) for text in errors)}",
         f"repeated under their key: {repeated(fleet)}",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What the fleets do: each effect is a line of a file outside the crash domain, on the disk before the step goes on."""
+"""What the fleets do: each effect is a line of a file outside the crash domain, on the disk before the step continues."""
 
 import asyncio
 import fcntl
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import mainspring as ms
 
-SOON = ms.Retry(attempts=5, initial=timedelta(milliseconds=20))
+QUICK_RETRY = ms.Retry(attempts=5, initial=timedelta(milliseconds=20))
 
 
 def note(text: str) -> str:
@@ -37,7 +37,7 @@ async def parcel(run: ms.Run, number: int) -> str:
 
 
 @ms.workflow(partition="lane-{number}")
-async def lane(run: ms.Run, number: int) -> str:
+async def partitioned(run: ms.Run, number: int) -> str:
     """One of a line of runs that must not overlap."""
     return await run.step(note, f"lane {run.id}")
 
@@ -48,7 +48,7 @@ async def ticket(number: int) -> str:
     return note(f"ticket {number}")
 
 
-@ms.task(retry=SOON)
+@ms.task(retry=QUICK_RETRY)
 def stub(number: int) -> str:
     """The same in a thread; each third one is an ordinary run in the end."""
     return grudging(f"stub {number}") if number % 3 == 0 else note(f"stub {number}")
@@ -71,7 +71,7 @@ def sale(number: int) -> str:
 
 
 def ring_up(token: int, text: str) -> str:
-    """Write in the till, unless it has seen a higher token: then whoever writes slept through the end of his hold."""
+    """Write in the till, unless it has seen a higher token: then anyone who writes slept through the end of his hold."""
     with Path(f"{os.environ['EFFECTS']}.till").open("a+", encoding="ascii") as till:
         fcntl.flock(till, fcntl.LOCK_EX)
         till.seek(0)
@@ -96,7 +96,7 @@ async def order(run: ms.Run, number: int) -> int:
     await run.step(note, f"charge {number}")
     await asyncio.sleep(0.05)
     if number % 7 == 0:
-        await run.options(retry=SOON).step(grudging, f"grudge {number}")
+        await run.options(retry=QUICK_RETRY).step(grudging, f"grudge {number}")
     if number % 5 == 0:
         await run.options(delivery="at_most_once").step(note, f"bet {number}")
     if number % 6 == 0:

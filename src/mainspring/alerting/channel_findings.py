@@ -30,7 +30,7 @@ def evaluate_channels(channels: Iterable[ChannelView], named: Container[str], no
         finding = Finding(
             subject=subject,
             severity=Severity.NOTIFY,
-            text=f"channel {channel.name} takes nothing: {channel.fault or 'it does not say why'}",
+            text=f"channel {channel.name} accepts nothing: {channel.fault or 'without a reason'}",
             since_at=since_at,
             hint=f"mainspring notify test {channel.name}",
             facts=facts,

@@ -124,7 +124,7 @@ class Notifier:
             except FencedError:
                 return
             except Exception as error:  # noqa: BLE001 - the store is unreachable: its alerts wait
-                _LOG.warning("alerts cannot be looked for: %s", self._faults.of(error))
+                _LOG.warning("notifications cannot be read: %s", self._faults.of(error))
                 await asyncio.sleep(_POLL_EVERY_S)
             try:
                 async with asyncio.timeout(_POLL_EVERY_S):
@@ -152,7 +152,7 @@ class Notifier:
         del self._sending[name]
         self._changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.warning("what became of alerts to %s could not be saved: %s", name, self._faults.of(error))
+            _LOG.warning("the outcome of notifications to %s could not be saved: %s", name, self._faults.of(error))
 
     async def _serve_channel(self, lease: str, channel: LeasedChannel, since: float) -> None:
         """Send the alerts of one lease and store their outcomes."""
@@ -180,7 +180,7 @@ class Notifier:
             rendered = await self._read(partial(self._render, notice.alerts))  # a digest reads history
         except Exception as error:  # noqa: BLE001 - a notice that cannot be rendered must not block the others
             batch.record_refused(notice, self._faults.of(error) or type(error).__name__)
-            _LOG.exception("an alert to %s cannot be put into words", name)
+            _LOG.exception("a notification to %s cannot be rendered", name)
             return None
         batch.mark_started(notice)
         try:
@@ -191,7 +191,7 @@ class Notifier:
                 if not fault.is_unknown:
                     batch.unmark_started(notice)
                 return fault
-            _LOG.error("an alert to %s is refused: %s", name, fault.text)
+            _LOG.error("a notification to %s is refused: %s", name, fault.text)
             batch.record_refused(notice, fault.text)
         except MainspringError as error:  # a secret that is not set, or cannot be used
             batch.unmark_started(notice)
@@ -212,7 +212,7 @@ class Notifier:
         """Log when a channel becomes unreachable, and when it accepts alerts again."""
         if fault is None:
             if self._logged_faults.pop(name, None) is not None:
-                _LOG.info("channel %s takes alerts again", name)
+                _LOG.info("channel %s accepts notifications again", name)
         elif self._logged_faults.get(name) != fault.text:
             self._logged_faults[name] = fault.text
-            _LOG.warning("alerts to channel %s wait: %s", name, fault.text)
+            _LOG.warning("notifications to channel %s wait: %s", name, fault.text)

@@ -32,7 +32,7 @@ def find_stuck_work(
     """Return what is stuck, from the facts read at `now`; None = all work moves. `session` = the session of the caller."""
     for process in facts.processes:
         if process.session == session and now - process.beat_at >= _LOST.silent // timedelta(milliseconds=1):
-            return "the store has taken nothing of this process of late"
+            return "the store has accepted no commit of this process recently"
     for evaluation in evaluate(facts, _LOST, now):
         if evaluation.finding is not None or evaluation.unsure is not None:
             return evaluation.unsure if evaluation.finding is None else evaluation.finding.text
@@ -40,7 +40,7 @@ def find_stuck_work(
         (alerts.channel for alerts in channels if alerts.due_at is not None and now - alerts.due_at >= UNSENT_MS), None
     )
     if late_channel is not None:
-        return f"channel {late_channel} takes nothing"
+        return f"channel {late_channel} accepts nothing"
     return _find_unmade_slot(facts, now) or _find_unclaimed(facts, now)
 
 
@@ -51,7 +51,7 @@ def _find_unmade_slot(facts: MonitorInputs, now: int) -> str | None:
             if cadence.next_slot_at is not None:
                 due_at = max(cadence.next_slot_at, cadence.written_at, automation.expected_from_at)
                 if now - due_at >= _SLOT_MS:
-                    return f"no run was made for a slot of {cadence.name}"
+                    return f"no run was created for a slot of {cadence.name}"
     return None
 
 
@@ -65,7 +65,7 @@ def _find_unclaimed(facts: MonitorInputs, now: int) -> str | None:
         if waiting is None or not automation.served or waiting.queue in paused:
             continue
         if now - waiting.since_at >= _UNCLAIMED_MS:
-            return f"nobody takes the runs of {automation.name} that wait"
+            return f"no worker claims the waiting runs of {automation.name}"
     return None
 
 
@@ -89,8 +89,8 @@ class WatchdogPing:
         """Send the ping unless work is stuck. Log when pings stop and when they start again."""
         if (stuck_text is None) != (self._stuck_text is None):
             _LOG.warning(
-                "the sign of life to the watchdog %s",
-                "is given again" if stuck_text is None else f"is kept back: {stuck_text}",
+                "the ping to the watchdog %s",
+                "is sent again" if stuck_text is None else f"is not sent: {stuck_text}",
             )
         self._stuck_text = stuck_text
         if stuck_text is None:
@@ -108,7 +108,7 @@ class WatchdogPing:
         except Exception as error:  # noqa: BLE001 - whatever it is, the watcher continues
             fault = self._faults.of(error)
         if fault is not None and fault != self._logged_fault:
-            _LOG.warning("the watchdog outside did not take our sign of life: %s", fault)
+            _LOG.warning("the external watchdog did not accept the ping: %s", fault)
         self._logged_fault = fault
 
     async def close(self) -> None:

@@ -52,10 +52,12 @@ def make_api_error(status: int, body: bytes, where: str) -> MainspringError:
     try:
         problem = msgspec.json.decode(body, type=ProblemDetails)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        hint = "Is this the address of its pages, and the token one of its own? Something in between may have answered."
-        return kind(f"{where} answered {status}, and not as a project does", hint=hint)
+        hint = "Check that the address is that of its API and that the token is valid there. A proxy may have answered."
+        return kind(f"{where} answered {status}, but not as a project of Mainspring", hint=hint)
     if kind is DeniedError:
-        return DeniedError(problem.detail, hint=problem.hint or "Look at the token: an admin of the project makes one.")
+        return DeniedError(
+            problem.detail, hint=problem.hint or "Check the token: an admin of the project can create one."
+        )
     kinds = {error_class.code: error_class for error_class in _error_classes(MainspringError)}
     return _make_error(kinds.get(problem.code, kind), problem)
 

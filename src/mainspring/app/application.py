@@ -174,7 +174,7 @@ class App(RunStarter, StartsWithOptions[Starter]):
         with contextlib.suppress(RuntimeError):
             asyncio.get_running_loop()
             raise ConflictError(
-                "App.run blocks, and a loop runs in this thread already (a notebook, or a coroutine that called it)",
+                "App.run blocks, but a loop runs in this thread already (a notebook, or a coroutine that called it)",
                 hint="Write instead: async with app.running(): await (await app.start(...)).result()",
             )
 
@@ -316,7 +316,8 @@ class App(RunStarter, StartsWithOptions[Starter]):
             return self.registry.get(automation)
         if not isinstance(automation, Automation):
             raise DefinitionError(
-                f"{getattr(automation, '__name__', automation)!r} is no automation: decorate it with @ms.workflow or @ms.task"
+                f"{getattr(automation, '__name__', automation)!r} is not an automation: decorate it with "
+                "@ms.workflow or @ms.task"
             )
         return automation
 

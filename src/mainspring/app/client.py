@@ -284,7 +284,7 @@ def _check_url(url: str) -> str:
     except ValueError:
         is_valid = False
     if not is_valid:
-        raise ConfigError("this is no address of a project", hint='Write it so: connect("https://ops.example.com").')
+        raise ConfigError("this is not an address of a project", hint='Example: connect("https://ops.example.com").')
     return url.rstrip("/")
 
 

@@ -20,8 +20,8 @@ def warn_of_random_hash_seed(registry: Registry) -> None:
     if name is not None:
         _WARNED_WORKFLOWS.add(name)
         _LOG.warning(
-            "the hash seed of this process is random: if a run of %s is continued by another process, sets of text may have "
-            "another order there, and the run stops as drift. To fix it, %s",
+            "the hash seed of this process is random: if another process continues a run of %s, sets of text "
+            "may have another order there, and the run stops for drift. To fix it, %s",
             name,
             HASH_SEED_FIX,
         )

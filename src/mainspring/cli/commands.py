@@ -162,7 +162,7 @@ COMMAND_TREE: Final[CommandTree] = {
     ),
     "watch": CommandEntry(
         "mainspring.cli.exec.watch_command:watch_command",
-        "check once for late runs, and notify: a second crontab line",
+        "check all monitors once and send notifications: for a crontab without `up`",
     ),
     "run": CommandEntry("mainspring.cli.runs.run_command:run_command", "start a run and wait for its result"),
     "crash": CommandEntry(

@@ -48,8 +48,8 @@ DEFAULT_SOURCE = "default"
 UNCLAIMED_SPOOL_PREFIX = "unclaimed-"
 """The prefix of folders with records whose store is unknown."""
 _LOCATION_KEYS = frozenset({STORE_URL_KEY, SPOOL_KEY, ENVIRONMENT_KEY})
-_WITHHELD = """this command was started by mainspring, which did not hand on the address of its store (MAINSPRING_STORE_URL)
-and no configuration names one"""
+_WITHHELD = """Mainspring started this command without the address of its store (MAINSPRING_STORE_URL),
+and no configuration names a store"""
 _WITHHELD_HINT = (
     'Allow it: secrets.pass_env = ["MAINSPRING_STORE_URL"] (and "PGPASSWORD"), or exec --pass-env MAINSPRING_STORE_URL.'
 )
@@ -189,7 +189,7 @@ def _check_databases(databases: Mapping[str, DatabaseSettings], store: str, laye
         if database.url and database.url != store:
             continue
         given = layer.get((DATABASES_SECTION, name, "url")) or layer[DATABASES_SECTION, name]
-        problem = "this is the engine's own store" if database.url else "it names no database"
+        problem = "this is the store of Mainspring itself" if database.url else "it names no database"
         hint = "Name one of your own: sqlite:///relative.db, sqlite:////absolute.db or postgresql://USER@HOST:PORT/DATABASE."
         raise ConfigError(f"`{DATABASES_SECTION}.{name}.url`: {problem}\nset by {given.source}", hint=hint)
 
@@ -226,7 +226,10 @@ def _check_due(secrets: SecretsSettings, layer: SettingLayer) -> None:
     """Raise ConfigError for the date of a secret with an invalid name."""
     for name in secrets.due:
         if not SECRET_NAME.fullmatch(name):
-            problem = f"`{'.'.join(DUE_KEY)}.{escape(name, 60)}`: no secret can be called so\nset by {layer[(*DUE_KEY, name)].source}"
+            problem = (
+                f"`{'.'.join(DUE_KEY)}.{escape(name, 60)}`: this is not a valid name of a secret\nset by "
+                f"{layer[(*DUE_KEY, name)].source}"
+            )
             raise ConfigError(problem, hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.")
 
 

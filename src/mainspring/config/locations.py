@@ -151,7 +151,7 @@ def store_path(url: str) -> Path:
     """
     if is_server_url(url):
         raise ConfigError(
-            "this needs a store in a file, and the store is on a PostgreSQL server",
+            "this needs a store in a file, but the store is on a PostgreSQL server",
             hint="Use the tools of PostgreSQL (pg_dump, pg_restore, psql), or name a file: --store",
         )
     return Path(url.removeprefix(_SQLITE))
@@ -189,20 +189,20 @@ def resolve_store_url(around: ProcessSurroundings, text: str, folder: Path) -> s
             raise OptionError(f"the address of the server cannot be read: {problem}", hint=SERVER_HINT)
         return text
     if _LIKELY_SERVER_URL.match(text):
-        raise OptionError("this is meant for a server, and would be the name of a file", hint=_STORE_URL_FORMS)
+        raise OptionError("this is an address of a server, but would become the name of a file", hint=_STORE_URL_FORMS)
     if separator and (scheme != "sqlite" or not text.startswith(_SQLITE)):
         # Not echoed: a URL of another kind may hold a password.
-        raise OptionError(f"a store cannot be opened by this form of {scheme}:// URL", hint=_STORE_URL_FORMS)
+        raise OptionError(f"this form of {scheme}:// URL is not supported", hint=_STORE_URL_FORMS)
     name = text.removeprefix(_SQLITE)
     if not name.strip() or name.endswith("/"):
-        raise OptionError(f"{text!r} names no file", hint=_STORE_URL_FORMS)
+        raise OptionError(f"{text!r} does not name a file", hint=_STORE_URL_FORMS)
     if name == ":memory:" or (separator and "?" in name):
-        raise OptionError(f"{text!r} is not a plain file, so nothing in it would be safe", hint=_STORE_URL_FORMS)
+        raise OptionError(f"{text!r} is not a regular file, so nothing in it would be safe", hint=_STORE_URL_FORMS)
     path = around.resolve(name, folder)
     size = len(os.fsencode(path.name))
     if size > _LONGEST_NAME:
         raise OptionError(
-            f"the name of the store's file has {size} bytes, {_LONGEST_NAME} are possible",
+            f"the name of the store's file has {size} bytes, at most {_LONGEST_NAME} are possible",
             hint="Choose a shorter one: files beside the store are named after it.",
         )
     return store_url(path)

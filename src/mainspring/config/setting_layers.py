@@ -96,7 +96,7 @@ class LayerReader:
             named[name] = {}
             self._take_all(named[name], _select_values(inner, only), origin)
             if ENVIRONMENT_KEY in named[name]:
-                raise _setting_error(ENVIRONMENT_KEY, origin, "an environment cannot name another one")
+                raise _setting_error(ENVIRONMENT_KEY, origin, "an environment cannot choose another environment")
         return FileLayers(base, named)
 
     def of_env(self) -> SettingLayer:
@@ -127,7 +127,9 @@ class LayerReader:
     def _take(self, layer: SettingLayer, path: known_keys.KeyPath, value: Any, origin: LayerOrigin) -> None:
         form = known_keys.find_known_key(path)
         if path[:-1] not in _USER_NAMED_TABLES and is_literal_secret(path[-1], value):
-            raise _setting_error(path, origin, "a secret is never written here", 'Refer to it: "secret:NAME".')
+            raise _setting_error(
+                path, origin, "a configuration must not contain a secret", 'Refer to it: "secret:NAME".'
+            )
         if form is None:
             raise _unknown_key_error(path, origin)
         try:
@@ -223,7 +225,7 @@ def _file_origin(path: Path, lines: Mapping[known_keys.KeyPath, int], prefix: kn
 def _list_environments(environments: Any, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     if not isinstance(environments, Mapping) or not all(isinstance(table, Mapping) for table in environments.values()):
         raise ConfigError(
-            f"`environments` holds a table for each environment\nin {path}",
+            f"`environments` must have a table for each environment\nin {path}",
             hint="Write [environments.development.store] and the keys below it.",
         )
     return list(environments.items())
@@ -252,14 +254,17 @@ def _unknown_key_error(path: known_keys.KeyPath, origin: LayerOrigin) -> ConfigE
 
 def _suggest_correction(path: known_keys.KeyPath, origin: LayerOrigin) -> str:
     if path[0] in ("script", "scripts"):
-        return 'A script stands in a file of its own, scripts.toml, which this file names: [project] automations = ["scripts.toml"].'
+        return (
+            "Scripts belong in their own file, scripts.toml. Name it in this file: [project] automations = "
+            '["scripts.toml"].'
+        )
     if path[0] == "monitors" and len(path) > 1 and path[1] in FIXED_MONITORS:
         return FIXED_MONITORS[IncidentKind(path[1])].why
     if path[:2] == ("monitors", "of") and len(path) > 3 and known_keys.find_known_key(("monitors", path[3])):
         known_names = known_keys.list_names_in_table(path[:4])
         if path[3] not in known_names:  # no slip in a name
             general = origin.spell(("monitors", path[3]))
-            return f"It is set for all automations: {general}. Known there: {', '.join(known_names)}."
+            return f"It can only be set for all automations: {general}. Known there: {', '.join(known_names)}."
     near = known_keys.suggest_key(path)
     if near:
         return f"Did you mean {origin.spell(tuple(near.split('.')))}?"

@@ -144,7 +144,7 @@ def parse_toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        raise OptionError(f"{text!r} is neither a list nor a table of TOML") from None
+        raise OptionError(f"{text!r} is not a list or table in TOML") from None
 
 
 def is_literal_secret(key: str, value: Any) -> bool:
@@ -189,7 +189,7 @@ def _read_text(value: Any) -> str:
 def _read_object_name(text: str, kind: str, example: str) -> str:
     module, _, name = text.rpartition(":")
     if not _MODULE.fullmatch(module) or not _MODULE.fullmatch(name):
-        raise OptionError(f"{text!r} names no {kind}", hint=f'Write "module:name", such as "{example}".')
+        raise OptionError(f"{text!r} does not name a {kind}", hint=f'Write "module:name", such as "{example}".')
     return text
 
 
@@ -206,21 +206,21 @@ def _read_bind(text: str) -> str:
     host = host or "127.0.0.1"
     if not port.isascii() or not port.isdigit() or int(port) > _LARGEST_PORT or (":" in host) != (host[:1] == "["):
         raise OptionError(
-            f"{text!r} is no address to listen on", hint='Write "127.0.0.1:7171", "[::1]:7171" or "7171".'
+            f"{text!r} is not an address to listen on", hint='Write "127.0.0.1:7171", "[::1]:7171" or "7171".'
         )
     return f"{host}:{int(port)}"
 
 
 def _read_variable_name(text: str) -> str:
     if not _VARIABLE.fullmatch(text):
-        raise OptionError(f"{text[:80]!r} is no name of a variable", hint='Write "PGPASSWORD".')
+        raise OptionError(f"{text[:80]!r} is not a name of a variable", hint='Write "PGPASSWORD".')
     return text
 
 
 def _read_host_name(text: str) -> str:
     """Return the name of a host, in small letters; without a port, because the Host header may have any."""
     if not _HOST_NAME.fullmatch(text):
-        raise OptionError(f"{text[:80]!r} is no name of a host", hint='Write "ops.internal", without a port.')
+        raise OptionError(f"{text[:80]!r} is not a name of a host", hint='Write "ops.internal", without a port.')
     return text.lower()
 
 
@@ -240,7 +240,7 @@ def _read_secret(text: str) -> str:
     """Return `secret:NAME`; any other text may be the secret itself, and is not repeated."""
     if not text.startswith(_REFERENCE) or not SECRET_NAME.fullmatch(text.removeprefix(_REFERENCE)):
         raise OptionError(
-            "it refers to no secret", hint='Write "secret:NAME": a letter, then letters, digits and _ . -'
+            "it does not refer to a secret", hint='Write "secret:NAME": a letter, then letters, digits and _ . -'
         )
     return text
 
@@ -253,10 +253,10 @@ def _read_due_day(value: Any) -> str:
             day = date.fromisoformat(value.strip())
     if not isinstance(day, date) or isinstance(day, datetime):
         raise OptionError(
-            "this is not a date", hint='Write 2027-01-31 or "2027-01-31": the day by which it is renewed.'
+            "this is not a date", hint='Write 2027-01-31 or "2027-01-31": the day by which you must renew it.'
         )
     if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-        raise OptionError(f"no secret is to be renewed in the year {day.year}", hint='Write such as "2027-01-31".')
+        raise OptionError(f"the year {day.year} is not possible for a secret", hint='Write such as "2027-01-31".')
     return day.isoformat()
 
 
@@ -269,7 +269,7 @@ def _read_public_url(text: str) -> str:
     """Return `https://host[:port][/prefix]`, without a slash at its end."""
     if not _is_public_url(text):
         raise OptionError(
-            f"{text[:80]!r} is no address that senders could call",
+            f"{text[:80]!r} is not an address that senders could call",
             hint='Write "https://hooks.example.com", with a path only where a proxy adds one.',
         )
     return text.rstrip("/")
@@ -279,8 +279,8 @@ def _read_issuer(text: str) -> str:
     """Return the address of a provider exactly as it names itself: a slash at its end is a part of its name."""
     if not _is_public_url(text) or not is_safe_url(text):
         raise OptionError(
-            f"{text[:80]!r} is no issuer of identities",
-            hint='Write "https://login.example.com", as its own pages name it.',
+            f"{text[:80]!r} is not the address of an identity provider",
+            hint='Write "https://login.example.com", exactly as the provider publishes it.',
         )
     return text
 
@@ -289,8 +289,8 @@ def _read_otlp_endpoint(text: str) -> str:
     """Return `http[s]://host[:port][/prefix]`, without the path of the traces and without a slash at its end."""
     if not _is_public_url(text):
         raise OptionError(
-            "it is no address of a collector",
-            hint='Write "http://127.0.0.1:4318"; a key goes into headers_secret = "secret:NAME".',
+            "it is not the address of a collector",
+            hint='Write "http://127.0.0.1:4318". Put a key into headers_secret = "secret:NAME".',
         )
     return text.rstrip("/").removesuffix("/v1/traces")
 

@@ -38,7 +38,7 @@ def explain_bad_json(error: Exception, data: bytes) -> str:
         json.dumps(json.loads(data), ensure_ascii=False).encode()
     except UnicodeEncodeError as fault:
         half = ord(str(fault.object)[fault.start])
-        return f"a text in it has a lone surrogate (\\u{half:04x}), which is no character"
+        return f"a text in it has a lone surrogate (\\u{half:04x}), which is not a character"
     except (ValueError, RecursionError):
         pass
     return str(error)
@@ -66,7 +66,7 @@ def _scalar_error(value: object) -> str | None:
     if value is None or isinstance(value, bool):
         return None
     if isinstance(value, str):
-        return None if _is_unicode(value) else "it holds a lone surrogate"
+        return None if _is_unicode(value) else "it contains a lone surrogate"
     if isinstance(value, int):
         return None if _SMALLEST_INT <= value <= _LARGEST_INT else "the number needs more than 64 bits"
     if isinstance(value, float):

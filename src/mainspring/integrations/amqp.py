@@ -55,7 +55,8 @@ class AmqpSource:
         except ChannelNotFoundEntity:
             raise ConfigError(
                 f"the broker has no queue {self._queue.name!r} in the virtual host {self._vhost!r}",
-                hint="Declare it there as a durable queue, best with x-queue-type=quorum, before its messages are waited for.",
+                hint="Declare it there as a durable queue, best with x-queue-type=quorum, before Mainspring reads "
+                "from it.",
             ) from None
         await self._channel.set_qos(prefetch_count=self._queue.prefetch)
         await found.consume(self._take, timeout=_ANSWER_TIMEOUT_S)
@@ -84,7 +85,7 @@ class AmqpSource:
             except OSError:
                 if number == len(server.hosts):
                     raise
-        raise ConnectionError("no host was named")
+        raise ConnectionError("no host is configured")
 
     async def _take(self, message: "AbstractIncomingMessage") -> None:
         self._received.put_nowait(message)
@@ -112,7 +113,7 @@ class AmqpSource:
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             found = await self._channel.get_queue(self._queue.name)
         if not found.declaration_result.consumer_count:
-            raise ConnectionError(f"the broker took the queue {self._queue.name!r} away from its reader")
+            raise ConnectionError(f"the broker cancelled this reader of queue {self._queue.name!r}")
 
     def _message(self, message: "AbstractIncomingMessage") -> QueueMessage:
         headers = {name: _header_text(value) for name, value in message.headers.items()}

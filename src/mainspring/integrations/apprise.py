@@ -39,7 +39,7 @@ class AppriseLink:
         apprise = _import_apprise()
         sender = apprise.Apprise(asset=_run_inline(apprise))
         if not sender.add(self._faults.get(self._channel.secret)):
-            raise ConfigError(f"the secret {self._channel.secret!r} is no address of apprise")
+            raise ConfigError(f"the secret {self._channel.secret!r} is not an address of apprise")
         kinds = apprise.NotifyType
         kind = kinds.FAILURE if notice.severity is Severity.PAGE else kinds.WARNING
         kind = {

@@ -81,7 +81,7 @@ def check_queue_name(queue: str) -> None:
     """
     if not isinstance(queue, str) or not (0 < len(queue) <= MAX_KEY_LENGTH and is_plain_line(queue)):
         quoted = quote_part(queue) if isinstance(queue, str) else escape(repr(queue), 80)
-        raise ArgumentError(f"{quoted} is no queue", hint=_HINT)
+        raise ArgumentError(f"{quoted} is not a queue", hint=_HINT)
     if "://" in queue:
         try:
             _find_broker_of(queue).check_target(read_queue_address(queue))
@@ -90,7 +90,7 @@ def check_queue_name(queue: str) -> None:
         return
     name, _, rest = queue.partition("/")
     if not rest or not _BROKER_NAME.fullmatch(name):
-        raise ArgumentError(f"{quote_part(queue)} is no queue", hint=_HINT)
+        raise ArgumentError(f"{quote_part(queue)} is not a queue", hint=_HINT)
 
 
 def check_broker(name: str, url: str) -> None:
@@ -107,7 +107,7 @@ def check_broker_name(name: str) -> None:
     """Do nothing if this may be the name of a broker. Raises OptionError."""
     if not _BROKER_NAME.fullmatch(name):
         raise OptionError(
-            f"{escape(name, 60)!r} cannot name a broker", hint="Use small letters, digits, _ and -, at most 40."
+            f"{escape(name, 60)!r} cannot name a broker", hint="Use lower-case letters, digits, _ and -, at most 40."
         )
 
 
@@ -115,7 +115,7 @@ def check_broker_url(url: str) -> None:
     """Do nothing if this may be the address of a broker. Raises OptionError, UnknownNameError."""
     broker = _find_broker_of(url)
     if broker.queue_parameter and f"{broker.queue_parameter}=" in url.partition("?")[2]:
-        raise OptionError("the address of a broker names no queue", hint="Leave it out: each message says its own.")
+        raise OptionError("the address of a broker names no queue", hint="Leave it out: each message has its own.")
     broker.check_target(read_queue_address(broker.join_address(url, broker.example)))
 
 

@@ -64,7 +64,7 @@ class MailLink:
                 is_unknown=conversation.is_unknown,
             ) from None
         if refused:
-            _LOG.warning("the server takes no mail for %s", ", ".join(refused))
+            _LOG.warning("the server accepts no mail for %s", ", ".join(refused))
         return None
 
     async def close(self) -> None:
@@ -92,11 +92,11 @@ class MailNotifier:
         secret = "" if parts.user is None else parts.secret_name(parts.user)
         host, port = parts.server()
         if secret and parts.scheme == "smtp" and not is_loopback(host):
-            raise parts.invalid("the password would go over the network for all to read: use smtps:// or starttls://")
+            raise parts.invalid("the password would be sent unencrypted: use smtps:// or starttls://")
         to = tuple(recipient.strip() for recipient in unquote(parts.path).split(","))
         sender = parts.parameters("from").get("from", to[0])
         if not all(_MAIL.fullmatch(mailbox) for mailbox in (*to, sender)):
-            raise parts.invalid("the address does not say who gets the mail, or whom it is from")
+            raise parts.invalid("the address lacks the recipient or the sender of the mail")
         port = port or _PORTS[parts.scheme]
         return ChannelAddress(
             scheme=parts.scheme, secret=secret, to=to, host=host.strip("[]"), port=port, sender=sender

@@ -81,7 +81,7 @@ class NatsSource:
         except NotFoundError as error:
             raise ConfigError(
                 f"NATS has no stream {stream!r}: {error.description}",
-                hint=f"Make it: nats stream add {stream} --subjects {queue.detail or 'SUBJECTS'} --storage file",
+                hint=f"Create it: nats stream add {stream} --subjects {queue.detail or 'SUBJECTS'} --storage file",
             ) from None
         if queue.partition is not None and info.num_ack_pending:
             self._quiet_until = asyncio.get_running_loop().time() + queue.ack_wait.total_seconds()
@@ -161,12 +161,12 @@ class NatsSource:
         if not subject or not _is_single_subject(subject):
             raise ValueRefusedError(
                 f"a message for the stream {self._queue.name!r}", "$", "it has no subject of its own",
-                hint="Write ?subject= and the one subject in the address.",
+                hint="Write ?subject= with one subject in the address.",
             )  # fmt: skip
         size = len(body) + sum(len(name.encode()) + len(value.encode()) + 4 for name, value in headers.items()) + 100
         if size + len(key) > self._client.max_payload:
             raise ValueRefusedError(
-                f"a message for the stream {self._queue.name!r}", "$", f"NATS takes {self._client.max_payload} bytes",
+                f"a message for the stream {self._queue.name!r}", "$", f"NATS accepts {self._client.max_payload} bytes",
                 hint="Raise max_payload on the server, or send a reference.",
             )  # fmt: skip
         plain = {name: " ".join(value.split("\r\n")) for name, value in headers.items()}
@@ -225,7 +225,7 @@ class NatsBroker(BrokerClient):
         """Refuse an address that does not name one subject: it is read from, not sent to."""
         if not (address.detail and _is_single_subject(address.detail)):
             raise OptionError(
-                f"the address does not say the one subject of the messages for the stream {address.name!r}",
+                f"the address lacks the one subject of the messages for the stream {address.name!r}",
                 hint=f"Write {self.form}",
             )
 

@@ -35,7 +35,7 @@ def read_channel_address(address: object) -> ChannelAddress:
         UnknownNameError: it has a parameter that this kind does not know.
     """
     if not isinstance(address, str) or len(address) > _LONGEST or not is_plain_line(address):
-        raise OptionError("the address of a channel is one line of text", hint=_list_forms())
+        raise OptionError("the address of a channel must be one line of text", hint=_list_forms())
     if address == TERMINAL:
         address = f"{TERMINAL}://"
     scheme, separator, _ = address.partition("://")

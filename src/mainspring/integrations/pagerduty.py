@@ -70,7 +70,7 @@ class PagerDutyLink:
         )
         is_key_fault = "routing_key" in errors or "routing key" in message.lower()
         raise ChannelFault(
-            f"PagerDuty does not take it ({response.status}): {message}"[:_LONGEST_ERROR],
+            f"PagerDuty does not accept it ({response.status}): {message}"[:_LONGEST_ERROR],
             is_final=response.status == _BAD_EVENT and not is_key_fault,
         )
 

@@ -80,7 +80,7 @@ class PostgresSource:
         self._columns = {str(name): str(kind) for name, kind in await found.fetchall()}
         if not {"id", "body"} <= set(self._columns):
             raise ConfigError(
-                f"{self._queue.name!r} in this database is no table with the columns id and body",
+                f"{self._queue.name!r} in this database is not a table with the columns id and body",
                 hint=f"create table {self._queue.name} (id bigint generated always as identity primary key, body jsonb not null)",
             )
         if self._reads:
@@ -187,7 +187,7 @@ class PostgresSource:
         except psycopg.DataError as error:
             raise ValueRefusedError(
                 f"a row for {self._queue.name!r}", "$", str(error).partition("\n")[0],
-                hint=f"Its column body is {self._columns['body']}; bytea takes everything.",
+                hint=f"Its column body is {self._columns['body']}; bytea accepts everything.",
             ) from None  # fmt: skip
         await self._connection.execute("select pg_notify(%s, '')", [self._queue.detail])
 

@@ -91,7 +91,7 @@ class RedisSource:
                     raise
             else:
                 return client
-        raise ConnectionError("no host was named")
+        raise ConnectionError("no host is configured")
 
     async def fetch(self, limit: int) -> list[QueueMessage]:
         assert self._client is not None

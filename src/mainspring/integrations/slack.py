@@ -162,7 +162,7 @@ class SlackLink:
         except SlackError as error:
             if error.code not in _NOT_ALLOWED:
                 raise
-            _LOG.warning("it cannot be seen whether a message was posted before, it may be there twice: %s", error.text)
+            _LOG.warning("earlier messages cannot be read, so this one may appear twice: %s", error.text)
         return None
 
     async def _find_channel(self) -> str:
@@ -256,7 +256,7 @@ class SlackNotifier:
         parts.reject_user()
         secret, channel = parts.secret_name(parts.host), unquote(parts.path)
         if not _CHANNEL.fullmatch(channel):
-            raise parts.invalid("the address does not say the channel, or one that Slack cannot have")
+            raise parts.invalid("the address names no channel, or one that Slack cannot have")
         url = parts.api_url("https://slack.com/api")
         return ChannelAddress(scheme=parts.scheme, secret=secret, to=(channel,), url=url)
 

@@ -63,7 +63,7 @@ class SqsSource:
                 raise
             raise ConfigError(
                 f"SQS has no queue {self._queue.name!r} in {self._server.hosts[0][0]}",
-                hint="Make it, or write the number of the account that owns it: sqs://REGION/ACCOUNT/QUEUE",
+                hint="Create it, or add the number of the account that owns it: sqs://REGION/ACCOUNT/QUEUE",
             ) from None
 
     def _make_client(self) -> Any:
@@ -158,12 +158,12 @@ class SqsSource:
         subject = f"a message for the queue {self._queue.name!r}"
         if len(attributes_by_name) > _MAX_ATTRIBUTES:
             raise ValueRefusedError(
-                subject, "$.headers", f"SQS takes {_MAX_ATTRIBUTES - 2} headers", hint="Send fewer."
+                subject, "$.headers", f"SQS accepts {_MAX_ATTRIBUTES - 2} headers", hint="Send fewer."
             )
         for name, value in attributes_by_name.items():
             if not _ATTRIBUTE.fullmatch(name) or not _SQS_TEXT.fullmatch(value):
                 raise ValueRefusedError(
-                    subject, f"$.headers.{name}", "SQS takes no such header", hint="Use plain text."
+                    subject, f"$.headers.{name}", "SQS does not accept this header", hint="Use plain text."
                 )
         plain = key if _DEDUPLICATION_ID.fullmatch(key) else hash_parts(key.encode())
         order = {"MessageGroupId": group, "MessageDeduplicationId": plain} if is_fifo else {}

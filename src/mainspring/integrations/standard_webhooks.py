@@ -88,12 +88,12 @@ class WebhookNotifier:
         pairs = parts.pairs()
         names = [value for key, value in pairs if key == "secret"]
         if len(names) != 1 or not SECRET_NAME.fullmatch(names[0]):
-            raise parts.invalid("the address does not name the secret that signs what is sent")
+            raise parts.invalid("the address does not name the secret for the signature")
         other_parameters = [(key, value) for key, value in pairs if key != "secret"]
         texts = [*parts.path.split("/"), *(text for pair in other_parameters for text in pair)]
         if any(map(may_be_key, texts)):
             raise OptionError(
-                "a part of the address looks like a key, and a secret is never written here",
+                "a part of the address looks like a key, and an address must not contain a secret",
                 hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write {secret:NAME} in its place.",
             )
         query = "&".join(f"{quote(key)}={quote(value, safe='{}:')}" for key, value in other_parameters)

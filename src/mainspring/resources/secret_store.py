@@ -45,7 +45,7 @@ class SecretStore:
         """
         if not SECRET_NAME.fullmatch(name):
             raise ConfigError(
-                f"{name[:100]!r} is no name of a secret",
+                f"{name[:100]!r} is not a valid name of a secret",
                 hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.",
             )
         value = self._env.get(secret_variable_name(name), "").strip()
@@ -92,7 +92,7 @@ class SecretStore:
             raise ConfigError(f"the secret {name!r} is not a file of at most {_MAX_FILE_BYTES:,} bytes\nin {path}")
         if status.st_mode & _OTHER_USERS_MODE_BITS:
             raise ConfigError(
-                f"others can read or change the secret {name!r} (mode {status.st_mode & 0o777:o})\nin {path}",
+                f"other users can read or change the secret {name!r} (mode {status.st_mode & 0o777:o})\nin {path}",
                 hint=f"chmod 600 {path}",
             )
         try:

@@ -90,7 +90,7 @@ def operation_context(
     elif not _COMMAND.fullmatch(command) or len(command) > longest:
         raise OptionError(
             f"{escape(command, 80)!r} is not a command id",
-            hint=f"Use up to {longest} letters, digits and _ . : @ -, beginning with a letter or digit.",
+            hint=f"Use up to {longest} letters, digits and _ . : @ -, starting with a letter or digit.",
         )
     return OperationContext(actor, escape(reason, _LONGEST_REASON) if reason else None, command)
 

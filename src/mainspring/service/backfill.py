@@ -73,13 +73,13 @@ def list_past_slots(reads: ServiceReads, automation: str, first_at: int, end_at:
     """
     if first_at >= end_at or end_at > now_at:
         raise OptionError(
-            "a backfill needs a range of the past", hint="Give --from and --to; --to must not be later than now."
+            "a backfill needs a range in the past", hint="Give --from and --to; --to must not be later than now."
         )
     found: list[PastSlot] = []
     for plan in _read_plans(reads, automation):
         slots = _find_schedule(plan).slots_between(first_at - 1, end_at - 1, MOST + 1)
         if len(found) + len(slots) > MOST:
-            raise OptionError(f"there are more than {MOST:,} slots in this range", hint="Take a shorter one.")
+            raise OptionError(f"there are more than {MOST:,} slots in this range", hint="Choose a shorter range.")
         known = {slot.slot_at: slot for slot in reads.slots_between(plan.name, first_at, end_at, 2 * MOST)}
         for slot_at in slots:
             row = known.get(slot_at)

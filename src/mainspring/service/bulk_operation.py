@@ -77,7 +77,7 @@ def run_filter_for(
         ArgumentError: its parts are no runs.
     """
     if verb not in STATES:
-        raise ArgumentError(f"no run is to be had for {verb.value}")
+        raise ArgumentError(f"no run can be selected for {verb.value}")
     return RunFilter(
         states=states or STATES[verb], limit=limit or MAX_BULK_PARTS + 1, stands=verb in _AS_LISTED, **rest
     )
@@ -104,11 +104,13 @@ def start_bulk_operation(
         OptionError: at this rate it would never end.
     """
     if not selection.ids:
-        raise ArgumentError(f"no {part_noun(verb)} fits, so there is nothing to do", hint=f"Look again: {_LISTS[verb]}")
+        raise ArgumentError(
+            f"no {part_noun(verb)} matches, so there is nothing to do", hint=f"Check again: {_LISTS[verb]}"
+        )
     if len(selection.ids) > MAX_BULK_PARTS:
         raise ArgumentError(
-            f"more than {MAX_BULK_PARTS:,} fit",
-            hint="Take them in parts: say an automation, a trigger, a time or a limit.",
+            f"more than {MAX_BULK_PARTS:,} match",
+            hint="Select fewer: by automation, trigger, time or limit.",
         )
     check_bulk_rate(rate, len(selection.ids))
     batches, rate_text = plan_batches(rate), None if rate is None else str(rate)

@@ -55,6 +55,6 @@ def resolve(store: Store, incident: str, *, act: OperationContext) -> None:
 def _check_until(refusal: str, until_at: int, now: int) -> None:
     if not now < until_at <= now + LONGEST_SNOOZE_MS:
         raise ArgumentError(
-            f"{refusal}: {'it has passed' if until_at <= now else 'it is more than 30 days away'}",
-            hint="Tune the monitor, pause or retire the automation where nobody is to hear of it for longer.",
+            f"{refusal}: {'it has passed' if until_at <= now else 'it is more than 30 days ahead'}",
+            hint="For longer, tune the monitor, or pause or retire the automation.",
         )

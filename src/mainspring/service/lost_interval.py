@@ -109,7 +109,7 @@ def dismiss(store: Store, selected: DismissalResult, *, act: OperationContext) -
     Raises:
         StoreError: the store failed. Repeat the operation under the same command id to do the rest.
     """
-    note = f"dismissed by {act.actor}: it was due or came in the lost interval"
+    note = f"dismissed by {act.actor}: it was due or arrived in the lost interval"
     slots = {f"{slot.schedule}@{slot.slot_at}": slot for slot in selected.slots}
     deliveries = [delivery.id for delivery in selected.deliveries]
     messages = [message.id for message in selected.messages]

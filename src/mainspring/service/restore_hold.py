@@ -90,7 +90,7 @@ def release(store: Store, reads: ServiceReads, *, act: OperationContext) -> None
             f"{len(undecided)}{more} {runs} unfinished in the backup {'is' if len(undecided) == 1 else 'are'} undecided\n{listed}",
             hint="\n".join(
                 [
-                    "Decide all of them first, or with --name NAME or --run RUN some of them, by one of:",
+                    "Decide all of them first, or some with --name NAME or --run RUN, by one of:",
                     *(f"  mainspring db restore --decide {decision}" for decision in RestoreDecision),
                 ]
             ),
@@ -101,5 +101,5 @@ def release(store: Store, reads: ServiceReads, *, act: OperationContext) -> None
 def _read_restored_at(reads: ServiceReads) -> str:
     """Return the instant of the restore, as the store wrote it."""
     if reads.meta(HOLD_KEY) is None:
-        raise ConflictError("the store is not held", hint="Nothing has to be decided or released.")
+        raise ConflictError("the store is not on hold", hint="There is nothing to decide or release.")
     return reads.meta(RESTORED_AT) or "0"

@@ -115,9 +115,7 @@ class Spool:
         """
         make_side_folder(self.folder)
         if len(self.names()) >= MOST_RECORDS:
-            raise StoreError(
-                f"there are {MOST_RECORDS} records in {self.folder}", hint="Take them in: mainspring watch"
-            )
+            raise StoreError(f"there are {MOST_RECORDS} records in {self.folder}", hint="Import them: mainspring watch")
         data = msgspec.json.encode(SpooledRun(1, run, describe))
         path = self.folder / f"{run.id}{RECORD}"
         part = self.folder / f"{run.id}.{os.getpid()}{_PART}"
@@ -237,7 +235,7 @@ class Spool:
             raise ValueError(f"{path} is too large")
         record = msgspec.json.decode(path.read_bytes(), type=SpooledRun)
         if record.form != 1:
-            raise ValueError(f"{path} has form {record.form}")
+            raise ValueError(f"{path} has format {record.form}")
         return record
 
     def _mark_bad(self, name: str) -> str:
@@ -257,7 +255,10 @@ class Spool:
 
 
 def _find_fault(path: Path) -> SpoolFault:
-    text = f"the spool cannot be read, and records of wrapped commands may wait there unseen: {path} ({describe_owner(path)})"
+    text = (
+        f"the spool cannot be read, so records of wrapped commands may wait there unnoticed: {path} ("
+        f"{describe_owner(path)})"
+    )
     return SpoolFault(text, _fix_command(path))
 
 

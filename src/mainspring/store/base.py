@@ -70,7 +70,8 @@ class StoreWentBackError(StoreBrokenError):
         self,
         lost: LostCommits,
         where: str,
-        hint: str = "The store is on hold, nothing starts. What to decide: mainspring db restore --undecided and --lost",
+        hint: str = "The store is on hold, so no run starts. To list what to decide: mainspring db restore "
+        "--undecided and --lost",
     ) -> None:
         super().__init__(f"{lost.text}\nat {where}", hint=hint)
         self.lost = lost

@@ -62,9 +62,9 @@ class CommitCallbacks:
         try:
             self._deliver(answers)
         except RuntimeError:  # the receiving loop is closed, so no one needs the results
-            _log.warning("%d answers of the store found nobody any more", len(answers))
+            _log.warning("no caller waits for %d answers of the store any more", len(answers))
         except Exception:  # noqa: BLE001
-            _log.exception("%d answers of the store could not be taken", len(answers))
+            _log.exception("%d answers of the store could not be processed", len(answers))
 
 
 def _answer_waiters(answers: list[tuple[AnswerReceiver | SyncWaiter, object]]) -> CallbackBatch:

@@ -27,8 +27,8 @@ EPOCH: Final = "epoch"
 SINGLE: Final = ""
 """The writer of a store in a file: all its processes, one after the other."""
 _DECIDE = (
-    "The store is on hold. mainspring db restore --undecided and --lost list what to decide, then mainspring db restore --release;"
-    " or put a newer backup in its place: mainspring db restore FILE"
+    "The store is on hold. mainspring db restore --undecided and --lost list what to decide, then "
+    "mainspring db restore --release; or restore a newer backup: mainspring db restore FILE"
 )
 _OPEN = "The next process that writes puts the store on hold. Then decide: mainspring db restore --undecided and --lost"
 _SUM_BYTES = 8
@@ -136,7 +136,7 @@ class MarkFile:
             fault = error.strerror or type(error).__name__
         if fault is not None and fault != self._fault:
             _LOG.warning(
-                "the commit mark cannot be written: %s\nat %s\nUntil it can be written, %s is not noticed.",
+                "the commit mark cannot be written: %s\nat %s\nUntil it can be written, Mainspring does not notice %s.",
                 *(fault, self.path, self._without),
             )
         self._fault = fault

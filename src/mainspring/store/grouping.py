@@ -173,8 +173,9 @@ class GroupingDatabase(ABC):
         if state == SessionState.CLOSED and again and any(isinstance(c, CloseSession) for c in commands):
             return
         raise FencedError(
-            f"session {self.session} of this process is {state or 'gone'}: its runs belong to others now",
-            hint="The process ends and is started again; it was out of reach for too long, or the store was restored.",
+            f"session {self.session} of this process is {state or 'gone'}: other processes have its runs now",
+            hint="The process ends and is started again. It had no contact with the store for too long, or the "
+            "store was restored.",
         )
 
     def _run(self, transaction: Transaction, commands: list[StoreCommand[object]]) -> list[object]:

@@ -26,7 +26,7 @@ from mainspring.store.side_files import STATE_HOME_HINT, describe_owner, make_si
 
 _PROC = Path("/proc")
 _LOCK = ".lock"
-_SIDE_FILE_HINT = "There must be room beside the store, and this user must be able to write there."
+_SIDE_FILE_HINT = "The disk beside the store needs free space, and this user needs the right to write there."
 _SUPERVISOR, _SUPERVISED = "supervisor", frozenset({"worker", "probation"})
 
 
@@ -147,8 +147,8 @@ def find_users(folder: Path) -> list[str]:
         return []
     except OSError as error:
         raise StoreReadOnlyError(
-            f"who uses the store cannot be seen\nat {folder}: {error.strerror}; {describe_owner(folder)}",
-            hint="Call this as the user to whom the folder belongs, or give it to the owner of the store (chown).",
+            f"the users of the store cannot be read\nat {folder}: {error.strerror}; {describe_owner(folder)}",
+            hint="Run this as the owner of the folder, or give the folder to the owner of the store (chown).",
         ) from error
     in_use = {LockState.HELD, LockState.UNREADABLE}
     return [name.removesuffix(_LOCK) for name in names if read_lock(folder / name) in in_use]

@@ -62,6 +62,6 @@ def _lock_role(store: Path, shown: str, role: str) -> Iterator[None]:
 def supervisor_conflict(store: str, holder: str, role: str) -> AlreadyExistsError:
     """Return the error that names the process which supervises the store."""
     return AlreadyExistsError(
-        f"a supervisor works on this store already: process {holder} keeps its {role}\nat {store}",
-        hint="Stop it with `mainspring down`, take other roles (`mainspring up --role ...`), or use another store.",
+        f"a supervisor runs on this store already: process {holder} has its {role}\nat {store}",
+        hint="Stop it with `mainspring down`, use other roles (`mainspring up --role ...`), or use another store.",
     )

@@ -10,7 +10,7 @@ from mainspring.triggers.start_from_event import EventData, build_start
 from mainspring.triggers.trigger_cache import CachedTrigger
 
 MAX_NOTE = 300
-SOURCE_MISSING = "what it tells of is gone"
+SOURCE_MISSING = "the event of it is no longer stored"
 
 
 def decide_start(
@@ -48,7 +48,7 @@ def decide_start(
 
 def no_run_note(error: Exception) -> str:
     """Return the note of a delivery that a defect of Mainspring keeps from becoming a run."""
-    return escape(f"no run could be made of it: {type(error).__name__}: {error}", MAX_NOTE)
+    return escape(f"it could not start a run: {type(error).__name__}: {error}", MAX_NOTE)
 
 
 def decide_unwritten(command: object, result: object) -> DecideDelivery | None:

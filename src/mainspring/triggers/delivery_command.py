@@ -45,7 +45,7 @@ def prepare_delivery(
     """
     if not fits_key(delivery.key):
         size = f"{len(delivery.key)} characters, {len(delivery.key.encode('utf-8', 'replace'))} bytes"
-        problem = f"its key has {size}; 1 to {MAX_KEY_LENGTH} characters can be kept, 2,000 bytes at most, in one line"
+        problem = f"its key has {size}; allowed are 1 to {MAX_KEY_LENGTH} characters, at most 2,000 bytes, in one line"
         return Refused("bad_value", problem)
     trigger = known.trigger
     command = AcceptDelivery(

@@ -21,12 +21,12 @@ def call_filter(fn: EventFilter | None, event: EventData) -> tuple[DeliveryState
     Any exception of a filter fails its delivery, also SystemExit; only a person's interrupt is raised.
     """
     if fn is None:
-        return DeliveryState.FAILED, "its filter is not in the code any more"
+        return DeliveryState.FAILED, "its filter is no longer in the code"
     try:
         verdict = fn(msgspec.convert(event, Event))
         if inspect.iscoroutine(verdict):
             verdict = asyncio.run(verdict)
-        return (None, "its filter says yes") if verdict else (DeliveryState.FILTERED, "its filter says no")
+        return (None, "its filter accepted it") if verdict else (DeliveryState.FILTERED, "its filter rejected it")
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             raise

@@ -156,7 +156,7 @@ class FilterRunner:
             elif deaths is None:
                 self._call_filter(known, row, event)
             elif deaths >= MAX_DEATHS:
-                note = f"its filter was asked {deaths} times, and each time the process ended"
+                note = f"its filter was called {deaths} times, and each time the process ended"
                 self._submit(DecideDelivery(trigger=known.name, delivery=row.id, state=DeliveryState.FAILED, note=note))
             elif deaths:
                 self._single.append((known, row, event))
@@ -181,7 +181,7 @@ class FilterRunner:
 
         def answered(result: CommandDone | BaseException) -> None:
             if isinstance(result, Exception):
-                _LOG.error("that filters are asked cannot be written down; they are asked later: %s", result)
+                _LOG.error("calls of filters cannot be recorded; they are called later: %s", result)
                 for delivery in ids:
                     self._release(delivery)
                 self._read_later()
@@ -262,7 +262,11 @@ class FilterRunner:
             busy = result if isinstance(result, Refused) and result.code == "busy" else None
             self._release(decision.delivery, is_stored=busy is None and not isinstance(result, Exception))
             if isinstance(result, Exception):
-                _LOG.error("the verdict on delivery %s is not kept, and asked for again: %s", decision.delivery, result)
+                _LOG.error(
+                    "the result of the filter for delivery %s is not saved, and it is called again: %s",
+                    decision.delivery,
+                    result,
+                )
                 self._read_later()
             elif busy is not None:
                 self._read_later((busy.retry_after_ms or 0) / 1000)

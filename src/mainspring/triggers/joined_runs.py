@@ -63,7 +63,10 @@ class JoinedRuns:
     ) -> Any:
         if end is None:
             return DecideDelivery(
-                trigger=row.trigger, delivery=row.id, state=DeliveryState.FAILED, note="the run that ended is gone"
+                trigger=row.trigger,
+                delivery=row.id,
+                state=DeliveryState.FAILED,
+                note="the run that ended is no longer stored",
             )
         per = end.key if source.per == "key" else None if end.slot_at is None else str(end.slot_at)
         if per is None:

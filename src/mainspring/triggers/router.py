@@ -129,7 +129,10 @@ class Router:
             if trigger not in self._known.unreadable:
                 return [
                     DecideDelivery(
-                        trigger=trigger, delivery=row.id, state=DeliveryState.FAILED, note="its trigger is gone"
+                        trigger=trigger,
+                        delivery=row.id,
+                        state=DeliveryState.FAILED,
+                        note="its trigger no longer exists",
                     )
                     for row in rows
                 ]
@@ -166,7 +169,12 @@ class Router:
         ids = tuple(row.id for row in rows)
         if known is None:
             return ReleaseHeldDeliveries(
-                trigger=trigger, by=by, deliveries=ids, pace=FlowControl(), start=None, note="its trigger is gone"
+                trigger=trigger,
+                by=by,
+                deliveries=ids,
+                pace=FlowControl(),
+                start=None,
+                note="its trigger no longer exists",
             )
         events = read_events(known, rows, self._reader, self._sealing)
         unreadable = [event for event in events if isinstance(event, UnreadableDelivery)]

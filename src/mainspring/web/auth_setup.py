@@ -75,4 +75,4 @@ class AuthSetup:
         if known_people and not again:
             return None
         token = await asyncio.to_thread(lambda: offer_link(self._store, clock=self._clock))
-        return f"pages: {self._start}/first?token={token} (opens once, within ten minutes, as admin)"
+        return f"pages: {self._start}/first?token={token} (works once, within ten minutes, as admin)"

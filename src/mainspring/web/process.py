@@ -66,7 +66,8 @@ async def serve(process: BackgroundProcess) -> int:
     is_open = is_local and not is_public(web.public_url)
     if token is None and not is_open:
         process.log.warning(
-            "%s can be reached from outside and no token is set: /metrics is closed. Set web.metrics_token_file or %s.",
+            "other machines can reach %s, and no token is set, so /metrics is closed. Set "
+            "web.metrics_token_file or %s.",
             web.bind if web.public_url is None else web.public_url,
             TOKEN_VARIABLE,
         )
@@ -76,7 +77,7 @@ async def serve(process: BackgroundProcess) -> int:
     incidents = IncidentPages(project.settings, process.store, project.secrets, process.store.clock)
     auth = AuthSetup(project.settings, process.store, project.secrets, project.clock, is_local_only=is_local)
     if auth.fault is not None:
-        process.log.warning("nobody can sign in by the provider of identities: %s", describe_error(auth.fault)[1])
+        process.log.warning("no one can sign in by the identity provider: %s", describe_error(auth.fault)[1])
     site = HandlerContext(
         process.store, project.sealing, project.settings, process.store.clock, hook_answers=intake.counts.answers
     )
@@ -121,7 +122,9 @@ async def _listen(
             intake.pages_listen_error = None
             if bind != settings.web.bind:
                 if open_address is open_socket_nearby:
-                    process.log.warning("another process has %s: the pages are at http://%s", settings.web.bind, bind)
+                    process.log.warning(
+                        "another process listens on %s: the pages are at http://%s", settings.web.bind, bind
+                    )
                 process.project.settings = with_address(settings, "web.bind", bind)
             return listener
         if (await asyncio.wait(ends, timeout=_LISTEN_AGAIN_S, return_when=asyncio.FIRST_COMPLETED))[0]:
@@ -155,7 +158,7 @@ async def report_auth_setup(process: BackgroundProcess, auth: AuthSetup) -> None
     try:
         message = await auth.invitation(again=sys.stderr.isatty())
     except MainspringError as error:
-        process.log.warning("no start-up link can be made: %s", error.message.splitlines()[0])
+        process.log.warning("no start-up link can be created: %s", error.message.splitlines()[0])
         message = None
     if message is not None:
         # Not through the log: that may be stored, and sent elsewhere.

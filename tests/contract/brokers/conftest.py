@@ -1,4 +1,4 @@
-"""One server of each broker for the whole session, and desks that end with their test."""
+"""One server of each broker for the whole session, and consumers that end with their test."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from tests.brokers.server import BrokerServer
 from tests.brokers.servers import BROKERS, start_broker
-from tests.contract.brokers.desks import Desks
+from tests.contract.brokers.consumers import RunningConsumers
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def broker(request: pytest.FixtureRequest, brokers: dict[str, BrokerServer]) -> 
 
 
 @pytest_asyncio.fixture
-async def desks(broker: BrokerServer) -> AsyncIterator[Desks]:
-    found = Desks(broker)
+async def consumers(broker: BrokerServer) -> AsyncIterator[RunningConsumers]:
+    found = RunningConsumers(broker)
     yield found
     await found.close()

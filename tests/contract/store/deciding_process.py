@@ -2,7 +2,7 @@
 
     python -m tests.contract.store.deciding_process KIND PLACE NUMBER
 
-It takes in a body of its own under the keys of the round, says so, waits for the next line, and lets all of them pass in one group.
+It accepts a body of its own under the keys of the round, says so, waits for the next line, and lets all of them pass in one group.
 """
 
 import itertools
@@ -13,8 +13,8 @@ from typing import Any
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.commands.results import DeliveryStored
-from tests.contract.store.arrivals import announced, deciding, hook, taking_in
 from tests.contract.store.clock import FakeClock
+from tests.contract.store.deliveries import accepting, announced, deciding, hook
 from tests.contract.store.process import PostgresProcess, Process, SqliteProcess
 
 
@@ -40,7 +40,7 @@ def main(kind: str, place: str, number: int) -> None:
         commit(
             process,
             [
-                taking_in(process, key, filtered=True, start=None, id=f"d_{key}_{number}", body_hash=f"body {number}")
+                accepting(process, key, filtered=True, start=None, id=f"d_{key}_{number}", body_hash=f"body {number}")
                 for key in keys
             ],
         )

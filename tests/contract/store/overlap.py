@@ -1,4 +1,4 @@
-"""Two groups of two processes at once: the first stands still between its handlers and its commit while the second comes as far as it can.
+"""Two groups of two processes at once: the first is stuck between its handlers and its commit while the second comes as far as it can.
 
 On PostgreSQL the second ends or waits for a lock of the first; on SQLite it waits for its turn. A ring that the server breaks is sent
 again, as the committer does, and counted.
@@ -10,14 +10,14 @@ from typing import Any
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store import failpoints
-from tests.looking import looks
+from tests.polling import polls
 
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 def wait_until(fact: Callable[[], object]) -> None:
     """Wait for a fact."""
-    assert any(fact() for _ in looks(PATIENCE, pause_s=0.002)), "the fact that was waited for never came"
+    assert any(fact() for _ in polls(TIMEOUT_S, pause_s=0.002)), "the fact that was waited for never came"
 
 
 class Sender(threading.Thread):
@@ -76,16 +76,16 @@ class Overlap:
     def _pass(self, place: str) -> None:
         if place == "commit.before" and threading.current_thread() is self.first and not self._go.is_set():
             self._there.set()
-            assert self._go.wait(PATIENCE)
+            assert self._go.wait(TIMEOUT_S)
 
     def _overlap(self) -> None:
         self.first.start()
         wait_until(lambda: self._there.is_set() or not self.first.is_alive())
         self.second.start()
-        wait_until(lambda: not self.second.is_alive() or self.second.process.stands_in_line())
+        wait_until(lambda: not self.second.is_alive() or self.second.process.is_in_queue())
         self._go.set()
         for sender in (self.first, self.second):
-            sender.join(PATIENCE)
+            sender.join(TIMEOUT_S)
             assert not sender.is_alive()
 
 

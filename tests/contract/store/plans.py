@@ -58,11 +58,11 @@ def plans_on_a_server(postgres: Any, history: str) -> Iterator[Plans]:
         migrate(connection, address)
     where = postgres.url("postgres")  # never by a pooler that stands before it: it takes no such options
     options = f"-c search_path={address.schema} -c plan_cache_mode=force_generic_plan -c synchronous_commit=off"
-    with psycopg.connect(where, autocommit=True, options=options, cursor_factory=psycopg.RawCursor) as ours:
+    with psycopg.connect(where, autocommit=True, options=options, cursor_factory=psycopg.RawCursor) as own:
         for statement in history.split(";"):
-            ours.execute(statement.encode())
-        ours.execute("analyze")
-        yield Plans(POSTGRES_TEXTS, lambda text, _: plan_of(ours, text))
+            own.execute(statement.encode())
+        own.execute("analyze")
+        yield Plans(POSTGRES_TEXTS, lambda text, _: plan_of(own, text))
 
 
 def walked(plan: Iterable[str], tables: Iterable[str]) -> list[str]:

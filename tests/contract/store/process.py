@@ -28,14 +28,11 @@ from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.database import LEASE_MS, PostgresDatabase
 from mainspring.store.postgres.reader import PostgresReader
-from mainspring.store.read import incidents as reads_incidents
-from mainspring.store.read import outbox as reads_outbox
+from mainspring.store.read import incidents, outbox
 from mainspring.store.read.runs import history as reads_history
-from mainspring.store.read.runs import logs as reads_logs
-from mainspring.store.read.runs import run_views as reads_runs
-from mainspring.store.read.runs import unresolved_runs as reads_standing
+from mainspring.store.read.runs import logs, run_views, unresolved_runs
 from mainspring.store.read.runs.worker_reads import WorkerReads
-from mainspring.store.read.status import status as reads_status
+from mainspring.store.read.status import status
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.write.command_handlers import HANDLERS
@@ -151,9 +148,9 @@ class Process:
         """Let every channel take what is due for it."""
         channels = tuple(sorted({alert.channel for alert in self.read("alerts")}))
         take = take_alerts(*channels)
-        for taken in self.do(take).channels:
-            told = tuple(SentAlert(alert.seq, f"ref:{alert.incident}") for alert in taken.alerts)
-            self.do(SettleAlerts(lease=take.lease, channel=taken.name, sent=told))
+        for channel in self.do(take).channels:
+            reported = tuple(SentAlert(alert.seq, f"ref:{alert.incident}") for alert in channel.alerts)
+            self.do(SettleAlerts(lease=take.lease, channel=channel.name, sent=reported))
 
     def state(self, run: str) -> RunState:
         return self.run(run).state
@@ -252,21 +249,21 @@ class StoredProcess(Process):
         return history
 
     def run(self, run: str) -> Any:
-        return reads_runs.run_view(self.reader, run)
+        return run_views.run_view(self.reader, run)
 
     def list_runs(self, **options: Any) -> Any:
-        return reads_runs.list_runs(self.reader, **options)
+        return run_views.list_runs(self.reader, **options)
 
     def read(self, name: str, *args: Any, **options: Any) -> Any:
         """Call a read by its name."""
         for module in (
             reads_history,
-            reads_incidents,
-            reads_logs,
-            reads_outbox,
-            reads_runs,
-            reads_standing,
-            reads_status,
+            incidents,
+            logs,
+            outbox,
+            run_views,
+            unresolved_runs,
+            status,
         ):
             if hasattr(module, name):
                 return getattr(module, name)(self.reader, *args, **options)
@@ -285,12 +282,12 @@ class SqliteProcess(StoredProcess):
         super().__init__(database, SqliteReader(path), clock)
         self.path = path
 
-    def stands_in_line(self) -> bool:
+    def is_in_queue(self) -> bool:
         """Groups on one file come one after the other."""
         return True
 
     def tamper(self, statement: str) -> None:
-        """Change the file behind the store's back, as somebody with a database shell would."""
+        """Change the file behind the store's back, as someone with a database shell would."""
         self.database.connection.execute(
             "drop trigger if exists audit_log_is_append_only; drop trigger if exists audit_log_keeps_rows"
         )
@@ -306,26 +303,26 @@ class PostgresProcess(StoredProcess):
             address, clock=clock, handlers=HANDLERS, own_time=True, passed=clock.passed, lease_ms=lease_ms
         )
         super().__init__(database, PostgresReader(address), clock)
-        self._looking: Any = None
+        self._observer: Any = None
 
-    def stands_in_line(self) -> bool:
+    def is_in_queue(self) -> bool:
         """Tell whether this process waits for a lock of another one."""
         pid = self.database.connection.info.backend_pid
         return bool(self._peer().execute("select pg_blocking_pids(cast($1 as int)) <> '{}'", (pid,)).fetchall()[0][0])
 
     def _peer(self) -> Any:
         """A connection that only looks on."""
-        if self._looking is None:
-            self._looking = connect(self.database.address)
-        return self._looking
+        if self._observer is None:
+            self._observer = connect(self.database.address)
+        return self._observer
 
     def close(self) -> None:
         super().close()
-        if self._looking is not None:
-            self._looking.close()
+        if self._observer is not None:
+            self._observer.close()
 
     def tamper(self, statement: str) -> None:
-        """Change a table behind the store's back, as somebody with a database shell would."""
+        """Change a table behind the store's back, as someone with a database shell would."""
         connection = self.database.connection
         connection.execute(f"set search_path = {self.database.address.schema}")
         connection.execute("drop trigger if exists audit_log_is_append_only on audit_log")

@@ -1,4 +1,4 @@
-"""Several processes at once on few things, by chance from a seed; afterwards a calm in which all that can go on does."""
+"""Several processes at once on few things, by chance from a seed; afterwards a calm in which all that can continue does."""
 
 import contextlib
 import random
@@ -28,50 +28,50 @@ class Books:
     """What all processes together know. What is noted here is never more than what is so, so that too much here is too much there."""
 
     def __init__(self) -> None:
-        self._door = threading.Lock()
+        self._lock = threading.Lock()
         self.running: dict[str, dict[str, int]] = defaultdict(dict)
         self.holding: dict[str, set[str]] = defaultdict(set)
-        self.buried: set[int] = set()
+        self.declared_dead: set[int] = set()
         self.reopened: set[str] = set()
         self.tokens: dict[str, list[int]] = defaultdict(list)
         self.runs: list[str] = []
         self.slots: list[int] = []
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
         self.groups = self.sent_again = 0
 
     def __enter__(self) -> Self:
-        self._door.acquire()
+        self._lock.acquire()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._door.release()
+        self._lock.release()
 
-    def begins(self, run: Any, session: int, partition: str | None) -> None:
-        if session in self.buried:
+    def start_run(self, run: Any, session: int, partition: str | None) -> None:
+        if session in self.declared_dead:
             return
         if run.queue in LIMITS:
             self.running[run.queue][run.id] = session
             if len(self.running[run.queue]) > LIMITS[run.queue]:
-                self.wrong.append(f"too many run in {run.queue}: {sorted(self.running[run.queue])}")
+                self.errors.append(f"too many run in {run.queue}: {sorted(self.running[run.queue])}")
         if partition is not None:
             self.holding[partition].add(run.id)
             if len(self.holding[partition]) > 1:
-                self.wrong.append(f"two hold {partition}: {sorted(self.holding[partition])}")
+                self.errors.append(f"two hold {partition}: {sorted(self.holding[partition])}")
 
     def pauses(self, run: Any) -> None:
         self.running[run.queue].pop(run.id, None)
 
     def ends(self, run: Any) -> None:
         self.pauses(run)
-        self.lets_go(run.id)
+        self.release_run(run.id)
 
-    def lets_go(self, run: str) -> None:
+    def release_run(self, run: str) -> None:
         for holders in self.holding.values():
             holders.discard(run)
 
-    def buries(self, session: int) -> None:
-        """Its runs may go on elsewhere as soon as the burial is sent."""
-        self.buried.add(session)
+    def declare_dead(self, session: int) -> None:
+        """Its runs may continue elsewhere as soon as the burial is sent."""
+        self.declared_dead.add(session)
         for queue, running in self.running.items():
             self.running[queue] = {run: owner for run, owner in running.items() if owner != session}
 
@@ -83,16 +83,16 @@ class Owned:
         self.run = run
         self.rank = run.rank
         self.facts = list(run.facts)
-        self.asked = run.rank
+        self.requested = run.rank
         self.waits: list[str] = []
 
 
 class Actor:
-    """One process after the other: whoever finds its session buried is followed by a new one."""
+    """One process after the other: anyone who finds its session declared dead is followed by a new one."""
 
     def __init__(self, open_process: Callable[[], Any], books: Books, theme: str, seed: int, groups: int) -> None:
         self.theme = theme
-        self.chance = random.Random(seed)
+        self.rng = random.Random(seed)
         self.open_process = open_process
         self.books = books
         self.left = groups
@@ -133,40 +133,40 @@ class Actor:
 
     def act(self) -> None:
         commands: list[Any] = []
-        told: list[Callable[[Any], None]] = []
-        for _ in range(self.chance.choice((1, 1, 2, 4))):
-            kind = self.chance.choice(THEMES[self.theme])
-            for command, tell in kind(self):
+        callbacks: list[Callable[[Any], None]] = []
+        for _ in range(self.rng.choice((1, 1, 2, 4))):
+            kind = self.rng.choice(THEMES[self.theme])
+            for command, callback in kind(self):
                 commands.append(command)
-                told.append(tell)
+                callbacks.append(callback)
         if commands:
-            for tell, result in zip(told, self.send(commands), strict=True):
-                tell(result)
+            for callback, result in zip(callbacks, self.send(commands), strict=True):
+                callback(result)
 
     def name(self, prefix: str) -> str:
         return str(self.process.name(prefix))
 
     def some_run(self) -> str | None:
         runs = self.books.runs[-6:]
-        return self.chance.choice(runs) if runs else None
+        return self.rng.choice(runs) if runs else None
 
     def some_owned(self) -> Owned | None:
         free = list(self.owned.values())
-        return self.chance.choice(free) if free else None
+        return self.rng.choice(free) if free else None
 
     # What an actor may do: pairs of a command and what to do with its answer.
 
     def start(self) -> list[Any]:
-        queue = self.chance.choice(("default", "pair", "one", "rated", "tight"))
+        queue = self.rng.choice(("default", "pair", "one", "rated", "tight"))
         options: dict[str, Any] = {"queue": queue}
         lines, keys = _FAVOURS.get(self.theme, (0.4, 0.2))
-        if self.chance.random() < lines:
-            options["partition"], options["queue"] = self.chance.choice(_PARTITIONS), "default"
-        elif self.chance.random() < keys:
-            options["run_key"], options["queue"] = RunKey(self.chance.choice(_KEYS), "h", "restart"), "default"
-        if self.chance.random() < 0.3:
-            options["due_at"] = self.process.clock.now() + self.chance.choice((1, 500))
-        if (owner := self.some_owned()) is not None and self.chance.random() < 0.4:
+        if self.rng.random() < lines:
+            options["partition"], options["queue"] = self.rng.choice(_PARTITIONS), "default"
+        elif self.rng.random() < keys:
+            options["run_key"], options["queue"] = RunKey(self.rng.choice(_KEYS), "h", "restart"), "default"
+        if self.rng.random() < 0.3:
+            options["due_at"] = self.process.clock.now() + self.rng.choice((1, 500))
+        if (owner := self.some_owned()) is not None and self.rng.random() < 0.4:
             self.number += 1
             options |= {"partition": None, "queue": "default"}
             options["parent"] = ParentLink(owner.run.id, f"c{self.number}", owner.run.claim)
@@ -178,24 +178,24 @@ class Actor:
             self.books.runs.append(answer.run)
 
     def claim(self) -> list[Any]:
-        return [(ClaimRuns(self.name("c"), self.chance.choice((1, 3))), self.claimed)]
+        return [(ClaimRuns(self.name("c"), self.rng.choice((1, 3))), self.claimed)]
 
     def claimed(self, answer: Any) -> None:
         assert isinstance(answer, ClaimedRuns)
         with self.books as books:
             for run in answer.runs:
                 self.owned[run.id] = Owned(run)
-                books.begins(run, self.process.session, run.title)
+                books.start_run(run, self.process.session, run.title)
 
-    def look(self) -> list[Any]:
+    def check(self) -> list[Any]:
         for fact in self.process.engine_reads.facts_after(self.process.session, 0):
             owned = self.owned.get(fact.run)
             if owned is not None and fact.seq not in {known.seq for known in owned.facts}:
                 owned.facts.append(fact)
         return []
 
-    def taking_in(self, owned: Owned) -> list[Any]:
-        """Take in whatever the owner has seen."""
+    def accept_delivery(self, owned: Owned) -> list[Any]:
+        """Accept whatever the owner has seen."""
         commands = []
         for fact in owned.facts:
             owned.rank += 1
@@ -206,13 +206,13 @@ class Actor:
             commands.append((saved, ignore))
         return commands
 
-    def let_go(self, make: Callable[[Owned, int], Any], *, ends: bool) -> list[Any]:
+    def release(self, make: Callable[[Owned, int], Any], *, ends: bool) -> list[Any]:
         owned = self.some_owned()
         if owned is None:
             return []
         del self.owned[owned.run.id]
         seen = max((fact.seq for fact in owned.facts), default=0)
-        commands = self.taking_in(owned)
+        commands = self.accept_delivery(owned)
         with self.books as books:
             if ends:
                 books.ends(owned.run)
@@ -221,37 +221,39 @@ class Actor:
         return [*commands, (make(owned, seen), ignore)]
 
     def suspend(self) -> list[Any]:
-        due_at = self.chance.choice((None, self.process.clock.now() + 300))
-        return self.let_go(lambda o, seen: suspend(o.run, seen=seen, rank=o.rank, due_at=due_at), ends=False)
+        due_at = self.rng.choice((None, self.process.clock.now() + 300))
+        return self.release(lambda o, seen: suspend(o.run, seen=seen, rank=o.rank, due_at=due_at), ends=False)
 
     def finish(self) -> list[Any]:
-        return self.let_go(lambda o, _: finish(o.run, rank=o.rank), ends=True)
+        return self.release(lambda o, _: finish(o.run, rank=o.rank), ends=True)
 
     def restart(self) -> list[Any]:
         """End a run so that another continues it."""
-        heir = self.process.starting(id=self.name("heir"))
-        found = self.let_go(lambda o, _: finish(o.run, rank=o.rank, then=heir), ends=True)
+        successor = self.process.starting(id=self.name("heir"))
+        found = self.release(lambda o, _: finish(o.run, rank=o.rank, then=successor), ends=True)
         if found:
             with self.books as books:
-                books.runs.append(heir.id)
+                books.runs.append(successor.id)
         return found
 
     def reject(self) -> list[Any]:
         """Do not read one of the messages that the owner has seen."""
         owned = self.some_owned()
-        facts = [] if owned is None else [one for one in owned.facts if one.kind in (FactKind.SIGNAL, FactKind.EVENT)]
+        facts = (
+            [] if owned is None else [fact for fact in owned.facts if fact.kind in (FactKind.SIGNAL, FactKind.EVENT)]
+        )
         if owned is None or not facts:
             return []
-        fact = self.chance.choice(facts)
+        fact = self.rng.choice(facts)
         owned.facts.remove(fact)
         name = fact.name if fact.kind is FactKind.EVENT else None
         return [(RejectFact(owned.run.id, owned.run.claim, fact.seq, BOOM, name), ignore)]
 
     def fail(self) -> list[Any]:
-        return self.let_go(lambda o, _: fail(o.run, rank=o.rank), ends=True)
+        return self.release(lambda o, _: fail(o.run, rank=o.rank), ends=True)
 
     def halt(self) -> list[Any]:
-        return self.let_go(lambda o, _: halt(o.run, reason=FailureReason.DRIFT, rank=o.rank), ends=False)
+        return self.release(lambda o, _: halt(o.run, reason=FailureReason.DRIFT, rank=o.rank), ends=False)
 
     def save(self) -> list[Any]:
         owned = self.some_owned()
@@ -269,9 +271,9 @@ class Actor:
         ident = f"w{self.number}@{self.process.session}"
         owned.waits.append(ident)
         watched = self.some_run()
-        if watched is not None and watched != owned.run.id and self.chance.random() < 0.4:
+        if watched is not None and watched != owned.run.id and self.rng.random() < 0.4:
             return [(OpenWait(owned.run.id, owned.run.claim, ident, "run", watched), ignore)]
-        return [(wait_for(owned.run, self.chance.choice(_EVENTS), ident, since_at=0), ignore)]
+        return [(wait_for(owned.run, self.rng.choice(_EVENTS), ident, since_at=0), ignore)]
 
     def close_wait(self) -> list[Any]:
         owned = self.some_owned()
@@ -284,14 +286,14 @@ class Actor:
         return [] if run is None else [(signal(run, self.name("src")), ignore)]
 
     def publish(self) -> list[Any]:
-        return [(event(self.chance.choice(_EVENTS)), ignore)]
+        return [(event(self.rng.choice(_EVENTS)), ignore)]
 
     def cancel(self) -> list[Any]:
         run = self.some_run()
         if run is None:
             return []
         with self.books as books:
-            books.lets_go(run)
+            books.release_run(run)
         return [(audited(CancelRun(run, f"x-{run}"), f"x-{run}"), ignore)]
 
     def reopen(self) -> list[Any]:
@@ -303,20 +305,20 @@ class Actor:
         return [(ReopenRun(run), ignore)]
 
     def lock(self) -> list[Any]:
-        name = self.chance.choice(_LOCKS)
+        name = self.rng.choice(_LOCKS)
         if name in self.tokens:
             return [(ReleaseLock(name, self.tokens.pop(name)), ignore)]
 
-        def taken(answer: Any) -> None:
+        def note_answer(answer: Any) -> None:
             if isinstance(answer, NumberAnswer):
                 self.tokens[name] = answer.number
                 with self.books as books:
                     books.tokens[name].append(answer.number)
 
-        return [(AcquireLock(name, self.name("owner")), taken)]
+        return [(AcquireLock(name, self.name("owner")), note_answer)]
 
     def slot(self) -> list[Any]:
-        slot_at = self.chance.randrange(40)
+        slot_at = self.rng.randrange(40)
 
         def made(answer: Any) -> None:
             if not isinstance(answer, Refused):
@@ -333,19 +335,19 @@ class Actor:
         self.process.announce("a", "b", fingerprint="code-1")
         return []
 
-    def bury(self) -> list[Any]:
-        if self.chance.random() > 0.1:
+    def declare_dead_sessions(self) -> list[Any]:
+        if self.rng.random() > 0.1:
             return []
-        others = [one.id for one in self.process.read("sessions") if one.id != self.process.session]
-        if not others:
+        rest_of_them = [session.id for session in self.process.read("sessions") if session.id != self.process.session]
+        if not rest_of_them:
             return []
-        dead = self.chance.choice(others)
+        dead = self.rng.choice(rest_of_them)
         with self.books as books:
-            books.buries(dead)
+            books.declare_dead(dead)
         return [(DeclareSessionDead(dead), ignore)]
 
     def forward(self) -> list[Any]:
-        self.process.clock.forward(self.chance.choice((1, 50, 400)))
+        self.process.clock.forward(self.rng.choice((1, 50, 400)))
         return []
 
 
@@ -353,20 +355,20 @@ def ignore(answer: Any) -> None:
     """A refusal is an answer too."""
 
 
-ACTS: tuple[Callable[[Actor], list[Any]], ...] = (
+OPERATIONS: tuple[Callable[[Actor], list[Any]], ...] = (
     *(Actor.start,) * 5,
     *(Actor.claim,) * 6,
-    *(Actor.look,) * 3,
+    *(Actor.check,) * 3,
     *(Actor.suspend,) * 4,
     *(Actor.finish,) * 4,
     *(Actor.wait, Actor.wait, Actor.close_wait, Actor.deliver, Actor.deliver, Actor.publish, Actor.publish),
     *(Actor.fail, Actor.halt, Actor.save, Actor.save, Actor.cancel, Actor.reopen, Actor.reopen),
-    *(Actor.lock, Actor.lock, Actor.slot, Actor.prune, Actor.announce, Actor.bury, Actor.forward),
+    *(Actor.lock, Actor.lock, Actor.slot, Actor.prune, Actor.announce, Actor.declare_dead_sessions, Actor.forward),
 )
 
 
 THEMES: dict[str, tuple[Callable[[Actor], list[Any]], ...]] = {
-    "all": ACTS,
+    "all": OPERATIONS,
     "lines": (
         *(Actor.start,) * 4,
         *(Actor.claim,) * 3,
@@ -376,13 +378,21 @@ THEMES: dict[str, tuple[Callable[[Actor], list[Any]], ...]] = {
         Actor.forward,
     ),
     "events": (
-        *(Actor.start, Actor.start, *(Actor.claim,) * 3, Actor.look, Actor.suspend, Actor.finish),
+        *(Actor.start, Actor.start, *(Actor.claim,) * 3, Actor.check, Actor.suspend, Actor.finish),
         *(*(Actor.wait,) * 4, *(Actor.close_wait,) * 3, *(Actor.publish,) * 4),
     ),
     "chains": (
-        *(Actor.start, Actor.start, *(Actor.claim,) * 4, *(Actor.look,) * 3, Actor.suspend, Actor.reopen, Actor.cancel),
+        *(
+            Actor.start,
+            Actor.start,
+            *(Actor.claim,) * 4,
+            *(Actor.check,) * 3,
+            Actor.suspend,
+            Actor.reopen,
+            Actor.cancel,
+        ),
         *(*(Actor.wait,) * 3, Actor.close_wait, *(Actor.publish,) * 3, *(Actor.deliver,) * 2),
-        *(*(Actor.restart,) * 4, *(Actor.reject,) * 3, Actor.bury, Actor.forward),
+        *(*(Actor.restart,) * 4, *(Actor.reject,) * 3, Actor.declare_dead_sessions, Actor.forward),
     ),
     "keys": (*(Actor.start,) * 3, *(Actor.claim,) * 2, *(Actor.fail,) * 3, Actor.finish, *(Actor.reopen,) * 4),
     "ends": (
@@ -394,7 +404,7 @@ THEMES: dict[str, tuple[Callable[[Actor], list[Any]], ...]] = {
             Actor.wait,
             Actor.wait,
         ),
-        *(Actor.deliver, Actor.deliver, Actor.cancel, Actor.look, Actor.bury),
+        *(Actor.deliver, Actor.deliver, Actor.cancel, Actor.check, Actor.declare_dead_sessions),
     ),
 }
 _FAVOURS = {"lines": (1.0, 0.0), "keys": (0.0, 1.0), "events": (0.0, 0.0), "chains": (0.0, 0.0), "ends": (0.2, 0.0)}
@@ -413,8 +423,8 @@ def prepare(process: Any) -> None:
 def storm(open_process: Callable[[], Any], theme: str, seed: int, *, actors: int, groups: int) -> Books:
     """Let so many processes send so many groups each, all at once."""
     books = Books()
-    those = [Actor(open_process, books, theme, seed * 1_000 + n, groups) for n in range(actors)]
-    threads = [threading.Thread(target=actor.live, daemon=True) for actor in those]
+    group = [Actor(open_process, books, theme, seed * 1_000 + n, groups) for n in range(actors)]
+    threads = [threading.Thread(target=actor.live, daemon=True) for actor in group]
     failpoints.install(_Straggler(seed))
     try:
         for thread in threads:
@@ -424,7 +434,7 @@ def storm(open_process: Callable[[], Any], theme: str, seed: int, *, actors: int
             assert not thread.is_alive(), "a process never came to its end"
     finally:
         failpoints.install(None)
-    for actor in those:
+    for actor in group:
         if actor.error is not None:
             raise actor.error
     return books
@@ -434,19 +444,19 @@ class _Straggler:
     """Lets some groups stand a moment before they are committed, so that others come while it is not known what becomes of them."""
 
     def __init__(self, seed: int) -> None:
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
         self._never = threading.Event()
 
     def __call__(self, place: str) -> None:
-        if place == "commit.before" and self._chance.random() < 0.5:
-            self._never.wait(self._chance.random() * 0.01)
+        if place == "commit.before" and self._rng.random() < 0.5:
+            self._never.wait(self._rng.random() * 0.01)
 
 
 def calm(process: Any) -> None:
-    """Bury everybody else and let everything come to its end; a run that waits for nothing that can come is sent a message."""
-    for one in process.read("sessions"):
-        if one.id != process.session:
-            process.do(DeclareSessionDead(one.id))
+    """Declare all other sessions dead and let everything come to its end; a run that waits for nothing that can come is sent a message."""
+    for session in process.read("sessions"):
+        if session.id != process.session:
+            process.do(DeclareSessionDead(session.id))
     for run in process.list_runs(states=(RunState.NEEDS_ATTENTION,), limit=1_000).runs:
         process.do(DiscardRun(run.id))
     for _ in range(1_000):

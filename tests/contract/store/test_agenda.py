@@ -10,10 +10,10 @@ HOURLY = b'{"cron":"0 * * * *"}'
 
 
 def names(store, **options):
-    return [one.name for one in planned_starts(store.reader, **{"limit": 10, **options})]
+    return [start.name for start in planned_starts(store.reader, **{"limit": 10, **options})]
 
 
-def test_what_starts_soonest_comes_first(store, clock):
+def test_soonest_start_is_first(store, clock):
     """Of all, of those whose name holds a text as it is written, or of those that are named; what is retired or has no next is left out."""
     now = clock.now()
     for place, name in enumerate(("pay_1", "payX1", "Pay", "gone", "never")):
@@ -31,17 +31,20 @@ def test_what_starts_soonest_comes_first(store, clock):
     assert (first.paused_at, first.paused_until) == (now, now + 60_000)
 
 
-def test_what_starts_is_read_by_name_part_by_part(store, clock):
+def test_starts_are_read_by_name_in_pages(store, clock):
     """Each automation with all of its schedules, however many there are of it; what is filtered out is none of the part."""
     now = clock.now()
     for name, *schedules in (("a", "a", "a#2"), ("b", "b"), ("c", "c", "c#2"), ("gone", "gone"), ("never", "never")):
-        rows = [ScheduleRow(one, name, HOURLY, None if name == "never" else now + 1, one) for one in schedules]
+        rows = [
+            ScheduleRow(schedule, name, HOURLY, None if name == "never" else now + 1, schedule)
+            for schedule in schedules
+        ]
         store.announce(name, schedules=tuple(rows))
     store.do(RetireAutomation("gone"))
 
     def part(after="", limit=2, **options):
         found = planned_page(store.reader, **{"name": None, "automations": None, **options}, after=after, limit=limit)
-        return [one.name for one in found]
+        return [automation.name for automation in found]
 
     assert part() == ["a", "a#2", "b"]
     assert part(limit=1) == ["a", "a#2"]
@@ -70,7 +73,7 @@ def test_slots_that_were_not_in_time_are_found(store, clock):
     make(now - 30_000)
     make(now - 250_000, "missed", "b")
     found = irregular_slots(store.reader, ["a"], now - 400_000, 10)
-    assert [(one.slot_at - now, one.verdict) for one in found] == [
+    assert [(slot.slot_at - now, slot.verdict) for slot in found] == [
         (-200_000, "run"),
         (-300_000, "skipped"),
         (-400_000, "missed"),
@@ -83,9 +86,9 @@ def test_slots_that_were_not_in_time_are_found(store, clock):
 
 def test_usual_length_is_that_of_half_of_the_newest_successes(store, clock):
     """What failed tells nothing of it; what never succeeded has none."""
-    for took, state in ((9_000, None), (1_000, None), (5_000, None), (3_000, None), (70_000, RunState.FAILED)):
+    for duration_ms, state in ((9_000, None), (1_000, None), (5_000, None), (3_000, None), (70_000, RunState.FAILED)):
         run = store.begin()
-        clock.forward(took)
+        clock.forward(duration_ms)
         store.do(finish(run) if state is None else finish(run, state))
     store.start("b")
     assert usual_lengths(store.reader, ["a", "b"], 4) == {"a": 3_000}

@@ -6,8 +6,9 @@ from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ResumeAutomation, RetireAutomation
 from mainspring.store.commands.triggers import ReportConsumer
-from mainspring.store.read import triggers as reads
-from tests.contract.store.arrivals import (
+from mainspring.store.read import triggers
+from tests.contract.store.deliveries import (
+    accepting,
     announced,
     gathering,
     hook,
@@ -15,7 +16,6 @@ from tests.contract.store.arrivals import (
     on_event,
     on_run,
     on_runs,
-    taking_in,
     waiting,
 )
 from tests.contract.store.process import event, fail, finish
@@ -41,7 +41,7 @@ def test_a_trigger_that_is_no_longer_declared_ends(store):
 
 
 def test_an_automation_that_fails_to_load_keeps_its_triggers(store):
-    """Doors go on from the last good definitions."""
+    """Doors continue from the last good definitions."""
     store.do(announced(hook(), on_event()))
     rows = (AutomationRow("a", "task", 1, "code-2", None, problem="SyntaxError"),)
     store.do(AnnounceDefinitions("code-2", rows, (), ()))
@@ -50,7 +50,7 @@ def test_an_automation_that_fails_to_load_keeps_its_triggers(store):
     assert len(waiting(store, "a/event")) == 1
 
 
-def test_what_another_worker_does_not_know_stays(store, second):
+def test_trigger_unknown_to_another_worker_stays(store, second):
     """A worker speaks of its own automations alone."""
     store.do(announced(hook(), hook("b", "/b")))
     second.do(announced(hook("b", "/b"), names=("b",)))
@@ -58,7 +58,7 @@ def test_what_another_worker_does_not_know_stays(store, second):
 
 
 def test_a_path_belongs_to_the_first(store):
-    """The second is told whose it is, and has it once the first gave it up."""
+    """The second is reported whose it is, and has it once the first gave it up."""
     store.do(announced(hook("a", "/in"), hook("b", "/in")))
     found = known(store)
     assert found["a/webhook"] == ("/in", None)
@@ -70,7 +70,7 @@ def test_a_path_belongs_to_the_first(store):
 
 
 def test_two_paths_may_change_places(store):
-    """In one announcement, whoever is written first."""
+    """In one announcement, no matter who is written first."""
     store.do(announced(hook("a", "/one"), hook("b", "/two")))
     for first, second in (("a", "b"), ("b", "a")):
         other = {"a": "/two", "b": "/one"} if first == "a" else {"a": "/one", "b": "/two"}
@@ -91,7 +91,7 @@ def test_retired_automations_hear_nothing(store):
 
 
 def test_a_resumed_automation_has_the_triggers_that_it_declares(store):
-    """One that it gave up before does not come back."""
+    """One that it abandoned before does not come back."""
     store.do(announced(hook(), on_event()))
     store.do(announced(on_event()), RetireAutomation("a"), ResumeAutomation("a"))
     assert list(known(store)) == ["a/event"]
@@ -109,13 +109,13 @@ def test_a_retired_automation_frees_its_path(store):
     assert "'b'" in found["a/webhook"][1]
 
 
-def test_a_new_name_takes_along_what_arrived(store):
-    """Keys count on, what is held goes on, what is remembered of a key is remembered, and nothing of the old name is left."""
-    pace = FlowControl.parse(throttle="1h")
+def test_renamed_trigger_keeps_its_deliveries(store):
+    """Keys count on, what is held continues, what is remembered of a key is remembered, and nothing of the old name is left."""
+    flow_control = FlowControl.parse(throttle="1h")
     rows = (hook("a", "/in"), on_event("a"))
     store.do(announced(*rows))
     store.do(
-        *(taking_in(store, key, pace=pace) for key in ("one", "two")),
+        *(accepting(store, key, pace=flow_control) for key in ("one", "two")),
         event(id="e1"),
         ReportConsumer("a/webhook", 1, None, None),
     )
@@ -124,10 +124,10 @@ def test_a_new_name_takes_along_what_arrived(store):
     assert known(store) == {"new/event": (None, None), "new/webhook": ("/in", None)}
     assert listed(store, "new/webhook") == [("one", "started"), ("two", "held")]
     assert len(waiting(store, "new/event")) == 1
-    assert [desk.trigger for desk in reads.consumers(store.reader)] == ["new/webhook"]
-    again = taking_in(store, "one", trigger="new/webhook", pace=pace)
+    assert [consumer.trigger for consumer in triggers.consumers(store.reader)] == ["new/webhook"]
+    again = accepting(store, "one", trigger="new/webhook", pace=flow_control)
     assert not store.do(again).first
-    assert store.do(taking_in(store, "three", trigger="new/webhook", pace=pace)).state is DeliveryState.HELD
+    assert store.do(accepting(store, "three", trigger="new/webhook", pace=flow_control)).state is DeliveryState.HELD
     store.do(event(id="e2"))
     assert len(waiting(store, "new/event")) == 2
     for table in ("triggers", "topics", "deliveries", "flow_control", "consumers"):
@@ -135,10 +135,13 @@ def test_a_new_name_takes_along_what_arrived(store):
         assert store.reader.read_text(f"select 1 from {table} where {column} like 'a/%'") == []
 
 
-def test_a_new_name_leaves_those_alone_whose_names_begin_alike(store):
+def test_a_new_name_leaves_those_unchanged_whose_names_start_alike(store):
     """Names may hold a "/": what is of a/b is no trigger of a, and moves with a/b alone."""
-    pace = FlowControl.parse(throttle="1h")
-    own = {"a": taking_in(store, "one", pace=pace), "a/b": taking_in(store, "two", trigger="a/b/webhook", pace=pace)}
+    flow_control = FlowControl.parse(throttle="1h")
+    own = {
+        "a": accepting(store, "one", pace=flow_control),
+        "a/b": accepting(store, "two", trigger="a/b/webhook", pace=flow_control),
+    }
 
     def rows(*names: str):
         return [row for name in names for row in (hook(name, None), on_event(name), on_runs(name, "x", "y"))]
@@ -155,10 +158,10 @@ def test_a_new_name_leaves_those_alone_whose_names_begin_alike(store):
 
     store.do(announced(*rows("a", "a/b"), names=("a", "a/b", "x", "y")))
     store.do(finish(store.begin(automation="x")))
-    for name, arrival in own.items():
+    for name, delivery in own.items():
         (ended,) = waiting(store, f"{name}/runs")
         store.do(
-            arrival,
+            delivery,
             gathering(store, ended, "x", trigger=f"{name}/runs"),
             ReportConsumer(f"{name}/webhook", 1, None, None),
         )
@@ -171,7 +174,7 @@ def test_a_new_name_leaves_those_alone_whose_names_begin_alike(store):
 
 
 def test_a_new_name_takes_along_what_is_gathered(store):
-    """Of whoever waits, and of whoever is waited for."""
+    """Of anyone who waits, and of anyone who is waited for."""
     names = ("a", "b", "c")
     store.do(announced(on_runs("c", "a", "b"), names=names))
     run = store.begin(automation="a")
@@ -179,9 +182,9 @@ def test_a_new_name_takes_along_what_is_gathered(store):
     (delivery,) = waiting(store, "c/runs")
     store.do(gathering(store, delivery, "a", run=run.id))
     store.do(announced(on_runs("d", "a", "b"), names=("a", "b", "d"), was={"d": "c"}))
-    assert [(view.trigger, view.here) for view in reads.open_gatherings(store.reader)] == [("d/runs", 1)]
+    assert [(view.trigger, view.here) for view in triggers.open_gatherings(store.reader)] == [("d/runs", 1)]
     store.do(announced(on_runs("d", "new", "b"), names=("new", "b", "d"), was={"new": "a"}))
-    (row,) = reads.joined_runs(store.reader, "d/runs", "p")
+    (row,) = triggers.joined_runs(store.reader, "d/runs", "p")
     assert row.automation == "new"
     store.do(finish(store.begin(automation="b")))
     (delivery,) = waiting(store, "d/runs")
@@ -189,7 +192,7 @@ def test_a_new_name_takes_along_what_is_gathered(store):
     assert store.do(gathering(store, delivery, "b", trigger="d/runs", start=start)).run == start.id
 
 
-def test_whoever_listens_to_the_old_name_hears_of_the_new_one(store):
+def test_listener_to_the_old_name_receives_the_new_one(store):
     """A worker with the code of before the renaming still listens to the old name; its trigger follows."""
     store.do(announced(on_run("b", "a")))
     store.do(announced(names=("new",), was={"new": "a"}))

@@ -13,7 +13,7 @@ from mainspring.store.read.status.status import audit_rows_of
 from tests.contract.store.process import audited
 
 
-def test_act_and_its_row_are_one(store):
+def test_operation_and_its_row_are_one_commit(store):
     """The row says who did what to what, why, and how it was answered."""
     act = audited(PauseAutomation("a", None, "ann", None), verb="auto.pause", reason="noisy", detail={"x": 1})
     assert store.do(act) == DONE
@@ -24,7 +24,7 @@ def test_act_and_its_row_are_one(store):
     assert store.read("automations", "a")[0].paused_by == "ann"
 
 
-def test_same_command_acts_once(store):
+def test_same_command_works_once(store):
     """The same command id again answers as before and changes nothing, even when the state has moved on."""
     act = audited(AcquireLock("l", "ann"))
     assert store.do(act) == NumberAnswer(1)
@@ -34,7 +34,7 @@ def test_same_command_acts_once(store):
     assert len(store.read("audit_rows")) == 1
 
 
-def test_refused_act_is_on_record(store):
+def test_refused_operation_is_on_record(store):
     """What was tried and refused is on record too, with its answer."""
     act = audited(CancelRun("r_none", "c"))
     refused = store.do(act)
@@ -43,7 +43,7 @@ def test_refused_act_is_on_record(store):
     assert store.do(act) == refused
 
 
-def test_failed_act_leaves_no_row(store):
+def test_failed_operation_leaves_no_row(store):
     """An act that cannot be executed is answered with an error; neither it nor its row is committed, others are."""
     results = store.do(audited(SetQueue("good")), audited(object(), "bad"), audited(SetQueue("fine")))
     assert isinstance(results[1], Exception)
@@ -52,21 +52,21 @@ def test_failed_act_leaves_no_row(store):
     assert {"good", "fine"} <= {queue.name for queue in store.read("queue_views")}
 
 
-def test_acts_by_some_doors_are_found_among_others(store, clock):
+def test_operations_are_found_by_entry_point(store, clock):
     """Newest first, since an instant, among so many of all; a door is not the beginning of another's name."""
-    began = clock.now()
+    started_at = clock.now()
     for place, who in enumerate(("cli:ann@box", "api:bot", "web:ana", "climb:x")):
         clock.forward(1_000)
         store.do(msgspec.structs.replace(audited(SetQueue("q", concurrency=place + 1), verb=f"v{place}"), actor=who))
 
-    def found(since_at=began, among=10, limit=10):
+    def found(since_at=started_at, among=10, limit=10):
         rows, has_more = audit_rows_of(store.reader, ("cli", "web"), since_at, among=among, limit=limit)
         return [row.actor for row in rows], has_more
 
     assert found() == (["web:ana", "cli:ann@box"], False)
-    assert found(began + 2_000) == (["web:ana"], False)
+    assert found(started_at + 2_000) == (["web:ana"], False)
     assert found(among=3) == (["web:ana"], True)
-    assert found(began + 2_000, among=3) == (["web:ana"], False)
+    assert found(started_at + 2_000, among=3) == (["web:ana"], False)
     assert found(limit=1) == (["web:ana"], True)
 
 
@@ -76,7 +76,7 @@ def fill(store, n=6):
 
 
 def test_whole_chain_is_accepted(store, second):
-    """A log that nobody touched is whole, whichever process wrote it."""
+    """A log that no one touched is whole, whichever process wrote it."""
     fill(store, 3)
     fill(second, 3)
     check = store.read("verify_audit")
@@ -111,11 +111,11 @@ def test_pages_of_the_log(store):
     assert [row.seq for row in first + rest] == [6, 5, 4, 3, 2, 1]
 
 
-def test_parts_of_an_act_are_found_by_its_id(store):
+def test_parts_of_an_operation_are_found_by_its_id(store):
     """Those of this one alone, whatever other ids begin alike."""
     for command in ("c.1", "c.1/a", "c.1/b", "c.10/a", "c.2/a"):
         store.do(audited(SetMeta(command, "1"), command))
-    assert [one.command for one in store.read("audit_rows_of_bulk", "c.1")] == ["c.1/a", "c.1/b"]
+    assert [row.command for row in store.read("audit_rows_of_bulk", "c.1")] == ["c.1/a", "c.1/b"]
     assert store.read("audit_rows_of_bulk", "c.3") == []
 
 
@@ -128,7 +128,7 @@ def act(store, clock, actor, verb, subject):
 @pytest.fixture
 def log(store, clock):
     """Six acts, a second apart, and the instant before them; one of them is with a run of `a`."""
-    began = clock.now()
+    started_at = clock.now()
     run = store.start("a").run
     for actor, verb, subject in (
         ("cli:ann@box", "pause", "automation:a"),
@@ -139,7 +139,7 @@ def log(store, clock):
         ("link:bob", "acknowledge", "incident:i"),
     ):
         act(store, clock, actor, verb, subject)
-    return began
+    return started_at
 
 
 FITTING = [
@@ -162,10 +162,10 @@ FITTING = [
 
 
 def test_log_is_filtered(store, log):
-    """By whom, at which door, what, with which, from and until when; a name means whoever has it, and no longer one."""
-    for which, expected in FITTING:
-        page = audit_page(store.reader, AuditFilter(**which))
-        assert ([row.seq for row in page.rows], page.cursor) == (expected, None), which
+    """By whom, at which door, what, with which, from and until when; a name means anyone who has it, and no longer one."""
+    for filters, expected in FITTING:
+        page = audit_page(store.reader, AuditFilter(**filters))
+        assert ([row.seq for row in page.rows], page.cursor) == (expected, None), filters
     for since, until, seqs in ((0, 9, "654321"), (3, 9, "6543"), (0, 3, "21"), (2, 4, "32"), (7, 9, ""), (0, 1, "")):
         at = AuditFilter(since_at=log + since * 1000, until_at=log + until * 1000)
         assert "".join(str(row.seq) for row in audit_page(store.reader, at).rows) == seqs, (since, until)
@@ -175,17 +175,17 @@ def test_pages_of_a_filter_are_whole(store, log, monkeypatch):
     """However little is looked at for one page, all pages together hold what fits, each once, newest first."""
     for reach in (1, 2):
         monkeypatch.setattr(audit_pages, "MOST_READ", reach)
-        for which, expected in FITTING:
-            assert paged(store.reader, AuditFilter(**which)) == expected, (reach, which)
+        for filters, expected in FITTING:
+            assert paged(store.reader, AuditFilter(**filters)) == expected, (reach, filters)
 
 
-def paged(reader, which):
+def paged(reader, filters):
     """Return what all pages of one row hold; an endless list ends in an error."""
     found, cursor = [], None
     for _ in range(20):
-        page = audit_page(reader, which, limit=1, cursor=cursor)
+        page = audit_page(reader, filters, limit=1, cursor=cursor)
         found += [row.seq for row in page.rows]
         cursor = page.cursor
         if cursor is None:
             return found
-    raise AssertionError(which)
+    raise AssertionError(filters)

@@ -69,7 +69,7 @@ def test_a_module_that_fails_keeps_the_last_definition(store):
     assert store.read("automations", "a")[0].problem is None
 
 
-def test_problem_that_is_over_is_cleared_and_gives_nobody_the_definition(store):
+def test_resolved_problem_is_cleared_without_an_owner(store):
     """What was announced last stays as it was, its schedule too; who clears a problem cannot run what it is of."""
     store.announce("a", schedules=(schedule(),))
     store.start()
@@ -81,7 +81,7 @@ def test_problem_that_is_over_is_cleared_and_gives_nobody_the_definition(store):
     assert store.read("due_schedules", 2**50) != []
 
 
-def test_problem_of_older_code_is_not_told_while_newer_code_lives(store, second):
+def test_problem_of_older_code_is_not_reported_while_newer_code_lives(store, second):
     """What it cannot load the newer one runs; once that is gone it is a problem."""
     problem = AutomationRow("a", "task", 1, "f", None, problem="ImportError: x")
     store.announce("a")
@@ -112,7 +112,7 @@ def test_renaming_carries_everything_along(store, clock):
 
 
 def test_unchanged_schedule_keeps_its_place(store, clock):
-    """Announcing again moves nothing; a changed spec starts anew above the present, a missing one ends."""
+    """Announcing again moves nothing; a changed spec restarts above the present, a missing one ends."""
     store.announce("a", schedules=(schedule(),))
     store.do(slot(store, 1_000))
     store.announce("a", schedules=(schedule(at=77),))
@@ -181,7 +181,7 @@ def test_retired_automation_ends_its_schedules(store):
 
 
 def test_pause_is_refused_where_it_does_not_fit(store):
-    """Pausing the unknown and resuming what runs are told."""
+    """Pausing the unknown and resuming what runs are reported."""
     assert store.do(PauseAutomation("none", None, "ann", None)).code == "not_found"
     assert store.do(ResumeAutomation("none")).code == "not_found"
     assert store.do(ResumeAutomation("a")).code == "not_paused"
@@ -209,7 +209,7 @@ def test_peer_restate_23_no_lock_is_held_for_ever(store, second, way):
     assert second.do(BreakLock("nobody")).code == "not_found"
 
 
-def test_peer_restate_23_waiting_run_shows_who_holds_its_key(store):
+def test_peer_restate_23_waiting_run_names_the_holder_of_its_key(store):
     """A partition key held by a suspended run is named, and goes when that run ends."""
     from mainspring.store.commands.runs import MarkRunDone
     from tests.contract.store.process import suspend
@@ -243,7 +243,7 @@ def test_paused_automation_serves_no_slot(store, clock):
     assert len(store.engine_reads.due_schedules(clock.now())) == 1
 
 
-def test_due_schedule_tells_all_that_its_run_needs(store, clock):
+def test_due_schedule_reports_all_that_its_run_needs(store, clock):
     """Definition and input go with it; announcing an unchanged one brings the input of today, and one of an older version has none."""
     store.announce("a", schedules=(schedule(),), definition=b'{"x":1}')
     (due,) = store.engine_reads.due_schedules(clock.now())

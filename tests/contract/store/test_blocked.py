@@ -6,7 +6,7 @@ from mainspring.store.read.status import status
 
 
 def blocked(store):
-    return {one.id: one.blocked for one in status.sessions(store.reader)}
+    return {session.id: session.blocked for session in status.sessions(store.reader)}
 
 
 def test_blocked_loop_is_on_record_until_it_turns(store, second, clock):
@@ -26,7 +26,7 @@ def test_blocked_loop_is_on_record_until_it_turns(store, second, clock):
     assert blocked(store)[store.session] is None
 
 
-def test_end_of_a_process_ends_what_it_said(store, second):
+def test_end_of_a_process_ends_its_findings(store, second):
     """Nothing is blocked that is not there."""
     second.do(RecordBlockedLoop(4_000, ("shop.py:14 poll",)))
     session = second.session
@@ -35,14 +35,14 @@ def test_end_of_a_process_ends_what_it_said(store, second):
 
 
 def test_of_processes_that_pass_only_the_blocked_one_on_probation_is_watched(store, new_process):
-    """Which nobody else tells of; who runs something by hand sees himself that it hangs."""
+    """Which no one else tells of; who runs something by hand sees himself that it hangs."""
     sessions = {}
     for role in ("worker", "probation", "run"):
-        one = new_process().open(role)
-        one.do(RecordBlockedLoop(4_000, ("shop.py:14 poll",)))
-        sessions[role] = one.session
+        process = new_process().open(role)
+        process.do(RecordBlockedLoop(4_000, ("shop.py:14 poll",)))
+        sessions[role] = process.session
     idle = new_process().open("probation").session
-    watched = {one.session: one.blocked for one in list_processes(status.sessions(store.reader))}
+    watched = {process.session: process.blocked for process in list_processes(status.sessions(store.reader))}
     assert watched.keys() >= {sessions["worker"], sessions["probation"]}
     assert not watched.keys() & {sessions["run"], idle}
     assert watched[sessions["probation"]].stack == ("shop.py:14 poll",)

@@ -1,4 +1,4 @@
-"""A run that begins anew and those that continue it are one chain: events and signals count once in it, its key leads to the newest."""
+"""A run that restarts and those that continue it are one chain: events and signals count once in it, its key leads to the newest."""
 
 import msgspec
 import pytest
@@ -30,9 +30,9 @@ def restart(store, run, **options):
     key = RunKey(run.run_key, "h2", "replace") if run.run_key else None
     then = store.starting(run.automation, run_key=key, **options)
     store.do(finish(run, detail=b'{"restarted_as": "%s"}' % then.id.encode(), then=then))
-    heir = store.claim_one()
-    assert heir.id == then.id
-    return heir
+    successor = store.claim_one()
+    assert successor.id == then.id
+    return successor
 
 
 def prune(before):
@@ -51,7 +51,7 @@ def facts(store, run):
 
 
 def take_in(store, run, rank=1):
-    """Take in the first fact of a run."""
+    """Accept the first fact of a run."""
     fact = store.history(run.id).facts[0]
     kind = OutcomeKind(fact.kind.value)
     command = outcome(run, rank, fact.ident or fact.name, kind=kind, output=fact.payload, inbox=fact.seq, marked=True)
@@ -65,19 +65,19 @@ def test_event_published_between_two_waits_of_a_chain_is_not_lost(store, clock):
     clock.forward(1)
     store.do(event(id="e-1"))
     clock.forward(1)
-    heir = restart(store, restart(store, first))
-    store.do(wait_for(heir))
-    assert facts(store, heir) == [(FactKind.EVENT, "e-1")]
+    successor = restart(store, restart(store, first))
+    store.do(wait_for(successor))
+    assert facts(store, successor) == [(FactKind.EVENT, "e-1")]
 
 
-def test_event_given_to_a_run_that_begins_anew_without_taking_it_in_counts_for_its_heir(store):
+def test_event_given_to_a_run_that_restarts_without_reading_it_counts_for_its_successor(store):
     """It lay in the inbox when the run ended."""
     first = store.begin()
     store.do(wait_for(first))
     store.do(event(id="e-1"))
-    heir = restart(store, first)
-    store.do(wait_for(heir))
-    assert facts(store, heir) == [(FactKind.EVENT, "e-1")]
+    successor = restart(store, first)
+    store.do(wait_for(successor))
+    assert facts(store, successor) == [(FactKind.EVENT, "e-1")]
     assert store.history(first.id).facts == []
 
 
@@ -89,28 +89,28 @@ def test_event_that_a_chain_has_counted_counts_for_none_of_it_again(store, clock
     store.do(event(id="e-1", data=b'{"k":1}'))
     take_in(store, first)
     clock.forward(1)
-    heir = restart(store, first)
-    store.do(wait_for(heir, since_at=0, where={"k": 1}), wait_for(heir, ident="e2", since_at=0))
-    assert facts(store, heir) == []
+    successor = restart(store, first)
+    store.do(wait_for(successor, since_at=0, where={"k": 1}), wait_for(successor, ident="e2", since_at=0))
+    assert facts(store, successor) == []
     store.do(wait_for(other))
     assert facts(store, other) == [(FactKind.EVENT, "e-1")]
 
 
-def test_who_looks_at_an_event_sees_the_run_of_the_chain_that_got_it(store):
+def test_event_lists_the_run_of_the_chain_that_received_it(store):
     """Not the first one."""
-    heir = restart(store, store.begin())
-    store.do(wait_for(heir))
+    successor = restart(store, store.begin())
+    store.do(wait_for(successor))
     store.do(event(id="e-1"))
     rows = store.reader.read("list_receivers_of_event", ("e-1", 5))
-    assert [row[0] for row in rows] == [heir.id]
+    assert [row[0] for row in rows] == [successor.id]
 
 
 def test_key_leads_to_the_newest_run_of_a_chain(store):
     """Under the input that it was taken with; another input is refused still."""
     first = store.begin(run_key=RunKey("k", "h"))
-    heir = restart(store, restart(store, first))
+    successor = restart(store, restart(store, first))
     found = store.start(run_key=RunKey("k", "h"))
-    assert (found.run, found.created) == (heir.id, False)
+    assert (found.run, found.created) == (successor.id, False)
     assert store.start(run_key=RunKey("k", "h2")).code == "key_conflict"
 
 
@@ -121,29 +121,29 @@ def test_message_to_a_first_run_that_was_pruned_reaches_the_newest(store, clock)
     store.do(event(id="e-1"))
     take_in(store, first)
     clock.forward(1_000)
-    heir = restart(store, restart(store, first))
+    successor = restart(store, restart(store, first))
     clock.forward(1_000)
     assert store.do(prune(clock.now())).number == 2
     store.do(signal(first.id))
-    store.do(wait_for(heir, since_at=0))
-    assert facts(store, heir) == [(FactKind.SIGNAL, "src")]
-    store.do(finish(heir))
+    store.do(wait_for(successor, since_at=0))
+    assert facts(store, successor) == [(FactKind.SIGNAL, "src")]
+    store.do(finish(successor))
     clock.forward(1_000)
     store.do(prune(clock.now()))
     assert store.reader.read_text("select count(*) from facts_taken", ()) == [(0,)]
     assert store.reader.read_text("select count(*) from event_cursors", ()) == [(0,)]
 
 
-def test_signal_whose_answer_was_lost_counts_once_however_often_the_run_began_anew(store):
+def test_signal_whose_answer_was_lost_counts_once_however_often_the_run_restarted(store):
     """Sent again to the first run, it was given to the chain before."""
     first = store.begin()
     store.do(signal(first.id))
-    heir = restart(store, restart(store, first))
+    successor = restart(store, restart(store, first))
     store.again(signal(first.id))
-    assert facts(store, heir) == [(FactKind.SIGNAL, "src")]
+    assert facts(store, successor) == [(FactKind.SIGNAL, "src")]
 
 
-def test_signal_taken_in_for_a_wait_that_was_given_up_is_put_back_once(store):
+def test_signal_accepted_for_a_wait_that_was_abandoned_is_put_back_once(store):
     """Whatever is sent again; the outcome counts as cancelled."""
     run = store.begin()
     store.do(signal(run.id))
@@ -152,13 +152,13 @@ def test_signal_taken_in_for_a_wait_that_was_given_up_is_put_back_once(store):
     store.twice(command)
     store.do(command)
     assert [(back.name, back.seq) for back in store.history(run.id).facts] == [("go", fact.seq)]
-    assert [one.state.value for one in store.history(run.id).outcomes] == ["cancelled"]
-    heir = restart(store, run)
-    assert [fact.name for fact in store.history(heir.id).facts] == ["go"]
+    assert [outcome.state.value for outcome in store.history(run.id).outcomes] == ["cancelled"]
+    successor = restart(store, run)
+    assert [fact.name for fact in store.history(successor.id).facts] == ["go"]
     assert store.do(msgspec.structs.replace(command, claim=run.claim + 1)).code == "claim_lost"
 
 
-def test_what_a_run_rejected_goes_on_with_its_chain(store):
+def test_rejected_message_stays_with_the_chain(store):
     """It is read again by the newest run."""
     run = store.begin()
     store.do(wait_for(run))
@@ -167,16 +167,16 @@ def test_what_a_run_rejected_goes_on_with_its_chain(store):
         name = fact.name if fact.kind is FactKind.EVENT else None
         store.twice(RejectFact(run.id, run.claim, fact.seq, BAD, name))
     assert facts(store, run) == []
-    heir = restart(store, run)
-    store.do(wait_for(heir))
-    store.do(suspend(heir))
+    successor = restart(store, run)
+    store.do(wait_for(successor))
+    store.do(suspend(successor))
     assert store.ids() == []
-    store.do(ReopenRun(heir.id))
-    assert sorted(facts(store, heir)) == [(FactKind.EVENT, "e-1"), (FactKind.SIGNAL, "src")]
-    assert store.ids() == [heir.id]
+    store.do(ReopenRun(successor.id))
+    assert sorted(facts(store, successor)) == [(FactKind.EVENT, "e-1"), (FactKind.SIGNAL, "src")]
+    assert store.ids() == [successor.id]
 
 
-def test_chain_goes_on_although_its_queue_is_full(store):
+def test_chain_continues_although_its_queue_is_full(store):
     """A full queue keeps new work out; a chain is no new work, and must not end in silence."""
     run = store.begin()
     store.do(SetQueue("default", max_backlog=1))
@@ -185,7 +185,7 @@ def test_chain_goes_on_although_its_queue_is_full(store):
     restart(store, run, priority=10)
 
 
-def test_long_chain_does_not_look_at_what_it_has_counted(store, clock):
+def test_long_chain_does_not_read_what_it_has_counted(store, clock):
     """A wait begins where the last one ended: the cursor stands at the newest event that was counted."""
     run = store.begin()
     for n in range(20):
@@ -202,7 +202,7 @@ def test_long_chain_does_not_look_at_what_it_has_counted(store, clock):
     assert cursor == newest
 
 
-def test_event_of_a_wait_that_was_given_up_goes_to_one_of_another_condition(store):
+def test_event_of_a_wait_that_was_abandoned_goes_to_one_of_another_condition(store):
     """It fits both: the other wait was open all the time, and would miss it."""
     run = store.begin()
     store.do(event(id="e-1", data=b'{"k":"a"}'))
@@ -214,7 +214,7 @@ def test_event_of_a_wait_that_was_given_up_goes_to_one_of_another_condition(stor
 
 
 class Chain(RuleBasedStateMachine):
-    """Any order of publishing, waiting, taking in, giving up, rejecting, putting back and beginning anew.
+    """Any order of publishing, waiting, accepting, abandoning, rejecting, putting back and restarting.
 
     What is true after each: an event lies in one place at most, or was counted once; a wait that is open has an event, or there is none.
     """
@@ -308,13 +308,13 @@ class Chain(RuleBasedStateMachine):
         self.store.do(ReturnFact(self.run.id, self.run.claim, place[1], "paid", b"{}", 0, event=number))
 
     @rule()
-    def begin_anew(self):
+    def begin_again(self):
         self.run = restart(self.store, self.run)
         self.waits.clear()
         self.rank = 0
 
     @rule(ms=st.integers(1, 5))
-    def let_time_pass(self, ms):
+    def advance_clock(self, ms):
         self.clock.forward(ms)
 
     @invariant()

@@ -1,4 +1,4 @@
-"""A request has one child: found again by whoever asks again, and left behind when its parent is continued from before it."""
+"""A request has one child: found again by anyone who asks again, and left behind when its parent is continued from before it."""
 
 import msgspec
 import pytest
@@ -11,19 +11,19 @@ from mainspring.store.commands.runs import CancelChild, ParentLink, ReopenRun, R
 from tests.contract.store.process import ask, event, finish, halt, outcome, signal, wait_for
 
 
-def child(store, parent, ident="c#1", asked=2, policy="cancel", **options):
+def child(store, parent, ident="c#1", rank=2, policy="cancel", **options):
     """The command that asks for a child of automation b; each has another input, so that none is above itself."""
-    link = ParentLink(parent.id, ident, parent.claim, policy, asked)
+    link = ParentLink(parent.id, ident, parent.claim, policy, rank)
     return store.starting("b", parent=link, input=options.pop("input", b'{"n":1}'), **options)
 
 
 def claimed(store, run):
     """Claim until this run is taken."""
-    return next(one for one in store.claim().runs if one.id == run)
+    return next(started_run for started_run in store.claim().runs if started_run.id == run)
 
 
 def again_from(store, parent, ident):
-    """Halt the parent and continue it from a step; returns it, claimed anew."""
+    """Halt the parent and continue it from a step; returns it, claimed again."""
     store.do(halt(parent), ReopenRun(parent.id, ident))
     return claimed(store, parent.id)
 
@@ -33,28 +33,28 @@ def facts(store, run):
 
 
 def test_request_finds_its_child_whatever_id_it_sends(store):
-    """Its id is made anew in each generation; the child is the one that counts for the request."""
+    """Its id is recreated in each generation; the child is the one that counts for the request."""
     parent = store.begin()
     first = store.do(child(store, parent))
     second = store.twice(child(store, parent))
     assert (first.created, second.created, second.run, second.by_key) == (True, False, first.run, False)
-    assert store.do(child(store, parent, "c#2", asked=3)).created
+    assert store.do(child(store, parent, "c#2", rank=3)).created
     store.do(finish(claimed(store, first.run), result=b"5"))
     store.do(child(store, parent), child(store, parent))
     assert facts(store, parent.id) == [("c#1", b"5")]
 
 
 @pytest.mark.parametrize("policy", ["cancel", "keep"])
-def test_superseded_child_answers_nobody_and_follows_its_close_policy(store, policy):
+def test_superseded_child_answers_no_one_and_follows_its_close_policy(store, policy):
     """The request asks for a child of its own; what the old one ended with is not taken for its end."""
     parent = store.begin()
-    old = store.do(child(store, parent, asked=2, policy=policy))
+    old = store.do(child(store, parent, rank=2, policy=policy))
     running = claimed(store, old.run)
     store.do(outcome(parent, 1, "before", asked=1))
     parent = again_from(store, parent, "before")
-    asked_to_stop = [fact.kind for fact in store.history(old.run).facts]
-    assert asked_to_stop == ([FactKind.CANCEL] if policy == "cancel" else [])
-    new = store.do(child(store, parent, asked=2, policy=policy))
+    stop_facts = [fact.kind for fact in store.history(old.run).facts]
+    assert stop_facts == ([FactKind.CANCEL] if policy == "cancel" else [])
+    new = store.do(child(store, parent, rank=2, policy=policy))
     assert new.created
     assert new.run != old.run
     store.do(finish(running, result=b'"old"'))
@@ -66,27 +66,27 @@ def test_superseded_child_answers_nobody_and_follows_its_close_policy(store, pol
 def test_end_that_a_superseded_child_had_left_is_dropped(store):
     """Also one that lies in the inbox already, and one that the journal had."""
     parent = store.begin()
-    taken, left = (store.do(child(store, parent, f"c#{n}", asked=n + 1)).run for n in (1, 2))
+    claimed, left = (store.do(child(store, parent, f"c#{n}", rank=n + 1)).run for n in (1, 2))
     runs = {run.id: run for run in store.claim().runs}
-    store.do(finish(runs[taken], result=b"1"), finish(runs[left], result=b"2"))
+    store.do(finish(runs[claimed], result=b"1"), finish(runs[left], result=b"2"))
     (fact, _) = store.history(parent.id).facts
     store.do(outcome(parent, 1, "before", asked=1), outcome(parent, 2, "c#1", asked=2, inbox=fact.seq))
     parent = again_from(store, parent, "before")
     assert facts(store, parent.id) == []
-    assert store.do(child(store, parent, "c#1", asked=2)).created
+    assert store.do(child(store, parent, "c#1", rank=2)).created
     assert facts(store, parent.id) == []
 
 
-def test_child_that_was_asked_for_before_is_kept_and_found(store):
-    """It goes on, is not started twice, and its end answers the request that the new generation makes again."""
+def test_child_that_was_requested_before_is_kept_and_found(store):
+    """It continues, is not started twice, and its end answers the request that the new generation makes again."""
     parent = store.begin()
-    kept = store.do(child(store, parent, asked=1))
-    running = claimed(store, kept.run)
+    stored = store.do(child(store, parent, rank=1))
+    running = claimed(store, stored.run)
     store.do(outcome(parent, 1, "after", asked=2))
     parent = again_from(store, parent, "after")
-    assert store.history(kept.run).facts == []
-    found = store.do(child(store, parent, asked=1))
-    assert (found.created, found.run, found.by_key) == (False, kept.run, False)
+    assert store.history(stored.run).facts == []
+    found = store.do(child(store, parent, rank=1))
+    assert (found.created, found.run, found.by_key) == (False, stored.run, False)
     store.do(finish(running, result=b"5"))
     assert facts(store, parent.id) == [("c#1", b"5")]
 
@@ -106,7 +106,7 @@ def test_superseded_child_with_a_key_is_found_by_its_key(store):
     assert facts(store, parent.id) == [("c#1", b"7")]
 
 
-def test_keyed_child_that_nobody_asks_for_again_is_closed_with_its_parent(store):
+def test_keyed_child_that_no_one_requests_again_is_closed_with_its_parent(store):
     """It is still one of the runs that its parent started."""
     parent = store.begin()
     old = store.do(child(store, parent, run_key=RunKey("k", "h")))
@@ -118,7 +118,7 @@ def test_keyed_child_that_nobody_asks_for_again_is_closed_with_its_parent(store)
     ) == RunState.CANCELLED
 
 
-def heir_of(store, run):
+def successor_of(store, run):
     """End a run so that another continues it; returns that one, claimed."""
     then = store.starting("b", input=b'{"n":2}', run_key=RunKey(run.run_key, "h2", "replace") if run.run_key else None)
     detail = b'{"restarted_as": "%s"}' % then.id.encode()
@@ -126,46 +126,46 @@ def heir_of(store, run):
     return claimed(store, then.id)
 
 
-def test_request_finds_who_goes_on_for_its_child(store):
-    """A child that began anew has not ended; asked for again, it tells nothing yet, and a giving up reaches who goes on."""
+def test_request_finds_who_continues_for_its_child(store):
+    """A child that restarted has not ended; asked for again, it tells nothing yet, and a abandoning reaches who continues."""
     parent = store.begin()
     first = store.do(child(store, parent))
-    heir = heir_of(store, claimed(store, first.run))
-    assert store.do(child(store, parent)).run == heir.id
+    successor = successor_of(store, claimed(store, first.run))
+    assert store.do(child(store, parent)).run == successor.id
     assert facts(store, parent.id) == []
     assert store.twice(CancelChild(parent.id, parent.claim, "c#1")) == DONE
-    assert [fact.kind for fact in store.history(heir.id).facts] == [FactKind.CANCEL]
+    assert [fact.kind for fact in store.history(successor.id).facts] == [FactKind.CANCEL]
     assert store.do(CancelChild(parent.id, parent.claim, "none")) == DONE
     assert store.do(CancelChild(parent.id, parent.claim + 1, "c#1")).code == "claim_lost"
 
 
-def test_who_goes_on_for_a_superseded_child_answers_nobody(store):
-    """However often it begins anew."""
+def test_successor_of_a_superseded_child_answers_no_one(store):
+    """However often it restarts."""
     parent = store.begin()
     old = store.do(child(store, parent, policy="keep"))
-    heir = heir_of(store, claimed(store, old.run))
+    successor = successor_of(store, claimed(store, old.run))
     store.do(outcome(parent, 1, "before", asked=1))
     parent = again_from(store, parent, "before")
-    heir = heir_of(store, heir)
-    store.do(finish(heir, result=b"1"))
+    successor = successor_of(store, successor)
+    store.do(finish(successor, result=b"1"))
     assert facts(store, parent.id) == []
     assert store.do(child(store, parent)).created
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_watcher_waits_for_who_goes_on(store, when):
-    """A run that another found by its key began anew, before or after the wait for it was opened."""
+def test_watcher_waits_for_who_continues(store, when):
+    """A run that another found by its key restarted, before or after the wait for it was opened."""
     watcher = store.begin()
     watched = store.start("b", run_key=RunKey("k", "h"))
     run = claimed(store, watched.run)
     wait = OpenWait(watcher.id, watcher.claim, "c#1", "run", watched.run)
     if when == "after":
         store.do(wait)
-    heir = heir_of(store, run)
+    successor = successor_of(store, run)
     if when == "before":
         store.do(wait)
     assert facts(store, watcher.id) == []
-    store.do(finish(heir, result=b"3"))
+    store.do(finish(successor, result=b"3"))
     assert facts(store, watcher.id) == [("c#1", b"3")]
 
 
@@ -173,8 +173,8 @@ def test_waits_from_the_chosen_step_on_are_forgotten(store):
     """An answer that had come for an old question is none to the new one; an event that had come for a wait is there for the next."""
     parent = store.begin()
     question, wait = ask(parent), wait_for(parent)
-    asked_for = [msgspec.structs.replace(opened, asked=2) for opened in (question, wait)]
-    store.do(*asked_for, event(), DeliverFact(parent.id, FactKind.ANSWER, "ann", "a1", ident="q1", payload=b"true"))
+    requested = [msgspec.structs.replace(opened, asked=2) for opened in (question, wait)]
+    store.do(*requested, event(), DeliverFact(parent.id, FactKind.ANSWER, "ann", "a1", ident="q1", payload=b"true"))
     assert sorted(ident for ident, _ in facts(store, parent.id)) == ["e1", "q1"]
     store.do(outcome(parent, 1, "before", asked=1), signal(parent.id))
     parent = again_from(store, parent, "before")
@@ -183,10 +183,10 @@ def test_waits_from_the_chosen_step_on_are_forgotten(store):
     assert [ident for ident, _ in facts(store, parent.id)] == [None, "e1"]
 
 
-def test_history_tells_which_children_have_not_ended(store):
-    """By the requests that asked for them; a child that ended is told of by its fact."""
+def test_history_reports_which_children_have_not_ended(store):
+    """By the requests that asked for them; a child that ended is reported by its fact."""
     parent = store.begin()
     first = store.do(child(store, parent))
-    store.do(child(store, parent, "c#2", asked=3, input=b'{"n":2}'))
+    store.do(child(store, parent, "c#2", rank=3, input=b'{"n":2}'))
     store.do(finish(claimed(store, first.run)))
     assert store.history(parent.id).children == ["c#2"]

@@ -45,11 +45,11 @@ def test_priority_goes_first_but_ages(store, clock):
 
 def test_resumes_go_before_starts(store):
     """A run that was begun is continued before any new one, whatever its place."""
-    begun = store.begin()
+    started = store.begin()
     waiting = store.start(priority=9).run
-    store.do(suspend(begun))
-    store.do(signal(begun.id))
-    assert store.ids() == [begun.id, waiting]
+    store.do(suspend(started))
+    store.do(signal(started.id))
+    assert store.ids() == [started.id, waiting]
 
 
 def test_due_time_makes_ready(store, clock):
@@ -82,11 +82,11 @@ def test_rate_limits_starts(store, clock):
         store.start()
     assert len(store.ids(1)) == 1
     clock.forward(600)
-    began = clock.now() - 600
+    started_at = clock.now() - 600
     assert len(store.ids()) == 1
     claimed = store.claim()
     assert claimed.runs == ()
-    assert claimed.next_due_at == began + 1_000
+    assert claimed.next_due_at == started_at + 1_000
     clock.forward(399)
     assert store.ids() == []
     clock.forward(1)
@@ -96,7 +96,7 @@ def test_rate_limits_starts(store, clock):
 
 
 def test_rate_does_not_hold_resumes(store):
-    """A run that was begun is not counted again when it goes on."""
+    """A run that was begun is not counted again when it continues."""
     store.do(SetQueue("default", rate_count=1, rate_per_ms=3_600_000))
     run = store.begin()
     store.do(suspend(run))
@@ -117,8 +117,8 @@ def test_small_claims_are_fair_too(store):
     for _ in range(60):
         store.start(queue="long")
     short = store.start(queue="short").run
-    taken = [store.ids(1)[0] for _ in range(40)]
-    assert short in taken
+    claimed = [store.ids(1)[0] for _ in range(40)]
+    assert short in claimed
 
 
 def test_claim_limits_to_queues(store):
@@ -141,8 +141,8 @@ def test_version_and_name_choose_the_worker(store):
     """A worker takes only what it announced: name and version."""
     store.start("unknown")
     store.start("a", version=2)
-    mine = store.start("a").run
-    assert store.ids() == [mine]
+    own = store.start("a").run
+    assert store.ids() == [own]
 
 
 def test_paused_automation_is_passed_over(store, clock):
@@ -165,8 +165,8 @@ def test_a_long_blocked_backlog_costs_nothing(store):
     """Rows that cannot be taken do not hide the ones behind them."""
     store.do(*[store.starting("unknown", id=f"u{i}") for i in range(800)])
     store.do(PauseAutomation("b", None, "ann", None), *[store.starting("b", id=f"p{i}") for i in range(800)])
-    mine = store.start("a").run
-    assert store.ids(1) == [mine]
+    own = store.start("a").run
+    assert store.ids(1) == [own]
 
 
 @pytest.mark.parametrize("found", [0, 1])
@@ -190,7 +190,7 @@ def test_claim_reads_no_more_where_there_are_many_automations(store, monkeypatch
 
 
 def test_paused_queue_gives_nothing(store):
-    """A paused queue is passed over until it goes on."""
+    """A paused queue is passed over until it continues."""
     run = store.start(queue="q").run
     store.do(PauseQueue("q", True, "ann"))
     assert store.ids() == []
@@ -198,17 +198,17 @@ def test_paused_queue_gives_nothing(store):
     assert store.ids() == [run]
 
 
-def test_suspects_are_claimed_on_request_only(store, second, new_process):
+def test_runs_on_probation_are_claimed_on_request_only(store, second, new_process):
     """Runs that shared a crash go to a probation claim alone, and ordinary runs never do."""
     victim = store.begin()
     ordinary = second.start().run
     second.do(DeclareSessionDead(store.session, crashed=True))
     assert second.ids() == [ordinary]
     second.start()
-    (suspect,) = second.claim(suspects=True).runs
-    assert (suspect.id, suspect.claim, suspect.fresh) == (victim.id, 2, False)
-    second.do(ClearProbation(suspect.id, suspect.claim), suspend(suspect), signal(suspect.id))
-    assert suspect.id in second.ids()
+    (on_probation,) = second.claim(suspects=True).runs
+    assert (on_probation.id, on_probation.claim, on_probation.fresh) == (victim.id, 2, False)
+    second.do(ClearProbation(on_probation.id, on_probation.claim), suspend(on_probation), signal(on_probation.id))
+    assert on_probation.id in second.ids()
 
 
 def test_newer_deployment_keeps_its_runs(store, second):
@@ -258,12 +258,12 @@ def test_release_gives_a_run_back(store, second):
     """A released run is ready at once for any worker, with the next claim number."""
     run = store.begin()
     store.twice(outcome(run, 1), ReleaseRun(run.id, run.claim, 1))
-    taken = second.claim_one()
-    assert (taken.id, taken.claim, taken.rank, taken.fresh) == (run.id, 2, 1, False)
+    claimed = second.claim_one()
+    assert (claimed.id, claimed.claim, claimed.rank, claimed.fresh) == (run.id, 2, 1, False)
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_claim_says_when_there_is_more(store, limit):
+def test_claim_reports_further_runs(store, limit):
     """A full claim says that there may be more."""
     for _ in range(limit):
         store.start()
@@ -271,26 +271,26 @@ def test_claim_says_when_there_is_more(store, limit):
     assert not store.claim(limit).more
 
 
-def test_claim_under_one_run_takes_it_and_what_it_asked_for_and_no_other(store):
+def test_claim_under_one_run_accepts_only_it_and_its_children(store):
     """Children of children too, and a run that was found by its key."""
     other, root = store.start().run, store.start(input=b"[1]").run
     found = store.start(run_key=RunKey("k", "h"), input=b"[2]").run
     (run,) = store.claim(under=root).runs
     child = store.start(parent=ParentLink(root, "c#1", run.claim), input=b"[3]").run
     store.do(OpenWait(root, run.claim, "c#2", "run", found))
-    taken = {one.id: one for one in store.claim(under=root).runs}
-    assert (run.id, set(taken)) == (root, {child, found})
-    grandchild = store.start(parent=ParentLink(child, "c#1", taken[child].claim), input=b"[4]").run
+    claimed = {run.id: run for run in store.claim(under=root).runs}
+    assert (run.id, set(claimed)) == (root, {child, found})
+    grandchild = store.start(parent=ParentLink(child, "c#1", claimed[child].claim), input=b"[4]").run
     assert store.ids(under=root) == [grandchild]
     assert store.ids(under="r_none") == []
     assert store.ids() == [other]
 
 
-def test_claim_under_a_run_that_began_anew_takes_who_goes_on_for_it(store):
+def test_claim_under_a_restarted_run_accepts_its_successor(store):
     """The process that works on one run stays until the last of its line ended."""
     store.start(input=b"[9]")
     root = store.start(input=b"[1]").run
     (run,) = store.claim(under=root).runs
-    heir = store.starting(input=b"[2]")
-    store.do(finish(run, then=heir, detail=b'{"restarted_as":"%s"}' % heir.id.encode()))
-    assert store.ids(under=root) == [heir.id]
+    successor = store.starting(input=b"[2]")
+    store.do(finish(run, then=successor, detail=b'{"restarted_as":"%s"}' % successor.id.encode()))
+    assert store.ids(under=root) == [successor.id]

@@ -1,4 +1,4 @@
-"""A clock that is set while processes live: what is a duration moves with it, once, whoever notices; what is an instant stays."""
+"""A clock that is set while processes live: what is a duration moves with it, once, no matter who notices; what is an instant stays."""
 
 import pytest
 
@@ -187,7 +187,7 @@ def test_step_of_an_aborted_transaction_is_noticed_again(store, clock, monkeypat
     assert store.run(run.id).due_at == due_at - 2 * HOUR
 
 
-def test_many_runs_move_piece_by_piece_and_another_process_goes_on_with_it(store, second, clock, monkeypatch):
+def test_many_runs_move_piece_by_piece_and_another_process_continues_with_it(store, second, clock, monkeypatch):
     """No commit moves more than a piece; what is suspended meanwhile by the new clock stays as it is."""
     monkeypatch.setattr(clock_steps, "MOST_SHIFTED", 2)
     store.do(RecordHeartbeat())
@@ -210,7 +210,7 @@ def test_many_runs_move_piece_by_piece_and_another_process_goes_on_with_it(store
     assert [is_whole for _, _, is_whole in steps(store)] == [True]
 
 
-def test_what_no_process_lived_through_is_found_by_the_next_one(store, new_process, clock):
+def test_clock_step_without_a_process_is_found_by_the_next_one(store, new_process, clock):
     """The newest sign of life lies ahead: the clock went back by so much at least, and what was written ahead moves."""
     run = store.begin()
     store.do(suspend(run, due_at=clock.at + HOUR))
@@ -271,27 +271,27 @@ def test_clock_that_drifts_is_no_step(store, clock):
 def test_silence_is_noticed_in_its_time_although_the_clock_was_put_back(site, clock):
     """The last success lies ahead: it counts as long ago as it is, also once the clock has caught up with it."""
     site.announce("a", silence="2h")
-    site.look()
+    site.evaluate()
     site.succeed()
-    site.look(30 * MINUTE)
+    site.evaluate(30 * MINUTE)
     clock.put(-3 * HOUR)
-    site.look(89 * MINUTE)
+    site.evaluate(89 * MINUTE)
     assert IncidentKind.SILENCE not in open_kinds(site)
-    site.look(2 * MINUTE)
+    site.evaluate(2 * MINUTE)
     assert IncidentKind.SILENCE in open_kinds(site)
     for _ in range(8):
-        site.look(30 * MINUTE)
+        site.evaluate(30 * MINUTE)
         assert IncidentKind.SILENCE in open_kinds(site)
     site.succeed()
-    site.look(1_000)
+    site.evaluate(1_000)
     assert IncidentKind.SILENCE not in open_kinds(site)
 
 
 def open_kinds(site):
-    return {kind for _, kind, state in site.wrong() if state is IncidentState.OPEN}
+    return {kind for _, kind, state in site.open_subjects() if state is IncidentState.OPEN}
 
 
-def test_pause_and_start_that_were_asked_for_while_the_clock_was_ahead_are_listed(store, clock):
+def test_pause_and_start_that_were_requested_while_the_clock_was_ahead_are_listed(store, clock):
     """They go by the wall clock; `status` says what waits for it, by the command that shows it."""
     store.do(RecordHeartbeat())
     store.start(due_at=clock.at + HOUR)
@@ -315,11 +315,11 @@ def regressions(site, unresolved=True):
 
 def test_clock_that_is_put_back_is_one_incident_until_it_has_passed_the_old_instant(site, clock):
     """It names from when to when, and what waits. `status` does not repeat that."""
-    site.look()
+    site.evaluate()
     site.store.start(due_at=clock.at + HOUR)
     clock.forward(MINUTE)
     clock.put(-2 * HOUR)
-    site.look()
+    site.evaluate()
     (incident,) = regressions(site)
     assert incident.text == (
         "the clock was put back by 2h, from 2027-01-15 08:01:00 UTC to 2027-01-15 06:01:00 UTC; 1 start waits for the wall clock"
@@ -331,99 +331,105 @@ def test_clock_that_is_put_back_is_one_incident_until_it_has_passed_the_old_inst
     )
     assert sum("the clock was put back" in problem for problem in verdict.problems) == 1
     assert not any("requested while" in problem for problem in verdict.problems)
-    site.look(HOUR)
+    site.evaluate(HOUR)
     assert len(regressions(site)) == 1
-    site.look(HOUR - 1_000)
+    site.evaluate(HOUR - 1_000)
     assert len(regressions(site)) == 1
-    site.look(1_000)
+    site.evaluate(1_000)
     assert regressions(site) == []
-    assert site.told().count((NotificationEvent.OPENED, "ops")) == 1
+    assert site.notices().count((NotificationEvent.OPENED, "ops")) == 1
 
 
 def test_silence_after_a_clock_was_put_back_is_part_of_its_incident(site, clock):
     """Slots that have run do not run again, so there is no success for a while."""
     site.announce("a", every="30m")
     for _ in range(6):
-        site.look(HOUR)
+        site.evaluate(HOUR)
         site.succeed()
-    site.look()
+    site.evaluate()
     site.store.deliver_all()
     clock.put(-2 * HOUR)
     for _ in range(8):
-        site.look(10 * MINUTE)
+        site.evaluate(10 * MINUTE)
     late = (IncidentKind.SILENCE, IncidentKind.LATE_START)
-    silent = [one for one in site.store.read("incidents") if one.subject.kind in late]
+    silent = [incident for incident in site.store.read("incidents") if incident.subject.kind in late]
     (clock_incident,) = regressions(site)
     assert silent
-    assert {one.parent for one in silent} == {clock_incident.id}
+    assert {incident.parent for incident in silent} == {clock_incident.id}
 
 
 def test_clock_that_is_set_forward_makes_nothing_silent_late_or_slow(site, clock):
-    """What was jumped over counts neither as silence nor as the length of a run. What does not come afterwards is told in its time."""
+    """What was jumped over counts neither as silence nor as the length of a run. What does not come afterwards is reported in its time."""
     site.announce("a", every="1h")
-    site.look()
+    site.evaluate()
     site.succeed()
     running = site.store.begin(automation="a")
-    site.look(MINUTE)
+    site.evaluate(MINUTE)
     clock.put(6 * HOUR)
     late = {IncidentKind.SILENCE, IncidentKind.LATE_START}
-    site.look(1_000)
+    site.evaluate(1_000)
     assert not open_kinds(site) & late
     facts = FactsReader(site.store.reader).read(clock.at)
-    assert {one.name: one.running_since_at for one in facts.automations}["a"] == clock.at - MINUTE - 1_000
+    assert {automation.name: automation.running_since_at for automation in facts.automations}[
+        "a"
+    ] == clock.at - MINUTE - 1_000
     site.store.do(finish(running))
-    ends = {one.name: one.ends for one in FactsReader(site.store.reader).read(clock.at).automations}
+    ends = {
+        automation.name: automation.ends for automation in FactsReader(site.store.reader).read(clock.at).automations
+    }
     assert [end.duration_ms for end in ends["a"]] == [MINUTE + 1_000, 0]
     for _ in range(12):
-        site.look(10 * MINUTE)
+        site.evaluate(10 * MINUTE)
     assert open_kinds(site) & late
 
 
 def test_run_during_which_the_clock_was_put_back_took_an_unknown_time(site, clock):
     """Not none at all."""
-    site.look()
+    site.evaluate()
     running = site.store.begin(automation="b")
     clock.forward(MINUTE)
     clock.put(-HOUR)
     site.store.do(finish(running))
-    ends = {one.name: one.ends for one in FactsReader(site.store.reader).read(clock.at).automations}
+    ends = {
+        automation.name: automation.ends for automation in FactsReader(site.store.reader).read(clock.at).automations
+    }
     assert [end.duration_ms for end in ends["b"]] == [None]
 
 
 def test_clock_that_is_set_right_again_ends_the_incident(site, clock):
     """Forward to where it was."""
-    site.look()
+    site.evaluate()
     clock.put(-2 * HOUR)
-    site.look()
+    site.evaluate()
     assert len(regressions(site)) == 1
     clock.put(2 * HOUR)
-    site.look()
+    site.evaluate()
     assert regressions(site) == []
 
 
-def test_clock_that_is_put_back_by_a_few_minutes_is_a_note_alone(site, clock):
+def test_clock_that_is_put_back_by_a_few_minutes_is_a_note_only(site, clock):
     """Up to five minutes, and forward by any span."""
-    site.look()
+    site.evaluate()
     for by_ms in (-5 * MINUTE, 3 * HOUR):
         clock.put(by_ms)
-        site.look(1_000)
+        site.evaluate(1_000)
         assert regressions(site) == []
     assert len(report_clock(site.store.reader, clock.at, "UTC").notes) == 2
 
 
 def test_person_resolves_the_incident_of_a_clock_that_was_put_back(site, clock):
     """For good: what waits is decided. The next step is another one."""
-    site.look()
+    site.evaluate()
     site.store.start(due_at=clock.at + HOUR)
     clock.put(-2 * HOUR)
-    site.look()
+    site.evaluate()
     (incident,) = regressions(site)
     site.store.do(ResolveIncident(incident.id, "ann", "the clock is right now"))
-    site.look(MINUTE)
+    site.evaluate(MINUTE)
     assert regressions(site) == []
     assert report_clock(site.store.reader, clock.at, "UTC").waiting == []
     clock.put(-HOUR)
-    site.look(MINUTE)
+    site.evaluate(MINUTE)
     (again,) = regressions(site)
     assert (again.id, again.opened, again.facts["by_ms"]) == (incident.id, 2, HOUR)
 
@@ -431,16 +437,16 @@ def test_person_resolves_the_incident_of_a_clock_that_was_put_back(site, clock):
 def test_slots_that_have_run_are_counted_while_they_lie_ahead(site, clock):
     """They do not run again."""
     site.announce("a", every="1h")
-    site.look()
+    site.evaluate()
     for _ in range(3):
         slot_at = clock.at + HOUR - (clock.at + HOUR) % HOUR
-        site.look(slot_at - clock.at)
+        site.evaluate(slot_at - clock.at)
         start = site.store.starting(slot=SlotLink("a", slot_at))
         site.store.do(MakeSlot("a", slot_at, slot_at + HOUR, "run", start))
     clock.put(-2 * HOUR - MINUTE)
-    site.look()
+    site.evaluate()
     (incident,) = regressions(site)
-    assert incident.text.endswith("; 3 slots that lie ahead have their runs and do not run again")
+    assert incident.text.endswith("; 3 slots between these times already have their runs and do not run again")
 
 
 def test_event_after_the_step_reaches_runs_that_were_created_before_it(store, clock):

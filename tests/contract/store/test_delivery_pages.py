@@ -7,8 +7,8 @@ import pytest
 from mainspring.domain.ids import make_id
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.triggers import ReplayDelivery
-from mainspring.store.read import triggers as reads
-from tests.contract.store.arrivals import announced, hook, taking_in
+from mainspring.store.read import triggers
+from tests.contract.store.deliveries import accepting, announced, hook
 
 TRIGGERS = ("a/webhook", "b/webhook")
 S = DeliveryState
@@ -21,70 +21,68 @@ def rows(store, clock):
     for n in range(9):
         refused = "no" if n % 4 == 3 else None
         id = make_id("d", clock.now(), n)
-        store.do(taking_in(store, f"k{n}", id=id, trigger=TRIGGERS[n % 3 == 0], refused=refused))
+        store.do(accepting(store, f"k{n}", id=id, trigger=TRIGGERS[n % 3 == 0], refused=refused))
         clock.forward(1_000)
-    return reads.deliveries(store.reader, limit=50).deliveries
+    return triggers.deliveries(store.reader, limit=50).deliveries
 
 
 def list_pages(store, at_most=3, **filters):
     """Return the ids of all pages, and how many pages there were."""
     found, pages, cursor = [], 0, None
     while True:
-        page = reads.deliveries(store.reader, limit=2, cursor=cursor, at_most=at_most, **filters)
+        page = triggers.deliveries(store.reader, limit=2, cursor=cursor, at_most=at_most, **filters)
         found, pages = found + [row.id for row in page.deliveries], pages + 1
         if page.cursor is None:
             return found, pages
         cursor = page.cursor
 
 
-@pytest.mark.parametrize("looked_at", [1_000, None, 3])
-def test_pages_hold_what_is_asked_for_once_each(store, rows, looked_at):
+@pytest.mark.parametrize("rows_read", [1_000, None, 3])
+def test_pages_hold_what_is_requested_once_each(store, rows, rows_read):
     """Whatever is asked for, and however little of it is looked at for one page."""
-    for triggers, state, since_at in product(
+    for names, state, since_at in product(
         (None, ["a/webhook"], []), (None, S.REFUSED, S.HELD), (0, rows[4].received_at)
     ):
-        wanted = [
+        expected = [
             row.id
             for row in rows
-            if (triggers is None or row.trigger in triggers)
-            and state in (None, row.state)
-            and row.received_at >= since_at
+            if (names is None or row.trigger in names) and state in (None, row.state) and row.received_at >= since_at
         ]
-        found = list_pages(store, looked_at, triggers=triggers, state=state, since_at=since_at)[0]
-        assert found == wanted, (triggers, state, since_at)
+        found = list_pages(store, rows_read, triggers=names, state=state, since_at=since_at)[0]
+        assert found == expected, (names, state, since_at)
 
 
-def test_page_looks_at_so_many_and_says_where_it_goes_on(store, rows):
+def test_page_reads_so_many_and_states_where_it_continues(store, rows):
     """Nothing is there: that is found out part by part."""
     assert list_pages(store, triggers=["nowhere"]) == ([], 3)
-    assert reads.trigger_names(store.reader) == list(TRIGGERS)
+    assert triggers.trigger_names(store.reader) == list(TRIGGERS)
 
 
-def test_deliveries_are_found_by_span_and_by_what_their_verifier_said(store, rows):
+def test_deliveries_are_found_by_span_and_by_what_their_verifier_stated(store, rows):
     """From an instant on to before another; of those of whom that was said, and of no others."""
     ids = [row.id for row in rows]
     since_at, until_at = rows[6].received_at, rows[2].received_at
     assert list_pages(store, None, since_at=since_at, until_at=until_at)[0] == ids[3:7]
-    store.do(taking_in(store, "said", verified="github"))
-    assert [row.verified for row in reads.deliveries(store.reader, verified="github").deliveries] == ["github"]
-    assert reads.deliveries(store.reader, verified="git").deliveries == []
+    store.do(accepting(store, "said", verified="github"))
+    assert [row.verified for row in triggers.deliveries(store.reader, verified="github").deliveries] == ["github"]
+    assert triggers.deliveries(store.reader, verified="git").deliveries == []
 
 
-def test_what_came_after_a_span_takes_no_part_in_a_page(store, rows, clock):
+def test_deliveries_after_a_span_are_not_on_its_page(store, rows, clock):
     """A page of last year is at hand, however much has come since."""
     until_at = clock.now()
     clock.forward(60_000)
     for n in range(5):
-        store.do(taking_in(store, f"later{n}"))
-    page = reads.deliveries(store.reader, until_at=until_at, limit=2, at_most=3)
+        store.do(accepting(store, f"later{n}"))
+    page = triggers.deliveries(store.reader, until_at=until_at, limit=2, at_most=3)
     assert [row.id for row in page.deliveries] == [row.id for row in rows[:2]]
     assert list_pages(store, until_at=until_at)[0] == [row.id for row in rows]
     assert list_pages(store, until_at=rows[-1].received_at)[0] == []
 
 
-def test_what_came_once_more_is_known(store, rows):
+def test_replayed_delivery_is_marked(store, rows):
     """By the repeat that names it; a repeat itself has not come once more."""
     first, second = rows[0].id, rows[1].id
     store.do(ReplayDelivery("d_again", first))
-    assert reads.replayed_deliveries(store.reader, [first, second, "d_again", "d_none"]) == {first}
-    assert reads.replayed_deliveries(store.reader, []) == set()
+    assert triggers.replayed_deliveries(store.reader, [first, second, "d_again", "d_none"]) == {first}
+    assert triggers.replayed_deliveries(store.reader, []) == set()

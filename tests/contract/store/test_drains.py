@@ -19,7 +19,7 @@ def drained(process, *runs, role="worker", new_process):
     return worker
 
 
-def test_drain_no_one_asked_for_counts_from_the_second_time(store, new_process):
+def test_unrequested_drain_counts_from_the_second_time(store, new_process):
     """The first may be anyone's signal; the run that was aboard twice is a suspect, and what was aboard once is not."""
     run = store.start().run
     drained(store, run, new_process=new_process)
@@ -41,7 +41,7 @@ def test_third_drain_on_probation_quarantines_the_run(store, new_process):
     view = store.run(run)
     assert (view.state, view.reason) == (RunState.NEEDS_ATTENTION, FailureReason.CRASHES_WORKER)
     assert store.ids() == store.ids(suspects=True) == []
-    assert view.failure.headline == "crashes worker: SIGTERM that no one asked for"
+    assert view.failure.headline == "crashes worker: SIGTERM without a request to stop"
     store.do(ReopenRun(run))
     assert store.run(run).crashes == 0
     drained(store, run, new_process=new_process)
@@ -54,19 +54,19 @@ def test_drain_of_a_finished_run_or_at_a_persons_request_blames_no_one(store, ne
     store.do(finish(run))
     store.do(CloseSession(((run.id, run.claim),)))
     assert store.run(run.id).state == RunState.SUCCEEDED
-    asked = new_process().open()
-    asked.announce("a", "b")
+    draining = new_process().open()
+    draining.announce("a", "b")
     for _ in range(3):
         worker = new_process().open()
         worker.announce("a", "b")
         left = worker.begin() if _ == 0 else worker.claim_one()
-        asked.do(DrainSession(worker.session))
+        draining.do(DrainSession(worker.session))
         worker.do(CloseSession(((left.id, left.claim),)))
-    assert asked.ids() == [left.id]
-    assert asked.reader.read_text("select count(*) from worker_losses", ()) == [(0,)]
+    assert draining.ids() == [left.id]
+    assert draining.reader.read_text("select count(*) from worker_losses", ()) == [(0,)]
 
 
-def test_drain_on_probation_beside_other_suspects_counts_for_none(store, new_process):
+def test_drain_with_other_runs_on_probation_counts_for_none(store, new_process):
     """Which of them sent the signal is not known."""
     runs = [store.start().run for _ in range(2)]
     for _ in range(2):

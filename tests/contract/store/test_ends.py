@@ -46,7 +46,7 @@ def test_a_run_that_is_quarantined_is_named(store, second):
     assert second.state(run.id) is RunState.NEEDS_ATTENTION
 
 
-def test_a_run_that_is_quarantined_says_how_its_worker_died(store, second, clock):
+def test_a_run_that_is_quarantined_states_how_its_worker_died(store, second, clock):
     """In its headline, which the incident has too: the end that the supervisor saw, and the step that was under way."""
     run = store.begin()
     store.do(SaveAttempt(run.id, run.claim, "killer#1", "killer", 0, 1, AttemptState.STARTED, 1, clock.now(), "a"))
@@ -57,8 +57,8 @@ def test_a_run_that_is_quarantined_says_how_its_worker_died(store, second, clock
 
 
 def test_ended_and_stopped_runs_are_found_among_those_that_are_awaited(store):
-    """One read for many; runs that go on, or are not asked for, are left out."""
+    """One read for many; runs that continue, or are not asked for, are left out."""
     done, halted, running, other = (store.begin() for _ in range(4))
     store.do(finish(done), halt(halted), finish(other))
-    asked = f'["{done.id}", "{halted.id}", "{running.id}", "none"]'
-    assert {row[0] for row in store.reader.read("list_ended_among", (asked,))} == {done.id, halted.id}
+    ids = f'["{done.id}", "{halted.id}", "{running.id}", "none"]'
+    assert {row[0] for row in store.reader.read("list_ended_among", (ids,))} == {done.id, halted.id}

@@ -46,7 +46,7 @@ def test_event_before_the_run_does_not_count(store, clock):
     assert [ident for ident, _, _ in facts(store, run)] == ["e2"]
 
 
-def test_wait_may_begin_later(store, clock):
+def test_wait_may_start_later(store, clock):
     """A wait for what comes from an instant on is not filled by what comes before it."""
     run = store.begin()
     store.do(wait_for(run, since_at=clock.now() + 5))
@@ -71,14 +71,14 @@ def test_event_names_the_runs_that_were_given_it(store):
     waiting, other = store.begin(), store.begin()
     store.do(wait_for(waiting), event(id="ev1"), event(id="ev2"))
     store.do(wait_for(other, since_at=0))
-    given = {one.id: (one.automation, one.state) for one in store.read("receivers_of_event", "ev1")}
+    given = {receiver.id: (receiver.automation, receiver.state) for receiver in store.read("receivers_of_event", "ev1")}
     assert given == dict.fromkeys((waiting.id, other.id), (waiting.automation, RunState.RUNNING))
     assert store.read("receivers_of_event", "ev2") == []
     assert len(store.read("receivers_of_event", "ev1", limit=1)) == 1
 
 
 def test_taken_event_is_not_given_again(store):
-    """An event that a run has taken in does not fill a later wait."""
+    """An event that a run has accepted does not fill a later wait."""
     run = store.begin()
     store.do(wait_for(run), event())
     (fact,) = store.history(run.id).facts
@@ -87,7 +87,7 @@ def test_taken_event_is_not_given_again(store):
 
 
 def test_closed_wait_frees_its_event(store):
-    """An event delivered to a wait that was given up is there for the run's next wait."""
+    """An event delivered to a wait that was abandoned is there for the run's next wait."""
     run = store.begin()
     store.do(wait_for(run, ident="e1"), wait_for(run, ident="e2"), event())
     assert [ident for ident, _, _ in facts(store, run)] == ["e1"]
@@ -152,10 +152,10 @@ def test_where_compares_json_values(store, value):
 def test_events_are_found_by_name_and_by_id(store):
     """Newest first, behind a cursor; one that is not there is none."""
     store.do(*(event(name, id=f"e{n}", data=b"%d" % n) for n, name in enumerate(("paid", "sent", "paid", "paid"))))
-    assert [one.id for one in store.read("events")] == ["e3", "e2", "e1", "e0"]
+    assert [event.id for event in store.read("events")] == ["e3", "e2", "e1", "e0"]
     first = store.read("events", "paid", limit=2)
-    assert [one.id for one in first] == ["e3", "e2"]
-    assert [one.id for one in store.read("events", "paid", cursor=first[-1].seq)] == ["e0"]
+    assert [event.id for event in first] == ["e3", "e2"]
+    assert [event.id for event in store.read("events", "paid", cursor=first[-1].seq)] == ["e0"]
     assert store.read("events", "lost") == []
     found = store.read("event", "e1")
     assert (found.name, found.data, found.woken) == ("sent", b"1", 0)

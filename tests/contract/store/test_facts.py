@@ -35,7 +35,7 @@ from mainspring.store.commands.automations import (
 from mainspring.store.commands.runs import SlotLink
 from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead, RecordHeartbeat
 from mainspring.store.commands.triggers import ReportConsumer, TriggerRow
-from tests.contract.store.arrivals import announced
+from tests.contract.store.deliveries import announced
 from tests.contract.store.process import ask, fail, finish, halt
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -43,7 +43,7 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 @pytest.fixture
 def facts(store, clock):
-    """Reads facts as a watcher that has just begun; `one` is an automation of them."""
+    """Reads facts as a watcher that has just begun; `facts_of` is an automation of them."""
 
     def read(**options):
         return FactsReader(store.reader, at_once=None).read(clock.now(), **options)
@@ -51,13 +51,13 @@ def facts(store, clock):
     return read
 
 
-def one(facts, name="a"):
+def facts_of(facts, name="a"):
     return next(each for each in facts.automations if each.name == name)
 
 
-def run_once(store, clock, took_ms=1_000, end=finish):
+def run_once(store, clock, duration_ms=1_000, end=finish):
     run = store.begin()
-    clock.forward(took_ms)
+    clock.forward(duration_ms)
     store.do(end(run))
     return run
 
@@ -66,25 +66,25 @@ def test_ends_are_read_newest_first(store, clock, facts):
     """With state and duration; five of each, and twenty where one of those failed."""
     for _ in range(7):
         run_once(store, clock)
-    assert len(one(facts()).ends) == 5
+    assert len(facts_of(facts()).ends) == 5
     last = run_once(store, clock, 3_000, fail)
-    found = one(facts())
+    found = facts_of(facts())
     assert len(found.ends) == 8
     assert (found.ends[0].run, found.ends[0].failed, found.ends[0].duration_ms) == (last.id, True, 3_000)
     assert (found.recent.succeeded, found.recent.failed, found.recent.started) == (7, 1, 8)
-    assert one(facts(window=timedelta(hours=2))).recent == found.recent
-    assert one(facts(), "b").ends == ()
+    assert facts_of(facts(window=timedelta(hours=2))).recent == found.recent
+    assert facts_of(facts(), "b").ends == ()
 
 
-def test_ends_are_read_again_where_figures_changed(store, clock):
-    """A reader that goes on sees what a new one sees."""
+def test_ends_are_read_again_where_stats_changed(store, clock):
+    """A reader that continues sees what a new one sees."""
     reader = FactsReader(store.reader)
     run_once(store, clock)
     reader.read(clock.now())
     clock.forward(HOUR)
     run_once(store, clock)
-    assert one(reader.read(clock.now())) == one(FactsReader(store.reader).read(clock.now()))
-    assert len(one(reader.read(clock.now())).ends) == 2
+    assert facts_of(reader.read(clock.now())) == facts_of(FactsReader(store.reader).read(clock.now()))
+    assert len(facts_of(reader.read(clock.now())).ends) == 2
 
 
 def test_success_is_known_exactly_while_its_run_is_kept(store, clock, facts):
@@ -92,53 +92,53 @@ def test_success_is_known_exactly_while_its_run_is_kept(store, clock, facts):
     clock.forward(10_000)
     run_once(store, clock)
     at = clock.now()
-    assert one(facts()).succeeded_at == at
+    assert facts_of(facts()).succeeded_at == at
     clock.forward(2 * MINUTE)
     store.do(ApplyRetention(clock.now(), None, None, None, None))
-    assert one(facts()).succeeded_at == at - at % MINUTE + MINUTE - 1
+    assert facts_of(facts()).succeeded_at == at - at % MINUTE + MINUTE - 1
     clock.forward(3 * DAY)
-    late = one(facts()).succeeded_at
+    late = facts_of(facts()).succeeded_at
     store.do(ApplyRetention(None, None, None, None, None))
-    assert late == one(facts()).succeeded_at == at - at % HOUR + HOUR - 1
+    assert late == facts_of(facts()).succeeded_at == at - at % HOUR + HOUR - 1
 
 
-def test_schedules_come_with_the_slot_that_did_not_begin(store, clock, facts):
-    """A slot whose run waits is told until it began."""
+def test_schedules_come_with_the_slot_that_did_not_start(store, clock, facts):
+    """A slot whose run waits is reported until it began."""
     now = clock.now()
     spec = b'{"every":3600000}'
     store.announce("a", "b", schedules=(ScheduleRow("a", "a", spec, now + HOUR, "k"),))
     start = store.starting(slot=SlotLink("a", now + HOUR))
     clock.forward(HOUR)
     store.do(MakeSlot("a", now + HOUR, now + 2 * HOUR, "run", start, None))
-    (cadence,) = one(facts()).cadences
+    (cadence,) = facts_of(facts()).cadences
     assert (cadence.since_at, cadence.next_slot_at) == (now, now + 2 * HOUR)
     assert (cadence.unbegun_at, cadence.unbegun_run) == (now + HOUR, start.id)
     store.claim_one()
-    assert one(facts()).cadences[0].unbegun_run is None
+    assert facts_of(facts()).cadences[0].unbegun_run is None
 
 
-def test_slot_that_did_not_begin_is_told_whatever_became_of_the_next(store, clock, facts):
-    """What is skipped because of it does not hide it, and of two that wait the older is told; a slot made by hand of the past is none."""
+def test_slot_that_did_not_start_is_reported_with_any_next_slot(store, clock, facts):
+    """What is skipped because of it does not hide it, and of two that wait the older is reported; a past slot made by hand is none."""
     first = clock.now() + HOUR
     store.announce("a", "b", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', first, "k"),))
     starts = [store.starting(slot=SlotLink("a", first + place * HOUR)) for place in (0, 2)]
     past = store.starting(slot=SlotLink("a", first - HOUR), trigger=f"{BACKFILL}a by ann")
     clock.forward(3 * HOUR)
     store.do(MakeSlot("a", first, first + HOUR, "run", starts[0], None))
-    store.do(MakeSlot("a", first + HOUR, first + 2 * HOUR, "skipped", None, "the run of the slot before still goes on"))
+    store.do(MakeSlot("a", first + HOUR, first + 2 * HOUR, "skipped", None, "the run of the slot before has not ended"))
     store.do(MakeSlot("a", first + 2 * HOUR, first + 3 * HOUR, "run", starts[1], None))
     store.do(past)
-    (cadence,) = one(facts()).cadences
+    (cadence,) = facts_of(facts()).cadences
     assert (cadence.unbegun_at, cadence.unbegun_run) == (first, starts[0].id)
     store.claim_one()
-    (cadence,) = one(facts()).cadences
+    (cadence,) = facts_of(facts()).cadences
     assert (cadence.unbegun_at, cadence.unbegun_run) == (first + 2 * HOUR, starts[1].id)
     store.claim(2)
-    assert one(facts()).cadences[0].unbegun_run is None
+    assert facts_of(facts()).cadences[0].unbegun_run is None
 
 
-def test_waiting_running_and_asking_are_read(store, clock, facts):
-    """How many could run, since when; since when one runs; what nobody answered."""
+def test_waiting_running_and_questions_are_read(store, clock, facts):
+    """How many could run, since when; since when one runs; what no one answered."""
     at = clock.now()
     run = store.begin()
     store.do(ask(run))
@@ -147,48 +147,48 @@ def test_waiting_running_and_asking_are_read(store, clock, facts):
     clock.forward(1_000)
     store.start()
     store.start("b", due_at=clock.now() + DAY)
-    found = one(facts())
+    found = facts_of(facts())
     assert (found.waiting.number, found.waiting.since_at, found.waiting.queue) == (2, at + 1_000, "mail")
     assert found.running_since_at == at
     assert [(each.run, each.opened_at) for each in found.questions] == [(run.id, at)]
-    assert one(facts(), "b").waiting is None
+    assert facts_of(facts(), "b").waiting is None
 
 
 def test_backlog_is_counted_as_far_as_it_is_stated(store, clock):
-    """By a reader that has just begun, and by one that goes on."""
+    """By a reader that has just begun, and by one that continues."""
     store.announce("a", "b", definition=b'{"options":{"backlog":1500}}')
     store.do(*[store.starting() for _ in range(1_500)])
     reader = FactsReader(store.reader)
     for _ in range(2):
-        assert one(reader.read(clock.now())).waiting.number == 1_500
+        assert facts_of(reader.read(clock.now())).waiting.number == 1_500
 
 
-def test_pauses_begin_the_expecting_anew(store, clock, facts):
-    """When somebody ended one, or it ended by itself; the paused and the retired are told apart."""
+def test_pauses_restart_the_expected_interval(store, clock, facts):
+    """When someone ended one, or it ended by itself; the paused and the retired are distinguished."""
     store.do(PauseAutomation("a", None, "ann", None))
-    assert one(facts()).is_off(clock.now())
+    assert facts_of(facts()).is_off(clock.now())
     clock.forward(5_000)
     store.do(ResumeAutomation("a"))
-    assert one(facts()).expected_from_at == clock.now()
+    assert facts_of(facts()).expected_from_at == clock.now()
     store.do(PauseAutomation("b", clock.now() + 7_000, "ann", None))
     clock.forward(9_000)
-    assert one(facts(), "b").expected_from_at == clock.now() - 2_000
-    assert not one(facts(), "b").is_off(clock.now())
+    assert facts_of(facts(), "b").expected_from_at == clock.now() - 2_000
+    assert not facts_of(facts(), "b").is_off(clock.now())
     store.do(RetireAutomation("b"))
-    assert one(facts(), "b").is_off(clock.now())
+    assert facts_of(facts(), "b").is_off(clock.now())
 
 
-def test_hold_of_the_store_begins_the_expecting_anew_but_ends_no_open_silence(store, clock, facts):
+def test_hold_of_the_store_restarts_the_expected_interval_but_ends_no_open_silence(store, clock, facts):
     """What was silent before a restore has not succeeded since: it stays wrong, held and released."""
     silent = frozenset({Subject("a", IncidentKind.SILENCE)})
     store.do(SetMeta("held", "1"))
-    assert one(facts()).success_from_at == clock.now()
-    assert one(facts(open=silent)).success_from_at == 0
-    assert one(facts(open=silent)).expected_from_at == clock.now()
+    assert facts_of(facts()).success_from_at == clock.now()
+    assert facts_of(facts(open=silent)).success_from_at == 0
+    assert facts_of(facts(open=silent)).expected_from_at == clock.now()
     store.do(SetMeta("held", None), SetMeta("released_at", str(clock.now())))
     clock.forward(5_000)
-    assert one(facts()).success_from_at == clock.now() - 5_000
-    assert one(facts(open=silent)).success_from_at == 0
+    assert facts_of(facts()).success_from_at == clock.now() - 5_000
+    assert facts_of(facts(open=silent)).success_from_at == 0
 
 
 def test_processes_locks_and_queues_are_read(store, second, clock, facts):
@@ -198,7 +198,7 @@ def test_processes_locks_and_queues_are_read(store, second, clock, facts):
     found = facts()
     assert {each.role for each in found.processes} == {"worker"}
     assert all(each.serves for each in found.processes)
-    assert one(found).served == 2
+    assert facts_of(found).served == 2
     assert "worker" not in found.last_seen, "who has just begun speaks for himself"
     assert [(each.name, each.owner) for each in found.locks] == [("db", "x")]
     queues = {each.name: each for each in found.queues}
@@ -206,14 +206,14 @@ def test_processes_locks_and_queues_are_read(store, second, clock, facts):
     assert queues["mail"].arrived == 0
 
 
-def test_schedule_says_since_when_it_is_as_it_is(store, clock, facts):
+def test_schedule_states_since_when_it_is_as_it_is(store, clock, facts):
     """A new interval begins with the next slot: one of before it was announced is not made up for."""
     definition = Definition(kind=DefinitionKind.TASK, name="new")
     row = AutomationRow("new", "task", 1, "code", msgspec.json.encode(definition.to_data()))
     now = clock.now()
     spec = b'{"every":3600000}'
     store.do(AnnounceDefinitions("code", (row,), (ScheduleRow("new", "new", spec, now + 20 * MINUTE),)))
-    (cadence,) = one(facts(), "new").cadences
+    (cadence,) = facts_of(facts(), "new").cadences
     assert (cadence.next_slot_at, cadence.written_at) == (now + 20 * MINUTE, now)
 
 
@@ -229,13 +229,13 @@ def test_worker_that_could_load_nothing_is_one_that_could_have(store, new_proces
 
 
 def test_death_after_a_moment_is_no_sign_of_life(store, new_process, clock, facts):
-    """Of what died only a life that lasted counts, of what ended by itself or lives every one; ends and deaths are told apart."""
+    """Of what died only a life that lasted counts, of what ended by itself or lives every one; ends and deaths are distinguished."""
 
     def live(role, seconds, *, dies=True):
-        one = new_process().open(role)
+        process = new_process().open(role)
         clock.forward(seconds * 1_000)
-        one.do(RecordHeartbeat())
-        store.do(DeclareSessionDead(one.session)) if dies else one.do(CloseSession())
+        process.do(RecordHeartbeat())
+        store.do(DeclareSessionDead(process.session)) if dies else process.do(CloseSession())
         return clock.now()
 
     live("watcher", 29)
@@ -257,14 +257,14 @@ def test_traffic_of_a_queue_is_counted_where_its_backlog_is_worth_it(store, cloc
     assert (queue.backlog, queue.arrived, queue.ended) == (102, 110, 8)
 
 
-def test_desk_that_is_away_is_told_with_its_broker(store, clock, facts):
+def test_consumer_that_is_unreachable_is_reported_with_its_broker(store, clock, facts):
     """Of a trigger that is there; an automation that listens is known as one."""
     source = parse_broker_queue("nats://mq:4222/ORDERS")
     definition = msgspec.json.encode(Trigger(source=source))
     store.do(announced(TriggerRow("a/queue", "a", "queue", definition, None)))
     store.do(ReportConsumer("a/queue", None, clock.now(), "refused"), ReportConsumer("b/queue", None, 5, "gone"))
-    assert one(facts()).away == (UnreachableSource("a/queue", "box", clock.now(), "refused", source.server),)
-    assert (one(facts()).listens, one(facts(), "b").listens, one(facts(), "b").away) == (True, False, ())
+    assert facts_of(facts()).away == (UnreachableSource("a/queue", "box", clock.now(), "refused", source.server),)
+    assert (facts_of(facts()).listens, facts_of(facts(), "b").listens, facts_of(facts(), "b").away) == (True, False, ())
 
 
 def test_gaps_are_learned_of_hours(store, clock):
@@ -274,12 +274,12 @@ def test_gaps_are_learned_of_hours(store, clock):
         clock.forward(gap * HOUR)
     run_once(store, clock)
     at = clock.now()
-    wanted = {"a": (at - at % MINUTE, "UTC")}
-    known = Baselines(store.reader, None).gaps(wanted)["a"]
+    expected = {"a": (at - at % MINUTE, "UTC")}
+    known = Baselines(store.reader, None).gaps(expected)["a"]
     assert (known.successes, known.largest_ms, known.over_ms) == (5, 5 * HOUR, 8 * HOUR)
     clock.forward(4 * DAY)
     store.do(ApplyRetention(None, None, None, None, None))
-    assert Baselines(store.reader, None).gaps(wanted) == {"a": known}
+    assert Baselines(store.reader, None).gaps(expected) == {"a": known}
 
 
 def test_histories_are_those_of_full_days(store, clock):
@@ -301,24 +301,24 @@ def test_history_is_read_some_at_a_time(store, clock):
     """Who is left out has its turn in a later look; what was read is kept."""
     run_once(store, clock)
     learned = Baselines(store.reader, 1)
-    wanted = {"a": clock.now(), "b": clock.now()}
-    assert set(learned.histories(wanted)) == {"a"}
-    assert set(learned.histories(wanted)) == {"a", "b"}
+    expected = {"a": clock.now(), "b": clock.now()}
+    assert set(learned.histories(expected)) == {"a"}
+    assert set(learned.histories(expected)) == {"a", "b"}
 
 
-def test_yardstick_stands_still_while_nothing_ends(store, clock, facts):
+def test_yardstick_is_constant_while_nothing_ends(store, clock, facts):
     """The day after a run its own duration is no part of what it is judged by."""
     run_once(store, clock)
     clock.forward(2 * DAY)
     run_once(store, clock, 10)
-    known = one(facts()).history
+    known = facts_of(facts()).history
     clock.forward(3 * DAY)
-    assert one(facts()).history == known
+    assert facts_of(facts()).history == known
     assert known.runs == 1
 
 
 def test_help_of_people_is_counted(store, clock, facts):
-    """Runs that they started, where nobody needs to, and continued; not what programs did."""
+    """Runs that they started, where no one needs to, and continued; not what programs did."""
     definition = Definition(kind=DefinitionKind.TASK, name="a", options={"cron": ["0 3 * * *"]})
     store.announce(
         *("a", "b"),
@@ -336,8 +336,8 @@ def test_help_of_people_is_counted(store, clock, facts):
     assert set(by_hand) == {"a"}
 
 
-def test_all_is_well_where_nothing_happened(store, clock):
-    """The round of a store with two automations that nobody started finds nothing."""
+def test_all_is_healthy_where_nothing_happened(store, clock):
+    """The round of a store with two automations that no one started finds nothing."""
     facts = FactsReader(store.reader).read(clock.now())
     assert evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings == ()
 

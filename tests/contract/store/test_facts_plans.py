@@ -46,7 +46,7 @@ _BY_AUTOMATION = ("sum_rollups_of", "list_busiest_hours", "sum_run_durations", "
 """What sums the figures of some automations over weeks: read by time, those of one would cost what those of all do."""
 
 
-def test_circumstance_is_compared_with_its_own_subject_first(tmp_path):
+def test_run_condition_is_compared_with_its_own_subject_first(tmp_path):
     """Ten thousand automations that changed once are no hundred million pairs, within the commit that prunes."""
     with plans_on_a_file(tmp_path) as plans:
         found = plans.of("prune_run_conditions", (0,))

@@ -41,11 +41,11 @@ def done(site, item=None, **options):
 def deliver(site):
     """Let a Notifier send what is due, as it does: what is over before its time is dropped."""
     take = take_alerts("ops")
-    for taken in site.store.do(take).channels:
-        batch = AlertBatch(taken, 30_000)
-        for told in batch.pending():
-            batch.mark_started(told)
-            batch.record_sent(told, None)
+    for channel in site.store.do(take).channels:
+        batch = AlertBatch(channel, 30_000)
+        for notice in batch.pending():
+            batch.mark_started(notice)
+            batch.record_sent(notice, None)
         settled = batch.build_settlement(take.lease, None, 0)
         assert isinstance(settled, SettleAlerts)
         site.store.do(settled)
@@ -53,10 +53,10 @@ def deliver(site):
 
 def log(site):
     """Return what `notify log` says, oldest first."""
-    return [(one.about, one.state) for one in reversed(site.store.read("alerts"))]
+    return [(alert.about, alert.state) for alert in reversed(site.store.read("alerts"))]
 
 
-def stands(site):
+def open_kinds(site):
     reader = site.store.reader
     return evaluate_status(reader, site.store.clock.now(), read_unresolved(reader), store="s", environment="production")
 
@@ -66,19 +66,19 @@ def test_failed_item_is_reported_although_the_next_item_succeeds(store):
     site = Site(store)
     site.watch = site.watcher(WAITS)
     broken(site, "13")
-    site.look()
+    site.evaluate()
     store.clock.forward(8_000)
     done(site, "15")
-    site.look()
+    site.evaluate()
     store.clock.forward(30_000)
     deliver(site)
     assert log(site) == [(NotificationEvent.OPENED, AlertState.SENT)]
-    found = stands(site)
+    found = open_kinds(site)
     assert (found.healthy, found.undecided_failures.number) == (False, 1)
     assert found.problems[-1] == "1 failed run still needs a decision: mainspring failed list"
     done(site, "13")
-    site.look()
-    assert stands(site).healthy
+    site.evaluate()
+    assert open_kinds(site).healthy
     deliver(site)
     assert log(site)[-1] == (NotificationEvent.RESOLVED, AlertState.SENT)
 
@@ -89,17 +89,17 @@ def test_three_failed_items_of_one_cause_are_one_incident(store):
     for number in range(10):
         done(site, f"good {number}")
     runs = [broken(site, item).id for item in ("1", "2", "3")]
-    site.look()
+    site.evaluate()
     done(site, "1")
-    site.look()
-    (one,) = store.read("incidents")
-    assert (one.subject.kind, one.state) == (FAILED, IncidentState.OPEN)
-    assert one.facts[MEMBERS_FACT] == "3 runs failed, 1 fixed, 2 open"
-    assert one.said.endswith("(3 runs failed, 1 fixed, 2 open)")
-    assert one.hint == f"mainspring runs show {runs[2]}"
+    site.evaluate()
+    (incident,) = store.read("incidents")
+    assert (incident.subject.kind, incident.state) == (FAILED, IncidentState.OPEN)
+    assert incident.facts[MEMBERS_FACT] == "3 runs failed, 1 fixed, 2 open"
+    assert incident.said.endswith("(3 runs failed, 1 fixed, 2 open)")
+    assert incident.hint == f"mainspring runs show {runs[2]}"
     for item in ("2", "3"):
         done(site, item)
-    site.look()
+    site.evaluate()
     (over,) = store.read("incidents", unresolved=False)
     assert (over.state, over.facts[MEMBERS_FACT]) == (IncidentState.RESOLVED, "3 runs failed, 3 fixed")
 
@@ -108,10 +108,10 @@ def test_acknowledged_incident_is_not_green_while_a_run_is_undecided(store):
     """Someone looks after it; the run is failed all the same."""
     site = Site(store)
     broken(site, "1")
-    site.look()
-    (one,) = store.read("incidents")
-    store.do(AcknowledgeIncident(one.id, "ana"))
-    found = stands(site)
+    site.evaluate()
+    (incident,) = store.read("incidents")
+    store.do(AcknowledgeIncident(incident.id, "ana"))
+    found = open_kinds(site)
     assert (found.healthy, found.count) == (False, 1)
     assert found.sentence.startswith(
         "1 failed run still needs a decision: `mainspring failed list`. Otherwise healthy: "
@@ -123,15 +123,15 @@ def test_retired_automation_leaves_its_failed_runs_to_be_decided(store):
     site = Site(store)
     store.announce("a")
     run = broken(site, "1")
-    site.look()
+    site.evaluate()
     store.do(RetireAutomation("a"))
-    site.look()
-    assert [one.state for one in store.read("incidents")] == [IncidentState.OPEN]
-    assert stands(site).undecided_failures.number == 1
+    site.evaluate()
+    assert [incident.state for incident in store.read("incidents")] == [IncidentState.OPEN]
+    assert open_kinds(site).undecided_failures.number == 1
     store.do(audited(DiscardRun(run.id)))
-    site.look()
-    assert [one.state for one in store.read("incidents", unresolved=False)] == [IncidentState.RESOLVED]
-    assert stands(site).healthy
+    site.evaluate()
+    assert [incident.state for incident in store.read("incidents", unresolved=False)] == [IncidentState.RESOLVED]
+    assert open_kinds(site).healthy
 
 
 def test_five_failures_of_one_backup_are_one_incident_that_changes(store):
@@ -142,17 +142,17 @@ def test_five_failures_of_one_backup_are_one_incident_that_changes(store):
     for number, message in enumerate(("disk full", "403 AccessDenied", "no such host", "exit 2", "bucket is gone")):
         store.clock.forward(24 * HOUR)
         broken(site, message=message, reason=reasons[number % 3], **WHOLE)
-        site.look()
-    told = (FAILED, IncidentKind.RETRIES_EXHAUSTED, IncidentKind.FAIL_RATE)
-    (one,) = [one for one in store.read("incidents") if one.subject.kind in told]
-    assert one.subject.kind is FAILED
-    assert "bucket is gone" in one.text
-    assert one.facts[MEMBERS_FACT] == "5 runs failed, 5 open"
-    opened = [alert for alert in store.read("alerts", one.id) if alert.about is NotificationEvent.OPENED]
+        site.evaluate()
+    kinds = (FAILED, IncidentKind.RETRIES_EXHAUSTED, IncidentKind.FAIL_RATE)
+    (incident,) = [incident for incident in store.read("incidents") if incident.subject.kind in kinds]
+    assert incident.subject.kind is FAILED
+    assert "bucket is gone" in incident.text
+    assert incident.facts[MEMBERS_FACT] == "5 runs failed, 5 open"
+    opened = [alert for alert in store.read("alerts", incident.id) if alert.about is NotificationEvent.OPENED]
     assert len(opened) == 1
     done(site, **WHOLE)
-    site.look()
-    assert not [one for one in store.read("incidents") if one.subject.kind in told]
+    site.evaluate()
+    assert not [incident for incident in store.read("incidents") if incident.subject.kind in kinds]
 
 
 def test_permanent_error_that_no_one_continued_is_never_dropped_by_a_group_wait(store):
@@ -160,10 +160,10 @@ def test_permanent_error_that_no_one_continued_is_never_dropped_by_a_group_wait(
     site = Site(store)
     site.watch = site.watcher(WAITS)
     broken(site, **WHOLE)
-    site.look()
+    site.evaluate()
     store.clock.forward(8_000)
     done(site, **WHOLE)
-    site.look()
+    site.evaluate()
     store.clock.forward(30_000)
     deliver(site)
     assert log(site) == [(NotificationEvent.OPENED, AlertState.SENT), (NotificationEvent.RESOLVED, AlertState.SENT)]
@@ -173,14 +173,18 @@ def test_monitors_and_incidents_agree(store):
     """What is open as an incident is found by its monitor too, at each look."""
     site = Site(store)
     broken(site, "1")
-    site.look()
+    site.evaluate()
     for _ in range(2):
-        site.look(60_000)
-        found = {one.subject for one in evaluate_all(site.watch.seen, DEFAULT_TUNINGS, store.clock.now()).findings}
-        assert {one.subject for one in store.read("incidents") if one.subject.kind is FAILED} <= found
+        site.evaluate(60_000)
+        found = {
+            finding.subject for finding in evaluate_all(site.watch.seen, DEFAULT_TUNINGS, store.clock.now()).findings
+        }
+        assert {incident.subject for incident in store.read("incidents") if incident.subject.kind is FAILED} <= found
     done(site, "1")
-    site.look()
-    found = {one.subject.kind for one in evaluate_all(site.watch.seen, DEFAULT_TUNINGS, store.clock.now()).findings}
+    site.evaluate()
+    found = {
+        finding.subject.kind for finding in evaluate_all(site.watch.seen, DEFAULT_TUNINGS, store.clock.now()).findings
+    }
     assert FAILED not in found
 
 
@@ -188,9 +192,9 @@ def test_person_who_discards_all_failed_runs_ends_the_incident(store):
     """One command with a filter decides on them together."""
     site = Site(store)
     runs = [broken(site, item).id for item in ("1", "2", "3")]
-    site.look()
+    site.evaluate()
     for run in runs:
         store.do(audited(DiscardRun(run, "cli:ana")))
-    site.look(1)
+    site.evaluate(1)
     assert store.read("incidents") == []
-    assert stands(site).healthy
+    assert open_kinds(site).healthy

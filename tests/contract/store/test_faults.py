@@ -1,4 +1,4 @@
-"""Each way in which a run can end badly leaves one row for whoever tells of failures; no other end leaves any."""
+"""Each way in which a run can end badly leaves one row for anyone who tells of failures; no other end leaves any."""
 
 import msgspec
 
@@ -12,13 +12,13 @@ from mainspring.store.read.incidents import last_failures, ungrouped_failures
 from tests.contract.store.process import BOOM, audited, complete, fail, finish, halt
 
 FAILED, HALTED = RunState.FAILED, RunState.NEEDS_ATTENTION
-_BY_OTHERS = {FailureReason.CRASHES_WORKER, FailureReason.PROCESS_LOST, FailureReason.DISCARDED}
-ENDS = sorted(set(FailureReason) - _BY_OTHERS)
+_BY_OTHER_PROCESSES = {FailureReason.CRASHES_WORKER, FailureReason.PROCESS_LOST, FailureReason.DISCARDED}
+ENDS = sorted(set(FailureReason) - _BY_OTHER_PROCESSES)
 """What a worker says of its own run."""
 
 
 def faults(store):
-    return [(one.run, one.state, one.reason) for one in store.read("ungrouped_failures")]
+    return [(failure.run, failure.state, failure.reason) for failure in store.read("ungrouped_failures")]
 
 
 def record(state=FAILED, *, id="w1", reason=FailureReason.PERMANENT_ERROR, **options):
@@ -40,7 +40,7 @@ def test_failure_is_one_row(store):
 
 
 def test_halt_is_one_row(store):
-    """What needs a person, too; once he let it go on and it stops again, that is another one."""
+    """What needs a person, too; once he let it continue and it stops again, that is another one."""
     expected = []
     for reason in ENDS:
         run = store.begin()
@@ -71,18 +71,18 @@ def test_wrapped_command_that_is_lost_is_one_row(store, new_process):
     store.do(DeclareSessionDead(process.session))
     assert faults(store) == [(run.id, FAILED, FailureReason.PROCESS_LOST)]
     store.do(record(id=run.id, session=process.session, claim=run.claim))
-    assert [one[0] for one in faults(store)] == [run.id]
+    assert [fault[0] for fault in faults(store)] == [run.id]
 
 
 def test_recorded_failure_is_one_row(store):
-    """A wrapped command that is told after its end, twice from the spool, is one failure; with its step and its words."""
+    """A wrapped command that is reported after its end, twice from the spool, is one failure; with its step and its words."""
     store.do(record())
     store.do(record())
     assert faults(store) == [("w1", FAILED, FailureReason.PERMANENT_ERROR)]
     assert store.read("ungrouped_failures")[0].failure == BOOM
 
 
-def test_parent_tells_of_its_child(store):
+def test_parent_reports_its_child(store):
     """A child that failed is its parent's to tell; one that needs a person tells it itself."""
     parent = store.begin()
     for ident, end in (("c1", fail), ("c2", halt)):
@@ -109,8 +109,8 @@ def test_other_ends_leave_none(store, second):
     assert second.reader.read_text("select count(*) from failures") == [(0,)]
 
 
-def test_what_could_not_be_committed_is_no_row(store, second):
-    """A worker that was buried meanwhile may neither fail its run nor tell of it."""
+def test_failed_commit_leaves_no_row(store, second):
+    """A worker that was declared dead meanwhile may neither fail its run nor tell of it."""
     run = store.begin()
     second.do(DeclareSessionDead(store.session))
     (again,) = second.claim().runs
@@ -126,13 +126,13 @@ def test_last_failure_of_each_run_is_found(store):
     store.do(halt(twice, "s1", FailureReason.IN_DOUBT))
     store.do(audited(ReopenRun(twice.id)))
     store.do(fail(store.claim_one(), "s1"), halt(once, "s1", FailureReason.DRIFT))
-    found = {one.run: one for one in last_failures(store.reader, [twice.id, once.id, none.id, "r_none"])}
-    assert {run: (one.state, one.fingerprint) for run, one in found.items()} == {
+    found = {failure.run: failure for failure in last_failures(store.reader, [twice.id, once.id, none.id, "r_none"])}
+    assert {run: (failure.state, failure.fingerprint) for run, failure in found.items()} == {
         twice.id: (FAILED, None),
         once.id: (HALTED, None),
     }
     groups = group_failures(ungrouped_failures(store.reader), lambda text: text).groups
     store.do(RecordEvaluation(started_at=store.clock.now(), groups=groups))
-    (told,) = last_failures(store.reader, [twice.id])
-    assert told.fingerprint == failure_fingerprint(found[twice.id]).id
+    (message,) = last_failures(store.reader, [twice.id])
+    assert message.fingerprint == failure_fingerprint(found[twice.id]).id
     assert last_failures(store.reader, []) == []

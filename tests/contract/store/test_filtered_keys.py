@@ -1,4 +1,4 @@
-"""Keys of triggers with a filter: held by the first delivery that passes it, by no other, whoever asks at once."""
+"""Keys of triggers with a filter: held by the first delivery that passes it, by no other, no matter who asks at once."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.results import DONE, DeliveryStored, Refused
 from mainspring.store.commands.triggers import ReleaseSourceKey, ReplayDelivery
-from mainspring.store.read import triggers as reads
-from tests.contract.store.arrivals import HOOK, announced, deciding, hook, listed, stands, taking_in, waiting
+from mainspring.store.read import triggers
+from tests.contract.store.deliveries import HOOK, accepting, announced, deciding, hook, listed, read_state, waiting
 
 _D = DeliveryState
 
@@ -22,7 +22,7 @@ def store(store):
 
 def arriving(store, body, key="build-1", **options):
     """A delivery that waits for its filter, whose id and body hash are `body`."""
-    return taking_in(store, key, filtered=True, start=None, id=f"d_{body}", body_hash=body, **options)
+    return accepting(store, key, filtered=True, start=None, id=f"d_{body}", body_hash=body, **options)
 
 
 def passing(store, body, key="build-1", **options):
@@ -54,7 +54,7 @@ def test_two_undecided_bodies_are_two_deliveries_and_the_first_that_passes_holds
     assert [answer.state for answer in answers] == [_D.RECEIVED] * 2
     assert waiting(store, HOOK, 1) == ["d_first", "d_second"]
     verdicts = passing(store, "second"), passing(store, "first")
-    answers = store.do(*verdicts) if together else [store.do(one) for one in verdicts]
+    answers = store.do(*verdicts) if together else [store.do(verdict) for verdict in verdicts]
     assert [answer.state for answer in answers] == [_D.STARTED, _D.REFUSED]
     assert "d_second" in answers[1].note
     assert store.ids() == [verdicts[0].start.id]
@@ -66,10 +66,10 @@ def test_many_bodies_and_keys_in_one_group(store):
     """Known keys and lost keys are answered one by one, all others by one statement; nothing is mixed up."""
     store.do(arriving(store, "a1", "a"), arriving(store, "b1", "b"))
     store.do(passing(store, "a1", "a"))
-    arrived = store.do(
+    answers_of_group = store.do(
         arriving(store, "a1", "a"), arriving(store, "a2", "a"), arriving(store, "b2", "b"), arriving(store, "c1", "c")
     )
-    assert [(one.state if isinstance(one, DeliveryStored) else one.code) for one in arrived] == [
+    assert [(answer.state if isinstance(answer, DeliveryStored) else answer.code) for answer in answers_of_group] == [
         _D.STARTED,
         "other_body",
         _D.RECEIVED,
@@ -81,7 +81,7 @@ def test_many_bodies_and_keys_in_one_group(store):
         passing(store, "c1", "c"),
         passing(store, "a1", "a"),
     )
-    assert [one.state for one in decided] == [_D.STARTED, _D.REFUSED, _D.STARTED, _D.STARTED]
+    assert [answer.state for answer in decided] == [_D.STARTED, _D.REFUSED, _D.STARTED, _D.STARTED]
     assert len(store.ids()) == 3
 
 
@@ -92,12 +92,12 @@ def test_a_filter_that_fails_does_not_hold_the_key(store):
     assert store.do(passing(store, "second")).state is _D.STARTED
 
 
-def test_what_passes_and_is_held_by_its_pace_holds_the_key(store):
+def test_delivery_held_by_flow_control_holds_its_key(store):
     """A debounce decides later about the run; the key is decided now. What a full queue puts off holds nothing yet."""
-    pace = FlowControl.parse(debounce="10s")
+    flow_control = FlowControl.parse(debounce="10s")
     store.do(arriving(store, "first"), arriving(store, "second"))
-    assert store.do(passing(store, "first", pace=pace)).state is _D.HELD
-    assert store.do(passing(store, "second", pace=pace)).state is _D.REFUSED
+    assert store.do(passing(store, "first", pace=flow_control)).state is _D.HELD
+    assert store.do(passing(store, "second", pace=flow_control)).state is _D.REFUSED
     assert listed(store) == [("build-1", "held"), ("build-1", "refused")]
 
 
@@ -117,24 +117,24 @@ def test_a_replay_competes_for_no_key(store):
     store.do(passing(store, "first"))
     store.do(passing(store, "second"))
     assert store.do(ReplayDelivery("d_again", "d_second")).state is _D.RECEIVED
-    key = reads.delivery(store.reader, "d_again").key
+    key = triggers.delivery(store.reader, "d_again").key
     assert store.do(deciding(store, "d_again", key=key)).state is _D.STARTED
-    assert stands(store, "d_second") is _D.REFUSED
+    assert read_state(store, "d_second") is _D.REFUSED
 
 
-def test_what_was_refused_for_its_key_counts_once_the_key_is_free(store):
+def test_delivery_refused_for_its_key_counts_once_the_key_is_free(store):
     """The holder was forgotten: the same body may come again."""
     store.do(arriving(store, "first"), arriving(store, "second"))
     store.do(passing(store, "first"))
     store.do(passing(store, "second"))
     assert store.do(ReleaseSourceKey(HOOK, "build-1")) == DONE
-    command = taking_in(store, "build-1", filtered=True, start=None, id="d_new", body_hash="second")
+    command = accepting(store, "build-1", filtered=True, start=None, id="d_new", body_hash="second")
     assert store.do(command) == DeliveryStored("d_new", _D.RECEIVED, None, first=True)
 
 
 def test_a_value_that_was_refused_before_there_was_a_filter_holds_no_key(store):
-    """Neither at the door nor when the filter says yes."""
-    store.do(taking_in(store, "build-1", start=None, refused="it does not fit", id="d_misfit", body_hash="misfit"))
+    """Neither at intake nor when the filter says yes."""
+    store.do(accepting(store, "build-1", start=None, refused="it does not fit", id="d_misfit", body_hash="misfit"))
     assert store.do(arriving(store, "first")).state is _D.RECEIVED
     assert store.do(passing(store, "first")).state is _D.STARTED
 
@@ -148,7 +148,7 @@ def test_triggers_share_no_keys(store):
 
 def test_without_a_filter_the_second_body_is_refused_at_once(store):
     """As before."""
-    store.do(taking_in(store, "k", body_hash="one"))
-    answer = store.do(taking_in(store, "k", body_hash="two"))
+    store.do(accepting(store, "k", body_hash="one"))
+    answer = store.do(accepting(store, "k", body_hash="two"))
     assert isinstance(answer, Refused)
     assert answer.code == "other_body"

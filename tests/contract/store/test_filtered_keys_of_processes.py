@@ -10,9 +10,9 @@ from typing import IO, Any
 
 import pytest
 
-from mainspring.store.read import triggers as reads
-from tests.contract.store.arrivals import HOOK, announced, hook
+from mainspring.store.read import triggers
 from tests.contract.store.clock import FakeClock
+from tests.contract.store.deliveries import HOOK, announced, hook
 from tests.contract.store.process import PostgresProcess, SqliteProcess
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -75,14 +75,14 @@ def test_of_two_processes_that_decide_one_key_at_once_exactly_one_holds_it(
         assert [process.read() for process in processes] == ["taken in", "taken in"]
         for process in processes:
             process.send("decide")
-        answers = [{one["key"]: one for one in json.loads(process.read())} for process in processes]
+        answers = [{answer["key"]: answer for answer in json.loads(process.read())} for process in processes]
         for key in keys:
             pair = [answer[key] for answer in answers]
-            assert sorted(one["state"] for one in pair) == ["refused", "started"], pair
-            (holder,) = [at for at, one in enumerate(pair, start=1) if one["state"] == "started"]
-            (rejected,) = [one for one in pair if one["state"] == "refused"]
+            assert sorted(answer["state"] for answer in pair) == ["refused", "started"], pair
+            (holder,) = [at for at, answer in enumerate(pair, start=1) if answer["state"] == "started"]
+            (rejected,) = [answer for answer in pair if answer["state"] == "refused"]
             assert f"d_{key}_{holder}" in rejected["note"]
             runs.append(pair[holder - 1]["run"])
     assert sorted(run.id for run in store.list_runs(limit=1000).runs) == sorted(runs)
-    found = reads.deliveries(store.reader, trigger=HOOK, limit=1000).deliveries
+    found = triggers.deliveries(store.reader, trigger=HOOK, limit=1000).deliveries
     assert Counter(delivery.state.value for delivery in found) == {"started": ROUNDS * KEYS, "refused": ROUNDS * KEYS}

@@ -26,8 +26,8 @@ from mainspring.store.commands.runs import (
 )
 from mainspring.store.commands.triggers import ReleaseSourceKey
 from mainspring.store.restore_hold import HOLD_KEY, RESTORED_AT
-from tests.contract.store.arrivals import announced, deciding, gathering, hook, letting_go, on_run, on_runs, taking_in
 from tests.contract.store.clock import FakeClock
+from tests.contract.store.deliveries import accepting, announced, deciding, gathering, hook, on_run, on_runs, releasing
 from tests.contract.store.process import (
     BOOM,
     ask,
@@ -46,11 +46,11 @@ TABLES = (
     *("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys", "partition_holds", "facts_taken"),
     *("queues", "rollups", "rollup_details", "outbox", "events"),
 )
-ARRIVED = ("triggers", "topics", "deliveries", "flow_control", "gatherings", "joined_runs")
+DELIVERY_TABLES = ("triggers", "topics", "deliveries", "flow_control", "gatherings", "joined_runs")
 SENT_BY = 7
 """The place of the run in a row of the outbox, without its number."""
 NUMBERED = {"runs", "inbox", "outbox", "events", "deliveries"}
-PACES = [
+FLOW_CONTROLS = [
     FlowControl(),
     FlowControl(),
     FlowControl(),
@@ -70,8 +70,8 @@ def prepared(opener, *, is_held=False):
     store = opener(FakeClock()).open(hash_seed="seed")
     store.do(announced(hook("a"), on_run("a", "b", "[]"), on_runs("b", "a", "b")))
     store.do(SetQueue("narrow", max_backlog=1))
-    asked = taking_in(store, "asked", filtered=True, start=None)
-    store.do(*(msgspec.structs.replace(asked, id=f"d{n}", key=f"asked{n}") for n in range(3)))
+    undecided = accepting(store, "asked", filtered=True, start=None)
+    store.do(*(msgspec.structs.replace(undecided, id=f"d{n}", key=f"asked{n}") for n in range(3)))
     first = store.starting(id="r0", partition="p")
     keyed = store.starting(id="r1", run_key=RunKey("k", "h"))
     store.do(first, keyed, *(store.starting("b", id=f"r{n}") for n in (2, 4)))
@@ -94,17 +94,17 @@ def prepared(opener, *, is_held=False):
 def tables(store):
     """All that is written, with numbers told by their order."""
     found = {}
-    for table in (*TABLES, *ARRIVED):
+    for table in (*TABLES, *DELIVERY_TABLES):
         rows = store.reader.read_text(f"select * from {table}")
         found[table] = [row[1:] for row in sorted(rows)] if table in NUMBERED else sorted(rows, key=repr)
-    # What follows from two runs in one commit has no order; what one run sends has, and so has what was taken in.
+    # What follows from two runs in one commit has no order; what one run sends has, and so has what was accepted.
     found["outbox"].sort(key=lambda row: row[SENT_BY])
     found["deliveries"].sort(key=lambda row: row[0] if row[0].startswith("d_") else "")
     return found
 
 
 def comparable(answer):
-    """An answer without the words of an error and without the numbers of facts, some of which a transaction uses up in vain."""
+    """An answer without the words of an error and without the numbers of facts, which a transaction may use up in vain."""
     if isinstance(answer, Exception):
         return type(answer)
     if isinstance(answer, ClaimedRuns):
@@ -171,16 +171,17 @@ def command(draw, store, runs, number):
         "halt": lambda: halt(run, rank=rank),
         "release": lambda: ReleaseRun(run.id, run.claim, rank),
         "cancel": lambda: CancelRun(run.id, f"cmd{number}"),
-        "take in": lambda: taking_in(
+        "take in": lambda: accepting(
             store, f"k{draw(st.integers(0, 3))}", id=f"t{number}", body_hash=draw(st.sampled_from("hhg")), filtered=flag,
             was_kept=draw(st.booleans()), happened_at=draw(st.sampled_from([None, 1, 2**42])),
-            pace=draw(st.sampled_from(PACES)), by=draw(st.sampled_from("xy")), start=None if flag else start_of(draw, store, number),
+            pace=draw(st.sampled_from(FLOW_CONTROLS)), by=draw(st.sampled_from("xy")),
+            start=None if flag else start_of(draw, store, number),
         ),
         "decide": lambda: deciding(
-            store, f"d{draw(st.integers(0, 2))}", pace=draw(st.sampled_from(PACES)), start=start_of(draw, store, number)
+            store, f"d{draw(st.integers(0, 2))}", pace=draw(st.sampled_from(FLOW_CONTROLS)), start=start_of(draw, store, number)
         ),
         "decide not": lambda: deciding(store, f"d{draw(st.integers(0, 2))}", draw(st.sampled_from(LEFT)), note="no"),
-        "let go": lambda: letting_go(
+        "let go": lambda: releasing(
             store, FlowControl(debounce=5), f"t{draw(st.integers(0, number))}", by="x", start=store.starting(id=f"n{number}")
         ),
         "gather": lambda: gathering(
@@ -227,18 +228,18 @@ def test_group_means_what_its_commands_mean_one_by_one(new_database, request):
     def compare(data):
         is_held = data.draw(st.booleans())
         together, runs = prepared(new_database(), is_held=is_held)
-        alone, same = prepared(new_database(), is_held=is_held)
+        single, same = prepared(new_database(), is_held=is_held)
         try:
             assert runs == same
             count = data.draw(st.integers(2, 25))
             commands = [command(data.draw, together, runs, number) for number in range(count)]
             answers = together.database.commit(commands).results
-            expected = [alone.do(one) for one in commands]
-            assert [comparable(one) for one in answers] == [comparable(one) for one in expected]
-            assert tables(together) == tables(alone)
+            expected = [single.do(command) for command in commands]
+            assert [comparable(answer) for answer in answers] == [comparable(answer) for answer in expected]
+            assert tables(together) == tables(single)
         finally:
             together.close()
-            alone.close()
+            single.close()
 
     compare()
 
@@ -273,25 +274,25 @@ def test_big_group_keeps_the_order_of_each_run(store, owned):
 def test_big_group_starts_in_its_order(store):
     """Many starts of one group are claimed in the order in which they stand there."""
     group = [store.starting() for _ in range(100)]
-    assert store.do(*group) == [StartAnswer(one.id, created=True, state=RunState.QUEUED) for one in group]
-    assert store.ids(100) == [one.id for one in group]
+    assert store.do(*group) == [StartAnswer(command.id, created=True, state=RunState.QUEUED) for command in group]
+    assert store.ids(100) == [command.id for command in group]
 
 
 def test_start_that_is_found_makes_no_queue(store):
     """A group of starts that were there already leaves nothing behind, whatever queue they name now."""
     group = [store.starting() for _ in range(3)]
     store.do(*group)
-    answers = store.do(*(msgspec.structs.replace(one, queue="elsewhere") for one in group))
-    assert answers == [StartAnswer(one.id, created=False, state=RunState.QUEUED) for one in group]
+    answers = store.do(*(msgspec.structs.replace(command, queue="elsewhere") for command in group))
+    assert answers == [StartAnswer(command.id, created=False, state=RunState.QUEUED) for command in group]
     assert store.reader.read_text("select name from queues") == [("default",)]
 
 
-def test_run_of_a_big_group_that_lost_its_claim_is_told_alone(store, second, owned):
-    """In the middle of a group one run belongs to somebody else now: its commands are refused, all others are executed."""
+def test_only_the_run_that_lost_its_claim_in_a_big_group_is_reported(store, second, owned):
+    """In the middle of a group one run belongs to someone else now: its commands are refused, all others are executed."""
     lost = owned[20]
     store.do(ReleaseRun(lost.id, lost.claim, 0))
-    (taken,) = second.claim(1).runs
-    assert taken.id == lost.id
+    (claimed,) = second.claim(1).runs
+    assert claimed.id == lost.id
     answers = store.do(*(part for run in owned for part in (outcome(run, 1), finish(run, rank=1))))
     assert answers[40:42] == [CLAIM_LOST, CLAIM_LOST]
     assert answers[:40] + answers[42:] == [DONE] * 78
@@ -299,7 +300,7 @@ def test_run_of_a_big_group_that_lost_its_claim_is_told_alone(store, second, own
     assert not store.history(lost.id).outcomes
 
 
-def test_guilty_command_in_a_big_group_is_answered_alone(store, owned):
+def test_only_the_guilty_command_of_a_big_group_fails(store, owned):
     """One command of many cannot be written: it gets the error, what stands before and after it is saved."""
     group = [outcome(run, 1) for run in owned]
     group[17] = msgspec.structs.replace(group[17], name=None)
@@ -309,7 +310,7 @@ def test_guilty_command_in_a_big_group_is_answered_alone(store, owned):
     assert [len(store.history(run.id).outcomes) for run in owned] == [1] * 17 + [0] + [1] * 22
 
 
-def test_outcome_that_stands_twice_in_a_group_is_saved_once(store, owned):
+def test_outcome_twice_in_a_group_is_saved_once(store, owned):
     """The same outcome again is answered alike; another one at its rank is refused."""
     first, other = owned[0], outcome(owned[0], 1, "another")
     answers = store.do(*(outcome(run, 1) for run in owned), outcome(first, 1), other)

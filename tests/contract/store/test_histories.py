@@ -12,7 +12,7 @@ def tried(run, ident, number):
     )
 
 
-def test_each_run_gets_its_own_history_in_the_order_asked_for(store):
+def test_each_run_gets_its_own_history_in_the_order_requested(store):
     """Outcomes by rank, failures of what is still open, checkpoints and facts: of each run its own."""
     full, bare, other = store.begin(), store.begin(), store.begin()
     store.do(

@@ -1,4 +1,4 @@
-"""Facts from outside: nothing is missed between looking and letting go."""
+"""Facts from outside: nothing is missed between looking and releasing."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.contract.store.process import ask, finish, halt, outcome, signal, sus
 
 
 def test_fact_before_suspend_wakes_at_once(store):
-    """A fact that came while the owner was about to let go makes the run ready in the letting go."""
+    """A fact that came while the owner was about to release makes the run ready in the releasing."""
     run = store.begin()
     store.do(signal(run.id))
     store.do(suspend(run, seen=0))
@@ -21,14 +21,14 @@ def test_fact_before_suspend_wakes_at_once(store):
 
 
 def test_fact_before_suspend_gives_a_place_of_now(store, clock):
-    """A run that a fact woke in the letting go is not put behind all others because it meant to sleep for a month."""
-    alone, together, later = store.begin(), store.begin(), store.begin()
-    store.do(signal(alone.id), signal(together.id))
-    store.do(suspend(alone, due_at=clock.now() + 2_592_000_000))
+    """A run that a fact woke in the releasing is not put behind all others because it meant to sleep for a month."""
+    single, together, later = store.begin(), store.begin(), store.begin()
+    store.do(signal(single.id), signal(together.id))
+    store.do(suspend(single, due_at=clock.now() + 2_592_000_000))
     store.do(suspend(together, due_at=clock.now() + 2_592_000_000), suspend(later))
     clock.forward(1)
     store.do(signal(later.id))
-    assert store.ids() == [alone.id, together.id, later.id]
+    assert store.ids() == [single.id, together.id, later.id]
 
 
 def test_fact_after_suspend_wakes(store):
@@ -52,7 +52,7 @@ def test_seen_fact_does_not_wake(store):
 
 
 def test_past_due_suspend_is_ready_at_once(store, clock):
-    """A timer that ran out while the run was being let go is not lost."""
+    """A timer that ran out while the run was being release is not lost."""
     run = store.begin()
     store.do(suspend(run, due_at=clock.now()))
     assert store.ids() == [run.id]
@@ -69,7 +69,7 @@ def test_timer_wakes(store, clock):
 
 
 def test_one_source_counts_once(store):
-    """The same message twice is one fact, even after the first was taken in."""
+    """The same message twice is one fact, even after the first was accepted."""
     run = store.begin()
     assert store.do(signal(run.id, "m1")) == store.do(signal(run.id, "m1")) == DONE
     (fact,) = store.history(run.id).facts
@@ -123,8 +123,8 @@ def test_answer_at_the_end_of_the_time_is_refused(store, clock, ident):
     assert store.history(run.id).facts == []
 
 
-def test_answer_names_the_only_question_whose_time_goes_on(store, clock):
-    """Another one, whose time ended, does not have to be told apart from it."""
+def test_answer_names_the_only_question_whose_time_continues(store, clock):
+    """Another one, whose time ended, does not have to be distinguished from it."""
     run = store.begin()
     store.do(ask(run, "q1", until_at=clock.now() + 5), ask(run, "q2", until_at=clock.now() + 50))
     clock.forward(5)
@@ -147,18 +147,18 @@ def test_answer_in_time_is_found_when_the_time_ends(store, clock):
 
 def test_owner_hears_of_facts(store, second):
     """A worker finds what came for the runs it owns, and nothing else."""
-    mine = store.begin()
+    own = store.begin()
     second.start()
-    theirs = second.claim_one()
-    store.do(signal(mine.id), signal(theirs.id))
+    other_end = second.claim_one()
+    store.do(signal(own.id), signal(other_end.id))
     (fact,) = store.read("facts_after", store.session, 0)
-    assert fact.run == mine.id
+    assert fact.run == own.id
     assert store.read("facts_after", store.session, fact.seq) == []
 
 
 @pytest.mark.parametrize("where", ["fresh", "running", "waiting", "halted"])
-def test_cancel_reaches_a_run_wherever_it_stands(store, where):
-    """A run that never began, or waits for a person, is cancelled at once; another is told, so that it can clean up."""
+def test_cancel_reaches_a_run_in_any_state(store, where):
+    """A run that never began, or waits for a person, is cancelled at once; another is reported, so that it can clean up."""
     if where == "fresh":
         run = store.start().run
     else:

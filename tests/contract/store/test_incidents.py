@@ -1,4 +1,4 @@
-"""Incidents: one row for each thing that is wrong, whoever looks and however often; alerts once each; failures told once."""
+"""Incidents: one row for each thing that is wrong, no matter who looks and however often; alerts once each; failures told once."""
 
 import pytest
 from msgspec.structs import replace
@@ -34,12 +34,12 @@ def found(subject=SILENT, *, id="i1", to=TO, faults=(), parent=None, **options):
     return EvaluatedFinding(id=id, finding=finding(subject, **options), to=to, faults=faults, parent=parent)
 
 
-def look(store, *all_found, **options):
+def evaluate(store, *all_found, **options):
     return store.do(RecordEvaluation(started_at=store.clock.now(), found=all_found, **options))
 
 
-def told(store):
-    return [(one.about, one.channel, one.state) for one in reversed(store.read("alerts"))]
+def report(store):
+    return [(alert.about, alert.channel, alert.state) for alert in reversed(store.read("alerts"))]
 
 
 def state(store, id="i1"):
@@ -66,18 +66,18 @@ def group(faults, fingerprint="f1"):
 
 def test_finding_opens_one_incident(store):
     """The same finding again keeps the incident open and tells nothing more; what it says is kept up to date."""
-    look(store, found(facts={"x": 1}))
+    evaluate(store, found(facts={"x": 1}))
     store.clock.forward(120_000)
-    look(store, found(id="i2", text="no success for 4 h", facts={"x": 2}))
-    (one,) = store.read("incidents")
-    assert (one.id, one.subject, one.state, one.text, one.facts, one.opened) == (
+    evaluate(store, found(id="i2", text="no success for 4 h", facts={"x": 2}))
+    (incident,) = store.read("incidents")
+    assert (incident.id, incident.subject, incident.state, incident.text, incident.facts, incident.opened) == (
         "i1", SILENT, IncidentState.OPEN, "no success for 4 h", {"x": 2}, 1,
     )  # fmt: skip
-    assert one.seen_at == store.clock.now()
-    assert told(store) == [(NotificationEvent.OPENED, "ops", "unsent")]
+    assert incident.seen_at == store.clock.now()
+    assert report(store) == [(NotificationEvent.OPENED, "ops", "unsent")]
 
 
-def test_look_that_is_written_twice_changes_nothing(store):
+def test_evaluation_that_is_written_twice_changes_nothing(store):
     """A commit whose answer was lost is sent again: one incident, one alert, one move."""
     command = RecordEvaluation(started_at=store.clock.now(), found=(found(),))
     store.do(command)
@@ -85,51 +85,56 @@ def test_look_that_is_written_twice_changes_nothing(store):
     assert len(store.read("incidents")) == len(store.read("alerts")) == len(store.read("moves", "i1")) == 1
 
 
-def test_what_is_well_again_resolves_and_comes_back_as_the_same(store):
-    """A resolved incident is reopened and counts it; who was told of it hears of both."""
-    look(store, found())
+def test_healthy_subject_resolves_and_reopens_as_the_same_incident(store):
+    """A resolved incident is reopened and counts it; who was notified of it hears of both."""
+    evaluate(store, found())
     store.deliver_all()
     store.clock.forward(1_000)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
     store.deliver_all()
     store.clock.forward(1_000)
-    look(store, found(id="i9", text="again"))
-    one = store.read("incident", "i1")
-    assert (one.state, one.opened, one.text, one.resolved_at) == (IncidentState.OPEN, 2, "again", None)
-    assert [about for about, *_ in told(store)] == [
+    evaluate(store, found(id="i9", text="again"))
+    incident = store.read("incident", "i1")
+    assert (incident.state, incident.opened, incident.text, incident.resolved_at) == (
+        IncidentState.OPEN,
+        2,
+        "again",
+        None,
+    )
+    assert [about for about, *_ in report(store)] == [
         NotificationEvent.OPENED,
         NotificationEvent.RESOLVED,
         NotificationEvent.REOPENED,
     ]
-    assert [one.move for one in store.read("moves", "i1")] == [
+    assert [move.move for move in store.read("moves", "i1")] == [
         IncidentMove.OPEN, IncidentMove.RESOLVE, IncidentMove.REOPEN,
     ]  # fmt: skip
 
 
-def test_old_look_reopens_and_resolves_nothing(store):
+def test_old_evaluation_reopens_and_resolves_nothing(store):
     """Of two watchers the slower one judges by what was so before the other wrote."""
-    began = store.clock.now()
+    started_at = store.clock.now()
     store.clock.forward(10)
-    look(store, found())
-    store.do(RecordEvaluation(started_at=began, well=(SILENT,)))
+    evaluate(store, found())
+    store.do(RecordEvaluation(started_at=started_at, well=(SILENT,)))
     assert state(store) is IncidentState.OPEN
     store.clock.forward(10)
     before = store.clock.now()
     store.clock.forward(10)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     store.do(RecordEvaluation(started_at=before, found=(found(),)))
     assert state(store) is IncidentState.RESOLVED
 
 
-def test_end_is_told_to_all_who_hear_of_it(store):
-    """Who is told later, after a quiet hour, hears of the end then: whether that is still worth telling is the Notifier's."""
+def test_end_is_sent_to_all_notified_channels(store):
+    """Who is reported later, after a quiet hour, hears of the end then: whether that is still worth telling is the Notifier's."""
     now, night = store.clock.now(), store.clock.now() + 8 * 3_600_000
-    look(store, found(to=(NotificationTarget(now, "ops"), NotificationTarget(night, "night"))))
+    evaluate(store, found(to=(NotificationTarget(now, "ops"), NotificationTarget(night, "night"))))
     store.deliver_all()
     store.clock.forward(1_000)
-    look(store, well=(SILENT,))
-    due = {(one.about, one.channel): one.due_at for one in store.read("alerts") if one.state == "unsent"}
+    evaluate(store, well=(SILENT,))
+    due = {(alert.about, alert.channel): alert.due_at for alert in store.read("alerts") if alert.state == "unsent"}
     assert due == {
         (NotificationEvent.RESOLVED, "ops"): store.clock.now(),
         (NotificationEvent.OPENED, "night"): night,
@@ -138,7 +143,7 @@ def test_end_is_told_to_all_who_hear_of_it(store):
 
 
 def test_failure_is_a_fact_in_the_commit_of_its_end(store):
-    """Failed and halted runs are told of, by their reason; what a person gave up, cancelled, or a parent can tell, is not."""
+    """Failed and halted runs are reported, by their reason; what a person abandoned, cancelled, or a parent can tell, is not."""
     failed = fail_run(store)
     halted = store.begin()
     store.do(halt(halted, "s1"))
@@ -152,138 +157,140 @@ def test_failure_is_a_fact_in_the_commit_of_its_end(store):
     store.do(fail(claimed))
     (cancelled,) = [store.start()]
     store.do(audited(CancelRun("cmd-9", cancelled.run)))
-    assert [(one.run, one.state, one.reason, one.ident) for one in store.read("ungrouped_failures")] == [
+    assert [
+        (failure.run, failure.state, failure.reason, failure.ident) for failure in store.read("ungrouped_failures")
+    ] == [
         (failed.id, RunState.FAILED, FailureReason.PERMANENT_ERROR, "s1"),
         (halted.id, RunState.NEEDS_ATTENTION, FailureReason.IN_DOUBT, "s1"),
     ]
     assert store.read("ungrouped_failures")[0].failure == BOOM
 
 
-def test_failures_are_told_once(store):
+def test_failures_are_reported_once(store):
     """Two watchers that saw the same failures count them once, and the second opens nothing."""
     fail_run(store)
     fail_run(store)
     faults = store.read("ungrouped_failures")
     subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
-    seqs = tuple(one.seq for one in faults)
+    seqs = tuple(fault.seq for fault in faults)
     for id in ("i1", "i2"):
-        look(store, found(subject, id=id, faults=seqs), groups=(group(faults),))
+        evaluate(store, found(subject, id=id, faults=seqs), groups=(group(faults),))
     assert store.read("ungrouped_failures") == []
-    (one,) = store.read("incidents")
-    assert (one.id, one.number) == ("i1", 2)
+    (incident,) = store.read("incidents")
+    assert (incident.id, incident.number) == ("i1", 2)
     (error,) = store.read("errors")
     assert (error.fingerprint, error.number, error.first_run, error.last_run) == ("f1", 2, faults[0].run, faults[1].run)
 
 
 def test_later_failures_are_added(store):
-    """Of an open incident more failures are counted, and nothing more is told; after its end they open it again."""
+    """Of an open incident more failures are counted, and nothing more is reported; after its end they open it again."""
     subject = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
     for _ in range(2):
         fail_run(store)
         faults = store.read("ungrouped_failures")
-        look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
-    assert (store.read("incident", "i1").number, len(told(store))) == (2, 1)
+        evaluate(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
+    assert (store.read("incident", "i1").number, len(report(store))) == (2, 1)
     store.clock.forward(10)
     store.do(audited(ResolveIncident("i1", "ann")))
     fail_run(store)
     faults = store.read("ungrouped_failures")
-    look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
-    one = store.read("incident", "i1")
-    assert (one.state, one.opened, one.number) == (IncidentState.OPEN, 2, 1)
+    evaluate(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
+    incident = store.read("incident", "i1")
+    assert (incident.state, incident.opened, incident.number) == (IncidentState.OPEN, 2, 1)
 
 
-def test_run_that_fails_again_after_a_person_continued_it_is_told_again(store):
+def test_run_that_fails_again_after_a_person_continued_it_is_reported_again(store):
     """Each end is a fact of its own."""
     run = fail_run(store)
     store.do(audited(ReopenRun(run.id)))
     store.do(fail(store.claim_one()))
-    assert [one.run for one in store.read("ungrouped_failures")] == [run.id, run.id]
+    assert [failure.run for failure in store.read("ungrouped_failures")] == [run.id, run.id]
 
 
-def test_person_looks_after_it(store):
-    """Who acknowledges is known to all who were told, and the incident still resolves by itself."""
-    look(store, found())
+def test_person_acknowledges_it(store):
+    """Who acknowledges is known to all who were notified, and the incident still resolves by itself."""
+    evaluate(store, found())
     assert store.do(audited(AcknowledgeIncident("i1", "ann", "on it"))) == DONE
-    one = store.read("incident", "i1")
-    assert (one.state, one.by, one.note) == (IncidentState.ACKNOWLEDGED, "ann", "on it")
-    assert told(store)[-1] == (NotificationEvent.ACKNOWLEDGED, "ops", "unsent")
+    incident = store.read("incident", "i1")
+    assert (incident.state, incident.by, incident.note) == (IncidentState.ACKNOWLEDGED, "ann", "on it")
+    assert report(store)[-1] == (NotificationEvent.ACKNOWLEDGED, "ops", "unsent")
     store.clock.forward(1_000)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
 
 
 def test_snooze_ends(store):
     """What is snoozed wakes with a reminder once its time is over, not before."""
-    look(store, found())
+    evaluate(store, found())
     until = store.clock.now() + 60_000
     assert store.do(audited(SnoozeIncident("i1", until, "ann"))) == DONE
     wake = IncidentReminder("i1", 1, NotificationEvent.REPEATED, 1, TO)
-    look(store, reminders=(wake,))
+    evaluate(store, reminders=(wake,))
     assert state(store) is IncidentState.SNOOZED
     store.clock.forward(60_000)
-    look(store, reminders=(wake,))
+    evaluate(store, reminders=(wake,))
     assert state(store) is IncidentState.OPEN
-    assert told(store)[-1] == (NotificationEvent.REPEATED, "ops", "unsent")
+    assert report(store)[-1] == (NotificationEvent.REPEATED, "ops", "unsent")
 
 
 @pytest.mark.parametrize(
     "act", [AcknowledgeIncident("i1", "ann"), SnoozeIncident("i1", 2**40, "ann"), ResolveIncident("i1", "ann")]
 )
-def test_act_on_what_is_over_is_refused(store, act):
+def test_operation_on_a_resolved_incident_is_refused(store, act):
     """A person who comes late learns how it stands."""
     assert store.do(act) == Refused("not_found", "there is no incident i1")
-    look(store, found())
+    evaluate(store, found())
     store.clock.forward(1_000)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     assert store.do(act) == Refused("wrong_state", "incident i1 is resolved")
 
 
-def test_reminder_is_told_once_and_only_while_open(store):
+def test_reminder_is_reported_once_and_only_while_open(store):
     """Each number of a reminder is one alert; acknowledged incidents are not repeated."""
-    look(store, found())
+    evaluate(store, found())
     reminder = IncidentReminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "boss"),))
-    look(store, reminders=(reminder, reminder))
-    assert told(store)[1:] == [(NotificationEvent.ESCALATED, "boss", "unsent")]
+    evaluate(store, reminders=(reminder, reminder))
+    assert report(store)[1:] == [(NotificationEvent.ESCALATED, "boss", "unsent")]
     store.do(audited(AcknowledgeIncident("i1", "ann")))
-    look(store, reminders=(IncidentReminder("i1", 1, NotificationEvent.REPEATED, 2, TO),))
-    assert NotificationEvent.REPEATED not in {about for about, *_ in told(store)}
+    evaluate(store, reminders=(IncidentReminder("i1", 1, NotificationEvent.REPEATED, 2, TO),))
+    assert NotificationEvent.REPEATED not in {about for about, *_ in report(store)}
 
 
-def test_louder_incident_is_told_again(store):
-    """One that became a page is told as that, once."""
-    look(store, found())
+def test_louder_incident_is_reported_again(store):
+    """One that became a page is reported as that, once."""
+    evaluate(store, found())
     for _ in range(2):
-        look(store, found(severity=Severity.PAGE))
+        evaluate(store, found(severity=Severity.PAGE))
     assert store.read("incident", "i1").severity is Severity.PAGE
-    assert [about for about, *_ in told(store)] == [NotificationEvent.OPENED, NotificationEvent.REPEATED]
+    assert [about for about, *_ in report(store)] == [NotificationEvent.OPENED, NotificationEvent.REPEATED]
 
 
-def test_what_is_folded_is_told_by_what_it_is_part_of(store):
-    """Only the cause is told; when that is over and the rest stays, the rest is told."""
+def test_grouped_incident_is_reported_by_its_parent(store):
+    """Only the cause is reported; when that is over and the rest stays, the rest is reported."""
     lost = Subject("", IncidentKind.WORKER_LOST)
-    look(store, found(lost, id="w"), found(parent=lost))
-    assert (store.read("incident", "i1").parent, [one.incident for one in store.read("alerts")]) == ("w", ["w"])
+    evaluate(store, found(lost, id="w"), found(parent=lost))
+    assert (store.read("incident", "i1").parent, [alert.incident for alert in store.read("alerts")]) == ("w", ["w"])
     store.clock.forward(10)
-    look(store, found(parent=lost), well=(lost,))
+    evaluate(store, found(parent=lost), well=(lost,))
     store.clock.forward(10)
-    look(store, found())
+    evaluate(store, found())
     assert store.read("incident", "i1").parent is None
-    assert [one.about for one in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
+    assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
     unfolded_at = store.clock.now()
     store.clock.forward(10)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     (channel,) = store.do(take_alerts("ops")).channels
-    mine = [one for one in channel.alerts if one.incident.id == "i1"]
-    assert [(one.about, one.since_at) for one in mine] == [
+    own = [alert for alert in channel.alerts if alert.incident.id == "i1"]
+    assert [(alert.about, alert.since_at) for alert in own] == [
         (NotificationEvent.OPENED, unfolded_at),
         (NotificationEvent.RESOLVED, unfolded_at),
     ]
 
 
-def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
-    """However many parts one has, they stand in nobody's way; what is left of one that a person resolved is told."""
+def test_incidents_are_read_without_their_parts_by_severity(store):
+    """However many parts one has, they stand in no one's way; what is left of one that a person resolved is reported."""
     lost, slow = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.TOO_SLOW)
-    look(
+    evaluate(
         store,
         found(slow, id="slow", severity=Severity.DIGEST), found(lost, id="w"),
         *(found(Subject(name, IncidentKind.SILENCE), id=name, parent=lost) for name in "cde"),
@@ -291,7 +298,7 @@ def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
     )  # fmt: skip
 
     def ids(read, *args):
-        return [one.id for one in store.read(read, *args)]
+        return [row.id for row in store.read(read, *args)]
 
     assert ids("open_incidents", 9) == ["f", "w", "slow"]
     assert ids("grouped_incidents", 2) == ["c", "d"]
@@ -305,100 +312,100 @@ def test_what_is_told_is_read_apart_from_its_parts_and_the_loudest_first(store):
 
 def test_reminder_that_wakes_opens_what_was_acknowledged_once(store):
     """A second watcher's reminder of the same day opens nothing that was acknowledged again."""
-    look(store, found())
+    evaluate(store, found())
     store.do(AcknowledgeIncident("i1", "ann"))
     again = IncidentReminder("i1", 1, NotificationEvent.REPEATED, 9, TO)
-    look(store, reminders=(again,))
+    evaluate(store, reminders=(again,))
     assert state(store) is IncidentState.ACKNOWLEDGED
-    look(store, reminders=(replace(again, wakes=True),))
+    evaluate(store, reminders=(replace(again, wakes=True),))
     assert (state(store), store.read("moves", "i1")[-1].move) == (IncidentState.OPEN, IncidentMove.WAKE)
     store.do(AcknowledgeIncident("i1", "ann"))
-    look(store, reminders=(replace(again, wakes=True),))
+    evaluate(store, reminders=(replace(again, wakes=True),))
     assert state(store) is IncidentState.ACKNOWLEDGED
 
 
-def test_what_a_clock_that_was_ahead_wrote_holds_nothing_up(store):
+def test_row_of_a_clock_that_was_ahead_delays_nothing(store):
     """Set back by three days it resolves, reopens, and tells who heard of it, as if that had been written now."""
     now = store.clock.now()
     store.clock.at = now + 3 * 24 * 3_600_000
-    look(store, found(to=(NotificationTarget(store.clock.now(), "ops"),)))
+    evaluate(store, found(to=(NotificationTarget(store.clock.now(), "ops"),)))
     store.clock.at = now
     assert store.read("is_alert_due", now)
-    look(store, is_back=True)
-    one = store.read("incident", "i1")
-    assert (one.opened_at, one.changed_at, one.seen_at) == (now, now, now)
-    look(store, well=(SILENT,))
+    evaluate(store, is_back=True)
+    incident = store.read("incident", "i1")
+    assert (incident.opened_at, incident.changed_at, incident.seen_at) == (now, now, now)
+    evaluate(store, well=(SILENT,))
     newest = store.read("alerts", "i1")[0]
     assert (newest.about, newest.due_at) == (NotificationEvent.RESOLVED, now)
     store.clock.at = now + 3 * 24 * 3_600_000
-    look(store, found())
-    look(store, well=(SILENT,))
+    evaluate(store, found())
+    evaluate(store, well=(SILENT,))
     store.clock.at = now
-    look(store, found())
+    evaluate(store, found())
     assert state(store) is IncidentState.OPEN
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
 
 
-def test_what_somebody_looks_after_takes_in_nothing_more(store):
-    """Nobody would hear of what begins after it; what was part of it before stays so, and is told to nobody."""
+def test_acknowledged_incident_groups_nothing_more(store):
+    """No one would hear of what begins after it; what was part of it before stays so, and is reported to no one."""
     lost, other = Subject("", IncidentKind.WORKER_LOST), Subject("b", IncidentKind.SILENCE)
-    look(store, found(lost, id="w"), found(parent=lost))
+    evaluate(store, found(lost, id="w"), found(parent=lost))
     store.do(AcknowledgeIncident("w", "ann"))
-    look(store, found(lost), found(parent=lost), found(other, id="i2", parent=lost))
+    evaluate(store, found(lost), found(parent=lost), found(other, id="i2", parent=lost))
     assert [store.read("incident", id).parent for id in ("i1", "i2")] == ["w", None]
-    assert [one.incident for one in store.read("alerts") if one.about is NotificationEvent.OPENED] == ["i2", "w"]
+    assert [alert.incident for alert in store.read("alerts") if alert.about is NotificationEvent.OPENED] == ["i2", "w"]
 
 
-def test_what_explains_it_is_over_before_the_commit(store):
-    """Somebody resolved it between look and commit: then what was to be part of it is told itself."""
+def test_explaining_incident_ends_before_the_commit(store):
+    """Someone resolved it between look and commit: then what was to be part of it is reported itself."""
     lost = Subject("", IncidentKind.WORKER_LOST)
-    look(store, found(lost, id="w"))
+    evaluate(store, found(lost, id="w"))
     store.do(audited(ResolveIncident("w", "ann")))
-    look(store, found(parent=lost))
-    assert [one.about for one in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
+    evaluate(store, found(parent=lost))
+    assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
 
-def test_what_was_told_by_itself_stays_by_itself(store):
-    """An explanation that comes later takes nothing back that was told: any but the loss of a process, and that one ten minutes later."""
+def test_incident_notified_on_its_own_stays_ungrouped(store):
+    """An explanation that comes later takes nothing back that was reported: except the loss of a process, ten minutes later."""
     lost = Subject("", IncidentKind.WORKER_LOST)
     failing = Subject("a", IncidentKind.PERMANENT_ERROR, "f1")
-    look(store, found())
-    look(store, found(failing, id="f"), found(parent=failing))
+    evaluate(store, found())
+    evaluate(store, found(failing, id="f"), found(parent=failing))
     assert store.read("incident", "i1").parent is None
     store.clock.forward(600_000)
-    look(store, found(lost, id="w"), found(parent=lost))
+    evaluate(store, found(lost, id="w"), found(parent=lost))
     assert store.read("incident", "i1").parent is None
 
 
 def test_early_sign_of_a_loss_becomes_part_of_it(store):
-    """A silence that was told a little sooner is told no second time, neither then nor when it outlasts its cause."""
+    """A silence that was reported a little sooner is reported no second time, neither then nor when it outlasts its cause."""
     lost = Subject("", IncidentKind.WORKER_LOST)
-    look(store, found())
+    evaluate(store, found())
     store.clock.forward(599_999)
-    look(store, found(lost, id="w"), found(parent=lost))
+    evaluate(store, found(lost, id="w"), found(parent=lost))
     assert store.read("incident", "i1").parent == "w"
     store.clock.forward(600_000)
-    look(store, found(parent=lost))
+    evaluate(store, found(parent=lost))
     assert store.read("incident", "i1").parent == "w"
-    look(store, found(), well=(lost,))
+    evaluate(store, found(), well=(lost,))
     assert store.read("incident", "i1").parent is None
-    assert [one.about for one in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
+    assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
 
 def test_moves_are_the_newest(store):
-    """However often it came and went, what became of it last is told, oldest first."""
+    """However often it came and went, what became of it last is reported, oldest first."""
     for _ in range(2):
         store.clock.forward(10)
-        look(store, found())
+        evaluate(store, found())
         store.clock.forward(10)
-        look(store, well=(SILENT,))
-    assert [one.move for one in store.read("moves", "i1", limit=2)] == [IncidentMove.REOPEN, IncidentMove.RESOLVE]
+        evaluate(store, well=(SILENT,))
+    assert [move.move for move in store.read("moves", "i1", limit=2)] == [IncidentMove.REOPEN, IncidentMove.RESOLVE]
 
 
 def test_rename_takes_incidents_along(store):
     """What was wrong with an automation is wrong with it under its new name."""
-    look(store, found())
+    evaluate(store, found())
     fail_run(store)
     store.do(AnnounceDefinitions("code-2", (AutomationRow("new", "task", 1, "code-2", b"{}", was="a"),), ()))
     assert store.read("incident", "i1").subject.automation == "new"
@@ -406,16 +413,16 @@ def test_rename_takes_incidents_along(store):
 
 
 def test_old_incidents_are_pruned(store):
-    """What was resolved before its retention goes with all that was told of it; what is wrong stays."""
-    look(store, found(), found(Subject("b", IncidentKind.SILENCE), id="i2"))
+    """What was resolved before its retention goes with all that was sent about it; what is wrong stays."""
+    evaluate(store, found(), found(Subject("b", IncidentKind.SILENCE), id="i2"))
     store.deliver_all()
     store.clock.forward(10)
-    look(store, well=(SILENT,))
+    evaluate(store, well=(SILENT,))
     store.deliver_all()
     store.clock.forward(10)
     store.do(ApplyRetention(None, None, None, None, store.clock.now()))
-    assert [one.id for one in store.read("incidents", unresolved=False)] == ["i2"]
-    assert {one.incident for one in store.read("moves", "i1")} == set()
+    assert [incident.id for incident in store.read("incidents", unresolved=False)] == ["i2"]
+    assert {move.incident for move in store.read("moves", "i1")} == set()
 
 
 def test_lists_narrow_down(store):
@@ -425,15 +432,15 @@ def test_lists_narrow_down(store):
     faults = store.read("ungrouped_failures")
     to = (NotificationTarget(5, "ops"), NotificationTarget(3, "page"))
     assert store.read("incident_of_run", run.id) is None
-    look(store, found(subject, faults=(faults[0].seq,), to=to), groups=(group(faults),))
+    evaluate(store, found(subject, faults=(faults[0].seq,), to=to), groups=(group(faults),))
     now = store.clock.now()
     assert store.read("incident_of_run", run.id) == ("i1", IncidentState.OPEN)
-    assert [one.channel for one in store.read("alerts", channel="ops")] == ["ops"]
+    assert [alert.channel for alert in store.read("alerts", channel="ops")] == ["ops"]
     assert store.read("alerts", state=AlertState.SENT) == []
     assert len(store.read("alerts", state=AlertState.UNSENT, since_at=now)) == 2
     assert store.read("alerts", since_at=now + 1) == []
-    assert {(one.automation, one.text) for one in store.read("alerts", "i1")} == {("a", "no success for 2 h")}
-    assert [(one.channel, one.number, one.due_at) for one in store.read("unsent_alerts")] == [
+    assert {(alert.automation, alert.text) for alert in store.read("alerts", "i1")} == {("a", "no success for 2 h")}
+    assert [(alert.channel, alert.number, alert.due_at) for alert in store.read("unsent_alerts")] == [
         ("ops", 1, 5),
         ("page", 1, 3),
     ]
@@ -442,14 +449,14 @@ def test_lists_narrow_down(store):
         assert store.read("errors", **narrow) == []
 
 
-def test_run_that_needs_a_person_is_unattended_until_it_is_told(store):
+def test_run_that_needs_a_person_is_unattended_until_it_is_reported(store):
     """And again when its incident is over while it still waits."""
     run = store.begin()
     store.do(halt(run, "s1"))
     assert store.read("count_stopped_without_incident").number == 1
     faults = store.read("ungrouped_failures")
     subject = Subject("a", IncidentKind.NEEDS_ATTENTION, "f1")
-    look(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
+    evaluate(store, found(subject, faults=(faults[0].seq,)), groups=(group(faults),))
     assert store.read("count_stopped_without_incident").number == 0
     store.do(ResolveIncident("i1", "ann"))
     assert store.read("count_stopped_without_incident").number == 1

@@ -38,22 +38,24 @@ def late_run(store, **options):
 
 def late(store):
     """Return the incident of the late start."""
-    (found,) = [one for one in store.read("incidents") if one.subject == Subject("a", IncidentKind.LATE_START)]
+    (found,) = [
+        incident for incident in store.read("incidents") if incident.subject == Subject("a", IncidentKind.LATE_START)
+    ]
     return found
 
 
 def test_late_start_names_its_blocker(store, watch):
-    """As `explain` does: who paused the queue and why; secrets are hidden; it is told as it is at each look."""
+    """As `explain` does: who paused the queue and why; secrets are hidden; it is reported as it is at each look."""
     run = late_run(store)
     store.do(PauseQueue("default", True, "cli:bob@box", "disk hush"))
     watch.look()
     cause = "Queue default was paused now by cli:bob@box: disk ***."
-    assert late(store).text.endswith(f"its run {run} was made and nobody takes it. {cause}")
+    assert late(store).text.endswith(f"its run {run} is queued and no worker claims it. {cause}")
     assert late(store).facts["blocker"] == cause
     store.do(PauseQueue("default", False, "cli:bob@box"))
     store.clock.forward(60_000)
     watch.look()
-    assert late(store).text.endswith("nobody takes it")
+    assert late(store).text.endswith("no worker claims it")
     assert "blocker" not in late(store).facts
 
 
@@ -69,20 +71,20 @@ def test_hold_counts_the_runs_that_must_be_decided(store, clock):
     )
     found = {run: blocker(store.reader, run) for run in (first, second, later)}
     assert [found[run].is_undecided for run in (first, second, later)] == [False, True, False]
-    assert {str(one.undecided) for one in found.values()} == {"1"}
+    assert {str(blocker_found.undecided) for blocker_found in found.values()} == {"1"}
 
 
-def test_nobody_who_made_no_run_is_explained(store, watch):
+def test_incident_without_a_run_gets_no_cause(store, watch):
     """Without a run there is nothing that a claim would meet."""
     due_at = store.clock.now() + HOUR
     store.announce("a", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', due_at, "k"),))
     store.clock.forward(2 * HOUR)
     watch.look()
-    assert late(store).text.endswith("no run was made for it")
+    assert late(store).text.endswith("no run was created for it")
 
 
 def test_cause_names_no_run_and_no_key_of_others(store):
-    """Whoever sees one automation reads its incidents: what holds places or keys may be another's."""
+    """Anyone who sees one automation reads its incidents: what holds places or keys may be another's."""
     store.announce("a", "b")
     store.do(SetQueue("slow", concurrency=1))
     busy = store.begin(automation="b", queue="slow")
@@ -94,14 +96,14 @@ def test_cause_names_no_run_and_no_key_of_others(store):
     holder = store.begin(automation="b", queue="keys", partition="secret-key")
     held = store.start("a", queue="keys", partition="secret-key").run
     cause = describe_cause(blocker(store.reader, held), store.clock.now(), "UTC")
-    assert cause == "Another run with its partition key is not over."
+    assert cause == "Another run with its partition key has not ended."
     store.do(PauseQueue("keys", True, "ana"))
     assert "was paused" in describe_cause(blocker(store.reader, held), store.clock.now(), "UTC")
     for run in (busy.id, holder.id):
         assert describe_cause(blocker(store.reader, run), store.clock.now(), "UTC") == ""
 
 
-def test_look_explains_no_more_than_some(store):
+def test_evaluation_explains_no_more_than_some(store):
     """Of many that are late at once: a look stays short."""
     run = late_run(store)
     store.do(PauseQueue("default", True, "bob"))
@@ -109,5 +111,5 @@ def test_look_explains_no_more_than_some(store):
     watch.look()
     finding = late(store)
     assert finding.facts["run"] == run
-    told = add_causes([finding] * 30, store.reader, store.clock.now(), redact=str, zone="UTC")
-    assert ["blocker" in one.facts for one in told] == [True] * 20 + [False] * 10
+    findings = add_causes([finding] * 30, store.reader, store.clock.now(), redact=str, zone="UTC")
+    assert ["blocker" in each.facts for each in findings] == [True] * 20 + [False] * 10

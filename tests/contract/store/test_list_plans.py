@@ -44,16 +44,16 @@ class Noting:
 
     def __init__(self, texts) -> None:
         self.texts = texts
-        self.asked: list[tuple[str, object]] = []
+        self.requests: list[tuple[str, object]] = []
 
     def read(self, query, params=()):
         return self.read_text(self.texts.source(query), params)
 
     def read_text(self, text, params=()):
-        self.asked.append((self.texts.worded(text), params))
-        one = {"select count(*) from (": 0, "select coalesce(max(seq)": 9, "select name from automations order": "a"}
+        self.requests.append((self.texts.worded(text), params))
+        counts = {"select count(*) from (": 0, "select coalesce(max(seq)": 9, "select name from automations order": "a"}
         bare = re.sub(r"--.*\n", "", text)
-        return next(([(value,)] for words, value in one.items() if bare.startswith(words)), [])
+        return next(([(value,)] for words, value in counts.items() if bare.startswith(words)), [])
 
     def snapshot(self):
         return self
@@ -61,11 +61,11 @@ class Noting:
     def __enter__(self):
         return self.read
 
-    def __exit__(self, *why: object) -> None:
+    def __exit__(self, *reason: object) -> None:
         """Nothing was opened."""
 
 
-def asked(texts):
+def recording_reader(texts):
     """Return every statement that these reads may come to, with values."""
     reader, state = Noting(texts), RunState
     for states in ((), (state.QUEUED,), (state.RUNNING,), (state.SUCCEEDED,), (state.FAILED, state.NEEDS_ATTENTION)):
@@ -81,7 +81,7 @@ def asked(texts):
     change_tokens.read_change_tokens(reader, 1)
     visible_change_tokens.read_visible_change_tokens(reader, 1, lambda name: True)
     status.automation_names(reader)
-    found = dict(reader.asked)
+    found = dict(reader.requests)
     assert len(found) > 30
     return found
 
@@ -89,7 +89,7 @@ def asked(texts):
 def test_reads_of_pages_go_by_an_index_on_a_file(tmp_path):
     """No statement walks over a large table; one that goes through it in order stops at its limit."""
     with plans_on_a_file(tmp_path) as plans:
-        for text, params in asked(SQLITE_TEXTS).items():
+        for text, params in recording_reader(SQLITE_TEXTS).items():
             plan = plans.explain(text, params)
             assert not walked(plan, _LARGE) or _is_cut(text), (text, plan)
             # Of what runs, or is not resolved, there is little: it may be put in order.
@@ -102,7 +102,7 @@ def test_reads_of_pages_go_by_an_index_on_a_file(tmp_path):
 def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
     """With a history that was counted, as a reader plans it."""
     with plans_on_a_server(postgres, _HISTORY) as plans:
-        for text, params in asked(POSTGRES_TEXTS).items():
+        for text, params in recording_reader(POSTGRES_TEXTS).items():
             plan = plans.explain(text, params)
             assert not walked(plan, _LARGE), "\n".join([text, *plan])
             # Of what runs there is little, of places in a range perhaps all there are: these are no way to it.
@@ -115,7 +115,7 @@ def _is_cut(text: str) -> bool:
 
 
 @pytest.mark.parametrize("texts", [SQLITE_TEXTS, POSTGRES_TEXTS], ids=["sqlite", "postgres"])
-def test_whatever_is_asked_for_the_number_of_reads_is_small(texts):
+def test_number_of_reads_is_small_for_any_filter(texts):
     """One statement for what there is, and one for how far a filter looks."""
     for options, most in (
         ({}, 1),
@@ -125,4 +125,4 @@ def test_whatever_is_asked_for_the_number_of_reads_is_small(texts):
     ):
         reader = Noting(texts)
         run_pages.run_page(reader, **options)
-        assert len(reader.asked) == most, options
+        assert len(reader.requests) == most, options

@@ -8,8 +8,8 @@ from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.results import DONE, StartAnswer
 from mainspring.store.commands.runs import CancelRun, ClaimRuns, DiscardRun, MarkRunDone, ParentLink, ReopenRun
 from mainspring.store.commands.sessions import DeclareSessionDead
-from mainspring.store.read import triggers as reads
-from tests.contract.store.arrivals import announced, gathering, listed, on_event, on_run, on_runs, waiting
+from mainspring.store.read import triggers
+from tests.contract.store.deliveries import announced, gathering, listed, on_event, on_run, on_runs, waiting
 from tests.contract.store.process import complete, event, fail, finish, halt
 
 _D = DeliveryState
@@ -23,7 +23,7 @@ def store(store):
     return store
 
 
-def heard(store):
+def captured(store):
     """The runs of whose ends b heard, in their order."""
     return [row[8] for row in store.reader.read("list_received_deliveries", (0, "b/run", 0, 1_000))]
 
@@ -46,17 +46,17 @@ def test_events_of_one_group_are_each_heard(store):
 
 
 def test_an_end_is_heard_in_its_commit(store):
-    """However the run ends by its owner; a run that begins anew has not ended."""
-    done, failed, cancelled, one_step, anew = (store.begin() for _ in range(5))
-    heir = store.starting()
+    """However the run ends by its owner; a run that restarts has not ended."""
+    done, failed, cancelled, one_step, reopened = (store.begin() for _ in range(5))
+    successor = store.starting()
     store.twice(finish(done))
     store.twice(fail(failed))
     store.do(finish(cancelled, RunState.CANCELLED))
     store.twice(complete(one_step))
-    store.do(finish(anew, then=heir, detail=b"{}"))
-    assert heard(store) == [done.id, failed.id, cancelled.id, one_step.id]
+    store.do(finish(reopened, then=successor, detail=b"{}"))
+    assert captured(store) == [done.id, failed.id, cancelled.id, one_step.id]
     store.do(finish(store.claim_one()))
-    assert heard(store)[4:] == [heir.id]
+    assert captured(store)[4:] == [successor.id]
 
 
 def test_ends_of_a_big_group_are_each_heard(store):
@@ -65,20 +65,20 @@ def test_ends_of_a_big_group_are_each_heard(store):
     runs = store.claim(40).runs
     group = [complete(run) if n % 2 else finish(run) for n, run in enumerate(runs)]
     assert store.do(*group) == [DONE] * 40
-    assert sorted(heard(store)) == sorted(run.id for run in runs)
+    assert sorted(captured(store)) == sorted(run.id for run in runs)
 
 
 def test_ends_by_a_person_are_heard(store):
-    """Cancelled before it began, declared done, given up."""
+    """Cancelled before it began, declared done, abandoned."""
     queued = store.start().run
     store.do(CancelRun(queued, "cmd"))
     for act in (MarkRunDone, DiscardRun):
         run = store.begin()
         store.do(halt(run))
-        assert heard(store)[-1:] != [run.id]
+        assert captured(store)[-1:] != [run.id]
         store.do(act(run.id))
-        assert heard(store)[-1:] == [run.id]
-    assert len(heard(store)) == 3
+        assert captured(store)[-1:] == [run.id]
+    assert len(captured(store)) == 3
 
 
 def test_the_end_of_a_child_is_heard(store):
@@ -86,7 +86,7 @@ def test_the_end_of_a_child_is_heard(store):
     parent = store.begin(automation="b")
     child = store.start(parent=ParentLink(parent.id, "c", parent.claim, close_policy="cancel"))
     store.do(finish(parent))
-    assert heard(store) == [child.run]
+    assert captured(store) == [child.run]
 
 
 def test_a_run_that_was_continued_ends_once_more(store, clock):
@@ -96,33 +96,33 @@ def test_a_run_that_was_continued_ends_once_more(store, clock):
     clock.forward(1)
     store.do(ReopenRun(run.id))
     store.do(finish(store.claim_one()))
-    assert heard(store) == [run.id, run.id]
+    assert captured(store) == [run.id, run.id]
 
 
 def test_an_end_on_record_is_heard(store):
     """That of a wrapped command, once, and that of one whose process was lost and who has the last word."""
-    told = RecordExecRun(
+    record = RecordExecRun(
         id="told", automation="a", kind="task", version=1, title=None, trigger="exec", codec="json", input=b"{}",
         state=RunState.SUCCEEDED, started_at=1, finished_at=2,
     )  # fmt: skip
-    assert store.do(told).created
-    assert not store.again(told).created
-    assert heard(store) == ["told"]
+    assert store.do(record).created
+    assert not store.again(record).created
+    assert captured(store) == ["told"]
 
 
 def test_the_end_of_what_was_lost_with_its_process_is_heard(store, new_process):
-    """Nobody goes on with a wrapped command; its session's burial is its end."""
+    """No one continues with a wrapped command; its session's burial is its end."""
     wrapping = new_process().open("exec")
     started = wrapping.start(here=True)
     store.do(DeclareSessionDead(wrapping.session))
     assert store.run(started.run).reason == FailureReason.PROCESS_LOST
-    assert heard(store) == [started.run]
+    assert captured(store) == [started.run]
 
 
 def test_a_run_that_is_stopped_has_not_ended(store):
     """Needing attention is no end."""
     store.do(halt(store.begin()))
-    assert heard(store) == []
+    assert captured(store) == []
 
 
 def test_an_end_that_was_before_its_listener_is_not_heard(store):
@@ -130,10 +130,10 @@ def test_an_end_that_was_before_its_listener_is_not_heard(store):
     store.do(announced())
     store.do(finish(store.begin()))
     store.do(announced(on_run("b", "a", "[]")))
-    assert heard(store) == []
+    assert captured(store) == []
 
 
-def test_a_filter_is_asked_about_an_end(store):
+def test_a_filter_is_called_about_an_end(store):
     """What has one waits for a worker."""
     row = on_event("b", filtered=True)
     store.do(announced(row))
@@ -158,57 +158,57 @@ def ended(store, automation, command=finish):
     (run,) = [run for run in store.claim().runs if run.id == started.run]
     before = waiting(store, "c/runs")
     store.do(command(run))
-    (delivery,) = [one for one in waiting(store, "c/runs") if one not in before]
+    (delivery,) = [delivery for delivery in waiting(store, "c/runs") if delivery not in before]
     return run, delivery
 
 
 def test_ends_that_are_all_there_start_once(gatherer):
     """With the last of them; each delivery names the run."""
     store = gatherer
-    (run_a, one), (run_b, two) = ended(store, "a"), ended(store, "b")
-    assert store.twice(gathering(store, one, "a", run=run_a.id)) == DONE
-    (view,) = reads.open_gatherings(store.reader)
+    (run_a, first), (run_b, second) = ended(store, "a"), ended(store, "b")
+    assert store.twice(gathering(store, first, "a", run=run_a.id)) == DONE
+    (view,) = triggers.open_gatherings(store.reader)
     assert (view.trigger, view.per, view.wanted, view.here) == ("c/runs", "p", 2, 1)
     start = store.starting("c")
-    assert store.twice(gathering(store, two, "b", run=run_b.id, start=start)) == StartAnswer(
+    assert store.twice(gathering(store, second, "b", run=run_b.id, start=start)) == StartAnswer(
         start.id, True, RunState.QUEUED
     )
-    assert reads.open_gatherings(store.reader) == []
-    assert reads.gathering(store.reader, "c/runs", "p")[1] == start.id
-    assert [row.id for row in reads.delivered_for(store.reader, start.id)] == [one, two]
+    assert triggers.open_gatherings(store.reader) == []
+    assert triggers.gathering(store.reader, "c/runs", "p")[1] == start.id
+    assert [row.id for row in triggers.delivered_for(store.reader, start.id)] == [first, second]
     assert store.ids() == [start.id]
 
 
-def test_what_ends_after_the_start_changes_nothing(gatherer):
+def test_end_after_the_start_changes_nothing(gatherer):
     """The start happens once for its slot or key."""
     store = gatherer
     for automation, start in (("a", None), ("b", store.starting("c"))):
         store.do(gathering(store, ended(store, automation)[1], automation, start=start))
     _, late = ended(store, "a")
     assert store.twice(gathering(store, late, "a", start=store.starting("c"))) == DONE
-    assert reads.delivery(store.reader, late).state is _D.DROPPED
+    assert triggers.delivery(store.reader, late).state is _D.DROPPED
     assert store.ids() == []
 
 
 def test_two_routers_that_each_saw_one_too_few_leave_it_complete(gatherer):
-    """Neither had a start with it; whoever looks next finds it, and starts it once."""
+    """Neither had a start with it; no matter who looks next finds it, and starts it once."""
     store = gatherer
     for automation in "ab":
         store.do(gathering(store, ended(store, automation)[1], automation))
     assert store.reader.read("list_complete_gatherings", (9,)) == [("c/runs", "p")]
-    one, two = (gathering(store, None, start=store.starting("c")) for _ in range(2))
-    assert store.twice(one).run == one.start.id
-    assert store.do(two) == DONE
-    assert store.ids() == [one.start.id]
+    first, second = (gathering(store, None, start=store.starting("c")) for _ in range(2))
+    assert store.twice(first).run == first.start.id
+    assert store.do(second) == DONE
+    assert store.ids() == [first.start.id]
     assert store.reader.read("list_complete_gatherings", (9,)) == []
 
 
 def test_one_delivery_is_gathered_once(gatherer):
     """A router that is second finds that it was done."""
     store = gatherer
-    _, one = ended(store, "a")
-    store.do(gathering(store, one, "a"))
-    assert store.do(gathering(store, one, "a")).code == "changed"
+    _, first = ended(store, "a")
+    store.do(gathering(store, first, "a"))
+    assert store.do(gathering(store, first, "a")).code == "changed"
 
 
 def test_a_failed_end_holds_up_and_its_retry_releases(gatherer, clock):
@@ -217,20 +217,20 @@ def test_a_failed_end_holds_up_and_its_retry_releases(gatherer, clock):
     run, first = ended(store, "a", fail)
     store.do(gathering(store, first, "a", run=run.id, state="failed", counts=False))
     store.do(gathering(store, ended(store, "b")[1], "b"))
-    assert reads.open_gatherings(store.reader)[0].here == 1
-    assert [(one.run, one.counts) for one in reads.joined_runs(store.reader, "c/runs", "p") if not one.counts] == [
+    assert triggers.open_gatherings(store.reader)[0].here == 1
+    assert [(run.run, run.counts) for run in triggers.joined_runs(store.reader, "c/runs", "p") if not run.counts] == [
         (run.id, False)
     ]
     clock.forward(1)
     store.do(ReopenRun(run.id))
     before = waiting(store, "c/runs")
     store.do(finish(store.claim_one()))
-    (second,) = [one for one in waiting(store, "c/runs") if one not in before]
+    (second,) = [delivery for delivery in waiting(store, "c/runs") if delivery not in before]
     start = store.starting("c")
     assert store.do(gathering(store, second, "a", run=run.id, start=start)).run == start.id
     assert [state for _, state in listed(store, "c/runs")] == ["dropped", "started", "started"]
-    assert all(one.counts for one in reads.joined_runs(store.reader, "c/runs", "p"))
-    assert reads.open_gatherings(store.reader) == []
+    assert all(run.counts for run in triggers.joined_runs(store.reader, "c/runs", "p"))
+    assert triggers.open_gatherings(store.reader) == []
 
 
 def test_an_end_that_counts_is_not_replaced_by_one_that_does_not(gatherer):
@@ -239,7 +239,7 @@ def test_an_end_that_counts_is_not_replaced_by_one_that_does_not(gatherer):
     (_, failed), (_, done) = ended(store, "a", fail), ended(store, "a")
     store.do(gathering(store, done, "a"))
     store.do(gathering(store, failed, "a", state="failed", counts=False))
-    assert reads.open_gatherings(store.reader)[0].here == 1
+    assert triggers.open_gatherings(store.reader)[0].here == 1
     assert [state for _, state in listed(store, "c/runs")] == ["dropped", "held"]
 
 
@@ -266,10 +266,10 @@ def test_a_complete_one_of_which_no_run_can_be_made_is_over(gatherer):
     assert store.twice(gathering(store, None, note="its template has no value")) == DONE
     assert store.reader.read("list_complete_gatherings", (9,)) == []
     assert [state for _, state in listed(store, "c/runs")] == ["failed", "failed"]
-    assert reads.open_gatherings(store.reader) == []
+    assert triggers.open_gatherings(store.reader) == []
 
 
-def test_what_is_waited_for_may_become_less(gatherer):
+def test_joined_runs_may_shrink(gatherer):
     """What is there already may then be all that is wanted."""
     store = gatherer
     store.do(announced(on_runs("c", "a", "b", "d"), names=("a", "b", "c", "d")))
@@ -282,24 +282,24 @@ def test_what_is_waited_for_may_become_less(gatherer):
     assert store.do(gathering(store, None, start=start)).run == start.id
 
 
-def test_what_is_waited_for_may_become_more(gatherer):
+def test_joined_runs_may_grow(gatherer):
     """Then the start waits for that too."""
     store = gatherer
     store.do(gathering(store, ended(store, "a")[1], "a"))
     store.do(announced(on_runs("c", "a", "b", "d"), names=("a", "b", "c", "d")))
     assert store.do(gathering(store, ended(store, "b")[1], "b", wanted=3, start=store.starting("c"))) == DONE
-    assert reads.open_gatherings(store.reader)[0].here == 2
+    assert triggers.open_gatherings(store.reader)[0].here == 2
 
 
-def test_a_gathering_that_never_was_complete_is_given_up_with_its_retention(gatherer, clock):
+def test_a_gathering_that_never_was_complete_is_abandoned_with_its_retention(gatherer, clock):
     """What it held is dropped and says why; nothing is held for ever."""
     store = gatherer
     store.do(gathering(store, ended(store, "a")[1], "a"))
     clock.forward(7 * DAY)
     store.do(ApplyRetention(None, None, None, clock.now(), None))
-    assert len(reads.open_gatherings(store.reader)) == 1
+    assert len(triggers.open_gatherings(store.reader)) == 1
     clock.forward(DAY)
     store.do(ApplyRetention(None, None, None, clock.now(), None))
-    assert reads.open_gatherings(store.reader) == []
-    (row,) = reads.deliveries(store.reader, trigger="c/runs").deliveries
-    assert (row.state, row.note) == (_D.DROPPED, "the others did not come")
+    assert triggers.open_gatherings(store.reader) == []
+    (row,) = triggers.deliveries(store.reader, trigger="c/runs").deliveries
+    assert (row.state, row.note) == (_D.DROPPED, "the other runs did not end in time")

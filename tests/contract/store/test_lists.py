@@ -57,8 +57,8 @@ def test_ids_from_what_people_type(store):
     assert resolve("@failed") == "r_abc2"
 
 
-def test_story_of_an_unknown_run(store):
-    """Asking for a run that is not there is told as such."""
+def test_history_of_an_unknown_run(store):
+    """Asking for a run that is not there is reported as such."""
     for name in ("story", "run_view"):
         with pytest.raises(NotFoundError):
             store.read(name, "r_none")
@@ -129,7 +129,7 @@ def test_runs_that_have_not_ended_are_counted_of_each_automation(store):
     assert [store.read("count_unfinished_runs", name).number for name in ("a", "b")] == [4, 0]
 
 
-def test_blocker_shows_what_a_run_waits_for(store):
+def test_blocker_displays_what_a_run_waits_for(store):
     """A waiting run's questions are part of the answer."""
     run = store.begin()
     store.do(ask(run), suspend(run))

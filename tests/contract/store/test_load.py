@@ -13,10 +13,10 @@ from tests.contract.store.plans import check_no_walk, plans_on_a_file, plans_on_
 
 @pytest.fixture
 def loads(store, clock):
-    return lambda: {one.name: one for one in queue_loads(store.reader, clock.now())}
+    return lambda: {load.name: load for load in queue_loads(store.reader, clock.now())}
 
 
-def test_load_tells_what_can_be_taken_and_since_when(store, clock, loads):
+def test_load_reports_claimable_runs_and_their_age(store, clock, loads):
     """By queue and by tag; a run that is due later, or is running, cannot be taken."""
     store.start(queue="mail")
     clock.forward(3_000)
@@ -58,7 +58,7 @@ def test_capacity_is_what_live_workers_take_within_the_limit(new_process, clock)
     first = made[0]
 
     def mail():
-        found = {one.name: one for one in queue_loads(first.reader, clock.now())}["mail"]
+        found = {load.name: load for load in queue_loads(first.reader, clock.now())}["mail"]
         return found.workers, found.capacity
 
     first.do(SetQueue("mail"))

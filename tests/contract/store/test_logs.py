@@ -7,16 +7,16 @@ from mainspring.store.commands.results import DONE, NumberAnswer, Refused
 from tests.contract.store.process import finish
 
 
-def part(lines=1, size=100, ident="s#1", **what):
-    given = {"attempt": 1, "first_at": 5, "last_at": 9, "body": b"\x00z"} | what
+def part(lines=1, size=100, ident="s#1", **options):
+    given = {"attempt": 1, "first_at": 5, "last_at": 9, "body": b"\x00z"} | options
     return LogChunk(ident=ident, lines=lines, size=size, **given)
 
 
 def seqs(store, run):
-    return [(one.seq, one.lines) for one in store.read("parts_of", run.id)]
+    return [(part.seq, part.lines) for part in store.read("parts_of", run.id)]
 
 
-def test_parts_come_back_in_order_and_as_they_were(store):
+def test_parts_return_in_order_and_as_they_were(store):
     """A part's number is that of its first line; what was lost on its way leaves a gap."""
     run = store.begin()
     assert store.do(SaveLogs(run.id, (part(3), part(2, ident="", attempt=0)))) == DONE
@@ -37,10 +37,10 @@ def test_parts_are_read_no_further_than_so_many_lines_need(store):
     run = store.begin()
     store.do(SaveLogs(run.id, tuple(part(3) for _ in range(50))))
     few = store.read("parts_of", run.id, 0, 10)
-    assert sum(one.lines for one in few[:-1]) >= 10
+    assert sum(page.lines for page in few[:-1]) >= 10
     assert len(few) < 50
     rest = store.read("parts_of", run.id, few[-1].seq, 1_000)
-    assert [one.seq for one in [*few, *rest]] == list(range(1, 151, 3))
+    assert [page.seq for page in [*few, *rest]] == list(range(1, 151, 3))
 
 
 def test_middle_of_too_many_lines_goes(store):
@@ -60,7 +60,7 @@ def test_middle_of_too_many_bytes_goes(store):
 
 
 def test_lines_of_another_worker_follow(store, new_process):
-    """Whoever goes on with a run goes on with its numbers."""
+    """Anyone who continues with a run continues with its numbers."""
     run = store.begin()
     store.do(SaveLogs(run.id, (part(3),)))
     other = new_process().open()
@@ -88,10 +88,10 @@ def test_lines_go_with_their_run_or_by_their_age(store, clock):
 
 def test_newest_parts_of_all_runs_are_found_by_time_and_automation(store):
     """The newest come, oldest first, with the automation that they are of."""
-    one, other = store.begin(), store.begin(automation="b")
-    store.do(SaveLogs(one.id, (part(last_at=5), part(last_at=20))), SaveLogs(other.id, (part(last_at=10),)))
+    first, other = store.begin(), store.begin(automation="b")
+    store.do(SaveLogs(first.id, (part(last_at=5), part(last_at=20))), SaveLogs(other.id, (part(last_at=10),)))
     found = store.read("parts_since", 6)
-    assert [(p.run, p.last_at, p.automation) for p in found] == [(other.id, 10, "b"), (one.id, 20, "a")]
+    assert [(p.run, p.last_at, p.automation) for p in found] == [(other.id, 10, "b"), (first.id, 20, "a")]
     assert [p.run for p in store.read("parts_since", 0, ["b"])] == [other.id]
     assert [p.last_at for p in store.read("parts_since", 0, ["b", "a"], 2)] == [10, 20]
     assert store.read("parts_since", 0, []) == []
@@ -100,28 +100,28 @@ def test_newest_parts_of_all_runs_are_found_by_time_and_automation(store):
 
 def test_lines_of_many_runs_in_one_group_are_numbered_by_run(store):
     """What several runs say in one commit is kept as if each had said it alone: gaps, bounds and a run that is gone included."""
-    one, other, full = store.begin(), store.begin(), store.begin()
+    first, other, full = store.begin(), store.begin(), store.begin()
     for _ in range(3):
         store.do(SaveLogs(full.id, (part(10),), most_lines=30, kept_lines=10))
     answers = store.database.commit(
         [
-            SaveLogs(one.id, (part(2), part(3, skipped=4, ident="t#1"))),
+            SaveLogs(first.id, (part(2), part(3, skipped=4, ident="t#1"))),
             SaveLogs("r-gone", (part(),)),
             SaveLogs(other.id, (part(1),)),
             SaveLogs(full.id, (part(10),), most_lines=30, kept_lines=10),
-            SaveLogs(one.id, (part(1),)),
+            SaveLogs(first.id, (part(1),)),
         ]
     ).results
     assert [type(answer) is Refused for answer in answers] == [False, True, False, False, False]
-    assert seqs(store, one) == [(1, 2), (7, 3), (10, 1)]
+    assert seqs(store, first) == [(1, 2), (7, 3), (10, 1)]
     assert seqs(store, other) == [(1, 1)]
     assert seqs(store, full) == [(1, 10), (21, 10), (31, 10)]
 
 
 def test_lines_that_may_be_there_are_not_added_twice(store):
     """A group that is sent again after an unknown outcome adds nothing that the first try added."""
-    one, other = store.begin(), store.begin()
-    commands = [SaveLogs(one.id, (part(2),)), SaveLogs(other.id, (part(3),))]
+    first, other = store.begin(), store.begin()
+    commands = [SaveLogs(first.id, (part(2),)), SaveLogs(other.id, (part(3),))]
     store.database.commit(commands[:1])
     store.database.commit(commands, again=True)
-    assert (seqs(store, one), seqs(store, other)) == ([(1, 2)], [(1, 3)])
+    assert (seqs(store, first), seqs(store, other)) == ([(1, 2)], [(1, 3)])

@@ -11,7 +11,7 @@ from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import DeliveryState
 from mainspring.store.commands.incidents import ResolveIncident
 from mainspring.store.commands.triggers import RejectDelivery, ReplayDelivery
-from tests.contract.store.arrivals import HOOK, announced, deciding, hook, on_event, taking_in, waiting
+from tests.contract.store.deliveries import HOOK, accepting, announced, deciding, hook, on_event, waiting
 from tests.contract.store.process import event
 
 _D = DeliveryState
@@ -26,98 +26,96 @@ def webhook(verifier, automation="a", path="/in"):
 
 @pytest.fixture
 def store(store):
-    """A worker with a webhook of a known sender, one of anybody, and an event."""
+    """A worker with a webhook of a known sender, one of anyone, and an event."""
     known = webhook({"type": "github", "secrets": ["KEY"]})
     store.do(announced(known, webhook({"type": "none", "secrets": []}, "b", "/b"), on_event()))
     return store
 
 
 @pytest.fixture
-def wrong(store, clock):
+def read_findings(store, clock):
     """What monitors find of deliveries: {(kind, trigger): text}."""
 
-    def look():
+    def evaluate():
         facts = FactsReader(store.reader, at_once=None).read(clock.now())
         found = evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings
         return {
-            (one.subject.kind, one.subject.fingerprint): one.text
-            for one in found
-            if one.subject.kind in (REJECTED, FAILED)
+            (finding.subject.kind, finding.subject.fingerprint): finding.text
+            for finding in found
+            if finding.subject.kind in (REJECTED, FAILED)
         }
 
-    return look
+    return evaluate
 
 
-def refusing(store, why, trigger=HOOK, note="no"):
-    return RejectDelivery(id=store.name("d"), trigger=trigger, why=why, note=note, body=b"x")
+def refusing(store, reason, trigger=HOOK, note="no"):
+    return RejectDelivery(id=store.name("d"), trigger=trigger, why=reason, note=note, body=b"x")
 
 
-def test_a_rejected_delivery_of_a_known_sender_is_a_finding(store, wrong):
-    """Another body under a key that counts, at the door; what anybody sends to a public hook is none, nor is a wrong signature."""
-    for why in ("no_signature", "bad_signature", "old_timestamp"):
-        store.do(refusing(store, why))
+def test_a_rejected_delivery_of_a_known_sender_is_a_finding(store, read_findings):
+    """Another body under a key that counts, at intake; what anyone sends to a public hook is none, nor is a wrong signature."""
+    for reason in ("no_signature", "bad_signature", "old_timestamp"):
+        store.do(refusing(store, reason))
     store.do(refusing(store, "other_body", "b/webhook"))
-    assert wrong() == {}
-    store.do(refusing(store, "other_body", note="delivery d_1 came under this key with another body"))
-    text = (
-        "1 delivery of a/webhook was rejected and started nothing: delivery d_1 came under this key with another body"
-    )
-    assert wrong() == {(REJECTED, HOOK): text}
+    assert read_findings() == {}
+    store.do(refusing(store, "other_body", note="delivery d_1 has this key and another body"))
+    text = "1 delivery of a/webhook was rejected and started nothing: delivery d_1 has this key and another body"
+    assert read_findings() == {(REJECTED, HOOK): text}
 
 
-def test_a_delivery_that_passes_its_filter_too_late_is_a_finding_until_it_is_replayed(store, wrong):
+def test_a_delivery_that_passes_its_filter_too_late_is_a_finding_until_it_is_replayed(store, read_findings):
     """The first body holds the key."""
     for name in ("d_1", "d_2"):
-        store.do(taking_in(store, "k", filtered=True, start=None, id=name, body_hash=name))
+        store.do(accepting(store, "k", filtered=True, start=None, id=name, body_hash=name))
     store.do(deciding(store, "d_1", key="k"), deciding(store, "d_2", key="k"))
-    assert list(wrong()) == [(REJECTED, HOOK)]
+    assert list(read_findings()) == [(REJECTED, HOOK)]
     store.do(ReplayDelivery("d_again", "d_2"))
-    assert wrong() == {}
+    assert read_findings() == {}
 
 
-def test_a_filter_that_raises_is_a_finding(store, wrong):
+def test_a_filter_that_raises_is_a_finding(store, read_findings):
     """With what it raised; a replay that fails again is one too."""
-    store.do(taking_in(store, "k", filtered=True, start=None, id="d_1"))
+    store.do(accepting(store, "k", filtered=True, start=None, id="d_1"))
     store.do(deciding(store, "d_1", _D.FAILED, note="its filter raised KeyError: 'action'"))
     text = "1 delivery of a/webhook failed and started nothing: its filter raised KeyError: 'action'"
-    assert wrong() == {(FAILED, HOOK): text}
+    assert read_findings() == {(FAILED, HOOK): text}
     store.do(ReplayDelivery("d_again", "d_1"))
-    assert wrong() == {}
+    assert read_findings() == {}
     store.do(deciding(store, "d_again", _D.FAILED, note="its filter raised KeyError: 'action'"))
-    assert wrong() == {(FAILED, HOOK): text}
+    assert read_findings() == {(FAILED, HOOK): text}
 
 
-def test_a_value_that_fits_later_settles_the_one_that_did_not(store, wrong):
+def test_a_value_that_fits_later_settles_the_one_that_did_not(store, read_findings):
     """It came under the same key."""
-    store.do(taking_in(store, "k", start=None, refused="it does not fit", id="d_1"))
-    assert list(wrong()) == [(REJECTED, HOOK)]
-    store.do(taking_in(store, "k", id="d_2"))
-    assert wrong() == {}
+    store.do(accepting(store, "k", start=None, refused="it does not fit", id="d_1"))
+    assert list(read_findings()) == [(REJECTED, HOOK)]
+    store.do(accepting(store, "k", id="d_2"))
+    assert read_findings() == {}
 
 
-def test_events_of_which_no_run_can_be_made_are_findings(store, wrong):
+def test_events_of_which_no_run_can_be_made_are_findings(store, read_findings):
     """Not only webhooks are lost."""
     store.do(event(id="e1"))
     (delivery,) = waiting(store, "a/event")
     store.do(deciding(store, delivery, _D.FAILED, trigger="a/event", note="its field n is missing"))
-    assert list(wrong()) == [(FAILED, "a/event")]
+    assert list(read_findings()) == [(FAILED, "a/event")]
 
 
-def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, wrong, clock):
+def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, read_findings, clock):
     """Resolving the incident: the next delivery that fails opens it again, with itself alone; and that is settled by its replay."""
     watch = Evaluator(
         store, clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(channels=("ops",)), redact=lambda text: text
     )
     store.do(refusing(store, "other_body"), refusing(store, "misfit"))
     watch.look()
-    (one,) = store.read("incidents")
-    assert (one.subject, one.facts["number"]) == (Subject("a", REJECTED, HOOK), 2)
+    (incident,) = store.read("incidents")
+    assert (incident.subject, incident.facts["number"]) == (Subject("a", REJECTED, HOOK), 2)
     clock.forward(1_000)
-    store.do(ResolveIncident(one.id, "ann", None))
+    store.do(ResolveIncident(incident.id, "ann", None))
     clock.forward(1_000)
     watch.look()
     assert store.read("incidents") == []
-    store.do(taking_in(store, "k", start=None, refused="it does not fit", id="d_1"))
+    store.do(accepting(store, "k", start=None, refused="it does not fit", id="d_1"))
     clock.forward(1_000)
     watch.look()
     (again,) = store.read("incidents")
@@ -125,4 +123,4 @@ def test_a_person_settles_what_is_there_and_nothing_that_comes_later(store, wron
     store.do(ReplayDelivery("d_again", "d_1"))
     clock.forward(1_000)
     watch.look()
-    assert (store.read("incidents"), wrong()) == ([], {})
+    assert (store.read("incidents"), read_findings()) == ([], {})

@@ -1,4 +1,4 @@
-"""Files and messages that the store may have taken in before a backup replaced it, on both databases."""
+"""Files and messages that the store may have accepted before a backup replaced it, on both databases."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from mainspring.store.commands.automations import SetMeta
 from mainspring.store.commands.runs import RunKey
 from mainspring.store.read.status.restore_losses import lost_interval
 from mainspring.store.restore_hold import HOLD_KEY, RESTORED_AT
-from tests.contract.store.arrivals import announced, hook, taking_in
+from tests.contract.store.deliveries import accepting, announced, hook
 from tests.contract.store.process import event, finish, wait_for
 
 STARTED, FAILED = DeliveryState.STARTED, DeliveryState.FAILED
@@ -22,44 +22,44 @@ def restored(store):
     return store
 
 
-def took_in(store, key, **options):
-    taken = store.do(taking_in(store, key, **options))
-    assert (taken.note == LOST_INTERVAL_NOTE) is (taken.state is FAILED)
-    return taken.state
+def accept_delivery(store, key, **options):
+    accepted = store.do(accepting(store, key, **options))
+    assert (accepted.note == LOST_INTERVAL_NOTE) is (accepted.state is FAILED)
+    return accepted.state
 
 
 @pytest.mark.parametrize("is_held", [True, False])
 @pytest.mark.parametrize("filtered", [True, False])
-def test_file_of_before_the_restoring_is_set_aside_also_after_the_release(restored, is_held, filtered):
+def test_file_of_before_the_restoring_is_held_also_after_the_release(restored, is_held, filtered):
     """Its last change tells; under its key it stays known, whenever it comes again."""
     now = restored.clock.now()
     if not is_held:
         restored.do(SetMeta(HOLD_KEY, None))
     restored.clock.forward(5)
     old, new = ({"was_kept": True, "happened_at": at, "filtered": filtered} for at in (now, now + 1))
-    assert took_in(restored, "old", **old) == FAILED
-    assert took_in(restored, "new", **new) == (DeliveryState.RECEIVED if filtered else STARTED)
-    again = restored.do(taking_in(restored, "old", **old))
+    assert accept_delivery(restored, "old", **old) == FAILED
+    assert accept_delivery(restored, "new", **new) == (DeliveryState.RECEIVED if filtered else STARTED)
+    again = restored.do(accepting(restored, "old", **old))
     assert (again.state, again.first) == (FAILED, False)
     assert restored.ids() == ([] if is_held or filtered else [restored.list_runs().runs[0].id])
 
 
-def test_files_of_one_group_are_set_aside_each_for_itself(restored):
+def test_files_of_one_group_are_held_each_for_itself(restored):
     """As when a folder is looked at for the first time after the restoring."""
     now = restored.clock.now()
     restored.clock.forward(5)
-    arrivals = [taking_in(restored, str(at), was_kept=True, happened_at=at) for at in (now - 2, now + 1, now - 1)]
-    assert [taken.state for taken in restored.do(*arrivals)] == [FAILED, STARTED, FAILED]
-    assert restored.list_runs().runs[0].id == arrivals[1].start.id
+    deliveries = [accepting(restored, str(at), was_kept=True, happened_at=at) for at in (now - 2, now + 1, now - 1)]
+    assert [delivery.state for delivery in restored.do(*deliveries)] == [FAILED, STARTED, FAILED]
+    assert restored.list_runs().runs[0].id == deliveries[1].start.id
     assert len(restored.list_runs().runs) == 1
 
 
-def test_message_without_a_date_is_set_aside_until_the_release(restored):
+def test_message_without_a_date_is_held_until_the_release(restored):
     """No one can tell when it was published; what is sent to us just now, as a webhook, counts."""
-    assert took_in(restored, "undated", was_kept=True) == FAILED
-    assert took_in(restored, "hook") == STARTED
+    assert accept_delivery(restored, "undated", was_kept=True) == FAILED
+    assert accept_delivery(restored, "hook") == STARTED
     restored.do(SetMeta(HOLD_KEY, None))
-    assert took_in(restored, "later", was_kept=True) == STARTED
+    assert accept_delivery(restored, "later", was_kept=True) == STARTED
 
 
 def test_start_under_a_run_key_waits_for_the_release_and_then_runs(restored):
@@ -73,11 +73,11 @@ def test_start_under_a_run_key_waits_for_the_release_and_then_runs(restored):
     assert restored.ids() == [made.run]
 
 
-def test_store_that_was_never_restored_sets_nothing_aside(store):
+def test_store_that_was_never_restored_holds_nothing(store):
     """However old a file is."""
     store.do(announced(hook()))
-    assert took_in(store, "old", was_kept=True, happened_at=1) == STARTED
-    assert took_in(store, "undated", was_kept=True) == STARTED
+    assert accept_delivery(store, "old", was_kept=True, happened_at=1) == STARTED
+    assert accept_delivery(store, "undated", was_kept=True) == STARTED
 
 
 def test_kept_event_is_listed_while_an_unfinished_run_may_take_it_in(store):
@@ -85,7 +85,7 @@ def test_kept_event_is_listed_while_an_unfinished_run_may_take_it_in(store):
     clock = store.clock
 
     def listed():
-        return [kept.id for kept in lost_interval(store.reader, 10).events]
+        return [stored.id for stored in lost_interval(store.reader, 10).events]
 
     def publish(id):
         clock.forward(10)

@@ -37,16 +37,16 @@ def counted(store):
     return lambda names=None: str(undecided_failures(store.reader, names))
 
 
-def tell(store, *, automation="a", fingerprint="f1", kind=FAILED):
-    """Let a watcher tell of all failures that no one was told of."""
+def record_incident(store, *, automation="a", fingerprint="f1", kind=FAILED):
+    """Let a watcher tell of all failures that no one was reported."""
     faults = ungrouped_failures(store.reader)
-    told = tuple(GroupedFailure(one.seq, one.run, one.at) for one in faults)
-    group = ErrorGroup(automation, fingerprint, "E", "e", "p", "m", told)
+    reported = tuple(GroupedFailure(fault.seq, fault.run, fault.at) for fault in faults)
+    group = ErrorGroup(automation, fingerprint, "E", "e", "p", "m", reported)
     finding = Finding(
         subject=Subject(automation, kind, fingerprint), severity=Severity.PAGE, text="it broke", since_at=1
     )
     id = f"i_{automation}_{fingerprint}_{kind}"
-    found = EvaluatedFinding(id=id, finding=finding, faults=tuple(one.seq for one in faults))
+    found = EvaluatedFinding(id=id, finding=finding, faults=tuple(fault.seq for fault in faults))
     store.do(RecordEvaluation(started_at=store.clock.now(), groups=(group,), found=(found,)))
     return id
 
@@ -80,10 +80,10 @@ def state_of(store, id):
     return store.read("incident", id).state
 
 
-def test_failed_item_is_settled_by_a_later_success_of_that_item_alone(store, counted):
+def test_failed_item_is_settled_by_a_later_success_of_that_item_only(store, counted):
     """Thirteen of fifteen files fail on; another file's success changes nothing, that of the same file settles it."""
     (run,) = fall(store, "in/13.csv")
-    id = tell(store)
+    id = record_incident(store)
     store.do(finish(store.begin(item="in/15.csv")))
     well(store)
     assert (settled(store, run), state_of(store, id), counted()) == (None, IncidentState.OPEN, "1")
@@ -105,7 +105,7 @@ def test_many_successes_in_one_group_settle(store):
     """Where a server answers many ends by one statement."""
     runs = fall(store, "x", "y", "z")
     again = [store.begin(item=item) for item in ("x", "y", "other")]
-    store.do(*[finish(one) for one in again])
+    store.do(*[finish(run_again) for run_again in again])
     assert [settled(store, run) for run in runs] == [Settlement.ITEM_SUCCEEDED, Settlement.ITEM_SUCCEEDED, None]
 
 
@@ -117,10 +117,10 @@ def test_success_of_an_earlier_run_settles_nothing(store):
     assert settled(store, run) is None
 
 
-def test_run_without_an_item_is_settled_by_its_own_success_alone(store, counted):
+def test_run_without_an_item_is_settled_by_its_own_success_only(store, counted):
     """Each such run is about itself."""
     (run,) = fall(store, None)
-    tell(store)
+    record_incident(store)
     store.do(finish(store.begin()))
     assert settled(store, run) is None
     store.do(audited(ReopenRun(run)))
@@ -143,16 +143,16 @@ def test_next_success_settles_where_all_runs_are_about_the_same_thing(store):
 
 
 def test_run_that_was_decided_and_fails_again_is_one_member(store):
-    """Somebody took a discard back by a retry: one run failed, and it is open."""
+    """Someone took a discard back by a retry: one run failed, and it is open."""
     first, other = fall(store, "x", "y")
-    id = tell(store)
+    id = record_incident(store)
     store.do(audited(DiscardRun(first)))
     store.do(audited(ReopenRun(first)))
     store.do(fail(store.claim_one(), "s1"))
-    tell(store)
+    record_incident(store)
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open) == (2, 2)
-    assert [(one.run, one.settled) for one in members_of(store.reader, id)] == [(first, None), (other, None)]
+    assert [(member.run, member.settled) for member in members_of(store.reader, id)] == [(first, None), (other, None)]
     store.do(audited(DiscardRun(first)), audited(DiscardRun(other)))
     well(store)
     assert store.read("incident", id).facts[DECISION_FACT] == "2 discarded"
@@ -161,26 +161,26 @@ def test_run_that_was_decided_and_fails_again_is_one_member(store):
 def test_run_that_fails_again_is_one_member(store, counted):
     """By its last failure; the one before is settled by that."""
     (run,) = fall(store, "x")
-    id = tell(store)
+    id = record_incident(store)
     store.do(audited(ReopenRun(run)))
     store.do(fail(store.claim_one(), "s1"))
-    tell(store)
+    record_incident(store)
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open, found.fixed, found.newest) == (1, 1, 0, run)
-    assert [one.run for one in members_of(store.reader, id)] == [run]
+    assert [member.run for member in members_of(store.reader, id)] == [run]
     assert counted() == "1"
 
 
 def test_members_of_one_cause_are_counted(store):
     """Three runs failed, one is fixed, one is discarded, one is open: the incident is one and stays."""
     first, second, third = fall(store, "x", "y", "z")
-    id = tell(store)
+    id = record_incident(store)
     store.do(finish(store.begin(item="x")))
     store.do(audited(DiscardRun(second, "cli:ana")))
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open, found.fixed, found.newest) == (3, 1, 1, third)
     listed = members_of(store.reader, id)
-    assert [(one.run, one.item, one.settled, one.by) for one in listed] == [
+    assert [(member.run, member.item, member.settled, member.by) for member in listed] == [
         (third, "z", None, None),
         (second, "y", Settlement.DISCARDED, "cli:ana"),
         (first, "x", Settlement.ITEM_SUCCEEDED, listed[2].by),
@@ -194,9 +194,9 @@ def test_items_of_failed_runs_are_read_together(store):
     first, second = fall(store, "x", "y")
     whole = store.begin(**WHOLE)
     store.do(fail(whole, "s1"))
-    alone = store.begin()
-    store.do(fail(alone, "s1"))
-    assert items_of(store.reader, [first, second, whole.id, alone.id]) == {first: "x", second: "y"}
+    single = store.begin()
+    store.do(fail(single, "s1"))
+    assert items_of(store.reader, [first, second, whole.id, single.id]) == {first: "x", second: "y"}
 
 
 def message_items(store, id, redact=str):
@@ -209,7 +209,7 @@ def test_message_names_what_is_open_and_at_the_end_what_failed(store):
     fall(store, "f1.csv")
     fall(store, "f2.csv", title="Book f2.csv")
     fall(store, None)
-    id = tell(store)
+    id = record_incident(store)
     assert message_items(store, id) == FailedItems(("Book f2.csv", "f1.csv"), 1)
     store.do(finish(store.begin(item="f2.csv")))
     assert message_items(store, id) == FailedItems(("f1.csv",), 1)
@@ -220,14 +220,16 @@ def test_message_names_what_is_open_and_at_the_end_what_failed(store):
 def test_message_counts_failed_runs_beyond_those_that_it_reads(store):
     """However many failed."""
     fall(store, *(f"f{number}.csv" for number in range(60)))
-    assert message_items(store, tell(store)) == FailedItems(("f59.csv", "f58.csv", "f57.csv"), 57)
+    assert message_items(store, record_incident(store)) == FailedItems(("f59.csv", "f58.csv", "f57.csv"), 57)
 
 
 def test_message_names_no_sealed_title_and_no_secret(store):
     """In place of a sealed title it names the item; a secret is hidden before a long item is cut."""
     sealed = Sealing(codec).seal_text("Book the accounts of Ann Other")
     fall(store, "/hunter2/f1.csv", title=sealed)
-    assert message_items(store, tell(store), lambda text: text.replace("hunter2", "***")).names == ("/***/f1.csv",)
+    assert message_items(store, record_incident(store), lambda text: text.replace("hunter2", "***")).names == (
+        "/***/f1.csv",
+    )
 
 
 def test_incident_without_failed_runs_names_no_item(store):
@@ -240,7 +242,7 @@ def test_incident_without_failed_runs_names_no_item(store):
 def test_failed_run_is_discarded_once(store, counted):
     """It stays failed, and asks for nothing any more; one that was settled already is refused."""
     (run,) = fall(store, "x")
-    tell(store)
+    record_incident(store)
     store.do(audited(DiscardRun(run, "cli:ana")))
     assert (store.state(run), settled(store, run), counted()) == (RunState.FAILED, Settlement.DISCARDED, "0")
     refused = store.do(DiscardRun(run, "cli:ana"))
@@ -251,15 +253,15 @@ def test_failed_run_is_discarded_once(store, counted):
 
 
 def test_person_who_resolves_an_incident_settles_its_members_of_that_moment(store, counted):
-    """A later failure opens it anew, with itself as the only member."""
+    """A later failure opens it again, with itself as the only member."""
     old = fall(store, "x", "y")
-    id = tell(store)
+    id = record_incident(store)
     store.do(ResolveIncident(id, "ana"))
     assert [settled(store, run) for run in old] == [Settlement.RESOLVED] * 2
     assert (state_of(store, id), counted()) == (IncidentState.RESOLVED, "0")
     (new,) = fall(store, "z")
-    tell(store)
-    assert (state_of(store, id), [one.run for one in members_of(store.reader, id)]) == (IncidentState.OPEN, [new])
+    record_incident(store)
+    assert (state_of(store, id), [member.run for member in members_of(store.reader, id)]) == (IncidentState.OPEN, [new])
     found = members(store.reader, [id])[id]
     assert (found.failed, found.open) == (1, 1)
 
@@ -269,10 +271,10 @@ def decided(store, id):
     return store.read("incident", id).facts.get(DECISION_FACT)
 
 
-def test_incident_that_is_over_says_who_discarded_its_run(store):
+def test_resolved_incident_names_who_discarded_its_run(store):
     """With the reason; it does not look fixed."""
     (run,) = fall(store, "x")
-    id = tell(store)
+    id = record_incident(store)
     store.do(
         AuditedCommand(
             "c-1", "cli:ana@box", "discard", f"run:{run}", DiscardRun(run, "cli:ana@box"), "sender withdrew it"
@@ -287,19 +289,19 @@ def test_incident_that_is_over_says_who_discarded_its_run(store):
     )
 
 
-def test_incident_of_several_that_is_over_says_how_many_were_discarded(store):
+def test_resolved_incident_of_several_counts_discarded_runs(store):
     """Beside those that are fixed."""
     *_, third = fall(store, "x", "y", "z")
-    id = tell(store)
+    id = record_incident(store)
     store.do(finish(store.begin(item="x")), finish(store.begin(item="y")), audited(DiscardRun(third, "cli:ana")))
     well(store)
     assert decided(store, id) == "2 fixed, 1 discarded"
 
 
-def test_incident_whose_runs_are_fixed_says_no_more(store):
+def test_incident_whose_runs_are_fixed_adds_nothing(store):
     """It is over by itself."""
     fall(store, "x")
-    id = tell(store)
+    id = record_incident(store)
     store.do(finish(store.begin(item="x")))
     well(store)
     assert (state_of(store, id), decided(store, id)) == (IncidentState.RESOLVED, None)
@@ -308,10 +310,10 @@ def test_incident_whose_runs_are_fixed_says_no_more(store):
 def test_run_that_fails_again_with_another_error_leads_to_its_new_incident(store):
     """The old incident is over, but nothing is fixed."""
     (run,) = fall(store, "x")
-    old = tell(store)
+    old = record_incident(store)
     store.do(audited(ReopenRun(run)))
     store.do(fail(store.claim_one(), "s1"))
-    new = tell(store, fingerprint="f2")
+    new = record_incident(store, fingerprint="f2")
     well(store)
     assert (state_of(store, old), state_of(store, new)) == (IncidentState.RESOLVED, IncidentState.OPEN)
     assert decided(store, old) == f"failed again with another error: see {new}"
@@ -320,33 +322,35 @@ def test_run_that_fails_again_with_another_error_leads_to_its_new_incident(store
 def test_person_who_resolves_is_named_in_the_message(store):
     """With the note."""
     fall(store, "x")
-    id = tell(store)
+    id = record_incident(store)
     store.do(ResolveIncident(id, "ana", "not ours"))
     headline = render_headline(NotificationEvent.RESOLVED, store.read("incident", id), "production")
     assert headline == "[resolved] a: resolved by ana: not ours (it broke)"
 
 
-def test_whoever_only_looks_after_it_has_decided_nothing(store, counted):
+def test_acknowledging_decides_nothing(store, counted):
     """The run is undecided until it is settled."""
     fall(store, "x")
-    store.do(AcknowledgeIncident(tell(store), "ana"))
+    store.do(AcknowledgeIncident(record_incident(store), "ana"))
     well(store)
     assert counted() == "1"
 
 
-def test_resolved_storm_settles_what_is_folded_into_it(store, counted):
+def test_resolved_storm_settles_its_parts(store, counted):
     """Many failures are decided together by one word."""
     fall(store, "x")
-    id = tell(store)
+    id = record_incident(store)
     storm = Subject("", IncidentKind.STORM, "cause")
     finding = Finding(subject=storm, severity=Severity.PAGE, text="many", since_at=1)
     part = Finding(subject=Subject("a", FAILED, "f2"), severity=Severity.PAGE, text="it broke", since_at=1)
     (run,) = fall(store, "y")
     faults = ungrouped_failures(store.reader)
-    group = ErrorGroup("a", "f2", "E", "e", "p", "m", tuple(GroupedFailure(one.seq, one.run, one.at) for one in faults))
+    group = ErrorGroup(
+        "a", "f2", "E", "e", "p", "m", tuple(GroupedFailure(fault.seq, fault.run, fault.at) for fault in faults)
+    )
     found = (
         EvaluatedFinding(id="i_storm", finding=finding),
-        EvaluatedFinding(id="i_part", finding=part, faults=tuple(one.seq for one in faults), parent=storm),
+        EvaluatedFinding(id="i_part", finding=part, faults=tuple(fault.seq for fault in faults), parent=storm),
     )
     store.do(RecordEvaluation(started_at=store.clock.now(), groups=(group,), found=found))
     store.do(ResolveIncident("i_storm", "ana"))
@@ -355,9 +359,9 @@ def test_resolved_storm_settles_what_is_folded_into_it(store, counted):
 
 
 def test_run_that_needs_a_person_is_settled_when_one_continues_it(store):
-    """Its incident is over then; resolving the incident alone lets no run go on, so it stays listed."""
+    """Its incident is over then; resolving the incident alone lets no run continue, so it stays listed."""
     (run,) = fall(store, "x", end=halt)
-    id = tell(store, kind=HALTED)
+    id = record_incident(store, kind=HALTED)
     store.do(ResolveIncident(id, "ana"))
     assert settled(store, run) is None
     store.do(audited(ReopenRun(run)))
@@ -365,7 +369,7 @@ def test_run_that_needs_a_person_is_settled_when_one_continues_it(store):
 
 
 def test_child_whose_parent_handled_its_failure_is_no_member(store, counted):
-    """The parent is told; it decides."""
+    """The parent is reported; it decides."""
     parent = store.begin()
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim))
     store.do(fail(child, "s1"))
@@ -373,7 +377,7 @@ def test_child_whose_parent_handled_its_failure_is_no_member(store, counted):
 
 
 def test_child_that_a_person_continued_after_its_parent_ended_is_a_member(store, counted):
-    """Its parent has been told of another failure, and hears of this one no more."""
+    """Its parent has been reported another failure, and hears of this one no more."""
     parent = store.begin()
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim))
     store.do(fail(child, "s1"))
@@ -391,17 +395,17 @@ def test_kept_child_that_fails_after_its_parent_ended_is_a_member(store, counted
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim, "keep"))
     store.do(finish(parent))
     store.do(fail(child, "s1"))
-    assert ([one.run for one in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
+    assert ([failure.run for failure in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
 
 
-def test_kept_child_whose_failure_its_parent_never_took_in_is_a_member(store, counted):
+def test_kept_child_whose_failure_its_parent_never_accepted_is_a_member(store, counted):
     """It failed first, and its parent ended without looking."""
     parent = store.begin()
     child = child_of(store, ParentLink(parent.id, "child:b#1", parent.claim, "keep"))
     store.do(fail(child, "s1"))
     assert counted() == "0"
     store.do(finish(parent))
-    assert ([one.run for one in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
+    assert ([failure.run for failure in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
 
 
 def test_kept_child_is_a_member_when_its_parent_ends_among_others(store, counted):
@@ -415,7 +419,7 @@ def test_kept_child_is_a_member_when_its_parent_ends_among_others(store, counted
 
 @pytest.mark.parametrize("policy", ["keep", "cancel"])
 def test_child_whose_failure_nothing_awaited_is_a_member(store, counted, policy):
-    """Its parent was told, and its code did not look: the run succeeds without it."""
+    """Its parent was reported, and its code did not look: the run succeeds without it."""
     parent = store.begin()
     child, other = (child_of(store, ParentLink(parent.id, f"child:b#{n}", parent.claim, policy)) for n in (1, 2))
     store.do(fail(child, "s1"), fail(other, "s1"))
@@ -429,7 +433,7 @@ def test_child_whose_failure_nothing_awaited_is_a_member(store, counted, policy)
 def test_undecided_failed_run_is_never_pruned(store):
     """However old it is; one that is settled goes."""
     undecided, decided = fall(store, "x", "y")
-    tell(store)
+    record_incident(store)
     store.do(audited(DiscardRun(decided)))
     store.clock.forward(1_000)
     now = store.clock.now()
@@ -451,18 +455,18 @@ def test_undecided_runs_are_counted_of_what_is_there_and_seen(store, counted):
     assert counted() == "2"
 
 
-def test_only_open_members_stand_still_by_an_error(store):
+def test_only_open_members_are_stuck_by_an_error(store):
     """What is settled is neither counted nor listed nor looked through."""
     fall(store, *(f"old {n}" for n in range(21)))
-    tell(store)
+    record_incident(store)
     for n in range(21):
         store.do(finish(store.begin(item=f"old {n}")))
     new = fall(store, "x", "y")
-    tell(store)
+    record_incident(store)
     assert [str(count_unresolved(store.reader, ("a", "f1"), cap)) for cap in (1, 2, 3)] == ["1+", "2+", "2"]
-    asked = counted_reads(store.reader)
+    reads = counted_reads(store.reader)
     assert {row.id for _, row in unresolved_runs(store.reader, [("a", "f1")], limit=5)} == set(new)
-    assert len(asked) == 1
+    assert len(reads) == 1
 
 
 def test_reason_of_a_failure_does_not_matter_to_what_settles_it(store):

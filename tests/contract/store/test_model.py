@@ -30,8 +30,8 @@ class Model:
     partition: str | None
     due_at: int
     state: RunState = RunState.QUEUED
-    begun: bool = False
-    asked_partition: bool = False
+    is_started: bool = False
+    needs_partition: bool = False
     claimed: object = None
     owner: object = None
     ranks: int = 0
@@ -41,7 +41,7 @@ class Model:
 
 
 class StoreModel(RuleBasedStateMachine):
-    """Two workers on one store; a buried one is replaced by a new process. `compared` = runs whose claim was compared."""
+    """Two workers on one store; a declared dead one is replaced by a new process. `compared` = runs whose claim was compared."""
 
     def __init__(self, new_database, compared):
         super().__init__()
@@ -67,12 +67,12 @@ class StoreModel(RuleBasedStateMachine):
 
     def line_up(self, run):
         """A run that may begin takes its place for its key."""
-        if run.partition is not None and not run.asked_partition:
-            run.asked_partition = True
+        if run.partition is not None and not run.needs_partition:
+            run.needs_partition = True
             self.lines[run.partition].append(run.id)
 
     def leave(self, run):
-        if run.partition is not None and run.asked_partition:
+        if run.partition is not None and run.needs_partition:
             self.lines[run.partition].remove(run.id)
 
     def is_first(self, run):
@@ -88,7 +88,7 @@ class StoreModel(RuleBasedStateMachine):
         now = self.clock.now()
         found = []
         for run in self.runs.values():
-            if run.state is RunState.QUEUED and (run.begun or (run.due_at <= now and self.is_first(run))):
+            if run.state is RunState.QUEUED and (run.is_started or (run.due_at <= now and self.is_first(run))):
                 found.append(run)
             if run.state is RunState.WAITING and (
                 run.messages > run.seen or (run.wake_at is not None and run.wake_at <= now)
@@ -112,20 +112,25 @@ class StoreModel(RuleBasedStateMachine):
     def claim(self, worker, limit):
         self.due()
         expected = {run.id for run in self.ready()}
-        resumes = {run.id for run in self.ready() if run.begun}
-        taken = self.workers[worker].claim(limit).runs
-        assert len(taken) == min(limit, len(expected))
-        assert {run.id for run in taken} <= expected
-        assert len([run for run in taken if run.id in resumes]) == min(limit, len(resumes))
-        starts = [self.runs[run.id] for run in taken if run.id not in resumes]
+        resumes = {run.id for run in self.ready() if run.is_started}
+        claimed = self.workers[worker].claim(limit).runs
+        assert len(claimed) == min(limit, len(expected))
+        assert {run.id for run in claimed} <= expected
+        assert len([run for run in claimed if run.id in resumes]) == min(limit, len(resumes))
+        starts = [self.runs[run.id] for run in claimed if run.id not in resumes]
         assert starts == sorted(starts, key=lambda run: (run.due_at, run.number))
-        self.compared.update(run.id for run in taken)
-        for run in taken:
+        self.compared.update(run.id for run in claimed)
+        for run in claimed:
             model = self.runs[run.id]
-            assert run.fresh is not model.begun
+            assert run.fresh is not model.is_started
             assert run.rank == model.ranks
             assert len(run.facts) == model.messages
-            model.state, model.begun, model.claimed, model.owner = RunState.RUNNING, True, run, self.workers[worker]
+            model.state, model.is_started, model.claimed, model.owner = (
+                RunState.RUNNING,
+                True,
+                run,
+                self.workers[worker],
+            )
             model.wake_at = None
 
     @precondition(lambda self: bool(self.of_state(RunState.RUNNING)))
@@ -136,10 +141,10 @@ class StoreModel(RuleBasedStateMachine):
         model.owner.twice(outcome(model.claimed, model.ranks))
 
     @precondition(lambda self: bool(self.of_state(RunState.RUNNING)))
-    @rule(data=st.data(), wake=st.sampled_from([None, 0, 5]), look=st.booleans())
-    def suspend(self, data, wake, look):
+    @rule(data=st.data(), wake=st.sampled_from([None, 0, 5]), deliver_fact=st.booleans())
+    def suspend(self, data, wake, deliver_fact):
         model = self.pick(data)
-        facts = model.owner.history(model.id).facts if look else []
+        facts = model.owner.history(model.id).facts if deliver_fact else []
         model.seen = len(facts)
         model.wake_at = None if wake is None else self.clock.now() + wake
         command = suspend(model.claimed, due_at=model.wake_at, seen=facts[-1].seq if facts else 0, rank=model.ranks)
@@ -168,17 +173,17 @@ class StoreModel(RuleBasedStateMachine):
         model.messages += 1
         assert self.workers[worker].twice(signal(model.id, f"m{model.messages}")) == DONE
 
-    @precondition(lambda self: any(run.state is RunState.QUEUED and not run.begun for run in self.runs.values()))
+    @precondition(lambda self: any(run.state is RunState.QUEUED and not run.is_started for run in self.runs.values()))
     @rule(data=st.data(), worker=st.integers(0, 1))
     def cancel_fresh(self, data, worker):
-        fresh = sorted(run.id for run in self.runs.values() if run.state is RunState.QUEUED and not run.begun)
+        fresh = sorted(run.id for run in self.runs.values() if run.state is RunState.QUEUED and not run.is_started)
         model = self.runs[data.draw(st.sampled_from(fresh))]
         self.workers[worker].twice(CancelRun(model.id, "c"))
         model.state = RunState.CANCELLED
         self.leave(model)
 
     @rule(worker=st.integers(0, 1), crashed=st.booleans())
-    def bury(self, worker, crashed):
+    def declare_dead(self, worker, crashed):
         dead = self.workers[worker]
         self.workers[1 - worker].do(DeclareSessionDead(dead.session))
         for model in self.runs.values():

@@ -14,15 +14,15 @@ from mainspring.store.views import Capped
 from tests.contract.store.process import audited, complete, event, outcome, post, suspend, take, wait_for
 
 
-def queues(taken):
-    return {queue.name: [message.id for message in queue.messages] for queue in taken.queues}
+def queues(leased):
+    return {queue.name: [message.id for message in queue.messages] for queue in leased.queues}
 
 
-def settle(taken, **what):
-    return SettleQueue(taken.lease, "orders/eu", **what)
+def settle(leased, **options):
+    return SettleQueue(leased.lease, "orders/eu", **options)
 
 
-@pytest.mark.parametrize("save", [lambda run, **what: outcome(run, 1, **what), complete], ids=["outcome", "end"])
+@pytest.mark.parametrize("save", [lambda run, **options: outcome(run, 1, **options), complete], ids=["outcome", "end"])
 def test_messages_commit_with_the_outcome(store, save):
     """What an outcome sends is there with it, in order, with all that its receiver is to get."""
     run = store.begin()
@@ -32,18 +32,18 @@ def test_messages_commit_with_the_outcome(store, save):
         post(id="m3"),
     )
     assert store.do(save(run, posts=posts)) == DONE
-    taken = store.do(take())
-    assert queues(taken) == {"orders/eu": ["m1", "m3"], "b/x": ["m2"]}
-    (first, _) = taken.queues[0].messages
+    accepted = store.do(take())
+    assert queues(accepted) == {"orders/eu": ["m1", "m3"], "b/x": ["m2"]}
+    (first, _) = accepted.queues[0].messages
     assert (first.body, first.is_raw, first.key, first.headers) == (b'"QQ=="', True, "k", b'{"a":"b"}')
     assert [(m.id, m.run, m.state) for m in store.read("list_messages_of", run.id)] == [
         (name, run.id, MessageState.UNSENT) for name in ("m1", "m2", "m3")
     ]
 
 
-@pytest.mark.parametrize("save", [lambda run, **what: outcome(run, 1, **what), complete], ids=["outcome", "end"])
+@pytest.mark.parametrize("save", [lambda run, **options: outcome(run, 1, **options), complete], ids=["outcome", "end"])
 def test_event_commits_with_the_outcome(store, save):
-    """What an outcome publishes is handed in its commit to whoever waits for it."""
+    """What an outcome publishes is handed in its commit to everyone who waits for it."""
     waiting = store.begin()
     store.do(wait_for(waiting), suspend(waiting))
     run = store.begin()
@@ -52,7 +52,7 @@ def test_event_commits_with_the_outcome(store, save):
     assert store.ids() == [waiting.id]
 
 
-@pytest.mark.parametrize("save", [lambda run, **what: outcome(run, 1, **what), complete], ids=["outcome", "end"])
+@pytest.mark.parametrize("save", [lambda run, **options: outcome(run, 1, **options), complete], ids=["outcome", "end"])
 def test_lost_claim_sends_nothing(store, save):
     """Of a run that is another's nothing is sent and nothing published."""
     waiting = store.begin()
@@ -64,7 +64,7 @@ def test_lost_claim_sends_nothing(store, save):
     assert store.history(waiting.id).facts == []
 
 
-@pytest.mark.parametrize("save", [lambda run, **what: outcome(run, 1, **what), complete], ids=["outcome", "end"])
+@pytest.mark.parametrize("save", [lambda run, **options: outcome(run, 1, **options), complete], ids=["outcome", "end"])
 def test_outcome_that_is_sent_again_sends_once(store, save):
     """A commit of unknown outcome is sent again: one message, also where the first was sent and forgotten meanwhile."""
     waiting = store.begin()
@@ -133,7 +133,7 @@ def test_queue_is_one_senders(store, second, clock):
 
 
 def test_dead_senders_queue_is_free(store, second):
-    """A Sender that was buried keeps no queue from the others, however long its lease."""
+    """A Sender that was declared dead keeps no queue from the others, however long its lease."""
     run = second.begin()
     second.do(outcome(run, 1, posts=(post(id="m1"),)))
     assert queues(store.do(take(lease_ms=10**9))) == {"orders/eu": ["m1"]}
@@ -148,21 +148,21 @@ def test_taking_again_finds_the_same(store):
     assert queues(store.twice(take())).keys() == {"orders/eu", "b/x"}
 
 
-def test_settled_queue_goes_on(store):
+def test_settled_queue_continues(store):
     """What was sent is gone, what was refused stands aside, the rest is next."""
     run = store.begin()
     store.do(outcome(run, 1, posts=tuple(post(id=f"m{n}") for n in range(4))))
     first = take(messages=3)
     (queue,) = store.do(first).queues
-    one, two, three = (message.seq for message in queue.messages)
-    store.twice(settle(first, sent=(one, three), refused=(MessageRefusal(two, "too large"),)))
+    earlier, second, three = (message.seq for message in queue.messages)
+    store.twice(settle(first, sent=(earlier, three), refused=(MessageRefusal(second, "too large"),)))
     assert queues(store.do(take())) == {"orders/eu": ["m3"]}
     assert [(m.id, m.fault) for m in store.read("list_refused_messages")] == [("m1", "too large")]
     assert store.read("refused_messages") == RefusedMessages(Capped(1, more=False), "too large")
 
 
 def test_refused_messages_are_counted_up_to_a_cap(store):
-    """What no broker took is told by the reason of the oldest; none has none."""
+    """What no broker took is reported by the reason of the oldest; none has none."""
     assert store.read("refused_messages") == RefusedMessages(Capped(0, more=False), None)
     run = store.begin()
     store.do(outcome(run, 1, posts=tuple(post(id=f"m{n}") for n in range(3))))
@@ -172,26 +172,26 @@ def test_refused_messages_are_counted_up_to_a_cap(store):
     assert store.read("refused_messages", cap=2) == RefusedMessages(Capped(2, more=True), "m0 is too large")
 
 
-def test_broker_that_is_away_puts_its_queue_off(store, clock):
+def test_broker_that_is_unreachable_puts_its_queue_off(store, clock):
     """A queue that cannot be sent to is left alone for a while, and says since when and why; success ends that."""
     run = store.begin()
     store.do(outcome(run, 1, posts=(post(id="m1"), post(id="m2"))))
-    began = clock.now()
+    started_at = clock.now()
     for failures in (1, 2):
         lease = take()
         assert [queue.failures for queue in store.do(lease).queues] == [failures - 1]
         store.twice(settle(lease, away="no route", retry_after_ms=500))
         assert queues(store.do(take())) == {}
-        (shown,) = store.read("list_outbox_queues")
-        assert (shown.name, shown.failures, shown.since_at, shown.fault, shown.due_at) == (
-            "orders/eu", failures, began, "no route", clock.now() + 500,
+        (outbox_queue,) = store.read("list_outbox_queues")
+        assert (outbox_queue.name, outbox_queue.failures, outbox_queue.since_at, outbox_queue.fault, outbox_queue.due_at) == (
+            "orders/eu", failures, started_at, "no route", clock.now() + 500,
         )  # fmt: skip
         clock.forward(500)
     lease = take()
     (queue,) = store.do(lease).queues
     store.do(settle(lease, sent=(queue.messages[0].seq,), away="closed", retry_after_ms=0))
-    (shown,) = store.read("list_outbox_queues")
-    assert (shown.failures, shown.since_at) == (1, clock.now())
+    (outbox_queue,) = store.read("list_outbox_queues")
+    assert (outbox_queue.failures, outbox_queue.since_at) == (1, clock.now())
     lease = take()
     (queue,) = store.do(lease).queues
     store.do(settle(lease, sent=(queue.messages[0].seq,)))
@@ -258,7 +258,7 @@ def test_restored_store_sends_nothing_before_it_is_released(store, clock):
     assert queues(store.do(take())) == {"orders/eu": ["m1"]}
 
 
-def test_trouble_of_an_empty_queue_is_forgotten(store, clock):
+def test_outage_of_an_empty_queue_is_forgotten(store, clock):
     """A queue whose messages were all discarded leaves no trace; one that still holds some keeps its trouble."""
     run = store.begin()
     store.do(outcome(run, 1, posts=(post(id="m1"), post("b/x", id="m2"))))
@@ -272,7 +272,7 @@ def test_trouble_of_an_empty_queue_is_forgotten(store, clock):
     assert store.reader.read_text("select queue from outbox_leases") == [("b/x",)]
 
 
-def test_lease_of_an_empty_queue_that_nobody_gave_back_is_forgotten(store, clock):
+def test_lease_of_an_empty_queue_that_no_one_gave_back_is_forgotten(store, clock):
     """Its Sender died, and a person discarded what it had taken; a lease that has not run out stays."""
     run = store.begin()
     store.do(outcome(run, 1, posts=(post(id="m1"),)))
@@ -287,7 +287,7 @@ def test_lease_of_an_empty_queue_that_nobody_gave_back_is_forgotten(store, clock
 
 
 def test_end_that_publishes_to_its_own_run_ends_it(store):
-    """A run that ends with an event which nobody waits for is simply over."""
+    """A run that ends with an event which no one waits for is simply over."""
     run = store.begin()
     assert store.do(complete(run, events=(event(), event("other")))) == DONE
     assert store.state(run.id) is RunState.SUCCEEDED

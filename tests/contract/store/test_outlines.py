@@ -1,4 +1,4 @@
-"""A run with any number of steps is told within bounds: what matters first, all of it page by page, by its own rows alone."""
+"""A run with any number of steps is reported within bounds: what matters first, all of it page by page, by its own rows alone."""
 
 from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.domain.states import AttemptState, OutcomeState
@@ -40,11 +40,11 @@ def test_outline_holds_what_matters_and_the_newest(store):
     """However old that is; values of steps are not in it."""
     run = save_many(store)
     found = store.read("outline", run.id, 2)
-    assert [one.ident for one in found.outcomes] == ["s1", "s2", "s3", "s4", "s11", "s12"]
-    assert {(one.input, one.output) for one in found.outcomes} == {(None, None)}
+    assert [outcome.ident for outcome in found.outcomes] == ["s1", "s2", "s3", "s4", "s11", "s12"]
+    assert {(outcome.input, outcome.output) for outcome in found.outcomes} == {(None, None)}
     assert found.outcomes[1].failure == BOOM
     assert found.run == store.run(run.id)
-    assert [one.rank for one in store.read("outline", run.id).outcomes] == list(range(1, 13))
+    assert [outcome.rank for outcome in store.read("outline", run.id).outcomes] == list(range(1, 13))
 
 
 def test_outline_holds_the_newest_attempts(store):
@@ -67,10 +67,10 @@ def test_outline_holds_the_newest_attempts(store):
         for number in range(1, 6)
     ]
     store.do(*attempts)
-    assert [one.attempt for one in store.read("outline", run.id, 2).attempts] == [4, 5]
+    assert [attempt.attempt for attempt in store.read("outline", run.id, 2).attempts] == [4, 5]
     store.do(SaveCheckpoint(run.id, run.claim, "s1", b"7", 7, 9))
     found = store.read("step", run.id, "s1")
-    assert [(one.attempt, one.input) for one in found.attempts] == [(n, b"[1]") for n in range(1, 6)]
+    assert [(attempt.attempt, attempt.input) for attempt in found.attempts] == [(n, b"[1]") for n in range(1, 6)]
     assert (found.checkpoint.value, found.checkpoint.done, found.outcomes) == (b"7", 7, [])
 
 
@@ -95,10 +95,17 @@ def test_outline_has_no_attempt_of_a_step_whose_outcome_it_leaves_out(store):
             store.do(outcome(run, number if number < 3 else number - 1, f"s{number}", attempt=2, asked=number))
     store.do(fail(run, rank=5))
     found = store.read("outline", run.id, 2)
-    known = {one.ident for one in found.outcomes}
+    known = {outcome.ident for outcome in found.outcomes}
     assert known == {"s1", "s5", "s6"}
-    assert {one.ident for one in found.attempts} <= known
-    assert [one.ident for one in store.read("outline", run.id, 10).attempts] == ["s1", "s2", "s3", "s4", "s5", "s6"]
+    assert {attempt.ident for attempt in found.attempts} <= known
+    assert [attempt.ident for attempt in store.read("outline", run.id, 10).attempts] == [
+        "s1",
+        "s2",
+        "s3",
+        "s4",
+        "s5",
+        "s6",
+    ]
 
 
 def test_journal_is_read_page_by_page_with_its_values(store):
@@ -106,15 +113,15 @@ def test_journal_is_read_page_by_page_with_its_values(store):
     run = save_many(store)
     first = store.read("journal", run.id, limit=5)
     rest = store.read("journal", run.id, limit=50, cursor=first[-1].rank)
-    assert [one.rank for one in (*first, *rest)] == list(range(12, 0, -1))
-    assert {one.output for one in rest} == {b"1"}
+    assert [outcome_row.rank for outcome_row in (*first, *rest)] == list(range(12, 0, -1))
+    assert {outcome_row.output for outcome_row in rest} == {b"1"}
     found = store.read("step", run.id, "s7")
-    assert [(one.rank, one.input) for one in found.outcomes] == [(7, b"[]")]
+    assert [(outcome.rank, outcome.input) for outcome in found.outcomes] == [(7, b"[]")]
     assert (found.attempts, found.checkpoint) == ([], None)
     assert store.read("step", run.id, "s99").outcomes == []
 
 
-def test_what_was_handed_over_before_each_request_is_known(store):
+def test_results_before_each_request_are_known(store):
     """Of what counts."""
     run = store.begin()
     store.do(*(outcome(run, rank, asked_after=rank // 2) for rank in range(1, 6)))
@@ -130,9 +137,9 @@ def test_last_lines_are_read_backwards(store):
         for n in range(1, 7)
     ]
     store.do(SaveLogs(run.id, tuple(parts)))
-    assert [one.seq for one in store.read("last_parts", run.id, None, 2)] == [9, 11]
-    assert [one.seq for one in store.read("last_parts", run.id, None, 9, 9)] == [1, 3, 5, 7]
-    assert [one.seq for one in store.read("last_parts", run.id, "s1", 2)] == [5, 9]
+    assert [part.seq for part in store.read("last_parts", run.id, None, 2)] == [9, 11]
+    assert [part.seq for part in store.read("last_parts", run.id, None, 9, 9)] == [1, 3, 5, 7]
+    assert [part.seq for part in store.read("last_parts", run.id, "s1", 2)] == [5, 9]
     assert store.read("newest_part") == (6, run.id, 13)
 
 

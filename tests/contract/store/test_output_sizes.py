@@ -18,7 +18,7 @@ from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.runs import MarkRunDone, SlotLink
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.read.automations import monitor_reads
-from tests.contract.store.arrivals import announced
+from tests.contract.store.deliveries import announced
 from tests.contract.store.process import complete, fail, finish, halt
 
 MINUTE, DAY = 60_000, 86_400_000
@@ -30,7 +30,7 @@ def facts(store, clock):
 
     def read(name="a", **options):
         found = FactsReader(store.reader, at_once=None, **options).read(clock.now())
-        return next(one for one in found.automations if one.name == name)
+        return next(automation for automation in found.automations if automation.name == name)
 
     return read
 
@@ -40,7 +40,7 @@ def recorded(id, now, state=RunState.SUCCEEDED, **options):
 
 
 def test_size_is_recorded_with_the_end(store, clock, facts):
-    """Whichever way a run ends, alone or in a group; of what failed, or nobody measured, it is unknown."""
+    """Whichever way a run ends, alone or in a group; of what failed, or no one measured, it is unknown."""
     ends = [
         [finish(store.begin(), result=b"7", output_size=1)],
         [complete(store.begin(), output_size=2)],
@@ -52,16 +52,18 @@ def test_size_is_recorded_with_the_end(store, clock, facts):
     for group in ends:
         store.do(*group)
     runs = {
-        one.run if not isinstance(one, RecordExecRun) else one.id: one.output_size for group in ends for one in group
+        command.run if not isinstance(command, RecordExecRun) else command.id: command.output_size
+        for group in ends
+        for command in group
     }
     assert {run: store.run(run).output_size for run in runs} == runs
-    kept = {end.run: end.size for end in facts().ends}
-    assert kept == {run: runs[run] for run in kept}
-    assert len(kept) == 10
+    stored = {end.run: end.size for end in facts().ends}
+    assert stored == {run: runs[run] for run in stored}
+    assert len(stored) == 10
 
 
 def test_run_that_a_person_declares_done_has_no_size(store, facts):
-    """Nobody measured what they did."""
+    """No one measured what they did."""
     run = store.begin()
     store.do(halt(run, "s#1"), MarkRunDone(run.id, b"1"))
     assert (store.run(run.id).state, store.run(run.id).output_size) == (RunState.SUCCEEDED, None)
@@ -71,8 +73,8 @@ def test_run_that_a_person_declares_done_has_no_size(store, facts):
 def test_end_of_a_recorded_run_that_was_missing_brings_its_size(store, clock):
     """As told by who ran it, when the store was away meanwhile."""
     run = store.begin()
-    told = recorded(run.id, clock.now(), session=store.session, claim=run.claim, output_size=9)
-    store.do(told)
+    record = recorded(run.id, clock.now(), session=store.session, claim=run.claim, output_size=9)
+    store.do(record)
     assert store.run(run.id).output_size == 9
 
 
@@ -95,7 +97,7 @@ def test_sizes_are_those_of_ended_days(store, clock, facts):
     assert [len(few.sizes({"a": clock.now(), "b": clock.now()})) for _ in range(2)] == [1, 2]
 
 
-def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
+def test_slots_report_how_a_schedule_kept_its_times(store, clock):
     """Up to the begin of the day; skipped ones count, unless the definition says that they are to be skipped."""
     spec = b'{"every":60000}'
     clock.forward(DAY - clock.now() % DAY)
@@ -111,40 +113,42 @@ def test_slots_tell_how_a_schedule_kept_its_times(store, clock):
         for run in store.claim(10).runs:
             store.do(finish(run))
 
-    def kept(at, **options):
-        (one,) = [one for one in FactsReader(store.reader).read(at).automations if one.name == "a"]
-        return PunctualityHistory(store.reader, None).of([one], at)["a"]
+    def stored(at, **options):
+        (automation,) = [
+            automation for automation in FactsReader(store.reader).read(at).automations if automation.name == "a"
+        ]
+        return PunctualityHistory(store.reader, None).of([automation], at)["a"]
 
-    assert kept(clock.now()) is None
+    assert stored(clock.now()) is None
     clock.forward(DAY)
-    found = kept(clock.now())
+    found = stored(clock.now())
     assert (found.slots, found.skipped, found.declared_ms, found.effective_ms) == (30, 20, MINUTE, 3 * MINUTE)
     assert FactsReader(store.reader).read(clock.now()).punctual == {"a": found}
     stated = Definition(kind=DefinitionKind.TASK, name="a", options={"every": "1m", "overlap": "skip"})
     store.announce("a", schedules=(schedule,), definition=msgspec.json.encode(stated.to_data()))
-    assert kept(clock.now()).skipped == 0
-    assert kept(clock.now() + 29 * DAY) is None
+    assert stored(clock.now()).skipped == 0
+    assert stored(clock.now() + 29 * DAY) is None
 
 
 def test_slots_of_many_schedules_are_read_some_hundred_at_a_time(store, clock, monkeypatch):
-    """Whoever reads all at once holds two hundred slots of each, but not of all at a time."""
+    """Anyone who reads all at once holds two hundred slots of each, but not of all at a time."""
     names = tuple(f"a{number:03}" for number in range(401))
     rows = tuple(ScheduleRow(name, name, b'{"every":60000}', clock.now() + MINUTE, "k") for name in names)
     store.announce(*names, schedules=rows)
-    asked: list[int] = []
+    reads: list[int] = []
     real = monitor_reads.slot_starts
     monkeypatch.setattr(
         monitor_reads,
         "slot_starts",
-        lambda reader, names, *more: asked.append(len(names)) or real(reader, names, *more),
+        lambda reader, names, *more: reads.append(len(names)) or real(reader, names, *more),
     )
     found = FactsReader(store.reader, at_once=None).read(clock.now()).punctual
     assert found == dict.fromkeys(names)
-    assert asked == [200, 200, 1]
+    assert reads == [200, 200, 1]
 
 
-def test_slot_whose_run_is_not_kept_says_nothing(store, clock):
-    """It began, and nobody knows when: that is no delay."""
+def test_slot_whose_run_is_not_kept_reports_nothing(store, clock):
+    """It began, and no one knows when: that is no delay."""
     spec = b'{"every":60000}'
     clock.forward(DAY - clock.now() % DAY)
     now = clock.now()
@@ -159,12 +163,12 @@ def test_slot_whose_run_is_not_kept_says_nothing(store, clock):
 
 
 def test_secrets_come_with_the_triggers_that_need_them(store, clock):
-    """Two names of one variable are one secret; one that nobody needs is there too; a trigger of another version is in nobody's way."""
+    """Two names of one variable are one secret; one that no one needs is there too; a trigger of another version is in no one's way."""
     hook = Trigger(source=Webhook(path="/gh", verify=github("gh-hook")))
     row = TriggerRow("a/webhook", "a", "webhook", msgspec.json.encode(hook), "/gh")
     newer = TriggerRow("b/pigeon", "b", "pigeon", b'{"source": {"type": "pigeon"}}', None)
     store.do(announced(row, newer))
     due = (DueSecret("GH_HOOK", "2027-01-31", 1, ("channel ops",)), DueSecret("OTHER", "2027-01-31", 1))
     found = FactsReader(store.reader, secrets=due).read(clock.now()).secrets
-    assert [one.used_by for one in found] == [("channel ops", "trigger a/webhook"), ()]
+    assert [secret.used_by for secret in found] == [("channel ops", "trigger a/webhook"), ()]
     assert FactsReader(store.reader).read(clock.now()).secrets == ()

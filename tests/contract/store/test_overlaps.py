@@ -22,18 +22,18 @@ from mainspring.store.commands.inbox import CloseWait, OpenWait
 from mainspring.store.commands.results import DONE, NumberAnswer, Refused, StartAnswer
 from mainspring.store.commands.runs import CancelRun, ClaimRuns, ParentLink, ReopenRun, RunKey
 from mainspring.store.commands.sessions import DeclareSessionDead
-from tests.contract.store.arrivals import (
+from tests.contract.store.clock import START_AT
+from tests.contract.store.deliveries import (
+    accepting,
     announced,
     deciding,
     gathering,
     hook,
-    letting_go,
     listed,
     on_runs,
-    taking_in,
+    releasing,
     waiting,
 )
-from tests.contract.store.clock import START_AT
 from tests.contract.store.overlap import overlap
 from tests.contract.store.process import (
     audited,
@@ -46,12 +46,12 @@ from tests.contract.store.process import (
     wait_for,
 )
 
-pytestmark = pytest.mark.parametrize("reverse", [False, True], ids=["as_told", "the_other_way"])
+pytestmark = pytest.mark.parametrize("reverse", [False, True], ids=["as_given", "the_other_way"])
 
 
-def meet(one: Any, two: Any, *, reverse: bool, rings: int = 0) -> tuple[Any, Any]:
+def meet(left: Any, right: Any, *, reverse: bool, rings: int = 0) -> tuple[Any, Any]:
     """Let two (process, group) pairs meet in either order; return their answers in the order of the arguments."""
-    first, later = (two, one) if reverse else (one, two)
+    first, later = (right, left) if reverse else (left, right)
     met = overlap(*first, *later)
     assert met.rings <= rings, "these two wait for each other in a ring"
     answers = (met.first.answer, met.second.answer)
@@ -87,18 +87,18 @@ def test_a_parent_and_its_child_that_end_at_once_make_no_ring(store, second, rev
     assert {store.state(parent.id), store.state(child.id)} == {RunState.SUCCEEDED}
 
 
-def test_a_message_for_a_run_that_begins_anew_reaches_the_heir(store, second, reverse):
-    """Whoever goes on takes over what was told, and what is told from then on."""
+def test_a_message_for_a_run_that_restarts_reaches_the_successor(store, second, reverse):
+    """Anyone who continues takes over what was reported, and what is distinguished from then on."""
     run = second.begin()
-    heir = store.starting()
-    detail = b'{"restarted_as":"%s"}' % heir.id.encode()
-    meet((store, signal(run.id)), (second, finish(run, then=heir, detail=detail)), reverse=reverse)
-    taken = second.claim_one()
-    assert taken.id == heir.id
-    assert [fact.source for fact in taken.facts] == ["src"]
+    successor = store.starting()
+    detail = b'{"restarted_as":"%s"}' % successor.id.encode()
+    meet((store, signal(run.id)), (second, finish(run, then=successor, detail=detail)), reverse=reverse)
+    claimed = second.claim_one()
+    assert claimed.id == successor.id
+    assert [fact.source for fact in claimed.facts] == ["src"]
 
 
-def test_a_child_that_ends_while_its_parent_begins_anew_makes_no_ring(store, second, reverse):
+def test_a_child_that_ends_while_its_parent_restarts_makes_no_ring(store, second, reverse):
     """The one closes what is below it, the other tells what is above it."""
     parent = store.begin()
     store.start("b", parent=ParentLink(parent.id, "c1", 1))
@@ -126,17 +126,17 @@ def test_an_event_that_meets_a_sleeping_waiter_makes_no_ring(store, second, reve
 
 
 def test_two_events_that_wake_the_same_runs_make_no_ring(store, second, reverse):
-    """Each run is told of both."""
-    one, two = store.begin(), store.begin()
-    store.do(wait_for(one, "paid", "p"), wait_for(two, "sent", "s"))
+    """Each run is reported both."""
+    first, later = store.begin(), store.begin()
+    store.do(wait_for(first, "paid", "p"), wait_for(later, "sent", "s"))
     store.clock.forward(1)
-    store.do(wait_for(two, "paid", "p"), wait_for(one, "sent", "s"))
+    store.do(wait_for(later, "paid", "p"), wait_for(first, "sent", "s"))
     meet((store, event("paid")), (second, event("sent")), reverse=reverse)
     assert len(store.engine_reads.facts_after(store.session, 0)) == 4
 
 
-def test_an_event_for_a_wait_that_is_given_up_goes_to_the_next_wait(store, second, reverse):
-    """It must not stay with a wait that nobody has any more."""
+def test_an_event_for_a_wait_that_is_abandoned_goes_to_the_next_wait(store, second, reverse):
+    """It must not stay with a wait that no one has any more."""
     run = store.begin()
     store.do(wait_for(run, ident="first"))
     meet((store, CloseWait(run.id, run.claim, "first")), (second, event(id="e9")), reverse=reverse)
@@ -145,20 +145,20 @@ def test_an_event_for_a_wait_that_is_given_up_goes_to_the_next_wait(store, secon
 
 
 def test_a_watcher_hears_of_an_end_that_it_met(store, second, reverse):
-    """Whoever begins to wait for a run that is ending is told."""
+    """Anyone who begins to wait for a run that is ending is reported."""
     watched, watcher = store.begin(), second.begin()
     wait = OpenWait(watcher.id, watcher.claim, "w", "run", watched.id)
     meet((store, finish(watched)), (second, (wait, suspend(watcher))), reverse=reverse)
     assert second.ids() == [watcher.id]
 
 
-def test_a_watcher_that_met_a_new_beginning_waits_for_the_heir(store, second, reverse):
-    """The end of a run that goes on as another one is not the end."""
+def test_a_watcher_that_met_a_new_start_waits_for_the_successor(store, second, reverse):
+    """The end of a run that continues as another one is not the end."""
     watched, watcher = store.begin(), second.begin()
-    heir = store.starting()
-    detail = b'{"restarted_as":"%s"}' % heir.id.encode()
+    successor = store.starting()
+    detail = b'{"restarted_as":"%s"}' % successor.id.encode()
     wait = OpenWait(watcher.id, watcher.claim, "w", "run", watched.id)
-    meet((store, finish(watched, then=heir, detail=detail)), (second, wait), reverse=reverse)
+    meet((store, finish(watched, then=successor, detail=detail)), (second, wait), reverse=reverse)
     assert second.engine_reads.facts_after(second.session, 0) == []
     store.do(finish(store.claim_one(), result=b'"heir"'))
     assert [fact.payload for fact in second.engine_reads.facts_after(second.session, 0)] == [b'"heir"']
@@ -166,12 +166,12 @@ def test_a_watcher_that_met_a_new_beginning_waits_for_the_heir(store, second, re
 
 def test_one_key_is_one_run(store, second, reverse):
     """The second start finds the run of the first."""
-    one, two = meet((store, keyed(store)), (second, keyed(second)), reverse=reverse)
-    assert one.run == two.run
-    assert sorted([one.created, two.created]) == [False, True]
+    first, later = meet((store, keyed(store)), (second, keyed(second)), reverse=reverse)
+    assert first.run == later.run
+    assert sorted([first.created, later.created]) == [False, True]
 
 
-def test_a_key_leads_to_one_run_that_goes_on(store, second, reverse):
+def test_a_key_leads_to_one_run_that_continues(store, second, reverse):
     """A failed run is not continued while its key goes to a new one."""
     run = store.begin(run_key=RunKey("k", "h"))
     store.do(fail(run))
@@ -182,20 +182,20 @@ def test_a_key_leads_to_one_run_that_goes_on(store, second, reverse):
 def test_one_id_is_one_run(store, second, reverse):
     """Two that start the same run at once both learn that it is started."""
     command = store.starting()
-    one, two = meet((store, command), (second, command), reverse=reverse)
-    assert isinstance(one, StartAnswer)
-    assert isinstance(two, StartAnswer)
-    assert sorted([one.created, two.created]) == [False, True]
+    first, later = meet((store, command), (second, command), reverse=reverse)
+    assert isinstance(first, StartAnswer)
+    assert isinstance(later, StartAnswer)
+    assert sorted([first.created, later.created]) == [False, True]
 
 
-def test_a_run_told_twice_is_one_run(store, second, reverse):
+def test_a_run_reported_twice_is_one_run(store, second, reverse):
     """A wrapped command's own record and its copy in the spool may come at once."""
-    told = RecordExecRun(
+    record = RecordExecRun(
         id=store.name(), automation="w", kind="script", version=1, title=None, trigger="exec", codec="json", input=b"{}",
         state=RunState.SUCCEEDED, started_at=1, finished_at=2,
     )  # fmt: skip
-    one, two = meet((store, told), (second, told), reverse=reverse)
-    assert sorted([one.created, two.created]) == [False, True]
+    first, later = meet((store, record), (second, record), reverse=reverse)
+    assert sorted([first.created, later.created]) == [False, True]
 
 
 def test_a_partition_is_passed_on_to_who_meets_its_end(store, second, reverse):
@@ -243,23 +243,25 @@ def test_two_claims_of_due_runs_make_no_ring(store, second, reverse):
     for n in range(6):
         store.start(partition="pq"[n % 2], due_at=START_AT + 5 + n % 3)
     store.clock.forward(10)
-    one, two = meet((store, ClaimRuns(store.name("c"), 10)), (second, ClaimRuns(store.name("c"), 10)), reverse=reverse)
-    assert len(one.runs) + len(two.runs) + len(store.ids()) == 2
+    first, later = meet(
+        (store, ClaimRuns(store.name("c"), 10)), (second, ClaimRuns(store.name("c"), 10)), reverse=reverse
+    )
+    assert len(first.runs) + len(later.runs) + len(store.ids()) == 2
 
 
 def test_ends_in_two_partitions_make_no_ring(store, second, reverse):
     """Each process ends a run of both partitions' lines, in other orders."""
-    mine = [store.begin(partition="p"), store.begin(partition="q")]
+    own = [store.begin(partition="p"), store.begin(partition="q")]
     starts = (start_in(second, "q"), start_in(second, "p"))
-    meet((store, tuple(finish(run) for run in mine)), (second, starts), reverse=reverse)
+    meet((store, tuple(finish(run) for run in own)), (second, starts), reverse=reverse)
     assert set(second.ids()) == {start.id for start in starts}
 
 
 def test_a_queue_takes_no_more_than_its_backlog(store, second, reverse):
     """One place is left, and two come for it."""
     store.do(SetQueue("few", max_backlog=1))
-    one, two = meet((store, store.starting(queue="few")), (second, second.starting(queue="few")), reverse=reverse)
-    assert sorted(isinstance(answer, Refused) for answer in (one, two)) == [False, True]
+    first, later = meet((store, store.starting(queue="few")), (second, second.starting(queue="few")), reverse=reverse)
+    assert sorted(isinstance(answer, Refused) for answer in (first, later)) == [False, True]
 
 
 def test_a_queue_runs_no_more_than_its_limit(store, second, reverse):
@@ -267,8 +269,10 @@ def test_a_queue_runs_no_more_than_its_limit(store, second, reverse):
     store.do(SetQueue("few", concurrency=3))
     for _ in range(6):
         store.start(queue="few")
-    one, two = meet((store, ClaimRuns(store.name("c"), 2)), (second, ClaimRuns(store.name("c"), 2)), reverse=reverse)
-    assert len(one.runs) + len(two.runs) == 3
+    first, later = meet(
+        (store, ClaimRuns(store.name("c"), 2)), (second, ClaimRuns(store.name("c"), 2)), reverse=reverse
+    )
+    assert len(first.runs) + len(later.runs) == 3
 
 
 def test_a_rate_is_spent_once(store, second, reverse):
@@ -276,21 +280,25 @@ def test_a_rate_is_spent_once(store, second, reverse):
     store.do(SetQueue("few", rate_count=3, rate_per_ms=60_000))
     for _ in range(6):
         store.start(queue="few")
-    one, two = meet((store, ClaimRuns(store.name("c"), 2)), (second, ClaimRuns(store.name("c"), 2)), reverse=reverse)
-    assert len(one.runs) + len(two.runs) == 3
+    first, later = meet(
+        (store, ClaimRuns(store.name("c"), 2)), (second, ClaimRuns(store.name("c"), 2)), reverse=reverse
+    )
+    assert len(first.runs) + len(later.runs) == 3
 
 
 def test_a_run_is_claimed_by_one(store, second, reverse):
     """Two claims take no run twice."""
-    wanted = {store.start().run for _ in range(3)}
-    one, two = meet((store, ClaimRuns(store.name("c"), 2)), (second, ClaimRuns(store.name("c"), 2)), reverse=reverse)
-    ids = [run.id for run in (*one.runs, *two.runs)]
+    expected = {store.start().run for _ in range(3)}
+    first, later = meet(
+        (store, ClaimRuns(store.name("c"), 2)), (second, ClaimRuns(store.name("c"), 2)), reverse=reverse
+    )
+    ids = [run.id for run in (*first.runs, *later.runs)]
     ids += store.ids()
-    assert sorted(ids) == sorted(wanted)
+    assert sorted(ids) == sorted(expected)
 
 
 def test_a_claim_that_meets_a_cancel_hears_of_it(store, second, reverse):
-    """The run is cancelled before it began, or its owner is told."""
+    """The run is cancelled before it began, or its owner is reported."""
     run = store.start().run
     claimed, done = meet((store, ClaimRuns(store.name("c"), 1)), (second, CancelRun(run, "x")), reverse=reverse)
     assert done == DONE
@@ -300,7 +308,7 @@ def test_a_claim_that_meets_a_cancel_hears_of_it(store, second, reverse):
         assert store.state(run) is RunState.CANCELLED
 
 
-def test_a_buried_session_writes_nothing_afterwards(store, second, reverse):
+def test_a_dead_session_writes_nothing_afterwards(store, second, reverse):
     """What it had begun to commit counts or not; what comes after its burial never does."""
     run = store.begin()
     saved, freed = None, None
@@ -315,7 +323,7 @@ def test_a_buried_session_writes_nothing_afterwards(store, second, reverse):
     assert (saved, freed) == ((None, None) if reverse else (DONE, NumberAnswer(1)))
 
 
-def test_two_sessions_that_bury_each_other_leave_one(store, second, reverse):
+def test_two_sessions_that_declare_each_other_dead_leave_one(store, second, reverse):
     """The server breaks the ring, and who is dead writes nothing."""
     with pytest.raises(FencedError):
         meet(
@@ -329,7 +337,7 @@ def test_two_sessions_that_bury_each_other_leave_one(store, second, reverse):
 
 
 def test_a_run_is_pruned_or_continued(store, second, reverse):
-    """Nothing of a run that goes on is deleted."""
+    """Nothing of a run that continues is deleted."""
     run = store.begin()
     store.do(outcome(run, 1), fail(run, "s1"))
     store.clock.forward(10)
@@ -343,10 +351,10 @@ def test_a_run_is_pruned_or_continued(store, second, reverse):
 
 
 def test_a_lock_has_one_holder(store, second, reverse):
-    """Two take it; one is told who has it."""
-    one, two = meet((store, AcquireLock("l", "mine")), (second, AcquireLock("l", "theirs")), reverse=reverse)
-    assert sorted(isinstance(answer, Refused) for answer in (one, two)) == [False, True]
-    holder, other = (second, store) if isinstance(one, Refused) else (store, second)
+    """Two take it; one learns who has it."""
+    first, later = meet((store, AcquireLock("l", "mine")), (second, AcquireLock("l", "theirs")), reverse=reverse)
+    assert sorted(isinstance(answer, Refused) for answer in (first, later)) == [False, True]
+    holder, other = (second, store) if isinstance(first, Refused) else (store, second)
     holder.do(ReleaseLock("l", 1))
     assert other.do(AcquireLock("l", "next")) == NumberAnswer(2)
 
@@ -355,17 +363,17 @@ def test_a_slot_is_made_once(store, second, reverse):
     """Two schedulers serve one due time."""
     store.announce("a", schedules=(ScheduleRow("a", "a", b"{}", 5),))
     slots = [MakeSlot("a", 5, 10, "run", start=process.starting()) for process in (store, second)]
-    one, two = meet((store, slots[0]), (second, slots[1]), reverse=reverse)
-    assert sorted(isinstance(answer, Refused) for answer in (one, two)) == [False, True]
+    first, later = meet((store, slots[0]), (second, slots[1]), reverse=reverse)
+    assert sorted(isinstance(answer, Refused) for answer in (first, later)) == [False, True]
     assert len(store.ids()) == 1
 
 
-def test_one_command_id_acts_once(store, second, reverse):
+def test_one_command_id_works_once(store, second, reverse):
     """Both get the same answer, and one row is written."""
     run = store.begin()
     act = audited(CancelRun(run.id, "x"), "cmd-x")
-    one, two = meet((store, act), (second, act), reverse=reverse)
-    assert one == two == DONE
+    first, later = meet((store, act), (second, act), reverse=reverse)
+    assert first == later == DONE
     assert len(store.read("audit_rows")) == 1
     assert len(store.engine_reads.facts_after(store.session, 0)) == 1
 
@@ -373,8 +381,8 @@ def test_one_command_id_acts_once(store, second, reverse):
 def test_two_deployments_have_two_numbers(store, second, reverse):
     """Numbers are given in the order of the commits."""
     rows = [AnnounceDefinitions(f"code-{n}", (AutomationRow("a", "task", 1, f"code-{n}", b"{}"),), ()) for n in (8, 9)]
-    one, two = meet((store, rows[0]), (second, rows[1]), reverse=reverse)
-    assert {one, two} == {NumberAnswer(2), NumberAnswer(3)}
+    first, later = meet((store, rows[0]), (second, rows[1]), reverse=reverse)
+    assert {first, later} == {NumberAnswer(2), NumberAnswer(3)}
 
 
 @pytest.fixture
@@ -383,7 +391,7 @@ def hooked(store, second):
     store.do(announced(hook(), on_runs("b", "a", "b")))
 
 
-PACES = [
+FLOW_CONTROLS = [
     FlowControl(),
     FlowControl.parse(debounce="1m"),
     FlowControl.parse(throttle="1m"),
@@ -393,80 +401,80 @@ PACES = [
 
 
 @pytest.mark.usefixtures("hooked")
-@pytest.mark.parametrize("pace", PACES, ids=["plain", "debounce", "throttle", "batch", "rate"])
-def test_a_key_arrives_once(store, second, reverse, pace):
+@pytest.mark.parametrize("flow_control", FLOW_CONTROLS, ids=["plain", "debounce", "throttle", "batch", "rate"])
+def test_a_key_arrives_once(store, second, reverse, flow_control):
     """Two doors take the same arrival in at once: one run at most, and both hear of the same delivery."""
-    commands = [taking_in(process, "k", pace=pace) for process in (store, second)]
-    one, two = meet((store, commands[0]), (second, commands[1]), reverse=reverse)
-    assert one.delivery == two.delivery
-    assert sorted([one.first, two.first]) == [False, True]
-    assert len(store.ids()) == (one.run is not None)
+    commands = [accepting(process, "k", pace=flow_control) for process in (store, second)]
+    first, later = meet((store, commands[0]), (second, commands[1]), reverse=reverse)
+    assert first.delivery == later.delivery
+    assert sorted([first.first, later.first]) == [False, True]
+    assert len(store.ids()) == (first.run is not None)
 
 
 @pytest.mark.usefixtures("hooked")
-def test_groups_of_arrivals_in_other_orders_make_no_ring(store, second, reverse):
+def test_groups_of_deliveries_in_other_orders_make_no_ring(store, second, reverse):
     """Each door has the keys of the other one in its group, the other way round; each starts one run."""
-    groups = [tuple(taking_in(process, f"k{n}") for n in range(6)) for process in (store, second)]
-    one, two = meet((store, groups[0]), (second, groups[1][::-1]), reverse=reverse)
-    assert [answer.delivery for answer in one] == [answer.delivery for answer in two][::-1]
+    groups = [tuple(accepting(process, f"k{n}") for n in range(6)) for process in (store, second)]
+    first, later = meet((store, groups[0]), (second, groups[1][::-1]), reverse=reverse)
+    assert [answer.delivery for answer in first] == [answer.delivery for answer in later][::-1]
     assert len(store.ids()) == 6
 
 
 @pytest.mark.usefixtures("hooked")
-@pytest.mark.parametrize("pace", PACES[1:], ids=["debounce", "throttle", "batch", "rate"])
-def test_two_arrivals_of_a_paces_key_are_ruled_one_after_the_other(store, second, reverse, pace):
+@pytest.mark.parametrize("flow_control", FLOW_CONTROLS[1:], ids=["debounce", "throttle", "batch", "rate"])
+def test_two_deliveries_of_one_key_are_decided_in_turn(store, second, reverse, flow_control):
     """Neither sees what was there before the other: one is newer, or both are one batch."""
-    commands = [taking_in(process, name, pace=pace) for process, name in ((store, "one"), (second, "two"))]
+    commands = [accepting(process, name, pace=flow_control) for process, name in ((store, "one"), (second, "two"))]
     meet((store, commands[0]), (second, commands[1]), reverse=reverse)
     states = sorted(state for _, state in listed(store))
     expected = {"debounce": ["dropped", "held"], "batch": ["held", "held"]}
-    name = next((name for name in expected if getattr(pace, name) is not None), None)
+    name = next((name for name in expected if getattr(flow_control, name) is not None), None)
     assert states == (expected[name] if name is not None else ["held", "started"])
 
 
 @pytest.mark.usefixtures("hooked")
 def test_two_routers_decide_once(store, second, reverse):
     """One run for one delivery."""
-    store.do(taking_in(store, "k", filtered=True, start=None, id="d1"))
+    store.do(accepting(store, "k", filtered=True, start=None, id="d1"))
     commands = [deciding(process, "d1") for process in (store, second)]
-    one, two = meet((store, commands[0]), (second, commands[1]), reverse=reverse)
-    assert one.run == two.run
+    first, later = meet((store, commands[0]), (second, commands[1]), reverse=reverse)
+    assert first.run == later.run
     assert len(store.ids()) == 1
 
 
 @pytest.mark.usefixtures("hooked")
 def test_groups_of_two_routers_decide_once(store, second, reverse):
     """Each has the same deliveries, in other orders."""
-    asked = [taking_in(store, f"k{n}", filtered=True, start=None, id=f"d{n}") for n in range(6)]
-    store.do(*asked)
-    groups = [tuple(deciding(process, one.id) for one in asked) for process in (store, second)]
-    one, two = meet((store, groups[0]), (second, groups[1][::-1]), reverse=reverse)
-    assert [answer.run for answer in one] == [answer.run for answer in two][::-1]
+    deliveries = [accepting(store, f"k{n}", filtered=True, start=None, id=f"d{n}") for n in range(6)]
+    store.do(*deliveries)
+    groups = [tuple(deciding(process, delivery.id) for delivery in deliveries) for process in (store, second)]
+    first, later = meet((store, groups[0]), (second, groups[1][::-1]), reverse=reverse)
+    assert [answer.run for answer in first] == [answer.run for answer in later][::-1]
     assert len(store.ids()) == 6
 
 
 @pytest.mark.usefixtures("hooked")
-def test_a_group_that_is_let_go_meets_a_newer_arrival(store, second, reverse):
+def test_a_released_group_meets_a_newer_delivery(store, second, reverse):
     """The held one starts and the newer one is held, or the newer one takes its place."""
-    pace = FlowControl.parse(debounce="1m")
-    old = taking_in(store, "old", pace=pace)
+    flow_control = FlowControl.parse(debounce="1m")
+    old = accepting(store, "old", pace=flow_control)
     store.do(old)
-    going, new = letting_go(store, pace, old.id), taking_in(second, "new", pace=pace)
-    went, _ = meet((store, going), (second, new), reverse=reverse)
+    going, new = releasing(store, flow_control, old.id), accepting(second, "new", pace=flow_control)
+    answer, _ = meet((store, going), (second, new), reverse=reverse)
     states = dict(listed(store))
-    if isinstance(went, StartAnswer):
+    if isinstance(answer, StartAnswer):
         assert states == {"old": "started", "new": "held"}
     else:
-        assert (went.code, states) == ("changed", {"old": "dropped", "new": "held"})
+        assert (answer.code, states) == ("changed", {"old": "dropped", "new": "held"})
 
 
 @pytest.mark.usefixtures("hooked")
 def test_two_ends_are_gathered_into_one_start(store, second, reverse):
-    """Two routers bring the two ends that were missing: whoever is second sees the first's."""
+    """Two routers bring the two ends that were missing: anyone who is second sees the first's."""
     ids = []
     for automation in "ab":
         store.do(finish(store.begin(automation=automation)))
-        (delivery,) = [one for one in waiting(store, "b/runs") if one not in ids]
+        (delivery,) = [delivery for delivery in waiting(store, "b/runs") if delivery not in ids]
         ids.append(delivery)
     commands = [
         gathering(process, delivery, automation, trigger="b/runs", start=process.starting("b"))
@@ -479,13 +487,15 @@ def test_two_ends_are_gathered_into_one_start(store, second, reverse):
 
 @pytest.mark.usefixtures("hooked")
 def test_an_end_that_is_gathered_meets_an_announcement(store, second, reverse):
-    """A worker that starts counts what is gathered anew: also what another process puts there just then."""
+    """A worker that starts counts what is gathered again: also what another process puts there just then."""
     rows = (on_runs("b", "a", "b", "c"),)
     store.do(announced(*rows, names=("a", "b", "c")))
     commands = []
     for automation in "ab":
         store.do(finish(store.begin(automation=automation)))
-        (delivery,) = [one for one in waiting(store, "b/runs") if one not in {c.delivery for c in commands}]
+        (delivery,) = [
+            delivery for delivery in waiting(store, "b/runs") if delivery not in {c.delivery for c in commands}
+        ]
         commands.append(gathering(second, delivery, automation, trigger="b/runs", wanted=3))
     store.do(commands[0])
     meet((store, announced(*rows, names=("a", "b", "c"))), (second, commands[1]), reverse=reverse)

@@ -68,7 +68,7 @@ def picture(store, run):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stale_claim_changes_nothing(store, second, name):
-    """Whoever owned a run before is refused, and leaves no trace."""
+    """Anyone who owned a run before is refused, and leaves no trace."""
     stale = store.begin()
     store.do(suspend(stale), signal(stale.id))
     second.claim_one()
@@ -100,15 +100,15 @@ def test_other_session_changes_nothing(store, second, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_dead_session_changes_nothing(store, second, name):
-    """A process that was declared dead cannot commit, whatever it sends, and its run goes on elsewhere."""
+    """A process that was declared dead cannot commit, whatever it sends, and its run continues elsewhere."""
     run = store.begin()
     second.do(DeclareSessionDead(store.session))
     with pytest.raises(FencedError):
         store.do(writes(run)[name])
     with pytest.raises(FencedError):
         store.again(writes(run)[name])
-    taken = second.claim_one()
-    assert (taken.id, taken.claim) == (run.id, 2)
+    claimed = second.claim_one()
+    assert (claimed.id, claimed.claim) == (run.id, 2)
     assert store.history(run.id).outcomes == []
 
 
@@ -138,16 +138,16 @@ def test_resent_group_answers_the_same(store, end):
     assert picture(store, run.id) == before
 
 
-def test_figures_are_counted_once(store, clock):
+def test_stats_are_counted_once(store, clock):
     """A resent group adds nothing to the figures; they are whole numbers wherever they are read, for a sum is a decimal on a server."""
     run = store.begin()
     clock.forward(40)
     store.twice(outcome(run, 1), finish(run))
     (sums,) = store.read("sums_since", clock.now() - 60_000)
-    assert {type(one) for one in msgspec.structs.astuple(sums)[1:-1]} == {int}
+    assert {type(value) for value in msgspec.structs.astuple(sums)[1:-1]} == {int}
     rows = all_watched(store.reader, clock.now(), ended_from=clock.now() - 60_000, cap=9, steady_ms=0)
-    counted = [*rows.started.values(), *(one for both in rows.ended.values() for one in both)]
-    assert {type(one) for one in counted} == {int}
+    counted = [*rows.started.values(), *(value for both in rows.ended.values() for value in both)]
+    assert {type(value) for value in counted} == {int}
     assert (sums.started, sums.succeeded, sums.steps, sums.took_ms, sums.took_max_ms) == (1, 1, 1, 40, 40)
     assert sums.details == {"ms<=2^6": 1}
 
@@ -178,7 +178,7 @@ def test_outcome_takes_its_fact_in(store):
 
 
 def test_rank_is_given_once(store):
-    """A second outcome at one rank is a mistake of the owner that is told and saves nothing."""
+    """A second outcome at one rank is a mistake of the owner that is reported and saves nothing."""
     run = store.begin()
     store.do(outcome(run, 1, "x"))
     assert store.do(outcome(run, 1, "y")).code == "rank_taken"
@@ -205,7 +205,7 @@ def test_history_gives_back_what_was_saved(store):
     assert (checkpoint.value, checkpoint.done, checkpoint.total) == (b"a", 2, 9)
 
 
-def test_ending_closes_waits_and_tells_why(store):
+def test_ending_closes_waits_with_the_reason(store):
     """A finished run waits for nothing and shows its result, failure and reason."""
     run = store.begin()
     store.do(ask(run), fail(run, "s1"))
@@ -221,7 +221,7 @@ def test_ending_closes_waits_and_tells_why(store):
 
 
 def test_peer_prefect_3_dead_worker_frees_its_slot(store, second, new_process):
-    """A run whose worker died is not running for ever: it is claimable in the very commit that buries, and its slot is free."""
+    """A run whose worker died is not running for ever: it is claimable in the commit that declares the worker dead, its slot is free."""
     from mainspring.store.commands.automations import SetQueue
 
     store.do(SetQueue("default", concurrency=1))
@@ -233,25 +233,25 @@ def test_peer_prefect_3_dead_worker_frees_its_slot(store, second, new_process):
 
 
 def test_peer_dbos_4_recovery_is_not_a_one_shot(store, second, new_process):
-    """A takeover that died halfway is taken over itself: burying is one commit and may be done by anybody, any number of times."""
+    """A takeover that died halfway is taken over itself: burying is one commit and may be done by anyone, any number of times."""
     run = store.begin()
     third = new_process().open()
     third.announce("a")
     assert second.do(DeclareSessionDead(store.session)).number == 1
-    taken = second.claim_one()
+    claimed = second.claim_one()
     assert third.do(DeclareSessionDead(second.session)).number == 1
     again = third.claim_one()
-    assert (taken.id, again.id, again.claim) == (run.id, run.id, 3)
+    assert (claimed.id, again.id, again.claim) == (run.id, run.id, 3)
     third.do(finish(again))
     assert third.state(run.id) == RunState.SUCCEEDED
 
 
-def test_claim_after_a_death_tells_the_true_rank(store, second, new_process):
+def test_claim_after_a_death_reports_the_true_rank(store, second, new_process):
     """Outcomes that a dead owner saved count in the rank of the next claim: a body parked elsewhere at the old rank is seen to be stale."""
     run = store.begin()
     store.do(outcome(run, 1), suspend(run, rank=1), signal(run.id))
-    taken = second.claim_one()
-    second.do(outcome(taken, 2))
+    claimed = second.claim_one()
+    second.do(outcome(claimed, 2))
     store.do(DeclareSessionDead(second.session))
     assert store.claim_one().rank == 2
 
@@ -283,23 +283,23 @@ def test_completion_is_an_outcome_and_an_end_in_one(store, many):
     assert answers == (DONE if many == 1 else [DONE] * many)
     for run in parts:
         store.do(outcome(run, 1), finish(run, rank=1, result=b"1"))
-    for one, other in zip(whole, parts, strict=True):
-        assert [replace_names(o) for o in store.history(one.id).outcomes] == [
+    for first, other in zip(whole, parts, strict=True):
+        assert [replace_names(o) for o in store.history(first.id).outcomes] == [
             replace_names(o) for o in store.history(other.id).outcomes
         ]
-        run, same = store.run(one.id), store.run(other.id)
+        run, same = store.run(first.id), store.run(other.id)
         assert (run.state, run.result, run.rank, run.steps) == (same.state, same.result, same.rank, same.steps)
-        assert store.start(automation="a", run_key=RunKey(f"k{whole.index(one)}", "h")).run == one.id
-    figures = {row[0]: row[1:] for row in store.reader.read_text("select automation, succeeded, steps from rollups")}
-    assert figures["a"] == figures["b"] == (many, many)
+        assert store.start(automation="a", run_key=RunKey(f"k{whole.index(first)}", "h")).run == first.id
+    counts = {row[0]: row[1:] for row in store.reader.read_text("select automation, succeeded, steps from rollups")}
+    assert counts["a"] == counts["b"] == (many, many)
 
 
 def replace_names(outcome):
     return msgspec.structs.replace(outcome, at=0, started_at=0)
 
 
-def test_completion_tells_parent_watcher_and_the_next_of_its_partition(store):
-    """Also among others that nobody waits for: each of the three is told by the commit that ends the run."""
+def test_completion_reports_parent_watcher_and_the_next_of_its_partition(store):
+    """Also among others that no one waits for: each of the three is reported by the commit that ends the run."""
     parent = store.begin()
     link = ParentLink(parent.id, "kid#1", parent.claim)
     kid = claim_of(store, store.start("b", parent=link, input=b"[1]").run)
@@ -308,8 +308,10 @@ def test_completion_tells_parent_watcher_and_the_next_of_its_partition(store):
     store.do(OpenWait(watcher.id, watcher.claim, "w#1", "run", watched.id))
     held = store.begin(partition="p")
     behind = store.start(partition="p").run
-    others = [store.begin() for _ in range(3)]
-    ends = [complete(run, output=b"5") for run in (others[0], kid, watched, others[1], held, others[2])]
+    rest_of_them = [store.begin() for _ in range(3)]
+    ends = [
+        complete(run, output=b"5") for run in (rest_of_them[0], kid, watched, rest_of_them[1], held, rest_of_them[2])
+    ]
     assert store.do(*ends) == [DONE] * 6
     assert [(f.ident, f.payload) for f in store.history(parent.id).facts] == [("kid#1", b"5")]
     assert [(f.ident, f.payload) for f in store.history(watcher.id).facts] == [("w#1", b"5")]

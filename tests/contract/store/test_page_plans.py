@@ -113,13 +113,13 @@ def check_few_by_their_index(plans):
             assert "SEARCH audit_log USING INTEGER PRIMARY KEY" not in plan, plan
 
 
-def saying(*lines):
+def plan_of(*lines):
     return Plans({"a": ""}, lambda *_: list(lines))
 
 
 def test_walk_is_found():
-    """Whoever walks over a table is named; along an index is no walk, nor is another table one of these."""
-    check_no_walk(saying("SCAN runs USING COVERING INDEX runs_seq", "SCAN meta"), {"a": ()}, ("runs",))
+    """Anyone who walks over a table is named; along an index is no walk, nor is another table one of these."""
+    check_no_walk(plan_of("SCAN runs USING COVERING INDEX runs_seq", "SCAN meta"), {"a": ()}, ("runs",))
     for line in ("SCAN runs", "   ->  Seq Scan on runs  (cost=0.00..1.00)"):
         with pytest.raises(AssertionError, match="a\n"):
-            check_no_walk(saying(line), {"a": ()}, ("runs",))
+            check_no_walk(plan_of(line), {"a": ()}, ("runs",))

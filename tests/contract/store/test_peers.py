@@ -27,10 +27,10 @@ def slot(store, slot_at):
 
 
 def test_peer_airflow_57618_run_is_given_to_one_of_two_who_ask_at_once(store, second):
-    """A claim is guarded by the state it found: what one worker has, another one does not get, whoever asks when."""
+    """A claim is guarded by the state it found: what one worker has, another one does not get, no matter who asks when."""
     runs = {store.start().run for _ in range(20)}
-    taken = [*store.ids(7), *second.ids(7), *store.ids(7), *second.ids(7)]
-    assert sorted(taken) == sorted(runs)
+    claimed = [*store.ids(7), *second.ids(7), *store.ids(7), *second.ids(7)]
+    assert sorted(claimed) == sorted(runs)
 
 
 def test_peer_airflow_23520_scheduler_that_starts_again_starts_no_second_copy(store, new_process):
@@ -46,8 +46,8 @@ def test_peer_airflow_23520_scheduler_that_starts_again_starts_no_second_copy(st
     assert store.do(finish(run)) == DONE
 
 
-def test_peer_prefect_18894_deploying_again_makes_no_slot_anew(store):
-    """A schedule is known by its name: new code and a new definition go on from its last slot."""
+def test_peer_prefect_18894_redeployment_repeats_no_slot(store):
+    """A schedule is known by its name: new code and a new definition continue from its last slot."""
     store.announce("a", schedules=(HOURLY,))
     store.do(slot(store, 1_000))
     store.announce("a", schedules=(HOURLY,), fingerprint="code-2", definition=b'{"n": 2}')
@@ -65,30 +65,30 @@ def test_peer_prefect_17703_schedule_that_is_gone_leaves_no_run_of_its_future(st
     assert store.list_runs().runs == []
 
 
-def test_peer_dbos_742_who_lost_its_claim_cannot_go_on(store, second):
+def test_peer_dbos_742_who_lost_its_claim_cannot_continue(store, second):
     """A recovery that read a run before another one took it writes nothing for it."""
     run = store.begin()
     store.do(suspend(run, rank=0), signal(run.id))
-    taken = second.claim_one()
+    claimed = second.claim_one()
     for command in (outcome(run, 1), finish(run), suspend(run)):
         assert store.do(command).code == "claim_lost"
-    assert second.do(outcome(taken, 1), finish(taken)) == [DONE, DONE]
+    assert second.do(outcome(claimed, 1), finish(claimed)) == [DONE, DONE]
 
 
 def test_peer_dbos_759_each_claim_of_a_run_is_counted(store, second, new_process):
-    """A run that is taken up again and again has a number that rises with each claim, so that nobody's count stands still."""
+    """A run that is taken up again and again has a number that rises with each claim, so that no one's count is stuck."""
     run = store.begin()
     owners = [store, second]
     for number in range(2, 6):
-        dead, heir = owners[-2], owners[-1]
-        heir.do(DeclareSessionDead(dead.session))
-        assert heir.claim_one().claim == number
+        dead, successor = owners[-2], owners[-1]
+        successor.do(DeclareSessionDead(dead.session))
+        assert successor.claim_one().claim == number
         owners.append(new_process().open())
         owners[-1].announce("a", "b")
     assert owners[-1].run(run.id).claim == 5
 
 
-def test_peer_sidekiq_4611_live_run_is_not_recovered_however_soon_one_looks(store, second, clock):
+def test_peer_sidekiq_4611_live_run_is_not_recovered_at_any_check(store, second, clock):
     """Three seconds after its claim, or at any time, only a death that is on record gives a run away."""
     run = store.begin()
     for _ in range(10):
@@ -97,8 +97,8 @@ def test_peer_sidekiq_4611_live_run_is_not_recovered_however_soon_one_looks(stor
     assert store.do(finish(run)) == DONE
 
 
-def test_peer_triggerdev_1566_start_after_a_night_makes_no_more_than_was_asked_for(store, new_process, clock):
-    """Every process begins anew and asks for the same again: there are as many runs as keys."""
+def test_peer_triggerdev_1566_start_after_a_night_makes_no_more_than_was_requested(store, new_process, clock):
+    """Every process restarts and asks for the same again: there are as many runs as keys."""
     for _ in range(5):
         process = new_process().open()
         process.announce("a")
@@ -120,7 +120,7 @@ def test_peer_dbos_546_one_bad_row_drops_nothing_of_its_batch(store):
     assert sorted(row.id for row in store.list_runs().runs) == sorted([first.id, last.id])
 
 
-def test_peer_dbos_ts_1252_trouble_with_one_queue_keeps_no_run_of_another(store):
+def test_peer_dbos_ts_1252_outage_with_one_queue_keeps_no_run_of_another(store):
     """A claim that can take nothing from one queue (paused, full, without a worker) takes all it can from the others."""
     store.do(SetQueue("full", concurrency=1), SetQueue("late", rate_count=1, rate_per_ms=3_600_000))
     store.do(PauseAutomation("b", None, "ann", None))
@@ -128,11 +128,11 @@ def test_peer_dbos_ts_1252_trouble_with_one_queue_keeps_no_run_of_another(store)
         for _ in range(3):
             store.start(queue=queue)
             store.start("b", queue=queue)
-    taken = store.claim(20).runs
-    assert sorted(run.queue for run in taken) == ["full", "good", "good", "good", "late"]
+    claimed = store.claim(20).runs
+    assert sorted(run.queue for run in claimed) == ["full", "good", "good", "good", "late"]
 
 
-def test_peer_sidekiq_4635_end_of_the_last_child_is_heard_though_its_parent_is_away(store, second):
+def test_peer_sidekiq_4635_end_of_the_last_child_is_heard_though_its_parent_is_unreachable(store, second):
     """A parent that was unloaded, and whose worker died meanwhile, is ready as soon as its children have ended."""
     parent = store.begin()
     for n in range(3):
@@ -142,8 +142,8 @@ def test_peer_sidekiq_4635_end_of_the_last_child_is_heard_though_its_parent_is_a
     second.do(DeclareSessionDead(store.session))
     for child in second.claim().runs:
         second.do(finish(child, result=b"1"))
-    taken = second.claim_one()
-    assert taken.id == parent.id
+    claimed = second.claim_one()
+    assert claimed.id == parent.id
     assert len(second.history(parent.id).facts) == 3
 
 
@@ -161,7 +161,7 @@ def test_peer_river_1258_no_run_stays_running_without_an_owner(store, second):
 
 
 def test_peer_oban_862_process_with_the_name_of_a_dead_one_is_not_taken_for_it(store, second, new_process):
-    """Host, process number and name may come again: a session is known by its own number, and the dead one's runs go on."""
+    """Host, process number and name may come again: a session is known by its own number, and the dead one's runs continue."""
     run = store.begin()
     again = new_process().open()
     again.announce("a")
@@ -174,13 +174,13 @@ def test_peer_oban_862_process_with_the_name_of_a_dead_one_is_not_taken_for_it(s
 
 
 def test_peer_procrastinate_1408_who_rescues_may_die_too(store, second, new_process):
-    """There is no rescuing job that could stall: whoever looks buries, the next one buries him."""
+    """There is no rescuing job that could stall: any process that checks declares a dead one dead."""
     run = store.begin()
     chain = [store, second, *(new_process().open() for _ in range(3))]
-    for dead, heir in itertools.pairwise(chain):
-        heir.announce("a")
-        heir.do(DeclareSessionDead(dead.session))
-        assert heir.ids() == [run.id]
+    for dead, successor in itertools.pairwise(chain):
+        successor.announce("a")
+        successor.do(DeclareSessionDead(dead.session))
+        assert successor.ids() == [run.id]
 
 
 def test_peer_dbos_804_worker_that_drains_takes_nothing_again(store, second):
@@ -193,13 +193,13 @@ def test_peer_dbos_804_worker_that_drains_takes_nothing_again(store, second):
 
 
 def test_peer_dbos_805_run_between_two_steps_is_running_or_ready(store, second):
-    """A run that was taken over between completed steps is never in a state that nobody looks at."""
+    """A run that was taken over between completed steps is never in a state that no one looks at."""
     run = store.begin()
     store.do(outcome(run, 1))
     second.do(DeclareSessionDead(store.session))
     assert second.run(run.id).state == RunState.QUEUED
-    taken = second.claim_one()
-    assert (taken.rank, second.run(run.id).state) == (1, RunState.RUNNING)
+    claimed = second.claim_one()
+    assert (claimed.rank, second.run(run.id).state) == (1, RunState.RUNNING)
 
 
 def test_peer_inngest_2531_end_frees_all_that_a_run_held(store, second):

@@ -21,7 +21,7 @@ from mainspring.store.commands.people import (
     SetPassword,
 )
 from mainspring.store.commands.results import DONE, NumberAnswer, Refused
-from mainspring.store.read import people as reads
+from mainspring.store.read import people
 
 _NUMBERS = itertools.count(1)
 PRUNE = ApplyRetention(None, None, None, None, None)
@@ -37,18 +37,18 @@ class Site:
         store.do(AddPerson("ana", "pw-a", Role.ADMIN, None))
         store.do(AddPerson("bob", "pw-b", Role.VIEWER, ("billing-*",)))
 
-    def opening(self, hash, name="bob", **said):
-        said = {"source": SignInMethod.PASSWORD, "proof": f"pw-{name[0]}"} | said
+    def opening(self, hash, name="bob", **fields):
+        fields = {"source": SignInMethod.PASSWORD, "proof": f"pw-{name[0]}"} | fields
         until = self.clock.now() + SESSION_LIFETIME_MS
         return OpenWebSession(
-            hash=hash, id=f"w_{next(_NUMBERS)}", name=name, until_at=until, address="::1", browser="x", **said
+            hash=hash, id=f"w_{next(_NUMBERS)}", name=name, until_at=until, address="::1", browser="x", **fields
         )
 
-    def sign_in(self, hash, name="bob", **said):
-        return self.store.do(self.opening(hash, name, **said))
+    def sign_in(self, hash, name="bob", **fields):
+        return self.store.do(self.opening(hash, name, **fields))
 
     def visitor(self, hash):
-        found = reads.web_session(self.reader, hash)
+        found = people.web_session(self.reader, hash)
         return found and found.visitor(self.clock.now())
 
     def make_token(self, name, *, until_at=None, role=Role.OPERATOR):
@@ -73,11 +73,11 @@ def test_session_makes_the_visitor_that_its_person_is(site):
     assert site.visitor("h1") == Visitor(door="web", name="bob", role=Role.OPERATOR)
     assert site.store.do(RemovePerson("bob")) == DONE
     assert site.visitor("h1") is None
-    assert [one.name for one in reads.people(site.reader)] == ["ana"]
+    assert [person.name for person in people.people(site.reader)] == ["ana"]
 
 
 def test_session_opens_only_with_the_password_that_was_compared(site):
-    """A password that was changed between the look and the commit signs nobody in."""
+    """A password that was changed between the look and the commit signs no one in."""
     assert site.store.do(SetPassword("bob", "pw-2", proof="pw-b")) == DONE
     assert site.sign_in("h1").code == "changed"
     assert site.sign_in("h1", "eve").code == "changed"
@@ -96,8 +96,8 @@ def test_session_is_over_when_it_was_idle_or_old(site):
     assert site.visitor("idle") is None
     assert site.visitor("busy") is not None
     site.store.do(PRUNE)
-    assert reads.web_session(site.reader, "idle") is None
-    assert reads.web_session(site.reader, "busy") is not None
+    assert people.web_session(site.reader, "idle") is None
+    assert people.web_session(site.reader, "busy") is not None
     for _ in range(2 * SESSION_LIFETIME_MS // IDLE_TIMEOUT_MS):
         site.clock.forward(IDLE_TIMEOUT_MS // 2)
         site.store.do(RecordVisit("busy"))
@@ -113,14 +113,14 @@ def test_sign_in_ends_the_session_that_the_browser_had(site):
 
 
 def test_new_password_ends_all_other_sessions(site):
-    """Whoever came in by the old one is out; others are not touched."""
+    """Anyone who came in by the old one is out; others are not touched."""
     site.sign_in("h1")
     site.sign_in("h2")
     site.sign_in("h3", "ana")
     assert site.store.do(SetPassword("bob", "pw-2", proof="old", keep="h2")).code == "changed"
     assert site.visitor("h1") is not None
     assert site.store.do(SetPassword("bob", "pw-2", proof="pw-b", keep="h2")) == DONE
-    assert [site.visitor(one) is not None for one in ("h1", "h2", "h3")] == [False, True, True]
+    assert [site.visitor(hash) is not None for hash in ("h1", "h2", "h3")] == [False, True, True]
     assert site.store.do(SetPassword("eve", "pw")).code == "not_found"
 
 
@@ -129,19 +129,19 @@ def test_sessions_end_one_by_one_and_all_at_once(site):
     for hash in ("h1", "h2", "h3"):
         site.sign_in(hash)
     site.sign_in("h4", "ana")
-    listed = reads.web_sessions(site.reader, site.clock.now(), "bob")
-    assert {one.hash for one in listed} == {"h1", "h2", "h3"}
-    assert len(reads.web_sessions(site.reader, site.clock.now())) == 4
-    first = reads.web_session(site.reader, "h1").id
+    listed = people.web_sessions(site.reader, site.clock.now(), "bob")
+    assert {session.hash for session in listed} == {"h1", "h2", "h3"}
+    assert len(people.web_sessions(site.reader, site.clock.now())) == 4
+    first = people.web_session(site.reader, "h1").id
     assert site.store.do(EndWebSession(first, "ana")).code == "not_found"
     assert site.store.do(EndWebSession(first, "bob")) == DONE
     assert site.visitor("h1") is None
     assert site.store.do(EndWebSessions("bob", keep="h3")) == NumberAnswer(1)
-    assert [site.visitor(one) is not None for one in ("h2", "h3", "h4")] == [False, True, True]
+    assert [site.visitor(hash) is not None for hash in ("h2", "h3", "h4")] == [False, True, True]
 
 
 def test_last_admin_stays(site):
-    """Somebody can always say who may come in; with a second one the first may go."""
+    """Someone can always say who may come in; with a second one the first may go."""
     assert site.store.do(RemovePerson("ana")).code == "last_admin"
     assert site.store.do(ChangePerson("ana", Role.VIEWER, None)).code == "last_admin"
     assert site.store.do(ChangePerson("bob", Role.ADMIN, None)) == DONE
@@ -151,7 +151,7 @@ def test_last_admin_stays(site):
 
 
 def test_start_link_opens_once_and_for_a_while(site):
-    """The second who follows it, and whoever comes late, stays outside."""
+    """The second who follows it, and anyone who comes late, stays outside."""
     local = {"name": "local", "source": SignInMethod.LINK, "role": Role.ADMIN, "proof": None}
     site.store.do(CreateStartLink("l1", site.clock.now() + 1000), CreateStartLink("l2", site.clock.now() + 1000))
     assert site.sign_in("h1", link="l1", **local) == DONE
@@ -162,7 +162,7 @@ def test_start_link_opens_once_and_for_a_while(site):
     assert site.visitor("h2") is site.visitor("h3") is None
 
 
-def test_name_of_a_new_person_is_nobody_elses(site):
+def test_name_of_a_new_person_is_of_no_one_else(site):
     """Who came in as "eve" by a provider does not become the person of that name."""
     site.sign_in("h1", "eve", source=SignInMethod.PROVIDER, role=Role.OPERATOR, automations=("a",), proof=None)
     assert site.visitor("h1") == Visitor(door="web", name="eve", role=Role.OPERATOR, automations=("a",))
@@ -179,37 +179,37 @@ def test_token_lets_in_until_it_expires_or_is_revoked(site):
     assert site.make_token("bot", until_at=now + 1000) == DONE
     assert site.make_token("ci") == DONE
     assert site.make_token("ci").code == "taken"
-    found = reads.token_of(site.reader, "h-bot")
+    found = people.token_of(site.reader, "h-bot")
     assert found.visitor(now) == Visitor(door="api", name="bot", role=Role.OPERATOR, automations=("a",))
     assert found.visitor(now + 1000) is None
     site.store.do(RecordVisit("h-ci", is_token=True))
-    assert reads.token_of(site.reader, "h-ci").used_at == site.clock.now()
-    assert reads.token_of(site.reader, "h-other") is None
+    assert people.token_of(site.reader, "h-ci").used_at == site.clock.now()
+    assert people.token_of(site.reader, "h-other") is None
     site.clock.forward(1000)
     site.store.do(PRUNE)
-    assert [one.name for one in reads.tokens(site.reader)] == ["ci"]
+    assert [token.name for token in people.tokens(site.reader)] == ["ci"]
     assert site.store.do(RevokeToken("t_ci")) == DONE
-    assert reads.token_of(site.reader, "h-ci") is None
+    assert people.token_of(site.reader, "h-ci") is None
     assert site.store.do(RevokeToken("t_ci")).code == "not_found"
 
 
-def test_anyone_may_enter_by_a_person_a_token_or_a_link(store):
-    """An empty store lets nobody in."""
+def test_audit_rows_name_a_person_a_token_or_a_link(store):
+    """An empty store lets no one in."""
     now = store.clock.now()
 
     def may():
-        return reads.has_credentials(store.reader, now)
+        return people.has_credentials(store.reader, now)
 
     assert not may()
     store.do(CreateStartLink("l1", now + 1))
     assert may()
-    assert not reads.has_credentials(store.reader, now + 1)
+    assert not people.has_credentials(store.reader, now + 1)
     store.do(AddPerson("ana", "pw", Role.ADMIN, None))
-    assert reads.has_credentials(store.reader, now + 1)
+    assert people.has_credentials(store.reader, now + 1)
 
 
 def test_refused_sign_in_is_on_record(site):
-    """It changes nothing, and everybody can read that it was tried; a lost answer does not sign in twice."""
+    """It changes nothing, and everyone can read that it was tried; a lost answer does not sign in twice."""
     refused = Refused("not_let_in", "wrong")
     assert (
         site.store.twice(
@@ -220,7 +220,7 @@ def test_refused_sign_in_is_on_record(site):
         == refused
     )
     site.store.twice(AuditedCommand("c2", "web:bob", "sign in", "person:bob", site.opening("h1"), None, None))
-    assert len(reads.web_sessions(site.reader, site.clock.now())) == 1
+    assert len(people.web_sessions(site.reader, site.clock.now())) == 1
     rows = site.store.read("audit_rows")
-    assert {(one.verb, one.subject) for one in rows} == {("sign in", "person:bob")}
+    assert {(row.verb, row.subject) for row in rows} == {("sign in", "person:bob")}
     assert len(rows) == 2

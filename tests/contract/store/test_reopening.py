@@ -13,7 +13,7 @@ from mainspring.store.commands.runs import DiscardRun, GiveResult, MarkRunDone, 
 from tests.contract.store.process import BOOM, audited, fail, finish, halt, outcome, suspend
 
 
-def story(store, run):
+def history(store, run):
     return {o.ident: (o.state, o.superseded) for o in store.read("story", run).outcomes}
 
 
@@ -21,8 +21,8 @@ def counted(store, run):
     return [o.ident for o in store.history(run).outcomes]
 
 
-def test_reopen_goes_on_where_it_failed(store):
-    """The failing outcome and what was given up or waited for because of it no longer count; what had an effect stays."""
+def test_reopen_continues_where_it_failed(store):
+    """The failing outcome and what was abandoned or waited for because of it no longer count; what had an effect stays."""
     run = store.begin()
     store.do(
         outcome(run, 1, "a", asked=1),
@@ -42,8 +42,8 @@ def test_reopen_goes_on_where_it_failed(store):
     assert (view.reason, view.failure, view.finished_at) == (None, None, None)
 
 
-def test_reopen_goes_on_from_every_failure_that_led_to_the_end(store):
-    """The engine names them all; another failure, from which the code went on, still counts."""
+def test_reopen_continues_from_every_failure_that_led_to_the_end(store):
+    """The engine names them all; another failure, from which the code continued, still counts."""
     run = store.begin()
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
     store.do(
@@ -59,7 +59,7 @@ def test_reopen_goes_on_from_every_failure_that_led_to_the_end(store):
 
 
 def test_reopen_keeps_what_other_branches_waited_for(store):
-    """A failure makes no timer of another branch run anew, but those of its own line."""
+    """A failure makes no timer of another branch run again, but those of its own line."""
     run = store.begin()
     timers = ["timer#1", "a#1/timer#1", "a#1/b#1/timer#1", "a#2/timer#1"]
     rows = [outcome(run, 2 + n, t, asked_after=1, kind=OutcomeKind.TIMER) for n, t in enumerate(timers)]
@@ -73,7 +73,7 @@ def test_reopen_keeps_what_other_branches_waited_for(store):
 
 
 @pytest.mark.parametrize("act", ["plain", "again", "from"])
-def test_reopen_leaves_a_doubt_about_what_was_given_up(store, act):
+def test_reopen_leaves_a_doubt_about_what_was_abandoned(store, act):
     """The attempt that was stopped half-way stays on record until a person speaks about that step, or goes back before it."""
     run = store.begin()
     stopped = SaveAttempt(run.id, run.claim, "x", "x", 0, 1, AttemptState.IN_DOUBT, 2, 5, "a", ended_at=6)
@@ -108,7 +108,7 @@ def test_reopen_from_a_step_opens_a_generation(store):
     store.do(ReopenRun(run.id, "s2"))
     again = store.claim_one()
     assert (again.generation, counted(store, run.id)) == (1, ["s1"])
-    assert story(store, run.id)["s3"] == (OutcomeState.SUCCEEDED, 1)
+    assert history(store, run.id)["s3"] == (OutcomeState.SUCCEEDED, 1)
     store.do(outcome(again, 4, "s2"), fail(again), ReopenRun(run.id, "s2"))
     assert store.claim_one().generation == 2
     assert [(o.rank, o.superseded) for o in store.history(run.id).superseded] == [(2, 1), (3, 1), (4, 2)]
@@ -139,7 +139,7 @@ def test_reopen_forgets_a_deadline_that_passed(store, clock):
     assert store.claim_one().deadline_at is None
 
 
-def test_reopen_forgets_a_cancel_that_was_taken_in(store):
+def test_reopen_forgets_a_cancel_that_was_accepted(store):
     """Whichever step a cancelled-and-failed run is continued from, the cancel does not strike it again."""
     run = store.begin()
     cancel = outcome(run, 2, "cancel", kind=OutcomeKind.CANCEL, asked=0)
@@ -179,7 +179,7 @@ def test_reopen_can_be_planned(store, clock):
     assert store.ids() == [run.id]
 
 
-def test_run_goes_on_from_what_began_and_has_no_outcome(store):
+def test_run_continues_from_what_started_and_has_no_outcome(store):
     """A step with a start mark alone, or a child that has not ended, and all that was asked for after it; not an undo."""
     store.announce("a", "b")
     run = store.begin()
@@ -187,7 +187,7 @@ def test_run_goes_on_from_what_began_and_has_no_outcome(store):
     undo = SaveAttempt(run.id, run.claim, "undo:x", "x", 0, 1, AttemptState.IN_DOUBT, 4, 5, "a")
     store.do(outcome(run, 1), mark, undo, outcome(run, 2, "later", asked=3), halt(run, "x"))
     refused = store.do(ReopenRun(run.id, from_ident="undo:x")), store.do(ReopenRun(run.id, from_ident="y"))
-    assert [one.code for one in refused] == ["no_such_step"] * 2
+    assert [answer.code for answer in refused] == ["no_such_step"] * 2
     store.do(ReopenRun(run.id, from_ident="x"))
     again = store.claim_one()
     assert (again.generation, counted(store, run.id), store.history(run.id).attempts) == (1, ["s1"], [])
@@ -241,7 +241,7 @@ def test_result_for_an_attempt_in_doubt(store):
     assert store.history(run.id).attempts == []
 
 
-def test_attempt_in_doubt_that_is_to_run_again_is_known_to_whoever_continues(store):
+def test_attempt_in_doubt_to_repeat_is_known_after_a_takeover(store):
     """It is open no more, and may have had its effect: a step of another name is not to run instead."""
     run = store.begin()
     mark = SaveAttempt(run.id, run.claim, "x", "x", 0, 1, AttemptState.IN_DOUBT, 1, 5, "a")
@@ -250,7 +250,7 @@ def test_attempt_in_doubt_that_is_to_run_again_is_known_to_whoever_continues(sto
     assert (history.attempts, [attempt.ident for attempt in history.ordered]) == ([], ["x"])
 
 
-def test_result_is_refused_where_nothing_asks(store):
+def test_result_is_refused_without_a_waiting_step(store):
     """A succeeded step, an unknown one and a running run take no result."""
     run = store.begin()
     store.do(outcome(run, 1))
@@ -261,15 +261,15 @@ def test_result_is_refused_where_nothing_asks(store):
     assert store.state(run.id) == RunState.NEEDS_ATTENTION
 
 
-@pytest.mark.parametrize("stand", ["fresh", "waiting", "halted"])
-def test_mark_done_ends_a_run_like_a_success(store, stand):
+@pytest.mark.parametrize("prepare", ["fresh", "waiting", "halted"])
+def test_mark_done_ends_a_run_like_a_success(store, prepare):
     """Marking done gives the result to the parent, frees the key and closes the run."""
     parent = store.begin()
     link = ParentLink(parent.id, "c", parent.claim)
     run = store.start(partition="p", run_key=RunKey("k", "h"), parent=link, input=b"{}").run
-    if stand != "fresh":
+    if prepare != "fresh":
         claimed = store.claim_one()
-        store.do(suspend(claimed) if stand == "waiting" else halt(claimed))
+        store.do(suspend(claimed) if prepare == "waiting" else halt(claimed))
     blocked = store.start(partition="p").run
     store.twice(audited(MarkRunDone(run, b"5")))
     assert store.state(run) == RunState.SUCCEEDED
@@ -278,7 +278,7 @@ def test_mark_done_ends_a_run_like_a_success(store, stand):
     assert store.start(run_key=RunKey("k", "h")).state == "succeeded"
 
 
-def test_discard_gives_up_a_halted_run_only(store):
+def test_discard_abandons_a_halted_run_only(store):
     """Discarding fails a run that needs attention, with that reason; its first failure stays readable."""
     run = store.begin()
     assert store.do(DiscardRun(run.id)).code == "wrong_state"
@@ -337,7 +337,7 @@ def test_a_word_on_a_step_that_did_not_stop_the_run_is_refused(store, command):
     assert store.history(run.id).renames == {}
 
 
-def test_a_run_records_the_hash_seed_of_the_process_in_which_it_began(store, second):
+def test_a_run_records_the_hash_seed_of_the_process_in_which_it_started(store, second):
     """A claim by a process with another seed does not change it."""
     run = store.begin()
     assert run.hash_seed is not None

@@ -1,4 +1,4 @@
-"""Retention: old things go, a piece at a time; whatever somebody can still ask for stays."""
+"""Retention: old things go, a piece at a time; whatever someone can still ask for stays."""
 
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import ApplyRetention
@@ -82,7 +82,7 @@ def test_prune_is_bounded(store, clock):
     assert [row.id for row in store.list_runs().runs] == [runs[4].id, runs[3].id]
 
 
-def test_figures_survive_folding(store, second, clock):
+def test_stats_survive_rollup(store, second, clock):
     """Folding minutes into hours changes no sum, and forgets sessions that are long gone."""
     for process in (store, second):
         for _ in range(3):
@@ -100,7 +100,7 @@ def test_figures_survive_folding(store, second, clock):
     assert store.read("sums_since", 60_000) == []
 
 
-def test_figures_that_are_pruned_stay_in_the_sum_of_all(store, clock):
+def test_stats_that_are_pruned_stay_in_the_sum_of_all(store, clock):
     """Each piece that goes is added to one row at the beginning of time: nothing that was ever counted is lost."""
     for _ in range(3):
         run = store.begin()

@@ -36,26 +36,26 @@ def rows(made):
     return made[0]
 
 
-def walked(store, **asked):
+def walked(store, **filters):
     """Return the ids of all pages, and how many pages there were."""
     found, pages, cursor = [], 0, None
     while True:
-        page = run_page(store.reader, limit=2, cursor=cursor, **asked)
+        page = run_page(store.reader, limit=2, cursor=cursor, **filters)
         found, pages = found + [row.id for row in page.runs], pages + 1
         if page.cursor is None:
             return found, pages
         cursor = page.cursor
 
 
-@pytest.mark.parametrize(("looked_at", "each"), [(1_000, 200), (3, 200), (3, 1)], ids=["whole", "parts", "crowd"])
-def test_pages_hold_what_is_asked_for_once_each(store, made, monkeypatch, looked_at, each):
+@pytest.mark.parametrize(("rows_read", "each"), [(1_000, 200), (3, 200), (3, 1)], ids=["whole", "parts", "many"])
+def test_pages_hold_what_is_requested_once_each(store, made, monkeypatch, rows_read, each):
     """Whatever is asked for, and however little of it is looked at for one page."""
     rows, of_retries = made
-    monkeypatch.setattr(run_pages, "MOST_SEARCHED", looked_at)
+    monkeypatch.setattr(run_pages, "MOST_SEARCHED", rows_read)
     monkeypatch.setattr(run_pages, "_EACH", each)
-    asked = product(STATES, (None, ["a"], ["a", "b"], []), (None, "slow", "nowhere"), (False, True))
-    for states, names, queue, healed in asked:
-        wanted = [
+    filters = product(STATES, (None, ["a"], ["a", "b"], []), (None, "slow", "nowhere"), (False, True))
+    for states, names, queue, healed in filters:
+        expected = [
             row.id
             for row in rows
             if (not states or row.state in states)
@@ -64,22 +64,22 @@ def test_pages_hold_what_is_asked_for_once_each(store, made, monkeypatch, looked
             and (not healed or row.id in of_retries)
         ]
         found, _ = walked(store, states=states, names=names, queue=queue, healed=healed)
-        assert found == wanted, (states, names, queue, healed)
+        assert found == expected, (states, names, queue, healed)
 
 
-def test_page_of_a_queue_looks_at_so_many_and_says_where_it_goes_on(store, rows, monkeypatch):
+def test_page_of_a_queue_reads_so_many_and_states_where_it_continues(store, rows, monkeypatch):
     """Nothing is there: that is found out part by part."""
     monkeypatch.setattr(run_pages, "MOST_SEARCHED", 5)
     assert walked(store, queue="nowhere") == ([], 3)
     assert walked(store, queue="nowhere", states=(S.RUNNING,)) == ([], 1)
 
 
-def test_page_ends_where_what_is_asked_for_is_too_old(store, rows, clock):
+def test_page_ends_where_what_is_requested_is_too_old(store, rows, clock):
     """Whatever is behind it."""
     clock.forward(1_000)
     late = store.start("a", queue="slow").run
-    for asked in ({}, {"names": ["a"]}, {"queue": "slow"}, {"names": ["a"], "queue": "slow", "states": (S.QUEUED,)}):
-        assert walked(store, since_at=clock.now(), **asked) == ([late], 1)
+    for filters in ({}, {"names": ["a"]}, {"queue": "slow"}, {"names": ["a"], "queue": "slow", "states": (S.QUEUED,)}):
+        assert walked(store, since_at=clock.now(), **filters) == ([late], 1)
 
 
 def test_page_ends_before_an_instant(store, rows, clock):
@@ -88,10 +88,12 @@ def test_page_ends_before_an_instant(store, rows, clock):
     at = clock.now()
     late = [store.start("a", queue="slow").run, store.start("b").run]
     clock.forward(1_000)
-    for asked in ({}, {"names": ["a"]}, {"queue": "slow"}, {"names": ["a"], "queue": "slow", "states": (S.QUEUED,)}):
-        everything = walked(store, **asked)[0]
-        assert walked(store, until_at=at, **asked)[0] == [one for one in everything if one not in late], asked
-        assert walked(store, until_at=at + 1, **asked)[0] == everything, asked
+    for filters in ({}, {"names": ["a"]}, {"queue": "slow"}, {"names": ["a"], "queue": "slow", "states": (S.QUEUED,)}):
+        everything = walked(store, **filters)[0]
+        assert walked(store, until_at=at, **filters)[0] == [run_id for run_id in everything if run_id not in late], (
+            filters
+        )
+        assert walked(store, until_at=at + 1, **filters)[0] == everything, filters
     assert walked(store, since_at=at, until_at=at)[0] == []
     assert walked(store, since_at=at, until_at=at + 1)[0] == late[::-1]
     assert [row.id for row in list_runs(store.reader, until_at=at, limit=50).runs] == [row.id for row in rows]

@@ -24,20 +24,20 @@ select 'old-' || n, 'a' || n % 50, 'failed', n, n from generate_series(1, 20000)
 
 
 def test_runs_that_ended_are_read_newest_first(store):
-    """With what each saved and what ended it; a run that goes on, one of another automation and superseded outcomes are left out."""
-    good, bad, standing = store.begin(), store.begin(), store.begin()
+    """With what each saved and what ended it; a run that continues, one of another automation and superseded outcomes are left out."""
+    good, bad, waiting = store.begin(), store.begin(), store.begin()
     store.do(outcome(good, 1, "charge"), outcome(good, 2, "mail", asked_after=1), finish(good, rank=2))
     store.do(outcome(bad, 1, "charge", state=OutcomeState.FAILED, failure=BOOM), fail(bad, "charge", rank=1))
-    store.do(halt(standing))
+    store.do(halt(waiting))
     store.do(outcome(store.begin(), 1))
     store.do(finish(store.begin(automation="b")))
     found = read_run_paths(store.reader, "a")
-    assert [(one.run, one.state, one.failed_ident) for one in found] == [
-        (standing.id, RunState.NEEDS_ATTENTION, None),
+    assert [(path.run, path.state, path.failed_ident) for path in found] == [
+        (waiting.id, RunState.NEEDS_ATTENTION, None),
         (bad.id, RunState.FAILED, "charge"),
         (good.id, RunState.SUCCEEDED, None),
     ]
-    assert [(one.rank, one.name, one.state, one.asked_after) for one in found[2].passed] == [
+    assert [(step.rank, step.name, step.state, step.asked_after) for step in found[2].passed] == [
         (1, "charge", OutcomeState.SUCCEEDED, 0),
         (2, "mail", OutcomeState.SUCCEEDED, 1),
     ]
@@ -45,7 +45,7 @@ def test_runs_that_ended_are_read_newest_first(store):
     assert read_run_paths(store.reader, "nobody") == []
 
 
-def test_what_was_superseded_counts_no_more(store):
+def test_superseded_steps_do_not_count(store):
     """A run that a person continued went the way that it went at last."""
     run = store.begin()
     store.do(outcome(run, 1, "charge", state=OutcomeState.FAILED, failure=BOOM), fail(run, "charge", rank=1))
@@ -53,18 +53,18 @@ def test_what_was_superseded_counts_no_more(store):
     (again,) = store.do(ClaimRuns("again", 1)).runs
     store.do(outcome(again, 2, "charge"), finish(again, rank=2))
     (found,) = read_run_paths(store.reader, "a")
-    assert [(one.rank, one.state) for one in found.passed] == [(2, OutcomeState.SUCCEEDED)]
+    assert [(step.rank, step.state) for step in found.passed] == [(2, OutcomeState.SUCCEEDED)]
 
 
 def test_only_the_newest_and_the_first_are_read(store, monkeypatch):
-    """So many runs, so many outcomes of each; which of them were cut is told."""
+    """So many runs, so many outcomes of each; which of them were cut is reported."""
     monkeypatch.setattr(run_paths, "RUNS", 2)
     monkeypatch.setattr(run_paths, "OUTCOMES", 3)
     runs = [store.begin() for _ in range(3)]
     for run, saved in zip(runs, (1, 3, 4), strict=True):
         store.do(*(outcome(run, rank) for rank in range(1, saved + 1)), finish(run, rank=saved))
     found = read_run_paths(store.reader, "a")
-    assert [(one.run, len(one.passed), one.is_cut) for one in found] == [
+    assert [(path.run, len(path.passed), path.is_cut) for path in found] == [
         (runs[2].id, 3, True),
         (runs[1].id, 3, False),
     ]

@@ -1,4 +1,4 @@
-"""Slots that are made up for, pauses on record, and schedules whose data are made anew."""
+"""Slots that are made up for, pauses on record, and schedules whose data are recreated."""
 
 from mainspring.store.base import UnfinishedRun
 from mainspring.store.commands.automations import (
@@ -32,10 +32,10 @@ def back(store, at, name=None):
 
 
 def slots(store):
-    return [(one.slot_at, one.verdict, one.run) for one in slots_between(store.reader, "a", 0, 10**15, 100)]
+    return [(slot.slot_at, slot.verdict, slot.run) for slot in slots_between(store.reader, "a", 0, 10**15, 100)]
 
 
-def test_slot_below_low_water_is_made_by_backfill_alone(store, clock):
+def test_slot_below_low_water_is_made_by_backfill_only(store, clock):
     """Each once, and what has its run already is refused."""
     store.announce("a", schedules=(row(clock.now() + 5_000),))
     answer = store.twice(audited(back(store, 1_000)))
@@ -56,7 +56,7 @@ def test_missed_slot_is_made_up_for_by_backfill(store, clock):
 
 
 def test_backfill_takes_nothing_from_the_scheduler(store, clock):
-    """What its schedule will come to, and what is not due, is refused; so is a schedule that nobody knows."""
+    """What its schedule will come to, and what is not due, is refused; so is a schedule that no one knows."""
     now = clock.now()
     assert store.do(back(store, now - 5_000)).code == "not_found"
     store.announce("a", schedules=(row(now - 5_000),))
@@ -74,15 +74,15 @@ def test_backfill_of_a_retired_automation_is_refused(store):
     assert slots(store) == []
 
 
-def test_backfilled_run_that_has_not_begun_is_told_from_the_others(store):
+def test_backfilled_run_that_has_not_started_is_distinguished(store):
     """No slot has to wait for what stands in line behind it."""
-    begun = store.begin(trigger=BACKFILLED)
+    started = store.begin(trigger=BACKFILLED)
     waiting = store.start(trigger=BACKFILLED).run
-    assert store.engine_reads.unfinished("a") == [UnfinishedRun(begun.id, False), UnfinishedRun(waiting, True)]
+    assert store.engine_reads.unfinished("a") == [UnfinishedRun(started.id, False), UnfinishedRun(waiting, True)]
 
 
-def test_long_line_does_not_hide_what_goes_on(store):
-    """Whatever goes on is among the first hundred, however many stand in line before it."""
+def test_long_line_does_not_hide_what_continues(store):
+    """Whatever continues is among the first hundred, however many stand in line before it."""
     store.do(*(store.starting(trigger=BACKFILLED) for _ in range(120)))
     live = store.start(trigger="schedule a").run
     found = store.engine_reads.unfinished("a")
@@ -91,8 +91,8 @@ def test_long_line_does_not_hide_what_goes_on(store):
     assert found[1].is_in_line
 
 
-def test_schedule_whose_data_are_made_anew_stays_where_it_is(store, clock):
-    """What is due stays due, what is to come is computed anew, and no slot of the past is forgotten."""
+def test_schedule_whose_data_are_recreated_stays_where_it_is(store, clock):
+    """What is due stays due, what is to come is computed again, and no slot of the past is forgotten."""
     now = clock.now()
     store.announce("a", schedules=(row(now - 5_000),))
     (first,) = plans(store.reader)
@@ -114,7 +114,7 @@ def test_changed_schedule_makes_no_slot_of_the_past(store, clock):
     assert plan.low_water_at >= now
 
 
-def test_schedule_whose_clock_was_put_back_goes_on_from_now(store, clock):
+def test_schedule_whose_clock_was_put_back_continues_from_now(store, clock):
     """What a clock that was ahead passed over is to come again; what has its run is passed when it comes, and not run twice."""
     now = clock.now()
     store.announce("a", schedules=(row(now),))
@@ -124,19 +124,21 @@ def test_schedule_whose_clock_was_put_back_goes_on_from_now(store, clock):
     start = store.starting(id="early", slot=SlotLink("a", now + 5 * HOUR))
     store.do(MakeSlot("a", now + 5 * HOUR, now + 6 * HOUR, "run", start))
     store.do(PullBackSchedule("a", now + HOUR))
-    assert [one.next_slot_at for one in schedules(store.reader)] == [now + 6 * HOUR]
+    assert [schedule.next_slot_at for schedule in schedules(store.reader)] == [now + 6 * HOUR]
     clock.forward(-5 * HOUR)
     reads = WorkerReads(store.reader)
-    assert [one.name for one in reads.schedules_ahead(clock.now() + 60_000)] == ["a"]
+    assert [schedule.name for schedule in reads.schedules_ahead(clock.now() + 60_000)] == ["a"]
     assert store.twice(PullBackSchedule("a", now + HOUR)) == DONE
     assert reads.schedules_ahead(clock.now() + 60_000) == []
-    assert [(one.last_slot_at, one.next_slot_at) for one in schedules(store.reader)] == [(now, now + HOUR)]
+    assert [(schedule.last_slot_at, schedule.next_slot_at) for schedule in schedules(store.reader)] == [
+        (now, now + HOUR)
+    ]
     assert slots(store) == [(now, "missed", None), (now + 5 * HOUR, "run", "early")]
     clock.forward(5 * HOUR)
     for place in range(1, 6):
         again = store.starting(id=f"s{place}", slot=SlotLink("a", now + place * HOUR))
         store.do(MakeSlot("a", now + place * HOUR, now + (place + 1) * HOUR, "run", again))
-    assert [(one.last_slot_at, one.next_slot_at) for one in schedules(store.reader)] == [
+    assert [(schedule.last_slot_at, schedule.next_slot_at) for schedule in schedules(store.reader)] == [
         (now + 5 * HOUR, now + 6 * HOUR)
     ]
     assert [run for _, _, run in slots(store)] == [None, "s1", "s2", "s3", "s4", "early"]
@@ -150,11 +152,13 @@ def test_schedule_that_a_clock_ahead_announced_is_pulled_back(store, clock):
     now = clock.now()
     store.do(PullBackSchedule("a", now + 5_000))
     store.do(PullBackSchedule("a", now + 9_000))
-    assert [(one.low_water_at, one.next_slot_at) for one in schedules(store.reader)] == [(now, now + 5_000)]
+    assert [(schedule.low_water_at, schedule.next_slot_at) for schedule in schedules(store.reader)] == [
+        (now, now + 5_000)
+    ]
 
 
 def test_pauses_stay_on_record(store, clock):
-    """Whoever asks later why nothing was made is told: until it was resumed, ended by itself, or another one began."""
+    """Anyone who asks later why nothing was made is reported: until it was resumed, ended by itself, or another one began."""
     store.announce("a", schedules=(row(10**14),))
     first = clock.now()
     store.do(PauseAutomation("a", None, "ann", "maintenance"))
@@ -164,18 +168,18 @@ def test_pauses_stay_on_record(store, clock):
     clock.forward(10_000)
     third = clock.now()
     store.do(ResumeAutomation("a"))
-    one, two = store.engine_reads.pauses("a", 0)
-    assert (one.paused_at, one.ended_at, one.by, one.reason) == (first, second, "ann", "maintenance")
-    assert (two.paused_at, two.until_at, two.ended_at) == (second, second + 60_000, third)
-    assert one.covers(first)
-    assert not one.covers(second)
-    assert two.covers(third - 1)
-    assert not two.covers(third)
-    assert store.engine_reads.pauses("a", second) == [two]
+    earlier, later = store.engine_reads.pauses("a", 0)
+    assert (earlier.paused_at, earlier.ended_at, earlier.by, earlier.reason) == (first, second, "ann", "maintenance")
+    assert (later.paused_at, later.until_at, later.ended_at) == (second, second + 60_000, third)
+    assert earlier.covers(first)
+    assert not earlier.covers(second)
+    assert later.covers(third - 1)
+    assert not later.covers(third)
+    assert store.engine_reads.pauses("a", second) == [later]
 
 
 def test_pause_that_is_resumed_in_the_same_commit_is_over(store, clock):
-    """It hides no later slot; one that follows in that commit again goes on."""
+    """It hides no later slot; one that follows in that commit again continues."""
     store.announce("a")
     store.do(PauseAutomation("a", None, "ann", None), ResumeAutomation("a"))
     at = clock.now()
@@ -183,8 +187,8 @@ def test_pause_that_is_resumed_in_the_same_commit_is_over(store, clock):
     clock.forward(1_000)
     pause = PauseAutomation("a", None, "bob", "noisy")
     store.do(PauseAutomation("a", None, "ann", None), ResumeAutomation("a"), pause)
-    (one,) = store.engine_reads.pauses("a", at + 1)
-    assert (one.by, one.ended_at, one.covers(clock.now() + 1)) == ("bob", None, True)
+    (found_pause,) = store.engine_reads.pauses("a", at + 1)
+    assert (found_pause.by, found_pause.ended_at, found_pause.covers(clock.now() + 1)) == ("bob", None, True)
 
 
 def test_pauses_follow_a_new_name(store, clock):

@@ -29,80 +29,82 @@ def scheduler(new_process):
 
 def open_incidents(site):
     return {
-        one.subject.kind: one for one in site.store.read("incidents") if one.parent is None and one.resolved_at is None
+        incident.subject.kind: incident
+        for incident in site.store.read("incidents")
+        if incident.parent is None and incident.resolved_at is None
     }
 
 
 def refuse(site, channel):
     """A try at a channel that takes nothing."""
     lease = take_alerts(channel)
-    for taken in site.store.do(lease).channels:
-        site.store.do(SettleAlerts(lease=lease.lease, channel=taken.name, away="connection refused"))
+    for leased_channel in site.store.do(lease).channels:
+        site.store.do(SettleAlerts(lease=lease.lease, channel=leased_channel.name, away="connection refused"))
 
 
-def test_complaint_2_handler_of_failures_that_is_silent_is_told_itself(site):
-    """Twelve failures, and the channel takes nothing: another one hears of the channel, and what waited is told when it is back."""
+def test_complaint_2_silent_failure_handler_is_reported(site):
+    """Twelve failures, and the channel takes nothing: another one hears of the channel, and what waited learns when it is back."""
     for _ in range(12):
         site.fail()
-    site.look()
+    site.evaluate()
     refuse(site, "ops")
-    site.look(2 * MINUTE)
+    site.evaluate(2 * MINUTE)
     broken = open_incidents(site)[IncidentKind.NOTIFIER_BROKEN]
-    assert broken.text == "channel ops takes nothing: connection refused"
-    to = {one.channel for one in site.store.read("alerts", broken.id)}
+    assert broken.text == "channel ops accepts nothing: connection refused"
+    to = {alert.channel for alert in site.store.read("alerts", broken.id)}
     assert to == {"boss"}, "a channel cannot tell of itself"
     site.store.clock.forward(MINUTE)
     site.store.deliver_all()
     failed = open_incidents(site)[IncidentKind.PERMANENT_ERROR]
     assert failed.number == 12
-    opened = [one for one in site.store.read("alerts", failed.id) if one.about is NotificationEvent.OPENED]
-    assert [(one.channel, one.state) for one in opened] == [("ops", AlertState.SENT)]
+    opened = [alert for alert in site.store.read("alerts", failed.id) if alert.about is NotificationEvent.OPENED]
+    assert [(alert.channel, alert.state) for alert in opened] == [("ops", AlertState.SENT)]
 
 
 def test_channel_that_is_configured_no_more_is_broken_no_more(site):
-    """It refused all, and somebody took it out: nothing could ever be taken by it again, and its incident would last for ever."""
+    """It refused all, and someone took it out: nothing could ever be taken by it again, and its incident would last for ever."""
     site.fail()
-    site.look()
+    site.evaluate()
     lease = take_alerts("ops")
-    (taken,) = site.store.do(lease).channels
-    refused = (RefusedAlert(taken.alerts[0].seq, "it answers 404"),)
+    (leased,) = site.store.do(lease).channels
+    refused = (RefusedAlert(leased.alerts[0].seq, "it answers 404"),)
     site.store.do(SettleAlerts(lease=lease.lease, channel="ops", refused=refused))
-    site.look(2 * MINUTE)
+    site.evaluate(2 * MINUTE)
     assert IncidentKind.NOTIFIER_BROKEN in open_incidents(site)
     site.watch = site.watcher(replace(ROUTING, channels=("boss",), routes=(NotificationRoute(to=("boss",)),)))
-    site.look()
+    site.evaluate()
     assert IncidentKind.NOTIFIER_BROKEN not in open_incidents(site)
 
 
-def test_complaint_9_run_that_did_not_come_is_told_without_configuration(site, scheduler):
-    """Hourly, nothing configured: no run in time is told once; that no success came in two hours is part of the same."""
+def test_complaint_9_run_that_did_not_come_is_reported_without_configuration(site, scheduler):
+    """Hourly, nothing configured: no run in time is reported once; that no success came in two hours is part of the same."""
     site.announce("a", every="1h")
     site.succeed()
-    told = []
+    opened = []
     for _ in range(24):
         site.store.clock.forward(10 * MINUTE)
         scheduler.do(RecordHeartbeat())
-        site.look()
-        told = [one for one in site.told() if one[0] is NotificationEvent.OPENED]
-    assert told == [(NotificationEvent.OPENED, "ops")]
-    every = {one.subject.kind: one for one in site.store.read("incidents")}
+        site.evaluate()
+        opened = [alert for alert in site.notices() if alert[0] is NotificationEvent.OPENED]
+    assert opened == [(NotificationEvent.OPENED, "ops")]
+    every = {incident.subject.kind: incident for incident in site.store.read("incidents")}
     assert every[IncidentKind.SILENCE].parent == every[IncidentKind.LATE_START].id
     assert every[IncidentKind.SILENCE].since_at <= site.store.clock.now() - 2 * HOUR
 
 
-def test_complaint_10_start_that_fails_is_told_though_history_is_green(site):
+def test_complaint_10_start_that_fails_is_reported_though_history_is_green(site):
     """Every run on record succeeded; the next ones cannot begin, for the module no longer loads."""
     for _ in range(3):
         site.succeed()
     problem = "Traceback\nModuleNotFoundError: No module named 'requests'"
     site.store.do(AnnounceDefinitions("code-2", (AutomationRow("a", "task", 1, "code-2", None, problem=problem),), ()))
-    site.look()
-    one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
-    assert one.text == "it fails to load: ModuleNotFoundError: No module named 'requests'"
-    assert site.told() == [(NotificationEvent.OPENED, "ops")]
+    site.evaluate()
+    incident = open_incidents(site)[IncidentKind.DEFINITION_LOST]
+    assert incident.text == "it fails to load: ModuleNotFoundError: No module named 'requests'"
+    assert site.notices() == [(NotificationEvent.OPENED, "ops")]
 
 
-def test_module_that_says_much_about_why_it_does_not_load_is_told(site):
+def test_module_with_a_long_load_error_is_reported(site):
     """The first line of a long answer in any writing is enough to know it again; the whole of it fits no key of a store."""
     words = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1_900))
     for name in ("a", "b"):
@@ -111,28 +113,28 @@ def test_module_that_says_much_about_why_it_does_not_load_is_told(site):
         site.store.do(
             AnnounceDefinitions("code-2", (AutomationRow(name, "task", 1, "code-2", None, problem=problem),), ())
         )
-    site.look()
+    site.evaluate()
     storm = open_incidents(site)[IncidentKind.STORM]
     assert storm.text.startswith("2 automations fail to load (a, b): /srv/shop.py:3: failed to load: ValueError: ")
-    assert site.told() == [(NotificationEvent.OPENED, "ops")]
+    assert site.notices() == [(NotificationEvent.OPENED, "ops")]
 
 
-def test_complaint_10_worker_that_can_load_nothing_is_told(site, scheduler):
-    """It lives, and nobody has the automation any more: not even a problem says so."""
+def test_complaint_10_worker_that_can_load_nothing_is_reported(site, scheduler):
+    """It lives, and no one has the automation any more: not even a problem says so."""
     site.announce("a", every="1h")
     site.store.do(AnnounceDefinitions("code-2", (), ()))
     for minute in range(5):
-        assert site.told() == [], minute
+        assert site.notices() == [], minute
         site.store.clock.forward(MINUTE)
         scheduler.do(RecordHeartbeat())
-        site.look()
-    one = open_incidents(site)[IncidentKind.DEFINITION_LOST]
-    assert one.subject.automation == "a"
-    assert one.text.startswith("no worker has it any more")
-    assert site.told() == [(NotificationEvent.OPENED, "ops")]
+        site.evaluate()
+    incident = open_incidents(site)[IncidentKind.DEFINITION_LOST]
+    assert incident.subject.automation == "a"
+    assert incident.text.startswith("no running worker has loaded it")
+    assert site.notices() == [(NotificationEvent.OPENED, "ops")]
 
 
-def test_complaint_12_cadence_that_became_slower_is_told(site, scheduler):
+def test_complaint_12_cadence_that_became_slower_is_reported(site, scheduler):
     """Every 20 s became every 60 s: each run succeeds, and people read it in the digest."""
     site.announce("a", "b", every="20s")
     for number in range(12):
@@ -145,23 +147,26 @@ def test_complaint_12_cadence_that_became_slower_is_told(site, scheduler):
         site.store.clock.forward(20_000)
     site.store.clock.forward(24 * HOUR)
     scheduler.do(RecordHeartbeat())
-    site.look()
-    drifted = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.CADENCE_DRIFT]
-    assert [(one.subject.automation, one.severity) for one in drifted] == [("a", Severity.DIGEST)]
+    site.evaluate()
+    drifted = [
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.CADENCE_DRIFT
+    ]
+    assert [(incident.subject.automation, incident.severity) for incident in drifted] == [("a", Severity.DIGEST)]
     assert "8 of 12 slots skipped" in drifted[0].text
 
 
-def test_folded_incidents_do_not_recur(site, scheduler):
+def test_grouped_incidents_do_not_recur(site, scheduler):
     """The scheduler died four times: what followed from that for an automation is not a fault of its own that comes back."""
     site.announce("a", every="1h")
     for _ in range(4):
-        site.look(3 * HOUR)
+        site.evaluate(3 * HOUR)
         scheduler.do(RecordHeartbeat())
         site.store.clock.forward(1_000)
         site.succeed()
-        site.look()
-    kinds = {one.subject.kind for one in site.store.read("incidents", unresolved=False)}
+        site.evaluate()
+    kinds = {incident.subject.kind for incident in site.store.read("incidents", unresolved=False)}
     assert IncidentKind.SILENCE in kinds
     assert ("a", IncidentKind.RECURRING) not in {
-        (one.subject.automation, one.subject.kind) for one in site.store.read("incidents", unresolved=False)
+        (incident.subject.automation, incident.subject.kind)
+        for incident in site.store.read("incidents", unresolved=False)
     }

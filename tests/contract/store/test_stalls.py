@@ -21,71 +21,71 @@ def stalled(run, ident="charge#1", silent_ms=MINUTE, attempt=1):
 
 
 @pytest.fixture
-def wrong(store, clock):
+def read_findings(store, clock):
     """What monitors find of steps, and of what runs."""
 
-    def look(reader=None):
+    def evaluate(reader=None):
         facts = FactsReader((reader or store).reader, at_once=None).read(clock.now())
         found = evaluate_all(facts, DEFAULT_TUNINGS, clock.now()).findings
-        return [one for one in found if one.subject.kind is IncidentKind.STALLED]
+        return [finding for finding in found if finding.subject.kind is IncidentKind.STALLED]
 
-    return look
+    return evaluate
 
 
-def test_stall_is_read_by_monitors_and_by_people(store, clock, wrong):
+def test_stall_is_read_by_monitors_and_by_people(store, clock, read_findings):
     """Since when, at which attempt, where; and it is an incident of the step at once."""
     run = store.begin()
-    assert wrong() == []
+    assert read_findings() == []
     clock.forward(5 * MINUTE)
     assert store.twice(stalled(run)) == DONE
     known = Stall(run.id, "charge#1", "charge", 1, clock.now() - MINUTE, STACK)
     assert store.read("story", run.id).stalls == [known]
-    (finding,) = wrong()
+    (finding,) = read_findings()
     assert (finding.subject.automation, finding.subject.fingerprint) == ("a", "charge")
     assert finding.since_at == clock.now() - MINUTE
     assert store.read("story", store.begin().id).stalls == []
 
 
-def test_sign_takes_it_back_and_another_attempt_takes_its_place(store, wrong):
-    """What is taken back late touches no other attempt."""
+def test_report_ends_the_stall_and_another_attempt_takes_its_place(store, read_findings):
+    """What is undone late touches no other attempt."""
     run = store.begin()
     store.do(stalled(run), stalled(run, "other#1"))
     assert store.twice(ClearStalledAttempt(run.id, run.claim, "charge#1", 1)) == DONE
-    assert [one.subject.fingerprint for one in wrong()] == ["other"]
+    assert [incident.subject.fingerprint for incident in read_findings()] == ["other"]
     store.do(stalled(run, attempt=2), ClearStalledAttempt(run.id, run.claim, "charge#1", 1))
-    assert {one.attempt for one in store.read("story", run.id).stalls} == {1, 2}
+    assert {stall.attempt for stall in store.read("story", run.id).stalls} == {1, 2}
 
 
 @pytest.mark.parametrize("end", [finish, fail, halt, suspend, lambda run: ReleaseRun(run.id, run.claim, 0)])
-def test_stall_counts_only_while_its_owner_has_the_run(store, second, wrong, end):
-    """Nothing is wrong from the commit on in which the run goes, whoever goes on with it."""
+def test_stall_counts_only_while_its_owner_has_the_run(store, second, read_findings, end):
+    """Nothing is wrong from the commit on in which the run goes, no matter who continues with it."""
     run = store.begin()
     store.do(stalled(run))
     store.do(end(run))
-    assert wrong() == []
+    assert read_findings() == []
     assert store.read("story", run.id).stalls == []
     second.claim()
-    assert wrong() == []
+    assert read_findings() == []
     assert store.do(stalled(run)) == CLAIM_LOST
 
 
-def test_stall_goes_with_a_worker_that_died(store, second, wrong):
-    """In the commit that declares it dead; whoever continues the run puts its own on record."""
+def test_stall_goes_with_a_worker_that_died(store, second, read_findings):
+    """In the commit that declares it dead; anyone who continues the run puts its own on record."""
     run = store.begin()
     store.do(stalled(run))
-    assert len(wrong(second)) == 1
+    assert len(read_findings(second)) == 1
     second.do(DeclareSessionDead(store.session))
-    assert wrong(second) == []
+    assert read_findings(second) == []
     again = second.claim_one()
     assert again.id == run.id
     assert second.read("story", run.id).stalls == []
     second.do(stalled(again))
-    assert len(wrong(second)) == 1
+    assert len(read_findings(second)) == 1
 
 
-def test_stall_goes_with_a_session_that_ends(store, second, wrong):
+def test_stall_goes_with_a_session_that_ends(store, second, read_findings):
     """No row is left of it."""
     store.do(stalled(store.begin()))
     store.do(CloseSession())
-    assert wrong(second) == []
+    assert read_findings(second) == []
     assert second.reader.read_text("select count(*) from stalled_attempts", ()) == [(0,)]

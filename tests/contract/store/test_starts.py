@@ -27,7 +27,7 @@ def test_retired_automation_starts_nothing(store):
 
 
 def test_a_start_whose_caller_waits_is_refused_while_the_store_is_on_hold(store):
-    """It would wait until a person releases the store; a start that nobody waits for is queued."""
+    """It would wait until a person releases the store; a start that no one waits for is queued."""
     store.do(SetMeta("held", "1"))
     assert store.start(awaited=True).code == "held"
     queued = store.start().run
@@ -51,8 +51,8 @@ def test_key_of_a_run_that_ended_answers_also_while_the_store_is_on_hold(store):
     assert store.start(run_key=RunKey("ended", "other"), awaited=True).code == "key_conflict"
 
 
-def test_full_backlog_refuses_and_says_when(store):
-    """max_backlog counts runs that were never claimed; whoever is refused is told when to come back."""
+def test_full_backlog_refuses_and_states_when(store):
+    """max_backlog counts runs that were never claimed; anyone who is refused learns when to come back."""
     store.do(SetQueue("default", max_backlog=2))
     first, _ = store.start(), store.start()
     refused = store.start()
@@ -66,7 +66,7 @@ def test_full_backlog_refuses_and_says_when(store):
 
 
 def test_here_runs_at_once(store):
-    """A run that its starter runs itself is running from its first instant and is claimed by nobody."""
+    """A run that its starter runs itself is running from its first instant and is claimed by no one."""
     started = store.start(here=True)
     assert (started.state, store.ids()) == ("running", [])
     view = store.run(started.run)
@@ -84,7 +84,7 @@ def test_key_finds_the_run(store):
 
 
 def test_key_refuses_another_input(store):
-    """One key with two inputs is a mistake that is told, and starts nothing."""
+    """One key with two inputs is a mistake that is reported, and starts nothing."""
     store.start(run_key=RunKey("k", "hash"))
     refused = store.start(run_key=RunKey("k", "other"))
     assert refused.code == "key_conflict"
@@ -155,7 +155,7 @@ def test_cancelled_blocked_run_is_skipped(store):
 
 
 def test_due_run_takes_its_partition_when_due(store, clock):
-    """A run planned for later keeps nobody waiting until then, and waits in its turn afterwards."""
+    """A run planned for later keeps no one waiting until then, and waits in its turn afterwards."""
     later = store.start(partition="p", due_at=clock.now() + 100).run
     now = store.begin(partition="p")
     clock.forward(100)
@@ -175,7 +175,7 @@ def test_due_run_goes_before_one_that_starts_later(store, clock):
 
 @pytest.mark.parametrize("passes", [False, True])
 def test_halted_run_keeps_or_passes_its_partition(store, passes):
-    """A run that needs attention keeps its key unless it is told to pass it on."""
+    """A run that needs attention keeps its key unless it is asked to pass it on."""
     first = store.begin(partition="p")
     second = store.start(partition="p").run
     store.do(halt(first, pass_partition=passes))
@@ -231,7 +231,7 @@ def test_childs_end_wakes_its_parent(store):
 
 
 @pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED])
-def test_childs_failure_is_told(store, state):
+def test_childs_failure_is_reported(store, state):
     """A child that did not succeed leaves a failure with its parent, whatever it ended of."""
     parent = store.begin()
     child = store.begin(**child_of(parent))
@@ -240,7 +240,7 @@ def test_childs_failure_is_told(store, state):
     assert fact.failure is not None
 
 
-def test_child_asked_for_again_is_told_again(store):
+def test_child_requested_again_is_reported_again(store):
     """When a parent asks again for a child that has ended, its end is delivered once more."""
     parent = store.begin()
     command = store.starting(**child_of(parent))
@@ -250,16 +250,16 @@ def test_child_asked_for_again_is_told_again(store):
     assert [fact.payload for fact in store.history(parent.id).facts] == [b"7"]
 
 
-def test_child_asked_for_again_keeps_the_fact_that_is_there(store):
-    """An end that already lies in the inbox stays the one fact of it: whoever takes it in by its number leaves none behind."""
+def test_child_requested_again_keeps_the_fact_that_is_there(store):
+    """An end that already lies in the inbox stays the one fact of it: anyone who takes it in by its number leaves none behind."""
     parent = store.begin()
     command = store.starting(**child_of(parent))
     store.do(command)
     (child,) = store.claim().runs
     store.do(finish(child))
     (fact,) = store.history(parent.id).facts
-    again, taken = store.do(command, outcome(parent, 1, ident="c1", kind=OutcomeKind.CHILD, inbox=fact.seq))
-    assert (again.created, taken) == (False, DONE)
+    again, accepted = store.do(command, outcome(parent, 1, ident="c1", kind=OutcomeKind.CHILD, inbox=fact.seq))
+    assert (again.created, accepted) == (False, DONE)
     assert store.history(parent.id).facts == []
 
 
@@ -268,11 +268,11 @@ def test_children_follow_the_close_policy(store):
     parent = store.begin()
     running = store.begin(**child_of(parent))
     fresh = store.start(**child_of(parent, ident="c2")).run
-    kept = store.start(**child_of(parent, ident="c3", close_policy="keep")).run
+    stored = store.start(**child_of(parent, ident="c3", close_policy="keep")).run
     store.do(fail(parent))
     assert store.state(fresh) == RunState.CANCELLED
     assert [fact.kind for fact in store.history(running.id).facts] == [FactKind.CANCEL]
-    assert store.ids() == [kept]
+    assert store.ids() == [stored]
 
 
 def test_resent_start_answers_the_same(store):
@@ -286,29 +286,29 @@ def test_resent_start_answers_the_same(store):
     store.twice(act)
 
 
-def test_heir_takes_parent_and_key_over(store):
-    """The run that continues an ended one is waited for in its stead; where it cannot start, the parent is told of the end."""
+def test_successor_inherits_parent_and_key(store):
+    """The run that continues an ended one is waited for in its stead; where it cannot start, the parent is reported the end."""
     for retired in (False, True):
         parent = store.begin()
         key = RunKey("endless", "h1", on_failed="replace")
         run = store.begin(automation="b", run_key=key, **child_of(parent))
         if retired:
             store.do(RetireAutomation("b"))
-        heir = store.starting("b", run_key=RunKey("endless", "h2", on_failed="replace"))
-        store.twice(finish(run, then=heir))
+        successor = store.starting("b", run_key=RunKey("endless", "h2", on_failed="replace"))
+        store.twice(finish(run, then=successor))
         assert len(store.history(parent.id).facts) == int(retired)
         if not retired:
             store.do(finish(store.claim_one(), result=b"9"))
             (fact,) = store.history(parent.id).facts
-            assert (fact.payload, fact.source, fact.ident) == (b"9", heir.id, "c1")
+            assert (fact.payload, fact.source, fact.ident) == (b"9", successor.id, "c1")
 
 
-def test_heir_takes_what_was_sent_and_not_taken_in(store):
-    """A message and a cancel that came just before a run began anew reach the run that continues it."""
+def test_successor_inherits_unread_messages(store):
+    """A message and a cancel that came just before a run restarted reach the run that continues it."""
     run = store.begin(automation="b")
     store.do(signal(run.id), CancelRun(run.id, "c1"))
-    heir = store.starting("b")
-    store.twice(finish(run, then=heir))
+    successor = store.starting("b")
+    store.twice(finish(run, then=successor))
     claimed = store.claim_one()
-    assert claimed.id == heir.id
+    assert claimed.id == successor.id
     assert [fact.kind for fact in claimed.facts] == [FactKind.SIGNAL, FactKind.CANCEL]

@@ -11,7 +11,7 @@ SEEDS = range(int(os.environ.get("STORM_SEEDS", "1")))
 ACTORS, GROUPS = 4, int(os.environ.get("STORM_GROUPS", "60"))
 RINGS_PER_GROUP = 0.1  # 0.01 on a machine at rest
 
-UNTOLD = "a parent was not told of its child's end"
+NOT_NOTIFIED = "a parent was not told of its child's end"
 LOST = {
     "a run sleeps beside a message": """
         select id from runs where ready = 0 and state in ('waiting', 'retrying') and exists (select 1 from inbox where run = runs.id)""",
@@ -34,7 +34,7 @@ LOST = {
         select id from runs where blocked = 'partition'
           and not exists (select 1 from partition_holds where partition_holds.queue = runs.queue
             and partition_holds.partition = runs.partition)""",
-    UNTOLD: """
+    NOT_NOTIFIED: """
         select parent.id, child.id from runs as child join runs as parent on parent.id = child.parent
         where child.finished_at is not null and parent.finished_at is null and child.superseded is null
           and not exists (select 1 from runs as heir where heir.chain = coalesce(child.chain, child.id) and heir.seq > child.seq)
@@ -51,7 +51,7 @@ def checks():
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_storm_loses_doubles_and_blocks_nothing(new_database, clock, theme, seed):
-    """Four processes, few things; some are buried in between."""
+    """Four processes, few things; some are declared dead in between."""
     opener = new_database()
     opened = []
 
@@ -65,10 +65,10 @@ def test_a_storm_loses_doubles_and_blocks_nothing(new_database, clock, theme, se
         prepare(open_process())
         books = storm(open_process, theme, seed, actors=ACTORS, groups=GROUPS)
         last = open_process()
-        assert books.wrong == []
+        assert books.errors == []
         lost = {name: last.reader.read_text(text) for name, text in LOST.items()}
-        # A run that was continued asks again for what it had asked for, and is told then.
-        lost[UNTOLD] = [row for row in lost[UNTOLD] if row[0] not in books.reopened]
+        # A run that was continued asks again for what it had asked for, and is reported then.
+        lost[NOT_NOTIFIED] = [row for row in lost[NOT_NOTIFIED] if row[0] not in books.reopened]
         assert lost == {name: [] for name in LOST}
         assert len(books.slots) == len(set(books.slots))
         for tokens in books.tokens.values():

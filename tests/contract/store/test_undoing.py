@@ -1,4 +1,4 @@
-"""What a store does with a cancel of a run that stopped: ended as it stands, or made ready to be taken back."""
+"""What a store does with a cancel of a run that stopped: ended as it stands, or made ready to be undone."""
 
 import msgspec
 import pytest
@@ -24,23 +24,23 @@ def counted(store, run):
 
 @pytest.mark.parametrize("on_cancel", [None, "keep", "undo"])
 @pytest.mark.parametrize("undo", [None, True, False])
-def test_cancel_of_a_halted_run_takes_it_back_if_that_is_wanted(store, on_cancel, undo):
+def test_cancel_of_a_halted_run_undoes_it_on_request(store, on_cancel, undo):
     """Who cancels has the last word, the automation the word before it."""
     cancelling(store, on_cancel)
     run = store.begin(kind="workflow")
     store.do(outcome(run, 1, undo="m:f"), ask(run), halt(run))
-    wanted = undo if undo is not None else on_cancel == "undo"
+    expected = undo if undo is not None else on_cancel == "undo"
     assert store.twice(audited(CancelRun(run.id, "c1", undo=undo))) == DONE
     view = store.run(run.id)
-    assert (view.state, view.undoing) == ((RunState.QUEUED if wanted else RunState.CANCELLED), wanted)
+    assert (view.state, view.undoing) == ((RunState.QUEUED if expected else RunState.CANCELLED), expected)
     assert store.read("story", run.id).waits == []
-    if wanted:
+    if expected:
         again = store.claim_one()
         assert (again.id, again.undoing, again.fresh, again.rank) == (run.id, True, False, 1)
         assert (view.reason, view.failure, view.failed_ident) == (None, None, None)
 
 
-def test_what_is_no_workflow_has_nothing_to_take_back(store):
+def test_only_a_workflow_can_be_undone(store):
     """A script or task is one step without undo: it ends at once."""
     cancelling(store, "undo", kind="task")
     run = store.begin(kind="task")
@@ -48,7 +48,7 @@ def test_what_is_no_workflow_has_nothing_to_take_back(store):
     assert store.state(run.id) is RunState.CANCELLED
 
 
-def test_failed_run_is_taken_back_only_by_an_express_wish(store):
+def test_failed_run_is_undone_only_on_request(store):
     """Else it has ended, and keeps what it did."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")
@@ -62,8 +62,8 @@ def test_failed_run_is_taken_back_only_by_an_express_wish(store):
     assert store.do(CancelRun(run.id, "c3", undo=True)).code == "finished"
 
 
-def test_run_that_is_taken_back_is_cancelled_once(store):
-    """Once more changes nothing while a worker has it; kept as it stands it can be only while nobody has."""
+def test_run_that_is_undone_is_cancelled_once(store):
+    """Once more changes nothing while a worker has it; kept as it stands it can be only while no one has."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")
     store.do(halt(run), CancelRun(run.id, "c1"))
@@ -76,7 +76,7 @@ def test_run_that_is_taken_back_is_cancelled_once(store):
     assert store.state(run.id) is RunState.RETRYING
 
 
-def test_run_that_waits_to_be_taken_back_can_be_kept_as_it_stands(store):
+def test_run_that_waits_for_its_undo_can_be_kept(store):
     """No worker may ever come for it."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")
@@ -118,31 +118,31 @@ def test_choice_of_a_cancel_reaches_the_body(store):
 
 
 def rolled_back(store, *more):
-    """A run of three steps, of which the second and third were taken back."""
+    """A run of three steps, with the second and third undone."""
     run = store.begin(kind="workflow")
-    store.do(*[outcome(run, n, f"s{n}") for n in (1, 2, 3)], *(one(run) for one in more))
+    store.do(*[outcome(run, n, f"s{n}") for n in (1, 2, 3)], *(command(run) for command in more))
     store.do(outcome(run, 5, "undo:s3", **UNDO, asked_after=3), outcome(run, 6, "undo:s2", **UNDO, asked_after=5))
     store.do(fail(run, reason=FailureReason.ROLLED_BACK))
     return run
 
 
 @pytest.mark.parametrize("chosen", [None, "s3", "s2"])
-def test_reopen_after_a_rollback_begins_at_the_first_step_that_was_taken_back(store, chosen):
+def test_reopen_after_a_rollback_starts_at_the_first_step_that_was_undone(store, chosen):
     """A chosen step behind it stands on what is gone."""
     run = rolled_back(store)
     store.twice(audited(ReopenRun(run.id, chosen)))
     assert (store.run(run.id).generation, counted(store, run.id)) == (1, ["s1"])
 
 
-def test_reopen_after_a_rollback_forgets_what_it_gave_up(store):
-    """A neighbour that was asked for first, and stopped by the rollback, has no result to go on with."""
+def test_reopen_after_a_rollback_forgets_what_it_abandoned(store):
+    """A neighbour that was asked for first, and stopped by the rollback, has no result to continue with."""
     gone = {"asked": 0, "state": OutcomeState.CANCELLED, "output": None}
     run = rolled_back(store, lambda run: outcome(run, 4, "slow", **gone))
     store.do(ReopenRun(run.id))
     assert counted(store, run.id) == ["s1"]
 
 
-def test_result_is_refused_for_a_step_that_stands_on_what_was_taken_back(store):
+def test_result_is_refused_for_a_step_on_an_undone_one(store):
     """The run would take the others for done."""
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
     run = rolled_back(store, lambda run: outcome(run, 4, "bad", **failed))
@@ -150,8 +150,8 @@ def test_result_is_refused_for_a_step_that_stands_on_what_was_taken_back(store):
 
 
 @pytest.mark.parametrize("again", [lambda run: ReopenRun(run), lambda run: GiveResult(run, "undo:s1", "g1", b"null")])
-def test_rollback_that_goes_on_keeps_its_cancel(store, again):
-    """Whoever tries a failed undo again, or gives its result, does not take the cancel back."""
+def test_rollback_that_continues_keeps_its_cancel(store, again):
+    """Anyone who tries a failed undo again, or gives its result, does not take the cancel back."""
     run = store.begin(kind="workflow")
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
     store.do(outcome(run, 1), outcome(run, 2, "cancel#2", kind=OutcomeKind.CANCEL, asked=0, output=None))
@@ -160,8 +160,8 @@ def test_rollback_that_goes_on_keeps_its_cancel(store, again):
     assert counted(store, run.id) == ["s1", "cancel#2"]
 
 
-def test_reopen_goes_on_with_the_taking_back_or_forward_from_a_step(store):
-    """Plainly continued it is still to be taken back, also after it was given up; from a step it is an ordinary run again."""
+def test_reopen_continues_with_the_undo_or_forward_from_a_step(store):
+    """Plainly continued it is still to be undone, also after it was abandoned; from a step it is an ordinary run again."""
     cancelling(store, "undo")
     run = store.begin(kind="workflow")
     store.do(outcome(run, 1), halt(run), CancelRun(run.id, "c1"))

@@ -4,23 +4,23 @@ from mainspring.store.commands.sessions import RecordHeartbeat
 from mainspring.store.read.status import status
 
 
-def taken(store):
-    return {one.id: (one.memory, one.processor) for one in status.sessions(store.reader)}
+def read_usage(store):
+    return {session.id: (session.memory, session.processor) for session in status.sessions(store.reader)}
 
 
-def test_beat_tells_what_its_process_takes(store, second):
+def test_heartbeat_reports_the_usage_of_its_process(store, second):
     """The newest beat counts; what one does not say stays, and another process's stays as it is."""
-    assert taken(store)[store.session] == (None, None)
+    assert read_usage(store)[store.session] == (None, None)
     store.do(RecordHeartbeat(5 * 1024**3, 1_250))
-    assert taken(store)[store.session] == (5 * 1024**3, 1.25)
-    assert taken(store)[second.session] == (None, None)
+    assert read_usage(store)[store.session] == (5 * 1024**3, 1.25)
+    assert read_usage(store)[second.session] == (None, None)
     store.do(RecordHeartbeat())
-    assert taken(store)[store.session] == (5 * 1024**3, 1.25)
+    assert read_usage(store)[store.session] == (5 * 1024**3, 1.25)
     store.do(RecordHeartbeat(1024, 0))
-    assert taken(store)[store.session] == (1024, 0)
+    assert read_usage(store)[store.session] == (1024, 0)
 
 
-def test_beat_tells_which_attempts_wait_for_a_child_process(store, second):
+def test_beat_reports_which_attempts_wait_for_a_child_process(store, second):
     """It stays until another beat says otherwise; an empty one says that none waits."""
 
     def queue(process):

@@ -73,22 +73,25 @@ class Site:
             rows.append(AutomationRow(name, "task", 1, "code", msgspec.json.encode(definition.to_data())))
             now = self.store.clock.now()
             schedules += [
-                ScheduleRow(name, name, msgspec.json.encode(one.to_data()), one.next_after(now))
-                for one in definition.schedules
+                ScheduleRow(name, name, msgspec.json.encode(schedule.to_data()), schedule.next_after(now))
+                for schedule in definition.schedules
             ]
         self.store.do(AnnounceDefinitions("code", tuple(rows), tuple(schedules)))
 
-    def look(self, forward=0):
+    def evaluate(self, forward=0):
         """Let time pass, with a worker that lives, and look."""
         self.store.clock.forward(forward)
         self.store.do(RecordHeartbeat())
         return self.watch.look()
 
-    def wrong(self):
-        return [(one.subject.automation, one.subject.kind, one.state) for one in self.store.read("incidents")]
+    def open_subjects(self):
+        return [
+            (incident.subject.automation, incident.subject.kind, incident.state)
+            for incident in self.store.read("incidents")
+        ]
 
-    def told(self):
-        return [(one.about, one.channel) for one in reversed(self.store.read("alerts"))]
+    def notices(self):
+        return [(alert.about, alert.channel) for alert in reversed(self.store.read("alerts"))]
 
     def fail(self, automation="a", reason=FailureReason.PERMANENT_ERROR):
         run = self.store.begin(automation=automation, item="one item")
@@ -112,55 +115,57 @@ def site(store):
     return Site(store)
 
 
-def test_failure_is_told_at_once_and_once(site):
+def test_failure_is_reported_at_once_and_once(site):
     """By its step and error, under the tier of its automation; a second look and a second watcher add nothing."""
     site.announce("a", tier="page", owner="ann")
     site.fail()
-    site.look()
-    (one,) = site.store.read("incidents")
-    assert (one.subject.kind, one.severity, one.text) == (
+    site.evaluate()
+    (incident,) = site.store.read("incidents")
+    assert (incident.subject.kind, incident.severity, incident.text) == (
         IncidentKind.PERMANENT_ERROR, Severity.PAGE, "failed: upload: ValueError: it broke",
     )  # fmt: skip
-    site.look()
+    site.evaluate()
     site.watcher().look()
-    assert site.told() == [(NotificationEvent.OPENED, "ops")]
+    assert site.notices() == [(NotificationEvent.OPENED, "ops")]
     (group,) = site.store.read("errors")
     assert (group.type, group.message, group.number) == ("ValueError", "upload: ValueError: it broke", 1)
 
 
 def test_failure_is_over_when_it_succeeds_again(site):
-    """The next success of its item resolves it, and who was told hears that."""
+    """The next success of its item resolves it, and who was notified hears that."""
     site.fail()
-    site.look()
+    site.evaluate()
     site.store.deliver_all()
     site.store.clock.forward(1_000)
     site.succeed()
-    site.look()
-    assert site.wrong() == []
-    assert site.told() == [(NotificationEvent.OPENED, "ops"), (NotificationEvent.RESOLVED, "ops")]
+    site.evaluate()
+    assert site.open_subjects() == []
+    assert site.notices() == [(NotificationEvent.OPENED, "ops"), (NotificationEvent.RESOLVED, "ops")]
 
 
 def test_same_failure_again_is_the_same_incident(site):
     """A hundred failures of one cause are one incident that counts them; another cause is another one."""
     for _ in range(3):
         site.fail()
-    site.look()
+    site.evaluate()
     site.fail()
-    site.look()
-    (one,) = site.store.read("incidents")
-    assert (one.number, len(site.told())) == (4, 1)
+    site.evaluate()
+    (incident,) = site.store.read("incidents")
+    assert (incident.number, len(site.notices())) == (4, 1)
     site.fail(reason=FailureReason.RETRIES_EXHAUSTED)
-    site.look()
-    assert {IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED} <= {kind for _, kind, _ in site.wrong()}
+    site.evaluate()
+    assert {IncidentKind.PERMANENT_ERROR, IncidentKind.RETRIES_EXHAUSTED} <= {
+        kind for _, kind, _ in site.open_subjects()
+    }
 
 
-def test_hundreds_of_causes_at_once_are_all_told(site):
+def test_hundreds_of_causes_at_once_are_all_reported(site):
     """None is lost between the commits of one look."""
     names = [f"job{number:03}" for number in range(260)]
     site.announce(*names)
     for name in names:
         site.fail(name)
-    site.look()
+    site.evaluate()
     assert len(site.store.read("incidents", limit=1_000)) == len(names) + 1
     assert site.store.read("ungrouped_failures") == []
 
@@ -169,90 +174,90 @@ def test_run_that_needs_a_person_is_open_until_one_decided(site):
     """Other successes say nothing about it."""
     run = site.store.begin()
     site.store.do(halt(run, "charge#1"))
-    site.look()
+    site.evaluate()
     site.store.clock.forward(1_000)
     site.succeed()
-    site.look()
-    assert site.wrong() == [("a", IncidentKind.NEEDS_ATTENTION, IncidentState.OPEN)]
+    site.evaluate()
+    assert site.open_subjects() == [("a", IncidentKind.NEEDS_ATTENTION, IncidentState.OPEN)]
     site.store.do(audited(ReopenRun(run.id)))
-    site.look(1_000)
-    assert site.wrong() == []
+    site.evaluate(1_000)
+    assert site.open_subjects() == []
 
 
 def test_silence_is_one_incident_until_a_success(site):
     """It is found once, stays the same, and ends with the success."""
     site.announce("a", silence="2h")
     site.succeed()
-    assert site.look(HOUR) == 0
-    site.look(HOUR + 60_000)
-    assert (("a", IncidentKind.SILENCE, IncidentState.OPEN)) in site.wrong()
-    site.look(HOUR)
-    silent = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.SILENCE]
+    assert site.evaluate(HOUR) == 0
+    site.evaluate(HOUR + 60_000)
+    assert (("a", IncidentKind.SILENCE, IncidentState.OPEN)) in site.open_subjects()
+    site.evaluate(HOUR)
+    silent = [incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.SILENCE]
     assert len(silent) == 1
     site.store.clock.forward(1_000)
     site.succeed()
-    site.look()
-    assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.wrong()}
+    site.evaluate()
+    assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.open_subjects()}
 
 
 @pytest.mark.parametrize("act", [PauseAutomation("a", None, "ann", "holiday"), RetireAutomation("a")])
-def test_who_is_paused_or_retired_is_missed_by_nobody(site, act):
+def test_paused_or_retired_automation_is_not_missed(site, act):
     """An open silence ends with the act of a person."""
     site.announce("a", silence="2h")
     site.succeed()
-    site.look(3 * HOUR)
-    assert ("a", IncidentKind.SILENCE, IncidentState.OPEN) in site.wrong()
+    site.evaluate(3 * HOUR)
+    assert ("a", IncidentKind.SILENCE, IncidentState.OPEN) in site.open_subjects()
     site.store.do(audited(act))
-    site.look(1_000)
-    assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.wrong()}
+    site.evaluate(1_000)
+    assert IncidentKind.SILENCE not in {kind for _, kind, _ in site.open_subjects()}
 
 
-def test_many_of_one_cause_are_told_as_one(site):
+def test_many_of_one_cause_are_reported_as_one(site):
     """A dead night is one message; each of what is in it is listed, and all are over when they are."""
     names = [f"job{number:02}" for number in range(12)]
     site.announce(*names, silence="2h")
     for name in names:
         site.succeed(name)
-    site.look(3 * HOUR)
-    storms = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.STORM]
-    silent = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.SILENCE]
+    site.evaluate(3 * HOUR)
+    storms = [incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.STORM]
+    silent = [incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.SILENCE]
     assert len(silent) == 12
-    assert all(one.parent is not None for one in silent)
-    assert len([one for one in site.told() if one[1] == "ops"]) == len(storms)
+    assert all(incident.parent is not None for incident in silent)
+    assert len([alert for alert in site.notices() if alert[1] == "ops"]) == len(storms)
     site.store.clock.forward(1_000)
     for name in names:
         site.succeed(name)
-    site.look()
-    site.look(1_000)
-    assert site.wrong() == []
+    site.evaluate()
+    site.evaluate(1_000)
+    assert site.open_subjects() == []
 
 
-def test_dead_scheduler_is_told_and_not_what_follows(site):
+def test_dead_scheduler_is_reported_and_not_what_follows(site):
     """Nothing starts any more: one message names the scheduler, whatever is late or silent because of it."""
     site.announce("a", "b", every="1h")
     site.succeed("a")
-    site.look(3 * HOUR)
+    site.evaluate(3 * HOUR)
     every = site.store.read("incidents")
     assert {("", IncidentKind.WORKER_LOST), ("a", IncidentKind.SILENCE)} <= {
-        (one.subject.automation, one.subject.kind) for one in every
+        (incident.subject.automation, incident.subject.kind) for incident in every
     }
-    (told,) = [one for one in every if one.parent is None]
-    assert (told.subject.kind, told.subject.fingerprint) == (IncidentKind.WORKER_LOST, "scheduler")
-    assert site.told() == [(NotificationEvent.OPENED, "ops")]
+    (message,) = [incident for incident in every if incident.parent is None]
+    assert (message.subject.kind, message.subject.fingerprint) == (IncidentKind.WORKER_LOST, "scheduler")
+    assert site.notices() == [(NotificationEvent.OPENED, "ops")]
 
 
-def test_nobody_takes_it_so_others_hear(site):
+def test_unacknowledged_incident_escalates(site):
     """After a quarter of an hour it goes to whom the route names; who acknowledges in time ends that."""
     site.fail()
-    site.look()
-    site.look(14 * 60_000)
-    assert site.told() == [(NotificationEvent.OPENED, "ops")]
-    site.look(60_000)
-    site.look(60_000)
-    assert site.told() == [(NotificationEvent.OPENED, "ops"), (NotificationEvent.ESCALATED, "boss")]
+    site.evaluate()
+    site.evaluate(14 * 60_000)
+    assert site.notices() == [(NotificationEvent.OPENED, "ops")]
+    site.evaluate(60_000)
+    site.evaluate(60_000)
+    assert site.notices() == [(NotificationEvent.OPENED, "ops"), (NotificationEvent.ESCALATED, "boss")]
     site.store.do(audited(AcknowledgeIncident(site.store.read("incidents")[0].id, "ann")))
-    site.look(4 * HOUR)
-    assert (NotificationEvent.REPEATED, "ops") not in site.told()
+    site.evaluate(4 * HOUR)
+    assert (NotificationEvent.REPEATED, "ops") not in site.notices()
 
 
 def test_secrets_are_in_no_incident(site):
@@ -262,13 +267,13 @@ def test_secrets_are_in_no_incident(site):
     run = site.store.begin()
     failure = Failure("ValueError", "auth", "password hush refused")
     site.store.do(msgspec.structs.replace(fail(run, "s1"), failure=failure))
-    site.look()
-    (one,) = site.store.read("incidents")
-    assert one.text == "failed: s1: ValueError: password *** refused"
+    site.evaluate()
+    (incident,) = site.store.read("incidents")
+    assert incident.text == "failed: s1: ValueError: password *** refused"
     assert site.store.read("errors")[0].message == "s1: ValueError: password *** refused"
 
 
-def test_what_changed_before_a_failure_is_told(site):
+def test_changes_before_a_failure_are_reported(site):
     """New code and what people did, of this automation alone; another failure later does not forget it."""
     site.announce("a", "b")
     site.store.clock.forward(60_000)
@@ -276,20 +281,22 @@ def test_what_changed_before_a_failure_is_told(site):
     site.store.do(on_record("resume", "automation:a", ResumeAutomation("a")))
     site.store.clock.forward(60_000)
     site.fail()
-    site.look()
-    (one,) = site.store.read("incidents")
-    changed = one.facts["changed"]
+    site.evaluate()
+    (incident,) = site.store.read("incidents")
+    changed = incident.facts["changed"]
     assert "it was resumed by cli:ann@box 1m before" in changed
     assert "deployment 2 was announced, and its definition changed 2m before" in changed
     site.store.clock.forward(2 * HOUR)
     site.fail()
-    site.look()
-    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
-    assert (one.number, one.facts["changed"]) == (2, changed)
+    site.evaluate()
+    (incident,) = [
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.PERMANENT_ERROR
+    ]
+    assert (incident.number, incident.facts["changed"]) == (2, changed)
 
 
-def test_changed_definition_and_host_are_told(site):
-    """A definition that was announced anew as it was is no change, nor is what is seen of a host for the first time."""
+def test_changed_definition_and_host_are_reported(site):
+    """A definition that was announced again as it was is no change, nor is what is seen of a host for the first time."""
     site.store.announce("a", "b", fingerprint="one")
     site.store.do(RecordRunConditions((runtime("2.31"),)))
     site.store.clock.forward(HOUR)
@@ -299,11 +306,13 @@ def test_changed_definition_and_host_are_told(site):
     site.store.clock.forward(60_000)
     assert site.store.do(RecordRunConditions((runtime("2.32"),))) == NumberAnswer(1)
     site.fail()
-    site.look()
-    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
-    told = one.facts["changed"].split("; ")
-    assert told == [
-        "on box requests went from 2.31 to 2.32 0s before",
+    site.evaluate()
+    (incident,) = [
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.PERMANENT_ERROR
+    ]
+    changes = incident.facts["changed"].split("; ")
+    assert changes == [
+        "on box requests changed from 2.31 to 2.32 0s before",
         "deployment 3 was announced, and its definition changed 1m before",
     ]
 
@@ -316,8 +325,8 @@ def test_new_host_is_compared_with_the_one_that_was_noted_last(site):
         site.store.clock.forward(1_000)
         changes.append(site.store.do(RecordRunConditions((runtime(version, host),))).number)
     assert changes == [0, 0, 1, 0, 0]
-    (one,) = changes_since(site.store.reader, 0).conditions
-    assert one.text == "on c3 requests went from 2.31 to 2.32"
+    (condition,) = changes_since(site.store.reader, 0).conditions
+    assert condition.text == "on c3 requests changed from 2.31 to 2.32"
 
 
 def test_hosts_that_are_gone_are_forgotten(site):
@@ -326,40 +335,42 @@ def test_hosts_that_are_gone_are_forgotten(site):
         site.store.clock.forward(1_000)
         site.store.do(RecordRunConditions((runtime("2.31", host),)))
     site.store.do(ApplyRetention(None, None, None, None, site.store.clock.now() + 1))
-    kept = [
+    stored = [
         site.store.reader.read("find_last_run_condition", ("runtime", f"host:{host}")) for host in ("c1", "c2", "c3")
     ]
-    assert [bool(row) for row in kept] == [False, False, True]
+    assert [bool(row) for row in stored] == [False, False, True]
     assert site.store.do(RecordRunConditions((runtime("2.32", "c4"),))) == NumberAnswer(1)
 
 
-def test_circumstances_follow_a_rename_and_outlive_retention_once(site):
-    """What changed under the old name is told under the new one; of each subject the newest stays."""
+def test_run_conditions_follow_a_rename_and_outlive_retention_once(site):
+    """What changed under the old name is reported under the new one; of each subject the newest stays."""
     site.store.announce("a", fingerprint="one")
     for code in ("two", "three"):
         site.store.clock.forward(1_000)
         site.store.announce("a", fingerprint=code)
     site.store.announce("new", fingerprint="three", was="a")
     changes = changes_since(site.store.reader, 0).conditions
-    assert [(one.subject, one.was["fingerprint"]) for one in changes] == [
+    assert [(change.subject, change.was["fingerprint"]) for change in changes] == [
         ("automation:new", "code-1"),
         ("automation:new", "one"),
         ("automation:new", "two"),
     ]
     site.store.clock.forward(1_000)
     site.store.do(ApplyRetention(None, None, None, None, site.store.clock.now()))
-    assert [one.was["fingerprint"] for one in changes_since(site.store.reader, 0).conditions] == ["two"]
+    assert [condition.was["fingerprint"] for condition in changes_since(site.store.reader, 0).conditions] == ["two"]
 
 
-def test_failure_without_a_change_before_it_says_nothing(site):
+def test_failure_without_a_change_before_it_reports_nothing(site):
     """What changed long ago, or elsewhere, is no cause."""
     site.announce("a")
     site.store.clock.forward(2 * HOUR)
     site.store.do(on_record("pause", "automation:b", PauseAutomation("b", None, "ann", None)))
     site.fail()
-    site.look()
-    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR]
-    assert "changed" not in one.facts
+    site.evaluate()
+    (incident,) = [
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.PERMANENT_ERROR
+    ]
+    assert "changed" not in incident.facts
 
 
 def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
@@ -378,34 +389,36 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
     )
     site.store.do(RecordHeartbeat())
     watch.look()
-    (one,) = [one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.FAIL_RATE]
-    assert one.facts["counted"] == "in 6h"
+    (incident,) = [
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.FAIL_RATE
+    ]
+    assert incident.facts["counted"] == "in 6h"
 
 
-def test_early_signs_are_told_once_at_the_time_of_the_digest(site):
+def test_early_signs_are_reported_once_at_the_time_of_the_digest(site):
     """By whichever watcher, and nothing where there is nothing to say; the alert is about no incident, and stays until told."""
     site.announce("a")
     at = next_clock_time(DEFAULT_DIGEST, ROUTING.zone, site.store.clock.now() + HOUR)
-    site.look(at - 30_000 - site.store.clock.now())
-    assert site.told() == []
+    site.evaluate(at - 30_000 - site.store.clock.now())
+    assert site.notices() == []
     site.store.do(PauseAutomation("a", None, "ann", None))
-    site.look(24 * HOUR)
-    assert site.told() == [(NotificationEvent.DIGEST, "ops")]
+    site.evaluate(24 * HOUR)
+    assert site.notices() == [(NotificationEvent.DIGEST, "ops")]
     (alert,) = site.store.read("alerts")
     assert (alert.incident, alert.due_at) == ("", at + 24 * HOUR)
     other = site.watcher()
     site.store.do(RecordHeartbeat())
     other.look()
-    site.look(30_000)
-    assert len(site.told()) == 1
+    site.evaluate(30_000)
+    assert len(site.notices()) == 1
     site.store.do(ApplyRetention(None, None, None, None, 1))
     (channel,) = site.store.do(take_alerts("ops")).channels
-    assert [(one.about, one.incident) for one in channel.alerts] == [(NotificationEvent.DIGEST, None)]
-    site.look(24 * HOUR)
-    assert site.told() == [(NotificationEvent.DIGEST, "ops")] * 2
+    assert [(alert.about, alert.incident) for alert in channel.alerts] == [(NotificationEvent.DIGEST, None)]
+    site.evaluate(24 * HOUR)
+    assert site.notices() == [(NotificationEvent.DIGEST, "ops")] * 2
 
 
-def test_digest_that_nobody_could_write_is_tried_again(site, monkeypatch):
+def test_digest_that_failed_is_tried_again(site, monkeypatch):
     """A look that fails forgets nothing."""
     site.announce("a")
     site.store.do(PauseAutomation("a", None, "ann", None))
@@ -413,9 +426,9 @@ def test_digest_that_nobody_could_write_is_tried_again(site, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(site.store, "apply", no_store)
         with pytest.raises(StoreUnavailableError):
-            site.look(at - site.store.clock.now())
+            site.evaluate(at - site.store.clock.now())
     site.watch.look()
-    assert site.told() == [(NotificationEvent.DIGEST, "ops")]
+    assert site.notices() == [(NotificationEvent.DIGEST, "ops")]
 
 
 def test_clock_that_was_ahead_does_not_mute_what_is_open(site):
@@ -424,77 +437,81 @@ def test_clock_that_was_ahead_does_not_mute_what_is_open(site):
     site.announce("a")
     site.store.clock.at = now + 72 * HOUR
     site.fail()
-    site.look()
+    site.evaluate()
     site.store.clock.at = now
-    site.look()
-    site.look(5 * HOUR)
-    assert site.told() == [
+    site.evaluate()
+    site.evaluate(5 * HOUR)
+    assert site.notices() == [
         (NotificationEvent.OPENED, "ops"),
         (NotificationEvent.ESCALATED, "boss"),
         (NotificationEvent.REPEATED, "ops"),
     ]
     site.succeed()
-    site.look(1)
-    assert [state for _, kind, state in site.wrong() if kind is IncidentKind.PERMANENT_ERROR] == []
+    site.evaluate(1)
+    assert [state for _, kind, state in site.open_subjects() if kind is IncidentKind.PERMANENT_ERROR] == []
 
 
-def test_incident_says_what_is_missing_and_what_comes_next(site):
+def test_incident_states_what_is_missing_and_what_comes_next(site):
     """Of silence the last success, the slots since and the next one; of a failure the same without a count."""
     site.announce("a", every="1h")
     site.succeed()
     good_at = site.store.clock.now()
-    site.look(3 * HOUR + 1_000)
-    (silent,) = (one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.SILENCE)
+    site.evaluate(3 * HOUR + 1_000)
+    (silent,) = (incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.SILENCE)
     assert (silent.facts["last_good_at"], silent.facts["missed"]) == (good_at, 2)
     assert 0 < silent.facts["next_try_at"] - site.store.clock.now() <= HOUR
     site.fail()
-    site.look()
-    (failed,) = (one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.PERMANENT_ERROR)
+    site.evaluate()
+    (failed,) = (
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.PERMANENT_ERROR
+    )
     assert failed.facts["last_good_at"] == good_at
     assert failed.facts["next_try_at"] == silent.facts["next_try_at"]
     fields = {
-        one.label: one.text
-        for one in render_notification("", NotificationEvent.OPENED, 0, silent, NotificationContext()).fields
+        field.label: field.text
+        for field in render_notification("", NotificationEvent.OPENED, 0, silent, NotificationContext()).fields
     }
     assert fields["Impact"] == "2 slots missed"
-    assert "last good" in fields["Since"]
-    assert fields["Next try"]
+    assert "last success" in fields["Since"]
+    assert fields["Next attempt"]
 
 
-def test_failure_that_nothing_tries_again_says_that(site):
+def test_failure_without_a_retry_is_marked(site):
     """It was started by a person, and waits for one."""
     site.announce("a")
     site.fail()
-    site.look()
+    site.evaluate()
     (failed,) = site.store.read("incidents")
     assert failed.facts["next_try_at"] is None
     assert "last_good_at" not in failed.facts
 
 
-def asking(site, question):
+def ask_question(site, question):
     run = site.store.begin(automation="a")
     site.store.do(OpenWait(run.id, run.claim, "q1", "ask", "Go?", question=question))
-    site.look(25 * HOUR)
-    return next(one for one in site.store.read("incidents") if one.subject.kind is IncidentKind.HUMAN_WAIT)
+    site.evaluate(25 * HOUR)
+    return next(
+        incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.HUMAN_WAIT
+    )
 
 
-def test_question_that_nobody_answers_is_told_with_its_choices(site):
+def test_question_that_no_one_answers_is_reported_with_its_choices(site):
     """Without its evidence, with secrets hidden, and no longer than a message."""
-    asked = {"text": f"Ship to hush? {'x' * 1_000}", "choices": [*"abcdefghijkl"], "evidence": {"token": "t0p"}}
+    question = {"text": f"Ship to hush? {'x' * 1_000}", "choices": [*"abcdefghijkl"], "evidence": {"token": "t0p"}}
     site.announce("a")
-    one = asking(site, msgspec.json.encode(asked))
-    what = one.facts["what"]
-    assert what.startswith("It asks: Ship to ***? xxx")
-    assert what.endswith("[a, b, c, d, e, f, g, h, i, j, ...]")
-    assert len(what) < 500
-    assert "t0p" not in str(one.facts)
-    (field, *_) = render_notification("", NotificationEvent.OPENED, 0, one, NotificationContext()).fields
-    assert (field.label, field.text) == ("What", what)
-    assert site.look() == 0
+    incident = ask_question(site, msgspec.json.encode(question))
+    text = incident.facts["what"]
+    assert text.startswith("It asks: Ship to ***? xxx")
+    assert text.endswith("[a, b, c, d, e, f, g, h, i, j, ...]")
+    assert len(text) < 500
+    assert "t0p" not in str(incident.facts)
+    (field, *_) = render_notification("", NotificationEvent.OPENED, 0, incident, NotificationContext()).fields
+    assert (field.label, field.text) == ("What", text)
+    assert site.evaluate() == 0
 
 
 @pytest.mark.parametrize("question", [b"\x00aes\x00sealed", b"[]", b"{}", None])
-def test_question_that_cannot_be_read_is_told_without_its_words(site, question):
+def test_question_that_cannot_be_read_is_reported_without_its_words(site, question):
     """A codec is no business of the watcher."""
     site.announce("a")
-    assert "what" not in asking(site, question).facts
+    assert "what" not in ask_question(site, question).facts

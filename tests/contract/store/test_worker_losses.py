@@ -14,16 +14,16 @@ def losses(store, run):
     return store.read("story", run).losses
 
 
-def dead_and_heir(store, second, clock, **how):
-    """Let a worker die with a run, another bury it and take the run; return the run and its losses."""
+def dead_and_successor(store, second, clock, **options):
+    """Let a worker die with a run, another declare it dead and take the run; return the run and its losses."""
     run = store.begin()
     clock.forward(2_000)
-    second.do(DeclareSessionDead(store.session, **how))
+    second.do(DeclareSessionDead(store.session, **options))
     return run.id, losses(second, run.id)
 
 
 @pytest.mark.parametrize(
-    ("how", "noticed"),
+    ("ending", "noticed"),
     [
         ({}, LossDetection.PROCESS_GONE),
         ({"crashed": True, "how": "exit 0"}, LossDetection.CRASH),
@@ -31,35 +31,35 @@ def dead_and_heir(store, second, clock, **how):
         ({"quarantined": True}, LossDetection.QUARANTINE),
     ],
 )
-def test_death_of_a_worker_is_on_its_run(store, second, clock, how, noticed):
-    """Which process of which host, when it was heard of last, when and by whom it was found dead; then who went on, after how long."""
-    begun_at = clock.now()
-    run, (loss,) = dead_and_heir(store, second, clock, **how)
+def test_death_of_a_worker_is_on_its_run(store, second, clock, ending, noticed):
+    """The process, its host, when it was heard of last, when and by whom it was found dead; then who continued, after how long."""
+    started_at = clock.now()
+    run, (loss,) = dead_and_successor(store, second, clock, **ending)
     assert (loss.session, loss.role, loss.hostname, loss.pid) == (store.session, "worker", "box", 1)
-    assert (loss.seen_at, loss.found_at, loss.noticed) == (begun_at, begun_at + 2_000, noticed)
+    assert (loss.seen_at, loss.found_at, loss.noticed) == (started_at, started_at + 2_000, noticed)
     assert (loss.finder_role, loss.finder_hostname, loss.finder_pid) == ("worker", "box", 1)
-    assert (loss.resumed_at, loss.resumed_after_ms, loss.ending) == (None, None, how.get("how"))
+    assert (loss.resumed_at, loss.resumed_after_ms, loss.ending) == (None, None, ending.get("how"))
     clock.forward(500)
-    heir = second.claim_one(suspects=bool(how.get("crashed")))
-    assert heir.id == run
+    successor = second.claim_one(suspects=bool(ending.get("crashed")))
+    assert successor.id == run
     (loss,) = losses(second, run)
-    assert heir.losses == (loss,)
+    assert successor.losses == (loss,)
     assert (loss.resumed_session, loss.resumed_role, loss.resumed_hostname) == (second.session, "worker", "box")
-    assert (loss.resumed_at, loss.resumed_after_ms) == (begun_at + 2_500, 2_500)
+    assert (loss.resumed_at, loss.resumed_after_ms) == (started_at + 2_500, 2_500)
 
 
-def test_each_death_is_told_to_the_claim_that_continues_after_it(store, second, new_process, clock):
+def test_each_death_is_reported_to_the_claim_that_continues_after_it(store, second, new_process, clock):
     """The newest first in the story; a claim after an ordinary wait hears of none."""
     third = new_process().open()
     third.announce("a", "b")
-    run, _ = dead_and_heir(store, second, clock)
+    run, _ = dead_and_successor(store, second, clock)
     assert second.claim_one().id == run
     clock.forward(1_000)
     third.do(DeclareSessionDead(second.session))
-    heir = third.claim_one()
-    assert [loss.session for loss in heir.losses] == [second.session]
+    successor = third.claim_one()
+    assert [loss.session for loss in successor.losses] == [second.session]
     assert [loss.session for loss in losses(third, run)] == [second.session, store.session]
-    third.do(suspend(heir, due_at=clock.now()))
+    third.do(suspend(successor, due_at=clock.now()))
     assert third.claim_one().losses == ()
 
 
@@ -71,7 +71,7 @@ def test_process_that_ends_by_itself_is_no_loss(store, second):
     assert losses(second, run.id) == []
 
 
-def test_drain_that_no_one_asked_for_is_a_loss(store, second, clock):
+def test_drain_that_no_one_requested_is_a_loss(store, second, clock):
     """As a death is: which process, when, how it ended, who continued the run after how long; each run that it had keeps it."""
     runs = [store.begin() for _ in range(2)]
     clock.forward(2_000)
@@ -81,11 +81,13 @@ def test_drain_that_no_one_asked_for_is_a_loss(store, second, clock):
         (loss,) = losses(second, run.id)
         assert (loss.claim, loss.role, loss.hostname, loss.pid) == (run.claim, "worker", "box", 1)
         assert (loss.seen_at, loss.found_at, loss.noticed) == (drained_at, drained_at, LossDetection.OWN_REPORT)
-        assert (loss.ending, loss.finder_role, loss.resumed_at) == ("SIGTERM that no one asked for", None, None)
+        assert (loss.ending, loss.finder_role, loss.resumed_at) == ("SIGTERM without a request to stop", None, None)
     clock.forward(800)
-    heirs = second.claim().runs
-    assert {heir.id: heir.losses for heir in heirs} == {run.id: tuple(losses(second, run.id)) for run in runs}
-    (loss,) = heirs[0].losses
+    successors = second.claim().runs
+    assert {successor.id: successor.losses for successor in successors} == {
+        run.id: tuple(losses(second, run.id)) for run in runs
+    }
+    (loss,) = successors[0].losses
     assert (loss.resumed_session, loss.resumed_after_ms) == (second.session, 800)
 
 
@@ -95,9 +97,9 @@ def test_drain_is_a_loss_of_a_run_that_another_worker_continued_meanwhile(store,
     run = store.begin()
     store.do(ReleaseRun(run.id, run.claim, 0))
     clock.forward(100)
-    heir, continued_at = second.claim_one(), clock.now()
+    successor, continued_at = second.claim_one(), clock.now()
     if not is_owned:
-        second.do(suspend(heir, due_at=clock.now() + 60_000))
+        second.do(suspend(successor, due_at=clock.now() + 60_000))
     clock.forward(2_000)
     session = store.session
     store.do(CloseSession(((run.id, run.claim),)))
@@ -119,7 +121,7 @@ def test_drain_is_a_loss_of_the_claim_that_the_run_has(store, second):
 
 def test_losses_go_with_their_run(store, second, clock):
     """As all that is known of it."""
-    run, _ = dead_and_heir(store, second, clock)
+    run, _ = dead_and_successor(store, second, clock)
     second.do(finish(second.claim_one()))
     assert second.state(run) is RunState.SUCCEEDED
     clock.forward(1_000)

@@ -41,14 +41,14 @@ class Peer:
     async def _serve(self, reader, writer):
         self._tasks.add(asyncio.current_task())
         try:
-            while await self._one(reader, writer):
+            while await self._answer_one(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
 
-    async def _one(self, reader, writer):
+    async def _answer_one(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         path = head[0].split(" ")[1]
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in head[1:] if line)}
@@ -99,74 +99,80 @@ class SlackPeer(Peer):
         self._count = 0
 
     @property
-    def shown(self):
+    def visible_messages(self):
         """The texts that stand in the channel."""
-        return [one["text"] for one in self.messages if "thread_ts" not in one or one.get("reply_broadcast")]
+        return [
+            message["text"] for message in self.messages if "thread_ts" not in message or message.get("reply_broadcast")
+        ]
 
     @property
     def threads(self):
-        return [one["text"] for one in self.messages if "thread_ts" in one]
+        return [message["text"] for message in self.messages if "thread_ts" in message]
 
     def answer(self, path, headers, body):
         method = path.rpartition("/")[2]
         is_json = headers["content-type"].startswith("application/json")
-        said = json.loads(body) if is_json else dict(parse_qsl(body.decode()))
+        form = json.loads(body) if is_json else dict(parse_qsl(body.decode()))
         if is_json != method.startswith("chat."):
             return self.no("invalid_arguments")
         if headers.get("authorization") != f"Bearer {self.TOKEN}":
             return self.no("invalid_auth")
         if method in self.lacks:
             return self.no("missing_scope", needed="channels:history")
-        return getattr(self, method.replace(".", "_"))(said)
+        return getattr(self, method.replace(".", "_"))(form)
 
     @staticmethod
     def no(error, **more):
         return 200, {}, {"ok": False, "error": error, **more}
 
-    def chat_postMessage(self, said):
-        if said["channel"] not in ("#ops", "C01OPS"):
+    def chat_postMessage(self, form):
+        if form["channel"] not in ("#ops", "C01OPS"):
             return self.no("channel_not_found")
         if time.monotonic() - self._posted_at < self.gap_s:
             return 429, {"retry-after": "1"}, {"ok": False, "error": "ratelimited"}
-        if len(said["text"]) > 40_000:
+        if len(form["text"]) > 40_000:
             return self.no("msg_too_long")
-        if "thread_ts" in said and not self.of(said["thread_ts"]):
+        if "thread_ts" in form and not self.of(form["thread_ts"]):
             return self.no("thread_not_found")
         self._posted_at = time.monotonic()
         self._count += 1
-        self.messages.append(said | {"ts": f"{time.time():.0f}.{self._count:06}"})
+        self.messages.append(form | {"ts": f"{time.time():.0f}.{self._count:06}"})
         return 200, {}, {"ok": True, "channel": "C01OPS", "ts": self.messages[-1]["ts"]}
 
-    def chat_update(self, said):
-        (found,) = self.of(said["ts"]) or (None,)
-        if found is None or said["channel"] != "C01OPS":
+    def chat_update(self, form):
+        (found,) = self.of(form["ts"]) or (None,)
+        if found is None or form["channel"] != "C01OPS":
             return self.no("message_not_found")
-        found |= {"text": said["text"], "metadata": said["metadata"]}
-        return 200, {}, {"ok": True, "channel": "C01OPS", "ts": said["ts"]}
+        found |= {"text": form["text"], "metadata": form["metadata"]}
+        return 200, {}, {"ok": True, "channel": "C01OPS", "ts": form["ts"]}
 
-    def conversations_list(self, said):
-        if not said.get("cursor"):
+    def conversations_list(self, form):
+        if not form.get("cursor"):
             channels, cursor = [{"id": "C00GEN", "name": "general"}], "more"
         else:
             channels, cursor = [{"id": "C01OPS", "name": "ops"}], ""
         return 200, {}, {"ok": True, "channels": channels, "response_metadata": {"next_cursor": cursor}}
 
-    def conversations_history(self, said):
-        if said["channel"] != "C01OPS":
+    def conversations_history(self, form):
+        if form["channel"] != "C01OPS":
             return self.no("channel_not_found")
-        found = [one for one in reversed(self.messages) if "thread_ts" not in one and one["ts"] > said["oldest"]]
-        return 200, {}, {"ok": True, "messages": [self.as_seen(one, said) for one in found]}
+        found = [
+            message
+            for message in reversed(self.messages)
+            if "thread_ts" not in message and message["ts"] > form["oldest"]
+        ]
+        return 200, {}, {"ok": True, "messages": [self.as_seen(message, form) for message in found]}
 
-    def conversations_replies(self, said):
-        found = [one for one in self.messages if said["ts"] in (one["ts"], one.get("thread_ts"))]
-        return 200, {}, {"ok": True, "messages": [self.as_seen(one, said) for one in found]}
+    def conversations_replies(self, form):
+        found = [message for message in self.messages if form["ts"] in (message["ts"], message.get("thread_ts"))]
+        return 200, {}, {"ok": True, "messages": [self.as_seen(message, form) for message in found]}
 
     def of(self, stamp):
-        return [one for one in self.messages if one["ts"] == stamp]
+        return [message for message in self.messages if message["ts"] == stamp]
 
     @staticmethod
-    def as_seen(message, said):
-        return {k: v for k, v in message.items() if k != "metadata" or said.get("include_all_metadata") == "true"}
+    def as_seen(message, form):
+        return {k: v for k, v in message.items() if k != "metadata" or form.get("include_all_metadata") == "true"}
 
 
 class PagerDutyPeer(Peer):
@@ -179,18 +185,18 @@ class PagerDutyPeer(Peer):
         self.alerts = {}
 
     def answer(self, path, headers, body):
-        said = json.loads(body)
+        form = json.loads(body)
         errors = []
-        if said.get("routing_key") != self.KEY:
+        if form.get("routing_key") != self.KEY:
             errors.append("'routing_key' is invalid")
-        action = said.get("event_action")
-        if action != "trigger" and not said.get("dedup_key"):
+        action = form.get("event_action")
+        if action != "trigger" and not form.get("dedup_key"):
             errors.append("'dedup_key' is missing or blank")
-        if action == "trigger" and not {"summary", "source", "severity"} <= said.get("payload", {}).keys():
+        if action == "trigger" and not {"summary", "source", "severity"} <= form.get("payload", {}).keys():
             errors.append("'payload' is incomplete")
         if path != "/v2/enqueue" or errors:
             return 400, {}, {"status": "invalid event", "message": "Event object is invalid", "errors": errors}
-        key = said["dedup_key"]
+        key = form["dedup_key"]
         if action == "trigger" or key in self.alerts:
             self.alerts[key] = {"trigger": "triggered", "acknowledge": "acknowledged", "resolve": "resolved"}[action]
         return 202, {}, {"status": "success", "message": "Event processed", "dedup_key": key}

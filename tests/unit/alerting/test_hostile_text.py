@@ -1,4 +1,4 @@
-"""What a failing program printed, and what somebody called his automation: no channel lets it do more than be read."""
+"""What a failing program printed, and what someone called his automation: no channel lets it do more than be read."""
 
 import json
 import re
@@ -65,7 +65,7 @@ def is_harmless(text):
     return all(is_plain_line(line) for line in text.split("\n"))
 
 
-async def test_terminal_shows_it(notice, capfd):
+async def test_terminal_displays_it(notice, capfd):
     """No sign that moves, colours or renames; a line a field, none endless."""
     await TerminalLink().send(notice, None)
     text = capfd.readouterr().err
@@ -86,7 +86,7 @@ async def test_mail_has_no_header_and_no_reader_more(notice):
     assert is_harmless(mail.get_payload(decode=True).decode().replace("\r\n", "\n"))
 
 
-async def test_slack_calls_nobody(notice):
+async def test_slack_mentions_no_one(notice):
     """No mention, no link, no message that is cut in two."""
     async with serving(SlackPeer()) as peer:
         link = SlackLink(
@@ -95,10 +95,10 @@ async def test_slack_calls_nobody(notice):
         await link.send(notice, None)
         await link.close()
     assert len(peer.messages) == 2
-    for one in peer.messages:
-        assert is_harmless(one["text"])
-        assert "<" not in one["text"]
-        assert len(one["text"]) <= 12_000
+    for message in peer.messages:
+        assert is_harmless(message["text"])
+        assert "<" not in message["text"]
+        assert len(message["text"]) <= 12_000
 
 
 async def test_pagerduty_takes_it(notice):
@@ -121,7 +121,7 @@ async def test_pagerduty_takes_it(notice):
 @pytest.mark.parametrize("form", ["text", "html", "markdown"])
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 async def test_apprise_passes_on_no_tag_and_no_mention(notice, form):
-    """Whatever the receiver makes of it: it calls nobody and is no element of a page."""
+    """Whatever the receiver makes of it: it calls no one and is no element of a page."""
     pytest.importorskip("apprise")
     async with serving(Hook()) as peer:
         address = f"{peer.url.replace('http', 'json', 1)}/t?format={form}"
@@ -129,8 +129,8 @@ async def test_apprise_passes_on_no_tag_and_no_mention(notice, form):
         await link.send(notice, None)
         await link.close()
         ((_, _, body),) = peer.requests
-    said = json.loads(body)
-    for text in (said["title"], said["message"].replace("<br/>", "\n")):
+    document = json.loads(body)
+    for text in (document["title"], document["message"].replace("<br/>", "\n")):
         assert is_harmless(text)
         assert not re.search(r"(?<![\w.+-])@\w|<[!@#/?\w]", text)
         assert len(text) < 60_000
@@ -144,7 +144,7 @@ class Hook(Peer):
 
 
 async def test_webhook_is_one_bounded_document(notice):
-    """JSON that says the same to everybody who reads it."""
+    """JSON that says the same to everyone who reads it."""
     async with serving(Hook()) as peer:
         address = peer.url.replace("http", "webhook+http", 1) + "/t?secret=told"
         link = WebhookLink(read_channel_address(address), secrets(told="whsec_" + "QUJD" * 8), CLOCK)
@@ -153,6 +153,6 @@ async def test_webhook_is_one_bounded_document(notice):
         ((_, headers, body),) = peer.requests
     data = json.loads(body)["data"]
     assert headers["webhook-id"] == "a_1"
-    assert is_harmless("".join([data["headline"], *(one["text"] for one in data["fields"])]))
+    assert is_harmless("".join([data["headline"], *(field["text"] for field in data["fields"])]))
     assert all(is_harmless(data[name] or "") for name in ("automation", "owner", "team", "project"))
     assert len(body) < 64 * 1024

@@ -37,26 +37,26 @@ def test_alerts_of_the_lowest_severity_are_one_digest():
     several = tuple(alert(n, incident(f"i_{n}", severity=Severity.DIGEST)) for n in (1, 2))
     notice = NoticeRenderer({}.get, page, tuple, NotificationContext())(several)
     assert (notice.about, notice.id) == (NotificationEvent.DIGEST, "a_1")
-    assert notice.headline.startswith("[digest] 2 things")
+    assert notice.headline.startswith("[digest] 2 incidents and warnings")
 
 
 def test_early_signs_and_incidents_are_one_digest():
     """Signs are asked for only where an alert is about them."""
-    asked = []
+    names_read = []
 
     def signs():
-        asked.append(1)
+        names_read.append(1)
         return (EarlyWarning("Paused long", "a", "for 3d by ann"),)
 
     notices = NoticeRenderer({}.get, page, signs, NotificationContext())
     quiet = alert(2, incident("i_2", severity=Severity.DIGEST))
     assert len(notices((quiet,)).fields) == 1
-    assert not asked
+    assert not names_read
     about_none = DueAlert(seq=1, id="d", about=NotificationEvent.DIGEST, opened=0, at=AT, incident=None)
     assert [field.label for field in notices((about_none, quiet)).fields][-1] == "Paused long"
 
 
-def test_each_message_tells_the_head_of_the_audit_log():
+def test_each_message_reports_the_head_of_the_audit_log():
     """Kept in a mailbox or a chat, it shows later that nothing was cut off."""
     head = AuditHead(7, "0123456789abcdef" * 4)
     notices = NoticeRenderer({}.get, page, tuple, NotificationContext(), audit_head=lambda: head)

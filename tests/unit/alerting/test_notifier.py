@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mainspring.alerting import notifier as notifying
 from mainspring.alerting.notifier import Notifier
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
@@ -99,25 +98,25 @@ class Alerts:
 
     def due(self, row):
         key = (row.channel, row.alert.incident.id, row.alert.opened)
-        told = any(
-            (one.channel, one.alert.incident.id, one.alert.opened) == key and one.state == "sent" for one in self.rows
+        is_notified = any(
+            (row.channel, row.alert.incident.id, row.alert.opened) == key and row.state == "sent" for row in self.rows
         )
         fields = {name: getattr(row.alert, name) for name in ("seq", "id", "about", "opened", "at", "incident")}
-        return DueAlert(**fields, ref=self.refs.get(key), is_told=told, is_again=row.tried)
+        return DueAlert(**fields, ref=self.refs.get(key), is_told=is_notified, is_again=row.tried)
 
     def settle(self, command):
         self.settled.append(command)
         for state, seqs in (
-            ("sent", [one.seq for one in command.sent]),
-            ("refused", [one.seq for one in command.refused]),
+            ("sent", [alert.seq for alert in command.sent]),
+            ("refused", [alert.seq for alert in command.refused]),
             ("dropped", command.dropped),
         ):
             for seq in seqs:
                 self.rows[seq - 1].state = state
-        for one in command.sent:
-            row = self.rows[one.seq - 1]
-            if one.ref:
-                self.refs[row.channel, row.alert.incident.id, row.alert.opened] = one.ref
+        for settled_alert in command.sent:
+            row = self.rows[settled_alert.seq - 1]
+            if settled_alert.ref:
+                self.refs[row.channel, row.alert.incident.id, row.alert.opened] = settled_alert.ref
         for seq in command.untried:
             self.rows[seq - 1].tried = False
         if self.leases.get(command.channel) == command.lease:
@@ -134,17 +133,17 @@ class Link:
     """A channel that shows what it takes; `faults` = what it raises instead, in order."""
 
     def __init__(self):
-        self.shown = []
+        self.visible_messages = []
         self.faults = []
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.blocker = asyncio.Event()
+        self.blocker.set()
         self.closed = 0
 
     async def send(self, notice, ref, *, is_again=False):
-        await self.gate.wait()
+        await self.blocker.wait()
         if self.faults and (fault := self.faults.pop(0)) is not None:
             raise fault
-        self.shown.append((notice.about.value, notice.id, ref, is_again))
+        self.visible_messages.append((notice.about.value, notice.id, ref, is_again))
         return ref or f"ref-{notice.id}"
 
     async def close(self):
@@ -156,7 +155,7 @@ def render(alerts):
     if first.incident.text == "unspeakable":
         raise ValueError("no words")
     if len(alerts) > 1 or first.incident.severity is Severity.DIGEST:
-        return render_digest(first.id, [one.incident for one in alerts], first.at, NotificationContext())
+        return render_digest(first.id, [alert.incident for alert in alerts], first.at, NotificationContext())
     return render_notification(first.id, first.about, first.at, first.incident, NotificationContext())
 
 
@@ -164,55 +163,55 @@ def notifier(store, links):
     return Notifier(store, store.is_due, links, render, SystemClock(), secrets())
 
 
-async def tell(store, links, within_s=10.0):
+async def send_alerts(store, links, within_s=10.0):
     await notifier(store, links).run_once(within_s)
 
 
-async def test_alerts_are_told_in_order_with_what_the_channel_remembers():
+async def test_alerts_are_sent_in_order_with_the_reference_of_the_channel():
     """Each channel gets its own; a later notice of one opening finds what the first one showed, also within one lease."""
     store, ops, mail = Alerts(), Link(), Link()
     store.add("ops")
     store.add("ops", NotificationEvent.ACKNOWLEDGED)
     store.add("mail")
-    await tell(store, {"ops": ops, "mail": mail})
-    assert ops.shown == [("opened", "a_1", None, False), ("acknowledged", "a_2", "ref-a_1", False)]
-    assert mail.shown == [("opened", "a_3", None, False)]
+    await send_alerts(store, {"ops": ops, "mail": mail})
+    assert ops.visible_messages == [("opened", "a_1", None, False), ("acknowledged", "a_2", "ref-a_1", False)]
+    assert mail.visible_messages == [("opened", "a_3", None, False)]
     store.add("ops", NotificationEvent.RESOLVED, incident(state=IncidentState.RESOLVED, resolved_at=AT + 1))
-    await tell(store, {"ops": ops})
-    assert ops.shown[-1] == ("resolved", "a_4", "ref-a_1", False)
+    await send_alerts(store, {"ops": ops})
+    assert ops.visible_messages[-1] == ("resolved", "a_4", "ref-a_1", False)
     assert {row.state for row in store.rows} == {"sent"}
     assert store.leases == {}
     assert ops.closed == 2
 
 
-async def test_channel_that_is_away_makes_its_alerts_wait_and_no_other():
-    """Nothing overtakes and nothing is lost: when it is back all are told, in order, none of them as if in doubt."""
+async def test_channel_that_is_unreachable_makes_its_alerts_wait_and_no_other():
+    """Nothing overtakes and nothing is lost: when it is back all are reported, in order, none of them as if in doubt."""
     store, ops, mail = Alerts(), Link(), Link()
     for _ in range(3):
         store.add("ops", of=incident(f"i_{len(store.rows)}"))
     store.add("mail")
     ops.faults = [None, ChannelFault("no", 7_000)]
-    await tell(store, {"ops": ops, "mail": mail})
+    await send_alerts(store, {"ops": ops, "mail": mail})
     assert store.states("ops") == ["sent", "unsent", "unsent"]
     assert store.states("mail") == ["sent"]
     assert store.put_off.pop("ops") >= 7_000
-    assert next(one.away for one in store.settled if one.channel == "ops") == "no"
-    await tell(store, {"ops": ops})
-    assert [shown[1] for shown in ops.shown] == ["a_1", "a_2", "a_3"]
-    assert not any(shown[3] for shown in ops.shown)
+    assert next(settlement.away for settlement in store.settled if settlement.channel == "ops") == "no"
+    await send_alerts(store, {"ops": ops})
+    assert [message[1] for message in ops.visible_messages] == ["a_1", "a_2", "a_3"]
+    assert not any(message[3] for message in ops.visible_messages)
 
 
 async def test_link_that_holds_the_threads_of_the_loop_silences_no_other():
     """What is due is read, and put into words, in threads that no link can take."""
-    store, ops, gate = Alerts(), Link(), threading.Event()
+    store, ops, blocker = Alerts(), Link(), threading.Event()
     store.add("ops")
     with ThreadPoolExecutor(1) as pool:
         asyncio.get_running_loop().set_default_executor(pool)
-        pool.submit(gate.wait, 10)
+        pool.submit(blocker.wait, 10)
         try:
-            await tell(store, {"ops": ops}, within_s=5.0)
+            await send_alerts(store, {"ops": ops}, within_s=5.0)
         finally:
-            gate.set()
+            blocker.set()
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
     assert store.states() == ["sent"]
 
@@ -226,26 +225,26 @@ async def test_link_that_holds_the_threads_of_the_loop_silences_no_other():
         (RuntimeError("a library's"), True),
     ],
 )
-async def test_only_what_may_have_been_shown_is_told_as_such(fault, is_again):
-    """A channel that can look is asked to where nobody knows, and only there."""
+async def test_only_a_doubtful_alert_is_marked_as_repeated(fault, is_again):
+    """A channel that can search is asked to search where the outcome is unknown, and only there."""
     store, ops = Alerts(), Link()
     store.add("ops")
     ops.faults = [fault]
-    await tell(store, {"ops": ops})
+    await send_alerts(store, {"ops": ops})
     store.put_off.clear()
-    await tell(store, {"ops": ops})
-    assert ops.shown == [("opened", "a_1", None, is_again)]
+    await send_alerts(store, {"ops": ops})
+    assert ops.visible_messages == [("opened", "a_1", None, is_again)]
 
 
-async def test_doubt_lasts_until_it_is_told():
+async def test_doubt_lasts_until_it_is_reported():
     """A certain failure after an uncertain one leaves it uncertain."""
     store, ops = Alerts(), Link()
     store.add("ops")
     ops.faults = [ChannelFault("broken", is_unknown=True), ChannelFault("not there")]
     for _ in range(3):
         store.put_off.clear()
-        await tell(store, {"ops": ops})
-    assert ops.shown == [("opened", "a_1", None, True)]
+        await send_alerts(store, {"ops": ops})
+    assert ops.visible_messages == [("opened", "a_1", None, True)]
 
 
 async def test_notice_that_is_never_taken_keeps_no_other_waiting():
@@ -254,13 +253,13 @@ async def test_notice_that_is_never_taken_keeps_no_other_waiting():
     for number in range(3):
         store.add("ops", of=incident(f"i_{number}", text="unspeakable" if number == 1 else "wrong"))
     ops.faults = [ChannelFault("too long", is_final=True)]
-    await tell(store, {"ops": ops})
+    await send_alerts(store, {"ops": ops})
     assert store.states() == ["refused", "refused", "sent"]
-    assert [one.fault for one in store.settled[0].refused] == ["too long", "ValueError: no words"]
+    assert [refusal.fault for refusal in store.settled[0].refused] == ["too long", "ValueError: no words"]
 
 
-async def test_what_is_over_is_not_called_for():
-    """An incident that ended while its channel was away is told by its end alone; one that mended itself at once by nothing."""
+async def test_resolved_incident_is_not_sent():
+    """An incident that ended while its channel was away is reported by its end alone; one that fixed itself at once by nothing."""
     store, ops = Alerts(), Link()
     over = incident(state=IncidentState.RESOLVED, resolved_at=AT + 300_000)
     brief = incident("i_2", state=IncidentState.RESOLVED, resolved_at=AT + 1_000)
@@ -271,32 +270,32 @@ async def test_what_is_over_is_not_called_for():
         (NotificationEvent.RESOLVED, brief),
     ):
         store.add("ops", about, of)
-    await tell(store, {"ops": ops})
-    assert [shown[0] for shown in ops.shown] == ["resolved"]
+    await send_alerts(store, {"ops": ops})
+    assert [message[0] for message in ops.visible_messages] == ["resolved"]
     assert store.states() == ["dropped", "sent", "dropped", "dropped"]
 
 
 async def test_digest_is_one_notice():
-    """What has the lowest severity is told together, after what is urgent, and its message is no incident's."""
+    """What has the lowest severity is reported together, after what is urgent, and its message is no incident's."""
     store, ops = Alerts(), Link()
     for number in range(3):
         store.add("ops", of=incident(f"i_{number}", severity=Severity.DIGEST))
     store.add("ops")
-    await tell(store, {"ops": ops})
-    assert [shown[0] for shown in ops.shown] == ["opened", "digest"]
+    await send_alerts(store, {"ops": ops})
+    assert [message[0] for message in ops.visible_messages] == ["opened", "digest"]
     assert store.states() == ["sent"] * 4
     assert list(store.refs) == [("ops", "i_1", 1)]
 
 
 async def test_slow_channel_holds_no_other_and_no_end(monkeypatch):
-    """One that does not answer is left when the time is over; the others are told meanwhile, its alert stays and may have been shown."""
+    """One that does not answer is left when the time is over; the others are notified meanwhile; its alert stays and may have been sent."""
     store, ops, mail = Alerts(), Link(), Link()
-    monkeypatch.setattr(notifying, "_ENDS_WITHIN_S", 0.05)
-    ops.gate.clear()
+    monkeypatch.setattr("mainspring.alerting.notifier._ENDS_WITHIN_S", 0.05)
+    ops.blocker.clear()
     store.add("ops")
     store.add("mail")
-    teller = notifier(store, {"ops": ops, "mail": mail})
-    task = asyncio.create_task(teller.run_once(1.0))
+    alert_notifier = notifier(store, {"ops": ops, "mail": mail})
+    task = asyncio.create_task(alert_notifier.run_once(1.0))
     async with asyncio.timeout(60):
         await task
     assert store.states("ops") == ["unsent"]
@@ -304,31 +303,31 @@ async def test_slow_channel_holds_no_other_and_no_end(monkeypatch):
     assert store.rows[0].tried
 
 
-async def test_running_notifier_tells_what_comes_and_outlives_its_store():
-    """It is woken by changes, goes on after the store was away, and leaves nothing behind when it is closed."""
+async def test_running_notifier_sends_new_alerts_and_outlives_its_store():
+    """It is woken by changes, continues after the store was away, and leaves nothing behind when it is closed."""
     store, ops = Alerts(), Link()
-    teller = notifier(store, {"ops": ops})
-    teller.start()
+    alert_notifier = notifier(store, {"ops": ops})
+    alert_notifier.start()
     store.add("ops")
-    teller.changed()
+    alert_notifier.changed()
     await until(lambda: store.states() == ["sent"])
     store.away = True
     store.add("ops", NotificationEvent.ACKNOWLEDGED)
-    teller.changed()
+    alert_notifier.changed()
     await asyncio.sleep(0)
     store.away = False
     await until(lambda: store.states() == ["sent", "sent"])
-    await teller.close()
+    await alert_notifier.close()
     assert ops.closed == 1
 
 
-async def test_two_notifiers_tell_each_alert_once():
+async def test_two_notifiers_report_each_alert_once():
     """A channel is one Notifier's at a time."""
     store, ops = Alerts(), Link()
     for number in range(20):
         store.add("ops", of=incident(f"i_{number}"))
-    await asyncio.gather(*(tell(store, {"ops": ops}) for _ in range(3)))
-    assert [shown[1] for shown in ops.shown] == [f"a_{number}" for number in range(1, 21)]
+    await asyncio.gather(*(send_alerts(store, {"ops": ops}) for _ in range(3)))
+    assert [message[1] for message in ops.visible_messages] == [f"a_{number}" for number in range(1, 21)]
 
 
 PLACES = ["notifier.taken", "notifier.told", "notifier.sent", "notifier.settled"]
@@ -339,8 +338,8 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_death_at_any_place_shows_one_message(place):
-    """Whoever dies between taking, telling and settling: the next Notifier leaves exactly one visible message, with its details."""
+async def test_death_at_any_place_displays_one_message(place):
+    """Anyone who dies between taking, telling and settling: the next Notifier leaves exactly one visible message, with its details."""
     store = Alerts()
     store.add("ops")
     async with serving(SlackPeer()) as peer:
@@ -348,14 +347,14 @@ async def test_death_at_any_place_shows_one_message(place):
         link = link_to(peer)
         try:
             with contextlib.suppress(Killed):
-                await tell(store, {"ops": link})
+                await send_alerts(store, {"ops": link})
         finally:
             failpoints.install(None)
         await link.close()
         store.leases.clear()  # they end with the session
-        another: SlackLink = link_to(peer)
-        await tell(store, {"ops": another})
-        assert len(peer.shown) == len(peer.threads) == 1
+        other_link: SlackLink = link_to(peer)
+        await send_alerts(store, {"ops": other_link})
+        assert len(peer.visible_messages) == len(peer.threads) == 1
         assert store.states() == ["sent"]
 
 

@@ -13,7 +13,7 @@ from mainspring.store.read.runs.run_views import run_view
 from mainspring.store.sqlite.store import SqliteStore
 
 
-def test_acts_at_the_same_time_share_one_store_that_is_open(tmp_path, monkeypatch):
+def test_operations_at_the_same_time_share_one_store_that_is_open(tmp_path, monkeypatch):
     """Who comes while the store is being opened waits until it is, and gets the same one."""
     opening, may_go_on, opened = threading.Event(), threading.Event(), []
     real = SqliteStore.open
@@ -29,9 +29,9 @@ def test_acts_at_the_same_time_share_one_store_that_is_open(tmp_path, monkeypatc
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(app.open_store, creates_store=True)
         assert opening.wait(20)
-        others = [pool.submit(lambda: app.open_store(creates_store=True).committer) for _ in range(7)]
+        committers = [pool.submit(lambda: app.open_store(creates_store=True).committer) for _ in range(7)]
         may_go_on.set()
-        found = {other.result(60) for other in others} | {first.result(20).committer}
+        found = {other.result(60) for other in committers} | {first.result(20).committer}
     assert len(found) == len(opened) == 1
     app.close()
 
@@ -54,8 +54,8 @@ async def _runs_in_a_loop(app, work):
     app.run(work)
 
 
-def test_run_in_a_thread_that_has_a_loop_says_what_to_write(tmp_path, recwarn):
-    """A notebook, or a coroutine that calls it: no coroutine is made that nobody awaits, and the message has the other form."""
+def test_run_in_a_thread_with_a_loop_names_the_call_to_use(tmp_path, recwarn):
+    """A notebook, or a coroutine that calls it: no coroutine is made that no one awaits, and the message has the other form."""
     with Registry() as registry:
 
         @ms.task
@@ -92,7 +92,7 @@ def test_signal_whose_name_cannot_be_printed_is_refused(tmp_path):
 
 @pytest.mark.parametrize("title", ["", "  "])
 def test_blank_title_is_none(tmp_path, title):
-    """A run whose title is blank is called by its automation in lists, whoever gave it: the caller or a template."""
+    """A run whose title is blank is called by its automation in lists, no matter who gave it: the caller or a template."""
     with Registry() as registry:
 
         @ms.task(title="{name}")
@@ -120,6 +120,6 @@ def test_lock_takes_the_names_that_exec_takes(tmp_path, name):
                 return lock.token
 
     app = ms.App(tmp_path / "state.db", registry=registry)
-    with pytest.raises(ms.RunFailed, match="cannot be the name of a lock"):
+    with pytest.raises(ms.RunFailed, match="not a valid name of a lock"):
         app.run(work, name)
     assert app.run(work, "x" * 500) == 1

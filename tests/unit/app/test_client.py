@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import mainspring as ms
-from mainspring.app import client as client_module
+from mainspring.app import client
 from mainspring.app.api_errors import DeniedError, make_api_error
 from mainspring.app.client import Client
 from mainspring.domain import errors
@@ -29,7 +29,7 @@ from mainspring.domain.errors import (
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.states import RunState
 from mainspring.service.actor import Actor, operation_context
-from mainspring.service.runs import run as acts
+from mainspring.service.runs import run
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.web.api.problem import problem_from_error
 from tests.api_world import ApiWorld, sqlite_world
@@ -60,7 +60,7 @@ class Unsure(httpx2.AsyncBaseTransport):
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiWorld]:
-    monkeypatch.setattr(client_module, "SERVER_WAIT_S", 0.0)  # a wait at the server is tested beside the API
+    monkeypatch.setattr(client, "SERVER_WAIT_S", 0.0)  # a wait at the server is tested beside the API
     found = sqlite_world(tmp_path)
     yield found
     found.api.close()
@@ -91,7 +91,7 @@ async def test_run_is_started_and_its_result_is_typed(world):
         await first.result(timeout=0)
 
     def end() -> None:
-        acts.mark_done(
+        run.mark_done(
             world.store, first.id, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True}
         )
 
@@ -102,7 +102,7 @@ async def test_run_is_started_and_its_result_is_typed(world):
 
 
 @pytest.mark.asyncio
-async def test_verbs_act_as_the_holder_of_the_token(world):
+async def test_verbs_run_as_the_holder_of_the_token(world):
     """Signal, publish, cancel; a run that did not succeed is an error with its state."""
     async with client_of(world, "olga") as client:
         handle = await client.start("pay", amount=1)
@@ -124,8 +124,8 @@ async def test_answer_names_its_question_where_several_are_open(world):
     handle = await client.start("pay", amount=1)
     (run,) = world.claim()
     for ident, text in (("ask#1", "Pay it?"), ("ask#2", "Tell them?")):
-        asked = msgspec.json.encode({"text": text, "choices": ["yes", "no"]})
-        world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "ask", question=asked))
+        question = msgspec.json.encode({"text": text, "choices": ["yes", "no"]})
+        world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "ask", question=question))
     with pytest.raises(ConflictError, match=r"(?s)2 open questions.*ask#1: Pay it\? \[yes, no\].*ask#2: Tell them"):
         await client.answer(handle.id, "yes")
     await client.answer(handle.id, "no", question="ask#2")
@@ -136,23 +136,23 @@ async def test_answer_names_its_question_where_several_are_open(world):
 
 
 @pytest.mark.asyncio
-async def test_run_that_failed_says_why(world):
+async def test_run_that_failed_gives_the_reason(world):
     """With the failure as the run has it; what is sealed of it stays where the codec is."""
     client = client_of(world)
     handle = await client.start("pay", amount=1)
     (claimed,) = world.claim()
     world.store.apply(fail(claimed))
-    with pytest.raises(RunFailed) as told:
+    with pytest.raises(RunFailed) as raised:
         await handle.result()
-    kept = world.site.reads.story(handle.id).run.failure
-    assert (told.value.failure, told.value.state) == (kept, RunState.FAILED)
+    failure = world.site.reads.story(handle.id).run.failure
+    assert (raised.value.failure, raised.value.state) == (failure, RunState.FAILED)
     await client.retry(handle.id)
     assert await handle.status() is RunState.QUEUED
 
 
 @pytest.mark.asyncio
 async def test_errors_are_those_of_an_app(world):
-    """By what they are, with the words of the project; nobody and the wrong role are denied."""
+    """By what they are, with the words of the project; no one and the wrong role are denied."""
     client = client_of(world)
     handle = await client.start("pay", amount=1)
     with pytest.raises(NotFoundError):
@@ -171,7 +171,7 @@ async def test_errors_are_those_of_an_app(world):
 
 
 @pytest.mark.asyncio
-async def test_act_whose_answer_was_lost_counts_once(world):
+async def test_operation_whose_answer_was_lost_counts_once(world):
     """Sent again under the same command id, until there is an answer; and not for ever."""
     handle = await client_of(world, "ann", None, 503, 502).start("pay", amount=1)
     assert [row.id for row in world.site.reads.list_runs().runs] == [handle.id]
@@ -183,33 +183,35 @@ async def test_act_whose_answer_was_lost_counts_once(world):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("page", [b"<html>Sign in</html>", b"", b"\xff"])
-async def test_page_of_something_in_between_is_told_as_that(page):
+async def test_page_of_a_proxy_is_reported(page):
     """A proxy that asks people to sign in answers 200 to everything: what is wrong is the address, not some JSON."""
     async with Client(
         "http://here", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=page))
     ) as client:
-        with pytest.raises(MainspringError, match="http://here answered 200, and not as a project does") as told:
+        with pytest.raises(
+            MainspringError, match="http://here answered 200, but not as a project of Mainspring"
+        ) as raised:
             await client.start("pay", amount=1)
-    assert "something in between" in str(told.value.hint).lower()
+    assert "proxy" in str(raised.value.hint).lower()
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("path", ["//evil.example/x", "https://evil.example/x", "/runs", "../../x"])
-async def test_token_goes_to_the_project_alone(path):
+async def test_token_goes_to_the_project_only(path):
     """Whatever the path is made of."""
-    asked = []
+    requests = []
 
     def answer(request):
-        asked.append(request.url.host)
+        requests.append(request.url.host)
         return httpx2.Response(200, content=b"{}")
 
     async with Client("http://here/ms", token="t", transport=httpx2.MockTransport(answer)) as client:
         await client.read(path)
         await client.act(path, {})
-    assert asked == ["here", "here"]
+    assert requests == ["here", "here"]
 
 
-def test_every_error_of_the_service_comes_back_as_itself():
+def test_every_error_of_the_service_returns_as_itself():
     """Through a problem and out of it again."""
     for error in (
         BusyError(timedelta(seconds=3), "full"),
@@ -217,8 +219,8 @@ def test_every_error_of_the_service_comes_back_as_itself():
         ValueRefusedError("x", "$.a[1]", "it is too large"),
         *(kind("said", hint="do") for kind in (errors.KeyConflictError, errors.OptionError, errors.StoreFullError)),
     ):
-        told = problem_from_error(error)
-        found = make_api_error(told.status, msgspec.json.encode(told), "http://here")
+        problem = problem_from_error(error)
+        found = make_api_error(problem.status, msgspec.json.encode(problem), "http://here")
         assert (type(found), found.message, found.hint) == (type(error), error.message, error.hint)
     assert make_api_error(
         429, msgspec.json.encode(problem_from_error(BusyError(timedelta(seconds=3)))), ""
@@ -237,14 +239,14 @@ def test_every_error_of_the_service_comes_back_as_itself():
 @pytest.mark.parametrize("url", ["here", "ftp://here", "http://", "https://ann:secret@here", "http://[::1"])
 def test_address_that_is_none_is_refused_and_not_repeated(url):
     """It may hold a password."""
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         ms.connect(url)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_client_needs_no_store():
     """What connects from elsewhere loads no database, no engine, no pages."""
     code = "import sys, mainspring; mainspring.connect; print('\\n'.join(sys.modules))"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = ("apsw", "starlette", "rich", "click", "mainspring.store", "mainspring.engine", "mainspring.web")
-    assert not [name for name in shown if name.startswith(heavy)]
+    assert not [name for name in output if name.startswith(heavy)]

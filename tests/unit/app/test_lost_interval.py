@@ -24,7 +24,7 @@ from mainspring.store.commands.results import DeliveryStored, Refused
 from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.read.runs.run_views import list_runs
-from tests.contract.store.arrivals import taking_in
+from tests.contract.store.deliveries import accepting
 from tests.contract.store.process import Process, outcome, post
 
 HOUR = 3_600_000
@@ -110,7 +110,7 @@ def restored(site):
     """The store after a backup and an hour of work that is lost; nothing was due when the backup was made but the last three hours."""
     store = site.open()
     top = site.clock.now() - site.clock.now() % HOUR
-    report = taking_in(Arriving(), "k", trigger="report/webhook", filtered=True, start=None)
+    report = accepting(Arriving(), "k", trigger="report/webhook", filtered=True, start=None)
     assert isinstance(store.apply(report), DeliveryStored)
     start = Arriving().starting("report")
     store.apply(start)
@@ -127,7 +127,7 @@ def restored(site):
 
 
 def test_slots_of_the_lost_interval_start_nothing_by_themselves(restored):
-    """They are on record without a run, so no scheduler makes them, held or released; each schedule goes on after the restoring."""
+    """They are on record without a run, so no scheduler makes them, held or released; each schedule continues after the restoring."""
     site, done = restored
     assert (done.aside.slots, done.aside.deliveries, done.aside.messages) == (9, 1, 1)
     found = site.reads.lost_interval(100)
@@ -159,7 +159,7 @@ def test_deliveries_and_messages_of_the_copy_wait_for_a_person(restored):
 
 
 def test_pauses_of_the_lost_interval_are_listed(restored):
-    """Whoever restores has to make them again; they are read from the store that was replaced."""
+    """Anyone who restores has to make them again; they are read from the store that was replaced."""
     site, _ = restored
     changes = site.reads.lost_interval(100).changes
     assert [(change.verb, change.subject, change.actor) for change in changes] == [
@@ -187,12 +187,12 @@ def test_lost_interval_is_undecided_until_it_is_caught_up_or_dismissed(restored)
     """The verdict says how much, held or released; a person starts one part and dismisses the rest, each on record."""
     site, _ = restored
 
-    def told():
+    def report():
         reader = site.opened.reader
         verdict = evaluate_status(reader, site.clock.now(), read_unresolved(reader), store="s", environment="e")
-        return [one for one in verdict.problems if "interval" in one]
+        return [problem for problem in verdict.problems if "interval" in problem]
 
-    assert told() == [
+    assert report() == [
         "9 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
     ]
     restore_hold.decide(
@@ -205,28 +205,28 @@ def test_lost_interval_is_undecided_until_it_is_caught_up_or_dismissed(restored)
     restore_hold.release(site.opened, site.reads, act=site.act())
     named = lost_interval.select_for_catch_up(site.reads.lost_interval(100), ("charge",))
     lost_interval.catch_up(site.opened, site.reads, site.clock, named, act=site.act("c"))
-    assert told() == [
+    assert report() == [
         "6 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
     ]
     of_order = lost_interval.select_for_dismissal(site.reads.lost_interval(100), ("order",))
     assert (len(of_order.slots), of_order.deliveries, of_order.messages) == (3, (), ())
     assert lost_interval.dismiss(site.opened, of_order, act=site.act("d")).refused == {}
-    assert told() == [
+    assert report() == [
         "3 due times, 1 delivery, 1 message of the lost interval are undecided: mainspring db restore --lost"
     ]
     rest = lost_interval.select_for_dismissal(site.reads.lost_interval(100), ())
     for _ in range(2):  # repeated under its command id it is the same act
         assert lost_interval.dismiss(site.opened, rest, act=site.act("e")).refused == {}
-    assert told() == []
+    assert report() == []
     assert site.automations() == ["charge"] * 3 + ["report"]
-    acts = site.opened.reader.read_text("select command, actor from audit_log where verb = 'dismiss'")
-    assert len([one for one in acts if one[0].startswith("d/")]) == 3
-    assert {actor for _, actor in acts} == {"cli:ann@box"}
+    operations = site.opened.reader.read_text("select command, actor from audit_log where verb = 'dismiss'")
+    assert len([operation for operation in operations if operation[0].startswith("d/")]) == 3
+    assert {actor for _, actor in operations} == {"cli:ann@box"}
     again = lost_interval.dismiss(site.opened, rest, act=site.act("f"))
     assert len(again.refused) == 5, "no one has to decide on it any more"
 
 
-def test_one_lost_due_time_is_told_in_the_singular(restored, capsys):
+def test_one_lost_due_time_is_reported_in_the_singular(restored, capsys):
     """As a person would say it."""
     site, _ = restored
     found = site.reads.lost_interval(100)
@@ -242,11 +242,11 @@ def test_held_store_names_its_commands_and_nothing_is_silent(restored):
     site, _ = restored
     reader, now = site.opened.reader, site.clock.now()
     held = [
-        one
-        for one in evaluate_status(reader, now, read_unresolved(reader), store="s", environment="e").problems
-        if "held" in one
+        problem
+        for problem in evaluate_status(reader, now, read_unresolved(reader), store="s", environment="e").problems
+        if "on hold" in problem
     ]
-    assert held == [f"The store was restored and is held: nothing starts. See: {NEXT_STEP}"]
+    assert held == [f"The store was restored and is on hold: no run starts. See: {NEXT_STEP}"]
     assert all(word in NEXT_STEP for word in ("--undecided", "--lost", "--release"))
     later = now + 48 * HOUR
     assert silent(reader, later) == set()
@@ -265,14 +265,14 @@ def test_held_store_names_its_commands_and_nothing_is_silent(restored):
 def silent(reader, now):
     facts = FactsReader(reader).read(now)
     return {
-        one.subject.automation
+        finding.subject.automation
         for kind in (IncidentKind.SILENCE, IncidentKind.LATE_START)
-        for one in MONITORS[kind].evaluate(facts, DEFAULT_TUNINGS[kind], now)
-        if one.finding is not None
+        for finding in MONITORS[kind].evaluate(facts, DEFAULT_TUNINGS[kind], now)
+        if finding.finding is not None
     }
 
 
-def test_store_that_was_lost_altogether_says_that_changes_are_not_known(site):
+def test_store_that_was_lost_altogether_reports_that_changes_are_not_known(site):
     """There is nothing to read them from."""
     site.open()
     copy = back_up(site.url, site.folder, clock=site.clock, keep=None).path

@@ -38,7 +38,7 @@ ORDER = Definition(
 )
 
 
-class Said(NamedTuple):
+class CommandResult(NamedTuple):
     """What a call printed, and its exit code."""
 
     code: int
@@ -50,7 +50,7 @@ class Said(NamedTuple):
         return msgspec.json.decode(self.out)
 
 
-Cli = Callable[..., Said]
+Cli = Callable[..., CommandResult]
 
 
 class Stage:
@@ -74,17 +74,29 @@ class Stage:
     def announce(self, *definitions: Definition, problem: str | None = None) -> None:
         rows = tuple(
             AutomationRow(
-                one.name, str(one.kind), one.version, "f", msgspec.json.encode(one.to_data()), problem=problem
+                definition.name,
+                str(definition.kind),
+                definition.version,
+                "f",
+                msgspec.json.encode(definition.to_data()),
+                problem=problem,
             )
-            for one in definitions
+            for definition in definitions
         )
         schedules = tuple(
-            ScheduleRow(one.name, one.name, msgspec.json.encode(one.schedules[0].to_data()), self.now + 3_600_000)
-            for one in definitions
-            if one.schedules
+            ScheduleRow(
+                definition.name,
+                definition.name,
+                msgspec.json.encode(definition.schedules[0].to_data()),
+                self.now + 3_600_000,
+            )
+            for definition in definitions
+            if definition.schedules
         )
         triggers = tuple(
-            build_trigger_row(one.name, end, it) for one in definitions for end, it in one.triggers.items()
+            build_trigger_row(definition.name, end, trigger)
+            for definition in definitions
+            for end, trigger in definition.triggers.items()
         )
         self.do(AnnounceDefinitions("code", rows, schedules, triggers))
 
@@ -99,9 +111,9 @@ class Stage:
 
     def begin(self, definition: Definition = BACKUP, data: bytes = b"{}", **options: Any) -> ClaimedRun:
         """Start a run and claim it."""
-        wanted = self.start(definition, data, **options)
+        expected = self.start(definition, data, **options)
         run = self.claim()
-        assert run.id == wanted
+        assert run.id == expected
         return run
 
 
@@ -129,15 +141,15 @@ def store_path(folder: Path) -> Path:
 
 @pytest.fixture
 def cli(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
-    """Calls the command line; nobody can be asked. The root logger is given back: `up` takes it for its process."""
+    """Calls the command line; no one can be asked. The root logger is given back: `up` takes it for its process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
-    def call(*args: str) -> Said:
+    def call(*args: str) -> CommandResult:
         capsys.readouterr()
         code = run_command_line(args)
         out, err = capsys.readouterr()
-        return Said(code, out, err)
+        return CommandResult(code, out, err)
 
     yield call
     root.handlers[:] = handlers

@@ -50,11 +50,11 @@ def test_next_of_a_range_marks_days_and_closed_times(cli, folder):
     assert "clocks go forward" in text
 
 
-def test_next_of_a_range_shows_what_is_on_record(cli, stage, hourly):
+def test_next_of_a_range_displays_what_is_on_record(cli, stage, hourly):
     """Beside what would have run, what did."""
-    stage.do(MakeSlot("tidy", hourly, hourly + HOUR, "skipped", None, "run r_1 still goes on"))
+    stage.do(MakeSlot("tidy", hourly, hourly + HOUR, "skipped", None, "run r_1 has not ended"))
     rows = cli("auto", "next", "tidy", "--from", "3h", "--json").json
-    assert [row["record"] for row in rows] == [None, None, "skipped: run r_1 still goes on"]
+    assert [row["record"] for row in rows] == [None, None, "skipped: run r_1 has not ended"]
 
 
 def test_next_needs_one_name_or_all(cli, stage):
@@ -65,10 +65,10 @@ def test_next_needs_one_name_or_all(cli, stage):
     assert len(cli("auto", "next", "--all", "--from", "now", "--to", "+3d", "--json").json) == 3
 
 
-def test_backfill_says_what_it_would_do_asks_and_does_it_once(cli, stage, hourly):
+def test_backfill_previews_confirms_and_runs_once(cli, stage, hourly):
     """Counts, wants a yes, and finds everything made the second time."""
-    said = cli("auto", "backfill", "tidy", "--from", "3h", "--dry-run")
-    assert "3 runs of tidy would be started" in said.out + said.err
+    result = cli("auto", "backfill", "tidy", "--from", "3h", "--dry-run")
+    assert "3 runs of tidy would be started" in result.out + result.err
     assert cli("auto", "backfill", "tidy", "--from", "3h").code == 2
     done = cli(
         "auto", "backfill", "tidy", "--from", "3h", "--rate", "1/m", "-y", "--reason", "lost disk", "--json"
@@ -85,17 +85,17 @@ def test_backfill_says_what_it_would_do_asks_and_does_it_once(cli, stage, hourly
 
 def test_backfill_of_what_has_no_schedule_is_refused(cli, stage):
     """It has no due times."""
-    said = cli("auto", "backfill", "order", "--from", "3h", "-y")
-    assert said.code == 3
-    assert "no schedule" in said.err
+    result = cli("auto", "backfill", "order", "--from", "3h", "-y")
+    assert result.code == 3
+    assert "no schedule" in result.err
 
 
 def checks(cli, name):
-    return [one for one in cli("doctor", "--json").json if one["name"] == name]
+    return [check for check in cli("doctor", "--json").json if check["name"] == name]
 
 
-def test_cadence_that_slips_is_shown_and_found(cli, stage):
-    """Declared each minute, and none of it run, since one run goes on for ever."""
+def test_cadence_that_slips_is_displayed_and_found(cli, stage):
+    """Declared each minute, and none of it run, since one run continues for ever."""
     stage.do(build_announcement(declared(every="1m", cron=None), stage.now))
     top = stage.now - stage.now % 60_000
     for n in range(12, 0, -1):
@@ -107,7 +107,7 @@ def test_cadence_that_slips_is_shown_and_found(cli, stage):
     assert "overlap=" in found["fix"]
 
 
-def test_show_tells_what_clocks_do(cli, stage, hourly):
+def test_show_reports_what_clocks_do(cli, stage, hourly):
     """The policy by name, where there is a time of day; no cadence where nothing was served."""
     out = cli("auto", "show", "tidy").out
     assert "cadence" not in out
@@ -115,12 +115,14 @@ def test_show_tells_what_clocks_do(cli, stage, hourly):
 
 
 def test_doctor_finds_slots_without_run_or_record(cli, stage, hourly, monkeypatch):
-    """Computed anew from the definition; with the command that mends it."""
+    """Computed again from the definition; with the command that fixes it."""
     assert checks(cli, "slots")[0]["state"] == "ok"
     now = hourly + 5 * HOUR + HOUR // 2  # of the fixture's hour: another one may have begun since
     monkeypatch.setattr(type(stage.clock), "now", lambda self: now)
     stage.do(MakeSlot("tidy", hourly + HOUR, now - now % HOUR + HOUR, "skipped"))
-    (found,) = [one for one in checks(cli, "slots") if "tidy" in one["text"]]  # backup is due in this time at night
+    (found,) = [
+        check for check in checks(cli, "slots") if "tidy" in check["text"]
+    ]  # backup is due in this time at night
     assert found["state"] == "problem"
     assert "tidy: 4 due times with neither run nor record" in found["text"]
     assert "auto backfill" in found["fix"]

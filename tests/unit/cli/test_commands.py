@@ -25,7 +25,7 @@ def find(words):
 
 
 @pytest.mark.parametrize(("words", "leaf"), list(leaves()), ids=[words for words, _ in leaves()])
-def test_command_is_what_the_table_says(words, leaf):
+def test_command_matches_the_table(words, leaf):
     """It is there, has the name and the one line of the table, and takes the global flags."""
     command = find(words)
     assert command is not None, f"{leaf.target} is missing"
@@ -41,12 +41,12 @@ def test_command_is_what_the_table_says(words, leaf):
 )
 def test_help_lists_every_command(cli, words):
     """--help of a group prints the lines of the table."""
-    said = cli(*words.split(), "--help")
+    result = cli(*words.split(), "--help")
     entries = COMMAND_TREE if not words else COMMAND_TREE[words].verbs
-    assert said.code == 0
+    assert result.code == 0
     for name in entries:
-        assert f"\n  {name} " in said.out
-    assert all(len(line) <= 100 for line in said.out.splitlines())
+        assert f"\n  {name} " in result.out
+    assert all(len(line) <= 100 for line in result.out.splitlines())
 
 
 def test_every_list_takes_the_common_options():

@@ -29,10 +29,10 @@ def offered(folder):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_script_is_printed(cli, shell):
     """It asks the program through one variable; only the script is on stdout."""
-    said = cli("completion", shell)
-    assert said.code == 0
-    assert "_MAINSPRING_COMPLETE" in said.out
-    assert shell in said.err
+    result = cli("completion", shell)
+    assert result.code == 0
+    assert "_MAINSPRING_COMPLETE" in result.out
+    assert shell in result.err
     assert cli("completion", "tcsh").code == 2
 
 

@@ -29,7 +29,7 @@ NOT_READING = {
     *("failed retry", "failed discard", "bulk pause", "bulk resume", "bulk stop", "triggers replay", "locks break"),
     *("incidents ack", "incidents snooze", "incidents resolve", "queues pause", "queues resume"),
     *("workers drain", "workers quarantine", "notify test", "db migrate", "db backup", "db prune", "db move"),
-    *("completion", "version", "db shell"),
+    *("completion", "version", "db shell", "docs list", "docs show"),
 }
 """What changes something, needs no store or hands over to another program. Each other command is tried, a new one too."""
 ARGUMENTS = {
@@ -73,8 +73,8 @@ def taken() -> None: ...
 """
 FIXES = ("mainspring db restore", "--store")
 ALL_IS_WELL = re.compile(
-    "all is well|nothing is wrong|nothing failed|no runs\\.|no run has|no act|no lock|nothing was"
-    "|otherwise healthy|no broker|chain is whole",
+    "✓ healthy|otherwise healthy|no open incident|has no damage|no run failed|no runs\\.|no run has|no operations|no lock"
+    "|no notification|is no bulk operation\\.|no broker|chain is complete",
     re.IGNORECASE,
 )
 
@@ -135,19 +135,19 @@ def damaged(stage, store_path: Path, request) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("damaged", DAMAGES, indirect=True)
-def test_no_command_that_reads_a_damaged_store_says_that_all_is_well(cli, damaged, folder):
+def test_no_command_calls_a_damaged_store_healthy(cli, damaged, folder):
     """It ends with another code than 0 and says which file is damaged and what to do, whichever page this command reads itself."""
     (folder / "jobs.py").write_text(JOBS)
     for words in READING:
         damaged.with_name(f"{damaged.name}.damaged").unlink(missing_ok=True)
-        said = cli(*words)
-        both = said.out + said.err
-        assert said.code in ({1, 9} if damaged.is_file() else {2, 9}), (words, said)
-        assert str(damaged) in both, (words, said)
-        assert any(fix in both for fix in FIXES), (words, said)
-        assert "Traceback" not in both, (words, said)
-        assert "bug of Mainspring" not in both, (words, said)
-        assert ALL_IS_WELL.search(both) is None, (words, said)
+        result = cli(*words)
+        both = result.out + result.err
+        assert result.code in ({1, 9} if damaged.is_file() else {2, 9}), (words, result)
+        assert str(damaged) in both, (words, result)
+        assert any(fix in both for fix in FIXES), (words, result)
+        assert "Traceback" not in both, (words, result)
+        assert "bug of Mainspring" not in both, (words, result)
+        assert ALL_IS_WELL.search(both) is None, (words, result)
 
 
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)
@@ -157,40 +157,42 @@ def test_damage_of_a_large_store_counts_once_it_is_noted(cli, damaged, monkeypat
     listed = cli("incidents", "list")
     assert (listed.code, "damaged" in listed.err) == (0, False)
     write_damage_note(damaged, "database disk image is malformed")
-    said = cli("incidents", "list")
-    assert said.code == 1
-    assert said.err.startswith(f"error: the store's file is damaged: database disk image is malformed\nat {damaged}\n")
-    assert said.err.endswith("What is damaged: mainspring db check\nThe readable part of the store has none.\n")
+    result = cli("incidents", "list")
+    assert result.code == 1
+    assert result.err.startswith(
+        f"error: the store's file is damaged: database disk image is malformed\nat {damaged}\n"
+    )
+    assert result.err.endswith("To list the damage: mainspring db check\nThe readable part of the store has none.\n")
 
 
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)
 def test_with_json_the_damage_is_the_one_error(cli, damaged):
-    """An empty array alone would say that all is well; what was read is printed all the same."""
-    said = cli("incidents", "list", "--json")
-    assert (said.code, said.json) == (1, [])
-    assert msgspec.json.decode(said.err)["code"] == "store_damaged"
-    said = cli("runs", "show", "r_none", "--json")
-    assert (said.code, said.out, msgspec.json.decode(said.err)["code"]) == (1, "", "store_damaged")
+    """An empty array alone would look healthy; what was read is printed all the same."""
+    result = cli("incidents", "list", "--json")
+    assert (result.code, result.json) == (1, [])
+    assert msgspec.json.decode(result.err)["code"] == "store_damaged"
+    result = cli("runs", "show", "r_none", "--json")
+    assert (result.code, result.out, msgspec.json.decode(result.err)["code"]) == (1, "", "store_damaged")
 
 
 @pytest.mark.parametrize("damaged", ["people"], indirect=True)
-def test_an_act_on_a_damaged_store_tells_of_the_damage_and_ends_as_the_act_did(cli, damaged):
+def test_operation_on_a_damaged_store_reports_the_damage_and_keeps_its_exit_code(cli, damaged):
     """It was committed: another code than 0 would invite to repeat it."""
     write_damage_note(damaged, "database disk image is malformed")
-    said = cli("auto", "pause", "backup")
-    assert (said.code, "the store's file is damaged" in said.err) == (0, True)
+    result = cli("auto", "pause", "backup")
+    assert (result.code, "the store's file is damaged" in result.err) == (0, True)
 
 
 def test_a_note_that_a_whole_check_cannot_confirm_is_no_damage(cli, stage, store_path):
     """`db check` removes it, and says that nothing is wrong."""
     write_damage_note(store_path, "database disk image is malformed")
     assert cli("runs", "list").code == 1
-    said = cli("db", "check")
-    assert (said.code, "has no damage" in said.out) == (0, True)
+    result = cli("db", "check")
+    assert (result.code, "has no damage" in result.out) == (0, True)
     assert cli("runs", "list").code == 0
 
 
-def test_a_store_that_went_back_in_time_looks_well_to_no_reading_command(cli, stage, store_path):
+def test_no_command_calls_a_store_that_went_back_healthy(cli, stage, store_path):
     """Until a process that writes puts it on hold: which commits are missing, and the exit code of its error."""
     connection = apsw.Connection(str(store_path))
     connection.execute("pragma wal_checkpoint(truncate)")
@@ -203,7 +205,7 @@ def test_a_store_that_went_back_in_time_looks_well_to_no_reading_command(cli, st
         store_path.with_name(f"{store_path.name}{end}").unlink(missing_ok=True)
     copy.replace(store_path)
     for words in (["incidents", "list"], ["db", "check"], ["failed", "list"], ["runs", "show", "@last"]):
-        said = cli(*words)
-        assert (said.code, ALL_IS_WELL.search(said.out + said.err)) == (75, None), said
-        assert said.err.startswith("error: the store went back in time: "), said
-        assert "mainspring db restore --undecided" in said.err
+        result = cli(*words)
+        assert (result.code, ALL_IS_WELL.search(result.out + result.err)) == (75, None), result
+        assert result.err.startswith("error: the store went back in time: "), result
+        assert "mainspring db restore --undecided" in result.err

@@ -22,7 +22,7 @@ from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.insight.text.text_width import measure_width
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.read.runs.run_views import resolve_id
-from tests import warm
+from tests import warm_command_line
 from tests.contract.store.process import finish, outcome
 from tests.unit.cli.conftest import BACKUP
 
@@ -56,24 +56,24 @@ def victim(stage, request):
 
 def on_terminal(*args: str, columns: int = 80) -> list[str]:
     """Return what a command draws on a terminal of so many columns, line by line, without its colours."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    own_end, terminal_end = pty.openpty()
+    fcntl.ioctl(terminal_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    said = bytearray()
+    printed = bytearray()
 
     def read() -> None:
         with contextlib.suppress(OSError):  # the other end is closed
-            while part := os.read(ours, 65_536):
-                said.extend(part)
+            while part := os.read(own_end, 65_536):
+                printed.extend(part)
 
     reader = threading.Thread(target=read)
     reader.start()
-    code = warm.draw(args, theirs, cwd=os.getcwd(), env=env | {"TERM": "xterm"}, timeout=60)
-    os.close(theirs)
+    code = warm_command_line.draw(args, terminal_end, cwd=os.getcwd(), env=env | {"TERM": "xterm"}, timeout=60)
+    os.close(terminal_end)
     reader.join()
-    os.close(ours)
-    assert code in (0, 9), said
-    return re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
+    os.close(own_end)
+    assert code in (0, 9), printed
+    return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode()).splitlines()
 
 
 LISTS = {
@@ -108,13 +108,13 @@ def test_state_severity_and_age_are_never_cut(victim, args):
 
 @pytest.mark.parametrize("victim", [NAMES["long"], NAMES["hostile"]], ids=["long", "hostile"], indirect=True)
 @pytest.mark.parametrize("args", [("runs", "list"), ("incidents", "list")], ids=" ".join)
-def test_names_that_are_long_or_hostile_take_no_room_from_the_rest(victim, args):
+def test_long_or_hostile_names_take_no_width_from_the_rest(victim, args):
     """However long they are, and whatever they would do to a terminal."""
     require_fitting(args)
 
 
 @pytest.mark.parametrize("victim", [NAMES["long"]], ids=["long"], indirect=True)
-def test_what_was_left_out_is_said(victim):
+def test_omitted_rows_are_counted(victim):
     """A wide terminal has all of it."""
     narrow, wide = on_terminal("workers", "list"), on_terminal("workers", "list", columns=400)
     assert "Columns left out: " in narrow[-1]
@@ -123,7 +123,7 @@ def test_what_was_left_out_is_said(victim):
 
 
 @pytest.mark.parametrize("victim", [NAMES["long"]], ids=["long"], indirect=True)
-def test_shown_ids_are_accepted(cli, stage, victim):
+def test_displayed_ids_are_accepted(cli, stage, victim):
     """By every command that takes one."""
     run = on_terminal("failed", "list")[1].split()[0]
     assert (len(run), victim.endswith(run)) == (6, True)
@@ -138,11 +138,11 @@ def test_shown_ids_are_accepted(cli, stage, victim):
 
 def test_ambiguous_tail_lists_the_candidates(stage):
     """Both whole ids stand in the hint."""
-    one, two = (stage.start() for _ in range(2))
+    first, second = (stage.start() for _ in range(2))
     with pytest.raises(ConflictError, match="could be more than one run") as caught:
         resolve_id(stage.store.reader, "r_0")
-    assert one in str(caught.value)
-    assert two in str(caught.value)
+    assert first in str(caught.value)
+    assert second in str(caught.value)
 
 
 def test_run_page_fits_the_terminal(stage, victim):
@@ -162,9 +162,9 @@ def test_fan_out_is_grouped_and_all_of_it_is_to_be_had(cli, stage):
         saved = outcome(run, rank, f"clean_file#{rank}", state=state, at=121, took_us=120_000, failure=failure)
         stage.do(replace(saved, name="clean_file"))
     stage.do(finish(run, rank=365))
-    said = cli("runs", "show", run.id)
-    assert "  clean_file x 365: 362 ok, 3 failed, p95 120ms\n" in said.out
-    assert [f"bad row {rank}" in said.out for rank in (5, 50, 300)] == [True] * 3
-    assert said.out.count("clean_file") == 4
-    assert "--all" in said.err
+    result = cli("runs", "show", run.id)
+    assert "  clean_file x 365: 362 ok, 3 failed, p95 120ms\n" in result.out
+    assert [f"bad row {rank}" in result.out for rank in (5, 50, 300)] == [True] * 3
+    assert result.out.count("clean_file") == 4
+    assert "--all" in result.err
     assert cli("runs", "show", run.id, "--all").out.count("clean_file") == 365

@@ -39,13 +39,13 @@ def alone(): ...
 """
 
 
-def drawn(automations, root: str) -> list[str]:
+def draw_sample(automations, root: str) -> list[str]:
     return list(draw_tree(build_graph(automations), root))
 
 
 def test_tree_names_each_below_what_starts_it() -> None:
     """With the states, the others that are waited for, and what else starts it; a second place is not drawn out again."""
-    assert drawn(NIGHT, "extract") == [
+    assert draw_sample(NIGHT, "extract") == [
         "extract  (0 2 * * *)",
         "├─ load",
         "│  └─ report  (with extract, for one slot, within 2h)",
@@ -76,10 +76,10 @@ NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
 
 
 @given(st.dictionaries(NAMES, st.lists(NAMES, max_size=3, unique=True), max_size=5))
-def test_any_graph_is_drawn_and_every_linked_name_is_in_it(upstream) -> None:
-    """Cycles and names that nobody declared end, and nothing is left out."""
+def test_any_graph_is_rendered_and_every_linked_name_is_in_it(upstream) -> None:
+    """Cycles and names that no one declared end, and nothing is left out."""
     automations: dict[str, tuple[dict[str, Trigger], list[str]]] = {
-        name: ({f"run#{n}": Trigger(source=RunEndSource(automation=one)) for n, one in enumerate(several)}, [])
+        name: ({f"run#{n}": Trigger(source=RunEndSource(automation=source)) for n, source in enumerate(several)}, [])
         for name, several in upstream.items()
     }
     graph = build_graph(automations)
@@ -96,13 +96,13 @@ def project(folder):
     return folder
 
 
-def test_graph_command_draws_what_the_code_declares(cli, project) -> None:
+def test_graph_command_renders_what_the_code_declares(cli, project) -> None:
     """The whole, the part of a name, data, DOT; a name that is not there."""
-    said = cli("auto", "graph", "-m", "night.py")
-    assert "extract  (" in said.out
-    assert "├─ load" in said.out
-    assert "elsewhere  (not declared)" in said.out
-    assert "1 automation starts no other" in said.err
+    result = cli("auto", "graph", "-m", "night.py")
+    assert "extract  (" in result.out
+    assert "├─ load" in result.out
+    assert "elsewhere  (not declared)" in result.out
+    assert "1 automation starts no other" in result.err
     data = cli("auto", "graph", "load", "--json", "-m", "night.py").json
     assert [node["name"] for node in data["nodes"]] == ["extract", "load", "report"]
     assert {edge["trigger"] for edge in data["edges"]} == {"load/run", "report/runs"}

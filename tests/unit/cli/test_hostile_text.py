@@ -1,4 +1,4 @@
-"""What somebody called his automation, what a program wrote and what an error says: the command line shows it, and it does no more."""
+"""What someone called his automation, what a program wrote and what an error says: the command line shows it, and it does no more."""
 
 import unicodedata
 
@@ -68,7 +68,9 @@ def victim(stage, text):
 
 def is_harmless(out):
     """Whether a terminal only shows it, in its own colours and direction."""
-    return not any(unicodedata.category(one) in ("Cc", "Cs") or one in OVERRIDES for one in out.replace("\n", ""))
+    return not any(
+        unicodedata.category(character) in ("Cc", "Cs") or character in OVERRIDES for character in out.replace("\n", "")
+    )
 
 
 def test_text_of_others_is_only_read(cli, victim, text):
@@ -77,13 +79,13 @@ def test_text_of_others_is_only_read(cli, victim, text):
         *("status", "top", "incidents list", "incidents show i_1", "runs list", "failed list", "auto list"),
         *(f"runs show {victim}", f"explain {victim}"),
     ):
-        said = cli(*words.split())
-        assert said.code in (0, 9), (words, said)
-        assert is_harmless(said.out + said.err), words
-        assert len(said.out + said.err) < LONGEST, words
-    said = cli("runs", "logs", victim)
-    assert is_harmless(said.out)
-    assert len(said.out) < 2 * len(text) + LONGEST
-    said = cli("incidents", "show", "i_1", "--json")
-    assert said.json["text"] == text
-    assert is_harmless(said.out)
+        result = cli(*words.split())
+        assert result.code in (0, 9), (words, result)
+        assert is_harmless(result.out + result.err), words
+        assert len(result.out + result.err) < LONGEST, words
+    result = cli("runs", "logs", victim)
+    assert is_harmless(result.out)
+    assert len(result.out) < 2 * len(text) + LONGEST
+    result = cli("incidents", "show", "i_1", "--json")
+    assert result.json["text"] == text
+    assert is_harmless(result.out)

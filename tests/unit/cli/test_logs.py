@@ -1,4 +1,4 @@
-"""runs logs, logs, and the last lines in runs show: what was written is found again, in order, and gaps are told."""
+"""runs logs, logs, and the last lines in runs show: what was written is found again, in order, and gaps are reported."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from mainspring.store.commands.logs import SaveLogs
 from tests.contract.store.process import fail, finish, suspend
 
 
-def said(at, text, level=Level.INFO, step="dump", **more):
+def log_line(at, text, level=Level.INFO, step="dump", **more):
     return LogLine(at=at, level=level, text=text, step=step, **more)
 
 
@@ -29,9 +29,9 @@ def part(*lines, ident="dump#1", attempt=1, skipped=0):
 def two_steps(stage):
     run = stage.begin()
     now = stage.now
-    first = part(said(now, "one", fields={"rows": 3}), said(now + 20, "three\nand more", Level.ERROR))
-    other = part(said(now + 10, "two \x1b[31m", step="send"), ident="send#1", attempt=2)
-    stage.do(SaveLogs(run.id, (first, other, part(said(now + 30, "four"), skipped=7))))
+    first = part(log_line(now, "one", fields={"rows": 3}), log_line(now + 20, "three\nand more", Level.ERROR))
+    other = part(log_line(now + 10, "two \x1b[31m", step="send"), ident="send#1", attempt=2)
+    stage.do(SaveLogs(run.id, (first, other, part(log_line(now + 30, "four"), skipped=7))))
     return run
 
 
@@ -70,7 +70,7 @@ def test_json_is_one_object_a_line(cli, stage):
     assert first["time"].endswith("Z")
 
 
-def test_run_that_wrote_nothing_says_so(cli, stage):
+def test_run_that_wrote_nothing_is_reported(cli, stage):
     """No lines are no error."""
     run = stage.begin()
     found = cli("runs", "logs", run.id)
@@ -97,17 +97,17 @@ def test_lines_of_all_runs_name_theirs(cli, stage):
 
 def test_logs_without_a_store_are_an_error(cli):
     """Nothing to print could be a mistyped store."""
-    said = cli("logs")
-    assert said.code == 2
-    assert "there is no store" in said.err
+    result = cli("logs")
+    assert result.code == 2
+    assert "there is no store" in result.err
 
 
 def test_show_of_a_failed_run_ends_with_the_last_lines_of_the_step(cli, stage):
     """What is looked for first is there; the word on the attempt's end is left out, for the error stands above."""
     run = stage.begin()
     now = stage.now
-    lines = [said(now + n, f"line {n}") for n in range(9)]
-    stage.do(SaveLogs(run.id, (part(*lines, said(now + 10, "attempt 1 failed", Level.ERROR, state="failed")),)))
+    lines = [log_line(now + n, f"line {n}") for n in range(9)]
+    stage.do(SaveLogs(run.id, (part(*lines, log_line(now + 10, "attempt 1 failed", Level.ERROR, state="failed")),)))
     stage.do(fail(run, "dump#1"))
     out = cli("runs", "show", run.id).out
     assert "line 4" in out
@@ -119,8 +119,8 @@ def test_show_of_a_failed_run_ends_with_the_last_lines_of_the_step(cli, stage):
 def test_damaged_part_hides_no_other(cli, stage):
     """What cannot be read is said in its place."""
     run = stage.begin()
-    bad = msgspec.structs.replace(part(said(stage.now, "lost")), body=b"garbage")
-    stage.do(SaveLogs(run.id, (bad, part(said(stage.now + 1, "good")))))
+    bad = msgspec.structs.replace(part(log_line(stage.now, "lost")), body=b"garbage")
+    stage.do(SaveLogs(run.id, (bad, part(log_line(stage.now + 1, "good")))))
     stage.do(suspend(run))
     out = cli("runs", "logs", run.id).out
     assert "cannot be read" in out

@@ -7,7 +7,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import NoStoreError
 
-LOOKS = (
+READ_COMMANDS = (
     *(
         "status",
         "status --since 8h",
@@ -25,13 +25,13 @@ LOOKS = (
 )
 
 
-@pytest.mark.parametrize("words", LOOKS)
+@pytest.mark.parametrize("words", READ_COMMANDS)
 def test_a_mistyped_store_is_an_error(cli, store_path, words):
     """Exit code 2, as for what the configuration says wrongly: the path, how to create one, and nothing is made."""
     place = store_path.parent / "nonexistent" / "dir" / "x.db"
-    said = cli("--store", str(place), *words.split())
-    assert said.code == 2
-    assert said.err.startswith(f"error: there is no store\nat {place}\nCreate one: mainspring up")
+    result = cli("--store", str(place), *words.split())
+    assert result.code == 2
+    assert result.err.startswith(f"error: there is no store\nat {place}\nCreate one: mainspring up")
     assert not store_path.parent.exists()
 
 
@@ -41,7 +41,7 @@ def test_the_nearest_store_is_named(cli, stage, store_path):
     assert cli("status").code != 2
 
 
-def test_a_bare_call_outside_a_project_says_how_to_begin(cli, monkeypatch):
+def test_a_bare_call_outside_a_project_states_how_to_start(cli, monkeypatch):
     """Nothing was named there."""
     monkeypatch.delenv("MAINSPRING_STORE_URL")
     assert cli().code == 0
@@ -56,19 +56,19 @@ def test_code_that_is_named_needs_no_store(cli, folder):
 
 def test_doctor_names_a_store_that_is_not_there(cli, store_path):
     """Where something named it; the usual place is where `up` will create one."""
-    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "store"]
+    (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "store"]
     assert (check["state"], str(store_path) in check["text"]) == ("problem", True)
 
 
-def test_init_creates_the_store_and_says_so(cli, store_path, caplog):
-    """So that `status` answers before the first `up`; a second project on it is told that it was there."""
+def test_init_reports_the_new_store(cli, store_path, caplog):
+    """So that `status` answers before the first `up`; a second project on it learns that it was there."""
     assert cli("init", "one").code == 0
     assert f"created a new store at {store_path}" in caplog.text
     assert cli("status").code == 0
     assert f"the store is {store_path}, which existed before" in cli("init", "two").err
 
 
-def test_run_and_exec_create_the_store_and_say_so(cli, folder, store_path, caplog):
+def test_run_and_exec_report_the_new_store(cli, folder, store_path, caplog):
     """Once."""
     (folder / "jobs.py").write_text("import mainspring as ms\n@ms.task\ndef sync() -> int:\n    return 1\n")
     assert cli("run", "-m", "jobs.py", "sync").code == 0
@@ -76,16 +76,16 @@ def test_run_and_exec_create_the_store_and_say_so(cli, folder, store_path, caplo
     assert caplog.text.count(f"created a new store at {store_path}") == 1
 
 
-def test_what_creates_a_store_refuses_a_mistyped_one(cli, stage, folder, store_path):
+def test_commands_that_create_a_store_refuse_a_mistyped_one(cli, stage, folder, store_path):
     """Beside a store of a similar name another one is made by an act of its own; where there is none, `run` creates it."""
     (folder / "jobs.py").write_text("import mainspring as ms\n@ms.task\ndef sync() -> int:\n    return 1\n")
     typo = store_path.with_name("stat.db")
     for words in (["run", "-m", "jobs.py", "sync"], ["up"], ["dev"]):
-        said = cli("--store", str(typo), *words)
-        assert said.code == 2, said
-        assert f"there is no store\nat {typo}\nThere is one at {store_path}" in said.err
+        result = cli("--store", str(typo), *words)
+        assert result.code == 2, result
+        assert f"there is no store\nat {typo}\nThere is one at {store_path}" in result.err
         assert not typo.exists()
-    assert f"mainspring --store {typo} db migrate --create" in said.err
+    assert f"mainspring --store {typo} db migrate --create" in result.err
     assert cli("--store", str(typo), "db", "migrate", "--create").code == 0
     assert cli("--store", str(typo), "run", "-m", "jobs.py", "sync").code == 0
     assert cli("--store", str(folder / "other.db"), "run", "-m", "jobs.py", "sync").code == 0

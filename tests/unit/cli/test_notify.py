@@ -1,4 +1,4 @@
-"""notify and its check: who would be told, whether channels answer, what is missing."""
+"""notify and its check: who would be reported, whether channels answer, what is missing."""
 
 import pytest
 from msgspec import json
@@ -15,11 +15,11 @@ CHANNELS = '[notify.channels]\nops = "slack://secret:bot/#ops"\npage = "pagerdut
 BILL = Definition(kind=DefinitionKind.TASK, name="bill", options={"tier": "page", "team": "billing"})
 
 
-def rows(said):
-    return [(row["automation"], row["severity"], row["channel"], row["is_escalation"]) for row in said.json]
+def rows(result):
+    return [(row["automation"], row["severity"], row["channel"], row["is_escalation"]) for row in result.json]
 
 
-def test_routes_of_all_show_who_is_told_of_each(cli, stage, folder):
+def test_routes_list_the_recipients_of_each(cli, stage, folder):
     """Each automation with its own severity, where its routes lead."""
     stage.announce(BACKUP, BILL)
     (folder / "mainspring.toml").write_text(
@@ -28,7 +28,7 @@ def test_routes_of_all_show_who_is_told_of_each(cli, stage, folder):
     found = rows(cli("notify", "routes", "--json"))
     assert ("bill", "page", "page", False) in found
     assert ("bill", "page", "ops", True) in found
-    assert [one for one in found if one[0] == "backup"] == [
+    assert [line for line in found if line[0] == "backup"] == [
         ("backup", "notify", "ops", False),
         ("backup", "notify", "page", False),
     ]
@@ -37,8 +37,8 @@ def test_routes_of_all_show_who_is_told_of_each(cli, stage, folder):
 def test_routes_of_one_show_every_severity(cli, stage, folder):
     """With when it would be; its own is marked."""
     (folder / "mainspring.toml").write_text(f'{CHANNELS}[[notify.route]]\nto = "ops"\n')
-    said = cli("notify", "routes", "backup")
-    lines = [" ".join(line.split()) for line in said.out.splitlines()[1:]]
+    result = cli("notify", "routes", "backup")
+    lines = [" ".join(line.split()) for line in result.out.splitlines()[1:]]
     assert lines[0] == "backup page ops at once"
     assert lines[1].startswith("backup notify (its own) ops ")
     assert lines[2].startswith("backup digest ops ")
@@ -46,7 +46,7 @@ def test_routes_of_one_show_every_severity(cli, stage, folder):
     assert cli("notify", "routes", "bakup").code == 3
 
 
-def test_what_would_be_wrong_may_be_said(cli, stage, folder):
+def test_routes_can_be_tested_for_a_kind(cli, stage, folder):
     """A route for one kind of incident counts for that kind."""
     (folder / "mainspring.toml").write_text(
         f'{CHANNELS}[[notify.route]]\nmatch = {{ kind = "too_slow" }}\nto = "ops"\n'
@@ -55,38 +55,38 @@ def test_what_would_be_wrong_may_be_said(cli, stage, folder):
     assert len(rows(cli("notify", "routes", "--json"))) == 4
 
 
-def test_test_says_what_each_channel_answers(cli, folder, capsys):
+def test_test_states_what_each_channel_answers(cli, folder, capsys):
     """One that takes it, one whose secret is not set, one that is not there."""
     (folder / "mainspring.toml").write_text(
         '[notify.channels]\nme = "terminal"\nops = "slack://secret:bot/#ops"\nmail = "smtp://127.0.0.1:1/a@example.com"\n'
     )
-    said = cli("notify", "test", "--json")
-    assert said.code == 9
-    faults = {row["channel"]: row["fault"] for row in json.decode(said.out)}
+    result = cli("notify", "test", "--json")
+    assert result.code == 9
+    faults = {row["channel"]: row["fault"] for row in json.decode(result.out)}
     assert faults["me"] is None
     assert "MAINSPRING_SECRET_BOT" in faults["ops"]
     assert "refused" in faults["mail"]
-    assert said.err.startswith("[test] mainspring: this channel works")
+    assert result.err.startswith("[test] mainspring: this channel works")
 
 
 def test_test_of_one_channel_ends_with_0_where_it_answers(cli, folder):
     """The terminal is there without a word of configuration; another name has to be configured."""
-    said = cli("notify", "test", "terminal")
-    assert said.code == 0
-    assert "✓ accepted" in said.out
+    result = cli("notify", "test", "terminal")
+    assert result.code == 0
+    assert "✓ accepted" in result.out
     assert cli("notify", "test").code == 0
-    said = cli("notify", "test", "ops")
-    assert said.code == 3
-    assert "unknown channel 'ops'" in said.err
+    result = cli("notify", "test", "ops")
+    assert result.code == 3
+    assert "unknown channel 'ops'" in result.err
 
 
 def checked(cli):
-    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "notify"]
+    (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "notify"]
     return check["state"], check["text"]
 
 
 @pytest.mark.parametrize(
-    ("text", "state", "says"),
+    ("text", "state", "sentence"),
     [
         ("", "warning", "no channel is configured"),
         ('[project]\nenvironment = "development"\n', "ok", "development notifies only the terminal"),
@@ -98,12 +98,12 @@ def checked(cli):
         ),
     ],
 )
-def test_doctor_says_whether_somebody_is_told(cli, folder, text, state, says):
+def test_doctor_reports_whether_a_channel_exists(cli, folder, text, state, sentence):
     """In production a channel is needed, with its secrets."""
     (folder / "mainspring.toml").write_text(text)
     found = checked(cli)
     assert found[0] == state
-    assert found[1].startswith(says)
+    assert found[1].startswith(sentence)
 
 
 def test_secret_that_is_set_makes_a_channel_ready(cli, folder, monkeypatch):
@@ -114,8 +114,8 @@ def test_secret_that_is_set_makes_a_channel_ready(cli, folder, monkeypatch):
 
 
 @pytest.fixture
-def told(stage):
-    """Two alerts about one incident: `ops` took its own, `old` has one that nobody took."""
+def report(stage):
+    """Two alerts about one incident: `ops` took its own, `old` has one that no one took."""
     finding = Finding(
         subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="no success", since_at=0
     )
@@ -127,10 +127,10 @@ def told(stage):
     return stage
 
 
-def test_log_lists_what_was_told_and_what_waits(cli, told):
+def test_log_lists_what_was_reported_and_what_waits(cli, report):
     """Newest first, by channel and state; each with what its incident says."""
-    said = cli("notify", "log", "--json")
-    found = {row["channel"]: (row["state"], row["about"], row["text"]) for row in said.json}
+    result = cli("notify", "log", "--json")
+    found = {row["channel"]: (row["state"], row["about"], row["text"]) for row in result.json}
     assert found == {"ops": ("sent", "opened", "no success"), "old": ("unsent", "opened", "no success")}
     assert [row["channel"] for row in cli("notify", "log", "--state", "unsent", "--json").json] == ["old"]
     assert [row["channel"] for row in cli("notify", "log", "--channel", "ops", "--json").json] == ["ops"]
@@ -140,37 +140,37 @@ def test_log_lists_what_was_told_and_what_waits(cli, told):
 
 def test_log_of_nothing_is_empty(cli, stage):
     """It says so, which is no error."""
-    said = cli("notify", "log")
-    assert (said.code, said.out) == (0, "")
-    assert "No notification was sent" in said.err
+    result = cli("notify", "log")
+    assert (result.code, result.out) == (0, "")
+    assert "No notification was sent" in result.err
 
 
-def test_doctor_says_what_waits_for_a_channel_that_nobody_has(cli, told, folder):
+def test_doctor_states_what_waits_for_a_channel_that_no_one_has(cli, report, folder):
     """Its name is gone from the configuration, so it would wait for ever."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\n')
-    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
+    (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
     assert (check["state"], check["text"]) == (
         "problem",
         "1 alert waits for channel old, which is no longer configured",
     )
 
 
-def test_doctor_says_why_alerts_wait_past_their_time(cli, told, folder):
-    """Nobody tells them, or the channel takes nothing."""
+def test_doctor_gives_the_reason_for_late_alerts(cli, report, folder):
+    """No one tells them, or the channel takes nothing."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\nold = "terminal"\n')
 
     def alerts():
-        (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
+        (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
         return check["text"]
 
     assert "and no watcher sends them" in alerts()
     take = take_alerts("old")
-    told.do(take)
-    told.do(SettleAlerts(lease=take.lease, channel="old", away="it answers 503", retry_after_ms=1))
+    report.do(take)
+    report.do(SettleAlerts(lease=take.lease, channel="old", away="it answers 503", retry_after_ms=1))
     assert "it answers 503" in alerts()
 
 
-def test_doctor_says_when_each_channel_was_told_last(cli, stage, folder):
+def test_doctor_reports_the_last_alert_of_each_channel(cli, stage, folder):
     """Nothing waits: the last delivery is what is worth knowing."""
     (folder / "mainspring.toml").write_text('[notify.channels]\nops = "terminal"\n')
     finding = Finding(subject=Subject("backup", IncidentKind.SILENCE), severity=Severity.PAGE, text="x", since_at=0)
@@ -183,6 +183,6 @@ def test_doctor_says_when_each_channel_was_told_last(cli, stage, folder):
     take = take_alerts("ops")
     (channel,) = stage.do(take).channels
     stage.do(SettleAlerts(lease=take.lease, channel="ops", sent=(SentAlert(channel.alerts[0].seq),)))
-    (check,) = [one for one in cli("doctor", "--json").json if one["name"] == "alerts"]
+    (check,) = [check for check in cli("doctor", "--json").json if check["name"] == "alerts"]
     assert check["state"] == "ok"
     assert check["text"].startswith("ops last notified ")

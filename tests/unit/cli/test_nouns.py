@@ -13,8 +13,8 @@ def test_empty_lists_are_no_error(cli):
     assert cli("init", "one").code == 0
     for noun in ("queues", "workers", "locks", "audit-log", "failed", "runs"):
         assert cli(noun, "list", "--json").json == []
-        said = cli(noun, "list")
-        assert (said.code, said.out) == (0, "")
+        result = cli(noun, "list")
+        assert (result.code, result.out) == (0, "")
 
 
 def test_queues_show_limits_and_load(cli, stage):
@@ -31,7 +31,7 @@ def test_queues_show_limits_and_load(cli, stage):
 
 
 def test_queue_pause_and_resume(cli, stage):
-    """Paused queues are told apart and filtered."""
+    """Paused queues are distinguished and filtered."""
     stage.do(SetQueue("mail"))
     assert cli("queues", "pause", "mail", "--reason", "spam").code == 0
     assert [row["name"] for row in cli("queues", "list", "--state", "paused", "--json").json] == ["mail"]
@@ -69,7 +69,7 @@ def test_lock_break_wants_a_yes(cli, stage):
     assert cli("locks", "break", "crm", "-y").code == 3
 
 
-def test_audit_log_lists_acts_and_pages(cli, stage):
+def test_audit_log_lists_operations_and_pages(cli, stage):
     """Newest first, refused ones too; filters and --after."""
     run = stage.start()
     cli("runs", "cancel", run)
@@ -83,7 +83,7 @@ def test_audit_log_lists_acts_and_pages(cli, stage):
 
 
 def test_audit_log_is_filtered(cli, stage):
-    """By whom, what, with which, by which way and when; what no filter can mean is told."""
+    """By whom, what, with which, by which way and when; what no filter can mean is reported."""
     run = stage.start()
     cli("runs", "cancel", run)
 
@@ -110,9 +110,9 @@ def test_audit_log_is_filtered(cli, stage):
 def test_audit_verify_finds_a_change(cli, stage, monkeypatch):
     """A whole chain is 0 with its last hash; a broken one ends with 9."""
     stage.start()
-    said = cli("audit-log", "verify", "--json")
-    assert said.code == 0
-    assert said.json["rows"] == 1
+    result = cli("audit-log", "verify", "--json")
+    assert result.code == 0
+    assert result.json["rows"] == 1
     monkeypatch.setattr("mainspring.store.read.status.status.first_break", lambda *args, **kwargs: 1)
     assert cli("audit-log", "verify").code == 9
 
@@ -133,32 +133,35 @@ def test_end_of_the_audit_log_that_was_cut_off_is_found(cli, stage, store_path, 
     stage.start()
     head = cli("status", "--json").json["audit_head"]
     assert head.startswith("2:")
-    kept = tmp_path / "head"
-    assert cli("audit-log", "verify", "--head", head, "--head-file", str(kept)).code == 0
-    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (f"{head}\n", 0o600)
+    stored = tmp_path / "head"
+    assert cli("audit-log", "verify", "--head", head, "--head-file", str(stored)).code == 0
+    assert (stored.read_text(), stored.stat().st_mode & 0o777) == (f"{head}\n", 0o600)
     stage.start()
     assert cli("audit-log", "verify", "--head", head).code == 0
     subprocess.run([sys.executable, "-c", CUT_OFF, str(store_path)], check=True)
-    said = cli("audit-log", "verify")
-    assert (said.code, "the audit log lacks act 3" in said.err) == (
+    result = cli("audit-log", "verify")
+    assert (result.code, "the audit log lacks operation 3" in result.err) == (
         75,
         True,
     )  # the mark beside the store knows that act
     mark_of(store_path).unlink()
     assert cli("audit-log", "verify").code == 0
-    for option in (("--head", head), ("--head-file", str(kept))):
-        said = cli("audit-log", "verify", *option)
-        assert (said.code, "act 2 was there and the log ends with act 1: its end was cut off" in said.out) == (9, True)
-    assert kept.read_text() == f"{head}\n"
+    for option in (("--head", head), ("--head-file", str(stored))):
+        result = cli("audit-log", "verify", *option)
+        assert (
+            result.code,
+            "operation 2 existed and the log ends with operation 1: its end was cut off" in result.out,
+        ) == (9, True)
+    assert stored.read_text() == f"{head}\n"
     stage.start()
-    assert "act 2 is another one than it was" in cli("audit-log", "verify", "--head", head).out
+    assert "operation 2 differs from the saved head" in cli("audit-log", "verify", "--head", head).out
     assert cli("audit-log", "verify", "--head", "2").code == 2
 
 
 def test_head_of_the_audit_log_is_kept_once_there_is_one(cli, stage, tmp_path):
-    """In an empty log nothing was cut off, and nothing is kept; a file that holds something else is told."""
-    kept = tmp_path / "head"
-    assert cli("audit-log", "verify", "--head-file", str(kept)).code == 0
-    assert not kept.exists()
-    kept.write_text("nonsense")
-    assert cli("audit-log", "verify", "--head-file", str(kept)).code == 2
+    """In an empty log nothing was cut off, and nothing is kept; a file that holds something else is reported."""
+    head = tmp_path / "head"
+    assert cli("audit-log", "verify", "--head-file", str(head)).code == 0
+    assert not head.exists()
+    head.write_text("nonsense")
+    assert cli("audit-log", "verify", "--head-file", str(head)).code == 2

@@ -8,7 +8,7 @@ import pytest
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.process_store import ProcessStore
-from tests.looking import states_of
+from tests.polling import states_of
 
 CODE = """
 import mainspring as ms
@@ -40,10 +40,10 @@ def code(folder):
 
 def test_help_without_a_name_is_the_commands_own(cli, code):
     """It lists the options; with a name it shows the parameters, and where the options are."""
-    said = cli("run", "--help")
-    assert said.code == 0
+    result = cli("run", "--help")
+    assert result.code == 0
     for option in ("--key", "--watch", "--detach", "--at", "--timeout"):
-        assert option in said.out
+        assert option in result.out
     assert "mainspring run --help" in cli("run", "-m", "code.py", "quick", "--help").out
     assert "Missing argument 'NAME'" in cli("run").err
 
@@ -51,34 +51,34 @@ def test_help_without_a_name_is_the_commands_own(cli, code):
 @pytest.mark.parametrize("more", [(), ("--watch",), ("--detach",)])
 def test_timeout_that_is_no_span_is_refused_before_anything_starts(cli, code, store_path, more):
     """Exit 2, and no store, hence no run."""
-    said = cli("run", "-m", "code.py", "quick", "--timeout", "nope", *more)
-    assert said.code == 2
-    assert "'nope'" in said.err
+    result = cli("run", "-m", "code.py", "quick", "--timeout", "nope", *more)
+    assert result.code == 2
+    assert "'nope'" in result.err
     assert not store_path.exists()
 
 
-def test_run_that_asks_is_not_waited_for_in_silence(cli, code):
-    """Without a terminal nobody can answer: the question, the command that answers it, and 6."""
-    said = cli("run", "-m", "code.py", "asking")
-    assert said.code == 6
-    assert "It asks: Go on? [yes, no]" in said.err
-    assert "mainspring runs answer r_" in said.err
+def test_run_with_a_question_is_not_awaited_silently(cli, code):
+    """Without a terminal no one can answer: the question, the command that answers it, and 6."""
+    result = cli("run", "-m", "code.py", "asking")
+    assert result.code == 6
+    assert "It asks: Go on? [yes, no]" in result.err
+    assert "mainspring runs answer r_" in result.err
 
 
 def test_question_with_a_default_is_waited_for(cli, code):
-    """It is told, with what it comes to, and settles itself."""
-    said = cli("run", "-m", "code.py", "patient")
-    assert said.code == 0
-    assert said.out.strip() == '"no"'
-    assert "Without an answer until then, the answer is: no." in said.err
+    """It is reported, with what it comes to, and settles itself."""
+    result = cli("run", "-m", "code.py", "patient")
+    assert result.code == 0
+    assert result.out.strip() == '"no"'
+    assert "Without an answer until then, the answer is: no." in result.err
 
 
 @pytest.mark.parametrize("more", [(), ("--watch",)])
-def test_run_that_begins_anew_is_followed_to_its_end(cli, code, more):
-    """Its heirs count: the result is that of the last one."""
-    said = cli("run", "-m", "code.py", "rounds", *more)
-    assert said.code == 0
-    assert said.out.strip() == '"over"' if not more else "restarted as run r_" in said.out
+def test_run_that_restarts_is_followed_to_its_end(cli, code, more):
+    """Its successors count: the result is that of the last one."""
+    result = cli("run", "-m", "code.py", "rounds", *more)
+    assert result.code == 0
+    assert result.out.strip() == '"over"' if not more else "restarted as run r_" in result.out
     assert len(cli("runs", "list", "--json").json) == 3
 
 
@@ -88,21 +88,21 @@ def test_run_for_a_queue_that_no_live_worker_serves_is_worked_on_here(cli, code,
 
     stage.announce(Definition(kind=DefinitionKind.TASK, name="quick"))
     stage.do(ClaimRuns("c", 0, queues=("default",)))
-    said = cli("run", "-m", "code.py", "quick", "--queue", "mail", "--timeout", "20s")
-    assert (said.code, said.out.strip()) == (0, "7")
+    result = cli("run", "-m", "code.py", "quick", "--queue", "mail", "--timeout", "20s")
+    assert (result.code, result.out.strip()) == (0, "7")
 
 
-def test_broken_declaration_is_shown_by_run_and_the_others_of_its_file_run(cli, folder):
+def test_broken_declaration_is_displayed_by_run_and_the_others_of_its_file_run(cli, folder):
     """The error of the one that was named, and no other; a child process loads the file too."""
     (folder / "code.py").write_text(
         "import mainspring as ms\n@ms.task(cron='99 * * * *')\ndef bad(): ...\n"
         "@ms.task(timeout='20s')\ndef good() -> int: return 7\n@ms.step(timeout='soon')\ndef charge(): ...\n"
     )
-    shown = cli("run", "-m", "code.py", "bad")
-    assert shown.code == 2
-    assert "'bad' cannot be used: option 'cron'" in shown.err
-    assert "code.py:2" in shown.err
-    assert "charge" not in shown.err
+    view = cli("run", "-m", "code.py", "bad")
+    assert view.code == 2
+    assert "'bad' cannot be used: option 'cron'" in view.err
+    assert "code.py:2" in view.err
+    assert "charge" not in view.err
     ran = cli("run", "-m", "code.py", "good")
     assert (ran.code, ran.out.strip()) == (0, "7")
 
@@ -112,10 +112,10 @@ def test_run_names_the_file_from_which_a_worker_has_an_automation(cli, stage, fo
     (folder / "code.py").write_text(CODE)
     registry = Registry.load([folder / "code.py"])
     stage.announce(registry.get("quick").definition)
-    said = cli("run", "quick")
-    assert said.code == 3
-    assert f"quick is defined in {folder / 'code.py'}" in said.err
-    assert f"-m {folder / 'code.py'}" in said.err
+    result = cli("run", "quick")
+    assert result.code == 3
+    assert f"quick is defined in {folder / 'code.py'}" in result.err
+    assert f"-m {folder / 'code.py'}" in result.err
     assert "unknown automation" in cli("run", "quack").err
 
 
@@ -130,9 +130,9 @@ def test_run_that_cannot_become_a_worker_starts_nothing(cli, code, store_path):
     assert cli("run", "-m", "code.py", "quick").code == 0
     break_locks(store_path.parent / f"{store_path.name}.sessions")
     for _ in range(2):
-        said = cli("run", "-m", "code.py", "quick")
-        assert said.code == 4
-        assert "no session can be opened" in said.err
+        result = cli("run", "-m", "code.py", "quick")
+        assert result.code == 4
+        assert "no session can be opened" in result.err
     assert list(states_of(str(store_path)).values()) == ["succeeded"]
 
 
@@ -146,17 +146,17 @@ def test_run_that_fails_after_its_start_names_the_run(cli, code, store_path, mon
         break_locks(store.locks)
 
     monkeypatch.setattr(ProcessStore, "check_session_lock", check_then_break)
-    said = cli("run", "-m", "code.py", "quick", *more)
-    assert said.code == 4
+    result = cli("run", "-m", "code.py", "quick", *more)
+    assert result.code == 4
     ((run, state),) = states_of(str(store_path)).items()
     assert state == "queued"
     if more:
-        assert json.loads(said.out) == {"run": run, "state": "queued"}
-        assert "no session can be opened" in json.loads(said.err)["message"]
+        assert json.loads(result.out) == {"run": run, "state": "queued"}
+        assert "no session can be opened" in json.loads(result.err)["message"]
     else:
-        assert said.out == f"{run}\n"
-        assert f"mainspring runs watch {run}" in said.err
-        assert f"mainspring runs cancel {run}" in said.err
+        assert result.out == f"{run}\n"
+        assert f"mainspring runs watch {run}" in result.err
+        assert f"mainspring runs cancel {run}" in result.err
 
 
 UNKNOWN_OPTIONS = """
@@ -190,26 +190,26 @@ def fine() -> int:
 def test_unknown_option_in_a_file_keeps_its_automation_out_and_no_other(cli, folder):
     """Call, option, nearest one, file and line; the others of the file run."""
     (folder / "jobs.py").write_text(UNKNOWN_OPTIONS)
-    said = cli("run", "pay", "-m", "jobs.py")
-    assert "ms.Retry has no option 'attempt'" in said.err
-    assert "jobs.py:6" in said.err
-    assert "Did you mean 'attempts'?" in said.err
-    said = cli("run", "nightly", "-m", "jobs.py")
-    assert "ms.on.cron has no option 'timezone'" in said.err
-    assert "jobs.py:10" in said.err
-    said = cli("run", "fan", "-m", "jobs.py")
-    assert said.code == 5
-    assert "UnknownOptionError: run.map has no option 'item' (jobs.py:21 in fan)" in said.err
+    result = cli("run", "pay", "-m", "jobs.py")
+    assert "ms.Retry has no option 'attempt'" in result.err
+    assert "jobs.py:6" in result.err
+    assert "Did you mean 'attempts'?" in result.err
+    result = cli("run", "nightly", "-m", "jobs.py")
+    assert "ms.on.cron has no option 'timezone'" in result.err
+    assert "jobs.py:10" in result.err
+    result = cli("run", "fan", "-m", "jobs.py")
+    assert result.code == 5
+    assert "UnknownOptionError: run.map has no option 'item' (jobs.py:21 in fan)" in result.err
     assert cli("run", "fine", "-m", "jobs.py").out.strip() == "4"
 
 
-def test_run_of_a_file_that_up_does_not_load_says_that_its_schedule_is_on_record(cli, folder):
+def test_run_of_a_file_that_up_does_not_load_reports_that_its_schedule_is_on_record(cli, folder):
     """With the command that loads it, and the one that ends the schedule; where the configuration names the file, nothing is said."""
     (folder / "rates.py").write_text(
         'import mainspring as ms\n\n@ms.task(every="1h")\ndef rates() -> int:\n    return 7\n'
     )
-    said = cli("run", "rates", "-m", "rates.py")
-    assert said.out == "7\n"
-    assert "Start one: mainspring up -m rates.py. To end the schedule: mainspring auto retire rates\n" in said.err
+    result = cli("run", "rates", "-m", "rates.py")
+    assert result.out == "7\n"
+    assert "Start one: mainspring up -m rates.py. To end the schedule: mainspring auto retire rates\n" in result.err
     (folder / "mainspring.toml").write_text('[project]\nautomations = ["rates.py"]\n')
     assert "schedule" not in cli("run", "rates").err

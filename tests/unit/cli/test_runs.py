@@ -28,8 +28,8 @@ def test_list_is_newest_first_with_pages(cli, stage):
     ids = [stage.start() for _ in range(5)]
     first = [row["id"] for row in cli("runs", "list", "--limit", "2", "--json").json]
     stage.start()
-    said = cli("runs", "list", "--limit", "2", "--after", first[-1], "--json")
-    assert first + [row["id"] for row in said.json] == ids[:0:-1]
+    result = cli("runs", "list", "--limit", "2", "--after", first[-1], "--json")
+    assert first + [row["id"] for row in result.json] == ids[:0:-1]
     assert f"--after {ids[3][-6:]}" in cli("runs", "list", "--limit", "3").err
 
 
@@ -62,7 +62,7 @@ def test_list_names_the_automation_and_the_title_apart(cli, stage):
     assert "Book the invoices of January" in rows[0]
 
 
-def test_show_tells_the_slot_of_a_scheduled_run(cli, stage):
+def test_show_reports_the_slot_of_a_scheduled_run(cli, stage):
     """The due time that the run serves; it may begin much later."""
     at = stage.now // 60_000 * 60_000 - 3_600_000
     run = stage.start(slot=SlotLink("backup", at))
@@ -70,12 +70,12 @@ def test_show_tells_the_slot_of_a_scheduled_run(cli, stage):
     assert "  slot " not in cli("runs", "show", stage.start()).out
 
 
-def test_name_of_an_automation_in_place_of_a_run_says_where_to_look(cli, stage):
+def test_automation_name_in_place_of_a_run_has_a_hint(cli, stage):
     """A name that a person knows is not called a run that is not there."""
-    said = cli("explain", "backup")
-    assert said.code == cli("explain", "nothing").code
-    assert "backup is an automation, but a run is expected" in said.err
-    assert "mainspring auto show backup. It has no run." in said.err
+    result = cli("explain", "backup")
+    assert result.code == cli("explain", "nothing").code
+    assert "backup is an automation, but a run is expected" in result.err
+    assert "mainspring auto show backup. It has no run." in result.err
     run = stage.start()
     assert f"Its last run: mainspring explain {run}" in cli("explain", "backup").err
     assert f"Its last run: mainspring explain {run}" in cli("runs", "show", "backup").err
@@ -93,7 +93,7 @@ def test_table_into_a_pipe_is_not_cut(cli, stage):
     assert "…" not in cli("failed", "list").out
 
 
-def test_list_shows_what_a_retry_healed(cli, stage, monkeypatch):
+def test_list_displays_what_a_retry_healed(cli, stage, monkeypatch):
     """However far back it lies: one look is bounded, and the list is not."""
     monkeypatch.setattr("mainspring.store.read.runs.run_pages.MOST_SEARCHED", 2)
     first, second = stage.begin(), stage.begin()
@@ -116,9 +116,9 @@ def test_list_refuses_what_it_does_not_know(cli, stage, args):
 )
 def test_second_name_is_not_dropped_in_silence(cli, stage, args):
     """A filter that looks as if it could be repeated says that it cannot, and names both."""
-    said = cli(*args, "--name", "x", "--name", "y")
-    assert said.code == 2
-    assert "'x', 'y'" in said.err
+    result = cli(*args, "--name", "x", "--name", "y")
+    assert result.code == 2
+    assert "'x', 'y'" in result.err
     assert cli(*args, "--name", "x").code == 0
 
 
@@ -141,13 +141,13 @@ def test_list_as_people_type_ids(cli, stage):
     assert cli("runs", "show", "@last", "--json").json["id"] == last
     assert cli("runs", "show", "@failed", "--json").json["id"] == failed.id
     assert cli("runs", "show", last[:-1], "--json").json["id"] == last
-    said = cli("runs", "show", "r_")
-    assert said.code == 8
-    assert "more than one run" in said.err
+    result = cli("runs", "show", "r_")
+    assert result.code == 8
+    assert "more than one run" in result.err
 
 
 def test_show_prints_attempts_errors_and_the_command_that_continues(cli, stage):
-    """A failed run tells which step, every attempt with its own error, and how to go on."""
+    """A failed run tells which step, every attempt with its own error, and how to continue."""
     run = stage.begin(data=b'{"day": "2026-01-05"}')
     for number, text in ((1, "503 busy"), (2, "connection reset")):
         stage.do(
@@ -184,7 +184,7 @@ def test_show_prints_attempts_errors_and_the_command_that_continues(cli, stage):
     assert f"mainspring runs retry {run.id} --from-step upload" in out
 
 
-def test_show_draws_the_difference_of_a_drift(cli, stage):
+def test_show_renders_the_difference_of_a_drift(cli, stage):
     """Saved and present input stand below each other, with the two ways out."""
     run = stage.begin()
     changes = [{"path": "amount", "was": "12.5", "now": "13"}]
@@ -198,7 +198,7 @@ def test_show_draws_the_difference_of_a_drift(cli, stage):
     assert f"mainspring runs retry {run.id} --from-step charge" in out
 
 
-def test_show_lists_hints_children_and_facts_not_taken_in(cli, stage):
+def test_show_lists_hints_children_and_facts_not_accepted(cli, stage):
     """Things that few runs have are there when a run has them."""
     run = stage.begin()
     detail = b'{"hints": ["name it"], "unasked": ["old#1"], "unawaited": ["step boom failed"]}'
@@ -219,9 +219,9 @@ def test_nasty_text_is_harmless_everywhere(cli, stage):
     stage.do(outcome(run, 1, NASTY, state=OutcomeState.FAILED, failure=nasty, started_at=stage.now))
     stage.do(msgspec.structs.replace(fail(run, NASTY), failure=nasty, rank=1))
     for args in (["list"], ["show", run.id], ["export", run.id], ["list", "--json"], ["show", run.id, "--json"]):
-        said = cli("runs", *args)
-        assert said.code == 0
-        assert not any(c != "\n" and not c.isprintable() for c in said.out), args
+        result = cli("runs", *args)
+        assert result.code == 0
+        assert not any(c != "\n" and not c.isprintable() for c in result.out), args
     assert not any(c != "\n" and not c.isprintable() for c in cli("explain", run.id).out)
     assert cli("runs", "export", run.id).json["outcomes"][0]["failure"]["message"] == NASTY
 
@@ -234,7 +234,7 @@ def test_values_of_another_codec_are_not_guessed(cli, stage):
     assert set(cli("runs", "show", run.id, "--json").json["result"]) == {"base64"}
 
 
-def test_export_holds_the_whole_story(cli, stage):
+def test_export_holds_the_whole_history(cli, stage):
     """Journal, attempts and inbox; instants are ISO text."""
     run = stage.begin()
     stage.do(outcome(run, 1, "a", kind=OutcomeKind.STEP))
@@ -254,14 +254,14 @@ def test_diff_compares_with_the_last_good_run(cli, stage):
     stage.do(fail(bad))
     found = cli("runs", "diff", bad.id, "--json").json
     assert found["other"] == good.id
-    places = {one["path"]: (one["other"], one["this"]) for one in found["differences"]}
+    places = {difference["path"]: (difference["other"], difference["this"]) for difference in found["differences"]}
     assert places["input.day"] == ("1", "2")
     assert places["step dump result.rows"] == ("10", "0")
     assert places["state"] == ("succeeded", "failed")
     assert cli("runs", "diff", good.id).code == 3
 
 
-def test_diff_of_a_drift_shows_what_was_saved_and_what_is_asked_for_now(cli, stage):
+def test_diff_of_a_drift_displays_what_was_saved_and_what_is_requested_now(cli, stage):
     """No other run has to have succeeded; beside a named one it is compared as ever."""
     run = stage.begin()
     changes = [{"path": "amount", "was": "12.5", "now": "13"}]
@@ -275,8 +275,8 @@ def test_diff_of_a_drift_shows_what_was_saved_and_what_is_asked_for_now(cli, sta
     assert cli("runs", "diff", run.id, run.id, "--json").json["other"] == run.id
 
 
-def test_show_tells_how_much_a_run_put_out(cli, stage):
-    """In units for people, in bytes as JSON; nothing is said where nobody measured it."""
+def test_show_reports_how_much_a_run_put_out(cli, stage):
+    """In units for people, in bytes as JSON; nothing is said where no one measured it."""
     run, other = stage.begin(), stage.begin()
     stage.do(finish(run, output_size=2_000_000_000))
     stage.do(finish(other))

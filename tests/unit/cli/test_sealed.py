@@ -40,7 +40,7 @@ def runs(store_path: Path, folder: Path) -> dict[str, str]:
             return await run.options(delivery="at_most_once").step(lose, word)
 
         @ms.workflow
-        async def asking(run: ms.Run, word: str) -> str:
+        async def ask_word(run: ms.Run, word: str) -> str:
             return str(await run.ask(f"question {word}", choices=[word, "no"]))
 
     store_path.parent.mkdir()
@@ -48,7 +48,9 @@ def runs(store_path: Path, folder: Path) -> dict[str, str]:
 
     async def work() -> dict[str, str]:
         async with app.running():
-            made = {one.name: await app.start(one, WORD) for one in (good, bad, doubtful, asking)}
+            made = {
+                definition.name: await app.start(definition, WORD) for definition in (good, bad, doubtful, ask_word)
+            }
             ends = (RunState.SUCCEEDED, RunState.FAILED, RunState.NEEDS_ATTENTION, RunState.WAITING)
             for handle, end in zip(made.values(), ends, strict=True):
                 while await handle.status() is not end:
@@ -63,8 +65,8 @@ def runs(store_path: Path, folder: Path) -> dict[str, str]:
 
 
 READS = [
-    ("runs", "show", "good"), ("runs", "show", "bad"), ("runs", "export", "bad"), ("explain", "bad"), ("explain", "asking"),
-    ("runs", "diff", "good", "bad"), ("runs", "watch", "bad"), ("runs", "watch", "asking"), ("failed", "list"),
+    ("runs", "show", "good"), ("runs", "show", "bad"), ("runs", "export", "bad"), ("explain", "bad"), ("explain", "ask_word"),
+    ("runs", "diff", "good", "bad"), ("runs", "watch", "bad"), ("runs", "watch", "ask_word"), ("failed", "list"),
     ("runs", "list"), ("top",),
 ]  # fmt: skip
 
@@ -75,13 +77,13 @@ def _called(args, runs):
 
 @pytest.mark.parametrize("args", READS, ids="-".join)
 @pytest.mark.parametrize("json", [False, True])
-def test_without_the_codec_values_are_said_to_be_sealed(cli, runs, args, json):
+def test_without_the_codec_values_are_reported_to_be_sealed(cli, runs, args, json):
     """No secret, no crash; which codec it is and how to name it stands on stderr."""
-    said = cli(*_called(args, runs), *(["--json"] if json else []))
-    assert said.code in (0, 5, 6)
-    assert WORD not in said.out + said.err
-    assert "sealed by codec 'keystream'" in said.err
-    assert CODEC in said.err
+    result = cli(*_called(args, runs), *(["--json"] if json else []))
+    assert result.code in (0, 5, 6)
+    assert WORD not in result.out + result.err
+    assert "sealed by codec 'keystream'" in result.err
+    assert CODEC in result.err
 
 
 @pytest.mark.parametrize("args", READS, ids="-".join)
@@ -89,9 +91,9 @@ def test_without_the_codec_values_are_said_to_be_sealed(cli, runs, args, json):
 def test_with_the_codec_values_are_read(cli, runs, args, json, monkeypatch):
     """The configuration, or its variable, names the codec."""
     monkeypatch.setenv(CODEC, "sealed_keys:codec")
-    said = cli(*_called(args, runs), *(["--json"] if json else []))
-    assert WORD in said.out + said.err
-    assert "sealed by codec" not in said.out + said.err
+    result = cli(*_called(args, runs), *(["--json"] if json else []))
+    assert WORD in result.out + result.err
+    assert "sealed by codec" not in result.out + result.err
 
 
 def test_json_of_a_sealed_value_names_its_codec(cli, runs):
@@ -102,57 +104,57 @@ def test_json_of_a_sealed_value_names_its_codec(cli, runs):
     assert run["title"] is None
 
 
-def test_acts_with_values_need_the_codec(cli, runs, monkeypatch):
+def test_operations_with_values_need_the_codec(cli, runs, monkeypatch):
     """Without it they are refused and change nothing; with it they act."""
-    acts = [
-        ("runs", "answer", "asking", WORD),
-        ("runs", "signal", "asking", "s", "1"),
+    operations = [
+        ("runs", "answer", "ask_word", WORD),
+        ("runs", "signal", "ask_word", "s", "1"),
         ("runs", "give-result", "doubtful", '"x"'),
     ]
-    for args in acts:
-        said = cli(*_called(args, runs))
-        assert (said.code, CODEC in said.err) == (8, True), args
+    for args in operations:
+        result = cli(*_called(args, runs))
+        assert (result.code, CODEC in result.err) == (8, True), args
     monkeypatch.setenv(CODEC, "sealed_keys:codec")
-    for args in acts:
+    for args in operations:
         assert cli(*_called(args, runs)).code == 0, args
-    acts_on_record = cli("audit-log", "list", "--json").json
-    answered = next(act for act in acts_on_record if act["verb"] == "answer")
+    recorded_operations = cli("audit-log", "list", "--json").json
+    answered = next(act for act in recorded_operations if act["verb"] == "answer")
     assert answered["detail"]["choice"] == WORD
     monkeypatch.delenv(CODEC)
-    said = cli("audit-log", "list", "--json")
-    assert WORD not in said.out
+    result = cli("audit-log", "list", "--json")
+    assert WORD not in result.out
 
 
 @pytest.mark.parametrize("name", ["no_such_module_here:codec", "sealed_keys:missing", "sealed_keys:_NONCE"])
-def test_codec_that_cannot_be_had_keeps_no_one_from_looking(cli, runs, name, monkeypatch):
-    """A question says so and goes on; an act with a value ends with the reason."""
+def test_unavailable_codec_blocks_no_reading(cli, runs, name, monkeypatch):
+    """A question says so and continues; an act with a value ends with the reason."""
     monkeypatch.setenv(CODEC, name)
-    said = cli("runs", "show", runs["bad"])
-    assert said.code == 0
-    assert f"`store.codec` '{name}' cannot be used" in said.err
-    assert cli("runs", "answer", runs["asking"], "no").code == 2
+    result = cli("runs", "show", runs["bad"])
+    assert result.code == 0
+    assert f"`store.codec` '{name}' cannot be used" in result.err
+    assert cli("runs", "answer", runs["ask_word"], "no").code == 2
 
 
-def test_another_key_is_told(cli, runs, folder, monkeypatch):
+def test_another_key_is_reported(cli, runs, folder, monkeypatch):
     """The codec has the right name and cannot read: that is said, and the value stays sealed."""
     (folder / "other_keys.py").write_text("from sealed_keys import Keystream\nlost = Keystream(b'lost')\n")
     monkeypatch.setenv(CODEC, "other_keys:lost")
-    said = cli("runs", "show", runs["good"])
-    assert said.code == 0
-    assert "could not open a value" in said.err
-    assert "(sealed by codec 'keystream'" in said.out
+    result = cli("runs", "show", runs["good"])
+    assert result.code == 0
+    assert "could not open a value" in result.err
+    assert "(sealed by codec 'keystream'" in result.out
 
 
 def test_names_that_are_no_codec_are_refused(cli, folder, monkeypatch):
     """The error names the key and shows the form."""
     monkeypatch.setenv(CODEC, "just a word")
-    said = cli("doctor", "--config")
-    assert said.code == 2
-    assert "store.codec" in said.err
-    assert "module:name" in said.err
+    result = cli("doctor", "--config")
+    assert result.code == 2
+    assert "store.codec" in result.err
+    assert "module:name" in result.err
 
 
-def test_doctor_shows_the_largest_value(cli, folder, monkeypatch):
+def test_doctor_displays_the_largest_value(cli, folder, monkeypatch):
     """As it would be written in the file, with where it was set."""
     rows = {row["setting"]: row for row in cli("doctor", "--config", "--json").json}
     assert rows["store.payload_max"]["value"] == "256KiB"
@@ -166,9 +168,9 @@ def test_doctor_shows_the_largest_value(cli, folder, monkeypatch):
 def test_impossible_largest_value_names_its_key(cli, folder, monkeypatch, size):
     """Which key, where it was set, what would do."""
     monkeypatch.setenv("MAINSPRING_STORE_PAYLOAD_MAX", size)
-    said = cli("doctor", "--config")
-    assert said.code == 2
-    assert "store.payload_max" in said.err
+    result = cli("doctor", "--config")
+    assert result.code == 2
+    assert "store.payload_max" in result.err
 
 
 def test_run_here_obeys_largest_value_and_codec(cli, folder, runs, store_path, monkeypatch):
@@ -180,9 +182,9 @@ def test_run_here_obeys_largest_value_and_codec(cli, folder, runs, store_path, m
     )
     monkeypatch.setenv("MAINSPRING_STORE_PAYLOAD_MAX", "1kB")
     monkeypatch.setenv(CODEC, "sealed_keys:codec")
-    said = cli("run", "-m", "flows.py", "fill", "n=2000")
-    assert said.code == 6
-    assert "store] payload_max" in said.err
+    result = cli("run", "-m", "flows.py", "fill", "n=2000")
+    assert result.code == 6
+    assert "store] payload_max" in result.err
     assert cli("run", "-m", "flows.py", "echo", f"word={WORD}").out.strip() == f'"{WORD}"'
     assert cli("run", "-m", "flows.py", "echo", f"word={'x' * 2000}").code == 2
     files = [file for file in store_path.parent.rglob("*") if file.is_file()]

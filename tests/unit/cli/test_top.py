@@ -42,53 +42,53 @@ def frame(stage):
     )
 
 
-def test_without_a_terminal_it_is_said_once(cli, busy):
+def test_without_a_terminal_it_is_reported_once(cli, busy):
     """All parts, the loudest incident first, harmless to a terminal."""
-    said = cli("top")
-    assert said.code == 0
-    assert said.out.startswith("✗ 2 things need you: 2 open incidents (1 page, 1 notify")
-    assert said.out.index("page    1m ago") < said.out.index("notify  1m ago")
+    result = cli("top")
+    assert result.code == 0
+    assert result.out.startswith("✗ 2 things need you: 2 open incidents (1 page, 1 notify")
+    assert result.out.index("page    1m ago") < result.out.index("notify  1m ago")
     for part in ("Incidents (2)", "Running (1)", "Queues (1)", "Processes (1)", "Next (1)", "worker      pid "):
-        assert part in said.out, part
-    assert "\x1b" not in said.out
+        assert part in result.out, part
+    assert "\x1b" not in result.out
 
 
 def test_json_has_all_of_it(cli, busy):
     """One document."""
     document = cli("top", "--json").json
-    assert [one["id"] for one in document["incidents"]] == ["i_1", "i_0"]
-    assert [one["automation"] for one in document["runs"]] == ["backup"]
+    assert [incident["id"] for incident in document["incidents"]] == ["i_1", "i_0"]
+    assert [run["automation"] for run in document["runs"]] == ["backup"]
     assert document["verdict"]["healthy"] is False
 
 
-def test_what_no_incident_says_is_said(cli, stage):
-    """A healthy worker alone has nothing to say; a failure that nobody told of yet has."""
+def test_problem_without_an_incident_is_displayed(cli, stage):
+    """A healthy worker alone has nothing to say; a failure that no one told of yet has."""
     lines = [line.text for line in format_overview(frame(stage), stage.now)]
-    assert lines[0].startswith("✓ All is well")
+    assert lines[0].startswith("✓ Healthy")
     assert not any("Incidents" in line for line in lines)
 
 
-def test_process_says_what_it_holds(busy):
+def test_process_states_what_it_holds(busy):
     """As its last beat told it; of one that never beats nothing is said but since when it lives."""
     found = frame(busy)
-    (one,) = found.workers
+    (worker,) = found.workers
 
-    def said(**told):
-        shown = replace(found, workers=[replace(one, **told)])
-        return next(line.text for line in format_overview(shown, one.opened_at + 60_000) if " pid " in line.text)
+    def render_workers(**changed):
+        displayed = replace(found, workers=[replace(worker, **changed)])
+        return next(line.text for line in format_overview(displayed, worker.opened_at + 60_000) if " pid " in line.text)
 
-    assert said(beat_at=one.opened_at).endswith("alive, 1 run, since 1m ago")
-    beaten = said(memory=84 * 1024**2, beat_at=one.opened_at + 50_000)
+    assert render_workers(beat_at=worker.opened_at).endswith("alive, 1 run, since 1m ago")
+    beaten = render_workers(memory=84 * 1024**2, beat_at=worker.opened_at + 50_000)
     assert beaten.endswith("alive, 1 run, 84 MiB, heartbeat 10s ago")
 
 
 @pytest.mark.parametrize("number", [0, 1, 12])
-def test_what_is_beside_incidents_is_said_once(stage, number):
+def test_problems_without_an_incident_are_displayed_once(stage, number):
     """However many incidents are open, what none of them says stands below the verdict, and they do not."""
-    for one in range(number):
-        subject = Subject(f"a{one}", IncidentKind.SILENCE)
+    for index in range(number):
+        subject = Subject(f"a{index}", IncidentKind.SILENCE)
         finding = Finding(subject=subject, severity=Severity.PAGE, text="silent", since_at=0)
-        stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id=f"i_{one}", finding=finding),)))
+        stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id=f"i_{index}", finding=finding),)))
     stage.do(fail(stage.begin()))
     lines = [line.text for line in format_overview(frame(stage), stage.now)]
     assert lines[2] == "  1 failed run still needs a decision: mainspring failed list"
@@ -109,7 +109,7 @@ def test_frame_fits_its_screen(stage, height):
         assert any(line.startswith("Next (1)") for line in lines)
 
 
-def test_failed_runs_are_shown(stage):
+def test_failed_runs_are_displayed(stage):
     """Newest first, with why; one that succeeded is not."""
     first, other, good = (stage.begin() for _ in range(3))
     for command in (fail(first), halt(other, "pay"), finish(good)):
@@ -122,7 +122,7 @@ def test_failed_runs_are_shown(stage):
     assert "backup: permanent error" in lines[1].text
 
 
-def test_place_shows_incidents_and_last_failures_of_its_automation(stage):
+def test_place_displays_incidents_and_last_failures_of_its_automation(stage):
     """What was chosen first: the error of a run, the whole text of an incident; then what else is wrong there, and nothing of others."""
     run, other = stage.begin(), stage.begin(ORDER, b'{"customer": "a"}')
     stage.do(fail(run))
@@ -157,9 +157,9 @@ def test_place_shows_incidents_and_last_failures_of_its_automation(stage):
         "Last failures (1)",
     ):
         assert part in of_incident, part
-    for shown in (of_run, of_incident, text(ScreenTarget("backup"))):
-        assert other.id not in shown
-        assert "i_order" not in shown
+    for screen_text in (of_run, of_incident, text(ScreenTarget("backup"))):
+        assert other.id not in screen_text
+        assert "i_order" not in screen_text
     assert "no longer stored" in text(ScreenTarget("backup", incident="i_gone"))
     assert "it has no failure" in text(ScreenTarget("report"))
 
@@ -168,33 +168,33 @@ class Screen60x15:
     """`mainspring top` on a terminal of 60 columns and 15 lines."""
 
     def __init__(self):
-        self.ours, theirs = pty.openpty()
-        self.before = termios.tcgetattr(self.ours)
-        self.said = ""
+        self.own_end, terminal_end = pty.openpty()
+        self.before = termios.tcgetattr(self.own_end)
+        self.printed = ""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mainspring", "top"],
-            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            stdin=terminal_end, stdout=terminal_end, stderr=terminal_end, start_new_session=True,
             env={**os.environ, "TERM": "xterm", "LINES": "15", "COLUMNS": "60"},
         )  # fmt: skip
-        os.close(theirs)
+        os.close(terminal_end)
 
     def until(self, part):
         """Read until it is drawn; return all that was drawn since the last time."""
         until = time.monotonic() + 60
-        while part not in self.said:
-            assert time.monotonic() < until, (part, self.said[-3000:])
-            if select.select([self.ours], [], [], 0.5)[0]:
-                self.said += os.read(self.ours, 65_536).decode(errors="replace")
-        found, self.said = self.said, ""
+        while part not in self.printed:
+            assert time.monotonic() < until, (part, self.printed[-3000:])
+            if select.select([self.own_end], [], [], 0.5)[0]:
+                self.printed += os.read(self.own_end, 65_536).decode(errors="replace")
+        found, self.printed = self.printed, ""
         return found
 
-    def press(self, keys):
-        os.write(self.ours, keys)
+    def send_keys(self, keys):
+        os.write(self.own_end, keys)
 
     def close(self):
         self.process.kill()
         self.process.wait()
-        os.close(self.ours)
+        os.close(self.own_end)
 
 
 @pytest.fixture
@@ -204,26 +204,26 @@ def terminal(busy, folder):
     made.close()
 
 
-def test_terminal_is_drawn_until_ctrl_c_ends_it(terminal):
+def test_terminal_is_rendered_until_ctrl_c_ends_it(terminal):
     """With 0, and the terminal is as it was."""
     assert "Incidents" in terminal.until("q ends")
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.wait(20) == 0
-    assert termios.tcgetattr(terminal.ours) == terminal.before
+    assert termios.tcgetattr(terminal.own_end) == terminal.before
 
 
 def test_keys_lead_to_an_incident_and_back(terminal):
     """Arrows and letters choose, enter opens, esc goes back, ? shows the keys, q ends with 0; no line is wider than the screen."""
-    drawn = terminal.until("q ends")
-    terminal.press(b"\x1b[B\r")
-    drawn += terminal.until("show i_1")
-    terminal.press(b"\x1b")
-    drawn += terminal.until("Processes")
-    terminal.press(b"j\r")
-    drawn += terminal.until("show i_0")
-    terminal.press(b"h?")
-    drawn += terminal.until("these keys")
-    terminal.press(b"kq")
+    output = terminal.until("q ends")
+    terminal.send_keys(b"\x1b[B\r")
+    output += terminal.until("show i_1")
+    terminal.send_keys(b"\x1b")
+    output += terminal.until("Processes")
+    terminal.send_keys(b"j\r")
+    output += terminal.until("show i_0")
+    terminal.send_keys(b"h?")
+    output += terminal.until("these keys")
+    terminal.send_keys(b"kq")
     assert terminal.process.wait(20) == 0
-    assert termios.tcgetattr(terminal.ours) == terminal.before
-    assert max(len(re.sub("\x1b[^a-zA-Z]*[a-zA-Z]", "", line)) for line in re.split(r"[\r\n]+|\x1b\[H", drawn)) <= 60
+    assert termios.tcgetattr(terminal.own_end) == terminal.before
+    assert max(len(re.sub("\x1b[^a-zA-Z]*[a-zA-Z]", "", line)) for line in re.split(r"[\r\n]+|\x1b\[H", output)) <= 60

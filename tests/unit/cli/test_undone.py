@@ -1,4 +1,4 @@
-"""Runs of which something was taken back, or may be: what is said of them, and what is asked before they go on."""
+"""Runs with undone steps, or steps that may be undone: what is said of them, and what is asked before they continue."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def view(stage, run):
 
 
 def rolled_back(stage):
-    """A run of book, mail and pay, of which book was taken back."""
+    """A run of book, mail and pay with book undone."""
     run = stage.begin(TRIP)
     do(stage, outcome(run, 1, "look"), outcome(run, 2, "book", undo="m:f"), outcome(run, 3, "mail"))
     do(stage, outcome(run, 4, "undo:book", **UNDO, asked_after=3), fail(run, reason=FailureReason.ROLLED_BACK))
@@ -44,21 +44,21 @@ def announced(stage):
     stage.announce(TRIP)
 
 
-@pytest.mark.parametrize("how", [[], ["--from-step", "mail"], ["--again", "mail"]])
-def test_retry_lists_what_runs_again_and_asks(cli, stage, how):
-    """What was taken back, and what stands on it; without a yes nothing is done."""
+@pytest.mark.parametrize("options", [[], ["--from-step", "mail"], ["--again", "mail"]])
+def test_retry_lists_steps_that_run_again_and_confirms(cli, stage, options):
+    """What was undone, and what stands on it; without a yes nothing is done."""
     run = rolled_back(stage)
-    said = cli("runs", "retry", run, *how)
-    assert said.code == 2
-    assert "  book (was undone)\n  mail (follows an undone step)\n" in said.err
-    assert "Run 2 steps again" in said.err
-    assert "look" not in said.err
+    result = cli("runs", "retry", run, *options)
+    assert result.code == 2
+    assert "  book (was undone)\n  mail (follows an undone step)\n" in result.err
+    assert "Run 2 steps again" in result.err
+    assert "look" not in result.err
     assert view(stage, run).state is RunState.FAILED
-    assert cli("runs", "retry", run, *how, "-y").code == 0
+    assert cli("runs", "retry", run, *options, "-y").code == 0
     assert (view(stage, run).state, view(stage, run).generation) == (RunState.QUEUED, 1)
 
 
-def test_retry_of_an_ordinary_run_asks_nothing(cli, stage):
+def test_retry_of_an_ordinary_run_needs_no_confirmation(cli, stage):
     """What is done stays done."""
     run = stage.begin(TRIP)
     do(stage, outcome(run, 1, "book"), fail(run))
@@ -66,70 +66,70 @@ def test_retry_of_an_ordinary_run_asks_nothing(cli, stage):
 
 
 @pytest.mark.parametrize("command", [("failed", "retry"), ("runs", "retry")])
-def test_several_are_asked_for_if_one_was_taken_back(cli, stage, command):
+def test_several_runs_need_confirmation_if_one_was_undone(cli, stage, command):
     """Named runs need no yes else; the question counts those."""
     other = stage.begin(TRIP)
     do(stage, fail(other))
     runs = (rolled_back(stage), other.id)
-    said = cli(*command, *runs)
-    assert said.code == 2
-    assert "Continue 2 runs, 1 of them from the first undone step" in said.err
+    result = cli(*command, *runs)
+    assert result.code == 2
+    assert "Continue 2 runs, 1 of them from the first undone step" in result.err
     assert cli(*command, *runs, "-y").code == 0
 
 
-def test_cancel_says_whether_to_take_back(cli, stage):
+def test_cancel_has_an_undo_option(cli, stage):
     """--undo also of a failed run, --keep of one whose automation would undo."""
-    failed, kept = stage.begin(TRIP), stopped(stage)
+    failed, stopped_run = stage.begin(TRIP), stopped(stage)
     do(stage, outcome(failed, 1, "book", undo="m:f"), fail(failed))
     assert cli("runs", "cancel", failed.id).code == 8
     assert cli("runs", "cancel", failed.id, "--undo").code == 0
     assert (view(stage, failed.id).state, view(stage, failed.id).undoing) == (RunState.QUEUED, True)
     assert cli("runs", "cancel", "--state", "needs_attention", "--keep", "-y").code == 0
-    assert view(stage, kept).state is RunState.CANCELLED
+    assert view(stage, stopped_run).state is RunState.CANCELLED
 
 
-def test_explain_says_that_a_run_is_being_taken_back(cli, stage):
+def test_explain_reports_a_running_undo(cli, stage):
     """Queued, halted by a failed undo, and over."""
     run = stopped(stage)
     assert f"mainspring runs cancel {run} --undo" in cli("explain", run).out
     cli("runs", "cancel", run)
-    told = cli("explain", run).out
-    assert "only what it did is taken back" in told
-    assert f"mainspring runs cancel {run} --keep" in told
+    answer = cli("explain", run).out
+    assert "its steps are undone" in answer
+    assert f"mainspring runs cancel {run} --keep" in answer
     again = stage.claim()
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
     do(stage, outcome(again, 2, "undo:book", **UNDO, **failed), halt(again, "undo:book", FailureReason.UNDO_FAILED))
-    told = cli("explain", run).out
+    answer = cli("explain", run).out
     for line in (f"runs retry {run}", f"runs give-result {run} null", f"runs cancel {run} --keep"):
-        assert line in told
-    assert "--from-step undo" not in told
+        assert line in answer
+    assert "--from-step undo" not in answer
     cli("runs", "give-result", run, "null")
     again = stage.claim()
     do(stage, outcome(again, 3, "undo:book", **UNDO), finish(again, RunState.CANCELLED, rank=3))
-    assert "Taken back was: book." in cli("explain", run).out
+    assert "Undone steps: book." in cli("explain", run).out
 
 
-def test_explain_says_what_was_taken_back_and_what_a_retry_does(cli, stage):
+def test_explain_lists_undone_steps_and_the_effect_of_a_retry(cli, stage):
     """A failed run that was rolled back."""
     run = rolled_back(stage)
-    told = cli("explain", run).out
-    assert "Taken back was: book." in told
-    assert "run it again, under new keys, from book on" in told
-    assert "--undo" not in told
+    answer = cli("explain", run).out
+    assert "Undone steps: book." in answer
+    assert "run it again, under new keys, from the first undone step: book" in answer
+    assert "--undo" not in answer
 
 
 def test_steps_are_listed_with_the_keys_that_they_were_given(cli, stage):
-    """By show, watch and explain, and in what was taken back; a command names the one step that it means."""
+    """By show, watch and explain, and in what was undone; a command names the one step that it means."""
     run = stage.begin(TRIP)
     named = {"name": "book", "undo": "m:f"}
     do(stage, outcome(run, 1, "book[a]", **named), outcome(run, 2, "book[b]", **named), outcome(run, 3, "look"))
     do(stage, outcome(run, 4, "undo:book[b]", **UNDO, asked_after=3), fail(run, reason=FailureReason.ROLLED_BACK))
-    shown, watched = cli("runs", "show", run.id).out, cli("runs", "watch", run.id).out
-    assert "✓ book[a]" in shown
-    assert "✓ book[b]" in shown
+    details, watched = cli("runs", "show", run.id).out, cli("runs", "watch", run.id).out
+    assert "✓ book[a]" in details
+    assert "✓ book[b]" in details
     assert "  book[a] succeeded" in watched
     assert "  look succeeded" in watched
     explained = cli("explain", run.id).out
-    assert "Taken back was: book[b]." in explained
+    assert "Undone steps: book[b]." in explained
     assert f"mainspring runs retry {run.id} --from-step 'book[a]'" in explained
     assert "book[b] (was undone)" in cli("runs", "retry", run.id, "--from-step", "book[b]").err

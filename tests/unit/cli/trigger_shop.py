@@ -42,7 +42,7 @@ def start(stage, automation: str, run: str) -> StartRun:
 
 
 def take_in(stage, trigger: str = "bot/event", key: str = "k", **options):
-    """Take in a delivery and return the answer."""
+    """Accept a delivery and return the answer."""
     values = {"body_hash": "h", "body": b'{"id":7}', "headers": b'{"x-sign-signature":"s3cret","x-id":"7"}'}
     return stage.do(
         AcceptDelivery(id=make_id("d", stage.now, hash(key)), trigger=trigger, key=key, **(values | options))

@@ -27,7 +27,7 @@ def test_brokers_are_named_by_text_or_table(read):
     }
 
 
-def test_brokers_of_all_are_those_of_production_alone(read):
+def test_brokers_of_all_are_those_of_production_only(read):
     """What is sent cannot be called back: another environment sends only where its own table says."""
     text = '[brokers]\na = "nats://h"\nb = "nats://h"\n[environments.dev.brokers]\nb = "nats://127.0.0.1"\n'
     assert set(read(text).brokers) == {"a", "b"}
@@ -36,7 +36,7 @@ def test_brokers_of_all_are_those_of_production_alone(read):
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ('[brokers]\na = "nats://u:p4ss@h"', "has a password"),
         ('[brokers]\na = "ftp://h"', "no broker is spoken to"),
@@ -45,9 +45,9 @@ def test_brokers_of_all_are_those_of_production_alone(read):
         ('[brokers]\na = "redis://h/0?stream=s"', "names no queue"),
     ],
 )
-def test_broker_that_cannot_be_used_is_refused(read, text, why):
+def test_broker_that_cannot_be_used_is_refused(read, text, reason):
     """The error says what is wrong and where, and repeats no password."""
-    with pytest.raises(ConfigError, match=why) as caught:
+    with pytest.raises(ConfigError, match=reason) as caught:
         read(text)
     assert "mainspring.toml:" in str(caught.value)
     assert "p4ss" not in str(caught.value)

@@ -29,7 +29,7 @@ def test_databases_are_named_by_text_or_table(tmp_path, read):
 
 
 def test_databases_are_none_without_a_word_about_them(read):
-    """Nobody needs one, and none is made up."""
+    """No one needs one, and none is made up."""
     assert read().databases == {}
 
 
@@ -37,7 +37,7 @@ def test_database_is_set_by_a_variable(read):
     """A variable names a file over the file's own, and can add a database."""
     env = {"MAINSPRING_DATABASES_DEFAULT": "/x/a.db", "MAINSPRING_DATABASES_MORE__URL": "/x/b.db"}
     settings = read('[databases]\ndefault = "app.db"', env)
-    assert {name: str(one.path) for name, one in settings.databases.items()} == {
+    assert {name: str(database.path) for name, database in settings.databases.items()} == {
         "default": "/x/a.db",
         "more": "/x/b.db",
     }
@@ -52,40 +52,43 @@ def test_databases_of_another_environment_are_its_own(tmp_path, read):
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ("[databases.a]", "`databases.a.url`: it names no database\nset by FILE:1"),
         (
             '[store]\nurl = "app.db"\n[databases]\na = "app.db"',
-            "`databases.a.url`: this is the engine's own store\nset by FILE:4",
+            "`databases.a.url`: this is the store of Mainspring itself\nset by FILE:4",
         ),
         (
             '[store]\nurl = "postgresql://h/d"\n[databases]\na = "postgresql://h/d"',
-            "`databases.a.url`: this is the engine's own store\nset by FILE:4",
+            "`databases.a.url`: this is the store of Mainspring itself\nset by FILE:4",
         ),
         ("[databases]\na = { path = 1 }", "unknown setting `databases.a.path`"),
     ],
     ids=["no file", "store", "store on a server", "unknown key"],
 )
-def test_database_that_cannot_be_used_is_refused(tmp_path, read, text, why):
+def test_database_that_cannot_be_used_is_refused(tmp_path, read, text, reason):
     """The message names the key and the line."""
     with pytest.raises(ConfigError) as caught:
         read(text)
-    assert why in str(caught.value).replace(str(tmp_path / "mainspring.toml"), "FILE")
+    assert reason in str(caught.value).replace(str(tmp_path / "mainspring.toml"), "FILE")
 
 
 def test_database_on_a_server_has_a_schema_of_its_own_for_each_environment(read):
     """Production has the role's own schema or the one that is named; another environment one beside it."""
     text = '[databases]\na = "postgresql://u@h/d"\nb = "postgresql://u@h/d?schema=app"\n'
-    assert [one.url for one in read(text).databases.values()] == ["postgresql://u@h/d", "postgresql://u@h/d?schema=app"]
+    assert [database.url for database in read(text).databases.values()] == [
+        "postgresql://u@h/d",
+        "postgresql://u@h/d?schema=app",
+    ]
     blue = read(text, flags={"project.environment": "blue"})
-    assert [one.url for one in blue.databases.values()] == [
+    assert [database.url for database in blue.databases.values()] == [
         "postgresql://u@h/d?schema=public_blue",
         "postgresql://u@h/d?schema=app_blue",
     ]
 
 
-def test_password_of_a_database_is_not_shown(read):
+def test_password_of_a_database_is_not_displayed(read):
     """The description of the settings leaves it out."""
     settings = read('[databases]\na = "postgresql://u:s3cret@h/d"\n')
     assert "s3cret" not in str(settings.describe())

@@ -71,7 +71,7 @@ def test_load_merges_tables_key_by_key(read):
 
 
 def test_load_without_queues_serves_the_default_one(read):
-    """A worker that was told of no queue takes from `default`."""
+    """A worker without a named queue takes from `default`."""
     assert read("[worker]\nqueues = {}").worker.queues == {"default": QueueSettings()}
 
 
@@ -163,7 +163,7 @@ def test_default_options_are_what_definitions_share(read):
 
 
 def test_describe_lists_every_setting_once(read):
-    """Nothing is left out, and what nobody set says so."""
+    """Nothing is left out, and what no one set says so."""
     described = read().describe()
     paths = [path for path, _, _ in described]
     assert len(paths) == len(set(paths))
@@ -173,12 +173,12 @@ def test_describe_lists_every_setting_once(read):
 
 
 def test_settings_are_frozen(read):
-    """What was read once is changed by nobody."""
+    """What was read once is changed by no one."""
     with pytest.raises(AttributeError):
         read().worker.threads = 2
 
 
-def test_variable_that_looks_like_ours_is_reported():
+def test_variable_that_resembles_ours_is_reported():
     """With the name that was meant; what is ours, or has nothing of ours in its name, is not."""
     strange = {"MAINSPIRNG_STORE_URL": "x", "mainspring_store_url": "x", "MAINSPRINGS_WEB_BNID": "x"}
     usual = {"MAINSPRING_STORE_URL": "x", "MAIN_STORE_URL": "x", "PATH": "x"}

@@ -26,7 +26,7 @@ def around(tmp_path, monkeypatch):
     return {"env": {"HOME": str(tmp_path / "home")}, "cwd": tmp_path / "project" / "deep", "uid": USER}
 
 
-def test_file_is_looked_for_from_the_nearest_place_to_the_farthest(tmp_path, around):
+def test_file_is_searched_from_the_nearest_place_to_the_farthest(tmp_path, around):
     """Each nearer file hides the farther ones."""
     assert load(**around).file is None
     for path in ("etc/mainspring.toml", "home/.config/mainspring/mainspring.toml", "project/mainspring.toml"):
@@ -77,7 +77,7 @@ def test_default_store_of_root_is_the_machine_s(around):
     assert load(**around).store.path == Path("/var/lib/mainspring/state.db")
 
 
-def test_user_without_a_home_is_told_what_to_set(around):
+def test_user_without_a_home_gets_the_setting_to_use(around):
     """A container's nameless user gets one clear line, and none when the store is named."""
     around["env"].clear()
     with pytest.raises(ConfigError, match="MAINSPRING_STORE_URL"):
@@ -111,26 +111,26 @@ def test_store_url_of_variable_and_flag_counts_from_the_working_folder(around):
 
 
 @pytest.mark.parametrize(
-    ("url", "why"),
+    ("url", "reason"),
     [
         ("mysql://u:hunter2@h/db", "mysql://"),
         ("sqlite://s.db", "sqlite://"),
-        ("sqlite:///", "names no file"),
-        ("var/", "names no file"),
-        ("sqlite:///:memory:", "not a plain file"),
-        (":memory:", "not a plain file"),
-        ("sqlite:///s.db?mode=ro", "not a plain file"),
-        ("postgresql:/u:hunter2@h/db", "meant for a server"),
-        ("host=h dbname=db password=hunter2", "meant for a server"),
-        ("user=u password=hunter2", "meant for a server"),
-        ("u:hunter2@h:5432/db", "meant for a server"),
+        ("sqlite:///", "does not name a file"),
+        ("var/", "does not name a file"),
+        ("sqlite:///:memory:", "not a regular file"),
+        (":memory:", "not a regular file"),
+        ("sqlite:///s.db?mode=ro", "not a regular file"),
+        ("postgresql:/u:hunter2@h/db", "an address of a server"),
+        ("host=h dbname=db password=hunter2", "an address of a server"),
+        ("user=u password=hunter2", "an address of a server"),
+        ("u:hunter2@h:5432/db", "an address of a server"),
     ],
 )
-def test_store_url_of_another_form_is_refused(around, url, why):
+def test_store_url_of_another_form_is_refused(around, url, reason):
     """The error says which forms there are, and repeats no password."""
     with pytest.raises(ConfigError) as caught:
         load(**around, flags={"store.url": url})
-    assert why in caught.value.message
+    assert reason in caught.value.message
     assert "`store.url`" in caught.value.message
     assert "set by flag" in caught.value.message
     assert "sqlite:///relative.db" in str(caught.value)
@@ -169,7 +169,7 @@ def test_loading_creates_nothing(tmp_path, around):
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "displayed"),
     [
         ("postgresql://u:hunter2@h:5432/db?schema=s", "postgresql://u@h:5432/db?schema=s"),
         ("postgres://u@h/db", "postgres://u@h/db"),
@@ -183,16 +183,16 @@ def test_loading_creates_nothing(tmp_path, around):
         ),
     ],
 )
-def test_a_servers_url_is_kept_whole_and_shown_without_its_password(around, url, shown):
+def test_a_servers_url_is_kept_whole_and_displayed_without_its_password(around, url, displayed):
     """What connects needs the password, what a person reads must not have it."""
     settings = load(**around, flags={"store.url": url})
     assert settings.store.url == url
-    assert settings.store.shown == shown
+    assert settings.store.shown == displayed
     assert "hunter2" not in str(settings.describe())
 
 
 @pytest.mark.parametrize(
-    ("url", "why"),
+    ("url", "reason"),
     [
         ("postgresql://u:hunter2/rest@h:5432/db", "write %2F"),
         ("postgresql://u:hunter2?rest@h/db", "%3F"),
@@ -205,11 +205,11 @@ def test_a_servers_url_is_kept_whole_and_shown_without_its_password(around, url,
     ],
 )
 @pytest.mark.parametrize("key", ["store.url", "databases.orders.url"])
-def test_a_servers_url_that_would_be_taken_apart_wrongly_is_refused_and_not_repeated(around, key, url, why):
+def test_a_servers_url_that_would_be_taken_apart_wrongly_is_refused_and_not_repeated(around, key, url, reason):
     """A password as it is would be taken for host, port or database, and told in an error: nothing of it is said."""
     with pytest.raises(ConfigError) as caught:
         load(**around, flags={key: url})
-    assert why in str(caught.value)
+    assert reason in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "rest" not in str(caught.value)
     assert "hunter2" not in redact_url(url) or "@h:" in url
@@ -255,13 +255,13 @@ def test_store_mark_names_a_store_however_it_is_written(tmp_path):
     assert len({hash_store_url(url, {}) for url in SAME_SERVER}) == 1
     assert hash_store_url("postgresql:///shop", {"PGHOST": "db.example"}) == hash_store_url(SAME_SERVER[0], {})
     assert hash_store_url("postgresql://db.example", {"PGDATABASE": "shop"}) == hash_store_url(SAME_SERVER[0], {})
-    others = [
+    other_places = [
         f"{SAME_SERVER[1]}?schema=b",
         "postgresql://db.example:5433/shop",
         "postgresql://db.example/b",
         "sqlite:////shop",
     ]
-    assert len({hash_store_url(url, {}) for url in (*others, SAME_SERVER[0])}) == 5
+    assert len({hash_store_url(url, {}) for url in (*other_places, SAME_SERVER[0])}) == 5
     (tmp_path / "link").symlink_to(tmp_path)
     assert hash_store_url(f"sqlite:///{tmp_path}/link/s.db", {}) == hash_store_url(f"sqlite:///{tmp_path}/s.db", {})
 
@@ -279,10 +279,10 @@ def test_spool_of_a_server_belongs_to_one_store(around):
 def test_spool_without_settings_is_that_of_the_store_that_is_named(tmp_path, around):
     """Whatever else is wrong: the store is named by flag, variable or file."""
     file = put(tmp_path / "project/mainspring.toml", '[store]\nurl = "own.db"\n[exec]\nspoool = "x"\n')
-    beside = (tmp_path / "project/own.db.spool", True)
-    assert find_spool_without_settings(**around, flags={}, config=file) == beside
+    project_spool = (tmp_path / "project/own.db.spool", True)
+    assert find_spool_without_settings(**around, flags={}, config=file) == project_spool
     around["env"] |= {"MAINSPRING_STOER_URL": "/x/b.db"}
-    assert find_spool_without_settings(**around, flags={}, config=file) == beside
+    assert find_spool_without_settings(**around, flags={}, config=file) == project_spool
     flags = {"store.url": "/x/a.db", "project.environment": "blue"}
     assert find_spool_without_settings(**around, flags=flags, config=None) == (Path("/x/a.db.spool"), True)
     around["env"]["MAINSPRING_STORE_URL"] = "postgresql://db/a"
@@ -292,7 +292,7 @@ def test_spool_without_settings_is_that_of_the_store_that_is_named(tmp_path, aro
 
 @pytest.mark.parametrize("text", ["[store\n", '[store]\nurl = "mysql://x"\n', None])
 def test_spool_without_settings_belongs_to_no_store_where_none_is_named(tmp_path, around, text):
-    """Each broken configuration has a folder of its own, that no store takes in: it might be another project's."""
+    """Each broken configuration has a folder of its own, that no store accepts: it might be another project's."""
     if text is not None:
         put(tmp_path / "project/mainspring.toml", text)
     folders = set()

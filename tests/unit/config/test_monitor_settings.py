@@ -35,8 +35,8 @@ def test_monitor_is_switched_by_a_word_and_tuned_by_a_table(read):
     text = '[monitors]\ntoo_fast = false\nfail_rate = { share = "30%", window = "2h", least = 3 }\n'
     found = read(text)
     assert not found[IncidentKind.TOO_FAST].on
-    wanted = FailRateTuning(share=0.3, window=timedelta(hours=2), least=3)
-    assert found[IncidentKind.FAIL_RATE] == wanted
+    expected = FailRateTuning(share=0.3, window=timedelta(hours=2), least=3)
+    assert found[IncidentKind.FAIL_RATE] == expected
     env = {
         "MAINSPRING_MONITORS_TOO_FAST": "off",
         "MAINSPRING_MONITORS_FAIL_RATE__SHARE": "0.3",
@@ -46,7 +46,7 @@ def test_monitor_is_switched_by_a_word_and_tuned_by_a_table(read):
     assert read("", env) == found
 
 
-def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
+def test_monitor_is_switched_and_tuned_for_some_only(tmp_path):
     """By name or pattern, in the same two forms; what is left out is as for all, whatever that is; a variable says the same."""
     (tmp_path / "mainspring.toml").write_text(
         '[monitors]\nhuman_wait.most = "2h"\n'
@@ -71,11 +71,11 @@ def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ("[monitors]\ntoo_fst = false\n", "Did you mean monitors.too_fast"),
-        ("[monitors]\nnotifier_broken = false\n", "It cannot be switched off: without it nobody"),
-        ("[monitors.store_lost]\non = false\n", "It cannot be switched off: without the store"),
+        ("[monitors]\nnotifier_broken = false\n", "It cannot be turned off: without it, no one"),
+        ("[monitors.store_lost]\non = false\n", "It cannot be turned off: no other monitor"),
         ("[monitors]\nfail_rate = { shre = 0.3 }\n", "Did you mean monitors.fail_rate.share"),
         ("[monitors]\nfail_rate = { share = 1.5 }\n", "1.5 is not a share"),
         ("[monitors]\nfail_rate = { share = true }\n", "True is not a share"),
@@ -85,14 +85,14 @@ def test_monitor_is_switched_and_tuned_for_some_alone(tmp_path):
         ("[monitors.of.sync]\nfail_rate.share = 1.5\n", "1.5 is not a share"),
         (
             "[monitors.of.sync]\nlock_held = false\n",
-            "It is set for all automations: monitors.lock_held. Known there: backlog, cadence_drift",
+            "It can only be set for all automations: monitors.lock_held. Known there: backlog, cadence_drift",
         ),
-        ("[monitors.of.sync]\nlock_held.on = false\n", "It is set for all automations: monitors.lock_held."),
+        ("[monitors.of.sync]\nlock_held.on = false\n", "It can only be set for all automations: monitors.lock_held."),
         ('[monitors]\npaused = { longest = "0s" }\n', "above zero"),
     ],
 )
-def test_slip_in_a_monitor_is_told(read, text, why):
+def test_slip_in_a_monitor_is_reported(read, text, reason):
     """With the nearest name, or what is wrong with the value."""
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         read(text)
-    assert why in f"{told.value.message} {told.value.hint}"
+    assert reason in f"{raised.value.message} {raised.value.hint}"

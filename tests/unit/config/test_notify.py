@@ -46,13 +46,13 @@ repeat = "2h"
     assert (notify.repeat, notify.group_wait) == (timedelta(hours=2), timedelta(seconds=30))
 
 
-def test_what_is_set_is_described_as_it_is_written(read):
+def test_settings_are_described_as_written(read):
     """`doctor --config` shows routes as tables, with the keys of the file."""
     text = f'{CHANNELS}[[notify.route]]\nto = "ops"\n[[notify.maintenance]]\nfrom = "2026-11-01T22:00"\nto = "2026-11-02T02:00"\n'
-    shown = {path: value for path, value, _ in read(text).describe()}
-    assert shown["notify.channels.ops"] == "slack://secret:bot/#ops"
-    assert shown["notify.route"] == [{"to": ("ops",), "match": {}}]
-    assert shown["notify.maintenance"] == [{"from": "2026-11-01T22:00", "to": "2026-11-02T02:00", "match": {}}]
+    described = {path: value for path, value, _ in read(text).describe()}
+    assert described["notify.channels.ops"] == "slack://secret:bot/#ops"
+    assert described["notify.route"] == [{"to": ("ops",), "match": {}}]
+    assert described["notify.maintenance"] == [{"from": "2026-11-01T22:00", "to": "2026-11-02T02:00", "match": {}}]
 
 
 def test_channel_may_be_set_by_a_variable(read):
@@ -61,8 +61,8 @@ def test_channel_may_be_set_by_a_variable(read):
     assert settings.notify.channels == {"ops": "pagerduty://secret:pd"}
 
 
-def test_channels_of_all_are_those_of_production_alone(read):
-    """Nobody is woken by a trial: another environment tells only where its own tables say."""
+def test_channels_of_all_are_those_of_production_only(read):
+    """No one is woken by a trial: another environment tells only where its own tables say."""
     text = f'{CHANNELS}[[notify.route]]\nto = "ops"\n[notify]\nrepeat = "2h"\n[environments.dev.notify.channels]\nme = "terminal"\n'
     assert set(read(text).notify.channels) == {"ops"}
     notify = read(text, {"MAINSPRING_PROJECT_ENVIRONMENT": "dev"}).notify
@@ -72,22 +72,22 @@ def test_channels_of_all_are_those_of_production_alone(read):
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
-        ('[notify.channels]\nops = "slack://xoxb-p4ss-1234/#ops"', "a secret is never written here"),
-        ('[notify.channels]\nOps = "terminal"', "cannot name a channel"),
+        ('[notify.channels]\nops = "slack://xoxb-p4ss-1234/#ops"', "must not contain a secret"),
+        ('[notify.channels]\nOps = "terminal"', "is not a valid name of a channel"),
         ("[notify.channels]\nops = 7", "expected text"),
         (f'{CHANNELS}[[notify.route]]\nto = "opps"', "unknown channel 'opps'"),
-        (f'{CHANNELS}[[notify.route]]\nto = "ops"\nmatch = {{ team = 7 }}', "expected a text or several"),
+        (f'{CHANNELS}[[notify.route]]\nto = "ops"\nmatch = {{ team = 7 }}', "expected a text or a list of texts"),
         ('[notify]\nrepeet = "2h"', "unknown setting `notify.repeet`"),
-        ('[notify]\ndigest = "noon"', "no time of a digest"),
+        ('[notify]\ndigest = "noon"', "not a valid time of a digest"),
         ('[notify]\nrepeat = "0s"', "above zero"),
         ("[notify]\nwatchdog = 7", "expected text"),
     ],
 )
-def test_notify_that_cannot_be_used_is_refused(read, text, why):
+def test_notify_that_cannot_be_used_is_refused(read, text, reason):
     """The error says what is wrong and where, and repeats no secret."""
-    with pytest.raises(ConfigError, match=why) as caught:
+    with pytest.raises(ConfigError, match=reason) as caught:
         read(text)
     assert "mainspring.toml:" in str(caught.value)
     assert "p4ss" not in str(caught.value)

@@ -24,21 +24,21 @@ def test_group_may_be_called_like_a_secret(read):
 
 
 @pytest.mark.parametrize(
-    ("line", "why"),
+    ("line", "reason"),
     [
-        ('client_secret = "hidden"', "a secret is never written here"),
+        ('client_secret = "hidden"', "must not contain a secret"),
         ('client_secret = "secret:"', 'Write "secret:NAME"'),
         ('roles = { ops = "boss" }', "Known: admin, operator, viewer."),
         ('issuer = "login.example.com"', 'Write "https://login.example.com"'),
         ('isuer = "https://login.example.com"', "Did you mean web.oidc.issuer?"),
     ],
 )
-def test_slip_is_told_with_key_line_and_fix(read, tmp_path, line, why):
+def test_slip_is_reported_with_key_line_and_fix(read, tmp_path, line, reason):
     """Whatever it is."""
     with pytest.raises(ConfigError) as refused:
         read(line)
-    told = f"{refused.value.message} {refused.value.hint}"
-    assert "web.oidc" in told
-    assert f"{tmp_path}/mainspring.toml:2" in told
-    assert why in told
-    assert "hidden" not in told
+    text = f"{refused.value.message} {refused.value.hint}"
+    assert "web.oidc" in text
+    assert f"{tmp_path}/mainspring.toml:2" in text
+    assert reason in text
+    assert "hidden" not in text

@@ -1,4 +1,4 @@
-"""What a wrong setting is told: which key, where it stands, what was meant."""
+"""What a wrong setting is reported: which key, where it stands, what was meant."""
 
 from pathlib import Path
 
@@ -51,12 +51,12 @@ def test_unknown_key_of_a_file_names_line_and_nearest_key(refuse, text, key, lin
     assert refuse(text) == f"unknown setting `{key}`\nset by FILE:{line}\nDid you mean {near}?"
 
 
-def test_nearest_key_is_looked_for_in_the_same_table(refuse):
-    """What is alike in another table is no slip of this one; what is known in this one is told instead."""
+def test_nearest_key_is_searched_in_the_same_table(refuse):
+    """What is alike in another table is no slip of this one; what is known in this one is reported instead."""
     assert refuse("[exec]\nretention = 1").endswith("Known there: fail_open, spool.")
 
 
-def test_script_in_the_configuration_says_where_scripts_stand(refuse):
+def test_script_in_the_configuration_is_pointed_to_its_file(refuse):
     """It is the natural place to look for; the docs show scripts without the name of their file."""
     for table in ("script", "scripts"):
         assert '[project] automations = ["scripts.toml"]' in refuse(f'[{table}.report]\ncmd = "./report.sh"')
@@ -105,7 +105,7 @@ def test_variable_of_each_key_reaches_that_key(tmp_path, path):
 
 
 @pytest.mark.parametrize(
-    ("section", "key", "value", "why"),
+    ("section", "key", "value", "reason"),
     [
         ("worker", "threads", '"many"', "expected int, got str"),
         ("worker", "threads", "0", "expected int >= 1"),
@@ -128,14 +128,14 @@ def test_variable_of_each_key_reaches_that_key(tmp_path, path):
         ("project", "environment", '"../x"', "expected str matching regex"),
         ("project", "timezone", '"Europe/Berlinn"', "Europe/Berlinn"),
         ("defaults", "overlap", '"skp"', "'skp' is none of the choices"),
-        ("defaults", "timeout", '"0s"', "is no time at all"),
+        ("defaults", "timeout", '"0s"', "the duration must be greater than zero"),
     ],
 )
-def test_wrong_value_of_a_file_names_key_line_and_reason(refuse, section, key, value, why):
+def test_wrong_value_of_a_file_names_key_line_and_reason(refuse, section, key, value, reason):
     """What is wrong, then where."""
     message = refuse(f"# comment\n[{section}]\n{key} = {value}\n")
     assert message.startswith(f"`{section}.{key}")
-    assert why in message.splitlines()[0]
+    assert reason in message.splitlines()[0]
     assert message.splitlines()[1] == "set by FILE:3"
 
 
@@ -146,26 +146,26 @@ def test_wrong_value_of_a_file_names_key_line_and_reason(refuse, section, key, v
         ("[monitors.of]\nsync = true", "Known in it: backlog, cadence_drift, "),
     ],
 )
-def test_value_in_the_place_of_a_table_is_told_what_stands_in_it(refuse, text, hint):
+def test_value_in_place_of_a_table_is_reported_with_its_keys(refuse, text, hint):
     """Not only that it is wrong."""
     assert hint in refuse(text)
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "why"),
+    ("name", "text", "reason"),
     [
         ("MAINSPRING_WORKER_THREADS", "many", "expected a whole number, got 'many'"),
         ("MAINSPRING_EXEC_FAIL_OPEN", "perhaps", "expected true or false"),
         ("MAINSPRING_WORKER_DRAIN", "x", "is not a span"),
-        ("MAINSPRING_PROJECT_AUTOMATIONS", "[oops", "neither a list nor a table"),
-        ("MAINSPRING_WORKER_QUEUES", "{oops", "neither a list nor a table"),
+        ("MAINSPRING_PROJECT_AUTOMATIONS", "[oops", "not a list or table"),
+        ("MAINSPRING_WORKER_QUEUES", "{oops", "not a list or table"),
         ("MAINSPRING_STORE", "x", "expected a table"),
     ],
 )
-def test_wrong_value_of_a_variable_names_the_variable(refuse, name, text, why):
-    """The reader sees which variable to mend."""
+def test_wrong_value_of_a_variable_names_the_variable(refuse, name, text, reason):
+    """The reader sees which variable to fix."""
     message = refuse(env={name: text})
-    assert why in message
+    assert reason in message
     assert f"set by env {name}" in message
 
 
@@ -177,7 +177,7 @@ def test_literal_secret_is_refused_and_not_repeated(refuse, key):
         refuse(env={f"MAINSPRING_PROJECT_{key.upper()}": "hunter2"}),
         refuse(flags={f"project.{key}": "hunter2"}),
     ):
-        assert "a secret is never written here" in message
+        assert "must not contain a secret" in message
         assert "secret:NAME" in message
         assert "hunter2" not in message
 
@@ -188,30 +188,30 @@ def test_reference_to_a_secret_is_no_literal(refuse):
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "reason"),
     [
         (b"[store\nurl = 1", "not valid TOML"),
         (b'[store]\nurl = "a"\nbackup = ?', "(at line 3, column"),
         (b'[project]\nname = "\xff"', "not UTF-8"),
-        (b"environments = 3", "holds a table for each environment"),
-        (b"[environments]\nblue = 3", "holds a table for each environment"),
-        (b'[environments.blue.project]\nenvironment = "red"', "cannot name another one"),
+        (b"environments = 3", "must have a table for each environment"),
+        (b"[environments]\nblue = 3", "must have a table for each environment"),
+        (b'[environments.blue.project]\nenvironment = "red"', "cannot choose another environment"),
     ],
 )
-def test_file_that_cannot_be_used_is_told_with_its_name(refuse, content, why):
+def test_file_that_cannot_be_used_is_reported_with_its_name(refuse, content, reason):
     """Whatever is in the file, the answer names it."""
     message = refuse(content)
-    assert why in message
+    assert reason in message
     assert "FILE" in message
 
 
-def test_file_may_begin_with_a_byte_order_mark(tmp_path):
+def test_file_may_start_with_a_byte_order_mark(tmp_path):
     """Some editors write one."""
     (tmp_path / "mainspring.toml").write_bytes(b'\xef\xbb\xbf[project]\nname = "x"')
     assert load(env={"HOME": "/h"}, cwd=tmp_path, uid=1).project.name == "x"
 
 
-def test_unreadable_file_is_told(monkeypatch, refuse):
+def test_unreadable_file_is_reported(monkeypatch, refuse):
     """A file that was found but cannot be read is not passed over."""
 
     def denied(*_, **__):
@@ -222,18 +222,18 @@ def test_unreadable_file_is_told(monkeypatch, refuse):
 
 
 @pytest.mark.parametrize(
-    ("said", "read"),
+    ("message", "read"),
     [("https://hooks.example.com/", "https://hooks.example.com"), ("http://[::1]:7172/in", "http://[::1]:7172/in")],
 )
-def test_public_address_of_webhooks_has_no_slash_at_its_end(tmp_path, said, read):
+def test_public_address_of_webhooks_has_no_slash_at_its_end(tmp_path, message, read):
     """Paths begin with one."""
-    (tmp_path / "mainspring.toml").write_text(f'[hooks]\npublic_url = "{said}"')
+    (tmp_path / "mainspring.toml").write_text(f'[hooks]\npublic_url = "{message}"')
     assert load(env={"HOME": "/home/u"}, cwd=tmp_path, uid=1234).hooks.public_url == read
 
 
 @pytest.mark.parametrize(
-    "said", ["hooks.example.com", "ftp://h", "https://u:p@h", "https://h?x=1", "https://h/../x y", "https://"]
+    "message", ["hooks.example.com", "ftp://h", "https://u:p@h", "https://h?x=1", "https://h/../x y", "https://"]
 )
-def test_address_that_senders_could_not_call_is_refused(refuse, said):
+def test_address_that_senders_could_not_call_is_refused(refuse, message):
     """Neither is one that holds a password."""
-    assert "no address that senders could call" in refuse(f'[hooks]\npublic_url = "{said}"')
+    assert "not an address that senders could call" in refuse(f'[hooks]\npublic_url = "{message}"')

@@ -29,9 +29,9 @@ def raised(case: Case) -> BaseException:
 
 
 @contextlib.contextmanager
-def closing(thing: Any) -> Iterator[Any]:
+def closing(resource: Any) -> Iterator[Any]:
     """Give a thing and close it, whatever its close is called."""
     try:
-        yield thing
+        yield resource
     finally:
-        thing.close()
+        resource.close()

@@ -68,19 +68,19 @@ def of_postgres(url: str) -> Iterator[Case]:
             run("set lock_timeout = '1ms'", "select * from t")()
 
     def serialization() -> None:
-        with psycopg.connect(url) as one, psycopg.connect(url) as two:
-            for each in (one, two):
+        with psycopg.connect(url) as first, psycopg.connect(url) as second:
+            for each in (first, second):
                 each.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
                 each.execute("select sum(b) from t")
-            one.execute("insert into t values (11, 1)")
-            two.execute("insert into t values (12, 1)")
-            one.commit()
-            two.commit()
+            first.execute("insert into t values (11, 1)")
+            second.execute("insert into t values (12, 1)")
+            first.commit()
+            second.commit()
 
     def ended() -> None:
-        with psycopg.connect(url) as one:
-            run(f"select pg_terminate_backend({one.info.backend_pid})")()
-            one.execute("select 1")
+        with psycopg.connect(url) as connection:
+            run(f"select pg_terminate_backend({connection.info.backend_pid})")()
+            connection.execute("select 1")
 
     def closed() -> None:
         connection = psycopg.connect(url)
@@ -159,9 +159,9 @@ def of_apsw(folder: Path) -> Iterator[Case]:
 
     def busy() -> None:
         path = str(folder / "apsw.db")
-        with closing(apsw.Connection(path)) as one, closing(apsw.Connection(path)) as two:
-            one.execute("create table t (a); begin immediate")
-            two.execute("begin immediate")
+        with closing(apsw.Connection(path)) as first, closing(apsw.Connection(path)) as second:
+            first.execute("create table t (a); begin immediate")
+            second.execute("begin immediate")
 
     def refused() -> None:
         with closing(apsw.Connection(":memory:")) as connection:
@@ -246,7 +246,7 @@ def of_redis(port: int) -> Iterator[Case]:
 
 
 def of_nats(port: int) -> Iterator[Case]:
-    """Yield what nats-py raises; the server knows a user `app`, whose password nobody here has."""
+    """Yield what nats-py raises; the server knows a user `app`, whose password no one here has."""
 
     def with_client(act: Any, **more: Any) -> Any:
         async def call() -> None:
@@ -255,7 +255,7 @@ def of_nats(port: int) -> Iterator[Case]:
                 "connect_timeout": 1,
                 "max_reconnect_attempts": 1,
                 "reconnect_time_wait": 0,
-                "error_cb": _hear,
+                "error_cb": _ignore,
                 **more,
             }
             client = await nats.connect(options.pop("url", f"nats://127.0.0.1:{port}"), **options)
@@ -268,7 +268,7 @@ def of_nats(port: int) -> Iterator[Case]:
 
     async def nothing(client: Any) -> None: ...
 
-    async def nobody_answers(client: Any) -> None:
+    async def request_without_responders(client: Any) -> None:
         await client.request("nobody.listens", b"", timeout=1)
 
     async def no_answer(client: Any) -> None:
@@ -290,7 +290,7 @@ def of_nats(port: int) -> Iterator[Case]:
 
     yield Case("nats-refused", T, OTHER, with_client(nothing, url="nats://127.0.0.1:1"))
     yield Case("nats-password", P, AUTH, with_client(nothing, user="app", password="wrong"))
-    yield Case("nats-nobody", T, OTHER, with_client(nobody_answers))
+    yield Case("nats-nobody", T, OTHER, with_client(request_without_responders))
     yield Case("nats-slow", T, OTHER, with_client(no_answer))
     yield Case("nats-too-large", P, VALID, with_client(too_large))
     yield Case("nats-subject", P, VALID, with_client(bad_subject))
@@ -299,7 +299,7 @@ def of_nats(port: int) -> Iterator[Case]:
     yield Case("nats-authorization", P, AUTH, throw(nats.errors.AuthorizationError()))
 
 
-async def _hear(error: Exception) -> None:
+async def _ignore(error: Exception) -> None:
     """Take what the client tells beside what it raises."""
 
 
@@ -349,7 +349,7 @@ class _Mail:
 
 
 class MailWorld:
-    """Two servers: one that takes mail from anybody, one only after a log-in that it always refuses."""
+    """Two servers: one that takes mail from anyone, one only after a log-in that it always refuses."""
 
     def __init__(self) -> None:
         self._open = Controller(_Mail(), hostname="127.0.0.1", port=free_port())
@@ -357,14 +357,14 @@ class MailWorld:
             _Mail(), hostname="127.0.0.1", port=free_port(), auth_required=True, auth_require_tls=False,
             authenticator=lambda *_: AuthResult(success=False, handled=False),
         )  # fmt: skip
-        for one in (self._open, self._closed):
-            one.start()
+        for server in (self._open, self._closed):
+            server.start()
         self.open = self._open.port
         self.closed = self._closed.port
 
     def close(self) -> None:
-        for one in (self._open, self._closed):
-            one.stop()
+        for server in (self._open, self._closed):
+            server.stop()
 
 
 def of_mail(world: MailWorld) -> Iterator[Case]:

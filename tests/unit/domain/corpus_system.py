@@ -5,7 +5,7 @@ import binascii
 import configparser
 import copy
 import csv
-import datetime as dt
+import datetime
 import decimal
 import errno
 import gzip
@@ -31,7 +31,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
+from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 from tests.unit.domain.corpus import AUTH, OTHER, VALID, Case, P, T, U
@@ -56,10 +56,10 @@ def _pipe_without_reader() -> None:
 
 
 def _nothing_to_read() -> None:
-    one, other = socket.socketpair()
-    with one, other:
-        one.setblocking(False)
-        one.recv(1)
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        left.recv(1)
 
 
 def _reset() -> None:
@@ -86,8 +86,8 @@ def _refused() -> None:
 
 
 def _port_out_of_range() -> None:
-    with socket.socket() as one:
-        one.connect(("127.0.0.1", 99_999))
+    with socket.socket() as listening:
+        listening.connect(("127.0.0.1", 99_999))
 
 
 def _loop_of_links(folder: Path) -> None:
@@ -138,7 +138,7 @@ def _line_of_csv() -> None:
     list(csv.reader(io.StringIO('"abc\n"x'), strict=True))
 
 
-def _takes(a: int) -> None: ...
+def _one_argument(a: int) -> None: ...
 
 
 def _bad_gzip() -> None:
@@ -204,7 +204,7 @@ def cases(folder: Path) -> Iterator[Case]:
     yield case("json-empty", P, VALID, json.loads, "")
     yield case("json-type", P, VALID, json.dumps, {1, 2})
     yield case("toml", P, VALID, tomllib.loads, "a =")
-    yield case("xml", P, VALID, ET.fromstring, "<a>")
+    yield case("xml", P, VALID, ElementTree.fromstring, "<a>")
     yield case("csv", P, VALID, _line_of_csv)
     yield case("ini", P, VALID, configparser.ConfigParser().read_string, "a = 1")
     yield case("ini-section", P, VALID, configparser.ConfigParser().get, "a", "b")
@@ -222,15 +222,15 @@ def cases(folder: Path) -> Iterator[Case]:
     yield case("regex", P, VALID, re.compile, "(")
     yield case("int", P, VALID, int, "a")
     yield case("decimal", P, VALID, decimal.Decimal, "a")
-    yield case("date", P, VALID, dt.date.fromisoformat, "a")
-    yield case("month", P, VALID, dt.date, 2026, 13, 1)
+    yield case("date", P, VALID, datetime.date.fromisoformat, "a")
+    yield case("month", P, VALID, datetime.date, 2026, 13, 1)
     yield case("zone", P, VALID, ZoneInfo, "No/Where")
     yield case("ip", P, VALID, ipaddress.ip_address, "1.2.3")
     yield case("uuid", P, VALID, uuid.UUID, "a")
     # mistakes in code
     yield case("key", P, VALID, {}.__getitem__, "a")
     yield case("index", P, VALID, [].__getitem__, 1)
-    yield case("type", P, VALID, _takes)
+    yield case("type", P, VALID, _one_argument)
     yield case("attribute", P, VALID, getattr, None, "a")
     yield case("import", P, VALID, __import__, "no_such_module_here")
     yield case("division", P, VALID, lambda: 1 // 0)

@@ -1,6 +1,6 @@
-"""What HTTP clients and the AWS client raise against a server on this machine that answers as it is told by the path."""
+"""What HTTP clients and the AWS client raise against a server on this machine that answers as it is reported by the path."""
 
-import datetime as dt
+import datetime
 import http.client
 import socket
 import ssl
@@ -64,9 +64,9 @@ class Answering(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
         else:
-            self._tell(path)
+            self._reply(path)
 
-    def _tell(self, path: str) -> None:
+    def _reply(self, path: str) -> None:
         kind, status, code = [*path.strip("/").split("/"), "200", "", ""][:3]
         body = b"{}"
         if kind == "s3":
@@ -84,13 +84,13 @@ class Answering(BaseHTTPRequestHandler):
 
 
 class WebWorld:
-    """The servers: plain, with a certificate that nobody knows, and one that wants a certificate of its clients."""
+    """The servers: plain, with a certificate that no one knows, and one that wants a certificate of its clients."""
 
     def __init__(self, folder: Path) -> None:
         self.certificate, key = _certificate(folder, days=9, name="localhost")
         expired, expired_key = _certificate(folder, days=-9, name="expired")
         self._servers = [
-            _serve(None), _serve(_context(self.certificate, key)), _serve(_context(self.certificate, key, wants=self.certificate)),
+            _serve(None), _serve(_context(self.certificate, key)), _serve(_context(self.certificate, key, client_ca=self.certificate)),
             _serve(_context(expired, expired_key)),
         ]  # fmt: skip
         self.plain, self.tls, self.mutual, self.expired = (server.server_address[1] for server in self._servers)
@@ -129,8 +129,8 @@ class _Quiet(ThreadingHTTPServer):
 def _certificate(folder: Path, *, days: int, name: str) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    span = now - dt.timedelta(days=30), now + dt.timedelta(days=days)
+    now = datetime.datetime.now(datetime.UTC)
+    span = now - datetime.timedelta(days=30), now + datetime.timedelta(days=days)
     made = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number(), *span)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
@@ -145,12 +145,12 @@ def _certificate(folder: Path, *, days: int, name: str) -> tuple[Path, Path]:
     return folder / f"{name}.pem", folder / f"{name}.key"
 
 
-def _context(certificate: Path, key: Path, *, wants: Path | None = None) -> ssl.SSLContext:
+def _context(certificate: Path, key: Path, *, client_ca: Path | None = None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    if wants is not None:
+    if client_ca is not None:
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(wants)
+        context.load_verify_locations(client_ca)
     return context
 
 
@@ -242,14 +242,14 @@ def _of_tls(world: WebWorld) -> Iterator[Case]:
             socket.create_connection(("127.0.0.1", port)) as plain,
             context.wrap_socket(plain, server_hostname=name) as secure,
         ):
-            secure.recv(1)  # of TLS 1.3 only here is told what the server thinks of us
+            secure.recv(1)  # of TLS 1.3 only here learns what the server thinks of us
 
     def closed_in_handshake() -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            threading.Thread(target=hear_and_close, args=(server,)).start()
+            threading.Thread(target=receive_and_close, args=(server,)).start()
             shake(server.getsockname()[1], None)
 
-    def hear_and_close(server: socket.socket) -> None:
+    def receive_and_close(server: socket.socket) -> None:
         peer, _ = server.accept()
         with peer:
             peer.recv(9_999)

@@ -1,6 +1,6 @@
 """A second reading of cron lines, written from the rules in docs/how-to/schedules.md and from nothing else: it looks at every minute.
 
-Slow and simple on purpose. It shares no code with what it judges: fields, days and clocks are read anew here.
+Slow and simple on purpose. It shares no code with what it judges: fields, days and clocks are read again here.
 """
 
 import calendar

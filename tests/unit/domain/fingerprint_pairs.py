@@ -1,7 +1,7 @@
 """Pairs of failures, raised by the real libraries where that needs no server, each labelled by hand: one cause or two."""
 
 import csv
-import datetime as dt
+import datetime
 import decimal
 import io
 import json
@@ -22,7 +22,7 @@ from datetime import timedelta
 from email.message import Message
 from functools import partial
 from typing import Any, NamedTuple
-from xml.etree import ElementTree as ET
+from xml.etree import ElementTree
 
 import apsw
 import httpx
@@ -108,8 +108,8 @@ def urllib_status(url: str, status: int) -> None:
 
 
 def refused(port: int) -> None:
-    with socket.socket() as one:
-        one.connect(("127.0.0.1", port))
+    with socket.socket() as listening:
+        listening.connect(("127.0.0.1", port))
 
 
 class Person(pydantic.BaseModel):
@@ -122,7 +122,7 @@ class Row(msgspec.Struct):
     size: int = 0
 
 
-def takes(a: int, b: int) -> None: ...
+def two_arguments(a: int, b: int) -> None: ...
 
 
 def attribute(name: str) -> None:
@@ -161,7 +161,8 @@ def spec(step: str, attempt: int) -> Any:
 
 
 _SPEC = AttemptSpec(
-    run_id="r_1", ident="a#1", name="a", key="k", attempt=1, fn=takes, signature=read_signature(takes), timeout=timedelta(seconds=30)
+    run_id="r_1", ident="a#1", name="a", key="k", attempt=1, fn=two_arguments,
+    signature=read_signature(two_arguments), timeout=timedelta(seconds=30),
 )  # fmt: skip
 
 
@@ -206,7 +207,7 @@ PAIRS = [
     other("attribute", raised(attribute, "total"), raised(attribute, "items")),
     other("module", raised(module, "pandas_missing"), raised(module, "numpy_missing")),
     other("name", raised(undefined, "customer"), raised(undefined, "order")),
-    other("argument", raised(takes, a=1), raised(takes, b=1)),
+    other("argument", raised(two_arguments, a=1), raised(two_arguments, b=1)),
     other("type", raised(lambda: sum([1, "a"])), raised(lambda: sum([1, []]))),
     same(
         "assertion",
@@ -217,9 +218,11 @@ PAIRS = [
     same("decode", raised(b"ab\xff".decode), raised(b"\xfe".decode)),
     other("decode-encode", raised(b"\xff".decode), raised("é".encode, "ascii")),
     same("decimal", raised(decimal.Decimal, "a"), raised(decimal.Decimal, "1,5")),
-    same("iso-date", raised(dt.date.fromisoformat, "yesterday"), raised(dt.date.fromisoformat, "5.1.2026")),
+    same("iso-date", raised(datetime.date.fromisoformat, "yesterday"), raised(datetime.date.fromisoformat, "5.1.2026")),
     same(
-        "strptime", raised(dt.datetime.strptime, "05.01.26", "%Y-%m-%d"), raised(dt.datetime.strptime, "x", "%Y-%m-%d")
+        "strptime",
+        raised(datetime.datetime.strptime, "05.01.26", "%Y-%m-%d"),
+        raised(datetime.datetime.strptime, "x", "%Y-%m-%d"),
     ),
     same("struct", raised(struct.unpack, "<II", b"abc"), raised(struct.unpack, "<II", b"abcde")),
     same(
@@ -250,8 +253,8 @@ PAIRS = [
     same("json-place", raised(json.loads, '{"a": }'), raised(json.loads, '{"bbb": 1, "c": }')),
     other("json", raised(json.loads, ""), raised(json.loads, '{"a" 1}')),
     same("toml-place", raised(tomllib.loads, "a = "), raised(tomllib.loads, "b = 1\nccc = ")),
-    same("xml-place", raised(ET.fromstring, "<a><b></a>"), raised(ET.fromstring, "<a>\n\n<bbb></c>")),
-    other("xml", raised(ET.fromstring, ""), raised(ET.fromstring, "<a><b></a>")),
+    same("xml-place", raised(ElementTree.fromstring, "<a><b></a>"), raised(ElementTree.fromstring, "<a>\n\n<bbb></c>")),
+    other("xml", raised(ElementTree.fromstring, ""), raised(ElementTree.fromstring, "<a><b></a>")),
     same("csv", raised(throw, csv.Error("line contains NUL")), raised(throw, csv.Error("line contains NUL"))),
     same("pydantic-value", raised(Person, age="abc"), raised(Person, age="n/a")),
     other("pydantic-field", raised(Person, age="abc"), raised(Person, age=1, size="abc")),

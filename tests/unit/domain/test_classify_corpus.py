@@ -21,14 +21,14 @@ from tests.unit.domain.corpus import AUTH, VALID, Case, P, raised
 pytestmark = pytest.mark.xdist_group("corpus")  # what is made for all of them is made once
 
 
-class Looked(NamedTuple):
+class ClassifiedCase(NamedTuple):
     case: Case
     failure: Failure
     verdict: Verdict
 
 
 @pytest.fixture(scope="module")
-def looked(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> list[Looked]:
+def classified_cases(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> list[ClassifiedCase]:
     """Have each of them raised once."""
     folder = tmp_path_factory.mktemp("corpus")
     with ExitStack() as stack, _leaving():
@@ -38,15 +38,15 @@ def looked(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -
         nats = _broker(stack, nats_server.program, nats_server.NatsServer)
         postgres.make_database("corpus")
         return [
-            *_look(corpus_system.cases(folder)),
-            *_look(corpus_web.cases(web)),
-            *_look(corpus_services.of_validators()),
-            *_look(corpus_services.of_apsw(folder)),
-            *_look(corpus_services.of_amqp()),
-            *_look(corpus_services.of_mail(mail)),
-            *_look(corpus_services.of_redis(valkey.port)),
-            *_look(corpus_services.of_nats(nats.port)),
-            *_look(corpus_services.of_postgres(postgres.url("corpus"))),
+            *_classify(corpus_system.cases(folder)),
+            *_classify(corpus_web.cases(web)),
+            *_classify(corpus_services.of_validators()),
+            *_classify(corpus_services.of_apsw(folder)),
+            *_classify(corpus_services.of_amqp()),
+            *_classify(corpus_services.of_mail(mail)),
+            *_classify(corpus_services.of_redis(valkey.port)),
+            *_classify(corpus_services.of_nats(nats.port)),
+            *_classify(corpus_services.of_postgres(postgres.url("corpus"))),
         ]
 
 
@@ -68,51 +68,55 @@ def _broker(stack: ExitStack, program: Callable[[], Path | None], make: Callable
     return server
 
 
-def _look(cases: Iterator[Case]) -> list[Looked]:
+def _classify(cases: Iterator[Case]) -> list[ClassifiedCase]:
     found = []
     for case in cases:
         error = raised(case)
         verdict = classify(error)
-        found.append(Looked(case, Failure.of(error, verdict), verdict))
+        found.append(ClassifiedCase(case, Failure.of(error, verdict), verdict))
     return found
 
 
-def test_corpus_is_large_and_has_every_sort(looked):
-    """At least 120, of which many are refused log-ins and refused values; no name twice."""
-    sorts = [one.case.sort for one in looked]
-    assert len(looked) >= 300
+def test_corpus_is_large_and_has_every_sort(classified_cases):
+    """At least 120; many are refused log-ins and refused values. No name twice."""
+    sorts = [classified.case.sort for classified in classified_cases]
+    assert len(classified_cases) >= 300
     assert sorts.count(AUTH) >= 40
     assert sorts.count(VALID) >= 80
-    assert len({one.case.name for one in looked}) == len(looked)
+    assert len({classified.case.name for classified in classified_cases}) == len(classified_cases)
 
 
-def test_classifier_is_right_about_what_libraries_raise(looked):
+def test_classifier_is_right_about_what_libraries_raise(classified_cases):
     """At least 95 of 100 get the kind that a person gave them."""
-    wrong = [
-        f"{one.case.name}: {one.verdict.kind}, not {one.case.kind}"
-        for one in looked
-        if one.verdict.kind is not one.case.kind
+    errors = [
+        f"{classified.case.name}: {classified.verdict.kind}, not {classified.case.kind}"
+        for classified in classified_cases
+        if classified.verdict.kind is not classified.case.kind
     ]
-    assert len(wrong) <= 0.05 * len(looked), wrong
+    assert len(errors) <= 0.05 * len(classified_cases), errors
 
 
-def test_classifier_never_tries_a_refused_log_in_or_value_again(looked):
+def test_classifier_never_tries_a_refused_log_in_or_value_again(classified_cases):
     """Each of them is permanent: unknown would be tried again too."""
     again = [
-        (one.case.name, one.verdict) for one in looked if one.case.sort in (AUTH, VALID) and one.verdict.kind is not P
+        (classified.case.name, classified.verdict)
+        for classified in classified_cases
+        if classified.case.sort in (AUTH, VALID) and classified.verdict.kind is not P
     ]
     assert again == []
 
 
-def test_fingerprint_is_the_same_when_the_same_call_fails_again(looked, tmp_path):
+def test_fingerprint_is_the_same_when_the_same_call_fails_again(classified_cases, tmp_path):
     """In another folder, against servers on other ports, what the libraries say has the same fingerprint."""
     with _leaving(), closing(corpus_web.WebWorld(tmp_path)) as web:
         again = [
-            *_look(corpus_system.cases(tmp_path)),
-            *_look(corpus_web.cases(web)),
-            *_look(corpus_services.of_validators()),
+            *_classify(corpus_system.cases(tmp_path)),
+            *_classify(corpus_web.cases(web)),
+            *_classify(corpus_services.of_validators()),
         ]
-    first = {one.case.name: fingerprint_of(one.failure) for one in looked}
-    other = [(one.case.name, fingerprint_of(one.failure), first[one.case.name]) for one in again]
-    assert [one for one in other if one[1] != one[2]] == []
+    first = {classified.case.name: fingerprint_of(classified.failure) for classified in classified_cases}
+    other = [
+        (classified.case.name, fingerprint_of(classified.failure), first[classified.case.name]) for classified in again
+    ]
+    assert [pair for pair in other if pair[1] != pair[2]] == []
     assert len(again) > 200

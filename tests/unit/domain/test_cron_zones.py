@@ -19,7 +19,7 @@ ALL = os.environ.get("TESTS_LONG") == "1"
 SEED = int(os.environ.get("SEED", "1"))
 BUDGET_S = float("inf") if ALL else 8.0
 CHUNKS = 4 if ALL else 1
-FLOOR = 1_000_000 // CHUNKS if ALL else 10_000
+MINIMUM = 1_000_000 // CHUNKS if ALL else 10_000
 FIRST, LAST = date(2020, 1, 1), date(2038, 1, 1)
 
 LINES = """
@@ -34,16 +34,16 @@ LINES = """
 """.replace("\n", "|").strip("|").split("|")  # fmt: skip
 
 
-class Trial:
+class ZoneComparison:
     """Compares, and counts what it compared."""
 
     def __init__(self) -> None:
         self.lines = [(text, Line(text)) for text in LINES]
         self.decisions = 0
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
         self._known: dict[tuple[tuple[int, int, int], str], list[int]] = {}
 
-    def judge(self, zone: ZoneInfo, change: Change) -> None:
+    def compare(self, zone: ZoneInfo, change: Change) -> None:
         """Walk each line through the hours about a change; each step is one decision."""
         for text, line in self.lines:
             first, last = change.at - 150, change.at + (330 if line.is_dense else 1_590)
@@ -56,7 +56,7 @@ class Trial:
                 self.decisions += 1
                 after = found is None or found >= last * 60_000
                 if not (after if expected is None else found == expected * 1_000):
-                    self.wrong.append(f"{zone.key}: {text!r} about {change!r}: {found} instead of {expected}")
+                    self.errors.append(f"{zone.key}: {text!r} about {change!r}: {found} instead of {expected}")
                     break
                 if found is None:
                     break
@@ -80,30 +80,30 @@ def test_lines_are_sixty():
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_peer_temporal_8205_slots_about_each_change_of_clocks_are_those_of_the_rules(chunk, record_property):
     """PEERS 14: "zero, one, or two times in a day" is decided by the rules alone. No difference, and enough decisions to say so."""
-    trial, until, done, changes = Trial(), time.monotonic() + BUDGET_S, 0, 0
+    comparison, until, done, changes = ZoneComparison(), time.monotonic() + BUDGET_S, 0, 0
     for name in zones()[chunk::CHUNKS]:
         zone = ZoneInfo(name)
         for change in changes_of(zone, FIRST, LAST):
-            trial.judge(zone, change)
+            comparison.compare(zone, change)
             changes += 1
-            assert not trial.wrong, trial.wrong[:10]
-            if trial.decisions >= FLOOR and time.monotonic() > until:
+            assert not comparison.errors, comparison.errors[:10]
+            if comparison.decisions >= MINIMUM and time.monotonic() > until:
                 break
         done += 1
-        if trial.decisions >= FLOOR and time.monotonic() > until:
+        if comparison.decisions >= MINIMUM and time.monotonic() > until:
             break
-    print(f"{done} zones, {changes} changes of clocks, {trial.decisions} decisions")
-    record_property("decisions", trial.decisions)
-    assert trial.decisions >= FLOOR
+    print(f"{done} zones, {changes} changes of clocks, {comparison.decisions} decisions")
+    record_property("decisions", comparison.decisions)
+    assert comparison.decisions >= MINIMUM
 
 
 def test_a_wrong_rule_is_found():
     """Where a time that comes twice would run twice, or one that is missing not at all, the comparison says so."""
     zone = ZoneInfo("Europe/Berlin")
-    for wrong, text in (("counts_elapsed", "30 2 * * *"), ("hour_is_star", "30 2 * * *")):
-        trial = Trial()
-        trial.lines = [(text, Line(text))]
-        setattr(trial.lines[0][1], wrong, True)
+    for invalid, text in (("counts_elapsed", "30 2 * * *"), ("hour_is_star", "30 2 * * *")):
+        comparison = ZoneComparison()
+        comparison.lines = [(text, Line(text))]
+        setattr(comparison.lines[0][1], invalid, True)
         for change in changes_of(zone, date(2026, 1, 1), date(2027, 1, 1)):
-            trial.judge(zone, change)
-        assert trial.wrong
+            comparison.compare(zone, change)
+        assert comparison.errors

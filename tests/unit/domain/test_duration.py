@@ -83,7 +83,7 @@ def test_parse_duration_raises_nothing_else(text):
 
 
 def test_span_of_an_option_is_read_in_whole_milliseconds():
-    """What would be rounded, or is too short, is told by the option."""
+    """What would be rounded, or is too short, is reported by the option."""
     assert read_milliseconds("every", "1.5s") == 1_500
     assert read_milliseconds("every", timedelta(), 0) == 0
     with pytest.raises(OptionError, match=r"every='1us' is finer than a millisecond"):

@@ -16,16 +16,16 @@ CLASSES = [cls for cls in vars(errors).values() if isinstance(cls, type) and iss
 CLASSES += [StepFailed, RunFailed]
 
 
-def test_errors_are_all_drawn_in_the_tree():
+def test_errors_are_all_rendered_in_the_tree():
     """The docstring's tree names exactly the classes that exist, under their parents."""
-    drawn, parents = {}, {}
+    families, parents = {}, {}
     for line in errors.__doc__.split("\n\n")[1].splitlines():
         match = re.match(r"( {4}[ |`-]*)([A-Z]\w+)  ", line)
         if match:
             depth = len(match[1])
             parents[depth] = match[2]
-            drawn[match[2]] = parents.get(depth - 3)
-    assert drawn == {cls.__name__: cls.__base__.__name__ for cls in CLASSES} | {"MainspringError": None}
+            families[match[2]] = parents.get(depth - 3)
+    assert families == {cls.__name__: cls.__base__.__name__ for cls in CLASSES} | {"MainspringError": None}
 
 
 def test_errors_have_codes_of_their_own():
@@ -82,7 +82,7 @@ def test_permanent_refuses_data_that_holds_itself():
         Permanent("x", data=loop)
 
 
-def test_unknown_name_shows_the_nearest():
+def test_unknown_name_displays_the_nearest():
     """A near name is proposed, else the known names are listed."""
     near = errors.UnknownNameError("option", "atempts", ["attempts", "wait"])
     assert (near.nearest, str(near)) == ("attempts", "unknown option 'atempts'\nDid you mean 'attempts'?")
@@ -92,7 +92,7 @@ def test_unknown_name_shows_the_nearest():
     assert errors.UnknownNameError("option", "zzz", []).hint is None
 
 
-def test_outside_step_shows_the_form_to_write():
+def test_outside_step_displays_the_form_to_write():
     """The message shows run.step with the step's name."""
     assert "await run.step(charge, ...)" in str(errors.OutsideStepError("charge"))
 

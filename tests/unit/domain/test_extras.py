@@ -10,7 +10,7 @@ from mainspring.domain import extras
 
 
 @pytest.mark.parametrize(
-    ("said", "command"),
+    ("message", "command"),
     [
         ({"url": "file:///srv/mainspring", "dir_info": {"editable": True}}, "pip install -e '/srv/mainspring[nats]'"),
         ({"url": "file:///srv/my%20checkout", "dir_info": {}}, "pip install '/srv/my checkout[nats]'"),
@@ -21,9 +21,9 @@ from mainspring.domain import extras
         ("no object", "pip install 'mainspring[nats]'"),
     ],
 )
-def test_command_names_where_mainspring_came_from(monkeypatch, said, command):
+def test_command_names_where_mainspring_came_from(monkeypatch, message, command):
     """An index has it after a release only."""
-    text = None if said is None else json.dumps(said)
+    text = None if message is None else json.dumps(message)
     monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda file: text))
     extras._source.cache_clear()
     assert extras.install_command("nats") == command

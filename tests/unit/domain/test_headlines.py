@@ -55,10 +55,10 @@ def test_headline_of_what_is_no_exception_of_users_is_its_words():
 
 def test_headline_that_is_too_long_keeps_its_place():
     """Words are cut, the place stays; a place that is longer than half of it is cut too."""
-    shown = shorten_headline(replace(MISSING, message="x" * 5_000).headline, 60)
-    assert len(shown) == 60
-    assert shown.startswith("KeyError: xxx")
-    assert shown.endswith("x… (jobs.py:6 in w)")
+    shortened = shorten_headline(replace(MISSING, message="x" * 5_000).headline, 60)
+    assert len(shortened) == 60
+    assert shortened.startswith("KeyError: xxx")
+    assert shortened.endswith("x… (jobs.py:6 in w)")
     assert len(replace(MISSING, message="x" * 5_000).headline) == 300
     assert len(shorten_headline(f"a ({'b' * 100})", 20)) == 20
     assert shorten_headline("short (a.py:1 in b)", 60) == "short (a.py:1 in b)"
@@ -100,7 +100,7 @@ def test_full_place_has_the_path():
 
 
 @pytest.mark.parametrize("make", [lambda f: StepFailed("w", f), lambda f: RunFailed("r_1", "failed", f)])
-def test_cause_of_a_failed_step_or_run_stands_for_the_error(make):
+def test_cause_of_a_failed_step_or_run_replaces_the_error(make):
     """Its class has the name of the one that was raised, and is one if that is built in; made of what is saved alone."""
     error = make(replace(MISSING, cause=replace(MISSING, type="shop.Inner", message="inner")))
     assert "KeyError: 'b' (jobs.py:6 in w)" in str(error)
@@ -113,9 +113,9 @@ def test_cause_of_a_failed_step_or_run_stands_for_the_error(make):
         "'b' (jobs.py:6 in w)",
     )
     assert (type(cause.__cause__).__name__, type(cause.__cause__).__module__) == ("Inner", "shop")
-    shown = "".join(traceback.format_exception(error))
-    assert "KeyError: 'b' (jobs.py:6 in w)" in shown
-    assert "/srv/shop/jobs.py:6 w" in shown
+    printed = "".join(traceback.format_exception(error))
+    assert "KeyError: 'b' (jobs.py:6 in w)" in printed
+    assert "/srv/shop/jobs.py:6 w" in printed
     assert error.failure is cause.failure
     assert RunFailed("r_1", "cancelled").__cause__ is None
 
@@ -155,14 +155,14 @@ def test_fingerprints_do_not_hear_of_headlines():
         lambda f: RunFailed("r_1", "failed", f),
         lambda f: ExceptionGroup("two", [StepFailed("a", f), StepFailed("b", f)]),
     ):
-        one, other = _raised(wrap(MISSING)), _raised(wrap(moved))
-        assert one.message == other.message
-        assert "jobs.py" not in one.message
-        assert fingerprint_of(one).id == fingerprint_of(other).id
+        first, second = _raised(wrap(MISSING)), _raised(wrap(moved))
+        assert first.message == second.message
+        assert "jobs.py" not in first.message
+        assert fingerprint_of(first).id == fingerprint_of(second).id
 
 
 def test_hint_stays_with_a_failed_step():
-    """What the author says about mending it."""
+    """What the author says about fixing it."""
     failed = StepFailed("pay", _raised(Permanent("declined", hint="Ask the customer.")))
     assert str(failed).startswith("pay: Permanent: declined (test_headlines.py:")
     assert str(failed).endswith(" in _raised)\nAsk the customer.")

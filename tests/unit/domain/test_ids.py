@@ -18,14 +18,14 @@ def test_run_id_has_a_fixed_form(at, bits):
 
 
 @given(st.tuples(INSTANTS, BITS), st.tuples(INSTANTS, BITS))
-def test_ids_sort_by_instant_and_differ_by_chance(one, other):
+def test_ids_sort_by_instant_and_differ_randomly(first, second):
     """The order of the texts is the order of (instant, chance), so no two pairs share an id."""
-    assert (make_id("r", *one) < make_id("r", *other)) == (one < other)
+    assert (make_id("r", *first) < make_id("r", *second)) == (first < second)
 
 
 @given(INSTANTS, st.lists(st.text(max_size=5), min_size=1, max_size=3))
 def test_derived_id_is_the_same_whenever_it_is_made(at, parts):
-    """Whoever starts a child or a slot twice finds the first."""
+    """Anyone who starts a child or a slot twice finds the first."""
     assert derive_id("r", at, *parts) == derive_id("r", at, *parts)
 
 
@@ -47,6 +47,6 @@ def test_idempotency_key_changes_with_run_step_and_generation_only():
 
 
 @given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
-def test_fingerprint_tells_different_parts_apart(one, other):
+def test_fingerprint_distinguishes_different_parts(first, second):
     """The length of each part counts: ("ab", "c") is not ("a", "bc")."""
-    assert (hash_parts(*one) == hash_parts(*other)) == (one == other)
+    assert (hash_parts(*first) == hash_parts(*second)) == (first == second)

@@ -30,7 +30,7 @@ def reachable(start: set[RunState]) -> set[RunState]:
         found |= more
 
 
-def drawn() -> str:
+def render_states() -> str:
     """Return the drawing that the table makes: one line a source, a state and the verbs that lead to it."""
     lines = ["stateDiagram-v2"]
     verbs: dict[tuple[str, str], list[str]] = {}
@@ -43,11 +43,11 @@ def drawn() -> str:
     return "\n".join(lines)
 
 
-def test_page_draws_the_table():
+def test_page_renders_the_table():
     """docs/states.md holds exactly what the table says; the right text is in the failure."""
     text = PAGE.read_text(encoding="utf-8")
     found = text.partition("```mermaid\n")[2].partition("\n```")[0]
-    assert found == drawn(), f"put this into docs/states.md:\n{drawn()}"
+    assert found == render_states(), f"put this into docs/states.md:\n{render_states()}"
 
 
 def test_page_explains_each_state_and_each_verb():
@@ -76,18 +76,18 @@ def test_unfinished_state_leads_to_an_end(state):
 
 @pytest.mark.parametrize("state", sorted(TERMINAL_STATES))
 def test_end_is_left_only_by_a_person_who_continues_it(state):
-    """What succeeded or was cancelled stays so; what failed can only be reopened, or taken back."""
+    """What succeeded or was cancelled stays so; what failed can only be reopened, or undone."""
     leaving = {move for move in RunMove if is_move_legal(move, state)}
     assert leaving == ({RunMove.UNDO, RunMove.REOPEN} if state in REOPENABLE_STATES else set())
 
 
 def test_only_idle_runs_can_be_claimed():
-    """Nobody else owns such a run."""
+    """No one else owns such a run."""
     assert source_states(RunMove.CLAIM) == IDLE_STATES
     assert target_state(RunMove.CLAIM) is RunState.RUNNING
 
 
-def test_what_an_owner_does_starts_from_running():
+def test_transitions_of_an_owner_start_from_running():
     """Suspend, release, halt and the ends need a claim."""
     owner = (
         RunMove.SUSPEND,
@@ -103,7 +103,7 @@ def test_what_an_owner_does_starts_from_running():
 
 
 @pytest.mark.parametrize("state", RunState)
-def test_can_says_what_the_table_says(state):
+def test_can_matches_the_table(state):
     """One look-up, the same answer."""
     assert {move for move in RunMove if is_move_legal(move, state)} == {
         move for move, (froms, _) in RUN_MOVES.items() if state in froms

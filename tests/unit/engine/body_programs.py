@@ -10,7 +10,7 @@ from mainspring.engine.body.run import Run
 Node = tuple[Any, ...]
 
 
-async def work(what: str) -> str:
+async def work(text: str) -> str:
     raise AssertionError("the world executes steps, not the body")
 
 
@@ -35,8 +35,8 @@ async def _sleep(run, trace, ms):
     return ms
 
 
-async def _draw(run, trace, what):
-    return getattr(run, what)()
+async def _draw(run, trace, text):
+    return getattr(run, text)()
 
 
 async def _signal(run, trace, ms):
@@ -121,9 +121,9 @@ async def _run_shield(run, trace, node):
 async def _cancel(run, trace, node):
     task = asyncio.create_task(interpret(run, node, trace))
     await run.step(work, "meanwhile")
-    told = task.cancel()
+    was_cancelled = task.cancel()
     ended = await asyncio.gather(task, return_exceptions=True)
-    return told, [type(e).__name__ for e in ended]
+    return was_cancelled, [type(e).__name__ for e in ended]
 
 
 async def _map(run, trace, items, concurrency, collect):
@@ -189,7 +189,7 @@ async def _leave(run, trace, nodes):
     return f"left {len(_tasks(run, trace, nodes))}"
 
 
-async def _generator(run, trace, node, last, is_kept):
+async def _generator(run, trace, node, last, is_stored):
     async def values():
         try:
             yield await interpret(run, node, trace)
@@ -198,7 +198,7 @@ async def _generator(run, trace, node, last, is_kept):
             await interpret(run, last, trace)
 
     generator = values()
-    if is_kept:
+    if is_stored:
         vars(run).setdefault("kept", []).append(generator)  # only the end of the body closes it
     async for value in generator:
         return value

@@ -21,20 +21,20 @@ from mainspring.engine.body.run import Run
 from mainspring.engine.body.shutdown import run_to_end
 
 RUN = "r01"
-BEGAN_AT = 1_700_000_000_000
-FACTS = {"automation": "w", "created_at": BEGAN_AT}
+STARTED_AT = 1_700_000_000_000
+FACTS = {"automation": "w", "created_at": STARTED_AT}
 Main = Callable[[Run, list[Any]], Coroutine[Any, Any, Any]]
 
 
 class WatchedBody(Body):
     """A body that tells in which order it asked for what."""
 
-    asked_for: list[tuple[Any, ...]]
+    requested: list[tuple[Any, ...]]
 
     def register(self, request: Request) -> None:
         super().register(request)
         due_at = request.call.due_at if isinstance(request.call, TimerCall) else None
-        self.asked_for.append((request.ident, str(request.kind), due_at))
+        self.requested.append((request.ident, str(request.kind), due_at))
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Life:
 
     journal: list[Outcome]
     trace: list[Any] = field(default_factory=list)
-    asked_for: list[tuple[Any, ...]] = field(default_factory=list)
+    requested: list[tuple[Any, ...]] = field(default_factory=list)
     marks: dict[int, tuple[int, int]] = field(default_factory=dict)
     executed: Counter[str] = field(default_factory=Counter)
     end: Any = None
@@ -56,8 +56,8 @@ def new_body(main: Main, journal: Sequence[Outcome], life: Life) -> WatchedBody:
     def start(body: Body) -> Coroutine[Any, Any, Any]:
         return run_to_end(main(Run(body, FACTS, None), life.trace), body)
 
-    body = WatchedBody(RUN, 0, start, list(journal), BEGAN_AT)
-    body.asked_for = life.asked_for
+    body = WatchedBody(RUN, 0, start, list(journal), STARTED_AT)
+    body.requested = life.requested
     life.body = body
     return body
 
@@ -79,10 +79,10 @@ class World:
 
     def __init__(self, seed: int, *, stops: bool = True) -> None:
         self.dice = random.Random(seed)
-        self.time = BEGAN_AT
-        self.cancel_at = BEGAN_AT + self.dice.randrange(5, 400) if stops and self.dice.random() < 0.15 else None
+        self.time = STARTED_AT
+        self.cancel_at = STARTED_AT + self.dice.randrange(5, 400) if stops and self.dice.random() < 0.15 else None
         self._order = 0
-        self._coming: list[tuple[int, int, Request]] = []
+        self._upcoming: list[tuple[int, int, Request]] = []
 
     def live(self, main: Main, journal: Sequence[Outcome] = (), *, at_most: int = 5_000) -> Life:
         """Continue a run from its journal until its body rests for good; return all it showed."""
@@ -109,7 +109,7 @@ class World:
         return life
 
     def _mark(self, life: Life) -> None:
-        life.marks[len(life.journal)] = (len(life.trace), len(life.asked_for))
+        life.marks[len(life.journal)] = (len(life.trace), len(life.requested))
 
     def _take_up(self, body: WatchedBody, life: Life) -> None:
         for request in body.new:
@@ -117,7 +117,7 @@ class World:
                 if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO):
                     life.executed[request.ident] += 1
                 self._order += 1
-                heapq.heappush(self._coming, (self._when(request), self._order, request))
+                heapq.heappush(self._upcoming, (self._when(request), self._order, request))
         body.new.clear()
 
     def _when(self, request: Request) -> int:
@@ -136,18 +136,18 @@ class World:
                 life.journal.append(late)
                 body.deliver(late)
                 self._mark(life)
-        while self._coming and not self._coming[0][2].open:
-            heapq.heappop(self._coming)
-        if self.cancel_at is not None and (not self._coming or self.cancel_at <= self._coming[0][0]):
+        while self._upcoming and not self._upcoming[0][2].open:
+            heapq.heappop(self._upcoming)
+        if self.cancel_at is not None and (not self._upcoming or self.cancel_at <= self._upcoming[0][0]):
             self.time, self.cancel_at = max(self.time, self.cancel_at), None
             rank = len(life.journal) + 1
             kind = self.dice.choice((OutcomeKind.CANCEL, OutcomeKind.DEADLINE))
             return Outcome(
                 rank, f"{kind}#{rank}", str(kind), kind, OutcomeState.SUCCEEDED, 0, 0, 0, self.time, self.time, 0
             )
-        if not self._coming:
+        if not self._upcoming:
             return None
-        when, _, request = heapq.heappop(self._coming)
+        when, _, request = heapq.heappop(self._upcoming)
         self.time = max(self.time, when)
         fails = isinstance(request.call, StepCall) and b"may fail" in request.call.input and self.dice.random() < 0.4
         return self._outcome(life, request, OutcomeState.FAILED if fails else OutcomeState.SUCCEEDED)

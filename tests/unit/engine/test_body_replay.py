@@ -18,12 +18,12 @@ STARTED_AGAIN = frozenset({OutcomeState.SUCCEEDED, OutcomeState.FAILED, OutcomeS
 
 @given(node=PROGRAMS, seed=SEEDS)
 @settings(max_examples=150)
-def test_a_replay_shows_the_same_as_the_life_it_repeats(node, seed):
+def test_a_replay_displays_the_same_as_the_life_it_repeats(node, seed):
     """Trace, requests (with the due times of timers) and end are the same, and nothing is executed."""
     lived = World(seed).live(main_of(node))
     again = World(seed + 1, stops=False).live(main_of(node), lived.journal)
     assert again.trace == lived.trace
-    assert again.asked_for == lived.asked_for
+    assert again.requested == lived.requested
     assert again.end == lived.end
     assert not again.executed
     assert not again.body.unclaimed
@@ -32,20 +32,20 @@ def test_a_replay_shows_the_same_as_the_life_it_repeats(node, seed):
 
 @given(node=PROGRAMS, seed=SEEDS, other=SEEDS)
 @settings(max_examples=60)
-def test_a_run_cut_anywhere_goes_on_without_repeating_a_committed_step(node, seed, other):
+def test_a_run_cut_anywhere_continues_without_repeating_a_committed_step(node, seed, other):
     """For each prefix of the journal: what it holds is not executed again, what it showed is shown again, and the run ends."""
     main = main_of(node)
     lived = World(seed).live(main)
     length = len(lived.journal)
     for cut in range(0, length + 1, max(1, length // 12)):
-        kept = lived.journal[:cut]
-        again = World(other + cut).live(main, kept)
+        journal = lived.journal[:cut]
+        again = World(other + cut).live(main, journal)
         _same_until(lived, again, cut)
-        committed = {o.ident for o in kept if o.state in STARTED_AGAIN}
+        committed = {o.ident for o in journal if o.state in STARTED_AGAIN}
         assert not committed & set(again.executed)
         assert max(again.executed.values(), default=1) == 1
         assert again.end not in ("waits", "stuck")
-        assert again.journal[:cut] == kept
+        assert again.journal[:cut] == journal
 
 
 @given(node=PROGRAMS, seed=SEEDS)
@@ -57,25 +57,25 @@ def test_a_twice_continued_run_can_be_replayed(node, seed):
     second = World(seed + 1).live(main, first.journal[: len(first.journal) // 2])
     third = World(seed + 2).live(main, second.journal[: len(second.journal) * 2 // 3])
     again = World(seed + 3, stops=False).live(main, third.journal)
-    assert (again.trace, again.asked_for, again.end) == (third.trace, third.asked_for, third.end)
+    assert (again.trace, again.requested, again.end) == (third.trace, third.requested, third.end)
     assert not again.executed
 
 
 @given(node=PROGRAMS, seed=SEEDS, at=st.integers(0, 30))
 @settings(max_examples=60)
-def test_unloading_asks_for_nothing(node, seed, at):
+def test_unloading_requests_nothing(node, seed, at):
     """A body that is unloaded anywhere runs its finally blocks, but no request comes of it and it holds no task any more."""
     world = World(seed)
     main = main_of(node)
     lived = world.live(main)
-    kept = lived.journal[: min(at, len(lived.journal))]
-    life = Life(list(kept))
-    body = new_body(main, kept, life)
+    journal = lived.journal[: min(at, len(lived.journal))]
+    life = Life(list(journal))
+    body = new_body(main, journal, life)
     body.begin()
     body.new.clear()
-    asked = len(life.asked_for)
+    request_count = len(life.requested)
     body.close()
-    assert len(life.asked_for) == asked
+    assert len(life.requested) == request_count
     assert not body.new
     assert not body.waiting
     assert not body.loop.tasks
@@ -96,6 +96,6 @@ def test_history_handed_over_in_another_order_is_noticed(monkeypatch):
 
 
 def _same_until(lived: Life, again: Life, cut: int) -> None:
-    seen, asked = lived.marks[cut]
+    seen, requests = lived.marks[cut]
     assert again.trace[:seen] == lived.trace[:seen]
-    assert again.asked_for[:asked] == lived.asked_for[:asked]
+    assert again.requested[:requests] == lived.requested[:requests]

@@ -38,7 +38,7 @@ def sequence(names, inputs=None):
 @settings(max_examples=100)
 def test_a_step_that_is_added_moved_or_removed_leaves_the_others_their_outcomes(names, cut, at, data):
     """With another release's order of steps, only what was never committed is executed; what is no longer asked for is listed."""
-    kept = World(1, stops=False).live(sequence(names)).journal[:cut]
+    journal = World(1, stops=False).live(sequence(names)).journal[:cut]
     changed = list(names)
     match data.draw(st.sampled_from(["add", "remove", "move"])):
         case "add":
@@ -47,8 +47,8 @@ def test_a_step_that_is_added_moved_or_removed_leaves_the_others_their_outcomes(
             changed.pop(at % len(changed))
         case "move":
             changed.insert(at, changed.pop(at % len(changed)))
-    again = World(2, stops=False).live(sequence(changed), kept)
-    committed = {o.ident for o in kept}
+    again = World(2, stops=False).live(sequence(changed), journal)
+    committed = {o.ident for o in journal}
     assert set(again.executed) == {f"{name}#1" for name in changed} - committed
     assert set(again.body.unclaimed) == committed - {f"{name}#1" for name in changed}
     assert again.trace == [f"{name}#1 done" for name in changed]
@@ -58,8 +58,8 @@ def test_a_step_that_is_added_moved_or_removed_leaves_the_others_their_outcomes(
 def test_another_input_of_a_saved_step_is_drift(cut):
     """The step and the difference are named, and nothing after it is handed over."""
     names = ["a", "b", "c"]
-    kept = World(1, stops=False).live(sequence(names)).journal[:cut]
-    again = World(2, stops=False).live(sequence(names, {names[cut - 1]: "other"}), kept)
+    journal = World(1, stops=False).live(sequence(names)).journal[:cut]
+    again = World(2, stops=False).live(sequence(names, {names[cut - 1]: "other"}), journal)
     drift = again.body.drift
     assert drift is not None
     assert drift.ident == f"{names[cut - 1]}#1"
@@ -68,22 +68,22 @@ def test_another_input_of_a_saved_step_is_drift(cut):
     assert len(again.trace) == cut - 1
 
 
-def test_a_drift_that_two_branches_show_is_told_once():
-    """Only the first difference counts; the body stands still from then on."""
+def test_a_drift_that_two_branches_show_is_reported_once():
+    """Only the first difference counts; the body is stuck from then on."""
 
-    def main_with(what):
+    def main_with(text):
         async def main(run, trace):
-            return await asyncio.gather(run.options(name="a").step(work, what), run.options(name="b").step(work, what))
+            return await asyncio.gather(run.options(name="a").step(work, text), run.options(name="b").step(work, text))
 
         return main
 
-    kept = World(1, stops=False).live(main_with("old")).journal
-    again = World(2, stops=False).live(main_with("new"), kept)
+    journal = World(1, stops=False).live(main_with("old")).journal
+    again = World(2, stops=False).live(main_with("new"), journal)
     assert again.body.drift.ident == "a#1"
     assert not again.body.done
 
 
-def test_a_step_called_straight_from_the_body_is_refused():
+def test_a_step_called_directly_from_the_body_is_refused():
     """A decorated step does not run where no journal would see it, also in tasks of the body."""
     called = []
     plain = Step(lambda: called.append(1), {"name": "pay"})
@@ -177,7 +177,7 @@ def test_reaching_outside_is_refused_with_the_form_to_use(reach):
 
 
 def test_a_body_that_awaits_a_future_of_its_own_is_stuck():
-    """Nobody can give it that; it is told from a body that waits for a request."""
+    """No one can give it that; it is distinguished from a body that waits for a request."""
 
     async def main(run, trace):
         await run.step(work, "first")
@@ -196,7 +196,7 @@ def test_a_body_that_awaits_a_thread_of_its_own_is_stuck():
     assert World(1, stops=False).live(main).end == "stuck"
 
 
-def test_what_a_body_is_refused_others_may_do_meanwhile():
+def test_other_code_may_use_calls_refused_to_a_body():
     """Only the thread that drives a body is looked at, and only while it does."""
     done = []
 
@@ -205,7 +205,7 @@ def test_what_a_body_is_refused_others_may_do_meanwhile():
         assert ended.wait(10)
         return "driven"
 
-    def beside():
+    def sibling_tasks():
         allowed.wait(10)
         inner = threading.Thread(target=done.append, args=(1,))
         inner.start()
@@ -213,7 +213,7 @@ def test_what_a_body_is_refused_others_may_do_meanwhile():
         ended.set()
 
     allowed, ended = threading.Event(), threading.Event()
-    thread = threading.Thread(target=beside)
+    thread = threading.Thread(target=sibling_tasks)
     thread.start()
     assert World(1).live(main).end == ("result", "'driven'")
     thread.join()
@@ -239,21 +239,21 @@ def test_a_future_of_another_loop_ends_the_run_with_the_form_to_use():
 def test_coroutines_given_to_asyncio_as_completed_are_refused():
     """It starts them in the order of their places in memory: the error names the form that keeps an order."""
 
-    async def one(run):
+    async def step_once(run):
         return await run.step(work, "x")
 
     async def main(run, trace):
         with pytest.raises(BodyError, match=r"run\.as_completed"):
-            for next_one in asyncio.as_completed([one(run)]):
+            for next_one in asyncio.as_completed([step_once(run)]):
                 await next_one
-        tasks = [asyncio.create_task(one(run)) for _ in range(3)]
+        tasks = [asyncio.create_task(step_once(run)) for _ in range(3)]
         return [await next_one for next_one in asyncio.as_completed(tasks)]
 
     assert World(1, stops=False).live(main).end[0] == "result"
 
 
 def test_the_same_identity_twice_at_a_time_is_refused():
-    """Two open requests of one key could not be told apart later."""
+    """Two open requests of one key could not be distinguished later."""
 
     async def main(run, trace):
         keyed = run.options(key="k")
@@ -261,11 +261,11 @@ def test_the_same_identity_twice_at_a_time_is_refused():
 
     kind, text = World(1, stops=False).live(main).end
     assert kind == "error"
-    assert "asked for twice" in text
+    assert "called twice" in text
 
 
 def test_a_coroutine_that_fights_its_unloading_records_nothing():
-    """Whoever catches GeneratorExit and asks again is refused each time."""
+    """Anyone who catches GeneratorExit and asks again is refused each time."""
     seen = []
 
     async def main(run, trace):
@@ -281,7 +281,7 @@ def test_a_coroutine_that_fights_its_unloading_records_nothing():
     body.begin()
     body.close()
     assert seen == ["GeneratorExit", "Unloaded", "Unloaded"]
-    assert len(life.asked_for) == 1
+    assert len(life.requested) == 1
 
 
 def test_cleaning_up_in_an_async_generator_records_nothing_when_unloaded():
@@ -300,16 +300,16 @@ def test_cleaning_up_in_an_async_generator_records_nothing_when_unloaded():
     life = Life([])
     body = new_body(main, (), life)
     body.begin()
-    asked = len(life.asked_for)
+    request_count = len(life.requested)
     body.close()
     assert "cleaning" in life.trace
-    assert len(life.asked_for) == asked == 4
+    assert len(life.requested) == request_count == 4
 
 
-def test_a_cancel_does_not_stop_an_undoing_that_has_begun():
-    """What is half undone when the cancel is taken in is undone to its end."""
+def test_a_cancel_does_not_stop_an_undoing_that_has_started():
+    """What is half undone when the cancel is accepted is undone to its end."""
 
-    async def take_back(what: str) -> None:
+    async def take_back(text: str) -> None:
         raise AssertionError("the world executes steps, not the body")
 
     async def main(run, trace):
@@ -317,10 +317,10 @@ def test_a_cancel_does_not_stop_an_undoing_that_has_begun():
             await run.options(name=name, undo=take_back).step(work, name)
         await run.rollback("told to")
 
-    kept = World(1, stops=False).live(main).journal[:2]
-    at = kept[-1].at
+    journal = World(1, stops=False).live(main).journal[:2]
+    at = journal[-1].at
     cancel = Outcome(3, "cancel#3", "cancel", OutcomeKind.CANCEL, OutcomeState.SUCCEEDED, 0, 0, 0, at, at, 0)
-    again = World(2, stops=False).live(main, [*kept, cancel])
+    again = World(2, stops=False).live(main, [*journal, cancel])
     assert again.end[0] == "error"
     assert "RolledBack" in again.end[1]
     assert set(again.executed) == {"undo:b#1", "undo:a#1"}

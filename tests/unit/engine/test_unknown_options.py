@@ -9,7 +9,7 @@ from mainspring.domain.errors import UnknownNameError, UnknownOptionError
 from mainspring.engine.body.step_calls import StepCaller
 
 ms: Any = mainspring  # a checker of types refuses these calls, too
-ASKER: Any = StepCaller(None)  # type: ignore[arg-type]  # the option is refused before anything is asked for
+CALLER: Any = StepCaller(None)  # type: ignore[arg-type]  # the option is refused before anything is asked for
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ ASKER: Any = StepCaller(None)  # type: ignore[arg-type]  # the option is refused
         (lambda: ms.Retry(3, backoff=2), "ms.Retry has no option 'backoff'", "Known: attempts, initial, jitter, max, "),
         (lambda: ms.App("x.db", concurency=3), "ms.App has no option 'concurency'", "Did you mean 'concurrency'?"),
         (
-            lambda: ASKER.map(str, [1], item="x"),
+            lambda: CALLER.map(str, [1], item="x"),
             "run.map has no option 'item'",
             "Known: concurrency, on_error, spread.",
         ),
-        (lambda: ASKER.map(str, [1], concurency=2), "run.map has no option 'concurency'", "'concurrency'"),
-        (lambda: ASKER.options(time_out="1s"), "run.options has no option 'time_out'", "Did you mean 'timeout'?"),
+        (lambda: CALLER.map(str, [1], concurency=2), "run.map has no option 'concurency'", "'concurrency'"),
+        (lambda: CALLER.options(time_out="1s"), "run.options has no option 'time_out'", "Did you mean 'timeout'?"),
         (lambda: ms.on.cron("0 3 * * *", timezone="UTC"), "ms.on.cron has no option 'timezone'", "Known: tz."),
         (lambda: ms.on.every("1h", ofset="1m"), "ms.on.every has no option 'ofset'", "Did you mean 'offset'?"),
     ],

@@ -40,8 +40,8 @@ async def test_terminal_is_the_standard_error(capfd):
     assert err.splitlines()[:2] == ["[page] backup: opened", "  What  403 & <!channel> *denied*"]
 
 
-async def test_apprise_tells_what_it_speaks_to():
-    """Title and text arrive, with the kind of what is told."""
+async def test_apprise_reports_what_it_speaks_to():
+    """Title and text arrive, with the kind of what is reported."""
     pytest.importorskip("apprise")
     async with serving(Json()) as peer:
         link = AppriseLink(
@@ -54,7 +54,7 @@ async def test_apprise_tells_what_it_speaks_to():
         await link.close()
 
 
-async def test_apprise_that_cannot_deliver_tells_no_secret():
+async def test_apprise_that_cannot_deliver_reports_no_secret():
     """The address, which is a secret, is in no error."""
     pytest.importorskip("apprise")
     async with serving(Json()) as peer:
@@ -64,12 +64,12 @@ async def test_apprise_that_cannot_deliver_tells_no_secret():
         with pytest.raises(ChannelFault) as caught:
             await link.send(notice(), None)
         assert "wr0ng" not in str(caught.value)
-    with pytest.raises(ConfigError, match="no address of apprise"):
+    with pytest.raises(ConfigError, match="not an address of apprise"):
         await AppriseLink(read_channel_address("apprise://secret:a"), secrets(a="nonsense")).send(notice(), None)
 
 
-async def test_apprise_that_hangs_holds_nobody(monkeypatch):
-    """It is given up in a thread that neither others nor the end of the process wait for."""
+async def test_apprise_that_hangs_blocks_no_one(monkeypatch):
+    """It is abandoned in a thread that neither others nor the end of the process wait for."""
     pytest.importorskip("apprise")
     monkeypatch.setattr(apprise, "WITHIN_S", 0.1)
     before = set(threading.enumerate())
@@ -78,15 +78,15 @@ async def test_apprise_that_hangs_holds_nobody(monkeypatch):
         link = AppriseLink(read_channel_address("apprise://secret:a"), secrets(a=address))
         with pytest.raises(ChannelFault, match="no answer in time"):
             await link.send(notice(), None)
-        begun = set(threading.enumerate()) - before
+        new_threads = set(threading.enumerate()) - before
         peer, _ = silent.accept()
         peer.close()
-    for thread in begun:
+    for thread in new_threads:
         thread.join(60)
-    assert [(thread.name, thread.daemon) for thread in begun] == [("mainspring-apprise", True)]
+    assert [(thread.name, thread.daemon) for thread in new_threads] == [("mainspring-apprise", True)]
 
 
-async def test_missing_apprise_is_told_with_its_cure(monkeypatch):
+async def test_missing_apprise_is_reported_with_its_fix(monkeypatch):
     """The error says what to install."""
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(ConfigError, match="not installed") as caught:
@@ -106,7 +106,7 @@ async def test_missing_apprise_is_told_with_its_cure(monkeypatch):
     ],
 )
 async def test_each_kind_of_channel_has_its_link(address, name):
-    """Opening one asks nobody and needs no secret."""
+    """Opening one asks no one and needs no secret."""
     link = open_link(read_channel_address(address), secrets(), CLOCK)
     assert type(link).__name__ == name
     await link.close()

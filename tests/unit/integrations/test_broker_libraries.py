@@ -20,7 +20,7 @@ from mainspring.integrations.brokers import open_source, parse_broker_queue
         ("postgresql://h/db?table=t", "psycopg", "postgres"),
     ],
 )
-def test_missing_library_is_told_with_the_line_that_installs_it(url, library, extra, monkeypatch):
+def test_missing_library_is_reported_with_the_line_that_installs_it(url, library, extra, monkeypatch):
     """Nothing is imported before a queue names its broker, and then the extra is named."""
     for name in list(sys.modules):
         if name.split(".")[0] == library:

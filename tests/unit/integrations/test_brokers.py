@@ -70,8 +70,8 @@ def test_name_of_no_queue_is_refused(queue):
     assert "p4ss" not in str(caught.value)
 
 
-def test_unknown_broker_says_how_to_name_it():
-    """A broker that is not configured here is told with the line that configures it."""
+def test_unknown_broker_states_how_to_name_it():
+    """A broker that is not configured here is reported with the line that configures it."""
     with pytest.raises(ConfigError, match=r"\[brokers\]"):
         resolve_queue_address("other/q", {})
     with pytest.raises(ConfigError, match="valkey"):

@@ -26,10 +26,10 @@ class Box:
     def __init__(self):
         self.mails = []
         self.answers = []
-        self.nobody = set()
+        self.unknown_recipients = set()
 
     async def handle_RCPT(self, server, session, envelope, address, options):
-        if address in self.nobody:
+        if address in self.unknown_recipients:
             return "550 no such user"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -61,13 +61,13 @@ async def test_notices_of_one_opening_are_one_conversation():
     box = Box()
     async with server(box) as port:
         link = link_to(port, "a@example.com,b@example.com")
-        for one in (
+        for message in (
             notice(),
             notice(),
             notice(NotificationEvent.RESOLVED, "a_2"),
             notice(NotificationEvent.REOPENED, "a_3", "k2"),
         ):
-            await link.send(one, None)
+            await link.send(message, None)
     first, again, resolved, reopened = [mail for _, mail in box.mails]
     assert box.mails[0][0] == ["a@example.com", "b@example.com"]
     assert first["Subject"] == "[page] backup: opened"
@@ -79,7 +79,7 @@ async def test_notices_of_one_opening_are_one_conversation():
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
-async def test_password_is_used_and_never_told():
+async def test_password_is_used_and_never_reported():
     """A login that is refused makes mail wait, and its error holds no part of the secret."""
 
     def check(server, session, envelope, mechanism, data):
@@ -98,7 +98,7 @@ async def test_password_is_used_and_never_told():
         await link_to(1, login="secret:m@", m="n0-word-0f-a-text").send(notice(), None)
 
 
-async def test_mail_is_not_sent_in_the_clear_where_tls_was_asked_for():
+async def test_mail_is_not_sent_in_the_clear_where_tls_was_requested():
     """A server that offers no STARTTLS gets neither password nor mail."""
     box = Box()
     async with server(box) as port:
@@ -110,7 +110,7 @@ async def test_mail_is_not_sent_in_the_clear_where_tls_was_asked_for():
 @pytest.mark.parametrize(
     ("answer", "is_final"), [("554 looks like spam", True), ("451 come back later", False), ("552 too large", True)]
 )
-async def test_answer_of_the_server_says_whether_to_try_again(answer, is_final):
+async def test_answer_of_the_server_states_whether_to_try_again(answer, is_final):
     """Of this mail it is certain that it was not taken."""
     box = Box()
     box.answers = [answer]
@@ -122,9 +122,9 @@ async def test_answer_of_the_server_says_whether_to_try_again(answer, is_final):
 
 
 async def test_one_wrong_recipient_keeps_no_other_from_the_mail(caplog):
-    """The others get it and the log tells; where nobody is left the channel is at fault."""
+    """The others get it and the log tells; where no one is left the channel is at fault."""
     box = Box()
-    box.nobody = {"b@example.com"}
+    box.unknown_recipients = {"b@example.com"}
     async with server(box) as port:
         await link_to(port, "a@example.com,b@example.com").send(notice(), None)
         assert [to for to, _ in box.mails] == [["a@example.com"]]
@@ -135,7 +135,7 @@ async def test_one_wrong_recipient_keeps_no_other_from_the_mail(caplog):
 
 
 async def test_silent_server_does_not_hold_the_notifier():
-    """One that takes the connection and says nothing is given up; nothing was sent to it."""
+    """One that takes the connection and says nothing is abandoned; nothing was sent to it."""
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ChannelFault, match="timed out") as caught:
         await link_to(silent.getsockname()[1], within_s=0.1).send(notice(), None)
     assert not caught.value.is_unknown
@@ -162,23 +162,23 @@ def _drag_on(listening, ended):
             ended.set()
 
 
-async def test_name_that_is_looked_up_for_ever_holds_its_own_channel_only(monkeypatch):
+async def test_endless_name_resolution_blocks_its_own_channel_only(monkeypatch):
     """The process waits for no such thread at its end, and the next mail does not start another one."""
-    answer, asked, threads = threading.Event(), threading.Event(), []
+    answer, has_request, threads = threading.Event(), threading.Event(), []
 
-    def looked_up(*_args, **_how):
+    def resolve_address(*_args, **_options):
         threads.append(threading.current_thread())
-        asked.set()
+        has_request.set()
         answer.wait(60)
         raise socket.gaierror("no such name")
 
-    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_address)
     link = link_to(1, in_all_s=0.01)
     with pytest.raises(ChannelFault, match="no answer in time"):
         await link.send(notice(), None)
     with pytest.raises(ChannelFault, match="has not ended yet"):
         await link.send(notice(), None)
-    assert asked.wait(60)
+    assert has_request.wait(60)
     answer.set()
     (thread,) = threads
     thread.join(60)

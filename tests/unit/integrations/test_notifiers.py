@@ -101,25 +101,25 @@ def test_literal_secret_is_refused_and_not_repeated(address):
 
 
 @pytest.mark.parametrize(
-    ("address", "why"),
+    ("address", "reason"),
     [
-        ("slack://secret:bot", "does not say the channel"),
-        ("slack://secret:bot/#a,b", "does not say the channel"),
-        ("slack://secret:bot/#ops?api=http://slack.example", "not the https:// address"),
-        ("smtp://secret:m@mail.example.com/a@example.com", "for all to read"),
-        ("smtps://mail.example.com/", "who gets the mail"),
-        ("smtps://mail.example.com:99999/a@example.com", "does not say the host"),
+        ("slack://secret:bot", "names no channel"),
+        ("slack://secret:bot/#a,b", "names no channel"),
+        ("slack://secret:bot/#ops?api=http://slack.example", "must be the https:// address"),
+        ("smtp://secret:m@mail.example.com/a@example.com", "sent unencrypted"),
+        ("smtps://mail.example.com/", "the recipient or the sender"),
+        ("smtps://mail.example.com:99999/a@example.com", "lacks a valid host"),
         ("smtps://mail.example.com/a@example.com?from=x\ny", "one line"),
         ("webhook+https://h/x", "does not name the secret"),
-        ("webhook+https:///x?secret=a", "does not say the host"),
+        ("webhook+https:///x?secret=a", "lacks a valid host"),
         ("https://h/x", "no channel has an address of this form"),
         ("", "no channel has an address of this form"),
         (7, "one line of text"),
     ],
 )
-def test_address_that_leads_nowhere_is_refused(address, why):
+def test_address_that_leads_nowhere_is_refused(address, reason):
     """The error says what is missing and shows the form."""
-    with pytest.raises(OptionError, match=why):
+    with pytest.raises(OptionError, match=reason):
         read_channel_address(address)
 
 

@@ -30,7 +30,7 @@ def link_to(peer, key=PagerDutyPeer.KEY):
     ],
 )
 async def test_each_notice_brings_the_alert_into_its_state(about, state):
-    """One alert for one opening, whatever is told of it."""
+    """One alert for one opening, whatever else is sent about it."""
     async with serving(PagerDutyPeer()) as peer:
         link = link_to(peer)
         await link.send(notice(), None)
@@ -40,7 +40,7 @@ async def test_each_notice_brings_the_alert_into_its_state(about, state):
 
 
 async def test_test_leaves_nothing_open():
-    """Whoever is on duty sees that it works, and need not clean up."""
+    """Anyone who is on duty sees that it works, and need not clean up."""
     async with serving(PagerDutyPeer()) as peer:
         link = link_to(peer)
         await link.send(notice(NotificationEvent.TEST, severity=Severity.NOTIFY), None)
@@ -62,7 +62,7 @@ async def test_event_that_was_sent_twice_is_one_alert():
 
 
 async def test_wrong_key_concerns_the_channel():
-    """What waits is told once the key is mended; the key is not repeated."""
+    """What waits is reported once the key is fixed; the key is not repeated."""
     async with serving(PagerDutyPeer()) as peer:
         link = link_to(peer, "WR0NGKEY")
         with pytest.raises(ChannelFault, match="'routing_key' is invalid") as caught:
@@ -82,7 +82,7 @@ async def test_wrong_key_concerns_the_channel():
         ((404, {}, b"<html>"), False, False, None),
     ],
 )
-async def test_answers_say_whether_and_when_to_try_again(fault, is_final, is_unknown, wait):
+async def test_answers_state_whether_and_when_to_try_again(fault, is_final, is_unknown, wait):
     """A bad event is never taken; all else waits, for as long as is asked but not for days."""
     async with serving(PagerDutyPeer()) as peer:
         peer.faults = [("enqueue", fault)]

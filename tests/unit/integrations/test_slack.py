@@ -29,19 +29,19 @@ async def test_incident_is_one_message_that_is_changed_in_place():
         link = link_to(peer)
         ref = await link.send(notice(), None)
         assert ref.startswith("C01OPS:")
-        assert len(peer.shown) == 1
+        assert len(peer.visible_messages) == 1
         assert await link.send(notice(NotificationEvent.ACKNOWLEDGED, "a_2"), ref) == ref
         assert await link.send(notice(NotificationEvent.RESOLVED, "a_3"), ref) == ref
-        assert len(peer.shown) == 1
-        assert ":white_check_mark: *[page] backup: resolved*" in peer.shown[0]
+        assert len(peer.visible_messages) == 1
+        assert ":white_check_mark: *[page] backup: resolved*" in peer.visible_messages[0]
         assert [text.partition("\n")[0] for text in peer.threads] == ["_opened_", "_acknowledged_", "_resolved_"]
         await link.send(notice(NotificationEvent.REPEATED, "a_4"), ref)
-        assert len(peer.shown) == 2
+        assert len(peer.visible_messages) == 2
         await link.close()
 
 
 async def test_text_cannot_mention_link_or_style():
-    """What a failing program printed calls nobody: the signs that Slack reads are written as text."""
+    """What a failing program printed calls no one: the signs that Slack reads are written as text."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
         await link.send(notice(), None)
@@ -55,9 +55,9 @@ async def test_message_holds_the_link_itself():
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
         ref = await link.send(notice(), None)
-        assert peer.shown[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
+        assert peer.visible_messages[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
         await link.send(notice(NotificationEvent.ACKNOWLEDGED, "a_2"), ref)
-        assert peer.shown[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
+        assert peer.visible_messages[0].endswith("\n<https://ops.example.com/incidents/i_1|Open>")
         await link.close()
 
 
@@ -74,7 +74,7 @@ async def test_long_details_stay_one_message():
 @pytest.mark.parametrize("channel", ["#ops", "C01OPS"])
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("fault", [DROP_AFTER, DROP_BEFORE])
-async def test_unknown_outcome_shows_one_message(channel, number, fault):
+async def test_unknown_outcome_displays_one_message(channel, number, fault):
     """A connection that breaks after the message, or after the details, leaves one of each: what we posted is looked for."""
     async with serving(SlackPeer()) as peer:
         peer.faults = [("chat.postMessage", None)] * (number - 1) + [("chat.postMessage", fault)]
@@ -83,12 +83,12 @@ async def test_unknown_outcome_shows_one_message(channel, number, fault):
             await link.send(notice(), None)
         assert caught.value.is_unknown
         await link.close()
-        another = link_to(peer, channel)  # as after a crash: nothing is remembered
-        ref = await another.send(notice(), None, is_again=True)
-        assert len(peer.shown) == 1
+        other_link = link_to(peer, channel)  # as after a crash: nothing is remembered
+        ref = await other_link.send(notice(), None, is_again=True)
+        assert len(peer.visible_messages) == 1
         assert len(peer.threads) == 1
         assert ref == f"C01OPS:{peer.messages[0]['ts']}"
-        await another.close()
+        await other_link.close()
 
 
 async def test_message_of_another_opening_is_not_taken_for_ours():
@@ -97,29 +97,31 @@ async def test_message_of_another_opening_is_not_taken_for_ours():
         link = link_to(peer)
         await link.send(notice(key="mainspring:i_1:1"), None)
         await link.send(notice(NotificationEvent.REOPENED, "a_2", "mainspring:i_1:2"), None, is_again=True)
-        assert len(peer.shown) == 2
+        assert len(peer.visible_messages) == 2
         await link.close()
 
 
-async def test_message_is_posted_where_looking_is_not_allowed(caplog):
+async def test_message_is_posted_without_read_permission(caplog):
     """A bot without the scope tells all the same, and the log says what may follow."""
     async with serving(SlackPeer()) as peer:
         peer.lacks = {"conversations.history"}
         link = link_to(peer, "C01OPS")
         await link.send(notice(fields=(), links=()), None, is_again=True)
-        assert len(peer.shown) == 1
-        assert "it may be there twice: Slack says missing_scope (the scope channels:history is needed)" in caplog.text
+        assert len(peer.visible_messages) == 1
+        assert (
+            "this one may appear twice: Slack says missing_scope (the scope channels:history is needed)" in caplog.text
+        )
         await link.close()
 
 
-async def test_message_that_was_deleted_is_posted_anew():
+async def test_message_that_was_deleted_is_posted_again():
     """A reference that leads nowhere costs a new message, not a lost notice."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
         ref = await link.send(notice(), None)
         peer.messages.clear()
         assert await link.send(notice(NotificationEvent.RESOLVED, "a_2"), ref) != ref
-        assert len(peer.shown) == 1
+        assert len(peer.visible_messages) == 1
         await link.close()
 
 
@@ -127,8 +129,8 @@ async def test_message_that_was_deleted_is_posted_anew():
     ("channel", "token", "text"),
     [("#ops", "xoxb-wrong", "invalid_auth"), ("#nowhere", SlackPeer.TOKEN, "channel_not_found")],
 )
-async def test_no_of_slack_is_told_and_concerns_the_channel(channel, token, text):
-    """A wrong token or channel makes notices wait, and is told without the token."""
+async def test_refusal_of_slack_is_reported_for_the_channel(channel, token, text):
+    """A wrong token or channel makes notices wait, and is reported without the token."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer, channel, token)
         with pytest.raises(ChannelFault, match=f"Slack says {text}") as caught:
@@ -151,18 +153,18 @@ async def test_notice_that_slack_never_takes_is_final():
         await link.close()
 
 
-async def test_pace_of_slack_is_kept():
-    """Of more than it takes in a second nothing is refused: requests wait for each other."""
+async def test_rate_limit_of_slack_is_obeyed():
+    """Of more than it accepts a second nothing is refused: requests wait for each other."""
     async with serving(SlackPeer(gap_s=0.05)) as peer:
         link = link_to(peer, gap_s=0.06)
         for number in range(4):
             await link.send(notice(id=f"a_{number}", key=f"k{number}"), None)
-        assert len(peer.shown) == 4
+        assert len(peer.visible_messages) == 4
         await link.close()
 
 
-async def test_too_much_at_once_says_how_long_to_wait():
-    """Retry-After is told on; what stands there already is not posted again."""
+async def test_too_much_at_once_states_how_long_to_wait():
+    """Retry-After is reported on; what stands there already is not posted again."""
     async with serving(SlackPeer(gap_s=60)) as peer:
         link = link_to(peer)
         with pytest.raises(ChannelFault) as caught:  # the details follow at once
@@ -170,12 +172,12 @@ async def test_too_much_at_once_says_how_long_to_wait():
         assert caught.value.retry_after_ms == 1_000
         peer.gap_s = 0
         await link.send(notice(), None)
-        assert len(peer.shown) == len(peer.threads) == 1
+        assert len(peer.visible_messages) == len(peer.threads) == 1
         await link.close()
 
 
-async def test_message_without_its_details_is_not_posted_again_by_a_bot_that_may_not_look():
-    """Whoever posted it still knows where it is."""
+async def test_message_without_its_details_is_not_posted_again_without_read_permission():
+    """Anyone who posted it still knows where it is."""
     async with serving(SlackPeer()) as peer:
         peer.lacks = {"conversations.history", "conversations.replies"}
         peer.faults = [("chat.postMessage", None), ("chat.postMessage", DROP_BEFORE)]
@@ -184,7 +186,7 @@ async def test_message_without_its_details_is_not_posted_again_by_a_bot_that_may
             await link.send(notice(), None)
         assert caught.value.is_unknown
         await link.send(notice(), None, is_again=True)
-        assert len(peer.shown) == len(peer.threads) == 1
+        assert len(peer.visible_messages) == len(peer.threads) == 1
         await link.close()
 
 
@@ -192,7 +194,7 @@ async def test_error_and_silence_of_the_server_are_unknown(monkeypatch):
     """A 5xx or no answer in time may have been taken; a server that is not there has taken nothing."""
     async with serving(SlackPeer()) as peer:
         link = link_to(peer)
-        for fault, text in [((503, {}, {}), "error of its own"), (HANG, "no answer in time")]:
+        for fault, text in [((503, {}, {}), "an internal error"), (HANG, "no answer in time")]:
             peer.faults = [("chat.postMessage", fault)]
             with monkeypatch.context() as patch, pytest.raises(ChannelFault, match=text) as caught:
                 if fault == HANG:  # only here: on a busy machine any other request takes longer
@@ -210,11 +212,11 @@ async def test_error_and_silence_of_the_server_are_unknown(monkeypatch):
 
 
 async def test_redirect_is_not_followed():
-    """The token goes to nobody else."""
+    """The token goes to no one else."""
     async with serving(SlackPeer()) as peer, serving(SlackPeer()) as other:
         peer.faults = [("chat.postMessage", (307, {"location": f"{other.url}/api/chat.postMessage"}, {}))]
         link = link_to(peer)
-        with pytest.raises(ChannelFault, match="redirected"):
+        with pytest.raises(ChannelFault, match="redirects"):
             await link.send(notice(), None)
         assert other.requests == []
         await link.close()
@@ -230,8 +232,8 @@ async def test_answer_of_any_size_is_bounded():
         await link.close()
 
 
-async def test_secret_is_looked_up_for_each_notice():
-    """A token that was replaced counts at once, and one that is not set is told by its name."""
+async def test_secret_is_resolved_for_each_notice():
+    """A token that was replaced counts at once, and one that is not set is reported by its name."""
     async with serving(SlackPeer()) as peer:
         link = SlackLink(read_channel_address(f"slack://secret:bot/#ops?api={peer.url}"), secrets(), CLOCK, 0)
         with pytest.raises(ConfigError, match="'bot' is not set"):

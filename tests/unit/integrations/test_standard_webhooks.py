@@ -25,12 +25,12 @@ class Receiver(Peer):
     def __init__(self, secret=NEW):
         super().__init__()
         self.secret = secret
-        self.taken = {}
+        self.accepted = {}
 
     def answer(self, path, headers, body):
         if verify_request(standard("hook"), body, headers, [self.secret], CLOCK.now()) is not None:
             return 401, {}, {}
-        self.taken[headers["webhook-id"]] = json.loads(body)
+        self.accepted[headers["webhook-id"]] = json.loads(body)
         return 204, {}, b""
 
 
@@ -48,10 +48,10 @@ async def test_notice_is_signed_by_every_secret_of_a_rotation(secret):
         for _ in range(2):
             await link.send(notice(NotificationEvent.RESOLVED), None)
         assert peer.requests[0][0] == "/in/p/q?a=1"
-        (data,) = peer.taken.values()
+        (data,) = peer.accepted.values()
         assert data["type"] == "incident.resolved"
         assert data["data"]["headline"] == "[page] backup: resolved"
-        assert list(peer.taken) == ["a_1"]
+        assert list(peer.accepted) == ["a_1"]
         await link.close()
 
 
@@ -59,7 +59,7 @@ async def test_notice_is_signed_by_every_secret_of_a_rotation(secret):
 @pytest.mark.parametrize(
     ("status", "is_final"), [(400, True), (413, True), (422, True), (401, False), (404, False), (410, False)]
 )
-async def test_answer_says_whether_the_notice_or_the_channel_is_at_fault(status, is_final):
+async def test_answer_states_whether_the_notice_or_the_channel_is_at_fault(status, is_final):
     """What is wrong with one notice stops no other; what is wrong with the address makes all wait."""
     async with serving(Receiver()) as peer:
         peer.faults = [("", (status, {}, {}))]
@@ -71,7 +71,7 @@ async def test_answer_says_whether_the_notice_or_the_channel_is_at_fault(status,
 
 
 @pytest.mark.asyncio
-async def test_secret_of_another_form_is_told_without_its_value():
+async def test_secret_of_another_form_is_reported_without_its_value():
     """It is seen before anything is sent."""
     link = link_to("http://127.0.0.1:1", hook="not base 64!", path="p")
     with pytest.raises(OptionError, match="not base 64") as caught:
@@ -82,7 +82,7 @@ async def test_secret_of_another_form_is_told_without_its_value():
 
 @pytest.mark.asyncio
 async def test_server_that_cannot_prove_its_name_gets_nothing(tmp_path):
-    """A certificate that nobody vouches for ends the connection before anything is sent."""
+    """A certificate that no one vouches for ends the connection before anything is sent."""
     pem = tmp_path / "own.pem"
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     subprocess.run([*made, "-keyout", pem, "-out", tmp_path / "cert"], check=True, capture_output=True)

@@ -89,11 +89,20 @@ def test_published_examples_fit(verifier, secret, body, headers, now_at):
 def test_published_example_of_stripe_has_the_form_of_its_header():
     """Several v1 signatures, others beside them, blanks after commas."""
     right = hmac.digest(b"whsec_test", b"1492774577." + BODY.body, "sha256").hex()
-    said = f"t=1492774577, v1={'0' * 64},v1={right},v0={'0' * 64}"
+    signature = f"t=1492774577, v1={'0' * 64},v1={right},v0={'0' * 64}"
     verifier = verify.stripe("S")
-    assert verify_request(verifier, BODY.body, {"stripe-signature": said}, ["whsec_test"], 1_492_774_577_000) is None
-    for wrong in (said + ",t=1492774578", f"v1={right}", f"t=1492774577,v0={right}", "", "t=", "t=1492774577,v1=zz"):
-        assert verify_request(verifier, BODY.body, {"stripe-signature": wrong}, ["whsec_test"], 1_492_774_577_000)
+    assert (
+        verify_request(verifier, BODY.body, {"stripe-signature": signature}, ["whsec_test"], 1_492_774_577_000) is None
+    )
+    for invalid in (
+        signature + ",t=1492774578",
+        f"v1={right}",
+        f"t=1492774577,v0={right}",
+        "",
+        "t=",
+        "t=1492774577,v1=zz",
+    ):
+        assert verify_request(verifier, BODY.body, {"stripe-signature": invalid}, ["whsec_test"], 1_492_774_577_000)
 
 
 @pytest.mark.parametrize("kind", VERIFIERS)
@@ -110,11 +119,11 @@ def test_genuine_request_is_let_in_and_a_changed_one_is_not(kind):
 
 @pytest.mark.parametrize("kind", VERIFIERS)
 def test_any_of_several_secrets_fits(kind):
-    """The old and the new one during a rotation; without any nobody gets in."""
+    """The old and the new one during a rotation; without any no one gets in."""
     request = signed(kind, BODY)
-    others = ["b3RoZXI=", SECRETS.get(kind, SECRET), "bW9yZQ=="]
-    assert checked(kind, request, *others) is None
-    assert checked(kind, request, *others[::2]) == BAD_SIGNATURE
+    secrets = ["b3RoZXI=", SECRETS.get(kind, SECRET), "bW9yZQ=="]
+    assert checked(kind, request, *secrets) is None
+    assert checked(kind, request, *secrets[::2]) == BAD_SIGNATURE
     assert verify_request(VERIFIERS[kind], request.body, request.headers, [], NOW_AT).code == BAD_SIGNATURE
 
 
@@ -132,7 +141,8 @@ def test_timestamp_is_a_plain_number(kind, stamp):
     request = signed(kind, BODY)
     now = str(NOW_AT // 1000)
     headers = {
-        name: stamp if said == now else said.replace(f"t={now}", f"t={stamp}") for name, said in request.headers.items()
+        name: stamp if value == now else value.replace(f"t={now}", f"t={stamp}")
+        for name, value in request.headers.items()
     }
     assert checked(kind, Request(request.body, headers)) == OLD_TIMESTAMP
 
@@ -158,7 +168,7 @@ def test_any_other_hmac_can_be_described(algorithm, encoding):
 
 @pytest.mark.parametrize("bad", ["whsec_!!not-base64!!", "whsec_", "sécret"])
 def test_secret_that_is_none_of_standard_webhooks_keeps_no_other_from_fitting(bad):
-    """It is told without its value, and fits nothing; for the others a secret may be any text."""
+    """It is reported without its value, and fits nothing; for the others a secret may be any text."""
     request = signed("standard", BODY)
     assert checked("standard", request, bad, STANDARD_SECRET) is None
     assert checked("standard", request, bad) == BAD_SIGNATURE
@@ -167,7 +177,7 @@ def test_secret_that_is_none_of_standard_webhooks_keeps_no_other_from_fitting(ba
     assert find_verifier("github").explain_bad_secret(bad) is None
 
 
-def test_anybody_is_let_in_only_where_it_was_stated():
+def test_unverified_sender_is_accepted_only_if_configured():
     """`none()` asks for nothing."""
     assert verify_request(verify.none(), b"", {}, [], 0) is None
 
@@ -176,9 +186,9 @@ def test_long_lists_of_signatures_are_not_tried():
     """A header with thousands of them costs no more than twenty."""
     request = signed("standard", BODY)
     right = request.headers["webhook-signature"]
-    wrong = "v1," + base64.b64encode(bytes(32)).decode()
+    invalid = "v1," + base64.b64encode(bytes(32)).decode()
     for many, code in ((19, None), (20, BAD_SIGNATURE)):
-        headers = request.headers | {"webhook-signature": " ".join([*[wrong] * many, right])}
+        headers = request.headers | {"webhook-signature": " ".join([*[invalid] * many, right])}
         assert checked("standard", Request(request.body, headers)) == code
 
 
@@ -186,9 +196,9 @@ def test_every_comparison_takes_constant_time(monkeypatch):
     """Each secret is compared with each signature, although the first fits."""
     compared = []
 
-    def spy(one, other):
-        compared.append((one, other))
-        return one == other
+    def spy(left, right):
+        compared.append((left, right))
+        return left == right
 
     monkeypatch.setattr("mainspring.integrations.base.webhook_verifier.hmac.compare_digest", spy)
     for kind in VERIFIERS:
@@ -209,7 +219,7 @@ BYTES = st.sampled_from([b'{"a": 1}', b"", b"{}", '{"ä": "ö"}'.encode(), b"tex
     change=st.sampled_from(["", "body", "signature", "id", "stamp", "secret", "version", "none"]),
     before=st.lists(st.sampled_from(["v1a,AAAA", "v1,AAAA", "v2,AAAA"]), max_size=2),
 )
-def test_standard_webhooks_are_judged_as_its_own_package_judges(body, key, identity, late, change, before):
+def test_standard_webhooks_match_the_reference_package(body, key, identity, late, change, before):
     """The package is the oracle: same requests in, same verdict out."""
     secret = "whsec_" + base64.b64encode(key).decode()
     now = datetime.now(UTC).replace(microsecond=0)
@@ -237,9 +247,9 @@ def test_standard_webhooks_are_judged_as_its_own_package_judges(body, key, ident
         del headers["webhook-signature"]
     try:
         Oracle(secret).verify(body, headers, json_parse=False)
-        wanted = True
+        expected = True
     except WebhookVerificationError:
-        wanted = False
-    raw = {name: said.encode().decode("latin-1") for name, said in headers.items()}
+        expected = False
+    raw = {name: value.encode().decode("latin-1") for name, value in headers.items()}
     found = verify_request(verify.standard("S"), body, raw, [secret], int(now.timestamp() * 1000))
-    assert (found is None) == wanted
+    assert (found is None) == expected

@@ -1,4 +1,4 @@
-"""What is told of a fault holds no secret, in whatever form a library shows it."""
+"""What is reported a fault holds no secret, in whatever form a library shows it."""
 
 from urllib.parse import quote
 
@@ -10,7 +10,7 @@ from mainspring.resources.error_text import ErrorText
 _KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBg\nabc\n-----END KEY-----"
 
 
-def told(error: BaseException, *secrets: str) -> str:
+def report(error: BaseException, *secrets: str) -> str:
     """Return the line for an error, of what was asked for these secrets."""
 
     class Known:
@@ -28,34 +28,34 @@ def test_secret_with_another_one_in_it_is_hidden_whole():
     shorter = [f"pass{number}" for number in range(20)]
     longer = [f"{word}-and-more{word}" for word in shorter]
     for short, long in zip(shorter, longer, strict=True):
-        assert told(OSError(f"no {long} here"), short, long) == "OSError: no *** here"
-        assert told(OSError(f"no {long} here"), long, short) == "OSError: no *** here"
+        assert report(OSError(f"no {long} here"), short, long) == "OSError: no *** here"
+        assert report(OSError(f"no {long} here"), long, short) == "OSError: no *** here"
 
 
 @pytest.mark.parametrize("kind", [OSError, ConfigError])
 def test_secret_of_several_lines_is_hidden(kind: type[Exception]):
     """Whole, before the text is cut at its first line; each of its lines; and as a library quotes it."""
-    for shown in (_KEY, repr(_KEY), "MIIEvQIBADANBg", quote(_KEY, safe="")):
-        said = told(kind(f"bad key {shown} refused"), _KEY)
-        assert "MIIE" not in said
-        assert said.endswith("refused")
+    for form in (_KEY, repr(_KEY), "MIIEvQIBADANBg", quote(_KEY, safe="")):
+        text = report(kind(f"bad key {form} refused"), _KEY)
+        assert "MIIE" not in text
+        assert text.endswith("refused")
 
 
 def test_short_line_of_a_secret_hides_nothing_else():
     """A line of three characters would be found in every other word."""
-    assert told(OSError("no alphabet: abc"), _KEY) == "OSError: no alphabet: abc"
+    assert report(OSError("no alphabet: abc"), _KEY) == "OSError: no alphabet: abc"
 
 
-def test_only_the_first_line_of_a_foreign_error_is_told():
+def test_only_the_first_line_of_a_foreign_error_is_reported():
     """The rest is for a log; our own errors are one sentence over several lines."""
-    assert told(OSError("one\ntwo")) == "OSError: one"
-    assert told(ConfigError("one\ntwo")) == "one two"
+    assert report(OSError("one\ntwo")) == "OSError: one"
+    assert report(ConfigError("one\ntwo")) == "one two"
 
 
 @pytest.mark.parametrize(
     ("message", "line"),
     [("no key", "no key. Set it."), ("no key\nin a.toml", "no key in a.toml. Set it."), ("No.", "No. Set it.")],
 )
-def test_how_to_mend_it_is_a_sentence_of_its_own(message: str, line: str):
+def test_fix_is_a_sentence_of_its_own(message: str, line: str):
     """In one line they would read as one."""
-    assert told(ConfigError(message, hint="Set it.")) == line
+    assert report(ConfigError(message, hint="Set it.")) == line

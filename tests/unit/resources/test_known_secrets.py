@@ -1,9 +1,9 @@
-"""What a process hides: values that were told to it, made ready once."""
+"""What a process hides: values that were reported to it, made ready once."""
 
 from mainspring.resources.known_secrets import KnownSecrets
 
 
-def test_value_that_is_told_again_makes_nothing_anew():
+def test_value_that_is_reported_again_rebuilds_nothing():
     """Nor does one that is too short to be hidden: both are asked for with each notice."""
     hidden = KnownSecrets()
     hidden.add(["a long value", "abc"])

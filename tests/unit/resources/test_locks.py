@@ -1,4 +1,4 @@
-"""The desk at which attempts get their locks: who is next, and what becomes of a lock that nobody waits for any more."""
+"""The consumer at which attempts get their locks: who is next, and what becomes of a lock that no one waits for any more."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ HELD = Refused("held", "lock 'l' is held by somebody since 1")
 
 
 class Store:
-    """Keeps what it is told; the test answers."""
+    """Keeps what it is reported; the test answers."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[Any, Any]] = []
@@ -32,19 +32,19 @@ class Store:
 
 
 class Scene:
-    """A desk, its store, and what each attempt was told."""
+    """A consumer, its store, and what each attempt was reported."""
 
     def __init__(self) -> None:
         self.loop = VirtualLoop(FakeClock())
         self.store = Store()
-        self.desk = AttemptLocks(self.store, self.loop)  # type: ignore[arg-type]
-        self.told: list[tuple[str, int | BaseException]] = []
-        self.asked = 0
+        self.locks = AttemptLocks(self.store, self.loop)  # type: ignore[arg-type]
+        self.reported: list[tuple[str, int | BaseException]] = []
+        self.requests = 0
 
     def ask(self, owner: str, within_s: float = 60.0, name: str = "l") -> int:
-        self.asked += 1
-        self.desk.request(owner, self.asked, name, within_s, lambda result: self.told.append((owner, result)))
-        return self.asked
+        self.requests += 1
+        self.locks.request(owner, self.requests, name, within_s, lambda result: self.reported.append((owner, result)))
+        return self.requests
 
     def pass_time(self, seconds: float) -> None:
         self.loop.run_until_complete(asyncio.sleep(seconds))
@@ -57,39 +57,39 @@ def scene() -> Iterator[Scene]:
     made.loop.close()
 
 
-def test_lock_is_asked_for_until_it_is_had(scene: Scene) -> None:
-    """While it is held the desk asks again with pauses that grow, but not beyond half a second."""
+def test_lock_is_requested_until_it_is_acquired(scene: Scene) -> None:
+    """While it is held the consumer asks again with pauses that grow, but not beyond half a second."""
     scene.ask("a")
     for _ in range(8):
         assert isinstance(scene.store.answer(HELD), AcquireLock)
         scene.pass_time(0.5)
-    assert scene.told == []
+    assert scene.reported == []
     scene.store.answer(NumberAnswer(7))
-    assert scene.told == [("a", 7)]
+    assert scene.reported == [("a", 7)]
 
 
-def test_patience_has_an_end(scene: Scene) -> None:
-    """The last question comes when the time is over; then it is told who holds the lock."""
+def test_waiting_ends_at_the_timeout(scene: Scene) -> None:
+    """The last question comes when the time is over; then it learns who holds the lock."""
     scene.ask("a", within_s=0.2)
-    while not scene.told:
+    while not scene.reported:
         scene.store.answer(HELD)
         scene.pass_time(0.1)
-    ((_, error),) = scene.told
+    ((_, error),) = scene.reported
     assert isinstance(error, LockHeldError)
     assert "held by somebody" in str(error)
     scene.ask("a")
     assert len(scene.store.sent) == 1, "it may ask again"
 
 
-def test_lock_that_is_granted_too_late_is_let_go(scene: Scene) -> None:
-    """The attempt ended while the store was asked: it is told of no lock but that it gave up, and the lock is free again."""
+def test_lock_that_is_granted_too_late_is_released(scene: Scene) -> None:
+    """The attempt ended while the store was asked: it gets no lock but an error, and the lock is free again."""
     scene.ask("a")
-    scene.desk.release("a")
+    scene.locks.release("a")
     scene.store.answer(NumberAnswer(3))
     assert scene.store.answer(DONE) == ReleaseLock("l", 3)
-    ((_, error),) = scene.told
+    ((_, error),) = scene.reported
     assert isinstance(error, ConflictError)
-    assert "the wait for lock 'l' was given up" in str(error)
+    assert "the wait for lock 'l' was cancelled" in str(error)
 
 
 def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -> None:
@@ -99,49 +99,49 @@ def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -
         scene.store.answer(NumberAnswer(token))
     scene.ask("a", name="o")
     scene.store.answer(HELD)
-    scene.desk.release("a")
+    scene.locks.release("a")
     scene.pass_time(5)
     assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), ReleaseLock("m", 2)]
 
 
-def test_who_waits_longest_here_is_next(scene: Scene) -> None:
-    """The lock is asked for in the same breath in which it is let go: no pause is waited out."""
+def test_longest_waiter_of_the_process_is_next(scene: Scene) -> None:
+    """The lock is asked for in the same breath in which it is released: no pause is waited out."""
     number = scene.ask("a")
     scene.store.answer(NumberAnswer(1))
     for owner in ("b", "c"):
         scene.ask(owner)
         scene.store.answer(HELD)
-    scene.desk.release("a", number)
+    scene.locks.release("a", number)
     assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), AcquireLock("l", "b")]
 
 
-def test_error_of_the_store_is_told(scene: Scene) -> None:
+def test_error_of_the_store_is_reported(scene: Scene) -> None:
     """It is not asked again: the store tries by itself as long as that helps."""
     scene.ask("a")
     fault = StoreUnavailableError("closed")
     scene.store.answer(fault)
-    assert scene.told == [("a", fault)]
+    assert scene.reported == [("a", fault)]
     assert scene.store.sent == []
 
 
-def test_second_wish_of_one_attempt_is_refused(scene: Scene) -> None:
+def test_second_request_of_one_attempt_is_refused(scene: Scene) -> None:
     """It would wait for itself; to give the second up lets nothing of the first one go."""
     scene.ask("a")
     second = scene.ask("a")
-    assert isinstance(scene.told[0][1], ConflictError)
-    scene.desk.release("a", second)
+    assert isinstance(scene.reported[0][1], ConflictError)
+    scene.locks.release("a", second)
     scene.store.answer(NumberAnswer(4))
-    assert scene.told[1:] == [("a", 4)]
+    assert scene.reported[1:] == [("a", 4)]
 
 
-def test_closed_desk_says_and_sends_nothing(scene: Scene) -> None:
+def test_closed_locks_report_and_send_nothing(scene: Scene) -> None:
     """The process ends: its session's end frees what is held."""
     scene.ask("a")
     scene.store.answer(NumberAnswer(1))
     scene.ask("b")
     scene.store.answer(HELD)
-    scene.desk.close()
-    scene.desk.release("a")
+    scene.locks.close()
+    scene.locks.release("a")
     scene.ask("c")
     scene.pass_time(5)
     assert scene.store.sent == []

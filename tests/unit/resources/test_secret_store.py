@@ -26,14 +26,14 @@ def test_secret_comes_from_the_variable_or_else_from_its_file(tmp_path):
     assert SecretStore(None, {"MAINSPRING_SECRET_A.B": "x", "MAINSPRING_SECRET_A_B": "y"}).get("a.b") == "y"
 
 
-def test_several_values_stand_one_a_line(tmp_path):
+def test_several_values_are_one_per_line(tmp_path):
     """As they do during a rotation."""
     write(tmp_path / "HOOK", "new\n\n old \r\n")
     assert SecretStore(tmp_path, {}).lines("HOOK") == ("new", "old")
 
 
 @pytest.mark.parametrize("folder", [True, False])
-def test_secret_that_is_not_set_tells_how_to_set_it(tmp_path, folder):
+def test_secret_that_is_not_set_has_a_hint(tmp_path, folder):
     """By its variable, and by its file or the setting that names the folder."""
     with pytest.raises(ConfigError, match="'NONE' is not set") as refused:
         SecretStore(tmp_path if folder else None, {}).get("NONE")
@@ -43,9 +43,9 @@ def test_secret_that_is_not_set_tells_how_to_set_it(tmp_path, folder):
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o602, 0o601])
 def test_file_that_others_can_read_or_change_is_refused(tmp_path, mode):
-    """With the command that mends it, and without the value."""
+    """With the command that fixes it, and without the value."""
     write(tmp_path / "HOOK", VALUE, mode)
-    with pytest.raises(ConfigError, match="others can read or change") as refused:
+    with pytest.raises(ConfigError, match="other users can read or change") as refused:
         SecretStore(tmp_path, {}).get("HOOK")
     assert "chmod 600" in str(refused.value)
     assert VALUE not in str(refused.value)
@@ -59,19 +59,19 @@ def test_file_that_holds_no_secret_is_refused(tmp_path):
     (tmp_path / "BYTES").chmod(0o600)
     (tmp_path / "FOLDER").mkdir()
     secrets = SecretStore(tmp_path, {})
-    for name, why in [("EMPTY", "empty"), ("LARGE", "not a file"), ("BYTES", "UTF-8"), ("FOLDER", "not a file")]:
-        with pytest.raises(ConfigError, match=why):
+    for name, reason in [("EMPTY", "empty"), ("LARGE", "not a file"), ("BYTES", "UTF-8"), ("FOLDER", "not a file")]:
+        with pytest.raises(ConfigError, match=reason):
             secrets.get(name)
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "1x", ".x", "a b", "x" * 101, "ä", "a\n"])
 def test_name_that_could_lead_elsewhere_is_refused(tmp_path, name):
     """A name is never a path."""
-    with pytest.raises(ConfigError, match="no name of a secret"):
+    with pytest.raises(ConfigError, match="not a valid name of a secret"):
         SecretStore(tmp_path, {}).get(name)
 
 
-def test_replaced_file_counts_from_the_next_look_on(tmp_path):
+def test_replaced_file_counts_from_the_next_read_on(tmp_path):
     """Rotation needs no restart, and neither does withdrawing a secret."""
     secrets = SecretStore(tmp_path, {})
     write(tmp_path / "HOOK", "old")
@@ -80,14 +80,14 @@ def test_replaced_file_counts_from_the_next_look_on(tmp_path):
     os.replace(tmp_path / "next", tmp_path / "HOOK")
     assert secrets.get("HOOK") == "new"
     (tmp_path / "HOOK").chmod(0o644)
-    with pytest.raises(ConfigError, match="others"):
+    with pytest.raises(ConfigError, match="other users"):
         secrets.get("HOOK")
     (tmp_path / "HOOK").unlink()
     with pytest.raises(ConfigError, match="not set"):
         secrets.get("HOOK")
 
 
-def test_repr_shows_no_value(tmp_path):
+def test_repr_displays_no_value(tmp_path):
     """Not of what was read, either."""
     write(tmp_path / "HOOK", VALUE)
     secrets = SecretStore(tmp_path, {"MAINSPRING_SECRET_B": VALUE})

@@ -10,7 +10,7 @@ from mainspring.resources.secret_variables import (
 GIVEN = {"PATH": "/bin", PASSWORD_VARIABLE: "p", STORE_URL_VARIABLE: "s.db", "MAINSPRING_SECRET_HOOK": "h"}
 
 
-def test_taken_variables_are_found_by_us_alone() -> None:
+def test_reserved_variables_are_found_only_by_us() -> None:
     """They leave the environment; a mark says so to a command that looks for the store."""
     withheld, env = SecretVariables(), dict(GIVEN)
     withheld.take(env)
@@ -36,7 +36,7 @@ def test_nothing_is_taken_twice() -> None:
     assert withheld.own(env)[PASSWORD_VARIABLE] == "p"
 
 
-def test_what_was_taken_is_given_back() -> None:
+def test_read_variables_are_restored() -> None:
     """A command that ran an automation leaves its process as it was."""
     withheld, env = SecretVariables(), dict(GIVEN)
     withheld.take(env)

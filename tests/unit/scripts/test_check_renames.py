@@ -40,6 +40,6 @@ def test_names_docstrings_and_imports_may_change():
     ],
     ids=["structure", "attribute", "text", "two names become one"],
 )
-def test_what_else_changed_is_named(old, new, expected):
+def test_other_changes_are_named(old, new, expected):
     """With its place."""
     assert differences(OLD.replace(old, new)) == [expected]

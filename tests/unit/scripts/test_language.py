@@ -85,7 +85,7 @@ def test_dialect_is_found_wherever_a_name_is_bound(tree, code, rules):
         "def show_runs(): ...",
     ],
 )
-def test_public_names_and_whole_words_are_left_alone(tree, code):
+def test_public_names_and_whole_words_are_ignored(tree, code):
     """What users type keeps its name, and a word within a word is none."""
     write(tree, "src/mainspring/cli/planted.py", f'"""Planted code."""\n{code}\n')
     assert broken(tree) == []
@@ -122,7 +122,7 @@ def test_paths_are_names(tree):
     assert broken(tree) == [("desk", "desk"), ("told", "told.py")]
 
 
-def test_folder_that_a_reader_cannot_take_in(tree):
+def test_folder_that_a_reader_cannot_grasp(tree):
     """More than 30 files of Python or SQL, counted for their layer."""
     for number in range(31):
         write(tree, f"src/mainspring/store/q{number}.sql", "select 1")
@@ -173,7 +173,7 @@ def test_docstring_has_the_words_of_the_file_name(tree, stem, docstring, lacking
     assert names == ([f"no {lacking} in the docstring of {stem}"] if lacking else [])
 
 
-def test_class_name_that_stands_twice(tree):
+def test_duplicate_class_name_is_found(tree):
     """A private one may."""
     for stem in ("first", "second"):
         write(tree, f"src/mainspring/cli/{stem}.py", f'"""{stem}."""\n\n\nclass Row: ...\n\n\nclass _Row: ...\n')
@@ -182,12 +182,12 @@ def test_class_name_that_stands_twice(tree):
 
 def test_cycle_of_packages_counts_imports_of_functions_and_checkers(tree):
     """Two packages of one layer that know each other, however late."""
-    for mine, other in (("runs", "values"), ("values", "runs")):
-        write(tree, f"src/mainspring/cli/{mine}/__init__.py", '"""X."""\n')
+    for package, other_package in (("runs", "values"), ("values", "runs")):
+        write(tree, f"src/mainspring/cli/{package}/__init__.py", '"""X."""\n')
         write(
             tree,
-            f"src/mainspring/cli/{mine}/rows.py",
-            f'"""Rows."""\n\n\ndef read():\n    from mainspring.cli.{other} import rows\n',
+            f"src/mainspring/cli/{package}/rows.py",
+            f'"""Rows."""\n\n\ndef read():\n    from mainspring.cli.{other_package} import rows\n',
         )
     assert broken(tree) == [("package cycle", "runs in runs, values"), ("package cycle", "values in runs, values")]
 

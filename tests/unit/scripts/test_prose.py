@@ -25,7 +25,7 @@ def broken(page):
     return [finding.rule for finding in prose.findings_of(prose.texts_of_markdown("page.md", page), PHRASES)]
 
 
-def test_sentences_have_the_lines_on_which_they_begin():
+def test_sentences_have_the_lines_on_which_they_start():
     """Over lines of one paragraph, and items of a list."""
     page = "# Title\n\nFirst one. Second\none. Third.\n\n* an item\n  of two lines\n* another. And more\n"
     assert sentences(page) == [

@@ -15,7 +15,7 @@ def test_audit_list_goes_page_by_page(store, reads, act):
 
 
 def test_audit_verify_walks_the_whole_chain(store, reads, act):
-    """A log that nobody touched is whole, and its last hash is the newest row's."""
+    """A log that no one touched is whole, and its last hash is the newest row's."""
     for _ in range(3):
         automation.pause(store, "backup", act=act())
     check = check_audit_chain(reads)

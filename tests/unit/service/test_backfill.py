@@ -9,7 +9,7 @@ from mainspring.domain.errors import NotFoundError, OptionError
 from mainspring.domain.time.rate import parse_rate
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
-from mainspring.service import backfill as service
+from mainspring.service import backfill
 from mainspring.service.runs.bulk import BulkDueTimes
 from mainspring.service.slot_check import unaccounted
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation, ResumeAutomation
@@ -39,9 +39,9 @@ def announced(store, clock):
     return announce
 
 
-def make(store, reads, clock, act, first, end, **how):
-    found = service.list_past_slots(reads, "work", first, end, clock.now())
-    return service.backfill(store, reads, clock, "work", found, act=act, **how)
+def make(store, reads, clock, act, first, end, **options):
+    found = backfill.list_past_slots(reads, "work", first, end, clock.now())
+    return backfill.backfill(store, reads, clock, "work", found, act=act, **options)
 
 
 def test_backfill_makes_each_slot_of_a_past_range_once(store, reads, clock, act, announced):
@@ -53,7 +53,7 @@ def test_backfill_makes_each_slot_of_a_past_range_once(store, reads, clock, act,
     begin = datetime.fromtimestamp((top - 3 * HOUR) / 1000, UTC)
     titles = [f"of {begin + timedelta(hours=n):%F %H}" for n in range(3)]
     assert sorted(run.title for run in runs) == titles
-    assert [(one.slot_at, one.verdict) for one in slots(store.reader, "work")] == [
+    assert [(slot.slot_at, slot.verdict) for slot in slots(store.reader, "work")] == [
         (top - n * HOUR, "run") for n in (1, 2, 3)
     ]
     again = make(store, reads, clock, act("b2"), top - 4 * HOUR, top)
@@ -61,37 +61,37 @@ def test_backfill_makes_each_slot_of_a_past_range_once(store, reads, clock, act,
 
 
 def test_backfill_repeated_under_its_command_id_makes_no_more(store, reads, clock, act, announced):
-    """Whoever lost the answer asks again."""
+    """Anyone who lost the answer asks again."""
     top = announced()
-    found = service.list_past_slots(reads, "work", top - 3 * HOUR, top, clock.now())
+    found = backfill.list_past_slots(reads, "work", top - 3 * HOUR, top, clock.now())
     for _ in range(2):
-        answer = service.backfill(store, reads, clock, "work", found, act=act("same"))
+        answer = backfill.backfill(store, reads, clock, "work", found, act=act("same"))
         assert (answer.made, answer.refused) == (3, {})
     assert len(list_runs(store.reader, name="work").runs) == 3
-    acts = [row for row in reads.audit_rows(limit=100) if row.verb == "backfill"]
-    assert len(acts) == 3
-    assert {row.actor for row in acts} == {"cli:ann@box"}
+    operations = [row for row in reads.audit_rows(limit=100) if row.verb == "backfill"]
+    assert len(operations) == 3
+    assert {row.actor for row in operations} == {"cli:ann@box"}
 
 
 def test_slot_that_was_made_meanwhile_is_refused_in_words(store, reads, clock, act, announced):
     """By who looked at the same range before; all slots of a schedule are made of one reading of its definition."""
     top = announced()
-    found = service.list_past_slots(reads, "work", top - 2 * HOUR, top, clock.now())
-    service.backfill(store, reads, clock, "work", found[:1], act=act("b1"))
+    found = backfill.list_past_slots(reads, "work", top - 2 * HOUR, top, clock.now())
+    backfill.backfill(store, reads, clock, "work", found[:1], act=act("b1"))
     (made,) = list_runs(store.reader, name="work").runs
-    answer = service.backfill(store, reads, clock, "work", found, act=act("b2"))
+    answer = backfill.backfill(store, reads, clock, "work", found, act=act("b2"))
     assert answer.made == 1
     at = datetime.fromtimestamp((top - 2 * HOUR) / 1000, UTC)
-    said = answer.refused[found[0].key]
-    assert f"'work' has its run of {at:%Y-%m-%d %H:%M:%S} UTC already: {made.id}" in said
+    reason = answer.refused[found[0].key]
+    assert f"'work' has its run of {at:%Y-%m-%d %H:%M:%S} UTC already: {made.id}" in reason
 
 
 def test_definition_is_read_once_for_all_slots(store, reads, clock, act, announced, monkeypatch):
     """Ten thousand slots are ordinary."""
     top = announced()
     decoded = []
-    plain = service.Definition.from_data
-    monkeypatch.setattr(service.Definition, "from_data", lambda data: decoded.append(data) or plain(data))
+    plain = backfill.Definition.from_data
+    monkeypatch.setattr(backfill.Definition, "from_data", lambda data: decoded.append(data) or plain(data))
     assert make(store, reads, clock, act("b1"), top - 5 * HOUR, top).made == 5
     assert len(decoded) == 1
 
@@ -108,9 +108,9 @@ def test_missed_slots_are_made_up_for_and_those_to_come_left(store, reads, clock
     """What the scheduler has not come to is its own."""
     top = announced()
     clock.forward(3 * HOUR)
-    store.apply(MakeSlot("work", top + HOUR, top + 2 * HOUR, "missed", None, "nobody scheduled"))
-    found = service.list_past_slots(reads, "work", top, top + 3 * HOUR, clock.now())
-    assert [(one.slot_at - top, one.verdict, one.is_to_come) for one in found] == [
+    store.apply(MakeSlot("work", top + HOUR, top + 2 * HOUR, "missed", None, "no scheduler was running"))
+    found = backfill.list_past_slots(reads, "work", top, top + 3 * HOUR, clock.now())
+    assert [(slot.slot_at - top, slot.verdict, slot.is_to_come) for slot in found] == [
         (0, None, False),
         (HOUR, "missed", False),
         (2 * HOUR, None, True),
@@ -142,17 +142,17 @@ def test_backfill_refuses_ranges_that_cannot_be(reads, clock, announced):
     top = announced()
     for first, end in ((top, top), (top, clock.now() + HOUR), (top - 20_000 * HOUR, top)):
         with pytest.raises(OptionError) as refused:
-            service.list_past_slots(reads, "work", first, end, clock.now())
+            backfill.list_past_slots(reads, "work", first, end, clock.now())
         assert refused.value.hint
     with pytest.raises(NotFoundError, match="no schedule"):
-        service.list_past_slots(reads, "backup", top - HOUR, top, clock.now())
+        backfill.list_past_slots(reads, "backup", top - HOUR, top, clock.now())
 
 
 # -- the independent check ---------------------------------------------------------------------------------------------
 
 
 def missing(reads, clock):
-    return [at for one in unaccounted(reads, 0, clock.now(), clock.now()) for at in one.slots]
+    return [at for schedule in unaccounted(reads, 0, clock.now(), clock.now()) for at in schedule.slots]
 
 
 def test_check_finds_slots_with_neither_run_nor_record(store, reads, clock, announced):
@@ -163,7 +163,7 @@ def test_check_finds_slots_with_neither_run_nor_record(store, reads, clock, anno
     assert missing(reads, clock) == [top + 2 * HOUR, top + 3 * HOUR]
 
 
-def test_check_finds_a_schedule_that_stands_still_for_ever(store, reads, clock, announced):
+def test_check_finds_a_schedule_that_is_stuck(store, reads, clock, announced):
     """Enabled, no error, and nothing due: windmill 10168."""
     top = announced()
     clock.forward(HOUR)
@@ -179,7 +179,7 @@ def test_check_leaves_what_is_late_to_the_scheduler(reads, clock, announced):
     assert missing(reads, clock) == []
 
 
-def test_check_expects_nothing_of_a_pause_that_goes_on(store, reads, clock, announced):
+def test_check_expects_nothing_of_a_pause_that_continues(store, reads, clock, announced):
     """Its records are made when it is over; from then on they are expected."""
     top = announced()
     clock.forward(HOUR)

@@ -3,7 +3,7 @@
 from mainspring.service.channel import ChannelTest, read_last_test, record_test, was_tested
 
 
-def test_trial_is_on_record_once(store, reads, act):
+def test_test_message_is_recorded_once(store, reads, act):
     """The last one counts; the same press is known again."""
     first = act()
     assert read_last_test(reads, "ops") is None
@@ -14,4 +14,4 @@ def test_trial_is_on_record_once(store, reads, act):
     record_test(store, "ops", ChannelTest(2, None), act=act())
     assert read_last_test(reads, "ops") == ChannelTest(2, None)
     assert read_last_test(reads, "mail") is None
-    assert [(one.verb, one.subject) for one in reads.audit_rows()] == [("test", "channel:ops")] * 2
+    assert [(row.verb, row.subject) for row in reads.audit_rows()] == [("test", "channel:ops")] * 2

@@ -30,6 +30,6 @@ def test_refusal_is_an_error_with_its_fix(code, kind):
     assert error.hint
 
 
-def test_busy_says_when_to_come_back():
+def test_busy_states_when_to_return():
     """The store's advice reaches the error in whole milliseconds."""
     assert error_for_refusal(Refused("busy", "full", 2_500), "start").retry_after.total_seconds() == 2.5

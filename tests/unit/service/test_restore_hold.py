@@ -43,7 +43,7 @@ def test_store_that_is_not_held_has_nothing_to_decide(store, reads, act, begin):
     """An ordinary store has no undecided runs and cannot be released."""
     begin()
     assert restore_hold.list_undecided(reads) == []
-    with pytest.raises(ConflictError, match="not held"):
+    with pytest.raises(ConflictError, match="not on hold"):
         restore_hold.release(store, reads, act=act())
 
 
@@ -62,7 +62,7 @@ def test_release_is_refused_while_runs_are_undecided(restored, act, clock):
     assert new.run in claimed(store, act)
 
 
-def test_each_decision_does_what_it_says(restored, act):
+def test_each_decision_does_what_it_states(restored, act):
     """Done ends a run as succeeded, cancel reaches it on release, continue leaves it as it was."""
     store, reads, ids = restored
     for run, decision in zip(

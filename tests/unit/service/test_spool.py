@@ -10,8 +10,7 @@ import pytest
 
 from mainspring.domain.errors import StoreError, StoreUnavailableError
 from mainspring.domain.states import RunState
-from mainspring.service import spool as module
-from mainspring.service.spool import Spool
+from mainspring.service.spool import Spool, _find_fault
 from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.commands.runs import RunKey
@@ -55,7 +54,7 @@ def test_record_is_private_and_whole(spool: Spool) -> None:
 
 
 def test_failed_write_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that gives up in the middle leaves no part of a record."""
+    """A disk that fails in the middle leaves no part of a record."""
 
     def broken(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
@@ -68,28 +67,33 @@ def test_failed_write_leaves_nothing(spool: Spool, monkeypatch: pytest.MonkeyPat
 
 def test_number_of_records_is_bounded(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is away for months does not fill the disk."""
-    monkeypatch.setattr(module, "MOST_RECORDS", 2)
+    monkeypatch.setattr("mainspring.service.spool.MOST_RECORDS", 2)
     spool.write(record("r_1"), None)
     spool.write(record("r_2"), None)
     with pytest.raises(StoreError, match="2 records"):
         spool.write(record("r_3"), None)
 
 
-def test_records_are_taken_in_oldest_first(spool: Spool) -> None:
+def test_records_are_accepted_oldest_first(spool: Spool) -> None:
     """Ids sort by time, and so do the records."""
     for run in ("r_3", "r_1", "r_2"):
         spool.write(record(run), None)
     shop = Shop()
-    taken = spool.take_in(shop)
-    assert (shop.runs, taken.runs, taken.left, spool.names()) == (["r_1", "r_2", "r_3"], ("r_1", "r_2", "r_3"), 0, [])
+    imported = spool.take_in(shop)
+    assert (shop.runs, imported.runs, imported.left, spool.names()) == (
+        ["r_1", "r_2", "r_3"],
+        ("r_1", "r_2", "r_3"),
+        0,
+        [],
+    )
 
 
-def test_store_that_goes_away_keeps_the_rest(spool: Spool) -> None:
-    """At the first sign that the store is away the rest stays as it is, and the reason is told."""
+def test_store_that_becomes_unreachable_keeps_the_rest(spool: Spool) -> None:
+    """At the first sign that the store is away the rest stays as it is, and the reason is reported."""
     for run in ("r_1", "r_2", "r_3"):
         spool.write(record(run), None)
-    taken = spool.take_in(Shop(StoreUnavailableError("locked"), "r_2"))
-    assert (taken.runs, taken.bad, taken.left, taken.why) == (("r_1",), (), 2, "locked")
+    imported = spool.take_in(Shop(StoreUnavailableError("locked"), "r_2"))
+    assert (imported.runs, imported.bad, imported.left, imported.why) == (("r_1",), (), 2, "locked")
     assert len(spool.names()) == 2
 
 
@@ -97,22 +101,22 @@ def test_record_that_has_an_owner_stays(spool: Spool) -> None:
     """What the store does not take yet waits, and the others pass it."""
     for run in ("r_1", "r_2"):
         spool.write(record(run), None)
-    taken = spool.take_in(Shop(Refused("owned"), "r_1"))
-    assert (taken.runs, taken.bad, taken.left) == (("r_2",), (), 1)
+    imported = spool.take_in(Shop(Refused("owned"), "r_1"))
+    assert (imported.runs, imported.bad, imported.left) == (("r_2",), (), 1)
     assert spool.names() == ["r_1.run.json"]
 
 
-def test_record_that_the_store_cannot_write_is_set_aside(spool: Spool) -> None:
+def test_record_that_the_store_cannot_write_is_held(spool: Spool) -> None:
     """One that no store would take is put aside, not tried for ever."""
     for run in ("r_1", "r_2"):
         spool.write(record(run), None)
-    taken = spool.take_in(Shop(StoreError("cannot be written"), "r_1"))
-    assert (taken.runs, len(taken.bad), taken.left) == (("r_2",), 1, 0)
+    imported = spool.take_in(Shop(StoreError("cannot be written"), "r_1"))
+    assert (imported.runs, len(imported.bad), imported.left) == (("r_2",), 1, 0)
     assert spool.bad_names() == ["r_1.run.json.bad"]
 
 
 def test_limits_leave_the_rest_for_later(spool: Spool) -> None:
-    """Who has a command to run takes in some and goes on."""
+    """Who has a command to run accepts some and continues."""
     for run in ("r_1", "r_2", "r_3"):
         spool.write(record(run), None)
     assert spool.take_in(Shop(), limit=1).left == 2
@@ -167,7 +171,7 @@ def test_released_lock_is_free_although_a_child_has_it(spool: Spool) -> None:
 
 
 def test_folder_of_another_kind_is_an_error(tmp_path: Path) -> None:
-    """A file in the place of the folder is told, and an absent folder simply holds nothing."""
+    """A file in the place of the folder is reported, and an absent folder simply holds nothing."""
     (tmp_path / "file").write_text("")
     assert Spool(tmp_path / "file").names() == []
     assert Spool(tmp_path / "none").bad_names() == []
@@ -177,15 +181,15 @@ def test_folder_of_another_kind_is_an_error(tmp_path: Path) -> None:
         Spool(tmp_path / "file").lock("l")
 
 
-def test_records_in_the_spare_folder_are_taken_in_too(tmp_path: Path) -> None:
+def test_records_in_the_spare_folder_are_accepted_too(tmp_path: Path) -> None:
     """They were written while nothing could be made beside the store; new ones go to the usual place."""
     spare, spool = Spool(tmp_path / "spare"), Spool(tmp_path / "own", tmp_path / "spare")
     spare.write(record("r_2", key="k"), None)
     spool.write(record("r_1"), None)
     (tmp_path / "spare" / "r_3.run.json").write_text("{}")
     assert spool.succeeded("a", "k") == "r_2"
-    taken = spool.take_in(Shop())
-    assert (taken.runs, taken.bad) == (("r_1", "r_2"), (str(tmp_path / "spare" / "r_3.run.json.bad"),))
+    imported = spool.take_in(Shop())
+    assert (imported.runs, imported.bad) == (("r_1", "r_2"), (str(tmp_path / "spare" / "r_3.run.json.bad"),))
     assert (spool.names(), os.listdir(tmp_path / "own")) == ([], [])
 
 
@@ -206,4 +210,4 @@ def test_fix_of_a_spool_that_cannot_be_read_gives_it_to_the_owner_of_its_folder(
     spool.mkdir()
     os.chown(tmp_path, folder_of, folder_of)
     os.chown(spool, spool_of, spool_of)
-    assert module._find_fault(spool).fix == fix.format(spool=spool)
+    assert _find_fault(spool).fix == fix.format(spool=spool)

@@ -34,7 +34,7 @@ def found(mark=MARK, **store):
     return find_lost_commits([(mark, "here")], ask(**store))
 
 
-def test_a_record_has_one_size_and_comes_back():
+def test_a_record_has_one_size_and_returns():
     """Whatever is in it, it is one sector."""
     assert len(pack_mark(MARK)) == SIZE
     assert unpack_mark(pack_mark(MARK)) == MARK
@@ -74,17 +74,17 @@ def test_a_mark_that_was_removed_is_made_again(tmp_path):
     assert read_mark(tmp_path / "m") == MARK
 
 
-def test_a_mark_that_cannot_be_written_says_why_once(tmp_path, caplog):
+def test_a_mark_that_cannot_be_written_gives_the_reason_once(tmp_path, caplog):
     """A folder in its place, a link of someone else, a folder that is gone. It stops no commit."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
-    for name, why in (("folder", "directory"), ("link", "symbolic link"), ("gone/m", "No such")):
+    for name, reason in (("folder", "directory"), ("link", "symbolic link"), ("gone/m", "No such")):
         file = MarkFile(tmp_path / name)
         caplog.clear()
         file.write(MARK)
         file.write(MARK)
         (line,) = [record.getMessage() for record in caplog.records]
-        assert why in line
+        assert reason in line
         assert "Until it can be written, a store that goes back in time is not noticed." in line
     assert not (tmp_path / "target").exists()
 
@@ -95,7 +95,7 @@ def test_a_pipe_in_place_of_a_mark_is_not_waited_for(tmp_path):
     assert read_mark(tmp_path / "m") is None
 
 
-def test_a_store_at_its_mark_or_above_it_is_well():
+def test_a_store_at_its_mark_or_above_it_is_healthy():
     """What is committed is in the store first."""
     assert found(number=40) is None
     assert found(number=41, hashes=("h1", "h2", "h3", "h4")) is None
@@ -119,8 +119,8 @@ def test_a_mark_of_a_later_epoch_proves_loss_whatever_its_number():
     assert found(number=90, epoch=1) is not None
 
 
-def test_an_act_that_is_missing_or_another_one_proves_loss():
-    """A copy that went on elsewhere has as many commits, and other acts."""
+def test_an_operation_that_is_missing_or_another_one_proves_loss():
+    """A copy that continued elsewhere has as many commits, and other acts."""
     assert found(number=99, hashes=("h1", "h2")).act == 3
     lost = found(number=99, hashes=("h1", "h2", "other"))
     assert lost.act == 3

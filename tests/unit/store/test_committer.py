@@ -1,4 +1,4 @@
-"""The committing thread, over a database that fails as it is told to."""
+"""The committing thread, over a database that fails as it is asked to."""
 
 import os
 import select
@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from mainspring.domain.errors import FencedError, StoreFullError, StoreUnavailableError
-from mainspring.store import committer as committer_module
 from mainspring.store.base import CommitChanges, CommitReport, SideFileFullError, StoreBrokenError
-from mainspring.store.committer import Committer
+from mainspring.store.committer import GROUP_LIMIT, Committer
 
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 class ScriptedDatabase:
@@ -25,7 +24,7 @@ class ScriptedDatabase:
         self.trouble: str | None = None
         self.script = list(script)
         self.calls: list[tuple[list[Any], bool]] = []
-        self.gate: threading.Event | None = None
+        self.blocker: threading.Event | None = None
         self.entered = threading.Event()
         self.changed = False
         self.polled = threading.Event()
@@ -36,8 +35,8 @@ class ScriptedDatabase:
     def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
         self.calls.append((list(commands), again))
         self.entered.set()
-        if self.gate is not None:
-            assert self.gate.wait(PATIENCE)
+        if self.blocker is not None:
+            assert self.blocker.wait(TIMEOUT_S)
         if self.script and (error := self.script.pop(0)) is not None:
             raise error
         return CommitReport([f"done {command}" for command in commands], CommitChanges(ready=False, facts=False))
@@ -72,7 +71,7 @@ def start():
 def test_committer_takes_all_that_waits_as_one_group_in_order(start):
     """While one group is committed the next gathers; each group is delivered with one call."""
     database, delivered, all_in = ScriptedDatabase(), [], threading.Event()
-    database.gate = threading.Event()
+    database.blocker = threading.Event()
 
     def deliver(answers):
         delivered.append([result for _, result in answers])
@@ -81,11 +80,11 @@ def test_committer_takes_all_that_waits_as_one_group_in_order(start):
 
     committer = start(database, deliver)
     committer.submit(0, print)
-    assert database.entered.wait(PATIENCE)
+    assert database.entered.wait(TIMEOUT_S)
     for n in range(1, 5):
         committer.submit(n, print)
-    database.gate.set()
-    assert all_in.wait(PATIENCE)
+    database.blocker.set()
+    assert all_in.wait(TIMEOUT_S)
     assert [commands for commands, _ in database.calls] == [[0], [1, 2, 3, 4]]
     assert delivered == [["done 0"], ["done 1", "done 2", "done 3", "done 4"]]
 
@@ -93,51 +92,51 @@ def test_committer_takes_all_that_waits_as_one_group_in_order(start):
 def test_committer_limits_the_size_of_a_group(start):
     """More than the limit waits for the next group."""
     database = ScriptedDatabase()
-    database.gate = threading.Event()
+    database.blocker = threading.Event()
     committer = start(database)
     committer.submit("first", print)
-    assert database.entered.wait(PATIENCE)
-    for n in range(committer_module.GROUP_LIMIT + 1):
+    assert database.entered.wait(TIMEOUT_S)
+    for n in range(GROUP_LIMIT + 1):
         committer.submit(n, print)
-    database.gate.set()
+    database.blocker.set()
     committer.stop()
-    assert [len(commands) for commands, _ in database.calls] == [1, committer_module.GROUP_LIMIT, 1]
+    assert [len(commands) for commands, _ in database.calls] == [1, GROUP_LIMIT, 1]
 
 
 def test_committer_submits_an_unknown_commit_again_with_the_same_list(start):
-    """An unknown outcome is resolved by the same commands, marked `again`, and people are told until it succeeds."""
-    database, told = ScriptedDatabase(StoreUnavailableError("away"), StoreUnavailableError("away"), None), []
-    committer = start(database, on_trouble=told.append)
+    """An unknown outcome is resolved by the same commands, marked `again`, and people are notified until it succeeds."""
+    database, answers = ScriptedDatabase(StoreUnavailableError("away"), StoreUnavailableError("away"), None), []
+    committer = start(database, on_trouble=answers.append)
     assert committer.apply("x") == "done x"
     committer.stop()
     assert database.calls == [(["x"], False), (["x"], True), (["x"], True)]
-    assert told == ["away", None]
+    assert answers == ["away", None]
 
 
 def test_committer_holds_everything_while_the_disk_is_full(start, monkeypatch):
-    """A full disk fails nobody: it is tried until there is space, then all goes on by itself."""
-    monkeypatch.setattr(committer_module, "_FULL_PAUSE", 0.01)
+    """A full disk fails no one: it is tried until there is space, then all continues by itself."""
+    monkeypatch.setattr("mainspring.store.committer._FULL_PAUSE", 0.01)
     full = StoreFullError("the disk of the store is full")
-    database, told = ScriptedDatabase(full, full, full, None), []
-    committer = start(database, on_trouble=told.append)
+    database, answers = ScriptedDatabase(full, full, full, None), []
+    committer = start(database, on_trouble=answers.append)
     assert committer.apply("x") == "done x"
     assert committer.apply("y") == "done y"
     committer.stop()
-    assert told == [str(full), None]
+    assert answers == [str(full), None]
 
 
 @pytest.mark.parametrize(
-    ("faults", "told"),
+    ("faults", "answers"),
     [
         ((StoreFullError("full"), StoreFullError("full")), (StoreFullError, "nothing was done: full")),
         ((StoreUnavailableError("away"), StoreFullError("full")), (StoreUnavailableError, "it is not known whether")),
         ((SideFileFullError("full"), StoreFullError("full")), (StoreUnavailableError, "it is not known whether")),
     ],
 )
-def test_committer_with_patience_answers_when_it_is_over(start, monkeypatch, faults, told):
+def test_committer_with_a_timeout_answers_when_it_ends(start, monkeypatch, faults, answers):
     """Who waits for an answer gets one; it says that nothing was done only where that is certain."""
-    monkeypatch.setattr(committer_module, "_FULL_PAUSE", 0.01)
-    kind, words = told
+    monkeypatch.setattr("mainspring.store.committer._FULL_PAUSE", 0.01)
+    kind, words = answers
     database = ScriptedDatabase(*faults, *[StoreFullError("full")] * 1_000)
     committer = start(database, patience=0.1)
     with pytest.raises(kind, match=words):
@@ -146,45 +145,45 @@ def test_committer_with_patience_answers_when_it_is_over(start, monkeypatch, fau
     assert committer.apply("y") == "done y"
 
 
-def test_committer_that_is_hurried_holds_nobody_up(start, monkeypatch):
+def test_hurried_committer_blocks_no_one(start, monkeypatch):
     """A process that ends waits for no disk: what is on its way is tried a little longer, then refused."""
-    monkeypatch.setattr(committer_module, "_LAST_TRIES_FOR", 0.05)
+    monkeypatch.setattr("mainspring.store.committer._LAST_TRIES_FOR", 0.05)
     database = ScriptedDatabase(*[StoreFullError("full")] * 1_000)
     committer = start(database)
     refused: list[BaseException] = []
     waiting = threading.Thread(target=lambda: refused.append(_error_of(committer, "x")))
     waiting.start()
-    assert database.entered.wait(PATIENCE)
+    assert database.entered.wait(TIMEOUT_S)
     committer.hurry()
-    waiting.join(PATIENCE)
-    assert [type(one) for one in refused] == [StoreFullError]
+    waiting.join(TIMEOUT_S)
+    assert [type(error) for error in refused] == [StoreFullError]
 
 
-def test_committer_tells_of_trouble_that_does_not_stop_it(start):
+def test_committer_reports_outage_that_does_not_stop_it(start):
     """A database that commits from its reserve keeps its sentence up."""
-    database, told = ScriptedDatabase(), []
+    database, answers = ScriptedDatabase(), []
     database.trouble = "nearly full"
-    committer = start(database, on_trouble=told.append)
+    committer = start(database, on_trouble=answers.append)
     committer.apply("x")
     database.trouble = None
     committer.apply("y")
     committer.stop()
-    assert told == ["nearly full", None]
+    assert answers == ["nearly full", None]
 
 
 @pytest.mark.parametrize("error", [FencedError("dead"), StoreBrokenError("disk"), ZeroDivisionError("a bug")])
 def test_committer_answers_nothing_more_after_a_fatal_error(start, error):
-    """A fenced or broken process is told once, its answers are dropped, and only blocked callers are set free."""
+    """A fenced or broken process is reported once, its answers are dropped, and only blocked callers are set free."""
     database, delivered, fatal = ScriptedDatabase(error), [], []
     committer = start(database, delivered.append, on_fatal=fatal.append)
-    database.gate = threading.Event()
+    database.blocker = threading.Event()
     committer.submit("a", print)
-    assert database.entered.wait(PATIENCE)
+    assert database.entered.wait(TIMEOUT_S)
     waiting = threading.Thread(target=lambda: caught.append(_error_of(committer, "b")))
     caught: list[BaseException] = []
     waiting.start()
-    database.gate.set()
-    waiting.join(PATIENCE)
+    database.blocker.set()
+    waiting.join(TIMEOUT_S)
     with pytest.raises(type(error)):
         committer.apply("c")
     committer.submit("d", print)
@@ -229,7 +228,7 @@ def test_committer_notices_a_foreign_commit_when_idle_and_when_busy(start):
 
     committer = start(database, on_change=on_change, poll_every=0.001)
     database.changed = True
-    assert seen.wait(PATIENCE)
+    assert seen.wait(TIMEOUT_S)
     seen.clear()
     database.changed = True
     for n in range(10_000):
@@ -243,11 +242,11 @@ def test_committer_notices_a_foreign_commit_when_idle_and_when_busy(start):
 def test_committer_drains_before_it_stops_and_refuses_afterwards(start):
     """What was submitted before stop is committed; what comes later is answered with an error at once."""
     database, delivered = ScriptedDatabase(), []
-    database.gate = threading.Event()
+    database.blocker = threading.Event()
     committer = start(database, delivered.extend)
     for n in range(3):
         committer.submit(n, print)
-    database.gate.set()
+    database.blocker.set()
     committer.stop()
     committer.submit("late", print)
     assert [result for _, result in delivered[:3]] == ["done 0", "done 1", "done 2"]
@@ -256,9 +255,9 @@ def test_committer_drains_before_it_stops_and_refuses_afterwards(start):
         committer.apply("late")
 
 
-def test_committer_gives_up_an_unavailable_store_only_while_stopping(start, monkeypatch):
+def test_committer_abandons_an_unavailable_store_only_while_stopping(start, monkeypatch):
     """Stopping ends although the store stays away; the waiting caller learns that the outcome is unknown."""
-    monkeypatch.setattr(committer_module, "_LAST_TRIES_FOR", 0.05)
+    monkeypatch.setattr("mainspring.store.committer._LAST_TRIES_FOR", 0.05)
 
     class Away(ScriptedDatabase):
         def commit(self, commands, *, again=False):
@@ -268,13 +267,13 @@ def test_committer_gives_up_an_unavailable_store_only_while_stopping(start, monk
     database, delivered = Away(), []
     committer = start(database, delivered.extend)
     committer.submit("x", print)
-    assert database.entered.wait(PATIENCE)
+    assert database.entered.wait(TIMEOUT_S)
     committer.stop()
     assert "not known" in str(delivered[0][1])
 
 
 def test_committer_survives_a_receiver_that_is_gone(start):
-    """A closed loop cannot be told; the thread goes on for others."""
+    """A closed loop cannot be reported; the thread continues for others."""
 
     def closed(answers):
         raise RuntimeError("Event loop is closed")
@@ -285,7 +284,7 @@ def test_committer_survives_a_receiver_that_is_gone(start):
 
 
 class HintingDatabase(ScriptedDatabase):
-    """A database that is told of other processes' commits through a pipe."""
+    """A database that learns of other processes' commits through a pipe."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -293,7 +292,7 @@ class HintingDatabase(ScriptedDatabase):
         self.hints = self._pipe[0]
         self.polls = 0
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Do as another process that committed."""
         self.changed = True
         os.write(self._pipe[1], b"!")
@@ -319,25 +318,25 @@ def hinting():
     database.close()
 
 
-def test_committer_is_woken_by_a_hint_and_sleeps_on_when_it_was_looked_at(hinting, start):
-    """No look now and then is needed, each hint is looked at, and a hint that was looked at wakes nobody again."""
+def test_committer_wakes_on_a_hint_and_sleeps_once_it_was_read(hinting, start):
+    """No look now and then is needed, each hint is looked at, and a hint that was looked at wakes no one again."""
     seen = threading.Semaphore(0)
     committer = start(hinting, on_change=lambda changes: seen.release(), poll_every=1_000)
     for _ in range(5):
-        hinting.tell()
-        assert seen.acquire(timeout=PATIENCE)
+        hinting.notify()
+        assert seen.acquire(timeout=TIMEOUT_S)
         committer.apply("x")
     assert hinting.polls == 5
 
 
 def test_committer_that_sleeps_at_hints_is_woken_by_each_command(hinting, start):
-    """Whoever submits rings, from however many threads at once, and whoever stops it does."""
+    """Anyone who submits rings, from however many threads at once, and anyone who stops it does."""
     committer = start(hinting, poll_every=1_000)
     threads = [threading.Thread(target=lambda: [committer.apply(n) for n in range(200)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT_S)
     assert sum(len(commands) for commands, _ in hinting.calls) == 800
     committer.stop()
     assert not committer._thread.is_alive()
@@ -349,7 +348,7 @@ def test_committer_calls_poll_when_the_database_wants_it(kind, start):
     database = kind()
     database.poll_in = 0.0
     committer = start(database, poll_every=1_000)
-    assert database.polled.wait(PATIENCE)
+    assert database.polled.wait(TIMEOUT_S)
     database.poll_in = inf
     committer.stop()
     database.close()
@@ -373,37 +372,37 @@ class BusyServer(ScriptedDatabase):
 
 def test_committer_gives_answers_while_the_server_works_for_the_next_group(start):
     """The first group is answered at once; one behind which others wait, while they are under way; the last one at its end."""
-    told: list[Any] = []
+    given: list[Any] = []
     seen: list[tuple[str, list[Any]]] = []
-    entered, gate = threading.Semaphore(0), threading.Semaphore(0)
+    entered, blocker = threading.Semaphore(0), threading.Semaphore(0)
 
     def pause(where: str) -> None:
-        seen.append((where, list(told)))
+        seen.append((where, list(given)))
         if where == "before":
             entered.release()
-            assert gate.acquire(timeout=PATIENCE)
+            assert blocker.acquire(timeout=TIMEOUT_S)
 
-    committer = start(BusyServer(pause), lambda answers: told.extend(result for _, result in answers))
+    committer = start(BusyServer(pause), lambda answers: given.extend(result for _, result in answers))
     committer.submit(1, print)
-    assert entered.acquire(timeout=PATIENCE)
+    assert entered.acquire(timeout=TIMEOUT_S)
     committer.submit(2, print)  # waits while the first is under way: what is answered now is held
-    gate.release()
-    assert entered.acquire(timeout=PATIENCE)
-    gate.release()
+    blocker.release()
+    assert entered.acquire(timeout=TIMEOUT_S)
+    blocker.release()
     committer.stop()
     assert seen == [("before", []), ("after", []), ("before", []), ("after", ["done 1"])]
-    assert told == ["done 1", "done 2"]
+    assert given == ["done 1", "done 2"]
 
 
-def test_committer_holds_no_answer_while_the_store_is_away(start):
-    """What was committed is told before the next group is tried again."""
-    told: list[Any] = []
-    entered, gate = threading.Semaphore(0), threading.Semaphore(0)
+def test_committer_holds_no_answer_while_the_store_is_unreachable(start):
+    """What was committed is reported before the next group is tried again."""
+    given: list[Any] = []
+    entered, blocker = threading.Semaphore(0), threading.Semaphore(0)
 
     def pause(where: str) -> None:
         if where == "before":
             entered.release()
-            assert gate.acquire(timeout=PATIENCE)
+            assert blocker.acquire(timeout=TIMEOUT_S)
 
     class Away(BusyServer):
         def commit(self, commands: list[Any], *, again: bool = False) -> CommitReport:
@@ -412,27 +411,27 @@ def test_committer_holds_no_answer_while_the_store_is_away(start):
 
     database = Away(pause)
     database.script = [None, StoreUnavailableError("away"), None]
-    committer = start(database, lambda answers: told.extend(result for _, result in answers))
+    committer = start(database, lambda answers: given.extend(result for _, result in answers))
     committer.submit(1, print)
-    assert entered.acquire(timeout=PATIENCE)
+    assert entered.acquire(timeout=TIMEOUT_S)
     committer.submit(2, print)
-    gate.release()
-    assert entered.acquire(timeout=PATIENCE)
-    assert told == []
-    gate.release()
-    assert entered.acquire(timeout=PATIENCE)  # the second try
-    assert told == ["done 1"]
-    gate.release()
+    blocker.release()
+    assert entered.acquire(timeout=TIMEOUT_S)
+    assert given == []
+    blocker.release()
+    assert entered.acquire(timeout=TIMEOUT_S)  # the second try
+    assert given == ["done 1"]
+    blocker.release()
     committer.stop()
-    assert told == ["done 1", "done 2"]
+    assert given == ["done 1", "done 2"]
 
 
-def test_committer_goes_on_beside_a_receiver_that_fails(start):
+def test_committer_continues_next_to_a_receiver_that_fails(start):
     """What one group's answers do to their receiver neither undoes that commit nor the one that is under way."""
-    told: list[Any] = []
+    given: list[Any] = []
 
     def deliver(answers: list[tuple[Any, Any]]) -> None:
-        told.append([result for _, result in answers])
+        given.append([result for _, result in answers])
         raise ValueError("a fault of the receiver")
 
     database = BusyServer(lambda where: None)
@@ -440,6 +439,6 @@ def test_committer_goes_on_beside_a_receiver_that_fails(start):
     for n in range(3):
         committer.submit(n, print)
     committer.stop()
-    assert [result for results in told for result in results] == ["done 0", "done 1", "done 2"]
+    assert [result for results in given for result in results] == ["done 0", "done 1", "done 2"]
     assert [commands for commands, again in database.calls if again] == []
     assert committer.fatal is None

@@ -77,7 +77,7 @@ def record(path, *, pid, started, lock_path, host=None):
 
 
 def test_a_process_is_known_by_its_start_mark(children):
-    """The same number with another mark is another process; an ended one that nobody waited for is gone."""
+    """The same number with another mark is another process; an ended one that no one waited for is gone."""
     mark = process_started(os.getpid())
     assert mark
     assert is_running(os.getpid(), mark)
@@ -97,8 +97,8 @@ def test_host_identity_is_boot_and_pid_namespace():
     assert "pid:[" in host_identity()
 
 
-def test_a_lock_is_free_only_when_the_process_and_its_heirs_are_gone(path, children):
-    """A child that got the descriptor keeps the session from being buried after its parent let go."""
+def test_a_lock_is_free_only_when_the_process_and_its_successors_are_gone(path, children):
+    """A child that got the descriptor keeps the session from being declared dead after its parent release."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     assert read_lock(lock.path) is LockState.HELD
     child = sleeper(children, pass_fds=[lock.descriptor])
@@ -114,7 +114,7 @@ def test_a_lock_is_free_only_when_the_process_and_its_heirs_are_gone(path, child
 
 @pytest.fixture
 def unreadable(path, monkeypatch):
-    """A lock file that the kernel refuses to open, as that of another user, whoever runs this test."""
+    """A lock file that the kernel refuses to open, as that of another user, no matter who runs this test."""
     lock = path.with_name("unreadable.lock")
     lock.touch()
     really = os.open
@@ -146,7 +146,7 @@ def test_a_lock_that_cannot_be_read_proves_nothing(path, unreadable, children):
     database.close()
 
 
-def test_what_is_left_of_another_users_session_keeps_it_alive(unreadable, monkeypatch, children):
+def test_remains_of_another_users_session_keep_it_alive(unreadable, monkeypatch, children):
     """Its lock cannot be read and its group cannot be killed: nothing of it may run twice."""
     left = sleeper(children, start_new_session=True)
     monkeypatch.setattr("mainspring.store.liveness._kill_group", lambda _group: None)
@@ -158,17 +158,17 @@ def test_what_is_left_of_another_users_session_keeps_it_alive(unreadable, monkey
     assert kill_remains(found, within=0)
 
 
-def test_whoever_only_looks_at_a_lock_is_not_killed_for_a_remain(path, children):
-    """Workers and watchers of one host bury at once: each has the file of a dead session open for a moment, to see whether it is free."""
+def test_reader_of_a_lock_is_not_killed_as_a_remain(path, children):
+    """Workers and watchers of one host declare dead at once: each has the file of a dead session open for a moment, to check it."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
-    heir = sleeper(children, pass_fds=[lock.descriptor])
+    inheriting = sleeper(children, pass_fds=[lock.descriptor])
     with lock.path.open("rb") as seen:
-        looker = sleeper(children, stdin=seen)
+        reader = sleeper(children, stdin=seen)
     lock.close(ended=False)
-    assert holders(lock.path) == [heir.pid]
+    assert holders(lock.path) == [inheriting.pid]
     assert kill_remains(FoundSession(1, "worker", 2**22 + 1, lock.path, ()))
-    assert gone(heir)
-    assert looker.poll() is None
+    assert gone(inheriting)
+    assert reader.poll() is None
 
 
 def test_an_ended_session_takes_its_lock_file_along(path):
@@ -179,7 +179,7 @@ def test_an_ended_session_takes_its_lock_file_along(path):
 
 
 def test_the_living_are_not_found_dead(path, children):
-    """A running process that holds its lock, or lost the file of it, is left alone; so is everybody on another host."""
+    """A running process that holds its lock, or lost the file of it, is left alone; so is everyone on another host."""
     open_database(path).close()  # the store is there before its first session
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     database, _ = record(path, pid=os.getpid(), started=process_started(os.getpid()), lock_path=lock.path)
@@ -196,11 +196,11 @@ def test_the_living_are_not_found_dead(path, children):
 
 
 def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path, children):
-    """Main process killed: its recorded group and the heir of its lock are killed, then the lock is free."""
+    """Main process killed: its recorded group and the successor of its lock are killed, then the lock is free."""
     open_database(path).close()  # the store is there before its first session
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     main = sleeper(children)
-    heir = sleeper(children, pass_fds=[lock.descriptor])
+    inheriting = sleeper(children, pass_fds=[lock.descriptor])
     group = sleeper(children, start_new_session=True)
     bystander = sleeper(children)
     database, session = record(path, pid=main.pid, started=process_started(main.pid), lock_path=lock.path)
@@ -213,7 +213,7 @@ def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path
     (found,) = find_dead(reader)
     assert (found.session, found.pid, found.role) == (session, main.pid, "worker")
     assert kill_remains(found)
-    assert gone(heir)
+    assert gone(inheriting)
     assert gone(group)
     assert bystander.poll() is None
     assert not lock.path.exists()
@@ -221,8 +221,8 @@ def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path
     database.close()
 
 
-def test_what_cannot_be_killed_keeps_the_session_from_being_buried(path):
-    """While anybody holds the lock (here: ourselves) the answer is no."""
+def test_unkillable_process_keeps_its_session_alive(path):
+    """While anyone holds the lock (here: ourselves) the answer is no."""
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     found = FoundSession(1, "worker", 1, lock.path, ())
     assert not kill_remains(found, within=0.05)
@@ -238,7 +238,7 @@ def test_own_process_group_is_never_killed(path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
-def test_lock_file_of_a_dead_session_may_stay_on_a_disk_that_turned_read_only(tmp_path):
+def test_lock_file_of_a_dead_session_may_stay_on_a_disk_that_became_read_only(tmp_path):
     """The file cannot be removed, and need not be: its lock is free, so the session can be declared dead."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], check=True)
     try:
@@ -251,8 +251,8 @@ def test_lock_file_of_a_dead_session_may_stay_on_a_disk_that_turned_read_only(tm
         subprocess.run(["umount", tmp_path], check=True)
 
 
-def test_recorded_path_that_is_no_lock_is_left_alone(path, children):
-    """Whoever may write into the store can record any path: no process is killed for it, and nothing is removed."""
+def test_recorded_path_that_is_no_lock_is_ignored(path, children):
+    """Anyone who may write into the store can record any path: no process is killed for it, and nothing is removed."""
     foreign = path.with_name("passwd")
     foreign.write_text("root")
     with foreign.open("r+") as file:

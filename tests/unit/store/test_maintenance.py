@@ -33,28 +33,28 @@ class Cut(BaseException):
 
 
 def _silent(_: str) -> None:
-    """Nobody listens."""
+    """No one listens."""
 
 
 class Rows:
     """Values for columns, different in each row."""
 
     def __init__(self, seed: int) -> None:
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
 
     def value(self, kind: str, number: int, *, needed: bool, part_of_key: bool) -> Any:
         if part_of_key:
             return number if kind == "INTEGER" else f"{number}{self._text()}"
-        if not needed and self._chance.random() < 0.3:
+        if not needed and self._rng.random() < 0.3:
             return None
         if kind == "INTEGER":
-            return self._chance.choice([0, 1, -1, 2**63 - 1, -(2**63), self._chance.getrandbits(40)])
+            return self._rng.choice([0, 1, -1, 2**63 - 1, -(2**63), self._rng.getrandbits(40)])
         if kind == "BLOB":
-            return self._chance.randbytes(self._chance.choice([0, 1, 7, 300]))
+            return self._rng.randbytes(self._rng.choice([0, 1, 7, 300]))
         return f"{number}{self._text()}"  # some are unique by themselves
 
     def _text(self) -> str:
-        return "".join(self._chance.choice(_LETTERS) for _ in range(self._chance.randrange(12)))
+        return "".join(self._rng.choice(_LETTERS) for _ in range(self._rng.randrange(12)))
 
 
 def fill(connection: apsw.Connection, seed: int, most: int = 12) -> None:
@@ -151,7 +151,7 @@ def copy_in_pieces(source: RowSource, target: RowTarget) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_copy_that_is_broken_off_anywhere_goes_on(
+def test_copy_that_is_broken_off_anywhere_continues(
     tmp_path: Path, schema: ServerConnection, address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut after each part in turn, the next try continues with what is missing; in the end no row is missing or doubled, both ways."""
@@ -167,7 +167,7 @@ def test_copy_that_is_broken_off_anywhere_goes_on(
 
 
 def test_difference_is_found(tmp_path: Path, schema: ServerConnection, address: Address) -> None:
-    """One byte that is changed, or a row more, is told with the name of its table."""
+    """One byte that is changed, or a row more, is reported with the name of its table."""
     server = PostgresRows(schema, address)
     with file(tmp_path / "a.db") as first:
         fill(first, 1)
@@ -192,10 +192,10 @@ def test_text_that_a_server_cannot_hold_is_named(tmp_path: Path, schema: ServerC
         first.execute("update runs set title = 'ab' where seq = 5")
         copy(source, server, _silent)
         compare(source, server, _silent)
-        chance = random.Random(1)
+        rng = random.Random(1)
         first.execute(
             "insert into lock_tokens values (?, 1)",
-            ("z" + "".join(chance.choice("0123456789abcdef") for _ in range(9000)),),
+            ("z" + "".join(rng.choice("0123456789abcdef") for _ in range(9000)),),
         )
         # Longer than what an index of the server takes.
         with pytest.raises(match="row of lock_tokens"):

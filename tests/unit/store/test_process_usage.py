@@ -17,21 +17,21 @@ class Clock:
     """Two counters that a test moves."""
 
     def __init__(self) -> None:
-        self.passed, self.taken = 100.0, 3.0
+        self.passed, self.used = 100.0, 3.0
 
     def usage(self) -> ProcessUsage:
-        return ProcessUsage(lambda: self.passed, lambda: self.taken)
+        return ProcessUsage(lambda: self.passed, lambda: self.used)
 
 
 def test_share_is_of_the_time_since_the_beat_before():
     """Not since the process began: one that is idle now reads as idle, one with two threads may take more than a core."""
     clock = Clock()
     usage = clock.usage()
-    clock.passed, clock.taken = 102.0, 4.0
+    clock.passed, clock.used = 102.0, 4.0
     assert usage.beat().processor == 500
     clock.passed = 104.0
     assert usage.beat().processor == 0
-    clock.passed, clock.taken = 106.0, 8.0
+    clock.passed, clock.used = 106.0, 8.0
     assert usage.beat().processor == 2_000
 
 
@@ -47,23 +47,23 @@ def test_shares_add_up_to_what_was_taken(beats):
     """Whatever the spans between beats, nothing is counted twice or lost but by rounding."""
     clock = Clock()
     usage = clock.usage()
-    told = 0.0
+    counted = 0.0
     for span, cores in beats:
         clock.passed += span
-        clock.taken += span * cores
-        told += usage.beat().processor / 1000 * span
-    assert told == pytest.approx(clock.taken - 3.0, abs=0.001 * sum(span for span, _ in beats))
+        clock.used += span * cores
+        counted += usage.beat().processor / 1000 * span
+    assert counted == pytest.approx(clock.used - 3.0, abs=0.001 * sum(span for span, _ in beats))
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
-def test_memory_is_what_the_kernel_says_of_the_process():
+def test_memory_is_read_from_the_kernel():
     """In bytes: what the status file of the process tells in kilobytes, but for what came in between."""
-    line = next(one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmRSS"))
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
     assert resident_bytes() == pytest.approx(int(line.split()[1]) * 1024, abs=64 * _MIB)
     assert resident_bytes() > _MIB
 
 
-def test_memory_is_the_most_that_was_held_where_the_system_tells_no_more(tmp_path):
+def test_memory_is_the_peak_where_the_system_reports_no_more(tmp_path):
     """Counted in single bytes on macOS, in kilobytes elsewhere."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024

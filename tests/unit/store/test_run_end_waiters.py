@@ -10,7 +10,7 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store import run_end_waiters
 from mainspring.store.run_end_waiters import POLL_EVERY_S, RunEndWaiters
 
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 NEVER = 3600.0
 
 
@@ -22,16 +22,16 @@ class ScriptedReader:
     def __init__(self) -> None:
         self.ended: set[str] = set()
         self.error: Exception | None = None
-        self.asked: list[list[str]] = []
-        self.was_asked = threading.Event()
+        self.requests: list[list[str]] = []
+        self.has_request = threading.Event()
 
     def read(self, query: str, params: Any = ()) -> list[tuple[Any, ...]]:
         assert query == "list_ended_among"
-        self.asked.append(msgspec.json.decode(params[0]))
-        self.was_asked.set()
+        self.requests.append(msgspec.json.decode(params[0]))
+        self.has_request.set()
         if self.error is not None:
             raise self.error
-        return [(run_id,) for run_id in self.asked[-1] if run_id in self.ended]
+        return [(run_id,) for run_id in self.requests[-1] if run_id in self.ended]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_waiters_of_a_run_that_this_process_ends_are_called_at_once_and_no_other
     assert called == ["a", "a"]
     waiters.wake(["a"])
     assert called == ["a", "a"]
-    assert not reader.asked
+    assert not reader.requests
     waiters.close()
 
 
@@ -60,17 +60,17 @@ def test_waiters_of_runs_that_other_processes_end_are_found_by_one_question_for_
     """A thousand waiters cost one read in 20 ms; only the one whose run ended is called."""
     assert POLL_EVERY_S <= 0.02
     waiters, called = RunEndWaiters(), threading.Event()
-    others: list[int] = []
+    other_ends: list[int] = []
     for number in range(1_000):
-        waiters.add(f"r{number}", lambda number=number: others.append(number), reader)
+        waiters.add(f"r{number}", lambda number=number: other_ends.append(number), reader)
     waiters.add("last", called.set, reader)
     reader.ended.add("last")
-    assert called.wait(PATIENCE)
-    assert not others
-    assert "last" in max(reader.asked, key=len)
+    assert called.wait(TIMEOUT_S)
+    assert not other_ends
+    assert "last" in max(reader.requests, key=len)
     assert len(_pollers()) == 1
     waiters.close()
-    assert len(others) == 1_000
+    assert len(other_ends) == 1_000
 
 
 def test_slow_questions_are_put_less_often(reader, monkeypatch):
@@ -89,24 +89,24 @@ def test_slow_questions_are_put_less_often(reader, monkeypatch):
     assert pauses == [POLL_EVERY_S, pytest.approx(1.0)]
 
 
-def test_the_thread_ends_with_its_last_waiter_and_begins_again(reader):
+def test_the_thread_ends_with_its_last_waiter_and_starts_again(reader):
     """A process that waits for nothing asks nothing."""
     waiters = RunEndWaiters(NEVER)
     for _ in range(2):
         waiters.add("a", print, reader)
         (poller,) = _pollers()
         waiters.remove("a", print)
-        poller.join(PATIENCE)
+        poller.join(TIMEOUT_S)
         assert not poller.is_alive()
     waiters.remove("a", print)
 
 
-def test_waiters_are_called_when_the_store_cannot_be_asked_and_when_it_closes(reader):
+def test_waiters_are_called_when_the_store_fails_and_when_it_closes(reader):
     """They read their run again and find out by themselves."""
     waiters, called = RunEndWaiters(), threading.Event()
     reader.error = StoreUnavailableError("away")
     waiters.add("a", called.set, reader)
-    assert called.wait(PATIENCE)
+    assert called.wait(TIMEOUT_S)
     reader.error = None
     closed = threading.Event()
     waiters.add("b", closed.set, reader)

@@ -2,9 +2,9 @@
 
 import re
 
-from mainspring.store.postgres import migrate as of_server
+import mainspring.store.postgres.migrate
+import mainspring.store.sqlite.migrate
 from mainspring.store.schema_version import Migration
-from mainspring.store.sqlite import migrate as of_file
 
 _TABLE = re.compile(r"create table (\w+) \((.*?)\n\)", re.DOTALL)
 _EXPLAINED = re.compile(r"^-- .*\ncreate table (\w+) ", re.MULTILINE)
@@ -37,7 +37,8 @@ def columns(migrations: list[Migration]) -> dict[str, tuple[str, bool]]:
 
 def test_both_databases_have_the_same_columns() -> None:
     """A column that one database has and the other has not would be forgotten by every statement they share."""
-    sqlite, postgres = columns(of_file.migrations()), columns(of_server.migrations())
+    sqlite = columns(mainspring.store.sqlite.migrate.migrations())
+    postgres = columns(mainspring.store.postgres.migrate.migrations())
     assert len(sqlite) > 150
     assert sqlite.keys() ^ postgres.keys() == _DIFFERENT
     both = sqlite.keys() & postgres.keys()
@@ -46,12 +47,14 @@ def test_both_databases_have_the_same_columns() -> None:
 
 def test_both_databases_have_the_same_migrations() -> None:
     """Numbers and names are the same, so that a version of the schema means the same everywhere."""
-    assert [entry[:2] for entry in of_file.migrations()] == [entry[:2] for entry in of_server.migrations()]
+    of_sqlite = mainspring.store.sqlite.migrate.migrations()
+    of_postgres = mainspring.store.postgres.migrate.migrations()
+    assert [entry[:2] for entry in of_sqlite] == [entry[:2] for entry in of_postgres]
 
 
-def test_each_table_says_what_it_holds() -> None:
+def test_each_table_states_what_it_holds() -> None:
     """The line above each table is a comment: the migrations are the reference of the schema."""
-    for migrations in (of_file.migrations(), of_server.migrations()):
+    for migrations in (mainspring.store.sqlite.migrate.migrations(), mainspring.store.postgres.migrate.migrations()):
         text = "".join(text for _, _, text in migrations)
         tables = {name for name, _ in _TABLE.findall(text)}
         assert len(tables) > 50

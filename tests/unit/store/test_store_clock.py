@@ -1,4 +1,4 @@
-"""The clock of a process on a server: the database's, and nobody's who sets the machine's."""
+"""The clock of a process on a server: the database's, and no one's who sets the machine's."""
 
 from mainspring.domain.clock import SystemClock
 from mainspring.store.postgres.address import read_address

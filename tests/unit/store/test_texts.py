@@ -50,7 +50,7 @@ def runs_statement(called: ast.expr) -> bool:
 
 
 @pytest.mark.parametrize("folder", SETS, ids=lambda folder: folder.parent.name)
-def test_statement_stands_once_in_its_set(folder):
+def test_statement_is_once_in_its_set(folder):
     """Code names no folder, so no two files of one set have the same name."""
     assert names_twice(folder) == []
 

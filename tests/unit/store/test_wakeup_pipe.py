@@ -11,7 +11,7 @@ LONG = 1_000.0
 
 
 @pytest.fixture
-def bell():
+def wakeup_pipe():
     """A bell that is closed afterwards."""
     found = WakeupPipe()
     yield found
@@ -27,40 +27,40 @@ def pipe():
         os.close(end)
 
 
-def test_doorbell_does_not_sleep_beside_work(bell, pipe):
+def test_wakeup_pipe_does_not_sleep_with_work_pending(wakeup_pipe, pipe):
     """What was queued before ringers knew of the sleeper is seen by itself."""
-    assert not bell.sleep(pipe[0], LONG, lambda: False)
+    assert not wakeup_pipe.sleep(pipe[0], LONG, lambda: False)
 
 
-def test_doorbell_wakes_its_sleeper(bell, pipe):
+def test_wakeup_pipe_wakes_its_sleeper(wakeup_pipe, pipe):
     """A ring that comes at any time after the question ends the sleep, and is used up by it."""
 
     def is_idle():
-        threading.Thread(target=bell.ring).start()
+        threading.Thread(target=wakeup_pipe.ring).start()
         return True
 
     for _ in range(20):
-        assert not bell.sleep(pipe[0], LONG, is_idle)
-    assert not bell.sleep(pipe[0], 0, lambda: True)
+        assert not wakeup_pipe.sleep(pipe[0], LONG, is_idle)
+    assert not wakeup_pipe.sleep(pipe[0], 0, lambda: True)
 
 
-def test_doorbell_tells_that_its_descriptor_can_be_read_or_is_broken(bell):
+def test_wakeup_pipe_reports_a_readable_or_broken_descriptor(wakeup_pipe):
     """Both are for the owner of the descriptor to look at."""
     reading, writing = os.pipe()
     os.write(writing, b"!")
-    assert bell.sleep(reading, LONG, lambda: True)
+    assert wakeup_pipe.sleep(reading, LONG, lambda: True)
     os.read(reading, 1)
-    assert not bell.sleep(reading, 0, lambda: True)
+    assert not wakeup_pipe.sleep(reading, 0, lambda: True)
     os.close(writing)
-    assert bell.sleep(reading, LONG, lambda: True)
+    assert wakeup_pipe.sleep(reading, LONG, lambda: True)
     os.close(reading)
 
 
-def test_doorbell_takes_no_ring_for_nobody(bell, pipe):
+def test_wakeup_pipe_ignores_wakes_without_a_sleeper(wakeup_pipe, pipe):
     """Before the first sleep, between two and after the end nothing is written."""
-    bell.ring()
-    bell.sleep(pipe[0], 0, lambda: True)
-    bell.ring()
-    assert not bell.sleep(pipe[0], 0, lambda: True)
-    bell.close()
-    bell.ring()
+    wakeup_pipe.ring()
+    wakeup_pipe.sleep(pipe[0], 0, lambda: True)
+    wakeup_pipe.ring()
+    assert not wakeup_pipe.sleep(pipe[0], 0, lambda: True)
+    wakeup_pipe.close()
+    wakeup_pipe.ring()

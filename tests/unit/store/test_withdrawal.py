@@ -1,4 +1,4 @@
-"""A full disk keeps commands waiting: a caller with little patience takes its own back, and nobody else's."""
+"""A full disk keeps commands waiting: a caller with little patience takes its own back, and no one else's."""
 
 import threading
 
@@ -47,7 +47,7 @@ FULL = StoreFullError("the disk of the store is full")
 
 
 @pytest.mark.parametrize("committer", [FULL], indirect=True)
-def test_caller_with_little_patience_gets_the_error_and_nothing_is_done(committer):
+def test_caller_with_a_short_timeout_gets_the_error_and_nothing_is_done(committer):
     """Also later, when there is room: what others wait for is committed then, and it is not."""
     disk, answers, is_done = committer._database, [], threading.Event()
     committer.submit("kept", lambda result: (answers.append(result), is_done.set()))

@@ -21,21 +21,21 @@ def test_a_day_of_waiting_takes_no_time():
     async def all_of_them():
         await asyncio.gather(*(wait(hours) for hours in (24, 1, 7)))
 
-    began_at = clock.now()
+    started_at = clock.now()
     loop.run_until_complete(all_of_them())
     loop.close()
-    assert [(hours, at - began_at) for hours, at in seen] == [(h, h * 3_600_000) for h in (1, 7, 24)]
+    assert [(hours, at - started_at) for hours, at in seen] == [(h, h * 3_600_000) for h in (1, 7, 24)]
 
 
-def test_what_can_never_happen_is_an_error():
-    """Waiting for something that nobody brings raises instead of waiting for ever."""
+def test_deadlock_is_an_error():
+    """Waiting for something that no one brings raises instead of waiting for ever."""
     loop = VirtualLoop(FakeClock())
     with pytest.raises(DeadlockError):
         loop.run_until_complete(loop.create_future())
     loop.close()
 
 
-def test_the_clock_goes_only_when_told_and_its_chance_repeats():
+def test_clock_moves_only_on_request_and_its_randomness_repeats():
     """Two clocks of one seed show the same."""
     first, second = FakeClock(seed=7), FakeClock(seed=7)
     first.advance(timedelta(seconds=1.5))

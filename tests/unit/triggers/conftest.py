@@ -1,4 +1,4 @@
-"""Fixtures of the tests of desks."""
+"""Fixtures of the tests of consumers."""
 
 from collections.abc import Iterator
 from pathlib import Path

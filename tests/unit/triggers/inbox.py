@@ -1,4 +1,4 @@
-"""A folder, a desk at it, and a store that lives in memory: what the tests of desks share."""
+"""A folder, a consumer at it, and a store that lives in memory: what the tests of consumers share."""
 
 import asyncio
 import os
@@ -20,27 +20,27 @@ from mainspring.triggers.files.folder_watcher import FolderWatcher
 
 
 class Shop:
-    """Takes in and tells ends. `runs` = what counted, in order; `asked` = all that was sent, repeats included."""
+    """Accepts deliveries and reports ends. `runs` = what counted, in order; `requests` = all that was sent, repeats included."""
 
     def __init__(self) -> None:
         self.runs: list[IncomingDelivery] = []
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.known: dict[str, RunState] = {}
         self.forgotten: list[str] = []
         self.faults: list[Exception | Refused] = []
-        self.taken = asyncio.Event()
+        self.accepted = asyncio.Event()
 
-    async def accept(self, trigger: str, arrival: IncomingDelivery) -> object:
-        self.asked.append(arrival.key)
+    async def accept(self, trigger: str, delivery: IncomingDelivery) -> object:
+        self.requests.append(delivery.key)
         if self.faults:
             fault = self.faults.pop(0)
             if isinstance(fault, Exception):
                 raise fault
             return fault
-        if arrival.key not in self.known:
-            self.known[arrival.key] = RunState.QUEUED
-            self.runs.append(arrival)
-        self.taken.set()
+        if delivery.key not in self.known:
+            self.known[delivery.key] = RunState.QUEUED
+            self.runs.append(delivery)
+        self.accepted.set()
         return "taken in"
 
     async def ended(self, trigger: str, keys: Sequence[str]) -> dict[str, RunState]:
@@ -53,21 +53,21 @@ class Shop:
     @property
     def files(self) -> list[File]:
         """What the runs were given."""
-        return [msgspec.json.decode(arrival.json, type=File) for arrival in self.runs]
+        return [msgspec.json.decode(delivery.json, type=File) for delivery in self.runs]
 
     @property
     def names(self) -> list[str]:
         return [file.name for file in self.files]
 
     def end(self, state: RunState, name: str | None = None) -> None:
-        """Let the runs that go on end: all, or those of the files of one name."""
-        for key, run in zip([arrival.key for arrival in self.runs], self.files, strict=True):
+        """Let the runs that continue end: all, or those of the files of one name."""
+        for key, run in zip([delivery.key for delivery in self.runs], self.files, strict=True):
             if name in (None, run.name) and self.known.get(key) is RunState.QUEUED:
                 self.known[key] = state
 
 
 class Inbox:
-    """One watched folder with its desk, on a clock that a test moves."""
+    """One watched folder with its consumer, on a clock that a test moves."""
 
     def __init__(self, folder: Path, shop: Shop | None = None, **options: Any) -> None:
         self.folder = folder
@@ -77,31 +77,31 @@ class Inbox:
         self.files = WatchedFolder.parse(str(folder), **options)
         self.reports: list[ReportConsumer] = []
         self.runner = asyncio.Runner()
-        self.desk = self.other_desk()
+        self.watcher = self.other_watcher()
 
-    def other_desk(self) -> FolderWatcher:
-        """Return one more desk at the same folder and store: another scheduler, or the same one after a restart."""
+    def other_watcher(self) -> FolderWatcher:
+        """Return one more consumer at the same folder and store: another scheduler, or the same one after a restart."""
         return FolderWatcher("in/files", self.files, self.shop, self.shop, self.reports.append, self.clock)
 
     def restart(self) -> None:
-        """Forget all that the desk has in memory, once its thread has let go of the lock of the folder."""
-        self.runner.run(self.desk._thread.do(lambda: None))
-        self.desk.close()
-        self.desk = self.other_desk()
+        """Forget all that the consumer has in memory, once its thread has released the lock of the folder."""
+        self.runner.run(self.watcher._thread.do(lambda: None))
+        self.watcher.close()
+        self.watcher = self.other_watcher()
 
-    def look(self, *desks: FolderWatcher) -> None:
-        """Let the desk look once."""
-        for desk in desks or (self.desk,):
-            self.runner.run(desk.poll())
+    def poll(self, *watchers: FolderWatcher) -> None:
+        """Let the consumer look once."""
+        for watcher in watchers or (self.watcher,):
+            self.runner.run(watcher.poll())
 
     def pass_time(self, seconds: float = 10) -> None:
         self.clock.advance(timedelta(seconds=seconds))
 
     def settle(self) -> None:
         """Look, let everything settle, and look again."""
-        self.look()
+        self.poll()
         self.pass_time()
-        self.look()
+        self.poll()
 
     def write(self, path: str, content: bytes = b"content") -> Path:
         """Write a file, all at once."""
@@ -111,7 +111,7 @@ class Inbox:
         return full
 
     def tree(self) -> dict[str, bytes]:
-        """Return path -> content of all there is, but what the desk keeps for itself."""
+        """Return path -> content of all there is, but what the consumer keeps for itself."""
         found = {}
         for folder, _, names in os.walk(self.folder):
             for name in names:
@@ -122,7 +122,7 @@ class Inbox:
         return found
 
     def close(self) -> None:
-        self.desk.close()
+        self.watcher.close()
         self.runner.close()
 
 

@@ -1,4 +1,4 @@
-"""A router on a store in a file, whose time goes on only when a test says so."""
+"""A router on a store in a file, whose time continues only when a test says so."""
 
 import heapq
 import itertools
@@ -17,7 +17,7 @@ from mainspring.domain.triggers.trigger_source import TriggerTopic
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
 from mainspring.store.commands.triggers import TriggerRow
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from mainspring.triggers.router import Router
 from mainspring.triggers.trigger_cache import TriggerCache
 from tests.contract.store.clock import FakeClock
@@ -68,14 +68,14 @@ class Bench:
         self.process = SqliteProcess(folder / "s.db", self.clock)
         self.process.open()
         self.reader = self.process.reader
-        self.looks = 0
+        self.polls = 0
         self.trouble: Exception | None = None
         self._pending: list[tuple[Any, Callable[[Any], None]]] = []
         self.known = TriggerCache(self.reader)
         self.router = Router(self.loop, self, self.reader, self.known, self.clock, sealing, self._off_loop)  # type: ignore[arg-type]
 
     def _off_loop(self, read: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        self.looks += 1
+        self.polls += 1
         try:
             found = read()
         except Exception as error:
@@ -98,7 +98,7 @@ class Bench:
         for (_, answered), result in zip(pending, results, strict=True):
             answered(result)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         self.router.poll()
 
     def announce(self, *triggers: tuple[str, Trigger | bytes], queue: str = "default") -> None:
@@ -125,7 +125,7 @@ class Bench:
         self.process.do(*(event("e", data) for _ in range(count)))
 
     def states(self, trigger: str | None = None) -> list[str]:
-        rows = reads.deliveries(self.reader, trigger=trigger, limit=5_000).deliveries
+        rows = triggers.deliveries(self.reader, trigger=trigger, limit=5_000).deliveries
         return [row.state.value for row in reversed(rows)]
 
     def in_state(self, state: DeliveryState, trigger: str | None = None) -> int:

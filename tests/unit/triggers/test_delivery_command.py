@@ -17,8 +17,8 @@ ID = "d_01kb00000000000000000000aa"
 
 
 def prepared(trigger: CachedTrigger, data: Any, sealing: Sealing = PLAIN_SEALING, key: str = "k") -> Any:
-    arrival = IncomingDelivery(key=key, body=msgspec.json.encode(data), headers={"x-tenant": "t"})
-    return prepare_delivery(trigger, arrival, data, id=ID, now=0, sealing=sealing, verified="none")
+    delivery = IncomingDelivery(key=key, body=msgspec.json.encode(data), headers={"x-tenant": "t"})
+    return prepare_delivery(trigger, delivery, data, id=ID, now=0, sealing=sealing, verified="none")
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def prepared(trigger: CachedTrigger, data: Any, sealing: Sealing = PLAIN_SEALING
         (short, {}, "x", "$"),
     ],
 )
-def test_what_arrives_is_checked_as_its_function_reads_it(fn, options, data, path):
+def test_delivery_is_checked_as_its_function_reads_it(fn, options, data, path):
     """The whole, its fields, one of a batch; a filter comes first."""
     found = prepared(known(fn, **options), data)
     assert found.at == path
@@ -48,7 +48,7 @@ def test_what_arrives_is_checked_as_its_function_reads_it(fn, options, data, pat
     assert (found.command.start is None) == (path is not None or bool(options))
 
 
-def test_what_is_ready_has_all_that_the_store_keeps():
+def test_prepared_delivery_has_all_stored_fields():
     """Body, headers, who checked it, and the run with its arguments."""
     found = prepared(known(whole), {"n": 1})
     assert isinstance(found, PreparedDelivery)
@@ -60,7 +60,7 @@ def test_what_is_ready_has_all_that_the_store_keeps():
     assert found.delivery.body_hash == command.body_hash
 
 
-def test_what_fits_but_can_be_no_run_has_no_place():
+def test_valid_delivery_that_can_be_no_run_has_no_path():
     """As where a template has no value: it is kept with the reason."""
     found = prepared(known(event, partition="{data.customer}"), {"n": 1})
     assert "{data.customer} has no value" in found.command.refused
@@ -75,8 +75,8 @@ def test_key_that_no_store_can_keep_is_refused(key):
     assert (found.code, f"{len(key)} characters" in found.text) == ("bad_value", True)
 
 
-def test_codec_that_fails_says_nothing_of_what_arrived():
-    """It is not refused: whoever sent it sends it again."""
+def test_codec_that_fails_reports_nothing_of_what_was_delivered():
+    """It is not refused: anyone who sent it sends it again."""
 
     class Broken:
         id = "broken"

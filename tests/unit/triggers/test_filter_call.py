@@ -46,12 +46,12 @@ async def later(event):
 
 
 @pytest.mark.parametrize(
-    ("fn", "state", "said"),
+    ("fn", "state", "message"),
     [
-        (lambda event: event.n == 1, None, "its filter says yes"),
-        (later, None, "its filter says yes"),
-        (lambda event: event.n == 2, DeliveryState.FILTERED, "its filter says no"),
-        (None, DeliveryState.FAILED, "its filter is not in the code any more"),
+        (lambda event: event.n == 1, None, "its filter accepted it"),
+        (later, None, "its filter accepted it"),
+        (lambda event: event.n == 2, DeliveryState.FILTERED, "its filter rejected it"),
+        (None, DeliveryState.FAILED, "its filter is no longer in the code"),
         (raising(KeyError("n")), DeliveryState.FAILED, "its filter raised KeyError: 'n'"),
         (raising(ms.Permanent("not this one")), DeliveryState.FAILED, "its filter raised: not this one"),
         (raising(SystemExit(3)), DeliveryState.FAILED, "its filter raised SystemExit: 3"),
@@ -60,19 +60,19 @@ async def later(event):
     ],
     ids=["yes", "async", "no", "gone", "error", "ours", "exit", "unspeakable", "undecided"],
 )
-def test_answer_of_a_filter(fn, state, said):
+def test_answer_of_a_filter(fn, state, message):
     """Each has its sentence."""
-    assert call_filter(fn, EVENT) == (state, said)
+    assert call_filter(fn, EVENT) == (state, message)
 
 
-def test_what_a_filter_raises_is_cut():
+def test_error_of_a_filter_is_cut():
     """A note is for people."""
-    _, said = call_filter(raising(ValueError("x" * 10_000)), EVENT)
-    assert len(said) <= MAX_NOTE
+    _, reason = call_filter(raising(ValueError("x" * 10_000)), EVENT)
+    assert len(reason) <= MAX_NOTE
 
 
 def test_interrupt_of_a_person_passes():
-    """Whoever tries an event and interrupts it wants no answer any more; in a worker's thread it comes from the filter."""
+    """Anyone who tries an event and interrupts it wants no answer any more; in a worker's thread it comes from the filter."""
     interrupt = raising(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         call_filter(interrupt, EVENT)

@@ -1,4 +1,4 @@
-"""Any interleaving of writes, moves, ends and looks takes in each content at each path once, and loses no file."""
+"""Any interleaving of writes, moves, ends and looks accepts each content at each path once, and loses no file."""
 
 import tempfile
 from collections import Counter
@@ -16,14 +16,14 @@ ENDS = {RunState.SUCCEEDED: "done", RunState.FAILED: "failed"}
 
 
 class Folder(RuleBasedStateMachine):
-    """People and programs write, rename, delete, put back; two desks look; runs end; desks are restarted."""
+    """People and programs write, rename, delete, put back; two watchers look; runs end; watchers are restarted."""
 
     def __init__(self) -> None:
         super().__init__()
         self.home = tempfile.TemporaryDirectory()
         self.written = 0
         self.alive: Counter[bytes] = Counter()
-        """Contents that nobody overwrote or deleted: how many files must hold each."""
+        """Contents that no one overwrote or deleted: how many files must hold each."""
         self.put_back: Counter[tuple[str, bytes]] = Counter()
 
     @initialize(
@@ -35,7 +35,7 @@ class Folder(RuleBasedStateMachine):
         self.inbox = Inbox(
             Path(self.home.name, "in"), recursive=True, after_success=success, after_failure=failure, settle=settle
         )
-        self.desks = [self.inbox.desk, self.inbox.other_desk()]
+        self.watchers = [self.inbox.watcher, self.inbox.other_watcher()]
 
     def at(self, path: str) -> Path:
         full = self.inbox.folder / path
@@ -67,25 +67,25 @@ class Folder(RuleBasedStateMachine):
 
     @rule(path=st.sampled_from(PATHS))
     def put_failed_back(self, path: str) -> None:
-        aside = self.inbox.folder / "failed" / path
-        if aside.exists():
+        failed_path = self.inbox.folder / "failed" / path
+        if failed_path.exists():
             self.remove(self.at(path))
-            aside.rename(self.at(path))
+            failed_path.rename(self.at(path))
             self.put_back[path, self.at(path).read_bytes()] += 1
 
-    @rule(which=st.sampled_from([0, 1]), seconds=st.sampled_from([0, 1, 3, 90_000]))
-    def look(self, which: int, seconds: int) -> None:
+    @rule(index=st.sampled_from([0, 1]), seconds=st.sampled_from([0, 1, 3, 90_000]))
+    def poll(self, index: int, seconds: int) -> None:
         self.inbox.pass_time(seconds)
-        self.inbox.look(self.desks[which])
+        self.inbox.poll(self.watchers[index])
 
     @rule(state=st.sampled_from(list(ENDS)), path=st.sampled_from(PATHS))
     def end(self, state: RunState, path: str) -> None:
         self.inbox.shop.end(state, Path(path).name.encode(errors="surrogateescape").decode(errors="replace"))
 
-    @rule(which=st.sampled_from([0, 1]))
-    def restart(self, which: int) -> None:
-        self.desks[which].close()
-        self.desks[which] = self.inbox.other_desk()
+    @rule(index=st.sampled_from([0, 1]))
+    def restart(self, index: int) -> None:
+        self.watchers[index].close()
+        self.watchers[index] = self.inbox.other_watcher()
 
     @invariant()
     def no_file_is_lost_or_doubled(self) -> None:
@@ -95,7 +95,7 @@ class Folder(RuleBasedStateMachine):
     @invariant()
     def each_content_at_each_path_counts_once(self) -> None:
         if hasattr(self, "inbox"):
-            runs = Counter(arrival.key for arrival in self.inbox.shop.runs)
+            runs = Counter(delivery.key for delivery in self.inbox.shop.runs)
             assert all(times <= 1 + sum(self.put_back.values()) for times in runs.values())
             if not self.put_back:
                 assert set(runs.values()) <= {1}
@@ -104,22 +104,22 @@ class Folder(RuleBasedStateMachine):
         if hasattr(self, "inbox"):
             for _ in range(3):
                 self.inbox.pass_time()
-                self.inbox.look(*self.desks)
-            taken = {(file.path, file.sha256) for file in self.inbox.shop.files}
+                self.inbox.poll(*self.watchers)
+            accepted = {(file.path, file.sha256) for file in self.inbox.shop.files}
             for path, content in self.inbox.tree().items():
                 if not path.startswith(("done/", "failed/")):
-                    assert self.is_taken(path, content, taken)
-            for desk in self.desks:
-                desk.close()
+                    assert self.is_accepted(path, content, accepted)
+            for watcher in self.watchers:
+                watcher.close()
             self.inbox.close()
         self.home.cleanup()
 
-    def is_taken(self, path: str, content: bytes, taken: set[tuple[str, str]]) -> bool:
+    def is_accepted(self, path: str, content: bytes, accepted: set[tuple[str, str]]) -> bool:
         """Tell whether what lies there came into the store."""
         from hashlib import sha256
 
-        shown = str(self.inbox.folder / path).encode(errors="surrogateescape").decode(errors="replace")
-        return (shown, sha256(content).hexdigest()) in taken
+        printed_path = str(self.inbox.folder / path).encode(errors="surrogateescape").decode(errors="replace")
+        return (printed_path, sha256(content).hexdigest()) in accepted
 
 
 TestFolder = Folder.TestCase

@@ -1,4 +1,4 @@
-"""The desk as a task: it looks by itself, sooner on a hint, and ends when it is told to."""
+"""The watcher as a task: it looks by itself, sooner on a hint, and ends when it is asked to."""
 
 import asyncio
 import builtins
@@ -20,30 +20,30 @@ from mainspring.triggers.files.folder import FileStamp
 from mainspring.triggers.files.folder_watcher import FolderWatcher
 from tests.unit.triggers.inbox import Shop
 
-PATIENCE = 60
+TIMEOUT_S = 60
 
 
 class Running:
-    """A desk that runs on the real clock."""
+    """A watcher that runs on the real clock."""
 
     def __init__(self, folder: Path, every: str, **options: object) -> None:
         self.shop = Shop()
         self.reports: list[ReportConsumer] = []
         self.reported = asyncio.Event()
         files = WatchedFolder.parse(str(folder), settle="0s", every=every, **options)  # type: ignore[arg-type]
-        self.desk = FolderWatcher("in/files", files, self.shop, self.shop, self._report, SystemClock())
+        self.watcher = FolderWatcher("in/files", files, self.shop, self.shop, self._report, SystemClock())
 
     def _report(self, state: ReportConsumer) -> None:
         self.reports.append(state)
         self.reported.set()
 
     async def until(self, event: asyncio.Event) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_S):
             await event.wait()
         event.clear()
 
     async def do(self, act: Callable[["Running"], Awaitable[None]]) -> None:
-        task = asyncio.create_task(self.desk.run())
+        task = asyncio.create_task(self.watcher.run())
         try:
             await act(self)
         finally:
@@ -71,31 +71,31 @@ def without_watchfiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", absent)
 
 
-def test_desk_without_hints_looks_from_time_to_time(tmp_path: Path, without_watchfiles: None) -> None:
+def test_watcher_without_hints_polls_from_time_to_time(tmp_path: Path, without_watchfiles: None) -> None:
     """Without the extra the periodic look is all there is, and enough."""
 
     async def act(running: Running) -> None:
         await running.until(running.reported)
         (tmp_path / "a").write_bytes(b"1")
-        await running.until(running.shop.taken)
+        await running.until(running.shop.accepted)
         assert running.shop.names == ["a"]
 
     run(tmp_path, act, every="100ms")
 
 
 async def take(running: Running, folder: Path, name: bytes) -> None:
-    """Write the file until it is taken in: nobody tells when the watcher has begun."""
+    """Write the file until it is accepted: no one tells when the watcher has begun."""
     path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_S):
         while name.decode(errors="replace") not in running.shop.names:
             path.write_bytes(name)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.3):
-                    await running.shop.taken.wait()
-            running.shop.taken.clear()
+                    await running.shop.accepted.wait()
+            running.shop.accepted.clear()
 
 
-def test_hint_makes_the_look_come_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hint_makes_the_poll_come_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the extra an hour between looks is no hour of waiting.
 
     The end of a watcher is a hint too; since none begins again here, it would be one for all three files.
@@ -112,7 +112,7 @@ def test_hint_makes_the_look_come_sooner(tmp_path: Path, monkeypatch: pytest.Mon
     run(tmp_path, act)
 
 
-def test_hints_go_on_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hints_continue_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names are of any bytes."""
     pytest.importorskip("watchfiles")
     monkeypatch.setattr("mainspring.triggers.files.change_hints._FIRST_PAUSE_S", 0.1)
@@ -126,28 +126,28 @@ def test_hints_go_on_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypa
     run(tmp_path, act)
 
 
-def test_woken_desk_looks(tmp_path: Path, without_watchfiles: None) -> None:
-    """Whoever knows more may say so."""
+def test_woken_watcher_polls(tmp_path: Path, without_watchfiles: None) -> None:
+    """Anyone who knows more may say so."""
 
     async def act(running: Running) -> None:
         await running.until(running.reported)
         (tmp_path / "a").write_bytes(b"1")
-        running.desk.wake()
-        await running.until(running.shop.taken)
+        running.watcher.wake()
+        await running.until(running.shop.accepted)
         assert running.shop.names == ["a"]
 
     run(tmp_path, act)
 
 
-def test_ends_are_asked_for_between_looks(tmp_path: Path, without_watchfiles: None, monkeypatch) -> None:
+def test_ends_are_read_between_polls(tmp_path: Path, without_watchfiles: None, monkeypatch) -> None:
     """A file does not wait for the next look to be moved when its run has ended."""
     monkeypatch.setattr("mainspring.triggers.files.file_archiver._QUERY_EVERY_MS", 50)
     (tmp_path / "a").write_bytes(b"1")
 
     async def act(running: Running) -> None:
-        await running.until(running.shop.taken)
+        await running.until(running.shop.accepted)
         running.shop.end(RunState.FAILED)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_S):
             while not running.shop.forgotten:
                 await asyncio.wait([asyncio.create_task(running.reported.wait())], timeout=0.05)
         assert (tmp_path / "failed" / "a").read_bytes() == b"1"
@@ -155,8 +155,8 @@ def test_ends_are_asked_for_between_looks(tmp_path: Path, without_watchfiles: No
     run(tmp_path, act, after_failure="failed")
 
 
-def test_desk_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
-    """The task goes on, tells, and takes in again."""
+def test_watcher_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
+    """The task continues, tells, and accepts again."""
     folder = tmp_path / "in"
 
     async def act(running: Running) -> None:
@@ -166,47 +166,47 @@ def test_desk_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
         await running.until(running.reported)
         assert running.reports[-1].connected_at is not None
         (folder / "a").write_bytes(b"1")
-        await running.until(running.shop.taken)
+        await running.until(running.shop.accepted)
 
     run(folder, act, every="100ms")
 
 
-def test_fault_in_a_look_does_not_end_the_desk(tmp_path: Path, without_watchfiles: None, caplog) -> None:
-    """What nobody foresaw is logged, and the next look comes."""
+def test_fault_in_a_poll_does_not_end_the_watcher(tmp_path: Path, without_watchfiles: None, caplog) -> None:
+    """What no one foresaw is logged, and the next look comes."""
     (tmp_path / "a").write_bytes(b"1")
 
     async def main() -> None:
         running = Running(tmp_path, "100ms")
-        look, faults = running.desk.poll, [RuntimeError("oops")]
+        poll, faults = running.watcher.poll, [RuntimeError("oops")]
 
         async def faulty() -> None:
             if faults:
                 raise faults.pop()
-            await look()
+            await poll()
 
-        running.desk.poll = faulty  # type: ignore[method-assign]
-        await running.do(lambda running: running.until(running.shop.taken))
+        running.watcher.poll = faulty  # type: ignore[method-assign]
+        await running.do(lambda running: running.until(running.shop.accepted))
 
     asyncio.run(main())
-    assert "a look failed" in caplog.text
+    assert "reading the folder failed" in caplog.text
 
 
-def test_fenced_desk_ends(tmp_path: Path, without_watchfiles: None) -> None:
+def test_fenced_watcher_ends(tmp_path: Path, without_watchfiles: None) -> None:
     """Who was declared dead leaves the folder to others."""
     (tmp_path / "a").write_bytes(b"1")
 
     async def main() -> None:
         running = Running(tmp_path, "100ms")
         running.shop.faults = [FencedError("declared dead")]
-        async with asyncio.timeout(PATIENCE):
-            await running.desk.run()
+        async with asyncio.timeout(TIMEOUT_S):
+            await running.watcher.run()
 
     with pytest.raises(FencedError):
         asyncio.run(main())
 
 
-def test_folder_that_hangs_is_told_and_holds_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mount that does not answer is away since then; the loop goes on, the end of the process does not wait for it."""
+def test_folder_that_hangs_is_reported_and_holds_no_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mount that does not answer is away since then; the loop continues, the end of the process does not wait for it."""
     monkeypatch.setattr("mainspring.triggers.files.folder_watcher._SILENCE_TIMEOUT_S", 0.01)
 
     async def main() -> None:
@@ -214,8 +214,8 @@ def test_folder_that_hangs_is_told_and_holds_nobody(tmp_path: Path, monkeypatch:
 
         answers = threading.Event()
         running = Running(tmp_path, "100ms")
-        listing = running.desk._folder.listing
-        running.desk._folder.listing = lambda: (answers.wait(), listing())[1]  # type: ignore[method-assign]
+        listing = running.watcher._folder.listing
+        running.watcher._folder.listing = lambda: (answers.wait(), listing())[1]  # type: ignore[method-assign]
 
         async def act(running: Running) -> None:
             await running.until(running.reported)
@@ -240,32 +240,32 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
     async def main() -> None:
         import threading
 
-        begun, answers = threading.Event(), threading.Event()
+        started, answers = threading.Event(), threading.Event()
         running = Running(tmp_path, "100ms", after_success="done")
-        aside = running.desk._archiver._archive
-        stage = aside.stage
+        archive = running.watcher._archiver._archive
+        stage = archive.stage
 
         def hang(staged: StagedFile, stamp: FileStamp) -> None:
-            begun.set()
+            started.set()
             answers.wait()
             stage(staged, stamp)
 
-        aside.stage = hang  # type: ignore[method-assign]
+        archive.stage = hang  # type: ignore[method-assign]
 
-        async def see(fact: Callable[[], object]) -> None:
-            async with asyncio.timeout(PATIENCE):
+        async def until(fact: Callable[[], object]) -> None:
+            async with asyncio.timeout(TIMEOUT_S):
                 while not fact():
                     await asyncio.sleep(0.01)
 
         async def act(running: Running) -> None:
-            await running.until(running.shop.taken)
+            await running.until(running.shop.accepted)
             running.shop.end(RunState.SUCCEEDED)
-            await see(begun.is_set)
-            await see(lambda: "does not answer" in (running.desk.state.why or ""))
-            assert running.desk.state.away_since is not None
+            await until(started.is_set)
+            await until(lambda: "does not answer" in (running.watcher.state.why or ""))
+            assert running.watcher.state.away_since is not None
             answers.set()
-            await see((tmp_path / "done" / "a").exists)
-            await see(lambda: running.desk.state.connected_at is not None)
+            await until((tmp_path / "done" / "a").exists)
+            await until(lambda: running.watcher.state.connected_at is not None)
 
         await running.do(act)
 
@@ -282,6 +282,6 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
         ("/in/.mainspring/x/y", False),
     ],
 )
-def test_desk_does_not_wake_itself_by_its_own_moves(path: str, is_hint: bool) -> None:
+def test_watcher_does_not_wake_itself_by_its_own_moves(path: str, is_hint: bool) -> None:
     """What happens below the folders of what was moved is no hint."""
     assert is_change_hint(path, ["/in/done", "/in/.mainspring"]) is is_hint

@@ -11,10 +11,10 @@ from mainspring.domain.triggers.trigger import EventBinding, Trigger
 from mainspring.domain.values.sealing import Sealing
 from mainspring.store.commands.automations import RetireAutomation, SetQueue
 from mainspring.store.commands.runs import RunKey, StartRun
-from mainspring.store.read import triggers as reads
+from mainspring.store.read import triggers
 from tests.contract.store.process import finish
-from tests.unit.triggers.moody import Moody
 from tests.unit.triggers.routing import Bench, on_event
+from tests.unit.triggers.unreliable_codec import Moody
 
 _D = DeliveryState
 LATER = b'{"source": {"type": "comet", "name": "e"}}'
@@ -29,58 +29,58 @@ def bench(tmp_path):
 
 
 def test_router_with_nothing_to_do_rests(bench):
-    """It looks again after a few seconds, whatever it was told or not."""
+    """It looks again after a few seconds, whatever it was reported or not."""
     bench.announce(("a/event", on_event()))
-    bench.look()
+    bench.poll()
     bench.loop.pass_time(60_000)
-    assert bench.looks <= 15
+    assert bench.polls <= 15
 
 
-def test_everything_is_decided_in_a_few_looks(bench):
+def test_everything_is_decided_in_a_few_polls(bench):
     """More than one look takes, and no look more than is needed."""
     bench.announce(("a/event", on_event()))
     bench.publish(1_200)
-    bench.look()
+    bench.poll()
     assert bench.in_state(_D.STARTED) == 1_200
-    assert bench.looks <= 4
+    assert bench.polls <= 4
 
 
-def test_held_ones_are_let_go_when_they_are_due(bench):
+def test_held_ones_are_released_when_they_are_due(bench):
     """Not before, and at once."""
     bench.announce(("a/event", on_event(pace=FlowControl.parse(debounce="2s"))))
     bench.publish(3)
-    bench.look()
+    bench.poll()
     assert bench.states() == ["dropped", "dropped", "held"]
     bench.loop.pass_time(1_999)
     assert bench.in_state(_D.STARTED) == 0
     bench.loop.pass_time(2)
     assert bench.in_state(_D.STARTED) == 1
-    assert bench.looks < 10
+    assert bench.polls < 10
 
 
 def test_rate_wakes_it_once_a_start(bench):
     """Ten that start one a second need some looks a second, not thousands."""
     bench.announce(("a/event", on_event(pace=FlowControl.parse(rate="1/s"))))
     bench.publish(10)
-    bench.look()
+    bench.poll()
     bench.loop.pass_time(9_500)
     assert bench.in_state(_D.STARTED) == 10
-    assert bench.looks < 50
+    assert bench.polls < 50
 
 
-def test_full_queue_is_asked_once_a_while(bench):
-    """However often the store changes; what is of another trigger goes on, and what waited starts in the end."""
+def test_full_queue_is_polled_now_and_then(bench):
+    """However often the store changes; what is of another trigger continues, and what waited starts in the end."""
     bench.announce(("a/event", on_event()), queue="few")
     bench.process.do(SetQueue("few", max_backlog=1))
     bench.process.do(started("x", queue="few"))
     bench.publish(30)
-    bench.look()
+    bench.poll()
     submitted = len(bench.states())
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(900)
-    assert bench.looks - before <= 2
+    assert bench.polls - before <= 2
     for _ in range(50):
-        bench.look()
+        bench.poll()
     assert (bench.in_state(_D.RECEIVED), submitted) == (30, 30)
     bench.process.do(SetQueue("few", max_backlog=None))
     bench.loop.pass_time(6_000)
@@ -92,61 +92,61 @@ def started(run, **options):
     return StartRun(id=run, **(values | options))
 
 
-def test_trigger_of_another_version_starves_nobody(bench):
+def test_trigger_of_another_version_starves_no_one(bench):
     """A thousand that came before wait, undecided, without a look that is not needed; what can be read starts."""
     bench.announce(("a/event", LATER), ("b/event", on_event()))
     bench.publish(1_000)
-    bench.look()
+    bench.poll()
     assert bench.in_state(_D.RECEIVED, "a/event") == 1_000
     assert bench.in_state(_D.STARTED, "b/event") == 1_000
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(10_000)
-    assert bench.looks - before <= 40
+    assert bench.polls - before <= 40
     bench.announce(("a/event", on_event()), ("b/event", on_event()))
     bench.loop.pass_time(6_000)
     assert bench.in_state(_D.STARTED, "a/event") == 1_000
 
 
 def test_held_ones_of_another_version_are_not_lost(bench):
-    """They are due, and wait for somebody who knows what they are."""
+    """They are due, and wait for someone who knows what they are."""
     held = on_event(pace=FlowControl.parse(debounce="1s"))
     bench.announce(("a/event", held))
     bench.publish()
-    bench.look()
+    bench.poll()
     bench.known._by_name.clear()
     bench.announce(("a/event", LATER))
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(8_000)
     assert bench.states() == ["held"]
-    assert bench.looks - before <= 6
+    assert bench.polls - before <= 6
     bench.announce(("a/event", held))
     bench.loop.pass_time(6_000)
     assert bench.states() == ["started"]
 
 
-def test_what_cannot_be_opened_is_passed_over(bench, caplog):
+def test_delivery_that_cannot_be_opened_is_skipped(bench, caplog):
     """Of one trigger, too: what came after it is decided, and it is tried again."""
     bench.announce(("a/event", on_event(reading=EventBinding(how="data", parameter="order"))))
     bench.publish(60)
     bench.process.tamper("update events set data = x'ff00'")
     bench.publish(5)
-    bench.look()
+    bench.poll()
     assert (bench.in_state(_D.RECEIVED), bench.in_state(_D.STARTED)) == (60, 5)
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(4_000)
-    assert bench.looks - before <= 3
+    assert bench.polls - before <= 3
     assert caplog.text.count("waits") == 1
 
 
-def test_store_in_trouble_is_asked_once_a_second(bench):
-    """And what was to be decided is, once it is well."""
+def test_failing_store_is_polled_once_a_second(bench):
+    """And what was to be decided is, once it is healthy."""
     bench.announce(("a/event", on_event()))
     bench.publish(20)
     bench.trouble = StoreError("the disk is full")
-    bench.look()
-    before = bench.looks
+    bench.poll()
+    before = bench.polls
     bench.loop.pass_time(5_000)
-    assert bench.looks - before <= 12
+    assert bench.polls - before <= 12
     assert bench.in_state(_D.RECEIVED) == 20
     bench.trouble = None
     bench.loop.pass_time(2_000)
@@ -158,14 +158,14 @@ def test_trigger_that_is_gone_fails_what_waits_for_it(bench):
     bench.announce(("a/event", on_event()), ("b/event", on_event(pace=FlowControl.parse(debounce="1s"))))
     bench.publish()
     bench.process.do(RetireAutomation("a"))
-    bench.look()
+    bench.poll()
     bench.process.do(RetireAutomation("b"))
     bench.loop.pass_time(2_000)
     assert bench.states() == ["failed", "failed"]
-    assert {row.note for row in reads.deliveries(bench.reader).deliveries} == {"its trigger is gone"}
+    assert {row.note for row in triggers.deliveries(bench.reader).deliveries} == {"its trigger no longer exists"}
 
 
-def test_trigger_that_is_announced_while_it_looks_is_known(bench, monkeypatch):
+def test_trigger_that_is_announced_while_it_polls_is_known(bench, monkeypatch):
     """What it reads is of triggers that were announced before, so these are read afterwards."""
     original = bench.reader.read
 
@@ -176,25 +176,25 @@ def test_trigger_that_is_announced_while_it_looks_is_known(bench, monkeypatch):
         return original(query, params)
 
     monkeypatch.setattr(bench.reader, "read", read)
-    bench.look()
+    bench.poll()
     assert bench.states() == ["started"]
 
 
 def gathered(bench, **options):
-    """A trigger that waits for a and b, of which both ended for one key."""
+    """A trigger that waits for a and b; both ended for one key."""
     runs = Trigger(source=JoinedRunsSource(automations=("a", "b"), per="key"), **options)
     bench.announce(("c/runs", runs), ("a/event", on_event()), ("b/event", on_event()), queue="few")
     for automation in "ab":
         bench.process.do(finish(bench.process.begin(automation=automation, run_key=RunKey("mon", "h"))))
 
 
-def test_ends_of_one_look_start_once(bench):
+def test_ends_of_one_poll_start_once(bench):
     """The second knows of the first although neither was there when they were read."""
     gathered(bench)
-    bench.look()
+    bench.poll()
     assert bench.states("c/runs") == ["started", "started"]
-    assert bench.looks <= 3
-    (run,) = {row.run for row in reads.deliveries(bench.reader, trigger="c/runs").deliveries}
+    assert bench.polls <= 3
+    (run,) = {row.run for row in triggers.deliveries(bench.reader, trigger="c/runs").deliveries}
     assert bench.process.run(run).run_key == "mon"
 
 
@@ -203,11 +203,11 @@ def test_complete_ones_wait_for_a_full_queue(bench):
     bench.process.do(SetQueue("few", max_backlog=1))
     gathered(bench)
     bench.process.do(started("x", queue="few"))
-    bench.look()
+    bench.poll()
     assert bench.states("c/runs") == ["held", "held"]
-    before = bench.looks
+    before = bench.polls
     bench.loop.pass_time(900)
-    assert bench.looks - before <= 2
+    assert bench.polls - before <= 2
     bench.process.do(SetQueue("few", max_backlog=None))
     bench.loop.pass_time(6_000)
     assert bench.states("c/runs") == ["started", "started"]
@@ -217,7 +217,7 @@ def test_start_that_cannot_be_made_keeps_nothing_else_from_its_turn(bench):
     """It fails with the reason."""
     gathered(bench, partition="{data.none}")
     bench.publish()
-    bench.look()
+    bench.poll()
     assert bench.states("c/runs") == ["failed", "failed"]
     assert bench.in_state(_D.STARTED) == 2
 
@@ -239,7 +239,7 @@ def sealed(tmp_path):
 
 
 def test_codec_that_fails_for_a_while_costs_no_delivery(sealed, caplog):
-    """What arrived, what is held and what was gathered wait for it, and start then; nobody is to blame for a key service."""
+    """What arrived, what is held and what was gathered wait for it, and start then; no one is to blame for a key service."""
     bench, codec = sealed
     bench.announce(
         ("now/event", on_event()),
@@ -247,32 +247,32 @@ def test_codec_that_fails_for_a_while_costs_no_delivery(sealed, caplog):
     )
     gathered(bench)
     bench.publish()
-    bench.look()
+    bench.poll()
     bench.loop.pass_time(3_000)
     assert bench.states("now/event") == ["received"]
     assert set(bench.states("later/event")) == {"received"}
     assert bench.states("c/runs") == ["held", "held"]
     waiting = ["a/event", "b/event", "c/runs", "later/event", "now/event"]
     assert sorted(line.split(" for ")[1].split()[0] for line in caplog.messages) == waiting
-    codec.is_away = False
+    codec.is_unreachable = False
     bench.loop.pass_time(12_000)
     assert bench.states("now/event") == ["started"]
     assert bench.states("later/event") == ["started"]
     assert bench.states("c/runs") == ["started", "started"]
 
 
-def test_second_outage_is_told_as_the_first_was(sealed, caplog):
+def test_second_outage_is_reported_as_the_first_was(sealed, caplog):
     """Each once, however long it lasts."""
     bench, codec = sealed
     bench.announce(("now/event", on_event()))
     for outage in (1, 2):
-        codec.is_away = True
+        codec.is_unreachable = True
         bench.publish()
-        bench.look()
+        bench.poll()
         bench.loop.pass_time(60_000)
         assert bench.states("now/event").count("received") == 1
         assert len(caplog.messages) == outage
-        codec.is_away = False
+        codec.is_unreachable = False
         bench.loop.pass_time(12_000)
         assert bench.states("now/event") == ["started"] * outage
 
@@ -280,16 +280,16 @@ def test_second_outage_is_told_as_the_first_was(sealed, caplog):
 def test_codec_that_fails_when_a_held_one_is_due_leaves_it_held(sealed):
     """It was held while the codec worked; its time comes while it does not."""
     bench, codec = sealed
-    codec.is_away = False
+    codec.is_unreachable = False
     bench.announce(("later/event", on_event(pace=FlowControl(debounce=1_000))))
     bench.publish()
-    bench.look()
+    bench.poll()
     assert bench.states() == ["held"]
-    codec.is_away = True
-    before = bench.looks
+    codec.is_unreachable = True
+    before = bench.polls
     bench.loop.pass_time(4_000)
     assert bench.states() == ["held"]
-    assert bench.looks - before <= 8
-    codec.is_away = False
+    assert bench.polls - before <= 8
+    codec.is_unreachable = False
     bench.loop.pass_time(12_000)
     assert bench.states() == ["started"]

@@ -7,7 +7,8 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.incidents.incident_members import HealthRule
 from mainspring.domain.triggers.event_sources import EventSource, RunEndSource
 from mainspring.domain.triggers.flow_control import FlowControl
-from mainspring.domain.triggers.trigger import EventBinding, Trigger, TriggerSource
+from mainspring.domain.triggers.trigger import EventBinding, Trigger
+from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.integrations.brokers import parse_broker_queue
@@ -23,16 +24,19 @@ EVENT = EventSource(name="order.paid")
 
 
 def known_trigger(
-    source: TriggerSource, *others: TriggerSource, pace: FlowControl | None = None, **options: str
+    source: TriggerSource, *sources: TriggerSource, flow_control: FlowControl | None = None, **options: str
 ) -> CachedTrigger:
     reading = (
         EventBinding(how="event", parameter="event")
-        if pace is None
+        if flow_control is None
         else EventBinding(how="event", parameter="events", many=True)
     )
     triggers = {
         trigger.kind: trigger
-        for trigger in (Trigger(source=one, reading=reading, pace=pace or FlowControl()) for one in (source, *others))
+        for trigger in (
+            Trigger(source=each_source, reading=reading, pace=flow_control or FlowControl())
+            for each_source in (source, *sources)
+        )
     }
     trigger = next(iter(triggers.values()))
     definition = Definition(kind=DefinitionKind.TASK, name="ship", options=options, triggers=triggers)
@@ -82,9 +86,9 @@ def test_item_of_a_definition_wins(source):
 
 
 @pytest.mark.parametrize("source", [WEBHOOK, QUEUE])
-def test_batch_is_about_no_item_alone_unless_all_its_deliveries_are(source):
+def test_batch_has_an_item_only_if_all_its_deliveries_share_it(source):
     """Success of one of several says nothing of the others."""
-    trigger = known_trigger(source, pace=FlowControl.parse(batch=2))
+    trigger = known_trigger(source, flow_control=FlowControl.parse(batch=2))
     assert item_of(trigger, "7", "8") == (HealthRule.ITEM, None)
     assert item_of(trigger, "7", "7") == (HealthRule.ITEM, "7")
 

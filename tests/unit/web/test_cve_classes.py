@@ -22,7 +22,7 @@ from mainspring.web.api.table import ROUTES
 from tests.api_world import sqlite_world
 from tests.hook_samples import Request
 from tests.hook_world import JSON, world
-from tests.unit.web.ways_site import OWN, Site
+from tests.unit.web.auth_site import OWN, Site
 
 SRC = Path(__file__).resolve().parents[3] / "src"
 TRAVERSALS = (
@@ -62,7 +62,7 @@ def imports_in_src():
     for file in SRC.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                yield from (one.name for one in node.names)
+                yield from (name.name for name in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
                 yield node.module
 
@@ -121,7 +121,7 @@ def test_names_from_outside_never_leave_their_folder(tmp_path):
         assert lock is not None
         assert lock.path.resolve().is_relative_to((tmp_path / "spool").resolve()), name
         lock.release()
-    assert [one.name for one in tmp_path.iterdir()] == ["spool"]
+    assert [path.name for path in tmp_path.iterdir()] == ["spool"]
 
 
 @pytest.mark.asyncio
@@ -129,10 +129,10 @@ async def test_no_caller_names_a_credential_or_where_it_is_sent(api):
     """CVE-2026-42226 (n8n): no request has a field for a secret or an address; a channel is tried by its configured name."""
     for route in ROUTES:
         names = {
-            one.encode_name
+            field.encode_name
             for kind in (route.request_type, route.query)
             if kind
-            for one in msgspec.structs.fields(kind)
+            for field in msgspec.structs.fields(kind)
         }
         assert not names & {
             "secret",
@@ -160,9 +160,9 @@ def test_mapped_addresses_lead_nowhere_inside(address):
 @pytest.mark.asyncio
 @pytest.mark.parametrize("path", ["/api/v1/changes", "/api/events/in", "/", "/healthz", "/ws"])
 async def test_web_sockets_are_answered_nowhere(site, path):
-    """CVE-2026-7723 (Prefect): a socket beside the routes that nobody guards. None is accepted, nothing behind hears of it."""
-    heard = []
-    app = site.ways.around(lambda *of: heard.append(of))
+    """CVE-2026-7723 (Prefect): a socket beside the routes that no one guards. None is accepted, nothing behind hears of it."""
+    received = []
+    app = site.auth.around(lambda *of: received.append(of))
     scope = {
         "type": "websocket",
         "path": path,
@@ -171,8 +171,8 @@ async def test_web_sockets_are_answered_nowhere(site, path):
         "query_string": b"",
         "scheme": "ws",
     }
-    await app(scope, None, heard.append)
-    assert heard == []
+    await app(scope, None, received.append)
+    assert received == []
 
 
 @pytest.mark.asyncio
@@ -237,8 +237,8 @@ def test_no_word_is_stripped_letter_by_letter():
                 and isinstance(node.func, ast.Attribute)
                 and node.func.attr in ("strip", "lstrip", "rstrip")
             ):
-                said = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else ""
-                assert not any(part.isalpha() for part in str(said)), (file, said)
+                text = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else ""
+                assert not any(part.isalpha() for part in str(text)), (file, text)
     for name in ("secretcode", "secre:t", "s:x"):
         with pytest.raises(MainspringError):
             read_secret_url(name)
@@ -263,13 +263,13 @@ async def test_session_ends_with_its_sign_out_and_its_cookie_is_of_this_host(tmp
         assert cookie.startswith("__Host-")
         assert all(part in cookie for part in ("Secure", "HttpOnly", "Path=/", "SameSite=lax"))
         assert "Domain" not in cookie
-        kept = dict(browser.cookies)
+        cookies_before = dict(browser.cookies)
         assert (await browser.get("/me")).status_code == 200
-        await browser.press("/me", "x")
+        await browser.submit("/me", "x")
         form = (await browser.get("/me")).text.partition('name="form" value="')[2].partition('"')[0]
         assert (await browser.ask("POST", "/sign-out", data={"form": form}, headers=OWN)).status_code == 303
         thief = site.browser()
-        thief.cookies = kept
+        thief.cookies = cookies_before
         assert (await thief.get("/me")).status_code == 303
     finally:
         site.store.close()

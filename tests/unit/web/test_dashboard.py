@@ -16,7 +16,7 @@ from mainspring.store.read.automations.totals import COUNTED
 from mainspring.store.read.incidents import UnsentAlerts
 from mainspring.web.exposition import render_exposition
 from tests.unit.web.test_exposition import session
-from tests.unit.web.test_web import desk, load
+from tests.unit.web.test_web import consumer_view, load
 
 ROOT = Path(__file__).resolve().parents[3]
 BOARD = json.loads((ROOT / "deploy" / "grafana" / "mainspring.json").read_text())
@@ -26,7 +26,7 @@ _FROM_SCRAPING = {"instance", "pod"}
 
 def _exprs() -> list[str]:
     board = [target["expr"] for panel in BOARD["panels"] for target in panel["targets"]]
-    return board + [f"{one['query']}" for one in BOARD["templating"]["list"] if one["type"] == "query"]
+    return board + [f"{entry['query']}" for entry in BOARD["templating"]["list"] if entry["type"] == "query"]
 
 
 def _of_page() -> list[str]:
@@ -34,15 +34,15 @@ def _of_page() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, set[str]]:
-    """Each metric that can be told, with its labels."""
-    counts = {("a", one): 1 for one in (*COUNTED, "reason:permanent_error", "ms<=2^5")}
-    figures = MetricFigures(
+def report() -> dict[str, set[str]]:
+    """Each metric that can be reported, with its labels."""
+    counts = {("a", name): 1 for name in (*COUNTED, "reason:permanent_error", "ms<=2^5")}
+    metrics = MetricFigures(
         10_000,
         RunFigures(Counter(counts), ["a"], [("a", 1)]),
         [load("q", concurrency=8, tags={"gpu": TagLoad(3, 2.5)})],
         [msgspec.structs.replace(session("worker", 9_000), memory=1, processor=0.5)],
-        [desk("a/queue", None, 2_500)],
+        [consumer_view("a/queue", None, 2_500)],
         {"a/webhook": 9_000},
         {("a/webhook", "accepted"): 3},
         StoreSpace(1, 2),
@@ -50,13 +50,13 @@ def told() -> dict[str, set[str]]:
         [UnsentAlerts("ops", 2, 1)],
     )
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(render_exposition(figures)):
+    for family in text_string_to_metric_families(render_exposition(metrics)):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found
 
 
-def _asked(expr: str) -> tuple[set[str], set[str]]:
+def _queried(expr: str) -> tuple[set[str], set[str]]:
     """Return the metrics and the labels that an expression names."""
     metrics = set(re.findall(r"\bmainspring_\w+", expr))
     labels = set(re.findall(r"[{,](\w+)(?:=~|!=|!~|=)", expr))
@@ -67,21 +67,21 @@ def _asked(expr: str) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("expr", [*_exprs(), *_of_page()])
-def test_each_question_is_about_what_is_told(told, expr):
-    """Each metric of an expression is told, and has each label that is asked for."""
-    metrics, labels = _asked(expr)
+def test_each_query_uses_an_exported_metric(report, expr):
+    """Each metric of an expression is reported, and has each label that is asked for."""
+    metrics, labels = _queried(expr)
     assert metrics
-    assert metrics <= set(told)
-    assert labels <= set().union(*(told[name] for name in metrics))
+    assert metrics <= set(report)
+    assert labels <= set().union(*(report[name] for name in metrics))
 
 
 def test_legends_name_labels_that_are_left():
     """What a legend shows is not summed away by its expression."""
     for panel in BOARD["panels"]:
         for target in panel["targets"]:
-            shown = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
+            labels = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
             left = re.match(r"(?:sum|max|min) by \(([^)]*)\)", target["expr"])
-            assert shown <= ({label.strip() for label in left[1].split(",")} if left else set()), target
+            assert labels <= ({label.strip() for label in left[1].split(",")} if left else set()), target
 
 
 def test_board_can_be_imported():

@@ -32,13 +32,13 @@ def read(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     return found
 
 
-def told(counts: dict[tuple[str, str], int], *labels: str, **more: Any) -> Any:
+def report(counts: dict[tuple[str, str], int], *labels: str, **more: Any) -> Any:
     values = read(
         render_exposition(MetricFigures(NOW, RunFigures(Counter(counts), labels, more.pop("late", ())), **more))
     )
 
-    def value(name: str, **wanted: str) -> float | None:
-        return values.get((name, tuple(sorted(wanted.items()))))
+    def value(name: str, **expected: str) -> float | None:
+        return values.get((name, tuple(sorted(expected.items()))))
 
     return value
 
@@ -47,9 +47,9 @@ def session(role: str, beat_at: int, state: str = "alive") -> SessionView:
     return SessionView(1, "u", role, state, "h", "h", 1, "s", "", 1, [], None, 0, beat_at, None, [], None, 0)
 
 
-def test_runs_are_told_by_outcome_and_reason():
+def test_runs_are_reported_by_outcome_and_reason():
     """One that needs a person is an outcome too; what nothing was counted of is 0 where a first one has to be seen."""
-    value = told(
+    value = report(
         {
             ("backup", "succeeded"): 7,
             ("backup", "attention"): 1,
@@ -73,14 +73,14 @@ def test_runs_are_told_by_outcome_and_reason():
     assert value("mainspring_run_failures_total", automation="backup", reason="value") is None
 
 
-def test_of_what_processes_take_the_most_of_each_role_is_told():
+def test_highest_usage_of_each_role_is_exported():
     """What no process of a role said is absent, and the dead take nothing."""
     workers = [
         msgspec.structs.replace(session("worker", NOW), memory=memory, processor=share)
         for memory, share in ((300, 0.25), (200, 1.5), (None, None))
     ]
     dead = msgspec.structs.replace(session("worker", NOW, "dead"), memory=900, processor=9.0)
-    value = told({}, sessions=[*workers, dead, session("exec", NOW)])
+    value = report({}, sessions=[*workers, dead, session("exec", NOW)])
     assert value("mainspring_session_memory_bytes", role="worker") == 300
     assert value("mainspring_session_processor_ratio", role="worker") == 1.5
     assert value("mainspring_session_memory_bytes", role="exec") is None
@@ -88,7 +88,7 @@ def test_of_what_processes_take_the_most_of_each_role_is_told():
 
 def test_durations_are_a_histogram():
     """Buckets hold all that are shorter, the last one all; the sum is in seconds."""
-    value = told({("a", "ms<=2^0"): 2, ("a", "ms<=2^5"): 3, ("a", "ms<=2^40"): 1, ("a", "took_ms"): 1_234_567}, "a")
+    value = report({("a", "ms<=2^0"): 2, ("a", "ms<=2^5"): 3, ("a", "ms<=2^40"): 1, ("a", "took_ms"): 1_234_567}, "a")
     assert value("mainspring_run_duration_seconds_bucket", automation="a", le="0.016") == 2
     assert value("mainspring_run_duration_seconds_bucket", automation="a", le="0.064") == 5
     assert value("mainspring_run_duration_seconds_bucket", automation="a", le="+Inf") == 6
@@ -99,7 +99,7 @@ def test_durations_are_a_histogram():
 @given(st.dictionaries(st.integers(0, 60), st.integers(1, 10**12), max_size=12))
 def test_buckets_never_go_down(powers):
     """From one to the next, whatever took how long, and the last is the count."""
-    value = told({("a", f"ms<=2^{power}"): n for power, n in powers.items()})
+    value = report({("a", f"ms<=2^{power}"): n for power, n in powers.items()})
     edges = [*(f"{2**most / 1000:.12g}" for most in BUCKETS), "+Inf"]
     found = [value("mainspring_run_duration_seconds_bucket", automation="a", le=edge) or 0 for edge in edges]
     assert found == sorted(found)
@@ -109,17 +109,17 @@ def test_buckets_never_go_down(powers):
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_names_cannot_write_lines_of_their_own(name, reason):
     """Whatever is in a name, the parser gives it back as it was."""
-    value = told({(name, "failed"): 1, (name, f"reason:{reason}"): 2})
+    value = report({(name, "failed"): 1, (name, f"reason:{reason}"): 2})
     assert value("mainspring_runs_total", automation=name, outcome="failed") == 1
     assert value("mainspring_run_failures_total", automation=name, reason=reason) == 2
 
 
-def test_health_of_processes_and_store_is_told():
+def test_health_of_processes_and_store_is_reported():
     """The longest silence of each role, the shortest of all as that of the store, and the disk; one that is dead is silent for good.
 
     A wrapped command is heard of when it begins, and need not be again.
     """
-    value = told(
+    value = report(
         {},
         sessions=[
             session("worker", NOW - 2_000),
@@ -141,9 +141,9 @@ def test_health_of_processes_and_store_is_told():
     assert value("mainspring_sessions", role="worker", state="alive") == 2
 
 
-def test_what_is_wrong_and_who_was_not_told_is_told():
+def test_open_incidents_and_unsent_alerts_are_exported():
     """By severity and kind, by channel; what is due later is not late, and a channel that took all is at 0."""
-    value = told(
+    value = report(
         {},
         unresolved={("page", "silence"): 2, ("digest", "silence"): 1},
         unsent=[
@@ -158,9 +158,9 @@ def test_what_is_wrong_and_who_was_not_told_is_told():
     assert [value("mainspring_alert_overdue_seconds", channel=name) for name in ("mail", "ops", "slack")] == [0, 4.5, 0]
 
 
-def test_nothing_is_told_of_what_is_not_there():
+def test_missing_components_export_nothing():
     """An empty store on a server has no disk, no processes and no late slots."""
-    value = told({})
+    value = report({})
     assert value("mainspring_store_free_bytes") is None
     assert value("mainspring_store_silent_seconds") is None
     assert value("mainspring_slots_late") == 0
@@ -170,9 +170,9 @@ def test_nothing_is_told_of_what_is_not_there():
 def test_each_metric_has_its_type(name):
     """Counters end in _total, and nothing else does."""
     (family,) = [
-        one
-        for one in text_string_to_metric_families(render_exposition(MetricFigures(NOW, RunFigures(Counter()))))
-        if one.name == name.removesuffix("_total")
+        family
+        for family in text_string_to_metric_families(render_exposition(MetricFigures(NOW, RunFigures(Counter()))))
+        if family.name == name.removesuffix("_total")
     ]
     assert family.type == ("histogram" if name in HISTOGRAMS else "counter" if name.endswith("_total") else "gauge")
     assert family.documentation == HELP[name]

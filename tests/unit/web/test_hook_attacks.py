@@ -1,4 +1,4 @@
-"""What strangers send to a public listener: over real connections, and each time it goes on answering who is genuine."""
+"""What strangers send to a public listener: over real connections, and each time it continues answering who is genuine."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,6 @@ from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.messaging.rejected_sender import SETTLE_TIME_MS
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
-from mainspring.web.server import connection as connections
 from mainspring.web.server.allowed_hosts import AllowedHosts
 from mainspring.web.webhooks import request_reader
 from mainspring.web.webhooks.request_counts import OTHER_TRIGGER, WebhookCounts
@@ -35,7 +34,7 @@ async def connection(port):
         writer.close()
 
 
-async def say(port, data):
+async def send_bytes(port, data):
     """Return (status, all of the answer) to bytes; status 0 where the connection is closed without a word."""
     async with connection(port) as (reader, writer), asyncio.timeout(60):
         writer.write(data)
@@ -50,19 +49,21 @@ def post(body=GENUINE, head=HEAD):
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def goes_on(port):
+async def is_connected(port):
     """Whether a genuine sender is answered."""
-    return (await say(port, post()))[0] == 202
+    return (await send_bytes(port, post()))[0] == 202
 
 
 async def test_chunked_body_is_read_and_bounded(tmp_path):
     """As long as it is within its limit; one that never ends is cut off there."""
     async with world(tmp_path, max_body=5_000) as w, w.listening() as port:
         chunks = b"".join(b"%x\r\n%b\r\n" % (1, GENUINE[n : n + 1]) for n in range(len(GENUINE)))
-        assert (await say(port, f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks + b"0\r\n\r\n"))[0] == 202
+        assert (await send_bytes(port, f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks + b"0\r\n\r\n"))[
+            0
+        ] == 202
         endless = f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode() + b"400\r\n" * 1 + b"x" * 1024 + b"\r\n"
-        assert (await say(port, endless + (b"400\r\n" + b"x" * 1024 + b"\r\n") * 9))[0] == 413
-        assert await goes_on(port)
+        assert (await send_bytes(port, endless + (b"400\r\n" + b"x" * 1024 + b"\r\n") * 9))[0] == 413
+        assert await is_connected(port)
         assert w.rows("select count(*) from runs") == [(1,)]
 
 
@@ -92,17 +93,17 @@ async def test_request_that_could_be_read_in_two_ways_is_refused(tmp_path):
     """Lengths that disagree, heads that are none, other protocols, headers without end: 4xx or closed, never stored."""
     async with world(tmp_path) as w, w.listening() as port:
         for data in ODD:
-            status, _ = await say(port, data + b"\r\n" * 2)
+            status, _ = await send_bytes(port, data + b"\r\n" * 2)
             assert status in (0, 400, 401, 404, 413, 431, 501), data
             assert w.rows("select count(*) from deliveries where state = 'started'") == [(0,)], data
-        assert await goes_on(port)
+        assert await is_connected(port)
 
 
-async def test_headers_that_are_too_long_are_told_as_such(tmp_path):
+async def test_headers_that_are_too_long_are_reported(tmp_path):
     """With 431, not as something that is no HTTP."""
     async with world(tmp_path) as w, w.listening() as port:
-        for size, wanted in ((30_000, 202), (40_000, 431), (60_000, 431)):
-            assert (await say(port, post(head=f"{HEAD}X-Long: {'x' * size}\r\n")))[0] == wanted, size
+        for size, expected in ((30_000, 202), (40_000, 431), (60_000, 431)):
+            assert (await send_bytes(port, post(head=f"{HEAD}X-Long: {'x' * size}\r\n")))[0] == expected, size
 
 
 async def test_request_behind_one_that_was_refused_is_not_read(tmp_path):
@@ -135,25 +136,25 @@ async def test_requests_one_after_the_other_on_one_connection_are_each_answered(
 
 
 async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
-    """Heads and bodies that do not end are given up in time, with 408 where the head was whole; meanwhile others are taken in."""
-    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 3)
+    """Heads and bodies that do not end are abandoned in time, with 408 where the head was whole; meanwhile others are accepted."""
+    monkeypatch.setattr("mainspring.web.server.connection.HEAD_WITHIN_S", 3)
     monkeypatch.setattr(request_reader, "BODY_WITHIN_S", 3)
     async with world(tmp_path, at_once=1) as w, w.listening() as port:
-        begun = [b"", b"POST /or", HEAD.encode(), f"{HEAD}Content-Length: 17\r\n\r\n".encode() + GENUINE[:-1]]
-        waiting = [asyncio.create_task(say(port, one)) for one in begun * 10]
+        starts = [b"", b"POST /or", HEAD.encode(), f"{HEAD}Content-Length: 17\r\n\r\n".encode() + GENUINE[:-1]]
+        waiting = [asyncio.create_task(send_bytes(port, start)) for start in starts * 10]
         async with asyncio.timeout(60):
             while w.app.admission.bytes < 10 * (len(GENUINE) - 1):
                 await asyncio.sleep(0.005)
         assert w.app.admission.inside == 0
-        assert await goes_on(port)
+        assert await is_connected(port)
         assert [status for status, _ in await asyncio.gather(*waiting)] == [0, 0, 0, 408] * 10
         assert w.app.admission.bytes == 0
-        assert await goes_on(port)
+        assert await is_connected(port)
 
 
-async def test_head_that_drips_is_given_up_although_bytes_come(tmp_path, monkeypatch):
+async def test_head_that_drips_is_abandoned_although_bytes_come(tmp_path, monkeypatch):
     """A byte now and then does not prolong it, on a new connection and on one that was used before."""
-    monkeypatch.setattr(connections, "HEAD_WITHIN_S", 1.0)
+    monkeypatch.setattr("mainspring.web.server.connection.HEAD_WITHIN_S", 1.0)
     async with world(tmp_path) as w, w.listening() as port:
         for before in (b"", post()):
             async with connection(port) as (reader, writer), asyncio.timeout(60):
@@ -173,15 +174,15 @@ async def test_head_that_drips_is_given_up_although_bytes_come(tmp_path, monkeyp
 async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, monkeypatch):
     """The oldest that asks for nothing gives way; one that is being answered does not."""
     async with world(tmp_path) as w, w.listening(most=20) as port:
-        goes = asyncio.Event()
-        real = w.door.intake.store
+        may_continue = asyncio.Event()
+        real = w.intake.intake.store
 
         async def slow(ready):
-            await goes.wait()
+            await may_continue.wait()
             return await real(ready)
 
-        monkeypatch.setattr(w.door.intake, "store", slow)
-        first = asyncio.create_task(say(port, post()))
+        monkeypatch.setattr(w.intake.intake, "store", slow)
+        first = asyncio.create_task(send_bytes(port, post()))
         async with asyncio.timeout(60):
             while not w.app.admission.inside:
                 await asyncio.sleep(0.005)
@@ -189,36 +190,36 @@ async def test_newest_connection_is_let_in_where_there_are_too_many(tmp_path, mo
         for reader, _ in idle[:30]:
             async with asyncio.timeout(60):
                 assert await reader.read() == b""
-        monkeypatch.setattr(w.door.intake, "store", real)
-        assert await goes_on(port)
-        goes.set()
+        monkeypatch.setattr(w.intake.intake, "store", real)
+        assert await is_connected(port)
+        may_continue.set()
         assert (await first)[0] == 202
         for _, writer in idle:
             writer.close()
 
 
 async def test_bytes_of_bodies_are_bounded_together(tmp_path):
-    """Many large bodies at once are told to come back before they fill the memory."""
+    """Many large bodies at once are asked to come back before they fill the memory."""
     async with world(tmp_path, max_body=1_000_000, limit=1_000_000) as w, w.listening() as port:
         w.app.admission._most_bytes = 2_500_000
-        begun = []
+        started = []
         for _ in range(4):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(f"{HEAD}Content-Length: 900000\r\n\r\n".encode() + b"x" * 800_000)
-            begun.append((reader, writer))
+            started.append((reader, writer))
         async with asyncio.timeout(60):
             done, _ = await asyncio.wait(
-                [asyncio.create_task(reader.readuntil(b"\r\n")) for reader, _ in begun],
+                [asyncio.create_task(reader.readuntil(b"\r\n")) for reader, _ in started],
                 return_when=asyncio.FIRST_COMPLETED,
             )
-        assert [one.result() for one in done] == [b"HTTP/1.1 503 Service Unavailable\r\n"]
+        assert [task.result() for task in done] == [b"HTTP/1.1 503 Service Unavailable\r\n"]
         assert w.app.admission.bytes <= 2_500_000
-        for _, writer in begun:
+        for _, writer in started:
             writer.close()
         async with asyncio.timeout(60):
             while w.app.admission.bytes:
                 await asyncio.sleep(0.005)
-        assert await goes_on(port)
+        assert await is_connected(port)
 
 
 async def test_ten_thousand_junk_requests_leave_nothing_behind(tmp_path):
@@ -249,9 +250,9 @@ async def test_ten_thousand_junk_requests_leave_nothing_behind(tmp_path):
         assert len(w.answers) == 4
         assert sum(w.answers.values()) == 10_000
         assert w.rows("select count(*) from runs") == [(0,)]
-        kept = w.rows("select trigger, count(*) from deliveries group by trigger")
-        assert kept
-        assert max(count for _, count in kept) <= 100
+        counts = w.rows("select trigger, count(*) from deliveries group by trigger")
+        assert counts
+        assert max(count for _, count in counts) <= 100
         assert w.app.admission.bytes == w.app.admission.inside == 0
         assert (await w.ask("/orders", Request(GENUINE, TOKEN))).status == 202
 
@@ -273,15 +274,17 @@ async def test_sender_that_posts_everything_at_once_with_a_wrong_signature_is_an
     """Once a night all of it within a second: what is kept of the burst is enough for the monitor of rejected senders."""
     async with world(tmp_path) as w:
         assert (await w.ask("/orders", Request(GENUINE, TOKEN))).status == 202
-        wrong = Request(GENUINE, TOKEN | {"authorization": "Bearer changed"})
-        assert {told.status for told in await asyncio.gather(*(w.ask("/orders", wrong) for _ in range(20)))} == {401}
-        while w.door._recordings:
-            await asyncio.gather(*w.door._recordings)
+        forged = Request(GENUINE, TOKEN | {"authorization": "Bearer changed"})
+        assert {answer.status for answer in await asyncio.gather(*(w.ask("/orders", forged) for _ in range(20)))} == {
+            401
+        }
+        while w.intake._recordings:
+            await asyncio.gather(*w.intake._recordings)
         w.clock.ahead += SETTLE_TIME_MS
         found = evaluate_all(FactsReader(w.store.reader).read(w.clock.now()), DEFAULT_TUNINGS, w.clock.now()).findings
-        assert [one.subject.automation for one in found if one.subject.kind is IncidentKind.SENDER_REJECTED] == [
-            "order"
-        ]
+        assert [
+            finding.subject.automation for finding in found if finding.subject.kind is IncidentKind.SENDER_REJECTED
+        ] == ["order"]
 
 
 async def test_compressed_body_is_never_unpacked(tmp_path):
@@ -289,27 +292,27 @@ async def test_compressed_body_is_never_unpacked(tmp_path):
     async with world(tmp_path) as w, w.listening() as port:
         bomb = gzip.compress(bytes(10_000_000))
         for coding in ("gzip", "deflate", "br", "identity, gzip"):
-            assert (await say(port, post(bomb, HEAD + f"Content-Encoding: {coding}\r\n")))[0] == 415
-        assert await goes_on(port)
+            assert (await send_bytes(port, post(bomb, HEAD + f"Content-Encoding: {coding}\r\n")))[0] == 415
+        assert await is_connected(port)
 
 
-async def test_headers_that_come_twice_do_not_let_anybody_in(tmp_path):
+async def test_repeated_headers_give_no_access(tmp_path):
     """Two signatures in two headers are not two tries, and the first of two tokens does not count."""
     async with world(tmp_path) as w, w.listening() as port:
         twice = HEAD + "Authorization: Bearer wrong\r\n"
-        assert (await say(port, post(head=twice)))[0] == 401
+        assert (await send_bytes(port, post(head=twice)))[0] == 401
         request = signed("github", Request(GENUINE, {}))
         head = "POST /github HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
-        wrong = f"X-Hub-Signature-256: sha256={'0' * 64}\r\n"
+        bad_signature = f"X-Hub-Signature-256: sha256={'0' * 64}\r\n"
         right = f"X-Hub-Signature-256: {request.headers['x-hub-signature-256']}\r\n"
-        assert (await say(port, post(head=head + wrong + right)))[0] == 401
-        assert (await say(port, post(head=head + right)))[0] == 202
+        assert (await send_bytes(port, post(head=head + bad_signature + right)))[0] == 401
+        assert (await send_bytes(port, post(head=head + right)))[0] == 202
 
 
 async def test_header_cannot_write_headers_of_an_answer(tmp_path):
     """Nothing of a request is put into an answer's head."""
     async with world(tmp_path) as w, w.listening() as port:
-        _, head = await say(port, post(head=HEAD + "X-A: b%0d%0aSet-Cookie: x\r\n"))
+        _, head = await send_bytes(port, post(head=HEAD + "X-A: b%0d%0aSet-Cookie: x\r\n"))
         assert b"set-cookie" not in head.lower()
         assert b"server:" not in head.lower()
 

@@ -24,7 +24,7 @@ from tests.hook_samples import SECRET
 from tests.hook_world import World, world
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-WRONG = [*CHECKS, negative_data_rejection]
+NEGATIVE_CHECKS = [*CHECKS, negative_data_rejection]
 TYPED = ("/orders", "/fields", "/batched")
 EVERY = (*TYPED, "/github", "/stripe", "/slack", "/standard", "/open", "/sieved")
 
@@ -61,7 +61,7 @@ def _served(folder):
 def test_document_is_sound_and_names_no_secret(site):
     """By the rules of OpenAPI 3.1; senders, types and parts are in it, values and names of secrets are not."""
     w, url = site
-    document = openapi(w.door.table, url, "1")
+    document = openapi(w.intake.table, url, "1")
     validate(document)
     assert set(document["paths"]) == {"/healthz", "/result", "/judged", "/paced", "/unset", *EVERY}
     schema = document["paths"]["/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -73,22 +73,22 @@ def test_document_is_sound_and_names_no_secret(site):
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
-def test_listener_does_what_its_document_says(site, mode):
+def test_listener_matches_its_document(site, mode):
     """Whatever fits the document, and whatever does not, is answered as it says: no fault of ours, no status or form that is not in it."""
     w, url = site
-    document = openapi(w.door.table, url, "1")
+    document = openapi(w.intake.table, url, "1")
     schema = schemathesis.openapi.from_dict(document)
-    is_wrong = mode is GenerationMode.NEGATIVE
-    cases = [schema[path]["POST"].as_strategy(generation_mode=mode) for path in (TYPED if is_wrong else EVERY)]
+    is_invalid = mode is GenerationMode.NEGATIVE
+    cases = [schema[path]["POST"].as_strategy(generation_mode=mode) for path in (TYPED if is_invalid else EVERY)]
 
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=st.one_of(cases))
     def fuzz(case):
         headers = {} if case.path in ("/github", "/open") else {"Authorization": f"Bearer {SECRET}"}
         response = case.call(base_url=url, headers=headers)
-        case.validate_response(response, checks=WRONG if is_wrong else CHECKS, headers=headers)
+        case.validate_response(response, checks=NEGATIVE_CHECKS if is_invalid else CHECKS, headers=headers)
 
     fuzz()
-    told = {answer for _, answer in w.answers}
-    assert told & ({"misfit", "bad_json", "no_key"} if is_wrong else {"accepted"})
+    answers = {answer for _, answer in w.answers}
+    assert answers & ({"misfit", "bad_json", "no_key"} if is_invalid else {"accepted"})
     assert w.app.admission.inside == w.app.admission.bytes == 0

@@ -18,9 +18,9 @@ from mainspring.domain.notifications.rendering import NotificationContext, rende
 from mainspring.domain.states import RunState
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service.actor import Actor, operation_context
-from mainspring.service.runs import run as runs
+from mainspring.service.runs import run
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
-from mainspring.store.read import incidents as reads
+from mainspring.store.read import incidents
 from mainspring.store.read.runs.run_views import run_view
 from mainspring.web.pages.incident_pages import IncidentPages
 from tests.contract.store.clock import FakeClock
@@ -34,7 +34,7 @@ SYNC = Definition(kind=DefinitionKind.TASK, name="sync")
 
 
 class Failed(Site):
-    """A store where a run failed, and what people were told of it."""
+    """A store where a run failed, and what people were notified of it."""
 
     def __init__(self, path):
         self.stage = Stage(path)
@@ -51,7 +51,7 @@ class Failed(Site):
         self.stage.do(
             RecordEvaluation(started_at=self.clock.now(), found=(EvaluatedFinding(id="i_01", finding=finding),))
         )
-        incident = reads.incident(self.store.reader, "i_01")
+        incident = incidents.incident(self.store.reader, "i_01")
         around = NotificationContext(link=sign_incident_link(self.settings, secrets(KEY), self.clock, incident))
         self.notice = render_notification("a_1", NotificationEvent.OPENED, 1, incident, around)
         self.links = [link.url.removeprefix("https://ops.example.com/ms") for link in self.notice.links]
@@ -86,70 +86,70 @@ def site(tmp_path):
     made.store.close()
 
 
-async def test_each_link_of_a_message_only_shows(site):
+async def test_opening_a_link_of_a_message_changes_nothing(site):
     """Opened twenty times by GET and HEAD nothing is changed, not even read as used; then the button works, and is on record."""
-    before, acts = site.rows(), site.acts()
+    before, operations = site.rows(), site.operations()
     assert len(site.links) == 1
     for link in site.links:
         for _ in range(20):
             assert [(await site.ask(method, link)).status_code for method in ("GET", "HEAD")] == [200, 200]
-    assert (site.rows(), site.acts(), site.state, site.run_state) == (before, acts, "open", RunState.FAILED)
-    assert "done" in (await site.press("retry")).text
+    assert (site.rows(), site.operations(), site.state, site.run_state) == (before, operations, "open", RunState.FAILED)
+    assert "done" in (await site.submit("retry")).text
     assert site.run_state is RunState.QUEUED
-    assert site.acts()[: len(site.acts()) - len(acts)] == [("retry", "link:ana")]
+    assert site.operations()[: len(site.operations()) - len(operations)] == [("retry", "link:ana")]
 
 
-async def test_retry_is_once_for_what_was_shown(site):
-    """Pressed again it does nothing more, also when the run has failed anew meanwhile: that is another failure, to be looked at first."""
+async def test_retry_is_once_for_what_was_displayed(site):
+    """Pressed again it does nothing more, also when the run has failed again meanwhile: that is another failure, to be looked at first."""
     seen = await site.seen()
-    await site.press("retry", seen=seen)
-    acts = site.acts()
-    await site.press("retry", seen=seen)
+    await site.submit("retry", seen=seen)
+    operations = site.operations()
+    await site.submit("retry", seen=seen)
     site.fail_again()
-    late = await site.press("retry", seen=seen)
-    assert "the run was continued meanwhile" in late.text
-    assert (site.run_state, site.acts()) == (RunState.FAILED, acts)
-    await site.press("retry", name="bob")
+    late = await site.submit("retry", seen=seen)
+    assert "the run was continued by someone else" in late.text
+    assert (site.run_state, site.operations()) == (RunState.FAILED, operations)
+    await site.submit("retry", name="bob")
     assert site.run_state is RunState.QUEUED
-    assert site.acts()[0] == ("retry", "link:bob")
+    assert site.operations()[0] == ("retry", "link:bob")
 
 
-async def test_retry_of_a_run_that_somebody_continued_does_nothing(site):
-    """Whoever was faster is not overruled."""
+async def test_retry_of_a_continued_run_does_nothing(site):
+    """Anyone who was faster is not overruled."""
     seen = await site.seen()
-    runs.retry(site.store, site.run, act=operation_context(Actor.cli("bob", "box"), site.clock))
-    acts = site.acts()
+    run.retry(site.store, site.run, act=operation_context(Actor.cli("bob", "box"), site.clock))
+    operations = site.operations()
     assert "Retry the" not in (await site.ask("GET")).text
-    late = (await site.press("retry", seen=seen)).text
-    assert "the run was continued meanwhile" in late
+    late = (await site.submit("retry", seen=seen)).text
+    assert "the run was continued by someone else" in late
     assert re.search(r"already retried by bob@box at \d\d:\d\d", late)
-    assert site.acts() == acts
+    assert site.operations() == operations
 
 
 @pytest.mark.parametrize(
     ("act", "done"),
-    [(runs.mark_done, "declared done"), (runs.cancel, "cancelled")],
+    [(run.mark_done, "declared done"), (run.cancel, "cancelled")],
 )
-async def test_whoever_is_late_reads_what_was_done_with_the_run(site, act, done):
-    """Not what became of the incident: that somebody took it is another matter."""
+async def test_late_visitor_sees_the_result_for_the_run(site, act, done):
+    """Not what became of the incident: that someone took it is another matter."""
     seen = await site.seen()
-    runs.retry(site.store, site.run, act=operation_context(Actor.link("ana"), site.clock))
+    run.retry(site.store, site.run, act=operation_context(Actor.link("ana"), site.clock))
     act(site.store, site.run, act=operation_context(Actor.link("zoe"), site.clock))
     with contextlib.suppress(ConflictError):
-        runs.discard(site.store, site.run, act=operation_context(Actor.link("eve"), site.clock))
-    await site.press("acknowledge", name="max")
-    late = (await site.press("retry", seen=seen)).text
+        run.discard(site.store, site.run, act=operation_context(Actor.link("eve"), site.clock))
+    await site.submit("acknowledge", name="max")
+    late = (await site.submit("retry", seen=seen)).text
     assert re.search(rf"already {done} by zoe at \d\d:\d\d", late)
 
 
-async def test_act_from_before_it_was_shown_was_not_faster(site):
+async def test_earlier_operation_is_not_called_faster(site):
     """The run that is shown has failed since."""
-    runs.retry(site.store, site.run, act=operation_context(Actor.link("bob"), site.clock))
+    run.retry(site.store, site.run, act=operation_context(Actor.link("bob"), site.clock))
     site.fail_again()
     site.clock = FakeClock(site.clock.now() + 1_000)
     seen = await site.seen()
-    await site.press("resolve", name="max")
-    late = (await site.press("retry", seen=seen)).text
+    await site.submit("resolve", name="max")
+    late = (await site.submit("retry", seen=seen)).text
     assert "already" not in late
     assert "resolve by link:max" in late
 

@@ -31,20 +31,20 @@ def luminance(colour):
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one, other):
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+def contrast(color, other):
+    lighter, darker = sorted((luminance(color), luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
-@pytest.mark.parametrize("sheet", sorted(one.name for one in CSS.iterdir() if one.name != "tokens.css"))
+@pytest.mark.parametrize("sheet", sorted(path.name for path in CSS.iterdir() if path.name != "tokens.css"))
 def test_no_other_sheet_holds_a_colour_or_a_size(sheet):
-    """Whoever changes the look changes it in one place. Conditions of @media cannot read a token."""
+    """Anyone who changes the look changes it in one place. Conditions of @media cannot read a token."""
     text = re.sub(r"/\*.*?\*/", "", (CSS / sheet).read_text(encoding="utf-8"), flags=re.S)
     text = re.sub(r"@media[^{]*\{", "{", text)
     assert LITERAL.findall(text) == []
 
 
-def test_templates_hold_no_look():
+def test_templates_have_no_inline_style():
     """No style stands in a page: the policy of the browser would refuse it."""
     for page in (WEB / "templates").iterdir():
         assert not re.search(r"\bstyle=|<style|\bon\w+=|fill=\"#", page.read_text(encoding="utf-8")), page.name
@@ -53,13 +53,13 @@ def test_templates_hold_no_look():
 def test_every_use_is_a_token_and_every_token_is_of_use():
     """A name that is misspelt would be silently nothing, and what nothing uses says nothing."""
     named = set(re.findall(r"^\s*--([\w-]+):", TOKENS, re.M))
-    others = "".join(one.read_text(encoding="utf-8") for one in CSS.iterdir())
-    assert set(re.findall(r"var\(--([\w-]+)\)", others)) == named
+    styles = "".join(path.read_text(encoding="utf-8") for path in CSS.iterdir())
+    assert set(re.findall(r"var\(--([\w-]+)\)", styles)) == named
 
 
 def test_every_class_of_a_sheet_is_written_in_a_page():
     """A rule for what is drawn nowhere is left over; "u-" = what the chart makes."""
-    pages = "".join(one.read_text(encoding="utf-8") for one in [*WEB.rglob("*.html"), *WEB.rglob("*.py")])
+    pages = "".join(path.read_text(encoding="utf-8") for path in [*WEB.rglob("*.html"), *WEB.rglob("*.py")])
     for sheet in CSS.iterdir():
         selectors = re.sub(r"/\*.*?\*/|\{[^{}]*\}", " ", sheet.read_text(encoding="utf-8"), flags=re.S)
         for name in set(re.findall(r"\.((?!u-)[a-z][\w-]*)", selectors)) - set(STATES):

@@ -21,7 +21,7 @@ from mainspring.web.webhooks.request_counts import WebhookCounts
 SECRET = "correct-horse-battery"
 
 
-class Looked:
+class HostChecks:
     """A look that was answered once; `missing` as it was found then."""
 
     def __init__(self, *missing: str, is_open: bool = True) -> None:
@@ -51,14 +51,15 @@ async def ask(
 
     await routes.app()(scope, receive, send)  # type: ignore[arg-type]
     found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], found, b"".join(one.get("body", b"") for one in sent[1:]).decode()
+    return sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:]).decode()
 
 
 def routes(
-    look: Looked | None = None, token: MetricsToken | None = None, *, is_open: bool = True, store: Any = None
+    host_checks: HostChecks | None = None, token: MetricsToken | None = None, *, is_open: bool = True, store: Any = None
 ) -> ProbeRoutes:
-    door = SimpleNamespace(listen_error=None, table=[], counts=WebhookCounts())
-    return ProbeRoutes(SimpleNamespace(store=store), look or Looked(), token, is_open=is_open, intake=door)  # type: ignore[arg-type]
+    webhook_state = SimpleNamespace(listen_error=None, table=[], counts=WebhookCounts())
+    checks = host_checks or HostChecks()
+    return ProbeRoutes(SimpleNamespace(store=store), checks, token, is_open=is_open, intake=webhook_state)  # type: ignore[arg-type]
 
 
 @pytest.mark.asyncio
@@ -69,18 +70,18 @@ async def test_everything_but_three_paths_is_not_there(path):
 
 
 @pytest.mark.asyncio
-async def test_probes_tell_life_from_readiness():
+async def test_probes_distinguish_liveness_and_readiness():
     """A process lives whatever is missing; it is ready when nothing is."""
-    assert (await ask(routes(Looked("the store does not answer")), "/healthz"))[0] == 200
+    assert (await ask(routes(HostChecks("the store does not answer")), "/healthz"))[0] == 200
     assert (await ask(routes(), "/readyz"))[0] == 200
-    status, headers, body = await ask(routes(Looked("1 of 1 worker processes")), "/readyz")
+    status, headers, body = await ask(routes(HostChecks("1 of 1 worker processes")), "/readyz")
     assert (status, "1 of 1 worker processes" in body) == (503, True)
     assert headers["cache-control"] == "no-store"
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("token", "is_open", "said", "status"),
+    ("token", "is_open", "message", "status"),
     [
         (None, False, None, 401),
         (None, False, f"Bearer {SECRET}", 401),
@@ -93,10 +94,10 @@ async def test_probes_tell_life_from_readiness():
         (None, True, None, 503),
     ],
 )
-async def test_figures_are_for_whoever_has_the_token(token, is_open, said, status):
-    """Outside of loopback nobody gets them without one; 503 = let in, but the store has not answered yet."""
-    made = routes(Looked(is_open=False), None if token is None else MetricsToken(token, "test"), is_open=is_open)
-    headers = {} if said is None else {"authorization": said}
+async def test_metrics_need_the_token(token, is_open, message, status):
+    """Outside of loopback no one gets them without one; 503 = let in, but the store has not answered yet."""
+    made = routes(HostChecks(is_open=False), None if token is None else MetricsToken(token, "test"), is_open=is_open)
+    headers = {} if message is None else {"authorization": message}
     found, answered, body = await ask(made, "/metrics", **headers)
     assert found == status
     assert ("www-authenticate" in answered) == (status == 401)
@@ -116,12 +117,12 @@ async def test_figures_are_for_whoever_has_the_token(token, is_open, said, statu
         ({"x-real-ip": "203.0.113.9"}, 401),
     ],
 )
-async def test_figures_need_a_token_behind_a_proxy(headers, status):
+async def test_metrics_need_a_token_behind_a_proxy(headers, status):
     """Loopback hears them freely only if the request is from this machine itself; 503 = let in, but the store has not answered yet."""
-    assert (await ask(routes(Looked(is_open=False), None, is_open=True), "/metrics", **headers))[0] == status
+    assert (await ask(routes(HostChecks(is_open=False), None, is_open=True), "/metrics", **headers))[0] == status
 
 
-def test_public_address_closes_the_figures():
+def test_public_address_closes_the_metrics():
     """A proxy that says nothing of itself (nginx as it comes) is known by `web.public_url`."""
     assert is_public("https://ops.example.com/ms")
     assert not is_public(None)
@@ -130,23 +131,23 @@ def test_public_address_closes_the_figures():
 
 
 @pytest.mark.asyncio
-async def test_store_that_is_away_is_told_as_such():
+async def test_store_that_is_unreachable_is_reported():
     """Not as a fault of ours, and without the address."""
 
     class Away:
         def snapshot(self):
-            raise StoreUnavailableError("the database is out of reach\nat postgresql://u@h/d")
+            raise StoreUnavailableError("the database is unreachable\nat postgresql://u@h/d")
 
         read = snapshot
 
     store = SimpleNamespace(reader=Away(), clock=SimpleNamespace(now=lambda: 0))
     Away.read = lambda self, *args: self.snapshot()
     status, _, body = await ask(routes(store=store), "/metrics")
-    assert (status, body) == (503, "the database is out of reach\n")
+    assert (status, body) == (503, "the database is unreachable\n")
 
 
 def test_token_comes_from_a_file_that_others_cannot_read(tmp_path):
-    """Or from the variable; a file that others can read or change, a missing and an empty one are refused, and never shown."""
+    """Or from the variable; a file that other users can read or change, a missing and an empty one are refused, and never shown."""
     file = tmp_path / "token"
     file.write_text(f"{SECRET}\n")
     file.chmod(0o640)
@@ -155,7 +156,7 @@ def test_token_comes_from_a_file_that_others_cannot_read(tmp_path):
     assert found.opens(f"Bearer {SECRET}")
     for mode in (0o644, 0o660, 0o602):
         file.chmod(mode)
-        with pytest.raises(ConfigError, match=r"others can read or change"):
+        with pytest.raises(ConfigError, match=r"other users can read or change"):
             find_metrics_token(file, {})
     file.chmod(0o600)
     file.write_text("short")
@@ -170,12 +171,12 @@ def test_token_comes_from_a_file_that_others_cannot_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("host", "alone"),
+    ("host", "is_local"),
     [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("0.0.0.0", False), ("::", False), ("10.1.2.3", False)],
 )
-def test_only_loopback_is_alone(host, alone):
+def test_only_loopback_is_local(host, is_local):
     """Whatever can be reached from outside needs a token."""
-    assert is_loopback(host) == alone
+    assert is_loopback(host) == is_local
 
 
 def load(name: str, **more: Any) -> QueueLoad:
@@ -187,18 +188,22 @@ def load(name: str, **more: Any) -> QueueLoad:
     return QueueLoad(name=name, **(values | more))
 
 
-def desk(trigger: str, connected_at: int | None, away_since: int | None) -> ConsumerView:
-    return ConsumerView(trigger, 1, connected_at, away_since, None, None)
+def consumer_view(trigger: str, connected_at: int | None, unreachable_since: int | None) -> ConsumerView:
+    return ConsumerView(trigger, 1, connected_at, unreachable_since, None, None)
 
 
-def test_figures_are_escaped_and_idle_queues_say_nothing_waits():
+def test_metrics_are_escaped_and_idle_queues_are_zero():
     """A name of a queue cannot write lines of its own; a queue in which nothing waits is 0, not absent."""
     text = render_exposition(
         MetricFigures(
             10_000,
             RunFigures(Counter()),
             [load('a"b\\c\nd', tags={"gpu": TagLoad(3, 2.5)}), load("idle", concurrency=8)],
-            desks=[desk("a/queue", None, 2_500), desk("b/queue", 1, None), desk("b/queue", None, 1)],
+            desks=[
+                consumer_view("a/queue", None, 2_500),
+                consumer_view("b/queue", 1, None),
+                consumer_view("b/queue", None, 1),
+            ],
             waiting={"a/webhook": 9_000},
             answers={("a/webhook", "accepted"): 3},
         )

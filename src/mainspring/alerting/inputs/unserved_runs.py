@@ -58,11 +58,11 @@ def _find_missing(group: ReadyRunGroup, workers: Sequence[SessionView]) -> tuple
             str(version) for version in sorted({worker.automations[group.automation] for worker in workers})
         )
         fix = "Start a worker with the code of that version: mainspring up"
-        return f"no live worker has version {group.version} of it (they have {known})", fix
-    queue_text, tag_text = f"takes queue {group.queue}", f"carries tag {group.tag}"
+        return f"no running worker has version {group.version} of it (they have {known})", fix
+    queue_text, tag_text = f"serves queue {group.queue}", f"has tag {group.tag}"
     queue_option, tag_option = f" --queue {group.queue}", f" --tag {group.tag}"
     if of_queue and not of_tag:
-        return f"no live worker {tag_text}", f"mainspring up{tag_option}"
+        return f"no running worker {tag_text}", f"mainspring up{tag_option}"
     if of_tag and not of_queue:
-        return f"no live worker {queue_text}", f"mainspring up{queue_option}"
-    return f"no live worker {queue_text} and {tag_text}", f"mainspring up{queue_option}{tag_option}"
+        return f"no running worker {queue_text}", f"mainspring up{queue_option}"
+    return f"no running worker {queue_text} and {tag_text}", f"mainspring up{queue_option}{tag_option}"

@@ -106,5 +106,5 @@ class TraceExporter:
         self._lost += self._queue.take_dropped()
         now = time.monotonic()
         if self._lost and now - self._logged_at >= self._warn_every_s:
-            _LOG.warning("%d spans were dropped: %s", self._lost, self._fault or "more came than could be sent")
+            _LOG.warning("%d spans were dropped: %s", self._lost, self._fault or "the queue was full")
             self._lost, self._logged_at = 0, now

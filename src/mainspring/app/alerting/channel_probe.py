@@ -89,9 +89,9 @@ def _make_test_notice(settings: Settings, by: str, clock: Clock) -> Notification
         key=f"mainspring:test:{test_id}",
         about=NotificationEvent.TEST,
         severity=Severity.NOTIFY,
-        headline=f"[test] {project.name or 'mainspring'}: this channel works, nothing is wrong",
+        headline=f"[test] {project.name or 'mainspring'}: this channel works; this is only a test",
         fields=(
-            NotificationField("What", "somebody tries this channel"),
+            NotificationField("What", "a person tests this channel"),
             NotificationField("By", by),
             NotificationField("Do", "nothing"),
         ),

@@ -101,7 +101,7 @@ class FallbackAlerter:
             id=make_id("i", now, self._clock.random_bits(80)),
             since_at=lost.since_at,
             over_at=now,
-            text=f"the store could not be read or written: {lost.fault or 'nobody knows why'}",
+            text=f"the store could not be read or written: {lost.fault or 'unknown reason'}",
             facts={"where": self._where, "host": socket.gethostname(), "told": sorted(lost.told)},
         )
         try:
@@ -110,7 +110,7 @@ class FallbackAlerter:
         except (TimeoutError, StoreUnavailableError, StoreFullError):
             return False
         except Exception as error:  # noqa: BLE001 - its end is reported all the same
-            self._log("", f"it cannot be written down that the store was lost: {self._faults.of(error)}")
+            self._log("", f"the loss of the store cannot be recorded: {self._faults.of(error)}")
             return True
         lost.is_recorded = True
         self._remember(lost)
@@ -132,7 +132,7 @@ class FallbackAlerter:
             ref_of_sent = await link.send(notice, ref)
         except Exception as error:  # noqa: BLE001 - the others are notified all the same, and this one in the next round
             fault = error.text if isinstance(error, ChannelFault) else self._faults.of(error)
-            self._log(channel, f"channel {channel} cannot be told of the store: {fault}")
+            self._log(channel, f"channel {channel} cannot be notified about the store: {fault}")
             return False
         if notice.about is NotificationEvent.OPENED:
             lost.told[channel] = ref_of_sent
@@ -143,7 +143,7 @@ class FallbackAlerter:
         context = notice_context(self._settings)
         is_over = about is NotificationEvent.RESOLVED
         state = "resolved" if is_over else Severity.PAGE.value
-        condition = "takes commits again" if is_over else f"cannot be read or written: {_first_line(fault)}"
+        condition = "accepts commits again" if is_over else f"cannot be read or written: {_first_line(fault)}"
         host = socket.gethostname()
         key = f"mainspring:store-lost:{host}:{lost.since_at}"
         fields = [
@@ -154,7 +154,9 @@ class FallbackAlerter:
             fields.append(NotificationField("Cause", fit_line(fault, 500)))
             fields.append(
                 NotificationField(
-                    "Impact", "nothing is started or recorded; wrapped commands run and keep their records in the spool"
+                    "Impact",
+                    "no run starts and nothing is recorded; wrapped commands still run and keep their records in the "
+                    "spool",
                 )
             )
             fields.append(NotificationField("Do", "mainspring doctor"))
@@ -175,7 +177,7 @@ class FallbackAlerter:
         try:
             self._outage_log.remember(lost)
         except OSError as error:
-            self._log("", f"it cannot be written down who was told of the store: {error}")
+            self._log("", f"the notifications about the store cannot be recorded: {error}")
 
     def _log(self, channel: str, text: str) -> None:
         """Log an error when it changes."""
@@ -204,6 +206,6 @@ async def notify_store_lost(settings: Settings, faults: ErrorText, clock: Clock,
             if fallback.is_private:
                 await fallback.report_outage(error.message, at_once=True)
     except Exception as fault:  # noqa: BLE001 - the caller handles the store's own error
-        _LOG.error("not everybody could be told that the store is lost: %s", faults.of(fault))
+        _LOG.error("some channels could not be notified that the store is lost: %s", faults.of(fault))
     finally:
         await fallback.close()

@@ -145,7 +145,7 @@ class Watcher:
             else:
                 await self._fallback.report_outage(damage or fault or "", at_once=damage is not None)
         except Exception:  # noqa: BLE001 - the watch never ends
-            _LOG.exception("the check whether the store is lost failed; it is repeated")
+            _LOG.exception("the check of the store failed; it is repeated")
 
     def _unrecorded_damage(self) -> str | None:
         """Return known damage that no incident records: the store accepts no commits, or each process that reads it ends."""
@@ -163,7 +163,7 @@ class Watcher:
         since = self._evaluating_since
         if since is None or self._store.clock.now() - since < LONGEST_ROUND_MS:
             return None
-        return f"a look at it has not ended for {LONGEST_ROUND_MS // 60_000} minutes"
+        return f"an evaluation has not ended for {LONGEST_ROUND_MS // 60_000} minutes"
 
     async def _run_round(self) -> None:
         loop = asyncio.get_running_loop()
@@ -207,12 +207,10 @@ class Watcher:
         if logged_before == self._logged:
             return
         if error is None:
-            _LOG.warning("the watch goes on")
+            _LOG.warning("the watcher evaluates again")
         else:
             trace = None if isinstance(error, MainspringError | OSError) else error
-            _LOG.error(
-                "the watch fails, and is tried again every %g s: %s", ROUND_INTERVAL_S, self._logged, exc_info=trace
-            )
+            _LOG.error("the watcher fails, next attempt every %g s: %s", ROUND_INTERVAL_S, self._logged, exc_info=trace)
 
 
 def make_evaluation(

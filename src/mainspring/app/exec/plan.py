@@ -56,5 +56,5 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return make_classifier(self.rules, self.folder)
         except MainspringError as error:
-            print_notice(f"{error.message}: failures are judged without it")
+            print_notice(f"{error.message}: failures are classified without it")
             return None

@@ -108,14 +108,14 @@ class ExecProcess:
         reason = self._ledger.away if self._ledger is not None else self._explain_no_store()
         if reason is not None:
             if not self._plan.fail_open:
-                print_notice(f"the store is away ({reason}): nothing was run, as --fail-closed asks")
+                print_notice(f"the store is unavailable ({reason}): the command was not run, because of --fail-closed")
                 raise _CommandNotRunError(FAILURE_EXIT_CODE)
-            print_notice(f"the store is away ({reason}): the command runs all the same")
+            print_notice(f"the store is unavailable ({reason}): the command runs all the same")
 
     def _explain_no_store(self) -> str:
         """Return why there is no store: the configuration cannot be read. It may name the store all the same."""
         if self._spool is None or not self._plan.claimed:
-            return "the configuration names none"
+            return "the configuration names no store"
         return f"the configuration must be fixed first; until then the record waits in {self._spool.folder}"
 
     def _import_spool(self) -> None:
@@ -124,7 +124,7 @@ class ExecProcess:
             return
         imported = self._do(lambda store: spool.take_in(store.apply, limit=_MAX_SPOOL_IMPORT, within=_SPOOL_IMPORT_S))
         for path in imported.bad if imported is not None else ():
-            print_notice(f"a record of the spool cannot be read and was set aside: {path}")
+            print_notice(f"a record of the spool cannot be read and was moved aside: {path}")
 
     def _refuse_used_key(self) -> None:
         key = self._begin.run_key
@@ -194,7 +194,7 @@ class ExecProcess:
             answer = self._do(self._write_start)
         if isinstance(answer, Refused):
             if not self._plan.fail_open:
-                print_notice(f"{answer.text}: nothing was run, as --fail-closed asks")
+                print_notice(f"{answer.text}: the command was not run, because of --fail-closed")
                 raise _CommandNotRunError(FAILURE_EXIT_CODE)
             print_notice(f"{answer.text}: the command runs all the same")
         elif isinstance(answer, StartAnswer) and not answer.created:
@@ -205,7 +205,7 @@ class ExecProcess:
             )
             raise _CommandNotRunError(self._plan.lock_exit)
         elif answer is None and not self._plan.fail_open:
-            print_notice("the store is away: nothing was run, as --fail-closed asks")
+            print_notice("the store is unavailable: the command was not run, because of --fail-closed")
             raise _CommandNotRunError(FAILURE_EXIT_CODE)
         self._on_record = isinstance(answer, StartAnswer)
 
@@ -224,14 +224,14 @@ class ExecProcess:
         if isinstance(answer, Refused) and self._describe.schedules and not self._has_warned:
             self._has_warned = True
             print_notice(
-                f"{self._name}: --cron and --every are ignored. {answer.text}. Give this command a name of its own: -n NAME"
+                f"{self._name}: --cron and --every are ignored. {answer.text}. Give this command its own name: -n NAME"
             )
 
     def _warn_of_withheld_password(self, end: ExecRunEnd) -> None:
         """Warn that a failed command did not get the password of Mainspring's database: it may have needed one for its own."""
         if end.failure is not None and PASSWORD_VARIABLE in SECRET_VARIABLES.names_in(os.environ):
             print_notice(
-                f"{self._name}: it did not get {PASSWORD_VARIABLE}; --pass-env {PASSWORD_VARIABLE} hands it on"
+                f"{self._name}: it did not get {PASSWORD_VARIABLE}; --pass-env {PASSWORD_VARIABLE} passes it on"
             )
 
     # -- the command and after it --------------------------------------------------------------------------------------
@@ -281,10 +281,11 @@ class ExecProcess:
             else:
                 if not self._plan.claimed:
                     print_notice(
-                        f"no store is known to which run {self._id} belongs: move its record once one is, see mainspring doctor"
+                        f"the store of run {self._id} is unknown: move its record when you have one, see mainspring "
+                        "doctor"
                     )
                 return
-        print_notice(f"run {self._id} of {self._name} ({record.state}) is on record nowhere: {reason}")
+        print_notice(f"run {self._id} of {self._name} ({record.state}) is not recorded: {reason}")
 
     def _write_end(self, store: ProcessStore, end: ExecRunEnd) -> bool:
         saved, finish = exec_run_record.build_end(self._id, self._name, end)

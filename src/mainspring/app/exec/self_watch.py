@@ -28,5 +28,5 @@ def watch_own_automation(settings: Settings, store: ProcessStore, automation: st
             evaluate_and_notify(settings, store, within_s=WATCH_TIMEOUT_S)
     except Exception as error:  # noqa: BLE001 - the command has ended, and its exit code is its own
         print_notice(
-            f"{automation}: nobody could be told how it ended: {KNOWN_SECRETS.redact(f'{type(error).__name__}: {error}')}"
+            f"{automation}: its end could not be notified: {KNOWN_SECRETS.redact(f'{type(error).__name__}: {error}')}"
         )

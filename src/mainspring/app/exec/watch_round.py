@@ -98,8 +98,9 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
         if ledger.lost is not None:
             outage_reporter.report_lost(ledger.shown, ledger.lost)
         raise StoreUnavailableError(
-            f"the store is away, so nothing can be judged\nat {ledger.shown}: {ledger.away}",
-            hint="Wrapped commands run all the same and their records wait in the spool. Mend the store, then watch again.",
+            f"the store is unavailable, so nothing can be evaluated\nat {ledger.shown}: {ledger.away}",
+            hint="Wrapped commands still run, and their records wait in the spool. Fix the store, then run watch "
+            "again.",
         )
     if stuck_work is None and settings.notify.watchdog is not None:
         run_in_short_lived_loop(_ping_watchdog(settings, clock))

@@ -65,7 +65,7 @@ class BackgroundProcess:
         """Why commits fail at present. Missing answers are a fault too, even without an error."""
         is_silent = self.is_open and time.monotonic() - self._answered_at >= _STORE_LOST_AFTER_S
         if self.commit_error is None and is_silent:
-            return f"the store has answered no commit for {_STORE_LOST_AFTER_S:g} s or longer"
+            return f"the store has completed no commit for {_STORE_LOST_AFTER_S:g} s or longer"
         return self.commit_error
 
     async def open(self, on_wait: Callable[[str], Awaitable[None]] | None = None) -> None:
@@ -88,7 +88,7 @@ class BackgroundProcess:
                 return
             if reason != logged:
                 logged = reason
-                self.log.error("the store does not answer, it is tried again: %s", reason)
+                self.log.error("the store does not answer, trying again: %s", reason)
             if on_wait is not None:
                 await on_wait(reason)
             await asyncio.sleep(_REOPEN_DELAY_S)
@@ -148,9 +148,9 @@ class BackgroundProcess:
     def _on_commit_error(self, text: str | None) -> None:
         self.commit_error = text
         if text is not None:
-            self.log.error("the store does not take commits: %s", text)
+            self.log.error("the store does not accept commits: %s", text)
         else:
-            self.log.warning("the store takes commits again")
+            self.log.warning("the store accepts commits again")
 
     def _on_fatal(self, error: BaseException) -> None:
         self.log.critical("this process stops: %s", error)

@@ -38,11 +38,11 @@ def read_host_status(reader: StoreReader, now: int, host: str | None = None) -> 
     ]
     live = Counter(session.role for session in found if session.role in expected and session not in silent)
     silent += [session for session in supervisors if now - session.beat_at > UNRESPONSIVE_AFTER_MS]
-    missing = [] if supervisors else ["no `mainspring up` lives on this host"]
+    missing = [] if supervisors else ["no `mainspring up` is running on this host"]
     missing += [
         f"{expected[role] - live[role]} of {expected[role]} {role} processes"
         for role in ProcessRole
         if live[role] < expected[role]
     ]
-    missing += [f"the {session.role} process {session.pid} gives no sign of life" for session in silent]
+    missing += [f"the {session.role} process {session.pid} has sent no heartbeat" for session in silent]
     return HostStatus(dict(expected), {role: live[role] for role in expected}, missing)

@@ -57,7 +57,7 @@ class IntegrityScan:
             if table not in self._skipped:
                 self._skipped.add(table)
                 _LOG.warning(
-                    "table %s is too large for the check in the background (%g s); to check it: mainspring db check",
+                    "table %s is too large for the background check (%g s); check it with: mainspring db check",
                     *(table, TABLE_TIMEOUT_S),
                 )
             return None

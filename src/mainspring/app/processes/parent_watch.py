@@ -67,5 +67,5 @@ class ParentWatch:
         self._end_process("it does not drain in time")
 
     def _end_process(self, reason: str) -> None:
-        _LOG.critical("the supervisor is gone, and %s: this process ends, its runs go on elsewhere", reason)
+        _LOG.critical("the supervisor is gone, and %s: this process ends, other workers continue its runs", reason)
         self._end()

@@ -95,7 +95,8 @@ class Supervisor:
         for post in self._all:
             if post.pid in self._record.quarantined and not post.is_closed:
                 _LOG.error(
-                    "the %s process %d was quarantined: it is ended, and none takes its place until this `mainspring up` is started anew",
+                    "the %s process %d was quarantined: it is ended, and not replaced until you start this "
+                    "`mainspring up` again",
                     post.role,
                     post.pid,
                 )
@@ -124,7 +125,7 @@ class Supervisor:
     def _died(self, post: ManagedProcess, process: "subprocess.Popen[bytes]") -> None:
         process_exit = post.ended(process.returncode)
         if process_exit.was_short and process_exit.code == 0 and post.role == ProcessRole.WORKER:
-            question = "does a module end it while it is loaded? It is started again"
+            question = "a module may end it during loading; it is started again"
             values = (process.pid, process_exit.code, process_exit.lived, question)
             _LOG.error("the worker process %d ended with exit code %d after %.1f s: %s", *values)
         if process_exit.crashed and not post.is_closed:
@@ -147,7 +148,7 @@ class Supervisor:
             try:
                 process.wait(max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired:
-                _LOG.error("%s %d does not stop; it is killed, its runs go on elsewhere", post.role, process.pid)
+                _LOG.error("%s %d does not stop; it is killed, other workers continue its runs", post.role, process.pid)
                 process.kill()
                 self._wait_for_killed(post, process)
 
@@ -157,7 +158,8 @@ class Supervisor:
             process.wait(_KILL_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             _LOG.error(
-                "%s %d does not die: the kernel keeps it in a call that does not return, most often to a disk or a network folder"
-                " (see it: cat /proc/%d/stack). It ends with that call and does nothing more; this supervisor ends without it",
+                "%s %d does not die: it is in a call of the kernel that does not return, usually to a disk or a "
+                "network folder (see: cat /proc/%d/stack). It ends with that call and does nothing more; this "
+                "supervisor ends without it",
                 *(post.role, process.pid, process.pid),
             )

@@ -168,13 +168,13 @@ class SupervisorSession:
                 self.failed = error
                 return
             except Exception:  # noqa: BLE001  whatever fails, the processes are kept
-                _LOG.exception("the supervisor's record has a fault, and is tried again")
+                _LOG.exception("the record of the supervisor failed; trying again")
             else:
                 self._log_change(None)
 
     def _run_round(self) -> None:
         if self._fenced and self._store is not None:
-            _LOG.warning("this supervisor was out of reach for too long: it opens another session")
+            _LOG.warning("this supervisor had no contact for too long: it opens another session")
             self._store.close(drain=False)
             self._store, self._fenced, self._beat_due_at = None, False, 0.0
         if self._store is None:
@@ -209,7 +209,7 @@ class SupervisorSession:
         if error is None:
             _LOG.warning("the store answers again")
         else:
-            _LOG.error("the store does not answer; the processes are kept meanwhile: %s", error.message)
+            _LOG.error("the store does not answer; the processes are kept running: %s", error.message)
 
     def _declare_dead(self, store: ProcessStore, death: "_ProcessDeath") -> None:
         for found in find_dead(store.reader):
@@ -226,9 +226,9 @@ class SupervisorSession:
                 ],
             )
             if blame.counts:
-                runs = "the run that it had goes" if len(run_ids) == 1 else f"the {len(run_ids)} runs that it had go"
+                runs = "its run continues" if len(run_ids) == 1 else f"its {len(run_ids)} runs continue"
                 suffix = f" ({death.exit_text})" if death.exit_text else ""
-                _LOG.error("process %d died%s: %s through probation, one at a time", found.pid, suffix, runs)
+                _LOG.error("process %d died%s: %s in probation, one at a time", found.pid, suffix, runs)
                 self._blamed = [*self._blamed[-_MAX_BLAME_RECORDS:], (death.due, tuple(run_ids))]
                 self.deaths.note(death.due, blame)
                 if death.probation:

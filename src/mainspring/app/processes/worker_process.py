@@ -140,9 +140,7 @@ class ShutdownSignal:
         """Return the end of the session, with runs that may have sent the signal: none if the supervisor requests the stop within 2 s."""
         while self._claimed and not self._supervisor.is_stop_requested():
             if time.monotonic() - self._received_at >= SHUTDOWN_WINDOW_S:
-                _LOG.error(
-                    "a signal ended this worker, and nobody had asked for that: %d runs were aboard", len(self._claimed)
-                )
+                _LOG.error("a signal ended this worker without a request to stop: it had %d runs", len(self._claimed))
                 return CloseSession(tuple(self._claimed.items()), self._limit)
             await asyncio.sleep(_POLL_INTERVAL_S / 4)
         return CloseSession()

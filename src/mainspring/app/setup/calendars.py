@@ -45,7 +45,7 @@ def _holiday_dates(name: str, codes: Iterable[str], years: Iterable[int]) -> Ite
         holidays: Any = import_module("holidays")
     except ImportError:
         raise ConfigError(
-            f"calendar {name!r} needs the dates of holidays, and the package that has them is not installed",
+            f"calendar {name!r} needs a package with the dates of holidays, which is not installed",
             hint=install_command("holidays"),
         ) from None
     for code in codes:
@@ -57,6 +57,6 @@ def _holiday_dates(name: str, codes: Iterable[str], years: Iterable[int]) -> Ite
                 yield from holidays.country_holidays(country, subdiv=part or None, years=years)
         except NotImplementedError as error:
             raise ConfigError(
-                f"calendar {name!r}: nobody knows the holidays of {code!r}: {error}",
+                f"calendar {name!r}: the holidays of {code!r} are not known: {error}",
                 hint='Write a country ("DE"), a part of one ("DE-BY") or an exchange ("XNYS").',
             ) from None

@@ -47,5 +47,6 @@ def load_codec(name: str, folder: Path) -> Codec:
 def _codec_error(name: str, reason: str) -> ConfigError:
     return ConfigError(
         f"`store.codec` {name!r} cannot be used: {reason}",
-        hint="It names an object with `id`, `encode(bytes) -> bytes` and `decode(bytes) -> bytes`; see how-to/encryption.",
+        hint="It must name an object with `id`, `encode(bytes) -> bytes` and `decode(bytes) -> bytes`; see "
+        "how-to/encryption.",
     )

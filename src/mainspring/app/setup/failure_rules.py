@@ -24,7 +24,7 @@ def _load_rule(name: str, folder: Path) -> Rule:
     except Exception as error:
         raise _rule_error(name, f"it cannot be imported: {escape(f'{type(error).__name__}: {error}', 300)}") from error
     if not callable(rule):
-        raise _rule_error(name, "it is no function")
+        raise _rule_error(name, "it is not a function")
     try:
         import_name_of(rule)
     except DefinitionError as error:
@@ -35,5 +35,6 @@ def _load_rule(name: str, folder: Path) -> Rule:
 def _rule_error(name: str, reason: str) -> ConfigError:
     return ConfigError(
         f"`project.classify` {name!r} cannot be used: {reason}",
-        hint="It names a function of a module, `def rule(error: BaseException) -> ms.Verdict | None`; see how-to/retries.",
+        hint="It must name a function of a module, `def rule(error: BaseException) -> ms.Verdict | None`; see "
+        "how-to/retries.",
     )

@@ -43,4 +43,4 @@ def write_audit_head(file: Path, head: AuditHead) -> None:
     except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        raise ConfigError(f"the head of the audit log cannot be kept: {error.strerror}\nin {file}") from None
+        raise ConfigError(f"the head of the audit log cannot be saved: {error.strerror}\nin {file}") from None

@@ -36,7 +36,7 @@ def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: 
     """
     source, target = make_endpoint(url, clock), make_endpoint(to, clock)
     if source.shown == target.shown:
-        raise ConflictError(f"the store is there already\nat {target.shown}", hint="Name another place: --to URL.")
+        raise ConflictError(f"there is already a store\nat {target.shown}", hint="Name another place: --to URL.")
 
     def audited(marker: MoveSource) -> AuditedCommand[CommandDone]:
         return AuditedCommand(
@@ -57,7 +57,7 @@ def undo_move(url: str, *, act: OperationContext, clock: Clock) -> MoveSource:
     with lock_supervisor_role(lock_anchor(url), source.shown):
         marker = source.read_marker()
         if marker is None:
-            raise ConflictError(f"the store was not moved\nat {source.shown}", hint="Nothing has to be taken back.")
+            raise ConflictError(f"the store was not moved\nat {source.shown}", hint="There is nothing to undo.")
         detail = {"from": marker.to}
         source.settle(
             None,

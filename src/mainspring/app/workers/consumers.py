@@ -76,11 +76,11 @@ class ConsumerFactory:
             return
         self._logged[state.trigger] = logged
         if logged.away_since is not None:
-            _LOG.warning("trigger %s cannot fetch from %s: %s", logged.trigger, source, logged.why)
+            _LOG.warning("trigger %s cannot read from %s: %s", logged.trigger, source, logged.why)
         elif logged.why:
-            _LOG.warning("trigger %s fetches from %s, but: %s", logged.trigger, source, logged.why)
+            _LOG.warning("trigger %s reads from %s, but: %s", logged.trigger, source, logged.why)
         else:
-            _LOG.info("trigger %s fetches from %s", logged.trigger, source)
+            _LOG.info("trigger %s reads from %s", logged.trigger, source)
 
 
 def _consumer_report(state: QueueConsumerState) -> ReportConsumer:

@@ -23,7 +23,7 @@ def declare_session_dead(
     """Kill what is left of a dead session and release its runs. Return False if a part of it could not be killed."""
     if not kill_remains(found):
         _LOG.error(
-            "session %d is dead, but something still holds %s and cannot be killed", found.session, found.lock_path
+            "session %d is dead, but a process still has %s and cannot be killed", found.session, found.lock_path
         )
         return False
     store.apply(DeclareSessionDead(found.session, crashed=crashed, alone=alone, limit=limit, how=how))
@@ -36,7 +36,7 @@ def declare_expired_sessions_dead(store: ProcessStore) -> bool:
     for session, lease_ms in store.expired():
         if session != store.session:
             _LOG.warning(
-                "session %d has not been heard of for longer than its lease: its runs go on elsewhere", session
+                "session %d sent no heartbeat for longer than its lease: other workers continue its runs", session
             )
             store.cut_off(session)
             is_any_dead |= isinstance(store.apply(DeclareSessionDead(session, silent_ms=lease_ms)), NumberAnswer)

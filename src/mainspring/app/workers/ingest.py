@@ -92,5 +92,5 @@ class Ingest:
         try:
             await self._make_consumer(known, self.intake).run()
         except Exception:  # noqa: BLE001  a fault in one consumer must not end the others
-            _LOG.exception("the desk of trigger %s failed; it is opened again in %g s", known.name, _REOPEN_DELAY_S)
+            _LOG.exception("the consumer of trigger %s failed; it is restarted in %g s", known.name, _REOPEN_DELAY_S)
             await asyncio.sleep(_REOPEN_DELAY_S)

@@ -26,8 +26,8 @@ def make_spool_importer(folder: Path, spare: Path | None = None) -> Callable[[Pr
     def _import_records(store: ProcessStore) -> None:
         imported = spool.take_in(store.apply, limit=_MAX_RECORDS)
         if imported.runs:
-            _LOG.info("%d runs of wrapped commands were taken in from the spool", len(imported.runs))
+            _LOG.info("%d runs of wrapped commands were imported from the spool", len(imported.runs))
         for path in imported.bad:
-            _LOG.error("a record of the spool cannot be read and was set aside: %s", path)
+            _LOG.error("a record of the spool cannot be read and was moved aside: %s", path)
 
     return import_some

@@ -117,7 +117,7 @@ class Upkeep:
                 if on_order is not None:
                     on_order(self._order)
             except Exception:  # noqa: BLE001 - the scan never ends
-                _LOG.exception("upkeep fails, and is tried again each second")
+                _LOG.exception("upkeep fails, next attempt each second")
             await asyncio.sleep(_ROUND_INTERVAL_S)
 
     def run_once(self, store: ProcessStore, now: int) -> bool:

@@ -66,10 +66,10 @@ class UpkeepFailures:
         if text == logged:
             return
         if text is None:
-            _LOG.warning("upkeep goes on")
+            _LOG.warning("upkeep works again")
             return
         faults = [error for error in errors.values() if not isinstance(error, MainspringError | OSError)]
-        _LOG.error("upkeep fails, and is tried again each second: %s", text, exc_info=faults[0] if faults else None)
+        _LOG.error("upkeep fails, next attempt each second: %s", text, exc_info=faults[0] if faults else None)
 
 
 def _one_line(error: Exception) -> str:

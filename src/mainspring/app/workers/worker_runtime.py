@@ -303,9 +303,9 @@ class WorkerRuntime:
     def _on_commit_error(self, text: str | None) -> None:
         self.commit_error = text
         if text is not None:
-            _LOG.error("the store does not take commits: %s", text)
+            _LOG.error("the store does not accept commits: %s", text)
         else:
-            _LOG.warning("the store takes commits again")
+            _LOG.warning("the store accepts commits again")
 
     def _crash(self) -> None:
         """Obey the order to crash. Delete the order first, so that the next worker survives."""
@@ -325,4 +325,4 @@ def _run_callbacks(answers: CallbackBatch) -> None:
         try:
             on_done(result)
         except Exception:  # noqa: BLE001  one answer must not keep the others from being heard
-            _LOG.exception("an answer of the store could not be taken")
+            _LOG.exception("an answer of the store could not be processed")

@@ -98,7 +98,7 @@ def begin_operation(
         else count_parts_text(verb, len(selected.ids))
     )
     if selected.left_out:
-        number += f" ({selected.left_out:,} more fit and are left out: {LEFT_OUT_REASONS})"
+        number += f" ({selected.left_out:,} more match and are left out: {LEFT_OUT_REASONS})"
     if dry_run:
         document = {"bulk": None, count_parts_text(verb): len(selected.ids)}
         invocation.output.document(document, f"{bulk_title(verb, given_values)}: {number}; nothing was done.")

@@ -17,7 +17,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.values.plain_json import to_plain_json
 from mainspring.insight.text.formatting import escape_text, format_instant
 
-HELP_LINE = "check once for late runs, and notify: a second crontab line"
+HELP_LINE = "check all monitors once and send notifications: for a crontab without `up`"
 
 
 @click.command("watch", cls=FlaggedCommand, short_help=HELP_LINE)
@@ -30,7 +30,7 @@ HELP_LINE = "check once for late runs, and notify: a second crontab line"
 )
 @click.pass_context
 def watch_command(ctx: click.Context, *, as_json: bool, once: bool) -> None:
-    """check once for late runs, and notify: a second crontab line
+    """check all monitors once and send notifications: for a crontab without `up`
 
     \b
       */5 * * * *  mainspring watch

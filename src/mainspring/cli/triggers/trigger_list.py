@@ -101,7 +101,7 @@ def list_command(
     output.rows(rows, columns, empty='No triggers. Write @ms.on.event("..."), @ms.on.webhook("/...") above a @ms.task.')
     for line in rows:
         if line.state is TriggerState.LISTENING and line.why is not None:
-            output.hint(f"{line.name} listens, but: {formatting.escape_line(line.why)}")
+            output.hint(f"{line.name} works, but: {formatting.escape_line(line.why)}")
         elif line.why is not None:
             since_text = "" if line.since_at is None else f" since {formatting.format_distance(line.since_at, now)}"
             output.hint(f"{line.name} is {line.state}{since_text}: {formatting.escape_line(line.why)}")

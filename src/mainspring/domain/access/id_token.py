@@ -62,7 +62,7 @@ def read_signing_keys(data: bytes) -> KeySet:
         entries = []
     keys = [key for entry in entries if (key := _read_signing_key(entry)) is not None]
     if not keys:
-        raise ArgumentError("the provider shows no key that it could sign with")
+        raise ArgumentError("the identity provider shows no key that it could sign with")
     return KeySet(keys)
 
 
@@ -79,20 +79,22 @@ def verify_claims(
     except InvalidKeyIdError:
         return None
     except UnsupportedAlgorithmError:
-        raise ArgumentError(f"the provider's answer is not signed by {' or '.join(ALGORITHMS)}") from None
+        raise ArgumentError(f"the answer of the identity provider is not signed by {' or '.join(ALGORITHMS)}") from None
     except (JoseError, ValueError, TypeError, AttributeError, RecursionError):
-        raise ArgumentError("the provider's answer is not signed by the provider") from None
+        raise ArgumentError("the answer of the identity provider is not signed by the provider") from None
     options: Any = {"iss": {"essential": True, "value": issuer}, "aud": {"essential": True, "value": client_id}}
     expected = {"client_id": client_id, "nonce": pending.nonce, "access_token": answer.access_token}
     claims = CodeIDToken(read.claims, read.header, options, expected)
     try:
         claims.validate(now_s, _SKEW_S)
     except ClaimError as error:
-        raise ArgumentError(f"the provider's answer is for {_MISMATCHES.get(error.claim, 'nobody')}") from None
+        raise ArgumentError(
+            f"the answer of the identity provider is for {_MISMATCHES.get(error.claim, 'another client')}"
+        ) from None
     except (TypeError, ValueError):
-        raise ArgumentError("the provider's answer is for nobody") from None
+        raise ArgumentError("the answer of the identity provider is for another client") from None
     if claims["iat"] < now_s - _MAX_AGE_S:
-        raise ArgumentError("the provider's answer is for another time")
+        raise ArgumentError("the answer of the identity provider is for another time")
     return read.claims
 
 

@@ -18,7 +18,8 @@ _CLIENT_HINT: Final = "See web.oidc.client_id and web.oidc.client_secret: the pr
 _HINTS: Final = {
     "invalid_client": _CLIENT_HINT,
     "unauthorized_client": _CLIENT_HINT,
-    "invalid_grant": "Begin anew; if it stays so, see that the provider knows web.public_url with /oidc/back behind it.",
+    "invalid_grant": "Sign in again. If that fails, check that the provider knows web.public_url with /oidc/back "
+    "after it.",
 }
 
 
@@ -76,16 +77,16 @@ def read_provider(data: bytes, issuer: str) -> OidcProvider:
     try:
         provider = msgspec.json.decode(data, type=OidcProvider)
     except DECODE_ERRORS as error:
-        raise ArgumentError(f"the provider does not say how it is asked: {error}") from None
+        raise ArgumentError(f"the identity provider publishes no usable metadata: {error}") from None
     if provider.issuer != issuer:
         raise ArgumentError(
-            "the provider speaks for another issuer", hint="Set web.oidc.issuer exactly as it names itself."
+            "the identity provider has another issuer", hint="Set web.oidc.issuer exactly as it is published."
         )
     endpoints = (provider.authorization_endpoint, provider.token_endpoint, provider.jwks_uri)
     if not all(map(is_safe_url, endpoints)):
-        raise ArgumentError("the provider names an address that is not https")
+        raise ArgumentError("the identity provider names an address that is not https")
     if not is_loopback_url(issuer) and any(map(is_loopback_url, endpoints)):
-        raise ArgumentError("the provider names an address of this machine, and is not on this machine itself")
+        raise ArgumentError("the identity provider names an address of this machine, and is not on this machine itself")
     return provider
 
 
@@ -98,7 +99,7 @@ def read_token_response(data: bytes) -> TokenResponse:
     try:
         return msgspec.json.decode(data, type=TokenResponse)
     except DECODE_ERRORS:
-        raise ArgumentError("the provider's answer holds no id token") from None
+        raise ArgumentError("the answer of the identity provider has no id token") from None
 
 
 def provider_refusal(message: str, error_code: Any) -> ArgumentError:
@@ -126,12 +127,13 @@ def read_person_name(claims: Mapping[str, Any], claim: str) -> str:
     name = claims.get(claim)
     if not isinstance(name, str) or not name:
         raise ArgumentError(
-            f"the provider does not say who you are: the claim {claim} is missing", hint="See web.oidc.name_claim."
+            f"the identity provider does not send your name: the claim {claim} is missing",
+            hint="See web.oidc.name_claim.",
         )
     if claim == "email" and claims.get("email_verified") is not True:
         raise ArgumentError(
-            "your address is not verified at the provider",
-            hint="It has to say email_verified, or name another claim: web.oidc.name_claim.",
+            "your address is not verified at the identity provider",
+            hint="It must send email_verified, or set another claim: web.oidc.name_claim.",
         )
     return name.strip().casefold()
 

@@ -45,13 +45,13 @@ def check_password(password: str, name: str) -> None:
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise OptionError(
             f"a password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH:,} characters",
-            hint="Take a few words that nobody else would put together.",
+            hint="Use a few words that no one else would combine.",
         )
     plain = password.casefold()
     if is_common(plain) or len(set(plain)) < 4 or plain.strip(_ENDINGS) == name.casefold():
         raise OptionError(
             "this password is among the first that are tried",
-            hint="Take a few words that nobody else would put together.",
+            hint="Use a few words that no one else would combine.",
         )
 
 

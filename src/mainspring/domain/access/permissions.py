@@ -133,5 +133,5 @@ def read_automations(words: Sequence[str] | None, role: Role) -> tuple[str, ...]
         )
     for pattern in patterns:
         if not 0 < len(pattern) <= _LONGEST_PATTERN or pattern != pattern.strip() or not is_plain_line(pattern):
-            raise OptionError(f"{escape(pattern, 80)!r} is no pattern of automations", hint="Write names: billing-*")
+            raise OptionError(f"{escape(pattern, 80)!r} is not a pattern of automations", hint="Write names: billing-*")
     return patterns

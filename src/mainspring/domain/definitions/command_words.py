@@ -24,7 +24,7 @@ def parse_command(value: Any) -> list[str]:
     if not words or not words[0].strip():
         raise OptionError("the command is empty", hint='Write "./backup.sh --all" or ["./backup.sh", "--all"].')
     if any("\0" in word for word in words) or sum(map(len, words)) > _LONGEST:
-        raise OptionError("the command holds a NUL or is too long", hint="Put long input into a file.")
+        raise OptionError("the command contains a NUL or is too long", hint="Put long input into a file.")
     return words
 
 

@@ -204,7 +204,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "on_blocked",
             option_readers.choice_reader("hold", "pass"),
             "hold",
-            "partition of a run that needs a person: hold or pass (default: hold)",
+            "later runs of a partition while a run needs a person: hold or pass (default: hold)",
             _AUTOMATION_KINDS,
         ),
         ("undo", option_readers.read_function, None, "function that undoes the step", _STEP_KIND),
@@ -245,14 +245,14 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "fail_rate",
             option_readers.read_share_or_off,
             None,
-            "share of failed runs that opens an incident",
+            "an incident opens if this share of the runs fails, such as 0.2",
             _AUTOMATION_KINDS,
         ),
         (
             "healthy",
             option_readers.choice_reader("item", "automation", "rate"),
             None,
-            "success that settles a failed run: item, automation or rate (default: by its trigger)",
+            "success that settles a failed run: of its item, or any (automation, rate) (default: by its trigger)",
             _AUTOMATION_KINDS - {DefinitionKind.EXEC},
         ),
         (
@@ -310,7 +310,7 @@ def _find_conflict(kind: DefinitionKind, name: str, value: Any) -> tuple[str, st
     if kind is DefinitionKind.SCRIPT and name == "isolate":
         return _OWN_PROCESS, "Leave it out."
     if kind is DefinitionKind.SCRIPT and name == "delivery" and value == "transactional":
-        return "a command cannot take part in a transaction of ours", "Use at_least_once or at_most_once."
+        return "a command cannot be part of a transaction of Mainspring", "Use at_least_once or at_most_once."
     return None
 
 

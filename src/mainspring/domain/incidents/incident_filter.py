@@ -57,7 +57,7 @@ def read_incident_filter(value: Any, where: str) -> IncidentFilter:
         UnknownNameError: no such key, severity or kind.
     """
     if not isinstance(value, Mapping):
-        raise OptionError(f"the match of {where} is no table", hint='Write match = { severity = "page" }.')
+        raise OptionError(f"the match of {where} is not a table", hint='Write match = { severity = "page" }.')
     readers: dict[str, Callable[[Any], Any]] = {name: lambda text: text for name in IncidentFilter.__struct_fields__}
     readers |= {
         "severity": lambda text: _read_choice(Severity, "severity", text),
@@ -75,9 +75,9 @@ def read_texts(value: Any, place: str) -> tuple[str, ...]:
     """Return one text or several, none of them empty. Raises OptionError."""
     texts = (value,) if isinstance(value, str) else value
     if not isinstance(texts, list | tuple) or not texts:
-        raise OptionError(f"{place}: expected a text or several, got {str(value)[:40]!r}")
+        raise OptionError(f"{place}: expected a text or a list of texts, got {str(value)[:40]!r}")
     if not all(isinstance(text, str) and text and is_plain_line(text) for text in texts):
-        raise OptionError(f"{place}: each is one line of text that is not empty")
+        raise OptionError(f"{place}: each must be one line of text that is not empty")
     return tuple(texts)
 
 

@@ -29,7 +29,8 @@ def read_audit_head(text: str) -> AuditHead:
     match = _HEAD_TEXT.fullmatch(text.strip())
     if match is None:
         raise OptionError(
-            f"{text.strip()[:80]!r} is no head of an audit log", hint='Write NUMBER:HASH, as "1234:0123456789abcdef".'
+            f"{text.strip()[:80]!r} is not a head of an audit log",
+            hint='Write NUMBER:HASH, as "1234:0123456789abcdef".',
         )
     return AuditHead(int(match[1]), match[2])
 
@@ -40,8 +41,8 @@ def find_truncation(head: AuditHead, last: AuditHead | None, found: str | None) 
     `last` = the log's own head, `found` = the hash of its operation of that number.
     """
     if found is None:
-        ending = "is empty" if last is None else f"ends with act {last.seq}"
-        return f"act {head.seq} was there and the log {ending}: its end was cut off"
+        ending = "is empty" if last is None else f"ends with operation {last.seq}"
+        return f"operation {head.seq} existed and the log {ending}: its end was cut off"
     if not found.startswith(head.hash):
-        return f"act {head.seq} is another one than it was: the log was cut off and written anew"
+        return f"operation {head.seq} differs from the saved head: the log was cut off and rewritten"
     return None

@@ -43,7 +43,7 @@ class LostCommits(msgspec.Struct, frozen=True, kw_only=True):
         span = f"up to {_format_instant(self.until_at)}"
         if self.since_at is not None and self.since_at <= self.until_at:
             span = f"between {_format_instant(self.since_at)} and {_format_instant(self.until_at)}"
-        audit_text = "" if self.act is None else f"; the audit log lacks act {self.act}"
+        audit_text = "" if self.act is None else f"; the audit log lacks operation {self.act}"
         server_text = ""
         if self.server and self.server_now and self.server != self.server_now:
             server_text = f"; they were made on server {self.server}, this is server {self.server_now}"

@@ -26,7 +26,7 @@ FIXED_MONITORS: Final[dict[IncidentKind, FixedMonitor]] = {
                 "Open while a channel has accepted nothing, or refused all alerts, for longest_ms since since_at. The other "
                 "channels report it."
             ),
-            why="It cannot be switched off: without it nobody would hear that nobody hears anything.",
+            why="It cannot be turned off: without it, no one would learn that a channel is broken.",
         ),
         FixedMonitor(
             kind=IncidentKind.STORE_LOST,
@@ -35,7 +35,8 @@ FIXED_MONITORS: Final[dict[IncidentKind, FixedMonitor]] = {
                 "Opens when the store could not be read or written for longest_ms. The notification does not need the store; "
                 "the incident is recorded when the store is back."
             ),
-            why="It cannot be switched off: without the store no other monitor judges. notify.store_lost_after says how soon it is told.",
+            why="It cannot be turned off: no other monitor works without the store. notify.store_lost_after sets "
+            "the time.",
         ),
     )
 }

@@ -15,5 +15,6 @@ def check_channel_name(name: str) -> None:
     """Do nothing if this may be the name of a channel. Raises OptionError."""
     if not _NAME.fullmatch(name):
         raise OptionError(
-            f"{escape(name, 60)!r} cannot name a channel", hint="Use small letters, digits, _ and -, at most 40."
+            f"{escape(name, 60)!r} is not a valid name of a channel",
+            hint="Use lower-case letters, digits, _ and -, at most 40.",
         )

@@ -43,13 +43,13 @@ def render_digest(
     ]
     number = len(listed) + len(signs)
     where = "" if around.environment == "production" else f" ({around.environment})"
-    count_text = "1 thing" if number == 1 else f"{number} things"
+    count_text = "1 incident or warning" if number == 1 else f"{number} incidents and warnings"
     return Notification(
         id=id,
         key=f"mainspring:digest:{id}",
         about=NotificationEvent.DIGEST,
         severity=Severity.DIGEST,
-        headline=f"[digest]{where} {count_text} to look at when there is time",
+        headline=f"[digest]{where} {count_text} to check when you have time",
         fields=tuple(fields),
         environment=around.environment,
         project=around.project,

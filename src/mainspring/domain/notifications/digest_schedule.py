@@ -23,10 +23,10 @@ def read_digest_schedule(value: Any) -> str:
     day = next((name for name in _DAYS if len(words) > 1 and words[0] in (name, name[:_DAY_ABBREVIATION_LENGTH])), "")
     try:
         if len(words) != 1 + bool(day) or (often and (often == "weekly") != bool(day)):
-            raise OptionError("a word too many, or too few")
+            raise OptionError("expected a day and a time")
         clock = read_clock_time(words[-1])
     except OptionError:
-        raise OptionError(f"{str(value)[:40]!r} is no time of a digest", hint=_HINT) from None
+        raise OptionError(f"{str(value)[:40]!r} is not a valid time of a digest", hint=_HINT) from None
     return f"{day} {clock}" if day else clock
 
 

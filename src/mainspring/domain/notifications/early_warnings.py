@@ -52,7 +52,7 @@ def _find_healed_errors(ended: Mapping[str, RunTotals]) -> Iterator[EarlyWarning
     for name, totals in sorted(ended.items()):
         if totals.errors and totals.succeeded and not totals.bad:
             attempts = f"{format_count(totals.errors, 'attempt')} failed"
-            yield EarlyWarning("Healed by retry", name, f"{attempts}, and every run succeeded")
+            yield EarlyWarning("Fixed by a retry", name, f"{attempts}, and every run succeeded")
 
 
 def _find_slower_runs(facts: MonitorInputs, now: int) -> Iterator[EarlyWarning]:
@@ -108,15 +108,16 @@ def _find_paused(facts: MonitorInputs, now: int) -> Iterator[EarlyWarning]:
             yield EarlyWarning(
                 "Paused long",
                 automation.name,
-                f"for {format_span(now - (automation.paused_at or now))} by {automation.paused_by or 'somebody'}",
+                f"for {format_span(now - (automation.paused_at or now))} by "
+                f"{automation.paused_by or 'an unknown person'}",
             )
 
 
 def _find_unknown_senders(facts: MonitorInputs) -> Iterator[EarlyWarning]:
     for automation in facts.automations:
         for sender in automation.rejected_senders:
-            text = f"{format_count(sender.number, 'request')} to {sender.trigger} carried a wrong signature (401)"
-            yield EarlyWarning("Wrong signatures", automation.name, text)
+            text = f"{format_count(sender.number, 'request')} to {sender.trigger} had an invalid signature (401)"
+            yield EarlyWarning("Invalid signatures", automation.name, text)
 
 
 def group_by_label(signs: Iterable[EarlyWarning]) -> dict[str, list[EarlyWarning]]:

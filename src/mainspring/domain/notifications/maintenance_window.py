@@ -41,13 +41,13 @@ def read_maintenance_window(value: Any) -> MaintenanceWindow:
         UnknownNameError: no such key.
     """
     if not isinstance(value, Mapping):
-        raise OptionError(f"{_OBJECT} is a table", hint="Write [[notify.maintenance]] and its keys below.")
+        raise OptionError(f"{_OBJECT} must be a table", hint="Write [[notify.maintenance]] and its keys below.")
     for key in value:
         if key not in _KEYS:
             raise UnknownNameError(f"key of {_OBJECT}", key, _KEYS)
     if "from" not in value or "to" not in value:
         raise OptionError(
-            f"{_OBJECT} says from when to when", hint='from = "2026-11-01T22:00", to = "2026-11-02T02:00"'
+            f"{_OBJECT} lacks its start or its end", hint='from = "2026-11-01T22:00", to = "2026-11-02T02:00"'
         )
     window = MaintenanceWindow(
         begin=_read_moment(value["from"]),

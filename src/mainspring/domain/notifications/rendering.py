@@ -1,15 +1,15 @@
 """Rendering of incidents as notifications: the same finished text everywhere, a first line for a lock screen, then what to do.
 
     [page] backup: no success for 26 h (expected daily 03:00 Europe/Berlin)
-    What      3 runs failed at step upload: 403 AccessDenied (permanent)
-    Items     Back up host a, Back up host b, Back up host c
-    Since     2026-10-05 03:00 CEST, last good 2026-10-04 03:04 CEST
-    Impact    1 backup is missing
-    Next try  none, needs a person
-    Changed   flag s3-v2 to 20 % at 02:40 by ana
-    Do        Turn the flag off; runbook docs/backup.md#403
-    Owner     ana (platform)
-    Command   mainspring incidents show i_01JD
+    What          3 runs failed at step upload: 403 AccessDenied (permanent)
+    Items         Back up host a, Back up host b, Back up host c
+    Since         2026-10-05 03:00 CEST, last success 2026-10-04 03:04 CEST
+    Impact        1 backup is missing
+    Next attempt  none, needs a person
+    Changed       flag s3-v2 to 20 % at 02:40 by ana
+    Do            Turn the flag off; runbook docs/backup.md#403
+    Owner         ana (platform)
+    Command       mainspring incidents show i_01JD
 
 The facts of an incident that are read here, each of them optional: `what` (text), `last_good_at` (ms), `impact` (text), `missed` (slots),
 `next_try_at` (ms, or null = none), `changed` (text), `run` (an id) or `runs` (several, the newest last).
@@ -49,7 +49,7 @@ _STATES = {
 _HEADLINE_PREFIXES = {
     NotificationEvent.REOPENED: "again: ",
     NotificationEvent.REPEATED: "still: ",
-    NotificationEvent.ESCALATED: "nobody has acknowledged: ",
+    NotificationEvent.ESCALATED: "not acknowledged: ",
 }
 
 
@@ -148,7 +148,7 @@ def _list_fields(
         ("Until", _describe_snooze(incident, around.zone) if is_over else ""),
         ("Note", _describe_note(incident)),
         ("Impact", describe_impact(facts)),
-        ("Next try", "" if is_over else describe_next_try(facts, around.zone, at)),
+        ("Next attempt", "" if is_over else describe_next_try(facts, around.zone, at)),
         ("Changed", _format_fact(facts.get("changed"))),
         ("Do", "" if is_over else "; ".join(_suggest_actions(incident, around))),
         ("Owner", _describe_owner(around)),
@@ -166,7 +166,7 @@ def _describe_problem(incident: Incident) -> str:
 
 def _describe_start(incident: Incident, zone: ZoneInfo) -> str:
     good = incident.facts.get("last_good_at")
-    last = f", last good {format_moment(good, zone)}" if isinstance(good, int) else ""
+    last = f", last success {format_moment(good, zone)}" if isinstance(good, int) else ""
     again = f", opened {incident.opened} times" if incident.opened > 1 else ""
     return f"{format_moment(incident.since_at, zone)}{last}{again}"
 

@@ -145,12 +145,12 @@ def read_route(value: Any) -> NotificationRoute:
         UnknownNameError: no such key.
     """
     if not isinstance(value, Mapping):
-        raise OptionError("a route is a table", hint="Write [[notify.route]] and its keys below.")
+        raise OptionError("a route must be a table", hint="Write [[notify.route]] and its keys below.")
     for key in value:
         if key not in _KEYS:
             raise UnknownNameError("key of a route", key, _KEYS)
     if "to" not in value:
-        raise OptionError("a route does not say to which channels it leads", hint='Write to = ["ops"].')
+        raise OptionError("a route names no channel", hint='Write to = ["ops"].')
     return NotificationRoute(
         to=read_texts(value["to"], "to of a route"),
         match=read_incident_filter(value.get("match", {}), "a route"),

@@ -21,8 +21,9 @@ def read_secret_url(text: str) -> str:
     if text.isprintable() and not any(part.isspace() for part in text) and is_safe_url(text):
         return text
     raise OptionError(
-        "it is no address of https, and no secret",
-        hint='Write "https://hc-ping.com/..." or, as whoever knows it can stop the alarm, "secret:NAME".',
+        "it is neither an https address nor a secret",
+        hint='Write "https://hc-ping.com/...", or "secret:NAME", because everyone who knows the address can '
+        "stop the alarm.",
     )
 
 

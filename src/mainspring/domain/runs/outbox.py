@@ -93,11 +93,12 @@ def check_message(queue: str, key: str | None, headers: dict[str, str] | None) -
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not _HEADER.fullmatch(name):
             raise ArgumentError(
-                f"{escape(repr(name), 80)} cannot be the name of a header", hint="Use letters, digits and hyphens."
+                f"{escape(repr(name), 80)} is not a valid name of a header", hint="Use letters, digits and hyphens."
             )
         if not isinstance(value, str) or len(value) > MAX_KEY_LENGTH or (value and not is_plain_line(value)):
             raise ArgumentError(
-                f"header {name!r} of a message to {queue} is no text in one line of at most {MAX_KEY_LENGTH} characters",
+                f"header {name!r} of a message to {queue} must be text in one line of at most {MAX_KEY_LENGTH} "
+                "characters",
                 hint="Put larger or structured values into the data.",
             )
 

@@ -62,8 +62,8 @@ class ConditionChange(msgspec.Struct, frozen=True):
     def _move_of(self, name: str) -> str:
         was, now = self.was.get(name), self.now.get(name)
         if was is None:
-            return f"{name} {now} came"
-        return f"{name} {was} went" if now is None else f"{name} went from {was} to {now}"
+            return f"{name} {now} added"
+        return f"{name} {was} removed" if now is None else f"{name} changed from {was} to {now}"
 
 
 def _join_texts(texts: list[str]) -> str:

@@ -18,7 +18,7 @@ def read_network(text: str) -> str:
         return str(ip_network(text.strip()))
     except ValueError:
         raise OptionError(
-            f"{text[:80]!r} is no address and no network", hint='Write "10.0.0.7", "10.0.0.0/8" or "fd00::/8".'
+            f"{text[:80]!r} is not an address or a network", hint='Write "10.0.0.7", "10.0.0.0/8" or "fd00::/8".'
         ) from None
 
 

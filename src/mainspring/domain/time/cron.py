@@ -66,7 +66,7 @@ def expand_cron(expr: str, name: str = "") -> str:
         raise _cron_error(
             expr,
             f"has {len(fields)} fields instead of five or six",
-            "Write minute, hour, day of month, month, day of week; with six the second comes first.",
+            "Write minute, hour, day of month, month, day of week; with six fields the first is the second.",
         )
     order = range(5) if len(fields) == 5 else (5, *range(5))
     plain = " ".join(_resolve_hash(field, number, name, expr) for number, field in zip(order, fields, strict=True))

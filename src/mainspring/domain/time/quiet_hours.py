@@ -23,14 +23,14 @@ def read_quiet_hours(value: Any) -> str:
     """Return quiet hours in canonical form, "22:00-07:00". Raises OptionError."""
     match = _HOURS.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or _time(match[1]) == _time(match[4]):
-        raise OptionError(f"{str(value)[:40]!r} are no quiet hours", hint='Write "22:00-07:00".')
+        raise OptionError(f"{str(value)[:40]!r} is not a valid range of quiet hours", hint='Write "22:00-07:00".')
     return f"{_time(match[1]):%H:%M}-{_time(match[4]):%H:%M}"
 
 
 def read_clock_time(value: Any) -> str:
     """Return a time of the day in canonical form, "08:30". Raises OptionError."""
     if not isinstance(value, str) or not _TIME.fullmatch(value.strip()):
-        raise OptionError(f"{str(value)[:40]!r} is no time of the day", hint='Write "08:30".')
+        raise OptionError(f"{str(value)[:40]!r} is not a time of day", hint='Write "08:30".')
     return f"{_time(value.strip()):%H:%M}"
 
 

@@ -84,8 +84,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         first = _LONG_AGO if self.at is None else _instant(self.at, self.tz) - 1
         if restricted.next_after(first) is None:
             raise OptionError(
-                f"{self.describe()} never comes: calendar {calendar.name!r} has no such open day",
-                hint='Change the schedule, or let the calendar say on_closed = "next".',
+                f"{self.describe()} never happens: calendar {calendar.name!r} has no such open day",
+                hint='Change the schedule, or set on_closed = "next" in the calendar.',
             )
         return restricted
 

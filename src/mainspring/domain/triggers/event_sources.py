@@ -161,7 +161,7 @@ def _read_where(value: Any) -> dict[str, Any]:
         return {}
     hint = 'Write paths and values: where={"card.country": "DE"}.'
     if not isinstance(value, Mapping) or not all(isinstance(path, str) for path in value):
-        raise OptionError(f"where={repr(value)[:80]} is no table", hint=hint)
+        raise OptionError(f"where={repr(value)[:80]} is not a table", hint=hint)
     try:
         msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
@@ -174,7 +174,7 @@ def _read_several(option: str, value: Any) -> tuple[Any, ...]:
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, Iterable) or isinstance(value, Mapping):
-        raise OptionError(f"{option}={repr(value)[:80]} is no list of names", hint=f'Write {option}=["...", "..."].')
+        raise OptionError(f"{option}={repr(value)[:80]} is not a list of names", hint=f'Write {option}=["...", "..."].')
     return tuple(value)
 
 

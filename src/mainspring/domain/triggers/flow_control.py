@@ -63,7 +63,7 @@ class FlowControl(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         stated = [name for name, value in shapes.items() if value is not None]
         if len(stated) > 1:
             raise OptionError(
-                f"{' and '.join(stated)} exclude each other: each says which arrivals become one run",
+                f"{' and '.join(stated)} exclude each other: each decides which deliveries become one run",
                 hint="Keep one of them.",
             )
         if within is not None and batch is None and debounce is None:

@@ -73,7 +73,7 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         if many:
             raise OptionError(
                 f"batch= gives several events, and there are {len(parameters)} parameters for the fields of one",
-                hint="Take them by one parameter: events: list[ms.Event].",
+                hint="Receive them in one parameter: events: list[ms.Event].",
             )
         return cls(how="fields", names=tuple(parameter.name for parameter in parameters))
 
@@ -115,7 +115,7 @@ class EventBinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
             inside += "[0]"
         path = "$" + fault.path[len(inside) :] if self.parameter and fault.path.startswith(inside) else fault.path
         raise ArgumentMismatchError(
-            f"{path}: {fault.why}", hint="Send what the automation takes: mainspring triggers show NAME", at=path
+            f"{path}: {fault.why}", hint="Send the arguments of the automation: mainspring triggers show NAME", at=path
         )
 
 

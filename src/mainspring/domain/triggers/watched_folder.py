@@ -192,7 +192,7 @@ def _read_recursive(value: Any, pattern: str) -> bool:
 def _read_ignored(value: Any) -> tuple[str, ...]:
     """Read globs of names, none at all included."""
     if not isinstance(value, str | list | tuple | set | frozenset):
-        raise OptionError(f"ignore={repr(value)[:80]} are no globs of names", hint='Write ignore=["*.bak", ".*"].')
+        raise OptionError(f"ignore={repr(value)[:80]} must be globs of names", hint='Write ignore=["*.bak", ".*"].')
     return tuple(_read_glob("ignore", item) for item in ([value] if isinstance(value, str) else value))
 
 

@@ -42,7 +42,7 @@ def bind_json(sig: Signature, obj: dict[str, Any], what: str = "arguments") -> d
         ArgumentError: names every unknown, missing and ill-typed argument.
     """
     if not isinstance(obj, dict):
-        raise ArgumentError(f"{what}: wanted a JSON object of arguments, got {_describe_given(obj)}")
+        raise ArgumentError(f"{what}: expected a JSON object of arguments, got {_describe_given(obj)}")
     return _bind_arguments(sig, obj, what, _from_json)
 
 
@@ -125,7 +125,8 @@ def _bind_arguments(sig: Signature, given: dict[str, Any], what: str, read: Any)
             reason, _, place = str(error).splitlines()[0].partition(" - at `$")
             path = f"{name}{place.rstrip('`')}"
             faults.append(
-                f"{name}: wanted {format_annotation(parameter.annotation)}, got {_describe_given(raw)}: {reason}, at {path}"
+                f"{name}: expected {format_annotation(parameter.annotation)}, got {_describe_given(raw)}: "
+                f"{reason}, at {path}"
             )
     missing = [
         f"{parameter.name} ({format_annotation(parameter.annotation)})"
@@ -204,7 +205,7 @@ def _with_date_formats(annotation: Any) -> Any:
 
 def _make_argument_error(sig: Signature, faults: list[str], what: str) -> ArgumentError:
     known = ", ".join(sig.by_name) or "none"
-    return ArgumentError("\n  ".join([f"{what} do not fit {sig.name}", *faults]), hint=f"It takes: {known}.")
+    return ArgumentError("\n  ".join([f"{what} do not fit {sig.name}", *faults]), hint=f"Its arguments: {known}.")
 
 
 def _describe_given(raw: Any) -> str:

@@ -108,7 +108,7 @@ class _CanonicalEncoder:
         try:
             value.encode()
         except UnicodeEncodeError:
-            reason = f"the text {escape(value, 60)!r} holds a lone surrogate"
+            reason = f"the text {escape(value, 60)!r} contains a lone surrogate"
             raise self._refused(path, reason, "Save bytes, or escape the text first.") from None
         return value
 
@@ -200,6 +200,6 @@ def _key_error(what: str, path: str, key: Any) -> ValueRefusedError:
     return ValueRefusedError(
         what,
         path,
-        f"a key of this kind is not text and would not come back: {kind}",
+        f"a key of this kind is not text and could not be read back: {kind}",
         hint="Use text as keys, or annotate the parameter or result, for example dict[int, str].",
     )

@@ -123,7 +123,7 @@ def make_size_error(data: bytes, what: str, limit: int) -> ValueRefusedError:
     return ValueRefusedError(
         what,
         find_largest_part(data),
-        f"it takes {len(data):,} bytes of JSON, the limit is {limit:,}",
+        f"{len(data):,} bytes of JSON, the limit is {limit:,}",
         hint="Save it elsewhere (a file, an object store, a table) and pass a reference to it; or raise the limit: "
         "[store] payload_max, or App(payload_max=...).",
     )

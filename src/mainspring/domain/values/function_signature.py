@@ -186,7 +186,7 @@ def read_first_parameter(fn: Callable[..., Any]) -> tuple[str, Any] | None:
 def _read_signature(fn: Callable[..., Any], skip: int) -> Signature:
     parameters, returns, name = _hinted_parameters(fn)
     if len(parameters) < skip:
-        raise DefinitionError(f"{name} takes {len(parameters)} parameters, it needs at least {skip}")
+        raise DefinitionError(f"{name} has {len(parameters)} parameters, it needs at least {skip}")
     leading = tuple((p.name, p.annotation) for p in parameters[:skip])
     return Signature(name, leading, tuple(parameters[skip:]), returns)
 

@@ -48,7 +48,7 @@ def read_step_name(value: Any) -> str:
             hint=f"Use 1 to {_LONGEST_STEP_NAME} printable characters in one line.",
         )
     if value != value.strip():
-        raise OptionError(f"{value[:80]!r} begins or ends with a blank", hint="Leave the blank out.")
+        raise OptionError(f"{value[:80]!r} starts or ends with a blank", hint="Leave the blank out.")
     return value
 
 
@@ -94,7 +94,7 @@ def read_tags(value: Any) -> dict[str, str]:
             raise OptionError(f"{value!r} are not tags", hint='Write {team = "data"} or ["nightly", "team=data"].')
         if not is_plain_line(item):
             raise OptionError(
-                f"the tag {escape(item, 80)!r} holds characters that cannot be printed",
+                f"the tag {escape(item, 80)!r} has characters that cannot be printed",
                 hint="Use printable characters in one line.",
             )
     return dict(sorted((read_name(key), item or "") for key, item in pairs))
@@ -128,7 +128,9 @@ def integer_reader(low: int, high: int) -> OptionReader:
 def read_span(value: Any) -> str:
     """Read a span longer than zero: "30s", a timedelta, or a number of seconds."""
     if not parse_duration(value):
-        raise OptionError(f"{value!r} is no time at all", hint='Write a span longer than zero, such as "30s".')
+        raise OptionError(
+            f"{value!r}: the duration must be greater than zero", hint='Write a span longer than zero, such as "30s".'
+        )
     return read_span_from_zero(value)
 
 
@@ -201,7 +203,7 @@ def read_retry(value: Any) -> Any:
 def read_schema(value: Any) -> Any:
     """Read a JSON schema whose every keyword is checked."""
     if not isinstance(value, Mapping) or not value:
-        raise OptionError(f"{value!r} is no JSON schema", hint='Write a table such as {type = "object"}.')
+        raise OptionError(f"{value!r} is not a JSON schema", hint='Write a table such as {type = "object"}.')
     try:
         plain = msgspec.json.decode(msgspec.json.encode(value))
     except (TypeError, ValueError, RecursionError) as error:

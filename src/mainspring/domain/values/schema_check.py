@@ -40,7 +40,7 @@ def _check(schema: Any, path: str, parts: Mapping[str, Any], depth: int) -> None
     if isinstance(schema, bool):
         return
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
-        raise OptionError(f"{path} is no schema, or is too deep", hint='Write a table such as {type = "object"}.')
+        raise OptionError(f"{path} is not a schema, or is too deep", hint='Write a table such as {type = "object"}.')
     for name, value in schema.items():
         keyword_path = join_path(path, name)
         known = _KEYWORDS.get(name)
@@ -48,7 +48,7 @@ def _check(schema: Any, path: str, parts: Mapping[str, Any], depth: int) -> None
             raise UnknownNameError(f"keyword of a schema at {path}:", str(name), _KEYWORDS)
         if not known.fits(value):
             raise OptionError(
-                f"{keyword_path} must be {known.expected_value}", hint="See JSON Schema for what each keyword takes."
+                f"{keyword_path} must be {known.expected_value}", hint="See JSON Schema for the values of each keyword."
             )
         if name == "$ref" and value.removeprefix("#/$defs/") not in parts:
             raise OptionError(

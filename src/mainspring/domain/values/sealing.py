@@ -72,7 +72,7 @@ class Sealing:
         if not self.is_plain and (self.id == JsonCodec.id or not _ID.fullmatch(self.id)):
             raise OptionError(
                 f"a codec cannot have the id {escape(repr(self.id), 60)}",
-                hint='Use a word of your own such as "aes-2026": it stands in front of each value, and "json" means plain.',
+                hint='Use your own word such as "aes-2026": it is in front of each value, and "json" means plain.',
             )
         self._front = _SEALED_PREFIX + self.id.encode() + _SEALED_PREFIX
 

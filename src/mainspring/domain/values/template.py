@@ -159,5 +159,5 @@ def _template_error(template: str, problem: str) -> OptionError:
     """Return the error that shows the template."""
     return OptionError(
         f"template {template[:200]!r}: {problem}",
-        hint='Write {name}, {name.key} or {slot:%F}; double the braces that are meant as text: "{{".',
+        hint='Write {name}, {name.key} or {slot:%F}; double the braces for text: "{{".',
     )

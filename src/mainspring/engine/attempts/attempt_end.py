@@ -111,6 +111,6 @@ def end_with_child_death(spec: AttemptSpec, code: int, last_words: str, took_us:
 
 
 _SIGNAL_HINTS: dict[int, str] = {
-    signal.SIGKILL: "Most often the system killed it because memory ran out.",
+    signal.SIGKILL: "Usually the system killed it because memory ran out.",
     signal.SIGSEGV: "A library written in C failed; its own output may say where.",
 }

@@ -83,7 +83,7 @@ def import_name_of(fn: Callable[..., Any]) -> str:
         return _importable_method(fn, inner)
     qualname, module = getattr(inner, "__qualname__", None), getattr(inner, "__module__", None)
     if not isinstance(qualname, str) or not isinstance(module, str):
-        raise _not_importable_error(fn, "an object without a name of its own (a partial or an instance)")
+        raise _not_importable_error(fn, "an object without its own name (a partial or an instance)")
     if "<lambda>" in qualname:
         raise _not_importable_error(fn, "a lambda")
     if "<locals>" in qualname:
@@ -206,7 +206,7 @@ def _load_file(name: str, file: str) -> ModuleType:
         return loaded
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{file} is no Python file")
+        raise ImportError(f"{file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before it runs: data classes need their module there
     try:

@@ -201,7 +201,7 @@ class LiveAttempt:
         if self._timers:
             self.stop_timers()
         if self._checkpoints or self._lock_requests:
-            closed = AttemptClosed(f"step {self.spec.name!r} was given up before what it waits for was committed")
+            closed = AttemptClosed(f"step {self.spec.name!r} was abandoned before its command was committed")
             for checkpoint in tuple(self._checkpoints):
                 checkpoint.ack(closed)
             for request in tuple(self._lock_requests):

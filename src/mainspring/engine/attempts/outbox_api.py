@@ -80,9 +80,9 @@ def _record_outgoing(step: StepContext, make: Callable[[str], OutboxEntry]) -> s
         size = entry_size(outgoing) + step.recorded_bytes
         if size > MAX_ENTRY_BYTES:
             raise ValueRefusedError(
-                f"what step {step.name!r} sends",
+                f"messages of step {step.name!r}",
                 "$",
-                f"it takes {size:,} bytes of JSON together, the limit is {MAX_ENTRY_BYTES:,}",
+                f"{size:,} bytes of JSON in total, the limit is {MAX_ENTRY_BYTES:,}",
                 hint="Save it elsewhere (a file, an object store, a table) and send references to it.",
             )
         step.channel.record(outgoing)

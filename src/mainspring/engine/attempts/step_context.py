@@ -30,11 +30,14 @@ class NotInStepError(MainspringError):
 
     def __init__(self, name: str) -> None:
         where = "the body of a workflow" if IN_BODY.get() else "code that no step is running"
-        hint = "Call it in a function that `run.step` runs; test it through a run: ms.App(path).run(automation)."
+        hint = "Call it in a function that `run.step` runs. Test it in a run: ms.App(path).run(automation)."
         if IN_BODY.get() and name in _METHODS_OF_RUN:
-            hint = f"In a body, write run.{name.partition('.')[0]} in its place."
+            hint = f"In the body of a workflow, write run.{name.partition('.')[0]} instead."
         elif name in _SENDING_CALLS:
-            hint = "Call it in a function that `run.step` runs, or in a task: what it sends is committed with the step's outcome."
+            hint = (
+                "Call it in a function that `run.step` runs, or in a task: its messages are committed with the "
+                "outcome of the step."
+            )
             if name == "publish()" and not IN_BODY.get():
                 hint += " Outside of a run, publish with `await app.publish(name, data)`."
         super().__init__(f"ms.{name} was called outside a step\nin {where}", hint=hint)
@@ -204,7 +207,7 @@ def progress(done: int, total: int | None = None) -> None:
     for number in (done, total):
         if number is not None and (isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**63):
             raise ArgumentError(
-                f"ms.progress({escape(repr(done), 60)}, {escape(repr(total), 60)}): these are not whole numbers >= 0",
+                f"ms.progress({escape(repr(done), 60)}, {escape(repr(total), 60)}): expected whole numbers >= 0",
                 hint="Write ms.progress(done, total), for example ms.progress(20, 100).",
             )
     step.channel.post(ProgressReport(done, total))
@@ -239,4 +242,4 @@ log = StepLog()
 
 def raise_attempt_closed(name: str) -> NoReturn:
     """Raise AttemptClosed, which ends the code of a closed attempt."""
-    raise AttemptClosed(f"this attempt of step {name!r} was given up: what it does no longer counts")
+    raise AttemptClosed(f"this attempt of step {name!r} was abandoned: its work no longer counts")

@@ -99,7 +99,7 @@ def lock(name: str, within: str | timedelta = "10m") -> StepLock:
     current_step("lock()")
     if not isinstance(name, str) or not is_valid_name(name):
         raise ArgumentError(
-            f"ms.lock({escape(repr(name), 60)}): this cannot be the name of a lock",
-            hint=f"Give a text of 1 to {MAX_NAME_LENGTH} printable characters in one line, not all of them blank.",
+            f"ms.lock({escape(repr(name), 60)}): this is not a valid name of a lock",
+            hint=f"Use 1 to {MAX_NAME_LENGTH} printable characters in one line, not all of them blank.",
         )
     return StepLock(name, parse_duration(within))

@@ -43,7 +43,7 @@ class ThreadAttempt(LiveAttempt):
         """Report the frames of the thread, or the processes of the command that it waits for."""
         processes = self._step.processes
         if self._ident is None:
-            on_stack(["it waits for a free thread: worker.threads is how many there are"])
+            on_stack(["it waits for a free thread: worker.threads sets how many there are"])
         else:
             on_stack((processes() if processes is not None else []) or read_thread_stack(self._ident))
 

@@ -207,7 +207,7 @@ def database_name(fn: Callable[..., Any], subject: str) -> str:
     # An annotation that only type checkers can resolve counts as Any: then the parameter's name decides.
     if annotation is not Tx and not (annotation is Any and name == "tx"):
         raise DefinitionError(
-            f"{subject} is transactional, but its first parameter is no ms.Tx",
-            hint="Write def step(tx: ms.Tx, ...) and let it do all its writing through tx, or choose another delivery.",
+            f"{subject} is transactional, but its first parameter is not an ms.Tx",
+            hint="Write def step(tx: ms.Tx, ...) and use tx for all its writes, or choose another delivery=.",
         )
     return names[0]

@@ -31,7 +31,7 @@ from mainspring.engine.body.unawaited_calls import UnawaitedCalls
 
 _UNSET: Any = object()
 _MAX_CLOSED = 64
-_OUTSIDE_TEXT = "a run can be asked only from its own workflow body, not from a callback or from outside"
+_OUTSIDE_TEXT = "a run can be used only in its own workflow body, not in a callback or from outside"
 _STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _MESSAGE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 _RETURNABLE_KINDS = frozenset({OutcomeKind.SIGNAL, OutcomeKind.EVENT})
@@ -324,8 +324,8 @@ class Body:
         if self.refusals.are_over:
             return
         if request.ident in self.waiting:
-            fix = f"give each use its own key, run.options(key=...).step({request.name}, ...)"
-            raise BodyError(f"{request.ident} is asked for twice at the same time: {fix}")
+            fix = f"give each call its own key, run.options(key=...).step({request.name}, ...)"
+            raise BodyError(f"{request.ident} is called twice at the same time: {fix}")
         self._request_count += 1
         request.asked, request.asked_after, request.asked_at = self._request_count, self._delivered_rank, self.now_at
         request.base_at = self.base_at
@@ -361,7 +361,7 @@ class Body:
         """Protect the current task from a cancel that arrives meanwhile."""
         task = self.loop.current()
         if task is None:
-            raise BodyError("run.shield() is for the workflow body")
+            raise BodyError("run.shield() works only in the workflow body")
         task.shields += 1
         return task
 

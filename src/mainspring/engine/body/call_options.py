@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 _CHILD_HINTS = {
     "timeout": 'deadline= limits a whole run, waiting included: @ms.workflow(deadline="1h") where {0} is defined. '
     "Or asyncio.timeout(...) around the await: it cancels the child.",
-    "retry": "A child decides for itself: retry= where {0} is defined, or on its steps.",
+    "retry": "A child has its own retries: retry= where {0} is defined, or on its steps.",
     "undo": 'A child undoes its own steps: undo= on the steps of {0}, and on_cancel="undo" where it is defined.',
-    "delivery": "A child decides for itself: delivery= where {0} is defined, or on its steps.",
-    "isolate": "A child decides for itself: isolate= where {0} is defined, or on its steps.",
+    "delivery": "A child has its own delivery: delivery= where {0} is defined, or on its steps.",
+    "isolate": "A child has its own isolation: isolate= where {0} is defined, or on its steps.",
 }
 _STEP_HINTS = {
-    "close": "A step ends with the run that asked for it. close= is for run.child(...).",
-    "run_key": "A step is known by key=: run.options(key=...).step({0}, ...). run_key= is for run.child(...).",
+    "close": "A step ends with the run that called it. close= is for run.child(...).",
+    "run_key": "The key of a step is key=: run.options(key=...).step({0}, ...). run_key= is for run.child(...).",
 }
 _SPREAD_STEP_HINTS = {
-    "undo": "The step runs as a run of its own, by queue=, tag= or spread=True, which a rollback does not undo. "
-    "Leave queue=, tag= and spread= out.",
+    "undo": "With queue=, tag= or spread=True the step is its own run, which a rollback does not undo. Leave "
+    "queue=, tag= and spread= out.",
     "run_key": _STEP_HINTS["run_key"],
 }
 
@@ -56,4 +56,4 @@ def refuse_options_of_step(given: Collection[str], plan: "StepPlan", name: str, 
 
 
 def _refuse(option: str, call: str, hint: str) -> NoReturn:
-    raise OptionError(f"run.options({option}=...) would do nothing for {call}", hint=hint)
+    raise OptionError(f"run.options({option}=...) has no effect on {call}", hint=hint)

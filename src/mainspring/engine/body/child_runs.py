@@ -51,10 +51,8 @@ def parse_close_policy(value: Any) -> str:
         OptionError: it is neither "cancel" nor "keep".
     """
     if value not in ("cancel", "keep"):
-        hint = (
-            'close="cancel" (default) stops the child with the run that asked for it, close="keep" lets it go on alone.'
-        )
-        raise OptionError(f"close={value!r} is none of the choices", hint=hint)
+        hint = 'close="cancel" (default) stops the child when its parent ends; close="keep" lets it continue alone.'
+        raise OptionError(f"close={value!r} is not valid", hint=hint)
     return str(value)
 
 
@@ -72,8 +70,8 @@ def build_child_call(
         automation = current_registry().get(automation)
     if not isinstance(automation, Automation):
         raise DefinitionError(
-            f"run.child wants an automation, got {type(automation).__name__}: decorate it with @ms.workflow or @ms.task, "
-            "or write run.step(function, ...)"
+            f"run.child needs an automation, got {type(automation).__name__}: decorate it with @ms.workflow "
+            "or @ms.task, or write run.step(function, ...)"
         )
     definition = automation.definition
     signature = automation.signature

@@ -267,8 +267,8 @@ def _refuse_random_order(coro: Any) -> None:
     if frame.f_globals.get("__name__") == "asyncio.tasks" and frame.f_code.co_name in _AS_COMPLETED:
         coro.close()
         raise BodyError(
-            "asyncio.as_completed starts coroutines in an order by chance, which would not be repeated alike: "
-            "write run.as_completed(...), or give it tasks made by asyncio.create_task(...)"
+            "asyncio.as_completed starts coroutines in random order, so a resumed run could differ: write "
+            "run.as_completed(...), or give it tasks made by asyncio.create_task(...)"
         )
 
 
@@ -281,8 +281,8 @@ _AS_COMPLETED = frozenset({"<setcomp>", "as_completed", "__init__"})
 def _refusing_method(name: str) -> Callable[..., NoReturn]:
     def refused(_self: DeterministicLoop, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise BodyError(
-            f"a workflow body cannot use {name}: it would not be repeated alike when the run is continued. "
-            "Put it into a function and await run.step(function, ...)"
+            f"a workflow body cannot use {name}: a resumed run would get another value. Put it into a "
+            "function and await run.step(function, ...)"
         )
 
     refused.__name__ = name
@@ -310,8 +310,8 @@ def _refuse_effect(event: str, _args: tuple[Any, ...], effects: Mapping[str, str
     effect = effects.get(event)  # a parameter: at its end the interpreter audits events after modules lost their names
     if effect is not None and type(events._get_running_loop()) is DeterministicLoop:
         raise BodyError(
-            f"a workflow body cannot {effect}: it would happen again whenever the run is continued. "
-            "Put it into a function and await run.step(function, ...)"
+            f"a workflow body cannot {effect}: it would happen again whenever the run is resumed. Put it into "
+            "a function and await run.step(function, ...)"
         )
 
 

@@ -50,7 +50,7 @@ class Fan:
         spread: bool,
     ) -> None:
         if concurrency < 1:
-            raise OptionError(f"run.map({name}, concurrency={concurrency}): at least 1 is needed")
+            raise OptionError(f"run.map({name}, concurrency={concurrency}): concurrency must be at least 1")
         self._body = body
         self._ident = ident
         self._name = name

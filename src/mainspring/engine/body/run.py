@@ -217,7 +217,7 @@ class Run(StepCaller):
         """
         listed = list(choices)
         if not listed:
-            raise OptionError(f"run.ask({question!r}) offers no choices")
+            raise OptionError(f"run.ask({question!r}) has no choices")
         until_at = self._until(within)
         default = None if otherwise is _NO_DEFAULT else otherwise
         text = encode(
@@ -230,7 +230,7 @@ class Run(StepCaller):
             return next((choice for choice in listed if choice == answer), str(answer))
         except TimeoutError:
             if otherwise is _NO_DEFAULT:
-                raise TimeoutError(f"nobody answered {question!r} in time") from None
+                raise TimeoutError(f"no one answered {question!r} in time") from None
             return otherwise
 
     def _until(self, within: Any) -> int:
@@ -257,7 +257,7 @@ class Run(StepCaller):
 
         def expire() -> None:
             if not future.done():
-                future.set_exception(TimeoutError(f"{name} did not come in time"))
+                future.set_exception(TimeoutError(f"{name} did not arrive in time"))
 
         request = Request(kind, ident, name, call, read, take)
         body.register(request)

@@ -324,6 +324,7 @@ def _resolve_step(fn: Any) -> tuple[Callable[..., Any], Signature, StepPlan]:
         return fn.fn, read_signature(fn.fn), _build_plan(fn.definition.options, fn.retry, None)
     if not callable(fn):
         raise DefinitionError(
-            f"run.step wants a function, got {type(fn).__name__}: write run.step(function, arguments), without calling it"
+            f"run.step needs a function, got {type(fn).__name__}: write run.step(function, arguments), "
+            "without calling it"
         )
     return fn, read_signature(fn), _DEFAULT_PLAN

@@ -21,8 +21,8 @@ caller_frame = sys._getframe  # noqa: SLF001 - inspect.currentframe takes no dep
 _MAX_LISTED = 3
 _PRUNED_FROM = 1_000
 _HINT = (
-    "Write `await` before it, or asyncio.create_task(...) around it to do something else meanwhile. "
-    "A coroutine that you do not want after all needs its .close(). Then: mainspring runs retry RUN"
+    "Write `await` before it, or asyncio.create_task(...) around it to do something else in the "
+    "meantime. If you do not need the coroutine, call its .close(). Then: mainspring runs retry RUN"
 )
 
 

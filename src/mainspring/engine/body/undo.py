@@ -197,8 +197,8 @@ def _build_saved_undo(
 
 def fail_not_callable(step: str, undo: str, why: str) -> None:
     """Fail in place of the undo of a saved step that the current code does not have, or calls otherwise."""
-    hint = "Take the step back by hand, then give the undo's result: runs give-result RUN null."
-    raise Permanent(f"step {step!r} cannot be taken back by {undo}: {why}", hint=hint)
+    hint = "Undo the step by hand, then set the result of the undo: runs give-result RUN null."
+    raise Permanent(f"step {step!r} cannot be undone by {undo}: {why}", hint=hint)
 
 
 def accepts_result(undo: Any) -> bool:

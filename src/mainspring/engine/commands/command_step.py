@@ -134,7 +134,7 @@ def raise_unless_succeeded(words: list[str], end: CommandEnd, timeout: timedelta
     if end.timed_out and timeout is not None:
         raise CommandFailed(f"{words[0]} took longer than {format_duration(timeout)}", TIMED_OUT, hint=hint)
     if end.stopped:
-        raise CommandFailed(f"{words[0]} was told to stop", end.code, hint=hint)
+        raise CommandFailed(f"{words[0]} was stopped", end.code, hint=hint)
     if isinstance(end.lost, BrokenPipeError) and end.code in (0, -signal.SIGPIPE):
         raise CommandFailed(
             f"{words[0]} was ended by SIGPIPE: the reader of its output closed it before the end",

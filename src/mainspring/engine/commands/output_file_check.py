@@ -55,7 +55,7 @@ def check_output_files(patterns: list[str], cwd: str | None, started_at: int) ->
     """Return the bytes of the files created since the start (ms UTC); raise NotProduced unless each pattern matches a non-empty one."""
     problems, total_bytes = _check_patterns(patterns, cwd, started_at)
     if problems:
-        raise NotProduced("the command ended well, but did not produce what it should: " + "\n".join(problems))
+        raise NotProduced("the command ended without an error, but did not produce its files: " + "\n".join(problems))
     return total_bytes
 
 
@@ -66,8 +66,13 @@ def verify_output_files(patterns: list[str], started_at: int) -> int | None:
     """
     problems, total_bytes = _check_patterns(patterns, None, started_at)
     if problems:
-        hint = "Put in place what is missing, then: runs retry RUN looks again, --from-step runs the step again that makes it."
-        raise ProductMissing("it ended well, but did not produce what it should: " + "\n".join(problems), hint=hint)
+        hint = (
+            "Put the missing file in place, then: runs retry RUN checks again; --from-step runs the step "
+            "that makes it again."
+        )
+        raise ProductMissing(
+            "it ended without an error, but did not produce its files: " + "\n".join(problems), hint=hint
+        )
     return total_bytes
 
 

@@ -48,7 +48,9 @@ class _PathSearch:
     def _count(self, entries: int) -> None:
         self._left -= entries
         if self._left < 0:
-            raise PatternTooWideError(f"{self._pattern}: more than {MAX_ENTRIES:,} entries to look at; narrow it")
+            raise PatternTooWideError(
+                f"{self._pattern}: matches more than {MAX_ENTRIES:,} entries; use a narrower pattern"
+            )
 
 
 def _split(pattern: str) -> tuple[str, str | None]:

@@ -35,24 +35,25 @@ def check_result(schema: Mapping[str, Any], encoded: bytes) -> None:
     mismatch = find_mismatch(schema, msgspec.json.decode(encoded))
     if mismatch is not None:
         raise ResultNotExpected(
-            f"it ended well, but its result is not what it should be: {_mismatch_text(mismatch, encoded)}",
-            hint="runs retry RUN --from-step STEP makes it anew; if the result is right, mend expect= of the definition.",
+            f"it ended without an error, but its result does not match expect=: {_mismatch_text(mismatch, encoded)}",
+            hint="runs retry RUN --from-step STEP runs the step again. If the result is right, fix expect= in the "
+            "definition.",
         )
 
 
 def check_printed(schema: Mapping[str, Any], printed: bytes) -> None:
     """Raise ResultNotExpected unless the standard output of a command is one JSON value that matches the schema."""
-    subject = "the command ended well, but what it printed is"
-    hint = "With expect= its standard output is one JSON value; what is meant for people goes to its standard error."
+    subject = "the command ended without an error, but its standard output is"
+    hint = "With expect= its standard output must be one JSON value; print text for people on standard error."
     if len(printed) > MAX_PRINTED_BYTES:
         raise ResultNotExpected(f"{subject} longer than {MAX_PRINTED_BYTES} bytes", hint=hint)
     try:
         value = msgspec.json.decode(printed)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ResultNotExpected(f"{subject} no JSON: {error}", hint=hint) from None
+        raise ResultNotExpected(f"{subject} not JSON: {error}", hint=hint) from None
     mismatch = find_mismatch(schema, value)
     if mismatch is not None:
-        raise ResultNotExpected(f"{subject} not what it should be: {_mismatch_text(mismatch, printed)}", hint=hint)
+        raise ResultNotExpected(f"{subject} not as expect= requires: {_mismatch_text(mismatch, printed)}", hint=hint)
 
 
 def _mismatch_text(mismatch: SchemaMismatch, encoded: bytes) -> str:

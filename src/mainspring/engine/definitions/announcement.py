@@ -68,8 +68,8 @@ def _build_schedule_rows(
         _add_problem(
             registry,
             definition.where,
-            f"{definition.name!r} keeps to calendar {days!r}, which was not known when it was declared",
-            "Calendars stand in the configuration: name its module under [project] automations, or use business-days.",
+            f"{definition.name!r} uses calendar {days!r}, which did not exist when it was declared",
+            "Add the module of the calendar to [project] automations, or use business-days.",
         )
         return []
     try:
@@ -78,7 +78,7 @@ def _build_schedule_rows(
     except CodecUnavailableError:
         raise
     except MainspringError as error:
-        problem = f"{definition.name!r} has a schedule but cannot start by itself: {error.message}"
+        problem = f"{definition.name!r} has a schedule but cannot start without arguments: {error.message}"
         _add_problem(registry, definition.where, problem, "Give each parameter a default that can be saved.")
         return []
     several = len(definition.schedules) > 1

@@ -118,7 +118,7 @@ class Automation:
         if needed and self._draft.schedules:
             raise DefinitionError(
                 f"{self.name!r} has a schedule, but its parameter {needed[0]!r} has no default",
-                hint=f"A schedule gives no arguments: give {needed[0]!r} a default, or start it without a schedule.",
+                hint=f"A schedule has no arguments: give {needed[0]!r} a default, or remove the schedule.",
             )
 
     def _refuse_two_orders(self) -> None:
@@ -129,8 +129,8 @@ class Automation:
         )
         if ordered is not None and self._draft.option("partition") is not None:
             raise DefinitionError(
-                f"{self.name!r} has a partition, and its trigger {ordered!r} a partition or concurrency of its own",
-                hint="Keep one of them: each says which runs go one after the other.",
+                f"{self.name!r} has a partition, and its trigger {ordered!r} has a partition or concurrency, too",
+                hint="Keep only one: each decides which runs run one after another.",
             )
 
     def is_again(self, other: "Automation") -> bool:

@@ -44,8 +44,8 @@ def drop_impossible_triggers(automations: Iterable[Automation]) -> Iterator[Load
         culprit = known[cycle[-1]]
         yield LoadProblem(
             where=culprit.where,
-            what=f"these start each other for ever: {' -> '.join(cycle)}",
-            how="Take one of the @ms.on.run / @ms.on.runs off; none of them starts by a run's end now.",
+            what=f"these automations start each other without end: {' -> '.join(cycle)}",
+            how="Remove one of the @ms.on.run / @ms.on.runs. Until then none of them starts by the end of a run.",
         )
         for name in set(cycle):
             known[name].drop_triggers(lambda source: bool(source.upstream()))
@@ -64,7 +64,7 @@ def _drop_duplicate_paths(automations: Iterable[Automation]) -> Iterator[LoadPro
                 continue
             yield LoadProblem(
                 where=automation.where,
-                what=f"two webhooks on one path: {path} is that of {first[path].name!r} at {first[path].where}",
+                what=f"two webhooks have the path {path}: the other is {first[path].name!r} at {first[path].where}",
                 how=f"Give this webhook of {automation.name!r} another path.",
             )
             automation.drop_triggers(_is_same(trigger.source))

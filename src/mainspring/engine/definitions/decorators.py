@@ -142,9 +142,10 @@ def _log_child_process_hint(kind: str, fn: Callable[..., Any], options: Mapping[
     if not _is_isolated_by_timeout(fn, options):
         return
     current_registry().hints.append(
-        f"{kind} {fn.__name__!r} runs in a child process, because only there timeout= can stop a plain function: what its module "
-        f'holds (connections, caches, counters) is fresh there. isolate="process" says that this is meant; '
-        f'isolate="thread" keeps it in the worker, where a time-out gives it up but cannot stop it. ({_place_of_function(fn)})'
+        f"{kind} {fn.__name__!r} runs in a child process, because only there timeout= can stop a plain "
+        "function: the state of its module (connections, caches, counters) is new there. "
+        'isolate="process" confirms this; isolate="thread" keeps it in the worker, where a timeout '
+        f"abandons it but cannot stop it. ({_place_of_function(fn)})"
     )
 
 
@@ -210,7 +211,9 @@ def _build_draft(
 def _require_function(fn: Any, kind: str) -> None:
     """Refuse an object that has no import name, or cannot be called without an instance."""
     if not inspect.isfunction(fn):
-        raise DefinitionError(f"@{kind} is given {fn!r}, not a function", hint=f"Put @{kind} above a def of a module.")
+        raise DefinitionError(
+            f"@{kind} needs a function, got {fn!r}", hint=f"Put @{kind} above a def at the top level of a module."
+        )
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise DefinitionError(
             f"{kind} {fn.__name__!r} is a generator\nat {_place_of_function(fn)}",
@@ -236,7 +239,7 @@ def _require_body(fn: Callable[..., Any]) -> None:
         )
     if not parameters or not _is_run_parameter(parameters[0]):
         raise DefinitionError(
-            f"workflow {fn.__name__!r} does not take the run as its first parameter\nat {_place_of_function(fn)}",
+            f"workflow {fn.__name__!r} needs the run as its first parameter\nat {_place_of_function(fn)}",
             hint=f"Write: async def {fn.__name__}(run: ms.Run{rest}).",
         )
 

@@ -60,7 +60,7 @@ def list_targets(targets: Iterable[str | Path], base_dir: Path) -> tuple[list[Lo
             problems.append(
                 LoadProblem(
                     where=str(base_dir / target),
-                    what=f"{target!r} is no file with automations, and matches none",
+                    what=f"{target!r} is not a file with automations, and matches none",
                     how="Name a .py or .toml file, a folder or pattern with such files, or a module such as jobs.daily.",
                 )
             )
@@ -131,7 +131,7 @@ def trap_os_exit() -> Iterator[None]:
 
     def refuse(status: int) -> NoReturn:
         if (os.getpid(), get_ident()) == loading:
-            raise SystemExit(f"os._exit({status}) would end the process that loads it")
+            raise SystemExit(f"os._exit({status}) would end the process that loads this file")
         real(status)
 
     os._exit = refuse
@@ -152,11 +152,11 @@ def describe_import_error(target: LoadTarget, error: BaseException) -> LoadProbl
     if isinstance(error, MainspringError):
         fix = f"{error.hint or 'Fix this line.'} Until then no automation of the file loads."
         return LoadProblem(where=where, what=_printable(error.message), how=fix, target=target.text)
-    fix = "Mend the file; its other automations are left out until it loads."
+    fix = "Fix the file. Its other automations are not loaded until then."
     if isinstance(error, ModuleNotFoundError) and error.name:
-        fix = f"Install {error.name.partition('.')[0]!r} beside mainspring, or mend the import."
+        fix = f"Install {error.name.partition('.')[0]!r} beside mainspring, or fix the import."
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
-        fix = "Put what ends the program under: if __name__ == '__main__'."
+        fix = "Put the code that ends the program under: if __name__ == '__main__'."
     message = _message_of(error)
     description = f"failed to load: {type(error).__name__}{': ' if message else ''}{message}"
     return LoadProblem(where=where, what=description, how=fix, target=target.text)

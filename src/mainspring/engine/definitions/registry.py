@@ -83,7 +83,7 @@ class Registry:
         elif known is not automation:
             self._refuse(
                 automation.where,
-                f"two automations are called {automation.name!r}: at {known.where} and at {automation.where}",
+                f"two automations have the name {automation.name!r}: at {known.where} and at {automation.where}",
                 "Give one of them another name with name=..., or remove it.",
             )
         return automation
@@ -117,7 +117,7 @@ class Registry:
                 _ = automation.definition
             except MainspringError as error:
                 del self.automations[automation.name]
-                fix = error.hint or "Mend this declaration."
+                fix = error.hint or "Fix this declaration."
                 self.problems.append(
                     LoadProblem(where=automation.where, what=error.message, how=fix, automation=automation.name)
                 )
@@ -136,7 +136,7 @@ class Registry:
                 own = describe_declaration_error(broken.where, "", broken.error)
                 # This problem includes that of the step itself.
                 self.problems = [problem for problem in self.problems if problem != own]
-                description = f"{own.what}\nworkflow {automation.name!r} at {automation.where} asks for it"
+                description = f"{own.what}\nworkflow {automation.name!r} at {automation.where} uses it"
                 self._report(msgspec.structs.replace(own, what=description, automation=automation.name))
                 self.automations.pop(automation.name, None)
 
@@ -188,7 +188,7 @@ class Registry:
                 self.problems.append(
                     LoadProblem(
                         where=f"{value.__code__.co_filename}:{value.__code__.co_firstlineno}",
-                        what=f"{name!r} has a schedule or trigger but is no automation",
+                        what=f"{name!r} has a schedule or trigger but is not an automation",
                         how="Add @ms.task or @ms.workflow.",
                     )
                 )
@@ -200,14 +200,17 @@ class Registry:
             for old in automation.was:
                 problem = ""
                 if old == automation.name:
-                    problem = f"{old!r} says that it was called {old!r}"
+                    problem = f"{old!r} has its own name in was="
                 elif old in self.automations:
-                    problem = f"{automation.name!r} says that it was {old!r}, which is at {self.automations[old].where}"
+                    problem = (
+                        f"{automation.name!r} has {old!r} in was=, but {old!r} still exists at "
+                        f"{self.automations[old].where}"
+                    )
                 elif successors.setdefault(old, automation) is not automation:
-                    problem = f"{automation.name!r} and {successors[old].name!r} both say that they were {old!r}"
+                    problem = f"{automation.name!r} and {successors[old].name!r} both have {old!r} in was="
                 if problem:
                     yield LoadProblem(
-                        where=automation.where, what=problem, how="Take this name out of was=, or rename the other."
+                        where=automation.where, what=problem, how="Remove this name from was=, or rename the other."
                     )
 
     def _refuse(self, where: str, description: str, fix: str) -> None:

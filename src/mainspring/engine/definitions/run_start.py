@@ -133,7 +133,7 @@ def _is_as_scheduled(definition: Definition, arguments: dict[str, Any]) -> bool:
 def _choose_routing(definition: Definition, options: StartOptions) -> dict[str, Any]:
     """Return queue, priority, tag and additional tags of this start."""
     if options.key_policy not in KEY_POLICIES:
-        raise OptionError(f"key policy {options.key_policy!r} is none", hint='Choose "reuse" or "restart".')
+        raise OptionError(f"key policy {options.key_policy!r} does not exist", hint='Choose "reuse" or "restart".')
     given = {name: getattr(options, name) for name in ("queue", "priority", "tag", "tags")}
     chosen = {name: definition.option(name) for name in ("queue", "priority", "tag")} | {"tags": {}}
     return chosen | parse_options(definition.kind, given, f"the start of {definition.name!r}")
@@ -168,7 +168,7 @@ def _explicit_key(options: StartOptions) -> str:
     key = options.key or ""
     if options.key_policy != "replace" and not is_plain_line(key):
         raise OptionError(
-            f"key {escape(key, 80)!r} holds characters that cannot be printed",
+            f"key {escape(key, 80)!r} has characters that cannot be printed",
             hint="Use printable characters in one line, for example a hash of the text.",
         )
     return _checked_key(key)

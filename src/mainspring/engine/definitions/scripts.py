@@ -77,7 +77,7 @@ def load_scripts(path: Path) -> tuple[list[Automation], list[LoadProblem]]:
         text = path.read_text(encoding="utf-8")
         data, lines = tomllib.loads(text), locate_keys(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        fix = "Mend the file; it must be TOML in UTF-8."
+        fix = "Fix the file: it must be TOML in UTF-8."
         return [], [LoadProblem(where=str(path), what=f"cannot be read: {error}", how=fix, target=str(path))]
     scripts: list[Automation] = []
     problems = [
@@ -95,7 +95,7 @@ def load_scripts(path: Path) -> tuple[list[Automation], list[LoadProblem]]:
         try:
             scripts.append(_read_script(name, table, path, line))
         except MainspringError as error:
-            fix = error.hint or "Mend this table."
+            fix = error.hint or "Fix this table."
             problems.append(LoadProblem(where=where, what=error.message, how=fix, automation=name))
     return scripts, problems
 
@@ -130,7 +130,7 @@ def _read_env(value: Any) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not all(_is_variable(key, item) for key, item in value.items()):
-        raise OptionError("env is not a table of text", hint='Write env = {PORT = "8080", LANG = "C"}.')
+        raise OptionError("env must be a table of text", hint='Write env = {PORT = "8080", LANG = "C"}.')
     return {str(key): str(item) for key, item in value.items()}
 
 

@@ -79,7 +79,7 @@ def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilt
     except Exception as error:
         # A value that no parser expects must not disable the other triggers of the file.
         raise OptionError(
-            f"a trigger of kind {kind!r} cannot be made: {error}",
+            f"a trigger of kind {kind!r} cannot be created: {error}",
             hint="The type of one option is not accepted. The options of triggers: mainspring docs show triggers",
         ) from error
     partition = None if "partition" in optional else given.get("partition")
@@ -91,7 +91,7 @@ def build_trigger_draft(kind: str, options: Mapping[str, Any], filter: EventFilt
                 check_headers_are_stored(source.verify, template, option=option)
     if "partition" in given and "concurrency" in given:
         raise OptionError(
-            "partition and concurrency exclude each other: each says which runs go one after the other",
+            "partition and concurrency exclude each other: each decides which runs run one after another",
             hint="Keep partition, or concurrency with by.",
         )
     return TriggerDraft(source, flow_control, filter, partition)
@@ -111,7 +111,7 @@ def read_trigger_drafts(table: Mapping[str, Any]) -> list[TriggerDraft]:
         for options in several:
             if not isinstance(options, Mapping):
                 raise OptionError(
-                    f"{kind} is not a table", hint=f"Write [script.NAME.{kind}] and its options below it."
+                    f"{kind} must be a table", hint=f"Write [script.NAME.{kind}] and its options below it."
                 )
             drafts.append(build_trigger_draft(kind, _with_dashes(options)))
     return drafts

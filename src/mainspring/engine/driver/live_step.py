@@ -177,19 +177,20 @@ def choose_step_isolation(call: StepCall) -> str:
     if plan.isolate == "process":
         raise DefinitionError(
             f"step {call.signature.name!r} is transactional and cannot run in a child process",
-            hint="Leave isolate= out: its time-out rolls the transaction back.",
+            hint="Leave isolate= out: its timeout rolls the transaction back.",
         )
     return "thread"
 
 
 def build_in_doubt_failure(name: str, last: AttemptState) -> Failure:
     """Return the failure of an at-most-once step in doubt: its last attempt was lost with its worker, or cancelled by the workflow."""
-    cause = f"the worker died while {name!r} was under way"
+    cause = f"the worker died while {name!r} was running"
     if last is AttemptState.IN_DOUBT:
-        cause = f"the workflow gave {name!r} up while it was under way, and asks for it again"
+        cause = f"the workflow abandoned {name!r} while it was running, and calls it again"
     return Failure(
         type="InDoubt",
         code="in_doubt",
         message=f"{cause}; it may or may not have had its effect",
-        hint="Look at the target, then: runs give-result RUN JSON, or runs retry RUN --again STEP to do it again under the same key.",
+        hint="Check the target system, then: runs give-result RUN JSON, or runs retry RUN --again STEP to run "
+        "it again under the same key.",
     )

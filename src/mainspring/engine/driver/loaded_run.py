@@ -22,7 +22,7 @@ from mainspring.store.commands.runs import ClaimedRun
 
 
 class LoadedRun(ABC):
-    """What its claim and its history say, its body, its journal, and how far it is.
+    """The claim, history, body, journal and progress of a loaded run.
 
     `spent` = attempts of outcomes that no request uses any more: attempt numbers continue after them. `halt` = why it stops for a person.
     `awaits_codec` = a fact for the run cannot be opened yet: the run is not suspended before it can.

@@ -32,7 +32,7 @@ _LOG = logging.getLogger("mainspring.worker")
 FailureBuilder = Callable[[BaseException], Failure]
 
 _MAY_AWAIT = (
-    "A body may await run.*, asyncio.sleep and tasks made of them; anything else belongs into run.step(function, ...)."
+    "A body may await run.*, asyncio.sleep and tasks made of them. Put anything else into run.step(function, ...)."
 )
 
 
@@ -72,9 +72,10 @@ def build_drift_halt(drift: "Drift", seal: Callable[[bytes | None], bytes | None
     failure = Failure(
         type="Drift",
         code="drift",
-        message=f"the code asks for the saved step {drift.name!r} ({drift.ident}) with another input",
+        message=f"the code requests the saved step {drift.name!r} ({drift.ident}) with another input",
         kind=FailureKind.PERMANENT,
-        hint="Accept the new input as the same: runs retry RUN --accept STEP. Run it again from there: runs retry RUN --from-step STEP.",
+        hint="Accept the new input: runs retry RUN --accept STEP. Or run it again from there: runs retry RUN "
+        "--from-step STEP.",
         data=changes,
     )
     return RunHalt(
@@ -90,10 +91,10 @@ def _build_unread_halt(drift: "Drift") -> RunHalt:
     failure = Failure(
         type="Drift",
         code="drift",
-        message=f"today's code cannot read {drift.unread} (taken in as {drift.ident})",
+        message=f"the current code cannot read {drift.unread} (saved as {drift.ident})",
         kind=FailureKind.PERMANENT,
-        hint="Let its type read the saved value again, start the worker anew, then: runs retry RUN. "
-        "Or wait for another one from there: runs retry RUN --from-step STEP.",
+        hint="Change its type so that it reads the saved value, restart the worker, then: runs retry RUN. Or "
+        "wait for another one from there: runs retry RUN --from-step STEP.",
     )
     return RunHalt(FailureReason.DRIFT, failure, drift.ident, {"unread": drift.ident})
 
@@ -103,8 +104,9 @@ def add_seed_hint(halted: RunHalt, started_under: str | None) -> RunHalt:
     if halted.failure is None or started_under in (None, hash_seed_fingerprint()):
         return halted
     cause = (
-        "The run began in a process with another hash seed, and so with another order of sets: that is the likely cause. "
-        f"To fix it, {HASH_SEED_FIX}; `mainspring up` does. Then: runs retry RUN --from-step STEP."
+        "The run started in a process with another hash seed, and so with another order of sets: that is "
+        f"the likely cause. To fix it, {HASH_SEED_FIX}; `mainspring up` does. Then: runs retry RUN "
+        "--from-step STEP."
     )
     hint = f"{cause}\n{halted.failure.hint}" if halted.failure.hint else cause
     return replace(halted, failure=msgspec.structs.replace(halted.failure, hint=hint))
@@ -116,10 +118,12 @@ def build_renamed_step_halt(missing: "MissingStep") -> RunHalt:
     failure = Failure(
         type="Drift",
         code="drift",
-        message=f"today's code cannot ask for the saved step {old!r} any more, and asks for the new step {new!r}: renamed?",
+        message=f"the current code does not request the saved step {old!r} any more, and requests the new step "
+        f"{new!r}: was it renamed?",
         kind=FailureKind.PERMANENT,
-        hint=f"The same step: runs retry RUN --map {old}={new}, or was={old!r} on the step. Removed on purpose: runs retry RUN "
-        f"--accept {old}, or gone=[{old!r}] on the workflow. Run it again: runs retry RUN --from-step {old}.",
+        hint=f"The same step: runs retry RUN --map {old}={new}, or was={old!r} on the step. Removed on "
+        f"purpose: runs retry RUN --accept {old}, or gone=[{old!r}] on the workflow. Run it again: runs "
+        f"retry RUN --from-step {old}.",
         data=[{"path": "name of a step", "was": old, "now": new}],
     )
     return RunHalt(
@@ -128,8 +132,8 @@ def build_renamed_step_halt(missing: "MissingStep") -> RunHalt:
 
 
 _UNSTOPPABLE_HINT = (
-    "It swallows what is to end it. A bare `except:` and `except BaseException:` must end with `raise`; "
-    "`except Exception:` lets it pass."
+    "It catches the exception that ends it. A bare `except:` and `except BaseException:` must end "
+    "with `raise`; `except Exception:` is fine."
 )
 
 
@@ -138,9 +142,9 @@ def build_unstoppable_halt() -> RunHalt:
     failure = Failure(
         type="BodyError",
         code=BodyError.code,
-        message="the workflow goes on after it was told to stop",
+        message="the workflow continues after it was stopped",
         kind=FailureKind.PERMANENT,
-        hint=f"{_UNSTOPPABLE_HINT} Mend it, start the worker anew, then: runs retry RUN, or runs cancel RUN.",
+        hint=f"{_UNSTOPPABLE_HINT} Fix it, restart the worker, then: runs retry RUN, or runs cancel RUN.",
     )
     return RunHalt(FailureReason.BODY_ERROR, failure, None, {})
 
@@ -148,7 +152,7 @@ def build_unstoppable_halt() -> RunHalt:
 def warn_of_unstoppable(run: ClaimedRun) -> None:
     """Warn of a body that continues after it was unloaded: the run is not harmed, but its code stays in memory."""
     _LOG.warning(
-        "run %s: the code of %s goes on although it is being unloaded. %s", run.id, run.automation, _UNSTOPPABLE_HINT
+        "run %s: the code of %s continues although it is being unloaded. %s", run.id, run.automation, _UNSTOPPABLE_HINT
     )
 
 
@@ -157,7 +161,9 @@ def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) 
     unasked = sorted(body.unclaimed)
     detail: dict[str, Any] = {"unasked": unasked[:100]} if unasked else {}
     if not body.done:
-        error = BodyError("the workflow waits for something that nobody can give it", hint=_MAY_AWAIT)
+        error = BodyError(
+            "the workflow awaits something that Mainspring cannot complete. Use run.step(...)", hint=_MAY_AWAIT
+        )
         return RunEnd(RunState.FAILED, failure=failure_of(error), reason=FailureReason.BODY_ERROR, detail=detail)
     task = body.task
     assert task is not None
@@ -200,7 +206,7 @@ def _safe_error(error: BaseException | None) -> BaseException | None:
     try:
         _ = error.__class__
     except BaseException as fault:  # noqa: BLE001 - whatever it raises
-        message = f"the workflow raised {type(error).__name__}, which breaks when it is asked for its class: {type(fault).__name__}"
+        message = f"the workflow raised {type(error).__name__}, whose class cannot be read: {type(fault).__name__}"
         return BodyError(message, hint="Raise an ordinary exception.")
     return error
 

@@ -239,7 +239,7 @@ class StepRunner:
         step = self._live.get(request.ident)
         if step is not None and step.request is request:
             step.stopped = True
-            step.stop("the workflow gave it up")
+            step.stop("the workflow abandoned it")
         else:
             self._drop_retry(request)
 
@@ -310,7 +310,7 @@ class StepRunner:
         report.ack(
             None
             if self._loaded.accepts(answer)
-            else RuntimeError("the checkpoint was not saved: another worker owns the run")
+            else RuntimeError("the checkpoint was not saved: another worker has the run")
         )
 
     def _submit(self, record: AttemptRecord, answered: CommitCallback[CommandDone | Refused]) -> None:

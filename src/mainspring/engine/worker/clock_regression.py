@@ -36,7 +36,7 @@ class ClockRegressionRecovery:
         commands = [command for schedule in ahead if (command := _pull_back(schedule, now)) is not None]
         if commands:
             _LOG.warning(
-                "the clock was put back: %d schedules go on from now, and do not wait for what it said before",
+                "the clock was put back: %d schedules continue from now, and do not wait for the old time",
                 len(commands),
             )
         return commands
@@ -49,5 +49,5 @@ def _pull_back(schedule: ScheduleAhead, now: int) -> PullBackSchedule | None:
     try:
         return PullBackSchedule(schedule.name, Schedule.from_data(msgspec.json.decode(schedule.spec)).next_after(now))
     except Exception as error:  # noqa: BLE001 - one schedule must not stop the others
-        _LOG.error("schedule %s cannot go on from now: %s: %s", schedule.name, type(error).__name__, error)
+        _LOG.error("schedule %s cannot continue from now: %s: %s", schedule.name, type(error).__name__, error)
         return None

@@ -115,11 +115,11 @@ class RunClaimer:
         self._open_claims.popleft()
         worker = self._worker
         if isinstance(result, BaseException):
-            _LOG.error("claiming failed, it is tried again in a second: %s", result)
+            _LOG.error("claiming failed, next attempt in a second: %s", result)
             worker.loop.call_later(_RETRY_AFTER_S, self.request_claim)
             return
         if result.draining and not worker.draining:
-            _LOG.info("this worker was told to drain: it takes nothing new and gives back what it has")
+            _LOG.info("this worker drains: it claims no runs and releases those that it has")
             worker.drain()
         for run in result.runs:
             worker.take(run)

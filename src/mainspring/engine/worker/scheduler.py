@@ -94,7 +94,7 @@ class Scheduler:
             if plan.reason is not None:
                 self._skipped[plan.schedule] = plan.reason
                 if plan.reason and logged.get(plan.schedule) != plan.reason:
-                    _LOG.error("schedule %s: its slot cannot be made: %s", plan.schedule, plan.reason)
+                    _LOG.error("schedule %s: its slot cannot be created: %s", plan.schedule, plan.reason)
         if not self._open_commands:
             self._sleep(next_at if not plans else now + 1_000)
 
@@ -107,7 +107,7 @@ class Scheduler:
     def _answered(self, result: StartAnswer | CommandDone | Refused | BaseException) -> None:
         self._open_commands -= 1
         if isinstance(result, Exception):
-            _LOG.error("a slot was not made: %s", result)
+            _LOG.error("a slot was not created: %s", result)
         self._was_refused |= isinstance(result, Exception | Refused)
         if self._open_commands or self.closed:
             return

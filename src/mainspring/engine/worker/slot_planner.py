@@ -45,14 +45,17 @@ class ScheduleContext(msgspec.Struct, frozen=True):
         """Return the note of a slot that was missed and is not made up for."""
         pause = next((pause for pause in self.pauses if pause.covers(slot_at)), None)
         if pause is None:
-            return "nobody scheduled when it was due"
+            return "no scheduler was running when it was due"
         return f"paused by {pause.by}{f': {pause.reason}' if pause.reason else ''}"
 
     def describe_lateness(self, slot_at: int, now: int) -> str | None:
         """Return the note of a slot that runs although it was missed; None if it is on time."""
         if now - slot_at <= MISFIRE_AFTER_MS:
             return None
-        return f"made up for {format_duration(timedelta(seconds=(now - slot_at) // 1000))} late: {self.describe_miss(slot_at)}"
+        return (
+            f"caught up {format_duration(timedelta(seconds=(now - slot_at) // 1000))} late: "
+            f"{self.describe_miss(slot_at)}"
+        )
 
 
 def schedule_partition(schedule: str) -> str:
@@ -83,7 +86,7 @@ class SlotPlanner:
         if self._only is not None and due.automation not in self._only:
             return SlotPlan(due.name, reason="")
         if due.definition is None or due.input is None:
-            reason = "an older version announced it; a worker of this version has to load its automation once"
+            reason = "an older version announced it; a worker of this version must load its automation once"
             return SlotPlan(due.name, reason=reason)
         try:
             return SlotPlan(due.name, self._commands(due, self._read_context(due, now), now))
@@ -108,7 +111,7 @@ class SlotPlanner:
             if slot_at < runs_from_at:
                 verdict, note = SlotVerdict.MISSED, context.describe_miss(slot_at)
             elif running and overlap == "skip":
-                verdict, note = SlotVerdict.SKIPPED, f"run {running[0]} still goes on"
+                verdict, note = SlotVerdict.SKIPPED, f"run {running[0]} has not ended"
             elif running and overlap == "replace":
                 commands.extend(
                     CancelRun(run, f"replaced:{due.name}:{slot_at}", "a newer slot replaces it") for run in running

@@ -18,7 +18,7 @@ class StallRecord:
 
     def started(self, frames: list[str], since: float) -> None:
         """Record that the loop has not turned for `since` seconds; `frames` as StallWatch passes them."""
-        lines = tuple(KNOWN_SECRETS.redact(line) for line in frames) or ("nobody can tell where it stands",)
+        lines = tuple(KNOWN_SECRETS.redact(line) for line in frames) or ("unknown place",)
         _LOG.error("the loop has been blocked for %.1f s by:\n  %s", since, "\n  ".join(lines))
         self._store.submit(RecordBlockedLoop(round(since * 1000), lines), ignore_answer)
 

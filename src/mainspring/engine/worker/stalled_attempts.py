@@ -96,11 +96,10 @@ class StalledAttempts:
             return  # it reported before its stack was read
         run, claim, ident, attempt = key
         silent_ms = self._clock.now() - self._since_at(step)
-        stack = tuple(KNOWN_SECRETS.redact(line) for line in lines[-MAX_FRAMES:]) or (
-            "nobody can tell where it stands",
-        )
+        stack = tuple(KNOWN_SECRETS.redact(line) for line in lines[-MAX_FRAMES:]) or ("unknown place",)
         _LOG.error(
-            "run %s: attempt %d of step %s has given no sign of life for %d s; give it a timeout=. It stands at\n  %s",
+            "run %s: attempt %d of step %s has reported no log, progress or checkpoint for %d s; give it a "
+            "timeout=. Its stack:\n  %s",
             *(run, attempt, step.request.name, silent_ms // 1000, "\n  ".join(stack)),
         )
         self._known[key] = True

@@ -379,7 +379,7 @@ class Worker(RunServices):
 
     def broken(self, driver: Driver, error: Exception) -> None:
         """Unload and halt a run with a command that cannot be executed, so that a person sees it."""
-        _LOG.error("run %s was let go: a command of it cannot be executed: %s", driver.run.id, error)
+        _LOG.error("run %s was released: a command of it cannot be executed: %s", driver.run.id, error)
         driver.unload()
         self.unsaved(driver.run, error)
 

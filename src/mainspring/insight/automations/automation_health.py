@@ -142,7 +142,9 @@ def _is_planned(automation: WatchedAutomation) -> bool:
 
 def _describe_learning(silence: Evaluation) -> str:
     successes, over_ms = silence.figures.get("successes", 0), silence.figures.get("over_ms", 0)
-    return f"{format_count(successes, 'success', 'successes')} in {format_span(over_ms)} so far; it takes 20 in 7 days"
+    return (
+        f"{format_count(successes, 'success', 'successes')} in {format_span(over_ms)} so far; 20 in 7 days are needed"
+    )
 
 
 def _describe_rule(automation: WatchedAutomation, silence: Evaluation | None) -> str:

@@ -71,9 +71,9 @@ def describe_trust(trust: Trust) -> str:
     ends = format_count(f"{now.ended:,}", "end")
     parts = [
         f"{format_share(now.success_share)} of {ends} succeeded (before {format_share(before.success_share)})",
-        f"{format_count(now.healed, 'step')} healed by retry (before {before.healed})",
-        f"helped by hand {format_count(now.helped, 'time')} (before {before.helped})",
-        f"{format_count(now.recurring, 'cause')} came back (before {before.recurring})",
+        f"{format_count(now.healed, 'step')} fixed by a retry (before {before.healed})",
+        f"{format_count(now.helped, 'manual intervention')} (before {before.helped})",
+        f"{format_count(now.recurring, 'cause')} that came back (before {before.recurring})",
     ]
     return escape_line(", ".join(parts))
 

@@ -14,11 +14,11 @@ _LABELS = {
     "first_at": "first",
     "last_at": "last",
     "code": "error",
-    "helped": "helped by hand",
+    "helped": "manual interventions",
     "why": "because",
     "lasts_ms": "for",
     "failed_share": "share failed",
-    "helped_share": "share helped by hand",
+    "helped_share": "share with manual intervention",
     "limit_share": "share allowed",
     "on_weekends": "on weekends",
 }

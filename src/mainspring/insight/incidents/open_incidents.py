@@ -40,17 +40,15 @@ class OpenIncidents:
             by = ", ".join(f"{number} {severity}" for severity, number in counts if number)
             yield f"{format_count(len(self.open), 'open incident')} ({by}: mainspring incidents list)"
         if self.looked_after:
-            yield f"{format_count(self.looked_after, 'incident')} looked after"
+            yield f"{format_count(self.looked_after, 'incident')} acknowledged or snoozed"
 
     def head(self, count: int, now: int, zone: str) -> str:
         """Return in a few words whether anything needs a person; `count` = what does: "1 problem is snoozed until 14:00 UTC by ana"."""
         if count or not self.put_off:
             return status_head(count)
-        is_one, all_snoozed = (
-            len(self.put_off) == 1,
-            all(incident.state is IncidentState.SNOOZED for incident in self.put_off),
-        )
-        state_text = "snoozed" if all_snoozed else "looked after"
+        is_one = len(self.put_off) == 1
+        states = {incident.state for incident in self.put_off}
+        state_text = " or ".join(sorted(state.value for state in states))
         until_at = min(
             (incident.snoozed_until for incident in self.put_off if incident.snoozed_until is not None), default=None
         )

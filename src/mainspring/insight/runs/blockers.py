@@ -27,7 +27,7 @@ class BlockReason(NamedTuple):
     stuck: bool = False
 
 
-_START, _RESTART = "start a worker", "restart the worker with the code as it is now"
+_START, _RESTART = "start a worker", "restart the worker with the current code"
 
 
 def list_blocks(blocker: Blocker, now: int, zone: str, up: UpCommand = PLAIN_UP) -> list[BlockReason]:
@@ -76,12 +76,12 @@ def list_store_holds(blocker: Blocker) -> Iterator[BlockReason]:
     """Yield the hold of a store after a restore or a loss. Its command works now: a release is refused while runs are undecided."""
     if not blocker.held:
         return
-    text = "The store is on hold after a restore or a loss: nothing starts until it is released."
+    text = "The store is on hold after a restore or a loss: no run starts before it is released."
     undecided = blocker.undecided
     if undecided is None or not undecided.number:
         yield BlockReason(text, command="mainspring db restore --release", does="release the store", stuck=True)
         return
-    this_text = ", this one among them" if blocker.is_undecided else ""
+    this_text = ", including this one" if blocker.is_undecided else ""
     yield BlockReason(
         f"{text} Before that, {format_count(undecided, 'unfinished run')} must be decided{this_text}.",
         command="mainspring db restore --undecided",
@@ -94,13 +94,13 @@ def _automation_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockR
     view, name = blocker.automation, blocker.run.automation
     if view is None or view.paused_at is None or not is_paused(view, now):
         return
-    until = f" It goes on at {format_moment(view.paused_until, now, zone)}." if view.paused_until is not None else ""
+    until = f" It continues at {format_moment(view.paused_until, now, zone)}." if view.paused_until is not None else ""
     retired = "" if view.retired_at is None else f" It was retired {format_distance(view.retired_at, now)}."
     yield BlockReason(
         f"{name} was paused {format_distance(view.paused_at, now)} by {view.paused_by}{_reason_suffix(view.pause_reason)}.{until}{retired}",
         until_at=view.paused_until,
         command=f"mainspring auto resume {name}",
-        does="take the pause and the retirement back" if retired else "take the pause back",
+        does="end the pause and the retirement" if retired else "end the pause",
         stuck=view.paused_until is None,
     )
 
@@ -113,7 +113,7 @@ def list_retirements(blocker: Blocker, now: int) -> Iterator[BlockReason]:
     yield BlockReason(
         f"{name} was retired {format_distance(view.retired_at, now)}, and no running worker has loaded it.",
         command=f"mainspring auto resume {shell_word(name)}",
-        does="take the retirement back, then start a worker that loads it",
+        does="end the retirement, then start a worker that loads it",
         stuck=True,
     )
 
@@ -125,7 +125,7 @@ def _queue_blocks(blocker: Blocker, now: int) -> Iterator[BlockReason]:
         yield BlockReason(
             f"Queue {queue.name} was paused {format_distance(queue.paused_at, now)} by {by}.",
             command=f"mainspring queues resume {shlex.quote(queue.name)}",
-            does="let the queue go on",
+            does="resume the queue",
             stuck=True,
         )
 
@@ -142,12 +142,12 @@ def _partition_blocks(blocker: Blocker) -> Iterator[BlockReason]:
         return
     key = f"partition key {escape_line(run.partition, 60)!r} of queue {run.queue}"
     if blocker.holder is None:
-        yield BlockReason(f"It waits for {key}, which was just let go.")
+        yield BlockReason(f"It waits for {key}, which was just released.")
         return
     yield BlockReason(
-        f"Run {blocker.holder} holds {key}: runs with one key go one after the other.",
+        f"Run {blocker.holder} has {key}: runs with one key run one after another.",
         command=f"mainspring explain {blocker.holder}",
-        does="see what holds the key",
+        does="show the run that has the key",
     )
 
 
@@ -169,22 +169,22 @@ def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockR
     )
     if not blocker.workers:
         known = "" if blocker.automation is not None else "; no worker has ever announced it"
-        suffix = "; those that run started without it" if blocker.is_served and not known else known
-        yield BlockReason(f"No live worker has {run.automation}{suffix}.", None, *start, stuck=True)
+        suffix = "; running workers started without it" if blocker.is_served and not known else known
+        yield BlockReason(f"No running worker has loaded {run.automation}{suffix}.", None, *start, stuck=True)
         return
     if not alive:
         yield BlockReason(
-            f"Every worker that has {run.automation} is draining and takes nothing new.", None, *start, stuck=True
+            f"Every worker that has loaded {run.automation} drains and claims no runs.", None, *start, stuck=True
         )
         return
     fitting = [worker for worker in alive if worker.version == run.version]
     if not fitting:
         live_versions = ", ".join(sorted({str(worker.version) for worker in alive}))
         yield BlockReason(
-            f"It belongs to version {run.version} of {run.automation}; live workers have version {live_versions}.",
+            f"It needs version {run.version} of {run.automation}; running workers have version {live_versions}.",
             None,
             restart,
-            f"restart the worker, once its code says version={run.version} again",
+            f"restart the worker with code of version={run.version}",
             stuck=True,
         )
         return
@@ -192,18 +192,18 @@ def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockR
     if not tagged:
         fix = (
             f"{restart} --tag {shlex.quote(escape_line(run.tag))}",
-            "restart the worker with it, or name it in [worker] tags; or start one on another machine",
+            "restart the worker with the tag or with [worker] tags, or start one on another machine",
         )
-        yield BlockReason(f"No live worker with {run.automation} carries tag {run.tag!r}.", None, *fix, stuck=True)
+        yield BlockReason(f"No running worker with {run.automation} has tag {run.tag!r}.", None, *fix, stuck=True)
         return
     serving = [worker for worker in tagged if worker.queues is None or run.queue in worker.queues]
     if not serving:
         served_queues = ", ".join(sorted({name for worker in tagged for name in worker.queues or ()}))
         yield BlockReason(
-            f"No live worker with {run.automation} serves queue {run.queue}; they serve {served_queues}.",
+            f"No running worker with {run.automation} serves queue {run.queue}; they serve {served_queues}.",
             None,
             restart,
-            f"restart the worker, with queue {run.queue} in [worker.queues]",
+            f"restart the worker with queue {run.queue} in [worker.queues]",
             stuck=True,
         )
         return
@@ -211,7 +211,7 @@ def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockR
     newest = max(worker.deploy for worker in serving)
     if run.deploy > newest and any(worker.deploy >= run.deploy for worker in blocker.workers):
         yield BlockReason(
-            f"Deployment {run.deploy} touched it last; live workers are of deployment {newest}.",
+            f"Deployment {run.deploy} executed it last; running workers belong to deployment {newest}.",
             None,
             up.start(blocker.automation),
             "start a worker of the newer deployment",
@@ -222,15 +222,17 @@ def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockR
 def _limit_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason]:
     queue, run = blocker.queue, blocker.run
     if run.suspect:
-        yield BlockReason("A worker crashed while it had this run, so it goes on alone in the probation process.")
+        yield BlockReason(
+            "A worker crashed while it executed this run, so the run continues alone in the probation process."
+        )
     if queue is not None and queue.concurrency is not None and queue.running >= queue.concurrency:
         held = ", ".join(f"{row.id} ({row.automation})" for row in blocker.slot_holders[:5])
         more = "" if len(blocker.slot_holders) <= 5 else ", ..."
         listed = f": {held}{more}" if held else ""  # without automations that the caller may not see
         yield BlockReason(
-            f"Queue {queue.name} runs {queue.concurrency} at once, and that many run{listed}.",
+            f"Queue {queue.name} allows {queue.concurrency} runs at once, and that many run{listed}.",
             command=f"mainspring runs list --state running --limit {max(queue.concurrency, 1)}",
-            does="see what has the places",
+            does="list the running runs",
         )
     if (
         queue is not None
@@ -239,10 +241,11 @@ def _limit_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason
         and free_at > now
     ):
         yield BlockReason(
-            f"The rate of queue {queue.name} lets the next run start at {format_moment(free_at, now, zone)}.", free_at
+            f"The rate limit of queue {queue.name} lets the next run start at {format_moment(free_at, now, zone)}.",
+            free_at,
         )
     if blocker.place is not None and blocker.place.number > 1:
-        yield BlockReason(f"It is number {blocker.place} among the runs that are ready in queue {run.queue}.")
+        yield BlockReason(f"It is number {blocker.place} of the ready runs in queue {run.queue}.")
 
 
 def _next_start_allowed_at(blocker: Blocker, now: int) -> int | None:

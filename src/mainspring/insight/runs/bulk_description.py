@@ -28,14 +28,14 @@ _FILTER_WORDS = {
     "trigger": "for",
     "queue": "in queue",
     "error": "by error",
-    "verified": "of which is said",
+    "verified": "with verifier result",
     "since": "since",
     "until": "until",
     "ended_since": "ended since",
     "ended_until": "ended until",
 }
 _COMMANDS = {BulkVerb.CANCEL: ["runs", "cancel"], BulkVerb.REPLAY: ["triggers", "replay"]}
-LEFT_OUT_REASONS: Final = "turned away at a door, not decided on yet, or come once more already"
+LEFT_OUT_REASONS: Final = "rejected, undecided, or replayed already"
 """Why matching deliveries are not replayed."""
 _LONGEST = 80
 _UNQUOTED = 3

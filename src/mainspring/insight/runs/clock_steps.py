@@ -40,7 +40,7 @@ def _describe_step(step: RecordedStep, now: int, zone: str) -> str:
     at, moved = format_moment(step.at, now, zone), format_count(step.moved, "run")
     text = describe_step(step.by_ms)
     if not step.is_lived:
-        text += " or more while no process lived; found"
+        text += " or more while no process was running; found"
     rest = "" if step.is_whole else "; more are still being moved"
     return f"{text[0].upper()}{text[1:]} at {at}: the waits, retries and deadlines of {moved} moved with it{rest}."
 

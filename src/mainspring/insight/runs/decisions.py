@@ -75,12 +75,12 @@ def describe_given_results(history: RunStory, given: list[ManualResult], now: in
     used = list_given_results(history, given)
     names = {outcome.ident: label_step(outcome.ident, outcome.name) for outcome in history.outcomes}
     lines = [
-        f"The result of step {escape_line(names[result.ident or ''])} was given by {escape_line(result.by, 200)}"
-        f" {format_distance(result.at, now)}{reason_suffix(result.reason)}; the step did not return it."
+        f"{escape_line(result.by, 200)} set the result of step {escape_line(names[result.ident or ''])} "
+        f"{format_distance(result.at, now)}{reason_suffix(result.reason)}; the step did not return it."
         for result in used[:_MAX_LISTED]
     ]
     more = len(used) - _MAX_LISTED
-    return [*lines, f"{more} more of its results were given."] if more > 0 else lines
+    return [*lines, f"{more} more results were set by hand."] if more > 0 else lines
 
 
 def reason_suffix(reason: str | None) -> str:

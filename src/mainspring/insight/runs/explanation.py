@@ -53,23 +53,27 @@ from mainspring.store.views import Blocker, RunStory, RunView
 
 _MESSAGE = 300
 _NAMES = 10
-_CONTINUED = "It goes on by itself; if its worker dies, another one continues it within seconds."
-_NOT_CONTINUED = "It goes on by itself. If its process dies, nothing continues it: a worker, or mainspring watch, reports it as failed."
+_CONTINUED = "It continues by itself. If its worker dies, another worker continues it within seconds."
+_NOT_CONTINUED = (
+    "It continues by itself. If its process dies, no worker continues it: a worker, or mainspring "
+    "watch, reports it as failed."
+)
 
 REASONS: Final[dict[str, str]] = {
-    FailureReason.PERMANENT_ERROR: "Trying again cannot help as it is: the error is permanent.",
-    FailureReason.RETRIES_EXHAUSTED: "The error may pass, but every attempt of its retry policy was used up.",
+    FailureReason.PERMANENT_ERROR: "The error is permanent, so Mainspring does not retry.",
+    FailureReason.RETRIES_EXHAUSTED: "The error may be temporary, but every attempt of the retry policy was used.",
     FailureReason.DEADLINE: "Its deadline passed before it ended.",
-    FailureReason.ROLLED_BACK: "Its code chose to roll back: what it had done was undone, newest first.",
-    FailureReason.CRASHES_WORKER: "Its code took its worker process down three times, alone.",
-    FailureReason.DRIFT: "The code asks for a step that is saved, with another input than was saved, or can ask for it no more.",
-    FailureReason.IN_DOUBT: "A step that may act at most once ended without proof of what happened: it may or may not have had its effect.",
-    FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved or read, so it is not repeated.",
-    FailureReason.UNDO_FAILED: "An undo failed, so what is done is only partly taken back.",
-    FailureReason.BODY_ERROR: "The workflow's own code raised it, outside of any step.",
-    FailureReason.NO_OUTPUT: "It ended well but did not make what it declares to make, or not as it declares it.",
-    FailureReason.PROCESS_LOST: "The process that held the command died.",
-    FailureReason.DISCARDED: "A person gave it up.",
+    FailureReason.ROLLED_BACK: "Its code rolled back: its steps were undone, newest first.",
+    FailureReason.CRASHES_WORKER: "Its code crashed its worker process three times while it ran alone.",
+    FailureReason.DRIFT: "The code requests a saved step with another input than the saved one, or no longer requests it.",
+    FailureReason.IN_DOUBT: "An at-most-once step ended without proof of its outcome: it may or may not have had its effect.",
+    FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved or read. Mainspring does not repeat the step.",
+    FailureReason.UNDO_FAILED: "An undo failed, so the rollback is not complete.",
+    FailureReason.BODY_ERROR: "The code of the workflow raised it, outside of any step.",
+    FailureReason.NO_OUTPUT: "It ended without an error, but its product or result is missing or does not match its "
+    "definition.",
+    FailureReason.PROCESS_LOST: "The process that ran the command died.",
+    FailureReason.DISCARDED: "A person discarded it.",
 }
 
 
@@ -112,9 +116,7 @@ def explain(
     facts = RunFacts(history, blocker, list_step_lines(history), now, zone, decisions, file, awaited, up)
     doing, reasons, next_steps, commands = _BY_STATE[history.run.state](facts)
     if history.run.undoing and history.run.finished_at is None:
-        doing.insert(
-            0, "It was cancelled where it had stopped: only what it did is taken back, newest first, then it is over."
-        )
+        doing.insert(0, "It was cancelled after it had stopped: its steps are undone, newest first, then it ends.")
     if history.run.finished_at is None:
         doing += waits.describe_rejected(history, now)
         commands += waits.rejected_commands(history)
@@ -151,7 +153,7 @@ _Answers = tuple[list[str], list[str], list[str], list[SuggestedCommand]]
 
 def _explain_queued(facts: RunFacts) -> _Answers:
     run = facts.story.run
-    doing = "to be started" if run.fresh else "to go on"
+    doing = "to be started" if run.fresh else "to continue"
     since = run.created_at if run.fresh else run.changed_at
     sentences = [f"It waits in queue {run.queue} {doing}, since {format_distance(since, facts.now)}."]
     return sentences, *_explain_unclaimed(facts, [cancel_command(facts)])
@@ -175,7 +177,7 @@ def _explain_running(facts: RunFacts) -> _Answers:
     sentences += stalls.describe_stalls(facts)
     sentences += waits.describe_waits(facts.story, facts.now, facts.at)
     if not open_lines and len(sentences) == 1:
-        sentences.append("Its steps of less than a second leave no mark while they run.")
+        sentences.append("Its steps of less than a second are not recorded while they run.")
     next_steps = [_NOT_CONTINUED if run.kind == Automation.EXEC else _CONTINUED]
     next_steps += [f"Its deadline is {facts.at(run.deadline_at)}."] if run.deadline_at else []
     return (
@@ -192,16 +194,16 @@ def _explain_running(facts: RunFacts) -> _Answers:
 
 def _explain_lost_worker(facts: RunFacts) -> _Answers:
     """Explain a run whose process died a moment ago, or that no process has noticed yet."""
-    sentences = ["Its process died, and no other process has taken note of that yet."]
-    watch = SuggestedCommand("mainspring watch", "take note of it now")
+    sentences = ["Its process died, and no other process has recorded that yet."]
+    watch = SuggestedCommand("mainspring watch", "record it now")
     if facts.story.run.kind == Automation.EXEC:
-        return sentences, [], ["Nothing continues it. It ends as failed as soon as a process takes note."], [watch]
+        return sentences, [], ["No worker continues it. It ends as failed when a process records the death."], [watch]
     if facts.blocker.is_served:
-        return sentences, [], ["A worker takes note and continues it within seconds."], [cancel_command(facts)]
+        return sentences, [], ["A worker records that and continues the run within seconds."], [cancel_command(facts)]
     if facts.blocker.is_supervised:
         return sentences, [], ["A supervisor starts a worker, which continues it."], [cancel_command(facts)]
     start = SuggestedCommand(facts.up.start(facts.blocker.automation), "start a worker")
-    return sentences, [], ["Nothing continues it before a worker runs."], [start, watch]
+    return sentences, [], ["It does not continue before a worker runs."], [start, watch]
 
 
 def _describe_child_process(facts: RunFacts) -> list[str]:
@@ -212,13 +214,13 @@ def _describe_child_process(facts: RunFacts) -> list[str]:
         return []
     place, step = found
     busy = "the only child process is busy" if queue.children == 1 else f"all {queue.children} child processes are busy"
-    line = f"it is number {place} of {queue.count} in line. worker.processes is the most there may be."
+    line = f"it is number {place} of {queue.count} in line. worker.processes sets the limit."
     return [f"Step {escape_line(step)} waits for a child process of its worker: {busy}, {line}"]
 
 
 def _explain_waiting(facts: RunFacts) -> _Answers:
     sentences = waits.describe_waits(facts.story, facts.now, facts.at) or ["It waits."]
-    return [*sentences, "Meanwhile it holds no worker and no memory."], *_explain_unclaimed(
+    return [*sentences, "While it waits, it uses no worker and no memory."], *_explain_unclaimed(
         facts, [*waits.list_wait_commands(facts.story, facts.now), cancel_command(facts)]
     )
 
@@ -233,23 +235,23 @@ def _explain_retrying(facts: RunFacts) -> _Answers:
             )
             if last.next_at is not None:
                 sentences.append(f"Its next attempt is at {facts.at(last.next_at)}.")
-    return sentences or ["A step failed and will be tried again."], *_explain_unclaimed(facts, [cancel_command(facts)])
+    return sentences or ["A step failed and will be retried."], *_explain_unclaimed(facts, [cancel_command(facts)])
 
 
 def _explain_ended(facts: RunFacts) -> _Answers:
     run = facts.story.run
     duration = f", after {format_span(_duration_ms(run))}" if run.finished_at and run.started_at else ""
-    word = {RunState.SUCCEEDED: "ended well", RunState.CANCELLED: "was cancelled"}[run.state]
+    word = {RunState.SUCCEEDED: "succeeded", RunState.CANCELLED: "was cancelled"}[run.state]
     at = facts.at(run.finished_at) if run.finished_at else "-"
     successor = _find_restart(facts)
     if successor is not None:
         sentences = [
-            f"It began anew at {at}{duration}, as run {successor}: signals, its key and its handle lead to the newest."
+            f"It restarted at {at}{duration} as run {successor}: its signals, key and handle lead to the newest run."
         ]
         return (
             sentences,
             [],
-            [f"Run {successor} goes on for it."],
+            [f"Run {successor} continues for it."],
             [SuggestedCommand(f"mainspring runs show {successor}", "show it")],
         )
     sentences = [f"It {word} at {at}{duration}."]
@@ -258,9 +260,9 @@ def _explain_ended(facts: RunFacts) -> _Answers:
         by = escape_line(done.by, 200)
         sentences = [
             f"{by} declared it done at {at}{reason_suffix(done.reason)}.",
-            f"Its code did not end{', and no result was given' if run.result is None else ': its result was given by hand'}.",
+            f"Its code did not end{', and no result was given' if run.result is None else ': its result was set by hand'}.",
         ]
-    return sentences, _describe_rollback(facts), ["Nothing more happens: it is over."], []
+    return sentences, _describe_rollback(facts), ["Nothing more happens: it has ended."], []
 
 
 def _find_restart(facts: RunFacts) -> str | None:
@@ -273,10 +275,8 @@ def _find_restart(facts: RunFacts) -> str | None:
     return str(successor) if successor is not None else None
 
 
-_NOTHING_NEEDED = "Nothing more happens, and no one has to do anything."
-_NOT_SAVED = (
-    "Its code gave a value that cannot be saved, as arguments or as the run's own result: nothing was done with it."
-)
+_NOTHING_NEEDED = "Nothing more happens, and you need not do anything."
+_NOT_SAVED = "Its code passed or returned a value that cannot be saved, so nothing was done with it."
 
 
 def _explain_failed(facts: RunFacts) -> _Answers:
@@ -291,14 +291,14 @@ def _explain_failed(facts: RunFacts) -> _Answers:
         return sentences, _describe_reason(run.reason, run.failure), *_explain_superseded(facts)
     if run.kind == Automation.EXEC:
         line = SuggestedCommand(
-            f"mainspring exec -n {run.automation} ... -- COMMAND", "run the line again; here nobody else can"
+            f"mainspring exec -n {run.automation} ... -- COMMAND", "run the command again; only its caller can"
         )
         if settlement is not None:
             return sentences, _describe_reason(run.reason, run.failure), [_NOTHING_NEEDED], []
         return (
             sentences,
             _describe_reason(run.reason, run.failure),
-            ["Nothing happens before its caller starts it again."],
+            ["Nothing happens until its caller runs the command again."],
             [line],
         )
     commands = [*(settle_commands(facts) or _suggest_rerun(facts)), *rollback_commands(facts)]
@@ -318,9 +318,9 @@ def _explain_failed(facts: RunFacts) -> _Answers:
 def _suggest_rerun(facts: RunFacts) -> list[SuggestedCommand]:
     """Return how to continue a failed run, or to do its work in a new run."""
     undone = list_undone(facts.story)
-    does = "continue from where it failed; what is done stays done"
+    does = "continue from where it failed; saved steps do not run again"
     if undone:
-        does = f"run it again, under new keys, from {escape_line(undone[0].name)} on, the first that was taken back"
+        does = f"run it again, under new keys, from the first undone step: {escape_line(undone[0].name)}"
     file = facts.file
     if file is None or file.moved_to is None:
         return [retry_command(facts, does), *retry_from_start_commands(facts)]
@@ -331,14 +331,14 @@ def _suggest_rerun(facts: RunFacts) -> list[SuggestedCommand]:
     )
     if retry_reads_file(facts.story.run):
         return move
-    return [*move, retry_command(facts, f"only if what is left does not read the file: {does}")]
+    return [*move, retry_command(facts, f"only if the remaining steps do not read the file: {does}")]
 
 
 def _explain_superseded(facts: RunFacts) -> tuple[list[str], list[SuggestedCommand]]:
     """Return next steps and commands for a failed run whose work a later run does or did."""
     run, settlement, successor = facts.story.run, facts.decisions.settlement, facts.decisions.successor
     later = successor or (settlement.by if settlement is not None else None)
-    show = [SuggestedCommand(f"mainspring runs show {later}", "show the run that took its place")] if later else []
+    show = [SuggestedCommand(f"mainspring runs show {later}", "show the later run")] if later else []
     if successor is not None:
         key = escape_line(run.run_key, 60)
         newer = f"the newer run {successor}" if successor else "a newer run"
@@ -358,7 +358,7 @@ def _explain_needs_attention(facts: RunFacts) -> _Answers:
     ]
     next_steps = ["Nothing happens by itself: it waits for you, and nothing is lost."]
     if run.partition is not None:
-        next_steps.append(f"Until then it holds partition key {escape_line(run.partition, 60)!r} of queue {run.queue}.")
+        next_steps.append(f"Until then it has partition key {escape_line(run.partition, 60)!r} of queue {run.queue}.")
     make = COMMANDS_BY_REASON.get(run.reason or "", plain_commands)
     reasons = [*_describe_reason(run.reason, run.failure), *_describe_rollback(facts)]
     holds = list(list_store_holds(facts.blocker))
@@ -390,11 +390,9 @@ def _explain_unclaimed(
     run = facts.story.run
     idle, found = is_dormant(run, facts.now), list_hindrances(facts.blocker, facts.now, facts.zone, facts.up)
     latest = f", at the latest at {facts.at(run.due_at)}" if run.due_at is not None else ""
-    next_steps = [f"It goes on when what it waits for is there{latest}." if idle and not found else _next_text(found)]
+    next_steps = [f"It continues when the awaited fact arrives{latest}." if idle and not found else _next_text(found)]
     if run.deadline_at is not None and run.deadline_at <= facts.now:
-        next_steps.append(
-            f"Its deadline passed at {facts.at(run.deadline_at)}: it ends by that as soon as a worker takes it."
-        )
+        next_steps.append(f"Its deadline passed at {facts.at(run.deadline_at)}: it ends when a worker claims it.")
     elif run.deadline_at is not None:
         next_steps.append(f"Its deadline is {facts.at(run.deadline_at)}.")
     found += _list_child_hindrances(facts)
@@ -408,7 +406,7 @@ def _list_child_hindrances(facts: RunFacts) -> list[BlockReason]:
         run = child.run
         name = f"Its child {run.id} ({escape_line(run.automation, 80)})"
         if run.state is RunState.NEEDS_ATTENTION:
-            command = (f"mainspring explain {run.id}", "see what the child needs")
+            command = (f"mainspring explain {run.id}", "show what the child needs")
             found.append(BlockReason(f"{name} needs a person.", None, *command, stuck=True))
         elif run.state in IDLE_STATES:
             found += [
@@ -424,24 +422,24 @@ def _list_commands(found: list[BlockReason]) -> list[SuggestedCommand]:
 
 def _next_text(found: list[BlockReason]) -> str:
     if not found:
-        return "A worker should take it at any moment."
+        return "A worker should claim it at any moment."
     if all(block.until_at is not None for block in found):
-        return "It goes on by itself when that time has come."
+        return "It continues by itself at that time."
     if any(block.stuck for block in found):
-        return "It does not go on before that is changed."
-    return "It goes on by itself when its turn has come."
+        return "It does not continue before that changes."
+    return "It continues by itself when it is its turn."
 
 
 def _describe_rollback(facts: RunFacts) -> list[str]:
     names = [escape_line(label_step(outcome.ident, outcome.name)) for outcome in list_undone(facts.story)]
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return [f"Taken back was: {', '.join(names[:_NAMES])}{more}."] if names else []
+    return [f"Undone steps: {', '.join(names[:_NAMES])}{more}."] if names else []
 
 
 def _describe_reason(reason: str | None, failure: Failure | None) -> list[str]:
     found = [REASONS[reason]] if reason in REASONS else []
     if failure is not None and failure.kind is FailureKind.TRANSIENT and reason == FailureReason.RETRIES_EXHAUSTED:
-        found.append("Its cause is of the kind that passes: when it is over, continue the run.")
+        found.append("The cause is usually temporary: when it has passed, continue the run.")
     if failure is not None and failure.hint:
         found.append(escape_line(failure.hint, _MESSAGE))
     return found

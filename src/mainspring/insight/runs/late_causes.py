@@ -53,5 +53,5 @@ def describe_cause(found: Blocker, now: int, zone: str) -> str:
     reduced = replace(found, slot_holders=[], run=replace(run, blocked=None) if has_key_held else run)
     first = next(iter(list_blocks(reduced, now, zone)), None)
     if has_key_held and (first is None or not first.stuck):
-        return "Another run with its partition key is not over."
+        return "Another run with its partition key has not ended."
     return "" if first is None else first.text

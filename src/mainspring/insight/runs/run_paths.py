@@ -266,7 +266,10 @@ def _predecessor_lookup(outcomes: Sequence[PathOutcome]) -> Callable[[int], tupl
 
 def _describe_edge(edge: PathEdge, runs: int) -> str:
     each = "it ended the run" if edge.runs == 1 else "each ended the run"
-    return f"{escape_line(edge.step, 80)} failed in {edge.runs} of {format_count(runs, 'run')} and nothing in the code takes it up: {each}"
+    return (
+        f"{escape_line(edge.step, 80)} failed in {edge.runs} of {format_count(runs, 'run')} and no code "
+        f"handles the error: {each}"
+    )
 
 
 def edge_word(edge: PathEdge) -> str:

@@ -115,5 +115,5 @@ def describe_blocked(found: RunRelations, at: Callable[[int], str]) -> list[str]
         until = None if blocked.deadline_at is None else f"until {at(blocked.deadline_at)}"
         notes = ", ".join(part for part in (blocked.per, until) if part)
         after = f", and after it {', '.join(blocked.after)}" if blocked.after else ""
-        sentences.append(f"It holds up {blocked.automation}{f' ({notes})' if notes else ''}{after}.")
+        sentences.append(f"It blocks {blocked.automation}{f' ({notes})' if notes else ''}{after}.")
     return sentences

@@ -12,8 +12,8 @@ def describe_stalls(facts: RunFacts) -> list[str]:
     for stall in facts.story.stalls:
         silent = format_span(max(facts.now - stall.since_at, 0))
         found.append(
-            f"Attempt {stall.attempt} of step {escape_line(stall.step)} has given no sign of life for {silent},"
-            " and nothing ends it. It stood"
+            f"Attempt {stall.attempt} of step {escape_line(stall.step)} has reported no log, progress or "
+            f"checkpoint for {silent}, and nothing ends it. Its stack"
         )
         found += [f"at {escape_line(line.strip(), 300)}" for line in list(stall.stack)[: -_INNERMOST - 1 : -1]]
     return found
@@ -26,6 +26,6 @@ def list_stall_commands(facts: RunFacts) -> list[SuggestedCommand]:
     return [
         SuggestedCommand(
             f"mainspring runs logs {facts.id}",
-            "see what it said last; a timeout= of the step ends such an attempt by itself",
+            "read its last log lines; a timeout= on the step ends such an attempt by itself",
         )
     ]

@@ -69,27 +69,27 @@ class RunFacts(msgspec.Struct, frozen=True):
 def _drift_commands(facts: RunFacts) -> list[SuggestedCommand]:
     name, ident = _stopped_step(facts)
     if not facts.has_input_to_accept:
-        again = "go on, once its type in the code reads the saved value again"
+        again = "continue, after the code can read the saved value again"
         return [
             retry_command(facts, again),
-            _retry_from_command(facts, name, ident, "wait for another one, and do what came after it again"),
+            _retry_from_command(facts, name, ident, "wait for another event, and run the later steps again"),
         ]
     renamed = renamed_step_of(facts.story)
     if renamed is not None:
         return _renamed_step_commands(facts, *renamed, name, ident)
     accept = SuggestedCommand(
         f"mainspring runs retry {facts.id} --accept {name}",
-        "keep the saved result under the new input",
+        "keep the saved result for the new input",
         RETRY,
         {"accept": ident},
     )
-    return [accept, _retry_from_command(facts, name, ident, "run it, and what came after it, again")]
+    return [accept, _retry_from_command(facts, name, ident, "run this step and the later ones again")]
 
 
 def _renamed_step_commands(facts: RunFacts, old: str, new: str, name: str, ident: str) -> list[SuggestedCommand]:
     pair, line = f"{old}={new}", f"mainspring runs retry {facts.id}"
     same = SuggestedCommand(
-        f"{line} --map {shell_word(pair)}", f"{old} is called {new} now: its saved result stays", RETRY, {"map": pair}
+        f"{line} --map {shell_word(pair)}", f"{old} is now named {new}: keep its saved result", RETRY, {"map": pair}
     )
     gone = SuggestedCommand(
         f"{line} --accept {shell_word(old)}",
@@ -97,7 +97,7 @@ def _renamed_step_commands(facts: RunFacts, old: str, new: str, name: str, ident
         RETRY,
         {"accept": ident},
     )
-    return [same, gone, _retry_from_command(facts, name, ident, f"run {new}, and what came after {old}, again")]
+    return [same, gone, _retry_from_command(facts, name, ident, f"run {new} and the steps after {old} again")]
 
 
 def settle_commands(facts: RunFacts) -> list[SuggestedCommand]:
@@ -114,11 +114,11 @@ def settle_commands(facts: RunFacts) -> list[SuggestedCommand]:
 def _step_settle_commands(facts: RunFacts, name: str, ident: str, *, in_doubt: bool) -> list[SuggestedCommand]:
     given, body = f"mainspring runs give-result {facts.id} JSON --step {name}", {"step": ident}
     if not in_doubt:
-        return [SuggestedCommand(given, "give a result that fits", GIVE_RESULT, body)]
+        return [SuggestedCommand(given, "set a valid result", GIVE_RESULT, body)]
     again = f"mainspring runs retry {facts.id} --again {name}"
     return [
-        SuggestedCommand(given, "it did happen: say with which result", GIVE_RESULT, body),
-        SuggestedCommand(again, "it did not happen: do it again, under the same key", RETRY, {"again": ident}),
+        SuggestedCommand(given, "it did happen: set its result", GIVE_RESULT, body),
+        SuggestedCommand(again, "it did not happen: run it again, under the same key", RETRY, {"again": ident}),
     ]
 
 
@@ -133,8 +133,8 @@ def _refused_value_commands(facts: RunFacts) -> list[SuggestedCommand]:
 def _undo_commands(facts: RunFacts) -> list[SuggestedCommand]:
     by_hand = f"mainspring runs give-result {facts.id} null"
     return [
-        retry_command(facts, "try that undo again; the others follow"),
-        SuggestedCommand(by_hand, "it was taken back by hand; the others follow", GIVE_RESULT, {"value": None}),
+        retry_command(facts, "retry that undo; the others follow"),
+        SuggestedCommand(by_hand, "it was undone by hand; the others follow", GIVE_RESULT, {"value": None}),
     ]
 
 
@@ -174,27 +174,27 @@ def rollback_commands(facts: RunFacts) -> list[SuggestedCommand]:
         return [cancel_command(facts)]
     if not has_undo_left(facts.story):
         return []
-    does = "take back what it did, newest first; it ends cancelled"
+    does = "roll it back, newest step first; it ends cancelled"
     return [SuggestedCommand(f"mainspring runs cancel {facts.id} --undo", does, CANCEL, {"undo": True})]
 
 
 def cancel_command(facts: RunFacts) -> SuggestedCommand:
     """Return the command that cancels a run."""
     if facts.story.run.undoing:
-        does = "leave what is not yet taken back as it is"
+        does = "leave the steps that are not undone as they are"
         return SuggestedCommand(f"mainspring runs cancel {facts.id} --keep", does, CANCEL, {"undo": False})
-    return SuggestedCommand(f"mainspring runs cancel {facts.id}", "ask it to stop", CANCEL)
+    return SuggestedCommand(f"mainspring runs cancel {facts.id}", "cancel it", CANCEL)
 
 
 def discard_command(facts: RunFacts) -> SuggestedCommand:
     """Return the command that discards a run."""
-    return SuggestedCommand(f"mainspring failed discard {facts.id} -y", "give it up: it fails", DISCARD)
+    return SuggestedCommand(f"mainspring failed discard {facts.id} -y", "discard it: it fails", DISCARD)
 
 
 def settle_command(run: str) -> SuggestedCommand:
     """Return the command that decides that no one will continue a failed run."""
     return SuggestedCommand(
-        f"mainspring failed discard {run} -y", "decide that no one will continue it: it stays failed", DISCARD
+        f"mainspring failed discard {run} -y", "discard it: it stays failed, and no one will continue it", DISCARD
     )
 
 

@@ -85,12 +85,12 @@ def describe_retry(file: TriggerFile) -> str:
     """Return a sentence on what a person must know before a retry of a failed run of a file."""
     if file.moved_to is None:
         return (
-            f"A retry reads its {file.name} again, which must be there with the same content."
-            " If you change the content, do not retry: the file starts a new run."
+            f"A retry reads its {file.name} again, which must be there with the same content. If you changed "
+            "the content, do not retry: the file starts a new run."
         )
     to = escape_line(file.moved_to, _PATH)
     back = escape_line(file.path or file.folder, _PATH)
     return (
-        f"After a failure its file goes to {to}, so a retry would not find it."
-        f" To try it again, move the file back to {back}: that starts a new run, whose success settles this one."
+        f"After a failure its file is moved to {to}, so a retry would not find it. To try again, move the "
+        f"file back to {back}: that starts a new run, whose success settles this one."
     )

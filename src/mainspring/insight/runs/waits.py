@@ -121,11 +121,14 @@ def describe_waits(history: RunStory, now: int, at: Callable[[int], str]) -> lis
         name, kind = escape_line(wait.get("name", ""), 80), str(wait.get("kind", ""))
         question = questions.get(str(wait.get("ident")))
         if any(_answers(fact, wait) for fact in history.facts):
-            found.append(f"It has {_WORDS.get(kind, escape_line(kind))} {name}, which came and is not yet taken in.")
+            found.append(
+                f"It has {_WORDS.get(kind, escape_line(kind))} {name}, which arrived and is not processed yet."
+            )
         elif kind in _WITH_END and _is_over(until_at, now):
             text = format_question(question) if isinstance(question, dict) else name
             found.append(
-                f"The time of {_WORDS.get(kind, escape_line(kind))} {text} ended at {end}: what comes now is too late."
+                f"The time for {_WORDS.get(kind, escape_line(kind))} {text} ended at {end}: later arrivals do not "
+                "count."
             )
         elif isinstance(question, dict):
             found.append(f"It asks: {format_question(question)}{until}.")
@@ -178,7 +181,7 @@ def list_wait_commands(history: RunStory, now: int) -> list[SuggestedCommand]:
     names = dict.fromkeys(str(wait["name"]) for wait in signals)
     for name in names:
         line = f"mainspring runs signal {run} {shell_word(name)} JSON"
-        found.append(SuggestedCommand(line, "send what it waits for", SIGNAL, {"name": name}))
+        found.append(SuggestedCommand(line, "send it", SIGNAL, {"name": name}))
     return found
 
 
@@ -204,16 +207,16 @@ def rejected_commands(history: RunStory) -> list[SuggestedCommand]:
         *(
             SuggestedCommand(
                 f"mainspring runs signal {run} {shell_word(name)} JSON",
-                "send one that fits",
+                "send a valid one",
                 SIGNAL,
                 {"name": name},
             )
             for name in sorted(signals - awaited)
         ),
-        SuggestedCommand(f"mainspring runs retry {run}", "read again what it rejected, once its code can", RETRY),
+        SuggestedCommand(f"mainspring runs retry {run}", "read again what it rejected, after the code can", RETRY),
         SuggestedCommand(
             f"mainspring runs retry {run} --discard-rejected",
-            "forget what it rejected",
+            "drop what it rejected",
             RETRY,
             {"discard_rejected": True},
         ),

@@ -73,13 +73,14 @@ def list_channel_health(channels: Iterable[ChannelLine], now: int) -> Iterator[C
             yield ComponentHealth(
                 name,
                 BAD,
-                f"takes nothing since {format_distance(channel.since_at, now)} ({format_count(channel.failures, 'try', 'tries')}){suffix}",
+                f"accepts nothing since {format_distance(channel.since_at, now)} ("
+                f"{format_count(channel.failures, 'attempt')}){suffix}",
             )
         elif channel.oldest_at is not None and now - channel.oldest_at > _LATE_MS:
-            yield ComponentHealth(name, WARN, f"what was due {format_distance(channel.oldest_at, now)} waits")
+            yield ComponentHealth(name, WARN, f"a notification due {format_distance(channel.oldest_at, now)} waits")
         else:
             yield ComponentHealth(
                 name,
                 GOOD,
-                f"told {format_distance(channel.told_at, now)}" if channel.told_at else "has told nothing yet",
+                f"notified {format_distance(channel.told_at, now)}" if channel.told_at else "nothing notified yet",
             )

@@ -55,7 +55,7 @@ class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     needs_attention: int
     questions: int
-    head: str = "All is well"
+    head: str = "Healthy"
     """The start of the sentence: whether anything needs a person."""
     incidents: int = 0
     """Open incidents, without grouped ones; `looked_after` = acknowledged or snoozed."""
@@ -157,7 +157,7 @@ def _store_problems(reader: StoreReader, covered: OpenIncidents) -> Iterator[str
     lost = findings.get(StoreFindingKind.COMMITS_LOST)
     if status.meta(reader, HOLD_KEY) is not None and lost not in unreported:
         cause = "was restored" if lost is None else "went back in time"
-        yield f"The store {cause} and is held: nothing starts. See: {NEXT_STEP}"
+        yield f"The store {cause} and is on hold: no run starts. See: {NEXT_STEP}"
     if text := undecided_items_text(reader):
         yield f"{text}: {LIST_COMMAND}"
 

@@ -38,12 +38,12 @@ def describe_idle_workers(
         yield "No worker is running. Start one: mainspring up"
     elif workers and len(draining) == len(workers) and needed:
         pids = ", ".join(str(worker.pid) for worker in draining[:5])
-        yield f"Every worker drains and takes nothing new (pid {pids}). Start it anew: mainspring down, then mainspring up"
+        yield f"Every worker drains and claims no runs (pid {pids}). Restart: mainspring down, then mainspring up"
     for worker in [worker for worker in silent if f"{worker.role}:{worker.id}" not in reported][:5]:
         yield (
-            f"The worker pid {worker.pid} of {escape_line(worker.hostname, 40)} has given no sign of life"
-            f" for {format_span(now - worker.beat_at)}: it is stopped or blocked. Let it go on: kill -CONT {worker.pid};"
-            " or start it anew: mainspring down, then mainspring up"
+            f"Worker pid {worker.pid} of {escape_line(worker.hostname, 40)} has sent no heartbeat for "
+            f"{format_span(now - worker.beat_at)}: it is stopped or blocked. Continue it: kill -CONT "
+            f"{worker.pid}; or restart: mainspring down, then mainspring up"
         )
 
 
@@ -56,9 +56,9 @@ def describe_idle_supervisors(sessions: Sequence[SessionView], now: int) -> Iter
     ]
     for session in silent[:5]:
         yield (
-            f"The supervisor pid {session.pid} of {escape_line(session.hostname, 40)} has given no sign of life for"
-            f" {format_span(now - session.beat_at)}: it is stopped or blocked. Let it continue: kill -CONT {session.pid};"
-            " or kill it and start it again: mainspring up"
+            f"Supervisor pid {session.pid} of {escape_line(session.hostname, 40)} has sent no heartbeat for "
+            f"{format_span(now - session.beat_at)}: it is stopped or blocked. Continue it: kill -CONT "
+            f"{session.pid}; or kill it and start it again: mainspring up"
         )
 
 
@@ -68,8 +68,9 @@ def describe_paused_queues(queues: Sequence[QueueView], now: int) -> Iterator[st
         if queue.paused_at is not None and queue.backlog:
             runs = format_count(queue.backlog, "run waits", "runs wait")
             yield (
-                f"Queue {queue.name} was paused {format_distance(queue.paused_at, now)} by {escape_line(queue.paused_by, 60)},"
-                f" and {runs} in it. Let it go on: mainspring queues resume {queue.name}"
+                f"Queue {queue.name} was paused {format_distance(queue.paused_at, now)} by "
+                f"{escape_line(queue.paused_by, 60)}, and {runs} in it. Resume it: mainspring queues resume "
+                f"{queue.name}"
             )
 
 
@@ -88,8 +89,9 @@ def describe_overdue_runs(
             resume.append(f"mainspring queues resume {shell_word(runs.queue)}")
         are = "is past its deadline and ends" if str(runs.number) == "1" else "are past their deadline and end"
         yield (
-            f"{format_count(runs.number, 'run')} of {name} {are} only after the pause of {' and '.join(paused)}."
-            f" End the pause: {'; '.join(resume)}. See: mainspring explain {runs.first}"
+            f"{format_count(runs.number, 'run')} of {name} {are} only after the pause of "
+            f"{' and '.join(paused)}. End the pause: {'; '.join(resume)}. See: mainspring explain "
+            f"{runs.first}"
         )
 
 
@@ -116,9 +118,8 @@ def describe_retired_runs(retired: Sequence[RetiredRuns]) -> Iterator[str]:
     for runs in retired:
         name = escape_line(runs.automation, 80)
         yield (
-            f"{name} is retired, and {_unfinished_text(runs)}."
-            f" Cancel: {cancel_all_command(runs.automation)}."
-            f" Or take the retirement back: mainspring auto resume {shell_word(runs.automation)}"
+            f"{name} is retired, and {_unfinished_text(runs)}. Cancel: {cancel_all_command(runs.automation)}. "
+            f"Or end the retirement: mainspring auto resume {shell_word(runs.automation)}"
         )
 
 
@@ -154,9 +155,9 @@ def describe_unsent_messages(
     for queue in [queue for queue in queues if now - queue.oldest_at > _LONG_UNSENT_MS][:5]:
         where = f"messages to {escape_line(queue.name, 80)} wait, the oldest for {format_span(now - queue.oldest_at)}"
         if queue.fault:
-            yield OutboxFinding(f"{where}: {escape_line(queue.fault, 200)}", "They go as soon as that is mended.")
+            yield OutboxFinding(f"{where}: {escape_line(queue.fault, 200)}", "They are sent when that is fixed.")
         else:
-            yield OutboxFinding(f"{where}, and nobody sends them", "Start it: mainspring up")
+            yield OutboxFinding(f"{where}, and no process sends them", "Start it: mainspring up")
     if refused.number.number:
         number = format_count(refused.number, "message was", "messages were")
         yield OutboxFinding(
@@ -183,9 +184,9 @@ def describe_unserved_runs(
             version_text = f"version {group.version}" + (f", tag {group.tag}" if group.tag else "")
             waits = format_count(group.number, "run", "runs")
             yield (
-                f"{waits} of {group.automation} ({version_text}, queue {group.queue}) can be taken by no live worker,"
-                f" since {format_distance(group.since_at, now)}."
-                f" See why: mainspring runs list --name {group.automation}, then mainspring explain RUN"
+                f"{waits} of {group.automation} ({version_text}, queue {group.queue}) has no running worker that "
+                f"can claim it, since {format_distance(group.since_at, now)}. See why: mainspring runs list "
+                f"--name {group.automation}, then mainspring explain RUN"
             )
 
 
@@ -193,8 +194,8 @@ def describe_write_fault(fault: str) -> Iterator[str]:
     """Report a disk of the store that accepts no writes; `fault` = the error of the kernel, "" if it accepts them."""
     if fault:
         yield (
-            f"The disk of the store cannot be written: {fault}. Nothing can run."
-            " See why: dmesg | tail. Then make it writable and start again: mainspring up"
+            f"The disk of the store cannot be written: {fault}. No run can make progress. See why: dmesg | "
+            "tail. Then make it writable and start again: mainspring up"
         )
 
 
@@ -202,8 +203,8 @@ def describe_low_space(free: int | None) -> Iterator[str]:
     """Report a nearly full disk of the store; `free` in bytes, None = not read."""
     if free is not None and free < LOW_SPACE:
         yield (
-            f"The disk of the store is nearly full: {free // (1024 * 1024):,} MiB are free."
-            " Make room: mainspring db prune, or a larger disk"
+            f"The disk of the store is nearly full: {free // (1024 * 1024):,} MiB are free. Free space: "
+            "mainspring db prune, or a larger disk"
         )
 
 

@@ -114,7 +114,7 @@ def format_count(number: object, noun: str, plural: str | None = None) -> str:
 
 def status_head(count: int) -> str:
     """Return in a few words whether anything needs a person."""
-    return "All is well" if not count else format_count(count, "thing needs you", "things need you")
+    return "Healthy" if not count else format_count(count, "thing needs you", "things need you")
 
 
 def format_share(share: float | None) -> str:

@@ -46,7 +46,7 @@ def hide_joined_runs(view: JoinedRunsView, may_view: Callable[[str], bool]) -> J
 
 def describe_joined_runs(view: JoinedRunsView, kind: str, now: int, zone: str) -> str:
     """Return a view in words: what has arrived, what is missing, until when."""
-    here = f"{', '.join(view.here)} there, " if view.here else ""
+    here = f"{', '.join(view.here)} arrived, " if view.here else ""
     until = f"late since {formatting.format_moment(view.deadline_at, now, zone)}"
     if not view.is_late:
         until = f"until {formatting.format_moment(view.deadline_at, now, zone)}"

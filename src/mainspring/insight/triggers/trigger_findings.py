@@ -62,8 +62,8 @@ def list_undeclared(graph: Graph) -> Iterator[TriggerFinding]:
         waiting = ", ".join(edge.downstream for edge in graph.below(node.name))
         yield TriggerFinding(
             "triggers",
-            f"{waiting} waits for runs of {escape_line(node.name)!r}, and no automation of this name is declared",
-            "Is the name right? See: mainspring auto graph",
+            f"{waiting} waits for runs of {escape_line(node.name)!r}, but no automation has this name",
+            "Check the name: mainspring auto graph",
             is_urgent=False,
         )
 
@@ -81,8 +81,8 @@ def _state_findings(lines: list[TriggerLine], now: int) -> Iterator[TriggerFindi
             urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > _LONG_UNREACHABLE_MS
             yield TriggerFinding(
                 "triggers",
-                f"{line.name} ({line.listens_to}) hears nothing{since}: {escape_line(line.why, 300)}",
-                f"It goes on by itself when that is over. See: mainspring triggers show {line.name}",
+                f"{line.name} ({line.listens_to}) receives nothing{since}: {escape_line(line.why, 300)}",
+                f"It continues by itself after that. See: mainspring triggers show {line.name}",
                 urgent,
                 trigger=line.name,
                 kind=IncidentKind.SOURCE_UNREACHABLE,
@@ -90,7 +90,7 @@ def _state_findings(lines: list[TriggerLine], now: int) -> Iterator[TriggerFindi
         elif line.state is TriggerState.LISTENING and line.why is not None:
             yield TriggerFinding(
                 "triggers",
-                f"{line.name} listens, but: {escape_line(line.why, 300)}",
+                f"{line.name} works, but: {escape_line(line.why, 300)}",
                 f"See: mainspring triggers show {line.name}",
                 is_urgent=False,
             )
@@ -112,7 +112,7 @@ def _sender_findings(lines: list[TriggerLine]) -> Iterator[TriggerFinding]:
             has_none = sum(line.arrived.values()) == refused
             text = f"{line.name} rejected at least {format_count(line.at_the_door, 'request')} within a day"
             if has_none:
-                text += ", and none was taken in: is it set up for its sender?"
+                text += ", and none was accepted: is it set up for its sender?"
             yield TriggerFinding("deliveries", text, fix, is_urgent=False)
 
 
@@ -124,7 +124,7 @@ def _late_findings(reader: StoreReader, now: int) -> Iterator[TriggerFinding]:
     for trigger, found in list(late.items())[:_MAX_LISTED]:
         first = found[0]
         names = ", ".join(end.automation for end in first.gathered if end.counts)
-        here = f"only {names} is there" if names else "none of them is there"
+        here = f"only {names} arrived" if names else "none of them arrived"
         ended = "".join(f", {end.automation} {end.state}" for end in first.gathered if not end.counts)
         starts = "" if len(found) == 1 else f" for {len(found)} starts, the first"
         yield TriggerFinding(
@@ -144,7 +144,7 @@ def _undecided_findings(reader: StoreReader, now: int) -> Iterator[TriggerFindin
     """Report undecided deliveries: no router runs, or no worker has the filter."""
     for filtered, cause, fix in (
         (False, "no scheduler process decides on them", "mainspring up"),
-        (True, "no live worker has their filter", "See: mainspring doctor"),
+        (True, "no running worker has loaded their filter", "See: mainspring doctor"),
     ):
         waiting = triggers.undecided_since(reader, filtered=filtered)
         late = {name: now - at for name, at in waiting.items() if now - at > _STUCK_MS}
@@ -152,5 +152,5 @@ def _undecided_findings(reader: StoreReader, now: int) -> Iterator[TriggerFindin
             names = ", ".join(list(late)[:_MAX_LISTED])
             longest = format_span(max(late.values()))
             yield TriggerFinding(
-                "deliveries", f"deliveries of {names} have waited {longest} to be decided on: {cause}", fix
+                "deliveries", f"deliveries of {names} have waited {longest} for a decision: {cause}", fix
             )

@@ -101,7 +101,7 @@ def received_text(line: TriggerLine) -> str:
 
 def pace_text(line: TriggerLine) -> str:
     """Return the flow control in words."""
-    return ", ".join(line.pace) or ("once for all of them" if line.kind == "runs" else "each at once")
+    return ", ".join(line.pace) or ("one run for all of them" if line.kind == "runs" else "one run each, at once")
 
 
 def _evaluate_state(
@@ -122,14 +122,14 @@ def _evaluate_state(
     if not trigger.trigger.source.is_fetched:
         return {"state": TriggerState.LISTENING}
     if not consumers:
-        return {"state": TriggerState.AWAY, "why": "no process has begun to fetch from it: mainspring up"}
+        return {"state": TriggerState.AWAY, "why": "no process has started to read from it: mainspring up"}
     live = [consumer for consumer in consumers if consumer.away_since is None]
     if live:
         since_at = min((consumer.connected_at for consumer in live if consumer.connected_at is not None), default=None)
         reason = "; ".join(dict.fromkeys(consumer.why for consumer in live if consumer.why)) or None
         return {"state": TriggerState.LISTENING, "since_at": since_at, "why": reason}
     longest = min(consumers, key=lambda consumer: consumer.away_since or now)
-    return {"state": TriggerState.AWAY, "since_at": longest.away_since, "why": longest.why or "it cannot be reached"}
+    return {"state": TriggerState.AWAY, "since_at": longest.away_since, "why": longest.why or "it is unreachable"}
 
 
 def _build_curl(trigger: CachedTrigger, base: str) -> str | None:

@@ -78,19 +78,20 @@ class AddressParts(msgspec.Struct, frozen=True):
     def reject_user(self) -> None:
         """Refuse a user."""
         if self.user is not None:
-            raise self.invalid("something stands before an @ in the address of the channel")
+            raise self.invalid("the address of the channel has text before an @")
 
     def reject_path(self) -> None:
         """Refuse a path."""
         if self.path:
-            raise self.invalid("something stands after the / in the address of the channel")
+            raise self.invalid("the address of the channel has text after the /")
 
     def secret_name(self, text: str) -> str:
         """Return the name behind `secret:`; any other text may be the secret itself, and is not repeated."""
         name = text.removeprefix("secret:")
         if name == text or not SECRET_NAME.fullmatch(name):
             raise OptionError(
-                "a secret is never written here", hint=f"Set it as MAINSPRING_SECRET_NAME and refer to it: {self.form}"
+                "an address must not contain a secret",
+                hint=f"Set it as MAINSPRING_SECRET_NAME and refer to it: {self.form}",
             )
         return name
 
@@ -103,7 +104,7 @@ class AddressParts(msgspec.Struct, frozen=True):
         url = self.parameters("api").get("api", default).rstrip("/")
         host = url.partition("://")[2].partition("/")[0]
         if not _API.fullmatch(url) or (url.startswith("http:") and not is_loopback(self._read_server(host)[0])):
-            raise self.invalid("api= is not the https:// address of an API")
+            raise self.invalid("api= must be the https:// address of an API")
         return url
 
     def parameters(self, *known: str) -> dict[str, str]:
@@ -126,7 +127,7 @@ class AddressParts(msgspec.Struct, frozen=True):
     def _read_server(self, text: str) -> tuple[str, int]:
         match = _HOST.fullmatch(text)
         if match is None or int(match["port"] or 0) > _LARGEST_PORT:
-            raise self.invalid("the address does not say the host, or in a way that cannot be read")
+            raise self.invalid("the address lacks a valid host")
         return match["name"], int(match["port"] or 0)
 
 

@@ -29,7 +29,7 @@ class ChannelThread:
             ChannelFault: the previous call, which continued alone, has not ended yet.
         """
         if not self._is_over.is_set():
-            raise ChannelFault("what was begun before and took too long has not ended yet")
+            raise ChannelFault("an earlier notification took too long and has not ended yet")
         is_over = self._is_over = threading.Event()
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         future.set_running_or_notify_cancel()  # from here on it cannot be cancelled

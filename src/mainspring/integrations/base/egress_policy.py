@@ -50,7 +50,7 @@ class EgressPolicy:
             address = parse_address(text)
             is_named_loopback = address is not None and address.is_loopback and host in LOOPBACK_HOSTS
             if address is None or not (is_public_address(address) or text in self._networks or is_named_loopback):
-                return f"{host} is {text}, which is no public address: allow it by project.allowed_networks"
+                return f"{host} is {text}, which is not a public address: allow it in project.allowed_networks"
         return None
 
 

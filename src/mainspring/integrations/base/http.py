@@ -106,13 +106,11 @@ class HttpClient:
 
 def _check_status(response: HttpResponse) -> HttpResponse:
     if response.status in _REDIRECTS:
-        raise ChannelFault(
-            f"it was redirected ({response.status}), which is not followed: write the address it moved to"
-        )
+        raise ChannelFault(f"it redirects ({response.status}), which is not followed: write the new address")
     if response.status == _TOO_MANY:
-        raise ChannelFault("it is told too much at once (429)", response.retry_after_ms)
+        raise ChannelFault("it receives too many requests (429)", response.retry_after_ms)
     if response.status in _UNAVAILABLE:
-        raise ChannelFault(f"it has an error of its own ({response.status})", response.retry_after_ms, is_unknown=True)
+        raise ChannelFault(f"it has an internal error ({response.status})", response.retry_after_ms, is_unknown=True)
     return response
 
 

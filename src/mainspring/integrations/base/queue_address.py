@@ -79,14 +79,14 @@ class QueueAddressParts(msgspec.Struct, frozen=True):
     def check_name(self, name: str, pattern: re.Pattern[str]) -> None:
         """Refuse what cannot be the name of a queue."""
         if not name:
-            raise self.invalid("the address of the queue does not say which one it is")
+            raise self.invalid("the address of the queue does not name the queue")
         if not is_plain_line(name) or not pattern.fullmatch(name):
-            raise self.invalid(f"{quote_part(name)} cannot be the name of one")
+            raise self.invalid(f"{quote_part(name)} is not a valid name")
 
     def check_detail(self, detail: str, pattern: re.Pattern[str]) -> None:
         """Refuse a subject, endpoint or channel that cannot be one."""
         if detail and not pattern.fullmatch(detail):
-            raise self.invalid(f"{quote_part(detail)} cannot be used in the address of a queue")
+            raise self.invalid(f"{quote_part(detail)} is not valid in the address of a queue")
 
 
 def resolve_server(server: str, secret: Callable[[str], str]) -> BrokerServer:

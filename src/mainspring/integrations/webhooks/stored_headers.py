@@ -51,7 +51,7 @@ def check_headers_are_stored(options: VerifierOptions, template: str, *, option:
     for name in _list_headers(template):
         if not select_stored_headers(options, {name: ""}):
             raise OptionError(
-                f"{option} names the header {_with_dashes(name)}, which is not kept: it proves who sends",
+                f"{option} names the header {_with_dashes(name)}, which is not stored, because it proves who sends",
                 hint='Name another header, or something in the body: "{data.customer}".',
             )
 

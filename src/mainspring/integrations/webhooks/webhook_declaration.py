@@ -71,7 +71,7 @@ def read_verifier(value: Any) -> VerifierOptions:
         value = {"kind": kind.strip(), "secrets": [name.strip() for name in names.split(",") if name.strip()]}
     if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
         raise OptionError(
-            "this is no verifier",
+            "this is not a verifier",
             hint='Write verify=ms.verify.github("SECRET_NAME"), in a file verify = "github:SECRET_NAME" '
             'or verify = { kind = "hmac", secrets = ["SECRET_NAME"], header = "X-Signature" }.',
         )
@@ -81,12 +81,12 @@ def read_verifier(value: Any) -> VerifierOptions:
     options = {name: item for name, item in value.items() if name not in ("kind", "secrets")}
     secrets = value.get("secrets", ())
     if not isinstance(secrets, str | list | tuple):
-        raise OptionError("these are no names of secrets", hint='Write secrets = ["SECRET_NAME"].')
+        raise OptionError("these are not names of secrets", hint='Write secrets = ["SECRET_NAME"].')
     try:
         return find_declaration(kind)(*([secrets] if isinstance(secrets, str) else secrets), **options)
     except TypeError as error:
         raise OptionError(
-            f"a verifier cannot be made: {error}",
+            f"a verifier cannot be created: {error}",
             hint="The verifiers and their arguments: mainspring docs show webhooks",
         ) from None
 
@@ -95,7 +95,7 @@ def _read_path(value: Any) -> str:
     """Read a path. Paths are exact and plain, so that no proxy and no sender reads another one out of them."""
     quoted = repr(value)[:100]
     if not isinstance(value, str) or not value.startswith("/") or value == "/":
-        raise OptionError(f"{quoted} is no path of a webhook", hint='Begin with a slash and name something: "/github".')
+        raise OptionError(f"{quoted} is not a path of a webhook", hint='Start with a slash and a name: "/github".')
     if len(value) > _LONGEST_PATH:
         raise OptionError(f"the path has {len(value)} characters", hint=f"At most {_LONGEST_PATH} are possible.")
     segments = value.removeprefix("/").split("/")
@@ -106,7 +106,7 @@ def _read_path(value: Any) -> str:
     for segment in segments:
         if not _SEGMENT.fullmatch(segment):
             raise OptionError(
-                f"{quoted} has a part that is no plain word: {segment[:60]!r}",
+                f"{quoted} has a part that is not a plain word: {segment[:60]!r}",
                 hint="Use letters, digits and . _ ~ - only; what varies belongs into the body.",
             )
     if value in RESERVED_PATHS:
@@ -117,7 +117,7 @@ def _read_path(value: Any) -> str:
 def _read_key(value: Any, verifier: VerifierOptions) -> str:
     """Read the template; `{headers.x-request-id}` may be written like the header."""
     if not isinstance(value, str) or not value.strip():
-        raise OptionError(f"{repr(value)[:80]} is no key", hint='Write "{headers.x-request-id}" or "{data.id}".')
+        raise OptionError(f"{repr(value)[:80]} is not a key", hint='Write "{headers.x-request-id}" or "{data.id}".')
     template = normalize_header_names(value)
     names = [name for _, name, _ in split_template(template) if name]
     if not names:
@@ -147,16 +147,12 @@ def _read_response_mode(value: Any) -> ResponseMode:
 def _read_wait(value: Any) -> timedelta:
     span = parse_duration(value)
     if not timedelta(0) < span <= _LONGEST_WAIT:
-        raise OptionError(
-            f"wait={value!r} cannot be used", hint='Write a span up to "5m": most senders give up sooner.'
-        )
+        raise OptionError(f"wait={value!r} is not valid", hint='Write a span up to "5m": most senders give up sooner.')
     return span
 
 
 def _read_max_body(value: Any) -> int:
     size = parse_size(value)
     if not 0 < size <= MAX_BODY_BYTES:
-        raise OptionError(
-            f"max_body={value!r} cannot be used", hint=f"Write a size up to {format_size(MAX_BODY_BYTES)}."
-        )
+        raise OptionError(f"max_body={value!r} is not valid", hint=f"Write a size up to {format_size(MAX_BODY_BYTES)}.")
     return size

@@ -158,7 +158,7 @@ def make_token(
     patterns = read_automations(automations, role)
     now = clock.now()
     if until_at is not None and until_at <= now:
-        raise OptionError("the token would have expired already", hint="Choose an end that is to come, or none.")
+        raise OptionError("the token would have expired already", hint="Choose an end in the future, or none.")
     text = new_key(clock, PREFIX)
     making = CreateToken(
         id=make_id("t", now, clock.random_bits(_ID_BITS)),
@@ -173,7 +173,7 @@ def make_token(
     perform(store, act, "make", f"token:{name}", making, detail)
     if people.token_of(store.reader, making.hash) is None:
         raise ConflictError(
-            f"the token {name} was made before", hint="Nobody can be shown it again: revoke it, and make another."
+            f"the token {name} was created before", hint="It cannot be shown again: revoke it, and create another."
         )
     return text
 
@@ -191,8 +191,8 @@ def _normalize_name(text: str) -> str:
     name = text.strip().casefold()
     if not NAME.fullmatch(name) or name in RESERVED:
         raise OptionError(
-            "this cannot be a name here",
-            hint="Use up to 80 small letters, digits and . _ @ + -, beginning with a letter or digit.",
+            "this is not a valid name",
+            hint="Use up to 80 lower-case letters, digits and . _ @ + -, starting with a letter or digit.",
         )
     return name
 

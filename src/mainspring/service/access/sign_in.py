@@ -103,7 +103,7 @@ class SignInService:
             ConflictError: a person with a password has that name, or it is reserved.
         """
         if name in RESERVED:
-            raise ConflictError(f"{name} cannot be a name here", hint="See web.oidc.name_claim.")
+            raise ConflictError(f"{name} is not a valid name here", hint="See web.oidc.name_claim.")
         return self._open(name, SignInMethod.PROVIDER, origin, role=role, automations=automations)
 
     def sign_out(self, session: people.WebSessionView) -> None:
@@ -125,7 +125,7 @@ class SignInService:
 
     def _compare(self, password: str, stored: str) -> bool:
         if not self._waiting.acquire(blocking=False):
-            raise BusyError(timedelta(seconds=1), "too many sign in at once")
+            raise BusyError(timedelta(seconds=1), "too many people sign in at once")
         try:
             with PASSWORD_LOCK:
                 return verify_password(password, stored)
@@ -167,7 +167,7 @@ class SignInService:
     def _record_failure(self, name: str, origin: SignInOrigin, verb: str) -> None:
         """Record the attempt; a store that cannot record it signs no one in either."""
         act = operation_context(Actor.web(name), self._clock)
-        inner = RecordFailedSignIn("wrong_password", "name or password are wrong")
+        inner = RecordFailedSignIn("wrong_password", "name or password is wrong")
         with suppress(ConflictError):
             detail = {"address": escape(origin.address, _MAX_ORIGIN_LENGTH)}
             perform(self._store, act, verb, f"person:{name}", inner, detail)

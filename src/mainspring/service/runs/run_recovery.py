@@ -222,7 +222,7 @@ def find_step_identity(history: RunStory, step: str | None) -> str:
     found = sorted(ident for ident, name in named.items() if name == step)
     if len(found) > 1:
         raise ConflictError(
-            f"run {run.id} has {len(found)} steps called {step!r}", hint=f"One of: {', '.join(found[:5])}"
+            f"run {run.id} has {len(found)} steps with the name {step!r}", hint=f"One of: {', '.join(found[:5])}"
         )
     renamed = renamed_step_of(history)
     if not found and renamed is not None and renamed[0] == step and run.failed_ident is not None:

@@ -44,7 +44,7 @@ def start(
         ConflictError: the automation is retired; the store is on hold, and the caller would wait for the result.
     """
     if options.key_policy == "replace":
-        raise OptionError('key policy "replace" is for the engine', hint='Choose "reuse" or "restart".')
+        raise OptionError('key policy "replace" is only for the engine', hint='Choose "reuse" or "restart".')
     now_at = clock.now()
     command = build_start_command(
         definition,

@@ -42,7 +42,7 @@ def signal(
     encoded = encode(value, what=f"signal {name}", limit=sealing.limit)
     fault = find_mismatch_of_all(reads.signal_schemas(run, name), msgspec.json.decode(encoded))
     if fault is not None:
-        hint = f"Send a value that fits: mainspring runs signal {run} {name} JSON"
+        hint = f"Send a valid value: mainspring runs signal {run} {name} JSON"
         raise ValueRefusedError(f"signal {name} of run {run}", fault.path, fault.why, hint=hint)
     command = DeliverFact(run, FactKind.SIGNAL, name, source=act.command, payload=sealing.seal(encoded))
     perform(store, act, "signal", f"run:{run}", command, {"signal": name})

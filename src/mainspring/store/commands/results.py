@@ -54,6 +54,6 @@ class DeliveryStored(msgspec.Struct, frozen=True, tag="taken_in"):
 
 
 DONE = CommandDone()
-CLAIM_LOST = Refused("claim_lost", "another process owns this run now")
+CLAIM_LOST = Refused("claim_lost", "another process has this run now")
 
 Result = CommandDone | Refused | StartAnswer | NumberAnswer | DeliveryStored

@@ -11,7 +11,7 @@ RULES: Final[Mapping[str, str]] = {
     "check_ready_runs": "a run is marked ready but may not be claimed",
     "check_journal_ranks": "the journal of a run has a gap",
     "check_journal_runs": "the journal names a run that does not exist",
-    "check_partition_holders": "a partition is held by a run that does not live",
+    "check_partition_holders": "the holder of a partition is not an unfinished run",
     "check_inbox_runs": "the inbox names a run that does not exist",
 }
 """Each statement returns up to 20 rows that break its rule."""

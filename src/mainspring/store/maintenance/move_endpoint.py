@@ -80,15 +80,15 @@ def not_empty(where: str, table: str) -> ConflictError:
     """Return the error for a target that was used before."""
     return ConflictError(
         f"there is a store already, and it is not empty ({table})\nat {where}",
-        hint="Name another place: for a server another schema, ?schema=NAME.",
+        hint="Name another place; on a server another schema: ?schema=NAME.",
     )
 
 
 def other_move(where: str, target: MoveTarget, fix: str) -> ConflictError:
     """Return the error for a target that another move has begun to fill; `fix` = how to empty it."""
     return ConflictError(
-        f"another move was begun to this place, from {target.source}, and not ended\nat {where}",
-        hint=f"Go on with that one, or empty the place: {fix}",
+        f"another move to this place, from {target.source}, has started and not ended\nat {where}",
+        hint=f"Continue that move, or empty the place: {fix}",
     )
 
 
@@ -120,7 +120,8 @@ def in_use(where: str, sessions: list[str]) -> StoreHeldError:
     more = ", ..." if len(sessions) > 5 else ""
     return StoreHeldError(
         f"{len(sessions)} process(es) still use the store: {', '.join(sessions[:5])}{more}\nat {where}",
-        hint="Stop them first: mainspring down, on each machine. What died there is known to be dead when its lease is over.",
+        hint="Stop them first: mainspring down, on each machine. A process that died counts as dead when its "
+        "lease has expired.",
     )
 
 

@@ -61,17 +61,18 @@ def error_of_move(marks: Iterable[Row], where: str) -> StoreMovedError | None:
         if source.done:
             return StoreMovedError(
                 f"the store was moved\nfrom {where}\nto {source.to}",
-                hint="Name the new place in store.url. To use the old one again, as it was then: mainspring db move --undo",
+                hint="Set store.url to the new place. To use the old one again, as it was then: mainspring db move "
+                "--undo",
             )
         return StoreMovedError(
             f"the store is being moved\nfrom {where}\nto {source.to}",
-            hint="Go on with the same command: mainspring db move --to URL. To stay here: mainspring db move --undo",
+            hint="Continue with the same command: mainspring db move --to URL. To stay here: mainspring db move --undo",
         )
     if ARRIVING in values:
         target = msgspec.json.decode(values[ARRIVING], type=MoveTarget)
         return StoreMovedError(
-            f"the store is not whole yet\nat {where}: it is being filled from {target.source}",
-            hint="Go on with the command that fills it; it can be used when that has ended.",
+            f"the store is not complete yet\nat {where}: it is being filled from {target.source}",
+            hint="Continue the command that fills it. You can use the store when that command has ended.",
         )
     return None
 

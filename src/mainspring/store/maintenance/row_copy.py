@@ -43,7 +43,7 @@ def common_tables(source: RowSource, target: RowSource) -> list[Table]:
         )
         raise StoreError(
             f"the two databases do not have the same tables: {', '.join(names)}\nat {source.shown}\nand {target.shown}",
-            hint="Bring both to this version's form: mainspring db migrate, with --store for the other one.",
+            hint="Bring both to the schema of this version: mainspring db migrate, with --store for the other one.",
         )
     return [source_tables[name] for name in sorted(source_tables, key=lambda name: (name in LATE, name))]
 
@@ -91,8 +91,8 @@ def compare(source: RowSource, target: RowSource, report: ReportProgress) -> dic
     ]
     if different:
         raise StoreBrokenError(
-            f"the copy does not hold what the store holds: {', '.join(different)}\nat {target.shown}",
-            hint="Something wrote to one of them meanwhile, or a disk fails. Empty the copy and begin again.",
+            f"the copy differs from the store: {', '.join(different)}\nat {target.shown}",
+            hint="Another program wrote to one of them, or a disk fails. Empty the copy and start again.",
         )
     report(f"compared: {sum(table_sum.rows for table_sum in sums.values()):,} rows in {len(sums)} tables are the same")
     return sums

@@ -82,5 +82,5 @@ def refuse_nul(source: MoveEndpoint, target: MoveEndpoint) -> None:
     if places := source.texts_with_nul():
         raise RowError(
             f"a text with the character NUL cannot be kept by a server: {'; '.join(places[:5])}\nat {source.shown}",
-            hint="Nothing was moved. What is finished goes with its retention: mainspring db prune.",
+            hint="Nothing was moved. Retention deletes what is finished: mainspring db prune.",
         )

@@ -54,8 +54,9 @@ def read_address(url: str, password: str | None = None) -> Address:
     schema = DEFAULT_SCHEMA if url_schema is None else url_schema
     if not _SCHEMA.fullmatch(schema):
         raise ConfigError(
-            f"{schema!r} cannot be the schema of a store",
-            hint="Use small letters, digits and underscores, and none of the server's own: ?schema=mainspring",
+            f"{schema!r} is not a valid schema for a store",
+            hint="Use lower-case letters, digits and underscores, and not a schema of the server itself: "
+            "?schema=mainspring",
         )
     try:
         parameters = conninfo_to_dict(url_without_schema)

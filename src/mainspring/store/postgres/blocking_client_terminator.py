@@ -31,6 +31,6 @@ def terminate_blocking_clients(connection: ServerConnection, schema: str, *, lon
         ended = [pid for was_there, pid in answer_of(answers)[0] if was_there]
         if ended:
             _LOG.warning(
-                "others waited for a transaction whose client stood still: it was ended (process of the server: %s)",
+                "other transactions waited for one whose client was stuck: it was ended (process of the server: %s)",
                 ", ".join(map(str, ended)),
             )

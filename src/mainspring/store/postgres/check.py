@@ -35,7 +35,7 @@ def check(address: Address) -> list[IntegrityFinding]:
         findings = []
         indexes: dict[str, str] = dict(connection.execute(_INDEXES).fetchall())
         if invalid := sorted(name for name, is_valid in indexes.items() if not is_valid):
-            findings.append(IntegrityFinding("an index is not valid: build it anew with REINDEX", tuple(invalid)))
+            findings.append(IntegrityFinding("an index is not valid: rebuild it with REINDEX", tuple(invalid)))
         if missing := sorted(expected_indexes() - indexes.keys()):
             findings.append(IntegrityFinding("an index is missing", tuple(missing)))
         for query, rule in RULES.items():

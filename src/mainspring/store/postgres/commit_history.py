@@ -61,7 +61,7 @@ class ServerHistory:
         connection.execute("commit")
         if highest is not None:
             _LOG.warning(
-                "the store is back that an older copy had replaced; it lacks nothing\nat %s", self._address.shown
+                "the store that an older copy had replaced is back; it lacks nothing\nat %s", self._address.shown
             )
         if lost is not None:
             self.hold_if_behind(connection)
@@ -116,7 +116,7 @@ class ServerHistory:
             raise
         if lost is not None:
             _LOG.critical(
-                "%s\nat %s\nThe store is on hold: nothing starts before a person has decided.",
+                "%s\nat %s\nThe store is on hold: no run starts before you have decided.",
                 *(lost.text, self._address.shown),
             )
 

@@ -24,8 +24,8 @@ from mainspring.store.transaction import Row
 OLDEST = 140_000
 """PostgreSQL 14."""
 POOLED = (
-    "a connection pooler stands before the server: hints of other processes (LISTEN) do not come through it, so what they did is seen"
-    " by a look each second; and statements are planned each time"
+    "a connection pooler is before the server: hints of other processes (LISTEN) do not pass it, so "
+    "the store is polled each second, and statements are planned each time"
 )
 """The consequences, for people."""
 BEGIN = "begin isolation level read committed"
@@ -184,12 +184,12 @@ def refuse_unsafe(connection: ServerConnection, address: Address) -> None:
         )
     if encoding != "UTF8":
         raise UnsafeServerError(
-            f"the database cannot hold each letter: its encoding is {encoding}\nat {address.shown}",
-            hint="Make another one, and name it: create database ... encoding 'UTF8' template template0",
+            f"the database cannot store every character: its encoding is {encoding}\nat {address.shown}",
+            hint="Create another one, and use it: create database ... encoding 'UTF8' template template0",
         )
     if is_copy:
         raise StoreUnavailableError(
-            f"the server is a copy that may only be read\nat {address.shown}",
+            f"the server is a read-only copy\nat {address.shown}",
             hint="Name the primary, or all hosts of the cluster: postgresql://USER@HOST1,HOST2/DATABASE",
         )
 
@@ -207,7 +207,7 @@ def refuse_waiting_for_standby(address: Address, fault: psycopg.Error) -> None:
     if waits:
         raise StoreUnavailableError(
             f"the database waits for a standby that does not confirm what was committed\nat {address.shown}",
-            hint="Are the servers of synchronous_standby_names up? Without one nothing is acknowledged.",
+            hint="Start the servers of synchronous_standby_names. Without one no commit is acknowledged.",
         ) from fault
 
 
@@ -216,18 +216,19 @@ def _error_of_login(fault: psycopg.Error, address: Address) -> MainspringError:
     text = str(fault).strip()
     if "unsupported startup parameter" in text:
         return StoreError(
-            f"the pooler before the database does not take what the address of the store sets\nat {address.shown}: {text.splitlines()[-1]}",
-            hint="Take it (options=...) out of store.url, or name it in ignore_startup_parameters of pgbouncer.",
+            "the pooler before the database does not accept a setting from the address of the store\nat "
+            f"{address.shown}: {text.splitlines()[-1]}",
+            hint="Remove options=... from store.url, or add the setting to ignore_startup_parameters of pgbouncer.",
         )
     if any(words in text for words in ("too many connections", "too many clients", "connection slots are reserved")):
         return StoreUnavailableError(
-            f"the database takes no more connections\nat {address.shown}: {text.splitlines()[-1]}",
+            f"the database accepts no more connections\nat {address.shown}: {text.splitlines()[-1]}",
             hint="Raise max_connections, or the limit of the role or database, or start fewer workers.",
         )
     if "read-only" in text:
         return StoreUnavailableError(
-            f"the database may only be read\nat {address.shown}: {text.splitlines()[-1]}",
-            hint="Name the primary; or, if it is that: alter role ... set default_transaction_read_only = off.",
+            f"the database is read-only\nat {address.shown}: {text.splitlines()[-1]}",
+            hint="Name the primary; or, if it is the primary: alter role ... set default_transaction_read_only = off.",
         )
     if any(
         word in text
@@ -241,9 +242,9 @@ def _error_of_login(fault: psycopg.Error, address: Address) -> MainspringError:
         )
     ):
         return ServerLoginError(
-            f"the database refuses us\nat {address.shown}: {text.splitlines()[-1]}",
-            hint="Look at user, password and database in store.url.",
+            f"the database rejects the connection\nat {address.shown}: {text.splitlines()[-1]}",
+            hint="Check user, password and database in store.url.",
         )
     return translate(fault, address.shown) or StoreUnavailableError(
-        f"the database is out of reach\nat {address.shown}: {text}"
+        f"the database is unreachable\nat {address.shown}: {text}"
     )

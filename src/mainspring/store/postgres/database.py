@@ -186,7 +186,8 @@ class PostgresDatabase(GroupingDatabase):
         except (StoreUnavailableError, StoreFullError) as error:
             if self.session is not None and self.ends_without_lease and self.lease.is_over:
                 raise FencedError(
-                    f"the lease of session {self.session} is over: its runs may belong to others now\n{error.message}",
+                    f"the lease of session {self.session} has expired: other processes may have its runs now\n"
+                    f"{error.message}",
                     hint="The process ends and is started again.",
                 ) from error
             self._renew_lease()
@@ -344,8 +345,8 @@ class PostgresDatabase(GroupingDatabase):
             connection.execute("commit")
         if connection.is_unsure:
             raise StoreUnavailableError(
-                f"the database committed, but gave up the wait for its standbys\nat {self.address.shown}",
-                hint="Are the servers of synchronous_standby_names up? It is committed again until one has it.",
+                f"the database committed, but did not wait for its standbys any longer\nat {self.address.shown}",
+                hint="Start the servers of synchronous_standby_names. The commit is repeated until one has it.",
             )
         self._history.keep(transaction, commands)
 

@@ -83,9 +83,9 @@ class PostgresEffectDatabase:
         if reason is not None:
             raise ConfigError(f"the address of the database {name!r} cannot be read: {reason}", hint=SERVER_HINT)
         url_without_schema, self.schema = split_schema(url)
-        hint = "Write postgresql://USER@HOST:PORT/DATABASE, with ?schema=NAME where it is not the role's own."
+        hint = "Write postgresql://USER@HOST:PORT/DATABASE, with ?schema=NAME if it is not the schema of the role."
         if self.schema is not None and not _SCHEMA.fullmatch(self.schema):
-            raise ConfigError(f"{self.schema!r} cannot be the schema of the database {name!r}", hint=hint)
+            raise ConfigError(f"{self.schema!r} is not a valid schema for the database {name!r}", hint=hint)
         try:
             params = conninfo_to_dict(url_without_schema)
             self._conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(params, password)})
@@ -131,8 +131,8 @@ class PostgresEffectDatabase:
         is_there, is_store = found
         if is_store:
             raise ConfigError(
-                f"the database {self.name!r} is a store of the engine, which is never lent to steps\nat {self.shown}",
-                hint=f"Name a database or schema of your own in databases.{self.name}.url.",
+                f"the database {self.name!r} is a store of Mainspring, which steps cannot use\nat {self.shown}",
+                hint=f"Set your own database or schema in databases.{self.name}.url.",
             )
         if is_there:
             return
@@ -144,7 +144,8 @@ class PostgresEffectDatabase:
                     raw.execute(CREATE)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as fault:
             raise ConfigError(
-                f"the table {TABLE} cannot be made in the database {self.name!r}\nat {self.shown}: {str(fault).splitlines()[0]}",
+                f"the table {TABLE} cannot be created in the database {self.name!r}\nat {self.shown}: "
+                f"{str(fault).splitlines()[0]}",
                 hint="Let its owner create it: mainspring docs show transactional-steps#on-postgresql",
             ) from fault
 
@@ -179,8 +180,8 @@ class _Guarded(psycopg.Connection[Row]):
         """Raise the error for an operation that only the engine may do."""
         raise TransactionError(
             f"a transactional step may not {operation} by itself\non the database {self.database!r}",
-            hint="Leave it out; raise to roll back, use SAVEPOINT for a part. "
-            "What the step writes is committed together with its result, by the engine, when the step returns.",
+            hint="Remove it. Raise an error to roll back; use SAVEPOINT for a part. Mainspring commits the writes "
+            "of the step together with its result when the step returns.",
         )
 
 
@@ -202,7 +203,7 @@ class _GuardedCursor(psycopg.Cursor[Row]):
         if not isinstance(connection, _Guarded) or connection.is_engine_statement:
             return
         if connection.is_stopped:
-            raise psycopg.errors.QueryCanceled("the attempt was given up")
+            raise psycopg.errors.QueryCanceled("the attempt was abandoned")
         text = query.as_string(connection) if isinstance(query, sql.Composable) else query
         text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
         if (match := _CONTROL.search(_SKIPPED.sub(" ", text))) is not None:
@@ -221,7 +222,7 @@ class PostgresEffectConnection:
     def last_rowid(self) -> int:
         """Not available on a server. Raises TransactionError."""
         raise TransactionError(
-            f"PostgreSQL knows no id of the row inserted last\nin the database {self._database.name!r}",
+            f"PostgreSQL does not know the id of the last inserted row\nin the database {self._database.name!r}",
             hint='Let the statement return it: tx.execute("insert ... returning id")[0][0].',
         )
 
@@ -251,7 +252,8 @@ class PostgresEffectConnection:
                 claimed = self.raw.execute(_CLAIM, (key,)).rowcount
             except psycopg.errors.LockNotAvailable as fault:
                 raise EarlierAttemptError(
-                    f"another attempt of this step is still being done in the database {self._database.name!r}\nat {self._database.shown}"
+                    f"another attempt of this step is still running in the database {self._database.name!r}\nat "
+                    f"{self._database.shown}"
                 ) from fault
             self.raw.execute("select set_config('lock_timeout', %s, true)", (before[1],))
             if claimed:

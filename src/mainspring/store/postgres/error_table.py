@@ -12,26 +12,26 @@ from mainspring.store.base import PermissionDeniedError, StoreBrokenError
 _Fault = tuple[type[MainspringError], str, str]
 
 GRANT = "Grant it: mainspring docs show postgres#a-role-without-the-right-to-change-tables"
-_AGAIN = "It is tried again by itself."
-_CHECK_SERVER = "Is the server up, and does store.url name it? Workers try again by themselves."
-_UNREACHABLE: _Fault = (StoreUnavailableError, "the database is out of reach", _CHECK_SERVER)
-_BUSY: _Fault = (StoreUnavailableError, "the database let another transaction go first", _AGAIN)
+_AGAIN = "Mainspring tries again by itself."
+_CHECK_SERVER = "Check that the server runs and that store.url is right. Workers try again by themselves."
+_UNREACHABLE: _Fault = (StoreUnavailableError, "the database is unreachable", _CHECK_SERVER)
+_BUSY: _Fault = (StoreUnavailableError, "the database preferred another transaction", _AGAIN)
 _STATES: dict[str, _Fault] = {
     "25006": (
         StoreUnavailableError,
         "the database is a read-only copy now",
-        "It was failed over: we look for the new primary.",
+        "It failed over: Mainspring looks for the new primary.",
     ),
     "26000": (StoreUnavailableError, "the connection lost a prepared statement", _AGAIN),
-    "25P03": (StoreUnavailableError, "the database ended a transaction that stood still", _AGAIN),
+    "25P03": (StoreUnavailableError, "the database ended a transaction that was stuck", _AGAIN),
     "40001": _BUSY,
     "40P01": _BUSY,
     "55P03": _BUSY,
-    "57014": (StoreUnavailableError, "the database broke a statement off", _AGAIN),
+    "57014": (StoreUnavailableError, "the database cancelled a statement", _AGAIN),
     "53100": (
         StoreFullError,
         "the disk of the database is full",
-        "Free space on it. Runs pause meanwhile and go on by themselves.",
+        "Free space on it. Runs pause until then and continue by themselves.",
     ),
     "53200": (StoreUnavailableError, "the database has no memory left", _AGAIN),
     "53400": (
@@ -41,7 +41,7 @@ _STATES: dict[str, _Fault] = {
     ),
     "53300": (
         StoreUnavailableError,
-        "the database takes no more connections",
+        "the database accepts no more connections",
         "Raise max_connections, or start fewer workers.",
     ),
     "42501": (
@@ -59,8 +59,8 @@ _STATES: dict[str, _Fault] = {
 _CLASSES: dict[str, _Fault] = {
     "08": _UNREACHABLE,
     "57": (StoreUnavailableError, "the database is shutting down or starting", _AGAIN),
-    "58": (StoreUnavailableError, "the database reports an error of its system", _AGAIN),
-    "XX": (StoreUnavailableError, "the database reports an error of its own", "Look into its log."),
+    "58": (StoreUnavailableError, "the database reports a system error", _AGAIN),
+    "XX": (StoreUnavailableError, "the database reports an internal error", "Read its log."),
 }
 _ENDS_CONNECTION = frozenset({"25006", "26000", "3F000", "42501", "42P01"})
 """States after which psycopg's list of prepared statements is invalid (it counts those of a failed pipeline), or the

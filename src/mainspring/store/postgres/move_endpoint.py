@@ -56,9 +56,7 @@ class PostgresEndpoint:
         """Return the target of its move, finished or not; migrates it first."""
         with self._connection() as connection:
             if not version_of(connection, self._address.schema):
-                raise NotFoundError(
-                    f"there is no store\nat {self.shown}", hint="Name the one that is to be moved: --store"
-                )
+                raise NotFoundError(f"there is no store\nat {self.shown}", hint="Name the store to move: --store")
             migrate(connection, self._address)
             leaving, arriving = self._meta(connection, GONE), self._meta(connection, ARRIVING)
         return read_source_marker(leaving, arriving, self.shown)

@@ -83,8 +83,9 @@ class PostgresStore(ProcessStore):
             if isinstance(database, PostgresDatabase) and database.lease.is_over:
                 self._on_fatal(
                     FencedError(
-                        f"the database was out of reach for too long: the lease of session {self.session} is over\nat {self.shown}",
-                        hint="The process ends and is started again; others go on with its runs.",
+                        f"the database was unreachable for too long: the lease of session {self.session} has expired\nat "
+                        f"{self.shown}",
+                        hint="The process ends and is started again; other processes continue its runs.",
                     )
                 )
                 return

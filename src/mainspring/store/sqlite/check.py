@@ -18,7 +18,7 @@ from mainspring.store.sqlite.migrate import require_known
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.transaction import Rows
 
-DAMAGED = "the file is damaged: only a backup can help, see `mainspring db restore`"
+DAMAGED = "the file is damaged: only a backup helps, see `mainspring db restore`"
 _STEPS_BETWEEN_CHECKS = 10_000
 LEAST_FREE = 64 * 1024 * 1024
 SMALL = 16 * 1024 * 1024

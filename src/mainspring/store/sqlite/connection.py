@@ -59,7 +59,7 @@ def refuse_unsafe_sqlite(version: str) -> None:
         )
 
 
-def prepare_folder(path: Path, hint: str = "Make it yourself, or name another file as the store.") -> None:
+def prepare_folder(path: Path, hint: str = "Create it yourself, or use another file as the store.") -> None:
     """Create the folder of the store if it is missing (only this user may enter it). `hint` = the hint of the error.
 
     Raises:
@@ -71,7 +71,8 @@ def prepare_folder(path: Path, hint: str = "Make it yourself, or name another fi
     except (PermissionError, OSError) as error:
         kind = StoreReadOnlyError if isinstance(error, PermissionError) or error.errno == 30 else StoreUnavailableError
         raise kind(
-            f"the folder of the store cannot be made\nat {path.parent}: {error.strerror}; {describe_owner(path.parent)}",
+            f"the folder of the store cannot be created\nat {path.parent}: {error.strerror}; "
+            f"{describe_owner(path.parent)}",
             hint=hint,
         ) from error
 
@@ -87,9 +88,9 @@ def refuse_foreign(path: Path) -> None:
         status = path.stat()
     except OSError:
         return  # missing, or opening it raises a better error
-    hint = "Name a file of its own as the store: --store, or store.url in mainspring.toml."
+    hint = "Use another file as the store: --store, or store.url in mainspring.toml."
     if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise NotAStoreError(f"the store is {kind}\nat {path}", hint=hint)
     if status.st_size == 0:
         return
@@ -102,7 +103,7 @@ def refuse_foreign(path: Path) -> None:
     except apsw.NotADBError as fault:
         if os.path.exists(write_queue_file_of(path)):  # noqa: PTH110 - no error on EACCES; it was a store before something wrote over it
             raise error_of_fault(fault, path) or fault from fault
-        raise NotAStoreError(f"the store is no SQLite database\nat {path}", hint=hint) from None
+        raise NotAStoreError(f"the store is not a SQLite database\nat {path}", hint=hint) from None
     except apsw.Error:
         return  # locked or damaged: opening it raises the error
 
@@ -171,7 +172,7 @@ def unwritable(path: Path, reason: str = "no right to write") -> StoreReadOnlyEr
     is_file = path.exists() and not os.access(path, os.W_OK)
     owner = describe_owner(path) if is_file else describe_owner(path.parent, "its folder")
     return StoreReadOnlyError(
-        f"the store may only be read\nat {path}: {reason}; {owner}",
+        f"the store is read-only\nat {path}: {reason}; {owner}",
         hint="Make the file and its folder writable for this user.",
     )
 
@@ -186,9 +187,9 @@ def unreadable(path: Path) -> StoreForbiddenError:
 def unopenable(path: Path, fault: apsw.Error) -> StoreReadOnlyError:
     """Return the error for a readable file that cannot be opened: SQLite writes an index beside it for readers too."""
     return StoreReadOnlyError(
-        f"the store cannot be read by a user who may not write beside it\nat {path}: {fault}; {describe_owner(path)};"
-        f" {describe_owner(path.parent, 'its folder')}",
-        hint="Call this as the user to whom the store belongs, or give this user the right to write the file and its folder.",
+        f"the store cannot be read by a user without the right to write beside it\nat {path}: {fault}; "
+        f"{describe_owner(path)}; {describe_owner(path.parent, 'its folder')}",
+        hint="Run this as the owner of the store, or give this user the right to write the file and its folder.",
     )
 
 
@@ -203,8 +204,8 @@ def not_made(path: Path, error: OSError) -> MainspringError:
             f"the disk of the store is full\nat {path}: {error.strerror}", hint="Free space on it, then try again."
         )
     return StoreUnavailableError(
-        f"a file of the store cannot be made\nat {path}: {error.strerror}",
-        hint="Mend what is named, or name another file as the store.",
+        f"a file of the store cannot be created\nat {path}: {error.strerror}",
+        hint="Fix that, or use another file as the store.",
     )
 
 
@@ -212,7 +213,7 @@ def _error_of_opening(fault: apsw.Error, path: Path, *, read_only: bool) -> Main
     """Return the error that a fault means while the file is being opened."""
     if isinstance(fault, apsw.BusyError):
         return StoreHeldError(
-            f"another program holds the store locked\nat {path}", hint="End it (a database shell?), then try again."
+            f"another program has locked the store\nat {path}", hint="End it (a database shell?), then try again."
         )
     if isinstance(fault, apsw.CantOpenError | apsw.ReadOnlyError) and is_there(path):
         if not os.access(path, os.R_OK):

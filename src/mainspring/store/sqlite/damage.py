@@ -21,9 +21,7 @@ from mainspring.store.sqlite.error_table import translate
 from mainspring.store.sqlite.fair_write_lock import write_queue_file_of
 from mainspring.store.sqlite.file_identity import identity_of
 
-_HINT = (
-    "Put a backup in its place: mainspring down, then mainspring db restore FILE. What is damaged: mainspring db check"
-)
+_HINT = "Restore a backup: mainspring down, then mainspring db restore FILE. To list the damage: mainspring db check"
 _LONGEST = 500
 
 
@@ -33,7 +31,7 @@ class DamageNote(msgspec.Struct, frozen=True):
     """
 
     at: int = 0
-    what: str = "it is not known what"
+    what: str = "unknown damage"
     by: str = ""
     file: tuple[int, int] | None = None
 

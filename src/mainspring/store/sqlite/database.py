@@ -124,7 +124,7 @@ class SqliteDatabase(GroupingDatabase):
             return before
 
         self._change_epoch(change)
-        _LOG.warning("the store is back that an older copy had replaced; it lacks nothing\nat %s", self.path)
+        _LOG.warning("the store that an older copy had replaced is back; it lacks nothing\nat %s", self.path)
 
     def _put_on_hold(self, lost: LostCommits) -> None:
         def change(tx: SqliteTransaction) -> CommitBefore | None:
@@ -132,9 +132,7 @@ class SqliteDatabase(GroupingDatabase):
             return self._mark.read_before(self._store)
 
         self._change_epoch(change)
-        _LOG.critical(
-            "%s\nat %s\nThe store is on hold: nothing starts before a person has decided.", lost.text, self.path
-        )
+        _LOG.critical("%s\nat %s\nThe store is on hold: no run starts before you have decided.", lost.text, self.path)
 
     def _change_epoch(self, change: Callable[[SqliteTransaction], CommitBefore | None]) -> None:
         """Commit a change that raises the epoch; `change` returns the `before` of the mark."""

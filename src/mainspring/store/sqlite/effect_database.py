@@ -26,7 +26,7 @@ _FIND = f"select result from {TABLE} where key = ?"  # noqa: S608 - a constant n
 _SAVE = f"insert into {TABLE} (key, result, run, step, at) values (?, ?, ?, ?, ?)"  # noqa: S608 - a constant name
 _STEPS_BETWEEN_CHECKS = 10_000  # of SQLite's machine: about a millisecond
 _RETRY_S = 0.005
-_TOGETHER = "What the step writes is committed together with its result, by the engine, when the step returns."
+_TOGETHER = "Mainspring commits the writes of the step together with its result when the step returns."
 
 
 class SqliteEffectDatabase:
@@ -50,7 +50,8 @@ class SqliteEffectDatabase:
         if not self.path.is_file():
             raise ConfigError(
                 f"there is no file for the database {self.name!r}\nat {self.path}",
-                hint=f"Create it with its tables, or mend databases.{self.name}.url. It is not made for you: an empty one knows no effect.",
+                hint=f"Create it with its tables, or fix databases.{self.name}.url. Mainspring does not create it, "
+                "because an empty one has no record of effects.",
             )
         refuse_network(self.path)
         raw = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -67,8 +68,8 @@ class SqliteEffectDatabase:
         raw.set_busy_timeout(self._busy_ms)
         if raw.pragma("application_id") == APPLICATION_ID:
             raise ConfigError(
-                f"the database {self.name!r} is a store of the engine, which is never lent to steps\nat {self.path}",
-                hint=f"Name a file of your own in databases.{self.name}.url.",
+                f"the database {self.name!r} is a store of Mainspring, which steps cannot use\nat {self.path}",
+                hint=f"Set your own file in databases.{self.name}.url.",
             )
         self._keep_log(raw)
         raw.pragma("synchronous", "full")
@@ -180,11 +181,11 @@ class SqliteEffectConnection:
         if action == apsw.SQLITE_TRANSACTION:
             raise TransactionError(
                 f"a transactional step may not {first} by itself\non the database {self._database.name!r}",
-                hint=f"Leave it out; raise to roll back, use SAVEPOINT for a part. {_TOGETHER}",
+                hint=f"Remove it. Raise an error to roll back; use SAVEPOINT for a part. {_TOGETHER}",
             )
         raise TransactionError(
             f"a transactional step may not attach or detach a file\non the database {self._database.name!r}",
-            hint="Two files are not committed together. Put what belongs together into one.",
+            hint="Two files are not committed together. Use one file.",
         )
 
     def _forbid_commit(self) -> bool:

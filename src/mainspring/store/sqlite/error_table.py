@@ -19,17 +19,17 @@ from mainspring.store.base import SideFileFullError, StoreBrokenError, StoreDama
 
 _Fault = tuple[type[MainspringError], str, str]
 
-_RESTART = "This process must end; a new one reads what is really on the disk."
+_RESTART = "This process must end; a new one reads what is on the disk."
 _FULL: _Fault = (
     StoreFullError,
     "the disk of the store is full",
-    "Free space on it. Runs pause meanwhile and go on by themselves.",
+    "Free space on it. Runs pause until then and continue by themselves.",
 )
 _FAULTS: dict[type[apsw.Error], _Fault] = {
     apsw.FullError: _FULL,
     apsw.ReadOnlyError: (
         StoreReadOnlyError,
-        "the store may only be read",
+        "the store is read-only",
         "Make the file and its folder writable for this user.",
     ),
     apsw.IOError: (StoreBrokenError, "the disk reports an error", _RESTART),
@@ -37,13 +37,13 @@ _FAULTS: dict[type[apsw.Error], _Fault] = {
     apsw.CorruptError: (
         StoreDamagedError,
         "the store's file is damaged",
-        "Put a backup in its place: mainspring down, then mainspring db restore FILE. What is damaged: mainspring db check",
+        "Restore a backup: mainspring down, then mainspring db restore FILE. To list the damage: mainspring db check",
     ),
-    apsw.NotADBError: (StoreBrokenError, "the file is not a SQLite database", "Name another file as the store."),
+    apsw.NotADBError: (StoreBrokenError, "the file is not a SQLite database", "Use another file as the store."),
     apsw.BusyError: (
         StoreUnavailableError,
-        "another program holds the store locked",
-        "End that program (a database shell?); ours wait for each other by themselves.",
+        "another program has locked the store",
+        "End that program (a database shell?). Processes of Mainspring wait for each other by themselves.",
     ),
     apsw.LockedError: (StoreUnavailableError, "the store is locked", "Try again."),
     apsw.ProtocolError: (StoreUnavailableError, "the store is locked", "Try again."),
@@ -52,7 +52,7 @@ _FAULTS: dict[type[apsw.Error], _Fault] = {
     apsw.CantOpenError: (
         StoreUnavailableError,
         "the store's file cannot be opened",
-        "Look whether its folder exists and may be entered and written by this user.",
+        "Check that its folder exists, and that this user may enter and write it.",
     ),
 }
 _EXTENDED: dict[int, _Fault] = {

@@ -17,10 +17,10 @@ from mainspring.store.side_files import describe_owner, shorten
 _LABELS = {"": "file", "-wal": "write-ahead log", "-shm": "shared index"}
 SIDE_SUFFIXES = ("-wal", "-shm")
 FORBIDDEN_HINT = (
-    "Call this as the user to whom the store belongs, or give this user the right."
-    " Another store: --store, store.url, or HOME of this user."
+    "Run this as the owner of the store, or give this user the right. To use another store: --store, "
+    "store.url, or HOME of this user."
 )
-_PUT_BACK = "Put it back, or a backup: mainspring db restore FILE."
+_PUT_BACK = "Restore it, or a backup: mainspring db restore FILE."
 
 
 def is_there(store: Path) -> bool:
@@ -45,7 +45,7 @@ def unreachable(path: Path, error: OSError) -> StoreError:
     owner = f"; {describe_owner(path)}" if is_forbidden else ""
     text = f"the store cannot be reached\nat {shorten(str(path))}: {error.strerror}{owner}"
     if not is_forbidden:
-        return StoreUnavailableError(text, hint="Fix what is named, or name another file as the store.")
+        return StoreUnavailableError(text, hint="Fix that, or use another file as the store.")
     return StoreForbiddenError(text, hint=FORBIDDEN_HINT)
 
 
@@ -73,13 +73,15 @@ class FileIdentity:
             except OSError as error:
                 raise StoreUnavailableError(
                     f"the store's {_LABELS[end]} cannot be reached\nat {name}: {error.strerror}; {describe_owner(Path(name))}",
-                    hint="Give this user the right to enter its folder again. What uses the store waits and continues by itself.",
+                    hint="Give this user the right to enter its folder again. Processes that use the store wait and "
+                    "continue by themselves.",
                 ) from error
             if found != known:
                 event = "removed" if found is None else "replaced by another one"
                 raise StoreGoneError(
                     f"the store's {_LABELS[end]} was {event} while it was in use\nat {name}",
-                    hint=f"Whatever uses the store ends, for nothing can be saved there any more. {_PUT_BACK}",
+                    hint="Every process that uses the store ends, because nothing can be saved there any more. "
+                    f"{_PUT_BACK}",
                 )
 
 
@@ -98,7 +100,7 @@ def require_store_present(store: Path) -> None:
     if is_missing and store.with_name(f"{store.name}.sessions").is_dir():
         raise StoreGoneError(
             f"the store's file is gone: there was one\nat {store}",
-            hint=f"{_PUT_BACK} To begin with an empty one: mainspring db migrate --create",
+            hint=f"{_PUT_BACK} To start with an empty one: mainspring db migrate --create",
         )
 
 

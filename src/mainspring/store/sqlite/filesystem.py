@@ -67,7 +67,7 @@ def refuse_network(path: Path, mountinfo: str | None = None) -> None:
     kind, point = file_system_of(Path(os.path.realpath(path)), mountinfo)
     if kind in _NETWORK:
         raise UnsafeSqliteError(
-            f"the store would lie on a network file system ({kind})\nat {path} (mounted at {point})",
+            f"the store would be on a network file system ({kind})\nat {path} (mounted at {point})",
             hint="Put it on a local disk; for several machines use PostgreSQL.",
         )
 

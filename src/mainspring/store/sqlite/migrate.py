@@ -62,8 +62,8 @@ def migrate(connection: apsw.Connection, known: list[Migration] | None = None) -
     last_number = version_of(connection)
     if last_number == 0 and connection.execute("select count(*) from sqlite_schema").get:
         raise StoreError(
-            f"the file is a database, but not a store of ours\nat {connection.filename}",
-            hint="Name another file as the store.",
+            f"the file is a database, but not a store of Mainspring\nat {connection.filename}",
+            hint="Use another file as the store.",
         )
     missing = [migration for migration in known if migration[0] > last_number]
     # All tables of a new store appear in one commit: other processes see no store, never an old schema.
@@ -101,7 +101,7 @@ def _versions(connection: apsw.Connection) -> tuple[int, str | None]:
     number, mark = version_of(connection), connection.pragma("application_id")
     if mark != APPLICATION_ID and (mark or number):
         raise StoreError(
-            f"the file belongs to another program\nat {connection.filename}", hint="Name another file as the store."
+            f"the file belongs to another program\nat {connection.filename}", hint="Use another file as the store."
         )
     if not number:
         return 0, None

@@ -50,7 +50,7 @@ class SqliteEndpoint:
         """Return the target of its move, finished or not; migrates it first."""
         refuse_foreign(self._path)
         if not self._path.exists():
-            raise NotFoundError(f"there is no store\nat {self._path}", hint="Name the one that is to be moved: --store")
+            raise NotFoundError(f"there is no store\nat {self._path}", hint="Name the store to move: --store")
         with self._writing() as connection:
             migrate(connection)
             leaving, arriving = _meta(connection, GONE), _meta(connection, ARRIVING)

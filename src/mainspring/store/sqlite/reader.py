@@ -94,9 +94,7 @@ class SqliteReader:
             connection.close(True)
             self._presence.check()
             if isinstance(fault, apsw.InterruptError):
-                raise StoreUnavailableError(
-                    f"a read took longer than {_MAX_READ_S:.0f} s and was broken off"
-                ) from fault
+                raise StoreUnavailableError(f"a read took longer than {_MAX_READ_S:.0f} s and was cancelled") from fault
             raise error_of_fault(fault, self._path) or fault from fault
         except BaseException:
             connection.close(True)

@@ -27,7 +27,7 @@ def run_audited(tx: Transaction, command: AuditedCommand[Answer], handlers: Hand
         result, verb, subject = known
         if (verb, subject) != (command.verb, command.subject):
             # The earlier operation is not named: the sender may lack permission to see it.
-            return Refused("command_used", f"command id {command.command!r} was used for another act")
+            return Refused("command_used", f"command id {command.command!r} was used for another operation")
         return cast("Answer | Refused", _RESULT.decode(result))  # the verb was the same, so was the command
     answer = cast("Answer", handlers[type(command.inner)](tx, command.inner))
     if not isinstance(answer, Refused):

@@ -100,9 +100,9 @@ def change_bulk_operation(tx: Transaction, command: ChangeBulkOperation) -> Comm
     tx.hold("bulk")
     state = tx.value("read_bulk_progress", (c.bulk,), str)
     if state is None:
-        return Refused("not_found", f"there is no bulk act {c.bulk}")
+        return Refused("not_found", f"there is no bulk operation {c.bulk}")
     if not _is_legal(state, c.move):
-        return Refused("wrong_state", f"bulk act {c.bulk} is {state}")
+        return Refused("wrong_state", f"bulk operation {c.bulk} is {state}")
     tx.change(_MOVES[c.move], (tx.now, c.bulk))
     return DONE
 

@@ -32,14 +32,14 @@ def release_lock(tx: Transaction, command: ReleaseLock) -> CommandDone | Refused
     newest_token = tx.value("read_fencing_token", (command.name,), int)
     if tx.again and newest_token is not None and newest_token >= command.token:
         return DONE
-    return Refused("not_held", f"lock {command.name!r} is not held under token {command.token}")
+    return Refused("not_held", f"lock {command.name!r} is not held with token {command.token}")
 
 
 def break_lock(tx: Transaction, command: BreakLock) -> CommandDone | Refused:
     """Break a lock; its holder's token is invalid from now on."""
     if tx.change("break_lock", (command.name,)):
         return DONE
-    return Refused("not_found", f"nobody holds lock {command.name!r}")
+    return Refused("not_found", f"lock {command.name!r} is not held")
 
 
 def set_meta(tx: Transaction, command: SetMeta) -> CommandDone:

@@ -83,7 +83,7 @@ def open_web_session(tx: Transaction, command: OpenWebSession) -> CommandDone | 
     found = tx.first("read_person", (c.name,))
     _, password, *_ = found if found is not None else ("", None)
     if c.role is None and (found is None or password != c.proof):
-        return Refused("changed", f"{c.name} may not come in by that password any more")
+        return Refused("changed", f"{c.name} may not sign in with that password any more")
     if c.role is not None and found is not None:
         return Refused("somebody_else", f"{c.name} is a person with a password here")
     if c.replaces is not None:

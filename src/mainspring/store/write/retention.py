@@ -114,7 +114,7 @@ def _prune_deliveries(tx: Transaction, before: int, limit: int) -> None:
     before = min(before, tx.now - KEYS_COUNT_FOR_MS)
     seqs = json.dumps(tx.values("list_prunable_deliveries", (before, limit), int))
     tx.change("prune_deliveries", (seqs,))
-    tx.change("drop_abandoned_joined_deliveries", ("the others did not come", tx.now, before))
+    tx.change("drop_abandoned_joined_deliveries", ("the other runs did not end in time", tx.now, before))
     for query in ("prune_joined_runs", "prune_gatherings"):
         tx.change(query, (before,))
     tx.change("prune_flow_control", (tx.now,))

@@ -34,7 +34,7 @@ from mainspring.store.write.runs import run_keys, run_transitions
 from mainspring.store.write.runs.journal import encode_failure
 from mainspring.store.write.runs.queue_capacity import PROBATION_ROLE
 
-_UNASKED = "SIGTERM that no one asked for"
+_UNASKED = "SIGTERM without a request to stop"
 _MOST_STEPS = 3
 _LIVE = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
 EXEC_ROLE = "exec"
@@ -62,7 +62,7 @@ def open_session(tx: Transaction, command: OpenSession) -> NumberAnswer:
     )
     session = tx.value("find_session", (command.uuid,), int) or 0
     if tx.session not in (None, session):
-        raise ConflictError("this process has a session already: a process opens one and no other")
+        raise ConflictError("this process has a session already: a process opens only one")
     tx.session = session
     if tx.clock_known is None:
         find_unseen_step(tx)
@@ -142,7 +142,7 @@ def declare_session_dead(tx: Transaction, command: DeclareSessionDead) -> Number
             return NumberAnswer(known.freed or 0)
         return Refused("not_alive", f"session {session} has ended already")
     if command.silent_ms is not None and tx.first("is_session_silent", (session, tx.now - command.silent_ms)) is None:
-        return Refused("not_silent", f"session {session} was heard of less than {command.silent_ms} ms ago")
+        return Refused("not_silent", f"session {session} sent a heartbeat less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
     steps = "" if command.alone is None else _running_steps(tx, command.alone)
     noticed, ending = _loss_detection(command).value, command.how or None

@@ -27,7 +27,7 @@ async def watch_changes(
     try:
         from watchfiles import awatch  # noqa: PLC0415 - an extra
     except ImportError:
-        _LOG.info("%s is looked through from time to time only: %s", folder, install_command("watch"))
+        _LOG.info("%s is only read from time to time: %s", folder, install_command("watch"))
         return
     own = [str(Path(path)) for path in ignored]
     pause = _FIRST_PAUSE_S

@@ -107,7 +107,7 @@ class FileArchive:
                 raise FileChangedError
             with self._staging(staged, make=True) as staging:
                 if has_entry(name, staging):
-                    raise OSError(errno.EEXIST, "another one is still on its way")
+                    raise OSError(errno.EEXIST, "another one is still being moved")
                 failpoints.hit("files.stage")
                 os.rename(name, name, src_dir_fd=folder, dst_dir_fd=staging)
                 failpoints.hit("files.staged")

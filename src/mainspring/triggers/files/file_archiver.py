@@ -168,7 +168,7 @@ class FileArchiver:
         except FileChangedError:
             return _MoveOutcome(staged)
         except OSError as error:
-            return _MoveOutcome(staged, reason=f"it cannot be moved aside: {error_reason(error)}", stamp=stamp)
+            return _MoveOutcome(staged, reason=f"it cannot be archived: {error_reason(error)}", stamp=stamp)
         return self._place(staged)
 
     def _clear(self, placed: Sequence[StagedFile]) -> None:
@@ -183,7 +183,7 @@ class FileArchiver:
             self._archive.put_back(staged)
             return _MoveOutcome(
                 staged,
-                reason=f"it cannot be moved aside: {error_reason(error)}",
+                reason=f"it cannot be archived: {error_reason(error)}",
                 stamp=self._folder.read_stamp(staged.path),
             )
         return _MoveOutcome(staged, is_placed=True)

@@ -127,22 +127,24 @@ class FileIntake:
         except FencedError:
             raise
         except UnwritableCommandError as error:
-            seen.put_off(f"it cannot be taken in: {error.message}", self._clock.now() + RETRY_AFTER_MS)
+            seen.put_off(f"it cannot be accepted: {error.message}", self._clock.now() + RETRY_AFTER_MS)
             return
         except MainspringError as error:
             self._hold(f"the store: {error.message}", _STORE_RETRY_MS)
             return
         except Exception as error:  # noqa: BLE001  a defect of Mainspring with one file must not block the others
-            _LOG.exception("trigger %s: %s was not taken in", self._trigger, printable_path(path))
-            seen.put_off(f"it cannot be taken in: {error}", self._clock.now() + RETRY_AFTER_MS)
+            _LOG.exception("trigger %s: %s was not accepted", self._trigger, printable_path(path))
+            seen.put_off(f"it cannot be accepted: {error}", self._clock.now() + RETRY_AFTER_MS)
             return
         failpoints.hit("files.taken")
         if not isinstance(answer, Refused):
             seen.accepted_at = self._clock.now()
         elif answer.code == "busy":
-            self._hold(answer.text or "the store takes in no more for now", answer.retry_after_ms or _BUSY_RETRY_MS)
+            self._hold(
+                answer.text or "the store accepts no more deliveries now", answer.retry_after_ms or _BUSY_RETRY_MS
+            )
         elif answer.code == "no_trigger":
-            self._hold(answer.text or f"no trigger is called {self._trigger}", _NO_TRIGGER_RETRY_MS)
+            self._hold(answer.text or f"no trigger has the name {self._trigger}", _NO_TRIGGER_RETRY_MS)
         else:
             seen.put_off(f"{answer.code}: {answer.text}", self._clock.now() + RETRY_AFTER_MS)
 

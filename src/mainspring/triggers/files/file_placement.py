@@ -60,7 +60,7 @@ def copy_file(name: str, source: int, into: int, sha256: str, part: str, progres
             read = _copy_content(old, part, into, progress)
             failpoints.hit("files.copied")
             if read != sha256:
-                raise OSError(errno.EBUSY, "somebody still writes to it")
+                raise OSError(errno.EBUSY, "another program still writes to it")
             place_file(part, into, into, yield_free_names(name, sha256))
     finally:
         os.close(old)

@@ -121,7 +121,7 @@ class FolderReader:
                 elif self.files.matches(here):
                     self._add("/".join(here), found, listing)
         if below and len(parts) >= _MAX_DEPTH:
-            listing.left_out["/".join(parts)] = f"it holds folders more than {_MAX_DEPTH} deep"
+            listing.left_out["/".join(parts)] = f"it has folders more than {_MAX_DEPTH} levels deep"
             return []
         return below
 
@@ -130,13 +130,13 @@ class FolderReader:
         limit = self.files.max_size
         if stat.S_ISLNK(found.st_mode):
             if self._leads_out(path):
-                listing.left_out[path] = "it is a link that leads out of the folder"
+                listing.left_out[path] = "it is a link to a place outside the folder"
         elif not stat.S_ISREG(found.st_mode):
             pass
         elif limit is not None and found.st_size > limit:
             listing.left_out[path] = f"it has {found.st_size} bytes, max_size is {limit}"
         elif (length := len(os.fsencode(self.absolute(path)))) > _MAX_PATH_BYTES:
-            listing.left_out[path] = f"its path has {length} bytes, so that no program can open it"
+            listing.left_out[path] = f"its path has {length} bytes, which no program can open"
         else:
             listing.files[path] = FileStamp.of(found)
 

@@ -68,7 +68,7 @@ class FolderWatcher:
         self._listed_for_ms = 0
         self._move_problem: str | None = None
         """Why no file can be archived."""
-        self.state = ReportConsumer(trigger, None, clock.now(), "it has not looked yet")
+        self.state = ReportConsumer(trigger, None, clock.now(), "it has not read the folder yet")
 
     async def run(self) -> NoReturn:
         """Poll without end.
@@ -93,7 +93,7 @@ class FolderWatcher:
                 except FencedError:
                     raise
                 except Exception:  # noqa: BLE001  a defect of Mainspring must not end the polling
-                    _LOG.exception("trigger %s: a look failed", self._trigger)
+                    _LOG.exception("trigger %s: reading the folder failed", self._trigger)
                     poll_at = self._clock.now() + self._files.every
                 await self._rest(poll_at)
         finally:
@@ -167,14 +167,14 @@ class FolderWatcher:
         problems = {("", problem) for problem in lines} | left_out.items()
         for path, reason in sorted(problems - self._logged_problems)[:_MAX_LOGGED]:
             _LOG.warning(
-                "trigger %s: %s", self._trigger, f"{printable_path(path)} is left out: {reason}" if path else reason
+                "trigger %s: %s", self._trigger, f"{printable_path(path)} is skipped: {reason}" if path else reason
             )
         self._logged_problems = problems
         lines += [
-            f"{printable_path(path)} is left out: {reason}" for path, reason in sorted(left_out.items())[:_MAX_REPORTED]
+            f"{printable_path(path)} is skipped: {reason}" for path, reason in sorted(left_out.items())[:_MAX_REPORTED]
         ]
         if len(left_out) > _MAX_REPORTED:
-            lines.append(f"{len(left_out) - _MAX_REPORTED} more are left out")
+            lines.append(f"{len(left_out) - _MAX_REPORTED} more are skipped")
         since = self._clock.now() if self.state.connected_at is None else self.state.connected_at
         self._set(ReportConsumer(self._trigger, since, None, "; ".join(lines) or None))
 
@@ -194,7 +194,7 @@ class FolderWatcher:
         except MainspringError as error:
             self._move_problem = f"the store: {error.message}"
         except OSError as error:
-            self._move_problem = f"no file can be moved aside: {error_reason(error)}"
+            self._move_problem = f"no file can be archived: {error_reason(error)}"
 
     def _next_poll_at(self, started_at: int) -> int:
         """Return when to poll again without a hint."""

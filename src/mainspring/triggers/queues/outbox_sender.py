@@ -106,7 +106,7 @@ class OutboxSender:
             except FencedError:
                 return
             except Exception as error:  # noqa: BLE001  the store is unreachable: its messages wait
-                _LOG.warning("the outbox cannot be looked at: %s", self._error_text.of(error))
+                _LOG.warning("the outbox cannot be read: %s", self._error_text.of(error))
                 await asyncio.sleep(_CHECK_EVERY_S)
             await self._connections.tidy()
             with contextlib.suppress(TimeoutError):
@@ -136,7 +136,7 @@ class OutboxSender:
             del self._at_work[name]
         self._changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.warning("what became of messages to %s could not be saved: %s", name, self._error_text.of(error))
+            _LOG.warning("the outcome of messages to %s could not be saved: %s", name, self._error_text.of(error))
 
     async def _serve(self, lease: str, queue: LeasedQueue, since: float, before: "asyncio.Task[None] | None") -> None:
         """Send the leased messages and commit their outcome, after the task `before` for the same queue.

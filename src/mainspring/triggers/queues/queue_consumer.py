@@ -191,7 +191,7 @@ class QueueConsumer:
                     await self._store_rejected(message, answer.code, answer.text)
                 if answer.code != "busy":
                     return self._outcome_of_refusal(message, answer)
-                self._report_wait(answer.text or "the store takes in no more for now")
+                self._report_wait(answer.text or "the store accepts no more deliveries now")
                 wait_s = (answer.retry_after_ms or _BUSY_RETRY_MS) / 1000
                 await self._sleep(wait_s + draw_share(self._clock) * wait_s / 2)
             tries += 1
@@ -207,7 +207,7 @@ class QueueConsumer:
             except UnwritableCommandError as error:  # waiting does not help
                 text = self._describe(message, reason)
                 _LOG.error(
-                    "trigger %s lets go of message %s; it is not shown: %s", self._trigger, text, self._text.of(error)
+                    "trigger %s drops message %s; its text is not logged: %s", self._trigger, text, self._text.of(error)
                 )
                 return
             except StoreError as error:

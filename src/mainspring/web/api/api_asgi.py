@@ -33,7 +33,7 @@ _THREADS = 8
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex"}
 _LOG = logging.getLogger("mainspring.web.api")
 DOCUMENT, CHANGES = f"{BASE}/openapi.json".encode(), f"{BASE}/changes".encode()
-_STORE_SILENT = "the store did not answer in time: send the same again, with the same Idempotency-Key it counts once"
+_STORE_SILENT = "the store did not answer in time: send the request again; with the same Idempotency-Key it counts once"
 
 
 class ApiApp:
@@ -70,7 +70,9 @@ class ApiApp:
             response = problem_response(build_problem(503, "store_silent", _STORE_SILENT, retry_after_ms=5_000))
         except Exception:  # noqa: BLE001 - one request that we cannot answer must not end the others
             _LOG.exception("%s %s could not be answered", request.method, scope["path"])
-            response = problem_response(build_problem(500, "unexpected", "this is a fault of ours; it is in our log"))
+            response = problem_response(
+                build_problem(500, "unexpected", "this is a bug of Mainspring; it is in the log of the web process")
+            )
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -89,12 +91,12 @@ class ApiApp:
             return self.changes.stream(request, visitor)
         match = find_route(path)
         if not match.routes:
-            return problem_response(build_problem(404, "no_path", "nothing is at this path"))
+            return problem_response(build_problem(404, "no_path", "there is nothing at this path"))
         route = match.routes.get(method)
         if route is None:
             return _method_not_allowed(list(match.routes))
         if route.whole and not visitor.is_for_all:
-            return problem_response(build_problem(404, "no_path", "nothing is at this path"))
+            return problem_response(build_problem(404, "no_path", "there is nothing at this path"))
         _require_role(route, visitor)
         return await self._do(request, route, match.names, visitor)
 
@@ -127,7 +129,7 @@ class ApiApp:
                 break
         if is_pending and self.run_waits.closed:
             raise ApiError(
-                build_problem(503, "ending", "this process ends: send the request again", retry_after_ms=1_000)
+                build_problem(503, "ending", "this process is stopping: send the request again", retry_after_ms=1_000)
             )
         return is_pending
 
@@ -155,7 +157,7 @@ class ApiApp:
 def _require_role(route: ApiRoute, visitor: Visitor) -> None:
     """Check that a visitor may use a route. Raises ApiError."""
     if not visitor.may(route.role):
-        detail = f"this needs the role {route.role}, and {visitor} is {visitor.role}"
+        detail = f"this needs the role {route.role}, but {visitor} is {visitor.role}"
         raise ApiError(build_problem(403, "forbidden", detail))
 
 
@@ -203,6 +205,6 @@ def _response_with_etag(request: Request, data: bytes) -> Response:
 
 def _method_not_allowed(methods: list[str]) -> Response:
     allowed = sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
-    response = problem_response(build_problem(405, "method", f"only {', '.join(allowed)}"))
+    response = problem_response(build_problem(405, "method", f"only {', '.join(allowed)} is allowed"))
     response.headers["Allow"] = ", ".join(allowed)
     return response

@@ -167,7 +167,7 @@ def to_ms(at: datetime | None) -> int | None:
         return None
     instant = round(at.timestamp() * 1000)
     if instant > LATEST_INSTANT:
-        raise ArgumentError(f"{at.isoformat()} is too far away", hint="Name an instant before the year 9999.")
+        raise ArgumentError(f"{at.isoformat()} is too far in the future", hint="Name an instant before the year 9999.")
     return max(0, instant)
 
 

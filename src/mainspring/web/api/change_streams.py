@@ -130,13 +130,15 @@ class ChangeStreams:
         """Make room for one more stream of a visitor. If all are taken, end the oldest of the visitor with most. Raises ApiError."""
         counts = Counter(listener.name for listener in self._listening)
         if counts[name] >= MOST_OF_ONE:
-            detail = f"{name} has {MOST_OF_ONE} streams open"
+            detail = f"{name} already has {MOST_OF_ONE} open streams"
             raise ApiError(build_problem(429, "too_many_streams", detail, hint="Close one.", retry_after_ms=10_000))
         if not self._closed and len(self._listening) < MOST:
             return
         most = max(counts, key=lambda name: counts[name], default=name)
         if self._closed or counts[most] <= counts[name] + 1:
-            raise ApiError(build_problem(503, "too_many_streams", f"{MOST} streams are open", retry_after_ms=10_000))
+            raise ApiError(
+                build_problem(503, "too_many_streams", f"{MOST} streams are already open", retry_after_ms=10_000)
+            )
         oldest = next(listener for listener in self._listening if listener.name == most)
         oldest.end()
         del self._listening[oldest]
@@ -187,7 +189,7 @@ class ChangeStreams:
         except MainspringError:
             return None  # the store is unreachable, which is reported elsewhere
         except Exception:  # noqa: BLE001 - one failed poll must not end the streams
-            _LOG.exception("changes cannot be looked for")
+            _LOG.exception("changes cannot be read")
             return None
 
     def _read(

@@ -14,21 +14,21 @@ from mainspring.web.api.schema_names import rename_schemas
 _PARTS: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = {"$ref": _PARTS.format(name="Problem")}
 _REFUSALS: Final = {
-    400: "the request is not as it must be",
-    401: "nobody is known by what the request carries",
-    403: "the role of whoever asks does not reach so far",
-    404: "it is not there, or not for whoever asks",
-    408: "the body was not there in time",
-    409: "it does not fit the present state",
+    400: "the request is not valid",
+    401: "the request has no valid token or session",
+    403: "the role does not allow this",
+    404: "it does not exist, or you may not see it",
+    408: "the body did not arrive in time",
+    409: "it conflicts with the present state",
     413: "the body is too large",
-    415: "the body is not JSON as it is",
-    422: "a value cannot be used",
-    429: "too much waits already: see Retry-After",
-    500: "a fault of ours",
-    503: "the store cannot be asked now: see Retry-After",
+    415: "the body is not JSON, or not sent as JSON",
+    422: "a value is not valid",
+    429: "too many requests: see Retry-After",
+    500: "a bug of Mainspring",
+    503: "the store is unavailable: see Retry-After",
 }
 _COMMAND: Final = {"type": "string", "pattern": f"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{{0,{LONGEST_KEY - 1}}}$"}
-_STREAM: Final = 'server-sent events `changed`, whose data is {"nouns": [...]}; comments are signs of life'
+_STREAM: Final = 'server-sent events `changed`, whose data is {"nouns": [...]}; comments keep the stream alive'
 
 
 def build_document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> dict[str, Any]:
@@ -53,17 +53,17 @@ def build_document(routes: Sequence[ApiRoute], version: str, url: str = "/") -> 
             route, response_schema, request_schema
         )
     paths[f"{BASE}/changes"] = {
-        "get": _plain_operation("changes.stream", "Hear which nouns changed.", "text/event-stream", _STREAM)
+        "get": _plain_operation("changes.stream", "Stream the names of what changed.", "text/event-stream", _STREAM)
     }
     paths[f"{BASE}/openapi.json"] = {
-        "get": _plain_operation("document.document", "Read this document.", "application/json", "this document")
+        "get": _plain_operation("document.document", "Return this document.", "application/json", "this document")
     }
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Mainspring",
             "version": version,
-            "description": f"Codes of problems beside those of errors: {', '.join(sorted(CODES))}.",
+            "description": f"Codes of problems, besides those of errors: {', '.join(sorted(CODES))}.",
         },
         "servers": [{"url": url}],
         "security": [{"token": []}],
@@ -96,7 +96,10 @@ def _list_parameters(route: ApiRoute) -> Iterator[dict[str, Any]]:
     for name in route.names:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     if route.request_type is not None:
-        description = "the command id of the act: sent again with it, the act is not done again, and answered as before"
+        description = (
+            "the command id of the operation: a request with an id that was sent before is answered as "
+            "before and does nothing again"
+        )
         yield {"name": "Idempotency-Key", "in": "header", "description": description, "schema": _COMMAND}
     fields = () if route.query is None else msgspec.structs.fields(route.query)
     for field in fields:
@@ -119,7 +122,7 @@ def _inline_references(schema: Any, parts: dict[str, Any]) -> Any:
 
 def _build_responses(response_schema: dict[str, Any]) -> dict[str, Any]:
     content = {"application/json": {"schema": response_schema}}
-    return {"200": {"description": "as asked", "content": content}, **_error_responses(_REFUSALS)}
+    return {"200": {"description": "done", "content": content}, **_error_responses(_REFUSALS)}
 
 
 def _error_responses(statuses: Iterable[int]) -> dict[str, Any]:

@@ -29,24 +29,25 @@ _STATUS: Final[tuple[tuple[type[MainspringError], int], ...]] = (
 """The first match counts; an error that is not listed is a fault of Mainspring."""
 
 CODES: Final[dict[str, str]] = {
-    "unauthenticated": "nobody is known by what the request carries",
-    "other_site": "it was asked by a page that is not ours",
+    "unauthenticated": "the request has no valid token or session",
+    "other_site": "a page of another site sent the request",
     "old_form": "a change by cookie without the form token of its session (`X-Form-Token`)",
     "bad_type": "a change whose body is not `application/json`",
-    "too_often": "more requests than may be: see `Retry-After`",
-    "too_busy": "as many requests are being answered as may be at a time: see `Retry-After`",
-    "store_away": "the store did not answer when it was asked who this is",
-    "forbidden": "the role of whoever asks does not reach so far",
-    "no_path": "nothing is at this path",
-    "method": "the path does not take this method",
-    "bad_query": "a parameter is not known, comes twice, or has a value that cannot be used",
-    "bad_body": "the body does not have the form that the route takes",
-    "body_rejected": "the body is no JSON of one meaning: broken, too deep, a key twice, compressed, or of another type",
+    "too_often": "too many requests from this sender: see `Retry-After`",
+    "too_busy": "too many requests at the same time: see `Retry-After`",
+    "store_away": "the store did not answer the sign-in check",
+    "forbidden": "the role does not allow this",
+    "no_path": "there is nothing at this path",
+    "method": "the path does not have this method",
+    "bad_query": "a parameter is unknown, sent twice, or not valid",
+    "bad_body": "the body does not have the required form",
+    "body_rejected": "the body is not unambiguous JSON: malformed, too deep, a repeated key, compressed, or of "
+    "another type",
     "too_large": "the body is larger than `store.payload_max` and 64 KiB",
-    "slow": "the body was not there in time",
-    "store_silent": "the store did not answer in time: the same again, with the same Idempotency-Key, counts once",
-    "too_many_streams": "as many streams are open as may be, of all or of one visitor",
-    "unexpected": "a fault of ours; it is in our log",
+    "slow": "the body did not arrive in time",
+    "store_silent": "the store did not answer in time; a repeat with the same Idempotency-Key counts once",
+    "too_many_streams": "too many open streams, of all visitors or of this one",
+    "unexpected": "a bug of Mainspring; it is in the log of the web process",
 }
 """Codes besides those of errors, with their meanings."""
 

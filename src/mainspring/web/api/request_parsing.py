@@ -40,7 +40,7 @@ def parse_query(request: Request, kind: type[msgspec.Struct] | None) -> Any:
     if kind is None:
         if parameters:
             raise ApiError(
-                build_problem(400, "bad_query", f"no parameter is known here, got {parameters[0][0][:60]!r}")
+                build_problem(400, "bad_query", f"this path has no parameters (got {parameters[0][0][:60]!r})")
             )
         return None
     repeatable = {field.encode_name for field in msgspec.structs.fields(kind) if get_origin(field.type) is tuple}
@@ -49,7 +49,7 @@ def parse_query(request: Request, kind: type[msgspec.Struct] | None) -> Any:
         if name in repeatable:
             values.setdefault(name, []).append(value)
         elif name in values:
-            raise ApiError(build_problem(400, "bad_query", f"{name!r} comes twice", at=f"$.{name}"))
+            raise ApiError(build_problem(400, "bad_query", f"{name!r} is sent twice", at=f"$.{name}"))
         else:
             values[name] = value
     query = _convert(values, kind, "bad_query", strict=False)
@@ -57,7 +57,9 @@ def parse_query(request: Request, kind: type[msgspec.Struct] | None) -> Any:
         # The word "null" becomes None in a field without text, so a filter that was meant would be ignored.
         if field.encode_name in values and getattr(query, field.name) is None:
             at = f"$.{field.encode_name}"
-            raise ApiError(build_problem(400, "bad_query", "null is nothing to ask for", at=at, hint=_hint(kind, at)))
+            raise ApiError(
+                build_problem(400, "bad_query", "null is not allowed as a parameter", at=at, hint=_hint(kind, at))
+            )
     return query
 
 
@@ -101,16 +103,18 @@ def scope_command_id(sent_id: str | None, visitor: Visitor, clock: Clock) -> str
 async def _read_body(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdecimal() and int(announced) > limit:
-        raise ApiError(build_problem(413, "too_large", f"a body may have {limit:,} bytes here"))
+        raise ApiError(build_problem(413, "too_large", f"the body is too large (at most {limit:,} bytes)"))
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
             async for part in request.stream():
                 body += part
                 if len(body) > limit:
-                    raise ApiError(build_problem(413, "too_large", f"a body may have {limit:,} bytes here"))
+                    raise ApiError(build_problem(413, "too_large", f"the body is too large (at most {limit:,} bytes)"))
     except TimeoutError:
-        raise ApiError(build_problem(408, "slow", f"the body was not there after {BODY_WITHIN_S:g} seconds")) from None
+        raise ApiError(
+            build_problem(408, "slow", f"the body did not arrive within {BODY_WITHIN_S:g} seconds")
+        ) from None
     return bytes(body)
 
 
@@ -141,4 +145,4 @@ def _describe_type(kind: Any) -> list[str]:
 
 def _list_fields(kind: type[msgspec.Struct]) -> str:
     names = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
-    return f"Known: {names}." if names else "Nothing is taken here."
+    return f"Known: {names}." if names else "No field is allowed."

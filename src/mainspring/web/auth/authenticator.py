@@ -36,7 +36,7 @@ VISITOR_KEY: Final = "mainspring.visitor"
 SAFE_METHODS: Final = ("GET", "HEAD")
 _NOTE_VISIT_EVERY_MS = 60_000
 _LONGEST_KEY = 200
-_RELOAD_HINT = "load this page again, and what you sent is sent again; it counts once"
+_RELOAD_HINT = "reload this page: what you sent is sent again and counts once"
 _FOREIGN_SITES = ("cross-site", "same-site")
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
@@ -172,19 +172,19 @@ class Authenticator:
     def _check_reading(self, request: Request) -> Response | None:
         """Reject a request to the API from a page of another site: it could not read the response, but could keep a stream open."""
         if request_path(request).startswith(API_PATH) and request.headers.get("sec-fetch-site") in _FOREIGN_SITES:
-            return self.refuse(request, 403, "other_site", "this was asked by a page of another site")
+            return self.refuse(request, 403, "other_site", "a page of another site sent this request")
         return None
 
     def _check_change(self, request: Request, form_token: str | None) -> Response | None:
         """Reject a change that no page of this site requested: browsers send the cookie for any page."""
         if not self._site.is_own(request):
-            return self.refuse(request, 403, "other_site", "this came from another site, and nothing was done")
+            return self.refuse(request, 403, "other_site", "this came from another site, so nothing was done")
         if _has_body(request) and _content_type(request) not in (_JSON, _FORM):
             return self.refuse(request, 415, "bad_type", "the body must be application/json or a form")
         sent_token = request.headers.get(FORM_HEADER) or form_token or ""
         if not hmac.compare_digest(sent_token.encode("utf-8", "surrogatepass"), self.form_token(request).encode()):
             return self.refuse(
-                request, 403, "old_form", "this form is of another session, and nothing was done: open it again"
+                request, 403, "old_form", "this form belongs to another session, so nothing was done: open it again"
             )
         return None
 
@@ -197,7 +197,7 @@ class Authenticator:
             path = request_path(request) + (f"?{query}" if query else "")
             back = "" if path == "/" else f"?next={quote(path, safe='/')}"
             return RedirectResponse(f"{self._site.base}/sign-in{back}", 303)
-        return self.refuse(request, 401, "unauthenticated", "nobody is known by what this request carries")
+        return self.refuse(request, 401, "unauthenticated", "the request has no valid token or session")
 
     def refuse(
         self, request: Request, status: int, code: str, detail: str, *, retry_after: int | None = None

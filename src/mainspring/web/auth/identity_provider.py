@@ -80,7 +80,7 @@ class IdentityProvider:
             # Providers change their keys at any time; a token with an unknown key is rejected after a second read.
             claims = self._read(answer, await self._keys(but=keys), pending)
         if claims is None:
-            raise ArgumentError("the provider's answer is signed by a key that the provider does not show")
+            raise ArgumentError("the identity provider signed its answer with a key that it does not publish")
         return claims
 
     def _read(self, answer: TokenResponse, keys: KeySet, pending: PendingSignIn) -> Mapping[str, Any] | None:
@@ -137,13 +137,15 @@ async def _read(client: httpx2.AsyncClient, method: str, url: str, **options: An
             async for part in answer.aiter_bytes():
                 body += part
                 if len(body) > _LARGEST:
-                    raise ArgumentError("the provider's answer is too large")
+                    raise ArgumentError("the answer of the identity provider is too large")
             status = answer.status_code
     except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
         detail = f": {error}" if isinstance(error, httpx2.ConnectError) and "allowed_networks" in str(error) else ""
-        raise ArgumentError(f"the provider does not answer ({type(error).__name__}{detail}): try again") from None
+        raise ArgumentError(
+            f"the identity provider does not answer ({type(error).__name__}{detail}): try again"
+        ) from None
     if status != 200:
         raise provider_refusal(
-            f"the provider answers with {status} at {urlsplit(url).path}", read_error_code(bytes(body))
+            f"the identity provider answers with {status} at {urlsplit(url).path}", read_error_code(bytes(body))
         )
     return bytes(body)

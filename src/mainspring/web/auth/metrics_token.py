@@ -17,8 +17,8 @@ class MetricsToken:
     def __init__(self, text: str, source: str) -> None:
         if len(text) < _SHORTEST or not text.isascii() or not text.isprintable() or " " in text:
             raise ConfigError(
-                f"the token for the figures must be one word of at least {_SHORTEST} printable characters\nin {source}",
-                hint="Make one: openssl rand -hex 32",
+                f"the metrics token must be one word of at least {_SHORTEST} printable characters\nin {source}",
+                hint="Create one: openssl rand -hex 32",
             )
         self._secret = text.encode()
 
@@ -41,12 +41,12 @@ def find_metrics_token(file: Path | None, env: Mapping[str, str]) -> MetricsToke
         mode, text = file.stat().st_mode, file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"the token for the figures cannot be read: {type(error).__name__}\nin {file}",
+            f"the metrics token cannot be read: {type(error).__name__}\nin {file}",
             hint="See web.metrics_token_file.",
         ) from error
     if mode & _GROUP_AND_WORLD:
         raise ConfigError(
-            f"others can read or change the token for the figures (mode {mode & 0o777:o})\nin {file}",
+            f"other users can read or change the metrics token (mode {mode & 0o777:o})\nin {file}",
             hint=f"chmod 600 {file}",
         )
     return MetricsToken(text, str(file))

@@ -50,8 +50,8 @@ LARGEST_FORM: Final = 1024 * 1024
 MOST_FIELDS: Final = 500
 MOST_FORMS: Final = 50
 """Limits of a form of a known visitor: that of a run has up to about 400 fields, and a text in it may be as large as a value."""
-_OTHER_NAME = """this server is called by a name that it does not know, so nothing was done. If the name is yours, set web.public_url,
-or name it in web.allowed_hosts. See: mainspring docs show sign-in"""
+_OTHER_NAME = """this server does not know the name that you called it by, so nothing was done. If the name is yours, set web.public_url,
+or add it to web.allowed_hosts. See: mainspring docs show sign-in"""
 _BOTH_LENGTHS = "Content-Length and Transfer-Encoding exclude each other"
 
 
@@ -101,7 +101,7 @@ class AuthMiddleware:
         if slot is None:
             # The connection ends too: the connections of a crowd would keep out later requests.
             busy = self._authenticator.refuse(
-                request, 503, "too_busy", "too many ask at once: ask again", retry_after=1
+                request, 503, "too_busy", "too many requests at the same time: try again", retry_after=1
             )
             await _close_connection(busy)(request.scope, request.receive, send_with_headers)
             return
@@ -165,7 +165,9 @@ class AuthMiddleware:
             return visitor if isinstance(visitor, Response) else None
         form = await (self._forms if is_known else self._anonymous_forms).read(request)
         if form is None:
-            return PlainTextResponse("this is no form of ours, or it came too slowly, and nothing was done\n", 413)
+            return PlainTextResponse(
+                "this is not a form of Mainspring, or it arrived too slowly, so nothing was done\n", 413
+            )
         request.scope[FORM_KEY] = form
         return None
 
@@ -175,7 +177,7 @@ class AuthMiddleware:
             return self._authenticator.too_often(request)
         if request.method not in SAFE_METHODS and not self._site.is_own(request):
             return self._authenticator.refuse(
-                request, 403, "other_site", "this came from another site, and nothing was done"
+                request, 403, "other_site", "this came from another site, so nothing was done"
             )
         return None
 

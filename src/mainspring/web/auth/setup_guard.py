@@ -8,9 +8,9 @@ from mainspring.domain.errors import MainspringError
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import people
 
-SETUP_MISSING: Final = """no page is served here: more than this machine can reach this address, and nobody may come in yet.
-`mainspring open`, on a machine with this store, prints a link that opens the pages once: follow it, and add a person
-at /people. Or name a provider: [web.oidc]. See: mainspring docs show sign-in"""
+SETUP_MISSING: Final = """no page is served here: other machines can reach this address, and no one can sign in yet.
+`mainspring open`, on a machine with this store, prints a one-time link: follow it, and add a person at /people.
+Or configure an identity provider: [web.oidc]. See: mainspring docs show sign-in"""
 _STORE_UNAVAILABLE = "the store has not answered yet"
 _AGAIN_MS = 2_000
 

@@ -17,9 +17,9 @@ from mainspring.web.pages.page_renderer import describe_error
 _LONGEST_RATE = 40
 _RESULT_WORDS: Final = {
     BulkVerb.RETRY: "continued from where it failed",
-    BulkVerb.CANCEL: "asked to stop, and ends as its automation says",
-    BulkVerb.DISCARD: "discarded: what needs a person fails, with all that follows; what failed is settled",
-    BulkVerb.REPLAY: "let arrive once more, as a delivery whose filter and pace decide anew",
+    BulkVerb.CANCEL: "cancelled, and ends as its automation says",
+    BulkVerb.DISCARD: "discarded: a run that needs a person fails, with all consequences; a failed run is settled",
+    BulkVerb.REPLAY: "replayed as a new delivery, for which filter and flow control decide again",
 }
 HARMFUL: Final = frozenset({BulkVerb.CANCEL, BulkVerb.DISCARD})
 """Operations that cannot be undone."""
@@ -57,12 +57,12 @@ def count_targets(
         read = read_rate(rate)
         counted = count(read)
         if counted.more:
-            raise ArgumentError(f"more than {MAX_BULK_PARTS:,} {count_parts_text(verb)} fit: take them in parts")
+            raise ArgumentError(f"more than {MAX_BULK_PARTS:,} {count_parts_text(verb)} match: select fewer")
     except MainspringError as error:
         return BulkConfirmation(verb=verb, line=line, fault=describe_error(error)[1])
-    left_out = f" {counted.left_out:,} more fit and are left out: {LEFT_OUT_REASONS}." if counted.left_out else ""
+    left_out = f" {counted.left_out:,} more match and are left out: {LEFT_OUT_REASONS}." if counted.left_out else ""
     if not counted.count:
-        text = f"No {part_noun(verb)} fits, so there is nothing to do.{left_out}"
+        text = f"No {part_noun(verb)} matches, so there is nothing to do.{left_out}"
         return BulkConfirmation(verb=verb, line=line, description=text)
     duration_text = ""
     if read is not None:

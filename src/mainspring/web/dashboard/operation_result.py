@@ -25,7 +25,7 @@ def describe_operation(call: ApiCall[Any, Any], command: str) -> str:
         return ""
     if rows[0].verb == "answer":
         choice = msgspec.json.decode(call.site.opening.act(rows[0]).detail or b"{}").get("choice")
-        return f"Answered {escape_line(choice or 'what is sealed', 200)} to {rows[0].subject.replace(':', ' ', 1)}."
+        return f"Answered {escape_line(choice or 'a sealed value', 200)} to {rows[0].subject.replace(':', ' ', 1)}."
     return _describe_rows(rows)
 
 
@@ -33,9 +33,9 @@ def _describe_rows(rows: list[AuditView]) -> str:
     """Return what one command did. A bulk operation is named by its page; several rows of one automation are runs that it created."""
     verb, (noun, _, name) = rows[0].verb, rows[0].subject.partition(":")
     if noun == _BULK and verb in list(BulkVerb):
-        return f"Begun: {verb}. It goes on by itself."
+        return f"Started: {verb}. It runs in the background."
     if noun == _BULK:
-        return f"Done: {verb} this bulk act."
+        return f"Done: {verb} this bulk operation."
     if len(rows) == 1:
         return f"Done: {verb} {noun} {name}."
     if len({row.subject for row in rows}) == 1:

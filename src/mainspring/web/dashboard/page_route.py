@@ -89,8 +89,8 @@ def require_all_done(response: BulkResponse) -> None:
     """Raise ConflictError with the first of many that failed; return if all succeeded."""
     if response.refused:
         run, reason = next(iter(response.refused.items()))
-        rest = "" if len(response.refused) == 1 else f", and so with {len(response.refused) - 1} more"
-        raise ConflictError(f"{response.done} of {response.count} are done. {run}: {reason}{rest}")
+        rest = "" if len(response.refused) == 1 else f", and {len(response.refused) - 1} more likewise"
+        raise ConflictError(f"{response.done} of {response.count} done. {run}: {reason}{rest}")
 
 
 def list_tables(

@@ -32,8 +32,8 @@ _WITHIN_S = 20.0
 _RESULT_WITHIN_S = 3.0
 _LOG = logging.getLogger("mainspring.web")
 _INTERNAL_ERROR = (
-    "this is a fault of Mainspring, not of yours; the log of `mainspring up` says where."
-    " The command line goes on: mainspring status"
+    "this is a bug of Mainspring; the log of `mainspring up` has the details. The command line still "
+    "works: mainspring status"
 )
 _OWN_PARAMETERS = ("as", "of", "done")
 """Parameters of every page: the format of an export, its table, and the operation whose result is shown above the page."""
@@ -54,15 +54,15 @@ class DashboardApp:
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
         if VISITOR_KEY not in request.scope:  # below a public path, where this application has no page
-            return PlainTextResponse("nothing is at this path\n", 404)
+            return PlainTextResponse("there is nothing at this path\n", 404)
         match = find_page(raw_path(request.scope))
         visitor = read_visitor(request)
         if match is None or (match[0].whole and not visitor.is_for_all):
-            return await self._render_message(request, 404, "nothing is at this path")
+            return await self._render_message(request, 404, "there is nothing at this path")
         page, names = match
         if not visitor.may(page.role):
             return await self._render_message(
-                request, 403, f"this needs the role {page.role}, and {visitor} is {visitor.role}"
+                request, 403, f"this needs the role {page.role}, but {visitor} is {visitor.role}"
             )
         try:
             query = parse_query(_remove_own_parameters(request), page.query)
@@ -79,7 +79,7 @@ class DashboardApp:
         except MainspringError as error:
             return await self._render_message(request, *describe_error(error))
         except TimeoutError:
-            return await self._render_message(request, 503, "the store did not answer in time: load the page again")
+            return await self._render_message(request, 503, "the store did not answer in time: reload the page")
         except Exception:  # noqa: BLE001 - one page that fails must not end the others
             _LOG.exception("%s %s could not be answered", request.method, request.scope["path"])
             return await self._render_message(
@@ -96,11 +96,11 @@ class DashboardApp:
         rows = page.rows if table is None else page.tables.get(table)
         if kind not in KINDS:
             return await self._render_message(
-                request, 400, f"a list can be had as {' or '.join(KINDS)}, not as {kind[:20]!r}"
+                request, 400, f"a list is available as {' or '.join(KINDS)}, not as {kind[:20]!r}"
             )
         if rows is None:
             missing = f"no table {table[:20]!r}" if table is not None else "no list"
-            return await self._render_message(request, 400, f"this page has {missing} that could be had as {kind}")
+            return await self._render_message(request, 400, f"this page has {missing} to export as {kind}")
         name = page.path.strip("/").replace("/", "-").replace("{", "").replace("}", "") or "now"
         name = name if table is None else f"{name}-{table}"
         is_head = request.method == "HEAD"
@@ -110,10 +110,10 @@ class DashboardApp:
         form = read_form(request)
         button = page.buttons.get(form.get("act", ""))
         if button is None:
-            return await self._render_message(request, 400, "there is no such button, and nothing was done")
+            return await self._render_message(request, 400, "there is no such button, so nothing was done")
         visitor = call.visitor
         if not visitor.may(button.role):
-            message = f"this needs the role {button.role}, and {visitor} is {visitor.role}: nothing was done"
+            message = f"this needs the role {button.role}, but {visitor} is {visitor.role}: nothing was done"
             return await self._render_message(request, 403, message)
         command = self._pages.command(request)
         call = msgspec.structs.replace(call, body=form, command=command)
@@ -181,7 +181,7 @@ class DashboardApp:
 
     async def _render_message(self, request: Request, status: int, message: str) -> Response:
         """Return a page that contains only a sentence."""
-        view = PageView({404: "Not found", 403: "Not allowed"}.get(status, "This did not work"), {}, status)
+        view = PageView({404: "Not found", 403: "Not allowed"}.get(status, "This failed"), {}, status)
         try:
             async with asyncio.timeout(_RESULT_WITHIN_S):
                 return await self._pages.run(

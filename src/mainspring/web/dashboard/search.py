@@ -20,7 +20,7 @@ _PATHS: Final = {
     SearchHitKind.DELIVERY: "/deliveries/{}",
     SearchHitKind.BULK: "/bulk/{}",
 }
-_WORDS: Final = {SearchHitKind.BULK: "bulk act"}
+_WORDS: Final = {SearchHitKind.BULK: "bulk operation"}
 
 
 def show(call: ApiCall[SearchQuery, Form | None]) -> PageView:

@@ -28,8 +28,8 @@ def read_status_bar(site: HandlerContext, visitor: Visitor) -> StatusBar:
     status = snapshot.of(visitor)
     if not status.count:
         if status.put_off:  # the overview says by whom and until when
-            return StatusBar("warn", "warn", f"{format_count(status.put_off, 'problem')} looked after", 0)
-        return StatusBar("good", "good", "all is well", 0)
+            return StatusBar("warn", "warn", f"{format_count(status.put_off, 'problem')} acknowledged", 0)
+        return StatusBar("good", "good", "healthy", 0)
     is_loud = any(
         incident.state is IncidentState.OPEN and incident.severity is Severity.PAGE
         for incident in snapshot.visible_incidents(visitor)

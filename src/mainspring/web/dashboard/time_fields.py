@@ -52,7 +52,7 @@ def parse_future(call: ApiCall[Any, Any], text: str, field: str) -> datetime:
     except OptionError as error:
         raise ArgumentMismatchError(error.message, hint=HINT, at=field) from None
     if not 0 <= at <= LATEST_INSTANT:
-        raise ArgumentMismatchError(f"{text!r} is too far away", hint=HINT, at=field)
+        raise ArgumentMismatchError(f"{text!r} is too far in the future", hint=HINT, at=field)
     return datetime.fromtimestamp(at / 1000, UTC)
 
 

@@ -67,7 +67,9 @@ class Assets:
         """Return a file. Browsers cache it for ever, because new content has a new name."""
         asset = self._files.get(request.path_params["name"])
         if asset is None:
-            return PlainTextResponse("there is no such file: it is of another version, so load the page again\n", 404)
+            return PlainTextResponse(
+                "there is no such file, because it belongs to another version: reload the page\n", 404
+            )
         if "gzip" in request.headers.get("accept-encoding", ""):
             return Response(
                 asset.packed, headers={**_IMMUTABLE, "Content-Encoding": "gzip"}, media_type=asset.media_type

@@ -65,9 +65,9 @@ _SNOOZE_MS = 4 * 3_600_000
 _MAX_MOVES = 20
 _MOVING_S, _SETTLING_S = 5, 15
 _MOVES = {
-    "acknowledge": (IncidentMove.ACKNOWLEDGE, "I look after it"),
+    "acknowledge": (IncidentMove.ACKNOWLEDGE, "Acknowledge"),
     "snooze": (IncidentMove.SNOOZE, "Snooze 4 h"),
-    "resolve": (IncidentMove.RESOLVE, "It is over"),
+    "resolve": (IncidentMove.RESOLVE, "Resolve"),
 }
 _RETRY = "retry"
 _INCIDENT, _RUN = "/i/{token}", "/i/{token}/run"
@@ -156,7 +156,7 @@ class IncidentPages:
     async def post(self, request: Request) -> Response:
         """Perform the operation of a button, once."""
         if not self._site.is_own(request):
-            return self._render_message(403, "this came from another site, and nothing was done: open the link itself")
+            return self._render_message(403, "this came from another site, so nothing was done: open the link itself")
         if self._verify_link(request) is None:
             return self._reject_unknown()
         try:
@@ -164,7 +164,7 @@ class IncidentPages:
         except ClientDisconnect:
             form = None
         if form is None:
-            return self._render_message(413, "this is no form of ours, and nothing was done")
+            return self._render_message(413, "this is not a form of Mainspring, so nothing was done")
         return await self._answer(request, lambda grant: self._perform_form(request.path_params["token"], grant, form))
 
     async def _answer(
@@ -176,14 +176,14 @@ class IncidentPages:
         try:
             view, message = await asyncio.to_thread(read, grant)
         except NotFoundError:
-            return self._render_message(404, "this incident is over and forgotten")
+            return self._render_message(404, "this incident is resolved and no longer stored")
         except MainspringError as error:
             return self._render_message(
                 503, f"{error.message.splitlines()[0]}. Try again, or: mainspring incidents show {grant.incident}"
             )
         is_run_page = request_path(request).endswith(_RUN[-4:])
         if is_run_page and view.run is None:
-            return self._render_message(404, "this incident names no run, or it is gone")
+            return self._render_message(404, "this incident has no run, or the run is no longer stored")
         return self._render_page("linked_run.html" if is_run_page else "linked_incident.html", view, message, request)
 
     def _verify_link(self, request: Request) -> IncidentLinkToken | None:
@@ -197,13 +197,13 @@ class IncidentPages:
 
     def _reject_unknown(self) -> Response:
         return self._render_message(
-            404, "this link is over, or never was one: mainspring incidents list shows what is wrong"
+            404, "this link has expired or never existed: mainspring incidents list shows open incidents"
         )
 
     def _read_view(self, grant: IncidentLinkToken) -> IncidentPageView:
         found_incident = incidents.incident(self._store.reader, grant.incident)
         if found_incident is None or found_incident.opened != grant.opened:
-            raise NotFoundError(f"incident {grant.incident} is over")
+            raise NotFoundError(f"incident {grant.incident} is resolved")
         return IncidentPageView(
             found_incident,
             incidents.moves(self._store.reader, found_incident.id),
@@ -245,7 +245,7 @@ class IncidentPages:
             prior_response = self._describe_prior_response(before.incident, seen) if name == _RETRY else ""
             return view, f"{error.message}: {prior_response or self._describe_past_move(view.moves[-1])}"
         continued_run = before.again
-        done = f"done: run {continued_run.id} goes on" if name == _RETRY and continued_run is not None else "done"
+        done = f"done: run {continued_run.id} continues" if name == _RETRY and continued_run is not None else "done"
         return self._read_view(grant), done
 
     def _perform(self, name: str, before: IncidentPageView, seen: str, act: OperationContext) -> None:
@@ -255,9 +255,9 @@ class IncidentPages:
             # The same form sent again gets the same answer; another form works only in the displayed state.
             if before.again is not None and run_seen == str(before.again.changed_at):
                 return run.retry(self._store, before.again.id, act=act)
-            raise ConflictError("the run was continued meanwhile")
+            raise ConflictError("the run was continued by someone else")
         if name not in _MOVES:
-            raise ConflictError(f"there is no act {name[:40]!r}")
+            raise ConflictError(f"there is no operation {name[:40]!r}")
         if incident_seen != str(before.incident.changed_at):
             raise ConflictError(f"it is {before.incident.state} already")
         if name == "acknowledge":
@@ -280,9 +280,7 @@ class IncidentPages:
 
     def _render_message(self, status: int, message: str) -> Response:
         """Return a page that contains only a sentence."""
-        return self._render(
-            "link_message.html", status, title="There is nothing to show", message=message, is_error=True
-        )
+        return self._render("link_message.html", status, title="Nothing to show", message=message, is_error=True)
 
     def _render_page(self, template: str, view: IncidentPageView, message: str, request: Request) -> Response:
         incident, token = view.incident, request.path_params["token"]

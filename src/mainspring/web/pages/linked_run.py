@@ -105,7 +105,7 @@ def _explain(reader: StoreReader, outline_view: RunStory, now: int, zone: str) -
     if file is None or file.moved_to is None or explanation.settlement is not None:
         return explanation
     suggestion = SuggestedCommand(
-        f"mainspring explain {explanation.run}", "its file was moved away after the failure: see how to run it again"
+        f"mainspring explain {explanation.run}", "its file was moved after the failure: see how to run it again"
     )
     return msgspec.structs.replace(explanation, can=[suggestion])
 

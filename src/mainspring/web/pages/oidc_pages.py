@@ -105,14 +105,14 @@ class OidcPages:
         is_same = pending is not None and hmac.compare_digest(pending.browser, browser)
         if pending is None or not is_same or self._pages.clock.now() >= pending.until_at:
             return self._render_failure(
-                request, ArgumentError("this sign-in did not begin here, or took too long: begin anew")
+                request, ArgumentError("this sign-in did not start here, or took too long: sign in again")
             )
         if "code" not in parameters:
             return self._render_failure(
-                request, provider_refusal("the provider did not let you in", parameters.get("error"))
+                request, provider_refusal("the identity provider did not accept you", parameters.get("error"))
             )
         if parameters.get("iss", self._settings.issuer) != self._settings.issuer:
-            return self._render_failure(request, ArgumentError("another provider answered"))
+            return self._render_failure(request, ArgumentError("another identity provider answered"))
         try:
             key = await self._start_session(request, parameters["code"], pending)
         except MainspringError as error:
@@ -127,10 +127,12 @@ class OidcPages:
         claims = await self._provider.claims(code, pending)
         name = read_person_name(claims, settings.name_claim)
         if not NAME.fullmatch(name):
-            raise ArgumentError("what the provider calls you cannot be a name here", hint="See web.oidc.name_claim.")
+            raise ArgumentError(
+                "your name at the identity provider cannot be used here", hint="See web.oidc.name_claim."
+            )
         role = select_role(claims, settings.groups_claim, settings.roles)
         if role is None:
-            raise ArgumentError("none of your groups may come in here", hint="An admin names groups in [web.oidc].")
+            raise ArgumentError("none of your groups may sign in here", hint="An admin can add groups in [web.oidc].")
         origin = self._sign_in_pages.sign_in_origin(request)
         return await self._pages.run(lambda: self._sign_in.by_provider(name, role, None, origin))
 

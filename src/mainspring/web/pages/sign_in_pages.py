@@ -10,7 +10,7 @@ from mainspring.domain.errors import BusyError, MainspringError
 from mainspring.service.access.sign_in import SignInOrigin, SignInService
 from mainspring.web.pages.page_renderer import PageRenderer, describe_error, read_form, retry_after_s
 
-INVALID_CREDENTIALS = "name or password are wrong"
+INVALID_CREDENTIALS = "name or password is wrong"
 START_PAGE = "/"
 _LONGEST = 2_000
 
@@ -66,7 +66,7 @@ class SignInPages:
             status, message = describe_error(error)
             return self._form(request, status, "", message)
         if key is None:
-            message = "this link was used, or its ten minutes are over: mainspring open prints a new one"
+            message = "this link was used, or is older than ten minutes: mainspring open prints a new one"
             return self._form(request, 404, "", message)
         return self.start_session(key, START_PAGE)
 

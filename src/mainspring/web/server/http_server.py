@@ -18,7 +18,7 @@ MOST_PORTS = 50
 """Ports that are tried instead of a default one."""
 _BACKLOG = 128
 _SEND_BUFFER = 64 * 1024
-_ADDRESS_TAKEN = "another process listens there (another project, or another `mainspring up`?)"
+_ADDRESS_TAKEN = "another process uses this address (another project, or another `mainspring up`?)"
 
 
 class AddressInUseError(ConfigError):

@@ -31,7 +31,7 @@ def read_headers(scope: MutableMapping[str, Any]) -> dict[str, str] | WebhookRep
     """Return {lower-case name: value}; the values of a repeated header are joined by commas."""
     raw: list[tuple[bytes, bytes]] = scope["headers"]
     if len(raw) > MOST_HEADERS or sum(len(name) + len(value) for name, value in raw) > MOST_HEADER_BYTES:
-        return problem_reply(431, "headers", "there are too many headers, or they are too long", close=True)
+        return problem_reply(431, "headers", "too many headers, or too long", close=True)
     headers: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -71,8 +71,10 @@ async def read_body(
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        return problem_reply(408, "slow", f"the body was not there after {BODY_WITHIN_S:g} seconds", close=True)
+        return problem_reply(408, "slow", f"the body did not arrive within {BODY_WITHIN_S:g} seconds", close=True)
 
 
 def _too_large_reply(limit: BodyLimit) -> WebhookReply:
-    return problem_reply(413, "too_large", f"a body may have {limit.size:,} bytes here ({limit.setting})", close=True)
+    return problem_reply(
+        413, "too_large", f"the body is too large (at most {limit.size:,} bytes, {limit.setting})", close=True
+    )

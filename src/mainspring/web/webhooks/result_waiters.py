@@ -84,7 +84,7 @@ class ResultWaiters:
         except MainspringError:
             return  # unreachable, or deleted already: polled again until the wait is over
         except Exception:  # noqa: BLE001 - a result that cannot be read: its sender gets the ids, and the others wait on
-            _LOG.exception("the end of %s cannot be told to its sender", awaited_id)
+            _LOG.exception("the end of %s cannot be reported to its sender", awaited_id)
             self._resolve(awaited_id, None)
             return
         if end is not None:

@@ -39,7 +39,7 @@ class VerifierSecrets:
                 if fault is None:
                     values.append(line)
                 else:
-                    self._log_fault(name, f"value {number} of {len(lines)} of the secret {name!r} is left out: {fault}")
+                    self._log_fault(name, f"value {number} of {len(lines)} of the secret {name!r} is ignored: {fault}")
         return tuple(values) or None
 
     def missing(self, options: VerifierOptions) -> str | None:
@@ -69,4 +69,4 @@ class VerifierSecrets:
         now = time.monotonic()
         if now - self._logged_at.get(name, -_AGAIN_S) >= _AGAIN_S:
             self._logged_at[name] = now
-            _LOG.error("a webhook cannot check senders by it: %s", reason)
+            _LOG.error("a webhook cannot verify its senders: %s", reason)

@@ -55,7 +55,8 @@ _NO_SECRET_REPLY = problem_reply(503, "no_secret", "this webhook is not set up y
 _OTHER_HOST_REPLY = problem_reply(
     403,
     "other_host",
-    "a webhook that verifies nothing is not called by a name that this server does not know: set hooks.public_url or web.allowed_hosts",
+    "this server does not know the name in the request, and a webhook without verification needs a "
+    "known one: set hooks.public_url or web.allowed_hosts",
     close=True,
 )
 
@@ -92,8 +93,10 @@ class WebhookApp:
             self._intake.counts.count(trigger, "disconnected")
             return
         except Exception:  # noqa: BLE001 - one request that we cannot answer must not end the others
-            _LOG.exception("a request to %s could not be answered", trigger or "no webhook")
-            reply = problem_reply(500, "fault", "this is a fault of ours; it is in our log", close=True)
+            _LOG.exception("a request to %s could not be answered", trigger or "there is no webhook")
+            reply = problem_reply(
+                500, "fault", "this is a bug of Mainspring; it is in the log of the web process", close=True
+            )
         self._intake.counts.count(trigger, reply.code)
         await reply.send(send, head=scope["method"] == "HEAD")
 
@@ -199,7 +202,7 @@ class WebhookApp:
         except TimeoutError:
             # It may still be stored: the sender's next try finds it.
             storing.add_done_callback(lambda done: done.cancelled() or done.exception())
-            return unavailable_reply("the store does not answer in time: send the same again, it counts once")
+            return unavailable_reply("the store does not answer in time: send the request again; it counts once")
         except MainspringError as error:
             return _store_error_reply(hook, error)
         if isinstance(answer, Refused):
@@ -221,7 +224,7 @@ class WebhookApp:
 
 def _store_error_reply(hook: WebhookEntry, error: MainspringError) -> WebhookReply:
     _LOG.warning("a delivery for %s was not stored: %s", hook.trigger, error.message)
-    return unavailable_reply("the store is away: send the same again, it counts once")
+    return unavailable_reply("the store is unavailable: send the request again; it counts once")
 
 
 def _result_reply(code: str, ids: dict[str, str | None], end: WaitedResult) -> WebhookReply:
@@ -229,7 +232,7 @@ def _result_reply(code: str, ids: dict[str, str | None], end: WaitedResult) -> W
     if end.state in _EXPECTED_STATES:
         return json_reply(200, code, {**ids, "state": end.state, "result": end.result})
     if end.state is DeliveryState.REFUSED:
-        return problem_reply(409, "other_body", "another delivery holds this key with another body", more=ids)
+        return problem_reply(409, "other_body", "another delivery has this key and another body", more=ids)
     noun = "delivery" if end.run is None else "run"
     return problem_reply(500, "run_failed", f"the {noun} is {end.state}", more={**ids, "state": end.state})
 
@@ -241,10 +244,10 @@ def _unknown_path_reply(intake: WebhookIntake, path: str, method: str) -> Webhoo
     if not intake.table.is_read:
         return unavailable_reply("the store has not answered yet")
     if intake.table.is_unreadable(path):
-        return problem_reply(503, "unreadable", "this webhook cannot be read here yet", retry_after=60, close=True)
-    return problem_reply(404, "no_path", "nothing is at this path", close=True)
+        return problem_reply(503, "unreadable", "this webhook cannot be read yet", retry_after=60, close=True)
+    return problem_reply(404, "no_path", "there is nothing at this path", close=True)
 
 
 def _method_reply(methods: str) -> WebhookReply:
-    reply = problem_reply(405, "method", f"only {methods}", close=True)
+    reply = problem_reply(405, "method", f"only {methods} is allowed", close=True)
     return msgspec.structs.replace(reply, headers=(*reply.headers, ("allow", methods)))

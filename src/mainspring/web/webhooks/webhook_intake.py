@@ -100,7 +100,7 @@ class WebhookIntake:
         except Exception as error:
             if str(error) != self._last_error:
                 self._last_error = str(error)
-                self._process.log.exception("the webhooks in the store cannot be read; those that are known go on")
+                self._process.log.exception("the webhooks in the store cannot be read; known webhooks still work")
             return
         self._last_error = ""
         self._log_unreadable(triggers.unreadable)
@@ -150,4 +150,6 @@ class WebhookIntake:
         try:
             await self.intake.refuse(trigger, reason, note, delivery)
         except MainspringError as error:
-            self._process.log.warning("what was refused for %s could not be written down: %s", trigger, error.message)
+            self._process.log.warning(
+                "the rejection of a request to %s could not be recorded: %s", trigger, error.message
+            )

@@ -60,10 +60,10 @@ class WebhookListener:
                 if error.message != logged:
                     logged = error.message
                     _LOG.error("%s", error)
-                self._intake.listen_error = f"webhooks are not taken in: {error_headline(error)}"
+                self._intake.listen_error = f"webhooks are not accepted: {error_headline(error)}"
             else:
                 self._intake.listen_error = None
-                _LOG.info("webhooks are taken in on http://%s", bind)
+                _LOG.info("accepting webhooks on http://%s", bind)
                 self._recording = self._process.loop.create_task(self._record_address(bind))
                 await self._server.serve(sockets=[listener])
                 return
@@ -90,7 +90,10 @@ class WebhookListener:
         settings, configured = self._process.project.settings, self._settings.bind
         if bind == configured or not is_default(settings, "hooks.bind"):
             return
-        text = f"webhooks are taken in at {bind}, for another process has {configured}: senders that know {configured} reach it"
+        text = (
+            f"webhooks are accepted at {bind}, because another process uses {configured}: senders that use "
+            f"{configured} reach that one"
+        )
         if len(self._intake.table):
             _LOG.warning("%s. Set hooks.bind", text)
         if settings.project.environment == _PRODUCTION:

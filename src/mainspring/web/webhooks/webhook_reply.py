@@ -76,7 +76,7 @@ def unavailable_reply(text: str) -> WebhookReply:
 
 def overloaded_reply() -> WebhookReply:
     """Return the reply above the limits of admission."""
-    return problem_reply(503, "full", "too much comes at once", retry_after=1, close=True)
+    return problem_reply(503, "full", "too many requests at the same time", retry_after=1, close=True)
 
 
 def invalid_reply(error: InvalidRequest) -> WebhookReply:
@@ -91,7 +91,7 @@ def refused_reply(refused: Refused) -> WebhookReply:
     wait = None
     if status in (429, 503):
         wait = max(1, -(-(refused.retry_after_ms or 1_000) // 1_000))
-    text = "nothing is at this path" if status == 404 else refused.text
+    text = "there is nothing at this path" if status == 404 else refused.text
     return problem_reply(status, refused.code, text, retry_after=wait)
 
 

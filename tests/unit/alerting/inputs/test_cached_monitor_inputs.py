@@ -11,7 +11,7 @@ from tests.api_world import sqlite_world
 from tests.counted_reads import counted
 
 MONITORS = Settings().monitors
-HOW = {"tunings": read_tunings(MONITORS), "own": read_tuning_overrides(MONITORS)}
+OPTIONS = {"tunings": read_tunings(MONITORS), "own": read_tuning_overrides(MONITORS)}
 
 
 @pytest.fixture
@@ -22,31 +22,31 @@ def world(tmp_path):
     found.store.close()
 
 
-def test_second_look_finds_what_a_new_one_would_by_fewer_reads(world):
-    """Also after something came that the first had not seen; within a second it is told what was found then."""
+def test_second_read_equals_a_fresh_one_with_fewer_reads(world):
+    """Also after something came that the first had not seen; within a second it learns what was found then."""
     shared, reader = CachedMonitorInputs(), world.store.reader
     world.begin()
-    asked = counted(reader)
-    shared.see(reader, world.clock.now(), secrets=(), **HOW)
-    first = len(asked)
+    reads = counted(reader)
+    shared.see(reader, world.clock.now(), secrets=(), **OPTIONS)
+    first = len(reads)
     world.begin()
-    world.find_wrong()
+    world.open_incident()
     world.clock.forward(1_000)
-    asked.clear()
-    assert shared.see(reader, world.clock.now() - 1, secrets=(), **HOW).unresolved == []
-    assert not asked
-    again = shared.see(reader, world.clock.now(), secrets=(), **HOW)
-    assert len(asked) < first
-    assert again == read_monitor_inputs(FactsReader(reader), reader, world.clock.now(), redact=str, **HOW)
-    assert [one.id for one in again.unresolved] == ["i_01"]
+    reads.clear()
+    assert shared.see(reader, world.clock.now() - 1, secrets=(), **OPTIONS).unresolved == []
+    assert not reads
+    again = shared.see(reader, world.clock.now(), secrets=(), **OPTIONS)
+    assert len(reads) < first
+    assert again == read_monitor_inputs(FactsReader(reader), reader, world.clock.now(), redact=str, **OPTIONS)
+    assert [incident.id for incident in again.unresolved] == ["i_01"]
 
 
-def test_store_that_was_opened_anew_is_read_anew(world, tmp_path):
+def test_reopened_store_is_read_again(world, tmp_path):
     """What is known of one store says nothing of another."""
     other = sqlite_world(tmp_path / "other")
     shared = CachedMonitorInputs()
-    world.find_wrong()
-    assert shared.see(world.store.reader, world.clock.now(), secrets=(), **HOW).unresolved
-    assert not shared.see(other.store.reader, world.clock.now(), secrets=(), **HOW).unresolved
+    world.open_incident()
+    assert shared.see(world.store.reader, world.clock.now(), secrets=(), **OPTIONS).unresolved
+    assert not shared.see(other.store.reader, world.clock.now(), secrets=(), **OPTIONS).unresolved
     other.api.close()
     other.store.close()

@@ -15,24 +15,24 @@ COUNTS = Counter(
 )
 
 
-def told(figures, redact=str):
-    data = encode_metrics(list_series(figures), figures.now, {"service.name": "x"}, redact)
+def report(metrics, redact=str):
+    data = encode_metrics(list_series(metrics), metrics.now, {"service.name": "x"}, redact)
     (group,) = ExportMetricsServiceRequest.FromString(data).resource_metrics
     assert group.resource.attributes[0].value.string_value == "x"
-    return {one.name: one for one in group.scope_metrics[0].metrics}
+    return {metric.name: metric for metric in group.scope_metrics[0].metrics}
 
 
 def labels_of(point):
-    return {one.key: one.value.string_value for one in point.attributes}
+    return {attribute.key: attribute.value.string_value for attribute in point.attributes}
 
 
-def test_counters_and_gauges_are_told_as_such():
+def test_counters_and_gauges_are_reported():
     """What is absent in a scrape is absent here."""
-    found = told(MetricFigures(NOW, RunFigures(COUNTS, ["a"]), space=StoreSpace(5, 7)))
+    found = report(MetricFigures(NOW, RunFigures(COUNTS, ["a"]), space=StoreSpace(5, 7)))
     runs = found["mainspring_runs_total"]
     assert runs.sum.is_monotonic
     assert runs.sum.aggregation_temporality == 2
-    values = {labels_of(one)["outcome"]: one.as_double for one in runs.sum.data_points}
+    values = {labels_of(point)["outcome"]: point.as_double for point in runs.sum.data_points}
     assert values == {"succeeded": 3, "failed": 0, "cancelled": 0, "needs_attention": 0}
     (free,) = found["mainspring_store_free_bytes"].gauge.data_points
     assert (free.as_double, free.time_unix_nano) == (7, NOW * 1_000_000)
@@ -41,7 +41,7 @@ def test_counters_and_gauges_are_told_as_such():
 
 def test_histogram_counts_what_lies_between_two_bounds():
     """What is above all of them too."""
-    (point,) = told(MetricFigures(NOW, RunFigures(COUNTS, ["a"])))[
+    (point,) = report(MetricFigures(NOW, RunFigures(COUNTS, ["a"])))[
         "mainspring_run_duration_seconds"
     ].histogram.data_points
     assert labels_of(point) == {"automation": "a"}
@@ -52,8 +52,8 @@ def test_histogram_counts_what_lies_between_two_bounds():
 
 
 def test_secrets_are_hidden_in_labels():
-    """Whatever somebody named an automation."""
-    found = told(
+    """Whatever someone named an automation."""
+    found = report(
         MetricFigures(NOW, RunFigures(Counter({("hush", "started"): 1}), ["hush"])),
         lambda text: text.replace("hush", "***"),
     )
@@ -68,11 +68,11 @@ def test_secrets_are_hidden_in_labels():
 )
 def test_sums_are_those_of_a_scrape(counts):
     """For each metric, label by label."""
-    figures = MetricFigures(NOW, RunFigures(Counter(counts), [name for name, _ in counts]))
-    found = told(figures)
-    for name, samples in list_series(figures).items():
+    metrics = MetricFigures(NOW, RunFigures(Counter(counts), [name for name, _ in counts]))
+    found = report(metrics)
+    for name, samples in list_series(metrics).items():
         if name in COUNTERS and samples:
-            assert [one.as_double for one in found[name].sum.data_points] == [one.value for one in samples]
+            assert [point.as_double for point in found[name].sum.data_points] == [sample.value for sample in samples]
         if name in HISTOGRAMS and samples:
-            numbers = [one.value for one in samples if one.suffix == "_count"]
-            assert [sum(one.bucket_counts) for one in found[name].histogram.data_points] == numbers
+            numbers = [sample.value for sample in samples if sample.suffix == "_count"]
+            assert [sum(point.bucket_counts) for point in found[name].histogram.data_points] == numbers

@@ -12,7 +12,7 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.resources.error_text import ErrorText
 from tests.otlp_collector import OtlpCollector
 
-FIGURES = MetricFigures(1_000, RunFigures(Counter({("a", "started"): 4}), ["a"]))
+SAMPLE_METRICS = MetricFigures(1_000, RunFigures(Counter({("a", "started"): 4}), ["a"]))
 
 
 class NoSecrets:
@@ -29,14 +29,14 @@ def collector():
 
 @pytest.fixture
 def pusher(collector):
-    ways = []
+    attempts = []
 
-    def made(read=lambda: FIGURES):
-        ways.append(Collector(collector.endpoint, None, ErrorText(NoSecrets()), path=METRICS))
-        return MetricsPusher(read, ways[-1], {"service.name": "x"}, str, every_s=60.0)
+    def made(read=lambda: SAMPLE_METRICS):
+        attempts.append(Collector(collector.endpoint, None, ErrorText(NoSecrets()), path=METRICS))
+        return MetricsPusher(read, attempts[-1], {"service.name": "x"}, str, every_s=60.0)
 
     yield made
-    for way in ways:
+    for way in attempts:
         way.close()
 
 
@@ -44,26 +44,26 @@ def test_metrics_reach_the_collector(collector, pusher):
     """At their own path."""
     pusher().push()
     assert collector.metrics["mainspring_runs_started_total"].sum.data_points[0].as_double == 4
-    assert collector.asked[0]["path"] == "/v1/metrics"
+    assert collector.requests[0]["path"] == "/v1/metrics"
 
 
-def test_fault_is_told_when_it_begins_and_when_it_is_over(collector, pusher, caplog):
+def test_fault_is_reported_when_it_starts_and_when_it_is_over(collector, pusher, caplog):
     """Not in each round."""
     caplog.set_level(logging.WARNING, "mainspring.metrics")
-    one = pusher()
-    one.push()
+    metrics_pusher = pusher()
+    metrics_pusher.push()
     collector.status = 404
-    one.push()
-    one.push()
+    metrics_pusher.push()
+    metrics_pusher.push()
     collector.status = 200
-    one.push()
+    metrics_pusher.push()
     assert [record.getMessage() for record in caplog.records] == [
         "no metrics are sent: it answers 404",
         "metrics are sent again",
     ]
 
 
-def test_store_that_is_away_ends_nothing(collector, pusher, caplog):
+def test_store_that_is_unreachable_ends_nothing(collector, pusher, caplog):
     """The next round has all that counts."""
     caplog.set_level(logging.WARNING, "mainspring.metrics")
 
@@ -76,27 +76,27 @@ def test_store_that_is_away_ends_nothing(collector, pusher, caplog):
 
 
 def test_fault_of_ours_ends_nothing(collector, pusher, caplog):
-    """It is told with its place, and the next round is tried."""
+    """It is reported with its place, and the next round is tried."""
     caplog.set_level(logging.WARNING, "mainspring.metrics")
     answers = iter([ValueError("a row that nobody expected")])
 
     def read():
         for error in answers:
             raise error
-        return FIGURES
+        return SAMPLE_METRICS
 
-    one = pusher(read)
-    one.push()
+    metrics_pusher = pusher(read)
+    metrics_pusher.push()
     assert "no metrics are sent: ValueError: a row that nobody expected" in caplog.text
     assert "test_pusher.py" in caplog.text
-    one.push()
+    metrics_pusher.push()
     assert "mainspring_runs_started_total" in collector.metrics
 
 
 def test_first_sending_is_at_once(collector, pusher):
     """And close() waits for nothing."""
-    one = pusher()
-    one.start()
+    metrics_pusher = pusher()
+    metrics_pusher.start()
     collector.until_metrics()
-    one.close()
-    assert [asked["path"] for asked in collector.asked] == ["/v1/metrics"], "the next one is a minute later"
+    metrics_pusher.close()
+    assert [request["path"] for request in collector.requests] == ["/v1/metrics"], "the next one is a minute later"

@@ -11,7 +11,7 @@ from mainspring.web.routes import ProbeRoutes
 from mainspring.web.webhooks.request_counts import WebhookCounts
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import SqliteProcess, fail, finish, outcome
-from tests.unit.web.test_web import Looked, ask
+from tests.unit.web.test_web import HostChecks, ask
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -51,7 +51,7 @@ def end(store, automation="a", *, well=True):
     store.do(outcome(run, 1), finish(run)) if well else store.do(fail(run))
 
 
-def test_counts_never_go_down_while_time_folds_and_prunes(store, clock):
+def test_counts_never_decrease_during_rollup_and_pruning(store, clock):
     """Over 120 days of runs, each day asked, folded and pruned: they are all that ever was, for a new process too."""
     web = Web(store)
     for day in range(1, 121):
@@ -81,8 +81,8 @@ def test_counts_see_what_comes_between_two_questions(store, clock):
         assert web.ask()["a", "succeeded"] == number
 
 
-def test_counts_go_on_under_a_new_name(store, clock):
-    """The old name is told no more; the new one begins with what can still be read, and only grows."""
+def test_counts_continue_under_a_new_name(store, clock):
+    """The old name is reported no more; the new one begins with what can still be read, and only grows."""
     web = Web(store)
     end(store)
     web.ask()
@@ -96,7 +96,7 @@ def test_counts_go_on_under_a_new_name(store, clock):
     assert Web(store).ask("new", "b")["new", "succeeded"] == 3
 
 
-def test_automations_beyond_the_most_are_told_together(store, clock):
+def test_automations_beyond_the_most_are_reported_together(store, clock):
     """A name that once has its place keeps it, whatever comes before it in the alphabet."""
     web = Web(store, most=2)
     store.announce("a", "b", "c", "d", OTHER)
@@ -128,14 +128,14 @@ def test_counts_are_what_they_were_when_the_store_did_not_answer(store, clock):
 
 
 @pytest.mark.asyncio
-async def test_figures_of_a_real_store_are_answered(store, clock, tmp_path):
+async def test_metrics_of_a_real_store_are_answered(store, clock, tmp_path):
     """One failed run, a schedule that was due two minutes ago, and the store's own file stand in what /metrics answers."""
     store.announce("a", "b", schedules=(ScheduleRow("b", "b", b"{}", clock.now() + 1_000),))
     end(store, well=False)
     clock.forward(121_000)
     intake = SimpleNamespace(listen_error=None, table=[], counts=WebhookCounts())
     process = SimpleNamespace(store=SimpleNamespace(reader=store.reader, clock=clock))
-    routes = ProbeRoutes(process, Looked(), None, is_open=True, intake=intake, file=tmp_path / "s.db")  # type: ignore[arg-type]
+    routes = ProbeRoutes(process, HostChecks(), None, is_open=True, intake=intake, file=tmp_path / "s.db")  # type: ignore[arg-type]
     status, headers, body = await ask(routes, "/metrics")
     assert status == 200
     assert headers["content-type"].startswith("text/plain; version=0.0.4")

@@ -9,7 +9,7 @@ from mainspring.domain.errors import ConfigError
 from mainspring.domain.extras import install_command
 
 
-def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch):
+def test_missing_extra_is_reported_with_the_line_that_installs_it(monkeypatch):
     """Before any span is made."""
     monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)
     with pytest.raises(ConfigError) as missing:

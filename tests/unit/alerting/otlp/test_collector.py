@@ -25,7 +25,7 @@ def test_headers_are_pairs():
 
 
 @pytest.mark.parametrize("text", ["token-alone", "a b=c", "x=a%0d%0ahost: evil", "x\u00e9=1", "x=%C3%A9"])
-def test_what_is_no_header_is_refused_and_not_repeated(text):
+def test_invalid_header_is_refused_and_not_repeated(text):
     """No line of another's can be written into a request."""
     with pytest.raises(ConfigError) as refused:
         read_headers(text, FAULTS)
@@ -51,10 +51,10 @@ def test_connection_that_was_closed_while_nothing_was_sent_loses_nothing(collect
     collector.hangs_up = True
     for _ in range(3):
         way.send(b"")
-    assert len(collector.asked) == 3
+    assert len(collector.requests) == 3
 
 
-def test_collector_that_is_gone_is_away(collector, way):
+def test_collector_that_is_gone_is_unreachable(collector, way):
     """What was kept is tried once more, not for ever."""
     collector.hangs_up = True
     way.send(b"")

@@ -26,9 +26,9 @@ def spans():
 
 def test_run_is_a_trace_with_its_attempts(spans):
     """As of a run of a worker; the first attempt is an error."""
-    assert {one.trace_id for one in spans} == {trace_id_of("r_1")}
-    assert [one.name for one in spans] == ["backup attempt", "backup", "backup attempt", "work", "backup"]
-    assert [one.is_error for one in spans] == [True, False, False, False, False]
+    assert {span.trace_id for span in spans} == {trace_id_of("r_1")}
+    assert [span.name for span in spans] == ["backup attempt", "backup", "backup attempt", "work", "backup"]
+    assert [span.is_error for span in spans] == [True, False, False, False, False]
     whole, step = spans[-1], spans[1]
     assert (whole.parent_id, whole.span_id, whole.attributes["mainspring.state"]) == (
         None,
@@ -36,9 +36,9 @@ def test_run_is_a_trace_with_its_attempts(spans):
         "succeeded",
     )
     assert (step.parent_id, step.span_id) == (run_span_id("r_1"), step_span_id("r_1", "backup#1", 0))
-    assert all(whole.start_ns <= one.start_ns <= one.end_ns for one in spans)
+    assert all(whole.start_ns <= span.start_ns <= span.end_ns for span in spans)
 
 
-def test_nothing_of_the_command_is_told(spans):
+def test_nothing_of_the_command_is_reported(spans):
     """Neither its words, nor what it printed, nor who called it."""
     assert "canary" not in repr(spans)

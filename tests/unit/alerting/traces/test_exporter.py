@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mainspring.alerting.otlp.collector import Collector
-from mainspring.alerting.traces import exporter as module
+from mainspring.alerting.traces import exporter
 from mainspring.alerting.traces.exporter import TraceExporter
 from mainspring.alerting.traces.span_queue import SpanQueue
 from mainspring.domain.runs.trace_span import TraceSpan, run_span_id, trace_id_of
@@ -35,24 +35,24 @@ def collector():
 @pytest.fixture
 def export(monkeypatch):
     """Make an exporter that looks often, and end it."""
-    monkeypatch.setattr(module, "_FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(exporter, "_FIRST_PAUSE_S", 0.01)
     made = []
 
-    def make(endpoint, *, most=1_000, told_every_s=0.0):
+    def make(endpoint, *, most=1_000, report_every_s=0.0):
         queue = SpanQueue(most)
         made.append(
             TraceExporter(
                 queue, Collector(endpoint, None, ErrorText(NoSecrets())), {"service.name": "x"}, str,
-                every_s=0.01, told_every_s=told_every_s,
+                every_s=0.01, told_every_s=report_every_s,
             )
         )  # fmt: skip
         made[-1].start()
         return made[-1], queue
 
     yield make
-    for one in made:
-        one.close(0)
-        one._thread.join(60)
+    for span in made:
+        span.close(0)
+        span._thread.join(60)
 
 
 def until(holds):
@@ -62,28 +62,28 @@ def until(holds):
         threading.Event().wait(0.005)
 
 
-def test_what_could_not_be_taken_comes_later_once_and_in_order(collector, export):
+def test_undelivered_spans_arrive_later_once_and_in_order(collector, export):
     """While the collector has an error of its own the part is kept, and the next ones behind it."""
     collector.status = 503
     _, queue = export(collector.endpoint)
     queue.add([span("a")])
-    until(lambda: len(collector.asked) >= 2)
+    until(lambda: len(collector.requests) >= 2)
     queue.add([span("b")])
     collector.status = 200
     until(lambda: len(collector.spans) == 2)
-    assert [one.name for one in collector.spans] == ["a", "b"]
+    assert [span.name for span in collector.spans] == ["a", "b"]
 
 
-def test_what_is_refused_is_dropped_and_told(collector, export, caplog):
+def test_refused_spans_are_dropped_and_reported(collector, export, caplog):
     """Sending it again would be useless; what comes after it is sent."""
     collector.status = 400
     _, queue = export(collector.endpoint)
     queue.add([span("a")])
-    until(lambda: any("1 spans were dropped: it answers 400" in one.getMessage() for one in caplog.records))
+    until(lambda: any("1 spans were dropped: it answers 400" in record.getMessage() for record in caplog.records))
     collector.status = 200
     queue.add([span("b")])
     until(lambda: collector.spans)
-    assert [one.name for one in collector.spans] == ["b"]
+    assert [span.name for span in collector.spans] == ["b"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])
@@ -92,13 +92,13 @@ def test_redirect_is_not_followed(collector, export, caplog, status):
     collector.status = status
     _, queue = export(collector.endpoint)
     queue.add([span("a")])
-    until(lambda: any(f"it answers {status}" in one.getMessage() for one in caplog.records))
-    assert len(collector.asked) == 1
+    until(lambda: any(f"it answers {status}" in record.getMessage() for record in caplog.records))
+    assert len(collector.requests) == 1
 
 
-def test_drops_are_told_once_a_minute(export, caplog):
-    """While nobody listens, nothing grows, and the log has one line, however much is dropped."""
-    _, queue = export("http://127.0.0.1:9", most=5, told_every_s=60.0)
+def test_drops_are_reported_once_a_minute(export, caplog):
+    """While no one listens, nothing grows, and the log has one line, however much is dropped."""
+    _, queue = export("http://127.0.0.1:9", most=5, report_every_s=60.0)
     with caplog.at_level(logging.WARNING):
         for _ in range(200):
             queue.add([span("a")] * 10)
@@ -113,21 +113,21 @@ def test_drops_are_told_once_a_minute(export, caplog):
 
 def test_end_waits_for_what_is_left(collector, export):
     """A process that ends in order has told all."""
-    one, queue = export(collector.endpoint)
+    exporter, queue = export(collector.endpoint)
     queue.add([span("a")])
-    one.close()
-    assert [one.name for one in collector.spans] == ["a"]
+    exporter.close()
+    assert [span.name for span in collector.spans] == ["a"]
 
 
-def test_end_does_not_wait_for_a_collector_that_is_away(export):
+def test_end_does_not_wait_for_a_collector_that_is_unreachable(export):
     """Nor for one that hangs any longer than was said."""
-    one, queue = export("http://127.0.0.1:9")
+    exporter, queue = export("http://127.0.0.1:9")
     queue.add([span("a")])
-    until(lambda: one._fault is not None)
-    began = time.monotonic()
-    one.close(60)
+    until(lambda: exporter._fault is not None)
+    started = time.monotonic()
+    exporter.close(60)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         other, queue = export(f"http://127.0.0.1:{mute.getsockname()[1]}")
         queue.add([span("a")])
         other.close(0.2)
-        assert time.monotonic() - began < 50, "it waited for a minute"
+        assert time.monotonic() - started < 50, "it waited for a minute"

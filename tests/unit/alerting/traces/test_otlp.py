@@ -21,8 +21,8 @@ def test_span_is_written_whole():
     assert (span.trace_id, span.span_id, span.parent_span_id) == (SPAN.trace_id, SPAN.span_id, SPAN.parent_id)
     assert (span.name, span.start_time_unix_nano, span.end_time_unix_nano) == ("order of ***", 5, 9)
     assert (span.status.code, span.status.message) == (2, "bug")
-    assert [(one.trace_id, one.span_id) for one in span.links] == [(trace_id_of("r_3"), run_span_id("r_3"))]
-    values = {one.key: one.value for one in span.attributes}
+    assert [(link.trace_id, link.span_id) for link in span.links] == [(trace_id_of("r_3"), run_span_id("r_3"))]
+    values = {attribute.key: attribute.value for attribute in span.attributes}
     assert values["n"].int_value == 7
     assert values["long"].string_value == "x" * LONGEST_TEXT
     assert group.resource.attributes[0].value.string_value == "x ***"

@@ -23,7 +23,7 @@ from mainspring.store.commands.runs import (
 
 RUN = "r_01m8btbp2nhxwrj3zswacng3h5"
 NOW = 1_700_000_005_000
-BEGAN = NOW - 5_000
+STARTED_AT = NOW - 5_000
 MS = 1_000_000
 CANARY = "canary"
 FAILED = Failure(type="ValueError", code="bug", message=f"it was {CANARY}", hint=CANARY, data=CANARY)
@@ -32,8 +32,8 @@ FAILED = Failure(type="ValueError", code="bug", message=f"it was {CANARY}", hint
 def claimed(**more):
     parts = {"parent": None, "parent_ident": None, "kind": "workflow", "run_key": CANARY, "title": CANARY} | more
     return ClaimedRun(
-        id=RUN, automation="order", version=3, claim=2, fresh=True, rank=0, generation=0, started_at=BEGAN,
-        created_at=BEGAN - 9, deadline_at=None, codec="json", input=CANARY.encode(), queue="default", priority=0,
+        id=RUN, automation="order", version=3, claim=2, fresh=True, rank=0, generation=0, started_at=STARTED_AT,
+        created_at=STARTED_AT - 9, deadline_at=None, codec="json", input=CANARY.encode(), queue="default", priority=0,
         tag=CANARY, schedule=None, slot_at=None, crashes=0, **parts,
     )  # fmt: skip
 
@@ -67,7 +67,7 @@ def of(maker, command, result=DONE):
     return found
 
 
-def test_step_stands_below_its_run(maker):
+def test_step_is_below_its_run(maker):
     """It is as long as was measured, and its id is that of run, ident and generation."""
     (span,) = of(maker, outcome())
     assert span.parent_id == run_span_id(RUN)
@@ -92,8 +92,8 @@ def test_step_of_several_attempts_spans_them(maker):
     assert len(first.attributes["mainspring.error.fingerprint"]) == 12
 
 
-def test_begun_attempt_is_no_span(maker):
-    """What has not ended is told by its end."""
+def test_started_attempt_is_no_span(maker):
+    """What has not ended is reported by its end."""
     mark = SaveAttempt(
         run=RUN, claim=2, ident="charge", name="charge", generation=1, attempt=1, state=AttemptState.STARTED, asked=1,
         started_at=NOW, automation="order",
@@ -102,11 +102,11 @@ def test_begun_attempt_is_no_span(maker):
 
 
 @pytest.mark.parametrize("kind", [OutcomeKind.TIMER, OutcomeKind.EVENT, OutcomeKind.SIGNAL, OutcomeKind.ANSWER])
-def test_wait_links_to_what_went_on_with_it(maker, kind):
-    """The stretch of work under the claim that took it in, which is told when it ends."""
+def test_wait_links_to_what_continued_with_it(maker, kind):
+    """The stretch of work under the claim that took it in, which learns when it ends."""
     (wait,) = of(maker, outcome(kind, took_us=0))
     (work,) = of(maker, SuspendRun(RUN, 2, RunState.WAITING, None, 0, 1))
-    assert [(one.trace_id, one.span_id) for one in wait.links] == [(work.trace_id, work.span_id)]
+    assert [(link.trace_id, link.span_id) for link in wait.links] == [(work.trace_id, work.span_id)]
     assert work.span_id == work_span_id(RUN, 2)
     assert (work.start_ns, work.end_ns) == ((NOW - 1_000) * MS, NOW * MS)
 
@@ -116,26 +116,26 @@ def test_child_and_parent_link_to_each_other():
     maker = SpanMaker()
     parent = claimed(kind="workflow")
     list(maker.spans(ClaimRuns("1:1", 5), ClaimedRuns((parent,), None), NOW))
-    (asked,) = maker.spans(outcome(OutcomeKind.CHILD), DONE, NOW)
-    assert asked.links == (link_to_run(choose_child_id(parent, "charge:key=canary")),)
+    (child_span,) = maker.spans(outcome(OutcomeKind.CHILD), DONE, NOW)
+    assert child_span.links == (link_to_run(choose_child_id(parent, "charge:key=canary")),)
     list(maker.spans(ClaimRuns("1:2", 5), ClaimedRuns((claimed(parent="r_2", parent_ident=CANARY),), None), NOW))
     *_, child = of(maker, FinishRun(RUN, 2, RunState.SUCCEEDED, 1))
     assert child.links == (link_to_run("r_2"),)
     assert child.trace_id != link_to_run("r_2").trace_id
 
 
-def test_failed_run_tells_code_and_fingerprint(maker):
+def test_failed_run_reports_code_and_fingerprint(maker):
     """The whole run, from its own start, with no parent; never what the error said."""
     work, whole = of(
         maker, FinishRun(RUN, 2, RunState.FAILED, 1, failure=FAILED, reason=FailureReason.RETRIES_EXHAUSTED)
     )
     assert (whole.span_id, whole.parent_id, work.parent_id) == (run_span_id(RUN), None, whole.span_id)
-    assert (whole.start_ns, whole.end_ns) == (BEGAN * MS, NOW * MS)
+    assert (whole.start_ns, whole.end_ns) == (STARTED_AT * MS, NOW * MS)
     assert (whole.name, whole.is_error, whole.error) == ("order", True, "bug")
     assert whole.attributes["mainspring.reason"] == "retries_exhausted"
 
 
-def test_task_that_goes_straight_is_a_run_and_a_step(maker):
+def test_fast_path_task_is_a_run_and_a_step(maker):
     """One command ends both."""
     done = CompleteRun(RUN, 2, "order", "order", "order", NOW - 3, NOW, 1_000, CANARY.encode(), CANARY.encode())
     step, whole = of(maker, done)
@@ -144,7 +144,7 @@ def test_task_that_goes_straight_is_a_run_and_a_step(maker):
 
 
 def test_run_that_needs_a_person_is_no_whole_run(maker):
-    """Its stretch of work is told as what went wrong."""
+    """Its stretch of work is reported as what went wrong."""
     (work,) = of(maker, HaltRun(RUN, 2, FailureReason.IN_DOUBT, 1, failure=FAILED))
     assert (work.name, work.is_error, work.error) == ("work", True, "in_doubt")
 
@@ -152,7 +152,7 @@ def test_run_that_needs_a_person_is_no_whole_run(maker):
 @pytest.mark.parametrize(
     "command", [ReleaseRun(RUN, 2, 1), FinishRun(RUN, 2, RunState.SUCCEEDED, 1), outcome(), outcome(OutcomeKind.CANCEL)]
 )
-def test_what_was_refused_is_not_told(maker, command):
+def test_refused_outcome_makes_no_span(maker, command):
     """Another process owns the run: it tells."""
     assert of(maker, command, CLAIM_LOST) == []
     assert of(maker, command, RuntimeError("guilty")) == []

@@ -11,8 +11,8 @@ def spans(number):
     ]
 
 
-def test_what_is_over_the_bound_is_dropped_and_counted():
-    """The oldest stay: they are the beginning of traces; each count is told once."""
+def test_spans_over_the_limit_are_dropped_and_counted():
+    """The oldest stay: they are the beginning of traces; each count is reported once."""
     queue = SpanQueue(most=3)
     queue.add(spans(2))
     queue.add(spans(4))

@@ -34,13 +34,13 @@ def test_examples_of_the_page_are_a_configuration(read):
     settings = read("".join(blocks))
     routing = make_routing(settings)
 
-    def told(severity, **more):
-        what = IncidentAttributes(subject=Subject("billing-day", IncidentKind.SILENCE), severity=severity, **more)
-        return [one.channel for one in routing.targets(what, NotificationEvent.OPENED, 0)]
+    def report(severity, **more):
+        attributes = IncidentAttributes(subject=Subject("billing-day", IncidentKind.SILENCE), severity=severity, **more)
+        return [target.channel for target in routing.targets(attributes, NotificationEvent.OPENED, 0)]
 
-    assert told(Severity.PAGE) == ["ops", "page"]
-    assert told(Severity.NOTIFY, team="billing") == ["ops"]
-    assert told(Severity.NOTIFY) == ["mail", "ops", "page"]
+    assert report(Severity.PAGE) == ["ops", "page"]
+    assert report(Severity.NOTIFY, team="billing") == ["ops"]
+    assert report(Severity.NOTIFY) == ["mail", "ops", "page"]
     assert {type(link).__name__ for link in open_links(settings, secrets(), SystemClock()).values()} == {
         "SlackLink",
         "PagerDutyLink",
@@ -58,7 +58,7 @@ def test_times_and_zone_are_those_of_the_configuration(read):
 
 
 def test_terminal_is_always_a_channel(read):
-    """Where nothing is configured it is the one that is told; a channel may have its name."""
+    """Where nothing is configured it is the one that is reported; a channel may have its name."""
     assert channel_addresses(read("")) == {"terminal": "terminal"}
     assert channel_addresses(read('[notify.channels]\nterminal = "pagerduty://secret:x"\n')) == {
         "terminal": "pagerduty://secret:x"

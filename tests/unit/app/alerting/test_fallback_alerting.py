@@ -1,4 +1,4 @@
-"""A lost store is told straight to the channels: once it has lasted, once whoever sees it, and its end to those who heard."""
+"""A lost store is reported straight to the channels: once it has lasted, once anyone who sees it, and its end to those who heard."""
 
 import asyncio
 import fcntl
@@ -19,7 +19,7 @@ from tests.unit.alerting.notices import secrets
 from tests.unit.alerting.peer import DROP_AFTER, Peer, serving
 
 pytestmark = pytest.mark.asyncio
-TELL_AFTER_MS = 60_000
+REPORT_AFTER_MS = 60_000
 FAULT = "the disk of the store is full\nat /srv/state.db: disk full"
 
 
@@ -29,16 +29,16 @@ class Hook(Peer):
     def __init__(self):
         super().__init__()
         self.status = 200
-        self.told = []
+        self.received = []
 
     def answer(self, path, headers, body):
         if self.status == 200:
-            self.told.append((headers["webhook-id"], json.loads(body)["data"]))
+            self.received.append((headers["webhook-id"], json.loads(body)["data"]))
         return self.status, {}, {}
 
     @property
     def abouts(self):
-        return [data["about"] for _, data in self.told]
+        return [data["about"] for _, data in self.received]
 
 
 class Site:
@@ -82,100 +82,102 @@ async def site(tmp_path, monkeypatch):
             await process.close()
 
 
-async def test_hiccup_is_told_to_nobody(site):
+async def test_hiccup_is_not_reported(site):
     """What is over within the minute leaves nothing behind, and the next one has its own minute."""
-    one = site.process()
+    process = site.process()
     for _ in range(2):
-        await one.report_outage(FAULT)
-        site.clock.forward(TELL_AFTER_MS - 1)
-        await one.report_outage(FAULT)
-        await one.report_recovery()
-    assert (site.peer.told, site.file.exists()) == ([], False)
+        await process.report_outage(FAULT)
+        site.clock.forward(REPORT_AFTER_MS - 1)
+        await process.report_outage(FAULT)
+        await process.report_recovery()
+    assert (site.peer.received, site.file.exists()) == ([], False)
 
 
-async def test_lost_store_is_told_once_and_its_end_too(site):
+async def test_lost_store_is_reported_once_and_its_end_too(site):
     """In one line, by what is wrong, not by where in SQLite; the file that remembers goes with the end."""
-    one = site.process()
-    await one.report_outage(FAULT)
+    process = site.process()
+    await process.report_outage(FAULT)
     for _ in range(3):
-        site.clock.forward(TELL_AFTER_MS)
-        await one.report_outage(FAULT)
-    ((_, told),) = site.peer.told
-    assert told["headline"] == ("[page] mainspring: the store cannot be read or written: the disk of the store is full")
+        site.clock.forward(REPORT_AFTER_MS)
+        await process.report_outage(FAULT)
+    ((_, message),) = site.peer.received
+    assert message["headline"] == (
+        "[page] mainspring: the store cannot be read or written: the disk of the store is full"
+    )
     for _ in range(3):
-        await one.report_recovery()
+        await process.report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
-    assert site.peer.told[0][1]["key"] == site.peer.told[1][1]["key"]
+    assert site.peer.received[0][1]["key"] == site.peer.received[1][1]["key"]
     assert not site.file.exists()
 
 
 async def test_processes_that_start_again_count_as_one(site):
-    """None of them lives for a minute, and it is told after a minute all the same; the last one tells its end."""
+    """None of them lives for a minute, and it is reported after a minute all the same; the last one tells its end."""
     for _ in range(8):
         await site.process().report_outage(FAULT)
-        site.clock.forward(TELL_AFTER_MS // 4)
+        site.clock.forward(REPORT_AFTER_MS // 4)
     assert site.peer.abouts == ["opened"]
     await site.process().report_recovery()
     await site.process().report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
-async def test_watcher_and_scheduler_tell_it_once(site):
+async def test_watcher_and_scheduler_report_it_once(site):
     """Both see it for as long as it lasts, and each sees the end in its own time."""
     watcher, scheduler = site.process(), site.process()
     for _ in range(5):
         await watcher.report_outage(FAULT)
         await scheduler.report_outage(FAULT)
-        site.clock.forward(TELL_AFTER_MS // 2)
+        site.clock.forward(REPORT_AFTER_MS // 2)
     assert site.peer.abouts == ["opened"]
     await scheduler.report_recovery()
     await watcher.report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
-async def test_who_is_about_to_tell_is_not_disturbed(site):
-    """While another process has the word nobody says the same beside it."""
-    one = site.process()
-    await one.report_outage(FAULT)
-    site.clock.forward(TELL_AFTER_MS)
+async def test_process_about_to_report_is_not_disturbed(site):
+    """While another process has the word no one says the same beside it."""
+    process = site.process()
+    await process.report_outage(FAULT)
+    site.clock.forward(REPORT_AFTER_MS)
     with open(f"{site.file}.lock") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        await one.report_outage(FAULT)
-        await one.report_recovery()
-    assert site.peer.told == []
-    await one.report_outage(FAULT)
+        await process.report_outage(FAULT)
+        await process.report_recovery()
+    assert site.peer.received == []
+    await process.report_outage(FAULT)
     assert site.peer.abouts == ["opened"]
 
 
-async def test_channel_that_is_away_hears_later(site):
+async def test_channel_that_is_unreachable_hears_later(site):
     """Of the loss, and of its end; a notice that came through without our knowing has the same id the second time."""
-    one = site.process()
-    await one.report_outage(FAULT)
-    site.clock.forward(TELL_AFTER_MS)
+    process = site.process()
+    await process.report_outage(FAULT)
+    site.clock.forward(REPORT_AFTER_MS)
     site.peer.status = 503
-    await one.report_outage(FAULT)
+    await process.report_outage(FAULT)
     site.peer.status = 200
     site.peer.faults = [("/t", DROP_AFTER)]
-    await one.report_outage(FAULT)
-    await one.report_outage(FAULT)
+    await process.report_outage(FAULT)
+    await process.report_outage(FAULT)
     assert site.peer.abouts == ["opened", "opened"]
-    assert len({id for id, _ in site.peer.told}) == 1
+    assert len({id for id, _ in site.peer.received}) == 1
     site.peer.status = 503
-    await one.report_recovery()
+    await process.report_recovery()
     assert site.file.exists()
     site.peer.status = 200
     await site.process().report_recovery()
     assert site.peer.abouts == ["opened", "opened", "resolved"]
 
 
-async def test_it_is_told_once_where_the_spool_is_on_the_same_disk(site):
-    """A disk that is full has no room for the memory either: it is kept elsewhere, whoever sees the store, and goes with the end."""
+async def test_it_is_reported_once_where_the_spool_is_on_the_same_disk(site):
+    """A disk that is full has no room for the memory either: it is kept elsewhere, no matter who sees the store, and goes with the end."""
     site.fill()
     for _ in range(3):
         watcher, scheduler = site.process(), site.process()
         await watcher.report_outage(FAULT)
         await scheduler.report_outage(FAULT)
-        site.clock.forward(TELL_AFTER_MS)
+        site.clock.forward(REPORT_AFTER_MS)
     assert site.peer.abouts == ["opened"]
     for _ in range(2):
         await site.process().report_recovery()
@@ -189,13 +191,13 @@ async def test_programs_that_end_remember_where_the_spool_is_on_the_same_disk(si
     site.fill()
     for _ in range(3):
         await site.lost(error)
-        site.clock.forward(TELL_AFTER_MS)
+        site.clock.forward(REPORT_AFTER_MS)
     assert site.peer.abouts == ["opened"]
     await site.process().report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
-async def test_program_that_ends_tells_what_it_can_remember_nowhere(site, monkeypatch):
+async def test_ending_program_reports_unrecorded_outages(site, monkeypatch):
     """The next one would not know how long it has lasted: better told too often than never."""
     site.fill()
     monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
@@ -203,37 +205,37 @@ async def test_program_that_ends_tells_what_it_can_remember_nowhere(site, monkey
     assert site.peer.abouts == ["opened"]
 
 
-async def test_it_is_told_where_nothing_can_be_written(site, monkeypatch):
+async def test_it_is_reported_where_nothing_can_be_written(site, monkeypatch):
     """By this process once."""
     site.fill()
     monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
-    one = site.process()
-    await one.report_outage(FAULT)
-    site.clock.forward(TELL_AFTER_MS)
-    await one.report_outage(FAULT)
-    await one.report_outage(FAULT)
+    process = site.process()
+    await process.report_outage(FAULT)
+    site.clock.forward(REPORT_AFTER_MS)
+    await process.report_outage(FAULT)
+    await process.report_outage(FAULT)
     assert site.peer.abouts == ["opened"]
-    await one.report_recovery()
-    await one.report_recovery()
+    await process.report_recovery()
+    await process.report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
 async def test_damaged_memory_is_no_memory(site):
-    """It is told again rather than never."""
+    """It is reported again rather than never."""
     site.file.parent.mkdir()
     site.file.write_bytes(b"\0\0\0")
-    one = site.process()
-    await one.report_outage(FAULT)
-    site.clock.forward(TELL_AFTER_MS)
-    await one.report_outage(FAULT)
+    process = site.process()
+    await process.report_outage(FAULT)
+    site.clock.forward(REPORT_AFTER_MS)
+    await process.report_outage(FAULT)
     assert site.peer.abouts == ["opened"]
 
 
 @pytest.mark.parametrize(
     "error", [StoreGoneError("the store's file is gone"), StoreReadOnlyError("it may only be read")]
 )
-async def test_end_of_all_processes_is_told_at_once_and_once(site, error):
-    """Nobody is left to wait a minute; whoever starts them in vain again and again does not repeat it."""
+async def test_end_of_all_processes_is_reported_at_once_and_once(site, error):
+    """No one is left to wait a minute; anyone who starts them in vain again and again does not repeat it."""
     await site.lost(error)
     await site.lost(error)
     assert site.peer.abouts == ["opened"]
@@ -245,14 +247,14 @@ async def test_server_that_is_not_there_yet_is_waited_for(site):
     """A start in vain is no alarm by itself; a minute of them is."""
     error = StoreUnavailableError("the server is out of reach")
     await site.lost(error)
-    assert site.peer.told == []
-    site.clock.forward(TELL_AFTER_MS)
+    assert site.peer.received == []
+    site.clock.forward(REPORT_AFTER_MS)
     await site.lost(error)
     assert site.peer.abouts == ["opened"]
 
 
-async def test_without_channels_the_exit_says_it(site, capfd):
-    """Whoever started it at a terminal reads the error itself; nothing is written down."""
+async def test_exit_code_reports_it_without_channels(site, capfd):
+    """Anyone who started it at a terminal reads the error itself; nothing is written down."""
     site.settings = load(
         env={"MAINSPRING_EXEC_SPOOL": str(site.folder / "spool")}, cwd=site.folder, uid=os.getuid(), flags={}
     )
@@ -275,61 +277,61 @@ class Store:
 
 
 async def test_lost_store_is_written_down_when_it_is_back(site):
-    """Once, by whichever process, from the instant at which it was lost; and the end is told all the same."""
+    """Once, by whichever process, from the instant at which it was lost; and the end is reported all the same."""
     store = Store()
-    one = site.process(store.commit)
-    begun = site.clock.now()
-    await one.report_outage(FAULT)
-    site.clock.forward(TELL_AFTER_MS)
-    await one.report_outage(FAULT)
+    process = site.process(store.commit)
+    started_at = site.clock.now()
+    await process.report_outage(FAULT)
+    site.clock.forward(REPORT_AFTER_MS)
+    await process.report_outage(FAULT)
     site.peer.status = 503
-    await one.report_recovery()
+    await process.report_recovery()
     await site.process(store.commit).report_recovery()
     site.peer.status = 200
     await site.process(store.commit).report_recovery()
     (lost,) = store.lost
-    assert (lost.since_at, lost.over_at) == (begun, begun + TELL_AFTER_MS)
+    assert (lost.since_at, lost.over_at) == (started_at, started_at + REPORT_AFTER_MS)
     assert lost.text == "the store could not be read or written: the disk of the store is full"
     assert lost.facts["told"] == ["ops"]
     assert site.peer.abouts == ["opened", "resolved"]
 
 
 async def test_hiccup_is_not_written_down(site):
-    """What nobody was told of is no incident."""
+    """What no one was notified of is no incident."""
     store = Store()
-    one = site.process(store.commit)
-    await one.report_outage(FAULT)
-    site.clock.forward(TELL_AFTER_MS - 1)
-    await one.report_recovery()
+    process = site.process(store.commit)
+    await process.report_outage(FAULT)
+    site.clock.forward(REPORT_AFTER_MS - 1)
+    await process.report_recovery()
     assert store.lost == []
     assert not site.file.exists()
 
 
-async def test_store_that_is_away_again_is_not_over(site):
-    """Its end is told when it is; that it was lost twice meanwhile is one loss."""
+async def test_store_that_is_unreachable_again_is_not_over(site):
+    """Its end learns when it is; that it was lost twice meanwhile is one loss."""
     store = Store()
-    one = site.process(store.commit)
-    await one.report_outage(FAULT)
-    site.clock.forward(TELL_AFTER_MS)
-    await one.report_outage(FAULT)
+    process = site.process(store.commit)
+    await process.report_outage(FAULT)
+    site.clock.forward(REPORT_AFTER_MS)
+    await process.report_outage(FAULT)
     store.fault = StoreUnavailableError("away again")
-    await one.report_recovery()
+    await process.report_recovery()
     assert (store.lost, site.peer.abouts) == ([], ["opened"])
-    await one.report_outage(FAULT)
+    await process.report_outage(FAULT)
     store.fault = None
-    await one.report_recovery()
+    await process.report_recovery()
     assert (len(store.lost), site.peer.abouts) == (1, ["opened", "resolved"])
 
 
-async def test_end_is_told_although_it_cannot_be_written_down(site):
-    """A store that takes commits but not this one keeps nobody waiting for the good news."""
+async def test_end_is_reported_although_it_cannot_be_written_down(site):
+    """A store that takes commits but not this one keeps no one waiting for the good news."""
     store = Store()
     store.fault = ValueError("a mistake of ours")
-    one = site.process(store.commit)
-    await one.report_outage(FAULT)
-    site.clock.forward(TELL_AFTER_MS)
-    await one.report_outage(FAULT)
-    await one.report_recovery()
+    process = site.process(store.commit)
+    await process.report_outage(FAULT)
+    site.clock.forward(REPORT_AFTER_MS)
+    await process.report_outage(FAULT)
+    await process.report_recovery()
     assert site.peer.abouts == ["opened", "resolved"]
 
 
@@ -342,18 +344,18 @@ async def test_how_long_it_may_be_lost_is_a_setting(site):
 
 
 async def test_channel_that_hangs_keeps_no_other_from_hearing(site):
-    """A mail server that never says its first word: whoever ends in ten seconds has told the others by then."""
+    """A mail server that never says its first word: anyone who ends in ten seconds has told the others by then."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mail = f"smtp://127.0.0.1:{silent.getsockname()[1]}/ana@example.com"
         site.settings = load(
             env=site.env | {"MAINSPRING_NOTIFY_CHANNELS__A": mail}, cwd=site.folder, uid=os.getuid(), flags={}
         )
-        one = site.process()
-        telling = asyncio.create_task(one.report_outage(FAULT, at_once=True))
+        process = site.process()
+        reporting = asyncio.create_task(process.report_outage(FAULT, at_once=True))
         async with asyncio.timeout(60):
             while not json.loads(site.file.read_bytes() if site.file.exists() else b'{"told": {}}')["told"]:
                 await asyncio.sleep(0)
-        assert not telling.done()
-        telling.cancel()
-        await asyncio.wait([telling])
+        assert not reporting.done()
+        reporting.cancel()
+        await asyncio.wait([reporting])
     assert json.loads(site.file.read_bytes())["told"].keys() == {"ops"}

@@ -1,4 +1,4 @@
-"""What is remembered of a lost store, beside the spool or where that cannot be: known to all, and written by nobody else."""
+"""What is remembered of a lost store, beside the spool or where that cannot be: known to all, and written by no one else."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from mainspring.app.alerting.outage_log import Outage, OutageLog
 
 @pytest.fixture
 def shm(tmp_path, monkeypatch):
-    """The other place, in which everybody may write."""
+    """The other place, in which everyone may write."""
     folder = tmp_path / "shm"
     folder.mkdir()
     folder.chmod(0o1777)
@@ -25,15 +25,15 @@ def full(tmp_path, shm):
     return tmp_path / "taken" / "spool"
 
 
-def test_spare_place_is_known_to_others_and_to_its_project_alone(full):
+def test_spare_place_is_known_to_others_and_to_its_project_only(full):
     """Another process reads it; another spool has nothing to do with it."""
     OutageLog(full).remember(Outage(1_000, {"ops": None}))
     assert OutageLog(full).recall() == Outage(1_000, {"ops": None})
     assert not OutageLog(full.with_name("other")).exists()
 
 
-def test_file_is_for_its_user_alone(tmp_path, full, shm):
-    """Whatever the umask is, wherever it lies: the fault in it may name what nobody else is to know."""
+def test_file_is_for_its_user_only(tmp_path, full, shm):
+    """Whatever the umask is, wherever it lies: the fault in it may name what no one else is to know."""
     before = os.umask(0)
     try:
         OutageLog(tmp_path / "spool").remember(Outage(1_000, fault="password of ann refused"))
@@ -45,7 +45,7 @@ def test_file_is_for_its_user_alone(tmp_path, full, shm):
     assert [file.stat().st_mode & 0o777 for file in written] == [0o600, 0o600]
 
 
-def test_file_beside_the_spool_takes_the_word_back(full, shm):
+def test_file_next_to_the_spool_revokes_the_report(full, shm):
     """Once there is room the spare one goes, which is read before it."""
     memory = OutageLog(full)
     memory.remember(Outage(1_000))
@@ -56,7 +56,7 @@ def test_file_beside_the_spool_takes_the_word_back(full, shm):
     assert OutageLog(full).recall() == Outage(1_000, {"ops": None})
 
 
-def _of_somebody_else(own: Path) -> None:
+def _write_foreign_log(own: Path) -> None:
     own.mkdir()
     own.chmod(0o777)
 
@@ -66,9 +66,9 @@ def _link(own: Path) -> None:
     own.symlink_to(own.with_name("theirs"))
 
 
-@pytest.mark.parametrize("prepare", [_of_somebody_else, _link])
+@pytest.mark.parametrize("prepare", [_write_foreign_log, _link])
 def test_spare_place_of_others_is_not_used(full, shm, prepare):
-    """Who can write there could make us believe that everybody was told."""
+    """Who can write there could make us believe that everyone was notified."""
     prepare(shm / f"mainspring-{os.geteuid()}")
     memory = OutageLog(full)
     with pytest.raises(OSError, match="taken"):
@@ -77,7 +77,7 @@ def test_spare_place_of_others_is_not_used(full, shm, prepare):
     assert list(shm.rglob("*.json*")) == []
 
 
-def test_what_cannot_be_written_any_more_is_not_forgotten(tmp_path, shm, monkeypatch):
+def test_unwritable_outage_is_not_forgotten(tmp_path, shm, monkeypatch):
     """An older word on the disk says less than this process knows."""
     memory = OutageLog(tmp_path / "spool")
     memory.remember(Outage(1_000))

@@ -1,4 +1,4 @@
-"""A watcher's life: it stands by while another lives, takes over when that one is gone, goes on after faults, and gives its sign."""
+"""A watcher's life: it stands by while another lives, takes over when that one is gone, continues after faults, and gives its sign."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from mainspring.alerting import watchdog_ping as pulse_module
+from mainspring.alerting import watchdog_ping
 from mainspring.app.alerting import watcher
 from mainspring.app.alerting.fallback_alerting import FallbackAlerter
 from mainspring.app.alerting.watcher import STANDBY_AFTER_MS, Watcher, make_evaluation
@@ -34,8 +34,8 @@ class Outside(Peer):
     def answer(self, path, headers, body):
         return 200, {}, {}
 
-    def heard(self, path):
-        return [body for one, _, body in self.requests if one == path]
+    def received(self, path):
+        return [body for requested_path, _, body in self.requests if requested_path == path]
 
 
 class Site:
@@ -44,10 +44,10 @@ class Site:
     def __init__(self, folder, peer):
         self.peer = peer
         self.clock = FakeClock()
-        self.looks = 0
+        self.evaluations = 0
         self.trouble = None
         self.fault = None
-        self.gate = None
+        self.blocker = None
         env = {
             "MAINSPRING_NOTIFY_CHANNELS__OPS": f"webhook+{peer.url}/told?secret=told",
             "MAINSPRING_NOTIFY_WATCHDOG": f"{peer.url}/alive",
@@ -71,18 +71,18 @@ class Site:
         self._opened.append(store.close)
         return store
 
-    def watching(self, store, **how):
+    def watching(self, store, **options):
         reserved = FallbackAlerter(self.settings, ErrorText(self.secrets), self.clock, "sqlite s.db")
-        made = Watcher(self.settings, self.secrets, store, reserved, lambda: self.trouble, **how)
-        look = made._watch.look
+        made = Watcher(self.settings, self.secrets, store, reserved, lambda: self.trouble, **options)
+        evaluate = made._watch.look
 
         def counted():
-            self.looks += 1
-            if self.gate is not None:
-                self.gate.wait(20)
+            self.evaluations += 1
+            if self.blocker is not None:
+                self.blocker.wait(20)
             if self.fault is not None:
                 raise self.fault
-            return look()
+            return evaluate()
 
         made._watch.look = counted
         return made
@@ -102,8 +102,8 @@ class Site:
 
     async def rounds(self, number=3):
         """Wait until so many rounds began and ended."""
-        until = self.looks + number
-        await self.until(lambda: self.looks >= until)
+        until = self.evaluations + number
+        await self.until(lambda: self.evaluations >= until)
 
     async def close(self):
         for close in reversed(self._opened):
@@ -113,7 +113,7 @@ class Site:
 @pytest_asyncio.fixture
 async def site(tmp_path, monkeypatch):
     monkeypatch.setattr(watcher, "ROUND_INTERVAL_S", 0.01)
-    monkeypatch.setattr(pulse_module, "EVERY_S", 0.0)
+    monkeypatch.setattr(watchdog_ping, "EVERY_S", 0.0)
     async with serving(Outside()) as peer:
         made = Site(tmp_path, peer)
         yield made
@@ -123,13 +123,13 @@ async def site(tmp_path, monkeypatch):
 async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, monkeypatch):
     """Not while it beats, and not before: of two who tell one is enough."""
     watcher_store, scheduler = site.process("watcher"), site.process("scheduler")
-    asked = 0
+    calls = 0
     sessions = watcher.status.sessions
 
-    def counted(*args, **how):
-        nonlocal asked
-        asked += 1
-        return sessions(*args, **how)
+    def counted(*args, **options):
+        nonlocal calls
+        calls += 1
+        return sessions(*args, **options)
 
     monkeypatch.setattr(watcher.status, "sessions", counted)
     life = site.watching(scheduler, is_standby=True)
@@ -137,34 +137,34 @@ async def test_scheduler_takes_over_a_minute_after_the_watcher_is_gone(site, mon
     site.clock.forward(STANDBY_AFTER_MS - 1)
     watcher_store.apply(RecordHeartbeat())
     site.clock.forward(STANDBY_AFTER_MS - 1)
-    before = asked
-    await site.until(lambda: asked > before + 2)
-    assert (site.looks, site.peer.requests) == (0, [])
+    before = calls
+    await site.until(lambda: calls > before + 2)
+    assert (site.evaluations, site.peer.requests) == (0, [])
     site.clock.forward(1)
     scheduler.apply(RecordHeartbeat())
     await site.rounds()
-    await site.until(lambda: site.peer.heard("/alive"))
+    await site.until(lambda: site.peer.received("/alive"))
     watcher_store.apply(RecordHeartbeat())
-    before = asked
-    await site.until(lambda: asked > before + 1)
-    looks = site.looks
-    await site.until(lambda: asked > before + 4)
-    assert site.looks == looks, "it stands by again"
+    before = calls
+    await site.until(lambda: calls > before + 1)
+    evaluations = site.evaluations
+    await site.until(lambda: calls > before + 4)
+    assert site.evaluations == evaluations, "it stands by again"
     await life.close()
 
 
 async def test_scheduler_watches_at_once_where_no_watcher_ever_was(site):
     """`mainspring up --role worker,scheduler` is watched too."""
     life = site.watching(site.process("scheduler"), is_standby=True)
-    began_at = site.clock.now()
+    started_at = site.clock.now()
     life.start()
     await site.rounds()
-    await site.until(lambda: site.peer.heard("/alive"))
-    assert site.clock.now() == began_at, "it watches without waiting for anybody"
+    await site.until(lambda: site.peer.received("/alive"))
+    assert site.clock.now() == started_at, "it watches without waiting for anybody"
     await life.close()
 
 
-async def test_look_that_fails_is_made_again(site, caplog):
+async def test_evaluation_that_fails_is_made_again(site, caplog):
     """It is logged when it begins and ends, not each time."""
     life = site.watching(site.process("watcher"))
     site.fault = StoreUnavailableError("the server is away")
@@ -172,51 +172,54 @@ async def test_look_that_fails_is_made_again(site, caplog):
     await site.rounds()
     site.fault = None
     await site.rounds()
-    said = [one.getMessage() for one in caplog.records if one.name == "mainspring.watching"]
-    assert [text.partition(",")[0].partition(":")[0] for text in said] == ["the watch fails", "the watch goes on"]
+    messages = [record.getMessage() for record in caplog.records if record.name == "mainspring.watching"]
+    assert [text.partition(",")[0].partition(":")[0] for text in messages] == [
+        "the watcher fails",
+        "the watcher evaluates again",
+    ]
     await life.close()
 
 
-async def test_trouble_is_told_without_the_store_while_a_look_waits_for_it(site):
+async def test_outage_is_reported_without_the_store_while_a_evaluation_waits_for_it(site):
     """What is written on a full disk waits for as long as that is full: people hear of it beside that, and of the end."""
     life = site.watching(site.process("watcher"))
     life.start()
-    await site.until(lambda: site.peer.heard("/alive"))
+    await site.until(lambda: site.peer.received("/alive"))
     site.trouble = "the disk of the store is full"
     await site.until(lambda: (Path(f"{site.settings.exec.spool}.store-lost.json")).exists())
     site.clock.forward(MINUTE)
-    await site.until(lambda: site.peer.heard("/told"))
-    assert b"the disk of the store is full" in site.peer.heard("/told")[0]
-    signs = len(site.peer.heard("/alive"))
+    await site.until(lambda: site.peer.received("/told"))
+    assert b"the disk of the store is full" in site.peer.received("/told")[0]
+    signs = len(site.peer.received("/alive"))
     await site.rounds(10)
-    assert len(site.peer.heard("/alive")) == signs, "no sign while nothing can be written"
+    assert len(site.peer.received("/alive")) == signs, "no sign while nothing can be written"
     site.trouble = None
-    await site.until(lambda: len(site.peer.heard("/told")) == 2)
-    assert b"takes commits again" in site.peer.heard("/told")[1]
+    await site.until(lambda: len(site.peer.received("/told")) == 2)
+    assert b"accepts commits again" in site.peer.received("/told")[1]
     await life.close()
 
 
-async def test_look_that_does_not_end_is_told_without_the_store(site):
-    """Its process beats, so nobody stands in for it: after five minutes and one in which it may pass, people hear of it, of its end too."""
-    site.gate = threading.Event()
+async def test_evaluation_that_does_not_end_is_reported_without_the_store(site):
+    """Its process beats, so no one stands in for it: after five minutes and one in which it may pass, people hear of it, of its end too."""
+    site.blocker = threading.Event()
     life = site.watching(site.process("watcher"))
     life.start()
     memory = Path(f"{site.settings.exec.spool}.store-lost.json")
-    await site.until(lambda: site.looks)
+    await site.until(lambda: site.evaluations)
     assert life._describe_hang() is None
     site.clock.forward(watcher.LONGEST_ROUND_MS - 1)
     assert life._describe_hang() is None
     site.clock.forward(1)
     await site.until(memory.exists)
     site.clock.forward(MINUTE)
-    await site.until(lambda: site.peer.heard("/told"))
-    assert b"a look at it has not ended for 5 minutes" in site.peer.heard("/told")[0]
-    site.gate.set()
-    await site.until(lambda: len(site.peer.heard("/told")) == 2)
+    await site.until(lambda: site.peer.received("/told"))
+    assert b"an evaluation has not ended for 5 minutes" in site.peer.received("/told")[0]
+    site.blocker.set()
+    await site.until(lambda: len(site.peer.received("/told")) == 2)
     await life.close()
 
 
-async def test_sign_of_life_stops_when_the_scheduler_stands_still(site):
+async def test_ping_stops_when_the_scheduler_is_stuck(site):
     """The watcher lives, the worker beats, the store commits: and yet nothing would start any more."""
     watcher, worker, scheduler = site.process("watcher"), site.process("worker"), site.process("scheduler")
     site.need_a_scheduler(worker)
@@ -226,19 +229,19 @@ async def test_sign_of_life_stops_when_the_scheduler_stands_still(site):
     async def pass_minutes(number, *beating):
         for _ in range(number * 4):
             site.clock.forward(MINUTE // 4)
-            for one in beating:
-                one.apply(RecordHeartbeat())
+            for process in beating:
+                process.apply(RecordHeartbeat())
             await site.rounds(2)
 
     await pass_minutes(7, watcher, worker, scheduler)
-    signs = len(site.peer.heard("/alive"))
+    signs = len(site.peer.received("/alive"))
     assert signs
     await pass_minutes(6, watcher, worker)
-    signs = len(site.peer.heard("/alive"))
+    signs = len(site.peer.received("/alive"))
     await pass_minutes(1, watcher, worker)
-    assert len(site.peer.heard("/alive")) == signs
+    assert len(site.peer.received("/alive")) == signs
     await pass_minutes(1, watcher, worker, scheduler)
-    await site.until(lambda: len(site.peer.heard("/alive")) > signs)
+    await site.until(lambda: len(site.peer.received("/alive")) > signs)
     await life.close()
 
 
@@ -251,12 +254,12 @@ async def test_secret_that_is_due_is_watched(site):
     settings = load(env=env, cwd=site.settings.folder, uid=os.getuid(), flags={})
     store = site.process("watcher")
     await asyncio.to_thread(make_evaluation(settings, store).look)
-    (one,) = incidents(store.reader, limit=10)
-    assert (one.subject.kind, one.subject.fingerprint) == (IncidentKind.SECRET_DUE, "gh_hook")
+    (incident,) = incidents(store.reader, limit=10)
+    assert (incident.subject.kind, incident.subject.fingerprint) == (IncidentKind.SECRET_DUE, "gh_hook")
 
 
-async def test_whoever_slept_waits_for_signs_of_life_before_it_looks(site, monkeypatch):
-    """A machine that slept wakes with everybody silent: one more rest, however late that is, and none where all is as usual."""
+async def test_watcher_that_slept_waits_for_heartbeats(site, monkeypatch):
+    """A machine that slept wakes with everyone silent: one more rest, however late that is, and none where all is as usual."""
     life = site.watching(site.process("watcher"))
     rests = []
 

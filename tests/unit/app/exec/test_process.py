@@ -11,7 +11,7 @@ from mainspring.service.spool import Spool
 
 
 @pytest.mark.parametrize("name", ["letters", "letter"])
-def test_nothing_is_made_beside_what_is_no_store(tmp_path, name):
+def test_nothing_is_created_next_to_a_file_that_is_no_store(tmp_path, name):
     """A folder or a letter named as the store keeps its surroundings as they are; the record waits in the usual spool."""
     shop = tmp_path / "shop"
     (shop / "letters").mkdir(parents=True)
@@ -31,7 +31,7 @@ def test_nothing_is_made_beside_what_is_no_store(tmp_path, name):
     assert sorted(path.name for path in shop.iterdir()) == ["letter", "letters"]
 
 
-def test_record_that_no_store_is_known_for_says_so(tmp_path, capfd):
+def test_record_that_no_store_is_known_for_is_reported(tmp_path, capfd):
     """It waits for a person: the configuration could not be read."""
     plan = ExecPlan(
         wrapping=ExecRunSpec(
@@ -43,4 +43,4 @@ def test_record_that_no_store_is_known_for_says_so(tmp_path, capfd):
     )
     assert ExecProcess(plan).run() == 0
     assert len(Spool(tmp_path / "unclaimed-1").names()) == 1
-    assert "no store is known to which run" in capfd.readouterr().err
+    assert "the store of run" in capfd.readouterr().err

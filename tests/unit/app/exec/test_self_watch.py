@@ -29,10 +29,10 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def looks(monkeypatch):
+def evaluations(monkeypatch):
     """The looks that were made."""
     made = []
-    monkeypatch.setattr(watcher, "evaluate_and_notify", lambda _settings, _store, **how: made.append(how))
+    monkeypatch.setattr(watcher, "evaluate_and_notify", lambda _settings, _store, **options: made.append(options))
     return made
 
 
@@ -57,50 +57,50 @@ def observe(store, *, well=()):
     store.apply(RecordEvaluation(started_at=store.clock.now(), found=found, well=(subject,) if well else ()))
 
 
-def test_success_of_what_is_well_costs_no_look(store, tmp_path, looks):
+def test_success_of_a_healthy_automation_costs_no_evaluation(store, tmp_path, evaluations):
     """It is what happens a thousand times a day."""
     watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
-    assert looks == []
+    assert evaluations == []
 
 
 @pytest.mark.parametrize("automation", ["backup", "other"])
-def test_untold_failure_is_looked_at_by_whoever_comes(store, tmp_path, looks, automation):
+def test_unreported_failure_is_evaluated_by_the_next_call(store, tmp_path, evaluations, automation):
     """Its own process may have died before it could tell."""
     fail(store)
     watch_own_automation(settings(tmp_path, **CHANNEL), store, automation)
-    assert len(looks) == 1
+    assert len(evaluations) == 1
 
 
-def test_open_incident_is_looked_at_by_its_own(store, tmp_path, looks):
-    """A success may be its end; another command has no part in what is wrong and was told."""
+def test_open_incident_is_read_by_its_own(store, tmp_path, evaluations):
+    """A success may be its end; another command has no part in what is wrong and was reported."""
     observe(store)
     watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
-    assert len(looks) == 1
+    assert len(evaluations) == 1
 
 
-def test_what_could_not_be_told_is_told_by_the_next_call(store, tmp_path, looks):
+def test_unsent_alert_is_sent_by_the_next_call(store, tmp_path, evaluations):
     """The channel was away when the incident ended: nothing is wrong any more, but its end is untold."""
     observe(store)
     store.clock.forward(1_000)
     observe(store, well=("backup",))
     watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
-    assert len(looks) == 1
+    assert len(evaluations) == 1
 
 
-def test_without_channels_nobody_is_told(store, tmp_path, looks):
-    """Whoever called the command has its exit code and its words."""
+def test_without_channels_no_one_is_reported(store, tmp_path, evaluations):
+    """Anyone who called the command has its exit code and its words."""
     fail(store)
     watch_own_automation(settings(tmp_path), store, "backup")
-    assert looks == []
+    assert evaluations == []
 
 
 def test_fault_of_the_watch_is_no_fault_of_the_command(store, tmp_path, monkeypatch, capfd):
     """It is said, and that is all."""
     fail(store)
 
-    def away(*_args, **_how):
+    def away(*_args, **_options):
         raise StoreUnavailableError("the server is away")
 
     monkeypatch.setattr(watcher, "evaluate_and_notify", away)
     watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
-    assert "backup: nobody could be told how it ended" in capfd.readouterr().err
+    assert "backup: its end could not be notified" in capfd.readouterr().err

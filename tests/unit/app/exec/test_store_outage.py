@@ -49,8 +49,8 @@ class Crontab:
         store.close()
 
     @property
-    def told(self):
-        return [one["data"]["about"] for one in self.receiver.messages]
+    def reported(self):
+        return [message["data"]["about"] for message in self.receiver.messages]
 
 
 @pytest.fixture
@@ -62,25 +62,25 @@ def crontab(tmp_path, monkeypatch):
     receiver.close()
 
 
-def test_damaged_store_is_told_once_and_its_end_too(crontab):
-    """By whoever sees it first; a command runs all the same, and a store that is well again has it on record."""
+def test_damaged_store_is_reported_once_and_its_end_too(crontab):
+    """By anyone who sees it first; a command runs all the same, and a store that is healthy again has it on record."""
     crontab.store.write_bytes(b"no store at all\0" * 1_000)
     crontab.exec()
-    assert crontab.told == ["opened"]
+    assert crontab.reported == ["opened"]
     crontab.exec()
     with pytest.raises(StoreUnavailableError):
         crontab.watch()
-    assert crontab.told == ["opened"]
+    assert crontab.reported == ["opened"]
     crontab.store.unlink()
     crontab.make_store()
     crontab.watch()
     crontab.exec()
-    assert crontab.told == ["opened", "resolved"]
+    assert crontab.reported == ["opened", "resolved"]
     with contextlib.closing(sqlite3.connect(crontab.store)) as store:
         assert store.execute("select kind, state from incidents").fetchall() == [("store_lost", "resolved")]
 
 
-def test_end_is_told_only_when_it_is_on_record(crontab):
+def test_end_is_reported_only_when_it_is_on_record(crontab):
     """A store that answers a command and then fails to take this is still lost: the next command tells the end."""
     crontab.store.write_bytes(b"no store at all\0" * 1_000)
     crontab.exec()
@@ -91,24 +91,24 @@ def test_end_is_told_only_when_it_is_on_record(crontab):
         other.execute("alter table incident_moves rename to away")
         StoreOutageReporter(crontab.settings, SystemClock()).report(ledger)
         assert ledger.lost is not None
-        assert crontab.told == ["opened"]
+        assert crontab.reported == ["opened"]
         other.execute("alter table away rename to incident_moves")
     crontab.exec()
-    assert crontab.told == ["opened", "resolved"]
+    assert crontab.reported == ["opened", "resolved"]
 
 
-def test_watch_tells_it_as_well(crontab):
+def test_watch_reports_it_as_well(crontab):
     """Where no command runs for a while the round is the first to see it."""
     crontab.store.write_bytes(b"no store at all\0" * 1_000)
     for _ in range(2):
         with pytest.raises(StoreUnavailableError):
             crontab.watch()
-    assert crontab.told == ["opened"]
+    assert crontab.reported == ["opened"]
 
 
-def test_store_that_is_well_tells_nothing(crontab):
+def test_store_that_is_healthy_reports_nothing(crontab):
     """Nor is anything remembered."""
     crontab.exec()
     crontab.watch()
-    assert crontab.told == []
+    assert crontab.reported == []
     assert not list(crontab.store.parent.glob("*.store-lost.json*"))

@@ -36,11 +36,11 @@ def settings(folder, endpoint):
 def test_run_reaches_the_collector(tmp_path, collector, run):
     """With all its spans."""
     assert export_own_trace(settings(tmp_path, collector.endpoint), *run) is None
-    assert {one.trace for one in collector.spans} == {trace_id_of("r_1").hex()}
+    assert {span.trace for span in collector.spans} == {trace_id_of("r_1").hex()}
     assert collector.names()["backup attempt"] == 2
 
 
-def test_what_kept_it_from_being_sent_is_returned(tmp_path, collector, run):
+def test_reason_of_a_failed_export_is_returned(tmp_path, collector, run):
     """Whatever it is, nothing is raised."""
     collector.status = 400
     assert export_own_trace(settings(tmp_path, collector.endpoint), *run) == "it answers 400"
@@ -49,7 +49,7 @@ def test_what_kept_it_from_being_sent_is_returned(tmp_path, collector, run):
 
 
 def test_slow_collector_is_not_waited_for(tmp_path, collector, run, monkeypatch):
-    """But for as long as is said, whether the sending gives up first or who waits for it."""
+    """But for as long as is said, whether the sending abandons first or who waits for it."""
     monkeypatch.setattr(trace_export, "EXPORT_TIMEOUT_S", 0.01)
     collector.slow_s = 30.0
     assert export_own_trace(settings(tmp_path, collector.endpoint), *run) is not None

@@ -21,7 +21,7 @@ from mainspring.store.commands.automations import AnnounceDefinitions, Automatio
 from mainspring.store.sqlite.store import SqliteStore
 from tests.contract.store.clock import FakeClock
 from tests.unit.alerting.peer import Peer, serving
-from tests.unit.domain.monitors.looking import DAY, T0, cadence, watched
+from tests.unit.domain.monitors.monitor_inputs import DAY, T0, cadence, watched
 
 FACTS = MonitorInputs(automations=(watched("backup", cadences=(cadence(every="1h"),)),))
 OFF = SilenceTuning(on=False)
@@ -29,16 +29,16 @@ OFF_FOR_IT = TuningOverrides({"back*": {IncidentKind.SILENCE: {"on": False}}})
 
 
 def silent(tunings=DEFAULT_TUNINGS, own=NO_OVERRIDES):
-    judged, found = find_overdue(FACTS, T0 + DAY, tunings, own)
-    return judged, [one.name for one in found]
+    evaluations, found = find_overdue(FACTS, T0 + DAY, tunings, own)
+    return evaluations, [automation.name for automation in found]
 
 
-def test_silent_one_is_said():
+def test_silent_automation_is_reported():
     """Also by the exit code that follows."""
     assert silent() == (1, ["backup"])
 
 
-def test_silence_that_is_switched_off_is_said_no_more():
+def test_silence_that_is_switched_off_is_reported_no_more():
     """For all, or for this one alone; what is on for it alone is said."""
     assert silent({IncidentKind.SILENCE: OFF}) == (0, [])
     assert silent(own=OFF_FOR_IT) == (0, [])
@@ -54,8 +54,8 @@ class Outside(Peer):
 
 
 @pytest.mark.asyncio
-async def test_sign_of_life_is_given_after_a_look(tmp_path):
-    """By a crontab line as by a watcher that stays; not while something stands still, nor where the store is away."""
+async def test_sign_of_life_is_given_after_a_evaluation(tmp_path):
+    """By a crontab line as by a watcher that stays; not while something is stuck, nor where the store is away."""
     async with serving(Outside()) as peer:
         env = {"MAINSPRING_STORE_URL": str(tmp_path / "s.db"), "MAINSPRING_NOTIFY_WATCHDOG": f"{peer.url}/ping"}
         settings = load(env=env, cwd=tmp_path, uid=os.getuid(), flags={})
@@ -77,7 +77,7 @@ def make_store(path):
 
 
 def needs_a_worker(path):
-    """An automation with a schedule was announced long ago, and nobody lives who could run it."""
+    """An automation with a schedule was announced long ago, and no one lives who could run it."""
     store = SqliteStore(path, clock=FakeClock(1_000))
     store.open()
     definition = Definition(kind=DefinitionKind.TASK, name="a", options={"every": "1h"})

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_web_process_can_match_events_that_it_publishes(tmp_path, monkeypatch):
-    """Its store opens their data by the configured codec; the other processes import nobody's code."""
+    """Its store opens their data by the configured codec; the other processes import no one's code."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
     project = Project.find(flags={"store.url": str(tmp_path / "s.db"), "store.codec": "none:there"})
@@ -23,7 +23,7 @@ async def test_web_process_can_match_events_that_it_publishes(tmp_path, monkeypa
 
 
 async def test_store_that_answers_nothing_is_lost(tmp_path, monkeypatch):
-    """Though it names no trouble; what it names says more. Before it is open somebody else waits for it."""
+    """Though it names no trouble; what it names says more. Before it is open someone else waits for it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
     process = BackgroundProcess(Project.find(flags={"store.url": str(tmp_path / "s.db")}), "watcher")
@@ -31,10 +31,10 @@ async def test_store_that_answers_nothing_is_lost(tmp_path, monkeypatch):
     process.is_open = True
     assert process.fault is None
     monkeypatch.setattr(background_process, "_STORE_LOST_AFTER_S", 0.0)
-    told = process.fault
-    assert "answered no commit" in str(told)
+    fault = process.fault
+    assert "completed no commit" in str(fault)
     process._answered_at -= 100
-    assert process.fault == told, "it is one fault for as long as it lasts: what remembers it writes each new one down"
+    assert process.fault == fault, "it is one fault for as long as it lasts: what remembers it writes each new one down"
     process.commit_error = "the disk is full"
     assert process.fault == "the disk is full"
     process.is_open = False

@@ -1,4 +1,4 @@
-"""The scheduler process: what it knows of a lost store goes on record once that is back."""
+"""The scheduler process: what it knows of a lost store continues record once that is back."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_store_that_was_lost_is_put_on_record(tmp_path, monkeypatch):
-    """Whoever saw it go may be gone as well: the file beside the spool remembers, and a scheduler writes it down."""
+    """Anyone who saw it go may be gone as well: the file beside the spool remembers, and a scheduler writes it down."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "HOME", str(tmp_path))
     project = Project.find(flags={"store.url": str(tmp_path / "s.db"), "exec.spool": str(tmp_path / "spool")})
@@ -30,7 +30,7 @@ async def test_store_that_was_lost_is_put_on_record(tmp_path, monkeypatch):
         async with asyncio.timeout(30):
             while not (process.is_open and incidents(process.store.reader, unresolved=False)):
                 await asyncio.sleep(0.01)
-        found = {one.subject.kind: one for one in incidents(process.store.reader, unresolved=False)}
+        found = {incident.subject.kind: incident for incident in incidents(process.store.reader, unresolved=False)}
     finally:
         process.stopped.set()
         await serving

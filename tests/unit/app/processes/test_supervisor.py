@@ -2,7 +2,7 @@
 
 import logging
 
-from mainspring.app.processes import managed_process as posts
+from mainspring.app.processes import managed_process
 from mainspring.app.processes.launch_spec import LaunchSpec
 from mainspring.app.processes.supervisor import Supervisor
 from mainspring.app.project import Project
@@ -13,9 +13,9 @@ ctypes.CDLL(None)._exit(0)  # as a library in C does: nothing in Python can see 
 """
 
 
-def test_worker_that_ends_while_it_loads_is_told_of_and_started_with_a_pause(tmp_path, caplog, monkeypatch):
+def test_worker_that_ends_while_it_loads_is_reported_and_started_with_a_pause(tmp_path, caplog, monkeypatch):
     """It looks like an end in order, but it comes at once: it is no secret, and does not keep a core busy for ever."""
-    monkeypatch.setattr(posts, "SHORT_LIFE_S", 60.0)  # a busy machine needs seconds for what is done at once
+    monkeypatch.setattr(managed_process, "SHORT_LIFE_S", 60.0)  # a busy machine needs seconds for what is done at once
     (tmp_path / "ends.py").write_text(ENDS)
     config = tmp_path / "mainspring.toml"
     config.write_text('[project]\nautomations = ["ends.py"]\n[store]\nurl = "s.db"\n[up]\nroles = ["worker"]\n')
@@ -32,8 +32,8 @@ def test_worker_that_ends_while_it_loads_is_told_of_and_started_with_a_pause(tmp
 
     with caplog.at_level(logging.ERROR, "mainspring.supervisor"):
         supervisor.run(once=enough)
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 2
-    assert f"the worker process {pids[0]} ended with exit code 0" in said[0]
-    assert "while it is loaded" in said[0]
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2
+    assert f"the worker process {pids[0]} ended with exit code 0" in messages[0]
+    assert "during loading" in messages[0]
     assert post.not_before > post.started + 5

@@ -14,11 +14,11 @@ from mainspring.store.commands.runs import ClaimRuns, StartRun
 from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.postgres_server import PostgresServer
 
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 @pytest.mark.timeout(90)
-def test_supervisor_whose_session_was_buried_opens_another_one(postgres: PostgresServer, tmp_path: Path) -> None:
+def test_supervisor_whose_session_was_declared_dead_opens_another_one(postgres: PostgresServer, tmp_path: Path) -> None:
     """A machine that was cut off for longer than its lease comes back by itself; what it keeps is on record again."""
     config = tmp_path / "mainspring.toml"
     config.write_text(f'[store]\nurl = "{postgres.new_store()}"\n[worker]\nlease = "2s"\n')
@@ -30,7 +30,7 @@ def test_supervisor_whose_session_was_buried_opens_another_one(postgres: Postgre
         text = "select id, posts from sessions where role = 'supervisor' and state = 'alive'"
         ((first, posts),) = other.reader.read_text(text)
         other.apply(DeclareSessionDead(first))
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT_S
         while not (found := other.reader.read_text(text)):
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -43,7 +43,7 @@ def test_supervisor_whose_session_was_buried_opens_another_one(postgres: Postgre
         other.close()
 
 
-def test_supervisor_says_again_and_again_that_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_supervisor_sends_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file too, where the kernel tells of its death, but not that it was stopped."""
     monkeypatch.setattr(supervisor_session, "_HEARTBEAT_INTERVAL_S", 0.01)
     config = tmp_path / "mainspring.toml"
@@ -53,7 +53,7 @@ def test_supervisor_says_again_and_again_that_it_lives(tmp_path: Path, monkeypat
     try:
         assert record._store is not None
         text = "select count(*) from sessions where role = 'supervisor' and beat_at > opened_at and memory > 0"
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT_S
         while record._store.reader.read_text(text) != [(1,)]:
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -63,7 +63,7 @@ def test_supervisor_says_again_and_again_that_it_lives(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("is_stopped_before", [True, False])
 def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, is_stopped_before: bool) -> None:
-    """Whoever ends all of us ends workers too, before this process or after it; another death makes suspects."""
+    """Anyone who ends all of us ends workers too, before this process or after it; another death makes suspects."""
     config = tmp_path / "mainspring.toml"
     config.write_text(f'[store]\nurl = "{tmp_path}/state.db"\n')
     project = Project.find(config=config)
@@ -76,8 +76,8 @@ def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, 
         worker.apply(ClaimRuns("c_1", 1))
         worker.close(drain=False)
 
-        def until_suspects(number: int) -> None:
-            until = time.monotonic() + PATIENCE
+        def wait_for_probation(number: int) -> None:
+            until = time.monotonic() + TIMEOUT_S
             while record.is_busy or record._store.reader.read("count_probation_runs")[0][0] != number:  # type: ignore[union-attr]
                 assert time.monotonic() < until
                 time.sleep(0.05)
@@ -86,9 +86,9 @@ def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, 
             record.pardon()
         record.died(os.getpid(), counts=True, probation=False)
         if not is_stopped_before:
-            until_suspects(1)
+            wait_for_probation(1)
             record.pardon()
-        until_suspects(0)
+        wait_for_probation(0)
         assert record._store is not None
         assert record._store.reader.read_text("select state from runs") == [("queued",)]
     finally:

@@ -15,21 +15,21 @@ from mainspring.domain.runs.run_conditions import ConditionKind
 
 
 def test_worker_that_does_not_reach_its_store_did_not_crash(tmp_path):
-    """Its end tells its supervisor to try again, and says why; it is no death that anybody's code is blamed for."""
+    """Its end tells its supervisor to try again, and says why; it is no death that anyone's code is blamed for."""
     config = tmp_path / "mainspring.toml"
     config.write_text('[store]\nurl = "postgresql://nobody:secret@127.0.0.1:1/none"\n')
     handover = LaunchSpec({}, str(config), (), role="worker", parent=os.getpid())
     command = [sys.executable, "-m", "mainspring.app.processes.worker_process"]
     process, line = handover.start(command, stderr=subprocess.PIPE)
-    said = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=60)[1]
     assert not line.close()
     assert process.returncode == STORE_LOST_EXIT_CODE
-    assert b"out of reach" in said
-    assert b"secret" not in said
+    assert b"unreachable" in errors
+    assert b"secret" not in errors
 
 
 def test_worker_keeps_what_it_runs_under(tmp_path):
-    """Its configuration and versions are on record while it works: what changed before a failure is told from them."""
+    """Its configuration and versions are on record while it works: what changed before a failure is distinguished from them."""
     (tmp_path / "tasks.py").write_text("import mainspring as ms\n\n@ms.task\ndef work() -> None: ...\n")
     config, store = tmp_path / "mainspring.toml", tmp_path / "state.db"
     config.write_text(f'[project]\nautomations = ["tasks.py"]\n[store]\nurl = "{store}"\n')

@@ -53,14 +53,14 @@ def test_holidays_become_dates_for_years_ahead():
 
 
 @pytest.mark.parametrize("code", ["XX", "DE-QQ", "NOPE"])
-def test_holidays_that_nobody_knows_are_refused(code):
+def test_holidays_that_no_one_knows_are_refused(code):
     """With the code that was written."""
     with pytest.raises(ConfigError, match=code) as refused:
         made(holidays=(code,))
     assert refused.value.hint
 
 
-def test_missing_package_is_told_with_the_line_that_installs_it(monkeypatch):
+def test_missing_package_is_reported_with_the_line_that_installs_it(monkeypatch):
     """And only where a calendar has holidays."""
     monkeypatch.setitem(sys.modules, "holidays", None)
     assert made().name == "c"
@@ -95,7 +95,7 @@ def test_dates_of_another_year_leave_the_key_as_it_is(load):
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "sentence"),
     [
         ('cron="0 0 30 2 *"', "never fires"),
         ('cron="0 3 * * *", tz="Europe/Berln"', "Did you mean 'Europe/Berlin'?|Europe/Berlin"),
@@ -106,7 +106,7 @@ def test_dates_of_another_year_leave_the_key_as_it_is(load):
         ('cron="0 3 * * *", misfire="all:0"', "none of the choices"),
     ],
 )
-def test_schedule_that_cannot_work_is_refused_with_file_and_line(load, options, says):
+def test_schedule_that_cannot_work_is_refused_with_file_and_line(load, options, sentence):
     """In a module and in a file of scripts; the others of the file of scripts are there."""
     toml = "\n".join(part.strip() for part in options.replace('", ', '"\n').splitlines())
     registry = load(
@@ -114,13 +114,13 @@ def test_schedule_that_cannot_work_is_refused_with_file_and_line(load, options, 
         one_py=f"import mainspring as ms\n\n@ms.task({options})\ndef work() -> None: ...\n",
         two_toml=f'[script.good]\ncmd = "true"\n\n[script.bad]\ncmd = "true"\n{toml}\n',
     )
-    module, script = sorted(registry.problems, key=lambda one: one.where)
+    module, script = sorted(registry.problems, key=lambda problem: problem.where)
     assert Path(module.where.rpartition(":")[0]).name == "one.py"
     assert module.where.rpartition(":")[2] in "34"
     assert "two.toml:4 [script.bad]" in script.where
     for problem in (module, script):
-        assert any(part in problem.what + problem.how for part in says.split("|"))
-    assert [one.name for one in registry] == ["good"]
+        assert any(part in problem.what + problem.how for part in sentence.split("|"))
+    assert [definition.name for definition in registry] == ["good"]
 
 
 def test_decorator_that_cannot_work_is_refused_with_file_and_line(load):
@@ -154,11 +154,11 @@ def test_calendar_that_was_not_known_is_a_problem_and_starts_nothing():
 
     assert build_announcement(registry, NOW).schedules == ()
     (problem,) = registry.problems
-    assert "keeps to calendar 'banks'" in problem.what
+    assert "uses calendar 'banks'" in problem.what
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "sentence"),
     [
         ('weekdays = ["MOO"]', "is not a weekday"),
         ('holidays = ["Bavaria!"]', "names no holidays"),
@@ -167,8 +167,8 @@ def test_calendar_that_was_not_known_is_a_problem_and_starts_nothing():
         ("closed = 1", "closed"),
     ],
 )
-def test_wrong_value_of_a_calendar_is_refused_with_its_line(load, text, says):
+def test_wrong_value_of_a_calendar_is_refused_with_its_line(load, text, sentence):
     """Like any other of the configuration."""
-    with pytest.raises(ConfigError, match=says) as refused:
+    with pytest.raises(ConfigError, match=sentence) as refused:
         load(f"[calendars.banks]\n{text}\n")
     assert "mainspring.toml:2" in refused.value.message

@@ -21,8 +21,8 @@ def log(capsys):
     root.setLevel(level)
 
 
-def test_line_of_json_says_whose_it_is(log):
-    """A record of a step carries its run, step and attempt, a control character harms nobody."""
+def test_json_line_names_its_process(log):
+    """A record of a step carries its run, step and attempt, a control character harms no one."""
     configure_log(environment="staging")
     token = CURRENT_STEP.set(StepContext(None, run_id="r_1", name="fetch", key="k", attempt=2, automation="shop"))
     try:
@@ -78,12 +78,12 @@ def test_level_leaves_lines_out(log):
     assert "heard" in log()
 
 
-def test_what_others_put_into_a_record_is_not_believed(log):
-    """A record of anybody's that looks like one of ours is written as any other: redacted, and whole."""
+def test_foreign_fields_of_a_record_are_not_trusted(log):
+    """A record of anyone's that looks like one of ours is written as any other: redacted, and whole."""
     KNOWN_SECRETS.add(["hush-hush-hush"])
     configure_log()
-    said = {"run": "hush-hush-hush", "code": "hush-hush-hush", "state": object(), "is_clean": True}
-    logging.getLogger("users").warning("password is hush-hush-hush", extra=said)
+    values = {"run": "hush-hush-hush", "code": "hush-hush-hush", "state": object(), "is_clean": True}
+    logging.getLogger("users").warning("password is hush-hush-hush", extra=values)
     line = msgspec.json.decode(log())
     assert "hush-hush-hush" not in str(line)
     assert line["text"] == "password is ***"

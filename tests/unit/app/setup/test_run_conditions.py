@@ -38,8 +38,8 @@ def test_secret_is_not_in_a_mark(settings):
     assert "hunter2" not in str(marks)
 
 
-def test_known_secret_is_not_in_a_mark_wherever_it_stands(settings):
-    """Also under a key that does not look like one: nobody can try words until a mark fits."""
+def test_known_secret_is_not_in_a_mark_wherever_it_is(settings):
+    """Also under a key that does not look like one: no one can try words until a mark fits."""
     KNOWN_SECRETS.add(["zq-marked-one", "zq-marked-two"])
     marks = [
         digest_settings(settings(f'[project]\nname = "shop of {word}"'))
@@ -53,7 +53,7 @@ def test_flags_of_one_process_are_no_configuration(settings):
     assert digest_settings(settings("[up]\nprocesses = 2\n[worker]\ntags = ['gpu']")) == {}
 
 
-def test_runtime_tells_python_and_packages():
+def test_runtime_reports_python_and_packages():
     """Those that can be imported here."""
     found = read_versions()
     assert found["Python"] == platform.python_version()

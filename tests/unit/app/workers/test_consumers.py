@@ -1,4 +1,4 @@
-"""How desks stand is told to the log and the store, once each."""
+"""How consumers stand is reported to the log and the store, once each."""
 
 import asyncio
 import contextlib
@@ -23,18 +23,18 @@ pytestmark = pytest.mark.asyncio
 
 
 class Store:
-    """Remembers what it was told."""
+    """Remembers what it was reported."""
 
     reader = None
 
     def __init__(self) -> None:
-        self.told: list[ReportConsumer] = []
+        self.reports: list[ReportConsumer] = []
 
     def submit(self, command: ReportConsumer, on_done: Callable[[Any], None]) -> None:
-        self.told.append(command)
+        self.reports.append(command)
 
-    async def until_told(self, word: str) -> None:
-        await self.until(lambda: any(word in (told.why or "") for told in self.told))
+    async def wait_for_report(self, word: str) -> None:
+        await self.until(lambda: any(word in (report.why or "") for report in self.reports))
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
@@ -44,13 +44,13 @@ class Store:
 
 @contextlib.asynccontextmanager
 async def watching(folder: Path, store: Store):
-    """Run the desk of a folder."""
+    """Run the consumer of a folder."""
     source = WatchedFolder.parse(str(folder), every="100ms", settle="0s", max_size=3)
     known = CachedTrigger(
         "in/files", Trigger(source=source), Definition(kind=DefinitionKind.TASK, name="in"), None, None, None, None
     )
-    desk = ConsumerFactory(store, SystemClock(), SecretStore(None, {}))(known, None)  # type: ignore[arg-type]
-    running = asyncio.create_task(desk.run())
+    consumer = ConsumerFactory(store, SystemClock(), SecretStore(None, {}))(known, None)  # type: ignore[arg-type]
+    running = asyncio.create_task(consumer.run())
     try:
         yield
     finally:
@@ -58,29 +58,29 @@ async def watching(folder: Path, store: Store):
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_what_is_left_out_of_a_folder_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+async def test_skipped_file_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     """Each file has its line, and no other line names it again when something else is left out too."""
     caplog.set_level(logging.INFO, "mainspring")
     store = Store()
     async with watching(tmp_path, store):
         for name in ("first", "second"):
             (tmp_path / name).write_bytes(b"large")
-            await store.until_told(name)
+            await store.wait_for_report(name)
     for name in ("first", "second"):
         assert len([line for line in caplog.messages if name in line]) == 1, caplog.messages
-    assert len([line for line in caplog.messages if "fetches from its folder" in line]) == 1
+    assert len([line for line in caplog.messages if "reads from its folder" in line]) == 1
 
 
-async def test_folder_that_goes_away_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+async def test_folder_that_becomes_unreachable_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     """When it goes and when it comes back, one line each."""
     caplog.set_level(logging.INFO, "mainspring")
     folder, store = tmp_path / "in", Store()
     folder.mkdir()
     async with watching(folder, store):
-        await store.until(lambda: bool(store.told))
+        await store.until(lambda: bool(store.reports))
         folder.rename(tmp_path / "out")
-        await store.until(lambda: store.told[-1].away_since is not None)
+        await store.until(lambda: store.reports[-1].away_since is not None)
         (tmp_path / "out").rename(folder)
-        await store.until(lambda: store.told[-1].connected_at is not None)
+        await store.until(lambda: store.reports[-1].connected_at is not None)
     assert len([line for line in caplog.messages if str(folder) in line and "No such" in line]) == 1, caplog.messages
-    assert len([line for line in caplog.messages if "fetches from its folder" in line]) == 2
+    assert len([line for line in caplog.messages if "reads from its folder" in line]) == 2

@@ -1,4 +1,4 @@
-"""What hosts the desks outlives each of them."""
+"""What hosts the consumers outlives each of them."""
 
 import asyncio
 
@@ -18,8 +18,8 @@ from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.sqlite.store import SqliteStore
 
 
-class Desk:
-    """Says that it runs, and goes on until it is cancelled."""
+class FakeConsumer:
+    """Says that it runs, and continues until it is cancelled."""
 
     def __init__(self, running):
         self._running = running
@@ -30,7 +30,7 @@ class Desk:
 
 
 @pytest.mark.asyncio
-async def test_desk_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_path, monkeypatch, caplog):
+async def test_consumer_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_path, monkeypatch, caplog):
     """One fails once as it is made, the other is open meanwhile; both run in the end."""
     monkeypatch.setattr(ingest, "_REOPEN_DELAY_S", 0.01)
     monkeypatch.setattr(ingest, "_POLL_INTERVAL_S", 0.01)
@@ -48,9 +48,9 @@ async def test_desk_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_
         tries.append(known.name)
         if tries.count("poor/files") == 1 and known.name == "poor/files":
             raise RuntimeError("no such library")
-        return Desk(running[known.name])
+        return FakeConsumer(running[known.name])
 
-    hosting = Ingest(
+    ingest_host = Ingest(
         asyncio.get_running_loop(),
         store,
         store.clock,
@@ -58,11 +58,11 @@ async def test_desk_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_
         lambda read, then: then(read()),
         make_consumer=make,
     )
-    hosting.start()
+    ingest_host.start()
     async with asyncio.timeout(60):
         for event in running.values():
             await event.wait()
-    await hosting.close()
+    await ingest_host.close()
     store.close()
     assert sorted(tries) == ["good/files", "poor/files", "poor/files"]
     assert "no such library" in caplog.text

@@ -1,4 +1,4 @@
-"""A desk that is told: the newest of how it stands, and not as often as it changes."""
+"""A consumer that is reported: the newest of how it stands, and not as often as it changes."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from mainspring.store.commands.triggers import ReportConsumer
 pytestmark = pytest.mark.asyncio
 
 
-def news(why: str) -> ReportConsumer:
-    return ReportConsumer("orders/queue", 1, None, why)
+def news(text: str) -> ReportConsumer:
+    return ReportConsumer("orders/queue", 1, None, text)
 
 
-async def test_newest_is_told_and_not_each():
-    """A thousand changes within a second are two that are told: the first and the last."""
-    told: list[ReportConsumer] = []
+async def test_only_the_newest_state_is_reported():
+    """A thousand changes within a second are two that are reported: the first and the last."""
+    reports: list[ReportConsumer] = []
     seconds: asyncio.Queue[float] = asyncio.Queue()
     second_is_over = asyncio.Event()
     ends = asyncio.Event()
@@ -34,19 +34,19 @@ async def test_newest_is_told_and_not_each():
             for number in range(1_000):
                 self.report(news(f"message {number}"))
                 await asyncio.sleep(0)
-            assert len(told) == 1
+            assert len(reports) == 1
             second_is_over.set()
             await ends.wait()
 
-    running = asyncio.create_task(ReportingConsumer(Busy, told.append, sleep=sleep).run())
+    running = asyncio.create_task(ReportingConsumer(Busy, reports.append, sleep=sleep).run())
     assert await seconds.get() == 1
     assert await seconds.get() == 1
     ends.set()
     await running
-    assert [one.why for one in told] == [told[0].why, "message 999"]
+    assert [report.why for report in reports] == [reports[0].why, "message 999"]
 
 
-async def test_desk_that_fails_takes_the_telling_with_it():
+async def test_failed_consumer_stops_its_reports():
     """What went wrong comes out, and nothing is left running."""
 
     class Broken:
@@ -57,6 +57,6 @@ async def test_desk_that_fails_takes_the_telling_with_it():
             raise RuntimeError("oops")
 
     with pytest.raises(RuntimeError, match="oops"):
-        await ReportingConsumer(Broken, lambda told: None).run()
+        await ReportingConsumer(Broken, lambda report: None).run()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}

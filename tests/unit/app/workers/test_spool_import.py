@@ -1,4 +1,4 @@
-"""A worker takes in what wrapped commands left in the spool."""
+"""A worker accepts what wrapped commands left in the spool."""
 
 import logging
 from pathlib import Path
@@ -10,12 +10,12 @@ from mainspring.domain.states import RunState
 from mainspring.service.spool import Spool
 from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.sqlite.store import SqliteStore
-from tests.unit.store.sqlite.stores import StandingClock
+from tests.unit.store.sqlite.stores import StoppedClock
 
 
 def test_worker_takes_the_spool_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Records become runs, bad ones are told of, and an empty spool costs nothing."""
-    store = SqliteStore(tmp_path / "s.db", clock=StandingClock())
+    """Records become runs, bad ones are reported, and an empty spool costs nothing."""
+    store = SqliteStore(tmp_path / "s.db", clock=StoppedClock())
     store.open()
     take = make_spool_importer(tmp_path / "spool")
     take(store)

@@ -1,4 +1,4 @@
-"""The steady scan buries at once whom nobody else can answer for, and leaves its own dead to a supervisor that lives."""
+"""The steady scan declares at dead once whom no one else can answer for, and leaves its own dead to a supervisor that lives."""
 
 import asyncio
 import errno
@@ -9,8 +9,7 @@ import apsw
 import pytest
 
 from mainspring.alerting.inputs.facts import FactsReader
-from mainspring.app.workers import upkeep as upkeep_module
-from mainspring.app.workers.upkeep import Upkeep
+from mainspring.app.workers.upkeep import Upkeep, run_bulk_pieces
 from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.monitors.system import process_findings
@@ -65,7 +64,7 @@ def state_of(store, role):
     return row[0]
 
 
-def test_worker_that_died_with_its_supervisor_is_buried_at_once(store, tmp_path):
+def test_worker_that_died_with_its_supervisor_is_declared_dead_at_once(store, tmp_path):
     """A whole tree was killed and started again: the new supervisor saw nothing of it, so the first round sets the runs free."""
     session(store, tmp_path, "worker", dead=True)
     session(store, tmp_path, "supervisor")
@@ -74,7 +73,7 @@ def test_worker_that_died_with_its_supervisor_is_buried_at_once(store, tmp_path)
 
 
 def test_worker_is_left_for_a_while_to_a_supervisor_that_was_there_before_it(store, tmp_path):
-    """It knows how the worker died: only when it has not acted for some rounds is the worker buried without it."""
+    """It knows how the worker died: only when it has not acted for some rounds is the worker declared dead without it."""
     session(store, tmp_path, "supervisor")
     session(store, tmp_path, "worker", dead=True)
     upkeep = Upkeep()
@@ -96,9 +95,9 @@ class Counted(Upkeep):
 
 
 @pytest.mark.asyncio
-async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, monkeypatch):
+async def test_outage_is_reported_once_and_so_is_its_end(store, tmp_path, caplog, monkeypatch):
     """What goes wrong each second is one line, without the traceback of a disk's fault; then a line when it is over."""
-    monkeypatch.setattr(upkeep_module, "_ROUND_INTERVAL_S", 0.01)
+    monkeypatch.setattr("mainspring.app.workers.upkeep._ROUND_INTERVAL_S", 0.01)
     session(store, tmp_path, "worker", dead=True)
     upkeep = Counted()
     upkeep.fault = OSError(errno.EIO, "Input/output error")
@@ -109,17 +108,17 @@ async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, m
             while not fact():
                 await asyncio.sleep(0.01)
 
-    def told():
+    def report():
         return [record for record in caplog.records if record.name == "mainspring.upkeep"]
 
     await working.open()
     await until(lambda: upkeep.rounds > 5)
-    (line,) = told()
+    (line,) = report()
     assert "dead processes: OSError: [Errno 5] Input/output error" in line.getMessage()
     assert line.exc_info is None
     upkeep.fault = None
-    await until(lambda: len(told()) > 1)
-    assert told()[1].getMessage() == "upkeep goes on"
+    await until(lambda: len(report()) > 1)
+    assert report()[1].getMessage() == "upkeep works again"
     await until(lambda: state_of(store, "worker") == "dead")
     await working.close()
 
@@ -127,9 +126,11 @@ async def test_trouble_is_told_once_and_so_is_its_end(store, tmp_path, caplog, m
 def test_upkeep_of_one_kind_that_fails_does_not_stop_the_others(store, monkeypatch):
     """Expired leases, retention and the spool have their turn although dead processes cannot be found."""
     done = []
-    monkeypatch.setattr(upkeep_module, "declare_expired_sessions_dead", lambda _store: done.append("leases") or False)
+    monkeypatch.setattr(
+        "mainspring.app.workers.upkeep.declare_expired_sessions_dead", lambda _store: done.append("leases") or False
+    )
     monkeypatch.setattr(Upkeep, "_prune", lambda *_: done.append("retention") or False)
-    monkeypatch.setattr(upkeep_module, "run_bulk_pieces", lambda *_: done.append("bulk") or False)
+    monkeypatch.setattr("mainspring.app.workers.upkeep.run_bulk_pieces", lambda *_: done.append("bulk") or False)
     upkeep = Counted(extra={"spool": lambda _store: done.append("spool")})
     upkeep.fault = PermissionError(errno.EACCES, "Permission denied")
     assert upkeep.run_once(store, store.clock.now())
@@ -141,40 +142,42 @@ def test_upkeep_that_fails_for_a_minute_is_an_incident_until_it_works(store):
     """One that is over sooner is none, and costs no commit."""
     store.open_session("worker")
 
-    def judged(now):
+    def evaluate_upkeep(now):
         facts = FactsReader(store.reader).read(now)
         tuning = process_findings.ProcessFindingTuning()
         return [
-            one.finding.text for one in process_findings.evaluate_upkeep(facts, tuning, now) if one.finding is not None
+            finding.finding.text
+            for finding in process_findings.evaluate_upkeep(facts, tuning, now)
+            if finding.finding is not None
         ]
 
     upkeep = Counted()
     upkeep.fault = PermissionError(errno.EACCES, "Permission denied", "/locks/a.lock")
-    begun = store.clock.now()
+    started_at = store.clock.now()
     for second in range(0, 61, 10):
-        upkeep.run_once(store, begun + second * 1000)
+        upkeep.run_once(store, started_at + second * 1000)
         found = sessions(store.reader)[0].findings
         assert bool(found) == (second >= 30)
-    (text,) = judged(begun + 60_000)
+    (text,) = evaluate_upkeep(started_at + 60_000)
     assert "upkeep of dead processes fails: PermissionError: [Errno 13] Permission denied: '/locks/a.lock'" in text
-    assert judged(begun + 59_000) == []
+    assert evaluate_upkeep(started_at + 59_000) == []
     upkeep.fault = None
-    upkeep.run_once(store, begun + 61_000)
+    upkeep.run_once(store, started_at + 61_000)
     upkeep.close()
-    assert judged(begun + 61_000) == []
+    assert evaluate_upkeep(started_at + 61_000) == []
 
 
 @pytest.mark.asyncio
-async def test_fault_of_ours_is_told_with_its_place(store, caplog, monkeypatch):
+async def test_fault_of_ours_is_reported_with_its_place(store, caplog, monkeypatch):
     """A traceback helps only where the code is at fault."""
-    monkeypatch.setattr(upkeep_module, "_ROUND_INTERVAL_S", 0.01)
+    monkeypatch.setattr("mainspring.app.workers.upkeep._ROUND_INTERVAL_S", 0.01)
     calls = []
 
     def broken(_store):
         calls.append(1)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(upkeep_module, "_ROUNDS_PER_PRUNE", 1)
+    monkeypatch.setattr("mainspring.app.workers.upkeep._ROUNDS_PER_PRUNE", 1)
     monkeypatch.setattr(Upkeep, "declare_dead_sessions", lambda self, store: broken(store))
     working = WorkerRuntime(store.path, Registry(), upkeep=Upkeep())
     await working.open()
@@ -215,10 +218,10 @@ def test_peer_n8n_37926_retention_keeps_up_and_the_file_shrinks(store):
     assert store.path.stat().st_size < big / 4
 
 
-def test_round_does_a_few_pieces_of_bulk_acts(store):
+def test_round_does_a_few_pieces_of_bulk_operations(store):
     """Not all at once, so that nothing else of the round waits long; without any it writes nothing."""
     store.open_session("worker")
-    assert not upkeep_module.run_bulk_pieces(store, store.clock.now())
+    assert not run_bulk_pieces(store, store.clock.now())
     runs = tuple(f"r_{n:04}" for n in range(5))
     begin = BeginBulkOperation(
         id="c_1",
@@ -236,15 +239,17 @@ def test_round_does_a_few_pieces_of_bulk_acts(store):
     Upkeep().run_once(store, store.clock.now())
     view = bulk_act(store.reader, "c_1")
     assert (view.state, view.refused, view.left) == (BulkState.RUNNING, 3, 2)
-    assert upkeep_module.run_bulk_pieces(store, store.clock.now())
+    assert run_bulk_pieces(store, store.clock.now())
     assert bulk_act(store.reader, "c_1").state is BulkState.DONE
 
 
-def test_round_asks_for_no_piece_that_is_not_due(store, monkeypatch):
+def test_round_requests_no_piece_that_is_not_due(store, monkeypatch):
     """A look while the rate makes the next piece wait is a read, and no commit."""
     store.open_session("worker")
     pieces = []
-    monkeypatch.setattr(upkeep_module, "run_next_piece", lambda _: pieces.append(1) or run_next_piece(store))
+    monkeypatch.setattr(
+        "mainspring.app.workers.upkeep.run_next_piece", lambda _: pieces.append(1) or run_next_piece(store)
+    )
     begin = BeginBulkOperation(
         id="c_1",
         verb=BulkVerb.RETRY,
@@ -259,5 +264,5 @@ def test_round_asks_for_no_piece_that_is_not_due(store, monkeypatch):
     )
     store.apply(begin)
     for _ in range(3):
-        upkeep_module.run_bulk_pieces(store, store.clock.now())
+        run_bulk_pieces(store, store.clock.now())
     assert len(pieces) == 1

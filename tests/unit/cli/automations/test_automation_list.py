@@ -45,7 +45,7 @@ def project(folder):
     return write
 
 
-def test_list_shows_state_schedule_and_next(cli, stage):
+def test_list_displays_state_schedule_and_next(cli, stage):
     """From the store, by name."""
     rows = cli("auto", "list", "--json").json
     assert [(row["name"], row["kind"], row["state"]) for row in rows] == [
@@ -56,8 +56,8 @@ def test_list_shows_state_schedule_and_next(cli, stage):
     assert rows[0]["next_at"].endswith("T02:00:00.000Z") or rows[0]["next_at"].endswith("T01:00:00.000Z")
 
 
-def test_list_and_show_say_how_each_stands_in_the_words_of_the_pages(cli, stage, store_path):
-    """What nobody heard of for too long is silent, and why is said; one that nobody expects is on demand."""
+def test_list_and_show_use_the_states_of_the_pages(cli, stage, store_path):
+    """What no one heard of for too long is silent, and why is said; one that no one expects is on demand."""
     options = parse_options(DefinitionKind.TASK, {"silence": "1m"}, "sync")
     stage.announce(BACKUP, ORDER, Definition(kind=DefinitionKind.TASK, name="sync", options=options))
     with closing(sqlite3.connect(store_path)) as file, file:
@@ -66,24 +66,24 @@ def test_list_and_show_say_how_each_stands_in_the_words_of_the_pages(cli, stage,
     assert row["name"] == "sync"
     assert row["why"] == read_automation_health(stage.store.reader, ["sync"], stage.now)["sync"].why
     assert "no success" in row["why"]
-    said = cli("auto", "list").out
-    assert "on time" in said
-    assert "on demand" in said
-    assert "silent" in said
+    result = cli("auto", "list").out
+    assert "on time" in result
+    assert "on demand" in result
+    assert "silent" in result
     out = cli("auto", "show", "sync").out
     assert "sync  task  silent" in out
     assert f"  state     {row['why']}" in out
     assert "  stands " not in cli("auto", "show", "backup").out
 
 
-def test_what_no_worker_announced_is_not_judged(cli, folder):
+def test_unannounced_automation_is_not_evaluated(cli, folder):
     """The store knows nothing of it; what does not load is a problem all the same."""
     (folder / "one.py").write_text(HELLO)
     assert [row["state"] for row in cli("auto", "list", "-m", "one.py", "--json").json] == ["unannounced"]
     assert cli("auto", "list", "-m", "one.py", "--state", "on_time", "--json").json == []
 
 
-def test_list_says_what_is_wrong_with_each(cli, stage):
+def test_list_states_what_is_wrong_with_each(cli, stage):
     """As the page of automations does: in time and failing is not well."""
     subject = Subject("backup", IncidentKind.PERMANENT_ERROR)
     finding = Finding(subject=subject, severity=Severity.PAGE, text="failed", since_at=stage.now)
@@ -92,7 +92,7 @@ def test_list_says_what_is_wrong_with_each(cli, stage):
     assert "permanent error" in cli("auto", "list").out
 
 
-def test_list_shows_that_the_last_run_failed(cli, stage):
+def test_list_displays_that_the_last_run_failed(cli, stage):
     """On time and failing: that is shown before any watcher has opened an incident, and no newer run that has not ended hides it."""
     run = stage.begin()
     stage.do(fail(run))
@@ -106,51 +106,51 @@ def test_list_shows_that_the_last_run_failed(cli, stage):
     assert waiting != run.id
 
 
-def test_list_tells_what_kept_others_out(cli, stage, folder):
+def test_list_reports_load_failures(cli, stage, folder):
     """As the last worker told it: a file that failed as a whole has no name that could be in the list."""
     registry = Registry()
     registry.problems.append(
         LoadProblem(where="/srv/bad.py:3", what="failed to load: ValueError: x", how="Mend the file.")
     )
     stage.do(SetMeta(PROBLEMS_KEY, encode_problems(registry)))
-    said = cli("auto", "list", "--json")
-    assert len(said.json) == 2
-    assert "/srv/bad.py:3: failed to load: ValueError: x\nMend the file." in said.err
+    result = cli("auto", "list", "--json")
+    assert len(result.json) == 2
+    assert "/srv/bad.py:3: failed to load: ValueError: x\nMend the file." in result.err
 
 
 def test_list_loads_files_that_no_worker_has_loaded(cli, stage, project):
-    """A file that came after the worker is listed as unannounced; one that does not load is told, with its error, behind the list."""
+    """A file that came after the worker is listed as unannounced; one that does not load is reported, with its error, behind the list."""
     project("old.py", "raise RuntimeError('not read')", stage.now - 60_000)
     assert [row["name"] for row in cli("auto", "list", "--json").json] == ["backup", "order"]
     project("one.py", HELLO, stage.now + 60_000)
     project("two.py", "import nosuchmodule", stage.now + 60_000)
-    said = cli("auto", "list", "--json")
-    assert [(row["name"], row["state"]) for row in said.json][-1] == ("tidy", "unannounced")
-    assert "two.py:1: failed to load: ModuleNotFoundError: No module named 'nosuchmodule'" in said.err
-    assert said.code == 0
+    result = cli("auto", "list", "--json")
+    assert [(row["name"], row["state"]) for row in result.json][-1] == ("tidy", "unannounced")
+    assert "two.py:1: failed to load: ModuleNotFoundError: No module named 'nosuchmodule'" in result.err
+    assert result.code == 0
     assert cli("auto", "show", "tidy").code == 0
 
 
-def test_list_tells_what_does_not_load_where_only_wrapped_commands_ran(cli, folder, store_path, project):
+def test_list_reports_what_does_not_load_where_only_wrapped_commands_ran(cli, folder, store_path, project):
     """A wrapped command makes a store and announces itself, and loads nothing."""
     project("two.py", "import nosuchmodule", 1_000)
     assert cli("exec", "-n", "nightly", "--", "true").code == 0
-    said = cli("auto", "list")
-    assert "nightly" in said.out
-    assert "No module named 'nosuchmodule'" in said.err
+    result = cli("auto", "list")
+    assert "nightly" in result.out
+    assert "No module named 'nosuchmodule'" in result.err
 
 
-def test_exec_says_that_the_schedule_of_a_script_of_its_name_wins(cli, stage):
+def test_exec_reports_that_the_schedule_of_a_script_of_its_name_wins(cli, stage):
     """`--cron` of a wrapped command changes nothing of a script, task or workflow that has the name; a call without one is not told."""
-    said = cli("exec", "-n", "backup", "--cron", "0 4 * * *", "--", "true")
-    assert said.code == 0
+    result = cli("exec", "-n", "backup", "--cron", "0 4 * * *", "--", "true")
+    assert result.code == 0
     assert (
-        said.err.count(
+        result.err.count(
             "--cron and --every are ignored. 'backup' is a script: what it is stays as its worker announced it"
         )
         == 1
     )
-    assert "Give this command a name of its own: -n NAME" in said.err
+    assert "Give this command its own name: -n NAME" in result.err
     assert {row["schedule"] for row in cli("auto", "list", "--json").json if row["name"] == "backup"} == {
         str(BACKUP.schedules[0].describe())
     }
@@ -159,11 +159,11 @@ def test_exec_says_that_the_schedule_of_a_script_of_its_name_wins(cli, stage):
 
 
 def test_list_does_not_offer_to_add_where_all_failed(cli, folder):
-    """Nothing is there, but not because nobody wrote it."""
+    """Nothing is there, but not because no one wrote it."""
     (folder / "bad.py").write_text("1 / 0")
-    said = cli("auto", "list", "-m", "bad.py")
-    assert "ZeroDivisionError" in said.err
-    assert "Add one" not in said.err
+    result = cli("auto", "list", "-m", "bad.py")
+    assert "ZeroDivisionError" in result.err
+    assert "Add one" not in result.err
 
 
 def test_list_filters_by_state_and_text(cli, stage):
@@ -183,11 +183,11 @@ def test_show_has_the_options_of_the_table_and_no_other(cli, stage, kind):
     stage.announce(BACKUP, Definition(kind=kind, name="one"))
     names = [option.name for option in list_options(kind)]
     assert list(cli("auto", "show", "one", "--json").json["options"]) == names
-    shown = [line.split()[0] for line in cli("auto", "show", "one").out.splitlines() if line.startswith("  ")]
-    assert [word for word in shown if word in names] == names
+    option_names = [line.split()[0] for line in cli("auto", "show", "one").out.splitlines() if line.startswith("  ")]
+    assert [word for word in option_names if word in names] == names
 
 
-def test_show_tells_that_a_time_out_moves_a_function_into_a_process(cli, stage):
+def test_show_reports_that_a_time_out_moves_a_function_into_a_process(cli, stage):
     """As its code announced it; a function in the loop, or one whose place is chosen, has what is written."""
     with Registry():
 
@@ -226,7 +226,7 @@ def test_show_hides_secrets(cli, stage, monkeypatch):
         assert "***" in text
 
 
-def test_show_tells_what_was_set_and_what_is_default(cli, stage):
+def test_show_reports_what_was_set_and_what_is_default(cli, stage):
     """A default stands in parentheses."""
     found = cli("auto", "show", "backup", "--json").json
     assert found["options"]["timeout"] == "20m"
@@ -236,19 +236,19 @@ def test_show_tells_what_was_set_and_what_is_default(cli, stage):
     assert "  overlap     (skip)\n" in out
 
 
-def test_show_tells_how_far_it_can_be_trusted(cli, stage):
+def test_show_reports_how_far_it_can_be_trusted(cli, stage):
     """In figures, and in a line of their own; of code that no worker announced nothing is known."""
     trust = cli("auto", "show", "backup", "--json").json["trust"]
     assert (trust["automation"], trust["now"]["ended"], trust["before"]["helped"]) == ("backup", 0, 0)
     assert "  trust     no run ended in 60 days" in cli("auto", "show", "backup").out
 
 
-def test_unknown_name_shows_the_nearest(cli, stage):
+def test_unknown_name_displays_the_nearest(cli, stage):
     """In questions and in acts alike."""
     for args in (["show", "bakcup"], ["next", "bakcup"], ["pause", "bakcup"], ["retire", "bakcup", "-y"]):
-        said = cli("auto", *args)
-        assert said.code == 3
-        assert "'backup'" in said.err
+        result = cli("auto", *args)
+        assert result.code == 3
+        assert "'backup'" in result.err
 
 
 def test_next_lists_due_times_in_the_schedules_own_zone(cli, stage):
@@ -258,7 +258,7 @@ def test_next_lists_due_times_in_the_schedules_own_zone(cli, stage):
     assert cli("auto", "next", "order", "--json").json == []
 
 
-def test_pause_says_until_when_and_resume_takes_it_back(cli, stage):
+def test_pause_states_its_end_and_resume_ends_it(cli, stage):
     """Who, why and how long are kept; resuming what is not paused is a conflict."""
     assert "until" in cli("auto", "pause", "backup", "--for", "2h", "--reason", "disk swap").out
     out = cli("auto", "show", "backup").out
@@ -274,11 +274,11 @@ def test_retire_wants_a_yes(cli, stage):
     assert cli("auto", "retire", "backup", "-y").code == 0
 
 
-def test_retire_says_how_many_runs_have_not_ended_and_the_command_that_cancels_them(cli, stage):
+def test_retire_counts_unfinished_runs_and_names_the_command_to_cancel_them(cli, stage):
     """A worker that has loaded it continues them; without one they wait. The printed command cancels them."""
     first, second = stage.start(), stage.start()
-    said = cli("auto", "retire", "backup", "-y")
-    assert said.out.splitlines() == [
+    result = cli("auto", "retire", "backup", "-y")
+    assert result.out.splitlines() == [
         "backup is retired.",
         (
             "2 runs of it have not ended: a running worker has loaded it and continues them."
@@ -293,13 +293,13 @@ def test_retire_says_how_many_runs_have_not_ended_and_the_command_that_cancels_t
     assert cli("auto", "retire", "backup", "-y").out == "backup is retired.\n"
 
 
-def test_code_is_asked_where_no_worker_has_announced_anything(cli, folder):
-    """With -m a file; a file that fails to load is told on stderr, the others are listed."""
+def test_code_is_read_where_no_worker_has_announced_anything(cli, folder):
+    """With -m a file; a file that fails to load is reported on stderr, the others are listed."""
     (folder / "one.py").write_text(HELLO)
     (folder / "bad.py").write_text("1 / 0\n")
-    said = cli("auto", "list", "-m", "one.py", "-m", "bad.py", "--json")
-    assert [row["name"] for row in said.json] == ["tidy"]
-    assert "ZeroDivisionError" in said.err
+    result = cli("auto", "list", "-m", "one.py", "-m", "bad.py", "--json")
+    assert [row["name"] for row in result.json] == ["tidy"]
+    assert "ZeroDivisionError" in result.err
     assert cli("auto", "show", "tidy", "-m", "one.py", "--json").json["parameters"]["properties"].keys() == {"folder"}
 
 
@@ -315,8 +315,8 @@ def test_paused_or_retired_automation_has_no_due_time_that_is_not_kept(cli, stag
     assert cli("auto", "list", "--name", "backup", "--json").json[0]["next_at"] is None
     assert "next " not in cli("auto", "show", "backup").out
     stage.do(RetireAutomation("backup"))
-    said = cli("auto", "next", "backup")
-    assert (said.code, "backup is retired: its schedule starts nothing" in said.out + said.err) == (0, True)
+    result = cli("auto", "next", "backup")
+    assert (result.code, "backup is retired: its schedule starts nothing" in result.out + result.err) == (0, True)
 
 
 def test_list_takes_since(cli, stage):
@@ -325,7 +325,7 @@ def test_list_takes_since(cli, stage):
     assert cli("auto", "list", "--since", "2999-01-01", "--json").json == []
 
 
-def test_ways_of_runs_are_shown(cli, stage, monkeypatch):
+def test_paths_of_runs_are_displayed(cli, stage, monkeypatch):
     """From step to step, with what nothing takes up; of a task, of a workflow that never ran, and as data; of many the first."""
     assert "No run of it has ended yet" in cli("auto", "paths", "order").err
     assert "backup is one step" in cli("auto", "paths", "backup").err
@@ -333,12 +333,12 @@ def test_ways_of_runs_are_shown(cli, stage, monkeypatch):
     boom = Failure("ValueError", "boom", "it broke")
     stage.do(outcome(run, 1, "charge\x1b[2J", state=OutcomeState.FAILED, failure=boom))
     stage.do(fail(run, "charge\x1b[2J", rank=1))
-    said = cli("auto", "paths", "order")
-    assert "no error path" in said.out
-    assert "failed in 1 of 1 run and nothing in the code takes it up: it ended the run." in said.err
-    assert "\x1b[2J" not in said.out + said.err
+    result = cli("auto", "paths", "order")
+    assert "no error path" in result.out
+    assert "failed in 1 of 1 run and no code handles the error: it ended the run." in result.err
+    assert "\x1b[2J" not in result.out + result.err
     found = cli("auto", "paths", "order", "--json").json
-    assert [(one["then"], one["is_missing"]) for one in found["edges"]][1] == ("failed", True)
+    assert [(edge["then"], edge["is_missing"]) for edge in found["edges"]][1] == ("failed", True)
     assert "'order'" in cli("auto", "paths", "oder").err
     monkeypatch.setattr("mainspring.insight.runs.run_paths.MOST", 1)
     assert "ended; 1 path is left out." in cli("auto", "paths", "order").err

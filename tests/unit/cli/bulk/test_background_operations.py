@@ -11,33 +11,33 @@ from tests.contract.store.process import fail
 
 @pytest.fixture
 def bulk(cli, stage):
-    """A bulk act on two failed runs of which nothing is done yet."""
+    """A bulk operation on two failed runs that has not started."""
     for _ in range(2):
         stage.do(fail(stage.begin()))
     return cli("failed", "retry", "--state", "failed", "--background", "-y", "--json").json["bulk"]
 
 
-def test_background_puts_an_act_on_record(cli, stage, bulk):
-    """It says how many and goes; whoever works does it."""
-    shown = cli("bulk", "show", bulk)
-    assert "Retry failed runs: running" in shown.out
-    assert "0 of 2 runs done; 2 left." in shown.out
+def test_background_puts_an_operation_on_record(cli, stage, bulk):
+    """It says how many and goes; anyone who works does it."""
+    view = cli("bulk", "show", bulk)
+    assert "Retry failed runs: running" in view.out
+    assert "0 of 2 runs done; 2 left." in view.out
     assert run_next_piece(stage.store)
     (row,) = cli("bulk", "list", "--json").json
     assert (row["id"], row["state"], row["done"], row["total"]) == (bulk, "done", 2, 2)
     assert cli("failed", "list", "--json").json == []
 
 
-def test_dry_run_counts_and_asks_for_nothing(cli, stage):
-    """Of a discard too; nothing fits is told."""
+def test_dry_run_counts_and_requests_nothing(cli, stage):
+    """Of a discard too; nothing fits is reported."""
     stage.do(fail(stage.begin()))
-    said = cli("failed", "retry", "--state", "failed", "--background", "--dry-run")
-    assert "1 run; nothing was done" in said.out
+    result = cli("failed", "retry", "--state", "failed", "--background", "--dry-run")
+    assert "1 run; nothing was done" in result.out
     assert cli("failed", "discard", "--error", "ffff", "--background", "-y").code != 0
     assert cli("bulk", "list", "--json").json == []
 
 
-def test_asked_for_again_it_is_the_same_act(cli, stage):
+def test_repeated_request_is_the_same_operation(cli, stage):
     """Under one command id, also when nothing fits any more."""
     for _ in range(2):
         stage.do(fail(stage.begin()))
@@ -49,7 +49,7 @@ def test_asked_for_again_it_is_the_same_act(cli, stage):
     assert len(cli("bulk", "list", "--json").json) == 1
 
 
-def test_act_is_paused_resumed_and_stopped(cli, stage, bulk):
+def test_operation_is_paused_resumed_and_stopped(cli, stage, bulk):
     """Each says how it stands then; what does not fit is refused."""
     assert "is paused" in cli("bulk", "pause", bulk).out
     assert not run_next_piece(stage.store)
@@ -77,10 +77,10 @@ def test_all_runs_of_a_filter_are_cancelled(cli, stage):
     assert "Cancel runs of backup until 2099-01-01: 1 run; nothing was done" in cli(*words, "--dry-run").out
     bulk = cli(*words, "-y", "--json").json["bulk"]
     assert run_next_piece(stage.store)
-    shown = cli("bulk", "show", bulk, "--json").json["bulk"]
-    assert (shown["verb"], shown["rate"], shown["done"], shown["state"]) == ("cancel", "60/m", 1, "done")
-    for wrong in (["--undo", "--background"], ["--rate", "1/s"]):
-        assert cli("runs", "cancel", "--name", "backup", "-y", *wrong).code == 2
+    view = cli("bulk", "show", bulk, "--json").json["bulk"]
+    assert (view["verb"], view["rate"], view["done"], view["state"]) == ("cancel", "60/m", 1, "done")
+    for invalid in (["--undo", "--background"], ["--rate", "1/s"]):
+        assert cli("runs", "cancel", "--name", "backup", "-y", *invalid).code == 2
 
 
 def test_failed_runs_are_chosen_by_when_they_failed(cli, stage):
@@ -104,15 +104,15 @@ def test_list_of_what_failed_has_what_retry_means(cli, stage):
     with closing(apsw.Connection(str(stage.store.path))) as connection:
         connection.execute("update runs set created_at = created_at - 172800000")
         connection.execute("update runs set parent = ?1, parent_ident = 'root/x#1' where id = ?2", (run.id, child.id))
-    for one in (run, child):
-        stage.do(fail(one))
-    (problem,) = [one for one in cli("status", "--json").json["problems"] if "needs a decision" in one]
+    for run_id in (run, child):
+        stage.do(fail(run_id))
+    (problem,) = [problem for problem in cli("status", "--json").json["problems"] if "needs a decision" in problem]
     assert problem == "1 failed run still needs a decision: mainspring failed list"
     assert [row["id"] for row in cli("failed", "list", "--ended-since", "24h", "--json").json] == [run.id]
     assert cli("failed", "retry", "--ended-since", "24h", "--dry-run", "--json").json["runs"] == [run.id]
 
 
-def test_list_of_failed_runs_says_that_it_is_cut(cli, stage):
+def test_list_of_failed_runs_reports_that_it_is_cut(cli, stage):
     """A person or script that decides on each of them must not miss the rest."""
     for _ in range(4):
         stage.do(fail(stage.begin()))

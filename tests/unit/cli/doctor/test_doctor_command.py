@@ -28,24 +28,24 @@ def test_installation_in_order_ends_with_0(cli, folder):
         "import mainspring as ms\n@ms.task(owner='ann', runbook='docs/tidy.md', timeout='20m')\ndef tidy() -> None: ...\n"
     )
     cli("db", "migrate", "--create")
-    said = cli("doctor", "--json")
-    assert {check["name"] for check in said.json} == set(checks_by_name())
-    assert {check["state"] for check in said.json} == {"ok"}
-    assert said.code == 0
+    result = cli("doctor", "--json")
+    assert {check["name"] for check in result.json} == set(checks_by_name())
+    assert {check["state"] for check in result.json} == {"ok"}
+    assert result.code == 0
 
 
-def test_our_own_backup_leaves_nothing_to_mend(cli, folder):
+def test_own_backup_needs_no_fix(cli, folder):
     """An automation that the configuration asks for has all that doctor asks of one."""
     (folder / "mainspring.toml").write_text('[store.backup]\nto = "backups"\n[notify.channels]\nme = "terminal"\n')
     cli("db", "migrate", "--create")
     assert cli("doctor").code == 0
 
 
-def test_warning_alone_ends_with_9(cli, stage):
-    """Whoever asks from a script hears of it; the level says how bad it is."""
-    said = cli("doctor", "--json")
-    assert {check["state"] for check in said.json} == {"ok", "warning"}
-    assert said.code == 9
+def test_warning_ends_with_9(cli, stage):
+    """Anyone who asks from a script hears of it; the level says how bad it is."""
+    result = cli("doctor", "--json")
+    assert {check["state"] for check in result.json} == {"ok", "warning"}
+    assert result.code == 9
 
 
 def test_code_is_loaded_once(cli, folder):
@@ -62,17 +62,17 @@ def test_doctor_works_without_a_store(cli, store_path):
     assert not store_path.exists()
 
 
-def test_store_that_cannot_be_read_is_told_once(cli):
+def test_store_that_cannot_be_read_is_reported_once(cli):
     """What lies in it is not looked at, so that one fault is one finding; what lies around it is."""
     found = checks(cli, "--store", "postgresql://u@127.0.0.1:1/db")
     assert [name for name, check in found.items() if check["state"] == "problem"] == ["store"]
-    assert "out of reach" in found["store"]["text"]
+    assert "unreachable" in found["store"]["text"]
     assert {"modes", "spool", "tzdata"} <= found.keys()
     assert cli("doctor", "--store", "postgresql://u@127.0.0.1:1/db").code == 9
 
 
 def test_each_finding_has_a_fix_and_an_anchor(cli, stage):
-    """What is not ok says how to mend it and where it is explained."""
+    """What is not ok says how to fix it and where it is explained."""
     for check in checks(cli).values():
         assert check["docs"] == f"mainspring docs show doctor#{check['name']}"
         assert check["state"] == "ok" or check["fix"]
@@ -85,8 +85,8 @@ def test_missing_worker_ends_with_9(cli, stage):
     assert checks(cli)["worker"]["state"] == "problem"
 
 
-def test_process_that_died_unnoticed_is_told(cli, stage):
-    """A session on record whose lock nobody holds."""
+def test_process_that_died_unnoticed_is_reported(cli, stage):
+    """A session on record whose lock no one holds."""
     stage.store.lock.close(ended=False)
     stage.store.lock = None
     assert "died" in cli("doctor").out
@@ -111,7 +111,7 @@ def test_clock_before_the_records_is_a_problem(cli, stage, monkeypatch):
 
 
 def test_lacking_options_and_success_are_warnings(cli, stage):
-    """No owner, no runbook, no time-out, never succeeded: names are told."""
+    """No owner, no runbook, no time-out, never succeeded: names are reported."""
     stage.do(fail(stage.begin()))
     found = checks(cli)
     assert "order has no owner" in found["owner"]["text"]
@@ -131,14 +131,14 @@ def test_file_that_fails_to_load_is_a_problem(cli, folder):
     assert "Install" in check["fix"]
 
 
-def test_problem_that_a_worker_had_is_told(cli, stage):
+def test_problem_that_a_worker_had_is_reported(cli, stage):
     """Even where the file loads here."""
     stage.announce(BACKUP, problem="ModuleNotFoundError: x")
     assert "backup failed to load in a worker" in checks(cli)["loading"]["text"]
 
 
-def test_open_file_modes_are_told(cli, stage, store_path, folder):
-    """Others may read the store; anybody may change the configuration."""
+def test_open_file_modes_are_reported(cli, stage, store_path, folder):
+    """Others may read the store; anyone may change the configuration."""
     store_path.chmod(0o644)
     assert checks(cli)["modes"]["state"] == "warning"
     (folder / "mainspring.toml").write_text("")
@@ -147,7 +147,7 @@ def test_open_file_modes_are_told(cli, stage, store_path, folder):
     assert [check["state"] for check in found] == ["warning", "problem"]
 
 
-def test_other_store_of_this_user_is_told(cli, stage, folder):
+def test_other_store_of_this_user_is_reported(cli, stage, folder):
     """One in the usual place, beside the one that is named."""
     other = folder.parent / "home" / "state" / "mainspring" / "state.db"
     other.parent.mkdir(parents=True)
@@ -155,7 +155,7 @@ def test_other_store_of_this_user_is_told(cli, stage, folder):
     assert str(other) in checks(cli)["other-store"]["text"]
 
 
-def test_little_room_is_told(cli, monkeypatch):
+def test_little_disk_space_is_reported(cli, monkeypatch):
     """A warning first, a problem when the store can hardly grow."""
     for free, state in ((200, "warning"), (10, "problem")):
         monkeypatch.setattr("mainspring.store.sqlite.filesystem.free_bytes", lambda path, free=free: free * 1024 * 1024)
@@ -176,7 +176,7 @@ def test_wrong_configuration_is_the_one_problem(cli, folder):
     assert (check["name"], check["state"]) == ("config", "problem")
 
 
-def test_config_shows_each_value_with_its_source(cli, folder, monkeypatch):
+def test_config_displays_each_value_with_its_source(cli, folder, monkeypatch):
     """File with its line, variable, flag, default."""
     (folder / "mainspring.toml").write_text('[project]\nname = "shop"\n')
     monkeypatch.setenv("MAINSPRING_WORKER_THREADS", "3")
@@ -194,16 +194,16 @@ def test_runbook_may_be_a_page_or_a_section(cli, folder):
     (folder / "jobs.py").write_text(
         "import mainspring as ms\n"
         "@ms.task\ndef paged() -> None: ...\n"
-        "@ms.task\ndef told() -> None:\n    '''Tidy.\n\n    Runbook:\n        Turn it off.\n    '''\n"
+        "@ms.task\ndef documented() -> None:\n    '''Tidy.\n\n    Runbook:\n        Turn it off.\n    '''\n"
         "@ms.task\ndef bare() -> None: ...\n"
     )
     (folder / "runbooks").mkdir()
     (folder / "runbooks" / "paged.md").write_text("# paged\n")
     assert checks(cli)["runbook"]["text"] == "bare has no runbook"
-    assert "Turn it off." in cli("auto", "show", "told", "-m", "jobs.py").out
+    assert "Turn it off." in cli("auto", "show", "documented", "-m", "jobs.py").out
 
 
-def test_log_that_a_reader_holds_is_told_with_its_name(cli, stage, monkeypatch):
+def test_log_that_a_reader_holds_is_reported_with_its_name(cli, stage, monkeypatch):
     """A warning while it is small, a problem when it is large; a large one alone is a warning."""
     reader = LogReader(4711, "sqlite3 state.db")
     monkeypatch.setattr(log_readers, "lasting_readers", lambda path: [reader])

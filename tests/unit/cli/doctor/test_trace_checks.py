@@ -25,7 +25,7 @@ def test_missing_extra_is_a_problem_once_a_collector_is_named(cli, configured, m
     assert (found["state"], found["fix"]) == ("problem", install_command("otel"))
 
 
-def test_collector_that_can_be_told_is_named(cli, configured):
+def test_reachable_collector_is_named(cli, configured):
     """Where workers send to."""
     configured()
     assert checks(cli)["traces"]["text"] == "workers send them to http://127.0.0.1:4318"

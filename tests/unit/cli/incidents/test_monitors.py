@@ -12,7 +12,7 @@ from tests.contract.store.process import fail, finish
 SYNC = Definition(kind=DefinitionKind.TASK, name="sync", options={"fail_rate": 0.2, "silence": "1d"})
 
 
-def test_list_shows_every_monitor_of_a_new_store(cli):
+def test_list_displays_every_monitor_of_a_new_store(cli):
     """Nothing to judge but the store itself is no error."""
     assert cli("init", "one").code == 0
     rows = cli("monitors", "list", "--json").json
@@ -47,11 +47,11 @@ def test_show_prints_the_arithmetic(cli, stage):
     assert "  share allowed  20 %" in out
     assert "share = 0.5  window = 1h" in out
     assert "Open while 'share failed' (failed of ended) is at least 'share allowed'" in out
-    (judged,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
-    assert (judged["verdict"], judged["figures"]["failed"], judged["automation"]) == ("wrong", 5, "sync")
+    (evaluated,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
+    assert (evaluated["verdict"], evaluated["figures"]["failed"], evaluated["automation"]) == ("wrong", 5, "sync")
 
 
-def test_show_tells_schedules_and_names(cli, stage):
+def test_show_reports_schedules_and_names(cli, stage):
     """Instants in the project's zone; what is not there shows the nearest."""
     out = cli("monitors", "show", "silence", "backup").out
     assert "backup  well" in out
@@ -63,7 +63,7 @@ def test_show_tells_schedules_and_names(cli, stage):
     assert "'backup'" in cli("monitors", "show", "silence", "bakcup").err
 
 
-def test_show_tells_what_is_of_no_automation(cli, stage):
+def test_show_lists_findings_without_an_automation(cli, stage):
     """A lock is judged by its name."""
     stage.do(AcquireLock("db", "x"))
     out = cli("monitors", "show", "lock_held").out
@@ -71,7 +71,7 @@ def test_show_tells_what_is_of_no_automation(cli, stage):
     assert "longest  1d" in out
 
 
-def test_failures_that_nobody_told_are_found(cli, stage):
+def test_unreported_failures_are_found(cli, stage):
     """What a watcher would tell by now is found without one."""
     stage.announce(SYNC)
     stage.do(fail(stage.begin(SYNC)))
@@ -80,19 +80,19 @@ def test_failures_that_nobody_told_are_found(cli, stage):
     assert "sync" in cli("monitors", "show", "permanent_error").out
 
 
-def test_what_is_open_counts_for_what_is_well_again(cli, stage):
-    """A failure rate that was told is over only below half of its limit: here as for the watcher."""
+def test_open_incident_changes_the_limit_of_recovery(cli, stage):
+    """A failure rate that was reported is over only below half of its limit: here as for the watcher."""
     stage.announce(SYNC)
     subject = Subject("sync", IncidentKind.FAIL_RATE)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text="fails", since_at=stage.now)
     stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
     for _ in range(5):
         stage.do(fail(stage.begin(SYNC)))
-    (judged,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
-    assert judged["figures"]["limit_share"] == 0.1
+    (evaluated,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
+    assert evaluated["figures"]["limit_share"] == 0.1
 
 
-def test_errors_that_come_back_are_counted(cli, stage):
+def test_errors_that_return_are_counted(cli, stage):
     """Reopenings are read from the store."""
     stage.announce(SYNC)
     subject = Subject("sync", IncidentKind.PERMANENT_ERROR, "f1")
@@ -104,16 +104,16 @@ def test_errors_that_come_back_are_counted(cli, stage):
     assert rows["recurring"]["findings"] == 1
 
 
-def test_show_tells_of_a_secret_that_is_due(cli, stage, monkeypatch):
+def test_show_reports_a_secret_that_is_due(cli, stage, monkeypatch):
     """With the day on the project's clock; without a date there is nothing to evaluate."""
     assert "nothing to evaluate" in cli("monitors", "show", "secret_due").err
     monkeypatch.setenv("MAINSPRING_SECRETS_DUE__GH_HOOK", "2001-01-31")
     out = cli("monitors", "show", "secret_due").out
-    assert "gh_hook  wrong: the secret gh_hook was to be renewed by 2001-01-31 [notify]" in out
+    assert "gh_hook  wrong: the secret gh_hook should have been renewed by 2001-01-31 [notify]" in out
     assert "before   14d" in out
 
 
-def test_show_tells_what_a_success_put_out(cli, stage):
+def test_show_reports_what_a_success_put_out(cli, stage):
     """Sizes in units, and that it is still learned."""
     stage.announce(SYNC)
     stage.do(finish(stage.begin(SYNC), output_size=20_000))
@@ -124,7 +124,7 @@ def test_show_tells_what_a_success_put_out(cli, stage):
     assert format_rule(MONITORS["did_nothing"].rule) in out
 
 
-def test_what_is_always_watched_is_shown_with_why_it_stays_on(cli, stage):
+def test_always_on_monitor_is_displayed_with_its_reason(cli, stage):
     """The way to people and the store itself; neither is under [monitors]."""
     stage.announce(SYNC)
     rows = {row["name"]: row for row in cli("monitors", "list", "--json").json}
@@ -132,23 +132,23 @@ def test_what_is_always_watched_is_shown_with_why_it_stays_on(cli, stage):
     assert rows["store_lost"]["judged"] == 1
     lost = cli("monitors", "show", "store_lost")
     assert "longest  1m" in lost.out
-    assert "cannot be switched off" in lost.err
-    assert "cannot be switched off" in cli("monitors", "show", "notifier_broken").err
+    assert "cannot be turned off" in lost.err
+    assert "cannot be turned off" in cli("monitors", "show", "notifier_broken").err
 
 
-def test_settings_of_one_automation_are_shown_and_obeyed(cli, stage, monkeypatch):
-    """Its window counts, its limit holds; a name that nobody has is told with the nearest one."""
+def test_settings_of_one_automation_are_displayed_and_obeyed(cli, stage, monkeypatch):
+    """Its window counts, its limit holds; a name that no one has is reported with the nearest one."""
     stage.announce(SYNC)
     for _ in range(5):
         stage.do(fail(stage.begin(SYNC)))
     monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNC__FAIL_RATE__LEAST", "6")
     monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNC__FAIL_RATE__WINDOW", "2h")
-    shown = cli("monitors", "show", "fail_rate", "sync")
-    assert "least = 6" in shown.out
-    assert "window = 2h" in shown.out
-    assert "sync  wrong" not in shown.out
-    assert "has its own settings: [monitors.of]" in shown.err
+    view = cli("monitors", "show", "fail_rate", "sync")
+    assert "least = 6" in view.out
+    assert "window = 2h" in view.out
+    assert "sync  wrong" not in view.out
+    assert "has its own settings: [monitors.of]" in view.err
     assert "least = 5" in cli("monitors", "show", "fail_rate").out
     monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNK__TOO_FAST", "off")
-    told = cli("monitors", "list").err
-    assert "matches no automation: unknown automation 'synk'. Did you mean 'sync'?" in told
+    answer = cli("monitors", "list").err
+    assert "matches no automation: unknown automation 'synk'. Did you mean 'sync'?" in answer

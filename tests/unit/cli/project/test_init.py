@@ -17,9 +17,9 @@ from mainspring.engine.definitions.scripts import load_scripts
     ("template", "name"), [("workflow", "order-demo"), ("bot", "answer-mail"), ("script", "hello")]
 )
 def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monkeypatch):
-    """Each template is a project that runs as it is, and leaves doctor nothing to mend."""
-    said = cli("init", "demo", "--template", template)
-    assert said.code == 0
+    """Each template is a project that runs as it is, and leaves doctor nothing to fix."""
+    result = cli("init", "demo", "--template", template)
+    assert result.code == 0
     demo = folder / "demo"
     assert {".gitignore", "mainspring.toml", "tests"} <= {path.name for path in demo.iterdir()}
     settings = tomllib.loads((demo / "mainspring.toml").read_text())
@@ -39,15 +39,15 @@ def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monke
     assert done.returncode == 0, done.stdout
 
 
-def test_trigger_that_the_scripts_file_shows_can_be_used(cli, folder):
+def test_trigger_that_the_scripts_file_displays_can_be_used(cli, folder):
     """Without its #, below a script."""
     cli("init")
-    shown = [
+    lines = [
         line[4:].partition("  ")[0]
         for line in (folder / "scripts.toml").read_text().splitlines()
         if line.startswith("#   ")
     ]
-    (folder / "scripts.toml").write_text("\n".join(["[script.NAME]", 'cmd = "true"', *shown]))
+    (folder / "scripts.toml").write_text("\n".join(["[script.NAME]", 'cmd = "true"', *lines]))
     scripts, problems = load_scripts(folder / "scripts.toml")
     assert problems == []
     assert list(scripts[0].definition.triggers) == ["files"]
@@ -56,9 +56,9 @@ def test_trigger_that_the_scripts_file_shows_can_be_used(cli, folder):
 def test_init_overwrites_nothing(cli, folder):
     """One file in the way: nothing at all is written."""
     (folder / "scripts.toml").write_text("# mine\n")
-    said = cli("init")
-    assert said.code == 8
-    assert "scripts.toml" in said.err
+    result = cli("init")
+    assert result.code == 8
+    assert "scripts.toml" in result.err
     assert [path.name for path in folder.iterdir()] == ["scripts.toml"]
 
 
@@ -66,9 +66,9 @@ def test_init_in_a_repository_keeps_its_files(cli, folder):
     """A folder with a .gitignore and tests of its own is where most projects begin."""
     (folder / ".gitignore").write_text("mine\n")
     (folder / "conftest.py").write_text("")
-    said = cli("init")
-    assert said.code == 0
-    assert ".gitignore exists and was kept. Its template: .mainspring/" in said.err
+    result = cli("init")
+    assert result.code == 0
+    assert ".gitignore exists and was kept. Its template: .mainspring/" in result.err
     assert (folder / ".gitignore").read_text() == "mine\n"
     assert (folder / "automations" / "hello.py").exists()
     assert "mainspring add script" in cli("init").err
@@ -121,11 +121,11 @@ def test_add_workflow_loads_and_is_never_overwritten(cli, folder):
     assert cli("add", "workflow", "ship-it").code == 8
 
 
-def test_add_outside_of_a_project_says_how_to_make_one(cli):
+def test_add_outside_of_a_project_states_how_to_make_one(cli):
     """Nothing is guessed."""
-    said = cli("add", "workflow", "x")
-    assert said.code == 2
-    assert "mainspring init" in said.err
+    result = cli("add", "workflow", "x")
+    assert result.code == 2
+    assert "mainspring init" in result.err
 
 
 CONFIGS = {
@@ -148,24 +148,24 @@ def test_add_names_the_file_in_the_configuration(cli, folder, config):
     assert (folder / "mainspring.toml").read_text() == CONFIGS[config]
 
 
-def test_add_says_what_it_cannot_write(cli, folder):
+def test_add_states_what_it_cannot_write(cli, folder):
     """A comment within the list would swallow the new entry."""
     config = '[project]\nautomations = [\n  "a.py" # the one\n]\n'
     (folder / "a.py").write_text("")
     (folder / "mainspring.toml").write_text(config)
-    said = cli("add", "script", "x", "--", "true")
-    assert said.code == 0
-    assert "is not in project.automations" in said.err
+    result = cli("add", "script", "x", "--", "true")
+    assert result.code == 0
+    assert "is not in project.automations" in result.err
     assert (folder / "mainspring.toml").read_text() == config
 
 
-def test_add_script_leaves_a_script_that_runs_and_says_what_to_type(cli, folder):
+def test_add_script_leaves_a_script_that_runs_and_states_what_to_type(cli, folder):
     """The printed next command reaches a working thing."""
     cli("init")
-    said = cli("add", "script", "backup", "--cron", "0 3 * * *", "--", "./backup.sh")
-    assert "starts every day at 03:00 (UTC)" in said.out
-    assert "backup.sh: created, executable" in said.out
-    (typed,) = [line.split("(")[0].split() for line in said.err.splitlines() if line.startswith("  mainspring run")]
+    result = cli("add", "script", "backup", "--cron", "0 3 * * *", "--", "./backup.sh")
+    assert "starts every day at 03:00 (UTC)" in result.out
+    assert "backup.sh: created, executable" in result.out
+    (typed,) = [line.split("(")[0].split() for line in result.err.splitlines() if line.startswith("  mainspring run")]
     assert cli(*typed[1:]).code == 0
     assert cli("runs", "list", "--name", "backup", "--json").json[0]["state"] == "succeeded"
 

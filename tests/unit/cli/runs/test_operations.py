@@ -29,7 +29,7 @@ def failed(stage, **options):
     return run.id
 
 
-def asking(stage):
+def ask_question(stage):
     run = stage.begin(ORDER, b'{"customer": "a"}')
     stage.do(OpenWait(run.id, run.claim, "q1", "ask", "Ship it?", question=QUESTION))
     stage.do(suspend(run))
@@ -39,14 +39,14 @@ def asking(stage):
 def test_cancel_ends_a_queued_run_with_its_actor_and_reason(cli, stage):
     """One named run needs no confirmation; who and why stand in the audit log."""
     run = stage.start()
-    said = cli("runs", "cancel", run, "--reason", "wrong day", "--actor", "deploy")
-    assert said.code == 0
+    result = cli("runs", "cancel", run, "--reason", "wrong day", "--actor", "deploy")
+    assert result.code == 0
     assert state(stage, run) is RunState.CANCELLED
     (act, *_) = cli("audit-log", "list", "--json").json
     assert (act["actor"], act["verb"], act["reason"]) == ("cli:deploy", "cancel", "wrong day")
 
 
-def test_same_command_id_acts_once(cli, stage):
+def test_same_command_id_works_once(cli, stage):
     """A repeated call gives the first answer and changes nothing."""
     run = failed(stage)
     for _ in range(2):
@@ -54,25 +54,25 @@ def test_same_command_id_acts_once(cli, stage):
     assert len([act for act in cli("audit-log", "list", "--json").json if act["verb"] == "retry"]) == 1
 
 
-def test_act_that_does_not_fit_ends_with_8(cli, stage):
+def test_operation_that_does_not_fit_ends_with_8(cli, stage):
     """A run that ended cannot be cancelled."""
-    said = cli("runs", "cancel", failed(stage))
-    assert said.code == 8
-    assert "failed" in said.err
+    result = cli("runs", "cancel", failed(stage))
+    assert result.code == 8
+    assert "failed" in result.err
 
 
 def test_filter_wants_a_yes_and_names_the_flag(cli, stage):
-    """Without a terminal nobody is asked: it ends with 2, and nothing is done."""
+    """Without a terminal no one is asked: it ends with 2, and nothing is done."""
     runs = [stage.start() for _ in range(3)]
-    said = cli("runs", "cancel", "--state", "queued")
-    assert said.code == 2
-    assert "-y" in said.err
+    result = cli("runs", "cancel", "--state", "queued")
+    assert result.code == 2
+    assert "-y" in result.err
     assert {state(stage, run) for run in runs} == {RunState.QUEUED}
     assert cli("runs", "cancel", "--state", "queued", "-y").out == "3 runs will be cancelled.\n"
     assert {state(stage, run) for run in runs} == {RunState.CANCELLED}
 
 
-def test_act_on_everything_has_to_be_said(cli, stage):
+def test_operation_on_everything_must_be_explicit(cli, stage):
     """Neither runs nor a filter, or both, is a usage error."""
     run = stage.start()
     assert cli("runs", "cancel", "-y").code == 2
@@ -83,18 +83,18 @@ def test_act_on_everything_has_to_be_said(cli, stage):
 def test_dry_run_lists_and_does_nothing(cli, stage):
     """Which runs a filter means, without asking and without an act."""
     runs = [failed(stage) for _ in range(2)]
-    said = cli("failed", "retry", "--since", "1h", "--dry-run")
-    assert said.out.split() == runs
+    result = cli("failed", "retry", "--since", "1h", "--dry-run")
+    assert result.out.split() == runs
     assert {state(stage, run) for run in runs} == {RunState.FAILED}
 
 
-def test_bulk_tells_what_was_refused(cli, stage):
+def test_bulk_reports_what_was_refused(cli, stage):
     """What one run refuses does not keep the others, and the exit code tells."""
     good, bad = failed(stage), stage.start()
-    said = cli("runs", "retry", good, bad, "--json")
-    assert said.code == 8
-    assert said.json["done"] == 1
-    assert set(said.json["refused"]) == {bad}
+    result = cli("runs", "retry", good, bad, "--json")
+    assert result.code == 8
+    assert result.json["done"] == 1
+    assert set(result.json["refused"]) == {bad}
 
 
 @pytest.mark.parametrize("command", ["failed", "runs"])
@@ -102,10 +102,10 @@ def test_rate_spreads_the_starts_by_due_times_on_record(cli, stage, command):
     """The first at once, the others evenly after it; the command itself waits for nothing."""
     runs = [failed(stage) for _ in range(4)]
     before = stage.now
-    said = cli(command, "retry", "--since", "1h", "--rate", "60/m", "-y")
+    result = cli(command, "retry", "--since", "1h", "--rate", "60/m", "-y")
     after = stage.now
-    assert said.code == 0
-    assert "the last at" in said.err
+    assert result.code == 0
+    assert "the last at" in result.err
     due = [run_view(stage.store.reader, run).due_at for run in runs]
     assert before <= due[0] <= after
     assert [at - due[0] for at in due] == [0, 1000, 2000, 3000]
@@ -122,11 +122,11 @@ def test_rate_counts_from_the_given_time(cli, stage):
     assert cli("runs", "retry", *runs, "--rate", "often").code == 2
 
 
-def test_queue_says_which_runs_are_meant(cli, stage):
+def test_queue_states_which_runs_are_meant(cli, stage):
     """Runs of other queues stay as they are."""
     here, there = failed(stage, queue="mail"), failed(stage)
-    said = cli("failed", "retry", "-q", "mail", "--dry-run", "--json")
-    assert said.json["runs"] == [here]
+    result = cli("failed", "retry", "-q", "mail", "--dry-run", "--json")
+    assert result.json["runs"] == [here]
     assert cli("runs", "retry", "--queue", "mail", "-y").code == 0
     assert run_view(stage.store.reader, there).state is RunState.FAILED
 
@@ -143,12 +143,12 @@ def test_retry_from_a_step_opens_a_generation(cli, stage):
 
 
 @pytest.mark.parametrize("args", [["--again", "a", "--accept", "b"], ["--again", "a", "--at", "10m"]])
-def test_ways_to_mend_stand_alone(cli, stage, args):
+def test_recovery_options_exclude_each_other(cli, stage, args):
     """One way at a time."""
     assert cli("runs", "retry", failed(stage), *args).code == 2
 
 
-def test_retry_may_be_put_off(cli, stage):
+def test_retry_may_be_postponed(cli, stage):
     """--at is a span from now or an instant."""
     run = failed(stage)
     assert cli("runs", "retry", run, "--at", "10m").code == 0
@@ -162,18 +162,18 @@ def test_signal_takes_json_from_words_file_and_refuses_the_rest(cli, stage, fold
     assert cli("runs", "signal", run, "go", "[1, 2]").code == 0
     assert cli("runs", "signal", run, "go", "@v.json").code == 0
     assert [fact.payload for fact in story(stage.store.reader, run).facts] == [b"[1,2]", b'{"n":1}']
-    said = cli("runs", "signal", run, "go", "yes")
-    assert said.code == 2
-    assert "Quote text twice" in said.err
+    result = cli("runs", "signal", run, "go", "yes")
+    assert result.code == 2
+    assert "Quote text twice" in result.err
     assert cli("runs", "signal", run, "go", "@none.json").code == 2
 
 
 def test_answer_takes_a_choice_and_lists_all_where_it_is_none(cli, stage):
     """A choice that is not offered is refused; the right one is delivered."""
-    run = asking(stage)
-    said = cli("runs", "answer", run, "yess")
-    assert said.code == 3
-    assert "Choices: 'yes', 'no'" in said.err
+    run = ask_question(stage)
+    result = cli("runs", "answer", run, "yess")
+    assert result.code == 3
+    assert "Choices: 'yes', 'no'" in result.err
     assert cli("runs", "answer", run, "yes", "--note", "paid").code == 0
     assert state(stage, run) is RunState.WAITING
     assert cli("runs", "answer", run, "no").code == 3
@@ -201,13 +201,13 @@ def test_explain_offers_no_answer_after_the_time_of_a_question(cli, stage):
     waiting = [{"kind": "answer", "name": "ask", "ident": "ask#1", "until_at": until_at}]
     stage.do(msgspec.structs.replace(suspend(run), waiting_for=msgspec.json.encode(waiting)))
     explained = cli("explain", run.id, "--json").json
-    assert "The time of the answer to Ship it? [yes, no] ended at" in " ".join(explained["what"])
+    assert "The time for the answer to Ship it? [yes, no] ended at" in " ".join(explained["what"])
     assert not any("runs answer" in can["command"] for can in explained["can"])
-    said = cli("runs", "answer", run.id, "yes")
-    assert (said.code, "ended at" in said.err) == (3, True)
+    result = cli("runs", "answer", run.id, "yes")
+    assert (result.code, "ended at" in result.err) == (3, True)
 
 
-def test_give_result_lets_a_run_in_doubt_go_on(cli, stage):
+def test_give_result_lets_a_run_in_doubt_continue(cli, stage):
     """The result is given by hand; no JSON is refused before anything is done."""
     run = stage.begin()
     stage.do(outcome(run, 1, "pay", state=OutcomeState.IN_DOUBT, output=None))
@@ -218,7 +218,7 @@ def test_give_result_lets_a_run_in_doubt_go_on(cli, stage):
 
 
 def test_discard_wants_a_yes(cli, stage):
-    """Giving up is final, even for one run."""
+    """Cancelling is final, even for one run."""
     run = stage.begin()
     stage.do(halt(run, "pay"))
     assert cli("failed", "discard", run.id).code == 2
@@ -226,7 +226,7 @@ def test_discard_wants_a_yes(cli, stage):
     assert state(stage, run.id) is RunState.FAILED
 
 
-def test_failed_list_shows_errors(cli, stage):
+def test_failed_list_displays_errors(cli, stage):
     """Each with its reason and message."""
     run = failed(stage)
     (row,) = cli("failed", "list", "--json").json
@@ -234,8 +234,8 @@ def test_failed_list_shows_errors(cli, stage):
     assert "it broke" in cli("failed", "list").out
 
 
-def test_failed_list_and_incidents_tell_the_items_of_failed_runs_apart(cli, stage):
-    """Three files of one automation fail by one error: each is told by its title or its item, and in JSON by both."""
+def test_failed_list_and_incidents_distinguish_the_items_of_failed_runs(cli, stage):
+    """Three files of one automation fail by one error: each is reported by its title or its item, and in JSON by both."""
     runs = {}
     for file, title in (("/in/a.csv", None), ("/in/" + "deep/" * 20 + "b.csv", None), ("/in/c.csv", "Read c")):
         runs[file] = stage.begin(ORDER, b'{"customer": "a"}', item=file, title=title)
@@ -250,12 +250,12 @@ def test_failed_list_and_incidents_tell_the_items_of_failed_runs_apart(cli, stag
     (found,) = cli("incidents", "list", "--json").json
     assert sorted(found["items"]) == sorted(["Read c", *(file for file in runs if file != "/in/c.csv")])
     assert "Read c (and 2 more)" in cli("incidents", "list").out
-    shown = cli("incidents", "show", found["id"]).out
+    view = cli("incidents", "show", found["id"]).out
     for text in ("  /in/a.csv", "deep/b.csv", "  Read c  /in/c.csv"):
-        assert text in shown
+        assert text in view
 
 
-def test_acts_need_a_store(cli, store_path):
+def test_operations_need_a_store(cli, store_path):
     """An act never makes a store."""
     assert cli("runs", "cancel", "r_x").code == 2
     assert cli("queues", "pause", "default").code == 2
@@ -274,26 +274,26 @@ def test_failed_list_has_one_line_for_each_error(cli, stage):
     runs = [broke(stage, f"card {number} refused after {number}.5 s") for number in (7, 81, 9)]
     other = broke(stage, "no such customer")
     # Within one millisecond none of them is the newer one.
-    groups = sorted(cli("failed", "list", "--by", "error", "--json").json, key=lambda one: one["number"])
-    assert [(one["number"], one["example"], one["automations"]) for one in groups] == [
+    groups = sorted(cli("failed", "list", "--by", "error", "--json").json, key=lambda group: group["number"])
+    assert [(group["number"], group["example"], group["automations"]) for group in groups] == [
         (1, other, ["backup"]),
         (3, runs[-1], ["backup"]),
     ]
     assert groups[1]["text"] == "CardError: card 9 refused after 9.5 s (orders.py:3 in charge)"
     assert groups[1]["place"] == "orders.py charge"
     assert groups[1]["first_at"] <= groups[1]["last_at"]
-    told = cli("failed", "list", "--by", "error")
-    assert groups[1]["fingerprint"] in told.out
-    assert "CardError: card" in told.out
+    answer = cli("failed", "list", "--by", "error")
+    assert groups[1]["fingerprint"] in answer.out
+    assert "CardError: card" in answer.out
     assert len(cli("failed", "list", "--by", "error", "--limit", "1", "--json").json) == 1
 
 
 def test_errors_that_were_grouped_and_new_ones_are_one_line(cli, stage):
-    """What a watcher has grouped and what came since are counted together, also for runs that went on; the filters know both."""
+    """What a watcher has grouped and what came since are counted together, also for runs that continued; the filters know both."""
 
     def errors(*options):
         found = cli("failed", "list", "--by", "error", "--json", *options).json
-        return [(one["number"], one["example"]) for one in found]
+        return [(group["number"], group["example"]) for group in found]
 
     first = broke(stage, "card 7 refused")
     Evaluator(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
@@ -309,7 +309,7 @@ def test_errors_that_were_grouped_and_new_ones_are_one_line(cli, stage):
 
 
 def test_failed_run_names_its_incident(cli, stage):
-    """As soon as a watcher has told of it, with how that stands; a run that goes on names none."""
+    """As soon as a watcher has told of it, with how that stands; a run that continues names none."""
     run = broke(stage, "card 7 refused")
     assert cli("runs", "show", run, "--json").json["incident"] is None
     Evaluator(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
@@ -347,12 +347,12 @@ def stopped_by_a_rename(stage, new="charge_card"):
 def test_renamed_step_is_mapped_by_its_pair(cli, stage):
     """`explain` shows the line; a wrong pair is refused with the right one."""
     run = stopped_by_a_rename(stage)
-    told = cli("explain", run).out
-    assert f"mainspring runs retry {run} --map charge=charge_card" in told
-    assert f"mainspring runs retry {run} --accept charge" in told
-    wrong = cli("runs", "retry", run, "--map", "other=charge_card")
-    assert wrong.code != 0
-    assert "charge=charge_card" in wrong.err
+    answer = cli("explain", run).out
+    assert f"mainspring runs retry {run} --map charge=charge_card" in answer
+    assert f"mainspring runs retry {run} --accept charge" in answer
+    refused = cli("runs", "retry", run, "--map", "other=charge_card")
+    assert refused.code != 0
+    assert "charge=charge_card" in refused.err
     assert cli("runs", "retry", run, "--map", "charge=charge_card").code == 0
     assert state(stage, run) is RunState.RUNNING or state(stage, run) is RunState.QUEUED
 
@@ -363,9 +363,9 @@ def test_runs_that_stopped_for_one_renamed_step_are_decided_together(cli, stage,
     runs = [stopped_by_a_rename(stage) for _ in range(2)]
     other = failed(stage)
     assert cli("runs", "retry", "--state", "needs_attention", *words, "--dry-run").code == 0
-    said = cli("runs", "retry", *runs, other, *words, "-y")
-    assert said.code == 8
-    assert "2 runs continued" in said.out
-    assert other in said.err
+    result = cli("runs", "retry", *runs, other, *words, "-y")
+    assert result.code == 8
+    assert "2 runs continued" in result.out
+    assert other in result.err
     assert RunState.NEEDS_ATTENTION not in {state(stage, run) for run in runs}
     assert state(stage, other) is RunState.FAILED

@@ -7,12 +7,13 @@ import pytest
 
 from mainspring.app.processes.supervisor import Supervisor
 from mainspring.domain.states import RunState
-from mainspring.store.postgres import connection as of_server
-from mainspring.store.postgres import migrate as of_server_migrate
 from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.connection import connect as connect_to_server
+from mainspring.store.postgres.migrate import migrate as migrate_server
 from mainspring.store.read.runs.run_views import run_view
-from mainspring.store.sqlite import connection as of_file
-from mainspring.store.sqlite import migrate as of_file_migrate
+from mainspring.store.sqlite.connection import connect as connect_to_file
+from mainspring.store.sqlite.migrate import migrate as migrate_file
+from mainspring.store.sqlite.migrate import migrations
 from tests.contract.store.process import finish
 from tests.later_version import later_version
 from tests.unit.cli.conftest import Stage
@@ -32,13 +33,13 @@ def url(request, folder, store_path, monkeypatch):
     """A new store of this version, in a file and on a server."""
     if request.param == "sqlite":
         store_path.parent.mkdir()
-        with contextlib.closing(of_file.connect(store_path)) as connection:
-            of_file_migrate.migrate(connection)
+        with contextlib.closing(connect_to_file(store_path)) as connection:
+            migrate_file(connection)
         url = str(store_path)
     else:
         url = request.getfixturevalue("postgres").new_store()
-        with of_server.connect(read_address(url)) as connection:
-            of_server_migrate.migrate(connection, read_address(url))
+        with connect_to_server(read_address(url)) as connection:
+            migrate_server(connection, read_address(url))
     monkeypatch.setenv("MAINSPRING_STORE_URL", url)
     return url
 
@@ -47,7 +48,7 @@ def url(request, folder, store_path, monkeypatch):
 def older(url):
     """A store of the form before this version's; yields the number of that form and of this version's."""
     with later_version():
-        yield [number for number, *_ in of_file_migrate.migrations()][-2:]
+        yield [number for number, *_ in migrations()][-2:]
 
 
 @pytest.fixture
@@ -58,12 +59,12 @@ def development_store(url):
         "update meta set value = '0032_loss_endings' where key = 'schema'",
     )
     if url.startswith("postgresql"):
-        with of_server.connect(read_address(url)) as connection:
+        with connect_to_server(read_address(url)) as connection:
             connection.execute("select set_config('search_path', $1, false)", (read_address(url).schema,))
             for mark in marks:
                 connection.execute(mark)
     else:
-        with contextlib.closing(of_file.connect(Path(url))) as connection:
+        with contextlib.closing(connect_to_file(Path(url))) as connection:
             for mark in (*marks, "pragma user_version = 32"):
                 connection.execute(mark)
 
@@ -73,32 +74,32 @@ def test_store_of_a_development_version_is_refused_by_every_command(cli, develop
     refused = "the store was made by a development version of Mainspring"
     commands = (["status"], ["runs", "list"], ["db", "check"], ["db", "migrate"], ["db", "backup"], ["up"])
     for args in commands:
-        said = cli(*args)
-        assert said.code == 1, args
-        assert refused in said.err, args
-        assert "To begin with a new store, move this one" in said.err, args
-    assert [one for one in cli("doctor", "--json").json if one["name"] == "store" and refused in one["text"]]
+        result = cli(*args)
+        assert result.code == 1, args
+        assert refused in result.err, args
+        assert "To begin with a new store, move this one" in result.err, args
+    assert [check for check in cli("doctor", "--json").json if check["name"] == "store" and refused in check["text"]]
 
 
-def test_store_of_an_older_form_is_migrated_when_told_to(cli, older):
-    """Whoever only looks says what to do and changes nothing; doing it is enough, and it was no new store."""
-    has, wants = older
-    refused = f"the store has form {has}, this version needs {wants}"
+def test_store_of_an_older_form_is_migrated_on_request(cli, older):
+    """Anyone who only looks says what to do and changes nothing; doing it is enough, and it was no new store."""
+    has, required = older
+    refused = f"the store has form {has}, this version needs {required}"
     for args in (["status"], ["runs", "list"], ["workers", "list"]):
-        said = cli(*args)
-        assert said.code == 1, args
-        assert refused in said.err, args
-        assert "Run: mainspring db migrate" in said.err, args
-    assert [one for one in cli("doctor", "--json").json if one["name"] == "store" and refused in one["text"]]
+        result = cli(*args)
+        assert result.code == 1, args
+        assert refused in result.err, args
+        assert "Run: mainspring db migrate" in result.err, args
+    assert [check for check in cli("doctor", "--json").json if check["name"] == "store" and refused in check["text"]]
     done = cli("db", "migrate", "--json")
     assert done.code == 0
     assert done.json["created"] is False
-    assert done.json["form"].startswith(f"{wants:04}_")
+    assert done.json["form"].startswith(f"{required:04}_")
     assert cli("status").code == 0
 
 
 def test_up_brings_a_store_of_an_older_form_to_its_own(cli, older, monkeypatch):
-    """It need not be told to: its processes would do so, and what it reads before them is of this version."""
+    """It need not be asked to: its processes would do so, and what it reads before them is of this version."""
     monkeypatch.setattr(Supervisor, "run", lambda _self, once: 0)
     assert cli("up").code == 0
     assert cli("db", "migrate", "--json").json["form"].startswith(f"{older[-1]:04}_")
@@ -113,12 +114,12 @@ def test_store_of_a_newer_version_is_refused(cli, store_path):
     connection.pragma("user_version", 999)
     connection.close()
     for args in (["runs", "list"], ["db", "check"], ["db", "migrate"]):
-        said = cli(*args)
-        assert said.code == 2
-        assert "999" in said.err
+        result = cli(*args)
+        assert result.code == 2
+        assert "999" in result.err
 
 
-def _without_beginning(data: bytearray) -> None:
+def _drop_header(data: bytearray) -> None:
     data[:100] = b"x" * 100
 
 
@@ -130,32 +131,32 @@ def _without_tables(data: bytearray) -> None:
     data[100:4096] = b"\xff" * 3996
 
 
-@pytest.mark.parametrize("damage", [_without_beginning, _cut_off, _without_tables])
-def test_damaged_store_is_told_by_every_command(cli, stage, store_path, damage):
+@pytest.mark.parametrize("damage", [_drop_header, _cut_off, _without_tables])
+def test_damaged_store_is_reported_by_every_command(cli, stage, store_path, damage):
     """db check says what is damaged and ends with 9; the others say what to do, and that it is no use to try again."""
     stage.store.close()
     data = bytearray(store_path.read_bytes())
     damage(data)
     store_path.write_bytes(data)
-    said = cli("db", "check")
-    assert said.code == 9
-    assert "damaged" in said.out
-    assert "db restore" in said.out
+    result = cli("db", "check")
+    assert result.code == 9
+    assert "damaged" in result.out
+    assert "db restore" in result.out
     (found,) = cli("db", "check", "--json").json
     assert found["damaged"]
     assert found["subjects"]
     for args in (["status"], ["runs", "list"], ["explain", "@last"], ["db", "migrate"], ["db", "backup"], ["up"]):
-        said = cli(*args)
-        assert said.code == 1, args
-        assert said.err.startswith("error: the store's file is damaged\n"), args
-        assert "mainspring db restore" in said.err
-        told = cli(*args, "--json").err
-        assert '"store_damaged"' in told
-        assert '"retryable": false' in told
+        result = cli(*args)
+        assert result.code == 1, args
+        assert result.err.startswith("error: the store's file is damaged\n"), args
+        assert "mainspring db restore" in result.err
+        answer = cli(*args, "--json").err
+        assert '"store_damaged"' in answer
+        assert '"retryable": false' in answer
 
 
 def test_file_that_is_no_store_is_refused(cli, store_path):
-    """A stray file is told, not overwritten."""
+    """A stray file is reported, not overwritten."""
     store_path.parent.mkdir(exist_ok=True)
     store_path.write_text("this is a letter, not a database, and it is long enough to be looked at" * 20)
     assert cli("runs", "list").code != 0
@@ -163,15 +164,15 @@ def test_file_that_is_no_store_is_refused(cli, store_path):
     assert store_path.read_text().startswith("this is a letter")
 
 
-def test_check_finds_nothing_in_a_good_store_and_tells_what_is_wrong(cli, stage, monkeypatch):
+def test_check_finds_nothing_in_a_good_store_and_reports_what_is_wrong(cli, stage, monkeypatch):
     """0 when whole, 9 with findings."""
     assert cli("db", "check").code == 0
     from mainspring.store.maintenance.integrity import IntegrityFinding
 
     monkeypatch.setattr("mainspring.app.stores.backups.check_store", lambda path: [IntegrityFinding("a gap", ("r_1",))])
-    said = cli("db", "check", "--json")
-    assert said.code == 9
-    assert said.json[0]["what"] == "a gap"
+    result = cli("db", "check", "--json")
+    assert result.code == 9
+    assert result.json[0]["what"] == "a gap"
 
 
 def test_backup_writes_a_checked_copy_and_keeps_the_newest(cli, stage, folder):
@@ -193,9 +194,9 @@ def test_restore_holds_until_all_is_decided(cli, store_path, folder):
     stage.store.close()
 
     assert cli("db", "restore", copy).code == 2
-    said = cli("db", "restore", copy, "-y")
-    assert "3 runs were unfinished" in said.out
-    assert all(f"  mainspring db restore --decide {word}\n" in said.out for word in ("continue", "done", "cancel"))
+    result = cli("db", "restore", copy, "-y")
+    assert "3 runs were unfinished" in result.out
+    assert all(f"  mainspring db restore --decide {word}\n" in result.out for word in ("continue", "done", "cancel"))
     (act,) = [act for act in cli("audit-log", "list", "--json").json if act["verb"] == "restore"]
     assert (act["subject"], act["detail"]["from"]) == ("store:held", copy)
     assert cli("status").code == 9
@@ -216,9 +217,9 @@ def test_restore_holds_until_all_is_decided(cli, store_path, folder):
 
 def test_backup_refuses_the_name_of_a_file_and_makes_no_folder_of_it(cli, stage, folder):
     """A copy has the time in its name; a folder that is called so takes it all the same."""
-    said = cli("db", "backup", "ok.db")
-    assert said.code == 2
-    assert "ok.db is the name of a file" in said.err
+    result = cli("db", "backup", "ok.db")
+    assert result.code == 2
+    assert "ok.db is the name of a file" in result.err
     assert not (folder / "ok.db").exists()
     (folder / "ok.db").mkdir()
     assert cli("db", "backup", "ok.db").out.startswith("ok.db/")
@@ -228,23 +229,23 @@ def test_restore_takes_the_newest_backup_of_a_folder(cli, store_path, folder):
     """What `db backup FOLDER` was given is good for `db restore` too; where there is none for this store it says what is there."""
     Stage(store_path).store.close()
     made = [cli("db", "backup", str(folder / "b")).out.strip() for _ in range(2)]
-    said = cli("db", "restore", str(folder / "b"), "-y")
-    assert said.code == 0
-    assert f"from {made[1]};" in said.out
+    result = cli("db", "restore", str(folder / "b"), "-y")
+    assert result.code == 0
+    assert f"from {made[1]};" in result.out
     (folder / "b" / "other-20260105T030000000Z.db").touch()
-    said = cli("--store", "another.db", "db", "restore", str(folder / "b"), "-y")
-    assert said.code == 3
-    assert "no backup of store 'another'" in said.err
-    assert "(other, state)" in said.err
+    result = cli("--store", "another.db", "db", "restore", str(folder / "b"), "-y")
+    assert result.code == 3
+    assert "no backup of store 'another'" in result.err
+    assert "(other, state)" in result.err
     assert cli("db", "restore", str(folder), "-y").code == 3
 
 
 def test_restore_is_refused_while_a_process_uses_the_store(cli, stage, folder):
     """A live session is in the way."""
     copy = cli("db", "backup", str(folder / "b")).out.strip()
-    said = cli("db", "restore", copy, "-y")
-    assert said.code == 8
-    assert "mainspring down" in said.err
+    result = cli("db", "restore", copy, "-y")
+    assert result.code == 8
+    assert "mainspring down" in result.err
 
 
 @pytest.mark.parametrize("args", [[], ["x.db", "--release"], ["--undecided", "--release"]])
@@ -264,7 +265,7 @@ def test_prune_deletes_what_outlived_its_retention(cli, stage, monkeypatch):
     assert cli("runs", "show", run.id).code == 3
 
 
-def test_shell_without_sqlite3_says_so(cli, stage, monkeypatch):
+def test_shell_without_sqlite3_is_reported(cli, stage, monkeypatch):
     """The program is not ours to bring."""
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert cli("db", "shell").code == 3

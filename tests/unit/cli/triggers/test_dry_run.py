@@ -83,10 +83,10 @@ def project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def trial(cli, name, event, *more, code=0):
-    said = cli("triggers", "test", name, event, *more, "--json")
-    assert said.code == code, said.out + said.err
-    return said.json
+def dry_run(cli, name, event, *more, code=0):
+    result = cli("triggers", "test", name, event, *more, "--json")
+    assert result.code == code, result.out + result.err
+    return result.json
 
 
 def saved(folder: Path, request) -> str:
@@ -95,69 +95,71 @@ def saved(folder: Path, request) -> str:
     return "@event.json"
 
 
-def test_event_is_held_by_its_pace_and_stored_nowhere(cli, project) -> None:
+def test_event_is_held_by_its_flow_control_and_stored_nowhere(cli, project) -> None:
     """Held for its debounce, with the run key that it would have; no store is made."""
-    found = trial(cli, "bot", '{"id": 7, "branch": "main"}')
+    found = dry_run(cli, "bot", '{"id": 7, "branch": "main"}')
     assert (found["state"], found["run_key"]) == ("held", "build 7")
     assert "debounce 1m" in found["facts"]["pace"]
     assert found["arguments"] == {"id": 7, "branch": "main"}
     assert not (project.parent / "store").exists()
-    said = cli("triggers", "test", "bot/event", '{"id": 7, "branch": "main"}')
-    assert "it is held until" in said.out
-    assert "build 7: no run has it yet" in said.out
+    result = cli("triggers", "test", "bot/event", '{"id": 7, "branch": "main"}')
+    assert "it is held until" in result.out
+    assert "build 7: no run has it yet" in result.out
 
 
 def test_event_that_where_does_not_want_ends_with_9(cli, project) -> None:
-    """It is not taken in, and says why."""
-    found = trial(cli, "bot", '{"id": 7, "branch": "dev"}', code=9)
+    """It is not accepted, and says why."""
+    found = dry_run(cli, "bot", '{"id": 7, "branch": "dev"}', code=9)
     assert found["state"] == "refused"
     assert "where" in found["sentence"]
 
 
-def test_faults_are_told_with_their_path(cli, project) -> None:
+def test_faults_are_reported_with_their_path(cli, project) -> None:
     """Wrong types inside the value, and what is missing."""
-    found = trial(cli, "typed", '{"id": "seven"}', code=9)
+    found = dry_run(cli, "typed", '{"id": "seven"}', code=9)
     assert found["state"] == "failed"
     assert any("build.id" in fault for fault in found["faults"])
-    assert "$: 'id' is missing" in trial(cli, "bot", '{"branch": "main"}', code=9)["sentence"]
+    assert "$: 'id' is missing" in dry_run(cli, "bot", '{"branch": "main"}', code=9)["sentence"]
 
 
-def test_filter_is_asked_before_anything_has_to_fit(cli, project) -> None:
+def test_filter_is_called_before_anything_has_to_fit(cli, project) -> None:
     """As it is in a worker: what it does not want may look like anything."""
-    assert trial(cli, "fitted", '{"id": "none"}', code=9)["state"] == "filtered"
-    assert trial(cli, "fitted", '{"id": "seven"}', code=9)["state"] == "failed"
-    assert trial(cli, "fitted", '{"id": 7}')["state"] == "started"
+    assert dry_run(cli, "fitted", '{"id": "none"}', code=9)["state"] == "filtered"
+    assert dry_run(cli, "fitted", '{"id": "seven"}', code=9)["state"] == "failed"
+    assert dry_run(cli, "fitted", '{"id": 7}')["state"] == "started"
 
 
 def test_signed_sample_is_checked_and_filtered(cli, project) -> None:
     """Genuine by the project's secret; the filter of the code says yes, says no, or raises."""
-    found = trial(cli, "hook", saved(project, signed_sample("github-workflow-run")))
+    found = dry_run(cli, "hook", saved(project, signed_sample("github-workflow-run")))
     assert found["state"] == "started"
     assert found["facts"]["sender"] == "checked: genuine by github with the secret HOOK"
     assert "5f0c2a4e-0000-11f0-8000-00000000a003" in found["facts"]["key"]
     assert found["arguments"]["event"]["name"] == "workflow_run"
-    assert trial(cli, "hook", '{"action": "begun"}', "--header", "x-github-delivery: 1", code=9)["state"] == "filtered"
-    raised = trial(cli, "hook", "{}", "--header", "x-github-delivery=1", code=9)
+    assert (
+        dry_run(cli, "hook", '{"action": "begun"}', "--header", "x-github-delivery: 1", code=9)["state"] == "filtered"
+    )
+    raised = dry_run(cli, "hook", "{}", "--header", "x-github-delivery=1", code=9)
     assert (raised["state"], "KeyError" in raised["sentence"]) == ("failed", True)
 
 
-def test_unsigned_sample_says_that_it_was_not_checked(cli, project, monkeypatch) -> None:
-    """A sample from the documentation has no signature; a wrong one, or a secret that is not set, is told too."""
+def test_unsigned_sample_is_marked_as_unchecked(cli, project, monkeypatch) -> None:
+    """A sample from the documentation has no signature; a wrong one, or a secret that is not set, is reported too."""
     sample = f"@{FOLDER / 'github-workflow-run.json'}"
-    found = trial(cli, "hook", sample)
+    found = dry_run(cli, "hook", sample)
     assert (found["state"], found["facts"]["sender"].partition(":")[0]) == ("started", "not checked")
-    wrong = trial(cli, "hook", sample, "--header", "x-hub-signature-256=sha256=00", code=9)
-    assert (wrong["state"], "401" in wrong["sentence"]) == ("refused", True)
+    refused = dry_run(cli, "hook", sample, "--header", "x-hub-signature-256=sha256=00", code=9)
+    assert (refused["state"], "401" in refused["sentence"]) == ("refused", True)
     monkeypatch.delenv("MAINSPRING_SECRET_HOOK")
-    assert "MAINSPRING_SECRET_HOOK" in trial(cli, "hook", sample)["facts"]["sender"]
+    assert "MAINSPRING_SECRET_HOOK" in dry_run(cli, "hook", sample)["facts"]["sender"]
 
 
 def test_ping_is_answered_and_too_much_is_refused(cli, project) -> None:
     """Neither is stored."""
-    found = trial(cli, "hook", f"@{FOLDER / 'github-ping.json'}")
+    found = dry_run(cli, "hook", f"@{FOLDER / 'github-ping.json'}")
     assert (found["state"], "ping" in found["facts"]["answer"]) == (None, True)
-    assert "413" in trial(cli, "hook", json.dumps({"x": "y" * 3_000}), code=9)["sentence"]
-    assert "(400)" in trial(cli, "hook", '{"a": 1, "a": 2}', code=9)["sentence"]
+    assert "413" in dry_run(cli, "hook", json.dumps({"x": "y" * 3_000}), code=9)["sentence"]
+    assert "(400)" in dry_run(cli, "hook", '{"a": 1, "a": 2}', code=9)["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -171,24 +173,24 @@ def test_ping_is_answered_and_too_much_is_refused(cli, project) -> None:
         ("batch", "[", "refused"),
     ],
 )
-def test_each_kind_takes_what_its_door_takes(cli, project, name, event, state) -> None:
+def test_each_trigger_kind_accepts_its_own_input(cli, project, name, event, state) -> None:
     """Ends of runs, gatherings, messages of queues."""
-    assert trial(cli, name, event, code=0 if state in ("started", "held") else 9)["state"] == state
+    assert dry_run(cli, name, event, code=0 if state in ("started", "held") else 9)["state"] == state
 
 
-def test_file_is_looked_at_as_its_door_would(cli, project) -> None:
+def test_file_is_checked_as_its_watcher_would(cli, project) -> None:
     """A real file: its name against the pattern, its size, its hash in the key."""
     (project / "a.csv").write_text("x")
     (project / "b.txt").write_text("x")
     (project / "c.csv").write_text("x" * 2_000)
-    found = trial(cli, "inbox", "@a.csv")
+    found = dry_run(cli, "inbox", "@a.csv")
     assert found["state"] == "started"
     assert found["arguments"]["file"]["path"] == str(project / "a.csv")
-    assert "pattern" in trial(cli, "inbox", "@b.txt", code=9)["sentence"]
-    assert "max_size" in trial(cli, "inbox", "@c.csv", code=9)["sentence"]
+    assert "pattern" in dry_run(cli, "inbox", "@b.txt", code=9)["sentence"]
+    assert "max_size" in dry_run(cli, "inbox", "@c.csv", code=9)["sentence"]
 
 
-def test_file_counts_under_the_key_of_its_door(cli, project, stage) -> None:
+def test_file_has_the_key_of_its_watcher(cli, project, stage) -> None:
     """By its path below the folder: one that came already is known again; one from elsewhere is looked at as if it lay in the folder."""
     folder = project / "in" / "eu"
     folder.mkdir(parents=True)
@@ -200,31 +202,31 @@ def test_file_counts_under_the_key_of_its_door(cli, project, stage) -> None:
     row = TriggerRow("inbox/files", "inbox", "files", trigger)
     stage.do(AnnounceDefinitions("code", (AutomationRow("inbox", "task", 1, "f", b"{}"),), (), (row,)))
     key = make_file_key("eu/a.csv", hashlib.sha256(b"x").hexdigest())
-    assert trial(cli, "inbox", "@in/eu/a.csv")["facts"]["key"] == f"{key}: it counts once, and is new"
+    assert dry_run(cli, "inbox", "@in/eu/a.csv")["facts"]["key"] == f"{key}: it counts once, and is new"
     stage.do(AcceptDelivery(id="d_1", trigger="inbox/files", key=key, body_hash="h", body=b"{}"))
-    again = trial(cli, "inbox", "@in/eu/../eu/a.csv", code=9)
+    again = dry_run(cli, "inbox", "@in/eu/../eu/a.csv", code=9)
     assert "it is a duplicate of d_1" in again["facts"]["key"]
     assert again["sentence"].startswith("it is a duplicate of d_1, so it starts nothing.")
     (project / "a.csv").write_text("x")
-    assert "pattern" in trial(cli, "inbox", "@a.csv", code=9)["sentence"]
+    assert "pattern" in dry_run(cli, "inbox", "@a.csv", code=9)["sentence"]
 
 
-def test_file_of_a_folder_that_is_not_looked_through_is_left_out(cli, project) -> None:
+def test_file_of_a_folder_that_is_not_searched_is_omitted(cli, project) -> None:
     """Below the folder without recursive=, and in a folder whose name is ignored."""
     for name in ("sub", ".hidden"):
         (project / "in" / name).mkdir(parents=True)
         (project / "in" / name / "a.csv").write_text("x")
-    assert "recursive" in trial(cli, "inbox", "@in/sub/a.csv", code=9)["sentence"]
-    assert ".hidden" in trial(cli, "inbox", "@in/.hidden/a.csv", code=9)["sentence"]
+    assert "recursive" in dry_run(cli, "inbox", "@in/sub/a.csv", code=9)["sentence"]
+    assert ".hidden" in dry_run(cli, "inbox", "@in/.hidden/a.csv", code=9)["sentence"]
 
 
 @pytest.mark.parametrize(
     ("name", "event"),
     [("bot", '{"id": 7, "branch": "main"}'), ("load/run", "17"), ("report", "{}"), ("inbox", '{"path": "/a"}')],
 )
-def test_key_that_cannot_be_known_is_not_told(cli, project, name, event) -> None:
+def test_unknown_key_is_not_reported(cli, project, name, event) -> None:
     """An event, an end of a run and a file that are not there yet have none: nothing is said of what came already."""
-    assert "key" not in trial(cli, name, event, code=9 if name == "inbox" else 0)["facts"]
+    assert "key" not in dry_run(cli, name, event, code=9 if name == "inbox" else 0)["facts"]
 
 
 def test_names_that_are_not_there_show_the_nearest(cli, project) -> None:
@@ -257,13 +259,13 @@ def test_triggers_are_numbered_as_they_are_written(cli, project) -> None:
         '@ms.on.event("a")\n@ms.on.event("b")\n@ms.task\n@ms.on.event("c")\n@ms.on.event("d")\n'
         "def bot(data: dict): ...\n"
     )
-    assert trial(cli, "bot/event#4", "{}")["state"] == "started"
+    assert dry_run(cli, "bot/event#4", "{}")["state"] == "started"
     starts = cli("auto", "graph", "-m", "code.py", "--json").json["nodes"][0]["starts"]
     assert starts == ["event a", "event b", "event c", "event d"]
 
 
-def test_pace_is_judged_on_what_the_store_remembers(cli, project, stage) -> None:
-    """A key that counted just now is dropped, one that is held is told; the trial itself changes nothing of it."""
+def test_flow_control_is_evaluated_on_what_the_store_remembers(cli, project, stage) -> None:
+    """A key that counted just now is dropped, one that is held is reported; the trial itself changes nothing of it."""
     (project / "code.py").write_text(
         "import mainspring as ms\n"
         '@ms.on.event("a", dedup="1h", by="{data.id}")\n@ms.on.event("b", debounce="1h")\n@ms.task\ndef bot(id: int): ...\n'
@@ -272,14 +274,14 @@ def test_pace_is_judged_on_what_the_store_remembers(cli, project, stage) -> None
     rows = tuple(TriggerRow(f"bot/{end}", "bot", "event", trigger) for end in ("event", "event#2"))
     stage.do(AnnounceDefinitions("code", (AutomationRow("bot", "task", 1, "f", b"{}"),), (), rows))
     run = StartRun(id="r_1", automation="bot", kind="task", version=1, input=b"{}", codec="json", trigger="t")
-    came: dict[str, Any] = {"body_hash": "h", "body": b"{}"}
+    received: dict[str, Any] = {"body_hash": "h", "body": b"{}"}
     stage.do(
         AcceptDelivery(
-            id="d_1", trigger="bot/event", key="k", by="7", pace=FlowControl(dedup=3_600_000), start=run, **came
+            id="d_1", trigger="bot/event", key="k", by="7", pace=FlowControl(dedup=3_600_000), start=run, **received
         )
     )
-    stage.do(AcceptDelivery(id="d_2", trigger="bot/event#2", key="k", pace=FlowControl(debounce=3_600_000), **came))
+    stage.do(AcceptDelivery(id="d_2", trigger="bot/event#2", key="k", pace=FlowControl(debounce=3_600_000), **received))
     for _ in range(2):
-        assert trial(cli, "bot/event", '{"id": 7}', code=9)["state"] == "dropped"
-        assert trial(cli, "bot/event", '{"id": 8}')["state"] == "started"
-        assert "1 delivery is held already" in trial(cli, "bot/event#2", '{"id": 7}')["facts"]["pace"]
+        assert dry_run(cli, "bot/event", '{"id": 7}', code=9)["state"] == "dropped"
+        assert dry_run(cli, "bot/event", '{"id": 8}')["state"] == "started"
+        assert "1 delivery is held already" in dry_run(cli, "bot/event#2", '{"id": 7}')["facts"]["pace"]

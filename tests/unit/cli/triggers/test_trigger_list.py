@@ -13,22 +13,22 @@ from mainspring.store.commands.triggers import RejectDelivery
 from tests.unit.cli.trigger_shop import BOT, DAY, MINUTE, end_of_extract, gather, start, take_in
 
 
-def test_list_says_what_each_listens_to_and_what_arrived(cli, shop) -> None:
+def test_list_states_what_each_listens_to_and_what_was_delivered(cli, shop) -> None:
     """Source and pace in words, state, verdicts of a day, the last delivery."""
     run = start(shop, "bot", "r_1")
-    taken = take_in(shop, start=run)
+    delivery = take_in(shop, start=run)
     take_in(shop, key="k2", pace=FlowControl(debounce=60_000))
     shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     rows = {row["name"]: row for row in cli("triggers", "list", "--json").json}
     assert list(rows) == ["bot/event", "load/run", "report/runs"]
     bot = rows["bot/event"]
-    assert taken.state is DeliveryState.STARTED
+    assert delivery.state is DeliveryState.STARTED
     assert bot["arrived"] == {"started": 1, "held": 1, "refused": 1}
     assert (bot["at_the_door"], bot["state"], bot["pace"]) == (1, "listening", ["debounce 1m", "by {data.id}"])
     out = cli("triggers", "list").out
     assert 'event built where branch = "main"' in out
-    assert "a run of extract that ended well" in out
-    assert "runs of extract and load that ended well, for one slot, within 2h" in out
+    assert "a run of extract that succeeded" in out
+    assert "runs of extract and load that succeeded, for one slot, within 2h" in out
     assert "nothing" not in cli("triggers", "list", "--name", "report").out
     assert [row["name"] for row in cli("triggers", "list", "--since", "1h", "--json").json] == ["bot/event"]
     assert cli("triggers", "list", "--state", "problem", "--json").json == []
@@ -36,21 +36,21 @@ def test_list_says_what_each_listens_to_and_what_arrived(cli, shop) -> None:
 
 def test_list_without_a_store_is_an_error(cli) -> None:
     """It names the fix: an empty list would hide a mistyped store."""
-    said = cli("triggers", "list")
-    assert (said.code, said.out) == (2, "")
-    assert "there is no store" in said.err
-    assert "mainspring up" in said.err
+    result = cli("triggers", "list")
+    assert (result.code, result.out) == (2, "")
+    assert "there is no store" in result.err
+    assert "mainspring up" in result.err
 
 
-def test_show_trigger_names_what_is_held_and_what_arrived(cli, shop) -> None:
+def test_show_trigger_names_what_is_held_and_what_was_delivered(cli, shop) -> None:
     """What it holds with its due time, what it gives a run, the last deliveries with their reasons."""
     take_in(shop, pace=FlowControl(debounce=60_000), by="7")
     shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
-    said = cli("triggers", "show", "bot")
-    assert said.code == 0
-    assert "with the data as build" in said.out
-    assert "held      1 delivery of '7', due" in said.out
-    assert "sender bad_signature; no" in said.out
+    result = cli("triggers", "show", "bot")
+    assert result.code == 0
+    assert "with the data as build" in result.out
+    assert "held      1 delivery of '7', due" in result.out
+    assert "sender bad_signature; no" in result.out
     data = cli("triggers", "show", "bot/event", "--json").json
     assert data["held"][0]["number"] == 1
     assert [row["state"] for row in data["deliveries"]] == ["refused", "held"]
@@ -62,41 +62,41 @@ def test_show_names_what_is_missing_of_a_gathering(cli, shop) -> None:
     run = end_of_extract(shop, RunState.SUCCEEDED)
     gather(shop, run, counts=True, deadline_at=shop.now + 60 * MINUTE)
     out = cli("triggers", "show", "report").out
-    assert "waits     slot 2026-01-05 02:00:00: extract there, load missing, until" in out
-    (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
-    assert (one["here"], one["missing"], one["runs"]) == (["extract"], ["load"], {"extract": run})
+    assert "waits     slot 2026-01-05 02:00:00: extract arrived, load missing, until" in out
+    (waiting,) = cli("triggers", "show", "report", "--json").json["waits_for"]
+    assert (waiting["here"], waiting["missing"], waiting["runs"]) == (["extract"], ["load"], {"extract": run})
 
 
-def test_show_says_since_when_a_gathering_is_late(cli, shop) -> None:
+def test_show_states_since_when_a_gathering_is_late(cli, shop) -> None:
     """Once its deadline has passed."""
     gather(shop, end_of_extract(shop, RunState.SUCCEEDED), counts=True, deadline_at=shop.now - MINUTE)
-    assert "extract there, load missing, late since" in cli("triggers", "show", "report").out
-    (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
-    assert one["is_late"]
+    assert "extract arrived, load missing, late since" in cli("triggers", "show", "report").out
+    (waiting,) = cli("triggers", "show", "report", "--json").json["waits_for"]
+    assert waiting["is_late"]
 
 
-def test_show_tells_a_failed_run_of_a_gathering_from_one_that_has_not_come(cli, shop) -> None:
+def test_show_distinguishes_failed_and_missing_runs_of_a_join(cli, shop) -> None:
     """By how it ended and its id, with which it can be continued."""
     run = end_of_extract(shop, RunState.FAILED)
     gather(shop, run, counts=False, deadline_at=shop.now + 60 * MINUTE)
     out = cli("triggers", "show", "report").out
     assert f"waits     slot 2026-01-05 02:00:00: extract failed ({run}), load missing, until" in out
-    (one,) = cli("triggers", "show", "report", "--json").json["waits_for"]
-    assert (one["missing"], one["ended"]) == (["extract", "load"], {"extract": "failed"})
+    (waiting,) = cli("triggers", "show", "report", "--json").json["waits_for"]
+    assert (waiting["missing"], waiting["ended"]) == (["extract", "load"], {"extract": "failed"})
 
 
 def test_show_delivery_prints_it_as_it_came_without_what_proves_its_sender(cli, shop) -> None:
     """Headers and body are those on record; a signature is not printed, in text or JSON."""
-    taken = take_in(shop, verified="genuine", start=start(shop, "bot", "r_1"))
-    said = cli("triggers", "show", taken.delivery)
-    assert "x-id: 7" in said.out
-    assert '"id": 7' in said.out
-    assert "genuine" in said.out
-    assert "r_1" in said.out
-    data = cli("triggers", "show", taken.delivery, "--json").json
+    delivery = take_in(shop, verified="genuine", start=start(shop, "bot", "r_1"))
+    result = cli("triggers", "show", delivery.delivery)
+    assert "x-id: 7" in result.out
+    assert '"id": 7' in result.out
+    assert "genuine" in result.out
+    assert "r_1" in result.out
+    data = cli("triggers", "show", delivery.delivery, "--json").json
     assert (data["body"], data["run"], data["state"]) == ({"id": 7}, "r_1", "started")
-    assert "s3cret" not in said.out + cli("triggers", "show", taken.delivery, "--json").out
-    assert cli("triggers", "show", taken.delivery[:-3], "--json").json["id"] == taken.delivery
+    assert "s3cret" not in result.out + cli("triggers", "show", delivery.delivery, "--json").out
+    assert cli("triggers", "show", delivery.delivery[:-3], "--json").json["id"] == delivery.delivery
     assert cli("triggers", "show", "d_nothing").code == 3
 
 
@@ -109,14 +109,14 @@ def test_headers_that_prove_a_sender_are_hidden(name) -> None:
     assert remove_secret_headers({name: "v", "x-id": "v"}) == {name: "(not shown)", "x-id": "v"}
 
 
-@pytest.mark.parametrize(("body", "shown"), [(b"plain text", "plain text"), (b"\xff\xfe", {"base64": "//4="})])
-def test_body_that_is_no_json_is_shown_as_it_can_be(cli, shop, body, shown) -> None:
+@pytest.mark.parametrize(("body", "rendered"), [(b"plain text", "plain text"), (b"\xff\xfe", {"base64": "//4="})])
+def test_body_that_is_no_json_is_displayed_as_it_can_be(cli, shop, body, rendered) -> None:
     """Text as text, bytes as base64."""
-    taken = take_in(shop, body=body)
-    assert cli("triggers", "show", taken.delivery, "--json").json["body"] == shown
+    delivery = take_in(shop, body=body)
+    assert cli("triggers", "show", delivery.delivery, "--json").json["body"] == rendered
 
 
-def test_delivery_of_an_event_shows_what_it_tells_of(cli, shop) -> None:
+def test_delivery_of_an_event_displays_what_it_reports(cli, shop) -> None:
     """A published event is not stored again: it is read where it is."""
     shop.do(PublishEvent("e_1", "built", b'{"branch":"main","id":3}', shop.now + DAY))
     ((delivery, *_),) = [
@@ -127,58 +127,58 @@ def test_delivery_of_an_event_shows_what_it_tells_of(cli, shop) -> None:
     assert "tells of" in cli("triggers", "show", delivery).out
 
 
-def test_replay_is_one_delivery_however_often_it_is_asked_for(cli, shop) -> None:
+def test_replay_is_one_delivery_however_often_it_is_requested(cli, shop) -> None:
     """The same command id acts once; the new delivery names the old one, and the act is on record."""
-    taken = take_in(shop)
-    assert taken.state is DeliveryState.FAILED
-    first = cli("triggers", "replay", taken.delivery, "--command-id", "again-1", "--reason", "mended", "--json").json
-    second = cli("triggers", "replay", taken.delivery, "--command-id", "again-1", "--json").json
+    delivery = take_in(shop)
+    assert delivery.state is DeliveryState.FAILED
+    first = cli("triggers", "replay", delivery.delivery, "--command-id", "again-1", "--reason", "mended", "--json").json
+    second = cli("triggers", "replay", delivery.delivery, "--command-id", "again-1", "--json").json
     assert first == second
-    assert (first["replay_of"], first["state"]) == (taken.delivery, "received")
+    assert (first["replay_of"], first["state"]) == (delivery.delivery, "received")
     assert len(cli("triggers", "show", "bot", "--json").json["deliveries"]) == 2
     (row,) = [row for row in cli("audit-log", "list", "--json").json if row["verb"] == "replay"]
-    assert (row["subject"], row["reason"]) == (f"delivery:{taken.delivery}", "mended")
+    assert (row["subject"], row["reason"]) == (f"delivery:{delivery.delivery}", "mended")
     assert cli("triggers", "replay", "d_nothing").code == 3
 
 
-def test_replay_of_what_was_turned_away_at_the_door_is_refused(cli, shop) -> None:
+def test_replay_of_a_rejected_delivery_is_refused(cli, shop) -> None:
     """Its body was not kept: who sent it has to send it again."""
     delivery = make_id("d", shop.now, 5)
     shop.do(RejectDelivery(id=delivery, trigger="bot/event", why="bad_signature", note="no", body=b""))
-    said = cli("triggers", "replay", delivery)
-    assert said.code == 8
-    assert f"delivery {delivery} was turned away at the door" in said.err
-    assert "let its sender send it again" in said.err
+    result = cli("triggers", "replay", delivery)
+    assert result.code == 8
+    assert f"delivery {delivery} was rejected" in result.err
+    assert "let its sender send it again" in result.err
 
 
 def test_replay_of_what_nothing_listens_to_any_more_is_refused(cli, shop) -> None:
     """It says that the trigger is gone."""
-    taken = take_in(shop)
+    delivery = take_in(shop)
     shop.announce(msgspec.structs.replace(BOT, triggers={}))
-    said = cli("triggers", "replay", taken.delivery)
-    assert said.code == 3
-    assert "triggers list" in said.err
+    result = cli("triggers", "replay", delivery.delivery)
+    assert result.code == 3
+    assert "triggers list" in result.err
 
 
-def test_replay_of_all_that_a_filter_means_is_a_bulk_act(cli, shop) -> None:
+def test_replay_of_all_that_a_filter_means_is_a_bulk_operation(cli, shop) -> None:
     """Counted first, wanting a yes, once for one command id; one delivery and a filter do not go together, nor does neither."""
-    taken = take_in(shop)
+    delivery = take_in(shop)
     shop.do(RejectDelivery(id=make_id("d", shop.now, 5), trigger="bot/event", why="bad_signature", note="no", body=b""))
     words = ("triggers", "replay", "--trigger", "bot", "--since", "1d")
     dry = cli(*words, "--dry-run")
-    assert "Replay deliveries for bot/event since 1d: 1 delivery (1 more fit and are left out: turned away" in dry.out
+    assert "Replay deliveries for bot/event since 1d: 1 delivery (1 more match and are left out: rejected" in dry.out
     for _ in range(2):
-        begun = cli(*words, "--rate", "10/s", "-y", "--command-id", "night", "--json").json
-        assert begun == {"bulk": "night", "deliveries": 1}
+        started = cli(*words, "--rate", "10/s", "-y", "--command-id", "night", "--json").json
+        assert started == {"bulk": "night", "deliveries": 1}
     assert run_next_piece(shop.store)
-    repeats = [one["replay_of"] for one in cli("triggers", "show", "bot", "--json").json["deliveries"]]
-    assert repeats.count(taken.delivery) == 1
+    repeats = [delivery["replay_of"] for delivery in cli("triggers", "show", "bot", "--json").json["deliveries"]]
+    assert repeats.count(delivery.delivery) == 1
     assert "1 of 1 delivery done." in cli("bulk", "show", "night").out
     assert cli("triggers", "replay", "--state", "failed", "-y").code != 0
-    for wrong in (
+    for invalid in (
         [],
-        [taken.delivery, "--state", "failed"],
-        [taken.delivery, "--rate", "1/s"],
-        [taken.delivery, "--dry-run"],
+        [delivery.delivery, "--state", "failed"],
+        [delivery.delivery, "--rate", "1/s"],
+        [delivery.delivery, "--dry-run"],
     ):
-        assert cli("triggers", "replay", *wrong, "-y").code == 2
+        assert cli("triggers", "replay", *invalid, "-y").code == 2

@@ -16,29 +16,29 @@ from tests.oidc_provider import FORGERIES, encoded, key_of, public, signed
 
 ISSUER = "https://login.example.com"
 GOOD = {"iss": ISSUER, "aud": "ms", "nonce": "n", "exp": 1_060, "iat": 1_000, "sub": "7"}
-ASKED = PendingSignIn(state="s", nonce="n", verifier="v", browser="b", next="", until_at=0)
+PENDING = PendingSignIn(state="s", nonce="n", verifier="v", browser="b", next="", until_at=0)
 KEY = key_of("ES256", "first")
-SHOWN = read_signing_keys(public(KEY))
+PUBLIC_KEYS = read_signing_keys(public(KEY))
 
 
-def read(token, keys=SHOWN, access=None):
-    return verify_claims(TokenResponse(token, access), keys, ASKED, issuer=ISSUER, client_id="ms", now_s=1_000)
+def read(token, keys=PUBLIC_KEYS, access=None):
+    return verify_claims(TokenResponse(token, access), keys, PENDING, issuer=ISSUER, client_id="ms", now_s=1_000)
 
 
-def check(**said):
-    return read(signed({name: value for name, value in {**GOOD, **said}.items() if value is not None}, KEY))
+def check(**claims):
+    return read(signed({name: value for name, value in {**GOOD, **claims}.items() if value is not None}, KEY))
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"aud": ["ms"]}, {"aud": ["ms", "other"], "azp": "ms"}, {"exp": 900}, {"iat": 500.5}, {"nbf": 1_100}]
+    "claims", [{}, {"aud": ["ms"]}, {"aud": ["ms", "other"], "azp": "ms"}, {"exp": 900}, {"iat": 500.5}, {"nbf": 1_100}]
 )
-def test_claims_for_us_are_taken(said):
+def test_claims_for_us_are_taken(claims):
     """One audience or a list; clocks may differ a little."""
-    assert check(**said)["sub"] == "7"
+    assert check(**claims)["sub"] == "7"
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("claims", "reason"),
     [
         *(({"iss": issuer}, "another issuer") for issuer in (ISSUER + "/", None, 1)),
         *(({"aud": aud}, "another client") for aud in ("other", None, "", [], ["other"], ["ms", "other"], {"ms": 1}, ["ms", 1])),
@@ -47,13 +47,13 @@ def test_claims_for_us_are_taken(said):
         *(({"exp": at}, "another time") for at in (879, None, "2000", True, float("nan"), float("inf"))),
         *(({"iat": at}, "another time") for at in (None, 1_200, 300, "1000", False, float("nan"))),
         *(({"nbf": at}, "another time") for at in (1_200, "1000", True)),
-        *(({"sub": sub}, "nobody") for sub in (None, 1)),
+        *(({"sub": sub}, "another client") for sub in (None, 1)),
     ],
 )  # fmt: skip
-def test_claims_for_others_are_refused(said, why):
+def test_claims_for_others_are_refused(claims, reason):
     """Another issuer, client, sign-in or time; the sentence says which."""
-    with pytest.raises(ArgumentError, match=f"^the provider's answer is for {why}$"):
-        check(**said)
+    with pytest.raises(ArgumentError, match=f"^the answer of the identity provider is for {reason}$"):
+        check(**claims)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -84,7 +84,7 @@ def test_forgery_is_refused(algorithm, forgery):
         read(token, read_signing_keys(public(key)))
 
 
-def test_key_signs_by_its_own_algorithm_alone():
+def test_key_signs_by_its_own_algorithm_only():
     """And a header that wants something to be understood which is not is refused; one that says more is not."""
     key = key_of("RS256", "signer")
     keys = read_signing_keys(public(key))
@@ -99,14 +99,14 @@ def test_key_signs_by_its_own_algorithm_alone():
 
 
 def test_token_that_names_no_key_is_signed_by_the_only_one():
-    """Where there are several it could be anybody's."""
+    """Where there are several it could be anyone's."""
     token = signed(GOOD, KEY, kid=None)
     assert read(token)["sub"] == "7"
     assert read(token, read_signing_keys(public(KEY, key_of("EdDSA", "signer")))) is None
 
 
-def test_keys_that_cannot_sign_are_left_out():
-    """Secrets, keys that encrypt, kinds of tomorrow, and those that are too short; where none is left that is told."""
+def test_keys_that_cannot_sign_are_omitted():
+    """Secrets, keys that encrypt, kinds of tomorrow, and those that are too short; where none is left that is reported."""
     first, secret = KEY.as_dict(private=False), OctKey.generate_key(256, {"kid": "first"}).as_dict()
     with pytest.warns(SecurityWarning):
         short = RSAKey.generate_key(1_024, {"kid": "short"}).as_dict(private=False)
@@ -135,7 +135,7 @@ ANYTHING = st.one_of(
 
 
 @given(TEXT | st.lists(st.binary(max_size=20).map(encoded), min_size=3, max_size=3).map(".".join))
-def test_what_is_no_token_is_refused(text):
+def test_invalid_token_is_refused(text):
     """Whatever a provider answers is an error of ours, and never another."""
     with pytest.raises(ArgumentError):
         read(text)
@@ -151,8 +151,8 @@ def test_header_that_is_none_is_refused(header):
 
 @given(st.sampled_from(["sub", "at_hash", "azp", "auth_time", "amr", "jti", "aud"]), ANYTHING)
 def test_claim_of_any_kind_is_read_or_refused(name, value):
-    """A provider that signs nonsense is told so as well."""
+    """A provider that signs nonsense is refused as well."""
     try:
         assert read(signed(GOOD | {name: value}, KEY), access="access")["iss"] == ISSUER
     except ArgumentError as error:
-        assert error.message.startswith("the provider's answer is for ")  # noqa: PT017 - both ways are right
+        assert error.message.startswith("the answer of the identity provider is for ")  # noqa: PT017 - both ways are right

@@ -25,7 +25,7 @@ def test_link_opens_what_it_names_until_its_end():
 
 
 def test_grant_that_was_made_to_last_longer_is_none():
-    """Whoever signs, no link lives for more than seven days."""
+    """Anyone who signs, no link lives for more than seven days."""
     assert verify_link_token(IncidentLinkToken("i_01abc", 1, NOW + LINK_LIFETIME_S + 1).token(KEY), [KEY], NOW) is None
 
 

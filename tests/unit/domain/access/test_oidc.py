@@ -39,15 +39,15 @@ def test_tokens_are_read_from_the_answer():
 
 
 def test_provider_speaks_for_its_issuer_over_tls_only():
-    """Else somebody on the way could say who is who."""
-    said = {
+    """Else someone on the way could say who is who."""
+    metadata = {
         "issuer": ISSUER,
         "authorization_endpoint": f"{ISSUER}/a",
         "token_endpoint": f"{ISSUER}/t",
         "jwks_uri": f"{ISSUER}/k",
     }
-    assert read_provider(json.dumps(said).encode(), ISSUER).accepts_basic_auth
-    for wrong in (
+    assert read_provider(json.dumps(metadata).encode(), ISSUER).accepts_basic_auth
+    for invalid in (
         {"issuer": "https://evil.example"},
         {"token_endpoint": "http://login.example.com/t"},
         {"token_endpoint": 1},
@@ -55,11 +55,11 @@ def test_provider_speaks_for_its_issuer_over_tls_only():
         {"jwks_uri": None},
     ):
         with pytest.raises(ArgumentError):
-            read_provider(json.dumps(said | wrong).encode(), ISSUER)
+            read_provider(json.dumps(metadata | invalid).encode(), ISSUER)
 
 
 @pytest.mark.parametrize("name", ["authlib.oidc.core", "joserfc.jwt"])
-def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch, name):
+def test_missing_extra_is_reported_with_the_line_that_installs_it(monkeypatch, name):
     """By the first line already."""
     check_installed()
     monkeypatch.setitem(sys.modules, name, None)
@@ -68,8 +68,8 @@ def test_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch, name)
     assert refused.value.hint == install_command("oidc")
 
 
-def test_name_is_one_that_somebody_proved_to_have():
-    """A missing one, or an address that was not verified, is nobody's."""
+def test_name_must_be_verified():
+    """A missing one, or an address that was not verified, is no one's."""
     assert read_person_name({"email": "Ana@Example.com", "email_verified": True}, "email") == "ana@example.com"
     assert read_person_name({"sub": "7"}, "sub") == "7"
     for claims in (
@@ -100,7 +100,7 @@ def test_name_is_one_that_somebody_proved_to_have():
     ],
 )
 def test_role_is_the_highest_of_the_groups(groups, role):
-    """Whoever is in none of them has none."""
+    """Anyone who is in none of them has none."""
     assert select_role({"groups": groups}, "groups", {"ops": "admin", "dev": "operator", "all": "viewer"}) is role
 
 
@@ -112,10 +112,10 @@ def test_loopback_endpoints_are_for_a_loopback_issuer_only(host, field):
     """Else a provider outside could make us send codes, and our secret, to whatever listens on this machine."""
     outside, inside = "https://login.example.com", "http://localhost:9000"
 
-    def told(issuer, scheme):
+    def endpoints(issuer, scheme):
         endpoints = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), f"{issuer}/x")
         return json.dumps({"issuer": issuer, **endpoints, field: f"{scheme}://{host}:9000/x"}).encode()
 
     with pytest.raises(ArgumentError):
-        read_provider(told(outside, "https"), outside)
-    assert read_provider(told(inside, "https"), inside).issuer == inside
+        read_provider(endpoints(outside, "https"), outside)
+    assert read_provider(endpoints(inside, "https"), inside).issuer == inside

@@ -1,4 +1,4 @@
-"""A password fits its stored form and no other; what everybody tries first is not taken."""
+"""A password fits its stored form and no other; what everyone tries first is not taken."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def test_stored_form_is_salted_and_names_its_cost():
 
 
 def test_full_cost_is_within_what_is_allowed():
-    """The cost that is in force: 128 MiB, which the library must be told."""
+    """The cost that is in force: 128 MiB, which the library must be reported."""
     assert verify_password("correct horse", hash_password("correct horse", SALT, ScryptCost()))
 
 
@@ -80,6 +80,6 @@ def test_three_thousand_commonest_passwords_are_refused():
 
 def test_stolen_passwords_are_read_when_one_is_set():
     """No command, and no process that sets none, waits for thirty thousand words."""
-    looked = "import sys, mainspring.cli.main, mainspring.web.process; print('zxcvbn' in ''.join(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "False"
+    program = "import sys, mainspring.cli.main, mainspring.web.process; print('zxcvbn' in ''.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -20,7 +20,7 @@ def test_role_each_may_what_those_before_it_may() -> None:
         assert [role.reaches(least) for least in Role] == [other <= place for other in range(len(Role))]
 
 
-def test_visitor_is_written_with_its_door() -> None:
+def test_visitor_is_written_with_its_entry_point() -> None:
     """As the audit log writes it."""
     assert str(_visitor(Role.VIEWER)) == "web:ana"
 
@@ -56,7 +56,7 @@ def test_visitor_with_no_pattern_at_all_sees_nothing() -> None:
     assert not _visitor(Role.OPERATOR, ()).may_see("backup")
 
 
-def test_read_role_tells_the_nearest() -> None:
+def test_read_role_reports_the_nearest() -> None:
     """A name of a role, or an error that knows what was meant."""
     assert read_role("operator") is Role.OPERATOR
     with pytest.raises(UnknownNameError, match="operater"):
@@ -71,7 +71,7 @@ def test_read_automations_keeps_each_once() -> None:
 
 @pytest.mark.parametrize("words", [[], [""], [" a"], ["a\nb"], ["a" * 201], [f"a{n}" for n in range(101)]])
 def test_read_automations_refuses_what_matches_nothing(words: list[str]) -> None:
-    """Neither an empty list, nor one that nobody can read."""
+    """Neither an empty list, nor one that no one can read."""
     with pytest.raises(OptionError):
         read_automations(words, Role.VIEWER)
 

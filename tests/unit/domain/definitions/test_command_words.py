@@ -31,7 +31,7 @@ def test_command_refuses_what_no_program_could_be_started_with(value):
     assert refused.value.hint
 
 
-def test_command_with_a_pipe_shows_the_shell_form():
+def test_command_with_a_pipe_displays_the_shell_form():
     """The hint holds the list that would run it in a shell."""
     with pytest.raises(OptionError, match="only a shell") as refused:
         parse_command("dump | gzip")

@@ -60,7 +60,7 @@ def test_option_falls_back_to_the_default_of_the_table():
     ],
 )
 def test_title_never_keeps_a_run_from_starting(title, text):
-    """What has no value reads as a question mark; the slot is told in the schedule's zone."""
+    """What has no value reads as a question mark; the slot is reported in the schedule's zone."""
     options = {"title": title} if title else {}
     definition = defined(cron=["0 3 * * *"], tz="Europe/Berlin", **options)
     assert definition.title_for({"order": {"id": 7}}, SLOT) == text
@@ -109,7 +109,7 @@ def test_schedules_come_from_options_once_each():
     ]
 
 
-def test_zone_beside_elapsed_time_alone_is_refused():
+def test_zone_with_only_elapsed_time_is_refused():
     """A zone that would do nothing is a mistake of its author."""
     with pytest.raises(OptionError, match="no time zone"):
         build_schedules({"every": "1h", "tz": "Europe/Berlin"}, "ship")

@@ -8,7 +8,7 @@ START = 1_000_000
 
 
 @pytest.mark.parametrize(
-    ("products", "why"),
+    ("products", "reason"),
     [
         ([], "nothing matches"),
         ([FoundFile("a", 5, START - 60_000)], "before the start"),
@@ -16,11 +16,11 @@ START = 1_000_000
         ([FoundFile("a", 5, START - 60_000), FoundFile("b", 0, START + 5)], "b is empty"),
     ],
 )
-def test_unmet_says_why(products, why):
-    """Absent, old and empty are told apart."""
+def test_unmet_gives_the_reason(products, reason):
+    """Absent, old and empty are distinguished."""
     (sentence,) = find_missing_files(["*.gz"], {"*.gz": products}, START)
     assert sentence.startswith("*.gz: ")
-    assert why in sentence
+    assert reason in sentence
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_one_good_match_is_enough(products):
 
 
 def test_each_pattern_counts():
-    """Each pattern that is not met is told, and nothing asked for is nothing missed."""
+    """Each pattern that is not met is reported, and nothing asked for is nothing missed."""
     assert [text.partition(":")[0] for text in find_missing_files(["a", "b"], {}, START)] == ["a", "b"]
     assert find_missing_files([], {}, START) == []
 

@@ -89,7 +89,7 @@ def test_option_is_the_same_from_python_and_toml(name):
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: str(value)[:10].split(" ")[0])
 def test_option_refuses_nonsense_with_name_place_and_hint(name, value):
-    """No value leaves by another error than ours; the message says which option, where, and how to mend it."""
+    """No value leaves by another error than ours; the message says which option, where, and how to fix it."""
     refused: OptionError | None = None
     try:
         parsed = parse_options(kind_of(name), {name: value}, "task 'x' at jobs.py:3")
@@ -103,7 +103,7 @@ def test_option_refuses_nonsense_with_name_place_and_hint(name, value):
         assert refused.hint
 
 
-def test_unknown_option_shows_the_nearest():
+def test_unknown_option_displays_the_nearest():
     """A misspelt option is an error, not silence."""
     with pytest.raises(UnknownNameError, match="timout") as refused:
         parse_options(DefinitionKind.TASK, {"timout": "20m"}, "task 'x'")
@@ -116,7 +116,7 @@ def test_option_of_another_kind_is_unknown():
         parse_options(DefinitionKind.STEP, {"cron": "0 3 * * *"}, "step 'x'")
 
 
-def test_none_means_left_out():
+def test_none_means_omitted():
     """None is as good as not written, so that wrappers can pass options on."""
     assert parse_options(DefinitionKind.TASK, {"timeout": None}, "task 'x'") == {}
 
@@ -161,7 +161,7 @@ def test_misfire_may_name_how_many(policy):
 
 @pytest.mark.parametrize("policy", ["all:", "all:0", "all:-1", "all:many", "last:2", "every", 5, None, True])
 def test_misfire_refuses_other_words(policy):
-    """None is left out; the rest is told what to write."""
+    """None is left out; the rest learns what to write."""
     if policy is None:
         assert parse_options(DefinitionKind.TASK, {"misfire": policy}, "x") == {}
         return
@@ -175,6 +175,6 @@ def test_at_takes_times_of_day_and_moments():
     assert parse_options(DefinitionKind.TASK, {"at": at}, "x")["at"] == [
         *("03:00", "04:30", "2026-12-24T18:00", "2026-12-31T12:00", "2026-12-24T18:00:30+01:00"),
     ]
-    for wrong in ("25:00", "2026-12-24", "2026-12-32T10:00"):
+    for invalid in ("25:00", "2026-12-24", "2026-12-32T10:00"):
         with pytest.raises(OptionError):
-            parse_options(DefinitionKind.TASK, {"at": wrong}, "x")
+            parse_options(DefinitionKind.TASK, {"at": invalid}, "x")

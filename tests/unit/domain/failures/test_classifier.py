@@ -95,7 +95,7 @@ def os_error(name: str) -> OSError:
     return OSError(getattr(errno, name), name)
 
 
-REDIS_AWAY = type("ConnectionError", (Exception,), {"__module__": "redis.exceptions"})
+REDIS_UNREACHABLE = type("ConnectionError", (Exception,), {"__module__": "redis.exceptions"})
 REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
 LABELLED: list[tuple[BaseException, FailureKind, str, bool]] = [
     # sockets
@@ -206,7 +206,7 @@ LABELLED: list[tuple[BaseException, FailureKind, str, bool]] = [
     (apsw.FullError("x"), T, "disk_full", False),
     (apsw.ConstraintError("x"), P, "integrity", False),
     (lib("redis.exceptions.ConnectionError"), T, "connection", False),
-    (lib("redis.exceptions.AuthenticationError", REDIS_AWAY), P, "auth", False),
+    (lib("redis.exceptions.AuthenticationError", REDIS_UNREACHABLE), P, "auth", False),
     # clouds and remote calls
     (cloud("Throttling"), T, "rate_limited", False),
     (cloud("RequestLimitExceeded", 503), T, "rate_limited", False),
@@ -339,7 +339,7 @@ def test_retry_after_is_taken_from_our_own_errors():
     assert classify(dated, NOW).retry_after == timedelta(minutes=1)
 
 
-def test_classifier_asks_the_newest_rule_first_and_inside_chains():
+def test_classifier_tries_the_newest_rule_first_and_inside_chains():
     """A user's rule wins over the table, the newest over older ones, also for a cause."""
     old = Classifier([lambda exc: Verdict(P, "old") if isinstance(exc, TimeoutError) else None])
     new = old.extended(lambda exc: Verdict(T, "new") if isinstance(exc, TimeoutError) else None)

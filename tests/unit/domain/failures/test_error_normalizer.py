@@ -126,14 +126,14 @@ def test_normal_text_is_its_own_normal_form(text, names):
 def test_normal_text_takes_linear_time(part):
     """Text made to be slow to read is not: five times as much takes not much more than five times as long."""
 
-    def took(length: int) -> float:
+    def measure(length: int) -> float:
         text = (part * length)[:length]
         return min(_timed(text) for _ in range(3))
 
-    assert took(15_000) < 14 * took(3_000) + 0.01
+    assert measure(15_000) < 14 * measure(3_000) + 0.01
 
 
 def _timed(text: str) -> float:
-    began = time.thread_time()
+    started = time.thread_time()
     normalize_error(text)
-    return time.thread_time() - began
+    return time.thread_time() - started

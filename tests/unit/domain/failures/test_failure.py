@@ -60,7 +60,7 @@ class _ReturnsOddText(Exception):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (_Raises, "SystemExit"),
         (_NotText, "TypeError"),
@@ -73,11 +73,11 @@ class _ReturnsOddText(Exception):
         (TimeoutError, "TimeoutError"),
     ],
 )
-def test_failure_of_survives_what_exceptions_say(make, said):
+def test_failure_of_survives_hostile_messages(make, message):
     """Raising, wrong, hostile and huge texts end as a bounded, printable message that can be saved."""
     # Made here: pytest itself would stumble over one as a parameter.
     failure = Failure.of(make(), classify(ValueError()))
-    assert said in failure.message
+    assert message in failure.message
     assert len(failure.message.encode()) <= 8192
     assert msgspec.json.decode(msgspec.json.encode(failure), type=Failure) == failure
 
@@ -109,7 +109,7 @@ def test_failure_keeps_verdict_hint_and_data():
 
 
 @pytest.mark.parametrize("data", [{"a": object()}, "x" * 100_000])
-def test_failure_says_that_changed_data_was_refused(data):
+def test_failure_reports_that_changed_data_was_refused(data):
     """Data that was changed after it was checked cannot break the failure."""
     exc = Permanent("x", data={})
     exc.data = data
@@ -154,9 +154,9 @@ def test_failure_of_a_step_has_that_steps_failure_as_cause():
 def test_failure_of_a_group_lists_its_first_parts():
     """A group names five of its leaves and counts the rest; endless nesting ends."""
     parts = [ValueError(f"bad {n}") for n in range(8)]
-    message = failure_of(ExceptionGroup("many", [ExceptionGroup("inner", parts)])).message
-    assert "- ValueError: bad 4" in message
-    assert "- and 3 more" in message
+    text = failure_of(ExceptionGroup("many", [ExceptionGroup("inner", parts)])).message
+    assert "- ValueError: bad 4" in text
+    assert "- and 3 more" in text
     nested: BaseException = ValueError("deep")
     for _ in range(500):
         nested = ExceptionGroup("g", [nested])

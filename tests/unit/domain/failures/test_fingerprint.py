@@ -1,4 +1,4 @@
-"""Fingerprints: what is one cause stays one, wherever and whenever it happens; what is another is told apart."""
+"""Fingerprints: what is one cause stays one, wherever and whenever it happens; what is another is distinguished."""
 
 import re
 
@@ -25,7 +25,7 @@ def failure(message="card 812 refused", *, type="shop.CardError", code="unknown"
 
 
 def test_labelled_pairs_are_many_and_of_both_sorts():
-    """At least 60 pairs, of which a third or more are told apart."""
+    """At least 60 pairs; a third or more are distinguished."""
     assert len(PAIRS) >= 60
     assert sum(not pair.same for pair in PAIRS) >= 20
 
@@ -49,14 +49,14 @@ def test_fingerprint_agrees_with_each_label(pair):
 def test_fingerprint_is_that_of_another_machine_line_attempt_and_run(machine, line, attempt, order, run):
     """Nothing of where, when and how often it happens is in it."""
 
-    def told(machine, line, attempt, order, run):
+    def message(machine, line, attempt, order, run):
         return failure(
             f"order {order}: attempt {attempt} of run r_{run} failed after {attempt}.5 s at {machine}/a/b.csv",
             frames=[f"{machine}/flows.py:{line} order", f"{machine}/orders.py:{line} charge"],
         )
 
-    base = told("/opt/x", 7, 3, "7f9c24e8-3b12-4fef-91d0-1d2b3c4d5e6f", "01h9z3abcdq7mm01h9z3abcdq7")
-    found = fingerprint_of(told("/opt/x", line, attempt, order, run))
+    base = message("/opt/x", 7, 3, "7f9c24e8-3b12-4fef-91d0-1d2b3c4d5e6f", "01h9z3abcdq7mm01h9z3abcdq7")
+    found = fingerprint_of(message("/opt/x", line, attempt, order, run))
     assert found == fingerprint_of(base)
     moved = replace(base, frames=[f"{machine}/flows.py:{line} order", f"{machine}/orders.py:{line} charge"])
     assert fingerprint_of(moved) == fingerprint_of(base)
@@ -66,15 +66,15 @@ def test_fingerprint_is_that_of_another_machine_line_attempt_and_run(machine, li
 def test_fingerprint_is_another_for_another_type_place_code_and_words(name):
     """Each of the four parts tells causes apart."""
     base = fingerprint_of(failure())
-    others = [
+    changed = [
         failure(type=f"shop.{name}Error"),
         failure(frames=[f"/srv/shop/orders.py:41 {name}"]),
         failure(frames=[f"/srv/shop/{name}.py:41 charge"]),
         failure(code=name),
         failure(f"card refused {name} here"),
     ]
-    assert base not in [fingerprint_of(one) for one in others]
-    assert len({fingerprint_of(one).id for one in others} | {base.id}) == 6
+    assert base not in [fingerprint_of(failure) for failure in changed]
+    assert len({fingerprint_of(failure).id for failure in changed} | {base.id}) == 6
 
 
 @given(
@@ -145,7 +145,7 @@ class _Codec:
     decode = encode
 
 
-def test_fingerprint_of_sealed_words_tells_nothing_of_them():
+def test_fingerprint_of_sealed_words_reports_nothing_of_them():
     """It is the same under each codec and key, and its text holds none of the words."""
     sealing = Sealing(_Codec())
     first = sealing.seal_failure(failure("secret plan 9", kind=FailureKind.PERMANENT))

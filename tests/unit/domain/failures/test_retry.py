@@ -27,9 +27,9 @@ def seconds(policy: Retry, attempt: int, elapsed: float = 0, **options: Any) -> 
 
 
 @given(st.integers(1, 12), st.integers(1, 20), SPANS, SPANS, st.booleans(), st.text(st.characters()))
-def test_delay_is_bounded_and_the_same_each_time(attempts, attempt, one, other, jitter, seed):
+def test_delay_is_bounded_and_the_same_each_time(attempts, attempt, first_seed, second_seed, jitter, seed):
     """Every wait lies in [0, max] and doubles at most, attempts are honoured, and equal questions agree."""
-    first, longest = sorted((one, other))
+    first, longest = sorted((first_seed, second_seed))
     policy = Retry(attempts, initial=first, max=longest, jitter=jitter)
     delay, again = (policy.delay_after(attempt, elapsed=ZERO, verdict=LATER, seed=seed) for _ in range(2))
     assert delay == again
@@ -48,10 +48,10 @@ def test_delay_is_pinned_for_one_seed():
 
 def test_delay_spreads_over_seeds():
     """Full jitter: the mean over many runs is near half of the whole wait, with small and large ones."""
-    drawn = [Retry().delay_after(3, elapsed=ZERO, verdict=LATER, seed=f"r{n}/s").total_seconds() for n in range(400)]
-    assert 3.5 < sum(drawn) / 400 < 4.5
-    assert min(drawn) < 0.2
-    assert max(drawn) > 7.8
+    delays = [Retry().delay_after(3, elapsed=ZERO, verdict=LATER, seed=f"r{n}/s").total_seconds() for n in range(400)]
+    assert 3.5 < sum(delays) / 400 < 4.5
+    assert min(delays) < 0.2
+    assert max(delays) > 7.8
 
 
 def test_delay_survives_huge_attempt_numbers():
@@ -67,12 +67,12 @@ def test_permanent_is_never_tried_again_and_unknown_is():
     assert Retry().delay_after(5, elapsed=ZERO, verdict=unknown(), seed="") is None
 
 
-@pytest.mark.parametrize("asked", [ZERO, timedelta(hours=3), timedelta(days=9)])
-def test_retry_after_wins_up_to_a_day(asked):
+@pytest.mark.parametrize("retry_after", [ZERO, timedelta(hours=3), timedelta(days=9)])
+def test_retry_after_wins_up_to_a_day(retry_after):
     """The server's wish is obeyed before any wait, within 24 hours."""
     policy = Retry(wait=tenacity.wait_fixed(1))
-    verdict = transient("later", retry_after=asked)
-    assert policy.delay_after(1, elapsed=ZERO, verdict=verdict, seed="") == min(asked, MAX_RETRY_AFTER)
+    verdict = transient("later", retry_after=retry_after)
+    assert policy.delay_after(1, elapsed=ZERO, verdict=verdict, seed="") == min(retry_after, MAX_RETRY_AFTER)
 
 
 def test_tenacity_waits_see_the_attempt():
@@ -96,7 +96,7 @@ def test_tenacity_stops_see_elapsed_time_and_the_next_wait():
     assert [seconds(before, 1, elapsed) for elapsed in (0, 5.9, 6)] == [4, 4, None]
 
 
-def test_stop_alone_decides_within_a_bound():
+def test_only_stop_decides_within_a_bound():
     """With stop and no attempts the default of five does not cut it short."""
     policy = Retry(stop=tenacity.stop_after_attempt(8))
     assert seconds(policy, 7) is not None
@@ -119,8 +119,8 @@ def test_tenacity_random_waits_are_seeded(wait):
     """The same seed draws the same wait, another seed another one, and the global source is untouched."""
     policy, before = Retry(wait=wait), random.getstate()
     ask = {"elapsed": ZERO, "verdict": LATER}
-    one, same, other = (policy.delay_after(1, seed=seed, **ask) for seed in ("a", "a", "b"))
-    assert one == same != other
+    first, same, other = (policy.delay_after(1, seed=seed, **ask) for seed in ("a", "a", "b"))
+    assert first == same != other
     assert random.getstate() == before
     assert tenacity.wait.random is random
 

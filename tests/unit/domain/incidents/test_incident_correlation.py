@@ -1,4 +1,4 @@
-"""Folding: what another incident explains, and many of one cause, are part of one that is told."""
+"""Folding: what another incident explains, and many of one cause, are part of one that is reported."""
 
 import pytest
 from hypothesis import given
@@ -18,8 +18,8 @@ from mainspring.domain.states import IncidentState
 K = IncidentKind
 
 
-def fold(found, wrong, parts=None):
-    return incident_correlation.correlate(found, wrong, parts or {})
+def correlate(found, open_incidents, parts=None):
+    return incident_correlation.correlate(found, open_incidents, parts or {})
 
 
 def finding(automation="a", kind=K.SILENCE, fingerprint="", *, severity=Severity.NOTIFY, cause=None):
@@ -38,60 +38,63 @@ def incident(of, *, parent=None, id="i1", state=IncidentState.OPEN):
 def test_silence_that_is_explained_is_part_of_what_explains_it():
     """A dead worker explains every silence, an error only that of its own automation."""
     failing, silent, other = finding(kind=K.PERMANENT_ERROR, fingerprint="f"), finding(), finding("b")
-    order, parents = fold([silent, other, failing], [])
+    order, parents = correlate([silent, other, failing], [])
     assert parents == {silent.subject: failing.subject}
     assert order.index(failing) < order.index(silent)
     lost = finding("", K.WORKER_LOST)
-    _, parents = fold([silent, other, failing, lost], [])
+    _, parents = correlate([silent, other, failing, lost], [])
     assert parents == {silent.subject: lost.subject, other.subject: lost.subject}
 
 
 def test_incident_that_is_open_explains_what_is_found_later():
     """The silence comes an hour after the worker died."""
     lost, silent = finding("", K.WORKER_LOST), finding()
-    _, parents = fold([silent], [incident(lost)])
+    _, parents = correlate([silent], [incident(lost)])
     assert parents == {silent.subject: lost.subject}
-    _, parents = fold([silent], [])
+    _, parents = correlate([silent], [])
     assert parents == {}, "it is told itself once what explained it is over"
 
 
 @pytest.mark.parametrize("state", [IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED])
-def test_incident_that_somebody_looks_after_takes_in_nothing_more(state):
-    """Nobody would hear of what begins after it; what was part of it before stays so."""
+def test_acknowledged_incident_groups_nothing_more(state):
+    """No one would hear of what begins after it; what was part of it before stays so."""
     failing, silent = finding(kind=K.PERMANENT_ERROR, fingerprint="f"), finding()
     held = incident(failing, state=state)
-    assert fold([silent], [held])[1] == {}
-    assert fold([silent, failing], [held])[1] == {}
+    assert correlate([silent], [held])[1] == {}
+    assert correlate([silent, failing], [held])[1] == {}
     part = incident(silent, id="i2", parent="i1")
-    assert fold([silent], [held, part])[1] == {silent.subject: failing.subject}
+    assert correlate([silent], [held, part])[1] == {silent.subject: failing.subject}
 
 
-def test_part_of_what_somebody_looks_after_takes_in_nothing_more():
-    """A slot that is late beside a worker whose loss is acknowledged is told to nobody, so it explains nothing new."""
+def test_part_of_an_acknowledged_incident_groups_nothing_more():
+    """A slot that is late beside a worker whose loss is acknowledged is reported to no one, so it explains nothing new."""
     lost, late, silent = finding("", K.WORKER_LOST), finding(kind=K.LATE_START), finding()
     part = incident(late, id="i2", parent="i1")
-    wrong = [incident(lost, state=IncidentState.ACKNOWLEDGED), part]
-    assert fold([late, silent], wrong)[1] == {late.subject: lost.subject}
-    assert fold([late, silent], [incident(lost), part])[1] == {late.subject: lost.subject, silent.subject: lost.subject}
+    open_incidents = [incident(lost, state=IncidentState.ACKNOWLEDGED), part]
+    assert correlate([late, silent], open_incidents)[1] == {late.subject: lost.subject}
+    assert correlate([late, silent], [incident(lost), part])[1] == {
+        late.subject: lost.subject,
+        silent.subject: lost.subject,
+    }
 
 
-def test_late_start_says_nothing_after_a_silence_that_was_told():
-    """Where the period is shorter than the grace of a start the silence comes first; found together the late start is told."""
+def test_late_start_is_grouped_under_a_reported_silence():
+    """Where the period is shorter than the grace of a start the silence comes first; found together the late start is reported."""
     late, silent = finding(kind=K.LATE_START), finding()
-    assert fold([silent, late], [])[1] == {silent.subject: late.subject}
-    told = incident(silent)
-    assert fold([silent, late], [told])[1] == {late.subject: silent.subject}
-    assert fold([late], [told, incident(late, id="i2", parent="i1")])[1] == {late.subject: silent.subject}
-    assert fold([silent, late], [told, incident(late, id="i2")])[1] == {late.subject: silent.subject}
-    assert fold([silent, late], [incident(late), incident(silent, id="i2", parent="i1")])[1] == {
+    assert correlate([silent, late], [])[1] == {silent.subject: late.subject}
+    notified = incident(silent)
+    assert correlate([silent, late], [notified])[1] == {late.subject: silent.subject}
+    assert correlate([late], [notified, incident(late, id="i2", parent="i1")])[1] == {late.subject: silent.subject}
+    assert correlate([silent, late], [notified, incident(late, id="i2")])[1] == {late.subject: silent.subject}
+    assert correlate([silent, late], [incident(late), incident(silent, id="i2", parent="i1")])[1] == {
         silent.subject: late.subject
     }
-    assert fold([silent, late], [incident(silent, state=IncidentState.ACKNOWLEDGED)])[1] == {}
-    assert fold([late], [])[1] == {}
+    assert correlate([silent, late], [incident(silent, state=IncidentState.ACKNOWLEDGED)])[1] == {}
+    assert correlate([late], [])[1] == {}
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-def test_louder_one_is_told_itself(is_open):
+def test_more_severe_finding_is_not_grouped(is_open):
     """A page never waits for the digest that its explanation stands in; what is as loud, or less, is folded."""
     quiet = finding(kind=K.TOO_SLOW, severity=Severity.DIGEST)
     for severity, parents in (
@@ -99,15 +102,15 @@ def test_louder_one_is_told_itself(is_open):
         (Severity.DIGEST, {finding(kind=K.LATE_START).subject: quiet.subject}),
     ):
         late = finding(kind=K.LATE_START, severity=severity)
-        found, wrong = ([late], [incident(quiet)]) if is_open else ([late, quiet], [])
-        assert fold(found, wrong)[1] == parents
+        found, open_incidents = ([late], [incident(quiet)]) if is_open else ([late, quiet], [])
+        assert correlate(found, open_incidents)[1] == parents
 
 
-def test_part_that_became_louder_is_told_itself():
+def test_part_with_a_higher_severity_is_ungrouped():
     """It was folded as a notice and is a page by now."""
     quiet, late = finding(kind=K.TOO_SLOW), finding(kind=K.LATE_START, severity=Severity.PAGE)
     part = replace(incident(late, id="i2", parent="i1"), severity=Severity.NOTIFY)
-    assert fold([late], [incident(quiet), part])[1] == {}
+    assert correlate([late], [incident(quiet), part])[1] == {}
 
 
 @pytest.mark.parametrize(
@@ -115,17 +118,17 @@ def test_part_that_became_louder_is_told_itself():
 )
 def test_run_that_does_nothing_is_fast_and_one_that_is_slow_makes_its_schedule_drift(cause, effect):
     """Told as one; each by itself where the other is not found."""
-    one, other = finding(kind=cause), finding(kind=effect)
-    assert fold([other, one], [])[1] == {other.subject: one.subject}
-    assert fold([other], [])[1] == fold([one], [])[1] == {}
+    cause_found, effect_found = finding(kind=cause), finding(kind=effect)
+    assert correlate([effect_found, cause_found], [])[1] == {effect_found.subject: cause_found.subject}
+    assert correlate([effect_found], [])[1] == correlate([cause_found], [])[1] == {}
 
 
-def test_run_that_hangs_in_a_step_is_told_as_that():
+def test_run_that_hangs_in_a_step_is_reported():
     """That it is slow, and what is held up behind it, follows; another automation's slowness does not."""
     stalled = finding("a", K.STALLED, "charge")
     found = [stalled, finding("a", K.TOO_SLOW), finding("a", K.LATE_START), finding("b", K.TOO_SLOW)]
-    _, parents = fold(found, [])
-    assert parents == {one.subject: stalled.subject for one in found[1:3]}
+    _, parents = correlate(found, [])
+    assert parents == {item.subject: stalled.subject for item in found[1:3]}
 
 
 def many(number, **options):
@@ -143,114 +146,114 @@ def many(number, **options):
 def test_many_of_one_cause_are_one_storm(options, cause):
     """Eleven at once are one incident that names them; ten are ten."""
     found = [*many(STORM_SIZE, **options), finding("z", K.TOO_SLOW)]
-    order, parents = fold(found, [])
+    order, parents = correlate(found, [])
     storm = order[0]
     assert storm.subject == Subject("", K.STORM, cause)
     assert "11 incidents" in storm.text
     assert "a00, a01" in storm.text
     assert set(parents.values()) == {storm.subject}
     assert len(parents) == STORM_SIZE
-    assert fold(many(STORM_SIZE - 1, **options), []) == (many(STORM_SIZE - 1, **options), {})
+    assert correlate(many(STORM_SIZE - 1, **options), []) == (many(STORM_SIZE - 1, **options), {})
 
 
-def test_what_one_place_keeps_from_loading_is_one_storm_from_two_on():
-    """One module that fails to load is one thing to mend; two modules are two, and one automation is told itself."""
+def test_two_load_failures_of_one_place_are_a_storm():
+    """One module that fails to load is one thing to fix; two modules are two, and one automation is reported itself."""
     place = f"{LOAD_FAILURE_PREFIX}shop.py:3: SyntaxError: invalid syntax"
     of_shop = many(2, kind=K.DEFINITION_LOST, cause=place)
     other = finding("z", K.DEFINITION_LOST, cause=f"{LOAD_FAILURE_PREFIX}other.py:1: ImportError: no")
-    order, parents = fold([*of_shop, other], [])
+    order, parents = correlate([*of_shop, other], [])
     storm = order[0]
     assert storm.text == "2 automations fail to load (a00, a01): shop.py:3: SyntaxError: invalid syntax"
-    assert parents == {one.subject: storm.subject for one in of_shop}
+    assert parents == {item.subject: storm.subject for item in of_shop}
     silent = finding("a00")
-    assert fold([*of_shop, silent], [])[1][silent.subject] == storm.subject
+    assert correlate([*of_shop, silent], [])[1][silent.subject] == storm.subject
 
 
 def test_storm_that_is_open_takes_more_in():
     """What joins later is not told by itself; what was open by itself before stays."""
-    storm = fold(many(STORM_SIZE), [])[0][0]
-    alone = finding("b")
-    late, told = finding("c"), incident(alone)
-    order, parents = fold([late, alone], [incident(storm), told])
+    storm = correlate(many(STORM_SIZE), [])[0][0]
+    single_silence = finding("b")
+    late, notified = finding("c"), incident(single_silence)
+    order, parents = correlate([late, single_silence], [incident(storm), notified])
     assert parents == {late.subject: storm.subject}
-    assert [one.subject.kind for one in order] == [K.STORM, K.SILENCE, K.SILENCE]
+    assert [item.subject.kind for item in order] == [K.STORM, K.SILENCE, K.SILENCE]
 
 
 def test_storm_counts_all_that_is_part_of_it():
-    """What it took in before counts, once, though this look found nothing of most of it."""
-    storm = fold(many(STORM_SIZE), [])[0][0]
+    """What it accepted before counts, once, though this look found nothing of most of it."""
+    storm = correlate(many(STORM_SIZE), [])[0][0]
     old, late = finding("a00"), finding("c")
-    wrong = [incident(storm), incident(old, id="i2", parent="i1")]
-    said = fold([old, late], wrong, {"i1": 20_000})[0][0]
-    assert said.text.startswith("20001 incidents with one cause (kind:silence): a00, c and others")
-    assert said.facts["number"] == 20_001
+    open_incidents = [incident(storm), incident(old, id="i2", parent="i1")]
+    first = correlate([old, late], open_incidents, {"i1": 20_000})[0][0]
+    assert first.text.startswith("20001 incidents with one cause (kind:silence): a00, c and others")
+    assert first.facts["number"] == 20_001
 
 
-def test_storm_that_somebody_looks_after_takes_in_nothing_more():
-    """What comes alone is told by itself, and many are the next storm; what is in the first one stays there."""
-    storm = fold(many(STORM_SIZE), [])[0][0]
+def test_acknowledged_storm_groups_nothing_more():
+    """What comes alone is reported by itself, and many are the next storm; what is in the first one stays there."""
+    storm = correlate(many(STORM_SIZE), [])[0][0]
     old, late = finding("a00"), finding("c")
-    wrong = [incident(storm, state=IncidentState.ACKNOWLEDGED), incident(old, id="i2", parent="i1")]
-    assert fold([old, late], wrong)[1] == {old.subject: storm.subject}
+    open_incidents = [incident(storm, state=IncidentState.ACKNOWLEDGED), incident(old, id="i2", parent="i1")]
+    assert correlate([old, late], open_incidents)[1] == {old.subject: storm.subject}
     new = [finding(f"b{number:02}") for number in range(STORM_SIZE)]
-    order, parents = fold([old, *new], wrong)
+    order, parents = correlate([old, *new], open_incidents)
     again = Subject("", K.STORM, "kind:silence (2)")
-    assert parents == {old.subject: storm.subject, **{one.subject: again for one in new}}
-    assert [one.subject for one in order[:2]] == [storm.subject, again]
-    _, parents = fold([late], [*wrong, incident(order[1], id="i3")])
+    assert parents == {old.subject: storm.subject, **{item.subject: again for item in new}}
+    assert [item.subject for item in order[:2]] == [storm.subject, again]
+    _, parents = correlate([late], [*open_incidents, incident(order[1], id="i3")])
     assert parents == {late.subject: again}
 
 
 @pytest.mark.parametrize("number", [3, STORM_SIZE])
-@pytest.mark.parametrize("beside", [(), (IncidentState.OPEN,), (IncidentState.SNOOZED,)])
-def test_second_storm_keeps_its_parts_whatever_becomes_of_the_first(number, beside):
-    """The first one is over, or open again: what is in the second one is told by itself no more than before."""
-    first = fold(many(STORM_SIZE), [])[0][0]
+@pytest.mark.parametrize("extra", [(), (IncidentState.OPEN,), (IncidentState.SNOOZED,)])
+def test_second_storm_keeps_its_parts_whatever_becomes_of_the_first(number, extra):
+    """The first one is over, or open again: what is in the second one is reported by itself no more than before."""
+    first = correlate(many(STORM_SIZE), [])[0][0]
     second = replace(first, subject=Subject("", K.STORM, f"{first.subject.fingerprint} (2)"))
     parts = many(number)
-    held = [incident(one, id=f"p{place}", parent="i2") for place, one in enumerate(parts)]
-    wrong = [*(incident(first, state=state) for state in beside), incident(second, id="i2"), *held]
-    order, parents = fold(parts, wrong)
-    assert parents == {one.subject: second.subject for one in parts}
-    assert [one.subject for one in order if one.subject.kind is K.STORM] == [second.subject]
-    alone = finding("z")
-    _, parents = fold([*parts, alone], wrong)
-    assert parents[alone.subject] == (first.subject if IncidentState.OPEN in beside else second.subject)
+    held = [incident(part, id=f"p{place}", parent="i2") for place, part in enumerate(parts)]
+    open_incidents = [*(incident(first, state=state) for state in extra), incident(second, id="i2"), *held]
+    order, parents = correlate(parts, open_incidents)
+    assert parents == {part.subject: second.subject for part in parts}
+    assert [item.subject for item in order if item.subject.kind is K.STORM] == [second.subject]
+    single_silence = finding("z")
+    _, parents = correlate([*parts, single_silence], open_incidents)
+    assert parents[single_silence.subject] == (first.subject if IncidentState.OPEN in extra else second.subject)
 
 
 def test_many_errors_of_one_automation_are_one_storm():
     """Each says something else, so that no error is the cause; another automation's stays by itself."""
     found = [finding("a", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_SIZE)]
     other = finding("b", K.PERMANENT_ERROR, "g")
-    order, parents = fold([*found, other], [])
+    order, parents = correlate([*found, other], [])
     assert order[0].subject == Subject("", K.STORM, "automation:a")
     assert other.subject not in parents
     assert len(parents) == STORM_SIZE
 
 
-def test_many_in_one_look_are_one_storm_that_takes_nothing_more_in():
-    """What fails everywhere at once is told as one; what fails alone while that is open is told by itself, what is in it stays in it."""
+def test_many_findings_at_once_are_one_closed_storm():
+    """What fails everywhere at once is reported as one; what fails alone while that is open is reported by itself; its parts stay."""
     found = [finding(f"a{number:02}", K.PERMANENT_ERROR, f"f{number:02}") for number in range(STORM_SIZE)]
-    order, parents = fold(found, [])
+    order, parents = correlate(found, [])
     storm = order[0]
     assert storm.subject == Subject("", K.STORM, "many:permanent_error")
     assert set(parents.values()) == {storm.subject}
     late = finding("z", K.PERMANENT_ERROR, "g")
-    _, parents = fold([found[0], late], [incident(storm), incident(found[0], parent="i1")])
+    _, parents = correlate([found[0], late], [incident(storm), incident(found[0], parent="i1")])
     assert parents == {found[0].subject: storm.subject}
 
 
 def test_storm_is_as_loud_as_its_loudest():
     """One page among them makes it a page, and it never becomes quieter."""
     found = [*many(STORM_SIZE - 1), finding("z", severity=Severity.PAGE)]
-    storm = fold(found, [])[0][0]
+    storm = correlate(found, [])[0][0]
     assert storm.severity is Severity.PAGE
-    again = fold(many(2), [incident(storm)])[0][0]
+    again = correlate(many(2), [incident(storm)])[0][0]
     assert again.severity is Severity.PAGE
 
 
 def test_nothing_explains_itself():
-    """The tables have no ring: whatever is folded ends at something that is told."""
+    """The tables have no ring: whatever is folded ends at something that is reported."""
     for table in (EXPLAINED_BY_SYSTEM, EXPLAINED_BY_AUTOMATION):
         for start in table:
             seen, reached = set(), {start}
@@ -261,14 +264,16 @@ def test_nothing_explains_itself():
 
 
 @given(
-    st.lists(st.builds(finding, st.sampled_from("ab"), st.sampled_from(list(K))), unique_by=lambda one: one.subject),
+    st.lists(st.builds(finding, st.sampled_from("ab"), st.sampled_from(list(K))), unique_by=lambda item: item.subject),
     st.integers(0, 50),
 )
-def test_every_finding_stays_and_ends_at_one_that_is_told(found, told):
-    """Nothing is lost by folding, and following what each is part of never goes round, whatever was `told` before."""
-    order, parents = fold(found, [incident(one, id=f"i{number}") for number, one in enumerate(found[:told])])
-    assert {one.subject for one in found} <= {one.subject for one in order}
-    place = {one.subject: number for number, one in enumerate(order)}
+def test_every_finding_has_a_reported_root(found, open_count):
+    """Nothing is lost by folding, and following what each is part of never goes round, whatever was `open_count` before."""
+    order, parents = correlate(
+        found, [incident(item, id=f"i{number}") for number, item in enumerate(found[:open_count])]
+    )
+    assert {item.subject for item in found} <= {item.subject for item in order}
+    place = {item.subject: number for number, item in enumerate(order)}
     for child, root in parents.items():
         assert root not in parents
         assert place[root] < place[child]

@@ -16,7 +16,7 @@ def before(minutes):
     return FAILED_AT - minutes * MINUTE
 
 
-def test_new_code_and_acts_are_told_newest_first():
+def test_new_code_and_operations_are_reported_newest_first():
     """With the time from each to the failure; what is of another automation or queue is not told."""
     changes = RecentChanges(
         (Deployment(6, before(50)), Deployment(7, before(12))),
@@ -34,16 +34,16 @@ def test_new_code_and_acts_are_told_newest_first():
 
 def test_only_the_hour_before_counts():
     """Neither what is older nor what came after the failure; its border counts."""
-    acts = (
+    operations = (
         RecordedOperation(FAILED_AT + 1, "ann", "pause", "automation:a"),
         RecordedOperation(FAILED_AT - CHANGE_WINDOW_MS - 1, "ann", "resume", "automation:a"),
     )
-    assert describe_changes(RecentChanges((), acts), FAILED_AT, "a", "default", 1) == ""
+    assert describe_changes(RecentChanges((), operations), FAILED_AT, "a", "default", 1) == ""
     edge = RecentChanges((Deployment(2, FAILED_AT - CHANGE_WINDOW_MS),), ())
     assert describe_changes(edge, FAILED_AT, "a", "default", 2, 0) == "deployment 2 was announced 1h before"
 
 
-def test_first_deployments_are_no_suspects():
+def test_first_deployments_are_no_recent_changes():
     """Neither the first one of all, nor the one that brought the automation: there was nothing that it could have changed."""
     first = RecentChanges((Deployment(1, before(10)),), ())
     assert describe_changes(first, FAILED_AT, "a", "default", 1, 0) == ""
@@ -55,7 +55,7 @@ def test_first_deployments_are_no_suspects():
     )
 
 
-def test_no_more_than_three_are_told():
+def test_no_more_than_three_are_reported():
     """A message has to fit."""
-    acts = tuple(RecordedOperation(before(n), "ann", "pause", "automation:a") for n in range(1, 6))
-    assert describe_changes(RecentChanges((), acts), FAILED_AT, "a", "default", 1).count("paused") == 3
+    operations = tuple(RecordedOperation(before(n), "ann", "pause", "automation:a") for n in range(1, 6))
+    assert describe_changes(RecentChanges((), operations), FAILED_AT, "a", "default", 1).count("paused") == 3

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.monitors.inputs import HeldLock, ManualHelp, MonitorInputs, OpenQuestion, Reopening, WatchedQueue
-from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, found, look, watched
+from tests.unit.domain.monitors.monitor_inputs import DAY, HOUR, MINUTE, T0, evaluate, found, watched
 
 HUMAN, LOCK, PAUSED = IncidentKind.HUMAN_WAIT, IncidentKind.LOCK_HELD, IncidentKind.PAUSED
 RECURRING, HAND = IncidentKind.RECURRING, IncidentKind.HELPED_BY_HAND
@@ -16,9 +16,9 @@ RECURRING, HAND = IncidentKind.RECURRING, IncidentKind.HELPED_BY_HAND
 def test_question_is_late_after_half_of_its_time(until: int | None, late: int) -> None:
     """A day at most."""
     question = OpenQuestion("r_1", T0, None if until is None else T0 + until)
-    one = watched(questions=(question, OpenQuestion("r_2", T0 + 3 * DAY, None)), tier=Severity.PAGE)
-    assert found(HUMAN, one, T0 + late - 1) == []
-    (finding,) = found(HUMAN, one, T0 + late)
+    automation = watched(questions=(question, OpenQuestion("r_2", T0 + 3 * DAY, None)), tier=Severity.PAGE)
+    assert found(HUMAN, automation, T0 + late - 1) == []
+    (finding,) = found(HUMAN, automation, T0 + late)
     assert finding.text.startswith("1 question unanswered")
     assert (finding.severity, finding.hint) == (Severity.NOTIFY, "mainspring runs answer r_1")
 
@@ -26,13 +26,13 @@ def test_question_is_late_after_half_of_its_time(until: int | None, late: int) -
 @given(st.integers(0, 3 * DAY), st.integers(0, 3 * DAY))
 def test_question_is_monotone_in_time(first: int, more: int) -> None:
     """Only an answer ends it."""
-    one = watched(questions=(OpenQuestion("r_1", T0, T0 + DAY),))
-    assert not found(HUMAN, one, T0 + first) or found(HUMAN, one, T0 + first + more)
+    automation = watched(questions=(OpenQuestion("r_1", T0, T0 + DAY),))
+    assert not found(HUMAN, automation, T0 + first) or found(HUMAN, automation, T0 + first + more)
 
 
 @pytest.mark.parametrize(("live", "longest"), [(True, DAY), (False, 10 * MINUTE)])
 def test_lock_is_held_too_long(live: bool, longest: int) -> None:
-    """A day, or ten minutes without anybody who could let it go."""
+    """A day, or ten minutes without anyone who could let it go."""
     facts = MonitorInputs(locks=(HeldLock("db", "r_1/step", T0, live),))
     assert found(LOCK, facts, T0 + longest - 1) == []
     (finding,) = found(LOCK, facts, T0 + longest)
@@ -40,36 +40,36 @@ def test_lock_is_held_too_long(live: bool, longest: int) -> None:
     assert finding.subject.fingerprint == "db"
 
 
-def test_pause_without_an_end_is_told_in_the_digest() -> None:
+def test_pause_without_an_end_is_reported_in_the_digest() -> None:
     """Of automations and queues, after a week."""
     facts = MonitorInputs(
         automations=(watched(paused_at=T0, paused_by="cli:ann@box", tier=Severity.PAGE),),
         queues=(WatchedQueue(name="mail", paused_at=T0),),
     )
     assert found(PAUSED, facts, T0 + 7 * DAY - 1) == []
-    mine, queue = found(PAUSED, facts, T0 + 7 * DAY)
-    assert (mine.severity, mine.text) == (Severity.DIGEST, "paused without an end for 7d by cli:ann@box")
+    automation, queue = found(PAUSED, facts, T0 + 7 * DAY)
+    assert (automation.severity, automation.text) == (Severity.DIGEST, "paused without an end for 7d by cli:ann@box")
     assert (queue.subject.automation, queue.subject.fingerprint) == ("", "mail")
-    assert look(PAUSED, watched(paused_at=T0, paused_until=T0 + 99 * DAY), T0 + 50 * DAY) == []
-    assert look(PAUSED, watched(paused_at=T0, retired_at=T0), T0 + 50 * DAY) == []
+    assert evaluate(PAUSED, watched(paused_at=T0, paused_until=T0 + 99 * DAY), T0 + 50 * DAY) == []
+    assert evaluate(PAUSED, watched(paused_at=T0, retired_at=T0), T0 + 50 * DAY) == []
 
 
-def came_back(*days: int, fingerprint: str = "f1") -> MonitorInputs:
+def recurrences(*days: int, fingerprint: str = "f1") -> MonitorInputs:
     rows = tuple(Reopening("backup", IncidentKind.PERMANENT_ERROR, fingerprint, T0 + day * DAY) for day in days)
     return MonitorInputs(automations=(watched(),), reopenings=rows)
 
 
-def test_error_that_comes_back_three_times_is_told() -> None:
+def test_error_that_returns_three_times_is_reported() -> None:
     """In fourteen days, of one fingerprint."""
-    assert found(RECURRING, came_back(0, 5), T0 + 6 * DAY) == []
-    (finding,) = found(RECURRING, came_back(0, 5, 13), T0 + 13 * DAY)
+    assert found(RECURRING, recurrences(0, 5), T0 + 6 * DAY) == []
+    (finding,) = found(RECURRING, recurrences(0, 5, 13), T0 + 13 * DAY)
     assert (finding.severity, finding.since_at) == (Severity.DIGEST, T0 + 13 * DAY)
     assert finding.subject.fingerprint == "permanent_error:f1"
-    assert found(RECURRING, came_back(0, 5, 13), T0 + 14 * DAY) == []
+    assert found(RECURRING, recurrences(0, 5, 13), T0 + 14 * DAY) == []
 
 
-def test_what_a_person_helps_too_often_is_told() -> None:
+def test_frequent_manual_help_is_reported() -> None:
     """Above a fifth of at least ten runs."""
-    for helped, started, wrong in ((2, 10, False), (3, 10, True), (9, 9, False), (21, 100, True)):
+    for helped, started, is_found in ((2, 10, False), (3, 10, True), (9, 9, False), (21, 100, True)):
         facts = MonitorInputs(automations=(watched(),), by_hand={"backup": ManualHelp(helped, started)})
-        assert bool(found(HAND, facts, T0)) is wrong
+        assert bool(found(HAND, facts, T0)) is is_found

@@ -12,38 +12,37 @@ SIZE = ("size", "the write-ahead log is larger than 64 MiB")
 READER = ("process 7", "process 7 (python report.py)")
 
 
-def judged(*found, **process):
+def evaluate_wal(*found, **process):
     """Return what is judged of findings (name, why, minutes that it has lasted) of a watcher."""
     findings = tuple(
-        ProcessFinding(ProcessFindingKind.WAL, name, why, NOW - lasts * MINUTE) for name, why, lasts in found
+        ProcessFinding(ProcessFindingKind.WAL, name, reason, NOW - lasts * MINUTE) for name, reason, lasts in found
     )
     watcher = WatchedProcess(
         session=1, role="watcher", host="box", pid=1, beat_at=NOW, opened_at=0, findings=findings, **process
     )
-    return [one.finding for one in MONITOR.evaluate(MonitorInputs(processes=(watcher,)), MONITOR.tuning, NOW)]
+    return [finding.finding for finding in MONITOR.evaluate(MonitorInputs(processes=(watcher,)), MONITOR.tuning, NOW)]
 
 
 def test_reader_of_five_minutes_is_a_finding_by_its_name():
     """Not a minute before."""
-    assert judged((*READER, 4)) == [None]
-    (finding,) = judged((*READER, 5))
-    assert (
-        finding.text
-        == "the write-ahead log cannot be emptied: process 7 (python report.py) reads the store all the time"
-    )
+    assert evaluate_wal((*READER, 4)) == [None]
+    (finding,) = evaluate_wal((*READER, 5))
+    assert finding.text == "the write-ahead log cannot be emptied: process 7 (python report.py) keeps reading the store"
     assert (finding.severity, finding.since_at) == (Severity.NOTIFY, NOW - 5 * MINUTE)
 
 
-def test_large_log_is_a_finding_with_whoever_reads():
+def test_large_log_is_a_finding_with_its_reader():
     """Also with who has read for a short while only, and with no one."""
-    (finding,) = judged((*SIZE, 6), (*READER, 1))
-    assert finding.text.startswith("the write-ahead log is larger than 64 MiB: process 7 (python report.py) reads")
-    (finding,) = judged((*SIZE, 6))
+    (finding,) = evaluate_wal((*SIZE, 6), (*READER, 1))
+    assert finding.text.startswith(
+        "the write-ahead log is larger than 64 MiB: process 7 (python report.py) keeps reading"
+    )
+    (finding,) = evaluate_wal((*SIZE, 6))
     assert finding.text == "the write-ahead log is larger than 64 MiB and is not emptied"
     assert "lsof" in finding.hint
 
 
-def test_what_a_dead_process_found_counts_no_more():
+def test_finding_of_a_dead_process_does_not_count():
     """Nor is anything judged where nothing was found."""
-    assert judged((*SIZE, 9), gone=True) == []
-    assert judged() == []
+    assert evaluate_wal((*SIZE, 9), gone=True) == []
+    assert evaluate_wal() == []

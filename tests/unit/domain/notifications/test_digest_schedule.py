@@ -1,4 +1,4 @@
-"""When a digest is told: each day or each week, on the clock of a zone."""
+"""When a digest is reported: each day or each week, on the clock of a zone."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -51,7 +51,7 @@ def test_time_of_a_digest_has_one_form(written, read):
         8,
     ],
 )
-def test_what_is_no_time_of_a_digest_is_refused(written):
+def test_invalid_digest_time_is_refused(written):
     """A week needs its day."""
     with pytest.raises(OptionError):
         read_digest_schedule(written)
@@ -62,7 +62,7 @@ def test_what_is_no_time_of_a_digest_is_refused(written):
     st.sampled_from(["Europe/Berlin", "America/New_York", "Pacific/Apia", "UTC"]),
     st.integers(min_value=1_600_000_000_000, max_value=2_000_000_000_000),
 )
-def test_weekly_digest_is_told_on_its_day_once_a_week(when, name, at):
+def test_weekly_digest_is_reported_on_its_day_once_a_week(when, name, at):
     """Never in the past, and eight days away at most."""
     zone = ZoneInfo(name)
     found = next_digest_at(when, zone, at)
@@ -71,7 +71,7 @@ def test_weekly_digest_is_told_on_its_day_once_a_week(when, name, at):
     assert next_digest_at(when, zone, found + 1) - found > 6 * DAY
 
 
-def test_daily_digest_is_told_each_day():
+def test_daily_digest_is_reported_each_day():
     """At its time."""
     assert next_digest_at("08:30", BERLIN, ms("2026-10-05T08:31+02:00")) == ms("2026-10-06T08:30+02:00")
 

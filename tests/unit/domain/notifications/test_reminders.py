@@ -1,4 +1,4 @@
-"""Reminders: what stays open is said again, what nobody takes goes to others, what was snoozed wakes."""
+"""Reminders: what stays open is said again, what no one takes goes to others, what was snoozed wakes."""
 
 import pytest
 from msgspec.structs import replace
@@ -20,19 +20,22 @@ OPEN = Incident(
 
 def due(incident, now, routing=ROUTING):
     found = list_reminders(
-        [incident], routing, lambda one: IncidentAttributes(subject=one.subject, severity=one.severity), now
+        [incident],
+        routing,
+        lambda incident_read: IncidentAttributes(subject=incident_read.subject, severity=incident_read.severity),
+        now,
     )
-    return [(one.about, one.number, tuple(target.channel for target in one.to)) for one in found]
+    return [(reminder.about, reminder.number, tuple(target.channel for target in reminder.to)) for reminder in found]
 
 
-def test_nobody_acknowledged_so_others_are_told():
+def test_unacknowledged_incident_escalates():
     """After a quarter of an hour, once, and only where a route says to whom."""
     assert due(OPEN, 15 * MINUTE - 1) == []
     assert due(OPEN, 15 * MINUTE) == [(NotificationEvent.ESCALATED, 1, ("boss",))]
     assert due(OPEN, 15 * MINUTE, NotificationRouting(channels=("ops",))) == []
 
 
-def test_what_stays_open_is_said_again():
+def test_open_incident_is_repeated():
     """Every four hours, each time with a number of its own."""
     assert (NotificationEvent.REPEATED, 1, ("ops",)) in due(OPEN, 4 * HOUR)
     assert (NotificationEvent.REPEATED, 2, ("ops",)) in due(OPEN, 11 * HOUR)
@@ -46,7 +49,7 @@ def test_what_stays_open_is_said_again():
         replace(OPEN, severity=Severity.DIGEST),
     ],
 )
-def test_what_somebody_looks_after_is_not_repeated(incident):
+def test_acknowledged_incident_is_not_repeated(incident):
     """Nor what sleeps, what only stands in the digest, and what is part of another incident."""
     assert due(incident, 50 * HOUR) == []
 
@@ -74,7 +77,7 @@ def test_acknowledgement_for_a_time_is_over():
     assert due(incident, 51 * HOUR) == [(NotificationEvent.REPEATED, 50 * HOUR, ("ops",))]
 
 
-def test_what_is_told_ahead_is_quiet_until_its_day():
+def test_incident_before_its_due_date_is_quiet():
     """Neither repeated nor escalated before; on the day it is said again, and from then on it is as any other."""
     assert due(SECRET, DAY_ITSELF - 1) == []
     assert due(SECRET, DAY_ITSELF) == [(NotificationEvent.REPEATED, DAY_ITSELF, ("ops",))]
@@ -82,39 +85,42 @@ def test_what_is_told_ahead_is_quiet_until_its_day():
     assert (NotificationEvent.REPEATED, 1, ("ops",)) in due(SECRET, DAY_ITSELF + 4 * HOUR)
 
 
-def test_what_was_acknowledged_ahead_wakes_on_its_day():
+def test_acknowledged_incident_repeats_on_its_due_date():
     """What was acknowledged on the day itself, or sleeps, does not."""
-    taken = replace(SECRET, state=IncidentState.ACKNOWLEDGED, changed_at=HOUR)
-    assert due(taken, DAY_ITSELF - 1) == []
-    assert due(taken, DAY_ITSELF + 9 * HOUR) == [(NotificationEvent.REPEATED, DAY_ITSELF, ("ops",))]
-    assert due(replace(taken, changed_at=DAY_ITSELF), DAY_ITSELF + 9 * HOUR) == []
+    acknowledged = replace(SECRET, state=IncidentState.ACKNOWLEDGED, changed_at=HOUR)
+    assert due(acknowledged, DAY_ITSELF - 1) == []
+    assert due(acknowledged, DAY_ITSELF + 9 * HOUR) == [(NotificationEvent.REPEATED, DAY_ITSELF, ("ops",))]
+    assert due(replace(acknowledged, changed_at=DAY_ITSELF), DAY_ITSELF + 9 * HOUR) == []
     assert due(replace(SECRET, state=IncidentState.SNOOZED, snoozed_until=999 * HOUR), DAY_ITSELF + 9 * HOUR) == []
 
 
-def test_what_is_found_after_its_day_is_as_any_other():
-    """It was told as due then."""
+def test_incident_after_its_due_date_is_ordinary():
+    """It was reported as due then."""
     late = replace(SECRET, opened_at=DAY_ITSELF)
     assert due(late, DAY_ITSELF) == []
     assert (NotificationEvent.REPEATED, 1, ("ops",)) in due(late, DAY_ITSELF + 4 * HOUR)
 
 
-def test_what_another_clock_opened_a_moment_ahead_is_not_repeated():
+def test_incident_opened_by_a_clock_ahead_is_not_repeated():
     """Two watchers' clocks differ by a little."""
     assert due(replace(OPEN, opened_at=1_000), 0) == []
 
 
-def test_what_is_part_of_another_is_not_repeated_while_that_is_open():
+def test_part_of_an_open_incident_is_not_repeated():
     """When the other one is over, what is left of it speaks for itself."""
     part, other = replace(OPEN, parent="i0"), replace(OPEN, id="i0")
 
-    def told(*wrong):
+    def reminded_ids(*open_incidents):
         found = list_reminders(
-            wrong, ROUTING, lambda one: IncidentAttributes(subject=one.subject, severity=one.severity), 5 * HOUR
+            open_incidents,
+            ROUTING,
+            lambda incident_read: IncidentAttributes(subject=incident_read.subject, severity=incident_read.severity),
+            5 * HOUR,
         )
-        return {one.incident.id for one in found}
+        return {reminder.incident.id for reminder in found}
 
-    assert told(part, other) == {"i0"}
-    assert told(part) == {"i1"}
+    assert reminded_ids(part, other) == {"i0"}
+    assert reminded_ids(part) == {"i1"}
 
 
 def test_snoozed_incident_of_the_digest_wakes():

@@ -39,7 +39,7 @@ def render(about=NotificationEvent.OPENED, around=AROUND, **more):
     return render_notification("a_1", about, AT, incident(**more), around)
 
 
-def test_notice_says_what_since_impact_and_what_to_do():
+def test_notice_has_cause_time_impact_and_next_step():
     """All that is known stands in one order, with the command that shows more."""
     facts = {
         "what": "3 runs failed at step upload: 403 AccessDenied (permanent)",
@@ -53,14 +53,14 @@ def test_notice_says_what_since_impact_and_what_to_do():
     assert notice.headline == "[page] backup: no success for 26 h (expected daily 03:00 Europe/Berlin)"
     assert notice.key == "mainspring:i_1:1"
     assert notice.body.splitlines() == [
-        "What      3 runs failed at step upload: 403 AccessDenied (permanent)",
-        "Since     2026-10-05 03:00 CEST, last good 2026-10-04 03:04 CEST",
-        "Impact    1 slot missed",
-        "Next try  none, needs a person",
-        "Changed   flag s3-v2 to 20 % at 02:40 by ana",
-        "Do        Turn the flag off; runbook docs/backup.md#403",
-        "Owner     ana (platform)",
-        "Command   mainspring incidents show i_1 | mainspring runs show r_01JD",
+        "What          3 runs failed at step upload: 403 AccessDenied (permanent)",
+        "Since         2026-10-05 03:00 CEST, last success 2026-10-04 03:04 CEST",
+        "Impact        1 slot missed",
+        "Next attempt  none, needs a person",
+        "Changed       flag s3-v2 to 20 % at 02:40 by ana",
+        "Do            Turn the flag off; runbook docs/backup.md#403",
+        "Owner         ana (platform)",
+        "Command       mainspring incidents show i_1 | mainspring runs show r_01JD",
     ]
 
 
@@ -69,13 +69,13 @@ def test_notice_says_what_since_impact_and_what_to_do():
     [
         (NotificationEvent.REOPENED, {}, "[page] backup: again: no success"),
         (NotificationEvent.REPEATED, {}, "[page] backup: still: no success"),
-        (NotificationEvent.ESCALATED, {}, "[page] backup: nobody has acknowledged: no success"),
+        (NotificationEvent.ESCALATED, {}, "[page] backup: not acknowledged: no success"),
         (NotificationEvent.ACKNOWLEDGED, {}, "[acknowledged] backup: no success"),
         (NotificationEvent.RESOLVED, {}, "[resolved] backup: no success"),
         (NotificationEvent.OPENED, {"subject": Subject("", IncidentKind.STORE_LOST)}, "[page] mainspring: no success"),
     ],
 )
-def test_first_line_says_what_it_is_about(about, more, headline):
+def test_first_line_names_the_subject(about, more, headline):
     """Severity or state, name, and what is wrong: enough for a lock screen."""
     assert render(about, **more).headline.startswith(headline)
 
@@ -85,7 +85,7 @@ def test_other_environment_is_named_in_the_first_line():
     assert render(around=NotificationContext(environment="staging")).headline.startswith("[page] (staging) backup: ")
 
 
-def test_resolved_notice_asks_for_nothing():
+def test_resolved_notice_needs_nothing():
     """It says until when and by whom, and no more what to do."""
     labels = {
         field.label: field.text
@@ -93,7 +93,7 @@ def test_resolved_notice_asks_for_nothing():
     }
     assert labels["Until"] == "2026-10-05 03:01 CEST"
     assert labels["Note"] == "ana: disk freed"
-    assert not {"Do", "Next try"} & labels.keys()
+    assert not {"Do", "Next attempt"} & labels.keys()
 
 
 def test_text_is_one_printable_line_however_long_and_odd_it_was():
@@ -118,7 +118,7 @@ ANSWERED = {"state": IncidentState.ACKNOWLEDGED}
 
 
 @pytest.mark.parametrize(
-    ("about", "more", "is_told", "is_worth"),
+    ("about", "more", "has_text", "is_worth"),
     [
         (NotificationEvent.OPENED, {}, False, True),
         (NotificationEvent.OPENED, ANSWERED, False, True),
@@ -136,9 +136,9 @@ ANSWERED = {"state": IncidentState.ACKNOWLEDGED}
         (NotificationEvent.DIGEST, OVER, False, True),
     ],
 )
-def test_what_is_over_or_answered_is_not_called_for(about, more, is_told, is_worth):
-    """An opening that is over is told by its end, unless it mended itself within the moment in which nobody was told."""
-    found = should_send_alert(about, 1, incident(**more), is_told=is_told, brief_ms=30_000)
+def test_resolved_or_answered_alert_is_not_sent(about, more, has_text, is_worth):
+    """An opening that is over is reported by its end, unless it fixed itself within the moment in which no one was notified."""
+    found = should_send_alert(about, 1, incident(**more), is_told=has_text, brief_ms=30_000)
     assert found is is_worth
 
 
@@ -146,8 +146,8 @@ def test_what_is_over_or_answered_is_not_called_for(about, more, is_told, is_wor
     ("since_at", "is_worth"),
     [(AT, True), (AT + 269_000, True), (AT + 270_000, False), (AT + 290_000, False), (AT + 900_000, True)],
 )
-def test_what_was_part_of_another_one_lasts_from_the_end_of_that(since_at, is_worth):
-    """What follows from a cause ends soon after it: nobody heard of it, so its end is told to nobody. A clock put back mutes nothing."""
+def test_ungrouped_incident_lasts_from_the_end_of_its_parent(since_at, is_worth):
+    """What follows from a cause ends soon after it: no one was notified, so its end is not sent either. A clock put back mutes nothing."""
     over = incident(**OVER)
     assert (
         should_send_alert(NotificationEvent.RESOLVED, 1, over, is_told=False, brief_ms=30_000, since_at=since_at)
@@ -156,11 +156,11 @@ def test_what_was_part_of_another_one_lasts_from_the_end_of_that(since_at, is_wo
     assert should_send_alert(NotificationEvent.RESOLVED, 1, over, is_told=True, brief_ms=30_000, since_at=since_at)
 
 
-def test_list_begins_with_the_loudest_and_oldest():
+def test_list_starts_with_the_loudest_and_oldest():
     """A digest is read from its top."""
     ids = [
-        one.id
-        for one in sort_by_severity(
+        incident.id
+        for incident in sort_by_severity(
             [
                 incident(id="a", severity=Severity.DIGEST),
                 incident(id="b", since_at=AT + 1),
@@ -186,14 +186,14 @@ def test_one_line_is_plain_and_bounded(text, longest):
         ({"missed": 3}, "Impact", "3 slots missed"),
         ({"missed": 100}, "Impact", "100 or more slots missed"),
         ({"missed": 0}, "Impact", None),
-        ({"next_try_at": AT + 60_000}, "Next try", "2026-10-05 03:01 CEST"),
-        ({"next_try_at": AT - 60_000}, "Next try", "was due 2026-10-05 02:59 CEST"),
-        ({}, "Next try", None),
+        ({"next_try_at": AT + 60_000}, "Next attempt", "2026-10-05 03:01 CEST"),
+        ({"next_try_at": AT - 60_000}, "Next attempt", "was due 2026-10-05 02:59 CEST"),
+        ({}, "Next attempt", None),
     ],
 )
-def test_prospects_are_said_as_they_look_when_it_is_told(facts, label, text):
+def test_next_steps_are_current_when_sent(facts, label, text):
     """A try that was to come is no promise any more when its time is over."""
-    assert {one.label: one.text for one in render(facts=facts).fields}.get(label) == text
+    assert {field.label: field.text for field in render(facts=facts).fields}.get(label) == text
 
 
 def test_message_of_failed_runs_names_their_items():

@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.domain.processes.crash_blame import PROBATION_MS, CrashBlame, assign_blame, next_probation_ms
 
-BESIDE = {
+SIBLINGS = {
     "is_excused": False,
     "is_at_work": True,
     "on_probation": False,
@@ -13,25 +13,25 @@ BESIDE = {
 }
 
 
-def test_death_of_a_worker_with_runs_aboard_counts_however_it_ended():
+def test_death_of_a_worker_with_runs_always_counts():
     """The exit code is no part of the question."""
-    assert assign_blame(**BESIDE) == CrashBlame(counts=True)
+    assert assign_blame(**SIBLINGS) == CrashBlame(counts=True)
 
 
-@pytest.mark.parametrize("why", [{"is_excused": True}, {"is_at_work": False}, {"claimed_runs": []}])
-def test_death_that_was_asked_for_or_found_nothing_aboard_counts_for_nothing(why):
+@pytest.mark.parametrize("reason", [{"is_excused": True}, {"is_at_work": False}, {"claimed_runs": []}])
+def test_requested_death_or_one_without_runs_does_not_count(reason):
     """Supervisor, person, deploy, and others that declared it dead first."""
-    assert assign_blame(**{**BESIDE, "on_probation": True} | why) == CrashBlame()
+    assert assign_blame(**{**SIBLINGS, "on_probation": True} | reason) == CrashBlame()
 
 
 @pytest.mark.parametrize(
-    ("claimed_runs", "probation_runs", "alone"),
+    ("claimed_runs", "probation_runs", "single_runs"),
     [(["r1"], [], "r1"), (["r1", "r2"], ["r2"], "r2"), (["r1", "r2"], ["r1", "r2"], None), (["r1", "r2"], [], None)],
 )
-def test_crash_on_probation_counts_for_the_run_that_was_by_itself(claimed_runs, probation_runs, alone):
+def test_crash_on_probation_counts_for_the_run_that_was_by_itself(claimed_runs, probation_runs, single_runs):
     """Where that is not known the next ones are watched for longer."""
-    judged = assign_blame(
-        **BESIDE | {"on_probation": True, "claimed_runs": claimed_runs, "probation_runs": probation_runs}
+    blame = assign_blame(
+        **SIBLINGS | {"on_probation": True, "claimed_runs": claimed_runs, "probation_runs": probation_runs}
     )
-    assert judged == CrashBlame(counts=True, run=alone)
-    assert next_probation_ms(PROBATION_MS, judged) == (PROBATION_MS if alone else 4 * PROBATION_MS)
+    assert blame == CrashBlame(counts=True, run=single_runs)
+    assert next_probation_ms(PROBATION_MS, blame) == (PROBATION_MS if single_runs else 4 * PROBATION_MS)

@@ -28,8 +28,8 @@ def test_redactor_leaves_no_form_of_any_secret(secret: str, before: str, after: 
 @given(SECRETS, st.binary(max_size=8), st.binary(max_size=8))
 def test_redactor_finds_a_secret_inside_of_base64(secret: str, before: bytes, after: bytes) -> None:
     """Base64 of a longer text shows none of the secret that is in it, wherever it begins: at most a byte at either end is left."""
-    shown = Redactor([secret]).redact(base64.b64encode(before + secret.encode() + after).decode())
-    assert MASK in shown
+    redacted = Redactor([secret]).redact(base64.b64encode(before + secret.encode() + after).decode())
+    assert MASK in redacted
 
 
 @given(SECRETS, AROUND, AROUND, st.data())
@@ -40,11 +40,11 @@ def test_line_redactor_leaves_no_secret_that_is_split_over_writes(
     cuts = sorted(data.draw(st.sets(st.integers(1, len(secret) - 1), min_size=1, max_size=3)))
     pieces = [secret[a:b] for a, b in zip([0, *cuts], [*cuts, len(secret)], strict=True)]
     lines, redactor = LineRedactor(), Redactor([secret])
-    shown = [
+    redacted = [
         out for line in (before + pieces[0], *pieces[1:-1], pieces[-1] + after) for out in lines.feed(redactor, line)
     ]
-    shown += lines.end(redactor)
-    assert secret not in "".join(shown).replace(MASK, "\0")
+    redacted += lines.end(redactor)
+    assert secret not in "".join(redacted).replace(MASK, "\0")
 
 
 @given(st.lists(st.text(st.sampled_from("xyz !"), max_size=8), max_size=10))
@@ -52,8 +52,8 @@ def test_line_redactor_gives_back_lines_without_secrets_unchanged_and_in_order(l
     """What is held back for a moment comes out again, unless it is the beginning of a value at the very end."""
     redacting, redactor = LineRedactor(), Redactor(["xyzzy-xyzzy"])
     lines.append("the end")
-    shown = [out for line in lines for out in redacting.feed(redactor, line)]
-    assert [*shown, *redacting.end(redactor)] == lines
+    redacted = [out for line in lines for out in redacting.feed(redactor, line)]
+    assert [*redacted, *redacting.end(redactor)] == lines
 
 
 @pytest.mark.parametrize("name", encodings(CANARY))
@@ -69,7 +69,7 @@ def test_redactor_hides_each_encoding(name: str) -> None:
 
 
 def test_line_redactor_hides_what_is_left_of_a_secret_when_nothing_follows() -> None:
-    """The beginning of a value at the very end is hidden once it is long enough to tell; a letter or two is let go after a while."""
+    """The beginning of a value at the very end is hidden once it is long enough to tell; a letter or two is released after a while."""
     redactor, lines = Redactor(["correct-horse"]), LineRedactor()
     assert lines.feed(redactor, "it is correct-ho") == []
     assert lines.settle(redactor) == []
@@ -78,7 +78,7 @@ def test_line_redactor_hides_what_is_left_of_a_secret_when_nothing_follows() -> 
     assert lines.settle(redactor) == ["a disc"]
 
 
-def test_redactor_hides_the_beginning_of_a_secret_before_a_cut() -> None:
+def test_redactor_hides_the_start_of_a_secret_before_a_cut() -> None:
     """A text that was cut in the middle of a value does not show its first half."""
     assert Redactor(["correct-horse"]).redact("got correct-ho…[+90 characters]") == f"got {MASK}…[+90 characters]"
 
@@ -89,7 +89,7 @@ def test_redactor_hides_each_line_of_a_secret_with_several() -> None:
     assert redactor.redact("used second-value, then first-value") == f"used {MASK}, then {MASK}"
 
 
-def test_redactor_leaves_short_values_and_plain_text_alone() -> None:
+def test_redactor_leaves_short_values_and_plain_text_unchanged() -> None:
     """A value of five characters would be found everywhere; a text without secrets is the same object."""
     redactor = Redactor(["short", "longer-one"])
     text = "a short text, 3 tokens, see https://example.com/a?b=c and key=7"
@@ -97,7 +97,7 @@ def test_redactor_leaves_short_values_and_plain_text_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "redacted"),
     [
         ("Authorization: Bearer abc.def-123", "Authorization: Bearer ***"),
         ("{'authorization': 'Basic dXNlcjpwYXNz'}", "{'authorization': 'Basic ***'}"),
@@ -129,9 +129,9 @@ def test_redactor_leaves_short_values_and_plain_text_alone() -> None:
         ("-----BEGIN PRIVATE KEY-----\nMIIE", "-----BEGIN PRIVATE KEY-----***"),
     ],
 )  # fmt: skip
-def test_redactor_hides_what_looks_like_a_secret(text: str, shown: str) -> None:
+def test_redactor_hides_what_resembles_a_secret(text: str, redacted: str) -> None:
     """Headers, assignments, URLs with passwords and keys of well-known form are hidden, and what they are stays readable."""
-    assert Redactor().redact(text) == shown
+    assert Redactor().redact(text) == redacted
 
 
 def test_line_redactor_leaves_out_a_private_key_that_is_printed_by_line() -> None:
@@ -139,17 +139,17 @@ def test_line_redactor_leaves_out_a_private_key_that_is_printed_by_line() -> Non
     lines = LineRedactor()
     key = ["-----BEGIN PRIVATE KEY-----", "MIIEvQ", "AbCdEf", "-----END PRIVATE KEY-----"]
     printed = ["before", *key, "after"]
-    shown = [out for line in printed for out in lines.feed(Redactor(), line)]
-    assert shown == ["before", "-----BEGIN PRIVATE KEY-----***", "after"]
+    redacted = [out for line in printed for out in lines.feed(Redactor(), line)]
+    assert redacted == ["before", "-----BEGIN PRIVATE KEY-----***", "after"]
     open_ended = [out for line in [key[0], *["x"] * 300] for out in lines.feed(Redactor(), line)]
     assert len(open_ended) == 101
 
 
-def test_redactor_hides_data_by_the_name_it_stands_under() -> None:
+def test_redactor_hides_data_by_the_name_it_is_under() -> None:
     """Data keeps its form; what stands under the name of a secret is hidden whole, however deep."""
     data = {"db": {"password": "a", "port": 5432}, "seen": ["correct-horse"], "token_count": 3}
-    shown = {"db": {"password": MASK, "port": 5432}, "seen": [MASK], "token_count": 3}
-    assert Redactor(["correct-horse"]).redact_data(data) == shown
+    redacted = {"db": {"password": MASK, "port": 5432}, "seen": [MASK], "token_count": 3}
+    assert Redactor(["correct-horse"]).redact_data(data) == redacted
     deep: list[object] = ["correct-horse"]
     for _ in range(500):
         deep = [deep]
@@ -162,10 +162,10 @@ def test_redactor_hides_the_words_of_a_failure_and_its_causes() -> None:
     failure = Failure(
         type="E", code="e", message="correct-horse", hint="use correct-horse", data=["correct-horse"], cause=cause
     )
-    shown = Redactor(["correct-horse"]).redact_failure(failure)
-    assert "correct-horse" not in repr(shown)
-    assert shown.cause is not None
-    assert shown.cause.frames == ["a.py:1 f"]
+    redacted = Redactor(["correct-horse"]).redact_failure(failure)
+    assert "correct-horse" not in repr(redacted)
+    assert redacted.cause is not None
+    assert redacted.cause.frames == ["a.py:1 f"]
 
 
 @pytest.mark.parametrize(
@@ -178,9 +178,9 @@ def test_redactor_takes_linear_time(piece: str) -> None:
         text = piece * (count // len(piece))
         best = 1e9
         for _ in range(3):
-            began = time.process_time()
+            started = time.process_time()
             redactor.redact(text)
-            best = min(best, time.process_time() - began)
+            best = min(best, time.process_time() - started)
         return best
 
     redactor = Redactor([CANARY])

@@ -33,7 +33,7 @@ def test_address_that_others_can_change_is_refused(text):
         read_secret_url(text)
 
 
-def test_secret_is_looked_up_when_it_is_used():
+def test_secret_is_resolved_when_it_is_used():
     """An address that is none is as it is."""
     secrets = {"PULSE": "https://hc-ping.com/y"}
 

@@ -40,7 +40,7 @@ def test_rate_that_has_no_end_is_refused():
 
 
 @given(st.builds(Rate, st.integers(1, 10**9), st.timedeltas(timedelta(microseconds=1))), st.integers(1, MAX_BULK_PARTS))
-def test_piece_of_a_rate_that_is_taken_can_be_shown(rate, number):
+def test_piece_of_a_rate_that_is_taken_can_be_displayed(rate, number):
     """When the next one is due stands in every list of bulk acts."""
     try:
         check_bulk_rate(rate, number)

@@ -39,12 +39,12 @@ def test_written_line_is_one_harmless_line_of_json(text: str, fields: dict[str, 
     assert len(encode_line(fit_line(line)[0])) <= MAX_LINE_BYTES
 
 
-def test_long_line_says_how_much_was_cut() -> None:
+def test_long_line_states_how_much_was_cut() -> None:
     """Text is cut with a count; fields that do not fit are left out, and that is said."""
     line = LogLine(at=0, level=Level.INFO, text="x" * 20_000, fields={"a": "y" * 1_000})
-    shown, _ = fit_line(line)
-    assert shown.text.endswith(" characters]")
-    assert shown.fields == {"left_out": "the fields: the line was too long"}
+    fitted, _ = fit_line(line)
+    assert fitted.text.endswith(" characters]")
+    assert fitted.fields == {"left_out": "the fields: the line was too long"}
     short = LogLine(at=0, level=Level.INFO, text="x")
     assert fit_line(short) == (short, encode_json(short))
 
@@ -71,7 +71,7 @@ def test_level_of_a_number(number: int, level: str) -> None:
     assert Level.of(number) == level
 
 
-def test_packed_lines_come_back_with_what_is_known_of_them() -> None:
+def test_packed_lines_return_with_what_is_known_of_them() -> None:
     """Run, automation and attempt are not stored with each line, and are there again."""
     line = LogLine(at=5, level=Level.ERROR, text="é\n", step="s", fields={"a": 1})
     (found,) = unpack_lines(pack_lines([encode_json(line)]), run="r", workflow="w", attempt=2)

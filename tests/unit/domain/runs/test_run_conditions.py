@@ -37,24 +37,24 @@ DEFINITION, CONFIGURATION, RUNTIME = ConditionKind
             "host:web1",
             {"Python": "3.12.1", "old": "1", "same": "1"},
             {"Python": "3.13.0", "new": "2", "same": "1"},
-            "on web1 Python went from 3.12.1 to 3.13.0, new 2 came, old 1 went",
+            "on web1 Python changed from 3.12.1 to 3.13.0, new 2 added, old 1 removed",
         ),
         (
             RUNTIME,
             "host:w\x1b",
             {},
             {str(n): "1" for n in range(5)},
-            "on w\\x1b 0 1 came, 1 1 came, 2 1 came and 2 more",
+            "on w\\x1b 0 1 added, 1 1 added, 2 1 added and 2 more",
         ),
     ],
 )
-def test_change_is_told_in_words(kind, subject, was, now, text):
+def test_change_is_reported_in_words(kind, subject, was, now, text):
     """What it is about, the first few of many, and nothing that harms a terminal."""
     assert ConditionChange(1, kind, subject, was, now).text == text
 
 
 def test_definition_of_another_automation_is_no_cause():
-    """What a host runs under is everybody's."""
+    """What a host runs under is everyone's."""
     changes = RecentChanges(
         conditions=(
             ConditionChange(5, DEFINITION, "automation:other", {"fingerprint": "x"}, {"fingerprint": "y"}),

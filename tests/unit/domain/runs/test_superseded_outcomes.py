@@ -12,8 +12,8 @@ def counted(*rows):
     return [_row(rank, *row) for rank, row in enumerate(rows, start=1)]
 
 
-def _row(rank, ident, state=OutcomeState.SUCCEEDED, kind=OutcomeKind.STEP, asked_after=0):
-    return CountedOutcome(rank, ident, kind, state, asked_after)
+def _row(rank, ident, state=OutcomeState.SUCCEEDED, kind=OutcomeKind.STEP, called_after=0):
+    return CountedOutcome(rank, ident, kind, state, called_after)
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ def _row(rank, ident, state=OutcomeState.SUCCEEDED, kind=OutcomeKind.STEP, asked
         ("undo:work#1/pay#1", "undo:work#1/"),
     ],
 )
-def test_branch_of_tells_the_branch_whatever_the_key_holds(ident, branch):
+def test_branch_of_returns_the_branch_for_any_key(ident, branch):
     """A slash or a number sign inside a key parts nothing."""
     assert read_branch(ident) == branch
 
 
 def test_no_longer_counted_names_all_that_failed_and_led_to_the_end():
-    """Both failures, not the one that was mended, and nothing that succeeded or is in doubt."""
+    """Both failures, not the one that was fixed, and nothing that succeeded or is in doubt."""
     rows = counted(
         ("a", OutcomeState.FAILED),
         ("mended", OutcomeState.FAILED),
@@ -55,7 +55,7 @@ def test_no_longer_counted_keeps_a_named_request_that_succeeded():
     assert find_superseded_ranks(counted(("a",), ("b",)), ["a"]) == []
 
 
-def test_no_longer_counted_forgets_a_stop_and_what_was_given_up_and_waited_for_since():
+def test_no_longer_counted_forgets_a_stop_and_what_was_abandoned_and_waited_for_since():
     """A cancel or deadline strikes once, in every branch."""
     rows = counted(
         ("early", OutcomeState.CANCELLED),

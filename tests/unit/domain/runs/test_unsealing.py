@@ -43,7 +43,7 @@ def history(sealing):
 
 
 def test_whole_history_is_opened_but_for_the_inbox():
-    """Superseded outcomes too, which a rollback takes back; a fact is opened when it is taken in."""
+    """Superseded outcomes too, which a rollback undoes; a fact is opened when it is accepted."""
     opening = RowUnsealer(SEALING)
     opened = opening.history(history(SEALING))
     plain = history(PLAIN_SEALING)
@@ -52,7 +52,7 @@ def test_whole_history_is_opened_but_for_the_inbox():
 
 
 def test_plain_rows_are_not_copied():
-    """A store that nobody seals pays for nothing."""
+    """A store that no one seals pays for nothing."""
     plain = history(PLAIN_SEALING)
     assert RowUnsealer(PLAIN_SEALING).history(plain).outcomes[0] is plain.outcomes[0]
 
@@ -64,7 +64,7 @@ def test_engine_stops_at_what_it_cannot_read():
 
 
 def test_people_get_the_rest():
-    """What stays closed is as it was, and why is told once."""
+    """What stays closed is as it was, and why is reported once."""
     opening, sealed = RowUnsealer(PLAIN_SEALING, lenient=True), history(SEALING)
     assert opening.history(sealed).outcomes == sealed.outcomes
     assert opening.text(SEALING.seal_text("title")) is None

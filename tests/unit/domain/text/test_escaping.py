@@ -14,10 +14,10 @@ ANY_TEXT = st.text(st.characters(exclude_categories=())) | st.text("\\xu01d8b20\
 @example("\\\\\\x1b\x1b\\ud800")
 def test_escape_gives_back_any_text_and_leaves_nothing_harmful(text: str) -> None:
     """Any text, lone surrogates included, survives the round trip and its escaped form is harmless."""
-    shown = escape(text)
-    assert unescape(shown) == text
-    shown.encode()
-    assert not any((c < " " and c not in "\n\t") or "\x7f" <= c <= "\x9f" or "\u202a" <= c <= "\u202e" for c in shown)
+    escaped = escape(text)
+    assert unescape(escaped) == text
+    escaped.encode()
+    assert not any((c < " " and c not in "\n\t") or "\x7f" <= c <= "\x9f" or "\u202a" <= c <= "\u202e" for c in escaped)
 
 
 @given(st.binary())
@@ -29,18 +29,18 @@ def test_decode_bytes_gives_back_any_bytes(data: bytes) -> None:
 @given(ANY_TEXT, st.integers(0, 60))
 def test_escape_with_limit_is_never_longer_and_cuts_no_escape(text: str, limit: int) -> None:
     """A cut text fits its limit and its kept part is the escape of a beginning of the original."""
-    shown = escape(text, limit)
-    assert len(shown) <= limit
-    kept = shown.partition("…[+")[0] if shown != escape(text) else shown
-    assert text.startswith(unescape(kept)) or "\\" in text or "…" in text
+    escaped = escape(text, limit)
+    assert len(escaped) <= limit
+    head = escaped.partition("…[+")[0] if escaped != escape(text) else escaped
+    assert text.startswith(unescape(head)) or "\\" in text or "…" in text
 
 
-def test_escape_with_limit_tells_how_much_was_cut() -> None:
+def test_escape_with_limit_reports_how_much_was_cut() -> None:
     """The mark counts the characters of the original that are not shown."""
     assert escape("\x1b" * 100, 40) == "\\x1b" * 5 + "…[+95 characters]"
 
 
-def test_escape_shows_the_documented_forms() -> None:
+def test_escape_displays_the_documented_forms() -> None:
     """Escapes are lower case, look-alikes are doubled, ordinary backslashes stay."""
     assert escape("\x1b[1m\ud800\r\n") == "\\x1b[1m\\ud800\\x0d\n"
     assert escape("\\x1b C:\\users") == "\\\\x1b C:\\users"
@@ -48,7 +48,7 @@ def test_escape_shows_the_documented_forms() -> None:
 
 def test_escape_is_linear_in_long_runs_of_backslashes() -> None:
     """A megabyte of backslashes takes no quadratic time."""
-    began = time.process_time()
+    started = time.process_time()
     text = "\\" * 1_000_000 + "\x00"
     assert unescape(escape(text)) == text
-    assert time.process_time() - began < 5
+    assert time.process_time() - started < 5

@@ -13,12 +13,12 @@ _WIDE = "\U00020000" * 600
 @example("x" * 2_000, "x" * 1_999)
 @example(_WIDE, _WIDE[1:])
 @example("\0", "\ud800")
-def test_keys_are_printable_bounded_and_told_apart(one, other):
+def test_keys_are_printable_bounded_and_distinguished(first, second):
     """Whatever a sender calls its messages, two names stay two keys that every store takes."""
-    for text in (one, other):
+    for text in (first, second):
         assert fits_key(make_printable_key(text))
         assert len(make_printable_key(text).encode()) <= 2_000
-    assert (make_printable_key(one) == make_printable_key(other)) == (one == other)
+    assert (make_printable_key(first) == make_printable_key(second)) == (first == second)
 
 
 def test_no_key_stays_none():

@@ -17,7 +17,7 @@ class Times:
         self.now, self.passed_ms = 1_800_000_000_000, 5_000
         self.watch = ClockWatch(lambda: self.passed_ms / 1000)
 
-    def look(self, passes_ms: int = 0, set_by_ms: int = 0):
+    def check(self, passes_ms: int = 0, set_by_ms: int = 0):
         self.now += passes_ms + set_by_ms
         self.passed_ms += passes_ms
         return self.watch.find_step(self.now)
@@ -26,11 +26,11 @@ class Times:
 def test_watch_finds_a_clock_that_is_put_back():
     """By how much, how long ago at most, and how long it was watched before."""
     times = Times()
-    assert times.look() is None
+    assert times.check() is None
     times.watch.note()
-    times.look(10_000)
+    times.check(10_000)
     times.watch.note()
-    step = times.look(500, -HOUR)
+    step = times.check(500, -HOUR)
     assert (step.by_ms, step.at, step.unseen_ms, step.lived_ms) == (-HOUR, times.now, 500, 10_500)
     assert step.old_at == times.now + HOUR
 
@@ -38,27 +38,27 @@ def test_watch_finds_a_clock_that_is_put_back():
 def test_watch_finds_a_step_again_until_it_is_noted():
     """A commit that fails must not swallow it."""
     times = Times()
-    times.look()
+    times.check()
     times.watch.note()
-    assert times.look(0, -HOUR) == times.look()
+    assert times.check(0, -HOUR) == times.check()
     times.watch.note()
-    assert times.look() is None
+    assert times.check() is None
 
 
 def test_step_whose_commit_is_unknown_is_found_again_although_the_clock_is_right_again():
-    """It may be recorded: whoever looks at the record finds what is missing in it."""
+    """It may be recorded: anyone who looks at the record finds what is missing in it."""
     times = Times()
-    times.look()
+    times.check()
     times.watch.note()
-    assert times.look(0, -HOUR).by_ms == -HOUR
-    assert times.look(0, HOUR).by_ms == 0
+    assert times.check(0, -HOUR).by_ms == -HOUR
+    assert times.check(0, HOUR).by_ms == 0
     assert unrecorded_ms(0, [-HOUR]) == HOUR
     assert unrecorded_ms(0, []) == 0
     times.watch.note()
-    assert times.look() is None
+    assert times.check() is None
 
 
-def test_watch_without_seconds_beside_the_clock_finds_nothing():
+def test_watch_without_seconds_next_to_the_clock_finds_nothing():
     """The clock of a test goes as the test says."""
     watch = ClockWatch(None)
     assert watch.find_step(1_000) is None
@@ -67,22 +67,22 @@ def test_watch_without_seconds_beside_the_clock_finds_nothing():
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(-STEP_MS, STEP_MS)), max_size=50))
-def test_watch_takes_slewing_for_no_step(looks):
+def test_watch_takes_slewing_for_no_step(checks):
     """Whatever a clock does in steps of up to two seconds."""
     times = Times()
-    for passes_ms, by_ms in looks:
-        assert times.look(passes_ms, by_ms) is None
+    for passes_ms, by_ms in checks:
+        assert times.check(passes_ms, by_ms) is None
         times.watch.note()
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), _STEPS), max_size=20))
-def test_watch_finds_each_step_as_large_as_it_is(looks):
+def test_watch_finds_each_step_as_large_as_it_is(checks):
     """Also one right after another."""
     times = Times()
-    times.look()
+    times.check()
     times.watch.note()
-    for passes_ms, by_ms in looks:
-        step = times.look(passes_ms, by_ms)
+    for passes_ms, by_ms in checks:
+        step = times.check(passes_ms, by_ms)
         times.watch.note()
         assert step is not None
         assert step.by_ms == by_ms
@@ -90,7 +90,7 @@ def test_watch_finds_each_step_as_large_as_it_is(looks):
 
 @given(st.lists(_STEPS, min_size=1, max_size=6), st.data())
 def test_processes_that_notice_the_same_steps_record_each_once(steps, data):
-    """However many of them each process slept through, and whoever looks first: the record sums up to what happened."""
+    """However many of them each process slept through, and anyone who looks first: the record sums up to what happened."""
     recorded: list[int] = []
     seen = [0, 0, 0]
     known = [0, 0, 0]
@@ -130,14 +130,14 @@ def test_instant_moves_by_the_steps_since_its_outcome(steps, rank):
 def test_duration_that_moves_with_each_step_ends_when_its_time_has_passed(span_ms, course):
     """Whatever is done to the clock between its beginning and its end."""
     times = Times()
-    times.look()
+    times.check()
     times.watch.note()
-    due_at, begun = times.now + span_ms, times.passed_ms
+    due_at, started = times.now + span_ms, times.passed_ms
     for passes_ms, by_ms in course:
-        step = times.look(passes_ms, by_ms)
+        step = times.check(passes_ms, by_ms)
         times.watch.note()
         due_at += step.by_ms if step is not None else 0
-    assert due_at - times.now == span_ms - (times.passed_ms - begun)
+    assert due_at - times.now == span_ms - (times.passed_ms - started)
 
 
 @pytest.mark.parametrize(

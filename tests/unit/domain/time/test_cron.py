@@ -86,20 +86,20 @@ DST_TABLE = [
 
 @pytest.mark.parametrize(("expr", "zone", "after", "expected"), DST_TABLE)
 def test_cron_follows_the_stated_rule_where_clocks_change(expr, zone, after, expected):
-    """Gap: first instant after; fold: once; elapsed time goes on."""
+    """Gap: first instant after; fold: once; elapsed time continues."""
     assert slots(expr, zone, after, len(expected)) == expected
 
 
 @pytest.mark.parametrize("expr", ["30 2 * * *", "*/30 * * * *", "0 * * * *", "0 0 1 * *"])
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Africa/Casablanca", "Antarctica/Troll"])
 def test_cron_agrees_with_cronsim_over_a_year(expr, zone):
-    """Where no mend of ours applies, the slots are those of Debian's cron as cronsim has them."""
+    """Where no fix of ours applies, the slots are those of Debian's cron as cronsim has them."""
     start = datetime(2026, 1, 1, tzinfo=ZoneInfo(zone))
-    theirs = CronSim(expr, start)
-    at, ours = round(start.timestamp() * 1000), Cron(expr, ZoneInfo(zone))
+    reference = CronSim(expr, start)
+    at, own_at = round(start.timestamp() * 1000), Cron(expr, ZoneInfo(zone))
     for _ in range(2000):
-        at = ours.next_after(at)
-        expected = next(theirs).timestamp() * 1000
+        at = own_at.next_after(at)
+        expected = next(reference).timestamp() * 1000
         if at is None or at > ms("2027-01-01T00:00Z"):
             break
         assert at == expected
@@ -161,7 +161,7 @@ def test_cron_around_each_change_of_clocks_matches_the_minute_oracle():
 
 
 @pytest.mark.parametrize(
-    ("expr", "says"),
+    ("expr", "sentence"),
     [
         ("0 0 30 2 *", "never fires"),
         ("0 0 31 4,6,9,11 *", "never fires"),
@@ -178,9 +178,9 @@ def test_cron_around_each_change_of_clocks_matches_the_minute_oracle():
         ("* " * 200, "not a cron expression"),
     ],
 )
-def test_cron_refuses_what_cannot_work(expr, says):
-    """Each refusal names the expression and how to mend it."""
-    with pytest.raises(OptionError, match=says) as refused:
+def test_cron_refuses_what_cannot_work(expr, sentence):
+    """Each refusal names the expression and how to fix it."""
+    with pytest.raises(OptionError, match=sentence) as refused:
         expand_cron(expr, name="backup")
     assert refused.value.hint
 
@@ -220,7 +220,7 @@ def test_next_slot_may_be_decades_away():
     assert slots("0 0 * 2 MON#5", "UTC", "2026-01-01T00:00Z", 1) == ["02-29 00:00+0000"]
 
 
-def test_six_fields_begin_with_the_second():
+def test_six_fields_start_with_the_second():
     """The rule for clocks looks at minute and hour all the same; a second of 0 is the line without it."""
     cron = expand_cron("*/20 30 2 * * *")
     assert slots(cron, "Europe/Berlin", "2026-03-28T01:30:10Z", 3) == [

@@ -31,7 +31,7 @@ from mainspring.domain.time.schedule import Schedule
         ("@daily", "every day at 00:00"),
     ],
 )
-def test_usual_crons_read_as_people_say_them(expression, words):
+def test_usual_crons_read_as_plain_english(expression, words):
     """Each is also one that the schedule takes."""
     assert describe_cron(expand_cron(expression)) == words
 

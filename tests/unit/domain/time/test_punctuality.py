@@ -5,10 +5,10 @@ from mainspring.domain.time.punctuality import MIN_SLOTS, ServedSlot, measure_pu
 EVERY = 20_000
 
 
-def served(count: int, *, each: int = 1, late: int = 0, begun: bool = True) -> list[ServedSlot]:
-    """Slots every 20 s, of which one in `each` was run, `late` ms after its time."""
+def served(count: int, *, each: int = 1, late: int = 0, is_started: bool = True) -> list[ServedSlot]:
+    """Slots every 20 s; one in `each` was run, `late` ms after its time."""
     return [
-        ServedSlot(n * EVERY, n * EVERY, n * EVERY + late if n % each == 0 and begun else None, n % each != 0)
+        ServedSlot(n * EVERY, n * EVERY, n * EVERY + late if n % each == 0 and is_started else None, n % each != 0)
         for n in range(count)
     ]
 
@@ -34,7 +34,7 @@ def test_line_of_runs_that_grows_is_found():
     assert found is not None
     assert (found.effective_ms, found.lag_ms) == (20_000, 25_000)
     assert found.slips
-    waiting = measure_punctuality(served(20, begun=False), 20 * EVERY + 10**6)
+    waiting = measure_punctuality(served(20, is_started=False), 20 * EVERY + 10**6)
     assert waiting is not None
     assert waiting.slips
 
@@ -47,7 +47,7 @@ def test_schedule_that_runs_nothing_slips():
     assert found.slips
 
 
-def test_little_evidence_says_nothing():
+def test_little_evidence_reports_nothing():
     """Few slots may be skipped without meaning anything."""
     assert measure_punctuality(served(1), 0) is None
     few = measure_punctuality(served(MIN_SLOTS - 1, each=5), 0)

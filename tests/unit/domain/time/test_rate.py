@@ -12,7 +12,7 @@ from mainspring.domain.time.rate import Rate, parse_rate
 
 
 @pytest.mark.parametrize(
-    ("text", "count", "per", "shown"),
+    ("text", "count", "per", "text_again"),
     [
         ("60/m", 60, timedelta(minutes=1), "60/m"),
         ("10 / s", 10, timedelta(seconds=1), "10/s"),
@@ -24,11 +24,11 @@ from mainspring.domain.time.rate import Rate, parse_rate
         ("9/ms", 9, timedelta(milliseconds=1), "9/1ms"),
     ],
 )
-def test_parse_rate_reads_a_count_and_a_span(text, count, per, shown):
+def test_parse_rate_reads_a_count_and_a_span(text, count, per, text_again):
     """A lone unit is one of it, and the text of a rate is its shortest form."""
     rate = parse_rate(text)
     assert rate == Rate(count, per)
-    assert str(rate) == shown
+    assert str(rate) == text_again
     assert parse_rate(rate) is rate
 
 

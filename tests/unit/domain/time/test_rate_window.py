@@ -11,24 +11,24 @@ WAITS = st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 400)), max_size
 
 @given(RATES, WAITS)
 def test_no_span_has_more_starts_than_the_count(rate, waits):
-    """Whoever asks for as much as there is, whenever, never gets more than the count in any span, also after a text was read again."""
+    """Anyone who asks for as much as there is, whenever, never gets more than the count in any span, also after a text was read again."""
     window, now, starts = RateWindow(*rate), 0, []
-    for wait, wanted in waits:
+    for wait, expected in waits:
         now += wait
-        taken = min(wanted, window.free(now))
-        starts += [now] * taken
-        window = RateWindow.of(*rate, window.spend(taken, now).write())
+        granted = min(expected, window.free(now))
+        starts += [now] * granted
+        window = RateWindow.of(*rate, window.spend(granted, now).write())
         assert sum(now - at < window.per_ms for at in starts) <= window.count
         assert len(window.parts) <= 52
 
 
 @given(RATES, WAITS)
-def test_room_is_there_when_it_was_said_to_be_and_not_before(rate, waits):
+def test_capacity_is_free_at_the_announced_time(rate, waits):
     """The instant named is the first that lets one more through."""
     window, now = RateWindow(*rate), 0
-    for wait, wanted in waits:
+    for wait, expected in waits:
         now += wait
-        window = window.spend(min(wanted, window.free(now)), now)
+        window = window.spend(min(expected, window.free(now)), now)
         at = window.next_at(now)
         assert at >= now
         assert window.free(at) >= 1
@@ -44,7 +44,7 @@ def test_full_use_loses_at_most_a_fiftieth(count, per_ms):
     assert window.free(1_000_000 + per_ms + late) == count
 
 
-def test_another_rate_goes_on_from_what_was_used():
+def test_another_rate_continues_from_what_was_used():
     """A changed rate counts the starts of its own span from then on."""
     used = RateWindow(10, 1_000).spend(4, 500)
     assert RateWindow.of(5, 1_000, used.write()).free(600) == 1

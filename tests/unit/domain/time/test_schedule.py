@@ -43,7 +43,7 @@ def test_slots_between_leaves_out_the_first_and_keeps_the_last():
 
 
 @pytest.mark.parametrize(
-    ("spec", "says"),
+    ("spec", "sentence"),
     [
         ({}, "one of cron, every and at"),
         ({"cron": "0 3 * * *", "every": "1h"}, "one of cron, every and at"),
@@ -56,9 +56,9 @@ def test_slots_between_leaves_out_the_first_and_keeps_the_last():
         ({"at": "2026-12-24T18:00", "offset": "5m"}, "offset shifts every alone"),
     ],
 )
-def test_schedule_refuses_what_cannot_work(spec, says):
-    """Each refusal says how to mend it."""
-    with pytest.raises(OptionError, match=says) as refused:
+def test_schedule_refuses_what_cannot_work(spec, sentence):
+    """Each refusal says how to fix it."""
+    with pytest.raises(OptionError, match=sentence) as refused:
         Schedule.parse(**spec)
     assert refused.value.hint
 

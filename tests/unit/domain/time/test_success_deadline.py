@@ -66,7 +66,7 @@ def test_nothing_is_expected_without_schedules() -> None:
 
 
 def test_several_schedules_are_each_expected() -> None:
-    """The one that should have come first is told."""
+    """The one that should have come first is reported."""
     found = find_overdue([DAILY, HOURLY], since_at=T0, succeeded_at=T0, now_at=T0 + 30 * HOUR)
     assert found == SuccessDeadline(T0 + HOUR, T0 + 2 * HOUR)
 
@@ -84,10 +84,10 @@ def test_success_makes_it_well(schedule: Schedule, at: int, grace: timedelta | N
 
 @given(schedules, instants, instants, graces)
 def test_later_success_is_never_overdue_sooner(
-    schedule: Schedule, one: int, other: int, grace: timedelta | None
+    schedule: Schedule, first_at: int, second_at: int, grace: timedelta | None
 ) -> None:
     """Succeeding later moves the alarm later, or leaves it."""
-    first, second = sorted((one, other))
+    first, second = sorted((first_at, second_at))
     early, late = next_deadline(schedule, first, grace), next_deadline(schedule, second, grace)
     assert early is not None
     assert late is not None
@@ -103,7 +103,7 @@ def test_overdue_stays_overdue(schedule: Schedule, since: int, now: int, more: i
 
 
 @given(schedules, instants, graces)
-def test_overdue_begins_at_its_instant(schedule: Schedule, since: int, grace: timedelta | None) -> None:
+def test_overdue_starts_at_its_instant(schedule: Schedule, since: int, grace: timedelta | None) -> None:
     """Not a millisecond before the late instant, and from then on."""
     expected = next_deadline(schedule, since, grace)
     assert expected is not None
@@ -116,10 +116,12 @@ def test_nothing_is_expected_on_closed_days():
     """An interval over a weekend, and a time of day: the next success is due on Monday."""
     friday, monday = (round(datetime(2026, 5, day, 12, tzinfo=UTC).timestamp() * 1000) for day in (1, 4))
     for schedule in (Schedule.parse(every="1h"), Schedule.parse(cron="0 * * * *")):
-        kept = schedule.with_calendar(Calendar(name="business-days"))
+        with_calendar = schedule.with_calendar(Calendar(name="business-days"))
         late_at = friday + 11 * 3_600_000 + 1
-        assert next_deadline(kept, late_at).due_at == monday - 12 * 3_600_000
-        assert find_overdue([kept], since_at=friday, succeeded_at=late_at, now_at=monday - 12 * 3_600_000) is None
+        assert next_deadline(with_calendar, late_at).due_at == monday - 12 * 3_600_000
+        assert (
+            find_overdue([with_calendar], since_at=friday, succeeded_at=late_at, now_at=monday - 12 * 3_600_000) is None
+        )
 
 
 def test_jitter_makes_a_success_late_later():
@@ -142,14 +144,14 @@ def test_dues_are_counted_one_by_one(schedule: Schedule, since: int, more: int) 
 
 
 def test_one_due_of_many_is_not_reckoned_to_the_end(monkeypatch) -> None:
-    """Of ten thousand that missed one slot together nobody reckons a hundred more of each."""
-    asked: list[int] = []
+    """Of ten thousand that missed one slot together no one reckons a hundred more of each."""
+    days_read: list[int] = []
     real = Schedule.next_after
 
     def noted(self: Schedule, at: int) -> int | None:
-        asked.append(at)
+        days_read.append(at)
         return real(self, at)
 
     monkeypatch.setattr(Schedule, "next_after", noted)
     assert count_due(Schedule.parse(cron="17 3 * * *"), T0, T0 + 20 * HOUR) == 1
-    assert len(asked) <= 3
+    assert len(days_read) <= 3

@@ -46,8 +46,8 @@ def test_null_is_a_value():
     assert event_hash("e", ["a"], {}) is None
 
 
-def test_names_and_types_are_told_apart():
+def test_names_and_types_are_distinguished():
     """Another name, text for a number, or true for 1 is another hash; 1.0 is 1."""
-    one = match_hash("e", {"a": 1})
-    assert one == match_hash("e", {"a": 1.0})
-    assert len({one, match_hash("f", {"a": 1}), match_hash("e", {"a": "1"}), match_hash("e", {"a": True})}) == 4
+    hash_one = match_hash("e", {"a": 1})
+    assert hash_one == match_hash("e", {"a": 1.0})
+    assert len({hash_one, match_hash("f", {"a": 1}), match_hash("e", {"a": "1"}), match_hash("e", {"a": True})}) == 4

@@ -16,10 +16,10 @@ from mainspring.domain.triggers.event_sources import (
 
 def test_event_is_meant_by_its_values():
     """Dotted paths lead into the data; no values = each event of the name."""
-    wanted = EventSource.parse("paid", {"card.country": "DE", "amount": 5})
-    assert wanted.takes({"card": {"country": "DE"}, "amount": 5, "x": 1})
+    expected = EventSource.parse("paid", {"card.country": "DE", "amount": 5})
+    assert expected.takes({"card": {"country": "DE"}, "amount": 5, "x": 1})
     for data in ({"card": {"country": "FR"}, "amount": 5}, {"amount": 5}, {"card": "DE", "amount": 5}, [], None):
-        assert not wanted.takes(data)
+        assert not expected.takes(data)
     assert EventSource.parse("paid", None).takes(None)
 
 
@@ -38,12 +38,12 @@ def test_states_are_those_in_which_a_run_ends():
 def test_several_runs_are_gathered_by_slot_or_key():
     """A day where no span is said."""
     assert JoinedRunsSource.parse(["a", "b"]) == JoinedRunsSource(automations=("a", "b"), per="slot", within=86_400_000)
-    wanted = JoinedRunsSource.parse(("a", "b"), state="any", per="key", within=timedelta(hours=2))
-    assert (wanted.states, wanted.per, wanted.within) == (END_STATES, "key", 7_200_000)
+    expected = JoinedRunsSource.parse(("a", "b"), state="any", per="key", within=timedelta(hours=2))
+    assert (expected.states, expected.per, expected.within) == (END_STATES, "key", 7_200_000)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"automations": ["a"]}, "runs of 'a': this waits for two or more"),
         ({"automations": "ab"}, "runs of 'ab': this waits for two or more"),
@@ -55,9 +55,9 @@ def test_several_runs_are_gathered_by_slot_or_key():
         ({"state": "done"}, "no run ends as 'done'"),
     ],
 )
-def test_runs_that_cannot_be_gathered_are_refused(options, said):
+def test_runs_that_cannot_be_gathered_are_refused(options, message):
     """With what to write."""
-    with pytest.raises(OptionError, match=said) as refused:
+    with pytest.raises(OptionError, match=message) as refused:
         JoinedRunsSource.parse(**{"automations": ["a", "b"], **options})
     assert refused.value.hint
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.states import DeliveryState
-from mainspring.domain.triggers import flow_control as paces
+from mainspring.domain.triggers import flow_control
 from mainspring.domain.triggers.flow_control import (
     FlowControl,
     FlowControlDecision,
@@ -34,8 +34,8 @@ class Run(NamedTuple):
 class Key:
     """What a store keeps of one key of a trigger, and a router that looks exactly when something is due."""
 
-    def __init__(self, pace: FlowControl) -> None:
-        self.pace = pace
+    def __init__(self, flow_control: FlowControl) -> None:
+        self.flow_control = flow_control
         self.mark = FlowControlState()
         self.held: list[tuple[int, int, int]] = []
         self.runs: list[Run] = []
@@ -44,46 +44,46 @@ class Key:
     def arrive(self, number: int, at: int) -> None:
         last_due = self.held[-1][2] if self.held else None
         before = HeldDeliveries(len(self.held), last_due)
-        ruling = decide_delivery(self.pace, self.mark, before, at)
-        if ruling.replaces:
-            self.dropped += [one for one, _, _ in self.held]
+        decision = decide_delivery(self.flow_control, self.mark, before, at)
+        if decision.replaces:
+            self.dropped += [input for input, _, _ in self.held]
             self.held = []
-        if ruling.state is _D.STARTED:
+        if decision.state is _D.STARTED:
             self.runs.append(Run(at, [number]))
-        elif ruling.state is _D.DROPPED:
+        elif decision.state is _D.DROPPED:
             self.dropped.append(number)
         else:
-            assert ruling.due_at is not None, "nothing is held without an instant at which it is looked at"
-            assert ruling.due_at >= at
-            self.held.append((number, at, ruling.due_at))
-            if self.pace.batch is not None:
-                self.held = [(one, came, min(due, ruling.due_at)) for one, came, due in self.held]
-        if ruling.state is not _D.DROPPED:
-            self.mark = record_delivery(self.pace, self.mark, before, at, started=ruling.state is _D.STARTED)
+            assert decision.due_at is not None, "nothing is held without an instant at which it is looked at"
+            assert decision.due_at >= at
+            self.held.append((number, at, decision.due_at))
+            if self.flow_control.batch is not None:
+                self.held = [(input, received_at, min(due, decision.due_at)) for input, received_at, due in self.held]
+        if decision.state is not _D.DROPPED:
+            self.mark = record_delivery(self.flow_control, self.mark, before, at, started=decision.state is _D.STARTED)
 
     def due_at(self) -> int | None:
         return min((due for _, _, due in self.held), default=None)
 
-    def let_go(self, at: int) -> None:
-        """What the router does with a key of which something is due."""
-        ruling = decide_start(self.pace, self.mark, at)
-        if ruling.state is _D.HELD:
-            assert ruling.due_at is not None
-            assert ruling.due_at > at, "what is put off is due later, so that no router looks for ever"
-            self.held = [(one, came, max(due, ruling.due_at)) for one, came, due in self.held]
+    def release(self, at: int) -> None:
+        """What the router does with a key that is due."""
+        decision = decide_start(self.flow_control, self.mark, at)
+        if decision.state is _D.HELD:
+            assert decision.due_at is not None
+            assert decision.due_at > at, "what is put off is due later, so that no router looks for ever"
+            self.held = [(input, received_at, max(due, decision.due_at)) for input, received_at, due in self.held]
             return
-        most = self.pace.batch or 1
-        self.runs.append(Run(at, [one for one, _, _ in self.held[:most]]))
+        most = self.flow_control.batch or 1
+        self.runs.append(Run(at, [input for input, _, _ in self.held[:most]]))
         self.held = self.held[most:]
-        self.mark = record_release(self.pace, self.mark, at)
+        self.mark = record_release(self.flow_control, self.mark, at)
 
 
-def played(pace: FlowControl, arrivals: list[int]) -> Key:
-    """Let arrivals (instants, in order) come, and all that was held be let go."""
-    key = Key(pace)
-    for number, at in enumerate([*arrivals, 2**40]):
+def played(flow_control: FlowControl, received: list[int]) -> Key:
+    """Let arrivals (instants, in order) come, and all that was held be released."""
+    key = Key(flow_control)
+    for number, at in enumerate([*received, 2**40]):
         while (due := key.due_at()) is not None and due <= at:
-            key.let_go(due)
+            key.release(due)
         if at < 2**40:
             key.arrive(number, at)
     assert not key.held
@@ -97,60 +97,60 @@ def instants(most_apart: int) -> st.SearchStrategy[list[int]]:
 
 
 @given(instants(30), st.integers(1, 20))
-def test_debounce_starts_the_last_of_each_quiet_group(arrivals, quiet):
+def test_debounce_starts_the_last_of_each_quiet_group(received, quiet):
     """Exactly that, exactly so long after it."""
-    key = played(FlowControl(debounce=quiet), arrivals)
-    followed = [*arrivals[1:], 2**40]
-    lasts = [n for n, at in enumerate(arrivals) if followed[n] - at >= quiet]
-    assert key.runs == [Run(arrivals[n] + quiet, [n]) for n in lasts]
-    assert sorted(key.dropped + lasts) == list(range(len(arrivals)))
+    key = played(FlowControl(debounce=quiet), received)
+    followed = [*received[1:], 2**40]
+    lasts = [n for n, at in enumerate(received) if followed[n] - at >= quiet]
+    assert key.runs == [Run(received[n] + quiet, [n]) for n in lasts]
+    assert sorted(key.dropped + lasts) == list(range(len(received)))
 
 
 @given(instants(30), st.integers(1, 20), st.integers(1, 60))
-def test_debounce_waits_no_longer_than_within(arrivals, quiet, within):
+def test_debounce_waits_no_longer_than_within(received, quiet, within):
     """A sender that never rests still starts runs; each with the newest."""
-    key = played(FlowControl(debounce=quiet, within=within), arrivals)
+    key = played(FlowControl(debounce=quiet, within=within), received)
     ends = [run.of[-1] for run in key.runs]
     for run, (first, last) in zip(key.runs, zip([0, *(n + 1 for n in ends)], ends, strict=False), strict=True):
-        assert run.at == min(arrivals[last] + quiet, max(arrivals[first] + within, arrivals[last]))
-    assert ends[-1] == len(arrivals) - 1
+        assert run.at == min(received[last] + quiet, max(received[first] + within, received[last]))
+    assert ends[-1] == len(received) - 1
 
 
 @given(instants(30), st.integers(1, 20))
-def test_throttle_starts_once_a_span_and_never_loses_the_last(arrivals, span):
+def test_throttle_starts_once_a_span_and_never_loses_the_last(received, span):
     """The first at once, then the newest of those that came meanwhile, when the span is over."""
-    key = played(FlowControl(throttle=span), arrivals)
-    assert key.runs[0] == Run(arrivals[0], [0])
+    key = played(FlowControl(throttle=span), received)
+    assert key.runs[0] == Run(received[0], [0])
     assert all(later.at - earlier.at >= span for earlier, later in zip(key.runs, key.runs[1:], strict=False))
-    assert key.runs[-1].of == [len(arrivals) - 1]
+    assert key.runs[-1].of == [len(received) - 1]
     for run in key.runs:
         (number,) = run.of
-        assert 0 <= run.at - arrivals[number] <= span
-        assert all(at >= run.at for at in arrivals[number + 1 :]), "the newest counts"
+        assert 0 <= run.at - received[number] <= span
+        assert all(at >= run.at for at in received[number + 1 :]), "the newest counts"
 
 
 @given(instants(30), st.integers(1, 6), st.integers(1, 60))
-def test_batch_takes_each_once_in_time(arrivals, most, within):
+def test_batch_takes_each_once_in_time(received, most, within):
     """Never more than so many in one, in their order, and none waits longer than `within`."""
-    key = played(FlowControl(batch=most, within=within), arrivals)
-    assert [number for run in key.runs for number in run.of] == list(range(len(arrivals)))
+    key = played(FlowControl(batch=most, within=within), received)
+    assert [number for run in key.runs for number in run.of] == list(range(len(received)))
     assert all(1 <= len(run.of) <= most for run in key.runs)
     for run in key.runs:
-        first, last = arrivals[run.of[0]], arrivals[run.of[-1]]
+        first, last = received[run.of[0]], received[run.of[-1]]
         assert run.at == (last if len(run.of) == most and last - first < within else first + within)
 
 
 @given(instants(30), st.integers(1, 40))
-def test_dedup_drops_what_comes_too_soon_after_one_that_counted(arrivals, span):
-    """Counted from the one that counted, not from those that were dropped, nor from when it was let go."""
+def test_dedup_drops_what_comes_too_soon_after_one_that_counted(received, span):
+    """Counted from the one that counted, not from those that were dropped, nor from when it was released."""
     expected: list[int] = []
-    for number, at in enumerate(arrivals):
-        if not expected or at - arrivals[expected[-1]] >= span:
+    for number, at in enumerate(received):
+        if not expected or at - received[expected[-1]] >= span:
             expected.append(number)
-    key = played(FlowControl(dedup=span), arrivals)
-    assert key.runs == [Run(arrivals[number], [number]) for number in expected]
-    assert sorted(key.dropped + expected) == list(range(len(arrivals)))
-    slow = played(FlowControl(dedup=span, rate=(1, 50)), arrivals)
+    key = played(FlowControl(dedup=span), received)
+    assert key.runs == [Run(received[number], [number]) for number in expected]
+    assert sorted(key.dropped + expected) == list(range(len(received)))
+    slow = played(FlowControl(dedup=span, rate=(1, 50)), received)
     assert [number for run in slow.runs for number in run.of] == expected
 
 
@@ -159,15 +159,15 @@ def most_in_any(runs: list[Run], span: int) -> int:
 
 
 @given(instants(20), st.integers(1, 5), st.integers(1, 60))
-def test_rate_holds_in_any_span_and_loses_nothing(arrivals, count, span):
+def test_rate_holds_in_any_span_and_loses_nothing(received, count, span):
     """In the order in which they came, each as soon as it may."""
-    key = played(FlowControl(rate=(count, span)), arrivals)
-    assert [run.of for run in key.runs] == [[number] for number in range(len(arrivals))]
+    key = played(FlowControl(rate=(count, span)), received)
+    assert [run.of for run in key.runs] == [[number] for number in range(len(received))]
     assert most_in_any(key.runs, span) <= count
     for number, run in enumerate(key.runs):
         free = key.runs[number - count].at + span if number >= count else 0
         before = key.runs[number - 1].at if number else 0
-        assert run.at == max(arrivals[number], free, before)
+        assert run.at == max(received[number], free, before)
 
 
 @settings(max_examples=300)
@@ -177,11 +177,11 @@ def test_rate_holds_in_any_span_and_loses_nothing(arrivals, count, span):
     st.sampled_from([None, 5, 25]),
     st.sampled_from([None, (1, 13), (3, 40)]),
 )
-def test_paces_together_hold_each_to_its_word(arrivals, shape, dedup, rate):
+def test_combined_flow_controls_all_hold(received, shape, dedup, rate):
     """Each arrival is dropped, or in exactly one run; a rate holds whatever stands beside it; nothing waits for ever."""
-    key = played(FlowControl(dedup=dedup, rate=rate, **shape), arrivals)
+    key = played(FlowControl(dedup=dedup, rate=rate, **shape), received)
     started = [number for run in key.runs for number in run.of]
-    assert sorted(started + key.dropped) == list(range(len(arrivals)))
+    assert sorted(started + key.dropped) == list(range(len(received)))
     assert started == sorted(started)
     if rate is not None:
         assert most_in_any(key.runs, rate[1]) <= rate[0]
@@ -193,7 +193,7 @@ _LATER = 100_000_000
 
 
 @pytest.mark.parametrize(
-    ("pace", "wanted"),
+    ("flow_control", "expected"),
     [
         (FlowControl.parse(dedup="5s"), FlowControlDecision(DeliveryState.STARTED)),
         (FlowControl.parse(throttle="5s"), FlowControlDecision(DeliveryState.STARTED)),
@@ -202,25 +202,27 @@ _LATER = 100_000_000
     ],
     ids=["dedup", "throttle", "debounce", "batch"],
 )
-def test_clock_that_was_set_back_holds_nothing_up(pace, wanted):
+def test_clock_that_was_set_back_holds_nothing_up(flow_control, expected):
     """Whatever was remembered of a time that is yet to come says nothing any more: no arrival waits for it, or is dropped for it."""
-    held = HeldDeliveries(1, _LATER) if wanted.due_at else HeldDeliveries()
+    held = HeldDeliveries(1, _LATER) if expected.due_at else HeldDeliveries()
     mark = FlowControlState(counted_at=_LATER, started_at=_LATER, since_at=_LATER)
-    assert decide_delivery(pace, mark, held, 1_000) == wanted
+    assert decide_delivery(flow_control, mark, held, 1_000) == expected
 
 
 @pytest.mark.parametrize(
-    "pace", [FlowControl.parse(dedup="5s"), FlowControl.parse(throttle="5s")], ids=["dedup", "throttle"]
+    "flow_control", [FlowControl.parse(dedup="5s"), FlowControl.parse(throttle="5s")], ids=["dedup", "throttle"]
 )
-def test_instants_a_moment_ahead_count_as_now(pace):
+def test_instants_a_moment_ahead_count_as_now(flow_control):
     """Of two commits the later one may have the earlier instant: it does not count as a clock that was set back."""
     assert (
-        decide_delivery(pace, FlowControlState(counted_at=1_050, started_at=1_050), HeldDeliveries(), 1_000).state
+        decide_delivery(
+            flow_control, FlowControlState(counted_at=1_050, started_at=1_050), HeldDeliveries(), 1_000
+        ).state
         is not DeliveryState.STARTED
     )
 
 
-def test_pace_that_says_nothing_starts_each_at_once():
+def test_empty_flow_control_starts_each_at_once():
     """The plain one."""
     assert FlowControl.parse().is_plain
     assert decide_delivery(FlowControl(), FlowControlState(), HeldDeliveries(), 5).state is _D.STARTED
@@ -228,7 +230,7 @@ def test_pace_that_says_nothing_starts_each_at_once():
     assert not FlowControl.parse(rate="1/s").is_plain
 
 
-def test_pace_is_read_from_words():
+def test_flow_control_is_read_from_words():
     """Spans and rates as everywhere else; a batch without a span takes five seconds."""
     assert FlowControl.parse(debounce="2m", within="10m") == FlowControl(debounce=120_000, within=600_000)
     assert FlowControl.parse(batch=3) == FlowControl(batch=3, within=5_000)
@@ -236,7 +238,7 @@ def test_pace_is_read_from_words():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"debounce": "1s", "batch": 2}, "debounce and batch exclude each other"),
         ({"throttle": "1s", "within": "1s"}, "within= belongs to batch= or debounce="),
@@ -248,20 +250,20 @@ def test_pace_is_read_from_words():
         ({"rate": "many"}, "many"),
     ],
 )
-def test_pace_that_cannot_be_is_refused(options, said):
+def test_flow_control_that_cannot_be_is_refused(options, message):
     """With what is wrong and what to write."""
-    with pytest.raises(MainspringError, match=said.replace("(", r"\(")) as refused:
+    with pytest.raises(MainspringError, match=message.replace("(", r"\(")) as refused:
         FlowControl.parse(**options)
     assert refused.value.hint
 
 
-def test_mark_is_remembered_for_as_long_as_its_pace_asks_for_it():
+def test_mark_is_stored_as_long_as_its_flow_control_needs_it():
     """Longer it says nothing."""
     assert FlowControl().remembers == 0
     assert FlowControl(dedup=5, throttle=9, rate=(1, 7)).remembers == 9
 
 
 def test_key_that_holds_too_many_takes_no_more(monkeypatch):
-    """Whoever sends is told to wait."""
-    monkeypatch.setattr(paces, "_MOST_HELD", 3)
+    """Anyone who sends is asked to wait."""
+    monkeypatch.setattr(flow_control, "_MOST_HELD", 3)
     assert [is_full(HeldDeliveries(number)) for number in (2, 3)] == [False, True]

@@ -16,7 +16,7 @@ from mainspring.integrations.webhooks.webhook_declaration import parse_webhook
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    ("written", "normalized"),
     [
         ("{headers.X-Request-Id}", "{headers.x_request_id}"),
         ("a-B {headers.x_a:>10} {data.a}", "a-B {headers.x_a:>10} {data.a}"),
@@ -24,21 +24,21 @@ from mainspring.integrations.webhooks.webhook_declaration import parse_webhook
         ("{data.headers}-{name}", "{data.headers}-{name}"),
     ],
 )
-def test_headers_of_a_template_are_kept_in_one_spelling(written, kept):
+def test_headers_of_a_template_are_kept_in_one_spelling(written, normalized):
     """Nothing but their names is touched."""
-    assert normalize_header_names(written) == kept
+    assert normalize_header_names(written) == normalized
 
 
 def test_every_option_takes_either_spelling():
     """What one option understands, all do."""
-    kept = "{headers.x_tenant}"
+    normalized = "{headers.x_tenant}"
     queue = parse_broker_queue("redis://h/0?stream=s", key="{headers.X-Tenant}", partition="{headers.x-tenant}")
-    assert (queue.key, queue.partition) == (kept, kept)
-    assert FlowControl.parse(by="{headers.X-Tenant}").by == kept
+    assert (queue.key, queue.partition) == (normalized, normalized)
+    assert FlowControl.parse(by="{headers.X-Tenant}").by == normalized
     verifier = ms.verify.none()
-    assert parse_webhook("/a", verify=verifier, key="{headers.X-Tenant}").key == kept
+    assert parse_webhook("/a", verify=verifier, key="{headers.X-Tenant}").key == normalized
     draft = build_trigger_draft("webhook", {"path": "/a", "verify": verifier, "partition": "{headers.x-tenant}"})
-    assert draft.partition == kept
+    assert draft.partition == normalized
 
 
 def test_template_that_is_none_is_refused():
@@ -49,7 +49,7 @@ def test_template_that_is_none_is_refused():
         normalize_template("{header.x_a}", ("headers",), option="by")
 
 
-def test_header_with_a_dash_counts_before_one_that_looks_like_it():
-    """Proxies let the other one through, whoever sent it."""
+def test_header_with_a_dash_counts_before_one_that_resembles_it():
+    """Proxies let the other one through, no matter who sent it."""
     assert headers_by_template_name({"X-Id": "1", "x_id": "2"}) == {"x_id": "1"}
     assert headers_by_template_name({"x_id": "2", "X-Id": "1"}) == {"x_id": "1"}

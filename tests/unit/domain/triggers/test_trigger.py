@@ -34,7 +34,7 @@ def event(data: Any, **fields: Any) -> dict[str, Any]:
 
 
 def whole(event: Event): ...
-def whole_beside(event: Event, region: str = "eu"): ...
+def event_and_default(event: Event, region: str = "eu"): ...
 def typed(order: Order): ...
 def loose(order): ...
 def fields(id: str, amount: int = 1): ...
@@ -62,7 +62,7 @@ def called(fn, *events, many=False):
         (nothing, {}),
     ],
 )
-def test_function_gets_what_it_asks_for(fn, gets):
+def test_function_gets_what_it_requests(fn, gets):
     """All of the data by its only parameter, its fields by name, or nothing."""
     args, kwargs = called(fn, event({"id": "a", "amount": 5, "other": None}))
     assert inspect.signature(fn).bind(*args, **kwargs).arguments == gets
@@ -78,17 +78,17 @@ def test_function_gets_the_whole_event_typed():
 def test_reading_of_each_shape():
     """By annotation, number of parameters, and whether there are many."""
 
-    def how(fn, many=False):
+    def call_form(fn, many=False):
         reading = EventBinding.of(read_signature(fn), Event, many=many)
         return reading.how, reading.parameter, reading.many
 
-    assert how(whole) == ("event", "event", False)
-    assert how(whole_beside) == ("event", "event", False)
-    assert how(whole_list) == ("event", "events", True)
-    assert how(whole_list, many=True) == ("event", "events", True)
-    assert how(data_list, many=True) == ("data", "orders", True)
-    assert how(loose_list, many=True) == ("data", "orders", True)
-    assert how(nothing, many=True) == ("nothing", "", True)
+    assert call_form(whole) == ("event", "event", False)
+    assert call_form(event_and_default) == ("event", "event", False)
+    assert call_form(whole_list) == ("event", "events", True)
+    assert call_form(whole_list, many=True) == ("event", "events", True)
+    assert call_form(data_list, many=True) == ("data", "orders", True)
+    assert call_form(loose_list, many=True) == ("data", "orders", True)
+    assert call_form(nothing, many=True) == ("nothing", "", True)
     assert EventBinding.of(None, Event, many=False) == EventBinding(how="stdin", parameter="event")
 
 
@@ -112,16 +112,16 @@ def needy(event: Event, region: str): ...
 
 
 @pytest.mark.parametrize(
-    ("fn", "many", "said"),
+    ("fn", "many", "message"),
     [
         (whole, True, "'event' is one event, but batch= gives several"),
         (fields, True, "2 parameters for the fields of one"),
         (needy, False, "'region' has no default"),
     ],
 )
-def test_what_no_event_can_call_is_refused(fn, many, said):
+def test_function_that_no_event_can_call_is_refused(fn, many, message):
     """When it is loaded, with what to write."""
-    with pytest.raises(OptionError, match=said) as refused:
+    with pytest.raises(OptionError, match=message) as refused:
         EventBinding.of(read_signature(fn), Event, many=many)
     assert refused.value.hint
 
@@ -136,7 +136,7 @@ def made(**options: Any) -> Trigger:
     return Trigger(source=EventSource(name="paid"), **options)
 
 
-def test_key_of_the_pace_is_filled_from_the_event():
+def test_key_of_the_flow_control_is_filled_from_the_event():
     """One key for all where none is said; what has no value is an error that names it."""
     assert made().by_of(event(1)) == ""
     trigger = made(pace=FlowControl.parse(by="{data.id} {headers.x_tenant} {name} {key} {trigger}"))
@@ -145,18 +145,18 @@ def test_key_of_the_pace_is_filled_from_the_event():
         trigger.by_of(event({}))
 
 
-def test_partition_is_said_or_follows_from_concurrency():
+def test_partition_is_stated_or_follows_from_concurrency():
     """As many partitions of a key as may run at once; the same delivery has always the same."""
     assert made().partition_of(event(1), "d_1") is None
     assert made(partition="{data.id}").partition_of(event({"id": "a"}), "d_1") == "a"
     trigger = made(pace=FlowControl.parse(by="{data.id}", concurrency=3))
     found = {trigger.partition_of(event({"id": "a"}), f"d_{n:08}") for n in range(300)}
-    assert found == {f"a~{lane}" for lane in range(3)}
+    assert found == {f"a~{partition}" for partition in range(3)}
     assert trigger.partition_of(event({"id": "a"}), "d_7") == trigger.partition_of(event({"id": "a"}), "d_7")
 
 
 def test_trigger_travels_as_json():
-    """What a worker announces is what everybody else reads."""
+    """What a worker announces is what everyone else reads."""
     trigger = made(
         pace=FlowControl.parse(rate="1/s"),
         filtered=True,

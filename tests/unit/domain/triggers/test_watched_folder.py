@@ -30,7 +30,7 @@ def test_parse_reads_every_option():
 
 
 def test_defaults_leave_files_where_they_are():
-    """Nothing is moved or deleted unless somebody says so."""
+    """Nothing is moved or deleted unless someone says so."""
     files = WatchedFolder.parse("/in")
     assert (files.after_success, files.after_failure, files.settle, files.every) == ("keep", "keep", 2_000, 10_000)
 

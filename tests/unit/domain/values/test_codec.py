@@ -1,7 +1,7 @@
 """Values cross as JSON or are refused with the path."""
 
 import dataclasses
-import datetime as dt
+import datetime
 import decimal
 import enum
 import uuid
@@ -24,8 +24,8 @@ class Colour(enum.Enum):
 class Item:
     id: int
     price: decimal.Decimal
-    at: dt.datetime
-    span: dt.timedelta
+    at: datetime.datetime
+    span: datetime.timedelta
     key: uuid.UUID
     raw: bytes
     colours: frozenset[Colour]

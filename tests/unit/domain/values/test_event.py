@@ -10,8 +10,8 @@ from mainspring.domain.values.event import AwaitedEvent, Event
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 
 
-def test_event_of_a_trigger_keeps_what_says_where_it_came_from():
-    """Whoever sends it cannot put other headers or another key in their place."""
+def test_event_of_a_trigger_has_its_origin():
+    """Anyone who sends it cannot put other headers or another key in their place."""
     data = {"id": "theirs", "key": "theirs", "headers": {}, "at": "theirs", "amount": 5, "name": "theirs"}
     event = Event("paid", data, AT, "d_1", "k", {"x": "y"}, "a/webhook")
     assert (event.id, event.key, event.headers, event.at, event.name) == ("d_1", "k", {"x": "y"}, AT, "paid")
@@ -21,7 +21,7 @@ def test_event_of_a_trigger_keeps_what_says_where_it_came_from():
         _ = event.other
 
 
-def test_event_that_a_run_waited_for_shows_its_data():
+def test_event_that_a_run_waited_for_displays_its_data():
     """It has no id, key, headers or trigger of its own: such names are the data's, and a field `at` hides the instant."""
     event = AwaitedEvent("paid", {"id": "theirs", "key": "k", "trigger": "t", "headers": 1}, AT)
     assert (event.id, event.key, event.trigger, event.headers, event.at) == ("theirs", "k", "t", 1, AT)

@@ -70,7 +70,7 @@ def test_modified_is_an_instant_that_crosses_json(nanoseconds, instant):
         ("\u202e", "%E2%80%AE"),
     ],
 )
-def test_key_shows_the_path_and_what_it_holds(path, key):
+def test_key_displays_the_path_and_what_it_holds(path, key):
     """What cannot be printed is written as the bytes it is."""
     assert make_file_key(path, "f" * 64) == f"{key}@{'f' * 64}"
 
@@ -82,8 +82,8 @@ PATHS = st.lists(NAMES, min_size=1, max_size=16).map(lambda parts: os.fsdecode(b
 @example("%0A", "\n")
 @example("x" * 4000, "x" * 4001)
 @example("受" * 700, "受" * 701)
-def test_keys_of_different_paths_differ_and_can_be_printed(one, other):
+def test_keys_of_different_paths_differ_and_can_be_printed(first, second):
     """A key is at most 1,000 printable characters and 2,000 bytes, however long and odd the path is."""
-    keys = [make_file_key(path, "0" * 64) for path in (one, other)]
-    assert (keys[0] == keys[1]) == (one == other)
+    keys = [make_file_key(path, "0" * 64) for path in (first, second)]
+    assert (keys[0] == keys[1]) == (first == second)
     assert all(key.isprintable() and fits_key(key) for key in keys)

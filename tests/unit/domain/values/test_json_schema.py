@@ -74,15 +74,17 @@ def fitting(schema: dict[str, Any], parts: dict[str, Any], depth: int = 0) -> st
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if "anyOf" in schema:
-        return st.one_of([fitting(one, parts, depth + 1) for one in schema["anyOf"]])
+        return st.one_of([fitting(option, parts, depth + 1) for option in schema["anyOf"]])
     kind = schema.get("type")
     if kind == "object" and "properties" in schema and depth < 4:
-        fields = {name: fitting(one, parts, depth + 1) for name, one in schema["properties"].items()}
+        fields = {name: fitting(part, parts, depth + 1) for name, part in schema["properties"].items()}
         needed = {name: fields[name] for name in schema.get("required", ())}
-        return st.fixed_dictionaries(needed, optional={name: one for name, one in fields.items() if name not in needed})
+        return st.fixed_dictionaries(
+            needed, optional={name: part for name, part in fields.items() if name not in needed}
+        )
     if kind == "array" and depth < 4:
         if "prefixItems" in schema:
-            return st.tuples(*[fitting(one, parts, depth + 1) for one in schema["prefixItems"]]).map(list)
+            return st.tuples(*[fitting(item, parts, depth + 1) for item in schema["prefixItems"]]).map(list)
         if isinstance(schema.get("items"), dict):
             return st.lists(fitting(schema["items"], parts, depth + 1), max_size=3)
     return {
@@ -134,7 +136,7 @@ def test_place_is_the_one_that_the_reader_would_name(data):
 
 
 @pytest.mark.parametrize(
-    ("annotation", "value", "said"),
+    ("annotation", "value", "message"),
     [
         (
             Order,
@@ -166,27 +168,27 @@ def test_place_is_the_one_that_the_reader_would_name(data):
         (Annotated[int, Meta(gt=1)], 1, "$: expected more than 1, got 1"),
     ],
 )
-def test_misfit_names_the_place_and_what_was_expected(annotation, value, said):
-    """For whoever has to mend the request."""
+def test_mismatch_names_the_place_and_what_was_expected(annotation, value, message):
+    """For anyone who has to fix the request."""
     found = find_mismatch(msgspec.json.schema(annotation), value)
-    assert (None if found is None else str(found)) == said
+    assert (None if found is None else str(found)) == message
 
 
-def test_choice_that_nothing_fits_is_told():
+def test_choice_that_nothing_fits_is_reported():
     """A schema may be just false; it stands in a list of choices like any other."""
     assert str(find_mismatch({"anyOf": [False, {"type": "integer"}]}, "x")) == '$: expected nothing or integer, got "x"'
     assert find_mismatch({"anyOf": [False, {"type": "integer"}]}, 1) is None
 
 
 def test_multiple_is_exact_as_far_as_a_float_goes():
-    """A whole number with more digits than a float holds is left to whoever reads it."""
+    """A whole number with more digits than a float holds is left to everyone who reads it."""
     assert find_mismatch({"multipleOf": 0.5}, 1.5) is None
     assert find_mismatch({"multipleOf": 0.5}, 1.25).why == "expected a multiple of 0.5, got 1.25"
     assert find_mismatch({"multipleOf": 0.5}, 10**400) is None
     assert find_mismatch({"multipleOf": 3}, 10**400).why.startswith("expected a multiple of 3")
 
 
-def test_what_is_not_understood_refuses_nothing():
+def test_unknown_keyword_refuses_nothing():
     """Keywords and references of other tools, and a reference that leads to itself."""
     for schema in (
         {"not": {}, "format": "email", "type": "wonder"},

@@ -24,7 +24,7 @@ def test_heaviest_is_the_innermost_part_with_most_of_the_bytes(value, path):
 
 
 def test_heaviest_ends_on_deep_values():
-    """A value that is nested deeper than anybody reads has a path all the same."""
+    """A value that is nested deeper than anyone reads has a path all the same."""
     value: object = "x" * 1000
     for _ in range(100):
         value = [value]

@@ -19,14 +19,14 @@ class Row(msgspec.Struct):
 
     made_at: int | None
     paused_until: int
-    looks_at: int
+    fires_at: int
     size: int
     value: bytes | None
     state: RunState
     parts: list["Row"] = []
 
 
-class Turned:
+class MixedForms:
     """A codec that keeps values the other way round."""
 
     id = "turned"
@@ -43,18 +43,18 @@ def test_iso_has_milliseconds():
     assert format_iso(START + 120) == "2026-01-05T03:15:00.120Z"
 
 
-def test_view_is_told_by_the_names_and_kinds_of_its_fields():
+def test_view_is_reported_by_the_names_and_kinds_of_its_fields():
     """Instants as text, values as what they are, states as their word, parts like the whole."""
     inner = Row(None, START, START, 2, None, RunState.FAILED)
-    told = to_plain_json(Row(START, START, START, 1, b'{"a":[1]}', RunState.QUEUED, [inner]))
+    plain = to_plain_json(Row(START, START, START, 1, b'{"a":[1]}', RunState.QUEUED, [inner]))
     when = "2026-01-05T03:15:00.000Z"
-    assert told["made_at"] == told["paused_until"] == told["looks_at"] == when
-    assert (told["size"], told["value"], told["state"]) == (1, {"a": [1]}, "queued")
-    assert told["parts"] == [
+    assert plain["made_at"] == plain["paused_until"] == plain["fires_at"] == when
+    assert (plain["size"], plain["value"], plain["state"]) == (1, {"a": [1]}, "queued")
+    assert plain["parts"] == [
         {
             "made_at": None,
             "paused_until": when,
-            "looks_at": when,
+            "fires_at": when,
             "size": 2,
             "value": None,
             "state": "failed",
@@ -63,23 +63,23 @@ def test_view_is_told_by_the_names_and_kinds_of_its_fields():
     ]
 
 
-def test_values_that_are_no_json_are_told_as_they_can_be():
+def test_values_that_are_no_json_are_reported_as_they_can_be():
     """Spans and paths as text, sealed values by their codec, other bytes as base64."""
     assert to_plain_json({"for": timedelta(minutes=5), "file": Path("/a"), "x": b"\xff"}) == {
         "for": "5m", "file": "/a", "x": {"base64": "/w=="},
     }  # fmt: skip
-    assert to_plain_json(Sealing(Turned()).seal(b"12")) == {"sealed": "turned", "base64": "MjE="}
+    assert to_plain_json(Sealing(MixedForms()).seal(b"12")) == {"sealed": "turned", "base64": "MjE="}
 
 
 @given(st.integers(-62_135_596_800_000, LATEST_INSTANT - 1))
-def test_iso_is_what_a_calendar_says(at):
+def test_iso_matches_the_calendar(at):
     """Of the first year as of the last, before 1970 as after."""
-    told = datetime(1970, 1, 1) + timedelta(milliseconds=at)  # noqa: DTZ001 - it is told without a zone
-    assert format_iso(at) == f"{told.isoformat(timespec='milliseconds')}Z"
+    plain = datetime(1970, 1, 1) + timedelta(milliseconds=at)  # noqa: DTZ001 - it is reported without a zone
+    assert format_iso(at) == f"{plain.isoformat(timespec='milliseconds')}Z"
 
 
 @given(st.integers(LATEST_INSTANT, 2**63 - 1))
-def test_instant_that_no_calendar_reaches_is_told_all_the_same(at):
+def test_instant_that_no_calendar_reaches_is_reported_all_the_same(at):
     """A run may sleep so long, and stands in lists with others."""
     assert format_iso(at) == "9999-01-01T00:00:00.000Z"
     assert to_plain_json({"due_at": at, "x": 1}) == {"due_at": "9999-01-01T00:00:00.000Z", "x": 1}

@@ -1,7 +1,7 @@
 """Calls as bytes, drift, and arguments from people."""
 
 import dataclasses
-import datetime as dt
+import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ class Order:
     total: float = 1.0
 
 
-def charge(order: Order, day: dt.date = dt.date(2026, 1, 5), *, note: str | None = None) -> Order:
+def charge(order: Order, day: datetime.date = datetime.date(2026, 1, 5), *, note: str | None = None) -> Order:
     return order
 
 
@@ -35,7 +35,7 @@ def gather(first: int, /, *rest: int, last: int = 3, **extra: Order) -> None:
     return None
 
 
-def test_calls_come_back_typed_for_all_kinds_of_parameters() -> None:
+def test_calls_return_typed_for_all_kinds_of_parameters() -> None:
     """Positional-only, starred and keyword-only arguments survive the round trip."""
     sig = read_signature(gather)
     data = encode_call(sig, (1, 2, 3), {"last": 4, "other": Order(5)})
@@ -62,14 +62,14 @@ def test_same_call_allows_new_defaults_and_sees_changes() -> None:
 
 
 def test_bind_words_reads_containers_of_text_as_json() -> None:
-    """A list, set, tuple or dict of text is no text; beside a text in a union it is told by its bracket."""
+    """A list, set, tuple or dict of text is no text; beside a text in a union it is reported by its bracket."""
 
     def files(
         names: list[str],
         tags: set[str],
         pair: tuple[str, ...],
         by: dict[str, int],
-        gap: list[dt.timedelta],
+        gap: list[datetime.timedelta],
         either: str | list[str],
         named: Annotated[str, "a name"],
         *rest: str,
@@ -82,30 +82,30 @@ def test_bind_words_reads_containers_of_text_as_json() -> None:
         "tags": {"b"},
         "pair": ("c", "d"),
         "by": {"e": 1},
-        "gap": [dt.timedelta(seconds=1)],
+        "gap": [datetime.timedelta(seconds=1)],
         "either": ["f"],
         "named": '"q"',
         "rest": ["r"],
     }
     assert bind_words(read_signature(files), [*words, "either=[draft] x"])["either"] == "[draft] x"
-    with pytest.raises(ArgumentError, match="names: wanted list"):
+    with pytest.raises(ArgumentError, match="names: expected list"):
         bind_words(read_signature(files), ["names=a", *words[1:], "either=x"])
 
 
 def test_bind_words_types_the_arguments() -> None:
     """Words are read by the annotations."""
     values = bind_words(read_signature(charge), ['order={"id":7}', "day=2026-02-03", "note=5"])
-    assert values == {"order": Order(7), "day": dt.date(2026, 2, 3), "note": "5"}
+    assert values == {"order": Order(7), "day": datetime.date(2026, 2, 3), "note": "5"}
 
 
-def test_bind_tells_all_faults_at_once() -> None:
+def test_bind_reports_all_faults_at_once() -> None:
     """Unknown, missing and ill-typed arguments are named together."""
     with pytest.raises(ArgumentError) as caught:
         bind_words(read_signature(charge), ["ordr=1", "day=tomorrow"])
-    told = str(caught.value)
-    assert "did you mean 'order'" in told
-    assert "missing: order (Order)" in told
-    assert "wanted date, got 'tomorrow'" in told
+    message = str(caught.value)
+    assert "did you mean 'order'" in message
+    assert "missing: order (Order)" in message
+    assert "expected date, got 'tomorrow'" in message
     with pytest.raises(ArgumentError, match=r"order\.id"):
         bind_json(read_signature(charge), {"order": {"id": "x"}})
 
@@ -117,18 +117,18 @@ def test_example_is_accepted_by_the_signature_it_is_made_from() -> None:
     assert make_arguments_schema(sig)["required"] == ["order"]
 
 
-def test_schema_says_which_texts_are_instants_and_times_of_day() -> None:
+def test_schema_states_which_texts_are_instants_and_times_of_day() -> None:
     """So a form has a picker and an example is accepted; an instant that may have no zone is no "date-time"."""
-    bare = Annotated[dt.datetime, msgspec.Meta(tz=False)]
+    bare = Annotated[datetime.datetime, msgspec.Meta(tz=False)]
 
-    def step(at: dt.datetime, until: dt.datetime | None, clock: dt.time, wall: bare) -> None: ...  # type: ignore[valid-type]
+    def step(at: datetime.datetime, until: datetime.datetime | None, clock: datetime.time, wall: bare) -> None: ...  # type: ignore[valid-type]
 
     sig = read_signature(step)
     properties = make_arguments_schema(sig)["properties"]
     assert [properties[name].get("format") for name in ("at", "clock", "wall")] == ["date-time", "time", None]
     assert properties["until"] == {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
-    shown = {**make_example(sig), "wall": "2026-01-05T03:00:00"}
-    assert bind_json(sig, shown)["clock"] == dt.time(3)
+    example = {**make_example(sig), "wall": "2026-01-05T03:00:00"}
+    assert bind_json(sig, example)["clock"] == datetime.time(3)
 
 
 def test_signature_takes_unresolvable_annotations_as_any() -> None:
@@ -140,7 +140,7 @@ def test_signature_takes_unresolvable_annotations_as_any() -> None:
     assert [p.annotation for p in sig.parameters] == [Any, int]
 
 
-def test_a_union_that_json_cannot_tell_apart_is_read_as_its_first_fitting_member() -> None:
+def test_a_union_that_json_cannot_distinguish_is_read_as_its_first_fitting_member() -> None:
     """`str | Path` is ordinary: it is bound, described and saved, the first member that fits wins."""
 
     def keep(place: str | Path) -> Path:

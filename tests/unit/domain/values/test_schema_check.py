@@ -31,7 +31,7 @@ def test_schema_that_is_obeyed_is_taken():
 
 
 @pytest.mark.parametrize(
-    ("schema", "says"),
+    ("schema", "sentence"),
     [
         ({"min": 100}, "unknown keyword of a schema at \\$"),
         ({"properties": {"a": {"maximun": 1}}}, "at \\$.properties.a: 'maximun'"),
@@ -49,15 +49,15 @@ def test_schema_that_is_obeyed_is_taken():
         ({"items": 3}, "must be a schema"),
     ],
 )
-def test_schema_that_would_be_looked_past_is_refused(schema, says):
+def test_schema_that_would_be_ignored_is_refused(schema, sentence):
     """At the place where it stands, with the definition that states it."""
-    with pytest.raises(MainspringError, match=says) as caught:
+    with pytest.raises(MainspringError, match=sentence) as caught:
         parse_options(DefinitionKind.TASK, {"expect": schema}, "task 'work' at work.py:7")
     assert isinstance(caught.value, OptionError)
     assert "work.py:7" in caught.value.message
 
 
-def test_misspelt_keyword_is_told_with_the_nearest():
+def test_misspelt_keyword_is_reported_with_the_nearest():
     """As of every other name."""
     with pytest.raises(UnknownNameError) as caught:
         check_schema({"requierd": ["a"]})
@@ -107,7 +107,7 @@ SCHEMAS = st.recursive(
 
 
 @given(SCHEMAS, VALUES)
-def test_schema_that_is_taken_can_be_asked_about_any_value(schema, value):
+def test_accepted_schema_checks_any_value(schema, value):
     """The check of a result has no error of its own: it names the place of a misfit, or finds none."""
     try:
         check_schema(schema)

@@ -53,14 +53,14 @@ def test_sealed_value_names_its_codec_and_opens_again():
 
 
 def test_plain_values_are_read_by_every_codec():
-    """A store that was plain goes on with a codec."""
+    """A store that was plain continues with a codec."""
     assert SEALING.open(b"[1]") == b"[1]"
     assert SEALING.open_text("title") == "title"
     assert PLAIN_SEALING.seal(b"[1]") == b"[1]"
 
 
 @pytest.mark.parametrize("other", [PLAIN_SEALING, Sealing(Reversing("other"))])
-def test_value_of_a_codec_that_is_not_at_hand_says_which(other):
+def test_value_of_a_codec_that_is_not_at_hand_states_which(other):
     """Nothing is guessed."""
     with pytest.raises(SealedError, match="sealed by codec 'rev'") as error:
         other.open(SEALING.seal(b"1"))
@@ -74,9 +74,9 @@ def test_codec_that_breaks_lets_nothing_out():
         broken.seal(b"1")
     with pytest.raises(SealedError, match="could not open a value: RuntimeError"):
         broken.open(SEALING.seal(b"1"))
-    kept = broken.seal_failure(FAILURE)
-    assert "swordfish" not in str(kept)
-    assert (kept.code, kept.sealed) == ("http_500", None)
+    sealed = broken.seal_failure(FAILURE)
+    assert "swordfish" not in str(sealed)
+    assert (sealed.code, sealed.sealed) == ("http_500", None)
 
 
 def test_sealed_failure_keeps_outside_what_it_is_counted_by():
@@ -108,9 +108,9 @@ def test_largest_value_is_a_size_within_bounds():
     """What no frame to a child could carry is refused, with the largest that can be."""
     assert (read_payload_limit("256kB"), read_payload_limit("1MiB"), read_payload_limit(7)) == (256_000, 1 << 20, 7)
     assert read_payload_limit(MAX_PAYLOAD_BYTES) == MAX_PAYLOAD_BYTES
-    for wrong in ("0B", 0, MAX_PAYLOAD_BYTES + 1, "lots", -1):
+    for invalid in ("0B", 0, MAX_PAYLOAD_BYTES + 1, "lots", -1):
         with pytest.raises(OptionError):
-            read_payload_limit(wrong)
+            read_payload_limit(invalid)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_largest_value_is_a_size_within_bounds():
         (RuntimeError("unknown"), False),
     ],
 )
-def test_the_table_of_errors_says_whether_a_fault_of_the_codec_passes(fault, passes):
+def test_the_table_of_errors_states_whether_a_fault_of_the_codec_passes(fault, passes):
     """One that is unknown passes only if the system raised it: a wrong key is unknown too."""
 
     class Failing:
@@ -142,7 +142,7 @@ def test_the_table_of_errors_says_whether_a_fault_of_the_codec_passes(fault, pas
         assert isinstance(caught.value, CodecUnavailableError) is passes
 
 
-def test_rules_of_the_user_judge_a_fault_of_the_codec_first():
+def test_rules_of_the_user_evaluate_a_fault_of_the_codec_first():
     """As they judge a step's."""
 
     class Failing:
@@ -153,6 +153,6 @@ def test_rules_of_the_user_judge_a_fault_of_the_codec_first():
 
         decode = encode
 
-    judged = Sealing(Failing()).with_classifier(Classifier([lambda error: transient("throttled")]))
+    sealing = Sealing(Failing()).with_classifier(Classifier([lambda error: transient("throttled")]))
     with pytest.raises(CodecUnavailableError):
-        judged.seal(b"1")
+        sealing.seal(b"1")

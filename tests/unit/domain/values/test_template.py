@@ -118,7 +118,7 @@ def test_fields_that_a_value_may_have_are_accepted(template):
 
 
 @pytest.mark.parametrize(
-    ("template", "says", "nearest"),
+    ("template", "sentence", "nearest"),
     [
         ("{order.idd}", "idd", "id"),
         ("{order.customer.nam}", "nam", "name"),
@@ -129,9 +129,9 @@ def test_fields_that_a_value_may_have_are_accepted(template):
         ("{slot.year}", "slot is a time", None),
     ],
 )
-def test_field_that_no_value_has_is_refused_before_there_are_values(template, says, nearest):
+def test_field_that_no_value_has_is_refused_before_there_are_values(template, sentence, nearest):
     """With the nearest one that there is."""
-    with pytest.raises(OptionError if nearest is None else UnknownNameError, match=says) as refused:
+    with pytest.raises(OptionError if nearest is None else UnknownNameError, match=sentence) as refused:
         check_fields(template, ORDER)
     assert nearest is None or refused.value.nearest == nearest
 

@@ -50,7 +50,7 @@ class Owner:
         (plain_step, {"timeout": 5, "isolate": "thread"}, "thread"),
     ],
 )
-def test_isolation_follows_colour_timeout_and_wish(fn, options, answer):
+def test_isolation_follows_function_kind_timeout_and_option(fn, options, answer):
     """Async in the loop, plain with a time-out in a child, plain without in a thread; a stated wish wins."""
     assert choose_isolation(fn, options) == answer
 
@@ -70,18 +70,18 @@ def test_colour_is_seen_through_partials_and_objects():
 
 
 @pytest.mark.parametrize(
-    ("fn", "why"),
+    ("fn", "reason"),
     [
         (lambda: None, "a lambda"),
-        (functools.partial(plain_step), "without a name"),
+        (functools.partial(plain_step), "without its own name"),
         (Owner().method, "no module holds under a name"),
-        (Owner(), "without a name"),
+        (Owner(), "without its own name"),
     ],
     ids=["lambda", "partial", "method", "instance"],
 )
-def test_what_no_child_can_import_is_refused(fn, why):
+def test_function_that_no_child_can_import_is_refused(fn, reason):
     """The error names the function, why, and what to do."""
-    with pytest.raises(DefinitionError, match=why) as caught:
+    with pytest.raises(DefinitionError, match=reason) as caught:
         import_name_of(fn)
     assert "top level" in str(caught.value)
 

@@ -23,14 +23,14 @@ def recorded():
     CURRENT_STEP.reset(token)
 
 
-def test_what_is_sent_has_an_id_of_its_number(recorded):
+def test_message_id_has_its_number(recorded):
     """The id is that of the step's key and of the call's number, and is returned."""
     assert send("orders/eu", 1) == outbox_entry_id("k", 1)
     assert publish("paid") == outbox_entry_id("k", 2)
-    assert [one.id for one in recorded] == [outbox_entry_id("k", 1), outbox_entry_id("k", 2)]
+    assert [entry.id for entry in recorded] == [outbox_entry_id("k", 1), outbox_entry_id("k", 2)]
 
 
-def test_what_is_refused_takes_no_number(recorded):
+def test_refused_message_takes_no_number(recorded):
     """A call that raised sent nothing, so the next has its id."""
     with pytest.raises(ValueRefusedError, match="message to orders/eu"):
         send("orders/eu", float("nan"))
@@ -69,7 +69,7 @@ def test_call_that_cannot_be_meant_is_refused(recorded, call):
     assert recorded == []
 
 
-def test_body_is_told_to_use_a_step():
+def test_call_in_a_body_has_a_hint_to_use_a_step():
     """In a body of a workflow the error shows the way, and outside of a run that of the app."""
     token = IN_BODY.set(True)
     try:

@@ -15,7 +15,7 @@ def functions(lines):
     return [line.rpartition(" ")[2].rpartition(".")[2] for line in lines]
 
 
-def standing(make, turns=3):
+def paused_thread(make, turns=3):
     """Where a task of `make()` stands after some turns of a loop."""
 
     async def main():
@@ -39,14 +39,14 @@ async def down(depth):
 
 
 @given(st.integers(0, 60))
-def test_coroutines_are_told_outermost_first(depth):
+def test_coroutines_are_reported_outermost_first(depth):
     """Each that waits for the next one, down to what never comes, and never more than forty."""
-    found = functions(standing(lambda: down(depth)))
+    found = functions(paused_thread(lambda: down(depth)))
     assert found == (["down"] * (depth + 1) + ["forever", "wait"])[:MAX_FRAMES]
 
 
-def test_tasks_that_are_waited_for_are_told_too():
-    """What a step waits for may run in tasks of its own; of several that were gathered, the first that goes on."""
+def test_tasks_that_are_waited_for_are_reported_too():
+    """What a step waits for may run in tasks of its own; of several that were gathered, the first that continues."""
 
     async def done():
         return 1
@@ -57,18 +57,18 @@ def test_tasks_that_are_waited_for_are_told_too():
     async def gathers():
         await asyncio.gather(done(), waits())
 
-    assert functions(standing(waits)) == ["waits", "forever", "wait"]
-    assert functions(standing(gathers)) == ["gathers", "waits", "forever", "wait"]
+    assert functions(paused_thread(waits)) == ["waits", "forever", "wait"]
+    assert functions(paused_thread(gathers)) == ["gathers", "waits", "forever", "wait"]
 
 
 @pytest.mark.parametrize("turns", [0, 50])
-def test_task_that_has_not_begun_or_is_over_has_at_most_its_first_line(turns):
+def test_task_that_has_not_started_or_is_over_has_at_most_its_first_line(turns):
     """Nothing raises, whatever state a task is in."""
 
     async def short():
         await asyncio.sleep(0)
 
-    assert len(standing(short, turns)) <= 1
+    assert len(paused_thread(short, turns)) <= 1
 
 
 def test_async_generators_are_followed():
@@ -82,29 +82,29 @@ def test_async_generators_are_followed():
         async for _ in rows():
             pass
 
-    assert functions(standing(reads)) == ["reads", "rows", "forever", "wait"]
+    assert functions(paused_thread(reads)) == ["reads", "rows", "forever", "wait"]
 
 
 def test_stack_of_a_thread_is_what_it_does():
     """The innermost last, with file and line."""
-    told, go_on = threading.Event(), threading.Event()
+    has_stack, go_on = threading.Event(), threading.Event()
 
     def waits_here():
-        told.set()
+        has_stack.set()
         go_on.wait(10)
 
     thread = threading.Thread(target=waits_here)
     thread.start()
-    told.wait(10)
+    has_stack.wait(10)
     lines = read_thread_stack(thread.ident)
     go_on.set()
     thread.join()
-    (mine,) = [line for line in lines if line.endswith("waits_here")]
-    assert mine.startswith(f"{__file__}:")
-    assert lines.index(mine) < len(lines) - 1
+    (own_line,) = [line for line in lines if line.endswith("waits_here")]
+    assert own_line.startswith(f"{__file__}:")
+    assert lines.index(own_line) < len(lines) - 1
 
 
-def in_a_thread(step, *stands_in):
+def in_a_thread(step, *frames):
     """The functions in which a thread stands that runs `step` beside a task that waits, once these are the innermost; or at last."""
     ended = threading.Event()
     made = []
@@ -120,7 +120,7 @@ def in_a_thread(step, *stands_in):
     thread.start()
     for _ in range(5_000):
         found = functions(read_thread_stack(thread.ident))
-        if len(made) == 2 and found[-len(stands_in) :] == list(stands_in):
+        if len(made) == 2 and found[-len(frames) :] == list(frames):
             break
         ended.wait(0.001)
     ended.set()
@@ -130,7 +130,7 @@ def in_a_thread(step, *stands_in):
     return found
 
 
-def test_loop_of_a_thread_that_waits_is_told_by_its_task():
+def test_loop_of_a_thread_that_waits_is_reported_by_its_task():
     """A coroutine may be a step in a thread or in a child: the frames of asyncio alone say nothing of where it stands."""
 
     async def idle(_ended):
@@ -140,7 +140,7 @@ def test_loop_of_a_thread_that_waits_is_told_by_its_task():
     assert found[-3:] == ["run_until_complete", "main", "wait"]
 
 
-def test_loop_of_a_thread_that_is_blocked_is_told_by_what_blocks_it():
+def test_loop_of_a_thread_that_is_blocked_is_reported_by_what_blocks_it():
     """Whichever task that is; the one for which the loop runs is not to blame."""
 
     async def blocks(ended):
@@ -163,6 +163,6 @@ def test_line_is_bounded_and_harmless():
         await forever()
 
     f.__code__ = f.__code__.replace(co_filename="a\x1b[31m\n" + "x" * 2_000)
-    line = standing(f)[0]
+    line = paused_thread(f)[0]
     assert len(line) <= MAX_LINE_LENGTH
     assert line.isprintable()

@@ -2,9 +2,9 @@
 
 import pytest
 
-import mainspring.engine.attempts.outbox_api as sending
 import mainspring.engine.attempts.step_context as ms
 from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.outbox_api import publish, send
 from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
 from mainspring.engine.attempts.step_lock import lock
 
@@ -16,12 +16,12 @@ CALLS = {
     "progress()": lambda: ms.progress(1),
     "lock()": lambda: lock("l"),
     "log.info": lambda: ms.log.info("x"),
-    "publish()": lambda: sending.publish("paid"),
-    "send()": lambda: sending.send("orders/eu", 1),
+    "publish()": lambda: publish("paid"),
+    "send()": lambda: send("orders/eu", 1),
 }
 
 
-class Told:
+class Reports:
     def __init__(self):
         self.signs = []
 
@@ -34,8 +34,8 @@ class Told:
 
 
 @pytest.fixture
-def told():
-    channel = Told()
+def report():
+    channel = Reports()
     token = CURRENT_STEP.set(StepContext(channel, run_id="r", name="s", key="k", attempt=1))
     yield channel
     CURRENT_STEP.reset(token)
@@ -50,7 +50,7 @@ def test_call_outside_a_step_is_refused(name):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_call_in_a_body_is_refused(told, name):
+def test_call_in_a_body_is_refused(report, name):
     """A body that inherited a step's variables is still no step."""
     token = IN_BODY.set(True)
     try:
@@ -58,11 +58,11 @@ def test_call_in_a_body_is_refused(told, name):
             CALLS[name]()
     finally:
         IN_BODY.reset(token)
-    assert told.signs == []
+    assert report.signs == []
     assert ("run.log" in str(caught.value)) == (name == "log.info")
 
 
-def test_log_keeps_odd_values_as_text(told):
+def test_log_keeps_odd_values_as_text(report):
     """Objects that cannot be printed, wide numbers and NaN never make a log line fail."""
 
     class Silent:
@@ -70,17 +70,17 @@ def test_log_keeps_odd_values_as_text(told):
             raise ValueError("no")
 
     ms.log.warning(Silent(), big=2**70, ok=1, flag=True, nan=float("nan"), silent=Silent())
-    (sign,) = told.signs
+    (sign,) = report.signs
     assert "Silent that cannot be printed: ValueError" in sign.text
     assert sign.fields["big"] == str(2**70)
     assert (sign.fields["ok"], sign.fields["flag"], sign.fields["nan"]) == (1, True, "nan")
     ms.log.debug("x" * 100_000)
-    assert len(told.signs[1].text) <= 16 * 1024
+    assert len(report.signs[1].text) <= 16 * 1024
 
 
 @pytest.mark.parametrize("args", [(-1,), (1, -2), (True,), (1.5,), ("1",), (2**63,)])
-def test_progress_takes_whole_numbers_only(told, args):
+def test_progress_takes_whole_numbers_only(report, args):
     """Anything but whole numbers of at least 0 is refused."""
     with pytest.raises(ms.ArgumentError, match="whole numbers"):
         ms.progress(*args)
-    assert told.signs == []
+    assert report.signs == []

@@ -13,12 +13,12 @@ class Granting:
     """A channel that gives each lock at once."""
 
     def __init__(self):
-        self.asked = []
+        self.requests = []
         self.signs = []
 
     def lock(self, name, within_s):
-        self.asked.append((name, within_s))
-        grant = LockRequest(len(self.asked))
+        self.requests.append((name, within_s))
+        grant = LockRequest(len(self.requests))
         grant.answer(5)
         return grant
 
@@ -42,7 +42,7 @@ def test_lock_has_its_token_inside_and_none_outside(channel):
             _ = held.token
         with held as same:
             assert (same is held, held.token, "token 5" in repr(held)) == (True, 5, True)
-    assert channel.asked == [("l", 120.0)] * 2
+    assert channel.requests == [("l", 120.0)] * 2
     assert channel.signs == [UnlockReport(1), UnlockReport(2)]
 
 

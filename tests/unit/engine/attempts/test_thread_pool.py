@@ -38,7 +38,7 @@ def test_pool_starts_no_thread_that_waits_for_another():
     pool.close()
 
 
-def test_given_up_thread_is_made_up_for_and_ends_when_it_returns():
+def test_abandoned_thread_is_made_up_for_and_ends_when_it_returns():
     """A hung thread costs no place; when it comes back after all, it ends and the size is as before."""
     pool, hang, done = DaemonThreadPool(1), threading.Event(), SimpleQueue()
     hung = []

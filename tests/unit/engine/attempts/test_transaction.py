@@ -1,4 +1,4 @@
-"""`ms.Tx`: what it offers, what it refuses, and that giving up frees the database."""
+"""`ms.Tx`: what it offers, what it refuses, and that abandoning frees the database."""
 
 import contextlib
 import threading
@@ -39,24 +39,24 @@ def test_rows_are_read_as_from_a_cursor(database):
 
 
 def test_tx_is_refused_after_its_step(path, database):
-    """Whoever kept it can do nothing with it, nor with the connection below."""
-    kept = []
+    """Anyone who kept it can do nothing with it, nor with the connection below."""
+    saved = []
 
     def step(tx: Tx) -> None:
-        kept.extend((tx, tx.connection))
+        saved.extend((tx, tx.connection))
 
     call(database, step)
     uses = [
-        lambda: kept[0].execute("select 1"),
-        lambda: kept[0].executemany("select 1", [()]),
-        lambda: kept[0].last_rowid,
-        lambda: kept[0].connection,
+        lambda: saved[0].execute("select 1"),
+        lambda: saved[0].executemany("select 1", [()]),
+        lambda: saved[0].last_rowid,
+        lambda: saved[0].connection,
     ]
     for use in uses:
         with pytest.raises(TransactionError, match="after its end"):
             use()
     with pytest.raises(apsw.ConnectionClosedError):
-        kept[1].execute("select 1")
+        saved[1].execute("select 1")
 
 
 def test_step_cannot_commit_by_itself(path, database):
@@ -73,8 +73,8 @@ def test_step_cannot_commit_by_itself(path, database):
     assert paid(path) == []
 
 
-def test_step_that_goes_on_after_the_database_rolled_back_fails_with_the_cause(path, database):
-    """What it swallowed is what it is told, and nothing of it stays."""
+def test_step_that_continues_after_the_database_rolled_back_fails_with_the_cause(path, database):
+    """What it swallowed is what it is reported, and nothing of it stays."""
 
     def step(tx: Tx) -> None:
         pay(tx, 1)

@@ -1,4 +1,4 @@
-"""Transactional delivery: one effect per key, whatever fails, repeats or is given up in between."""
+"""Transactional delivery: one effect per key, whatever fails, repeats or is abandoned in between."""
 
 import asyncio
 import os
@@ -51,7 +51,7 @@ def at_place():
     failpoints.install(None)
 
 
-def test_step_is_done_once_and_its_result_comes_back(path, database):
+def test_step_is_done_once_and_its_result_returns(path, database):
     """A repeat with the same key calls nothing; another key is another effect."""
     assert call(database, pay, 5) == {"id": 1, "amount": 5}
     assert call(database, pay, 6) == {"id": 1, "amount": 5}
@@ -107,7 +107,7 @@ def test_result_that_cannot_be_saved_rolls_back_and_is_permanent(path, database,
     assert paid(path) == []
 
 
-def test_unknown_commit_is_told_by_the_next_attempt(path, database, at_place):
+def test_unknown_commit_is_resolved_by_the_next_attempt(path, database, at_place):
     """A commit that took place and reported failure: tried again, found, not repeated."""
 
     def fail():
@@ -122,8 +122,8 @@ def test_unknown_commit_is_told_by_the_next_attempt(path, database, at_place):
     assert paid(path) == [5]
 
 
-def test_given_up_attempt_does_not_commit(path, database, at_place):
-    """Whenever it is given up before its commit: nothing of it stays, the key is free."""
+def test_abandoned_attempt_does_not_commit(path, database, at_place):
+    """Whenever it is abandoned before its commit: nothing of it stays, the key is free."""
     first = build_transactional_call(database, spec_of(pay))
     at_place("effect_commit.before", first.abandon)
     with pytest.raises(AttemptClosed):
@@ -140,7 +140,7 @@ def test_given_up_attempt_does_not_commit(path, database, at_place):
 
 
 def test_two_zombies_in_parallel_do_one_effect(path, database):
-    """Both are let go at once; the second waits for the first and returns its result."""
+    """Both are released at once; the second waits for the first and returns its result."""
     start, ends = threading.Barrier(2), []
 
     def serve(amount):
@@ -224,7 +224,7 @@ def test_database_is_chosen_by_the_annotation(database):
     assert find_database(typed, databases) is database
 
 
-def test_database_that_nobody_named_is_refused(database):
+def test_unknown_database_is_refused(database):
     """The hint tells the nearest name, or how to name one."""
 
     def near(tx: Annotated[Tx, "order"]) -> None: ...
@@ -243,7 +243,7 @@ def test_transactional_step_without_a_tx_is_refused():
     def nothing() -> None: ...
 
     for fn in (without, nothing):
-        with pytest.raises(DefinitionError, match=r"first parameter is no ms.Tx"):
+        with pytest.raises(DefinitionError, match=r"first parameter is not an ms.Tx"):
             find_database(fn, {})
 
 
@@ -260,7 +260,7 @@ json = st.recursive(
 
 @settings(max_examples=40, deadline=None)
 @given(values=st.lists(json, min_size=1, max_size=3))
-def test_any_json_result_comes_back_as_it_was(values):
+def test_any_json_result_returns_as_it_was(values):
     """Whatever a step returns, the repeat returns the same, each under its own key."""
     with tempfile.TemporaryDirectory() as folder:
         database = SqliteEffectDatabase("default", make(Path(folder) / "app.db"))

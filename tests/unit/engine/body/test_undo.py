@@ -1,4 +1,4 @@
-"""What may have happened, and so has to be taken back."""
+"""What may have happened, and so has to be undone."""
 
 from typing import Any
 
@@ -43,19 +43,19 @@ def failure(kind: FailureKind, *, not_sent: bool = False) -> Failure:
         (ended(OutcomeState.FAILED, failure(FailureKind.TRANSIENT, not_sent=True)), False),
     ],
 )
-def test_outcome_tells_whether_the_effect_may_be_in_the_world(outcome, happened):
+def test_outcome_reports_whether_the_effect_may_be_in_the_world(outcome, happened):
     """Only a refusal for good, or the proof that nothing was sent, leaves nothing behind."""
     assert may_have_happened(request(outcome)) is happened
 
 
 @pytest.mark.parametrize("offered", [True, False])
 def test_open_step_may_have_happened_once_the_body_came_to_rest(offered):
-    """Before that nobody was asked to do it."""
+    """Before that no one was asked to do it."""
     assert may_have_happened(request(offered=offered)) is offered
 
 
 @pytest.mark.parametrize(
-    ("undo", "takes"),
+    ("undo", "parameters"),
     [
         (lambda order: None, False),
         (lambda order, result: None, True),
@@ -63,12 +63,12 @@ def test_open_step_may_have_happened_once_the_body_came_to_rest(offered):
         (lambda order, **rest: None, True),
     ],
 )
-def test_undo_gets_the_result_if_it_has_a_place_for_it(undo, takes):
+def test_undo_gets_the_result_if_it_has_a_place_for_it(undo, parameters):
     """By name, never by position."""
-    assert accepts_result(undo) is takes
+    assert accepts_result(undo) is parameters
 
 
-def test_undo_that_cannot_be_called_any_more_says_what_to_do():
+def test_undo_that_cannot_be_called_any_more_states_what_to_do():
     """It stands for the effect of an earlier generation that today's code does not know."""
     with pytest.raises(Permanent, match=r"pay.*shop:refund.*gone") as refused:
         fail_not_callable("pay", "shop:refund", "gone")

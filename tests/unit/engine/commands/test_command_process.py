@@ -25,7 +25,7 @@ SHELL = ["sh", "-c"]
 
 
 def run(*words, **options):
-    """Run a command; return its end, its lines and what was told of its group."""
+    """Run a command; return its end, its lines and what was reported its group."""
     lines, groups = [], []
     running = CommandProcess(
         CommandSpec(words=list(words), **options),
@@ -36,14 +36,14 @@ def run(*words, **options):
 
 
 def test_command_gives_code_lines_and_tail():
-    """Exit code, lines of both streams and the end of the output come back; the group is told at both ends."""
+    """Exit code, lines of both streams and the end of the output come back; the group is reported at both ends."""
     end, lines, groups = run(*SHELL, "echo one; echo two >&2; printf three; exit 3")
     assert (end.code, end.timed_out, end.stopped) == (3, False, False)
     assert sorted(lines) == [("stderr", "two"), ("stdout", "one"), ("stdout", "three")]
     assert "one" in end.tail
-    (begun, ended) = groups
-    assert begun[:2] == ended[:2]
-    assert (begun[2], ended[2]) == (False, True)
+    (started, ended) = groups
+    assert started[:2] == ended[:2]
+    assert (started[2], ended[2]) == (False, True)
 
 
 def test_words_reach_the_command_unchanged():
@@ -129,7 +129,7 @@ def test_forwarded_signal_reaches_the_command():
     running.forward(signal.SIGHUP)
 
 
-def test_what_a_command_leaves_running_does_not_hold_it_up():
+def test_leftover_process_does_not_delay_the_command():
     """A background process that keeps the pipes does not keep the end back, and is left alone."""
     end, lines, _ = run(*SHELL, "sleep 300 & echo $!")
     assert end.code == 0
@@ -138,7 +138,7 @@ def test_what_a_command_leaves_running_does_not_hold_it_up():
     os.kill(left, signal.SIGKILL)
 
 
-def test_outlets_pass_output_on(capfd):
+def test_forwarders_pass_output_on(capfd):
     """The output appears on our own streams as it is."""
     command = CommandSpec(words=[*SHELL, "printf 'raw \\377'; echo err >&2"])
     CommandProcess(command, forwarders={"stdout": StreamForwarder(1), "stderr": StreamForwarder(2)}).run()
@@ -149,7 +149,7 @@ def test_outlets_pass_output_on(capfd):
 
 @pytest.fixture
 def unread():
-    """The writing end of a pipe that is full and that nobody reads."""
+    """The writing end of a pipe that is full and that no one reads."""
     read, write = os.pipe()
     os.set_blocking(write, False)
     with contextlib.suppress(BlockingIOError):
@@ -184,8 +184,8 @@ def test_reader_that_reads_nothing_holds_up_no_signal(unread):
 def test_slow_reader_gets_everything():
     """However long after the command's own end."""
     read, write = os.pipe()
-    outlet, got = StreamForwarder(write), bytearray()
-    running = CommandProcess(CommandSpec(words=["seq", "200000"]), forwarders={"stdout": outlet})
+    forwarder, got = StreamForwarder(write), bytearray()
+    running = CommandProcess(CommandSpec(words=["seq", "200000"]), forwarders={"stdout": forwarder})
     thread = threading.Thread(target=running.run)
     thread.start()
     expected = b"".join(b"%d\n" % n for n in range(1, 200001))
@@ -209,7 +209,7 @@ def test_command_whose_reader_has_gone_gets_a_broken_pipe(words):
 
 
 def test_output_that_cannot_be_written_is_lost_output(tmp_path):
-    """The command goes on, as one that looks at no error of its output; that it was lost is known."""
+    """The command continues, as one that looks at no error of its output; that it was lost is known."""
     full = os.open("/dev/full", os.O_WRONLY)
     words = [*SHELL, "echo lost; echo done > $0", str(tmp_path / "after")]
     end = CommandProcess(

@@ -18,7 +18,7 @@ from mainspring.engine.commands.output_file_check import NotProduced
 from mainspring.engine.commands.result_schema import ResultNotExpected
 
 
-class Told:
+class Reports:
     def __init__(self):
         self.signs = []
         self.answer = None
@@ -30,8 +30,8 @@ class Told:
 
 
 @pytest.fixture
-def told():
-    channel = Told()
+def report():
+    channel = Reports()
     token = CURRENT_STEP.set(
         StepContext(channel, run_id="r1", name="s", key="k1", attempt=2, slot_at=1_767_582_000_000)
     )
@@ -39,22 +39,22 @@ def told():
     CURRENT_STEP.reset(token)
 
 
-def test_command_step_logs_lines_and_returns_the_tail(told, tmp_path):
+def test_command_step_logs_lines_and_returns_the_tail(report, tmp_path):
     """Output becomes log lines between the two signs of the process group; folder and environment are as asked."""
     script = (
         "echo $MAINSPRING_RUN_ID $MAINSPRING_ATTEMPT $MAINSPRING_IDEMPOTENCY_KEY $MAINSPRING_SLOT $X; pwd; echo oh >&2"
     )
     result = run_command(["sh", "-c", script], cwd=str(tmp_path), env={"X": "y"})
     assert result.exit_code == 0
-    lines = [sign for sign in told.signs if isinstance(sign, LogReport)]
+    lines = [sign for sign in report.signs if isinstance(sign, LogReport)]
     out = [sign.text for sign in lines if sign.stream == "stdout"]
     assert out == ["r1 2 k1 2026-01-05T03:00:00Z y", os.path.realpath(tmp_path)]
     assert LogReport("warning", "oh", stream="stderr") in lines
-    assert [sign.ended for sign in told.signs if isinstance(sign, ProcessReport)] == [False, True]
+    assert [sign.ended for sign in report.signs if isinstance(sign, ProcessReport)] == [False, True]
     assert CURRENT_STEP.get().stopper is None
 
 
-def test_command_step_fails_with_code_and_last_line(told):
+def test_command_step_fails_with_code_and_last_line(report):
     """The failure tells how it ended and what it said last."""
     with pytest.raises(CommandFailed, match=r"exit code 75\n.*too busy") as caught:
         run_command(["sh", "-c", "echo first; echo too busy; exit 75"])
@@ -66,7 +66,7 @@ def test_command_step_fails_with_code_and_last_line(told):
     assert classify(caught.value).code == "timeout"
 
 
-def test_command_step_tells_how_much_it_put_out(told, tmp_path):
+def test_command_step_reports_how_much_it_put_out(report, tmp_path):
     """Bytes on its standard output, not on the other; where files are promised, those that it made."""
     assert run_command(["sh", "-c", "head -c 300000 /dev/zero; echo oh >&2"]).output_bytes == 300_000
     assert run_command(["true"]).output_bytes == 0
@@ -83,7 +83,7 @@ def test_result_of_an_older_version_has_no_size():
     assert read_output_bytes(msgspec.json.encode(CommandResult(0, "", 1, 7))) == 7
 
 
-def test_command_step_checks_what_it_produces(told, tmp_path):
+def test_command_step_checks_what_it_produces(report, tmp_path):
     """Success without the promised file is a failure that may pass; a relative pattern counts from the folder."""
     (tmp_path / "old.gz").write_text("x")
     os.utime(tmp_path / "old.gz", (1, 1))
@@ -95,9 +95,9 @@ def test_command_step_checks_what_it_produces(told, tmp_path):
     assert run_command(["sh", "-c", "echo x > b.gz"], cwd=str(tmp_path), produces=["*.gz", f"{tmp_path}/b*"])
 
 
-def test_command_begins_only_once_its_group_is_on_record(told, tmp_path):
-    """A command whose process group cannot be put on record never begins: nobody could end its children after a crash."""
-    told.answer = StoreUnavailableError("the store was closed")
+def test_command_starts_only_once_its_group_is_on_record(report, tmp_path):
+    """A command whose process group cannot be put on record never begins: no one could end its children after a crash."""
+    report.answer = StoreUnavailableError("the store was closed")
     with pytest.raises(StoreUnavailableError):
         run_command(["touch", "begun"], cwd=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -109,7 +109,7 @@ def test_command_step_outside_a_step_is_refused():
         run_command([sys.executable, "-V"])
 
 
-def test_last_line_with_bad_bytes_is_escaped_once(told):
+def test_last_line_with_bad_bytes_is_escaped_once(report):
     """As a failure keeps it."""
     with pytest.raises(CommandFailed) as caught:
         run_command(["sh", "-c", r"printf 'bad \377 bytes\n'; exit 1"])
@@ -119,29 +119,30 @@ def test_last_line_with_bad_bytes_is_escaped_once(told):
 ROWS = {"type": "object", "properties": {"rows": {"type": "integer", "minimum": 1}}, "required": ["rows"]}
 
 
-def test_command_that_prints_what_is_expected_ends_well(told):
+def test_command_that_prints_what_is_expected_ends_well(report):
     """Its standard output is the value; what it says for people on the other one is no part of it."""
     result = run_command(["sh", "-c", "echo 'at work' >&2; printf '{\"rows\":\\n 3}\\n'"], expect=ROWS)
     assert (result.exit_code, result.output_bytes) == (0, len('{"rows":\n 3}\n'))
 
 
 @pytest.mark.parametrize(
-    ("printed", "why"), [('{"rows": 0}', r"\$\.rows: expected at least 1, got 0"), ("done", "no JSON"), ("", "no JSON")]
+    ("printed", "reason"),
+    [('{"rows": 0}', r"\$\.rows: expected at least 1, got 0"), ("done", "not JSON"), ("", "not JSON")],
 )
-def test_command_that_prints_something_else_fails_for_good(told, printed, why):
-    """Where and why is told; another try would print it again."""
-    with pytest.raises(ResultNotExpected, match=why) as caught:
+def test_command_that_prints_something_else_fails_for_good(report, printed, reason):
+    """Where and why is reported; another try would print it again."""
+    with pytest.raises(ResultNotExpected, match=reason) as caught:
         run_command(["printf", printed], expect=ROWS)
     assert classify(caught.value).kind is FailureKind.PERMANENT
 
 
-def test_command_that_prints_too_much_for_a_value_fails(told):
+def test_command_that_prints_too_much_for_a_value_fails(report):
     """What is kept of it has a bound."""
     with pytest.raises(ResultNotExpected, match="longer than"):
         run_command(["head", "-c", "1100000", "/dev/zero"], expect=ROWS)
 
 
 @pytest.mark.parametrize(("number", "name"), [(11, "SIGSEGV"), (9, "SIGKILL"), (40, "signal 40")])
-def test_signal_without_a_name_is_told_by_its_number(number, name):
+def test_signal_without_a_name_is_reported_by_its_number(number, name):
     """A real-time signal has none, and the supervisor that reads how a process ended must not fail of it."""
     assert signal_name(number) == name

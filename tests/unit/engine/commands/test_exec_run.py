@@ -15,7 +15,7 @@ from mainspring.domain.runs.journal import AttemptRecord
 from mainspring.domain.runs.log_chunk import LogChunk, unpack_lines
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
 from mainspring.domain.time.schedule import Schedule
-from mainspring.engine.commands import exec_run_record as tell
+from mainspring.engine.commands import exec_run_record
 from mainspring.engine.commands.command import CommandEnd, CommandFailed
 from mainspring.engine.commands.command_step import CommandResult
 from mainspring.engine.commands.exec_run import MAX_STORED_ATTEMPTS, ExecRun, ExecRunSpec, exit_code_of
@@ -32,8 +32,10 @@ def wrapping(script: str, **more) -> ExecRunSpec:
 
 
 def run(script: str, **more) -> tuple[ExecRun, list[AttemptRecord]]:
-    told: list[AttemptRecord] = []
-    return ExecRun(wrapping(script, **more), run="r", key="k", clock=SystemClock(), on_attempt=told.append), told
+    attempts: list[AttemptRecord] = []
+    return ExecRun(
+        wrapping(script, **more), run="r", key="k", clock=SystemClock(), on_attempt=attempts.append
+    ), attempts
 
 
 @pytest.mark.parametrize(
@@ -52,31 +54,36 @@ def test_exit_code_has_one_table(end: CommandEnd, error: MainspringError | None,
     assert exit_code_of(end, error) == code
 
 
-def test_each_attempt_is_told_and_the_last_one_kept_as_outcome() -> None:
-    """Failed attempts that are followed by another one are told with its time, and each later attempt as begun."""
-    wrapped, told = run("exit $((3 - MAINSPRING_ATTEMPT))", retry=at_once(5))
+def test_each_attempt_is_recorded_and_the_last_one_is_the_outcome() -> None:
+    """Failed attempts that are followed by another one are reported with its time, and each later attempt as begun."""
+    wrapped, attempts = run("exit $((3 - MAINSPRING_ATTEMPT))", retry=at_once(5))
     end = wrapped.run()
-    assert [(one.attempt, one.state) for one in told] == [
+    assert [(attempt.attempt, attempt.state) for attempt in attempts] == [
         (1, AttemptState.FAILED),
         (2, AttemptState.STARTED),
         (2, AttemptState.FAILED),
         (3, AttemptState.STARTED),
     ]
-    assert [one.attempt for one in end.attempts] == [1, 2]
+    assert [attempt.attempt for attempt in end.attempts] == [1, 2]
     assert (end.state, end.exit_code, end.outcome.attempt, end.outcome.state) == (
         RunState.SUCCEEDED,
         0,
         3,
         OutcomeState.SUCCEEDED,
     )
-    assert end.started_at == told[0].started_at
+    assert end.started_at == attempts[0].started_at
 
 
 def test_last_failure_is_the_runs() -> None:
     """When attempts are used up the run fails with what the last one said, and its exit code."""
-    wrapped, told = run("echo try $MAINSPRING_ATTEMPT; exit 4", retry=at_once(2))
+    wrapped, attempts = run("echo try $MAINSPRING_ATTEMPT; exit 4", retry=at_once(2))
     end = wrapped.run()
-    assert (end.state, end.reason, end.exit_code, len(told)) == (RunState.FAILED, FailureReason.RETRIES_EXHAUSTED, 4, 2)
+    assert (end.state, end.reason, end.exit_code, len(attempts)) == (
+        RunState.FAILED,
+        FailureReason.RETRIES_EXHAUSTED,
+        4,
+        2,
+    )
     assert end.failure is not None
     assert end.failure.data == {"exit_code": 4, "tail": "try 2\n"}
     assert end.failure.frames == []
@@ -85,8 +92,8 @@ def test_last_failure_is_the_runs() -> None:
 
 def test_without_retry_there_is_one_attempt() -> None:
     """A crontab line is never repeated unless that was asked for, not even for a failure that may pass."""
-    wrapped, told = run("exit 75")
-    assert (wrapped.run().exit_code, told) == (75, [])
+    wrapped, attempts = run("exit 75")
+    assert (wrapped.run().exit_code, attempts) == (75, [])
 
 
 def test_result_is_that_of_a_script() -> None:
@@ -143,34 +150,34 @@ def test_environment_names_the_attempt_and_hides_secrets() -> None:
 def test_time_out_is_per_attempt() -> None:
     """Each attempt has the whole time; a time-out may be tried again."""
     script = "test $MAINSPRING_ATTEMPT = 2 || sleep 100"
-    wrapped, told = run(script, timeout=timedelta(seconds=3), retry=at_once(2))
+    wrapped, attempts = run(script, timeout=timedelta(seconds=3), retry=at_once(2))
     assert wrapped.run().exit_code == 0
-    assert told[0].failure is not None
-    assert told[0].failure.code == "timeout"
+    assert attempts[0].failure is not None
+    assert attempts[0].failure.code == "timeout"
 
 
 def test_key_of_one_key_is_one_for_all_runs() -> None:
     """Runs under one --key share the idempotency key, for only one of them may succeed; others have their own."""
     keyed, plain = wrapping("", key="k"), wrapping("")
-    assert tell.idempotency_key_of(keyed, "r_1") == tell.idempotency_key_of(keyed, "r_2")
-    assert tell.idempotency_key_of(plain, "r_1") != tell.idempotency_key_of(plain, "r_2")
-    assert tell.idempotency_key_of(plain, "r_1") != tell.idempotency_key_of(keyed, "r_1")
+    assert exec_run_record.idempotency_key_of(keyed, "r_1") == exec_run_record.idempotency_key_of(keyed, "r_2")
+    assert exec_run_record.idempotency_key_of(plain, "r_1") != exec_run_record.idempotency_key_of(plain, "r_2")
+    assert exec_run_record.idempotency_key_of(plain, "r_1") != exec_run_record.idempotency_key_of(keyed, "r_1")
 
 
-def test_slot_is_the_minute_just_begun() -> None:
+def test_slot_is_the_minute_just_started() -> None:
     """Near a time of --cron the run serves that slot; a call by hand at another time serves none."""
     definition = Definition(kind=DefinitionKind.EXEC, name="x", schedules=(Schedule.parse(cron="0 3 * * *"),))
     three = 3 * 3_600_000
-    assert tell.find_slot(definition, three + 900) == three
-    assert tell.find_slot(definition, three - 1) is None
-    assert tell.find_slot(definition, three + 3_600_000) is None
+    assert exec_run_record.find_slot(definition, three + 900) == three
+    assert exec_run_record.find_slot(definition, three - 1) is None
+    assert exec_run_record.find_slot(definition, three + 3_600_000) is None
 
 
 def test_description_is_data_of_any_words() -> None:
     """Words that are no text are escaped in what is kept, and a cadence is marked as only expected."""
     schedules = (Schedule.parse(every="1h"), Schedule.parse(cron="0 3 * * *"))
     definition = Definition(kind=DefinitionKind.EXEC, name="x", command=["a\udcff"], schedules=schedules)
-    command = tell.build_description(definition)
+    command = exec_run_record.build_description(definition)
     assert b"a\\\\udcff" in (command.automation.definition or b"")
     assert [(row.name, row.next_slot_at, b'"expected":true' in row.spec) for row in command.schedules] == [
         ("x#1", None, True),
@@ -184,20 +191,20 @@ def lines_of(script: str, **more) -> list[tuple[int, int, str]]:
     return [(part.attempt, part.skipped, line.text) for part in parts for line in unpack_lines(part.body)]
 
 
-def test_lines_of_each_attempt_are_told() -> None:
-    """What each attempt printed is told with its number, the last line without an end too."""
-    told = lines_of("echo try $MAINSPRING_ATTEMPT; printf end; exit $((2 - MAINSPRING_ATTEMPT))", retry=at_once(3))
-    assert told == [(1, 0, "try 1"), (1, 0, "end"), (2, 0, "try 2"), (2, 0, "end")]
+def test_lines_of_each_attempt_are_reported() -> None:
+    """What each attempt printed is reported with its number, the last line without an end too."""
+    lines = lines_of("echo try $MAINSPRING_ATTEMPT; printf end; exit $((2 - MAINSPRING_ATTEMPT))", retry=at_once(3))
+    assert lines == [(1, 0, "try 1"), (1, 0, "end"), (2, 0, "try 2"), (2, 0, "end")]
 
 
-def test_of_too_much_output_the_beginning_and_the_end_are_told() -> None:
-    """Megabytes are not kept: a gap says that there was more, and no line is told twice."""
-    told = lines_of("seq -f %099.0f 1 30000")
-    texts = [text for _, _, text in told]
+def test_head_and_tail_of_large_output_are_stored() -> None:
+    """Megabytes are not kept: a gap says that there was more, and no line is reported twice."""
+    lines = lines_of("seq -f %099.0f 1 30000")
+    texts = [text for _, _, text in lines]
     assert (int(texts[0]), int(texts[-1])) == (1, 30_000)
     assert sum(len(text) for text in texts) < 2_000_000
     assert len(set(texts)) == len(texts)
-    missing = {skipped for _, skipped, _ in told if skipped}
+    missing = {skipped for _, skipped, _ in lines if skipped}
     assert len(missing) == 1
     assert abs(missing.pop() + len(texts) - 30_000) <= 2
 

@@ -1,4 +1,4 @@
-"""What is told of a command's output, line by line, within its bounds."""
+"""What is reported a command's output, line by line, within its bounds."""
 
 import pytest
 
@@ -10,7 +10,7 @@ LINES = [f"{number:099}" for number in range(30_000)]
 
 
 @pytest.mark.parametrize("size", [4_093, 65_531])
-def test_halves_on_both_sides_of_a_gap_are_not_told_as_one_line(size: int) -> None:
+def test_halves_on_both_sides_of_a_gap_are_not_reported_as_one_line(size: int) -> None:
     """However the output is cut into pieces, each line told is one that was printed, and those missing are counted."""
     parts: list[LogChunk] = []
     lines = ExecRunLines("x#1", "x", SystemClock(), parts.append)

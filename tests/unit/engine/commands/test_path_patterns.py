@@ -31,14 +31,14 @@ def test_without_links_it_is_glob(tree, pattern, is_absolute):
 
 
 @pytest.mark.parametrize("pattern", ["**/", "x/**/", "**/y/**/"])
-def test_slash_at_the_end_asks_for_folders(tree, pattern):
+def test_slash_at_the_end_matches_folders(tree, pattern):
     """Files alone do not meet it, as in glob; the folder in which it begins does not either."""
-    found, begins = (
+    found, prefix = (
         {path.rstrip("/") for path in glob.glob(text, root_dir=tree, recursive=True)}
         for text in (pattern, pattern.removesuffix("**/"))
     )
-    wanted = found - begins
-    assert set(find_paths(pattern, str(tree))) == wanted
+    expected = found - prefix
+    assert set(find_paths(pattern, str(tree))) == expected
 
 
 def test_links_to_folders_are_not_followed(tree):

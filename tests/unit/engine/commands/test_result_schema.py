@@ -9,7 +9,7 @@ LONG = {"properties": {"token": {"type": "string", "minLength": 500, "pattern": 
 SECRET = "q9" * 60
 
 
-def test_nothing_is_asked_where_nothing_is_expected():
+def test_no_schema_accepts_any_result():
     """And a result that fits is let pass."""
     assert build_result_check(None) is None
     check = build_result_check({"type": "array", "maxItems": 1})
@@ -20,14 +20,14 @@ def test_nothing_is_asked_where_nothing_is_expected():
 
 
 @pytest.mark.parametrize("printed", [b"", b"made it", b"\xff", b"[1] [2]", b"[" * 100_000])
-def test_what_is_no_json_is_told_as_that(printed):
+def test_result_that_is_no_json_is_reported(printed):
     """Whatever a command prints, and however deep: the error is about its output, not about us."""
-    with pytest.raises(ResultNotExpected, match="what it printed is no JSON"):
+    with pytest.raises(ResultNotExpected, match="its standard output is not JSON"):
         check_printed({"type": "array"}, printed)
 
 
-def test_secret_in_a_result_is_not_told_in_part(monkeypatch):
-    """A value is cut short before it is told, and then nobody would know it for one."""
+def test_secret_in_a_result_is_not_reported_in_part(monkeypatch):
+    """A value is cut short before it is reported, and then no one would know it for one."""
     monkeypatch.setattr(KNOWN_SECRETS, "_values", dict(KNOWN_SECRETS._values))
     monkeypatch.setattr(KNOWN_SECRETS, "redactor", KNOWN_SECRETS.redactor)
     KNOWN_SECRETS.add([SECRET])

@@ -50,7 +50,7 @@ def test_schedule_that_cannot_start_by_itself_becomes_a_problem_once():
     for _ in range(2):
         assert build_announcement(registry, NOW, Sealing(limit=50)).schedules == ()
     (problem,) = msgspec.json.decode(encode_problems(registry))
-    assert "cannot start by itself" in problem["what"]
+    assert "cannot start without arguments" in problem["what"]
     assert problem["how"]
 
 

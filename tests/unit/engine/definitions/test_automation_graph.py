@@ -28,12 +28,12 @@ def reaches_itself(graph: dict[str, list[str]], name: str) -> bool:
     seen: set[str] = set()
     found = list(graph[name])
     while found:
-        one = found.pop()
-        if one == name:
+        automation = found.pop()
+        if automation == name:
             return True
-        if one not in seen:
-            seen.add(one)
-            found += graph.get(one, [])
+        if automation not in seen:
+            seen.add(automation)
+            found += graph.get(automation, [])
     return False
 
 
@@ -62,33 +62,33 @@ def test_upstream_is_each_once_in_its_order():
 def chained(graph: dict[str, list[str]]) -> Registry:
     """Automations that listen to each other's ends."""
     with Registry() as registry:
-        for name, others in graph.items():
+        for name, names in graph.items():
             made: Any = ms.task(name=name)(lambda: None)
-            for other in others:
+            for other in names:
                 made = ms.on.run(other)(made)
-            if len(others) > 1:
-                ms.on.runs(others)(made)
+            if len(names) > 1:
+                ms.on.runs(names)(made)
     return registry
 
 
 @given(graphs())
-def test_what_is_left_has_no_cycle(graph):
-    """Who is in one starts by no run's end any more; everybody else keeps what he had."""
+def test_remaining_graph_has_no_cycle(graph):
+    """Who is in one starts by no run's end any more; everyone else keeps what he had."""
     registry = chained(graph)
     problems = list(drop_impossible_triggers(registry))
-    left = {one.name: find_upstream(one.definition.triggers.values()) for one in registry}
+    left = {definition.name: find_upstream(definition.definition.triggers.values()) for definition in registry}
     assert find_cycle(left) is None
     in_cycles = {name for name in graph if reaches_itself(graph, name)}
     assert bool(problems) == bool(in_cycles)
-    for name, others in graph.items():
-        assert left[name] in ([], others)
-        assert name in in_cycles or left[name] == others
+    for name, names in graph.items():
+        assert left[name] in ([], names)
+        assert name in in_cycles or left[name] == names
 
 
-def test_cycle_is_told_with_its_place():
+def test_cycle_is_reported_with_its_place():
     """All of its names, and the place of one of them."""
     (problem,) = drop_impossible_triggers(chained({"a": ["b"], "b": ["a"]}))
-    assert problem.what == "these start each other for ever: a -> b -> a"
+    assert problem.what == "these automations start each other without end: a -> b -> a"
     assert "test_automation_graph.py" in problem.where
     (own,) = drop_impossible_triggers(chained({"a": ["a"]}))
     assert own.what.endswith("a -> a")
@@ -100,16 +100,16 @@ def test_path_belongs_to_the_first():
         for name, path in (("a", "/in"), ("b", "/in"), ("c", "/other")):
             ms.on.webhook(path, verify="none")(ms.task(name=name)(lambda: None))
     (problem,) = drop_impossible_triggers(registry)
-    assert "/in is that of 'a'" in problem.what
-    assert {one.name: len(one.definition.triggers) for one in registry} == {"a": 1, "b": 0, "c": 1}
+    assert "the path /in: the other is 'a'" in problem.what
+    assert {definition.name: len(definition.definition.triggers) for definition in registry} == {"a": 1, "b": 0, "c": 1}
 
 
-def test_path_twice_in_one_automation_is_told():
+def test_path_twice_in_one_automation_is_reported():
     """The first keeps it."""
     with Registry() as registry:
         ms.on.webhook("/in", verify="none")(ms.on.webhook("/in", verify="none")(ms.task(name="a")(lambda: None)))
     (problem,) = drop_impossible_triggers(registry)
-    assert "/in is that of 'a'" in problem.what
+    assert "the path /in: the other is 'a'" in problem.what
     assert list(registry.get("a").definition.triggers) == ["webhook"]
 
 
@@ -123,7 +123,7 @@ def test_problems_are_found_when_a_project_is_loaded(tmp_path):
     )
     registry = Registry.load([tmp_path / "work.py"])
     (problem,) = registry.problems
-    assert "for ever" in problem.what
+    assert "without end" in problem.what
     assert "work.py" in problem.where
     assert [len(registry.get(name).definition.triggers) for name in "abc"] == [0, 0, 1]
 

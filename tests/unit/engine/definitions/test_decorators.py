@@ -55,7 +55,7 @@ def test_task_is_plainly_callable_and_known(registry):
 
 
 def test_transactional_task_is_started_without_its_tx(registry):
-    """Whoever starts it gives what stands behind `tx`; the function itself still takes it."""
+    """Anyone who starts it gives what stands behind `tx`; the function itself still takes it."""
 
     @task(delivery="transactional")
     def pay(tx: Tx, invoice: int) -> int:
@@ -74,7 +74,7 @@ def test_transactional_task_without_a_tx_is_refused(registry):
         return invoice
 
     with pytest.raises(
-        DefinitionError, match=r"task 'pay' at .*:\d+ is transactional, but its first parameter is no ms.Tx"
+        DefinitionError, match=r"task 'pay' at .*:\d+ is transactional, but its first parameter is not an ms.Tx"
     ):
         _ = pay.definition
 
@@ -83,14 +83,14 @@ def test_task_without_brackets_and_async_work_alike():
     """`@task` and `@task()` are the same, for def and async def."""
 
     @task
-    async def one() -> int:
+    async def first_function() -> int:
         return 1
 
     @task()
     def two() -> int:
         return 2
 
-    assert asyncio.run(one()) == 1
+    assert asyncio.run(first_function()) == 1
     assert two() == 2
 
 
@@ -119,24 +119,24 @@ def test_workflow_that_is_not_async_is_refused(registry):
 
 def test_workflow_without_the_run_is_refused():
     """No first parameter, or one that is plainly something else."""
-    with pytest.raises(DefinitionError, match="does not take the run"):
+    with pytest.raises(DefinitionError, match="needs the run as its first parameter"):
 
         @workflow
         async def nothing(): ...
 
-    with pytest.raises(DefinitionError, match="does not take the run") as refused:
+    with pytest.raises(DefinitionError, match="needs the run as its first parameter") as refused:
 
         @workflow
         async def order(item: str): ...
 
     assert "order(run: ms.Run, item, ...)" in refused.value.hint
-    with pytest.raises(DefinitionError, match="does not take the run"):
+    with pytest.raises(DefinitionError, match="needs the run as its first parameter"):
 
         @workflow
         async def keyword(*, run): ...
 
 
-def test_what_is_no_plain_function_is_refused():
+def test_callable_that_is_no_function_is_refused():
     """Generators, methods and objects cannot be found and called again."""
 
     def rows():
@@ -146,14 +146,14 @@ def test_what_is_no_plain_function_is_refused():
         def sell(self):
             return 1
 
-    for wrong in (rows, Shop.sell, Shop(), "text", print):
+    for invalid in (rows, Shop.sell, Shop(), "text", print):
         for decorate in (task, step):
             with pytest.raises(DefinitionError) as refused:
-                decorate(wrong)
+                decorate(invalid)
             assert refused.value.hint
 
 
-def test_unknown_option_is_refused_where_it_stands():
+def test_unknown_option_is_refused_where_it_is():
     """A misspelt option of any surface shows the nearest one."""
     for declare in (
         lambda: task(timout="1s")(refund),
@@ -242,7 +242,7 @@ def test_bad_schedule_is_refused_where_it_is_written():
         task(every="1h", tz="Europe/Berlin")(refund)
 
 
-def test_annotations_may_name_what_stands_further_down():
+def test_annotations_may_name_later_classes():
     """A definition is completed when it is asked for, not at decoration."""
     names: dict[str, object] = {"task": task, "__name__": __name__}
     exec("@task\ndef sync(a: 'Later') -> None: ...\nLater = int", names)
@@ -257,7 +257,7 @@ def test_fingerprint_follows_the_text():
         with Registry():
             exec(f"@task\ndef sync() -> int:\n    {body}\n", names)
         made.append(names["sync"])
-    assert all(len(one._draft.fingerprint) == 64 for one in made)
+    assert all(len(definition._draft.fingerprint) == 64 for definition in made)
     assert made[0]._draft.fingerprint == made[1]._draft.fingerprint
 
 
@@ -286,7 +286,7 @@ def test_script_refuses_what_a_command_cannot_obey(option):
         script("backup", "./backup.sh", **option)
 
 
-def test_shared_defaults_stand_under_those_alone_that_can_obey_them(registry):
+def test_shared_defaults_apply_only_where_valid(registry):
     """`[defaults] timeout` is for attempts: a workflow beside a task does not get it, and is no error for that."""
 
     async def order(run: Any) -> None: ...

@@ -44,7 +44,7 @@ def test_types_of_signals_and_events_are_found_by_name():
     assert found["event"]["paid"][0]["$ref"] == "#/$defs/Paid"
 
 
-def test_name_that_is_waited_for_without_a_type_is_left_out():
+def test_name_that_is_waited_for_without_a_type_is_omitted():
     """Whatever is sent, one of its places reads it."""
 
     async def work(run):
@@ -56,14 +56,14 @@ def test_name_that_is_waited_for_without_a_type_is_left_out():
     assert find_message_schemas(work) == {"signal": {"b": [WHOLE]}}
 
 
-def test_nothing_is_said_of_what_the_text_does_not_tell():
+def test_unknown_message_types_are_not_guessed():
     """The run handed on, a name that is not written out, a type that the text does not name: none of them is guessed."""
 
-    async def handed_on(run):
+    async def passed_on(run):
         await run.receive("a", int)
         await help_with(run)
 
-    async def kept(run):
+    async def stored(run):
         other = run
         await run.receive("a", int)
         await other.receive("a", str)
@@ -78,12 +78,12 @@ def test_nothing_is_said_of_what_the_text_does_not_tell():
     async def quoted(run):
         await run.receive("a", "int")
 
-    for fn in (handed_on, kept, computed, unknown, quoted, help_with.__code__):
+    for fn in (passed_on, stored, computed, unknown, quoted, help_with.__code__):
         assert find_message_schemas(fn) == {}
 
 
 def test_announced_definition_holds_them():
-    """So that whoever sends need not have the code."""
+    """So that anyone who sends need not have the code."""
     with Registry() as registry:
 
         @ms.workflow

@@ -54,8 +54,8 @@ def typed(function: typing.Callable[..., object]) -> set[str]:
     """The keyword names that type checkers know for a surface."""
     overloads = typing.get_overloads(function) or [function]
     found: set[str] = set()
-    for one in overloads:
-        options = typing.get_type_hints(one).get("options")
+    for overload in overloads:
+        options = typing.get_type_hints(overload).get("options")
         if options is not None:
             found |= set(typing.get_type_hints(typing.get_args(options)[0]))
     return found
@@ -72,7 +72,7 @@ def test_typed_keywords_are_those_of_the_table():
     )
 
 
-def test_each_surface_accepts_each_option_alone():
+def test_each_surface_accepts_each_single_option():
     """Python functions and TOML tables take the whole table and agree on the canonical value; what a kind cannot obey it refuses."""
 
     async def body(run): ...
@@ -102,7 +102,7 @@ def test_each_surface_accepts_each_option_alone():
                     with pytest.raises(DefinitionError, match="would change nothing"):
                         surface()
         assert made, name
-        assert all(one.options == made[0].options for one in made), name
-        assert all(one.version == made[0].version for one in made), name
-        assert all(one.schedules == made[0].schedules for one in made), name
+        assert all(definition.options == made[0].options for definition in made), name
+        assert all(definition.version == made[0].version for definition in made), name
+        assert all(definition.schedules == made[0].schedules for definition in made), name
         assert name == "version" or name in made[0].options

@@ -90,12 +90,12 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
     write("good.py", GOOD)
     bad = {
         "missing.py": ("import not_there_at_all", "Install"),
-        "syntax.py": ("def (", "Mend"),
+        "syntax.py": ("def (", "Fix"),
         "exits.py": ("@task\ndef half() -> None: ...\nraise SystemExit(3)", "__name__"),
         "ends.py": ("import os\n@task\ndef half() -> None: ...\nos._exit(0)", "__name__"),
         "interrupts.py": ("@task\ndef cut() -> None: ...\nraise KeyboardInterrupt", "__name__"),
-        "other.py": ("class Odd(BaseException): ...\nraise Odd('x')", "Mend"),
-        "raises.py": ("1 / 0", "Mend"),
+        "other.py": ("class Odd(BaseException): ...\nraise Odd('x')", "Fix"),
+        "raises.py": ("1 / 0", "Fix"),
         "sync_body.py": ("@workflow\ndef order(run): ...", "async def"),
         "generator.py": ("@step(timout='1s')\ndef x() -> None: ...", "timeout"),
         "option.py": ("@task(timout='1s')\ndef x() -> None: ...", "timeout"),
@@ -106,20 +106,20 @@ def test_file_that_fails_is_a_problem_and_the_others_load(write, tmp_path):
     assert sorted(registry.automations) == ["backup", "sync"]
     problems = {problem.where.rpartition("/")[2].partition(":")[0]: problem for problem in registry.problems}
     assert set(problems) == set(bad)
-    for name, (_, how) in bad.items():
-        assert how in problems[name].how, name
+    for name, (_, reason) in bad.items():
+        assert reason in problems[name].how, name
         assert ":" in problems[name].where, name
 
 
 @pytest.mark.parametrize(
-    ("raised", "shown"),
+    ("raised", "displayed"),
     [
         ("f'cannot log in with {SECRET}'", "RuntimeError: cannot log in with"),
         ("'\\x1b[2J \\ud800 ' + 'x' * 100_000", "RuntimeError: \\x1b[2J"),
         ("Silent()", "RuntimeError: it cannot be printed"),
     ],
 )
-def test_problem_tells_no_secret_and_is_harmless(write, tmp_path, monkeypatch, raised, shown):
+def test_problem_reports_no_secret_and_is_harmless(write, tmp_path, monkeypatch, raised, displayed):
     """What a file raises while it loads is stored and told to people: it is as clean as the failure of a run."""
     monkeypatch.setattr(module_loader, "KNOWN_SECRETS", hidden := KnownSecrets())
     hidden.add([CANARY])
@@ -134,7 +134,7 @@ def test_problem_tells_no_secret_and_is_harmless(write, tmp_path, monkeypatch, r
         """,
     )
     (problem,) = Registry.load(["a.py"], tmp_path).problems
-    assert problem.what.startswith(f"failed to load: {shown}")
+    assert problem.what.startswith(f"failed to load: {displayed}")
     assert leaks(problem.what) == []
     assert is_plain_line(problem.what)
     assert len(problem.what) < 3_000
@@ -242,7 +242,7 @@ def test_schedule_on_a_function_that_is_no_automation_is_a_problem(write, tmp_pa
     assert registry.problems[0].where == f"{tmp_path / 'a.py'}:3"
 
 
-def test_object_that_cannot_be_looked_at_stops_no_file(write, tmp_path):
+def test_object_that_cannot_be_inspected_stops_no_file(write, tmp_path):
     """A lazy proxy of a user's library may raise at every question."""
     write(
         "a.py",
@@ -254,7 +254,7 @@ def test_object_that_cannot_be_looked_at_stops_no_file(write, tmp_path):
     assert sorted(registry.automations) == ["backup", "sync"]
 
 
-def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
+def test_definition_that_cannot_be_completed_is_omitted(write, tmp_path):
     """A title that names no argument is a problem of that automation only."""
     write("a.py", GOOD + '\n    @task(title="{acount}")\n    def bad(account: str) -> None: ...\n')
     registry = Registry.load(["a.py"], tmp_path)
@@ -264,7 +264,7 @@ def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "sentence"),
     [
         ("@task(timout='1s')\ndef bad() -> None: ...", "timout"),
         ("@task(cron='99 * * * *')\ndef bad() -> None: ...", "99"),
@@ -279,10 +279,10 @@ def test_definition_that_cannot_be_completed_is_left_out(write, tmp_path):
         ("@task(title='{a.b}')\ndef bad(a: int) -> None: ...", "single value"),
         ("@task\ndef bad(): yield 1", "generator"),
         ("class Jobs:\n    @task\n    def bad(self): ...", "method"),
-        ("@task\nclass bad: ...", "not a function"),
+        ("@task\nclass bad: ...", "needs a function"),
     ],
 )
-def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text, says):
+def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text, sentence):
     """Those above and below it load; its own problem has its name and place, once, also when the file is loaded again."""
     write("a.py", "@task\ndef first() -> None: ...\n" + text + "\n" + textwrap.dedent(GOOD))
     for _ in range(2):
@@ -291,12 +291,12 @@ def test_bad_declaration_keeps_no_other_of_its_module_out(write, tmp_path, text,
         (problem,) = registry.problems
         assert problem.automation == "bad"
         assert "a.py:" in problem.where
-        assert says in problem.what
+        assert sentence in problem.what
         assert problem.how
 
 
 def test_broken_declaration_raises_its_error_where_it_is_used(write, tmp_path):
-    """A module may go on to use it; a run that needs it gets the error of the declaration."""
+    """A module may continue to use it; a run that needs it gets the error of the declaration."""
     path = write("a.py", "@task(timout='1s')\ndef bad() -> None: ...\n")
     Registry.load(["a.py"], tmp_path)
     with pytest.raises(UnknownNameError, match="timout"):
@@ -325,13 +325,13 @@ def test_bad_step_keeps_out_only_the_workflows_that_ask_for_it(write, tmp_path):
         (problem,) = registry.problems
         assert problem.automation == "order"
         assert "'soon' is not a span of time\nin step 'charge' at " in problem.what
-        assert problem.what.endswith("asks for it")
+        assert problem.what.endswith("uses it")
         assert (
             problem.where == f"{path}:{path.read_text().splitlines().index('@step(timeout=' + repr('soon') + ')') + 1}"
         )
 
 
-def test_bad_step_that_no_workflow_asks_for_is_a_problem_of_its_own(write, tmp_path):
+def test_bad_step_that_no_workflow_requests_is_a_problem_of_its_own(write, tmp_path):
     """Nothing else is left out for it."""
     write("a.py", "@step(timout='1s')\ndef charge() -> int: return 1\n" + textwrap.dedent(GOOD))
     for _ in range(2):
@@ -341,7 +341,7 @@ def test_bad_step_that_no_workflow_asks_for_is_a_problem_of_its_own(write, tmp_p
         assert "unknown option of step 'charge'" in problem.what
 
 
-def test_bad_declaration_that_a_workflow_asks_for_keeps_it_out(write, tmp_path):
+def test_bad_declaration_that_a_workflow_requests_keeps_it_out(write, tmp_path):
     """As a step or a child, of its own module or of one that it imports."""
     write("shop_steps.py", "@task(timout='1s')\ndef bad() -> None: ...\n")
     write(
@@ -361,7 +361,7 @@ def test_bad_declaration_keeps_no_function_of_its_module_from_a_child_process(wr
 
 
 def test_bad_declaration_raises_where_no_file_is_loaded():
-    """At once, to whoever writes it."""
+    """At once, to everyone who writes it."""
     with Registry(), pytest.raises(UnknownNameError, match="timout"):
 
         @task(timout="1s")
@@ -393,27 +393,27 @@ def test_redefinition_in_a_notebook_or_interpreter_replaces(file):
 
 def test_second_declaration_in_a_file_is_still_refused(write, tmp_path):
     """One name, one automation, where there is a file to look at."""
-    with Registry(), pytest.raises(DefinitionError, match="two automations are called 'twice'"):
+    with Registry(), pytest.raises(DefinitionError, match="two automations have the name 'twice'"):
         for name in ("a.py", "b.py"):
             load_module(str(write(name, "@task\ndef twice() -> None: ...\n")))
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "sentence"),
     [
-        ("@task(was='sync')\ndef sync() -> None: ...", "says that it was called"),
-        ("@task(was='b')\ndef a() -> None: ...\n@task\ndef b() -> None: ...", "which is at"),
-        ("@task(was='o')\ndef a() -> None: ...\n@task(was='o')\ndef b() -> None: ...", "both say"),
+        ("@task(was='sync')\ndef sync() -> None: ...", "has its own name in was="),
+        ("@task(was='b')\ndef a() -> None: ...\n@task\ndef b() -> None: ...", "still exists at"),
+        ("@task(was='o')\ndef a() -> None: ...\n@task(was='o')\ndef b() -> None: ...", "both have"),
     ],
 )
-def test_rename_that_cannot_be_is_a_problem(write, tmp_path, text, says):
+def test_rename_that_cannot_be_is_a_problem(write, tmp_path, text, sentence):
     """`was` may name only names that are free and claimed once."""
     write("a.py", text)
     registry = Registry.load(["a.py"], tmp_path)
-    assert [says in problem.what for problem in registry.problems] == [True]
+    assert [sentence in problem.what for problem in registry.problems] == [True]
 
 
-def test_unknown_automation_shows_the_nearest():
+def test_unknown_automation_displays_the_nearest():
     """A misspelt name is answered with the right one."""
     with Registry() as registry:
 
@@ -434,7 +434,7 @@ def test_unknown_automation_shows_the_nearest():
     ],
 )
 def test_schedule_that_can_give_no_argument_is_a_problem(write, tmp_path, declared):
-    """A schedule has no arguments to give: what needs one would never start, and nobody would hear of it."""
+    """A schedule has no arguments to give: what needs one would never start, and no one would hear of it."""
     write("a.py", f"{declared}\n@task(every='2s')\ndef fine(a: int = 1, *more: int, **rest: int) -> None: ...\n")
     registry = Registry.load(["a.py"], tmp_path)
     assert list(registry.automations) == ["fine"]

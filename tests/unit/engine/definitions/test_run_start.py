@@ -42,7 +42,7 @@ def command(made=None, data=b'{"account": "main", "n": 3}', **given):
     )
 
 
-def test_start_takes_what_the_definition_says():
+def test_start_takes_what_the_definition_states():
     """Queue, priority, tag, version, partition, key, deadline, title and tags come from the definition's options."""
     made = definition(
         queue="slow", priority=5, tag="gpu", version=3, partition="p-{account}", key="k-{n}", deadline="1h",
@@ -63,7 +63,7 @@ def test_start_without_options_is_plain():
     assert (start.run_key, start.deadline_after_ms, start.tags, start.title) == (None, None, None, None)
 
 
-def test_start_may_say_otherwise():
+def test_start_options_override_the_definition():
     """What a start says itself wins over the definition, and its tags are added."""
     made = definition(queue="slow", priority=5, key="k-{n}", title="Sync", tags=["nightly"])
     start = command(
@@ -121,7 +121,7 @@ def test_awkward_key_is_escaped():
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "sentence"),
     [
         ({"queue": "no blanks"}, "queue"),
         ({"priority": 5000}, "priority"),
@@ -134,9 +134,9 @@ def test_awkward_key_is_escaped():
         ({"key_policy": "maybe"}, "key policy"),
     ],
 )
-def test_start_refuses_a_value_that_cannot_be_used(given, says):
+def test_start_refuses_a_value_that_cannot_be_used(given, sentence):
     """Each option of a start is read like the definition's, and refused by name."""
-    with pytest.raises(OptionError, match=says):
+    with pytest.raises(OptionError, match=sentence):
         command(**given)
 
 
@@ -147,12 +147,12 @@ def test_printable_key_is_taken_as_it_is(key):
 
 
 def test_successor_keeps_its_key_whatever_is_in_it():
-    """A run that begins anew was given its key long ago."""
+    """A run that restarts was given its key long ago."""
     assert command(key="k\nl", key_policy="replace").run_key.key == "k\nl"
 
 
 def test_start_refuses_a_key_without_its_value():
-    """A key template that lacks an argument is refused with option and automation, for two runs could not be told apart."""
+    """A key template that lacks an argument is refused with option and automation, for two runs could not be distinguished."""
     with pytest.raises(OptionError, match="option 'key' of 'sync'"):
         command(definition(key="{missing}"))
 
@@ -180,14 +180,14 @@ SCHEDULED = {"cron": ["0 3 * * *"]}
         ({"healthy": "rate"}, {"key": "k1"}, HealthRule.RATE, ""),
     ],
 )
-def test_start_says_what_settles_its_failure(options, given, rule, item):
+def test_start_states_what_settles_its_failure(options, given, rule, item):
     """What the definition says wins; else what starts it decides. Other arguments than the schedule's are another thing."""
     start = command(definition(**options), **given)
     assert (start.healthy, start.item) == (rule, item)
 
 
 def test_run_with_the_defaults_of_its_schedule_is_about_the_same_thing():
-    """Whoever starts it by hand; with another argument it is not."""
+    """Anyone who starts it by hand; with another argument it is not."""
     made = definition(**SCHEDULED)
     made = msgspec.structs.replace(
         made, parameters={"properties": {"account": {"default": "main"}, "n": {"default": 3}}}
@@ -196,7 +196,7 @@ def test_run_with_the_defaults_of_its_schedule_is_about_the_same_thing():
     assert command(made, b'{"account": "eu", "n": 3}').healthy is HealthRule.ITEM
 
 
-def test_long_item_is_told_apart_by_its_hash():
+def test_long_item_is_distinguished_by_its_hash():
     """No store could keep a path of four thousand characters as a key."""
     first, second = (command(item="x" * 4_000 + end).item for end in "ab")
     assert first != second

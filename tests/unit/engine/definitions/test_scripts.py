@@ -38,13 +38,13 @@ def test_script_table_becomes_an_automation(load, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "says"),
+    ("table", "sentence"),
     [
         ("[script.bad]", "no cmd"),
         ('[script.bad]\ncmd = "a | b"', "only a shell"),
         ('[script.bad]\ncmd = "x"\ncron = "0 0 30 2 *"', "never fires"),
         ('[script.bad]\ncmd = "x"\ntimout = "1s"', "timout"),
-        ('[script.bad]\ncmd = "x"\nenv = {A = true}', "env is not"),
+        ('[script.bad]\ncmd = "x"\nenv = {A = true}', "env must be"),
         ('[script.bad]\ncmd = "x"\ncwd = 3', "cwd=3"),
         ('[script.bad]\ncmd = "x"\ntitle = "{day}"', "day"),
         ('[script]\nbad = "x"', "no cmd"),
@@ -52,13 +52,13 @@ def test_script_table_becomes_an_automation(load, tmp_path):
         ('[scirpt.bad]\ncmd = "x"', "unknown table"),
     ],
 )
-def test_bad_table_is_a_problem_and_the_others_load(load, table, says):
-    """The problem names file and table and how to mend it."""
+def test_bad_table_is_a_problem_and_the_others_load(load, table, sentence):
+    """The problem names file and table and how to fix it."""
     good = '[script.good]\ncmd = "x"\n' if not table.startswith("[script]") else 'good.cmd = "x"\n'
     scripts, problems = load(f"{table}\n{good}")
     assert [script.name for script in scripts] == ["good"]
     assert len(problems) == 1
-    assert says in problems[0].what
+    assert sentence in problems[0].what
     assert "scripts.toml" in problems[0].where
     assert problems[0].how
 
@@ -75,7 +75,7 @@ def test_file_that_cannot_be_read_is_one_problem(tmp_path, content):
 
 
 def test_folder_of_a_script_is_no_part_of_its_input(load, tmp_path):
-    """A project may move to another folder while a run goes on: what its command was given is the same."""
+    """A project may move to another folder while a run continues: what its command was given is the same."""
     given = []
     for place in ("old", "new"):
         scripts, _ = load(f'[script.where]\ncmd = "pwd"\ncwd = "{place}"\n')

@@ -1,6 +1,6 @@
 """Triggers as they are declared: by decorators and in tables of TOML, with what is refused and where."""
 
-import datetime as dt
+import datetime
 from typing import Any
 
 import msgspec
@@ -54,7 +54,7 @@ def test_decorators_are_stacked_above_and_below(registry):
     assert (work.filter_of("event"), work.filter_of("event#2"), work.filter_of("none")) == (yes, None, None)
 
 
-def test_runs_are_gathered_without_a_pace(registry):
+def test_runs_are_joined_without_flow_control(registry):
     """They start once by themselves."""
 
     @ms.on.runs(["a", "b"], per="key", within="2h")
@@ -69,7 +69,7 @@ def test_runs_are_gathered_without_a_pace(registry):
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "said"),
+    ("kind", "options", "message"),
     [
         ("event", {}, "a trigger of kind 'event' needs name"),
         ("event", {"name": "e", "were": {}}, "Did you mean 'where'"),
@@ -90,9 +90,9 @@ def test_runs_are_gathered_without_a_pace(registry):
         ("runs", {"automations": ["a"]}, "two or more"),
     ],
 )
-def test_what_cannot_be_used_is_refused(kind, options, said):
+def test_unusable_trigger_is_refused(kind, options, message):
     """An option that is none shows the nearest."""
-    with pytest.raises(MainspringError, match=said.replace("(", r"\(")) as refused:
+    with pytest.raises(MainspringError, match=message.replace("(", r"\(")) as refused:
         build_trigger_draft(kind, options)
     assert refused.value.hint or "Did you mean" in str(refused.value)
 
@@ -122,7 +122,7 @@ ODD = [
     {},
     {"x": 5},
     {"kind": "hmac", "secrets": 5},
-    dt.date(2026, 1, 1),
+    datetime.date(2026, 1, 1),
 ]
 
 
@@ -145,7 +145,7 @@ def test_odd_value_is_refused_with_a_hint_or_can_be_kept(kind, option):
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "said"),
+    ("kind", "options", "message"),
     [
         ("files", {"ignore": 5}, "ignore=5"),
         ("files", {"recursive": "no"}, "recursive='no'"),
@@ -161,21 +161,21 @@ def test_odd_value_is_refused_with_a_hint_or_can_be_kept(kind, option):
         ("run", {"state": 5}, "state=5"),
     ],
 )
-def test_value_of_the_wrong_type_is_named_with_its_option(kind, options, said):
+def test_value_of_the_wrong_type_is_named_with_its_option(kind, options, message):
     """And how to write it."""
-    with pytest.raises(OptionError, match=said) as refused:
+    with pytest.raises(OptionError, match=message) as refused:
         build_trigger_draft(kind, {**GOOD[kind], **options})
     assert refused.value.hint
 
 
-def test_what_a_parser_did_not_expect_becomes_a_problem_of_its_option_table(monkeypatch):
+def test_unexpected_parser_error_is_a_problem_of_its_option_table(monkeypatch):
     """Never a bare error, which would take the rest of the file with it."""
 
     def parse(name):
         raise AttributeError("no such thing")
 
     monkeypatch.setitem(TRIGGER_KINDS, "event", (parse, ("name",), ()))
-    with pytest.raises(OptionError, match="kind 'event' cannot be made: no such thing") as refused:
+    with pytest.raises(OptionError, match="kind 'event' cannot be created: no such thing") as refused:
         build_trigger_draft("event", {"name": "e"})
     assert refused.value.hint
 
@@ -208,7 +208,7 @@ def test_tables_of_toml_are_the_same_triggers():
     )
     assert [end for end, _ in name_drafts(found)] == ["event", "run", "run#2", "runs"]
     assert found[0] == build_trigger_draft("event", {"name": "paid", "where": {"a": 1}, "rate": "5/m"})
-    with pytest.raises(OptionError, match="event is not a table"):
+    with pytest.raises(OptionError, match="event must be a table"):
         read_trigger_drafts({"event": "paid"})
 
 
@@ -236,7 +236,7 @@ def test_script_has_triggers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         ('[script.keep.event]\nname = "e"\nwere = 1\n', "Did you mean 'where'"),
         ("[script.keep.event]\n", "needs name"),
@@ -244,10 +244,10 @@ def test_script_has_triggers(tmp_path):
         ('[script.keep.event]\nname = "e"\nbatch = 0\n', "batch=0"),
     ],
 )
-def test_wrong_table_of_a_script_is_a_problem_with_its_place(tmp_path, table, said):
+def test_wrong_table_of_a_script_is_a_problem_with_its_place(tmp_path, table, message):
     """The other scripts of the file are loaded."""
     scripts, problems = loaded(tmp_path, f'[script.keep]\ncmd = "cat"\n{table}[script.other]\ncmd = "true"\n')
     assert [script.name for script in scripts] == ["other"]
     (problem,) = problems
-    assert said in f"{problem.what}\n{problem.how}"
+    assert message in f"{problem.what}\n{problem.how}"
     assert "scripts.toml" in problem.where

@@ -1,4 +1,4 @@
-"""What fails to load is told by the automations that were announced from there."""
+"""What fails to load is reported by the automations that were announced from there."""
 
 import json
 
@@ -46,7 +46,7 @@ def registry(project):
     return Registry.load(["*.py", "*.toml", "shop_of_the_test"], project)
 
 
-def test_file_that_fails_tells_of_what_was_announced_from_it(project, registry):
+def test_file_that_fails_reports_what_was_announced_from_it(project, registry):
     """Each with the reason as the last line, and without a definition: the last good one stays."""
     first, other = known("first", file=project / "bad.py"), known("other", file=project / "elsewhere.py")
     (row,) = find_unloaded_automations(registry, [first, other, known("kept", file=project / "bad.py")])
@@ -54,7 +54,7 @@ def test_file_that_fails_tells_of_what_was_announced_from_it(project, registry):
     assert row.problem == f"{project / 'bad.py'}:1\nModuleNotFoundError: No module named 'gone_with_the_deploy'"
 
 
-def test_module_that_fails_tells_of_its_parts_too(registry):
+def test_module_that_fails_reports_its_parts_too(registry):
     """Of what it and what is below it declared, not of what is called alike."""
     rows = find_unloaded_automations(
         registry,
@@ -63,7 +63,7 @@ def test_module_that_fails_tells_of_its_parts_too(registry):
     assert [row.name for row in rows] == ["shop_of_the_test", "shop_of_the_test.orders"]
 
 
-def test_script_that_is_wrong_tells_of_itself_alone(project, registry):
+def test_script_that_is_wrong_reports_itself_only(project, registry):
     """The others of its file are there."""
     scripts = [known(name, file=project / "scripts.toml", kind="script") for name in ("copy", "sweep")]
     (row,) = find_unloaded_automations(registry, scripts)
@@ -71,7 +71,7 @@ def test_script_that_is_wrong_tells_of_itself_alone(project, registry):
     assert "frequency" in row.problem
 
 
-def test_file_of_scripts_that_cannot_be_read_tells_of_all(project):
+def test_file_of_scripts_that_cannot_be_read_reports_all(project):
     """A slip in one line keeps every script of the file out."""
     (project / "scripts.toml").write_text("[script.copy\n")
     scripts = [known(name, file=project / "scripts.toml", kind="script") for name in ("copy", "sweep")]
@@ -79,13 +79,13 @@ def test_file_of_scripts_that_cannot_be_read_tells_of_all(project):
     assert [row.name for row in rows] == ["copy", "sweep"]
 
 
-def test_what_was_retired_is_not_missed(project, registry):
-    """Somebody said that it is over."""
+def test_retired_automation_is_not_missed(project, registry):
+    """Someone said that it is over."""
     assert find_unloaded_automations(registry, [known("first", file=project / "bad.py", retired_at=NOW)]) == ()
 
 
-def test_nothing_is_missing_where_all_is_well(project):
-    """What is gone from the code without a problem is told by its absence."""
+def test_nothing_is_missing_where_all_is_healthy(project):
+    """What is gone from the code without a problem is reported by its absence."""
     registry = Registry.load(["good.py"], project)
     assert (
         find_unloaded_automations(
@@ -110,8 +110,8 @@ def test_problem_is_over_once_its_place_loads_without_it(project, registry):
 
 def test_problem_of_what_is_loaded_elsewhere_stays(tmp_path, registry):
     """A worker that loads other modules, or has no such folder, cannot say that it is over."""
-    kept = [
+    loaded = [
         known("module", module="billing.orders", problem="ModuleNotFoundError: x"),
         known("folder", file=tmp_path / "other" / "file.py", problem="ModuleNotFoundError: x"),
     ]
-    assert find_unloaded_automations(registry, kept) == ()
+    assert find_unloaded_automations(registry, loaded) == ()

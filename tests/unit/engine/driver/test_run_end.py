@@ -17,7 +17,7 @@ from tests.contract.isolated_steps import LyingError
 
 
 def body_that_restarts(stopping: OutcomeKind | None, error: BaseException | None = None) -> Any:
-    """Return a finished body that asked to begin anew (or raised `error`), with what stopped it meanwhile."""
+    """Return a finished body that asked to restart (or raised `error`), with what stopped it meanwhile."""
     loop = asyncio.new_event_loop()
     try:
         ended = loop.create_future()
@@ -36,19 +36,19 @@ def body_that_restarts(stopping: OutcomeKind | None, error: BaseException | None
         (OutcomeKind.DEADLINE, RunState.FAILED, FailureReason.DEADLINE),
     ],
 )
-def test_stop_beside_a_restart_holds(
+def test_stop_during_a_restart_holds(
     stopping: OutcomeKind | None, state: RunState, reason: FailureReason | None
 ) -> None:
-    """A cancel that was taken in while the body asked to begin anew is not lost: nothing begins anew."""
+    """A cancel that was accepted while the body asked to restart is not lost: nothing restarts."""
     ending = build_run_end(body_that_restarts(stopping), None, None)  # type: ignore[arg-type]
     assert (ending.state, ending.reason, ending.restart) == (state, reason, None if stopping else b"{}")
 
 
-def test_error_that_breaks_when_it_is_asked_ends_the_run_all_the_same() -> None:
+def test_error_that_breaks_when_printed_still_ends_the_run() -> None:
     """What stands for it names its class."""
     body = body_that_restarts(None, LyingError())
     body.failures = FailedOutcomes()
     ending = build_run_end(body, None, lambda error: Failure.of(error, classify(error)))  # type: ignore[arg-type]
     assert (ending.state, ending.reason) == (RunState.FAILED, FailureReason.BODY_ERROR)
     assert ending.failure is not None
-    assert "raised LyingError, which breaks" in ending.failure.message
+    assert "raised LyingError, whose class cannot be read" in ending.failure.message

@@ -122,7 +122,7 @@ def test_commands_of_a_run_keep_their_order_and_others_pass(bench):
     assert bench.committed[-1].rank == 6
 
 
-def test_the_codec_is_asked_once_in_each_pause_and_pauses_grow(bench):
+def test_the_codec_is_called_once_in_each_pause_and_pauses_grow(bench):
     """Each call of a service that does not answer may take long; a thousand runs may wait for it."""
     bench.service.fault = ConnectionError("refused")
     for number in range(1_000):
@@ -243,8 +243,8 @@ def test_an_error_that_no_waiting_helps_is_the_answer_of_its_command(bench):
     assert (type(answer), bench.committed, bench.outage.is_open) == (SealedError, [], False)
 
 
-def test_what_still_cannot_be_opened_keeps_the_outage_as_it_is(bench):
-    """A service that encrypts and does not decrypt: one incident that lasts, and pauses that go on growing."""
+def test_value_that_still_cannot_be_opened_keeps_the_outage(bench):
+    """A service that encrypts and does not decrypt: one incident that lasts, and pauses that continue growing."""
     bench.service.fault = TimeoutError()
     with pytest.raises(CodecUnavailableError):
         bench.sealing.open(b"\0kms\x001")

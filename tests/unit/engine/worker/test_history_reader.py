@@ -1,4 +1,4 @@
-"""Histories of claimed runs: read in bulk, given out in order, one bad one harming nobody else."""
+"""Histories of claimed runs: read in bulk, given out in order, one bad one harming no one else."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -15,13 +15,13 @@ class World:
         self.most = most
         self.bad: set[str] = set()
         self.away = False
-        self.asked: list[int] = []
+        self.requests: list[int] = []
         self.given: list[tuple[str, Any]] = []
         self.due: list[Callable[[], None]] = []
         self.reader = HistoryReader(self, self._off_loop, self.due.append, self._take)  # type: ignore[arg-type]
 
     def histories(self, runs: list[str]) -> list[str]:
-        self.asked.append(len(runs))
+        self.requests.append(len(runs))
         if self.away:
             raise StoreUnavailableError("away")
         if self.bad.intersection(runs):
@@ -62,10 +62,10 @@ def test_many_runs_are_read_with_few_reads_in_their_order():
     world.settle()
     assert world.given == [(name, f"history of {name}") for name in names(1_000)]
     assert world.reader.count == 0
-    assert len(world.asked) < 20
+    assert len(world.requests) < 20
 
 
-def test_what_did_not_fit_is_read_next():
+def test_history_over_the_limit_is_read_next():
     """A read that ends early is followed by one of the rest; the order stays."""
     world = World(most=3)
     world.read(*names(20))
@@ -85,7 +85,7 @@ def test_unreadable_history_keeps_only_its_own_run():
 
 
 def test_runs_wait_until_the_store_is_back():
-    """While it is away nobody is given anything, and everybody still counts."""
+    """While it is away no one is given anything, and everyone still counts."""
     world = World()
     world.away = True
     world.read(*names(5))

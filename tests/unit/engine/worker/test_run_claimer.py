@@ -30,7 +30,7 @@ class Loop:
     def run_until(self, end):
         """Call what is due up to then, in order."""
         while due := [timer for timer in self.timers if timer[0] <= end]:
-            at, call = timer = min(due, key=lambda one: one[0])
+            at, call = timer = min(due, key=lambda timer: timer[0])
             self.timers.remove(timer)
             self.seconds = max(self.seconds, at)
             call()
@@ -38,20 +38,20 @@ class Loop:
 
 
 class Store:
-    """Answers each claim at once: it leaves the room of "narrow" to others, while `others_wait`, unless the claim insists."""
+    """Answers each claim at once: it leaves the room of "narrow" to others, while `is_contended`, unless the claim insists."""
 
     session = 1
 
     def __init__(self, loop):
         self.loop = loop
-        self.others_wait = True
+        self.is_contended = True
         self.insisted = []
 
     def submit(self, claim, on_done):
         insists = "narrow" in claim.insists
         self.insisted.append((round(self.loop.seconds - 100, 3), insists))
-        gave_way = ("narrow",) if self.others_wait and not insists else ()
-        self.loop.call_soon(lambda: on_done(ClaimedRuns((), None, is_limited=True, gave_way=gave_way)))
+        yielded = ("narrow",) if self.is_contended and not insists else ()
+        self.loop.call_soon(lambda: on_done(ClaimedRuns((), None, is_limited=True, gave_way=yielded)))
 
 
 @pytest.fixture
@@ -79,31 +79,31 @@ def at_each_hundredth(claims, loop, count):
         loop.run_until(loop.seconds + 0.01)
 
 
-def test_worker_that_gives_way_asks_again_by_itself(claims, loop, store):
+def test_worker_that_yields_claims_again(claims, loop, store):
     """When the others have had their time."""
     claims.request_claim()
     loop.run_until(101.0)
     assert store.insisted == [(0.0, False), (0.1, True)]
 
 
-def test_room_is_left_again_after_others_took_it(claims, loop, store):
+def test_capacity_is_yielded_again_after_other_workers_used_it(claims, loop, store):
     """They get the same time for the next of their runs."""
     claims.request_claim()
     loop.run_until(100.05)
-    store.others_wait = False
+    store.is_contended = False
     claims.request_claim()
     loop.run_until(100.06)
-    store.others_wait = True
+    store.is_contended = True
     claims.request_claim()
     loop.run_until(100.15)
     assert store.insisted[:3] == [(0.0, False), (0.05, False), (0.06, False)]
     assert not any(insists for at, insists in store.insisted if at < 0.16)
 
 
-def test_runs_that_no_other_worker_comes_for_do_not_halve_the_pace(claims, loop, store):
+def test_runs_unclaimed_by_other_workers_do_not_halve_the_rate(claims, loop, store):
     """A worker can be full, or of too old a deployment, in a way that the store does not know of."""
     at_each_hundredth(claims, loop, 1_000)
     insisted = sum(insists for _, insists in store.insisted)
     assert insisted > 0.85 * len(store.insisted)
-    asked_politely = [at for at, insists in store.insisted if not insists]
-    assert max(later - earlier for earlier, later in pairwise(asked_politely)) < 1.2
+    polite_claims = [at for at, insists in store.insisted if not insists]
+    assert max(later - earlier for earlier, later in pairwise(polite_claims)) < 1.2

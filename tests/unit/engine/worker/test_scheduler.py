@@ -1,4 +1,4 @@
-"""That a scheduler needs nobody's code; the rest is proven on a real store in tests/acceptance."""
+"""That a scheduler needs no one's code; the rest is proven on a real store in tests/acceptance."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ from mainspring.testing.clock import FakeClock
 
 
 class Reversing:
-    """A codec whose bytes nobody takes for plain ones."""
+    """A codec whose bytes no one takes for plain ones."""
 
     id = "reversing"
 
@@ -82,12 +82,12 @@ def announce(store, registry, sealing=PLAIN_SEALING, *, without: int = 0, then: 
 
     The first `without` schedules are written as a version did that gave them no input.
     """
-    said = build_announcement(registry, store.clock.now(), sealing)
+    announcement = build_announcement(registry, store.clock.now(), sealing)
     rows = [
         msgspec.structs.replace(row, input=None) if number < without else row
-        for number, row in enumerate(said.schedules)
+        for number, row in enumerate(announcement.schedules)
     ]
-    store.apply(msgspec.structs.replace(said, schedules=tuple(rows)))
+    store.apply(msgspec.structs.replace(announcement, schedules=tuple(rows)))
     store.clock.advance(then)
 
 
@@ -107,20 +107,20 @@ async def test_slot_is_made_without_any_code_from_what_was_announced_sealed(stor
 
 @pytest.mark.asyncio
 async def test_schedules_that_cannot_be_served_do_not_hide_the_others(store, caplog):
-    """Those of an older version wait for a worker of this one, are told of once each, and later ones are served."""
+    """Those of an older version wait for a worker of this one, are reported once each, and later ones are served."""
     announce(store, declared(MAX_SLOTS_PER_PASS + 5), without=MAX_SLOTS_PER_PASS + 1)
     with caplog.at_level(logging.ERROR, "mainspring.scheduler"):
         async with scheduling(store) as scheduler:
             await until(lambda: len(list_runs(store.reader, limit=200).runs) == 4)
             scheduler.poll()
             await until(lambda: not scheduler._reading)
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == MAX_SLOTS_PER_PASS + 1
-    assert "an older version announced it" in told[0]
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == MAX_SLOTS_PER_PASS + 1
+    assert "an older version announced it" in messages[0]
 
 
 @pytest.mark.asyncio
-async def test_slot_that_is_refused_is_asked_for_again_later(store):
+async def test_slot_that_is_refused_is_requested_again_later(store):
     """A queue without room is asked again each second, not as fast as the store answers."""
     announce(store, declared())
     store.apply(SetQueue("q000", max_backlog=0))
@@ -138,14 +138,14 @@ async def test_clock_that_is_put_back_stops_no_schedule(store, caplog):
 
     def is_up_to_date() -> bool:
         scheduler.poll()
-        (one,) = schedules(store.reader)
-        return 0 < one.next_slot_at - store.clock.now() <= 3_600_000
+        (schedule,) = schedules(store.reader)
+        return 0 < schedule.next_slot_at - store.clock.now() <= 3_600_000
 
     async with scheduling(store) as scheduler:
         for hours in (0, 9, -8, 1, 1):
             store.clock.advance(timedelta(hours=hours))
             await until(is_up_to_date)
-    assert caplog.text.count("the clock was put back: 1 schedules go on") == 1
+    assert caplog.text.count("the clock was put back: 1 schedules continue") == 1
 
 
 @pytest.mark.asyncio

@@ -21,13 +21,13 @@ class World:
             threading.get_ident(),
             on_stall=lambda frames, since: self.stalls.append((frames, since)),
             on_limit=self.limits.append,
-            on_turn=self.turned,
+            on_turn=self.is_blocked,
             report_after=4.0,
             limit_after=300.0,
             now=lambda: self.now,
         )
 
-    def turned(self):
+    def is_blocked(self):
         self.turns += 1
 
     def turn(self):
@@ -43,7 +43,7 @@ def world():
 
 
 def test_stalled_loop_is_reported_once_with_its_stack(world):
-    """After the span the guilty line is told, and told once."""
+    """After the span the guilty line is reported, and told once."""
     assert not world.watch.check_once()
     world.now = 3.9
     assert not world.watch.check_once()
@@ -57,10 +57,10 @@ def test_stalled_loop_is_reported_once_with_its_stack(world):
     assert world.limits == []
 
 
-def test_that_a_stalled_loop_turns_is_told_once(world):
+def test_recovered_loop_is_reported_once(world):
     """After the stall was, and only where it was; a stall after that is a new one."""
-    for begun in (0.0, 100.0):
-        world.now = begun
+    for started_at in (0.0, 100.0):
+        world.now = started_at
         world.watch.check_once()
         world.now += 4.0
         world.watch.check_once()
@@ -97,7 +97,7 @@ def test_machine_that_slept_is_no_stall(world):
     assert not world.watch.check_once()
 
 
-def test_limit_is_told_once(world):
+def test_limit_is_reported_once(world):
     """A loop that stays wedged comes to its limit."""
     world.watch.check_once()
     for now in (299.0, 300.0, 301.0):
@@ -116,14 +116,14 @@ def test_closed_loop_is_no_stall(world):
 def test_f22_blocked_loop_is_reported_while_it_blocks():
     """The watching thread reports a loop that sleeps in plain code, with that code's line."""
     reports = []
-    told = threading.Event()
+    notified = threading.Event()
 
     def on_stall(frames, since):
         reports.append(frames)
-        told.set()
+        notified.set()
 
     async def blocks():
-        told.wait(10)
+        notified.wait(10)
 
     async def main():
         watch = StallWatch(

@@ -29,16 +29,16 @@ class Step:
         self.started_at = clock.now()
         self.reported_at = 0
         self.handle = self
-        self.told: list[Any] = []
+        self.stack_requests: list[Any] = []
         self._at_once = at_once
 
-    def request_stack(self, told: Any) -> None:
-        self.told.append(told)
+    def request_stack(self, on_stack: Any) -> None:
+        self.stack_requests.append(on_stack)
         if self._at_once:
             self.answer()
 
     def answer(self, *lines: str) -> None:
-        self.told[-1](list(lines) or ["a.py:1 f", f"b.py:2 {SECRET}"])
+        self.stack_requests[-1](list(lines) or ["a.py:1 f", f"b.py:2 {SECRET}"])
 
 
 class World:
@@ -57,8 +57,8 @@ class World:
         self.sent.append(command)
         on_done(OSError("away") if self.broken else None)
 
-    def add(self, **how: Any) -> Step:
-        step = Step(self.clock, f"s{len(self.steps)}", **how)
+    def add(self, **options: Any) -> Step:
+        step = Step(self.clock, f"s{len(self.steps)}", **options)
         self.steps.append(step)
         return step
 
@@ -89,7 +89,7 @@ def test_silent_attempt_is_recorded_once_without_secrets(world: World) -> None:
     assert SECRET not in command.stack[1]
 
 
-def test_sign_takes_it_back_and_a_new_silence_is_a_new_one(world: World) -> None:
+def test_report_ends_the_stall_and_a_new_silence_is_a_new_one(world: World) -> None:
     """With the first look after the sign."""
     step = world.add()
     world.go(2 * STALLED)
@@ -97,7 +97,11 @@ def test_sign_takes_it_back_and_a_new_silence_is_a_new_one(world: World) -> None
     world.go(MINUTE)
     assert world.sent[1:] == [ClearStalledAttempt("r", 3, "s0#1", 1)]
     world.go(STALLED)
-    assert [type(one) for one in world.sent] == [RecordStalledAttempt, ClearStalledAttempt, RecordStalledAttempt]
+    assert [type(command) for command in world.sent] == [
+        RecordStalledAttempt,
+        ClearStalledAttempt,
+        RecordStalledAttempt,
+    ]
 
 
 def test_end_and_another_attempt_take_it_back(world: World) -> None:
@@ -136,18 +140,18 @@ def test_machine_that_slept_is_no_silence(world: World) -> None:
     assert len(world.sent) == 1
 
 
-def test_few_are_asked_at_once(world: World) -> None:
+def test_few_stacks_are_requested_at_once(world: World) -> None:
     """All of them in the end."""
     for _ in range(9):
         world.add()
     world.go(STALLED)
     assert len(world.sent) == 4
     world.go(2 * MINUTE)
-    assert len({one.ident for one in world.sent}) == len(world.sent) == 9
+    assert len({command.ident for command in world.sent}) == len(world.sent) == 9
 
 
 @pytest.mark.parametrize(("stated", "minutes"), [(None, 10), ("3m", 3), ("1h", 60), ("off", None)])
-def test_definition_says_how_long_its_steps_may_be_silent(
+def test_definition_states_how_long_its_steps_may_be_silent(
     world: World, stated: str | None, minutes: int | None
 ) -> None:
     """Else the worker does."""
@@ -167,7 +171,7 @@ def test_record_that_failed_is_made_again(world: World) -> None:
     world.go(STALLED)
     world.broken = False
     world.go(2 * MINUTE)
-    assert [type(one) for one in world.sent] == [RecordStalledAttempt, RecordStalledAttempt]
+    assert [type(command) for command in world.sent] == [RecordStalledAttempt, RecordStalledAttempt]
 
 
 @given(st.lists(st.integers(1, 25), max_size=12))
@@ -179,7 +183,7 @@ def test_on_record_is_who_is_silent_for_so_long(gaps: list[int]) -> None:
         for _ in range(gap):
             world.go(MINUTE)
             silent = world.clock.now() - max(step.started_at, step.reported_at) >= STALLED
-            balance = sum(1 if isinstance(one, RecordStalledAttempt) else -1 for one in world.sent)
+            balance = sum(1 if isinstance(command, RecordStalledAttempt) else -1 for command in world.sent)
             assert balance == silent
         step.reported_at = world.clock.now()
 
@@ -187,6 +191,6 @@ def test_on_record_is_who_is_silent_for_so_long(gaps: list[int]) -> None:
 @pytest.mark.parametrize(
     ("plan", "endless"), [({}, True), ({"timeout": 1}, False), ({"has_end": True}, False), ({"has_end": False}, True)]
 )
-def test_only_what_nothing_ends_is_looked_at(plan: dict[str, Any], endless: bool) -> None:
+def test_only_attempts_without_a_timeout_are_checked(plan: dict[str, Any], endless: bool) -> None:
     """A time-out of the attempt, or one that its code keeps."""
     assert StepPlan(**plan).is_endless is endless

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from mainspring.engine.worker.suspended_run_cache import BASE_BYTES, SuspendedRunCache
 
 
-class Parked:
-    """Stands for a driver: an id, the size of its values, and whether it was let go."""
+class SuspendedDriver:
+    """Stands for a driver: an id, the size of its values, and whether it was released."""
 
     def __init__(self, name: str, value_bytes: int = 0, rank: int = 3) -> None:
         self.run = SimpleNamespace(id=name, generation=0)
@@ -22,43 +22,47 @@ def claimed(name: str, rank: int = 3, generation: int = 0, claim: int = 6) -> Si
     return SimpleNamespace(id=name, rank=rank, generation=generation, claim=claim)
 
 
-def test_parking_lets_the_longest_parked_go_by_number():
+def test_cache_evicts_the_oldest_by_number():
     """The third of two places pushes the first one out."""
-    parking, drivers = SuspendedRunCache(2, 1 << 30), [Parked(name) for name in "abc"]
+    cache, drivers = SuspendedRunCache(2, 1 << 30), [SuspendedDriver(name) for name in "abc"]
     for driver in drivers:
-        parking.park(driver)
+        cache.park(driver)
     assert [driver.gone for driver in drivers] == [True, False, False]
 
 
-def test_parking_is_bounded_by_size():
+def test_cache_is_bounded_by_size():
     """A run with large values pushes others out although there are places; what was taken out makes room again."""
-    parking, small, large = SuspendedRunCache(100, 10 * BASE_BYTES), Parked("small"), Parked("large", 4 * BASE_BYTES)
-    parking.park(small)
-    parking.park(large)
+    cache, small, large = (
+        SuspendedRunCache(100, 10 * BASE_BYTES),
+        SuspendedDriver("small"),
+        SuspendedDriver("large", 4 * BASE_BYTES),
+    )
+    cache.park(small)
+    cache.park(large)
     assert not small.gone
-    next_one = Parked("next")
-    parking.park(next_one)
+    next_one = SuspendedDriver("next")
+    cache.park(next_one)
     assert (small.gone, large.gone, next_one.gone) == (True, False, False)
-    assert parking.take(claimed("large")) is large
-    more = [Parked(f"m{n}") for n in range(8)]
+    assert cache.take(claimed("large")) is large
+    more = [SuspendedDriver(f"m{n}") for n in range(8)]
     for driver in more:
-        parking.park(driver)
+        cache.park(driver)
     assert not next_one.gone
 
 
-def test_parked_run_that_went_on_elsewhere_is_not_used():
-    """Another rank, generation or owner meanwhile means that the body misses something: it is let go and the run is replayed."""
+def test_suspended_run_that_continued_elsewhere_is_not_used():
+    """Another rank, generation or owner meanwhile means that the body misses something: it is released and the run is replayed."""
     for other in (claimed("a", rank=4), claimed("a", generation=1), claimed("a", claim=7)):
-        parking, driver = SuspendedRunCache(10, 1 << 30), Parked("a")
-        parking.park(driver)
-        assert parking.take(other) is None
+        cache, driver = SuspendedRunCache(10, 1 << 30), SuspendedDriver("a")
+        cache.park(driver)
+        assert cache.take(other) is None
         assert driver.gone
 
 
 def test_nothing_is_kept_without_a_place():
-    """With no places each run is let go at once, so that every wake replays."""
-    parking, driver = SuspendedRunCache(0, 1 << 30), Parked("a")
-    parking.park(driver)
+    """With no places each run is released at once, so that every wake replays."""
+    cache, driver = SuspendedRunCache(0, 1 << 30), SuspendedDriver("a")
+    cache.park(driver)
     assert driver.gone
-    parking.clear()
-    parking.forget(driver)
+    cache.clear()
+    cache.forget(driver)

@@ -19,8 +19,8 @@ def planned(name="a", *, cron=None, every=None, tz=None, **more):
     return PlannedSchedule(name=name, automation=name, schedule=Schedule.parse(cron=cron, every=every, tz=tz), **more)
 
 
-def line_of(one, took=None):
-    (found,) = build_agenda([one], {} if took is None else {one.automation: took}, NOW).lines
+def line_of(plan, durations=None):
+    (found,) = build_agenda([plan], {} if durations is None else {plan.automation: durations}, NOW).lines
     return found
 
 
@@ -38,28 +38,28 @@ def test_each_start_of_the_seven_days_is_counted_once():
 def test_starts_are_those_of_the_schedule(cron, later):
     """Whenever it is looked at: none is left out, none is there twice, and the hours hold them all."""
     now = NOW + later
-    one = planned(cron=cron, tz="Europe/Berlin")
-    agenda = build_agenda([one], {}, now)
+    plan = planned(cron=cron, tz="Europe/Berlin")
+    agenda = build_agenda([plan], {}, now)
     (line,) = agenda.lines
-    expected = one.schedule.slots_between(now - 1, agenda.until_at - 1)
+    expected = plan.schedule.slots_between(now - 1, agenda.until_at - 1)
     assert [start.start_at for start in line.starts] == expected
     assert (sum(agenda.hours), line.count) == (len(expected), len(expected))
 
 
-def test_only_so_much_is_told_and_all_is_counted():
+def test_listed_starts_are_limited_and_all_are_counted():
     """The busiest lines and the first starts of each; the hours, the counts and who finds no room are those of all."""
     several = [planned("b", cron="0 3 * * *"), planned("a", cron="5 * * * *"), planned("c", cron="0 0 1 1 *")]
-    took = {"a": 90 * MINUTE, "b": MINUTE}
-    whole, part = build_agenda(several, took, NOW), build_agenda(several, took, NOW, lines=1, starts=3)
-    assert [one.automation for one in whole.lines] == ["a", "b", "c"]
-    assert [one.automation for one in part.lines] == ["a"]
+    durations = {"a": 90 * MINUTE, "b": MINUTE}
+    whole, part = build_agenda(several, durations, NOW), build_agenda(several, durations, NOW, lines=1, starts=3)
+    assert [line.automation for line in whole.lines] == ["a", "b", "c"]
+    assert [line.automation for line in part.lines] == ["a"]
     assert (part.hours, part.count, part.automations) == (whole.hours, whole.count, 3)
-    assert whole.count == sum(one.count for one in whole.lines) == 167 + 7
+    assert whole.count == sum(line.count for line in whole.lines) == 167 + 7
     assert part.lines[0].starts == whole.lines[0].starts[:3]
     assert part.lines[0].crowded == whole.lines[0].crowded == 83
 
 
-def test_what_starts_too_often_is_told_as_a_band():
+def test_frequent_starts_are_one_band():
     """And counted by how often it starts at first."""
     line = line_of(planned(every="1m"))
     assert (line.starts, line.often_from_at, line.is_about) == ((), NOW, True)
@@ -67,27 +67,32 @@ def test_what_starts_too_often_is_told_as_a_band():
     assert line.next_at == NOW
 
 
-def test_start_that_finds_no_room_is_told():
-    """By the usual length; one that is skipped keeps nobody waiting."""
+def test_start_without_capacity_is_reported():
+    """By the usual length; one that is skipped keeps no one waiting."""
     often = {"cron": "*/30 9 * * *"}
-    assert [one.is_crowded for one in line_of(planned(**often), 45 * MINUTE).starts[:4]] == [False, True, False, True]
+    assert [start.is_crowded for start in line_of(planned(**often), 45 * MINUTE).starts[:4]] == [
+        False,
+        True,
+        False,
+        True,
+    ]
     assert line_of(planned(**often), 20 * MINUTE).crowded == 0
     assert line_of(planned(**often)).crowded == 0
     skipped = line_of(planned(cron="0,30 9-11 * * *"), 45 * MINUTE)
     waiting = line_of(planned(cron="0,30 9-11 * * *", overlap="queue"), 45 * MINUTE)
     assert (skipped.crowded, waiting.crowded) == (20, 33)
-    assert all(one.end_at == one.start_at for one in skipped.starts if one.is_crowded)
+    assert all(start.end_at == start.start_at for start in skipped.starts if start.is_crowded)
 
 
-def test_days_whose_clocks_change_are_told_in_their_zone():
+def test_days_whose_clocks_change_are_reported_in_their_zone():
     """Of each schedule its own; UTC has none."""
     berlin = line_of(planned(cron="0 3 * * *", tz="Europe/Berlin"))
     (day,) = berlin.clock_days
     assert (day.change, day.zone, day.end_at - day.begin_at) == (ClockChange.BACK, "Europe/Berlin", 25 * HOUR_MS)
     assert line_of(planned(cron="0 3 * * *")).clock_days == ()
-    begins = list_day_starts("Europe/Berlin", NOW, NOW + SPAN_MS)
-    assert len(begins) == 7
-    assert [(later - one) // HOUR_MS for one, later in pairwise(begins)] == [
+    day_starts = list_day_starts("Europe/Berlin", NOW, NOW + SPAN_MS)
+    assert len(day_starts) == 7
+    assert [(later - day_start) // HOUR_MS for day_start, later in pairwise(day_starts)] == [
         24,
         24,
         25,
@@ -97,10 +102,10 @@ def test_days_whose_clocks_change_are_told_in_their_zone():
     ]
 
 
-def test_what_is_paused_starts_nothing():
+def test_paused_automation_starts_nothing():
     """For ever, or until then; it comes last."""
     agenda = build_agenda([planned("a", cron="0 * * * *", paused=True), planned("b", cron="0 3 * * *")], {}, NOW)
-    assert [(one.automation, one.count, one.next_at is None) for one in agenda.lines] == [
+    assert [(line.automation, line.count, line.next_at is None) for line in agenda.lines] == [
         ("b", 7, False),
         ("a", 0, True),
     ]
@@ -117,13 +122,13 @@ def test_the_busiest_comes_first():
         PlannedSchedule(name="two#2", automation="two", schedule=Schedule.parse(cron="0 2 * * *")),
     ]
     agenda = build_agenda(found, {"long": 3 * HOUR_MS, "often": MINUTE}, NOW)
-    assert [(one.automation, one.count) for one in agenda.lines] == [("long", 7), ("often", 167), ("two", 14)]
+    assert [(line.automation, line.count) for line in agenda.lines] == [("long", 7), ("often", 167), ("two", 14)]
     assert len(agenda.lines[2].words) == 2
 
 
 def test_jitter_puts_a_start_off():
     """As its run will be."""
     on_time, late = (line_of(planned(cron="0 3 * * *", jitter=span)) for span in (None, timedelta(hours=1)))
-    moved = [other.start_at - one.start_at for one, other in zip(on_time.starts, late.starts, strict=True)]
+    moved = [other.start_at - start.start_at for start, other in zip(on_time.starts, late.starts, strict=True)]
     assert all(0 <= by < HOUR_MS for by in moved)
     assert any(moved)

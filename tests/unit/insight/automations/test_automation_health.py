@@ -49,8 +49,8 @@ def announce(store, clock, *, problem=None, **options):
     found = Definition(kind=DefinitionKind.TASK, name="a", options=parsed, schedules=build_schedules(parsed, "a"))
     data = msgspec.json.encode(found.to_data())
     planned = tuple(
-        ScheduleRow("a", "a", msgspec.json.encode(one.to_data()), one.next_after(clock.now()))
-        for one in found.schedules
+        ScheduleRow("a", "a", msgspec.json.encode(schedule.to_data()), schedule.next_after(clock.now()))
+        for schedule in found.schedules
     )
     store.do(AnnounceDefinitions("code", (AutomationRow("a", "task", 1, "f", data),), planned))
     if problem:
@@ -63,7 +63,7 @@ def run_once(store, clock, end=finish):
     store.do(end(run))
 
 
-def stands(store, clock, **options):
+def read_health(store, clock, **options):
     return read_automation_health(store.reader, ["a"], clock.now(), **options)["a"]
 
 
@@ -71,14 +71,14 @@ def test_automation_is_on_time_then_late_then_silent(store, clock):
     """By its schedule: late when its run should have begun, silent when a success is missed."""
     announce(store, clock, every="1h")
     run_once(store, clock)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.silence) == (AutomationState.ON_TIME, "1h after it is due")
     assert found.due_at == found.last_good_at + HOUR
     assert found.late_at == found.last_good_at + 2 * HOUR
     clock.forward(90 * MINUTE)
-    assert stands(store, clock).state is AutomationState.LATE
+    assert read_health(store, clock).state is AutomationState.LATE
     clock.forward(HOUR)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.since_at) == (AutomationState.SILENT, found.due_at)
     assert "no success for 2h30m" in found.why
 
@@ -86,54 +86,54 @@ def test_automation_is_on_time_then_late_then_silent(store, clock):
 def test_automation_without_expectation_is_on_demand_until_it_is_learned(store, clock):
     """No success tells nothing; some are too few; many, over days, are a window."""
     announce(store, clock)
-    assert stands(store, clock).state is AutomationState.ON_DEMAND
+    assert read_health(store, clock).state is AutomationState.ON_DEMAND
     run_once(store, clock, fail)
-    assert stands(store, clock).state is AutomationState.ON_DEMAND
+    assert read_health(store, clock).state is AutomationState.ON_DEMAND
     run_once(store, clock)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.due_at) == (AutomationState.LEARNING, None)
     assert found.why.startswith("1 success in 0s so far")
     for _ in range(22):
         clock.forward(8 * HOUR)
         run_once(store, clock)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.silence) == (AutomationState.ON_TIME, "learned: within 1d")
     clock.forward(40 * HOUR)
-    assert stands(store, clock).state is AutomationState.SILENT
+    assert read_health(store, clock).state is AutomationState.SILENT
 
 
-def test_automation_that_is_off_says_so(store, clock):
+def test_automation_that_is_off_is_reported(store, clock):
     """Whatever is due: paused for now, retired for good, not loaded."""
     announce(store, clock, every="1h")
     store.do(PauseAutomation("a", clock.now() + DAY, "cli:ann@box", "noisy"))
     clock.forward(5 * HOUR)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.why, found.due_at) == (AutomationState.PAUSED, "by cli:ann@box", None)
     store.do(RetireAutomation("a"))
-    assert stands(store, clock).state is AutomationState.RETIRED
+    assert read_health(store, clock).state is AutomationState.RETIRED
 
 
 def test_automation_that_does_not_load_is_a_problem(store, clock):
     """With what is wrong."""
     announce(store, clock, problem="SyntaxError in a.py", every="1h")
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.why) == (AutomationState.PROBLEM, "SyntaxError in a.py")
 
 
 def test_settings_of_monitors_hold(store, clock):
-    """Where nobody watches for silence, nothing is silent; so it is where the definition says so."""
+    """Where no one watches for silence, nothing is silent; so it is where the definition says so."""
     announce(store, clock, silence="1h")
     clock.forward(2 * HOUR)
-    assert stands(store, clock).state is AutomationState.SILENT
+    assert read_health(store, clock).state is AutomationState.SILENT
     off = {**DEFAULT_TUNINGS, IncidentKind.SILENCE: SilenceTuning(on=False)}
-    assert stands(store, clock, tunings=off).state is AutomationState.ON_DEMAND
+    assert read_health(store, clock, tunings=off).state is AutomationState.ON_DEMAND
     announce(store, clock, silence=False)
-    found = stands(store, clock)
+    found = read_health(store, clock)
     assert (found.state, found.silence) == (AutomationState.ON_DEMAND, "off")
 
 
-def test_line_tells_figures_of_a_week_and_the_newest_runs(store, clock):
-    """With who answers for it; what cannot be seen is told without its name."""
+def test_line_reports_stats_of_a_week_and_the_newest_runs(store, clock):
+    """With who answers for it; what cannot be seen is reported without its name."""
     announce(store, clock, owner="ann", team="data", tags=["nightly"])
     run_once(store, clock)
     clock.forward(8 * DAY)
@@ -154,24 +154,26 @@ def test_hidden_automation_is_not_named(source):
     assert "secret" not in describe_visible_source(source, lambda name: name == "a")
 
 
-def test_every_judge_speaks_of_one_alone(store, clock):
+def test_every_monitor_evaluates_one_automation(store, clock):
     """Where one is looked at closely."""
     announce(store, clock, every="1h")
     run_once(store, clock)
-    kinds = [one.subject.kind for one in stands(store, clock, alone=True).judged]
+    kinds = [item.subject.kind for item in read_health(store, clock, alone=True).judged]
     assert kinds[:2] == [IncidentKind.SILENCE, IncidentKind.LATE_START]
     assert IncidentKind.TOO_SLOW in kinds
 
 
 def fail_rate(store, clock, **options):
     (found,) = (
-        one for one in stands(store, clock, alone=True, **options).judged if one.subject.kind is IncidentKind.FAIL_RATE
+        item
+        for item in read_health(store, clock, alone=True, **options).judged
+        if item.subject.kind is IncidentKind.FAIL_RATE
     )
     return found
 
 
-def test_what_is_open_is_judged_as_its_watcher_does(store, clock):
-    """A failure rate that was told is well below half of its limit only; where nothing is open, below all of it."""
+def test_open_incident_is_evaluated_as_by_the_watcher(store, clock):
+    """A failure rate that was reported is healthy below half of its limit only; where nothing is open, below all of it."""
     announce(store, clock)
     for end in (fail, fail, *[finish] * 5, fail, finish, finish):
         run_once(store, clock, end)

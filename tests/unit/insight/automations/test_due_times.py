@@ -43,12 +43,12 @@ HOURLY = defined(cron="0 * * * *")
 def test_next_due_times_mark_days_whose_clocks_change():
     """In the automation's own zone."""
     found = list_next_due_times(DAILY, NOW, 3)
-    assert [one.local for one in found] == [
+    assert [slot.local for slot in found] == [
         "Sat 2026-10-24 03:00:00 CEST",
         "Sun 2026-10-25 03:00:00 CET",
         "Mon 2026-10-26 03:00:00 CET",
     ]
-    assert [one.change for one in found] == [ClockChange.NONE, ClockChange.BACK, ClockChange.NONE]
+    assert [slot.change for slot in found] == [ClockChange.NONE, ClockChange.BACK, ClockChange.NONE]
     assert list_next_due_times(DAILY, None, 3) == list_next_due_times(None, NOW, 3) == []
 
 
@@ -57,8 +57,8 @@ def test_next_due_times_of_several_schedules_are_one_list():
     both = defined(cron=["0 3 * * *", "0 4 * * *"], jitter="10m")
     assert [name for name, _ in list_schedules(both)] == ["a#1", "a#2"]
     found = list_next_due_times(both, NOW, 4)
-    assert [one.schedule for one in found] == ["a#1", "a#2", "a#1", "a#2"]
-    assert all(0 <= one.starts_at - one.slot_at < 10 * MINUTE for one in found)
+    assert [slot.schedule for slot in found] == ["a#1", "a#2", "a#1", "a#2"]
+    assert all(0 <= slot.starts_at - slot.slot_at < 10 * MINUTE for slot in found)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def past(runs, slots=(), pauses=(), count=4):
     return list_past_due_times(HOURLY, runs, slots, pauses, NOW - 10 * HOUR, NOW, count)
 
 
-def test_past_due_times_are_beside_what_came():
+def test_past_due_times_are_next_to_their_runs():
     """The run of a slot, or the first good one after it; nothing where nothing came."""
     runs = [
         mark("r4", NOW - 30_000, RunState.RUNNING),
@@ -90,26 +90,26 @@ def test_past_due_times_are_beside_what_came():
         mark("r1", NOW - 2 * HOUR, slot_at=NOW - 3 * HOUR),
     ]
     found = past(runs)
-    assert [(one.due_at, one.run, one.state) for one in found] == [
+    assert [(slot.due_at, slot.run, slot.state) for slot in found] == [
         (NOW - 3 * HOUR, "r1", RunState.SUCCEEDED),
         (NOW - 2 * HOUR, None, None),
         (NOW - HOUR, "r3", RunState.SUCCEEDED),
         (NOW, "r4", RunState.RUNNING),
     ]
-    assert [one.came_at for one in found] == [NOW - 2 * HOUR + MINUTE, None, NOW - HOUR + 6 * MINUTE, None]
+    assert [slot.came_at for slot in found] == [NOW - 2 * HOUR + MINUTE, None, NOW - HOUR + 6 * MINUTE, None]
 
 
-def test_past_due_time_without_a_run_says_why():
+def test_past_due_time_without_a_run_gives_the_reason():
     """What the scheduler wrote down, or that it was paused."""
     slots = [
         SlotView("a", NOW - HOUR, "skipped", None, "the run before goes on", 1),
         SlotView("a", NOW, "run", "r", None, 1),
     ]
     found = past([], slots, [(NOW - 3 * HOUR - 1, NOW - 3 * HOUR + 1)])
-    assert [one.note for one in found] == ["paused", None, "skipped: the run before goes on", None]
-    assert [one.note for one in past([], pauses=[(NOW - HOUR, None)])] == [None, None, "paused", "paused"]
+    assert [slot.note for slot in found] == ["paused", None, "skipped: the run before goes on", None]
+    assert [slot.note for slot in past([], pauses=[(NOW - HOUR, None)])] == [None, None, "paused", "paused"]
 
 
 def test_automation_without_schedule_has_no_due_times():
-    """Nobody says when."""
+    """No one says when."""
     assert list_past_due_times(defined(), [mark("r1", NOW)], (), (), 0, NOW, 5) == []

@@ -11,22 +11,22 @@ from mainspring.insight.incidents.findings import (
 )
 
 
-def judged(name, **said):
-    return Evaluation(Subject(name, IncidentKind.SILENCE), {}, **said)
+def evaluate(name, **options):
+    return Evaluation(Subject(name, IncidentKind.SILENCE), {}, **options)
 
 
 def test_wrong_comes_first():
-    """Then what cannot be said, then what is well."""
+    """Then what cannot be said, then what is healthy."""
     finding = Finding(subject=Subject("c", IncidentKind.SILENCE), severity=Severity.PAGE, text="no", since_at=1)
-    found = sort_by_problem([judged("a"), judged("b", unsure="too few"), judged("c", finding=finding)])
-    assert [(one.subject.automation, finding_word(one)) for one in found] == [
+    found = sort_by_problem([evaluate("a"), evaluate("b", unsure="too few"), evaluate("c", finding=finding)])
+    assert [(finding.subject.automation, finding_word(finding)) for finding in found] == [
         ("c", "wrong"),
         ("b", "unsure"),
         ("a", "well"),
     ]
 
 
-def test_figures_are_read_by_the_unit_in_their_name():
+def test_stats_are_read_by_the_unit_in_their_name():
     """Instants stand on the clock of a zone; lists are joined."""
     assert format_figure_in_zone("late_at", 0, 60_000, "UTC") == "00:00:00 (1m ago)"
     assert format_figure_in_zone("window_ms", 90_000, 0, "UTC") == "1m30s"
@@ -35,11 +35,11 @@ def test_figures_are_read_by_the_unit_in_their_name():
     assert format_figure_in_zone("learning", True, 0, "UTC") == "yes"
 
 
-def test_figures_and_rules_use_words_that_people_know():
+def test_stats_and_rules_use_words_that_people_know():
     """Neither units nor underscores; names of settings stay what is written in the configuration."""
     assert [label_figure(name) for name in ("limit_share", "grace_ms", "late_at", "put_out_bytes", "ended")] == [
         "share allowed", "grace", "late", "put out", "ended",
     ]  # fmt: skip
     assert format_rule("Wrong from late_at on: due_at and grace_ms where silence= says when, below max_backlog.") == (
-        "Wrong from 'late' on: 'due' and 'grace' where silence= says when, below max_backlog."
+        "Wrong from 'late' on: 'due' and 'grace' if silence= says when, below max_backlog."
     )

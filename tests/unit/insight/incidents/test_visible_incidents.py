@@ -1,4 +1,4 @@
-"""What is wrong as far as somebody sees: a storm, its parts, and which of an automation counts."""
+"""What is wrong as far as someone sees: a storm, its parts, and which of an automation counts."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,13 +8,13 @@ from mainspring.domain.incidents.incident import Incident, IncidentKind, Severit
 from mainspring.domain.states import IncidentState
 from mainspring.insight.incidents.visible_incidents import most_severe_by_automation, select_visible
 
-ONE = Incident(
+SILENT_INCIDENT = Incident(
     id="i1", subject=Subject("pay", IncidentKind.SILENCE), state=IncidentState.OPEN, severity=Severity.NOTIFY, text="t", hint=None,
     facts={}, since_at=5, opened_at=0, changed_at=0, seen_at=0,
 )  # fmt: skip
-STORM = replace(ONE, id="s", subject=Subject("", IncidentKind.STORM), severity=Severity.PAGE)
+STORM = replace(SILENT_INCIDENT, id="s", subject=Subject("", IncidentKind.STORM), severity=Severity.PAGE)
 PARTS = [
-    replace(ONE, id=f"p{number}", subject=Subject(name, IncidentKind.TOO_SLOW), parent="s", since_at=number)
+    replace(SILENT_INCIDENT, id=f"p{number}", subject=Subject(name, IncidentKind.TOO_SLOW), parent="s", since_at=number)
     for number, name in enumerate(("pay", "backup"))
 ]
 
@@ -27,21 +27,21 @@ def pay_only(name):
     return name == "pay"
 
 
-def test_storm_stands_for_its_parts_where_it_is_seen():
-    """Who sees all is told once."""
-    assert [one.id for one in select_visible([STORM, ONE], PARTS, all_of_it)] == ["s", "i1"]
+def test_visible_storm_represents_its_parts():
+    """Who sees all is reported once."""
+    assert [incident.id for incident in select_visible([STORM, SILENT_INCIDENT], PARTS, all_of_it)] == ["s", "i1"]
 
 
-def test_part_stands_for_itself_where_its_storm_is_not_seen():
-    """Nobody is told that all is well because what is wrong with theirs is wrong with others too; of those others nothing."""
-    assert [one.id for one in select_visible([STORM, ONE], PARTS, pay_only)] == ["p0", "i1"]
+def test_part_of_a_hidden_storm_represents_itself():
+    """No one learns that everything is healthy because what is wrong with theirs is wrong with others too; of those others nothing."""
+    assert [incident.id for incident in select_visible([STORM, SILENT_INCIDENT], PARTS, pay_only)] == ["p0", "i1"]
     own = replace(STORM, subject=Subject("pay", IncidentKind.STORM))
-    assert [one.id for one in select_visible([own], PARTS, pay_only)] == ["s"]
+    assert [incident.id for incident in select_visible([own], PARTS, pay_only)] == ["s"]
 
 
 incidents = st.builds(
     lambda name, state, severity, at: replace(
-        ONE, subject=Subject(name, IncidentKind.SILENCE), state=state, severity=severity, since_at=at
+        SILENT_INCIDENT, subject=Subject(name, IncidentKind.SILENCE), state=state, severity=severity, since_at=at
     ),
     st.sampled_from(["a", "b"]),
     st.sampled_from([IncidentState.OPEN, IncidentState.SNOOZED]),
@@ -54,10 +54,10 @@ incidents = st.builds(
 def test_loudest_is_open_before_loud_before_old(found):
     """Of each automation one, and none that stands behind another of it."""
     worst = most_severe_by_automation(found)
-    assert set(worst) == {one.subject.automation for one in found}
+    assert set(worst) == {item.subject.automation for item in found}
 
-    def place(one):
-        return one.state is not IncidentState.OPEN, one.severity.rank, one.since_at
+    def place(item):
+        return item.state is not IncidentState.OPEN, item.severity.rank, item.since_at
 
-    for one in found:
-        assert place(worst[one.subject.automation]) <= place(one)
+    for item in found:
+        assert place(worst[item.subject.automation]) <= place(item)

@@ -31,18 +31,18 @@ VIEW = BulkView(
 
 def test_head_names_what_was_chosen():
     """In the order in which one says it; nothing chosen is all runs that fit."""
-    which = {"state": ["failed"], "name": "pay", "error": "3f9a", "since": "1d"}
-    assert bulk_title(BulkVerb.RETRY, which) == "Retry failed runs of pay by error 3f9a since 1d"
+    selection = {"state": ["failed"], "name": "pay", "error": "3f9a", "since": "1d"}
+    assert bulk_title(BulkVerb.RETRY, selection) == "Retry failed runs of pay by error 3f9a since 1d"
     assert bulk_title(BulkVerb.DISCARD, {}) == "Discard runs"
     assert bulk_title(BulkVerb.CANCEL, {"limit": 1_500, "name": "pay"}) == "Cancel the newest 1,500 runs of pay"
     assert bulk_title(BulkVerb.RETRY, {"ended_since": "24h"}) == "Retry runs ended since 24h"
-    which = {"trigger": "pay/webhook", "state": "failed", "verified": "github", "until": "1h"}
-    said = "Replay failed deliveries for pay/webhook of which is said github until 1h"
-    assert bulk_title(BulkVerb.REPLAY, which) == said
+    selection = {"trigger": "pay/webhook", "state": "failed", "verified": "github", "until": "1h"}
+    sentence = "Replay failed deliveries for pay/webhook with verifier result github until 1h"
+    assert bulk_title(BulkVerb.REPLAY, selection) == sentence
 
 
 @pytest.mark.parametrize(
-    ("verb", "which", "rate", "line"),
+    ("verb", "selection", "rate", "line"),
     [
         (BulkVerb.RETRY, {"name": "a b", "state": ["failed"]}, "10/s", "failed retry --state failed --name 'a b' --rate 10/s --background"),
         (BulkVerb.DISCARD, {"error": "3f"}, None, "failed discard --error 3f --background"),
@@ -55,17 +55,17 @@ def test_head_names_what_was_chosen():
         (BulkVerb.RETRY, {"limit": 5}, None, "failed retry --limit 5 --background"),
     ],
 )  # fmt: skip
-def test_command_line_asks_for_the_same(verb, which, rate, line):
+def test_command_line_selects_the_same_runs(verb, selection, rate, line):
     """Each with a filter, for the command line acts on nothing that is not said."""
-    assert bulk_command(verb, which, rate) == f"mainspring {line}"
+    assert bulk_command(verb, selection, rate) == f"mainspring {line}"
 
 
-def test_sentence_says_how_far_it_is():
+def test_sentence_states_how_far_it_is():
     """While it runs with how long it takes at this pace; later what is left."""
     assert describe_progress(VIEW, 60_000) == "240 of 1,000 runs done, 10 refused; 750 left, some 3m more."
     paused = msgspec.structs.replace(VIEW, state=BulkState.PAUSED, refused=0)
     assert describe_progress(paused, 60_000) == "240 of 1,000 runs done; 760 left as they are."
-    one = msgspec.structs.replace(VIEW, verb=BulkVerb.REPLAY, total=1, done=1, refused=0, state=BulkState.DONE)
-    assert describe_progress(one, 60_000) == "1 of 1 delivery done."
+    operation = msgspec.structs.replace(VIEW, verb=BulkVerb.REPLAY, total=1, done=1, refused=0, state=BulkState.DONE)
+    assert describe_progress(operation, 60_000) == "1 of 1 delivery done."
     done = msgspec.structs.replace(VIEW, state=BulkState.DONE, done=1_000, refused=0)
     assert describe_progress(done, 60_000) == "1,000 of 1,000 runs done."

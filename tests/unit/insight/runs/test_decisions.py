@@ -10,7 +10,7 @@ from mainspring.domain.errors import ConflictError
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.service.actor import Actor, operation_context
-from mainspring.service.runs import run as runs
+from mainspring.service.runs.run import discard, mark_done
 from mainspring.service.runs.run_recovery import give_result, retry_from
 from mainspring.service.runs.run_start import start
 from mainspring.store.read.operation_reads import OperationReads
@@ -46,7 +46,7 @@ def test_failed_run_that_a_later_success_settled_offers_no_retry(cli, stage):
     assert f"It is settled: run {good.id}, a later run of backup, succeeded now." in found["what"]
     assert commands(found) == [f"mainspring runs show {good.id}"]
     remark = f"A retry would do its work a second time: mainspring runs retry {bad.id}"
-    assert found["next"] == [f"Nothing more happens, and no one has to do anything. {remark}"]
+    assert found["next"] == [f"Nothing more happens, and you need not do anything. {remark}"]
     assert found["settlement"]["how"] == "automation_succeeded"
     assert found["settlement"]["by"] == good.id
     assert "It is settled" in cli("runs", "show", bad.id).out
@@ -66,30 +66,30 @@ def test_failed_run_that_a_success_of_its_item_settled_names_that_run(cli, stage
     assert commands(found) == [f"mainspring runs show {good.id}"]
 
 
-def test_failed_run_whose_key_a_newer_run_has_says_that_a_retry_is_refused(cli, stage):
+def test_failed_run_whose_key_a_newer_run_has_reports_that_a_retry_is_refused(cli, stage):
     """What is offered works; the newer run is named before it has ended."""
     bad = stage.begin(key="k1")
     stage.do(fail(bad))
-    heir = stage.begin(key="k1", key_policy="restart")
+    successor = stage.begin(key="k1", key_policy="restart")
     found = explained(cli, bad.id)
-    assert found["next"] == [f"Its key 'k1' belongs to the newer run {heir.id}: a retry of this one is refused."]
-    assert commands(found) == [f"mainspring runs show {heir.id}", f"mainspring failed discard {bad.id} -y"]
+    assert found["next"] == [f"Its key 'k1' belongs to the newer run {successor.id}: a retry of this one is refused."]
+    assert commands(found) == [f"mainspring runs show {successor.id}", f"mainspring failed discard {bad.id} -y"]
     assert cli("runs", "retry", bad.id, "-y").code != 0
-    stage.do(finish(heir))
+    stage.do(finish(successor))
     found = explained(cli, bad.id)
-    assert any(sentence.startswith(f"It is settled: run {heir.id}") for sentence in found["what"])
-    assert commands(found) == [f"mainspring runs show {heir.id}"]
+    assert any(sentence.startswith(f"It is settled: run {successor.id}") for sentence in found["what"])
+    assert commands(found) == [f"mainspring runs show {successor.id}"]
 
 
 def test_failed_run_that_a_person_settled_names_who_and_why(cli, stage):
     """What may still be done stands under the condition that the decision was a mistake."""
     bad = stage.begin()
     stage.do(fail(bad))
-    runs.discard(stage.store, bad.id, act=by_ann(stage, "customer is gone"))
+    discard(stage.store, bad.id, act=by_ann(stage, "customer is gone"))
     found = explained(cli, bad.id)
-    (said,) = [sentence for sentence in found["what"] if sentence.startswith("It is settled")]
-    assert re.fullmatch(rf"It is settled: cli:ann@box discarded it {JUST_NOW}: customer is gone\.", said)
-    assert found["next"] == ["Nothing more happens, and no one has to do anything."]
+    (sentence,) = [sentence for sentence in found["what"] if sentence.startswith("It is settled")]
+    assert re.fullmatch(rf"It is settled: cli:ann@box discarded it {JUST_NOW}: customer is gone\.", sentence)
+    assert found["next"] == ["Nothing more happens, and you need not do anything."]
     assert found["can"][0]["command"] == f"mainspring runs retry {bad.id}"
     assert found["can"][0]["does"].startswith("only if that was a mistake: ")
 
@@ -108,39 +108,39 @@ def test_settled_command_is_not_offered_to_be_run_again(cli, stage):
     """A wrapped command that a later one of its name overtook."""
     nightly = Definition(kind=DefinitionKind.EXEC, name="nightly", options={"healthy": "automation"})
 
-    def began():
+    def has_started():
         act = operation_context(Actor.cli("ann", "box"), stage.clock)
         run = start(stage.store, stage.clock, nightly, b"{}", act=act, options=StartOptions(), here=True).run
         return run_view(stage.store.reader, run)
 
-    bad = began()
+    bad = has_started()
     stage.do(fail(bad))
-    good = began()
+    good = has_started()
     stage.do(finish(good))
     found = explained(cli, bad.id)
     assert commands(found) == [f"mainspring runs show {good.id}"]
-    assert found["next"] == ["Nothing more happens, and no one has to do anything."]
+    assert found["next"] == ["Nothing more happens, and you need not do anything."]
 
 
-def test_success_that_a_person_declared_says_who_and_why(cli, stage):
+def test_declared_success_has_actor_and_reason(cli, stage):
     """It is not told as the success of its code."""
     run = stage.start()
-    runs.mark_done(stage.store, run, act=by_ann(stage, "the bank confirmed it."), result={"paid": 3})
+    mark_done(stage.store, run, act=by_ann(stage, "the bank confirmed it."), result={"paid": 3})
     found = explained(cli, run)
     assert found["state"] == "succeeded"
     assert found["what"][0].startswith("cli:ann@box declared it done at ")
     assert found["what"][0].endswith(": the bank confirmed it.")
-    assert found["what"][1] == "Its code did not end: its result was given by hand."
+    assert found["what"][1] == "Its code did not end: its result was set by hand."
     (given,) = found["manual_results"]
     assert (given["ident"], given["by"], given["reason"]) == (None, "cli:ann@box", "the bank confirmed it.")
     assert "cli:ann@box declared it done" in cli("runs", "show", run).out
     assert cli("runs", "show", run, "--json").json["manual_results"] == [given]
 
 
-def test_run_that_was_declared_done_without_a_result_says_so(cli, stage):
+def test_run_that_was_declared_done_without_a_result_is_reported(cli, stage):
     """As `db restore --decide done` leaves it."""
     run = stage.start()
-    runs.mark_done(stage.store, run, act=by_ann(stage))
+    mark_done(stage.store, run, act=by_ann(stage))
     assert explained(cli, run)["what"][1] == "Its code did not end, and no result was given."
 
 
@@ -150,13 +150,13 @@ def test_success_of_the_code_has_no_manual_result(cli, stage):
     stage.do(finish(run))
     assert cli("runs", "show", run.id, "--json").json["manual_results"] == []
     with pytest.raises(ConflictError):
-        runs.mark_done(stage.store, run.id, act=by_ann(stage))
+        mark_done(stage.store, run.id, act=by_ann(stage))
     found = explained(cli, run.id)
     assert found["manual_results"] == []
-    assert found["what"][0].startswith("It ended well")
+    assert found["what"][0].startswith("It succeeded")
 
 
-def test_step_whose_result_a_person_gave_says_who_and_why(cli, stage):
+def test_step_with_a_given_result_has_actor_and_reason(cli, stage):
     """As long as the given result counts: not before the run took it, nor after the step ran again."""
     run = stage.begin()
     stage.do(outcome(run, 1, "pay", state=OutcomeState.IN_DOUBT, output=None, kind=OutcomeKind.STEP))
@@ -168,10 +168,10 @@ def test_step_whose_result_a_person_gave_says_who_and_why(cli, stage):
     stage.do(outcome(again, 2, "pay", output=b"7", kind=OutcomeKind.STEP, at=stage.now))
     stage.do(fail(again, rank=2))
     found = explained(cli, run.id)
-    said = (
-        rf"The result of step pay was given by cli:ann@box {JUST_NOW}: seen at the bank; the step did not return it\."
+    expected_text = (
+        rf"cli:ann@box set the result of step pay {JUST_NOW}: seen at the bank; the step did not return it\."
     )
-    assert any(re.fullmatch(said, sentence) for sentence in found["what"])
+    assert any(re.fullmatch(expected_text, sentence) for sentence in found["what"])
     assert [given["ident"] for given in found["manual_results"]] == ["pay"]
     retry_from(stage.store, reads, run.id, "pay", act=by_ann(stage))
     once_more = stage.claim()

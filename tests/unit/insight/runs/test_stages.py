@@ -22,7 +22,7 @@ def names(found):
     return [[step.ident for step in stage.steps] for stage in found]
 
 
-def test_what_was_asked_side_by_side_stands_side_by_side():
+def test_parallel_steps_are_side_by_side():
     """In whatever order it ended; what came after both stands behind both."""
     outcomes = [outcome(rank, ident) for rank, ident in enumerate(_ENDED, 1)]
     lines = [line(ident) for ident in _ENDED]
@@ -30,7 +30,7 @@ def test_what_was_asked_side_by_side_stands_side_by_side():
     assert names(list_stages(outcomes, lines, {1: 0, 2: 1, 3: 2, 4: 3})) == [["charge"], ["mail"], ["crm"], ["close"]]
 
 
-def test_what_goes_on_stands_last_and_what_does_not_count_nowhere():
+def test_running_step_is_last_and_superseded_steps_are_hidden():
     """A cancel is no step, and a superseded one is not part of the picture."""
     outcomes = [outcome(1, "charge"), outcome(2, "cancel", kind=OutcomeKind.CANCEL), outcome(3, "old", superseded=1)]
     lines = [line("charge"), line("old", superseded=1), line("mail", state="running")]

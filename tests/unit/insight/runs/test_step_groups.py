@@ -6,24 +6,25 @@ from mainspring.insight.runs.step_groups import CallCount, StepGroup, arrange_li
 from mainspring.insight.runs.steps import StepLine, StepTry
 
 
-def line(number: int, name: str = "clean_file", state: str = "succeeded", took: int = 100) -> StepLine:
-    one = StepTry(1, state, 1_000, 1_000 + took)
+def line(number: int, name: str = "clean_file", state: str = "succeeded", duration_ms: int = 100) -> StepLine:
+    attempt = StepTry(1, state, 1_000, 1_000 + duration_ms)
     return StepLine(
-        ident=f"{name}#{number}", name=name, kind="step", state=state, asked=number, generation=0, superseded=None, tries=[one]
+        ident=f"{name}#{number}", name=name, kind="step", state=state, asked=number, generation=0, superseded=None, tries=[attempt]
     )  # fmt: skip
 
 
 def test_fan_out_is_one_line():
     """In the place of the first call, with what came of all of them, and below it those that failed."""
     calls = [
-        line(n, state="failed" if n in (7, 80, 300) else "succeeded", took=120 if n > 340 else 100) for n in range(365)
+        line(n, state="failed" if n in (7, 80, 300) else "succeeded", duration_ms=120 if n > 340 else 100)
+        for n in range(365)
     ]
     found = arrange_lines([line(0, "list_files"), *calls, line(0, "report")], 9_000)
-    assert [one.name for one in found] == ["list_files", *["clean_file"] * 4, "report"]
+    assert [group.name for group in found] == ["list_files", *["clean_file"] * 4, "report"]
     group = found[1]
     assert isinstance(group, StepGroup)
     assert (group.number, group.summary, group.left_out) == (365, "362 ok, 3 failed, p95 120ms", 0)
-    assert [one.ident for one in found[2:5]] == ["clean_file#7", "clean_file#80", "clean_file#300"]
+    assert [group.ident for group in found[2:5]] == ["clean_file#7", "clean_file#80", "clean_file#300"]
 
 
 def test_few_calls_stay_lines_of_their_own():

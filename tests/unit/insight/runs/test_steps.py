@@ -32,14 +32,14 @@ def test_every_attempt_is_kept_with_its_own_error(stage):
     stage.do(attempt(run, 2, AttemptState.FAILED, 1_200, 1_300, 3_300))
     stage.do(outcome(run, 1, "upload", attempt=3, started_at=3_300, took_us=1_000_000, marked=True))
     (line,) = lines(stage, run)
-    assert [one.number for one in line.tries] == [1, 2, 3]
-    assert [one.state for one in line.tries] == ["failed", "failed", "succeeded"]
+    assert [attempt.number for attempt in line.tries] == [1, 2, 3]
+    assert [attempt.state for attempt in line.tries] == ["failed", "failed", "succeeded"]
     assert line.tries[0].failure == AWAY
     assert line.took(0) == 4_200
 
 
 def test_open_step_is_running_or_retrying(stage):
-    """A start mark runs, a failed attempt with a next time retries; progress is told."""
+    """A start mark runs, a failed attempt with a next time retries; progress is reported."""
     run = stage.begin()
     stage.do(attempt(run, 1, AttemptState.STARTED, 100))
     stage.do(SaveCheckpoint(run.id, run.claim, "upload", None, 3, 10))
@@ -75,8 +75,8 @@ def test_failed_bar_is_hollow(stage):
     assert draw_bars(lines(stage, run), 0) == ["░" * WIDEST]
 
 
-def test_attempt_of_a_run_that_nobody_has_is_lost_and_lasts_no_longer(stage):
-    """Its process let go of it: it is not drawn as running, nor ever longer."""
+def test_attempt_of_a_run_that_no_one_has_is_lost_and_lasts_no_longer(stage):
+    """Its process release it: it is not drawn as running, nor ever longer."""
     run = stage.begin()
     stage.do(attempt(run, 1, AttemptState.STARTED, stage.now - 1_000))
     stage.do(ReleaseRun(run.id, run.claim, 0))

@@ -44,7 +44,7 @@ def test_task_whose_file_was_moved_offers_to_move_it_back_and_no_retry(cli, stag
     run = failed(stage, book(after_failure="failed"))
     found = explained(cli, run)
     assert commands(found) == [MOVE_BACK, f"mainspring failed discard {run} -y"]
-    assert "its file goes to /srv/in/failed, so a retry would not find it" in found["next"][1]
+    assert "its file is moved to /srv/in/failed, so a retry would not find it" in found["next"][1]
     assert "move the file back to /srv/in/a/x y.csv: that starts a new run" in found["next"][1]
 
 
@@ -79,20 +79,20 @@ def test_workflow_whose_file_was_moved_may_continue_behind_the_file(cli, stage):
     found = explained(cli, run)
     assert commands(found)[0] == "mv -n '/srv/in/../failed/a/x y.csv' '/srv/in/a/x y.csv'"
     assert found["can"][1]["command"] == f"mainspring runs retry {run}"
-    assert found["can"][1]["does"].startswith("only if what is left does not read the file: ")
+    assert found["can"][1]["does"].startswith("only if the remaining steps do not read the file: ")
 
 
-def test_retry_of_a_file_that_stays_says_what_it_needs(cli, stage):
+def test_retry_of_a_file_that_stays_states_what_it_needs(cli, stage):
     """The same content at the same place: other content is another run."""
     run = failed(stage, book())
     found = explained(cli, run)
     assert commands(found)[0] == f"mainspring runs retry {run}"
     assert found["next"][1].startswith("A retry reads its file /srv/in/a/x y.csv again")
-    assert found["next"][1].endswith("If you change the content, do not retry: the file starts a new run.")
+    assert found["next"][1].endswith("If you changed the content, do not retry: the file starts a new run.")
 
 
 @pytest.mark.parametrize("data", [b'{"__mainspring__": 1}', b'{"files": []}'], ids=["other", "empty"])
-def test_file_whose_name_is_not_known_is_told_by_its_folder(cli, stage, data):
+def test_file_whose_name_is_not_known_is_reported_by_its_folder(cli, stage, data):
     """Of sealed input, or of a batch."""
     run = failed(stage, book(after_failure="failed"), data)
     found = explained(cli, run)

@@ -1,4 +1,4 @@
-"""What a run waits for, as lines that somebody copies into a shell: what comes from a run is one word there."""
+"""What a run waits for, as lines that someone copies into a shell: what comes from a run is one word there."""
 
 import shlex
 

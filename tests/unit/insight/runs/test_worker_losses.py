@@ -10,7 +10,7 @@ from mainspring.insight.runs.worker_losses import describe_losses
     ("deaths", "last"),
     [(6, "At least one more of its workers died before."), (7, "At least 2 more of its workers died before.")],
 )
-def test_deaths_that_are_not_shown_are_counted(deaths, last):
+def test_deaths_that_are_not_displayed_are_counted(deaths, last):
     """Five are shown; one more is one worker, not "1 of its workers or more"."""
     losses = [WorkerLoss("r_1", claim, 1, "worker", "box", 7, 0, 1, LossDetection.CRASH) for claim in range(deaths)]
     assert describe_losses(losses, str)[5:] == [last]
@@ -18,7 +18,7 @@ def test_deaths_that_are_not_shown_are_counted(deaths, last):
 
 def test_death_in_words_names_how_the_process_ended():
     """A process that its supervisor saw end, and one that drained although no one had asked for that."""
-    heir = {
+    successor = {
         "resumed_session": 2,
         "resumed_role": "worker",
         "resumed_hostname": "box",
@@ -27,10 +27,10 @@ def test_death_in_words_names_how_the_process_ended():
     }
     finder = {"finder_role": "supervisor", "finder_hostname": "box", "finder_pid": 1}
     crash = WorkerLoss(
-        "r_1", 1, 1, "worker", "box", 7, 100, 200, LossDetection.CRASH, ending="exit 0", **finder, **heir
+        "r_1", 1, 1, "worker", "box", 7, 100, 200, LossDetection.CRASH, ending="exit 0", **finder, **successor
     )
     drain = WorkerLoss(
-        "r_1", 1, 1, "worker", "box", 7, 200, 200, LossDetection.OWN_REPORT, ending="SIGTERM that no one asked for"
+        "r_1", 1, 1, "worker", "box", 7, 200, 200, LossDetection.OWN_REPORT, ending="SIGTERM without a request to stop"
     )
     assert describe_losses([crash, drain], str) == [
         (
@@ -39,13 +39,13 @@ def test_death_in_words_names_how_the_process_ended():
             " Worker process 9 on box (session 2) continued it after 800ms."
         ),
         (
-            "Its worker process 7 on box (session 1) died (SIGTERM that no one asked for) at 200: it drained and reported that itself."
+            "Its worker process 7 on box (session 1) died (SIGTERM without a request to stop) at 200: it drained and reported that itself."
             " No worker has continued it since."
         ),
     ]
 
 
-def test_run_that_was_continued_before_its_worker_reported_the_drain_says_so():
+def test_run_that_was_continued_before_its_worker_reported_the_drain_is_reported():
     """Who continued it is not known where that worker has given it back too."""
     drain = WorkerLoss("r_1", 1, 1, "worker", "box", 7, 200, 200, LossDetection.OWN_REPORT, resumed_at=150)
     assert describe_losses([drain], str)[0].endswith("Another worker had continued it by then.")

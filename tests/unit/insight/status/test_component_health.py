@@ -24,11 +24,11 @@ def line(name, *, address="ntfy://", **more):
 
 
 def of(role, *found):
-    return next((one.tone, one.text) for one in list_process_health(found, NOW) if one.name == role)
+    return next((process.tone, process.text) for process in list_process_health(found, NOW) if process.name == role)
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "report"),
     [
         ([], ("idle", "none")),
         ([session(), session("dev")], ("good", "2 alive")),
@@ -38,9 +38,9 @@ def of(role, *found):
         ([session(ended_at=1), session("web")], ("idle", "none")),
     ],
 )
-def test_role_is_told_by_who_lives(found, told):
+def test_role_is_reported_by_its_live_processes(found, report):
     """What gives no sign of life is bad; what was never there is not missed here: that is said by what it leaves undone."""
-    assert of("worker", *found) == told
+    assert of("worker", *found) == report
 
 
 @pytest.mark.parametrize("role", ["worker", "dev", "web", "scheduler", "watcher"])
@@ -58,8 +58,8 @@ def test_process_that_never_beats_is_not_silent(role):
     assert not is_silent(session(role, beat_at=1), NOW)
 
 
-def test_store_is_told_with_its_space():
-    """Little of it is bad; on a server nobody knows."""
+def test_store_is_reported_with_its_space():
+    """Little of it is bad; on a server no one knows."""
     assert (
         read_store_health("s.db", 3 * GIB).tone,
         read_store_health("s.db", 1).tone,
@@ -68,7 +68,7 @@ def test_store_is_told_with_its_space():
     assert read_store_health("s.db", 3 * GIB).text == "s.db answers, 3.0 GiB free beside it"
 
 
-def test_channel_is_told_by_what_it_takes():
+def test_channel_is_reported_by_its_deliveries():
     """Failing since when and why, late, or well."""
     found = [
         line("a", failures=3, since_at=NOW - 3_600_000, fault="refused\nby <peer>"),
@@ -77,9 +77,9 @@ def test_channel_is_told_by_what_it_takes():
         line("d"),
         line("gone", address=None, failures=3, since_at=1),
     ]
-    assert [(one.name, one.tone, one.text) for one in list_channel_health(found, NOW)] == [
-        ("channel a", "bad", "takes nothing since 1h ago (3 tries): refused by <peer>"),
-        ("channel b", "warn", "what was due 10m ago waits"),
-        ("channel c", "good", "told 1m ago"),
-        ("channel d", "good", "has told nothing yet"),
+    assert [(channel.name, channel.tone, channel.text) for channel in list_channel_health(found, NOW)] == [
+        ("channel a", "bad", "accepts nothing since 1h ago (3 attempts): refused by <peer>"),
+        ("channel b", "warn", "a notification due 10m ago waits"),
+        ("channel c", "good", "notified 1m ago"),
+        ("channel d", "good", "nothing notified yet"),
     ]

@@ -22,7 +22,7 @@ HOUR = 3_600_000
 
 
 class Shift:
-    """A store whose clock is told, and a person at a command line."""
+    """A store whose clock is reported, and a person at a command line."""
 
     def __init__(self, path):
         self.clock = FakeClock()
@@ -30,17 +30,17 @@ class Shift:
         self.store.open()
         self.store.open_session("worker")
         announce(self.store, PAY, BACKUP)
-        self.acts = 0
+        self.operation_count = 0
 
-    def act(self, door="cli", name="ann@box", reason=None, command=None):
-        self.acts += 1
-        return OperationContext(Actor(door, name), reason, command or f"c{self.acts}")
+    def act(self, channel="cli", name="ann@box", reason=None, command=None):
+        self.operation_count += 1
+        return OperationContext(Actor(channel, name), reason, command or f"c{self.operation_count}")
 
     def begin(self, definition=PAY, **who):
         started = start(
             self.store, self.clock, definition, b'{"amount":1}', act=self.act(**who), sealing=PLAIN_SEALING
         ).run
-        (claimed,) = self.store.apply(ClaimRuns(f"k{self.acts}.{self.clock.now()}", 1)).runs
+        (claimed,) = self.store.apply(ClaimRuns(f"k{self.operation_count}.{self.clock.now()}", 1)).runs
         assert claimed.id == started
         return claimed
 
@@ -52,8 +52,8 @@ class Shift:
             RecordEvaluation(started_at=self.clock.now(), found=(EvaluatedFinding(id=id, finding=finding),))
         )
 
-    def hand_over(self, since_at, sees=lambda _: True):
-        return read_handover(self.store.reader, since_at, self.clock.now(), sees)
+    def hand_over(self, since_at, is_visible=lambda _: True):
+        return read_handover(self.store.reader, since_at, self.clock.now(), is_visible)
 
 
 @pytest.fixture
@@ -63,13 +63,13 @@ def shift(tmp_path):
     made.store.close()
 
 
-def test_quiet_shift_says_so(shift):
+def test_quiet_shift_is_reported(shift):
     """Nothing happened, and nothing waits."""
     found = shift.hand_over(0)
     assert (found.is_quiet, found.more) == (True, False)
 
 
-def test_shift_tells_what_opened_closed_and_still_waits(shift):
+def test_shift_reports_what_opened_closed_and_still_waits(shift):
     """What opened before and is open still is wrong, but not new; what ended is closed, by whom."""
     shift.find("pay", "i_old")
     shift.clock.forward(HOUR)
@@ -78,52 +78,57 @@ def test_shift_tells_what_opened_closed_and_still_waits(shift):
     shift.clock.forward(1)
     incident.resolve(shift.store, "i_new", act=shift.act(reason="a full disk"))
     shift.store.apply(halt(shift.begin(), "s1"))
-    asking = shift.begin()
+    waiting_run = shift.begin()
     question = b'{"text":"Go?","choices":["yes"]}'
-    shift.store.apply(OpenWait(asking.id, asking.claim, "q1", "ask", "Go?", question=question))
-    shift.store.apply(suspend(asking))
+    shift.store.apply(OpenWait(waiting_run.id, waiting_run.claim, "q1", "ask", "Go?", question=question))
+    shift.store.apply(suspend(waiting_run))
     automation.pause(shift.store, "backup", act=shift.act(reason="a move"))
     found = shift.hand_over(since_at)
-    assert [one.incident.id for one in found.opened] == ["i_new"]
-    assert [(one.incident.id, one.by, one.note) for one in found.closed] == [("i_new", "cli:ann@box", "a full disk")]
-    assert [one.id for one in found.incidents] == ["i_old"]
-    assert [one.automation for one in found.halted] == ["pay"]
-    assert [(one.automation, one.text) for one in found.questions] == [("pay", "Go?")]
-    assert [(one.automation, one.reason) for one in found.paused] == [("backup", "a move")]
+    assert [entry.incident.id for entry in found.opened] == ["i_new"]
+    assert [(entry.incident.id, entry.by, entry.note) for entry in found.closed] == [
+        ("i_new", "cli:ann@box", "a full disk")
+    ]
+    assert [incident.id for incident in found.incidents] == ["i_old"]
+    assert [halt.automation for halt in found.halted] == ["pay"]
+    assert [(question.automation, question.text) for question in found.questions] == [("pay", "Go?")]
+    assert [(pause.automation, pause.reason) for pause in found.paused] == [("backup", "a move")]
     assert not found.is_quiet
 
 
-def test_acts_are_those_of_people_in_this_time(shift):
+def test_operations_are_those_of_people_in_this_time(shift):
     """Not of programs, not what was refused, not who came and went; what was done at once is one line."""
     shift.begin()
     shift.clock.forward(HOUR)
     since_at = shift.clock.now()
-    shift.begin(door="api", name="bot")
+    shift.begin(channel="api", name="bot")
     runs = [shift.begin() for _ in range(3)]
-    for one in runs:
-        shift.store.apply(fail(one))
+    for failed_run in runs:
+        shift.store.apply(fail(failed_run))
     bulk = shift.act(reason="the bank is back", command="bulk1")
-    for one in runs:
-        run.retry(shift.store, one.id, act=bulk.part(one.id))
+    for failed_run in runs:
+        run.retry(shift.store, failed_run.id, act=bulk.part(failed_run.id))
     with pytest.raises(ConflictError):
         run.retry(shift.store, runs[0].id, act=shift.act())
-    found = [(one.verb, one.automation, one.number, one.reason) for one in shift.hand_over(since_at).acts]
+    found = [
+        (operation.verb, operation.automation, operation.number, operation.reason)
+        for operation in shift.hand_over(since_at).acts
+    ]
     assert found == [("retry", "pay", 3, "the bank is back"), *[("start", "pay", 1, None)] * 3]
 
 
-def test_who_sees_some_automations_hears_of_no_other(shift):
+def test_restricted_visitor_sees_no_other_automation(shift):
     """Neither incidents, runs, questions nor acts of another one, nor of the house itself."""
     for name, id in (("pay", "i_pay"), ("backup", "i_backup"), ("", "i_house")):
         shift.find(name, id)
     shift.store.apply(halt(shift.begin(BACKUP), "s1"))
     automation.pause(shift.store, "backup", act=shift.act())
     found = shift.hand_over(0, lambda name: name == "pay")
-    assert [one.incident.id for one in found.opened] == [one.id for one in found.incidents] == ["i_pay"]
+    assert [entry.incident.id for entry in found.opened] == [incident.id for incident in found.incidents] == ["i_pay"]
     assert (found.acts, found.halted, found.paused, found.questions) == ([], [], [], [])
 
 
-def test_what_is_beyond_the_bounds_is_said_to_be_there(shift):
-    """How much of what; nothing is left where all is told, of what others may not see least of all."""
+def test_entries_over_the_limit_are_counted(shift):
+    """How much of what; nothing is left where all is reported, of what others may not see least of all."""
     for place in range(MOST + 2):
         shift.find(f"x{place}", f"i_{place}")
         automation.pause(shift.store, "pay", act=shift.act())
@@ -134,16 +139,16 @@ def test_what_is_beyond_the_bounds_is_said_to_be_there(shift):
     assert shift.hand_over(0, lambda name: name == "x0").left == HandoverRemainder()
 
 
-def test_acts_of_people_are_found_among_those_of_programs(shift, monkeypatch):
+def test_operations_of_people_are_found_among_those_of_programs(shift, monkeypatch):
     """As far back as is looked at; what lies behind that is said to be there, unless it was before the shift."""
     monkeypatch.setattr("mainspring.insight.status.handover._OPERATIONS_READ", 5)
     since_at = shift.clock.now()
     automation.pause(shift.store, "backup", act=shift.act())
     for _ in range(4):
-        shift.begin(door="api", name="bot")
+        shift.begin(channel="api", name="bot")
     found = shift.hand_over(since_at)
-    assert ([one.verb for one in found.acts], found.more) == (["pause"], False)
-    shift.begin(door="api", name="bot")
+    assert ([operation.verb for operation in found.acts], found.more) == (["pause"], False)
+    shift.begin(channel="api", name="bot")
     found = shift.hand_over(since_at)
     assert (found.acts, found.more) == ([], True)
     shift.clock.forward(HOUR)

@@ -22,62 +22,75 @@ UNRESOLVED = [state for state in IncidentState if state is not IncidentState.RES
 PAY = AutomationView("pay", "task", 1, b"{}", "f", 1, None, None, None, None, None, None, 0)
 
 
-def part(told, views):
-    return evaluate_visible_status(told, views, UnresolvedFailures(), now=0, zone="UTC")
+def part(open_incidents, views):
+    return evaluate_visible_status(open_incidents, views, UnresolvedFailures(), now=0, zone="UTC")
 
 
 @pytest.mark.parametrize(
-    ("told", "views", "questions", "sentence"),
+    ("open_incidents", "views", "questions", "sentence"),
     [
-        ([], [PAY], 0, "All is well: 1 automation."),
+        ([], [PAY], 0, "Healthy: 1 automation."),
         (
             [],
             [PAY, replace(PAY, name="old", retired_at=1)],
             2,
-            "All is well: 1 automation, 2 questions wait for an answer.",
+            "Healthy: 1 automation, 2 questions wait for an answer.",
         ),
         ([OPEN], [PAY], 0, "1 thing needs you: 1 open incident (1 page: mainspring incidents list), 1 automation."),
-        ([SNOOZED], [PAY], 0, "1 problem is snoozed until 14:00 UTC by ana: 1 incident looked after, 1 automation."),
-        ([replace(SNOOZED, severity=Severity.NOTIFY)], [PAY], 0, "All is well: 1 incident looked after, 1 automation."),
+        (
+            [SNOOZED],
+            [PAY],
+            0,
+            "1 problem is snoozed until 14:00 UTC by ana: 1 incident acknowledged or snoozed, 1 automation.",
+        ),
+        (
+            [replace(SNOOZED, severity=Severity.NOTIFY)],
+            [PAY],
+            0,
+            "Healthy: 1 incident acknowledged or snoozed, 1 automation.",
+        ),
         ([], [replace(PAY, problem="SyntaxError")], 0, "1 thing needs you: 1 automation."),
     ],
 )
-def test_sentence_says_what_is_seen(told, views, questions, sentence):
+def test_sentence_counts_visible_incidents(open_incidents, views, questions, sentence):
     """What is open, looked after, or does not load; retired automations count for nothing."""
-    assert evaluate_visible_status(told, views, UnresolvedFailures(), questions, now=0, zone="UTC").sentence == sentence
+    assert (
+        evaluate_visible_status(open_incidents, views, UnresolvedFailures(), questions, now=0, zone="UTC").sentence
+        == sentence
+    )
 
 
-def test_what_an_incident_says_is_not_said_twice():
-    """An automation that does not load, of which an incident tells."""
+def test_text_of_an_incident_is_not_repeated():
+    """An automation that does not load, with an incident."""
     lost = replace(OPEN, subject=Subject("pay", IncidentKind.DEFINITION_LOST))
     assert part([lost], [replace(PAY, problem="SyntaxError")]).untold == []
     assert part([], [replace(PAY, problem="SyntaxError")]).count == 1
 
 
 @pytest.mark.parametrize(
-    ("told", "head"),
+    ("open_incidents", "head"),
     [
         ([SNOOZED], "1 problem is snoozed until 14:00 UTC by ana"),
         ([replace(SNOOZED, snoozed_until=60 * HOUR)], "1 problem is snoozed until 1970-01-03 12:00 UTC by ana"),
-        ([ACKNOWLEDGED], "1 problem is looked after by bob"),
-        ([replace(ACKNOWLEDGED, by=None)], "1 problem is looked after"),
-        ([replace(ACKNOWLEDGED, by="web:a\nb\x1b[31m")], "1 problem is looked after by a b\\x1b[31m"),
+        ([ACKNOWLEDGED], "1 problem is acknowledged by bob"),
+        ([replace(ACKNOWLEDGED, by=None)], "1 problem is acknowledged"),
+        ([replace(ACKNOWLEDGED, by="web:a\nb\x1b[31m")], "1 problem is acknowledged by a b\\x1b[31m"),
         ([SNOOZED, replace(SNOOZED, snoozed_until=13 * HOUR)], "2 problems are snoozed, the first until 13:00 UTC"),
-        ([SNOOZED, ACKNOWLEDGED], "2 problems are looked after, the first until 14:00 UTC"),
-        ([ACKNOWLEDGED, ACKNOWLEDGED], "2 problems are looked after"),
+        ([SNOOZED, ACKNOWLEDGED], "2 problems are acknowledged or snoozed, the first until 14:00 UTC"),
+        ([ACKNOWLEDGED, ACKNOWLEDGED], "2 problems are acknowledged"),
         ([SNOOZED, OPEN], "1 thing needs you"),
-        ([replace(ACKNOWLEDGED, severity=Severity.DIGEST)], "All is well"),
+        ([replace(ACKNOWLEDGED, severity=Severity.DIGEST)], "Healthy"),
     ],
 )
-def test_what_wakes_people_is_not_well_because_somebody_put_it_off(told, head):
+def test_snoozed_page_is_not_healthy(open_incidents, head):
     """It is said who did, and until when; what is open comes before it, what is quieter than a page is only counted."""
-    found = part(told, [PAY])
+    found = part(open_incidents, [PAY])
     assert found.head == head
     assert found.sentence.startswith(f"{head}: ")
-    assert (found.put_off > 0) == ("problem" in head or OPEN in told)
+    assert (found.put_off > 0) == ("problem" in head or OPEN in open_incidents)
 
 
-def test_instants_are_told_on_the_clock_of_the_project():
+def test_instants_are_reported_on_the_clock_of_the_project():
     """And its zone is named."""
     found = evaluate_visible_status([SNOOZED], [PAY], UnresolvedFailures(), now=0, zone="Europe/Berlin")
     assert found.head == "1 problem is snoozed until 15:00 Europe/Berlin by ana"
@@ -86,10 +99,10 @@ def test_instants_are_told_on_the_clock_of_the_project():
 @given(
     st.lists(st.builds(replace, st.just(OPEN), state=st.sampled_from(UNRESOLVED), severity=st.sampled_from(Severity))),
 )
-def test_all_is_well_is_never_said_while_a_page_is_not_resolved(told):
-    """Whatever somebody did about it."""
-    is_loud = any(one.severity is Severity.PAGE or one.state is IncidentState.OPEN for one in told)
-    assert part(told, [PAY]).head.startswith("All is well") == (not is_loud)
+def test_status_is_never_healthy_while_a_page_is_open(open_incidents):
+    """Whatever someone did about it."""
+    is_loud = any(item.severity is Severity.PAGE or item.state is IncidentState.OPEN for item in open_incidents)
+    assert part(open_incidents, [PAY]).head.startswith("Healthy") == (not is_loud)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +132,7 @@ def test_all_is_well_is_never_said_while_a_page_is_not_resolved(told):
     ],
 )
 def test_undecided_failed_run_is_a_problem(runs, sentence, count):
-    """Whatever else is well, with the command that lists them."""
+    """Whatever else is healthy, with the command that lists them."""
     found = evaluate_visible_status([], [PAY], runs, now=0, zone="UTC")
     assert found.sentence.startswith(sentence)
     assert found.count == count

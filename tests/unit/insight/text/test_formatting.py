@@ -47,14 +47,14 @@ def test_instants_read_from_now():
     assert formatting.format_distance(None, START) == "-"
 
 
-def test_moment_shows_the_date_only_on_another_day():
+def test_moment_has_the_date_only_on_another_day():
     """Clock time in the zone asked for, and the distance."""
     assert formatting.format_moment(START + 720_000, START) == "03:27:00 (in 12m)"
     assert formatting.format_moment(START + 86_400_000, START, "Europe/Berlin") == "2026-01-06 04:15:00 (in 1d)"
 
 
-def test_instant_beyond_all_calendars_is_told():
-    """Whoever sleeps so long is told of, in each zone."""
+def test_instant_beyond_all_calendars_is_reported():
+    """Anyone who sleeps so long is reported, in each zone."""
     for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"):
         for at in (10**15, 2**63 - 1):
             assert formatting.format_instant(at, zone)[:4] in ("9999", "9998")
@@ -68,7 +68,7 @@ def test_every_state_has_icon_and_colour():
 
 
 @given(st.text())
-def test_shown_text_cannot_steer_a_terminal(text):
+def test_displayed_text_cannot_steer_a_terminal(text):
     """Whatever comes in, no control character but a newline comes out, and showing it again changes nothing."""
     once = formatting.escape_text(text)
     assert not any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in once)
@@ -76,7 +76,7 @@ def test_shown_text_cannot_steer_a_terminal(text):
     assert formatting.escape_text(once) == once
 
 
-def test_shown_leaves_clean_text_alone():
+def test_displayed_clean_text_is_unchanged():
     """Backslashes that stood for themselves are not doubled."""
     assert formatting.escape_text(r"C:\x1b ü") == r"C:\x1b ü"
 

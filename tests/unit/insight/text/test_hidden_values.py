@@ -7,7 +7,7 @@ from mainspring.domain.redaction.redactor import Redactor
 from mainspring.domain.values.sealing import Sealing
 from mainspring.insight.text.hidden_values import hide_at_path, hide_in_value
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from tests.turned_codec import Turned
+from tests.reversing_codec import ReversingCodec
 
 VALUE = "correct-horse-staple"
 
@@ -31,8 +31,8 @@ def test_value_without_a_secret_is_kept_to_the_byte(data):
 
 
 def test_sealed_value_stays_sealed():
-    """Nobody looks into it."""
-    sealed = Sealing(Turned()).seal(f'"{VALUE}"'.encode())
+    """No one looks into it."""
+    sealed = Sealing(ReversingCodec()).seal(f'"{VALUE}"'.encode())
     assert hide_in_value(sealed) == sealed
 
 

@@ -24,8 +24,8 @@ def test_time_is_local_unless_it_names_a_zone():
 
 
 @pytest.mark.parametrize("text", ["soon", "", "0001-01-01T00:00+23:59x", "-3h"])
-def test_what_is_neither_is_told_with_what_would_be(text):
+def test_invalid_instant_is_reported_with_valid_forms(text):
     """The hint names both forms."""
-    with pytest.raises(OptionError) as told:
+    with pytest.raises(OptionError) as raised:
         parse_instant(text, NOW, "UTC", back=True)
-    assert "Write a span" in told.value.hint
+    assert "Write a span" in raised.value.hint

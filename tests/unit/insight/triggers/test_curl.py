@@ -27,7 +27,7 @@ SIGNED = [
     verify.hmac("HOOK", header="x-sign", over='v"1.{timestamp}.{body}', timestamp_header="x-at"),
     verify.none(),
 ]
-_TELLS_HEADERS = """
+_ECHO_HEADERS = """
 while [ $# -gt 0 ]; do
     if [ "$1 $2" = "-H @-" ]; then /bin/cat; elif [ "$1" = -H ]; then printf "%s\\n" "$2"; fi
     shift
@@ -45,7 +45,7 @@ def test_line_signs_what_the_verifier_takes(tmp_path: Path, verifier, more) -> N
     (tmp_path / "event.json").write_bytes(BODY)
     secret = STANDARD_SECRET if verifier.kind == "standard" else PLAIN
     line = build_curl_command(Webhook(path="/in", verify=verifier), "http://localhost:1")
-    said = subprocess.run(
+    done = subprocess.run(
         ["/bin/sh", "-c", f"{line}\ndate +%s"],
         cwd=tmp_path,
         env={"PATH": str(_programs(tmp_path)), "MAINSPRING_SECRET_HOOK": secret + more},
@@ -53,9 +53,9 @@ def test_line_signs_what_the_verifier_takes(tmp_path: Path, verifier, more) -> N
         text=True,
         check=True,
     ).stdout.splitlines()
-    headers = dict(line.split(": ", 1) for line in said[:-1])
-    assert verify_request(verifier, BODY, headers, [secret], int(said[-1]) * 1000) is None
-    assert len(said) == len(headers) + 1, "no header has a second line"
+    headers = dict(line.split(": ", 1) for line in done[:-1])
+    assert verify_request(verifier, BODY, headers, [secret], int(done[-1]) * 1000) is None
+    assert len(done) == len(headers) + 1, "no header has a second line"
     assert "HOOK" not in str(headers)
     arguments = (tmp_path / "arguments").read_text()
     assert "/in" in arguments
@@ -68,7 +68,7 @@ def _programs(folder: Path) -> Path:
     found.mkdir()
     for name in ("cat", "head", "date", "python3", "curl"):
         real = sys.executable if name == "python3" else shutil.which(name, path="/usr/bin:/bin")
-        act = _TELLS_HEADERS if name == "curl" else f'exec {real} "$@"'
+        act = _ECHO_HEADERS if name == "curl" else f'exec {real} "$@"'
         (found / name).write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{folder}/arguments"\n{act}\n', encoding="utf-8")
         (found / name).chmod(0o755)
     return found

@@ -22,7 +22,7 @@ def test_body_is_read_as_far_as_it_can_be():
     assert decode_body(b"\xff\xfe") == {"base64": "//4="}
 
 
-def test_body_is_shown_without_secrets():
+def test_body_is_displayed_without_secrets():
     """By their value wherever it stands, and by the name under which they stand."""
     KNOWN_SECRETS.add([SECRET])
     text, length = format_value(b'{"note":"it is %s","password":"other","id":7}' % SECRET.encode(), 1_000)
@@ -34,7 +34,7 @@ def test_body_is_shown_without_secrets():
 
 
 @given(st.integers(0, 400), st.integers(1, 200))
-def test_line_never_shows_a_part_of_a_secret(before, limit):
+def test_line_never_displays_a_part_of_a_secret(before, limit):
     """Wherever it is cut."""
     KNOWN_SECRETS.add([SECRET])
     line = format_value_line(b"x" * before + b" " + SECRET.encode(), limit)
@@ -42,12 +42,12 @@ def test_line_never_shows_a_part_of_a_secret(before, limit):
     assert SECRET[:8] not in line
 
 
-def test_long_body_is_cut_and_says_how_long_it_is():
+def test_long_body_is_cut_and_states_how_long_it_is():
     """A page shows its beginning."""
     assert format_value(b"x" * 50, 10) == ("x" * 10, 50)
 
 
-def test_headers_are_told_without_what_proves_a_sender():
+def test_headers_are_reported_without_what_proves_a_sender():
     """What cannot be read is none: a codec may lie over it."""
     assert read_headers(b'{"x-id":"7","authorization":"Bearer x"}') == {"x-id": "7", "authorization": NOT_SHOWN}
     assert read_headers(None) == {}

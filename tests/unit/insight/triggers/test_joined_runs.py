@@ -1,4 +1,4 @@
-"""Starts that wait for runs of several automations, as far as somebody sees those."""
+"""Starts that wait for runs of several automations, as far as someone sees those."""
 
 from mainspring.insight.triggers.joined_runs import JoinedRunsView, describe_joined_runs, hide_joined_runs
 
@@ -13,8 +13,8 @@ WAITS = JoinedRunsView(
 )
 
 
-def test_gathering_names_what_is_seen_alone():
-    """Neither names nor runs of the others, in its words either; who sees all is told all."""
+def test_gathering_names_what_is_seen_only():
+    """Neither names nor runs of the others, in its words either; who sees all is reported all."""
     found = hide_joined_runs(WAITS, lambda name: name != "secret")
     assert (found.here, found.missing, found.ended, found.runs) == (["pay"], ["load"], {}, {"pay": "r_1"})
     assert "secret" not in describe_joined_runs(found, "", 2, "UTC")

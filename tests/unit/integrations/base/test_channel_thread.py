@@ -11,8 +11,8 @@ from mainspring.integrations.base.notifier import ChannelFault
 pytestmark = pytest.mark.asyncio
 
 
-async def test_next_act_may_begin_at_once():
-    """Whoever was told of an end need not wait for the thread to be gone, after a fault neither."""
+async def test_next_call_may_start_at_once():
+    """Anyone who was reported an end need not wait for the thread to be gone, after a fault neither."""
     thread = ChannelThread("mainspring-test")
     for number in range(300):
         assert await thread.run(lambda number=number: number) == number
@@ -20,15 +20,15 @@ async def test_next_act_may_begin_at_once():
             await thread.run(lambda: 1 // 0)
 
 
-async def test_act_that_was_left_to_itself_keeps_out_the_next_until_it_ends():
+async def test_abandoned_call_blocks_the_next_until_it_ends():
     """What hangs does not add up."""
-    thread, gate = ChannelThread("mainspring-test"), threading.Event()
-    hanging = asyncio.create_task(thread.run(gate.wait))
+    thread, blocker = ChannelThread("mainspring-test"), threading.Event()
+    hanging = asyncio.create_task(thread.run(blocker.wait))
     await asyncio.sleep(0)
     hanging.cancel()
     with pytest.raises(ChannelFault, match="has not ended yet"):
         await thread.run(lambda: 1)
-    gate.set()
+    blocker.set()
     async with asyncio.timeout(60):
         while True:
             try:

@@ -30,7 +30,7 @@ RESOLVED = {
 @pytest.fixture
 def connected(monkeypatch):
     """Where connections went; none is made. Names are resolved without a network, numbers as the system does."""
-    went, real = [], socket.getaddrinfo
+    connections, real = [], socket.getaddrinfo
 
     def resolved(host, port, *more, **named):
         if host in RESOLVED:
@@ -38,14 +38,14 @@ def connected(monkeypatch):
         return real(host, port, *more, **named)
 
     async def connect(self, request):
-        went.append((request.url.host, request.headers["host"], request.extensions.get("sni_hostname")))
+        connections.append((request.url.host, request.headers["host"], request.extensions.get("sni_hostname")))
         return httpx2.Response(200, content=b"{}")
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", connect)
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    return went
+    return connections
 
 
 def faults():
@@ -61,7 +61,7 @@ async def notify(address):
         await client.close()
 
 
-async def pulse(address):
+async def ping(address):
     """Give a sign of life to the watchdog."""
     made = WatchdogPing(f"https://{address}/x", faults(), SystemClock())
     await made.beat()
@@ -76,7 +76,7 @@ async def discover(address):
         await identity_provider._read(client, "GET", f"https://{address}/.well-known/openid-configuration")
 
 
-WAYS = [notify, pulse, discover]
+CALLS = [notify, ping, discover]
 
 
 def test_corpus_is_large_enough():
@@ -84,7 +84,7 @@ def test_corpus_is_large_enough():
     assert len(set(CORPUS)) == len(CORPUS) >= 150
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CALLS)
 def test_no_address_inside_is_called(connected, way):
     """In whatever way it is written, or whatever name leads there; not even where one of a name's addresses is public."""
 
@@ -97,14 +97,14 @@ def test_no_address_inside_is_called(connected, way):
     asyncio.run(go())
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CALLS)
 def test_connection_goes_to_the_address_that_was_checked(connected, way):
     """Under the name that was asked for, so that certificates count."""
     asyncio.run(way("outside.example"))
     assert connected == [("93.184.215.14", "outside.example", "outside.example")]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CALLS)
 def test_networks_that_are_allowed_are_called(connected, monkeypatch, way):
     """And no others; loopback where the address says so itself."""
     monkeypatch.setattr(egress_policy.EGRESS_POLICY, "_networks", IpNetworks(["10.0.0.0/8", "fd00::/8"]))
@@ -120,7 +120,7 @@ def test_networks_that_are_allowed_are_called(connected, monkeypatch, way):
 
 
 def test_address_that_does_not_answer_gives_way_to_the_next(monkeypatch, connected):
-    """A name with two addresses, of which the first is dead."""
+    """A name with two addresses; the first is dead."""
     tried = []
 
     async def connect(self, request):
@@ -145,10 +145,10 @@ def test_allowed_networks_add_up():
     assert http.WITHIN_S == 10.0
 
 
-def test_names_are_checked_before_a_proxy_is_asked(connected, monkeypatch):
+def test_names_are_checked_before_a_proxy_is_called(connected, monkeypatch):
     """A proxy resolves names itself; what resolves to an address inside here is not asked of it."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     for address in ("169.254.169.254", "intranet"):
-        with pytest.raises(ChannelFault, match="no public address"):
+        with pytest.raises(ChannelFault, match="not a public address"):
             asyncio.run(notify(address))
     assert connected == []

@@ -55,7 +55,7 @@ def test_address_is_taken_apart(url, broker, server, name, detail):
         ("kafka://h/t", "'kafka://'"),
         ("redis", "no broker"),
         ("redis://h/x?stream=s", "'/x'"),
-        ("redis://h/0", "which one it is"),
+        ("redis://h/0", "does not name the queue"),
         ("redis:///0?stream=s", "no host"),
         ("redis://h/0?stream=a&stream=b", "twice"),
         ("redis://h/0?stream=", "without a value"),
@@ -68,7 +68,7 @@ def test_address_is_taken_apart(url, broker, server, name, detail):
         ("sqs://eu-west-1/q!", "'q!'"),
         ("sqs://eu-west-1/q?endpoint=ftp://h", "'ftp://h'"),
         ("postgresql://h/db?table=a;drop", "'a;drop'"),
-        ("postgresql://h?table=a", "no place"),
+        ("postgresql://h?table=a", "not valid for this broker"),
         ("postgresql://h/db?table=a&channel=b-c", "'b-c'"),
     ],
 )
@@ -79,8 +79,8 @@ def test_address_that_leads_nowhere_is_refused_with_the_form(url, words):
     assert any(form.partition("?")[0] in (refused.value.hint or "") for form in FORMS)
 
 
-def test_unknown_parameter_shows_the_nearest():
-    """A misspelt parameter is told with the right one."""
+def test_unknown_parameter_displays_the_nearest():
+    """A misspelt parameter is reported with the right one."""
     with pytest.raises(UnknownNameError, match="'steam'") as refused:
         read_queue_address("redis://h/0?steam=s")
     assert refused.value.nearest == "stream"

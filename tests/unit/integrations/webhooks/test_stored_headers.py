@@ -56,7 +56,7 @@ def test_signature_may_be_a_key():
 def test_templates_over_what_is_stored_name_what_is_kept(option):
     """Otherwise no delivery would ever have a value for it."""
     for header in ("authorization", "x-proof", "stripe-signature"):
-        with pytest.raises(OptionError, match=f"{option} names the header {header}, which is not kept"):
+        with pytest.raises(OptionError, match=f"{option} names the header {header}, which is not stored"):
             build_trigger_draft("webhook", {"path": "/a", "verify": OWN, option: f"{{headers.{header}}}"})
     assert build_trigger_draft("webhook", {"path": "/a", "verify": OWN, option: "{headers.x-tenant}"})
     assert build_trigger_draft("event", {"name": "a", option: "{headers.authorization}"})

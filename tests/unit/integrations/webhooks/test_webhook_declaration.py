@@ -21,48 +21,48 @@ def test_plain_path_is_taken(path):
 
 
 @pytest.mark.parametrize(
-    ("path", "why"),
+    ("path", "reason"),
     [
-        ("", "is no path"),
-        ("/", "is no path"),
-        ("github", "is no path"),
-        (7, "is no path"),
-        ("https://x/y", "is no path"),
+        ("", "is not a path"),
+        ("/", "is not a path"),
+        ("github", "is not a path"),
+        (7, "is not a path"),
+        ("https://x/y", "is not a path"),
         ("//github", "empty part"),
         ("/a//b", "empty part"),
         ("/github/", "empty part"),
         ("/a/../b", "leads elsewhere"),
         ("/./b", "leads elsewhere"),
-        ("/a/%2e%2e", "no plain word"),
-        ("/a b", "no plain word"),
-        ("/a?b=1", "no plain word"),
-        ("/a#b", "no plain word"),
-        ("/{id}", "no plain word"),
-        ("/ä", "no plain word"),
-        ("/a\n", "no plain word"),
-        ("/a\x00", "no plain word"),
-        ("/a\\b", "no plain word"),
+        ("/a/%2e%2e", "not a plain word"),
+        ("/a b", "not a plain word"),
+        ("/a?b=1", "not a plain word"),
+        ("/a#b", "not a plain word"),
+        ("/{id}", "not a plain word"),
+        ("/ä", "not a plain word"),
+        ("/a\n", "not a plain word"),
+        ("/a\x00", "not a plain word"),
+        ("/a\\b", "not a plain word"),
         ("/" + "x" * 200, "201 characters"),
         ("/healthz", "listener itself"),
         ("/metrics", "listener itself"),
     ],
 )
-def test_path_that_could_be_read_in_two_ways_is_refused(path, why):
+def test_path_that_could_be_read_in_two_ways_is_refused(path, reason):
     """With a hint."""
-    with pytest.raises(OptionError, match=why) as refused:
+    with pytest.raises(OptionError, match=reason) as refused:
         parse_webhook(path, verify=NONE)
     assert refused.value.hint
 
 
 def test_webhook_without_a_verifier_is_refused():
-    """That anybody may send has to be stated."""
+    """That anyone may send has to be stated."""
     with pytest.raises(OptionError, match="state who may send") as refused:
         parse_webhook("/x")
     assert "ms.verify.none()" in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("message", "meant"),
     [
         ("none", verify.none()),
         ("github:GH", verify.github("GH")),
@@ -75,35 +75,35 @@ def test_webhook_without_a_verifier_is_refused():
         ({"kind": "hmac", "secrets": ["A"], "header": "X-Sig"}, verify.hmac("A", header="x-sig")),
     ],
 )
-def test_verifier_can_be_stated_in_a_file(said, meant):
+def test_verifier_can_be_stated_in_a_file(message, meant):
     """As text, or as a table with options."""
-    assert read_verifier(said) == meant
+    assert read_verifier(message) == meant
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "why"),
+    ("message", "kind", "reason"),
     [
-        (7, OptionError, "no verifier"),
-        ({}, OptionError, "no verifier"),
+        (7, OptionError, "not a verifier"),
+        ({}, OptionError, "not a verifier"),
         ("githubb:X", UnknownNameError, "github"),
         ("github", OptionError, "name of its secret"),
-        ("github:a b", OptionError, "no name of a secret"),
+        ("github:a b", OptionError, "not a valid name of a secret"),
         ({"kind": "github", "secrets": ["A"], "colour": "red"}, OptionError, "colour"),
-        ({"kind": "none", "secrets": ["A"]}, OptionError, "cannot be made"),
+        ({"kind": "none", "secrets": ["A"]}, OptionError, "cannot be created"),
         ({"kind": "hmac", "secrets": ["A"]}, OptionError, "header"),
     ],
 )
-def test_verifier_that_cannot_be_made_is_refused(said, kind, why):
+def test_verifier_that_cannot_be_made_is_refused(message, kind, reason):
     """With what is wrong with it."""
-    with pytest.raises(kind, match=why):
-        read_verifier(said)
+    with pytest.raises(kind, match=reason):
+        read_verifier(message)
 
 
 @pytest.mark.parametrize(
-    ("make", "why"),
+    ("make", "reason"),
     [
         (lambda: verify.github(), "name of its secret"),
-        (lambda: verify.github("whsec_/+=x"), "no name of a secret"),
+        (lambda: verify.github("whsec_/+=x"), "not a valid name of a secret"),
         (lambda: verify.github(*[f"S{n}" for n in range(11)]), "at most 10"),
         (lambda: verify.bearer("S", header="a b"), "name of a header"),
         (lambda: read_verifier({"kind": "hmac", "secrets": "S", "header": "h", "algorithm": "md5"}), "sha256"),
@@ -116,17 +116,17 @@ def test_verifier_that_cannot_be_made_is_refused(said, kind, why):
         (lambda: verify.hmac("S", header="h", over="{body} {"), "cannot be filled"),
         (lambda: read_verifier({"kind": "hmac", "secrets": "S", "header": "h", "over": 5}), "over=5"),
         (lambda: read_verifier({"kind": "hmac", "secrets": "S", "header": "h", "prefix": 5}), "prefix=5"),
-        (lambda: read_verifier({"kind": "hmac", "secrets": [["S"]], "header": "h"}), "no name of a secret"),
-        (lambda: read_verifier({"kind": "github", "secrets": 5}), "no names of secrets"),
+        (lambda: read_verifier({"kind": "hmac", "secrets": [["S"]], "header": "h"}), "not a valid name of a secret"),
+        (lambda: read_verifier({"kind": "github", "secrets": 5}), "not names of secrets"),
         (lambda: verify.hmac("S", header="h", timestamp_header="t"), "only where it is signed"),
         (lambda: verify.hmac("S", header="h", over="{timestamp}{body}"), "only where it is signed"),
         (lambda: verify.stripe("S", tolerance="0s"), "tolerance"),
         (lambda: verify.stripe("S", tolerance="30d"), "tolerance"),
     ],
 )
-def test_option_of_a_verifier_that_cannot_work_is_refused(make, why):
+def test_option_of_a_verifier_that_cannot_work_is_refused(make, reason):
     """And a secret that was given in place of its name is not shown."""
-    with pytest.raises(MainspringError, match=why) as refused:
+    with pytest.raises(MainspringError, match=reason) as refused:
         make()
     assert "whsec_" not in str(refused.value)
 
@@ -145,10 +145,10 @@ def test_key_names_headers_as_they_are_written(key, read):
 
 
 @pytest.mark.parametrize(
-    ("key", "why"),
+    ("key", "reason"),
     [
-        ("", "is no key"),
-        (7, "is no key"),
+        ("", "is not a key"),
+        (7, "is not a key"),
         ("always", "same for each delivery"),
         ("{header.x}", "name in the key 'header'"),
         ("{headers}", "not a single value"),
@@ -159,9 +159,9 @@ def test_key_names_headers_as_they_are_written(key, read):
         ("{data[0]}", "not a plain name"),
     ],
 )
-def test_key_that_tells_nothing_apart_is_refused(key, why):
+def test_constant_key_is_refused(key, reason):
     """Else the first delivery would be the last that counts."""
-    with pytest.raises(MainspringError, match=why):
+    with pytest.raises(MainspringError, match=reason):
         parse_webhook("/x", verify=NONE, key=key)
 
 
@@ -177,7 +177,7 @@ def test_answers_are_few_and_waits_are_short():
 
 
 @pytest.mark.parametrize("kind", VERIFIERS)
-def test_webhook_comes_back_from_the_store_as_it_was(kind):
+def test_webhook_returns_from_the_store_as_it_was(kind):
     """Of each kind; and there is no value of a secret in it to begin with."""
     options = {"header": "X-Sig"} if kind == "hmac" else {}
     made = getattr(verify, kind)(*([] if kind == "none" else ["A", "B"]), **options)

@@ -51,7 +51,7 @@ def test_each_sample_is_let_in_and_read(name):
         ("slack-command", "1.2.command", "/deploy"),
     ],
 )
-def test_known_senders_say_under_which_id_a_delivery_comes_again(name, key, event):
+def test_known_senders_have_a_delivery_id(name, key, event):
     """And what kind of event it is."""
     found = read(sample(name), name.partition("-")[0])
     assert (found.delivery.key, found.delivery.name) == (key, event)
@@ -108,7 +108,7 @@ def test_empty_body_needs_an_id():
     ],
 )
 def test_key_of_ones_own_is_filled_in_or_the_delivery_is_refused(key, body, headers, made):
-    """A delivery without its key could not be told from others: 422."""
+    """A delivery without its key could not be distinguished from others: 422."""
     found = read(Request(body, JSON | headers), key=key)
     assert (found.delivery.key if made else (found.status, found.code)) == (made or (422, "no_key"))
 
@@ -232,7 +232,7 @@ def test_whatever_comes_is_read_or_refused(body, headers, kind, key):
 
 @pytest.mark.parametrize("kind", ["standard", "stripe", "slack", "github", "gitlab"])
 def test_headers_of_a_cloud_event_do_not_replace_the_id_of_a_known_sender(kind):
-    """They are not signed: whoever saw one delivery could send it again under as many ids as they like."""
+    """They are not signed: anyone who saw one delivery could send it again under as many ids as they like."""
     body = b'{"id": "evt_1", "event_id": "evt_1", "type": "paid"}'
     request = signed(
         kind, Request(body, JSON | {"webhook-id": "evt_1", "x-github-delivery": "evt_1", "idempotency-key": "evt_1"})

@@ -1,4 +1,4 @@
-"""Letting people and programs in: what is shown once, what is on record, what nobody hears."""
+"""Letting people and programs in: what is shown once, what is on record, what no one hears."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from mainspring.service.access import people, sign_in
 from mainspring.service.access.access_keys import hash_key
 from mainspring.service.access.sign_in import SignInOrigin, SignInService
 from mainspring.service.actor import Actor, operation_context
-from mainspring.store.read import people as reads
+from mainspring.store.read.people import person, token_of, web_session
 from mainspring.store.read.status.status import audit_rows
 from mainspring.store.sqlite.store import SqliteStore
 
@@ -60,10 +60,10 @@ class Site:
         return self.sign_in.by_password(name, password, SignInOrigin(address, "Firefox", cookie))
 
     def session(self, cookie):
-        return reads.web_session(self.store.reader, hash_key(cookie))
+        return web_session(self.store.reader, hash_key(cookie))
 
-    def acts(self):
-        return [(one.verb, one.subject) for one in audit_rows(self.store.reader)]
+    def operations(self):
+        return [(row.verb, row.subject) for row in audit_rows(self.store.reader)]
 
     def token(self, name="bot", until_at=None, automations=None, command=None):
         return people.make_token(
@@ -89,12 +89,12 @@ def test_person_signs_in_and_out(site):
     for _ in range(2):
         site.sign_in.sign_out(session)
     assert site.session(cookie) is None
-    assert ("sign in", "person:ana") in site.acts()
-    assert ("sign out", "person:ana") in site.acts()
+    assert ("sign in", "person:ana") in site.operations()
+    assert ("sign out", "person:ana") in site.operations()
 
 
 def test_session_has_a_new_number_at_each_sign_in(site):
-    """A number that somebody put into the browser before opens nothing afterwards."""
+    """A number that someone put into the browser before opens nothing afterwards."""
     first = site.enter()
     second = site.enter(cookie=first)
     assert first != second
@@ -112,7 +112,11 @@ def test_unknown_name_costs_what_a_wrong_password_costs(site, monkeypatch):
     for name in ("ana", "eve", "hunter2 is my password"):
         assert site.enter(name, "wrong") is None
     assert compared == [("wrong", "scrypt$4$8$1$")] * 3
-    assert site.acts()[:3] == [("sign in", "person:unknown"), ("sign in", "person:unknown"), ("sign in", "person:ana")]
+    assert site.operations()[:3] == [
+        ("sign in", "person:unknown"),
+        ("sign in", "person:unknown"),
+        ("sign in", "person:ana"),
+    ]
     assert "hunter2" not in str(site.store.reader.read_text("select subject, actor, detail, result from audit_log"))
 
 
@@ -123,11 +127,11 @@ def test_guesses_make_a_name_wait_from_wherever_they_come(site):
     with pytest.raises(BusyError) as caught:
         site.enter(address="10.0.0.9")
     assert 0 < caught.value.retry_after.total_seconds() <= 1
-    assert len([one for one in site.acts() if one[0] == "sign in"]) == 5
+    assert len([operation for operation in site.operations() if operation[0] == "sign in"]) == 5
 
 
 def test_guesses_make_an_address_wait_whatever_the_names(site):
-    """Known or not; a right password between them does not begin the count anew."""
+    """Known or not; a right password between them does not begin the count again."""
     for number in range(4):
         assert site.enter(f"n{number}", "wrong") is None
     assert site.enter() is not None
@@ -137,18 +141,18 @@ def test_guesses_make_an_address_wait_whatever_the_names(site):
     assert site.enter(address="10.0.0.2") is not None
 
 
-def test_too_many_at_once_are_told_to_come_back(site):
+def test_too_many_at_once_get_retry_after(site):
     """Each comparison takes 128 MiB: a crowd waits outside. Who was sent away has guessed nothing."""
     for _ in range(8):
         assert site.sign_in._waiting.acquire(blocking=False)
     for _ in range(6):
-        with pytest.raises(BusyError, match="too many sign in at once"):
+        with pytest.raises(BusyError, match="too many people sign in at once"):
             site.enter()
     site.sign_in._waiting.release()
     assert site.enter() is not None
 
 
-def test_store_that_does_not_answer_makes_nobody_wait(site):
+def test_store_that_does_not_answer_blocks_no_one(site):
     """Nothing was compared, so nothing was wrong; what was wrong before stays counted."""
     for _ in range(4):
         assert site.enter(password="wrong") is None
@@ -173,9 +177,9 @@ def test_password_is_computed_with_one_at_a_time(site, monkeypatch):
 
 
 def test_start_link_makes_an_admin_once(site):
-    """The second who follows it stays outside, as whoever makes one up."""
+    """The second who follows it stays outside, as anyone who makes one up."""
     token = people.offer_link(site.store, clock=site.clock, act=site.act())
-    assert site.acts()[0] == ("offer", "link:start-up")
+    assert site.operations()[0] == ("offer", "link:start-up")
     cookie = site.sign_in.by_link(token, SignInOrigin("127.0.0.1"))
     assert str(site.session(cookie).visitor(site.clock.now())) == "web:local"
     assert site.sign_in.by_link(token, SignInOrigin("127.0.0.1")) is None
@@ -183,8 +187,8 @@ def test_start_link_makes_an_admin_once(site):
     assert token not in str(site.store.reader.read_text("select hash from start_links"))
 
 
-def test_provider_lets_nobody_in_as_a_person_with_a_password(site):
-    """The same name at a provider may be somebody else."""
+def test_provider_signs_no_one_in_as_a_person_with_a_password(site):
+    """The same name at a provider may be someone else."""
     with pytest.raises(ConflictError):
         site.sign_in.by_provider("ana", Role.VIEWER, None, SignInOrigin("::1"))
     cookie = site.sign_in.by_provider("eve@example.com", Role.VIEWER, ("a",), SignInOrigin("::1"))
@@ -193,7 +197,7 @@ def test_provider_lets_nobody_in_as_a_person_with_a_password(site):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_name_that_could_mislead_is_not_taken(site, name):
-    """Neither as a person's nor as a token's, and it signs nobody in."""
+    """Neither as a person's nor as a token's, and it signs no one in."""
     with pytest.raises(OptionError):
         site.token(name)
     with pytest.raises(OptionError):
@@ -212,7 +216,7 @@ def test_person_is_added_changed_and_removed_on_record(site):
     with pytest.raises(OptionError):
         site.add("eve", password="short")
     people.change_person(site.store, "bob", Role.OPERATOR, None, act=site.act())
-    assert reads.person(site.store.reader, "bob").role is Role.OPERATOR
+    assert person(site.store.reader, "bob").role is Role.OPERATOR
     people.remove_person(site.store, "bob", act=site.act())
     with pytest.raises(NotFoundError):
         people.remove_person(site.store, "bob", act=site.act())
@@ -225,13 +229,13 @@ def test_person_is_added_changed_and_removed_on_record(site):
 
 def test_password_is_changed_by_who_knows_it(site):
     """The old one is compared; all other sessions end."""
-    kept, other = site.enter(), site.enter()
-    came = SignInOrigin("10.0.0.1")
-    assert site.sign_in.confirms("ana", "wrong", came) is None
-    proof = site.sign_in.confirms("ana", PASSWORD, came)
-    options = {"clock": site.clock, "cost": CHEAP, "proof": proof, "keep": hash_key(kept)}
+    session, other_session = site.enter(), site.enter()
+    origin = SignInOrigin("10.0.0.1")
+    assert site.sign_in.confirms("ana", "wrong", origin) is None
+    proof = site.sign_in.confirms("ana", PASSWORD, origin)
+    options = {"clock": site.clock, "cost": CHEAP, "proof": proof, "keep": hash_key(session)}
     people.set_password(site.store, "ana", "another long one", act=site.act(), **options)
-    assert (site.session(kept) is None, site.session(other) is None) == (False, True)
+    assert (site.session(session) is None, site.session(other_session) is None) == (False, True)
     with pytest.raises(ConflictError):
         people.set_password(site.store, "ana", "yet another long one", act=site.act(), **options)
     assert site.enter() is None
@@ -249,19 +253,19 @@ def test_sessions_are_ended_by_who_may(site):
     assert site.session(second) is None
 
 
-def test_token_is_shown_once_and_kept_as_a_hash(site):
+def test_token_is_displayed_once_and_kept_as_a_hash(site):
     """A repeated command cannot show it again; a revoked one opens nothing."""
     text = site.token(automations=["a"], command="c1")
     assert text.startswith("ms_")
     assert len(text) == 46
-    found = reads.token_of(site.store.reader, hash_key(text))
+    found = token_of(site.store.reader, hash_key(text))
     assert (str(found.visitor(site.clock.now())), found.automations, found.by) == ("api:bot", ("a",), "web:ana")
     assert text not in str(site.store.reader.read_text("select * from api_tokens")) + str(audit_rows(site.store.reader))
-    with pytest.raises(ConflictError, match="was made before"):
+    with pytest.raises(ConflictError, match="was created before"):
         site.token(automations=["a"], command="c1")
     with pytest.raises(AlreadyExistsError):
         site.token()
     with pytest.raises(OptionError):
         site.token("late", until_at=site.clock.now() - 1)
     people.revoke_token(site.store, found.id, act=site.act())
-    assert reads.token_of(site.store.reader, hash_key(text)) is None
+    assert token_of(site.store.reader, hash_key(text)) is None

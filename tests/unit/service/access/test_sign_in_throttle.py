@@ -25,7 +25,7 @@ def test_waits_double_from_the_fifth_guess_on():
 
 
 def test_waits_end_with_success_or_with_time():
-    """The right password begins anew; of an address only that one guess is taken back."""
+    """The right password restarts; of an address only that one guess is undone."""
     waits = SignInThrottle()
     for _ in range(FREE_GUESSES):
         waits.guess("ana", 0)
@@ -49,7 +49,7 @@ def test_waits_remember_a_bounded_number():
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "second", "same"),
     [
         ("10.0.0.1", "10.0.0.2", False),
         ("2001:db8::1", "2001:db8::ffff:1", True),
@@ -59,6 +59,6 @@ def test_waits_remember_a_bounded_number():
         ("<script>", "", True),
     ],
 )
-def test_addresses_of_one_customer_are_one(one, other, same):
-    """Nobody has 2**64 tries because the network is large."""
-    assert (address_group(one) == address_group(other)) is same
+def test_addresses_of_one_customer_are_one(first, second, same):
+    """No one has 2**64 tries because the network is large."""
+    assert (address_group(first) == address_group(second)) is same

@@ -45,25 +45,25 @@ def test_dry_run_changes_nothing(store, reads, act, runs):
     assert states(reads, runs[:3]) == [RunState.FAILED] * 3
 
 
-def test_bulk_audits_each_run_and_acts_once(store, reads, act, runs):
+def test_bulk_audits_each_run_and_works_once(store, reads, act, runs):
     """Each run has its own audit row with the reason; repeating the whole acts on no run twice, though it failed again."""
-    wanted = RunFilter(states=bulk.RETRYABLE)
+    expected = RunFilter(states=bulk.RETRYABLE)
     assert (
-        bulk.retry_each(store, run_selection.select_run_ids(reads, wanted), act=act("all", reason="mended")).done == 4
+        bulk.retry_each(store, run_selection.select_run_ids(reads, expected), act=act("all", reason="mended")).done == 4
     )
     for run in store.apply(ClaimRuns("claim", 2)).runs:
         store.apply(fail(run))
     assert (
-        bulk.retry_each(store, run_selection.select_run_ids(reads, wanted), act=act("all", reason="mended")).done == 2
+        bulk.retry_each(store, run_selection.select_run_ids(reads, expected), act=act("all", reason="mended")).done == 2
     )
-    assert len(run_selection.select_run_ids(reads, wanted)) == 2
+    assert len(run_selection.select_run_ids(reads, expected)) == 2
     retries = [row for row in reads.audit_rows(limit=100) if row.verb == "retry"]
     assert sorted(row.subject for row in retries) == sorted(f"run:{run}" for run in runs[:4])
     assert {row.reason for row in retries} == {"mended"}
 
 
 def test_bulk_collects_what_is_refused(store, reads, act, runs):
-    """A run that refuses is told with its reason and does not keep the others."""
+    """A run that refuses is reported with its reason and does not keep the others."""
     answer = bulk.discard_each(store, [*runs[2:], runs[3]], act=act())
     assert (answer.done, set(answer.refused)) == (2, {runs[4]})
     assert "running" in answer.refused[runs[4]]

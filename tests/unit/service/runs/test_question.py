@@ -11,11 +11,11 @@ from mainspring.service.triggers.event import publish
 from mainspring.store.commands.inbox import OpenWait
 from tests.contract.store.process import finish, wait_for
 
-ASKED = msgspec.json.encode({"text": "Charge it?", "choices": ["approve", "refund"]})
+QUESTION = msgspec.json.encode({"text": "Charge it?", "choices": ["approve", "refund"]})
 
 
 def ask(run, ident="ask"):
-    return OpenWait(run.id, run.claim, ident, "ask", "ask", question=ASKED)
+    return OpenWait(run.id, run.claim, ident, "ask", "ask", question=QUESTION)
 
 
 def facts(reads, run):
@@ -49,12 +49,12 @@ def test_answer_names_its_question_where_several_are_open(store, reads, act, beg
     run = begin()
     store.apply(ask(run, "first"))
     store.apply(ask(run, "second"))
-    with pytest.raises(ConflictError, match="has 2 open questions") as told:
+    with pytest.raises(ConflictError, match="has 2 open questions") as raised:
         answer(store, reads, run.id, "approve", act=act())
-    lines = told.value.message.splitlines()[1:]
+    lines = raised.value.message.splitlines()[1:]
     assert [line.split(":")[0].strip() for line in lines] == ["first", "second"]
     assert all("approve, refund" in line for line in lines)
-    assert "--question first" in (told.value.hint or "")
+    assert "--question first" in (raised.value.hint or "")
     answer(store, reads, run.id, "refund", act=act(), question="second")
     assert facts(reads, run) == [(FactKind.ANSWER, "ask", "second", b'"refund"')]
 
@@ -68,7 +68,7 @@ def test_signal_reaches_its_run_once(store, reads, act, begin):
 
 
 def test_signal_is_refused_where_it_cannot_arrive(store, reads, act, begin):
-    """A value that is no JSON, a run that ended and one that never was are told apart."""
+    """A value that is no JSON, a run that ended and one that never was are distinguished."""
     run = begin()
     with pytest.raises(ValueRefusedError, match="signal go"):
         signal(store, reads, run.id, "go", float("nan"), act=act())

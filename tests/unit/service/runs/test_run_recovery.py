@@ -26,7 +26,7 @@ def failed(store, begin):
 
 @pytest.fixture
 def doubtful(store, begin):
-    """A run that halted because nobody knows what its step pay did."""
+    """A run that halted because no one knows what its step pay did."""
     run = begin()
     store.apply(outcome(run, 1, "a"))
     store.apply(outcome(run, 2, "pay", state=OutcomeState.IN_DOUBT, output=None))
@@ -41,12 +41,12 @@ def counted(reads, run):
 def test_retry_from_opens_a_generation(store, reads, act, failed):
     """What was asked for from the chosen step on is superseded and kept; the step may be named by its name."""
     run_recovery.retry_from(store, reads, failed, "a", act=act("from-a"))
-    story = reads.story(failed)
-    assert (story.run.state, story.run.generation, len(story.outcomes)) == (RunState.QUEUED, 1, 4)
+    history = reads.story(failed)
+    assert (history.run.state, history.run.generation, len(history.outcomes)) == (RunState.QUEUED, 1, 4)
     assert counted(reads, failed) == []
 
 
-def test_retry_from_twice_under_one_command_id_acts_once(store, reads, act, failed):
+def test_retry_from_twice_under_one_command_id_works_once(store, reads, act, failed):
     """A repeat finds no such step any more, and still answers as before."""
     for _ in range(2):
         run_recovery.retry_from(store, reads, failed, "a", act=act("from-a"))
@@ -67,9 +67,9 @@ def test_step_that_is_meant_must_be_clear(store, reads, act, failed):
 def test_run_again_of_a_step_in_doubt_keeps_its_generation(store, reads, act, doubtful):
     """A step in doubt runs again under its own key, and what was saved before it stays."""
     run_recovery.run_again(store, reads, doubtful, act=act())
-    story = reads.story(doubtful)
-    assert (story.run.state, story.run.generation, counted(reads, doubtful)) == (RunState.QUEUED, 0, ["a"])
-    assert story.facts == []
+    history = reads.story(doubtful)
+    assert (history.run.state, history.run.generation, counted(reads, doubtful)) == (RunState.QUEUED, 0, ["a"])
+    assert history.facts == []
 
 
 def test_run_again_of_a_saved_step_opens_a_generation(store, reads, act, failed):

@@ -38,18 +38,18 @@ def test_runs_are_chosen_by_when_they_were_created(reads, runs):
     """From an instant on, to before another."""
     created = [reads.story(run).run.created_at for run in runs]
     for first, last in product((None, 1, 3), (None, 2, 4)):
-        since_at, until_at = (None if one is None else created[one] for one in (first, last))
-        wanted = RunFilter(states=tuple(RunState), since_at=since_at, until_at=until_at)
-        assert select_run_ids(reads, wanted) == runs[first or 0 : last]
+        since_at, until_at = (None if index is None else created[index] for index in (first, last))
+        expected = RunFilter(states=tuple(RunState), since_at=since_at, until_at=until_at)
+        assert select_run_ids(reads, expected) == runs[first or 0 : last]
 
 
 def test_runs_that_came_later_are_not_read(store, runs):
-    """There may be a million of them: whoever asks for those before an instant waits for no page of others."""
+    """There may be a million of them: anyone who asks for those before an instant waits for no page of others."""
     read = []
 
     class Seen(OperationReads):
-        def list_runs(self, **wanted):
-            page = super().list_runs(**wanted)
+        def list_runs(self, **expected):
+            page = super().list_runs(**expected)
             read.extend(row.id for row in page.runs)
             return page
 
@@ -69,23 +69,23 @@ def test_run_of_after_the_span_is_not_chosen_where_the_clock_was_put_back(reads,
 
 
 def test_runs_are_chosen_by_when_they_ended_or_stood_still(reads, runs):
-    """However long ago they were created; what goes on has no end, so no span of ends means it."""
-    ends = {one.run: one.at for one in reads.last_faults(runs)}
+    """However long ago they were created; what continues has no end, so no span of ends means it."""
+    ends = {failure.run: failure.at for failure in reads.last_faults(runs)}
     assert ends.keys() == set(runs[:5])
     for since_at, until_at in product([0, *ends.values()], [None, *ends.values()]):
-        wanted = RunFilter(states=tuple(RunState), ended_since_at=since_at, ended_until_at=until_at)
+        expected = RunFilter(states=tuple(RunState), ended_since_at=since_at, ended_until_at=until_at)
         fits = [run for run in runs[:5] if ends[run] >= since_at and (until_at is None or ends[run] < until_at)]
-        assert select_run_ids(reads, wanted) == fits
+        assert select_run_ids(reads, expected) == fits
     assert select_run_ids(reads, RunFilter(states=CANCELLABLE, ended_since_at=0)) == [runs[4]]
 
 
-def test_run_that_goes_on_again_has_no_end(store, reads, runs):
+def test_run_that_continues_again_has_no_end(store, reads, runs):
     """What it failed by is over."""
     store.apply(audited(ReopenRun(runs[0])))
     assert select_run_ids(reads, RunFilter(states=tuple(RunState), ended_since_at=0)) == runs[1:5]
 
 
-def test_child_that_failed_is_its_parent_s_to_tell(store, reads, runs, act):
+def test_failed_child_is_reported_by_its_parent(store, reads, runs, act):
     """It is a failed run, and stands in no list of what failed: an act on that list does not reach it."""
     link = ParentLink(runs[5], "root/child#1", 1)
     values = {"automation": "backup", "kind": "task", "version": 1, "input": b"[1]", "codec": "json", "trigger": "x"}
@@ -96,20 +96,20 @@ def test_child_that_failed_is_its_parent_s_to_tell(store, reads, runs, act):
     assert select_run_ids(reads, RunFilter(states=RETRYABLE, stands=True)) == runs[:5]
 
 
-@pytest.mark.parametrize("stands", [True, False])
+@pytest.mark.parametrize("state", [True, False])
 @pytest.mark.parametrize("is_grouped", [True, False])
-def test_error_is_a_beginning_of_a_fingerprint(store, reads, clock, runs, stands, is_grouped):
+def test_error_is_a_start_of_a_fingerprint(store, reads, clock, runs, state, is_grouped):
     """Whether a watcher has grouped what failed or not."""
     error = failure_fingerprint(reads.last_faults(runs[3:4])[0]).id
     if is_grouped:
         found = group_failures(ungrouped_failures(store.reader), lambda text: text)
         store.apply(RecordEvaluation(started_at=clock.now(), groups=found.groups))
     for written in (error, error[:6]):
-        assert select_run_ids(reads, RunFilter(states=RETRYABLE, stands=stands, error=written)) == [runs[3]]
-    assert select_runs(reads, RunFilter(states=RETRYABLE, stands=stands, error="zzzz")) == RunSelection((), ())
+        assert select_run_ids(reads, RunFilter(states=RETRYABLE, stands=state, error=written)) == [runs[3]]
+    assert select_runs(reads, RunFilter(states=RETRYABLE, stands=state, error="zzzz")) == RunSelection((), ())
 
 
-def test_limit_takes_the_newest_that_whoever_asks_sees(reads, runs):
+def test_limit_applies_to_the_newest_visible_runs(reads, runs):
     """Oldest first all the same."""
     assert select_run_ids(reads, RunFilter(states=RETRYABLE, limit=2, stands=True)) == runs[3:5]
     assert select_runs(reads, RunFilter(states=RETRYABLE), lambda _: False) == RunSelection((), ())

@@ -13,16 +13,15 @@ from mainspring.service.triggers.delivery_replay import replay_delivery
 from mainspring.service.triggers.delivery_selection import DeliveryFilter, select_deliveries
 from mainspring.store.commands.bulk_operations import LeaseBulkBatch
 from mainspring.store.commands.triggers import RejectDelivery
-from mainspring.store.read.bulk_operations import bulk_act as shown
-from mainspring.store.read.bulk_operations import bulk_parts
+from mainspring.store.read.bulk_operations import bulk_act, bulk_parts
 from mainspring.store.read.triggers import deliveries
-from tests.contract.store.arrivals import announced, hook, taking_in
+from tests.contract.store.deliveries import accepting, announced, hook
 from tests.unit.service.conftest import ACTOR, rows_of
 
 TRIGGER = "backup/webhook"
 
 
-class Arrivals:
+class StoredDeliveries:
     """Lets things arrive for a webhook of `backup`."""
 
     def __init__(self, store, clock):
@@ -34,14 +33,14 @@ class Arrivals:
         return make_id(prefix, self.clock.now(), self.number)
 
     def arrive(self, trigger=TRIGGER, **options):
-        """Take in one that no run can be started for; return its id."""
+        """Accept one that no run can be started for; return its id."""
         values = {"start": None, "id": self.name("d"), "trigger": trigger}
-        made = taking_in(self, self.name("k"), **(values | options))
+        made = accepting(self, self.name("k"), **(values | options))
         self.store.apply(made)
         return made.id
 
-    def turn_away(self):
-        """Refuse one at the door; return its id."""
+    def reject(self):
+        """Refuse one at intake; return its id."""
         made = RejectDelivery(id=self.name("d"), trigger=TRIGGER, why="bad_signature", note="another", body=b"x")
         self.store.apply(made)
         return made.id
@@ -51,8 +50,8 @@ class Arrivals:
 
 
 @pytest.fixture
-def arrivals(store, clock):
-    return Arrivals(store, clock)
+def stored_deliveries(store, clock):
+    return StoredDeliveries(store, clock)
 
 
 def ask(store, act, ids, rate=None):
@@ -66,16 +65,16 @@ def do_all(store):
         pass
 
 
-def test_filter_chooses_oldest_first(store, clock, arrivals):
+def test_filter_chooses_oldest_first(store, clock, stored_deliveries):
     """By trigger, state, span, what the verifier said, and of what is seen; at most its limit of the newest."""
-    first = arrivals.arrive(verified="github")
+    first = stored_deliveries.arrive(verified="github")
     clock.forward(1_000)
-    second = arrivals.arrive(refused="no such field")
+    second = stored_deliveries.arrive(refused="no such field")
     clock.forward(1_000)
-    other = arrivals.arrive("other/webhook")
+    other = stored_deliveries.arrive("other/webhook")
 
-    def chosen(sees=lambda _: True, **wanted):
-        return select_deliveries(store.reader, DeliveryFilter(**wanted), sees)
+    def chosen(is_visible=lambda _: True, **expected):
+        return select_deliveries(store.reader, DeliveryFilter(**expected), is_visible)
 
     assert chosen() == RunSelection((first, second, other), ("backup", "other"))
     assert chosen(trigger=TRIGGER).ids == (first, second)
@@ -87,74 +86,74 @@ def test_filter_chooses_oldest_first(store, clock, arrivals):
     assert chosen(lambda name: name == "backup", trigger="other/webhook") == RunSelection((), ())
 
 
-def test_what_cannot_come_once_more_is_left_out_and_counted(store, act, clock, arrivals):
-    """Turned away at the door, above all by its signature; not decided on; come once more already, for its repeat stands for it."""
-    arrivals.turn_away()
-    arrivals.arrive(filtered=True)
-    came = arrivals.arrive()
-    replay_delivery(store, clock.now(), came, act=act("once"))
-    fresh = arrivals.arrive()
+def test_delivery_that_cannot_be_replayed_is_skipped_and_counted(store, act, clock, stored_deliveries):
+    """Rejected at intake, above all by its signature; not decided on; come once more already, for its repeat stands for it."""
+    stored_deliveries.reject()
+    stored_deliveries.arrive(filtered=True)
+    accepted = stored_deliveries.arrive()
+    replay_delivery(store, clock.now(), accepted, act=act("once"))
+    fresh = stored_deliveries.arrive()
     assert select_deliveries(store.reader, DeliveryFilter()) == RunSelection((fresh,), ("backup",), 4)
     assert select_deliveries(store.reader, DeliveryFilter(verified="bad_signature")) == RunSelection((), (), 1)
 
 
-def test_what_lies_behind_the_limit_is_not_said_to_be_left_out(store, arrivals):
-    """Of the newest so many it is told what is left out among them, not of all that was read besides."""
-    arrivals.turn_away()
-    older = arrivals.arrive()
-    arrivals.turn_away()
-    newest = arrivals.arrive()
+def test_delivery_over_the_limit_is_not_counted_as_skipped(store, stored_deliveries):
+    """Of the newest so many it learns what is left out among them, not of all that was read besides."""
+    stored_deliveries.reject()
+    older = stored_deliveries.arrive()
+    stored_deliveries.reject()
+    newest = stored_deliveries.arrive()
     assert select_deliveries(store.reader, DeliveryFilter(limit=1)) == RunSelection((newest,), ("backup",))
     assert select_deliveries(store.reader, DeliveryFilter(limit=2)) == RunSelection((older, newest), ("backup",), 1)
     assert select_deliveries(store.reader, DeliveryFilter(limit=3)) == RunSelection((older, newest), ("backup",), 2)
 
 
-def test_each_arrives_once_more_and_is_on_record(store, reads, act, arrivals):
+def test_each_arrives_once_more_and_is_on_record(store, reads, act, stored_deliveries):
     """As a delivery of its own, which names the one that it repeats; by who asked and why, under an id made of the whole and its own."""
-    ids = [arrivals.arrive() for _ in range(3)]
+    ids = [stored_deliveries.arrive() for _ in range(3)]
     ask(store, act("all", reason="mended"), ids)
-    assert len(arrivals.listed()) == 3
+    assert len(stored_deliveries.listed()) == 3
     do_all(store)
-    view = shown(store.reader, "all")
+    view = bulk_act(store.reader, "all")
     assert (view.state, view.done, view.refused) == (BulkState.DONE, 3, 0)
-    assert sorted(one.replay_of for one in arrivals.listed() if one.replay_of) == sorted(ids)
+    assert sorted(delivery.replay_of for delivery in stored_deliveries.listed() if delivery.replay_of) == sorted(ids)
     rows = [row for row in reads.audit_rows(limit=50) if row.subject == f"delivery:{ids[0]}"]
     assert [(row.command, row.verb, row.actor, row.reason) for row in rows] == [
         (f"all/{ids[0]}", "replay", str(ACTOR), "mended")
     ]
 
 
-def test_piece_of_a_dead_process_replays_nothing_twice(store, clock, reads, act, arrivals):
+def test_piece_of_a_dead_process_replays_nothing_twice(store, clock, reads, act, stored_deliveries):
     """It let one arrive once more and died: the next one lets the others, and counts all."""
-    ids = [arrivals.arrive() for _ in range(3)]
+    ids = [stored_deliveries.arrive() for _ in range(3)]
     ask(store, act("all"), ids)
     piece = store.apply(LeaseBulkBatch("dead", bulk_operation.LEASE_MS))
     replay_delivery(store, piece.at, ids[0], act=OperationContext(ACTOR, None, "all").part(ids[0]))
     clock.forward(bulk_operation.LEASE_MS)
     do_all(store)
-    assert shown(store.reader, "all").done == 3
-    assert sorted(one.replay_of for one in arrivals.listed() if one.replay_of) == sorted(ids)
+    assert bulk_act(store.reader, "all").done == 3
+    assert sorted(delivery.replay_of for delivery in stored_deliveries.listed() if delivery.replay_of) == sorted(ids)
     assert rows_of(reads).count(("replay", f"delivery:{ids[0]}")) == 1
 
 
-def test_refused_signature_is_never_replayed(store, act, arrivals):
+def test_refused_signature_is_never_replayed(store, act, stored_deliveries):
     """Not even where it is asked for by its id: it is refused, with the reason beside it."""
-    away, fine = arrivals.turn_away(), arrivals.arrive()
+    away, fine = stored_deliveries.reject(), stored_deliveries.arrive()
     ask(store, act("all"), [away, fine])
     do_all(store)
-    view = shown(store.reader, "all")
+    view = bulk_act(store.reader, "all")
     assert (view.done, view.refused) == (1, 1)
     (part,) = bulk_parts(store.reader, view, refused=True)
-    assert (part.id, "turned away at the door" in part.why) == (away, True)
-    assert [one.replay_of for one in arrivals.listed() if one.replay_of] == [fine]
+    assert (part.id, "was rejected" in part.why) == (away, True)
+    assert [delivery.replay_of for delivery in stored_deliveries.listed() if delivery.replay_of] == [fine]
 
 
-def test_rate_is_kept(store, clock, act, arrivals):
-    """One a second, however often somebody looks."""
-    ask(store, act("all"), [arrivals.arrive() for _ in range(3)], parse_rate("60/m"))
+def test_rate_is_kept(store, clock, act, stored_deliveries):
+    """One a second, however often someone looks."""
+    ask(store, act("all"), [stored_deliveries.arrive() for _ in range(3)], parse_rate("60/m"))
     done = []
     for _ in range(4):
         do_all(store)
-        done.append(shown(store.reader, "all").done)
+        done.append(bulk_act(store.reader, "all").done)
         clock.forward(1_000)
     assert done == [1, 2, 3, 3]

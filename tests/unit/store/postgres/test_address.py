@@ -25,12 +25,12 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("url", MISTAKES)
-def test_a_mistake_in_an_address_is_told_without_its_password(url):
+def test_a_mistake_in_an_address_is_reported_without_its_password(url):
     """The error says what is wrong and how it is written, and repeats nothing that may be secret; nor does what is shown of it."""
     with pytest.raises(ConfigError) as refused:
         read_address(url)
-    told = str(refused.value)
-    assert not any(part in told for part in ("hunter2", "hun ter2", "rest"))
+    message = str(refused.value)
+    assert not any(part in message for part in ("hunter2", "hun ter2", "rest"))
     assert not any(part in redact_url(url) for part in ("hunter2", "hun ter2", "rest"))
     with pytest.raises(ConfigError) as refused:
         PostgresEffectDatabase("books", url)

@@ -34,7 +34,7 @@ def test_array_reaches_the_server_as_it_is(connection, kind, make, values):
     assert [row[0] for row in rows] == values
 
 
-def test_columns_are_rows_turned(connection):
+def test_columns_are_transposed_rows(connection):
     """A letter for each column says what it holds."""
     rows = [("a", 1, b"x"), ("b", None, None)]
     text = "select * from unnest(cast($1 as text[]), cast($2 as bigint[]), cast($3 as bytea[]))"

@@ -17,7 +17,7 @@ from mainspring.store.restore_hold import HOLD_KEY
 from mainspring.store.write.command_handlers import HANDLERS
 from tests.postgres_server import PostgresServer
 from tests.unit.store.postgres.test_opening import grant
-from tests.unit.store.sqlite.stores import StandingClock, do, starting
+from tests.unit.store.sqlite.stores import StoppedClock, do, starting
 
 
 class Cut(BaseException):
@@ -31,7 +31,7 @@ def _nothing_ordered() -> Any:
 
 
 def make_runs(address: Address, *names: str) -> None:
-    database = PostgresDatabase(address, clock=StandingClock(), handlers=HANDLERS)
+    database = PostgresDatabase(address, clock=StoppedClock(), handlers=HANDLERS)
     for name in names:
         assert do(database, starting(name)).created
     database.close()
@@ -56,7 +56,7 @@ def test_backup_is_good_though_ids_are_given_meanwhile(tmp_path: Path, postgres:
     assert back_up(address, tmp_path, clock=SystemClock()).rows["runs"] == 1
 
 
-def test_restore_that_is_cut_leaves_the_old_store_and_is_begun_anew(tmp_path: Path, postgres: PostgresServer) -> None:
+def test_interrupted_restore_leaves_the_old_store_and_is_repeated(tmp_path: Path, postgres: PostgresServer) -> None:
     """After each part, and when the new schema is full but does not yet have the name, the old store is as it was."""
     address = read_address(postgres.new_store())
     make_runs(address, "one", "two")
@@ -79,11 +79,11 @@ def test_restore_that_is_cut_leaves_the_old_store_and_is_begun_anew(tmp_path: Pa
     assert read(address, "select count(*) from runs") == [(2,)]
     assert read(address, f"select value from meta where key = '{HOLD_KEY}'") == [("1",)]
     assert read(address, "select key from meta where key like 'move.%' and key <> 'move.done'") == []
-    kept = str(done.kept).removeprefix("schema ")
-    assert read(address, f'select count(*) from "{kept}".runs') == [(3,)]
+    previous_schema = str(done.kept).removeprefix("schema ")
+    assert read(address, f'select count(*) from "{previous_schema}".runs') == [(3,)]
 
 
-def test_schema_of_somebody_else_is_not_dropped_for_a_restore(tmp_path: Path, postgres: PostgresServer) -> None:
+def test_schema_of_another_user_is_not_dropped_for_a_restore(tmp_path: Path, postgres: PostgresServer) -> None:
     """Only what a restore itself left unfinished is in its way and goes."""
     address = read_address(postgres.new_store())
     make_runs(address, "one")

@@ -1,4 +1,4 @@
-"""A client that stops in the middle of a message to the server keeps nobody waiting, and whoever waits keeps its own session."""
+"""A client that stops in the middle of a message to the server keeps no one waiting, and anyone who waits keeps its own session."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,10 +64,10 @@ class Stopped:
         run(self.connection.cursor(), TEXTS["prepare_group"], self.database._opening)
         run(self.connection.cursor(), TEXTS["read_writer"], (self.database.session, ""))
         self.connection.execute(text)
-        with connect(self.database.address) as looking:
+        with connect(self.database.address) as connection:
             state = "select 1 from pg_stat_activity where pid = $1 and state = 'active' and wait_event = 'ClientRead'"
             pid = self.connection.info.backend_pid
-            wait_until(lambda: looking.execute(state, (pid,)).fetchone() is not None)
+            wait_until(lambda: connection.execute(state, (pid,)).fetchone() is not None)
 
     def close(self) -> None:
         self.connection.close()
@@ -82,7 +82,7 @@ def stopped(request: pytest.FixtureRequest, address: Address) -> Iterator[Stoppe
 
 
 @pytest.fixture(autouse=True)
-def _thing(worker: PostgresStore) -> None:
+def _work(worker: PostgresStore) -> None:
     """What the others wait for."""
     worker.apply(SetMeta("thing", "made"))
 
@@ -90,10 +90,10 @@ def _thing(worker: PostgresStore) -> None:
 HOLDING = "select 1 from meta where key = 'thing' for update"
 
 
-def test_client_that_stops_within_a_message_keeps_nobody_waiting(
+def test_client_that_stops_within_a_message_blocks_no_one(
     worker: PostgresStore, stopped: Stopped, fatal: list[BaseException]
 ) -> None:
-    """No limit of the server ends its transaction, with a session or without: who waits for it goes on soon, in its own session."""
+    """No limit of the server ends its transaction, with a session or without: who waits for it continues soon, in its own session."""
     stopped.hold(HOLDING)
     worker.apply(SetMeta("thing", "changed"))
     assert fatal == []
@@ -101,10 +101,10 @@ def test_client_that_stops_within_a_message_keeps_nobody_waiting(
         stopped.connection.execute("select 1")
 
 
-def test_burial_waits_for_no_client_that_stopped_within_another_burial(
+def test_death_declaration_waits_for_no_stopped_client(
     worker: PostgresStore, stopped: Stopped, postgres: PostgresServer, address: Address
 ) -> None:
-    """Two look after a dead session, and one of them stops with its row in hand: the other one buries it."""
+    """Two look after a dead session, and one of them stops with its row in hand: the other one declares it dead."""
     dead = Stopped(address, "dead")
     stopped.hold("select 1 from sessions where uuid = 'dead' for update")
     assert isinstance(worker.apply(DeclareSessionDead(dead.database.session or 0)), NumberAnswer)
@@ -112,10 +112,10 @@ def test_burial_waits_for_no_client_that_stopped_within_another_burial(
 
 
 @pytest.mark.slow
-def test_transaction_of_somebody_else_is_left_alone_and_costs_no_session(
+def test_transaction_of_another_user_is_ignored_and_costs_no_session(
     worker: PostgresStore, address: Address, fatal: list[BaseException]
 ) -> None:
-    """A person holds a row by psql for longer than a lease: it is waited for, with beats meanwhile, and nobody is ended."""
+    """A person holds a row by psql for longer than a lease: it is waited for, with beats meanwhile, and no one is ended."""
     beats = "select beat_at from sessions where id = ?"
     with connect(address) as holding:
         holding.execute("begin")

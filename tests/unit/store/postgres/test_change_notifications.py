@@ -15,7 +15,7 @@ from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess
 
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 class Passing:
@@ -30,7 +30,7 @@ class Passing:
 
 @pytest.fixture
 def passing():
-    """The seconds of `told` and `teller`."""
+    """The seconds of `listener` and `notifying`."""
     return Passing()
 
 
@@ -51,13 +51,13 @@ def opened(url, passing):
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for listener in made:
+        listener.close()
 
 
 @pytest.fixture
 def starts(url):
-    """The commands with which somebody starts runs."""
+    """The commands with which someone starts runs."""
     process = PostgresProcess(url, FakeClock()).open()
     process.announce("a")
     process.close()
@@ -71,76 +71,76 @@ def arrives(database: PostgresDatabase) -> bool:
     return database.poll()
 
 
-def test_first_change_after_a_quiet_time_is_told_at_once(opened, starts):
-    """Nothing is waited for; and nobody takes its own hint for another's."""
-    teller, told = opened(), opened()
-    teller.commit([starts()])
-    assert arrives(told)
-    assert not arrives(told)
-    assert not arrives(teller)
+def test_first_change_after_a_quiet_time_is_reported_at_once(opened, starts):
+    """Nothing is waited for; and no one takes its own hint for another's."""
+    notifying, listener = opened(), opened()
+    notifying.commit([starts()])
+    assert arrives(listener)
+    assert not arrives(listener)
+    assert not arrives(notifying)
 
 
-def test_change_soon_after_another_is_told_when_the_time_between_is_over(opened, starts, passing):
-    """Nothing needs to follow it: the committer is told when to call, and its call tells."""
-    teller, told = opened(), opened()
-    teller.commit([starts()])
-    assert arrives(told)
+def test_change_soon_after_another_is_reported_when_the_time_between_is_over(opened, starts, passing):
+    """Nothing needs to follow it: the committer learns when to call, and its call tells."""
+    notifying, listener = opened(), opened()
+    notifying.commit([starts()])
+    assert arrives(listener)
     passing.seconds += NOTIFY_EVERY_S / 2
-    teller.commit([starts()])
-    assert teller.poll_in == pytest.approx(NOTIFY_EVERY_S / 2)
+    notifying.commit([starts()])
+    assert notifying.poll_in == pytest.approx(NOTIFY_EVERY_S / 2)
     passing.seconds += NOTIFY_EVERY_S / 2
-    assert not arrives(told)
-    assert teller.poll_in == pytest.approx(0)
+    assert not arrives(listener)
+    assert notifying.poll_in == pytest.approx(0)
     passing.seconds += NOTIFY_EVERY_S / 2
-    assert not teller.poll()
-    assert teller.poll_in == float("inf")
-    assert arrives(told)
+    assert not notifying.poll()
+    assert notifying.poll_in == float("inf")
+    assert arrives(listener)
 
 
-def test_process_that_ends_tells_what_it_has_not_told(opened, starts):
+def test_process_that_ends_reports_what_it_has_not_reported(opened, starts):
     """A command line that starts two runs and ends leaves neither to the look of each second."""
-    teller, told = opened(), opened()
-    teller.commit([starts()])
-    assert arrives(told)
-    told._hints._passed_on_at = 0.0
-    teller.commit([starts()])
-    assert not arrives(told)
-    teller.close()
-    assert arrives(told)
+    notifying, listener = opened(), opened()
+    notifying.commit([starts()])
+    assert arrives(listener)
+    listener._hints._passed_on_at = 0.0
+    notifying.commit([starts()])
+    assert not arrives(listener)
+    notifying.close()
+    assert arrives(listener)
 
 
 def test_many_hints_are_heeded_so_often_at_most(opened, starts, passing):
     """Many processes tell; none of theirs is dropped, and a worker asks for runs so often at most."""
-    tellers, told = (opened(), opened()), opened()
-    tellers[0].commit([starts()])
-    assert arrives(told)
-    tellers[1].commit([starts()])
-    assert not arrives(told)
-    assert told.poll_in == pytest.approx(PASS_ON_EVERY_S)
+    notifying_pair, listener = (opened(), opened()), opened()
+    notifying_pair[0].commit([starts()])
+    assert arrives(listener)
+    notifying_pair[1].commit([starts()])
+    assert not arrives(listener)
+    assert listener.poll_in == pytest.approx(PASS_ON_EVERY_S)
     passing.seconds += PASS_ON_EVERY_S * 1.1
-    assert told.poll_in == 0
-    assert told.poll()
-    assert told.poll_in == float("inf")
+    assert listener.poll_in == 0
+    assert listener.poll()
+    assert listener.poll_in == float("inf")
 
 
-def test_hint_that_came_beside_the_answer_to_a_commit_is_kept(opened, starts):
-    """It can no longer be read from the connection: the committer is told that there is something to do."""
-    teller, told = opened(), opened()
-    teller.commit([starts()])
-    told.commit([])
-    assert told.poll_in == 0
-    assert told.poll()
+def test_hint_next_to_a_commit_answer_is_stored(opened, starts):
+    """It can no longer be read from the connection: the committer learns that there is something to do."""
+    notifying, listener = opened(), opened()
+    notifying.commit([starts()])
+    listener.commit([])
+    assert listener.poll_in == 0
+    assert listener.poll()
 
 
-def test_lost_connection_gives_no_descriptor_and_the_next_one_looks_at_once(opened, starts):
-    """What was told meanwhile is not known."""
+def test_lost_connection_has_no_descriptor_and_the_next_one_polls_at_once(opened, starts):
+    """What was reported meanwhile is not known."""
     database = opened()
     before = database.hints
     assert before is not None
     with connect(database.address) as other:
         other.execute("select pg_terminate_backend(cast($1 as int), 10000)", (database.connection.info.backend_pid,))
     with pytest.raises(StoreUnavailableError):
-        for _ in range(2):  # the first takes in the server's last words, and the descriptor can still be read
+        for _ in range(2):  # the first accepts the server's last words, and the descriptor can still be read
             database.poll()
     assert database.hints is None
     assert not database.poll()
@@ -150,7 +150,7 @@ def test_lost_connection_gives_no_descriptor_and_the_next_one_looks_at_once(open
 
 
 def test_idle_process_is_woken_by_the_hint_itself(url, starts, passing, opened):
-    """Where nobody looks now and then, another process's start is noticed all the same; and so is what is submitted here."""
+    """Where no one looks now and then, another process's start is noticed all the same; and so is what is submitted here."""
     woken, changes = threading.Event(), []
 
     def on_change(change):
@@ -162,11 +162,11 @@ def test_idle_process_is_woken_by_the_hint_itself(url, starts, passing, opened):
     try:
         for _ in range(3):
             opened().commit([starts()])
-            assert woken.wait(PATIENCE)
+            assert woken.wait(TIMEOUT_S)
             woken.clear()
             passing.seconds += 0.25
             committer.apply(starts())
-            assert woken.wait(PATIENCE)
+            assert woken.wait(TIMEOUT_S)
             woken.clear()
     finally:
         committer.stop()

@@ -69,7 +69,7 @@ def attempt(database: PostgresEffectDatabase, value: int, key: str = "k") -> byt
 
 
 def test_effect_and_its_row_are_one_commit(url: str, database: PostgresEffectDatabase) -> None:
-    """After the commit both are there, and whoever comes with the key finds the result and does nothing."""
+    """After the commit both are there, and anyone who comes with the key finds the result and does nothing."""
     assert attempt(database, 7) == b"7"
     assert attempt(database, 8) == b"7"
     assert attempt(database, 8, "other") == b"8"
@@ -200,7 +200,7 @@ def test_commit_that_is_cut_is_unknown_and_found_out(url: str, postgres: Postgre
 
 
 def test_first_steps_of_a_database_do_not_wait_for_each_other(url: str) -> None:
-    """Who looked before the table of effects was there, and comes after it was made, is not held up by whoever writes in it."""
+    """Who looked before the table of effects was there, and comes after it was made, is not held up by anyone who writes in it."""
     database, schema, opened = PostgresEffectDatabase("default", url), read_address(url).schema, threading.Event()
 
     def open_late() -> None:
@@ -211,8 +211,8 @@ def test_first_steps_of_a_database_do_not_wait_for_each_other(url: str) -> None:
         holder.execute("select pg_advisory_lock(hashtext('mainspring_effects'))")
         late = threading.Thread(target=open_late)
         late.start()
-        looking = "select 1 from pg_locks where locktype = 'advisory' and not granted and pid <> pg_backend_pid()"
-        while not holder.execute(looking).fetchone():
+        lock_query = "select 1 from pg_locks where locktype = 'advisory' and not granted and pid <> pg_backend_pid()"
+        while not holder.execute(lock_query).fetchone():
             assert late.is_alive()
         holder.execute(CREATE.encode())
         with contextlib.closing(database.open()) as first:
@@ -224,7 +224,7 @@ def test_first_steps_of_a_database_do_not_wait_for_each_other(url: str) -> None:
 
 
 def test_statement_of_a_client_that_died_ends_soon(url: str, database: PostgresEffectDatabase) -> None:
-    """Its server looks whether it is still there, so the next attempt need not wait for the end of what nobody wants."""
+    """Its server looks whether it is still there, so the next attempt need not wait for the end of what no one wants."""
     dead = database.open()
     dead.begin()
     dead.find("k")
@@ -246,7 +246,7 @@ def test_conflicts_of_the_database_are_passing_failures() -> None:
     assert classify(psycopg.errors.UniqueViolation("x")).kind is not FailureKind.TRANSIENT
 
 
-def test_given_up_attempt_stops_its_statement(connection: PostgresEffectConnection) -> None:
+def test_abandoned_attempt_stops_its_statement(connection: PostgresEffectConnection) -> None:
     """A statement that runs is broken off, and none begins later, through neither way."""
     connection.find("k")
     threading.Timer(0.1, connection.interrupt).start()
@@ -263,9 +263,9 @@ def test_store_of_the_engine_and_what_is_not_there_are_refused(postgres: Postgre
     address = read_address(store)
     with connect_store(address) as raw:
         migrate(raw, address)
-    with pytest.raises(ConfigError, match="store of the engine"):
+    with pytest.raises(ConfigError, match="store of Mainspring"):
         PostgresEffectDatabase("default", store).open()
-    with pytest.raises(ConfigError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="cannot be created"):
         PostgresEffectDatabase("default", postgres.new_store()).open()
     with pytest.raises(ConfigError, match="cannot be read"):
         PostgresEffectDatabase("default", "postgresql://u:secret@h/d?nonsense=1")

@@ -43,20 +43,20 @@ def database(postgres: PostgresServer, passing: Passing) -> Iterator[PostgresDat
     opened.close()
 
 
-def fill(address: Address, table: str, what: str) -> None:
+def fill(address: Address, table: str, content: str) -> None:
     """Let the server have no room for this table."""
     with connect(address) as other:
-        for text in FULL.format(schema=address.schema, table=table, what=what).split(";\n"):
+        for text in FULL.format(schema=address.schema, table=table, what=content).split(";\n"):
             other.execute(text)
 
 
-def make_room(address: Address, table: str) -> None:
+def free_space(address: Address, table: str) -> None:
     with connect(address) as other:
         other.execute(f"drop trigger is_full on {address.schema}.{table}")
 
 
 def test_session_beats_while_its_commands_do_not_fit(database: PostgresDatabase, passing: Passing) -> None:
-    """It waits for room three leases long, and nobody may take it for dead meanwhile."""
+    """It waits for room three leases long, and no one may take it for dead meanwhile."""
     fill(database.address, "runs", "insert")
     seen = []
     for _ in range(12):
@@ -67,12 +67,12 @@ def test_session_beats_while_its_commands_do_not_fit(database: PostgresDatabase,
         with connect(database.address) as other:
             seen += other.execute(f"select beat_at from {database.address.schema}.sessions").fetchall()
     assert seen == sorted(set(seen))
-    make_room(database.address, "runs")
+    free_space(database.address, "runs")
     assert do(database, starting("r1"), again=True).run == "r1"
 
 
 def test_session_that_cannot_even_beat_ends_itself(database: PostgresDatabase, passing: Passing) -> None:
-    """Others might take its runs as soon as there is room: it lets go of them before."""
+    """Others might take its runs as soon as there is room: it releases them before."""
     fill(database.address, "sessions", "update")
     fill_again = "create trigger is_full before insert on {0}.runs execute function {0}.is_full()"
     with connect(database.address) as other:
@@ -85,13 +85,13 @@ def test_session_that_cannot_even_beat_ends_itself(database: PostgresDatabase, p
         database.commit([starting("r1")])
 
 
-def test_what_waits_is_committed_once_there_is_room(database: PostgresDatabase) -> None:
+def test_waiting_commits_succeed_once_there_is_space(database: PostgresDatabase) -> None:
     """The committing thread tells of it, holds the command, and answers it when it fits: once."""
-    told: list[str | None] = []
+    errors: list[str | None] = []
     full, fits = threading.Event(), threading.Event()
 
     def note(text: str | None) -> None:
-        told.append(text)
+        errors.append(text)
         (fits if text is None else full).set()
 
     def deliver(answers: list[tuple[Any, Any]]) -> None:
@@ -105,9 +105,9 @@ def test_what_waits_is_committed_once_there_is_room(database: PostgresDatabase) 
     committer.submit(starting("r1"), answers.append)
     assert full.wait(20)
     assert answers == []
-    make_room(database.address, "runs")
+    free_space(database.address, "runs")
     assert fits.wait(20)
     committer.stop()
     assert [answer.run for answer in answers] == ["r1"]
-    assert len(told) == 2
-    assert "the disk of the database is full" in str(told[0])
+    assert len(errors) == 2
+    assert "the disk of the database is full" in str(errors[0])

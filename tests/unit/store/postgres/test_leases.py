@@ -1,4 +1,4 @@
-"""Each session lives by its own process's lease, whoever looks."""
+"""Each session lives by its own process's lease, no matter who looks."""
 
 import time
 from collections.abc import Iterator
@@ -52,9 +52,9 @@ def test_lease_counts_from_the_question_not_from_the_answer() -> None:
     """The server wrote the beat down before its answer came: a slow answer makes the lease no longer."""
     passing = Passing()
     lease = Lease(3_000, passing)
-    asked = lease.ask()
+    request = lease.ask()
     passing.seconds += 1.9
-    lease.renew(asked)
+    lease.renew(request)
     passing.seconds += 0.2
     assert lease.is_over
 
@@ -83,10 +83,10 @@ def silence(postgres: PostgresServer, store: ProcessStore, ms: int) -> None:
         connection.execute(text, (ms, store.session))
 
 
-def test_session_with_a_longer_lease_is_not_buried_early(
+def test_session_with_a_longer_lease_is_not_declared_dead_early(
     postgres: PostgresServer, stores: tuple[ProcessStore, ProcessStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process whose own lease is short leaves a silent session alone that asked for a longer one, and buries it after that."""
+    """A process whose own lease is short leaves a silent session alone that asked for a longer one, and declares it dead after that."""
     from mainspring.store.postgres.texts import TEXTS
 
     long, short = stores
@@ -101,10 +101,10 @@ def test_session_with_a_longer_lease_is_not_buried_early(
     assert short.reader.read_text("select state from sessions where id = ?", (long.session,)) == [("dead",)]
 
 
-def test_silent_session_with_a_transaction_under_way_is_buried_at_once(
+def test_silent_session_with_a_transaction_under_way_is_declared_dead_at_once(
     postgres: PostgresServer, stores: tuple[ProcessStore, ProcessStore]
 ) -> None:
-    """What a stopped process holds on the server is taken from it: whoever buries it does not wait, and so keeps its own lease."""
+    """What a stopped process holds on the server is taken from it: a process that declares it dead keeps its own lease without a wait."""
     long, short = stores
     url = long.address  # type: ignore[attr-defined]
     database = long._database
@@ -114,10 +114,10 @@ def test_silent_session_with_a_transaction_under_way_is_buried_at_once(
     holding.execute("begin")
     holding.execute("select pg_advisory_xact_lock($1)", (database.instance,))
     holding.execute(f"select state from {url.schema}.sessions where id = $1 for share", (long.session,))
-    began = time.monotonic()
+    started = time.monotonic()
     short.cut_off(long.session or 0)
     answer = short.apply(DeclareSessionDead(long.session or 0, silent_ms=LONG_MS))
     assert isinstance(answer, NumberAnswer)
-    assert time.monotonic() - began < SHORT_MS / 1000, "it waited until the server itself ended what stood still"
+    assert time.monotonic() - started < SHORT_MS / 1000, "it waited until the server itself ended what stood still"
     with pytest.raises(psycopg.OperationalError):
         holding.execute("select 1")

@@ -15,8 +15,7 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.store import failpoints
-from mainspring.store.commands import automations as acts
-from mainspring.store.commands import sessions
+from mainspring.store.commands import automations, sessions
 from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.committer import Committer
 from mainspring.store.postgres.address import read_address
@@ -28,7 +27,7 @@ from tests.contract.store.overlap import Sender, wait_until
 from tests.lent_stores import LentStores
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import PostgresServer
-from tests.unit.store.sqlite.stores import StandingClock, do, starting
+from tests.unit.store.sqlite.stores import StoppedClock, do, starting
 from tests.unit.store.sqlite.test_resubmission import COMMANDS, LOSES_ITS_COUNT, filled, is_refusal, spread
 
 LATE = 1 if os.environ.get("TESTS_LONG") == "1" else 5
@@ -75,10 +74,10 @@ def contents(url: str) -> dict[str, list[str]]:
     """Return all rows, but for those that count commits: what was committed twice is counted twice."""
     address = read_address(url)
     schema = address.schema
-    with connect(address) as looking:
-        looking.execute("select set_config('search_path', $1, false)", (schema,))
-        tables = [row[0] for row in looking.execute(_TABLES, (schema,)).fetchall() if row[0] != "commits"]
-        return {table: sorted(map(repr, looking.execute(f'select * from "{table}"').fetchall())) for table in tables}
+    with connect(address) as connection:
+        connection.execute("select set_config('search_path', $1, false)", (schema,))
+        tables = [row[0] for row in connection.execute(_TABLES, (schema,)).fetchall() if row[0] != "commits"]
+        return {table: sorted(map(repr, connection.execute(f'select * from "{table}"').fetchall())) for table in tables}
 
 
 QUIET: dict[int, tuple[Any, dict[str, list[str]]]] = {}
@@ -97,10 +96,10 @@ def quiet(stores: LentStores, number: int) -> tuple[Any, dict[str, list[str]]]:
 
 
 def waits_for_the_ghost(url: str, database: Any) -> bool:
-    """Tell whether somebody stands before the lock that the process takes first."""
+    """Tell whether someone stands before the lock that the process takes first."""
     text = "select count(*) from pg_locks where locktype = 'advisory' and not granted and (classid::bigint << 32) + objid::bigint = $1"
-    with connect(read_address(url)) as looking:
-        return looking.execute(text, (database.instance,)).fetchall() == [(1,)]
+    with connect(read_address(url)) as connection:
+        return connection.execute(text, (database.instance,)).fetchall() == [(1,)]
 
 
 def name_of(cut: str, number: int) -> str:
@@ -162,11 +161,11 @@ def test_a_command_that_never_reached_the_server_is_sent_again(postgres, proxy):
 
 
 def counted(database: Any) -> tuple[int, int, int, int]:
-    """Return how many runs there are, have a place in the backlog, and are told of in the audit log, and the last token of the lock."""
-    with connect(read_address(database)) as looking:
-        looking.execute("select set_config('search_path', $1, false)", (read_address(database).schema,))
+    """Return how many runs there are, have a place in the backlog, and are reported in the audit log, and the last token of the lock."""
+    with connect(read_address(database)) as connection:
+        connection.execute("select set_config('search_path', $1, false)", (read_address(database).schema,))
         return tuple(
-            looking.execute(text).fetchall()[0][0]
+            connection.execute(text).fetchall()[0][0]
             for text in (
                 "select count(*) from runs",
                 "select sum(n)::bigint from queue_backlogs",
@@ -181,7 +180,7 @@ class Load:
 
     def __init__(self, address: str, count: int) -> None:
         self.databases = [
-            PostgresDatabase(read_address(address), clock=StandingClock(n * 10_000_000 + 1), handlers=HANDLERS)
+            PostgresDatabase(read_address(address), clock=StoppedClock(n * 10_000_000 + 1), handlers=HANDLERS)
             for n in range(count)
         ]
         for n, database in enumerate(self.databases):
@@ -204,7 +203,7 @@ class Load:
                 done += 1
                 run = f"r{number}-{done}"
                 answer = self.committers[number].apply(
-                    acts.AuditedCommand(f"cmd-{run}", "me", "start", run, starting(run))
+                    automations.AuditedCommand(f"cmd-{run}", "me", "start", run, starting(run))
                 )
                 assert isinstance(answer, StartAnswer)
                 self.acknowledged.append(run)
@@ -235,10 +234,10 @@ def test_lines_that_are_cut_again_and_again_lose_and_double_nothing(postgres, pr
     """Three processes work on; whatever was acknowledged is there once."""
     url = postgres.new_store()
     load = Load(through(url, proxy), 3)
-    chance = random.Random(7)
+    rng = random.Random(7)
     failpoints.install(proxy.pass_place)
     for _ in range(12):
-        proxy.arm(chance.choice(("before", "after")))
+        proxy.arm(rng.choice(("before", "after")))
         load.at_least(8)
         proxy.cut_all()
         load.at_least(2)
@@ -269,8 +268,8 @@ def test_a_backend_that_the_administrator_ends_is_followed_by_a_new_one(postgres
     """57P01 is a dead connection, not an error of the command."""
     url = postgres.new_store()
     database = filled(opener(url))
-    with connect(read_address(url)) as looking:
-        looking.execute("select pg_terminate_backend($1::int)", (database.connection.info.backend_pid,))
+    with connect(read_address(url)) as connection:
+        connection.execute("select pg_terminate_backend($1::int)", (database.connection.info.backend_pid,))
     with pytest.raises(StoreUnavailableError):
         do(database, starting("new"))
     assert do(database, starting("new"), again=True).created
@@ -290,11 +289,11 @@ def test_a_server_that_became_a_copy_is_left_for_a_new_connection(postgres):
     database.close()
 
 
-def test_a_buried_process_that_comes_back_over_a_cut_line_is_fenced(postgres, proxy):
+def test_a_dead_process_that_returns_over_a_cut_line_is_fenced(postgres, proxy):
     """Its commit never arrived, and others have its runs: it may not send it again."""
     url = postgres.new_store()
     database = filled(opener(through(url, proxy)))
-    other = opener(url)(StandingClock(5_000))
+    other = opener(url)(StoppedClock(5_000))
     other.instance = 77
     other._opening["instance"] = 77
     proxy.arm("before")
@@ -306,12 +305,12 @@ def test_a_buried_process_that_comes_back_over_a_cut_line_is_fenced(postgres, pr
     with pytest.raises(FencedError):
         do(database, starting("new"), again=True)
     assert [row for row in contents(url)["runs"] if "'new'" in row] == []
-    for one in (database, other):
-        one.close()
+    for opened in (database, other):
+        opened.close()
 
 
 def test_a_half_closed_line_is_a_dead_one(postgres, proxy):
-    """The server's side sends nothing more, ours could still: it is given up, and the command is sent again."""
+    """The server's side sends nothing more, ours could still: it is abandoned, and the command is sent again."""
     database = filled(opener(through(postgres.new_store(), proxy)))
     proxy.arm("half")
     failpoints.install(proxy.pass_place)
@@ -324,7 +323,7 @@ def test_a_half_closed_line_is_a_dead_one(postgres, proxy):
     database.close()
 
 
-def test_a_process_that_nobody_answers_gives_its_session_up_before_others_may_take_it(postgres, proxy, tmp_path):
+def test_unanswered_process_ends_its_session_before_another_may_claim_it(postgres, proxy, tmp_path):
     """The line stays open and silent: the committing thread hangs, and another one sees that the lease is over."""
     address = read_address(through(postgres.new_store(), proxy))
     given_up = threading.Event()

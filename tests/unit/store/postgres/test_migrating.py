@@ -1,4 +1,4 @@
-"""Bringing a store on a server to the form of a later version: cut at each statement, and beside work that goes on."""
+"""Bringing a store on a server to the form of a later version: cut at each statement, and beside work that continues."""
 
 import threading
 from typing import Any
@@ -16,11 +16,11 @@ from mainspring.store.write.command_handlers import HANDLERS
 from tests.contract.store.overlap import wait_until
 from tests.later_version import add_migration
 from tests.postgres_server import PostgresServer
-from tests.unit.store.sqlite.stores import StandingClock, do, starting
+from tests.unit.store.sqlite.stores import StoppedClock, do, starting
 
 
 def open_database(url: str) -> PostgresDatabase:
-    return PostgresDatabase(read_address(url), clock=StandingClock(), handlers=HANDLERS)
+    return PostgresDatabase(read_address(url), clock=StoppedClock(), handlers=HANDLERS)
 
 
 def add_migration_of_data(known: list[Migration]) -> list[Migration]:
@@ -39,7 +39,7 @@ def _nothing_ordered() -> Any:
 
 @pytest.mark.slow
 def test_each_later_migration_survives_a_server_that_ends_it_at_any_statement(postgres: PostgresServer) -> None:
-    """The backend is ended after each statement in turn: the store has the form of before, whole, and the next try goes on from there."""
+    """The backend is ended after each statement in turn: the store has the form of before, whole, and the next try continues from there."""
     url = postgres.new_store()
     address = read_address(url)
     known = add_migration(add_migration_of_data(migrations()))
@@ -62,14 +62,14 @@ def test_each_later_migration_survives_a_server_that_ends_it_at_any_statement(po
                 with pytest.raises(psycopg.OperationalError):
                     migrate(own, address, known[:number])
                 failpoints.install(None)
-            with connect(address) as looking:
-                assert version_of(looking, address.schema) == number - 1
+            with connect(address) as connection:
+                assert version_of(connection, address.schema) == number - 1
         with connect(address) as own:
             migrate(own, address, known[:number])
             assert version_of(own, address.schema) == number
 
 
-def test_work_goes_on_while_a_newer_version_adds_to_the_store(postgres: PostgresServer) -> None:
+def test_work_continues_while_a_newer_version_adds_to_the_store(postgres: PostgresServer) -> None:
     """A process of this form commits before, during and after the change of another one, and loses nothing; a new one of it is refused."""
     url = postgres.new_store()
     address = read_address(url)
@@ -93,10 +93,10 @@ def test_work_goes_on_while_a_newer_version_adds_to_the_store(postgres: Postgres
     wait_until(lambda: len(started) > 20)
 
     def dawdle(at: str) -> None:
-        # Those that want the changed table stand still now; let them stand for a moment.
+        # Those that want the changed table are stuck now; let them stand for a moment.
         if at == "migrate.statement":
-            with connect(address) as looking:
-                looking.execute("select pg_sleep(0.2)")
+            with connect(address) as connection:
+                connection.execute("select pg_sleep(0.2)")
 
     failpoints.install(dawdle)
     with connect(address) as own:
@@ -107,9 +107,9 @@ def test_work_goes_on_while_a_newer_version_adds_to_the_store(postgres: Postgres
     over.set()
     worker.join()
     assert faults == []
-    with connect(address) as looking:
-        kept = looking.execute(f'select count(*) from "{address.schema}".runs').fetchall()
-    assert kept == [(len(started),)]
+    with connect(address) as connection:
+        row_counts = connection.execute(f'select count(*) from "{address.schema}".runs').fetchall()
+    assert row_counts == [(len(started),)]
     database.close()
     with pytest.raises(Exception, match="this version knows"):
         open_database(url)

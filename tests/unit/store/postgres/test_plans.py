@@ -37,7 +37,7 @@ select 'old-' || n, 'a', 'task', 1, 'succeeded', 'default', n, n, n, n, 1, 0, 'j
 
 @pytest.fixture(scope="module")
 def group(postgres):
-    """The inside of a group, in a store that has a history nobody has counted yet."""
+    """The inside of a group, in a store that has a history no one has counted yet."""
     database = PostgresDatabase(read_address(postgres.new_store()), clock=FakeClock(), handlers=HANDLERS, own_time=True)
     connection = database.connection
     connection.execute("begin")
@@ -59,13 +59,13 @@ def test_hot_statement_goes_by_an_index(group, name):
 def test_statement_about_named_runs_reads_no_other_run(group, name):
     """Runs that are named are found one by one, however few seemed ready, running or unfinished when the plan was made."""
     plan = plan_of(group, TEXTS[name])
-    looks = [
+    reads = [
         (line, after)
         for line, after in zip(plan, [*plan[1:], ""], strict=True)
         if re.search(r"(using|Index Scan on) runs_", line)
     ]
-    assert looks
-    for line, after in looks:
+    assert reads
+    for line, after in reads:
         assert re.search(r"runs_(id_key|pkey|parent)\b", line), "\n".join(plan)
         assert "Index Cond" in after, "\n".join(plan)
 

@@ -6,14 +6,14 @@ import pytest
 
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.store.commands.automations import SetQueue
-from mainspring.store.postgres import connection as connection_module
+from mainspring.store.postgres import connection
 from mainspring.store.postgres.error_table import translate
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.postgres.texts import TEXTS
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess
 
-SAID = """
+SETTINGS = """
 select current_setting('search_path'), current_setting('statement_timeout'), current_setting('default_transaction_read_only'),
        current_setting('jit')
 """
@@ -30,7 +30,7 @@ def process(postgres):
 def reader(request, process, monkeypatch):
     """A reader of a store with one queue."""
     if request.param == "pooled":
-        monkeypatch.setattr(connection_module, "_is_behind_pooler", lambda connection: True)
+        monkeypatch.setattr(connection, "_is_behind_pooler", lambda connection: True)
     process.do(SetQueue("mail", 2))
     found = PostgresReader(process.database.address)
     yield found
@@ -42,10 +42,10 @@ def names(rows):
 
 
 def test_read_waits_once_and_a_snapshot_once_for_each_of_its_reads_and_its_end(reader, messages):
-    """Whatever a line has to be told first; of a line of our own a read is one statement."""
+    """Whatever a line has to be reported first; of a line of our own a read is one statement."""
 
     def sent():
-        found = ["many" if one == "many" else "one" for one in messages]
+        found = ["many" if message == "many" else "one" for message in messages]
         messages.clear()
         return found
 
@@ -81,28 +81,26 @@ def test_no_read_writes(reader):
     assert "mail" in names(reader.read("list_queues", (None,)))
 
 
-def test_what_is_so_for_all_reads_holds_in_each_and_nothing_of_it_is_left_in_a_line_that_others_share(
-    reader, monkeypatch
-):
+def test_settings_hold_in_each_read_and_leave_nothing_in_a_shared_connection(reader, monkeypatch):
     """A read is broken off after its time, and nothing is compiled for it; of a line that goes to others next, in its own transaction."""
-    ours = (reader._address.schema, "10s", "on", "off")
-    monkeypatch.setitem(TEXTS, "said", TEXTS.worded(SAID))
+    own_settings = (reader._address.schema, "10s", "on", "off")
+    monkeypatch.setitem(TEXTS, "said", TEXTS.worded(SETTINGS))
     assert reader.read("said")[0][1:2] + reader.read("said")[0][3:] == ("10s", "off")
     with reader.snapshot() as read:
-        assert [read("said")[0][:2], read("said")[0][3]] == [ours[:2], "off"]
+        assert [read("said")[0][:2], read("said")[0][3]] == [own_settings[:2], "off"]
     with reader._pool.connection() as line:
-        assert line.execute(SAID).fetchone() == (
-            ours if reader.notice is None else ('"$user", public', "0", "off", "on")
+        assert line.execute(SETTINGS).fetchone() == (
+            own_settings if reader.notice is None else ('"$user", public', "0", "off", "on")
         )
 
 
-def test_lines_that_were_cut_while_nobody_read_cost_no_read(process, reader, postgres, monkeypatch):
+def test_connections_cut_while_idle_cost_no_read(process, reader, postgres, monkeypatch):
     """The server, or what stands between, ends lines that are idle: all of them at once, and the next reads go over new ones."""
-    monkeypatch.setitem(TEXTS, "said", TEXTS.worded(SAID))
+    monkeypatch.setitem(TEXTS, "said", TEXTS.worded(SETTINGS))
     reader._pool.resize(2, 2)
     reader._pool.wait()
-    with reader._pool.connection() as one, reader._pool.connection() as other:
-        lines = [line.execute("select pg_backend_pid()").fetchone()[0] for line in (one, other)]
+    with reader._pool.connection() as connection, reader._pool.connection() as other:
+        lines = [line.execute("select pg_backend_pid()").fetchone()[0] for line in (connection, other)]
     for line in lines:
         postgres.execute(f"select pg_terminate_backend({line}, 5000)")
     assert reader.read("said")[0][1] == "10s"
@@ -124,10 +122,10 @@ def test_limit_of_the_servers_configuration_is_no_fault_of_ours(process):
         found.close()
 
 
-def test_fault_within_a_pipeline_is_told_by_its_cause():
-    """That a pipeline cannot be left after a silence tells nobody anything."""
+def test_fault_within_a_pipeline_is_reported_by_its_cause():
+    """That a pipeline cannot be left after a silence tells no one anything."""
     fault = psycopg.OperationalError("cannot exit pipeline mode while busy")
-    fault.__context__ = connection_module.ServerTimeoutError("no answer for 7 s")
+    fault.__context__ = connection.ServerTimeoutError("no answer for 7 s")
     error = translate(fault, "there")
     assert error is not None
     assert "no answer for 7 s" in error.message

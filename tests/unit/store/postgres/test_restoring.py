@@ -18,13 +18,13 @@ from mainspring.store.sqlite.connection import connect as connect_file
 from mainspring.store.sqlite.migrate import migrate as migrate_file
 from mainspring.store.sqlite.move_endpoint import SqliteEndpoint
 from mainspring.store.write.command_handlers import HANDLERS
-from tests.unit.store.sqlite.stores import StandingClock, do, starting
+from tests.unit.store.sqlite.stores import StoppedClock, do, starting
 
 
 @pytest.mark.parametrize("place", ["migrate.done", "move.batch", "move.copied"])
-def test_a_restore_that_was_broken_off_is_done_anew(postgres, tmp_path, place):
+def test_a_restore_that_was_broken_off_is_done_again(postgres, tmp_path, place):
     """Wherever it ended, the store is as it was, and the same command puts the copy back."""
-    url, clock = postgres.new_store(), StandingClock()
+    url, clock = postgres.new_store(), StoppedClock()
     address = read_address(url)
     database = PostgresDatabase(address, clock=clock, handlers=HANDLERS)
     do(database, starting("kept"))
@@ -42,29 +42,29 @@ def test_a_restore_that_was_broken_off_is_done_anew(postgres, tmp_path, place):
             restore(copy, address, clock=clock)
     finally:
         failpoints.install(None)
-    with psycopg.connect(postgres.url("postgres"), options=f"-csearch_path={address.schema}") as looking:
-        assert looking.execute("select count(*) from runs").fetchone() == (2,)
+    with psycopg.connect(postgres.url("postgres"), options=f"-csearch_path={address.schema}") as connection:
+        assert connection.execute("select count(*) from runs").fetchone() == (2,)
     assert restore(copy, address, clock=clock).kept
-    with psycopg.connect(postgres.url("postgres"), options=f"-csearch_path={address.schema}") as looking:
-        assert looking.execute("select count(*) from runs").fetchone() == (1,)
-        assert looking.execute("select count(*) from meta where key like 'move.from%'").fetchone() == (0,)
+    with psycopg.connect(postgres.url("postgres"), options=f"-csearch_path={address.schema}") as connection:
+        assert connection.execute("select count(*) from runs").fetchone() == (1,)
+        assert connection.execute("select count(*) from meta where key like 'move.from%'").fetchone() == (0,)
 
 
 def test_the_bounds_of_a_role_are_none_for_what_reads_or_moves_a_whole_store(postgres):
-    """A copy's transaction stands still while its other end writes, and a table is counted by one statement."""
+    """A copy's transaction is stuck while its other end writes, and a table is counted by one statement."""
     address = read_address(
         f"{postgres.new_store()}&options=-cstatement_timeout%3D50s%20-cidle_in_transaction_session_timeout%3D50s"
     )
     with connect(address) as connection:
         migrate(connection, address)
-    with PostgresEndpoint(address, StandingClock()).reading() as rows:
+    with PostgresEndpoint(address, StoppedClock()).reading() as rows:
         for bound in ("statement_timeout", "idle_in_transaction_session_timeout"):
             assert rows._rows(f"show {bound}") == [("0",)]
 
 
 def test_a_store_stays_open_if_the_place_it_is_to_go_to_is_of_a_newer_version(postgres, tmp_path):
-    """What cannot be moved to is known before the old store is marked; and a move that was done already is told as done."""
-    url, clock = postgres.new_store(), StandingClock()
+    """What cannot be moved to is known before the old store is marked; and a move that was done already is reported as done."""
+    url, clock = postgres.new_store(), StoppedClock()
     file = connect_file(tmp_path / "a.db")
     migrate_file(file)
     file.close()

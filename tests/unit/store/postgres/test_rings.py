@@ -1,4 +1,4 @@
-"""Groups of several processes that want the same locks: they wait in a row, and where they do wait in a ring nobody hears of it."""
+"""Groups of several processes that want the same locks: they wait in a row, and where they do wait in a ring no one hears of it."""
 
 import contextlib
 import itertools
@@ -26,13 +26,13 @@ from mainspring.store.postgres.connection import connect
 from mainspring.store.postgres.transaction import PostgresTransaction
 from tests.contract.store.clock import FakeClock
 from tests.contract.store.process import PostgresProcess, finish
-from tests.looking import looks
+from tests.polling import polls
 
 QUEUES = ("a", "b", "c")
 SCHEDULES = tuple(f"s{n}" for n in range(8))
 STARTERS, STARTS, WORKERS = 3, 6, 2
 LONG_MS = 300_000
-"""A lease with which nobody gives up a wait, however busy the machine is."""
+"""A lease with which no one abandons a wait, however busy the machine is."""
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def url(postgres: Any) -> str:
 
 
 @pytest.fixture
-def beside(url: str) -> Iterator[Any]:
-    """A connection of somebody else, in the tables of the store."""
+def second_session(url: str) -> Iterator[Any]:
+    """A connection of someone else, in the tables of the store."""
     PostgresProcess(url, FakeClock()).close()
     address = read_address(url)
     connection = connect(address)
@@ -52,9 +52,9 @@ def beside(url: str) -> Iterator[Any]:
     connection.close()
 
 
-def announcement(chance: random.Random) -> AnnounceDefinitions:
+def announcement(rng: random.Random) -> AnnounceDefinitions:
     """One automation with a schedule for each name, in any order."""
-    names = order(chance, SCHEDULES)
+    names = order(rng, SCHEDULES)
     rows = tuple(AutomationRow(name, "task", 1, "code", b"{}") for name in names)
     return AnnounceDefinitions("code", rows, tuple(ScheduleRow(name, name, b"{}", 1_000) for name in names))
 
@@ -94,16 +94,16 @@ class Processes:
 
 def start_often(processes: Processes, seed: int) -> None:
     """Begin a session, announce what it can run, claim and end; again and again."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     for turn in range(STARTS):
         with processes.process() as process:
             process.open(capacity=4)
-            for queue in order(chance, QUEUES):
+            for queue in order(rng, QUEUES):
                 process.do(SetQueue(queue, concurrency=4, rate_count=1_000, rate_per_ms=1_000), claim(process))
-            process.do(announcement(chance), claim(process))
-            for name in order(chance, SCHEDULES):
-                process.do(slot(process, name, turn + 1, chance))
-            process.do(*(process.starting(chance.choice(SCHEDULES), queue=queue) for queue in order(chance, QUEUES)))
+            process.do(announcement(rng), claim(process))
+            for name in order(rng, SCHEDULES):
+                process.do(slot(process, name, turn + 1, rng))
+            process.do(*(process.starting(rng.choice(SCHEDULES), queue=queue) for queue in order(rng, QUEUES)))
             process.do(CloseSession())
 
 
@@ -111,36 +111,36 @@ def claim(process: PostgresProcess) -> ClaimRuns:
     return ClaimRuns(process.name("c"), 4)
 
 
-def order(chance: random.Random, names: tuple[str, ...]) -> list[str]:
-    return chance.sample(names, len(names))
+def order(rng: random.Random, names: tuple[str, ...]) -> list[str]:
+    return rng.sample(names, len(names))
 
 
-def slot(process: PostgresProcess, name: str, at: int, chance: random.Random) -> MakeSlot:
+def slot(process: PostgresProcess, name: str, at: int, rng: random.Random) -> MakeSlot:
     """Serve a due time that other schedulers serve too, in a partition of its schedule."""
     key = RunKey(f"{name}@{at}", "h")
-    start = process.starting(name, queue=chance.choice(QUEUES), partition=name, run_key=key)
+    start = process.starting(name, queue=rng.choice(QUEUES), partition=name, run_key=key)
     return MakeSlot(name, at, at + 1, "run", start)
 
 
 def work(processes: Processes, seed: int) -> None:
     """Make slots of several schedules in one group, claim and end runs, prune."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     with processes.process() as process, processes.process() as outside:
         process.open(capacity=4)
-        process.do(announcement(chance))
+        process.do(announcement(rng))
         for turn in itertools.count(1):
-            process.do(*(slot(process, name, turn, chance) for name in order(chance, SCHEDULES)))
-            taken = process.do(claim(process)).runs
-            if taken:
-                process.do(*(finish(run) for run in taken), claim(process))
-            outside.do(*(outside.starting(chance.choice(SCHEDULES), queue=queue) for queue in order(chance, QUEUES)))
+            process.do(*(slot(process, name, turn, rng) for name in order(rng, SCHEDULES)))
+            claimed = process.do(claim(process)).runs
+            if claimed:
+                process.do(*(finish(run) for run in claimed), claim(process))
+            outside.do(*(outside.starting(rng.choice(SCHEDULES), queue=queue) for queue in order(rng, QUEUES)))
             process.do(ApplyRetention(None, None, None, None, 0))
             if processes.done.is_set():
                 return
 
 
-def test_sessions_that_start_beside_busy_workers_make_no_ring_of_locks(url):
-    """Queues, definitions, schedules, slots, backlogs and claims are locked in one order by everybody."""
+def test_sessions_that_start_next_to_busy_workers_make_no_ring_of_locks(url):
+    """Queues, definitions, schedules, slots, backlogs and claims are locked in one order by everyone."""
     processes = Processes(url)
     workers = [processes.thread(work, n + 1) for n in range(WORKERS)]
     starters = [processes.thread(start_often, n + 10) for n in range(STARTERS)]
@@ -153,25 +153,27 @@ def test_sessions_that_start_beside_busy_workers_make_no_ring_of_locks(url):
     assert processes.rings == 0
 
 
-def test_group_that_the_server_undid_to_break_a_ring_is_run_again_quietly(url, beside):
-    """Nothing of it was done, and nobody is told of it as of trouble."""
+def test_group_that_the_server_undid_to_break_a_ring_is_run_again_quietly(url, second_session):
+    """Nothing of it was done, and no one is notified of it as of trouble."""
     process = PostgresProcess(url, FakeClock(), LONG_MS).open()
-    chance = random.Random(1)
-    process.do(announcement(chance))
+    rng = random.Random(1)
+    process.do(announcement(rng))
     schema = read_address(url).schema
-    transaction = PostgresTransaction(beside.cursor(), schema, now=0, session=None, again=False, sealing=PLAIN_SEALING)
-    beside.execute("begin")
-    beside.execute("set local deadlock_timeout = '60s'")
-    beside.execute("select name from schedules for update")
+    transaction = PostgresTransaction(
+        second_session.cursor(), schema, now=0, session=None, again=False, sealing=PLAIN_SEALING
+    )
+    second_session.execute("begin")
+    second_session.execute("set local deadlock_timeout = '60s'")
+    second_session.execute("select name from schedules for update")
     process.database.connection.execute("set deadlock_timeout = '3s'")  # long enough for what is asked beside it
     answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(process.do(announcement(chance))))
+    thread = threading.Thread(target=lambda: answers.append(process.do(announcement(rng))))
     thread.start()
-    for _ in looks(60):
-        if process.stands_in_line() or answers:
+    for _ in polls(60):
+        if process.is_in_queue() or answers:
             break
     transaction.hold("deployments")
-    beside.execute("commit")
+    second_session.execute("commit")
     thread.join()
     assert [type(answer) for answer in answers] == [NumberAnswer]
     assert process.database.rings == 1

@@ -21,7 +21,7 @@ def worker(postgres):
     process.close()
 
 
-def test_claim_asks_at_once_what_it_must_know(worker, messages):
+def test_claim_reads_its_data_in_one_round_trip(worker, messages):
     """A claim waits for few answers, not for one of each of its statements."""
     worker.start("a")
     messages.clear()

@@ -12,7 +12,7 @@ import pytest
 from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.store.commands import automations as acts
+from mainspring.store.commands import automations
 from mainspring.store.commands.results import StartAnswer
 from mainspring.store.process_store import ProcessStore
 from tests.contract.store.overlap import wait_until
@@ -38,12 +38,12 @@ class Pair:
 
     def waits_again(self, since: str) -> bool:
         """Tell whether a later transaction than this one waits for the standby."""
-        return any(begun != since for _, begun in self.waiting())
+        return any(started_at != since for _, started_at in self.waiting())
 
     def runs(self, server: PostgresServer, schema: str) -> list[str]:
         """Return the runs that one of the two has."""
-        with psycopg.connect(server.url("postgres")) as looking:
-            return [run for (run,) in looking.execute(f"select id from {schema}.runs order by id".encode())]
+        with psycopg.connect(server.url("postgres")) as connection:
+            return [run for (run,) in connection.execute(f"select id from {schema}.runs order by id".encode())]
 
     def remove(self) -> None:
         """Leave nothing behind."""
@@ -65,15 +65,17 @@ class Person:
     """Who starts a run from a process of its own, and what was answered."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        self.told: list[str | None] = []
-        self.store: ProcessStore = make_store(url, clock=SystemClock(), on_trouble=self.told.append, **options)
+        self.reported: list[str | None] = []
+        self.store: ProcessStore = make_store(url, clock=SystemClock(), on_trouble=self.reported.append, **options)
         self.store.open()
         self.answers: list[Any] = []
 
     def start(self, run: str) -> None:
         """Ask for a run; do not wait."""
         threading.Thread(
-            target=self._ask, args=(acts.AuditedCommand(f"cmd-{run}", "me", "start", run, starting(run)),), daemon=True
+            target=self._ask,
+            args=(automations.AuditedCommand(f"cmd-{run}", "me", "start", run, starting(run)),),
+            daemon=True,
         ).start()
 
     def _ask(self, command: Any) -> None:
@@ -84,7 +86,7 @@ class Person:
 
 
 @pytest.mark.parametrize("role", [None, "worker"])
-def test_wait_for_a_standby_that_was_given_up_is_no_acknowledgement(pair: Pair, role: str | None) -> None:
+def test_wait_for_a_standby_that_was_abandoned_is_no_acknowledgement(pair: Pair, role: str | None) -> None:
     """The server reports a commit as done whose wait an administrator cancelled: it is sent again until the standby has it."""
     url = pair.primary.new_store()
     person = Person(url, lease_ms=60_000)
@@ -98,7 +100,7 @@ def test_wait_for_a_standby_that_was_given_up_is_no_acknowledgement(pair: Pair, 
         pair.admin.execute("select pg_cancel_backend(%s)", (backend,))
         wait_until(partial(pair.waits_again, since))
         assert person.answers == [], "it was acknowledged although only one server has it"
-    assert "gave up the wait" in str(person.told)
+    assert "did not wait for its standbys" in str(person.reported)
     pair.standby.start()
     wait_until(lambda: person.answers)
     assert isinstance(person.answers[0], StartAnswer)
@@ -106,17 +108,17 @@ def test_wait_for_a_standby_that_was_given_up_is_no_acknowledgement(pair: Pair, 
     person.store.close()
 
 
-def test_commit_that_waits_for_a_dead_standby_is_told_of(pair: Pair) -> None:
-    """Nothing is acknowledged and nobody hangs unseen: the reason is told, a person gets it for an answer, and all goes on later."""
+def test_commit_that_waits_for_a_dead_standby_is_reported(pair: Pair) -> None:
+    """Nothing is acknowledged and no one hangs unseen: the reason is reported, a person gets it for an answer, and all continues later."""
     url = pair.primary.new_store()
     patient, hurried = Person(url), Person(url, patience=1.0)
     pair.standby.stop(signal.SIGQUIT)
     patient.start("patient")
     hurried.start("hurried")
-    wait_until(lambda: hurried.answers and patient.told)
+    wait_until(lambda: hurried.answers and patient.reported)
     assert isinstance(hurried.answers[0], StoreUnavailableError)
-    for told in (str(hurried.answers[0]), str(patient.told)):
-        assert "waits for a standby that does not confirm" in told
+    for text in (str(hurried.answers[0]), str(patient.reported)):
+        assert "waits for a standby that does not confirm" in text
     assert patient.answers == []
     pair.standby.start()
     wait_until(lambda: patient.answers)

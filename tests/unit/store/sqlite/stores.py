@@ -13,7 +13,7 @@ from mainspring.store.write.command_handlers import HANDLERS
 START_AT = 1_700_000_000_000
 
 
-class StandingClock:
+class StoppedClock:
     """A clock that moves only when told to; its dice count."""
 
     def __init__(self, now_at: int = START_AT) -> None:
@@ -28,8 +28,8 @@ class StandingClock:
         return self.thrown & ((1 << bits) - 1)
 
 
-def open_database(path: Path, handlers: Any = HANDLERS, clock: StandingClock | None = None) -> SqliteDatabase:
-    return SqliteDatabase(path, clock=clock or StandingClock(), handlers=handlers)
+def open_database(path: Path, handlers: Any = HANDLERS, clock: StoppedClock | None = None) -> SqliteDatabase:
+    return SqliteDatabase(path, clock=clock or StoppedClock(), handlers=handlers)
 
 
 def do(database: GroupingDatabase, command: StoreCommand[Any], *, again: bool = False) -> Any:
@@ -50,7 +50,7 @@ def starting(run: str, **more: Any) -> StartRun:
     )
 
 
-def let_claim(database: SqliteDatabase, *automations: str) -> None:
+def allow_claims(database: SqliteDatabase, *automations: str) -> None:
     """Let this session claim runs of the automations, as Announce does."""
     for name in automations:
         database.connection.execute("insert into session_automations values (?, ?, 1)", (database.session, name))

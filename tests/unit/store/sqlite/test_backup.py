@@ -7,7 +7,7 @@ import pytest
 
 from mainspring.domain.errors import NotFoundError, StoreError, StoreUnavailableError
 from mainspring.store.base import StoreBrokenError
-from mainspring.store.sqlite import backup as backup_module
+from mainspring.store.sqlite import backup
 from mainspring.store.sqlite.backup import back_up, verify
 from tests.unit.store.sqlite.stores import START_AT, do, open_database, starting
 
@@ -78,13 +78,13 @@ def test_a_cut_off_missing_or_foreign_backup_is_refused(store, folder, tmp_path)
 
 def test_a_backup_that_does_not_check_out_is_not_left_behind(store, folder, monkeypatch):
     """It gets its name only after it was verified."""
-    monkeypatch.setattr(backup_module, "verify", lambda path: {"runs": 19})
+    monkeypatch.setattr(backup, "verify", lambda path: {"runs": 19})
     with pytest.raises(StoreBrokenError, match="runs: 20 rows, copy 19"):
         back_up(store.path, folder, now=START_AT)
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_said(store, tmp_path):
+def test_folder_that_cannot_be_created_is_reported(store, tmp_path):
     """The message names the folder."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailableError, match="cannot be written"):

@@ -5,14 +5,14 @@ import pytest
 from mainspring.domain.errors import StoreError
 from mainspring.store.commands.automations import AuditedCommand, SetMeta
 from mainspring.store.sqlite.check import check
-from tests.unit.store.sqlite.stores import claim, do, let_claim, open_database, opening, starting
+from tests.unit.store.sqlite.stores import allow_claims, claim, do, open_database, opening, starting
 
 
 @pytest.fixture
 def database(tmp_path):
     database = open_database(tmp_path / "x.db")
     do(database, opening())
-    let_claim(database, "a")
+    allow_claims(database, "a")
     do(database, starting("r1"))
     claim(database)
     do(database, starting("r2"))
@@ -31,7 +31,7 @@ JOURNAL = "insert into journal (run, rank, ident, name, kind, state, asked, atte
 
 
 @pytest.mark.parametrize(
-    ("fault", "what", "subject"),
+    ("fault", "text", "subject"),
     [
         ("update runs set state = 'failed', session = null where id = 'r1'", "ended without an instant", "r1"),
         ("update runs set finished_at = 1 where id = 'r2'", "ended without an instant", "r2"),
@@ -40,7 +40,7 @@ JOURNAL = "insert into journal (run, rank, ident, name, kind, state, asked, atte
         ("update runs set ready = 1 where id = 'r1'", "marked ready", "r1"),
         (JOURNAL + "('r1', 2, 'i', 'n', 'step', 'succeeded', 1, 1, 0, 1, 1, 1, 1)", "gap", "r1"),
         (JOURNAL + "('no', 1, 'i', 'n', 'step', 'succeeded', 1, 1, 0, 1, 1, 1, 1)", "journal names a run", "no"),
-        ("insert into partition_holds values ('default', 'key', 'no', 1)", "partition is held", "key"),
+        ("insert into partition_holds values ('default', 'key', 'no', 1)", "holder of a partition", "key"),
         ("insert into inbox (run, kind, name, at) values ('no', 'signal', 's', 1)", "inbox names a run", "no"),
         (
             "drop trigger audit_log_is_append_only; update audit_log set reason = 'other' where seq = 2",
@@ -50,10 +50,10 @@ JOURNAL = "insert into journal (run, rank, ident, name, kind, state, asked, atte
         ("drop trigger audit_log_keeps_rows; delete from audit_log where seq = 1", "audit log", "row 2"),
     ],
 )
-def test_each_rule_finds_its_fault(database, fault, what, subject):
+def test_each_rule_finds_its_fault(database, fault, text, subject):
     """The finding says what is wrong and with which row."""
     database.connection.execute(fault)
-    found = [finding for finding in check(database.path, least_free=0) if what in finding.what]
+    found = [finding for finding in check(database.path, least_free=0) if text in finding.what]
     assert [finding.subjects[0] for finding in found] == [subject]
 
 

@@ -9,16 +9,16 @@ import pytest
 
 from mainspring.domain.errors import StoreHeldError, StoreReadOnlyError, StoreUnavailableError, UnsafeSqliteError
 from mainspring.store.base import StoreBrokenError
-from mainspring.store.sqlite import connection as connection_module
+from mainspring.store.sqlite import connection
 from mainspring.store.sqlite.connection import connect, prepare_folder, refuse_unsafe_sqlite
 
-NOBODY = 65_534
+UNPRIVILEGED_UID = 65_534
 
 
 @pytest.mark.parametrize(
     "version", ["3.51.3", "3.51.10", "3.52.0", "3.54.1", "4.0.0", "3.50.7", "3.50.8", "3.44.6", "3.44.9"]
 )
-def test_a_mended_sqlite_is_accepted(version, tmp_path, monkeypatch):
+def test_fixed_sqlite_is_accepted(version, tmp_path, monkeypatch):
     """The fix came with 3.51.3 and went back to two older series."""
     monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: version)
     connect(tmp_path / "x.db").close()
@@ -40,7 +40,7 @@ def test_connect_refuses_an_unsafe_library(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_file_keeps_what_was_acknowledged_and_lets_nobody_else_read(tmp_path):
+def test_new_file_is_durable_and_private(tmp_path):
     """WAL, FULL, incremental vacuum, no memory map; file and log are for this user alone."""
     path = tmp_path / "new" / "deep" / "x.db"
     prepare_folder(path)
@@ -93,7 +93,7 @@ def test_a_missing_file_or_folder_is_unavailable(tmp_path):
     with pytest.raises(StoreUnavailableError, match="folder of the store does not exist"):
         connect(tmp_path / "no" / "x.db")
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreUnavailableError, match="folder of the store cannot be made"):
+    with pytest.raises(StoreUnavailableError, match="folder of the store cannot be created"):
         prepare_folder(tmp_path / "file" / "sub" / "x.db")
 
 
@@ -107,27 +107,27 @@ def test_a_file_that_is_no_database_is_refused_untouched(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_locked_file_says_that_another_program_holds_it(tmp_path, monkeypatch):
+def test_a_locked_file_reports_that_another_program_holds_it(tmp_path, monkeypatch):
     """A database shell in exclusive mode is named as the cause, after a short wait."""
-    monkeypatch.setattr(connection_module, "_BUSY_MS", 1)
+    monkeypatch.setattr(connection, "_BUSY_MS", 1)
     path = tmp_path / "x.db"
     shell = apsw.Connection(str(path))
     shell.execute(
         "pragma locking_mode = exclusive; pragma journal_mode = wal; begin exclusive; create table t (a)"
     ).fetchall()
-    with pytest.raises(StoreHeldError, match="another program holds the store locked"):
+    with pytest.raises(StoreHeldError, match="another program has locked the store"):
         connect(path)
     shell.close(True)
 
 
-def _as_nobody(act) -> int:
+def _as_unprivileged(act) -> int:
     """Run `act` in a child without rights; return its exit code (0 = as expected)."""
     pid = os.fork()
     if pid == 0:
         try:
             os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+            os.setgid(UNPRIVILEGED_UID)
+            os.setuid(UNPRIVILEGED_UID)
             act()
         except BaseException as error:
             os.write(2, repr(error).encode())
@@ -137,22 +137,22 @@ def _as_nobody(act) -> int:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_read_only_file_or_folder_is_said_to_be_read_only(what):
+@pytest.mark.parametrize("target", ["file", "folder"])
+def test_a_read_only_file_or_folder_is_reported_as_read_only(target):
     """Neither a file nor a folder without the right to write becomes a half-open store."""
-    folder = Path("/tmp") / f"mainspring-read-only-{what}-{os.getpid()}"  # above it all folders must be enterable
+    folder = Path("/tmp") / f"mainspring-read-only-{target}-{os.getpid()}"  # above it all folders must be enterable
     folder.mkdir(mode=0o755)
     try:
         path = folder / "x.db"
-        if what == "file":
+        if target == "file":
             connect(path).execute("create table t (a)").connection.close(True)
             path.chmod(0o644)
             folder.chmod(0o777)
 
         def act():
-            with pytest.raises(StoreReadOnlyError, match=r"only be read(.|\n)*writable"):
+            with pytest.raises(StoreReadOnlyError, match=r"is read-only(.|\n)*writable"):
                 connect(path)
 
-        assert _as_nobody(act) == 0
+        assert _as_unprivileged(act) == 0
     finally:
         shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Damage of a store's file: whoever meets it leaves a note beside it, and a whole check, or another file, takes the note away."""
+"""Damage of a store's file: anyone who meets it leaves a note beside it, and a whole check, or another file, takes the note away."""
 
 import shutil
 
@@ -14,7 +14,7 @@ from mainspring.store.sqlite.check import check, check_table, list_tables
 from mainspring.store.sqlite.damage import damage_found, read_damage, write_damage_note
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.restore import restore
-from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening, starting
+from tests.unit.store.sqlite.stores import START_AT, StoppedClock, do, open_database, opening, starting
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_commit_that_meets_damage_leaves_a_note(path):
     assert read_damage(path) is not None
 
 
-def test_a_file_whose_beginning_was_overwritten_leaves_a_note(path):
+def test_a_file_whose_start_was_overwritten_leaves_a_note(path):
     """It is no database any more, and was a store."""
     with path.open("r+b") as file:
         file.write(b"overwritten by something else")
@@ -103,14 +103,14 @@ def test_another_file_is_not_blamed(path, tmp_path):
     (tmp_path / "copy").replace(path)
     assert read_damage(path) is None
     write_damage_note(path, "malformed")
-    restore(backup, path, clock=StandingClock(START_AT + 5))
+    restore(backup, path, clock=StoppedClock(START_AT + 5))
     assert not path.with_name("state.db.damaged").exists()
 
 
 def test_a_note_that_cannot_be_read_is_a_note(path):
     """A full disk may leave an empty one."""
     path.with_name("state.db.damaged").touch()
-    assert "it is not known what" in damage_found(path)[0].text
+    assert "unknown damage" in damage_found(path)[0].text
 
 
 def test_a_file_that_was_never_a_store_gets_no_note(tmp_path):
@@ -119,7 +119,7 @@ def test_a_file_that_was_never_a_store_gets_no_note(tmp_path):
     other.write_bytes(b"SQLite format 3\0" + b"\xff" * 4_000)
     with pytest.raises(StoreError):
         SqliteReader(other).read_text("select 1 from meta")
-    assert [one.name for one in tmp_path.iterdir()] == ["other.db"]
+    assert [path.name for path in tmp_path.iterdir()] == ["other.db"]
 
 
 def test_the_background_check_finds_damage_that_no_one_reads(path):
@@ -127,9 +127,9 @@ def test_the_background_check_finds_damage_that_no_one_reads(path):
     spoil(path, "runs")
     checking = IntegrityScan(path)
     tables = list_tables(path)
-    found = dict(one for one in (checking.check_next() for _ in tables) if one is not None)
+    found = dict(finding for finding in (checking.check_next() for _ in tables) if finding is not None)
     assert found.keys() == set(tables)
-    assert [name for name, wrong in found.items() if wrong] == ["runs"]
+    assert [name for name, is_found in found.items() if is_found] == ["runs"]
     assert read_damage(path) is not None
     assert checking.check_next()[0] == tables[0]
 
@@ -141,7 +141,10 @@ def test_a_table_that_takes_too_long_is_broken_off_and_named(path, monkeypatch, 
     checking = IntegrityScan(path)
     for _ in range(2 * len(list_tables(path))):
         checking.check_next()
-    assert sum("table runs is too large" in one and "mainspring db check" in one for one in caplog.messages) == 1
+    assert (
+        sum("table runs is too large" in message and "mainspring db check" in message for message in caplog.messages)
+        == 1
+    )
     assert read_damage(path) is None
 
 

@@ -21,7 +21,7 @@ from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.error_table import translate
 from mainspring.store.write.sessions import open_session
-from tests.unit.store.sqlite.stores import StandingClock, open_database, opening
+from tests.unit.store.sqlite.stores import StoppedClock, open_database, opening
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -85,7 +85,7 @@ def test_a_group_is_one_transaction_with_one_rollup_row(database):
 
 
 @pytest.mark.parametrize("guilty", [(0,), (3,), (7,), (2, 3), (0, 7), tuple(range(8))])
-def test_guilty_commands_stand_alone_and_the_others_commit(database, guilty):
+def test_guilty_commands_fail_by_themselves_and_the_others_commit(database, guilty):
     """Each guilty command gets its error, leaves no trace, and all others are committed and answered in order."""
     commands = [Fail(ValueError) if n in guilty else Put(f"k{n}") for n in range(8)]
     results = database.commit(commands).results
@@ -157,7 +157,7 @@ def test_a_fault_of_the_file_leaves_as_what_it_is(database, fault, meaning, plac
     assert keys(database) == (["a"] if place == "commit.after" else [])
 
 
-def test_extended_codes_tell_a_full_disk_and_a_replaced_file(path):
+def test_extended_codes_report_a_full_disk_and_a_replaced_file(path):
     """The shared index that cannot grow is a full disk; a moved file ends the process."""
     full, moved = apsw.IOError("x"), apsw.ReadOnlyError("x")
     full.extendedresult, moved.extendedresult = apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_READONLY_DBMOVED
@@ -167,12 +167,12 @@ def test_extended_codes_tell_a_full_disk_and_a_replaced_file(path):
     assert translate(ValueError("x"), path) is None
 
 
-def test_a_full_disk_frees_the_reserve_and_takes_it_back_later(database, path):
+def test_a_full_disk_frees_the_reserve_and_restores_it_later(database, path):
     """Told at once, committed from the reserve, mentioned until there is room again."""
     reserve = path.with_name("x.db.reserve")
     assert reserve.stat().st_size == 4 * 1024 * 1024
     database.connection.pragma("max_page_count", database.connection.pragma("page_count"))
-    with pytest.raises(StoreFullError, match="go on by themselves"):
+    with pytest.raises(StoreFullError, match="continue by themselves"):
         database.commit([Put("a", "x" * 100_000)])
     assert not reserve.exists()
     assert "nearly full" in str(database.trouble)
@@ -182,9 +182,9 @@ def test_a_full_disk_frees_the_reserve_and_takes_it_back_later(database, path):
     assert database.trouble is None
 
 
-def test_polling_tells_of_other_connections_commits_only(database, path):
+def test_polling_reports_other_connections_commits_only(database, path):
     """Our own commit is no news; another process's is, once."""
-    other = SqliteDatabase(path, clock=StandingClock(), handlers=HANDLERS)
+    other = SqliteDatabase(path, clock=StoppedClock(), handlers=HANDLERS)
     database.poll()
     database.commit([Put("a")])
     assert not database.poll()
@@ -196,7 +196,7 @@ def test_polling_tells_of_other_connections_commits_only(database, path):
 
 @pytest.mark.parametrize(("place", "there"), [("commit.before", []), ("commit.after", ["a"])])
 def test_a_process_killed_around_its_commit_leaves_all_or_nothing(path, place, there):
-    """kill -9 just before the commit loses the group; just after it keeps it, and the next process goes on at once."""
+    """kill -9 just before the commit loses the group; just after it keeps it, and the next process continues at once."""
     pid = os.fork()
     if pid == 0:
         database = open_database(path, HANDLERS)
@@ -214,7 +214,7 @@ def test_a_store_has_one_identity(path):
     """It is given once, at its making."""
     names = set()
     for _ in range(2):
-        database = open_database(path, clock=StandingClock())
+        database = open_database(path, clock=StoppedClock())
         names.add(database.connection.execute("select value from meta where key = 'store'").get)
         database.close()
     assert len(names) == 1

@@ -114,7 +114,7 @@ def test_savepoints_are_free(path, connection):
     assert rows(path) == [(2,)]
 
 
-def test_nothing_is_committed_alone_after_the_database_ended_the_transaction(path, connection):
+def test_nothing_is_committed_after_the_database_ended_the_transaction(path, connection):
     """OR ROLLBACK ends the transaction; a later statement would then commit by itself, and does not."""
     connection.execute("insert into t values (1)", ())
     with pytest.raises(apsw.ConstraintError):
@@ -126,7 +126,7 @@ def test_nothing_is_committed_alone_after_the_database_ended_the_transaction(pat
 
 
 def test_attempts_that_use_a_file_first_at_the_same_moment_all_get_it(tmp_path):
-    """Whoever comes first has it keep a write-ahead log: of two who ask for that at once SQLite refuses one without any waiting."""
+    """Anyone who comes first has it keep a write-ahead log: of two who ask for that at once SQLite refuses one without any waiting."""
     with ThreadPoolExecutor(4) as pool:
         for number in range(40):
             file = tmp_path / f"{number}.db"
@@ -142,8 +142,8 @@ def test_attempts_that_use_a_file_first_at_the_same_moment_all_get_it(tmp_path):
                 opened.commit()
                 opened.close()
 
-            for one in [pool.submit(use) for _ in range(4)]:
-                one.result()
+            for future in [pool.submit(use) for _ in range(4)]:
+                future.result()
             assert len(set(rows(file))) == 4
 
 
@@ -162,11 +162,11 @@ def test_store_of_the_engine_is_refused(tmp_path, link):
     if link is not None:
         name = tmp_path / "app.db"
         link(store, name)
-    with pytest.raises(ConfigError, match="store of the engine"):
+    with pytest.raises(ConfigError, match="store of Mainspring"):
         SqliteEffectDatabase("x", name).open()
 
 
-def test_file_that_is_no_database_says_so(tmp_path):
+def test_file_that_is_no_database_is_reported(tmp_path):
     """The library's own error comes through, with nothing left open."""
     file = tmp_path / "app.db"
     file.write_text("no database at all, but long enough to be looked at" * 50)
@@ -174,7 +174,7 @@ def test_file_that_is_no_database_says_so(tmp_path):
         SqliteEffectDatabase("x", file).open()
 
 
-def test_second_writer_waits_and_then_is_told_to_try_again(path, database, connection):
+def test_second_writer_waits_and_then_may_retry(path, database, connection):
     """A lock that is held too long is a passing trouble."""
     second = database.open()
     with pytest.raises(Transient, match="locked by another writer"):

@@ -41,19 +41,19 @@ def test_only_one_is_inside_and_who_waits_knows_for_whom(path):
     second.close()
 
 
-def test_who_leaves_cannot_pass_the_one_who_waits(path):
-    """Three busy writers take turns: nobody is inside again while another has been waiting the whole time."""
+def test_leaving_holder_cannot_overtake_a_waiter(path):
+    """Three busy writers take turns: no one is inside again while another has been waiting the whole time."""
     order: list[int] = []
     start = threading.Barrier(3)
 
     def write(me: int) -> None:
-        turnstile = FairWriteLock(path)
+        lock = FairWriteLock(path)
         start.wait()
         for _ in range(30):
-            with turnstile:
+            with lock:
                 order.append(me)
                 time.sleep(0.0005)
-        turnstile.close()
+        lock.close()
 
     threads = [threading.Thread(target=write, args=(me,)) for me in range(3)]
     for thread in threads:
@@ -65,32 +65,32 @@ def test_who_leaves_cannot_pass_the_one_who_waits(path):
     assert repeats <= 5
 
 
-def test_a_killed_holder_frees_the_turnstile(path):
+def test_killed_holder_frees_the_lock(path):
     """The kernel drops the lock of a process that dies inside."""
-    ready, tell = os.pipe()
+    ready, signal_end = os.pipe()
     pid = os.fork()
     if pid == 0:
         signal.alarm(60)
         with FairWriteLock(path):
-            os.write(tell, b"x")
+            os.write(signal_end, b"x")
             signal.pause()
     os.read(ready, 1)
-    turnstile = FairWriteLock(path)
+    lock = FairWriteLock(path)
     inside = threading.Event()
 
     def enter() -> None:
-        with turnstile:
+        with lock:
             inside.set()
 
     thread = threading.Thread(target=enter)
     thread.start()
-    while turnstile.waits_for(0.0) is None:
+    while lock.waits_for(0.0) is None:
         time.sleep(0)
     assert not inside.is_set()
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     assert inside.wait(10)
     thread.join()
-    turnstile.close()
+    lock.close()
     os.close(ready)
-    os.close(tell)
+    os.close(signal_end)

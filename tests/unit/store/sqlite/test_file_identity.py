@@ -3,10 +3,10 @@
 import apsw
 import pytest
 
-import mainspring.store.sqlite.reader as reader_module
 from mainspring.domain.clock import SystemClock
 from mainspring.store.base import StoreGoneError
 from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.file_identity import FileIdentity
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.store import SqliteStore
@@ -22,17 +22,17 @@ def test_nothing_is_acknowledged_into_a_removed_file(path):
     """The commit itself looks, whatever was looked at before; the one before it stands."""
     database = open_database(path)
     do(database, starting("r1"))
-    kept = path.rename(path.with_name("kept.db"))
+    renamed = path.rename(path.with_name("kept.db"))
     with pytest.raises(StoreGoneError, match=r"removed while it was in use\nat .*state\.db"):
         database.commit([starting("r2")])
-    kept.rename(path)
+    renamed.rename(path)
     assert [row[0] for row in database.connection.execute("select id from runs")] == ["r1"]
     do(database, starting("r3"))
     database.close()
 
 
 @pytest.mark.parametrize("end", ["-wal", "-shm"])
-def test_files_beside_the_store_belong_to_it(path, end):
+def test_files_next_to_the_store_belong_to_it(path, end):
     """Without its log or the index of the log the store is not what was committed."""
     database = open_database(path)
     path.with_name(f"state.db{end}").unlink()
@@ -54,23 +54,23 @@ def test_reader_answers_nothing_from_a_replaced_file(path, tmp_path):
     reader.close()
 
 
-def test_reader_asks_nothing_of_a_file_that_was_put_there_as_it_opened(path, tmp_path, monkeypatch):
+def test_reader_reads_nothing_from_a_file_placed_as_it_opened(path, tmp_path, monkeypatch):
     """Neither rows of another store nor the complaint that it has no such table: the store is gone, and that is said."""
     open_database(path).close()
-    reader, real = SqliteReader(path), reader_module.connect
+    reader, real = SqliteReader(path), connect
 
     def late(*words, **options):
         path.rename(tmp_path / "kept.db")
         apsw.Connection(str(path)).execute("create table other (x)")
         return real(*words, **options)
 
-    monkeypatch.setattr(reader_module, "connect", late)
+    monkeypatch.setattr("mainspring.store.sqlite.reader.connect", late)
     with pytest.raises(StoreGoneError, match="replaced by another one"):
         reader.read_text("select count(*) from runs")
     reader.close()
 
 
-def test_fault_of_a_reader_whose_file_was_replaced_is_told_as_that(path, tmp_path):
+def test_fault_of_a_reader_whose_file_was_replaced_is_reported(path, tmp_path):
     """It asks while the file goes: what the statement finds wrong is not what is wrong."""
     open_database(path).close()
     reader = SqliteReader(path)
@@ -96,7 +96,7 @@ def test_ordinary_use_changes_no_file(path):
     store.close()
 
 
-def test_store_that_was_used_is_made_anew_only_by_word(path):
+def test_used_store_is_recreated_only_on_request(path):
     """What lies beside a store tells that there was one."""
     store = SqliteStore(path, clock=SystemClock())
     store.open()
@@ -108,6 +108,6 @@ def test_store_that_was_used_is_made_anew_only_by_word(path):
     path.touch()
     with pytest.raises(StoreGoneError, match="the store's file is gone"):
         SqliteStore(path, clock=SystemClock()).open()
-    anew = SqliteStore(path, clock=SystemClock(), recreate=True)
-    anew.open()
-    anew.close()
+    recreated = SqliteStore(path, clock=SystemClock(), recreate=True)
+    recreated.open()
+    recreated.close()

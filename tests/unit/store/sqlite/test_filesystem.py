@@ -53,7 +53,7 @@ def test_the_kernels_own_list_is_read(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
-def test_write_fault_is_what_the_kernel_says(tmp_path: Path) -> None:
+def test_write_fault_is_the_one_of_the_kernel(tmp_path: Path) -> None:
     """A folder that takes files has no fault and stays empty; a read-only file system is reported in the kernel's words."""
     assert write_fault(tmp_path) == ""
     assert list(tmp_path.iterdir()) == []

@@ -33,7 +33,7 @@ def store(tmp_path):
 
 
 def test_process_that_reads_all_the_time_is_named(store, monkeypatch):
-    """With its number and command line; once it has ended nobody is."""
+    """With its number and command line; once it has ended no one is."""
     monkeypatch.setattr(log_readers, "_PAUSE_S", 0.0)
     assert log_size(store) > 0
     assert lasting_readers(store) == []
@@ -49,12 +49,12 @@ def test_process_that_reads_all_the_time_is_named(store, monkeypatch):
 
 def test_read_that_ends_holds_nothing(store, monkeypatch):
     """Only who is there at each look is named."""
-    looks = iter([{1, 2}, {2}, {3}])
+    readings = iter([{1, 2}, {2}, {3}])
     monkeypatch.setattr(log_readers, "_PAUSE_S", 0.0)
-    monkeypatch.setattr(log_readers, "_readers", lambda store: next(looks))
+    monkeypatch.setattr(log_readers, "_readers", lambda store: next(readings))
     assert lasting_readers(store) == []
 
 
 def test_store_without_a_log_has_none(tmp_path):
-    """Nor is there anybody who reads it."""
+    """Nor is there anyone who reads it."""
     assert (log_size(tmp_path / "none.db"), lasting_readers(tmp_path / "none.db")) == (0, [])

@@ -12,7 +12,7 @@ from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.migrate import migrate, migrations, require_known, statements, version_of
 from mainspring.store.sqlite.schema_check import require_schema_version
-from tests.unit.store.sqlite.stores import StandingClock, open_database
+from tests.unit.store.sqlite.stores import StoppedClock, open_database
 
 TWO = [
     (
@@ -108,7 +108,7 @@ def test_processes_that_start_at_once_migrate_once(tmp_path):
         if pid == 0:
             try:
                 failpoints.install(lambda place: os.write(write, b"m") if place == "migrate.done" else None)
-                SqliteDatabase(path, clock=StandingClock(), handlers={}).close()
+                SqliteDatabase(path, clock=StoppedClock(), handlers={}).close()
                 os._exit(0)
             except BaseException as error:
                 os.write(2, repr(error).encode())
@@ -163,7 +163,7 @@ def test_a_foreign_database_is_refused_untouched(tmp_path):
     path = tmp_path / "x.db"
     connection = connect(path)
     connection.execute("create table photos (x)")
-    with pytest.raises(StoreError, match="not a store of ours"):
+    with pytest.raises(StoreError, match="not a store of Mainspring"):
         migrate(connection)
     connection.pragma("application_id", 42)
     with pytest.raises(StoreError, match="another program"):

@@ -6,8 +6,7 @@ import apsw
 import pytest
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.store.sqlite import reader as reader_module
-from mainspring.store.sqlite.reader import SqliteReader
+from mainspring.store.sqlite.reader import _MAX_IDLE, SqliteReader
 from tests.unit.store.sqlite.stores import do, open_database, opening
 
 
@@ -47,7 +46,7 @@ def test_connections_are_lent_again_but_not_after_a_fault(reader):
 
 def test_threads_read_at_the_same_time(reader):
     """Each gets a connection of its own; only a few are kept."""
-    count = reader_module._MAX_IDLE + 2
+    count = _MAX_IDLE + 2
     inside, results = threading.Barrier(count), []
 
     def read():
@@ -61,18 +60,18 @@ def test_threads_read_at_the_same_time(reader):
     for thread in threads:
         thread.join()
     assert results == [[]] * count
-    assert len(reader._idle) == reader_module._MAX_IDLE
+    assert len(reader._idle) == _MAX_IDLE
 
 
 def test_an_endless_read_is_broken_off(reader, monkeypatch):
     """It would keep the log from being emptied."""
-    monkeypatch.setattr(reader_module, "_MAX_READ_S", 0.01)
+    monkeypatch.setattr("mainspring.store.sqlite.reader._MAX_READ_S", 0.01)
     endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select sum(i) from n"
     with pytest.raises(StoreUnavailableError, match="broken off"):
         reader.read_text(endless)
 
 
-def test_a_closed_reader_says_so(reader):
+def test_a_closed_reader_is_reported(reader):
     """Reads after closing are refused."""
     reader.close()
     with pytest.raises(StoreUnavailableError, match="closed"):

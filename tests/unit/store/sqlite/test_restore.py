@@ -10,10 +10,10 @@ from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.restore import restore
 from tests.unit.store.sqlite.stores import (
     START_AT,
-    StandingClock,
+    StoppedClock,
+    allow_claims,
     claim,
     do,
-    let_claim,
     open_database,
     opening,
     starting,
@@ -30,7 +30,7 @@ def backup(path, tmp_path):
     """A backup with one running, one queued run; then a third is started in the store."""
     database = open_database(path)
     do(database, opening())
-    let_claim(database, "a")
+    allow_claims(database, "a")
     do(database, starting("running"))
     assert len(claim(database).runs) == 1
     do(database, starting("queued"))
@@ -41,9 +41,9 @@ def backup(path, tmp_path):
 
 
 def test_a_restored_store_is_the_backup_and_held(path, backup):
-    """The runs of then are there, nobody owns them, the store has a new identity, nothing may be claimed, and the checks find no fault."""
+    """The runs of then are there, no one owns them, the store has a new identity, nothing may be claimed, and the checks find no fault."""
     identity = connect(path, read_only=True).execute("select value from meta where key = 'store'").get
-    clock = StandingClock(START_AT + 5)
+    clock = StoppedClock(START_AT + 5)
     clock.thrown = 1_000
     done = restore(backup, path, clock=clock)
     assert done.unfinished == 2
@@ -57,7 +57,7 @@ def test_a_restored_store_is_the_backup_and_held(path, backup):
         ("running", "queued", None),
     ]
     do(database, opening("after"))
-    let_claim(database, "a")
+    allow_claims(database, "a")
     assert claim(database).runs == ()
     assert check(path, least_free=0) == []
     database.close()
@@ -65,9 +65,9 @@ def test_a_restored_store_is_the_backup_and_held(path, backup):
 
 def test_the_old_store_is_kept_whole(path, backup):
     """What was there before can be looked at, its log included."""
-    kept = restore(backup, path, clock=StandingClock()).kept
-    assert kept is not None
-    old = connect(kept, read_only=True)
+    previous = restore(backup, path, clock=StoppedClock()).kept
+    assert previous is not None
+    old = connect(previous, read_only=True)
     assert old.execute("select count(*) from runs").get == 3
     old.close()
     assert not path.with_name("state.db.restoring").exists()
@@ -78,18 +78,18 @@ def test_a_store_in_use_is_not_replaced(path, backup):
     before = path.read_bytes()
     lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
     with pytest.raises(StoreHeldError, match="1 process"):
-        restore(backup, path, clock=StandingClock())
+        restore(backup, path, clock=StoppedClock())
     lock.close(ended=True)
     assert path.read_bytes() == before
-    restore(backup, path, clock=StandingClock())
+    restore(backup, path, clock=StoppedClock())
 
 
-def test_a_bad_backup_leaves_the_store_alone(path, backup):
+def test_a_bad_backup_leaves_the_store_unchanged(path, backup):
     """It is verified before anything is touched."""
     before = path.read_bytes()
     backup.write_bytes(backup.read_bytes()[:5000])
     with pytest.raises(StoreError):
-        restore(backup, path, clock=StandingClock())
+        restore(backup, path, clock=StoppedClock())
     assert path.read_bytes() == before
 
 
@@ -97,11 +97,11 @@ def test_a_damaged_or_missing_store_can_be_restored(path, backup):
     """That is what backups are for: the wreck is kept aside with its log."""
     path.write_bytes(b"wreck" * 2000)
     path.with_name("state.db-wal").write_bytes(b"log")
-    kept = restore(backup, path, clock=StandingClock()).kept
-    assert kept is not None
-    assert kept.read_bytes()[:5] == b"wreck"
-    assert kept.with_name(kept.name + "-wal").read_bytes() == b"log"
+    previous = restore(backup, path, clock=StoppedClock()).kept
+    assert previous is not None
+    assert previous.read_bytes()[:5] == b"wreck"
+    assert previous.with_name(previous.name + "-wal").read_bytes() == b"log"
     assert not path.with_name("state.db-wal").exists()
     path.unlink()
-    assert restore(backup, path, clock=StandingClock()).kept is None
+    assert restore(backup, path, clock=StoppedClock()).kept is None
     open_database(path).close()

@@ -20,32 +20,35 @@ from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.triggers.trigger_source import TriggerTopic
 from mainspring.store.commands import (
     alerts,
+    automations,
     bulk_operations,
     exec_runs,
     inbox,
+    incidents,
     journal,
     logs,
     outbox,
     people,
     runs,
     sessions,
+    triggers,
 )
-from mainspring.store.commands import automations as acts
-from mainspring.store.commands import incidents as seen
-from mainspring.store.commands import triggers as come
 from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.restore_hold import RESTORED_AT
 from mainspring.store.write.command_handlers import HANDLERS
-from tests.unit.store.sqlite.stores import StandingClock, claim, do, open_database, opening, starting
+from tests.unit.store.sqlite.stores import StoppedClock, claim, do, open_database, opening, starting
 
-ROW = acts.AutomationRow(name="a", kind="workflow", version=1, fingerprint="f", definition=b"{}")
-ANNOUNCE = acts.AnnounceDefinitions(
+ROW = automations.AutomationRow(name="a", kind="workflow", version=1, fingerprint="f", definition=b"{}")
+ANNOUNCE = automations.AnnounceDefinitions(
     fingerprint="f",
-    automations=(ROW, acts.AutomationRow(name="b", kind="workflow", version=1, fingerprint="g", definition=b"{}")),
-    schedules=(acts.ScheduleRow(name="a", automation="a", spec=b"{}", next_slot_at=5),),
+    automations=(
+        ROW,
+        automations.AutomationRow(name="b", kind="workflow", version=1, fingerprint="g", definition=b"{}"),
+    ),
+    schedules=(automations.ScheduleRow(name="a", automation="a", spec=b"{}", next_slot_at=5),),
     triggers=(
-        come.TriggerRow("a/hook", "a", "webhook", b"{}", "/in"),
-        come.TriggerRow("b/runs", "b", "runs", b"{}", None, (TriggerTopic("run", "a", "[]"),)),
+        triggers.TriggerRow("a/hook", "a", "webhook", b"{}", "/in"),
+        triggers.TriggerRow("b/runs", "b", "runs", b"{}", None, (TriggerTopic("run", "a", "[]"),)),
     ),
 )
 BROKEN = Failure(type="ValueError", code="permanent", message="no")
@@ -77,7 +80,7 @@ HALT = runs.HaltRun(run="halted", claim=1, reason=FailureReason.DRIFT, rank=0, f
 def found(id, name, channel="ops", *, text="it is wrong", faults=()):
     """A finding of automation a, told to one channel."""
     finding = Finding(subject=Subject("a", IncidentKind.SILENCE, name), severity=Severity.NOTIFY, text=text, since_at=1)
-    return seen.EvaluatedFinding(id=id, finding=finding, to=(NotificationTarget(0, channel),), faults=faults)
+    return incidents.EvaluatedFinding(id=id, finding=finding, to=(NotificationTarget(0, channel),), faults=faults)
 
 
 PEOPLE: tuple[Any, ...] = (
@@ -126,13 +129,15 @@ COMMANDS: list[Any] = [
     runs.CompleteRun("mine", 1, "a", "s#1", "s", 1, 2, 3, b"[]", b"1", events=SENT["events"], posts=SENT["posts"]),
     runs.HaltRun(run="mine", claim=1, reason=FailureReason.DRIFT, rank=0),
     runs.AnnotateRun(run="mine", claim=1, tags=b'{"a":"b"}', published=b"1"),
-    acts.AuditedCommand("cmd-reopen", "me", "retry", "failed", runs.ReopenRun(run="failed")),
-    acts.AuditedCommand(
+    automations.AuditedCommand("cmd-reopen", "me", "retry", "failed", runs.ReopenRun(run="failed")),
+    automations.AuditedCommand(
         "cmd-give", "me", "give", "halted", runs.GiveResult(run="halted", ident="s", command="cmd-give", output=b"1")
     ),
-    acts.AuditedCommand("cmd-cancel", "me", "cancel", "waiting", runs.CancelRun(run="waiting", command="cmd-cancel")),
-    acts.AuditedCommand("cmd-done", "me", "done", "halted", runs.MarkRunDone(run="halted", result=b"1")),
-    acts.AuditedCommand("cmd-discard", "me", "discard", "halted", runs.DiscardRun(run="halted")),
+    automations.AuditedCommand(
+        "cmd-cancel", "me", "cancel", "waiting", runs.CancelRun(run="waiting", command="cmd-cancel")
+    ),
+    automations.AuditedCommand("cmd-done", "me", "done", "halted", runs.MarkRunDone(run="halted", result=b"1")),
+    automations.AuditedCommand("cmd-discard", "me", "discard", "halted", runs.DiscardRun(run="halted")),
     OUTCOME,
     ATTEMPT,
     journal.SaveCheckpoint(run="mine", claim=1, ident="s", value=b"1", done=1, total=2),
@@ -155,7 +160,9 @@ COMMANDS: list[Any] = [
     inbox.ExpireWait(run="mine", claim=1, ident="open"),
     inbox.RejectFact(run="mine", claim=1, seq=2, failure=BROKEN),
     inbox.ReturnFact(run="mine", claim=1, rank=50, name="go", payload=b"1", at=5, seq=3),
-    acts.AuditedCommand("cmd-forget", "me", "discard_rejected", "waiting", inbox.DropRejectedFacts(run="waiting")),
+    automations.AuditedCommand(
+        "cmd-forget", "me", "discard_rejected", "waiting", inbox.DropRejectedFacts(run="waiting")
+    ),
     runs.CancelChild(run="mine", claim=1, ident="kid"),
     opening("u1"),
     sessions.RecordHeartbeat(),
@@ -170,48 +177,59 @@ COMMANDS: list[Any] = [
     sessions.CloseSession(),
     sessions.DeclareSessionDead(2),
     sessions.ClearProbation(run="mine", claim=1),
-    acts.SetQueue(name="q", concurrency=2),
-    acts.AuditedCommand("cmd-pause", "me", "pause", "default", acts.PauseQueue(name="default", paused=True, by="me")),
-    ANNOUNCE,
-    acts.AuditedCommand(
-        "cmd-hold", "me", "pause", "a", acts.PauseAutomation(name="a", until_at=None, by="me", reason=None)
+    automations.SetQueue(name="q", concurrency=2),
+    automations.AuditedCommand(
+        "cmd-pause", "me", "pause", "default", automations.PauseQueue(name="default", paused=True, by="me")
     ),
-    acts.AuditedCommand("cmd-go", "me", "resume", "b", acts.ResumeAutomation(name="b")),
-    acts.AuditedCommand("cmd-retire", "me", "retire", "a", acts.RetireAutomation(name="a")),
-    acts.RecordRunConditions((ConditionSnapshot(ConditionKind.RUNTIME, "host:h", {"python": "3.13"}),)),
-    acts.MakeSlot(
+    ANNOUNCE,
+    automations.AuditedCommand(
+        "cmd-hold", "me", "pause", "a", automations.PauseAutomation(name="a", until_at=None, by="me", reason=None)
+    ),
+    automations.AuditedCommand("cmd-go", "me", "resume", "b", automations.ResumeAutomation(name="b")),
+    automations.AuditedCommand("cmd-retire", "me", "retire", "a", automations.RetireAutomation(name="a")),
+    automations.RecordRunConditions((ConditionSnapshot(ConditionKind.RUNTIME, "host:h", {"python": "3.13"}),)),
+    automations.MakeSlot(
         schedule="a", slot_at=5, next_slot_at=10, verdict="run", start=starting("slot", slot=runs.SlotLink("a", 5))
     ),
-    acts.MakeSlot(schedule="a", slot_at=5, next_slot_at=10, verdict="skipped"),
+    automations.MakeSlot(schedule="a", slot_at=5, next_slot_at=10, verdict="skipped"),
     # Of a schedule that is ahead it is tried where clocks are put back: contract/store/test_schedules.py.
-    acts.PullBackSchedule("a", 10),
-    acts.AuditedCommand(
-        "cmd-back", "me", "backfill", "a", acts.BackfillSlot("a", 3, starting("back", slot=runs.SlotLink("a", 3)), "n")
+    automations.PullBackSchedule("a", 10),
+    automations.AuditedCommand(
+        "cmd-back",
+        "me",
+        "backfill",
+        "a",
+        automations.BackfillSlot("a", 3, starting("back", slot=runs.SlotLink("a", 3)), "n"),
     ),
-    acts.AuditedCommand("cmd-let-be", "me", "dismiss", "a", acts.DismissSlot("a", 1, "no")),
-    acts.AuditedCommand("cmd-let-go", "me", "dismiss", "lost", come.DismissDelivery("lost", "no")),
-    acts.AcquireLock(name="new", owner="mine"),
-    acts.ReleaseLock(name="l", token=1),
-    acts.AuditedCommand("cmd-break", "me", "break", "l", acts.BreakLock(name="l")),
-    acts.SetMeta(key="k", value="v"),
-    acts.SetMeta(key="k", value=None),
+    automations.AuditedCommand("cmd-let-be", "me", "dismiss", "a", automations.DismissSlot("a", 1, "no")),
+    automations.AuditedCommand("cmd-let-go", "me", "dismiss", "lost", triggers.DismissDelivery("lost", "no")),
+    automations.AcquireLock(name="new", owner="mine"),
+    automations.ReleaseLock(name="l", token=1),
+    automations.AuditedCommand("cmd-break", "me", "break", "l", automations.BreakLock(name="l")),
+    automations.SetMeta(key="k", value="v"),
+    automations.SetMeta(key="k", value=None),
     outbox.LeaseQueues("new", 1_000, 9, 9),
     outbox.SettleQueue("old", "q/a", sent=(1,)),
     outbox.SettleQueue("old", "q/a", refused=(outbox.MessageRefusal(1, "no"),), away="gone", retry_after_ms=5),
-    acts.AuditedCommand("cmd-again", "me", "send again", "m8", outbox.RetryMessage("m8")),
-    acts.AuditedCommand("cmd-drop", "me", "discard", "m8", outbox.DiscardMessage("m8")),
-    seen.RecordEvaluation(
+    automations.AuditedCommand("cmd-again", "me", "send again", "m8", outbox.RetryMessage("m8")),
+    automations.AuditedCommand("cmd-drop", "me", "discard", "m8", outbox.DiscardMessage("m8")),
+    incidents.RecordEvaluation(
         started_at=2**40,
-        groups=(seen.ErrorGroup("a", "f", "E", "c", "p", "m", (seen.GroupedFailure(1, "failed", 1),)),),
+        groups=(incidents.ErrorGroup("a", "f", "E", "c", "p", "m", (incidents.GroupedFailure(1, "failed", 1),)),),
         found=(found("i3", "new"), found("i4", "failed", faults=(1,)), found("i5", "one", text="louder")),
         well=(Subject("a", IncidentKind.SILENCE, "two"),),
-        reminders=(seen.IncidentReminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "ops"),)),),
+        reminders=(
+            incidents.IncidentReminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "ops"),)),
+        ),
     ),
-    acts.AuditedCommand("cmd-ack", "me", "acknowledge", "i1", seen.AcknowledgeIncident("i1", "me")),
-    acts.AuditedCommand("cmd-snooze", "me", "snooze", "i1", seen.SnoozeIncident("i1", 2**50, "me")),
-    acts.AuditedCommand("cmd-resolve", "me", "resolve", "i1", seen.ResolveIncident("i1", "me")),
-    seen.RecordStoreOutage(id="i9", since_at=1, over_at=2, text="away", facts={}),
-    *(acts.AuditedCommand(f"cmd-{type(one).__name__}", "me", "let in", "somebody", one) for one in PEOPLE),
+    automations.AuditedCommand("cmd-ack", "me", "acknowledge", "i1", incidents.AcknowledgeIncident("i1", "me")),
+    automations.AuditedCommand("cmd-snooze", "me", "snooze", "i1", incidents.SnoozeIncident("i1", 2**50, "me")),
+    automations.AuditedCommand("cmd-resolve", "me", "resolve", "i1", incidents.ResolveIncident("i1", "me")),
+    incidents.RecordStoreOutage(id="i9", since_at=1, over_at=2, text="away", facts={}),
+    *(
+        automations.AuditedCommand(f"cmd-{type(person).__name__}", "me", "let in", "somebody", person)
+        for person in PEOPLE
+    ),
     people.RecordVisit("of-ana"),
     people.RecordVisit("of-bot", is_token=True),
     alerts.LeaseChannels("new", 1_000, ("ops", "other"), 9),
@@ -222,7 +240,7 @@ COMMANDS: list[Any] = [
     msgspec.structs.replace(BULK, id="new"),
     bulk_operations.LeaseBulkBatch("new", 1_000),
     bulk_operations.RecordBulkBatch(bulk="due", reached="", to="failed", done=0, refused={"failed": "no"}),
-    acts.AuditedCommand(
+    automations.AuditedCommand(
         "cmd-stop", "me", "stop", "bulk:due", bulk_operations.ChangeBulkOperation("due", BulkMove.STOP)
     ),
     exec_runs.DescribeExecAutomation(msgspec.structs.replace(ROW, name="w", kind="script")),
@@ -239,8 +257,8 @@ COMMANDS: list[Any] = [
         started_at=1,
         finished_at=2,
     ),
-    come.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", start=starting("arrived")),
-    come.AcceptDelivery(
+    triggers.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", start=starting("arrived")),
+    triggers.AcceptDelivery(
         id="d1",
         trigger="a/hook",
         key="k1",
@@ -249,22 +267,24 @@ COMMANDS: list[Any] = [
         pace=FlowControl.parse(throttle="1m"),
         start=starting("arrived"),
     ),
-    come.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", pace=FlowControl.parse(batch=2)),
-    come.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", filtered=True),
-    come.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", refused="no such field"),
-    come.RejectDelivery(id="d1", trigger="a/hook", why="signature", note="it is wrong", body=b"x"),
-    come.DecideDelivery(trigger="a/hook", delivery="asked", state=DeliveryState.STARTED, start=starting("decided")),
-    come.DecideDelivery(trigger="a/hook", delivery="asked", state=DeliveryState.FILTERED, note="no"),
-    come.ReleaseHeldDeliveries(
+    triggers.AcceptDelivery(
+        id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", pace=FlowControl.parse(batch=2)
+    ),
+    triggers.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", filtered=True),
+    triggers.AcceptDelivery(id="d1", trigger="a/hook", key="k1", body_hash="h", body=b"x", refused="no such field"),
+    triggers.RejectDelivery(id="d1", trigger="a/hook", why="signature", note="it is wrong", body=b"x"),
+    triggers.DecideDelivery(trigger="a/hook", delivery="asked", state=DeliveryState.STARTED, start=starting("decided")),
+    triggers.DecideDelivery(trigger="a/hook", delivery="asked", state=DeliveryState.FILTERED, note="no"),
+    triggers.ReleaseHeldDeliveries(
         trigger="a/hook", by="", deliveries=("kept",), pace=FlowControl.parse(debounce="1s"), start=starting("let-go")
     ),
-    come.ReleaseHeldDeliveries(
+    triggers.ReleaseHeldDeliveries(
         trigger="a/hook", by="", deliveries=("kept",), pace=FlowControl.parse(debounce="1s"), start=None, note="gone"
     ),
-    come.JoinRun(
+    triggers.JoinRun(
         trigger="b/runs", per="p", wanted=1, deadline_at=9, delivery="ended", automation="a", run="x", state="failed"
     ),
-    come.JoinRun(
+    triggers.JoinRun(
         trigger="b/runs",
         per="p",
         wanted=1,
@@ -275,15 +295,15 @@ COMMANDS: list[Any] = [
         counts=True,
         start=starting("gathered"),
     ),
-    come.RecordFilterCall(("asked",)),
-    come.ReplayDelivery(id="d1", delivery="kept"),
-    come.ReleaseSourceKey(trigger="a/hook", key="done"),
-    come.ReportConsumer("a/hook", 5, None, None),
-    acts.ApplyRetention(
+    triggers.RecordFilterCall(("asked",)),
+    triggers.ReplayDelivery(id="d1", delivery="kept"),
+    triggers.ReleaseSourceKey(trigger="a/hook", key="done"),
+    triggers.ReportConsumer("a/hook", 5, None, None),
+    automations.ApplyRetention(
         succeeded_before=2**62, failed_before=None, cancelled_before=None, events_before=None, rollups_before=None
     ),
 ]
-LOSES_ITS_COUNT = (acts.ApplyRetention, seen.RecordEvaluation, acts.RecordRunConditions)
+LOSES_ITS_COUNT = (automations.ApplyRetention, incidents.RecordEvaluation, automations.RecordRunConditions)
 """Rows that were deleted or changed cannot be counted twice: only what is left must be equal."""
 
 
@@ -298,7 +318,7 @@ def prepared(path):
 
 def filled(open_one):
     """Make a store with runs in several states, a lock, an open question, and a second session."""
-    clock = StandingClock()
+    clock = StoppedClock()
     neighbour = open_one(clock)
     database = open_one(clock)
     do(database, opening("u1"))
@@ -320,47 +340,49 @@ def filled(open_one):
     do(database, HALT)
     do(database, outbox.LeaseQueues("old", 2**40, 2, 1))
     do(database, outbox.SettleQueue("old", "q/b", refused=(outbox.MessageRefusal(2, "no"),)))
-    do(database, acts.PauseAutomation(name="b", until_at=None, by="me", reason=None))
+    do(database, automations.PauseAutomation(name="b", until_at=None, by="me", reason=None))
     do(database, runs.FinishRun(run="failed", claim=1, state=RunState.FAILED, rank=0, failure=BROKEN, failed_ident="s"))
     do(database, runs.FinishRun(run="done", claim=1, state=RunState.SUCCEEDED, rank=0))
     do(database, signal("waiting"))
     do(database, inbox.RejectFact(run="waiting", claim=1, seq=1, failure=BROKEN))
     do(database, signal("mine"))
-    taken = {"rank": 50, "ident": "go#1", "name": "go", "kind": OutcomeKind.SIGNAL, "events": (), "posts": ()}
-    do(database, msgspec.structs.replace(OUTCOME, run="mine", **taken))
+    parts_once = {"rank": 50, "ident": "go#1", "name": "go", "kind": OutcomeKind.SIGNAL, "events": (), "posts": ()}
+    do(database, msgspec.structs.replace(OUTCOME, run="mine", **parts_once))
     do(database, runs.SuspendRun(run="waiting", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0))
     do(database, inbox.OpenWait(run="mine", claim=1, ident="open", kind="ask", name="open", question=b"{}"))
-    do(database, acts.AcquireLock(name="l", owner="mine"))
+    do(database, automations.AcquireLock(name="l", owner="mine"))
     do(database, people.AddPerson("ana", "pw", Role.ADMIN, None))
     do(database, people.AddPerson("bob", "pw", Role.VIEWER, None))
     do(database, msgspec.structs.replace(PEOPLE[4], hash="of-ana", id="w1"))
     do(database, msgspec.structs.replace(PEOPLE[8], id="t1", name="bot", hash="of-bot"))
     do(
         database,
-        seen.RecordEvaluation(started_at=1, found=(found("i1", "one"), found("i2", "two"), found("i6", "x", "other"))),
+        incidents.RecordEvaluation(
+            started_at=1, found=(found("i1", "one"), found("i2", "two"), found("i6", "x", "other"))
+        ),
     )
     do(database, alerts.LeaseChannels("old", 2**40, ("ops",), 1))
     do(database, starting("queued"))
     do(database, BULK)
     kid = msgspec.structs.replace(starting("kid"), automation="b", parent=runs.ParentLink("mine", "kid", 1))
     do(database, kid)
-    arrived = come.AcceptDelivery(
+    accepted = triggers.AcceptDelivery(
         id="kept", trigger="a/hook", key="kept", body_hash="h", body=b"x", pace=FlowControl.parse(debounce="1s")
     )
-    do(database, arrived)
-    do(database, msgspec.structs.replace(arrived, id="asked", key="asked", pace=FlowControl(), filtered=True))
-    do(database, msgspec.structs.replace(arrived, id="done", key="done", pace=FlowControl()))
+    do(database, accepted)
+    do(database, msgspec.structs.replace(accepted, id="asked", key="asked", pace=FlowControl(), filtered=True))
+    do(database, msgspec.structs.replace(accepted, id="done", key="done", pace=FlowControl()))
     do(
         database,
-        msgspec.structs.replace(arrived, id="ended", trigger="b/runs", key="ended", pace=FlowControl(), filtered=True),
+        msgspec.structs.replace(accepted, id="ended", trigger="b/runs", key="ended", pace=FlowControl(), filtered=True),
     )
-    do(database, acts.MakeSlot(schedule="a", slot_at=1, next_slot_at=5, verdict="lost"))
-    do(database, acts.SetMeta(RESTORED_AT, "9"))
+    do(database, automations.MakeSlot(schedule="a", slot_at=1, next_slot_at=5, verdict="lost"))
+    do(database, automations.SetMeta(RESTORED_AT, "9"))
     do(
         database,
-        msgspec.structs.replace(arrived, id="lost", key="lost", pace=FlowControl(), was_kept=True, happened_at=1),
+        msgspec.structs.replace(accepted, id="lost", key="lost", pace=FlowControl(), was_kept=True, happened_at=1),
     )
-    do(database, acts.SetMeta(RESTORED_AT, None))
+    do(database, automations.SetMeta(RESTORED_AT, None))
     neighbour.close()
     clock.now_at += 1_000
     return database
@@ -377,11 +399,11 @@ def contents(database) -> dict[str, list[Any]]:
 
 def is_refusal(command: Any) -> bool:
     """Tell of the one command that is always refused: its audit row is what is wanted."""
-    return isinstance(command, acts.AuditedCommand) and isinstance(command.inner, people.RecordFailedSignIn)
+    return isinstance(command, automations.AuditedCommand) and isinstance(command.inner, people.RecordFailedSignIn)
 
 
 def spread(command: Any) -> set[type]:
-    return {type(command)} | ({type(command.inner)} if isinstance(command, acts.AuditedCommand) else set())
+    return {type(command)} | ({type(command.inner)} if isinstance(command, automations.AuditedCommand) else set())
 
 
 def test_every_command_is_sent_again_by_a_test():
@@ -400,7 +422,7 @@ def test_a_command_of_unknown_outcome_is_sent_again_with_one_effect(tmp_path, co
     expected = do(quiet, command)
     if committed:
         disturbed.commit([command])
-        disturbed.session = session  # the process was told of a failure: it knows no result
+        disturbed.session = session  # the process was reported a failure: it knows no result
     answer = do(disturbed, command, again=True)
     assert isinstance(expected, Refused) is is_refusal(command)
     if isinstance(answer, StartAnswer):
@@ -408,27 +430,27 @@ def test_a_command_of_unknown_outcome_is_sent_again_with_one_effect(tmp_path, co
         assert (answer.run, answer.state) == (expected.run, expected.state)
     elif not (committed and isinstance(command, LOSES_ITS_COUNT)):
         assert answer == expected
-    ours, theirs = contents(quiet), contents(disturbed)
-    for table in ours:
+    quiet_rows, disturbed_rows = contents(quiet), contents(disturbed)
+    for table in quiet_rows:
         if table not in ("sqlite_sequence", "commits"):  # what was committed twice is counted twice
-            assert theirs[table] == ours[table], table
+            assert disturbed_rows[table] == quiet_rows[table], table
     quiet.close()
     disturbed.close()
 
 
 def test_a_wait_that_was_answered_takes_no_second_event_when_its_group_is_sent_again(tmp_path):
-    """The next event stays free for the next wait: nobody would ever take in what came for a request that has its outcome."""
+    """The next event stays free for the next wait: no one would ever accept what came for a request that has its outcome."""
     database = prepared(tmp_path / "events.db")
     for event in ("e1", "e2"):
         do(database, inbox.PublishEvent(id=event, name="paid", data=b"{}", keep_until=2**62))
     wait = inbox.OpenWait(run="mine", claim=1, ident="paid#1", kind="event", name="paid", since_at=0, where={})
     do(database, wait)
     ((seq,),) = database.connection.execute("select seq from inbox where run = 'mine' and kind = 'event'").fetchall()
-    taken = msgspec.structs.replace(
+    parts_once = msgspec.structs.replace(
         OUTCOME, ident="paid#1", name="paid", kind=OutcomeKind.EVENT, inbox=seq, marked=True
     )
-    do(database, taken)
-    answers = database.commit([wait, taken], again=True).results
+    do(database, parts_once)
+    answers = database.commit([wait, parts_once], again=True).results
     assert not any(isinstance(answer, Refused) for answer in answers)
     assert database.connection.execute("select * from inbox where run = 'mine' and kind = 'event'").fetchall() == []
     do(database, msgspec.structs.replace(wait, ident="paid#2"))

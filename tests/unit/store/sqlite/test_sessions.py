@@ -1,4 +1,4 @@
-"""Sessions: opened once, drained, closed, and buried with all they held in one commit."""
+"""Sessions: opened once, drained, closed, and declared dead with all they held in one commit."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from mainspring.store.commands.sessions import (
     DrainSession,
     RecordHeartbeat,
 )
-from tests.unit.store.sqlite.stores import claim, do, let_claim, open_database, opening, starting
+from tests.unit.store.sqlite.stores import allow_claims, claim, do, open_database, opening, starting
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def worker(path):
     """A database whose session may run automation `a`."""
     database = open_database(path)
     do(database, opening("w1"))
-    let_claim(database, "a")
+    allow_claims(database, "a")
     yield database
     database.close()
 
@@ -56,7 +56,7 @@ def test_opening_twice_finds_the_same_session(path):
     database.close()
 
 
-def test_burial_sets_runs_free_loses_attempts_and_fences_in_one_commit(worker, other):
+def test_death_declaration_sets_runs_free_loses_attempts_and_fences_in_one_commit(worker, other):
     """After it the runs are ready, open attempts are lost, locks and groups are gone, and the zombie's next write is refused."""
     for run in ("r1", "r2"):
         do(worker, starting(run))
@@ -91,7 +91,7 @@ def test_burial_sets_runs_free_loses_attempts_and_fences_in_one_commit(worker, o
     assert rows(other, "select state from attempts") == [("lost",)]
 
 
-def test_burial_sent_again_gives_its_first_answer_and_a_second_one_is_refused(worker, other):
+def test_death_declaration_sent_again_gives_its_first_answer_and_a_second_one_is_refused(worker, other):
     """An unknown commit is resolved by sending it again; two buriers do not both set free."""
     do(worker, starting("r1"))
     claim(worker)
@@ -104,8 +104,8 @@ def test_burial_sent_again_gives_its_first_answer_and_a_second_one_is_refused(wo
     assert do(other, DeclareSessionDead(other.session)).code == "not_alive"
 
 
-def test_a_crash_makes_suspects_and_only_a_death_alone_counts(worker, other):
-    """Runs that shared a crash go on probation uncounted."""
+def test_crash_puts_runs_on_probation_and_only_a_single_death_counts(worker, other):
+    """Runs that shared a crash continue probation uncounted."""
     for run in ("r1", "r2"):
         do(worker, starting(run))
     claim(worker)
@@ -113,38 +113,38 @@ def test_a_crash_makes_suspects_and_only_a_death_alone_counts(worker, other):
     assert rows(other, "select id, suspect, crashes, ready from runs order by id") == [("r1", 1, 0, 1), ("r2", 1, 0, 1)]
 
 
-def test_the_third_death_alone_quarantines_that_run_only(path):
+def test_third_single_death_quarantines_that_run_only(path):
     """Two deaths alone set the run free again; the third moves it to needs_attention and out of every claim."""
-    judge = open_database(path)
-    do(judge, opening("judge"))
-    do(judge, starting("r1"))
+    checker = open_database(path)
+    do(checker, opening("judge"))
+    do(checker, starting("r1"))
     for death in range(1, 4):
         prober = open_database(path)
         do(prober, opening(f"p{death}", role="probation"))
         prober.connection.execute(
             "update runs set state = 'running', session = ?, ready = 0, claim = claim + 1", (prober.session,)
         )
-        assert do(judge, DeclareSessionDead(prober.session, crashed=True, alone="r1")) == NumberAnswer(1)
-        state = rows(judge, "select state, reason, crashes, ready, session from runs")[0]
+        assert do(checker, DeclareSessionDead(prober.session, crashed=True, alone="r1")) == NumberAnswer(1)
+        state = rows(checker, "select state, reason, crashes, ready, session from runs")[0]
         expected = ("queued", None, death, 1, None) if death < 3 else ("needs_attention", "crashes_worker", 3, 0, None)
         assert state == expected
         prober.close()
-    assert rows(judge, "select sum(attention) from rollups") == [(1,)]
-    judge.close()
+    assert rows(checker, "select sum(attention) from rollups") == [(1,)]
+    checker.close()
 
 
 def test_a_dead_wrapped_command_fails_and_is_not_repeated(path):
-    """Nobody can continue what an exec process ran: its run ends as process_lost."""
-    database, judge = open_database(path), open_database(path)
+    """No one can continue what an exec process ran: its run ends as process_lost."""
+    database, checker = open_database(path), open_database(path)
     do(database, opening("e", role="exec"))
-    do(judge, opening("j"))
+    do(checker, opening("j"))
     do(database, starting("r1", here=True))
-    assert do(judge, DeclareSessionDead(database.session)) == NumberAnswer(1)
-    assert rows(judge, "select state, reason, finished_at is not null, session from runs") == [
+    assert do(checker, DeclareSessionDead(database.session)) == NumberAnswer(1)
+    assert rows(checker, "select state, reason, finished_at is not null, session from runs") == [
         ("failed", "process_lost", 1, None)
     ]
     database.close()
-    judge.close()
+    checker.close()
 
 
 def test_closing_gives_back_what_is_owned_and_survives_being_sent_again(worker):
@@ -171,7 +171,7 @@ def test_draining_keeps_a_session_writing(worker, other):
     assert do(other, DrainSession(1)).code == "not_found"
 
 
-def test_a_suspect_is_cleared_by_its_owner_only(worker):
+def test_probation_is_cleared_by_its_owner_only(worker):
     """Progress on probation makes a run ordinary again; a foreign claim changes nothing."""
     do(worker, starting("r1"))
     claim(worker)

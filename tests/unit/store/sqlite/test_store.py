@@ -18,9 +18,9 @@ from mainspring.store.liveness import LockState, find_dead, kill_remains, read_l
 from mainspring.store.sqlite.check import check
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.processes import exit_code, in_child
-from tests.unit.store.sqlite.stores import StandingClock, starting
+from tests.unit.store.sqlite.stores import StoppedClock, starting
 
-PATIENCE = 60.0
+TIMEOUT_S = 60.0
 
 
 def announcing() -> AnnounceDefinitions:
@@ -81,7 +81,7 @@ def test_answers_come_in_the_order_of_the_commands(opened):
 
     for n in range(100):
         store.submit(starting(f"r{n}"), on_done)
-    assert done.wait(PATIENCE)
+    assert done.wait(TIMEOUT_S)
     assert answers == [f"r{n}" for n in range(100)]
 
 
@@ -139,8 +139,8 @@ def test_peer_prefect_18934_database_is_locked_with_eight_processes(path, opened
 
 
 def test_peer_prefect_16746_a_killed_workers_runs_are_free_at_once(path, opened):
-    """kill -9: found by its lock, buried in one commit, its run claimable; no time passes and no slot stays taken."""
-    ready, tell = os.pipe()
+    """kill -9: found by its lock, declared dead in one commit, its run claimable; no time passes and no slot stays taken."""
+    ready, signal_end = os.pipe()
 
     def work():
         store = SqliteStore(path, clock=SystemClock())
@@ -149,12 +149,12 @@ def test_peer_prefect_16746_a_killed_workers_runs_are_free_at_once(path, opened)
         store.apply(announcing())
         store.apply(starting("r1"))
         assert len(store.apply(ClaimRuns(id="c", limit=1)).runs) == 1
-        os.write(tell, b"x")
+        os.write(signal_end, b"x")
         signal.pause()
 
     child = in_child(work)
     os.read(ready, 1)
-    store = opened(clock=StandingClock())
+    store = opened(clock=StoppedClock())
     store.open_session("worker")
     store.apply(announcing())
     assert find_dead(store.reader) == []
@@ -167,12 +167,12 @@ def test_peer_prefect_16746_a_killed_workers_runs_are_free_at_once(path, opened)
     assert [run.id for run in store.apply(ClaimRuns(id="c3", limit=1)).runs] == ["r1"]
     assert find_dead(store.reader) == []
     os.close(ready)
-    os.close(tell)
+    os.close(signal_end)
 
 
 def test_peer_hexpm_1825_a_long_run_is_never_rescued_by_age(path, opened):
-    """Its session lives by its lock: however old the claim is, nobody is found dead and the run's claim stays the first."""
-    clock = StandingClock()
+    """Its session lives by its lock: however old the claim is, no one is found dead and the run's claim stays the first."""
+    clock = StoppedClock()
     store = opened(clock=clock)
     store.open_session("worker")
     store.apply(announcing())
@@ -183,10 +183,10 @@ def test_peer_hexpm_1825_a_long_run_is_never_rescued_by_age(path, opened):
     assert store.apply(ReleaseRun(run=run.id, claim=run.claim, rank=0)) == DONE
 
 
-def test_a_buried_process_is_told_once_and_writes_nothing_more(path, opened):
-    """The zombie's next group is refused, its process is told that it must end, and its closing writes nothing."""
-    told = []
-    zombie = opened(on_fatal=told.append)
+def test_a_dead_process_is_reported_once_and_writes_nothing_more(path, opened):
+    """The zombie's next group is refused, its process learns that it must end, and its closing writes nothing."""
+    notified = []
+    zombie = opened(on_fatal=notified.append)
     session = zombie.open_session("worker")
     other = opened()
     other.open_session("worker")
@@ -194,7 +194,7 @@ def test_a_buried_process_is_told_once_and_writes_nothing_more(path, opened):
     with pytest.raises(FencedError):
         zombie.apply(starting("r1"))
     zombie.close()
-    assert [type(error) for error in told] == [FencedError]
+    assert [type(error) for error in notified] == [FencedError]
     assert other.reader.read_text("select count(*) from runs") == [(0,)]
     assert other.reader.read_text("select state from sessions order by id") == [("dead",), ("alive",)]
 

@@ -14,7 +14,7 @@ from mainspring.store.commands.results import DONE, Refused, StartAnswer
 from mainspring.store.commands.runs import GiveResult, ReopenRun, RunKey
 from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 from mainspring.store.sqlite.database import SqliteDatabase
-from tests.unit.store.sqlite.stores import START_AT, StandingClock, do, open_database, opening, starting
+from tests.unit.store.sqlite.stores import START_AT, StoppedClock, do, open_database, opening, starting
 
 MINUTE = 60_000
 
@@ -31,7 +31,7 @@ def described(kind: str = "exec", definition: bytes = b"{}", *slots: str) -> Des
     return DescribeExecAutomation(row, tuple(ScheduleRow(name, "a", b'{"every":1000}', None) for name in slots))
 
 
-def told(run: str = "r", state: RunState = RunState.SUCCEEDED, **more) -> RecordExecRun:
+def record(run: str = "r", state: RunState = RunState.SUCCEEDED, **more) -> RecordExecRun:
     failed = state is RunState.FAILED
     failure = Failure(type="X", code="x", message="no") if failed else None
     step = OutcomeState.FAILED if failed else OutcomeState.SUCCEEDED
@@ -93,7 +93,7 @@ def test_a_call_by_hand_describes_what_has_no_schedule(database: SqliteDatabase)
 
 
 def test_description_of_what_is_retired_is_refused(database: SqliteDatabase) -> None:
-    """Retired means that nobody expects it any more, whoever still calls it."""
+    """Retired means that no one expects it any more, no matter who still calls it."""
     do(database, described("exec", b"{}", "a"))
     do(database, RetireAutomation("a"))
     refused = do(database, described("exec", b"{}", "a"))
@@ -114,8 +114,8 @@ def test_new_cadence_replaces_the_old_one(database: SqliteDatabase) -> None:
 @pytest.mark.parametrize("again", [False, True])
 def test_recorded_run_is_there_once(database: SqliteDatabase, again: bool) -> None:
     """A record told twice is one run, one outcome, one count, all with their own instants."""
-    assert do(database, told(), again=again) == StartAnswer("r", created=True, state="succeeded")
-    assert do(database, told(), again=again) == StartAnswer("r", created=False, state="succeeded")
+    assert do(database, record(), again=again) == StartAnswer("r", created=True, state="succeeded")
+    assert do(database, record(), again=again) == StartAnswer("r", created=False, state="succeeded")
     assert rows(database, "select state, started_at, finished_at, steps, rank, ready, session from runs") == [
         ("succeeded", START_AT - 2 * MINUTE, START_AT - MINUTE, 1, 1, 0, None)
     ]
@@ -127,8 +127,8 @@ def test_recorded_run_is_there_once(database: SqliteDatabase, again: bool) -> No
 
 def test_record_does_not_change_an_end_that_is_known(database: SqliteDatabase) -> None:
     """What has ended by itself stays as it ended."""
-    do(database, told())
-    do(database, told(state=RunState.FAILED))
+    do(database, record())
+    do(database, record(state=RunState.FAILED))
     assert states(database) == [("succeeded", None)]
 
 
@@ -141,12 +141,12 @@ def owned(database: SqliteDatabase) -> int:
 
 
 def test_record_of_the_owner_ends_its_run(database: SqliteDatabase, tmp_path: Path) -> None:
-    """A run on record as running gets its end from its own session's record, and from nobody else's."""
+    """A run on record as running gets its end from its own session's record, and from no one else's."""
     session = owned(database)
-    refused = do(database, told(session=session + 1))
+    refused = do(database, record(session=session + 1))
     assert isinstance(refused, Refused)
     assert refused.code == "owned"
-    assert do(database, told(session=session)).created
+    assert do(database, record(session=session)).created
     assert states(database) == [("succeeded", None)]
     assert rows(database, "select attempt, state from attempts") == [(1, "failed")]
     assert rows(database, "select started, succeeded from rollups where succeeded or started") != []
@@ -157,16 +157,16 @@ def test_record_of_the_owner_ends_its_run(database: SqliteDatabase, tmp_path: Pa
 def test_record_corrects_a_run_that_was_declared_lost(
     database: SqliteDatabase, tmp_path: Path, state: RunState
 ) -> None:
-    """Lost means that nobody knew the end: its owner's word, even late, tells it; its key follows."""
+    """Lost means that no one knew the end: its owner's word, even late, tells it; its key follows."""
     session = owned(database)
-    other = open_database(tmp_path / "s.db", clock=StandingClock())
+    other = open_database(tmp_path / "s.db", clock=StoppedClock())
     try:
         do(other, DeclareSessionDead(session))
         assert states(other) == [("failed", "process_lost")]
         assert rows(other, "select state from attempts") == [("lost",)]
         key = RunKey("k", "h", "restart")
-        assert do(other, told(state=state, session=session, run_key=key)).created
-        assert not do(other, told(state=state, session=session, run_key=key)).created
+        assert do(other, record(state=state, session=session, run_key=key)).created
+        assert not do(other, record(state=state, session=session, run_key=key)).created
         assert states(other) == [(state.value, "retries_exhausted" if state is RunState.FAILED else None)]
         assert rows(other, "select attempt, state from attempts") == [(1, "failed")]
         assert rows(other, "select run, state from run_keys") == [("r", state.value)]
@@ -177,9 +177,9 @@ def test_record_corrects_a_run_that_was_declared_lost(
 def test_recorded_key_counts_once(database: SqliteDatabase) -> None:
     """A failure recorded late does not take the key from the run that succeeded under it."""
     key = RunKey("k", "h", "restart")
-    do(database, told("r_1", RunState.FAILED, run_key=key))
-    do(database, told("r_2", run_key=key))
-    do(database, told("r_3", RunState.FAILED, run_key=key))
+    do(database, record("r_1", RunState.FAILED, run_key=key))
+    do(database, record("r_2", run_key=key))
+    do(database, record("r_3", RunState.FAILED, run_key=key))
     assert rows(database, "select run, state from run_keys") == [("r_2", "succeeded")]
     found = do(database, starting("r_4", run_key=key))
     assert found == StartAnswer("r_2", created=False, state="succeeded", by_key=True)
@@ -188,15 +188,15 @@ def test_recorded_key_counts_once(database: SqliteDatabase) -> None:
 def test_late_start_finds_the_recorded_run(database: SqliteDatabase) -> None:
     """A start that was still on its way when its end was recorded makes no second run."""
     do(database, opening("u1", "exec"))
-    do(database, told())
+    do(database, record())
     assert do(database, starting("r", here=True)) == StartAnswer("r", created=False, state="succeeded")
     do(database, CloseSession())
     assert states(database) == [("succeeded", None)]
 
 
 def test_wrapped_run_is_not_continued_by_workers(database: SqliteDatabase) -> None:
-    """Nobody but its caller can run it again, so continuing it is refused and it does not wait for ever."""
-    do(database, told(state=RunState.FAILED))
+    """No one but its caller can run it again, so continuing it is refused and it does not wait for ever."""
+    do(database, record(state=RunState.FAILED))
     for act in (ReopenRun("r"), GiveResult("r", "a#1", "c", b"1")):
         refused = do(database, act)
         assert isinstance(refused, Refused)

@@ -16,7 +16,7 @@ OTHER_DISK = Path("/dev/shm")
 
 
 def ended(inbox: Inbox, state: RunState = RunState.SUCCEEDED) -> None:
-    """Let all runs end, and the desk look."""
+    """Let all runs end, and the watcher look."""
     inbox.shop.end(state)
     inbox.settle()
 
@@ -32,7 +32,7 @@ def ended(inbox: Inbox, state: RunState = RunState.SUCCEEDED) -> None:
     ],
 )
 def test_file_goes_where_its_run_ended(opens: Opens, state: RunState, tree: dict[str, bytes]) -> None:
-    """A run that may still go on keeps its file where it is."""
+    """A run that may still continue keeps its file where it is."""
     inbox = opens(after_success="done", after_failure="failed")
     inbox.write("a", b"1")
     inbox.settle()
@@ -57,7 +57,7 @@ def test_deleted_file_is_gone_and_kept_file_stays(opens: Opens) -> None:
 
 
 def test_files_of_subfolders_keep_their_paths_and_are_not_seen_again(opens: Opens) -> None:
-    """Two files of one name do not meet, and what lies aside below the watched folder is not taken in."""
+    """Two files of one name do not meet, and what lies aside below the watched folder is not accepted."""
     inbox = opens(recursive=True, after_success="sub/done")
     inbox.write("x/a", b"1")
     inbox.write("sub/a", b"2")
@@ -105,7 +105,7 @@ def test_long_taken_name_is_shortened_for_its_number(opens: Opens) -> None:
     assert inbox.tree() == {f"done/{name}": b"1", f"done/{'ü' * 124}-2.csv": b"2"}
 
 
-def test_file_that_changed_is_not_moved_but_counts_anew(opens: Opens) -> None:
+def test_file_that_changed_is_not_moved_but_counts_again(opens: Opens) -> None:
     """The end of a run says nothing about content that it never saw."""
     inbox = opens(after_success="done")
     path = inbox.write("a", b"old")
@@ -119,13 +119,13 @@ def test_file_that_changed_is_not_moved_but_counts_anew(opens: Opens) -> None:
     assert inbox.tree() == {"done/a": b"new"}
 
 
-def test_file_that_changed_in_secret_after_the_look_is_not_moved(opens: Opens) -> None:
-    """Size and time as before, but written to: the file stays and counts anew."""
+def test_file_that_changed_in_secret_after_the_poll_is_not_moved(opens: Opens) -> None:
+    """Size and time as before, but written to: the file stays and counts again."""
     inbox = opens(after_success="done")
     path = inbox.write("a", b"old")
     inbox.settle()
     inbox.shop.end(RunState.SUCCEEDED)
-    listing = inbox.desk._folder.listing
+    listing = inbox.watcher._folder.listing
 
     def write() -> FolderListing:
         found, times = listing(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
@@ -133,10 +133,10 @@ def test_file_that_changed_in_secret_after_the_look_is_not_moved(opens: Opens) -
         os.utime(path, ns=times)
         return found
 
-    inbox.desk._folder.listing = write  # type: ignore[method-assign]
+    inbox.watcher._folder.listing = write  # type: ignore[method-assign]
     inbox.pass_time()
-    inbox.look()
-    inbox.desk._folder.listing = listing  # type: ignore[method-assign]
+    inbox.poll()
+    inbox.watcher._folder.listing = listing  # type: ignore[method-assign]
     assert inbox.tree() == {"a": b"new"}
     inbox.settle()
     assert len(inbox.shop.runs) == 2
@@ -155,7 +155,7 @@ def test_file_that_was_touched_is_moved_all_the_same(opens: Opens) -> None:
 
 
 @pytest.mark.parametrize("newer", [False, True], ids=["replaced", "replaced and again"])
-def test_file_that_is_replaced_at_the_last_moment_comes_back(opens: Opens, newer: bool) -> None:
+def test_file_that_is_replaced_at_the_last_moment_returns(opens: Opens, newer: bool) -> None:
     """A newer file that slipped under the name is put back, beside the newest where that is there already, and counts."""
     inbox = opens(after_success="done")
     path = inbox.write("a.csv", b"old")
@@ -177,15 +177,15 @@ def test_file_that_is_replaced_at_the_last_moment_comes_back(opens: Opens, newer
     assert sorted(inbox.shop.names) == sorted(["a.csv", *there])
 
 
-def test_failed_file_that_is_put_back_counts_anew(opens: Opens) -> None:
-    """Moved back by hand it starts another run, under the same key: the old one was let go."""
+def test_failed_file_that_is_put_back_counts_again(opens: Opens) -> None:
+    """Moved back by hand it starts another run, under the same key: the old one was released."""
     inbox = opens(after_failure="failed")
     path = inbox.write("a", b"1")
     inbox.settle()
     ended(inbox, RunState.FAILED)
     (inbox.folder / "failed" / "a").rename(path)
     inbox.settle()
-    assert [arrival.key for arrival in inbox.shop.runs] == [inbox.shop.runs[0].key] * 2
+    assert [delivery.key for delivery in inbox.shop.runs] == [inbox.shop.runs[0].key] * 2
     ended(inbox, RunState.FAILED)
     assert inbox.tree() == {"failed/a": b"1"}
 
@@ -201,8 +201,8 @@ def test_done_file_that_comes_again_is_moved_without_a_run(opens: Opens) -> None
     assert len(inbox.shop.runs) == 1
 
 
-def test_store_that_goes_away_in_between_leaves_nothing_half_done(opens: Opens) -> None:
-    """A failed file whose key could not be let go is finished when the store is back."""
+def test_store_that_becomes_unreachable_in_between_leaves_nothing_half_done(opens: Opens) -> None:
+    """A failed file whose key could not be released is finished when the store is back."""
     inbox = opens(after_failure="failed")
     inbox.write("a", b"1")
     inbox.settle()
@@ -213,34 +213,34 @@ def test_store_that_goes_away_in_between_leaves_nothing_half_done(opens: Opens) 
 
     inbox.shop.forget = away  # type: ignore[method-assign]
     ended(inbox, RunState.FAILED)
-    assert inbox.desk.state.why == "the store: it is down"
+    assert inbox.watcher.state.why == "the store: it is down"
     inbox.shop.forget = forget  # type: ignore[method-assign]
     inbox.settle()
     assert inbox.shop.forgotten == [inbox.shop.runs[0].key]
     assert inbox.tree() == {"failed/a": b"1"}
-    assert inbox.desk.state.why is None
+    assert inbox.watcher.state.why is None
 
 
-def test_target_that_cannot_be_written_leaves_the_file_and_is_told(opens: Opens) -> None:
-    """A file stands where the folder should be: no run is started anew, nothing is lost, and it is mended by mending it."""
+def test_target_that_cannot_be_written_leaves_the_file_and_is_reported(opens: Opens) -> None:
+    """A file stands where the folder should be: no run is restarted, nothing is lost, and it is fixed by fixing it."""
     inbox = opens(pattern="a", after_failure="failed")
     inbox.write("a", b"1")
     inbox.settle()
     blocking = inbox.write("failed", b"no folder")
     for _ in range(3):
         ended(inbox, RunState.FAILED)
-    assert "a is left out: it cannot be moved aside: Not a directory" in (inbox.desk.state.why or "")
+    assert "a is skipped: it cannot be archived: Not a directory" in (inbox.watcher.state.why or "")
     assert inbox.shop.names == ["a"]
     assert inbox.tree()["a"] == b"1"
     blocking.unlink()
     inbox.pass_time(60)
     inbox.settle()
     assert inbox.tree()["failed/a"] == b"1"
-    assert inbox.desk.state.why is None
+    assert inbox.watcher.state.why is None
 
 
 def test_target_below_the_folder_may_be_no_link(opens: Opens, tmp_path: Path) -> None:
-    """Who may write into the folder does not get to say where the desk writes."""
+    """Who may write into the folder does not get to say where the watcher writes."""
     inbox = opens(after_success="done")
     (tmp_path / "etc").mkdir()
     (inbox.folder / "done").symlink_to(tmp_path / "etc")
@@ -321,20 +321,20 @@ def test_disk_that_is_full_leaves_the_file_and_no_part_of_a_copy(opens: Opens, o
         ended(inbox)
         assert list(other_disk.iterdir()) == []
         assert inbox.tree() == {"a": b"1"}
-        assert "No space left" in (inbox.desk.state.why or "")
+        assert "No space left" in (inbox.watcher.state.why or "")
         assert len(inbox.shop.runs) == 1
     finally:
         other_disk.rmdir()
 
 
-def test_two_desks_at_one_folder_move_a_file_once(opens: Opens) -> None:
+def test_two_watchers_at_one_folder_move_a_file_once(opens: Opens) -> None:
     """Several schedulers may look at one folder; the one that has the folder's lock moves."""
     inbox = opens(after_success="done", after_failure="failed")
-    other = inbox.other_desk()
+    other = inbox.other_watcher()
     for number in range(20):
         inbox.write(f"{number}", b"%d" % number)
     for _ in range(2):
-        inbox.look(inbox.desk, other)
+        inbox.poll(inbox.watcher, other)
         inbox.pass_time()
     inbox.shop.end(RunState.SUCCEEDED, "7")
     inbox.shop.end(RunState.FAILED)
@@ -342,15 +342,15 @@ def test_two_desks_at_one_folder_move_a_file_once(opens: Opens) -> None:
     async def both() -> None:
         import asyncio
 
-        await asyncio.gather(inbox.desk.poll(), other.poll())
+        await asyncio.gather(inbox.watcher.poll(), other.poll())
 
     for _ in range(3):
         inbox.runner.run(both())
         inbox.pass_time()
     other.close()
     assert len(inbox.shop.runs) == 20
-    wanted = {f"{'done' if n == 7 else 'failed'}/{n}": b"%d" % n for n in range(20)}
-    assert inbox.tree() == wanted
+    expected = {f"{'done' if n == 7 else 'failed'}/{n}": b"%d" % n for n in range(20)}
+    assert inbox.tree() == expected
 
 
 def test_definition_that_changed_meanwhile_puts_back_what_was_on_its_way(opens: Opens) -> None:
@@ -367,7 +367,7 @@ def test_definition_that_changed_meanwhile_puts_back_what_was_on_its_way(opens: 
     failpoints.install(stop)
     inbox.pass_time()
     with pytest.raises(KeyboardInterrupt):
-        inbox.look()
+        inbox.poll()
     failpoints.install(None)
     assert "a" not in inbox.tree()
     inbox.files = type(inbox.files).parse(str(inbox.folder))
@@ -379,8 +379,8 @@ def test_definition_that_changed_meanwhile_puts_back_what_was_on_its_way(opens: 
     assert inbox.shop.forgotten == []
 
 
-def test_many_files_are_moved_over_several_looks(opens: Opens, monkeypatch) -> None:
-    """What came meanwhile is taken in between; ends are asked for again at once."""
+def test_many_files_are_moved_over_several_polls(opens: Opens, monkeypatch) -> None:
+    """What came meanwhile is accepted between; ends are asked for again at once."""
     monkeypatch.setattr("mainspring.triggers.files.file_archiver._MAX_MOVED", 100)
     inbox = opens(after_success="delete")
     for number in range(250):
@@ -390,6 +390,6 @@ def test_many_files_are_moved_over_several_looks(opens: Opens, monkeypatch) -> N
     left: list[int] = []
     for _ in range(3):
         inbox.pass_time(0 if left else 10)
-        inbox.look()
+        inbox.poll()
         left.append(len(inbox.tree()))
     assert left == [150, 50, 0]

@@ -1,4 +1,4 @@
-"""The desk of a folder: when a file counts, that it counts once, and what happens when things go away."""
+"""The watcher of a folder: when a file counts, that it counts once, and what happens when things go away."""
 
 import errno
 import os
@@ -18,27 +18,27 @@ from mainspring.triggers.files.folder import FolderListing
 from tests.unit.triggers.inbox import Opens
 
 
-def test_file_is_taken_in_once_it_has_settled(opens: Opens) -> None:
+def test_file_is_accepted_once_it_has_settled(opens: Opens) -> None:
     """Not at the first look, not before `settle`, and then once, however often it is looked at."""
     inbox = opens(settle="2s")
     inbox.write("a.csv", b"1,2")
-    inbox.look()
+    inbox.poll()
     inbox.pass_time(1.9)
-    inbox.look()
+    inbox.poll()
     assert inbox.shop.runs == []
     inbox.pass_time(0.1)
-    inbox.look()
+    inbox.poll()
     inbox.settle()
     assert [(file.path, file.size) for file in inbox.shop.files] == [(str(inbox.folder / "a.csv"), 3)]
-    assert len(inbox.shop.asked) == 1
+    assert len(inbox.shop.requests) == 1
 
 
-def test_file_that_grows_is_not_taken_in_before_it_rests(opens: Opens) -> None:
-    """Each change begins the wait anew; what counts is the whole file."""
+def test_file_that_grows_is_not_accepted_before_it_rests(opens: Opens) -> None:
+    """Each change begins the wait again; what counts is the whole file."""
     inbox = opens(settle="2s")
     path = inbox.write("a.csv", b"1")
     for _ in range(5):
-        inbox.look()
+        inbox.poll()
         inbox.pass_time(1.9)
         with path.open("ab") as file:
             file.write(b",1")
@@ -58,14 +58,14 @@ def test_change_that_keeps_size_and_time_is_seen(opens: Opens) -> None:
     assert len(inbox.shop.runs) == 2
 
 
-def test_file_that_changes_while_it_is_hashed_waits_for_the_next_look(opens: Opens, monkeypatch) -> None:
-    """What was hashed is what is there, or nothing is taken in."""
+def test_file_that_changes_while_it_is_hashed_waits_for_the_next_poll(opens: Opens, monkeypatch) -> None:
+    """What was hashed is what is there, or nothing is accepted."""
     inbox = opens()
     path = inbox.write("a.csv", b"x" * 3_000_000)
-    inbox.look()
+    inbox.poll()
     inbox.pass_time()
     monkeypatch.setattr(file_intake, "_MAX_BYTES", 1024 * 1024)
-    inbox.look()
+    inbox.poll()
     assert inbox.shop.runs == []
     path.write_bytes(b"y" * 3_000_000)
     for _ in range(6):
@@ -73,8 +73,8 @@ def test_file_that_changes_while_it_is_hashed_waits_for_the_next_look(opens: Ope
     assert [file.sha256 for file in inbox.shop.files] == [sha256(b"y" * 3_000_000).hexdigest()]
 
 
-def test_large_file_is_hashed_over_several_looks_behind_small_ones(opens: Opens, monkeypatch) -> None:
-    """A file of any size keeps nobody waiting, and is taken in whole."""
+def test_large_file_is_hashed_over_several_polls_behind_small_ones(opens: Opens, monkeypatch) -> None:
+    """A file of any size keeps no one waiting, and is accepted whole."""
     monkeypatch.setattr(file_intake, "_MAX_BYTES", 1024 * 1024)
     monkeypatch.setattr("mainspring.triggers.files.seen_files._LARGE_BYTES", 1_000_000)
     inbox = opens()
@@ -83,11 +83,11 @@ def test_large_file_is_hashed_over_several_looks_behind_small_ones(opens: Opens,
     inbox.settle()
     assert inbox.shop.names == ["small"]
     for _ in range(3):
-        inbox.look()
+        inbox.poll()
     assert inbox.shop.names == ["small", "large"]
 
 
-def test_files_are_taken_in_in_the_order_of_their_changes(opens: Opens) -> None:
+def test_files_are_accepted_in_the_order_of_their_changes(opens: Opens) -> None:
     """Names do not matter: what came first starts first."""
     inbox = opens()
     for number, name in enumerate(["c", "a", "b"]):
@@ -96,15 +96,15 @@ def test_files_are_taken_in_in_the_order_of_their_changes(opens: Opens) -> None:
     assert inbox.shop.names == ["c", "a", "b"]
 
 
-def test_restarted_desk_starts_nothing_twice(opens: Opens) -> None:
-    """The store knows what this desk forgot: one key for one content at one path."""
+def test_restarted_watcher_starts_nothing_twice(opens: Opens) -> None:
+    """The store knows what this watcher forgot: one key for one content at one path."""
     inbox = opens()
     inbox.write("a.csv")
     inbox.settle()
     inbox.restart()
     inbox.settle()
     assert len(inbox.shop.runs) == 1
-    assert len(inbox.shop.asked) == 2
+    assert len(inbox.shop.requests) == 2
 
 
 def test_file_that_stays_is_named_again_each_day(opens: Opens) -> None:
@@ -114,8 +114,8 @@ def test_file_that_stays_is_named_again_each_day(opens: Opens) -> None:
     inbox.settle()
     for _ in range(3):
         inbox.pass_time(86_400)
-        inbox.look()
-    assert len(inbox.shop.asked) == 4
+        inbox.poll()
+    assert len(inbox.shop.requests) == 4
     assert len(inbox.shop.runs) == 1
 
 
@@ -146,7 +146,7 @@ def test_new_content_or_path_counts_and_old_content_at_an_old_path_does_not(open
         b"x" * 251 + b".csv",
     ],
 )
-def test_awkward_names_are_taken_in_and_moved(opens: Opens, name: bytes) -> None:
+def test_awkward_names_are_accepted_and_moved(opens: Opens, name: bytes) -> None:
     """The run opens the very file, the key can be printed, and the file keeps its name where it is moved to."""
     inbox = opens(pattern="*.csv", after_success="done")
     (inbox.folder / os.fsdecode(name)).write_bytes(name)
@@ -160,8 +160,8 @@ def test_awkward_names_are_taken_in_and_moved(opens: Opens, name: bytes) -> None
     assert inbox.tree() == {f"done/{os.fsdecode(name)}": name}
 
 
-def test_path_as_long_as_the_system_takes_is_taken_in(opens: Opens) -> None:
-    """4,000 bytes and more work as long as a program can open it by name; what is longer is told."""
+def test_path_as_long_as_the_system_takes_is_accepted(opens: Opens) -> None:
+    """4,000 bytes and more work as long as a program can open it by name; what is longer is reported."""
     inbox = opens(recursive=True, after_success="done")
     inside = os.open(inbox.folder, os.O_RDONLY)
     for _ in range(19):  # deeper than any path can say, one folder at a time
@@ -169,21 +169,21 @@ def test_path_as_long_as_the_system_takes_is_taken_in(opens: Opens) -> None:
         below = os.open("f" * 200, os.O_RDONLY, dir_fd=inside)
         os.close(inside)
         inside = below
-    room = 4095 - len(os.fsencode(inbox.folder)) - 19 * 201 - 1
-    for name in ("n" * room, "n" * (room + 1)):
+    path_bytes_left = 4095 - len(os.fsencode(inbox.folder)) - 19 * 201 - 1
+    for name in ("n" * path_bytes_left, "n" * (path_bytes_left + 1)):
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT, dir_fd=inside))
     os.close(inside)
     inbox.settle()
     (file,) = inbox.shop.files
     assert len(os.fspath(file)) == 4095
     open(file).close()
-    assert "4096 bytes" in (inbox.desk.state.why or "")
+    assert "4096 bytes" in (inbox.watcher.state.why or "")
     inbox.shop.end(RunState.SUCCEEDED)
     inbox.settle()
     assert not Path(file).exists()
 
 
-def test_what_is_no_file_is_let_alone(opens: Opens, monkeypatch) -> None:
+def test_non_file_is_ignored(opens: Opens, monkeypatch) -> None:
     """FIFOs, sockets, devices and folders with matching names are neither opened nor told."""
     inbox = opens()
     os.mkfifo(inbox.folder / "fifo")
@@ -193,17 +193,17 @@ def test_what_is_no_file_is_let_alone(opens: Opens, monkeypatch) -> None:
         listening.bind("socket")
         inbox.settle()
     assert inbox.shop.runs == []
-    assert inbox.desk.state.why is None
+    assert inbox.watcher.state.why is None
 
 
-def test_file_that_becomes_a_fifo_does_not_hang_the_desk(opens: Opens) -> None:
+def test_file_that_becomes_a_fifo_does_not_hang_the_watcher(opens: Opens) -> None:
     """What is opened is looked at before it is read."""
     inbox = opens()
     path = inbox.write("a")
-    inbox.look()
+    inbox.poll()
     inbox.pass_time()
 
-    listing = inbox.desk._folder.listing
+    listing = inbox.watcher._folder.listing
 
     def swap() -> FolderListing:
         found = listing()
@@ -211,12 +211,12 @@ def test_file_that_becomes_a_fifo_does_not_hang_the_desk(opens: Opens) -> None:
         os.mkfifo(path)
         return found
 
-    inbox.desk._folder.listing = swap  # type: ignore[method-assign]
-    inbox.look()
+    inbox.watcher._folder.listing = swap  # type: ignore[method-assign]
+    inbox.poll()
     assert inbox.shop.runs == []
 
 
-def test_links_out_of_the_folder_are_refused_and_told(opens: Opens, tmp_path: Path) -> None:
+def test_links_out_of_the_folder_are_refused_and_reported(opens: Opens, tmp_path: Path) -> None:
     """Who may write into the folder does not get to name other files; a link to a file of the folder is no second file."""
     (tmp_path / "secret").write_text("s")
     (tmp_path / "others").mkdir()
@@ -228,9 +228,9 @@ def test_links_out_of_the_folder_are_refused_and_told(opens: Opens, tmp_path: Pa
     (inbox.folder / "folder").symlink_to(tmp_path / "others")
     inbox.settle()
     assert inbox.shop.names == ["real"]
-    why = inbox.desk.state.why or ""
-    assert "outside is left out: it is a link" in why
-    assert "inside" not in why
+    reason = inbox.watcher.state.why or ""
+    assert "outside is skipped: it is a link" in reason
+    assert "inside" not in reason
 
 
 def test_folder_that_becomes_a_link_is_not_followed(opens: Opens, tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_folder_that_becomes_a_link_is_not_followed(opens: Opens, tmp_path: Path
     inbox.settle()
     inbox.shop.end(RunState.SUCCEEDED)
     inbox.pass_time()
-    listing = inbox.desk._folder.listing
+    listing = inbox.watcher._folder.listing
 
     def swap() -> FolderListing:
         found = listing()
@@ -250,12 +250,12 @@ def test_folder_that_becomes_a_link_is_not_followed(opens: Opens, tmp_path: Path
         (inbox.folder / "sub").symlink_to(tmp_path / "others")
         return found
 
-    inbox.desk._folder.listing = swap  # type: ignore[method-assign]
-    inbox.look()
+    inbox.watcher._folder.listing = swap  # type: ignore[method-assign]
+    inbox.poll()
     assert (tmp_path / "others" / "a").read_bytes() == b"content"
 
 
-def test_hidden_half_written_and_other_files_are_not_looked_at(opens: Opens) -> None:
+def test_hidden_half_written_and_other_files_are_not_read(opens: Opens) -> None:
     """Pattern, ignored names and `recursive` decide; ignored folders are not entered."""
     inbox = opens(pattern="*.csv", recursive=True)
     for path in ("a.csv", "a.txt", ".b.csv", "c.csv.part", "sub/d.csv", ".sub/e.csv", "f.csv~"):
@@ -268,7 +268,7 @@ def test_hidden_half_written_and_other_files_are_not_looked_at(opens: Opens) -> 
     assert flat.shop.runs == []
 
 
-def test_too_large_file_is_left_out_and_told(opens: Opens) -> None:
+def test_too_large_file_is_omitted_and_reported(opens: Opens) -> None:
     """It stays where it is, and the state says which and why, once."""
     inbox = opens(max_size=3)
     inbox.write("small", b"123")
@@ -276,64 +276,64 @@ def test_too_large_file_is_left_out_and_told(opens: Opens) -> None:
     inbox.settle()
     inbox.settle()
     assert inbox.shop.names == ["small"]
-    assert inbox.reports[-1].why == "large is left out: it has 4 bytes, max_size is 3"
+    assert inbox.reports[-1].why == "large is skipped: it has 4 bytes, max_size is 3"
     assert len(inbox.reports) == 1
 
 
-def test_file_that_cannot_be_read_is_told_and_tried_again(opens: Opens, monkeypatch) -> None:
+def test_file_that_cannot_be_read_is_reported_and_tried_again(opens: Opens, monkeypatch) -> None:
     """A bad sector keeps no other file out; after a minute it is tried again."""
     inbox = opens()
     inbox.write("a")
     inbox.write("b")
-    whole = inbox.desk._folder.hash
+    whole = inbox.watcher._folder.hash
 
     def broken(path, hashing, most):
         if path == "a":
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return whole(path, hashing, most)
 
-    monkeypatch.setattr(inbox.desk._folder, "hash", broken)
+    monkeypatch.setattr(inbox.watcher._folder, "hash", broken)
     inbox.settle()
     assert inbox.shop.names == ["b"]
-    assert inbox.desk.state.why == "a is left out: it cannot be read: Input/output error"
+    assert inbox.watcher.state.why == "a is skipped: it cannot be read: Input/output error"
     monkeypatch.undo()
     inbox.pass_time(60)
-    inbox.look()
+    inbox.poll()
     assert inbox.shop.names == ["b", "a"]
-    assert inbox.desk.state.why is None
+    assert inbox.watcher.state.why is None
 
 
 # -- the folder goes away ----------------------------------------------------------------------------------------------
 
 
-def test_missing_folder_is_told_with_its_time_and_outlived(opens: Opens) -> None:
+def test_missing_folder_is_reported_with_its_time_and_outlived(opens: Opens) -> None:
     """Away since when and why, once; then files count as ever, and those that were there before do not count twice."""
     inbox = opens()
     inbox.write("a")
     inbox.settle()
     inbox.folder.rename(inbox.folder.with_name("elsewhere"))
     inbox.pass_time()
-    away_at = inbox.clock.now()
-    inbox.look()
+    unreachable_at = inbox.clock.now()
+    inbox.poll()
     inbox.pass_time()
-    inbox.look()
-    assert (inbox.reports[-1].connected_at, inbox.reports[-1].away_since) == (None, away_at)
+    inbox.poll()
+    assert (inbox.reports[-1].connected_at, inbox.reports[-1].away_since) == (None, unreachable_at)
     assert "No such file" in (inbox.reports[-1].why or "")
     inbox.folder.with_name("elsewhere").rename(inbox.folder)
     inbox.write("b")
     inbox.settle()
     assert inbox.shop.names == ["a", "b"]
-    assert len(inbox.shop.asked) == 2, "the same folder is known again without reading its files"
+    assert len(inbox.shop.requests) == 2, "the same folder is known again without reading its files"
     assert [(report.away_since is None) for report in inbox.reports] == [True, False, True]
 
 
-def test_folder_that_is_a_file_is_away(opens: Opens) -> None:
-    """Whatever stands in its place is told."""
+def test_folder_that_is_a_file_is_unreachable(opens: Opens) -> None:
+    """Whatever stands in its place is reported."""
     inbox = opens()
     inbox.folder.rmdir()
     inbox.folder.write_text("")
-    inbox.look()
-    assert "Not a directory" in (inbox.desk.state.why or "")
+    inbox.poll()
+    assert "Not a directory" in (inbox.watcher.state.why or "")
 
 
 def test_unmounted_folder_loses_and_doubles_nothing(opens: Opens) -> None:
@@ -353,47 +353,47 @@ def test_unmounted_folder_loses_and_doubles_nothing(opens: Opens) -> None:
 # -- the store goes away -----------------------------------------------------------------------------------------------
 
 
-def test_store_that_is_away_is_asked_again(opens: Opens) -> None:
+def test_unreachable_store_is_called_again(opens: Opens) -> None:
     """Nothing is lost, nothing is hashed again, and the state says why nothing comes in."""
     inbox = opens()
     inbox.shop.faults = [StoreUnavailableError("it is down")] * 2
     inbox.write("a")
     inbox.settle()
-    assert inbox.desk.state.why == "the store: it is down"
+    assert inbox.watcher.state.why == "the store: it is down"
     for _ in range(2):
         inbox.pass_time(2)
-        inbox.look()
+        inbox.poll()
     assert inbox.shop.names == ["a"]
-    assert inbox.desk.state.why is None
+    assert inbox.watcher.state.why is None
 
 
-def test_busy_store_is_left_in_peace_for_as_long_as_it_says(opens: Opens) -> None:
+def test_busy_store_is_not_called_before_its_retry_time(opens: Opens) -> None:
     """Back-pressure: the rest of the files waits in the folder."""
     inbox = opens()
     inbox.shop.faults = [Refused("busy", "the queue is full", retry_after_ms=30_000)]
     inbox.write("a")
     inbox.settle()
     inbox.pass_time(29)
-    inbox.look()
-    assert len(inbox.shop.asked) == 1
-    assert inbox.desk.state.why == "the queue is full"
+    inbox.poll()
+    assert len(inbox.shop.requests) == 1
+    assert inbox.watcher.state.why == "the queue is full"
     inbox.pass_time(1)
-    inbox.look()
+    inbox.poll()
     assert inbox.shop.names == ["a"]
 
 
 def test_unknown_trigger_waits_until_it_is_announced(opens: Opens) -> None:
-    """A desk that is faster than the announcement loses nothing."""
+    """A watcher that is faster than the announcement loses nothing."""
     inbox = opens()
     inbox.shop.faults = [Refused("no_trigger")]
     inbox.write("a")
     inbox.settle()
-    assert "in/files" in (inbox.desk.state.why or "")
+    assert "in/files" in (inbox.watcher.state.why or "")
     inbox.settle()
     assert inbox.shop.names == ["a"]
 
 
-def test_refused_file_is_told_and_keeps_no_other_out(opens: Opens) -> None:
+def test_refused_file_is_reported_and_blocks_no_other(opens: Opens) -> None:
     """What cannot count stays where it is, with the reason."""
     inbox = opens()
     inbox.shop.faults = [Refused("bad_value", "no")]
@@ -401,12 +401,12 @@ def test_refused_file_is_told_and_keeps_no_other_out(opens: Opens) -> None:
     inbox.write("b")
     inbox.settle()
     assert inbox.shop.names == ["b"]
-    assert inbox.desk.state.why == "a is left out: bad_value: no"
+    assert inbox.watcher.state.why == "a is skipped: bad_value: no"
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("oops"), UnwritableCommandError("no index takes it")])
-def test_fault_of_the_intake_is_told_and_keeps_no_other_out(opens: Opens, fault: Exception) -> None:
-    """An error that nobody foresaw concerns one file."""
+def test_fault_of_the_intake_is_reported_and_blocks_no_other(opens: Opens, fault: Exception) -> None:
+    """An error that no one foresaw concerns one file."""
     inbox = opens()
     inbox.shop.faults = [fault]
     os.utime(inbox.write("a"), ns=(0, 0))
@@ -414,19 +414,19 @@ def test_fault_of_the_intake_is_told_and_keeps_no_other_out(opens: Opens, fault:
     inbox.settle()
     assert inbox.shop.names == ["b"]
     inbox.pass_time(60)
-    inbox.look()
+    inbox.poll()
     assert inbox.shop.names == ["b", "a"]
 
 
 def test_fenced_process_stops(opens: Opens) -> None:
-    """Who may write nothing more does not go on looking."""
+    """Who may write nothing more does not continue looking."""
     inbox = opens()
     inbox.shop.faults = [FencedError("declared dead")]
     inbox.write("a")
-    inbox.look()
+    inbox.poll()
     inbox.pass_time()
     with pytest.raises(FencedError):
-        inbox.look()
+        inbox.poll()
 
 
 def test_clock_that_is_set_back_delays_nothing(opens: Opens) -> None:
@@ -437,21 +437,21 @@ def test_clock_that_is_set_back_delays_nothing(opens: Opens) -> None:
     inbox.write("b")
     inbox.settle()
     inbox.pass_time(-3600)
-    inbox.look()
+    inbox.poll()
     inbox.settle()
     assert sorted(inbox.shop.names) == ["a", "b"]
 
 
-def test_many_files_are_taken_in_over_several_looks(opens: Opens, monkeypatch) -> None:
-    """More than one look takes in follow at the next, without a wait."""
+def test_many_files_are_accepted_over_several_polls(opens: Opens, monkeypatch) -> None:
+    """More than one look accepts follow at the next, without a wait."""
     monkeypatch.setattr(file_intake, "_MAX_FILES", 100)
     inbox = opens()
     for number in range(250):
         inbox.write(f"{number}", b"%d" % number)
     inbox.settle()
     assert len(inbox.shop.runs) == 100
-    inbox.look()
-    inbox.look()
+    inbox.poll()
+    inbox.poll()
     assert len(inbox.shop.runs) == 250
 
 

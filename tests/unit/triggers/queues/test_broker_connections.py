@@ -17,13 +17,13 @@ class Link:
 
     def __init__(self, may_close: asyncio.Event) -> None:
         self.may_close = may_close
-        self.asked = False
+        self.requests = False
 
     async def connect(self) -> None:
         pass
 
     async def close(self) -> None:
-        self.asked = True
+        self.requests = True
         await self.may_close.wait()
 
 
@@ -47,19 +47,19 @@ async def links(many: int) -> AsyncIterator[tuple[BrokerConnections, list[Link],
 
 
 async def test_giving_back_waits_for_no_other_link() -> None:
-    """Whoever gives a link back holds a lease: even one too many is closed by somebody else, later."""
+    """Anyone who gives a link back holds a lease: even one too many is closed by someone else, later."""
     async with links(70) as (found, opened, may_close):
-        assert not any(link.asked for link in opened)
+        assert not any(link.requests for link in opened)
         may_close.set()
         await found.tidy()
-        assert [link.asked for link in opened] == [True] * 6 + [False] * 64
+        assert [link.requests for link in opened] == [True] * 6 + [False] * 64
 
 
-async def test_links_that_hang_are_let_go_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_links_that_hang_are_released_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound of one is the bound of all."""
     monkeypatch.setattr(broker_connections, "_CLOSE_TIMEOUT_S", 0.5)
     monkeypatch.setattr(broker_connections, "_IDLE_S", -1.0)
     async with links(60) as (found, opened, _):
         async with asyncio.timeout(60):  # one after the other they would take longer
             await found.tidy()
-        assert all(link.asked for link in opened)
+        assert all(link.requests for link in opened)

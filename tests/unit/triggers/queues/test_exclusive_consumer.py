@@ -1,4 +1,4 @@
-"""A desk that must be the only one: it runs while it has the lock, and ends although the store does not answer."""
+"""A consumer that must be the only one: it runs while it has the lock, and ends although the store does not answer."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from mainspring.triggers.queues.exclusive_consumer import ExclusiveConsumer
 
 
 class Store:
-    """Answers as it is told to; what was sent is kept."""
+    """Answers as it is asked to; what was sent is kept."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -25,7 +25,7 @@ class Store:
         return answer
 
 
-class Desk:
+class FakeConsumer:
     """Runs until it is cancelled."""
 
     def __init__(self):
@@ -36,28 +36,28 @@ class Desk:
         await asyncio.Event().wait()
 
 
-async def ended(store, desk):
-    task = asyncio.create_task(ExclusiveConsumer(desk, "a/queue", store).run())
+async def ended(store, consumer):
+    task = asyncio.create_task(ExclusiveConsumer(consumer, "a/queue", store).run())
     async with asyncio.timeout(60):
-        await desk.runs.wait()
+        await consumer.runs.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
 
 @pytest.mark.asyncio
-async def test_desk_waits_for_its_turn_and_gives_it_back(monkeypatch):
+async def test_consumer_waits_for_its_turn_and_returns_it(monkeypatch):
     """Another scheduler has it first."""
     monkeypatch.setattr(exclusive_consumer, "_RETRY_AFTER_S", 0.0)
     store = Store(Refused("held"), NumberAnswer(7), DONE)
-    await ended(store, Desk())
+    await ended(store, FakeConsumer())
     assert store.sent == [AcquireLock, AcquireLock, ReleaseLock]
 
 
 @pytest.mark.asyncio
-async def test_desk_ends_although_the_store_is_away(monkeypatch):
-    """Nobody waits for an answer that does not come: the end of the session frees the lock."""
+async def test_consumer_ends_although_the_store_is_unreachable(monkeypatch):
+    """No one waits for an answer that does not come: the end of the session frees the lock."""
     monkeypatch.setattr(exclusive_consumer, "_RELEASE_TIMEOUT_S", 0.01)
     store = Store(NumberAnswer(7), None)
-    await ended(store, Desk())
+    await ended(store, FakeConsumer())
     assert store.sent == [AcquireLock, ReleaseLock]

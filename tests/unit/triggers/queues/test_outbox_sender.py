@@ -17,8 +17,7 @@ from mainspring.store.commands.automations import AnnounceDefinitions, Automatio
 from mainspring.store.commands.outbox import RetryMessage, SettleQueue
 from mainspring.store.commands.runs import ClaimRuns, CompleteRun, StartRun
 from mainspring.store.read.outbox import list_outbox_queues, list_refused_messages
-from mainspring.triggers.queues import broker_connections
-from mainspring.triggers.queues import outbox_sender as sending
+from mainspring.triggers.queues import broker_connections, outbox_sender
 from mainspring.triggers.queues.broker_connections import BrokerConnections
 from mainspring.triggers.queues.outbox_sender import OutboxSender
 from tests.acceptance.sealing_codec import Keystream
@@ -54,7 +53,7 @@ class Source:
             raise ValueRefusedError("a message", "$", "it is too large")
         if self.broker.hangs:
             await asyncio.sleep(3600)
-        self.broker.taken[self.queue.name].append((key, body, headers))
+        self.broker.accepted[self.queue.name].append((key, body, headers))
 
     async def close(self):
         self.broker.closed += 1
@@ -63,7 +62,7 @@ class Source:
 
 class FakeBroker:
     def __init__(self):
-        self.taken = defaultdict(list)
+        self.accepted = defaultdict(list)
         self.tried = defaultdict(int)
         self.away = ""
         self.hangs = False
@@ -84,18 +83,18 @@ class SlowLoop:
     def __init__(self, store):
         self._store = store
         self._loop = asyncio.get_running_loop()
-        self._unheard = []
+        self._unreported = []
         self.settled = 0
 
     def submit(self, command, on_done):
         def done(result):
-            self._unheard.append((on_done, result))
+            self._unreported.append((on_done, result))
             if isinstance(command, SettleQueue):
                 self.settled += 1
                 if self.settled == 1:
                     return
-            heard, self._unheard = self._unheard, []
-            self._loop.call_soon_threadsafe(lambda: [tell(said) for tell, said in heard])
+            unreported, self._unreported = self._unreported, []
+            self._loop.call_soon_threadsafe(lambda: [callback(result) for callback, result in unreported])
 
         self._store.submit(command, done)
 
@@ -149,17 +148,17 @@ class Outbox:
 
     @property
     def queues(self):
-        return {one.name: one for one in list_outbox_queues(self.store.reader)}
+        return {queue.name: queue for queue in list_outbox_queues(self.store.reader)}
 
     async def close(self):
-        for one in self._senders:
-            await one.close()
+        for sender in self._senders:
+            await sender.close()
         await asyncio.to_thread(self.store.close)
 
 
 @contextlib.asynccontextmanager
-async def outbox(folder, **how):
-    found = Outbox(folder, **how)
+async def outbox(folder, **options):
+    found = Outbox(folder, **options)
     try:
         yield found
     finally:
@@ -173,20 +172,20 @@ async def test_messages_are_sent_in_order_and_forgotten(tmp_path):
         box.post(("m3", "b/q", 3))
         box.sender()
         await box.until_empty()
-        assert box.broker.taken == {
+        assert box.broker.accepted == {
             "q": [("m1", b'{"n":1}', {"h": "v"}), ("m3", b"3", {"h": "v"})],
             "p": [("m2", b"\x00raw", {"h": "v"})],
         }
 
 
 async def test_later_messages_use_the_same_link(tmp_path):
-    """A link that did well is kept for what comes next; what comes is sent soon after it was told of."""
+    """A link that did well is kept for what comes next; what comes is sent soon after it was reported."""
     async with outbox(tmp_path) as box:
         sender = box.sender()
         for n in range(3):
             box.post((f"m{n}", "b/q", n))
             sender.changed()
-            await box.until(lambda n=n: len(box.broker.taken["q"]) == n + 1)
+            await box.until(lambda n=n: len(box.broker.accepted["q"]) == n + 1)
         await box.until_empty()
         assert box.broker.connects == 1
         await sender.close()
@@ -194,7 +193,7 @@ async def test_later_messages_use_the_same_link(tmp_path):
 
 
 async def test_queue_that_is_taken_again_before_its_end_was_heard_of_is_served(tmp_path):
-    """A busy loop hears at once that the queue was given back and leased anew: what came meanwhile waits for no lease to end."""
+    """A busy loop hears at once that the queue was given back and leased again: what came meanwhile waits for no lease to end."""
     async with outbox(tmp_path) as box:
         store = SlowLoop(box.store)
         box.post(("m1", "b/q", 1))
@@ -203,7 +202,7 @@ async def test_queue_that_is_taken_again_before_its_end_was_heard_of_is_served(t
         box.post(("m2", "b/q", 2))
         sender.changed()
         await box.until_empty()
-        assert [key for key, _, _ in box.broker.taken["q"]] == ["m1", "m2"]
+        assert [key for key, _, _ in box.broker.accepted["q"]] == ["m1", "m2"]
 
 
 async def test_several_senders_send_each_message_once(tmp_path):
@@ -215,16 +214,16 @@ async def test_several_senders_send_each_message_once(tmp_path):
             box.sender()
         await box.until_empty()
         for q in range(5):
-            assert [key for key, _, _ in box.broker.taken[f"q{q}"]] == [f"m{n}-{q}" for n in range(40)]
+            assert [key for key, _, _ in box.broker.accepted[f"q{q}"]] == [f"m{n}-{q}" for n in range(40)]
 
 
-async def test_refused_message_stands_aside(tmp_path):
-    """What the broker will not take waits for a person and holds nobody up; sent again by hand it goes, if it may then."""
+async def test_refused_message_is_skipped(tmp_path):
+    """What the broker will not take waits for a person and holds no one up; sent again by hand it goes, if it may then."""
     async with outbox(tmp_path) as box:
         box.post(("m1", "b/q", 1), ("m2", "b/q", "big"), ("m3", "b/q", 3))
         sender = box.sender()
         await box.until_empty()
-        assert [key for key, _, _ in box.broker.taken["q"]] == ["m1", "m3"]
+        assert [key for key, _, _ in box.broker.accepted["q"]] == ["m1", "m3"]
         (refused,) = list_refused_messages(box.store.reader)
         assert refused.id == "m2"
         assert "it is too large" in refused.fault
@@ -235,21 +234,21 @@ async def test_refused_message_stands_aside(tmp_path):
         assert [message.id for message in list_refused_messages(box.store.reader)] == ["m2"]
 
 
-async def test_broker_that_is_away_is_tried_for_ever(tmp_path, monkeypatch):
-    """Nothing is lost while a broker is away; since when and why is told, without its secrets; other queues go on."""
-    monkeypatch.setattr(sending, "_CHECK_EVERY_S", 0.02)
+async def test_broker_that_is_unreachable_is_tried_for_ever(tmp_path, monkeypatch):
+    """Nothing is lost while a broker is away; since when and why is reported, without its secrets; other queues continue."""
+    monkeypatch.setattr(outbox_sender, "_CHECK_EVERY_S", 0.02)
     async with outbox(tmp_path) as box:
         box.broker.away = "nobody at redis://u:hush@h"
         box.post(("m1", "b/q", 1), ("m2", "b/q", 2))
         before = box.clock.now()
         box.sender()
         await box.until(lambda: box.queues["b/q"].failures >= 3)
-        shown = box.queues["b/q"]
-        assert shown.fault == "ConnectionError: nobody at redis://u:***@h"
-        assert before <= shown.since_at <= box.clock.now()
+        outbox_queue = box.queues["b/q"]
+        assert outbox_queue.fault == "ConnectionError: nobody at redis://u:***@h"
+        assert before <= outbox_queue.since_at <= box.clock.now()
         box.broker.away = ""
         await box.until_empty()
-        assert [key for key, _, _ in box.broker.taken["q"]] == ["m1", "m2"]
+        assert [key for key, _, _ in box.broker.accepted["q"]] == ["m1", "m2"]
         assert box.broker.closed >= 3
 
 
@@ -275,9 +274,9 @@ async def test_address_that_leads_nowhere_is_refused(tmp_path):
 
 
 async def test_broker_that_hangs_is_left(tmp_path, monkeypatch):
-    """A broker that acknowledges nothing is given up after a while, and the message sent again by another link."""
-    monkeypatch.setattr(sending, "_ACK_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(sending, "_CHECK_EVERY_S", 0.02)
+    """A broker that acknowledges nothing is abandoned after a while, and the message sent again by another link."""
+    monkeypatch.setattr(outbox_sender, "_ACK_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(outbox_sender, "_CHECK_EVERY_S", 0.02)
     async with outbox(tmp_path) as box:
         box.broker.hangs = True
         box.post(("m1", "b/q", 1))
@@ -285,7 +284,7 @@ async def test_broker_that_hangs_is_left(tmp_path, monkeypatch):
         await box.until(lambda: box.broker.tried["q"] >= 2)
         box.broker.hangs = False
         await box.until_empty()
-        assert [key for key, _, _ in box.broker.taken["q"]] == ["m1"]
+        assert [key for key, _, _ in box.broker.accepted["q"]] == ["m1"]
 
 
 async def test_sealed_messages_are_opened_when_they_are_sent(tmp_path):
@@ -296,11 +295,11 @@ async def test_sealed_messages_are_opened_when_they_are_sent(tmp_path):
         blind = box.sender(sealing=PLAIN_SEALING)
         await box.until(lambda: box.queues["b/q"].failures >= 1)
         assert "keystream" in box.queues["b/q"].fault
-        assert box.broker.taken == {}
+        assert box.broker.accepted == {}
         await blind.close()
         box.sender()
         await box.until_empty()
-        assert [body for _, body, _ in box.broker.taken["q"]] == [b'{"n":1}', b"raw"]
+        assert [body for _, body, _ in box.broker.accepted["q"]] == [b'{"n":1}', b"raw"]
 
 
 async def test_link_that_hangs_when_it_is_closed_keeps_no_lease(tmp_path, monkeypatch):
@@ -314,7 +313,7 @@ async def test_link_that_hangs_when_it_is_closed_keeps_no_lease(tmp_path, monkey
         await box.until_empty()
         await box.until(lambda: box.broker.closed == 1)
         assert box.queues == {}, "nothing of it is leased while the link hangs"
-        assert [key for key, _, _ in box.broker.taken["q"]] == ["m1"]
+        assert [key for key, _, _ in box.broker.accepted["q"]] == ["m1"]
         box.broker.may_close.set()
 
 
@@ -333,7 +332,7 @@ async def test_fault_of_one_message_refuses_no_other(tmp_path):
 
 async def test_closing_waits_for_no_broker(tmp_path, monkeypatch):
     """A Sender that ends while its broker hangs ends within its bound; the message stays."""
-    monkeypatch.setattr(sending, "_CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(outbox_sender, "_CLOSE_TIMEOUT_S", 0.1)
     async with outbox(tmp_path) as box:
         box.broker.hangs = True
         box.post(("m1", "b/q", 1))
@@ -345,15 +344,15 @@ async def test_closing_waits_for_no_broker(tmp_path, monkeypatch):
 
 
 async def test_secret_that_is_not_set_makes_its_queue_wait(tmp_path):
-    """A secret that is missing is told by its name, and the queue tried again until it is there."""
+    """A secret that is missing is reported by its name, and the queue tried again until it is there."""
     async with outbox(tmp_path) as box:
         box.post(("m1", "b/q", 1))
 
-        def nobody(name):
+        def no_channel(name):
             raise ConfigError(f"the secret {name!r} is not set")
 
         faults = ErrorText(NoSecrets())
-        links = BrokerConnections(BROKERS, nobody, opens=box.broker.opens)
+        links = BrokerConnections(BROKERS, no_channel, opens=box.broker.opens)
         loop = asyncio.get_running_loop()
         sender = OutboxSender(loop, box.store, box.store.reader, box.clock, PLAIN_SEALING, links, faults)
         sender.start()

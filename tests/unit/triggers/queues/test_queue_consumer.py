@@ -1,4 +1,4 @@
-"""The desk of a queue against a broker and a store of the test: what it does when either misbehaves."""
+"""The consumer of a queue against a broker and a store of the test: what it does when either misbehaves."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ _URL = "redis://:{secret:CACHE}@h/0?stream=orders"
 
 
 class Clock:
-    """Stands still, and throws the highest number."""
+    """Is stuck, and throws the highest number."""
 
     def now(self) -> int:
         return 1_000
@@ -34,11 +34,11 @@ class Clock:
 
 
 class Source:
-    """A broker that gives out batches, then nothing; what it was told is written down."""
+    """A broker that gives out batches, then nothing; what it was reported is written down."""
 
     def __init__(self, *batches: list[QueueMessage]) -> None:
         self.batches = list(batches)
-        self.told: list[tuple[str, str]] = []
+        self.reports: list[tuple[str, str]] = []
         self.limits: list[int] = []
         self.pauses: list[float] = []
         self.breaks: Callable[[str], None] = lambda _: None
@@ -57,61 +57,61 @@ class Source:
         raise AssertionError
 
     async def keep(self, messages: Sequence[QueueMessage]) -> None:
-        self._tell("keep", *messages)
+        self._reply("keep", *messages)
 
     async def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         self.breaks("acknowledge")
-        self._tell("acknowledge", *messages)
+        self._reply("acknowledge", *messages)
 
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
         self.pauses.append(after_s)
-        self._tell("give_back", message)
+        self._reply("give_back", message)
 
-    async def set_aside(self, message: QueueMessage, why: str) -> None:
-        self._tell("set_aside", message)
+    async def set_aside(self, message: QueueMessage, reason: str) -> None:
+        self._reply("set_aside", message)
 
     async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
         raise AssertionError
 
     async def close(self) -> None:
         self.breaks("close")
-        self._tell("close", QueueMessage(id="", body=b""))
+        self._reply("close", QueueMessage(id="", body=b""))
 
-    def _tell(self, word: str, *messages: QueueMessage) -> None:
-        self.told += [(word, message.id) for message in messages]
+    def _reply(self, word: str, *messages: QueueMessage) -> None:
+        self.reports += [(word, message.id) for message in messages]
 
-    def told_of(self, word: str) -> list[str]:
-        return [name for said, name in self.told if said == word]
+    def reported(self, word: str) -> list[str]:
+        return [name for kind, name in self.reports if kind == word]
 
 
 class World:
-    """One desk, its broker, its store, and what it reported."""
+    """One consumer, its broker, its store, and what it reported."""
 
     def __init__(self) -> None:
         self.source = Source()
         self.clock = Clock()
         self.answers: Callable[[IncomingDelivery], object] = lambda _: DONE
-        self.taken: list[IncomingDelivery] = []
-        self.shown: list[tuple[str, str, IncomingDelivery]] = []
-        self.shows: Callable[[], None] = lambda: None
+        self.accepted: list[IncomingDelivery] = []
+        self.rejected: list[tuple[str, str, IncomingDelivery]] = []
+        self.reject: Callable[[], None] = lambda: None
         self.states: list[QueueConsumerState] = []
         self.slept: list[float] = []
         self.secrets = {"CACHE": "s3cr/t"}
-        self.desk: QueueConsumer = None  # type: ignore[assignment]
+        self.watcher: QueueConsumer = None  # type: ignore[assignment]
         self.task: asyncio.Task[Any] = None  # type: ignore[assignment]
 
-    async def accept(self, trigger: str, arrival: IncomingDelivery) -> object:
-        self.taken.append(arrival)
+    async def accept(self, trigger: str, delivery: IncomingDelivery) -> object:
+        self.accepted.append(delivery)
         await asyncio.sleep(0)
-        answer = self.answers(arrival)
+        answer = self.answers(delivery)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    async def refuse(self, trigger: str, why: str, note: str, arrival: IncomingDelivery) -> None:
+    async def refuse(self, trigger: str, reason: str, note: str, delivery: IncomingDelivery) -> None:
         assert trigger == "orders/queue"
-        self.shows()
-        self.shown.append((why, note, arrival))
+        self.reject()
+        self.rejected.append((reason, note, delivery))
 
     def get(self, name: str) -> str:
         if name not in self.secrets:
@@ -124,7 +124,7 @@ class World:
 
     def start(self, *batches: list[str], **options: Any) -> None:
         self.source.batches = [[QueueMessage(id=name, body=b'{"p": 1}') for name in batch] for batch in batches]
-        self.desk = QueueConsumer(
+        self.watcher = QueueConsumer(
             "orders/queue",
             parse_broker_queue(_URL, **options),
             self,
@@ -134,7 +134,7 @@ class World:
             sleep=self._sleep,
             opens=lambda queue, server, group: self.source,
         )
-        self.task = asyncio.create_task(self.desk.run())
+        self.task = asyncio.create_task(self.watcher.run())
 
     async def until_idle(self) -> None:
         """Wait until the broker has nothing more."""
@@ -170,12 +170,12 @@ def fails(times: int, error: Exception) -> Callable[..., None]:
 
 
 async def test_acknowledges_after_the_commit_only(world: World):
-    """A message is told to be done when the store has answered, never before."""
+    """A message is asked to be done when the store has answered, never before."""
     answered = asyncio.Event()
     seen: list[list[str]] = []
 
-    def answer(arrival: IncomingDelivery) -> object:
-        seen.append(world.source.told_of("acknowledge"))
+    def answer(delivery: IncomingDelivery) -> object:
+        seen.append(world.source.reported("acknowledge"))
         answered.set()
         return DONE
 
@@ -183,34 +183,34 @@ async def test_acknowledges_after_the_commit_only(world: World):
     world.start(["a", "b"])
     await world.until_idle()
     assert seen == [[], []]
-    assert world.source.told_of("acknowledge") == ["a", "b"]
+    assert world.source.reported("acknowledge") == ["a", "b"]
     assert world.source.limits[0] == 100
-    assert world.desk.state.accepted == 2
+    assert world.watcher.state.accepted == 2
 
 
-async def test_same_arrival_is_sent_until_the_store_is_back(world: World):
-    """A store that is away holds the batch; the pauses grow, the desk says what it waits for, and stops saying so."""
+async def test_same_delivery_is_sent_until_the_store_is_back(world: World):
+    """A store that is away holds the batch; the pauses grow, the consumer says what it waits for, and stops saying so."""
     left = [5]
 
-    def answer(arrival: IncomingDelivery) -> object:
+    def answer(delivery: IncomingDelivery) -> object:
         left[0] -= 1
         return StoreUnavailableError("the server is gone") if left[0] >= 0 else DONE
 
     world.answers = answer
     world.start(["a"])
     await world.until_idle()
-    assert [arrival.key for arrival in world.taken] == ["a"] * 6
-    assert world.source.told_of("acknowledge") == ["a"]
+    assert [delivery.key for delivery in world.accepted] == ["a"] * 6
+    assert world.source.reported("acknowledge") == ["a"]
     assert "the store: the server is gone" in [state.waits_for for state in world.states]
-    assert world.desk.state.waits_for == ""
+    assert world.watcher.state.waits_for == ""
     assert all(state.connected for state in world.states)
 
 
-async def test_busy_waits_as_long_as_it_is_told(world: World):
+async def test_busy_consumer_waits_for_the_retry_time(world: World):
     """The answer's own span is waited, with some chance above it, while the messages are kept from others."""
     left = [3]
 
-    def answer(arrival: IncomingDelivery) -> object:
+    def answer(delivery: IncomingDelivery) -> object:
         left[0] -= 1
         return Refused("busy", "full", 4_000) if left[0] >= 0 else DONE
 
@@ -218,121 +218,121 @@ async def test_busy_waits_as_long_as_it_is_told(world: World):
     world.start(["a"])
     await world.until_idle()
     assert len([seconds for seconds in world.slept if 4 <= seconds <= 6]) == 3
-    assert world.source.told_of("keep")
-    assert world.source.told_of("acknowledge") == ["a"]
+    assert world.source.reported("keep")
+    assert world.source.reported("acknowledge") == ["a"]
 
 
 async def test_a_message_that_the_store_cannot_write_keeps_no_other(world: World):
     """It gets its chances, is shown, and then set aside; the rest is acknowledged."""
-    world.answers = lambda arrival: UnwritableCommandError("no index takes it") if arrival.key == "a" else DONE
+    world.answers = lambda delivery: UnwritableCommandError("no index takes it") if delivery.key == "a" else DONE
     world.start(["a", "b"], ["a"], max_deliveries=2)
     await world.until_idle()
-    assert world.source.told_of("acknowledge") == ["b"]
-    assert world.source.told_of("give_back") == ["a"]
-    assert world.source.told_of("set_aside") == ["a"]
-    [(why, note, arrival)] = world.shown
-    assert (why, arrival.body) == ("not_written", b'{"p": 1}')
+    assert world.source.reported("acknowledge") == ["b"]
+    assert world.source.reported("give_back") == ["a"]
+    assert world.source.reported("set_aside") == ["a"]
+    [(reason, note, delivery)] = world.rejected
+    assert (reason, delivery.body) == ("not_written", b'{"p": 1}')
     assert "no index takes it" in note
 
 
-async def test_what_cannot_even_be_shown_holds_nothing_up(world: World, caplog: pytest.LogCaptureFixture):
-    """Waiting does not help where the store takes the refusal no more than the message: the log names it, and the queue goes on."""
+async def test_unrecordable_message_blocks_nothing(world: World, caplog: pytest.LogCaptureFixture):
+    """Waiting does not help where the store takes the refusal no more than the message: the log names it, and the queue continues."""
 
-    def shows() -> None:
+    def reject() -> None:
         raise UnwritableCommandError("no index takes it")
 
-    world.shows = shows
-    world.answers = lambda arrival: UnwritableCommandError("no index takes it") if arrival.key == "a" else DONE
+    world.reject = reject
+    world.answers = lambda delivery: UnwritableCommandError("no index takes it") if delivery.key == "a" else DONE
     world.start(["a", "b"], max_deliveries=1)
     await world.until_idle()
-    assert world.source.told_of("set_aside") == ["a"]
-    assert world.source.told_of("acknowledge") == ["b"]
-    [said] = [record.getMessage() for record in caplog.records if record.name == "mainspring.queues"]
-    assert "message a:" in said
+    assert world.source.reported("set_aside") == ["a"]
+    assert world.source.reported("acknowledge") == ["b"]
+    [warning] = [record.getMessage() for record in caplog.records if record.name == "mainspring.queues"]
+    assert "message a:" in warning
 
 
 async def test_a_fenced_process_stops(world: World):
     """Who may write nothing more ends, and gives back what it holds."""
-    world.answers = lambda arrival: FencedError("declared dead")
+    world.answers = lambda delivery: FencedError("declared dead")
     world.start(["a", "b"])
     with pytest.raises(FencedError):
         await world.task
-    assert world.source.told_of("acknowledge") == []
-    assert world.source.told_of("give_back") == ["a", "b"]
+    assert world.source.reported("acknowledge") == []
+    assert world.source.reported("give_back") == ["a", "b"]
 
 
 async def test_a_fault_of_ours_holds_up_only_its_own_message(world: World):
     """What raises something unforeseen is given back, told, and never acknowledged; the others are."""
-    world.answers = lambda arrival: TypeError("oops") if arrival.key == "b" else DONE
+    world.answers = lambda delivery: TypeError("oops") if delivery.key == "b" else DONE
     world.start(["a", "b", "c"])
     await world.until_idle()
-    assert world.source.told_of("acknowledge") == ["a", "c"]
-    assert world.source.told_of("give_back") == ["b"]
-    assert "TypeError: oops" in world.desk.state.last_refusal
+    assert world.source.reported("acknowledge") == ["a", "c"]
+    assert world.source.reported("give_back") == ["b"]
+    assert "TypeError: oops" in world.watcher.state.last_refusal
 
 
 async def test_a_trigger_that_is_gone_gives_its_messages_back(world: World):
     """Nothing is lost by a definition that is about to be there again."""
-    world.answers = lambda arrival: Refused("no_trigger", "no trigger orders/queue")
+    world.answers = lambda delivery: Refused("no_trigger", "no trigger orders/queue")
     world.start(["a"])
     await world.until_idle()
-    assert world.source.told_of("give_back") == ["a"]
-    assert world.source.told_of("acknowledge") == []
+    assert world.source.reported("give_back") == ["a"]
+    assert world.source.reported("acknowledge") == []
 
 
-async def test_a_message_without_its_key_has_its_chances_too(world: World):
+async def test_a_message_without_its_key_has_its_attempts_too(world: World):
     """It never reaches the store under another key; after `max_deliveries` it is set aside."""
     world.start(["a"], ["a"], ["a"], key="{body.missing}", max_deliveries=3)
     await world.until_idle()
-    assert world.taken == []
-    assert world.source.told_of("give_back") == ["a", "a"]
-    assert world.source.told_of("set_aside") == ["a"]
-    assert "missing" in world.desk.state.last_refusal
-    assert world.desk.state.refused == 1
-    [(why, note, arrival)] = world.shown
-    assert why == "misfit"
+    assert world.accepted == []
+    assert world.source.reported("give_back") == ["a", "a"]
+    assert world.source.reported("set_aside") == ["a"]
+    assert "missing" in world.watcher.state.last_refusal
+    assert world.watcher.state.refused == 1
+    [(reason, note, delivery)] = world.rejected
+    assert reason == "misfit"
     assert "missing" in note
-    assert (arrival.body, arrival.headers) == (b'{"p": 1}', {"message-id": "a"})
+    assert (delivery.body, delivery.headers) == (b'{"p": 1}', {"message-id": "a"})
 
 
-async def test_refusal_is_told_until_a_batch_has_none(world: World):
+async def test_refusal_is_reported_until_a_batch_has_none(world: World):
     """What was in the way once is not told for ever."""
-    world.answers = lambda arrival: Refused("bad_value", "no") if arrival.key == "a" else DONE
+    world.answers = lambda delivery: Refused("bad_value", "no") if delivery.key == "a" else DONE
     world.start(["a", "b"], ["c"], ["d"])
     await world.until_idle()
     assert [state.last_refusal for state in world.states] == ["", "a: bad_value: no", ""]
 
 
-async def test_what_leaves_the_queue_is_shown_before_it_does(world: World):
+async def test_rejected_message_is_recorded_before_it_leaves_the_queue(world: World):
     """A store that is away is waited for; the key that came with another body is shown as well, and one that may come again is not."""
     left = [2]
 
-    def shows() -> None:
-        assert world.source.told_of("acknowledge") == world.source.told_of("set_aside") == []
+    def reject() -> None:
+        assert world.source.reported("acknowledge") == world.source.reported("set_aside") == []
         left[0] -= 1
         if left[0] >= 0:
             raise StoreUnavailableError("away")
 
-    world.shows = shows
-    world.answers = lambda arrival: Refused("other_body", "d_1 came before") if arrival.key == "b" else DONE
+    world.reject = reject
+    world.answers = lambda delivery: Refused("other_body", "d_1 came before") if delivery.key == "b" else DONE
     world.start(["b"])
     await world.until_idle()
-    assert [(why, note, arrival.body) for why, note, arrival in world.shown] == [
+    assert [(reason, note, delivery.body) for reason, note, delivery in world.rejected] == [
         ("other_body", "d_1 came before", b'{"p": 1}')
     ]
-    assert world.source.told_of("acknowledge") == ["b"]
+    assert world.source.reported("acknowledge") == ["b"]
 
 
 async def test_one_partition_goes_in_order_and_others_do_not_wait(world: World):
-    """Within a partition the next is sent when the one before is stored, over every doubt; another partition goes on."""
+    """Within a partition the next is sent when the one before is stored, over every doubt; another partition continues."""
     failing = [4]
     done: list[str] = []
 
-    def answer(arrival: IncomingDelivery) -> object:
-        if arrival.key == "a1" and failing[0]:
+    def answer(delivery: IncomingDelivery) -> object:
+        if delivery.key == "a1" and failing[0]:
             failing[0] -= 1
             return StoreUnavailableError("away")
-        done.append(arrival.key)
+        done.append(delivery.key)
         return DONE
 
     world.answers = answer
@@ -345,32 +345,32 @@ async def test_one_partition_goes_in_order_and_others_do_not_wait(world: World):
 
 
 @pytest.mark.parametrize("answer", [TypeError("oops"), Refused("no_trigger", "no trigger orders/queue")])
-async def test_what_is_given_back_for_no_fault_of_its_own_keeps_its_place(world: World, answer: object):
-    """What comes after it in its partition is given back with it, untried and no sooner; other partitions go on."""
-    world.answers = lambda arrival: answer if arrival.key == "a2" and len(world.taken) < 6 else DONE
+async def test_message_returned_without_fault_keeps_its_place(world: World, answer: object):
+    """What comes after it in its partition is given back with it, untried and no sooner; other partitions continue."""
+    world.answers = lambda delivery: answer if delivery.key == "a2" and len(world.accepted) < 6 else DONE
     world.start(["a1", "b1", "a2", "a3", "b2", "a4"], partition="{headers.p}")
-    chance = itertools.count()
-    world.clock.random_bits = lambda bits: next(chance) << (bits - 8)  # type: ignore[method-assign]
+    attempts = itertools.count()
+    world.clock.random_bits = lambda bits: next(attempts) << (bits - 8)  # type: ignore[method-assign]
     for message in world.source.batches[0]:
         message.headers["p"] = message.id[0]
     await world.until_idle()
-    assert [arrival.key for arrival in world.taken if arrival.key[0] == "a"] == ["a1", "a2"]
-    assert world.source.told_of("acknowledge") == ["a1", "b1", "b2"]
-    assert world.source.told_of("give_back") == ["a2", "a3", "a4"]
+    assert [delivery.key for delivery in world.accepted if delivery.key[0] == "a"] == ["a1", "a2"]
+    assert world.source.reported("acknowledge") == ["a1", "b1", "b2"]
+    assert world.source.reported("give_back") == ["a2", "a3", "a4"]
     assert len(set(world.source.pauses)) == 1
 
 
-async def test_a_message_that_is_at_fault_itself_lets_its_partition_go_on(world: World):
+async def test_a_message_that_is_at_fault_itself_lets_its_partition_continue(world: World):
     """One that no run can be made of would else keep all that come after it."""
-    world.answers = lambda arrival: Refused("bad_value", "no") if arrival.key == "a1" else DONE
+    world.answers = lambda delivery: Refused("bad_value", "no") if delivery.key == "a1" else DONE
     world.start(["a1", "a2"], partition="a")
     await world.until_idle()
-    assert world.source.told_of("acknowledge") == ["a2"]
-    assert world.source.told_of("give_back") == ["a1"]
+    assert world.source.reported("acknowledge") == ["a2"]
+    assert world.source.reported("give_back") == ["a1"]
 
 
-async def test_broker_that_is_away_is_asked_for_ever(world: World):
-    """Why and since when it is away is told once; the pauses grow up to half a minute and begin anew after it answered."""
+async def test_unreachable_broker_is_retried_for_ever(world: World):
+    """Why and since when it is away is reported once; the pauses grow up to half a minute and restart after it answered."""
     world.source.breaks = fails(12, ConnectionRefusedError("no"))
     world.start(["a"])
     await world.until_idle()
@@ -379,11 +379,11 @@ async def test_broker_that_is_away_is_asked_for_ever(world: World):
     assert [state.connected for state in world.states] == [False, True]
     assert "ConnectionRefusedError" in world.states[0].why
     assert world.states[1].why == ""
-    assert world.source.told_of("acknowledge") == ["a"]
+    assert world.source.reported("acknowledge") == ["a"]
 
 
 async def test_acknowledgement_that_fails_is_no_loss(world: World):
-    """The message comes again on the next connection and is taken in under the same key; nothing is given up."""
+    """The message comes again on the next connection and is accepted under the same key; nothing is abandoned."""
     broken = [1]
 
     def breaks(act: str) -> None:
@@ -394,12 +394,12 @@ async def test_acknowledgement_that_fails_is_no_loss(world: World):
     world.source.breaks = breaks
     world.start(["a"], ["a"])
     await world.until_idle()
-    assert [arrival.key for arrival in world.taken] == ["a", "a"]
-    assert world.source.told_of("acknowledge") == ["a"]
+    assert [delivery.key for delivery in world.accepted] == ["a", "a"]
+    assert world.source.reported("acknowledge") == ["a"]
     assert [state.connected for state in world.states] == [True, False, True]
 
 
-async def test_no_secret_is_told(world: World):
+async def test_no_secret_is_reported(world: World):
     """A library that puts the password into its error does not put it into the state."""
     world.source.breaks = fails(1, OSError("redis://:s3cr/t@h and redis://:s3cr%2Ft@h refused"))
     world.start()
@@ -408,8 +408,8 @@ async def test_no_secret_is_told(world: World):
     assert "s3cr" not in world.states[0].why
 
 
-async def test_a_secret_that_is_not_set_is_told_and_waited_for(world: World):
-    """The desk names it with the way to set it, and connects when it is there."""
+async def test_a_secret_that_is_not_set_is_reported_and_waited_for(world: World):
+    """The consumer names it with the way to set it, and connects when it is there."""
     secrets, world.secrets = world.secrets, {}
     world.start()
     async with asyncio.timeout(60):
@@ -418,11 +418,11 @@ async def test_a_secret_that_is_not_set_is_told_and_waited_for(world: World):
     assert "'CACHE' is not set. Set it." in world.states[0].why
     world.secrets = secrets
     await world.until_idle()
-    assert world.desk.state.connected
+    assert world.watcher.state.connected
 
 
 async def test_cancelling_ends_it_although_a_library_swallows_that(world: World):
-    """Some clients turn a cancellation into an error of theirs: the desk ends all the same, and closes."""
+    """Some clients turn a cancellation into an error of theirs: the consumer ends all the same, and closes."""
 
     async def fetch(limit: int) -> list[QueueMessage]:
         try:
@@ -439,10 +439,10 @@ async def test_cancelling_ends_it_although_a_library_swallows_that(world: World)
     with pytest.raises(asyncio.CancelledError):
         async with asyncio.timeout(60):
             await world.task
-    assert world.source.told_of("close") == [""]
+    assert world.source.reported("close") == [""]
 
 
-async def test_a_broker_that_cannot_be_closed_does_not_stop_the_desk(world: World):
+async def test_a_broker_that_cannot_be_closed_does_not_stop_the_consumer(world: World):
     """Ending a connection that is broken may fail in any way."""
     broken = [1]
 
@@ -454,7 +454,7 @@ async def test_a_broker_that_cannot_be_closed_does_not_stop_the_desk(world: Worl
     world.source.breaks = breaks
     world.start(["a"])
     await world.until_idle()
-    assert world.source.told_of("acknowledge") == ["a"]
+    assert world.source.reported("acknowledge") == ["a"]
 
 
 @pytest.mark.parametrize("end", ["queue", "queue#2"])
@@ -467,10 +467,10 @@ async def test_broker_knows_the_whole_name_of_the_automation(world: World, end: 
         return world.source
 
     queue = parse_broker_queue(_URL)
-    world.desk = QueueConsumer(
+    world.watcher = QueueConsumer(
         f"shop/orders/{end}", queue, world, world, report=world.states.append, clock=world.clock, opens=opens
     )
-    world.task = asyncio.create_task(world.desk.run())
+    world.task = asyncio.create_task(world.watcher.run())
     await world.until_idle()
     assert groups == [queue.group_of("shop/orders")]
     assert groups != [queue.group_of("shop")]

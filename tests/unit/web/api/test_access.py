@@ -11,8 +11,8 @@ from mainspring.web.api.route import BASE
 from mainspring.web.api.table import ROUTES
 from tests.api_world import VISITORS, sqlite_world
 
-OTHERS = ("PUT", "DELETE")
-METHODS = ("GET", "POST", *OTHERS)
+UNUSED_METHODS = ("PUT", "DELETE")
+METHODS = ("GET", "POST", *UNUSED_METHODS)
 WHO = ("ann", "olga", "vic", "payer", "nobody")
 JSON = {"Content-Type": "application/json"}
 PATHS = sorted({route.path for route in ROUTES} | {"/openapi.json"})
@@ -38,7 +38,7 @@ def world(tmp_path_factory):
     found.store.close()
 
 
-def wanted(path, method, who):
+def expected_code(path, method, who):
     """Return the status by which the table refuses; None = the route is reached."""
     if who == "nobody":
         return 401
@@ -53,22 +53,22 @@ def wanted(path, method, who):
 
 
 @pytest.mark.asyncio
-async def test_route_is_reached_by_its_role_and_method_alone(world):
-    """Nobody, each role, and who sees some automations only: let in exactly where the table says so."""
+async def test_route_is_reached_by_its_role_and_method_only(world):
+    """No one, each role, and who sees some automations only: let in exactly where the table says so."""
     before = world.site.reads.audit_rows()
     for path, method, who in itertools.product(PATHS, METHODS, WHO):
-        if method in OTHERS and who not in ("ann", "nobody"):
+        if method in UNUSED_METHODS and who not in ("ann", "nobody"):
             continue
         # What is refused is refused before the body is looked at, so no act of this test is done.
         answer = await world.ask(method, filled(path), who=who, content=b"{", headers=JSON)
-        expected, told = wanted(path, method, who), code_of(answer)
-        where = (path, method, who, answer.status_code, told)
+        expected, code = expected_code(path, method, who), code_of(answer)
+        where = (path, method, who, answer.status_code, code)
         if expected is None:
-            assert told not in REFUSED.values(), where
+            assert code not in REFUSED.values(), where
             assert answer.status_code in ((200, 404, 422) if method == "GET" else (400,)), where
         else:
             assert answer.status_code == expected, where
-            assert told == REFUSED[expected], where
+            assert code == REFUSED[expected], where
     assert world.site.reads.audit_rows() == before
 
 
@@ -89,13 +89,13 @@ async def test_route_is_reached_by_its_role_and_method_alone(world):
         "/runs/x/retry/",
     ],
 )
-async def test_what_is_not_in_the_table_is_not_there(world, path):
+async def test_unknown_route_is_not_found(world, path):
     """Paths are exact, for an admin too."""
     answer = await world.ask("GET", path)
     assert (answer.status_code, code_of(answer)) == (404, "no_path")
 
 
-def test_every_act_needs_more_than_to_look():
+def test_every_operation_needs_more_than_read_access():
     """What changes something is a POST with a body and a role above viewer; what looks takes no body."""
     for route in ROUTES:
         assert (route.method == "POST") == (route.request_type is not None), route.path

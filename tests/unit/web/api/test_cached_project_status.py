@@ -1,4 +1,4 @@
-"""How it stands is kept for a second, and no longer than until somebody acts."""
+"""How it stands is kept for a second, and no longer than until someone acts."""
 
 import pytest
 
@@ -14,26 +14,26 @@ def world(tmp_path):
     found.store.close()
 
 
-def test_it_is_judged_at_most_once_a_second(world):
-    """And anew after it; a clock that went back keeps nothing for ever."""
-    kept, asked = world.site.project_status, counted(world.store.reader)
-    kept.of(world.site)
-    once = len(asked)
+def test_status_is_evaluated_at_most_once_a_second(world):
+    """And again after it; a clock that went back keeps nothing for ever."""
+    status, reads = world.site.project_status, counted(world.store.reader)
+    status.of(world.site)
+    once = len(reads)
     world.clock.forward(999)
-    kept.of(world.site)
-    assert len(asked) == once
+    status.of(world.site)
+    assert len(reads) == once
     for step in (1, -5_000):
-        del asked[:]
+        del reads[:]
         world.clock.forward(step)
-        kept.of(world.site)
-        assert len(asked) == once
+        status.of(world.site)
+        assert len(reads) == once
 
 
 def test_nothing_is_read_twice_for_a_judgement(world):
-    """But what is told by itself and what is part of something else, the deliveries of routers and of filters, the clock, and two words."""
-    asked = counted(world.store.reader)
+    """Except what is reported by itself and what is grouped, the deliveries of routers and of filters, the clock, and two words."""
+    reads = counted(world.store.reader)
     world.site.project_status.of(world.site)
-    several = {query for query in asked if asked.count(query) > 1}
+    several = {query for query in reads if reads.count(query) > 1}
     assert several <= {
         "list_open_incidents",
         "list_waiting_triggers",
@@ -43,9 +43,9 @@ def test_nothing_is_read_twice_for_a_judgement(world):
     }
 
 
-def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_next(world):
-    """What was read before it counts for nobody who comes after it."""
-    kept, reader, act = world.site.project_status, world.store.reader, True
+def test_operation_during_an_evaluation_is_visible_to_the_next_request(world):
+    """What was read before it counts for no one who comes after it."""
+    status, reader, act = world.site.project_status, world.store.reader, True
     read = reader.read
 
     def reading(query, params=()):
@@ -53,20 +53,20 @@ def test_act_during_a_judgement_waits_for_no_store_and_is_seen_by_whoever_asks_n
         found = read(query, params)
         if act and query == "list_open_incidents":
             act = False
-            world.find_wrong()
-            kept.forget()
+            world.open_incident()
+            status.forget()
         return found
 
     reader.read = reading
-    assert kept.of(world.site).verdict.count == 0
-    assert kept.of(world.site).verdict.count == 1
+    assert status.of(world.site).verdict.count == 0
+    assert status.of(world.site).verdict.count == 1
 
 
 @pytest.mark.asyncio
-async def test_act_that_could_not_be_done_whole_is_an_act(world):
-    """A part of it may be done, so whoever asks next is told of now."""
+async def test_partial_operation_is_an_operation(world):
+    """A part of it may be done, so anyone who asks next is reported now."""
     assert (await world.get("/now"))["count"] == 0
-    world.find_wrong()
+    world.open_incident()
     assert (await world.get("/now"))["count"] == 0
     assert (await world.ask("POST", "/incidents/i_none/resolve")).status_code == 404
     assert (await world.get("/now"))["count"] == 1

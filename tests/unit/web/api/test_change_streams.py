@@ -1,4 +1,4 @@
-"""The stream of what changed: nouns, to whom they are for, and no longer than somebody may listen."""
+"""The stream of what changed: nouns, to whom they are for, and no longer than someone may listen."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from mainspring.store.commands.automations import SetQueue
 from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.read.status.change_tokens import read_change_tokens
 from mainspring.store.read.status.visible_change_tokens import read_visible_change_tokens
-from mainspring.web.api import change_streams as changes_module
+from mainspring.web.api import change_streams
 from mainspring.web.api.change_streams import OF_AUTOMATIONS, ChangeStreams
 from mainspring.web.api.request_parsing import ApiError
 from mainspring.web.api.table import ROUTES
@@ -34,7 +34,7 @@ class Steps:
         self.waits.set()
         await self._go.acquire()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         self.waits.clear()
         self._go.release()
 
@@ -54,7 +54,7 @@ class Listener:
             "headers": [(b"authorization", f"Bearer {who}".encode())],
         }  # fmt: skip
         request = Request(scope, self._receive)
-        self.response = changes.stream(request, world.gate.visitors[who])
+        self.response = changes.stream(request, world.authenticator.visitors[who])
         self._task = asyncio.create_task(self._run(scope))
 
     async def _run(self, scope) -> None:
@@ -84,10 +84,10 @@ class Listener:
 
 
 @pytest.mark.asyncio
-async def test_stream_tells_which_nouns_changed(world):
+async def test_stream_reports_which_nouns_changed(world):
     """All at first, then those that did; who sees some automations only hears of no others."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann, payer = Listener(changes, world, "ann"), Listener(changes, world, "payer")
     assert "retry" in await ann.next()
     await payer.next()
@@ -96,32 +96,32 @@ async def test_stream_tells_which_nouns_changed(world):
     await steps.waits.wait()
     world.store.apply(SetQueue("mail", 2))
     world.begin()
-    steps.look()
+    steps.poll()
     assert {"runs", "queues", "audit-log"} <= await ann.nouns()
     assert await payer.nouns() == {"runs"}
     late = Listener(changes, world, "ann")
     await late.next()
     assert await late.nouns() >= OF_AUTOMATIONS
-    for one in (ann, payer, late):
-        one.gone.set()
-        await one.over()
+    for stream in (ann, payer, late):
+        stream.gone.set()
+        await stream.over()
     assert changes.open == 0
     changes.close()
 
 
 @pytest.mark.asyncio
-async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(world):
-    """Also where a page was drawn in the same second: it would be told of nothing more, and go on showing that."""
+async def test_change_is_followed_by_a_newer_status(world):
+    """Also where a page was drawn in the same second: it would be reported nothing more, and continue showing that."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     assert "retry" in await ann.next()
     await ann.nouns()
     await steps.waits.wait()
     assert world.site.project_status.of(world.site).verdict.count == 0
-    world.find_wrong()
+    world.open_incident()
     assert world.site.project_status.of(world.site).verdict.count == 0
-    steps.look()
+    steps.poll()
     assert "incidents" in await ann.nouns()
     assert world.site.project_status.of(world.site).verdict.count == 1
     ann.gone.set()
@@ -130,76 +130,78 @@ async def test_who_is_told_of_a_change_is_not_shown_what_was_judged_before_it(wo
 
 
 @pytest.mark.asyncio
-async def test_who_sees_some_automations_does_not_hear_that_others_move(world):
+async def test_restricted_visitor_gets_no_change_of_other_automations(world):
     """Not even that something did, nor by a sign of life that comes later for it; what is its own is heard of."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     payer, ann = Listener(changes, world, "payer"), Listener(changes, world, "ann")
-    for one in (payer, ann):
-        assert "retry" in await one.next()
-        await one.nouns()
+    for stream in (payer, ann):
+        assert "retry" in await stream.next()
+        await stream.nouns()
     for place in range(14):
         await steps.waits.wait()
         if place < 3:
             world.begin(BACKUP, b"{}")
-            world.find_wrong("backup", f"i_{place}")
-        steps.look()
+            world.open_incident("backup", f"i_{place}")
+        steps.poll()
     assert await payer.next() == ": alive\n\n"
     assert {"runs", "incidents"} <= await ann.nouns()
     await steps.waits.wait()
     world.begin()
-    steps.look()
+    steps.poll()
     assert await payer.nouns() == {"runs"}
     await steps.waits.wait()
-    world.find_wrong("pay", "i_9")
-    steps.look()
+    world.open_incident("pay", "i_9")
+    steps.poll()
     assert await payer.nouns() == {"incidents"}
     changes.close()
-    for one in (payer, ann):
-        await one.over()
+    for stream in (payer, ann):
+        await stream.over()
 
 
 @pytest.mark.parametrize(("definition", "data", "is_seen"), [(BACKUP, b"{}", False), (PAY, b'{"amount":1}', True)])
-def test_marks_of_a_part_change_with_it_alone(world, definition, data, is_seen):
-    """Each noun of automations by what is done to one that is seen; whoever sees none has none."""
-    reader, now, sees = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
-    assert read_visible_change_tokens(reader, now, sees).keys() == OF_AUTOMATIONS
+def test_marks_of_a_part_change_with_it_only(world, definition, data, is_seen):
+    """Each noun of automations by what is done to one that is seen; anyone who sees none has none."""
+    reader, now, is_visible = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
+    assert read_visible_change_tokens(reader, now, is_visible).keys() == OF_AUTOMATIONS
     assert read_visible_change_tokens(reader, now, lambda name: False) == {}
     runs, name, act = [], definition.name, operation_context(Actor.web("ana"), world.clock)
     lines = (LogChunk(ident="s", attempt=1, first_at=now, last_at=now, lines=1, size=1, body=b""),)
     for noun, change in {
         "runs": lambda: runs.append(world.begin(definition, data)),
         "logs": lambda: world.store.apply(SaveLogs(runs[-1], lines)),
-        "incidents": lambda: world.find_wrong(name),
+        "incidents": lambda: world.open_incident(name),
         "automations": lambda: automation.pause(world.store, name, act=act),
     }.items():
-        before = read_visible_change_tokens(reader, now, sees)
+        before = read_visible_change_tokens(reader, now, is_visible)
         change()
-        found = read_visible_change_tokens(reader, now, sees)
-        assert {one for one, mark in found.items() if before[one] != mark} == ({noun} if is_seen else set())
+        found = read_visible_change_tokens(reader, now, is_visible)
+        assert {noun_found for noun_found, mark in found.items() if before[noun_found] != mark} == (
+            {noun} if is_seen else set()
+        )
 
 
 @pytest.mark.asyncio
 async def test_stream_that_has_no_news_gives_signs_of_life(world):
-    """A comment now and then, so that whoever is between knows that it lives; and nothing else."""
+    """A comment now and then, so that anyone who is between knows that it lives; and nothing else."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     await ann.nouns()
     for _ in range(15):
         await steps.waits.wait()
-        steps.look()
+        steps.poll()
     assert await ann.next() == ": alive\n\n"
     changes.close()
     await ann.over()
 
 
 @pytest.mark.asyncio
-async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
+async def test_slow_listener_has_each_noun_queued_once(world):
     """However long it does not read: what waits for it does not grow."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     await ann.nouns()
@@ -208,28 +210,28 @@ async def test_who_does_not_take_its_news_is_kept_each_noun_once(world):
     for _ in range(3):
         await steps.waits.wait()
         world.begin()
-        steps.look()
+        steps.poll()
     await steps.waits.wait()
     ann.full.set()
-    heard = [await ann.nouns(), await ann.nouns()]
-    assert set().union(*heard) >= {"runs", "queues"}
+    received = [await ann.nouns(), await ann.nouns()]
+    assert set().union(*received) >= {"runs", "queues"}
     changes.close()
     assert await ann.next() == ""
     await ann.over()
 
 
 @pytest.mark.asyncio
-async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
+async def test_stream_ends_when_its_visitor_loses_access(world):
     """Whose token was revoked hears of nothing more."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     await ann.nouns()
-    del world.gate.visitors["ann"]
+    del world.authenticator.visitors["ann"]
     await steps.waits.wait()
     world.begin()
-    steps.look()
+    steps.poll()
     await ann.over()
     assert changes.open == 0
     changes.close()
@@ -238,121 +240,121 @@ async def test_stream_ends_when_its_asker_is_no_longer_let_in(world):
 @pytest.fixture
 def few(monkeypatch):
     """Six streams at a time, three of one visitor, and four that one look tells."""
-    monkeypatch.setattr(changes_module, "MOST", 6)
-    monkeypatch.setattr(changes_module, "MOST_OF_ONE", 3)
-    monkeypatch.setattr(changes_module, "_LISTENERS_AT_ONCE", 4)
+    monkeypatch.setattr(change_streams, "MOST", 6)
+    monkeypatch.setattr(change_streams, "MOST_OF_ONE", 3)
+    monkeypatch.setattr(change_streams, "_LISTENERS_AT_ONCE", 4)
 
 
 def bots(world, count: int) -> list[str]:
     found = [f"bot{place}" for place in range(count)]
-    world.gate.visitors |= {who: Visitor(door=API, name=who, role=Role.VIEWER) for who in found}
+    world.authenticator.visitors |= {who: Visitor(door=API, name=who, role=Role.VIEWER) for who in found}
     return found
 
 
 @pytest.mark.asyncio
 async def test_streams_of_one_visitor_are_bounded_and_end_with_the_process(world, few):
     """One too many is refused, whatever is left for others; when the process ends all of them do."""
-    changes = ChangeStreams(world.gate, world.site, Steps().pause)
+    changes = ChangeStreams(world.authenticator, world.site, Steps().pause)
     listeners = [Listener(changes, world, "ann") for _ in range(3)]
-    with pytest.raises(ApiError) as told:
+    with pytest.raises(ApiError) as raised:
         Listener(changes, world, "ann")
-    assert (told.value.problem.status, told.value.problem.code) == (429, "too_many_streams")
+    assert (raised.value.problem.status, raised.value.problem.code) == (429, "too_many_streams")
     listeners.append(Listener(changes, world, "olga"))
     changes.close()
-    for one in listeners:
-        await one.over()
+    for listener in listeners:
+        await listener.over()
     assert changes.open == 0
     with pytest.raises(ApiError):
         Listener(changes, world, "olga")
 
 
 @pytest.mark.asyncio
-async def test_who_has_most_streams_makes_place_where_all_are_taken(world, few):
-    """The oldest of its own goes; nobody takes a place from who has no more than itself would have."""
-    changes = ChangeStreams(world.gate, world.site, Steps().pause)
+async def test_visitor_with_most_streams_loses_one_at_the_limit(world, few):
+    """The oldest of its own goes; no one takes a place from who has no more than itself would have."""
+    changes = ChangeStreams(world.authenticator, world.site, Steps().pause)
     greedy = [Listener(changes, world, "ann") for _ in range(3)]
-    others = [Listener(changes, world, who) for who in bots(world, 3)]
+    other_listeners = [Listener(changes, world, who) for who in bots(world, 3)]
     late = Listener(changes, world, "olga")
     await greedy[0].over()
     assert changes.open == 6
-    with pytest.raises(ApiError) as told:
+    with pytest.raises(ApiError) as raised:
         Listener(changes, world, "ann")
-    assert (told.value.problem.status, told.value.problem.code) == (503, "too_many_streams")
-    assert not any(one.ended for one in (*greedy[1:], *others, late))
+    assert (raised.value.problem.status, raised.value.problem.code) == (503, "too_many_streams")
+    assert not any(stream.ended for stream in (*greedy[1:], *other_listeners, late))
     changes.close()
-    for one in (*greedy, *others, late):
-        await one.over()
+    for stream in (*greedy, *other_listeners, late):
+        await stream.over()
 
 
 @pytest.mark.asyncio
-async def test_crowd_is_told_in_turns_and_nobody_is_forgotten(world, few):
+async def test_many_listeners_are_notified_in_turns(world, few):
     """Of six four hear of a change at the first look, the other two at the next, though that finds something new."""
     steps = Steps()
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
-    crowd = [Listener(changes, world, who) for who in bots(world, 6)]
-    for one in crowd:
-        assert "retry" in await one.next()
-    for one in crowd[:4]:
-        assert "runs" in await one.nouns()
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
+    listeners = [Listener(changes, world, who) for who in bots(world, 6)]
+    for stream in listeners:
+        assert "retry" in await stream.next()
+    for stream in listeners[:4]:
+        assert "runs" in await stream.nouns()
     await steps.waits.wait()
     world.begin()
-    steps.look()
-    for one in crowd[4:]:
-        assert await one.nouns() >= {"runs", "queues", "audit-log"}
-    for one in crowd[:2]:
-        assert "runs" in await one.nouns()
+    steps.poll()
+    for stream in listeners[4:]:
+        assert await stream.nouns() >= {"runs", "queues", "audit-log"}
+    for stream in listeners[:2]:
+        assert "runs" in await stream.nouns()
     changes.close()
-    for one in crowd:
-        await one.over()
+    for stream in listeners:
+        await stream.over()
 
 
 @pytest.mark.asyncio
-async def test_who_comes_while_it_is_looked_stays(world):
+async def test_listener_that_joins_during_a_poll_stays(world):
     """It was let in by itself, and is not among those who were asked for."""
-    steps, go, still = Steps(), threading.Event(), world.gate.current_visitors
-    world.gate.current_visitors = lambda keys: (go.wait(10), still(keys))[1]
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
+    steps, go, still = Steps(), threading.Event(), world.authenticator.current_visitors
+    world.authenticator.current_visitors = lambda keys: (go.wait(10), still(keys))[1]
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
     ann = Listener(changes, world, "ann")
     await ann.next()
     late = Listener(changes, world, "olga")
     await late.next()
     go.set()
-    for one in (ann, late):
-        assert "runs" in await one.nouns()
+    for stream in (ann, late):
+        assert "runs" in await stream.nouns()
     changes.close()
-    for one in (ann, late):
-        await one.over()
+    for stream in (ann, late):
+        await stream.over()
 
 
 @pytest.mark.asyncio
-async def test_look_asks_the_store_once_however_many_listen(world, few):
+async def test_poll_reads_the_store_once_for_all_listeners(world, few):
     """Who is still let in is one question for all of them, and so is what changed."""
     steps = Steps()
-    asked = []
-    still = world.gate.current_visitors
-    world.gate.current_visitors = lambda keys: (asked.append(len(keys)), still(keys))[1]
-    changes = ChangeStreams(world.gate, world.site, steps.pause)
-    crowd = [Listener(changes, world, who) for who in bots(world, 4)]
-    for one in crowd:
-        await one.next()
-        await one.nouns()
+    store_reads = []
+    still = world.authenticator.current_visitors
+    world.authenticator.current_visitors = lambda keys: (store_reads.append(len(keys)), still(keys))[1]
+    changes = ChangeStreams(world.authenticator, world.site, steps.pause)
+    listeners = [Listener(changes, world, who) for who in bots(world, 4)]
+    for stream in listeners:
+        await stream.next()
+        await stream.nouns()
     await steps.waits.wait()
     reads = counted(world.store.reader)
-    steps.look()
+    steps.poll()
     await steps.waits.wait()
-    assert asked == [4, 4]
+    assert store_reads == [4, 4]
     assert 0 < len(reads) <= 20
     changes.close()
-    for one in crowd:
-        await one.over()
+    for stream in listeners:
+        await stream.over()
 
 
-def test_marks_change_with_what_they_stand_for(world):
+def test_tokens_change_with_their_data(world):
     """And stay the same while nothing does."""
     reader, now, run = world.site.reader, world.clock.now(), world.begin()
     before = read_change_tokens(reader, now)
     assert read_change_tokens(reader, now + 1_000) == before
-    world.find_wrong()
+    world.open_incident()
     assert {noun for noun, mark in read_change_tokens(reader, now).items() if before[noun] != mark} == {"incidents"}
     before = read_change_tokens(reader, now)
     world.store.apply(

@@ -29,10 +29,10 @@ from mainspring.web.server.http_server import build_server, open_socket
 from tests.api_world import ApiWorld, sqlite_world
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-WRONG = [*CHECKS, negative_data_rejection]
+NEGATIVE_CHECKS = [*CHECKS, negative_data_rejection]
 EVERY = bool(os.environ.get("TESTS_LONG"))
 # The long tier asks all of them.
-ASKED = {"runs.listed", "incidents.listed", "automations.begin", "bulk.retry", "events.publish", "workers.drain"}
+WITH_BODY = {"runs.listed", "incidents.listed", "automations.begin", "bulk.retry", "events.publish", "workers.drain"}
 KEY = {"Authorization": "Bearer ann"}
 
 
@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiWorld, s
     """The API behind a real server, in a loop of its own."""
     world = sqlite_world(tmp_path_factory.mktemp("site"))
     world.begin()
-    world.find_wrong()
+    world.open_incident()
     listener = open_socket("127.0.0.1:0", "web.bind")
     serving = build_server(world.api, ConnectionLimits(100, 100))
     thread = threading.Thread(target=lambda: asyncio.run(serving.serve(sockets=[listener])))
@@ -55,34 +55,34 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiWorld, s
 
 def test_document_is_sound_and_has_every_route():
     """By the rules of OpenAPI 3.1: one operation for each row, with its role, its words, and what it refuses."""
-    told = build_document(ROUTES, "1")
-    validate(told)
-    found = {(path, method) for path, methods in told["paths"].items() for method in methods}
-    alone = {(f"{BASE}/changes", "get"), (f"{BASE}/openapi.json", "get")}
-    assert found == {(f"{BASE}{route.path}", route.method.lower()) for route in ROUTES} | alone
+    document = build_document(ROUTES, "1")
+    validate(document)
+    found = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    undocumented = {(f"{BASE}/changes", "get"), (f"{BASE}/openapi.json", "get")}
+    assert found == {(f"{BASE}{route.path}", route.method.lower()) for route in ROUTES} | undocumented
     for route in ROUTES:
-        operation = told["paths"][f"{BASE}{route.path}"][route.method.lower()]
+        operation = document["paths"][f"{BASE}{route.path}"][route.method.lower()]
         assert (operation["x-least-role"], operation["summary"]) == (route.role, route.line)
         assert {"401", "403", "404", "422", "503"} <= set(operation["responses"])
     assert "unauthenticated" in CODES
-    run = told["components"]["schemas"]["RunRow"]["properties"]
+    run = document["components"]["schemas"]["RunRow"]["properties"]
     assert run["created_at"] == {"type": "string", "format": "date-time"}
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
-def test_api_does_what_its_document_says(site, mode):
+def test_api_matches_its_document(site, mode):
     """Whatever fits the document, and whatever does not, is answered as it says: no fault of ours, no status or form that is not in it."""
     _, url = site
     with httpx2.Client(trust_env=False) as client:
-        told = client.get(f"{url}{BASE}/openapi.json", headers=KEY).json()
+        document = client.get(f"{url}{BASE}/openapi.json", headers=KEY).json()
     # Each request has a key: one that is wrong for the want of it would be right by then.
-    del told["security"]
-    schema = schemathesis.openapi.from_dict(told)
-    is_wrong = mode is GenerationMode.NEGATIVE
+    del document["security"]
+    schema = schemathesis.openapi.from_dict(document)
+    is_invalid = mode is GenerationMode.NEGATIVE
     cases = [
         schema[f"{BASE}{route.path}"][route.method].as_strategy(generation_mode=mode)
         for route in ROUTES
-        if EVERY or route.id in ASKED
+        if EVERY or route.id in WITH_BODY
     ]
 
     answered = []
@@ -92,10 +92,10 @@ def test_api_does_what_its_document_says(site, mode):
     def fuzz(case):
         response = case.call(base_url=url, headers=KEY)
         # The fuzzer's own list of refusals has no 413.
-        refuses = is_wrong and response.status_code != 413
-        case.validate_response(response, checks=WRONG if refuses else CHECKS, headers=KEY)
+        refuses = is_invalid and response.status_code != 413
+        case.validate_response(response, checks=NEGATIVE_CHECKS if refuses else CHECKS, headers=KEY)
         answered.append(response.status_code)
 
     fuzz()
     assert len(answered) >= 20
-    assert any(status >= 400 for status in answered) if is_wrong else any(status < 400 for status in answered)
+    assert any(status >= 400 for status in answered) if is_invalid else any(status < 400 for status in answered)

@@ -9,24 +9,24 @@ from tests.contract.store.process import BOOM, fail, halt, outcome
 
 
 @pytest.mark.asyncio
-async def test_failed_run_is_explained_with_acts_that_can_be_sent(world):
-    """What can be done is told as a command line and as an act; sent as it is told it is done."""
+async def test_failed_run_is_explained_with_operations_that_can_be_sent(world):
+    """What can be done is reported as a command line and as an act; sent as it is shown it is done."""
     run = world.begin()
     (claimed,) = world.claim()
     world.store.apply(outcome(claimed, 1, "charge it"))
     world.store.apply(fail(claimed, "charge it", rank=1))
-    told = await world.get(f"/runs/{run}/explanation")
-    assert told["what"][0].startswith("It failed at step charge it")
-    assert told["why"] == ["Trying again cannot help as it is: the error is permanent."]
-    assert told["next"] == ["Nothing more happens by itself."]
-    assert [(one["act"], one["body"]) for one in told["can"]] == [
+    explanation = await world.get(f"/runs/{run}/explanation")
+    assert explanation["what"][0].startswith("It failed at step charge it")
+    assert explanation["why"] == ["The error is permanent, so Mainspring does not retry."]
+    assert explanation["next"] == ["Nothing more happens by itself."]
+    assert [(operation["act"], operation["body"]) for operation in explanation["can"]] == [
         ("retry", {}),
         ("retry", {"from_step": "charge it"}),
         ("discard", {}),
     ]
-    assert told["can"][1]["command"] == f"mainspring runs retry {run} --from-step 'charge it'"
-    assert len(told["fingerprint"]) > 5
-    second = told["can"][1]
+    assert explanation["can"][1]["command"] == f"mainspring runs retry {run} --from-step 'charge it'"
+    assert len(explanation["fingerprint"]) > 5
+    second = explanation["can"][1]
     await world.post(f"/runs/{run}/{second['act']}", **second["body"])
     assert (await world.get(f"/runs/{run}"))["state"] == RunState.QUEUED
     assert (await world.get(f"/runs/{run}/journal"))["items"][0]["superseded"] == 1
@@ -34,12 +34,12 @@ async def test_failed_run_is_explained_with_acts_that_can_be_sent(world):
 
 @pytest.mark.asyncio
 async def test_step_in_doubt_can_be_settled_both_ways(world):
-    """Its result given, or done again; or the run given up."""
+    """Its result given, or done again; or the run abandoned."""
     run = world.begin()
     (claimed,) = world.claim()
     world.store.apply(halt(claimed, "charge", FailureReason.IN_DOUBT))
     can = (await world.get(f"/runs/{run}/explanation"))["can"]
-    assert [(one["act"], one["body"]) for one in can] == [
+    assert [(operation["act"], operation["body"]) for operation in can] == [
         ("give-result", {"step": "charge"}),
         ("retry", {"again": "charge"}),
         ("discard", {}),
@@ -48,19 +48,19 @@ async def test_step_in_doubt_can_be_settled_both_ways(world):
 
 @pytest.mark.asyncio
 async def test_others_are_not_named_to_who_may_not_see_them(world):
-    """What has the places of a full queue is told to those alone who see it."""
+    """What has the places of a full queue is reported to those alone who see it."""
     world.store.apply(SetQueue("default", 1))
     other = world.begin(BACKUP, b"{}")
     world.claim()
     run = world.begin()
     for who, named in (("ann", True), ("payer", False)):
-        (why,) = (await world.get(f"/runs/{run}/explanation", who=who))["why"]
-        assert why.startswith("Queue default runs 1 at once, and that many run")
-        assert (f": {other} (backup)" in why) is named
+        (reason,) = (await world.get(f"/runs/{run}/explanation", who=who))["why"]
+        assert reason.startswith("Queue default runs 1 at once, and that many run")
+        assert (f": {other} (backup)" in reason) is named
 
 
 @pytest.mark.asyncio
-async def test_journal_is_told_page_by_page(world):
+async def test_journal_is_listed_in_pages(world):
     """Newest first, with values; a cursor that is none is refused."""
     run = world.begin()
     (claimed,) = world.claim()
@@ -68,11 +68,11 @@ async def test_journal_is_told_page_by_page(world):
         world.store.apply(outcome(claimed, rank, failure=BOOM if rank == 2 else None))
     first = await world.get(f"/runs/{run}/journal", limit=3)
     rest = await world.get(f"/runs/{run}/journal", limit=3, cursor=first["next"])
-    assert [one["rank"] for one in (*first["items"], *rest["items"])] == [5, 4, 3, 2, 1]
+    assert [item["rank"] for item in (*first["items"], *rest["items"])] == [5, 4, 3, 2, 1]
     assert (rest["next"], rest["items"][0]["failure"]["message"], first["items"][0]["output"]) == (None, "it broke", 1)
     assert (await world.ask("GET", f"/runs/{run}/journal", params={"cursor": "x"})).status_code == 400
     stages = (await world.get(f"/runs/{run}/stages"))["items"]
-    assert [one["ident"] for stage in stages for one in stage["steps"]] == ["s1", "s2", "s3", "s4", "s5"]
+    assert [step["ident"] for stage in stages for step in stage["steps"]] == ["s1", "s2", "s3", "s4", "s5"]
     step = await world.get(f"/runs/{run}/steps/s2")
     assert (step["outcomes"][0]["input"], step["attempts"]) == ([], [])
     assert (await world.ask("GET", f"/runs/{run}/steps/s9")).status_code == 404

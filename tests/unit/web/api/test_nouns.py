@@ -21,8 +21,10 @@ async def test_automation_is_paused_resumed_and_retired(world):
     await world.post("/automations/pay/resume")
     assert (await world.ask("POST", "/automations/pay/resume", json={})).status_code == 409
     await world.post("/automations/pay/retire")
-    assert [one["name"] for one in (await world.get("/automations"))["items"]] == ["backup"]
-    assert [one["name"] for one in (await world.get("/automations", retired=True, name="pa"))["items"]] == ["pay"]
+    assert [automation["name"] for automation in (await world.get("/automations"))["items"]] == ["backup"]
+    assert [
+        automation["name"] for automation in (await world.get("/automations", retired=True, name="pa"))["items"]
+    ] == ["pay"]
     assert (await world.ask("GET", "/automations/nope")).status_code == 404
     assert (
         await world.ask("POST", "/automations/pay/backfill", json={"from": "2026-01-01T00:00:00Z"})
@@ -30,27 +32,27 @@ async def test_automation_is_paused_resumed_and_retired(world):
 
 
 @pytest.mark.asyncio
-async def test_definition_tells_no_value_of_the_environment(world):
-    """A secret may stand there: names alone are told, in the list too."""
-    shown = (await world.get("/automations/backup"))["automation"]
+async def test_definition_reports_no_value_of_the_environment(world):
+    """A secret may stand there: names alone are reported, in the list too."""
+    item = (await world.get("/automations/backup"))["automation"]
     listed = (await world.get("/automations", name="backup"))["items"][0]
-    assert shown["definition"]["env"] == listed["definition"]["env"] == {"PORT": "***"}
-    assert shown["definition"]["command"] == ["true"]
+    assert item["definition"]["env"] == listed["definition"]["env"] == {"PORT": "***"}
+    assert item["definition"]["command"] == ["true"]
     run = world.begin(BACKUP, b"{}")
     assert "8080" not in str(await world.get(f"/runs/{run}/blocker"))
 
 
 @pytest.mark.asyncio
-async def test_incident_is_looked_after_once(world):
+async def test_incident_is_acknowledged_once(world):
     """Acknowledged, snoozed, resolved; who sees some automations only sees none of another."""
-    world.find_wrong()
-    world.find_wrong("backup", "i_02")
-    (one,) = (await world.get("/incidents", who="payer"))["items"]
-    assert (one["id"], one["state"], one["subject"]["kind"]) == ("i_01", "open", "silence")
+    world.open_incident()
+    world.open_incident("backup", "i_02")
+    (incident,) = (await world.get("/incidents", who="payer"))["items"]
+    assert (incident["id"], incident["state"], incident["subject"]["kind"]) == ("i_01", "open", "silence")
     assert (await world.ask("GET", "/incidents/i_02", who="payer")).status_code == 404
     assert (await world.ask("POST", "/incidents/i_02/acknowledge", who="payer", json={})).status_code == 404
-    (told,) = (await world.get("/alerts", who="payer", channel="ops"))["items"]
-    assert (told["incident"], told["state"]) == ("i_01", "unsent")
+    (alert,) = (await world.get("/alerts", who="payer", channel="ops"))["items"]
+    assert (alert["incident"], alert["state"]) == ("i_01", "unsent")
     await world.post("/incidents/i_01/acknowledge", who="payer", reason="mine")
     assert (await world.ask("POST", "/incidents/i_01/acknowledge", json={})).status_code == 409
     await world.post("/incidents/i_01/snooze", until="2027-01-16T00:00:00Z")
@@ -58,23 +60,23 @@ async def test_incident_is_looked_after_once(world):
     far = await world.ask("POST", "/incidents/i_01/snooze", json={"until": "2100-01-01T00:00:00Z"})
     assert (far.status_code, far.json()["code"]) == (422, "bad_argument")
     await world.post("/incidents/i_01/resolve")
-    shown = await world.get("/incidents/i_01")
-    assert shown["incident"]["state"] == IncidentState.RESOLVED
-    assert [move["by"] for move in shown["moves"]][1:] == ["api:payer", "api:ann", "api:ann"]
-    assert [one["id"] for one in (await world.get("/incidents"))["items"]] == ["i_02"]
-    assert [one["id"] for one in (await world.get("/incidents", state="resolved"))["items"]] == ["i_01"]
+    page = await world.get("/incidents/i_01")
+    assert page["incident"]["state"] == IncidentState.RESOLVED
+    assert [move["by"] for move in page["moves"]][1:] == ["api:payer", "api:ann", "api:ann"]
+    assert [incident["id"] for incident in (await world.get("/incidents"))["items"]] == ["i_02"]
+    assert [incident["id"] for incident in (await world.get("/incidents", state="resolved"))["items"]] == ["i_01"]
 
 
 @pytest.mark.asyncio
 async def test_incidents_are_listed_part_by_part(world):
     """Each once, whatever the size of the parts."""
     for place, name in enumerate(("pay", "backup", "c", "d", "e")):
-        world.find_wrong(name, f"i_{place}")
+        world.open_incident(name, f"i_{place}")
         world.clock.forward(place % 2)
-    whole = [one["id"] for one in (await world.get("/incidents"))["items"]]
+    whole = [incident["id"] for incident in (await world.get("/incidents"))["items"]]
     page, seen = await world.get("/incidents", limit=2), []
     while True:
-        seen += [one["id"] for one in page["items"]]
+        seen += [item["id"] for item in page["items"]]
         if page["next"] is None:
             break
         page = await world.get("/incidents", limit=2, cursor=page["next"])
@@ -84,7 +86,7 @@ async def test_incidents_are_listed_part_by_part(world):
 
 
 @pytest.mark.asyncio
-async def test_queue_is_paused_and_goes_on(world):
+async def test_queue_is_paused_and_continues(world):
     """With who and why; one that is not there is 404."""
     world.store.apply(SetQueue("mail", 2, None, None, None))
     await world.post("/queues/mail/pause", reason="full")
@@ -93,7 +95,7 @@ async def test_queue_is_paused_and_goes_on(world):
     await world.post("/queues/mail/resume")
     assert (await world.get("/queues/mail"))["paused_at"] is None
     assert (await world.ask("POST", "/queues/nope/pause", json={})).status_code == 404
-    assert "mail" in [one["name"] for one in (await world.get("/queues"))["items"]]
+    assert "mail" in [queue["name"] for queue in (await world.get("/queues"))["items"]]
 
 
 @pytest.mark.asyncio
@@ -124,29 +126,29 @@ async def test_event_counts_once_by_its_key(world):
     first = await world.post("/events", name="paid", data={"n": 1}, key="k")
     again = await world.post("/events", name="paid", data={"n": 2}, key="k")
     assert (first["woken"], again["woken"]) == (0, 0)
-    (one,) = (await world.get("/events", name="paid"))["items"]
-    assert (one["data"], one["id"]) == ({"n": 1}, first["event"])
+    (event,) = (await world.get("/events", name="paid"))["items"]
+    assert (event["data"], event["id"]) == ({"n": 1}, first["event"])
     assert (await world.ask("POST", "/events", json={"name": ""})).status_code == 400
 
 
 @pytest.mark.asyncio
 async def test_outbox_names_messages_that_are_not_there(world):
-    """What one of several refuses is told of that one."""
+    """A refusal by one of several is reported for that one."""
     assert (await world.get("/outbox"))["items"] == (await world.get("/outbox/messages"))["items"] == []
-    told = await world.post("/outbox/messages/send-again", messages=["m_1"])
-    assert (told["done"], list(told["refused"])) == (0, ["m_1"])
+    answer = await world.post("/outbox/messages/send-again", messages=["m_1"])
+    assert (answer["done"], list(answer["refused"])) == (0, ["m_1"])
     assert (await world.post("/outbox/messages/discard", all=True))["count"] == 0
 
 
 @pytest.mark.asyncio
-async def test_monitors_say_what_they_judge(world):
+async def test_monitors_state_what_they_evaluate(world):
     """Each of the table, with its settings; one that is not there is 404."""
-    assert [one["name"] for one in (await world.get("/monitors"))["items"]] == [
+    assert [monitor["name"] for monitor in (await world.get("/monitors"))["items"]] == [
         *map(str, MONITORS),
         *map(str, FIXED_MONITORS),
     ]
-    shown = await world.get("/monitors/silence", automation="pay")
-    assert shown["settings"]["learning"] == "2d"
+    page = await world.get("/monitors/silence", automation="pay")
+    assert page["settings"]["learning"] == "2d"
     (store,) = (await world.get("/monitors/store_lost"))["judged"]
     assert store["finding"] is None
     assert (await world.ask("GET", "/monitors/nope")).status_code == 404
@@ -155,24 +157,24 @@ async def test_monitors_say_what_they_judge(world):
 @pytest.mark.asyncio
 async def test_status_counts_what_there_is(world):
     """Automations, runs, incidents by severity, processes by role."""
-    world.find_wrong()
+    world.open_incident()
     found = await world.get("/status")
     assert (found["automations"], found["incidents"], found["processes"]) == (2, {"page": 1}, {"worker": 1})
     part = Finding(subject=Subject("pay", IncidentKind.LATE_START), severity=Severity.PAGE, text="late", since_at=1)
-    told = EvaluatedFinding(id="i_02", finding=part, parent=Subject("pay", IncidentKind.SILENCE))
-    world.store.apply(RecordEvaluation(started_at=world.clock.now(), found=(told,)))
+    grouped = EvaluatedFinding(id="i_02", finding=part, parent=Subject("pay", IncidentKind.SILENCE))
+    world.store.apply(RecordEvaluation(started_at=world.clock.now(), found=(grouped,)))
     assert (await world.get("/status"))["incidents"] == {"page": 1}  # as the one sentence says
     assert found["held"] is False
 
 
 @pytest.mark.asyncio
 async def test_audit_log_is_listed_and_walked(world):
-    """Newest first, part by part; whole as long as nobody changed it."""
+    """Newest first, part by part; whole as long as no one changed it."""
     for _ in range(3):
         world.begin()
     page = await world.get("/audit-log", limit=2)
     rest = await world.get("/audit-log", limit=2, cursor=page["next"])
-    assert [one["seq"] for one in page["items"] + rest["items"]] == [3, 2, 1]
+    assert [item["seq"] for item in page["items"] + rest["items"]] == [3, 2, 1]
     assert rest["next"] is None
     found = await world.get("/audit-log/check")
     assert (found["broken_at"], found["rows"]) == (None, 3)
@@ -185,7 +187,7 @@ async def test_audit_log_is_filtered(world):
     await world.post(f"/runs/{run}/cancel")
 
     async def verbs(**query):
-        return [one["verb"] for one in (await world.get("/audit-log", **query))["items"]]
+        return [entry["verb"] for entry in (await world.get("/audit-log", **query))["items"]]
 
     assert await verbs(subject=run) == await verbs(subject=f"run:{run}") == await verbs(way="api") == ["cancel"]
     assert await verbs(automation="pay") == ["cancel", "start"]
@@ -196,7 +198,7 @@ async def test_audit_log_is_filtered(world):
 
 
 @pytest.mark.asyncio
-async def test_what_is_unchanged_is_not_sent_again(world):
+async def test_unchanged_answer_is_not_sent_again(world):
     """An answer has a tag; with it the same answer is empty, and another one whole."""
     first = await world.ask("GET", "/runs")
     tag = first.headers["etag"]
@@ -210,7 +212,7 @@ async def test_what_is_unchanged_is_not_sent_again(world):
 async def test_body_is_read_strictly_and_within_bounds(world):
     """JSON of one meaning, of our type, not larger than a value may be."""
     large = world.sealing.limit + 64 * 1024 + 1
-    told = {
+    kinds = {
         "doubled": (b'{"name": "a", "name": "b"}', {}, 400),
         "broken": (b'{"name": ', {}, 400),
         "list": (b"[1]", {}, 400),
@@ -219,17 +221,17 @@ async def test_body_is_read_strictly_and_within_bounds(world):
         "packed": (b"{}", {"Content-Encoding": "gzip"}, 415),
         "large": (b'"' + b"a" * large + b'"', {}, 413),
     }
-    for what, (body, headers, status) in told.items():
+    for kind, (body, headers, status) in kinds.items():
         answer = await world.ask(
             "POST", "/events", content=body, headers={"Content-Type": "application/json", **headers}
         )
-        assert answer.status_code == status, (what, answer.text)
+        assert answer.status_code == status, (kind, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
     assert world.site.reads.audit_rows() == []
 
 
 @pytest.mark.asyncio
-async def test_store_that_is_not_open_is_told_as_away(world, tmp_path):
+async def test_store_that_is_not_open_is_reported_as_away(world, tmp_path):
     """With the time after which to ask again."""
     world.store.close()
     answer = await world.ask("GET", "/runs")

@@ -7,11 +7,10 @@ import httpx2
 import msgspec
 import pytest
 
-from mainspring.app import client as client_module
-from mainspring.app.client import Client
+from mainspring.app.client import _FIRST_POLL_INTERVAL_S, Client
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.service.actor import Actor, operation_context
-from mainspring.service.runs import run as acts
+from mainspring.service.runs.run import mark_done
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.api import run_waiters
@@ -38,7 +37,7 @@ def client_of(world, token="ann"):
 
 
 def end(world, run):
-    acts.mark_done(world.store, run, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True})
+    mark_done(world.store, run, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True})
 
 
 async def until(is_so):
@@ -71,7 +70,7 @@ async def test_result_comes_when_another_process_ends_the_run(world, tmp_path):
     await until(lambda: waits(world))
     with contextlib.closing(SqliteStore(tmp_path / "state.db", clock=world.clock)) as other:
         other.open()
-        acts.mark_done(other, handle.id, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True})
+        mark_done(other, handle.id, act=operation_context(Actor.cli("a", "b"), world.clock), result={"paid": True})
     assert await result == {"paid": True}
 
 
@@ -115,9 +114,9 @@ async def test_wait_is_bounded(world, monkeypatch):
     first = asyncio.ensure_future(world.get(f"/runs/{handle.id}", wait=30))
     await until(lambda: waits(world))
     assert (await world.get(f"/runs/{handle.id}", wait=30))["state"] == "queued"
-    assert world.api.run_waits.has_capacity(world.gate.visitors["olga"])
+    assert world.api.run_waits.has_capacity(world.authenticator.visitors["olga"])
     monkeypatch.setattr(run_waiters, "MOST", 1)
-    assert not world.api.run_waits.has_capacity(world.gate.visitors["olga"])
+    assert not world.api.run_waits.has_capacity(world.authenticator.visitors["olga"])
     first.cancel()
 
 
@@ -135,12 +134,12 @@ async def test_request_that_waits_holds_no_request_place(world):
     """A hundred that wait keep no one out."""
     places = RequestSlots(1, 1)
 
-    async def behind_the_entrance(scope, receive, send):
+    async def inner_app(scope, receive, send):
         scope[SLOT_KEY] = places.take("10.0.0.1")
         await world.api(scope, receive, send)
 
     handle = await client_of(world).start("pay", amount=1)
-    transport = httpx2.ASGITransport(behind_the_entrance)
+    transport = httpx2.ASGITransport(inner_app)
     waiting = asyncio.ensure_future(Client("http://here/", token="ann", transport=transport).run(handle.id).result())
     await until(lambda: waits(world))
     assert places.take("10.0.0.1") is not None
@@ -162,11 +161,11 @@ async def test_client_that_others_keep_from_waiting_polls(world, monkeypatch):
     client = Client("http://here/", token="ann", transport=httpx2.ASGITransport(world.api), sleep=sleep)
     assert await client.run(handle.id).result() == {"paid": True}
     assert pauses == sorted(pauses)
-    assert pauses[0] == client_module._FIRST_POLL_INTERVAL_S
+    assert pauses[0] == _FIRST_POLL_INTERVAL_S
 
 
-async def test_client_that_goes_leaves_its_room(world):
-    """Its connection ends: nothing waits for nobody."""
+async def test_disconnected_client_frees_its_slot(world):
+    """Its connection ends: nothing waits for no one."""
     handle = await client_of(world).start("pay", amount=1)
     gone = asyncio.Event()
 
@@ -193,38 +192,40 @@ async def test_client_that_goes_leaves_its_room(world):
     assert world.api.run_waits.open == 0
 
 
-async def test_request_that_finds_no_room_keeps_its_place(world, monkeypatch):
+async def test_request_without_a_slot_keeps_its_place(world, monkeypatch):
     """It is answered like every other: a wait for which there is no room is no way around the limit of requests."""
     monkeypatch.setattr(run_waiters, "MOST", 0)
     places = RequestSlots(1, 1)
     place = places.take("10.0.0.1")
 
-    async def behind_the_entrance(scope, receive, send):
+    async def inner_app(scope, receive, send):
         scope[SLOT_KEY] = place
         await world.api(scope, receive, send)
 
     handle = await client_of(world).start("pay", amount=1)
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(behind_the_entrance), base_url="http://here") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(inner_app), base_url="http://here") as http:
         path, headers = f"/api/v1/runs/{handle.id}?wait=30", {"Authorization": "Bearer ann"}
         assert (await http.get(path, headers=headers)).status_code == 200
     assert places.take("10.0.0.1") is None
 
 
-async def test_token_that_is_revoked_during_the_wait_is_shown_nothing(world):
+async def test_token_revoked_during_the_wait_gets_nothing(world):
     """The answer comes up to half a minute after the token was checked."""
     handle = await client_of(world).start("pay", amount=1)
     waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
     await until(lambda: waits(world))
-    del world.gate.visitors["ann"]
+    del world.authenticator.visitors["ann"]
     end(world, handle.id)
     assert (await waiting).status_code == 401
 
 
-async def test_token_that_may_see_less_after_the_wait_is_shown_less(world):
+async def test_token_restricted_during_the_wait_gets_less(world):
     """It is of other automations now."""
     handle = await client_of(world).start("pay", amount=1)
     waiting = asyncio.ensure_future(world.ask("GET", f"/runs/{handle.id}", params={"wait": 30}))
     await until(lambda: waits(world))
-    world.gate.visitors["ann"] = msgspec.structs.replace(world.gate.visitors["ann"], automations=("backup",))
+    world.authenticator.visitors["ann"] = msgspec.structs.replace(
+        world.authenticator.visitors["ann"], automations=("backup",)
+    )
     end(world, handle.id)
     assert (await waiting).status_code == 404

@@ -10,11 +10,11 @@ from mainspring.domain.access.permissions import IDLE_TIMEOUT_MS, Role, Visitor
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.service.access import people
 from mainspring.service.access.access_keys import hash_key
-from mainspring.store.read import people as reads
+from mainspring.store.read.people import person, token_of
 from mainspring.web.auth.middleware import HEADERS, PUBLIC_PATHS, SIGN_IN_PATHS, is_below
 from mainspring.web.server.request_slots import RequestSlots
 from tests.counted_reads import counted
-from tests.unit.web.ways_site import OWN, PASSWORD, Site
+from tests.unit.web.auth_site import OWN, PASSWORD, Site
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def site(tmp_path):
     site.store.close()
 
 
-def asking(method="GET", path="/api/v1/runs", **headers):
+def request_scope(method="GET", path="/api/v1/runs", **headers):
     """A request as the API hands it to the gate."""
     listed = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {
@@ -35,7 +35,7 @@ def asking(method="GET", path="/api/v1/runs", **headers):
 
 
 @pytest.mark.asyncio
-async def test_every_route_stands_behind_the_gate_or_is_a_named_door(site):
+async def test_every_route_is_authenticated_or_named_public(site):
     """Whatever is added is closed until it is named; the doors are those of the decision, no more."""
     assert (PUBLIC_PATHS, SIGN_IN_PATHS) == (
         ("/healthz", "/readyz", "/metrics", "/i/", "/assets/"),
@@ -65,7 +65,7 @@ async def test_every_route_stands_behind_the_gate_or_is_a_named_door(site):
 @pytest.mark.parametrize("host", ["x/sign-in?", "x/i/", "127.0.0.1/healthz#", "a b", "\u00e9", "x" * 300])
 async def test_host_header_does_not_move_the_path(tmp_path, host):
     """What a sender calls us is no part of what it asks for, where every name is allowed."""
-    site = Site(tmp_path / "s.db", is_alone=False)
+    site = Site(tmp_path / "s.db", is_local_only=False)
     answer = await site.browser().get("/people", headers={"host": host.encode()})
     site.store.close()
     assert answer.status_code == 303
@@ -75,30 +75,30 @@ async def test_host_header_does_not_move_the_path(tmp_path, host):
 async def test_token_makes_a_visitor_and_nothing_else_does(site):
     """Bearer, whole and known; a wrong one is not followed by a look at the cookie."""
     text = site.token(automations=["billing-*"])
-    found = await site.ways.authenticator.visitor(asking(authorization=f"Bearer {text}"))
+    found = await site.auth.authenticator.visitor(request_scope(authorization=f"Bearer {text}"))
     assert found == Visitor(door="api", name="bot", role=Role.OPERATOR, automations=("billing-*",))
     browser = site.browser()
     await browser.sign_in()
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
-    assert isinstance(await site.ways.authenticator.visitor(asking(cookie=cookie)), Visitor)
-    for said in (
+    assert isinstance(await site.auth.authenticator.visitor(request_scope(cookie=cookie)), Visitor)
+    for headers in (
         "", "Bearer", "Bearer ", f"Basic {text}", f"Bearer {text}x", f"Bearer {text[:-1]}", text, "Bearer ms_", "Bearer x" * 999,
     ):  # fmt: skip
-        answer = await site.ways.authenticator.visitor(asking(authorization=said, cookie=cookie))
-        assert isinstance(answer, Response), said
+        answer = await site.auth.authenticator.visitor(request_scope(authorization=headers, cookie=cookie))
+        assert isinstance(answer, Response), headers
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert text not in bytes(answer.body).decode()
 
 
 @pytest.mark.asyncio
-async def test_what_was_taken_away_counts_at_the_next_request(site):
+async def test_revoked_access_counts_at_the_next_request(site):
     """A revoked token, a changed role, a session that was ended."""
     text, browser = site.token(), site.browser()
     await browser.sign_in("bob")
-    id = reads.token_of(site.store.reader, hash_key(text)).id
+    id = token_of(site.store.reader, hash_key(text)).id
     people.revoke_token(site.store, id, act=site.act())
-    assert (await site.ways.authenticator.visitor(asking(authorization=f"Bearer {text}"))).status_code == 401
+    assert (await site.auth.authenticator.visitor(request_scope(authorization=f"Bearer {text}"))).status_code == 401
     assert (await browser.get("/people")).status_code == 403
     people.change_person(site.store, "bob", Role.ADMIN, None, act=site.act())
     assert (await browser.get("/people")).status_code == 200
@@ -119,7 +119,7 @@ async def test_what_was_taken_away_counts_at_the_next_request(site):
 async def test_change_by_token_is_json_or_has_no_body(site, body, kind, status):
     """Nothing that a form of another site could send."""
     headers = {"authorization": f"Bearer {site.token()}", "content_length": str(len(body)), "content_type": kind}
-    found = await site.ways.authenticator.visitor(asking("POST", **headers))
+    found = await site.auth.authenticator.visitor(request_scope("POST", **headers))
     assert (found.status_code if isinstance(found, Response) else 0) == status
 
 
@@ -138,12 +138,12 @@ async def test_change_by_token_is_json_or_has_no_body(site, body, kind, status):
     ],
 )
 async def test_other_sites_cannot_change_anything(site, headers, status):
-    """A browser sends the cookie whoever asks: only a page of ours may."""
+    """A browser sends the cookie anyone who asks: only a page of ours may."""
     browser = site.browser()
     await browser.sign_in()
-    answer = await browser.press("/people", "remove", headers=headers, name="bob")
+    answer = await browser.submit("/people", "remove", headers=headers, name="bob")
     assert answer.status_code == status
-    assert (reads.person(site.store.reader, "bob") is None) == (status == 200)
+    assert (person(site.store.reader, "bob") is None) == (status == 200)
 
 
 @pytest.mark.asyncio
@@ -152,22 +152,26 @@ async def test_change_needs_the_form_token_of_its_session(site):
     ana, other = site.browser(), site.browser()
     await ana.sign_in()
     await other.sign_in()
-    foreign = site.ways.authenticator.form_token(asking(cookie="; ".join(f"{k}={v}" for k, v in other.cookies.items())))
+    foreign = site.auth.authenticator.form_token(
+        request_scope(cookie="; ".join(f"{k}={v}" for k, v in other.cookies.items()))
+    )
     for form in ("", "x", foreign, "\u00e9"):
-        assert (await ana.press("/people", "remove", name="bob", form=form)).status_code == 403
-    assert reads.person(site.store.reader, "bob") is not None
+        assert (await ana.submit("/people", "remove", name="bob", form=form)).status_code == 403
+    assert person(site.store.reader, "bob") is not None
     cookie = "; ".join(f"{name}={value}" for name, value in ana.cookies.items())
-    said = {
+    headers = {
         "cookie": cookie,
         "sec_fetch_site": "same-origin",
         "content_length": "2",
         "content_type": "application/json",
     }
-    assert (await site.ways.authenticator.visitor(asking("POST", **said))).status_code == 403
-    own = site.ways.authenticator.form_token(asking(cookie=cookie))
-    assert isinstance(await site.ways.authenticator.visitor(asking("POST", **said, x_form_token=own)), Visitor)
+    assert (await site.auth.authenticator.visitor(request_scope("POST", **headers))).status_code == 403
+    own = site.auth.authenticator.form_token(request_scope(cookie=cookie))
+    assert isinstance(
+        await site.auth.authenticator.visitor(request_scope("POST", **headers, x_form_token=own)), Visitor
+    )
     assert (
-        await site.ways.authenticator.visitor(asking("POST", **{**said, "content_type": "text/plain"}))
+        await site.auth.authenticator.visitor(request_scope("POST", **{**headers, "content_type": "text/plain"}))
     ).status_code == 415
 
 
@@ -181,13 +185,13 @@ async def test_pages_of_others_do_not_read_the_api(site, site_of, status):
     await browser.sign_in()
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     headers = {"cookie": cookie} | ({} if site_of is None else {"sec_fetch_site": site_of})
-    found = await site.ways.authenticator.visitor(asking(path="/api/v1/changes", **headers))
+    found = await site.auth.authenticator.visitor(request_scope(path="/api/v1/changes", **headers))
     assert (200 if isinstance(found, Visitor) else found.status_code) == status
-    assert isinstance(await site.ways.authenticator.visitor(asking(path="/me", **headers)), Visitor)
+    assert isinstance(await site.auth.authenticator.visitor(request_scope(path="/me", **headers)), Visitor)
 
 
 @pytest.mark.asyncio
-async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypatch):
+async def test_excess_requests_get_retry_after_and_probes_are_answered(site, monkeypatch):
     """A hundred are answered at a time; a stream takes no place of theirs, and who is gone gives its own back."""
     monkeypatch.setattr(site.app, "_slots", RequestSlots(2, 2))
     gone, inside = asyncio.Event(), []
@@ -200,19 +204,19 @@ async def test_crowd_is_told_to_come_back_and_probes_are_answered(site, monkeypa
 
     monkeypatch.setattr(site.app, "_inner", slow)
     browser = site.browser()
-    asked = [asyncio.create_task(browser.get(path)) for path in ("/i/a", "/i/b")]
+    tasks = [asyncio.create_task(browser.get(path)) for path in ("/i/a", "/i/b")]
     while len(inside) < 2:
         await asyncio.sleep(0)
     refused = await browser.get("/i/c")
     assert (refused.status_code, refused.headers["retry-after"], refused.headers["connection"]) == (503, "1", "close")
     assert (await browser.get("/healthz")).text == "done"
     gone.set()
-    assert {(await one).status_code for one in asked} == {200}
+    assert {(await request).status_code for request in tasks} == {200}
     assert (await browser.get("/i/c")).status_code == 200
 
 
 @pytest.mark.asyncio
-async def test_session_that_is_over_lets_nobody_in(site, monkeypatch):
+async def test_ended_session_gives_no_access(site, monkeypatch):
     """Idle for too long: the cookie alone means nothing."""
     browser = site.browser()
     await browser.sign_in()
@@ -226,8 +230,8 @@ async def test_visits_are_noted_now_and_then(site, monkeypatch):
     """Not at each request: reading costs no commit."""
     text, noted = site.token(), []
     monkeypatch.setattr(site.store, "submit", lambda command, on_done: noted.append(command))
-    await site.ways.authenticator.visitor(asking(authorization=f"Bearer {text}"))
-    assert [(one.hash, one.is_token) for one in noted] == [(hash_key(text), True)]
+    await site.auth.authenticator.visitor(request_scope(authorization=f"Bearer {text}"))
+    assert [(use.hash, use.is_token) for use in noted] == [(hash_key(text), True)]
     browser = site.browser()
     await browser.sign_in()
     await browser.get("/me")
@@ -235,58 +239,63 @@ async def test_visits_are_noted_now_and_then(site, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_who_is_still_let_in_is_asked_for_all_at_once(site, monkeypatch):
+async def test_current_visitors_are_read_at_once(site, monkeypatch):
     """The same visitors as each request by itself would have; what was taken away is not among them, nor what is over."""
     texts = [site.token(name) for name in ("bot1", "bot2", "bot3")]
     browsers = [site.browser(), site.browser()]
     await browsers[0].sign_in("ana")
     await browsers[1].sign_in("bob")
-    asks = [asking(authorization=f"Bearer {text}") for text in texts]
-    asks += [asking(cookie="; ".join(f"{name}={value}" for name, value in one.cookies.items())) for one in browsers]
-    gate = site.ways.authenticator
-    keys = [gate.key(one) for one in asks]
-    assert [gate.current_visitors(keys)[key] for key in keys] == [await gate.visitor(one) for one in asks]
-    assert gate.key(asking()) is None
-    asked = counted(site.store.reader)
-    gate.current_visitors(keys)
-    assert len(asked) == 2
-    people.revoke_token(site.store, reads.token_of(site.store.reader, keys[0].hash).id, act=site.act())
+    requests = [request_scope(authorization=f"Bearer {text}") for text in texts]
+    requests += [
+        request_scope(cookie="; ".join(f"{name}={value}" for name, value in browser.cookies.items()))
+        for browser in browsers
+    ]
+    authenticator = site.auth.authenticator
+    keys = [authenticator.key(request) for request in requests]
+    assert [authenticator.current_visitors(keys)[key] for key in keys] == [
+        await authenticator.visitor(request) for request in requests
+    ]
+    assert authenticator.key(request_scope()) is None
+    reads_made = counted(site.store.reader)
+    authenticator.current_visitors(keys)
+    assert len(reads_made) == 2
+    people.revoke_token(site.store, token_of(site.store.reader, keys[0].hash).id, act=site.act())
     people.end_sessions(site.store, "bob", act=site.act())
     people.change_person(site.store, "ana", Role.ADMIN, None, act=site.act())
-    assert set(gate.current_visitors(keys)) == {keys[1], keys[2], keys[3]}
+    assert set(authenticator.current_visitors(keys)) == {keys[1], keys[2], keys[3]}
     later = site.clock.now() + IDLE_TIMEOUT_MS
     monkeypatch.setattr(site.clock, "now", lambda: later)
-    assert set(gate.current_visitors(keys)) == {keys[1], keys[2]}
-    assert gate.current_visitors([]) == {}
+    assert set(authenticator.current_visitors(keys)) == {keys[1], keys[2]}
+    assert authenticator.current_visitors([]) == {}
 
 
 @pytest.mark.asyncio
-async def test_who_asks_too_often_is_told_so(site):
-    """A stranger sooner than somebody who is known; another address is not touched."""
+async def test_frequent_requests_get_429(site):
+    """A stranger sooner than someone who is known; another address is not touched."""
     text = site.token()
-    answers = [await site.ways.authenticator.visitor(asking()) for _ in range(100)]
+    answers = [await site.auth.authenticator.visitor(request_scope()) for _ in range(100)]
     assert answers[0].status_code == 401
     assert answers[-1].status_code == 429
-    known = [await site.ways.authenticator.visitor(asking(authorization=f"Bearer {text}")) for _ in range(100)]
-    assert all(isinstance(one, Visitor) for one in known)
+    known = [await site.auth.authenticator.visitor(request_scope(authorization=f"Bearer {text}")) for _ in range(100)]
+    assert all(isinstance(visitor, Visitor) for visitor in known)
 
 
 @pytest.mark.asyncio
-async def test_store_that_is_away_lets_nobody_in(site):
+async def test_unreachable_store_gives_no_access(site):
     """It fails closed, and says that it is not the asker's fault."""
     browser = site.browser()
     await browser.sign_in()
     site.store.close()
-    looked = await browser.get("/people")
-    assert (looked.status_code, looked.text) == (503, "the store does not answer: try again\n")
-    pressed = await browser.ask("POST", "/people", data={"act": "remove", "name": "bob"}, headers=OWN)
-    assert (pressed.status_code, "what you sent is sent again; it counts once" in pressed.text) == (503, True)
+    page = await browser.get("/people")
+    assert (page.status_code, page.text) == (503, "the store does not answer: try again\n")
+    answer = await browser.ask("POST", "/people", data={"act": "remove", "name": "bob"}, headers=OWN)
+    assert (answer.status_code, "what you sent is sent again and counts once" in answer.text) == (503, True)
     assert (await browser.get("/healthz")).status_code == 200
     site.store.open()
 
 
 @pytest.mark.asyncio
-async def test_store_that_goes_away_within_a_request_is_told(site, monkeypatch):
+async def test_store_that_becomes_unreachable_within_a_request_is_reported(site, monkeypatch):
     """Between the gate's look and the page's own: a sentence, and no fault of ours."""
     browser = site.browser()
     await browser.sign_in()
@@ -294,8 +303,8 @@ async def test_store_that_goes_away_within_a_request_is_told(site, monkeypatch):
     async def away(request):
         raise StoreUnavailableError("the store is out of reach\nat /srv/state.db")
 
-    monkeypatch.setattr(site.ways.authenticator, "session", away)
-    monkeypatch.setattr(site.ways.authenticator, "visitor", lambda *_: known())
+    monkeypatch.setattr(site.auth.authenticator, "session", away)
+    monkeypatch.setattr(site.auth.authenticator, "visitor", lambda *_: known())
 
     async def known():
         return Visitor(door="web", name="ana", role=Role.ADMIN)
@@ -305,9 +314,9 @@ async def test_store_that_goes_away_within_a_request_is_told(site, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_pages_are_closed_where_others_reach_them_and_nobody_may_come_in(tmp_path):
-    """It says what to do; probes go on. With the first person the pages open."""
-    site = Site(tmp_path / "s.db", is_alone=False, people=False)
+async def test_public_pages_are_closed_without_a_person(tmp_path):
+    """It says what to do; probes continue. With the first person the pages open."""
+    site = Site(tmp_path / "s.db", is_local_only=False, people=False)
     browser = site.browser()
     for path in ("/", "/sign-in", "/first?token=x", "/people"):
         answer = await browser.get(path)
@@ -315,12 +324,12 @@ async def test_pages_are_closed_where_others_reach_them_and_nobody_may_come_in(t
         assert "mainspring open" in answer.text
     assert (await browser.get("/healthz")).status_code == 200
     assert (await browser.get("/i/x")).status_code == 404
-    assert "nobody may come in" in await site.ways.invitation(again=True)
+    assert "no one can sign in yet" in await site.auth.invitation(again=True)
     site.add("ana", Role.ADMIN)
     now = site.clock.now() + 5_000
     site.clock.now = lambda: now
     assert (await browser.get("/sign-in")).status_code == 200
-    assert await site.ways.invitation(again=True) is None
+    assert await site.auth.invitation(again=True) is None
     site.store.close()
 
 
@@ -337,15 +346,15 @@ async def test_form_that_is_none_of_ours_is_refused(site, body):
 
 @pytest.mark.asyncio
 async def test_little_is_read_of_who_is_unknown(site):
-    """A long form is read of whoever is in alone, and before that it is looked who asks."""
+    """A long form is read of anyone who is in alone, and before that it is looked who asks."""
     long = {"act": "x", "text": "x" * 100_000}
-    for headers in ({}, {"cookie": f"{site.ways.site.cookie}=nothing"}):
+    for headers in ({}, {"cookie": f"{site.auth.site.cookie}=nothing"}):
         answer = await site.browser(**OWN).ask("POST", "/me", data=long, headers=headers)
         assert (answer.status_code, answer.headers["connection"]) == (401, "close")
     browser = site.browser(**OWN)
     await browser.sign_in()
-    answer = await browser.press("/me", "x", text="x" * 100_000)
-    assert "there is no such act" in answer.text
+    answer = await browser.submit("/me", "x", text="x" * 100_000)
+    assert "there is no such operation" in answer.text
 
 
 @pytest.mark.asyncio
@@ -387,7 +396,7 @@ async def test_request_with_two_lengths_is_refused(site):
 
 
 @pytest.mark.asyncio
-async def test_stranger_is_judged_before_its_form_is_read(site, monkeypatch):
+async def test_stranger_is_evaluated_before_its_form_is_read(site, monkeypatch):
     """Nothing of a form is read of an address that asked too often, of another site, or at a page for known visitors."""
     read = []
 
@@ -398,19 +407,19 @@ async def test_stranger_is_judged_before_its_form_is_read(site, monkeypatch):
     form = {"content-type": "application/x-www-form-urlencoded"}
     assert (await site.browser().ask("POST", "/sign-in", content=body(), headers=form)).status_code == 403
     assert (await site.browser(**OWN).ask("POST", "/people", content=body(), headers=form)).status_code == 401
-    monkeypatch.setattr(site.ways.authenticator, "has_quota", lambda request: False)
+    monkeypatch.setattr(site.auth.authenticator, "has_quota", lambda request: False)
     assert (await site.browser(**OWN).ask("POST", "/sign-in", content=body(), headers=form)).status_code == 429
     assert read == []
 
 
 @pytest.mark.asyncio
-async def test_place_is_free_when_an_answer_begins(site, monkeypatch):
-    """A client that does not read its answer keeps nobody waiting; assets need no place at all."""
+async def test_place_is_free_when_an_answer_starts(site, monkeypatch):
+    """A client that does not read its answer keeps no one waiting; assets need no place at all."""
     monkeypatch.setattr(site.app, "_slots", RequestSlots(1, 1))
-    stuck, begun = asyncio.Event(), asyncio.Event()
+    stuck, started = asyncio.Event(), asyncio.Event()
 
     async def unread(message):
-        begun.set()
+        started.set()
         await stuck.wait()
 
     async def nothing():
@@ -421,7 +430,7 @@ async def test_place_is_free_when_an_answer_begins(site, monkeypatch):
         "server": ("127.0.0.1", 7171), "client": ("10.0.0.1", 1), "headers": [], "http_version": "1.1",
     }  # fmt: skip
     slow = asyncio.create_task(site.app(scope, nothing, unread))
-    await begun.wait()
+    await started.wait()
     assert (await site.browser().get("/sign-in")).status_code == 200
     stuck.set()
     await slow

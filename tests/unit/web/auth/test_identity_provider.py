@@ -16,16 +16,18 @@ from mainspring.web.auth.identity_provider import IdentityProvider
 from tests.oidc_provider import OidcProvider
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-ASKED = PendingSignIn(state="s", nonce="n", verifier=VERIFIER, browser="b", next="", until_at=0)
+PENDING = PendingSignIn(state="s", nonce="n", verifier=VERIFIER, browser="b", next="", until_at=0)
 
 
 @pytest.mark.asyncio
-async def test_browser_leaves_with_what_has_to_come_back():
+async def test_browser_leaves_with_what_has_to_return():
     """State, nonce, the hash of the verifier and not the verifier; what the address holds already stays."""
     provider = OidcProvider("ms", None)
-    provider.says = {"authorization_endpoint": f"{provider.issuer}/a?x=1"}
+    provider.metadata = {"authorization_endpoint": f"{provider.issuer}/a?x=1"}
     settings = OidcSettings(issuer=provider.issuer, client_id="ms")
-    address = await IdentityProvider(settings, SecretStore(None, {}), SystemClock(), "https://ops/back").address(ASKED)
+    address = await IdentityProvider(settings, SecretStore(None, {}), SystemClock(), "https://ops/back").address(
+        PENDING
+    )
     provider.close()
     query = {name: value for name, (value,) in parse_qs(urlsplit(address).query).items()}
     assert query == {
@@ -42,7 +44,7 @@ async def test_browser_leaves_with_what_has_to_come_back():
 
 
 @pytest.mark.asyncio
-async def test_address_that_nobody_can_ask_is_told():
+async def test_address_that_no_one_can_ask_is_reported():
     """As any other that does not answer."""
     async with httpx2.AsyncClient() as client:
         with pytest.raises(ArgumentError, match="does not answer"):

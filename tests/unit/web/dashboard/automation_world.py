@@ -19,11 +19,13 @@ def define(world, name, *, after=None, kind=DefinitionKind.TASK, **options):
         kind=kind, name=name, options=parsed, schedules=build_schedules(parsed, name), triggers=triggers, **more
     )
     rows = [
-        AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in (PAY, BACKUP, made)
+        AutomationRow(definition.name, definition.kind, 1, "f", msgspec.json.encode(definition.to_data()))
+        for definition in (PAY, BACKUP, made)
     ]
     now = world.clock.now()
     planned = [
-        ScheduleRow(name, name, msgspec.json.encode(one.to_data()), one.next_after(now)) for one in made.schedules
+        ScheduleRow(name, name, msgspec.json.encode(schedule.to_data()), schedule.next_after(now))
+        for schedule in made.schedules
     ]
     world.store.apply(AnnounceDefinitions("code", tuple(rows), tuple(planned)))
     return made

@@ -12,8 +12,8 @@ from mainspring.web.api.api_asgi import ApiApp
 from mainspring.web.api.call import HandlerContext
 from mainspring.web.dashboard.pages_asgi import DashboardApp
 from tests.api_world import BACKUP, PAY, announce
-from tests.unit.web.ways_site import CHEAP, OWN, hidden
-from tests.unit.web.ways_site import Site as WaysSite
+from tests.unit.web.auth_site import CHEAP, OWN, hidden
+from tests.unit.web.auth_site import Site as AuthSite
 
 PEOPLE = {
     "ana": (Role.ADMIN, None),
@@ -24,30 +24,30 @@ PEOPLE = {
 
 
 class PageWorld:
-    """A web process's application; two automations are announced, `pay` and `backup`. `store` is for whoever makes more."""
+    """A web process's application; two automations are announced, `pay` and `backup`. `store` is for anyone who makes more."""
 
     def __init__(self, path, *, public_url=None):
-        self.ways = WaysSite(path, people=False, public_url=public_url)
-        self.store, self.clock = self.ways.store, self.ways.clock
+        self.auth = AuthSite(path, people=False, public_url=public_url)
+        self.store, self.clock = self.auth.store, self.auth.clock
         self.store.open_session("worker")
         announce(self.store, PAY, BACKUP)
         for name, (role, automations) in PEOPLE.items():
-            self.ways.add(name, role, automations)
-        self._doors = list(self.ways.routes._more)
+            self.auth.add(name, role, automations)
+        self._routes = list(self.auth.routes._more)
         self._browsers = {}
         self.use(Settings())
 
     def use(self, settings):
         """Serve with these settings from here on."""
         self.site = HandlerContext(self.store, PLAIN_SEALING, settings, self.clock, CHEAP)
-        self.api = ApiApp(self.ways.ways.authenticator, self.site)
-        pages = DashboardApp(self.ways.ways.pages, self.site)
-        self.ways.routes._more = [*self._doors, self.api.mounted(), pages.mounted()]
-        self.ways.app = self.ways.ways.around(self.ways.routes.app())
+        self.api = ApiApp(self.auth.auth.authenticator, self.site)
+        pages = DashboardApp(self.auth.auth.pages, self.site)
+        self.auth.routes._more = [*self._routes, self.api.mounted(), pages.mounted()]
+        self.auth.app = self.auth.auth.around(self.auth.routes.app())
 
     async def browser(self, who="ana"):
         if who not in self._browsers:
-            found = self.ways.browser()
+            found = self.auth.browser()
             if who != "nobody":
                 assert (await found.sign_in(who)).status_code == 303
             self._browsers[who] = found
@@ -55,19 +55,19 @@ class PageWorld:
 
     async def get(self, path, *, who="ana", status=200, **query):
         """Return the text of a page."""
-        asked = f"{path}?{urlencode(query, doseq=True)}" if query else path
-        answer = await (await self.browser(who)).get(asked)
+        address = f"{path}?{urlencode(query, doseq=True)}" if query else path
+        answer = await (await self.browser(who)).get(address)
         assert answer.status_code == status, answer.text
         return answer.text
 
-    async def who_sees(self, part, path, *who):
-        """Tell of each of these people whether the page has this part for them: what nobody sees is hidden from nobody."""
-        return [part in await self.get(path, who=one) for one in who or ("ana", "vic")]
+    async def visible_to(self, part, path, *who):
+        """Tell of each of these people whether the page has this part for them: what no one sees is hidden from no one."""
+        return [part in await self.get(path, who=person) for person in who or ("ana", "vic")]
 
-    async def press(self, path, act, *, who="ana", onward=None, **fields):
+    async def submit(self, path, act, *, who="ana", onward=None, **fields):
         """Press a button of a page and return what the page that it leads to shows; on an error, what is shown then."""
         browser = await self.browser(who)
-        answer = await browser.press(path, act, **fields)
+        answer = await browser.submit(path, act, **fields)
         if answer.status_code != 303:
             return answer
         where = answer.headers["location"]
@@ -84,10 +84,10 @@ class PageWorld:
         self.store.close()
 
 
-def said(text):
-    """Return the sentence that is told above a page."""
+def printed_text(text):
+    """Return the sentence that is reported above a page."""
     found = re.search(r'<p class="said[^"]*" role="status">(.*?)</p>', text, re.S)
     return found[1] if found else ""
 
 
-__all__ = ["OWN", "PEOPLE", "PageWorld", "hidden", "said"]
+__all__ = ["OWN", "PEOPLE", "PageWorld", "hidden", "printed_text"]

@@ -20,13 +20,13 @@ class Read(HTMLParser):
     def __init__(self, at, text):
         super().__init__()
         self._at, self._text, self._ids, self._labels, self._wanting, self._inside = at, text, [], set(), [], 0
-        self._level, self._table, self._wants, self._lines = 0, [], set(), None
+        self._level, self._table, self._expected, self._lines = 0, [], set(), None
         self.links, self.sent, self.faults = [], [], []
         self.feed(text)
         self._leave()
-        self.faults += [f"the id {one} twice" for one in {one for one in self._ids if self._ids.count(one) > 1}]
+        self.faults += [f"the id {id} twice" for id in {id for id in self._ids if self._ids.count(id) > 1}]
         self.faults += [f"no label: {name}" for id, name in self._wanting if id not in self._labels]
-        self.faults += [f"leads to #{one}, which is not there" for one in self._own() if one not in self._ids]
+        self.faults += [f"leads to #{id}, which is not there" for id in self._own() if id not in self._ids]
 
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
@@ -36,7 +36,7 @@ class Read(HTMLParser):
             self._lines = ""
         elif tag == "a" and "href" in found:
             self.links.append(urljoin(self._at, found["href"]))
-            self._wants -= {value for name, value in parse_qsl(urlsplit(found["href"]).query) if name == "as"}
+            self._expected -= {value for name, value in parse_qsl(urlsplit(found["href"]).query) if name == "as"}
         elif tag == "table":
             self._leave()
             self._table = []
@@ -57,10 +57,10 @@ class Read(HTMLParser):
     def handle_endtag(self, tag):
         self._inside -= tag == "label"
         if tag == "code" and self._lines is not None:
-            self._look_at(self._lines)
+            self._check_lines(self._lines)
             self._lines = None
         if tag == "table":
-            self._wants = {"csv", "json"}
+            self._expected = {"csv", "json"}
 
     def handle_data(self, data):
         if self._lines is not None:
@@ -70,17 +70,17 @@ class Read(HTMLParser):
 
     def _leave(self):
         """Look whether the last table has its links."""
-        if self._wants:
+        if self._expected:
             self.faults.append(
-                f"the table of {' '.join(self._table)} does not leave as {' and '.join(sorted(self._wants))}"
+                f"the table of {' '.join(self._table)} does not leave as {' and '.join(sorted(self._expected))}"
             )
-        self._wants = set()
+        self._expected = set()
 
-    def _look_at(self, lines):
+    def _check_lines(self, lines):
         """Look whether the program takes the command lines that are shown."""
         for line in re.split(r"; |\n", lines):
-            said = line.removeprefix("mainspring ")
-            self.faults += [f"{one} in the line {line}" for one in (unknown_in(said) if said != line else [])]
+            command = line.removeprefix("mainspring ")
+            self.faults += [f"{name} in the line {line}" for name in (unknown_in(command) if command != line else [])]
 
     def _head(self, level):
         if level > self._level + 1 and not (self._level == 0 and level == 1):
@@ -90,8 +90,8 @@ class Read(HTMLParser):
     def _own(self):
         """Return the places on the page itself that it leads to."""
         here = urlsplit(self._at)
-        split = [urlsplit(one) for one in self.links]
-        return {one.fragment for one in split if one.fragment and one[:4] == here[:4]}
+        split = [urlsplit(link) for link in self.links]
+        return {link.fragment for link in split if link.fragment and link[:4] == here[:4]}
 
 
 def shape(address):

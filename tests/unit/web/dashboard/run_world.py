@@ -19,7 +19,9 @@ HOSTILE = "<script>alert(1)</script>"
 def claimed(world, definition=PAY, data=DATA):
     """Return a run that a worker has."""
     run = world.begin(definition, data)
-    (found,) = [one for one in world.store.apply(ClaimRuns(f"c.{run}", 10)).runs if one.id == run]
+    (found,) = [
+        claimed_run for claimed_run in world.store.apply(ClaimRuns(f"c.{run}", 10)).runs if claimed_run.id == run
+    ]
     return found
 
 
@@ -33,7 +35,7 @@ def failed(world, definition=PAY, steps=("dump", "upload"), **options):
     return run.id
 
 
-def asking(world, text="Charge it?", definition=PAY, **question):
+def ask_question(world, text="Charge it?", definition=PAY, **question):
     """Return a run that waits for an answer."""
     run = claimed(world, definition, DATA if definition is PAY else b"{}")
     ask(world, run, text=text, **question)
@@ -43,9 +45,9 @@ def asking(world, text="Charge it?", definition=PAY, **question):
 
 def ask(world, run, ident="q1", **question):
     """Let a run ask a person within an hour."""
-    asked = msgspec.json.encode({"choices": ["approve", "refund"], "otherwise": None} | question)
+    question_text = msgspec.json.encode({"choices": ["approve", "refund"], "otherwise": None} | question)
     until_at = world.clock.now() + 3_600_000
-    world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "charge", until_at, question=asked))
+    world.store.apply(OpenWait(run.id, run.claim, ident, "ask", "charge", until_at, question=question_text))
 
 
 def lines(step, *texts, attempt=1, level=Level.ERROR, at=1_700_000_000_000):

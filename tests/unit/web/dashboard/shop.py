@@ -59,7 +59,9 @@ class Shop:
         self.world, self.store, self.clock = world, world.store, world.clock
         definitions = (PAY, BACKUP, SHOP, LABELS)
         triggers = tuple(
-            build_trigger_row(one.name, end, found) for one in definitions for end, found in one.triggers.items()
+            build_trigger_row(definition.name, end, found)
+            for definition in definitions
+            for end, found in definition.triggers.items()
         )
         announce(self.store, *definitions, triggers=triggers)
 
@@ -70,7 +72,7 @@ class Shop:
         return make_id(prefix, self.clock.now(), SystemClock().random_bits(80))
 
     def arrive(self, key="k1", *, trigger="shop/webhook", starts=True, **options):
-        """Take in a delivery; return its id."""
+        """Accept a delivery; return its id."""
         name = trigger.partition("/")[0]
         run = StartRun(id=self.id("r"), automation=name, kind="task", version=1, input=b"{}", codec="json", trigger="x")
         body = encode({"order": key, "password": "hunter22"})
@@ -82,8 +84,8 @@ class Shop:
         self.store.apply(made)
         return made.id
 
-    def turn_away(self, note="the signature is another one", trigger="shop/webhook"):
-        """Refuse something at the door; return its id."""
+    def reject(self, note="the signature is another one", trigger="shop/webhook"):
+        """Refuse something at intake; return its id."""
         made = RejectDelivery(id=self.id(), trigger=trigger, why="bad_signature", note=note, body=b"<script>x</script>")
         self.store.apply(made)
         return made.id
@@ -97,10 +99,10 @@ class Shop:
         """Let a run send messages that their broker refuses, and one more that waits; return the run."""
         self.world.begin()
         (run,) = self.store.apply(ClaimRuns(self.id("c"), 1)).runs
-        self.store.apply(outcome(run, 1, posts=tuple(post(id=one) for one in ids)))
+        self.store.apply(outcome(run, 1, posts=tuple(post(id=id) for id in ids)))
         lease = take()
         (queue,) = self.store.apply(lease).queues
-        refused = tuple(MessageRefusal(one.seq, f"{one.id} is too large") for one in queue.messages)
+        refused = tuple(MessageRefusal(message.seq, f"{message.id} is too large") for message in queue.messages)
         self.store.apply(SettleQueue(lease.lease, queue.name, refused=refused))
         return run.id
 

@@ -17,8 +17,8 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 def shared(tmp_path_factory):
     """One for all: nothing here changes it."""
     found = PageWorld(tmp_path_factory.mktemp("pages") / "s.db")
-    gate = found.ways.ways.authenticator
-    gate._visitor_limits = gate._anonymous_limits = RateLimiter(
+    authenticator = found.auth.auth.authenticator
+    authenticator._visitor_limits = authenticator._anonymous_limits = RateLimiter(
         10_000, 10_000
     )  # each page and button is asked for at once
     yield found
@@ -40,8 +40,8 @@ def refused(page, role, who, automations):
 
 
 @pytest.mark.asyncio
-async def test_page_is_seen_by_its_role_alone(shared):
-    """Nobody is led to the sign-in; who sees some automations only does not find what is of none."""
+async def test_page_is_seen_by_its_role_only(shared):
+    """No one is led to the sign-in; who sees some automations only does not find what is of none."""
     for page, who in itertools.product(PAGES, WHO):
         role, automations = PEOPLE.get(who, (None, None))
         answer = await (await shared.browser(who)).get(filled(page))
@@ -54,8 +54,8 @@ async def test_page_is_seen_by_its_role_alone(shared):
 
 
 @pytest.mark.asyncio
-async def test_button_is_pressed_by_its_role_alone(shared):
-    """A form whose page token is not ours, or that nobody signed in for, is refused before anything is looked at."""
+async def test_button_is_submitted_by_its_role_only(shared):
+    """A form whose page token is not ours, or that no one signed in for, is refused before anything is looked at."""
     for who in WHO:
         await shared.browser(who)
     for page, who in itertools.product(PAGES, WHO):
@@ -77,8 +77,8 @@ async def test_button_is_pressed_by_its_role_alone(shared):
             for headers, token in ((OWN, "stolen"), ({"sec-fetch-site": "cross-site"}, form), ({}, form)):
                 other = await browser.ask("POST", filled(page), data={**data, "form": token}, headers=headers)
                 assert other.status_code in (401, 403), where
-    acts = shared.ways.acts()
-    assert {actor for verb, _, actor in acts if verb not in ("sign in", "add", "make")} == {
+    operations = shared.auth.operations()
+    assert {actor for verb, _, actor in operations if verb not in ("sign in", "add", "make")} == {
         "web:ana",
         "web:olga",
     }

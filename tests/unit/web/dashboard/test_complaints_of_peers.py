@@ -44,7 +44,7 @@ def fail(world, run, message="it broke"):
     )
 
 
-async def asked(world, path, **options):
+async def read_json(world, path, **options):
     answer = await (await world.browser()).get(f"{BASE}{path}", **options)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -67,7 +67,7 @@ async def test_airflow_56635_and_prefect_16304_a_list_that_takes_a_minute(world)
     for run in claimed(world, 20):
         fail(world, run)
     notes = counted(world.store.reader)
-    lists = [f"{BASE}{one.path}" for one in ROUTES if one.method == "GET" and not one.names]
+    lists = [f"{BASE}{route.path}" for route in ROUTES if route.method == "GET" and not route.names]
     for path in [*lists, *(page.path for page in PAGES if not page.names)]:
         notes.clear()
         world.site.project_status.forget()  # each is counted with the verdict, which pages of one second share
@@ -79,18 +79,18 @@ async def test_airflow_56635_and_prefect_16304_a_list_that_takes_a_minute(world)
 @pytest.mark.asyncio
 async def test_airflow_61804_memory_that_grows_until_the_process_dies(world):
     """A page is not drawn from a new template each time; that a stream leaves nothing behind is seen with the streams."""
-    pages = world.ways.ways.pages
+    pages = world.auth.auth.pages
     await world.get("/locks")
-    kept = pages._templates.get_template("locks.html")
+    template = pages._templates.get_template("locks.html")
     for _ in range(3):
         await world.get("/locks")
-    assert pages._templates.get_template("locks.html") is kept
+    assert pages._templates.get_template("locks.html") is template
 
 
 @pytest.mark.asyncio
 async def test_prefect_21084_seventy_requests_a_tab(world):
     """A page is itself and a handful of assets, which are kept for ever; it has one stream."""
-    for page in (one for one in PAGES if not one.names):
+    for page in (page for page in PAGES if not page.names):
         text = await world.get(page.path)
         assets = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', text))
         assert 0 < len(assets) <= MOST_ASSETS, page.path
@@ -115,7 +115,7 @@ async def test_prefect_22258_page_size_that_is_forgotten(world):
 async def test_airflow_51468_blank_page_where_nothing_is(world):
     """It says so, and the way to all other pages stays."""
     text = await world.get("/nothing/here", status=404)
-    assert "nothing is at this path" in text
+    assert "there is nothing at this path" in text
     assert 'aria-label="Pages"' in text
 
 
@@ -125,8 +125,8 @@ async def test_airflow_56250_options_that_are_reset_when_the_page_is_loaded_agai
     with_filters = 0
     for page in LISTS:
         text = await world.get(page.path)
-        forms = [one for one in re.findall(r"<form[^>]*>", text) if "search" not in one]
-        with_filters += any('method="get"' in one for one in forms)
+        forms = [form for form in re.findall(r"<form[^>]*>", text) if "search" not in form]
+        with_filters += any('method="get"' in form for form in forms)
     assert with_filters
     text = await world.get("/deliveries", state="refused")
     assert re.search(r'<option[^>]*value="refused"[^>]*selected|<option[^>]* selected[^>]*>\s*refused', text)
@@ -164,21 +164,21 @@ async def test_temporal_3517_only_the_last_attempt_keeps_its_failure(world):
             )
         )
     fail(world, run, "try 3 broke")
-    story = await asked(world, f"/runs/{run.id}/story")
-    told = [one["failure"]["message"] for one in story["attempts"]]
-    assert told == ["try 1 broke", "try 2 broke"]
-    assert story["run"]["failure"]["message"] == "try 3 broke"
+    history = await read_json(world, f"/runs/{run.id}/story")
+    messages = [attempt["failure"]["message"] for attempt in history["attempts"]]
+    assert messages == ["try 1 broke", "try 2 broke"]
+    assert history["run"]["failure"]["message"] == "try 3 broke"
 
 
 @pytest.mark.asyncio
-async def test_temporal_ui_2262_failure_that_is_told_when_it_is_over(world):
-    """A run that goes on has no reason to have failed any more."""
+async def test_temporal_ui_2262_failure_that_is_reported_after_its_end(world):
+    """A run that continues has no reason to have failed any more."""
     id = world.begin()
     (run,) = claimed(world)
     fail(world, run)
-    assert (await asked(world, f"/runs/{id}"))["reason"] == FailureReason.PERMANENT_ERROR
+    assert (await read_json(world, f"/runs/{id}"))["reason"] == FailureReason.PERMANENT_ERROR
     await act(world, f"/runs/{id}/retry", {})
-    found = await asked(world, f"/runs/{id}")
+    found = await read_json(world, f"/runs/{id}")
     assert (found["state"], found["reason"], found["failure"]) == (RunState.QUEUED, None, None)
 
 
@@ -190,8 +190,8 @@ async def test_temporal_ui_2192_no_filter_for_what_failed_and_prefect_18307_ten_
     bad = claimed(world, 30)[7]
     fail(world, bad)
     notes = counted(world.store.reader)
-    found = await asked(world, "/runs?state=failed")
-    assert [one["id"] for one in found["items"]] == [bad.id]
+    found = await read_json(world, "/runs?state=failed")
+    assert [run["id"] for run in found["items"]] == [bad.id]
     assert notes.count("text") == 1
 
 
@@ -206,7 +206,7 @@ async def test_river_590_and_oban_153_many_runs_one_by_one(world):
     assert (dry["count"], dry["done"]) == (30, 0)
     done = await act(world, "/runs/retry", {"state": ["failed"], "name": "pay"})
     assert done["done"] == 30
-    assert (await asked(world, "/runs?state=failed"))["items"] == []
+    assert (await read_json(world, "/runs?state=failed"))["items"] == []
 
 
 @pytest.mark.asyncio
@@ -216,18 +216,20 @@ async def test_sidekiq_undertaker_failures_that_cannot_be_grouped(world):
         world.begin()
     for n, run in enumerate(claimed(world)):
         fail(world, run, f"cause {n % 2}")
-    told = [GroupedFailure(one.seq, one.run, one.at) for one in ungrouped_failures(world.store.reader)]
+    failures = [
+        GroupedFailure(failure.seq, failure.run, failure.at) for failure in ungrouped_failures(world.store.reader)
+    ]
     groups = tuple(
-        ErrorGroup("pay", f"f{n}", "ValueError", "boom", "load", f"cause {n}", tuple(told[n::2])) for n in (0, 1)
+        ErrorGroup("pay", f"f{n}", "ValueError", "boom", "load", f"cause {n}", tuple(failures[n::2])) for n in (0, 1)
     )
     world.store.apply(RecordEvaluation(started_at=world.clock.now(), groups=groups))
-    found = (await asked(world, "/errors"))["items"]
-    assert {(one["message"], one["number"]) for one in found} == {("cause 0", 2), ("cause 1", 2)}
+    found = (await read_json(world, "/errors"))["items"]
+    assert {(group["message"], group["number"]) for group in found} == {("cause 0", 2), ("cause 1", 2)}
 
 
 @pytest.mark.asyncio
 async def test_healthchecks_858_no_rule_for_a_share_of_failures(world):
     """There is one, it is on, and it says by what it judges."""
-    found = {one["name"]: one for one in (await asked(world, "/monitors"))["items"]}
+    found = {monitor["name"]: monitor for monitor in (await read_json(world, "/monitors"))["items"]}
     assert found["fail_rate"]["on"]
-    assert (await asked(world, "/monitors/fail_rate"))["rule"]
+    assert (await read_json(world, "/monitors/fail_rate"))["rule"]

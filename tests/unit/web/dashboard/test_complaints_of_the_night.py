@@ -1,4 +1,4 @@
-"""What whoever is woken suffers from in other dashboards, by the name under which it was reported: it does not happen on these pages.
+"""What anyone who is woken suffers from in other dashboards, by the name under which it was reported: it does not happen on these pages.
 
 A name says whose complaint it is, its number, and what it was about. Lists and their speed are in `test_complaints_of_peers`.
 """
@@ -53,13 +53,13 @@ async def test_temporal_ui_312_trace_that_is_ten_miles_of_json(world):
     frames = [f"/srv/pay.py:{n} charge" for n in range(30)]
     world.store.apply(finish(run, RunState.FAILED, failure=Failure("ValueError", "boom", "it broke", frames=frames)))
     text = await world.get(f"/r/{run.id}")
-    folded = text.partition("Where it came from</summary>")[2].partition("</details>")[0]
+    folded = text.partition("Stack trace</summary>")[2].partition("</details>")[0]
     assert re.findall(r"^(?:.*>)?(/srv/pay.py:\d+ charge)(?:<.*)?$", folded, re.M) == frames
     assert "frames" not in text
 
 
 @pytest.mark.asyncio
-async def test_temporal_ui_136_what_healed_looks_fatal(world):
+async def test_temporal_ui_136_recovered_failure_seems_fatal(world):
     """A failed attempt of a run that succeeded is on record, and nothing about the run is bad."""
     run = claimed(world)
     failure = Failure("OSError", "io", "try 1 broke")
@@ -70,7 +70,7 @@ async def test_temporal_ui_136_what_healed_looks_fatal(world):
     world.store.apply(outcome(run, 1, "load#1", attempt=2))
     world.store.apply(finish(run, rank=1))
     text = await world.get(f"/r/{run.id}")
-    assert "It ended well" in text
+    assert "It succeeded" in text
     assert "good-edge" in text
     assert "bad-edge" not in text
     assert "No incident is open" in await world.get("/incidents")
@@ -89,7 +89,7 @@ async def test_dagster_3790_and_17378_red_square_leads_elsewhere_than_to_the_log
 
 
 @pytest.mark.asyncio
-async def test_dagster_5236_on_a_phone_nobody_finds_which_step_failed_by_what(world):
+async def test_dagster_5236_failed_step_is_first_on_a_phone(world):
     """Both stand before all else, and the page is as wide as the phone."""
     text = await world.get(f"/r/{failed(world)}")
     main = text.partition("<main")[2]
@@ -142,7 +142,7 @@ async def test_airflow_47887_number_of_runs_that_can_be_chosen_no_more(world):
 
 
 @pytest.mark.asyncio
-async def test_airflow_55768_58509_69660_memory_that_is_never_given_back(world):
+async def test_airflow_55768_58509_69660_memory_that_is_never_returned(world):
     """Nothing is left of a page that was shown, however often: a leak grows in each round, anything else only in some."""
     for _ in range(20):
         failed(world)
@@ -160,16 +160,16 @@ async def test_airflow_55768_58509_69660_memory_that_is_never_given_back(world):
 @pytest.mark.asyncio
 async def test_n8n_1578_list_of_runs_that_does_not_scale(world):
     """A page is one read of as many as it shows, from a place and not from a number of rows; all pages are all there is, once."""
-    begun = [world.begin() for _ in range(25)]
+    runs_started = [world.begin() for _ in range(25)]
     found, next = [], None
     notes = counted(world.store.reader)
     for pages in range(1, 10):
         page = await api(world, f"/runs?limit=10{f'&cursor={next}' if next else ''}")
-        found, next = found + [one["id"] for one in page["items"]], page["next"]
+        found, next = found + [item["id"] for item in page["items"]], page["next"]
         assert notes.count("text") == pages
         if next is None:
             break
-    assert found == begun[::-1]
+    assert found == runs_started[::-1]
 
 
 @pytest.mark.asyncio
@@ -181,11 +181,11 @@ async def test_hatchet_143_and_1412_no_replay_of_a_step_and_no_cancel_of_many(wo
     answer = await browser.ask("POST", f"{BASE}/runs/{run}/retry", json={"from_step": "dump"}, headers=headers)
     assert answer.status_code == 200, answer.text
     assert run_view(world.store.reader, run).generation == 1
-    others = [world.begin() for _ in range(3)]
+    other_runs = [world.begin() for _ in range(3)]
     answer = await browser.ask(
         "POST", f"{BASE}/runs/cancel", json={"state": ["queued"], "name": "pay"}, headers=headers
     )
-    assert answer.json()["done"] == 1 + len(others)
+    assert answer.json()["done"] == 1 + len(other_runs)
 
 
 @pytest.mark.asyncio
@@ -202,7 +202,7 @@ async def test_hatchet_934_filters_that_are_not_on_the_screen(world):
 
 
 @pytest.mark.asyncio
-async def test_healthchecks_915_time_of_grace_that_is_told_to_no_program(world):
+async def test_healthchecks_915_grace_time_missing_in_the_api(world):
     """Late is a state of its own in the API, on the page, and a filter of both; so is silent."""
     for state in ("late", "silent"):
         assert (await api(world, f"/automations/health?state={state}"))["items"] == []
@@ -211,10 +211,10 @@ async def test_healthchecks_915_time_of_grace_that_is_told_to_no_program(world):
 
 @pytest.mark.asyncio
 async def test_oban_52_counts_that_cost_more_than_the_page(world):
-    """What pages count is counted up to a cap; but for what is still to be told, which is what an index holds of its own."""
+    """What pages count is counted up to a cap; but for what is still to be reported, which is what an index holds of its own."""
     failed(world)
     notes = counted(world.store.reader)
-    for page in (one for one in PAGES if not one.names):
+    for page in (page for page in PAGES if not page.names):
         await world.get(page.path)
     counts = {name for name in notes if name.startswith("count_")}
     assert counts - {"count_unsent_alerts"}

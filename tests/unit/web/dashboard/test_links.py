@@ -1,4 +1,4 @@
-"""No page leads nowhere: all that pages link to and all that their forms send to is there, for everybody who sees the link."""
+"""No page leads nowhere: all that pages link to and all that their forms send to is there, for everyone who sees the link."""
 
 from collections import Counter, deque
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from mainspring.service.runs.run_selection import RunSelection
 from mainspring.store.commands.automations import PauseAutomation
 from mainspring.web.auth.rate_limit import RateLimiter
 from mainspring.web.dashboard.page_table import PAGES
-from tests.unit.web.dashboard import failing, run_world, wrong
+from tests.unit.web.dashboard import failed_runs, open_incident, run_world
 from tests.unit.web.dashboard.automation_world import define
 from tests.unit.web.dashboard.page_world import PageWorld
 from tests.unit.web.dashboard.reading import Read, shape
@@ -21,7 +21,7 @@ from tests.unit.web.dashboard.shop import SHOP, Shop, with_channels
 
 pytestmark = pytest.mark.xdist_group("links")  # what is made for all of them is made once
 
-OTHERS = ("/me", "/people", "/sign-out")
+OTHER_PAGES = ("/me", "/people", "/sign-out")
 """Pages that are not in the table."""
 OF_THE_SHOP = {"/triggers/{trigger}", "/deliveries/{delivery}"}
 """Here triggers and deliveries are those of one automation."""
@@ -40,23 +40,23 @@ def full(tmp_path_factory):
 def filled(path, **options):
     """Return a world with all that pages can lead to."""
     world = PageWorld(path, **options)
-    gate = world.ways.ways.authenticator
-    gate._visitor_limits = gate._anonymous_limits = RateLimiter(100_000, 100_000)
+    authenticator = world.auth.auth.authenticator
+    authenticator._visitor_limits = authenticator._anonymous_limits = RateLimiter(100_000, 100_000)
     define(world, "pay-daily", after="pay", cron="0 3 * * *", owner="ann", team="data", tags={"kind": "sync"})
     shop = Shop(world)
     with_channels(world)
-    wrong.fail_run(world)
-    wrong.find_storm(world, "pay", "labels")
-    wrong.find_wrong(world, "backup", "i_2", IncidentKind.TOO_SLOW)
-    runs = [run_world.failed(world), *failing.fall(world), *failing.fall_of_backup(world)]
-    failing.group(world)
+    open_incident.fail_run(world)
+    open_incident.find_storm(world, "pay", "labels")
+    open_incident.find_invalid(world, "backup", "i_2", IncidentKind.TOO_SLOW)
+    runs = [run_world.failed(world), *failed_runs.fall(world), *failed_runs.fall_of_backup(world)]
+    failed_runs.group(world)
     world.store.apply(PauseAutomation("backup", None, "cli:ann@box", "noisy"))
-    run_world.asking(world)
-    run_world.asking(world, definition=SHOP)
+    run_world.ask_question(world)
+    run_world.ask_question(world, definition=SHOP)
     shop.refuse_messages("m1", "m2")
     run_world.claimed(world)
     world.begin()
-    for fill in (shop.arrive, shop.turn_away, shop.publish):
+    for fill in (shop.arrive, shop.reject, shop.publish):
         fill()
     act = operation_context(Actor.web("ana"), world.clock, command="b1", reason="why")
     start_bulk_operation(
@@ -75,32 +75,34 @@ async def followed(world, who, base="", each=(EACH, EACH_PLAIN)):
             faults.append((whole, "leads out of", source))
             continue
         address = whole.removeprefix(base)
-        asked, kind = address.partition("#")[0], shape(address)
-        if asked in known or seen[kind] == each[not kind[1:]]:
+        location, kind = address.partition("#")[0], shape(address)
+        if location in known or seen[kind] == each[not kind[1:]]:
             continue
-        known.add(asked)
+        known.add(location)
         seen[kind] += 1
-        answer = await browser.get(asked)
+        answer = await browser.get(location)
         if answer.status_code != 200:
             faults.append((answer.status_code, address, "from", source))
         elif answer.headers["content-type"].startswith("text/html"):
             page = Read(whole, answer.text)
             read.add(kind)
-            faults += [(one, address) for one in page.faults]
-            here = [one for one in page.links if not urlsplit(one).netloc]
-            here += [one for method, one in page.sent if method == "get"]
-            todo.extend((one, address) for one in here)
+            faults += [(fault, address) for fault in page.faults]
+            here = [link for link in page.links if not urlsplit(link).netloc]
+            here += [target for method, target in page.sent if method == "get"]
+            todo.extend((link, address) for link in here)
             faults += [
-                ("a form", one, address)
-                for way, one in page.sent
-                if way == "post" and not _takes_forms(one.removeprefix(base))
+                ("a form", target, address)
+                for way, target in page.sent
+                if way == "post" and not _accepts_forms(target.removeprefix(base))
             ]
     return read, faults
 
 
-def _takes_forms(address):
+def _accepts_forms(address):
     path = shape(address)[0]
-    return path in OTHERS or path.startswith("/people") or any(one.path == path and one.buttons for one in PAGES)
+    return (
+        path in OTHER_PAGES or path.startswith("/people") or any(page.path == path and page.buttons for page in PAGES)
+    )
 
 
 @pytest.mark.slow
@@ -110,8 +112,8 @@ async def test_every_link_leads_somewhere(full, who):
     """For who may do all, and for who sees some automations: ids once, headings in order, fields with labels."""
     read, faults = await followed(full, who)
     assert faults == []
-    reached = {one[0] for one in read}
-    expected = {one.path for one in PAGES if not one.whole or who != "payer"} - {"/restore"}
+    reached = {item[0] for item in read}
+    expected = {page.path for page in PAGES if not page.whole or who != "payer"} - {"/restore"}
     if who == "payer":
         expected -= OF_THE_SHOP
     assert expected - reached == set()

@@ -9,7 +9,7 @@ from mainspring.service.runs.run_start import start
 from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from tests.api_world import BACKUP, PAY
-from tests.unit.web.dashboard.failing import fall, fingerprint_of, group
+from tests.unit.web.dashboard.failed_runs import fall, fingerprint_of, group
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def leads_to(world, text, who="ana"):
 
 
 @pytest.mark.asyncio
-async def test_exact_id_leads_straight_to_its_page(full):
+async def test_exact_id_leads_directly_to_its_page(full):
     """Of a run, an incident, an error, an event."""
     error = fingerprint_of(full)
     assert await leads_to(full, full.keyed) == f"/r/{full.keyed}"
@@ -51,7 +51,7 @@ async def test_exact_id_leads_straight_to_its_page(full):
 
 
 @pytest.mark.asyncio
-async def test_beginnings_keys_and_words_are_listed(full):
+async def test_starts_keys_and_words_are_listed(full):
     """The beginning of an id, with and without what it begins with; a run key; part of a name; words in any case."""
     assert f"/r/{full.keyed}" in await full.get("/search", q=full.keyed[2:12])
     assert f"/r/{full.keyed}" in await full.get("/search", q="invoice-7")
@@ -63,7 +63,7 @@ async def test_beginnings_keys_and_words_are_listed(full):
 
 
 @pytest.mark.asyncio
-async def test_nothing_found_is_told(full):
+async def test_nothing_found_is_reported(full):
     """Of one letter nothing is looked for; hostile words are text."""
     assert "Nothing has this id" in await full.get("/search", q="zzzz")
     assert "beginning of an id" in await full.get("/search", q="z")
@@ -73,7 +73,7 @@ async def test_nothing_found_is_told(full):
 
 
 @pytest.mark.asyncio
-async def test_visitor_of_some_automations_finds_their_things_alone(full):
+async def test_restricted_visitor_finds_only_its_own_subjects(full):
     """Neither runs nor names of others, nor events, which belong to none."""
     assert await leads_to(full, full.keyed, "payer") == f"/r/{full.keyed}"
     for text in (full.backup, "acku", "e_77"):

@@ -29,8 +29,8 @@ async def get(assets, path, **headers):
         ("bad.svg", "image/svg+xml"),
     ],
 )
-async def test_asset_is_served_under_its_hash_alone(name, kind):
-    """Packed for whoever takes it packed; another version's name is told as that."""
+async def test_asset_is_served_under_its_hash_only(name, kind):
+    """Packed for anyone who takes it packed; another version's name is reported as that."""
     assets = Assets()
     path = assets.path(name)
     plain = await get(assets, path, **{"accept-encoding": "identity"})
@@ -45,9 +45,9 @@ async def test_asset_is_served_under_its_hash_alone(name, kind):
 
 
 def test_every_sheet_and_script_is_in_an_asset():
-    """None lies there that nobody gets."""
-    assert {one.name for one in (STATIC / "css").iterdir()} == {f"{name}.css" for name in SHEETS}
-    assert {one.name for one in (STATIC / "js").iterdir()} == {f"{name}.js" for name in (*SCRIPTS, "chart")}
+    """None lies there that no one gets."""
+    assert {path.name for path in (STATIC / "css").iterdir()} == {f"{name}.css" for name in SHEETS}
+    assert {path.name for path in (STATIC / "js").iterdir()} == {f"{name}.js" for name in (*SCRIPTS, "chart")}
 
 
 def test_scripts_of_others_are_there():

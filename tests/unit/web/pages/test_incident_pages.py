@@ -19,7 +19,7 @@ from mainspring.domain.notifications.routing import NotificationTarget
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
-from mainspring.store.read import incidents as reads
+from mainspring.store.read import incidents
 from mainspring.store.read.status.status import audit_rows as audit
 from mainspring.store.sqlite.store import SqliteStore
 from mainspring.web.pages.incident_pages import IncidentPages
@@ -60,7 +60,7 @@ class Site:
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://here") as client:
             return await client.request(method, path or f"/i/{self.token}", **options)
 
-    async def press(self, act, *, seen=None, name="ana", headers=OWN, **options):
+    async def submit(self, act, *, seen=None, name="ana", headers=OWN, **options):
         seen = (
             seen if seen is not None else re.search(r'name="seen" value="([0-9.]+)"', (await self.ask("GET")).text)[1]
         )
@@ -68,9 +68,9 @@ class Site:
 
     @property
     def state(self):
-        return reads.incident(self.store.reader, "i_01").state
+        return incidents.incident(self.store.reader, "i_01").state
 
-    def acts(self):
+    def operations(self):
         return [(view.verb, view.actor) for view in audit(self.store.reader)]
 
     def rows(self):
@@ -87,15 +87,15 @@ def site(tmp_path):
 
 
 @pytest.mark.asyncio
-async def test_link_that_is_looked_at_changes_nothing(site):
+async def test_opening_a_link_changes_nothing(site):
     """A scanner opens it twenty times by GET and HEAD; afterwards the button works."""
     before = site.rows()
     for _ in range(20):
         assert (await site.ask("GET")).status_code == (await site.ask("HEAD")).status_code == 200
     assert (site.rows(), site.state) == (before, "open")
-    answer = await site.press("acknowledge")
+    answer = await site.submit("acknowledge")
     assert answer.status_code == 200
-    assert (site.state, site.acts()) == ("acknowledged", [("acknowledge", "link:ana")])
+    assert (site.state, site.operations()) == ("acknowledged", [("acknowledge", "link:ana")])
 
 
 @pytest.mark.asyncio
@@ -103,15 +103,15 @@ async def test_button_works_once(site):
     """Pressed twice it is answered as before; who comes later reads who was faster."""
     seen = re.search(r'name="seen" value="([0-9.]+)"', (await site.ask("GET")).text)[1]
     for _ in range(2):
-        assert (await site.press("acknowledge", seen=seen)).status_code == 200
-    late = await site.press("resolve", seen=seen, name="bob")
+        assert (await site.submit("acknowledge", seen=seen)).status_code == 200
+    late = await site.submit("resolve", seen=seen, name="bob")
     assert "it is acknowledged already" in late.text
     assert "acknowledge by link:ana" in late.text
-    assert (site.state, len(site.acts())) == ("acknowledged", 1)
+    assert (site.state, len(site.operations())) == ("acknowledged", 1)
 
 
 @pytest.mark.asyncio
-async def test_what_others_say_is_text(site):
+async def test_foreign_text_is_escaped(site):
     """Nothing of an error runs, whatever it says; nothing is loaded from elsewhere or kept."""
     answer = await site.ask("GET")
     assert "<script>" not in answer.text
@@ -119,7 +119,7 @@ async def test_what_others_say_is_text(site):
     assert 'href="/ms/assets/look-' in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
-    named = await site.press("acknowledge", name=HOSTILE)
+    named = await site.submit("acknowledge", name=HOSTILE)
     assert "<script>" not in named.text
 
 
@@ -127,9 +127,9 @@ async def test_what_others_say_is_text(site):
 @pytest.mark.parametrize(
     "headers", [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "none"}, {"origin": "https://evil.example"}, {}]
 )
-async def test_other_sites_cannot_press(site, headers):
+async def test_other_sites_cannot_submit(site, headers):
     """Nor can what says nothing of where it comes from."""
-    assert (await site.press("resolve", headers=headers)).status_code == 403
+    assert (await site.submit("resolve", headers=headers)).status_code == 403
     assert site.state == "open"
 
 
@@ -143,15 +143,15 @@ async def test_host_header_leads_to_no_other_page(site, host):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("origin", ["https://ops.example.com", "http://here"])
-async def test_browser_without_fetch_metadata_can_press(site, origin):
+async def test_browser_without_fetch_metadata_can_submit(site, origin):
     """Its origin is ours, by the public address or by the one that it asked."""
-    assert (await site.press("resolve", headers={"origin": origin})).status_code == 200
+    assert (await site.submit("resolve", headers={"origin": origin})).status_code == 200
     assert site.state == "resolved"
 
 
 @pytest.mark.asyncio
 async def test_link_is_over_with_its_opening(site):
-    """An incident that came back is another matter; so is one that nobody knows any more."""
+    """An incident that came back is another matter; so is one that no one knows any more."""
     other = IncidentLinkToken("i_01", 2, site.clock.now() // 1000 + 60).token(KEY)
     gone = IncidentLinkToken("i_77", 1, site.clock.now() // 1000 + 60).token(KEY)
     for token in (other, gone, "nonsense", site.token[:-1] + "-"):
@@ -173,7 +173,7 @@ async def test_form_of_another_kind_does_nothing(site, content, kind):
 
 @pytest.mark.asyncio
 async def test_form_that_never_ends_is_not_waited_for(site, monkeypatch):
-    """Whoever asks need not be known: a hundred such would keep the probes from being answered."""
+    """Anyone who asks need not be known: a hundred such would keep the probes from being answered."""
 
     async def endless():
         yield b"act=resolve"
@@ -186,14 +186,14 @@ async def test_form_that_never_ends_is_not_waited_for(site, monkeypatch):
 
 
 @pytest.mark.asyncio
-async def test_unknown_act_does_nothing(site):
-    """A form that was made up is told so."""
-    assert "there is no act" in (await site.press("delete")).text
-    assert site.acts() == []
+async def test_unknown_operation_does_nothing(site):
+    """A forged form is refused as such."""
+    assert "there is no operation" in (await site.submit("delete")).text
+    assert site.operations() == []
 
 
 @pytest.mark.asyncio
-async def test_runbook_of_a_docstring_stands_on_the_page(site):
+async def test_runbook_of_a_docstring_is_on_the_page(site):
     """Its words, as text; without one nothing is said of it."""
     assert "Runbook" not in (await site.ask("GET")).text
     definition = Definition(
@@ -210,7 +210,7 @@ async def test_runbook_of_a_docstring_stands_on_the_page(site):
 @pytest.mark.asyncio
 async def test_times_are_relative_and_on_the_clock(site):
     """A phone shows no title, so both stand there; each act too."""
-    await site.press("acknowledge")
+    await site.submit("acknowledge")
     text = (await site.ask("GET")).text
     since = text.partition("<dt>Since</dt>")[2].partition("</dd>")[0]
     assert re.search(r"\d+d(\d+h)? ago</time>", since)

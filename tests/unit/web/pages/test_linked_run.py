@@ -1,4 +1,4 @@
-"""The run behind a link: read only, of this run alone, with the same button; what the button cannot mend has none."""
+"""The run behind a link: read only, of this run alone, with the same button; what the button cannot fix has none."""
 
 import re
 
@@ -9,7 +9,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.service.actor import Actor, operation_context
-from mainspring.service.runs import run as runs
+from mainspring.service.runs import run
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.commands.runs import ClaimRuns
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome
@@ -39,12 +39,12 @@ async def test_incident_leads_to_its_error_its_run_and_its_retry(site):
     assert f'href="/ms/i/{site.token}/run"' in text
 
 
-async def test_run_is_shown_and_continued_from_its_page(site):
+async def test_run_is_displayed_and_continued_from_its_page(site):
     """Looked at it changes nothing; pressed it is continued once, on record as by the link; then it says how it stands."""
-    before = (site.rows(), site.acts())
+    before = (site.rows(), site.operations())
     for _ in range(3):
         assert (await run_page(site)).status_code == 200
-    assert (site.rows(), site.acts()) == before
+    assert (site.rows(), site.operations()) == before
     text = (await run_page(site)).text
     assert site.run in text
     assert "Steps" in text
@@ -52,15 +52,15 @@ async def test_run_is_shown_and_continued_from_its_page(site):
     first, again = [
         await site.ask("POST", f"/i/{site.token}/run", data={"act": "retry", "seen": seen}, headers=OWN) for _ in "12"
     ]
-    assert f"done: run {site.run} goes on" in first.text
+    assert f"done: run {site.run} continues" in first.text
     assert re.search(r"already retried by somebody at \d\d:\d\d", again.text)
     assert site.run_state is RunState.QUEUED
-    assert [verb for verb, _ in site.acts()].count("retry") == 1
+    assert [verb for verb, _ in site.operations()].count("retry") == 1
     assert 'value="retry"' not in (await run_page(site)).text
 
 
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {}])
-async def test_other_sites_cannot_press_it(site, headers):
+async def test_other_sites_cannot_submit_it(site, headers):
     """As on the incident's page."""
     seen = await site.seen()
     answer = await site.ask("POST", f"/i/{site.token}/run", data={"act": "retry", "seen": seen}, headers=headers)
@@ -75,7 +75,7 @@ async def test_nothing_else_lies_below_a_link(site):
 
 async def test_page_runs_and_loads_nothing_of_others(site):
     """No script at all; what a step said is text."""
-    end_anew(site, lambda run: [finish(run, RunState.FAILED, failure=HOSTILE, reason=FailureReason.PERMANENT_ERROR)])
+    end_again(site, lambda run: [finish(run, RunState.FAILED, failure=HOSTILE, reason=FailureReason.PERMANENT_ERROR)])
     answer = await run_page(site)
     assert "<script" not in answer.text
     assert "&lt;script&gt;" in answer.text
@@ -83,9 +83,9 @@ async def test_page_runs_and_loads_nothing_of_others(site):
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-async def test_what_a_retry_cannot_mend_has_no_button(site):
+async def test_failure_that_a_retry_cannot_fix_has_no_button(site):
     """Whether the effect happened only a person knows: the page says with which commands."""
-    end_anew(
+    end_again(
         site,
         lambda run: [
             outcome(run, 1, "pay", state=OutcomeState.IN_DOUBT, output=None),
@@ -98,9 +98,9 @@ async def test_what_a_retry_cannot_mend_has_no_button(site):
     assert "it did not happen" in text
 
 
-async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_shown(site):
+async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_displayed(site):
     """However many there are, and however early it was."""
-    end_anew(
+    end_again(
         site,
         lambda run: [
             *(outcome(run, place, f"s{place}") for place in range(1, 61)),
@@ -112,10 +112,10 @@ async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_shown
     text = (await run_page(site)).text
     names = re.findall(r"<b>(s\d+)</b> <span", text)
     assert names == ["s2", *[f"s{place}" for place in range(22, 61)]]
-    assert "Of many, the last ones" in text
+    assert "Only the last steps" in text
 
 
-async def test_link_of_what_names_no_run_shows_none(site):
+async def test_link_without_a_run_has_no_run_page(site):
     """An incident of silence has a page, and no run behind it."""
     finding = Finding(subject=Subject("sync", IncidentKind.SILENCE), severity=Severity.PAGE, text="silent", since_at=1)
     site.stage.do(RecordEvaluation(started_at=site.clock.now(), found=(EvaluatedFinding(id="i_02", finding=finding),)))
@@ -126,20 +126,20 @@ async def test_link_of_what_names_no_run_shows_none(site):
     assert (await site.ask("GET", f"/i/{token}/run")).status_code == 404
 
 
-def end_anew(site, made_of):
+def end_again(site, made_of):
     """Continue the run, and let it end as these commands say."""
-    runs.retry(site.store, site.run, act=operation_context(Actor.link("x"), site.clock))
+    run.retry(site.store, site.run, act=operation_context(Actor.link("x"), site.clock))
     claimed = site.stage.claim()
     for command in made_of(claimed):
         site.stage.do(command)
 
 
 async def test_settled_run_has_no_needless_button_and_names_no_one(site):
-    """Behind a link it is told that it is settled, not by whom: that is for those who sign in."""
+    """Behind a link it learns that it is settled, not by whom: that is for those who sign in."""
     act = operation_context(Actor.cli("ann", "box"), site.clock, reason="customer is gone")
-    end_anew(site, lambda claimed: [fail(claimed)])
+    end_again(site, lambda claimed: [fail(claimed)])
     assert 'value="retry"' in (await run_page(site)).text
-    runs.discard(site.store, site.run, act=act)
+    run.discard(site.store, site.run, act=act)
     text = (await run_page(site)).text
     assert "It is settled: a person discarded it" in text
     assert "only if that was a mistake" in text
@@ -147,7 +147,7 @@ async def test_settled_run_has_no_needless_button_and_names_no_one(site):
     assert "customer is gone" not in text
 
 
-async def test_page_shows_the_new_state_after_a_press(site):
+async def test_page_has_the_new_state_after_a_submit(site):
     """While a continued run moves, the page loads itself again; then until its success has ended the incident. A failed one does not."""
     assert "refresh" not in (await site.ask("GET")).headers
     answer = await site.ask("POST", data={"act": "retry", "seen": await site.seen()}, headers=OWN)

@@ -1,4 +1,4 @@
-"""Signing in and out by pages: cookies, sessions that nobody could plant, links that open once, other hosts and sub-paths."""
+"""Signing in and out by pages: cookies, sessions that no one could plant, links that open once, other hosts and sub-paths."""
 
 from datetime import timedelta
 
@@ -7,8 +7,8 @@ import pytest
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import BusyError
 from mainspring.service.access.access_keys import hash_key
-from mainspring.store.read import people as reads
-from tests.unit.web.ways_site import OWN, PASSWORD, Site, hidden
+from mainspring.store.read import people
+from tests.unit.web.auth_site import OWN, PASSWORD, Site, hidden
 
 HOSTILE = "<script>alert(1)</script>\" onmouseover='x'"
 
@@ -41,17 +41,20 @@ async def test_person_signs_in_and_out(site):
     assert "script" not in page.text
     left = await browser.ask("POST", "/sign-out", data={"form": hidden(page.text, "form")}, headers=OWN)
     assert (left.status_code, left.headers["location"]) == (303, "/sign-in")
-    assert reads.web_sessions(site.store.reader, site.clock.now()) == []
+    assert people.web_sessions(site.store.reader, site.clock.now()) == []
     assert (await browser.get("/me")).status_code == 303
-    assert [one[:2] for one in site.acts()[:2]] == [("sign out", "person:ana"), ("sign in", "person:ana")]
+    assert [operation[:2] for operation in site.operations()[:2]] == [
+        ("sign out", "person:ana"),
+        ("sign in", "person:ana"),
+    ]
 
 
 @pytest.mark.asyncio
 async def test_wrong_name_and_wrong_password_read_the_same(site):
-    """Nobody hears which of the two it was; nothing that was typed comes back."""
+    """No one hears which of the two it was; nothing that was typed comes back."""
     answers = [await site.browser().sign_in(*pair) for pair in (("ana", "wrong"), ("eve", "wrong"), (HOSTILE, HOSTILE))]
-    assert {one.status_code for one in answers} == {401}
-    assert len({one.text for one in answers}) == 1
+    assert {answer.status_code for answer in answers} == {401}
+    assert len({answer.text for answer in answers}) == 1
     assert "set-cookie" not in answers[0].headers
 
 
@@ -67,13 +70,13 @@ async def test_guessing_gets_slower(site):
 
 
 @pytest.mark.asyncio
-async def test_wait_is_told_as_long_as_it_is(site, monkeypatch):
-    """To people and to programs: whoever comes sooner is sent away again."""
+async def test_wait_is_reported_with_its_length(site, monkeypatch):
+    """To people and to programs: anyone who comes sooner is sent away again."""
 
     def busy(*_):
         raise BusyError(timedelta(seconds=64.2), "too many wrong passwords")
 
-    monkeypatch.setattr(site.ways.sign_in, "by_password", busy)
+    monkeypatch.setattr(site.auth.sign_in, "by_password", busy)
     answer = await site.browser().sign_in()
     assert (answer.status_code, "try again in 65 s" in answer.text) == (429, True)
     assert answer.headers["retry-after"] == "65"
@@ -81,7 +84,7 @@ async def test_wait_is_told_as_long_as_it_is(site, monkeypatch):
 
 @pytest.mark.asyncio
 async def test_planted_session_is_not_the_one_that_is_signed_in(site):
-    """Whoever put a cookie into the browser, made up or of an own session, knows nothing afterwards."""
+    """Anyone who put a cookie into the browser, made up or of an own session, knows nothing afterwards."""
     planted = site.browser()
     await planted.sign_in("bob")
     victim = site.browser()
@@ -91,16 +94,16 @@ async def test_planted_session_is_not_the_one_that_is_signed_in(site):
     assert (await planted.get("/me")).status_code == 303
     assert "ana" in (await victim.get("/me")).text
     made_up = site.browser()
-    made_up.cookies = {site.ways.site.cookie: "known"}
+    made_up.cookies = {site.auth.site.cookie: "known"}
     await made_up.sign_in()
-    assert made_up.cookies[site.ways.site.cookie] != "known"
-    assert reads.web_session(site.store.reader, hash_key("known")) is None
+    assert made_up.cookies[site.auth.site.cookie] != "known"
+    assert people.web_session(site.store.reader, hash_key("known")) is None
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}, {}])
-async def test_other_sites_cannot_sign_anybody_in(site, headers):
-    """Else somebody could work as somebody else without knowing."""
+async def test_other_sites_cannot_sign_a_person_in(site, headers):
+    """Else someone could work as someone else without knowing."""
     answer = await site.browser().sign_in(headers=headers)
     assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
 
@@ -138,7 +141,7 @@ async def test_pages_work_below_a_path_of_another_host(behind):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("proxies", "said", "address"),
+    ("proxies", "message", "address"),
     [
         (("127.0.0.0/8",), "1.2.3.4, 203.0.113.9", "203.0.113.9"),
         (("127.0.0.0/8", "203.0.113.0/24"), "1.2.3.4, 203.0.113.9", "1.2.3.4"),
@@ -147,11 +150,11 @@ async def test_pages_work_below_a_path_of_another_host(behind):
         ((), "1.2.3.4", "127.0.0.1"),
     ],
 )
-async def test_forwarded_headers_count_only_from_trusted_proxies(tmp_path, proxies, said, address):
+async def test_forwarded_headers_count_only_from_trusted_proxies(tmp_path, proxies, message, address):
     """The last address that is no trusted proxy itself; a sender can write what it likes before that."""
     site = Site(tmp_path / "s.db", trusted_proxies=proxies)
-    await site.browser().sign_in(headers={**OWN, "x-forwarded-for": said})
-    found = [one.address for one in reads.web_sessions(site.store.reader, site.clock.now())]
+    await site.browser().sign_in(headers={**OWN, "x-forwarded-for": message})
+    found = [session.address for session in people.web_sessions(site.store.reader, site.clock.now())]
     site.store.close()
     assert found == [address]
 
@@ -175,7 +178,7 @@ async def test_sign_in_leads_to_our_own_pages_only(site, back, location):
 
 
 @pytest.mark.asyncio
-async def test_what_a_link_says_is_text(site):
+async def test_text_of_a_link_is_escaped(site):
     """Nothing of it runs in the page."""
     page = (await site.browser().get("/sign-in", params={"next": HOSTILE})).text
     assert "<script>" not in page
@@ -185,8 +188,8 @@ async def test_what_a_link_says_is_text(site):
 @pytest.mark.asyncio
 async def test_start_link_lets_in_once(site):
     """A scanner's HEAD does not use it up; the second who follows it stays outside."""
-    said = await site.ways.invitation(again=True)
-    path = said.split()[1].removeprefix("http://127.0.0.1:7171")
+    invitation = await site.auth.invitation(again=True)
+    path = invitation.split()[1].removeprefix("http://127.0.0.1:7171")
     browser = site.browser()
     assert (await browser.ask("HEAD", path)).status_code == 200
     answer = await browser.get(path)
@@ -196,24 +199,24 @@ async def test_start_link_lets_in_once(site):
     assert (await late.get(path)).status_code == 404
     assert not late.cookies
     assert (await late.get("/first")).status_code == 404
-    assert site.acts()[0] == ("sign in", "person:local", "web:local")
+    assert site.operations()[0] == ("sign in", "person:local", "web:local")
 
 
 @pytest.mark.asyncio
 async def test_start_link_is_offered_until_there_is_a_person(tmp_path):
-    """Later only where somebody looks at the terminal; it leads where browsers can go."""
+    """Later only where someone looks at the terminal; it leads where browsers can go."""
     site = Site(tmp_path / "s.db", people=False, public_url="https://ops.example.com/ms")
-    assert "https://ops.example.com/ms/first?token=" in await site.ways.invitation(again=False)
-    assert "/first" in await site.ways.invitation(again=False)
+    assert "https://ops.example.com/ms/first?token=" in await site.auth.invitation(again=False)
+    assert "/first" in await site.auth.invitation(again=False)
     site.add("ana", Role.ADMIN)
-    assert await site.ways.invitation(again=False) is None
-    assert "/first" in await site.ways.invitation(again=True)
+    assert await site.auth.invitation(again=False) is None
+    assert "/first" in await site.auth.invitation(again=True)
     site.store.close()
 
 
 @pytest.mark.asyncio
 async def test_secrets_are_not_in_the_store(site):
-    """Whoever reads a backup can neither sign in nor go on with a session."""
+    """Anyone who reads a backup can neither sign in nor continue with a session."""
     browser = site.browser()
     await browser.sign_in()
     (key,) = browser.cookies.values()

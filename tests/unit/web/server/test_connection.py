@@ -11,8 +11,8 @@ from mainspring.web.server import connection
 from mainspring.web.server.http_server import open_socket
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: x\r\n"])
-def test_question_that_is_not_whole_in_time_is_not_waited_for(monkeypatch, said):
+@pytest.mark.parametrize("message", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: x\r\n"])
+def test_question_that_is_not_whole_in_time_is_not_waited_for(monkeypatch, message):
     """The connection is closed without a word; one whose answer takes longer than that stays."""
     monkeypatch.setattr(connection, "HEAD_WITHIN_S", 0.5)
 
@@ -33,7 +33,7 @@ def test_question_that_is_not_whole_in_time_is_not_waited_for(monkeypatch, said)
         answered, to_answer = await asyncio.open_connection("127.0.0.1", port)
         to_answer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         slow, to_slow = await asyncio.open_connection("127.0.0.1", port)
-        to_slow.write(said)
+        to_slow.write(message)
         assert await slow.read() == b""
         closed.set()
         assert b" 204 " in await answered.readline()
@@ -65,8 +65,8 @@ class Served:
 
     async def __aexit__(self, *_: object) -> None:
         self.server.close()
-        for one in list(self.state.connections):
-            one.close_now()  # type: ignore[union-attr]
+        for opened in list(self.state.connections):
+            opened.close_now()  # type: ignore[union-attr]
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         self.answered += 1
@@ -119,8 +119,8 @@ def test_one_address_leaves_connections_to_others():
             reader, writer = held[-1]
             writer.write(b"GET /small HTTP/1.1\r\nHost: x\r\n\r\n")
             assert b" 200 " in await reader.readline()
-            for _, one in held:
-                one.close()
+            for _, client in held:
+                client.close()
 
     asyncio.run(asyncio.wait_for(go(lambda address: False, 5), 20))
     asyncio.run(asyncio.wait_for(go(lambda address: address == "127.0.0.1", 20), 20))
@@ -142,9 +142,9 @@ def test_pipelined_requests_take_turns_with_each_other_only():
             assert b" 200 " in await reader.readline()
             assert served.answered < 20 * 200 / 2
             async with asyncio.timeout(60):
-                for one, _ in greedy:
+                for client, _ in greedy:
                     for _ in range(200):
-                        await one.readuntil(b"small")
+                        await client.readuntil(b"small")
             writer.close()
             for _, writer in greedy:
                 writer.close()

@@ -23,10 +23,10 @@ def test_accepted_connections_send_small_answers_at_once():
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_address_that_cannot_be_had_is_told_with_its_setting():
-    """One that another process has, and one that is nobody's."""
+def test_address_that_cannot_be_had_is_reported_with_its_setting():
+    """One that another process has, and one that is no one's."""
     with open_socket("127.0.0.1:0", "web.bind") as other:
-        with pytest.raises(ConfigError, match="another process listens there") as refused:
+        with pytest.raises(ConfigError, match="another process uses this address") as refused:
             open_socket(f"127.0.0.1:{other.getsockname()[1]}", "web.bind")
         assert "web.bind" in (refused.value.hint or "")
     with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1:1"):
@@ -50,11 +50,11 @@ def test_default_address_is_refused_where_all_ports_near_it_are_taken(monkeypatc
     """With the setting that chooses another one, and not looked for without end."""
     tried = []
 
-    def taken(bind, setting):
+    def occupied_address(bind, setting):
         tried.append(bind)
         raise http_server.AddressInUseError("taken")
 
-    monkeypatch.setattr(http_server, "open_socket", taken)
+    monkeypatch.setattr(http_server, "open_socket", occupied_address)
     with pytest.raises(ConfigError, match=r"nor on any second port up to 7269") as refused:
         open_socket_nearby("127.0.0.1:7171", "web.bind")
     assert "web.bind" in (refused.value.hint or "")
@@ -63,7 +63,7 @@ def test_default_address_is_refused_where_all_ports_near_it_are_taken(monkeypatc
 
 
 def test_address_in_use_is_found_by_other_processes(tmp_path):
-    """By what the web process of this host wrote down last; an address that somebody chose is that one."""
+    """By what the web process of this host wrote down last; an address that someone chose is that one."""
     store = SqliteStore(tmp_path / "state.db", clock=SystemClock())
     store.open()
     try:
@@ -82,7 +82,7 @@ def test_address_in_use_is_found_by_other_processes(tmp_path):
 
 
 def test_port_that_the_system_chose_is_in_the_address():
-    """Port 0 is no address that somebody could open."""
+    """Port 0 is no address that someone could open."""
     listener, bind = open_socket_at("127.0.0.1:0", "web.bind")
     with listener:
         assert bind == f"127.0.0.1:{listener.getsockname()[1]}"

@@ -16,34 +16,34 @@ from mainspring.web.routes import ProbeRoutes
 from mainspring.web.webhooks import webhook_listener
 from mainspring.web.webhooks.webhook_listener import WebhookListener
 from tests.hook_world import world
-from tests.unit.web.test_web import Looked, ask
+from tests.unit.web.test_web import HostChecks, ask
 
 pytestmark = pytest.mark.asyncio
 
 
-async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypatch, caplog):
-    """The process is not ready as long as there are webhooks that it cannot take in; probes and figures go on."""
+async def test_address_that_is_taken_is_reported_and_tried_again(tmp_path, monkeypatch, caplog):
+    """The process is not ready as long as there are webhooks that it cannot accept; probes and figures continue."""
     monkeypatch.setattr(webhook_listener, "_AGAIN_S", 0.02)
-    real, looked = webhook_listener.open_socket_at, []
+    real, opened = webhook_listener.open_socket_at, []
     monkeypatch.setattr(
-        webhook_listener, "open_socket_at", lambda *of: looked.append(threading.get_ident()) or real(*of)
+        webhook_listener, "open_socket_at", lambda *of: opened.append(threading.get_ident()) or real(*of)
     )
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
             w.process.project.secrets = SecretStore(None, {})
-            listener = WebhookListener(w.process, w.door)
+            listener = WebhookListener(w.process, w.intake)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
-                while w.door.listen_error is None or len(looked) < 3:
+                while w.intake.listen_error is None or len(opened) < 3:
                     await asyncio.sleep(0.005)
-            routes = ProbeRoutes(w.process, Looked(), None, is_open=True, intake=w.door)  # type: ignore[arg-type]
+            routes = ProbeRoutes(w.process, HostChecks(), None, is_open=True, intake=w.intake)  # type: ignore[arg-type]
             status, _, body = await ask(routes, "/readyz")
             assert (status, bind in body) == (503, True)
             assert "hooks.bind" in caplog.text
             assert caplog.text.count("cannot listen on") == 1
-            assert threading.get_ident() not in looked  # names are asked for elsewhere
+            assert threading.get_ident() not in opened  # names are asked for elsewhere
         async with asyncio.timeout(60):
             while not await _answers(bind):
                 await asyncio.sleep(0.01)
@@ -54,16 +54,16 @@ async def test_address_that_is_taken_is_told_and_tried_again(tmp_path, monkeypat
 
 
 async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
-    """At once, when it is told to."""
+    """At once, when it is asked to."""
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
             w.process.project.secrets = SecretStore(None, {})
-            listener = WebhookListener(w.process, w.door)
+            listener = WebhookListener(w.process, w.intake)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
-                while "cannot listen on" not in (w.door.listen_error or ""):
+                while "cannot listen on" not in (w.intake.listen_error or ""):
                     await asyncio.sleep(0.005)
             listener.end()
             ended, _ = await asyncio.wait([serving], timeout=30)
@@ -82,24 +82,24 @@ async def _answers(bind):
 
 
 async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
-    """By the process itself, with the cause and since when, so that monitors read them; and taken back when they are over."""
+    """By the process itself, with the cause and since when, so that monitors read them; and undone when they are over."""
     async with world(tmp_path) as w:
-        w.door.listen_error = (
-            "webhooks are not taken in: cannot listen on 127.0.0.1:7172: another process listens there"
+        w.intake.listen_error = (
+            "webhooks are not accepted: cannot listen on 127.0.0.1:7172: another process uses this address"
         )
 
         def on_record():
-            (one,) = sessions(w.store.reader)
-            return {(found.kind.value, found.name): found.why for found in one.findings}
+            (session,) = sessions(w.store.reader)
+            return {(found.kind.value, found.name): found.why for found in session.findings}
 
         async with asyncio.timeout(60):
             while len(on_record()) < 2:
                 await asyncio.sleep(0.05)
         assert on_record() == {
-            ("address", "hooks.bind"): w.door.listen_error,
+            ("address", "hooks.bind"): w.intake.listen_error,
             ("secret", "unset/webhook"): "the secret 'NOT_SET' is not set",
         }
-        w.door.listen_error = None
+        w.intake.listen_error = None
         async with asyncio.timeout(60):
             while ("address", "hooks.bind") in on_record():
                 await asyncio.sleep(0.05)
@@ -109,20 +109,20 @@ async def test_taken_address_and_missing_secret_are_put_on_record(tmp_path):
 async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
     tmp_path, caplog, environment, is_on_record
 ):
-    """Senders that know the default reach another process: in production that is an incident, at a desk a line of the log."""
+    """Senders that know the default reach another process: in production that is an incident, at a consumer a line of the log."""
     async with world(tmp_path) as w:
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             project = ProjectSettings(environment=environment)
             w.process.project.settings = Settings(project=project, hooks=HooksSettings(bind=bind))
             w.process.project.secrets = SecretStore(None, {})
-            listener = WebhookListener(w.process, w.door)
+            listener = WebhookListener(w.process, w.intake)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
-                while f"another process has {bind}: senders that know {bind} reach it" not in caplog.text:
+                while f"another process uses {bind}: senders that use {bind} reach that one" not in caplog.text:
                     await asyncio.sleep(0.01)
-                assert (w.door.moved is not None) is is_on_record
-                while is_on_record and w.door.moved not in [found.why for found in _on_record(w)]:
+                assert (w.intake.moved is not None) is is_on_record
+                while is_on_record and w.intake.moved not in [found.why for found in _on_record(w)]:
                     await asyncio.sleep(0.01)
             listener.end()
             async with asyncio.timeout(60):
@@ -130,5 +130,5 @@ async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
 
 
 def _on_record(w):
-    (one,) = sessions(w.store.reader)
-    return one.findings
+    (session,) = sessions(w.store.reader)
+    return session.findings

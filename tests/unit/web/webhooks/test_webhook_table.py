@@ -8,11 +8,11 @@ def test_table_holds_webhooks_that_have_their_path():
     """Not those whose path another one has; one that is gone is found no more."""
     table = WebhookTable()
     assert not table.is_read
-    one = known(whole)
-    table.replace([one, known(event, None)])
+    webhooks = known(whole)
+    table.replace([webhooks, known(event, None)])
     found = table.find("/x")
     assert found is not None
-    assert (found.trigger, found.webhook) == (one.name, one.trigger.source)
+    assert (found.trigger, found.webhook) == (webhooks.name, webhooks.trigger.source)
     assert len(table) == 1
     table.replace([])
     assert table.find("/x") is None

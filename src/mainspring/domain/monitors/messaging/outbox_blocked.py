@@ -57,7 +57,7 @@ def _suggest_command(queue: UnsentQueue) -> str:
         return (
             "mainspring failed list --messages; then: mainspring failed retry --messages, or failed discard --messages"
         )
-    return "They go as soon as the broker answers; its address stands under [brokers]: mainspring doctor --config"
+    return "They are sent when the broker answers. Its address is in [brokers]: mainspring doctor --config"
 
 
 MONITOR = Monitor(

@@ -24,8 +24,8 @@ def evaluate(facts: MonitorInputs, _: Tuning, now_at: int) -> Iterator[Evaluatio
                 IncidentKind.SENDER_REJECTED,
                 metrics,
                 sender.since_at if is_failing else None,
-                f"{sender.trigger} rejects its sender: at least {sender.number} requests carried a wrong signature (401),"
-                " no delivery passed since",
+                f"{sender.trigger} rejects its sender: at least {sender.number} requests had an invalid signature "
+                "(401), no delivery was accepted since",
                 hint=(
                     f"Was the secret changed at the sender, or here? mainspring triggers show {sender.trigger} shows the requests; "
                     "mainspring docs show webhooks#secrets explains how to rotate one"

@@ -34,7 +34,7 @@ def evaluate(facts: MonitorInputs, tuning: DidNothingTuning, now_at: int) -> Ite
         if newest is not None:
             yield _evaluate_automation(automation, newest, newest.size or 0, tuning, is_open=subject in facts.open)
         elif subject in facts.open:
-            yield Evaluation(subject, {}, unsure="nothing has succeeded since")
+            yield Evaluation(subject, {}, unsure="no success since")
 
 
 def _evaluate_automation(
@@ -59,7 +59,7 @@ def _evaluate_automation(
         metrics,
         newest.finished_at if size < limit else None,
         f"succeeded with {output}, {format_bytes(usual)} or more are usual",
-        hint=f"mainspring runs diff {newest.run} compares it with the last good one.",
+        hint=f"mainspring runs diff {newest.run} compares it with the last success.",
         at_most=Severity.NOTIFY,
     )
 

@@ -81,8 +81,9 @@ MONITOR = Monitor(
     rule=(
         "Open while failed_share (failed of ended) is at least limit_share: the setting share, or fail_rate= of the "
         "definition. It counts the runs that ended in the window, or the last 20 if fewer ended. It does not open if the "
-        "newest 5 ends are successes, because the outage is over. If all runs are about the same item, a single outage opens "
-        "only the incident of its failures. An open incident resolves below half of the limit."
+        "newest 5 ends are successes, because the outage is over. If all runs are about the same item "
+        "(a schedule, or healthy='automation'), failures without a success between them are one outage. It opens only the "
+        "incident of the failed runs, not this one. An open incident resolves below half of the limit."
     ),
     tuning=FailRateTuning(),
     evaluate=evaluate,

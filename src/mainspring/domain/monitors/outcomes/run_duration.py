@@ -76,8 +76,9 @@ def evaluate_fast(facts: MonitorInputs, tuning: FastTuning, now_at: int) -> Iter
             kind,
             metrics,
             newest.finished_at if is_too_fast else None,
-            f"succeeded after {format_span(newest.duration_ms)}, nine in ten runs took more than {format_span(usual_ms)}",
-            hint=f"mainspring runs diff {newest.run} compares it with the last good one.",
+            f"succeeded after {format_span(newest.duration_ms)}, nine in ten runs took more than "
+            f"{format_span(usual_ms)}",
+            hint=f"mainspring runs diff {newest.run} compares it with the last success.",
             at_most=Severity.NOTIFY,
         )
 
@@ -94,7 +95,7 @@ def _evaluate_stated_limit(automation: WatchedAutomation, slow_ms: int, now_at: 
     since_at, text = None, ""
     if automation.running_since_at is not None and (running_ms or 0) > slow_ms:
         since_at = automation.running_since_at + slow_ms
-        text = f"a run goes on for {format_span(running_ms or 0)}, {format_span(slow_ms)} is slow"
+        text = f"a run has been running for {format_span(running_ms or 0)}, {format_span(slow_ms)} is slow"
     elif newest is not None and (duration_ms or 0) > slow_ms:
         since_at, text = (
             newest.finished_at,
@@ -122,7 +123,10 @@ def _evaluate_learned_limit(automation: WatchedAutomation, tuning: SlowTuning, n
     metrics |= {"p99_ms": p99_ms, "limit_ms": _SLOW_FACTOR * p99_ms, "hangs_ms": hangs_ms}
     hint = f"mainspring runs list --name {automation.name}"
     if automation.running_since_at is not None and (running_ms or 0) > hangs_ms:
-        text = f"a run goes on for {format_span(running_ms or 0)}, 99 % of its runs took at most {format_span(p99_ms)}"
+        text = (
+            f"a run has been running for {format_span(running_ms or 0)}, 99 % of its runs took at most "
+            f"{format_span(p99_ms)}"
+        )
         return evaluate_automation(automation, kind, metrics, automation.running_since_at + hangs_ms, text, hint=hint)
     since_at = (
         max(end.finished_at for end in automation.ends)

@@ -35,7 +35,7 @@ def _evaluate_step(automation: WatchedAutomation, step: str, stalls: list[Stall]
         "attempts": len(stalls),
         "run": first.run,
         "attempt": first.attempt,
-        "what": f"attempt {first.attempt} of run {first.run} stands at {' < '.join(innermost)}",
+        "what": f"attempt {first.attempt} of run {first.run} is at {' < '.join(innermost)}",
         "runs": sorted({stall.run for stall in stalls})[-_MAX_LISTED_RUNS:],
     }
     more = len(stalls) - 1
@@ -45,10 +45,11 @@ def _evaluate_step(automation: WatchedAutomation, step: str, stalls: list[Stall]
         IncidentKind.STALLED,
         metrics,
         first.since_at,
-        f"step {step} gives no sign of life for {format_span(silent_ms)}{other_attempts}: it stands at {place or innermost[0]}",
+        f"step {step} has reported no log, progress or checkpoint for {format_span(silent_ms)}"
+        f"{other_attempts}: it is at {place or innermost[0]}",
         hint=(
-            f"mainspring runs show {first.run}; if it hangs, mainspring runs cancel {first.run}. A timeout= of the step ends "
-            "such an attempt by itself; ms.progress() or a line of log tells that it works"
+            f"mainspring runs show {first.run}; if it hangs, mainspring runs cancel {first.run}. A timeout= "
+            "on the step ends such an attempt by itself; ms.progress() or a log line shows that it works"
         ),
         cause=f"place:{place}" if place else None,
         fingerprint=step,

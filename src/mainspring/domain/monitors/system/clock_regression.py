@@ -61,17 +61,17 @@ def _describe(clock: ClockRegression) -> str:
         total = sum(ahead.number for ahead in clock.waiting)
         text += f"; {' and '.join(waiting)} wait{'s' if total == 1 else ''} for the wall clock"
     if clock.slots:
-        runs = "has its run and does" if clock.slots == 1 else "have their runs and do"
-        text += f"; {format_count(clock.slots, 'slot')} that lie{'s' if clock.slots == 1 else ''} ahead {runs} not run again"
+        runs = "already has its run and does" if clock.slots == 1 else "already have their runs and do"
+        text += f"; {format_count(clock.slots, 'slot')} between these times {runs} not run again"
     return text
 
 
 def _suggest_commands(clock: ClockRegression) -> str:
     commands = ", ".join(_COMMANDS[ahead.kind] for ahead in clock.waiting)
-    decide = f" Then decide on what waits ({commands}), and resolve this incident." if commands else ""
+    decide = f" Then decide what to do with them ({commands}), and resolve this incident." if commands else ""
     return (
-        "Check the clock of the machine (timedatectl), on PostgreSQL that of the server."
-        f"{decide} It resolves by itself at {_format_instant(clock.from_at)}."
+        f"Check the clock of the machine (timedatectl), on PostgreSQL the clock of the server.{decide} It "
+        f"resolves by itself at {_format_instant(clock.from_at)}."
     )
 
 

@@ -40,21 +40,22 @@ def evaluate(facts: MonitorInputs, tuning: DefinitionLostTuning, now_at: int) ->
             text = f"it fails to load: {message}"
             cause = f"{LOAD_FAILURE_PREFIX}{lines[0]}: {message}"[:_LONGEST_CAUSE] if len(lines) > 1 else None
             hint = (
-                f"Mend its module and start the workers anew; if it is over: mainspring auto retire {automation.name}"
+                "Fix its module, then restart the workers. If it is not needed any more: mainspring auto retire "
+                f"{automation.name}"
             )
             yield evaluate_automation(automation, kind, metrics, automation.announced_at, text, hint=hint, cause=cause)
         elif (is_awaited := _is_awaited(automation)) or _has_run(automation):
             service_counts = {"served": automation.served, "workers": len(workers), "settled_at": settled_at}
             if automation.served or not workers:
-                unsure = None if automation.served else "no worker lives that could announce it"
+                unsure = None if automation.served else "no worker is running that could announce it"
                 yield Evaluation(subject, service_counts, unsure=unsure)
                 continue
             service_counts["longest_ms"] = to_ms(tuning.missing)
             is_missing = subject in facts.open or now_at - settled_at >= to_ms(tuning.missing)
-            text = "no worker has it any more: its definition is gone from what they load"
+            text = "no running worker has loaded it: its definition is gone from the loaded files"
             hint = (
-                f"Restore it and start the workers anew: mainspring down; {automation.up_command}; "
-                f"if it is over: mainspring auto retire {automation.name}"
+                f"Restore it, then restart the workers: mainspring down; {automation.up_command}. If it is not "
+                f"needed any more: mainspring auto retire {automation.name}"
             )
             since_at = min(settled_at, now_at) if is_missing else None
             # An automation that only starts on request keeps no one waiting.

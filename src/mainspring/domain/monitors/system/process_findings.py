@@ -40,7 +40,7 @@ def evaluate_addresses(facts: MonitorInputs, tuning: ProcessFindingTuning, now_a
             {"setting": name, **metrics},
             since_at,
             f"{host}: {finding.why}",
-            hint=f"End the other process (ss -ltnp shows it), or choose another address: {name} in mainspring.toml",
+            hint=f"End the other process (ss -ltnp lists it), or choose another address: {name} in mainspring.toml",
         )
 
 
@@ -60,8 +60,9 @@ def evaluate_secrets(facts: MonitorInputs, tuning: ProcessFindingTuning, now_at:
             IncidentKind.SECRET_MISSING,
             metrics,
             finding.since_at if lasts_ms >= longest_ms else None,
-            f"{trigger} takes nothing on {host}: {finding.why}",
-            hint=f"Set it where the web process runs, then restart it: mainspring triggers show {trigger} names the variable",
+            f"{trigger} accepts nothing on {host}: {finding.why}",
+            hint=f"Set the secret for the web process, then restart it: mainspring triggers show {trigger} names "
+            "the variable",
             fingerprint=trigger,
         )
 
@@ -81,7 +82,8 @@ def evaluate_codecs(facts: MonitorInputs, tuning: ProcessFindingTuning, now_at: 
             {"codec": codec, **metrics},
             since_at,
             f"{finding.why}, on {host}: its runs wait and continue by themselves",
-            hint="Check the service that holds the codec's keys. You need not retry anything; mainspring status shows when it is over",
+            hint="Check the service with the keys of the codec. You need not retry anything; mainspring status "
+            "shows when it is over",
         )
 
 
@@ -119,7 +121,7 @@ def evaluate_wal(facts: MonitorInputs, tuning: WalHeldTuning, now_at: int) -> It
         "longest_ms": longest_ms,
     }
     reader_names = ", ".join(names[:_MOST_NAMED])
-    reads = f"{reader_names} read{'s' if len(readers) == 1 else ''} the store all the time" if reader_names else ""
+    reads = f"{reader_names} keep{'s' if len(readers) == 1 else ''} reading the store" if reader_names else ""
     text = large.why if large else "the write-ahead log cannot be emptied"
     yield evaluate_subject(
         subject,

@@ -29,7 +29,7 @@ def _evaluate_secret(secret: DueSecret, tuning: SecretDueTuning, now_at: int) ->
     metrics = {"due_at": secret.due_at, "before_ms": to_ms(tuning.before), "used_by": list(secret.used_by)}
     if since_at > now_at:
         return Evaluation(subject, metrics)
-    when = "was to be renewed" if secret.due_at <= now_at else "has to be renewed"
+    when = "should have been renewed" if secret.due_at <= now_at else "has to be renewed"
     more = f" and {len(secret.used_by) - _MAX_LISTED_USERS} more" if len(secret.used_by) > _MAX_LISTED_USERS else ""
     users = f" (used by {', '.join(secret.used_by[:_MAX_LISTED_USERS])}{more})" if secret.used_by else ""
     finding = Finding(
@@ -37,7 +37,7 @@ def _evaluate_secret(secret: DueSecret, tuning: SecretDueTuning, now_at: int) ->
         severity=Severity.NOTIFY,
         text=f"the secret {secret.name} {when} by {secret.day}{users}",
         since_at=since_at,
-        hint=f"Renew it, then move its date: {secret.name} in [secrets.due] of the configuration.",
+        hint=f"Renew it, then change its date: {secret.name} in [secrets.due] of the configuration.",
         facts=metrics,
     )
     return Evaluation(subject, metrics, finding)

@@ -142,7 +142,7 @@ def _evaluate_blocked(
         )
     died_at = max(facts.last_died.get("worker", 0), facts.last_died.get("probation", 0))
     if now_at - died_at < _SUCCESSOR_WINDOW_MS:
-        unsure = "the process that was blocked died, and whether the next one is blocked too does not show yet"
+        unsure = "the blocked process died, and it is not known yet whether the next one is blocked, too"
         for subject in facts.open:
             place = subject.fingerprint.removeprefix(_BLOCKED_PREFIX)
             if subject.kind is IncidentKind.WORKER_LOST and place != subject.fingerprint and place not in places:
@@ -181,7 +181,7 @@ def _evaluate_place(
         ),
         since_at=since_at,
         hint=(
-            "Code that blocks belongs in a plain def, which has a thread of its own; to end it now: "
+            "Put blocking code into a plain def, which runs in its own thread. To end it now: "
             + (f"mainspring runs cancel {run}, then " if run else "")
             + f"mainspring workers quarantine {process.session}"
         ),
@@ -196,7 +196,7 @@ def _find_needed_roles(facts: MonitorInputs, now_at: int) -> dict[ProcessRole, t
     needed: dict[ProcessRole, tuple[str, int]] = {}
     for process in facts.processes:
         if process.role == _SUPERVISOR and not process.gone and not process.draining:
-            reason = f"pid {process.pid} of {process.host} keeps one"
+            reason = f"pid {process.pid} of {process.host} needs one"
             needed |= {ProcessRole(role): (reason, process.opened_at) for role in process.posts}
     waiting = [
         automation
@@ -250,13 +250,13 @@ def _evaluate_role(
         ),
         None,
     )
-    missing_sign, explanation, hint = "gives a sign of life", "", "mainspring up"
+    missing_sign, explanation, hint = "has sent a heartbeat", "", "mainspring up"
     if blocked is not None:
         explanation = f": pid {blocked.pid} of {blocked.host} is stopped or blocked"
         hint = "mainspring down, then mainspring up"
     elif died_at > seen_at:
-        missing_sign, explanation = "stays alive", f": the last one died {format_span(now_at - died_at)} ago"
-        hint = "What mainspring up writes to its log tells how it ends"
+        missing_sign, explanation = "stays running", f": the last one died {format_span(now_at - died_at)} ago"
+        hint = "The log of mainspring up shows how it ends"
     finding = Finding(
         subject=subject,
         severity=severity,
@@ -285,10 +285,10 @@ def _evaluate_process(process: WatchedProcess, severity: Severity, tuning: Worke
     finding = Finding(
         subject=subject,
         severity=severity.at_most(Severity.NOTIFY),
-        text=f"{process.role} pid {process.pid} of {process.host} gives no sign of life "
-        f"for {format_span(silent_ms)}: it is stopped or blocked",
+        text=f"{process.role} pid {process.pid} of {process.host} has sent no heartbeat for "
+        f"{format_span(silent_ms)}: it is stopped or blocked",
         since_at=process.beat_at,
-        hint=f"Let it go on: kill -CONT {process.pid}; or: mainspring workers quarantine {process.session}",
+        hint=f"Continue it: kill -CONT {process.pid}; or: mainspring workers quarantine {process.session}",
         facts=metrics,
         cause=f"host:{process.host}",
     )
@@ -300,11 +300,12 @@ MONITOR = Monitor(
     line="A required process is dead, blocked or missing.",
     rule=(
         "For a role: open if it is required and none of its processes has lived for longest_ms since seen_at, the last sign "
-        "of life. A process that starts within 30 s of a death counts once it has lived for 30 s; within 10 min while the "
-        "incident is open. For a process beside others of its role: open if it gives no sign of life for 30 s. For a blocked "
-        "loop: open after 30 s, for the place in the code, instead of the role; resolves when the loop continues. If the "
-        "incident of that place is still open, a new block belongs to it at once. A role that was lost within 30 s of the "
-        "last worker is part of that incident."
+        "of life. A process that could die at once again does not count at first: one that starts within 30 s after another "
+        "process of its role died counts after 30 s of life. While the incident is open, this holds for one that starts within "
+        "10 min after a death. For a process beside others of its role: open if it gives no sign of life for 30 s. For a "
+        "process whose event loop is blocked: open after 30 s. This incident is about the place in the code that blocks, not "
+        "about the role, and resolves when the loop continues. If the incident of that place is still open, a new block "
+        "belongs to it at once. A role that was lost within 30 s of the last worker is part of that incident."
     ),
     tuning=WorkerLostTuning(),
     evaluate=evaluate,

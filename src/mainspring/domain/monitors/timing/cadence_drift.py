@@ -71,23 +71,24 @@ def _evaluate_schedule(
         metrics,
         now_at - now_at % _DAY_MS if punctuality.slips_by(share) else None,
         _describe_drift(punctuality),
-        hint="Make its runs shorter or its interval longer; overlap= says what a slot does while the last run goes on.",
+        hint="Make its runs shorter or its interval longer. overlap= decides what a slot does while the last "
+        "run has not ended.",
         at_most=Severity.DIGEST,
     )
 
 
 def _describe_drift(punctuality: Punctuality) -> str:
-    declared = f"one each {format_span(punctuality.declared_ms)} as declared"
+    declared = f"declared is one each {format_span(punctuality.declared_ms)}"
     if punctuality.effective_ms is None:
-        return f"none of the last {punctuality.slots} slots was run, {declared}"
+        return f"none of the last {punctuality.slots} slots was run; {declared}"
     late = f", started {format_span(punctuality.lag_ms)} late" if punctuality.lag_ms >= punctuality.declared_ms else ""
     skipped = f"{punctuality.skipped} of {punctuality.slots} slots skipped"
-    return f"one start each {format_span(punctuality.effective_ms)} in effect, {declared}: {skipped}{late}"
+    return f"starts each {format_span(punctuality.effective_ms)}, {declared}: {skipped}{late}"
 
 
 MONITOR = Monitor(
     kind=_KIND,
-    line="It starts less often, or later, than its schedule says.",
+    line="It starts less often, or later, than its schedule declares.",
     rule=(
         "With severity digest: open while effective_ms is at least limit_ms, which is declared_ms and half of it. The "
         "effective time is that between starts, over the newest 200 slots of the 28 days before this one. Open too while half "

@@ -51,15 +51,15 @@ def _evaluate_slot(
     metrics |= {"grace_ms": grace_ms, "late_at": due_at + grace_ms, "run": cadence.unbegun_run}
     run_id = cadence.unbegun_run
     if cadence.unbegun_at is not None and due_at + grace_ms > now_at and subject in facts.open:
-        return Evaluation(subject, metrics, unsure="a slot before it was late, and neither has begun")
-    reason = f"its run {run_id} was made and nobody takes it" if run_id else "no run was made for it"
+        return Evaluation(subject, metrics, unsure="a slot before it was late, and neither has started")
+    reason = f"its run {run_id} is queued and no worker claims it" if run_id else "no run was created for it"
     return evaluate_automation(
         automation,
         IncidentKind.LATE_START,
         metrics,
         due_at if due_at + grace_ms <= now_at else None,
         f"not started for {format_span(now_at - due_at)} ({cadence.schedule.describe()}): {reason}",
-        hint=f"mainspring explain {run_id}" if run_id else "Is a scheduler running? mainspring status",
+        hint=f"mainspring explain {run_id}" if run_id else "Check the scheduler: mainspring status",
     )
 
 

@@ -110,9 +110,9 @@ def _evaluate_schedule(automation: WatchedAutomation, now_at: int) -> Evaluation
 
 def _suggest_command(automation: WatchedAutomation) -> str:
     if automation.file and not automation.served and automation.kind not in COMMAND_KINDS:
-        over = f"If it is not to run any more: mainspring auto retire {automation.name}"
+        over = f"If it is not needed any more: mainspring auto retire {automation.name}"
         return f"No worker has loaded it. Start one that does: {automation.up_command}. {over}."
-    return f"mainspring runs list --name {automation.name} shows what became of it."
+    return f"mainspring runs list --name {automation.name} lists its runs."
 
 
 def _evaluate_learned_window(
@@ -145,7 +145,8 @@ def _evaluate_learned_window(
         metrics,
         from_at + window_ms if is_silent else None,
         f"{_describe_silence(automation, now_at)} ({'still learning' if learning else 'usually'} within {format_span(window_ms)})",
-        hint=f"If it is not to run any more: mainspring auto retire {automation.name}. Another window: silence= of its definition.",
+        hint=f"If it is not needed any more: mainspring auto retire {automation.name}. For another window set "
+        "silence= in its definition.",
         at_most=Severity.DIGEST if learning else Severity.PAGE,
     )
 
@@ -177,11 +178,13 @@ MONITOR = Monitor(
     kind=IncidentKind.SILENCE,
     line="No success in the expected window.",
     rule=(
-        "With silence= or a schedule: opens at late_at, which is due_at plus grace_ms. Otherwise: opens if window_ms has "
-        "passed since the last success. The window is 3 x p99_ms (99 % of the gaps of its class are not longer) or 2 x "
-        "largest_ms, whichever is longer, and at least 3 h. While it is still learning, the window is 48 h, or a quarter more "
-        "than largest_ms if that is longer, and the severity is digest. These 48 h leave out weekends until a first success "
-        "on one (on_weekends). A single success starts no window."
+        "With silence= or a schedule: opens at late_at, which is due_at plus grace_ms. A success is due at the next slot after "
+        "the last success; with every= or silence=, when that span has passed since it. Otherwise: opens if window_ms has "
+        "passed since the last success. The window is the longer of 3 x p99_ms and 2 x largest_ms, and at least 3 h. A gap is "
+        "the time between two successes: largest_ms is the longest gap, and 99 % of the gaps of this class are not longer than "
+        "p99_ms. While it is still learning, the window is 48 h, or a quarter more than largest_ms if that is longer, and the "
+        "severity is digest. These 48 h leave out weekends until a first success on one (on_weekends). A single success starts "
+        "no window."
     ),
     tuning=SilenceTuning(),
     evaluate=evaluate,

@@ -59,8 +59,9 @@ def _evaluate_automation(
         kind,
         metrics,
         now_at - START_WINDOW_MS if started > limit_in_force else None,
-        f"started {started:,} times in an hour, {limit:,} at most are usual",
-        hint=f"Does it cause what starts it? mainspring auto graph shows it; mainspring auto pause {automation.name} stops it.",
+        f"started {started:,} times in an hour, usual are at most {limit:,}",
+        hint="If it starts what starts it, mainspring auto graph shows that; mainspring auto pause "
+        f"{automation.name} stops it.",
         at_most=Severity.NOTIFY if is_learned or automation.cadences else Severity.DIGEST,
     )
 

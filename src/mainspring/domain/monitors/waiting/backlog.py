@@ -92,13 +92,14 @@ def evaluate_growing(facts: MonitorInputs, tuning: GrowingTuning, now_at: int) -
         if left_ms is None or left_ms > within_ms:
             yield Evaluation(subject, metrics)
             continue
-        when = f"full in {format_span(left_ms)}" if free_slots else "full: it takes nothing more"
+        when = f"full in {format_span(left_ms)}" if free_slots else "full: it accepts no runs"
         finding = Finding(
             subject=subject,
             severity=severity,
-            text=f"queue {queue.name}: {queue.arrived:,} came and {queue.ended:,} ended in an hour, {queue.backlog:,} wait; {when}",
+            text=f"queue {queue.name}: {queue.arrived:,} arrived and {queue.ended:,} ended in an hour, "
+            f"{queue.backlog:,} wait; {when}",
             since_at=now_at - RATE_WINDOW_MS,
-            hint="Add workers, or let less come: mainspring queues list",
+            hint="Add workers, or start fewer runs: mainspring queues list",
             facts=metrics,
             cause=f"queue:{queue.name}",
         )

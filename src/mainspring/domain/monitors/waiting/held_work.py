@@ -49,7 +49,7 @@ def evaluate_debounces(facts: MonitorInputs, tuning: DebounceTuning, now_at: int
             is_due = held.due_at <= now_at - held.span_ms
             span = format_duration(timedelta(milliseconds=held.span_ms))
             reason = (
-                "it is due, and no scheduler starts it" if is_due else f"something comes more often than every {span}"
+                "it is due, and no scheduler starts it" if is_due else f"deliveries arrive more often than every {span}"
             )
             key = f" of {escape(held.by, _LONGEST_KEY)}" if held.by else ""
             yield evaluate_automation(
@@ -64,7 +64,7 @@ def evaluate_debounces(facts: MonitorInputs, tuning: DebounceTuning, now_at: int
                 },
                 held.since_at if held_ms >= longest_ms else None,
                 f"{held.trigger} has started nothing{key} for {format_span(held_ms)}: {reason}",
-                hint=f"within= is the longest that a debounce waits; mainspring triggers show {held.trigger}",
+                hint=f"within= limits how long a debounce waits; mainspring triggers show {held.trigger}",
                 at_most=Severity.NOTIFY,
                 fingerprint=held.trigger,
             )
@@ -94,9 +94,10 @@ def evaluate_partitions(facts: MonitorInputs, tuning: PartitionTuning, now_at: i
                 IncidentKind.PARTITION_HELD,
                 metrics,
                 held.since_at if held_ms >= limit_ms else None,
-                f"{format_count(held.number, 'run')} wait{'s' if held.number == 1 else ''} for partition {partition} "
-                f"for {format_span(held_ms)}: run {held.holder}{holder_text} holds it and {state}",
-                hint=f"mainspring explain {held.holder} says what it waits for; mainspring runs cancel {held.holder} frees the partition",
+                f"{format_count(held.number, 'run')} wait{'s' if held.number == 1 else ''} for partition "
+                f"{partition} for {format_span(held_ms)}: run {held.holder}{holder_text} has it and {state}",
+                hint=f"mainspring explain {held.holder} shows what it waits for; mainspring runs cancel {held.holder} "
+                "frees the partition",
                 cause=f"run:{held.holder}",
                 fingerprint=fingerprint,
             )

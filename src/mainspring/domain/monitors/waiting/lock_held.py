@@ -30,7 +30,7 @@ def evaluate(facts: MonitorInputs, tuning: LockHeldTuning, now_at: int) -> Itera
             metrics,
             lock.taken_at if held_ms >= longest_ms else None,
             f"lock {lock.name} is held for {format_span(held_ms)} by {lock.owner}{'' if lock.live else ', which is gone'}",
-            hint=f"If nobody works under it: mainspring locks break {lock.name}",
+            hint=f"If its holder no longer works: mainspring locks break {lock.name}",
         )
 
 

@@ -42,7 +42,7 @@ def _evaluate_pause(
     finding = Finding(
         subject=subject,
         severity=Severity.DIGEST,
-        text=f"{prefix}paused without an end for {format_span(paused_ms)} by {by or 'somebody'}",
+        text=f"{prefix}paused without an end for {format_span(paused_ms)} by {by or 'an unknown person'}",
         since_at=paused_at + to_ms(tuning.longest),
         hint=hint,
         facts=metrics,

@@ -23,7 +23,7 @@ def evaluate(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Ev
             IncidentKind.REJECTED_MESSAGE,
             metrics,
             first.at,
-            f"{format_count(len(runs), 'run')} cannot read what came: {first.kind} {first.name!r}{more}",
+            f"{format_count(len(runs), 'run')} cannot read {first.kind} {first.name!r}{more}",
             hint=f"mainspring explain {first.run}",
         )
 

@@ -81,9 +81,7 @@ def _read_data(queue: BrokerQueue, body: bytes) -> bytes | None:
     try:
         return msgspec.json.encode(body.decode())
     except UnicodeDecodeError:
-        raise OptionError(
-            "the body of the message is not text in UTF-8", hint='Take it in with body="bytes".'
-        ) from None
+        raise OptionError("the body of the message is not text in UTF-8", hint='Read it with body="bytes".') from None
 
 
 def _template_values(queue: BrokerQueue, message: QueueMessage) -> dict[str, Any]:

@@ -118,5 +118,5 @@ def _read_ack_wait(value: Any) -> timedelta:
     """Read how long a message is held: within the bounds of every broker."""
     span = parse_duration(value)
     if not _SHORTEST_WAIT <= span <= _LONGEST_WAIT or span % timedelta(seconds=1):
-        raise OptionError(f"ack_wait of {value!r} cannot be kept", hint="Write whole seconds, from 1s to 12h.")
+        raise OptionError(f"ack_wait of {value!r} is not possible", hint="Write whole seconds, from 1s to 12h.")
     return span

@@ -49,7 +49,7 @@ def _read_structured(envelope: Any) -> CloudEvent | InvalidRequest:
     data = envelope.get("data")
     if "data_base64" in envelope:
         if "data" in envelope or not isinstance(envelope["data_base64"], str):
-            return InvalidRequest(422, "cloud_event", "data_base64 is text, and stands alone", "$.data_base64")
+            return InvalidRequest(422, "cloud_event", "data_base64 must be text, and excludes data", "$.data_base64")
         data = _decode_base64_data(envelope["data_base64"], envelope.get("datacontenttype"))
     return data if isinstance(data, InvalidRequest) else _make_event(envelope, data)
 

@@ -51,13 +51,14 @@ def check_secret_names(secrets: tuple[str, ...]) -> SecretNames:
         if not isinstance(name, str) or not SECRET_NAME.fullmatch(name):
             # Not echoed: it may be the secret itself.
             raise OptionError(
-                "this is no name of a secret: a letter, then letters, digits and _ . -, at most 100 characters",
+                "this is not a valid name of a secret: a letter, then letters, digits and _ . -, at most 100 "
+                "characters",
                 hint='Pass the name, such as "GITHUB_HOOK", and set MAINSPRING_SECRET_GITHUB_HOOK to the value.',
             )
     names = tuple(dict.fromkeys(secrets))
     if len(names) > _MAX_SECRETS:
         raise OptionError(
-            f"a verifier takes at most {_MAX_SECRETS} secrets", hint="Take off those that nobody uses any more."
+            f"a verifier accepts at most {_MAX_SECRETS} secrets", hint="Remove those that are no longer used."
         )
     return names
 
@@ -65,7 +66,7 @@ def check_secret_names(secrets: tuple[str, ...]) -> SecretNames:
 def check_header_name(name: str) -> str:
     """Return the name of a header in lower case. Raises OptionError."""
     if not isinstance(name, str) or not _HEADER.fullmatch(name):
-        raise OptionError(f"{repr(name)[:80]} is no name of a header", hint='Write it as "X-Signature".')
+        raise OptionError(f"{repr(name)[:80]} is not a name of a header", hint='Write it as "X-Signature".')
     return name.lower()
 
 
@@ -74,6 +75,6 @@ def check_tolerance(span: SpanInput) -> timedelta:
     tolerance = parse_duration(span)
     if not timedelta(seconds=1) <= tolerance <= _LONGEST_TOLERANCE:
         raise OptionError(
-            f"the tolerance {span!r} cannot be used", hint='Write a span from "1s" to "7d"; five minutes is usual.'
+            f"the tolerance {span!r} is not valid", hint='Write a span from "1s" to "7d"; five minutes is usual.'
         )
     return tolerance

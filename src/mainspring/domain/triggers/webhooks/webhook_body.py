@@ -44,7 +44,7 @@ def read_webhook_body(body: bytes, headers: Mapping[str, str], *, forms: bool) -
     kind, charset = content_type(headers)
     coding = headers.get("content-encoding", "").strip().lower()
     if coding not in ("", "identity"):
-        return InvalidRequest(415, "compressed", "a compressed body is not taken: send it as it is")
+        return InvalidRequest(415, "compressed", "a compressed body is not accepted: send it uncompressed")
     if charset not in ("", "utf-8", "utf8", "us-ascii"):
         return InvalidRequest(415, "charset", "the body must be UTF-8")
     if _JSON.fullmatch(kind) or (not kind and forms):
@@ -66,7 +66,7 @@ def read_json(body: bytes) -> Any:
         return _TOO_DEEP
     except (msgspec.MsgspecError, ValueError) as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else explain_bad_json(error, body)
-        return InvalidRequest(400, "bad_json", f"this is no JSON: {reason}")
+        return InvalidRequest(400, "bad_json", f"this is not JSON: {reason}")
     return value
 
 
@@ -81,7 +81,7 @@ def read_form(body: bytes) -> Any:
             max_num_fields=MAX_FORM_FIELDS,
         )
     except ValueError:
-        return InvalidRequest(400, "bad_form", "the body is no form, or has too many fields")
+        return InvalidRequest(400, "bad_form", "the body is not a form, or has too many fields")
     if len(pairs) == 1 and pairs[0][0] == "payload":
         return read_json(pairs[0][1].encode())
     fields: dict[str, Any] = {}

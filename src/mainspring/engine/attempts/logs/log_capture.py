@@ -88,7 +88,10 @@ def post_printed_text(step: StepContext, stream: str, text: str, *, is_out: bool
     """Post the complete lines that a step has printed; the rest waits for the end of its line."""
     text = str(text)
     if (left_out := len(text) - MAX_RUN_BYTES) > 0:  # no run stores more
-        text = f"{text[:MAX_RUN_BYTES]}\n--- {left_out:,} characters of one print are left out here: a run keeps no more ---"
+        text = (
+            f"{text[:MAX_RUN_BYTES]}\n--- {left_out:,} characters of one print are left out: over the limit "
+            "of a run ---"
+        )
     *lines, rest = text.split("\n")
     with _print_lock:  # a step may print from several threads
         before = step.printed.get((stream, is_out), "")

@@ -35,8 +35,8 @@ from mainspring.engine.attempts.processes.remote_error import rebuild_error
 _START_ALLOWANCE_S = 60.0
 _ANSWER_TIMEOUT_S = 2.0
 _NO_ANSWER_TEXT = (
-    f"its child process did not answer within {_ANSWER_TIMEOUT_S:g} s: "
-    "it is stopped, or in code that lets no other thread run"
+    f"its child process did not answer within {_ANSWER_TIMEOUT_S:g} s: it is stopped, or runs code "
+    "that blocks all its threads"
 )
 
 
@@ -139,7 +139,7 @@ class ProcessAttempt(LiveAttempt):
         """Request the stack from the child; if it does not answer, report its process tree."""
         child, number = self._child, next(self.host.numbers)
         if child is None:
-            on_stack(["it waits for a free child process: worker.processes is how many there are"])
+            on_stack(["it waits for a free child process: worker.processes sets how many there are"])
             return
         self._stack_request = number, on_stack
         child.send(child_protocol.StackRequest(number))

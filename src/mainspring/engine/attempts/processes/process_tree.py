@@ -16,7 +16,7 @@ _STATES: Final[dict[str, str]] = {
     "D": "waiting in the kernel, as for a disk",
     "T": "stopped by a signal",
     "t": "stopped by a debugger",
-    "Z": "ended, and its parent takes no note of it",
+    "Z": "ended, and its parent has not collected it",
     "I": "idle",
 }
 
@@ -35,7 +35,7 @@ def describe_process_tree(pid: int, proc: Path = _PROC) -> list[str]:
     Processes of its group without a parent follow. `pid` leads a process group.
     """
     if proc is _PROC and sys.platform != "linux":
-        return [f"process {pid}: this system does not tell what it does"]
+        return [f"process {pid}: this system does not show its state"]
     processes = {process.pid: process for process in map(_read_process, proc.glob("[0-9]*")) if process is not None}
     if pid not in processes:
         return []

@@ -55,7 +55,7 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
     if command.from_ident is not None:
         chosen = _find_outcome(tx, run, command.from_ident) or _find_started_request(tx, run, command.from_ident)
         if chosen is None:
-            return Refused("no_such_step", f"run {run.id} has no step {command.from_ident!r} that began")
+            return Refused("no_such_step", f"run {run.id} has no step {command.from_ident!r} that started")
     undoes = _is_rollback(tx, run, chosen)
     undone = None if undoes or accepts else rollback.find_undone_requests(tx, run.id)
     if undone is not None:
@@ -222,7 +222,7 @@ def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
         return Refused("no_such_step", f"run {c.run} has no refused, in-doubt or failed {c.ident!r}")
     undoes = outcome.kind is OutcomeKind.UNDO if outcome is not None else c.ident.startswith("undo:")
     if not undoes and (run.undoing or rollback.find_undone_requests(tx, c.run) is not None):
-        return Refused("undone", f"run {c.run} has steps that were taken back, so {c.ident!r} cannot stand by itself")
+        return Refused("undone", f"run {c.run} has undone steps, so the result of {c.ident!r} cannot be set alone")
     if outcome is not None and outcome.state is OutcomeState.FAILED and not undoes:
         _supersede_causes(tx, run, [c.ident], run.generation)  # the body received this failure, and continued with it
     elif outcome is not None:

@@ -249,7 +249,7 @@ def close_children(tx: Transaction, run: str) -> None:
     """Cancel the unfinished children of a run that ended, unless they are to be kept."""
     for child in REQUESTED_CHILD.read_all(tx.all("list_open_children", (run,))):
         if child.close_policy == "cancel":
-            request_cancel(tx, child.id, f"close:{run}", "the run that asked for it ended")
+            request_cancel(tx, child.id, f"close:{run}", "its parent run ended")
 
 
 def cancel_child(tx: Transaction, command: CancelChild) -> CommandDone | Refused:
@@ -259,7 +259,7 @@ def cancel_child(tx: Transaction, command: CancelChild) -> CommandDone | Refused
         return answer_lost_claim(tx, c.run, c.claim)
     child = CHILD_OF_STEP.read_first(tx.all("find_child_of_step", (c.run, c.ident)))
     if child is not None and not child.is_finished:
-        request_cancel(tx, child.id, f"gave-up:{c.run}:{c.ident}", "its parent gave it up")
+        request_cancel(tx, child.id, f"gave-up:{c.run}:{c.ident}", "its parent no longer awaits it")
     return DONE
 
 
@@ -272,7 +272,7 @@ def supersede_children(tx: Transaction, run: str, generation: int, from_request:
         tx.change("delete_child_fact", (run, child.id))
         if not child.is_finished and child.close_policy == "cancel" and child.run_key is None:
             request_cancel(
-                tx, child.id, f"superseded:{run}:{generation}", "the run that asked for it was continued from before it"
+                tx, child.id, f"superseded:{run}:{generation}", "its parent run was continued from an earlier step"
             )
 
 
@@ -296,7 +296,7 @@ def request_cancel(
     if rollback_state.undoing and found.state != RunState.NEEDS_ATTENTION:
         if undo is not False or end_idle_run(tx, run, RunMove.CANCEL_IDLE):
             return DONE
-        return Refused("wrong_state", f"run {run} is taking back what it did")
+        return Refused("wrong_state", f"run {run} is rolling back")
     is_idle = found.state == RunState.NEEDS_ATTENTION or (found.fresh and found.session is None)
     if not (is_idle and end_idle_run(tx, run, RunMove.CANCEL_IDLE)):
         inbox.cancel_fact(tx, run, source, reason, undo=undo)

@@ -14,7 +14,7 @@ DEEPEST = 100
 """Maximum depth of children of children."""
 PRIORITY_MS = 60_000
 """Waiting time that equals one step of priority, so that priorities age."""
-_HELD = Refused("held", "the store is on hold after a restore or a loss: nothing starts before it is released")
+_HELD = Refused("held", "the store is on hold after a restore or a loss: no run starts before it is released")
 
 
 def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) -> StartAnswer | Refused:
@@ -92,12 +92,8 @@ def _refuse_cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | 
         return None
     above, depth = row
     if depth >= DEEPEST:
-        return Refused(
-            "cycle", f"children of children are {DEEPEST} deep: {command.automation!r} seems to ask for itself"
-        )
-    return Refused(
-        "cycle", f"{command.automation!r} asks for itself with the same input: run {above} above it has both"
-    )
+        return Refused("cycle", f"children are nested {DEEPEST} deep: {command.automation!r} seems to start itself")
+    return Refused("cycle", f"{command.automation!r} starts itself with the same input: run {above} above it has both")
 
 
 def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
@@ -109,7 +105,7 @@ def _stage(tx: Transaction, command: StartRun) -> StartAnswer | Refused:
         parent = command.parent.run if command.parent else None
         if not partitions.enter_partition(tx, command.queue, command.partition, command.id, parent):
             if command.here:
-                return Refused("busy", f"another run holds partition {command.partition!r}", retry_after_ms=1_000)
+                return Refused("busy", f"another run has partition {command.partition!r}", retry_after_ms=1_000)
             blocked = "partition"
     state = target_state(RunMove.START_HERE if command.here else RunMove.STAGE)
     ready = is_due and blocked is None and not command.here

@@ -73,7 +73,7 @@ def _path_conflict(tx: Transaction, trigger: str, path: str) -> str | None:
     owner = tx.first("find_path_owner", (path, trigger))
     if owner is None:
         return None
-    return f"{path} is the path of {owner[0]!r} already: give one of the two another, and start the worker again"
+    return f"{path} is already the path of {owner[0]!r}: give one of the two another path, and restart the worker"
 
 
 def release_reassigned_paths(tx: Transaction, automation: str) -> None:
@@ -94,7 +94,7 @@ def accept_delivery(tx: Transaction, command: AcceptDelivery) -> DeliveryStored 
         return _answer_known(tx, command, known)
     found = tx.first("find_trigger", (c.trigger,))
     if found is None:
-        return Refused("no_trigger", f"nothing is triggered by {c.trigger!r} any more")
+        return Refused("no_trigger", f"the trigger {c.trigger!r} no longer exists")
     if c.refused is not None:
         _insert(tx, command, FlowControlDecision(DeliveryState.REFUSED, note=c.refused), None)
         trim_rejected_deliveries(tx, c.trigger, c.verified)
@@ -123,7 +123,7 @@ def _answer_known(tx: Transaction, command: AcceptDelivery, known: KnownDelivery
         tx.change("touch_delivery", (tx.now, known.id, tx.now - _TOUCH_AFTER_MS))
     if is_other or (known.state == DeliveryState.REFUSED and known.variant):
         tx.detail(split_trigger_name(command.trigger)[0], "refused:other_body")
-        text = f"delivery {known.id} came under this key with another body" if is_other else known.note
+        text = f"delivery {known.id} has this key and another body" if is_other else known.note
         return Refused("other_body", text or "")
     first = tx.again and known.id == command.id
     return DeliveryStored(known.id, DeliveryState(known.state), known.run, first, known.note)
@@ -141,7 +141,7 @@ def apply_flow_control(
     row = tx.first("count_held_deliveries", (trigger, by))
     held = HeldDeliveries(*row) if row is not None else HeldDeliveries()
     if is_full(held):
-        return Refused("busy", f"{held.number} arrivals wait for their turn", retry_after_ms=_FULL_MS)
+        return Refused("busy", f"{held.number} deliveries wait for their turn", retry_after_ms=_FULL_MS)
     state = read_flow_control(tx, trigger, by)
     decision = decide_delivery(flow_control, state, held, tx.now)
     if decision.state is DeliveryState.STARTED:
@@ -168,7 +168,7 @@ def apply_flow_control(
 
 def _start(tx: Transaction, start: StartRun | None, decision: FlowControlDecision) -> FlowControlDecision | Refused:
     if start is None:
-        return FlowControlDecision(DeliveryState.FAILED, note="no run can be made of it")
+        return FlowControlDecision(DeliveryState.FAILED, note="it could not start a run")
     answer = start_run(tx, start)
     if isinstance(answer, Refused):
         return answer if answer.code == "busy" else FlowControlDecision(DeliveryState.FAILED, note=answer.text)
@@ -273,12 +273,10 @@ def replay_delivery(tx: Transaction, command: ReplayDelivery) -> DeliveryStored 
         return Refused("not_found", f"there is no delivery {command.delivery}")
     trigger, key, name, body_hash, body, data, headers, source, verified, _ = row
     if key == key_of_rejected(command.delivery):
-        return Refused(
-            "not_kept", f"delivery {command.delivery} was turned away at the door, and its body was not kept as it came"
-        )
+        return Refused("not_kept", f"delivery {command.delivery} was rejected, and its body was not stored")
     found = tx.first("find_trigger", (trigger,))
     if found is None:
-        return Refused("no_trigger", f"nothing is triggered by {trigger!r} any more")
+        return Refused("no_trigger", f"the trigger {trigger!r} no longer exists")
     _, definition = found
     replay = InsertedDelivery(
         command.id,

@@ -56,7 +56,7 @@ def refuse_other_body(tx: Transaction, command: DecideDelivery) -> FlowControlDe
     for other in other_deliveries:
         if other.counts:
             tx.detail(split_trigger_name(command.trigger)[0], "refused:other_body")
-            note = f"delivery {other.id} came under this key with another body, and passed the filter first"
+            note = f"delivery {other.id} has this key and another body, and passed the filter first"
             return FlowControlDecision(DeliveryState.REFUSED, note=note)
         tx.change("release_delivery_key", (other.id,))
     return None

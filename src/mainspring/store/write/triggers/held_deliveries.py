@@ -51,7 +51,7 @@ def _answer_repeated_release(tx: Transaction, command: ReleaseHeldDeliveries) ->
         run_state = tx.value("find_run_state", (command.start.id,), str)
         if run_state is not None:
             return StartAnswer(command.start.id, created=True, state=run_state)
-    return Refused("changed", "another router was first, or a newer arrival counts")
+    return Refused("changed", "another router was first, or a newer delivery counts")
 
 
 def _decision_of_start(answer: StartAnswer | Refused, run: str) -> FlowControlDecision:

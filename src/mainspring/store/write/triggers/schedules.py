@@ -108,7 +108,8 @@ def backfill_slot(tx: Transaction, command: BackfillSlot) -> StartAnswer | Refus
     *_, next_slot_at = schedule
     if c.slot_at > tx.now or (known is None and next_slot_at is not None and c.slot_at >= next_slot_at):
         return Refused(
-            "not_past", f"{_format_instant(c.slot_at)} is still to come for {c.schedule!r}: its schedule makes that run"
+            "not_past",
+            f"{_format_instant(c.slot_at)} is still in the future for {c.schedule!r}: its schedule starts that run",
         )
     answer = start_run(tx, c.start)
     if isinstance(answer, Refused):

@@ -29,7 +29,7 @@ class AuditQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def list_operations(call: ApiCall[AuditQuery, None]) -> Page[AuditView]:
-    """List acts of people and programs, newest first, refused ones too; in a filter as many as were found among so many, `next` goes on."""
+    """List operations of people and programs, newest first, refused ones too. With a filter a page may have fewer; `next` continues."""
     query = call.query
     filter = AuditFilter(
         who=query.who,
@@ -46,7 +46,7 @@ def list_operations(call: ApiCall[AuditQuery, None]) -> Page[AuditView]:
 
 
 def verify_audit_log(call: AnyApiCall) -> AuditCheck:
-    """Walk the chain of the audit log: whether nothing in it was changed."""
+    """Verify the chain of the audit log: whether a row was changed."""
     return check_audit_chain(call.site.reads)
 
 

@@ -130,7 +130,7 @@ class _DefinitionFields(msgspec.Struct, frozen=True):
 
 
 def list_health(call: ApiCall[AutomationHealthQuery, None]) -> Page[AutomationLine]:
-    """List automations by name, with how they stand, what is due and how their last runs went."""
+    """List automations by name, with their health, their next due time and their last runs."""
     query = call.query
     # Incidents grouped under another one count too: each automation shows its own.
     incidents = [incident for group in read_unresolved(call.site.reader) for incident in group]
@@ -159,7 +159,7 @@ def _read_health(call: AnyApiCall, names: Iterable[str], *, exclusive: bool = Fa
 
 
 def show_health(call: AnyApiCall) -> AutomationHealth:
-    """Tell how one automation stands, and what monitors say of it by which figures."""
+    """Show the health of an automation, and the verdicts of its monitors with their values."""
     name = find_automation(call).name
     health = _read_health(call, [name], exclusive=True)
     return health[name] if name in health else call.missing("automation", name)
@@ -180,17 +180,17 @@ def show_neighbours(call: AnyApiCall) -> Neighbours:
 
 
 def show_paths(call: AnyApiCall) -> RunPaths:
-    """Show from which step to which the newest 50 runs of a workflow went, how often, and which failures nothing takes up."""
+    """Show the paths of the newest 50 runs of a workflow from step to step, and the failures without an error path."""
     return summarize_run_paths(call.site.reader, find_automation(call), call.visitor.may_see)
 
 
 def show_trust(call: AnyApiCall) -> Trust:
-    """Tell how far an automation can be trusted: thirty days of it beside the thirty before."""
+    """Show the trust in an automation: thirty days compared with the thirty before."""
     return read_trust(call.site.reader, find_automation(call).name, call.site.clock.now())
 
 
 def show_hourly_stats(call: ApiCall[HourlyStatsQuery, None]) -> HourlyStats:
-    """Show the figures of an automation by the hour, and what was deployed meanwhile."""
+    """Show statistics of an automation by the hour, and the deployments in that time."""
     name, reader = find_automation(call).name, call.site.reader
     since_at = call.site.clock.now() - call.query.days * _DAY_MS
     rows = automation_stats.hours(reader, name, since_at)
@@ -232,7 +232,7 @@ def _join_span(at: int, rows: list[HourRow]) -> HourStats:
 
 
 def show_due_times(call: ApiCall[DueQuery, None]) -> DueTimesDetail:
-    """Show when an automation is due next, and what came of the due times that were."""
+    """Show the next due times of an automation, and the outcome of past ones."""
     view, now, limit = find_automation(call), call.site.clock.now(), call.query.limit
     definition, reader = read_definition(view), call.site.reader
     runs = automation_stats.newest_runs(reader, [view.name], RUNS)[view.name]

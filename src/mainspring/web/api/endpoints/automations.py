@@ -113,34 +113,34 @@ def list_automations(call: ApiCall[AutomationsQuery, None]) -> Page[AutomationVi
 
 
 def show_automation(call: AnyApiCall) -> AutomationDetail:
-    """Show an automation: its definition, what was done to it, its schedules."""
+    """Show an automation: its definition, operations on it, its schedules."""
     view = find_automation(call)
     return AutomationDetail(hide_environment(view, call.visitor), schedules(call.site.reader, view.name))
 
 
 def pause(call: ApiCall[None, PauseRequest]) -> OperationResponse:
-    """Start nothing of it for a while; a run that a worker holds continues, one that waits continues after the pause."""
+    """Pause an automation: it starts no runs. A run that a worker holds continues; one that waits continues after the pause."""
     act = call.act()
     automation.pause(call.site.store, find_automation(call).name, act=act, until_at=to_ms(call.body.until))
     return OperationResponse(act.command)
 
 
 def resume(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Take a pause, or a retirement, back."""
+    """Resume an automation that is paused or retired."""
     act = call.act()
     automation.resume(call.site.store, find_automation(call).name, act=act)
     return OperationResponse(act.command)
 
 
 def retire(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Declare it gone for good: its schedules end and nobody misses it."""
+    """Retire an automation: end its schedules and its monitoring."""
     act = call.act()
     automation.retire(call.site.store, find_automation(call).name, act=act)
     return OperationResponse(act.command)
 
 
 def start_run(call: ApiCall[None, StartRunRequest]) -> StartRunResponse:
-    """Start a run; the answer comes once the start is committed."""
+    """Start a run; the response comes after the start is committed."""
     body, site, act = call.body, call.site, call.act()
     definition = read_definition(find_automation(call))
     data = _encode_input(definition, body.input, site.sealing.limit)
@@ -159,7 +159,7 @@ def start_run(call: ApiCall[None, StartRunRequest]) -> StartRunResponse:
 
 
 def backfill(call: ApiCall[None, BackfillRequest]) -> BackfillResponse:
-    """Make the runs of due times of the past, each once; those that have one are left alone."""
+    """Start one run for each past due time that has none."""
     body, site, act = call.body, call.site, call.act()
     name, now = find_automation(call).name, site.clock.now()
     slots = list_past_slots(site.reads, name, to_ms(body.from_) or 0, to_ms(body.to) or now, now)
@@ -218,11 +218,12 @@ def read_definition(view: AutomationView) -> Definition:
     except msgspec.MsgspecError as error:
         raise ConflictError(
             f"{view.name!r} was announced by another version of mainspring: {error}",
-            hint="Let workers and web process be of one version.",
+            hint="Run workers and web process of the same version.",
         ) from None
     if definition.kind is DefinitionKind.EXEC:
         raise ConflictError(
-            f"{view.name!r} is started by its own caller", hint="Run its line again: mainspring exec -n NAME -- COMMAND"
+            f"{view.name!r} is started by a wrapped command",
+            hint="Run that command again: mainspring exec -n NAME -- COMMAND",
         )
     return definition
 
@@ -235,13 +236,11 @@ def _encode_input(definition: Definition, arguments: dict[str, Any], limit: int)
         ValueRefusedError: they cannot be saved.
     """
     if not definition.parameters and arguments:
-        raise ArgumentError(f"{definition.name} takes no arguments, got {next(iter(arguments))!r}")
+        raise ArgumentError(f"{definition.name} has no arguments (got {next(iter(arguments))!r})")
     mismatch = find_mismatch(definition.parameters, arguments) if definition.parameters else None
     if mismatch is not None:
         at = f"$.input{mismatch.path[1:]}"
-        raise ArgumentMismatchError(
-            f"{at}: {mismatch.why}", hint=f"See what {definition.name} takes: its parameters.", at=at
-        )
+        raise ArgumentMismatchError(f"{at}: {mismatch.why}", hint=f"See the parameters of {definition.name}.", at=at)
     return encode(arguments, what="the arguments", limit=limit)
 
 

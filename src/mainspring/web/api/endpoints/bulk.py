@@ -92,7 +92,7 @@ def retry(call: ApiCall[None, BulkRetryRequest]) -> BulkResponse:
 
 
 def cancel(call: ApiCall[None, BulkCancelRequest]) -> BulkResponse:
-    """Ask each of many runs to stop."""
+    """Cancel each of many runs."""
     body, act = call.body, call.act()
     runs = _select_runs(call, body, bulk.CANCELLABLE)
     return bulk_response(
@@ -101,7 +101,7 @@ def cancel(call: ApiCall[None, BulkCancelRequest]) -> BulkResponse:
 
 
 def discard(call: ApiCall[None, BulkRequest]) -> BulkResponse:
-    """Discard each of many runs: what needs a person fails, what failed is settled."""
+    """Discard each of many runs: one that needs a person fails, one that failed is settled."""
     body, act = call.body, call.act()
     runs = _select_runs(call, body, bulk.DISCARDABLE)
     return bulk_response(act.command, bulk.discard_each(call.site.store, runs, act=act, dry_run=body.dry_run))
@@ -116,13 +116,13 @@ def _select_runs(call: AnyApiCall, body: BulkRequest, states: tuple[RunState, ..
     """
     if bool(body.runs) == body.is_filter:
         raise ArgumentError(
-            "which runs?", hint="Name runs, or say which by state, name, queue, error or a span of time."
+            "no runs are selected", hint="Name runs, or select them by state, name, queue, error or a time."
         )
     if body.runs:
         return [call.run(run).id for run in body.runs]
     if not call.visitor.is_for_all:
         if body.name is None:
-            raise ArgumentError("of which automation?", hint="Say it by name: you see some automations only.")
+            raise ArgumentError("no automation is named", hint="Name one, because you may see only some automations.")
         if not call.visitor.may_see(body.name):
             call.missing("automation", body.name)
     return select_run_ids(

@@ -83,7 +83,7 @@ class BulkPartsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def start_bulk_operation(call: ApiCall[None, BulkOperationRequest]) -> BulkOperationResponse:
-    """Act on all runs that a filter means, piece by piece and at a rate; a dry run counts them."""
+    """Start a bulk operation on all runs that match a filter, at a rate; a dry run counts them."""
     body = call.body
 
     def select() -> RunSelection:
@@ -105,7 +105,7 @@ def start_bulk_operation(call: ApiCall[None, BulkOperationRequest]) -> BulkOpera
 
 
 def start_bulk_replay(call: ApiCall[None, BulkReplayRequest]) -> BulkOperationResponse:
-    """Let all deliveries that a filter means arrive once more, piece by piece and at a rate; a dry run counts them."""
+    """Start a bulk replay of all deliveries that match a filter, at a rate; a dry run counts them."""
     body = call.body
 
     def select() -> RunSelection:
@@ -157,7 +157,7 @@ def _filter_of(body: BulkOperationRequest | BulkReplayRequest) -> dict[str, Any]
 
 
 def list_bulk_operations(call: ApiCall[CommitOrderQuery, None]) -> Page[BulkView]:
-    """List bulk acts, newest first."""
+    """List bulk operations, newest first."""
     query, cursor = call.query, call.query.cursor
     views: list[BulkView] = []
     for _ in range(_MAX_PAGES):
@@ -172,19 +172,19 @@ def list_bulk_operations(call: ApiCall[CommitOrderQuery, None]) -> Page[BulkView
 
 
 def show_bulk_operation(call: AnyApiCall) -> BulkView:
-    """Show a bulk act: how far it is."""
+    """Show a bulk operation and its progress."""
     return _find_bulk_operation(call, call.names["bulk"])
 
 
 def _find_bulk_operation(call: AnyApiCall, id: str) -> BulkView:
     view = bulk_operations.bulk_act(call.site.reader, call.id_of(IdKind.BULK, id))
     if view is None or not _is_visible(call, view):
-        call.missing("bulk act", id)
+        call.missing("bulk operation", id)
     return view
 
 
 def list_parts(call: ApiCall[BulkPartsQuery, None]) -> Page[BulkPart]:
-    """List the parts of a bulk act, runs or deliveries, oldest first, with why they were refused."""
+    """List the parts of a bulk operation, runs or deliveries, oldest first, with the reasons of refusals."""
     view, query = show_bulk_operation(call), call.query
     parts = bulk_operations.bulk_parts(
         call.site.reader, view, refused=query.refused, limit=query.limit + 1, cursor=query.cursor
@@ -194,17 +194,17 @@ def list_parts(call: ApiCall[BulkPartsQuery, None]) -> Page[BulkPart]:
 
 
 def pause(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Do nothing more of a bulk act until it is resumed."""
+    """Pause a bulk operation."""
     return _control(call, BulkMove.PAUSE)
 
 
 def resume(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Go on with a paused bulk act."""
+    """Resume a paused bulk operation."""
     return _control(call, BulkMove.RESUME)
 
 
 def stop(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """End a bulk act: what was done is done, the rest is left as it is."""
+    """Stop a bulk operation for good: what was done stays done, the rest is not done."""
     return _control(call, BulkMove.STOP)
 
 

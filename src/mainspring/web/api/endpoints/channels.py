@@ -43,13 +43,13 @@ class RoutesQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def list_channels(call: AnyApiCall) -> Page[ChannelDetail]:
-    """List channels: those of the configuration, and those that still have something to tell."""
+    """List channels: those of the configuration, and those with unsent notifications."""
     lines = list_channel_lines(call.site.reader, channel_addresses(call.site.settings))
     return Page([_build_detail(call, line) for line in lines])
 
 
 def test_channel(call: ApiCall[None, OperationRequest]) -> ChannelTestResult:
-    """Tell a channel that this is a test, and say what it answered; nothing stays open there."""
+    """Send a test message to a channel and return its answer; nothing stays open there."""
     site, act = call.site, call.act()
     (name,) = select_channels(site.settings, call.names["channel"])
     if channel.was_tested(site.reads, name, act=act):
@@ -63,7 +63,7 @@ def test_channel(call: ApiCall[None, OperationRequest]) -> ChannelTestResult:
 
 
 def list_routes(call: ApiCall[RoutesQuery, None]) -> Page[RouteLine]:
-    """List who would be told, and when, if something went wrong with each automation now."""
+    """List who would be notified of a problem with each automation now, and when."""
     site, query = call.site, call.query
     now, routing = site.clock.now(), make_routing(site.settings)
     lines: list[RouteLine] = []

@@ -50,7 +50,7 @@ class PublishEventResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_events(call: ApiCall[EventsQuery, None]) -> Page[EventView]:
-    """List events that were published, newest first; of large ones a page holds fewer, `next` goes on."""
+    """List published events, newest first. If they are large a page has fewer; `next` continues."""
     query, opening = call.query, call.site.opening
 
     def read(limit: int, cursor: int | None) -> list[EventView]:
@@ -61,7 +61,7 @@ def list_events(call: ApiCall[EventsQuery, None]) -> Page[EventView]:
 
 
 def show_event(call: AnyApiCall) -> EventDetail:
-    """Show an event with its data, and what it started."""
+    """Show an event with its data and the runs that it started."""
     site, id = call.site, call.id_of(IdKind.EVENT, call.names["event"])
     view = stored_event(site.reader, id)
     if view is None:
@@ -72,7 +72,7 @@ def show_event(call: AnyApiCall) -> EventDetail:
 
 
 def publish_event(call: ApiCall[None, PublishEventRequest]) -> PublishEventResponse:
-    """Publish an event: each run that waits for it is given it once."""
+    """Publish an event: each run that waits for it receives it once."""
     body, site, act = call.body, call.site, call.act()
     published = event.publish(site.store, site.clock, body.name, body.data, act=act, key=body.key, sealing=site.sealing)
     return PublishEventResponse(command=act.command, event=published.id, woken=published.woken)

@@ -41,7 +41,7 @@ class StoppedRunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unkno
 
 
 def list_errors(call: ApiCall[FailedErrorsQuery, None]) -> Page[DeadLetterGroup]:
-    """List the errors by which runs stand still, the one that was seen last first."""
+    """List the errors of stopped runs, the last seen first."""
     query = call.query
     error_filter = DeadLetterFilter(
         states=_states_of(query.state),
@@ -66,12 +66,12 @@ def list_errors(call: ApiCall[FailedErrorsQuery, None]) -> Page[DeadLetterGroup]
 def _parse_cursor(cursor: str) -> DeadLetterCursor:
     at, dot, fingerprint = cursor.partition(".")
     if not dot or not at.isascii() or not at.isdecimal():
-        raise ArgumentError(f"{cursor!r} is no cursor of errors", hint="Take `next` of the part before.")
+        raise ArgumentError(f"{cursor!r} is not a cursor of errors", hint="Use `next` of the previous page.")
     return -int(at), fingerprint
 
 
 def list_runs_of_error(call: ApiCall[StoppedRunsQuery, None]) -> Page[RunRow]:
-    """List the runs that stand still by an error, the newest failure first."""
+    """List the runs that an error stopped, the newest failure first."""
     query = call.query
     error_filter = DeadLetterFilter(
         states=_states_of(query.state),
@@ -90,7 +90,7 @@ def list_runs_of_error(call: ApiCall[StoppedRunsQuery, None]) -> Page[RunRow]:
 def _states_of(state: RunState | None) -> tuple[RunState, ...]:
     if state is not None and state not in REOPENABLE_STATES:
         raise ArgumentError(
-            f"no run stands still in state {state}", hint=f"One of: {', '.join(sorted(REOPENABLE_STATES))}."
+            f"no stopped run has the state {state}", hint=f"One of: {', '.join(sorted(REOPENABLE_STATES))}."
         )
     return tuple(sorted(REOPENABLE_STATES)) if state is None else (state,)
 

@@ -16,7 +16,7 @@ class HandoverQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def show_handover(call: ApiCall[HandoverQuery, None]) -> ShiftHandover:
-    """Tell what opened, what closed, what people did (to who may act) and what still waits."""
+    """Show what opened, what closed, what people did (to operators), and what still waits."""
     now, since_at = call.site.clock.now(), to_ms(call.query.since)
     opening, first_at = call.site.opening, now - SINCE_MS if since_at is None else since_at
     handover = read_handover(call.site.reader, first_at, now, call.visitor.may_see, opening.wait)

@@ -153,12 +153,12 @@ def find_parent(call: AnyApiCall, child: Incident) -> Incident | None:
 def _parse_cursor(cursor: str) -> tuple[int, str]:
     at, dot, id = cursor.partition(".")
     if not dot or not at.isascii() or not at.isdecimal() or int(at) > NEWEST:
-        raise ArgumentError(f"{cursor!r} is no cursor of incidents", hint="Take `next` of the part before.")
+        raise ArgumentError(f"{cursor!r} is not a cursor of incidents", hint="Use `next` of the previous page.")
     return int(at), id
 
 
 def show_incident(call: AnyApiCall) -> IncidentDetail:
-    """Show an incident: by what it was judged, what became of it, who was told, the runs that it stands for, its runbook."""
+    """Show an incident: its facts, history, notifications, runs and runbook."""
     incident, reader = _find_incident(call), call.site.reader
     definition = _read_definition(call, incident.subject.automation)
     runbook = _read_runbook(call, incident, definition)
@@ -199,7 +199,7 @@ def _read_runbook(call: AnyApiCall, incident: Incident, definition: Definition |
 
 
 def list_errors(call: ApiCall[ErrorsQuery, None]) -> Page[ErrorView]:
-    """List what runs failed by, a line for each cause, the newest first."""
+    """List the errors of failed runs, one line for each cause, newest first."""
     query = call.query
     errors = incidents.errors(
         call.site.reader,
@@ -213,7 +213,7 @@ def list_errors(call: ApiCall[ErrorsQuery, None]) -> Page[ErrorView]:
 
 
 def list_alerts(call: ApiCall[AlertsQuery, None]) -> Page[AlertView]:
-    """List what was or is to be told to channels, the newest first."""
+    """List notifications, sent or waiting, newest first."""
     query = call.query
     at_once = query.limit + 1 if call.visitor.is_for_all else _MOST
     alerts = incidents.alerts(
@@ -231,7 +231,7 @@ def list_alerts(call: ApiCall[AlertsQuery, None]) -> Page[AlertView]:
 
 
 def acknowledge(call: ApiCall[None, AcknowledgeRequest]) -> OperationResponse:
-    """Say that somebody looks after it, for a time or until it is over: it is repeated no more, and resolves by itself."""
+    """Acknowledge an incident, for a time or until it is resolved: reminders stop, and it resolves by itself."""
     now, until_at = call.site.clock.now(), to_ms(call.body.until)
     return _perform(
         call, lambda id, act: incident.acknowledge(call.site.store, id, act=act, until_at=until_at, now=now)
@@ -239,13 +239,13 @@ def acknowledge(call: ApiCall[None, AcknowledgeRequest]) -> OperationResponse:
 
 
 def snooze(call: ApiCall[None, SnoozeRequest]) -> OperationResponse:
-    """Say no more of it for a while; that it is resolved is told all the same."""
+    """Snooze an incident: no notifications for a time, except that it was resolved."""
     now, until_at = call.site.clock.now(), to_ms(call.body.until) or 0
     return _perform(call, lambda id, act: incident.snooze(call.site.store, id, until_at, now=now, act=act))
 
 
 def resolve(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Say that it is over, and that the failed runs that are its members now are decided; a later failure opens it again, without them."""
+    """Resolve an incident; its failed runs of this moment count as decided. A later failure reopens it, without them."""
     return _perform(call, lambda id, act: incident.resolve(call.site.store, id, act=act))
 
 

@@ -10,7 +10,7 @@ from mainspring.web.api.route import get_route, post_route
 
 
 def list_locks(call: ApiCall[ListQuery, None]) -> Page[LockView]:
-    """List locks that are held; `live` = 0 where the process that took it is gone."""
+    """List held locks; `live` = 0 if the process of the holder is gone."""
     return slice_rows(locks(call.site.reader), lambda lock_view: lock_view.name, call.query)
 
 

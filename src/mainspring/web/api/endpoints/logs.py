@@ -46,7 +46,7 @@ class NewestQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def list_run_lines(call: ApiCall[LogsQuery, None]) -> Page[LogLine]:
-    """List what a run logged and printed, in the order in which it was written."""
+    """List what a run logged and printed, in order."""
     run, query = call.run(), call.query
     after, expected = _parse_cursor(query.cursor)
     if query.last:
@@ -122,7 +122,7 @@ def _parse_cursor(cursor: str | None) -> tuple[int, int]:
         return 0, 1
     match = _PLACE.fullmatch(cursor)
     if match is None:
-        raise ArgumentError(f"{cursor!r} is no cursor of lines", hint="Take `next` of the part before.")
+        raise ArgumentError(f"{cursor!r} is not a cursor of lines", hint="Use `next` of the previous page.")
     return int(match[1]), int(match[2])
 
 

@@ -51,7 +51,7 @@ class MonitorDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_monitors(call: AnyApiCall) -> Page[MonitorLine]:
-    """List monitors: what each judges, and what it finds now."""
+    """List monitors: what each evaluates, and what it finds now."""
     facts = _read_facts(call, None)
     tunings = read_tunings(call.site.settings.monitors)
     lines = []
@@ -73,7 +73,7 @@ def list_monitors(call: AnyApiCall) -> Page[MonitorLine]:
 
 
 def show_monitor(call: ApiCall[MonitorQuery, None]) -> MonitorDetail:
-    """Show a monitor: each figure by which it judges, and how the verdict follows."""
+    """Show a monitor: each value that it evaluates, and its verdict."""
     name, query = call.names["monitor"], call.query
     known = MONITORS | FIXED_MONITORS
     kind = next((kind for kind in known if kind.value == name), None)

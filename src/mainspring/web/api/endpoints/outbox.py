@@ -29,24 +29,24 @@ class OutboxRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_
 
 
 def list_queues(call: AnyApiCall) -> Page[OutboxQueue]:
-    """List the queues of brokers that hold something unsent, the longest waiting first; at most 1,000."""
+    """List the broker queues with unsent messages, the longest waiting first; at most 1,000."""
     return Page(list_outbox_queues(call.site.reader, _MOST))
 
 
 def list_refused(call: ApiCall[ListQuery, None]) -> Page[OutboxMessage]:
-    """List messages that their broker refused: they wait for a person."""
+    """List messages that their broker refused and that need a person."""
     return slice_rows(list_refused_messages(call.site.reader, _MOST), lambda message: message.id, call.query)
 
 
 def send_again(call: ApiCall[None, OutboxRequest]) -> BulkResponse:
-    """Let messages be sent again, each in its old place."""
+    """Send refused messages again, each in its old order."""
     return _apply_to_messages(
         call, lambda ids, act: outbox.resend_each(call.site.store, ids, act=act, dry_run=call.body.dry_run)
     )
 
 
 def discard(call: ApiCall[None, OutboxRequest]) -> BulkResponse:
-    """Forget messages that were not sent."""
+    """Discard messages that were not sent."""
     return _apply_to_messages(
         call, lambda ids, act: outbox.discard_each(call.site.store, ids, act=act, dry_run=call.body.dry_run)
     )

@@ -55,7 +55,7 @@ class ProjectOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def show_overview(call: AnyApiCall) -> ProjectOverview:
-    """Tell how it stands now: what is wrong, what is silent, who is asked, what runs, what is due next."""
+    """Show the present state: open incidents, silent automations, questions, running runs, next due times."""
     site, visitor, reader, now = call.site, call.visitor, call.site.reader, call.site.clock.now()
     snapshot = site.project_status.of(site)
     listed, folded = (

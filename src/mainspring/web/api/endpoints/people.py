@@ -99,14 +99,14 @@ class EndSessionsResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_people(call: ApiCall[ListQuery, None]) -> Page[PersonDetail]:
-    """List people who may come in."""
+    """List people who can sign in."""
     return slice_rows(
         [person_detail(person) for person in stored_people(call.site.reader)], lambda person: person.name, call.query
     )
 
 
 def add_person(call: ApiCall[None, AddPersonRequest]) -> OperationResponse:
-    """Let a person in."""
+    """Add a person who can sign in."""
     body, site, act = call.body, call.site, call.act()
     people.add_person(
         site.store, body.name, body.role, body.automations, body.password, clock=site.clock, act=act, cost=site.cost
@@ -115,21 +115,21 @@ def add_person(call: ApiCall[None, AddPersonRequest]) -> OperationResponse:
 
 
 def change_person(call: ApiCall[None, RightsRequest]) -> OperationResponse:
-    """Say what a person may, from its next request on."""
+    """Change the role and the automations of a person, from the next request on."""
     act = call.act()
     people.change_person(call.site.store, call.names["person"], call.body.role, call.body.automations, act=act)
     return OperationResponse(act.command)
 
 
 def remove_person(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Let a person in no more; its sessions end, tokens that it made stay."""
+    """Remove a person: the sessions end; tokens that the person created stay."""
     act = call.act()
     people.remove_person(call.site.store, call.names["person"], act=act)
     return OperationResponse(act.command)
 
 
 def set_password(call: ApiCall[None, SetPasswordRequest]) -> OperationResponse:
-    """Give a person another password; it is signed out."""
+    """Set another password for a person, and sign the person out."""
     site, act = call.site, call.act()
     people.set_password(site.store, call.names["person"], call.body.password, clock=site.clock, act=act, cost=site.cost)
     return OperationResponse(act.command)
@@ -143,7 +143,7 @@ def end_sessions(call: ApiCall[None, OperationRequest]) -> EndSessionsResponse:
 
 
 def list_sessions(call: ApiCall[ListQuery, None]) -> Page[WebSessionDetail]:
-    """List who is signed in at the pages."""
+    """List the sessions of signed-in people."""
     listed = web_sessions(call.site.reader, call.site.clock.now(), limit=_MOST_SESSIONS)
     return slice_rows([session_detail(session) for session in listed], lambda session: session.id, call.query)
 
@@ -156,12 +156,12 @@ def end_session(call: ApiCall[None, OperationRequest]) -> OperationResponse:
 
 
 def list_tokens(call: ApiCall[ListQuery, None]) -> Page[TokenDetail]:
-    """List tokens of programs; what they are is told once, when they are made."""
+    """List tokens of programs. A token itself is returned only when it is created."""
     return slice_rows([token_detail(token) for token in tokens(call.site.reader)], lambda token: token.name, call.query)
 
 
 def make_token(call: ApiCall[None, MakeTokenRequest]) -> MakeTokenResponse:
-    """Make a token for a program."""
+    """Create a token for a program."""
     body, site, act = call.body, call.site, call.act()
     text = people.make_token(
         site.store, body.name, body.role, body.automations, to_ms(body.until), clock=site.clock, act=act
@@ -170,7 +170,7 @@ def make_token(call: ApiCall[None, MakeTokenRequest]) -> MakeTokenResponse:
 
 
 def revoke_token(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Let nobody in by a token any more, from the next request on."""
+    """Revoke a token, from the next request on."""
     act = call.act()
     people.revoke_token(call.site.store, call.names["token"], act=act)
     return OperationResponse(act.command)

@@ -10,7 +10,7 @@ from mainspring.web.api.route import get_route, post_route
 
 
 def list_queues(call: ApiCall[ListQuery, None]) -> Page[QueueLoad]:
-    """List queues: what runs, what waits, who takes it."""
+    """List queues: their running and waiting runs, and their workers."""
     return slice_rows(_read_loads(call), lambda load: load.name, call.query)
 
 
@@ -20,14 +20,14 @@ def show_queue(call: AnyApiCall) -> QueueLoad:
 
 
 def pause_queue(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Claim nothing from a queue; runs may still be put into it."""
+    """Pause a queue: workers claim no runs from it; new runs can be queued."""
     act = call.act()
     queue.pause(call.site.store, _find_queue(call).name, act=act)
     return OperationResponse(act.command)
 
 
 def resume_queue(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Go on with a queue."""
+    """Resume a queue."""
     act = call.act()
     queue.resume(call.site.store, _find_queue(call).name, act=act)
     return OperationResponse(act.command)

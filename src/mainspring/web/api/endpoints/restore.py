@@ -35,7 +35,7 @@ class DecideRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_
 
 
 def list_undecided(call: ApiCall[ListQuery, None]) -> Page[RunView]:
-    """List runs that were unfinished when the store was restored, and that nobody has decided on; none where it is not held."""
+    """List undecided runs that were unfinished when the store was restored; empty if the store is not on hold."""
     site = call.site
     page = slice_rows(restore_hold.list_undecided(site.reads, _MOST), lambda run: run, call.query)
     return Page([site.opening.run(run_view(site.reader, run)) for run in page.items], page.next)
@@ -51,14 +51,14 @@ def decide_runs(call: ApiCall[None, DecideRequest]) -> BulkResponse:
 
 
 def release_store(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Let a restored store go on; every run has to be decided before."""
+    """Release a restored store; every run must be decided before."""
     act = call.act()
     restore_hold.release(call.site.store, call.site.reads, act=act)
     return OperationResponse(act.command)
 
 
 def list_lost_interval(call: AnyApiCall) -> LostInterval:
-    """List what may have been done between backup and restoring, and was set aside: at most 1,000 due times, deliveries, messages each."""
+    """List what may have been done after the backup and is not started: at most 1,000 due times, deliveries, messages each."""
     return call.site.reads.lost_interval(_MOST)
 
 
@@ -76,7 +76,9 @@ def _select_runs(call: ApiCall[None, DecideRequest]) -> list[str]:
     body = call.body
     is_filter = body.all or body.automation is not None or body.state is not None
     if bool(body.runs) == is_filter:
-        raise ArgumentError("which runs?", hint="Name runs, or say which by automation or state, or all.")
+        raise ArgumentError(
+            "no runs are selected, or in two ways", hint="Name runs, or select them by automation or state, or all."
+        )
     if body.runs:
         return [call.run(run).id for run in body.runs]
     return [

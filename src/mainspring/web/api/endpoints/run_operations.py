@@ -68,7 +68,8 @@ def retry(call: ApiCall[None, RetryRequest]) -> OperationResponse:
     chosen = {parameter: step for parameter, step in steps.items() if step is not None}
     if len(chosen) > 1 or (chosen and body.at is not None) or (body.discard_rejected and (chosen or body.at)):
         raise ArgumentError(
-            "from_step, again, accept, map and discard_rejected stand alone", hint="Send one of them, or at."
+            "from_step, again, accept, map and discard_rejected exclude each other",
+            hint="Send only one of them, or at.",
         )
     if body.discard_rejected:
         signal.discard_rejected(site.store, view.id, act=act)
@@ -87,14 +88,14 @@ def retry(call: ApiCall[None, RetryRequest]) -> OperationResponse:
 
 
 def cancel(call: ApiCall[None, CancelRequest]) -> OperationResponse:
-    """Ask a run to stop."""
+    """Cancel a run."""
     act = call.act()
     run.cancel(call.site.store, call.run().id, act=act, undo=call.body.undo)
     return OperationResponse(act.command)
 
 
 def send_signal(call: ApiCall[None, SignalRequest]) -> OperationResponse:
-    """Send a message to a run, which takes it in with `run.receive(name)`, now or later."""
+    """Send a signal to a run, which receives it with `run.receive(name)`, now or later."""
     view, body, act = call.run(), call.body, call.act()
     site, sealing = call.site, call.sealing_of(view)
     signal.signal(site.store, site.reads, view.id, body.name, body.value, act=act, sealing=sealing)
@@ -102,7 +103,7 @@ def send_signal(call: ApiCall[None, SignalRequest]) -> OperationResponse:
 
 
 def answer(call: ApiCall[None, AnswerRequest]) -> OperationResponse:
-    """Answer what a run asks."""
+    """Answer the question of a run."""
     view, body, site, act = call.run(), call.body, call.site, call.act()
     question.answer(
         site.store,
@@ -118,7 +119,7 @@ def answer(call: ApiCall[None, AnswerRequest]) -> OperationResponse:
 
 
 def give_result(call: ApiCall[None, GiveResultRequest]) -> OperationResponse:
-    """Give the result of a step that is in doubt, refused or failed; the run goes on with it."""
+    """Set the result of a step that failed, is in doubt, or whose result was refused; the run continues with it."""
     view, body, site, act = call.run(), call.body, call.site, call.act()
     data = msgspec.json.encode(body.value)
     sealing = call.sealing_of(view)
@@ -127,14 +128,14 @@ def give_result(call: ApiCall[None, GiveResultRequest]) -> OperationResponse:
 
 
 def mark_done(call: ApiCall[None, MarkDoneRequest]) -> OperationResponse:
-    """Declare a run done that nobody runs just now."""
+    """Declare a run done that no worker executes now."""
     view, act = call.run(), call.act()
     run.mark_done(call.site.store, view.id, act=act, result=call.body.result, sealing=call.sealing_of(view))
     return OperationResponse(act.command)
 
 
 def discard(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Give up a run that needs a person: it fails, with everything that follows from that."""
+    """Discard a run that needs a person: it fails, with all consequences of a failure."""
     act = call.act()
     run.discard(call.site.store, call.run().id, act=act)
     return OperationResponse(act.command)

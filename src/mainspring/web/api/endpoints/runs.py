@@ -70,7 +70,7 @@ class RunComparison(msgspec.Struct, frozen=True):
 
 
 def list_runs(call: ApiCall[RunsQuery, None]) -> Page[RunRow]:
-    """List runs, newest first; of a queue, and healed ones, as many as are found among the newest, `next` goes on behind them."""
+    """List runs, newest first. With a filter by queue or retry a page may have fewer; `next` continues after them."""
     query = call.query
     page = run_page(
         call.site.reader,
@@ -110,7 +110,7 @@ def find_unfinished_run(call: ApiCall[RunQuery, None]) -> str | None:
 
 
 def show_history(call: AnyApiCall) -> RunStory:
-    """Show all there is of a run: its steps, every attempt, what it waits for, its children."""
+    """Show everything stored about a run: its steps, each attempt, what it waits for, its children."""
     full_run = call.site.reads.story(call.run().id)
     children = [row for row in full_run.children if call.visitor.may_see(row.automation)]
     return call.site.opening.story(msgspec.structs.replace(full_run, children=children))
@@ -124,7 +124,7 @@ def read_outline(call: AnyApiCall) -> RunStory:
 
 
 def show_explanation(call: AnyApiCall) -> Explanation:
-    """Explain a run in sentences: what it is doing, why, what happens next and when, what can be done about it."""
+    """Explain a run in sentences: what it does, why, what happens next and when, what you can do."""
     return explain_outline(call, read_outline(call))
 
 
@@ -136,7 +136,7 @@ def explain_outline(call: AnyApiCall, outline: RunStory) -> Explanation:
 
 
 def show_step(call: AnyApiCall) -> StepView:
-    """Show one step of a run, by its identity: outcomes and attempts with their values, of every generation."""
+    """Show one step of a run by its identity: outcomes and attempts with their values, of every generation."""
     run, ident = call.run(), call.names["step"]
     step = run_step(call.site.reader, run.id, ident)
     if not step.outcomes and not step.attempts:
@@ -145,7 +145,7 @@ def show_step(call: AnyApiCall) -> StepView:
 
 
 def list_stages_of_run(call: AnyApiCall) -> Page[Stage]:
-    """List what a run did side by side, stage by stage, each standing on the one before; of a run of more than 24 outcomes nothing."""
+    """List the steps of a run in stages: those of a stage ran side by side, after the stage before; empty for more than 24 outcomes."""
     return Page(list_stages_of_outline(call, read_outline(call)))
 
 
@@ -158,7 +158,7 @@ def list_stages_of_outline(call: AnyApiCall, outline: RunStory) -> list[Stage]:
 
 
 def list_outcomes(call: ApiCall[CommitOrderQuery, None]) -> Page[Outcome]:
-    """List the saved outcomes of a run, superseded ones too, newest first; of large ones a page holds fewer, `next` goes on."""
+    """List the saved outcomes of a run, newest first, superseded ones too. If they are large a page has fewer; `next` continues."""
     run, opening = call.run(), call.site.opening
 
     def read(limit: int, cursor: int | None) -> list[Outcome]:
@@ -174,7 +174,7 @@ def list_outcomes(call: ApiCall[CommitOrderQuery, None]) -> Page[Outcome]:
 
 
 def show_blocker(call: AnyApiCall) -> Blocker:
-    """Show the facts that tell why a run does not go on: its place in the queue, who holds what it needs, which workers there are."""
+    """Show why a run does not continue: its place in the queue, who has what it needs, which workers there are."""
     blocker = blocker_of(call.site.reader, call.run().id)
     if blocker is None:  # pruned between the two reads
         call.missing("run", call.names["run"])
@@ -189,7 +189,7 @@ def show_blocker(call: AnyApiCall) -> Blocker:
 
 
 def show_comparison(call: ApiCall[CompareQuery, None]) -> RunComparison:
-    """Compare a run with another one, or with the last good one."""
+    """Compare a run with another run, or with the last success."""
     read, this = call.site.reads, call.run()
     other = call.run(call.query.other or find_last_success(read, this))
     opening = call.site.opening

@@ -62,7 +62,7 @@ class _ScheduleOptions(msgspec.Struct, frozen=True):
 
 
 def show_agenda(call: ApiCall[AgendaQuery, None]) -> AgendaPage:
-    """Show when what starts in the next seven days, and how long it will take as far as its past tells; of each its first 24 starts."""
+    """Show the starts of the next seven days, with estimated durations; of each automation the first 24 starts."""
     query = call.query
     planned = planned_page(
         call.site.reader,
@@ -87,7 +87,7 @@ def show_soonest(
 
 
 def list_irregular(call: ApiCall[ScheduleQuery, None]) -> Page[SlotView]:
-    """List due times of the last day that had no run in time: missed, skipped, made up for; at most 100, newest first."""
+    """List due times of the last day without a run in time: missed, skipped, caught up; at most 100, newest first."""
     return Page(_read_irregular(call, _read_planned(call)))
 
 

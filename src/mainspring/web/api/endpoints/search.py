@@ -17,7 +17,7 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def search_all(call: ApiCall[SearchQuery, None]) -> Page[SearchHit]:
-    """Find automations by name, runs by id, key or title, incidents and errors by id or words, what arrived by id. An exact id is all."""
+    """Find automations by name; runs by id, key or title; incidents and errors by id or words; deliveries and events by id."""
     visitor = call.visitor
     scope = SearchScope(visitor.may_see, visitor.is_for_all, call.site.opening.row)
     return Page(search(call.site.reader, call.query.q, scope))

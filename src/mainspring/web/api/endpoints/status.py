@@ -40,7 +40,7 @@ class StatusCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def show_status(call: AnyApiCall) -> StatusCounts:
-    """Tell how it stands: automations, runs, incidents, processes."""
+    """Show the status: automations, runs, incidents, processes."""
     reader, project = call.site.reader, call.site.settings.project
     incident_counts = Counter(incident.severity.value for incident in incidents.open_incidents(reader, _MOST))
     processes: dict[str, int] = {}

@@ -84,7 +84,7 @@ class ReplayResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_triggers(call: ApiCall[TriggersQuery, None]) -> Page[TriggerStatus]:
-    """List triggers: what automations listen to, whether they do, and what arrived within a day."""
+    """List triggers: their sources, their states, and what arrived within a day."""
     query = call.query
     matching = [
         line
@@ -95,7 +95,7 @@ def list_triggers(call: ApiCall[TriggersQuery, None]) -> Page[TriggerStatus]:
 
 
 def show_trigger(call: AnyApiCall) -> TriggerDetail:
-    """Show a trigger with what it holds and waits for."""
+    """Show a trigger with its held deliveries and the runs that it waits for."""
     site, name, cache = call.site, call.names["trigger"], _read_known(call)
     line = next((line for line in _list_lines(call, cache) if line.name == name), None)
     if line is None:
@@ -117,7 +117,7 @@ def show_trigger(call: AnyApiCall) -> TriggerDetail:
 
 
 def list_deliveries(call: ApiCall[DeliveriesQuery, None]) -> Page[DeliveryRow]:
-    """List deliveries, newest first, with what became of each; in a filter as many as are among the newest, `next` goes on behind them."""
+    """List deliveries, newest first, with their outcomes. With a filter a page may have fewer; `next` continues after them."""
     query = call.query
     page = stored_deliveries(
         call.site.reader,
@@ -143,7 +143,7 @@ def _visible_triggers(call: ApiCall[DeliveriesQuery, None]) -> list[str] | None:
 
 
 def show_delivery(call: AnyApiCall) -> DeliveryView:
-    """Show a delivery as it came: its body, its headers without what proves who sent them, what was said of it."""
+    """Show a delivery: its body, its headers without credentials, and its outcome."""
     delivery, opening = _find_delivery(call), call.site.opening
     headers = opening.value(delivery.headers)
     return msgspec.structs.replace(
@@ -155,7 +155,7 @@ def show_delivery(call: AnyApiCall) -> DeliveryView:
 
 
 def replay_delivery(call: ApiCall[None, OperationRequest]) -> ReplayResponse:
-    """Let a delivery arrive once more, as a new one whose filter and pace decide anew."""
+    """Replay a delivery as a new one, for which filter and flow control decide again."""
     site, act = call.site, call.act()
     replayed = delivery_replay.replay_delivery(site.store, site.clock.now(), _find_delivery(call).id, act=act)
     return ReplayResponse(command=act.command, delivery=replayed.delivery, state=replayed.state, run=replayed.run)

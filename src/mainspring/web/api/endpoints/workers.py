@@ -33,7 +33,7 @@ class QuarantineResponse(msgspec.Struct, frozen=True):
 
 
 def list_workers(call: ApiCall[WorkersQuery, None]) -> Page[SessionView]:
-    """List processes that use the store, the oldest first, with what each serves and has."""
+    """List processes that use the store, the oldest first, with what each serves and runs."""
     return slice_processes(read_processes(call), call.query)
 
 
@@ -56,18 +56,18 @@ def slice_processes(processes: list[SessionView], query: WorkersQuery) -> Page[S
 
 
 def drain_worker(call: ApiCall[None, OperationRequest]) -> OperationResponse:
-    """Let a worker finish and take nothing new."""
+    """Drain a worker: it claims no more runs, and running steps end."""
     act = call.act()
     worker.drain(call.site.store, _find_worker(call).id, act=act)
     return OperationResponse(act.command)
 
 
 def quarantine_worker(call: ApiCall[None, OperationRequest]) -> QuarantineResponse:
-    """Take everything away from a worker at once; its runs go on elsewhere."""
+    """Quarantine a worker: end it at once; other workers continue its runs."""
     session, act = _find_worker(call), call.act()
     if session.role == _SUPERVISOR:
         raise ConflictError(
-            f"session {session.id} is a supervisor, which owns no run",
+            f"session {session.id} is a supervisor, which has no runs",
             hint="Quarantine its workers, or stop it on its machine: mainspring down",
         )
     return QuarantineResponse(act.command, worker.quarantine(call.site.store, session.id, act=act))

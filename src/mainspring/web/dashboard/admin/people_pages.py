@@ -85,7 +85,7 @@ class PeoplePages:
         """Show people, sessions and tokens, and perform the operation of a button; for admins only."""
         visitor = read_visitor(request)
         if not visitor.may(Role.ADMIN):
-            message = f"this needs the role admin, and {visitor} is {visitor.role}"
+            message = f"this needs the role admin, but {visitor} is {visitor.role}"
             bar_status = await self._pages.run(lambda: self._pages.read_bar_status(visitor))
             return self._pages.page(
                 request, "message.html", 403, message=message, title="Not allowed", bar_status=bar_status, is_error=True
@@ -96,7 +96,7 @@ class PeoplePages:
         if request.method == "POST":
             status, message = await self._perform(request, self._operations)
             if status == 200 and read_form(request)["act"] == "make-token":
-                token, message = message, "The token is shown this once:"
+                token, message = message, "The token is shown only now:"
         return await self._render_people(request, status, message, token)
 
     async def _render_people(self, request: Request, status: int, message: str, token: str) -> Response:
@@ -133,7 +133,7 @@ class PeoplePages:
         rows = tables.get(table)
         if rows is None or kind not in KINDS:
             exports = " or ".join(f"?as={file_kind}&of={table}" for table in tables for file_kind in KINDS)
-            return PlainTextResponse(f"this page has no such table, or not in this form: ask for {exports}\n", 400)
+            return PlainTextResponse(f"this page does not have this table, or not in this format: use {exports}\n", 400)
         try:
             return await self._pages.run(lambda: download(rows(), kind, f"{name}-{table}"))
         except MainspringError as error:
@@ -146,7 +146,7 @@ class PeoplePages:
         if (
             session is None or session.visitor(self._pages.clock.now()) != visitor
         ):  # signed in by a token, with or without a cookie
-            return PlainTextResponse("this page is for people who signed in\n", 404)
+            return PlainTextResponse("this page is for people who signed in with a password or a provider\n", 404)
         status, message = 200, ""
         if request.method == "GET" and "as" in request.query_params:
             now, reader = self._pages.clock.now(), self._store.reader
@@ -187,7 +187,7 @@ class PeoplePages:
         form = read_form(request)
         operation = operations.get(form.get("act", ""))
         if operation is None:
-            return 400, "there is no such act"
+            return 400, "there is no such operation"
         subject = form.get("name", "") if name is None else name
         try:
             person_form = _PeopleForm(form, self._pages.act(request), subject, keep)
@@ -204,7 +204,7 @@ class PeoplePages:
         role, patterns = _parse_role(person_form.form), _parse_patterns(person_form.form)
         password = person_form.form.get("password", "")
         name = add_person(self._store, person_form.name, role, patterns, password, **self._options(person_form))
-        return f"{name} may come in"
+        return f"{name} can sign in now"
 
     def _change(self, person_form: _PeopleForm) -> str:
         change_person(
@@ -218,7 +218,7 @@ class PeoplePages:
 
     def _remove(self, person_form: _PeopleForm) -> str:
         remove_person(self._store, person_form.name, act=person_form.act)
-        return f"{person_form.name} may come in no more"
+        return f"{person_form.name} cannot sign in any more"
 
     def _set_password(self, person_form: _PeopleForm) -> str:
         password = person_form.form.get("password", "")
@@ -227,15 +227,15 @@ class PeoplePages:
 
     def _change_own_password(self, person_form: _PeopleForm, origin: SignInOrigin, source: SignInMethod) -> str:
         if source is not SignInMethod.PASSWORD:
-            raise ArgumentError("you came in without a password", hint="An admin adds you as a person.")
+            raise ArgumentError("you signed in without a password", hint="An admin can add you as a person.")
         proof = self._sign_in.confirms(person_form.name, person_form.form.get("old", ""), origin)
         if proof is None:
-            raise ArgumentError("the present password is another one")
+            raise ArgumentError("the current password is wrong")
         password = person_form.form.get("password", "")
         set_password(
             self._store, person_form.name, password, proof=proof, keep=person_form.keep, **self._options(person_form)
         )
-        return "your password is changed; your other sessions are ended"
+        return "your password is changed; your other sessions have ended"
 
     def _end_sessions(self, person_form: _PeopleForm) -> str:
         ended = end_sessions(self._store, person_form.name, act=person_form.act, keep=person_form.keep)
@@ -243,16 +243,16 @@ class PeoplePages:
 
     def _end_session(self, person_form: _PeopleForm) -> str:
         end_session(self._store, person_form.form.get("id", ""), None, act=person_form.act)
-        return "the session is ended"
+        return "the session has ended"
 
     def _end_own_session(self, person_form: _PeopleForm, name: str) -> str:
         end_session(self._store, person_form.form.get("id", ""), name, act=person_form.act)
-        return "the session is ended"
+        return "the session has ended"
 
     def _make_token(self, person_form: _PeopleForm) -> str:
         days = person_form.form.get("days", "")
         if days and not (_FEW_DIGITS.fullmatch(days) and 0 < int(days) <= _MOST_DAYS):
-            raise ArgumentError(f"a token lasts 1 to {_MOST_DAYS:,} days, or until it is revoked")
+            raise ArgumentError(f"a token lasts 1 to {_MOST_DAYS:,} days, or until you revoke it")
         until_at = self._pages.clock.now() + int(days) * _DAY_MS if days else None
         role, patterns = _parse_role(person_form.form), _parse_patterns(person_form.form)
         return make_token(
@@ -261,7 +261,7 @@ class PeoplePages:
 
     def _revoke_token(self, person_form: _PeopleForm) -> str:
         revoke_token(self._store, person_form.form.get("id", ""), act=person_form.act)
-        return "the token opens nothing any more"
+        return "the token is revoked"
 
 
 def _parse_role(form: dict[str, str]) -> Role:

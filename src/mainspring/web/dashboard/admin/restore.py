@@ -56,7 +56,7 @@ def decide(call: ApiCall[Any, Form]) -> None:
     try:
         decision = RestoreDecision(form.get("decision", ""))
     except ValueError:
-        raise ArgumentError("what becomes of it?", hint=f"One of: {', '.join(RestoreDecision)}.") from None
+        raise ArgumentError("no decision is given", hint=f"One of: {', '.join(RestoreDecision)}.") from None
     run = form.get("run", "")
     selection = {"runs": (run,)} if run else {"all": True}
     require_all_done(
@@ -70,9 +70,9 @@ def release(call: ApiCall[Any, Form]) -> None:
 
 
 _DECISION_WORDS = {
-    RestoreDecision.CONTINUE: "from where the backup knows it; what it did after that runs again",
-    RestoreDecision.DONE: "what was left has happened since",
-    RestoreDecision.CANCEL: "it never goes on",
+    RestoreDecision.CONTINUE: "continue it from its state in the backup; what it did later runs again",
+    RestoreDecision.DONE: "what was left to do is done already",
+    RestoreDecision.CANCEL: "it never continues",
 }
 
 PAGES = (

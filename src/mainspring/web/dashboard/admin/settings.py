@@ -78,14 +78,14 @@ def test_channel_of_form(call: ApiCall[Any, Form]) -> None:
     name = call.body.get("channel", "")
     result = call_api(call, channels.test_channel, OperationRequest(), channel=name)
     if result.fault is not None:
-        raise ConflictError(f"{name} did not take the test: {result.fault}", hint="It is on record.")
+        raise ConflictError(f"{name} did not accept the test: {result.fault}", hint="The audit log has it.")
 
 
 def show_routes(call: ApiCall[RoutesQuery, Form | None]) -> PageView:
     """Show the recipients of an incident of each automation now."""
     page = channels.list_routes(api_call(call))
     values = {"routes": page.items, "next": page.next, "query": call.query, "kinds": list(IncidentKind)}
-    return PageView("Who is told", values | {"now": call.site.clock.now()})
+    return PageView("Routes", values | {"now": call.site.clock.now()})
 
 
 def rows_of_routes(call: ApiCall[RoutesQuery, None]) -> Iterator[RouteLine]:

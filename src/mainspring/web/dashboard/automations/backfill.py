@@ -84,7 +84,9 @@ def start_backfill(call: ApiCall[Any, Any]) -> None:
     created: BackfillResponse = call_api(call, automations.backfill, body)
     if created.refused:
         reason = next(iter(created.refused.values()))
-        raise ConflictError(f"{format_count(created.made, 'run')} made; {len(created.refused)} were refused: {reason}")
+        raise ConflictError(
+            f"{format_count(created.made, 'run')} started; {len(created.refused)} were refused: {reason}"
+        )
 
 
 def _preview(call: ApiCall[BackfillRange, Any], query: BackfillRange, zone: str, now: int) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def _dry_run(call: ApiCall[BackfillRange, Any], body: BackfillRequest) -> Backfi
 def _build_body(query: BackfillRange, zone: str, now: int) -> BackfillRequest:
     """Return the request to the API. Raises OptionError."""
     if query.from_ is None:
-        raise OptionError("from when on is not said", hint="Fill in From.")
+        raise OptionError("the start time is missing", hint="Fill in From.")
     first = datetime.fromisoformat(parse_local_time(query.from_, zone))
     end = datetime.fromisoformat(parse_local_time(query.to or format_time_field(now, zone), zone))
     if query.rate is not None:

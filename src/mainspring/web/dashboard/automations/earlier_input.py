@@ -11,8 +11,8 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.views import RunView
 from mainspring.web.api.call import ApiCall
 
-_SECRET = "not shown: it holds a secret, or is named like one"
-_SECRET_IN_IT = "not all of it is shown: it holds a secret, or something named like one"
+_SECRET = "not shown: it contains a secret, or has the name of one"
+_SECRET_IN_IT = "partly hidden: it contains a secret, or something with the name of one"
 
 
 class EarlierInput(msgspec.Struct, frozen=True):
@@ -45,7 +45,8 @@ def read_earlier_input(
     if sealed is not None:
         return EarlierInput(
             view,
-            description=f"Its input is sealed by codec {sealed.codec!r}, which is not at hand here: it is not shown.",
+            description=f"Its input is sealed by codec {sealed.codec!r}, which the web process does not have, so it is "
+            "not shown.",
         )
     values = msgspec.json.decode(data)
     return _build_earlier_input(view, values, definition.parameters) if isinstance(values, dict) else EarlierInput(view)
@@ -76,7 +77,7 @@ def _build_earlier_input(view: RunView, values: dict[str, Any], schema: dict[str
     partly = {name: visible for name in notes if (visible := _remove_secrets(name, accepted[name]))}
     notes |= dict.fromkeys(partly, _SECRET_IN_IT)
     dropped = [name for name in values if name not in accepted]
-    text = f"It also had {', '.join(dropped)}, which is not taken any more." if dropped else ""
+    text = f"It also had {', '.join(dropped)}, which the automation no longer has." if dropped else ""
     return EarlierInput(
         view, {name: value for name, value in accepted.items() if name not in notes} | partly, text, notes
     )

@@ -63,7 +63,7 @@ def rows_of_irregular(call: ApiCall[ScheduleQuery, None]) -> list[SlotView]:
 
 def _describe_slot(slot: SlotView) -> str:
     """Return the outcome of a due time."""
-    return slot.verdict if slot.run is None else f"made up for, {format_span(slot.made_at - slot.slot_at)} late"
+    return slot.verdict if slot.run is None else f"caught up, {format_span(slot.made_at - slot.slot_at)} late"
 
 
 PAGES = (

@@ -88,7 +88,7 @@ def start_run_of_form(call: ApiCall[Any, Any]) -> str:
     typed = parse_start(definition, call.body, zone_of_automation(call, definition))
     if typed.faults:
         place, reason = next(iter(typed.faults.items()))
-        text = reason if len(typed.faults) == 1 else f"{format_count(len(typed.faults), 'field')} cannot be used"
+        text = reason if len(typed.faults) == 1 else f"{format_count(len(typed.faults), 'field')} not valid"
         raise ArgumentMismatchError(f"{text}: nothing was started", hint="See the marked fields.", at=place)
     return f"/r/{path_segment(call_api(call, automations.start_run, typed.body).run)}"
 

@@ -78,7 +78,7 @@ def _draw_square(
     (day, hour), (succeeded, failed) = weekday_hour, counted
     ended = succeeded + failed
     level = 0 if not ended else 1 if not failed else 1 + max(-(-failed * LEVELS // most), 1)
-    text = f"{DAYS[day]} {hour:02}:00: {f'{failed:,} of {ended:,} failed' if ended else 'nothing ended'}"
+    text = f"{DAYS[day]} {hour:02}:00: {f'{failed:,} of {ended:,} failed' if ended else 'no run ended'}"
     return HeatSquare(*corner, CELL, level, text)
 
 

@@ -106,4 +106,4 @@ def _draw_column(x: int, due_time: PastDueTime, zone: str, *, is_pending: bool) 
         return DueColumn(
             x, _WIDTH, state_tone(RunState.QUEUED), lost=False, run=None, description=f"{due_text}: not yet"
         )
-    return DueColumn(x, _WIDTH, None, lost=True, run=None, description=f"{due_text}: nothing came")
+    return DueColumn(x, _WIDTH, None, lost=True, run=None, description=f"{due_text}: no run")

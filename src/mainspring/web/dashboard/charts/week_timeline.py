@@ -50,7 +50,7 @@ def draw_line(agenda: Agenda, line: AgendaLine) -> TimelineLine:
     often = None
     if line.often_from_at is not None:
         x = _position(agenda, line.often_from_at)
-        often = TimelineBand(x, WIDTH - x, "starts more often than can be drawn")
+        often = TimelineBand(x, WIDTH - x, "starts too often to be drawn")
     return TimelineLine(
         line=line,
         free=_draw_path(agenda, (start for start in line.starts if not start.is_crowded)),

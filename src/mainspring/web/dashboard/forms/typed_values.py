@@ -43,7 +43,7 @@ def parse_form(schema: Schema, form: Form) -> TypedInput:
     if schema.get("properties") or JSON in form:
         value, _ = parser.parse_value({**schema, "additionalProperties": False}, "", "$", 0, required=True)
     if not isinstance(value, dict):
-        parser.faults.setdefault("$", "the arguments are no JSON object")
+        parser.faults.setdefault("$", "the arguments are not a JSON object")
         value = {}
     return TypedInput(parser.parse_rest() | value, parser.faults)
 
@@ -102,7 +102,7 @@ class _FormParser:
             self.faults["$"] = f"the further arguments: {error}"
             return {}
         if not isinstance(extra, dict):
-            self.faults["$"] = "the further arguments are no JSON object"
+            self.faults["$"] = "the further arguments are not a JSON object"
             return {}
         return extra
 
@@ -136,11 +136,11 @@ class _FormParser:
 
 def _parse_number(kind: InputKind, text: str) -> int | float:
     if len(text) > _DIGITS or not _NUMBER.fullmatch(text):
-        raise ValueError("this is no number")
+        raise ValueError("this is not a number")
     if _INTEGER.fullmatch(text):
         return int(text)
     if kind is InputKind.INTEGER:
-        raise ValueError("this is no whole number")
+        raise ValueError("this is not a whole number")
     number = float(text)
     if number in (float("inf"), float("-inf")):
         raise ValueError("this number is too large")
@@ -155,7 +155,7 @@ def _parse_instant(text: str, zone: str) -> str:
     try:
         wall = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError("this is no date with a time") from None
+        raise ValueError("this is not a date with a time") from None
     local = wall.replace(tzinfo=find_zone(zone)) if wall.tzinfo is None else wall
     return local.isoformat().replace("+00:00", "Z")
 
@@ -164,4 +164,4 @@ def _parse_json(text: str) -> Any:
     try:
         return msgspec.json.decode(text.encode("utf-8", "surrogatepass"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"this is no JSON: {error}") from None
+        raise ValueError(f"this is not JSON: {error}") from None

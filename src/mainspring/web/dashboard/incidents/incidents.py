@@ -14,9 +14,9 @@ from mainspring.web.dashboard.incidents.incident_operations import BUTTONS
 from mainspring.web.dashboard.page_route import Form, PageQuery, PageRoute, PageView, api_call, list_tables
 
 VIEWS: Final = {
-    "what is wrong": (),
+    "unresolved": (),
     "open": (IncidentState.OPEN,),
-    "looked after": (IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED),
+    "acknowledged or snoozed": (IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED),
     "resolved": (IncidentState.RESOLVED,),
     "all": tuple(IncidentState),
 }

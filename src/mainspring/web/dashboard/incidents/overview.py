@@ -50,7 +50,7 @@ def _list_facts(project: overview.ProjectOverview, open_count: int, handled: int
     facts = [
         (open_count, format_count(open_count, "open incident"), "/incidents?state=open"),
         (project.undecided_failures.number, undecided_runs_text(project.undecided_failures), _FAILED_PATH),
-        (handled, f"{handled} looked after", "/incidents?state=acknowledged&state=snoozed"),
+        (handled, f"{handled} acknowledged or snoozed", "/incidents?state=acknowledged&state=snoozed"),
         (len(project.questions), f"{questions_text} for an answer", "/waiting"),
         (True, f"{running} running", "/runs?state=running"),
         (True, format_count(project.automations, "automation"), "/automations"),

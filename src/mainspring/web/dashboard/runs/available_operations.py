@@ -17,13 +17,13 @@ _STEPS = 200
 _QUESTION = 1_000
 _RETRY_WORDS: Final = {
     "from_step": "Retry from step",
-    "again": "Do it again",
+    "again": "Run it again",
     "accept": "Keep the saved result",
     "map": "It is the same step",
 }
 _CANCEL_WORDS: Final[dict[bool | None, str]] = {
     None: "Cancel",
-    True: "Take back what it did",
+    True: "Roll it back",
     False: "Leave the rest as it is",
 }
 
@@ -86,9 +86,9 @@ def _build_operation(
         case suggested_commands.DISCARD:
             return _build_form_operation(can, "Discard", harms=True)
         case suggested_commands.GIVE_RESULT if "value" in can.body:
-            return _build_form_operation(can, "It was taken back by hand", {"value": "null"})
+            return _build_form_operation(can, "It was undone by hand", {"value": "null"})
         case suggested_commands.GIVE_RESULT:
-            return _build_form_operation(can, "Give its result", {"step": can.body["step"]}, input_kind="value")
+            return _build_form_operation(can, "Set its result", {"step": can.body["step"]}, input_kind="value")
         case suggested_commands.SIGNAL:
             name = can.body["name"]
             return _build_form_operation(can, f"Send {escape_line(name, 40)}", {"name": name}, input_kind="value")

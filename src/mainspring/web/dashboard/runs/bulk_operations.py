@@ -33,7 +33,7 @@ def show_all(call: ApiCall[CommitOrderQuery, Form | None]) -> PageView:
     page = bulk_operations.list_bulk_operations(api_call(call))
     lines = [(view, bulk_title(view.verb, filter_of(view))) for view in page.items]
     return PageView(
-        "Bulk acts",
+        "Bulk operations",
         {
             "operations": lines,
             "next": page.next,

@@ -85,7 +85,7 @@ def _build_question(call: ApiCall[QuestionsPageQuery, Form | None], wait: WaitVi
         wait=wait,
         automation=run.automation,
         title=run.title,
-        text="Its words are sealed, and their codec is not at hand."
+        text="Its text is sealed by a codec that the web process does not have."
         if is_sealed
         else str(question_data.get("text") or wait.name),
         choices=choices,

@@ -47,8 +47,8 @@ def compare_run(call: ApiCall[RunPageQuery, Any], run: RunView) -> RunComparison
     if max(run.steps, other.steps) > (_COMPARED if requested is None else _COMPARABLE):
         if requested is None:
             return None
-        hint = f"Compare them by the command line: mainspring runs diff {other.id} {run.id}"
-        raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to be compared here", hint=hint)
+        hint = f"Compare them at the command line: mainspring runs diff {other.id} {run.id}"
+        raise ConflictError(f"more than {_COMPARABLE:,} steps are too many to compare here", hint=hint)
     comparison = runs.show_comparison(call.with_query(CompareQuery(other=other.id)))
     differences = [
         Difference(

@@ -46,7 +46,7 @@ def answer(call: ApiCall[Any, Form]) -> None:
     """Answer its question."""
     choice = call.body.get("choice", "")
     if not choice.strip():
-        raise ArgumentError("an answer is missing", hint="Choose one, or write it.")
+        raise ArgumentError("the answer is missing", hint="Choose one, or write it.")
     values = {
         "choice": choice,
         "question": call.body.get("question"),
@@ -85,9 +85,7 @@ def _parse_value(call: ApiCall[Any, Form]) -> Any:
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:
-        raise ArgumentError(
-            f"this is no JSON: {error}", hint='Text stands in quotes: "done"; nothing is null.'
-        ) from None
+        raise ArgumentError(f"this is not JSON: {error}", hint='Quote text: "done". For nothing write null.') from None
 
 
 def _build_body(call: ApiCall[Any, Form], kind: type[B], **values: Any) -> B:

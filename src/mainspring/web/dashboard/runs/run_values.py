@@ -34,7 +34,7 @@ def build_value(name: str, data: bytes | None) -> ValueView | None:
     if sealed is not None:
         return ValueView(name, "", size, f"sealed by codec {sealed.codec!r}, which this process does not have: {size}")
     text = escape_text(_format_json(data))
-    note = f"cut here: it has {size}" if len(text) > LARGEST else ""
+    note = f"shortened: it has {size}" if len(text) > LARGEST else ""
     text = text[:LARGEST]
     return ValueView(name, text, size, note, len(text) > _COLLAPSED_CHARACTERS or text.count("\n") > _COLLAPSED_LINES)
 

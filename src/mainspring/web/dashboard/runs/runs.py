@@ -121,10 +121,12 @@ def _cancel_request(call: ApiCall[RunsPageQuery, Any], **options: Any) -> BulkOp
     """
     query = call.query
     if query.healed:
-        raise OptionError("what a retry healed cannot be chosen for an act on all", hint="Take that filter out.")
+        raise OptionError(
+            "runs that a retry fixed cannot be selected for an operation on all", hint="Remove that filter."
+        )
     states = _cancellable_states(query.state)
     if not states:
-        raise OptionError("only what has not ended can be cancelled")
+        raise OptionError("only runs that have not ended can be cancelled")
     since, until = parse_past(call, query.since), parse_past(call, query.until)
     return BulkOperationRequest(
         verb="cancel", state=states, name=query.name, queue=query.queue, since=since, until=until, **options

@@ -58,11 +58,13 @@ def publish_event(call: ApiCall[Any, Form]) -> str:
     form = call.body
     name = form.get("name", "").strip()
     if not name:
-        raise ArgumentError("an event has a name", hint="It is what runs and triggers listen for.")
+        raise ArgumentError("the name of the event is missing", hint="Runs and triggers wait for events by name.")
     try:
         data = msgspec.json.decode(form.get("data", "").strip() or "null")
     except msgspec.DecodeError as error:
-        raise ArgumentError(f"the data is no JSON: {error}", hint='Write {"id": 7}, or nothing.') from None
+        raise ArgumentError(
+            f"the data is not JSON: {error}", hint='Write JSON such as {"id": 7}, or leave it empty.'
+        ) from None
     body = PublishEventRequest(name=name, data=data, key=form.get("key", "").strip() or None, reason=read_reason(call))
     return f"/events/{path_segment(call_api(call, events.publish_event, body).event)}"
 

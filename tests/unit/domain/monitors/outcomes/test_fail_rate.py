@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.inputs import MonitorInputs, RecentCounts
-from tests.unit.domain.monitors.looking import T0, ends, found, look, watched
+from tests.unit.domain.monitors.monitor_inputs import T0, ends, evaluate, found, watched
 
 RATE = IncidentKind.FAIL_RATE
 OPEN = frozenset({Subject("backup", RATE)})
@@ -19,24 +19,26 @@ def test_share_is_wrong_from_its_limit_on() -> None:
     assert found(RATE, watched(ends=ends(False, False, True, True, True)), T0) == []
     (finding,) = found(RATE, watched(ends=ends(False, False, True, True, False, True)), T0)
     assert finding.text == "50 % of the runs fail (3 of the last 6)"
-    assert look(RATE, watched(ends=ends(False, False, False, False)), T0) == []
+    assert evaluate(RATE, watched(ends=ends(False, False, False, False)), T0) == []
 
 
 def test_window_counts_where_enough_ended_in_it() -> None:
     """Twenty ends in the hour are judged without looking at single runs."""
-    one = watched(recent=RecentCounts(succeeded=10, failed=10), ends=ends(*[False, True] * 10), tier=Severity.PAGE)
-    (finding,) = found(RATE, one, T0)
+    automation = watched(
+        recent=RecentCounts(succeeded=10, failed=10), ends=ends(*[False, True] * 10), tier=Severity.PAGE
+    )
+    (finding,) = found(RATE, automation, T0)
     assert (finding.text, finding.severity) == ("50 % of the runs fail (10 in 1h)", Severity.NOTIFY)
     assert found(RATE, watched(recent=RecentCounts(succeeded=9, failed=10), ends=ends(*[True] * 20)), T0) == []
 
 
-def test_outage_that_is_over_is_not_told_anew() -> None:
-    """Its failures were told when they failed; whoever was told of the rate hears that it is well only once it is."""
+def test_ended_outage_is_not_reported_again() -> None:
+    """Its failures learned when they failed; anyone who was notified of the rate hears that it is healthy only once it is."""
     over = ends(*[True] * 5, *[False] * 6)
     assert found(RATE, watched(ends=over), T0) == []
     assert found(RATE, watched(recent=RecentCounts(succeeded=10, failed=12), ends=over), T0) == []
     assert found(RATE, watched(ends=ends(*[True] * 4, *[False] * 6)), T0) != []
-    (still,) = look(RATE, MonitorInputs(automations=(watched(ends=over),), open=OPEN), T0)
+    (still,) = evaluate(RATE, MonitorInputs(automations=(watched(ends=over),), open=OPEN), T0)
     assert still.finding is not None
 
 
@@ -44,18 +46,18 @@ def test_stated_share_takes_the_place_of_the_default() -> None:
     """Another limit, or none."""
     known: dict[str, Any] = {"ends": ends(False, True, True, True, True)}
     assert found(RATE, watched(options={"fail_rate": 0.2}, **known), T0) != []
-    assert look(RATE, watched(options={"fail_rate": False}, **known), T0) == []
-    assert look(RATE, watched(paused_at=1, **known), T0) == []
+    assert evaluate(RATE, watched(options={"fail_rate": False}, **known), T0) == []
+    assert evaluate(RATE, watched(paused_at=1, **known), T0) == []
 
 
 @given(runs)
 def test_rate_does_not_flap_at_the_border(oks: list[bool]) -> None:
-    """Told once, it is well only below half of the limit; what is wrong anew is wrong for who was told, too."""
-    one = watched(ends=ends(*oks))
-    judged = look(RATE, MonitorInputs(automations=(one,), open=OPEN), T0)
-    share = judged[0].figures["failed_share"] if judged else None
-    assert share is None or (judged[0].finding is not None) is (share >= 0.25)
-    assert not found(RATE, one, T0) or judged[0].finding is not None
+    """Told once, it is healthy only below half of the limit; what is wrong again is wrong for who was notified, too."""
+    automation = watched(ends=ends(*oks))
+    evaluations = evaluate(RATE, MonitorInputs(automations=(automation,), open=OPEN), T0)
+    share = evaluations[0].figures["failed_share"] if evaluations else None
+    assert share is None or (evaluations[0].finding is not None) is (share >= 0.25)
+    assert not found(RATE, automation, T0) or evaluations[0].finding is not None
 
 
 @given(runs)
@@ -65,7 +67,7 @@ def test_success_never_makes_the_rate_worse(oks: list[bool]) -> None:
         assert not found(RATE, watched(ends=ends(True, *oks)), T0)
 
 
-def test_one_outage_of_one_thing_is_told_by_its_failures_alone() -> None:
+def test_one_outage_of_one_item_is_reported_only_by_its_failures() -> None:
     """Five failures of one backup are no failure rate too; what fails, succeeds and fails again is."""
     backup = {"kind": "exec"}
     assert found(RATE, watched(ends=ends(*[False] * 5), **backup), T0) == []

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.monitors.inputs import DueSecret, MonitorInputs
 from mainspring.domain.monitors.system.secret_due import SecretDueTuning
-from tests.unit.domain.monitors.looking import DAY, T0, found, look
+from tests.unit.domain.monitors.monitor_inputs import DAY, T0, evaluate, found
 
 KIND = IncidentKind.SECRET_DUE
 HOOK = DueSecret("GH_HOOK", "2024-01-01", T0, ("channel ops", "trigger github/webhook"))
 
 
-def test_secret_is_told_two_weeks_ahead_by_its_name_and_users() -> None:
-    """To be mended in daylight: never a page, also after its day."""
+def test_secret_is_reported_two_weeks_ahead_by_its_name_and_users() -> None:
+    """To be fixed in daylight: never a page, also after its day."""
     facts = MonitorInputs(secrets=(HOOK,))
     assert found(KIND, facts, T0 - 14 * DAY - 1) == []
     (ahead,) = found(KIND, facts, T0 - 14 * DAY)
@@ -25,14 +25,14 @@ def test_secret_is_told_two_weeks_ahead_by_its_name_and_users() -> None:
         "the secret GH_HOOK has to be renewed by 2024-01-01 (used by channel ops, trigger github/webhook)"
     )
     (after,) = found(KIND, facts, T0)
-    assert (after.severity, "was to be renewed" in after.text) == (Severity.NOTIFY, True)
+    assert (after.severity, "should have been renewed" in after.text) == (Severity.NOTIFY, True)
 
 
-def test_secret_is_well_when_its_date_is_moved() -> None:
-    """And judged all the same; one that nobody is known to need is told, too."""
+def test_secret_is_healthy_when_its_date_is_moved() -> None:
+    """And judged all the same; one that no one is known to need is reported, too."""
     moved = DueSecret("GH_HOOK", "2025-01-01", T0 + 366 * DAY)
-    (judged,) = look(KIND, MonitorInputs(secrets=(moved,)), T0)
-    assert judged.finding is None
+    (evaluation,) = evaluate(KIND, MonitorInputs(secrets=(moved,)), T0)
+    assert evaluation.finding is None
     assert found(KIND, MonitorInputs(secrets=(moved,)), T0 + 366 * DAY)[0].text.endswith("by 2025-01-01")
 
 

@@ -10,7 +10,18 @@ from mainspring.domain.incidents.incident import IncidentKind, Severity
 from mainspring.domain.monitors.inputs import SuccessGaps
 from mainspring.domain.monitors.timing.success_gaps import hour_class, measure_gaps
 from mainspring.domain.time.cron import find_zone
-from tests.unit.domain.monitors.looking import DAY, HOUR, MINUTE, T0, cadence, ends, found, gaps, look, watched
+from tests.unit.domain.monitors.monitor_inputs import (
+    DAY,
+    HOUR,
+    MINUTE,
+    T0,
+    cadence,
+    ends,
+    evaluate,
+    found,
+    gaps,
+    watched,
+)
 
 SILENCE = IncidentKind.SILENCE
 HOURLY = cadence(every="1h")
@@ -36,25 +47,25 @@ learned = st.builds(
         ({}, (cadence(cron="0 3 * * *"), HOURLY), 2 * HOUR),
     ],
 )
-def test_silence_begins_at_its_instant(options, cadences, late) -> None:
+def test_silence_starts_at_its_instant(options, cadences, late) -> None:
     """Hourly alerts at two hours, daily after six hours of grace; what is stated takes the place of that."""
-    one = watched(options=options, cadences=cadences, succeeded_at=T0)
-    assert found(SILENCE, one, T0 + late - 1) == []
-    (finding,) = found(SILENCE, one, T0 + late)
+    automation = watched(options=options, cadences=cadences, succeeded_at=T0)
+    assert found(SILENCE, automation, T0 + late - 1) == []
+    (finding,) = found(SILENCE, automation, T0 + late)
     assert finding.facts["late_at"] == T0 + late
     assert finding.severity is Severity.NOTIFY
 
 
-def test_peer_airflow_9_what_has_not_run_is_told() -> None:
+def test_peer_airflow_9_missing_run_is_reported() -> None:
     """Hourly, no success in two hours, not a line of configuration; failures in between are no success."""
-    one = watched(cadences=(HOURLY,), succeeded_at=T0, ends=ends(False, False, at=T0 + 119 * MINUTE))
-    assert len(found(SILENCE, one, T0 + 2 * HOUR)) == 1
+    automation = watched(cadences=(HOURLY,), succeeded_at=T0, ends=ends(False, False, at=T0 + 119 * MINUTE))
+    assert len(found(SILENCE, automation, T0 + 2 * HOUR)) == 1
 
 
-def test_silence_says_what_was_expected() -> None:
+def test_silence_states_what_was_expected() -> None:
     """The line is made for a lock screen, and the tier is that of the automation."""
-    one = watched(cadences=(cadence(cron="0 3 * * *", tz="Europe/Berlin"),), succeeded_at=T0, tier=Severity.PAGE)
-    (finding,) = found(SILENCE, one, T0 + 26 * HOUR)
+    automation = watched(cadences=(cadence(cron="0 3 * * *", tz="Europe/Berlin"),), succeeded_at=T0, tier=Severity.PAGE)
+    (finding,) = found(SILENCE, automation, T0 + 26 * HOUR)
     assert finding.text == "no success for 1d2h (expected every day at 03:00 (Europe/Berlin))"
     assert finding.severity is Severity.PAGE
     assert "no success yet" in found(SILENCE, watched(cadences=(HOURLY,)), T0 + 2 * HOUR)[0].text
@@ -70,17 +81,17 @@ def test_silence_says_what_was_expected() -> None:
         {"cadences": ()},
     ],
 )
-def test_silence_is_never_wrong_where_nobody_expects(known) -> None:
+def test_no_silence_where_nothing_is_expected(known) -> None:
     """Paused, retired, switched off, or without any cadence."""
-    one = watched(**{"cadences": (HOURLY,)} | known)
-    assert found(SILENCE, one, T0 + 50 * DAY) == []
+    automation = watched(**{"cadences": (HOURLY,)} | known)
+    assert found(SILENCE, automation, T0 + 50 * DAY) == []
 
 
-def test_pause_that_ended_begins_the_expecting_anew() -> None:
+def test_ended_pause_restarts_the_expected_interval() -> None:
     """Who was paused for days is not silent the moment that it is resumed."""
-    one = watched(cadences=(HOURLY,), succeeded_at=T0, expected_from_at=T0 + 3 * DAY)
-    assert found(SILENCE, one, T0 + 3 * DAY + 2 * HOUR - 1) == []
-    assert found(SILENCE, one, T0 + 3 * DAY + 2 * HOUR) != []
+    automation = watched(cadences=(HOURLY,), succeeded_at=T0, expected_from_at=T0 + 3 * DAY)
+    assert found(SILENCE, automation, T0 + 3 * DAY + 2 * HOUR - 1) == []
+    assert found(SILENCE, automation, T0 + 3 * DAY + 2 * HOUR) != []
     over = watched(cadences=(HOURLY,), succeeded_at=T0, paused_at=T0, paused_until=T0 + DAY)
     assert found(SILENCE, over, T0 + DAY) != []
 
@@ -88,9 +99,9 @@ def test_pause_that_ended_begins_the_expecting_anew() -> None:
 @given(spans, spans, learned)
 def test_silence_is_monotone_in_time(first: int, more: int, known: SuccessGaps) -> None:
     """Once silent it stays so until a success, whatever it was judged by."""
-    for one in (watched(cadences=(HOURLY,)), watched(succeeded_at=T0, gaps=known)):
-        if found(SILENCE, one, T0 + first):
-            assert found(SILENCE, one, T0 + first + more)
+    for automation in (watched(cadences=(HOURLY,)), watched(succeeded_at=T0, gaps=known)):
+        if found(SILENCE, automation, T0 + first):
+            assert found(SILENCE, automation, T0 + first + more)
 
 
 @given(spans, spans)
@@ -102,39 +113,39 @@ def test_success_never_makes_a_schedule_silent(success: int, more: int) -> None:
 
 
 @given(learned)
-def test_learned_silence_begins_at_its_instant(known: SuccessGaps) -> None:
+def test_learned_silence_starts_at_its_instant(known: SuccessGaps) -> None:
     """Not a millisecond before late_at, from then on always; never for a gap that was seen before."""
-    one = watched(succeeded_at=T0, gaps=known)
-    late_at = look(SILENCE, one, T0)[0].figures["late_at"]
-    assert found(SILENCE, one, late_at - 1) == []
-    assert found(SILENCE, one, T0 + known.largest_ms + HOUR - 1) == []
-    assert bool(found(SILENCE, one, late_at)) is (known.successes > 1)
+    automation = watched(succeeded_at=T0, gaps=known)
+    late_at = evaluate(SILENCE, automation, T0)[0].figures["late_at"]
+    assert found(SILENCE, automation, late_at - 1) == []
+    assert found(SILENCE, automation, T0 + known.largest_ms + HOUR - 1) == []
+    assert bool(found(SILENCE, automation, late_at)) is (known.successes > 1)
 
 
 def test_learned_window_is_the_larger_of_both() -> None:
     """Three times the 99th percentile, twice the largest gap, three hours at least."""
     for p99, largest, window in ((2, 2, 6), (1, 10, 20), (1, 1, 3)):
-        one = watched(succeeded_at=T0, gaps=gaps(p99_ms=p99 * HOUR, largest_ms=largest * HOUR))
-        assert look(SILENCE, one, T0)[0].figures["window_ms"] == window * HOUR
-    (finding,) = found(SILENCE, one, T0 + 4 * HOUR)
+        automation = watched(succeeded_at=T0, gaps=gaps(p99_ms=p99 * HOUR, largest_ms=largest * HOUR))
+        assert evaluate(SILENCE, automation, T0)[0].figures["window_ms"] == window * HOUR
+    (finding,) = found(SILENCE, automation, T0 + 4 * HOUR)
     assert (finding.text, finding.severity) == ("no success for 4h (usually within 3h)", Severity.NOTIFY)
 
 
 @pytest.mark.parametrize(("successes", "days"), [(19, 9), (30, 6)])
-def test_learning_tells_in_the_digest(successes: int, days: int) -> None:
-    """Before 20 successes and 7 days a silence of 48 hours is told quietly."""
-    one = watched(succeeded_at=T0, gaps=gaps(successes, days * DAY), tier=Severity.PAGE)
-    assert found(SILENCE, one, T0 + 48 * HOUR - 1) == []
-    (finding,) = found(SILENCE, one, T0 + 48 * HOUR)
+def test_learning_reports_in_the_digest(successes: int, days: int) -> None:
+    """Before 20 successes and 7 days a silence of 48 hours is reported quietly."""
+    automation = watched(succeeded_at=T0, gaps=gaps(successes, days * DAY), tier=Severity.PAGE)
+    assert found(SILENCE, automation, T0 + 48 * HOUR - 1) == []
+    (finding,) = found(SILENCE, automation, T0 + 48 * HOUR)
     assert (finding.severity, finding.facts["learning"]) == (Severity.DIGEST, True)
 
 
 @pytest.mark.parametrize(("largest", "window"), [(1, 48), (30, 48), (47, 48), (48, 60), (7 * 24, 210)])
 def test_first_silence_is_48_hours_unless_a_longer_gap_was_seen(largest: int, window: int) -> None:
     """From the second success on; a gap that was longer is not called silence when it comes again."""
-    one = watched(succeeded_at=T0, gaps=gaps(2, largest * HOUR, largest_ms=largest * HOUR))
-    assert found(SILENCE, one, T0 + window * HOUR - 1) == []
-    (finding,) = found(SILENCE, one, T0 + window * HOUR)
+    automation = watched(succeeded_at=T0, gaps=gaps(2, largest * HOUR, largest_ms=largest * HOUR))
+    assert found(SILENCE, automation, T0 + window * HOUR - 1) == []
+    (finding,) = found(SILENCE, automation, T0 + window * HOUR)
     assert (finding.severity, finding.facts["learning"]) == (Severity.DIGEST, True)
 
 
@@ -147,12 +158,12 @@ def test_first_weekend_of_a_weekday_automation_is_no_silence(tz: str, day: int, 
     """Two working days are a silence while no success fell on a weekend; where one did, two days of any kind."""
     shift = HOUR if tz == "Europe/Berlin" else 0
     at = T0 + day * DAY + hour * HOUR - shift
-    one = watched(options={"tz": tz}, succeeded_at=at, gaps=gaps(8, 4 * DAY, on_weekends=False))
-    assert found(SILENCE, one, at + window * HOUR - 1) == []
-    (finding,) = found(SILENCE, one, at + window * HOUR)
+    automation = watched(options={"tz": tz}, succeeded_at=at, gaps=gaps(8, 4 * DAY, on_weekends=False))
+    assert found(SILENCE, automation, at + window * HOUR - 1) == []
+    (finding,) = found(SILENCE, automation, at + window * HOUR)
     assert (finding.severity, finding.facts["on_weekends"]) == (Severity.DIGEST, False)
     every_day = watched(options={"tz": tz}, succeeded_at=at, gaps=gaps(8, 4 * DAY))
-    assert look(SILENCE, every_day, at)[0].figures["window_ms"] == 48 * HOUR
+    assert evaluate(SILENCE, every_day, at)[0].figures["window_ms"] == 48 * HOUR
 
 
 def test_gaps_know_of_weekends_by_the_clock_of_the_zone() -> None:
@@ -162,14 +173,14 @@ def test_gaps_know_of_weekends_by_the_clock_of_the_zone() -> None:
 
 
 def test_one_success_is_no_cadence() -> None:
-    """What ran once is expected by nobody."""
+    """What ran once is expected by no one."""
     assert found(SILENCE, watched(succeeded_at=T0, gaps=gaps(1, 0)), T0 + 300 * DAY) == []
 
 
 def test_unread_history_makes_unsure() -> None:
-    """Neither wrong nor well; a short gap is well whatever history tells."""
-    assert look(SILENCE, watched(succeeded_at=T0), T0 + 3 * HOUR)[0].unsure is not None
-    assert look(SILENCE, watched(succeeded_at=T0), T0 + 3 * HOUR - 1)[0].unsure is None
+    """Neither wrong nor well; a short gap is healthy whatever history tells."""
+    assert evaluate(SILENCE, watched(succeeded_at=T0), T0 + 3 * HOUR)[0].unsure is not None
+    assert evaluate(SILENCE, watched(succeeded_at=T0), T0 + 3 * HOUR - 1)[0].unsure is None
 
 
 def test_gaps_are_classed_by_the_clock_of_the_zone() -> None:
@@ -208,18 +219,18 @@ def test_gaps_count_every_success_once(steps: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "says"),
+    ("known", "sentence"),
     [
         (
             {"file": "/srv/my ship.py"},
-            "mainspring up -m '/srv/my ship.py'. If it is not to run any more: mainspring auto retire",
+            "mainspring up -m '/srv/my ship.py'. If it is not needed any more: mainspring auto retire",
         ),
         ({"file": "/srv/ship.py", "served": 1}, "mainspring runs list --name"),
         ({"file": "/srv/ship.sh", "kind": "exec"}, "mainspring runs list --name"),
         ({}, "mainspring runs list --name"),
     ],
 )
-def test_silence_of_what_no_worker_has_loaded_says_how_to_load_or_retire_it(known, says) -> None:
+def test_silence_of_an_unloaded_automation_has_commands_to_load_or_retire_it(known, sentence) -> None:
     """`mainspring run -m` records a schedule that nothing loads later. A wrapped command needs no worker."""
     (silence,) = found(SILENCE, watched(cadences=(HOURLY,), succeeded_at=T0, **known), T0 + 3 * HOUR)
-    assert says in (silence.hint or "")
+    assert sentence in (silence.hint or "")

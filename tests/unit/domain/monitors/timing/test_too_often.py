@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.inputs import MonitorInputs, RecentCounts, WatchedAutomation
-from tests.unit.domain.monitors.looking import DAY, T0, cadence, found, history, look, watched
+from tests.unit.domain.monitors.monitor_inputs import DAY, T0, cadence, evaluate, found, history, watched
 
 OFTEN = IncidentKind.TOO_OFTEN
 
@@ -33,22 +33,22 @@ def test_peer_healthchecks_11_event_that_starts_itself_is_caught() -> None:
     (finding,) = found(OFTEN, started(5_000, history=history({}, over_ms=0, busiest_hour=0)), T0)
     assert (finding.severity, finding.text) == (
         Severity.DIGEST,
-        "started 5,000 times in an hour, 600 at most are usual",
+        "started 5,000 times in an hour, usual are at most 600",
     )
     assert found(OFTEN, started(600, history=history({}, over_ms=DAY, busiest_hour=0)), T0) == []
 
 
 def test_few_starts_need_no_history() -> None:
     """Up to sixty an hour nothing has to be known; beyond, it does."""
-    assert look(OFTEN, started(60, history=None), T0)[0].unsure is None
-    assert look(OFTEN, started(61, history=None), T0)[0].unsure is not None
-    assert look(OFTEN, started(5_000, paused_at=1), T0) == []
+    assert evaluate(OFTEN, started(60, history=None), T0)[0].unsure is None
+    assert evaluate(OFTEN, started(61, history=None), T0)[0].unsure is not None
+    assert evaluate(OFTEN, started(5_000, paused_at=1), T0) == []
 
 
 @given(st.integers(1, 500))
 def test_starts_do_not_flap_at_the_border(n: int) -> None:
-    """Told once, it is well only at half of the limit."""
+    """Told once, it is healthy only at half of the limit."""
     is_open = frozenset({Subject("backup", OFTEN)})
-    judged = look(OFTEN, MonitorInputs(automations=(started(n),), open=is_open), T0)
-    assert (judged[0].finding is not None) is (n > 30)
+    evaluations = evaluate(OFTEN, MonitorInputs(automations=(started(n),), open=is_open), T0)
+    assert (evaluations[0].finding is not None) is (n > 30)
     assert bool(found(OFTEN, started(n), T0)) is (n > 60)

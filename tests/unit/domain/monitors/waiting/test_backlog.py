@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.inputs import MonitorInputs, WaitingRuns, WatchedQueue
-from tests.unit.domain.monitors.looking import DAY, HOUR, T0, found, look, watched
+from tests.unit.domain.monitors.monitor_inputs import DAY, HOUR, T0, evaluate, found, watched
 
 BACKLOG, GROWING = IncidentKind.BACKLOG, IncidentKind.BACKLOG_GROWING
 
@@ -18,16 +18,16 @@ def test_number_is_wrong_from_its_limit_on() -> None:
     (finding,) = found(BACKLOG, watched(options={"backlog": 10}, waiting=WaitingRuns(10, T0, "mail")), T0)
     assert (finding.cause, finding.hint) == ("queue:mail", "mainspring queues show mail")
     assert found(BACKLOG, watched(waiting=WaitingRuns(10_000, T0, "mail")), T0) == []
-    assert look(BACKLOG, watched(options={"backlog": False}, waiting=WaitingRuns(10, T0, "mail")), T0 + DAY) == []
+    assert evaluate(BACKLOG, watched(options={"backlog": False}, waiting=WaitingRuns(10, T0, "mail")), T0 + DAY) == []
 
 
 def test_age_is_wrong_after_six_hours() -> None:
-    """And a queue that somebody paused is named as the reason."""
-    one = watched(waiting=WaitingRuns(1, T0, "mail"))
-    assert found(BACKLOG, one, T0 + 6 * HOUR - 1) == []
-    assert found(BACKLOG, one, T0 + 6 * HOUR)[0].text == "1 run waits, the oldest for 6h in queue mail"
+    """And a queue that someone paused is named as the reason."""
+    automation = watched(waiting=WaitingRuns(1, T0, "mail"))
+    assert found(BACKLOG, automation, T0 + 6 * HOUR - 1) == []
+    assert found(BACKLOG, automation, T0 + 6 * HOUR)[0].text == "1 run waits, the oldest for 6h in queue mail"
     facts = MonitorInputs(
-        automations=(one,), queues=(WatchedQueue(name="mail", paused_at=T0, paused_by="cli:ann@box"),)
+        automations=(automation,), queues=(WatchedQueue(name="mail", paused_at=T0, paused_by="cli:ann@box"),)
     )
     (finding,) = found(BACKLOG, facts, T0 + 7 * HOUR)
     assert finding.text.endswith("queue mail is paused by cli:ann@box")
@@ -36,17 +36,19 @@ def test_age_is_wrong_after_six_hours() -> None:
 
 @given(st.integers(1, 30), st.booleans())
 def test_number_does_not_flap_at_the_border(n: int, is_open: bool) -> None:
-    """Told once, it is well only below half of the limit."""
-    one = watched(options={"backlog": 20}, waiting=WaitingRuns(n, T0, "mail"))
+    """Told once, it is healthy only below half of the limit."""
+    automation = watched(options={"backlog": 20}, waiting=WaitingRuns(n, T0, "mail"))
     opened = frozenset({Subject("backup", BACKLOG)} if is_open else ())
-    assert bool(found(BACKLOG, MonitorInputs(automations=(one,), open=opened), T0)) is (n >= (10 if is_open else 20))
+    assert bool(found(BACKLOG, MonitorInputs(automations=(automation,), open=opened), T0)) is (
+        n >= (10 if is_open else 20)
+    )
 
 
 @given(st.integers(0, DAY), st.integers(0, DAY))
 def test_age_is_monotone_in_time(first: int, more: int) -> None:
     """Waiting longer is no better."""
-    one = watched(waiting=WaitingRuns(1, T0, "mail"))
-    assert not found(BACKLOG, one, T0 + first) or found(BACKLOG, one, T0 + first + more)
+    automation = watched(waiting=WaitingRuns(1, T0, "mail"))
+    assert not found(BACKLOG, automation, T0 + first) or found(BACKLOG, automation, T0 + first + more)
 
 
 def growing(**known: int) -> MonitorInputs:
@@ -54,19 +56,19 @@ def growing(**known: int) -> MonitorInputs:
     return MonitorInputs(automations=(watched(tier=Severity.PAGE),), queues=(WatchedQueue(name="mail", **values),))
 
 
-def test_queue_that_fills_is_told_with_the_time_left() -> None:
+def test_queue_that_fills_is_reported_with_the_time_left() -> None:
     """500 places at 20 an hour are 25 hours; at 25 they are 20."""
     assert found(GROWING, growing(), T0) == []
     (finding,) = found(GROWING, growing(arrived=105), T0)
-    assert finding.text == "queue mail: 105 came and 80 ended in an hour, 500 wait; full in 20h"
+    assert finding.text == "queue mail: 105 arrived and 80 ended in an hour, 500 wait; full in 20h"
     assert (finding.severity, finding.subject) == (Severity.NOTIFY, Subject("", GROWING, "mail"))
-    assert "full: it takes nothing more" in found(GROWING, growing(backlog=1_000), T0)[0].text
+    assert "full: it accepts no runs" in found(GROWING, growing(backlog=1_000), T0)[0].text
 
 
-def test_queue_that_is_emptied_is_well() -> None:
+def test_queue_that_is_emptied_is_healthy() -> None:
     """As is one without a limit, or with little in it."""
     assert found(GROWING, growing(arrived=80), T0) == []
-    assert look(GROWING, growing(backlog=99), T0) == []
-    assert look(GROWING, MonitorInputs(queues=(WatchedQueue(name="mail", backlog=500, arrived=9_999),)), T0) == []
-    told = MonitorInputs(queues=growing().queues, open=frozenset({Subject("", GROWING, "mail")}))
-    assert found(GROWING, told, T0) != []
+    assert evaluate(GROWING, growing(backlog=99), T0) == []
+    assert evaluate(GROWING, MonitorInputs(queues=(WatchedQueue(name="mail", backlog=500, arrived=9_999),)), T0) == []
+    notified = MonitorInputs(queues=growing().queues, open=frozenset({Subject("", GROWING, "mail")}))
+    assert found(GROWING, notified, T0) != []

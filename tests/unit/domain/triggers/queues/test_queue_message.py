@@ -18,18 +18,18 @@ def message(**parts: object) -> QueueMessage:
 
 def test_message_counts_under_its_own_id():
     """Without a template the key is the message's id, and its body is what a run is given."""
-    arrival = make_delivery(
+    delivery = make_delivery(
         parse_broker_queue(_URL), message(headers={"X-Kind": "new"}, subject="orders.created", redelivered=2)
     )
-    assert (arrival.key, arrival.json, arrival.partition) == ("m1", b'{"user": {"id": 7}}', None)
-    assert (arrival.headers, arrival.name, arrival.redelivered) == ({"x-kind": "new"}, "orders.created", 2)
+    assert (delivery.key, delivery.json, delivery.partition) == ("m1", b'{"user": {"id": 7}}', None)
+    assert (delivery.headers, delivery.name, delivery.redelivered) == ({"x-kind": "new"}, "orders.created", 2)
 
 
 def test_templates_reach_headers_and_body():
     """Header names are written with underscores; the body is reached by dots."""
     queue = parse_broker_queue(_URL, key="{headers.nats_msg_id}:{subject}", partition="user-{body.user.id}")
-    arrival = make_delivery(queue, message(headers={"Nats-Msg-Id": "a"}, subject="s"))
-    assert (arrival.key, arrival.partition) == ("a:s", "user-7")
+    delivery = make_delivery(queue, message(headers={"Nats-Msg-Id": "a"}, subject="s"))
+    assert (delivery.key, delivery.partition) == ("a:s", "user-7")
 
 
 def test_group_of_the_broker_is_the_partition():
@@ -50,17 +50,17 @@ def test_group_of_the_broker_is_the_partition():
         ({"body": "text"}, {"body": b"\xff"}),
     ],
 )
-def test_message_without_what_a_template_needs_is_no_arrival(options, parts):
-    """What is missing is told, for the desk to count."""
+def test_message_without_a_template_field_is_no_delivery(options, parts):
+    """What is missing is reported, for the consumer to count."""
     with pytest.raises(OptionError):
         make_delivery(parse_broker_queue(_URL, **options), message(**parts))
 
 
 @given(st.binary(max_size=200))
-def test_bytes_and_text_come_back_as_they_were(body):
+def test_bytes_and_text_return_as_they_were(body):
     """A run that takes bytes is given each byte; one that takes text gets the text."""
-    arrival = make_delivery(parse_broker_queue(_URL, body="bytes"), message(body=body))
-    assert msgspec.json.decode(arrival.json, type=bytes) == body
+    delivery = make_delivery(parse_broker_queue(_URL, body="bytes"), message(body=body))
+    assert msgspec.json.decode(delivery.json, type=bytes) == body
     try:
         text = body.decode()
     except UnicodeDecodeError:

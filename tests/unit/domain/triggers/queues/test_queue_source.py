@@ -58,7 +58,7 @@ def test_group_is_made_of_the_automation():
     assert parse_broker_queue(_URL, group="mine").group_of("orders") == "mine"
 
 
-def test_shown_names_the_secret_only():
+def test_displayed_address_names_the_secret_only():
     """What people see of a queue is its address with the name of the secret."""
     queue = parse_broker_queue("redis://:{secret:CACHE}@h/0?stream=orders")
     assert queue.shown == "orders at redis://:{secret:CACHE}@h/0"

@@ -35,7 +35,7 @@ def test_each_json_text_is_read_as_it_is(value, ascii_only, indent):
 
 
 @given(value=VALUES.filter(lambda value: isinstance(value, dict) and value), ascii_only=st.booleans(), data=st.data())
-def test_key_that_stands_twice_is_refused(value, ascii_only, data):
+def test_key_that_is_twice_is_refused(value, ascii_only, data):
     """Two readers could take one or the other of them."""
     name = data.draw(st.sampled_from(sorted(value)))
     twice = json.dumps(value, ensure_ascii=ascii_only)[:-1] + f", {json.dumps(name, ensure_ascii=ascii_only)}: 1}}"
@@ -55,7 +55,7 @@ def test_key_that_is_written_in_two_ways_is_the_same_key():
         b"\xef\xbb\xbf{}", b'"\\ud800"', b'"\\u0061\\ud800"', b'"a\x00b"', b"[1,]", b'{"a": 1,}', b"// x\n{}", b"undefined", b"0x10", b"01",
     ],
 )  # fmt: skip
-def test_what_is_no_json_is_refused(body):
+def test_body_that_is_no_json_is_refused(body):
     """Not a number, not text in UTF-8, commas too many: 400."""
     assert read_json(body).status == 400
 
@@ -93,8 +93,8 @@ def test_nesting_has_an_end(opened, closed):
         (JSON | {"content-encoding": "identity, br"}, True, "compressed"),
     ],
 )
-def test_only_json_in_utf_8_is_taken_from_anybody(headers, forms, code):
-    """What a browser sends without asking is taken only from senders with a secret; what is compressed from nobody."""
+def test_only_json_in_utf_8_is_accepted_from_unverified_senders(headers, forms, code):
+    """What a browser sends without asking is taken only from senders with a secret; what is compressed from no one."""
     value = read_webhook_body(b"{}", headers, forms=forms)
     assert (value.code if isinstance(value, InvalidRequest) else None) == code
     assert not isinstance(value, InvalidRequest) or value.status == 415

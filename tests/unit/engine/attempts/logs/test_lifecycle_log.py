@@ -1,4 +1,4 @@
-"""What the engine says of runs and attempts: their ends with cause, duration and values; their beginnings where somebody listens."""
+"""What the engine says of runs and attempts: their ends with cause, duration and values; their beginnings where someone listens."""
 
 import logging
 
@@ -51,7 +51,7 @@ def run_of(clock, *, fresh=True):
 
 
 @pytest.fixture
-def desk_with():
+def processor_with():
     loop = VirtualLoop(FakeClock())
 
     def made(**more):
@@ -69,11 +69,11 @@ def listening(caplog):
     return caplog
 
 
-def test_failed_attempt_tells_cause_and_input(desk_with, caplog):
+def test_failed_attempt_reports_cause_and_input(processor_with, caplog):
     """In the kept line and in the process's own; a secret's name is enough to hide it."""
-    desk, kept = desk_with()
-    desk.end(CALL, EndReport(OOPS, 12_000, stopped=False))
-    (line,) = kept
+    processor, writes = processor_with()
+    processor.end(CALL, EndReport(OOPS, 12_000, stopped=False))
+    (line,) = writes
     assert (line["code"], line["fingerprint"]) == ("oops", fingerprint_of(OOPS).id)
     assert line["input"] == '{"account":"main","api_key":"***"}'
     (record,) = caplog.records
@@ -81,76 +81,76 @@ def test_failed_attempt_tells_cause_and_input(desk_with, caplog):
 
 
 @pytest.mark.parametrize("more", [{"values": False}, {"sealing": Sealing(Keystream())}])
-def test_values_are_left_out(desk_with, more, listening):
+def test_values_are_omitted(processor_with, more, listening):
     """Where the setting says so, and where values are sealed; the fingerprint is then that of the sealed failure."""
-    desk, kept = desk_with(**more)
-    desk.life.attempt_started(CALL)
-    desk.end(CALL, EndReport(OOPS, 1, stopped=False))
-    desk.end(CALL, EndReport(None, 1, stopped=False, output=b"[1]"))
-    desk.life.run_started(run_of(FakeClock()))
-    desk.life.run_ended(run_of(FakeClock()), RunState.SUCCEEDED, b"[1]")
-    assert len(kept) == 5
-    assert not any("input" in line or "output" in line for line in kept)
+    processor, writes = processor_with(**more)
+    processor.life.attempt_started(CALL)
+    processor.end(CALL, EndReport(OOPS, 1, stopped=False))
+    processor.end(CALL, EndReport(None, 1, stopped=False, output=b"[1]"))
+    processor.life.run_started(run_of(FakeClock()))
+    processor.life.run_ended(run_of(FakeClock()), RunState.SUCCEEDED, b"[1]")
+    assert len(writes) == 5
+    assert not any("input" in line or "output" in line for line in writes)
     stored = more.get("sealing", Sealing()).seal_failure(OOPS)
-    assert kept[1]["fingerprint"] == fingerprint_of(stored).id
+    assert writes[1]["fingerprint"] == fingerprint_of(stored).id
 
 
-def test_beginnings_and_good_ends_are_told_to_who_listens(desk_with, listening):
+def test_starts_and_successes_are_logged_for_listeners(processor_with, listening):
     """At the level `debug`, with what went in and what came out."""
-    desk, kept = desk_with()
+    processor, writes = processor_with()
     run = run_of(FakeClock())
-    desk.life.run_started(run)
-    desk.life.attempt_started(CALL)
-    desk.end(CALL, EndReport(None, 3_000, stopped=False, output=b'{"rows":3}'))
-    desk.life.run_ended(run, RunState.SUCCEEDED, b'{"rows":3}')
-    assert [(line["text"], line["state"], line["level"]) for line in kept] == [
+    processor.life.run_started(run)
+    processor.life.attempt_started(CALL)
+    processor.end(CALL, EndReport(None, 3_000, stopped=False, output=b'{"rows":3}'))
+    processor.life.run_ended(run, RunState.SUCCEEDED, b'{"rows":3}')
+    assert [(line["text"], line["state"], line["level"]) for line in writes] == [
         ("run started", "running", "debug"),
         ("attempt 2 started", "started", "debug"),
         ("attempt 2 succeeded", "succeeded", "debug"),
         ("run succeeded", "succeeded", "debug"),
     ]
-    assert [line.get("output") for line in kept] == [None, None, '{"rows":3}', '{"rows":3}']
-    assert [line.get("duration_ms") for line in kept] == [None, None, 3, 1_500]
+    assert [line.get("output") for line in writes] == [None, None, '{"rows":3}', '{"rows":3}']
+    assert [line.get("duration_ms") for line in writes] == [None, None, 3, 1_500]
     assert len(listening.records) == 4
 
 
-def test_nothing_is_said_where_nobody_listens(desk_with):
-    """Of what begins and goes well; and a run that goes on does not begin."""
-    desk, kept = desk_with()
-    desk.life.run_started(run_of(FakeClock()))
-    desk.end(CALL, EndReport(None, 1, stopped=False, output=b"1"))
-    desk.life.run_ended(run_of(FakeClock()), RunState.SUCCEEDED, b"1")
-    assert kept == []
+def test_nothing_is_logged_without_a_listener(processor_with):
+    """Of what begins and goes well; and a run that continues does not begin."""
+    processor, writes = processor_with()
+    processor.life.run_started(run_of(FakeClock()))
+    processor.end(CALL, EndReport(None, 1, stopped=False, output=b"1"))
+    processor.life.run_ended(run_of(FakeClock()), RunState.SUCCEEDED, b"1")
+    assert writes == []
 
 
-def test_run_that_goes_on_does_not_begin(desk_with, listening):
+def test_run_that_continues_does_not_start(processor_with, listening):
     """Another worker said it."""
-    desk, kept = desk_with()
-    desk.life.run_started(run_of(FakeClock(), fresh=False))
-    assert kept == []
+    processor, writes = processor_with()
+    processor.life.run_started(run_of(FakeClock(), fresh=False))
+    assert writes == []
 
 
-def test_run_that_did_not_succeed_is_told(desk_with):
+def test_run_that_did_not_succeed_is_reported(processor_with):
     """With its reason and the words of its failure, without secrets; one that was cancelled is no error."""
     KNOWN_SECRETS.add(["zq-correct-horse"])
-    desk, kept = desk_with()
+    processor, writes = processor_with()
     run = run_of(FakeClock())
     failure = Failure(type="a.Oops", code="oops", message="with zq-correct-horse")
-    desk.life.run_ended(run, RunState.FAILED, None, failure, FailureReason.PERMANENT_ERROR)
-    desk.life.run_ended(run, RunState.NEEDS_ATTENTION, None, None, FailureReason.IN_DOUBT)
-    desk.life.run_ended(run, RunState.CANCELLED)
-    assert [(line["text"], line["level"]) for line in kept] == [
+    processor.life.run_ended(run, RunState.FAILED, None, failure, FailureReason.PERMANENT_ERROR)
+    processor.life.run_ended(run, RunState.NEEDS_ATTENTION, None, None, FailureReason.IN_DOUBT)
+    processor.life.run_ended(run, RunState.CANCELLED)
+    assert [(line["text"], line["level"]) for line in writes] == [
         ("run failed: permanent_error: Oops: with ***", "error"),
         ("run needs_attention: in_doubt", "error"),
         ("run cancelled", "info"),
     ]
 
 
-def test_next_attempt_is_told_with_its_time(desk_with):
+def test_next_attempt_is_reported_with_its_time(processor_with):
     """In the state that the run is in until then."""
-    desk, kept = desk_with()
-    desk.life.attempt_follows(run_of(FakeClock()), "fetch", 3, 90_000)
-    assert (kept[0]["text"], kept[0]["state"], kept[0]["step"]) == (
+    processor, writes = processor_with()
+    processor.life.attempt_follows(run_of(FakeClock()), "fetch", 3, 90_000)
+    assert (writes[0]["text"], writes[0]["state"], writes[0]["step"]) == (
         "attempt 3 of fetch follows at 1970-01-01T00:01:30.000Z",
         "retrying",
         "fetch",

@@ -19,14 +19,14 @@ class Keeper:
     def __init__(self):
         self.texts = []
         self.lines = []
-        self.handed_over = 0
+        self.delivered = 0
 
     def add(self, run, ident, attempt, at, data):
         self.lines.append(msgspec.json.decode(data))
         self.texts.append(self.lines[-1]["text"])
 
     def flush(self, run):
-        self.handed_over += 1
+        self.delivered += 1
 
     def close(self):
         pass
@@ -54,7 +54,7 @@ def loop():
 
 
 @pytest.fixture
-def desk(loop, keeper):
+def processor(loop, keeper):
     KNOWN_SECRETS.add(["zq-correct-horse"])
     return LogProcessor(loop, keeper, FakeClock(), environment="test", worker="here")
 
@@ -68,36 +68,36 @@ def wait(loop, seconds):
     loop.run_forever()
 
 
-def test_line_that_could_go_on_is_let_out_after_a_second(desk, keeper, loop):
+def test_line_that_could_continue_is_let_out_after_a_second(processor, keeper, loop):
     """A letter that a secret begins with does not keep a line for ever; what is surely the beginning of one does."""
-    desk.take(SPEC, printed("ends in z"))
+    processor.take(SPEC, printed("ends in z"))
     assert keeper.texts == []
     wait(loop, 1.1)
     assert keeper.texts == ["ends in z"]
-    desk.take(SPEC, printed("it is zq-corr"))
+    processor.take(SPEC, printed("it is zq-corr"))
     wait(loop, 5)
     assert keeper.texts == ["ends in z"]
-    desk.take(SPEC, printed("ect-horse, you see"))
+    processor.take(SPEC, printed("ect-horse, you see"))
     wait(loop, 1.1)
     assert keeper.texts == ["ends in z", "it is ***, you see"]
 
 
-def test_end_lets_out_what_is_held_and_tells_the_failure(desk, keeper):
+def test_end_lets_out_what_is_held_and_reports_the_failure(processor, keeper):
     """The last line, then how it ended; and its lines are handed over."""
-    desk.take(SPEC, printed("ends in z"))
+    processor.take(SPEC, printed("ends in z"))
     failure = Failure(type="a.b.Oops", code="oops", message="with zq-correct-horse")
-    desk.end(SPEC, EndReport(failure, 12_345, stopped=False))
+    processor.end(SPEC, EndReport(failure, 12_345, stopped=False))
     assert keeper.texts == ["ends in z", "attempt 2 failed: Oops: with ***"]
     last = keeper.lines[-1]
     assert (last["state"], last["code"], last["duration_ms"], last["level"]) == ("failed", "oops", 12, "error")
     assert (last["environment"], last["worker"], last["step"]) == ("test", "here", "s")
-    assert keeper.handed_over == 1
+    assert keeper.delivered == 1
 
 
-def test_attempt_that_was_stopped_is_no_error(desk, keeper):
+def test_attempt_that_was_stopped_is_no_error(processor, keeper):
     """That we ended it is worth a warning."""
     failure = Failure(type="CancelledError", code="cancelled", message="the worker stops")
-    desk.end(SPEC, EndReport(failure, 1, stopped=True))
+    processor.end(SPEC, EndReport(failure, 1, stopped=True))
     assert (keeper.lines[0]["level"], keeper.texts) == (
         "warning",
         ["attempt 2 was stopped: the worker stops"],

@@ -1,4 +1,4 @@
-"""Lines are handed over in parts, seldom, within bounds, and without anybody waiting for them."""
+"""Lines are handed over in parts, seldom, within bounds, and without anyone waiting for them."""
 
 import pytest
 
@@ -26,23 +26,23 @@ def new():
     """Makes keepers, and closes their loops."""
     made = []
 
-    def make(*args, **how):
-        made.append(Kept(*args, **how))
+    def make(*args, **options):
+        made.append(StoredLines(*args, **options))
         return made[-1]
 
     yield make
-    for one in made:
-        one.loop.close()
+    for capture in made:
+        capture.loop.close()
 
 
-class Kept:
-    """A keeper on a store that answers when it is told to."""
+class StoredLines:
+    """A keeper on a store that answers when it is asked to."""
 
-    def __init__(self, sealing=PLAIN_SEALING, **how):
+    def __init__(self, sealing=PLAIN_SEALING, **options):
         self.loop = VirtualLoop(FakeClock())
         self.sent = []
         self.answers = []
-        self.keeper = LogWriter(self.loop, self, sealing, **how)
+        self.keeper = LogWriter(self.loop, self, sealing, **options)
 
     def submit(self, command, on_done):
         self.sent.append(command)
@@ -64,75 +64,75 @@ class Kept:
 
 def test_lines_wait_for_the_second_and_go_together(new):
     """What came within a second of several runs is one command a run, one part an attempt."""
-    kept = new()
-    kept.add("a")
-    kept.add("b", attempt=2)
-    kept.add("c", attempt=2)
-    kept.add("d", run="other")
-    assert kept.sent == []
-    kept.wait(1.1)
-    assert [command.run for command in kept.sent] == ["r", "other"]
-    assert kept.parts() == [("s#1", 1, 1, 0), ("s#1", 2, 2, 0), ("s#1", 1, 1, 0)]
+    stored = new()
+    stored.add("a")
+    stored.add("b", attempt=2)
+    stored.add("c", attempt=2)
+    stored.add("d", run="other")
+    assert stored.sent == []
+    stored.wait(1.1)
+    assert [command.run for command in stored.sent] == ["r", "other"]
+    assert stored.parts() == [("s#1", 1, 1, 0), ("s#1", 2, 2, 0), ("s#1", 1, 1, 0)]
 
 
 def test_end_of_an_attempt_hands_over_at_once_and_many_bytes_do(new):
-    """Nobody waits for a second at an end, nor do 64 KiB."""
-    kept = new()
-    kept.add()
-    kept.keeper.flush("r")
-    assert len(kept.sent) == 1
-    kept.answer()
-    kept.add("x" * CHUNK_BYTES)
-    assert len(kept.sent) == 2
+    """No one waits for a second at an end, nor do 64 KiB."""
+    stored = new()
+    stored.add()
+    stored.keeper.flush("r")
+    assert len(stored.sent) == 1
+    stored.answer()
+    stored.add("x" * CHUNK_BYTES)
+    assert len(stored.sent) == 2
 
 
 def test_one_command_of_a_run_is_on_its_way(new):
     """What comes meanwhile goes when the answer is there, if it is due by then."""
-    kept = new()
-    kept.add()
-    kept.keeper.flush("r")
-    kept.add()
-    kept.keeper.flush("r")
-    assert len(kept.sent) == 1
-    kept.answer()
-    assert len(kept.sent) == 2
+    stored = new()
+    stored.add()
+    stored.keeper.flush("r")
+    stored.add()
+    stored.keeper.flush("r")
+    assert len(stored.sent) == 1
+    stored.answer()
+    assert len(stored.sent) == 2
 
 
-def test_while_the_store_is_away_lines_are_kept_within_bounds_and_the_loss_is_told(new):
+def test_while_the_store_is_unreachable_lines_are_kept_within_bounds_and_the_loss_is_reported(new):
     """The oldest go; the part that comes next says how many."""
-    kept = new()
-    kept.add("first")
-    kept.keeper.flush("r")
+    stored = new()
+    stored.add("first")
+    stored.keeper.flush("r")
     for _ in range(MAX_RUN_BYTES // 1024 + 50):
-        kept.add("x" * 1024)
-    kept.answer()
-    assert sum(lines for *_, lines, _ in kept.parts()[1:]) == MAX_RUN_BYTES // 1024
-    assert kept.parts()[1][3] == 50
+        stored.add("x" * 1024)
+    stored.answer()
+    assert sum(lines for *_, lines, _ in stored.parts()[1:]) == MAX_RUN_BYTES // 1024
+    assert stored.parts()[1][3] == 50
 
 
 def test_run_that_is_gone_and_a_codec_that_fails_lose_lines_without_an_error(new, caplog):
     """A log is never a reason to fail; that lines were lost is said once."""
-    kept = new(Sealing(Broken()))
+    stored = new(Sealing(Broken()))
     for _ in range(3):
-        kept.add()
-        kept.keeper.flush("r")
-    assert kept.sent == []
+        stored.add()
+        stored.keeper.flush("r")
+    assert stored.sent == []
     assert len([record for record in caplog.records if "lines of log are lost" in record.message]) == 1
 
 
 def test_keeper_that_is_off_takes_nothing(new):
     """With no lines to keep there is nothing to hand over."""
-    kept = new(most_lines=0)
-    kept.add()
-    kept.keeper.close()
-    assert kept.sent == []
+    stored = new(most_lines=0)
+    stored.add()
+    stored.keeper.close()
+    assert stored.sent == []
 
 
 def test_close_hands_everything_over(new):
     """What is there at the end of the process goes, though an answer is missing."""
-    kept = new()
-    kept.add("a")
-    kept.keeper.flush("r")
-    kept.add("b")
-    kept.keeper.close()
-    assert len(kept.sent) == 2
+    stored = new()
+    stored.add("a")
+    stored.keeper.flush("r")
+    stored.add("b")
+    stored.keeper.close()
+    assert len(stored.sent) == 2

@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from mainspring.engine.attempts.processes import child_pool as module
+from mainspring.engine.attempts.processes import child_pool
 from mainspring.engine.attempts.processes.child_pool import ChildPool
 from mainspring.engine.attempts.processes.child_process import ChildSettings
 
@@ -53,14 +53,17 @@ def loop():
 
 @pytest.fixture
 def pool(loop, monkeypatch):
-    monkeypatch.setattr(module, "ChildProcess", FakeChild)
+    monkeypatch.setattr(child_pool, "ChildProcess", FakeChild)
     FakeChild.count = 0
-    told = []
+    reported = []
     settings = ChildSettings(calls_at_most=3, growth_at_most=100)
     pool = ChildPool(
-        loop, size=2, on_report=lambda spec, kind, sign: told.append((spec, sign.pgid, sign.ended)), settings=settings
+        loop,
+        size=2,
+        on_report=lambda spec, kind, sign: reported.append((spec, sign.pgid, sign.ended)),
+        settings=settings,
     )
-    pool.told = told
+    pool.reported = reported
     return pool
 
 
@@ -74,7 +77,7 @@ def turn(loop):
     loop.run_until_complete(asyncio.sleep(0))
 
 
-def test_children_are_lent_in_order_of_asking(pool):
+def test_children_are_lent_in_order_of_request(pool):
     """With all children busy, who came first is served first, and one that was closed meanwhile is passed over."""
     first, _, third, fourth = [lend(pool) for _ in range(4)]
     assert (third.child, fourth.child) == (None, None)
@@ -109,22 +112,22 @@ def test_child_that_cannot_be_started_fails_its_borrower_only(pool, loop, monkey
     def refuse(*args):
         raise OSError(errno.EAGAIN, "no")
 
-    monkeypatch.setattr(module, "ChildProcess", refuse)
+    monkeypatch.setattr(child_pool, "ChildProcess", refuse)
     borrower = lend(pool)
     assert borrower.error is None  # not inside the call
     turn(loop)
     assert borrower.error.errno == errno.EAGAIN
-    monkeypatch.setattr(module, "ChildProcess", FakeChild)
+    monkeypatch.setattr(child_pool, "ChildProcess", FakeChild)
     assert lend(pool).child.pid == 1
 
 
 def test_engine_hears_of_each_group(pool):
-    """Each child is told at its start and at its end; after close none is left and none is started."""
+    """Each child is reported at its start and at its end; after close none is left and none is started."""
     pool.warm(5)
     assert pool.pids == [1, 2]
     borrower = lend(pool)
     pool.close()
     assert pool.pids == []
-    assert set(pool.told) == {(None, number, ended) for number in (1, 2) for ended in (False, True)}
+    assert set(pool.reported) == {(None, number, ended) for number in (1, 2) for ended in (False, True)}
     assert lend(pool).child is None
     assert borrower.child is not None

@@ -28,7 +28,7 @@ def proc(tmp_path: Path) -> Proc:
     return Proc(tmp_path)
 
 
-def test_tree_tells_names_and_states(proc: Proc) -> None:
+def test_tree_reports_names_and_states(proc: Proc) -> None:
     """A space further in for each that was begun; nothing of other groups."""
     proc.add(10, b"backup.sh")
     proc.add(12, b"gzip", b"D", 10)
@@ -43,7 +43,7 @@ def test_tree_tells_names_and_states(proc: Proc) -> None:
     ]
 
 
-def test_what_lost_its_parent_is_found_by_its_group(proc: Proc) -> None:
+def test_orphan_is_found_by_its_group(proc: Proc) -> None:
     """It was begun by something that is over."""
     proc.add(10)
     proc.add(15, b"left", parent=1)
@@ -67,12 +67,12 @@ def test_tree_is_bounded(proc: Proc) -> None:
 
 
 def test_process_that_is_gone_has_no_tree(proc: Proc) -> None:
-    """Nor has one of which nothing can be read."""
+    """Nor has one that cannot be read."""
     (proc.path / "10").mkdir()
     assert describe_process_tree(10, proc.path) == describe_process_tree(99, proc.path) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc here")
-def test_own_process_is_told_by_the_real_files() -> None:
+def test_own_process_is_reported_by_the_real_files() -> None:
     """As the system has them."""
     assert f"(pid {os.getpid()}): " in describe_process_tree(os.getpid())[0]

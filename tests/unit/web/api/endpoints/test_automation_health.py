@@ -14,9 +14,10 @@ from tests.counted_reads import counted
 
 def announce(world, *names, triggers=None, **options):
     """Announce automations beside those that are there."""
-    made = [Definition(kind=DefinitionKind.TASK, name=one, options=options, triggers=triggers or {}) for one in names]
+    made = [Definition(kind=DefinitionKind.TASK, name=name, options=options, triggers=triggers or {}) for name in names]
     rows = [
-        AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in (PAY, BACKUP, *made)
+        AutomationRow(definition.name, definition.kind, 1, "f", msgspec.json.encode(definition.to_data()))
+        for definition in (PAY, BACKUP, *made)
     ]
     world.store.apply(AnnounceDefinitions("code", tuple(rows), ()))
 
@@ -29,7 +30,7 @@ async def test_health_is_listed_in_pages(world):
     seen, cursor = [], {}
     while True:
         part = await world.get("/automations/health", limit=2, **cursor)
-        seen += [one["name"] for one in part["items"]]
+        seen += [item["name"] for item in part["items"]]
         if part["next"] is None:
             break
         cursor = {"cursor": part["next"]}
@@ -37,7 +38,7 @@ async def test_health_is_listed_in_pages(world):
     (paused,) = (await world.get("/automations/health", state="paused"))["items"]
     assert (paused["name"], paused["why"]) == ("n3", "by cli:ann@box")
     found = await world.get("/automations/health", state=["paused", "on_demand"], limit=4)
-    assert [one["name"] for one in found["items"]] == ["backup", "n0", "n1", "n2"]
+    assert [item["name"] for item in found["items"]] == ["backup", "n0", "n1", "n2"]
     assert found["next"] == "n2"
 
 
@@ -46,7 +47,9 @@ async def test_health_is_filtered_by_owner(world):
     """Owner, team, tag with and without a value, text of the name; retired ones when they are asked for."""
     announce(world, "mine", owner="ann", team="data", tags={"nightly": "", "tier": "1"})
     for query in ({"owner": "ann"}, {"team": "data"}, {"tag": "nightly"}, {"tag": "tier=1"}, {"name": "min"}):
-        assert [one["name"] for one in (await world.get("/automations/health", **query))["items"]] == ["mine"], query
+        assert [automation["name"] for automation in (await world.get("/automations/health", **query))["items"]] == [
+            "mine"
+        ], query
     for query in ({"owner": "an"}, {"tag": "tier=2"}, {"tag": "night"}, {"name": "x"}):
         assert (await world.get("/automations/health", **query))["items"] == [], query
     await world.post("/automations/mine/retire")
@@ -56,19 +59,19 @@ async def test_health_is_filtered_by_owner(world):
 
 
 @pytest.mark.asyncio
-async def test_runs_are_told_where_they_are_asked_for(world):
+async def test_runs_are_included_on_request(world):
     """None by default: a list of fifty would be heavy."""
     ids = [world.begin() for _ in range(3)]
     assert (await world.get("/automations/health", name="pay"))["items"][0]["runs"] == []
     (line,) = (await world.get("/automations/health", name="pay", runs=2))["items"]
-    assert [one["run"] for one in line["runs"]] == ids[:0:-1]
+    assert [run["run"] for run in line["runs"]] == ids[:0:-1]
 
 
 @pytest.mark.asyncio
-async def test_what_a_visitor_may_not_see_is_not_there(world):
+async def test_hidden_automation_is_not_found(world):
     """Neither in lists, nor by name, nor in the graph around what it may see."""
     announce(world, "pay-more", triggers={"run": Trigger(source=RunEndSource(automation="hidden"))})
-    assert [one["name"] for one in (await world.get("/automations/health", who="payer"))["items"]] == [
+    assert [automation["name"] for automation in (await world.get("/automations/health", who="payer"))["items"]] == [
         "pay",
         "pay-more",
     ]
@@ -78,19 +81,19 @@ async def test_what_a_visitor_may_not_see_is_not_there(world):
         assert (await world.ask("GET", f"/automations/none/{path}")).status_code == 404, path
     assert await world.get("/automations/pay-more/graph", who="payer") == {"nodes": [], "edges": [], "states": {}}
     seen = await world.get("/automations/pay-more/graph")
-    assert [one["name"] for one in seen["nodes"]] == ["pay-more", "hidden"]
+    assert [node["name"] for node in seen["nodes"]] == ["pay-more", "hidden"]
     assert seen["states"] == {"pay-more": "on_demand"}
 
 
 @pytest.mark.asyncio
-async def test_one_automation_is_told_in_figures(world):
+async def test_automation_has_stats(world):
     """Nothing happened yet: each answer says so."""
     world.begin()
     assert (await world.get("/automations/pay/health"))["state"] == "on_demand"
     trust = await world.get("/automations/pay/trust")
     assert (trust["now"]["ended"], trust["now"]["success_share"], trust["causes"]) == (0, None, [])
-    figures = await world.get("/automations/pay/figures", days=2, hours=6)
-    assert [one["p50_ms"] for one in figures["hours"]] in ([], [None])
+    stats = await world.get("/automations/pay/figures", days=2, hours=6)
+    assert [hour["p50_ms"] for hour in stats["hours"]] in ([], [None])
     assert await world.get("/automations/pay/due") == {"next": [], "past": []}
     assert (await world.ask("GET", "/automations/pay/figures", params={"days": 1_000})).status_code == 400
     answer = await world.ask("GET", "/automations/health", params={"state": "bored"})
@@ -99,17 +102,17 @@ async def test_one_automation_is_told_in_figures(world):
 
 
 @pytest.mark.asyncio
-async def test_what_is_wrong_is_read_once_for_choosing_and_telling(world):
+async def test_open_incidents_are_read_once(world):
     """Of those with something wrong alone as well."""
-    world.find_wrong()
-    asked = counted(world.store.reader)
+    world.open_incident()
+    reads = counted(world.store.reader)
     (line,) = (await world.get("/automations/health", with_open_incident="true"))["items"]
     assert (line["name"], line["incident"]["id"]) == ("pay", "i_01")
-    assert asked.count("list_open_incidents") == 2
+    assert reads.count("list_open_incidents") == 2
 
 
 def test_automation_named_as_a_path_is_found_by_its_escaped_name():
     """A literal word of a path wins, and only an unescaped one is literal."""
-    listed, shown = find_route(b"/api/v1/automations/health"), find_route(b"/api/v1/automations/%68ealth")
+    listed, encoded = find_route(b"/api/v1/automations/health"), find_route(b"/api/v1/automations/%68ealth")
     assert (listed.routes["GET"].id, listed.names) == ("automation_health.listed", {})
-    assert (shown.routes["GET"].id, shown.names) == ("automations.shown", {"automation": "health"})
+    assert (encoded.routes["GET"].id, encoded.names) == ("automations.shown", {"automation": "health"})

@@ -9,26 +9,26 @@ from tests.unit.web.dashboard.shop import Shop
 
 
 @pytest.mark.asyncio
-async def test_act_is_counted_then_asked_for_once(world):
+async def test_operation_is_counted_then_requested_once(world):
     """A dry run counts; under one key it is one act, also when nothing fits any more."""
     runs = fall(world, 3)
     dry = await world.post("/bulk", verb="retry", name="pay", dry_run=True)
     assert dry == {"bulk": None, "count": 3, "more": False, "automations": ["pay"], "left_out": 0}
-    begun = await world.post("/bulk", key="k1", verb="retry", name="pay", rate="1000/s", reason="mended")
-    assert (begun["bulk"], begun["count"]) == (own("k1"), 3)
+    started = await world.post("/bulk", key="k1", verb="retry", name="pay", rate="1000/s", reason="mended")
+    assert (started["bulk"], started["count"]) == (own("k1"), 3)
     assert run_next_piece(world.store)
     again = await world.post("/bulk", key="k1", verb="retry", name="pay", rate="1000/s", reason="mended")
     assert (again["bulk"], again["count"]) == (own("k1"), 3)
-    shown = await world.get(f"/bulk/{own('k1')}")
-    assert (shown["state"], shown["done"], shown["reason"], shown["which"]) == ("done", 3, "mended", {"name": "pay"})
+    page = await world.get(f"/bulk/{own('k1')}")
+    assert (page["state"], page["done"], page["reason"], page["which"]) == ("done", 3, "mended", {"name": "pay"})
     parts = (await world.get(f"/bulk/{own('k1')}/parts", limit=2))["items"]
     assert parts == [{"id": run, "is_done": True, "why": None, "repeat": None} for run in sorted(runs)[:2]]
-    assert [one["id"] for one in (await world.get("/bulk"))["items"]] == [own("k1")]
+    assert [operation["id"] for operation in (await world.get("/bulk"))["items"]] == [own("k1")]
 
 
 @pytest.mark.asyncio
-async def test_key_of_another_act_is_refused(world):
-    """What was retried under a key is not told as cancelled under it; nor does who must not see an act hear that it goes on."""
+async def test_key_of_another_operation_is_refused(world):
+    """What was retried under a key is not told as cancelled under it; nor does who must not see an act hear that it continues."""
     fall(world, 1)
     fall(world, 1, BACKUP)
     await world.post("/bulk", key="k1", verb="retry")
@@ -36,25 +36,25 @@ async def test_key_of_another_act_is_refused(world):
     answer = await world.ask("POST", **again, json={"verb": "discard", "state": ["failed"]})
     assert answer.status_code == 409, answer.text
     assert (await world.ask("POST", **again, json={"verb": "retry"})).status_code == 200
-    theirs = await world.ask("POST", **again, who="payer", json={"verb": "retry"})
-    assert theirs.json()["bulk"] == own("k1", "payer")  # an act of their own
+    other_answer = await world.ask("POST", **again, who="payer", json={"verb": "retry"})
+    assert other_answer.json()["bulk"] == own("k1", "payer")  # an act of their own
 
 
 @pytest.mark.asyncio
-async def test_bad_wishes_are_refused(world):
+async def test_invalid_requests_are_refused(world):
     """Nothing fits, a rate that is none, a limit beyond all."""
     for body, status in (({}, 422), ({"rate": "often"}, 422), ({"limit": 0}, 400), ({"verb": "burn"}, 400)):
         answer = await world.ask("POST", "/bulk", json={"verb": "discard"} | body)
         assert answer.status_code == status, (body, answer.text)
     fall(world, 1)
     for is_dry in (True, False):  # its next piece would be due when no calendar has a day, and no list could show it
-        asked = {"verb": "retry", "rate": "1/9999999d", "dry_run": is_dry}
-        assert (await world.ask("POST", "/bulk", json=asked)).status_code == 422
+        request = {"verb": "retry", "rate": "1/9999999d", "dry_run": is_dry}
+        assert (await world.ask("POST", "/bulk", json=request)).status_code == 422
     assert (await world.get("/bulk"))["items"] == []
 
 
 @pytest.mark.asyncio
-async def test_act_is_paused_resumed_and_stopped(world):
+async def test_operation_is_paused_resumed_and_stopped(world):
     """Each once; it stands in the audit log."""
     fall(world, 1)
     await world.post("/bulk", key="k1", verb="discard", state=["failed"])
@@ -63,19 +63,19 @@ async def test_act_is_paused_resumed_and_stopped(world):
         assert (await world.get(f"/bulk/{own('k1')}"))["state"] == state
     assert (await world.ask("POST", f"/bulk/{own('k1')}/stop", json={})).status_code == 409
     assert (await world.ask("POST", "/bulk/nope/stop", json={})).status_code == 404
-    acts = [(one.verb, one.subject) for one in world.site.reads.audit_rows(limit=4)]
-    assert acts[1:] == [(verb, f"bulk:{own('k1')}") for verb in ("stop", "resume", "pause")]
+    operations = [(row.verb, row.subject) for row in world.site.reads.audit_rows(limit=4)]
+    assert operations[1:] == [(verb, f"bulk:{own('k1')}") for verb in ("stop", "resume", "pause")]
 
 
 @pytest.mark.asyncio
-async def test_visitor_of_some_automations_reaches_their_acts_only(world):
+async def test_visitor_of_some_automations_reaches_their_operations_only(world):
     """What it asks for means what it sees; an act on others too is not there for it."""
     fall(world, 2)
     fall(world, 1, BACKUP)
-    begun = await world.post("/bulk", key="mine", who="payer", verb="retry")
-    assert (begun["count"], begun["automations"]) == (2, ["pay"])
+    started = await world.post("/bulk", key="mine", who="payer", verb="retry")
+    assert (started["count"], started["automations"]) == (2, ["pay"])
     await world.post("/bulk", key="all", verb="retry")
-    assert [one["id"] for one in (await world.get("/bulk", who="payer"))["items"]] == [own("mine", "payer")]
+    assert [operation["id"] for operation in (await world.get("/bulk", who="payer"))["items"]] == [own("mine", "payer")]
     for path in (f"/bulk/{own('all')}", f"/bulk/{own('all')}/parts"):
         assert (await world.ask("GET", path, who="payer")).status_code == 404
     assert (await world.ask("POST", f"/bulk/{own('all')}/pause", who="payer", json={})).status_code == 404
@@ -88,44 +88,44 @@ async def test_all_runs_of_a_filter_are_cancelled(world):
     fall(world, 1)
     waiting = [world.begin() for _ in range(2)]
     world.begin(BACKUP, b"{}")
-    wanted = {"verb": "cancel", "name": "pay", "queue": "default", "state": ["queued", "running"]}
-    assert (await world.post("/bulk", **wanted, dry_run=True))["count"] == 2
-    assert (await world.post("/bulk", **wanted, until="2001-01-01T00:00:00Z", dry_run=True))["count"] == 0
+    expected = {"verb": "cancel", "name": "pay", "queue": "default", "state": ["queued", "running"]}
+    assert (await world.post("/bulk", **expected, dry_run=True))["count"] == 2
+    assert (await world.post("/bulk", **expected, until="2001-01-01T00:00:00Z", dry_run=True))["count"] == 0
     assert (await world.post("/bulk", verb="cancel", ended_since="2001-01-01T00:00:00Z", dry_run=True))["count"] == 0
-    await world.post("/bulk", key="stop", **wanted)
+    await world.post("/bulk", key="stop", **expected)
     assert run_next_piece(world.store)
-    shown = await world.get(f"/bulk/{own('stop')}")
-    assert (shown["verb"], shown["done"], shown["which"]["queue"]) == ("cancel", 2, "default")
-    states = {one["id"]: one["state"] for one in (await world.get("/runs", name="pay"))["items"]}
+    page = await world.get(f"/bulk/{own('stop')}")
+    assert (page["verb"], page["done"], page["which"]["queue"]) == ("cancel", 2, "default")
+    states = {run["id"]: run["state"] for run in (await world.get("/runs", name="pay"))["items"]}
     assert {states[run] for run in waiting} == {"cancelled"}
-    assert [one["state"] for one in (await world.get("/runs", name="backup"))["items"]] == ["queued"]
+    assert [run["state"] for run in (await world.get("/runs", name="backup"))["items"]] == ["queued"]
     answer = await world.ask("POST", "/bulk", json={"verb": "replay"})
     assert answer.status_code == 400
 
 
 @pytest.mark.asyncio
 async def test_all_deliveries_of_a_filter_arrive_once_more(world):
-    """Counted first, asked for once, on record; what was turned away is left out; who sees some asks for those."""
+    """Counted first, asked for once, on record; what was rejected is left out; who sees some asks for those."""
     shop = Shop(world)
     ids = [shop.arrive(f"k{n}") for n in range(3)]
-    shop.turn_away()
-    wanted = {"trigger": "shop/webhook", "state": "started", "verified": "github"}
-    dry = await world.post("/deliveries/replay", **wanted, dry_run=True)
+    shop.reject()
+    expected = {"trigger": "shop/webhook", "state": "started", "verified": "github"}
+    dry = await world.post("/deliveries/replay", **expected, dry_run=True)
     assert dry == {"bulk": None, "count": 3, "more": False, "automations": ["shop"], "left_out": 0}
     assert (await world.post("/deliveries/replay", trigger="shop/webhook", dry_run=True))["left_out"] == 1
     for _ in range(2):
-        begun = await world.post("/deliveries/replay", key="again", **wanted, rate="100/s", reason="mended")
-        assert (begun["bulk"], begun["count"]) == (own("again"), 3)
-    assert [one["repeat"] for one in (await world.get(f"/bulk/{own('again')}/parts"))["items"]] == [None] * 3
+        started = await world.post("/deliveries/replay", key="again", **expected, rate="100/s", reason="mended")
+        assert (started["bulk"], started["count"]) == (own("again"), 3)
+    assert [part["repeat"] for part in (await world.get(f"/bulk/{own('again')}/parts"))["items"]] == [None] * 3
     assert run_next_piece(world.store)
-    shown = await world.get(f"/bulk/{own('again')}")
-    assert (shown["state"], shown["done"], shown["which"]) == ("done", 3, wanted)
+    page = await world.get(f"/bulk/{own('again')}")
+    assert (page["state"], page["done"], page["which"]) == ("done", 3, expected)
     found = (await world.get("/deliveries", trigger="shop/webhook", state="received"))["items"]
-    assert sorted(one["replay_of"] for one in found) == sorted(ids)
+    assert sorted(item["replay_of"] for item in found) == sorted(ids)
     parts = (await world.get(f"/bulk/{own('again')}/parts"))["items"]
-    assert {one["repeat"]: one["id"] for one in parts} == {one["id"]: one["replay_of"] for one in found}
-    assert (await world.post("/deliveries/replay", **wanted, dry_run=True))["count"] == 0
+    assert {part["repeat"]: part["id"] for part in parts} == {item["id"]: item["replay_of"] for item in found}
+    assert (await world.post("/deliveries/replay", **expected, dry_run=True))["count"] == 0
     answer = await world.ask("POST", "/deliveries/replay", who="payer", json={"dry_run": True})
     assert answer.json()["count"] == 0
-    assert (await world.ask("POST", "/deliveries/replay", who="payer", json=wanted)).status_code == 422
+    assert (await world.ask("POST", "/deliveries/replay", who="payer", json=expected)).status_code == 422
     assert (await world.get("/deliveries", verified="bad_signature"))["items"][0]["state"] == "refused"

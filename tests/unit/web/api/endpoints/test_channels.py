@@ -1,4 +1,4 @@
-"""Whom incidents reach, by the API: channels, routes, a test that is told once; the configuration with its sources."""
+"""Whom incidents reach, by the API: channels, routes, a test that is reported once; the configuration with its sources."""
 
 import msgspec
 import pytest
@@ -18,52 +18,52 @@ def world(world):
     notify = NotifySettings(channels=CHANNELS, route=(route,))
     settings = msgspec.structs.replace(world.site.settings, notify=notify)
     world.site = msgspec.structs.replace(world.site, settings=settings)
-    world.serve(ApiApp(world.gate, world.site))
+    world.serve(ApiApp(world.authenticator, world.site))
     return world
 
 
 @pytest.mark.asyncio
-async def test_channels_say_what_waits_for_them(world):
+async def test_channels_state_what_waits_for_them(world):
     """Those of the configuration, and one that is not there any more."""
-    world.find_wrong()
-    found = {one["name"]: one for one in (await world.get("/channels"))["items"]}
+    world.open_incident()
+    found = {channel["name"]: channel for channel in (await world.get("/channels"))["items"]}
     assert found.keys() == {"ops", "me", "terminal"}
     assert (found["ops"]["address"], found["ops"]["unsent"], found["ops"]["told_at"]) == (CHANNELS["ops"], 1, None)
     assert (found["me"]["unsent"], found["me"]["tried_at"]) == (0, None)
 
 
 @pytest.mark.asyncio
-async def test_channel_is_told_a_test_once(world, capsys, monkeypatch):
+async def test_channel_gets_a_test_message_once(world, capsys, monkeypatch):
     """By whom stands there; what it answered is on record; a secret that is not set is its answer."""
     monkeypatch.delenv("MAINSPRING_SECRET_BOT", raising=False)
     for _ in range(2):
         answer = await world.post("/channels/me/test", who="olga", key="try-1")
         assert (answer["channel"], answer["fault"]) == ("me", None)
-    said = capsys.readouterr().err
-    assert said.count("this channel works") == 1
-    assert "api:olga" in said
+    printed = capsys.readouterr().err
+    assert printed.count("this channel works") == 1
+    assert "api:olga" in printed
     answer = await world.post("/channels/ops/test")
     assert "MAINSPRING_SECRET_BOT" in answer["fault"]
-    found = {one["name"]: one for one in (await world.get("/channels"))["items"]}
+    found = {channel["name"]: channel for channel in (await world.get("/channels"))["items"]}
     assert (found["me"]["tried_fault"], found["ops"]["tried_fault"]) == (None, answer["fault"])
     assert (await world.ask("POST", "/channels/nope/test", json={})).status_code == 422
-    assert [(one.verb, one.subject) for one in world.site.reads.audit_rows()] == [
+    assert [(row.verb, row.subject) for row in world.site.reads.audit_rows()] == [
         ("test", "channel:ops"),
         ("test", "channel:me"),
     ]
 
 
 @pytest.mark.asyncio
-async def test_routes_say_who_would_be_told(world):
+async def test_routes_list_their_recipients(world):
     """Each automation by its own severity; one that is named by every severity."""
     found = (await world.get("/routes"))["items"]
-    assert {(one["automation"], one["severity"]) for one in found} == {("pay", "notify"), ("backup", "notify")}
+    assert {(alert["automation"], alert["severity"]) for alert in found} == {("pay", "notify"), ("backup", "notify")}
     part = await world.get("/routes", limit=1)
-    assert ({one["automation"] for one in part["items"]}, part["next"]) == ({"backup"}, "backup")
+    assert ({alert["automation"] for alert in part["items"]}, part["next"]) == ({"backup"}, "backup")
     part = await world.get("/routes", limit=1, cursor="backup")
-    assert ({one["automation"] for one in part["items"]}, part["next"]) == ({"pay"}, None)
+    assert ({alert["automation"] for alert in part["items"]}, part["next"]) == ({"pay"}, None)
     found = (await world.get("/routes", automation="pay", kind="too_slow"))["items"]
-    assert [(one["channel"], one["is_escalation"]) for one in found if one["severity"] == "page"] == [
+    assert [(alert["channel"], alert["is_escalation"]) for alert in found if alert["severity"] == "page"] == [
         ("ops", False),
         ("me", True),
     ]
@@ -71,10 +71,10 @@ async def test_routes_say_who_would_be_told(world):
 
 
 @pytest.mark.asyncio
-async def test_settings_are_told_with_their_sources_and_without_secrets(world):
+async def test_settings_have_their_sources_and_no_secrets(world):
     """Those who look only do not see them."""
     KNOWN_SECRETS.add([CHANNELS["ops"].removeprefix("slack://")])
-    found = {one["setting"]: one for one in (await world.get("/settings"))["items"]}
+    found = {setting["setting"]: setting for setting in (await world.get("/settings"))["items"]}
     assert found["notify.channels.me"]["value"] == "terminal"
     assert found["project.timezone"]["source"] == "default"
     assert "secret:bot/#ops" not in str(found)

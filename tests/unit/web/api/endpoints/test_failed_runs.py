@@ -1,4 +1,4 @@
-"""Dead letters by the API: by error, with the runs that stand still by each, as far as a visitor sees."""
+"""Dead letters by the API: by error, with the runs that are stuck by each, as far as a visitor sees."""
 
 import pytest
 
@@ -18,36 +18,40 @@ def group(world):
     world.store.apply(RecordEvaluation(started_at=world.clock.now(), groups=found.groups))
 
 
-def fall(world, number=1, definition=None, how=fail):
+def fall(world, number=1, definition=None, finish=fail):
     """Let runs fail; return their ids."""
     runs = []
     for _ in range(number):
         runs.append(world.begin() if definition is None else world.begin(definition, b"{}"))
         (run,) = world.claim()
-        world.store.apply(how(run))
+        world.store.apply(finish(run))
     return runs
 
 
 @pytest.mark.asyncio
-async def test_errors_are_listed_with_what_stands_still(world):
-    """What watchers grouped and what is too new count together, each run once; what goes on again counts no more."""
+async def test_errors_are_listed_with_their_stuck_runs(world):
+    """What watchers grouped and what is too new count together, each run once; what continues again counts no more."""
     runs = fall(world, 3)
     group(world)
     runs += fall(world, 2)
-    world.find_wrong("pay", kind=IncidentKind.SILENCE)
-    (one,) = (await world.get("/failed"))["items"]
-    assert (one["standing"], one["failures"]) == ({"number": 5, "more": False}, 5)
-    assert (one["automations"], one["text"], one["incident"]) == (["pay"], "ValueError: it broke", None)
-    listed = await world.get(f"/failed/{one['fingerprint'][:6]}/runs")
+    world.open_incident("pay", kind=IncidentKind.SILENCE)
+    (failed_run,) = (await world.get("/failed"))["items"]
+    assert (failed_run["standing"], failed_run["failures"]) == ({"number": 5, "more": False}, 5)
+    assert (failed_run["automations"], failed_run["text"], failed_run["incident"]) == (
+        ["pay"],
+        "ValueError: it broke",
+        None,
+    )
+    listed = await world.get(f"/failed/{failed_run['fingerprint'][:6]}/runs")
     assert [row["id"] for row in listed["items"]] == runs[::-1]
     for run in runs[2:4]:
         await world.post(f"/runs/{run}/retry")
-    (one,) = (await world.get("/failed"))["items"]
-    assert (one["standing"]["number"], one["failures"]) == (3, 5)
+    (failed_run,) = (await world.get("/failed"))["items"]
+    assert (failed_run["standing"]["number"], failed_run["failures"]) == (3, 5)
 
 
 @pytest.mark.asyncio
-async def test_run_that_failed_anew_counts_once(world):
+async def test_run_that_failed_again_counts_once(world):
     """By its newest failure."""
     (run,) = fall(world)
     group(world)
@@ -55,12 +59,12 @@ async def test_run_that_failed_anew_counts_once(world):
     (again,) = world.claim()
     world.store.apply(fail(again))
     group(world)
-    (one,) = (await world.get("/failed"))["items"]
-    assert (one["standing"]["number"], one["failures"]) == (1, 2)
+    (failed_run,) = (await world.get("/failed"))["items"]
+    assert (failed_run["standing"]["number"], failed_run["failures"]) == (1, 2)
 
 
 @pytest.mark.asyncio
-async def test_error_by_which_nothing_stands_is_left_out(world):
+async def test_error_without_open_runs_is_omitted(world):
     """Unless it is asked for."""
     (run,) = fall(world)
     group(world)
@@ -78,13 +82,13 @@ async def test_filters_and_pages(world):
     group(world)
     (both,) = (await world.get("/failed"))["items"]
     assert (both["standing"]["number"], sorted(both["automations"])) == (4, ["backup", "pay"])
-    (one,) = (await world.get("/failed", name="pay"))["items"]
-    assert one["standing"]["number"] == 3
+    (run,) = (await world.get("/failed", name="pay"))["items"]
+    assert run["standing"]["number"] == 3
     (other,) = (await world.get("/failed", state="needs_attention"))["items"]
     assert other["automations"] == ["backup"]
     assert (await world.get("/failed", error="ffff"))["items"] == []
     assert (await world.get("/failed", since="2099-01-01T00:00:00Z"))["items"] == []
-    fall(world, 1, how=lambda run: finish(run, RunState.FAILED, failure=Failure("KeyError", "gone", "'x'")))
+    fall(world, 1, finish=lambda run: finish(run, RunState.FAILED, failure=Failure("KeyError", "gone", "'x'")))
     first = await world.get("/failed", limit=1)
     second = await world.get("/failed", limit=1, cursor=first["next"])
     texts = {each["text"] for page in (first, second) for each in page["items"]}
@@ -93,7 +97,7 @@ async def test_filters_and_pages(world):
     assert (await world.ask("GET", "/failed", params={"cursor": "x"})).status_code == 422
     seen, cursor = [], {}
     for _ in range(2):
-        page = await world.get(f"/failed/{one['fingerprint']}/runs", name="pay", limit=2, **cursor)
+        page = await world.get(f"/failed/{run['fingerprint']}/runs", name="pay", limit=2, **cursor)
         seen += [row["id"] for row in page["items"]]
         cursor = {"cursor": page["next"]}
     assert (seen, page["next"]) == (runs[::-1], None)
@@ -102,12 +106,12 @@ async def test_filters_and_pages(world):
 @pytest.mark.asyncio
 async def test_visitor_of_some_automations_hears_of_no_others(world):
     """Neither their errors, nor their part in the counts, nor their runs."""
-    mine = fall(world, 2)
+    own = fall(world, 2)
     fall(world, 3, BACKUP)
     group(world)
     fall(world, 1, BACKUP)
-    (one,) = (await world.get("/failed", who="payer"))["items"]
-    assert (one["standing"]["number"], one["failures"], one["automations"]) == (2, 2, ["pay"])
-    rows = (await world.get(f"/failed/{one['fingerprint']}/runs", who="payer"))["items"]
-    assert [row["id"] for row in rows] == mine[::-1]
+    (run,) = (await world.get("/failed", who="payer"))["items"]
+    assert (run["standing"]["number"], run["failures"], run["automations"]) == (2, 2, ["pay"])
+    rows = (await world.get(f"/failed/{run['fingerprint']}/runs", who="payer"))["items"]
+    assert [row["id"] for row in rows] == own[::-1]
     assert (await world.get("/failed", who="payer", name="backup"))["items"] == []

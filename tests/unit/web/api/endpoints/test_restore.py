@@ -1,4 +1,4 @@
-"""A restored store, by the API: its runs are decided on, then it goes on."""
+"""A restored store, by the API: its runs are decided on, then it continues."""
 
 import msgspec
 import pytest
@@ -18,9 +18,9 @@ def runs(world):
 
 
 @pytest.mark.asyncio
-async def test_each_run_is_decided_and_the_store_goes_on(world, runs):
-    """Not before; a dry run counts; only an admin lets it go on."""
-    assert {one["id"] for one in (await world.get("/restore/runs"))["items"]} == set(runs)
+async def test_each_run_is_decided_and_the_store_continues(world, runs):
+    """Not before; a dry run counts; only an admin lets it continue."""
+    assert {delivery["id"] for delivery in (await world.get("/restore/runs"))["items"]} == set(runs)
     assert (await world.ask("POST", "/restore/release", json={})).status_code == 409
     answer = await world.post("/restore/decide", decision="done", runs=runs[:1], reason="it was paid")
     assert (answer["count"], answer["done"]) == (1, 1)
@@ -34,16 +34,16 @@ async def test_each_run_is_decided_and_the_store_goes_on(world, runs):
 
 
 @pytest.mark.asyncio
-async def test_which_runs_has_to_be_said(world, runs):
+async def test_runs_must_be_named(world, runs):
     """All of them too; and not in two ways."""
-    for said in ({}, {"runs": runs, "all": True}):
-        answer = await world.ask("POST", "/restore/decide", json={"decision": "cancel", **said})
+    for body in ({}, {"runs": runs, "all": True}):
+        answer = await world.ask("POST", "/restore/decide", json={"decision": "cancel", **body})
         assert answer.status_code == 422
     assert len((await world.get("/restore/runs"))["items"]) == 3
 
 
 @pytest.mark.asyncio
-async def test_what_was_set_aside_is_listed(world, runs):
+async def test_held_runs_are_listed(world, runs):
     """Due times without a run, and what persons changed in the store that was replaced."""
     world.store.apply(SetMeta(LOST_FROM, "0"))
     change = {"at": 5, "actor": "cli:ann@box", "verb": "pause", "subject": "automation:pay"}
@@ -56,7 +56,7 @@ async def test_what_was_set_aside_is_listed(world, runs):
     found = await world.get("/restore/lost")
     (slot,) = found["slots"]
     assert slot == {"schedule": "nightly", "automation": "pay", "slot_at": "1970-01-01T00:00:00.001Z"}
-    assert [one["verb"] for one in found["changes"]] == ["pause"]
+    assert [change["verb"] for change in found["changes"]] == ["pause"]
 
 
 @pytest.mark.asyncio

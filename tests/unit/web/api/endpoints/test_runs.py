@@ -46,7 +46,7 @@ async def test_start_that_does_not_fit_names_the_place(world):
 
 @pytest.mark.asyncio
 async def test_instant_beyond_all_calendars_is_refused(world):
-    """Kept, it would keep every list in which it stands from being shown, to everybody."""
+    """Kept, it would keep every list in which it stands from being shown, to everyone."""
     far = "9999-12-31T23:59:59-23:59"
     for path, body in (
         ("/automations/pay/runs", {"input": {"amount": 1}, "at": far}),
@@ -54,7 +54,7 @@ async def test_instant_beyond_all_calendars_is_refused(world):
         ("/automations/pay/backfill", {"from": far}),
     ):
         answer = await world.ask("POST", path, json=body)
-        assert (answer.status_code, "too far away" in answer.text) == (422, True), path
+        assert (answer.status_code, "too far in the future" in answer.text) == (422, True), path
     failed = [world.begin(), world.begin()]
     answer = await world.ask("POST", "/runs/retry", json={"runs": failed, "rate": "1/9999999d"})
     assert (answer.status_code, "higher rate" in answer.json()["hint"]) == (422, True)
@@ -65,7 +65,7 @@ async def test_instant_beyond_all_calendars_is_refused(world):
 
 @pytest.mark.asyncio
 async def test_start_of_what_is_not_there_or_takes_nothing(world):
-    """An automation that nobody announced is 404; a script takes no arguments."""
+    """An automation that no one announced is 404; a script takes no arguments."""
     assert (await world.ask("POST", "/automations/nope/runs", json={})).status_code == 404
     found = await world.ask("POST", "/automations/backup/runs", json={"input": {"a": 1}})
     assert (found.status_code, found.json()["code"]) == (422, "bad_argument")
@@ -73,7 +73,7 @@ async def test_start_of_what_is_not_there_or_takes_nothing(world):
 
 
 @pytest.mark.asyncio
-async def test_lists_go_on_where_they_ended(world):
+async def test_lists_continue_where_they_ended(world):
     """Pages by key, newest first; a run that is started meanwhile moves none of them."""
     ids = [world.begin() for _ in range(7)]
     page = await world.get("/runs", limit=3)
@@ -115,9 +115,9 @@ async def test_null_is_no_filter_that_means_all(world):
 @pytest.mark.asyncio
 async def test_visitor_of_some_automations_sees_no_others(world):
     """In lists, by id, in acts and in bulk: what is not theirs is not there."""
-    mine, other = world.begin(), world.begin(BACKUP, b"{}")
-    assert [row["id"] for row in (await world.get("/runs", who="payer"))["items"]] == [mine]
-    assert [one["name"] for one in (await world.get("/automations", who="payer"))["items"]] == ["pay"]
+    own, other = world.begin(), world.begin(BACKUP, b"{}")
+    assert [row["id"] for row in (await world.get("/runs", who="payer"))["items"]] == [own]
+    assert [automation["name"] for automation in (await world.get("/automations", who="payer"))["items"]] == ["pay"]
     paths = [
         f"/runs/{other}",
         f"/runs/{other}/story",
@@ -127,10 +127,10 @@ async def test_visitor_of_some_automations_sees_no_others(world):
         f"/runs/{other}/journal",
         "/automations/backup",
     ]
-    for path in [*paths, f"/runs/{mine}/diff?other={other}"]:
+    for path in [*paths, f"/runs/{own}/diff?other={other}"]:
         assert (await world.ask("GET", path, who="payer")).status_code == 404, path
-    acts = {f"/runs/{other}/cancel": {}, "/automations/backup/runs": {}, "/runs/cancel": {"runs": [mine, other]}}
-    for path, body in {**acts, "/runs/retry": {"name": "backup"}}.items():
+    operations = {f"/runs/{other}/cancel": {}, "/automations/backup/runs": {}, "/runs/cancel": {"runs": [own, other]}}
+    for path, body in {**operations, "/runs/retry": {"name": "backup"}}.items():
         assert (await world.ask("POST", path, who="payer", json=body)).status_code == 404, path
     found = await world.ask("POST", "/runs/cancel", who="payer", json={"state": ["queued"]})
     assert (found.status_code, found.json()["code"]) == (422, "bad_argument")
@@ -139,8 +139,8 @@ async def test_visitor_of_some_automations_sees_no_others(world):
 
 
 @pytest.mark.asyncio
-async def test_what_is_not_seen_is_answered_as_what_is_not_there(world):
-    """To the letter: else one could find out which ids and names there are. Lists have no place to go on from either."""
+async def test_hidden_run_is_answered_as_missing(world):
+    """To the letter: else one could find out which ids and names there are. Lists have no place to continue from either."""
     other, none = world.begin(BACKUP, b"{}"), "r_" + "0" * 26
     for method, path, body in (
         ("GET", "", None),
@@ -155,7 +155,7 @@ async def test_what_is_not_seen_is_answered_as_what_is_not_there(world):
         ]
         assert answers[0].status_code == 404
         assert answers[0].text.replace(other, none) == answers[1].text, path
-    world.find_wrong("backup", "i_02")
+    world.open_incident("backup", "i_02")
     for query in ({"automation": "backup"}, {"automation": "nothing"}):
         assert await world.get("/incidents", who="payer", **query) == {"items": [], "next": None}
 
@@ -173,7 +173,7 @@ async def test_run_is_cancelled_once(world):
 
 
 @pytest.mark.asyncio
-async def test_command_id_of_another_act_is_refused(world):
+async def test_command_id_of_another_operation_is_refused(world):
     """One key is one act."""
     first, second = world.begin(), world.begin()
     await world.post(f"/runs/{first}/cancel", key="c1")
@@ -198,7 +198,7 @@ async def test_signal_is_taken_into_the_inbox(world):
 
 
 @pytest.mark.asyncio
-async def test_many_runs_are_counted_then_acted_upon(world):
+async def test_many_runs_are_counted_then_changed(world):
     """A dry run changes nothing; the act is one for each run, and repeated under its key none."""
     ids = [world.begin() for _ in range(3)]
     tried = await world.post("/runs/cancel", name="pay", dry_run=True)
@@ -216,14 +216,14 @@ async def test_many_runs_are_counted_then_acted_upon(world):
 async def test_runs_are_compared(world):
     """What differs is named by its place; without a good one before it there is nothing to compare with."""
     first, second = world.begin(), world.begin(data=b'{"amount":2}')
-    told = await world.get(f"/runs/{second}/diff", other=first)
-    assert told["differences"] == [{"path": "input.amount", "other": "1", "this": "2"}]
+    difference = await world.get(f"/runs/{second}/diff", other=first)
+    assert difference["differences"] == [{"path": "input.amount", "other": "1", "this": "2"}]
     assert (await world.ask("GET", f"/runs/{second}/diff")).status_code == 404
 
 
 @pytest.mark.asyncio
 async def test_run_that_waits_is_declared_done(world):
-    """With a result for whoever waits for it."""
+    """With a result for anyone who waits for it."""
     run = world.begin()
     await world.post(f"/runs/{run}/mark-done", result={"paid": True})
     found = await world.get(f"/runs/{run}")
@@ -231,7 +231,7 @@ async def test_run_that_waits_is_declared_done(world):
 
 
 @pytest.mark.asyncio
-async def test_ways_to_continue_stand_alone(world):
+async def test_recovery_options_exclude_each_other(world):
     """From a step, again, a drift accepted: one of them, and not later; a step that is not there is named."""
     run = world.begin()
     for body in (
@@ -248,7 +248,7 @@ async def test_ways_to_continue_stand_alone(world):
 
 
 @pytest.mark.asyncio
-async def test_blocker_tells_why_a_run_waits(world):
+async def test_blocker_reports_why_a_run_waits(world):
     """Its place, its queue, and who could take it."""
     world.begin()
     run = world.begin()
@@ -262,7 +262,7 @@ async def test_blocker_tells_why_a_run_waits(world):
 
 
 @pytest.mark.asyncio
-async def test_shown_tail_of_an_id_is_accepted(world):
+async def test_displayed_tail_of_an_id_is_accepted(world):
     """By what is looked at and by what acts; what could be two is refused with both, and what may not be seen is no candidate."""
     run = world.begin()
     assert (await world.get(f"/runs/{run[-6:]}"))["id"] == run
@@ -270,17 +270,17 @@ async def test_shown_tail_of_an_id_is_accepted(world):
     assert (await world.get("/search", q=run[-6:]))["items"][0]["id"] == run
     await world.post(f"/runs/{run[-6:]}/cancel")
     incident = make_id("i", 1, 5)
-    world.find_wrong("pay", incident)
+    world.open_incident("pay", incident)
     await world.post(f"/incidents/{incident[-6:]}/acknowledge")
     assert (await world.get(f"/incidents/{incident[-6:]}"))["incident"]["state"] == "acknowledged"
 
 
 @pytest.mark.asyncio
 async def test_ambiguous_tail_is_refused_with_its_candidates(world):
-    """And one that only a run of another automation has is not there for whoever may not see that."""
+    """And one that only a run of another automation has is not there for anyone who may not see that."""
     twins = [make_id("i", at, 7 | high) for at, high in ((1, 0), (2, 1 << 60))]
     for place, id in enumerate(twins):
-        world.find_wrong(("pay", "backup")[place], id)
+        world.open_incident(("pay", "backup")[place], id)
     answer = await world.ask("GET", f"/incidents/{twins[0][-6:]}")
     assert answer.status_code == 409
     assert all(id in answer.text for id in twins)

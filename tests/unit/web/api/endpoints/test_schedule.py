@@ -13,19 +13,23 @@ def planned(world):
     """Give both automations a schedule, with a slot of each that was missed."""
     now = world.clock.now()
     rows, schedules = [], []
-    for one, cron in ((PAY, "0 3 * * *"), (BACKUP, "0 * * * *")):
+    for automation, cron in ((PAY, "0 3 * * *"), (BACKUP, "0 * * * *")):
         spec = Schedule.parse(cron=cron)
         data = msgspec.json.encode(spec.to_data())
-        rows.append(AutomationRow(one.name, one.kind, one.version, "f", msgspec.json.encode(one.to_data())))
-        schedules.append(ScheduleRow(one.name, one.name, data, spec.next_after(now), spec.key))
+        rows.append(
+            AutomationRow(
+                automation.name, automation.kind, automation.version, "f", msgspec.json.encode(automation.to_data())
+            )
+        )
+        schedules.append(ScheduleRow(automation.name, automation.name, data, spec.next_after(now), spec.key))
     world.store.apply(AnnounceDefinitions("planned", tuple(rows), tuple(schedules)))
-    for one in (PAY, BACKUP):
-        world.store.apply(MakeSlot(one.name, now - 600_000, now + 60_000, "missed", None, "nobody was there"))
+    for definition in (PAY, BACKUP):
+        world.store.apply(MakeSlot(definition.name, now - 600_000, now + 60_000, "missed", None, "nobody was there"))
     return world
 
 
 @pytest.mark.asyncio
-async def test_days_to_come_are_told(planned):
+async def test_days_to_come_are_reported(planned):
     """With each start and its end, of one that starts often the first ones; the hours hold them all."""
     found = await planned.get("/schedule")
     lines = {line["automation"]: line for line in found["agenda"]["lines"]}
@@ -38,7 +42,7 @@ async def test_days_to_come_are_told(planned):
 
 
 @pytest.mark.asyncio
-async def test_days_to_come_are_told_part_by_part(planned):
+async def test_days_to_come_are_listed_in_pages(planned):
     """By name; `next` leads to those behind, and is nothing where there are none."""
     first = await planned.get("/schedule", limit=1)
     assert ([line["automation"] for line in first["agenda"]["lines"]], first["next"]) == (["backup"], "backup")
@@ -48,23 +52,23 @@ async def test_days_to_come_are_told_part_by_part(planned):
 
 
 @pytest.mark.asyncio
-async def test_what_was_not_in_time_is_listed(planned):
+async def test_late_slots_are_listed(planned):
     """Of the last day."""
     found = (await planned.get("/schedule/irregular"))["items"]
-    assert {(one["schedule"], one["verdict"]) for one in found} == {("pay", "missed"), ("backup", "missed")}
+    assert {(slot["schedule"], slot["verdict"]) for slot in found} == {("pay", "missed"), ("backup", "missed")}
 
 
 @pytest.mark.asyncio
-async def test_visitor_hears_of_its_own_alone(planned):
+async def test_visitor_sees_only_its_own_slots(planned):
     """Neither names nor numbers of others."""
     found = await planned.get("/schedule", who="payer")
     assert [line["automation"] for line in found["agenda"]["lines"]] == ["pay"]
     assert sum(found["agenda"]["hours"]) == 7
-    assert [one["schedule"] for one in (await planned.get("/schedule/irregular", who="payer"))["items"]] == ["pay"]
+    assert [slot["schedule"] for slot in (await planned.get("/schedule/irregular", who="payer"))["items"]] == ["pay"]
 
 
 @pytest.mark.asyncio
 async def test_workers_are_listed_by_role(world):
     """Those of another role are left out."""
-    assert [one["role"] for one in (await world.get("/workers", role="worker"))["items"]] == ["worker"]
+    assert [worker["role"] for worker in (await world.get("/workers", role="worker"))["items"]] == ["worker"]
     assert (await world.get("/workers", role="web"))["items"] == []

@@ -16,16 +16,16 @@ def shop(world):
 
 
 @pytest.mark.asyncio
-async def test_triggers_say_whether_they_listen_and_what_came(world, shop):
+async def test_triggers_report_their_state_and_deliveries(world, shop):
     """Counted by what became of it; repeats as this process answered them."""
     site = msgspec.structs.replace(
         world.site, hook_answers={("shop/webhook", REPEATED): 3, ("shop/webhook", "accepted"): 9}
     )
-    world.serve(ApiApp(world.gate, site))
+    world.serve(ApiApp(world.authenticator, site))
     shop.arrive()
-    shop.turn_away()
+    shop.reject()
     shop.publish()
-    found = {one["name"]: one for one in (await world.get("/triggers"))["items"]}
+    found = {trigger["name"]: trigger for trigger in (await world.get("/triggers"))["items"]}
     assert found.keys() == {"shop/webhook", "shop/event", "labels/queue", "labels/run"}
     hook = found["shop/webhook"]
     assert (hook["state"], hook["path"], hook["again"], hook["at_the_door"]) == ("away", "/orders", 3, 1)
@@ -34,11 +34,11 @@ async def test_triggers_say_whether_they_listen_and_what_came(world, shop):
     assert found["shop/event"]["waiting_at"] is not None
     assert found["labels/queue"]["waiting_at"] is None
     only = (await world.get("/triggers", automation="labels", state="listening"))["items"]
-    assert [one["name"] for one in only] == ["labels/run"]
+    assert [trigger["name"] for trigger in only] == ["labels/run"]
 
 
 @pytest.mark.asyncio
-async def test_trigger_is_shown_to_those_who_see_its_automation(world, shop):
+async def test_trigger_is_displayed_to_those_who_see_its_automation(world, shop):
     """To others it is not there."""
     found = await world.get("/triggers/shop%2Fwebhook")
     assert (found["trigger"]["name"], found["gives"]) == ("shop/webhook", " with the data as order")
@@ -49,8 +49,8 @@ async def test_trigger_is_shown_to_those_who_see_its_automation(world, shop):
 
 
 @pytest.mark.asyncio
-async def test_delivery_tells_no_proof_of_its_sender(world, shop):
-    """Its signature is for whoever checks it."""
+async def test_delivery_reports_no_proof_of_its_sender(world, shop):
+    """Its signature is for anyone who checks it."""
     found = await world.get(f"/deliveries/{shop.arrive()}")
     assert found["headers"] == {"x-github-event": "push", "x-hub-signature-256": "(not shown)"}
 
@@ -60,7 +60,7 @@ async def test_event_leads_to_what_it_started(world, shop):
     """One that met no condition started nothing."""
     event = shop.publish()
     found = await world.get(f"/events/{event}")
-    assert (found["event"]["data"], [one["trigger"] for one in found["deliveries"]]) == (
+    assert (found["event"]["data"], [delivery["trigger"] for delivery in found["deliveries"]]) == (
         {"id": 7, "kind": "book"},
         ["shop/event"],
     )
@@ -74,21 +74,21 @@ async def test_event_leads_to_what_it_started(world, shop):
 async def test_alerts_come_part_by_part(world):
     """The cursor of a part leads to the next one."""
     for n in range(3):
-        world.find_wrong(id=f"i_0{n}", automation=f"a{n}")
+        world.open_incident(id=f"i_0{n}", automation=f"a{n}")
     first = await world.get("/alerts", limit=2)
     rest = await world.get("/alerts", limit=2, cursor=first["next"])
-    assert [one["incident"] for one in first["items"] + rest["items"]] == ["i_02", "i_01", "i_00"]
+    assert [delivery["incident"] for delivery in first["items"] + rest["items"]] == ["i_02", "i_01", "i_00"]
     assert rest["next"] is None
 
 
 @pytest.mark.asyncio
 async def test_trigger_names_no_automation_that_is_not_seen(world, shop):
-    """What starts one by the end of its runs is told to those who see that too, in its definition as well."""
-    world.gate.visitors["payer"] = msgspec.structs.replace(VISITORS["payer"], automations=("labels*",))
+    """What starts one by the end of its runs is reported to those who see that too, in its definition as well."""
+    world.authenticator.visitors["payer"] = msgspec.structs.replace(VISITORS["payer"], automations=("labels*",))
     paths = ("/triggers", "/triggers/labels%2Frun", "/automations/labels", "/automations")
     for path in paths:
         assert "backup" in (await world.ask("GET", path)).text, path
         answer = await world.ask("GET", path, who="payer")
         assert (answer.status_code, "backup" in answer.text) == (200, False), path
-    listens = [one["listens_to"] for one in (await world.get("/triggers", who="payer"))["items"]]
+    listens = [trigger["listens_to"] for trigger in (await world.get("/triggers", who="payer"))["items"]]
     assert "a run of another automation" in listens

@@ -9,43 +9,46 @@ import pytest
 from tests.unit.web.dashboard.run_world import HOSTILE, failed
 
 
-def acts(text):
+def operation_rows(text):
     """Return verb and subject of the acts of a page's table, in order."""
-    found = re.findall(r'<td data-name="What"><a [^>]+>([^<]+)</a> <a [^>]+><code>([^<]+)</code>', text)
+    found = re.findall(r'<td data-name="Operation"><a [^>]+>([^<]+)</a> <a [^>]+><code>([^<]+)</code>', text)
     return [f"{verb} {subject}" for verb, subject in found]
 
 
 @pytest.mark.asyncio
-async def test_log_is_filtered_by_what_its_rows_say(world):
+async def test_log_is_filtered_by_what_its_rows_state(world):
     """By whom, by which way, what, with what, when; each cell leads to those like it, and the command line lists the same."""
     run = failed(world)
-    await world.press(f"/r/{run}", "retry", who="olga", offer="retry", reason="again")
+    await world.submit(f"/r/{run}", "retry", who="olga", offer="retry", reason="again")
     text = await world.get("/audit-log?who=olga&act=retry")
-    assert acts(text) == [f"retry run:{run}"]
+    assert operation_rows(text) == [f"retry run:{run}"]
     assert "mainspring audit-log list --who olga --act retry" in text
-    for link in re.findall(r'<td data-name="(?:Who|What)">.*?href="([^"]+)"', text):
-        assert acts(await world.get(link.replace("&amp;", "&"))) == [f"retry run:{run}"]
-    assert acts(await world.get("/audit-log", subject=run)) == [f"retry run:{run}"]
-    assert acts(await world.get("/audit-log", automation="pay")) == [f"retry run:{run}", "start automation:pay"]
-    assert acts(await world.get("/audit-log", way="cli")) == ["start automation:pay"]
-    assert acts(await world.get("/audit-log", act="retry", since="1h")) == [f"retry run:{run}"]
-    assert acts(await world.get("/audit-log", act="retry", until="1h")) == []
-    told = json.loads(await world.get("/audit-log", act="retry", **{"as": "json"}))
-    assert [(one["verb"], one["actor"]) for one in told] == [("retry", "web:olga")]
+    for link in re.findall(r'<td data-name="(?:Actor|Operation)">.*?href="([^"]+)"', text):
+        assert operation_rows(await world.get(link.replace("&amp;", "&"))) == [f"retry run:{run}"]
+    assert operation_rows(await world.get("/audit-log", subject=run)) == [f"retry run:{run}"]
+    assert operation_rows(await world.get("/audit-log", automation="pay")) == [
+        f"retry run:{run}",
+        "start automation:pay",
+    ]
+    assert operation_rows(await world.get("/audit-log", way="cli")) == ["start automation:pay"]
+    assert operation_rows(await world.get("/audit-log", act="retry", since="1h")) == [f"retry run:{run}"]
+    assert operation_rows(await world.get("/audit-log", act="retry", until="1h")) == []
+    rows = json.loads(await world.get("/audit-log", act="retry", **{"as": "json"}))
+    assert [(row["verb"], row["actor"]) for row in rows] == [("retry", "web:olga")]
 
 
 @pytest.mark.asyncio
 async def test_filter_that_nothing_fits_leads_back(world):
     """It stands in its fields, as text."""
     text = await world.get(f"/audit-log?{urlencode({'who': HOSTILE, 'way': 'link'})}")
-    assert "No act fits." in text
+    assert "No operation matches." in text
     assert HOSTILE not in text
     assert "<option selected>link" in text
-    assert "No act fits." not in await world.get("/audit-log")
+    assert "No operation matches." not in await world.get("/audit-log")
 
 
 @pytest.mark.asyncio
-async def test_bad_time_is_told_at_its_place(world):
+async def test_bad_time_is_reported_at_its_place(world):
     """The other filters stay as they were; a way that there is not is refused."""
     text = await world.get("/audit-log?until=soon&who=ana", status=400)
     assert re.search(r'id="wrong-until" role="alert">.*Write a span such as 2h', text)
@@ -68,4 +71,4 @@ async def test_viewers_find_no_way_to_the_audit_log(world):
     await world.get("/audit-log", who="vic", status=403)
     for path in ("/", f"/r/{run}", "/a/pay", "/handover"):
         assert "/audit-log" not in await world.get(path, who="vic"), path
-        assert await world.who_sees('/audit-log"', "/", "ana", "olga", "vic") == [True, True, False]
+        assert await world.visible_to('/audit-log"', "/", "ana", "olga", "vic") == [True, True, False]

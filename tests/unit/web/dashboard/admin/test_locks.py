@@ -5,13 +5,13 @@ import json
 import pytest
 
 from mainspring.store.commands.automations import AcquireLock
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 
 HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.mark.asyncio
-async def test_nobody_holds_a_lock(world):
+async def test_no_lock_is_held(world):
     """How one is taken is said."""
     assert "mainspring exec --lock NAME" in await world.get("/locks")
 
@@ -27,20 +27,20 @@ async def test_holder_that_is_a_step_leads_to_its_run(world):
     assert text.count('<a href="/r/') == 1
     assert HOSTILE not in text
     rows = json.loads(await world.get("/locks", **{"as": "json"}))
-    assert {one["name"] for one in rows} == {"printer", HOSTILE}
+    assert {row["name"] for row in rows} == {"printer", HOSTILE}
 
 
 @pytest.mark.asyncio
-async def test_lock_is_taken_away_once_and_told(world):
-    """By whoever may; it stands in the audit log with its reason, and the other one is still held."""
+async def test_lock_is_taken_away_once_and_reported(world):
+    """By anyone who may; it stands in the audit log with its reason, and the other one is still held."""
     for name in ("printer", "scanner"):
         world.store.apply(AcquireLock(name, "ann@box"))
     for _ in range(2):
-        answer = await world.press("/locks", "break", lock="printer", reason="it is stuck", page="p1")
-    assert said(answer.text) == "Done: break lock printer."
+        answer = await world.submit("/locks", "break", lock="printer", reason="it is stuck", page="p1")
+    assert printed_text(answer.text) == "Done: break lock printer."
     assert "scanner" in answer.text
     assert "Take printer away" not in answer.text
     assert "it is stuck" in await world.get("/audit-log", act="break")
-    assert await world.who_sees("Take scanner away", "/locks") == [True, False]
-    answer = await world.press("/locks", "break", lock="nothing", reason="x")
+    assert await world.visible_to("Break scanner", "/locks") == [True, False]
+    answer = await world.submit("/locks", "break", lock="nothing", reason="x")
     assert answer.status_code == 404

@@ -1,4 +1,4 @@
-"""Queues: limits, load, pauses; each button acts once and is told."""
+"""Queues: limits, load, pauses; each button acts once and is reported."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from mainspring.store.commands.automations import PauseQueue, SetQueue
 from mainspring.store.commands.runs import ClaimRuns
 from mainspring.store.commands.sessions import DrainSession
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 
 
 @pytest.mark.asyncio
@@ -17,8 +17,8 @@ async def test_page_teaches_the_first_command(world):
 
 
 @pytest.mark.asyncio
-async def test_page_shows_limits_and_load(world):
-    """Each number leads to its runs; a queue that nobody takes from is told."""
+async def test_page_displays_limits_and_load(world):
+    """Each number leads to its runs; a queue that no one takes from is reported."""
     world.store.apply(SetQueue("<b>mail</b>", 4, 60, 60_000, 100))
     world.begin()
     text = await world.get("/queues")
@@ -41,15 +41,15 @@ async def test_queue_is_paused_and_resumed(world):
     """With who, when and why; pressed twice on one page it is done once."""
     world.begin()
     for _ in range(2):
-        answer = await world.press("/queues", "pause", who="olga", queue="default", reason="<i>too hot", page="p1")
-        assert said(answer.text) == "Done: pause queue default."
+        answer = await world.submit("/queues", "pause", who="olga", queue="default", reason="<i>too hot", page="p1")
+        assert printed_text(answer.text) == "Done: pause queue default."
     assert "by web:olga: &lt;i&gt;too hot" in answer.text
     assert "mainspring queues resume default" in answer.text
-    answer = await world.press("/queues", "resume", queue="default", page="p2")
+    answer = await world.submit("/queues", "resume", queue="default", page="p2")
     assert "paused" not in answer.text.partition("<table")[2].partition('</td>\n<td data-name="Running"')[0]
-    acts = [one for one in world.ways.acts() if "queue:" in one[1]]
-    assert acts == [("resume", "queue:default", "web:ana"), ("pause", "queue:default", "web:olga")]
-    assert (await world.press("/queues", "pause", queue="nothing")).status_code == 404
+    operations = [operation for operation in world.auth.operations() if "queue:" in operation[1]]
+    assert operations == [("resume", "queue:default", "web:ana"), ("pause", "queue:default", "web:olga")]
+    assert (await world.submit("/queues", "pause", queue="nothing")).status_code == 404
 
 
 @pytest.mark.asyncio
@@ -58,4 +58,4 @@ async def test_page_is_only_for_those_who_are_for_all(world):
     world.begin()
     world.store.apply(PauseQueue("default", True, "ann"))
     await world.get("/queues", who="payer", status=404)
-    assert await world.who_sees('value="resume"', "/queues") == [True, False]
+    assert await world.visible_to('value="resume"', "/queues") == [True, False]

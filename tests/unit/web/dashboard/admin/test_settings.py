@@ -1,4 +1,4 @@
-"""Settings: channels and a test of each, who is told, what was told, the configuration, monitors, the outbox, a restored store."""
+"""Settings: channels and a test of each, who is notified, what was reported, the configuration, monitors, the outbox, a restored store."""
 
 import json
 
@@ -10,7 +10,7 @@ from mainspring.store.commands.automations import SetMeta
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.read.outbox import list_refused_messages
 from mainspring.store.restore_hold import HOLD_KEY, LOST_CHANGES, RESTORED_AT
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 from tests.unit.web.dashboard.shop import Shop, with_channels
 
 
@@ -34,42 +34,42 @@ async def test_channel_is_tried_from_its_row(world, shop, capsys, monkeypatch):
     """Told once of one press, with what it answered beside it; one that does not take it says why above the page."""
     monkeypatch.delenv("MAINSPRING_SECRET_BOT", raising=False)
     for _ in range(2):
-        answer = await world.press("/settings", "test", channel="me", page="p1")
-        assert said(answer.text) == "Done: test channel me."
+        answer = await world.submit("/settings", "test", channel="me", page="p1")
+        assert printed_text(answer.text) == "Done: test channel me."
     assert capsys.readouterr().err.count("this channel works") == 1
-    answer = await world.press("/settings", "test", channel="ops")
+    answer = await world.submit("/settings", "test", channel="ops")
     assert answer.status_code == 409
-    assert "MAINSPRING_SECRET_BOT" in said(answer.text)
+    assert "MAINSPRING_SECRET_BOT" in printed_text(answer.text)
     text = await world.get("/settings")
     assert "slack://secret:bot/#ops" in text
     assert "refused</span>" in text
     assert "severity: page" in text
-    assert await world.who_sees("Send test", "/settings") == [True, False]
-    assert (await world.press("/settings", "test", channel="nope")).status_code == 409
+    assert await world.visible_to("Send test", "/settings") == [True, False]
+    assert (await world.submit("/settings", "test", channel="nope")).status_code == 409
 
 
 @pytest.mark.asyncio
 async def test_routes_and_alerts_are_listed(world, shop):
-    """Who would be told, and what waits to be; each can be had as JSON in its filter."""
+    """Who would be reported, and what waits to be; each can be had as JSON in its filter."""
     open_incident(world, "<script>no</script>")
     text = await world.get("/settings/routes", automation="backup", kind="too_slow")
-    assert "if nobody acknowledges it" in text
+    assert "unless it is acknowledged" in text
     text = await world.get("/settings/alerts", channel="ops", state="unsent")
     assert "&lt;script&gt;no" in text
     assert 'href="/incidents/i_01"' in text
-    assert "No alert fits" in await world.get("/settings/alerts", channel="mail")
+    assert "No notification matches" in await world.get("/settings/alerts", channel="mail")
     rows = json.loads((await (await world.browser()).get("/settings/alerts?channel=ops&as=json")).content)
-    assert [one["incident"] for one in rows] == ["i_01"]
+    assert [row["incident"] for row in rows] == ["i_01"]
     assert "2</a>" not in await world.get("/settings")
 
 
 @pytest.mark.asyncio
-async def test_configuration_says_where_each_setting_comes_from(world, shop):
-    """For whoever acts; by a part of its name."""
+async def test_configuration_states_where_each_setting_comes_from(world, shop):
+    """For anyone who acts; by a part of its name."""
     text = await world.get("/settings/configuration", name="notify.")
     assert "notify.channels.ops" in text
     assert "store.url" not in text
-    assert "No setting fits" in await world.get("/settings/configuration", name="zzz")
+    assert "No setting matches" in await world.get("/settings/configuration", name="zzz")
     await world.get("/settings/configuration", who="vic", status=403)
 
 
@@ -79,57 +79,57 @@ async def test_monitors_show_their_arithmetic(world, shop):
     world.begin()
     text = await world.get("/monitors")
     assert 'href="/monitors/silence"' in text
-    assert "No monitor is so" in await world.get("/monitors", only="off")
-    one = await world.get("/monitors/backlog")
-    assert "mainspring monitors show backlog" in one
-    assert 'data-name="Figures"' in one
-    assert "nothing to judge of &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
+    assert "No monitor matches" in await world.get("/monitors", only="off")
+    monitor_page = await world.get("/monitors/backlog")
+    assert "mainspring monitors show backlog" in monitor_page
+    assert 'data-name="Values"' in monitor_page
+    assert "nothing to evaluate of &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
     await world.get("/monitors/nope", status=404)
     rows = json.loads((await (await world.browser()).get("/monitors/backlog?as=json")).content)
-    assert {one["verdict"] for one in rows} == {"well"}
+    assert {row["verdict"] for row in rows} == {"well"}
 
 
 @pytest.mark.asyncio
 async def test_refused_message_is_sent_again_or_discarded(world, shop):
-    """One by its name, or all; each is told, and what is gone says so."""
+    """One by its name, or all; each is reported, and what is gone says so."""
     assert "No message waits" in await world.get("/outbox")
     shop.refuse_messages("m1", "m2", "m3")
     text = await world.get("/outbox")
     assert "m2 is too large" in text
-    assert await world.who_sees("Discard", "/outbox") == [True, False]
-    answer = await world.press("/outbox", "send-again", message="m1")
-    assert said(answer.text) == "Done: send again message m1."
-    answer = await world.press("/outbox", "discard", reason="nobody wants them", page="p1")
-    assert said(answer.text) == "Done: discard 2 messages."
+    assert await world.visible_to("Discard", "/outbox") == [True, False]
+    answer = await world.submit("/outbox", "send-again", message="m1")
+    assert printed_text(answer.text) == "Done: send again message m1."
+    answer = await world.submit("/outbox", "discard", reason="nobody wants them", page="p1")
+    assert printed_text(answer.text) == "Done: discard 2 messages."
     assert list_refused_messages(world.store.reader) == []
-    answer = await world.press("/outbox", "discard", message="m2")
+    answer = await world.submit("/outbox", "discard", message="m2")
     assert answer.status_code == 409
-    assert "0 of 1 are done. m2:" in said(answer.text)
+    assert "0 of 1 done. m2:" in printed_text(answer.text)
 
 
 @pytest.mark.asyncio
-async def test_restored_store_is_decided_and_goes_on(world):
-    """One run, then all that are left, then an admin lets it go on; a store that is not held says so."""
-    assert "not held" in await world.get("/restore")
+async def test_restored_store_is_decided_and_continues(world):
+    """One run, then all that are left, then an admin lets it continue; a store that is not held says so."""
+    assert "not on hold" in await world.get("/restore")
     runs = [world.begin() for _ in range(3)]
     world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
     world.store.apply(SetMeta(HOLD_KEY, "1"))
     assert 'href="/restore"' in await world.get("/settings")
     text = await world.get("/restore", who="olga")
     assert all(run in text for run in runs)
-    assert (await world.press("/restore", "decide", run=runs[0], decision="perhaps")).status_code == 409
-    answer = await world.press("/restore", "decide", run=runs[0], decision="done")
-    assert said(answer.text) == f"Done: mark_done run {runs[0]}."
-    answer = await world.press("/restore", "decide", decision="continue")
-    assert said(answer.text) == "Done: continue 2 runs."
-    assert await world.who_sees("Every run is decided", "/restore", "ana", "olga") == [True, True]
-    assert await world.who_sees("Let it go on", "/restore", "ana", "olga") == [True, False]
-    answer = await world.press("/restore", "release")
-    assert said(answer.text) == "Done: release store held."
+    assert (await world.submit("/restore", "decide", run=runs[0], decision="perhaps")).status_code == 409
+    answer = await world.submit("/restore", "decide", run=runs[0], decision="done")
+    assert printed_text(answer.text) == f"Done: mark_done run {runs[0]}."
+    answer = await world.submit("/restore", "decide", decision="continue")
+    assert printed_text(answer.text) == "Done: continue 2 runs."
+    assert await world.visible_to("Every run is decided", "/restore", "ana", "olga") == [True, True]
+    assert await world.visible_to("Release the store", "/restore", "ana", "olga") == [True, False]
+    answer = await world.submit("/restore", "release")
+    assert printed_text(answer.text) == "Done: release store held."
 
 
 @pytest.mark.asyncio
-async def test_what_people_changed_after_the_backup_is_listed_and_leaves(world):
+async def test_changes_after_the_backup_are_listed_and_exported(world):
     """Where the replaced store could not be read there is no such table."""
     change = {"at": 60_000, "actor": "cli:ann@host", "verb": "pause", "subject": "schedule:pay", "reason": None}
     world.store.apply(SetMeta(RESTORED_AT, str(world.clock.now())))
@@ -145,15 +145,15 @@ async def test_what_people_changed_after_the_backup_is_listed_and_leaves(world):
 
 
 @pytest.mark.asyncio
-async def test_people_stand_in_the_frame_of_all_pages(world):
-    """With the verdict above them; what was made is told, and a token is shown where it was made alone."""
+async def test_people_page_has_the_common_frame(world):
+    """With the verdict above them; what was made is reported, and a token is shown where it was made alone."""
     text = await world.get("/people")
-    assert "all is well" in text
+    assert "healthy" in text
     assert '<a href="/people" aria-current="page">People</a>' in text
-    answer = await world.press("/people", "make-token", name="bot", role="viewer", days="30")
+    answer = await world.submit("/people", "make-token", name="bot", role="viewer", days="30")
     assert 'class="token">ms_' in answer.text
     assert "ms_" not in await world.get("/people")
-    answer = await world.press("/people", "add", name="<b>", password="short", role="viewer")
+    answer = await world.submit("/people", "add", name="<b>", password="short", role="viewer")
     assert answer.status_code == 409
     assert 'class="said wrong"' in answer.text
-    assert "all is well" in await world.get("/me", who="vic")
+    assert "healthy" in await world.get("/me", who="vic")

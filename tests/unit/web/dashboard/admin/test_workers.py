@@ -1,4 +1,4 @@
-"""Workers: who lives, what each has in hand, what blocks it; each button acts once and is told."""
+"""Workers: who lives, what each has in hand, what blocks it; each button acts once and is reported."""
 
 import json
 import sqlite3
@@ -13,7 +13,7 @@ from mainspring.store.commands.sessions import CloseSession, RecordBlockedLoop, 
 from mainspring.store.read.status.status import sessions
 from mainspring.store.sqlite.store import SqliteStore
 from tests.api_world import BACKUP, PAY, announce
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def other(tmp_path):
 
 
 def states(world):
-    return {one.id: one.state for one in sessions(world.store.reader, live=False)}
+    return {session.id: session.state for session in sessions(world.store.reader, live=False)}
 
 
 @pytest.mark.asyncio
-async def test_page_shows_who_lives_and_what_each_has(world, other):
+async def test_page_lists_processes_and_their_work(world, other):
     """By role; a blocked one with its stack and the run that it has."""
     run = world.begin()
     other.apply(ClaimRuns("c1", 1))
@@ -50,7 +50,7 @@ async def test_page_shows_who_lives_and_what_each_has(world, other):
 
 
 @pytest.mark.asyncio
-async def test_page_shows_what_each_process_takes(world, other):
+async def test_page_lists_the_usage_of_each_process(world, other):
     """Memory and its share of a core, as its newest beat said; of one that said nothing, and of one that ended, nothing."""
     assert 'data-name="Memory" class="number">-<' in await world.get("/workers")
     other.apply(RecordHeartbeat(300 * 1024**2, 1_250))
@@ -63,8 +63,8 @@ async def test_page_shows_what_each_process_takes(world, other):
 
 
 @pytest.mark.asyncio
-async def test_who_lives_is_listed_beside_any_number_of_ended_ones(world, tmp_path):
-    """Which a crontab line leaves one of each minute: only of those the newest are told."""
+async def test_live_processes_are_listed_next_to_many_ended_ones(world, tmp_path):
+    """Which a crontab line leaves one of each minute: only of those the newest are reported."""
     await world.get("/workers")
     copied = "uuid || n, 'exec', 'closed', host, hostname, pid, pid_started, lock_path, opened_at, beat_at, opened_at"
     with closing(sqlite3.connect(tmp_path / "s.db")) as file, file:
@@ -81,7 +81,7 @@ async def test_who_lives_is_listed_beside_any_number_of_ended_ones(world, tmp_pa
 
 @pytest.mark.asyncio
 async def test_process_without_a_beat_is_called_silent(world, other, tmp_path):
-    """A supervisor has to beat as a worker has, and one that does not is told as on the first page; a wrapped command need not."""
+    """A supervisor has to beat as a worker has, and one that does not is reported as on the first page; a wrapped command need not."""
     store = SqliteStore(tmp_path / "s.db", clock=SystemClock())
     store.open()
     store.open_session("supervisor", posts=("worker",))
@@ -106,23 +106,23 @@ async def test_worker_drains_and_is_quarantined(world, other):
     other.apply(ClaimRuns("c1", 1))
     number = str(other.session)
     for _ in range(2):
-        answer = await world.press("/workers", "drain", who="olga", worker=number, reason="new machine", page="p1")
-        assert said(answer.text) == f"Done: drain worker {number}."
+        answer = await world.submit("/workers", "drain", who="olga", worker=number, reason="new machine", page="p1")
+        assert printed_text(answer.text) == f"Done: drain worker {number}."
     assert states(world)[other.session] == "draining"
-    answer = await world.press("/workers", "quarantine", worker=number, reason="it lies", page="p2")
-    assert said(answer.text) == f"Done: quarantine worker {number}."
+    answer = await world.submit("/workers", "quarantine", worker=number, reason="it lies", page="p2")
+    assert printed_text(answer.text) == f"Done: quarantine worker {number}."
     assert states(world)[other.session] == "quarantined"
     assert f'value="{number}"' not in answer.text
     assert "quarantined" in await world.get("/workers", ended="true")
-    acts = [one for one in world.ways.acts() if one[1] == f"worker:{number}"]
-    assert acts == [("quarantine", f"worker:{number}", "web:ana"), ("drain", f"worker:{number}", "web:olga")]
+    operations = [operation for operation in world.auth.operations() if operation[1] == f"worker:{number}"]
+    assert operations == [("quarantine", f"worker:{number}", "web:ana"), ("drain", f"worker:{number}", "web:olga")]
 
 
 @pytest.mark.asyncio
-async def test_what_cannot_be_done_is_told_in_place(world):
+async def test_impossible_operation_is_reported_in_place(world):
     """A worker that is not there; one's own process."""
-    assert (await world.press("/workers", "drain", worker="99999")).status_code == 404
-    answer = await world.press("/workers", "quarantine", worker=str(world.store.session), reason="why")
+    assert (await world.submit("/workers", "drain", worker="99999")).status_code == 404
+    answer = await world.submit("/workers", "quarantine", worker=str(world.store.session), reason="why")
     assert answer.status_code == 409
     assert states(world)[world.store.session] == "alive"
 
@@ -132,7 +132,7 @@ async def test_page_is_only_for_those_who_are_for_all(world, other):
     """And a viewer gets no buttons."""
     await world.get("/workers", who="payer", status=404)
     for act in ("drain", "quarantine"):
-        assert await world.who_sees(f'value="{act}"', "/workers") == [True, False]
+        assert await world.visible_to(f'value="{act}"', "/workers") == [True, False]
 
 
 @pytest.mark.asyncio

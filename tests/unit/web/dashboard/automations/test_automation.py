@@ -1,4 +1,4 @@
-"""`/a/NAME`: with nothing, with everything, for whoever may see it; its buttons act once and say so."""
+"""`/a/NAME`: with nothing, with everything, for anyone who may see it; its buttons act once and say so."""
 
 import re
 
@@ -14,7 +14,7 @@ from mainspring.store.commands.runs import ClaimRuns, FinishRun
 from mainspring.store.read.status.status import automations
 from tests.contract.store.process import fail, finish, outcome
 from tests.unit.web.dashboard.automation_world import define
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 from tests.unit.web.dashboard.run_world import ORDER, claimed
 
 
@@ -32,38 +32,38 @@ def end(world, state=RunState.SUCCEEDED, number=1):
 
 @pytest.mark.asyncio
 async def test_automation_without_runs_teaches_how_to_start_it(world):
-    """And says that nobody expects it, that nothing starts it, that it has no runbook."""
+    """And says that no one expects it, that nothing starts it, that it has no runbook."""
     text = await world.get("/a/pay")
     assert "mainspring run pay" in text
-    assert "Nobody expects it at any time" in text
+    assert "No success is expected at any time" in text
     assert "runbooks/pay.md" in text
     assert "It starts no other automation" in text
-    assert "there is no automation none" in said(await world.get("/a/none", status=404))
+    assert "there is no automation none" in printed_text(await world.get("/a/none", status=404))
 
 
 @pytest.mark.asyncio
 async def test_automation_that_a_page_is_about_is_read_once(world, monkeypatch):
-    """A dozen parts of the page name it, and each reads what it needs; what a press changed is read anew by the page after it."""
-    read, asked = world.store.reader.read, []
-    monkeypatch.setattr(world.store.reader, "read", lambda *words: asked.append(words) or read(*words))
+    """A dozen parts of the page name it, and each reads what it needs; what a press changed is read again by the page after it."""
+    read, reads = world.store.reader.read, []
+    monkeypatch.setattr(world.store.reader, "read", lambda *words: reads.append(words) or read(*words))
     await world.get("/a/pay")
-    assert asked.count(("list_automations_of", ('["pay"]',))) == 1
-    assert "is paused" in (await world.press("/a/pay", "pause", reason="out of order")).text
+    assert reads.count(("list_automations_of", ('["pay"]',))) == 1
+    assert "is paused" in (await world.submit("/a/pay", "pause", reason="out of order")).text
 
 
 @pytest.mark.asyncio
-async def test_automation_shows_its_runs_each_as_a_link(world):
+async def test_automation_displays_its_runs_each_as_a_link(world):
     """In the strip, in the figures, in the heat grid, in the table of days."""
     good, bad = end(world, number=2), end(world, RunState.FAILED)
     text = await world.get("/a/pay")
     for run in (good, bad):
         assert f'<a href="/r/{run}"' in text
     assert 'href="/runs?name=pay&amp;state=failed"' in text
-    assert "of 3 ends succeeded<br>before: -" in text
+    assert "of 3 runs succeeded<br>before: -" in text
     assert re.search(r"<b>66\.7 %</b>", text)
     assert "1 of 3 failed" in text
     assert "p50 of the newest 3 runs" in text
-    assert await world.who_sees('href="/audit-log?since=30d&amp;automation=pay"', "/a/pay", "ana", "payer") == [
+    assert await world.visible_to('href="/audit-log?since=30d&amp;automation=pay"', "/a/pay", "ana", "payer") == [
         True,
         False,
     ]
@@ -72,16 +72,16 @@ async def test_automation_shows_its_runs_each_as_a_link(world):
 
 
 @pytest.mark.asyncio
-async def test_automation_shows_what_is_due_and_what_follows(world):
+async def test_automation_displays_what_is_due_and_what_follows(world):
     """Next due times on its own clock, how monitors judge it, what stands around it; its runbook as it was written."""
-    told = {"owner": "ann", "doc": "Puts things in order.", "guide": "Look <first>."}
-    define(world, "tidy", cron="0 3 * * *", tz="Europe/Berlin", after="pay", **told)
+    facts = {"owner": "ann", "doc": "Puts things in order.", "guide": "Look <first>."}
+    define(world, "tidy", cron="0 3 * * *", tz="Europe/Berlin", after="pay", **facts)
     text = await world.get("/a/tidy")
     assert "Puts things in order." in text
     assert "Look &lt;first&gt;." in text
     assert len(re.findall(r"\d{4}-\d\d-\d\d 03:00:00 CES?T", text)) == 10
     assert "Next 10, Europe/Berlin" in text
-    assert "None of its due times is over yet" in text
+    assert "No due time has passed yet" in text
     assert "No schedule says when it is due" not in text
     assert "No success in the expected window." in text
     assert '<a href="/a/pay">pay</a> starts <a href="/a/tidy">tidy</a>' in text
@@ -103,7 +103,7 @@ BOOM = Failure("ValueError", "boom", "it broke")
 
 
 @pytest.mark.asyncio
-async def test_ways_that_are_not_shown_are_counted(world):
+async def test_hidden_paths_are_counted(world):
     """Names that are made at run time may be many: of those the page has the first, and says of how many."""
     define(world, "pay-order", kind=DefinitionKind.WORKFLOW)
     walk(world, *(f"a{n}" for n in range(60)))
@@ -115,13 +115,13 @@ async def test_ways_that_are_not_shown_are_counted(world):
 
 
 @pytest.mark.asyncio
-async def test_automation_shows_which_way_its_runs_go(world):
-    """Each number leads to its rows: the runs that ended so, the step at the newest run; what nothing takes up is told."""
+async def test_automation_displays_the_paths_of_its_runs(world):
+    """Each number leads to its rows: the runs that ended so, the step at the newest run; what nothing takes up is reported."""
     define(world, "pay-order", kind=DefinitionKind.WORKFLOW)
-    assert "Which way its runs go" not in await world.get("/a/pay-order")
+    assert "Paths of its runs" not in await world.get("/a/pay-order")
     good, bad = walk(world, "check", "charge"), walk(world, "check", "charge", is_lost=True)
     text = await world.get("/a/pay-order")
-    assert "charge failed in 1 of 2 runs and nothing in the code takes it up: it ended the run" in text
+    assert "charge failed in 1 of 2 runs and no code handles the error: it ended the run" in text
     assert 'class="edge missing"' in text
     assert f'href="/r/{bad}?step=charge"' in text
     assert 'href="/runs?name=pay-order&amp;state=succeeded"' in text
@@ -131,7 +131,7 @@ async def test_automation_shows_which_way_its_runs_go(world):
     assert rows[0].startswith("step,then,runs,failed,is_missing,run")
     assert f"charge,succeeded,1,False,False,{good}" in "\n".join(rows)
     end(world)
-    assert "Which way its runs go" not in await world.get("/a/pay"), "a task is one step"
+    assert "Paths of its runs" not in await world.get("/a/pay"), "a task is one step"
 
 
 @pytest.mark.asyncio
@@ -152,7 +152,7 @@ async def test_steps_with_hostile_names_and_hidden_children_are_text(world):
 
 
 @pytest.mark.asyncio
-async def test_automation_shows_what_is_wrong_first(world):
+async def test_automation_displays_what_is_wrong_first(world):
     """Its incidents, and the causes by which its runs failed."""
     end(world, RunState.FAILED)
     finding = Finding(
@@ -162,36 +162,38 @@ async def test_automation_shows_what_is_wrong_first(world):
         RecordEvaluation(started_at=world.clock.now(), found=(EvaluatedFinding(id="i_01", finding=finding, to=()),))
     )
     text = await world.get("/a/pay")
-    assert text.index("Wrong now") < text.index("Trust, 30 days")
+    assert text.index("Open incidents") < text.index("Trust, 30 days")
     assert "&lt;b&gt;silent" in text
-    assert "Wrong now" not in await world.get("/a/backup")
+    assert "Open incidents" not in await world.get("/a/backup")
 
 
 @pytest.mark.asyncio
 async def test_automation_is_paused_resumed_and_retired_by_buttons(world):
     """Each once, with its reason, and told above the page; then the other buttons are there."""
-    first = await world.press("/a/pay", "pause", **{"for": "2h", "reason": "mending", "page": "p1"})
-    assert said(first.text) == "Done: pause automation pay."
-    await world.press("/a/pay", "pause", **{"for": "2h", "reason": "mending", "page": "p1"})
-    assert [one for one in world.ways.acts() if one[0] == "pause"] == [("pause", "automation:pay", "web:ana")]
+    first = await world.submit("/a/pay", "pause", **{"for": "2h", "reason": "mending", "page": "p1"})
+    assert printed_text(first.text) == "Done: pause automation pay."
+    await world.submit("/a/pay", "pause", **{"for": "2h", "reason": "mending", "page": "p1"})
+    assert [operation for operation in world.auth.operations() if operation[0] == "pause"] == [
+        ("pause", "automation:pay", "web:ana")
+    ]
     (view,) = automations(world.store.reader, "pay")
     assert (view.paused_by, view.pause_reason) == ("web:ana", "mending")
     assert 0 < view.paused_until - view.paused_at <= 2 * 3_600_000
     assert "mending" in first.text
     assert 'value="resume"' in first.text
     assert 'value="pause"' not in first.text
-    assert said((await world.press("/a/pay", "resume")).text) == "Done: resume automation pay."
-    retired = await world.press("/a/pay", "retire", reason="over")
-    assert "Take it back into service" in retired.text
+    assert printed_text((await world.submit("/a/pay", "resume")).text) == "Done: resume automation pay."
+    retired = await world.submit("/a/pay", "retire", reason="over")
+    assert ">Resume<" in retired.text
     assert 'href="/a/pay/run"' not in retired.text
-    assert 'value="pause"' in (await world.press("/a/pay", "resume")).text
+    assert 'value="pause"' in (await world.submit("/a/pay", "resume")).text
 
 
 @pytest.mark.asyncio
 async def test_reason_of_a_refused_retire_stays_in_its_form(world):
-    """Whoever wrote too much cuts it, and does not write it again; the form is open, and the other one is not."""
-    why = "moved to the <new> ledger " * 100
-    answer = await world.press("/a/pay", "retire", reason=why)
+    """Anyone who wrote too much cuts it, and does not write it again; the form is open, and the other one is not."""
+    reason = "moved to the <new> ledger " * 100
+    answer = await world.submit("/a/pay", "retire", reason=reason)
     assert answer.status_code == 409
     form = answer.text.partition('<summary class="button">Retire')[2]
     assert form.partition("</form>")[0].count("moved to the &lt;new&gt; ledger") == 100
@@ -201,9 +203,9 @@ async def test_reason_of_a_refused_retire_stays_in_its_form(world):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("span", ["soon", "999999999d", "-1h"])
-async def test_span_that_is_none_is_told_at_its_field(world, span):
+async def test_span_that_is_none_is_reported_at_its_field(world, span):
     """With what was typed still there, and nothing done."""
-    answer = await world.press("/a/pay", "pause", **{"for": span, "reason": "a <b> reason"})
+    answer = await world.submit("/a/pay", "pause", **{"for": span, "reason": "a <b> reason"})
     assert answer.status_code == 409
     assert f'value="{span}"' in answer.text
     assert 'value="a &lt;b&gt; reason"' in answer.text
@@ -213,19 +215,19 @@ async def test_span_that_is_none_is_told_at_its_field(world, span):
 
 
 @pytest.mark.asyncio
-async def test_act_that_cannot_be_done_is_told(world):
-    """What goes on already does not go on again."""
-    answer = await world.press("/a/pay", "resume")
+async def test_operation_that_cannot_be_done_is_reported(world):
+    """What continues already does not continue again."""
+    answer = await world.submit("/a/pay", "resume")
     assert answer.status_code == 409
-    assert "not paused" in said(answer.text)
+    assert "not paused" in printed_text(answer.text)
 
 
 @pytest.mark.asyncio
-async def test_automation_is_shown_to_whoever_may_see_it(world):
+async def test_automation_is_displayed_to_permitted_visitors(world):
     """Buttons only to who may press them; of others neither the page nor a name."""
     define(world, "pay-more", after="backup")
     for part in ('value="pause"', 'href="/a/pay/run"'):
-        assert await world.who_sees(part, "/a/pay", "olga", "vic") == [True, False]
+        assert await world.visible_to(part, "/a/pay", "olga", "vic") == [True, False]
     text = await world.get("/a/pay-more", who="payer")
     assert "backup" not in text
     assert "a run of another automation" in text

@@ -1,4 +1,4 @@
-"""`/automations`: empty, filled, filtered, and as far as somebody may see."""
+"""`/automations`: empty, filled, filtered, and as far as someone may see."""
 
 import json
 
@@ -12,11 +12,11 @@ from mainspring.store.commands.automations import AnnounceDefinitions, Automatio
 from mainspring.store.commands.runs import ClaimRuns, FinishRun
 from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.automation_world import define
-from tests.unit.web.dashboard.wrong import find_wrong
+from tests.unit.web.dashboard.open_incident import find_invalid
 
 
 @pytest.mark.asyncio
-async def test_list_says_how_each_stands(world):
+async def test_list_has_the_state_of_each(world):
     """Word, icon and tone; its last runs as a strip, each state in its tone."""
     for state in (RunState.SUCCEEDED, RunState.FAILED):
         world.begin()
@@ -35,15 +35,15 @@ async def test_list_says_how_each_stands(world):
 
 
 @pytest.mark.asyncio
-async def test_list_says_what_is_wrong_with_each(world):
-    """An automation that comes in time and fails each time is not told as well; nor on its page; what is well can be left out."""
+async def test_list_states_what_is_wrong_with_each(world):
+    """An automation that comes in time and fails each time is not told as well; nor on its page; what is healthy can be left out."""
     define(world, "tidy")
-    find_wrong(world, "pay", kind=IncidentKind.PERMANENT_ERROR)
+    find_invalid(world, "pay", kind=IncidentKind.PERMANENT_ERROR)
     world.store.apply(PauseAutomation("backup", None, "cli:ann@box", "noisy"))
-    find_wrong(world, "backup", "i_2", IncidentKind.TOO_SLOW)
+    find_invalid(world, "backup", "i_2", IncidentKind.TOO_SLOW)
     text = await world.get("/automations")
-    for told in ("pay", "backup", "tidy"):
-        assert f"/a/{told}" in text
+    for name in ("pay", "backup", "tidy"):
+        assert f"/a/{name}" in text
     assert (
         '<a class="plain state bad" href="/incidents/i_1"><span class="icon" aria-hidden="true">✗</span> permanent error</a>'
         in text
@@ -65,7 +65,7 @@ async def test_list_says_what_is_wrong_with_each(world):
 
 
 @pytest.mark.asyncio
-async def test_list_is_filtered_by_what_stands_in_the_link(world):
+async def test_list_is_filtered_by_what_is_in_the_link(world):
     """What was chosen stands in the form again; where none fits the page says so."""
     define(world, "tidy", owner="ann", team="data", tags={"nightly": ""})
     text = await world.get("/automations", owner="ann")
@@ -75,12 +75,12 @@ async def test_list_is_filtered_by_what_stands_in_the_link(world):
     assert 'href="/automations?owner=ann&amp;team=data"' in text
     text = await world.get("/automations", state="silent")
     assert '<option value="silent" selected>' in text
-    assert "None fits" in text
+    assert "No automation that you may see matches" in text
     assert "state" in await world.get("/automations", state="bored", status=400)
 
 
 @pytest.mark.asyncio
-async def test_list_goes_on_behind_its_cursor(world):
+async def test_list_continues_behind_its_cursor(world):
     """Part by part, with the filter kept."""
     text = await world.get("/automations", limit=1)
     assert "/a/backup" in text
@@ -93,13 +93,13 @@ async def test_list_goes_on_behind_its_cursor(world):
 async def test_list_without_automations_teaches_a_command(world):
     """Nothing is retired by accident: the list of all is empty only where nothing is known."""
     for name in ("pay", "backup"):
-        await world.press(f"/a/{name}", "retire", reason="over")
+        await world.submit(f"/a/{name}", "retire", reason="over")
     assert "mainspring add script" in await world.get("/automations")
     assert "/a/pay" in await world.get("/automations", state="retired")
 
 
 @pytest.mark.asyncio
-async def test_list_tells_a_visitor_of_its_own_alone(world):
+async def test_list_has_only_automations_of_the_visitor(world):
     """Neither by name, nor by what starts it, nor by a number; nor in what can be taken away."""
     define(world, "pay-more", after="backup")
     for text in (await world.get("/automations", who="payer"), await world.get("/automations?as=json", who="payer")):
@@ -129,8 +129,11 @@ async def test_no_name_is_taken_for_markup(world):
         )
         for text in PAYLOADS
     ]
-    rows = [AutomationRow(one.name, one.kind, 1, "f", msgspec.json.encode(one.to_data())) for one in made]
+    rows = [
+        AutomationRow(definition.name, definition.kind, 1, "f", msgspec.json.encode(definition.to_data()))
+        for definition in made
+    ]
     world.store.apply(AnnounceDefinitions("code", tuple(rows), ()))
     text = await world.get("/automations", limit=100)
     assert text.count("&lt;script") > 5
-    assert [one for one in PAYLOADS if "<" in one and one in text] == []
+    assert [payload for payload in PAYLOADS if "<" in payload and payload in text] == []

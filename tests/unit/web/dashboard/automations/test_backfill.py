@@ -9,7 +9,7 @@ import mainspring as ms
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.read.runs.run_views import list_runs
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 
 HOUR = 3_600_000
 
@@ -35,17 +35,17 @@ def runs(world):
 
 
 @pytest.mark.asyncio
-async def test_what_would_run_is_shown_and_nothing_done(world, hours):
+async def test_preview_lists_runs_and_does_nothing(world, hours):
     """With its command line; the rows leave as JSON."""
-    asked = {"from": hours(3), "to": hours(0), "rate": "60/m"}
-    text = await world.get("/a/nightly/backfill", **asked)
-    assert "<h2>3 runs would be made</h2>" in text
+    query = {"from": hours(3), "to": hours(0), "rate": "60/m"}
+    text = await world.get("/a/nightly/backfill", **query)
+    assert "<h2>3 runs would start</h2>" in text
     assert "mainspring auto backfill nightly --from" in text
     assert "--rate 60/m" in text
-    rows = json.loads(await world.get("/a/nightly/backfill", **asked, **{"as": "json"}))
+    rows = json.loads(await world.get("/a/nightly/backfill", **query, **{"as": "json"}))
     assert len(rows) == 3
     assert runs(world) == []
-    assert not [one for one in world.ways.acts() if one[0] == "backfill"]
+    assert not [operation for operation in world.auth.operations() if operation[0] == "backfill"]
 
 
 @pytest.mark.asyncio
@@ -54,34 +54,34 @@ async def test_runs_are_made_once(world, hours):
     path = f"/a/nightly/backfill?from={hours(3)}&to={hours(0)}"
     for _ in range(2):
         fields = {"from": hours(3), "to": hours(0), "reason": "the disk was full", "page": "p1"}
-        answer = await world.press(path, "make", who="olga", **fields)
+        answer = await world.submit(path, "make", who="olga", **fields)
         assert len(runs(world)) == 3
-        assert said(answer.text) == "Done: backfill automation nightly: 3 runs."
-    assert "<h2>0 runs would be made</h2>" in answer.text
+        assert printed_text(answer.text) == "Done: backfill automation nightly: 3 runs."
+    assert "<h2>0 runs would start</h2>" in answer.text
     assert "3 due times have a run already" in answer.text
     assert 'value="make"' not in answer.text
-    made = [one for one in world.ways.acts() if one[0] == "backfill"]
+    made = [operation for operation in world.auth.operations() if operation[0] == "backfill"]
     assert made == [("backfill", "automation:nightly", "web:olga")] * 3
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("asked", "why"),
+    ("query", "reason"),
     [
-        ({"from": "2999-01-01T00:00:00"}, "range of the past"),
+        ({"from": "2999-01-01T00:00:00"}, "range in the past"),
         ({"from": "yesterday"}, "not a date"),
         ({"from": "2026-01-01T00:00:00", "rate": "fast"}, "not a rate"),
         ({"from": "1990-01-01T00:00:00"}, "more than 10,000"),
     ],
 )
-async def test_range_that_cannot_be_used_is_told_in_place(world, hours, asked, why):
+async def test_range_that_cannot_be_used_is_reported_in_place(world, hours, query, reason):
     """With what was typed still there."""
-    text = await world.get("/a/nightly/backfill", **asked)
-    assert why in text[text.index('class="fault"') :].partition("</p>")[0]
-    assert f'value="{asked["from"]}"' in text
-    answer = await world.press("/a/nightly/backfill", "make", **asked)
+    text = await world.get("/a/nightly/backfill", **query)
+    assert reason in text[text.index('class="fault"') :].partition("</p>")[0]
+    assert f'value="{query["from"]}"' in text
+    answer = await world.submit("/a/nightly/backfill", "make", **query)
     assert answer.status_code == 409
-    assert why in said(answer.text)
+    assert reason in printed_text(answer.text)
 
 
 @pytest.mark.asyncio

@@ -1,4 +1,4 @@
-"""The schedule of the next days: it is drawn, bounded, and shows nobody what he may not see."""
+"""The schedule of the next days: it is drawn, bounded, and shows no one what he may not see."""
 
 import re
 
@@ -9,7 +9,7 @@ from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import MakeSlot, PauseAutomation
 from mainspring.web.dashboard.automations.schedule import MAX_LINES
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 
 
 def announce(world, **schedules):
@@ -33,11 +33,11 @@ async def test_page_teaches_how_to_get_a_schedule(world):
     """As long as there is none."""
     text = await world.get("/schedule")
     assert "mainspring add script" in text
-    assert "Every due time of the last day" in text
+    assert "Each due time of the last day" in text
 
 
 @pytest.mark.asyncio
-async def test_starts_are_drawn_and_counted(world):
+async def test_starts_are_rendered_and_counted(world):
     """Each line with its picture, its words in text, and its number as a link."""
     announce(world, nightly={"cron": far_off(world), "tz": "UTC"}, often={"every": "1m"}, tired={"cron": "0 * * * *"})
     world.store.apply(PauseAutomation("tired", None, "ann", None))
@@ -50,15 +50,15 @@ async def test_starts_are_drawn_and_counted(world):
     assert "style=" not in text
     found = await world.get("/schedule", name="nigh")
     assert "often" not in found.partition("<table")[2].partition("</table>")[0]
-    assert "No automation whose name holds “&lt;b&gt;”" in await world.get("/schedule", name="<b>")
+    assert "No automation whose name contains “&lt;b&gt;”" in await world.get("/schedule", name="<b>")
     rows = (await (await world.browser()).get("/schedule?as=csv")).text.splitlines()
     assert rows[0].startswith("automation,words,zone,next_at,count")
     assert len(rows) == 4
 
 
 @pytest.mark.asyncio
-async def test_what_did_not_start_in_time_is_told(world):
-    """Missed ones with why; what is told of them is escaped."""
+async def test_late_start_is_reported(world):
+    """Missed ones with why; their texts are escaped."""
     announce(world, nightly={"cron": "* * * * *"})
     now = world.clock.now()
     at = now - now % 60_000 - 600_000
@@ -69,7 +69,7 @@ async def test_what_did_not_start_in_time_is_told(world):
 
 
 @pytest.mark.asyncio
-async def test_visitor_sees_its_own_automations_alone(world):
+async def test_visitor_sees_its_own_automations_only(world):
     """Neither names nor numbers of others."""
     announce(world, payday={"cron": far_off(world), "tz": "UTC"}, secret={"cron": "0 * * * *"})
     now = world.clock.now()
@@ -79,7 +79,7 @@ async def test_visitor_sees_its_own_automations_alone(world):
     assert "secret" not in text
     assert "7 starts of 1 automation" in text
     assert "secret" not in (await (await world.browser("payer")).get("/schedule?as=json")).text
-    assert said(text) == ""
+    assert printed_text(text) == ""
 
 
 @pytest.mark.asyncio
@@ -89,5 +89,5 @@ async def test_many_schedules_are_bounded(world, monkeypatch):
     announce(world, **{f"a{number:03}": {"cron": f"{number % 60} 3 * * *"} for number in range(MAX_LINES + 7)})
     text = await world.get("/schedule")
     assert text.count('<svg class="line"') == MAX_LINES
-    assert "5 more that are less busy" in text
-    assert "Others are found by their name" in text
+    assert "5 more are counted but not drawn" in text
+    assert "Find others by name" in text

@@ -15,8 +15,8 @@ from mainspring.store.read.runs.run_views import list_runs, run_view
 from mainspring.web.auth.middleware import LARGEST_FORM, MOST_FIELDS
 from tests.api_world import PAY, announce
 from tests.hostile import PAYLOADS
-from tests.turned_codec import Turned
-from tests.unit.web.dashboard.page_world import OWN, hidden, said
+from tests.reversing_codec import ReversingCodec
+from tests.unit.web.dashboard.page_world import OWN, hidden, printed_text
 
 ORDER = Definition(
     kind=DefinitionKind.TASK,
@@ -62,16 +62,18 @@ def runs(world, name="pay"):
 @pytest.mark.asyncio
 async def test_form_starts_what_was_typed_once(world):
     """And leads to the run, with who did it and why on record."""
-    answer = await world.press(
+    answer = await world.submit(
         "/a/pay/run", "start", **{"i.amount": "7", "i.to": "bob", "reason": "asked for"}, page="p1"
     )
     (row,) = runs(world)
     assert answer.request.url.path == f"/r/{row.id}"
     run = run_view(world.store.reader, row.id)
     assert msgspec.json.decode(run.input) == {"amount": 7, "to": "bob"}
-    await world.press("/a/pay/run", "start", **{"i.amount": "7", "i.to": "bob", "reason": "asked for"}, page="p1")
+    await world.submit("/a/pay/run", "start", **{"i.amount": "7", "i.to": "bob", "reason": "asked for"}, page="p1")
     assert len(runs(world)) == 1
-    assert [one for one in world.ways.acts() if one[0] == "start"] == [("start", "automation:pay", "web:ana")]
+    assert [operation for operation in world.auth.operations() if operation[0] == "start"] == [
+        ("start", "automation:pay", "web:ana")
+    ]
 
 
 @pytest.mark.asyncio
@@ -86,30 +88,30 @@ async def test_form_is_filled_in_as_the_last_run_was(world):
     assert (value_of(text, "i.amount"), value_of(text, "i.to")) == ("1", "eve")
     text = await world.get("/a/pay/run", blank="true")
     assert (value_of(text, "i.amount"), value_of(text, "i.to")) == ("", "ana")
-    assert "no run of backup" in said(await world.get("/a/backup/run", status=404, **{"from": first}))
+    assert "no run of backup" in printed_text(await world.get("/a/backup/run", status=404, **{"from": first}))
     await world.get("/a/pay/run", status=404, **{"from": "r_nothing"})
 
 
 @pytest.mark.asyncio
-async def test_fault_stands_at_its_field_and_what_was_typed_stays(world):
+async def test_error_is_at_its_field_and_input_stays(world):
     """Nothing is started."""
     typed = {"i.amount": "many", "i.to": "<b>", "at": "never", "queue": "q\x01", "tags": "x", "priority": "high"}
-    answer = await world.press("/a/pay/run", "start", **typed)
+    answer = await world.submit("/a/pay/run", "start", **typed)
     assert answer.status_code == 409
     text = answer.text
-    assert "nothing was started" in said(text)
+    assert "nothing was started" in printed_text(text)
     assert (value_of(text, "i.amount"), value_of(text, "i.to")) == ("many", "&lt;b&gt;")
-    assert "this is no number" in text[text.index('id="about-i.amount"') :].partition("</div>")[0]
+    assert "this is not a number" in text[text.index('id="about-i.amount"') :].partition("</div>")[0]
     for name in ("at", "tags", "priority"):
         assert 'class="fault"' in text[text.index(f'id="about-option-{name}"') :].partition("</div>")[0], name
     assert '<details class="options" open>' in text
     assert runs(world) == []
-    answer = await world.press("/a/pay/run", "start", **{"i.amount": "7", "i.to": "x", "priority": str(2**40)})
+    answer = await world.submit("/a/pay/run", "start", **{"i.amount": "7", "i.to": "x", "priority": str(2**40)})
     assert 'class="fault"' in answer.text[answer.text.index('id="about-option-priority"') :].partition("</div>")[0]
 
 
 @pytest.mark.asyncio
-async def test_nested_and_hostile_names_are_drawn_and_read(world):
+async def test_nested_and_hostile_names_are_rendered_and_read(world):
     """Faults of the schema itself stand at the inner field."""
     announce(world.store, PAY, ORDER)
     text = await world.get(PATH)
@@ -123,12 +125,12 @@ async def test_nested_and_hostile_names_are_drawn_and_read(world):
         "i.colour": '"red"',
         "i.to.street": "x",
     }
-    answer = await world.press(PATH, "start", **whole, **{"i.to.zip": "1.5", "j.lines": '["a"]'})
-    assert "no whole number" in answer.text[answer.text.index('id="about-i.to.zip"') :].partition("</div>")[0]
-    answer = await world.press(PATH, "start", **whole, **{"i.to.zip": "1", "j.lines": "[1]"})
+    answer = await world.submit(PATH, "start", **whole, **{"i.to.zip": "1.5", "j.lines": '["a"]'})
+    assert "not a whole number" in answer.text[answer.text.index('id="about-i.to.zip"') :].partition("</div>")[0]
+    answer = await world.submit(PATH, "start", **whole, **{"i.to.zip": "1", "j.lines": "[1]"})
     assert "expected" in answer.text[answer.text.index('id="about-j.lines"') :].partition("</div>")[0]
     assert "[1]" in answer.text
-    answer = await world.press(PATH, "start", **whole, **{"i.to.zip": "1", "j.lines": '["a"]'})
+    answer = await world.submit(PATH, "start", **whole, **{"i.to.zip": "1", "j.lines": '["a"]'})
     run = run_view(world.store.reader, runs(world, ORDER.name)[0].id)
     assert msgspec.json.decode(run.input) == {
         "day": "2026-01-05",
@@ -153,12 +155,16 @@ async def test_no_text_from_outside_is_taken_for_html(world):
     world.begin(announced, msgspec.json.encode({text: text for text in PAYLOADS} | {"more": list(PAYLOADS)}))
     for query in ({}, {"blank": "true"}):
         text = await world.get("/a/hostile/run", **query)
-        raw = [one for one in PAYLOADS if one in text.replace("<script src=", "") and set(one) & set("<\"'")]
+        raw = [
+            payload
+            for payload in PAYLOADS
+            if payload in text.replace("<script src=", "") and set(payload) & set("<\"'")
+        ]
         assert raw == []
 
 
 @pytest.mark.asyncio
-async def test_secret_is_not_shown_again(world, monkeypatch):
+async def test_secret_is_not_displayed_again(world, monkeypatch):
     """Neither by what it is nor by what it is called; what is sealed says so."""
     announce(world.store, PAY, ORDER)
     monkeypatch.setattr(KNOWN_SECRETS, "redactor", Redactor(["correct-horse-staple"]))
@@ -167,17 +173,17 @@ async def test_secret_is_not_shown_again(world, monkeypatch):
     text = await world.get(PATH)
     assert "correct-horse" not in text
     assert "pw-123456" not in text
-    assert text.count("it holds a secret") == 2
+    assert text.count("it contains a secret") == 2
     assert value_of(text, "i.to.street") == "s"
     world.begin(
         ORDER, msgspec.json.encode(data | {"day": "2026-01-05", "to": {"street": "correct-horse-staple", "zip": 1}})
     )
     text = await world.get(PATH)
     assert "correct-horse" not in text
-    assert "not all of it is shown" in text
+    assert "partly hidden" in text
     assert (value_of(text, "i.to.street"), value_of(text, "i.to.zip")) == ("", "1")
     act = operation_context(Actor.cli("ann", "box"), world.clock)
-    start(world.store, world.clock, PAY, b'{"amount":31337}', act=act, sealing=Sealing(Turned()))
+    start(world.store, world.clock, PAY, b'{"amount":31337}', act=act, sealing=Sealing(ReversingCodec()))
     text = await world.get("/a/pay/run")
     assert "sealed by codec" in text
     assert value_of(text, "i.amount") == ""
@@ -194,35 +200,35 @@ async def test_options_reach_the_run(world):
         "tags": "a=1\r\nb = 2",
         "title": "T",
     }
-    await world.press("/a/pay/run", "start", **{"i.amount": "7", "i.to": "x"}, **options)
+    await world.submit("/a/pay/run", "start", **{"i.amount": "7", "i.to": "x"}, **options)
     run = run_view(world.store.reader, runs(world)[0].id)
     assert (run.run_key, run.queue, run.priority, run.title) == ("k1", "slow", 5, "T")
     assert run.due_at == 4_071_265_200_000
     assert msgspec.json.decode(run.tags) == {"a": "1", "b": "2"}
-    again = await world.press("/a/pay/run", "start", **{"i.amount": "7", "i.to": "x"}, key="k1")
+    again = await world.submit("/a/pay/run", "start", **{"i.amount": "7", "i.to": "x"}, key="k1")
     assert again.request.url.path == f"/r/{run.id}"
-    other = await world.press("/a/pay/run", "start", **{"i.amount": "8", "i.to": "x"}, key="k1")
+    other = await world.submit("/a/pay/run", "start", **{"i.amount": "8", "i.to": "x"}, key="k1")
     assert other.status_code == 409
-    assert f"was used for run {run.id} with another input" in said(other.text)
+    assert f"was used for run {run.id} with another input" in printed_text(other.text)
 
 
 @pytest.mark.asyncio
-async def test_who_may_not_see_it_does_not_find_it(world):
-    """Neither the form nor an input through it; a script takes no arguments."""
+async def test_hidden_automation_is_not_found(world):
+    """Neither the form nor an input through it; a script has no arguments."""
     other = world.begin(data=b'{"amount":31337}')
     await world.get("/a/backup/run", who="payer", status=404)
     await world.get("/a/nothing/run", status=404)
     assert "31337" in await world.get("/a/pay/run", who="payer", **{"from": other})
     await world.get("/a/pay/run", who="vic", status=403)
     text = await world.get("/a/backup/run")
-    assert "takes no arguments" in text
+    assert "has no arguments" in text
     assert "mainspring run backup<" in text
-    await world.press("/a/backup/run", "start")
+    await world.submit("/a/backup/run", "start")
     assert len(runs(world, "backup")) == 1
     exec_made = Definition(kind=DefinitionKind.EXEC, name="wrapped", command=["true"])
     announce(world.store, PAY, exec_made)
     text = await world.get("/a/wrapped/run")
-    assert "its own caller" in text
+    assert "by a wrapped command" in text
     assert 'value="start"' not in text
 
 
@@ -244,7 +250,7 @@ async def test_form_has_bounds(world):
 
 
 @pytest.mark.asyncio
-async def test_default_that_is_a_secret_is_not_shown_in_a_nested_object_either(world):
+async def test_default_that_is_a_secret_is_not_displayed_in_a_nested_object_either(world):
     """What is named like one, at any depth; other defaults are."""
     card = {
         "type": "object",

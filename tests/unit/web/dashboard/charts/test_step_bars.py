@@ -31,15 +31,15 @@ def test_work_is_to_scale_and_idle_time_is_not():
 
 
 def test_attempts_before_the_last_are_hollow_with_dots_between():
-    """The one that goes on is solid, up to now."""
+    """The one that continues is solid, up to now."""
     (found,) = draw_bars([line((0, 10), (20, 30), (40, None), state="running")], 50)
-    assert [one.style for one in found] == ["hollow", "dots", "hollow", "dots", "solid"]
+    assert [bar.style for bar in found] == ["hollow", "dots", "hollow", "dots", "solid"]
     assert found[-1].title == "attempt 3: running, 10ms"
     (failed,) = draw_bars([line((0, 10), state="failed")], 50)
-    assert [one.style for one in failed] == ["hollow"]
+    assert [run.style for run in failed] == ["hollow"]
 
 
-def test_nothing_and_instants_alone_are_drawn():
+def test_nothing_and_only_instants_are_rendered():
     """A run without steps has no bars; steps of no time have a width that can be seen."""
     assert draw_bars([], NOW) == []
     (found,) = draw_bars([line((5, 5))], NOW)
@@ -53,11 +53,11 @@ spans = st.tuples(st.integers(0, NOW), st.integers(0, NOW)).map(sorted)
 @given(st.lists(spans, min_size=1, max_size=8), st.lists(spans, max_size=3))
 def test_every_bar_lies_within_the_picture_and_time_keeps_its_order(work, waits):
     """However steps overlap."""
-    lines = [*(line(tuple(one)) for one in work), *(line(tuple(one), kind="timer") for one in waits)]
+    lines = [*(line(tuple(span)) for span in work), *(line(tuple(wait), kind="timer") for wait in waits)]
     found = draw_bars(lines, NOW)
-    assert [len(drawn) for drawn in found] == [1] * len(lines)
-    for drawn in found:
-        for bar in drawn:
+    assert [len(bars) for bars in found] == [1] * len(lines)
+    for bars in found:
+        for bar in bars:
             assert 0 <= bar.x <= WIDE
             assert bar.width > 0
             assert bar.x + bar.width <= WIDE + 0.2

@@ -21,9 +21,9 @@ NOW = int(datetime(2026, 10, 22, 10, tzinfo=UTC).timestamp() * 1000)
 MINUTE = 60_000
 
 
-def agenda(cron, took=None, tz=None, **more):
-    one = PlannedSchedule(name="a", automation="a", schedule=Schedule.parse(cron=cron, tz=tz), **more)
-    return build_agenda([one], {} if took is None else {"a": took}, NOW)
+def agenda(cron, duration_ms=None, tz=None, **more):
+    plan = PlannedSchedule(name="a", automation="a", schedule=Schedule.parse(cron=cron, tz=tz), **more)
+    return build_agenda([plan], {} if duration_ms is None else {"a": duration_ms}, NOW)
 
 
 def bars(path):
@@ -32,9 +32,9 @@ def bars(path):
 
 @settings(max_examples=50)
 @given(st.sampled_from(["5 * * * *", "0 3 * * *", "*/45 9-12 * * *"]), st.integers(0, 200 * 3_600_000))
-def test_bars_lie_on_the_line_and_apart(cron, took):
+def test_bars_lie_on_the_line_and_apart(cron, duration_ms):
     """In order, none over another, none beyond the end."""
-    found = agenda(cron, took, overlap="allow")
+    found = agenda(cron, duration_ms, overlap="allow")
     picture = draw_line(found, found.lines[0])
     assert bars(picture.free + picture.crowded)
     for path in (picture.free, picture.crowded):
@@ -56,11 +56,11 @@ def test_bar_is_where_its_start_is_and_as_long_as_it_takes():
     assert bars(draw_line(found, found.lines[0]).crowded)[0] == (17 * 12 + 6, 6)
 
 
-def test_days_are_named_where_they_begin():
-    """Of the zone in which they are told; a day whose clocks change is as wide as it lasts."""
+def test_days_are_named_where_they_start():
+    """Of the zone in which they are notified; a day whose clocks change is as wide as it lasts."""
     found = agenda("0 3 * * *", tz="Europe/Berlin")
     marks = draw_day_marks(found, "Europe/Berlin")
-    assert [one.text for one in marks] == ["Fri 23", "Sat 24", "Sun 25", "Mon 26", "Tue 27", "Wed 28", "Thu 29"]
+    assert [mark.text for mark in marks] == ["Fri 23", "Sat 24", "Sun 25", "Mon 26", "Tue 27", "Wed 28", "Thu 29"]
     assert (marks[0].x, marks[0].percent) == (12 * 12, "7.14%")
     (day,) = list_clock_changes("Europe/Berlin", found.from_at, found.until_at)
     band = draw_band(found, day)

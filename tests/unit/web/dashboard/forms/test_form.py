@@ -1,6 +1,6 @@
 """The form of an automation's parameters: what it shows, read back, is what it was made of."""
 
-import datetime as dt
+import datetime
 import enum
 from typing import Annotated, Any, Literal
 
@@ -43,14 +43,14 @@ def schema_for(function):
 
 def sent(fields):
     """Return what a browser sends of these fields: it ends the lines of a text area in its own way."""
-    areas = {one.name for one in iterate_fields(fields) if one.kind in (InputKind.LINES, InputKind.JSON)}
+    areas = {field.name for field in iterate_fields(fields) if field.kind in (InputKind.LINES, InputKind.JSON)}
     return {
         name: text.replace("\n", "\r\n") if name in areas else text for name, text in build_sent_form(fields).items()
     }
 
 
 def by_label(fields):
-    return {one.label: one for one in fields}
+    return {field.label: field for field in fields}
 
 
 def with_defaults(schema, value, parts):
@@ -73,11 +73,11 @@ def with_defaults(schema, value, parts):
 
 def lacks_something(schema, value):
     """Tell whether a required part is not there, at any depth."""
-    inner = next((one for one in schema.get("anyOf", ()) if one != {"type": "null"}), schema)
+    inner = next((option for option in schema.get("anyOf", ()) if option != {"type": "null"}), schema)
     if not isinstance(value, dict) or "properties" not in inner:
         return False
     return not value.keys() >= set(inner["required"]) or any(
-        lacks_something(inner["properties"].get(name, {}), one) for name, one in value.items()
+        lacks_something(inner["properties"].get(name, {}), part) for name, part in value.items()
     )
 
 
@@ -92,7 +92,7 @@ LEAVES: Any = (
     ({"type": "string", "maxLength": 4000}, TEXT),
     ({"type": "string", "format": "date"}, st.dates().map(str)),
     ({"type": "string", "format": "time"}, st.times().map(str)),
-    ({"type": "string", "format": "date-time"}, st.datetimes(timezones=st.just(dt.UTC)).map(msgspec.to_builtins)),
+    ({"type": "string", "format": "date-time"}, st.datetimes(timezones=st.just(datetime.UTC)).map(msgspec.to_builtins)),
     ({"type": "string", "format": "duration"}, st.timedeltas().map(msgspec.to_builtins)),
     ({"type": "integer"}, st.integers()),
     ({"type": "number"}, st.floats(allow_nan=False, allow_infinity=False) | st.integers()),
@@ -140,9 +140,9 @@ def groups(draw, depth=0):
 
 @settings(max_examples=50)
 @given(groups())
-def test_form_read_back_is_the_value_it_was_made_of(drawn):
+def test_form_read_back_is_the_value_it_was_made_of(value_of_schema):
     """But for defaults, which are filled in, and what it lacks that has to be there."""
-    schema, value = drawn
+    schema, value = value_of_schema
     found = parse_form(schema, sent(build_fields(schema, value)))
     if lacks_something(schema, with_defaults(schema, value, {})):
         return
@@ -156,14 +156,14 @@ def test_form_read_back_is_the_value_it_was_made_of(drawn):
 
 @settings(max_examples=50)
 @given(groups(), st.dictionaries(st.text(max_size=5), TEXT, max_size=4))
-def test_form_of_anybody_is_read_or_told(drawn, form):
+def test_any_form_is_read_or_reported(value_of_schema, form):
     """Whatever is sent ends in a value or in faults, and fields show what was typed."""
-    schema, _ = drawn
-    form = form | {one: text for one in sent(build_fields(schema, {})) for text in form.values()}
+    schema, _ = value_of_schema
+    form = form | {field: text for field in sent(build_fields(schema, {})) for text in form.values()}
     found = parse_form(schema, form)
     assert isinstance(found.value, dict)
-    shown = add_faults(refill_fields(build_fields(schema, {}), form), found.faults)
-    assert all(one.text == form[one.name] for one in shown if one.name in form)
+    refilled = add_faults(refill_fields(build_fields(schema, {}), form), found.faults)
+    assert all(field.text == form[field.name] for field in refilled if field.name in form)
 
 
 def test_controls_fit_what_annotations_ask_for():
@@ -171,11 +171,11 @@ def test_controls_fit_what_annotations_ask_for():
 
     def order(
         order: Order,
-        day: dt.date,
-        at: Annotated[dt.datetime, msgspec.Meta(tz=True)],
-        begin: dt.datetime | None = None,
-        clock: dt.time = dt.time(3),
-        wait: dt.timedelta = dt.timedelta(seconds=30),
+        day: datetime.date,
+        at: Annotated[datetime.datetime, msgspec.Meta(tz=True)],
+        begin: datetime.datetime | None = None,
+        clock: datetime.time = datetime.time(3),
+        wait: datetime.timedelta = datetime.timedelta(seconds=30),
         mode: Literal["fast", "safe"] = "safe",
         dry: bool = False,
         text: Annotated[str, msgspec.Meta(max_length=5_000, description="What to say.")] = "a\nb",
@@ -186,7 +186,7 @@ def test_controls_fit_what_annotations_ask_for():
 
     schema = schema_for(order)
     fields = by_label(build_fields(schema, {}, "Europe/Berlin"))
-    kinds = {name: one.kind for name, one in fields.items()}
+    kinds = {name: field.kind for name, field in fields.items()}
     assert kinds == {
         "order": InputKind.GROUP,
         "day": InputKind.DATE,
@@ -204,7 +204,7 @@ def test_controls_fit_what_annotations_ask_for():
     assert fields["at"].zone == "Europe/Berlin"
     assert fields["text"].about == "What to say."
     assert fields["limit"].hint == "a whole number, from 1 to 9, empty = left out (null)"
-    assert [one.text for one in fields["mode"].choices] == ['left out ("safe")', "fast", "safe"]
+    assert [choice.text for choice in fields["mode"].choices] == ['left out ("safe")', "fast", "safe"]
     assert fields["wait"].text == "PT30S"
     inner = by_label(fields["order"].fields)
     assert (inner["to"].kind, inner["lines"].kind, inner["colour"].text) == (InputKind.GROUP, InputKind.JSON, '"red"')
@@ -238,45 +238,45 @@ def test_controls_fit_what_annotations_ask_for():
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
-        ("i.n", "1.5", "no whole number"),
-        ("i.n", "9" * 500, "no number"),
+        ("i.n", "1.5", "not a whole number"),
+        ("i.n", "9" * 500, "not a number"),
         ("i.x", "1e999", "too large"),
-        ("i.x", "nan", "no number"),
+        ("i.x", "nan", "not a number"),
         ("i.when", "soon", "not a span"),
-        ("j.any", "{", "no JSON"),
-        ("i.at", "2026-13-01T00:00", "no date"),
+        ("j.any", "{", "not JSON"),
+        ("i.at", "2026-13-01T00:00", "not a date"),
         ("z.at", "Mars/Base", "time zone"),
     ],
 )
-def test_what_cannot_be_read_is_told_at_its_field(name, text, said):
+def test_unreadable_input_is_reported_at_its_field(name, text, message):
     """By its path."""
     kinds = {"n": "integer", "x": "number"}
     formats = {"when": "duration", "at": "date-time"}
-    properties = {one: {"type": kind} for one, kind in kinds.items()} | {
-        one: {"type": "string", "format": form} for one, form in formats.items()
+    properties = {name: {"type": kind} for name, kind in kinds.items()} | {
+        name: {"type": "string", "format": form} for name, form in formats.items()
     }
     schema = {"type": "object", "properties": {**properties, "any": {}}, "required": []}
     form = {"i.at": "2026-01-05T03:00", "z.at": "Europe/Berlin", name: text}
     found = parse_form(schema, form)
     (path,) = found.faults
     assert path == f"$.{name[2:]}"
-    assert said in found.faults[path]
-    shown = by_label(add_faults(refill_fields(build_fields(schema, {}), form), found.faults))
-    assert said in shown[name[2:]].fault
+    assert message in found.faults[path]
+    refilled = by_label(add_faults(refill_fields(build_fields(schema, {}), form), found.faults))
+    assert message in refilled[name[2:]].fault
 
 
-def test_what_is_left_open_is_asked_for_as_json():
+def test_open_schema_is_a_json_field():
     """Further arguments, an input of another shape, a schema without end, one with too many fields."""
 
     def any_of_them(a: int, **more: Any): ...
 
     schema = schema_for(any_of_them)
     fields = build_fields(schema, {"a": 1, "b": [2]})
-    assert [one.kind for one in fields] == [InputKind.INTEGER, InputKind.JSON]
+    assert [field.kind for field in fields] == [InputKind.INTEGER, InputKind.JSON]
     assert parse_form(schema, sent(fields)).value == {"a": 1, "b": [2]}
-    assert parse_form(schema, {"i.a": "1", "x": "[]"}).faults == {"$": "the further arguments are no JSON object"}
+    assert parse_form(schema, {"i.a": "1", "x": "[]"}).faults == {"$": "the further arguments are not a JSON object"}
 
     parts = {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}, "required": []}}
     endless = {"type": "object", "properties": {"node": {"$ref": "#/$defs/Node"}}, "required": [], "$defs": parts}
@@ -289,4 +289,4 @@ def test_what_is_left_open_is_asked_for_as_json():
         len(build_sent_form(build_fields({**many, "properties": dict(list(many["properties"].items())[:-1])}, {})))
         == MOST_LEAVES
     )
-    assert parse_form(many, {"j": "[1]"}).faults == {"$": "the arguments are no JSON object"}
+    assert parse_form(many, {"j": "[1]"}).faults == {"$": "the arguments are not a JSON object"}

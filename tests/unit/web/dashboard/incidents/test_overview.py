@@ -14,9 +14,9 @@ from mainspring.store.read.status.status import audit_rows
 from tests.api_world import BACKUP
 from tests.contract.store.process import fail, halt
 from tests.counted_reads import counted
-from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.run_world import asking, claimed
-from tests.unit.web.dashboard.wrong import HOSTILE, fail_run, find_storm, find_wrong, state_of
+from tests.unit.web.dashboard.open_incident import HOSTILE, fail_run, find_invalid, find_storm, state_of
+from tests.unit.web.dashboard.page_world import printed_text
+from tests.unit.web.dashboard.run_world import ask_question, claimed
 
 pytestmark = pytest.mark.asyncio
 
@@ -27,19 +27,19 @@ def heading(text):
     return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
 
 
-async def test_nothing_wrong_is_said_in_one_line(world):
+async def test_healthy_project_is_one_line(world):
     """With what there is to do first; bar, title and icon say the same."""
     text = await world.get("/")
-    assert heading(text) == "All is well"
-    assert "all is well" in text
+    assert heading(text) == "Healthy"
+    assert "healthy" in text
     assert re.search(r'<link rel="icon" href="/assets/good-\w+\.svg">', text)
-    assert "Nothing runs" in text
-    assert "Nothing is due" in text
+    assert "No run is running" in text
+    assert "No run is due" in text
 
 
-async def test_what_is_wrong_stands_first_with_who_acts_and_what_next(world):
+async def test_open_incidents_are_first_with_owner_and_next_step(world):
     """The loudest above, with the run that failed; the page, its title and the bar count alike."""
-    find_wrong(world, "backup", "i_2", IncidentKind.TOO_SLOW, Severity.NOTIFY, "took long", hint="Look at the disk")
+    find_invalid(world, "backup", "i_2", IncidentKind.TOO_SLOW, Severity.NOTIFY, "took long", hint="Look at the disk")
     run = fail_run(world)
     text = await world.get("/")
     assert heading(text) == "2 things need you"
@@ -47,7 +47,7 @@ async def test_what_is_wrong_stands_first_with_who_acts_and_what_next(world):
     assert text.index("it broke") < text.index("took long")
     assert f'href="/r/{run}"' in text
     assert "Look at the disk" in text
-    assert text.count("nobody yet") == 2
+    assert text.count("no one yet") == 2
     assert "mainspring incidents ack i_1" in text
     assert re.search(r'<link rel="icon" href="/assets/bad-\w+\.svg">', text)
 
@@ -55,48 +55,48 @@ async def test_what_is_wrong_stands_first_with_who_acts_and_what_next(world):
 async def test_silence_questions_and_runs_have_their_place(world):
     """Expected and not seen; asked, until when and what then; what runs; the newest runs as cells."""
     facts = {"expected": "daily 03:00", "last_good_at": 1, "missed": 2}
-    find_wrong(world, "backup", "i_2", facts=facts)
-    asked = asking(world, choices=["yes", "no"], otherwise="no")
+    find_invalid(world, "backup", "i_2", facts=facts)
+    question = ask_question(world, choices=["yes", "no"], otherwise="no")
     running = claimed(world).id
     text = await world.get("/")
     assert "daily 03:00" in text
     assert re.search(r'Missed" class="number"><a href="/incidents/i_2">2</a>', text)
     assert 'Charge it?</a> <span class="quiet">yes or no</span>' in text
     assert "then no" in text
-    assert f"/r/{asked}" in text
+    assert f"/r/{question}" in text
     assert f"/r/{running}" in text
     assert 'aria-label="The newest 2: 1 running, 1 waiting; the last is running."' in text
 
 
-async def test_button_acts_once_and_is_told(world):
+async def test_button_works_once_and_is_confirmed(world):
     """And what bar and page say is of after it, though the verdict is kept for a second."""
-    find_wrong(world)
+    find_invalid(world)
     assert "1 thing needs you" in await world.get("/")
     for _ in range(2):
-        done = await world.press("/", "acknowledge", incident="i_1", page="p1")
-        assert said(done.text) == "Done: acknowledge incident i_1."
-    assert heading(done.text) == "1 problem is looked after by ana"
+        done = await world.submit("/", "acknowledge", incident="i_1", page="p1")
+        assert printed_text(done.text) == "Done: acknowledge incident i_1."
+    assert heading(done.text) == "1 problem is acknowledged by ana"
     assert "acknowledged by web:ana" in done.text
     assert [row.verb for row in audit_rows(world.store.reader)][:2] == ["acknowledge", "sign in"]
-    snoozed = await world.press("/", "snooze", incident="i_1", span="4h")
-    assert (said(snoozed.text), state_of(world)) == ("Done: snooze incident i_1.", IncidentState.SNOOZED)
+    snoozed = await world.submit("/", "snooze", incident="i_1", span="4h")
+    assert (printed_text(snoozed.text), state_of(world)) == ("Done: snooze incident i_1.", IncidentState.SNOOZED)
 
 
-async def test_page_that_was_put_off_is_not_called_well(world):
+async def test_page_that_was_postponed_is_not_called_well(world):
     """Neither in the sentence nor in bar, title and icon."""
-    find_wrong(world)
-    answer = await world.press("/", "snooze", incident="i_1", span="4h")
+    find_invalid(world)
+    answer = await world.submit("/", "snooze", incident="i_1", span="4h")
     assert re.fullmatch(r"1 problem is snoozed until (\d{4}-\d\d-\d\d )?\d\d:\d\d UTC by ana", heading(answer.text))
     assert "ll is well" not in answer.text
-    assert "1 problem looked after" in answer.text
+    assert "1 problem acknowledged" in answer.text
     assert re.search(r'<link rel="icon" href="/assets/warn-\w+\.svg">', answer.text)
 
 
 async def test_failed_run_that_is_undecided_is_never_green(world):
-    """With a link to it, to whoever sees it, also while someone looks after its incident."""
+    """With a link to it, to everyone who sees it, also while someone looks after its incident."""
     fail_run(world)
-    (one,) = incidents(world.store.reader)
-    world.store.apply(AcknowledgeIncident(one.id, "ana"))
+    (incident,) = incidents(world.store.reader)
+    world.store.apply(AcknowledgeIncident(incident.id, "ana"))
     world.site.project_status.forget()
     for who in ("ana", "payer"):
         text = await world.get("/", who=who)
@@ -104,11 +104,11 @@ async def test_failed_run_that_is_undecided_is_never_green(world):
         assert '<a href="/failed?state=failed">1 failed run still needs a decision</a>' in text
         assert '<link rel="icon" href="/assets/good-' not in text
     assert "E: m" in await world.get("/failed", state="failed")
-    find_wrong(world, "pay", "i_2", text="mine")
+    find_invalid(world, "pay", "i_2", text="mine")
     assert heading(await world.get("/", who="payer")) == "1 thing needs you"
 
 
-async def test_who_sees_some_automations_is_told_what_stands_still_of_theirs_alone(world):
+async def test_restricted_visitor_sees_only_its_own_stuck_runs(world):
     """A run that needs a person, and one that failed, each before a watcher told of it."""
     world.store.apply(halt(claimed(world), "s1"))
     world.store.apply(fail(claimed(world, BACKUP), "s1"))
@@ -121,64 +121,64 @@ async def test_who_sees_some_automations_is_told_what_stands_still_of_theirs_alo
     assert (heading(text), "1 failed run still needs a decision" in text) == ("1 thing needs you", True)
 
 
-async def test_one_look_reads_what_is_wrong_once(world, monkeypatch):
-    """What is told and what is folded, each once: sentence, list, strips, bar and title stand on the same. A second look reads neither."""
+async def test_one_request_reads_open_incidents_once(world, monkeypatch):
+    """What is reported and what is folded, each once: sentence, list, strips, bar and title agree. A second request reads neither."""
     monkeypatch.setattr(
         "mainspring.web.api.cached_project_status._FRESH_MS", 60_000
     )  # a busy machine needs more than a second
     find_storm(world, "pay", "backup")
     await world.get("/me")
     world.site.project_status.forget()
-    asked = counted(world.store.reader)
+    reads = counted(world.store.reader)
     for _ in range(2):
         assert heading(await world.get("/")) == "1 thing needs you"
-    assert asked.count("list_open_incidents") == 2
+    assert reads.count("list_open_incidents") == 2
 
 
 async def test_viewer_finds_no_button_and_no_command_that_it_may_not_give(world):
     """What is not to be pressed is not drawn."""
-    find_wrong(world)
-    assert await world.who_sees("no success", "/") == [True, True]
-    assert await world.who_sees("I look after it", "/") == [True, False]
+    find_invalid(world)
+    assert await world.visible_to("no success", "/") == [True, True]
+    assert await world.visible_to(">Acknowledge<", "/") == [True, False]
 
 
-async def test_who_sees_some_automations_hears_of_no_other(world):
+async def test_restricted_visitor_sees_no_other_automation(world):
     """Neither names nor counts nor words of another one, nor of the house itself; its verdict is its own."""
-    find_wrong(world, "backup", "i_2", text="the disk is full")
-    find_wrong(world, "", "i_3", IncidentKind.WORKER_LOST, text="no worker lives")
-    asking(world, "How much?", BACKUP)
+    find_invalid(world, "backup", "i_2", text="the disk is full")
+    find_invalid(world, "", "i_3", IncidentKind.WORKER_LOST, text="no worker lives")
+    ask_question(world, "How much?", BACKUP)
     text = await world.get("/", who="payer")
-    for word in ("backup", "disk", "worker lives", "alive", "How much", "2 things", "The house itself"):
+    for word in ("backup", "disk", "worker lives", "alive", "How much", "2 things", "System"):
         assert word not in text, word
-    assert heading(text) == "All is well"
+    assert heading(text) == "Healthy"
     assert "1 automation" in text
-    find_wrong(world, "pay", "i_4", text="mine")
+    find_invalid(world, "pay", "i_4", text="mine")
     assert heading(await world.get("/", who="payer")) == "1 thing needs you"
-    late = await world.press("/", "acknowledge", who="payer", incident="i_2")
+    late = await world.submit("/", "acknowledge", who="payer", incident="i_2")
     assert (late.status_code, state_of(world, "i_2")) == (404, IncidentState.OPEN)
 
 
 async def test_hostile_words_are_text(world):
-    """Of incidents, hints, and whoever acknowledged."""
-    find_wrong(world, text=HOSTILE, hint=HOSTILE, facts={"expected": HOSTILE})
-    incident.acknowledge(world.store, "i_1", act=world.ways.act())
-    asking(world, "<script>alert(2)</script>")
+    """Of incidents, hints, and anyone who acknowledged."""
+    find_invalid(world, text=HOSTILE, hint=HOSTILE, facts={"expected": HOSTILE})
+    incident.acknowledge(world.store, "i_1", act=world.auth.act())
+    ask_question(world, "<script>alert(2)</script>")
     text = await world.get("/")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
 
 
-async def test_bad_span_is_told_and_nothing_is_done(world):
+async def test_bad_span_is_reported_and_nothing_is_done(world):
     """In words that say what would be a span."""
-    find_wrong(world)
-    answer = await world.press("/", "snooze", incident="i_1", span="soon")
+    find_invalid(world)
+    answer = await world.submit("/", "snooze", incident="i_1", span="soon")
     assert answer.status_code == 409
-    assert "Write a span" in said(answer.text)
+    assert "Write a span" in printed_text(answer.text)
     assert state_of(world) is IncidentState.OPEN
 
 
-async def test_storm_is_told_once_and_to_each_who_sees_a_part_of_it(world):
-    """One thing for who sees all, and both automations are marked; who sees one of them is told of that, and of nothing else."""
+async def test_storm_is_listed_once_for_each_visitor_of_a_part(world):
+    """One thing for who sees all, and both automations are marked; who sees one of them sees that, and nothing else."""
     find_storm(world, "pay", "backup")
     text = await world.get("/")
     assert heading(text) == "1 thing needs you"
@@ -195,4 +195,4 @@ async def test_storm_is_told_once_and_to_each_who_sees_a_part_of_it(world):
     assert "i_storm" not in text
     text = await world.get("/incidents/i_pay")
     assert '<a href="/incidents/i_storm">the host is gone</a>' in text
-    assert [one["id"] for one in json.loads(await world.get("/", who="payer", **{"as": "json"}))] == ["i_pay"]
+    assert [incident["id"] for incident in json.loads(await world.get("/", who="payer", **{"as": "json"}))] == ["i_pay"]

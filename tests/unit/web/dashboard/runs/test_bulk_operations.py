@@ -11,8 +11,8 @@ from mainspring.service.bulk_operation import run_next_piece, start_bulk_operati
 from mainspring.service.runs.run_selection import RunSelection
 from mainspring.store.commands.runs import DiscardRun
 from mainspring.store.read.bulk_operations import bulk_act
-from tests.unit.web.dashboard.failing import fall, fall_of_backup
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.failed_runs import fall, fall_of_backup
+from tests.unit.web.dashboard.page_world import printed_text
 
 
 def ask(world, runs, id="b1", verb=BulkVerb.RETRY, automations=("pay",), reason="<b>why</b>"):
@@ -30,7 +30,7 @@ async def test_empty_list_teaches_the_command(world):
 
 
 @pytest.mark.asyncio
-async def test_progress_and_refusals_are_shown(world):
+async def test_progress_and_refusals_are_displayed(world):
     """In figures that lead to their runs, and as a bar; a reason is text."""
     runs = fall(world, 2)
     ask(world, runs, verb=BulkVerb.DISCARD)
@@ -38,7 +38,7 @@ async def test_progress_and_refusals_are_shown(world):
         world.store.apply(DiscardRun(run))
     fresh = await world.get("/bulk/b1")
     assert "0 of 2 runs done; 2 left." in fresh
-    assert fresh.count("to come") == 2
+    assert fresh.count("pending") == 2
     run_next_piece(world.store)
     text = await world.get("/bulk/b1")
     assert "0 of 2 runs done, 2 refused." in text
@@ -51,20 +51,20 @@ async def test_progress_and_refusals_are_shown(world):
 
 
 @pytest.mark.asyncio
-async def test_buttons_fit_the_state_and_act_once(world):
-    """Paused it can be resumed, stopped nothing more; each is told above the page."""
+async def test_buttons_fit_the_state_and_work_once(world):
+    """Paused it can be resumed, stopped nothing more; each is reported above the page."""
     ask(world, fall(world, 2))
-    paused = await world.press("/bulk/b1", "pause", page="p1")
-    assert said(paused.text) == "Done: pause this bulk act."
+    paused = await world.submit("/bulk/b1", "pause", page="p1")
+    assert printed_text(paused.text) == "Done: pause this bulk operation."
     assert 'value="resume"' in paused.text
     assert 'value="pause"' not in paused.text
     assert not run_next_piece(world.store)
-    again = await world.press("/bulk/b1", "pause", page="p2")
-    assert (again.status_code, "is paused" in said(again.text)) == (409, True)
-    assert await world.who_sees('value="resume"', "/bulk/b1") == [True, False]
-    await world.press("/bulk/b1", "resume")
-    assert await world.who_sees('value="pause"', "/bulk/b1") == [True, False]
-    stopped = await world.press("/bulk/b1", "stop", reason="enough")
+    again = await world.submit("/bulk/b1", "pause", page="p2")
+    assert (again.status_code, "is paused" in printed_text(again.text)) == (409, True)
+    assert await world.visible_to('value="resume"', "/bulk/b1") == [True, False]
+    await world.submit("/bulk/b1", "resume")
+    assert await world.visible_to('value="pause"', "/bulk/b1") == [True, False]
+    stopped = await world.submit("/bulk/b1", "stop", reason="enough")
     assert "2 left as they are" in stopped.text
     assert 'value="stop"' not in stopped.text
     assert bulk_act(world.store.reader, "b1").state is BulkState.STOPPED
@@ -72,7 +72,7 @@ async def test_buttons_fit_the_state_and_act_once(world):
 
 
 @pytest.mark.asyncio
-async def test_visitor_of_some_automations_finds_their_acts_alone(world):
+async def test_visitor_of_some_automations_finds_their_operations_only(world):
     """One that is about others too is not there for it."""
     ask(world, fall(world), "mine")
     ask(world, fall_of_backup(world), "both", automations=("pay", "backup"))
@@ -80,4 +80,4 @@ async def test_visitor_of_some_automations_finds_their_acts_alone(world):
     assert "/bulk/mine" in text
     assert "/bulk/both" not in text
     await world.get("/bulk/both", who="payer", status=404)
-    assert (await world.press("/bulk/mine", "pause", who="payer")).status_code == 200
+    assert (await world.submit("/bulk/mine", "pause", who="payer")).status_code == 200

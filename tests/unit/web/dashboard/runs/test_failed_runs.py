@@ -13,8 +13,8 @@ from mainspring.service.runs.run import retry
 from mainspring.store.read.bulk_operations import bulk_acts, bulk_parts
 from mainspring.web.api.endpoints import failed_runs
 from tests.contract.store.process import finish
-from tests.unit.web.dashboard.failing import DENIED, HOSTILE, fall, fall_of_backup, fingerprint_of, group
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.failed_runs import DENIED, HOSTILE, fall, fall_of_backup, fingerprint_of, group
+from tests.unit.web.dashboard.page_world import printed_text
 from tests.unit.web.dashboard.run_world import claimed
 
 HOUR = 3_600_000
@@ -25,8 +25,8 @@ async def test_empty_page_teaches_the_command(world):
     """And offers no act on nothing."""
     text = await world.get("/failed")
     assert "mainspring failed list --by error" in text
-    assert "count first" not in text
-    assert "by that filter" in await world.get("/failed?name=pay")
+    assert "count them first" not in text
+    assert "No stopped run matches" in await world.get("/failed?name=pay")
 
 
 @pytest.mark.asyncio
@@ -40,27 +40,27 @@ async def test_errors_are_listed_and_lead_to_their_runs(world):
     assert "&lt;script&gt;alert(1)" in text
     assert "<script>alert" not in text
     assert f'href="/failed?error={error}">3</a>' in text
-    shown = await world.get(f"/failed?error={error}")
-    assert all(f"/r/{run}" in shown for run in runs)
+    page = await world.get(f"/failed?error={error}")
+    assert all(f"/r/{run}" in page for run in runs)
     (row,) = json.loads((await (await world.browser()).get("/failed?as=json")).content)
     assert (row["fingerprint"], row["standing"]["number"], row["failures"]) == (error, 3, 3)
 
 
 @pytest.mark.asyncio
 async def test_filters_stay_in_the_link(world):
-    """State, automation and time; a bad one is told by name."""
+    """State, automation and time; a bad one is reported by name."""
     fall(world)
     fall_of_backup(world)
     assert "AccessDenied" not in await world.get("/failed?state=needs_attention")
-    shown = await world.get("/failed?name=pay&since=24h")
-    assert "AccessDenied" in shown
-    assert "<option selected>24h" in shown
-    assert "since" in said(await world.get("/failed?since=3y", status=400))
-    assert "stands still" in said(await world.get("/failed?state=running", status=409))
+    page = await world.get("/failed?name=pay&since=24h")
+    assert "AccessDenied" in page
+    assert "<option selected>24h" in page
+    assert "since" in printed_text(await world.get("/failed?since=3y", status=400))
+    assert "no stopped run" in printed_text(await world.get("/failed?state=running", status=409))
 
 
 @pytest.mark.asyncio
-async def test_act_is_counted_then_done_in_pieces(world):
+async def test_operation_is_counted_then_done_in_pieces(world):
     """The first press only counts; the second leads to the page of the act, which says what was asked, once."""
     runs = fall(world, 3)
     counted = await world.get("/failed?name=pay&ask=retry&rate=600/m&reason=mended")
@@ -71,13 +71,13 @@ async def test_act_is_counted_then_done_in_pieces(world):
     assert bulk_acts(world.store.reader) == []
     path = "/failed?name=pay&ask=retry&rate=600/m"
     for _ in range(2):
-        answer = await world.press(path, "retry", page="p1", rate="600/m", reason="mended")
+        answer = await world.submit(path, "retry", page="p1", rate="600/m", reason="mended")
     (act,) = bulk_acts(world.store.reader)
     assert answer.request.url.path == f"/bulk/{act.id}"
-    assert said(answer.text) == "Begun: retry. It goes on by itself."
+    assert printed_text(answer.text) == "Started: retry. It runs in the background."
     assert (act.total, act.rate, act.reason, act.actor) == (3, "600/m", "mended", "web:ana")
     assert run_next_piece(world.store)
-    assert {one.subject for one in world.site.reads.audit_rows() if one.verb == "retry"} == {
+    assert {row.subject for row in world.site.reads.audit_rows() if row.verb == "retry"} == {
         f"bulk:{act.id}",
         *(f"run:{run}" for run in runs),
     }
@@ -91,27 +91,27 @@ def change(world, text):
 
 def listed_runs(world, text):
     """The runs that a page of one error lists."""
-    return set(re.findall(r'href="/r/([^"]+)"', text.partition("<h2>Runs that stand still by it</h2>")[2]))
+    return set(re.findall(r'href="/r/([^"]+)"', text.partition("<h2>Stopped runs of this error</h2>")[2]))
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("is_grouped", [True, False])
-async def test_rows_of_the_page_are_the_runs_of_the_act(world, is_grouped):
+async def test_rows_of_the_page_are_the_runs_of_the_operation(world, is_grouped):
     """In each filter: a run that was created long ago and failed within the hour is in both, one that failed long ago is in neither."""
     (old,) = fall(world)
     if is_grouped:
         group(world)
-    begun = claimed(world)
+    claimed_run = claimed(world)
     change(world, f"update failures set at = at - {2 * HOUR}")
     change(world, f"update runs set created_at = created_at - {2 * HOUR}")
-    world.store.apply(finish(begun, RunState.FAILED, failure=DENIED))
+    world.store.apply(finish(claimed_run, RunState.FAILED, failure=DENIED))
     fall_of_backup(world, 2)
     if is_grouped:
         group(world)
     error = re.search(r"error=(\w+)", await world.get("/failed?name=pay"))[1]
     for query, runs, counted in (
-        (f"error={error}", {old, begun.id}, "2 runs of 1 automation"),
-        (f"error={error}&since=1h", {begun.id}, "1 run of 1 automation"),
+        (f"error={error}", {old, claimed_run.id}, "2 runs of 1 automation"),
+        (f"error={error}&since=1h", {claimed_run.id}, "1 run of 1 automation"),
         ("since=1h", None, "3 runs of 2 automations"),
         ("", None, "4 runs of 2 automations"),
         ("state=needs_attention&since=1h", None, "2 runs of 1 automation"),
@@ -121,23 +121,23 @@ async def test_rows_of_the_page_are_the_runs_of_the_act(world, is_grouped):
         if runs is not None:
             assert listed_runs(world, text) == runs, query
             assert f">{len(runs)}</a></td>" in text, query
-    await world.press(f"/failed?error={error}&since=1h", "retry", rate="")
+    await world.submit(f"/failed?error={error}&since=1h", "retry", rate="")
     (act,) = bulk_acts(world.store.reader)
-    assert [one.id for one in bulk_parts(world.store.reader, act)] == [begun.id]
+    assert [part.id for part in bulk_parts(world.store.reader, act)] == [claimed_run.id]
     assert "--ended-since 1h" in await world.get("/failed?since=1h&ask=retry")
 
 
 @pytest.mark.asyncio
-async def test_failed_child_is_neither_listed_nor_acted_upon(world):
-    """Its failure is its parent's to tell, and to go on from."""
+async def test_failed_child_is_neither_listed_nor_changed(world):
+    """Its failure is its parent's to tell, and to continue from."""
     (run,) = fall(world)
     change(world, "delete from failures")
     assert run in await world.get("/runs?state=failed")
-    assert "No run fits" in await world.get("/failed?ask=retry&name=pay")
+    assert "No run matches" in await world.get("/failed?ask=retry&name=pay")
 
 
 @pytest.mark.asyncio
-async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
+async def test_invalid_filter_is_reported_in_place(world):
     """A rate that is none, nothing that fits; nothing happens."""
     fall(world)
     assert "is not a rate" in await world.get("/failed?name=pay&ask=retry&rate=often")
@@ -146,37 +146,37 @@ async def test_what_cannot_be_asked_for_is_told_in_its_place(world):
         True,
         False,
     )
-    assert "No run fits" in await world.get("/failed?error=ffff&ask=discard")
-    answer = await world.press("/failed?name=pay", "retry", rate="often")
-    assert (answer.status_code, "is not a rate" in said(answer.text)) == (409, True)
-    assert (await world.press("/failed?name=nope", "retry")).status_code == 409
+    assert "No run matches" in await world.get("/failed?error=ffff&ask=discard")
+    answer = await world.submit("/failed?name=pay", "retry", rate="often")
+    assert (answer.status_code, "is not a rate" in printed_text(answer.text)) == (409, True)
+    assert (await world.submit("/failed?name=nope", "retry")).status_code == 409
     assert bulk_acts(world.store.reader) == []
 
 
 @pytest.mark.asyncio
-async def test_errors_that_stand_no_more_hide_none_that_does(world, monkeypatch):
-    """Where only so many are looked at and none of them stands, nobody is told that nothing failed: there is a way on, and the act."""
+async def test_settled_errors_hide_no_open_one(world, monkeypatch):
+    """Where only so many are looked at and none of them stands, no one learns that nothing failed: there is a way on, and the act."""
     monkeypatch.setattr(failed_runs, "_MAX_ERRORS", 1)
     fall_of_backup(world)
     group(world)
     (run,) = fall(world, failure=HOSTILE)
     group(world)
-    retry(world.store, run, act=world.ways.act())
+    retry(world.store, run, act=world.auth.act())
     text = await world.get("/failed")
     assert "Nothing failed" not in text
-    assert "count first" in text
-    onward = re.search(r'href="(/failed\?cursor=[^"]+)">Look further back', text)[1]
+    assert "count them first" in text
+    onward = re.search(r'href="(/failed\?cursor=[^"]+)">Search further back', text)[1]
     assert "backup" in await world.get(onward)
     assert "Nothing failed" not in await world.get("/failed", cursor="1.none")
 
 
 @pytest.mark.asyncio
-async def test_viewer_reads_and_asks_for_nothing(world):
+async def test_viewer_reads_and_changes_nothing(world):
     """No button, and no count either."""
     fall(world)
-    assert await world.who_sees("AccessDenied", "/failed?ask=retry") == [True, True]
-    assert await world.who_sees("each is continued", "/failed?ask=retry") == [True, False]
-    assert await world.who_sees("count first", "/failed") == [True, False]
+    assert await world.visible_to("AccessDenied", "/failed?ask=retry") == [True, True]
+    assert await world.visible_to("each is continued", "/failed?ask=retry") == [True, False]
+    assert await world.visible_to("count them first", "/failed") == [True, False]
 
 
 @pytest.mark.asyncio
@@ -188,6 +188,6 @@ async def test_visitor_of_some_automations_sees_and_retries_its_own(world):
     assert "2 runs of 1 automation" in text
     assert "backup" not in text
     assert "AccessDenied" not in await world.get("/failed?name=backup", who="payer")
-    await world.press("/failed?ask=retry", "retry", who="payer", rate="")
+    await world.submit("/failed?ask=retry", "retry", who="payer", rate="")
     (act,) = bulk_acts(world.store.reader)
     assert (act.automations, act.total) == (("pay",), 2)

@@ -7,8 +7,8 @@ from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.read.runs.run_views import questions
 from tests.api_world import BACKUP
 from tests.contract.store.process import suspend
-from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.run_world import ask, asking, claimed
+from tests.unit.web.dashboard.page_world import printed_text
+from tests.unit.web.dashboard.run_world import ask, ask_question, claimed
 
 
 @pytest.mark.asyncio
@@ -18,7 +18,7 @@ async def test_empty_page_teaches_how_runs_ask(world):
 
 
 @pytest.mark.asyncio
-async def test_question_shows_what_it_rests_on(world):
+async def test_question_displays_what_it_rests_on(world):
     """Words, deadline with what counts then, whom it asks, facts and evidence as text; viewers have no buttons."""
     run = claimed(world)
     ask(
@@ -33,7 +33,7 @@ async def test_question_shows_what_it_rests_on(world):
     text = await world.get("/waiting")
     for part in (
         "Charge &lt;b&gt;1,204&lt;/b&gt;?",
-        "then it is <b>refund</b>",
+        "then the answer is <b>refund</b>",
         "team billing",
         "&lt;i&gt;C1&lt;/i&gt;",
     ):
@@ -42,45 +42,45 @@ async def test_question_shows_what_it_rests_on(world):
     assert f"mainspring runs answer {run.id} approve --question q1" in text
     assert '<input name="choice"' in text
     assert "17" in text
-    assert await world.who_sees('name="choice"', "/waiting") == [True, False]
+    assert await world.visible_to('name="choice"', "/waiting") == [True, False]
     assert "q2" in await world.get("/waiting?limit=1&cursor=1")
 
 
 @pytest.mark.asyncio
-async def test_answer_is_given_once_and_told(world):
+async def test_answer_is_given_once_and_reported(world):
     """It leads back with what was said; the note is in the audit log."""
     run = claimed(world)
     ask(world, run, text="Charge <b>1,204</b>?")
     fields = {"run": run.id, "question": "q1", "choice": "approve", "note": "checked", "page": "p1"}
     for _ in range(2):
-        answer = await world.press("/waiting", "answer", onward="/waiting", **fields)
-        assert said(answer.text) == f"Answered approve to run {run.id}."
+        answer = await world.submit("/waiting", "answer", onward="/waiting", **fields)
+        assert printed_text(answer.text) == f"Answered approve to run {run.id}."
     assert questions(world.store.reader) == []
-    (row,) = [one for one in world.site.reads.audit_rows() if one.verb == "answer"]
+    (row,) = [row for row in world.site.reads.audit_rows() if row.verb == "answer"]
     assert msgspec.json.decode(row.detail) == {"question": "q1", "choice": "approve", "note": "checked"}
 
 
 @pytest.mark.asyncio
-async def test_who_answers_too_late_reads_who_was_faster(world):
-    """On either page; of what was never asked nobody is said to have answered it."""
+async def test_late_answer_gets_the_earlier_one(world):
+    """On either page; of what was never asked no one is said to have answered it."""
     run = claimed(world)
     ask(world, run)
     fields = {"run": run.id, "question": "q1", "choice": "approve"}
-    await world.press("/waiting", "answer", **fields)
+    await world.submit("/waiting", "answer", **fields)
     for path in ("/waiting", f"/r/{run.id}"):
-        late = await world.press(path, "answer", who="olga", **fields)
-        assert (late.status_code, "already answered by ana, " in said(late.text)) == (409, True)
-        never = await world.press(path, "answer", who="olga", **fields | {"question": "q9"})
+        late = await world.submit(path, "answer", who="olga", **fields)
+        assert (late.status_code, "already answered by ana, " in printed_text(late.text)) == (409, True)
+        never = await world.submit(path, "answer", who="olga", **fields | {"question": "q9"})
         assert never.status_code == 404
-    assert len([one for one in world.site.reads.audit_rows() if one.verb == "answer" and one.actor == "web:ana"]) == 1
+    assert len([row for row in world.site.reads.audit_rows() if row.verb == "answer" and row.actor == "web:ana"]) == 1
 
 
 @pytest.mark.asyncio
-async def test_choice_that_is_not_offered_is_told_in_its_place(world):
+async def test_choice_that_is_not_offered_is_reported_in_its_place(world):
     """What was typed stays."""
     run = claimed(world)
     ask(world, run, text="Charge <b>1,204</b>?")
-    answer = await world.press("/waiting", "answer", run=run.id, question="q1", choice="aprove", note="my note")
+    answer = await world.submit("/waiting", "answer", run=run.id, question="q1", choice="aprove", note="my note")
     assert answer.status_code == 409
     assert 'class="fault" role="alert"' in answer.text
     assert 'value="my note"' in answer.text
@@ -88,19 +88,19 @@ async def test_choice_that_is_not_offered_is_told_in_its_place(world):
 
 
 @pytest.mark.asyncio
-async def test_visitor_of_some_automations_hears_their_questions_alone(world):
+async def test_restricted_visitor_sees_only_its_own_questions(world):
     """And answers no others."""
     other = claimed(world, BACKUP, b"{}")
     ask(world, other, text="Delete all?")
-    assert await world.who_sees("Delete all?", "/waiting", "ana", "payer") == [True, False]
-    answer = await world.press("/waiting", "answer", who="payer", run=other.id, question="q1", choice="approve")
+    assert await world.visible_to("Delete all?", "/waiting", "ana", "payer") == [True, False]
+    answer = await world.submit("/waiting", "answer", who="payer", run=other.id, question="q1", choice="approve")
     assert answer.status_code == 404
 
 
 @pytest.mark.asyncio
-async def test_secret_in_evidence_is_not_shown(world):
+async def test_secret_in_evidence_is_not_displayed(world):
     """On the page and in its files; the rest of it is."""
-    run = asking(world, text="Use password=pw-123456?", evidence={"password": "pw-123456", "amount": 31337})
+    run = ask_question(world, text="Use password=pw-123456?", evidence={"password": "pw-123456", "amount": 31337})
     for query in ({}, {"as": "json"}):
         text = await world.get("/waiting", **query)
         assert "pw-123456" not in text
@@ -113,12 +113,12 @@ async def test_secret_in_evidence_is_not_shown(world):
 
 @pytest.mark.asyncio
 async def test_question_without_an_end_hides_no_other(world):
-    """Whoever asks "within" a million years is answered like the others, on every page that tells until when."""
+    """Anyone who asks "within" a million years is answered like the others, on every page that tells until when."""
     run = claimed(world)
-    asked = msgspec.json.encode({"text": "For ever?", "choices": ["yes"], "otherwise": None})
-    world.store.apply(OpenWait(run.id, run.claim, "q1", "ask", "ask", 2**62, question=asked))
+    question = msgspec.json.encode({"text": "For ever?", "choices": ["yes"], "otherwise": None})
+    world.store.apply(OpenWait(run.id, run.claim, "q1", "ask", "ask", 2**62, question=question))
     world.store.apply(suspend(run))
-    asking(world, text="Charge it?")
+    ask_question(world, text="Charge it?")
     text = await world.get("/waiting")
     assert ("For ever?" in text, "Charge it?" in text) == (True, True)
     for path in (f"/r/{run.id}", "/", "/waiting?as=csv", "/waiting?as=json", "/runs", "/api/v1/questions"):

@@ -1,4 +1,4 @@
-"""`/r/{run}`: what failed and why, what can be done, each step and its log; each button acts once, what is wrong is told at its place."""
+"""`/r/{run}`: what failed and why, what can be done, each step and its log; each button works once, errors are reported at their place."""
 
 import json
 import re
@@ -20,9 +20,9 @@ from mainspring.store.read.runs.run_views import run_view
 from mainspring.web.dashboard.runs import run_comparison
 from tests.api_world import BACKUP, PAY, announce
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome, suspend
-from tests.turned_codec import Turned
-from tests.unit.web.dashboard.page_world import said
-from tests.unit.web.dashboard.run_world import HOSTILE, ORDER, asking, claimed, failed, lines
+from tests.reversing_codec import ReversingCodec
+from tests.unit.web.dashboard.page_world import printed_text
+from tests.unit.web.dashboard.run_world import HOSTILE, ORDER, ask_question, claimed, failed, lines
 
 
 def state(world, run):
@@ -39,12 +39,12 @@ def log_of(text):
 
 
 @pytest.mark.asyncio
-async def test_failed_run_says_what_and_why_and_offers_to_retry(world):
+async def test_failed_run_has_error_cause_and_retry(world):
     """The four answers, the error in full, the log at the failed step, each act with its command line."""
     run = failed(world)
     text = await world.get(f"/r/{run}")
     assert "It failed at step upload" in section(text, 'class="headline">', "</p>")
-    assert "Trying again cannot help as it is: the error is permanent." in text
+    assert "The error is permanent, so Mainspring does not retry." in text
     assert "Nothing more happens by itself." in text
     assert f"mainspring runs retry {run}</code>" in text
     assert f"mainspring runs retry {run} --from-step dump" in text
@@ -55,18 +55,20 @@ async def test_failed_run_says_what_and_why_and_offers_to_retry(world):
 
 
 @pytest.mark.asyncio
-async def test_retry_is_done_once_and_told(world):
+async def test_retry_is_done_once_and_reported(world):
     """From where it failed, and from a step that is chosen: that in a new generation."""
     run = failed(world)
-    first = await world.press(f"/r/{run}", "retry", who="olga", offer="retry-", page="p1")
-    assert said(first.text) == f"Done: retry run {run}."
+    first = await world.submit(f"/r/{run}", "retry", who="olga", offer="retry-", page="p1")
+    assert printed_text(first.text) == f"Done: retry run {run}."
     assert state(world, run) is RunState.QUEUED
-    assert said((await world.press(f"/r/{run}", "retry", who="olga", offer="retry-", page="p1")).text) == said(
-        first.text
-    )
-    assert [one for one in world.ways.acts() if one[0] == "retry"] == [("retry", f"run:{run}", "web:olga")]
+    assert printed_text(
+        (await world.submit(f"/r/{run}", "retry", who="olga", offer="retry-", page="p1")).text
+    ) == printed_text(first.text)
+    assert [operation for operation in world.auth.operations() if operation[0] == "retry"] == [
+        ("retry", f"run:{run}", "web:olga")
+    ]
     other = failed(world)
-    await world.press(f"/r/{other}", "retry", from_step="dump", reason="new dump")
+    await world.submit(f"/r/{other}", "retry", from_step="dump", reason="new dump")
     assert run_view(world.store.reader, other).generation == 1
     text = await world.get(f"/r/{other}")
     assert "2 superseded by generation 1" in text
@@ -74,38 +76,38 @@ async def test_retry_is_done_once_and_told(world):
 
 
 @pytest.mark.asyncio
-async def test_act_that_cannot_be_done_is_told_on_the_page(world):
+async def test_operation_that_cannot_be_done_is_reported_on_the_page(world):
     """With its state as it is now; nothing was done."""
     run = failed(world)
-    await world.press(f"/r/{run}", "retry", page="p1")
-    answer = await world.press(f"/r/{run}", "retry", page="p2")
+    await world.submit(f"/r/{run}", "retry", page="p1")
+    answer = await world.submit(f"/r/{run}", "retry", page="p2")
     assert answer.status_code == 409
     assert 'class="said wrong"' in answer.text
-    answer = await world.press(f"/r/{run}", "retry", from_step="nope", page="p3")
+    answer = await world.submit(f"/r/{run}", "retry", from_step="nope", page="p3")
     assert answer.status_code == 409
 
 
 @pytest.mark.asyncio
-async def test_run_is_cancelled_discarded_and_taken_back(world):
+async def test_run_is_cancelled_discarded_and_undone(world):
     """Each asks once more with a sentence, and stands in the audit log with why."""
     queued = world.begin()
     text = await world.get(f"/r/{queued}")
     assert 'class="button harm">Cancel</summary>' in text
-    await world.press(f"/r/{queued}", "cancel", reason="wrong one")
+    await world.submit(f"/r/{queued}", "cancel", reason="wrong one")
     assert state(world, queued) == RunState.CANCELLED
     run = claimed(world)
     world.store.apply(halt(run, "s1"))
     assert "<p>Give it up: it fails.</p>" in await world.get(f"/r/{run.id}")
-    await world.press(f"/r/{run.id}", "discard", reason="not worth it")
+    await world.submit(f"/r/{run.id}", "discard", reason="not worth it")
     assert state(world, run.id) == RunState.FAILED
     announce(world.store, PAY, BACKUP, ORDER)
     undoable = claimed(world, ORDER, b"{}")
     world.store.apply(outcome(undoable, 1, "charge", undo="m:refund"))
     world.store.apply(fail(undoable, "s2", rank=1))
-    assert "Take back what it did" in await world.get(f"/r/{undoable.id}")
-    await world.press(f"/r/{undoable.id}", "cancel", undo="yes")
+    assert "Roll it back" in await world.get(f"/r/{undoable.id}")
+    await world.submit(f"/r/{undoable.id}", "cancel", undo="yes")
     assert run_view(world.store.reader, undoable.id).undoing
-    reasons = [one.reason for one in world.site.reads.audit_rows() if one.reason]
+    reasons = [row.reason for row in world.site.reads.audit_rows() if row.reason]
     assert reasons == ["not worth it", "wrong one"]
 
 
@@ -123,7 +125,7 @@ async def test_run_that_a_later_success_settled_has_no_button_to_retry_it(world)
 
 
 @pytest.mark.asyncio
-async def test_success_that_a_person_declared_says_so_on_the_page(world):
+async def test_success_that_a_person_declared_is_reported_on_the_page(world):
     """Who, and why, as the headline."""
     run = world.begin()
     act = operation_context(Actor.cli("ann", "box"), world.clock, reason="the bank confirmed it")
@@ -135,18 +137,18 @@ async def test_success_that_a_person_declared_says_so_on_the_page(world):
 
 @pytest.mark.asyncio
 async def test_question_is_answered_on_the_page(world):
-    """By one of its choices; without one it is told, and so is one that it does not offer."""
-    run = asking(world, text=f"Charge {HOSTILE}?")
+    """By one of its choices; without one it is reported, and so is one that it does not offer."""
+    run = ask_question(world, text=f"Charge {HOSTILE}?")
     text = await world.get(f"/r/{run}")
     assert "Charge &lt;script&gt;alert(1)&lt;/script&gt;?" in section(text, "<legend>", "</legend>")
     assert re.findall(r'name="choice" value="(\w+)"', text) == ["approve", "refund"]
     offer = re.search(r'name="offer" value="(answer-[^"]+)"', text)[1]
-    for choice, told in (("", "an answer is missing"), ("maybe", "maybe")):
-        answer = await world.press(f"/r/{run}", "answer", question="q1", choice=choice, offer=offer, note="my note")
+    for choice, error in (("", "the answer is missing"), ("maybe", "maybe")):
+        answer = await world.submit(f"/r/{run}", "answer", question="q1", choice=choice, offer=offer, note="my note")
         assert answer.status_code == 409
-        assert told in section(answer.text, '<p class="fault" role="alert">', "</p>")
+        assert error in section(answer.text, '<p class="fault" role="alert">', "</p>")
         assert 'value="my note"' in answer.text
-    await world.press(f"/r/{run}", "answer", question="q1", choice="approve", note="seen")
+    await world.submit(f"/r/{run}", "answer", question="q1", choice="approve", note="seen")
     (fact,) = world.site.reads.story(run).facts
     assert fact.payload == b'"approve"'
 
@@ -154,27 +156,27 @@ async def test_question_is_answered_on_the_page(world):
 @pytest.mark.asyncio
 async def test_answer_in_any_words_that_does_not_fit_stays_typed_with_its_note(world):
     """As one of several choices does."""
-    run = asking(world, choices=[])
+    run = ask_question(world, choices=[])
     offer = re.search(r'name="offer" value="(answer-[^"]+)"', await world.get(f"/r/{run}"))[1]
-    answer = await world.press(f"/r/{run}", "answer", question="q1", choice=" ", offer=offer, note="my note")
+    answer = await world.submit(f"/r/{run}", "answer", question="q1", choice=" ", offer=offer, note="my note")
     assert answer.status_code == 409
     assert 'value="my note"' in answer.text
 
 
 @pytest.mark.asyncio
 async def test_result_of_a_step_is_given_as_json(world):
-    """What is none is told at its field, with what was typed; sent right, the run goes on."""
+    """What is none is reported at its field, with what was typed; sent right, the run continues."""
     run = claimed(world)
     world.store.apply(outcome(run, 1, "charge", state=OutcomeState.IN_DOUBT, failure=BOOM, output=None))
     world.store.apply(halt(run, "charge", FailureReason.IN_DOUBT, rank=1))
     text = await world.get(f"/r/{run.id}")
     offer = re.search(r'name="offer" value="(give-result-[^"]+)"', text)[1]
-    answer = await world.press(f"/r/{run.id}", "give-result", step="charge", value=f"{{{HOSTILE}", offer=offer)
+    answer = await world.submit(f"/r/{run.id}", "give-result", step="charge", value=f"{{{HOSTILE}", offer=offer)
     assert answer.status_code == 409
-    assert "this is no JSON" in section(answer.text, '<p class="fault" role="alert">', "</p>")
+    assert "this is not JSON" in section(answer.text, '<p class="fault" role="alert">', "</p>")
     assert "{&lt;script&gt;" in section(answer.text, "<textarea", "</textarea>")
     assert state(world, run.id) == RunState.NEEDS_ATTENTION
-    await world.press(f"/r/{run.id}", "give-result", step="charge", value='{"id": 7}', offer=offer)
+    await world.submit(f"/r/{run.id}", "give-result", step="charge", value='{"id": 7}', offer=offer)
     assert state(world, run.id) == RunState.QUEUED
     (fact,) = world.site.reads.story(run.id).facts
     assert fact.payload == b'{"id":7}'
@@ -188,18 +190,18 @@ async def test_signal_that_is_waited_for_is_sent(world):
     world.store.apply(replace(suspend(run), waiting_for=waits))
     text = await world.get(f"/r/{run.id}")
     assert ">Send go on</summary>" in text
-    await world.press(f"/r/{run.id}", "signal", name="go on", value="[1]")
+    await world.submit(f"/r/{run.id}", "signal", name="go on", value="[1]")
     (fact,) = world.site.reads.story(run.id).facts
     assert (fact.kind, fact.name, fact.payload) == ("signal", "go on", b"[1]")
 
 
-def attempt(run, number, **what):
+def attempt(run, number, **options):
     given = {
         "state": AttemptState.FAILED,
         "failure": BOOM,
         "started_at": 10 * number,
         "ended_at": 10 * number + 5,
-    } | what
+    } | options
     return SaveAttempt(
         run=run.id,
         claim=run.claim,
@@ -215,7 +217,7 @@ def attempt(run, number, **what):
 
 @pytest.mark.asyncio
 async def test_every_attempt_has_its_own_error_and_its_own_log(world):
-    """Reached from the attempt's own link; retries are hollow, waits between them dotted; the input is there while it goes on."""
+    """Reached from the attempt's own link; retries are hollow, waits between them dotted; the input is there while it continues."""
     run = claimed(world)
     other = replace(BOOM, message="another one")
     world.store.apply(attempt(run, 1))
@@ -249,15 +251,15 @@ async def test_log_is_filtered_and_read_backwards(world):
     assert log_of(text) == log_of(await world.get(f"/r/{run}", level="error")) == ["403 AccessDenied"]
     assert f'href="/r/{run}#log">all levels' in text
     assert log_of(await world.get(f"/r/{run}", q="CONN")) == ["connecting"]
-    assert "No line fits." in await world.get(f"/r/{run}", q="nothing")
+    assert "No line matches." in await world.get(f"/r/{run}", q="nothing")
     text = await world.get(f"/r/{run}", step="dump")
     assert log_of(text) == [f"row {n}" for n in range(51, 251)]
     older = re.search(r'href="(/r/[^"]+older=[^"]+)#log"', text)[1].replace("&amp;", "&")
     assert log_of(await world.get(older)) == [f"row {n}" for n in range(1, 51)]
     browser = await world.browser()
-    taken = json.loads((await browser.get(f"/r/{run}?step=*&as=json")).content)
-    assert len(taken) == 252
-    assert "unknown field" in said(await world.get(f"/r/{run}", stepp="x", status=400))
+    steps = json.loads((await browser.get(f"/r/{run}?step=*&as=json")).content)
+    assert len(steps) == 252
+    assert "unknown field" in printed_text(await world.get(f"/r/{run}", stepp="x", status=400))
 
 
 @pytest.mark.asyncio
@@ -278,25 +280,29 @@ async def test_running_run_moves_by_itself(world):
     assert ">1</a>" in await world.get("/runs", name="pay")
     text = await world.get(f"/r/{run.id}")
     assert 'data-nouns=""' in text
-    assert "It ended well" in text
+    assert "It succeeded" in text
     assert "&#34;sent&#34;: 2" in text
 
 
 @pytest.mark.asyncio
-async def test_run_stands_beside_the_last_good_one(world, monkeypatch):
+async def test_run_is_compared_with_the_last_good_one(world, monkeypatch):
     """By itself where it failed; where it ended well, when asked."""
     good = claimed(world, data=b'{"amount":1,"to":"eva"}')
     world.store.apply(finish(good))
     bad = failed(world)
-    found = section(await world.get(f"/r/{bad}"), "Beside the last good run")
+    found = section(await world.get(f"/r/{bad}"), "Compared with the last success")
     assert good.id in found
     assert "input.to" in found
-    assert "Beside" not in await world.get(f"/r/{good.id}")
+    assert "Compared with" not in await world.get(f"/r/{good.id}")
     text = await world.get(f"/r/{good.id}", compare=bad)
-    assert "Beside another run" in text
+    assert "Compared with another run" in text
     monkeypatch.setattr(run_comparison, "_COMPARABLE", 1)
-    assert f"mainspring runs diff {bad} {good.id}" in said(await world.get(f"/r/{good.id}", compare=bad, status=409))
-    assert "no earlier run of pay succeeded" in said(await world.get(f"/r/{good.id}", compare="last", status=404))
+    assert f"mainspring runs diff {bad} {good.id}" in printed_text(
+        await world.get(f"/r/{good.id}", compare=bad, status=409)
+    )
+    assert "no earlier run of pay succeeded" in printed_text(
+        await world.get(f"/r/{good.id}", compare="last", status=404)
+    )
 
 
 @pytest.mark.asyncio
@@ -343,19 +349,19 @@ async def test_hostile_text_is_only_text(world):
 
 
 @pytest.mark.asyncio
-async def test_run_of_many_steps_is_drawn_in_bounds(world):
+async def test_run_of_many_steps_is_rendered_in_bounds(world):
     """What did not end well and the newest, the rest in the journal; nothing is read that is not drawn."""
     run = claimed(world)
     steps = [
         outcome(run, rank, f"row#{rank}", **({"state": OutcomeState.FAILED, "failure": BOOM} if rank == 5 else {}))
         for rank in range(1, 601)
     ]
-    for one in steps:
-        world.store.submit(one, lambda _: None)
+    for step in steps:
+        world.store.submit(step, lambda _: None)
     world.store.apply(finish(run, rank=600))
     text = await world.get(f"/r/{run.id}")
-    drawn = re.findall(r'href="[^"]*step=row%23(\d+)#step"', text)
-    assert drawn == ["5", *(str(n) for n in range(586, 601))]
+    numbers = re.findall(r'href="[^"]*step=row%23(\d+)#step"', text)
+    assert numbers == ["5", *(str(n) for n in range(586, 601))]
     assert ">584 more</a>" in text
     assert "Journal: 600 outcomes" in text
     assert len(text) < 60_000
@@ -368,17 +374,17 @@ async def test_run_of_many_steps_is_drawn_in_bounds(world):
 
 @pytest.mark.asyncio
 async def test_viewer_sees_what_could_be_done_and_no_button(world):
-    """The command lines stay: whoever may act can be told them."""
+    """The command lines stay: anyone who may act may see them."""
     run = failed(world)
-    assert await world.who_sees('name="act"', f"/r/{run}") == [True, False]
-    assert await world.who_sees(f"mainspring runs retry {run}", f"/r/{run}") == [True, True]
+    assert await world.visible_to('name="act"', f"/r/{run}") == [True, False]
+    assert await world.visible_to(f"mainspring runs retry {run}", f"/r/{run}") == [True, True]
 
 
 @pytest.mark.asyncio
-async def test_sealed_values_say_so(world):
+async def test_sealed_values_are_reported(world):
     """Nothing of them is shown; the rest of the page is there."""
     act = operation_context(Actor.cli("ann", "box"), world.clock)
-    run = start(world.store, world.clock, PAY, b'{"amount":77123}', act=act, sealing=Sealing(Turned())).run
+    run = start(world.store, world.clock, PAY, b'{"amount":77123}', act=act, sealing=Sealing(ReversingCodec())).run
     text = await world.get(f"/r/{run}")
     assert "sealed by codec &#39;turned&#39;" in section(text, "Input and output")
     assert "77123" not in text
@@ -418,8 +424,8 @@ async def test_fan_out_is_one_line_on_the_page(world):
     world.store.apply(finish(run, rank=365))
     text = await world.get(f"/r/{run.id}")
     assert "<strong>clean_file x 365</strong>: 362 ok, 3 failed, p95 120ms" in text
-    shown = section(text, "<h2>Steps", "<h2")
-    assert re.findall(r"clean_file#\d+", re.sub(r"<a [^>]*>", "", shown)) == [
+    steps_section = section(text, "<h2>Steps", "<h2")
+    assert re.findall(r"clean_file#\d+", re.sub(r"<a [^>]*>", "", steps_section)) == [
         "clean_file#5",
         "clean_file#50",
         "clean_file#300",

@@ -14,7 +14,7 @@ from mainspring.store.read.bulk_operations import bulk_acts, bulk_parts
 from tests.api_world import BACKUP
 from tests.contract.store.process import outcome
 from tests.unit.web.dashboard.automation_world import define
-from tests.unit.web.dashboard.page_world import said
+from tests.unit.web.dashboard.page_world import printed_text
 from tests.unit.web.dashboard.run_world import HOSTILE, ORDER, claimed, failed
 
 
@@ -28,7 +28,7 @@ async def test_empty_list_teaches_the_next_command(world):
     """A filter that nothing fits says so, and leads back."""
     assert "mainspring run NAME" in await world.get("/runs")
     text = await world.get("/runs", state="failed", queue="mail")
-    assert "No run fits." in text
+    assert "No run matches." in text
     assert "mainspring runs list --state failed --queue mail" in text
 
 
@@ -57,21 +57,21 @@ async def test_runs_that_a_retry_healed_are_the_rows_of_their_number(world):
     healed, at_once = claimed(world, ORDER, b"{}"), claimed(world, ORDER, b"{}")
     world.store.apply(outcome(healed, 1, "charge", attempt=2))
     world.store.apply(outcome(at_once, 1, "charge"))
-    link = re.search(r'href="([^"]+)"><b>1</b><span>steps healed by retry', await world.get("/a/pay-order"))
+    link = re.search(r'href="([^"]+)"><b>1</b><span>steps fixed by a retry', await world.get("/a/pay-order"))
     where = html.unescape(link[1])
     text = await world.get(where)
     assert listed(text) == [healed.id]
     assert "mainspring runs list --name pay-order --since 30d --healed" in text
     assert len(listed(await world.get("/runs"))) == 2
-    offered = "All of them that have not ended"
+    offered = "All that have not ended"
     assert (offered in text, offered in await world.get("/runs?name=pay-order")) == (False, True)
-    answer = await world.press(where, "cancel", reason="all", rate="")
-    assert "cannot be chosen for an act on all" in said(answer.text)
+    answer = await world.submit(where, "cancel", reason="all", rate="")
+    assert "cannot be selected for an operation on all" in printed_text(answer.text)
     assert bulk_acts(world.store.reader) == []
 
 
 @pytest.mark.asyncio
-async def test_list_goes_on_where_it_ended(world):
+async def test_list_continues_where_it_ended(world):
     """By key, with the filter."""
     ids = [world.begin() for _ in range(5)]
     text = await world.get("/runs", limit=3, state="queued")
@@ -80,7 +80,7 @@ async def test_list_goes_on_where_it_ended(world):
 
 
 @pytest.mark.asyncio
-async def test_bad_filter_is_told_at_its_place(world):
+async def test_bad_filter_is_reported_at_its_place(world):
     """The others stay as they were."""
     text = await world.get("/runs", until=HOSTILE, status=400)
     assert re.search(r'id="wrong-until" role="alert">.*Write a span such as 2h', text)
@@ -94,14 +94,14 @@ async def test_bad_filter_is_told_at_its_place(world):
 @pytest.mark.asyncio
 async def test_visitor_of_some_automations_sees_no_others(world):
     """Neither their runs nor their names, on the page and in its exports."""
-    mine, other = world.begin(), world.begin(BACKUP, b"{}")
+    own, other = world.begin(), world.begin(BACKUP, b"{}")
     text = await world.get("/runs", who="payer")
-    assert listed(text) == [mine]
+    assert listed(text) == [own]
     assert "backup" not in text
     browser = await world.browser("payer")
     for kind in ("csv", "json"):
         answer = (await browser.get(f"/runs?as={kind}")).text
-        assert mine in answer
+        assert own in answer
         assert other not in answer
     assert listed(await world.get("/runs", who="payer", name="backup")) == []
 
@@ -126,53 +126,53 @@ async def test_rows_leave_in_the_present_filter(world):
 
 @pytest.mark.asyncio
 async def test_all_that_match_are_counted_then_cancelled(world):
-    """The rows of the list that have not ended are the runs of the act, in its filter; it is asked for once and goes on by itself."""
+    """The rows of the list that have not ended are the runs of the act, in its filter; it is asked for once and continues by itself."""
     failed(world)
     going = [world.begin(), claimed(world).id]
     world.begin(BACKUP, b"{}")
     path = "/runs?name=pay&since=1h&ask=cancel&rate=600/m&reason=%3Cb%3E"
     text = await world.get(path)
-    assert "2 runs of 1 automation: each is asked to stop" in text
+    assert "2 runs of 1 automation: each is cancelled" in text
     assert "mainspring runs cancel --name pay --since 1h --rate 600/m --background" in text
     assert 'value="&lt;b&gt;" required' in text
     assert 'data-nouns=""' in text
     assert bulk_acts(world.store.reader) == []
     for _ in range(2):
-        answer = await world.press(path, "cancel", page="p1", rate="600/m", reason="enough")
+        answer = await world.submit(path, "cancel", page="p1", rate="600/m", reason="enough")
     (act,) = bulk_acts(world.store.reader)
     assert answer.request.url.path == f"/bulk/{act.id}"
-    assert said(answer.text) == "Begun: cancel. It goes on by itself."
-    assert [one.id for one in bulk_parts(world.store.reader, act)] == sorted(going)
+    assert printed_text(answer.text) == "Started: cancel. It runs in the background."
+    assert [part.id for part in bulk_parts(world.store.reader, act)] == sorted(going)
     assert "so there is nothing to do" in await world.get("/runs?until=2020-01-01&ask=cancel")
-    shown = listed(await world.get("/runs?name=pay&since=1h&state=queued&state=running"))
-    assert sorted(shown) == sorted(going)
+    names = listed(await world.get("/runs?name=pay&since=1h&state=queued&state=running"))
+    assert sorted(names) == sorted(going)
 
 
 @pytest.mark.asyncio
 async def test_cancelling_is_offered_where_it_can_be_done(world):
-    """Of what has ended nothing can be cancelled; who only looks is offered nothing; what is wrong is told in its place."""
+    """Of what has ended nothing can be cancelled; who only looks is offered nothing; what is wrong is reported in its place."""
     bad = failed(world)
-    assert "count first" not in await world.get("/runs?state=failed")
+    assert "count them first" not in await world.get("/runs?state=failed")
     assert bad in await world.get("/runs?state=failed&ask=cancel")
-    assert "No run fits" in await world.get("/runs?ask=cancel")
+    assert "No run matches" in await world.get("/runs?ask=cancel")
     world.begin()
-    assert await world.who_sees("count first", "/runs") == [True, False]
-    assert await world.who_sees("1 run of 1 automation", "/runs?ask=cancel") == [True, False]
+    assert await world.visible_to("count them first", "/runs") == [True, False]
+    assert await world.visible_to("1 run of 1 automation", "/runs?ask=cancel") == [True, False]
     assert "is not a rate" in await world.get("/runs?ask=cancel&rate=often")
-    answer = await world.press("/runs", "cancel", rate="often", reason="x")
-    assert (answer.status_code, "is not a rate" in said(answer.text)) == (409, True)
-    assert (await world.press("/runs?state=failed", "cancel", rate="", reason="x")).status_code == 409
+    answer = await world.submit("/runs", "cancel", rate="often", reason="x")
+    assert (answer.status_code, "is not a rate" in printed_text(answer.text)) == (409, True)
+    assert (await world.submit("/runs?state=failed", "cancel", rate="", reason="x")).status_code == 409
     assert bulk_acts(world.store.reader) == []
 
 
 @pytest.mark.asyncio
 async def test_visitor_of_some_automations_cancels_its_own(world):
     """Neither others' runs nor their number."""
-    mine = world.begin()
+    own = world.begin()
     world.begin(BACKUP, b"{}")
     text = await world.get("/runs?ask=cancel", who="payer")
     assert "1 run of 1 automation" in text
     assert "backup" not in text
-    await world.press("/runs?ask=cancel", "cancel", who="payer", rate="", reason="x")
+    await world.submit("/runs?ask=cancel", "cancel", who="payer", rate="", reason="x")
     (act,) = bulk_acts(world.store.reader)
-    assert [one.id for one in bulk_parts(world.store.reader, act)] == [mine]
+    assert [part.id for part in bulk_parts(world.store.reader, act)] == [own]
