@@ -41,7 +41,7 @@ class StoppedRunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unkno
 
 
 def list_errors(call: ApiCall[FailedErrorsQuery, None]) -> Page[DeadLetterGroup]:
-    """List the errors of stopped runs, the last seen first."""
+    """List the errors of runs that wait for a decision, the error of the newest failure first."""
     query = call.query
     error_filter = DeadLetterFilter(
         states=_states_of(query.state),

@@ -70,7 +70,7 @@ class RunComparison(msgspec.Struct, frozen=True):
 
 
 def list_runs(call: ApiCall[RunsQuery, None]) -> Page[RunRow]:
-    """List runs, newest first. With a filter by queue or retry a page may have fewer; `next` continues after them."""
+    """List runs, newest first. With `queue` or `healed` a page may have fewer than `limit`; `next` continues with older runs."""
     query = call.query
     page = run_page(
         call.site.reader,
@@ -145,7 +145,7 @@ def show_step(call: AnyApiCall) -> StepView:
 
 
 def list_stages_of_run(call: AnyApiCall) -> Page[Stage]:
-    """List the steps of a run in stages: those of a stage ran side by side, after the stage before; empty for more than 24 outcomes."""
+    """List the stages of a run: its steps ran at the same time, after the stage before. Empty for more than 24 outcomes."""
     return Page(list_stages_of_outline(call, read_outline(call)))
 
 
