@@ -267,7 +267,7 @@ CASES = {
         K.WORKER_LOST,
         "worker",
         # Whether its death is on record yet, or is only seen.
-        rf"mainspring: no worker (has sent a heartbeat|stays alive) {_FOR}.* \(report needs one\)",
+        rf"mainspring: no worker (has sent a heartbeat|stays running) {_FOR}.* \(report needs one\)",
         kill_worker,
     ),
     "a step blocks its worker": Way(
@@ -288,7 +288,7 @@ CASES = {
     "a watcher dies as soon as it lives": Way(
         K.WORKER_LOST,
         "watcher",
-        rf"mainspring: no watcher stays alive {_FOR}: the last one died .* ago .*",
+        rf"mainspring: no watcher stays running {_FOR}: the last one died .* ago .*",
         kill_each_watcher,
     ),
     "a watcher never begins": Way(

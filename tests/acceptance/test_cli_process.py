@@ -322,7 +322,7 @@ def test_of_several_supervisors_in_one_instant_one_wins(place):
         for up in ups:
             if up is not winner:
                 assert up.returncode == 8
-                assert f"process {winner.pid} keeps its worker\n" in up.stderr.read()
+                assert f"process {winner.pid} has its worker\n" in up.stderr.read()
         winner.kill()
         winner.wait()
         follower = subprocess.Popen(command("up"), env=place, cwd=place["HOME"], stderr=subprocess.PIPE, text=True)

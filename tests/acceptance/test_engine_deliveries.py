@@ -111,7 +111,7 @@ async def test_result_of_a_wrong_type_leaves_the_step_unsettled_and_never_repeat
             lambda: engine.view(run),
             lambda v: v.state is RunState.NEEDS_ATTENTION and v.reason == FailureReason.VALUE_REFUSED,
         )
-        assert "given by hand cannot be saved or read: Expected `int`, got `str`" in view.failure.message
+        assert "set by hand cannot be saved or read: Expected `int`, got `str`" in view.failure.message
         with pytest.raises(ConflictError, match="charge"):
             await engine.app.retry(run)
         await engine.give(run, b"77")

@@ -131,7 +131,7 @@ def test_pooled_and_direct_connections_are_distinguished(pooler: Pooler, postgre
 
 def test_setting_that_a_pooler_rejects_is_reported_with_its_fix(pooler: Pooler, postgres: PostgresServer) -> None:
     """A setting in the address names the key of pgbouncer that lets it through."""
-    with pytest.raises(StoreError, match="does not take") as refused:
+    with pytest.raises(StoreError, match="does not accept") as refused:
         connect(read_address(pooler.url(postgres.new_store()) + "&options=-cjit%3Doff"))
     assert "ignore_startup_parameters" in (refused.value.hint or "")
 

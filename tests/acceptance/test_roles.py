@@ -266,7 +266,7 @@ def test_one_supervisor_keeps_a_role_of_a_machine(file_site: Site) -> None:
     site.until(lambda: site.live("web"), "no web came")
     second = site.run("up", "--role", "scheduler,worker")
     assert second.returncode == 8
-    assert "keeps its worker" in second.stderr
+    assert "has its worker" in second.stderr
     refused = site.run("up", "--role", "sheduler")
     assert refused.returncode in (2, 3)
     assert "Did you mean 'scheduler'?" in refused.stderr

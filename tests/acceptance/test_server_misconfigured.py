@@ -78,7 +78,7 @@ def test_unsafe_setting_of_a_running_fleet_is_an_outage(team: Team, postgres: Po
     before = workers(team)
     postgres.execute(f"alter role {role} set synchronous_commit = off")
     end_connections(postgres, role)
-    team.until(lambda: "the store does not take commits: the server could lose what it acknowledged" in log(team))
+    team.until(lambda: "the store does not accept commits: the server could lose what it acknowledged" in log(team))
     refused = team.end("run", "order", "number=1", "--detach")
     assert refused.returncode == 2, refused
     assert b"synchronous_commit is off" in refused.stderr
@@ -103,7 +103,7 @@ def test_revoked_grant_of_a_running_fleet_is_an_outage(
     supervisor = team.up()
     team.until(lambda: workers(team))
     postgres.execute(f"revoke all on {on.format(schema)} from {role}")
-    team.until(lambda: "the store does not take commits: this database role may not do that" in log(team))
+    team.until(lambda: "the store does not accept commits: this database role may not do that" in log(team))
     team.until(lambda: "the lease of session" in log(team))
     refused = team.end("runs", "list")
     assert refused.returncode == 4, refused

@@ -74,7 +74,7 @@ def test_cancelled_body_that_continues_needs_a_person_and_keeps_no_worker(works:
     assert works.workers() == [worker]
     (failure,) = works.place.rows("select failure from runs where id = ?", runs["receive"])[0]
     failure_data = json.loads(failure)
-    assert "goes on after it was stopped" in failure_data["message"]
+    assert "continues after it was stopped" in failure_data["message"]
     assert "except BaseException" in failure_data["hint"]
     assert "raise" in failure_data["hint"]
 

@@ -112,7 +112,9 @@ def test_machine_that_sleeps_beyond_its_lease_writes_nothing_when_it_wakes(fleet
     assert [text for _, _, text in fleet.noted()[len(noted) :] if text.startswith("send")] == [], (
         "it went on as if the run were its own"
     )
-    assert re.search(r"session \d+ .*(is dead|is over)|is over", sleeper.log.read_text()), sleeper.log.read_text()
+    assert re.search(r"session \d+ .*(is dead|is over|has expired)|is over", sleeper.log.read_text()), (
+        sleeper.log.read_text()
+    )
 
 
 def state_of(pid: int) -> str:

@@ -92,7 +92,7 @@ def test_exec_hands_on_no_password_of_ours(project: Project) -> None:
     project.allow()
     failed = project.call("exec", "--", sys.executable, "-c", "raise SystemExit(3)")
     assert failed.returncode == 3
-    assert "it did not get PGPASSWORD; --pass-env PGPASSWORD hands it on" in failed.stderr
+    assert "it did not get PGPASSWORD; --pass-env PGPASSWORD passes it on" in failed.stderr
     assert PASSWORD not in failed.stderr
 
 

@@ -679,7 +679,7 @@ def test_cancelled_command_step_ends_its_command():
         handle.cancel("asked by a person")
         end = await ended
         assert end.cancelled
-        assert "told to stop" in end.failure.cause.message
+        assert "was stopped" in end.failure.cause.message
         assert bench.reports(AbandonReport) == []
         assert [sign.ended for sign in bench.processes] == [False, True]
         assert bench.attempts.abandoned_count == 0

@@ -43,7 +43,7 @@ _ENDS = {
 @pytest.mark.parametrize("method", ["exit1", "exit0", "exit75", "sigterm", "segfault"])
 def test_only_poison_is_quarantined(supervised: Supervised, method: str, experiment: int) -> None:
     """Of 64 runs in flight one ends its worker, however that looks: exactly that one needs attention, until a person says again."""
-    poison = supervised.client.start("poison", b'{"how":"%s"}' % method.encode(), "poison")
+    poison = supervised.client.start("poison", b'{"method":"%s"}' % method.encode(), "poison")
     start_steady(supervised, 63)
     supervised.start(hold=f"{supervised.name}-gate")
     supervised.until_called(64)

@@ -93,14 +93,14 @@ class Haunting(Experiment):
         self.too_late = self.over()
         zombie.send(signal.SIGSTOP)
         assert zombie.stopped()
-        if isinstance(self.stop_at, str):
-            self.world.effects.release(f"{self.folder.name}-1")
         ((session,),) = self.client.rows("select id from sessions where pid = ? and role = 'worker'", zombie.pid)
         if not self._commits(DeclareSessionDead(session), 0.1):
             # It was stopped in the middle of a commit, with the lock in its hand: it is declared dead as soon as it releases.
             zombie.send(signal.SIGCONT)
             self._until(lambda: self.client.rows("select 1 from sessions where id = ? and state = 'dead'", session))
             self._until(lambda: zombie.ended(0) or self._freeze(zombie))
+        if isinstance(self.stop_at, str):  # only now: while it went on, it waited for this effect
+            self.world.effects.release(f"{self.folder.name}-1")
 
     def _freeze(self, process: Process) -> bool:
         """Stop a process; False, and it continues, if it has the lock of the store in its hand."""

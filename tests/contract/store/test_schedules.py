@@ -62,7 +62,7 @@ def test_backfill_takes_nothing_from_the_scheduler(store, clock):
     store.announce("a", schedules=(row(now - 5_000),))
     for at in (now - 5_000, now - 4_000, now + 60_000):
         refused = store.do(back(store, at))
-        assert (refused.code, "is still to come for 'a'" in refused.text) == ("not_past", True)
+        assert (refused.code, "is still in the future for 'a'" in refused.text) == ("not_past", True)
     assert slots(store) == []
 
 

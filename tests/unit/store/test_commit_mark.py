@@ -85,7 +85,7 @@ def test_a_mark_that_cannot_be_written_gives_the_reason_once(tmp_path, caplog):
         file.write(MARK)
         (line,) = [record.getMessage() for record in caplog.records]
         assert reason in line
-        assert "Until it can be written, a store that goes back in time is not noticed." in line
+        assert "Until it can be written, Mainspring does not notice a store that goes back in time." in line
     assert not (tmp_path / "target").exists()
 
 

@@ -230,7 +230,7 @@ def _limit_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason
         more = "" if len(blocker.slot_holders) <= 5 else ", ..."
         listed = f": {held}{more}" if held else ""  # without automations that the caller may not see
         yield BlockReason(
-            f"Queue {queue.name} allows {queue.concurrency} runs at once, and that many run{listed}.",
+            f"Queue {queue.name} allows {format_count(queue.concurrency, 'run')} at once, and that many run{listed}.",
             command=f"mainspring runs list --state running --limit {max(queue.concurrency, 1)}",
             does="list the running runs",
         )

@@ -44,7 +44,7 @@ class QueueAddressParts(msgspec.Struct, frozen=True):
         match = _URL.fullmatch(url)
         problem = explain_unreadable_url(url)
         if match is None or problem is not None:
-            reason = problem or "something stands after it"
+            reason = problem or "there is text after it"
             raise OptionError(f"the address of the queue cannot be read: {reason}", hint=f"Write {form}")
         return cls(form, url.partition("?")[0], match["hosts"], match["path"] or "", match["query"] or "")
 
@@ -62,7 +62,7 @@ class QueueAddressParts(msgspec.Struct, frozen=True):
                 raise UnknownNameError("parameter in the address of a queue", escape(key, 80), known)
             if key in parameters or not value:
                 problem = "twice" if key in parameters else "without a value"
-                raise self.invalid(f"the address of the queue says {key}= {problem}")
+                raise self.invalid(f"the address of the queue has {key}= {problem}")
             parameters[key] = value
         return parameters
 
@@ -74,7 +74,7 @@ class QueueAddressParts(msgspec.Struct, frozen=True):
     def check_path(self, pattern: re.Pattern[str]) -> None:
         """Refuse a path that leads nowhere on this broker."""
         if not pattern.fullmatch(self.path):
-            raise self.invalid(f"{quote_part('/' + self.path)} is no place on this broker")
+            raise self.invalid(f"{quote_part('/' + self.path)} is not valid for this broker")
 
     def check_name(self, name: str, pattern: re.Pattern[str]) -> None:
         """Refuse what cannot be the name of a queue."""

@@ -99,7 +99,7 @@ def test_dates_of_another_year_leave_the_key_as_it_is(load):
     [
         ('cron="0 0 30 2 *"', "never fires"),
         ('cron="0 3 * * *", tz="Europe/Berln"', "Did you mean 'Europe/Berlin'?|Europe/Berlin"),
-        ('cron="0 3 * * SAT", calendar="business-days"', "never comes"),
+        ('cron="0 3 * * SAT", calendar="business-days"', "never happens"),
         ('cron="0 3 * * *", calendar="bank"', "banks"),
         ('at="2026-02-30T10:00"', "not a date and time"),
         ('every="5m", jitter="5m"', "not shorter"),

@@ -27,8 +27,8 @@ def test_list_states_what_each_listens_to_and_what_was_delivered(cli, shop) -> N
     assert (bot["at_the_door"], bot["state"], bot["pace"]) == (1, "listening", ["debounce 1m", "by {data.id}"])
     out = cli("triggers", "list").out
     assert 'event built where branch = "main"' in out
-    assert "a run of extract that succeeded" in out
-    assert "runs of extract and load that succeeded, for one slot, within 2h" in out
+    assert "a run of extract that ended well" in out
+    assert "runs of extract and load that ended well, for one slot, within 2h" in out
     assert "nothing" not in cli("triggers", "list", "--name", "report").out
     assert [row["name"] for row in cli("triggers", "list", "--since", "1h", "--json").json] == ["bot/event"]
     assert cli("triggers", "list", "--state", "problem", "--json").json == []

@@ -41,5 +41,5 @@ def test_stats_and_rules_use_words_that_people_know():
         "share allowed", "grace", "late", "put out", "ended",
     ]  # fmt: skip
     assert format_rule("Wrong from late_at on: due_at and grace_ms where silence= says when, below max_backlog.") == (
-        "Wrong from 'late' on: 'due' and 'grace' if silence= says when, below max_backlog."
+        "Wrong from 'late' on: 'due' and 'grace' where silence= says when, below max_backlog."
     )

@@ -204,7 +204,7 @@ def test_limit_of_a_queue_names_what_has_its_places(cli, stage):
     first = stage.begin()
     stage.start()
     text, then, _ = explain_run(cli, stage.start())
-    assert f"Queue default allows 1 runs at once, and that many run: {first.id} (backup)." in text
+    assert f"Queue default allows 1 run at once, and that many run: {first.id} (backup)." in text
     assert "It is number 2 of the ready runs in queue default." in text
     assert then == "It continues by itself when it is its turn."
 

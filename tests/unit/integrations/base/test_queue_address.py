@@ -157,5 +157,5 @@ def test_secrets_are_filled_in_where_they_are_named():
 def test_message_is_sent_to_one_subject(subject, is_target):
     """A message can be sent to a subject, not to a pattern."""
     address = read_queue_address(f"nats://h/S?subject={subject}")
-    with contextlib.nullcontext() if is_target else pytest.raises(OptionError, match="one subject"):
+    with contextlib.nullcontext() if is_target else pytest.raises(OptionError, match="lacks the one subject"):
         find_broker("nats").check_target(address)

@@ -395,7 +395,7 @@ def test_server_that_does_not_let_us_in_is_an_error_of_the_address(postgres, cha
     """A wrong user and a wrong database are distinguished from a server that is away: trying again does not help."""
     user, _, database = change.partition("@")
     url = postgres.url(database or "postgres").replace("mainspring@", f"{user}@")
-    with pytest.raises(ServerLoginError, match="refuses us") as refused:
+    with pytest.raises(ServerLoginError, match="the database rejects the connection") as refused:
         open_database(url)
     assert find_exit_code(refused.value) == NOT_ALLOWED
     assert "store.url" in (refused.value.hint or "")

@@ -187,7 +187,7 @@ def test_a_mark_that_cannot_be_written_is_reported_once_and_stops_nothing(path, 
         work(path, "1", "2", "3")
     warnings = [message for message in caplog.messages if "commit mark" in message]
     assert len(warnings) == 1
-    assert "a store that goes back in time is not noticed" in warnings[0]
+    assert "Mainspring does not notice a store that goes back in time" in warnings[0]
 
 
 def test_a_backup_and_a_copy_at_another_path_are_no_loss(path, tmp_path):

@@ -55,7 +55,7 @@ async def test_others_are_not_named_to_who_may_not_see_them(world):
     run = world.begin()
     for who, named in (("ann", True), ("payer", False)):
         (reason,) = (await world.get(f"/runs/{run}/explanation", who=who))["why"]
-        assert reason.startswith("Queue default runs 1 at once, and that many run")
+        assert reason.startswith("Queue default allows 1 run at once, and that many run")
         assert (f": {other} (backup)" in reason) is named
 
 

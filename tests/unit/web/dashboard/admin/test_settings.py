@@ -83,7 +83,7 @@ async def test_monitors_show_their_arithmetic(world, shop):
     monitor_page = await world.get("/monitors/backlog")
     assert "mainspring monitors show backlog" in monitor_page
     assert 'data-name="Values"' in monitor_page
-    assert "nothing to evaluate of &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
+    assert "nothing to evaluate for &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
     await world.get("/monitors/nope", status=404)
     rows = json.loads((await (await world.browser()).get("/monitors/backlog?as=json")).content)
     assert {row["verdict"] for row in rows} == {"well"}

@@ -97,7 +97,7 @@ async def test_run_is_cancelled_discarded_and_undone(world):
     assert state(world, queued) == RunState.CANCELLED
     run = claimed(world)
     world.store.apply(halt(run, "s1"))
-    assert "<p>Give it up: it fails.</p>" in await world.get(f"/r/{run.id}")
+    assert "<p>Discard it: it fails.</p>" in await world.get(f"/r/{run.id}")
     await world.submit(f"/r/{run.id}", "discard", reason="not worth it")
     assert state(world, run.id) == RunState.FAILED
     announce(world.store, PAY, BACKUP, ORDER)

@@ -174,7 +174,7 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
     assert sorted(row["replay_of"] for row in rows) == sorted(ids)
     text = await world.get(f"/bulk/{act.id}")
     assert all(f'href="/deliveries/{row["id"]}"' in text for row in rows)
-    assert "No delivery matches, so there is nothing to do. 7 more fit" in await world.get("/deliveries?ask=replay")
+    assert "No delivery matches, so there is nothing to do. 7 more match" in await world.get("/deliveries?ask=replay")
 
 
 @pytest.mark.asyncio
