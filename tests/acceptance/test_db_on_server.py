@@ -184,7 +184,7 @@ def test_shell_gets_address_and_password_by_the_environment(project: Project) ->
     assert "words: --no-password\n" in output
     assert "PGPASSWORD=s3cret" in output
     assert f"search_path={schema_of(project)} -c default_transaction_read_only=on" in output
-    assert "no psql program" in project.call("db", "shell", code=3, PATH=str(project.folder)).stderr
+    assert "the program psql is not installed" in project.call("db", "shell", code=3, PATH=str(project.folder)).stderr
 
 
 def test_worker_of_a_role_that_may_not_change_tables(tmp_path: Path, postgres: PostgresServer) -> None:

@@ -41,7 +41,7 @@ def test_folder_that_hangs_holds_up_nothing_else_and_lets_the_supervisor_end(wor
     well.mkdir()
     with disk_at(hung, tmp_path / "image") as disk:
         works.up(CODE.format(hung=hung, well=well))
-        works.until(lambda: works.log.read_text().count("fetches from its folder") == 2, "the folders are not watched")
+        works.until(lambda: works.log.read_text().count("reads from its folder") == 2, "the folders are not watched")
         (hung / "a.csv").write_text("a")
         with disk.frozen():
             works.until(lambda: in_kernel(works.supervisor.pid), "nothing hangs")

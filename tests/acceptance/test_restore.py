@@ -142,7 +142,7 @@ def test_restored_store_repeats_nothing_of_the_lost_interval(place):
     assert place.call("db", "restore", made["path"], "-y").returncode == 0
     assert place.call("db", "restore", "--decide", "done", "-y").returncode == 0
     released = place.call("db", "restore", "--release")
-    assert b"Not started, since the replaced store may have done it:" in released.stdout, released.stderr
+    assert b"Not started, because the replaced store may have done it:" in released.stdout, released.stderr
     done = _effects(effects)
     again = place.start("up")
     (place.folder / "in" / "new.csv").write_text("3")

@@ -78,7 +78,7 @@ class SchedulerNode:
         self.clock = SkewedClock(world, world.dice.choice(SKEWS[world.name]))
         self.loop: Any = NodeLoop(self, world.loop)  # type: ignore[arg-type]
         opened = world.store.open(self.clock, world, works=False)
-        self.database = UnsureDatabase(opened, world, SimpleNamespace(see=lambda *_, **__: None))  # type: ignore[arg-type]
+        self.database = UnsureDatabase(opened, world, SimpleNamespace(observe=lambda *_, **__: None))  # type: ignore[arg-type]
         self._queue: deque[tuple[Any, Callable[[Any], object]]] = deque()
         self._busy = self._dies_in_commit = False
         registry = declared(world.dice.randint(2027, 2040))
