@@ -223,7 +223,7 @@ async def test_second_cancel_while_it_is_undone_changes_nothing(tmp_path):
         await engine.app.cancel(run.id)
         await entered.wait()
         await engine.app.cancel(run.id)
-        with pytest.raises(ConflictError, match="taking back"):
+        with pytest.raises(ConflictError, match="is rolling back"):
             await engine.app.cancel(run.id, undo=False)
         free.set()
         await engine.until(run, RunState.CANCELLED)

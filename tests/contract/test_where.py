@@ -71,7 +71,7 @@ def test_child_reports_its_frames_and_what_it_started(tmp_path):
         handle, ended = bench.start(steps.starts_and_waits, str(go))
         await until(lambda: go.with_suffix(".begun").exists())
         lines = await where(handle)
-        place = next(number for number, line in enumerate(lines) if line.endswith(" begins_and_waits"))
+        place = next(number for number, line in enumerate(lines) if line.endswith(" starts_and_waits"))
         assert lines[-1].startswith(" sleep (pid ")
         assert place < len(lines) - 1
         rest_of_them = [bench.start(steps.double, 1) for _ in range(2)]

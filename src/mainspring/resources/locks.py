@@ -59,8 +59,8 @@ class AttemptLocks:
         if self._is_closed:
             return
         if (owner, name) in self._requests:
-            message = f"this attempt has lock {name!r} already, or waits for it"
-            answer(ConflictError(message, hint="Take it once, around all code that needs it."))
+            message = f"this attempt holds lock {name!r} already, or waits for it"
+            answer(ConflictError(message, hint="Acquire it once, around all code that needs it."))
             return
         request = self._requests[owner, name] = _PendingLock(owner, number, name, self._loop.time() + within_s, answer)
         self._try_acquire(request)

@@ -91,7 +91,7 @@ def test_cause_names_no_run_and_no_key_of_others(store):
     waits = store.start("a", queue="slow").run
     assert (
         describe_cause(blocker(store.reader, waits), store.clock.now(), "UTC")
-        == "Queue slow runs 1 at once, and that many run."
+        == "Queue slow allows 1 run at once, and that many run."
     )
     holder = store.begin(automation="b", queue="keys", partition="secret-key")
     held = store.start("a", queue="keys", partition="secret-key").run

@@ -389,7 +389,7 @@ def test_rejected_delivery_is_not_replayed(store):
     """What is kept of it is for people to see: it may be cut, or nothing. What was refused later was kept as it came."""
     store.do(RejectDelivery(id="d_r", trigger=HOOK, why="too_large", note="it is too large", body=b""))
     answer = store.twice(ReplayDelivery("again", "d_r"))
-    assert (answer.code, "turned away" in answer.text) == ("not_kept", True)
+    assert (answer.code, "was rejected" in answer.text) == ("not_kept", True)
     assert listed(store) == [("refused:d_r", "refused")]
     store.do(accepting(store, "k", start=None, refused="it does not fit", id="d_k"))
     assert store.do(ReplayDelivery("again", "d_k")).state is _D.RECEIVED
