@@ -213,7 +213,7 @@ def test_terminal_prompts_a_person(place, stage):
     assert on_terminal(place, "runs", "cancel", "--state", "queued", "--no-input")[0] == 2
     code, seen = on_terminal(place, "runs", "cancel", "--state", "queued", keys=b"y\n")
     assert code == 0
-    assert "1 run asked to stop" in seen
+    assert "1 run will be cancelled." in seen
     assert json.loads(call(place, "runs", "show", run, "--json").stdout)["state"] == "cancelled"
 
 

@@ -166,7 +166,7 @@ async def test_result_for_a_failed_step_is_refused_without_its_predecessors(tmp_
     async with World(tmp_path).engine(registry) as engine:
         run = await engine.start(trip)
         await engine.until(run, RunState.FAILED)
-        with pytest.raises(ConflictError, match="taken back") as refused:
+        with pytest.raises(ConflictError, match="undone steps") as refused:
             await engine.give(run, b'"by hand"', "last")
     assert "retry" in refused.value.hint
 
@@ -269,7 +269,7 @@ async def test_from_a_step_of_a_run_that_was_being_undone_goes_forward_again(tmp
         await engine.until(run, RunState.NEEDS_ATTENTION)
         await engine.app.cancel(run.id)
         await engine.when(lambda: engine.view(run), lambda v: v.reason == FailureReason.UNDO_FAILED)
-        with pytest.raises(ConflictError, match="taken back"):
+        with pytest.raises(ConflictError, match="undone steps"):
             await engine.act(run_recovery.run_again, run.id, step="unsure")
         broken = False
         await engine.act(run_recovery.retry_from, run.id, "unsure")
