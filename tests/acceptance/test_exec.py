@@ -255,9 +255,9 @@ def test_killed_exec_takes_its_command_along(place: Place) -> None:
     assert place.runs() == [("running", None)]
     status = place.call("status")
     assert status.returncode == 9
-    assert b"died, and no process here has taken note of it. Take note: mainspring watch" in status.stdout
+    assert b"died, and no process on this machine has recorded it. Record it: mainspring watch" in status.stdout
     assert (
-        b"Nothing continues it. It ends as failed as soon as a process takes note."
+        b"No worker continues it. It ends as failed when a process records the death."
         in place.call("explain", "@last").stdout
     )
     code, found, _ = place.watch()

@@ -17,7 +17,7 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.read.incidents import ungrouped_failures
 from tests.acceptance.engine_world import LONGEST_S, REPLAYING, World
 
-STEP = r"KeyError: 'b' \(test_headlines\.py:\d+ in look_up\)"
+STEP = r"KeyError: 'b' \(test_headlines\.py:\d+ in find_row\)"
 BODY = r"ZeroDivisionError: division by zero \(test_headlines\.py:\d+ in divide\)"
 
 with Registry() as REGISTRY:
@@ -77,7 +77,7 @@ def test_headlines_are_with_every_displayed_failure(place, capsys):
     assert [bool(re.fullmatch(BODY, errors[0])), bool(re.fullmatch(STEP, errors[1]))] == [True, True]
     store = app.open_store()
     texts = {group.text for group in group_by_error(store.reader, (RunState.FAILED,), None, None, None)}
-    assert any(re.fullmatch(f"look_up: {STEP}", text) for text in texts)
+    assert any(re.fullmatch(f"find_row: {STEP}", text) for text in texts)
     assert any(re.fullmatch(BODY, text) for text in texts)
     faults = {fault.text for fault in group_failures(ungrouped_failures(store.reader), KNOWN_SECRETS.redact).faults}
     assert faults == texts
@@ -95,7 +95,7 @@ def test_cause_of_a_failed_step_is_the_same_live_and_in_a_replay(tmp_path):
             return msgspec.json.decode(view.published), await handle.result()
 
     live, replayed = asyncio.run(live_and_replayed())
-    assert re.fullmatch(f"KeyError True look_up: {STEP}", live)
+    assert re.fullmatch(f"KeyError True find_row: {STEP}", live)
     assert replayed == live
 
 

@@ -148,7 +148,7 @@ async def test_message_that_a_broker_refuses_waits_for_a_person(tmp_path):
             await (await engine.start(sends)).result()
             await all_sent(engine)
             (refused,) = list_refused_messages(engine.working.store.reader)
-            assert "NATS takes" in str(refused.fault)
+            assert "NATS accepts" in str(refused.fault)
             assert [message.body for message in await received(url, 1)] == [b"2"]
     finally:
         nats.remove()

@@ -158,7 +158,7 @@ def test_restored_store_repeats_nothing_of_the_lost_interval(place):
     assert [delivery["trigger"] for delivery in lost["deliveries"]] == ["load/files"]
     assert {slot["automation"] for slot in lost["slots"]} == {"charge"}
     caught = place.call("db", "restore", "--catch-up", "-y")
-    assert b"Left, since a step must not happen twice: charge" in caught.stdout, caught.stderr
+    assert b"Left out, because a step must not run twice: charge" in caught.stdout, caught.stderr
     _until(lambda: _effects(effects).count("load lost.csv") == 2, "it does not catch up")
     output = place.call("status")
     assert (
@@ -170,7 +170,7 @@ def test_restored_store_repeats_nothing_of_the_lost_interval(place):
     )
     (slots,) = [check for check in json.loads(place.call("doctor", "--json").stdout) if check["name"] == "slots"]
     assert (slots["state"], "lost interval" in slots["text"]) == ("problem", True)
-    assert place.call("db", "restore", "--dismiss", "--name", "load", "-y").stdout == b"Nothing is to be dismissed.\n"
+    assert place.call("db", "restore", "--dismiss", "--name", "load", "-y").stdout == b"There is nothing to dismiss.\n"
     would = place.call("db", "restore", "--dismiss", "--dry-run")
     assert would.stdout.startswith(b"Would be dismissed: "), would.stderr
     dismissed = place.call("db", "restore", "--dismiss", "--name", "charge", "-y")

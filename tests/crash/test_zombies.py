@@ -99,7 +99,7 @@ class Haunting(Experiment):
             zombie.send(signal.SIGCONT)
             self._until(lambda: self.client.rows("select 1 from sessions where id = ? and state = 'dead'", session))
             self._until(lambda: zombie.ended(0) or self._freeze(zombie))
-        if isinstance(self.stop_at, str):  # only now: while it went on, it waited for this effect
+        if isinstance(self.stop_at, str):  # only now: until here it waited for this effect
             self.world.effects.release(f"{self.folder.name}-1")
 
     def _freeze(self, process: Process) -> bool:
