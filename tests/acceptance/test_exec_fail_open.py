@@ -212,7 +212,7 @@ def test_broken_configuration_that_names_the_store_states_where_the_record_waits
     file.write_text('[store]\nurl = "here.db"\n[secrets]\nwrong = 1\n')
     ran = place.exec("-n", "n", "--", "true")
     assert ran.returncode == 0
-    assert b"names none" not in ran.stderr
+    assert b"names no store" not in ran.stderr
     assert b"the record waits in " in ran.stderr
 
 

@@ -113,7 +113,7 @@ def test_from_the_message_to_the_retry_in_three_taps(site, tmp_path):
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert store.reader.read_text("select count(*) from audit_log where actor like 'link:%'") == [(0,)]
         page.get_by_role("button", name="Retry from upload").tap()  # the third
-        page.locator(".said", has_text=f"run {run} goes on").wait_for()
+        page.locator(".said", has_text=f"run {run} continues").wait_for()
         assert page.get_by_role("button", name="Retry").count() == 0
         assert loud == []
     assert run_view(store.reader, run).state is RunState.QUEUED
