@@ -1,1 +1,1 @@
-"""The demo: a year of real flights is taken in, its worker is killed in the middle, and nothing is lost. Run it with `make demo`."""
+"""The demo: it imports a year of real flights, its worker is killed in the middle, and nothing is lost. Run it with `make demo`."""

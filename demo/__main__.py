@@ -1,4 +1,4 @@
-"""`python -m demo`: sets the stage, starts the run, kills its worker in the middle, asks, and checks everything at the end."""
+"""`python -m demo`: prepare the sandbox, start the run, kill its worker in the middle, ask a person, and check the result."""
 
 import argparse
 import asyncio
@@ -10,168 +10,173 @@ import time
 from pathlib import Path
 
 import mainspring as ms
-from demo import check, question, source, witness
+from demo import check, question, source, step_log
+from demo.sandbox import HOME, Sandbox
 from demo.sender import BROKEN, Sender
-from demo.stage import HOME, Stage
-from demo.warehouse import Look
+from demo.warehouse import WarehouseReader
 
 _SENT = source.DAYS + len(BROKEN)
 _KILL_AT = 150
-_SPEAK_EVERY = 3.0
+_PRINT_EVERY_S = 3.0
 
 
-class Story:
-    """Tells what happens, with the seconds since the beginning."""
+class DemoRun:
+    """One run of the demo. It prints what happens, with the seconds since its start."""
 
-    def __init__(self, stage: Stage, *, terminal: bool, pace: float) -> None:
-        self._stage = stage
+    def __init__(self, sandbox: Sandbox, *, terminal: bool, send_s: float) -> None:
+        self._sandbox = sandbox
         self._terminal = terminal
-        self._pace = pace
-        self._began = time.monotonic()
-        self._spoke = 0.0
+        self._send_s = send_s
+        self._started_at = time.monotonic()
+        self._printed_at = 0.0
 
-    def say(self, text: str) -> None:
-        """Print a sentence or two."""
-        self._spoke = time.monotonic()
-        print(f"[{self._spoke - self._began:5.1f} s] {text}", flush=True)
+    def print_progress(self, text: str) -> None:
+        """Print one line."""
+        self._printed_at = time.monotonic()
+        print(f"[{self._printed_at - self._started_at:5.1f} s] {text}", flush=True)
 
-    async def play(self) -> bool:
-        """Play it from start to end; True if everything was as it has to be."""
-        stage = self._stage
-        stage.prepare()
-        self.say(
-            f"A year of flights is to be taken in: {source.FLIGHTS:,} of them, one file a day, into {stage.folder}."
+    async def execute(self) -> bool:
+        """Run the demo from start to end; return whether all checks passed."""
+        sandbox = self._sandbox
+        sandbox.prepare()
+        self.print_progress(
+            f"The demo imports a year of flights into {sandbox.folder}: {source.FLIGHTS:,} rows, one file a day."
         )
-        stage.open()
-        worker = stage.worker()
-        self.say(
-            f"`mainspring up` runs; its worker is process {worker}. A desk that often fails listens at {stage.desk}."
+        sandbox.start()
+        worker = sandbox.worker()
+        self.print_progress(
+            f"`mainspring up` runs; its worker is process {worker}. A service that often fails listens at {sandbox.service_url}."
         )
-        app = ms.App.from_config(stage.config)
-        sender = Sender(stage.folder / "inbox", self._pace)
-        look = Look(stage.folder / "warehouse.db")
+        app = ms.App.from_config(sandbox.config)
+        sender = Sender(sandbox.folder / "inbox", self._send_s)
+        warehouse_reader = WarehouseReader(sandbox.folder / "warehouse.db")
         try:
             within = "45s" if self._terminal else "2s"
-            handle = await app.start("take_in", 2013, str(stage.folder), stage.desk, within)
-            self.say(
-                f"The run {handle.id} has begun, and so has the sender: {_SENT} files, {len(BROKEN)} of them broken."
+            handle = await app.start("import_year", 2013, str(sandbox.folder), sandbox.service_url, within)
+            self.print_progress(
+                f"The run {handle.id} has started. A sender delivers {_SENT} files, {len(BROKEN)} of them broken."
             )
             sender.start()
-            await self._follow(app, handle, sender, look, until=_KILL_AT)
+            await self._follow(app, handle, sender, warehouse_reader, until=_KILL_AT)
             killed_at = await self._kill(worker)
-            heir = await asyncio.to_thread(stage.worker, other_than=worker)
-            self.say(f"The supervisor has started worker {heir}. It continues the run from its last commit.")
-            await self._follow(app, handle, sender, look)
+            successor = await asyncio.to_thread(sandbox.worker, other_than=worker)
+            self.print_progress(
+                f"The supervisor has started worker {successor}, which continues the run from its last commit."
+            )
+            await self._follow(app, handle, sender, warehouse_reader)
             await self._ask(app, handle)
             report = await handle.result(60)
-            self.say(f"The run has ended; its report is {report}.")
+            self.print_progress(f"The run has ended; its report is {report}.")
             return self._check(handle.id, killed_at)
         finally:
-            look.close()
+            warehouse_reader.close()
             app.close()
 
     async def _follow(
-        self, app: ms.App, handle: ms.Handle, sender: Sender, look: Look, until: int | None = None
+        self,
+        app: ms.App,
+        handle: ms.Handle,
+        sender: Sender,
+        warehouse_reader: WarehouseReader,
+        until: int | None = None,
     ) -> None:
-        """Speak every few seconds until so many files are stored, or the run asks."""
+        """Print the progress every few seconds, until `until` files are stored or the run asks its question."""
         while True:
-            self._stage.check_up()
-            files, flights, rejected = look.progress()
+            self._sandbox.check_up()
+            files, flights, rejected = warehouse_reader.progress()
             view = await handle.view()
             if view.state in ("failed", "needs_attention", "cancelled"):
                 raise SystemExit(f"the run {handle.id} is {view.state}: {view.failure}")
             if view.state == "succeeded" or (until is not None and files >= until):
-                return  # on a slow machine it may be over before anybody looked
-            if until is None and self._asked(handle.id, view.waiting_for):
+                return  # on a slow machine the run may end between two checks
+            if until is None and view.waiting_for is not None and b"ask" in view.waiting_for:
                 return
-            if time.monotonic() - self._spoke >= _SPEAK_EVERY:
-                desk = self._stage.desk_figures()
-                self.say(
-                    f"{sender.sent} files have arrived; {files} are in the warehouse: {flights:,} flights, {rejected:,} rows "
-                    f"rejected. The desk knows {desk['days']} days; it failed {desk['refused'] + desk['reset'] + desk['late']} times."
+            if time.monotonic() - self._printed_at >= _PRINT_EVERY_S:
+                counts = self._sandbox.service_counts()
+                self.print_progress(
+                    f"{sender.sent} files have arrived; {files} are in the warehouse: {flights:,} flights, {rejected:,} rejected rows. "
+                    f"The service knows {counts['days']} days; it failed {counts['refused'] + counts['reset'] + counts['late']} times."
                 )
             await asyncio.sleep(0.1)
 
-    @staticmethod
-    def _asked(run: str, waiting_for: bytes | None) -> bool:
-        del run
-        return waiting_for is not None and b"ask" in waiting_for
-
     async def _kill(self, worker: int) -> float:
-        """Kill the worker while a file is half cleaned; return when."""
-        folder, until = self._stage.folder, time.monotonic() + 10
+        """Kill the worker while it cleans a file; return the time of the kill."""
+        folder, until = self._sandbox.folder, time.monotonic() + 10
         while time.monotonic() < until:
-            begun = {
+            started = {
                 file.removesuffix(".csv")
-                for what, file in witness.begun(folder)
-                if what == "clean" and file not in BROKEN
+                for step, file in step_log.count_steps(folder)
+                if step == "clean" and file not in BROKEN
             }
-            if begun - {path.stem for path in (folder / "clean").glob("*.json")}:
+            if started - {path.stem for path in (folder / "clean").glob("*.json")}:
                 break
             await asyncio.sleep(0.005)
         os.kill(worker, signal.SIGKILL)
         killed_at = time.time()
-        self.say(f"Now the demo has killed its own worker: kill -9 {worker}, in the middle of a file.")
+        self.print_progress(f"The demo has killed its own worker in the middle of a file: kill -9 {worker}.")
         return killed_at
 
     async def _ask(self, app: ms.App, handle: ms.Handle) -> None:
         within = "45s" if self._terminal else "2s"
-        for asked in await asyncio.to_thread(self._stage.questions, handle.id):
-            link = await asyncio.to_thread(self._stage.dashboard) if self._terminal else ""
-            await question.put(app, handle, asked, terminal=self._terminal, within=within, link=link)
+        for text in await asyncio.to_thread(self._sandbox.open_questions, handle.id):
+            link = await asyncio.to_thread(self._sandbox.dashboard) if self._terminal else ""
+            await question.ask_person(app, handle, text, terminal=self._terminal, within=within, link=link)
 
     def _check(self, run: str, killed_at: float) -> bool:
-        """Print each finding, then what the command line says."""
-        found = check.everything(self._stage, run, killed_at)
+        """Print each check, then what the command line prints; return whether all checks passed."""
+        checks = check.run_checks(self._sandbox, run, killed_at)
         print()
-        for fact in found:
-            print(f"  {'ok' if fact.holds else 'NOT OK':6} {fact.text}")
+        for item in checks:
+            print(f"  {'ok' if item.passed else 'NOT OK':6} {item.text}")
         print("\n$ mainspring status", flush=True)
-        self._stage.command("status")
+        self._sandbox.command("status")
         print("\n$ mainspring runs list", flush=True)
-        self._stage.command("runs", "list")
+        self._sandbox.command("runs", "list")
         print(
-            f"\nThe store is {self._stage.folder / 'store.db'}; the report {self._stage.folder / 'report.md'}.",
+            f"\nThe store is {self._sandbox.folder / 'store.db'}; the report {self._sandbox.folder / 'report.md'}.",
             flush=True,
         )
-        return all(fact.holds for fact in found)
+        return all(item.passed for item in checks)
 
 
-async def main(folder: Path, pace: float) -> int:
-    """Play the story; in a terminal stay up behind it."""
+async def main(folder: Path, send_s: float) -> int:
+    """Run the demo; in a terminal Mainspring keeps running afterwards."""
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-    claim = claimed(folder)
-    stage = Stage(folder)
+    lock = lock_folder(folder)
+    sandbox = Sandbox(folder)
     try:
-        good = await Story(stage, terminal=terminal, pace=pace).play()
-        if good and terminal:
+        passed = await DemoRun(sandbox, terminal=terminal, send_s=send_s).execute()
+        if passed and terminal:
             program = Path(sys.executable).with_name("mainspring")
-            print(f"\nThe engine stays up. In another terminal:\n  cd {folder} && {program} runs show @last")
-            print("On the dashboard its broken files wait under Failed: mend one in its inbox, and retry it there.")
-            print("Ctrl-C ends it.")
-            print(f"Dashboard: {await asyncio.to_thread(stage.dashboard)}", flush=True)
+            print(f"\nMainspring keeps running. In another terminal:\n  cd {folder} && {program} runs show @last")
+            print("The dashboard lists the broken files under Failed. Correct one in the inbox, then press Retry.")
+            print("Ctrl-C ends the demo.")
+            print(f"Dashboard: {await asyncio.to_thread(sandbox.dashboard)}", flush=True)
             await asyncio.Event().wait()
-        elif good:
-            print(f"\nIn a terminal the engine stays up behind this.\nDashboard: http://{stage.web}/", flush=True)
-        return 0 if good else 1
+        elif passed:
+            print(
+                f"\nIn a terminal, Mainspring keeps running after the demo.\nDashboard: http://{sandbox.web}/",
+                flush=True,
+            )
+        return 0 if passed else 1
     finally:
-        stage.close()
-        os.close(claim)
+        sandbox.close()
+        os.close(lock)
 
 
-def claimed(folder: Path) -> int:
-    """Return a descriptor that keeps another demo out of the folder, for as long as it is open."""
-    claim = os.open(folder, os.O_RDONLY)
+def lock_folder(folder: Path) -> int:
+    """Return a descriptor; while it is open, no other demo can use the folder."""
+    lock = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise SystemExit(f"another demo plays in {folder}; stop it, or name another folder with --into") from None
-    return claim
+        raise SystemExit(f"another demo runs in {folder}. Stop it, or name another folder: --into FOLDER") from None
+    return lock
 
 
 def folder_of(text: str) -> Path:
-    """Return a folder that is there."""
+    """Return a folder; create it if it is missing."""
     folder = Path(text).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -180,12 +185,15 @@ def folder_of(text: str) -> Path:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument(
-        "--into", type=folder_of, default=str(HOME / "out"), help="where to play; it is made anew (default: demo/out)"
+        "--into",
+        type=folder_of,
+        default=str(HOME / "out"),
+        help="the folder of the demo; it is deleted and created again (default: demo/out)",
     )
     parser.add_argument("--pace", type=float, default=20.0, help="seconds over which the files arrive (default: 20)")
     try:
         arguments = parser.parse_args()
         sys.exit(asyncio.run(main(arguments.into, arguments.pace)))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        print("\nStopped; everything the run had committed is kept until the next demo.", flush=True)
+        print("\nStopped. The results that the run committed are kept until the next demo.", flush=True)
         sys.exit(130)

@@ -1,76 +1,78 @@
-"""The check at the end: against the sender's own data, against the list of what really ran, and against the desk."""
+"""The checks at the end: compare the warehouse with the sender's data, with the log of the steps that ran, and with the service."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from demo import source
+from demo.sandbox import Sandbox
 from demo.sender import BROKEN
-from demo.stage import Stage
-from demo.warehouse import Look
-from demo.witness import begun
+from demo.step_log import count_steps
+from demo.warehouse import WarehouseReader
 
 
 @dataclass(frozen=True)
-class Fact:
-    """Something that has to hold."""
+class Check:
+    """One check and its result."""
 
-    holds: bool
+    passed: bool
     text: str
 
 
-def everything(stage: Stage, run: str, killed_at: float) -> list[Fact]:
-    """Return all findings."""
-    return [*_rows(stage), *_files(stage), *_resume(stage, run, killed_at), *_desk(stage)]
+def run_checks(sandbox: Sandbox, run: str, killed_at: float) -> list[Check]:
+    """Return the results of all checks."""
+    return [*_rows(sandbox), *_files(sandbox), *_resume(sandbox, run, killed_at), *_service(sandbox)]
 
 
-def _rows(stage: Stage) -> list[Fact]:
-    look = Look(stage.folder / "warehouse.db")
+def _rows(sandbox: Sandbox) -> list[Check]:
+    warehouse_reader = WarehouseReader(sandbox.folder / "warehouse.db")
     try:
-        stored, rejected, twice = look.keys(), look.rejected(), look.written_twice()
+        stored, rejected, twice = warehouse_reader.keys(), warehouse_reader.rejected(), warehouse_reader.written_twice()
     finally:
-        look.close()
-    wanted = set(source.keys())
-    missing, once = len(wanted - set(stored)), len(stored) == len(set(stored)) == len(wanted)
+        warehouse_reader.close()
+    expected = set(source.keys())
+    missing, once = len(expected - set(stored)), len(stored) == len(set(stored)) == len(expected)
     named = sum(bool(row[-2]) for row in rejected)
     return [
-        Fact(
-            once and missing == 0 and len(wanted) == source.FLIGHTS,
-            f"all {len(wanted):,} rows of {source.DAYS} days are there, each once ({missing} missing, {twice} written twice)",
+        Check(
+            once and missing == 0 and len(expected) == source.FLIGHTS,
+            f"all {len(expected):,} rows of {source.DAYS} days are there, each once ({missing} missing, {twice} written twice)",
         ),
-        Fact(twice == 0, "no row was written a second time, though its step may have run again"),
-        Fact(
+        Check(twice == 0, "no row was written a second time, though its step may have run again"),
+        Check(
             named == len(rejected) == source.INCOMPLETE,
-            f"{len(rejected):,} of them are incomplete and listed with their reasons in rejected.csv",
+            f"{len(rejected):,} of them are incomplete; rejected.csv lists each with its reason",
         ),
     ]
 
 
-def _files(stage: Stage) -> list[Fact]:
-    text = (stage.folder / "report.md").read_text(encoding="utf-8")
-    failed = stage.until_failed("take_in_file", len(BROKEN))
+def _files(sandbox: Sandbox) -> list[Check]:
+    text = (sandbox.folder / "report.md").read_text(encoding="utf-8")
+    failed = sandbox.count_failed("import_file", len(BROKEN))
     return [
-        Fact(
+        Check(
             all(name in text for name in BROKEN) and failed == len(BROKEN),
-            f"{len(BROKEN)} broken files are refused, each with why and what to do, and with a failed run that can be retried",
+            f"each of the {len(BROKEN)} broken files has a failed run with the reason and the fix, which can be retried",
         )
     ]
 
 
-def _resume(stage: Stage, run: str, killed_at: float) -> list[Fact]:
-    """What was committed before the kill must not have run again; what was in flight must have."""
-    steps = stage.ask("runs", "show", run)["step_lines"]
+def _resume(sandbox: Sandbox, run: str, killed_at: float) -> list[Check]:
+    """Steps that were committed before the kill must not have run again."""
+    steps = sandbox.read_json("runs", "show", run)["step_lines"]
     kept = [step for step in steps if step["state"] == "succeeded" and _ended(step) <= killed_at]
-    counts = begun(stage.folder)
-    again = sorted(what for what, times in counts.items() if times > 1 and what[1] not in BROKEN)
+    counts = count_steps(sandbox.folder)
+    again = sorted(started for started, times in counts.items() if times > 1 and started[1] not in BROKEN)
     done = {_place(step) for step in kept}
-    shown = ", ".join(f"{what} {file}" for what, file in again[:3]) or "none of those that are counted here"
+    listed = ", ".join(f"{step} {file}" for step, file in again[:3]) or "none"
     return [
-        Fact(
+        Check(
             len(kept) > 0 and not done & set(again),
-            f"{len(kept):,} outcomes were committed before the kill and kept: none of those steps ran again",
+            f"{len(kept):,} steps were committed before the kill: none of them ran again",
         ),
-        Fact(len(steps) > len(kept), f"the other {len(steps) - len(kept):,} came after it; ran a second time: {shown}"),
+        Check(
+            len(steps) > len(kept), f"{len(steps) - len(kept):,} steps ended after it; started a second time: {listed}"
+        ),
     ]
 
 
@@ -79,18 +81,18 @@ def _ended(step: dict[str, Any]) -> float:
 
 
 def _place(step: dict[str, Any]) -> tuple[str, str]:
-    """Return a step as the witness knows it."""
+    """Return a step as the log of steps names it."""
     if step["name"] == "clean_file" and step["output"] is not None:
         return "clean", str(step["output"]["file"])
     return ("store", str(step["output"])) if step["name"] == "store_day" else (step["name"], step["ident"])
 
 
-def _desk(stage: Stage) -> list[Fact]:
-    desk = stage.desk_figures()
+def _service(sandbox: Sandbox) -> list[Check]:
+    counts = sandbox.service_counts()
     return [
-        Fact(
-            desk["days"] == source.DAYS and desk["flights"] == source.FLIGHTS - source.INCOMPLETE,
-            f"the desk knows all {desk['days']} days, each once, though it refused {desk['refused']} calls, reset {desk['reset']}, "
-            f"answered {desk['late']} too late and was called again for {desk['repeated']} it knew by their key",
+        Check(
+            counts["days"] == source.DAYS and counts["flights"] == source.FLIGHTS - source.INCOMPLETE,
+            f"the service has all {counts['days']} days, each once, although it refused {counts['refused']} calls, reset {counts['reset']} "
+            f"and answered {counts['late']} too late; it recognised {counts['repeated']} repeated calls by their idempotency key",
         )
     ]

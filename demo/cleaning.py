@@ -1,4 +1,4 @@
-"""What is done to one day's file: refuse it, or turn each row into a flight or a reason. Pure functions of the file's bytes."""
+"""Cleaning of one day's file: reject the file, or turn each row into a flight or a reason. Pure functions of its bytes."""
 
 import csv
 import functools
@@ -9,7 +9,7 @@ import mainspring as ms
 from demo import source
 
 Row = list[Any]
-NEVER_LEFT, NEVER_ARRIVED, DIVERTED = "never left", "left, no arrival recorded", "arrived elsewhere, no air time"
+NEVER_LEFT, NEVER_ARRIVED, DIVERTED = "never left", "left, no arrival recorded", "new_files elsewhere, no air time"
 _AT = {name: place for place, name in enumerate(source.COLUMNS)}
 _KM, _KMH = 1.609344, 1.609344
 
@@ -18,7 +18,7 @@ def clean(name: str, data: bytes) -> tuple[list[Row], list[Row]]:
     """Return the flights and the rejected rows of a file, in the order of the warehouse's columns.
 
     Raises:
-        Permanent: the file as a whole cannot be used; asking for it again would not help.
+        Permanent: the file as a whole cannot be used; a retry does not help.
     """
     flights: list[Row] = []
     rejected: list[Row] = []

@@ -1,7 +1,7 @@
-"""The automations of the demo: a workflow for the year, one for a file that is broken, and their steps. Read this file; the rest is stage.
+"""The intake of the demo, its automations: a workflow for the year, one for a broken file, and their steps. Read this file first.
 
-Each step may be killed at any moment. Cleaning writes a file under another name and moves it; storing is one transaction that also
-holds the step's own mark; telling the desk carries an idempotency key. So whatever ran again changed nothing.
+Each step may be killed at any moment. Cleaning writes a file under another name and renames it. Storing is one transaction, which also
+records that the step is done. A report to the service carries an idempotency key. So a step that runs again changes nothing.
 """
 
 import asyncio
@@ -13,16 +13,16 @@ from pathlib import Path
 
 import mainspring as ms
 from demo import cleaning, report, warehouse
-from demo.witness import witness
+from demo.step_log import log_step
 
 LEAVE_OUT, COUNT = "leave-out", "count-as-cancelled"
 COMPLETE = "COMPLETE"
-"""The sender's mark that no more files will come."""
+"""The sender creates this file after the last one."""
 
 
 @dataclass(frozen=True)
-class Arrived:
-    """What lies in the inbox that was not seen before."""
+class NewFiles:
+    """The files of the inbox that were not listed before."""
 
     names: list[str]
     complete: bool
@@ -30,7 +30,7 @@ class Arrived:
 
 @dataclass(frozen=True)
 class Day:
-    """A file that was cleaned; `path` holds its rows."""
+    """A cleaned file; `path` contains its rows."""
 
     file: str
     path: str
@@ -39,27 +39,27 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Notice:
-    """What the desk is told of a day."""
+class DayReport:
+    """The report about one day for the service at `service_url`."""
 
-    desk: str
+    service_url: str
     file: str
     flights: int
     rejected: int
 
 
-def look_into_inbox(folder: str, after: str) -> Arrived:
+def list_new_files(folder: str, after: str) -> NewFiles:
     """Return the files that came after the named one; the sender writes them in the order of their names."""
-    complete = (Path(folder) / "inbox" / COMPLETE).exists()  # first: what comes later is seen by the next look
+    complete = (Path(folder) / "inbox" / COMPLETE).exists()  # first, so that a later file is in the next list
     names = sorted(path.name for path in (Path(folder) / "inbox").glob("*.csv"))
-    return Arrived([name for name in names if name > after], complete)
+    return NewFiles([name for name in names if name > after], complete)
 
 
 @ms.step(isolate="process")  # two cores are used, and bad input that kills a process kills only that
 def clean_file(path: str) -> Day:
-    """Check and enrich each row of a file; write them beside it, all or nothing."""
+    """Check and enrich each row of a file; write them to a file beside it, all or nothing."""
     file = Path(path)
-    witness(file.parent.parent, "clean", file.name)
+    log_step(file.parent.parent, "clean", file.name)
     flights, rejected = cleaning.clean(file.name, file.read_bytes())
     target = file.parent.parent / "clean" / f"{file.stem}.json"
     draft = target.with_suffix(f".{os.getpid()}")
@@ -70,25 +70,27 @@ def clean_file(path: str) -> Day:
 
 @ms.step(delivery="transactional")  # exactly once: the rows and the mark that they are there are one commit
 def store_day(tx: ms.Tx, day: Day) -> str:
-    """Put a day into the warehouse."""
-    witness(Path(day.path).parent.parent, "store", day.file)
+    """Store a day in the warehouse."""
+    log_step(Path(day.path).parent.parent, "store", day.file)
     flights, rejected = json.loads(Path(day.path).read_text(encoding="utf-8"))
     warehouse.store(tx, day.file, flights, rejected)
     return day.file
 
 
 @ms.step(retry=ms.Retry(attempts=8, initial="300ms", max="3s"))
-def tell_desk(notice: Notice) -> int:
-    """Tell a service that is often away. Nothing here knows how: the engine reads what the error means, and obeys Retry-After."""
-    body = json.dumps({"file": notice.file, "flights": notice.flights, "rejected": notice.rejected}).encode()
-    request = urllib.request.Request(f"{notice.desk}/days", body, {"Idempotency-Key": ms.idempotency_key()})
+def report_day(day_report: DayReport) -> int:
+    """Report a day to a service that often fails. Mainspring classifies the errors and obeys Retry-After, so no code here does."""
+    body = json.dumps(
+        {"file": day_report.file, "flights": day_report.flights, "rejected": day_report.rejected}
+    ).encode()
+    request = urllib.request.Request(f"{day_report.service_url}/days", body, {"Idempotency-Key": ms.idempotency_key()})
     with urllib.request.urlopen(request, timeout=1.0) as answer:
         return int(answer.status)
 
 
-def set_apart(folder: str, desk: str, name: str) -> str:
-    """Tell that a file is broken, once it is saved that it is: what listens starts in the same commit."""
-    return ms.publish("file.broken", {"folder": folder, "desk": desk, "name": name}, key=name)
+def publish_broken_file(folder: str, service_url: str, name: str) -> str:
+    """Publish that a file is broken. `import_file` starts in the commit that saves this step."""
+    return ms.publish("file.broken", {"folder": folder, "service_url": service_url, "name": name}, key=name)
 
 
 @ms.step(delivery="transactional")
@@ -103,18 +105,18 @@ def write_report(folder: str, figures: warehouse.Figures, answer: str, faults: l
 
 
 @ms.workflow(title="flights of {year}", owner="demo", deadline="1h", runbook="demo/README.md")
-async def take_in(run: ms.Run, year: int, folder: str, desk: str, ask_within: str) -> str:
-    """Take a year of flights in, file by file as they arrive; return where the report is."""
-    last, taken = "", 0
+async def import_year(run: ms.Run, year: int, folder: str, service_url: str, ask_within: str) -> str:
+    """Import a year of flights, file by file as they arrive; return the path of the report."""
+    last, imported = "", 0
     faults: list[report.Fault] = []
     while True:
-        arrived = await run.step(look_into_inbox, folder, last)
-        if arrived.names:
-            faults += await take_in_files(run, folder, desk, arrived.names)
-            last = arrived.names[-1]
-            taken += len(arrived.names)
-            run.progress(taken)
-        elif arrived.complete:
+        new_files = await run.step(list_new_files, folder, last)
+        if new_files.names:
+            faults += await import_files(run, folder, service_url, new_files.names)
+            last = new_files.names[-1]
+            imported += len(new_files.names)
+            run.progress(imported)
+        elif new_files.complete:
             break
         else:
             await asyncio.sleep(0.3)
@@ -132,26 +134,26 @@ async def take_in(run: ms.Run, year: int, folder: str, desk: str, ask_within: st
 
 @ms.on.event("file.broken")
 @ms.workflow(title="the file {name}", owner="demo", runbook="demo/README.md")
-async def take_in_file(run: ms.Run, folder: str, desk: str, name: str) -> str:
-    """Take one file in. A broken one fails here, under its own name: once somebody has mended it, a retry takes it in."""
+async def import_file(run: ms.Run, folder: str, service_url: str, name: str) -> str:
+    """Import one file. A broken file fails here, in a run of its own: after you have corrected the file, retry the run."""
     day = await run.step(clean_file, f"{folder}/inbox/{name}")
     await run.step(store_day, day)
-    await run.step(tell_desk, Notice(desk, day.file, day.flights, day.rejected))
+    await run.step(report_day, DayReport(service_url, day.file, day.flights, day.rejected))
     return day.file
 
 
-async def take_in_files(run: ms.Run, folder: str, desk: str, names: list[str]) -> list[report.Fault]:
-    """Clean, store and announce some files; return those that cannot be used, each with a failed run of its own."""
+async def import_files(run: ms.Run, folder: str, service_url: str, names: list[str]) -> list[report.Fault]:
+    """Clean, store and report some files; return the broken ones, each of which gets a failed run of its own."""
     cleaned = await run.map(clean_file, [f"{folder}/inbox/{name}" for name in names], concurrency=4, on_error="collect")
     days = [day for day in cleaned if isinstance(day, Day)]
     await run.map(store_day, days, concurrency=2)
-    notices = [Notice(desk, day.file, day.flights, day.rejected) for day in days]
-    await run.map(tell_desk, notices, concurrency=8)
+    reports = [DayReport(service_url, day.file, day.flights, day.rejected) for day in days]
+    await run.map(report_day, reports, concurrency=8)
     faults = [
         report.Fault(names[place], fault.failure.message, fault.failure.hint or "")
         for place, fault in enumerate(cleaned)
         if isinstance(fault, ms.ItemFailed)
     ]
     for fault in faults:
-        await run.step(set_apart, folder, desk, fault.file)
+        await run.step(publish_broken_file, folder, service_url, fault.file)
     return faults

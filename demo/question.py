@@ -1,4 +1,4 @@
-"""The question to a person: asked at the prompt if there is a terminal, answered from another one just as well."""
+"""The question to a person: answered at the prompt of this terminal, on the dashboard or from another terminal."""
 
 import asyncio
 import sys
@@ -9,11 +9,11 @@ from demo.intake import COUNT, LEAVE_OUT
 _CHOICES = {"": LEAVE_OUT, "1": LEAVE_OUT, LEAVE_OUT: LEAVE_OUT, "2": COUNT, COUNT: COUNT}
 
 
-async def put(app: ms.App, handle: ms.Handle[str], text: str, *, terminal: bool, within: str, link: str) -> None:
-    """Print the question; in a terminal take an answer until the run goes on by itself."""
+async def ask_person(app: ms.App, handle: ms.Handle[str], text: str, *, terminal: bool, within: str, link: str) -> None:
+    """Print the question; in a terminal read an answer until the run continues by itself."""
     print(f"\nThe run asks a person: {text}")
     if not terminal:
-        print(f"Nobody is here to answer, so in {within} it takes the default: {LEAVE_OUT}.\n", flush=True)
+        print(f"There is no terminal, so after {within} the run uses the default answer: {LEAVE_OUT}.\n", flush=True)
         return
     print(f"  [1] {LEAVE_OUT} (default)   [2] {COUNT}")
     print(f"Or on the dashboard, under Waiting: {link}")
@@ -33,7 +33,7 @@ async def put(app: ms.App, handle: ms.Handle[str], text: str, *, terminal: bool,
     try:
         while not answer.done():
             if not await is_open(app, handle):
-                print("\nIt was answered elsewhere, or the time is over.\n")
+                print("\nThe question was answered elsewhere, or its time is over.\n")
                 return
             await asyncio.wait([answer], timeout=0.3)
     finally:
@@ -47,6 +47,6 @@ async def put(app: ms.App, handle: ms.Handle[str], text: str, *, terminal: bool,
 
 
 async def is_open(app: ms.App, handle: ms.Handle[str]) -> bool:
-    """Tell whether the run still waits for its answer."""
+    """Return whether the run still waits for its answer."""
     view = await handle.view()
     return view.state == "waiting"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo import source
-from demo.warehouse import Airline, Figures, Look
+from demo.warehouse import Airline, Figures, WarehouseReader
 
 REPORT, REJECTED = "report.md", "rejected.csv"
 
@@ -22,11 +22,11 @@ class Fault:
 
 def write(folder: Path, figures: Figures, faults: list[Fault], *, count_cancelled: bool) -> str:
     """Write both files, each all or nothing, and return the report's path."""
-    look = Look(folder / "warehouse.db")
+    warehouse_reader = WarehouseReader(folder / "warehouse.db")
     try:
-        _put(folder / REJECTED, _csv([(*source.KEY, "reason", "file"), *look.rejected()]))
+        _put(folder / REJECTED, _csv([(*source.KEY, "reason", "file"), *warehouse_reader.rejected()]))
     finally:
-        look.close()
+        warehouse_reader.close()
     _put(folder / REPORT, _markdown(figures, faults, count_cancelled=count_cancelled))
     return str(folder / REPORT)
 
@@ -34,13 +34,13 @@ def write(folder: Path, figures: Figures, faults: list[Fault], *, count_cancelle
 def _markdown(figures: Figures, faults: list[Fault], *, count_cancelled: bool) -> str:
     head = ["airline", "flights", "mean arrival delay (min)", "15 min late or more"]
     head += ["never left"] if count_cancelled else []
-    told = "counted, by your answer" if count_cancelled else "left out of every figure below"
+    treatment = "counted, by your answer" if count_cancelled else "left out of every figure below"
     windy = f"In wind of 30 km/h and more flights leave {figures.windy_delay:.0f} min late, below 15 km/h {figures.calm_delay:.0f} min."
     return "\n".join(
         [
             "# Flights out of New York, 2013",
             "",
-            f"{figures.flights:,} flights. {windy} Flights that never left are {told}.",
+            f"{figures.flights:,} flights. {windy} Flights that never left are {treatment}.",
             "",
             *_table(head, [_line(airline, count_cancelled=count_cancelled) for airline in figures.airlines]),
             "",

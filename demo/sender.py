@@ -1,4 +1,4 @@
-"""The sender: puts one file a day into the inbox, in the order of their names, and three that are broken."""
+"""The sender: puts one file a day into the inbox, in the order of their names, and three broken ones."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ def files() -> dict[str, bytes]:
 
 
 class Sender(threading.Thread):
-    """Sends in its own thread for about so many seconds."""
+    """Sends in its own thread, over about `seconds`."""
 
     def __init__(self, inbox: Path, seconds: float) -> None:
         super().__init__(daemon=True, name="sender")
@@ -32,7 +32,7 @@ class Sender(threading.Thread):
         self.sent = 0
 
     def run(self) -> None:
-        """Put each file under another name and move it, so that nobody sees half of one."""
+        """Put each file under another name and move it, so that no reader sees half of one."""
         all_files = files()
         for name, data in all_files.items():
             draft = self._inbox / f".{name}"

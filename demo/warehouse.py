@@ -1,4 +1,4 @@
-"""The warehouse: a SQLite database of the user's own, beside the engine's store. One row a flight, found by its natural key."""
+"""The warehouse: a SQLite database of the user, beside the store of Mainspring. One row a flight, found by its natural key."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _PUT_REJECTED = _upsert("rejected", [*_KEY.split(", "), "reason", "file"])
 
 
 class Transaction(Protocol):
-    """What `ms.Tx` gives, and an apsw connection too."""
+    """The methods of `ms.Tx` that are used here; an apsw connection has them too."""
 
     def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
     def executemany(self, sql: str, rows: Iterable[Any], /) -> Any: ...
@@ -57,7 +57,7 @@ class Airline:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the report is made of."""
+    """The figures of the report."""
 
     flights: int
     rejected: int
@@ -68,7 +68,7 @@ class Figures:
 
 
 def create(path: Path) -> None:
-    """Make the empty warehouse. The engine does not: an empty one would know of nothing that was done."""
+    """Create the empty warehouse. Mainspring does not do that: an empty database would not know which steps are done."""
     connection = apsw.Connection(str(path))
     connection.execute("pragma journal_mode = wal")
     connection.execute(_CREATE)
@@ -76,7 +76,7 @@ def create(path: Path) -> None:
 
 
 def store(tx: Transaction, file: str, flights: list[list[Any]], rejected: list[list[Any]]) -> None:
-    """Put a file's rows in; once more changes nothing but `written`."""
+    """Store the rows of a file; a repeat changes only `written`."""
     tx.executemany(_PUT_FLIGHT, flights)
     tx.executemany(_PUT_REJECTED, rejected)
     put = "insert into days values (?, ?, ?) on conflict do update set flights = excluded.flights, rejected = excluded.rejected"
@@ -84,7 +84,7 @@ def store(tx: Transaction, file: str, flights: list[list[Any]], rejected: list[l
 
 
 def figures(tx: Transaction, never_left: str) -> Figures:
-    """Add everything up."""
+    """Add run_checks up."""
     reasons = {
         str(reason): n for reason, n in tx.execute("select reason, count(*) from rejected group by 1 order by 2 desc")
     }
@@ -105,8 +105,8 @@ def figures(tx: Transaction, never_left: str) -> Figures:
     )
 
 
-class Look:
-    """A read-only look from outside, for progress and for the check at the end."""
+class WarehouseReader:
+    """A read-only connection, for the progress and for the checks at the end."""
 
     def __init__(self, path: Path) -> None:
         self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -133,5 +133,5 @@ class Look:
         return int(next(iter(self._connection.execute(sql)))[0])
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()

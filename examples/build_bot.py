@@ -1,11 +1,11 @@
-"""A bot that tells a channel how a build went: once, however often the build system says so.
+"""A bot that posts the result of a build to a channel, once for each build, although GitHub sends several webhooks.
 
-    export MAINSPRING_SECRET_GITHUB_HOOK=...         # what you wrote into "Secret" when you made the webhook
+    export MAINSPRING_SECRET_GITHUB_HOOK=...         # the "Secret" of the webhook in GitHub
     mainspring triggers test build-bot @tests/data/hooks/github-workflow-run.json -m examples/build_bot.py
-    mainspring up -m examples/build_bot.py           # `mainspring triggers list` shows its address and a curl line
+    mainspring up -m examples/build_bot.py           # `mainspring triggers list` prints its address and a curl line
 
-Teaches: a webhook that only its sender can use; a delivery that comes again starts nothing; a build that several hooks tell of counts once;
-a filter that runs after the delivery is safe; a message that is not sent twice after a crash.
+Teaches: a webhook that only its sender can use; a repeated delivery starts nothing; several webhooks of one build start one run; a filter
+that runs after the delivery is stored; a message that is not sent twice after a crash.
 """
 
 import os
@@ -17,14 +17,14 @@ CHANNEL = Path(os.environ.get("CHANNEL", "channel.txt"))
 
 
 def is_over(event: ms.Event) -> bool:
-    """Tell whether a build came to its end; GitHub also tells when one is asked for and when it begins."""
+    """Return whether the webhook reports the end of a build. GitHub also reports its request and its start."""
     return event.name == "workflow_run" and event.data["action"] == "completed"
 
 
 def post(text: str) -> bool:
-    """Write a message under this step's key, which stays the same when it is tried again; False = it is there already.
+    """Write a message with the key of this step, which is the same in each attempt. Return False if the message exists already.
 
-    A file stands for the channel. One that takes a key of its own (most do) is given this key, and makes the same promise.
+    A file represents the channel. If your channel accepts an idempotency key, as most do, pass this key to it.
     """
     key = ms.idempotency_key()
     if CHANNEL.exists() and any(line.startswith(key) for line in CHANNEL.read_text().splitlines()):
@@ -43,7 +43,7 @@ def post(text: str) -> bool:
 )
 @ms.workflow(name="build-bot", deadline="1h", owner="you")
 async def build_bot(run: ms.Run, event: ms.Event) -> str:
-    """Tell of one build."""
+    """Post the result of one build."""
     build = event.data["workflow_run"]
     text = f"{event.data['repository']['full_name']}: {build['name']} #{build['run_number']} {build['conclusion']}"
     await run.step(post, text)

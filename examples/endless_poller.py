@@ -1,9 +1,9 @@
-"""A poller without an end: looks into a folder every few seconds, for years, and its journal stays small.
+"""An endless poller: it reads a folder every few seconds, for years, and its journal stays small.
 
     mainspring run endless-poller -m examples/endless_poller.py inbox=inbox done=done --detach       (then: mainspring up)
 
-Teaches: `run.restart(...)`, which ends this run and begins the next under the same key with a new input, so that what is carried on is an
-argument and what is past can be deleted; `asyncio.sleep` is durable and holds no memory; `run.publish_state` for whoever looks in between.
+Teaches: `run.restart(...)`, which ends this run and starts the next one under the same key with a new input, so that old journals can be
+deleted; `asyncio.sleep`, which is durable and needs no memory; `run.publish_state`, which lets you read the state of a running poller.
 """
 
 import asyncio
@@ -12,18 +12,18 @@ from pathlib import Path
 import mainspring as ms
 
 ROUNDS = 100
-"""Looks of one run; then the next one begins."""
+"""Polls of one run; then the next run starts."""
 
 
-def look(inbox: str) -> list[str]:
-    """Return what lies there now."""
+def list_files(inbox: str) -> list[str]:
+    """Return the names of the files in the folder."""
     folder = Path(inbox)
     folder.mkdir(parents=True, exist_ok=True)
     return sorted(path.name for path in folder.glob("*.txt"))
 
 
-def take(inbox: str, done: str, name: str) -> None:
-    """Handle one file: here it is only moved. If a killed attempt has moved it, there is nothing left to do."""
+def handle_file(inbox: str, done: str, name: str) -> None:
+    """Handle one file: this example only moves it. If a killed attempt moved the file already, nothing is left to do."""
     target = Path(done)
     target.mkdir(parents=True, exist_ok=True)
     source = Path(inbox) / name
@@ -35,10 +35,10 @@ def take(inbox: str, done: str, name: str) -> None:
 async def endless_poller(
     run: ms.Run, inbox: str, done: str, every: float = 5.0, rounds: int = ROUNDS, taken: int = 0
 ) -> None:
-    """Look, take, sleep; begin anew after so many rounds."""
+    """List the files, handle them, sleep; restart after `rounds` polls."""
     for _ in range(rounds):
-        for name in await run.step(look, inbox):
-            await run.options(key=f"{name}:{taken}").step(take, inbox, done, name)
+        for name in await run.step(list_files, inbox):
+            await run.options(key=f"{name}:{taken}").step(handle_file, inbox, done, name)
             taken += 1
         run.publish_state({"taken": taken})
         await asyncio.sleep(every)

@@ -1,9 +1,9 @@
-"""A thousand items at once, two of them bad: the others do not wait for them, and nobody has to look for them in a log.
+"""A thousand items at once, two of them bad: the other items succeed, and the result lists the bad ones.
 
     mainspring run fan-out -m examples/fan_out.py
 
-Teaches: `run.map`, one durable step an item, so that a crash costs the items in flight and no others; `on_error="collect"`, which gives a
-failed item's place in the results to its error; a permanent error is not tried again, a passing one is.
+Teaches: `run.map`, one durable step an item, so that after a crash only the items in progress run again; `on_error="collect"`, which
+puts the error of a failed item into the results; a permanent error is not retried, a transient one is.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BAD = (313, 777)
 
 @dataclass(frozen=True)
 class Bad:
-    """An item that could not be done, and why."""
+    """An item that failed, and the reason."""
 
     item: int
     why: str
@@ -24,7 +24,7 @@ class Bad:
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of it all."""
+    """The result of all items."""
 
     done: int
     total: int
@@ -33,17 +33,17 @@ class Summary:
 
 @ms.step(retry=ms.Retry(attempts=3, initial="100ms"))
 async def price(item: int) -> int:
-    """Return the price of one item. Each hundredth fails once as services do: the second attempt succeeds."""
+    """Return the price of one item. Every hundredth item fails once, as services do; its second attempt succeeds."""
     if item in BAD:
         raise ms.Permanent(f"item {item} has no price", hint="Ask the supplier.", data={"item": item})
     if item % 100 == 0 and ms.attempt() == 1:
-        raise ConnectionResetError(f"the price service hung up on item {item}")
+        raise ConnectionResetError(f"the price service closed the connection for item {item}")
     return item * 3
 
 
 @ms.workflow(name="fan-out", title="price {items} items", deadline="1h", owner="you")
 async def fan_out(run: ms.Run, items: int = 1_000) -> Summary:
-    """Price them all, fifty at a time."""
+    """Price all items, fifty at a time."""
     prices = await run.map(price, range(items), concurrency=50, on_error="collect")
     bad = [
         Bad(fault.index, fault.failure.message, fault.failure.hint)

@@ -1,11 +1,10 @@
-"""An inbox of files: each CSV is taken in once, then lies in inbox/done or inbox/failed.
+"""An inbox of files: each CSV file starts one run and is then moved to inbox/done or inbox/failed.
 
     mkdir examples/inbox && mainspring up -m examples/inbox.py
     printf 'name,amount\nAnn,12.50\nBob,7\n' > examples/inbox/payments.csv
 
-Teaches: a watched folder, which lies beside the code that names it; a file is taken in when it has settled, and never twice for one
-content, whatever is killed meanwhile; a file that failed is put right and moved back, which starts it anew; names are bytes, and `file`
-finds its own whatever they are.
+Teaches: a watched folder beside the code that names it; a file counts when its size has settled, and one content starts one run, also if
+processes are killed; you correct a failed file and move it back, and a new run starts; `file` works for any bytes in a name.
 """
 
 import csv
@@ -26,6 +25,6 @@ def book(file: ms.File) -> Decimal:
             except (KeyError, TypeError, InvalidOperation):
                 raise ms.Permanent(
                     f"{file.name}, line {number}: there is no amount",
-                    hint="Mend the file and move it back to the inbox.",
+                    hint="Correct the file and move it back to the inbox.",
                 ) from None
     return total

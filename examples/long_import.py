@@ -1,10 +1,10 @@
-"""A long import that goes on where it was: kill it with `kill -9`, start it again, and see.
+"""A long import that continues at its last checkpoint: kill it with `kill -9` and start it again.
 
     python examples/long_import.py rows.csv rows.db       (its store is rows.db.store, beside the target)
 
-Teaches: checkpoints inside one long step, so that the next attempt does not begin at the first row; writing first and saving the place
-afterwards, so that rows between the two are written again, never skipped, which the primary key makes harmless; a run key, by which the
-second start finds the run of the first; `ms.App`, a worker inside your own program.
+Teaches: checkpoints inside one long step, so that the next attempt does not start at the first row; rows are written before their
+checkpoint, so a crash repeats some rows and skips none, and the primary key makes the repeat harmless; a run key, by which the second start
+finds the first run; `ms.App`, a worker inside your own program.
 """
 
 import contextlib
@@ -20,15 +20,15 @@ BATCH = 500
 
 
 def load(source: str, target: str) -> int:
-    """Put each row of a CSV file (id, value) into a table; return how many there are."""
+    """Store each row of a CSV file (id, value) in a table; return the number of rows."""
     done = ms.last_checkpoint(int) or 0
-    print(f"attempt {ms.attempt()} begins behind row {done}", flush=True)
+    print(f"attempt {ms.attempt()} starts after row {done}", flush=True)
     with (
         contextlib.closing(sqlite3.connect(target)) as database,
         Path(source).open(encoding="utf-8", newline="") as file,
     ):
         database.execute("create table if not exists rows (id integer primary key, value text, times int default 1)")
-        rows = itertools.islice(csv.reader(file), 1 + done, None)  # behind the header and what is done
+        rows = itertools.islice(csv.reader(file), 1 + done, None)  # after the header and the finished rows
         while batch := list(itertools.islice(rows, BATCH)):
             with database:
                 database.executemany(
@@ -49,12 +49,12 @@ async def long_import(run: ms.Run, source: str, target: str) -> int:
 
 
 async def main(source: str, target: str) -> int:
-    """Start the import, or find the one that was started, and work until it is over."""
+    """Start the import, or find the run of an earlier start, and work until it ends."""
     app = ms.App(store=f"{target}.store")
     async with app.running():
         handle = await app.options(key=f"import:{source}").start(long_import, source, target)
         if not handle.created:
-            print(f"going on with run {handle.id}", flush=True)
+            print(f"continuing run {handle.id}", flush=True)
         rows: int = await handle.result()
     return rows
 

@@ -1,10 +1,10 @@
-"""A night of three automations: what one makes the next takes, and the report waits until both are done for the same night.
+"""A night of three automations: each uses the result of the one before, and the report waits until both are done for the same night.
 
     mainspring auto graph -m examples/night_chain.py
-    mainspring up -m examples/night_chain.py        # from two o'clock on; or now: mainspring auto backfill extract --from 1d -y
+    mainspring up -m examples/night_chain.py        # starts at 02:00; or now: mainspring auto backfill extract --from 1d -y
 
-Teaches: starting when another automation ended well, with what it gave; a chain told apart by the slot of its schedule; a failure in the
-middle that says what it holds up, and whose retry lets the rest go on.
+Teaches: start when another automation succeeded, with its result; the slot of the schedule connects the runs of one night; a failure in the
+middle names the automations that wait for it, and its retry continues the chain.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ WAREHOUSE = FOLDER / "warehouse.db"
 
 
 def fetch(day: str) -> str:
-    """Save the day's orders, whole or not at all, and return where they lie."""
+    """Save the orders of a day, all or nothing, and return the path."""
     target = FOLDER / f"orders-{day}.json"
     part = target.with_suffix(".part")
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -29,10 +29,10 @@ def fetch(day: str) -> str:
 
 
 def fill(path: str, day: str) -> int:
-    """Put the orders into the warehouse; a second time changes nothing. Return how many there are."""
+    """Store the orders in the warehouse; a repeat changes nothing. Return the number of orders."""
     if not WAREHOUSE.exists():
         raise ms.Permanent(
-            f"the warehouse {WAREHOUSE} is not there", hint="Make it, then: mainspring runs retry @failed"
+            f"the warehouse {WAREHOUSE} does not exist", hint="Create it, then: mainspring runs retry @failed"
         )
     orders = json.loads(Path(path).read_text())
     with contextlib.closing(sqlite3.connect(WAREHOUSE)) as warehouse, warehouse:
@@ -57,17 +57,17 @@ async def extract(run: ms.Run) -> str:
 @ms.on.run("extract")
 @ms.workflow(name="load", deadline="1h", owner="you")
 async def load(run: ms.Run, end: ms.Event) -> int:
-    """Load what `extract` gave, in a run of the same slot."""
+    """Load the result of `extract`, in a run of the same slot."""
     return await run.step(fill, end.data["result"], night_of(run))
 
 
 @ms.on.runs(["extract", "load"], per="slot", within="2h")
 @ms.workflow(name="report", deadline="1h", owner="you")
 async def report(run: ms.Run, night: ms.Event) -> str:
-    """Once for each night, when both are done, whichever was last."""
+    """Write one report for each night, when both are done."""
     return await run.step(write, night_of(run), f"{night_of(run)}: done by {', '.join(sorted(night.data['runs']))}")
 
 
 def night_of(run: ms.Run) -> str:
-    """Return the night that a run belongs to; of one that was started by hand, today."""
+    """Return the night that a run belongs to; for a manual run, today."""
     return f"{run.slot or run.now():%F}"

@@ -1,10 +1,10 @@
-"""An order that a person approves, and that is taken back if they refuse.
+"""An order that a person approves. If the person refuses, the run undoes its steps.
 
     mainspring run order-approval -m examples/order_approval.py number=7 cents=12900 ledger=ledger.txt
     mainspring runs answer @last ship          (in a second terminal; or `refuse`)
 
-Teaches: steps with an `undo`; `run.ask`, which holds no memory while it waits, survives restarts and has a default for when nobody
-answers; `run.rollback`; the idempotency key, by which a shop that is asked twice charges once.
+Teaches: steps with an `undo`; `run.ask`, which holds no memory while it waits, survives restarts and has a default if there is
+no answer; `run.rollback`; the idempotency key, with which a shop that is called twice charges once.
 """
 
 import fcntl
@@ -14,7 +14,7 @@ import mainspring as ms
 
 
 def post(ledger: str, key: str, line: str) -> None:
-    """Stands for somebody else's service: it writes each key once, however often it is called."""
+    """Represents the service of another company: it writes each key once, also if it is called several times."""
     with Path(ledger).open("a+", encoding="utf-8") as book:
         fcntl.flock(book, fcntl.LOCK_EX)
         book.seek(0)
@@ -23,28 +23,28 @@ def post(ledger: str, key: str, line: str) -> None:
 
 
 def reserve(ledger: str, number: int) -> None:
-    """Take the goods off the shelf."""
+    """Reserve the goods."""
     post(ledger, ms.idempotency_key(), f"reserve order {number}")
 
 
 def release(ledger: str, number: int, result: None = None) -> None:
-    """Put them back."""
+    """Release the goods."""
     post(ledger, ms.idempotency_key(), f"release order {number}")
 
 
 def charge(ledger: str, number: int, cents: int) -> str:
-    """Take the money; return the name of the payment."""
+    """Charge the customer; return the name of the payment."""
     post(ledger, ms.idempotency_key(), f"charge order {number}: {cents}")
     return f"payment-{number}"
 
 
 def refund(ledger: str, number: int, cents: int, result: str | None = None) -> None:
-    """Give it back. `result` is what `charge` returned; None if nobody knows whether it was done."""
+    """Refund the payment. `result` is the result of `charge`; None if it is unknown whether the customer was charged."""
     post(ledger, ms.idempotency_key(), f"refund order {number}: {cents} ({result})")
 
 
 def ship(ledger: str, number: int) -> str:
-    """Send it off."""
+    """Send the parcel."""
     post(ledger, ms.idempotency_key(), f"ship order {number}")
     return f"parcel-{number}"
 
@@ -53,7 +53,7 @@ def ship(ledger: str, number: int) -> str:
 async def order_approval(
     run: ms.Run, number: int, cents: int, ledger: str = "ledger.txt", patience: str = "24h"
 ) -> str:
-    """Reserve, charge, ask if it is much, ship."""
+    """Reserve, charge, ask a person about a large order, ship."""
     await run.options(undo=release).step(reserve, ledger, number)
     payment = await run.options(undo=refund).step(charge, ledger, number, cents)
     if cents > 10_000:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TREES = ("src/mainspring", "tests")
+TREES = ("src/mainspring", "tests", "demo", "examples")
 _EVERY_LINE = range(1, 100_000)
 
 

@@ -139,7 +139,9 @@ def test_choice_typed_at_the_prompt_is_the_answer(tmp_path, monkeypatch, capsys,
             while not await question.is_open(app, handle):
                 await asyncio.sleep(0)
             os.write(writer, b"x\n")
-            question_task = asyncio.create_task(question.put(app, handle, "How?", terminal=True, within="60s", link=""))
+            question_task = asyncio.create_task(
+                question.ask_person(app, handle, "How?", terminal=True, within="60s", link="")
+            )
             output = ""
             while f"Type 1 for {LEAVE_OUT} or 2 for {COUNT}: " not in output:
                 await asyncio.sleep(0)

@@ -107,14 +107,14 @@ def test_demo_in_a_terminal_ends_on_its_dashboard_and_stays_up(tmp_path: Path, e
             for cause in ("unknown", "cut off", "not UTF-8"):
                 page.locator("main", has_text=cause).first.wait_for()
             broken = BROKEN[0]
-            page.goto(f"{address}/runs?state=failed&name=take_in_file")
+            page.goto(f"{address}/runs?state=failed&name=import_file")
             page.locator("main tr", has_text=broken).locator('a[href^="/r/"]').first.click()
             page.locator("h1", has_text=broken).wait_for()
             run = page.url.partition("/r/")[2]
             for name, path in (
                 ("now", "/"),
                 ("run", f"/r/{run}"),
-                ("automation", "/a/take_in_file"),
+                ("automation", "/a/import_file"),
                 ("automations", "/automations"),
                 ("failed", "/failed"),
                 ("incidents", "/incidents"),

@@ -32,9 +32,9 @@ def test_import_continues_at_its_checkpoint_after_kill_9(lab: Lab) -> None:
     there = counted(target)
     assert there < ROWS, "it was killed too late to prove anything"
     out, err = lab.start(*order).communicate(timeout=60)
-    behind = int(re.search(r"attempt 2 begins behind row (\d+)", out)[1])  # type: ignore[index]
+    behind = int(re.search(r"attempt 2 starts after row (\d+)", out)[1])  # type: ignore[index]
     assert there - 500 <= behind <= there, out + err
-    assert "going on with run" in out
+    assert "continuing run" in out
     assert f"{ROWS} rows are imported" in out
     with contextlib.closing(sqlite3.connect(target)) as rows:
         assert rows.execute("select count(*), max(id), max(times) from rows").fetchone()[:2] == (ROWS, ROWS - 1)

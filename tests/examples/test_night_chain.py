@@ -25,7 +25,7 @@ def test_retry_of_what_failed_lets_the_report_follow(lab: Lab) -> None:
     (failed,) = runs_of(lab, "load")
     output = lab.call("explain", failed["id"])
     assert "It blocks report (slot " in output
-    assert "is not there" in output
+    assert "does not exist" in output
     assert runs_of(lab, "report") == []
     waiting = json.loads(lab.call("triggers", "show", "report", "--json"))["waits_for"]
     assert [(delivery["here"], delivery["missing"]) for delivery in waiting] == [(["extract"], ["load"])]

@@ -30,7 +30,7 @@ def test_backup_is_proved_and_the_oldest_goes(lab: Lab, database: Path) -> None:
     for day in ("2001-01-01", "2001-01-02", "2001-01-03"):
         (lab.folder / "kept" / f"app-{day}T020000.db").touch()
     output = lab.run("nightly_backup.py", "nightly-backup", f"database={database}", "folder=kept", "keep=2")
-    assert "5000 rows proved, 2 old ones deleted" in output
+    assert "5000 rows verified, 2 old backups deleted" in output
     old, new = backups(lab)
     assert old == "app-2001-01-03T020000.db"
     with contextlib.closing(sqlite3.connect(lab.folder / "kept" / new)) as copy:
@@ -56,7 +56,7 @@ def test_damaged_copy_is_no_backup(database: Path, damage: str) -> None:
         database.write_bytes(data[:4096] + bytes(len(data) - 4096))
     rows = {"people": 5_001 if damage == "rows lost" else 5_000}
     with pytest.raises(ms.Permanent, match=r"damaged|cannot be read"):
-        nightly_backup.prove(nightly_backup.Copied(str(database), rows))
+        nightly_backup.verify(nightly_backup.BackupCopy(str(database), rows))
 
 
 def test_backup_has_a_schedule(lab: Lab) -> None:

@@ -71,7 +71,7 @@ def test_rename_is_safe_between_link_and_unlink(folder: Path) -> None:
     rename_files.rename(rename)
     rename_files.rename(rename)
     assert contents(folder) == {b"a": b"A"}
-    rename_files.back(rename)
+    rename_files.restore_name(rename)
     assert contents(folder) == {b"A": b"A"}
 
 
