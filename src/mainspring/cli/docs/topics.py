@@ -21,7 +21,7 @@ _NO_TEXT = re.compile(r"<!--.*?-->|^(```|~~~).*?^\1[^\n]*", re.DOTALL | re.MULTI
 _DECORATION = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[`*]")
 _BLANK_LINES = re.compile(r"\n{2,}")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])\s")
-_LEAD = re.compile(r"(?:After this (?:page|tutorial) you (?:can|know)|This page shows) ")
+_LEAD = re.compile(r"(?:After this (?:page|tutorial) you (?:can|know)|This page shows|On this page you find) ")
 """The usual start of a first sentence: the same on each page, so a list is shorter without it."""
 _NO_PROSE = ("#", "|", "- ", "    ")
 
