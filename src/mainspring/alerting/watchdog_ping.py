@@ -15,7 +15,7 @@ from mainspring.integrations.base.notifier import ChannelFault
 from mainspring.resources.error_text import ErrorText
 from mainspring.store.read.incidents import UnsentAlerts
 
-_LOG = logging.getLogger("mainspring.pulse")
+_LOG = logging.getLogger("mainspring.watchdog")
 EVERY_S: Final = 60.0
 UNSENT_MS: Final = 10 * 60_000
 """The longest time that an alert may wait for its channel."""

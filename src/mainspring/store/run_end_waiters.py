@@ -47,7 +47,9 @@ class RunEndWaiters:
             self._waiters.setdefault(run_id, []).append(on_end)
             self._ids = None
             if self._poller is None:
-                self._poller = threading.Thread(target=self._poll, args=(reader,), name="mainspring-ends", daemon=True)
+                self._poller = threading.Thread(
+                    target=self._poll, args=(reader,), name="mainspring-run-ends", daemon=True
+                )
                 self._poller.start()
 
     def remove(self, run_id: str, on_end: OnEnd) -> None:

@@ -113,7 +113,7 @@ def test_work_that_no_one_takes_ends_the_sign():
 async def test_sign_that_is_kept_back_is_logged_when_that_changes(caplog):
     """Who finds no sign outside reads here why."""
     watchdog = WatchdogPing(None, secrets(), CLOCK)
-    with caplog.at_level(logging.WARNING, "mainspring.pulse"):
+    with caplog.at_level(logging.WARNING, "mainspring.watchdog"):
         for _ in range(2):
             await watchdog.look("no worker has sent a heartbeat for 1m")
     assert [record.getMessage() for record in caplog.records] == [
@@ -162,9 +162,9 @@ async def test_fault_outside_is_logged_once_and_raised_to_no_one(caplog, fault):
         known = {} if fault == "no secret" else {"dog": f"{peer.url}/w0rd-of-the-dog"}
         watchdog = WatchdogPing("secret:dog", secrets(**known), CLOCK)
         peer.faults = [("", fault)] * 3
-        with caplog.at_level(logging.WARNING, "mainspring.pulse"):
+        with caplog.at_level(logging.WARNING, "mainspring.watchdog"):
             for _ in range(3):
                 await watchdog.beat()
-        (logged,) = [record.getMessage() for record in caplog.records if record.name == "mainspring.pulse"]
+        (logged,) = [record.getMessage() for record in caplog.records if record.name == "mainspring.watchdog"]
         assert "w0rd-of-the-dog" not in logged
         await watchdog.close()

@@ -40,7 +40,7 @@ def reader():
 
 
 def _pollers():
-    return [thread for thread in threading.enumerate() if thread.name == "mainspring-ends"]
+    return [thread for thread in threading.enumerate() if thread.name == "mainspring-run-ends"]
 
 
 def test_waiters_of_a_run_that_this_process_ends_are_called_at_once_and_no_others(reader):

@@ -27,7 +27,7 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import StoreBrokenError
 from mainspring.store.commands.incidents import RecordStoreOutage
 
-_LOG = logging.getLogger("mainspring.watching")
+_LOG = logging.getLogger("mainspring.watcher")
 _TIMEOUT_S = 10.0
 CommitOutage = Callable[[RecordStoreOutage], Awaitable[Any]]
 _SUBJECT = Subject("", IncidentKind.STORE_LOST)

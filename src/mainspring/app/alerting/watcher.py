@@ -41,7 +41,7 @@ from mainspring.store.read import incidents
 from mainspring.store.read.status import status
 from mainspring.store.read.status.status import audit_head
 
-_LOG = logging.getLogger("mainspring.watching")
+_LOG = logging.getLogger("mainspring.watcher")
 ROUND_INTERVAL_S = 5.0
 STANDBY_AFTER_MS = 60_000
 """A standby starts to watch when no watcher has given a heartbeat for this long."""

@@ -53,7 +53,7 @@ class BestEffortStore:
         self._on_cancel: Callable[[], None] | None = None
         self._is_checking = False
         self._calls: SimpleQueue[_PendingCall | None] = SimpleQueue()
-        threading.Thread(target=self._run, name="mainspring-ledger", daemon=True).start()
+        threading.Thread(target=self._run, name="mainspring-exec-store", daemon=True).start()
 
     def open(self) -> None:
         """Open the store and this process's session; `away` says if that failed."""

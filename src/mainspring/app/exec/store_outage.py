@@ -91,6 +91,8 @@ def _run_with_timeout(report: Coroutine[Any, Any, None]) -> None:
     # Imported late: a command with a healthy store does not need it.
     from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop  # noqa: PLC0415
 
-    thread = threading.Thread(target=run_in_short_lived_loop, args=(report,), name="mainspring-store-told", daemon=True)
+    thread = threading.Thread(
+        target=run_in_short_lived_loop, args=(report,), name="mainspring-store-outage", daemon=True
+    )
     thread.start()
     thread.join(REPORT_TIMEOUT_S)

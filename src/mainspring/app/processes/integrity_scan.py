@@ -20,7 +20,7 @@ TABLE_TIMEOUT_S = 10.0
 _PAUSE_FACTOR = 50
 """After each check the thread pauses this many times as long as the check took: the disk is busy for 2 % of the time."""
 _NICE = 19
-_LOG = logging.getLogger("mainspring.watching")
+_LOG = logging.getLogger("mainspring.watcher")
 
 
 class IntegrityScan:

@@ -18,7 +18,7 @@ from mainspring.triggers.queues.consumer_state import QueueConsumerState
 from mainspring.triggers.queues.exclusive_consumer import ExclusiveConsumer
 from mainspring.triggers.trigger_cache import CachedTrigger
 
-_LOG = logging.getLogger("mainspring.desks")
+_LOG = logging.getLogger("mainspring.consumers")
 
 
 class ConsumerFactory:

@@ -16,7 +16,7 @@ from mainspring.triggers.intake import DeliveryIntake
 from mainspring.triggers.router import Router
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
 
-_LOG = logging.getLogger("mainspring.arrivals")
+_LOG = logging.getLogger("mainspring.ingest")
 _MIN_WAKEUP_INTERVAL_S = 0.01
 """Seconds in which many changes cause one check."""
 _POLL_INTERVAL_S = 1.0

@@ -45,7 +45,7 @@ class StreamForwarder:
     def write(self, data: bytes, then: Callable[[], None]) -> None:
         """Write a chunk; `then` is called in another thread once it is written or dropped."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name="mainspring-outlet", daemon=True)
+            self._thread = threading.Thread(target=self._serve, name="mainspring-forwarder", daemon=True)
             self._thread.start()
         with self._lock:
             self._pending_count += 1

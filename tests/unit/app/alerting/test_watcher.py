@@ -172,7 +172,7 @@ async def test_evaluation_that_fails_is_made_again(site, caplog):
     await site.rounds()
     site.fault = None
     await site.rounds()
-    messages = [record.getMessage() for record in caplog.records if record.name == "mainspring.watching"]
+    messages = [record.getMessage() for record in caplog.records if record.name == "mainspring.watcher"]
     assert [text.partition(",")[0].partition(":")[0] for text in messages] == [
         "the watcher fails",
         "the watcher evaluates again",
