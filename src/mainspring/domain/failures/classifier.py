@@ -42,10 +42,6 @@ class Classifier:
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self.rules = tuple(rules)
 
-    def extended(self, rule: Rule) -> "Classifier":
-        """Return a classifier that applies `rule` before all others. A rule that raises counts as "knows nothing"."""
-        return Classifier((rule, *self.rules))
-
     def classify(self, exc: BaseException, now: datetime | None = None) -> Verdict:
         """Return the verdict; a `Retry-After` that is a date needs `now` (with a time zone)."""
         try:

@@ -23,7 +23,6 @@ import tenacity.wait
 from mainspring.domain.text.escaping import escape
 
 WaitFunction = Callable[[tenacity.RetryCallState], float]
-StopFunction = Callable[[tenacity.RetryCallState], bool]
 
 _LONGEST = timedelta(days=365)
 _MAX_TEXT_LENGTH = 400

@@ -242,7 +242,6 @@ class UnsentQueue(Struct, frozen=True, kw_only=True):
 
     queue: str
     oldest_at: int
-    unreachable_since_at: int | None = None
     why: str | None = None
     refused: int = 0
 

@@ -28,10 +28,6 @@ class NotificationEvent(StrEnum):
     """A summary of many items that need no one now."""
 
 
-FINAL_EVENTS = frozenset({NotificationEvent.RESOLVED})
-"""After these a receiver may close the incident."""
-
-
 class NotificationField(msgspec.Struct, frozen=True):
     """One labelled part: What, Items, Since, Impact, Changed, Do, Owner, Command."""
 

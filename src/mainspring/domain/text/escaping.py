@@ -68,15 +68,6 @@ def decode_bytes(data: bytes) -> str:
     return escape(data.decode("utf-8", "surrogateescape"))
 
 
-def encode_decoded(text: str) -> bytes:
-    """Return the bytes that were passed to `decode_bytes`."""
-    raw = unescape(text)
-    try:
-        return raw.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a surrogate that never came from bytes
-        return raw.encode("utf-8", "surrogatepass")
-
-
 def _is_clean(text: str) -> bool:
     # isprintable is several times faster than the expression and true for most text.
     return (text.isprintable() and "\\" not in text) or _DIRTY.search(text) is None

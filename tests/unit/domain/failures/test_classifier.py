@@ -342,7 +342,7 @@ def test_retry_after_is_taken_from_our_own_errors():
 def test_classifier_tries_the_newest_rule_first_and_inside_chains():
     """A user's rule wins over the table, the newest over older ones, also for a cause."""
     old = Classifier([lambda exc: Verdict(P, "old") if isinstance(exc, TimeoutError) else None])
-    new = old.extended(lambda exc: Verdict(T, "new") if isinstance(exc, TimeoutError) else None)
+    new = Classifier([lambda exc: Verdict(T, "new") if isinstance(exc, TimeoutError) else None, *old.rules])
     assert old.classify(TimeoutError()).code == "old"
     assert new.classify(caused(RuntimeError(), TimeoutError())).code == "new"
     assert new.classify(ValueError()).code == "invalid"
