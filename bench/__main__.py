@@ -43,8 +43,8 @@ def main(names: list[str]) -> int:
         began = time.perf_counter()
         try:
             found = importlib.import_module(f"bench.{name}").figures()
-        except Exception as failure:  # noqa: BLE001  a row that has a bug of its own costs no other row its figures
-            failures.append(f"{name}: {failure if isinstance(failure, Failed) else repr(failure)}")
+        except Exception as error:  # noqa: BLE001  a row that has a bug of its own costs no other row its figures
+            failures.append(f"{name}: {error if isinstance(error, Failed) else repr(error)}")
             print(f"  {name}: failed", file=sys.stderr, flush=True)
             continue
         figures += found

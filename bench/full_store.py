@@ -24,11 +24,11 @@ from mainspring.domain.triggers.trigger import Trigger
 from mainspring.service.access.people import make_token
 from mainspring.service.actor import Actor, operation_context
 from mainspring.store.audit_chain import FIRST_HASH, row_hash
-from mainspring.store.base import Rows
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.transaction import Rows
 
 RUNS = int(os.environ.get("RUNS", "1000000"))
 STEPS = 9
@@ -211,7 +211,7 @@ def _announce(store: ProcessStore, names: list[str], now: int) -> None:
         rows.append(AutomationRow(name, "task", 1, "f", msgspec.json.encode(definition.to_data())))
         for schedule in definition.schedules:
             spec = msgspec.json.encode(schedule.to_data())
-            schedules.append(ScheduleRow(name, name, spec, schedule.next_after(now), None, schedule.key))
+            schedules.append(ScheduleRow(name, name, spec, schedule.next_after(now), schedule.key))
         if n % 4 == 0:
             triggers.append(TriggerRow(f"{name}/event", name, "event", _TRIGGER))
     store.apply(AnnounceDefinitions("code", tuple(rows), tuple(schedules), tuple(triggers)))

@@ -183,8 +183,14 @@ def _beside_prefect(store: str, ours: Taken) -> list[Figure]:
     if not python.exists():
         return []
     with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as folder:
-        what = [python, ROOT / "bench" / "sides" / "prefect_side.py", folder, str(_PREFECT_RUNS), str(_TIMES)]
-        done = subprocess.run(what, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
+        command = [
+            str(python),
+            str(ROOT / "bench" / "sides" / "prefect_side.py"),
+            folder,
+            str(_PREFECT_RUNS),
+            str(_TIMES),
+        ]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
         raise Failed(f"Prefect: {done.stderr.strip()[-800:]}")
     theirs = json.loads(done.stdout.splitlines()[-1])

@@ -42,7 +42,7 @@ def _lose(url: str) -> tuple[float, float]:
         fleet = Fleet(
             Path(folder), f"{url}?schema=mainspring", code=_AUTOMATIONS.read_text(encoding="utf-8"), config=_CONFIG
         )
-        fleet.env["BENCH_GATE"] = str(fleet.gate)
+        fleet.env["BENCH_GATE"] = str(fleet.blocker_file)
         try:
             lost = fleet.up("a")
             fleet.until(lambda: fleet.rows("select count(*) from journal") == [(RUNS,)])
@@ -51,7 +51,7 @@ def _lose(url: str) -> tuple[float, float]:
             fleet.until(
                 lambda: fleet.rows("select count(*) from sessions where role = 'worker' and state = 'alive'") == [(2,)]
             )
-            fleet.gate.touch()  # the first machine is past its gate: its steps sleep for ever
+            fleet.blocker_file.touch()  # the first machine is past its gate: its steps sleep for ever
             lost.lose()
             lost_at = time.monotonic()
             elsewhere = "select count(*) from runs where session is distinct from %s and claim = 2"

@@ -75,7 +75,7 @@ class DemoRun:
     async def _follow(
         self,
         app: ms.App,
-        handle: ms.Handle,
+        handle: ms.Handle[str],
         sender: Sender,
         warehouse_reader: WarehouseReader,
         until: int | None = None,
@@ -116,7 +116,7 @@ class DemoRun:
         self.print_progress(f"The demo has killed its own worker in the middle of a file: kill -9 {worker}.")
         return killed_at
 
-    async def _ask(self, app: ms.App, handle: ms.Handle) -> None:
+    async def _ask(self, app: ms.App, handle: ms.Handle[str]) -> None:
         within = "45s" if self._terminal else "2s"
         for text in await asyncio.to_thread(self._sandbox.open_questions, handle.id):
             link = await asyncio.to_thread(self._sandbox.dashboard) if self._terminal else ""
@@ -142,7 +142,8 @@ class DemoRun:
 async def main(folder: Path, send_s: float) -> int:
     """Run the demo; in a terminal Mainspring keeps running afterwards."""
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     lock = lock_folder(folder)
     sandbox = Sandbox(folder)
     try:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mainspring.domain.values.codec import encode
 from mainspring.engine.definitions.registry import current_registry
 from mainspring.engine.definitions.run_start import build_start_command
 from mainspring.engine.worker.worker_options import WorkerOptions
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.process_store import ProcessStore
 
@@ -56,13 +57,13 @@ def start(name: str, options: StartOptions | None = None, **arguments: Any) -> S
     )
 
 
-async def start_all(store: ProcessStore, commands: list[StartRun]) -> None:
-    """Submit starts, and wait until all are committed."""
+async def submit_all(store: ProcessStore, commands: Sequence[StoreCommand[Any]]) -> None:
+    """Submit commands, and wait until all are committed."""
     loop = asyncio.get_running_loop()
     all_done = loop.create_future()
     left = len(commands)
 
-    def started(result: Any) -> None:
+    def answered(result: Any) -> None:
         nonlocal left
         left -= 1
         if isinstance(result, Exception):
@@ -71,7 +72,7 @@ async def start_all(store: ProcessStore, commands: list[StartRun]) -> None:
             all_done.set_result(None)
 
     for command in commands:
-        store.submit(command, started)
+        store.submit(command, answered)
     await all_done
 
 

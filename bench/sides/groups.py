@@ -54,17 +54,17 @@ class Waits:
     def __init__(self) -> None:
         self.count = 0
         self.took = 0.0
-        ask = psycopg.Connection.wait
+        server_wait = psycopg.Connection.wait
 
         def wait(connection: Any, *args: Any, **options: Any) -> Any:
             began = time.perf_counter()
             try:
-                return ask(connection, *args, **options)
+                return server_wait(connection, *args, **options)
             finally:
                 self.count += 1
                 self.took += time.perf_counter() - began
 
-        psycopg.Connection.wait = wait  # type: ignore[method-assign]
+        psycopg.Connection.wait = wait  # type: ignore[method-assign,assignment]
 
 
 class Load:

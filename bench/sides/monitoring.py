@@ -10,6 +10,7 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -79,7 +80,7 @@ def _announce(store: SqliteStore, automations: int, now: int) -> None:
         rows.append(AutomationRow(name, "script", 1, "f", msgspec.json.encode(definition.to_data())))
         for schedule in definition.schedules:
             spec = msgspec.json.encode(schedule.to_data())
-            schedules.append(ScheduleRow(name, name, spec, schedule.next_after(now), None, schedule.key))
+            schedules.append(ScheduleRow(name, name, spec, schedule.next_after(now), schedule.key))
     store.apply(AnnounceDefinitions("code", tuple(rows), tuple(schedules)))
 
 
@@ -117,4 +118,6 @@ def _live(path: Path, automations: int, days: int, now: int) -> None:
 
 
 if __name__ == "__main__":
-    {"round": rounds, "memory": memory}[sys.argv[1]](*map(int, sys.argv[2:]))
+    measure, *numbers = sys.argv[1:]
+    measures: dict[str, Callable[..., None]] = {"round": rounds, "memory": memory}
+    measures[measure](*map(int, numbers))

@@ -62,7 +62,7 @@ async def staged(jobs: int, limit: int) -> dict[str, Any]:
     pool = await _pool()
     client = Oban(pool=pool, name="client")
     for first in range(0, jobs, 1_000):
-        await client.enqueue_many([Add.new({"x": 1}) for _ in range(min(1_000, jobs - first))])
+        await client.enqueue_many([Add.new({"x": 1}) for _ in range(min(1_000, jobs - first))])  # type: ignore[attr-defined]
     spent = Spent(URL)
     async with Oban(pool=pool, queues={"default": limit}), pool.connection() as look:
         await look.set_autocommit(True)
@@ -118,7 +118,7 @@ async def enqueue(count: int, a_second: int) -> dict[str, Any]:
     began = time.perf_counter()
     for number in range(count):
         await asyncio.sleep(max(0.0, began + number / a_second - time.perf_counter()))
-        await client.enqueue(Stamp.new({"x": number}))
+        await client.enqueue(Stamp.new({"x": number}))  # type: ignore[attr-defined]
         stamps[number] = time.time_ns()
     await pool.close()
     return {"stamps": stamps}

@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from bench.sides.bare import Bare
-from bench.sides.engine import CLOCK, start, start_all, store_path, until_finished, working
+from bench.sides.engine import CLOCK, start, store_path, submit_all, until_finished, working
 from bench.sides.scraping import scraped
 from mainspring.app.workers.worker_runtime import WorkerRuntime
 from mainspring.domain.definitions.start_options import StartOptions
@@ -31,10 +31,10 @@ from mainspring.store.sqlite.store import SqliteStore
 
 async def _throughput(name: str, runs: int, count: int, **how: Any) -> dict[str, Any]:
     async with working(**how) as engine:
-        await start_all(engine.store, [start(name, count=1)])
+        await submit_all(engine.store, [start(name, count=1)])
         await until_finished(engine.store, 1)
         began, used = time.perf_counter(), time.process_time()
-        await start_all(engine.store, [start(name, count=count) for _ in range(runs)])
+        await submit_all(engine.store, [start(name, count=count) for _ in range(runs)])
         await until_finished(engine.store, runs + 1)
         took, cpu = time.perf_counter() - began, time.process_time() - used
     return {
@@ -91,7 +91,7 @@ async def sequential(count: int) -> dict[str, Any]:
     bare = Bare(store_path().with_name("bare.db"))
     bare_us = bare.commit(count // 2)
     async with working() as engine:
-        await start_all(engine.store, [start("steps", count=count)])
+        await submit_all(engine.store, [start("steps", count=count)])
         await until_finished(engine.store, 1)
     bare_us += bare.commit(count // 2)
     automations.add = adding
@@ -108,7 +108,7 @@ async def replay(count: int) -> dict[str, Any]:
         store = engine.store
         command = start("steps", count=count)
         claimed = await _claim_elsewhere(engine, command)
-        await start_all(store, _saved_steps(claimed, count))
+        await submit_all(store, _saved_steps(claimed, count))
         began = time.perf_counter()
         (history,) = WorkerReads(store.reader).histories([claimed.id])
         read_s = time.perf_counter() - began
@@ -125,7 +125,7 @@ async def replay(count: int) -> dict[str, Any]:
 async def _claim_elsewhere(engine: WorkerRuntime, command: StartRun) -> ClaimedRun:
     """Own a run without running it."""
     engine.worker.draining = True
-    await start_all(engine.store, [command])
+    await submit_all(engine.store, [command])
     return (await engine.apply(ClaimRuns("bench", 1))).runs[0]
 
 
@@ -163,8 +163,8 @@ async def wait_many(count: int) -> dict[str, Any]:
         store = engine.store
         for first in range(0, count - suspended, 10_000):
             some = range(first, min(first + 10_000, count - suspended))
-            await start_all(store, [start("sleeper", options=later, number=n) for n in some])
-        await start_all(store, [start("sleeper", number=n) for n in range(suspended)])
+            await submit_all(store, [start("sleeper", options=later, number=n) for n in some])
+        await submit_all(store, [start("sleeper", number=n) for n in range(suspended)])
         while store.reader.read_text("select count(*) from runs where state = 'waiting'")[0][0] < suspended:
             await asyncio.sleep(1.0)  # counting a million rows must not be what is measured
         made_s = time.perf_counter() - began
@@ -187,7 +187,7 @@ async def start_gated(count: int) -> dict[str, Any]:
     """Start runs for a worker elsewhere."""
     store = SqliteStore(store_path(), clock=CLOCK, deliver=_in_loop(asyncio.get_running_loop()))
     store.open()
-    await start_all(store, [start("gated", number=n) for n in range(count)])
+    await submit_all(store, [start("gated", number=n) for n in range(count)])
     store.close()
     return {}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.sides.automations import STAMPS
-from bench.sides.engine import CLOCK, start, start_all, until_ended, until_finished, working
+from bench.sides.engine import CLOCK, start, submit_all, until_ended, until_finished, working
 from bench.sides.server import Spent
 from mainspring.app.stores.store_factory import make_store
 from mainspring.store.process_store import ProcessStore
@@ -20,7 +20,7 @@ URL = os.environ["BENCH_STORE"]
 async def _staged(name: str, runs: int, **arguments: Any) -> None:
     """Commit starts by a process that works on none of them."""
     store = _store()
-    await start_all(store, [start(name, **arguments) for _ in range(runs)])
+    await submit_all(store, [start(name, **arguments) for _ in range(runs)])
     store.close()
 
 
@@ -38,10 +38,10 @@ def _store() -> ProcessStore:
 async def steps(runs: int, count: int) -> dict[str, Any]:
     """Runs of `count` coroutine steps each, 64 in flight, starts included."""
     async with working() as engine:
-        await start_all(engine.store, [start("steps", count=1)])
+        await submit_all(engine.store, [start("steps", count=1)])
         await until_finished(engine.store, 1)
         spent = Spent(URL)
-        await start_all(engine.store, [start("steps", count=count) for _ in range(runs)])
+        await submit_all(engine.store, [start("steps", count=count) for _ in range(runs)])
         await until_finished(engine.store, runs + 1)
         return {"units": runs * count, **spent.read()}
 
@@ -49,10 +49,10 @@ async def steps(runs: int, count: int) -> dict[str, Any]:
 async def more_steps(runs: int, count: int) -> dict[str, Any]:
     """The same in a store that may hold finished runs."""
     async with working() as engine:
-        await start_all(engine.store, [start("steps", count=1)])
+        await submit_all(engine.store, [start("steps", count=1)])
         await until_ended(engine.store)
         spent = Spent(URL)
-        await start_all(engine.store, [start("steps", count=count) for _ in range(runs)])
+        await submit_all(engine.store, [start("steps", count=count) for _ in range(runs)])
         await until_ended(engine.store)
         return {"units": runs * count, **spent.read()}
 
@@ -85,7 +85,7 @@ async def stage(runs: int) -> dict[str, Any]:
 async def stage_gated(runs: int) -> dict[str, Any]:
     """Leave runs ready that stop at a gate."""
     store = _store()
-    await start_all(store, [start("gated", number=n) for n in range(runs)])
+    await submit_all(store, [start("gated", number=n) for n in range(runs)])
     store.close()
     return {}
 
