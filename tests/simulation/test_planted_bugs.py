@@ -96,7 +96,7 @@ class _AckedBefore(_Wrapped):
             return self._inner.commit(commands, again=again)
         except StoreUnavailableError:
             if all(isinstance(command, SaveOutcome) for command in commands):
-                return CommitReport([DONE] * len(commands), CommitChanges(False, False))
+                return CommitReport([DONE] * len(commands), CommitChanges(False, False, False))
             raise
 
 
@@ -114,7 +114,7 @@ class _UnknownIsFailed(_Wrapped):
         try:
             return self._inner.commit(commands, again=again)
         except StoreUnavailableError as error:
-            return CommitReport([error] * len(commands), CommitChanges(False, False))
+            return CommitReport([error] * len(commands), CommitChanges(False, False, False))
 
 
 class _ReadBack(_Wrapped):
@@ -129,7 +129,8 @@ class _ReadBack(_Wrapped):
             query = "select 1 from journal where run = ? and rank = ?"
             rows = [self._inner.world.rows(query, c.run, c.rank) for c in commands]
             return CommitReport(
-                [DONE if row else StoreUnavailableError("not there") for row in rows], CommitChanges(False, False)
+                [DONE if row else StoreUnavailableError("not there") for row in rows],
+                CommitChanges(False, False, False),
             )
 
 

@@ -109,8 +109,8 @@ OUTAGES = (StoreUnavailableError, StoreFullError, UnsafeServerError, ServerLogin
 
 
 class CommitChanges(msgspec.Struct, frozen=True):
-    """Changes of a commit, by this or another process: claimable runs (`ready`, now or later), facts, or unknown
-    changes.
+    """Changes of a commit, by this or another process: claimable runs (`ready`, now or later), facts for runs, or input
+    of the triggers (schedules, deliveries, messages to send). All three after a commit of another process.
 
     `ended` = the runs that a commit of this process ended or stopped for a person. `clock_step` = a step that this
     process noticed.
@@ -118,6 +118,7 @@ class CommitChanges(msgspec.Struct, frozen=True):
 
     ready: bool
     facts: bool
+    triggers: bool
     ended: tuple[str, ...] = ()
     clock_step: ClockStep | None = None
 

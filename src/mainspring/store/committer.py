@@ -229,7 +229,7 @@ class Committer:
         self._answers.give()
         if isinstance(report, CommitReport) and report.changes.clock_step is not None:
             # Before its consequences.
-            self._on_change(CommitChanges(False, False, clock_step=report.changes.clock_step))
+            self._on_change(CommitChanges(False, False, False, clock_step=report.changes.clock_step))
         hold = self._holds and not self._queue.empty()
         self._answers.take(
             [(on_done, result) for (_, on_done), result in zip(self._group, results, strict=True)], hold=hold
@@ -237,7 +237,7 @@ class Committer:
         self._group, self._was_busy = [], True
         if isinstance(report, CommitReport):
             changes = report.changes
-            if changes.ready or changes.facts or changes.ended:
+            if changes.ready or changes.facts or changes.triggers or changes.ended:
                 self._on_change(changes if changes.clock_step is None else replace(changes, clock_step=None))
 
     def _try(self, commands: list[StoreCommand[object]], *, again: bool) -> CommitReport:
@@ -306,7 +306,7 @@ class Committer:
             self._report_outage(str(error))
             return
         if changed:
-            self._on_change(CommitChanges(ready=True, facts=True))
+            self._on_change(CommitChanges(ready=True, facts=True, triggers=True))
 
     def _fail(self, error: BaseException) -> None:
         """Deliver nothing more; release only blocked callers."""

@@ -77,7 +77,7 @@ class Transaction(ABC):
             "ended",
             "facts",
         ),
-        *("now", "ready", "sealing", "session"),
+        *("now", "ready", "sealing", "session", "triggers"),
     )
 
     def __init__(self, *, now: int, session: int | None, again: bool, sealing: Sealing) -> None:
@@ -87,6 +87,7 @@ class Transaction(ABC):
         self.sealing = sealing
         self.ready = False
         self.facts = False
+        self.triggers = False
         self.ended: list[str] = []
         self.audit_head: AuditHead | None = None
         self.clock_step: ClockStep | None = None

@@ -19,7 +19,8 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.results import DONE, NumberAnswer, Refused
 from mainspring.store.commands.runs import RunKey, SlotLink
-from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead, WakeWorkers
+from tests.contract.store.deliveries import accepting, announced, hook
 from tests.contract.store.process import event, finish, outcome
 
 SPEC = b'{"cron":"0 * * * *"}'
@@ -223,12 +224,20 @@ def test_peer_restate_23_waiting_run_names_the_holder_of_its_key(store):
 
 
 def test_changes_are_reported(store):
-    """A commit says whether something became claimable or a fact was written, so that others look at once."""
-    quiet = store.database.commit([AcquireLock("l", "x")]).changes
-    ready = store.database.commit([store.starting()]).changes
+    """A commit says whether something became claimable, a fact was written or a trigger has input, so that only its readers look."""
+
+    def changed(*commands):
+        changes = store.database.commit(list(commands)).changes
+        return changes.ready, changes.facts, changes.triggers
+
+    assert changed(AcquireLock("l", "x")) == (False, False, False)
+    assert changed(store.starting()) == (True, False, False)
     store.claim()
-    facts = store.database.commit([event()]).changes
-    assert (quiet.ready, ready.ready, facts.facts) == (False, True, False)
+    assert changed(event()) == (False, False, False)
+    store.do(announced(hook()))
+    assert changed(accepting(store, "filtered", filtered=True)) == (False, False, True)
+    assert changed(accepting(store, "started"))[0]
+    assert changed(WakeWorkers()) == (True, False, False)
 
 
 def test_paused_automation_serves_no_slot(store, clock):

@@ -39,7 +39,9 @@ class ScriptedDatabase:
             assert self.blocker.wait(TIMEOUT_S)
         if self.script and (error := self.script.pop(0)) is not None:
             raise error
-        return CommitReport([f"done {command}" for command in commands], CommitChanges(ready=False, facts=False))
+        return CommitReport(
+            [f"done {command}" for command in commands], CommitChanges(ready=False, facts=False, triggers=False)
+        )
 
     def poll(self) -> bool:
         self.polled.set()
@@ -208,7 +210,8 @@ def test_committer_raises_a_commands_own_error_from_apply(start):
     class Guilty(ScriptedDatabase):
         def commit(self, commands, *, again=False):
             return CommitReport(
-                [ValueError(c) if c == "bad" else c for c in commands], CommitChanges(ready=False, facts=False)
+                [ValueError(c) if c == "bad" else c for c in commands],
+                CommitChanges(ready=False, facts=False, triggers=False),
             )
 
     committer = start(Guilty())
@@ -236,7 +239,7 @@ def test_committer_notices_a_foreign_commit_when_idle_and_when_busy(start):
         if seen.is_set():
             break
     assert seen.is_set()
-    assert set(changes) == {CommitChanges(ready=True, facts=True)}
+    assert set(changes) == {CommitChanges(ready=True, facts=True, triggers=True)}
 
 
 def test_committer_drains_before_it_stops_and_refuses_afterwards(start):

@@ -29,7 +29,9 @@ class Disk:
             self.is_tried.set()
             raise self.fault
         self.committed += commands
-        return CommitReport([f"did {command}" for command in commands], CommitChanges(ready=False, facts=False))
+        return CommitReport(
+            [f"did {command}" for command in commands], CommitChanges(ready=False, facts=False, triggers=False)
+        )
 
     def poll(self):
         return False

@@ -139,7 +139,7 @@ class BackgroundProcess:
         self.loop.call_soon_threadsafe(_run_callbacks, answers)
 
     def _on_change(self, changes: CommitChanges) -> None:
-        if changes.ready and not self.loop.is_closed():
+        if (changes.ready or changes.triggers) and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self._call_changed)
 
     def _call_changed(self) -> None:

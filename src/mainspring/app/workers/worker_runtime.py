@@ -293,11 +293,11 @@ class WorkerRuntime:
         self.changed.clear()
         if self.is_open:
             self.worker.changed(changes)
-        if self._scheduler is not None and changes.ready:
+        if self._scheduler is not None and changes.triggers:
             self._scheduler.poll()
-        if self._intake_and_delivery is not None and changes.ready:
+        if self._intake_and_delivery is not None and changes.triggers:
             self._intake_and_delivery.changed()
-        if self._filter_runner is not None and changes.ready:
+        if self._filter_runner is not None and changes.triggers:
             self._filter_runner.poll()
 
     def _on_commit_error(self, text: str | None) -> None:

@@ -260,7 +260,7 @@ class PostgresDatabase(GroupingDatabase):
         failpoints.hit("commit.after")
         self.session = transaction.session
         self._note_clock(transaction, commands)
-        if transaction.ready or transaction.facts:
+        if transaction.ready or transaction.facts or transaction.triggers:
             self._hints.changed()
         self._hints.send_hint(connection)
         self._hints.receive_pending(connection)

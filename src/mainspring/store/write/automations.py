@@ -36,7 +36,7 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
     if not overruled:
         schedules.announce_schedules(tx, command, is_new_store=is_new_store)
         deliveries.announce_triggers(tx, command)
-    tx.ready = True
+    tx.ready = tx.triggers = True
     return NumberAnswer(number)
 
 
@@ -100,7 +100,7 @@ def resume_automation(tx: Transaction, command: ResumeAutomation) -> CommandDone
         subscriptions.clear_subscription_cache(tx)
         tx.change("end_pauses", (tx.now, command.name))
         tx.cache.pop(("retired", command.name), None)
-        tx.ready = True
+        tx.ready = tx.triggers = True
         return DONE
     if tx.first("has_automation", (command.name,)) is None:
         return _done(0, command.name)

@@ -83,7 +83,7 @@ def _record(tx: Transaction, by_ms: int, since_at: int, *, is_lived: bool) -> No
     else:  # instants by the new clock are closer to now than to the old clock
         tx.change("push_forward_sessions", {"by": by_ms, "before": tx.now - by_ms // 2})
     tx.change("prune_clock_steps")
-    tx.ready = tx.facts = True
+    tx.ready = tx.facts = tx.triggers = True
 
 
 def _pending_from(at: int, by_ms: int) -> int:

@@ -48,7 +48,7 @@ def set_meta(tx: Transaction, command: SetMeta) -> CommandDone:
         tx.change("delete_meta", (command.key,))
         if command.key == HOLD_KEY:
             tx.change("put_meta", (RELEASED_AT, str(tx.now)))
-        tx.ready = True
+        tx.ready = tx.triggers = True
     else:
         tx.change("put_meta", (command.key, command.value))
     tx.cache.pop(command.key, None)

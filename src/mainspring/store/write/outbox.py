@@ -34,7 +34,7 @@ def insert_message(tx: Transaction, run: str, ident: str, posts: Sequence[Queued
     """Insert the messages of a step. A known id is the same message, from before a person let the step run again."""
     for message in posts:
         tx.change("insert_message", row_of(tx, run, ident, message))
-        tx.ready = True  # Senders are woken as workers are
+        tx.triggers = True  # Senders are woken as workers are
 
 
 def lease_queues(tx: Transaction, command: LeaseQueues) -> LeasedQueues:
@@ -86,7 +86,7 @@ def retry_message(tx: Transaction, command: RetryMessage) -> CommandDone | Refus
     row = tx.first("find_message", (command.id,))
     if row is None:
         return Refused("not_found", f"no message {command.id} waits to be sent")
-    tx.ready = True
+    tx.triggers = True
     return DONE
 
 

@@ -119,7 +119,7 @@ def set_queue(tx: Transaction, command: SetQueue) -> CommandDone:
         "set_queue", (command.name, command.concurrency, command.rate_count, command.rate_per_ms, command.max_backlog)
     )
     tx.cache.pop((_HAS_CAPACITY, command.name), None)
-    tx.ready = True
+    tx.ready = tx.triggers = True
     return DONE
 
 
@@ -130,5 +130,5 @@ def pause_queue(tx: Transaction, command: PauseQueue) -> CommandDone | Refused:
         changed = tx.change("pause_queue", (tx.now, command.by, command.reason, command.name))
     else:
         changed = tx.change("resume_queue", (command.name,))
-        tx.ready = True
+        tx.ready = tx.triggers = True
     return DONE if changed else Refused("not_found", f"there is no queue {command.name!r}")

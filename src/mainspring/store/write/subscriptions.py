@@ -84,4 +84,4 @@ def _row(tx: Transaction, trigger: str, source: str, key: str, name: str, filter
 def _insert(tx: Transaction, rows: list[InsertedDelivery]) -> None:
     for row in rows:
         if tx.change("insert_delivery", row):
-            tx.ready = True
+            tx.triggers = True

@@ -44,7 +44,7 @@ def _accept(tx: PostgresTransaction, commands: list[AcceptDelivery]) -> list[Del
     started = [c.start for c in commands if c.id in new_ids and c.start is not None and not c.filtered]
     if started:
         starts.stage(tx, started)
-    tx.ready |= bool(new_ids)
+    tx.triggers |= bool(new_ids)
     return [_answer(c) if c.id in new_ids else None for c in commands]
 
 
@@ -118,7 +118,7 @@ def insert_delivery_rows(tx: PostgresTransaction, rows: Sequence[InsertedDeliver
     """Insert deliveries for subscribers, with the next message to the server."""
     if rows:
         tx.later("insert_deliveries", columns(_COLUMNS, rows))
-        tx.ready = True
+        tx.triggers = True
 
 
 DELIVERIES: BatchRule[AcceptDelivery] = BatchRule(

@@ -14,4 +14,4 @@ def post_all(tx: PostgresTransaction, saved: Sequence[SaveOutcome | CompleteRun]
     rows = [row_of(tx, c.run, c.ident, message) for c in saved for message in c.posts]
     if rows:
         tx.later("insert_messages", columns("ttttbnbttn", rows))
-        tx.ready = True
+        tx.triggers = True

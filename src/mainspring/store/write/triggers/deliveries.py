@@ -106,7 +106,7 @@ def accept_delivery(tx: Transaction, command: AcceptDelivery) -> DeliveryStored 
         return DeliveryStored(c.id, DeliveryState.FAILED, None, first=True, note=LOST_INTERVAL_NOTE)
     if c.filtered:
         _insert(tx, command, FlowControlDecision(DeliveryState.RECEIVED), None, known)
-        tx.ready = True
+        tx.triggers = True
         return DeliveryStored(c.id, DeliveryState.RECEIVED, None, first=True)
     decision = apply_flow_control(tx, c.trigger, c.by, c.pace, c.start)
     if isinstance(decision, Refused):
@@ -152,7 +152,7 @@ def apply_flow_control(
     if decision.replaces:
         tx.change("drop_held_deliveries", ("a newer one counts", tx.now, trigger, by))
     if decision.state is DeliveryState.HELD:
-        tx.ready = True
+        tx.triggers = True
         if flow_control.batch is not None and decision.due_at is not None:
             tx.change("advance_held_deliveries", (decision.due_at, trigger, by))
     if decision.state in (DeliveryState.HELD, DeliveryState.STARTED):
@@ -295,7 +295,7 @@ def replay_delivery(tx: Transaction, command: ReplayDelivery) -> DeliveryStored 
         at=tx.now,
     )
     tx.change("insert_delivery", replay)
-    tx.ready = True
+    tx.triggers = True
     return DeliveryStored(command.id, DeliveryState.RECEIVED, None, first=True)
 
 

@@ -89,7 +89,7 @@ def join_run(tx: Transaction, command: JoinRun) -> StartAnswer | CommandDone | R
         return DONE
     if c.start is None and c.note is None:
         # Another router added the last one meanwhile: all are complete, and the next check starts it.
-        tx.ready = True
+        tx.triggers = True
         return DONE
     return _start_gathered(tx, command)
 
