@@ -94,7 +94,7 @@ class DemoRun:
             if time.monotonic() - self._printed_at >= _PRINT_EVERY_S:
                 counts = self._sandbox.service_counts()
                 self.print_progress(
-                    f"{sender.sent} files have arrived; {files} are in the warehouse: {flights:,} flights, {rejected:,} rejected rows. "
+                    f"Files arrived: {sender.sent}; in the warehouse: {files}, with {flights:,} flights and {rejected:,} rejected rows. "
                     f"The service knows {counts['days']} days; it failed {counts['refused'] + counts['reset'] + counts['late']} times."
                 )
             await asyncio.sleep(0.1)
