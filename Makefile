@@ -17,8 +17,8 @@ BENCH_PY := .venv-bench/bin/python
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-input
 PYTEST := $(PY) -m pytest
 # `make test` compiles first: it starts thousands of processes, and where PYTHONDONTWRITEBYTECODE is set each would compile for itself.
-# Four workers for two cores: tests wait for processes and disks as often as they compute. Tests of one @pytest.mark.xdist_group stay together.
-TEST_ARGS ?= -n 4 --dist loadgroup --durations=20
+# Five workers for two cores: tests wait for processes and disks as often as they compute. Tests of one @pytest.mark.xdist_group stay together.
+TEST_ARGS ?= -n 5 --dist loadgroup --durations=20
 SEEDS ?= 10000
 # What reads the tree and runs nothing: found in seconds, before an hour of tests.
 HOUSE := tests/test_architecture.py tests/test_docs.py tests/test_language.py tests/test_public_api.py tests/unit/web/test_readiness_poller.py

@@ -4,7 +4,7 @@ Threads and groups make no two lives alike: a commit point has a number, but wha
 asked for. Every number up to the last commit of the shortest life was killed at. And each change that every undisturbed life writes was
 struck, before it was written and after, whatever its number.
 
-The short tier strikes at every second of these places only (before the first commit, after the second, ...), and then at the changes that
+The short tier strikes at every third of these places only (before the first commit, after the third, ...), and then at the changes that
 none of these kills met; where an experiment is dear, it leaves those out too. The long tier strikes everywhere.
 """
 
@@ -85,7 +85,7 @@ class Campaign:
 
     def _accepts(self, place: str, number: int) -> bool:
         """Tell whether this point is struck at all."""
-        return not self.is_thin or (self._scenario.places.index(place) + number) % 2 == 1
+        return not self.is_thin or (self._scenario.places.index(place) + number) % 3 == 1
 
     def _strike(self, place: str, number: int) -> bool:
         """Make one experiment; tell whether its worker came so far."""

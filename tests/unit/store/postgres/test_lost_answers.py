@@ -1,6 +1,6 @@
 """A commit of unknown outcome, on a real server behind a line that is cut: each command has one effect and gives its first answer.
 
-TESTS_LONG=1 also lets each command come late; without it a share of them does.
+TESTS_LONG=1 tries each command with each cut; without it each command is tried with one of them, on the file with all.
 """
 
 import os
@@ -30,9 +30,10 @@ from tests.postgres_server import PostgresServer
 from tests.unit.store.sqlite.stores import StoppedClock, do, starting
 from tests.unit.store.sqlite.test_resubmission import COMMANDS, LOSES_ITS_COUNT, filled, is_refusal, spread
 
-LATE = 1 if os.environ.get("TESTS_LONG") == "1" else 5
-"""Each so manyth command comes late."""
-CUTS = [("after", n) for n in range(len(COMMANDS))] + [("late", n) for n in range(0, len(COMMANDS), LATE)]
+IS_LONG = os.environ.get("TESTS_LONG") == "1"
+CUTS = [
+    (cut, n) for n in range(len(COMMANDS)) for cut in ("after", "late") if IS_LONG or (cut == "late") == (n % 5 == 0)
+]
 _TABLES = "select tablename from pg_tables where schemaname = $1"
 
 
