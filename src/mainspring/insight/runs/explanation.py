@@ -390,7 +390,7 @@ def _explain_unclaimed(
     run = facts.story.run
     idle, found = is_dormant(run, facts.now), list_hindrances(facts.blocker, facts.now, facts.zone, facts.up)
     latest = f", at the latest at {facts.at(run.due_at)}" if run.due_at is not None else ""
-    next_steps = [f"It continues when the awaited fact arrives{latest}." if idle and not found else _next_text(found)]
+    next_steps = [f"It continues when its wait ends{latest}." if idle and not found else _next_text(found)]
     if run.deadline_at is not None and run.deadline_at <= facts.now:
         next_steps.append(f"Its deadline passed at {facts.at(run.deadline_at)}: it ends when a worker claims it.")
     elif run.deadline_at is not None:

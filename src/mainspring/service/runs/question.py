@@ -58,19 +58,26 @@ def answer(
 
 
 def _find_open_question(run: str, waits: list[WaitView], ident: str | None, sealing: Sealing) -> WaitView:
-    """Return the open question with this identity, or the only one."""
-    found = [wait for wait in waits if wait.kind == _ASK and not wait.filled and ident in (None, wait.ident)]
+    """Return the open question with this identity or with this end of it (`ask#1` of `part#2/ask#1`), or the only one."""
+    questions = [wait for wait in waits if wait.kind == _ASK and not wait.filled]
+    found = [wait for wait in questions if ident in (None, wait.ident)]
+    found = found or [wait for wait in questions if wait.ident.endswith(f"/{ident}")]
+    if len(found) == 1:
+        return found[0]
     if not found:
         missing = "no open question" if ident is None else f"no open question {ident!r}"
-        raise NotFoundError(
-            f"run {run} has {missing}", hint="It was answered, or its time ended: `mainspring runs show RUN`."
-        )
-    if len(found) > 1:
-        listed = "\n".join(f"  {wait.ident}: {_format_question(wait, sealing)}" for wait in found[:_LISTED])
-        more = "" if len(found) <= _LISTED else f"\n  and {len(found) - _LISTED} more"
-        hint = f"Name one: --question {found[0].ident} at the command line, question={found[0].ident!r} in Python and the API."
-        raise ConflictError(f"run {run} has {len(found)} open questions:\n{listed}{more}", hint=hint)
-    return found[0]
+        hint = "It was answered, or its time ended: `mainspring runs show RUN`."
+        listed = f"; open:\n{_list_questions(questions, sealing)}" if questions else ""
+        raise NotFoundError(f"run {run} has {missing}{listed}", hint=hint)
+    hint = f"Name one: --question {found[0].ident!r} at the command line, question={found[0].ident!r} in Python and the API."
+    raise ConflictError(f"run {run} has {len(found)} open questions:\n{_list_questions(found, sealing)}", hint=hint)
+
+
+def _list_questions(questions: list[WaitView], sealing: Sealing) -> str:
+    """Return a line for each of the first questions."""
+    listed = [f"  {wait.ident}: {_format_question(wait, sealing)}" for wait in questions[:_LISTED]]
+    more = [] if len(questions) <= _LISTED else [f"  and {len(questions) - _LISTED} more"]
+    return "\n".join(listed + more)
 
 
 def _format_question(wait: WaitView, sealing: Sealing) -> str:

@@ -173,7 +173,7 @@ def test_parent_that_awaits_a_paused_child_names_the_pause(cli, stage):
     stage.do(PauseAutomation("backup", None, "ann", "disk swap"))
     text, then, can = explain_run(cli, run.id)
     assert text == f"Its child {child} (backup) does not continue: backup was paused now by ann: disk swap."
-    assert then == "It continues when the awaited fact arrives."
+    assert then == "It continues when its wait ends."
     assert can == ["mainspring auto resume backup", f"mainspring runs cancel {run.id}"]
     assert other not in text
 
@@ -349,7 +349,7 @@ def test_end_of_a_wait_is_no_hindrance(cli, stage):
     stage.do(SuspendRun(run.id, run.claim, RunState.WAITING, stage.now + 3_600_500, 0, 0))
     text, then, _ = explain_run(cli, run.id)
     assert text == ""
-    assert then.startswith("It continues when the awaited fact arrives, at the latest at ")
+    assert then.startswith("It continues when its wait ends, at the latest at ")
     assert then.endswith("(in 1h).")
 
 

@@ -54,9 +54,23 @@ def test_answer_names_its_question_where_several_are_open(store, reads, act, beg
     lines = raised.value.message.splitlines()[1:]
     assert [line.split(":")[0].strip() for line in lines] == ["first", "second"]
     assert all("approve, refund" in line for line in lines)
-    assert "--question first" in (raised.value.hint or "")
+    assert "--question 'first'" in (raised.value.hint or "")
     answer(store, reads, run.id, "refund", act=act(), question="second")
     assert facts(reads, run) == [(FactKind.ANSWER, "ask", "second", b'"refund"')]
+
+
+def test_end_of_an_identity_names_a_question_if_it_is_the_only_one(store, reads, act, begin):
+    """`second#1` is enough for `part#2/second#1`; an end of several lists those, another name lists all open ones."""
+    run = begin()
+    for ident in ("part#1/ask#1", "part#2/ask#1", "part#2/second#1"):
+        store.apply(ask(run, ident))
+    with pytest.raises(ConflictError, match="has 2 open questions") as raised:
+        answer(store, reads, run.id, "approve", act=act(), question="ask#1")
+    assert "part#2/second#1" not in raised.value.message
+    with pytest.raises(NotFoundError, match=r"(?s)no open question 'sk#1'; open:.*part#2/second#1"):
+        answer(store, reads, run.id, "approve", act=act(), question="sk#1")
+    answer(store, reads, run.id, "refund", act=act(), question="second#1")
+    assert facts(reads, run) == [(FactKind.ANSWER, "ask", "part#2/second#1", b'"refund"')]
 
 
 def test_signal_reaches_its_run_once(store, reads, act, begin):
