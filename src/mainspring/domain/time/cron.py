@@ -31,6 +31,15 @@ _MINUTE = timedelta(minutes=1)
 _FIXED_START = datetime(2000, 1, 1)  # noqa: DTZ001 - wall-clock time has no zone
 _LONGEST = 200
 
+_FIELD_RANGES = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day-of-month": "1 to 31 or L",
+    "month": "1 to 12 or JAN to DEC",
+    "day-of-week": "0 to 7 or SUN to SAT",
+}
+"""What each of the last five fields may be, by its name in cronsim's errors."""
+
 _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -183,7 +192,12 @@ def _field_error(plain: str, written: str, problem: str) -> OptionError:
             return _cron_error(written, "never fires", f"Month {month} has no such day. Use L for its last day.")
         except CronSimError:
             pass
-    return _cron_error(written, f"is not a cron expression: {problem.lower()}", 'Example: "0 3 * * MON-FRI".')
+    problem = problem.lower()
+    name = problem.removeprefix("bad ")
+    if name in _FIELD_RANGES:
+        field = plain.split(" ")[[*_FIELD_RANGES].index(name) - len(_FIELD_RANGES)]
+        problem += f" {field!r}, expected {_FIELD_RANGES[name]}"
+    return _cron_error(written, f"is not a cron expression: {problem}", 'Example: "0 3 * * MON-FRI".')
 
 
 def _resolve_hash(field: str, number: int, name: str, written: str) -> str:
