@@ -11,11 +11,9 @@ from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.triggers import ReportConsumer
 from mainspring.store.process_store import ProcessStore
-from mainspring.triggers.consumer import Consumer
-from mainspring.triggers.delivery_outcomes import DeliveryOutcomes
-from mainspring.triggers.intake import DeliveryIntake
+from mainspring.triggers.consumer import Consumer, ExclusiveConsumer
+from mainspring.triggers.intake import DeliveryIntake, DeliveryOutcomes
 from mainspring.triggers.queues.consumer_state import QueueConsumerState
-from mainspring.triggers.queues.exclusive_consumer import ExclusiveConsumer
 from mainspring.triggers.trigger_cache import CachedTrigger
 
 _LOG = logging.getLogger("mainspring.consumers")

@@ -136,7 +136,7 @@ class RunWakeups:
 
 
 def halt_run_on_error(method: F) -> F:
-    """Unload and halt the run if a callback of its driver raises."""
+    """Unload and halt the run if a callback of its driver raises: a defect must not hang it silently or reach other runs."""
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
