@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import mainspring
-import mainspring.app.api_errors  # their errors belong to the list
+import mainspring.app.client  # their errors belong to the list
 import mainspring.store.base
 from mainspring.alerting.metrics.series import HELP
 from mainspring.cli import exits

@@ -7,8 +7,12 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.states import RunState
-from mainspring.engine.attempts.processes.child_limit import CHILD_BYTES, compute_child_limit, read_memory_limit
-from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.attempts.processes.child_pool import (
+    CHILD_BYTES,
+    ChildPool,
+    compute_child_limit,
+    read_memory_limit,
+)
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.insight.runs.explanation import explain

@@ -9,11 +9,10 @@ from typing import Any
 
 import msgspec
 
-from mainspring.alerting.channel_findings import evaluate_channels
+from mainspring.alerting.always_on import evaluate_channels
 from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.alerting.inputs.failure_groups import FailureGroups, Redact
 from mainspring.alerting.inputs.monitor_inputs import find_early_signs, read_monitor_inputs
-from mainspring.alerting.open_question import add_question
 from mainspring.domain.clock import MAX_CLOCK_LEAD_MS, Clock
 from mainspring.domain.ids import make_id
 from mainspring.domain.incidents.incident import Finding, Incident, IncidentKind, Subject
@@ -26,6 +25,7 @@ from mainspring.domain.monitors.registry import MONITORS, NO_OVERRIDES, TuningTa
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.reminders import DueReminder, list_reminders
+from mainspring.domain.notifications.rendering import fit_line
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.store.base import StoreReader
 from mainspring.store.commands.incidents import (
@@ -38,12 +38,50 @@ from mainspring.store.commands.incidents import (
 )
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read import incidents
+from mainspring.store.read.runs.run_views import waits_of
 
 _DIGEST_WITHIN_MS, _DIGEST_AHEAD_MS = 12 * 3_600_000, 60_000
 """A digest that became due while no watcher ran is sent up to this much later."""
 _AT_ONCE = 200
 """Most findings in one commit."""
 AddCauses = Callable[[Sequence[Finding], StoreReader, int], Sequence[Finding]]
+
+_LONGEST_TEXT, _LONGEST_CHOICE, _MOST_CHOICES = 300, 40, 10
+
+
+class _Question(msgspec.Struct, frozen=True):
+    """The parts of a question that people see; its evidence stays in the store."""
+
+    text: str = ""
+    choices: list[Any] | None = None
+
+
+def add_question(finding: Finding, reader: StoreReader, redact: Redact) -> Finding:
+    """Add `what`, the question, to a finding about an unanswered question. A sealed question cannot be read and is left out."""
+    if finding.subject.kind is not IncidentKind.HUMAN_WAIT:
+        return finding
+    run, opened_at = str(finding.facts.get("run")), finding.facts.get("opened_at")
+    for wait in waits_of(reader, run):
+        if wait.kind == "ask" and not wait.filled and wait.opened_at == opened_at:
+            description = _describe_question(wait.question, redact)
+            return (
+                msgspec.structs.replace(finding, facts={"what": description, **finding.facts})
+                if description
+                else finding
+            )
+    return finding
+
+
+def _describe_question(question: bytes | None, redact: Redact) -> str:
+    try:
+        decoded = msgspec.json.decode(question or b"{}", type=_Question)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    # Redact first, then cut: half of a secret would not be recognized.
+    choices = [fit_line(redact(str(choice)), _LONGEST_CHOICE) for choice in (decoded.choices or [])[:_MOST_CHOICES]]
+    more = ", ..." if len(decoded.choices or []) > _MOST_CHOICES else ""
+    listed = f" [{', '.join(choices)}{more}]" if choices else ""
+    return f"It asks: {fit_line(redact(decoded.text), _LONGEST_TEXT)}{listed}" if decoded.text else ""
 
 
 def _keep_findings(findings: Sequence[Finding], _reader: StoreReader, _now: int) -> Sequence[Finding]:

@@ -4,15 +4,22 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from mainspring.alerting.inputs.failure_groups import Redact
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.integrity.audit_head import AuditHead
 from mainspring.domain.notifications.digest import render_digest
 from mainspring.domain.notifications.early_warnings import EarlyWarning
-from mainspring.domain.notifications.failed_items import FailedItems
+from mainspring.domain.notifications.failed_items import FailedItems, collect_failed_items
 from mainspring.domain.notifications.notification import Notification, NotificationField
 from mainspring.domain.notifications.rendering import NotificationContext, render_notification
+from mainspring.domain.runs.unsealing import RowUnsealer
+from mainspring.domain.values.sealing import PLAIN_SEALING
+from mainspring.store.base import StoreReader
 from mainspring.store.commands.alerts import DueAlert
+from mainspring.store.read.incidents import members, run_items
+
+_READ_AT_MOST = 50
 
 
 class NoticeRenderer:
@@ -68,3 +75,18 @@ class NoticeRenderer:
         definition = self._definition_of(automation)
         owners = {} if definition is None else {name: definition.option(name) for name in ("owner", "team")}
         return msgspec.structs.replace(around, runbook=self._runbook_of(definition, incident), **owners)
+
+
+def read_incident_items(reader: StoreReader, incident: Incident, redact: Redact) -> FailedItems:
+    """Return what the open failed runs of an incident are about; where none is open, what all of them were about.
+
+    A title that a codec sealed stays sealed: a message leaves the store, so the item is named instead, as in a list without the codec.
+    """
+    counts = members(reader, [incident.id]).get(incident.id)
+    if counts is None:
+        return FailedItems()
+    opening = RowUnsealer(PLAIN_SEALING, lenient=True)
+    rows = [row for row in run_items(reader, incident.id, _READ_AT_MOST) if row.is_open or not counts.open]
+    # Redacted first, then cut: half of a secret would not be recognized.
+    items = [redact(opening.text(row.title) or row.item) for row in rows]
+    return collect_failed_items(items, counts.open or counts.failed)

@@ -12,6 +12,7 @@ All operations go through the service layer, with `app:pid@host` as the actor.
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -22,7 +23,6 @@ from typing import Any, Concatenate, Never, ParamSpec, Self, TypeVar, overload
 
 import msgspec
 
-from mainspring.app.hash_seed_warning import warn_of_random_hash_seed
 from mainspring.app.project import Project
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.app.starter import RunStarter, Starter
@@ -35,6 +35,7 @@ from mainspring.domain.definitions.start_options import StartOptions
 from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.option_errors import reject_unknown_options
+from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, has_random_hash_seed
 from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec
 from mainspring.domain.values.sealing import Sealing, read_payload_limit
 from mainspring.engine.attempts.transaction import Tx
@@ -53,6 +54,9 @@ T = TypeVar("T")
 
 FULL_DISK_TIMEOUT_S = 5.0
 """After this time the caller of an operation gets an error: the disk is full and nothing was done. Runs keep waiting for space."""
+
+_LOG = logging.getLogger("mainspring.worker")
+_WARNED_WORKFLOWS: set[str] = set()
 
 
 class App(RunStarter, StartsWithOptions[Starter]):
@@ -339,3 +343,20 @@ def _store_location(store: str | Path) -> str | Path:
     """Return the file, or the URL of a server."""
     text = str(store)
     return text if is_server_url(text) else Path(text.removeprefix("sqlite:///")).absolute()
+
+
+def warn_of_random_hash_seed(registry: Registry) -> None:
+    """Warn if a workflow of the registry may drift because the next process has another hash seed."""
+    if _WARNED_WORKFLOWS or not has_random_hash_seed():
+        return
+    name = next(
+        (automation.name for automation in registry.automations.values() if isinstance(automation, Workflow)), None
+    )
+    if name is not None:
+        _WARNED_WORKFLOWS.add(name)
+        _LOG.warning(
+            "the hash seed of this process is random: if another process continues a run of %s, sets of text "
+            "may have another order there, and the run stops for drift. To fix it, %s",
+            name,
+            HASH_SEED_FIX,
+        )

@@ -11,18 +11,26 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import httpx2
 import msgspec
 
-from mainspring.app.api_errors import make_api_error
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.domain.definitions.start_options import StartOptions
-from mainspring.domain.errors import ConfigError, StoreUnavailableError
+from mainspring.domain.errors import (
+    ArgumentError,
+    BusyError,
+    ConfigError,
+    MainspringError,
+    NotFoundError,
+    StoreUnavailableError,
+    UnknownNameError,
+    ValueRefusedError,
+)
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.states import TERMINAL_STATES, RunState
@@ -38,6 +46,72 @@ SERVER_WAIT_S = 25.0
 """Seconds that the server may wait for the end of a run before it answers."""
 _RETRYABLE_STATUSES = frozenset({502, 503, 504})
 _Sleep = Callable[[float], Awaitable[None]]
+
+_REFUSED_VALUE_TEXT = " cannot be saved or read: "
+
+
+class DeniedError(MainspringError):
+    """The project does not know the caller of its API, or the caller's role is not sufficient."""
+
+    code = "denied"
+
+
+_ERROR_BY_STATUS: dict[int, type[MainspringError]] = {
+    400: ArgumentError,
+    401: DeniedError,
+    403: DeniedError,
+    404: NotFoundError,
+    413: ArgumentError,
+    429: StoreUnavailableError,
+    503: StoreUnavailableError,
+}
+"""The error for a status, if no error has the response's code."""
+
+
+class ProblemDetails(msgspec.Struct, frozen=True):
+    """The problem details of a response, as far as a program needs them."""
+
+    code: str
+    detail: str
+    hint: str | None = None
+    at: str | None = None
+    retry_after_ms: int | None = None
+
+
+def make_api_error(status: int, body: bytes, where: str) -> MainspringError:
+    """Return the error for a response; `where` = the address of the project."""
+    kind = _ERROR_BY_STATUS.get(status, StoreUnavailableError if status >= 500 else MainspringError)
+    try:
+        problem = msgspec.json.decode(body, type=ProblemDetails)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        hint = "Check that the address is that of its API and that the token is valid there. A proxy may have answered."
+        return kind(f"{where} answered {status}, but not as a project of Mainspring", hint=hint)
+    if kind is DeniedError:
+        return DeniedError(
+            problem.detail, hint=problem.hint or "Check the token: an admin of the project can create one."
+        )
+    kinds = {error_class.code: error_class for error_class in _error_classes(MainspringError)}
+    return _make_error(kinds.get(problem.code, kind), problem)
+
+
+def _error_classes(kind: type[MainspringError]) -> Iterator[type[MainspringError]]:
+    """Yield a class and all its subclasses. If two have one code, the upper one counts."""
+    for inner in kind.__subclasses__():
+        yield from _error_classes(inner)
+    yield kind
+
+
+def _make_error(kind: type[MainspringError], problem: ProblemDetails) -> MainspringError:
+    if issubclass(kind, BusyError):
+        return kind(timedelta(milliseconds=problem.retry_after_ms or 1_000), problem.detail, hint=problem.hint)
+    error = kind.__new__(kind)
+    MainspringError.__init__(error, problem.detail, hint=problem.hint)
+    if isinstance(error, ValueRefusedError):
+        error.what, _, rest = problem.detail.partition(_REFUSED_VALUE_TEXT)
+        error.why, error.path = rest.partition("\n")[0], problem.at or "$"
+    elif isinstance(error, UnknownNameError):
+        error.kind, error.name, error.nearest = "", "", None
+    return error
 
 
 class RemoteRun(msgspec.Struct, frozen=True):

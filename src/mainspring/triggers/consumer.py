@@ -1,7 +1,17 @@
-"""The protocol of a consumer: it fetches deliveries for one trigger."""
+"""A consumer fetches deliveries for one trigger; an exclusive one does so in one process at a time."""
 
+import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, Protocol
+
+from mainspring.domain.errors import MainspringError
+from mainspring.store.commands.automations import AcquireLock, ReleaseLock
+from mainspring.store.commands.results import NumberAnswer
+from mainspring.triggers.intake import DeliveryIntake
+
+_RETRY_AFTER_S = 2.0
+_RELEASE_TIMEOUT_S = 3.0
 
 
 class Consumer(Protocol):
@@ -10,3 +20,36 @@ class Consumer(Protocol):
     def run(self) -> Coroutine[Any, Any, None]:
         """Fetch without end."""
         ...
+
+
+class ExclusiveConsumer:
+    """Runs a consumer as the only one of its trigger in all processes, because two would break the order of a partition.
+
+    It waits for a lock of the store, which is released if its session dies.
+    """
+
+    def __init__(self, consumer: Consumer, trigger: str, intake: DeliveryIntake) -> None:
+        self._consumer = consumer
+        self._name = f"trigger:{trigger}"
+        self._trigger = trigger
+        self._intake = intake
+
+    async def run(self) -> None:
+        """Run once no other consumer of the trigger runs."""
+        token = await self._acquire()
+        try:
+            await self._consumer.run()
+        finally:
+            # With a time limit, because the store may be unreachable; the session's end releases the lock too.
+            with contextlib.suppress(MainspringError, TimeoutError):
+                async with asyncio.timeout(_RELEASE_TIMEOUT_S):
+                    await self._intake.submit(ReleaseLock(self._name, token))
+
+    async def _acquire(self) -> int:
+        while True:
+            with contextlib.suppress(MainspringError):
+                command = AcquireLock(self._name, f"trigger {self._trigger}", "reads the queue in order")
+                answer = await self._intake.submit(command)
+                if isinstance(answer, NumberAnswer):
+                    return answer.number
+            await asyncio.sleep(_RETRY_AFTER_S)

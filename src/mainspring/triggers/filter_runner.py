@@ -1,12 +1,12 @@
 """The runner of users' filters, in a worker, for stored deliveries: never in the process that accepted them.
 
 A filter is called at least once for a delivery, maybe in several workers: it returns yes or no and does nothing else. If it takes
-too long, its delivery fails and its thread is replaced. A delivery whose filter ended several processes fails too (see
-poison_deliveries.py).
+too long, its delivery fails and its thread is replaced. A delivery whose filter ended several processes fails too (see `PoisonDeliveries`).
 """
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from typing import Any
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import SealedError
-from mainspring.domain.states import DeliveryState
+from mainspring.domain.states import DeliveryState, SessionState
 from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.attempts.thread_pool import DaemonThreadPool
@@ -26,7 +26,6 @@ from mainspring.store.commands.triggers import DecideDelivery, RecordFilterCall
 from mainspring.triggers import decisions
 from mainspring.triggers.delivery_rows import UnreadableDelivery, WaitingDelivery, read_events
 from mainspring.triggers.filter_call import call_filter
-from mainspring.triggers.poison_deliveries import BUSY, MAX_DEATHS, PoisonDeliveries
 from mainspring.triggers.start_from_event import EventData
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
 from mainspring.triggers.undecided_deliveries import UndecidedDeliveryReader
@@ -40,6 +39,55 @@ _UNREADABLE_RETRY_S = 5.0
 _FilterCall = tuple[CachedTrigger, WaitingDelivery, EventData]
 _FoundDeliveries = list[tuple[CachedTrigger, WaitingDelivery, EventData | None, int | None]]
 """The last: how many processes ended during the call, for a delivery that is older than this process."""
+
+MAX_DEATHS = 3
+"""Most processes that may end while they call a filter for one delivery."""
+BUSY = -1
+"""A live process is calling the filter."""
+_LIVE = (SessionState.ALIVE, SessionState.DRAINING)
+
+
+class PoisonDeliveries:
+    """Counts deaths by delivery; used by one reader at a time.
+
+    For deliveries that arrive while this process runs, filters are called at once, without a record. Calls for older deliveries are
+    recorded first. If the callers of a delivery died, its filter is called alone, so that no other delivery is blamed, and after some
+    deaths not again.
+    """
+
+    def __init__(self, reader: StoreReader) -> None:
+        self._reader = reader
+        self._newest_at_start: int | None = None
+        self._noted: set[str] = set()
+
+    def deaths(self, rows: Sequence[WaitingDelivery]) -> dict[str, int]:
+        """Return, by delivery, how many processes ended during the call, or BUSY; without deliveries that are newer than this process."""
+        if self._newest_at_start is None:
+            ((self._newest_at_start,),) = self._reader.read("find_newest_delivery_number")
+        older = [row.id for row in rows if row.seq <= self._newest_at_start and row.id not in self._noted]
+        if not older:
+            return {}
+        rows_of_callers = self._reader.read("list_filter_callers", (json.dumps(older),))
+        callers = {id: {int(session) for session in sessions.split(",")} for id, sessions in rows_of_callers}
+        all_sessions = sorted(set().union(*callers.values()))
+        states: dict[int, str] = (
+            dict(self._reader.read("list_session_states", (json.dumps(all_sessions),))) if all_sessions else {}
+        )
+        return {id: _count_deaths([states.get(session) for session in callers.get(id, ())]) for id in older}
+
+    def note(self, deliveries: Sequence[str]) -> None:
+        """Note that the calls for these deliveries are recorded for this process."""
+        self._noted.update(deliveries)
+
+    def forget(self, delivery: str) -> None:
+        """Drop a delivery whose filter has answered."""
+        self._noted.discard(delivery)
+
+
+def _count_deaths(states: Sequence[str | None]) -> int:
+    if any(state in _LIVE for state in states):
+        return BUSY
+    return sum(state != SessionState.CLOSED for state in states)
 
 
 class FilterRunner:

@@ -1,16 +1,20 @@
 """The intake of all consumers and endpoints: it stores an incoming delivery and returns the outcome after the commit."""
 
+import asyncio
+import json
 import secrets
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.ids import make_id
+from mainspring.domain.states import RunState
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.values.sealing import Sealing
-from mainspring.store.base import Store
+from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.results import DeliveryStored, Refused
-from mainspring.store.commands.triggers import RejectDelivery
+from mainspring.store.commands.triggers import RejectDelivery, ReleaseSourceKey
 from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.triggers.delivery_command import PreparedDelivery, prepare_delivery, seal_headers
 from mainspring.triggers.start_from_event import decode_body
@@ -93,3 +97,20 @@ class DeliveryIntake:
     async def submit(self, command: StoreCommand[Answer]) -> Answer:
         """Commit a command and return its answer; raises what the store raises."""
         return await commit_and_wait(self._store, command)
+
+
+class DeliveryOutcomes:
+    """Reads outside the loop; releases keys by commits."""
+
+    def __init__(self, reader: StoreReader, intake: DeliveryIntake) -> None:
+        self._reader = reader
+        self._intake = intake
+
+    async def ended(self, trigger: str, keys: Sequence[str]) -> Mapping[str, RunState]:
+        """Return the states of those runs that ended, by the keys of the deliveries that started them. Raises StoreError."""
+        rows = await asyncio.to_thread(self._reader.read, "list_ended_runs_for_keys", (trigger, json.dumps(list(keys))))
+        return {str(key): RunState(state) for key, state in rows}
+
+    async def forget(self, trigger: str, key: str) -> None:
+        """Release a key, so that it counts again; a missing key is no error. Raises StoreError."""
+        await self._intake.submit(ReleaseSourceKey(trigger, key))

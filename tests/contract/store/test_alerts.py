@@ -1,6 +1,6 @@
 """Alerts on their way: a channel is one Notifier's at a time, in order, and what it took is reported once."""
 
-from mainspring.alerting.channel_findings import evaluate_channels
+from mainspring.alerting.always_on import evaluate_channels
 from mainspring.alerting.watchdog_ping import find_stuck_work
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.inputs import MonitorInputs

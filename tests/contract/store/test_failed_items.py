@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from mainspring.alerting.alert_batch import AlertBatch
+from mainspring.alerting.notifier import AlertBatch
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.incidents.incident import MEMBERS_FACT, IncidentKind

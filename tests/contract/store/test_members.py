@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.alerting.incident_items import read_incident_items
+from mainspring.alerting.notices import read_incident_items
 from mainspring.domain.incidents.incident import DECISION_FACT, Finding, IncidentKind, Severity, Subject
 from mainspring.domain.incidents.incident_members import HealthRule, Settlement
 from mainspring.domain.notifications.failed_items import FailedItems

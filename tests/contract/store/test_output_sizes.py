@@ -5,7 +5,7 @@ import pytest
 
 from mainspring.alerting.inputs.baselines import Baselines
 from mainspring.alerting.inputs.facts import FactsReader
-from mainspring.alerting.inputs.punctuality_history import PunctualityHistory
+from mainspring.alerting.inputs.run_history import PunctualityHistory
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.monitors.inputs import DueSecret
 from mainspring.domain.states import RunState

@@ -5,7 +5,7 @@ import pytest
 from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 from mainspring.store.commands.triggers import RecordFilterCall
 from mainspring.triggers.delivery_rows import WaitingDelivery
-from mainspring.triggers.poison_deliveries import BUSY, PoisonDeliveries
+from mainspring.triggers.filter_runner import BUSY, PoisonDeliveries
 from tests.contract.store.deliveries import HOOK, accepting, announced, hook
 
 

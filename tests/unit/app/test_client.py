@@ -12,8 +12,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.app import client
-from mainspring.app.api_errors import DeniedError, make_api_error
-from mainspring.app.client import Client
+from mainspring.app.client import Client, DeniedError, make_api_error
 from mainspring.domain import errors
 from mainspring.domain.errors import (
     ArgumentError,

@@ -16,9 +16,9 @@ from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import decode, encode
 from mainspring.engine.body.body import Body
+from mainspring.engine.body.programs import run_to_end
 from mainspring.engine.body.request import Request, StepCall, TimerCall
 from mainspring.engine.body.run import Run
-from mainspring.engine.body.shutdown import run_to_end
 
 RUN = "r01"
 STARTED_AT = 1_700_000_000_000

@@ -14,10 +14,9 @@ from mainspring.domain.errors import FencedError
 from mainspring.domain.states import RunState
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.store.commands.triggers import ReportConsumer
-from mainspring.triggers.files.change_hints import is_change_hint
 from mainspring.triggers.files.file_archive import StagedFile
 from mainspring.triggers.files.folder import FileStamp
-from mainspring.triggers.files.folder_watcher import FolderWatcher
+from mainspring.triggers.files.folder_watcher import FolderWatcher, is_change_hint
 from tests.unit.triggers.inbox import Shop
 
 TIMEOUT_S = 60
@@ -101,7 +100,7 @@ def test_hint_makes_the_poll_come_sooner(tmp_path: Path, monkeypatch: pytest.Mon
     The end of a watcher is a hint too; since none begins again here, it would be one for all three files.
     """
     pytest.importorskip("watchfiles")
-    monkeypatch.setattr("mainspring.triggers.files.change_hints._FIRST_PAUSE_S", 3600.0)
+    monkeypatch.setattr("mainspring.triggers.files.folder_watcher._FIRST_PAUSE_S", 3600.0)
 
     async def act(running: Running) -> None:
         await running.until(running.reported)
@@ -115,7 +114,7 @@ def test_hint_makes_the_poll_come_sooner(tmp_path: Path, monkeypatch: pytest.Mon
 def test_hints_continue_after_a_name_that_ends_the_watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names are of any bytes."""
     pytest.importorskip("watchfiles")
-    monkeypatch.setattr("mainspring.triggers.files.change_hints._FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr("mainspring.triggers.files.folder_watcher._FIRST_PAUSE_S", 0.1)
 
     async def act(running: Running) -> None:
         await running.until(running.reported)

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from mainspring.alerting.metrics.run_series import BUCKETS
-from mainspring.alerting.metrics.series import HELP, HISTOGRAMS, MetricFigures, RunFigures, StoreSpace
+from mainspring.alerting.metrics.series import BUCKETS, HELP, HISTOGRAMS, MetricFigures, RunFigures, StoreSpace
 from mainspring.store.read.incidents import UnsentAlerts
 from mainspring.store.session_views import SessionView
 from mainspring.web.exposition import render_exposition

@@ -11,26 +11,24 @@ from typing import Any
 import msgspec
 
 from mainspring.alerting.inputs.baselines import Baselines
-from mainspring.alerting.inputs.clock_jumps import (
+from mainspring.alerting.inputs.held_work import read_held_debounces, read_held_partitions, read_unsent
+from mainspring.alerting.inputs.lost_deliveries import (
+    RejectedSenderReader,
+    group_by_automation,
+    read_lost_deliveries,
+    read_rejected_deliveries,
+)
+from mainspring.alerting.inputs.processes import SHORT_LIVED_ROLES, ReadyRunGroup, find_unserved, list_processes
+from mainspring.alerting.inputs.run_history import (
+    ManualInterventions,
+    PunctualityHistory,
+    RecentRuns,
     clock_caught_up_at,
     correct_durations,
     corrected_start,
     find_jumps,
     last_jump_at,
 )
-from mainspring.alerting.inputs.due_secrets import add_triggers
-from mainspring.alerting.inputs.held_work import read_held_debounces, read_held_partitions, read_unsent
-from mainspring.alerting.inputs.lost_deliveries import (
-    group_by_automation,
-    read_lost_deliveries,
-    read_rejected_deliveries,
-)
-from mainspring.alerting.inputs.manual_interventions import ManualInterventions
-from mainspring.alerting.inputs.processes import SHORT_LIVED_ROLES, list_processes
-from mainspring.alerting.inputs.punctuality_history import PunctualityHistory
-from mainspring.alerting.inputs.recent_runs import RecentRuns
-from mainspring.alerting.inputs.rejected_senders import RejectedSenderReader
-from mainspring.alerting.inputs.unserved_runs import ReadyRunGroup, find_unserved
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.inputs import (
     DueSecret,
@@ -56,9 +54,11 @@ from mainspring.domain.states import SessionState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import read_source
+from mainspring.resources.secret_store import secret_variable_name
 from mainspring.store.base import StoreReader
 from mainspring.store.read import triggers
 from mainspring.store.read.automations import monitor_reads
+from mainspring.store.read.automations.monitor_reads import MonitoredTrigger
 from mainspring.store.read.status import status
 from mainspring.store.read.status.clock_steps import RecordedStep, find_regression, recorded_steps
 from mainspring.store.read.status.store_findings import store_findings
@@ -152,7 +152,7 @@ class FactsReader:
             reopenings=tuple(reopenings),
             by_hand=self._interventions.of(automations, now_at),
             punctual=self._punctuality.of(active, now_at),
-            secrets=add_triggers(self._secrets, rows.listeners),
+            secrets=_add_triggers(self._secrets, rows.listeners),
             unsent=read_unsent(self._reader),
             store=store_findings(self._reader),
             clock=find_regression(self._reader, steps, now_at),
@@ -381,3 +381,20 @@ def _join_waiting(known: WaitingRuns | None, other: WaitingRuns) -> WaitingRuns:
 def _backlog_limit(written: _DefinitionParts) -> int:
     stated = written.options.get("backlog")
     return stated if isinstance(stated, int) and not isinstance(stated, bool) else 0
+
+
+def _add_triggers(secrets: Sequence[DueSecret], listeners: Iterable[MonitoredTrigger]) -> tuple[DueSecret, ...]:
+    """Return the secrets with the triggers that use them. Two names of one variable are one secret."""
+    if not secrets:
+        return ()
+    users: dict[str, list[str]] = {}
+    for listener in listeners:
+        source = read_source(listener.definition)
+        for name in () if source is None else source.secret_names():
+            users.setdefault(secret_variable_name(name), []).append(f"trigger {listener.name}")
+    return tuple(
+        msgspec.structs.replace(
+            secret, used_by=(*secret.used_by, *sorted(users.get(secret_variable_name(secret.name), ())))
+        )
+        for secret in secrets
+    )

@@ -3,13 +3,23 @@
 Reads only; writes nothing.
 """
 
+from collections.abc import Iterable
+from threading import Lock
+
 import msgspec
 
 from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.alerting.inputs.failure_groups import FailureGroups, Redact, group_failures
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Subject
 from mainspring.domain.incidents.recent_changes import CHANGE_WINDOW_MS, describe_changes
-from mainspring.domain.monitors.inputs import MonitorInputs, OpenFailure, RecentCounts, Reopening, WatchedAutomation
+from mainspring.domain.monitors.inputs import (
+    DueSecret,
+    MonitorInputs,
+    OpenFailure,
+    RecentCounts,
+    Reopening,
+    WatchedAutomation,
+)
 from mainspring.domain.monitors.outcomes.fail_rate import FailRateTuning
 from mainspring.domain.monitors.outcomes.failed_runs import FAILURE_KINDS, assign_subjects
 from mainspring.domain.monitors.registry import NO_OVERRIDES, TuningTable
@@ -17,6 +27,7 @@ from mainspring.domain.monitors.tuning import to_ms
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.notifications.early_warnings import EarlyWarning, RunTotals, find_early_warnings
 from mainspring.domain.notifications.routing import NotificationRouting
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import StoreReader
 from mainspring.store.read import incidents
 from mainspring.store.read.automations.recent_changes import changes_since, oldest_run
@@ -25,6 +36,11 @@ from mainspring.store.read.status.status import sums_since
 _OPEN_AT_MOST, _GROUPED_AT_MOST = 100_000, 10_000
 """All reported incidents are read, whatever else is open; of grouped ones up to the second number at once."""
 _REOPENED_WITHIN_MS = 14 * 24 * 3_600_000
+
+_AT_ONCE = 2_000
+"""Most automations whose history one evaluation reads; the others stay unsure until a later one."""
+_FRESH_MS = 1_000
+"""A request that follows sooner gets the same snapshot."""
 
 
 class MonitorSnapshot(msgspec.Struct, frozen=True):
@@ -153,3 +169,30 @@ def find_early_signs(
         for counts in sums
     }
     return find_early_warnings(facts, ended, now)
+
+
+class CachedMonitorInputs:
+    """The inputs of one store, for a process that evaluates on request; for any thread, one at a time.
+
+    It reads history once, as a watcher does. Cached history equals what a new read would return.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._facts: tuple[StoreReader, FactsReader] | None = None
+        self._snapshot: tuple[int, MonitorSnapshot] | None = None
+
+    def see(
+        self, reader: StoreReader, now: int, *, tunings: TuningTable, own: TuningOverrides, secrets: Iterable[DueSecret]
+    ) -> MonitorSnapshot:
+        """Return the inputs at the instant `now` (ms); `secrets` = the secrets that are due by the configuration."""
+        with self._lock:
+            if self._facts is None or self._facts[0] is not reader:
+                self._facts = (reader, FactsReader(reader, at_once=_AT_ONCE, secrets=secrets))
+                self._snapshot = None
+            if self._snapshot is None or not 0 <= now - self._snapshot[0] < _FRESH_MS:
+                snapshot = read_monitor_inputs(
+                    self._facts[1], reader, now, tunings=tunings, redact=KNOWN_SECRETS.redact, own=own
+                )
+                self._snapshot = (now, snapshot)
+            return self._snapshot[1]

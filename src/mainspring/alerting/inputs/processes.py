@@ -1,14 +1,18 @@
-"""Processes as monitors see them, built from their sessions in the store."""
+"""Processes as monitors see them, built from their sessions in the store, and the ready runs that none of them serves."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
-from mainspring.domain.monitors.inputs import WatchedProcess
+from mainspring.domain.monitors.inputs import ReadyRuns, WatchedProcess
 from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.domain.states import SessionState
 from mainspring.store.session_views import SessionView
 
 SHORT_LIVED_ROLES = frozenset({"run", "exec", "cli", "probation"})
 """Roles of processes that no one waits for."""
+
+_ONE_RUN = "run"
+"""The role of a process that executes a single run."""
 
 
 def list_processes(sessions: Iterable[SessionView]) -> tuple[WatchedProcess, ...]:
@@ -40,3 +44,62 @@ def _build_process(session: SessionView) -> WatchedProcess:
         blocked=session.blocked,
         findings=session.findings,
     )
+
+
+class ReadyRunGroup(NamedTuple):
+    """Ready runs that need the same worker; `since_at` = when the first of them became ready (ms UTC)."""
+
+    queue: str
+    automation: str
+    version: int
+    tag: str
+    number: int
+    since_at: int
+
+
+def find_unserved(
+    groups: Iterable[ReadyRunGroup], sessions: Iterable[SessionView], paused_queues: Collection[str]
+) -> dict[str, tuple[ReadyRuns, ...]]:
+    """Return the groups that no live worker takes, by automation: not their queue, tag or version; none of an automation that no
+    live worker has.
+    """
+    alive = [session for session in sessions if session.state == SessionState.ALIVE and session.role != _ONE_RUN]
+    found: dict[str, list[ReadyRuns]] = {}
+    for group in groups:
+        workers = [session for session in alive if group.automation in session.automations]
+        missing = _find_missing(group, workers) if workers and group.queue not in paused_queues else None
+        if missing is not None:
+            reason, fix = missing
+            ready = ReadyRuns(
+                queue=group.queue,
+                version=group.version,
+                tag=group.tag,
+                number=group.number,
+                since_at=group.since_at,
+                why=reason,
+                fix=fix,
+            )
+            found.setdefault(group.automation, []).append(ready)
+    return {name: tuple(ready_runs) for name, ready_runs in found.items()}
+
+
+def _find_missing(group: ReadyRunGroup, workers: Sequence[SessionView]) -> tuple[str, str] | None:
+    """Return what no worker has, and the command that adds it; None if a worker takes the group."""
+    of_version = [worker for worker in workers if worker.automations[group.automation] == group.version]
+    of_queue = [worker for worker in of_version if worker.queues is None or group.queue in worker.queues]
+    of_tag = [worker for worker in of_version if group.tag in ("", *worker.tags)]
+    if any(worker in of_tag for worker in of_queue):
+        return None
+    if not of_version:
+        known = ", ".join(
+            str(version) for version in sorted({worker.automations[group.automation] for worker in workers})
+        )
+        fix = "Start a worker with the code of that version: mainspring up"
+        return f"no running worker has version {group.version} of it (they have {known})", fix
+    queue_text, tag_text = f"serves queue {group.queue}", f"has tag {group.tag}"
+    queue_option, tag_option = f" --queue {group.queue}", f" --tag {group.tag}"
+    if of_queue and not of_tag:
+        return f"no running worker {tag_text}", f"mainspring up{tag_option}"
+    if of_tag and not of_queue:
+        return f"no running worker {queue_text}", f"mainspring up{queue_option}"
+    return f"no running worker {queue_text} and {tag_text}", f"mainspring up{queue_option}{tag_option}"

@@ -11,10 +11,9 @@ from functools import partial
 import msgspec
 
 from mainspring.alerting.evaluation import Evaluator
-from mainspring.alerting.incident_items import read_incident_items
 from mainspring.alerting.inputs.facts import FactsReader
 from mainspring.alerting.inputs.monitor_inputs import find_early_signs, read_monitor_inputs
-from mainspring.alerting.notices import NoticeRenderer
+from mainspring.alerting.notices import NoticeRenderer, read_incident_items
 from mainspring.alerting.notifier import Notifier
 from mainspring.alerting.watchdog_ping import WatchdogPing, find_stuck_work
 from mainspring.app.alerting.channels import make_routing, notice_context, open_links, sign_incident_link

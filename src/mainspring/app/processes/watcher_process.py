@@ -10,8 +10,7 @@ from functools import partial
 from mainspring.app.alerting.fallback_alerting import FallbackAlerter
 from mainspring.app.alerting.watcher import Watcher
 from mainspring.app.processes.background_process import BackgroundProcess, run_background_process
-from mainspring.app.processes.integrity_scan import IntegrityScan
-from mainspring.app.processes.wal_check import WalCheck
+from mainspring.app.processes.store_checks import IntegrityScan, WalCheck
 from mainspring.app.setup.metrics_push import start_metrics_push
 from mainspring.resources.error_text import ErrorText
 from mainspring.store.commit_and_wait import commit_and_wait

@@ -1,24 +1,64 @@
 """Consumers of triggers, made from the project's parts: secrets, clock, and the store that records the state of each consumer."""
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from mainspring.app.workers.reporting_consumer import ReportingConsumer, SendReport
 from mainspring.domain.clock import Clock
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.triggers import ReportConsumer
 from mainspring.store.process_store import ProcessStore
-from mainspring.triggers.consumer import Consumer
-from mainspring.triggers.delivery_outcomes import DeliveryOutcomes
-from mainspring.triggers.intake import DeliveryIntake
+from mainspring.triggers.consumer import Consumer, ExclusiveConsumer
+from mainspring.triggers.intake import DeliveryIntake, DeliveryOutcomes
 from mainspring.triggers.queues.consumer_state import QueueConsumerState
-from mainspring.triggers.queues.exclusive_consumer import ExclusiveConsumer
 from mainspring.triggers.trigger_cache import CachedTrigger
 
 _LOG = logging.getLogger("mainspring.consumers")
+
+_REPORT_INTERVAL_S = 1.0
+
+SendReport = Callable[[ReportConsumer], None]
+
+
+class ReportingConsumer:
+    """Runs the consumer that `make` returns, and passes its newest state to `send`, at most once a second: each message may change it."""
+
+    def __init__(
+        self,
+        make: Callable[[SendReport], Consumer],
+        send: SendReport,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._send = send
+        self._sleep = sleep
+        self._newest: ReportConsumer | None = None
+        self._changed = asyncio.Event()
+        self._consumer = make(self._report)
+
+    async def run(self) -> None:
+        """Fetch without end. Raises what the consumer raises."""
+        reporting = asyncio.create_task(self._keep_reporting())
+        try:
+            await self._consumer.run()
+        finally:
+            reporting.cancel()
+
+    def _report(self, state: ReportConsumer) -> None:
+        self._newest = state
+        self._changed.set()
+
+    async def _keep_reporting(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._newest is not None:
+                self._send(self._newest)
+            await self._sleep(_REPORT_INTERVAL_S)
 
 
 class ConsumerFactory:

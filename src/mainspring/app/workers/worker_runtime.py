@@ -24,17 +24,15 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import import_name_of
 from mainspring.engine.attempts.logs.log_capture import OUTPUT_CAPTURE
-from mainspring.engine.attempts.processes.child_limit import compute_child_limit, read_memory_limit
-from mainspring.engine.attempts.processes.child_pool import ChildPool
+from mainspring.engine.attempts.processes.child_pool import ChildPool, compute_child_limit, read_memory_limit
 from mainspring.engine.attempts.processes.child_process import ChildSettings
 from mainspring.engine.attempts.transactional_call import TransactionalCall, build_transactional_call, find_database
-from mainspring.engine.definitions.announcement import build_announcement, encode_problems
+from mainspring.engine.definitions.announcement import build_announcement, encode_problems, find_unloaded_automations
 from mainspring.engine.definitions.load_problem import PROBLEMS_KEY
 from mainspring.engine.definitions.registry import Registry
-from mainspring.engine.definitions.unloaded_automations import find_unloaded_automations
 from mainspring.engine.worker.scheduler import Scheduler
-from mainspring.engine.worker.stall_record import StallRecord
 from mainspring.engine.worker.stall_watch import StallWatch
+from mainspring.engine.worker.stalled_attempts import StallRecord
 from mainspring.engine.worker.worker import Worker
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.integrations.brokers import check_broker

@@ -97,7 +97,7 @@ class IncidentKind(StrEnum):
     PAUSED = "paused"
     """It was paused without an end, and seems forgotten."""
     NOTIFIER_BROKEN = "notifier_broken"
-    """A channel does not accept notifications; evaluated by alerting/channel_findings.py."""
+    """A channel does not accept notifications; evaluated by alerting/always_on.py."""
     RECURRING = "recurring"
     """The same error came back three times."""
     HELPED_BY_HAND = "helped_by_hand"

@@ -6,7 +6,10 @@ Invariants: after an attempt is closed, none of its reports is delivered: each `
 is no `Exception`, so that user code does not swallow it. A value is checked and encoded before it is sent.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future, InvalidStateError
 from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol, TypeVar, overload
 
@@ -17,10 +20,35 @@ from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport, UnlockReport
 from mainspring.engine.attempts.context_flags import IN_BODY
-from mainspring.engine.attempts.lock_request import LockRequest
 
 T = TypeVar("T")
 _MAX_TEXT = 16 * 1024
+
+
+class LockRequest:
+    """One request for a lock. `number` is unique within its attempt; a waiter may stop waiting at any time."""
+
+    __slots__ = ("_token", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._token: Future[int] = Future()
+
+    def answer(self, result: int | BaseException) -> None:
+        """Settle it with the fencing token or an error; the first call counts."""
+        with contextlib.suppress(InvalidStateError):  # settled before, or no code waits any more
+            if isinstance(result, int):
+                self._token.set_result(result)
+            else:
+                self._token.set_exception(result)
+
+    def wait(self) -> int:
+        """Block this thread until it is settled; return the token or raise the error."""
+        return self._token.result()
+
+    def __await__(self) -> Generator[Any, None, int]:
+        """Wait in the running loop, without blocking it and without a thread to join at its end."""
+        return asyncio.wrap_future(self._token).__await__()
 
 
 class NotInStepError(MainspringError):

@@ -23,8 +23,7 @@ from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.body.deterministic_loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.body.drift import Drift, build_unread_drift, detect_drift
 from mainspring.engine.body.failed_outcomes import FailedOutcomes
-from mainspring.engine.body.refusal_limit import RefusalLimit
-from mainspring.engine.body.request import ChildCall, Request, Restarted, StepCall, TimerCall, Unloaded
+from mainspring.engine.body.request import ChildCall, RefusalLimit, Request, Restarted, StepCall, TimerCall, Unloaded
 from mainspring.engine.body.run_annotations import RunAnnotations
 from mainspring.engine.body.step_names import StepNames
 from mainspring.engine.body.unawaited_calls import UnawaitedCalls

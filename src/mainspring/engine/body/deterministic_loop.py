@@ -22,8 +22,7 @@ from types import MethodType
 from typing import Any, NoReturn, Protocol
 
 from mainspring.domain.errors import BodyError
-from mainspring.engine.body.async_generators import AsyncGenerators
-from mainspring.engine.body.coroutine_close import close_task
+from mainspring.engine.body.coroutine_cleanup import AsyncGenerators, close_task
 
 
 class LoopOwner(Protocol):

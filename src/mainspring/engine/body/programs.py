@@ -4,9 +4,10 @@ A task, a script and a spread step are bodies of one step, so that all four foll
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,7 +25,6 @@ from mainspring.engine.body.body import Body
 from mainspring.engine.body.child_runs import STEP_RUN, read_step_run
 from mainspring.engine.body.request import Restarted, RolledBack, StepCall, Unloaded
 from mainspring.engine.body.run import Run
-from mainspring.engine.body.shutdown import run_to_end
 from mainspring.engine.body.undo import undo_all
 from mainspring.engine.commands.command_step import bind_folder, read_output_bytes, run_command
 from mainspring.engine.commands.output_file_check import expand_output_patterns, request_output_check
@@ -35,6 +35,8 @@ from mainspring.engine.definitions.step_plan import StepPlan
 from mainspring.store.commands.runs import ClaimedRun
 
 _ENGINE_EXCEPTIONS = (RolledBack, Restarted, Unloaded, GeneratorExit)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +226,60 @@ def _run_facts(run: ClaimedRun) -> dict[str, Any]:
         "slot_at": run.slot_at,
         "deadline_at": run.deadline_at,
     }
+
+
+async def run_to_end(function: Coroutine[Any, Any, T], body: Body) -> T:
+    """Return or raise the result of a workflow's function, after its remaining tasks and generators have ended too.
+
+    One thing differs from `asyncio.run`: a step or child that a task has requested is started and awaited first, because a
+    request is a promise. Timers and other waits of tasks delay nothing. Each action here happens when the body is at rest, so that
+    a replay does it at the same place of the history.
+
+    Raises:
+        BodyError: it returned and left a `run.*` coroutine that was never awaited.
+        Exception: the error of the function, otherwise that of the `finally` of an async generator that it left.
+    """
+    try:
+        result = await function
+    except Restarted:  # an end that is no error
+        await _shut_down(body)
+        raise
+    except (Unloaded, GeneratorExit):
+        raise
+    except BaseException:
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            await _close_generators(body)
+        raise
+    await _shut_down(body)
+    return result
+
+
+async def _shut_down(body: Body) -> None:
+    loop = body.loop
+    if loop.pending_tasks():
+        await body.requests_done()
+        body.calls.refuse_any()
+        body.detach_independent_children()
+        for task in loop.pending_tasks():
+            task.cancel()
+        await body.requests_done()
+    await _close_generators(body)
+    body.calls.refuse_any()
+
+
+async def _close_generators(body: Body) -> None:
+    """Run the `finally` of each started, unexhausted async generator, in the order of their starts; raise the first error."""
+    generators = body.loop.generators
+    errors: list[BaseException] = []
+    while closings := [*map(_close, generators.take()), *generators.take_closings()]:
+        for closing in closings:
+            try:
+                await closing
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  close the others all the same
+                errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+async def _close(generator: AsyncGenerator[Any, Any]) -> None:
+    await generator.aclose()

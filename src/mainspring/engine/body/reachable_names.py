@@ -5,21 +5,24 @@ refers to, and of all functions of their modules. Only the user's own modules ar
 packages only the name counts. In tables (lists, dicts, ...) only functions count: text in them may be data.
 """
 
+import ast
 import enum
 import functools
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from mainspring.engine.body.computed_names import find_computed_names
 from mainspring.engine.definitions.automation import Automation, Step
 
 _MAX_ITEMS = 1_000
 _GENERATED = "<string>"
 """The file of methods that `dataclasses` writes: they name fields, not steps."""
+
+_ANY = ".*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,3 +176,60 @@ def _is_own(module: str | None, file: str | None) -> bool:
     if top == "mainspring" or top in sys.stdlib_module_names - {"__main__"}:
         return False
     return file is None or not any(f"/{folder}/" in file for folder in ("site-packages", "dist-packages"))
+
+
+def find_computed_names(file: str, namespace: Mapping[str, Any]) -> list[re.Pattern[str]]:
+    """Return the patterns of the names that a module computes for steps and children; none if its source cannot be read.
+
+    They are read from the source of a module. A name that is a constant, or a text variable of the module, is not computed. An expression
+    that cannot be resolved (a variable of a function, the result of a call, `**options`) may be any name.
+    """
+    try:
+        tree = _parsed(Path(file).read_bytes())
+    except OSError:
+        return []
+    if tree is None:
+        return []
+    patterns = {pattern for call in ast.walk(tree) for pattern in _patterns_of(call, namespace)}
+    return [re.compile(pattern, re.DOTALL) for pattern in sorted(patterns)]
+
+
+@functools.lru_cache(maxsize=32)
+def _parsed(source: bytes) -> ast.Module | None:
+    """Parse the text of a module; cached by text, not by path: a process that loads an edited file again must read the new text."""
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def _patterns_of(node: ast.AST, namespace: Mapping[str, Any]) -> Iterator[str]:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return
+    if node.func.attr == "options":
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                yield _ANY
+            elif keyword.arg == "name" and not _is_known(keyword.value, namespace):
+                yield _pattern(keyword.value)
+    elif node.func.attr == "child" and node.args:
+        automation = node.args[0]
+        if not isinstance(automation, ast.Attribute) and not _is_known(automation, namespace):
+            yield _pattern(automation)
+
+
+def _is_known(value: ast.expr, namespace: Mapping[str, Any]) -> bool:
+    return isinstance(value, ast.Constant) or (isinstance(value, ast.Name) and value.id in namespace)
+
+
+def _pattern(value: ast.expr) -> str:
+    """Return the regular expression of the texts that an expression may produce."""
+    match value:
+        case ast.Constant(value=str(text)):
+            return re.escape(text)
+        case ast.JoinedStr(values=parts):
+            return "".join(map(_pattern, parts))
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _pattern(left) + _pattern(right)
+        case _:
+            return _ANY

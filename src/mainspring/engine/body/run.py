@@ -31,7 +31,6 @@ from mainspring.engine.body.request import (
     RolledBack,
     SignalCall,
 )
-from mainspring.engine.body.run_log import RunLog
 from mainspring.engine.body.step_calls import StepCaller
 from mainspring.engine.body.unawaited_calls import track_calls
 from mainspring.engine.body.undo import undo_all
@@ -43,6 +42,34 @@ DEFAULT_WAIT = timedelta(days=7)
 """How long a wait lasts by default."""
 
 _NO_DEFAULT: Any = object()
+
+
+class RunLog:
+    """Writes lines that are stored with the run; none while saved history is delivered."""
+
+    def __init__(self, body: "Body") -> None:
+        self._body = body
+
+    def debug(self, text: str, **fields: object) -> None:
+        """Write a line that is shown only on request."""
+        self._write("debug", text, fields)
+
+    def info(self, text: str, **fields: object) -> None:
+        """Write a line."""
+        self._write("info", text, fields)
+
+    def warning(self, text: str, **fields: object) -> None:
+        """Write a line about something that may need a check."""
+        self._write("warning", text, fields)
+
+    def error(self, text: str, **fields: object) -> None:
+        """Write a line about something that went wrong."""
+        self._write("error", text, fields)
+
+    def _write(self, level: str, text: str, fields: dict[str, object]) -> None:
+        on_line = self._body.notes.on_line
+        if self._body.live and on_line is not None:
+            on_line(level, text, fields)
 
 
 class Shield:

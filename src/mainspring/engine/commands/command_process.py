@@ -19,18 +19,79 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO
 
+from mainspring.domain.text.escaping import decode_bytes
 from mainspring.engine.attempts.logs.line_splitter import LineSplitter
 from mainspring.engine.attempts.process_exit import has_ended, open_exit_descriptor
 from mainspring.engine.attempts.processes.process_lifetime import kill_group, read_start_mark
 from mainspring.engine.attempts.processes.process_tree import describe_process_tree
-from mainspring.engine.commands.command import NOT_EXECUTABLE, CommandEnd, CommandFailed, CommandSpec
-from mainspring.engine.commands.exec_shim import EXEC_SHIM
-from mainspring.engine.commands.output_tail import OutputTail
+from mainspring.engine.commands.command import NOT_EXECUTABLE, NOT_FOUND, CommandEnd, CommandFailed, CommandSpec
 from mainspring.engine.commands.stream_forwarder import StreamForwarder
 
 _CHUNK = 64 * 1024
 _MAX_CHUNKS = 8
 _UNREAD_TIMEOUT_S = 1.0
+
+TAIL_BYTES = 64 * 1024
+
+# PR_SET_PDEATHSIG, wait for the go byte, then become the command. Python ignores two signals that commands rely on, and without
+# a locale it sets one that the command should not get.
+EXEC_SHIM = f"""
+import ctypes, errno, os, signal, sys
+parent, locale, word, words = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
+if locale == "none":
+    os.environ.pop("LC_CTYPE", None)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+if not os.read(word, 1):
+    os._exit(1)
+os.close(word)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+try:
+    os.execvp(words[0], words)
+except OSError as error:
+    code = {NOT_FOUND} if isinstance(error, FileNotFoundError) else {NOT_EXECUTABLE}
+    why = error.strerror
+    if error.errno == errno.ENOEXEC:
+        why = "it has no first line that names its program; add one, such as #!/bin/sh, or write the program before it: sh FILE"
+    elif isinstance(error, PermissionError) and os.path.isfile(words[0]) and not os.access(words[0], os.X_OK):
+        why = "it may not be executed; run: chmod +x FILE, or write the program before it: sh FILE"
+    first = b""
+    if isinstance(error, FileNotFoundError) and os.path.isfile(words[0]) and os.access(words[0], os.R_OK):
+        with open(words[0], "rb") as file:
+            first = file.readline(200).rstrip(b"\\n")
+    if first.startswith(b"#!"):  # the file is there: what is not there is the program that it asks for
+        asks = first[2:].decode("utf-8", "backslashreplace").strip()
+        why = f"there is no {{asks!r}}, which its first line asks for"
+        if first.endswith(b"\\r"):
+            why = "its first line ends in CR, as on Windows; write it with Unix line ends: sed -i 's/\\\\r$//' FILE"
+    os.write(2, f"mainspring: cannot run {{words[0]!r}}: {{why}}\\n".encode("utf-8", "surrogateescape"))
+    os._exit(code)
+"""
+
+
+class OutputTail:
+    """Collects output; keeps at most twice the bytes that it returns."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Add the next output."""
+        self._data += data
+        if len(self._data) > 2 * TAIL_BYTES:
+            del self._data[: -TAIL_BYTES - 1]  # one more than is returned, so that a cut is detected
+
+    def text(self) -> str:
+        """Return the last `TAIL_BYTES` as printable text of at most as many characters, from the start of a line if cut."""
+        text = decode_bytes(bytes(self._data[-TAIL_BYTES:]))
+        if len(self._data) <= TAIL_BYTES and len(text) <= TAIL_BYTES:
+            return text
+        text = text[-TAIL_BYTES:]
+        _, newline, rest = text.partition("\n")
+        return rest if newline and rest else text
 
 
 class CommandProcess:

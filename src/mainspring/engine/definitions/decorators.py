@@ -7,15 +7,16 @@ Each checks its options at once, builds the definition, and adds the automation 
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import Any, Concatenate, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 import msgspec
 
 from mainspring.domain.definitions.definition import Definition, DefinitionKind, build_schedules
 from mainspring.domain.definitions.options import parse_options
+from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.incidents.runbook import extract_runbook
@@ -25,7 +26,6 @@ from mainspring.engine.definitions.calendars import find_calendar
 from mainspring.engine.definitions.default_options import apply_default_options, default_retry
 from mainspring.engine.definitions.module_loader import FILE_ATTRIBUTE
 from mainspring.engine.definitions.on import take_starts
-from mainspring.engine.definitions.option_types import CommandOptions, NamedOptions, StepOptions
 from mainspring.engine.definitions.registry import current_registry
 from mainspring.engine.definitions.scripts import build_command_definition
 from mainspring.engine.definitions.trigger_draft import TriggerDraft
@@ -33,6 +33,85 @@ from mainspring.engine.definitions.trigger_draft import TriggerDraft
 A = TypeVar("A", bound=Automation)
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Off = Literal[False, "off"]
+
+
+class AutomationOptions(TypedDict, total=False):
+    """The options of `script`, `task` and `workflow`; DESIGN describes each.
+
+    Invariant: the names are those of the table; a test compares them. Only the table decides which values are valid.
+    """
+
+    title: str
+    owner: str
+    team: str
+    tags: Mapping[str, str] | Sequence[str] | str
+    tier: Literal["page", "notify", "digest"]
+    runbook: str
+    was: str | Sequence[str]
+    gone: str | Sequence[str]
+    cron: str | Sequence[str]
+    every: SpanInput
+    at: str | Sequence[str]
+    tz: str
+    calendar: str
+    jitter: SpanInput
+    misfire: str
+    overlap: Literal["skip", "queue", "replace", "allow"]
+    queue: str
+    priority: int
+    partition: str
+    version: int
+    tag: str
+    timeout: SpanInput
+    deadline: SpanInput
+    retry: Retry | int | Mapping[str, Any]
+    key: str
+    delivery: Literal["at_least_once", "at_most_once", "transactional"]
+    isolate: Literal["thread", "process"]
+    on_failure: Literal["keep", "undo"]
+    on_cancel: Literal["keep", "undo"]
+    on_deadline: Literal["keep", "undo"]
+    on_blocked: Literal["hold", "pass"]
+    produces: str | Sequence[str]
+    expect: Mapping[str, Any]
+    silence: SpanInput | Off
+    grace: SpanInput
+    slow: SpanInput | Off
+    fail_rate: float | str | Off
+    healthy: Literal["item", "automation", "rate"]
+    item: str
+    backlog: int | Off
+    stalled: SpanInput | Off
+
+
+class NamedOptions(AutomationOptions, total=False):
+    """The options of `task` and `workflow`: the name may differ from the function's."""
+
+    name: str
+
+
+class CommandOptions(AutomationOptions, total=False):
+    """The options of `script`: folder and environment of the command."""
+
+    cwd: str
+    env: Mapping[str, str]
+
+
+class StepOptions(TypedDict, total=False):
+    """The options of `step`; `run.options` has the same and more."""
+
+    key: str
+    timeout: SpanInput
+    retry: Retry | int | Mapping[str, Any]
+    undo: Callable[..., Any]
+    name: str
+    delivery: Literal["at_least_once", "at_most_once", "transactional"]
+    isolate: Literal["thread", "process"]
+    queue: str
+    tag: str
+    was: str | Sequence[str]
 
 
 def script(name: str, command: str | list[str], **options: Unpack[CommandOptions]) -> Script:

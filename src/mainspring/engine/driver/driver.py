@@ -15,9 +15,8 @@ from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.engine.body.programs import Program
 from mainspring.engine.body.request import Request, StepCall
-from mainspring.engine.driver.callback_errors import halt_run_on_error
 from mainspring.engine.driver.driver_host import DriverHost
-from mainspring.engine.driver.loaded_run import LoadedRun
+from mainspring.engine.driver.loaded_run import LoadedRun, halt_run_on_error
 from mainspring.engine.driver.run_end import (
     RunHalt,
     add_seed_hint,

@@ -14,8 +14,8 @@ from mainspring.engine.attempts.executor import AttemptHandle
 from mainspring.engine.body.programs import Program
 from mainspring.engine.body.request import StepCall
 from mainspring.engine.driver.driver_host import DriverHost
+from mainspring.engine.driver.journal_writer import encode_outbox
 from mainspring.engine.driver.live_step import choose_step_isolation
-from mainspring.engine.driver.outbox_encoding import encode_outbox
 from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.commands.runs import ClaimedRun, CompleteRun
 

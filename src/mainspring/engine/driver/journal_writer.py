@@ -2,12 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import History, Outcome, OutcomeKind
-from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.runs.outbox import EVENT_RETENTION_MS, OutboxEntry, QueuedMessage
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.body.request import Request
-from mainspring.engine.driver.outbox_encoding import encode_outbox
+from mainspring.engine.driver.driver_host import DriverHost
+from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import CommandDone, Refused
 
@@ -140,3 +143,25 @@ class JournalWriter:
 def _started_at_of(request: Request, now: int) -> int:
     """Return when a wait started; for a step or undo that was never attempted, its end."""
     return now if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO) else min(request.asked_at, now)
+
+
+def encode_outbox(
+    host: DriverHost, outgoing: tuple[OutboxEntry, ...]
+) -> tuple[tuple[PublishEvent, ...], tuple[QueuedMessage, ...]]:
+    """Return the events and the messages, each in order.
+
+    Raises:
+        SealedError: the codec fails.
+    """
+    if not outgoing:
+        return (), ()
+    keep_until = host.clock.now() + EVENT_RETENTION_MS
+    events: list[PublishEvent] = []
+    messages: list[QueuedMessage] = []
+    for entry in outgoing:
+        if isinstance(entry, QueuedMessage):
+            sealed = host.seal(entry.body) or b""
+            messages.append(replace(entry, body=sealed, headers=host.seal(entry.headers)))
+        else:
+            events.append(PublishEvent(entry.id, entry.name, host.seal(entry.data) or b"", keep_until, entry.key))
+    return tuple(events), tuple(messages)

@@ -23,8 +23,8 @@ from mainspring.engine.attempts.attempt_reports import AttemptReport, Checkpoint
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.executor import AttemptHandle
 from mainspring.engine.body.request import Request, StepCall
-from mainspring.engine.driver.callback_errors import halt_run_on_error
 from mainspring.engine.driver.live_step import LiveStep, build_attempt_command, build_in_doubt_failure
+from mainspring.engine.driver.loaded_run import halt_run_on_error
 from mainspring.store.base import CommitCallback
 from mainspring.store.commands.journal import SaveCheckpoint
 from mainspring.store.commands.results import CommandDone, Refused

@@ -24,7 +24,7 @@ from mainspring.engine.body.request import (
     StepCall,
     TimerCall,
 )
-from mainspring.engine.driver.callback_errors import halt_run_on_error
+from mainspring.engine.driver.loaded_run import halt_run_on_error
 from mainspring.engine.driver.run_end import RunHalt
 from mainspring.store.base import CommitCallback
 from mainspring.store.commands.inbox import CloseWait, ExpireWait, OpenWait, RejectFact, ReturnFact

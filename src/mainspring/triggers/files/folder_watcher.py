@@ -7,15 +7,16 @@ a restart; a file is moved only if it still is the accepted one. A watcher that 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import FencedError, MainspringError
+from mainspring.domain.extras import install_command
 from mainspring.domain.triggers.watched_folder import WatchedFolder
 from mainspring.store.commands.triggers import ReportConsumer
 from mainspring.triggers.files.blocking_thread import BlockingThread
-from mainspring.triggers.files.change_hints import watch_changes
 from mainspring.triggers.files.file_archiver import DeliveryOutcomeReader, FileArchiver
 from mainspring.triggers.files.file_intake import FileIntake
 from mainspring.triggers.files.folder import STAGING, FolderListing, FolderReader, error_reason, printable_path
@@ -28,6 +29,9 @@ _MIN_REST_S = 0.1
 _REST_FACTOR = 4
 """The watcher pauses four times as long as the listing took, even if it gets hints."""
 _MAX_REPORTED, _MAX_LOGGED = 3, 100
+
+_FIRST_PAUSE_S = 1.0
+_MAX_PAUSE_S = 60.0
 
 
 class FolderWatcher:
@@ -237,3 +241,46 @@ class FolderWatcher:
         if self._hint is not None:
             self._hint.cancel()
             self._hint = None
+
+
+async def watch_changes(
+    folder: str,
+    wake: Callable[[], None],
+    *,
+    recursive: bool,
+    ignored: Sequence[str],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Call `wake` when something changes in the folder, except below the `ignored` paths. Return if the extra is missing.
+
+    The watcher ends on names that are not UTF-8, on deleted folders, or if the kernel has no watches left: each end is a hint too.
+    """
+    try:
+        from watchfiles import awatch  # noqa: PLC0415 - an extra
+    except ImportError:
+        _LOG.info("%s is only read from time to time: %s", folder, install_command("watch"))
+        return
+    own = [str(Path(path)) for path in ignored]
+    pause = _FIRST_PAUSE_S
+    while True:
+        try:
+            changes = awatch(
+                folder,
+                recursive=recursive,
+                watch_filter=lambda _, path: is_change_hint(path, own),
+                debounce=50,
+                step=10,
+            )
+            async for _change in changes:
+                wake()
+                pause = _FIRST_PAUSE_S
+        except Exception as error:  # noqa: BLE001  after any error the folder is still polled
+            _LOG.debug("no hints for %s: %s", folder, error)
+        wake()
+        await sleep(pause)
+        pause = min(pause * 2, _MAX_PAUSE_S)
+
+
+def is_change_hint(path: str, ignored: Sequence[str]) -> bool:
+    """Return whether a change of `path` is a hint: it is below none of the ignored paths."""
+    return not any(path == folder or path.startswith(f"{folder}/") for folder in ignored)

@@ -7,20 +7,20 @@ after a lost store with the same delivery. Nothing is fetched while messages are
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import NoReturn
 
 import msgspec
 
 from mainspring.domain.clock import Clock
-from mainspring.domain.errors import FencedError, StoreError
+from mainspring.domain.errors import FencedError, OptionError, StoreError
 from mainspring.domain.failures.backoff import backoff_seconds, draw_share
 from mainspring.domain.redaction.secret_name import SecretReader
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
 from mainspring.domain.triggers.queues.queue_address import BrokerServer
-from mainspring.domain.triggers.queues.queue_message import QueueMessage, make_display_delivery
+from mainspring.domain.triggers.queues.queue_message import QueueMessage, make_delivery, make_display_delivery
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.integrations.base.broker import QueueSource
@@ -32,14 +32,47 @@ from mainspring.store.commands.results import Refused
 from mainspring.triggers.intake import DeliveryReceiver
 from mainspring.triggers.queues.cancellation import reraise_cancellation
 from mainspring.triggers.queues.consumer_state import QueueConsumerState, StateReporter
-from mainspring.triggers.queues.partition_batches import PartitionBatch, batch_by_partition
-from mainspring.triggers.queues.redelivery_limit import RedeliveryLimit
 
 _LOG = logging.getLogger("mainspring.queues")
 _CONNECT_TIMEOUT_S = 20.0
 _ANSWER_TIMEOUT_S = 60.0
 _CLOSE_TIMEOUT_S = 3.0
 _BUSY_RETRY_MS = 1_000
+
+PartitionBatch = list[tuple[QueueMessage, IncomingDelivery | str]]
+"""Messages in the order of the broker, each with its delivery, or the reason why it has none."""
+
+_MAX_REMEMBERED = 10_000
+
+
+class RedeliveryLimit:
+    """Counts refusals by message, in addition to the broker's own count; remembers the newest ten thousand.
+
+    A refused message is retried some times, because the code may be replaced.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._used: dict[str, int] = {}
+
+    def used(self, message: QueueMessage) -> int:
+        """Return how often a message was refused and given back."""
+        return self._used.get(message.id, 0)
+
+    def use(self, message: QueueMessage) -> bool:
+        """Count one more refusal; return whether the limit is reached."""
+        times = max(self.used(message), message.redelivered) + 1
+        self.forget(message)
+        if times >= self._most:
+            return True
+        self._used[message.id] = times
+        if len(self._used) > _MAX_REMEMBERED:
+            del self._used[next(iter(self._used))]
+        return False
+
+    def forget(self, message: QueueMessage) -> None:
+        """Drop the count of an accepted message."""
+        self._used.pop(message.id, None)
 
 
 class _MessageOutcome(StrEnum):
@@ -295,3 +328,23 @@ class QueueConsumer:
 
     def _pause(self, failures: int) -> float:
         return backoff_seconds(failures, draw_share(self._clock))
+
+
+def batch_by_partition(queue: BrokerQueue, messages: Sequence[QueueMessage]) -> list[PartitionBatch]:
+    """Return a batch for each partition, and one for each message without a partition.
+
+    Messages of one batch are accepted one after the other, the batches at the same time.
+    """
+    batches: dict[str, PartitionBatch] = {}
+    for number, message in enumerate(messages):
+        delivery = _read_delivery(queue, message)
+        partition = delivery.partition if isinstance(delivery, IncomingDelivery) else None
+        batches.setdefault(f"#{number}" if partition is None else f"={partition}", []).append((message, delivery))
+    return list(batches.values())
+
+
+def _read_delivery(queue: BrokerQueue, message: QueueMessage) -> IncomingDelivery | str:
+    try:
+        return make_delivery(queue, message)
+    except OptionError as error:
+        return error.message

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mainspring.alerting.inputs.cached_monitor_inputs import CachedMonitorInputs
+from mainspring.alerting.inputs.monitor_inputs import CachedMonitorInputs
 from mainspring.config import Settings
 from mainspring.domain.access.passwords import ScryptCost
 from mainspring.domain.access.permissions import Visitor

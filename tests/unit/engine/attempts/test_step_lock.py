@@ -4,8 +4,7 @@ import pytest
 
 from mainspring.domain.errors import ArgumentError, ConflictError, OptionError
 from mainspring.engine.attempts.attempt_reports import UnlockReport
-from mainspring.engine.attempts.lock_request import LockRequest
-from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
+from mainspring.engine.attempts.step_context import CURRENT_STEP, LockRequest, NotInStepError, StepContext
 from mainspring.engine.attempts.step_lock import lock
 
 

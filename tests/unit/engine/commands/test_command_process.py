@@ -16,9 +16,8 @@ import pytest
 
 from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.engine.commands.command import CommandEnd, CommandFailed, CommandSpec, build_environment
-from mainspring.engine.commands.command_process import CommandProcess
+from mainspring.engine.commands.command_process import TAIL_BYTES, CommandProcess
 from mainspring.engine.commands.command_step import raise_unless_succeeded
-from mainspring.engine.commands.output_tail import TAIL_BYTES
 from mainspring.engine.commands.stream_forwarder import StreamForwarder
 
 SHELL = ["sh", "-c"]

@@ -1,15 +1,32 @@
 """What a process can run, as data."""
 
+import json
 from typing import Any
 
 import msgspec
+import pytest
 
 import mainspring as ms
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.definitions.announcement import build_announcement, encode_problems
+from mainspring.engine.definitions.announcement import build_announcement, encode_problems, find_unloaded_automations
 from mainspring.engine.definitions.registry import Registry
+from mainspring.store.views import AutomationView
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+
+GOOD = """
+import mainspring as ms
+
+@ms.task
+def kept() -> None: ...
+"""
+SCRIPTS = """
+[script.copy]
+cmd = "true"
+[script.sweep]
+cmd = "true"
+frequency = "daily"
+"""
 
 
 def declared(version: int = 1, **options: Any) -> Registry:
@@ -64,3 +81,96 @@ def test_former_name_is_announced():
     """History and runs are carried over by it."""
     (row,) = build_announcement(declared(was="old_work"), NOW).automations
     assert row.was == "old_work"
+
+
+def known(name, *, file="", module="", retired_at=None, kind="task", problem=None):
+    """What the store has of an automation."""
+    definition = json.dumps({"kind": kind, "name": name, "file": str(file), "module": str(module)}).encode()
+    return AutomationView(name, kind, 3, definition, "code", 1, None, None, None, None, retired_at, problem, NOW)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """One module that loads, one that does not, a package that does not, and scripts of which one is wrong."""
+    (tmp_path / "good.py").write_text(GOOD)
+    (tmp_path / "bad.py").write_text("import gone_with_the_deploy\n" + GOOD)
+    (tmp_path / "shop_of_the_test").mkdir()
+    (tmp_path / "shop_of_the_test" / "__init__.py").write_text("raise RuntimeError('no stock\\nat all')\n")
+    (tmp_path / "scripts.toml").write_text(SCRIPTS)
+    return tmp_path
+
+
+@pytest.fixture
+def registry(project):
+    return Registry.load(["*.py", "*.toml", "shop_of_the_test"], project)
+
+
+def test_file_that_fails_reports_what_was_announced_from_it(project, registry):
+    """Each with the reason as the last line, and without a definition: the last good one stays."""
+    first, other = known("first", file=project / "bad.py"), known("other", file=project / "elsewhere.py")
+    (row,) = find_unloaded_automations(registry, [first, other, known("kept", file=project / "bad.py")])
+    assert (row.name, row.kind, row.version, row.fingerprint, row.definition) == ("first", "task", 3, "code", None)
+    assert row.problem == f"{project / 'bad.py'}:1\nModuleNotFoundError: No module named 'gone_with_the_deploy'"
+
+
+def test_module_that_fails_reports_its_parts_too(registry):
+    """Of what it and what is below it declared, not of what is called alike."""
+    rows = find_unloaded_automations(
+        registry,
+        [known(name, module=name) for name in ("shop_of_the_test", "shop_of_the_test.orders", "shop_of_the_testers")],
+    )
+    assert [row.name for row in rows] == ["shop_of_the_test", "shop_of_the_test.orders"]
+
+
+def test_script_that_is_wrong_reports_itself_only(project, registry):
+    """The others of its file are there."""
+    scripts = [known(name, file=project / "scripts.toml", kind="script") for name in ("copy", "sweep")]
+    (row,) = find_unloaded_automations(registry, scripts)
+    assert row.name == "sweep"
+    assert "frequency" in row.problem
+
+
+def test_file_of_scripts_that_cannot_be_read_reports_all(project):
+    """A slip in one line keeps every script of the file out."""
+    (project / "scripts.toml").write_text("[script.copy\n")
+    scripts = [known(name, file=project / "scripts.toml", kind="script") for name in ("copy", "sweep")]
+    rows = find_unloaded_automations(Registry.load(["scripts.toml"], project), scripts)
+    assert [row.name for row in rows] == ["copy", "sweep"]
+
+
+def test_retired_automation_is_not_missed(project, registry):
+    """Someone said that it is over."""
+    assert find_unloaded_automations(registry, [known("first", file=project / "bad.py", retired_at=NOW)]) == ()
+
+
+def test_nothing_is_missing_where_all_is_healthy(project):
+    """What is gone from the code without a problem is reported by its absence."""
+    registry = Registry.load(["good.py"], project)
+    assert (
+        find_unloaded_automations(
+            registry, [known("kept", file=project / "good.py"), known("gone", file=project / "good.py")]
+        )
+        == ()
+    )
+
+
+def test_problem_is_over_once_its_place_loads_without_it(project, registry):
+    """Its definition was deleted since, or its file: what was wrong with that is no reason any more. Who had no problem is left alone."""
+    gone = known("gone", file=project / "good.py", problem="ModuleNotFoundError: x")
+    deleted = known("deleted", file=project / "was_here.py", problem="ModuleNotFoundError: x")
+    script = known("removed", file=project / "scripts.toml", problem="no such option", kind="script")
+    rows = find_unloaded_automations(registry, [gone, deleted, script, known("well", file=project / "good.py")])
+    assert [(row.name, row.problem, row.definition) for row in rows] == [
+        ("gone", None, None),
+        ("deleted", None, None),
+        ("removed", None, None),
+    ]
+
+
+def test_problem_of_what_is_loaded_elsewhere_stays(tmp_path, registry):
+    """A worker that loads other modules, or has no such folder, cannot say that it is over."""
+    loaded = [
+        known("module", module="billing.orders", problem="ModuleNotFoundError: x"),
+        known("folder", file=tmp_path / "other" / "file.py", problem="ModuleNotFoundError: x"),
+    ]
+    assert find_unloaded_automations(registry, loaded) == ()

@@ -1,5 +1,6 @@
 """Attempts that give no sign of life, looked at with a clock of the test's own."""
 
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind, parse_options
 from mainspring.engine.definitions.step_plan import StepPlan
-from mainspring.engine.worker.stalled_attempts import StalledAttempts
+from mainspring.engine.worker.stalled_attempts import StalledAttempts, StallRecord
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.commands.journal import ClearStalledAttempt, RecordStalledAttempt
+from mainspring.store.commands.sessions import RecordBlockedLoop
 from mainspring.testing import FakeClock
 
 MINUTE = 60_000
@@ -194,3 +196,28 @@ def test_on_record_is_who_is_silent_for_so_long(gaps: list[int]) -> None:
 def test_only_attempts_without_a_timeout_are_checked(plan: dict[str, Any], endless: bool) -> None:
     """A time-out of the attempt, or one that its code keeps."""
     assert StepPlan(**plan).is_endless is endless
+
+
+class Submitted:
+    """Takes commands as a store does."""
+
+    def __init__(self):
+        self.commands = []
+
+    def submit(self, command, on_done):
+        self.commands.append(command)
+
+
+def test_blocked_loop_is_logged_and_put_on_record(caplog):
+    """With where it stands, known or not, until it turns."""
+    store = Submitted()
+    record = StallRecord(store)
+    with caplog.at_level(logging.ERROR):
+        record.started(["loop.py:1 run", "shop.py:14 poll"], 4.0)
+    assert "blocked for 4.0 s by:\n  loop.py:1 run\n  shop.py:14 poll" in caplog.text
+    record.started([], 4.5)
+    record.ended()
+    first, unknown, last = store.commands
+    assert first == RecordBlockedLoop(4_000, ("loop.py:1 run", "shop.py:14 poll"))
+    assert unknown.stack, "without a stack it would turn"
+    assert last == RecordBlockedLoop()

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from mainspring.app.processes.integrity_scan import IntegrityScan
+from mainspring.app.processes.store_checks import IntegrityScan
 from mainspring.domain.errors import StoreError
 from mainspring.domain.integrity.store_finding import StoreFindingKind
 from mainspring.store.base import StoreDamagedError
@@ -137,7 +137,7 @@ def test_the_background_check_finds_damage_that_no_one_reads(path):
 def test_a_table_that_takes_too_long_is_broken_off_and_named(path, monkeypatch, caplog):
     """It is no finding; the log says once what checks it instead."""
     monkeypatch.setattr("mainspring.store.sqlite.check._STEPS_BETWEEN_CHECKS", 1)
-    monkeypatch.setattr("mainspring.app.processes.integrity_scan.TABLE_TIMEOUT_S", -1.0)
+    monkeypatch.setattr("mainspring.app.processes.store_checks.TABLE_TIMEOUT_S", -1.0)
     checking = IntegrityScan(path)
     for _ in range(2 * len(list_tables(path))):
         checking.check_next()

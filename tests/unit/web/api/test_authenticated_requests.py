@@ -6,8 +6,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from mainspring.app.api_errors import DeniedError
-from mainspring.app.client import Client
+from mainspring.app.client import Client, DeniedError
 from mainspring.config import Settings
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.errors import NotFoundError

@@ -4,8 +4,10 @@ Invariant: the engine gets a report of the start and end of each child, so that 
 """
 
 import asyncio
+import os
 from collections import deque
-from typing import Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
 from mainspring.domain.processes.child_queue import MAX_LISTED_ATTEMPTS, ChildQueue, WaitingAttempt
 from mainspring.engine.attempts.attempt_reports import ProcessReport, ReportKind
@@ -15,6 +17,10 @@ from mainspring.engine.attempts.processes.child_process import ChildProcess, Chi
 
 _MAX_WARM_CHILDREN = 4
 """Idle children that stay warm."""
+
+CHILD_BYTES: Final = 40_000_000
+"""Memory of a warm child before it imports much user code, in bytes."""
+_CGROUP_FILES = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 class ChildRequester(Protocol):
@@ -150,3 +156,21 @@ class ChildPool:
         self._on_sign(None, ReportKind.PROCESS, ProcessReport(child.pid, child.started, ended=True))
         if not self._is_closed:
             self._loop.call_soon(self._serve)
+
+
+def compute_child_limit(configured: int, concurrency: int, memory: int) -> int:
+    """Return the most children of a worker: min(configured, concurrency, memory / 40 MB), at least 1. `memory` in bytes."""
+    return max(1, min(configured, concurrency, memory // CHILD_BYTES))
+
+
+def read_memory_limit(cgroup_files: tuple[Path, ...] = _CGROUP_FILES) -> int:
+    """Return how much memory this process may use in bytes: that of the machine, or of its container if that is less."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for file in cgroup_files:
+        try:
+            text = file.read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdecimal():
+            limits.append(int(text))
+    return min(limits)

@@ -70,7 +70,7 @@ create table deliveries (
     state       text collate "C" not null,                      -- states.DeliveryState
     note        text collate "C",                               -- the reason of its state, to show to people
     filtered    bigint not null default 0,                      -- 1 while a worker has to run the filter
-    asked       text collate "C",                               -- session ids, with commas, that began to run its filter: see triggers/poison_deliveries.py
+    asked       text collate "C",                               -- session ids, with commas, that began to run its filter: see triggers/filter_runner.py
     name        text collate "C" not null default '',
     body_hash   text collate "C",
     body        bytea,                                          -- as received, sealed

@@ -70,7 +70,7 @@ create table deliveries (
     state       text not null,                      -- states.DeliveryState
     note        text,                               -- the reason of its state, to show to people
     filtered    integer not null default 0,         -- 1 while a worker has to run the filter
-    asked       text,                               -- session ids, with commas, that began to run its filter: see triggers/poison_deliveries.py
+    asked       text,                               -- session ids, with commas, that began to run its filter: see triggers/filter_runner.py
     name        text not null default '',
     body_hash   text,
     body        blob,                               -- as received, sealed

@@ -2,9 +2,8 @@
 
 import pytest
 
-from mainspring.alerting.inputs.cached_monitor_inputs import CachedMonitorInputs
 from mainspring.alerting.inputs.facts import FactsReader
-from mainspring.alerting.inputs.monitor_inputs import read_monitor_inputs
+from mainspring.alerting.inputs.monitor_inputs import CachedMonitorInputs, read_monitor_inputs
 from mainspring.config import Settings
 from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
 from tests.api_world import sqlite_world

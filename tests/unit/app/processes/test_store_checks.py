@@ -1,6 +1,6 @@
 """What is found of a write-ahead log: its size, and who reads without a pause."""
 
-from mainspring.app.processes.wal_check import describe_log
+from mainspring.app.processes.store_checks import describe_log
 from mainspring.store.sqlite.log_readers import LARGE_LOG, LogReader
 
 

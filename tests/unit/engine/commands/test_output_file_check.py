@@ -4,8 +4,8 @@ import glob
 
 import pytest
 
-from mainspring.engine.commands import path_patterns
-from mainspring.engine.commands.path_patterns import PatternTooWideError, find_paths
+from mainspring.engine.commands import output_file_check
+from mainspring.engine.commands.output_file_check import PatternTooWideError, find_paths
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_links_to_folders_are_not_followed(tree):
 
 def test_pattern_that_is_too_wide_is_refused(tree, monkeypatch):
     """It says so; one that is narrow enough is looked at."""
-    monkeypatch.setattr(path_patterns, "MAX_ENTRIES", 6)
+    monkeypatch.setattr(output_file_check, "MAX_ENTRIES", 6)
     with pytest.raises(PatternTooWideError, match="more than 6 entries"):
         find_paths("**", str(tree))
     assert find_paths("x/y/**/d.txt", str(tree)) == ["x/y/z/d.txt"]

@@ -1,23 +1,29 @@
-"""The async generators of one body: their `finally` blocks run as under asyncio, and at the same place in each replay.
-
-A generator that is left by `break` dies with its last reference, which is at a fixed place of the code: a task closes it
-there. A generator that the garbage collector finds, at a random moment, waits for the end of the body with those that are still
-referenced. The interpreter keeps the hooks that were set at a generator's first iteration, so they are set around each drive of the loop.
-"""
+"""Cleanup of a body's coroutines: its async generators at their end, and all that still run when it is unloaded."""
 
 import asyncio
+import contextlib
+import ctypes
 import functools
 import gc
+import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+_MAX_CLOSES = 3
+"""A `finally` may await something; the next close ends it there."""
 
 _Generator = Any  # of the interpreter's own type: the public type has neither frame nor name
 
 
 class AsyncGenerators:
     """The generators that the code of one body started. `make_task` creates a task of the body; `task_runs` returns whether one runs now.
+
+    A generator that is left by `break` dies with its last reference, which is at a fixed place of the code: a task closes it
+    there. A generator that the garbage collector finds, at a random moment, waits for the end of the body with those that are
+    still referenced. The interpreter keeps the hooks that were set at a generator's first iteration, so they are set around each
+    drive of the loop.
 
     `closed`: the body is unloaded, so no `finally` may run any more.
     """
@@ -87,3 +93,52 @@ def _note_collection(phase: str, _info: dict[str, int]) -> None:
         _COLLECTING["thread"] = threading.get_ident()
     else:
         _COLLECTING.pop("thread", None)
+
+
+def close_task(task: "asyncio.Task[Any]", loop: asyncio.AbstractEventLoop) -> bool:
+    """Close a task's coroutine as if the task ran, because its clean-up may use the current task. False if it was left unfinished.
+
+    Python raises GeneratorExit in a coroutine to end it; code that swallows it and awaits something else continues.
+    It cannot be forced. So it is closed a few times and then left unfinished: never run again, and never freed, because
+    freeing it would run it once more, in any other loop or in none.
+    """
+    coro: Any = task.get_coro()
+    unfinished: list[Any] = []
+    before = _swap_current_task(loop, task)
+    try:
+        for _ in range(_MAX_CLOSES):
+            unfinished = list(
+                {id(item): item for item in (*unfinished, *_awaited_chain(coro)) if _is_unfinished(item)}.values()
+            )
+            with contextlib.suppress(BaseException):
+                coro.close()
+            if not any(map(_is_unfinished, unfinished)):
+                return True
+    finally:
+        _swap_current_task(loop, before)
+    for coroutine in filter(_is_unfinished, unfinished):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
+    return False
+
+
+def _awaited_chain(coro: Any) -> Iterator[Any]:
+    """Yield a coroutine and the chain of coroutines that it awaits."""
+    while coro is not None:
+        yield coro
+        coro = getattr(coro, "cr_await", None)
+
+
+def _is_unfinished(coro: Any) -> bool:
+    return getattr(coro, "cr_frame", None) is not None
+
+
+def _swap_current_task(loop: asyncio.AbstractEventLoop, task: Any) -> Any:
+    """Make a task the current one; return the previous one."""
+    if sys.version_info >= (3, 12):
+        return asyncio.tasks._swap_current_task(loop, task)  # type: ignore[attr-defined]  # noqa: SLF001
+    before = asyncio.current_task(loop)
+    if before is not None:
+        asyncio.tasks._leave_task(loop, before)  # noqa: SLF001
+    if task is not None:
+        asyncio.tasks._enter_task(loop, task)  # noqa: SLF001
+    return before

@@ -6,8 +6,8 @@ import pytest
 
 from mainspring.store.commands.automations import AcquireLock, ReleaseLock
 from mainspring.store.commands.results import DONE, NumberAnswer, Refused
-from mainspring.triggers.queues import exclusive_consumer
-from mainspring.triggers.queues.exclusive_consumer import ExclusiveConsumer
+from mainspring.triggers import consumer
+from mainspring.triggers.consumer import ExclusiveConsumer
 
 
 class Store:
@@ -48,7 +48,7 @@ async def ended(store, consumer):
 @pytest.mark.asyncio
 async def test_consumer_waits_for_its_turn_and_returns_it(monkeypatch):
     """Another scheduler has it first."""
-    monkeypatch.setattr(exclusive_consumer, "_RETRY_AFTER_S", 0.0)
+    monkeypatch.setattr(consumer, "_RETRY_AFTER_S", 0.0)
     store = Store(Refused("held"), NumberAnswer(7), DONE)
     await ended(store, FakeConsumer())
     assert store.sent == [AcquireLock, AcquireLock, ReleaseLock]
@@ -57,7 +57,7 @@ async def test_consumer_waits_for_its_turn_and_returns_it(monkeypatch):
 @pytest.mark.asyncio
 async def test_consumer_ends_although_the_store_is_unreachable(monkeypatch):
     """No one waits for an answer that does not come: the end of the session frees the lock."""
-    monkeypatch.setattr(exclusive_consumer, "_RELEASE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(consumer, "_RELEASE_TIMEOUT_S", 0.01)
     store = Store(NumberAnswer(7), None)
     await ended(store, FakeConsumer())
     assert store.sent == [AcquireLock, ReleaseLock]

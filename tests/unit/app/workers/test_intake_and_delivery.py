@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 import pytest
 
-from mainspring.app.workers import ingest
-from mainspring.app.workers.ingest import Ingest
+from mainspring.app.workers import intake_and_delivery
+from mainspring.app.workers.intake_and_delivery import Ingest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind
@@ -32,8 +32,8 @@ class FakeConsumer:
 @pytest.mark.asyncio
 async def test_consumer_that_cannot_be_opened_is_tried_again_and_keeps_no_other(tmp_path, monkeypatch, caplog):
     """One fails once as it is made, the other is open meanwhile; both run in the end."""
-    monkeypatch.setattr(ingest, "_REOPEN_DELAY_S", 0.01)
-    monkeypatch.setattr(ingest, "_POLL_INTERVAL_S", 0.01)
+    monkeypatch.setattr(intake_and_delivery, "_REOPEN_DELAY_S", 0.01)
+    monkeypatch.setattr(intake_and_delivery, "_POLL_INTERVAL_S", 0.01)
     store = SqliteStore(tmp_path / "s.db", clock=SystemClock())
     store.open()
     trigger = msgspec.json.encode(Trigger(source=WatchedFolder.parse(str(tmp_path))))
