@@ -38,7 +38,7 @@ _FIELD_RANGES = {
     "month": "1 to 12 or JAN to DEC",
     "day-of-week": "0 to 7 or SUN to SAT",
 }
-"""What each of the last five fields may be, by its name in cronsim's errors."""
+"""The values of each of the last five fields, by its name in cronsim's errors."""
 
 _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
