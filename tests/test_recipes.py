@@ -64,7 +64,7 @@ import msgspec
 import mainspring as ms
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.engine.definitions.trigger_draft import build_trigger_draft
-from mainspring.insight.triggers.curl import build_curl_command
+from mainspring.insight.triggers.trigger_list import build_curl_command
 from mainspring.integrations.verifiers import verify_request
 from mainspring.integrations.webhooks.webhook_delivery import read_webhook_request
 

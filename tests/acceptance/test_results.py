@@ -8,7 +8,7 @@ import mainspring as ms
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store import process_store
-from mainspring.store.run_end_waiters import RunEndWaiters
+from mainspring.store.process_store import RunEndWaiters
 from tests.acceptance.engine_world import LONGEST_S
 
 NEVER_S = 3600.0

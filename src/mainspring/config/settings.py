@@ -17,7 +17,6 @@ from mainspring.config.locations import is_server_url, store_path
 from mainspring.config.logs_settings import LogsSettings
 from mainspring.config.monitor_settings import MonitorsSettings
 from mainspring.config.notify_settings import NotifySettings
-from mainspring.config.otel_settings import OtelSettings
 from mainspring.config.web_settings import HooksSettings, Network, WebSettings
 from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.duration import format_duration
@@ -51,6 +50,23 @@ Name = Annotated[str, Meta(min_length=1, max_length=100)]
 EnvironmentName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
 MIB = 1024 * 1024
+
+OtlpEndpoint = Annotated[str, Meta(title="otlp endpoint")]
+SecretName = Annotated[str, Meta(title="secret")]
+ExportInterval = Annotated[timedelta, Meta(title="sending span")]
+ServiceName = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class OtelSettings(Struct, frozen=True, kw_only=True):
+    """`[otel]`: no traces until `endpoint` names a collector, without `/v1/traces`. `headers_secret` = `secret:NAME`.
+
+    `metrics_every` = how often watchers send all metrics there too, a second at least; None = never.
+    """
+
+    endpoint: OtlpEndpoint | None = None
+    headers_secret: SecretName | None = None
+    service: ServiceName = "mainspring"
+    metrics_every: ExportInterval | None = None
 
 
 class ProjectSettings(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """The setup of auth: build the authenticator, the middleware around the application, the sign-in pages and the start-up link."""
 
 import asyncio
+from typing import Final
 
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -8,6 +9,7 @@ from starlette.types import ASGIApp
 from mainspring.config import Settings
 from mainspring.domain.access.passwords import ScryptCost
 from mainspring.domain.clock import Clock
+from mainspring.domain.errors import MainspringError
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service.access.people import offer_link
 from mainspring.service.access.sign_in import SignInService
@@ -16,11 +18,42 @@ from mainspring.store.read import people
 from mainspring.web.auth.authenticator import Authenticator
 from mainspring.web.auth.middleware import AuthMiddleware
 from mainspring.web.auth.public_site import PublicSite
-from mainspring.web.auth.setup_guard import SetupGuard
 from mainspring.web.dashboard.admin.people_pages import PeoplePages
 from mainspring.web.pages.oidc_pages import OidcPages, provider_label
 from mainspring.web.pages.page_renderer import PageRenderer
 from mainspring.web.pages.sign_in_pages import SignInPages
+
+SETUP_MISSING: Final = """no page is served here: other machines can reach this address, and no one can sign in yet.
+`mainspring open`, on a machine with this store, prints a one-time link: follow it, and add a person at /people.
+Or configure an identity provider: [web.oidc]. See: mainspring docs show sign-in"""
+_STORE_UNAVAILABLE = "the store has not answered yet"
+_AGAIN_MS = 2_000
+
+
+class SetupGuard:
+    """Serves no page on an address that other machines can reach, without any person or provider.
+
+    `is_local_only` = only this machine can reach the pages; `has_provider` = an identity provider is configured.
+    """
+
+    def __init__(self, store: ProcessStore, clock: Clock, *, is_local_only: bool, has_provider: bool) -> None:
+        self._store = store
+        self._clock = clock
+        self._is_open = is_local_only or has_provider
+        self._checked_at: int | None = None
+        self._reason = _STORE_UNAVAILABLE
+
+    async def closed_reason(self) -> str | None:
+        """Return why no page is served, with the fix; None = pages are served."""
+        now = self._clock.now()
+        if not self._is_open and (self._checked_at is None or now - self._checked_at >= _AGAIN_MS):
+            self._checked_at = now
+            try:
+                self._is_open = await asyncio.to_thread(people.has_credentials, self._store.reader, now)
+                self._reason = SETUP_MISSING
+            except MainspringError:
+                self._reason = _STORE_UNAVAILABLE
+        return None if self._is_open else self._reason
 
 
 class AuthSetup:

@@ -14,7 +14,7 @@ from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.messaging.rejected_sender import SETTLE_TIME_MS
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, evaluate_all
 from mainspring.web.server.allowed_hosts import AllowedHosts
-from mainspring.web.webhooks import request_reader
+from mainspring.web.webhooks import webhook_asgi
 from mainspring.web.webhooks.request_counts import OTHER_TRIGGER, WebhookCounts
 from tests.hook_samples import SECRET, Request, signed
 from tests.hook_world import JSON, TOKEN, world
@@ -138,7 +138,7 @@ async def test_requests_one_after_the_other_on_one_connection_are_each_answered(
 async def test_slow_senders_hold_no_place(tmp_path, monkeypatch):
     """Heads and bodies that do not end are abandoned in time, with 408 where the head was whole; meanwhile others are accepted."""
     monkeypatch.setattr("mainspring.web.server.connection.HEAD_WITHIN_S", 3)
-    monkeypatch.setattr(request_reader, "BODY_WITHIN_S", 3)
+    monkeypatch.setattr(webhook_asgi, "BODY_WITHIN_S", 3)
     async with world(tmp_path, at_once=1) as w, w.listening() as port:
         starts = [b"", b"POST /or", HEAD.encode(), f"{HEAD}Content-Length: 17\r\n\r\n".encode() + GENUINE[:-1]]
         waiting = [asyncio.create_task(send_bytes(port, start)) for start in starts * 10]

@@ -6,14 +6,14 @@ same bytes; nothing is pickled; `decode` reads everything that `encode` accepts.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from mainspring.domain.errors import ValueRefusedError
 from mainspring.domain.values.annotation import encode_unknown, format_annotation, get_decoder
-from mainspring.domain.values.canonical_json import encode_canonical
-from mainspring.domain.values.largest_part import find_largest_part
+from mainspring.domain.values.canonical_json import encode_canonical, join_path
 from mainspring.domain.values.lossless import is_lossless
 
 DEFAULT_LIMIT = 256 * 1024
@@ -22,6 +22,9 @@ _encode_json = msgspec.json.Encoder(order="deterministic", enc_hook=encode_unkno
 _encode_pack = msgspec.msgpack.Encoder(enc_hook=encode_unknown).encode
 # MessagePack writes each float as 0xcb and eight bytes; all exponent bits set means NaN or infinite.
 _find_not_finite = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]").search
+
+_DEEPEST = 20
+_encode = msgspec.json.Encoder().encode
 
 
 class SealedParts(NamedTuple):
@@ -127,3 +130,25 @@ def make_size_error(data: bytes, what: str, limit: int) -> ValueRefusedError:
         hint="Save it elsewhere (a file, an object store, a table) and pass a reference to it; or raise the limit: "
         "[store] payload_max, or App(payload_max=...).",
     )
+
+
+def find_largest_part(data: bytes) -> str:
+    """Return the path of the innermost part that holds most of the bytes of the JSON `data`; "$" if no part does."""
+    path, value, size = "$", msgspec.json.decode(data), len(data)
+    for _ in range(_DEEPEST):
+        weight, step, part = max(
+            _list_parts(value, path), key=lambda part_entry: part_entry[0], default=(0, path, None)
+        )
+        if weight * 2 <= size:
+            break
+        path, value, size = step, part, weight
+    return path
+
+
+def _list_parts(value: Any, path: str) -> Iterator[tuple[int, str, Any]]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield len(_encode(part)), join_path(path, key), part
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield len(_encode(part)), f"{path}[{index}]", part

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from mainspring.domain.failures.fingerprint import fingerprint_of
-from mainspring.domain.states import REOPENABLE_STATES
+from mainspring.domain.states import REOPENABLE_STATES, MessageState
 from mainspring.insight.automations.announced_definitions import read_announced_graph
-from mainspring.insight.runs import unsent_messages
 from mainspring.insight.runs.explanation import Explanation, explain
 from mainspring.insight.runs.run_relations import BlockedAutomation, RunRelations, read_run_relations
 from mainspring.insight.runs.suggested_commands import settle_command
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.runs.waits import list_waits
+from mainspring.insight.text.formatting import escape_line, format_count
 from mainspring.store.base import StoreReader
 from mainspring.store.read.incidents import incident_of_run
+from mainspring.store.read.outbox import list_messages_of, list_outbox_queues, unsent_of
 from mainspring.store.read.run_decisions import read_decisions
 from mainspring.store.read.runs.run_views import run_not_found
 from mainspring.store.read.status.status import blocker as blocker_of
@@ -25,6 +26,8 @@ ViewFilter = Callable[[str], bool]
 
 _CHILDREN = 10
 """Most unfinished children whose blockers are read."""
+
+_MAX_LISTED = 5
 
 
 def explain_run(
@@ -62,7 +65,7 @@ def explain_run(
     return replace(
         explanation,
         can=[*explanation.can, *([settle_command(run)] if decisions.is_undecided else [])],
-        what=[*explanation.what, *unsent_messages.describe_unsent(reader, run)],
+        what=[*explanation.what, *_describe_unsent(reader, run)],
         fingerprint=None if failure is None else fingerprint_of(failure).id,
         incident=None if incident is None else {"id": incident[0], "state": incident[1].value},
     )
@@ -86,3 +89,22 @@ def _hide_names(blocker: Blocker, may_view: ViewFilter) -> Blocker:
 
 def _hide_blocked_names(blocked: BlockedAutomation, may_view: ViewFilter) -> BlockedAutomation:
     return replace(blocked, after=[name for name in blocked.after if may_view(name)])
+
+
+def _describe_unsent(reader: StoreReader, run: str) -> list[str]:
+    """Return a sentence for each refused message, and for each queue with waiting messages; empty = all are sent."""
+    waiting = unsent_of(reader, run, _MAX_LISTED)
+    sentences = [
+        f"Message {message.id} to {escape_line(message.queue, 80)} was refused: {escape_line(message.fault, 200)}."
+        f" Send it again: mainspring failed retry --messages {message.id}"
+        for message in list_messages_of(reader, run, _MAX_LISTED)
+        if message.state is MessageState.REFUSED
+    ]
+    faults = {outbox_queue.name: outbox_queue.fault for outbox_queue in list_outbox_queues(reader)} if waiting else {}
+    for queue, number in waiting:
+        fault = faults.get(queue)
+        suffix = f": {escape_line(fault, 200)}" if fault else ""
+        sentences.append(
+            f"{format_count(number, 'message waits', 'messages wait')} to be sent to {escape_line(queue, 80)}{suffix}."
+        )
+    return sentences

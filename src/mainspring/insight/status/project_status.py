@@ -15,7 +15,7 @@ from mainspring.domain.states import RunState, SessionState
 from mainspring.engine.definitions.load_problem import PROBLEMS_KEY, decode_problems
 from mainspring.insight.incidents.open_incidents import OpenIncidents
 from mainspring.insight.runs.clock_steps import report_clock
-from mainspring.insight.runs.unresolved_failures import NO_RUNS, read_unresolved_failures
+from mainspring.insight.runs.unresolved_failures import NO_RUNS, UnresolvedFailures, read_unresolved_failures
 from mainspring.insight.status import stuck_work
 from mainspring.insight.status.lost_interval import LIST_COMMAND, NEXT_STEP, undecided_items_text
 from mainspring.insight.text.formatting import BAD, GOOD, WARN, escape_line, format_count
@@ -251,3 +251,47 @@ def _describe_counts(parts_of_incidents: list[str], counts: dict[str, Any]) -> s
     if counts["questions"]:
         parts.append(f"{format_count(counts['questions'], 'question waits', 'questions wait')} for an answer")
     return ", ".join(parts)
+
+
+class VisibleProjectStatus(msgspec.Struct, frozen=True):
+    """`head` = the start of the sentence; `count` = what needs a person; `untold` = the part that no incident reports.
+
+    `put_off` = acknowledged or snoozed incidents of severity page, `undecided_failures` = failed runs without a decision; see
+    `ProjectStatus`.
+    """
+
+    head: str
+    sentence: str
+    count: int
+    untold: list[str]
+    put_off: int = 0
+    undecided_failures: Capped = NO_RUNS
+    notes: list[str] = []
+    """Facts that need no person."""
+
+
+def evaluate_visible_status(
+    incidents: Sequence[Incident],
+    views: Sequence[AutomationView],
+    runs: UnresolvedFailures,
+    questions: int = 0,
+    *,
+    now: int,
+    zone: str,
+) -> VisibleProjectStatus:
+    """Return the status of visible incidents, automations, and `runs` of theirs that stopped."""
+    reported, alive = OpenIncidents(incidents), [view for view in views if view.retired_at is None]
+    unreported = [*runs.unreported()]
+    unreported += [
+        f"{view.name} failed to load. See: mainspring auto show {view.name}"
+        for view in alive
+        if view.problem and view.name not in reported.lost_definitions
+    ]
+    count = len(reported.open) + len(unreported)
+    parts = [*reported.parts(), format_count(len(alive), "automation")]
+    if questions:
+        parts.append(f"{format_count(questions, 'question waits', 'questions wait')} for an answer")
+    head = runs.head(reported.head(count, now, zone), count)
+    sentence = f"{runs.opening(head, count)}: {', '.join(parts)}."
+    count = max(count, runs.undecided.number and 1)
+    return VisibleProjectStatus(head, sentence, count, unreported, len(reported.put_off), runs.undecided)

@@ -23,7 +23,6 @@ from mainspring.store.commands.sessions import OpenSession, RecordHeartbeat
 from mainspring.store.grouping import GroupingDatabase, GuiltyError
 from mainspring.store.maintenance.move_marker import error_of_move, refuse_moved
 from mainspring.store.postgres.address import Address
-from mainspring.store.postgres.blocking_client_terminator import terminate_blocking_clients
 from mainspring.store.postgres.bulk.batching import FEWEST, BatchFailedError, answer_commands
 from mainspring.store.postgres.change_notifications import ChangeNotifications
 from mainspring.store.postgres.commit_history import ServerHistory
@@ -41,7 +40,7 @@ from mainspring.store.postgres.error_table import ends_connection, is_broken_rin
 from mainspring.store.postgres.hidden_schema import explain_fault
 from mainspring.store.postgres.host_marks import HostMarks
 from mainspring.store.postgres.lease import Lease
-from mainspring.store.postgres.locking import list_known_reads, lock_group
+from mainspring.store.postgres.locking import list_known_reads, lock_group, terminate_blocking_clients
 from mainspring.store.postgres.migrate import migrate, migrations
 from mainspring.store.postgres.texts import TEXTS
 from mainspring.store.postgres.transaction import PostgresTransaction, run

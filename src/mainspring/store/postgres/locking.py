@@ -6,7 +6,11 @@ processes cannot wait for each other in a cycle. Handlers use the same order. A 
 still cause a deadlock: the server breaks it, and the group is sent again.
 """
 
+import contextlib
+import logging
 from collections.abc import Iterator
+
+import psycopg
 
 from mainspring.store.commands.alerts import LeaseChannels
 from mainspring.store.commands.automations import (
@@ -77,7 +81,9 @@ from mainspring.store.commands.triggers import (
     ReleaseSourceKey,
 )
 from mainspring.store.postgres.arrays import TextArray, texts
-from mainspring.store.postgres.transaction import PostgresTransaction
+from mainspring.store.postgres.connection import ServerConnection
+from mainspring.store.postgres.texts import TEXTS
+from mainspring.store.postgres.transaction import PostgresTransaction, answer_of, run
 
 _ENDING = (FinishRun, MarkRunDone, DiscardRun, CancelRun)
 _STOPPED = (HaltRun, ReopenRun, GiveResult)
@@ -98,6 +104,8 @@ _OF_A_RUN = (
     DropRejectedFacts,
     *_STOPPED,
 )
+
+_LOG = logging.getLogger("mainspring.store")
 
 
 def lock_group(transaction: PostgresTransaction, commands: list[StoreCommand[object]]) -> None:
@@ -250,3 +258,26 @@ def _names_after_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
         case RecordEvaluation() | RecordStoreOutage() | AcknowledgeIncident() | SnoozeIncident() | ResolveIncident():
             return {("incidents",)}
     return {("people",)} if isinstance(command, _OF_PEOPLE) else set()
+
+
+def terminate_blocking_clients(connection: ServerConnection, schema: str, *, longer_than_ms: int) -> None:
+    """End the transactions of this store that have been stuck for so long; a connection that breaks meanwhile is
+    noticed later.
+
+    The server itself ends a transaction that is idle between two messages. It waits without end for a client that stopped
+    within a message (SIGSTOP, a sleeping machine, a silent connection), since the transaction is `active` and no statement
+    runs. So a process whose wait for a lock timed out searches for such transactions. Ending one is safe: if its client
+    wakes, it sends the same commands again.
+    """
+    with contextlib.suppress(psycopg.Error):
+        with connection.pipeline():
+            connection.execute("begin")
+            run(connection.cursor(), TEXTS["prepare_read"], {"schema": schema, "longest": str(longer_than_ms)})
+            answers = run(connection.cursor(), TEXTS["terminate_blocking_clients"], {"still": longer_than_ms})
+            connection.execute("commit")
+        ended = [pid for was_there, pid in answer_of(answers)[0] if was_there]
+        if ended:
+            _LOG.warning(
+                "other transactions waited for one whose client was stuck: it was ended (process of the server: %s)",
+                ", ".join(map(str, ended)),
+            )

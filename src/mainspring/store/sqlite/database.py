@@ -3,7 +3,9 @@
 Fair write lock, BEGIN IMMEDIATE, check of the session, handlers in order, rollups, COMMIT. One thread uses it.
 """
 
+import contextlib
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,11 +22,12 @@ from mainspring.store.commit_mark import CommitBefore
 from mainspring.store.grouping import GroupingDatabase
 from mainspring.store.maintenance.lost_interval import hold_for_lost_commits
 from mainspring.store.maintenance.move_marker import error_of_move, refuse_moved
+from mainspring.store.side_files import create_side_file
 from mainspring.store.sqlite.connection import connect, not_made, prepare_folder, refuse_foreign
 from mainspring.store.sqlite.damage import error_of_fault
-from mainspring.store.sqlite.disk_reserve import DiskReserve
 from mainspring.store.sqlite.fair_write_lock import FairWriteLock
 from mainspring.store.sqlite.file_identity import FileIdentity, require_store_present
+from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.sqlite.migrate import migrate, migrations
 from mainspring.store.sqlite.store_mark import StoreMark
 from mainspring.store.sqlite.texts import TEXTS
@@ -33,6 +36,53 @@ from mainspring.store.store_clock import StoreClock
 from mainspring.store.transaction import Handlers, Transaction
 
 _LOG = logging.getLogger("mainspring.store")
+
+SIZE = 4 * 1024 * 1024
+_NEEDED_BYTES = 16 * SIZE
+_BLOCK = b"\0" * 65_536
+
+
+class DiskReserve:
+    """The reserve of one store. Never raises: without a reserve the store works as well.
+
+    It is released when the disk is full, so that pending commits and the report of the full disk can still be written, and
+    rebuilt when there is space again.
+    """
+
+    def __init__(self, store: Path, size: int = SIZE) -> None:
+        self._store = store
+        self._path = store.with_name(store.name + ".reserve")
+        self._size = size
+        self.given_up = False
+
+    def keep(self) -> None:
+        """Create the reserve if it is missing and the disk has enough space."""
+        with contextlib.suppress(OSError):
+            if not self._path.exists():
+                if free_bytes(self._path.parent) < _NEEDED_BYTES:
+                    return
+                self._fill()
+            self.given_up = False
+
+    def _fill(self) -> None:
+        # Written, not only reserved: some file systems promise space that they do not have.
+        part = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        try:
+            part.unlink(missing_ok=True)
+            with os.fdopen(create_side_file(part, os.O_WRONLY, store=self._store), "wb") as file:
+                for _ in range(self._size // len(_BLOCK)):
+                    file.write(_BLOCK)
+            part.replace(self._path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def give_up(self) -> bool:
+        """Release the reserve; tell whether there was one."""
+        self.given_up = True
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+            return True
+        return False
 
 
 class SqliteDatabase(GroupingDatabase):

@@ -11,8 +11,13 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.incidents.incident import Incident
 from mainspring.insight.incidents.visible_incidents import select_visible
 from mainspring.insight.runs.unresolved_failures import UnresolvedFailures, read_unresolved_failures
-from mainspring.insight.status.project_status import UnresolvedIncidents, evaluate_status, read_unresolved
-from mainspring.insight.status.visible_status import VisibleProjectStatus, evaluate_visible_status
+from mainspring.insight.status.project_status import (
+    UnresolvedIncidents,
+    VisibleProjectStatus,
+    evaluate_status,
+    evaluate_visible_status,
+    read_unresolved,
+)
 from mainspring.store.base import StoreReader
 from mainspring.store.read.status import status
 from mainspring.store.sqlite.filesystem import free_bytes

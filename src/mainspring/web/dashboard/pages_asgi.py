@@ -6,7 +6,7 @@ After a form the browser is redirected to the next page, with the result above i
 import asyncio
 import logging
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
@@ -16,16 +16,21 @@ from starlette.routing import Route
 
 from mainspring.domain.access.permissions import Visitor
 from mainspring.domain.errors import MainspringError, NotFoundError
+from mainspring.domain.incidents.incident import Severity
+from mainspring.domain.runs.bulk_operation import BulkVerb
+from mainspring.domain.states import IncidentState
+from mainspring.insight.text.formatting import escape_line, format_count
+from mainspring.service.actor import Actor
+from mainspring.store.read.status.status import audit_row_of_command, audit_rows_of_bulk
+from mainspring.store.views import AuditView
 from mainspring.web.api.api_asgi import raw_path
 from mainspring.web.api.call import ApiCall, HandlerContext
 from mainspring.web.api.problem import Problem
 from mainspring.web.api.request_parsing import ApiError, parse_query
 from mainspring.web.auth.authenticator import VISITOR_KEY
 from mainspring.web.dashboard.exports import KINDS, download
-from mainspring.web.dashboard.operation_result import describe_operation
 from mainspring.web.dashboard.page_route import PageButton, PageRoute, PageView
 from mainspring.web.dashboard.page_table import find_page
-from mainspring.web.dashboard.status_bar import read_status_bar
 from mainspring.web.pages.page_renderer import PageRenderer, describe_error, read_form, read_visitor
 
 _WITHIN_S = 20.0
@@ -37,6 +42,39 @@ _INTERNAL_ERROR = (
 )
 _OWN_PARAMETERS = ("as", "of", "done")
 """Parameters of every page: the format of an export, its table, and the operation whose result is shown above the page."""
+
+_BULK: Final = "bulk"
+
+
+class StatusBar(msgspec.Struct, frozen=True):
+    """The status in the bar, title and icon of every page.
+
+    `tone` = of static/css/tokens.css; `icon` names a file in static/marks; `count` = what needs a person.
+    """
+
+    tone: str
+    icon: str
+    text: str
+    count: int
+
+
+def read_status_bar(site: HandlerContext, visitor: Visitor) -> StatusBar:
+    """Return the status for a visitor. The cached status is of the whole project; this one is limited to what the visitor sees."""
+    try:
+        snapshot = site.project_status.of(site)
+    except MainspringError:
+        return StatusBar("bad", "bad", "the store does not answer", 1)
+    status = snapshot.of(visitor)
+    if not status.count:
+        if status.put_off:  # the overview says by whom and until when
+            return StatusBar("warn", "warn", f"{format_count(status.put_off, 'problem')} acknowledged", 0)
+        return StatusBar("good", "good", "healthy", 0)
+    is_loud = any(
+        incident.state is IncidentState.OPEN and incident.severity is Severity.PAGE
+        for incident in snapshot.visible_incidents(visitor)
+    )
+    tone = "bad" if is_loud else "warn"
+    return StatusBar(tone, tone, status.head, status.count)
 
 
 class DashboardApp:
@@ -217,3 +255,35 @@ def _current_path(request: Request) -> str:
     path = raw_path(request.scope).decode("latin-1")
     parameters = [(name, value) for name, value in request.query_params.multi_items() if name not in _OWN_PARAMETERS]
     return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def describe_operation(call: ApiCall[Any, Any], command: str) -> str:
+    """Return a sentence about the operation of this command id; "" if there is none, or another actor's.
+
+    It is shown above the page that follows. It comes from the audit log, not from the link.
+    """
+    if not command or len(command) > 300 or not command.isprintable():
+        return ""
+    reader = call.site.reader
+    row = audit_row_of_command(reader, command)
+    rows = audit_rows_of_bulk(reader, command) if row is None else [row]
+    if not rows or rows[0].actor != str(Actor(call.visitor.door, call.visitor.name)):
+        return ""
+    if rows[0].verb == "answer":
+        choice = msgspec.json.decode(call.site.opening.act(rows[0]).detail or b"{}").get("choice")
+        return f"Answered {escape_line(choice or 'a sealed value', 200)} to {rows[0].subject.replace(':', ' ', 1)}."
+    return _describe_rows(rows)
+
+
+def _describe_rows(rows: list[AuditView]) -> str:
+    """Return what one command did. A bulk operation is named by its page; several rows of one automation are runs that it created."""
+    verb, (noun, _, name) = rows[0].verb, rows[0].subject.partition(":")
+    if noun == _BULK and verb in list(BulkVerb):
+        return f"Started: {verb}. It runs in the background."
+    if noun == _BULK:
+        return f"Done: {verb} this bulk operation."
+    if len(rows) == 1:
+        return f"Done: {verb} {noun} {name}."
+    if len({row.subject for row in rows}) == 1:
+        return f"Done: {verb} {noun} {name}: {format_count(len(rows), 'run')}."
+    return f"Done: {verb} {format_count(len(rows), noun)}."

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from types import CodeType
-from typing import Any
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 from starlette.requests import Request
 
+from mainspring.domain.access.permissions import Role, Visitor
 from mainspring.domain.clock import Clock
 from mainspring.domain.failures.failure import shorten_headline
 from mainspring.domain.text.escaping import escape as escape_text
@@ -25,11 +26,45 @@ from mainspring.insight.text.formatting import (
     format_share,
     format_span,
 )
-from mainspring.web.pages.navigation import MAIN_ENTRIES, MORE_ENTRIES
 from mainspring.web.pages.status_icons import state_icon, state_tone
 from mainspring.web.server.path_table import path_segment
 
 _DIRECTION_MARKS = re.compile("[\u061c\u200e\u200f\u2028\u2029\ufff9-\ufffb]")
+
+
+class NavigationEntry(NamedTuple):
+    """One link. `key` follows "g"; `whole` = only for visitors who see all automations, `acts` = only for operators."""
+
+    path: str
+    text: str
+    key: str
+    whole: bool = False
+    acts: bool = False
+
+    def is_for(self, visitor: Visitor) -> bool:
+        """Return whether a visitor sees it."""
+        return (visitor.is_for_all or not self.whole) and (visitor.may(Role.OPERATOR) or not self.acts)
+
+
+MAIN_ENTRIES: Final = (
+    NavigationEntry("/", "Now", "n"),
+    NavigationEntry("/incidents", "Incidents", "i"),
+    NavigationEntry("/automations", "Automations", "a"),
+    NavigationEntry("/runs", "Runs", "r"),
+    NavigationEntry("/failed", "Failed", "f"),
+    NavigationEntry("/waiting", "Waiting", "w"),
+    NavigationEntry("/schedule", "Schedule", "s"),
+)
+MORE_ENTRIES: Final = (
+    NavigationEntry("/triggers", "Triggers", "t"),
+    NavigationEntry("/events", "Events", "e", whole=True),
+    NavigationEntry("/workers", "Workers", "k", whole=True),
+    NavigationEntry("/queues", "Queues", "q", whole=True),
+    NavigationEntry("/locks", "Locks", "l", whole=True),
+    NavigationEntry("/handover", "Handover", "h"),
+    NavigationEntry("/audit-log", "Audit log", "u", whole=True, acts=True),
+    NavigationEntry("/settings", "Settings", "c", whole=True),
+)
 
 
 class TemplateCodeCache(BytecodeCache):

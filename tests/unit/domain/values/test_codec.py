@@ -1,4 +1,4 @@
-"""Values cross as JSON or are refused with the path."""
+"""Values cross as JSON or are refused with the path. Errors name where the bytes of a value are."""
 
 import dataclasses
 import datetime
@@ -7,12 +7,13 @@ import enum
 import uuid
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import ValueRefusedError
-from mainspring.domain.values.codec import decode, encode
+from mainspring.domain.values.codec import decode, encode, find_largest_part
 
 
 class Colour(enum.Enum):
@@ -96,3 +97,28 @@ def test_encode_refuses_a_cycle() -> None:
     loop.append(loop)
     with pytest.raises(ValueRefusedError, match="contains itself"):
         encode(loop)
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"order": {"id": 1, "scan": "x" * 100}, "n": 2}, "$.order.scan"),
+        ({"rows": [1, 2, {"text": "x" * 100}]}, "$.rows[2].text"),
+        ({"rows": ["x" * 10] * 50}, "$.rows"),
+        ({"a b": "x" * 50}, "$['a b']"),
+        ("x" * 100, "$"),
+        (["x", "y"], "$"),
+        ({}, "$"),
+    ],
+)
+def test_heaviest_is_the_innermost_part_with_most_of_the_bytes(value, path):
+    """It goes down as long as one part holds more than half."""
+    assert find_largest_part(msgspec.json.encode(value)) == path
+
+
+def test_heaviest_ends_on_deep_values():
+    """A value that is nested deeper than anyone reads has a path all the same."""
+    value: object = "x" * 1000
+    for _ in range(100):
+        value = [value]
+    assert find_largest_part(msgspec.json.encode(value)).startswith("$[0][0]")

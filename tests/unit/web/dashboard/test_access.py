@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mainspring.web.auth.rate_limit import RateLimiter
+from mainspring.web.auth.authenticator import RateLimiter
 from mainspring.web.dashboard.page_table import PAGES
 from tests.unit.web.dashboard.page_world import OWN, PEOPLE, PageWorld, hidden
 

@@ -17,7 +17,7 @@ from mainspring.store.read.status.status import audit_rows
 from mainspring.web.api.bodies import CommitOrderQuery
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.response_types import Page
-from mainspring.web.dashboard import operation_result, pages_asgi
+from mainspring.web.dashboard import pages_asgi
 from mainspring.web.dashboard.exports import MOST, encode_rows, list_all_pages
 from tests.unit.web.dashboard.page_world import printed_text
 from tests.unit.web.dashboard.shop import Shop
@@ -178,7 +178,7 @@ async def test_page_without_operations_does_not_refresh(world):
 async def test_form_that_no_database_accepts_is_refused(world, monkeypatch):
     """Neither a field with NUL nor a link with one asks the store for anything."""
     assert (await world.submit("/a/pay", "pause", reason="a\x00b")).status_code == 413
-    monkeypatch.setattr(operation_result, "audit_row_of_command", lambda reader, command: pytest.fail(repr(command)))
+    monkeypatch.setattr(pages_asgi, "audit_row_of_command", lambda reader, command: pytest.fail(repr(command)))
     for command in ("a\x00b", "\n", "x" * 301):
         assert printed_text(await world.get("/a/pay", done=command)) == ""
 

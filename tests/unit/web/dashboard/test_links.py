@@ -11,7 +11,7 @@ from mainspring.service.actor import Actor, operation_context
 from mainspring.service.bulk_operation import start_bulk_operation
 from mainspring.service.runs.run_selection import RunSelection
 from mainspring.store.commands.automations import PauseAutomation
-from mainspring.web.auth.rate_limit import RateLimiter
+from mainspring.web.auth.authenticator import RateLimiter
 from mainspring.web.dashboard.page_table import PAGES
 from tests.unit.web.dashboard import failed_runs, open_incident, run_world
 from tests.unit.web.dashboard.automation_world import define

@@ -14,7 +14,7 @@ from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveO
 from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.runs import AnnotateRun, CompleteRun, FinishRun, StartRun, SuspendRun
 from mainspring.store.commands.triggers import AcceptDelivery, DecideDelivery
-from mainspring.store.postgres.bulk import deliveries, journal, logs, run_transitions, starts
+from mainspring.store.postgres.bulk import deliveries, journal, run_transitions, starts
 from mainspring.store.postgres.bulk.batch_rule import BatchRule, rule_entry
 from mainspring.store.postgres.transaction import PostgresTransaction
 
@@ -26,7 +26,7 @@ KINDS: Final[dict[type[StoreCommand[object]], BatchRule[StoreCommand[object]]]] 
         rule_entry(StartRun, starts.STARTS),
         rule_entry(AcceptDelivery, deliveries.DELIVERIES),
         rule_entry(DecideDelivery, deliveries.DECISIONS),
-        rule_entry(SaveLogs, logs.LINES),
+        rule_entry(SaveLogs, journal.LINES),
         rule_entry(SaveAttempt, journal.ATTEMPTS),
         rule_entry(SaveOutcome, journal.OUTCOMES),
         rule_entry(SaveCheckpoint, journal.CHECKPOINTS),

@@ -1,13 +1,20 @@
-"""The journal in bulk: outcomes, attempts and checkpoints. Each row checks its claim as the handler's statement does."""
+"""The journal in bulk: outcomes, attempts, checkpoints, log lines and messages of the outbox.
+
+Each row checks its claim as the handler's statement does.
+"""
+
+from collections.abc import Sequence
 
 from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint, SaveOutcome
+from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.results import DONE, CommandDone
+from mainspring.store.commands.runs import CompleteRun
 from mainspring.store.postgres.arrays import columns, numbers, texts
 from mainspring.store.postgres.bulk.batch_rule import BatchRule, publishes_nothing, run_of
-from mainspring.store.postgres.bulk.outbox import post_all
 from mainspring.store.postgres.transaction import PostgresTransaction
 from mainspring.store.run_end_counts import count_retried_success
+from mainspring.store.write.outbox import row_of
 from mainspring.store.write.runs.journal import STEPS, encode_failure
 
 
@@ -82,3 +89,40 @@ ATTEMPTS = BatchRule(SaveAttempt.batched_by(_save_attempts), key=_attempt_of, ru
 CHECKPOINTS: BatchRule[SaveCheckpoint] = BatchRule(
     SaveCheckpoint.batched_by(_save_checkpoints), key=lambda c: (c.run, c.ident), run=run_of
 )
+
+
+def _save_lines(tx: PostgresTransaction, commands: list[SaveLogs]) -> list[CommandDone | None]:
+    """Append chunks that fit into the limits. The handler answers for a run that has to drop lines, or may have these already."""
+    if tx.again:
+        return [None] * len(commands)
+    rows = [row for command in commands for row in _rows(command)]
+    saved = set(tx.values("insert_logs", columns("ttnnnnnbnnnn", rows), str)) if rows else set()
+    return [DONE if c.run in saved else None for c in commands]
+
+
+def _rows(c: SaveLogs) -> list[tuple[object, ...]]:
+    """Return a command's chunks, each with the lines and bytes of the command before it, and the limits for lines of
+    other commands.
+    """
+    lines = sum(part.skipped + part.lines for part in c.parts)
+    size = sum(part.size for part in c.parts)
+    limits = (c.most_lines - lines, c.most_bytes - size)
+    rows: list[tuple[object, ...]] = []
+    before = upto = 0
+    for p in c.parts:
+        before += p.skipped
+        upto += p.size
+        rows.append((c.run, p.ident, p.attempt, p.first_at, p.last_at, p.lines, p.size, p.body, before, upto, *limits))
+        before += p.lines
+    return rows
+
+
+LINES = BatchRule(SaveLogs.batched_by(_save_lines), key=run_of, run=run_of)
+
+
+def post_all(tx: PostgresTransaction, saved: Sequence[SaveOutcome | CompleteRun]) -> None:
+    """Insert the messages of these outcomes, in their order."""
+    rows = [row_of(tx, c.run, c.ident, message) for c in saved for message in c.posts]
+    if rows:
+        tx.later("insert_messages", columns("ttttbnbttn", rows))
+        tx.triggers = True

@@ -9,7 +9,7 @@ from mainspring.store.commands.runs import AnnotateRun, CompleteRun, FinishRun, 
 from mainspring.store.postgres.arrays import columns, texts
 from mainspring.store.postgres.bulk.batch_rule import BatchRule, publishes_nothing, run_of
 from mainspring.store.postgres.bulk.deliveries import insert_delivery_rows
-from mainspring.store.postgres.bulk.outbox import post_all
+from mainspring.store.postgres.bulk.journal import post_all
 from mainspring.store.postgres.transaction import PostgresTransaction
 from mainspring.store.run_end_counts import count_end, count_ends, count_size
 from mainspring.store.schema.runs.runs import ENDED_IN_BULK, SUSPENDED_IN_BULK, EndedInBulk, SuspendedInBulk

@@ -9,12 +9,11 @@ from mainspring.config.monitor_settings import read_tuning_overrides, read_tunin
 from mainspring.domain.derived_states import AutomationState
 from mainspring.domain.incidents.incident import Incident
 from mainspring.insight.automations import due_times
-from mainspring.insight.automations.announced_definitions import read_definition
+from mainspring.insight.automations.announced_definitions import read_definition, read_neighbours
 from mainspring.insight.automations.automation_health import AutomationHealth, read_automation_health
 from mainspring.insight.automations.automation_list import SHOWN_RUNS, AutomationLine, list_automation_lines
 from mainspring.insight.automations.dependencies import Edge, Node
 from mainspring.insight.automations.due_times import DueTime, PastDueTime
-from mainspring.insight.automations.neighbours import read_neighbours
 from mainspring.insight.automations.trust import Trust, read_trust
 from mainspring.insight.runs.run_paths import RunPaths, summarize_run_paths
 from mainspring.insight.status.project_status import read_unresolved

@@ -1,7 +1,7 @@
 """`/r/{run}`: one run: its failure, its reasons, what happens next, its operations; its steps, their log and values; related runs."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +15,7 @@ from mainspring.insight.runs.step_groups import GROUPED, CallCount, StepGroup, c
 from mainspring.insight.runs.steps import StepLine, list_step_lines
 from mainspring.store.read.runs.run_views import ended_calls
 from mainspring.store.read.status.status import schedules
-from mainspring.store.views import RunView
+from mainspring.store.views import RunRow, RunView
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import runs
 from mainspring.web.dashboard.charts.step_bars import draw_bars
@@ -23,15 +23,15 @@ from mainspring.web.dashboard.page_route import Form, PageRoute, PageView, api_c
 from mainspring.web.dashboard.runs import run_log
 from mainspring.web.dashboard.runs.run_comparison import (
     DIFFERENCES,
+    DriftedInput,
     compare_run,
     has_comparable_run,
     list_drifted_inputs,
 )
 from mainspring.web.dashboard.runs.run_log import WHOLE_RUN, RunPageQuery
 from mainspring.web.dashboard.runs.run_operations import BUTTONS
-from mainspring.web.dashboard.runs.run_step import find_chosen_step, read_step
+from mainspring.web.dashboard.runs.run_step import AttemptView, find_chosen_step, list_attempts, read_step
 from mainspring.web.dashboard.runs.run_summary import build_summary
-from mainspring.web.dashboard.runs.run_tables import TABLES
 from mainspring.web.dashboard.runs.run_values import build_values
 from mainspring.web.dashboard.runs.runs import read_progress
 
@@ -40,6 +40,74 @@ _MAX_STEPS: Final = 60
 _COUNTED: Final = 10_000
 _MARKED, _NEWEST = 30, 15
 """Otherwise: this many that did not succeed, however old, and this many of the newest."""
+
+
+class StepRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A step, superseded ones too; `took_ms` None = it has not ended. `error` = of its last attempt."""
+
+    ident: str
+    name: str
+    kind: str
+    state: str
+    generation: int
+    superseded: int | None
+    attempts: int
+    started_at: int | None
+    ended_at: int | None
+    took_ms: int | None
+    error: str | None
+
+
+def _list_steps(call: ApiCall[RunPageQuery, None]) -> list[StepRow]:
+    return [_build_row(line) for line in list_step_lines(runs.read_outline(call))]
+
+
+def _build_row(line: StepLine) -> StepRow:
+    tries = line.tries
+    started_at, ended_at = (tries[0].started_at, tries[-1].ended_at) if tries else (None, None)
+    failure = line.failure or (tries[-1].failure if tries else None)
+    return StepRow(
+        ident=line.ident,
+        name=line.name,
+        kind=line.kind,
+        state=line.state,
+        generation=line.generation,
+        superseded=line.superseded,
+        attempts=tries[-1].number if tries else 0,
+        started_at=started_at,
+        ended_at=ended_at,
+        took_ms=None if ended_at is None else line.took(ended_at),
+        error=None if failure is None else failure.headline,
+    )
+
+
+def _list_attempts(call: ApiCall[RunPageQuery, None]) -> list[AttemptView]:
+    """Return the attempts of the selected step."""
+    outline = runs.read_outline(call)
+    ident = find_chosen_step(call.query, outline.run, list_step_lines(outline))
+    return [] if ident is None else list_attempts(call, outline.run, ident)
+
+
+def _list_children(call: ApiCall[RunPageQuery, None]) -> list[RunRow]:
+    return runs.read_outline(call).children
+
+
+def _list_drift(call: ApiCall[RunPageQuery, None]) -> list[DriftedInput]:
+    return list_drifted_inputs(runs.read_outline(call).run)
+
+
+def _list_differences(call: ApiCall[RunPageQuery, None]) -> Iterable[Any]:
+    comparison = compare_run(call, runs.read_outline(call).run)
+    return [] if comparison is None else comparison.differences
+
+
+TABLES: Final[dict[str, Callable[[ApiCall[RunPageQuery, None]], Iterable[msgspec.Struct]]]] = {
+    "steps": _list_steps,
+    "attempts": _list_attempts,
+    "children": _list_children,
+    "drift": _list_drift,
+    "differences": _list_differences,
+}
 
 
 def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:

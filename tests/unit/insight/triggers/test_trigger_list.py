@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.domain.triggers.webhooks.webhook import Webhook
-from mainspring.insight.triggers.curl import build_curl_command
+from mainspring.insight.triggers.trigger_list import build_curl_command
 from mainspring.integrations import verify
 from mainspring.integrations.verifiers import verify_request
 from tests.hook_samples import STANDARD_SECRET

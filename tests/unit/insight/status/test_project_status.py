@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.states import IncidentState
 from mainspring.insight.runs.unresolved_failures import NO_RUNS, UnresolvedFailures
-from mainspring.insight.status.visible_status import evaluate_visible_status
+from mainspring.insight.status.project_status import evaluate_visible_status
 from mainspring.store.views import AutomationView, Capped
 
 OPEN = Incident(

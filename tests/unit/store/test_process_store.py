@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.store import run_end_waiters
-from mainspring.store.run_end_waiters import POLL_EVERY_S, RunEndWaiters
+from mainspring.store import process_store
+from mainspring.store.process_store import POLL_EVERY_S, RunEndWaiters
 
 TIMEOUT_S = 60.0
 NEVER = 3600.0
@@ -76,7 +76,7 @@ def test_waiters_of_runs_that_other_processes_end_are_found_by_one_question_for_
 def test_slow_questions_are_put_less_often(reader, monkeypatch):
     """A question that takes 50 ms comes once a second, not one after the other."""
     times = iter([0.0, 0.05])
-    monkeypatch.setattr(run_end_waiters.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(process_store.time, "monotonic", lambda: next(times))
     pauses: list[float] = []
     waiters = RunEndWaiters()
 
