@@ -51,5 +51,5 @@ def _list_durations(counts: Counts) -> Iterator[MetricSample]:
             yield MetricSample({"automation": name, "le": f"{2**power_limit / 1000:.12g}"}, up_to, "_bucket")
         number = sum(powers.values())
         yield MetricSample({"automation": name, "le": "+Inf"}, number, "_bucket")
-        yield MetricSample({"automation": name}, counts[name, "took_ms"] / 1000, "_sum")
+        yield MetricSample({"automation": name}, counts[name, "duration_ms"] / 1000, "_sum")
         yield MetricSample({"automation": name}, number, "_count")

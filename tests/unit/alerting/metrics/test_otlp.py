@@ -11,7 +11,7 @@ from mainspring.alerting.metrics.series import COUNTERS, HISTOGRAMS, MetricFigur
 
 NOW = 1_000_000
 COUNTS = Counter(
-    {("a", "succeeded"): 3, ("a", "started"): 4, ("a", "ms<=2^5"): 2, ("a", "ms<=2^40"): 1, ("a", "took_ms"): 90}
+    {("a", "succeeded"): 3, ("a", "started"): 4, ("a", "ms<=2^5"): 2, ("a", "ms<=2^40"): 1, ("a", "duration_ms"): 90}
 )
 
 

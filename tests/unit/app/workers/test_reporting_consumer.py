@@ -43,7 +43,7 @@ async def test_only_the_newest_state_is_reported():
     assert await seconds.get() == 1
     ends.set()
     await running
-    assert [report.why for report in reports] == [reports[0].why, "message 999"]
+    assert [report.reason for report in reports] == [reports[0].reason, "message 999"]
 
 
 async def test_failed_consumer_stops_its_reports():
