@@ -35,7 +35,7 @@ STEPS = 9
 """Saved outcomes of a run; with the attempt of each run that had to be repeated that makes ten attempts a run."""
 AUTOMATIONS = 200
 TOKENS = 40
-_BULK_ACTS = 60
+_BULK_OPERATIONS = 60
 _SOME = 4
 DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000
 _DAYS = 30
@@ -51,22 +51,23 @@ _INCIDENT = (
 ).split()
 _ALERT = "key incident opened about channel severity state made_at due_at tried ended_at".split()
 _DELIVERY = "id trigger key state name verified run received_at changed_at body headers".split()
-_BULK = "id verb state which automations piece every_ms actor total done refused reached made_at changed_at ended_at due_at".split()
+_BULK = "id verb state selection automations piece every_ms actor total done refused reached made_at changed_at ended_at due_at".split()
 _REFUSED_OF = 40
 """Of so many runs of a bulk act one was refused."""
 _ACT = "seq at command actor verb subject reason detail result prev_hash hash".split()
-_FIGURES = "session automation minute_at started succeeded failed steps took_ms took_max_ms".split()
+_FIGURES = "session automation minute_at started succeeded failed steps duration_ms max_duration_ms".split()
 _FAILURE = msgspec.json.encode({"type": "ConnectionError", "message": "the other side said no", "code": "refused"})
 _TRIGGER = msgspec.json.encode(Trigger(source=EventSource(name="order.paid")))
 _DONE = msgspec.json.encode(DONE)
 _JOURNAL = """
-insert into {schema}journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, input, output, started_at, at, took_us)
+insert into {schema}journal (run, rank, ident, name, kind, state, request_number, attempt, generation, claim, input, output,
+                             started_at, at, duration_us)
 select runs.id, s.n, 'load#' || s.n, 'load', 'step', 'succeeded', s.n, 1, 0, 1, runs.input, runs.input, runs.created_at + s.n * 10,
        runs.created_at + s.n * 10 + 9, 9000
 from {schema}runs as runs cross join {series} as s
 """
 _ATTEMPTS = """
-insert into {schema}attempts (run, ident, generation, attempt, name, state, asked, claim, failure, started_at, ended_at)
+insert into {schema}attempts (run, ident, generation, attempt, name, state, request_number, claim, failure, started_at, ended_at)
 select id, 'load#1', 0, 1, 'load', 'failed', 1, 1, {failure}, created_at + 5, created_at + 8 from {schema}runs
 """
 
@@ -168,17 +169,19 @@ def fill(store: ProcessStore, clock: Clock, made: Callable[[], Bulk]) -> Full:
     deliveries = [make_id("d", now - n * MINUTE, n) for n in reversed(range(RUNS // 5))]
     bulk.rows("deliveries", _DELIVERY, (_delivery(n, id, ids, names, now) for n, id in enumerate(deliveries)))
     bulk.rows("rollups", _FIGURES, _figures(names, now))
-    bulk.rows("rollup_details", ("session", "automation", "minute_at", "what", "n"), _details(names, now))
+    bulk.rows("rollup_details", ("session", "automation", "minute_at", "metric", "n"), _details(names, now))
     slots = ((name, now - k * HOUR, "run", ids[-k], now - k * HOUR) for name in names for k in range(1, 200))
     bulk.rows("slots", ("schedule", "slot_at", "verdict", "run", "made_at"), slots)
     waits = [(ids[n], "ask#1", "ask", "ask", b'{"text":"Charge it?"}', now - n) for n in range(RUNS - 200, RUNS)]
     bulk.rows("waits", ("run", "ident", "kind", "name", "question", "opened_at"), waits)
     events = ((make_id("e", now - n, n), "order.paid", f"k{n}", b"{}", now - n, now + DAY) for n in range(RUNS // 20))
     bulk.rows("events", ("id", "name", "key", "data", "at", "keep_until"), events)
-    bulk.rows("locks", ("name", "owner", "token", "taken_at"), ((f"lock{n}", ids[n], n, now) for n in range(20)))
+    bulk.rows("locks", ("name", "owner", "token", "acquired_at"), ((f"lock{n}", ids[n], n, now) for n in range(20)))
     acted = [ids[n] for n in failed[:MAX_BULK_PARTS]]
-    bulk.rows("bulk_acts", _BULK, (_bulk_act(n, acted, names, now) for n in reversed(range(_BULK_ACTS))))
-    bulk.rows("bulk_parts", ("bulk", "run", "why"), _bulk_parts(acted))
+    bulk.rows(
+        "bulk_operations", _BULK, (_bulk_operation(n, acted, names, now) for n in reversed(range(_BULK_OPERATIONS)))
+    )
+    bulk.rows("bulk_parts", ("bulk", "run", "reason"), _bulk_parts(acted))
     bulk.rows("audit_log", _ACT, _acts(chain, ids, now))
     bulk.end()
     found = {
@@ -337,7 +340,7 @@ def _bulk_id(n: int) -> str:
     return f"{n:032x}"
 
 
-def _bulk_act(n: int, acted: list[str], names: list[str], now: int) -> tuple[Any, ...]:
+def _bulk_operation(n: int, acted: list[str], names: list[str], now: int) -> tuple[Any, ...]:
     """Return one of them: the newest is paused when half of its runs are done, those before it have ended."""
     at, total = now - n * HOUR, len(acted)
     half, is_over = total // 2, n > 0
@@ -369,7 +372,7 @@ def _details(names: list[str], now: int) -> Iterator[tuple[Any, ...]]:
     hour = now - now % HOUR
     for name in names:
         for k in range(1, _DAYS * 24):
-            yield from ((0, name, hour - k * HOUR, what, 3) for what in ("ms<=2^9", "ms<=2^10"))
+            yield from ((0, name, hour - k * HOUR, metric, 3) for metric in ("ms<=2^9", "ms<=2^10"))
             if k % 2:
                 yield 0, name, hour - k * HOUR, "reason:permanent_error", 1
         for at in range(hour, now - now % MINUTE, MINUTE):

@@ -19,8 +19,8 @@ select 'r_' || lpad(n::text, 24, '0'), 'steps', 'workflow', 1, case when mod(n, 
 from (select n, 1700000000000 + n * 250 as at from generate_series(%s::bigint, %s::bigint) as n) as made
 """
 _JOURNAL = """
-insert into mainspring.journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, input, output, started_at, at,
-                                took_us)
+insert into mainspring.journal (run, rank, ident, name, kind, state, request_number, attempt, generation, claim, input, output, started_at,
+                                at, duration_us)
 select 'r_' || lpad(n::text, 24, '0'), 1, 'add#1', 'add', 'step', 'succeeded', 1, 1, 0, 1, convert_to('{"x":0}', 'UTF8'),
        convert_to('1', 'UTF8'), at + 10, at + 20, 100
 from (select n, 1700000000000 + n * 250 as at from generate_series(%s::bigint, %s::bigint) as n) as made

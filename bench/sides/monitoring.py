@@ -92,16 +92,16 @@ def _live(path: Path, automations: int, days: int, now: int) -> None:
             name, every = f"a{n:05}", DAY if n % 4 == 3 else HOUR
             minutes = [at - at % 60_000 for at in range(now - days * DAY, now, every)]
             connection.executemany(
-                "insert or ignore into rollups (session, automation, minute_at, started, succeeded, took_ms, took_max_ms)"
+                "insert or ignore into rollups (session, automation, minute_at, started, succeeded, duration_ms, max_duration_ms)"
                 " values (0, ?, ?, 1, 1, 5000, 5000)",
                 [(name, at) for at in minutes],
             )
             connection.executemany(
-                "insert or ignore into rollup_details (session, automation, minute_at, what, n) values (0, ?, ?, ?, 1)",
+                "insert or ignore into rollup_details (session, automation, minute_at, metric, n) values (0, ?, ?, ?, 1)",
                 [(name, at, f"ms<=2^{chance.choice((12, 13))}") for at in minutes],
             )
             connection.executemany(
-                "insert or ignore into rollup_details (session, automation, minute_at, what, n) values (0, ?, ?, ?, 1)",
+                "insert or ignore into rollup_details (session, automation, minute_at, metric, n) values (0, ?, ?, ?, 1)",
                 [(name, at, f"bytes<=2^{chance.choice((20, 21))}") for at in minutes],
             )
             ends = [now - place * every - 1_000 for place in range(RUNS, 0, -1)]

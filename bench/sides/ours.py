@@ -95,9 +95,9 @@ async def sequential(count: int) -> dict[str, Any]:
         await until_finished(engine.store, 1)
     bare_us += bare.commit(count // 2)
     automations.add = adding
-    took_us = [(b - a) / 1000 for a, b in itertools.pairwise(at)]
+    duration_us = [(b - a) / 1000 for a, b in itertools.pairwise(at)]
     return {
-        **{f"p{p}": _percentile(took_us, p) for p in (50, 99)},
+        **{f"p{p}": _percentile(duration_us, p) for p in (50, 99)},
         **{f"bare_p{p}": _percentile(bare_us, p) for p in (50, 99)},
     }
 
@@ -140,12 +140,12 @@ def _saved_steps(run: ClaimedRun, count: int) -> list[SaveOutcome]:
             name="add",
             kind=OutcomeKind.STEP,
             state=OutcomeState.SUCCEEDED,
-            asked=n,
+            request_number=n,
             attempt=1,
             generation=0,
             started_at=run.started_at,
             at=run.started_at + n,
-            took_us=5,
+            duration_us=5,
             automation=run.automation,
             input=encode({"x": n - 1}),
             output=encode(n),

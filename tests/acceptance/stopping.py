@@ -215,7 +215,7 @@ def stop_broker(folder: Path) -> Site:
 
 def _is_read(site: Site) -> bool:
     with contextlib.suppress(Exception):
-        return bool(site.rows("select 1 from consumers where connected_at is not null and away_since is null"))
+        return bool(site.rows("select 1 from consumers where connected_at is not null and unreachable_at is null"))
     return False
 
 

@@ -117,5 +117,5 @@ def test_run_that_blocks_its_worker_does_not_block_the_next_one(works: Works) ->
     works.until(works.has("blocked"), "it never began")
     run = works.start("quick")
     works.until(lambda: works.state(run) == "succeeded", "nobody takes the other run", within=40)
-    assert works.place.rows("select suspect from runs where id = ?", blocking) == [(1,)]
+    assert works.place.rows("select probation from runs where id = ?", blocking) == [(1,)]
     assert "the loop has not turned" in works.log.read_text()

@@ -446,7 +446,7 @@ async def test_run_with_a_fact_goes_the_long_way(place):
     assert calls == [1]
 
 
-@pytest.mark.parametrize("settings", [WorkerOptions(suspects=True)])
+@pytest.mark.parametrize("settings", [WorkerOptions(probation=True)])
 async def test_no_run_on_probation_uses_the_fast_path(place, settings):
     """There an outcome clears a run of suspicion before its end."""
     with Registry() as registry:

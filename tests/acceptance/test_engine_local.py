@@ -56,7 +56,7 @@ async def test_peer_procrastinate_1543_lock_displays_its_owner_and_can_be_broken
         first = await engine.working.apply(AcquireLock("nightly", "run r1", "backup"))
         (held,) = locks(engine.working.store.reader)
         assert (held.owner, held.note, held.live) == ("run r1", "backup", 1)
-        assert held.taken_at > 0
+        assert held.acquired_at > 0
         await engine.app.do(lambda store, act: lock.break_lock(store, "nightly", act=act), "stuck since noon")
         assert locks(engine.working.store.reader) == []
         second = await engine.working.apply(AcquireLock("nightly", "run r2"))

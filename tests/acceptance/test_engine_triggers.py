@@ -449,7 +449,7 @@ async def test_several_runs_of_one_key_start_once(world, registry, seen):
         await wait_for_deliveries(engine, 3, DeliveryState.HELD)
         gatherings = {view.trigger: view for view in triggers.open_gatherings(reader)}
         view = gatherings["report/runs"]
-        assert (view.per, view.here, view.wanted) == ("mon", 1, 2)
+        assert (view.per, view.here, view.expected) == ("mon", 1, 2)
         assert [run.run for run in triggers.joined_runs(reader, "report/runs", "mon") if not run.counts] == [failed.id]
         broken = False
         await engine.app.retry(failed.id)

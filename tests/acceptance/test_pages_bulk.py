@@ -15,7 +15,7 @@ from mainspring.app.workers.upkeep import Upkeep
 from mainspring.domain.states import BulkState, RunState
 from mainspring.service.runs.run_selection import RunFilter, select_runs
 from mainspring.store.commands.runs import ClaimRuns, StartRun
-from mainspring.store.read.bulk_operations import bulk_acts
+from mainspring.store.read.bulk_operations import list_bulk_operations
 from tests.browser import chromium, served, sign_in
 from tests.contract.store.process import finish
 from tests.unit.web.dashboard.failed_runs import DENIED, group
@@ -86,21 +86,21 @@ def test_thousand_runs_are_retried_from_the_page(world: PageWorld) -> None:
         page.goto(f"{address}/failed")
         page.click("text=Retry all: count them first")
         expect(page.locator("#all")).to_contain_text("1,000 runs of 1 automation")
-        assert bulk_acts(world.store.reader) == []
+        assert list_bulk_operations(world.store.reader) == []
         page.click("text=Retry all 1,000")
         expect(page.locator("main")).to_contain_text("0 of 1,000 runs done; 1,000 left")
         with worked(world):
             expect(page.locator("main")).to_contain_text(moved, timeout=20_000)
             page.click("text=Pause")
             expect(page.locator(".panel .state")).to_contain_text("paused")
-        (act,) = bulk_acts(world.store.reader)
+        (act,) = list_bulk_operations(world.store.reader)
         assert 0 < act.done < NUMBER
         page.reload()
         assert done_on(page) == act.done
         with worked(world):
             page.click("text=Resume")
             expect(page.locator("main")).to_contain_text("1,000 of 1,000 runs done.", timeout=60_000)
-    (act,) = bulk_acts(world.store.reader)
+    (act,) = list_bulk_operations(world.store.reader)
     assert (act.state, act.done, act.refused, act.actor) == (BulkState.DONE, NUMBER, 0, "web:ana")
     assert select_runs(world.site.reads, RunFilter(states=(RunState.FAILED,))).ids == ()
     rows = world.store.reader.read_text("select count(*), count(distinct subject) from audit_log where verb = 'retry'")

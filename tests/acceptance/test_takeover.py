@@ -81,7 +81,7 @@ def test_runs_of_a_lost_machine_continue_elsewhere_within_lease_and_two_polls(fl
     assert fleet.doubled() == []
     assert {machine for machine, _, text in fleet.noted() if text.startswith("send")} == {"b"}
     assert Counter(text for _, _, text in fleet.noted()).most_common(1)[0][1] == 1, "a committed step ran again"
-    assert fleet.rows("select id from runs where crashes > 0 or suspect > 0") == []
+    assert fleet.rows("select id from runs where crashes > 0 or probation > 0") == []
     assert other.processes()
 
 

@@ -293,7 +293,7 @@ class Experiment:
         lines += [f"  {call}" for call in self.calls()]
         for query in (
             "select id, state, reason, claim, rank, waiting_for, failure from runs",
-            "select run, rank, ident, state, asked, attempt, claim from journal",
+            "select run, rank, ident, state, request_number, attempt, claim from journal",
             "select * from attempts",
             "select * from waits",
             "select * from inbox",

@@ -161,7 +161,7 @@ _PROOFS = (
     (postgres_texts.TEXTS, re.compile(rf"claim = (\$\d+) and {_SESSION} = (\$\d+)"), r"(\1::bigint is not null or \2::bigint is not null)"),
     (
         postgres_texts.TEXTS,
-        re.compile(r"runs\.claim = wanted\.claim and coalesce\(runs\.session, 0\) = (\$\d+)"),
+        re.compile(r"runs\.claim = requested\.claim and coalesce\(runs\.session, 0\) = (\$\d+)"),
         r"\1::bigint is not null",
     ),
 )  # fmt: skip

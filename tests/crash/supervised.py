@@ -165,7 +165,7 @@ class Supervised:
     def describe(self) -> str:
         """Return what is needed to understand a failure."""
         runs = self.client.rows(
-            "select automation, state, reason, crashes, suspect, count(*) from runs group by 1, 2, 3, 4, 5"
+            "select automation, state, reason, crashes, probation, count(*) from runs group by 1, 2, 3, 4, 5"
         )
         sessions = self.client.rows("select id, role, state, pid, freed from sessions")
         log = (self.folder / "log").read_text(errors="replace")[-6_000:]

@@ -20,7 +20,7 @@ from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs.run_selection import RunFilter, select_runs
 from mainspring.service.runs.run_start import start
 from mainspring.store.commands.runs import ClaimRuns
-from mainspring.store.read.bulk_operations import bulk_act
+from mainspring.store.read.bulk_operations import read_bulk_operation
 from mainspring.store.read.operation_reads import OperationReads
 from tests.contract.store.process import fail
 from tests.crash.effects import ROOT
@@ -95,7 +95,7 @@ def test_bulk_operation_is_done_once_despite_kills(world: World) -> None:
     assert deaths.count(-signal.SIGKILL) >= len(SOME), deaths
     assert live(url, "") == 0
     fail_all(store, started)
-    view = bulk_act(store.reader, "all")
+    view = read_bulk_operation(store.reader, "all")
     assert view is not None
     assert (view.state, view.done, view.refused) == (BulkState.DONE, RUNS, 0)
     assert started == dict.fromkeys(ids, 2)

@@ -64,7 +64,7 @@ def test_only_poison_is_quarantined(supervised: Supervised, method: str, experim
     assert supervised.client.rows("select count(*) from runs where crashes > 0") == [(1,)]
     assert supervised.doubled() == []
     supervised.client.retry(poison)
-    assert supervised.client.rows("select crashes, drains, suspect from runs where id = ?", poison) == [(0, 0, 0)]
+    assert supervised.client.rows("select crashes, drains, probation from runs where id = ?", poison) == [(0, 0, 0)]
     assert supervised.stop() == 0
 
 
@@ -88,7 +88,7 @@ def test_killing_everything_quarantines_nothing(supervised: Supervised) -> None:
     supervised.start()
     supervised.until(lambda: not supervised.unfinished())
     assert supervised.states() == {("steady", RunState.SUCCEEDED): 300, ("offspring", RunState.SUCCEEDED): 4}
-    assert supervised.client.rows("select id from runs where crashes > 0 or suspect > 0") == []
+    assert supervised.client.rows("select id from runs where crashes > 0 or probation > 0") == []
     assert supervised.doubled() == []
     assert supervised.stop() == 0
     assert supervised.processes() == []

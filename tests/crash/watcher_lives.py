@@ -110,7 +110,7 @@ async def live(life: WatcherLife) -> None:
     for _ in range(_POLLS):
         await consumer.poll()
         clock.advance(timedelta(seconds=90))
-    assert consumer.state.why is None, consumer.state.why
+    assert consumer.state.reason is None, consumer.state.reason
     consumer.close()
 
 

@@ -51,14 +51,14 @@ def no_fencing(patch):
     _statement(
         patch,
         "save_outcomes",
-        "and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?19",
+        "and runs.claim = requested.claim and coalesce(runs.session, 0) = ?19",
         "and cast(?19 as bigint) is not null",
         only=POSTGRES,
     )
     _statement(
         patch,
         "complete_runs",
-        "and runs.claim = wanted.claim and coalesce(runs.session, 0) = ?13",
+        "and runs.claim = requested.claim and coalesce(runs.session, 0) = ?13",
         "and cast(?13 as bigint) is not null",
         only=POSTGRES,
     )

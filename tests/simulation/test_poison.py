@@ -66,9 +66,9 @@ class Fleet:
     def tick(self) -> None:
         """Let each process work for a moment; those that died were replaced."""
         self.clock.forward(TICK_MS)
-        is_suspected = self.observer.reader.read("count_probation_runs")[0][0]
+        has_probation_runs = self.observer.reader.read("count_probation_runs")[0][0]
         for role in ("worker", "probation"):
-            if role not in self.lives and (role == "worker" or is_suspected):
+            if role not in self.lives and (role == "worker" or has_probation_runs):
                 self.lives[role] = self._process(role), {}
         for role in list(self.lives):
             self._work(role)
@@ -95,7 +95,7 @@ class Fleet:
         on_probation = sum(not life.is_cleared for life in claimed_runs.values())
         free_slots = 1 - on_probation if role == "probation" else CONCURRENCY - len(claimed_runs)
         if free_slots > 0:
-            for claimed in process.claim(free_slots, suspects=role == "probation").runs:
+            for claimed in process.claim(free_slots, probation=role == "probation").runs:
                 claimed_runs[claimed.id] = Live(claimed, now, self.steps[claimed.id])
 
     def _clear(self, process: SqliteProcess, life: Live, *, progressed: bool) -> None:

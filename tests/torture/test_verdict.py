@@ -15,7 +15,7 @@ RUN = (
     " values ('r1', 'order', 'workflow', 1, '{state}', 'default', 0, 0, 0, {finished}, {session}, {crashes}, 'json', '[]', 'test')"
 )
 OUTCOME = (
-    "insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, started_at, at, took_us)"
+    "insert into journal (run, rank, ident, name, kind, state, request_number, attempt, generation, claim, started_at, at, duration_us)"
     " values ('r1', {rank}, 'a', 'a', 'step', 'succeeded', 1, 1, 0, {claim}, 0, 0, 0)"
 )
 

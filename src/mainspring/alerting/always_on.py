@@ -27,7 +27,11 @@ def evaluate_channels(channels: Iterable[ChannelView], named: Container[str], no
     longest_ms = BROKEN_AFTER // _MILLISECOND
     for channel in (channel for channel in channels if channel.name in named or channel.name == TERMINAL):
         subject, since_at = Subject("", IncidentKind.NOTIFIER_BROKEN, channel.name), channel.since_at
-        facts = {"failures": channel.failures, "last_told_at": channel.told_at, "oldest_alert_at": channel.oldest_at}
+        facts = {
+            "failures": channel.failures,
+            "last_told_at": channel.accepted_at,
+            "oldest_alert_at": channel.oldest_at,
+        }
         measured = facts | {"since_at": since_at, "longest_ms": longest_ms}
         if since_at is None or now - since_at < longest_ms:
             yield Evaluation(subject, measured)

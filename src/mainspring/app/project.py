@@ -146,7 +146,7 @@ class Project:
             queues=self._queues_of(role),
             tags=worker.tags,
             stalled_ms=to_milliseconds(worker.stalled_after),
-            suspects=probation,
+            probation=probation,
             one_run=role == "run",
             survive_ms=survive_ms,
             environment=self.settings.project.environment,

@@ -117,7 +117,7 @@ def start_bulk_operation(
     command = BeginBulkOperation(
         id=act.command,
         verb=verb,
-        which=msgspec.json.encode(criteria),
+        selection=msgspec.json.encode(criteria),
         automations=selection.automations,
         parts=tuple(dict.fromkeys(selection.ids)),
         actor=str(act.actor),

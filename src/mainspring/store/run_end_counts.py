@@ -31,7 +31,7 @@ def count_ends(tx: Transaction, automation: str, state: RunState, durations_ms: 
     """Count ends with their durations (ms)."""
     tx.count(
         automation,
-        **{_ROLLUP[state]: len(durations_ms), "took_ms": sum(durations_ms), "took_max_ms": max(durations_ms)},
+        **{_ROLLUP[state]: len(durations_ms), "duration_ms": sum(durations_ms), "max_duration_ms": max(durations_ms)},
     )
     for bucket, n in Counter(map(bucket_of, durations_ms)).items():
         tx.detail(automation, bucket, n)

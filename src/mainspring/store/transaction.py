@@ -47,7 +47,7 @@ LockTarget = Literal[
 _MINUTE_MS = 60_000
 _COLUMNS = (
     *("started", "succeeded", "failed", "cancelled", "attention"),
-    *("steps", "step_errors", "took_ms", "took_max_ms"),
+    *("steps", "step_errors", "duration_ms", "max_duration_ms"),
 )
 
 
@@ -134,13 +134,13 @@ class Transaction(ABC):
         """Lock many of a kind, in the one order that all processes use, so that no two wait for each other in a cycle."""
 
     def count(self, automation: str, **columns: int) -> None:
-        """Add to the rollup of the automation's current minute; `took_max_ms` keeps the maximum."""
+        """Add to the rollup of the automation's current minute; `max_duration_ms` keeps the maximum."""
         sums = self._counts.get(automation)
         if sums is None:
             self._counts[automation] = columns
             return
         for column, n in columns.items():
-            sums[column] = max(sums.get(column, 0), n) if column == "took_max_ms" else sums.get(column, 0) + n
+            sums[column] = max(sums.get(column, 0), n) if column == "max_duration_ms" else sums.get(column, 0) + n
 
     def detail(self, automation: str, bucket: str, n: int = 1) -> None:
         """Add to a bucket (of latency, of size) or failure reason of the automation's current minute."""

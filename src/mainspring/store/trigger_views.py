@@ -67,8 +67,8 @@ class ConsumerView(msgspec.Struct, frozen=True):
     trigger: str
     session: int
     connected_at: int | None
-    away_since: int | None
-    why: str | None
+    unreachable_at: int | None
+    reason: str | None
     hostname: str | None
 
 
@@ -88,7 +88,7 @@ class GatheringView(msgspec.Struct, frozen=True):
 
     trigger: str
     per: str
-    wanted: int
+    expected: int
     here: int
     deadline_at: int
     changed_at: int

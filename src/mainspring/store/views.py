@@ -49,7 +49,7 @@ class RunView(msgspec.Struct, frozen=True):
     tag: str
     partition: str | None
     ready: bool
-    suspect: bool
+    probation: bool = msgspec.field(name="suspect")
     fresh: bool
     blocked: str | None
     place: int
@@ -219,7 +219,7 @@ class LockView(msgspec.Struct, frozen=True):
     owner: str
     session: int | None
     token: int
-    taken_at: int
+    acquired_at: int = msgspec.field(name="taken_at")
     note: str | None
     live: int
 
@@ -281,8 +281,8 @@ class Sums(msgspec.Struct, frozen=True):
     attention: int
     steps: int
     step_errors: int
-    took_ms: int
-    took_max_ms: int
+    duration_ms: int
+    max_duration_ms: int
     details: dict[str, int]
 
 

@@ -112,7 +112,7 @@ class JoinedRuns:
         return JoinRun(
             trigger=known.name,
             per=per,
-            wanted=len(source.automations),
+            expected=len(source.automations),
             deadline_at=self._now + source.within,
             start=start,
             note=note,

@@ -104,7 +104,7 @@ async def test_password_is_a_secret_that_only_the_broker_hears(consumers: Runnin
     if consumers.broker.name not in ("sqs", "postgresql"):  # these let everyone in here
         await consumer.until(lambda: bool(consumer.states))
         assert not consumer.consumer.state.connected
-        assert "s3cr" not in consumer.consumer.state.why
+        assert "s3cr" not in consumer.consumer.state.reason
     consumers.secrets["BROKER"] = consumers.broker.password
     await consumer.wait_for_accepted(1)
     await consumer.stop()

@@ -49,7 +49,7 @@ async def test_broker_killed_under_load_loses_and_doubles_nothing(consumers: Run
         await consumer.wait_for_accepted(count)
         await asyncio.to_thread(consumers.broker.kill)
         await consumer.until(lambda: not consumer.consumer.state.connected)
-        assert consumer.consumer.state.why
+        assert consumer.consumer.state.reason
         consumers.broker.start()  # here: a server ends with the thread that started it
     await sending
     await consumer.wait_for_accepted(300)
@@ -104,7 +104,7 @@ async def test_a_consumer_that_starts_without_its_broker_waits_for_it(consumers:
     await consumer.until(lambda: bool(consumer.states))
     assert not consumer.consumer.state.connected
     assert consumer.consumer.state.since_at == started_at
-    assert consumer.consumer.state.why not in ("", "it has not connected yet")
+    assert consumer.consumer.state.reason not in ("", "it has not connected yet")
     consumers.broker.start()  # here: a server ends with the thread that started it
     await consumer.wait_for_accepted(1)
     assert consumer.consumer.state.connected
@@ -118,5 +118,5 @@ async def test_deleted_queue_is_reported(consumers: RunningConsumers):
     await consumer.until(lambda: consumer.consumer.state.connected)
     await consumers.broker.delete(queue)
     await consumer.until(lambda: not consumer.consumer.state.connected)
-    assert consumer.consumer.state.why
+    assert consumer.consumer.state.reason
     await consumer.stop()

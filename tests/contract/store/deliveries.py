@@ -80,7 +80,7 @@ def gathering(
     store: Any, delivery: str | None, automation: str = "", *, start: StartRun | None = None, **options: Any
 ) -> JoinRun:
     """An end that is put to the others."""
-    values: dict[str, Any] = {"trigger": "c/runs", "per": "p", "wanted": 2, "deadline_at": store.clock.now() + 1_000}
+    values: dict[str, Any] = {"trigger": "c/runs", "per": "p", "expected": 2, "deadline_at": store.clock.now() + 1_000}
     values |= {"run": f"run of {automation}", "state": "succeeded", "counts": True}
     return JoinRun(delivery=delivery, automation=automation, start=start, **(values | options))
 

@@ -160,8 +160,8 @@ def outcome(run: ClaimedRun, rank: int, ident: str | None = None, **options: Any
     """A saved step, unless told otherwise."""
     known_as = ident or f"s{rank}"
     values: dict[str, Any] = {
-        "kind": OutcomeKind.STEP, "state": OutcomeState.SUCCEEDED, "asked": rank, "attempt": 1, "generation": run.generation,
-        "started_at": 1, "at": 2, "took_us": 3, "input": b"[]", "output": b"1", "name": known_as,
+        "kind": OutcomeKind.STEP, "state": OutcomeState.SUCCEEDED, "request_number": rank, "attempt": 1, "generation": run.generation,
+        "started_at": 1, "at": 2, "duration_us": 3, "input": b"[]", "output": b"1", "name": known_as,
     }  # fmt: skip
     return SaveOutcome(
         run=run.id, claim=run.claim, rank=rank, ident=known_as, automation=run.automation, **(values | options)
@@ -182,7 +182,7 @@ def complete(run: ClaimedRun, ident: str = "s1", **options: Any) -> CompleteRun:
     values: dict[str, Any] = {
         "started_at": 1,
         "at": 2,
-        "took_us": 3,
+        "duration_us": 3,
         "input": b"[]",
         "output": b"1",
         "parent": run.parent,
@@ -289,7 +289,7 @@ class SqliteProcess(StoredProcess):
     def tamper(self, statement: str) -> None:
         """Change the file behind the store's back, as someone with a database shell would."""
         self.database.connection.execute(
-            "drop trigger if exists audit_log_is_append_only; drop trigger if exists audit_log_keeps_rows"
+            "drop trigger if exists audit_log_is_append_only; drop trigger if exists audit_log_forbids_deletion"
         )
         self.database.connection.execute(statement.replace("BYTES", "blob"))
 

@@ -229,7 +229,7 @@ class Actor:
 
     def restart(self) -> list[Any]:
         """End a run so that another continues it."""
-        successor = self.process.starting(id=self.name("heir"))
+        successor = self.process.starting(id=self.name("successor"))
         found = self.release(lambda o, _: finish(o.run, rank=o.rank, then=successor), ends=True)
         if found:
             with self.books as books:

@@ -88,7 +88,7 @@ def test_sent_alert_is_settled(store):
     (channel,) = store.do(take_alerts("ops")).channels
     assert [(alert.ref, alert.is_told) for alert in channel.alerts] == [("ts-1", True)]
     (view,) = store.read("channels")
-    assert (view.name, view.fault, view.told_at) == ("ops", None, store.clock.now() - 10)
+    assert (view.name, view.fault, view.accepted_at) == ("ops", None, store.clock.now() - 10)
 
 
 def test_alert_sent_under_an_ended_lease_counts_as_sent(store, new_process):

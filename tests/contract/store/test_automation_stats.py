@@ -32,7 +32,7 @@ def test_newest_runs_are_read_of_each(store, clock):
     running = store.begin()
     found = automation_stats.newest_runs(store.reader, ["a", "b", "nobody"], 3)
     assert [bar.run for bar in found["a"]] == [running.id, *ids[:0:-1]]
-    assert [(bar.state, bar.took_ms) for bar in found["a"]] == [
+    assert [(bar.state, bar.duration_ms) for bar in found["a"]] == [
         (RunState.RUNNING, None),
         *[(RunState.SUCCEEDED, 2_000)] * 2,
     ]

@@ -26,7 +26,7 @@ def begin(store, id="c_1", *, runs=RUNS, piece=2, every_ms=0):
     command = BeginBulkOperation(
         id=id,
         verb=BulkVerb.RETRY,
-        which=b'{"name":"a"}',
+        selection=b'{"name":"a"}',
         automations=("a",),
         parts=runs,
         actor="cli:ann@box",
@@ -50,7 +50,7 @@ def note(store, piece, refused=None):
 
 
 def bulk_view(store, id="c_1"):
-    return bulk_operations.bulk_act(store.reader, id)
+    return bulk_operations.read_bulk_operation(store.reader, id)
 
 
 def test_pieces_are_done_in_order_to_the_end(store, clock):
@@ -69,7 +69,7 @@ def test_pieces_are_done_in_order_to_the_end(store, clock):
     assert (view.state, view.done, view.refused, view.ended_at) == (BulkState.DONE, 4, 1, clock.now())
     assert take(store) == BulkBatch()
     assert [
-        (part.id, part.is_done, part.why) for part in bulk_operations.bulk_parts(store.reader, view, refused=True)
+        (part.id, part.is_done, part.reason) for part in bulk_operations.bulk_parts(store.reader, view, refused=True)
     ] == [("r_2", False, "it is running")]
     assert [part.id for part in bulk_operations.bulk_parts(store.reader, view, limit=2, cursor="r_3")] == ["r_4", "r_5"]
 
@@ -195,9 +195,11 @@ def test_lists_and_retention(store, clock):
     begin(store, "c_1", runs=("r_1",))
     begin(store, "c_2")
     note(store, take(store))
-    page = bulk_operations.bulk_acts(store.reader, limit=1)
+    page = bulk_operations.list_bulk_operations(store.reader, limit=1)
     assert [operation.id for operation in page] == ["c_2"]
-    assert [operation.id for operation in bulk_operations.bulk_acts(store.reader, cursor=page[-1].seq)] == ["c_1"]
+    assert [operation.id for operation in bulk_operations.list_bulk_operations(store.reader, cursor=page[-1].seq)] == [
+        "c_1"
+    ]
     assert bulk_operations.is_due(store.reader, clock.now())
     ended = bulk_view(store, "c_1")
     store.do(ApplyRetention(None, clock.now() + 1, None, None, None))
@@ -211,7 +213,7 @@ def test_one_operation_is_forgotten_at_a_time(store, clock):
         begin(store, id, runs=())
     for left in (["c_2"], []):
         store.do(ApplyRetention(None, clock.now() + 1, None, None, None))
-        assert [operation.id for operation in bulk_operations.bulk_acts(store.reader)] == left
+        assert [operation.id for operation in bulk_operations.list_bulk_operations(store.reader)] == left
 
 
 @pytest.mark.parametrize("runs", [(), ("r_1",)])

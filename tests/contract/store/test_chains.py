@@ -130,7 +130,7 @@ def test_message_to_a_first_run_that_was_pruned_reaches_the_newest(store, clock)
     store.do(finish(successor))
     clock.forward(1_000)
     store.do(prune(clock.now()))
-    assert store.reader.read_text("select count(*) from facts_taken", ()) == [(0,)]
+    assert store.reader.read_text("select count(*) from consumed_facts", ()) == [(0,)]
     assert store.reader.read_text("select count(*) from event_cursors", ()) == [(0,)]
 
 

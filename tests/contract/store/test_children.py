@@ -50,7 +50,7 @@ def test_superseded_child_answers_no_one_and_follows_its_close_policy(store, pol
     parent = store.begin()
     old = store.do(child(store, parent, rank=2, policy=policy))
     running = claimed(store, old.run)
-    store.do(outcome(parent, 1, "before", asked=1))
+    store.do(outcome(parent, 1, "before", request_number=1))
     parent = again_from(store, parent, "before")
     stop_facts = [fact.kind for fact in store.history(old.run).facts]
     assert stop_facts == ([FactKind.CANCEL] if policy == "cancel" else [])
@@ -70,7 +70,9 @@ def test_end_that_a_superseded_child_had_left_is_dropped(store):
     runs = {run.id: run for run in store.claim().runs}
     store.do(finish(runs[claimed], result=b"1"), finish(runs[left], result=b"2"))
     (fact, _) = store.history(parent.id).facts
-    store.do(outcome(parent, 1, "before", asked=1), outcome(parent, 2, "c#1", asked=2, inbox=fact.seq))
+    store.do(
+        outcome(parent, 1, "before", request_number=1), outcome(parent, 2, "c#1", request_number=2, inbox=fact.seq)
+    )
     parent = again_from(store, parent, "before")
     assert facts(store, parent.id) == []
     assert store.do(child(store, parent, "c#1", rank=2)).created
@@ -82,7 +84,7 @@ def test_child_that_was_requested_before_is_kept_and_found(store):
     parent = store.begin()
     stored = store.do(child(store, parent, rank=1))
     running = claimed(store, stored.run)
-    store.do(outcome(parent, 1, "after", asked=2))
+    store.do(outcome(parent, 1, "after", request_number=2))
     parent = again_from(store, parent, "after")
     assert store.history(stored.run).facts == []
     found = store.do(child(store, parent, rank=1))
@@ -96,12 +98,12 @@ def test_superseded_child_with_a_key_is_found_by_its_key(store):
     parent, key = store.begin(), RunKey("k", "h")
     old = store.do(child(store, parent, run_key=key))
     running = claimed(store, old.run)
-    store.do(outcome(parent, 1, "before", asked=1))
+    store.do(outcome(parent, 1, "before", request_number=1))
     parent = again_from(store, parent, "before")
     assert store.history(old.run).facts == []
     found = store.do(child(store, parent, run_key=key))
     assert (found.run, found.created, found.by_key) == (old.run, False, True)
-    store.do(OpenWait(parent.id, parent.claim, "c#1", "run", found.run, asked=2))
+    store.do(OpenWait(parent.id, parent.claim, "c#1", "run", found.run, request_number=2))
     store.do(finish(running, result=b"7"))
     assert facts(store, parent.id) == [("c#1", b"7")]
 
@@ -110,7 +112,7 @@ def test_keyed_child_that_no_one_requests_again_is_closed_with_its_parent(store)
     """It is still one of the runs that its parent started."""
     parent = store.begin()
     old = store.do(child(store, parent, run_key=RunKey("k", "h")))
-    store.do(outcome(parent, 1, "before", asked=1))
+    store.do(outcome(parent, 1, "before", request_number=1))
     parent = again_from(store, parent, "before")
     store.do(finish(parent))
     assert [fact.kind for fact in store.history(old.run).facts] == [FactKind.CANCEL] or store.state(
@@ -144,7 +146,7 @@ def test_successor_of_a_superseded_child_answers_no_one(store):
     parent = store.begin()
     old = store.do(child(store, parent, policy="keep"))
     successor = successor_of(store, claimed(store, old.run))
-    store.do(outcome(parent, 1, "before", asked=1))
+    store.do(outcome(parent, 1, "before", request_number=1))
     parent = again_from(store, parent, "before")
     successor = successor_of(store, successor)
     store.do(finish(successor, result=b"1"))
@@ -173,10 +175,10 @@ def test_waits_from_the_chosen_step_on_are_forgotten(store):
     """An answer that had come for an old question is none to the new one; an event that had come for a wait is there for the next."""
     parent = store.begin()
     question, wait = ask(parent), wait_for(parent)
-    requested = [msgspec.structs.replace(opened, asked=2) for opened in (question, wait)]
+    requested = [msgspec.structs.replace(opened, request_number=2) for opened in (question, wait)]
     store.do(*requested, event(), DeliverFact(parent.id, FactKind.ANSWER, "ann", "a1", ident="q1", payload=b"true"))
     assert sorted(ident for ident, _ in facts(store, parent.id)) == ["e1", "q1"]
-    store.do(outcome(parent, 1, "before", asked=1), signal(parent.id))
+    store.do(outcome(parent, 1, "before", request_number=1), signal(parent.id))
     parent = again_from(store, parent, "before")
     assert facts(store, parent.id) == [(None, b"1")]
     store.do(wait_for(parent))

@@ -205,7 +205,7 @@ def test_runs_on_probation_are_claimed_on_request_only(store, second, new_proces
     second.do(DeclareSessionDead(store.session, crashed=True))
     assert second.ids() == [ordinary]
     second.start()
-    (on_probation,) = second.claim(suspects=True).runs
+    (on_probation,) = second.claim(probation=True).runs
     assert (on_probation.id, on_probation.claim, on_probation.fresh) == (victim.id, 2, False)
     second.do(ClearProbation(on_probation.id, on_probation.claim), suspend(on_probation), signal(on_probation.id))
     assert on_probation.id in second.ids()

@@ -116,7 +116,7 @@ def test_retry_and_waits_of_a_claimed_run_move_with_the_clock(store, clock):
         "name": "s2",
         "generation": 0,
         "attempt": 1,
-        "asked": 2,
+        "request_number": 2,
         "started_at": clock.at,
         "automation": run.automation,
     }

@@ -41,14 +41,14 @@ HOT = (
     ),
     *("read_event", "list_events_by_name", "read_delivery", "list_receivers_of_event"),
 )
-BIG = ("deliveries", "joined_runs", "gatherings", "flow_control", "events", "runs", "facts_taken")
+BIG = ("deliveries", "joined_runs", "gatherings", "flow_control", "events", "runs", "consumed_facts")
 _ROWS = """
 insert into deliveries (id, trigger, key, state, body, by_key, received_at, changed_at)
 select 'd' || n, 'a/hook', 'k' || n, case when n % 50 = 0 then 'failed' else 'started' end, '{}', '', n, n from numbers;
 insert into events (id, name, data, at, keep_until) select 'e' || n, 'paid', '{}', n, n + 1000000 from numbers;
-insert into facts_taken (run, kind, source) select 'r' || n, 'event', 'e' || n from numbers;
+insert into consumed_facts (run, kind, source) select 'r' || n, 'event', 'e' || n from numbers;
 insert into flow_control (trigger, by_key, keep_until) select 'a/hook', 'k' || n, n from numbers;
-insert into gatherings (trigger, per, wanted, here, deadline_at, run, changed_at) select 'b/runs', 'k' || n, 2, 2, n, 'r', n from numbers;
+insert into gatherings (trigger, per, expected, here, deadline_at, run, changed_at) select 'b/runs', 'k' || n, 2, 2, n, 'r', n from numbers;
 insert into joined_runs (trigger, per, automation, run, state, counts, delivery, at)
 select 'b/runs', 'k' || n, 'a', 'r', 'succeeded', 1, 'd' || n, n from numbers
 """
@@ -77,7 +77,7 @@ def values_of(name):
 def test_undecided_deliveries_are_found_by_an_index_on_a_server(postgres):
     """With a history that was counted."""
     with plans_on_a_server(postgres, _ROWS.replace("from numbers", f"from generate_series(1, {MANY}) as n")) as plans:
-        check_no_walk(plans, dict.fromkeys((*HOT, "settle_deliveries")), (*BIG[:4], "facts_taken"))
+        check_no_walk(plans, dict.fromkeys((*HOT, "settle_deliveries")), (*BIG[:4], "consumed_facts"))
         assert "deliveries_refused" in "".join(plans.of("trim_rejected_deliveries", None)), (
             "only what was refused is looked at"
         )

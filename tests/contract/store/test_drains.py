@@ -13,20 +13,20 @@ def drained(process, *runs, role="worker", new_process):
     """A process claims the runs, is signalled by no one who may, and ends in order."""
     worker = new_process().open(role)
     worker.announce("a", "b")
-    claims = {run.id: run.claim for run in worker.claim(suspects=role == "probation").runs}
+    claims = {run.id: run.claim for run in worker.claim(probation=role == "probation").runs}
     assert set(claims) == set(runs)
     assert worker.do(CloseSession(tuple(claims.items()))) == DONE
     return worker
 
 
 def test_unrequested_drain_counts_from_the_second_time(store, new_process):
-    """The first may be anyone's signal; the run that was aboard twice is a suspect, and what was aboard once is not."""
+    """The first may be anyone's signal; the run that was aboard twice is on probation, and what was aboard once is not."""
     run = store.start().run
     drained(store, run, new_process=new_process)
     other = store.start().run
     drained(store, run, other, new_process=new_process)
     assert store.ids() == [other]
-    assert store.ids(suspects=True) == [run]
+    assert store.ids(probation=True) == [run]
 
 
 def test_third_drain_on_probation_quarantines_the_run(store, new_process):
@@ -40,7 +40,7 @@ def test_third_drain_on_probation_quarantines_the_run(store, new_process):
         assert store.run(run).crashes == drain
     view = store.run(run)
     assert (view.state, view.reason) == (RunState.NEEDS_ATTENTION, FailureReason.CRASHES_WORKER)
-    assert store.ids() == store.ids(suspects=True) == []
+    assert store.ids() == store.ids(probation=True) == []
     assert view.failure.headline == "crashes worker: SIGTERM without a request to stop"
     store.do(ReopenRun(run))
     assert store.run(run).crashes == 0
@@ -83,6 +83,6 @@ def test_pardon_takes_runs_off_probation_that_wait(store, second, new_process, i
     if is_claimed:
         probation = new_process().open("probation")
         probation.announce("a", "b")
-        assert probation.ids(suspects=True) == [run.id]
+        assert probation.ids(probation=True) == [run.id]
     assert second.twice(EndProbation((run.id,))) == DONE
     assert second.ids() == ([] if is_claimed else [run.id])

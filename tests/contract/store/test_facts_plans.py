@@ -9,7 +9,7 @@ select 'old-' || n, 'a' || n % 50, 'task', 1, 'succeeded', 'default', n, n, n, n
 from generate_series(1, 20000) as n;
 insert into rollups (session, automation, minute_at, started, succeeded)
 select 0, 'a' || n % 50, n * 60000, 1, 1 from generate_series(1, 20000) as n;
-insert into rollup_details (session, automation, minute_at, what, n)
+insert into rollup_details (session, automation, minute_at, metric, n)
 select 0, 'a' || n % 50, n * 60000, 'ms<=2^5', 1 from generate_series(1, 20000) as n;
 insert into slots (schedule, slot_at, verdict, run, made_at)
 select 'a' || n % 50, n * 60000, 'run', 'old-' || n, n from generate_series(1, 20000) as n

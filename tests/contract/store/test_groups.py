@@ -43,7 +43,7 @@ from tests.contract.store.process import (
 )
 
 TABLES = (
-    *("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys", "partition_holds", "facts_taken"),
+    *("runs", "journal", "attempts", "checkpoints", "inbox", "waits", "run_keys", "partition_holds", "consumed_facts"),
     *("queues", "rollups", "rollup_details", "outbox", "events"),
 )
 DELIVERY_TABLES = ("triggers", "topics", "deliveries", "flow_control", "gatherings", "joined_runs")

@@ -168,7 +168,7 @@ def test_ends_that_are_all_there_start_once(gatherer):
     (run_a, first), (run_b, second) = ended(store, "a"), ended(store, "b")
     assert store.twice(gathering(store, first, "a", run=run_a.id)) == DONE
     (view,) = triggers.open_gatherings(store.reader)
-    assert (view.trigger, view.per, view.wanted, view.here) == ("c/runs", "p", 2, 1)
+    assert (view.trigger, view.per, view.expected, view.here) == ("c/runs", "p", 2, 1)
     start = store.starting("c")
     assert store.twice(gathering(store, second, "b", run=run_b.id, start=start)) == StartAnswer(
         start.id, True, RunState.QUEUED
@@ -274,7 +274,7 @@ def test_joined_runs_may_shrink(gatherer):
     store = gatherer
     store.do(announced(on_runs("c", "a", "b", "d"), names=("a", "b", "c", "d")))
     for automation in "ab":
-        store.do(gathering(store, ended(store, automation)[1], automation, wanted=3))
+        store.do(gathering(store, ended(store, automation)[1], automation, expected=3))
     assert store.reader.read("list_complete_gatherings", (9,)) == []
     store.do(announced(on_runs("c", "a", "b"), names=("a", "b", "c", "d")))
     assert store.reader.read("list_complete_gatherings", (9,)) == [("c/runs", "p")]
@@ -287,7 +287,7 @@ def test_joined_runs_may_grow(gatherer):
     store = gatherer
     store.do(gathering(store, ended(store, "a")[1], "a"))
     store.do(announced(on_runs("c", "a", "b", "d"), names=("a", "b", "c", "d")))
-    assert store.do(gathering(store, ended(store, "b")[1], "b", wanted=3, start=store.starting("c"))) == DONE
+    assert store.do(gathering(store, ended(store, "b")[1], "b", expected=3, start=store.starting("c"))) == DONE
     assert triggers.open_gatherings(store.reader)[0].here == 2
 
 

@@ -75,7 +75,7 @@ insert into runs (id, automation, kind, version, state, queue, place, created_at
 select 'old-' || n, 'a', 'task', 1, 'succeeded', 'default', n, n, n, n, 1, 0, 'json', '[]', 'test' from generate_series(1, 20000) as n
 """
 _READS = {
-    "list_ready_groups": {"suspect": 0, "session": None},
+    "list_ready_groups": {"probation": 0, "session": None},
     "measure_ready_groups": (0, 1, 1),
     "list_queues": (None,),
     "list_live_sessions": (10,),

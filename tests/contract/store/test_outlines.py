@@ -17,9 +17,9 @@ READS = {
     "list_last_logs_of": ("r", "s", 1, 1),
 }
 _HISTORY = """
-insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, started_at, at, took_us)
+insert into journal (run, rank, ident, name, kind, state, request_number, attempt, generation, claim, started_at, at, duration_us)
 select 'r' || n % 2000, n, 's' || n, 's', 'step', 'succeeded', n, 1, 0, 1, n, n, n from generate_series(1, 20000) as n;
-insert into attempts (run, ident, generation, attempt, name, state, asked, claim, started_at)
+insert into attempts (run, ident, generation, attempt, name, state, request_number, claim, started_at)
 select 'r' || n % 2000, 's' || n, 0, 1, 's', 'failed', n, 1, n from generate_series(1, 20000) as n;
 insert into logs (run, seq, ident, attempt, first_at, last_at, lines, size, upto, body)
 select 'r' || n % 2000, n, 's', 1, n, n, 1, 1, 1, '' from generate_series(1, 20000) as n
@@ -59,7 +59,7 @@ def test_outline_holds_the_newest_attempts(store):
             generation=run.generation,
             attempt=number,
             state=AttemptState.FAILED,
-            asked=1,
+            request_number=1,
             started_at=number,
             automation="a",
             input=b"[1]",
@@ -86,13 +86,13 @@ def test_outline_has_no_attempt_of_a_step_whose_outcome_it_leaves_out(store):
             generation=run.generation,
             attempt=1,
             state=AttemptState.FAILED,
-            asked=number,
+            request_number=number,
             started_at=number,
             automation="a",
         )
         store.do(failed)
         if number != 3:
-            store.do(outcome(run, number if number < 3 else number - 1, f"s{number}", attempt=2, asked=number))
+            store.do(outcome(run, number if number < 3 else number - 1, f"s{number}", attempt=2, request_number=number))
     store.do(fail(run, rank=5))
     found = store.read("outline", run.id, 2)
     known = {outcome.ident for outcome in found.outcomes}
@@ -124,8 +124,8 @@ def test_journal_is_read_page_by_page_with_its_values(store):
 def test_results_before_each_request_are_known(store):
     """Of what counts."""
     run = store.begin()
-    store.do(*(outcome(run, rank, asked_after=rank // 2) for rank in range(1, 6)))
-    assert store.read("asked_after", run.id, 4) == {1: 0, 2: 1, 3: 1, 4: 2}
+    store.do(*(outcome(run, rank, requested_after=rank // 2) for rank in range(1, 6)))
+    assert store.read("read_request_order", run.id, 4) == {1: 0, 2: 1, 3: 1, 4: 2}
 
 
 def test_last_lines_are_read_backwards(store):

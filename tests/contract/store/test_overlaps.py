@@ -160,8 +160,8 @@ def test_a_watcher_that_met_a_new_start_waits_for_the_successor(store, second, r
     wait = OpenWait(watcher.id, watcher.claim, "w", "run", watched.id)
     meet((store, finish(watched, then=successor, detail=detail)), (second, wait), reverse=reverse)
     assert second.engine_reads.facts_after(second.session, 0) == []
-    store.do(finish(store.claim_one(), result=b'"heir"'))
-    assert [fact.payload for fact in second.engine_reads.facts_after(second.session, 0)] == [b'"heir"']
+    store.do(finish(store.claim_one(), result=b'"successor"'))
+    assert [fact.payload for fact in second.engine_reads.facts_after(second.session, 0)] == [b'"successor"']
 
 
 def test_one_key_is_one_run(store, second, reverse):
@@ -496,7 +496,7 @@ def test_an_end_that_is_gathered_meets_an_announcement(store, second, reverse):
         (delivery,) = [
             delivery for delivery in waiting(store, "b/runs") if delivery not in {c.delivery for c in commands}
         ]
-        commands.append(gathering(second, delivery, automation, trigger="b/runs", wanted=3))
+        commands.append(gathering(second, delivery, automation, trigger="b/runs", expected=3))
     store.do(commands[0])
     meet((store, announced(*rows, names=("a", "b", "c"))), (second, commands[1]), reverse=reverse)
-    assert store.reader.read_text("select wanted, here from gatherings") == [(3, 2)]
+    assert store.reader.read_text("select expected, here from gatherings") == [(3, 2)]

@@ -148,7 +148,7 @@ def test_stats_are_counted_once(store, clock):
     rows = all_watched(store.reader, clock.now(), ended_from=clock.now() - 60_000, cap=9, steady_ms=0)
     counted = [*rows.started.values(), *(value for both in rows.ended.values() for value in both)]
     assert {type(value) for value in counted} == {int}
-    assert (sums.started, sums.succeeded, sums.steps, sums.took_ms, sums.took_max_ms) == (1, 1, 1, 40, 40)
+    assert (sums.started, sums.succeeded, sums.steps, sums.duration_ms, sums.max_duration_ms) == (1, 1, 1, 40, 40)
     assert sums.details == {"ms<=2^6": 1}
 
 

@@ -20,7 +20,7 @@ insert into deliveries (id, trigger, key, state, received_at, changed_at)
 select 'd_' || n, 't' || n % 50, 'k' || n, 'started', n, n from generate_series(1, 20000) as n;
 insert into audit_log (seq, at, command, actor, verb, subject, result, prev_hash, hash)
 select n, n, 'c_' || n, 'api:bot', 'start', 'run:r_' || n, '{}', 'h', 'h' from generate_series(1, 20000) as n;
-insert into bulk_acts (id, verb, state, which, automations, piece, every_ms, actor, total, made_at, changed_at, due_at, ended_at)
+insert into bulk_operations (id, verb, state, selection, automations, piece, every_ms, actor, total, made_at, changed_at, due_at, ended_at)
 select 'c_' || n, 'retry', 'done', '{}', '[]', 100, 0, 'cli:a', 100, n, n, n, n from generate_series(1, 2000) as n;
 insert into bulk_parts (bulk, run) select 'c_' || n % 2000, 'r_' || n from generate_series(1, 20000) as n;
 insert into incidents (id, automation, kind, fingerprint, state, severity, text, facts, since_at, opened_at, changed_at, seen_at,
@@ -35,7 +35,7 @@ _LARGE = (
     "run_keys",
     "events",
     "deliveries",
-    "bulk_acts",
+    "bulk_operations",
     "bulk_parts",
     "incident_moves",
     "audit_log",
@@ -101,8 +101,8 @@ def test_reads_of_pages_go_by_an_index_on_a_server(postgres):
 
 
 def check_few_by_their_index(plans):
-    """What is few is read along its own index: suspects, errors of runs that need a person, acts of one actor, verb or subject."""
-    assert "runs_suspect" in "\n".join(plans.of("count_probation_runs"))
+    """What is few is read along its own index: runs on probation, errors of runs that need a person, acts of one actor, verb or subject."""
+    assert "runs_probation" in "\n".join(plans.of("count_probation_runs"))
     plan = "\n".join(plans.of("count_stopped_without_incident", _PARAMS["count_stopped_without_incident"]))
     assert "runs_state" in plan, plan
     for key in ("actor", "verb", "subject"):

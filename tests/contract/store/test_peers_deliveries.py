@@ -160,9 +160,13 @@ def test_peer_celery_8030_source_that_is_unreachable_states_since_when(store, cl
     store.do(announced(hook(path=None, end="queue")))
     store.do(ReportConsumer("a/queue", None, clock.now(), "connection refused"))
     (consumer,) = triggers.consumers(store.reader)
-    assert (consumer.trigger, consumer.away_since, consumer.why) == ("a/queue", clock.now(), "connection refused")
+    assert (consumer.trigger, consumer.unreachable_at, consumer.reason) == (
+        "a/queue",
+        clock.now(),
+        "connection refused",
+    )
     store.do(ReportConsumer("a/queue", clock.now(), None, None))
-    assert [consumer.away_since for consumer in triggers.consumers(store.reader)] == [None]
+    assert [consumer.unreachable_at for consumer in triggers.consumers(store.reader)] == [None]
 
 
 def test_peer_kestra_16721_late_upstream_starts_what_waits_for_it(store, clock):
@@ -174,7 +178,7 @@ def test_peer_kestra_16721_late_upstream_starts_what_waits_for_it(store, clock):
     first, last = waiting(store, "c/runs")
     store.do(gathering(store, first, "a", deadline_at=clock.now() + 1_000))
     (late,) = triggers.open_gatherings(store.reader)
-    assert ([member.automation for member in late.gathered], late.here, late.wanted) == (["a"], 1, 2)
+    assert ([member.automation for member in late.gathered], late.here, late.expected) == (["a"], 1, 2)
     clock.forward(86_400_000)
     assert triggers.open_gatherings(store.reader)[0].deadline_at < clock.now()
     assert isinstance(store.do(gathering(store, last, "b", start=store.starting("c"))), StartAnswer)

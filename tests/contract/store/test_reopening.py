@@ -25,12 +25,12 @@ def test_reopen_continues_where_it_failed(store):
     """The failing outcome and what was abandoned or waited for because of it no longer count; what had an effect stays."""
     run = store.begin()
     store.do(
-        outcome(run, 1, "a", asked=1),
-        outcome(run, 2, "bad", asked=3, state=OutcomeState.FAILED, output=None, failure=BOOM),
-        outcome(run, 3, "slow", asked=2),
-        outcome(run, 4, "beside", asked=4, state=OutcomeState.CANCELLED),
-        outcome(run, 5, "timer#1", asked=5, asked_after=2, kind=OutcomeKind.TIMER),
-        outcome(run, 6, "mail", asked=6, asked_after=5),
+        outcome(run, 1, "a", request_number=1),
+        outcome(run, 2, "bad", request_number=3, state=OutcomeState.FAILED, output=None, failure=BOOM),
+        outcome(run, 3, "slow", request_number=2),
+        outcome(run, 4, "beside", request_number=4, state=OutcomeState.CANCELLED),
+        outcome(run, 5, "timer#1", request_number=5, requested_after=2, kind=OutcomeKind.TIMER),
+        outcome(run, 6, "mail", request_number=6, requested_after=5),
         fail(run, "bad"),
     )
     store.twice(audited(ReopenRun(run.id)))
@@ -62,7 +62,7 @@ def test_reopen_keeps_what_other_branches_waited_for(store):
     """A failure makes no timer of another branch run again, but those of its own line."""
     run = store.begin()
     timers = ["timer#1", "a#1/timer#1", "a#1/b#1/timer#1", "a#2/timer#1"]
-    rows = [outcome(run, 2 + n, t, asked_after=1, kind=OutcomeKind.TIMER) for n, t in enumerate(timers)]
+    rows = [outcome(run, 2 + n, t, requested_after=1, kind=OutcomeKind.TIMER) for n, t in enumerate(timers)]
     store.do(
         outcome(run, 1, "a#1/bad[x/y#1/]", state=OutcomeState.FAILED, output=None, failure=BOOM),
         *rows,
@@ -130,8 +130,8 @@ def test_reopen_forgets_a_deadline_that_passed(store, clock):
     clock.forward(10)
     store.do(
         outcome(run, 1),
-        outcome(run, 2, "deadline", kind=OutcomeKind.DEADLINE, asked=0),
-        outcome(run, 3, "cleanup", asked=2),
+        outcome(run, 2, "deadline", kind=OutcomeKind.DEADLINE, request_number=0),
+        outcome(run, 3, "cleanup", request_number=2),
         fail(run, "deadline", FailureReason.DEADLINE),
         ReopenRun(run.id),
     )
@@ -142,8 +142,8 @@ def test_reopen_forgets_a_deadline_that_passed(store, clock):
 def test_reopen_forgets_a_cancel_that_was_accepted(store):
     """Whichever step a cancelled-and-failed run is continued from, the cancel does not strike it again."""
     run = store.begin()
-    cancel = outcome(run, 2, "cancel", kind=OutcomeKind.CANCEL, asked=0)
-    store.do(outcome(run, 1), cancel, outcome(run, 3, asked=2), fail(run), ReopenRun(run.id, "s3"))
+    cancel = outcome(run, 2, "cancel", kind=OutcomeKind.CANCEL, request_number=0)
+    store.do(outcome(run, 1), cancel, outcome(run, 3, request_number=2), fail(run), ReopenRun(run.id, "s3"))
     assert counted(store, run.id) == ["s1"]
 
 
@@ -185,13 +185,13 @@ def test_run_continues_from_what_started_and_has_no_outcome(store):
     run = store.begin()
     mark = SaveAttempt(run.id, run.claim, "x", "x", 0, 1, AttemptState.IN_DOUBT, 2, 5, "a")
     undo = SaveAttempt(run.id, run.claim, "undo:x", "x", 0, 1, AttemptState.IN_DOUBT, 4, 5, "a")
-    store.do(outcome(run, 1), mark, undo, outcome(run, 2, "later", asked=3), halt(run, "x"))
+    store.do(outcome(run, 1), mark, undo, outcome(run, 2, "later", request_number=3), halt(run, "x"))
     refused = store.do(ReopenRun(run.id, from_ident="undo:x")), store.do(ReopenRun(run.id, from_ident="y"))
     assert [answer.code for answer in refused] == ["no_such_step"] * 2
     store.do(ReopenRun(run.id, from_ident="x"))
     again = store.claim_one()
     assert (again.generation, counted(store, run.id), store.history(run.id).attempts) == (1, ["s1"], [])
-    link = ParentLink(run.id, "child:b#1", again.claim, asked=2)
+    link = ParentLink(run.id, "child:b#1", again.claim, request_number=2)
     child = store.start("b", parent=link).run
     store.do(halt(again, "child:b#1", FailureReason.DRIFT), ReopenRun(run.id, from_ident="child:b#1"))
     assert (store.run(run.id).generation, store.history(run.id).children) == (2, [])
@@ -296,7 +296,7 @@ RENAMED = msgspec.json.encode({"renamed": {"ident": "charge#1", "old": "charge",
 def stopped_by_a_rename(store):
     run = store.begin()
     stop = halt(run, "charge#1", FailureReason.DRIFT, rank=1, detail=RENAMED)
-    store.do(outcome(run, 1, "charge#1", asked=1), stop)
+    store.do(outcome(run, 1, "charge#1", request_number=1), stop)
     return run
 
 

@@ -95,7 +95,7 @@ def test_stats_survive_rollup(store, second, clock):
     store.do(ApplyRetention(None, None, None, None, None))
     assert store.read("sums_since", 0) == before
     (sums,) = before
-    assert (sums.started, sums.succeeded, sums.steps, sums.took_max_ms) == (6, 6, 6, 5)
+    assert (sums.started, sums.succeeded, sums.steps, sums.max_duration_ms) == (6, 6, 6, 5)
     store.do(ApplyRetention(None, None, None, None, clock.now()))
     assert store.read("sums_since", 60_000) == []
 
@@ -113,7 +113,7 @@ def test_stats_that_are_pruned_stay_in_the_sum_of_all(store, clock):
         assert store.read("sums_since", 0) == before
         assert store.read("sums_since", 60_000) == []
     (sums,) = store.read("sums_since", 0)
-    assert (sums.started, sums.failed, sums.steps, sums.took_ms, sums.took_max_ms) == (3, 3, 3, 15, 5)
+    assert (sums.started, sums.failed, sums.steps, sums.duration_ms, sums.max_duration_ms) == (3, 3, 3, 15, 5)
     assert sums.details["reason:permanent_error"] == 3
 
 

@@ -16,7 +16,7 @@ insert into runs (id, automation, kind, version, state, queue, place, created_at
                   trigger)
 select 'old-' || n, 'a' || n % 50, 'workflow', 1, 'succeeded', 'default', n, n, n, n, 1, 0, 'json', '[]', 'test'
 from generate_series(1, 20000) as n;
-insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, started_at, at, took_us)
+insert into journal (run, rank, ident, name, kind, state, request_number, attempt, generation, claim, started_at, at, duration_us)
 select 'old-' || n, 1, 's', 's', 'step', 'succeeded', 1, 1, 0, 1, n, n, 1 from generate_series(1, 20000) as n;
 insert into failures (run, automation, state, at, fingerprint)
 select 'old-' || n, 'a' || n % 50, 'failed', n, n from generate_series(1, 20000) as n
@@ -26,7 +26,7 @@ select 'old-' || n, 'a' || n % 50, 'failed', n, n from generate_series(1, 20000)
 def test_runs_that_ended_are_read_newest_first(store):
     """With what each saved and what ended it; a run that continues, one of another automation and superseded outcomes are left out."""
     good, bad, waiting = store.begin(), store.begin(), store.begin()
-    store.do(outcome(good, 1, "charge"), outcome(good, 2, "mail", asked_after=1), finish(good, rank=2))
+    store.do(outcome(good, 1, "charge"), outcome(good, 2, "mail", requested_after=1), finish(good, rank=2))
     store.do(outcome(bad, 1, "charge", state=OutcomeState.FAILED, failure=BOOM), fail(bad, "charge", rank=1))
     store.do(halt(waiting))
     store.do(outcome(store.begin(), 1))
@@ -37,7 +37,7 @@ def test_runs_that_ended_are_read_newest_first(store):
         (bad.id, RunState.FAILED, "charge"),
         (good.id, RunState.SUCCEEDED, None),
     ]
-    assert [(step.rank, step.name, step.state, step.asked_after) for step in found[2].passed] == [
+    assert [(step.rank, step.name, step.state, step.requested_after) for step in found[2].passed] == [
         (1, "charge", OutcomeState.SUCCEEDED, 0),
         (2, "mail", OutcomeState.SUCCEEDED, 1),
     ]
@@ -77,9 +77,7 @@ def test_ways_are_read_by_an_index_on_a_file(tmp_path):
             found = plans.of(name, params)
             assert not walked(found, _LARGE), found
             sorted_at = next((place for place, line in enumerate(found) if "FOR ORDER BY" in line), len(found))
-            assert name != "list_last_run_ends" or "SCAN looked_at" in found[:sorted_at], (
-                "only what is looked at is sorted"
-            )
+            assert name != "list_last_run_ends" or "SCAN recent" in found[:sorted_at], "only the recent runs are sorted"
         assert any("(run=? AND rank<?)" in line for line in plans.of("list_first_outcomes_of", ("[]", 1)))
 
 

@@ -19,8 +19,8 @@ LOST = {
         select waits.run, events.id from waits
         join event_matches on event_matches.match_hash = waits.match_hash join events on events.seq = event_matches.event
         where waits.kind = 'event' and waits.filled = 0 and events.at >= waits.since_at
-          and not exists (select 1 from facts_taken join runs on facts_taken.run = coalesce(runs.chain, runs.id)
-                          where runs.id = waits.run and facts_taken.kind = 'event' and facts_taken.source = events.id)""",
+          and not exists (select 1 from consumed_facts join runs on consumed_facts.run = coalesce(runs.chain, runs.id)
+                          where runs.id = waits.run and consumed_facts.kind = 'event' and consumed_facts.source = events.id)""",
     "what the chain of a run was given is there twice": """
         select coalesce(runs.chain, runs.id), inbox.source from inbox join runs on runs.id = inbox.run
         where inbox.kind in ('event', 'signal') group by coalesce(runs.chain, runs.id), inbox.kind, inbox.source having count(*) > 1""",
@@ -37,7 +37,8 @@ LOST = {
     NOT_NOTIFIED: """
         select parent.id, child.id from runs as child join runs as parent on parent.id = child.parent
         where child.finished_at is not null and parent.finished_at is null and child.superseded is null
-          and not exists (select 1 from runs as heir where heir.chain = coalesce(child.chain, child.id) and heir.seq > child.seq)
+          and not exists (
+              select 1 from runs as successor where successor.chain = coalesce(child.chain, child.id) and successor.seq > child.seq)
           and not exists (select 1 from inbox where run = parent.id and source = child.id)
           and not exists (select 1 from journal where run = parent.id and ident like child.parent_ident || '@%')""",
 }

@@ -91,7 +91,7 @@ def test_a_refusal_counts_for_the_whole_name_of_its_automation(store):
     store.do(first)
     store.do(accepting(store, "k", trigger="shop/a/webhook", body_hash="other", body=b"x"))
     store.do(RejectDelivery(id="d_r", trigger="shop/a/webhook", why="signature", note="bad", body=b""))
-    found = store.reader.read_text("select automation, what, n from rollup_details order by what")
+    found = store.reader.read_text("select automation, metric, n from rollup_details order by metric")
     assert found == [("shop/a", "refused:other_body", 1), ("shop/a", "refused:signature", 1)]
 
 
@@ -421,7 +421,12 @@ def test_consumer_reports_whether_it_can_fetch(store):
     assert store.twice(ReportConsumer(HOOK, 5, None, None)) == DONE
     assert store.do(ReportConsumer(HOOK, None, 9, "refused")) == DONE
     (consumer,) = triggers.consumers(store.reader)
-    assert (consumer.trigger, consumer.connected_at, consumer.away_since, consumer.why) == (HOOK, None, 9, "refused")
+    assert (consumer.trigger, consumer.connected_at, consumer.unreachable_at, consumer.reason) == (
+        HOOK,
+        None,
+        9,
+        "refused",
+    )
     store.do(CloseSession())
     assert triggers.consumers(store.reader) == []
 

@@ -121,7 +121,9 @@ def rolled_back(store, *more):
     """A run of three steps, with the second and third undone."""
     run = store.begin(kind="workflow")
     store.do(*[outcome(run, n, f"s{n}") for n in (1, 2, 3)], *(command(run) for command in more))
-    store.do(outcome(run, 5, "undo:s3", **UNDO, asked_after=3), outcome(run, 6, "undo:s2", **UNDO, asked_after=5))
+    store.do(
+        outcome(run, 5, "undo:s3", **UNDO, requested_after=3), outcome(run, 6, "undo:s2", **UNDO, requested_after=5)
+    )
     store.do(fail(run, reason=FailureReason.ROLLED_BACK))
     return run
 
@@ -136,7 +138,7 @@ def test_reopen_after_a_rollback_starts_at_the_first_step_that_was_undone(store,
 
 def test_reopen_after_a_rollback_forgets_what_it_abandoned(store):
     """A neighbour that was asked for first, and stopped by the rollback, has no result to continue with."""
-    gone = {"asked": 0, "state": OutcomeState.CANCELLED, "output": None}
+    gone = {"request_number": 0, "state": OutcomeState.CANCELLED, "output": None}
     run = rolled_back(store, lambda run: outcome(run, 4, "slow", **gone))
     store.do(ReopenRun(run.id))
     assert counted(store, run.id) == ["s1"]
@@ -154,7 +156,7 @@ def test_rollback_that_continues_keeps_its_cancel(store, again):
     """Anyone who tries a failed undo again, or gives its result, does not take the cancel back."""
     run = store.begin(kind="workflow")
     failed = {"state": OutcomeState.FAILED, "output": None, "failure": BOOM}
-    store.do(outcome(run, 1), outcome(run, 2, "cancel#2", kind=OutcomeKind.CANCEL, asked=0, output=None))
+    store.do(outcome(run, 1), outcome(run, 2, "cancel#2", kind=OutcomeKind.CANCEL, request_number=0, output=None))
     store.do(outcome(run, 3, "undo:s1", **UNDO, **failed), halt(run, "undo:s1", FailureReason.UNDO_FAILED))
     assert store.do(again(run.id)) == DONE
     assert counted(store, run.id) == ["s1", "cancel#2"]

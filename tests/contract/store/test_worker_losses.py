@@ -40,7 +40,7 @@ def test_death_of_a_worker_is_on_its_run(store, second, clock, ending, noticed):
     assert (loss.finder_role, loss.finder_hostname, loss.finder_pid) == ("worker", "box", 1)
     assert (loss.resumed_at, loss.resumed_after_ms, loss.ending) == (None, None, ending.get("how"))
     clock.forward(500)
-    successor = second.claim_one(suspects=bool(ending.get("crashed")))
+    successor = second.claim_one(probation=bool(ending.get("crashed")))
     assert successor.id == run
     (loss,) = losses(second, run)
     assert successor.losses == (loss,)

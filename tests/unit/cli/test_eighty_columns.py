@@ -159,7 +159,7 @@ def test_fan_out_is_grouped_and_all_of_it_is_to_be_had(cli, stage):
     for rank in range(1, 366):
         state = OutcomeState.FAILED if rank in (5, 50, 300) else OutcomeState.SUCCEEDED
         failure = Failure("ValueError", "value", f"bad row {rank}") if state is OutcomeState.FAILED else None
-        saved = outcome(run, rank, f"clean_file#{rank}", state=state, at=121, took_us=120_000, failure=failure)
+        saved = outcome(run, rank, f"clean_file#{rank}", state=state, at=121, duration_us=120_000, failure=failure)
         stage.do(replace(saved, name="clean_file"))
     stage.do(finish(run, rank=365))
     result = cli("runs", "show", run.id)

@@ -27,7 +27,7 @@ def rolled_back(stage):
     """A run of book, mail and pay with book undone."""
     run = stage.begin(TRIP)
     do(stage, outcome(run, 1, "look"), outcome(run, 2, "book", undo="m:f"), outcome(run, 3, "mail"))
-    do(stage, outcome(run, 4, "undo:book", **UNDO, asked_after=3), fail(run, reason=FailureReason.ROLLED_BACK))
+    do(stage, outcome(run, 4, "undo:book", **UNDO, requested_after=3), fail(run, reason=FailureReason.ROLLED_BACK))
     return run.id
 
 
@@ -123,7 +123,7 @@ def test_steps_are_listed_with_the_keys_that_they_were_given(cli, stage):
     run = stage.begin(TRIP)
     named = {"name": "book", "undo": "m:f"}
     do(stage, outcome(run, 1, "book[a]", **named), outcome(run, 2, "book[b]", **named), outcome(run, 3, "look"))
-    do(stage, outcome(run, 4, "undo:book[b]", **UNDO, asked_after=3), fail(run, reason=FailureReason.ROLLED_BACK))
+    do(stage, outcome(run, 4, "undo:book[b]", **UNDO, requested_after=3), fail(run, reason=FailureReason.ROLLED_BACK))
     details, watched = cli("runs", "show", run.id).out, cli("runs", "watch", run.id).out
     assert "✓ book[a]" in details
     assert "✓ book[b]" in details

@@ -68,7 +68,7 @@ def gather(shop, run: str, *, counts: bool, deadline_at: int, per: int = SLOT) -
         JoinRun(
             trigger="report/runs",
             per=str(per),
-            wanted=2,
+            expected=2,
             deadline_at=deadline_at,
             delivery=row[1],
             automation="extract",

@@ -141,14 +141,17 @@ def ended(tail: str, code: int = 1, word: str = "./backup.sh") -> Made:
     return raised(
         raise_unless_succeeded,
         [word],
-        CommandEnd(code=code, timed_out=False, stopped=False, tail=tail, took_us=1),
+        CommandEnd(code=code, timed_out=False, stopped=False, tail=tail, duration_us=1),
         None,
     )
 
 
 def late(word: str, span: timedelta) -> Made:
     return raised(
-        raise_unless_succeeded, [word], CommandEnd(code=-15, timed_out=True, stopped=False, tail="x", took_us=1), span
+        raise_unless_succeeded,
+        [word],
+        CommandEnd(code=-15, timed_out=True, stopped=False, tail="x", duration_us=1),
+        span,
     )
 
 

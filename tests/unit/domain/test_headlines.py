@@ -47,7 +47,7 @@ def test_headline_has_type_words_and_place():
 def test_headline_of_what_is_no_exception_of_users_is_its_words():
     """A command that ended, and what Mainspring says itself, need no type."""
     assert Failure("Drift", "drift", "the code asks for another input").headline == "the code asks for another input"
-    end = CommandEnd(code=3, timed_out=False, stopped=False, tail="", took_us=5)
+    end = CommandEnd(code=3, timed_out=False, stopped=False, tail="", duration_us=5)
     with pytest.raises(Exception, match="ended") as caught:
         raise_unless_succeeded(["/srv/backup.sh"], end, None)
     assert Failure.of(caught.value, classify(caught.value)).headline == "/srv/backup.sh ended with exit code 3"

@@ -167,7 +167,7 @@ class World:
             request.name,
             request.kind,
             state,
-            request.asked,
+            request.request_number,
             1,
             0,
             at,

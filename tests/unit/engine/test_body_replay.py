@@ -86,7 +86,7 @@ def test_history_handed_over_in_another_order_is_noticed(monkeypatch):
     original = Body.__init__
 
     def init(self, run_id, generation, main, outcomes, *rest):
-        original(self, run_id, generation, main, sorted(outcomes, key=lambda o: o.asked), *rest)
+        original(self, run_id, generation, main, sorted(outcomes, key=lambda o: o.request_number), *rest)
 
     main = main_of(("completed", [("step", name, False) for name in "abcd"]))
     lives = [World(seed, stops=False).live(main) for seed in range(10)]

@@ -10,7 +10,7 @@ from mainspring.service import bulk_operation
 from mainspring.service.runs import bulk
 from mainspring.service.runs.run_selection import RunFilter, RunSelection, select_runs
 from mainspring.store.commands.bulk_operations import LeaseBulkBatch
-from mainspring.store.read.bulk_operations import bulk_act
+from mainspring.store.read.bulk_operations import read_bulk_operation
 from tests.contract.store.process import fail, halt
 from tests.unit.service.conftest import rows_of
 
@@ -41,7 +41,7 @@ def test_operation_is_done_later_and_each_run_is_audited(store, reads, act, runs
     assert id == "all"
     assert reads.story(runs[0]).run.state is RunState.FAILED
     do_all(store)
-    view = bulk_act(store.reader, id)
+    view = read_bulk_operation(store.reader, id)
     assert (view.state, view.done, view.refused, view.reason) == (BulkState.DONE, 4, 0, "mended")
     assert {reads.story(run).run.state for run in runs[:4]} == {RunState.QUEUED}
     rows = [row for row in reads.audit_rows(limit=50) if row.subject == f"run:{runs[0]}" and row.verb == "retry"]
@@ -54,7 +54,7 @@ def test_operation_requested_twice_is_one(store, reads, act, runs):
     do_all(store)
     ask(store, act("all"), runs[:1])
     do_all(store)
-    assert bulk_act(store.reader, "all").total == 4
+    assert read_bulk_operation(store.reader, "all").total == 4
     assert rows_of(reads).count(("retry", "bulk:all")) == 1
 
 
@@ -66,7 +66,7 @@ def test_piece_of_a_dead_process_is_done_once(store, clock, reads, act, runs):
     assert not bulk_operation.run_next_piece(store)
     clock.forward(bulk_operation.LEASE_MS)
     do_all(store)
-    assert bulk_act(store.reader, "all").done == 3
+    assert read_bulk_operation(store.reader, "all").done == 3
     assert sorted(rows_of(reads)) == sorted([("retry", "bulk:all"), *(("retry", f"run:{run}") for run in runs[:3])])
 
 
@@ -74,7 +74,7 @@ def test_refused_run_does_not_keep_the_others(store, reads, act, runs):
     """Why is kept beside it."""
     ask(store, act("all"), runs[2:], BulkVerb.DISCARD)
     do_all(store)
-    view = bulk_act(store.reader, "all")
+    view = read_bulk_operation(store.reader, "all")
     assert (view.state, view.done, view.refused) == (BulkState.DONE, 2, 1)
     assert reads.story(runs[3]).run.state is RunState.FAILED
 
@@ -85,7 +85,7 @@ def test_rate_is_kept(store, clock, act, runs):
     done = []
     for _ in range(4):
         do_all(store)
-        done.append(bulk_act(store.reader, "all").done)
+        done.append(read_bulk_operation(store.reader, "all").done)
         clock.forward(1_000)
     assert done == [1, 2, 3, 3]
 
@@ -95,12 +95,12 @@ def test_people_move_it(store, act, runs):
     ask(store, act("all"), runs[:3])
     bulk_operation.control_bulk_operation(store, "all", BulkMove.PAUSE, act=act())
     do_all(store)
-    assert bulk_act(store.reader, "all").done == 0
+    assert read_bulk_operation(store.reader, "all").done == 0
     with pytest.raises(ConflictError, match="paused"):
         bulk_operation.control_bulk_operation(store, "all", BulkMove.PAUSE, act=act())
     bulk_operation.control_bulk_operation(store, "all", BulkMove.RESUME, act=act())
     do_all(store)
-    assert bulk_act(store.reader, "all").state is BulkState.DONE
+    assert read_bulk_operation(store.reader, "all").state is BulkState.DONE
     with pytest.raises(NotFoundError):
         bulk_operation.control_bulk_operation(store, "nope", BulkMove.STOP, act=act())
 
@@ -111,7 +111,7 @@ def test_nothing_and_too_much_are_refused(store, act):
         ask(store, act("all"), [])
     with pytest.raises(ArgumentError, match="more than"):
         ask(store, act("all"), [f"r_{n}" for n in range(MAX_BULK_PARTS + 1)])
-    assert bulk_act(store.reader, "all") is None
+    assert read_bulk_operation(store.reader, "all") is None
 
 
 def test_choice_keeps_to_what_is_seen(reads, runs):

@@ -173,7 +173,9 @@ def test_difference_is_found(tmp_path: Path, schema: ServerConnection, address: 
         fill(first, 1)
         source = SqliteRows(first)
         copy(source, server, _silent)
-        schema.execute(f'update "{address.schema}".journal set took_us = took_us + 1 where rank = 3 and took_us < 100')
+        schema.execute(
+            f'update "{address.schema}".journal set duration_us = duration_us + 1 where rank = 3 and duration_us < 100'
+        )
         schema.execute(f"insert into \"{address.schema}\".lock_tokens values ('one more', 1)")
         with pytest.raises(StoreBrokenError, match="lock_tokens: 11 rows, copy 12"):
             compare(source, server, _silent)

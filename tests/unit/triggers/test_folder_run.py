@@ -160,7 +160,7 @@ def test_watcher_outlives_a_folder_that_goes_and_comes(tmp_path: Path) -> None:
 
     async def act(running: Running) -> None:
         await running.until(running.reported)
-        assert running.reports[-1].away_since is not None
+        assert running.reports[-1].unreachable_at is not None
         folder.mkdir()
         await running.until(running.reported)
         assert running.reports[-1].connected_at is not None
@@ -218,8 +218,8 @@ def test_folder_that_hangs_is_reported_and_holds_no_one(tmp_path: Path, monkeypa
 
         async def act(running: Running) -> None:
             await running.until(running.reported)
-            assert running.reports[-1].away_since is not None
-            assert "does not answer" in (running.reports[-1].why or "")
+            assert running.reports[-1].unreachable_at is not None
+            assert "does not answer" in (running.reports[-1].reason or "")
             answers.set()
             await running.until(running.reported)
             assert running.reports[-1].connected_at is not None
@@ -260,8 +260,8 @@ def test_move_that_hangs_is_reported_although_the_listing_answered(
             await running.until(running.shop.accepted)
             running.shop.end(RunState.SUCCEEDED)
             await until(started.is_set)
-            await until(lambda: "does not answer" in (running.watcher.state.why or ""))
-            assert running.watcher.state.away_since is not None
+            await until(lambda: "does not answer" in (running.watcher.state.reason or ""))
+            assert running.watcher.state.unreachable_at is not None
             answers.set()
             await until((tmp_path / "done" / "a").exists)
             await until(lambda: running.watcher.state.connected_at is not None)

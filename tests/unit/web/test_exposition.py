@@ -87,7 +87,9 @@ def test_highest_usage_of_each_role_is_exported():
 
 def test_durations_are_a_histogram():
     """Buckets hold all that are shorter, the last one all; the sum is in seconds."""
-    value = report({("a", "ms<=2^0"): 2, ("a", "ms<=2^5"): 3, ("a", "ms<=2^40"): 1, ("a", "took_ms"): 1_234_567}, "a")
+    value = report(
+        {("a", "ms<=2^0"): 2, ("a", "ms<=2^5"): 3, ("a", "ms<=2^40"): 1, ("a", "duration_ms"): 1_234_567}, "a"
+    )
     assert value("mainspring_run_duration_seconds_bucket", automation="a", le="0.016") == 2
     assert value("mainspring_run_duration_seconds_bucket", automation="a", le="0.064") == 5
     assert value("mainspring_run_duration_seconds_bucket", automation="a", le="+Inf") == 6

@@ -144,7 +144,8 @@ class FactsReader:
             automations=tuple(learned.get(automation.name, automation) for automation in automations),
             processes=list_processes(sessions),
             locks=tuple(
-                HeldLock(lock.name, lock.owner, lock.taken_at, bool(lock.live)) for lock in status.locks(self._reader)
+                HeldLock(lock.name, lock.owner, lock.acquired_at, bool(lock.live))
+                for lock in status.locks(self._reader)
             ),
             queues=self._list_queues(now_at),
             faults=tuple(faults),
@@ -319,12 +320,12 @@ class FactsReader:
         found: dict[str, list[UnreachableSource]] = {}
         for consumer in triggers.consumers(self._reader):
             listener = known.get(consumer.trigger)
-            if consumer.away_since is None or listener is None or consumer.session not in live:
+            if consumer.unreachable_at is None or listener is None or consumer.session not in live:
                 continue
             source = read_source(listener.definition)
             server = source.server if isinstance(source, BrokerQueue) else None
             unreachable = UnreachableSource(
-                consumer.trigger, consumer.hostname or "", consumer.away_since, consumer.why, server
+                consumer.trigger, consumer.hostname or "", consumer.unreachable_at, consumer.reason, server
             )
             found.setdefault(listener.automation, []).append(unreachable)
         return found

@@ -181,7 +181,9 @@ def _space_series(space: StoreSpace | None) -> Iterator[tuple[str, list[MetricSa
 def _trigger_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]]]:
     unreachable_s: dict[str, float] = {}
     for consumer in found.desks:  # one scheduler that can fetch is enough
-        unreachable_for_s = 0.0 if consumer.away_since is None else max(0, found.now - consumer.away_since) / 1000
+        unreachable_for_s = (
+            0.0 if consumer.unreachable_at is None else max(0, found.now - consumer.unreachable_at) / 1000
+        )
         unreachable_s[consumer.trigger] = min(unreachable_s.get(consumer.trigger, unreachable_for_s), unreachable_for_s)
     yield (
         "mainspring_trigger_unreachable_seconds",
@@ -265,5 +267,5 @@ def _list_durations(counts: Counts) -> Iterator[MetricSample]:
             yield MetricSample({"automation": name, "le": f"{2**power_limit / 1000:.12g}"}, up_to, "_bucket")
         number = sum(powers.values())
         yield MetricSample({"automation": name, "le": "+Inf"}, number, "_bucket")
-        yield MetricSample({"automation": name}, counts[name, "took_ms"] / 1000, "_sum")
+        yield MetricSample({"automation": name}, counts[name, "duration_ms"] / 1000, "_sum")
         yield MetricSample({"automation": name}, number, "_count")

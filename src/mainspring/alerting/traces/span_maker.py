@@ -253,6 +253,6 @@ def _failure_code(failure: Failure | None) -> str:
 
 def _ended_at_ns(done: SaveOutcome) -> int:
     """Return when an outcome ended, in ns: durations of attempts are finer than instants."""
-    if done.took_us:
-        return done.started_at * _NS_IN_MS + done.took_us * _NS_IN_US
+    if done.duration_us:
+        return done.started_at * _NS_IN_MS + done.duration_us * _NS_IN_US
     return done.at * _NS_IN_MS

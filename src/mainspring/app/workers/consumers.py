@@ -103,7 +103,7 @@ class ConsumerFactory:
 
     def _report_folder(self, state: ReportConsumer) -> None:
         """Report the state of a folder's consumer. Files that it skips are logged by the consumer itself, file by file."""
-        self._report(state, "its folder", logged=state if state.connected_at is None else replace(state, why=None))
+        self._report(state, "its folder", logged=state if state.connected_at is None else replace(state, reason=None))
 
     def _report(self, state: ReportConsumer, source: str, *, logged: ReportConsumer | None = None) -> None:
         """Record a consumer's state in the store. Log when its broker or folder becomes unreachable or returns, and what it skips."""
@@ -115,16 +115,16 @@ class ConsumerFactory:
         if self._logged.get(state.trigger) == logged:
             return
         self._logged[state.trigger] = logged
-        if logged.away_since is not None:
-            _LOG.warning("trigger %s cannot read from %s: %s", logged.trigger, source, logged.why)
-        elif logged.why:
-            _LOG.warning("trigger %s reads from %s, but: %s", logged.trigger, source, logged.why)
+        if logged.unreachable_at is not None:
+            _LOG.warning("trigger %s cannot read from %s: %s", logged.trigger, source, logged.reason)
+        elif logged.reason:
+            _LOG.warning("trigger %s reads from %s, but: %s", logged.trigger, source, logged.reason)
         else:
             _LOG.info("trigger %s reads from %s", logged.trigger, source)
 
 
 def _consumer_report(state: QueueConsumerState) -> ReportConsumer:
     """Return the reported state of a queue's consumer."""
-    reason = state.why or (f"it waits for {state.waits_for}" if state.waits_for else "") or state.last_refusal
-    connected_at, unreachable_since = (state.since_at, None) if state.connected else (None, state.since_at)
-    return ReportConsumer(state.trigger, connected_at, unreachable_since, reason or None)
+    reason = state.reason or (f"it waits for {state.waits_for}" if state.waits_for else "") or state.last_refusal
+    connected_at, unreachable_at = (state.since_at, None) if state.connected else (None, state.since_at)
+    return ReportConsumer(state.trigger, connected_at, unreachable_at, reason or None)

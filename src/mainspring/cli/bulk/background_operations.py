@@ -25,9 +25,9 @@ _MAX_REJECTED_PRINTED = 20
 
 
 def _read_operations(reader: "StoreReader") -> "list[BulkView]":
-    from mainspring.store.read.bulk_operations import bulk_acts
+    from mainspring.store.read.bulk_operations import list_bulk_operations
 
-    return bulk_acts(reader, limit=_MAX_OPERATIONS)
+    return list_bulk_operations(reader, limit=_MAX_OPERATIONS)
 
 
 _BULK_ID = params.StoredNameType(lambda reader: [operation.id for operation in _read_operations(reader)], "bulk")
@@ -176,7 +176,7 @@ def show(invocation: Invocation, bulk: str) -> None:
         output.line(describe_progress(view, invocation.clock.now()))
         output.line(f"by {formatting.escape_line(view.actor)}{f', at {view.rate}' if view.rate else ''}")
         for part in refused:
-            output.warn(f"{part.id}: {formatting.escape_line(part.why or '')}")
+            output.warn(f"{part.id}: {formatting.escape_line(part.reason or '')}")
 
     output.document({"bulk": view, "refused": refused}, print_text)
 
@@ -222,13 +222,13 @@ def _find_operation(invocation: Invocation, bulk: str) -> "BulkView":
         ConflictError: several ids end so.
     """
     from mainspring.domain.errors import NotFoundError
-    from mainspring.store.read.bulk_operations import bulk_act
+    from mainspring.store.read.bulk_operations import read_bulk_operation
     from mainspring.store.read.short_ids import IdKind, ids_ending, whole_id
 
-    view = bulk_act(invocation.reader, bulk)
+    view = read_bulk_operation(invocation.reader, bulk)
     if view is None:
         endings = ids_ending(invocation.reader, IdKind.BULK, bulk)
-        view = bulk_act(invocation.reader, whole_id(IdKind.BULK, bulk, endings)) if endings else None
+        view = read_bulk_operation(invocation.reader, whole_id(IdKind.BULK, bulk, endings)) if endings else None
     if view is None:
         raise NotFoundError(f"there is no bulk operation {bulk}", hint="See: mainspring bulk list")
     return view

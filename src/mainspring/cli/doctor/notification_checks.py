@@ -77,7 +77,9 @@ def _check_waiting(reader: StoreReader, configured: Collection[str], now: int) -
             reason = f": {escape_line(fault, 200)}" if fault else ", and no watcher sends them"
             fix = f"See its answer: mainspring notify test {name}" if fault else "Start a watcher: mainspring up"
             last = (
-                "" if view is None or view.told_at is None else f"; last notified {format_distance(view.told_at, now)}"
+                ""
+                if view is None or view.accepted_at is None
+                else f"; last notified {format_distance(view.accepted_at, now)}"
             )
             yield CheckResult(
                 "alerts", "problem", f"{subject}, due for {format_span(now - queued.due_at)}{reason}{last}", fix
@@ -90,8 +92,8 @@ def _last_deliveries(reader: StoreReader, configured: Collection[str], now: int)
 
     configured_channels = [channel for channel in channels(reader) if channel.name in configured]
     return [
-        f"{channel.name} last notified {format_distance(channel.told_at, now)}"
-        if channel.told_at
+        f"{channel.name} last notified {format_distance(channel.accepted_at, now)}"
+        if channel.accepted_at
         else f"{channel.name} never notified"
         for channel in configured_channels
     ]

@@ -42,7 +42,7 @@ def list_command(
         invocation.read(locks),
         name_of=lambda view: view.name,
         state=_lock_state,
-        at=lambda view: view.taken_at,
+        at=lambda view: view.acquired_at,
         states=states,
         name=name,
         since=since,
@@ -54,7 +54,7 @@ def list_command(
         TableColumn("STATE", _lock_state, lambda view: "green" if view.live else "yellow"),
         TableColumn("OWNER", lambda view: formatting.escape_line(view.owner), cut=True, most=40),
         TableColumn("TOKEN", lambda view: str(view.token), right=True),
-        TableColumn("SINCE", lambda view: formatting.format_distance(view.taken_at, now)),
+        TableColumn("SINCE", lambda view: formatting.format_distance(view.acquired_at, now)),
     ]
     invocation.output.rows(rows, columns, empty="No lock is held.")
 

@@ -356,7 +356,7 @@ class HeldLock(Struct, frozen=True):
 
     name: str
     owner: str
-    taken_at: int
+    acquired_at: int
     live: bool
 
 

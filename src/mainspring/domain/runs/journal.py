@@ -39,8 +39,8 @@ class FactKind(StrEnum):
 class Outcome(msgspec.Struct, frozen=True):
     """One row of the journal.
 
-    `rank` counts from 1 within a run; `asked` is the order of requests; `at` is the run time (ms UTC) once the body has it; values are
-    codec bytes.
+    `rank` counts from 1 within a run; `request_number` is the order of requests; `at` is the run time (ms UTC) once the body has it;
+    values are codec bytes.
     """
 
     rank: int
@@ -48,12 +48,12 @@ class Outcome(msgspec.Struct, frozen=True):
     name: str
     kind: OutcomeKind
     state: OutcomeState
-    asked: int
+    request_number: int = msgspec.field(name="asked")
     attempt: int
     generation: int
     started_at: int
     at: int
-    took_us: int
+    duration_us: int = msgspec.field(name="took_us")
     input: bytes | None = None
     output: bytes | None = None
     failure: Failure | None = None
@@ -83,7 +83,7 @@ class AttemptRecord(msgspec.Struct, frozen=True):
     generation: int
     attempt: int
     state: AttemptState
-    asked: int
+    request_number: int = msgspec.field(name="asked")
     started_at: int
     ended_at: int | None = None
     next_at: int | None = None

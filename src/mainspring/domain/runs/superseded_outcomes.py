@@ -27,7 +27,7 @@ class CountedOutcome(msgspec.Struct, frozen=True, array_like=True):
     ident: str
     kind: OutcomeKind
     state: OutcomeState
-    asked_after: int
+    requested_after: int
 
 
 def read_branch(ident: str) -> str:
@@ -62,5 +62,5 @@ def _is_same_line(outcome: CountedOutcome, lines: Sequence[tuple[int, str]]) -> 
     """Return whether it was requested after one of these, in its branch, in one above it or in one below."""
     branch = read_branch(outcome.ident)
     return any(
-        outcome.asked_after >= rank and (branch.startswith(line) or line.startswith(branch)) for rank, line in lines
+        outcome.requested_after >= rank and (branch.startswith(line) or line.startswith(branch)) for rank, line in lines
     )

@@ -1,7 +1,7 @@
 """Plain JSON of the store's views: one rule for `--json` and the API, so that they look alike everywhere.
 
-Instants are ISO 8601 text in UTC; values of runs keep their JSON; a value that is sealed by a missing codec is {"sealed": its name,
-"base64": ...}.
+A field is named as in the struct, or by its `msgspec.field(name=...)`. Instants are ISO 8601 text in UTC; values of runs keep their
+JSON; a value that is sealed by a missing codec is {"sealed": its name, "base64": ...}.
 """
 
 import base64
@@ -16,7 +16,7 @@ import msgspec
 from mainspring.domain.duration import format_duration
 from mainspring.domain.values.sealing import split_sealed
 
-_INSTANTS = frozenset({"at", "paused_until", "keep_until", "snoozed_until", "away_since"})
+_INSTANTS = frozenset({"at", "paused_until", "keep_until", "snoozed_until"})
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every text made of it ends in Z
 _SECONDS = [f":{second:02}." for second in range(60)]
 _MILLISECONDS = [f"{ms:03}Z" for ms in range(1_000)]
@@ -68,21 +68,22 @@ def to_plain_json(value: Any, name: str = "") -> Any:
 
 
 def _plain_fields(view: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields of a view; which of them are instants is computed once for all views of its kind."""
+    """Return the fields of a view; their names in JSON, and which are instants, are computed once for all views of its kind."""
     fields = {}
-    for field, holds_instant in _list_fields(type(view)):
+    for field, name, holds_instant in _list_fields(type(view)):
         value = getattr(view, field)
         kind = type(value)
         if kind is int:
-            fields[field] = format_iso(value) if holds_instant else value
+            fields[name] = format_iso(value) if holds_instant else value
         else:
-            fields[field] = value if kind in _PLAIN_TYPES else to_plain_json(value, field)
+            fields[name] = value if kind in _PLAIN_TYPES else to_plain_json(value, field)
     return fields
 
 
 @cache
-def _list_fields(kind: type[msgspec.Struct]) -> list[tuple[str, bool]]:
-    return [(field, is_instant(field)) for field in kind.__struct_fields__]
+def _list_fields(kind: type[msgspec.Struct]) -> list[tuple[str, str, bool]]:
+    names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+    return [(field, name, is_instant(field)) for field, name in names]
 
 
 def decode_value(data: bytes | None) -> Any:

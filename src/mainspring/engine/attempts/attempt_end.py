@@ -23,8 +23,9 @@ from mainspring.store.effect_database import EarlierAttemptError
 
 
 class AttemptEnd(msgspec.Struct, kw_only=True):
-    """The end of an attempt. `value` is the decoded `output`, so that live runs and replays see the same. `took_us` counts from the call.
+    """The end of an attempt. `value` is the decoded `output`, so that live runs and replays see the same.
 
+    `duration_us` counts from the call.
     `lost`: nothing was done, because an earlier attempt that was lost or cancelled has not ended yet. Such an attempt never counts.
     """
 
@@ -34,7 +35,7 @@ class AttemptEnd(msgspec.Struct, kw_only=True):
     failure: Failure | None = None
     verdict: Verdict | None = None
     refused: Failure | None = None
-    took_us: int = 0
+    duration_us: int = 0
     timed_out: bool = False
     cancelled: bool = False
     lost: bool = False
@@ -44,26 +45,26 @@ class AttemptEnd(msgspec.Struct, kw_only=True):
     """Events and messages that the step sends; only if it succeeded."""
 
 
-def end_with_result(spec: AttemptSpec, value: object, classifier: Classifier, took_us: int) -> AttemptEnd:
+def end_with_result(spec: AttemptSpec, value: object, classifier: Classifier, duration_us: int) -> AttemptEnd:
     """Return the end of an attempt whose function returned `value`."""
     try:
         output, same = roundtrip_result(spec.signature, value, f"result of step {spec.name!r}", limit=spec.payload_max)
     except Exception as error:  # noqa: BLE001 - any error: the effect happened, so this must not count as a failed attempt
-        return AttemptEnd(refused=Failure.of(error, classifier.classify(error)), took_us=took_us)
-    return AttemptEnd(ok=True, output=output, value=same, took_us=took_us)
+        return AttemptEnd(refused=Failure.of(error, classifier.classify(error)), duration_us=duration_us)
+    return AttemptEnd(ok=True, output=output, value=same, duration_us=duration_us)
 
 
-def end_with_error(error: BaseException, classifier: Classifier, clock: Clock, took_us: int) -> AttemptEnd:
+def end_with_error(error: BaseException, classifier: Classifier, clock: Clock, duration_us: int) -> AttemptEnd:
     """Return the end of an attempt whose function raised `error`."""
     # Seconds are enough: the time is for a `Retry-After` that holds a date.
     verdict = classifier.classify(error, datetime.fromtimestamp(clock.now() // 1000, UTC))
     lost = issubclass(type(error), EarlierAttemptError)  # an error may lie about its class
     failure = Failure.of(error, verdict)
     bare = error.with_traceback(None)  # its frames hold the attempt, which holds this
-    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, lost=lost, error=bare)
+    return AttemptEnd(failure=failure, verdict=verdict, duration_us=duration_us, lost=lost, error=bare)
 
 
-def end_with_timeout(spec: AttemptSpec, took_us: int, cause: Failure | None = None) -> AttemptEnd:
+def end_with_timeout(spec: AttemptSpec, duration_us: int, cause: Failure | None = None) -> AttemptEnd:
     """Return the end of an attempt that took longer than its time-out."""
     span = format_duration(spec.timeout) if spec.timeout is not None else "?"
     verdict = transient("timeout")
@@ -75,10 +76,10 @@ def end_with_timeout(spec: AttemptSpec, took_us: int, cause: Failure | None = No
         cause=cause,
     )
     error = TimeoutError(failure.message)
-    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, timed_out=True, error=error)
+    return AttemptEnd(failure=failure, verdict=verdict, duration_us=duration_us, timed_out=True, error=error)
 
 
-def end_with_cancellation(spec: AttemptSpec, reason: str, took_us: int, cause: Failure | None = None) -> AttemptEnd:
+def end_with_cancellation(spec: AttemptSpec, reason: str, duration_us: int, cause: Failure | None = None) -> AttemptEnd:
     """Return the end of an attempt that was cancelled."""
     verdict = permanent("cancelled")
     failure = Failure(
@@ -88,10 +89,10 @@ def end_with_cancellation(spec: AttemptSpec, reason: str, took_us: int, cause: F
         kind=verdict.kind,
         cause=cause,
     )
-    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us, cancelled=True)
+    return AttemptEnd(failure=failure, verdict=verdict, duration_us=duration_us, cancelled=True)
 
 
-def end_with_child_death(spec: AttemptSpec, code: int, last_words: str, took_us: int) -> AttemptEnd:
+def end_with_child_death(spec: AttemptSpec, code: int, last_words: str, duration_us: int) -> AttemptEnd:
     """Return the end of an attempt whose child process ended without an answer.
 
     `code` is negative for a signal; `last_words` is its last line on stderr, printable.
@@ -107,7 +108,7 @@ def end_with_child_death(spec: AttemptSpec, code: int, last_words: str, took_us:
         hint=_SIGNAL_HINTS.get(-code) or (f"Its last line on stderr: {last_words}" if last_words else None),
         data={"signal": signal_name(-code)} if by_signal else {"exit_code": code},
     )
-    return AttemptEnd(failure=failure, verdict=verdict, took_us=took_us)
+    return AttemptEnd(failure=failure, verdict=verdict, duration_us=duration_us)
 
 
 _SIGNAL_HINTS: dict[int, str] = {

@@ -70,7 +70,7 @@ class EndReport(msgspec.Struct, frozen=True):
     """
 
     failure: Failure | None
-    took_us: int
+    duration_us: int
     stopped: bool
     output: bytes | None = None
     kind = ReportKind.ENDED

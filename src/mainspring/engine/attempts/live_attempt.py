@@ -207,7 +207,7 @@ class LiveAttempt:
         self._started_ns = time.perf_counter_ns()
 
     @property
-    def took_us(self) -> int:
+    def duration_us(self) -> int:
         """Time since the call, in microseconds."""
         return (time.perf_counter_ns() - self._started_ns) // 1000
 
@@ -252,7 +252,7 @@ class LiveAttempt:
                 end.failure = end.failure and redact(end.failure)
                 end.refused = end.refused and redact(end.refused)
             if self.has_lines or not end.ok or is_step_debug_enabled():
-                ended = EndReport(end.failure or end.refused, end.took_us, end.cancelled, end.output)
+                ended = EndReport(end.failure or end.refused, end.duration_us, end.cancelled, end.output)
                 self.host.on_report(self.spec, ReportKind.ENDED, ended)
             self.close()
             if self.outgoing and end.failure is None:
@@ -282,8 +282,8 @@ class LiveAttempt:
     def stopped(self, cause: Failure | None = None) -> AttemptEnd:
         """Return the end of an attempt that the engine stopped. `cause` = the failure of its code afterwards."""
         if self.cancel_reason is not None:
-            return attempt_end.end_with_cancellation(self.spec, self.cancel_reason, self.took_us, cause)
-        return attempt_end.end_with_timeout(self.spec, self.took_us, cause)
+            return attempt_end.end_with_cancellation(self.spec, self.cancel_reason, self.duration_us, cause)
+        return attempt_end.end_with_timeout(self.spec, self.duration_us, cause)
 
     def abandon(self, reason: str) -> None:
         """Report the end of an attempt whose code continues to run, and that it does."""

@@ -42,14 +42,14 @@ class LoopAttempt(LiveAttempt):
         except BaseException as error:  # noqa: BLE001 - SystemExit of one step must not stop the loop
             self._end = self._failed(error)
         else:
-            self._end = attempt_end.end_with_result(spec, value, self.host.classifier, self.took_us)
+            self._end = attempt_end.end_with_result(spec, value, self.host.classifier, self.duration_us)
         if step.printed:
             post_last_lines(step)
 
     def _failed(self, error: BaseException) -> AttemptEnd:
         if self.is_stopped and issubclass(type(error), asyncio.CancelledError):
             return self.stopped()
-        end = attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.took_us)
+        end = attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.duration_us)
         return self.stopped(end.failure) if self.is_stopped else end
 
     def _done(self, task: "asyncio.Task[Any]") -> None:

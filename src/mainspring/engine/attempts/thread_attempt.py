@@ -76,12 +76,12 @@ class ThreadAttempt(LiveAttempt):
         try:
             value = call_to_end(spec.fn, spec.args, spec.kwargs)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of a step are its failures
-            end = attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.took_us)
+            end = attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.duration_us)
             return self.stopped(end.failure) if self.is_stopped else end
         finally:
             if self._step.printed:
                 post_last_lines(self._step)
-        return attempt_end.end_with_result(spec, value, self.host.classifier, self.took_us)
+        return attempt_end.end_with_result(spec, value, self.host.classifier, self.duration_us)
 
     def _call_in_loop_if_open(self, callback: Callable[[Any], None], argument: object) -> None:
         with contextlib.suppress(AttemptClosed):  # the loop is closed: no code is left to handle it

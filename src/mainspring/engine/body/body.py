@@ -326,7 +326,11 @@ class Body:
             fix = f"give each call its own key, run.options(key=...).step({request.name}, ...)"
             raise BodyError(f"{request.ident} is called twice at the same time: {fix}")
         self._request_count += 1
-        request.asked, request.asked_after, request.asked_at = self._request_count, self._delivered_rank, self.now_at
+        request.request_number, request.requested_after, request.requested_at = (
+            self._request_count,
+            self._delivered_rank,
+            self.now_at,
+        )
         request.base_at = self.base_at
         request.task = self.loop.current()
         self.waiting[request.ident] = request

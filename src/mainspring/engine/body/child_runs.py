@@ -110,7 +110,7 @@ def build_child_start(run: ClaimedRun, request: Request, call: ChildCall, now_at
     Raises:
         OptionError: its key or partition cannot be made of its input.
     """
-    link = ParentLink(run.id, request.ident, run.claim, call.plan.close, request.asked)
+    link = ParentLink(run.id, request.ident, run.claim, call.plan.close, request.request_number)
     child_id = choose_child_id(run, request.ident)
     plan = call.plan
     if call.definition is not None:

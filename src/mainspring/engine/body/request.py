@@ -126,15 +126,12 @@ class Request:
     """One request of a body.
 
     `take(value, failure)` delivers the outcome to the body; `decode` reads a saved value with the current type. `offered` turns true when
-    the body first comes to rest with the request open: from then on its effect may have started. `asked` = number of the request,
-    `asked_after` = rank of the newest outcome then, `asked_at` = run time of the request, `base_at` = instant of that outcome: behind
-    `asked_at` if the clock was put back. `detached`: a child that must start although the body no longer awaits it.
+    the body first comes to rest with the request open: from then on its effect may have started. `request_number` counts the requests of
+    the body, `requested_after` = rank of the newest outcome then, `requested_at` = run time of the request, `base_at` = instant of that
+    outcome: behind `requested_at` if the clock was put back. `detached`: a child that must start although the body no longer awaits it.
     """
 
     __slots__ = (
-        "asked",
-        "asked_after",
-        "asked_at",
         "base_at",
         "call",
         "decode",
@@ -145,6 +142,9 @@ class Request:
         "offered",
         "open",
         "outcome",
+        "request_number",
+        "requested_after",
+        "requested_at",
         "take",
         "task",
     )
@@ -164,9 +164,9 @@ class Request:
         self.call = call
         self.decode = decode
         self.take = take
-        self.asked = 0
-        self.asked_after = 0
-        self.asked_at = self.base_at = 0
+        self.request_number = 0
+        self.requested_after = 0
+        self.requested_at = self.base_at = 0
         self.open = True
         self.offered = False
         self.detached = False

@@ -57,7 +57,7 @@ async def undo_all(body: "Body") -> None:
     body.rolling_back = True
     for request in [request for request in body.undoable if request.open]:
         body.cancel_request(request)
-    requests = sorted(body.undoable, key=lambda request: request.asked, reverse=True)
+    requests = sorted(body.undoable, key=lambda request: request.request_number, reverse=True)
     counted = [request.outcome for request in requests if request.outcome is not None]
     current = {(request.ident, body.generation) for request in requests if request.outcome is None}
     current |= {(outcome.ident, outcome.generation) for outcome in counted}
@@ -114,7 +114,7 @@ def find_effects(
     """Return the possible effects of a run's steps that no undo has undone, newest first; superseded ones after the counted."""
     done = _undone_effects(known)
     effects: list[StepEffect] = []
-    for outcome in sorted(counted, key=lambda outcome: outcome.asked, reverse=True):
+    for outcome in sorted(counted, key=lambda outcome: outcome.request_number, reverse=True):
         request = requests.get(outcome.ident)
         if (outcome.undo is not None or request is not None) and _may_have_effect(outcome):
             if (outcome.ident, outcome.generation) not in done:
@@ -133,7 +133,7 @@ def _of_earlier_generations(
     done = set(current) | _undone_effects(known)
     effects: list[StepEffect] = []
     for outcome in sorted(
-        superseded, key=lambda outcome: (outcome.generation, outcome.asked, outcome.rank), reverse=True
+        superseded, key=lambda outcome: (outcome.generation, outcome.request_number, outcome.rank), reverse=True
     ):
         effect = (outcome.ident, outcome.generation)
         if (

@@ -70,8 +70,8 @@ def find_effects_to_undo(history: History, requested: Sequence[Request], generat
 
 def last_request_number(history: History) -> int:
     """Return the highest request number in a history."""
-    outcomes = max((outcome.asked for outcome in (*history.outcomes, *history.superseded)), default=0)
-    return max((attempt.asked for attempt in history.attempts), default=outcomes)
+    outcomes = max((outcome.request_number for outcome in (*history.outcomes, *history.superseded)), default=0)
+    return max((attempt.request_number for attempt in history.attempts), default=outcomes)
 
 
 def _requests_with_undo(program: Program, run: ClaimedRun, payload_max: int, history: History) -> list[Request]:
@@ -88,7 +88,7 @@ def _requests_with_undo(program: Program, run: ClaimedRun, payload_max: int, his
 def _outcome_of_attempt(attempt: AttemptRecord) -> Outcome:
     a = attempt
     return Outcome(
-        *(0, a.ident, a.name, OutcomeKind.STEP, OutcomeState.IN_DOUBT, a.asked, a.attempt, a.generation),
+        *(0, a.ident, a.name, OutcomeKind.STEP, OutcomeState.IN_DOUBT, a.request_number, a.attempt, a.generation),
         *(a.started_at, a.started_at, 0, a.input, None, a.failure, a.undo),
     )
 
@@ -97,7 +97,16 @@ def _outcome_of_request(request: Request, generation: int) -> Outcome:
     call = request.call
     assert isinstance(call, StepCall)
     return Outcome(
-        *(0, request.ident, request.name, OutcomeKind.STEP, OutcomeState.IN_DOUBT, request.asked, 0, generation),
+        *(
+            0,
+            request.ident,
+            request.name,
+            OutcomeKind.STEP,
+            OutcomeState.IN_DOUBT,
+            request.request_number,
+            0,
+            generation,
+        ),
         *(0, 0, 0, call.input, None, None, request.name),
     )
 

@@ -49,7 +49,7 @@ class CommandEnd(msgspec.Struct, kw_only=True, frozen=True):
     timed_out: bool
     stopped: bool
     tail: str
-    took_us: int
+    duration_us: int
     printed: int = 0
     lost: OSError | None = None
 

@@ -158,7 +158,7 @@ class CommandProcess:
             timed_out=self._is_late,
             stopped=self._is_stopped,
             tail=self._tail.text(),
-            took_us=int(duration_s * 1_000_000),
+            duration_us=int(duration_s * 1_000_000),
             printed=self._printed,
             lost=self._forwarders["stdout"].fault if "stdout" in self._forwarders else None,
         )

@@ -98,7 +98,7 @@ def run_command(
         check_printed(expect, bytes(printed))
     produced = check_output_files(produces or [], cwd, started_at)
     size = produced if produces else end.printed
-    return CommandResult(end.code, KNOWN_SECRETS.redact(end.tail), end.took_us // 1000, size)
+    return CommandResult(end.code, KNOWN_SECRETS.redact(end.tail), end.duration_us // 1000, size)
 
 
 def bind_folder(folder: str | None) -> Callable[..., CommandResult]:

@@ -92,7 +92,7 @@ class _ExecAttempt(msgspec.Struct, frozen=True):
 
     started_at: int
     ended_at: int
-    took_us: int
+    duration_us: int
     exit_code: int
     tail: str
     error: MainspringError | None
@@ -201,7 +201,7 @@ class ExecRun:
         )  # compared with what the file system says, so it is the machine's clock
         failure: MainspringError | None = None
         size = 0
-        end = CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0)
+        end = CommandEnd(code=0, timed_out=False, stopped=False, tail="", duration_us=0)
         self._running = CommandProcess(
             command, on_data=partial(self._lines.take, number), on_group=self._group, forwarders=self._forwarders
         )
@@ -218,7 +218,7 @@ class ExecRun:
         code = exit_code_of(end, failure)
         is_silent_failure = end.timed_out or isinstance(failure, NotProduced) or (code == OUTPUT_LOST and end.code == 0)
         return _ExecAttempt(
-            started_at, self._clock.now(), end.took_us, code, end.tail, failure, is_silent_failure, size
+            started_at, self._clock.now(), end.duration_us, code, end.tail, failure, is_silent_failure, size
         )
 
     def _group(self, pgid: int, started: str, ended: bool) -> None:  # noqa: FBT001 - the signature of the callback
@@ -249,7 +249,7 @@ class ExecRun:
         output = None
         if failure is None:
             output = msgspec.json.encode(
-                CommandResult(ended.exit_code, KNOWN_SECRETS.redact(ended.tail), ended.took_us // 1000, ended.size)
+                CommandResult(ended.exit_code, KNOWN_SECRETS.redact(ended.tail), ended.duration_us // 1000, ended.size)
             )
         if self.signal is not None:
             state, step = RunState.CANCELLED, OutcomeState.CANCELLED
@@ -259,7 +259,7 @@ class ExecRun:
             state, step = RunState.SUCCEEDED, OutcomeState.SUCCEEDED
         outcome = Outcome(
             *(1, self._spec.ident, self._spec.definition.name, OutcomeKind.STEP, step, 1, number, 0),
-            *(ended.started_at, ended.ended_at, ended.took_us),
+            *(ended.started_at, ended.ended_at, ended.duration_us),
             output=output,
             failure=failure,
         )

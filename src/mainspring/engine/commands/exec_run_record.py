@@ -91,7 +91,7 @@ def build_attempt(run: str, automation: str, record: AttemptRecord) -> SaveAttem
     """Return the command that saves one attempt."""
     r = record
     return SaveAttempt(
-        *(run, CLAIM, r.ident, r.name, r.generation, r.attempt, r.state, r.asked, r.started_at, automation),
+        *(run, CLAIM, r.ident, r.name, r.generation, r.attempt, r.state, r.request_number, r.started_at, automation),
         ended_at=r.ended_at,
         next_at=r.next_at,
         failure=r.failure,
@@ -108,8 +108,21 @@ def build_end(run: str, automation: str, end: ExecRunEnd) -> tuple[SaveOutcome, 
     """Return the commands that end a run that is recorded as running."""
     o = end.outcome
     saved = SaveOutcome(
-        *(run, CLAIM, o.rank, o.ident, o.name, o.kind, o.state, o.asked, o.attempt, o.generation, o.started_at, o.at),
-        *(o.took_us, automation),
+        *(
+            run,
+            CLAIM,
+            o.rank,
+            o.ident,
+            o.name,
+            o.kind,
+            o.state,
+            o.request_number,
+            o.attempt,
+            o.generation,
+            o.started_at,
+            o.at,
+        ),
+        *(o.duration_us, automation),
         output=o.output,
         failure=o.failure,
         marked=True,

@@ -145,7 +145,7 @@ class FastPathRun:
             self.name,
             self.started_at,
             host.clock.now(),
-            end.took_us,
+            end.duration_us,
             host.seal(self.call.input),
             host.seal(end.output),
             run.parent,

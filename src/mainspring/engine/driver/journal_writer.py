@@ -41,7 +41,7 @@ class JournalWriter:
         failure: Failure | None = None,
         attempt: int = 1,
         started_at: int | None = None,
-        took_us: int = 0,
+        duration_us: int = 0,
         inbox: int | None = None,
         marked: bool = False,
         input: bytes | None = None,
@@ -58,12 +58,12 @@ class JournalWriter:
             request.name,
             request.kind,
             state,
-            request.asked,
+            request.request_number,
             attempt,
             self._loaded.run.generation,
             _started_at_of(request, now) if started_at is None else started_at,
             now,
-            took_us,
+            duration_us,
             input,
             output,
             failure,
@@ -75,7 +75,7 @@ class JournalWriter:
             marked=marked,
             value=value,
             has_value=has_value,
-            asked_after=request.asked_after,
+            requested_after=request.requested_after,
             outgoing=outgoing,
             first_at=first_at,
         )
@@ -88,7 +88,7 @@ class JournalWriter:
         marked: bool = False,
         value: Any = None,
         has_value: bool = False,
-        asked_after: int = 0,
+        requested_after: int = 0,
         outgoing: tuple[OutboxEntry, ...] = (),
         first_at: int | None = None,
     ) -> None:
@@ -107,12 +107,12 @@ class JournalWriter:
             outcome.name,
             outcome.kind,
             outcome.state,
-            outcome.asked,
+            outcome.request_number,
             outcome.attempt,
             outcome.generation,
             outcome.started_at,
             outcome.at,
-            outcome.took_us,
+            outcome.duration_us,
             loaded.run.automation,
             seal(outcome.input),
             seal(outcome.output),
@@ -120,7 +120,7 @@ class JournalWriter:
             outcome.undo,
             inbox,
             marked,
-            asked_after,
+            requested_after,
             *encode_outbox(loaded.host, outgoing),
             first_at,
             loaded.spent.get(outcome.ident, 0),
@@ -142,7 +142,7 @@ class JournalWriter:
 
 def _started_at_of(request: Request, now: int) -> int:
     """Return when a wait started; for a step or undo that was never attempted, its end."""
-    return now if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO) else min(request.asked_at, now)
+    return now if request.kind in (OutcomeKind.STEP, OutcomeKind.UNDO) else min(request.requested_at, now)
 
 
 def encode_outbox(

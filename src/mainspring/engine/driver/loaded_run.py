@@ -36,8 +36,8 @@ class Generations:
         for outcome in superseded:
             # One superseded by a retry within its own generation opened none.
             if outcome.superseded is not None and outcome.superseded > outcome.generation:
-                first = self._first_numbers.get(outcome.superseded, outcome.asked)
-                self._first_numbers[outcome.superseded] = min(first, outcome.asked)
+                first = self._first_numbers.get(outcome.superseded, outcome.request_number)
+                self._first_numbers[outcome.superseded] = min(first, outcome.request_number)
 
     def of(self, number: int) -> int:
         """Return the generation of the request with this number."""

@@ -121,7 +121,7 @@ class StepRunner:
     def _run(self, step: LiveStep) -> None:
         loaded, request = self._loaded, step.request
         try:
-            key = make_idempotency_key(loaded.run.id, request.ident, loaded.generations.of(request.asked))
+            key = make_idempotency_key(loaded.run.id, request.ident, loaded.generations.of(request.request_number))
             spec = step.spec(loaded.run, key, loaded.checkpoints.get(request.ident), loaded.host.payload_max)
             if step.call.plan.delivery == "transactional":
                 spec.fn = step.transaction = loaded.host.transactional(spec)
@@ -220,7 +220,7 @@ class StepRunner:
             failure=end.failure,
             attempt=step.attempt,
             started_at=step.started_at,
-            took_us=end.took_us,
+            duration_us=end.duration_us,
             marked=step.marked or step.attempt > 1,
             input=step.call.input,
             undo=step.undo_name,

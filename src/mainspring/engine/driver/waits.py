@@ -91,8 +91,8 @@ class RunWaits:
 
         Run time never goes back: after the clock was put back, it is ahead of that outcome's instant. The clock may have been set since.
         """
-        ahead_ms = request.asked_at - request.base_at
-        moved_ms = self._loaded.clock_steps.moved(request.asked_after)
+        ahead_ms = request.requested_at - request.base_at
+        moved_ms = self._loaded.clock_steps.moved(request.requested_after)
         return run_at + moved_ms - (ahead_ms if ahead_ms > STEP_MS else 0)
 
     def _start_child(self, request: Request, call: ChildCall) -> None:
@@ -122,7 +122,7 @@ class RunWaits:
             since_at,
             where,
             question,
-            request.asked,
+            request.request_number,
             None if schema is None else schema.decode(),
         )
         loaded.journal.saving += 1
@@ -411,7 +411,7 @@ class RunWaits:
     def describe(self) -> bytes | None:
         """Return the open waits as JSON for `runs show` and `explain`."""
         waiting: list[dict[str, Any]] = []
-        for request in sorted(self._loaded.body.waiting.values(), key=lambda request: request.asked)[:20]:
+        for request in sorted(self._loaded.body.waiting.values(), key=lambda request: request.request_number)[:20]:
             call = request.call
             run_at = call.due_at if isinstance(call, TimerCall) else getattr(call, "until_at", None)
             until_at = None if run_at is None else self._to_wall_time(request, run_at)

@@ -105,7 +105,7 @@ class RunClaimer:
             limit,
             settings.tags,
             settings.queues,
-            settings.suspects,
+            settings.probation,
             self._only,
             reclaims,
         )

@@ -170,7 +170,7 @@ class Worker(RunServices):
     @property
     def fast_path_allowed(self) -> bool:
         """Whether no one needs an outcome before the end of its run."""
-        return self.crash_after is None and not self.draining and not self.settings.suspects
+        return self.crash_after is None and not self.draining and not self.settings.probation
 
     def changed(self, changes: CommitChanges) -> None:
         """Handle a change in the store: something may be ready, or its clock was set."""
@@ -209,7 +209,7 @@ class Worker(RunServices):
         for driver in list(self.drivers.values()):
             driver.run_periodic_tasks(now)
             # While the worker drains, this very run may be the cause: do not clear it yet.
-            if self.settings.suspects and not self.draining and now - driver.loaded_at >= self.settings.survive_ms:
+            if self.settings.probation and not self.draining and now - driver.loaded_at >= self.settings.survive_ms:
                 self._clear(driver.run, progressed=False)
         if self._rounds % _ROUNDS_PER_BEAT == 0:
             self.stalled.check()
@@ -244,7 +244,7 @@ class Worker(RunServices):
         """
         if self.codec.is_open:
             return 0
-        if not self.settings.suspects:
+        if not self.settings.probation:
             return self.settings.concurrency - self.active + self._fast_path_runs.over_count
         return 1 - self._histories.count - sum(1 for run_id in self.drivers if run_id not in self._cleared)
 
@@ -258,7 +258,7 @@ class Worker(RunServices):
 
     def _clear(self, run: ClaimedRun, *, progressed: bool) -> None:
         """End the probation of a run, once."""
-        if self.settings.suspects and run.id not in self._cleared:
+        if self.settings.probation and run.id not in self._cleared:
             self._cleared.add(run.id)
             self.store.submit(ClearProbation(run.id, run.claim, progressed), ignore_answer)
             self.request_claim()

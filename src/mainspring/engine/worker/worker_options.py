@@ -22,7 +22,7 @@ class WorkerOptions:
     queues: tuple[str, ...] | None = None
     stalled_ms: int = 3_600_000
     """An attempt without time-out that sends no report for this long is recorded as stalled."""
-    suspects: bool = False
+    probation: bool = False
     """Probation: takes only runs that shared a crash, one at a time until each has made progress."""
     one_run: bool = False
     """Takes only the run of `Worker.serve_only` and the runs it starts."""

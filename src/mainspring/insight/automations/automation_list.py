@@ -140,7 +140,7 @@ def describe_visible_source(source: TriggerSource, may_view: Callable[[str], boo
 
 def duration_at_share(runs: Sequence[RunMark], share: float) -> int | None:
     """Return the quantile of the durations of the successful runs."""
-    durations = [run.took_ms for run in runs if run.state is RunState.SUCCEEDED and run.took_ms is not None]
+    durations = [run.duration_ms for run in runs if run.state is RunState.SUCCEEDED and run.duration_ms is not None]
     return quantile.exact_quantile(durations, share)
 
 

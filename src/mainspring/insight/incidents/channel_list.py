@@ -17,7 +17,7 @@ class ChannelLine(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     address: str | None
-    told_at: int | None = None
+    accepted_at: int | None = msgspec.field(default=None, name="told_at")
     fault: str | None = None
     failures: int = 0
     since_at: int | None = None
@@ -38,7 +38,7 @@ def list_channel_lines(reader: StoreReader, addresses: Mapping[str, str]) -> lis
             ChannelLine(
                 name=name,
                 address=addresses.get(name),
-                told_at=None if view is None else view.told_at,
+                accepted_at=None if view is None else view.accepted_at,
                 fault=None if view is None else view.fault,
                 failures=0 if view is None else view.failures,
                 since_at=None if view is None else view.since_at,

@@ -221,7 +221,7 @@ def _worker_blocks(blocker: Blocker, now: int, up: UpCommand) -> Iterator[BlockR
 
 def _limit_blocks(blocker: Blocker, now: int, zone: str) -> Iterator[BlockReason]:
     queue, run = blocker.queue, blocker.run
-    if run.suspect:
+    if run.probation:
         yield BlockReason(
             "A worker crashed while it executed this run, so the run continues alone in the probation process."
         )

@@ -49,7 +49,7 @@ _VERB_PHRASES = {
 
 def filter_of(view: BulkView) -> dict[str, Any]:
     """Return the filter of a bulk operation."""
-    found: dict[str, Any] = msgspec.json.decode(view.which)
+    found: dict[str, Any] = msgspec.json.decode(view.selection)
     return found
 
 

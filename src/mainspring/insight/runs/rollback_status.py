@@ -37,8 +37,10 @@ def list_repeated(history: RunStory, ident: str | None = None) -> list[Outcome]:
     undoes = stopped.kind is OutcomeKind.UNDO if stopped is not None else run.undoing
     if not undone or undoes or run.state not in REOPENABLE_STATES:
         return []
-    first = min(o.asked for o in counted if o.ident == ident or o in undone)
-    return _sort_by_request([o for o in counted if o.kind in _WORK and o.asked >= first and o.state not in _NOTHING])
+    first = min(o.request_number for o in counted if o.ident == ident or o in undone)
+    return _sort_by_request(
+        [o for o in counted if o.kind in _WORK and o.request_number >= first and o.state not in _NOTHING]
+    )
 
 
 def _list_counting(history: RunStory) -> list[Outcome]:
@@ -46,4 +48,4 @@ def _list_counting(history: RunStory) -> list[Outcome]:
 
 
 def _sort_by_request(outcomes: list[Outcome]) -> list[Outcome]:
-    return sorted(outcomes, key=lambda outcome: outcome.asked)
+    return sorted(outcomes, key=lambda outcome: outcome.request_number)

@@ -138,11 +138,13 @@ class _PathCounter:
             if outcome.kind is not OutcomeKind.TIMER:
                 node = self._step_node(run, outcome)
                 # Each item of a map follows the same steps: count them once.
-                for earlier in before(outcome.asked_after) if (outcome.asked_after, node.key) not in reached else ():
+                for earlier in (
+                    before(outcome.requested_after) if (outcome.requested_after, node.key) not in reached else ()
+                ):
                     self._count_edge(
                         run, start if earlier is None else self._step_node(run, earlier), earlier, node, outcome
                     )
-                reached.add((outcome.asked_after, node.key))
+                reached.add((outcome.requested_after, node.key))
                 node.calls += 1
                 if outcome.state is OutcomeState.FAILED:
                     node.failures.add(run.run)
@@ -247,7 +249,7 @@ def _predecessor_lookup(outcomes: Sequence[PathOutcome]) -> Callable[[int], tupl
     These are the outcomes up to that rank that no other one up to it followed already. A sleep passes on what it followed.
     """
     ranks = [outcome.rank for outcome in outcomes]
-    reached = list(accumulate((outcome.asked_after for outcome in outcomes), max))
+    reached = list(accumulate((outcome.requested_after for outcome in outcomes), max))
 
     @cache
     def before(rank: int) -> tuple[PathOutcome | None, ...]:
@@ -255,7 +257,7 @@ def _predecessor_lookup(outcomes: Sequence[PathOutcome]) -> Callable[[int], tupl
         first = bisect_right(ranks, reached[last - 1]) if last else 0
         found: dict[int, PathOutcome | None] = {}
         for outcome in outcomes[first:last]:
-            for step in before(outcome.asked_after) if outcome.kind is OutcomeKind.TIMER else (outcome,):
+            for step in before(outcome.requested_after) if outcome.kind is OutcomeKind.TIMER else (outcome,):
                 found[0 if step is None else step.rank] = step
         if len(found) > 1:
             found.pop(0, None)

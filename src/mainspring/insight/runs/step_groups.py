@@ -46,12 +46,12 @@ class StepGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallCount(msgspec.Struct, frozen=True):
-    """One call that has ended, for counting; `took_us` = its last attempt."""
+    """One call that has ended, for counting; `duration_us` = its last attempt."""
 
     name: str
     kind: str
     state: str
-    took_us: int
+    duration_us: int
 
 
 def arrange_lines(lines: Sequence[StepLine], now: int) -> list[StepLine | StepGroup]:
@@ -82,7 +82,7 @@ def count_groups(ended: Iterable[CallCount], lines: Sequence[StepLine]) -> dict[
     for call in ended:
         key = (call.name, call.kind)
         states.setdefault(key, Counter())[call.state] += 1
-        durations.setdefault(key, []).append(-(-call.took_us // 1_000))
+        durations.setdefault(key, []).append(-(-call.duration_us // 1_000))
     for line in lines:
         if line.kind in _KINDS and not _has_ended(line):
             states.setdefault((line.name, line.kind), Counter())[line.state] += 1

@@ -40,7 +40,7 @@ class StepLine(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     state: str
-    asked: int
+    request_number: int = msgspec.field(name="asked")
     generation: int
     superseded: int | None
     tries: list[StepTry]
@@ -86,19 +86,19 @@ def list_step_lines(history: RunStory) -> list[StepLine]:
         _open_line(tries, history.checkpoints.get(tries[0].ident), left_at, is_over=is_over)
         for tries in attempts.values()
     ]
-    return sorted(lines, key=lambda line: (line.generation if line.superseded is None else 0, line.asked))
+    return sorted(lines, key=lambda line: (line.generation if line.superseded is None else 0, line.request_number))
 
 
 def _ended_line(outcome: Outcome, before: list[AttemptRecord], checkpoint: Checkpoint | None) -> StepLine:
     is_work = outcome.kind in (OutcomeKind.STEP, OutcomeKind.UNDO)
-    ended_at = outcome.started_at + -(-outcome.took_us // 1000) if is_work else outcome.at
+    ended_at = outcome.started_at + -(-outcome.duration_us // 1000) if is_work else outcome.at
     last = StepTry(outcome.attempt, str(outcome.state), outcome.started_at, ended_at, None, outcome.failure)
     return StepLine(
         ident=outcome.ident,
         name=outcome.name,
         kind=str(outcome.kind),
         state=str(outcome.state),
-        asked=outcome.asked,
+        request_number=outcome.request_number,
         generation=outcome.generation,
         superseded=outcome.superseded,
         tries=[*(_build_try(attempt) for attempt in before if attempt.attempt != outcome.attempt), last],
@@ -125,7 +125,7 @@ def _open_line(
         name=last.name,
         kind=str(OutcomeKind.STEP),
         state=words.get(last.state, str(last.state)),
-        asked=last.asked,
+        request_number=last.request_number,
         generation=last.generation,
         superseded=last.superseded,
         tries=[_build_try(attempt, left_at) for attempt in attempts],

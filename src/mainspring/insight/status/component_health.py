@@ -82,5 +82,7 @@ def list_channel_health(channels: Iterable[ChannelLine], now: int) -> Iterator[C
             yield ComponentHealth(
                 name,
                 GOOD,
-                f"notified {format_distance(channel.told_at, now)}" if channel.told_at else "nothing notified yet",
+                f"notified {format_distance(channel.accepted_at, now)}"
+                if channel.accepted_at
+                else "nothing notified yet",
             )

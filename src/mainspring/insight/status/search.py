@@ -197,7 +197,7 @@ def _find_events(reader: StoreReader, text: str) -> Iterator[id_search.FoundEven
 
 def _find_bulk_operations(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
     endings = ids_ending(reader, IdKind.BULK, text)
-    bulk = bulk_operations.bulk_act(reader, endings[0].id if endings else text)
+    bulk = bulk_operations.read_bulk_operation(reader, endings[0].id if endings else text)
     if bulk is not None and (scope.is_for_all or (bulk.automations and all(map(scope.sees, bulk.automations)))):
         yield SearchHit(
             kind=SearchHitKind.BULK, id=bulk.id, text=bulk.verb, state=bulk.state, at=bulk.made_at, exact=True

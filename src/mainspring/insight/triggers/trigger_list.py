@@ -136,13 +136,17 @@ def _evaluate_state(
         return {"state": TriggerState.LISTENING}
     if not consumers:
         return {"state": TriggerState.AWAY, "why": "no process has started to read from it: mainspring up"}
-    live = [consumer for consumer in consumers if consumer.away_since is None]
+    live = [consumer for consumer in consumers if consumer.unreachable_at is None]
     if live:
         since_at = min((consumer.connected_at for consumer in live if consumer.connected_at is not None), default=None)
-        reason = "; ".join(dict.fromkeys(consumer.why for consumer in live if consumer.why)) or None
+        reason = "; ".join(dict.fromkeys(consumer.reason for consumer in live if consumer.reason)) or None
         return {"state": TriggerState.LISTENING, "since_at": since_at, "why": reason}
-    longest = min(consumers, key=lambda consumer: consumer.away_since or now)
-    return {"state": TriggerState.AWAY, "since_at": longest.away_since, "why": longest.why or "it is unreachable"}
+    longest = min(consumers, key=lambda consumer: consumer.unreachable_at or now)
+    return {
+        "state": TriggerState.AWAY,
+        "since_at": longest.unreachable_at,
+        "why": longest.reason or "it is unreachable",
+    }
 
 
 def _build_curl(trigger: CachedTrigger, base: str) -> str | None:

@@ -60,7 +60,7 @@ def _flatten_run(history: RunStory) -> dict[str, str]:
     run = history.run
     found: dict[str, str] = {name: str(getattr(run, name)) for name in _FIELDS}
     _flatten("input", decode_value(run.input), found)
-    for outcome in sorted(history.outcomes, key=lambda outcome: outcome.asked):
+    for outcome in sorted(history.outcomes, key=lambda outcome: outcome.request_number):
         if outcome.superseded is None:
             path = f"step {outcome.ident}"
             found[f"{path} state"] = str(outcome.state)

@@ -12,13 +12,13 @@ class BeginBulkOperation(StoreCommand[CommandDone], frozen=True, kw_only=True):
     """Record a new bulk operation; its first batch is due at once. Answer: CommandDone.
 
     `id` = the command id of the request; the same id again begins no second one. `parts` = ids of runs, or of
-    deliveries for a replay; `which` = JSON, how they were selected; `automations` = their automations. `rate` is for
+    deliveries for a replay; `selection` = JSON, how they were selected; `automations` = their automations. `rate` is for
     people; a batch of `piece` parts every `every_ms` keeps it.
     """
 
     id: str
     verb: BulkVerb
-    which: bytes
+    selection: bytes
     automations: tuple[str, ...]
     parts: tuple[str, ...]
     actor: str

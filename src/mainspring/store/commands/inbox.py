@@ -56,7 +56,7 @@ class OpenWait(StoreCommand[CommandDone | Refused], frozen=True):
     since_at: int | None = None
     where: dict[str, object] | None = None
     question: bytes | None = None
-    asked: int = 0
+    request_number: int = 0
     schema: str | None = None
 
 

@@ -23,12 +23,12 @@ class SaveOutcome(StoreCommand[CommandDone | Refused], frozen=True):
     name: str
     kind: OutcomeKind
     state: OutcomeState
-    asked: int
+    request_number: int
     attempt: int
     generation: int
     started_at: int
     at: int
-    took_us: int
+    duration_us: int
     automation: str
     input: bytes | None = None
     output: bytes | None = None
@@ -37,7 +37,7 @@ class SaveOutcome(StoreCommand[CommandDone | Refused], frozen=True):
     inbox: int | None = None
     marked: bool = False
     """True if the step has recorded attempts, a checkpoint or a wait that this outcome closes."""
-    asked_after: int = 0
+    requested_after: int = 0
     """The last rank that the body had received before this request: a request made after a failure is superseded with
     the failure.
     """
@@ -64,7 +64,7 @@ class SaveAttempt(StoreCommand[CommandDone | Refused], frozen=True):
     generation: int
     attempt: int
     state: AttemptState
-    asked: int
+    request_number: int
     started_at: int
     automation: str
     ended_at: int | None = None

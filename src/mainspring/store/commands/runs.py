@@ -31,14 +31,14 @@ class ParentLink(msgspec.Struct, frozen=True):
     """The run that requested this child, and the effect of its end on the child: close_policy "cancel" or "keep".
 
     A request has one child: while it counts, each repeated request under this `ident` finds it, whatever id it sends.
-    `asked` is the position of the request, by which a new generation knows whether the request still counts.
+    `request_number` is the position of the request, by which a new generation knows whether the request still counts.
     """
 
     run: str
     ident: str
     claim: int
     close_policy: str = "cancel"
-    asked: int = 0
+    request_number: int = 0
 
 
 class SlotLink(msgspec.Struct, frozen=True):
@@ -138,7 +138,7 @@ class ClaimedRuns(msgspec.Struct, frozen=True, tag="claimed"):
 class ClaimRuns(StoreCommand[ClaimedRuns], frozen=True):
     """Claim up to `limit` ready runs for the sending session. Answer: ClaimedRuns.
 
-    It can run what the session announced (see AnnounceDefinitions); `tags` = the tags of this worker; `suspects` = only
+    It can run what the session announced (see AnnounceDefinitions); `tags` = the tags of this worker; `probation` = only
     runs on probation; `under` = only this run and those that it requested; `insists` = limited queues in which older
     runs that only other workers can claim get no precedence this time.
     """
@@ -147,7 +147,7 @@ class ClaimRuns(StoreCommand[ClaimedRuns], frozen=True):
     limit: int
     tags: tuple[str, ...] = ()
     queues: tuple[str, ...] | None = None
-    suspects: bool = False
+    probation: bool = False
     under: str | None = None
     insists: tuple[str, ...] = ()
 
@@ -212,7 +212,7 @@ class CompleteRun(StoreCommand[CommandDone | Refused], frozen=True):
     name: str
     started_at: int
     at: int
-    took_us: int
+    duration_us: int
     input: bytes | None
     output: bytes | None
     parent: str | None = None
@@ -224,7 +224,7 @@ class CompleteRun(StoreCommand[CommandDone | Refused], frozen=True):
         """Return the outcome to append: the first one, of the first attempt of the first request."""
         kinds = (OutcomeKind.STEP, OutcomeState.SUCCEEDED)
         return SaveOutcome(
-            self.run, self.claim, 1, self.ident, self.name, *kinds, 1, 1, 0, self.started_at, self.at, self.took_us, self.automation,
+            self.run, self.claim, 1, self.ident, self.name, *kinds, 1, 1, 0, self.started_at, self.at, self.duration_us, self.automation,
             self.input, self.output, events=self.events, posts=self.posts,
         )  # fmt: skip
 

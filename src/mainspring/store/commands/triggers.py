@@ -118,7 +118,7 @@ class JoinRun(StoreCommand[StartAnswer | CommandDone | Refused], frozen=True, kw
 
     trigger: str
     per: str
-    wanted: int
+    expected: int
     deadline_at: int
     delivery: str | None = None
     automation: str = ""
@@ -159,5 +159,5 @@ class ReportConsumer(StoreCommand[CommandDone], frozen=True):
 
     trigger: str
     connected_at: int | None
-    away_since: int | None
-    why: str | None
+    unreachable_at: int | None
+    reason: str | None

@@ -19,7 +19,7 @@ CARRIED_META: Final = f"key not in ('{LAST}', '{FIRST}') and key not like 'move.
 
 COUNTED: Final = (
     "alerts",
-    "bulk_acts",
+    "bulk_operations",
     "clock_steps",
     "deliveries",
     "events",

@@ -100,7 +100,7 @@ class PostgresDatabase(GroupingDatabase):
         """The advisory lock that each transaction of this process acquires first."""
         self._opening = {
             "schema": address.schema,
-            "stands_still": str(lease_ms // 2),
+            "idle_timeout": str(lease_ms // 2),
             "waits": str(self.lease.beat_ms),
             "runs": str(lease_ms * 3),
             "instance": self.instance,

@@ -21,7 +21,7 @@ _detail = msgspec.json.Decoder(_Replay).decode
 
 
 class BulkView(msgspec.Struct, frozen=True):
-    """One operation on many runs or deliveries. `which` = JSON of the selection; up to the part `reached` all is done
+    """One operation on many runs or deliveries. `selection` = JSON of the selection; up to the part `reached` all is done
     or refused.
     """
 
@@ -29,7 +29,7 @@ class BulkView(msgspec.Struct, frozen=True):
     id: str
     verb: BulkVerb
     state: BulkState
-    which: bytes
+    selection: bytes = msgspec.field(name="which")
     automations: tuple[str, ...]
     rate: str | None
     actor: str
@@ -50,7 +50,7 @@ class BulkView(msgspec.Struct, frozen=True):
 
 
 class BulkPart(msgspec.Struct, frozen=True):
-    """One part of a bulk operation, by the id of its run or delivery; `why` = the reason of a refusal. `is_done` = the
+    """One part of a bulk operation, by the id of its run or delivery; `reason` = that of a refusal. `is_done` = the
     operation is done.
 
     `repeat` = the new delivery of a replayed one.
@@ -58,11 +58,11 @@ class BulkPart(msgspec.Struct, frozen=True):
 
     id: str
     is_done: bool
-    why: str | None
+    reason: str | None = msgspec.field(name="why")
     repeat: str | None = None
 
 
-def bulk_acts(reader: StoreReader, *, limit: int = 50, cursor: int | None = None) -> list[BulkView]:
+def list_bulk_operations(reader: StoreReader, *, limit: int = 50, cursor: int | None = None) -> list[BulkView]:
     """Return bulk operations, newest first; `cursor` = the seq where the last page ended."""
     return [_view(row) for row in reader.read("list_bulk_operations", (NEWEST if cursor is None else cursor, limit))]
 
@@ -74,7 +74,7 @@ def is_due(reader: StoreReader, now: int) -> bool:
     )
 
 
-def bulk_act(reader: StoreReader, id: str) -> BulkView | None:
+def read_bulk_operation(reader: StoreReader, id: str) -> BulkView | None:
     """Return one bulk operation."""
     rows = reader.read("read_bulk_operation", (id,))
     return next(map(_view, rows), None)
@@ -98,5 +98,5 @@ def _repeats(reader: StoreReader, bulk: BulkView, parts: list[str]) -> dict[str,
 
 
 def _view(row: Row) -> BulkView:
-    seq, id, verb, state, which, automations, *rest = row
-    return BulkView(seq, id, BulkVerb(verb), BulkState(state), which, _names(automations), *rest)
+    seq, id, verb, state, selection, automations, *rest = row
+    return BulkView(seq, id, BulkVerb(verb), BulkState(state), selection, _names(automations), *rest)

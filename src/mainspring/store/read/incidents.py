@@ -144,7 +144,7 @@ class ChannelView(msgspec.Struct, frozen=True):
     since_at: int | None
     fault: str | None
     due_at: int
-    told_at: int | None
+    accepted_at: int | None
     oldest_at: int | None
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 import msgspec
 
 _FOLDER = Path(__file__).parent
-_OLD_NAMES = {"bulk_operations": "bulk_acts", "consumed_facts": "facts_taken"}
-"""Modules whose table still has another name."""
 
 
 class ColumnType(Enum):
@@ -83,7 +81,7 @@ def blob(name: str, *, null: bool = False) -> Column:
 def module_names() -> dict[str, str]:
     """Return the module of each table by the name of the table."""
     return {
-        _OLD_NAMES.get(file.stem, file.stem): f"{__package__}.{file.parent.name}.{file.stem}"
+        file.stem: f"{__package__}.{file.parent.name}.{file.stem}"
         for file in sorted(_FOLDER.glob("*/*.py"))
         if file.stem != "__init__"
     }

@@ -38,7 +38,7 @@ def begin_bulk_operation(tx: Transaction, command: BeginBulkOperation) -> Comman
     row = {
         "id": c.id,
         "verb": c.verb.value,
-        "which": c.which,
+        "selection": c.selection,
         "automations": msgspec.json.encode(c.automations).decode(),
         "rate": c.rate,
         "piece": c.piece,

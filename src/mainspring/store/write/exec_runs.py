@@ -114,7 +114,7 @@ def _write_run_data(tx: Transaction, command: RecordExecRun, *, started: int) ->
     for a in c.attempts:
         tx.change(
             "record_exec_attempt",
-            (c.id, a.ident, a.generation, a.attempt, a.name, a.state, a.asked, c.claim, encode_failure(a.failure),
+            (c.id, a.ident, a.generation, a.attempt, a.name, a.state, a.request_number, c.claim, encode_failure(a.failure),
              a.started_at, a.ended_at, a.next_at),
         )  # fmt: skip
     if (o := c.outcome) is not None:
@@ -122,8 +122,8 @@ def _write_run_data(tx: Transaction, command: RecordExecRun, *, started: int) ->
         tx.change("delete_attempt", (c.id, o.ident, o.generation, o.attempt))
         tx.change(
             "record_exec_outcome",
-            (c.id, o.rank, o.ident, o.name, o.kind, o.state, o.asked, o.attempt, o.generation, c.claim, o.input, o.output,
-             encode_failure(o.failure), o.started_at, o.at, o.took_us),
+            (c.id, o.rank, o.ident, o.name, o.kind, o.state, o.request_number, o.attempt, o.generation, c.claim, o.input, o.output,
+             encode_failure(o.failure), o.started_at, o.at, o.duration_us),
         )  # fmt: skip
     if c.run_key is not None:
         _bind_key(tx, command)

@@ -14,11 +14,11 @@ def acquire_lock(tx: Transaction, command: AcquireLock) -> NumberAnswer | Refuse
     tx.hold("lock", command.name)
     row = tx.first("read_lock", (command.name,))
     if row is not None:
-        owner, session, token, taken_at, state = row
+        owner, session, token, acquired_at, state = row
         if owner == command.owner and session == tx.session:
             return NumberAnswer(token)
         if session is None or state in _LIVE:
-            return Refused("held", f"lock {command.name!r} is held by {owner} since {taken_at}")
+            return Refused("held", f"lock {command.name!r} is held by {owner} since {acquired_at}")
     token_issued = tx.value("issue_fencing_token", (command.name,), int)
     assert token_issued is not None
     tx.change("write_lock", (command.name, command.owner, tx.session, token_issued, tx.now, command.note))

@@ -161,7 +161,7 @@ class FolderWatcher:
     def _report_unreachable(self, reason: str) -> None:
         self._drop_hint()
         self._is_there = False
-        since = self._clock.now() if self.state.away_since is None else self.state.away_since
+        since = self._clock.now() if self.state.unreachable_at is None else self.state.unreachable_at
         self._set(ReportConsumer(self._trigger, None, since, f"{printable_path(self._files.folder)}: {reason}"))
 
     def _report_problems(self) -> None:

@@ -122,7 +122,7 @@ class QueueConsumer:
         self._is_refusing = False
         """Whether a message of the current batch was refused."""
         self.state = QueueConsumerState(
-            trigger=trigger, queue=queue.shown, connected=False, since_at=clock.now(), why="it has not connected yet"
+            trigger=trigger, queue=queue.shown, connected=False, since_at=clock.now(), reason="it has not connected yet"
         )
 
     async def run(self) -> NoReturn:
@@ -150,7 +150,7 @@ class QueueConsumer:
         self._source = source = self._opens(self._queue, server, self._queue.group_of(self._automation))
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             await source.connect()
-        self._report_changes(connected=True, since_at=self._clock.now(), why="")
+        self._report_changes(connected=True, since_at=self._clock.now(), reason="")
         while True:
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
                 self._held = await source.fetch(self._queue.prefetch)
@@ -307,9 +307,9 @@ class QueueConsumer:
     def _report_unreachable(self, error: Exception) -> None:
         reason = self._text.of(error)
         if self.state.connected:
-            self._report_changes(connected=False, since_at=self._clock.now(), why=reason, waits_for="")
-        elif reason != self.state.why:
-            self._report_changes(why=reason)
+            self._report_changes(connected=False, since_at=self._clock.now(), reason=reason, waits_for="")
+        elif reason != self.state.reason:
+            self._report_changes(reason=reason)
 
     def _report_wait(self, cause: str) -> None:
         if cause != self.state.waits_for:

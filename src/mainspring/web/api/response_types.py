@@ -66,7 +66,7 @@ class ResponseTypes:
     def _struct(self, kind: type[msgspec.Struct]) -> Any:
         if kind not in self._types:
             self._types[kind] = Any  # the type of a recursive struct ends here
-            fields = [(field.name, self.of(field.type, field.name)) for field in msgspec.structs.fields(kind)]
+            fields = [(field.encode_name, self.of(field.type, field.name)) for field in msgspec.structs.fields(kind)]
             self._types[kind] = self._define_struct(kind.__name__, fields, kind)
         return self._types[kind]
 

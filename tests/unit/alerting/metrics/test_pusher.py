@@ -22,7 +22,7 @@ SAMPLE_METRICS = MetricFigures(1_000, RunFigures(Counter({("a", "started"): 4}),
 
 NOW = 1_000_000
 COUNTS = Counter(
-    {("a", "succeeded"): 3, ("a", "started"): 4, ("a", "ms<=2^5"): 2, ("a", "ms<=2^40"): 1, ("a", "took_ms"): 90}
+    {("a", "succeeded"): 3, ("a", "started"): 4, ("a", "ms<=2^5"): 2, ("a", "ms<=2^40"): 1, ("a", "duration_ms"): 90}
 )
 
 

@@ -65,7 +65,7 @@ def test_counts_never_decrease_during_rollup_and_pruning(store, clock):
     found = web.ask()
     assert (found["a", "succeeded"], found["a", "steps"], found["a", "started"]) == (120, 120, 120)
     assert (found["b", "failed"], found["b", "reason:permanent_error"]) == (10, 10)
-    assert found["a", "took_ms"] == 600
+    assert found["a", "duration_ms"] == 600
     assert found["a", "ms<=2^3"] == 120
     assert Web(store).ask() == found
     assert store.read("sums_since", HOUR)[0].succeeded < 120, "something was pruned"

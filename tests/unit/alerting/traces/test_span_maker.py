@@ -43,12 +43,12 @@ def outcome(kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, **more):
         "attempt": 1,
         "started_at": NOW - 100,
         "at": NOW,
-        "took_us": 2_500,
+        "duration_us": 2_500,
         "failure": None,
         "first_at": None,
     } | more
     return SaveOutcome(
-        run=RUN, claim=2, rank=1, ident="charge:key=canary", name="charge", kind=kind, state=state, asked=1,
+        run=RUN, claim=2, rank=1, ident="charge:key=canary", name="charge", kind=kind, state=state, request_number=1,
         generation=1, automation="order", input=CANARY.encode(), output=CANARY.encode(), **parts,
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ def test_step_of_several_attempts_spans_them(maker):
     """It begins with the first; each attempt, the last one too, is a span below it."""
     tried = SaveAttempt(
         run=RUN, claim=2, ident="charge:key=canary", name="charge", generation=1, attempt=1, state=AttemptState.FAILED,
-        asked=1, started_at=NOW - 900, automation="order", ended_at=NOW - 800, failure=FAILED, input=CANARY.encode(),
+        request_number=1, started_at=NOW - 900, automation="order", ended_at=NOW - 800, failure=FAILED, input=CANARY.encode(),
     )  # fmt: skip
     (first,) = of(maker, tried)
     step, second = of(maker, outcome(attempt=2, first_at=NOW - 900))
@@ -95,7 +95,7 @@ def test_step_of_several_attempts_spans_them(maker):
 def test_started_attempt_is_no_span(maker):
     """What has not ended is reported by its end."""
     mark = SaveAttempt(
-        run=RUN, claim=2, ident="charge", name="charge", generation=1, attempt=1, state=AttemptState.STARTED, asked=1,
+        run=RUN, claim=2, ident="charge", name="charge", generation=1, attempt=1, state=AttemptState.STARTED, request_number=1,
         started_at=NOW, automation="order",
     )  # fmt: skip
     assert of(maker, mark) == []
@@ -104,7 +104,7 @@ def test_started_attempt_is_no_span(maker):
 @pytest.mark.parametrize("kind", [OutcomeKind.TIMER, OutcomeKind.EVENT, OutcomeKind.SIGNAL, OutcomeKind.ANSWER])
 def test_wait_links_to_what_continued_with_it(maker, kind):
     """The stretch of work under the claim that took it in, which learns when it ends."""
-    (wait,) = of(maker, outcome(kind, took_us=0))
+    (wait,) = of(maker, outcome(kind, duration_us=0))
     (work,) = of(maker, SuspendRun(RUN, 2, RunState.WAITING, None, 0, 1))
     assert [(link.trace_id, link.span_id) for link in wait.links] == [(work.trace_id, work.span_id)]
     assert work.span_id == work_span_id(RUN, 2)

@@ -63,7 +63,7 @@ def test_supervisor_sends_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("is_stopped_before", [True, False])
 def test_death_within_two_seconds_of_a_stop_is_no_runs_fault(tmp_path: Path, *, is_stopped_before: bool) -> None:
-    """Anyone who ends all of us ends workers too, before this process or after it; another death makes suspects."""
+    """Anyone who ends all of us ends workers too, before this process or after it; another death puts runs on probation."""
     config = tmp_path / "mainspring.toml"
     config.write_text(f'[store]\nurl = "{tmp_path}/state.db"\n')
     project = Project.find(config=config)

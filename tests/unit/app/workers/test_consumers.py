@@ -57,7 +57,7 @@ async def test_only_the_newest_state_is_reported():
     assert await seconds.get() == 1
     ends.set()
     await running
-    assert [report.why for report in reports] == [reports[0].why, "message 999"]
+    assert [report.reason for report in reports] == [reports[0].reason, "message 999"]
 
 
 async def test_failed_consumer_stops_its_reports():
@@ -88,7 +88,7 @@ class Store:
         self.reports.append(command)
 
     async def wait_for_report(self, word: str) -> None:
-        await self.until(lambda: any(word in (report.why or "") for report in self.reports))
+        await self.until(lambda: any(word in (report.reason or "") for report in self.reports))
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
@@ -133,7 +133,7 @@ async def test_folder_that_becomes_unreachable_is_logged_once(tmp_path: Path, ca
     async with watching(folder, store):
         await store.until(lambda: bool(store.reports))
         folder.rename(tmp_path / "out")
-        await store.until(lambda: store.reports[-1].away_since is not None)
+        await store.until(lambda: store.reports[-1].unreachable_at is not None)
         (tmp_path / "out").rename(folder)
         await store.until(lambda: store.reports[-1].connected_at is not None)
     assert len([line for line in caplog.messages if str(folder) in line and "No such" in line]) == 1, caplog.messages

@@ -20,7 +20,7 @@ from mainspring.service.bulk_operation import run_next_piece
 from mainspring.store.commands.bulk_operations import BeginBulkOperation
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import host_identity, process_started
-from mainspring.store.read.bulk_operations import bulk_act
+from mainspring.store.read.bulk_operations import read_bulk_operation
 from mainspring.store.read.status.status import sessions
 from mainspring.store.sqlite.store import SqliteStore
 from tests.unit.store.sqlite.stores import do, open_database
@@ -226,7 +226,7 @@ def test_round_does_a_few_pieces_of_bulk_operations(store):
     begin = BeginBulkOperation(
         id="c_1",
         verb=BulkVerb.RETRY,
-        which=b"{}",
+        selection=b"{}",
         automations=(),
         parts=runs,
         actor="cli:ann@box",
@@ -237,10 +237,10 @@ def test_round_does_a_few_pieces_of_bulk_operations(store):
     )
     store.apply(begin)
     Upkeep().run_once(store, store.clock.now())
-    view = bulk_act(store.reader, "c_1")
+    view = read_bulk_operation(store.reader, "c_1")
     assert (view.state, view.refused, view.left) == (BulkState.RUNNING, 3, 2)
     assert run_bulk_pieces(store, store.clock.now())
-    assert bulk_act(store.reader, "c_1").state is BulkState.DONE
+    assert read_bulk_operation(store.reader, "c_1").state is BulkState.DONE
 
 
 def test_round_requests_no_piece_that_is_not_due(store, monkeypatch):
@@ -253,7 +253,7 @@ def test_round_requests_no_piece_that_is_not_due(store, monkeypatch):
     begin = BeginBulkOperation(
         id="c_1",
         verb=BulkVerb.RETRY,
-        which=b"{}",
+        selection=b"{}",
         automations=(),
         parts=("r_1", "r_2"),
         actor="cli:ann@box",

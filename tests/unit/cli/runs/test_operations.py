@@ -339,7 +339,7 @@ def test_failed_runs_of_one_error_are_listed_and_retried(cli, stage):
 def stopped_by_a_rename(stage, new="charge_card"):
     run = stage.begin()
     detail = msgspec.json.encode({"renamed": {"ident": "charge#1", "old": "charge", "new": new}})
-    stage.do(msgspec.structs.replace(outcome(run, 1, "charge#1", asked=1), name="charge"))
+    stage.do(msgspec.structs.replace(outcome(run, 1, "charge#1", request_number=1), name="charge"))
     stage.do(halt(run, "charge#1", FailureReason.DRIFT, rank=1, detail=detail))
     return run.id
 

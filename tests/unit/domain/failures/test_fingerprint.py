@@ -119,7 +119,7 @@ def test_place_is_the_innermost_function_of_the_user(frames, place):
 
 
 def _ended(words: list[str], code: int, tail: str) -> Failure:
-    end = CommandEnd(code=code, timed_out=False, stopped=False, tail=tail, took_us=5)
+    end = CommandEnd(code=code, timed_out=False, stopped=False, tail=tail, duration_us=5)
     with pytest.raises(Exception, match="ended") as caught:
         raise_unless_succeeded(words, end, None)
     return Failure.of(caught.value, classify(caught.value))

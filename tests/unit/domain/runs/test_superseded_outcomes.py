@@ -8,7 +8,7 @@ from mainspring.domain.states import OutcomeState
 
 
 def counted(*rows):
-    """Rows of (ident, state, kind, asked_after); ranks from 1."""
+    """Rows of (ident, state, kind, requested_after); ranks from 1."""
     return [_row(rank, *row) for rank, row in enumerate(rows, start=1)]
 
 

@@ -20,7 +20,7 @@ class Row(msgspec.Struct):
     made_at: int | None
     paused_until: int
     fires_at: int
-    size: int
+    byte_count: int = msgspec.field(name="size")
     value: bytes | None
     state: RunState
     parts: list["Row"] = []

@@ -41,12 +41,16 @@ def run(script: str, **more) -> tuple[ExecRun, list[AttemptRecord]]:
 @pytest.mark.parametrize(
     ("end", "error", "code"),
     [
-        (CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0), None, 0),
-        (CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0), NotProduced("no"), 1),
-        (CommandEnd(code=200, timed_out=False, stopped=False, tail="", took_us=0), CommandFailed("no", 200), 200),
-        (CommandEnd(code=-9, timed_out=False, stopped=False, tail="", took_us=0), CommandFailed("no", -9), 137),
-        (CommandEnd(code=-15, timed_out=True, stopped=False, tail="", took_us=0), CommandFailed("late", 124), 124),
-        (CommandEnd(code=0, timed_out=False, stopped=False, tail="", took_us=0), CommandFailed("no start", 126), 126),
+        (CommandEnd(code=0, timed_out=False, stopped=False, tail="", duration_us=0), None, 0),
+        (CommandEnd(code=0, timed_out=False, stopped=False, tail="", duration_us=0), NotProduced("no"), 1),
+        (CommandEnd(code=200, timed_out=False, stopped=False, tail="", duration_us=0), CommandFailed("no", 200), 200),
+        (CommandEnd(code=-9, timed_out=False, stopped=False, tail="", duration_us=0), CommandFailed("no", -9), 137),
+        (CommandEnd(code=-15, timed_out=True, stopped=False, tail="", duration_us=0), CommandFailed("late", 124), 124),
+        (
+            CommandEnd(code=0, timed_out=False, stopped=False, tail="", duration_us=0),
+            CommandFailed("no start", 126),
+            126,
+        ),
     ],
 )
 def test_exit_code_has_one_table(end: CommandEnd, error: MainspringError | None, code: int) -> None:
@@ -127,7 +131,7 @@ def test_signal_before_the_start_runs_nothing() -> None:
     wrapped, _ = run("echo x >&2; exit 9")
     wrapped.signalled(signal.SIGINT)
     end = wrapped.run()
-    assert (end.state, end.exit_code, end.outcome.took_us) == (RunState.CANCELLED, 130, 0)
+    assert (end.state, end.exit_code, end.outcome.duration_us) == (RunState.CANCELLED, 130, 0)
 
 
 def test_attempts_that_are_kept_are_bounded() -> None:

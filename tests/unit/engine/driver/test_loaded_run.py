@@ -41,7 +41,7 @@ def test_due_times_of_the_old_clock_move_and_those_of_the_new_one_stay():
 
 
 def outcome(requested_at: int, generation: int, superseded: int) -> Outcome:
-    values: dict[str, Any] = {"attempt": 1, "started_at": 0, "at": 0, "took_us": 0}
+    values: dict[str, Any] = {"attempt": 1, "started_at": 0, "at": 0, "duration_us": 0}
     return Outcome(
         requested_at, f"s{requested_at}", f"s{requested_at}", OutcomeKind.STEP, OutcomeState.SUCCEEDED, requested_at,
         generation=generation, superseded=superseded, **values,

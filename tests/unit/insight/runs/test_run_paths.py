@@ -12,7 +12,7 @@ DONE, FAILED = OutcomeState.SUCCEEDED, OutcomeState.FAILED
 
 
 def passed(*steps):
-    """Return outcomes in rank order, of (name, asked_after, state, kind); what is left out: after the one before, well, a step."""
+    """Return outcomes in rank order, of (name, requested_after, state, kind); what is left out: after the one before, well, a step."""
     found = []
     for rank, step in enumerate(steps, 1):
         left_out = (rank - 1, DONE, OutcomeKind.STEP)[len(step) - 1 :]

@@ -14,7 +14,14 @@ def outcome(rank, ident, *, kind=OutcomeKind.STEP, superseded=None):
 
 def line(ident, *, state="succeeded", superseded=None):
     return StepLine(
-        ident=ident, name=ident, kind="step", state=state, asked=1, generation=0, superseded=superseded, tries=[]
+        ident=ident,
+        name=ident,
+        kind="step",
+        state=state,
+        request_number=1,
+        generation=0,
+        superseded=superseded,
+        tries=[],
     )
 
 

@@ -9,7 +9,7 @@ from mainspring.insight.runs.steps import StepLine, StepTry
 def line(number: int, name: str = "clean_file", state: str = "succeeded", duration_ms: int = 100) -> StepLine:
     attempt = StepTry(1, state, 1_000, 1_000 + duration_ms)
     return StepLine(
-        ident=f"{name}#{number}", name=name, kind="step", state=state, asked=number, generation=0, superseded=None, tries=[attempt]
+        ident=f"{name}#{number}", name=name, kind="step", state=state, request_number=number, generation=0, superseded=None, tries=[attempt]
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def test_every_attempt_is_kept_with_its_own_error(stage):
     run = stage.begin()
     stage.do(attempt(run, 1, AttemptState.FAILED, 100, 200, 1_200))
     stage.do(attempt(run, 2, AttemptState.FAILED, 1_200, 1_300, 3_300))
-    stage.do(outcome(run, 1, "upload", attempt=3, started_at=3_300, took_us=1_000_000, marked=True))
+    stage.do(outcome(run, 1, "upload", attempt=3, started_at=3_300, duration_us=1_000_000, marked=True))
     (line,) = lines(stage, run)
     assert [attempt.number for attempt in line.tries] == [1, 2, 3]
     assert [attempt.state for attempt in line.tries] == ["failed", "failed", "succeeded"]
@@ -52,10 +52,10 @@ def test_open_step_is_running_or_retrying(stage):
 def test_bars_are_as_long_as_the_time(stage):
     """The longest is full, half the time is half a bar, tries before the one that counts are hollow."""
     run = stage.begin()
-    stage.do(outcome(run, 1, "long", started_at=0, took_us=2_000_000))
-    stage.do(outcome(run, 2, "half", started_at=0, took_us=1_000_000))
+    stage.do(outcome(run, 1, "long", started_at=0, duration_us=2_000_000))
+    stage.do(outcome(run, 2, "half", started_at=0, duration_us=1_000_000))
     stage.do(attempt(run, 1, AttemptState.FAILED, 0, 500, 600, name="again"))
-    stage.do(outcome(run, 3, "again", attempt=2, started_at=600, took_us=500_000, marked=True))
+    stage.do(outcome(run, 3, "again", attempt=2, started_at=600, duration_us=500_000, marked=True))
     assert draw_bars(lines(stage, run), 0)[:2] == ["█" * WIDEST, "█" * (WIDEST // 2)]
     assert "░░░░░ █████" in draw_bars(lines(stage, run), 0)
 
@@ -63,15 +63,15 @@ def test_bars_are_as_long_as_the_time(stage):
 def test_wait_is_dots_on_a_scale_of_its_own(stage):
     """Three days of sleep do not flatten a second of work."""
     run = stage.begin()
-    stage.do(outcome(run, 1, "work", started_at=0, took_us=1_000_000))
-    stage.do(outcome(run, 2, "sleep", kind=OutcomeKind.TIMER, started_at=1_000, at=260_000_000, took_us=0))
+    stage.do(outcome(run, 1, "work", started_at=0, duration_us=1_000_000))
+    stage.do(outcome(run, 2, "sleep", kind=OutcomeKind.TIMER, started_at=1_000, at=260_000_000, duration_us=0))
     assert draw_bars(lines(stage, run), 0) == ["█" * WIDEST, "·" * WIDEST]
 
 
 def test_failed_bar_is_hollow(stage):
     """What did not count is never solid."""
     run = stage.begin()
-    stage.do(outcome(run, 1, "x", state=OutcomeState.FAILED, started_at=0, took_us=1_000_000, failure=AWAY))
+    stage.do(outcome(run, 1, "x", state=OutcomeState.FAILED, started_at=0, duration_us=1_000_000, failure=AWAY))
     assert draw_bars(lines(stage, run), 0) == ["░" * WIDEST]
 
 

@@ -72,8 +72,8 @@ def test_channel_is_reported_by_its_deliveries():
     """Failing since when and why, late, or well."""
     found = [
         line("a", failures=3, since_at=NOW - 3_600_000, fault="refused\nby <peer>"),
-        line("b", told_at=NOW - 60_000, oldest_at=NOW - 600_000),
-        line("c", told_at=NOW - 60_000, oldest_at=NOW + 600_000),
+        line("b", accepted_at=NOW - 60_000, oldest_at=NOW - 600_000),
+        line("c", accepted_at=NOW - 60_000, oldest_at=NOW + 600_000),
         line("d"),
         line("gone", address=None, failures=3, since_at=1),
     ]

@@ -13,7 +13,7 @@ from mainspring.service.triggers.delivery_replay import replay_delivery
 from mainspring.service.triggers.delivery_selection import DeliveryFilter, select_deliveries
 from mainspring.store.commands.bulk_operations import LeaseBulkBatch
 from mainspring.store.commands.triggers import RejectDelivery
-from mainspring.store.read.bulk_operations import bulk_act, bulk_parts
+from mainspring.store.read.bulk_operations import bulk_parts, read_bulk_operation
 from mainspring.store.read.triggers import deliveries
 from tests.contract.store.deliveries import accepting, announced, hook
 from tests.unit.service.conftest import ACTOR, rows_of
@@ -114,7 +114,7 @@ def test_each_arrives_once_more_and_is_on_record(store, reads, act, stored_deliv
     ask(store, act("all", reason="mended"), ids)
     assert len(stored_deliveries.listed()) == 3
     do_all(store)
-    view = bulk_act(store.reader, "all")
+    view = read_bulk_operation(store.reader, "all")
     assert (view.state, view.done, view.refused) == (BulkState.DONE, 3, 0)
     assert sorted(delivery.replay_of for delivery in stored_deliveries.listed() if delivery.replay_of) == sorted(ids)
     rows = [row for row in reads.audit_rows(limit=50) if row.subject == f"delivery:{ids[0]}"]
@@ -131,7 +131,7 @@ def test_piece_of_a_dead_process_replays_nothing_twice(store, clock, reads, act,
     replay_delivery(store, piece.at, ids[0], act=OperationContext(ACTOR, None, "all").part(ids[0]))
     clock.forward(bulk_operation.LEASE_MS)
     do_all(store)
-    assert bulk_act(store.reader, "all").done == 3
+    assert read_bulk_operation(store.reader, "all").done == 3
     assert sorted(delivery.replay_of for delivery in stored_deliveries.listed() if delivery.replay_of) == sorted(ids)
     assert rows_of(reads).count(("replay", f"delivery:{ids[0]}")) == 1
 
@@ -141,10 +141,10 @@ def test_refused_signature_is_never_replayed(store, act, stored_deliveries):
     away, fine = stored_deliveries.reject(), stored_deliveries.arrive()
     ask(store, act("all"), [away, fine])
     do_all(store)
-    view = bulk_act(store.reader, "all")
+    view = read_bulk_operation(store.reader, "all")
     assert (view.done, view.refused) == (1, 1)
     (part,) = bulk_parts(store.reader, view, refused=True)
-    assert (part.id, "was rejected" in part.why) == (away, True)
+    assert (part.id, "was rejected" in part.reason) == (away, True)
     assert [delivery.replay_of for delivery in stored_deliveries.listed() if delivery.replay_of] == [fine]
 
 
@@ -154,6 +154,6 @@ def test_rate_is_kept(store, clock, act, stored_deliveries):
     done = []
     for _ in range(4):
         do_all(store)
-        done.append(bulk_act(store.reader, "all").done)
+        done.append(read_bulk_operation(store.reader, "all").done)
         clock.forward(1_000)
     assert done == [1, 2, 3, 3]

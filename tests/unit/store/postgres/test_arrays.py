@@ -8,7 +8,7 @@ from mainspring.store.postgres.address import read_address
 from mainspring.store.postgres.arrays import blobs, columns, numbers, texts
 from mainspring.store.postgres.connection import connect
 
-_ASK = "select value from unnest(cast($1 as {kind}[])) as wanted(value)"
+_ASK = "select value from unnest(cast($1 as {kind}[])) as requested(value)"
 
 
 @pytest.fixture(scope="module")

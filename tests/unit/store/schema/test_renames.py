@@ -52,13 +52,13 @@ def test_rename_leaves_what_another_row_has(tmp_path):
             "insert into run_keys (automation, key, run, input_hash, state) values (?, 'k', 'r', 'h', 's')", (name,)
         )
         connection.execute(
-            "insert into rollups (session, automation, minute_at, started, took_max_ms) values (1, ?, 60000, 2, ?)",
+            "insert into rollups (session, automation, minute_at, started, max_duration_ms) values (1, ?, 60000, 2, ?)",
             (name, len(name)),
         )
     for name in rename_statements():
         connection.execute(TEXTS[name], ("new", "old"))
     assert connection.execute("select count(*) from run_keys where automation = 'old'").get == 1
-    assert connection.execute("select started, took_max_ms from rollups where automation = 'new'").get == (4, 3)
+    assert connection.execute("select started, max_duration_ms from rollups where automation = 'new'").get == (4, 3)
 
 
 def test_rename_leaves_automations_of_a_similar_name(tmp_path):

@@ -27,7 +27,10 @@ def test_a_good_store_has_no_findings(database):
     assert check(database.path, least_free=0) == []
 
 
-JOURNAL = "insert into journal (run, rank, ident, name, kind, state, asked, attempt, generation, claim, started_at, at, took_us) values "
+JOURNAL = (
+    "insert into journal (run, rank, ident, name, kind, state, request_number, attempt, generation, claim, started_at, at, duration_us)"
+    " values "
+)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,7 @@ JOURNAL = "insert into journal (run, rank, ident, name, kind, state, asked, atte
             "audit log",
             "row 2",
         ),
-        ("drop trigger audit_log_keeps_rows; delete from audit_log where seq = 1", "audit log", "row 2"),
+        ("drop trigger audit_log_forbids_deletion; delete from audit_log where seq = 1", "audit log", "row 2"),
     ],
 )
 def test_each_rule_finds_its_fault(database, fault, text, subject):

@@ -37,7 +37,7 @@ def put(tx, command):
     tx._execute(
         "insert into meta values (?, ?) on conflict do update set value = excluded.value", (command.key, command.value)
     )
-    tx.count("a", steps=1, took_ms=2, took_max_ms=len(command.value))
+    tx.count("a", steps=1, duration_ms=2, max_duration_ms=len(command.value))
     tx.ready |= command.key == "ready"
     return command.key
 
@@ -81,7 +81,9 @@ def test_a_group_is_one_transaction_with_one_rollup_row(database):
     assert report.changes.ready
     assert not report.changes.facts
     assert commits == ["commit.before", "commit.after"]
-    assert database.connection.execute("select steps, took_ms, took_max_ms from rollups").fetchall() == [(3, 6, 3)]
+    assert database.connection.execute("select steps, duration_ms, max_duration_ms from rollups").fetchall() == [
+        (3, 6, 3)
+    ]
 
 
 @pytest.mark.parametrize("guilty", [(0,), (3,), (7,), (2, 3), (0, 7), tuple(range(8))])

@@ -53,8 +53,8 @@ ANNOUNCE = automations.AnnounceDefinitions(
 )
 BROKEN = Failure(type="ValueError", code="permanent", message="no")
 OUTCOME = journal.SaveOutcome(
-    run="mine", claim=1, rank=1, ident="s", name="s", kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, asked=1, attempt=1,
-    generation=0, started_at=1, at=2, took_us=3, automation="a", output=b"1",
+    run="mine", claim=1, rank=1, ident="s", name="s", kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, request_number=1, attempt=1,
+    generation=0, started_at=1, at=2, duration_us=3, automation="a", output=b"1",
 )  # fmt: skip
 SENT: dict[str, Any] = {
     "events": (inbox.PublishEvent("ev", "paid", b"{}", 2**50),),
@@ -69,7 +69,7 @@ ATTEMPT = journal.SaveAttempt(
     generation=0,
     attempt=1,
     state=AttemptState.STARTED,
-    asked=1,
+    request_number=1,
     started_at=1,
     automation="a",
 )
@@ -108,7 +108,7 @@ PEOPLE: tuple[Any, ...] = (
 BULK = bulk_operations.BeginBulkOperation(
     id="due",
     verb=BulkVerb.RETRY,
-    which=b"{}",
+    selection=b"{}",
     automations=("a",),
     parts=("failed", "halted"),
     actor="me",
@@ -282,12 +282,12 @@ COMMANDS: list[Any] = [
         trigger="a/hook", by="", deliveries=("kept",), pace=FlowControl.parse(debounce="1s"), start=None, note="gone"
     ),
     triggers.JoinRun(
-        trigger="b/runs", per="p", wanted=1, deadline_at=9, delivery="ended", automation="a", run="x", state="failed"
+        trigger="b/runs", per="p", expected=1, deadline_at=9, delivery="ended", automation="a", run="x", state="failed"
     ),
     triggers.JoinRun(
         trigger="b/runs",
         per="p",
-        wanted=1,
+        expected=1,
         deadline_at=9,
         delivery="ended",
         automation="a",

@@ -70,7 +70,7 @@ def test_death_declaration_sets_runs_free_loses_attempts_and_fences_in_one_commi
         generation=0,
         attempt=1,
         state=AttemptState.STARTED,
-        asked=1,
+        request_number=1,
         started_at=5,
         automation="a",
     )
@@ -80,7 +80,7 @@ def test_death_declaration_sets_runs_free_loses_attempts_and_fences_in_one_commi
     report = other.commit([DeclareSessionDead(worker.session)])
     assert report.results == [NumberAnswer(2)]
     assert report.changes.ready
-    assert rows(other, "select id, state, ready, session, suspect from runs order by id") == [
+    assert rows(other, "select id, state, ready, session, probation from runs order by id") == [
         ("r1", "queued", 1, None, 0),
         ("r2", "queued", 1, None, 0),
     ]
@@ -110,7 +110,10 @@ def test_crash_puts_runs_on_probation_and_only_a_single_death_counts(worker, oth
         do(worker, starting(run))
     claim(worker)
     do(other, DeclareSessionDead(worker.session, crashed=True))
-    assert rows(other, "select id, suspect, crashes, ready from runs order by id") == [("r1", 1, 0, 1), ("r2", 1, 0, 1)]
+    assert rows(other, "select id, probation, crashes, ready from runs order by id") == [
+        ("r1", 1, 0, 1),
+        ("r2", 1, 0, 1),
+    ]
 
 
 def test_third_single_death_quarantines_that_run_only(path):
@@ -175,10 +178,10 @@ def test_probation_is_cleared_by_its_owner_only(worker):
     """Progress on probation makes a run ordinary again; a foreign claim changes nothing."""
     do(worker, starting("r1"))
     claim(worker)
-    worker.connection.execute("update runs set suspect = 1")
+    worker.connection.execute("update runs set probation = 1")
     assert do(worker, ClearProbation("r1", 7)) == CLAIM_LOST
     assert do(worker, ClearProbation("r1", 1)) == DONE
-    assert rows(worker, "select suspect from runs") == [(0,)]
+    assert rows(worker, "select probation from runs") == [(0,)]
 
 
 def test_process_groups_are_remembered_and_forgotten(worker):

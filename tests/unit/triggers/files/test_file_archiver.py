@@ -213,12 +213,12 @@ def test_store_that_becomes_unreachable_in_between_leaves_nothing_half_done(open
 
     inbox.shop.forget = away  # type: ignore[method-assign]
     ended(inbox, RunState.FAILED)
-    assert inbox.watcher.state.why == "the store: it is down"
+    assert inbox.watcher.state.reason == "the store: it is down"
     inbox.shop.forget = forget  # type: ignore[method-assign]
     inbox.settle()
     assert inbox.shop.forgotten == [inbox.shop.runs[0].key]
     assert inbox.tree() == {"failed/a": b"1"}
-    assert inbox.watcher.state.why is None
+    assert inbox.watcher.state.reason is None
 
 
 def test_target_that_cannot_be_written_leaves_the_file_and_is_reported(opens: Opens) -> None:
@@ -229,14 +229,14 @@ def test_target_that_cannot_be_written_leaves_the_file_and_is_reported(opens: Op
     blocking = inbox.write("failed", b"no folder")
     for _ in range(3):
         ended(inbox, RunState.FAILED)
-    assert "a is skipped: it cannot be archived: Not a directory" in (inbox.watcher.state.why or "")
+    assert "a is skipped: it cannot be archived: Not a directory" in (inbox.watcher.state.reason or "")
     assert inbox.shop.names == ["a"]
     assert inbox.tree()["a"] == b"1"
     blocking.unlink()
     inbox.pass_time(60)
     inbox.settle()
     assert inbox.tree()["failed/a"] == b"1"
-    assert inbox.watcher.state.why is None
+    assert inbox.watcher.state.reason is None
 
 
 def test_target_below_the_folder_may_be_no_link(opens: Opens, tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_disk_that_is_full_leaves_the_file_and_no_part_of_a_copy(opens: Opens, o
         ended(inbox)
         assert list(other_disk.iterdir()) == []
         assert inbox.tree() == {"a": b"1"}
-        assert "No space left" in (inbox.watcher.state.why or "")
+        assert "No space left" in (inbox.watcher.state.reason or "")
         assert len(inbox.shop.runs) == 1
     finally:
         other_disk.rmdir()

@@ -177,7 +177,7 @@ def test_path_as_long_as_the_system_takes_is_accepted(opens: Opens) -> None:
     (file,) = inbox.shop.files
     assert len(os.fspath(file)) == 4095
     open(file).close()
-    assert "4096 bytes" in (inbox.watcher.state.why or "")
+    assert "4096 bytes" in (inbox.watcher.state.reason or "")
     inbox.shop.end(RunState.SUCCEEDED)
     inbox.settle()
     assert not Path(file).exists()
@@ -193,7 +193,7 @@ def test_non_file_is_ignored(opens: Opens, monkeypatch) -> None:
         listening.bind("socket")
         inbox.settle()
     assert inbox.shop.runs == []
-    assert inbox.watcher.state.why is None
+    assert inbox.watcher.state.reason is None
 
 
 def test_file_that_becomes_a_fifo_does_not_hang_the_watcher(opens: Opens) -> None:
@@ -228,7 +228,7 @@ def test_links_out_of_the_folder_are_refused_and_reported(opens: Opens, tmp_path
     (inbox.folder / "folder").symlink_to(tmp_path / "others")
     inbox.settle()
     assert inbox.shop.names == ["real"]
-    reason = inbox.watcher.state.why or ""
+    reason = inbox.watcher.state.reason or ""
     assert "outside is skipped: it is a link" in reason
     assert "inside" not in reason
 
@@ -276,7 +276,7 @@ def test_too_large_file_is_omitted_and_reported(opens: Opens) -> None:
     inbox.settle()
     inbox.settle()
     assert inbox.shop.names == ["small"]
-    assert inbox.reports[-1].why == "large is skipped: it has 4 bytes, max_size is 3"
+    assert inbox.reports[-1].reason == "large is skipped: it has 4 bytes, max_size is 3"
     assert len(inbox.reports) == 1
 
 
@@ -295,12 +295,12 @@ def test_file_that_cannot_be_read_is_reported_and_tried_again(opens: Opens, monk
     monkeypatch.setattr(inbox.watcher._folder, "hash", broken)
     inbox.settle()
     assert inbox.shop.names == ["b"]
-    assert inbox.watcher.state.why == "a is skipped: it cannot be read: Input/output error"
+    assert inbox.watcher.state.reason == "a is skipped: it cannot be read: Input/output error"
     monkeypatch.undo()
     inbox.pass_time(60)
     inbox.poll()
     assert inbox.shop.names == ["b", "a"]
-    assert inbox.watcher.state.why is None
+    assert inbox.watcher.state.reason is None
 
 
 # -- the folder goes away ----------------------------------------------------------------------------------------------
@@ -317,14 +317,14 @@ def test_missing_folder_is_reported_with_its_time_and_outlived(opens: Opens) -> 
     inbox.poll()
     inbox.pass_time()
     inbox.poll()
-    assert (inbox.reports[-1].connected_at, inbox.reports[-1].away_since) == (None, unreachable_at)
-    assert "No such file" in (inbox.reports[-1].why or "")
+    assert (inbox.reports[-1].connected_at, inbox.reports[-1].unreachable_at) == (None, unreachable_at)
+    assert "No such file" in (inbox.reports[-1].reason or "")
     inbox.folder.with_name("elsewhere").rename(inbox.folder)
     inbox.write("b")
     inbox.settle()
     assert inbox.shop.names == ["a", "b"]
     assert len(inbox.shop.requests) == 2, "the same folder is known again without reading its files"
-    assert [(report.away_since is None) for report in inbox.reports] == [True, False, True]
+    assert [(report.unreachable_at is None) for report in inbox.reports] == [True, False, True]
 
 
 def test_folder_that_is_a_file_is_unreachable(opens: Opens) -> None:
@@ -333,7 +333,7 @@ def test_folder_that_is_a_file_is_unreachable(opens: Opens) -> None:
     inbox.folder.rmdir()
     inbox.folder.write_text("")
     inbox.poll()
-    assert "Not a directory" in (inbox.watcher.state.why or "")
+    assert "Not a directory" in (inbox.watcher.state.reason or "")
 
 
 def test_unmounted_folder_loses_and_doubles_nothing(opens: Opens) -> None:
@@ -359,12 +359,12 @@ def test_unreachable_store_is_called_again(opens: Opens) -> None:
     inbox.shop.faults = [StoreUnavailableError("it is down")] * 2
     inbox.write("a")
     inbox.settle()
-    assert inbox.watcher.state.why == "the store: it is down"
+    assert inbox.watcher.state.reason == "the store: it is down"
     for _ in range(2):
         inbox.pass_time(2)
         inbox.poll()
     assert inbox.shop.names == ["a"]
-    assert inbox.watcher.state.why is None
+    assert inbox.watcher.state.reason is None
 
 
 def test_busy_store_is_not_called_before_its_retry_time(opens: Opens) -> None:
@@ -376,7 +376,7 @@ def test_busy_store_is_not_called_before_its_retry_time(opens: Opens) -> None:
     inbox.pass_time(29)
     inbox.poll()
     assert len(inbox.shop.requests) == 1
-    assert inbox.watcher.state.why == "the queue is full"
+    assert inbox.watcher.state.reason == "the queue is full"
     inbox.pass_time(1)
     inbox.poll()
     assert inbox.shop.names == ["a"]
@@ -388,7 +388,7 @@ def test_unknown_trigger_waits_until_it_is_announced(opens: Opens) -> None:
     inbox.shop.faults = [Refused("no_trigger")]
     inbox.write("a")
     inbox.settle()
-    assert "in/files" in (inbox.watcher.state.why or "")
+    assert "in/files" in (inbox.watcher.state.reason or "")
     inbox.settle()
     assert inbox.shop.names == ["a"]
 
@@ -401,7 +401,7 @@ def test_refused_file_is_reported_and_blocks_no_other(opens: Opens) -> None:
     inbox.write("b")
     inbox.settle()
     assert inbox.shop.names == ["b"]
-    assert inbox.watcher.state.why == "a is skipped: bad_value: no"
+    assert inbox.watcher.state.reason == "a is skipped: bad_value: no"
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("oops"), UnwritableCommandError("no index takes it")])

@@ -377,8 +377,8 @@ async def test_unreachable_broker_is_retried_for_ever(world: World):
     assert world.slept[:3] == pytest.approx([0.1, 0.2, 0.4])
     assert max(world.slept) == pytest.approx(30)
     assert [state.connected for state in world.states] == [False, True]
-    assert "ConnectionRefusedError" in world.states[0].why
-    assert world.states[1].why == ""
+    assert "ConnectionRefusedError" in world.states[0].reason
+    assert world.states[1].reason == ""
     assert world.source.reported("acknowledge") == ["a"]
 
 
@@ -404,8 +404,8 @@ async def test_no_secret_is_reported(world: World):
     world.source.breaks = fails(1, OSError("redis://:s3cr/t@h and redis://:s3cr%2Ft@h refused"))
     world.start()
     await world.until_idle()
-    assert "refused" in world.states[0].why
-    assert "s3cr" not in world.states[0].why
+    assert "refused" in world.states[0].reason
+    assert "s3cr" not in world.states[0].reason
 
 
 async def test_a_secret_that_is_not_set_is_reported_and_waited_for(world: World):
@@ -415,7 +415,7 @@ async def test_a_secret_that_is_not_set_is_reported_and_waited_for(world: World)
     async with asyncio.timeout(60):
         while not world.states:
             await asyncio.sleep(0)
-    assert "'CACHE' is not set. Set it." in world.states[0].why
+    assert "'CACHE' is not set. Set it." in world.states[0].reason
     world.secrets = secrets
     await world.until_idle()
     assert world.watcher.state.connected

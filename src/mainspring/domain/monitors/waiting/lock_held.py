@@ -22,13 +22,13 @@ def evaluate(facts: MonitorInputs, tuning: LockHeldTuning, now_at: int) -> Itera
     severity = highest_tier(facts.expected(now_at)).at_most(Severity.NOTIFY)
     for lock in facts.locks:
         subject = Subject("", IncidentKind.LOCK_HELD, lock.name)
-        held_ms, longest_ms = now_at - lock.taken_at, to_ms(tuning.longest if lock.live else tuning.gone)
+        held_ms, longest_ms = now_at - lock.acquired_at, to_ms(tuning.longest if lock.live else tuning.gone)
         metrics = {"owner": lock.owner, "live": lock.live, "held_ms": held_ms, "longest_ms": longest_ms}
         yield evaluate_subject(
             subject,
             severity,
             metrics,
-            lock.taken_at if held_ms >= longest_ms else None,
+            lock.acquired_at if held_ms >= longest_ms else None,
             f"lock {lock.name} is held for {format_span(held_ms)} by {lock.owner}{'' if lock.live else ', which is gone'}",
             hint=f"If its holder no longer works: mainspring locks break {lock.name}",
         )

@@ -48,7 +48,7 @@ class LifecycleLog:
 
     def attempt_ended(self, spec: AttemptSpec, report: EndReport) -> None:
         """Log the end of an attempt."""
-        duration_ms = report.took_us // 1000
+        duration_ms = report.duration_us // 1000
         if report.failure is not None:
             outcome, level = (_STOPPED, Level.WARNING) if report.stopped else (AttemptState.FAILED.value, Level.ERROR)
             text = f"attempt {spec.attempt} {outcome}: {_failure_text(report.failure)}"

@@ -204,7 +204,7 @@ class _ChildServer:
             verdict=end.verdict,
             refused=end.refused,
             error=None if end.error is None else describe_error(end.error),
-            took_us=end.took_us,
+            duration_us=end.duration_us,
             memory=_read_memory(),
             is_spent=is_spent,
         )

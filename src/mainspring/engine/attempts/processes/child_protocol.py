@@ -145,7 +145,7 @@ class EndMessage(msgspec.Struct, tag="ended", kw_only=True):
     verdict: Verdict | None = None
     refused: Failure | None = None
     error: RemoteError | None = None
-    took_us: int
+    duration_us: int
     memory: int
     is_spent: bool
 

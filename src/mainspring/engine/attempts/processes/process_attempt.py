@@ -83,7 +83,7 @@ class ProcessAttempt(LiveAttempt):
 
     def handle_start_error(self, error: OSError) -> None:
         """Fail, because no child could be started."""
-        self.finish(attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.took_us))
+        self.finish(attempt_end.end_with_error(error, self.host.classifier, self.host.clock, self.duration_us))
 
     def receive(self, message: child_protocol.MessageFromChild) -> None:
         """Handle a message of the child."""
@@ -122,7 +122,7 @@ class ProcessAttempt(LiveAttempt):
     def handle_exit(self, code: int) -> None:
         """Handle a child that ended without an answer."""
         self._child = None
-        died = attempt_end.end_with_child_death(self.spec, code, self._last_words, self.took_us)
+        died = attempt_end.end_with_child_death(self.spec, code, self._last_words, self.duration_us)
         self.finish(self.stopped() if self.is_stopped else died)
 
     def cancel(self, reason: str) -> None:
@@ -173,15 +173,19 @@ class ProcessAttempt(LiveAttempt):
             if self.is_stopped:
                 return self.stopped(message.failure)
             error = rebuild_error(message.error)
-            return AttemptEnd(failure=message.failure, verdict=message.verdict, took_us=message.took_us, error=error)
+            return AttemptEnd(
+                failure=message.failure, verdict=message.verdict, duration_us=message.duration_us, error=error
+            )
         if not message.ok:
-            return AttemptEnd(refused=message.refused, took_us=message.took_us)
+            return AttemptEnd(refused=message.refused, duration_us=message.duration_us)
         output = bytes(message.output)
         try:
             value = decode_result(self.spec.signature, output, f"result of step {self.spec.name!r}")
         except ValueRefusedError as error:  # the child imported another version of the code than this process
-            return AttemptEnd(refused=Failure.of(error, self.host.classifier.classify(error)), took_us=message.took_us)
-        return AttemptEnd(ok=True, output=output, value=value, took_us=message.took_us)
+            return AttemptEnd(
+                refused=Failure.of(error, self.host.classifier.classify(error)), duration_us=message.duration_us
+            )
+        return AttemptEnd(ok=True, output=output, value=value, duration_us=message.duration_us)
 
     def _checkpoint_ack(self, number: int) -> AckCallback:
         """Return the callback that answers this checkpoint; from any thread."""

@@ -21,8 +21,8 @@ from mainspring.store.write.runs.journal import STEPS, encode_failure
 def _save_outcomes(tx: PostgresTransaction, commands: list[SaveOutcome]) -> list[CommandDone | None]:
     """Append outcomes, consume their facts and close their open rows."""
     rows = [
-        (c.run, c.rank, c.ident, c.name, c.kind, c.state, c.asked, c.attempt, c.generation, c.claim, c.input, c.output,
-         encode_failure(c.failure), c.undo, c.started_at, c.at, c.took_us, c.asked_after)
+        (c.run, c.rank, c.ident, c.name, c.kind, c.state, c.request_number, c.attempt, c.generation, c.claim, c.input, c.output,
+         encode_failure(c.failure), c.undo, c.started_at, c.at, c.duration_us, c.requested_after)
         for c in commands
     ]  # fmt: skip
     saved = set(tx.all("save_outcomes", (*columns("tntttt" + "nnnn" + "bbbt" + "nnnn", rows), tx.session)))
@@ -64,7 +64,7 @@ def _attempt_of(c: SaveAttempt) -> tuple[str, str, int, int]:
 def _save_attempts(tx: PostgresTransaction, commands: list[SaveAttempt]) -> list[CommandDone | None]:
     """Write or replace attempts."""
     rows = [
-        (c.run, c.ident, c.generation, c.attempt, c.name, c.state, c.asked, c.claim, encode_failure(c.failure), c.undo, c.input,
+        (c.run, c.ident, c.generation, c.attempt, c.name, c.state, c.request_number, c.claim, encode_failure(c.failure), c.undo, c.input,
          c.started_at, c.ended_at, c.next_at)
         for c in commands
     ]  # fmt: skip

@@ -88,7 +88,7 @@ def _complete(tx: PostgresTransaction, commands: list[CompleteRun]) -> list[Comm
     waiter that started meanwhile waited for that lock, and finds the run ended.
     """
     rows = [
-        (c.run, c.claim, c.ident, c.name, c.started_at, c.at, c.took_us, c.input, c.output, c.output_size)
+        (c.run, c.claim, c.ident, c.name, c.started_at, c.at, c.duration_us, c.input, c.output, c.output_size)
         for c in sorted(commands, key=run_of)
     ]
     constants = (OutcomeKind.STEP, OutcomeState.SUCCEEDED, tx.session, tx.now)

@@ -1,1 +1,1 @@
-select id, verb, actor, reason, reached, piece from bulk_acts where lease = ?
+select id, verb, actor, reason, reached, piece from bulk_operations where lease = ?

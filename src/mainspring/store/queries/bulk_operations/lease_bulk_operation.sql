@@ -1,1 +1,1 @@
-update bulk_acts set lease = ?, until_at = ?, changed_at = ? where id = ?
+update bulk_operations set lease = ?, until_at = ?, changed_at = ? where id = ?

@@ -1,2 +1,2 @@
-select seq, id, verb, state, which, automations, rate, actor, reason, total, done, refused, reached, made_at, changed_at, ended_at, due_at
-from bulk_acts where seq < ? order by seq desc limit ?
+select seq, id, verb, state, selection, automations, rate, actor, reason, total, done, refused, reached, made_at, changed_at, ended_at, due_at
+from bulk_operations where seq < ? order by seq desc limit ?

@@ -1,1 +1,1 @@
-select run, why from bulk_parts where bulk = ? and run > ? order by run limit ?
+select run, reason from bulk_parts where bulk = ? and run > ? order by run limit ?

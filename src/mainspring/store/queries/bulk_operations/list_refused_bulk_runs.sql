@@ -1,1 +1,1 @@
-select run, why from bulk_parts where bulk = ? and run > ? and why is not null order by run limit ?
+select run, reason from bulk_parts where bulk = ? and run > ? and reason is not null order by run limit ?

@@ -1,1 +1,1 @@
-select state, reached, total, done, refused, every_ms, due_at from bulk_acts where id = ?
+select state, reached, total, done, refused, every_ms, due_at from bulk_operations where id = ?

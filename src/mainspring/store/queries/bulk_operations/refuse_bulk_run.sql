@@ -1,1 +1,1 @@
-update bulk_parts set why = ? where bulk = ? and run = ?
+update bulk_parts set reason = ? where bulk = ? and run = ?

@@ -1,2 +1,2 @@
-select locks.owner, locks.session, locks.token, locks.taken_at, sessions.state from locks left join sessions on sessions.id = locks.session
+select locks.owner, locks.session, locks.token, locks.acquired_at, sessions.state from locks left join sessions on sessions.id = locks.session
 where locks.name = ?

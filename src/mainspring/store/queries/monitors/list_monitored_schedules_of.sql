@@ -6,4 +6,4 @@ left join runs on runs.seq = (
     select unbegun.seq from runs as unbegun
     where unbegun.schedule = schedules.name and unbegun.started_at is null and unbegun.finished_at is null and unbegun.trigger not like {{backfills}}
     order by unbegun.slot_at limit 1)
-where schedules.retired_at is null and schedules.automation in (select wanted.value from json_each(?1) as wanted)
+where schedules.retired_at is null and schedules.automation in (select requested.value from json_each(?1) as requested)

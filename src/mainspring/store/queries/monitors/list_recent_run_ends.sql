@@ -4,8 +4,8 @@ select runs.automation, runs.id, runs.state, runs.started_at, runs.finished_at +
            select cast(sum(by_ms) as bigint) from clock_steps
            where by_ms < 0 and last >= runs.seq and since_at <= runs.finished_at and runs.clock_steps is null), 0),
        runs.output_size
-from json_each(?1) as wanted join runs on runs.seq in (
+from json_each(?1) as requested join runs on runs.seq in (
     select seq from (
-        select seq, finished_at from runs as newest indexed by runs_automation where newest.automation = wanted.value order by seq desc limit 200) as looked_at
+        select seq, finished_at from runs as newest indexed by runs_automation where newest.automation = requested.value order by seq desc limit 200) as recent
     where finished_at is not null limit ?2)
 order by runs.automation, runs.seq desc

@@ -17,7 +17,7 @@ _STATES = {state.value: state for state in RunState}
 
 
 class RunMark(msgspec.Struct, frozen=True):
-    """A run in a strip; `took_ms` None = it has not ended, or never started."""
+    """A run in a strip; `duration_ms` None = it has not ended, or never started."""
 
     run: str
     state: RunState
@@ -28,7 +28,7 @@ class RunMark(msgspec.Struct, frozen=True):
     finished_at: int | None
 
     @property
-    def took_ms(self) -> int | None:
+    def duration_ms(self) -> int | None:
         """Its duration."""
         if self.started_at is None or self.finished_at is None:
             return None

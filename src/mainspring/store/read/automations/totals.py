@@ -13,7 +13,7 @@ Counts = Counter[tuple[str, str]]
 "reason:...").
 """
 
-COUNTED = ("started", "succeeded", "failed", "cancelled", "attention", "steps", "step_errors", "took_ms")
+COUNTED = ("started", "succeeded", "failed", "cancelled", "attention", "steps", "step_errors", "duration_ms")
 
 
 def counted(reader: StoreReader, since_at: int, until_at: int) -> tuple[Counts, Counts]:

@@ -17,14 +17,14 @@ _ENDS = {state.value: state for state in OutcomeState}
 
 
 class PathOutcome(msgspec.Struct, frozen=True):
-    """An outcome that counts. `asked_after` = the last rank that the body had received before the request."""
+    """An outcome that counts. `requested_after` = the last rank that the body had received before the request."""
 
     rank: int
     ident: str
     name: str
     kind: OutcomeKind
     state: OutcomeState
-    asked_after: int
+    requested_after: int
 
 
 class RunPath(msgspec.Struct, frozen=True):

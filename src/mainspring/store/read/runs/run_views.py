@@ -219,7 +219,7 @@ def ended_calls(reader: StoreReader, run: str, limit: int) -> list[tuple[str, st
     ]
 
 
-def asked_after(reader: StoreReader, run: str, limit: int) -> dict[int, int]:
+def read_request_order(reader: StoreReader, run: str, limit: int) -> dict[int, int]:
     """Return for the first outcomes that count, by their rank, the last rank that the body had received before each
     request.
     """

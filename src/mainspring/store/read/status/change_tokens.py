@@ -50,7 +50,8 @@ def read_change_tokens(reader: StoreReader, now: int) -> ChangeTokens:
         }
     rows["logs"] = logs.newest_part(reader)
     rows["bulk"] = [
-        (bulk.id, bulk.state, bulk.done, bulk.refused) for bulk in bulk_operations.bulk_acts(reader, limit=NEWEST)
+        (bulk.id, bulk.state, bulk.done, bulk.refused)
+        for bulk in bulk_operations.list_bulk_operations(reader, limit=NEWEST)
     ]
     rows["locks"] = status.locks(reader)
     rows["outbox"] = [outbox.list_outbox_queues(reader), outbox.list_refused_messages(reader)]

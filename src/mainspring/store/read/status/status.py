@@ -320,6 +320,6 @@ def _is_worker_supervisor(session: SessionView) -> bool:
 
 def _place(read: Snapshot, run: RunView) -> Capped:
     """Return the place among ready runs of the same queue, automation, version and tag."""
-    group = (int(run.suspect), run.queue, run.automation, run.version, run.tag, int(run.fresh))
+    group = (int(run.probation), run.queue, run.automation, run.version, run.tag, int(run.fresh))
     ahead = first_value(read("count_runs_ahead", (*group, run.place, run.seq, CAP)), int) or 0
     return Capped(ahead + 1 if ahead < CAP else CAP, ahead >= CAP)

@@ -57,7 +57,7 @@ def read_visible_change_tokens(reader: StoreReader, now: int, is_visible: Callab
             ],
             "bulk": [
                 (bulk.id, bulk.state, bulk.done, bulk.refused)
-                for bulk in bulk_operations.bulk_acts(reader, limit=NEWEST)
+                for bulk in bulk_operations.list_bulk_operations(reader, limit=NEWEST)
                 if bulk.automations and all(map(is_visible, bulk.automations))
             ],
         }

@@ -15,7 +15,7 @@ TABLE: Final = TableSchema(
         integer("failures"),
         integer("since_at", null=True),
         text("fault", null=True),
-        integer("told_at", null=True),
+        integer("accepted_at", null=True),
     ),
     keys=(("name",),),
 )

@@ -21,7 +21,7 @@ TABLE: Final = TableSchema(
         text("incident", null=True),
         integer("opened", null=True),
         integer("settled_at", null=True),
-        text("settled_how", null=True),
+        text("settlement", null=True),
         text("settled_by", null=True),
     ),
     keys=(("seq",),),

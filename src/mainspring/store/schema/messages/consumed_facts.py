@@ -5,7 +5,7 @@ from typing import Final
 from mainspring.store.schema.table import TableSchema, text
 
 TABLE: Final = TableSchema(
-    "facts_taken",
+    "consumed_facts",
     (
         text("run"),
         text("kind"),

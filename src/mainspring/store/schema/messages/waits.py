@@ -11,7 +11,7 @@ TABLE: Final = TableSchema(
     (
         text("run"),
         text("ident"),
-        integer("asked"),
+        integer("request_number"),
         text("kind"),
         text("name"),
         text("shape", null=True),

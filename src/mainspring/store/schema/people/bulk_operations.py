@@ -5,13 +5,13 @@ from typing import Final
 from mainspring.store.schema.table import TableSchema, blob, integer, text
 
 TABLE: Final = TableSchema(
-    "bulk_acts",
+    "bulk_operations",
     (
         integer("seq"),
         text("id"),
         text("verb"),
         text("state"),
-        blob("which"),
+        blob("selection"),
         text("automations"),
         text("rate", null=True),
         integer("piece"),

@@ -9,7 +9,7 @@ TABLE: Final = TableSchema(
     (
         text("bulk"),
         text("run"),
-        text("why", null=True),
+        text("reason", null=True),
     ),
     keys=(("bulk", "run"),),
 )

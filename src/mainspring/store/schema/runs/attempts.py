@@ -17,7 +17,7 @@ TABLE: Final = TableSchema(
         integer("attempt"),
         text("name"),
         text("state"),
-        integer("asked"),
+        integer("request_number"),
         integer("claim"),
         blob("failure", null=True),
         text("undo", null=True),

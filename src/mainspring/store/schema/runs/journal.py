@@ -18,8 +18,8 @@ TABLE: Final = TableSchema(
         text("name"),
         text("kind"),
         text("state"),
-        integer("asked"),
-        integer("asked_after"),
+        integer("request_number"),
+        integer("requested_after"),
         integer("attempt"),
         integer("generation"),
         integer("superseded", null=True),
@@ -30,7 +30,7 @@ TABLE: Final = TableSchema(
         text("undo", null=True),
         integer("started_at"),
         integer("at"),
-        integer("took_us"),
+        integer("duration_us"),
     ),
     keys=(("run", "rank"),),
 )
@@ -51,7 +51,7 @@ OUTCOME_OUTLINE: Final = RowType(Outcome, TABLE, expressions={"input": "null", "
 class CurrentOutcome(msgspec.Struct, frozen=True):
     """The outcome of a request that counts now."""
 
-    asked: int
+    request_number: int
     state: OutcomeState
     kind: OutcomeKind
 

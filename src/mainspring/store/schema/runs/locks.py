@@ -11,7 +11,7 @@ TABLE: Final = TableSchema(
         text("owner"),
         integer("session", null=True),
         integer("token"),
-        integer("taken_at"),
+        integer("acquired_at"),
         text("note", null=True),
     ),
     keys=(("name",),),

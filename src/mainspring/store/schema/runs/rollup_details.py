@@ -10,9 +10,9 @@ TABLE: Final = TableSchema(
         integer("session"),
         text("automation", refers_to=Reference.AUTOMATION),
         integer("minute_at"),
-        text("what"),
+        text("metric"),
         integer("n"),
     ),
-    keys=(("automation", "minute_at", "what", "session"),),
+    keys=(("automation", "minute_at", "metric", "session"),),
     sums=("n",),
 )

@@ -27,7 +27,7 @@ TABLE: Final = TableSchema(
         text("tag"),
         text("partition", null=True),
         integer("ready"),
-        integer("suspect"),
+        integer("probation"),
         integer("fresh"),
         text("blocked", null=True),
         integer("place"),
@@ -69,7 +69,7 @@ TABLE: Final = TableSchema(
         integer("slot_at", null=True),
         text("parent", null=True),
         text("parent_ident", null=True),
-        integer("parent_asked", null=True),
+        integer("parent_request_number", null=True),
         text("close_policy", null=True),
         integer("superseded", null=True),
         text("chain", null=True),
@@ -112,7 +112,7 @@ class NewRun(msgspec.Struct, frozen=True, gc=False):
     run_key: str | None
     parent: str | None
     parent_ident: str | None
-    parent_asked: int | None
+    parent_request_number: int | None
     close_policy: str | None
     schedule: str | None
     slot_at: int | None

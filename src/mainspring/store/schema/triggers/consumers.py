@@ -10,8 +10,8 @@ TABLE: Final = TableSchema(
         text("trigger", refers_to=Reference.TRIGGER),
         integer("session"),
         integer("connected_at", null=True),
-        integer("away_since", null=True),
-        text("why", null=True),
+        integer("unreachable_at", null=True),
+        text("reason", null=True),
     ),
     keys=(("trigger", "session"),),
 )

@@ -19,7 +19,7 @@ TABLE: Final = TableSchema(
         text("state"),
         text("note", null=True),
         integer("filtered"),
-        text("asked", null=True),
+        text("filter_sessions", null=True),
         text("name"),
         text("body_hash", null=True),
         blob("body", null=True),

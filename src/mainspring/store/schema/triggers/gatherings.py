@@ -9,7 +9,7 @@ TABLE: Final = TableSchema(
     (
         text("trigger", refers_to=Reference.TRIGGER),
         text("per"),
-        integer("wanted"),
+        integer("expected"),
         integer("here"),
         integer("deadline_at"),
         text("run", null=True),

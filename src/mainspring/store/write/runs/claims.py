@@ -59,7 +59,7 @@ class _Scan:
         """Return the groups of ready runs that this session may claim, by queue."""
         tags = {"", *self.command.tags}
         groups: dict[str, list[_Group]] = {}
-        params = {"suspect": int(self.command.suspects), "session": self.tx.session}
+        params = {"probation": int(self.command.probation), "session": self.tx.session}
         for queue, automation, version, tag, own_version, paused_until in self.tx.all("list_ready_groups", params):
             if paused_until is not None and paused_until > self.tx.now:
                 if own_version == version:
@@ -79,7 +79,7 @@ class _Scan:
     def _yields_slots(self, queue: str) -> bool:
         """Tell whether this claim leaves slots of a queue to older runs of other workers."""
         command = self.command
-        is_ordinary = not command.suspects and command.under is None
+        is_ordinary = not command.probation and command.under is None
         return is_ordinary and self.limits[queue].concurrency is not None and queue not in command.insists
 
     def _newest(self, automation: str, version: int) -> int:
@@ -124,7 +124,7 @@ class _Scan:
             return []
         rows: list[tuple[int, int]] = []
         for group in groups:
-            on_probation = int(self.command.suspects)
+            on_probation = int(self.command.probation)
             key = (
                 on_probation,
                 group.queue,
@@ -181,7 +181,7 @@ def _make_due(tx: Transaction, command: ClaimRuns) -> bool:
             ("list_queue_limits", ()),
             ("find_next_due_time", ()),
             ("find_next_deadline", ()),
-            ("list_ready_groups", {"suspect": int(command.suspects), "session": tx.session}),
+            ("list_ready_groups", {"probation": int(command.probation), "session": tx.session}),
         )
     )
     due = DUE_RUN.read_all(tx.all("list_due_runs", (tx.now,)))

@@ -98,7 +98,7 @@ def open_wait(tx: Transaction, command: OpenWait) -> CommandDone | Refused:
             c.until_at,
             c.question,
             tx.now,
-            c.asked,
+            c.request_number,
             c.schema,
             tx.session,
         ),

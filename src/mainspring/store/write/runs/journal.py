@@ -38,8 +38,8 @@ def save_outcome(tx: Transaction, command: SaveOutcome) -> CommandDone | Refused
     failure = None if c.failure is None else _encode(c.failure)
     if not tx.change(
         "save_outcome",
-        (run, c.rank, ident, c.name, c.kind, c.state, c.asked, c.attempt, c.generation, c.claim, c.input, c.output, failure, c.undo,
-         c.started_at, c.at, c.took_us, tx.session, c.asked_after),
+        (run, c.rank, ident, c.name, c.kind, c.state, c.request_number, c.attempt, c.generation, c.claim, c.input, c.output, failure,
+         c.undo, c.started_at, c.at, c.duration_us, tx.session, c.requested_after),
     ):  # fmt: skip
         return _not_saved(tx, command)
     if c.inbox is not None:
@@ -85,7 +85,7 @@ def save_attempt(tx: Transaction, command: SaveAttempt) -> CommandDone | Refused
     c = command
     if not tx.change(
         "save_attempt",
-        (c.run, c.ident, c.generation, c.attempt, c.name, c.state, c.asked, c.claim, encode_failure(c.failure), c.undo, c.input,
+        (c.run, c.ident, c.generation, c.attempt, c.name, c.state, c.request_number, c.claim, encode_failure(c.failure), c.undo, c.input,
          c.started_at, c.ended_at, c.next_at, tx.session),
     ):  # fmt: skip
         return answer_lost_claim(tx, c.run, c.claim)

@@ -46,7 +46,7 @@ def announce_capacity(tx: Transaction, queues: Iterable[str]) -> None:
 
 def _has_run_of_other_worker(tx: Transaction, queue: str) -> bool:
     statements: list[tuple[str, Params]] = [
-        ("list_ready_groups", {"suspect": n, "session": tx.session}) for n in (0, 1)
+        ("list_ready_groups", {"probation": n, "session": tx.session}) for n in (0, 1)
     ]
     tx.ahead((("read_claimer", (tx.session,)), *statements))
     session = CLAIMING_SESSION.read_first(tx.all("read_claimer", (tx.session,)))

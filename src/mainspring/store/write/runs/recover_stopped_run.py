@@ -61,18 +61,18 @@ def reopen_run(tx: Transaction, command: ReopenRun) -> CommandDone | Refused:
     if undone is not None:
         # Undone steps no longer count: steps that depend on them are repeated too.
         generation += 1
-        from_request = undone.asked if chosen is None else min(undone.asked, chosen.asked)
-        rollback.supersede_undone(tx, run.id, generation, from_request, undone.handed)
+        from_request = undone.request_number if chosen is None else min(undone.request_number, chosen.request_number)
+        rollback.supersede_undone(tx, run.id, generation, from_request, undone.received_rank)
         run_transitions.supersede_children(tx, run.id, generation, from_request)
         events.supersede_waits(tx, run.id, from_request)
         if chosen is None:
             _supersede_causes(tx, run, _list_failing(run), generation)
     elif chosen is not None:
         generation += 1
-        tx.change("supersede_requests_from", (generation, run.id, chosen.asked))
-        tx.change("supersede_attempts_from", (generation, run.id, chosen.asked))
-        run_transitions.supersede_children(tx, run.id, generation, chosen.asked)
-        events.supersede_waits(tx, run.id, chosen.asked)
+        tx.change("supersede_requests_from", (generation, run.id, chosen.request_number))
+        tx.change("supersede_attempts_from", (generation, run.id, chosen.request_number))
+        run_transitions.supersede_children(tx, run.id, generation, chosen.request_number)
+        events.supersede_waits(tx, run.id, chosen.request_number)
     elif not accepts:
         refusal = _supersede_failing(tx, run, undoes=undoes)
         if refusal is not None:
@@ -90,13 +90,13 @@ def _find_outcome(tx: Transaction, run: StoppedRun, ident: str) -> CurrentOutcom
 class _StartedRequest(msgspec.Struct, frozen=True):
     """A step or child that started and has no outcome."""
 
-    asked: int
+    request_number: int
     kind: None = None
 
 
 def _find_started_request(tx: Transaction, run: StoppedRun, ident: str) -> _StartedRequest | None:
-    asked = None if ident.startswith("undo:") else tx.value("find_request_of_step", (run.id, ident), int)
-    return None if asked is None else _StartedRequest(asked)
+    request_number = None if ident.startswith("undo:") else tx.value("find_request_of_step", (run.id, ident), int)
+    return None if request_number is None else _StartedRequest(request_number)
 
 
 def _is_rollback(tx: Transaction, run: StoppedRun, chosen: CurrentOutcome | _StartedRequest | None) -> bool:

@@ -32,8 +32,8 @@ class RollbackState(msgspec.Struct, frozen=True):
 class UndoneRequests(msgspec.Struct, frozen=True):
     """The undone requests that a run counts as done: the first of these steps, and what the body had received before."""
 
-    asked: int
-    handed: int
+    request_number: int
+    received_rank: int
 
 
 def read_rollback_state(tx: Transaction, run: str) -> RollbackState:
@@ -59,13 +59,20 @@ def begin_rollback(tx: Transaction, run: str, state: RollbackState) -> None:
 
 def find_undone_requests(tx: Transaction, run: str) -> UndoneRequests | None:
     """Return the undone requests that the run still counts as done."""
-    asked, received = tx.first("find_undone_requests", (run,)) or (None, None)
-    return None if asked is None or received is None else UndoneRequests(asked, received)
+    request_number, received_rank = tx.first("find_undone_requests", (run,)) or (None, None)
+    if request_number is None or received_rank is None:
+        return None
+    return UndoneRequests(request_number, received_rank)
 
 
-def supersede_undone(tx: Transaction, run: str, generation: int, asked: int, handed: int) -> None:
-    """Supersede the requests from `asked` on, and those that failed or were abandoned since the rollback started."""
-    values = {"generation": generation, "run": run, "asked": asked, "handed": handed}
+def supersede_undone(tx: Transaction, run: str, generation: int, request_number: int, received_rank: int) -> None:
+    """Supersede the requests from `request_number` on, and those that failed or were abandoned since the rollback started."""
+    values = {
+        "generation": generation,
+        "run": run,
+        "request_number": request_number,
+        "received_rank": received_rank,
+    }
     tx.change("supersede_undone_attempts", values)
-    tx.change("supersede_attempts_from", (generation, run, asked))
+    tx.change("supersede_attempts_from", (generation, run, request_number))
     tx.change("supersede_undone_outcomes", values)

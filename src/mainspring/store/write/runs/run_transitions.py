@@ -158,12 +158,12 @@ def _start_successor(tx: Transaction, run: str, then: StartRun, ended: EndedRun)
         partitions.release_partitions(tx, run)
     if isinstance(start_run(tx, then, continues=True), Refused):
         return ended
-    tx.change("inherit_run_links", {"heir": then.id, "run": run})
+    tx.change("inherit_run_links", {"successor": then.id, "run": run})
     # Facts that were sent and not yet consumed are for the successor; its waits find events.
     events.free_inbox_events(tx, run)
-    tx.change("move_rejected_facts_to_successor", {"heir": then.id, "run": run})
-    tx.change("move_facts_to_successor", {"heir": then.id, "run": run})
-    tx.change("move_waits_to_successor", {"heir": then.id, "run": run})
+    tx.change("move_rejected_facts_to_successor", {"successor": then.id, "run": run})
+    tx.change("move_facts_to_successor", {"successor": then.id, "run": run})
+    tx.change("move_waits_to_successor", {"successor": then.id, "run": run})
     return msgspec.structs.replace(ended, parent=None, parent_ident=None, has_subscribers=False)
 
 

@@ -129,7 +129,7 @@ def row_of(tx: Transaction, command: StartRun, state: RunState, *, ready: bool, 
     due_at = command.due_at
     parent_values: tuple[str | None, str | None, int | None, str | None] = (None, None, None, None)
     if parent is not None:
-        parent_values = (parent.run, parent.ident, parent.asked, parent.close_policy)
+        parent_values = (parent.run, parent.ident, parent.request_number, parent.close_policy)
     return NewRun(
         *(command.id, command.automation, command.kind, command.version, command.title, state, command.queue),
         *(command.priority, command.tag or "", command.partition, int(ready), int(not here), blocked),

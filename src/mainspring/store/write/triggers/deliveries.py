@@ -310,7 +310,7 @@ def release_source_key(tx: Transaction, command: ReleaseSourceKey) -> CommandDon
 def report_consumer(tx: Transaction, command: ReportConsumer) -> CommandDone:
     """Record since when a consumer is connected or unreachable."""
     c = command
-    tx.change("report_consumer", (c.trigger, tx.session or 0, c.connected_at, c.away_since, c.why))
+    tx.change("report_consumer", (c.trigger, tx.session or 0, c.connected_at, c.unreachable_at, c.reason))
     return DONE
 
 

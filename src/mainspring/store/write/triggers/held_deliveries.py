@@ -71,7 +71,7 @@ def join_run(tx: Transaction, command: JoinRun) -> StartAnswer | CommandDone | R
             return _answer_repeated_join(tx, command) or (
                 DONE if tx.again else Refused("changed", "another router was first")
             )
-        tx.change("write_gathering", (c.trigger, c.per, c.wanted, c.deadline_at, tx.now))
+        tx.change("write_gathering", (c.trigger, c.per, c.expected, c.deadline_at, tx.now))
     known = tx.first("read_gathering", (c.trigger, c.per))
     if known is None:
         return Refused("changed", "there is nothing to start")

@@ -161,7 +161,7 @@ def list_bulk_operations(call: ApiCall[CommitOrderQuery, None]) -> Page[BulkView
     query, cursor = call.query, call.query.cursor
     views: list[BulkView] = []
     for _ in range(_MAX_PAGES):
-        page = bulk_operations.bulk_acts(call.site.reader, limit=query.limit, cursor=cursor)
+        page = bulk_operations.list_bulk_operations(call.site.reader, limit=query.limit, cursor=cursor)
         views += [view for view in page if _is_visible(call, view)]
         cursor = page[-1].seq if len(page) == query.limit else None
         if cursor is None or len(views) >= query.limit:
@@ -177,7 +177,7 @@ def show_bulk_operation(call: AnyApiCall) -> BulkView:
 
 
 def _find_bulk_operation(call: AnyApiCall, id: str) -> BulkView:
-    view = bulk_operations.bulk_act(call.site.reader, call.id_of(IdKind.BULK, id))
+    view = bulk_operations.read_bulk_operation(call.site.reader, call.id_of(IdKind.BULK, id))
     if view is None or not _is_visible(call, view):
         call.missing("bulk operation", id)
     return view
@@ -223,7 +223,7 @@ def _is_visible(call: AnyApiCall, bulk: BulkView) -> bool:
 
 ROUTES = (
     post_route(
-        "bulk_acts.begin",
+        "bulk_operations.begin",
         "/bulk",
         start_bulk_operation,
         BulkOperationRequest,
@@ -231,17 +231,17 @@ ROUTES = (
         within_s=_WITHIN_S,
     ),
     post_route(
-        "bulk_acts.replay",
+        "bulk_operations.replay",
         "/deliveries/replay",
         start_bulk_replay,
         BulkReplayRequest,
         BulkOperationResponse,
         within_s=_WITHIN_S,
     ),
-    get_route("bulk_acts.listed", "/bulk", list_bulk_operations, Page[BulkView], query=CommitOrderQuery),
-    get_route("bulk_acts.shown", "/bulk/{bulk}", show_bulk_operation, BulkView),
-    get_route("bulk_acts.parts", "/bulk/{bulk}/parts", list_parts, Page[BulkPart], query=BulkPartsQuery),
-    post_route("bulk_acts.pause", "/bulk/{bulk}/pause", pause, OperationRequest, OperationResponse),
-    post_route("bulk_acts.resume", "/bulk/{bulk}/resume", resume, OperationRequest, OperationResponse),
-    post_route("bulk_acts.stop", "/bulk/{bulk}/stop", stop, OperationRequest, OperationResponse),
+    get_route("bulk_operations.listed", "/bulk", list_bulk_operations, Page[BulkView], query=CommitOrderQuery),
+    get_route("bulk_operations.shown", "/bulk/{bulk}", show_bulk_operation, BulkView),
+    get_route("bulk_operations.parts", "/bulk/{bulk}/parts", list_parts, Page[BulkPart], query=BulkPartsQuery),
+    post_route("bulk_operations.pause", "/bulk/{bulk}/pause", pause, OperationRequest, OperationResponse),
+    post_route("bulk_operations.resume", "/bulk/{bulk}/resume", resume, OperationRequest, OperationResponse),
+    post_route("bulk_operations.stop", "/bulk/{bulk}/stop", stop, OperationRequest, OperationResponse),
 )

@@ -142,11 +142,13 @@ def discard(call: ApiCall[None, OperationRequest]) -> OperationResponse:
 
 
 ROUTES = (
-    post_route("run_acts.retry", "/runs/{run}/retry", retry, RetryRequest, OperationResponse),
-    post_route("run_acts.cancel", "/runs/{run}/cancel", cancel, CancelRequest, OperationResponse),
-    post_route("run_acts.send_signal", "/runs/{run}/signal", send_signal, SignalRequest, OperationResponse),
-    post_route("run_acts.answer", "/runs/{run}/answer", answer, AnswerRequest, OperationResponse),
-    post_route("run_acts.give_result", "/runs/{run}/give-result", give_result, GiveResultRequest, OperationResponse),
-    post_route("run_acts.mark_done", "/runs/{run}/mark-done", mark_done, MarkDoneRequest, OperationResponse),
-    post_route("run_acts.discard", "/runs/{run}/discard", discard, OperationRequest, OperationResponse),
+    post_route("run_operations.retry", "/runs/{run}/retry", retry, RetryRequest, OperationResponse),
+    post_route("run_operations.cancel", "/runs/{run}/cancel", cancel, CancelRequest, OperationResponse),
+    post_route("run_operations.send_signal", "/runs/{run}/signal", send_signal, SignalRequest, OperationResponse),
+    post_route("run_operations.answer", "/runs/{run}/answer", answer, AnswerRequest, OperationResponse),
+    post_route(
+        "run_operations.give_result", "/runs/{run}/give-result", give_result, GiveResultRequest, OperationResponse
+    ),
+    post_route("run_operations.mark_done", "/runs/{run}/mark-done", mark_done, MarkDoneRequest, OperationResponse),
+    post_route("run_operations.discard", "/runs/{run}/discard", discard, OperationRequest, OperationResponse),
 )

@@ -13,8 +13,8 @@ from mainspring.insight.runs.steps import list_step_lines
 from mainspring.insight.runs.stored_explanation import explain_run
 from mainspring.service.runs.run_differences import Difference, compare_runs, find_last_success
 from mainspring.store.read.runs.run_pages import run_page
-from mainspring.store.read.runs.run_views import asked_after, newest_of
 from mainspring.store.read.runs.run_views import journal as run_journal
+from mainspring.store.read.runs.run_views import newest_of, read_request_order
 from mainspring.store.read.runs.run_views import outline as run_outline
 from mainspring.store.read.runs.run_views import questions as open_questions
 from mainspring.store.read.runs.run_views import step as run_step
@@ -153,7 +153,7 @@ def list_stages_of_outline(call: AnyApiCall, outline: RunStory) -> list[Stage]:
     """Return the stages of a run whose outline was read already."""
     if outline.run.rank > MOST:
         return []
-    known = asked_after(call.site.reader, outline.run.id, MOST)
+    known = read_request_order(call.site.reader, outline.run.id, MOST)
     return list_stages(outline.outcomes, list_step_lines(outline), known)
 
 

@@ -40,7 +40,9 @@ def rows(call: ApiCall[CommitOrderQuery, None]) -> Iterator[Outcome]:
 
 
 def _build_entry(outcome: Outcome) -> JournalEntry:
-    return JournalEntry(outcome, -(-outcome.took_us // 1000), build_values(input=outcome.input, output=outcome.output))
+    return JournalEntry(
+        outcome, -(-outcome.duration_us // 1000), build_values(input=outcome.input, output=outcome.output)
+    )
 
 
 PAGES = (

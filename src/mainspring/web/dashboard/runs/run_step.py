@@ -111,7 +111,7 @@ def _list_attempts(step: StepView, run: RunView) -> list[AttemptView]:
 
 def _ended_attempt(outcome: Outcome) -> AttemptView:
     error = None if outcome.failure is None else summarize_error(outcome.name, outcome.failure)
-    duration = -(-outcome.took_us // 1000)
+    duration = -(-outcome.duration_us // 1000)
     is_old = outcome.superseded is not None
     return AttemptView(
         outcome.attempt, outcome.generation, str(outcome.state), outcome.started_at, duration, None, error, is_old

@@ -94,7 +94,7 @@ def walk(world, *steps, is_lost=False, **options):
     run = claimed(world, ORDER, b"{}")
     for rank, name in enumerate(steps, 1):
         failing = {"failure": BOOM, "state": OutcomeState.FAILED} if is_lost and rank == len(steps) else {}
-        world.store.apply(outcome(run, rank, name, asked_after=rank - 1, **failing, **options))
+        world.store.apply(outcome(run, rank, name, requested_after=rank - 1, **failing, **options))
     world.store.apply(fail(run, steps[-1], rank=len(steps)) if is_lost else finish(run, rank=len(steps)))
     return run.id
 

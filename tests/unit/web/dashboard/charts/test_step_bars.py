@@ -14,7 +14,9 @@ def line(*tries, kind="step", state="succeeded"):
         StepTry(number, state if number == len(tries) else "failed", start, end)
         for number, (start, end) in enumerate(tries, 1)
     ]
-    return StepLine(ident="s", name="s", kind=kind, state=state, asked=1, generation=0, superseded=None, tries=found)
+    return StepLine(
+        ident="s", name="s", kind=kind, state=state, request_number=1, generation=0, superseded=None, tries=found
+    )
 
 
 def test_work_is_to_scale_and_idle_time_is_not():

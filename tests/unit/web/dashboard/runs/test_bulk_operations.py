@@ -10,7 +10,7 @@ from mainspring.service.actor import Actor, operation_context
 from mainspring.service.bulk_operation import run_next_piece, start_bulk_operation
 from mainspring.service.runs.run_selection import RunSelection
 from mainspring.store.commands.runs import DiscardRun
-from mainspring.store.read.bulk_operations import bulk_act
+from mainspring.store.read.bulk_operations import read_bulk_operation
 from tests.unit.web.dashboard.failed_runs import fall, fall_of_backup
 from tests.unit.web.dashboard.page_world import printed_text
 
@@ -67,7 +67,7 @@ async def test_buttons_fit_the_state_and_work_once(world):
     stopped = await world.submit("/bulk/b1", "stop", reason="enough")
     assert "2 left as they are" in stopped.text
     assert 'value="stop"' not in stopped.text
-    assert bulk_act(world.store.reader, "b1").state is BulkState.STOPPED
+    assert read_bulk_operation(world.store.reader, "b1").state is BulkState.STOPPED
     assert 'value="pause"' not in stopped.text
 
 

@@ -10,7 +10,7 @@ import pytest
 from mainspring.domain.states import RunState
 from mainspring.service.bulk_operation import run_next_piece
 from mainspring.service.runs.run import retry
-from mainspring.store.read.bulk_operations import bulk_acts, bulk_parts
+from mainspring.store.read.bulk_operations import bulk_parts, list_bulk_operations
 from mainspring.web.api.endpoints import failed_runs
 from tests.contract.store.process import finish
 from tests.unit.web.dashboard.failed_runs import DENIED, HOSTILE, fall, fall_of_backup, fingerprint_of, group
@@ -68,11 +68,11 @@ async def test_operation_is_counted_then_done_in_pieces(world):
     assert "mainspring failed retry --name pay --rate 600/m --background" in counted
     assert 'data-nouns=""' in counted
     assert 'data-nouns="runs incidents"' in await world.get("/failed?name=pay")
-    assert bulk_acts(world.store.reader) == []
+    assert list_bulk_operations(world.store.reader) == []
     path = "/failed?name=pay&ask=retry&rate=600/m"
     for _ in range(2):
         answer = await world.submit(path, "retry", page="p1", rate="600/m", reason="mended")
-    (act,) = bulk_acts(world.store.reader)
+    (act,) = list_bulk_operations(world.store.reader)
     assert answer.request.url.path == f"/bulk/{act.id}"
     assert printed_text(answer.text) == "Started: retry. It runs in the background."
     assert (act.total, act.rate, act.reason, act.actor) == (3, "600/m", "mended", "web:ana")
@@ -122,7 +122,7 @@ async def test_rows_of_the_page_are_the_runs_of_the_operation(world, is_grouped)
             assert listed_runs(world, text) == runs, query
             assert f">{len(runs)}</a></td>" in text, query
     await world.submit(f"/failed?error={error}&since=1h", "retry", rate="")
-    (act,) = bulk_acts(world.store.reader)
+    (act,) = list_bulk_operations(world.store.reader)
     assert [part.id for part in bulk_parts(world.store.reader, act)] == [claimed_run.id]
     assert "--ended-since 1h" in await world.get("/failed?since=1h&ask=retry")
 
@@ -150,7 +150,7 @@ async def test_invalid_filter_is_reported_in_place(world):
     answer = await world.submit("/failed?name=pay", "retry", rate="often")
     assert (answer.status_code, "is not a rate" in printed_text(answer.text)) == (409, True)
     assert (await world.submit("/failed?name=nope", "retry")).status_code == 409
-    assert bulk_acts(world.store.reader) == []
+    assert list_bulk_operations(world.store.reader) == []
 
 
 @pytest.mark.asyncio
@@ -189,5 +189,5 @@ async def test_visitor_of_some_automations_sees_and_retries_its_own(world):
     assert "backup" not in text
     assert "AccessDenied" not in await world.get("/failed?name=backup", who="payer")
     await world.submit("/failed?ask=retry", "retry", who="payer", rate="")
-    (act,) = bulk_acts(world.store.reader)
+    (act,) = list_bulk_operations(world.store.reader)
     assert (act.automations, act.total) == (("pay",), 2)

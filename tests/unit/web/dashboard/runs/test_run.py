@@ -209,7 +209,7 @@ def attempt(run, number, **options):
         name="up",
         generation=0,
         attempt=number,
-        asked=1,
+        request_number=1,
         automation=run.automation,
         **given,
     )
@@ -419,7 +419,7 @@ async def test_fan_out_is_one_line_on_the_page(world):
     run = claimed(world)
     for rank in range(1, 366):
         bad = OutcomeState.FAILED if rank in (5, 50, 300) else OutcomeState.SUCCEEDED
-        saved = outcome(run, rank, f"clean_file#{rank}", state=bad, at=121, took_us=120_000)
+        saved = outcome(run, rank, f"clean_file#{rank}", state=bad, at=121, duration_us=120_000)
         world.store.apply(replace(saved, name="clean_file"))
     world.store.apply(finish(run, rank=365))
     text = await world.get(f"/r/{run.id}")

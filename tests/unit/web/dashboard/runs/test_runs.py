@@ -10,7 +10,7 @@ import pytest
 
 from mainspring.domain.definitions.definition import DefinitionKind
 from mainspring.domain.states import RunState
-from mainspring.store.read.bulk_operations import bulk_acts, bulk_parts
+from mainspring.store.read.bulk_operations import bulk_parts, list_bulk_operations
 from tests.api_world import BACKUP
 from tests.contract.store.process import outcome
 from tests.unit.web.dashboard.automation_world import define
@@ -67,7 +67,7 @@ async def test_runs_that_a_retry_healed_are_the_rows_of_their_number(world):
     assert (offered in text, offered in await world.get("/runs?name=pay-order")) == (False, True)
     answer = await world.submit(where, "cancel", reason="all", rate="")
     assert "cannot be selected for an operation on all" in printed_text(answer.text)
-    assert bulk_acts(world.store.reader) == []
+    assert list_bulk_operations(world.store.reader) == []
 
 
 @pytest.mark.asyncio
@@ -136,10 +136,10 @@ async def test_all_that_match_are_counted_then_cancelled(world):
     assert "mainspring runs cancel --name pay --since 1h --rate 600/m --background" in text
     assert 'value="&lt;b&gt;" required' in text
     assert 'data-nouns=""' in text
-    assert bulk_acts(world.store.reader) == []
+    assert list_bulk_operations(world.store.reader) == []
     for _ in range(2):
         answer = await world.submit(path, "cancel", page="p1", rate="600/m", reason="enough")
-    (act,) = bulk_acts(world.store.reader)
+    (act,) = list_bulk_operations(world.store.reader)
     assert answer.request.url.path == f"/bulk/{act.id}"
     assert printed_text(answer.text) == "Started: cancel. It runs in the background."
     assert [part.id for part in bulk_parts(world.store.reader, act)] == sorted(going)
@@ -162,7 +162,7 @@ async def test_cancelling_is_offered_where_it_can_be_done(world):
     answer = await world.submit("/runs", "cancel", rate="often", reason="x")
     assert (answer.status_code, "is not a rate" in printed_text(answer.text)) == (409, True)
     assert (await world.submit("/runs?state=failed", "cancel", rate="", reason="x")).status_code == 409
-    assert bulk_acts(world.store.reader) == []
+    assert list_bulk_operations(world.store.reader) == []
 
 
 @pytest.mark.asyncio
@@ -174,5 +174,5 @@ async def test_visitor_of_some_automations_cancels_its_own(world):
     assert "1 run of 1 automation" in text
     assert "backup" not in text
     await world.submit("/runs?ask=cancel", "cancel", who="payer", rate="", reason="x")
-    (act,) = bulk_acts(world.store.reader)
+    (act,) = list_bulk_operations(world.store.reader)
     assert [part.id for part in bulk_parts(world.store.reader, act)] == [own]

@@ -7,7 +7,7 @@ import pytest
 
 from mainspring.service.bulk_operation import run_next_piece
 from mainspring.store.commands.runs import ClaimRuns
-from mainspring.store.read.bulk_operations import bulk_acts
+from mainspring.store.read.bulk_operations import list_bulk_operations
 from tests.contract.store.process import wait_for
 from tests.hostile import PAYLOADS
 from tests.unit.web.dashboard.page_world import printed_text
@@ -163,7 +163,7 @@ async def test_all_that_match_are_counted_then_arrive_once_more(world, shop):
     assert "mainspring triggers replay --until 2020-01-01" in await world.get(before)
     for _ in range(2):
         answer = await world.submit(path, "replay", page="p1", rate="600/m", reason="<b>mended</b>")
-    (act,) = bulk_acts(world.store.reader)
+    (act,) = list_bulk_operations(world.store.reader)
     assert answer.request.url.path == f"/bulk/{act.id}"
     assert printed_text(answer.text) == "Started: replay. It runs in the background."
     assert "0 of 3 deliveries done; 3 left." in answer.text
@@ -189,7 +189,7 @@ async def test_replay_of_all_is_for_those_who_may(world, shop):
     assert "is not a rate" in await world.get("/deliveries?ask=replay&rate=often")
     assert (await world.submit("/deliveries", "replay", rate="often")).status_code == 409
     assert (await world.submit("/deliveries?verified=nobody", "replay", rate="")).status_code == 409
-    assert bulk_acts(world.store.reader) == []
+    assert list_bulk_operations(world.store.reader) == []
 
 
 @pytest.mark.asyncio

@@ -37,7 +37,7 @@ create table runs (
     tag           text collate "C" not null default '',         -- '' = any worker; never null, so that an index can order by it
     partition     text collate "C",
     ready         bigint not null default 0,                    -- 1 = it may be claimed now
-    suspect       bigint not null default 0,                    -- 1 = its worker crashed; it runs in a probation process
+    probation     bigint not null default 0,                    -- 1 = its worker crashed; it runs in a probation process
     fresh         bigint not null default 1,                    -- 1 until it is claimed for the first time
     blocked       text collate "C",                             -- 'partition' while another run holds its partition key
     place         bigint not null,                              -- order of starts: the due time less 60 s for each step of priority
@@ -81,13 +81,13 @@ create table runs (
     slot_at       bigint,
     parent        text collate "C",
     parent_ident  text collate "C",                             -- the request of its parent
-    parent_asked  bigint,                                       -- the place of that request in the order of its parent's requests
+    parent_request_number bigint,                               -- the place of that request in the order of its parent's requests
     close_policy  text collate "C",
     superseded    bigint,                                       -- the generation of its parent that no longer counts the request
     chain         text collate "C",                             -- first run of a chain of restarts; null = no run continued as this one
     window_at     bigint                                        -- since when events count for the chain: when its first run was created
 );
-create index runs_ready      on runs (suspect, queue, automation, version, tag, fresh, place) where ready = 1;
+create index runs_ready      on runs (probation, queue, automation, version, tag, fresh, place) where ready = 1;
 create index runs_due        on runs (due_at) where ready = 0 and due_at is not null and blocked is null;
 create index runs_due_partition on runs (queue, partition, due_at)
     where ready = 0 and due_at is not null and blocked is null and partition is not null;
@@ -103,7 +103,7 @@ create index runs_finished   on runs (state, finished_at) where finished_at is n
 -- Each evaluation of monitors reads the slots whose run has not started.
 create index runs_unbegun    on runs (schedule, slot_at) where schedule is not null and started_at is null and finished_at is null;
 -- Each supervisor reads the runs on probation five times a second: few, among perhaps a million that wait.
-create index runs_suspect    on runs (seq) where suspect = 1;
+create index runs_probation  on runs (seq) where probation = 1;
 create index runs_chain      on runs (chain, seq) where chain is not null;
 -- Ids are shown and accepted by their last characters: before them are 2 of the kind, 10 of the time and 10 at random.
 create index runs_short      on runs (substr(id, 23));
@@ -116,8 +116,8 @@ create table journal (
     name       text collate "C" not null,
     kind       text collate "C" not null,                       -- domain.runs.journal.OutcomeKind
     state      text collate "C" not null,                       -- states.OutcomeState
-    asked      bigint not null,                                 -- the place of its request in the order of the body's requests
-    asked_after bigint not null default 0,                      -- the last rank that the body had received when it made the request
+    request_number bigint not null,                             -- the place of its request in the order of the body's requests
+    requested_after bigint not null default 0,                  -- the last rank that the body had received when it made the request
     attempt    bigint not null,
     generation bigint not null,
     superseded bigint,                                          -- the generation that no longer counts it
@@ -128,7 +128,7 @@ create table journal (
     undo       text collate "C",                                -- module:qualname of its undo function
     started_at bigint not null,
     at         bigint not null,
-    took_us    bigint not null,
+    duration_us bigint not null,
     primary key (run, rank)
 );
 -- The few runs in which a step succeeded only at a later attempt.
@@ -142,7 +142,7 @@ create table attempts (
     attempt    bigint not null,
     name       text collate "C" not null,
     state      text collate "C" not null,                       -- states.AttemptState
-    asked      bigint not null,                                 -- as in journal
+    request_number bigint not null,                             -- as in journal
     claim      bigint not null,
     failure    bytea,
     undo       text collate "C",
@@ -240,7 +240,7 @@ create table locks (
     owner    text collate "C" not null,                         -- id of a run, or name of an exec run
     session  bigint,
     token    bigint not null,                                   -- fencing token
-    taken_at bigint not null,
+    acquired_at bigint not null,
     note     text collate "C"
 );
 
@@ -278,8 +278,8 @@ create table rollups (
     attention  bigint not null default 0,
     steps      bigint not null default 0,
     step_errors bigint not null default 0,
-    took_ms    bigint not null default 0,
-    took_max_ms bigint not null default 0,
+    duration_ms bigint not null default 0,
+    max_duration_ms bigint not null default 0,
     primary key (automation, minute_at, session)
 );
 create index rollups_minute on rollups (minute_at);
@@ -289,8 +289,8 @@ create table rollup_details (
     session    bigint not null,
     automation text collate "C" not null,
     minute_at  bigint not null,
-    what       text collate "C" not null,                       -- 'ms<=2^k' | 'reason:...'
+    metric     text collate "C" not null,                       -- 'ms<=2^k' | 'reason:...'
     n          bigint not null,
-    primary key (automation, minute_at, what, session)
+    primary key (automation, minute_at, metric, session)
 );
 create index rollup_details_minute on rollup_details (minute_at);

@@ -70,7 +70,7 @@ create table deliveries (
     state       text collate "C" not null,                      -- states.DeliveryState
     note        text collate "C",                               -- the reason of its state, to show to people
     filtered    bigint not null default 0,                      -- 1 while a worker has to run the filter
-    asked       text collate "C",                               -- session ids, with commas, that began to run its filter: see triggers/filter_runner.py
+    filter_sessions text collate "C",                           -- session ids, with commas, that began to run its filter: see triggers/filter_runner.py
     name        text collate "C" not null default '',
     body_hash   text collate "C",
     body        bytea,                                          -- as received, sealed
@@ -116,15 +116,15 @@ create table flow_control (
 create table gatherings (
     trigger     text collate "C" not null,
     per         text collate "C" not null,                      -- the slot (ms) or the run key that the runs have in common
-    wanted      bigint not null,                                -- number of automations
-    here        bigint not null default 0,                      -- how many of them have ended in a wanted state
+    expected    bigint not null,                                -- number of automations
+    here        bigint not null default 0,                      -- how many of them have ended in an awaited state
     deadline_at bigint not null,
     run         text collate "C",                               -- the run that was started
     changed_at  bigint not null,
     primary key (trigger, per)
 );
 create index gatherings_open on gatherings (trigger, deadline_at) where run is null;
-create index gatherings_complete on gatherings (deadline_at) where run is null and here >= wanted;
+create index gatherings_complete on gatherings (deadline_at) where run is null and here >= expected;
 
 -- The ended runs of such a start.
 create table joined_runs (
@@ -133,7 +133,7 @@ create table joined_runs (
     automation text collate "C" not null,
     run        text collate "C" not null,
     state      text collate "C" not null,
-    counts     bigint not null,                                 -- 1 = it ended in a wanted state
+    counts     bigint not null,                                 -- 1 = it ended in an awaited state
     delivery   text collate "C" not null,
     at         bigint not null,
     primary key (trigger, per, automation)
@@ -145,8 +145,8 @@ create table consumers (
     trigger      text collate "C" not null,
     session      bigint not null,
     connected_at bigint,
-    away_since   bigint,
-    why          text collate "C",
+    unreachable_at bigint,
+    reason       text collate "C",
     primary key (trigger, session)
 );
 

@@ -17,15 +17,15 @@ create table failures (
     incident    text collate "C",                               -- null = no watcher has reported it yet
     opened      bigint,                                         -- the opening of the incident that it belongs to
     settled_at  bigint,                                         -- null = it is open
-    settled_how text collate "C",                               -- domain.incidents.incident_members.Settlement
+    settlement  text collate "C",                               -- domain.incidents.incident_members.Settlement
     settled_by  text collate "C"                                -- the run that succeeded, or the person
 );
-create index failures_untold on failures (seq) where fingerprint is null;
+create index failures_ungrouped on failures (seq) where fingerprint is null;
 create index failures_grouped on failures (automation, fingerprint, seq) where fingerprint is not null;
 create index failures_run on failures (run);
 create index failures_open on failures (automation, healthy, item) where settled_at is null;
 create index failures_open_of_error on failures (automation, fingerprint, seq) where settled_at is null and fingerprint is not null;
-create index failures_of_incident on failures (incident, opened, settled_how) where incident is not null;
+create index failures_of_incident on failures (incident, opened, settlement) where incident is not null;
 
 -- Failures with the same cause.
 create table error_groups (
@@ -68,7 +68,7 @@ create table incidents (
     parent        text collate "C"                              -- the incident that it is grouped under
 );
 create unique index incidents_subject on incidents (automation, kind, fingerprint);
-create index incidents_wrong on incidents (seq) where state <> 'resolved';
+create index incidents_unresolved on incidents (seq) where state <> 'resolved';
 create index incidents_changed on incidents (changed_at);
 create index incidents_short on incidents (substr(id, 23));
 
@@ -114,7 +114,7 @@ create table channels (
     failures bigint not null,                                   -- failed tries in a row
     since_at bigint,
     fault    text collate "C",
-    told_at  bigint                                             -- when it last accepted an alert
+    accepted_at bigint                                          -- when it last accepted an alert
 );
 
 -- How a channel finds the message that it sent about an incident, to change it or to answer in its thread.
@@ -144,7 +144,7 @@ begin
        and not exists (select 1 from runs where runs.id = new.parent and runs.finished_at is not null) then
         return null;
     end if;
-    update failures set settled_at = new.changed_at, settled_how = 'failed_again', settled_by = new.id
+    update failures set settled_at = new.changed_at, settlement = 'failed_again', settled_by = new.id
     where run = new.id and settled_at is null;
     insert into failures (run, automation, state, reason, ident, failure, at, healthy, item)
     values (new.id, new.automation, new.state, new.reason, new.failed_ident, new.failure, new.changed_at, new.healthy,

@@ -1,2 +1,2 @@
-delete from waits using (select * from unnest(cast(?1 as text[])) limit cardinality(cast(?1 as text[]))) as wanted(run)
-where waits.run = wanted.run
+delete from waits using (select * from unnest(cast(?1 as text[])) limit cardinality(cast(?1 as text[]))) as requested(run)
+where waits.run = requested.run

@@ -1,3 +1,3 @@
 delete from checkpoints using (select * from unnest(cast(?1 as text[]), cast(?2 as text[])) limit cardinality(cast(?1 as text[])))
-     as wanted(run, ident)
-where checkpoints.run = wanted.run and checkpoints.ident = wanted.ident
+     as requested(run, ident)
+where checkpoints.run = requested.run and checkpoints.ident = requested.ident

@@ -1,5 +1,5 @@
 select place, seq from runs indexed by runs_ready
-where ready = 1 and suspect = ? and queue = ? and automation = ? and version = ? and tag = ? and fresh = ?
+where ready = 1 and probation = ? and queue = ? and automation = ? and version = ? and tag = ? and fresh = ?
   and (deploy <= ? or deploy > ?)
 order by place, seq limit ?
 for update skip locked

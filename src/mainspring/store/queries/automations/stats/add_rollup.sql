@@ -1,8 +1,8 @@
-insert into rollups (session, automation, minute_at, started, succeeded, failed, cancelled, attention, steps, step_errors, took_ms, took_max_ms)
+insert into rollups (session, automation, minute_at, started, succeeded, failed, cancelled, attention, steps, step_errors, duration_ms, max_duration_ms)
 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (automation, minute_at, session) do update
 set started = rollups.started + excluded.started, succeeded = rollups.succeeded + excluded.succeeded,
     failed = rollups.failed + excluded.failed, cancelled = rollups.cancelled + excluded.cancelled,
     attention = rollups.attention + excluded.attention, steps = rollups.steps + excluded.steps,
-    step_errors = rollups.step_errors + excluded.step_errors, took_ms = rollups.took_ms + excluded.took_ms,
-    took_max_ms = case when excluded.took_max_ms > rollups.took_max_ms then excluded.took_max_ms else rollups.took_max_ms end
+    step_errors = rollups.step_errors + excluded.step_errors, duration_ms = rollups.duration_ms + excluded.duration_ms,
+    max_duration_ms = case when excluded.max_duration_ms > rollups.max_duration_ms then excluded.max_duration_ms else rollups.max_duration_ms end

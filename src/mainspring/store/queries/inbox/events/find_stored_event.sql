@@ -8,6 +8,6 @@ where event_matches.match_hash = ?1 and events.keep_until > ?3
           (select seq from runs where id = (select coalesce(chain, id) from runs where id = ?4)), 0)))
   and event_matches.event > coalesce((select seq from event_cursors where chain = (select coalesce(chain, id) from runs where id = ?4)
                                                                     and match_hash = ?1 and since_at <= ?2), 0)
-  and not exists (select 1 from facts_taken where run = (select coalesce(chain, id) from runs where id = ?4)
+  and not exists (select 1 from consumed_facts where run = (select coalesce(chain, id) from runs where id = ?4)
                                               and kind = {{event}} and source = events.id)
 order by event_matches.event limit 1

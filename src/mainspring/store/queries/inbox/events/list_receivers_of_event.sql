@@ -1,2 +1,2 @@
-select runs.id, runs.automation, runs.state from facts_taken join runs on runs.id = coalesce(facts_taken.receiver, facts_taken.run)
-where facts_taken.kind = {{event}} and facts_taken.source = ? limit ?
+select runs.id, runs.automation, runs.state from consumed_facts join runs on runs.id = coalesce(consumed_facts.receiver, consumed_facts.run)
+where consumed_facts.kind = {{event}} and consumed_facts.source = ? limit ?

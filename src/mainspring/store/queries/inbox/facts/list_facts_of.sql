@@ -1,2 +1,2 @@
 select {{columns.inbox.fact}}
-from json_each(?) as wanted join inbox on inbox.run = wanted.value order by inbox.seq
+from json_each(?) as requested join inbox on inbox.run = requested.value order by inbox.seq

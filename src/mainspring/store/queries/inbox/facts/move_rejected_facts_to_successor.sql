@@ -1,1 +1,1 @@
-update rejected_facts set run = :heir where run = :run
+update rejected_facts set run = :successor where run = :run

@@ -1,1 +1,1 @@
-select ident, kind, name from waits where run = ? and asked >= ? order by ident
+select ident, kind, name from waits where run = ? and request_number >= ? order by ident

@@ -1,1 +1,1 @@
-update waits set name = :heir where kind = 'run' and filled = 0 and name = :run
+update waits set name = :successor where kind = 'run' and filled = 0 and name = :run

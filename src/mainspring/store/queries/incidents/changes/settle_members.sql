@@ -1,7 +1,7 @@
 -- A success settles the members of its own run, and those of earlier runs of the same item. ?1 = JSON list of the runs that succeeded. ?3 =
 -- 1 if they are recorded after the fact: then their start instants count, not the order of the records.
 update failures set settled_at = ?2, settled_by = me.id,
-                  settled_how = case when failures.run = me.id then {{member.succeeded}}
+                  settlement = case when failures.run = me.id then {{member.succeeded}}
                                      when me.healthy = {{healthy.item}} then {{member.item_succeeded}}
                                      else {{member.automation_succeeded}} end
 from (select id, seq, automation, healthy, coalesce(item, id) as item, created_at

@@ -1,2 +1,2 @@
 select {{columns.attempts.attempt}}
-from attempts where run = ? order by asked, generation, attempt
+from attempts where run = ? order by request_number, generation, attempt

@@ -4,4 +4,4 @@ from attempts
 where run in (select value from json_each(?)) and (superseded is null or superseded = generation and state in ({{started}}, {{lost}}, {{in_doubt}}))
   and not exists (select 1 from journal where run = attempts.run and ident = attempts.ident and superseded is null and generation = attempts.generation
                   and state <> {{cancelled}})
-order by asked, attempt
+order by request_number, attempt

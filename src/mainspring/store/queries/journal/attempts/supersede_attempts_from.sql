@@ -1,1 +1,1 @@
-update attempts set superseded = ? where run = ? and asked >= ? and superseded is null
+update attempts set superseded = ? where run = ? and request_number >= ? and superseded is null

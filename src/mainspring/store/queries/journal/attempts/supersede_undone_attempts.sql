@@ -1,4 +1,4 @@
 update attempts set superseded = :generation
 where run = :run and superseded is null
   and ident in (select ident from journal where run = :run and superseded is null
-                and (asked >= :asked or kind = {{undo}} or (rank > :handed and state in ({{failed}}, {{cancelled}}))))
+                and (request_number >= :request_number or kind = {{undo}} or (rank > :received_rank and state in ({{failed}}, {{cancelled}}))))

@@ -1,4 +1,4 @@
-select rank, ident, kind, state, asked_after from journal
+select rank, ident, kind, state, requested_after from journal
 where run = ?1 and superseded is null
   and rank >= (select min(rank) from journal
                where run = ?1 and superseded is null

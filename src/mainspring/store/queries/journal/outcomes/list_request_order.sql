@@ -1,1 +1,1 @@
-select rank, asked_after from journal where run = ?1 and superseded is null order by rank limit ?2
+select rank, requested_after from journal where run = ?1 and superseded is null order by rank limit ?2

@@ -8,7 +8,7 @@ from journal where run = ?1 and rank in (
     ) as marked
     union
     select opening.rank from (
-        select rank from journal where run = ?1 and kind = {{step}} and superseded is null order by asked limit 1
+        select rank from journal where run = ?1 and kind = {{step}} and superseded is null order by request_number limit 1
     ) as opening
     union
     select rank from journal where run = ?1 and ident = ?3

@@ -1,3 +1,3 @@
 update journal set superseded = :generation
 where run = :run and superseded is null
-  and (asked >= :asked or kind = {{undo}} or (rank > :handed and state in ({{failed}}, {{cancelled}})))
+  and (request_number >= :request_number or kind = {{undo}} or (rank > :received_rank and state in ({{failed}}, {{cancelled}})))

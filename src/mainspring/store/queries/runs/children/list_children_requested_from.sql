@@ -1,2 +1,2 @@
 select {{columns.runs.requested_child}} from runs
-where parent = ? and parent_asked >= ? and superseded is null order by id
+where parent = ? and parent_request_number >= ? and superseded is null order by id

@@ -1,16 +1,16 @@
 -- Each group with the version that the session executes, and until when its automation is paused. Steps from group to group: the next tag,
 -- else version, else automation, else queue; each step is one index lookup.
 with recursive head(seq) as (
-    select (select seq from runs where ready = 1 and suspect = :suspect order by queue, automation, version, tag limit 1)
+    select (select seq from runs where ready = 1 and probation = :probation order by queue, automation, version, tag limit 1)
     union all
     select coalesce(
-        (select next.seq from runs as next where next.ready = 1 and next.suspect = :suspect and next.queue = here.queue and next.automation = here.automation
+        (select next.seq from runs as next where next.ready = 1 and next.probation = :probation and next.queue = here.queue and next.automation = here.automation
          and next.version = here.version and next.tag > here.tag order by next.tag limit 1),
-        (select next.seq from runs as next where next.ready = 1 and next.suspect = :suspect and next.queue = here.queue and next.automation = here.automation
+        (select next.seq from runs as next where next.ready = 1 and next.probation = :probation and next.queue = here.queue and next.automation = here.automation
          and next.version > here.version order by next.version, next.tag limit 1),
-        (select next.seq from runs as next where next.ready = 1 and next.suspect = :suspect and next.queue = here.queue and next.automation > here.automation
+        (select next.seq from runs as next where next.ready = 1 and next.probation = :probation and next.queue = here.queue and next.automation > here.automation
          order by next.automation, next.version, next.tag limit 1),
-        (select next.seq from runs as next where next.ready = 1 and next.suspect = :suspect and next.queue > here.queue
+        (select next.seq from runs as next where next.ready = 1 and next.probation = :probation and next.queue > here.queue
          order by next.queue, next.automation, next.version, next.tag limit 1)
     )
     from head join runs as here on here.seq = head.seq

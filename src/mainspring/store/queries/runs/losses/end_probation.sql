@@ -1,1 +1,1 @@
-update runs set suspect = 0 where id = ? and suspect = 1 and session is null and finished_at is null
+update runs set probation = 0 where id = ? and probation = 1 and session is null and finished_at is null

@@ -1,1 +1,1 @@
-select id from runs where session = ? and suspect = 1 order by seq
+select id from runs where session = ? and probation = 1 order by seq

@@ -6,7 +6,7 @@ select automation, queue, count(*), min(id) from (
       and (ready = 1 or due_at <= ?1)
     union
     select id, automation, queue from runs indexed by runs_ready
-    where ready = 1 and suspect in (0, 1) and queue in (select value from json_each(?3)) and deadline_at <= ?1
+    where ready = 1 and probation in (0, 1) and queue in (select value from json_each(?3)) and deadline_at <= ?1
     union
     select id, automation, queue from runs indexed by runs_due
     where ready = 0 and due_at is not null and blocked is null and due_at <= ?1 and queue in (select value from json_each(?3))

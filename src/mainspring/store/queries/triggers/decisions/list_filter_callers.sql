@@ -1,1 +1,1 @@
-select id, asked from deliveries where id in (select value from json_each(?)) and asked is not null
+select id, filter_sessions from deliveries where id in (select value from json_each(?)) and filter_sessions is not null

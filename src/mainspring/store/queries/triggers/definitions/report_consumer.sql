@@ -1,2 +1,2 @@
-insert into consumers (trigger, session, connected_at, away_since, why) values (?, ?, ?, ?, ?)
-on conflict (trigger, session) do update set connected_at = excluded.connected_at, away_since = excluded.away_since, why = excluded.why
+insert into consumers (trigger, session, connected_at, unreachable_at, reason) values (?, ?, ?, ?, ?)
+on conflict (trigger, session) do update set connected_at = excluded.connected_at, unreachable_at = excluded.unreachable_at, reason = excluded.reason

@@ -1,1 +1,1 @@
-select wanted, here, deadline_at, run from gatherings where trigger = ? and per = ?
+select expected, here, deadline_at, run from gatherings where trigger = ? and per = ?

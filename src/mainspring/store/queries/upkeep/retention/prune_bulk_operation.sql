@@ -1,1 +1,1 @@
-delete from bulk_acts where id = ?
+delete from bulk_operations where id = ?

@@ -1,2 +1,2 @@
-delete from facts_taken where kind = {{event}} and source in (
+delete from consumed_facts where kind = {{event}} and source in (
     select id from events where seq in (select cast(value as bigint) from json_each(?)))

@@ -127,5 +127,5 @@ create index audit_log_verb on audit_log (verb, seq);
 create index audit_log_subject on audit_log (subject, seq);
 create trigger audit_log_is_append_only before update on audit_log
 begin select raise(abort, 'the audit log is append-only'); end;
-create trigger audit_log_keeps_rows before delete on audit_log
+create trigger audit_log_forbids_deletion before delete on audit_log
 begin select raise(abort, 'the audit log is append-only'); end;

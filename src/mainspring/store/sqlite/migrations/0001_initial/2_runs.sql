@@ -30,7 +30,7 @@ create table runs (
     tag           text not null default '',         -- '' = any worker; never null, so that an index can order by it
     partition     text,
     ready         integer not null default 0,       -- 1 = it may be claimed now
-    suspect       integer not null default 0,       -- 1 = its worker crashed; it runs in a probation process
+    probation     integer not null default 0,       -- 1 = its worker crashed; it runs in a probation process
     fresh         integer not null default 1,       -- 1 until it is claimed for the first time
     blocked       text,                             -- 'partition' while another run holds its partition key
     place         integer not null,                 -- order of starts: the due time less 60 s for each step of priority
@@ -74,13 +74,13 @@ create table runs (
     slot_at       integer,
     parent        text,
     parent_ident  text,                             -- the request of its parent
-    parent_asked  integer,                          -- the place of that request in the order of its parent's requests
+    parent_request_number integer,                  -- the place of that request in the order of its parent's requests
     close_policy  text,
     superseded    integer,                          -- the generation of its parent that no longer counts the request
     chain         text,                             -- first run of a chain of restarts; null = no run continued as this one
     window_at     integer                           -- since when events count for the chain: when its first run was created
 ) strict;
-create index runs_ready      on runs (suspect, queue, automation, version, tag, fresh, place) where ready = 1;
+create index runs_ready      on runs (probation, queue, automation, version, tag, fresh, place) where ready = 1;
 create index runs_due        on runs (due_at) where ready = 0 and due_at is not null and blocked is null;
 create index runs_due_partition on runs (queue, partition, due_at)
     where ready = 0 and due_at is not null and blocked is null and partition is not null;
@@ -96,7 +96,7 @@ create index runs_finished   on runs (state, finished_at) where finished_at is n
 -- Each evaluation of monitors reads the slots whose run has not started.
 create index runs_unbegun    on runs (schedule, slot_at) where schedule is not null and started_at is null and finished_at is null;
 -- Each supervisor reads the runs on probation five times a second: few, among perhaps a million that wait.
-create index runs_suspect    on runs (seq) where suspect = 1;
+create index runs_probation  on runs (seq) where probation = 1;
 create index runs_chain      on runs (chain, seq) where chain is not null;
 -- Ids are shown and accepted by their last characters: before them are 2 of the kind, 10 of the time and 10 at random.
 create index runs_short      on runs (substr(id, 23));
@@ -109,8 +109,8 @@ create table journal (
     name       text not null,
     kind       text not null,                       -- domain.runs.journal.OutcomeKind
     state      text not null,                       -- states.OutcomeState
-    asked      integer not null,                    -- the place of its request in the order of the body's requests
-    asked_after integer not null default 0,         -- the last rank that the body had received when it made the request
+    request_number integer not null,                -- the place of its request in the order of the body's requests
+    requested_after integer not null default 0,     -- the last rank that the body had received when it made the request
     attempt    integer not null,
     generation integer not null,
     superseded integer,                             -- the generation that no longer counts it
@@ -121,7 +121,7 @@ create table journal (
     undo       text,                                -- module:qualname of its undo function
     started_at integer not null,
     at         integer not null,
-    took_us    integer not null,
+    duration_us integer not null,
     primary key (run, rank)
 ) strict, without rowid;
 -- The few runs in which a step succeeded only at a later attempt.
@@ -135,7 +135,7 @@ create table attempts (
     attempt    integer not null,
     name       text not null,
     state      text not null,                       -- states.AttemptState
-    asked      integer not null,                    -- as in journal
+    request_number integer not null,                -- as in journal
     claim      integer not null,
     failure    blob,
     undo       text,
@@ -233,7 +233,7 @@ create table locks (
     owner    text not null,                         -- id of a run, or name of an exec run
     session  integer,
     token    integer not null,                      -- fencing token
-    taken_at integer not null,
+    acquired_at integer not null,
     note     text
 ) strict, without rowid;
 
@@ -271,8 +271,8 @@ create table rollups (
     attention  integer not null default 0,
     steps      integer not null default 0,
     step_errors integer not null default 0,
-    took_ms    integer not null default 0,
-    took_max_ms integer not null default 0,
+    duration_ms integer not null default 0,
+    max_duration_ms integer not null default 0,
     primary key (automation, minute_at, session)
 ) strict, without rowid;
 create index rollups_minute on rollups (minute_at);
@@ -282,8 +282,8 @@ create table rollup_details (
     session    integer not null,
     automation text not null,
     minute_at  integer not null,
-    what       text not null,                       -- 'ms<=2^k' | 'reason:...'
+    metric     text not null,                       -- 'ms<=2^k' | 'reason:...'
     n          integer not null,
-    primary key (automation, minute_at, what, session)
+    primary key (automation, minute_at, metric, session)
 ) strict, without rowid;
 create index rollup_details_minute on rollup_details (minute_at);

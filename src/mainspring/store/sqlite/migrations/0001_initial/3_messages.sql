@@ -30,7 +30,7 @@ create table rejected_facts (
 create index rejected_facts_run on rejected_facts (run, seq);
 
 -- What a run was given once, so that it is never given twice: neither to it nor to another run of its chain.
-create table facts_taken (
+create table consumed_facts (
     run      text not null,
     kind     text not null,
     source   text not null,
@@ -38,13 +38,13 @@ create table facts_taken (
     primary key (run, kind, source)
 ) strict, without rowid;
 -- Finds the runs that got an event.
-create index facts_taken_event on facts_taken (source) where kind = 'event';
+create index consumed_facts_event on consumed_facts (source) where kind = 'event';
 
 -- What runs wait for now.
 create table waits (
     run        text not null,
     ident      text not null,
-    asked      integer not null default 0,          -- the place of its request in the order of the body's requests
+    request_number integer not null default 0,      -- the place of its request in the order of the body's requests
     kind       text not null,                       -- event | run | ask
     name       text not null,
     shape      text,                                -- JSON list: the paths that `where` compares

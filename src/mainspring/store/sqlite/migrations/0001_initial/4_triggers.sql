@@ -70,7 +70,7 @@ create table deliveries (
     state       text not null,                      -- states.DeliveryState
     note        text,                               -- the reason of its state, to show to people
     filtered    integer not null default 0,         -- 1 while a worker has to run the filter
-    asked       text,                               -- session ids, with commas, that began to run its filter: see triggers/filter_runner.py
+    filter_sessions text,                           -- session ids, with commas, that began to run its filter: see triggers/filter_runner.py
     name        text not null default '',
     body_hash   text,
     body        blob,                               -- as received, sealed
@@ -116,15 +116,15 @@ create table flow_control (
 create table gatherings (
     trigger     text not null,
     per         text not null,                      -- the slot (ms) or the run key that the runs have in common
-    wanted      integer not null,                   -- number of automations
-    here        integer not null default 0,         -- how many of them have ended in a wanted state
+    expected    integer not null,                   -- number of automations
+    here        integer not null default 0,         -- how many of them have ended in an awaited state
     deadline_at integer not null,
     run         text,                               -- the run that was started
     changed_at  integer not null,
     primary key (trigger, per)
 ) strict, without rowid;
 create index gatherings_open on gatherings (trigger, deadline_at) where run is null;
-create index gatherings_complete on gatherings (deadline_at) where run is null and here >= wanted;
+create index gatherings_complete on gatherings (deadline_at) where run is null and here >= expected;
 
 -- The ended runs of such a start.
 create table joined_runs (
@@ -133,7 +133,7 @@ create table joined_runs (
     automation text not null,
     run        text not null,
     state      text not null,
-    counts     integer not null,                    -- 1 = it ended in a wanted state
+    counts     integer not null,                    -- 1 = it ended in an awaited state
     delivery   text not null,
     at         integer not null,
     primary key (trigger, per, automation)
@@ -145,8 +145,8 @@ create table consumers (
     trigger      text not null,
     session      integer not null,
     connected_at integer,
-    away_since   integer,
-    why          text,
+    unreachable_at integer,
+    reason       text,
     primary key (trigger, session)
 ) strict, without rowid;
 

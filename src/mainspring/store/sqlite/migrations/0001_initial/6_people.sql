@@ -49,12 +49,12 @@ create table start_links (
 
 -- Bulk operations, which are executed in the background. The runs or deliveries are fixed when the operation is requested (bulk_parts), and
 -- are worked through in the order of their ids: everything up to `reached` is done.
-create table bulk_acts (
+create table bulk_operations (
     seq         integer primary key autoincrement,
     id          text not null unique,               -- id of the command that requested it
     verb        text not null,                      -- domain.runs.bulk_operation.BulkVerb
     state       text not null,                      -- states.BulkState
-    which       blob not null,                      -- JSON: how its runs were selected, to show to people
+    selection   blob not null,                      -- JSON: how its runs were selected, to show to people
     automations text not null,                      -- JSON list: the automations of its runs
     rate        text,                               -- domain.time.rate.Rate; null = as fast as possible
     piece       integer not null,                   -- batch size
@@ -72,15 +72,15 @@ create table bulk_acts (
     lease       text,                               -- id of the lease on the next batch; null = free
     until_at    integer not null default 0          -- when the lease expires
 ) strict;
-create index bulk_acts_running on bulk_acts (due_at) where state = 'running';
-create index bulk_acts_leased on bulk_acts (lease) where lease is not null;
-create index bulk_acts_ended on bulk_acts (ended_at) where ended_at is not null;
+create index bulk_operations_running on bulk_operations (due_at) where state = 'running';
+create index bulk_operations_leased on bulk_operations (lease) where lease is not null;
+create index bulk_operations_ended on bulk_operations (ended_at) where ended_at is not null;
 
 -- The runs or deliveries of each bulk operation.
 create table bulk_parts (
     bulk  text not null,
     run   text not null,
-    why   text,                                     -- why it was rejected; null = it was not, or not reached yet
+    reason text,                                    -- why it was rejected; null = it was not, or not reached yet
     primary key (bulk, run)
 ) strict, without rowid;
-create index bulk_parts_refused on bulk_parts (bulk, run) where why is not null;
+create index bulk_parts_refused on bulk_parts (bulk, run) where reason is not null;
