@@ -47,7 +47,7 @@ async def running(store: str, registry: Registry, *tags: str) -> AsyncIterator[m
     """A worker of its own session."""
     app = ms.App(store, registry=registry, tags=tags)
     async with app.running():
-        await app.do(lambda to, _: to.apply(SetQueue("one", concurrency=1)))
+        await app.do(lambda to, *, act: to.apply(SetQueue("one", concurrency=1)))
         yield app
 
 

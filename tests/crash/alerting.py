@@ -87,12 +87,12 @@ class Points:
         for name in ("first", "all", "change"):
             setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
         transaction.run = self._counted(transaction.run)
-        until_known, post = Committer._until_known, HttpClient.post
+        until_known, post = Committer._commit_group, HttpClient.post
 
-        def noting(committer: Committer, commands: list[Any]) -> Any:
-            self._is_counted = any(isinstance(command, _COUNTED) for command in commands)
+        def noting(committer: Committer) -> Any:
+            self._is_counted = any(isinstance(command, _COUNTED) for command, _ in committer._group)
             try:
-                return until_known(committer, commands)
+                return until_known(committer)
             finally:
                 self._is_counted = False
 
@@ -102,7 +102,7 @@ class Points:
             self.hit()
             return answer
 
-        Committer._until_known = noting  # type: ignore[method-assign, assignment]
+        Committer._commit_group = noting  # type: ignore[method-assign, assignment]
         HttpClient.post = posting  # type: ignore[method-assign, assignment]
 
     def _place(self, place: str) -> None:

@@ -195,15 +195,16 @@ def _counting(life: Life, order: Callable[[str], None]) -> Callable[[str], None]
 def _note_groups(life: Life) -> None:
     """Note what each group changes before it goes to the store."""
     groups = os.open(life.groups, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    original = Committer._until_known
+    original = Committer._commit_group
 
-    def until_known(self: Committer, commands: list[Any]) -> Any:
+    def until_known(self: Committer) -> Any:
         os.write(
-            groups, json.dumps([_in_words(command) for command in commands if _is_of_a_run(command)]).encode() + b"\n"
+            groups,
+            json.dumps([_in_words(command) for command, _ in self._group if _is_of_a_run(command)]).encode() + b"\n",
         )
-        return original(self, commands)
+        return original(self)
 
-    Committer._until_known = until_known  # type: ignore[method-assign]
+    Committer._commit_group = until_known  # type: ignore[method-assign]
 
 
 def _is_of_a_run(command: Any) -> bool:

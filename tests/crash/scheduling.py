@@ -48,16 +48,16 @@ class Points:
         for name in ("first", "all", "change"):
             setattr(SqliteTransaction, name, self._counted(getattr(SqliteTransaction, name)))
         transaction.run = self._counted(transaction.run)
-        original = Committer._until_known
+        original = Committer._commit_group
 
-        def until_known(committer: Committer, commands: list[Any]) -> Any:
-            self._makes_slots = any(isinstance(command, MakeSlot) for command in commands)
+        def until_known(committer: Committer) -> Any:
+            self._makes_slots = any(isinstance(command, MakeSlot) for command, _ in committer._group)
             try:
-                return original(committer, commands)
+                return original(committer)
             finally:
                 self._makes_slots = False
 
-        Committer._until_known = until_known  # type: ignore[method-assign, assignment]
+        Committer._commit_group = until_known  # type: ignore[method-assign, assignment]
 
     def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any) -> Any:

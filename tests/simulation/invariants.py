@@ -7,8 +7,7 @@ import msgspec
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import permanent
 from mainspring.engine.body.body import Body
-from mainspring.engine.body.programs import build_program
-from mainspring.engine.body.undo_program import find_effects_to_undo
+from mainspring.engine.body.programs import build_program, find_effects_to_undo
 from mainspring.engine.driver.run_end import build_run_end
 from mainspring.store.commands.runs import ClaimedRun
 from mainspring.store.maintenance.integrity import RULES

@@ -10,9 +10,13 @@ from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.integrity.audit_head import AuditHead
 from mainspring.domain.notifications.digest import render_digest
 from mainspring.domain.notifications.early_warnings import EarlyWarning
-from mainspring.domain.notifications.failed_items import FailedItems, collect_failed_items
 from mainspring.domain.notifications.notification import Notification, NotificationField
-from mainspring.domain.notifications.rendering import NotificationContext, render_notification
+from mainspring.domain.notifications.rendering import (
+    FailedItems,
+    NotificationContext,
+    collect_failed_items,
+    render_notification,
+)
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.base import StoreReader

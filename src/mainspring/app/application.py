@@ -16,16 +16,18 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, Never, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, Never, ParamSpec, Protocol, Self, TypeVar, overload
 
 import msgspec
 
+from mainspring.app.handle import Handle
 from mainspring.app.project import Project
 from mainspring.app.start_options import StartsWithOptions
-from mainspring.app.starter import RunStarter, Starter
 from mainspring.app.stores.store_factory import make_store, require_store
 from mainspring.app.workers.upkeep import Upkeep
 from mainspring.app.workers.worker_runtime import WorkerRuntime
@@ -36,14 +38,15 @@ from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.option_errors import reject_unknown_options
 from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, has_random_hash_seed
-from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec
+from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec, encode
+from mainspring.domain.values.saved_call import roundtrip_call
 from mainspring.domain.values.sealing import Sealing, read_payload_limit
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
 from mainspring.engine.definitions.registry import Registry, current_registry
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service.actor import Actor, OperationContext, operation_context
-from mainspring.service.runs import run, signal
+from mainspring.service.runs import run, run_start, signal
 from mainspring.service.runs.question import answer as answer_question
 from mainspring.service.triggers import event
 from mainspring.store.process_store import ProcessStore
@@ -51,12 +54,84 @@ from mainspring.store.read.operation_reads import OperationReads
 
 P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 FULL_DISK_TIMEOUT_S = 5.0
 """After this time the caller of an operation gets an error: the disk is full and nothing was done. Runs keep waiting for space."""
 
 _LOG = logging.getLogger("mainspring.worker")
 _WARNED_WORKFLOWS: set[str] = set()
+
+
+class RunStarter(ABC):
+    """The typed `start` of an app and of its starters with options."""
+
+    @abstractmethod
+    def _start_context(self) -> tuple["App", StartOptions]:
+        """Return the app, and the options of the runs that it starts."""
+
+    @overload
+    async def start(
+        self, automation: Task[Concatenate[Tx, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Handle[T]: ...
+    @overload
+    async def start(
+        self, automation: Task[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Handle[T]: ...
+    @overload
+    async def start(
+        self, automation: Workflow[P, T] | Task[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Handle[T]: ...
+    @overload
+    async def start(self, automation: Script, /) -> Handle[Any]: ...
+    @overload
+    async def start(self, automation: str, /, *args: Any, **kwargs: Any) -> Handle[Any]: ...
+    async def start(self, automation: Automation | str, /, *args: Any, **kwargs: Any) -> Handle[Any]:
+        """Start a run and return its handle once the start is committed.
+
+        Raises:
+            ArgumentError, ValueRefusedError: the arguments do not fit.
+            BusyError, KeyConflictError, ConflictError: the start was refused.
+        """
+        app, options = self._start_context()
+        target = app.automation(automation)
+        signature = target.signature
+        data = (
+            encode({})
+            if signature is None
+            else roundtrip_call(signature, args, kwargs, target.name, limit=app.sealing.limit)[0]
+        )
+        started = await app.do(
+            partial(
+                run_start.start,
+                clock=app.clock,
+                definition=target.definition,
+                data=data,
+                options=options,
+                sealing=app.sealing,
+            ),
+            creates_store=True,
+        )
+        return Handle(app, started.run, signature, created=started.created)
+
+
+class Starter(RunStarter):
+    """Starts runs with options that were given before."""
+
+    def __init__(self, app: "App", options: StartOptions) -> None:
+        self._app = app
+        self._options = options
+
+    def _start_context(self) -> tuple["App", StartOptions]:
+        return self._app, self._options
+
+
+class ServiceOperation(Protocol[T_co]):
+    """An operation of the service layer, with all its arguments but the store and who does it."""
+
+    def __call__(self, store: ProcessStore, /, *, act: OperationContext) -> T_co:
+        """Perform it and return its answer."""
+        ...
 
 
 class App(RunStarter, StartsWithOptions[Starter]):
@@ -126,7 +201,7 @@ class App(RunStarter, StartsWithOptions[Starter]):
             raise ConflictError(
                 "this app is running already", hint="Use one `async with app.running()` for the whole program."
             )
-        warn_of_random_hash_seed(self.registry)
+        _warn_of_random_hash_seed(self.registry)
         runtime = self._make_runtime("run" if one_run else "app", schedules=schedules)
         runtime.store.patience_when_full = FULL_DISK_TIMEOUT_S
         await runtime.open()
@@ -209,26 +284,24 @@ class App(RunStarter, StartsWithOptions[Starter]):
     async def publish(self, name: str, data: Any, *, key: str | None = None) -> int:
         """Publish an event; return how many waiting runs it woke."""
         return (
-            await self.do(
-                lambda store, act: event.publish(store, self.clock, name, data, act=act, key=key, sealing=self.sealing)
-            )
+            await self.do(partial(event.publish, clock=self.clock, name=name, data=data, key=key, sealing=self.sealing))
         ).woken
 
     async def signal(self, run_id: str, name: str, value: Any = None) -> None:
         """Send a message to one run."""
         await self.do(
-            lambda store, act: signal.signal(
+            lambda store, *, act: signal.signal(
                 store, OperationReads(store.reader), run_id, name, value, act=act, sealing=self.sealing
             )
         )
 
     async def cancel(self, run_id: str, reason: str | None = None, *, undo: bool | None = None) -> None:
         """Request that a run stops."""
-        await self.do(lambda store, act: run.cancel(store, run_id, act=act, undo=undo), reason)
+        await self.do(partial(run.cancel, run=run_id, undo=undo), reason)
 
     async def retry(self, run_id: str, reason: str | None = None) -> None:
         """Continue a failed or halted run from where it failed."""
-        await self.do(lambda store, act: run.retry(store, run_id, act=act), reason)
+        await self.do(partial(run.retry, run=run_id), reason)
 
     async def answer(self, run_id: str, choice: str, note: str | None = None, *, question: str | None = None) -> None:
         """Answer the open question of a run; `question` = its identity, where several are open.
@@ -239,7 +312,7 @@ class App(RunStarter, StartsWithOptions[Starter]):
             ConflictError: several are open and none is named. The error lists them.
         """
         await self.do(
-            lambda store, act: answer_question(
+            lambda store, *, act: answer_question(
                 store,
                 OperationReads(store.reader),
                 run_id,
@@ -253,26 +326,15 @@ class App(RunStarter, StartsWithOptions[Starter]):
 
     async def do(
         self,
-        act: Callable[[ProcessStore, OperationContext], T],
+        operation: ServiceOperation[T],
         reason: str | None = None,
         *,
         creates_store: bool = False,
     ) -> T:
-        """Call an operation of the service layer off the loop, as this program."""
-        return await self.do_as(
-            operation_context(self._actor, self.clock, reason=reason), act, creates_store=creates_store
-        )
-
-    async def do_as(
-        self,
-        context: OperationContext,
-        act: Callable[[ProcessStore, OperationContext], T],
-        *,
-        creates_store: bool = False,
-    ) -> T:
-        """Call an operation of the service layer off the loop, in another name. Raises NoStoreError, unless it `creates_store`."""
+        """Call an operation of the service layer off the loop, as this program. Raises NoStoreError, unless it `creates_store`."""
+        context = operation_context(self._actor, self.clock, reason=reason)
         store = await self.opened_store(creates_store=creates_store)
-        return await asyncio.to_thread(act, store, context)
+        return await asyncio.to_thread(operation, store, act=context)
 
     # -- what handles use ----------------------------------------------------------------------------------------------
 
@@ -345,7 +407,7 @@ def _store_location(store: str | Path) -> str | Path:
     return text if is_server_url(text) else Path(text.removeprefix("sqlite:///")).absolute()
 
 
-def warn_of_random_hash_seed(registry: Registry) -> None:
+def _warn_of_random_hash_seed(registry: Registry) -> None:
     """Warn if a workflow of the registry may drift because the next process has another hash seed."""
     if _WARNED_WORKFLOWS or not has_random_hash_seed():
         return

@@ -239,7 +239,7 @@ class Committer:
                     self._group.pop()
                     stopped = True
                 if self._group:
-                    self._commit()
+                    self._deliver(self._commit_group())
                 self._poll_database()
             self._answers.give()
         except BaseException as error:  # noqa: BLE001 - whatever it is, no one else would notice
@@ -271,47 +271,25 @@ class Committer:
             self._hinted = self._wakeup_pipe.sleep(hints, wait, self._queue.empty)
         return self._queue.get_nowait()
 
-    def _commit(self) -> None:
-        report = self._until_known([command for command, _ in self._group])
-        results = report.results if isinstance(report, CommitReport) else [report] * len(self._group)
-        self._answers.give()
-        if isinstance(report, CommitReport) and report.changes.clock_step is not None:
-            # Before its consequences.
-            self._on_change(CommitChanges(False, False, False, clock_step=report.changes.clock_step))
-        hold = self._holds and not self._queue.empty()
-        self._answers.take(
-            [(on_done, result) for (_, on_done), result in zip(self._group, results, strict=True)], hold=hold
-        )
-        self._group, self._was_busy = [], True
-        if isinstance(report, CommitReport):
-            changes = report.changes
-            if changes.ready or changes.facts or changes.triggers or changes.ended:
-                self._on_change(changes if changes.clock_step is None else replace(changes, clock_step=None))
-
-    def _try(self, commands: list[StoreCommand[object]], *, again: bool) -> CommitReport:
-        """Submit the list once, without withdrawn commands."""
-        with self._trying:
-            self._group = [
-                item for item in self._group if not (isinstance(item[1], SyncWaiter) and item[1].is_withdrawn)
-            ]
-            commands[:] = [command for command, _ in self._group]
-            try:
-                report = self._database.commit(commands, again=again)
-            except StoreFullError as error:
-                self._full = error if type(error) is StoreFullError and (not again or self._full is not None) else None
-                raise
-            except StoreError:
-                self._full = None
-                raise
-            self._full = None
-            return report
-
-    def _until_known(self, commands: list[StoreCommand[object]]) -> CommitReport | StoreError:
-        """Submit the list until its outcome is known. Abandon it only while stopping, or after the timeout."""
+    def _commit_group(self) -> CommitReport | StoreError:
+        """Submit the group, without withdrawn commands, until its outcome is known. Abandon it only while stopping, or
+        after the timeout.
+        """
         again, pause, deadline, undone = False, _FIRST_PAUSE, time.monotonic() + self._timeout_s, True
         while True:
             try:
-                report = self._try(commands, again=again)
+                with self._trying:
+                    self._group = [
+                        item for item in self._group if not (isinstance(item[1], SyncWaiter) and item[1].is_withdrawn)
+                    ]
+                    full, self._full = self._full, None
+                    try:
+                        report = self._database.commit([command for command, _ in self._group], again=again)
+                    except StoreFullError as error:
+                        self._full = (
+                            error if type(error) is StoreFullError and (not again or full is not None) else None
+                        )
+                        raise
             except StoreBrokenError:
                 raise
             except (StoreUnavailableError, StoreFullError) as error:
@@ -331,6 +309,23 @@ class Committer:
             else:
                 self._report_outage(self._database.trouble)
                 return report
+
+    def _deliver(self, report: CommitReport | StoreError) -> None:
+        """Deliver the results of the group, then what it changed."""
+        results = report.results if isinstance(report, CommitReport) else [report] * len(self._group)
+        self._answers.give()
+        if isinstance(report, CommitReport) and report.changes.clock_step is not None:
+            # Before its consequences.
+            self._on_change(CommitChanges(False, False, False, clock_step=report.changes.clock_step))
+        hold = self._holds and not self._queue.empty()
+        self._answers.take(
+            [(on_done, result) for (_, on_done), result in zip(self._group, results, strict=True)], hold=hold
+        )
+        self._group, self._was_busy = [], True
+        if isinstance(report, CommitReport):
+            changes = report.changes
+            if changes.ready or changes.facts or changes.triggers or changes.ended:
+                self._on_change(changes if changes.clock_step is None else replace(changes, clock_step=None))
 
     def _report_outage(self, text: str | None) -> None:
         """Report an outage, once for each sentence."""

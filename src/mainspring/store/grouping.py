@@ -179,21 +179,19 @@ class GroupingDatabase(ABC):
             "store was restored.",
         )
 
-    def _run(self, transaction: Transaction, commands: list[StoreCommand[object]]) -> list[object]:
-        """Run the handler of each command."""
-        return [self._answer(transaction, commands, index) for index in range(len(commands))]
-
-    def _answer(self, transaction: Transaction, commands: list[StoreCommand[object]], index: int) -> object:
-        """Run the handler of one command of the group."""
-        command = commands[index]
-        try:
-            return self._handlers[type(command)](transaction, command)
-        except FencedError:
-            raise
-        except Exception as fault:
-            if self._meaning(fault) is not None:
+    def _run(self, transaction: Transaction, commands: list[StoreCommand[object]], first: int = 0) -> list[object]:
+        """Run the handler of each command; `first` = the index of the first one in its group."""
+        answers: list[object] = []
+        for index, command in enumerate(commands, first):
+            try:
+                answers.append(self._handlers[type(command)](transaction, command))
+            except FencedError:
                 raise
-            raise GuiltyError(index, fault) from fault
+            except Exception as fault:
+                if self._meaning(fault) is not None:
+                    raise
+                raise GuiltyError(index, fault) from fault
+        return answers
 
 
 def _as_result(command: StoreCommand[object], cause: Exception) -> Exception:

@@ -24,11 +24,10 @@ from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.results import CommandDone, DeliveryStored, Refused
 from mainspring.store.commands.triggers import DecideDelivery, RecordFilterCall
 from mainspring.triggers import decisions
-from mainspring.triggers.delivery_rows import UnreadableDelivery, WaitingDelivery, read_events
+from mainspring.triggers.delivery_rows import UndecidedDeliveryReader, UnreadableDelivery, WaitingDelivery, read_events
 from mainspring.triggers.filter_call import call_filter
 from mainspring.triggers.start_from_event import EventData
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
-from mainspring.triggers.undecided_deliveries import UndecidedDeliveryReader
 
 _LOG = logging.getLogger("mainspring.filters")
 _BATCH_SIZE = 100

@@ -22,11 +22,10 @@ from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.results import CommandDone, DeliveryStored, Refused, StartAnswer
 from mainspring.store.commands.triggers import DecideDelivery, JoinRun, ReleaseHeldDeliveries
 from mainspring.triggers import decisions
-from mainspring.triggers.delivery_rows import UnreadableDelivery, WaitingDelivery, read_events
+from mainspring.triggers.delivery_rows import UndecidedDeliveryReader, UnreadableDelivery, WaitingDelivery, read_events
 from mainspring.triggers.joined_runs import JoinedRuns
 from mainspring.triggers.start_from_event import build_start
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache
-from mainspring.triggers.undecided_deliveries import UndecidedDeliveryReader
 
 _LOG = logging.getLogger("mainspring.router")
 BATCH_SIZE = 500

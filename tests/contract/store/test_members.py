@@ -5,9 +5,8 @@ import pytest
 from mainspring.alerting.notices import read_incident_items
 from mainspring.domain.incidents.incident import DECISION_FACT, Finding, IncidentKind, Severity, Subject
 from mainspring.domain.incidents.incident_members import HealthRule, Settlement
-from mainspring.domain.notifications.failed_items import FailedItems
 from mainspring.domain.notifications.notification import NotificationEvent
-from mainspring.domain.notifications.rendering import render_headline
+from mainspring.domain.notifications.rendering import FailedItems, render_headline
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, IncidentState, OutcomeState, RunState
 from mainspring.domain.values.sealing import Sealing

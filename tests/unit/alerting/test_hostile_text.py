@@ -6,9 +6,8 @@ import re
 import pytest
 
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
-from mainspring.domain.notifications.failed_items import collect_failed_items
 from mainspring.domain.notifications.notification import NotificationEvent
-from mainspring.domain.notifications.rendering import NotificationContext, render_notification
+from mainspring.domain.notifications.rendering import NotificationContext, collect_failed_items, render_notification
 from mainspring.domain.states import IncidentState
 from mainspring.domain.text.escaping import is_plain_line
 from mainspring.integrations.apprise import AppriseLink

@@ -5,9 +5,14 @@ from collections.abc import Callable, Sequence
 from mainspring.domain.incidents.incident import Incident, Severity
 from mainspring.domain.notifications.alert_filter import sort_by_severity
 from mainspring.domain.notifications.early_warnings import EarlyWarning, group_by_label
-from mainspring.domain.notifications.failed_items import FailedItems
 from mainspring.domain.notifications.notification import Notification, NotificationEvent, NotificationField
-from mainspring.domain.notifications.rendering import LONGEST_FIELD, NotificationContext, fit_line, format_moment
+from mainspring.domain.notifications.rendering import (
+    LONGEST_FIELD,
+    FailedItems,
+    NotificationContext,
+    fit_line,
+    format_moment,
+)
 from mainspring.domain.states import IncidentState
 
 MAX_DIGEST_INCIDENTS = 40

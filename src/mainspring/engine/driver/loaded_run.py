@@ -11,10 +11,9 @@ from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, History, O
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.engine.body.body import Body
-from mainspring.engine.body.programs import Program
+from mainspring.engine.body.programs import Program, last_request_number
 from mainspring.engine.body.request import Request, StepCall
 from mainspring.engine.body.step_names import StepNames
-from mainspring.engine.body.undo_program import last_request_number
 from mainspring.engine.driver.driver_host import DriverHost
 from mainspring.engine.driver.journal_writer import JournalWriter
 from mainspring.engine.driver.run_end import RunHalt

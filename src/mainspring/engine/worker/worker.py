@@ -24,7 +24,7 @@ from mainspring.engine.attempts.executor import AttemptExecutor
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.engine.attempts.logs.log_writer import LogWriter
 from mainspring.engine.attempts.processes.child_pool import ChildPool
-from mainspring.engine.body.undo_program import choose_program
+from mainspring.engine.body.programs import choose_program
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.driver.driver import Driver
 from mainspring.engine.driver.fast_path_run import FastPathRun, FastPathRuns

@@ -277,7 +277,7 @@ class PostgresDatabase(GroupingDatabase):
 
         def answer_one(index: int) -> object:
             transaction.flush()  # postponed statements of other commands: this command is not blamed for them
-            return self._answer(transaction, commands, index)
+            return self._run(transaction, [commands[index]], index)[0]
 
         try:
             return answer_commands(transaction, commands, answer_one, self._set_meanwhile)

@@ -3,9 +3,8 @@
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.digest import render_digest
 from mainspring.domain.notifications.early_warnings import EarlyWarning
-from mainspring.domain.notifications.failed_items import collect_failed_items
 from mainspring.domain.notifications.notification import NotificationEvent
-from mainspring.domain.notifications.rendering import NotificationContext
+from mainspring.domain.notifications.rendering import NotificationContext, collect_failed_items
 from mainspring.domain.states import IncidentState
 
 AT = 1_791_162_000_000
