@@ -6,13 +6,13 @@ loading   the merge of the layers                        setting_layers  file, v
 """
 
 from mainspring.config.loading import find_spool_without_settings, load
-from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.setting_layers import misspelt_variables
 from mainspring.config.settings import (
     BackupSettings,
     DatabaseSettings,
     DefaultSettings,
     ExecSettings,
+    NotifySettings,
     ProjectSettings,
     QueueSettings,
     RetentionSettings,

@@ -16,7 +16,6 @@ from msgspec.structs import fields
 
 from mainspring.config import locations
 from mainspring.config.known_keys import KNOWN_VALUES, KeyPath, find_known_key
-from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.setting_layers import (
     DUE_KEY,
     ENVIRONMENT_KEY,
@@ -28,7 +27,14 @@ from mainspring.config.setting_layers import (
     is_other_variable,
     variable_name,
 )
-from mainspring.config.settings import SECTIONS, BrokerSettings, DatabaseSettings, SecretsSettings, Settings
+from mainspring.config.settings import (
+    SECTIONS,
+    BrokerSettings,
+    DatabaseSettings,
+    NotifySettings,
+    SecretsSettings,
+    Settings,
+)
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.domain.notifications.channel_name import check_channel_name
 from mainspring.domain.notifications.routing import check_routes

@@ -14,13 +14,15 @@ from msgspec import Meta, Struct, defstruct, field, to_builtins
 from msgspec.structs import fields
 
 from mainspring.config.locations import is_server_url, store_path
-from mainspring.config.logs_settings import LogsSettings
 from mainspring.config.monitor_settings import MonitorsSettings
-from mainspring.config.notify_settings import NotifySettings
 from mainspring.config.web_settings import HooksSettings, Network, WebSettings
 from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.duration import format_duration
+from mainspring.domain.notifications.digest_schedule import DEFAULT_DIGEST
+from mainspring.domain.notifications.maintenance_window import MaintenanceWindow
+from mainspring.domain.notifications.routing import NotificationRoute
 from mainspring.domain.processes.process_role import ProcessRole
+from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
 from mainspring.domain.text.byte_size import format_size
 from mainspring.domain.text.server_url import redact_url
 from mainspring.domain.time.rate import Rate
@@ -55,6 +57,43 @@ OtlpEndpoint = Annotated[str, Meta(title="otlp endpoint")]
 SecretName = Annotated[str, Meta(title="secret")]
 ExportInterval = Annotated[timedelta, Meta(title="sending span")]
 ServiceName = Annotated[str, Meta(min_length=1, max_length=100)]
+
+ChannelAddress = Annotated[str, Meta(title="channel")]
+RouteTable = Annotated[NotificationRoute, Meta(title="route")]
+MaintenanceTable = Annotated[MaintenanceWindow, Meta(title="maintenance")]
+DigestTime = Annotated[str, Meta(title="digest")]
+WatchdogUrl = Annotated[str, Meta(title="pulse url")]
+
+
+class NotifySettings(Struct, frozen=True, kw_only=True):
+    """`[notify]`: the channels by name, the routes that lead to them, and the times that all of them share.
+
+    `channels` empty = the terminal; `route` empty = everything to every channel. `watchdog` = an outside service that gets a regular
+    ping, and alarms if it stops. `store_lost_after` = how long the store may be lost before a notification; a shorter loss sends none.
+    """
+
+    channels: dict[str, ChannelAddress] = field(default_factory=dict)
+    route: tuple[RouteTable, ...] = ()
+    maintenance: tuple[MaintenanceTable, ...] = ()
+    group_wait: Span = timedelta(seconds=30)
+    repeat: PositiveSpan = timedelta(hours=4)
+    escalate_after: PositiveSpan = timedelta(minutes=15)
+    digest: DigestTime = DEFAULT_DIGEST
+    watchdog: WatchdogUrl | None = None
+    store_lost_after: Span = timedelta(minutes=1)
+
+
+class LogsSettings(Struct, frozen=True, kw_only=True):
+    """`auto` = JSON unless a terminal reads it. `max_lines` = stored lines of a run; 0 = none, and nothing is captured.
+
+    `values` = lines of the engine itself show the start of inputs and outputs.
+    """
+
+    format: Literal["auto", "json", "text"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    retention: Annotated[timedelta, Meta(title="positive span")] = timedelta(days=14)
+    max_lines: Annotated[int, Meta(ge=0, le=1_000_000)] = DEFAULT_MAX_LINES
+    values: bool = True
 
 
 class OtelSettings(Struct, frozen=True, kw_only=True):

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from mainspring.alerting.metrics.sample import MetricSample
-from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS, MetricFigures, list_series
+from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS, MetricFigures, MetricSample, list_series
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

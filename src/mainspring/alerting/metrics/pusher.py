@@ -8,8 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mainspring.alerting.metrics.sample import MetricSample
-from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS, MetricFigures, list_series
+from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS, MetricFigures, MetricSample, list_series
 from mainspring.alerting.otlp.attributes import SCOPE, AttributeEncoder, check_installed
 from mainspring.alerting.otlp.collector import Collector, CollectorUnavailableError
 from mainspring.domain.errors import MainspringError

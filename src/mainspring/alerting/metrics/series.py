@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from mainspring.alerting.metrics.sample import MetricSample
 from mainspring.domain.processes.process_role import HEARTBEAT_ROLES
 from mainspring.domain.states import SessionState
 from mainspring.store.queue_load import QueueLoad
@@ -58,6 +57,14 @@ _REASON = "reason:"
 _BUCKET = "ms<=2^"
 BUCKETS = tuple(range(4, 31, 2))
 """The powers of two, in ms, that bound the durations of runs: 16 ms to 12 days."""
+
+
+class MetricSample(NamedTuple):
+    """A value with its labels; `suffix` follows the name of the metric, for the parts of a histogram."""
+
+    labels: dict[str, str]
+    value: float
+    suffix: str = ""
 
 
 class RunFigures(NamedTuple):

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from mainspring.app.processes.launch_spec import LaunchSpec, receive_launch_spec
 from mainspring.app.processes.managed_process import STORE_LOST_EXIT_CODE
@@ -19,10 +19,12 @@ from mainspring.app.project import Project
 from mainspring.app.setup.process_log import configure_log
 from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
 from mainspring.store.base import OUTAGES, CommitChanges, StoreBrokenError
+from mainspring.store.commands.sessions import RecordProcessFindings
 from mainspring.store.commit_callbacks import CallbackBatch
 from mainspring.store.process_usage import ProcessUsage
 
@@ -193,3 +195,40 @@ async def _serve_process(spec: LaunchSpec, serve: Callable[[BackgroundProcess], 
         within=_SHUTDOWN_TIMEOUT_S,
     ).start()
     return await serve(process)
+
+
+class FindingReporter:
+    """The findings of one process about itself or what is around it, recorded with its session for monitors.
+
+    Used in the loop's thread; `report` writes changes once the store is open.
+    """
+
+    def __init__(self, process: BackgroundProcess) -> None:
+        self._process = process
+        self._found: dict[tuple[ProcessFindingKind, str], ProcessFinding] = {}
+        self._kinds: frozenset[ProcessFindingKind] = frozenset()
+        """The kinds that are reported here. Other parts of the process report other kinds."""
+        self._written: tuple[ProcessFinding, ...] | None = ()
+        """The recorded findings. None = unknown: a commit is in progress or failed."""
+
+    def replace(self, kind: ProcessFindingKind, texts: Mapping[str, str]) -> None:
+        """Replace all findings of a kind: name -> text. A finding that persists keeps its instant."""
+        now = self._process.store.clock.now()
+        self._kinds |= {kind}
+        known = {key: finding for key, finding in self._found.items() if key[0] is kind}
+        self._found = {key: finding for key, finding in self._found.items() if key[0] is not kind}
+        for name, text in texts.items():
+            before = known.get((kind, name))
+            self._found[kind, name] = ProcessFinding(kind, name, text, now if before is None else before.since_at)
+
+    def report(self) -> None:
+        """Write the findings if they changed since the last write."""
+        found = tuple(self._found[key] for key in sorted(self._found))
+        if not self._process.is_open or found == self._written:
+            return
+        self._written = found
+        self._process.store.submit(RecordProcessFindings(found, tuple(sorted(self._kinds))), self._answered)
+
+    def _answered(self, result: object) -> None:
+        if isinstance(result, Exception):
+            self._written = None

@@ -10,8 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from mainspring.app.processes.background_process import BackgroundProcess
-from mainspring.app.processes.finding_reporter import FindingReporter
+from mainspring.app.processes.background_process import BackgroundProcess, FindingReporter
 from mainspring.domain.errors import StoreError
 from mainspring.domain.processes.process_finding import ProcessFindingKind
 from mainspring.resources.known_secrets import KNOWN_SECRETS

@@ -11,7 +11,7 @@ import sys
 from functools import cache
 from typing import Any
 
-from mainspring.config.logs_settings import LogsSettings
+from mainspring.config.settings import LogsSettings
 from mainspring.domain.runs.log_line import Level, LogLine, bound_fields, encode_line
 from mainspring.domain.text.escaping import escape
 from mainspring.engine.attempts.step_context import CURRENT_STEP

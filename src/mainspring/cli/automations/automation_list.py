@@ -3,13 +3,13 @@
 With -m, or if no worker has announced any, the code is loaded. `list` adds the code if a file is newer than a worker's.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
 
 from mainspring.cli import params
-from mainspring.cli.automations import health
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
@@ -19,8 +19,6 @@ from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mainspring.domain.definitions.definition import Definition
     from mainspring.domain.incidents.incident import Incident
     from mainspring.engine.definitions.load_problem import LoadProblem
@@ -35,6 +33,17 @@ _RUNS_SEARCHED = 5
 modules_option = click.option(
     "-m", "modules", metavar="MODULE_OR_FILE", multiple=True, help="read this code, not the store"
 )
+
+UNANNOUNCED_STATE: Final = "unannounced"
+"""It is in the code, and no worker has announced it: the store has nothing to evaluate."""
+HEALTH_STATES: Final = (*(state.value for state in AutomationState), UNANNOUNCED_STATE)
+HEALTH_COLOURS: Final = {
+    AutomationState.ON_TIME.value: "green",
+    AutomationState.LATE.value: "yellow",
+    AutomationState.SILENT.value: "red",
+    AutomationState.PAUSED.value: "yellow",
+    AutomationState.PROBLEM.value: "red",
+}
 
 
 class KnownAutomation(msgspec.Struct, frozen=True):
@@ -153,7 +162,7 @@ def next_due_at(definition: "Definition | None", start: int | None) -> int | Non
 @click.option(
     "--state",
     "states",
-    type=click.Choice(health.HEALTH_STATES),
+    type=click.Choice(HEALTH_STATES),
     multiple=True,
     help="list only those in this state",
 )
@@ -187,14 +196,14 @@ def list_command(
     now, loads_code = invocation.clock.now(), not modules and bool(find_new_files(invocation))
     known = find_automations(invocation, modules, quiet=True, loads_code=loads_code)
     problems = _find_problems(invocation, known, modules, loads_code=loads_code)
-    requested_states = states or tuple(state for state in health.HEALTH_STATES if state != AutomationState.RETIRED)
+    requested_states = states or tuple(state for state in HEALTH_STATES if state != AutomationState.RETIRED)
     since_at = params.read_instant(invocation, since)
     selected = [
         automation
         for automation in known
         if (name is None or name in automation.name) and _is_announced_since(automation, since_at)
     ]
-    health_by_name = health.read_health(invocation, selected, now)
+    health_by_name = read_health(invocation, selected, now)
     incident_kinds, last_runs = (
         _read_incident_kinds(invocation),
         _read_last_runs(invocation, [automation.name for automation in selected]),
@@ -211,9 +220,7 @@ def list_command(
     columns = [
         TableColumn("AUTOMATION", lambda row: formatting.escape_line(row["name"]), cut=True),
         TableColumn("KIND", lambda row: row["kind"], spare=True),
-        TableColumn(
-            "STATE", lambda row: health.format_state(row["state"]), lambda row: health.HEALTH_COLOURS.get(row["state"])
-        ),
+        TableColumn("STATE", lambda row: format_state(row["state"]), lambda row: HEALTH_COLOURS.get(row["state"])),
         TableColumn(
             "LAST RUN", _format_last_run, lambda row: row["last_run"] and formatting.COLOURS[row["last_run"].state]
         ),
@@ -265,7 +272,7 @@ def make_row(known: KnownAutomation, automation_health: "AutomationHealth | None
     return {
         "name": known.name,
         "kind": str(definition.kind) if definition else (known.view.kind if known.view else "?"),
-        "state": health.health_state(known, automation_health),
+        "state": health_state(known, automation_health),
         "since_at": automation_health.since_at if automation_health else None,
         "why": automation_health.why if automation_health else "",
         "version": definition.version if definition else 0,
@@ -324,3 +331,35 @@ def show(invocation: Invocation, name: str, modules: tuple[str, ...]) -> None:
     from mainspring.cli.automations.show import print_automation
 
     print_automation(invocation, find_automation(invocation, name, modules))
+
+
+def read_health(
+    invocation: "Invocation", known: "Iterable[KnownAutomation]", now: int, *, alone: bool = False
+) -> "dict[str, AutomationHealth]":
+    """Return the health of each automation at the instant `now`; `alone` = for one automation, evaluated as closely as on its page."""
+    from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
+    from mainspring.insight.automations.automation_health import AutomationHealth, read_automation_health
+
+    monitors, announced = (
+        invocation.settings.monitors,
+        [automation.name for automation in known if automation.view is not None],
+    )
+    no_health: dict[str, AutomationHealth] = {}
+    if not announced:
+        return no_health
+    tunings, own = read_tunings(monitors), read_tuning_overrides(monitors)
+    return invocation.read_if_made(
+        lambda reader: read_automation_health(reader, announced, now, tunings, own, alone=alone), no_health
+    )
+
+
+def health_state(known: "KnownAutomation", automation_health: "AutomationHealth | None") -> str:
+    """Return the state of an automation, one of HEALTH_STATES."""
+    if automation_health is not None:
+        return automation_health.state.value
+    return AutomationState.PROBLEM.value if known.problem else UNANNOUNCED_STATE
+
+
+def format_state(state: str) -> str:
+    """Return a state in words: "on time"."""
+    return state.replace("_", " ")

@@ -5,8 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
-from mainspring.cli.automations import health
-from mainspring.cli.automations.automation_list import KnownAutomation, make_row
+from mainspring.cli.automations.automation_list import (
+    HEALTH_COLOURS,
+    KnownAutomation,
+    format_state,
+    make_row,
+    read_health,
+)
 from mainspring.cli.automations.cadence import format_cadence, read_cadences
 from mainspring.domain.derived_states import AutomationState
 from mainspring.insight.automations.option_list import format_option, list_option_rows
@@ -39,7 +44,7 @@ def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
     SecretStore(invocation.settings.secrets.dir, os.environ).hide_all()
     rows_of = list_option_rows(definition) if definition else []
     options: list[dict[str, Any]] = [asdict(row) | {"value": hide_in_data(to_plain_json(row.value))} for row in rows_of]
-    automation_health = health.read_health(invocation, [known], now, alone=True).get(known.name)
+    automation_health = read_health(invocation, [known], now, alone=True).get(known.name)
     data = make_row(known, automation_health, now) | {
         "where": definition.where if definition else None,
         "command": hide_in_command(definition.command) if definition else None,
@@ -74,7 +79,7 @@ def _print(
     invocation: "Invocation", known: KnownAutomation, data: dict[str, Any], options: list[dict[str, Any]], now: int
 ) -> None:
     output, view = invocation.output, known.view
-    state = output.paint(health.format_state(data["state"]), health.HEALTH_COLOURS.get(data["state"]))
+    state = output.paint(format_state(data["state"]), HEALTH_COLOURS.get(data["state"]))
     output.line(f"{output.paint(formatting.escape_line(known.name), None, bold=True)}  {data['kind']}  {state}")
     if data["why"] and data["state"] in (AutomationState.LATE, AutomationState.SILENT, AutomationState.LEARNING):
         output.line(f"  state     {formatting.escape_line(data['why'], 200)}")

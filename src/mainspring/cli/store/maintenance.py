@@ -75,10 +75,10 @@ def shell(invocation: Invocation) -> None:
         )
     if invocation.settings.store.is_remote:
         from mainspring.app.stores.store_factory import parse_address
-        from mainspring.store.postgres.psql_environment import environment
+        from mainspring.store.postgres.address import psql_environment
 
         # By the environment: every user of this machine can read the words of a command.
-        env = {**os.environ, **environment(parse_address(invocation.settings.store.url))}
+        env = {**os.environ, **psql_environment(parse_address(invocation.settings.store.url))}
         invocation.close()
         os.execve(program, [program, "--no-password"], env)  # noqa: S606 - no shell is wanted
     invocation.close()

@@ -12,8 +12,7 @@ from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.states import IDLE_STATES, RunState, SessionState
 from mainspring.domain.time.rate_window import RateWindow
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
-from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_moment
-from mainspring.insight.text.shell_word import shell_word
+from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_moment, shell_word
 from mainspring.store.views import Blocker, RunView
 
 

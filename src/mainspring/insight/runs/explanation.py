@@ -13,7 +13,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import IDLE_STATES, FailureReason, RunState
 from mainspring.domain.time.clock_step import RunClockSteps
-from mainspring.insight.runs import stalls, waits, worker_losses
+from mainspring.insight.runs import interruptions, waits
 from mainspring.insight.runs.blockers import BlockReason, is_dormant, list_hindrances, list_store_holds
 from mainspring.insight.runs.clock_steps import describe_steps_of_run
 from mainspring.insight.runs.decisions import (
@@ -122,7 +122,7 @@ def explain(
         commands += waits.rejected_commands(history)
     doing += describe_given_results(history, decisions.given, now)
     doing += describe_steps_of_run(history.run.clock_steps, now, zone)
-    doing += worker_losses.describe_losses(history.losses, facts.at)
+    doing += interruptions.describe_losses(history.losses, facts.at)
     doing += describe_deliveries(around, now)
     next_steps += describe_blocked(around, facts.at)
     deliveries = [delivery.id for delivery in around.deliveries]
@@ -174,7 +174,7 @@ def _explain_running(facts: RunFacts) -> _Answers:
             f"Step {escape_line(line.label)} is at attempt {last.number}, started {format_distance(last.started_at, facts.now)}{progress}."
         )
     sentences += _describe_child_process(facts)
-    sentences += stalls.describe_stalls(facts)
+    sentences += interruptions.describe_stalls(facts)
     sentences += waits.describe_waits(facts.story, facts.now, facts.at)
     if not open_lines and len(sentences) == 1:
         sentences.append("Its steps of less than a second are not recorded while they run.")
@@ -185,7 +185,7 @@ def _explain_running(facts: RunFacts) -> _Answers:
         [],
         next_steps,
         [
-            *stalls.list_stall_commands(facts),
+            *interruptions.list_stall_commands(facts),
             SuggestedCommand(f"mainspring runs watch {facts.id}", "follow it"),
             cancel_command(facts),
         ],

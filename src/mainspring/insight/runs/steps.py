@@ -3,6 +3,7 @@
 A line is one request of the body (a step, a wait, a child, an undo) in the order of requests, with all its attempts.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,6 +17,9 @@ SOLID, HOLLOW, DOT = "█", "░", "·"
 WIDEST: Final = 20
 WAITS: Final = frozenset({OutcomeKind.TIMER, OutcomeKind.SIGNAL, OutcomeKind.EVENT, OutcomeKind.ANSWER})
 STOPS: Final = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
+
+MOST: Final = 24
+"""Most outcomes of a run with stages: more make no readable picture."""
 
 
 class StepTry(msgspec.Struct, frozen=True):
@@ -170,3 +174,41 @@ def _draw_work(line: StepLine, longest: int, now: int) -> str:
 
 def _length(part: int, longest: int) -> int:
     return max(1, round(WIDEST * part / longest)) if longest else 1
+
+
+class StageStep(msgspec.Struct, frozen=True):
+    """One request in a stage; `state` as in its line."""
+
+    ident: str
+    name: str
+    kind: str
+    state: str
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """Parallel requests: they started when the stage before had been delivered."""
+
+    steps: list[StageStep]
+
+
+def list_stages(
+    outcomes: Sequence[Outcome], lines: Sequence[StepLine], requested_after: Mapping[int, int]
+) -> list[Stage]:
+    """Return the stages of a run; `requested_after` = rank -> the rank that had been delivered when that outcome was requested.
+
+    A request without outcome comes after all that have one.
+    """
+    levels: dict[str, int] = {}
+    ranks: list[tuple[int, int]] = []
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.rank):
+        if outcome.superseded is None and outcome.kind not in STOPS:
+            before = [level for rank, level in ranks if rank <= requested_after.get(outcome.rank, 0)]
+            levels[outcome.ident] = max(before, default=-1) + 1
+            ranks.append((outcome.rank, levels[outcome.ident]))
+    latest = max(levels.values(), default=-1) + 1
+    found: dict[int, list[StageStep]] = {}
+    for line in lines:
+        if line.superseded is None and line.kind not in STOPS:
+            step = StageStep(line.ident, line.label, line.kind, line.state)
+            found.setdefault(levels.get(line.ident, latest), []).append(step)
+    return [Stage(found[level]) for level in sorted(found)]

@@ -10,8 +10,7 @@ from mainspring.insight.runs.rollback_status import has_undo_left
 from mainspring.insight.runs.steps import StepLine
 from mainspring.insight.runs.trigger_file import TriggerFile
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
-from mainspring.insight.text.formatting import format_moment
-from mainspring.insight.text.shell_word import shell_word
+from mainspring.insight.text.formatting import format_moment, shell_word
 from mainspring.store.read.run_decisions import NO_DECISIONS, RunDecisions
 from mainspring.store.views import Blocker, RunStory, renamed_step_of
 

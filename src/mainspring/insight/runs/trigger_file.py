@@ -12,8 +12,7 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.triggers.watched_folder import KEEP, WatchedFolder
 from mainspring.domain.values.file import is_encoded_file
 from mainspring.domain.values.plain_json import decode_value
-from mainspring.insight.text.formatting import escape_line
-from mainspring.insight.text.shell_word import shell_word
+from mainspring.insight.text.formatting import escape_line, shell_word
 from mainspring.store.trigger_views import DeliveryRow
 from mainspring.store.views import AutomationView, RunView
 

@@ -8,9 +8,8 @@ import msgspec
 from mainspring.domain.runs.journal import Fact, FactKind
 from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, SuggestedCommand
-from mainspring.insight.text.formatting import escape_line, format_distance
+from mainspring.insight.text.formatting import escape_line, format_distance, shell_word
 from mainspring.insight.text.hidden_values import hide_in_data
-from mainspring.insight.text.shell_word import shell_word
 from mainspring.store.views import RunStory, WaitView
 
 _REJECTED = 5

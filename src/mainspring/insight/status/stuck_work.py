@@ -6,8 +6,7 @@ from typing import NamedTuple
 from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.processes.process_role import SUPERVISOR, ProcessRole
 from mainspring.domain.states import SessionState
-from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_span
-from mainspring.insight.text.shell_word import shell_word
+from mainspring.insight.text.formatting import escape_line, format_count, format_distance, format_span, shell_word
 from mainspring.store.queue_load import ReadyGroup
 from mainspring.store.read.outbox import OutboxQueue, RefusedMessages
 from mainspring.store.read.runs.unresolved_runs import OverdueRuns

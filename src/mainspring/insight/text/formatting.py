@@ -1,6 +1,8 @@
 """Formatting for people: states with their icon, outside text made safe, instants and spans in few characters."""
 
 import re
+import shlex
+import string
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -38,6 +40,8 @@ _MIB, _GIB = 1024**2, 1024**3
 GOOD, BAD, WARN = "✓", "✗", "!"
 
 _UNSAFE_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+_AS_THEY_ARE: Final = frozenset((string.ascii_letters + string.digits + "/._-+=:,@%").encode())
 
 
 def format_state(state: RunState) -> str:
@@ -143,3 +147,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def _local_time(at: int, zone: str) -> datetime:
     """Return an instant on the clock of a zone; one beyond the calendar becomes its last instant."""
     return (_EPOCH + timedelta(milliseconds=min(at, LATEST_INSTANT))).astimezone(ZoneInfo(zone))
+
+
+def shell_word(name: str | bytes) -> str:
+    """Return a name as one word of a shell.
+
+    What a line cannot show (controls, bidirectional marks, blanks in a row, bytes that are no text) is written as bytes in `$'...'`, which
+    bash, zsh and ksh know.
+    """
+    raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
+    text = raw.decode("utf-8", "replace")
+    if text.encode() == raw and text.isprintable() and escape_line(text) == text:
+        return shlex.quote(text)
+    coded = "".join(chr(byte) if byte in _AS_THEY_ARE else f"\\{byte:03o}" for byte in raw)
+    return f"$'{coded}'"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, split_schema
@@ -70,3 +71,19 @@ def read_address(url: str, password: str | None = None) -> Address:
         ) from None
     place = f"{parameters.get('host', 'localhost')}:{parameters.get('port', 5432)}/{parameters.get('dbname', parameters.get('user', ''))}"
     return Address(conninfo, schema, f"postgresql://{place}?schema={schema}")
+
+
+def psql_environment(address: Address) -> dict[str, str]:
+    """Return libpq's variables for a look into a store by `psql`: its schema, and read-only transactions.
+
+    Variables only, which no other user can read.
+    """
+    parameters = conninfo_to_dict(address.conninfo)
+    names = {option.keyword.decode(): option.envvar.decode() for option in Conninfo.get_defaults() if option.envvar}
+    variables = {names[key]: str(value) for key, value in parameters.items() if key in names}
+    options = f"-c search_path={address.schema} -c default_transaction_read_only=on"
+    return {
+        **variables,
+        "PGOPTIONS": f"{parameters.get('options', '')} {options}".strip(),
+        "PGTARGETSESSIONATTRS": "any",
+    }

@@ -32,12 +32,12 @@ from mainspring.store.postgres.connection import (
     ServerConnection,
     ServerTimeoutError,
     connect,
+    explain_fault,
     is_pooled,
     refuse_unsafe,
     refuse_waiting_for_standby,
 )
 from mainspring.store.postgres.error_table import ends_connection, is_broken_ring, translate
-from mainspring.store.postgres.hidden_schema import explain_fault
 from mainspring.store.postgres.host_marks import HostMarks
 from mainspring.store.postgres.lease import Lease
 from mainspring.store.postgres.locking import list_known_reads, lock_group, terminate_blocking_clients

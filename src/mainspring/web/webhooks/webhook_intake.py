@@ -7,8 +7,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from mainspring.app.processes.background_process import BackgroundProcess
-from mainspring.app.processes.finding_reporter import FindingReporter
+from mainspring.app.processes.background_process import BackgroundProcess, FindingReporter
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.processes.process_finding import ProcessFindingKind
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery

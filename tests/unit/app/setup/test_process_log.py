@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mainspring.app.setup.process_log import configure_log
-from mainspring.config.logs_settings import LogsSettings
+from mainspring.config.settings import LogsSettings
 from mainspring.engine.attempts.step_context import CURRENT_STEP, StepContext
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 

@@ -2,8 +2,7 @@
 
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
-from mainspring.insight.runs.stages import list_stages
-from mainspring.insight.runs.steps import StepLine
+from mainspring.insight.runs.steps import StepLine, list_stages
 
 _ENDED = ("charge", "mail", "crm", "close")
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from mainspring.config.notify_settings import NotifySettings
+from mainspring.config.settings import NotifySettings
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.ids import make_id

@@ -40,9 +40,8 @@ from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import PROCESS, load_callable
 from mainspring.engine.attempts.logs.log_capture import install_capture_in_child
 from mainspring.engine.attempts.processes import child_protocol
-from mainspring.engine.attempts.processes.child_protocol import FrameReader
+from mainspring.engine.attempts.processes.child_protocol import FrameReader, describe_error
 from mainspring.engine.attempts.processes.process_lifetime import die_with_parent, kill_group
-from mainspring.engine.attempts.processes.remote_error import describe_error
 from mainspring.engine.attempts.stacks import read_thread_stack
 from mainspring.engine.attempts.step_context import (
     CURRENT_STEP,

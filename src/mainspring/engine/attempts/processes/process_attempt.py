@@ -29,8 +29,8 @@ from mainspring.engine.attempts.live_attempt import AttemptHost, EndCallback, Li
 from mainspring.engine.attempts.processes import child_protocol
 from mainspring.engine.attempts.processes.child_pool import ChildPool
 from mainspring.engine.attempts.processes.child_process import ChildProcess
+from mainspring.engine.attempts.processes.child_protocol import rebuild_error
 from mainspring.engine.attempts.processes.process_tree import describe_process_tree
-from mainspring.engine.attempts.processes.remote_error import rebuild_error
 
 _START_ALLOWANCE_S = 60.0
 _ANSWER_TIMEOUT_S = 2.0

@@ -8,8 +8,7 @@ from mainspring.app.setup.up_command import make_up_command
 from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.insight.runs.explanation import Explanation
-from mainspring.insight.runs.stages import MOST, Stage, list_stages
-from mainspring.insight.runs.steps import list_step_lines
+from mainspring.insight.runs.steps import MOST, Stage, list_stages, list_step_lines
 from mainspring.insight.runs.stored_explanation import explain_run
 from mainspring.service.runs.run_differences import Difference, compare_runs, find_last_success
 from mainspring.store.read.runs.run_pages import run_page

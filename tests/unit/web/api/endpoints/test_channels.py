@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.config.notify_settings import NotifySettings
+from mainspring.config.settings import NotifySettings
 from mainspring.domain.notifications.routing import read_route
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.web.api.api_asgi import ApiApp

@@ -1,16 +1,19 @@
-"""Losses of workers that had a run, in sentences: which, when, how it was noticed, which worker continued the run after how long."""
+"""Interruptions of a run, in sentences: workers that died while they had it, and attempts that give no sign of life. Pure."""
 
 from collections.abc import Callable
 
 from mainspring.domain.processes.worker_loss import WorkerLoss, describe_death, describe_process
+from mainspring.insight.runs.suggested_commands import RunFacts, SuggestedCommand
 from mainspring.insight.text.formatting import escape_line, format_span
 
 _MAX_LISTED = 5
 """A run is quarantined after fewer losses, so the first one, when the worker had other runs, is among them."""
 
+_INNERMOST = 5
+
 
 def describe_loss(loss: WorkerLoss, at: Callable[[int], str]) -> str:
-    """Return one loss as a sentence; `at` formats an instant."""
+    """Return one loss of a worker as a sentence: how it was noticed, and who continued the run. `at` formats an instant."""
     text = f"Its {describe_death(loss, at)}."
     if loss.resumed_at is None or loss.resumed_after_ms is None:
         return escape_line(f"{text} No worker has continued it since.")
@@ -35,4 +38,29 @@ def describe_losses(losses: list[WorkerLoss], at: Callable[[int], str]) -> list[
         "At least one more of its workers died before."
         if more == 1
         else f"At least {more} more of its workers died before.",
+    ]
+
+
+def describe_stalls(facts: RunFacts) -> list[str]:
+    """Return since when each attempt is silent, and where it was when that was found, the innermost frame first."""
+    found: list[str] = []
+    for stall in facts.story.stalls:
+        silent = format_span(max(facts.now - stall.since_at, 0))
+        found.append(
+            f"Attempt {stall.attempt} of step {escape_line(stall.step)} has reported no log, progress or "
+            f"checkpoint for {silent}, and nothing ends it. Its stack"
+        )
+        found += [f"at {escape_line(line.strip(), 300)}" for line in list(stall.stack)[: -_INNERMOST - 1 : -1]]
+    return found
+
+
+def list_stall_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    """Return commands that may help, if there is such an attempt."""
+    if not facts.story.stalls:
+        return []
+    return [
+        SuggestedCommand(
+            f"mainspring runs logs {facts.id}",
+            "read its last log lines; a timeout= on the step ends such an attempt by itself",
+        )
     ]
