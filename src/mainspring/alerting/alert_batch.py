@@ -88,12 +88,12 @@ class AlertBatch:
     def _should_send(self, alert: DueAlert) -> bool:
         if alert.incident is None:
             return True
-        is_notified = alert.is_told or alert.is_again or _opening_key(alert) in self._notified
+        is_notified = alert.is_notified or alert.is_again or _opening_key(alert) in self._notified
         return should_send_alert(
             alert.about,
             alert.opened,
             alert.incident,
-            is_told=is_notified,
+            is_notified=is_notified,
             brief_ms=self._brief_ms,
             since_at=alert.since_at,
         )

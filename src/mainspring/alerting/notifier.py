@@ -141,7 +141,7 @@ class Notifier:
         since = time.monotonic()
         lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
         leased = await commit_and_wait(self._store, LeaseChannels(lease, round(_LEASE_S * 1000), free, _MOST))
-        failpoints.hit("notifier.taken")
+        failpoints.hit("notifier.leased")
         for channel in leased.channels:
             task = asyncio.get_running_loop().create_task(self._serve_channel(lease, channel, since))
             self._sending[channel.name] = task
@@ -163,7 +163,7 @@ class Notifier:
             if time.monotonic() > min(until, self._ends_at):
                 break
             fault = await self._send(channel.name, batch, notice)
-            failpoints.hit("notifier.told")
+            failpoints.hit("notifier.accepted")
             if fault is not None:
                 break
         self._log_fault(channel.name, fault)

@@ -75,8 +75,8 @@ def _make_error(kind: type[MainspringError], problem: ProblemDetails) -> Mainspr
     error = kind.__new__(kind)
     MainspringError.__init__(error, problem.detail, hint=problem.hint)
     if isinstance(error, ValueRefusedError):
-        error.what, _, rest = problem.detail.partition(_REFUSED_VALUE_TEXT)
-        error.why, error.path = rest.partition("\n")[0], problem.at or "$"
+        error.value_name, _, rest = problem.detail.partition(_REFUSED_VALUE_TEXT)
+        error.reason, error.path = rest.partition("\n")[0], problem.at or "$"
     elif isinstance(error, UnknownNameError):
         error.kind, error.name, error.nearest = "", "", None
     return error

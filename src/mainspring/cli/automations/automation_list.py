@@ -201,7 +201,7 @@ def list_command(
     )
     rows = [
         make_row(automation, health_by_name.get(automation.name), now)
-        | {"wrong": incident_kinds.get(automation.name), "last_run": last_runs.get(automation.name)}
+        | {"failing": incident_kinds.get(automation.name), "last_run": last_runs.get(automation.name)}
         for automation in selected
     ]
     rows = [row for row in rows if row["state"] in requested_states]
@@ -217,9 +217,7 @@ def list_command(
         TableColumn(
             "LAST RUN", _format_last_run, lambda row: row["last_run"] and formatting.COLOURS[row["last_run"].state]
         ),
-        TableColumn(
-            "INCIDENT", lambda row: (row["wrong"] or "-").replace("_", " "), lambda row: "red" if row["wrong"] else None
-        ),
+        TableColumn("INCIDENT", _format_incident_kind, lambda row: "red" if row["failing"] else None),
         TableColumn("STARTS", lambda row: formatting.escape_line(format_starts(row) or "-"), cut=True, most=40),
         TableColumn("NEXT", lambda row: formatting.format_distance(row["next_at"], now)),
     ]
@@ -257,6 +255,10 @@ def _read_last_runs(invocation: Invocation, names: list[str]) -> "dict[str, RunM
 
 def _format_last_run(row: dict[str, Any]) -> str:
     return formatting.format_state(row["last_run"].state) if row["last_run"] else "-"
+
+
+def _format_incident_kind(row: dict[str, Any]) -> str:
+    return (row["failing"] or "-").replace("_", " ")
 
 
 def make_row(known: KnownAutomation, automation_health: "AutomationHealth | None", now: int) -> dict[str, Any]:
@@ -309,7 +311,7 @@ def _make_problem_row(problem: "LoadProblem") -> dict[str, Any]:
         "triggers": {},
         "next_at": None,
         "owner": None,
-        "wrong": None,
+        "failing": None,
         "last_run": None,
     }
     return {"name": problem.where, "state": AutomationState.PROBLEM.value, **empty_row, "problem": problem.what}

@@ -23,9 +23,9 @@ HEALTH_COLOURS: Final = {
 
 
 def read_health(
-    invocation: "Invocation", known: "Iterable[KnownAutomation]", now: int, *, alone: bool = False
+    invocation: "Invocation", known: "Iterable[KnownAutomation]", now: int, *, is_single: bool = False
 ) -> "dict[str, AutomationHealth]":
-    """Return the health of each automation at the instant `now`; `alone` = for one automation, evaluated as closely as on its page."""
+    """Return the health of each automation at the instant `now`; `is_single` = for one automation, evaluated as closely as on its page."""
     from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
     from mainspring.insight.automations.automation_health import AutomationHealth, read_automation_health
 
@@ -38,7 +38,7 @@ def read_health(
         return no_health
     tunings, own = read_tunings(monitors), read_tuning_overrides(monitors)
     return invocation.read_if_made(
-        lambda reader: read_automation_health(reader, announced, now, tunings, own, alone=alone), no_health
+        lambda reader: read_automation_health(reader, announced, now, tunings, own, is_single=is_single), no_health
     )
 
 

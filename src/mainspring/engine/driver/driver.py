@@ -296,7 +296,7 @@ class Driver(LoadedRun):
                 detail,
                 then,
                 end.size,
-                end.unheard,
+                end.unhandled,
             )
         )
 

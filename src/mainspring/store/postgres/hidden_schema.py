@@ -12,7 +12,7 @@ from mainspring.store.postgres.texts import TEXTS
 
 def explain_fault(fault: Exception, address: Address) -> MainspringError | None:
     """Return the error of error_table.translate, but do not report a table as missing because its schema is hidden."""
-    error = translate(fault, address.shown)
+    error = translate(fault, address.location)
     if not isinstance(error, StoreBrokenError):
         return error
     try:
@@ -24,6 +24,6 @@ def explain_fault(fault: Exception, address: Address) -> MainspringError | None:
     if not is_hidden:
         return error
     return PermissionDeniedError(
-        f"this database role may not do that\nat {address.shown}: permission denied for schema {address.schema}",
+        f"this database role may not do that\nat {address.location}: permission denied for schema {address.schema}",
         hint=GRANT,
     )

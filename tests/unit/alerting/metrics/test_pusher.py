@@ -6,13 +6,13 @@ from collections import Counter
 import pytest
 
 from mainspring.alerting.metrics.pusher import MetricsPusher
-from mainspring.alerting.metrics.series import MetricFigures, RunFigures
+from mainspring.alerting.metrics.series import MetricSnapshot, RunMetrics
 from mainspring.alerting.otlp.collector import METRICS, Collector
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.resources.error_text import ErrorText
 from tests.otlp_collector import OtlpCollector
 
-SAMPLE_METRICS = MetricFigures(1_000, RunFigures(Counter({("a", "started"): 4}), ["a"]))
+SAMPLE_METRICS = MetricSnapshot(1_000, RunMetrics(Counter({("a", "started"): 4}), ["a"]))
 
 
 class NoSecrets:

@@ -74,8 +74,8 @@ def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
         "incidents": unresolved,
         "worst": most_severe_by_automation(unresolved).get(view.name),
         "calm": CALM_STATES,
-        "starts": describe_starts(definition, call.visitor.may_see),
-        "sources": list_source_rows(definition, call.visitor.may_see),
+        "starts": describe_starts(definition, call.visitor.may_view),
+        "sources": list_source_rows(definition, call.visitor.may_view),
         "can_start": definition is not None and definition.kind is not DefinitionKind.EXEC and view.retired_at is None,
         "can_backfill": definition is not None
         and definition.kind is not DefinitionKind.EXEC

@@ -65,7 +65,7 @@ def _read_due_times(call: ApiCall[Any, None]) -> DueTimesDetail:
 
 
 def _list_triggers(call: ApiCall[Any, None]) -> list[SourceRow]:
-    return list_source_rows(read_definition(automations.find_automation(call)), call.visitor.may_see)
+    return list_source_rows(read_definition(automations.find_automation(call)), call.visitor.may_view)
 
 
 def _list_monitors(call: ApiCall[Any, None]) -> list[Evaluation]:

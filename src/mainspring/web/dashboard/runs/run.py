@@ -80,7 +80,7 @@ def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
         "levels": list(Level),
         "values": build_values(input=run.input, result=run.result, published_state=run.published, tags=run.tags),
         "progress": read_progress(run.progress),
-        "story": outline,
+        "history": outline,
         "deliveries": explanation.deliveries,
         "holds_up": explanation.holds_up,
         "parent": _read_parent(call, run),
@@ -139,7 +139,7 @@ def list_step_rows(
             "group": None,
             "line": line,
             "bars": step_bars,
-            "took": line.took(now),
+            "took": line.duration_ms(now),
             "is_one_of_many": names[line.name] > 1,
         }
         for line, step_bars in zip(displayed, draw_bars(displayed, now), strict=True)

@@ -48,7 +48,7 @@ def _build_row(line: StepLine) -> StepRow:
         attempts=tries[-1].number if tries else 0,
         started_at=started_at,
         ended_at=ended_at,
-        took_ms=None if ended_at is None else line.took(ended_at),
+        took_ms=None if ended_at is None else line.duration_ms(ended_at),
         error=None if failure is None else failure.headline,
     )
 
