@@ -78,7 +78,7 @@ pictures: $(DEV) ## Take the pictures of the docs anew, of the demo's dashboard
 	@mkdir -p docs/images
 	@TESTS_PICTURES=docs/images $(PYTEST) -q tests/acceptance/test_demo_pages.py
 
-golden: $(DEV) ## Keep journals and stores of this version for every later one to be tried on (before its release: AGAIN=1 makes them anew)
+golden: $(DEV) ## Keep journals and stores of this version for every later one to be tried on (before its release: AGAIN=1 records them again)
 	@$(PY) -m tests.golden.record
 
 release-check: $(RELEASE) ## Build with pinned tools, look for known vulnerabilities, list all parts (STRICT=1: the database must be reached)

@@ -81,7 +81,7 @@ class Full(NamedTuple):
 
 
 class Bulk(Protocol):
-    """Writes past the store's own way: nobody else has it open."""
+    """Writes past the store's own way: no other process has it open."""
 
     def rows(self, table: str, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> None: ...
 

@@ -20,7 +20,7 @@ PEERS = (("pgqueuer", "pgqueuer_side", 10, "pgqueuer"), ("oban-py", "oban_side",
 
 
 def figures() -> list[Figure]:
-    """All of them are told of new work by the server (LISTEN)."""
+    """The server notifies all of them of new work (LISTEN)."""
     found = []
     with server() as one:
         for number, (what, count, a_second) in enumerate(RATES):

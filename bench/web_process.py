@@ -19,7 +19,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Asker:
-    """Asks one thing after the other over one connection, each time by another token: nobody may ask for more than 50 a second."""
+    """Asks one thing after the other over one connection, each time by another token: no token may ask for more than 50 a second."""
 
     def __init__(self, port: int, tokens: list[str]) -> None:
         self._port = port

@@ -117,7 +117,7 @@ def _git(root: Path, *words: str) -> str:
 
 
 def write(found: Iterable[Finding], path: Path, program: str, *, accept: bool) -> int:
-    """Write the counts, unless the total of a rule rose and nobody accepts that."""
+    """Write the counts, unless the total of a rule rose and `accept` is false."""
     now = counts_of(found)
     before = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else now
     old = total_of(before)

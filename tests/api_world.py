@@ -44,10 +44,10 @@ PARAMETERS = {
 PAY = Definition(kind=DefinitionKind.TASK, name="pay", parameters=PARAMETERS)
 BACKUP = Definition(kind=DefinitionKind.SCRIPT, name="backup", command=["true"], env={"PORT": "8080"})
 VISITORS = {
-    "ann": Visitor(door=API, name="ann", role=Role.ADMIN),
-    "olga": Visitor(door=API, name="olga", role=Role.OPERATOR),
-    "vic": Visitor(door=API, name="vic", role=Role.VIEWER),
-    "payer": Visitor(door=API, name="payer", role=Role.OPERATOR, automations=("pay*",)),
+    "ann": Visitor(entry_point=API, name="ann", role=Role.ADMIN),
+    "olga": Visitor(entry_point=API, name="olga", role=Role.OPERATOR),
+    "vic": Visitor(entry_point=API, name="vic", role=Role.VIEWER),
+    "payer": Visitor(entry_point=API, name="payer", role=Role.OPERATOR, automations=("pay*",)),
 }
 
 

@@ -72,7 +72,7 @@ with Registry() as REGISTRY:
 
     @ms.on.webhook("/open", verify=ms.verify.none())
     @ms.task
-    def anybody(event: ms.Event) -> None: ...
+    def open_hook(event: ms.Event) -> None: ...
 
     @ms.on.webhook("/result", verify=ms.verify.bearer("S"), respond="result", wait="5s")
     @ms.task(retry=1)
@@ -82,14 +82,14 @@ with Registry() as REGISTRY:
         return 2 * n
 
     @ms.on.webhook(
-        "/judged",
+        "/filtered",
         verify=ms.verify.bearer("S"),
         respond="result",
         wait="20s",
         filter=lambda event: 6 / event.data["n"] > 2,
     )
     @ms.task
-    def judged(n: int) -> int:
+    def filtered(n: int) -> int:
         return 2 * n
 
     @ms.on.webhook("/paced", verify=ms.verify.bearer("S"), respond="result", wait="20s", batch=2, within="1h")

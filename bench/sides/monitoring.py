@@ -38,7 +38,7 @@ def memory(automations: int) -> None:
     store.open_session("watcher")
     watch, looks = make_evaluation(settings, store), automations // AT_ONCE + 2
     for _ in range(looks):
-        watch.look()
+        watch.evaluate_once()
     store.close()
     print(json.dumps({"rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "looks": looks}))
 

@@ -20,7 +20,7 @@ SETTINGS = {
     "full_page_writes": "on",
     "jit": "off",
 }
-"""What keeps a commit is on; the rest is what anybody who runs a queue on a server would set, the same for all sides."""
+"""What keeps a commit is on; the rest is usual for a queue on a server, the same for all sides."""
 
 _COUNTERS = """
 select pg_current_wal_insert_lsn() - '0/0'::pg_lsn, (select xact_commit from pg_stat_database where datname = current_database())

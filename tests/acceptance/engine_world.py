@@ -20,7 +20,7 @@ from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service.runs import run_recovery
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.operation_reads import OperationReads
-from mainspring.store.views import RunStory, RunView
+from mainspring.store.views import RunHistory, RunView
 
 LONGEST_S = 60.0
 AT_ONCE = WorkerOptions(suspend_after_ms=0)
@@ -56,8 +56,8 @@ class Engine:
                     await self.app.changed(0.01)
         raise AssertionError(f"this was waited for in vain; at last: {value}")
 
-    def history(self, run: ms.Handle | str) -> RunStory:
-        return self.reads.story(_id(run))
+    def history(self, run: ms.Handle | str) -> RunHistory:
+        return self.reads.run_history(_id(run))
 
     def view(self, run: ms.Handle | str) -> RunView:
         return self.history(run).run

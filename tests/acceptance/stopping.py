@@ -109,12 +109,12 @@ class Site(Place):
 
     def wait_for_notice(self) -> "Site":
         """Wait for the first message."""
-        self.until(self.notices, "nobody is told")
+        self.until(self.notices, "no one is notified")
         return self
 
     def until_over(self) -> "Site":
         """Wait for the message that it is over."""
-        self.until(lambda: self.notices()[-1][0] == "resolved", "nobody is told that it is over")
+        self.until(lambda: self.notices()[-1][0] == "resolved", "no one is notified of its end")
         return self
 
     @property
@@ -208,7 +208,7 @@ def stop_broker(folder: Path) -> Site:
     site = Site(folder, BOOKS.format(url=asyncio.run(nats.new_queue())), source_unreachable='{ away = "2s" }')
     site.servers.append(nats)
     site.up("worker,scheduler,watcher")
-    site.until(lambda: _is_read(site), "nobody reads from the broker")
+    site.until(lambda: _is_read(site), "no consumer reads from the broker")
     nats.kill()
     return site.wait_for_notice()
 
@@ -231,7 +231,7 @@ def kill_each_watcher(folder: Path) -> Site:
             killed.add(pid)
         return bool(site.notices())
 
-    site.until(kill, "nobody tells it")
+    site.until(kill, "no one is notified of it")
     assert len(killed) > 1
     return site
 

@@ -35,7 +35,7 @@ def test_blocked_worker_ends_with_its_supervisor(works: Works) -> None:
     run = works.start("blocks")
     works.until(works.has("blocked"), "it never began")
     query = "select blocked from sessions where blocked like ? and blocked like '%.py:% blocks%'"
-    works.until(lambda: works.place.rows(query, f"%{run}%"), "nobody is told what blocks it")
+    works.until(lambda: works.place.rows(query, f"%{run}%"), "no one is notified of the block")
     (worker,) = works.workers()
     assert is_alive(worker)
     works.supervisor.kill()
@@ -105,7 +105,7 @@ async def blocks_late(run: ms.Run) -> None:
     works.until(lambda: not is_alive(first), "the blocked process is never replaced", within=40)
     assert "the loop has not turned" in works.log.read_text()
     run = works.start("quick")
-    works.until(lambda: works.state(run) == "succeeded", "nobody takes the other run", within=40)
+    works.until(lambda: works.state(run) == "succeeded", "no worker claims the other run", within=40)
 
 
 @pytest.mark.slow
@@ -116,6 +116,6 @@ def test_run_that_blocks_its_worker_does_not_block_the_next_one(works: Works) ->
     blocking = works.start("blocks")
     works.until(works.has("blocked"), "it never began")
     run = works.start("quick")
-    works.until(lambda: works.state(run) == "succeeded", "nobody takes the other run", within=40)
+    works.until(lambda: works.state(run) == "succeeded", "no worker claims the other run", within=40)
     assert works.place.rows("select probation from runs where id = ?", blocking) == [(1,)]
     assert "the loop has not turned" in works.log.read_text()

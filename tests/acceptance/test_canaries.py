@@ -3,7 +3,7 @@
 import json
 import sys
 
-from mainspring.alerting.metrics.figures_reader import FiguresReader
+from mainspring.alerting.metrics.metrics_reader import MetricsReader
 from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.web.exposition import render_exposition
@@ -48,7 +48,7 @@ def test_secret_in_any_form_is_in_no_sink(place: Place, receiver: Receiver) -> N
         sinks[words] = (displayed.stdout + displayed.stderr).decode()
     store = make_store(place.store, clock=SystemClock(), deliver=lambda answers: None)
     store.open()
-    sinks["metrics"] = render_exposition(FiguresReader(place.store, {}).read(store.reader, SystemClock().now()))
+    sinks["metrics"] = render_exposition(MetricsReader(place.store, {}).read(store.reader, SystemClock().now()))
     store.close()
     for path in (*place.store.parent.rglob("*"), *place.spool.rglob("*")):
         if path.is_file():

@@ -45,7 +45,7 @@ def answer(page: Page, address: str) -> None:
     page.goto(f"{address}/waiting")
     page.locator("main", has_text="rows of 2013 are incomplete").wait_for()
     page.locator("main button", has_text="count-as-cancelled").first.click()
-    page.locator(".said", has_text="count-as-cancelled").wait_for()
+    page.locator(".message", has_text="count-as-cancelled").wait_for()
 
 
 def read_until(terminal: int, words: str, within: float = 150.0) -> str:

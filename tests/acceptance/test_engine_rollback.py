@@ -102,7 +102,7 @@ async def test_code_that_crashes_its_worker_is_not_entered(tmp_path):
         session = engine.working.store.session
         await engine.die()
     async with world.engine(registry) as engine:
-        await engine.working.apply(DeclareSessionDead(session, crashed=True, alone=run.id, limit=1))
+        await engine.working.apply(DeclareSessionDead(session, crashed=True, probation_run=run.id, limit=1))
         assert engine.view(run).reason == FailureReason.CRASHES_WORKER
         await engine.app.cancel(run.id)
         await engine.until(run, RunState.CANCELLED)

@@ -351,7 +351,7 @@ async def test_wait_has_the_span_that_it_took(tmp_path, settings):
         await engine.when(lambda: engine.reads.list_runs(name="child", states=(RunState.WAITING,)).runs, bool)
         await engine.pass_time(timedelta(seconds=20))
         await engine.until(run, RunState.SUCCEEDED)
-        spans = {line.kind: line.took(clock.now()) for line in list_step_lines(engine.history(run))}
+        spans = {line.kind: line.duration_ms(clock.now()) for line in list_step_lines(engine.history(run))}
     assert spans == {"timer": 60_000, "signal": 5_000, "child": 20_000}
 
 

@@ -85,7 +85,7 @@ def copy_of(site: Site) -> Path:
 def assert_held_then_release(site: Site) -> None:
     """One page; nothing starts; status is not green; decided and released, all is over."""
     site.until(lambda: ("commits_lost", "") in site.incidents(), "no incident")
-    site.until(lambda: any("went back in time" in line for _, line in site.notices()), "no one is told")
+    site.until(lambda: any("went back in time" in line for _, line in site.notices()), "no one is notified")
     (message,) = {line for about, line in site.notices() if about == "opened" and "the store cannot" not in line}
     assert re.fullmatch(rf"\[page\] {LOST}.*", message), message
     found = status(site)
@@ -102,7 +102,7 @@ def assert_held_then_release(site: Site) -> None:
     site.until(lambda: "meanwhile" in effects(site), "what was queued meanwhile does not run")
     site.until(
         lambda: site.notices()[-1][0] == "resolved" and "went back" in site.notices()[-1][1],
-        "no one is told of its end",
+        "no one is notified of its end",
     )
     assert status(site).returncode == 0
 
@@ -167,7 +167,7 @@ def test_the_newer_file_put_back_is_no_loss_unless_the_older_copy_accepted_somet
     up(site)
     if accepts:
         site.until(
-            lambda: ("commits_lost", "") in site.incidents(), "a run that was accepted is lost, and no one is told"
+            lambda: ("commits_lost", "") in site.incidents(), "a run that was accepted is lost, and no one is notified"
         )
         assert status(site).returncode == 9
         return

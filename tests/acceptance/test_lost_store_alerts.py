@@ -53,7 +53,7 @@ def memory(works: Works) -> Path:
 
 def age(works: Works) -> None:
     """Let what was noticed just now have lasted for two minutes."""
-    works.until(memory(works).exists, "nobody noticed it")
+    works.until(memory(works).exists, "no process noticed it")
     known = json.loads(memory(works).read_text())
     memory(works).write_text(json.dumps(known | {"since_at": known["since_at"] - 120_000}))
 
@@ -79,9 +79,9 @@ def test_full_disk_is_reported_once_although_processes_start_again(disk: Path, w
         fill(disk)
         return memory(works).exists()
 
-    works.until(is_noticed, "nobody noticed it")
+    works.until(is_noticed, "no process noticed it")
     age(works)
-    works.until(lambda: abouts(report) == ["opened"], "it is told to nobody")
+    works.until(lambda: abouts(report) == ["opened"], "no one is notified")
     killed = posts(works, "watcher_process") + posts(works, "scheduler_process")
     assert len(killed) == 2
     for pid in killed:
@@ -94,7 +94,7 @@ def test_full_disk_is_reported_once_although_processes_start_again(disk: Path, w
     )
     assert abouts(report) == ["opened"]
     disk.unlink()
-    works.until(lambda: abouts(report) == ["opened", "resolved"], "its end is told to nobody")
+    works.until(lambda: abouts(report) == ["opened", "resolved"], "no one is notified of its end")
     assert "accepts commits again" in report.messages[-1]["data"]["headline"]
     works.until(lambda: not memory(works).exists(), "it is still remembered")
 
@@ -114,7 +114,7 @@ def test_read_only_store_is_reported_once_however_often_it_is_started(
     assert abouts(report) == ["opened"]
     subprocess.run(["mount", "-o", "remount,rw", disk.parent], check=True)
     works.up_again()
-    works.until(lambda: abouts(report) == ["opened", "resolved"], "its end is told to nobody")
+    works.until(lambda: abouts(report) == ["opened", "resolved"], "no one is notified of its end")
 
 
 def test_removed_store_is_reported_by_its_last_process(works: Works, report: Receiver) -> None:
@@ -128,7 +128,7 @@ def test_removed_store_is_reported_by_its_last_process(works: Works, report: Rec
     assert abouts(report) == ["opened"]
     moved.rename(works.place.store)
     works.up_again()
-    works.until(lambda: abouts(report) == ["opened", "resolved"], "its end is told to nobody")
+    works.until(lambda: abouts(report) == ["opened", "resolved"], "no one is notified of its end")
     rows = works.place.rows("select kind, state, resolved_at > since_at from incidents where kind = 'store_lost'")
     assert rows == [("store_lost", "resolved", 1)]
     assert works.place.rows("select count(*) from alerts where incident <> ''") == [(0,)]
@@ -151,4 +151,4 @@ def test_disk_that_turns_read_only_under_work_is_reported_once(works: Works, rep
         disk.unmount()
         disk.mount()
         works.up_again()
-        works.until(lambda: abouts(report) == ["opened", "resolved"], "its end is told to nobody")
+        works.until(lambda: abouts(report) == ["opened", "resolved"], "no one is notified of its end")

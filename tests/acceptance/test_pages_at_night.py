@@ -82,7 +82,7 @@ def site(tmp_path):
     store.open_session("watcher")
     Evaluator(
         store, clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(channels=("ops",)), redact=lambda text: text
-    ).look()
+    ).evaluate_once()
     pages = IncidentPages(Settings(), store, SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), clock)
     (incident,) = [
         incident for incident in incidents.open_incidents(store.reader, 9) if incident.subject.automation == "backup"
@@ -113,12 +113,12 @@ def test_from_the_message_to_the_retry_in_three_taps(site, tmp_path):
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert store.reader.read_text("select count(*) from audit_log where actor like 'link:%'") == [(0,)]
         page.get_by_role("button", name="Retry from upload").tap()  # the third
-        page.locator(".said", has_text=f"run {run} continues").wait_for()
+        page.locator(".message", has_text=f"run {run} continues").wait_for()
         assert page.get_by_role("button", name="Retry").count() == 0
         assert loud == []
     assert run_view(store.reader, run).state is RunState.QUEUED
     newest = audit_rows(store.reader, limit=1)[0]
-    assert (newest.verb, newest.actor) == ("retry", "link:somebody")
+    assert (newest.verb, newest.actor) == ("retry", "link:someone")
     assert incidents.incident(store.reader, incident.id).state is IncidentState.OPEN
     (tmp_path / "key").touch()
     asyncio.run(go_on(tmp_path, run))

@@ -156,7 +156,7 @@ def test_question_is_answered_by_a_button(browser: Browser, shop: Site) -> None:
     page = page_of(browser, shop)
     page.goto(f"{shop.address}/waiting")
     page.locator(f'form:has([value="{run}"]) button', has_text="approve").first.click()
-    page.wait_for_selector(".said")
+    page.wait_for_selector(".message")
     shop.until_state(run, "succeeded")
     assert shop.project.json("runs", "export", run)["run"]["result"] == "approve"
     page.close()
@@ -211,7 +211,7 @@ def test_reading_works_without_scripts(browser: Browser, shop: Site) -> None:
     shop.until_state(run, "waiting")
     page.goto(f"{shop.address}/waiting")
     page.locator(f'form:has([value="{run}"]) button', has_text="refund").first.click()
-    assert "refund" in page.inner_text(".said")
+    assert "refund" in page.inner_text(".message")
     shop.until_state(run, "succeeded")
     page.close()
 

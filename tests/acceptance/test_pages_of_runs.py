@@ -100,7 +100,7 @@ def test_form_that_could_not_be_done_is_not_lost_and_times_are_the_servers(world
         page.fill("input[name=for]", "nonsense")
         page.locator("input[name=reason]").first.fill("mending")
         page.click("button[value=pause]")
-        page.wait_for_selector(".said.wrong")
+        page.wait_for_selector(".message.failing")
         page.wait_for_selector("[data-live=on]")
         requests: list[str] = []
         page.on("request", lambda request: requests.append(request.url))
@@ -108,6 +108,6 @@ def test_form_that_could_not_be_done_is_not_lost_and_times_are_the_servers(world
         script = "new Promise((go) => new EventSource('/api/v1/changes').addEventListener('changed', go)).then(() => 1)"
         assert page.evaluate(script) == 1
         page.clock.fast_forward(10_000)
-        assert "is not a span of time" in page.locator(".said").inner_text()
+        assert "is not a span of time" in page.locator(".message").inner_text()
         assert page.input_value("input[name=for]") == "nonsense"
         assert f"{address}/a/pay" not in requests

@@ -228,17 +228,19 @@ def test_quarantined_worker_is_not_replaced_until_up_restarts(site: Site) -> Non
     up = site.up("--role", "worker", "--processes", "2")
     site.until(site.is_whole, "not all came")
     site.call("run", "holds", "--detach")
-    bad = site.until(lambda: [worker for worker in site.live("worker") if worker["running"]], "nobody took the run")[0]
+    bad = site.until(
+        lambda: [worker for worker in site.live("worker") if worker["running"]], "no worker claimed the run"
+    )[0]
     assert site.call("workers", "quarantine", str(bad["id"]), "-y")["freed"] == 1
     site.until(lambda: not Path(f"/proc/{bad['pid']}").exists(), "it lives")
-    site.until(lambda: [worker for worker in site.live("worker") if worker["running"]], "nobody went on with the run")
+    site.until(lambda: [worker for worker in site.live("worker") if worker["running"]], "no worker continued the run")
     found = site.call("status", "--here")
     assert (found["kept"], found["live"]) == ({"worker": 2}, {"worker": 1})
     assert [worker["id"] for worker in site.call("workers", "list", "--state", "quarantined")] == [bad["id"]]
     up.terminate()
     assert up.wait(30) == 0
     site.up("--role", "worker", "--processes", "2")
-    site.until(site.is_whole, "starting anew brings no worker back")
+    site.until(site.is_whole, "a restart brings no worker back")
 
 
 def test_drain_waits_until_nothing_is_in_hand_or_the_time_is_over(file_site: Site) -> None:

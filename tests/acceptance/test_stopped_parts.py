@@ -23,7 +23,7 @@ def started_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartedS
         opened_counts = [[about for about, _ in site.notices()].count("opened") for site in sites]
         while Site.made:
             Site.made.pop().close()
-    assert max(opened_counts) == 1, "what was told is told again while it lasts"
+    assert max(opened_counts) == 1, "a notification was sent again while it lasts"
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -82,7 +82,7 @@ def test_run_that_is_killed_and_resumed_is_one_trace(project: Project, collector
     steps = [span for span in own if span["kind"] in ("step", "timer", "child")]
     assert sorted(span.name for span in steps) == ["charge", "gate", "ship", "timer", "timer"]
     assert {span.parent for span in steps} == {order.id}
-    assert len({span.id for span in collector.spans}) == len(collector.spans), "each is told once"
+    assert len({span.id for span in collector.spans}) == len(collector.spans), "each is reported once"
 
     (lock_span,) = [span for span in steps if span.name == "gate"]
     tries = sorted((span["attempt"], span.is_error) for span in collector.named("gate attempt"))

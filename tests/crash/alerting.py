@@ -168,7 +168,7 @@ async def _watch(order: Order) -> None:
     until = time.monotonic() + _WITHIN_S
     while _has_open_alert(store):
         await asyncio.to_thread(upkeep.run_once, store, clock.now())
-        await asyncio.to_thread(watch.look)
+        await asyncio.to_thread(watch.evaluate_once)
         notifier.changed()
         await asyncio.sleep(0.01)
         assert time.monotonic() < until, "it is not all told"

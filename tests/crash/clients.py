@@ -10,8 +10,8 @@ from mainspring.service.runs import question, run_start
 from mainspring.service.runs.run import cancel, retry
 from mainspring.service.triggers import event
 from mainspring.store.read.operation_reads import OperationReads
-from mainspring.store.read.runs.run_views import run_view, story
-from mainspring.store.views import RunStory, RunView
+from mainspring.store.read.runs.run_views import run_history, run_view
+from mainspring.store.views import RunHistory, RunView
 from tests.crash.stores import open_store
 
 
@@ -65,9 +65,9 @@ class Client:
         """Return a run as it stands."""
         return run_view(self.store.reader, run)
 
-    def history(self, run: str) -> RunStory:
+    def history(self, run: str) -> RunHistory:
         """Return all that is on record of a run."""
-        return story(self.store.reader, run)
+        return run_history(self.store.reader, run)
 
     def rows(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Read the store."""

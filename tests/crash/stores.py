@@ -173,7 +173,7 @@ def take_the_fence_down() -> None:
     GroupingDatabase._require_alive = lambda *_, **__: None  # type: ignore[method-assign]
     for statements, proof, nothing in _PROOFS:
         assert any(proof.search(statements[name]) for name in statements.names()), (
-            "the proofs are worded otherwise: take them down anew"
+            "the proofs are worded otherwise: record them again"
         )
         for name in statements.names():
             text = statements[name]

@@ -114,7 +114,7 @@ class Site:
             errors.append(f"incidents are {incidents}")
         notified = Counter(message["data"]["key"] for message in self.receiver.messages)
         if notified != {f"mainspring:{id}:1": 1 for id, *_ in incidents}:
-            errors.append(f"the webhook was told {notified}")
+            errors.append(f"the webhook was notified of {notified}")
         displayed = Counter(name for text in self.slack.visible_messages for name in FAILURES if name in text)
         if displayed != dict.fromkeys(FAILURES, 1) or len(self.slack.threads) != len(FAILURES):
             errors.append(f"Slack shows {self.slack.messages}")

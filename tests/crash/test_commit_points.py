@@ -33,7 +33,7 @@ def test_commit_points_of(world: World, scenario: Scenario, record_property) -> 
     campaign = Campaign(world, scenario)
     campaign.wage()
     record_property("points", campaign.count)
-    assert campaign.left_out() == [], "nobody was killed there"
+    assert campaign.left_out() == [], "no process was killed there"
     assert campaign.unstruck() == [], "no kill fell on these changes"
     share = 4 if campaign.is_thin else 1
     assert campaign.count >= scenario.minimum * world.stores.fullness // share, "so few commits prove too little"

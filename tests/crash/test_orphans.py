@@ -30,7 +30,7 @@ def test_script_of_a_worker_that_could_not_write_leaves_no_process(bench: Bench)
         os.sched_yield()
     started = marks.read_text().split() if marks.exists() else []
     worker.kill()
-    assert started == [], "it began before anybody could know its group"
+    assert started == [], "it began before its group was known"
     bench.work()
     bench.until(lambda: bench.client.view(run).state is RunState.SUCCEEDED)
     groups = {line.split()[1] for line in marks.read_text().splitlines()}

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     """Record the present version, in a copy whose place says nothing of this machine; return the exit code."""
     folder = HERE / ("v" + mainspring.__version__.replace(".", "_"))
     if (folder / "journals.json").exists() and not os.environ.get("AGAIN"):
-        sys.stderr.write(f"golden: {folder} is there already. Before its release it may be made anew: AGAIN=1\n")
+        sys.stderr.write(f"golden: {folder} is there already. Before its release it may be recorded again: AGAIN=1\n")
         return 1
     folder.mkdir(exist_ok=True)
     if not (folder / "automations.py").exists():

@@ -131,7 +131,7 @@ def _chained(world: Any) -> list[str]:
     if world.chain is None:
         return []
     runs = world.rows("select id, state, result from runs where automation = 'chain' order by seq")
-    world.hits["began anew"] += len(runs) - 1
+    world.hits["restarted"] += len(runs) - 1
     if [state for _, state, _ in runs] != ["succeeded"] * len(runs):
         return [f"the chain stopped: {runs}"]
     got = msgspec.json.decode(runs[-1][2])

@@ -194,7 +194,7 @@ class Node:
         if self.lease_is_over:
             self.world.hits["lease over"] += 1
         elif not self.declared_dead:
-            self.world.errors.append(f"{self} was fenced although nobody buried it")
+            self.world.errors.append(f"{self} was fenced although it was not declared dead")
         self.world.hits["zombie fenced"] += self.declared_dead
         self._end()
         if self.world.store.lease_ms is not None:

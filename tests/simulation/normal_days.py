@@ -176,7 +176,7 @@ class Days:
         try:
             if self._error is not None and self.on_lost is not None:
                 raise self._error
-            self.watch.look()
+            self.watch.evaluate_once()
             if is_alert_due(self.watcher.reader, self.clock.now()):
                 self._reply()
         except StoreError as error:

@@ -16,7 +16,7 @@ from mainspring.domain.notifications.rendering import render_headline
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.domain.states import FailureReason
 from mainspring.domain.text.phrases import format_span
-from mainspring.store.base import StoreWentBackError
+from mainspring.store.base import StoreRevertedError
 from mainspring.store.commands.automations import AcquireLock, PauseQueue
 from mainspring.store.commands.inbox import RejectFact
 from mainspring.store.commands.journal import RecordStalledAttempt
@@ -241,7 +241,7 @@ def _unlocked(world: Days) -> None:
 def _lost_commits(world: Days) -> None:
     """Its newest commit is gone; no matter who commits next finds it, and ends."""
     world.worker.tamper("update commits set number = number - 1")
-    with contextlib.suppress(StoreWentBackError):
+    with contextlib.suppress(StoreRevertedError):
         world.worker.do(RecordHeartbeat())
 
 
@@ -514,7 +514,7 @@ CASES = (
         kind=K.HUMAN_WAIT,
         of="orders",
         within=DAY,
-        headline="[notify] orders: 1 question unanswered, the oldest for 1d1h",
+        headline="[notify] orders: 1 question is unanswered, the oldest for 1d1h",
         begin=_unanswered,
     ),
     Way(

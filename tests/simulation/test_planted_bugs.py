@@ -36,7 +36,7 @@ def _statement(patch: pytest.MonkeyPatch, name: str, old: str, new: str, *, only
     """Change a statement as both databases run it, or the one that has it in words of its own."""
     for texts in (SQLITE, POSTGRES) if only is None else (only,):
         text = texts.source(name)
-        assert old in text, f"{name}.sql has changed: plant the bug anew"
+        assert old in text, f"{name}.sql has changed: plant the bug again"
         patch.setitem(texts, name, texts.worded(text.replace(old, new)))
 
 

@@ -128,7 +128,7 @@ class Fleet:
             self.record.note(now, blame)
             limit = self.record.limit(now)
             answer = self.observer.do(
-                DeclareSessionDead(process.session, crashed=blame.counts, alone=blame.run, limit=limit)
+                DeclareSessionDead(process.session, crashed=blame.counts, probation_run=blame.run, limit=limit)
             )
             assert isinstance(answer, NumberAnswer)
         process.close()

@@ -46,7 +46,7 @@ SOMETIMES = (
         "late result",
         "taken back where it stopped",
         "history loaded",
-        "began anew",
+        "restarted",
         "resumed",
     ),
 )

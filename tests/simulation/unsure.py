@@ -15,7 +15,7 @@ class UnsureDatabase:
 
     def __init__(self, inner: Database, world: Any, truth: Truth) -> None:
         self.inner = inner
-        self.trouble = None
+        self.warning = None
         self.world = world
         self._truth = truth
         self._step: ClockStep | None = None

@@ -9,7 +9,7 @@ from tests.torture import shop
 LEFT_BEHIND = {
     "a run that has ended and has an owner": "select id from runs where finished_at is not null and session is not null",
     "what an ended run waits for": "select run from waits where run in (select id from runs where finished_at is not null)",
-    "a fact that nobody takes in": "select run from inbox where run in (select id from runs where finished_at is not null)",
+    "a fact that no run accepts": "select run from inbox where run in (select id from runs where finished_at is not null)",
     "an attempt without end": (
         "select run from attempts where state = 'started' and run in (select id from runs where finished_at is not null)"
     ),

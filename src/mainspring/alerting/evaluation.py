@@ -122,7 +122,7 @@ class Evaluator:
         self._reminded: set[tuple[str, int, NotificationEvent, int]] = set()
         self._digested: set[Digest] = set()
 
-    def look(self) -> int:
+    def evaluate_once(self) -> int:
         """Evaluate once and write what changed; return the number of changes.
 
         Raises:
@@ -183,7 +183,7 @@ class Evaluator:
         for part, groups in zip(parts, _split_groups([part["found"] for part in parts], failures.groups), strict=True):
             part["groups"] = groups
         parts[0] |= {
-            "well": tuple(resolved),
+            "healthy": tuple(resolved),
             "reminders": tuple(
                 IncidentReminder(
                     item.incident.id, item.incident.opened, item.about, item.number, item.to, wakes=item.wakes

@@ -127,12 +127,12 @@ class AlertBatch:
     def _should_send(self, alert: DueAlert) -> bool:
         if alert.incident is None:
             return True
-        is_notified = alert.is_told or alert.is_again or _opening_key(alert) in self._notified
+        is_notified = alert.is_notified or alert.is_again or _opening_key(alert) in self._notified
         return should_send_alert(
             alert.about,
             alert.opened,
             alert.incident,
-            is_told=is_notified,
+            is_notified=is_notified,
             brief_ms=self._brief_ms,
             since_at=alert.since_at,
         )
@@ -244,7 +244,7 @@ class Notifier:
         since = time.monotonic()
         lease = make_id("l", self._clock.now(), self._clock.random_bits(80))
         leased = await commit_and_wait(self._store, LeaseChannels(lease, round(_LEASE_S * 1000), free, _MOST))
-        failpoints.hit("notifier.taken")
+        failpoints.hit("notifier.leased")
         for channel in leased.channels:
             task = asyncio.get_running_loop().create_task(self._serve_channel(lease, channel, since))
             self._sending[channel.name] = task
@@ -266,7 +266,7 @@ class Notifier:
             if time.monotonic() > min(until, self._ends_at):
                 break
             fault = await self._send(channel.name, batch, notice)
-            failpoints.hit("notifier.told")
+            failpoints.hit("notifier.accepted")
             if fault is not None:
                 break
         self._log_fault(channel.name, fault)

@@ -85,7 +85,7 @@ class WatchdogPing:
         """Whether a ping is due now, if all work moves."""
         return self._address is not None and time.monotonic() >= self._not_before
 
-    async def look(self, stuck_text: str | None) -> None:
+    async def update(self, stuck_text: str | None) -> None:
         """Send the ping unless work is stuck. Log when pings stop and when they start again."""
         if (stuck_text is None) != (self._stuck_text is None):
             _LOG.warning(

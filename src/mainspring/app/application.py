@@ -203,7 +203,7 @@ class App(RunStarter, StartsWithOptions[Starter]):
             )
         _warn_of_random_hash_seed(self.registry)
         runtime = self._make_runtime("run" if one_run else "app", schedules=schedules)
-        runtime.store.patience_when_full = FULL_DISK_TIMEOUT_S
+        runtime.store.full_disk_timeout_s = FULL_DISK_TIMEOUT_S
         await runtime.open()
         self._runtime = runtime
         try:
@@ -351,7 +351,7 @@ class App(RunStarter, StartsWithOptions[Starter]):
                 if not creates_store:
                     require_store(self.place)
                 store = make_store(self.place, clock=self.clock, sealing=self.sealing)
-                store.patience_when_full = FULL_DISK_TIMEOUT_S
+                store.full_disk_timeout_s = FULL_DISK_TIMEOUT_S
                 store.open()
                 self._store = store
             return self._store

@@ -107,8 +107,8 @@ def _make_error(kind: type[MainspringError], problem: ProblemDetails) -> Mainspr
     error = kind.__new__(kind)
     MainspringError.__init__(error, problem.detail, hint=problem.hint)
     if isinstance(error, ValueRefusedError):
-        error.what, _, rest = problem.detail.partition(_REFUSED_VALUE_TEXT)
-        error.why, error.path = rest.partition("\n")[0], problem.at or "$"
+        error.value_name, _, rest = problem.detail.partition(_REFUSED_VALUE_TEXT)
+        error.reason, error.path = rest.partition("\n")[0], problem.at or "$"
     elif isinstance(error, UnknownNameError):
         error.kind, error.name, error.nearest = "", "", None
     return error
@@ -138,7 +138,7 @@ class RemoteHandle:
 
     async def view(self) -> RemoteRun:
         """Return the run's state, result and error; of a restarted run (`run.restart`) those of the run that continues it."""
-        return await self._client.look(self.id, newest=True)
+        return await self._client.read_run(self.id, newest=True)
 
     async def status(self) -> RunState:
         """Return the run's state; of a restarted run that of the run that continues it."""
@@ -161,7 +161,7 @@ class RemoteHandle:
         while True:
             sent_at = time.monotonic()
             wait = SERVER_WAIT_S if until is None else min(SERVER_WAIT_S, max(0.0, until - sent_at))
-            view = await self._client.look(run_id, newest=True, wait=wait)
+            view = await self._client.read_run(run_id, newest=True, wait=wait)
             successor_id = view.detail.get("restarted_as") if isinstance(view.detail, dict) else None
             if view.state is RunState.SUCCEEDED and isinstance(successor_id, str):
                 run_id, pause = successor_id, _FIRST_POLL_INTERVAL_S
@@ -181,7 +181,7 @@ class RemoteHandle:
 def _unwrap_result(view: RemoteRun, kind: Any) -> Any:
     if view.state is not RunState.SUCCEEDED:
         raise RunFailed(view.id, view.state, view.failure)
-    return decode(msgspec.json.encode(view.result), kind, what=f"result of run {view.id}")
+    return decode(msgspec.json.encode(view.result), kind, value_name=f"result of run {view.id}")
 
 
 class Client(StartsWithOptions["RemoteStarter"]):
@@ -277,7 +277,7 @@ class Client(StartsWithOptions["RemoteStarter"]):
         """Read anything of the API: GET a path below /api/v1 and return the response."""
         return await self._request("GET", path, params=query)
 
-    async def look(self, run_id: str, *, newest: bool = False, wait: float = 0) -> RemoteRun:
+    async def read_run(self, run_id: str, *, newest: bool = False, wait: float = 0) -> RemoteRun:
         """Return a run, or with `newest` the run that continues it. Raises NotFoundError.
 
         `wait` = seconds (30 at most) that the server waits for its end before it answers.
@@ -347,7 +347,7 @@ def _quote_path_part(name: str) -> str:
 
 def _encode_value(value: Any, subject: str) -> msgspec.Raw:
     """Return a value as canonical JSON. Raises ValueRefusedError."""
-    return msgspec.Raw(encode(value, what=subject, limit=MAX_PAYLOAD_BYTES))
+    return msgspec.Raw(encode(value, value_name=subject, limit=MAX_PAYLOAD_BYTES))
 
 
 def _check_url(url: str) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STORE_TIMEOUT_S = 4.0
-"""Seconds of trouble with the store after which an operation is abandoned: its caller waits for the result."""
+"""Seconds of failures of the store after which an operation is abandoned: its caller waits for the result."""
 
 
 class Invocation:
@@ -109,9 +109,9 @@ class Invocation:
         return self.settings.store.path
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """The location of the store, for people."""
-        return self.settings.store.shown
+        return self.settings.store.location
 
     @property
     def reader(self) -> "StoreReader":
@@ -142,7 +142,7 @@ class Invocation:
 
         if self._has_faults:
             return
-        faults = [error_of_finding(finding, self.shown) for finding in reader.findings()]
+        faults = [error_of_finding(finding, self.location) for finding in reader.findings()]
         self._has_faults = self.output.is_partial = bool(faults)
         for fault in faults if not self.output.is_json else ():
             self.output.warn(f"error: {fault.message}\n{fault.hint}")
@@ -154,7 +154,7 @@ class Invocation:
         from mainspring.store.base import error_of_finding
 
         with suppress(StoreError):  # read again: `db check` removes a note of damage that it cannot confirm
-            return next((error_of_finding(finding, self.shown) for finding in self._reader.findings()), None)
+            return next((error_of_finding(finding, self.location) for finding in self._reader.findings()), None)
         return None
 
     @cached_property
@@ -199,13 +199,13 @@ class Invocation:
             return self.make_store()
         return self._store
 
-    def make_store(self, *, anew: bool = False) -> "ProcessStore":
-        """Open the store, and create it if there is none; with `anew` also if it was removed. Raises StoreError."""
+    def make_store(self, *, recreate: bool = False) -> "ProcessStore":
+        """Open the store, and create it if there is none; with `recreate` also if it was removed. Raises StoreError."""
         if self._store is None:
             from mainspring.app.stores.store_factory import make_store
 
-            options = {"recreate": True} if anew and not self.settings.store.is_remote else {}
-            store = make_store(self.settings.store.url, clock=self.machine_clock, patience=STORE_TIMEOUT_S, **options)
+            options = {"recreate": True} if recreate and not self.settings.store.is_remote else {}
+            store = make_store(self.settings.store.url, clock=self.machine_clock, timeout_s=STORE_TIMEOUT_S, **options)
             store.open()
             self._store = store
             with suppress(StoreError):
@@ -217,12 +217,12 @@ class Invocation:
         from mainspring.app.stores.store_factory import make_store, store_exists
 
         if store_exists(self.settings.store.url):
-            store = make_store(self.settings.store.url, clock=self.machine_clock, patience=STORE_TIMEOUT_S)
+            store = make_store(self.settings.store.url, clock=self.machine_clock, timeout_s=STORE_TIMEOUT_S)
             store.open()
             store.close()
 
     def is_there(self) -> bool:
-        """Return whether there is a store; a server is only contacted by the first read. Raises StoreGoneError if a store was removed."""
+        """Return whether there is a store; a server is contacted only by the first read. Raises StoreRemovedError if it was removed."""
         if self.settings.store.is_remote:
             return True
         from mainspring.store.sqlite.file_identity import is_there, require_store_present
@@ -291,7 +291,7 @@ class Invocation:
         actor = Actor.cli(user_name(), socket.gethostname())
         if self.flags.actor:
             # The actor's channel is a fact and cannot be claimed; the name is what the caller states.
-            actor = Actor(actor.door, escape(" ".join(self.flags.actor.split()), 200))
+            actor = Actor(actor.entry_point, escape(" ".join(self.flags.actor.split()), 200))
         return operation_context(actor, self.clock, reason=self.flags.reason, command=self.flags.command_id)
 
     def registry(self, targets: tuple[str, ...] = ()) -> "Registry":
@@ -336,7 +336,7 @@ class Invocation:
         self.output.close()
 
     def require_store(self) -> None:
-        """Raise NoStoreError, StoreGoneError or NotAStoreError unless there is a store."""
+        """Raise NoStoreError, StoreRemovedError or NotAStoreError unless there is a store."""
         if not self.is_there():
             from mainspring.app.stores.store_factory import no_store_error
 
@@ -351,13 +351,13 @@ class Invocation:
 
         For commands that create a store: no worker would see the runs of a second store.
         """
-        from mainspring.store.base import StoreGoneError
+        from mainspring.store.base import StoreRemovedError
 
         if self.flags.store is None:
             return
         try:
             is_there = self.is_there()
-        except StoreGoneError:  # the command that opens the store reports it
+        except StoreRemovedError:  # the command that opens the store reports it
             return
         if not is_there:
             from mainspring.app.stores.store_factory import refuse_mistyped

@@ -4,7 +4,13 @@ from typing import Final
 
 from mainspring.domain import errors
 from mainspring.domain.failures.saved_error import RunFailed
-from mainspring.store.base import NotAStoreError, ServerLoginError, StoreDamagedError, StoreGoneError, UnsafeServerError
+from mainspring.store.base import (
+    NotAStoreError,
+    ServerLoginError,
+    StoreDamagedError,
+    StoreRemovedError,
+    UnsafeServerError,
+)
 from mainspring.store.maintenance.move_marker import StoreMovedError
 
 OK: Final = 0
@@ -82,7 +88,7 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (errors.StoreReadOnlyError, NOT_ALLOWED),
     (ServerLoginError, NOT_ALLOWED),
     (StoreDamagedError, UNEXPECTED),
-    (StoreGoneError, UNEXPECTED),
+    (StoreRemovedError, UNEXPECTED),
     (errors.StoreFullError, TRY_AGAIN),
     (errors.StoreUnavailableError, TRY_AGAIN),
     (errors.BusyError, TRY_AGAIN),
@@ -119,5 +125,5 @@ def find_exit_code(error: BaseException) -> int:
 def is_retryable(kind: type[BaseException]) -> bool:
     """Return whether the same command may succeed if it is repeated."""
     return issubclass(kind, _RETRYABLE_ERRORS) and not issubclass(
-        kind, StoreDamagedError | StoreGoneError | errors.StoreReadOnlyError
+        kind, StoreDamagedError | StoreRemovedError | errors.StoreReadOnlyError
     )

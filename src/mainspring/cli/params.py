@@ -92,9 +92,9 @@ class RunPartType(StringParamType):
 
 def _read_step_names(reader: Any, run_id: str) -> list[str]:
     from mainspring.insight.runs.steps import list_step_lines
-    from mainspring.store.read.runs.run_views import story
+    from mainspring.store.read.runs.run_views import run_history
 
-    return [line.name for line in list_step_lines(story(reader, run_id)) if line.kind == "step"]
+    return [line.name for line in list_step_lines(run_history(reader, run_id)) if line.kind == "step"]
 
 
 def _read_choices(reader: Any, run_id: str) -> list[str]:

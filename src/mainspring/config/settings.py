@@ -159,7 +159,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
         return is_server_url(self.url)
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """The location of the store, for people: without a password."""
         return redact_url(self.url) if self.is_remote else str(self.path)
 

@@ -8,7 +8,7 @@ class TriggerState(StrEnum):
 
     LISTENING = "listening"
     """Deliveries are accepted."""
-    AWAY = "away"
+    UNREACHABLE = "unreachable"
     """No process listens at present, or the source is unreachable."""
     PAUSED = "paused"
     """Its automation is paused."""

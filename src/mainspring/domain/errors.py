@@ -184,15 +184,15 @@ class NoStoreError(ConfigError):
 
 
 class ValueRefusedError(MainspringError):
-    """`what` (a result, an argument) cannot be saved or read: at `path` inside it, because of `why`."""
+    """A value, such as a result or an argument, cannot be saved or read: at `path` inside it, because of `reason`."""
 
     code = "value_refused"
 
-    def __init__(self, what: str, path: str, why: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{what} cannot be saved or read: {why}\nat {path}", hint=hint)
-        self.what = what
+    def __init__(self, value_name: str, path: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{value_name} cannot be saved or read: {reason}\nat {path}", hint=hint)
+        self.value_name = value_name
         self.path = path
-        self.why = why
+        self.reason = reason
 
 
 class DefinitionError(MainspringError):

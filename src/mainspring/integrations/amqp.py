@@ -166,7 +166,7 @@ class AmqpSource:
         if self._channel is not None and not self._channel.is_closed:
             await message.receipt.nack(requeue=True)
 
-    async def set_aside(self, message: QueueMessage, reason: str) -> None:
+    async def dead_letter(self, message: QueueMessage, reason: str) -> None:
         """Reject it without a redelivery: it goes to the queue's dead letter exchange, if it has one."""
         await message.receipt.reject(requeue=False)
 

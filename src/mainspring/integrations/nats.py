@@ -148,7 +148,7 @@ class NatsSource:
     async def give_back(self, message: QueueMessage, after_s: float) -> None:
         await self._send_reply(b"-NAK " + msgspec.json.encode({"delay": round(after_s * 1e9)}), message)
 
-    async def set_aside(self, message: QueueMessage, reason: str) -> None:
+    async def dead_letter(self, message: QueueMessage, reason: str) -> None:
         await self._send_reply(b"+TERM " + reason.partition("\n")[0].encode(errors="replace")[:200], message)
 
     async def _send_reply(self, word: bytes, *messages: QueueMessage) -> None:

@@ -147,7 +147,7 @@ class PostgresSource:
 
         await self._end([message.receipt for message in messages], "taken_at", sql.SQL("now()"))
 
-    async def set_aside(self, message: QueueMessage, reason: str) -> None:
+    async def dead_letter(self, message: QueueMessage, reason: str) -> None:
         """Write the reason into the column `refused` where there is one; else delete the row."""
         from psycopg import sql
 

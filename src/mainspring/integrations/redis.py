@@ -156,7 +156,7 @@ class RedisSource:
         assert self._client is not None
         await self._client.xack(self._queue.name, self._group or "", *(message.receipt[0] for message in messages))
 
-    async def set_aside(self, message: QueueMessage, reason: str) -> None:
+    async def dead_letter(self, message: QueueMessage, reason: str) -> None:
         """Move it to the stream `NAME:set-aside`, with the reason."""
         assert self._client is not None
         number, fields = message.receipt

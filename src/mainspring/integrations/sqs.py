@@ -128,7 +128,7 @@ class SqsSource:
             VisibilityTimeout=min(round(after_s), 43_200),
         )
 
-    async def set_aside(self, message: QueueMessage, reason: str) -> None:
+    async def dead_letter(self, message: QueueMessage, reason: str) -> None:
         """Send a copy to the queue's dead letter queue, if it has one, and delete it here."""
         policy = (await self._call("get_queue_attributes", QueueUrl=self._url, AttributeNames=["RedrivePolicy"])).get(
             "Attributes", {}

@@ -25,19 +25,19 @@ _LONGEST_REASON = 2_000
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """A person or program: `door` is its entry point (cli, api, app, ...), `name` its name there; written "cli:user@host"."""
+    """A person or program: `entry_point` (cli, api, app, ...), `name` its name there; written "cli:user@host"."""
 
-    door: str
+    entry_point: str
     name: str
 
     def __str__(self) -> str:
-        return f"{self.door}:{self.name}"
+        return f"{self.entry_point}:{self.name}"
 
     @classmethod
     def of(cls, written: str) -> Self:
         """Return the actor of a written form."""
-        door, _, name = written.partition(":")
-        return cls(door, name)
+        entry_point, _, name = written.partition(":")
+        return cls(entry_point, name)
 
     @classmethod
     def cli(cls, user: str, host: str) -> Self:
@@ -52,7 +52,7 @@ class Actor(msgspec.Struct, frozen=True):
     @classmethod
     def link(cls, claimed_name: str) -> Self:
         """Return the person who used a button behind a link; the name is their own claim and proves nothing."""
-        return cls("link", _clean_name(claimed_name) or "somebody")
+        return cls("link", _clean_name(claimed_name) or "someone")
 
     @classmethod
     def app(cls, pid: int, host: str) -> Self:

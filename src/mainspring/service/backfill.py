@@ -45,7 +45,7 @@ class PastSlot(msgspec.Struct, frozen=True):
     is_to_come: bool
 
     @property
-    def wants_run(self) -> bool:
+    def needs_run(self) -> bool:
         """Whether a backfill makes a run of it."""
         return self.verdict != _RUN and not self.is_to_come
 
@@ -83,9 +83,9 @@ def list_past_slots(reads: ServiceReads, automation: str, first_at: int, end_at:
         known = {slot.slot_at: slot for slot in reads.slots_between(plan.name, first_at, end_at, 2 * MOST)}
         for slot_at in slots:
             row = known.get(slot_at)
-            is_to_come = row is None and plan.next_slot_at is not None and slot_at >= plan.next_slot_at
+            is_upcoming = row is None and plan.next_slot_at is not None and slot_at >= plan.next_slot_at
             found.append(
-                PastSlot(plan.name, slot_at, row.verdict if row else None, row.run if row else None, is_to_come)
+                PastSlot(plan.name, slot_at, row.verdict if row else None, row.run if row else None, is_upcoming)
             )
     return sorted(found, key=lambda slot: (slot.slot_at, slot.schedule))
 
@@ -110,7 +110,7 @@ def backfill(
         StoreError: the store failed. Repeat the operation under the same command id to do the rest.
     """
     defaults = {plan.name: _read_schedule_defaults(plan, sealing) for plan in _read_plans(reads, automation)}
-    missing = {slot.key: slot for slot in slots if slot.wants_run and slot.schedule in defaults}
+    missing = {slot.key: slot for slot in slots if slot.needs_run and slot.schedule in defaults}
     positions = {key: position for position, key in enumerate(missing)}
     if due is not None:
         due.check(len(positions))

@@ -79,7 +79,7 @@ def run_filter_for(
     if verb not in STATES:
         raise ArgumentError(f"no run can be selected for {verb.value}")
     return RunFilter(
-        states=states or STATES[verb], limit=limit or MAX_BULK_PARTS + 1, stands=verb in _AS_LISTED, **rest
+        states=states or STATES[verb], limit=limit or MAX_BULK_PARTS + 1, unsettled=verb in _AS_LISTED, **rest
     )
 
 

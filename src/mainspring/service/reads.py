@@ -9,13 +9,13 @@ from mainspring.store.commands.results import Result
 from mainspring.store.read.audit_pages import AuditFilter, AuditPage
 from mainspring.store.read.incidents import LastFailure
 from mainspring.store.read.status.restore_losses import LostInterval
-from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
+from mainspring.store.views import AuditCheck, AuditView, RunHistory, RunPage, SchedulePlan, SlotView
 
 
 class ServiceReads(Protocol):
     """The reads of a store that this layer needs; names and shapes are those of the store."""
 
-    def story(self, run: str) -> RunStory:
+    def run_history(self, run: str) -> RunHistory:
         """Return all records of one run; raises NotFoundError."""
         ...
 
@@ -76,7 +76,7 @@ class ServiceReads(Protocol):
         """Return audit entries, newest first."""
         ...
 
-    def audit_page(self, which: AuditFilter, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
+    def audit_page(self, audit_filter: AuditFilter, *, limit: int = 50, cursor: int | None = None) -> AuditPage:
         """Return a page of the audit entries that match, newest first."""
         ...
 

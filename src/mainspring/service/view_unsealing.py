@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from mainspring.domain.runs.journal import RejectedFact
 from mainspring.domain.runs.unsealing import RowUnsealer
-from mainspring.store.views import AuditView, RunPage, RunRow, RunStory, RunView, StepView, WaitView
+from mainspring.store.views import AuditView, RunHistory, RunPage, RunRow, RunView, StepView, WaitView
 
 
 class ViewUnsealer(RowUnsealer):
@@ -58,9 +58,9 @@ class ViewUnsealer(RowUnsealer):
             None if view.checkpoint is None else self.checkpoint(view.checkpoint),
         )
 
-    def story(self, history: RunStory) -> RunStory:
+    def run_history(self, history: RunHistory) -> RunHistory:
         """Unseal all records of a run."""
-        return RunStory(
+        return RunHistory(
             self.run(history.run),
             [self.outcome(row) for row in history.outcomes],
             [self.attempt(row) for row in history.attempts],

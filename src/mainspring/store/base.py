@@ -55,13 +55,13 @@ class StoreDamagedError(StoreBrokenError):
     code = "store_damaged"
 
 
-class StoreGoneError(StoreBrokenError):
+class StoreRemovedError(StoreBrokenError):
     """The file was removed or replaced. A retry does not help; put the file back."""
 
     code = "store_gone"
 
 
-class StoreWentBackError(StoreBrokenError):
+class StoreRevertedError(StoreBrokenError):
     """The store lacks commits that this process knows. The process ends, because its memory is ahead of the store."""
 
     code = "store_went_back"
@@ -80,7 +80,7 @@ class StoreWentBackError(StoreBrokenError):
 def error_of_finding(finding: StoreFinding, where: str) -> StoreBrokenError:
     """Return a finding about the store as the error that its readers get; `where` = the store, for people."""
     if finding.kind is StoreFindingKind.COMMITS_LOST:
-        return StoreWentBackError(msgspec.convert(finding.facts, LostCommits), where, hint=finding.hint)
+        return StoreRevertedError(msgspec.convert(finding.facts, LostCommits), where, hint=finding.hint)
     return StoreDamagedError(f"{finding.text}\nat {where}", hint=finding.hint)
 
 
@@ -137,7 +137,7 @@ class Database(Protocol):
     """The session that each group checks, once OpenSession was committed through this database."""
 
     @property
-    def trouble(self) -> str | None:
+    def warning(self) -> str | None:
         """A warning for people although commits succeed (the disk reserve is used up), or None."""
         ...
 

@@ -41,17 +41,18 @@ class CommitBefore(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: int = 0
     number: int = 0
     at: int = 0
-    acts: int = 0
-    act_hash: str = ""
+    operation_number: int = msgspec.field(default=0, name="op")
+    operation_hash: str = msgspec.field(default="", name="op_hash")
 
 
 class CommitMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The newest commit of a writer: store id, epoch, number and instant (ms UTC), and the head of the audit log at
     that commit.
 
-    `acts`, `act_hash` = number and hash of the newest operation that the process knows; `server` = the server that
-    committed it, for people. `before` = the newest commit before the store was put on hold for lost commits, as long as
-    nothing was accepted on hold: a store that has that commit lacks nothing.
+    `operation_number`, `operation_hash` = number and hash of the newest operation that the process knows (short names,
+    because a mark has SIZE bytes); `server` = the server that committed it, for people. `before` = the newest commit
+    before the store was put on hold for lost commits, as long as nothing was accepted on hold: a store that has that
+    commit lacks nothing.
     """
 
     store: str
@@ -59,8 +60,8 @@ class CommitMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     number: int
     at: int
     writer: str = SINGLE
-    acts: int = 0
-    act_hash: str = ""
+    operation_number: int = msgspec.field(default=0, name="op")
+    operation_hash: str = msgspec.field(default="", name="op_hash")
     server: str = ""
     before: CommitBefore | None = None
 
@@ -68,7 +69,7 @@ class CommitMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return this mark as the `before` of a hold's mark."""
         if self.before is not None:
             return self.before
-        return CommitBefore(self.epoch, self.number, self.at, self.acts, self.act_hash)
+        return CommitBefore(self.epoch, self.number, self.at, self.operation_number, self.operation_hash)
 
 
 _encode = msgspec.json.Encoder().encode
@@ -212,7 +213,9 @@ def _losses_of_mark(
     if newest.epoch < epoch or not newest.number:
         return None
     missing_operation = (
-        newest.acts if newest.acts and read("read_audit_hash", (newest.acts,)) != [(newest.act_hash,)] else None
+        newest.operation_number
+        if newest.operation_number and read("read_audit_hash", (newest.operation_number,)) != [(newest.operation_hash,)]
+        else None
     )
     if newest.epoch == epoch and number is not None and number >= newest.number and missing_operation is None:
         return None

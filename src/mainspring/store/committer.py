@@ -106,8 +106,8 @@ class Committer:
     """One database, one thread. All callbacks run on that thread, so they must only pass results on.
 
     `deliver` gets all results of a group at once. `on_change` gets what a commit may have made claimable, by this or
-    another process; other processes are polled at their hint and each `poll_every` seconds. `on_trouble` gets a
-    sentence while commits fail, and None when they succeed again. After `patience` seconds of failures callers get the
+    another process; other processes are polled at their hint and each `poll_every` seconds. `on_outage` gets a
+    sentence while commits fail, and None when they succeed again. After `timeout_s` seconds of failures callers get the
     error as their result: for a process in which a person waits.
     """
 
@@ -117,18 +117,18 @@ class Committer:
         deliver: CallbackRunner,
         *,
         on_change: Callable[[CommitChanges], None] = lambda _changes: None,
-        on_trouble: Callable[[str | None], None] = lambda _text: None,
+        on_outage: Callable[[str | None], None] = lambda _text: None,
         on_fatal: Callable[[BaseException], None] = lambda _error: None,
         poll_every: float = 0.05,
-        patience: float = float("inf"),
+        timeout_s: float = float("inf"),
     ) -> None:
         self._database = database
         self._answers = CommitCallbacks(deliver)
         self._on_change = on_change
-        self._on_outage = on_trouble
+        self._on_outage = on_outage
         self._on_fatal = on_fatal
         self._poll_every = poll_every
-        self._timeout_s = patience
+        self._timeout_s = timeout_s
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._queue_lock = threading.Lock()  # held while something is queued or the queue is closed
         self._wakeup_pipe = WakeupPipe()
@@ -163,10 +163,10 @@ class Committer:
         if self.fatal is None:
             self._answers.refuse([(receiver, self._closed)])
 
-    def apply(self, command: StoreCommand[Answer], *, patience: float = -1) -> Answer:
+    def apply(self, command: StoreCommand[Answer], *, timeout_s: float = -1) -> Answer:
         """Commit a command and return its answer; for any thread except this one and an event loop's.
 
-        After `patience` seconds (-1 = never) a command that waits for a full disk is withdrawn.
+        After `timeout_s` seconds (-1 = never) a command that waits for a full disk is withdrawn.
 
         Raises:
             StoreFullError: it was withdrawn: nothing was done.
@@ -177,8 +177,8 @@ class Committer:
             if self._closed is not None:
                 raise self._closed
             self._put((command, waiter))
-        while not waiter.done.acquire(timeout=patience):
-            patience = _WITHDRAW_EVERY
+        while not waiter.done.acquire(timeout=timeout_s):
+            timeout_s = _WITHDRAW_EVERY
             if (error := self._withdraw(waiter)) is not None:
                 raise error
         if isinstance(waiter.result, BaseException):
@@ -307,7 +307,7 @@ class Committer:
                     self._stopping.wait(min(wait, deadline - time.monotonic()))
                 again, pause = True, min(pause * 2, _LONGEST_PAUSE)
             else:
-                self._report_outage(self._database.trouble)
+                self._report_outage(self._database.warning)
                 return report
 
     def _deliver(self, report: CommitReport | StoreError) -> None:

@@ -150,10 +150,10 @@ class StoreOptions(TypedDict, total=False):
     sealing: Sealing
     deliver: CallbackRunner
     on_change: Callable[[CommitChanges], None]
-    on_trouble: Callable[[str | None], None]
+    on_outage: Callable[[str | None], None]
     on_fatal: Callable[[BaseException], None]
     wrap: Callable[[Database], Database]
-    patience: float
+    timeout_s: float
 
 
 class ProcessStore(ABC):
@@ -170,26 +170,26 @@ class ProcessStore(ABC):
         sealing: Sealing = PLAIN_SEALING,
         deliver: CallbackRunner = _deliver_now,
         on_change: Callable[[CommitChanges], None] = _ignore_change,
-        on_trouble: Callable[[str | None], None] = _ignore_change,
+        on_outage: Callable[[str | None], None] = _ignore_change,
         on_fatal: Callable[[BaseException], None] = _ignore_change,
         wrap: Callable[[Database], Database] = lambda database: database,
-        patience: float = float("inf"),
+        timeout_s: float = float("inf"),
     ) -> None:
         self.lock: SessionLock | None = None
         """The session's lock; its descriptor is for children that must be dead before the session is."""
-        self.patience_when_full: float = -1
+        self.full_disk_timeout_s: float = -1
         """Seconds after which a caller of `apply` gets an error while the disk is full; -1 = it waits."""
         self.clock = clock
         """The clock of the users of this store."""
         self._sealing = sealing
         self._deliver = deliver
         self._on_change = on_change
-        self._on_outage = on_trouble
+        self._on_outage = on_outage
         self._on_fatal = on_fatal
         self._wrap = wrap
         self.end_waiters = RunEndWaiters()
         """Waiters for the ends of runs."""
-        self._timeout_s = patience
+        self._timeout_s = timeout_s
         self._database: Database | None = None
         self._committer: Committer | None = None
         self._reader: StoreReader | None = None
@@ -198,7 +198,7 @@ class ProcessStore(ABC):
 
     @property
     @abstractmethod
-    def shown(self) -> str:
+    def location(self) -> str:
         """The address of the store, for people; never with a password."""
 
     @property
@@ -238,7 +238,7 @@ class ProcessStore(ABC):
         return None
 
     def check_presence(self) -> None:  # noqa: B027 - a server's tables are not removed from under it
-        """Check that the open file is still the one under its name. Raises StoreGoneError; any thread may call it."""
+        """Check that the open file is still the one under its name. Raises StoreRemovedError; any thread may call it."""
 
     def known_damage(self) -> StoreFinding | None:
         """Return damage of the store that any process recorded; read without the store."""
@@ -263,9 +263,9 @@ class ProcessStore(ABC):
             self._wrap(self._database),
             self._deliver,
             on_change=self._announce_changes,
-            on_trouble=self._on_outage,
+            on_outage=self._on_outage,
             on_fatal=self._stop_waiting,
-            patience=self._timeout_s,
+            timeout_s=self._timeout_s,
         )
         self._committer.start()
 
@@ -332,7 +332,7 @@ class ProcessStore(ABC):
 
     def apply(self, command: StoreCommand[Answer]) -> Answer:
         """Commit a command and return its answer; see base.Store."""
-        return self.committer.apply(command, patience=self.patience_when_full)
+        return self.committer.apply(command, timeout_s=self.full_disk_timeout_s)
 
     def close(self, *, drain: bool = True, end: CloseSession = CloseSession()) -> None:  # noqa: B008 - it is frozen
         """Commit the queued commands, end the session, close the file. Without `drain`, or after a fatal error, write

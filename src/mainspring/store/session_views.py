@@ -41,7 +41,7 @@ class SessionView(msgspec.Struct, frozen=True):
     """Findings of the process about itself."""
 
 
-class Worker(msgspec.Struct, frozen=True):
+class WorkerView(msgspec.Struct, frozen=True):
     """A live session that announced an automation in some version."""
 
     session: int

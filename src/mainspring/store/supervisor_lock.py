@@ -22,7 +22,7 @@ from mainspring.store.sqlite.connection import not_made, prepare_folder, refuse_
 
 
 @contextmanager
-def lock_supervisor_role(store: Path, shown: str, roles: Iterable[str] = tuple(ProcessRole)) -> Iterator[None]:
+def lock_supervisor_role(store: Path, location: str, roles: Iterable[str] = tuple(ProcessRole)) -> Iterator[None]:
     """Hold the supervisor lock of these roles for this store on this host.
 
     Raises:
@@ -30,15 +30,15 @@ def lock_supervisor_role(store: Path, shown: str, roles: Iterable[str] = tuple(P
         StoreError: there can be no store at this path.
     """
     refuse_foreign(store)
-    prepare_folder(store, *([] if shown == str(store) else [STATE_HOME_HINT]))
+    prepare_folder(store, *([] if location == str(store) else [STATE_HOME_HINT]))
     with ExitStack() as held:
         for role in roles:
-            held.enter_context(_lock_role(store.resolve(), shown, role))
+            held.enter_context(_lock_role(store.resolve(), location, role))
         yield
 
 
 @contextmanager
-def _lock_role(store: Path, shown: str, role: str) -> Iterator[None]:
+def _lock_role(store: Path, location: str, role: str) -> Iterator[None]:
     path = store.with_name(f"{store.name}.supervisor-{role}")
     try:
         descriptor = open_side_file(path, os.O_RDWR, store=store)
@@ -50,7 +50,7 @@ def _lock_role(store: Path, shown: str, role: str) -> Iterator[None]:
         except BlockingIOError:
             holder_pid = os.pread(descriptor, 20, 0).decode("ascii", "replace")
             # The holder may not have written its pid yet.
-            raise supervisor_conflict(shown, holder_pid or ", ".join(map(str, holders(path))) or "?", role) from None
+            raise supervisor_conflict(location, holder_pid or ", ".join(map(str, holders(path))) or "?", role) from None
         with contextlib.suppress(OSError):  # the pid is only for people, and a full disk must not keep a supervisor out
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)

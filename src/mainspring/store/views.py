@@ -10,7 +10,7 @@ from mainspring.domain.processes.stall import Stall
 from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.states import RunState
-from mainspring.store.session_views import Worker
+from mainspring.store.session_views import WorkerView
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -108,7 +108,7 @@ class WaitView(msgspec.Struct, frozen=True):
     opened_at: int
 
 
-class RunStory(msgspec.Struct, frozen=True):
+class RunHistory(msgspec.Struct, frozen=True):
     """All that `runs show` displays, from one commit's view."""
 
     run: RunView
@@ -124,7 +124,7 @@ class RunStory(msgspec.Struct, frozen=True):
     """Deaths of workers that had the run, newest first."""
 
 
-def renamed_step_of(history: RunStory) -> tuple[str, str] | None:
+def renamed_step_of(history: RunHistory) -> tuple[str, str] | None:
     """Return the old and the new name of the step for which a run stopped, if it stopped for a renamed one."""
     detail = msgspec.json.decode(history.run.detail) if history.run.detail else None
     renamed = detail.get("renamed") if isinstance(detail, dict) else None
@@ -308,7 +308,7 @@ class Blocker(msgspec.Struct, frozen=True):
     queue: QueueView | None
     slot_holders: list[RunRow]
     automation: AutomationView | None
-    workers: list[Worker]
+    workers: list[WorkerView]
     waits: list[WaitView]
     is_served: bool = False  # a worker is alive, even one without this automation
     is_supervised: bool = False  # a supervisor is alive that replaces a dead worker

@@ -1,1 +1,1 @@
-"""Doors, desks and the router: what arrives becomes runs."""
+"""Consumers and the router: deliveries that arrive become runs."""

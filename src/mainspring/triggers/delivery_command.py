@@ -61,7 +61,7 @@ def prepare_delivery(
         filtered=trigger.filtered,
         verified=verified,
         redelivered=delivery.redelivered,
-        was_kept=delivery.was_kept,
+        was_stored=delivery.was_stored,
         stays=delivery.stays,
         happened_at=delivery.happened_at,
     )

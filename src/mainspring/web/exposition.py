@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS, MetricFigures, MetricSample, list_series
+from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS, MetricSample, MetricSnapshot, list_series
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def render_exposition(metrics: MetricFigures) -> str:
+def render_exposition(metrics: MetricSnapshot) -> str:
     """Return all metrics."""
     return "".join(line for name, samples in list_series(metrics).items() for line in _render_metric(name, samples))
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from mainspring.alerting.metrics.figures_reader import FiguresReader
+from mainspring.alerting.metrics.metrics_reader import MetricsReader
 from mainspring.app.processes.background_process import BackgroundProcess
 from mainspring.domain.errors import MainspringError
 from mainspring.web.auth.metrics_token import MetricsToken
@@ -48,7 +48,7 @@ class ProbeRoutes:
         self._token = token
         self._is_open = is_open
         self._intake = intake
-        self._metrics = FiguresReader(file, intake.counts.answers)
+        self._metrics = MetricsReader(file, intake.counts.answers)
         self._reading = asyncio.Lock()
 
     def app(self) -> Starlette:

@@ -84,9 +84,11 @@ def test_sent_alert_is_settled(store):
     assert leased_alerts(store.do(take_alerts("ops"))) == {}
     assert states(store) == {"i1": AlertState.SENT}
     store.clock.forward(10)
-    store.do(RecordEvaluation(started_at=store.clock.now(), well=(Subject("a", IncidentKind.PERMANENT_ERROR, "i1"),)))
+    store.do(
+        RecordEvaluation(started_at=store.clock.now(), healthy=(Subject("a", IncidentKind.PERMANENT_ERROR, "i1"),))
+    )
     (channel,) = store.do(take_alerts("ops")).channels
-    assert [(alert.ref, alert.is_told) for alert in channel.alerts] == [("ts-1", True)]
+    assert [(alert.ref, alert.is_notified) for alert in channel.alerts] == [("ts-1", True)]
     (view,) = store.read("channels")
     assert (view.name, view.fault, view.accepted_at) == ("ops", None, store.clock.now() - 10)
 

@@ -90,7 +90,7 @@ def test_causes_that_returned_are_reported_by_automation(store, clock):
     for automation, id in (("a", "i_a"), ("b", "i_b")):
         subject = Subject(automation, IncidentKind.SILENCE)
         finding = Finding(subject=subject, severity=Severity.NOTIFY, text="silent", since_at=clock.now())
-        for observed in ({"found": (EvaluatedFinding(id=id, finding=finding, to=()),)}, {"well": (subject,)}) * 2:
+        for observed in ({"found": (EvaluatedFinding(id=id, finding=finding, to=()),)}, {"healthy": (subject,)}) * 2:
             store.do(RecordEvaluation(started_at=clock.forward(1_000), **observed))
     (reopening,) = automation_stats.incident_reopenings(store.reader, "a", 0)
     assert (reopening.incident, reopening.kind, reopening.text) == ("i_a", IncidentKind.SILENCE, "silent")

@@ -112,7 +112,7 @@ def test_waking_workers_is_news_of_ready_runs(store):
 def claim(process, *tags, limit=10, **options):
     """Claim; return the runs, and the queues in which room was left."""
     claimed = process.claim(limit, tags=tags, **options)
-    return [run.id for run in claimed.runs], claimed.gave_way
+    return [run.id for run in claimed.runs], claimed.yielded_queues
 
 
 def test_claim_leaves_capacity_to_older_runs_that_another_worker_can_take(narrow, other):

@@ -42,7 +42,7 @@ def test_a_group_names_all_runs_that_it_ends(store):
 def test_a_run_that_is_quarantined_is_named(store, second):
     """Its worker died of it."""
     run = store.begin()
-    assert run.id in _ended(second, DeclareSessionDead(store.session, alone=run.id, limit=1, crashed=True))
+    assert run.id in _ended(second, DeclareSessionDead(store.session, probation_run=run.id, limit=1, crashed=True))
     assert second.state(run.id) is RunState.NEEDS_ATTENTION
 
 
@@ -50,7 +50,7 @@ def test_a_run_that_is_quarantined_states_how_its_worker_died(store, second, clo
     """In its headline, which the incident has too: the end that the supervisor saw, and the step that was under way."""
     run = store.begin()
     store.do(SaveAttempt(run.id, run.claim, "killer#1", "killer", 0, 1, AttemptState.STARTED, 1, clock.now(), "a"))
-    second.do(DeclareSessionDead(store.session, alone=run.id, limit=1, crashed=True, how="exit 0"))
+    second.do(DeclareSessionDead(store.session, probation_run=run.id, limit=1, crashed=True, ending="exit 0"))
     assert second.run(run.id).failure.headline == "crashes worker: exit 0 in step killer"
     (fault,) = ungrouped_failures(second.reader)
     assert fault.failure.headline == "crashes worker: exit 0 in step killer"

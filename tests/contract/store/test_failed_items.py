@@ -95,7 +95,7 @@ def test_three_failed_items_of_one_cause_are_one_incident(store):
     (incident,) = store.read("incidents")
     assert (incident.subject.kind, incident.state) == (FAILED, IncidentState.OPEN)
     assert incident.facts[MEMBERS_FACT] == "3 runs failed, 1 fixed, 2 open"
-    assert incident.said.endswith("(3 runs failed, 1 fixed, 2 open)")
+    assert incident.summary.endswith("(3 runs failed, 1 fixed, 2 open)")
     assert incident.hint == f"mainspring runs show {runs[2]}"
     for item in ("2", "3"):
         done(site, item)

@@ -58,7 +58,7 @@ def test_run_that_takes_workers_down_is_one_row(store, new_process):
         process = new_process().open()
         process.announce("a", "b")
         assert process.claim(probation=True).runs or process.claim().runs
-        store.do(DeclareSessionDead(process.session, crashed=True, alone=run))
+        store.do(DeclareSessionDead(process.session, crashed=True, probation_run=run))
         expected = [(run, HALTED, FailureReason.CRASHES_WORKER)] if number == 3 else []
         assert faults(store) == expected
 

@@ -173,7 +173,7 @@ def command(draw, store, runs, number):
         "cancel": lambda: CancelRun(run.id, f"cmd{number}"),
         "take in": lambda: accepting(
             store, f"k{draw(st.integers(0, 3))}", id=f"t{number}", body_hash=draw(st.sampled_from("hhg")), filtered=flag,
-            was_kept=draw(st.booleans()), happened_at=draw(st.sampled_from([None, 1, 2**42])),
+            was_stored=draw(st.booleans()), happened_at=draw(st.sampled_from([None, 1, 2**42])),
             pace=draw(st.sampled_from(FLOW_CONTROLS)), by=draw(st.sampled_from("xy")),
             start=None if flag else start_of(draw, store, number),
         ),

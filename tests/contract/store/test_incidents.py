@@ -90,7 +90,7 @@ def test_healthy_subject_resolves_and_reopens_as_the_same_incident(store):
     evaluate(store, found())
     store.deliver_all()
     store.clock.forward(1_000)
-    evaluate(store, well=(SILENT,))
+    evaluate(store, healthy=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
     store.deliver_all()
     store.clock.forward(1_000)
@@ -117,12 +117,12 @@ def test_old_evaluation_reopens_and_resolves_nothing(store):
     started_at = store.clock.now()
     store.clock.forward(10)
     evaluate(store, found())
-    store.do(RecordEvaluation(started_at=started_at, well=(SILENT,)))
+    store.do(RecordEvaluation(started_at=started_at, healthy=(SILENT,)))
     assert state(store) is IncidentState.OPEN
     store.clock.forward(10)
     before = store.clock.now()
     store.clock.forward(10)
-    evaluate(store, well=(SILENT,))
+    evaluate(store, healthy=(SILENT,))
     store.do(RecordEvaluation(started_at=before, found=(found(),)))
     assert state(store) is IncidentState.RESOLVED
 
@@ -133,7 +133,7 @@ def test_end_is_sent_to_all_notified_channels(store):
     evaluate(store, found(to=(NotificationTarget(now, "ops"), NotificationTarget(night, "night"))))
     store.deliver_all()
     store.clock.forward(1_000)
-    evaluate(store, well=(SILENT,))
+    evaluate(store, healthy=(SILENT,))
     due = {(alert.about, alert.channel): alert.due_at for alert in store.read("alerts") if alert.state == "unsent"}
     assert due == {
         (NotificationEvent.RESOLVED, "ops"): store.clock.now(),
@@ -215,7 +215,7 @@ def test_person_acknowledges_it(store):
     assert (incident.state, incident.by, incident.note) == (IncidentState.ACKNOWLEDGED, "ann", "on it")
     assert report(store)[-1] == (NotificationEvent.ACKNOWLEDGED, "ops", "unsent")
     store.clock.forward(1_000)
-    evaluate(store, well=(SILENT,))
+    evaluate(store, healthy=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
 
 
@@ -241,7 +241,7 @@ def test_operation_on_a_resolved_incident_is_refused(store, act):
     assert store.do(act) == Refused("not_found", "there is no incident i1")
     evaluate(store, found())
     store.clock.forward(1_000)
-    evaluate(store, well=(SILENT,))
+    evaluate(store, healthy=(SILENT,))
     assert store.do(act) == Refused("wrong_state", "incident i1 is resolved")
 
 
@@ -271,14 +271,14 @@ def test_grouped_incident_is_reported_by_its_parent(store):
     evaluate(store, found(lost, id="w"), found(parent=lost))
     assert (store.read("incident", "i1").parent, [alert.incident for alert in store.read("alerts")]) == ("w", ["w"])
     store.clock.forward(10)
-    evaluate(store, found(parent=lost), well=(lost,))
+    evaluate(store, found(parent=lost), healthy=(lost,))
     store.clock.forward(10)
     evaluate(store, found())
     assert store.read("incident", "i1").parent is None
     assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
     unfolded_at = store.clock.now()
     store.clock.forward(10)
-    evaluate(store, well=(SILENT,))
+    evaluate(store, healthy=(SILENT,))
     (channel,) = store.do(take_alerts("ops")).channels
     own = [alert for alert in channel.alerts if alert.incident.id == "i1"]
     assert [(alert.about, alert.since_at) for alert in own] == [
@@ -334,16 +334,16 @@ def test_row_of_a_clock_that_was_ahead_delays_nothing(store):
     evaluate(store, is_back=True)
     incident = store.read("incident", "i1")
     assert (incident.opened_at, incident.changed_at, incident.seen_at) == (now, now, now)
-    evaluate(store, well=(SILENT,))
+    evaluate(store, healthy=(SILENT,))
     newest = store.read("alerts", "i1")[0]
     assert (newest.about, newest.due_at) == (NotificationEvent.RESOLVED, now)
     store.clock.at = now + 3 * 24 * 3_600_000
     evaluate(store, found())
-    evaluate(store, well=(SILENT,))
+    evaluate(store, healthy=(SILENT,))
     store.clock.at = now
     evaluate(store, found())
     assert state(store) is IncidentState.OPEN
-    evaluate(store, well=(SILENT,))
+    evaluate(store, healthy=(SILENT,))
     assert state(store) is IncidentState.RESOLVED
 
 
@@ -388,7 +388,7 @@ def test_early_sign_of_a_loss_becomes_part_of_it(store):
     store.clock.forward(600_000)
     evaluate(store, found(parent=lost))
     assert store.read("incident", "i1").parent == "w"
-    evaluate(store, found(), well=(lost,))
+    evaluate(store, found(), healthy=(lost,))
     assert store.read("incident", "i1").parent is None
     assert [alert.about for alert in store.read("alerts", "i1")] == [NotificationEvent.OPENED]
 
@@ -399,7 +399,7 @@ def test_moves_are_the_newest(store):
         store.clock.forward(10)
         evaluate(store, found())
         store.clock.forward(10)
-        evaluate(store, well=(SILENT,))
+        evaluate(store, healthy=(SILENT,))
     assert [move.move for move in store.read("moves", "i1", limit=2)] == [IncidentMove.REOPEN, IncidentMove.RESOLVE]
 
 
@@ -417,7 +417,7 @@ def test_old_incidents_are_pruned(store):
     evaluate(store, found(), found(Subject("b", IncidentKind.SILENCE), id="i2"))
     store.deliver_all()
     store.clock.forward(10)
-    evaluate(store, well=(SILENT,))
+    evaluate(store, healthy=(SILENT,))
     store.deliver_all()
     store.clock.forward(10)
     store.do(ApplyRetention(None, None, None, None, store.clock.now()))

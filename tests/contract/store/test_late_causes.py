@@ -48,13 +48,13 @@ def test_late_start_names_its_blocker(store, watch):
     """As `explain` does: who paused the queue and why; secrets are hidden; it is reported as it is at each look."""
     run = late_run(store)
     store.do(PauseQueue("default", True, "cli:bob@box", "disk hush"))
-    watch.look()
+    watch.evaluate_once()
     cause = "Queue default was paused now by cli:bob@box: disk ***."
     assert late(store).text.endswith(f"its run {run} is queued and no worker claims it. {cause}")
     assert late(store).facts["blocker"] == cause
     store.do(PauseQueue("default", False, "cli:bob@box"))
     store.clock.forward(60_000)
-    watch.look()
+    watch.evaluate_once()
     assert late(store).text.endswith("no worker claims it")
     assert "blocker" not in late(store).facts
 
@@ -79,7 +79,7 @@ def test_incident_without_a_run_gets_no_cause(store, watch):
     due_at = store.clock.now() + HOUR
     store.announce("a", schedules=(ScheduleRow("a", "a", b'{"every":3600000}', due_at, "k"),))
     store.clock.forward(2 * HOUR)
-    watch.look()
+    watch.evaluate_once()
     assert late(store).text.endswith("no run was created for it")
 
 
@@ -108,7 +108,7 @@ def test_evaluation_explains_no_more_than_some(store):
     run = late_run(store)
     store.do(PauseQueue("default", True, "bob"))
     watch = Evaluator(store, store.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str)
-    watch.look()
+    watch.evaluate_once()
     finding = late(store)
     assert finding.facts["run"] == run
     findings = add_causes([finding] * 30, store.reader, store.clock.now(), redact=str, zone="UTC")

@@ -59,7 +59,7 @@ def test_ids_from_what_people_type(store):
 
 def test_history_of_an_unknown_run(store):
     """Asking for a run that is not there is reported as such."""
-    for name in ("story", "run_view"):
+    for name in ("run_history", "run_view"):
         with pytest.raises(NotFoundError):
             store.read(name, "r_none")
     assert store.read("blocker", "r_none") is None

@@ -47,7 +47,7 @@ def test_middle_of_too_many_lines_goes(store):
     """The first lines stay, and the newest; numbers show how many went."""
     run = store.begin()
     for number in range(20):
-        store.do(SaveLogs(run.id, (part(10, last_at=number),), most_lines=100, kept_lines=30))
+        store.do(SaveLogs(run.id, (part(10, last_at=number),), most_lines=100, protected_lines=30))
     assert seqs(store, run) == [(n, 10) for n in (1, 11, 21, *range(131, 201, 10))]
 
 
@@ -102,13 +102,13 @@ def test_lines_of_many_runs_in_one_group_are_numbered_by_run(store):
     """What several runs say in one commit is kept as if each had said it alone: gaps, bounds and a run that is gone included."""
     first, other, full = store.begin(), store.begin(), store.begin()
     for _ in range(3):
-        store.do(SaveLogs(full.id, (part(10),), most_lines=30, kept_lines=10))
+        store.do(SaveLogs(full.id, (part(10),), most_lines=30, protected_lines=10))
     answers = store.database.commit(
         [
             SaveLogs(first.id, (part(2), part(3, skipped=4, ident="t#1"))),
             SaveLogs("r-gone", (part(),)),
             SaveLogs(other.id, (part(1),)),
-            SaveLogs(full.id, (part(10),), most_lines=30, kept_lines=10),
+            SaveLogs(full.id, (part(10),), most_lines=30, protected_lines=10),
             SaveLogs(first.id, (part(1),)),
         ]
     ).results

@@ -36,7 +36,7 @@ def test_file_of_before_the_restoring_is_held_also_after_the_release(restored, i
     if not is_held:
         restored.do(SetMeta(HOLD_KEY, None))
     restored.clock.forward(5)
-    old, new = ({"was_kept": True, "happened_at": at, "filtered": filtered} for at in (now, now + 1))
+    old, new = ({"was_stored": True, "happened_at": at, "filtered": filtered} for at in (now, now + 1))
     assert accept_delivery(restored, "old", **old) == FAILED
     assert accept_delivery(restored, "new", **new) == (DeliveryState.RECEIVED if filtered else STARTED)
     again = restored.do(accepting(restored, "old", **old))
@@ -48,7 +48,7 @@ def test_files_of_one_group_are_held_each_for_itself(restored):
     """As when a folder is looked at for the first time after the restoring."""
     now = restored.clock.now()
     restored.clock.forward(5)
-    deliveries = [accepting(restored, str(at), was_kept=True, happened_at=at) for at in (now - 2, now + 1, now - 1)]
+    deliveries = [accepting(restored, str(at), was_stored=True, happened_at=at) for at in (now - 2, now + 1, now - 1)]
     assert [delivery.state for delivery in restored.do(*deliveries)] == [FAILED, STARTED, FAILED]
     assert restored.list_runs().runs[0].id == deliveries[1].start.id
     assert len(restored.list_runs().runs) == 1
@@ -56,10 +56,10 @@ def test_files_of_one_group_are_held_each_for_itself(restored):
 
 def test_message_without_a_date_is_held_until_the_release(restored):
     """No one can tell when it was published; what is sent to us just now, as a webhook, counts."""
-    assert accept_delivery(restored, "undated", was_kept=True) == FAILED
+    assert accept_delivery(restored, "undated", was_stored=True) == FAILED
     assert accept_delivery(restored, "hook") == STARTED
     restored.do(SetMeta(HOLD_KEY, None))
-    assert accept_delivery(restored, "later", was_kept=True) == STARTED
+    assert accept_delivery(restored, "later", was_stored=True) == STARTED
 
 
 def test_start_under_a_run_key_waits_for_the_release_and_then_runs(restored):
@@ -76,8 +76,8 @@ def test_start_under_a_run_key_waits_for_the_release_and_then_runs(restored):
 def test_store_that_was_never_restored_holds_nothing(store):
     """However old a file is."""
     store.do(announced(hook()))
-    assert accept_delivery(store, "old", was_kept=True, happened_at=1) == STARTED
-    assert accept_delivery(store, "undated", was_kept=True) == STARTED
+    assert accept_delivery(store, "old", was_stored=True, happened_at=1) == STARTED
+    assert accept_delivery(store, "undated", was_stored=True) == STARTED
 
 
 def test_kept_event_is_listed_while_an_unfinished_run_may_take_it_in(store):

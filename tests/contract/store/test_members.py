@@ -67,7 +67,7 @@ def child_of(store, link):
 def well(store, *, automation="a", fingerprint="f1", kind=FAILED):
     """Let a watcher find that nothing is wrong any more."""
     store.clock.forward(1)
-    store.do(RecordEvaluation(started_at=store.clock.now(), well=(Subject(automation, kind, fingerprint),)))
+    store.do(RecordEvaluation(started_at=store.clock.now(), healthy=(Subject(automation, kind, fingerprint),)))
 
 
 def settled(store, run):
@@ -282,7 +282,7 @@ def test_resolved_incident_names_who_discarded_its_run(store):
     well(store)
     assert decided(store, id) == "discarded by cli:ana@box: sender withdrew it"
     incident = store.read("incident", id)
-    assert incident.said == "it broke (discarded by cli:ana@box: sender withdrew it)"
+    assert incident.summary == "it broke (discarded by cli:ana@box: sender withdrew it)"
     assert render_headline(NotificationEvent.RESOLVED, incident, "production") == (
         "[resolved] a: discarded by cli:ana@box: sender withdrew it (it broke)"
     )
@@ -425,7 +425,7 @@ def test_child_whose_failure_nothing_awaited_is_a_member(store, counted, policy)
     for rank, ident in enumerate(("child:b#1", "child:b#2"), 1):
         store.do(outcome(parent, rank, ident, kind=OutcomeKind.CHILD, state=OutcomeState.FAILED, failure=BOOM))
     assert counted() == "0"
-    store.do(finish(parent, rank=2, unheard=("child:b#1",)))
+    store.do(finish(parent, rank=2, unhandled=("child:b#1",)))
     assert ([fault.run for fault in ungrouped_failures(store.reader)], counted()) == ([child.id], "1")
 
 

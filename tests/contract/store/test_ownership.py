@@ -63,7 +63,7 @@ NAMES = [
 
 def picture(store, run):
     """Everything there is of a run."""
-    return store.read("story", run)
+    return store.read("run_history", run)
 
 
 @pytest.mark.parametrize("name", NAMES)

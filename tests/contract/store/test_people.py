@@ -66,11 +66,11 @@ def site(store):
 def test_session_makes_the_visitor_that_its_person_is(site):
     """What a person may is read at each request; one that is removed has no sessions."""
     assert site.sign_in("h1") == DONE
-    bob = Visitor(door="web", name="bob", role=Role.VIEWER, automations=("billing-*",))
+    bob = Visitor(entry_point="web", name="bob", role=Role.VIEWER, automations=("billing-*",))
     assert site.visitor("h1") == bob
     assert site.visitor("h2") is None
     assert site.store.do(ChangePerson("bob", Role.OPERATOR, None)) == DONE
-    assert site.visitor("h1") == Visitor(door="web", name="bob", role=Role.OPERATOR)
+    assert site.visitor("h1") == Visitor(entry_point="web", name="bob", role=Role.OPERATOR)
     assert site.store.do(RemovePerson("bob")) == DONE
     assert site.visitor("h1") is None
     assert [person.name for person in people.people(site.reader)] == ["ana"]
@@ -155,7 +155,7 @@ def test_start_link_opens_once_and_for_a_while(site):
     local = {"name": "local", "source": SignInMethod.LINK, "role": Role.ADMIN, "proof": None}
     site.store.do(CreateStartLink("l1", site.clock.now() + 1000), CreateStartLink("l2", site.clock.now() + 1000))
     assert site.sign_in("h1", link="l1", **local) == DONE
-    assert site.visitor("h1") == Visitor(door="web", name="local", role=Role.ADMIN)
+    assert site.visitor("h1") == Visitor(entry_point="web", name="local", role=Role.ADMIN)
     assert site.sign_in("h2", link="l1", **local).code == "over"
     site.clock.forward(1000)
     assert site.sign_in("h3", link="l2", **local).code == "over"
@@ -165,7 +165,7 @@ def test_start_link_opens_once_and_for_a_while(site):
 def test_name_of_a_new_person_is_of_no_one_else(site):
     """Who came in as "eve" by a provider does not become the person of that name."""
     site.sign_in("h1", "eve", source=SignInMethod.PROVIDER, role=Role.OPERATOR, automations=("a",), proof=None)
-    assert site.visitor("h1") == Visitor(door="web", name="eve", role=Role.OPERATOR, automations=("a",))
+    assert site.visitor("h1") == Visitor(entry_point="web", name="eve", role=Role.OPERATOR, automations=("a",))
     site.store.do(AddPerson("eve", "pw", Role.ADMIN, None))
     assert site.visitor("h1") is None
     assert (
@@ -180,7 +180,7 @@ def test_token_lets_in_until_it_expires_or_is_revoked(site):
     assert site.make_token("ci") == DONE
     assert site.make_token("ci").code == "taken"
     found = people.token_of(site.reader, "h-bot")
-    assert found.visitor(now) == Visitor(door="api", name="bot", role=Role.OPERATOR, automations=("a",))
+    assert found.visitor(now) == Visitor(entry_point="api", name="bot", role=Role.OPERATOR, automations=("a",))
     assert found.visitor(now + 1000) is None
     site.store.do(RecordVisit("h-ci", is_token=True))
     assert people.token_of(site.reader, "h-ci").used_at == site.clock.now()

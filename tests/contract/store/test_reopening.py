@@ -14,7 +14,7 @@ from tests.contract.store.process import BOOM, audited, fail, finish, halt, outc
 
 
 def history(store, run):
-    return {o.ident: (o.state, o.superseded) for o in store.read("story", run).outcomes}
+    return {o.ident: (o.state, o.superseded) for o in store.read("run_history", run).outcomes}
 
 
 def counted(store, run):
@@ -121,7 +121,7 @@ def test_reopen_gives_attempts_back(store):
     store.do(tried, outcome(run, 1, state=OutcomeState.FAILED, failure=BOOM, attempt=2, marked=True), fail(run, "s1"))
     store.do(ReopenRun(run.id))
     assert store.history(run.id).attempts == []
-    assert [a.attempt for a in store.read("story", run.id).attempts] == [1]
+    assert [a.attempt for a in store.read("run_history", run.id).attempts] == [1]
 
 
 def test_reopen_forgets_a_deadline_that_passed(store, clock):

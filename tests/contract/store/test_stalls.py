@@ -39,11 +39,11 @@ def test_stall_is_read_by_monitors_and_by_people(store, clock, read_findings):
     clock.forward(5 * MINUTE)
     assert store.twice(stalled(run)) == DONE
     known = Stall(run.id, "charge#1", "charge", 1, clock.now() - MINUTE, STACK)
-    assert store.read("story", run.id).stalls == [known]
+    assert store.read("run_history", run.id).stalls == [known]
     (finding,) = read_findings()
     assert (finding.subject.automation, finding.subject.fingerprint) == ("a", "charge")
     assert finding.since_at == clock.now() - MINUTE
-    assert store.read("story", store.begin().id).stalls == []
+    assert store.read("run_history", store.begin().id).stalls == []
 
 
 def test_report_ends_the_stall_and_another_attempt_takes_its_place(store, read_findings):
@@ -53,7 +53,7 @@ def test_report_ends_the_stall_and_another_attempt_takes_its_place(store, read_f
     assert store.twice(ClearStalledAttempt(run.id, run.claim, "charge#1", 1)) == DONE
     assert [incident.subject.fingerprint for incident in read_findings()] == ["other"]
     store.do(stalled(run, attempt=2), ClearStalledAttempt(run.id, run.claim, "charge#1", 1))
-    assert {stall.attempt for stall in store.read("story", run.id).stalls} == {1, 2}
+    assert {stall.attempt for stall in store.read("run_history", run.id).stalls} == {1, 2}
 
 
 @pytest.mark.parametrize("end", [finish, fail, halt, suspend, lambda run: ReleaseRun(run.id, run.claim, 0)])
@@ -63,7 +63,7 @@ def test_stall_counts_only_while_its_owner_has_the_run(store, second, read_findi
     store.do(stalled(run))
     store.do(end(run))
     assert read_findings() == []
-    assert store.read("story", run.id).stalls == []
+    assert store.read("run_history", run.id).stalls == []
     second.claim()
     assert read_findings() == []
     assert store.do(stalled(run)) == CLAIM_LOST
@@ -78,7 +78,7 @@ def test_stall_goes_with_a_worker_that_died(store, second, read_findings):
     assert read_findings(second) == []
     again = second.claim_one()
     assert again.id == run.id
-    assert second.read("story", run.id).stalls == []
+    assert second.read("run_history", run.id).stalls == []
     second.do(stalled(again))
     assert len(read_findings(second)) == 1
 

@@ -30,7 +30,7 @@ LOST = {
     "one key leads to several runs that go on": """
         select automation, run_key from runs where run_key is not null and finished_at is null
         group by automation, run_key having count(*) > 1""",
-    "a key is free and somebody waits for it": """
+    "a key is free and a run waits for it": """
         select id from runs where blocked = 'partition'
           and not exists (select 1 from partition_holds where partition_holds.queue = runs.queue
             and partition_holds.partition = runs.partition)""",

@@ -89,7 +89,7 @@ class Site:
         longest = 0.0
         for _ in range(self.failures // MOST + 2):
             started = time.monotonic()
-            if not self.watch.look():
+            if not self.watch.evaluate_once():
                 return longest
             longest = max(longest, time.monotonic() - started)
         raise AssertionError("it never ends")
@@ -137,9 +137,9 @@ def test_watcher_that_dies_during_an_evaluation_has_reported_its_groups(site):
     """A look of many causes is several commits: what the first one does not tell is the next watcher's."""
     site.fail(700, lambda number: ("a", words(number)))
     with pytest.raises(StoreUnavailableError):
-        site.watcher(Dying(site.store)).look()
+        site.watcher(Dying(site.store)).evaluate_once()
     assert site.count("select count(*) from failures where fingerprint is not null") == 199, (
-        "the storm, and what is told with it"
+        "the storm, and the notifications that follow it"
     )
     site.evaluate_until_notified()
     assert site.count("select count(*) from incidents where kind = 'permanent_error'") == 700

@@ -33,7 +33,7 @@ def test_cancel_of_a_halted_run_undoes_it_on_request(store, on_cancel, undo):
     assert store.twice(audited(CancelRun(run.id, "c1", undo=undo))) == DONE
     view = store.run(run.id)
     assert (view.state, view.undoing) == ((RunState.QUEUED if expected else RunState.CANCELLED), expected)
-    assert store.read("story", run.id).waits == []
+    assert store.read("run_history", run.id).waits == []
     if expected:
         again = store.claim_one()
         assert (again.id, again.undoing, again.fresh, again.rank) == (run.id, True, False, 1)

@@ -82,7 +82,7 @@ class Site:
         """Let time pass, with a worker that lives, and look."""
         self.store.clock.forward(forward)
         self.store.do(RecordHeartbeat())
-        return self.watch.look()
+        return self.watch.evaluate_once()
 
     def open_subjects(self):
         return [
@@ -125,7 +125,7 @@ def test_failure_is_reported_at_once_and_once(site):
         IncidentKind.PERMANENT_ERROR, Severity.PAGE, "failed: upload: ValueError: it broke",
     )  # fmt: skip
     site.evaluate()
-    site.watcher().look()
+    site.watcher().evaluate_once()
     assert site.notices() == [(NotificationEvent.OPENED, "ops")]
     (group,) = site.store.read("errors")
     assert (group.type, group.message, group.number) == ("ValueError", "upload: ValueError: it broke", 1)
@@ -388,7 +388,7 @@ def test_window_of_the_fail_rate_is_the_one_that_is_set(site):
         redact=str,
     )
     site.store.do(RecordHeartbeat())
-    watch.look()
+    watch.evaluate_once()
     (incident,) = [
         incident for incident in site.store.read("incidents") if incident.subject.kind is IncidentKind.FAIL_RATE
     ]
@@ -408,7 +408,7 @@ def test_early_signs_are_reported_once_at_the_time_of_the_digest(site):
     assert (alert.incident, alert.due_at) == ("", at + 24 * HOUR)
     other = site.watcher()
     site.store.do(RecordHeartbeat())
-    other.look()
+    other.evaluate_once()
     site.evaluate(30_000)
     assert len(site.notices()) == 1
     site.store.do(ApplyRetention(None, None, None, None, 1))
@@ -427,7 +427,7 @@ def test_digest_that_failed_is_tried_again(site, monkeypatch):
         patch.setattr(site.store, "apply", no_store)
         with pytest.raises(StoreUnavailableError):
             site.evaluate(at - site.store.clock.now())
-    site.watch.look()
+    site.watch.evaluate_once()
     assert site.notices() == [(NotificationEvent.DIGEST, "ops")]
 
 

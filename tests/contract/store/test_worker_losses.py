@@ -11,7 +11,7 @@ from tests.contract.store.process import finish, suspend
 
 
 def losses(store, run):
-    return store.read("story", run).losses
+    return store.read("run_history", run).losses
 
 
 def dead_and_successor(store, second, clock, **options):
@@ -25,7 +25,7 @@ def dead_and_successor(store, second, clock, **options):
 @pytest.mark.parametrize(
     ("ending", "noticed"),
     [
-        ({}, LossDetection.PROCESS_GONE),
+        ({}, LossDetection.PROCESS_MISSING),
         ({"crashed": True, "how": "exit 0"}, LossDetection.CRASH),
         ({"silent_ms": 1_000}, LossDetection.LEASE_EXPIRED),
         ({"quarantined": True}, LossDetection.QUARANTINE),

@@ -102,7 +102,7 @@ class Alerts:
             (row.channel, row.alert.incident.id, row.alert.opened) == key and row.state == "sent" for row in self.rows
         )
         fields = {name: getattr(row.alert, name) for name in ("seq", "id", "about", "opened", "at", "incident")}
-        return DueAlert(**fields, ref=self.refs.get(key), is_told=is_notified, is_again=row.tried)
+        return DueAlert(**fields, ref=self.refs.get(key), is_notified=is_notified, is_again=row.tried)
 
     def settle(self, command):
         self.settled.append(command)
@@ -330,7 +330,7 @@ async def test_two_notifiers_report_each_alert_once():
     assert [message[1] for message in ops.visible_messages] == [f"a_{number}" for number in range(1, 21)]
 
 
-PLACES = ["notifier.taken", "notifier.told", "notifier.sent", "notifier.settled"]
+PLACES = ["notifier.leased", "notifier.accepted", "notifier.sent", "notifier.settled"]
 
 
 class Killed(BaseException):

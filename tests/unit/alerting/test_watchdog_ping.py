@@ -69,7 +69,7 @@ def test_stuck_process_ends_the_ping(role):
     processes = (*ALIVE, process(role, NOW - 30 * SECOND, session=3))
     assert "is stopped or blocked" in still(*processes, automation=scheduled())
     assert f"no {role}" in still(*other_processes, automation=scheduled())
-    assert still(*other_processes, process(role, NOW - HOUR), automation=watched()) is None, "nobody needs it"
+    assert still(*other_processes, process(role, NOW - HOUR), automation=watched()) is None, "no one needs it"
 
 
 def test_blocked_worker_ends_the_sign():
@@ -115,7 +115,7 @@ async def test_sign_that_is_kept_back_is_logged_when_that_changes(caplog):
     watchdog = WatchdogPing(None, secrets(), CLOCK)
     with caplog.at_level(logging.WARNING, "mainspring.watchdog"):
         for _ in range(2):
-            await watchdog.look("no worker has sent a heartbeat for 1m")
+            await watchdog.update("no worker has sent a heartbeat for 1m")
     assert [record.getMessage() for record in caplog.records] == [
         "the ping to the watchdog is not sent: no worker has sent a heartbeat for 1m"
     ]

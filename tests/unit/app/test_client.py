@@ -83,7 +83,7 @@ async def test_run_is_started_and_its_result_is_typed(world):
     starter = client.options(key="k", at=later, priority=3, tags={"a": "b"}, title="the first")
     first, again = await starter.start("pay", amount=3), await starter.start("pay", amount=3)
     assert (first.created, again.created, first.id) == (True, False, again.id)
-    view = world.site.reads.story(first.id).run
+    view = world.site.reads.run_history(first.id).run
     assert (view.priority, view.title, view.due_at) == (3, "the first", round(later.timestamp() * 1000))
     assert await first.status() is RunState.QUEUED
     with pytest.raises(TimeoutError):
@@ -128,7 +128,7 @@ async def test_answer_names_its_question_where_several_are_open(world):
     with pytest.raises(ConflictError, match=r"(?s)2 open questions.*ask#1: Pay it\? \[yes, no\].*ask#2: Tell them"):
         await client.answer(handle.id, "yes")
     await client.answer(handle.id, "no", question="ask#2")
-    assert [fact.ident for fact in world.site.reads.story(handle.id).facts] == ["ask#2"]
+    assert [fact.ident for fact in world.site.reads.run_history(handle.id).facts] == ["ask#2"]
     await client.answer(handle.id, "yes")
     with pytest.raises(NotFoundError, match="no open question"):
         await client.answer(handle.id, "yes")
@@ -143,7 +143,7 @@ async def test_run_that_failed_gives_the_reason(world):
     world.store.apply(fail(claimed))
     with pytest.raises(RunFailed) as raised:
         await handle.result()
-    failure = world.site.reads.story(handle.id).run.failure
+    failure = world.site.reads.run_history(handle.id).run.failure
     assert (raised.value.failure, raised.value.state) == (failure, RunState.FAILED)
     await client.retry(handle.id)
     assert await handle.status() is RunState.QUEUED
@@ -229,7 +229,7 @@ def test_every_error_of_the_service_returns_as_itself():
             422, msgspec.json.encode(problem_from_error(ValueRefusedError("x", "$.a", "large"))), ""
         )
     ).path == "$.a"
-    assert (found.what, found.why) == ("x", "large")
+    assert (found.value_name, found.reason) == ("x", "large")
     assert type(make_api_error(500, b"<html>", "http://here")) is StoreUnavailableError
     assert type(make_api_error(418, b"<html>", "http://here")) is MainspringError
     assert type(make_api_error(404, b'{"code": "no_path", "detail": "x"}', "http://here")) is NotFoundError

@@ -129,7 +129,7 @@ def restored(site):
 def test_slots_of_the_lost_interval_start_nothing_by_themselves(restored):
     """They are on record without a run, so no scheduler makes them, held or released; each schedule continues after the restoring."""
     site, done = restored
-    assert (done.aside.slots, done.aside.deliveries, done.aside.messages) == (9, 1, 1)
+    assert (done.skipped.slots, done.skipped.deliveries, done.skipped.messages) == (9, 1, 1)
     found = site.reads.lost_interval(100)
     assert {(slot.automation, slot.slot_at) for slot in found.slots} == {
         (name, site.top - n * HOUR) for name in ("report", "charge", "order") for n in range(3)

@@ -187,7 +187,7 @@ def test_a_servers_url_is_kept_whole_and_displayed_without_its_password(around, 
     """What connects needs the password, what a person reads must not have it."""
     settings = load(**around, flags={"store.url": url})
     assert settings.store.url == url
-    assert settings.store.shown == displayed
+    assert settings.store.location == displayed
     assert "hunter2" not in str(settings.describe())
 
 

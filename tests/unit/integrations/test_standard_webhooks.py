@@ -105,7 +105,7 @@ def test_signature_is_that_of_the_published_example():
 
 
 def test_message_is_signed_by_each_secret():
-    """Whoever knows any of them takes it; whoever knows none does not."""
+    """A receiver that knows any of them accepts it; one that knows none rejects it."""
     old, other = "whsec_b2xkb2xkb2xkb2xk", "whsec_b3RoZXJvdGhlcm90aGVy"
     headers = sign_message([PUBLISHED, old], "m", 1_000_000, b"x")
     rule = standard("a")

@@ -57,7 +57,7 @@ def test_backfill_makes_each_slot_of_a_past_range_once(store, reads, clock, act,
         (top - n * HOUR, "run") for n in (1, 2, 3)
     ]
     again = make(store, reads, clock, act("b2"), top - 4 * HOUR, top)
-    assert (again.made, sum(slot.wants_run for slot in again.slots)) == (1, 1)
+    assert (again.made, sum(slot.needs_run for slot in again.slots)) == (1, 1)
 
 
 def test_backfill_repeated_under_its_command_id_makes_no_more(store, reads, clock, act, announced):

@@ -39,11 +39,11 @@ def test_operation_is_done_later_and_each_run_is_audited(store, reads, act, runs
     """Nothing happens when it is asked for; then each run has its row under a command id made of the whole one, by who asked."""
     id = ask(store, act("all", reason="mended"), runs[:4])
     assert id == "all"
-    assert reads.story(runs[0]).run.state is RunState.FAILED
+    assert reads.run_history(runs[0]).run.state is RunState.FAILED
     do_all(store)
     view = read_bulk_operation(store.reader, id)
     assert (view.state, view.done, view.refused, view.reason) == (BulkState.DONE, 4, 0, "mended")
-    assert {reads.story(run).run.state for run in runs[:4]} == {RunState.QUEUED}
+    assert {reads.run_history(run).run.state for run in runs[:4]} == {RunState.QUEUED}
     rows = [row for row in reads.audit_rows(limit=50) if row.subject == f"run:{runs[0]}" and row.verb == "retry"]
     assert [(row.command, row.actor, row.reason) for row in rows] == [(f"all/{runs[0]}", "cli:ann@box", "mended")]
 
@@ -76,7 +76,7 @@ def test_refused_run_does_not_keep_the_others(store, reads, act, runs):
     do_all(store)
     view = read_bulk_operation(store.reader, "all")
     assert (view.state, view.done, view.refused) == (BulkState.DONE, 2, 1)
-    assert reads.story(runs[3]).run.state is RunState.FAILED
+    assert reads.run_history(runs[3]).run.state is RunState.FAILED
 
 
 def test_rate_is_kept(store, clock, act, runs):

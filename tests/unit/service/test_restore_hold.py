@@ -71,9 +71,9 @@ def test_each_decision_does_what_it_states(restored, act):
         assert restore_hold.decide(store, reads, [run], decision, act=act(reason="checked")).refused == {}
     assert restore_hold.list_undecided(reads) == []
     restore_hold.release(store, reads, act=act("go"))
-    assert reads.story(ids[0]).run.state is RunState.SUCCEEDED
-    assert [fact.name for fact in reads.story(ids[1]).facts] == ["checked"]
-    assert reads.story(ids[2]).run.state is RunState.WAITING
+    assert reads.run_history(ids[0]).run.state is RunState.SUCCEEDED
+    assert [fact.name for fact in reads.run_history(ids[1]).facts] == ["checked"]
+    assert reads.run_history(ids[2]).run.state is RunState.WAITING
     restore_hold.release(store, reads, act=act("go"))
 
 

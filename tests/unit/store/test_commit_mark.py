@@ -15,7 +15,7 @@ from mainspring.store.commit_mark import (
     unpack_mark,
 )
 
-MARK = CommitMark(store="s", epoch=2, number=40, at=1_000, acts=3, act_hash="h3")
+MARK = CommitMark(store="s", epoch=2, number=40, at=1_000, operation_number=3, operation_hash="h3")
 
 
 def ask(*, epoch=2, number=40, at=900, hashes=("h1", "h2", "h3"), store="s"):
@@ -120,7 +120,7 @@ def test_a_mark_of_a_later_epoch_proves_loss_whatever_its_number():
 
 
 def test_an_operation_that_is_missing_or_another_one_proves_loss():
-    """A copy that continued elsewhere has as many commits, and other acts."""
+    """A copy that continued elsewhere has as many commits, and other operation_number."""
     assert found(number=99, hashes=("h1", "h2")).act == 3
     lost = found(number=99, hashes=("h1", "h2", "other"))
     assert lost.act == 3

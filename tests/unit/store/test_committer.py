@@ -79,7 +79,7 @@ class ScriptedDatabase:
 
     def __init__(self, *script: BaseException | None) -> None:
         self.session: int | None = None
-        self.trouble: str | None = None
+        self.warning: str | None = None
         self.script = list(script)
         self.calls: list[tuple[list[Any], bool]] = []
         self.blocker: threading.Event | None = None
@@ -166,7 +166,7 @@ def test_committer_limits_the_size_of_a_group(start):
 def test_committer_submits_an_unknown_commit_again_with_the_same_list(start):
     """An unknown outcome is resolved by the same commands, marked `again`, and people are notified until it succeeds."""
     database, answers = ScriptedDatabase(StoreUnavailableError("away"), StoreUnavailableError("away"), None), []
-    committer = start(database, on_trouble=answers.append)
+    committer = start(database, on_outage=answers.append)
     assert committer.apply("x") == "done x"
     committer.stop()
     assert database.calls == [(["x"], False), (["x"], True), (["x"], True)]
@@ -178,7 +178,7 @@ def test_committer_holds_everything_while_the_disk_is_full(start, monkeypatch):
     monkeypatch.setattr("mainspring.store.committer._FULL_PAUSE", 0.01)
     full = StoreFullError("the disk of the store is full")
     database, answers = ScriptedDatabase(full, full, full, None), []
-    committer = start(database, on_trouble=answers.append)
+    committer = start(database, on_outage=answers.append)
     assert committer.apply("x") == "done x"
     assert committer.apply("y") == "done y"
     committer.stop()
@@ -198,7 +198,7 @@ def test_committer_with_a_timeout_answers_when_it_ends(start, monkeypatch, fault
     monkeypatch.setattr("mainspring.store.committer._FULL_PAUSE", 0.01)
     kind, words = answers
     database = ScriptedDatabase(*faults, *[StoreFullError("full")] * 1_000)
-    committer = start(database, patience=0.1)
+    committer = start(database, timeout_s=0.1)
     with pytest.raises(kind, match=words):
         committer.apply("x")
     database.script.clear()
@@ -222,10 +222,10 @@ def test_hurried_committer_blocks_no_one(start, monkeypatch):
 def test_committer_reports_outage_that_does_not_stop_it(start):
     """A database that commits from its reserve keeps its sentence up."""
     database, answers = ScriptedDatabase(), []
-    database.trouble = "nearly full"
-    committer = start(database, on_trouble=answers.append)
+    database.warning = "nearly full"
+    committer = start(database, on_outage=answers.append)
     committer.apply("x")
-    database.trouble = None
+    database.warning = None
     committer.apply("y")
     committer.stop()
     assert answers == ["nearly full", None]

@@ -14,7 +14,7 @@ class Disk:
 
     hints = None
     meanwhile = None
-    trouble = None
+    warning = None
     poll_in = 1.0
 
     def __init__(self, fault):
@@ -54,18 +54,18 @@ def test_caller_with_a_short_timeout_gets_the_error_and_nothing_is_done(committe
     disk, answers, is_done = committer._database, [], threading.Event()
     committer.submit("kept", lambda result: (answers.append(result), is_done.set()))
     with pytest.raises(StoreFullError, match="nothing was done: the disk of the store is full"):
-        committer.apply("withdrawn", patience=0.01)
+        committer.apply("withdrawn", timeout_s=0.01)
     disk.fault = None
     assert is_done.wait(30)
     assert (disk.committed, answers) == (["kept"], ["did kept"])
-    assert committer.apply("after", patience=0.01) == "did after"
+    assert committer.apply("after", timeout_s=0.01) == "did after"
 
 
 @pytest.mark.parametrize("committer", [StoreUnavailableError("the server is away")], indirect=True)
 def test_command_whose_commit_is_unknown_cannot_be_withdrawn(committer):
     """It may have taken place: its caller waits until that is known."""
     disk, results = committer._database, []
-    caller = threading.Thread(target=lambda: results.append(committer.apply("unknown", patience=0.01)))
+    caller = threading.Thread(target=lambda: results.append(committer.apply("unknown", timeout_s=0.01)))
     caller.start()
     assert disk.is_tried.wait(30)
     tries = disk.tries

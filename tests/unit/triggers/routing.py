@@ -69,7 +69,7 @@ class Bench:
         self.process.open()
         self.reader = self.process.reader
         self.polls = 0
-        self.trouble: Exception | None = None
+        self.error: Exception | None = None
         self._pending: list[tuple[Any, Callable[[Any], None]]] = []
         self.known = TriggerCache(self.reader)
         self.router = Router(self.loop, self, self.reader, self.known, self.clock, sealing, self._off_loop)  # type: ignore[arg-type]
@@ -91,8 +91,8 @@ class Bench:
         if not pending:
             return
         results = (
-            [self.trouble] * len(pending)
-            if self.trouble is not None
+            [self.error] * len(pending)
+            if self.error is not None
             else self.process.database.commit([command for command, _ in pending]).results
         )
         for (_, answered), result in zip(pending, results, strict=True):

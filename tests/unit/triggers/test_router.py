@@ -142,13 +142,13 @@ def test_failing_store_is_polled_once_a_second(bench):
     """And what was to be decided is, once it is healthy."""
     bench.announce(("a/event", on_event()))
     bench.publish(20)
-    bench.trouble = StoreError("the disk is full")
+    bench.error = StoreError("the disk is full")
     bench.poll()
     before = bench.polls
     bench.loop.pass_time(5_000)
     assert bench.polls - before <= 12
     assert bench.in_state(_D.RECEIVED) == 20
-    bench.trouble = None
+    bench.error = None
     bench.loop.pass_time(2_000)
     assert bench.in_state(_D.STARTED) == 20
 

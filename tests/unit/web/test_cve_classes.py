@@ -222,8 +222,8 @@ async def test_roles_hold_for_programs_and_filters_are_no_sql(api):
 @given(st.text("paybil-*ng ", max_size=12), st.text("paybilng-x", max_size=12))
 def test_patterns_are_matched_whole_and_prefixes_are_whole_words(pattern, name):
     """CVE-2026-45426 (Airflow): `lstrip` takes letters for a prefix. A pattern fits as the shell's does, from the first letter on."""
-    visitor = Visitor(door=API, name="x", role=Role.VIEWER, automations=(pattern,))
-    assert visitor.may_see(name) == fnmatchcase(name, pattern)
+    visitor = Visitor(entry_point=API, name="x", role=Role.VIEWER, automations=(pattern,))
+    assert visitor.may_view(name) == fnmatchcase(name, pattern)
 
 
 def test_no_word_is_stripped_letter_by_letter():

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mainspring.alerting.metrics.series import MetricFigures, RunFigures, StoreSpace
+from mainspring.alerting.metrics.series import MetricSnapshot, RunMetrics, StoreSpace
 from mainspring.store.queue_load import TagLoad
 from mainspring.store.read.automations.totals import COUNTED
 from mainspring.store.read.incidents import UnsentAlerts
@@ -37,9 +37,9 @@ def _of_page() -> list[str]:
 def report() -> dict[str, set[str]]:
     """Each metric that can be reported, with its labels."""
     counts = {("a", name): 1 for name in (*COUNTED, "reason:permanent_error", "ms<=2^5")}
-    metrics = MetricFigures(
+    metrics = MetricSnapshot(
         10_000,
-        RunFigures(Counter(counts), ["a"], [("a", 1)]),
+        RunMetrics(Counter(counts), ["a"], [("a", 1)]),
         [load("q", concurrency=8, tags={"gpu": TagLoad(3, 2.5)})],
         [msgspec.structs.replace(session("worker", 9_000), memory=1, processor=0.5)],
         [consumer_view("a/queue", None, 2_500)],

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from mainspring.alerting.metrics.series import BUCKETS, HELP, HISTOGRAMS, MetricFigures, RunFigures, StoreSpace
+from mainspring.alerting.metrics.series import BUCKETS, HELP, HISTOGRAMS, MetricSnapshot, RunMetrics, StoreSpace
 from mainspring.store.read.incidents import UnsentAlerts
 from mainspring.store.session_views import SessionView
 from mainspring.web.exposition import render_exposition
@@ -26,14 +26,14 @@ def read(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             key = sample.name, tuple(sorted(sample.labels.items()))
-            assert key not in found, f"{key} is told twice"
+            assert key not in found, f"{key} is reported twice"
             found[key] = sample.value
     return found
 
 
 def report(counts: dict[tuple[str, str], int], *labels: str, **more: Any) -> Any:
     values = read(
-        render_exposition(MetricFigures(NOW, RunFigures(Counter(counts), labels, more.pop("late", ())), **more))
+        render_exposition(MetricSnapshot(NOW, RunMetrics(Counter(counts), labels, more.pop("late", ())), **more))
     )
 
     def value(name: str, **expected: str) -> float | None:
@@ -172,7 +172,7 @@ def test_each_metric_has_its_type(name):
     """Counters end in _total, and nothing else does."""
     (family,) = [
         family
-        for family in text_string_to_metric_families(render_exposition(MetricFigures(NOW, RunFigures(Counter()))))
+        for family in text_string_to_metric_families(render_exposition(MetricSnapshot(NOW, RunMetrics(Counter()))))
         if family.name == name.removesuffix("_total")
     ]
     assert family.type == ("histogram" if name in HISTOGRAMS else "counter" if name.endswith("_total") else "gauge")

@@ -63,7 +63,7 @@ def test_document_is_sound_and_names_no_secret(site):
     w, url = site
     document = openapi(w.intake.table, url, "1")
     validate(document)
-    assert set(document["paths"]) == {"/healthz", "/result", "/judged", "/paced", "/unset", *EVERY}
+    assert set(document["paths"]) == {"/healthz", "/result", "/filtered", "/paced", "/unset", *EVERY}
     schema = document["paths"]["/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/order.webhook.Order"}
     assert document["components"]["securitySchemes"]["push.webhook"]["name"] == "x-hub-signature-256"

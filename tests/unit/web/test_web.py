@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.alerting.metrics.series import MetricFigures, RunFigures
+from mainspring.alerting.metrics.series import MetricSnapshot, RunMetrics
 from mainspring.app.processes.host_status import HostStatus
 from mainspring.domain.errors import ConfigError, StoreUnavailableError
 from mainspring.store.queue_load import QueueLoad, TagLoad
@@ -195,11 +195,11 @@ def consumer_view(trigger: str, connected_at: int | None, unreachable_since: int
 def test_metrics_are_escaped_and_idle_queues_are_zero():
     """A name of a queue cannot write lines of its own; a queue in which nothing waits is 0, not absent."""
     text = render_exposition(
-        MetricFigures(
+        MetricSnapshot(
             10_000,
-            RunFigures(Counter()),
+            RunMetrics(Counter()),
             [load('a"b\\c\nd', tags={"gpu": TagLoad(3, 2.5)}), load("idle", concurrency=8)],
-            desks=[
+            consumers=[
                 consumer_view("a/queue", None, 2_500),
                 consumer_view("b/queue", 1, None),
                 consumer_view("b/queue", None, 1),

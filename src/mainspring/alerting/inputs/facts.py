@@ -36,11 +36,11 @@ from mainspring.domain.monitors.inputs import (
     MonitorInputs,
     NewFailure,
     OpenFailure,
-    OpenQuestion,
     RecentCounts,
     RejectedMessage,
     Reopening,
     RunCompletion,
+    UnansweredQuestion,
     UnreachableSource,
     WaitingRuns,
     WatchedAutomation,
@@ -211,9 +211,9 @@ class FactsReader:
         rejected: dict[str, list[RejectedMessage]] = {}
         for name, run, kind, name_text, rejected_at in rows.rejected:
             rejected.setdefault(name, []).append(RejectedMessage(run, kind, name_text, rejected_at))
-        questions: dict[str, list[OpenQuestion]] = {}
+        questions: dict[str, list[UnansweredQuestion]] = {}
         for name, run, opened_at, until_at in rows.questions:
-            questions.setdefault(name, []).append(OpenQuestion(run, opened_at, until_at))
+            questions.setdefault(name, []).append(UnansweredQuestion(run, opened_at, until_at))
         served = _count_processes(sessions)
         held_up = self._read_held_work(rows, sessions, now_at)
         away = self._list_unreachable(rows.listeners, {session.id for session in sessions})

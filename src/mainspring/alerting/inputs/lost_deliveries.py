@@ -84,7 +84,7 @@ def _join_rows(trigger: str, rows: list[LostDeliveryRow], *, is_rejected: bool) 
         since_at=min(row.received_at for row in rows),
         newest=newest.id,
         why=newest.note or "",
-        is_kept=not newest.at_the_door,
+        is_stored=not newest.at_the_door,
     )
 
 

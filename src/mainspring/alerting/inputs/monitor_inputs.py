@@ -182,7 +182,7 @@ class CachedMonitorInputs:
         self._facts: tuple[StoreReader, FactsReader] | None = None
         self._snapshot: tuple[int, MonitorSnapshot] | None = None
 
-    def see(
+    def read(
         self, reader: StoreReader, now: int, *, tunings: TuningTable, own: TuningOverrides, secrets: Iterable[DueSecret]
     ) -> MonitorSnapshot:
         """Return the inputs at the instant `now` (ms); `secrets` = the secrets that are due by the configuration."""

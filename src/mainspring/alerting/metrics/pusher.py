@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS, MetricFigures, MetricSample, list_series
+from mainspring.alerting.metrics.series import COUNTERS, HELP, HISTOGRAMS, MetricSample, MetricSnapshot, list_series
 from mainspring.alerting.otlp.attributes import SCOPE, AttributeEncoder, check_installed
 from mainspring.alerting.otlp.collector import Collector, CollectorUnavailableError
 from mainspring.domain.errors import MainspringError
@@ -25,11 +25,11 @@ _BOUND, _BEYOND = "le", "+Inf"
 
 
 class MetricsPusher:
-    """Pushes metrics after `start()`. `read` returns the figures of now; it runs in the thread."""
+    """Pushes metrics after `start()`. `read` returns the metrics of now; it runs in the thread."""
 
     def __init__(
         self,
-        read: Callable[[], MetricFigures],
+        read: Callable[[], MetricSnapshot],
         collector: Collector,
         resource: Mapping[str, SpanAttribute],
         redact: Callable[[str], str],
@@ -61,8 +61,8 @@ class MetricsPusher:
     def push(self) -> None:
         """Send all metrics once. Log a failure when it starts and when it is over."""
         try:
-            figures = self._read()
-            self._collector.send(encode_metrics(list_series(figures), figures.now, self._resource, self._redact))
+            snapshot = self._read()
+            self._collector.send(encode_metrics(list_series(snapshot), snapshot.now, self._resource, self._redact))
         except CollectorUnavailableError as error:
             self._log_fault(error.text)
         except MainspringError as error:

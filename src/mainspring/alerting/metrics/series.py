@@ -67,7 +67,7 @@ class MetricSample(NamedTuple):
     suffix: str = ""
 
 
-class RunFigures(NamedTuple):
+class RunMetrics(NamedTuple):
     """Counts of runs, by the label of their automation; `late` = (label, due time) of slots without a run."""
 
     counts: Counts
@@ -82,14 +82,14 @@ class StoreSpace(NamedTuple):
     free: int
 
 
-class MetricFigures(NamedTuple):
+class MetricSnapshot(NamedTuple):
     """All values at the instant `now` (ms). `answers` = webhook requests, by trigger and answer."""
 
     now: int
-    runs: RunFigures
+    runs: RunMetrics
     loads: Sequence[QueueLoad] = ()
     sessions: Sequence[SessionView] = ()
-    desks: Sequence[ConsumerView] = ()
+    consumers: Sequence[ConsumerView] = ()
     waiting: Mapping[str, int] = {}
     """The instant since which the oldest undecided delivery of each trigger waits."""
     answers: Mapping[tuple[str, str], int] = {}
@@ -99,16 +99,16 @@ class MetricFigures(NamedTuple):
     unsent: Sequence[UnsentAlerts] = ()
 
 
-def list_series(figures: MetricFigures) -> dict[str, list[MetricSample]]:
+def list_series(snapshot: MetricSnapshot) -> dict[str, list[MetricSample]]:
     """Return the samples of each metric of HELP, in its order."""
     samples = {
-        **dict(list_run_series(figures.runs.counts, figures.runs.labels)),
-        **dict(_queue_series(figures.loads)),
-        **dict(_slot_series(figures)),
-        **dict(_session_series(figures)),
-        **dict(_space_series(figures.space)),
-        **dict(_trigger_series(figures)),
-        **dict(list_incident_series(figures.unresolved, figures.unsent, figures.now)),
+        **dict(list_run_series(snapshot.runs.counts, snapshot.runs.labels)),
+        **dict(_queue_series(snapshot.loads)),
+        **dict(_slot_series(snapshot)),
+        **dict(_session_series(snapshot)),
+        **dict(_space_series(snapshot.space)),
+        **dict(_trigger_series(snapshot)),
+        **dict(list_incident_series(snapshot.unresolved, snapshot.unsent, snapshot.now)),
     }
     return {name: samples[name] for name in HELP}
 
@@ -139,7 +139,7 @@ def _queue_series(loads: Sequence[QueueLoad]) -> Iterator[tuple[str, list[Metric
     yield "mainspring_queue_capacity_runs", [MetricSample({"queue": load.name}, load.capacity) for load in loads]
 
 
-def _slot_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]]]:
+def _slot_series(found: MetricSnapshot) -> Iterator[tuple[str, list[MetricSample]]]:
     yield "mainspring_slots_late", [MetricSample({}, len(found.runs.late))]
     late: dict[str, float] = {}
     for label, due_at in found.runs.late:
@@ -150,7 +150,7 @@ def _slot_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]
     )
 
 
-def _session_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]]]:
+def _session_series(found: MetricSnapshot) -> Iterator[tuple[str, list[MetricSample]]]:
     counted = Counter((session.role, session.state) for session in found.sessions)
     yield (
         "mainspring_sessions",
@@ -185,9 +185,9 @@ def _space_series(space: StoreSpace | None) -> Iterator[tuple[str, list[MetricSa
     yield "mainspring_store_file_bytes", [] if space is None else [MetricSample({}, space.file)]
 
 
-def _trigger_series(found: MetricFigures) -> Iterator[tuple[str, list[MetricSample]]]:
+def _trigger_series(found: MetricSnapshot) -> Iterator[tuple[str, list[MetricSample]]]:
     unreachable_s: dict[str, float] = {}
-    for consumer in found.desks:  # one scheduler that can fetch is enough
+    for consumer in found.consumers:  # one scheduler that can fetch is enough
         unreachable_for_s = (
             0.0 if consumer.unreachable_at is None else max(0, found.now - consumer.unreachable_at) / 1000
         )

@@ -32,14 +32,14 @@ class TraceExporter:
         redact: Callable[[str], str],
         *,
         every_s: float = EVERY_S,
-        told_every_s: float = WARN_EVERY_S,
+        warn_every_s: float = WARN_EVERY_S,
     ) -> None:
         self._queue = queue
         self._collector = collector
         self._resource = resource
         self._redact = redact
         self._every_s = every_s
-        self._warn_every_s = told_every_s
+        self._warn_every_s = warn_every_s
         self._ending = threading.Event()
         self._fault: str | None = None
         self._lost = 0

@@ -62,9 +62,9 @@ class TracedDatabase:
         self._inner.meanwhile = meanwhile
 
     @property
-    def trouble(self) -> str | None:
+    def warning(self) -> str | None:
         """The error of the real database."""
-        return self._inner.trouble
+        return self._inner.warning
 
     def poll(self) -> bool:
         """Poll the real database."""

@@ -63,7 +63,7 @@ class FallbackAlerter:
                 return
             attributes = IncidentAttributes(subject=_SUBJECT, severity=Severity.PAGE)
             targets = make_routing(self._settings).targets(attributes, NotificationEvent.OPENED, now)
-            due = {target.channel for target in targets if target.due_at <= now} - lost.told.keys()
+            due = {target.channel for target in targets if target.due_at <= now} - lost.notified.keys()
             notice = self._notice(NotificationEvent.OPENED, lost, fault)
             # Together: one that hangs must not use up the time of the others.
             await asyncio.gather(*(self._send(lost, channel, notice, None) for channel in sorted(due)))
@@ -82,19 +82,19 @@ class FallbackAlerter:
             if lost is None or not await self._record_outage(lost):
                 return
             notice = self._notice(NotificationEvent.RESOLVED, lost, "")
-            await asyncio.gather(*(self._send_recovery(lost, channel, notice) for channel in list(lost.told)))
-            if not lost.told:
+            await asyncio.gather(*(self._send_recovery(lost, channel, notice) for channel in list(lost.notified)))
+            if not lost.notified:
                 self._outage_log.forget()
 
     async def _send_recovery(self, lost: Outage, channel: str, notice: Notification) -> None:
-        if await self._send(lost, channel, notice, lost.told[channel]):
-            del lost.told[channel]
+        if await self._send(lost, channel, notice, lost.notified[channel]):
+            del lost.notified[channel]
             self._remember(lost)
 
     async def _record_outage(self, lost: Outage) -> bool:
         """Record in the store that it was lost, if a notification was or will be sent. Return False if the store is lost again."""
         now = self._clock.now()
-        has_lasted = bool(lost.told) or now - lost.since_at >= self._notify_after_ms
+        has_lasted = bool(lost.notified) or now - lost.since_at >= self._notify_after_ms
         if self._commit is None or lost.is_recorded or not has_lasted:
             return True
         record = RecordStoreOutage(
@@ -102,7 +102,7 @@ class FallbackAlerter:
             since_at=lost.since_at,
             over_at=now,
             text=f"the store could not be read or written: {lost.fault or 'unknown reason'}",
-            facts={"where": self._where, "host": socket.gethostname(), "told": sorted(lost.told)},
+            facts={"where": self._where, "host": socket.gethostname(), "notified": sorted(lost.notified)},
         )
         try:
             async with asyncio.timeout(_TIMEOUT_S):
@@ -135,7 +135,7 @@ class FallbackAlerter:
             self._log(channel, f"channel {channel} cannot be notified about the store: {fault}")
             return False
         if notice.about is NotificationEvent.OPENED:
-            lost.told[channel] = ref_of_sent
+            lost.notified[channel] = ref_of_sent
             self._remember(lost)
         return True
 

@@ -25,7 +25,7 @@ class Outage(msgspec.Struct):
     """Since when and why the store is lost; for each notified channel the reference to its message."""
 
     since_at: int
-    told: dict[str, str | None] = {}
+    notified: dict[str, str | None] = {}
     fault: str = ""
     is_recorded: bool = False
     """Whether the store, now back, has recorded the outage."""

@@ -170,7 +170,7 @@ class Watcher:
         try:
             if self._is_standby and await loop.run_in_executor(self._pool, self._is_watched):
                 return
-            await loop.run_in_executor(self._pool, self._watch.look)
+            await loop.run_in_executor(self._pool, self._watch.evaluate_once)
         finally:
             self._evaluating_since = None
         if not self._is_on:
@@ -178,7 +178,7 @@ class Watcher:
             self._notifier.start()
         self._notifier.changed()
         if self._watchdog_ping.is_due:
-            await self._watchdog_ping.look(
+            await self._watchdog_ping.update(
                 self._read_fault() or await loop.run_in_executor(self._pool, self._find_stuck_work)
             )
 
@@ -241,7 +241,7 @@ def evaluate_and_notify(
         StoreError: the store cannot be read or written.
     """
     evaluator = make_evaluation(settings, store, at_once=at_once, group_wait=False)
-    evaluator.look()
+    evaluator.evaluate_once()
     if incidents.is_alert_due(store.reader, store.clock.now()):
         secrets = SecretStore(settings.secrets.dir, os.environ)
 

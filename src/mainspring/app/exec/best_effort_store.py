@@ -48,8 +48,8 @@ class BestEffortStore:
         """Whether the named store is a folder, or a file of another kind."""
         self._timeout = timeout
         # A little less, so that the store itself can report its failure.
-        self._store = make_store(place, clock=clock, on_change=self._on_change, patience=timeout * 0.6)
-        self.shown = self._store.shown
+        self._store = make_store(place, clock=clock, on_change=self._on_change, timeout_s=timeout * 0.6)
+        self.location = self._store.location
         self._on_cancel: Callable[[], None] | None = None
         self._is_checking = False
         self._calls: SimpleQueue[_PendingCall | None] = SimpleQueue()

@@ -104,7 +104,9 @@ class ExecProcess:
             if self._ledger.is_foreign:
                 self._spool = None if self._plan.spare_spool is None else Spool(self._plan.spare_spool)
             if self._plan.verbose:
-                print_notice(f"store {self._ledger.shown}, spool {None if self._spool is None else self._spool.folder}")
+                print_notice(
+                    f"store {self._ledger.location}, spool {None if self._spool is None else self._spool.folder}"
+                )
         reason = self._ledger.away if self._ledger is not None else self._explain_no_store()
         if reason is not None:
             if not self._plan.fail_open:

@@ -36,9 +36,9 @@ class StoreOutageReporter:
         if ledger is None:
             return
         if ledger.lost is not None:
-            self.report_lost(ledger.shown, ledger.lost)
+            self.report_lost(ledger.location, ledger.lost)
         elif ledger.away is None:
-            self.report_recovered(ledger.shown, partial(_record_outage, ledger))
+            self.report_recovered(ledger.location, partial(_record_outage, ledger))
 
     def report_lost(self, where: str, error: StoreError) -> None:
         """Report that the store (`where`, for people) could not be used: once it has lasted, or at once if it cannot pass by itself."""
@@ -60,9 +60,8 @@ class StoreOutageReporter:
         from mainspring.resources.secret_store import SecretStore  # noqa: PLC0415
 
         async def commit(lost: "RecordStoreOutage") -> None:
-            if lost.facts[
-                "told"
-            ]:  # a process that runs now and then does not know how long an unreported outage lasted
+            # A process that runs now and then does not know how long an unreported outage lasted.
+            if lost.facts["notified"]:
                 apply(lost)
 
         faults = ErrorText(SecretStore(self._settings.secrets.dir, os.environ))

@@ -28,7 +28,7 @@ from mainspring.domain.text.phrases import format_span
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.secret_store import SecretStore
 from mainspring.service.spool import Spool, SpoolFault, SpoolImportResult
-from mainspring.store.base import StoreGoneError
+from mainspring.store.base import StoreRemovedError
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.incidents import unsent_alerts
@@ -77,7 +77,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
 
     def run_round(opened: ProcessStore) -> WatchReport:
         opened.open()
-        outage_reporter.report_recovered(opened.shown, opened.apply)
+        outage_reporter.report_recovered(opened.location, opened.apply)
         dead_sessions = _declare_dead_sessions(opened)
         imported = records.take_in(opened.apply)
         facts = evaluate_and_notify(settings, opened, within_s=NOTIFY_TIMEOUT_S, at_once=None)
@@ -96,9 +96,9 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
     report = ledger.do(run_round)
     if report is None:
         if ledger.lost is not None:
-            outage_reporter.report_lost(ledger.shown, ledger.lost)
+            outage_reporter.report_lost(ledger.location, ledger.lost)
         raise StoreUnavailableError(
-            f"the store is unavailable, so nothing can be evaluated\nat {ledger.shown}: {ledger.away}",
+            f"the store is unavailable, so nothing can be evaluated\nat {ledger.location}: {ledger.away}",
             hint="Wrapped commands still run, and their records wait in the spool. Fix the store, then run watch "
             "again.",
         )
@@ -111,7 +111,7 @@ def _require_store(settings: Settings) -> None:
     """Reject a mistyped store: an empty one would be healthy forever. A removed store raises an alert in the round."""
     if settings.store.is_remote or Spool(settings.exec.spool, settings.spare_spool).names():
         return
-    with contextlib.suppress(StoreGoneError):
+    with contextlib.suppress(StoreRemovedError):
         require_store(settings.store.path)
 
 

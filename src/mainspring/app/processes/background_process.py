@@ -56,7 +56,7 @@ class BackgroundProcess:
             sealing=project.sealing if role == ProcessRole.WEB else PLAIN_SEALING,
             deliver=self._deliver,
             on_change=self._on_change,
-            on_trouble=self._on_commit_error,
+            on_outage=self._on_commit_error,
             on_fatal=self._on_fatal,
         )
         self._beats: asyncio.Task[None] | None = None

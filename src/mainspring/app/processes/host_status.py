@@ -18,7 +18,7 @@ _MAX_SESSIONS = 1_000
 class HostStatus(msgspec.Struct, frozen=True):
     """How many processes of each role should run on this host, how many do, and sentences about missing ones."""
 
-    kept: dict[str, int]
+    expected: dict[str, int] = msgspec.field(name="kept")
     live: dict[str, int]
     missing: list[str]
 

@@ -26,7 +26,7 @@ async def serve(process: BackgroundProcess) -> int:
     sealing = process.project.sealing
     project, store = process.project, process.store
     fallback = FallbackAlerter(
-        project.settings, ErrorText(project.secrets), store.clock, store.shown, partial(commit_and_wait, store)
+        project.settings, ErrorText(project.secrets), store.clock, store.location, partial(commit_and_wait, store)
     )
     await process.open(fallback.report_outage)
     if process.is_open:

@@ -66,7 +66,7 @@ class Supervisor:
         """Keep the processes running; call `once` each turn (0.05 s). Return the exit code.
 
         Raises:
-            StoreGoneError: the store's file was removed or replaced; the processes have ended.
+            StoreRemovedError: the store's file was removed or replaced; the processes have ended.
             StoreError: it cannot be used. A server that is unreachable for a while does not raise.
         """
         self._record.open()

@@ -95,7 +95,7 @@ class SupervisorSession:
         return bool(self._died)
 
     def check(self) -> None:
-        """Check that the store can be used, or is unreachable only for a while. Raises StoreError, StoreGoneError."""
+        """Check that the store can be used, or is unreachable only for a while. Raises StoreError, StoreRemovedError."""
         if self.failed is not None:
             raise self.failed
         try:
@@ -106,7 +106,7 @@ class SupervisorSession:
             self._log_change(error)
 
     def check_presence(self) -> None:
-        """Check that the store still exists under its name. Raises StoreGoneError."""
+        """Check that the store still exists under its name. Raises StoreRemovedError."""
         store = self._store
         if store is not None:
             store.check_presence()
@@ -237,7 +237,7 @@ class SupervisorSession:
                 store,
                 found,
                 crashed=blame.counts,
-                alone=blame.run,
+                probation_run=blame.run,
                 limit=self.deaths.limit(death.due),
-                how=death.exit_text,
+                ending=death.exit_text,
             )

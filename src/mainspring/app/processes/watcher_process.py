@@ -20,7 +20,11 @@ async def serve(process: BackgroundProcess) -> int:
     """Watch until the process is asked to stop."""
     settings, secrets = process.project.settings, process.project.secrets
     fallback = FallbackAlerter(
-        settings, ErrorText(secrets), process.store.clock, process.store.shown, partial(commit_and_wait, process.store)
+        settings,
+        ErrorText(secrets),
+        process.store.clock,
+        process.store.location,
+        partial(commit_and_wait, process.store),
     )
     await process.open(fallback.report_outage)
     if process.is_open:

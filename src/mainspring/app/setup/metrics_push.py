@@ -20,13 +20,13 @@ def start_metrics_push(settings: Settings, secrets: SecretStore, store: ProcessS
     every = settings.otel.metrics_every
     if settings.otel.endpoint is None or every is None:
         return None
-    from mainspring.alerting.metrics.figures_reader import FiguresReader
+    from mainspring.alerting.metrics.metrics_reader import MetricsReader
     from mainspring.alerting.metrics.pusher import MetricsPusher
     from mainspring.alerting.otlp.collector import METRICS
     from mainspring.app.setup.tracing import make_collector, resource_attributes
 
     # Web processes count the requests to webhooks, and only they report them.
-    reader = FiguresReader(None if settings.store.is_remote else settings.store.path, {})
+    reader = MetricsReader(None if settings.store.is_remote else settings.store.path, {})
     pusher = MetricsPusher(
         lambda: reader.read(store.reader, store.clock.now()),
         make_collector(settings, secrets, METRICS),

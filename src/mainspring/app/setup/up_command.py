@@ -24,5 +24,5 @@ def make_up_command(settings: Settings, *, store: str | None = None, folder: str
         )
 
     # A URL with a password is not printed.
-    is_printable = not settings.store.is_remote or settings.store.shown == store
+    is_printable = not settings.store.is_remote or settings.store.location == store
     return UpCommand(store if is_printable else None, is_loaded, folder)

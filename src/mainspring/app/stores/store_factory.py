@@ -141,7 +141,7 @@ def is_sqlite_file(path: Path) -> bool:
 
 
 def require_store(place: str | Path) -> None:
-    """Raise NoStoreError, StoreGoneError or StoreUnavailableError unless there is a store."""
+    """Raise NoStoreError, StoreRemovedError or StoreUnavailableError unless there is a store."""
     if isinstance(place, Path) or not is_server_url(place):
         path = place if isinstance(place, Path) else store_path(place)
         require_store_present(path)
@@ -149,7 +149,7 @@ def require_store(place: str | Path) -> None:
             raise no_store_error(path)
     elif not store_exists(place):
         raise NoStoreError(
-            f"there is no store\nat {parse_address(place).shown}", hint="Create it: mainspring up, App.start"
+            f"there is no store\nat {parse_address(place).location}", hint="Create it: mainspring up, App.start"
         )
 
 

@@ -27,7 +27,7 @@ def make_endpoint(url: str, clock: Clock) -> MoveEndpoint:
     return PostgresEndpoint(address, clock)
 
 
-def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: ReportProgress) -> MoveResult:
+def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, report: ReportProgress) -> MoveResult:
     """Move a store, or continue a move; see copying.move.move. Meanwhile no supervisor of this machine starts on either store.
 
     Raises:
@@ -35,16 +35,19 @@ def move_store(url: str, to: str, *, act: OperationContext, clock: Clock, tell: 
         ConflictError: both are the same place.
     """
     source, target = make_endpoint(url, clock), make_endpoint(to, clock)
-    if source.shown == target.shown:
-        raise ConflictError(f"there is already a store\nat {target.shown}", hint="Name another place: --to URL.")
+    if source.location == target.location:
+        raise ConflictError(f"there is already a store\nat {target.location}", hint="Name another place: --to URL.")
 
     def audited(marker: MoveSource) -> AuditedCommand[CommandDone]:
         return AuditedCommand(
             act.command, str(act.actor), "move", _AUDIT_SUBJECT, SetMeta(GONE, None), act.reason, {"to": marker.to}
         )
 
-    with lock_supervisor_role(lock_anchor(url), source.shown), lock_supervisor_role(lock_anchor(to), target.shown):
-        return move(source, target, act=audited, new_id=f"{clock.random_bits(128):032x}", tell=tell)
+    with (
+        lock_supervisor_role(lock_anchor(url), source.location),
+        lock_supervisor_role(lock_anchor(to), target.location),
+    ):
+        return move(source, target, act=audited, new_id=f"{clock.random_bits(128):032x}", report=report)
 
 
 def undo_move(url: str, *, act: OperationContext, clock: Clock) -> MoveSource:
@@ -54,10 +57,10 @@ def undo_move(url: str, *, act: OperationContext, clock: Clock) -> MoveSource:
         ConflictError: it was not moved.
     """
     source = make_endpoint(url, clock)
-    with lock_supervisor_role(lock_anchor(url), source.shown):
+    with lock_supervisor_role(lock_anchor(url), source.location):
         marker = source.read_marker()
         if marker is None:
-            raise ConflictError(f"the store was not moved\nat {source.shown}", hint="There is nothing to undo.")
+            raise ConflictError(f"the store was not moved\nat {source.location}", hint="There is nothing to undo.")
         detail = {"from": marker.to}
         source.settle(
             None,

@@ -99,7 +99,7 @@ class ConsumerFactory:
             )
             return consumer if queue.partition is None else ExclusiveConsumer(consumer, known.name, intake)
 
-        return ReportingConsumer(make, lambda state: self._report(state, queue.shown))
+        return ReportingConsumer(make, lambda state: self._report(state, queue.label))
 
     def _report_folder(self, state: ReportConsumer) -> None:
         """Report the state of a folder's consumer. Files that it skips are logged by the consumer itself, file by file."""

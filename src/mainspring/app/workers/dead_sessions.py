@@ -16,9 +16,9 @@ def declare_session_dead(
     found: FoundSession,
     *,
     crashed: bool = False,
-    alone: str | None = None,
+    probation_run: str | None = None,
     limit: int = CRASH_LIMIT,
-    how: str = "",
+    ending: str = "",
 ) -> bool:
     """Kill what is left of a dead session and release its runs. Return False if a part of it could not be killed."""
     if not kill_remains(found):
@@ -26,7 +26,9 @@ def declare_session_dead(
             "session %d is dead, but a process still has %s and cannot be killed", found.session, found.lock_path
         )
         return False
-    store.apply(DeclareSessionDead(found.session, crashed=crashed, alone=alone, limit=limit, how=how))
+    store.apply(
+        DeclareSessionDead(found.session, crashed=crashed, probation_run=probation_run, limit=limit, ending=ending)
+    )
     return True
 
 

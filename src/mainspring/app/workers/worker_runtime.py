@@ -108,7 +108,7 @@ class WorkerRuntime:
             sealing=sealing,
             deliver=self._deliver,
             on_change=self._on_change,
-            on_trouble=self._on_commit_error,
+            on_outage=self._on_commit_error,
             on_fatal=self._fatal,
             wrap=_keep_database if tracing is None else tracing.wrap,
         )

@@ -210,7 +210,7 @@ def list_command(
     )
     rows = [
         make_row(automation, health_by_name.get(automation.name), now)
-        | {"wrong": incident_kinds.get(automation.name), "last_run": last_runs.get(automation.name)}
+        | {"failing": incident_kinds.get(automation.name), "last_run": last_runs.get(automation.name)}
         for automation in selected
     ]
     rows = [row for row in rows if row["state"] in requested_states]
@@ -224,9 +224,7 @@ def list_command(
         TableColumn(
             "LAST RUN", _format_last_run, lambda row: row["last_run"] and formatting.COLOURS[row["last_run"].state]
         ),
-        TableColumn(
-            "INCIDENT", lambda row: (row["wrong"] or "-").replace("_", " "), lambda row: "red" if row["wrong"] else None
-        ),
+        TableColumn("INCIDENT", _format_incident_kind, lambda row: "red" if row["failing"] else None),
         TableColumn("STARTS", lambda row: formatting.escape_line(format_starts(row) or "-"), cut=True, most=40),
         TableColumn("NEXT", lambda row: formatting.format_distance(row["next_at"], now)),
     ]
@@ -264,6 +262,10 @@ def _read_last_runs(invocation: Invocation, names: list[str]) -> "dict[str, RunM
 
 def _format_last_run(row: dict[str, Any]) -> str:
     return formatting.format_state(row["last_run"].state) if row["last_run"] else "-"
+
+
+def _format_incident_kind(row: dict[str, Any]) -> str:
+    return (row["failing"] or "-").replace("_", " ")
 
 
 def make_row(known: KnownAutomation, automation_health: "AutomationHealth | None", now: int) -> dict[str, Any]:
@@ -316,7 +318,7 @@ def _make_problem_row(problem: "LoadProblem") -> dict[str, Any]:
         "triggers": {},
         "next_at": None,
         "owner": None,
-        "wrong": None,
+        "failing": None,
         "last_run": None,
     }
     return {"name": problem.where, "state": AutomationState.PROBLEM.value, **empty_row, "problem": problem.what}
@@ -334,9 +336,9 @@ def show(invocation: Invocation, name: str, modules: tuple[str, ...]) -> None:
 
 
 def read_health(
-    invocation: "Invocation", known: "Iterable[KnownAutomation]", now: int, *, alone: bool = False
+    invocation: "Invocation", known: "Iterable[KnownAutomation]", now: int, *, is_single: bool = False
 ) -> "dict[str, AutomationHealth]":
-    """Return the health of each automation at the instant `now`; `alone` = for one automation, evaluated as closely as on its page."""
+    """Return the health of each automation at the instant `now`; `is_single` = for one automation, evaluated as closely as on its page."""
     from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
     from mainspring.insight.automations.automation_health import AutomationHealth, read_automation_health
 
@@ -349,7 +351,7 @@ def read_health(
         return no_health
     tunings, own = read_tunings(monitors), read_tuning_overrides(monitors)
     return invocation.read_if_made(
-        lambda reader: read_automation_health(reader, announced, now, tunings, own, alone=alone), no_health
+        lambda reader: read_automation_health(reader, announced, now, tunings, own, is_single=is_single), no_health
     )
 
 

@@ -40,7 +40,7 @@ def backfill_command(
     first_at = parse_instant(first, now, zone, back=True)
     end_at = now if end in (None, "now") else parse_instant(end or "", now, zone, back=True)
     slots = list_past_slots(invocation.reads, name, first_at, end_at, now)
-    run_count = sum(slot.wants_run for slot in slots)
+    run_count = sum(slot.needs_run for slot in slots)
     if not dry_run and run_count:
         invocation.confirm(f"Start {formatting.format_count(run_count, 'run')} of {name}")
     result = backfill(
@@ -68,7 +68,7 @@ def _print(invocation: Invocation, name: str, result: "BackfillAnswer") -> int:
     from mainspring.cli.exits import CONFLICT, OK
 
     output = invocation.output
-    selected = [slot for slot in result.slots if slot.wants_run]
+    selected = [slot for slot in result.slots if slot.needs_run]
     has_run = sum(slot.run is not None for slot in result.slots)
     pending_count = sum(slot.is_to_come for slot in result.slots)
     slot_texts = {

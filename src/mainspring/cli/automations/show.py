@@ -44,7 +44,7 @@ def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
     SecretStore(invocation.settings.secrets.dir, os.environ).hide_all()
     rows_of = list_option_rows(definition) if definition else []
     options: list[dict[str, Any]] = [asdict(row) | {"value": hide_in_data(to_plain_json(row.value))} for row in rows_of]
-    automation_health = read_health(invocation, [known], now, alone=True).get(known.name)
+    automation_health = read_health(invocation, [known], now, is_single=True).get(known.name)
     data = make_row(known, automation_health, now) | {
         "where": definition.where if definition else None,
         "command": hide_in_command(definition.command) if definition else None,

@@ -201,7 +201,7 @@ def resume(invocation: Invocation, bulk: str) -> None:
 @click.argument("bulk", type=_BULK_ID)
 @pass_invocation
 def stop(invocation: Invocation, bulk: str) -> None:
-    """What was done stays done; the rest is not done."""
+    """Completed parts stay done; the rest is not done."""
     _change_state(invocation, bulk, BulkMove.STOP, "is stopped")
 
 

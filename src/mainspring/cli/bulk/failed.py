@@ -86,7 +86,7 @@ def list_command(
         ended_since_at=params.read_instant(invocation, ended_since),
         error=error,
         limit=limit + 1,  # one more than is shown tells whether there are more
-        stands=True,
+        unsettled=True,
     )
     if by == "error":
         since_at = max(run_filter.since_at or 0, run_filter.ended_since_at or 0)
@@ -186,7 +186,7 @@ def retry(
             raise click.UsageError("--background starts at once: leave out --at", click.get_current_context())
         begin_runs(invocation, BulkVerb.RETRY, selection, rate=rate)
         return OK
-    return continue_runs(invocation, selection, at=at, rate=rate, stands=True)
+    return continue_runs(invocation, selection, at=at, rate=rate, unsettled=True)
 
 
 @command("discard", "discard runs: decide that no one will continue them")
@@ -210,7 +210,7 @@ def discard(
         return OK
     if rate is not None:
         raise click.UsageError("--rate needs --background", click.get_current_context())
-    run_ids = select_runs(invocation, selection, bulk.DISCARDABLE, stands=True)
+    run_ids = select_runs(invocation, selection, bulk.DISCARDABLE, unsettled=True)
     if not selection.dry_run:
         invocation.confirm(f"Discard {formatting.format_count(len(run_ids), 'run')}")
     result = bulk.discard_each(invocation.store, run_ids, act=invocation.act, dry_run=selection.dry_run)

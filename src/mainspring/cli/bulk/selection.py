@@ -87,11 +87,11 @@ def add_selection_options(states: Sequence[str] = ()) -> Callable[[Callable[...,
 
 
 def select_runs(
-    invocation: Invocation, selection: SelectionOptions, states: tuple[RunState, ...], *, stands: bool = False
+    invocation: Invocation, selection: SelectionOptions, states: tuple[RunState, ...], *, unsettled: bool = False
 ) -> list[str]:
     """Return the named runs, or those of the filter (in `states` if it names none), oldest first.
 
-    `stands` = only the unsettled runs of a filter, as in `failed list`.
+    `unsettled` = only the unsettled runs of a filter, as in `failed list`.
 
     Raises:
         UsageError: runs and a filter, or neither: an operation on all runs must be explicit.
@@ -111,20 +111,20 @@ def select_runs(
         queue=selection.queue,
         limit=selection.limit,
         error=selection.error,
-        stands=stands,
+        unsettled=unsettled,
         **selection.spans_at(invocation),
     )
     return select_run_ids(invocation.reads, run_filter)
 
 
 def continue_runs(
-    invocation: Invocation, selection: SelectionOptions, *, at: str | None, rate: str | None, stands: bool = False
+    invocation: Invocation, selection: SelectionOptions, *, at: str | None, rate: str | None, unsettled: bool = False
 ) -> int:
-    """Continue runs from where they failed; a filter needs a confirmation. Return the exit code. For `stands` see `select_runs`."""
+    """Continue runs from where they failed; a filter needs a confirmation. Return the exit code. For `unsettled` see `select_runs`."""
     from mainspring.service.runs import bulk
 
     due = _make_due(invocation, at, rate)
-    run_ids = select_runs(invocation, selection, bulk.RETRYABLE, stands=stands)
+    run_ids = select_runs(invocation, selection, bulk.RETRYABLE, unsettled=unsettled)
     if not selection.dry_run:
         confirm_continuing(invocation, run_ids, is_named=bool(selection.runs))
     result = bulk.retry_each(invocation.store, run_ids, act=invocation.act, dry_run=selection.dry_run, due=due)
@@ -153,7 +153,7 @@ def confirm_continuing(invocation: Invocation, run_ids: list[str], *, is_named: 
     """Ask before several runs are continued: those of a filter always, named ones if an undone step would run again."""
     from mainspring.insight.runs.rollback_status import list_repeated
 
-    repeated_count = sum(bool(list_repeated(invocation.reads.story(run))) for run in run_ids)
+    repeated_count = sum(bool(list_repeated(invocation.reads.run_history(run))) for run in run_ids)
     if repeated_count or not is_named:
         repeat_text = f", {repeated_count} of them from the first undone step" if repeated_count else ""
         invocation.confirm(f"Continue {formatting.format_count(len(run_ids), 'run')}{repeat_text}")

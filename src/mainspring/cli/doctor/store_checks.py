@@ -64,10 +64,10 @@ def _check_server(invocation: Invocation) -> Iterator[CheckResult]:
         invocation.reader.read("read_meta", ("store",))
     except NoStoreError:
         fix = "If the name is right, create the store: mainspring up"
-        yield CheckResult("store", "problem", f"there is no store at {invocation.shown}", fix)
+        yield CheckResult("store", "problem", f"there is no store at {invocation.location}", fix)
     else:
         notice = invocation.reader.notice
-        yield make_ok_result("store", f"{invocation.shown}; {notice}" if notice else invocation.shown)
+        yield make_ok_result("store", f"{invocation.location}; {notice}" if notice else invocation.location)
 
 
 def check_commits(invocation: Invocation) -> Iterator[CheckResult]:
@@ -202,7 +202,7 @@ def check_other_store(invocation: Invocation) -> Iterator[CheckResult]:
 
     surroundings = ProcessSurroundings(os.environ, Path.cwd(), os.getuid())
     other = default_store_path(surroundings, invocation.settings.project.environment)
-    if str(other) == invocation.shown or not _is_reachable(other):
+    if str(other) == invocation.location or not _is_reachable(other):
         yield make_ok_result("other-store", "no other store of this user in the usual place")
         return
     yield CheckResult(

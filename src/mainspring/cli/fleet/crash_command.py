@@ -35,7 +35,7 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
     from mainspring.domain.definitions.definition import Definition
     from mainspring.service.runs.run_start import start
     from mainspring.store.commands.automations import SetMeta
-    from mainspring.store.read.runs.run_views import list_runs, run_view, story
+    from mainspring.store.read.runs.run_views import list_runs, run_history, run_view
     from mainspring.store.read.status.status import automations, meta
 
     if invocation.settings.project.environment == "production":
@@ -62,7 +62,7 @@ def crash(invocation: Invocation, name: str | None, *, step: str, timeout: float
         _wait_for_run(invocation, run_id, time.monotonic() + timeout)
     finally:
         store.apply(SetMeta(CRASH_ORDER_KEY, None))
-    resumed = story(invocation.reader, run_id)
+    resumed = run_history(invocation.reader, run_id)
     steps = [outcome for outcome in resumed.outcomes if outcome.kind == "step" and outcome.superseded is None]
     position = next((index for index, outcome in enumerate(steps) if outcome.name == step), None)
     if position is None:

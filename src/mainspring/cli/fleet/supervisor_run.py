@@ -47,16 +47,16 @@ def run_until_stopped(
     project.install_failpoints()
     roles = parse_roles(project.settings.up.roles)
     try:
-        with lock_supervisor_role(lock_anchor(invocation.settings.store.url), invocation.shown, roles):
+        with lock_supervisor_role(lock_anchor(invocation.settings.store.url), invocation.location, roles):
             invocation.migrate_store()  # its processes would do so a moment later, and a reader accepts no older schema version
             # A supervisor that reaches the store by another name, or is of another version.
             for session in find_local_supervisors(invocation):
                 roles_in_use = [role for role in roles if role in session.posts or not session.posts]
                 if roles_in_use:
-                    raise supervisor_conflict(invocation.shown, str(session.pid), roles_in_use[0])
+                    raise supervisor_conflict(invocation.location, str(session.pid), roles_in_use[0])
             return _run_supervisor(invocation, project, spec, reload=reload)
     except StoreError as error:
-        _notify_store_lost(project, invocation.shown, error)
+        _notify_store_lost(project, invocation.location, error)
         raise
 
 
@@ -70,7 +70,7 @@ def _run_supervisor(invocation: Invocation, project: "Project", spec: "LaunchSpe
         ", ".join([*project.settings.project.automations, *spec.modules]) or "none: add files to [project] automations"
     )
     roles = ", ".join(project.settings.up.roles)
-    invocation.output.hint(f"store {invocation.shown}\nautomations {names}\nroles {roles}\nstop with Ctrl-C")
+    invocation.output.hint(f"store {invocation.location}\nautomations {names}\nroles {roles}\nstop with Ctrl-C")
     return supervisor.run(once=_make_reloader(supervisor, project, spec.modules) if reload else lambda: None)
 
 

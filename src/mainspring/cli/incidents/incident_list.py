@@ -121,7 +121,7 @@ def list_command(
         *([item] if any(items.values()) else []),
         TableColumn("KIND", lambda row: row.subject.kind, cut=True, spare=True),
         TableColumn("SINCE", lambda row: formatting.format_distance(row.since_at, now)),
-        TableColumn("WHAT", lambda row: formatting.escape_line(row.said), cut=True, most=60),
+        TableColumn("WHAT", lambda row: formatting.escape_line(row.summary), cut=True, most=60),
     ]
     if invocation.output.is_json:
         invocation.output.json([{**msgspec.to_builtins(incident), "items": items[incident.id]} for incident in rows])
@@ -239,4 +239,4 @@ def resolve(invocation: Invocation, incident: str) -> None:
 
 
 def _format_headline(incident: Incident) -> str:
-    return formatting.escape_line(f"{formatting.incident_automation(incident)}: {incident.said}", 200)
+    return formatting.escape_line(f"{formatting.incident_automation(incident)}: {incident.summary}", 200)

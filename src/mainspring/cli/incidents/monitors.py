@@ -10,9 +10,9 @@ from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
 from mainspring.insight.incidents.findings import (
     finding_word,
-    format_figure_in_zone,
+    format_metric_in_zone,
     format_rule,
-    label_figure,
+    label_metric,
     sort_by_problem,
 )
 from mainspring.insight.text import formatting
@@ -132,7 +132,7 @@ def _evaluate_monitor(
 
 def _make_row(kind: "IncidentKind", state: str, evaluations: "list[Evaluation]", line: str) -> MonitorRow:
     verdicts = [finding_word(evaluation) for evaluation in evaluations]
-    return MonitorRow(kind.value, state, len(verdicts), verdicts.count("wrong"), verdicts.count("unsure"), line)
+    return MonitorRow(kind.value, state, len(verdicts), verdicts.count("failing"), verdicts.count("unsure"), line)
 
 
 @command("list", "list monitors: what each evaluates, and what it finds now")
@@ -267,7 +267,7 @@ def _print_monitor(
 
 def _print_evaluation(invocation: Invocation, evaluation: "Evaluation", now: int) -> None:
     output, verdict = invocation.output, finding_word(evaluation)
-    colour = {"wrong": "red", "unsure": "yellow"}.get(verdict, "green")
+    colour = {"failing": "red", "unsure": "yellow"}.get(verdict, "green")
     subject_text = (
         " ".join(part for part in (evaluation.subject.automation, evaluation.subject.fingerprint) if part)
         or "Mainspring"
@@ -279,8 +279,8 @@ def _print_evaluation(invocation: Invocation, evaluation: "Evaluation", now: int
     )
     reason_text = f": {formatting.escape_line(reason)}" if reason else ""
     output.line(f"{formatting.escape_line(subject_text)}  {output.paint(verdict, colour)}{reason_text}")
-    width = max((len(label_figure(name)) for name in evaluation.figures), default=0)
+    width = max((len(label_metric(name)) for name in evaluation.figures), default=0)
     for name, value in evaluation.figures.items():
         output.line(
-            f"  {label_figure(name):<{width}}  {formatting.escape_line(format_figure_in_zone(name, value, now, invocation.zone))}"
+            f"  {label_metric(name):<{width}}  {formatting.escape_line(format_metric_in_zone(name, value, now, invocation.zone))}"
         )

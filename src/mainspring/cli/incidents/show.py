@@ -11,7 +11,7 @@ from mainspring.cli.lazy_group import command
 from mainspring.domain.incidents.incident import Incident
 from mainspring.domain.notifications.rendering import describe_impact, describe_next_try
 from mainspring.domain.states import IncidentState
-from mainspring.insight.incidents.findings import list_figures
+from mainspring.insight.incidents.findings import list_metrics
 from mainspring.insight.text import formatting
 from mainspring.insight.text.text_width import keep_end
 
@@ -60,7 +60,7 @@ def show(invocation: Invocation, incident: str) -> None:
     now, zone = invocation.clock.now(), invocation.zone
     lines = [
         f"{found_incident.id}  {found_incident.state}  [{found_incident.severity}]",
-        formatting.escape_line(f"{formatting.incident_automation(found_incident)}: {found_incident.said}", 300),
+        formatting.escape_line(f"{formatting.incident_automation(found_incident)}: {found_incident.summary}", 300),
         "",
         *_format_facts(found_incident, now, zone),
         *_format_next_steps(found_incident, runbook),
@@ -99,7 +99,7 @@ def _format_facts(incident: Incident, now: int, zone: str) -> list[str]:
         rows.append(("part of", incident.parent))
     rows += _format_prospects(incident, now, zone)
     printed = _PRINTED_FACTS | {name for name, _ in rows}
-    rows += list_figures({name: value for name, value in incident.facts.items() if name not in printed}, now, zone)
+    rows += list_metrics({name: value for name, value in incident.facts.items() if name not in printed}, now, zone)
     return [f"  {formatting.escape_line(name, 20):<12} {formatting.escape_line(value, 200)}" for name, value in rows]
 
 

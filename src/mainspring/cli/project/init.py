@@ -33,11 +33,11 @@ def init(invocation: Invocation, folder: Path, template: str) -> None:
     No file is overwritten. An existing .gitignore, conftest.py or RUNBOOK.md stays as it is. If any other file of the project exists,
     `init` writes nothing.
     """
-    from mainspring.cli.project.templates import KEPT_FILES, project_files
+    from mainspring.cli.project.templates import PRESERVED_FILES, project_files
 
     files = project_files(template, format_toml_text(folder.resolve().name or "project"))
     existing = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
-    conflicting = [path for path in existing if path not in KEPT_FILES]
+    conflicting = [path for path in existing if path not in PRESERVED_FILES]
     if conflicting:
         is_project = (folder / "mainspring.toml").exists()
         fix = "Add to the project: mainspring add script NAME -- ./NAME.sh" if is_project else "Name another folder."
@@ -75,7 +75,7 @@ def _create_store(invocation: Invocation, folder: Path) -> str | None:
     if settings.store.is_remote:
         return None
     if store_exists(settings.store.url):
-        return f"the store is {settings.store.shown}, which existed before"
+        return f"the store is {settings.store.location}, which existed before"
     store = make_store(settings.store.url, clock=invocation.machine_clock)
     store.open()
     store.close()

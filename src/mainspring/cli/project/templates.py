@@ -13,7 +13,7 @@ environment = "development"
 [store]
 url = "sqlite:///.mainspring/state.db"
 
-# Who is told in production when something goes wrong; without it, the terminal. The secret is MAINSPRING_SECRET_SLACK_BOT.
+# The channel that is notified of problems in production; without it, the terminal. The secret is MAINSPRING_SECRET_SLACK_BOT.
 # [notify.channels]
 # ops = "slack://secret:SLACK_BOT/#ops"
 """
@@ -59,7 +59,7 @@ _CONFTEST: Final = '''\
 '''
 
 _WORKFLOW: Final = '''\
-"""An order in four steps. Each is saved once: kill the worker anywhere, and the run goes on behind the last saved step."""
+"""An order in four steps. Each is saved once: kill the worker anywhere, and the run continues after the last saved step."""
 
 import time
 
@@ -153,7 +153,7 @@ from automations.hello import answer
 
 
 def test_answer_quotes_the_letter():
-    """Whoever wrote sees what he wrote."""
+    """Return the message to its sender."""
     assert answer("Hello").startswith("Hello")
 '''
 
@@ -194,7 +194,7 @@ async def {function}(run: ms.Run, name: str = "world") -> str:
 '''
 
 
-KEPT_FILES: Final = frozenset({".gitignore", "conftest.py", "RUNBOOK.md"})
+PRESERVED_FILES: Final = frozenset({".gitignore", "conftest.py", "RUNBOOK.md"})
 """Files that a folder may already have: the existing ones are kept."""
 
 

@@ -29,14 +29,14 @@ def diff(invocation: Invocation, run: str, other: str | None) -> None:
     from mainspring.service.runs.run_differences import compare_runs, find_last_success, list_drift
 
     reads = invocation.reads
-    this = reads.story(invocation.run_id(run))
-    drift = [] if other else list_drift(invocation.unseal(lambda unsealer: unsealer.story(this)))
+    this = reads.run_history(invocation.run_id(run))
+    drift = [] if other else list_drift(invocation.unseal(lambda unsealer: unsealer.run_history(this)))
     if drift:
         document = {"other": None, "this": this.run.id, "differences": drift}
         invocation.output.document(document, lambda: _print_drift(invocation, this.run, drift))
         return
-    that = reads.story(invocation.run_id(other) if other else find_last_success(reads, this.run))
-    this, that = invocation.unseal(lambda unsealer: (unsealer.story(this), unsealer.story(that)))
+    that = reads.run_history(invocation.run_id(other) if other else find_last_success(reads, this.run))
+    this, that = invocation.unseal(lambda unsealer: (unsealer.run_history(this), unsealer.run_history(that)))
     differences = compare_runs(that, this)
 
     def print_text() -> None:

@@ -13,14 +13,18 @@ from mainspring.insight.text import formatting
 @pass_invocation
 def explain_command(invocation: Invocation, run: str) -> None:
     """For a run that waits for its turn it names what blocks it and who can remove that."""
-    from mainspring.cli.runs.show import read_story
+    from mainspring.cli.runs.show import read_run_history
 
-    story, explanation = read_story(invocation, invocation.run_id(run))
+    history, explanation = read_run_history(invocation, invocation.run_id(run))
 
     def print_text() -> None:
         output = invocation.output
-        state = output.paint(formatting.format_state(story.run.state), formatting.COLOURS[story.run.state], bold=True)
-        output.line(f"{formatting.escape_line(story.run.title or story.run.automation, 60)}  {story.run.id}  {state}")
+        state = output.paint(
+            formatting.format_state(history.run.state), formatting.COLOURS[history.run.state], bold=True
+        )
+        output.line(
+            f"{formatting.escape_line(history.run.title or history.run.automation, 60)}  {history.run.id}  {state}"
+        )
         for title, sentences in (("what", explanation.what), ("why", explanation.why), ("next", explanation.next)):
             for place, sentence in enumerate(sentences):
                 output.line(f"  {title if not place else '':<5} {formatting.escape_line(sentence)}")

@@ -12,7 +12,7 @@ from mainspring.cli.lazy_group import command
 @pass_invocation
 def export(invocation: Invocation, run: str) -> None:
     """Prints the journal row by row, attempts, checkpoints, inbox and children, and superseded outcomes."""
-    from mainspring.store.read.runs.run_views import story
+    from mainspring.store.read.runs.run_views import run_history
 
-    stored = story(invocation.reader, invocation.run_id(run))
-    invocation.output.json(invocation.unseal(lambda unsealer: unsealer.story(stored)))
+    stored = run_history(invocation.reader, invocation.run_id(run))
+    invocation.output.json(invocation.unseal(lambda unsealer: unsealer.run_history(stored)))

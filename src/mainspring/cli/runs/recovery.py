@@ -141,10 +141,10 @@ def _confirm_repeats(invocation: Invocation, run_id: str, step: str | None) -> N
     from mainspring.insight.runs.steps import label_step
     from mainspring.service.runs.run_recovery import find_step_identity
 
-    story = invocation.reads.story(run_id)
-    repeated = list_repeated(story, None if step is None else find_step_identity(story, step))
+    history = invocation.reads.run_history(run_id)
+    repeated = list_repeated(history, None if step is None else find_step_identity(history, step))
     if repeated:
-        undone = {outcome.ident for outcome in list_undone(story)}
+        undone = {outcome.ident for outcome in list_undone(history)}
         invocation.output.hint("These steps run again, under new keys:")
         for outcome in repeated:
             reason = "was undone" if outcome.ident in undone else "follows an undone step"

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--detach", is_flag=True, help="do not wait for the end")
 @click.option("--timeout", metavar="SPAN", help="wait at most this long for the end")
 @click.option(
-    "--help", "-h", "wants_help", is_flag=True, help="show this help; after NAME: its parameters and an example"
+    "--help", "-h", "is_help_requested", is_flag=True, help="show this help; after NAME: its parameters and an example"
 )
 @pass_invocation
 def run_command(
@@ -53,7 +53,7 @@ def run_command(
     arguments: tuple[str, ...],
     modules: tuple[str, ...],
     *,
-    wants_help: bool,
+    is_help_requested: bool,
     **given: Any,
 ) -> int:
     """ARGUMENTS are name=value words, converted by the annotations; or one JSON object; or @FILE or - (stdin) with a JSON object.
@@ -61,12 +61,12 @@ def run_command(
     Waits for the end of the run and prints its result. If no worker is running, this command executes the run and its children itself.
     """
     if name is None:
-        return _print_command_help(wants_help=wants_help)
+        return _print_command_help(is_help_requested=is_help_requested)
     seconds = _read_seconds(given["timeout"])  # before anything starts, like all that can be refused
     invocation.refuse_mistyped_store()
     registry = invocation.registry(modules)
     automation = _find_automation(invocation, registry, name)
-    if wants_help:
+    if is_help_requested:
         return _print_automation_help(invocation, automation)
     data = _read_input(automation, arguments, invocation.sealing.limit)
     options = _make_start_options(invocation, given)
@@ -83,9 +83,9 @@ def run_command(
     return _run_worker_here(invocation, registry, automation, data, options, given)
 
 
-def _print_command_help(*, wants_help: bool) -> int:
+def _print_command_help(*, is_help_requested: bool) -> int:
     ctx = click.get_current_context()
-    if not wants_help:
+    if not is_help_requested:
         raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0], param_hint="'NAME'")
     click.echo(ctx.get_help())
     return exits.OK

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mainspring.cli.output import Output
     from mainspring.insight.runs.explanation import Explanation
     from mainspring.insight.runs.steps import StepLine, StepTry
-    from mainspring.store.views import RunStory, RunView
+    from mainspring.store.views import RunHistory, RunView
 
 _VALUE_LENGTH = 300
 _MAX_NAME_WIDTH = 36
@@ -33,39 +33,39 @@ _STEP_ICONS = {"succeeded": "✓", "failed": "✗", "running": "▶", "retrying"
 @pass_invocation
 def show(invocation: Invocation, run: str, *, whole: bool) -> None:
     """The length of a bar is the time that it took: solid = the attempt that counts, hollow = earlier attempts, dots = a wait."""
-    story, explanation = read_story(invocation, invocation.run_id(run))
+    history, explanation = read_run_history(invocation, invocation.run_id(run))
     invocation.output.document(
-        make_story_data(story, explanation), lambda: _print(invocation, story, explanation, whole=whole)
+        make_run_data(history, explanation), lambda: _print(invocation, history, explanation, whole=whole)
     )
 
 
-def read_story(invocation: Invocation, run_id: str) -> "tuple[RunStory, Explanation]":
-    """Return a run's story and its explanation. Raises NotFoundError."""
+def read_run_history(invocation: Invocation, run_id: str) -> "tuple[RunHistory, Explanation]":
+    """Return a run's history and its explanation. Raises NotFoundError."""
     from mainspring.insight.runs.stored_explanation import explain_run
     from mainspring.store.read.runs import run_views
 
-    stored = run_views.story(invocation.reader, run_id)
-    story = invocation.unseal(lambda unsealer: unsealer.story(stored))
-    return story, explain_run(
-        invocation.reader, story, invocation.clock.now(), invocation.zone, up=invocation.up_command
+    stored = run_views.run_history(invocation.reader, run_id)
+    history = invocation.unseal(lambda unsealer: unsealer.run_history(stored))
+    return history, explain_run(
+        invocation.reader, history, invocation.clock.now(), invocation.zone, up=invocation.up_command
     )
 
 
-def make_story_data(story: "RunStory", explanation: "Explanation") -> dict[str, Any]:
+def make_run_data(history: "RunHistory", explanation: "Explanation") -> dict[str, Any]:
     """Return the JSON document of a run."""
     from mainspring.domain.values.plain_json import decode_value, to_plain_json
     from mainspring.insight.runs.steps import list_step_lines
 
-    run: dict[str, Any] = to_plain_json(story.run)
-    lines = [{**to_plain_json(line), "output": decode_value(line.output)} for line in list_step_lines(story)]
+    run: dict[str, Any] = to_plain_json(history.run)
+    lines = [{**to_plain_json(line), "output": decode_value(line.output)} for line in list_step_lines(history)]
     return run | {
         "step_lines": lines,
-        "waits": to_plain_json(story.waits),
-        "inbox": to_plain_json(story.facts),
-        "rejected": to_plain_json(story.rejected),
-        "children": to_plain_json(story.children),
-        "stalls": to_plain_json(story.stalls),
-        "losses": to_plain_json(story.losses),
+        "waits": to_plain_json(history.waits),
+        "inbox": to_plain_json(history.facts),
+        "rejected": to_plain_json(history.rejected),
+        "children": to_plain_json(history.children),
+        "stalls": to_plain_json(history.stalls),
+        "losses": to_plain_json(history.losses),
         "fingerprint": explanation.fingerprint,
         "incident": explanation.incident,
         "what": explanation.what,
@@ -79,11 +79,11 @@ def make_story_data(story: "RunStory", explanation: "Explanation") -> dict[str, 
     }
 
 
-def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation", *, whole: bool) -> None:
+def _print(invocation: Invocation, history: "RunHistory", explanation: "Explanation", *, whole: bool) -> None:
     from mainspring.insight.runs.steps import list_step_lines
     from mainspring.store.read.short_ids import IdKind
 
-    output, run, now = invocation.output, story.run, invocation.clock.now()
+    output, run, now = invocation.output, history.run, invocation.clock.now()
     state = output.paint(formatting.format_state(run.state), formatting.COLOURS[run.state], bold=True)
     (short,) = invocation.short_ids(IdKind.RUN, [run.id]).values()
     title = cut_to_width(formatting.escape_line(run.title or run.automation), _MAX_TITLE_WIDTH)
@@ -91,7 +91,7 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
     for sentence in (*explanation.what, *explanation.why):
         output.line(f"  {formatting.escape_line(sentence)}")
     output.line()
-    facts = list(_format_facts(story, now, invocation.zone))
+    facts = list(_format_facts(history, now, invocation.zone))
     if run.failure is not None and (place := locate_full_path(run.failure.frames)):
         facts.append(("raised at", formatting.escape_line(place, _VALUE_LENGTH)))
     if explanation.fingerprint is not None:
@@ -103,12 +103,12 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
         facts.append(("incident", f"{id} ({explanation.incident['state']}): incidents show {id}"))
     for name, value in facts:
         output.line(f"  {name:<9} {value}")
-    lines = list_step_lines(story)
+    lines = list_step_lines(history)
     if lines:
         output.line()
         _print_steps(invocation, [line for line in lines if line.superseded is None], whole=whole)
     _print_last_lines(invocation, run)
-    _print_rare_parts(invocation, story, lines)
+    _print_rare_parts(invocation, history, lines)
     for sentence in explanation.next:
         output.line(f"next  {formatting.escape_line(sentence)}")
     for suggestion in explanation.can:
@@ -116,10 +116,10 @@ def _print(invocation: Invocation, story: "RunStory", explanation: "Explanation"
         output.line(f"      {suggestion.does}")
 
 
-def _format_facts(story: "RunStory", now: int, zone: str) -> Iterator[tuple[str, str]]:
+def _format_facts(history: "RunHistory", now: int, zone: str) -> Iterator[tuple[str, str]]:
     from mainspring.domain.text.phrases import format_bytes
 
-    run = story.run
+    run = history.run
     yield "id", run.id
     created = (
         f"{formatting.format_instant(run.created_at, zone)} {zone} ({formatting.format_distance(run.created_at, now)})"
@@ -211,7 +211,8 @@ def _print_step(output: "Output", line: "StepLine", name: str, bar: str, now: in
     kind = "" if line.kind == "step" else f"  ({line.kind})"
     done = f"  {line.progress[0]}/{line.progress[1] or '?'}" if line.progress else ""
     output.line(
-        f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} {formatting.format_span(line.took(now))}{tries}{done}{kind}"
+        f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} "
+        f"{formatting.format_span(line.duration_ms(now))}{tries}{done}{kind}"
     )
 
 
@@ -242,12 +243,12 @@ def _print_attempt(output: "Output", attempt: "StepTry", zone: str) -> None:
             output.line(f"        at {formatting.escape_line(place, _VALUE_LENGTH)}")
 
 
-def _print_rare_parts(invocation: Invocation, story: "RunStory", lines: "list[StepLine]") -> None:
+def _print_rare_parts(invocation: Invocation, history: "RunHistory", lines: "list[StepLine]") -> None:
     """Print the parts that few runs have: superseded steps, the difference of a drift, children, unread facts, hints."""
     from mainspring.domain.values.plain_json import decode_value
     from mainspring.store.read.short_ids import IdKind
 
-    output, run = invocation.output, story.run
+    output, run = invocation.output, history.run
     changes = run.failure.data if run.failure is not None and run.failure.code == "drift" else None
     for change in changes if isinstance(changes, list) else []:
         output.line(f"  {formatting.escape_line(change.get('path', '?'))}")
@@ -261,17 +262,17 @@ def _print_rare_parts(invocation: Invocation, story: "RunStory", lines: "list[St
     if superseded:
         names = ", ".join(formatting.escape_line(line.label, 30) for line in superseded[:8])
         output.line(f"  superseded, still stored: {names}{', ...' if len(superseded) > 8 else ''}")
-    short_ids = invocation.short_ids(IdKind.RUN, (child.id for child in story.children[:10]))
-    for child in story.children[:10]:
+    short_ids = invocation.short_ids(IdKind.RUN, (child.id for child in history.children[:10]))
+    for child in history.children[:10]:
         output.line(
             f"  child {short_ids[child.id]}  {formatting.format_state(child.state)}  {formatting.escape_line(child.automation)}"
         )
-    if story.facts:
+    if history.facts:
         output.line(
             "  not processed yet: "
-            f"{', '.join(formatting.escape_line(f'{fact.kind} {fact.name}', 40) for fact in story.facts[:8])}"
+            f"{', '.join(formatting.escape_line(f'{fact.kind} {fact.name}', 40) for fact in history.facts[:8])}"
         )
-    for fact in story.rejected[-8:]:
+    for fact in history.rejected[-8:]:
         payload = "" if fact.payload is None else f": {format_value(fact.payload)}"
         output.line(f"  rejected {fact.kind} {formatting.escape_line(fact.name, 40)}{payload}")
         output.line(f"    {formatting.escape_line(fact.failure.message, _VALUE_LENGTH)}")

@@ -15,11 +15,11 @@ from mainspring.insight.text import formatting
 if TYPE_CHECKING:
     from mainspring.insight.runs.explanation import Explanation
     from mainspring.insight.runs.steps import StepLine
-    from mainspring.store.views import RunStory
+    from mainspring.store.views import RunHistory
 
 _POLL_INTERVAL_S = 0.2
 _PAUSE_FACTOR = 10
-"""Reading a long story takes at most a tenth of the time."""
+"""Reading a long history takes at most a tenth of the time."""
 
 _CODE_BY_STATE = {
     RunState.SUCCEEDED: exits.OK,
@@ -49,7 +49,7 @@ def follow_run(invocation: Invocation, run_id: str, timeout: str | None = None, 
         WaitTimedOutError: it has not ended after `timeout`.
     """
     from mainspring.app.handle import find_continuation
-    from mainspring.cli.runs.show import make_story_data, read_story
+    from mainspring.cli.runs.show import make_run_data, read_run_history
     from mainspring.domain.duration import parse_duration
 
     span = None if timeout is None else parse_duration(timeout).total_seconds()
@@ -57,39 +57,39 @@ def follow_run(invocation: Invocation, run_id: str, timeout: str | None = None, 
     notice = HaltNotice(invocation, is_worked_here=is_worked_here)
     while True:
         read_at = time.monotonic()
-        story, explanation = read_story(invocation, run_id)
+        history, explanation = read_run_history(invocation, run_id)
         read_duration = time.monotonic() - read_at
         if not invocation.output.is_json:
-            progress.print_news(story, explanation)
+            progress.print_news(history, explanation)
             invocation.output.flush()
-        code = _find_end_code(invocation, story)
-        successor_id = find_continuation(story.run) if code is not None else None
+        code = _find_end_code(invocation, history)
+        successor_id = find_continuation(history.run) if code is not None else None
         if successor_id is not None:
             invocation.output.line(f"  it restarted as run {successor_id}")
             run_id, progress = successor_id, _ProgressPrinter(invocation)
             continue
         if code is not None:
             if invocation.output.is_json:
-                invocation.output.json(make_story_data(story, explanation))
+                invocation.output.json(make_run_data(history, explanation))
             else:
-                progress.print_end(story, explanation)
+                progress.print_end(history, explanation)
             return code
         notice.check(run_id)
         if span is not None and time.monotonic() - started >= span:
             raise exits.WaitTimedOutError(
-                f"run {run_id} is {story.run.state} after {timeout}", hint=f"See: mainspring explain {run_id}"
+                f"run {run_id} is {history.run.state} after {timeout}", hint=f"See: mainspring explain {run_id}"
             )
         time.sleep(max(_POLL_INTERVAL_S, read_duration * _PAUSE_FACTOR))
 
 
-def _find_end_code(invocation: Invocation, story: "RunStory") -> int | None:
+def _find_end_code(invocation: Invocation, history: "RunHistory") -> int | None:
     """Return the exit code if there is nothing more to follow."""
     from mainspring.insight.runs.waits import list_open_questions
 
-    state = story.run.state
+    state = history.run.state
     if state in TERMINAL_STATES or state is RunState.NEEDS_ATTENTION:
         return _CODE_BY_STATE[state]
-    questions = state is RunState.WAITING and list_open_questions(story.waits, invocation.clock.now())
+    questions = state is RunState.WAITING and list_open_questions(history.waits, invocation.clock.now())
     return exits.NEEDS_HUMAN if questions and (not invocation.output.is_terminal or invocation.flags.no_input) else None
 
 
@@ -102,16 +102,16 @@ class _ProgressPrinter:
         self._lines: dict[tuple[str, int], tuple[str, int]] = {}
         self._waits: tuple[Any, ...] = ()
 
-    def print_news(self, story: "RunStory", explanation: "Explanation") -> None:
+    def print_news(self, history: "RunHistory", explanation: "Explanation") -> None:
         """Print new lines."""
         from mainspring.insight.runs.steps import list_step_lines
 
-        for line in list_step_lines(story):
+        for line in list_step_lines(history):
             state = (line.state, len(line.tries))
             if line.superseded is None and self._lines.get((line.ident, line.generation)) != state:
                 self._lines[line.ident, line.generation] = state
                 self._print(line)
-        waits = (story.run.waiting_for, len(story.facts)) if story.run.state is RunState.WAITING else ()
+        waits = (history.run.waiting_for, len(history.facts)) if history.run.state is RunState.WAITING else ()
         if waits != self._waits:  # their sentences say how long ago, and differ each second
             self._waits = waits
             if not waits:
@@ -122,13 +122,13 @@ class _ProgressPrinter:
                 if _answers_run(suggestion.command):
                     self._output.hint(f"  $ {suggestion.command}")
 
-    def print_end(self, story: "RunStory", explanation: "Explanation") -> None:
+    def print_end(self, history: "RunHistory", explanation: "Explanation") -> None:
         """Print the last lines: the present state, and possible operations."""
         state = self._output.paint(
-            formatting.format_state(story.run.state), formatting.COLOURS[story.run.state], bold=True
+            formatting.format_state(history.run.state), formatting.COLOURS[history.run.state], bold=True
         )
         self._output.line(
-            f"{formatting.escape_line(story.run.title or story.run.automation, 60)}  {story.run.id}  {state}"
+            f"{formatting.escape_line(history.run.title or history.run.automation, 60)}  {history.run.id}  {state}"
         )
         for sentence in explanation.what:
             self._output.line(f"  {formatting.escape_line(sentence)}")
@@ -140,7 +140,7 @@ class _ProgressPrinter:
         last = line.tries[-1]
         step_text = f"{formatting.escape_line(line.label, 60)} {line.state}"
         attempts = f" at attempt {last.number}" if last.number > 1 else ""
-        duration = f", {formatting.format_span(line.took(self._clock.now()))}" if last.ended_at else ""
+        duration = f", {formatting.format_span(line.duration_ms(self._clock.now()))}" if last.ended_at else ""
         error = f": {formatting.escape_line(last.failure.headline, 200)}" if last.failure is not None else ""
         next_text = f", next {formatting.format_distance(last.next_at, self._clock.now())}" if last.next_at else ""
         self._output.line(f"  {step_text}{attempts}{duration}{error}{next_text}")

@@ -54,7 +54,7 @@ def _format_open_incident(incident: Incident, now: int) -> str:
     owner_text = (
         f", {incident.state} by {formatting.escape_line(incident.by, 60)}" if incident.by else ", not acknowledged"
     )
-    summary = formatting.escape_line(f"{formatting.incident_automation(incident)}: {incident.said}", 200)
+    summary = formatting.escape_line(f"{formatting.incident_automation(incident)}: {incident.summary}", 200)
     since = formatting.format_distance(incident.since_at, now)
     return f"[{incident.severity}] {summary}, since {since}{owner_text}. See: mainspring incidents show {incident.id}"
 
@@ -83,7 +83,9 @@ def _format_pauses(handover: ShiftHandover, now: int) -> list[str]:
 
 
 def _format_incident_change(change: IncidentChange, now: int, at: int) -> str:
-    summary = formatting.escape_line(f"{formatting.incident_automation(change.incident)}: {change.incident.said}", 200)
+    summary = formatting.escape_line(
+        f"{formatting.incident_automation(change.incident)}: {change.incident.summary}", 200
+    )
     note = f": {formatting.escape_line(change.note, 200)}" if change.note else ""
     actor_text = f" by {formatting.escape_line(change.by, 60)}{note}" if change.by else ""
     return f"{formatting.format_distance(at, now)}  [{change.incident.severity}] {summary}, {change.incident.state}{actor_text}"

@@ -86,7 +86,7 @@ def _print_host_status(invocation: Invocation) -> int:
         output, is_complete = invocation.output, not host_status.missing
         icon, colour = (formatting.GOOD, "green") if is_complete else (formatting.BAD, "red")
         counts = (
-            ", ".join(f"{host_status.live[role]} of {number} {role}" for role, number in host_status.kept.items())
+            ", ".join(f"{host_status.live[role]} of {number} {role}" for role, number in host_status.expected.items())
             or "nothing"
         )
         output.line(f"{output.paint(icon, colour)} here: {counts}")
@@ -115,7 +115,7 @@ def read_project_status(invocation: Invocation) -> ProjectStatus:
     from mainspring.cli.automations.new_files import describe_new_files
     from mainspring.store.read.status.status import audit_head
 
-    store, environment = invocation.shown, invocation.settings.project.environment
+    store, environment = invocation.location, invocation.settings.project.environment
 
     def read_status(reader: "StoreReader") -> ProjectStatus:
         project_status = evaluate_status(

@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.incidents.incident import Incident, Severity
 from mainspring.domain.states import REOPENABLE_STATES, RunState, SessionState
-from mainspring.insight.incidents.open_incidents import SHOWN, OpenIncidents
+from mainspring.insight.incidents.open_incidents import MAX_LISTED, OpenIncidents
 from mainspring.insight.status.project_status import ProjectStatus, status_icon
 from mainspring.insight.text import formatting
 from mainspring.service.view_unsealing import ViewUnsealer
@@ -104,7 +104,7 @@ def format_overview(frame: Overview, now: int, height: int | None = None) -> lis
     icon, colour = status_icon(frame.verdict)
     head = [ScreenLine(f"{icon} {frame.verdict.sentence}", colour), ScreenLine(f"store {frame.verdict.store}", "dim")]
     # Problems without an incident; open incidents have a part of their own.
-    incident_problems = min(frame.verdict.incidents, SHOWN + 1)
+    incident_problems = min(frame.verdict.incidents, MAX_LISTED + 1)
     head += [
         ScreenLine(f"  {formatting.escape_line(problem)}") for problem in frame.verdict.problems[incident_problems:]
     ]
@@ -150,7 +150,7 @@ def _make_parts(frame: Overview, now: int) -> Iterator[tuple[str, Iterator[Scree
 
 def format_incident(incident: Incident, now: int, short_ids: Mapping[str, str]) -> ScreenLine:
     """Return an incident as a line of a list."""
-    summary = formatting.escape_line(f"{formatting.incident_automation(incident)}: {incident.said}", 160)
+    summary = formatting.escape_line(f"{formatting.incident_automation(incident)}: {incident.summary}", 160)
     text = f"  {incident.severity:<7} {formatting.format_distance(incident.since_at, now):<10} {short_ids[incident.id]}  {summary}"
     return ScreenLine(
         text, _SEVERITY_COLOURS[incident.severity], ScreenTarget(incident.subject.automation, incident=incident.id)

@@ -16,9 +16,9 @@ _MAX_PRINTED = 20
 _LIST_HINT = f"List it: {LIST_COMMAND}"
 
 
-def print_set_aside(invocation: Invocation, set_aside: "LostIntervalResult") -> None:
+def print_skipped(invocation: Invocation, skipped: "LostIntervalResult") -> None:
     """Print what a restore has set aside."""
-    text = count_text(set_aside.slots, set_aside.deliveries, set_aside.messages)
+    text = count_text(skipped.slots, skipped.deliveries, skipped.messages)
     if text:
         invocation.output.line(f"Not started, because the replaced store may have done it: {text}. {_LIST_HINT}")
 

@@ -24,9 +24,9 @@ def migrate(invocation: Invocation, *, create: bool) -> None:
     if not create:
         invocation.require_store()
         require_store(url)
-    schema_version = str(invocation.make_store(anew=create).reader.read("read_meta", ("schema",))[0][0])
+    schema_version = str(invocation.make_store(recreate=create).reader.read("read_meta", ("schema",))[0][0])
     word = "has" if was_there else "was created with"
-    location = invocation.shown
+    location = invocation.location
     invocation.output.document(
         {"store": location, "form": schema_version, "created": not was_there},
         f"The store {word} schema version {schema_version}: {location}",
@@ -47,9 +47,9 @@ def check(invocation: Invocation) -> int:
     def print_text() -> None:
         output = invocation.output
         if not findings and invocation.store_fault() is None:
-            output.line(f"{output.paint(formatting.GOOD, 'green')} {invocation.shown} has no damage")
+            output.line(f"{output.paint(formatting.GOOD, 'green')} {invocation.location} has no damage")
         if findings:
-            output.hint(f"{formatting.format_count(len(findings), 'finding')} in {invocation.shown}")
+            output.hint(f"{formatting.format_count(len(findings), 'finding')} in {invocation.location}")
         for finding in findings:
             output.line(f"{output.paint(formatting.BAD, 'red')} {formatting.escape_text(finding.what)}")
             for subject in finding.subjects:

@@ -45,7 +45,7 @@ def _move_store(invocation: Invocation, to: str) -> None:
     if new_settings.store.is_remote:  # where store.url will find it: each environment has a schema of its own
         place = store_url_for_environment(place, settings.project.environment)
     done = move_store(
-        settings.store.url, place, act=invocation.act, clock=invocation.machine_clock, tell=invocation.output.hint
+        settings.store.url, place, act=invocation.act, clock=invocation.machine_clock, report=invocation.output.hint
     )
 
     def print_text() -> None:
@@ -60,7 +60,7 @@ def _move_store(invocation: Invocation, to: str) -> None:
 def _undo_move(invocation: Invocation) -> None:
     from mainspring.app.stores.store_move import undo_move
 
-    location = invocation.shown
+    location = invocation.location
     invocation.confirm(
         f"Use {location} again, as it was when it was moved; later changes at the new place are not in it"
     )

@@ -102,15 +102,15 @@ def _restore(invocation: Invocation, file: Path) -> None:
 
     if file.is_dir():  # the FOLDER of `db backup`
         file = newest_in(file, backup_stem(url))
-    invocation.confirm(f"Replace the store {invocation.shown} by {file}")
+    invocation.confirm(f"Replace the store {invocation.location} by {file}")
     done = restore_backup(file, url, clock=invocation.machine_clock)
     record_restore(invocation.store, str(file), act=invocation.act)
 
     def print_text() -> None:
         output = invocation.output
-        output.line(f"Restored {invocation.shown} from {file}; it is on hold, so no run starts.")
-        if done.kept is not None:
-            output.line(f"The old store is kept: {done.kept}")
+        output.line(f"Restored {invocation.location} from {file}; it is on hold, so no run starts.")
+        if done.previous_store is not None:
+            output.line(f"The old store is kept: {done.previous_store}")
         if done.unfinished:
             output.line(
                 f"{formatting.format_count(done.unfinished, 'run was', 'runs were')} unfinished. Decide all, or "
@@ -118,7 +118,7 @@ def _restore(invocation: Invocation, file: Path) -> None:
             )
             for decision in RestoreDecision:
                 output.line(f"  mainspring db restore --decide {decision}")
-        lost_interval.print_set_aside(invocation, done.aside)
+        lost_interval.print_skipped(invocation, done.skipped)
         output.line("Then: mainspring db restore --release")
 
     invocation.output.document(done, print_text)

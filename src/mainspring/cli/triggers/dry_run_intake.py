@@ -61,7 +61,7 @@ def simulate_intake(source: object, sample: SampleEvent, lines: ReadSecretValues
             return _simulate_file(source, sample)
         case EventSource(name=name):
             data = sample.value("the event's data")
-            rejection = None if source.takes(data) else f"its data does not match where=: {source.where}"
+            rejection = None if source.matches(data) else f"its data does not match where=: {source.where}"
             return SimulatedIntake(key="test", name=name, data=data, rejection=rejection)
         case RunEndSource(automation=automation, states=states):
             end = _make_run_end(automation, states[0], sample)

@@ -91,7 +91,7 @@ def _print(
 ) -> None:
     from mainspring.insight.automations.source_description import describe_given
     from mainspring.insight.triggers.joined_runs import describe_joined_runs
-    from mainspring.insight.triggers.trigger_list import pace_text, received_text
+    from mainspring.insight.triggers.trigger_list import flow_control_text, received_text
 
     output, now = invocation.output, invocation.clock.now()
     name = output.paint(formatting.escape_line(line.name), None, bold=True)
@@ -103,7 +103,7 @@ def _print(
         output.line(f"  why       {formatting.escape_line(line.why)}{since}")
     output.line(f"  source    {line.listens_to}")
     output.line(f"  starts    {formatting.escape_line(line.automation)}{describe_given(trigger)}")
-    output.line(f"  limits    {formatting.escape_line(pace_text(line))}")
+    output.line(f"  limits    {formatting.escape_line(flow_control_text(line))}")
     output.line(f"  filter    {'a function of the automation, called in a worker' if line.filtered else '-'}")
     if line.curl is not None:
         output.line(f"  send      {line.curl}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STATE_COLOURS = {
     TriggerState.LISTENING: "green",
-    TriggerState.AWAY: "red",
+    TriggerState.UNREACHABLE: "red",
     TriggerState.PAUSED: "yellow",
     TriggerState.PROBLEM: "red",
 }
@@ -76,7 +76,7 @@ def list_command(
     """24H counts the deliveries of the last 24 hours by outcome. --since compares the last delivery. For each webhook a command is printed
     that sends event.json to it.
     """
-    from mainspring.insight.triggers.trigger_list import pace_text, received_text
+    from mainspring.insight.triggers.trigger_list import flow_control_text, received_text
 
     rows = short_lists.filter_rows(
         invocation,
@@ -94,7 +94,9 @@ def list_command(
         TableColumn("TRIGGER", lambda line: formatting.escape_line(line.name), cut=True),
         TableColumn("STATE", lambda line: line.state, lambda line: STATE_COLOURS[line.state]),
         TableColumn("SOURCE", lambda line: line.listens_to, cut=True),
-        TableColumn("LIMITS", lambda line: formatting.escape_line(pace_text(line)), cut=True, spare=True, most=40),
+        TableColumn(
+            "LIMITS", lambda line: formatting.escape_line(flow_control_text(line)), cut=True, spare=True, most=40
+        ),
         TableColumn("24H", received_text, cut=True),
         TableColumn("LAST", lambda line: formatting.format_distance(line.last_at, now)),
     ]

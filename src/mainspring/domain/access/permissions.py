@@ -75,13 +75,13 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     `automations` = patterns of the automations that it may see ("billing-*"); None = all.
     """
 
-    door: str
+    entry_point: str
     name: str
     role: Role
     automations: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
-        return f"{self.door}:{self.name}"
+        return f"{self.entry_point}:{self.name}"
 
     @property
     def is_for_all(self) -> bool:
@@ -93,7 +93,7 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it may read the operations of others: they are of all automations, and not for viewers."""
         return self.is_for_all and self.may(Role.OPERATOR)
 
-    def may_see(self, automation: str | None) -> bool:
+    def may_view(self, automation: str | None) -> bool:
         """Whether it may see what belongs to an automation; None = to no automation, which only visitors for all may see."""
         if self.automations is None:
             return True

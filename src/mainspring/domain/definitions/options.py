@@ -36,7 +36,7 @@ class OptionGroup(StrEnum):
     WHO = "who"
     WHEN = "when"
     WHERE = "where"
-    HOW = "how"
+    METHOD = "how"
     SUCCESS = "success"
     WATCH = "watch"
 
@@ -160,7 +160,7 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
         ),
         ("tag", option_readers.read_name, None, "only workers with this tag run it", _ALL_KINDS),
     ),
-    OptionGroup.HOW: (
+    OptionGroup.METHOD: (
         ("timeout", option_readers.read_span, None, "time limit of an attempt", _ALL_KINDS),
         ("deadline", option_readers.read_span, None, "time limit of a run, waits included", _AUTOMATION_KINDS),
         ("retry", option_readers.read_retry, None, "number of attempts and the waits between them", _ALL_KINDS),

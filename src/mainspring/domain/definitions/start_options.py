@@ -1,4 +1,4 @@
-"""The options of one start, for whoever starts a run: an app, a client, a schedule, a trigger, a body."""
+"""The options of one start, for all that start runs: an app, a client, a schedule, a trigger, a body."""
 
 from typing import Literal, get_args
 

@@ -179,7 +179,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """The storm it is grouped into."""
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """Return its first line, with the outcome of its failed runs: "failed: KeyError: 'b' (3 runs failed, 1 fixed, 2 open)"."""
         members = self.facts.get(MEMBERS_FACT) or self.facts.get(DECISION_FACT)
         return f"{self.text} ({members})" if isinstance(members, str) else self.text

@@ -135,7 +135,7 @@ class WaitingRuns(Struct, frozen=True):
     queue: str
 
 
-class OpenQuestion(Struct, frozen=True):
+class UnansweredQuestion(Struct, frozen=True):
     """A question without an answer."""
 
     run: str
@@ -166,7 +166,7 @@ class UnreachableSource(Struct, frozen=True):
 class UndecidedDeliveries(Struct, frozen=True, kw_only=True):
     """Deliveries of one trigger that start nothing until a person decides: rejected, or failed.
 
-    `newest`, `why` and `is_kept` belong to the newest; `is_kept` = it can be replayed.
+    `newest`, `why` and `is_stored` belong to the newest; `is_stored` = it can be replayed.
     """
 
     trigger: str
@@ -175,7 +175,7 @@ class UndecidedDeliveries(Struct, frozen=True, kw_only=True):
     since_at: int
     newest: str
     why: str
-    is_kept: bool
+    is_stored: bool
 
     @property
     def kind(self) -> IncidentKind:
@@ -275,7 +275,7 @@ class WatchedAutomation(Struct, frozen=True, kw_only=True):
     recent: RecentCounts = RecentCounts()
     running_since_at: int | None = None
     waiting: WaitingRuns | None = None
-    questions: tuple[OpenQuestion, ...] = ()
+    questions: tuple[UnansweredQuestion, ...] = ()
     rejected: tuple[RejectedMessage, ...] = ()
     """Oldest first."""
     away: tuple[UnreachableSource, ...] = ()

@@ -17,20 +17,20 @@ _HANDLED_STATES = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED})
 
 
 def should_send_alert(
-    about: NotificationEvent, opened: int, incident: Incident, *, is_told: bool, brief_ms: int, since_at: int = 0
+    about: NotificationEvent, opened: int, incident: Incident, *, is_notified: bool, brief_ms: int, since_at: int = 0
 ) -> bool:
     """Return whether an alert about the `opened`th opening of `incident` still has to be sent.
 
-    `is_told` = whether the channel was notified of this opening before. An incident without a notification that lasted no longer than
+    `is_notified` = whether the channel was notified of this opening before. An incident without a notification that lasted no longer than
     `brief_ms` from `since_at` on, when it was due, is skipped.
     """
     if about in (NotificationEvent.TEST, NotificationEvent.DIGEST):
         return True
     is_over = incident.state is IncidentState.RESOLVED or incident.opened > opened
-    if is_over and not is_told and about in _OPENING_EVENTS and _must_be_reported(opened, incident):
+    if is_over and not is_notified and about in _OPENING_EVENTS and _must_be_reported(opened, incident):
         return True
     if about is NotificationEvent.RESOLVED:
-        if is_told:
+        if is_notified:
             return True
         ended_at = incident.resolved_at or incident.changed_at
         # An instant after its end comes from a clock that was put back.

@@ -77,4 +77,4 @@ def _render_line(incident: Incident, around: NotificationContext, items: FailedI
     since = f"since {format_moment(incident.since_at, around.zone)}"
     named = items.text(_LONGEST_ITEMS)
     item = f" ({named})" if named else ""
-    return fit_line(f"{over}{incident.said}{item} ({since}); mainspring incidents show {incident.id}", _LONGEST_LINE)
+    return fit_line(f"{over}{incident.summary}{item} ({since}); mainspring incidents show {incident.id}", _LONGEST_LINE)

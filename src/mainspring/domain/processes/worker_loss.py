@@ -11,7 +11,7 @@ class LossDetection(StrEnum):
 
     CRASH = "crash"
     """Its supervisor saw it end."""
-    PROCESS_GONE = "process_gone"
+    PROCESS_MISSING = "process_gone"
     """Another process of its host found that it was gone."""
     LEASE_EXPIRED = "lease_expired"
     """It had sent no heartbeat for longer than its lease."""
@@ -56,7 +56,7 @@ class WorkerLoss(msgspec.Struct, frozen=True):
 
 _DETECTION_TEXTS = {
     LossDetection.CRASH: "its supervisor saw it end",
-    LossDetection.PROCESS_GONE: "its process was gone",
+    LossDetection.PROCESS_MISSING: "its process was gone",
     LossDetection.LEASE_EXPIRED: "it was silent for longer than its lease",
     LossDetection.QUARANTINE: "a person quarantined it",
     LossDetection.OWN_REPORT: "it drained and reported that itself",

@@ -19,7 +19,7 @@ MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 DEFAULT_MAX_LINES = 10_000
 MAX_RUN_BYTES = 4 * 1024 * 1024
 """Of one run: lines, and their bytes before they are compressed."""
-KEPT_LINES = 1_000
+PROTECTED_LINES = 1_000
 """This many of the first lines of a run are never dropped, as long as they use no more than a quarter of its bytes."""
 
 _FASTEST = 1

@@ -36,7 +36,7 @@ def join_choices(words: Iterable[str]) -> str:
     return f"{', '.join(first_words)} or {last}" if first_words else last
 
 
-def format_figure(name: str, value: Any) -> str:
+def format_metric(name: str, value: Any) -> str:
     """Return a figure of a monitor as text, by the unit in its name; instants need a caller that knows a time zone."""
     if value is None:
         return "-"

@@ -41,7 +41,7 @@ class EventSource(TriggerSource, frozen=True, kw_only=True, tag="event", omit_de
     def topics(self) -> tuple[TriggerTopic, ...]:
         return (TriggerTopic("event", self.name, msgspec.json.encode(self.where, order="deterministic").decode()),)
 
-    def takes(self, data: Any) -> bool:
+    def matches(self, data: Any) -> bool:
         """Return whether an event with this data matches."""
         return event_hash(self.name, match_paths(self.where), data) == match_hash(self.name, self.where)
 

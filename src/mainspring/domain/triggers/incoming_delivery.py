@@ -11,7 +11,7 @@ class IncomingDelivery(msgspec.Struct, frozen=True, kw_only=True):
     `key` = the id under which it counts once for its trigger (1 to 1,000 printable characters). `body` = the received bytes.
     `data` = the JSON that a run gets, if that is not the body itself. `headers` have lower-case names. `name` = the kind
     of event that its sender states ("push"), "" if there is none. `partition` = deliveries of one partition start runs that go one
-    after the other. `redelivered` = how often its broker delivered it before. `was_kept` = it was stored elsewhere before, as files and
+    after the other. `redelivered` = how often its broker delivered it before. `was_stored` = it was stored elsewhere before, as files and
     messages are, and not sent just now; `stays` = it is still stored there, as files are. `happened_at` = since when (ms), None if
     unknown.
     """
@@ -23,7 +23,7 @@ class IncomingDelivery(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     partition: str | None = None
     redelivered: int = 0
-    was_kept: bool = False
+    was_stored: bool = False
     stays: bool = False
     happened_at: int | None = None
 

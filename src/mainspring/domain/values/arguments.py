@@ -35,18 +35,18 @@ _EXAMPLES = {
 _FORMATS = {datetime: "date-time", time: "time"}
 
 
-def bind_json(sig: Signature, obj: dict[str, Any], what: str = "arguments") -> dict[str, Any]:
+def bind_json(sig: Signature, obj: dict[str, Any], value_name: str = "arguments") -> dict[str, Any]:
     """Return {parameter: typed argument} of decoded JSON; `sig.spread` makes (args, kwargs) of it.
 
     Raises:
         ArgumentError: names every unknown, missing and ill-typed argument.
     """
     if not isinstance(obj, dict):
-        raise ArgumentError(f"{what}: expected a JSON object of arguments, got {_describe_given(obj)}")
-    return _bind_arguments(sig, obj, what, _from_json)
+        raise ArgumentError(f"{value_name}: expected a JSON object of arguments, got {_describe_given(obj)}")
+    return _bind_arguments(sig, obj, value_name, _from_json)
 
 
-def bind_words(sig: Signature, words: list[str], what: str = "arguments") -> dict[str, Any]:
+def bind_words(sig: Signature, words: list[str], value_name: str = "arguments") -> dict[str, Any]:
     """Return {parameter: typed argument} of words such as `day=2026-01-05`; lists and objects are written as JSON.
 
     Raises:
@@ -62,8 +62,8 @@ def bind_words(sig: Signature, words: list[str], what: str = "arguments") -> dic
             faults.append(f"{name!r} is given twice")
         given[name] = text
     if faults:
-        raise _make_argument_error(sig, faults, what)
-    return _bind_arguments(sig, given, what, _from_text)
+        raise _make_argument_error(sig, faults, value_name)
+    return _bind_arguments(sig, given, value_name, _from_text)
 
 
 def make_arguments_schema(sig: Signature) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def make_example(sig: Signature) -> dict[str, Any]:
     }
 
 
-def _bind_arguments(sig: Signature, given: dict[str, Any], what: str, read: Any) -> dict[str, Any]:
+def _bind_arguments(sig: Signature, given: dict[str, Any], value_name: str, read: Any) -> dict[str, Any]:
     faults: list[str] = []
     values: dict[str, Any] = {}
     for name, raw in given.items():
@@ -136,7 +136,7 @@ def _bind_arguments(sig: Signature, given: dict[str, Any], what: str, read: Any)
     if missing:
         faults.append(f"missing: {', '.join(missing)}")
     if faults:
-        raise _make_argument_error(sig, faults, what)
+        raise _make_argument_error(sig, faults, value_name)
     return values
 
 
@@ -203,9 +203,9 @@ def _with_date_formats(annotation: Any) -> Any:
     return annotation
 
 
-def _make_argument_error(sig: Signature, faults: list[str], what: str) -> ArgumentError:
+def _make_argument_error(sig: Signature, faults: list[str], value_name: str) -> ArgumentError:
     known = ", ".join(sig.by_name) or "none"
-    return ArgumentError("\n  ".join([f"{what} do not fit {sig.name}", *faults]), hint=f"Its arguments: {known}.")
+    return ArgumentError("\n  ".join([f"{value_name} do not fit {sig.name}", *faults]), hint=f"Its arguments: {known}.")
 
 
 def _describe_given(raw: Any) -> str:

@@ -23,13 +23,13 @@ _DEEPEST = 200
 _WIDEST_INT = 14_000  # bits: a little under the 4,300 digits that Python converts from text
 
 
-def encode_canonical(value: object, what: str, restore: Callable[[bytes], object] | None = None) -> bytes:
+def encode_canonical(value: object, value_name: str, restore: Callable[[bytes], object] | None = None) -> bytes:
     """Return the JSON of `value`; `restore` reads it by its annotation, which lets keys be other than text.
 
     Raises:
         ValueRefusedError: naming the path inside the value.
     """
-    walk = _CanonicalEncoder(what)
+    walk = _CanonicalEncoder(value_name)
     data = _ENCODER.encode(walk.plain(value, "$", 0))
     if walk.keys:
         _check_keys(walk, data, restore)
@@ -44,8 +44,8 @@ def join_path(path: str, key: str) -> str:
 class _CanonicalEncoder:
     """One pass over one value: its place, the containers around it, the keys that were not text."""
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    def __init__(self, value_name: str) -> None:
+        self.value_name = value_name
         self.inside: set[int] = set()
         self.keys: list[tuple[str, str]] = []
 
@@ -93,12 +93,12 @@ class _CanonicalEncoder:
 
     def _key(self, key: Any, path: str) -> str:
         if _list_children(key) is not None:
-            raise _key_error(self.what, path, key)
+            raise _key_error(self.value_name, path, key)
         plain_key = self.plain(key, path, 0)
         if isinstance(plain_key, msgspec.Raw):
             plain_key = msgspec.json.decode(plain_key)
         if not isinstance(plain_key, str | int | float) or isinstance(plain_key, bool):
-            raise _key_error(self.what, path, key)
+            raise _key_error(self.value_name, path, key)
         name = plain_key if isinstance(plain_key, str) else _ENCODER.encode(plain_key).decode()
         if not isinstance(key, str) or isinstance(key, enum.Enum):
             self.keys.append((join_path(path, name), type(key).__name__))
@@ -140,7 +140,7 @@ class _CanonicalEncoder:
             raise self._refused(path, reason, hint) from None
 
     def _refused(self, path: str, reason: str, hint: str | None) -> ValueRefusedError:
-        return ValueRefusedError(self.what, path, reason, hint=hint)
+        return ValueRefusedError(self.value_name, path, reason, hint=hint)
 
 
 def _list_children(value: Any) -> Iterator[tuple[Any, Any]] | None:
@@ -182,7 +182,7 @@ def _encode_in_order(fields: dict[str, Any]) -> msgspec.Raw:
 
 def _check_keys(walk: _CanonicalEncoder, data: bytes, restore: Callable[[bytes], object] | None) -> None:
     """Allow keys other than text only if reading by the annotation returns keys of the same types."""
-    again = _CanonicalEncoder(walk.what)
+    again = _CanonicalEncoder(walk.value_name)
     path, kind = walk.keys[0]
     if restore is not None:
         try:
@@ -192,13 +192,13 @@ def _check_keys(walk: _CanonicalEncoder, data: bytes, restore: Callable[[bytes],
         if same and sorted(again.keys) == sorted(walk.keys):
             return
         path, kind = min(set(walk.keys) - set(again.keys), default=walk.keys[0])
-    raise _key_error(walk.what, path, kind)
+    raise _key_error(walk.value_name, path, kind)
 
 
-def _key_error(what: str, path: str, key: Any) -> ValueRefusedError:
+def _key_error(value_name: str, path: str, key: Any) -> ValueRefusedError:
     kind = key if isinstance(key, str) else f"{escape(repr(key), 60)} ({type(key).__name__})"
     return ValueRefusedError(
-        what,
+        value_name,
         path,
         f"a key of this kind is not text and could not be read back: {kind}",
         hint="Use text as keys, or annotate the parameter or result, for example dict[int, str].",

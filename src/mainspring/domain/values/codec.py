@@ -62,8 +62,8 @@ class JsonCodec:
         return data
 
 
-def encode(value: object, *, what: str = "value", limit: int = DEFAULT_LIMIT, annotation: Any = Any) -> bytes:
-    """Return the canonical JSON of `value`, at most `limit` bytes; `what` names it in errors.
+def encode(value: object, *, value_name: str = "value", limit: int = DEFAULT_LIMIT, annotation: Any = Any) -> bytes:
+    """Return the canonical JSON of `value`, at most `limit` bytes; `value_name` names it in errors.
 
     Keys other than text are accepted only if `annotation` restores them.
 
@@ -74,9 +74,9 @@ def encode(value: object, *, what: str = "value", limit: int = DEFAULT_LIMIT, an
     data = encode_fast(value)
     if data is None:
         restore = None if annotation is Any else get_decoder(annotation).decode
-        data = encode_canonical(value, what, restore)
+        data = encode_canonical(value, value_name, restore)
     if len(data) > limit:
-        raise make_size_error(data, what, limit)
+        raise make_size_error(data, value_name, limit)
     return data
 
 
@@ -97,7 +97,7 @@ def encode_fast(value: object) -> bytes | None:
     return data
 
 
-def decode(data: bytes, annotation: Any = Any, *, what: str = "value") -> Any:
+def decode(data: bytes, annotation: Any = Any, *, value_name: str = "value") -> Any:
     """Return the value that was passed to `encode`, as `annotation` types it (plain JSON data for Any).
 
     Raises:
@@ -106,10 +106,10 @@ def decode(data: bytes, annotation: Any = Any, *, what: str = "value") -> Any:
     try:
         return get_decoder(annotation).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise make_read_error(error, what, annotation) from None
+        raise make_read_error(error, value_name, annotation) from None
 
 
-def make_read_error(error: Exception, what: str, annotation: Any) -> ValueRefusedError:
+def make_read_error(error: Exception, value_name: str, annotation: Any) -> ValueRefusedError:
     """Return our error for a failed decode, with the path that msgspec found."""
     reason, _, place = str(error).partition(" - at `")
     path = place.rstrip("`") or "$"
@@ -118,13 +118,13 @@ def make_read_error(error: Exception, what: str, annotation: Any) -> ValueRefuse
         if annotation is Any
         else f"It is annotated as {format_annotation(annotation)}: make value and annotation agree."
     )
-    return ValueRefusedError(what, path, reason, hint=hint)
+    return ValueRefusedError(value_name, path, reason, hint=hint)
 
 
-def make_size_error(data: bytes, what: str, limit: int) -> ValueRefusedError:
+def make_size_error(data: bytes, value_name: str, limit: int) -> ValueRefusedError:
     """Return the error for a value that takes more bytes than the limit."""
     return ValueRefusedError(
-        what,
+        value_name,
         find_largest_part(data),
         f"{len(data):,} bytes of JSON, the limit is {limit:,}",
         hint="Save it elsewhere (a file, an object store, a table) and pass a reference to it; or raise the limit: "

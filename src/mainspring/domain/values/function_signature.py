@@ -86,23 +86,23 @@ class Signature:
         call = msgspec.defstruct("Call", fields, kw_only=True, rename=rename)
         return msgspec.json.Decoder(call, dec_hook=decode_unknown)
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], what: str) -> dict[str, Any]:
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], value_name: str) -> dict[str, Any]:
         """Return {parameter: argument} with defaults filled in, without those defaults that have no JSON form.
 
         Raises:
             ArgumentError: the arguments do not fit.
         """
         if not self._is_plain or len(args) > len(self.positional):
-            return self._bind_any(args, kwargs, what)
+            return self._bind_any(args, kwargs, value_name)
         values = dict(zip(self.positional, args, strict=False))
         if kwargs:
             if not self._named.issuperset(kwargs) or not values.keys().isdisjoint(kwargs):
-                return self._bind_any(args, kwargs, what)
+                return self._bind_any(args, kwargs, value_name)
             values.update(kwargs)
         if len(values) < len(self._names):
             values = self.defaults | values
             if len(values) < len(self._names):
-                return self._bind_any(args, kwargs, what)
+                return self._bind_any(args, kwargs, value_name)
         return values
 
     def spread(self, values: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -144,13 +144,13 @@ class Signature:
         args, kwargs = self.arguments_of(self.call_decoder.decode(data))
         return self.bind(args, kwargs, "saved arguments")
 
-    def _bind_any(self, args: tuple[Any, ...], kwargs: dict[str, Any], what: str) -> dict[str, Any]:
+    def _bind_any(self, args: tuple[Any, ...], kwargs: dict[str, Any], value_name: str) -> dict[str, Any]:
         kinds = [inspect.Parameter(p.name, p.kind, default=p.default) for p in self.parameters]
         expected = inspect.Signature(kinds)
         try:
             bound = expected.bind(*args, **kwargs)
         except TypeError as error:
-            subject = what if what.endswith("arguments") else f"arguments of {what}"
+            subject = value_name if value_name.endswith("arguments") else f"arguments of {value_name}"
             unknown = sorted(kwargs.keys() - self._named) if self.extra is None else []
             more = f"; it has no parameter {unknown[0]!r}" if unknown and unknown[0] not in str(error) else ""
             raise ArgumentError(f"{subject} do not fit {self.name}{expected}: {error}{more}") from None

@@ -33,7 +33,7 @@ def encode_call(
     sig: Signature,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    what: str = "arguments",
+    value_name: str = "arguments",
     *,
     limit: int = DEFAULT_LIMIT,
 ) -> bytes:
@@ -43,10 +43,10 @@ def encode_call(
         ArgumentError: the arguments do not fit the function.
         ValueRefusedError: one of them cannot be saved; its path begins with `$.PARAMETER`.
     """
-    return _encode_values(sig, sig.bind(args, kwargs, what), what, limit)
+    return _encode_values(sig, sig.bind(args, kwargs, value_name), value_name, limit)
 
 
-def decode_call(sig: Signature, data: bytes, what: str = "arguments") -> tuple[tuple[Any, ...], dict[str, Any]]:
+def decode_call(sig: Signature, data: bytes, value_name: str = "arguments") -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return (args, kwargs) of a saved call, typed by today's annotations.
 
     Raises:
@@ -55,14 +55,14 @@ def decode_call(sig: Signature, data: bytes, what: str = "arguments") -> tuple[t
     try:
         return sig.arguments_of(sig.call_decoder.decode(data))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise make_read_error(error, what, Any) from None
+        raise make_read_error(error, value_name, Any) from None
 
 
 def roundtrip_call(
     sig: Signature,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    what: str = "arguments",
+    value_name: str = "arguments",
     *,
     limit: int = DEFAULT_LIMIT,
 ) -> tuple[bytes, tuple[Any, ...], dict[str, Any]]:
@@ -71,12 +71,12 @@ def roundtrip_call(
     Raises:
         ArgumentError, ValueRefusedError: as `encode_call` and `decode_call`.
     """
-    values = sig.bind(args, kwargs, what)
-    data = _encode_values(sig, values, what, limit)
+    values = sig.bind(args, kwargs, value_name)
+    data = _encode_values(sig, values, value_name, limit)
     exact = sig.exact
     for name, value in values.items():
         if value.__class__ not in exact[name]:
-            return data, *decode_call(sig, data, what)
+            return data, *decode_call(sig, data, value_name)
     return data, args, kwargs
 
 
@@ -99,7 +99,7 @@ def compare_calls(sig: Signature, saved: bytes, now: bytes) -> list[CallDifferen
     return list(_find_differences(msgspec.json.decode(was), msgspec.json.decode(is_now), "$"))
 
 
-def encode_result(sig: Signature, value: object, what: str = "result", *, limit: int = DEFAULT_LIMIT) -> bytes:
+def encode_result(sig: Signature, value: object, value_name: str = "result", *, limit: int = DEFAULT_LIMIT) -> bytes:
     """Return the canonical JSON of a result.
 
     Raises:
@@ -107,13 +107,13 @@ def encode_result(sig: Signature, value: object, what: str = "result", *, limit:
     """
     data = encode_fast(value)
     if data is None:
-        data = encode_canonical(value, what, sig.result_decoder.decode)
+        data = encode_canonical(value, value_name, sig.result_decoder.decode)
     if len(data) > limit:
-        raise make_size_error(data, what, limit)
+        raise make_size_error(data, value_name, limit)
     return data
 
 
-def decode_result(sig: Signature, data: bytes, what: str = "result") -> Any:
+def decode_result(sig: Signature, data: bytes, value_name: str = "result") -> Any:
     """Return a saved result, typed by today's annotation.
 
     Raises:
@@ -122,29 +122,29 @@ def decode_result(sig: Signature, data: bytes, what: str = "result") -> Any:
     try:
         return sig.result_decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise make_read_error(error, what, sig.returns) from None
+        raise make_read_error(error, value_name, sig.returns) from None
 
 
 def roundtrip_result(
-    sig: Signature, value: Any, what: str = "result", *, limit: int = DEFAULT_LIMIT
+    sig: Signature, value: Any, value_name: str = "result", *, limit: int = DEFAULT_LIMIT
 ) -> tuple[bytes, Any]:
     """Return the bytes of a result and the value that a replay would read from them.
 
     Raises:
         ValueRefusedError: it cannot be saved, or does not fit its annotation.
     """
-    data = encode_result(sig, value, what, limit=limit)
+    data = encode_result(sig, value, value_name, limit=limit)
     if value.__class__ in sig.exact_result:
         return data, value
-    return data, decode_result(sig, data, what)
+    return data, decode_result(sig, data, value_name)
 
 
-def _encode_values(sig: Signature, values: dict[str, Any], what: str, limit: int) -> bytes:
+def _encode_values(sig: Signature, values: dict[str, Any], value_name: str, limit: int) -> bytes:
     data = encode_fast(values)
     if data is None:
-        data = encode_canonical(values, what, sig.values_of)
+        data = encode_canonical(values, value_name, sig.values_of)
     if len(data) > limit:
-        raise make_size_error(data, what, limit)
+        raise make_size_error(data, value_name, limit)
     return data
 
 

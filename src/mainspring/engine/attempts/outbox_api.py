@@ -39,7 +39,7 @@ def publish(name: str, data: Any = None, *, key: str | None = None) -> str:
     """
     step = current_step("publish()")
     check_event_name(name, key)
-    body = encode(data, what=f"event {name}", limit=step.payload_max)
+    body = encode(data, value_name=f"event {name}", limit=step.payload_max)
     return _record_outgoing(step, lambda known_as: PublishedEvent(known_as, name, body, key))
 
 
@@ -58,9 +58,9 @@ def send(queue: str, data: Any, *, key: str | None = None, headers: Mapping[str,
     headers_by_name = None if headers is None else dict(headers)
     check_queue_name(queue)
     check_message(queue, key, headers_by_name)
-    body = encode(data, what=f"message to {queue}", limit=step.payload_max)
+    body = encode(data, value_name=f"message to {queue}", limit=step.payload_max)
     head = (
-        encode(headers_by_name, what=f"headers of a message to {queue}", limit=step.payload_max)
+        encode(headers_by_name, value_name=f"headers of a message to {queue}", limit=step.payload_max)
         if headers_by_name
         else None
     )

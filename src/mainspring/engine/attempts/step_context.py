@@ -152,7 +152,7 @@ class StepContext:
 
     def checkpoint(self, value: object) -> Awaitable[None]:
         """Encode a checkpoint and send it."""
-        data = encode(value, what=f"checkpoint of step {self.name!r}", limit=self.payload_max)
+        data = encode(value, value_name=f"checkpoint of step {self.name!r}", limit=self.payload_max)
         saving = self.channel.save(data)
         self.saved = data
         return saving
@@ -222,7 +222,7 @@ def last_checkpoint(type: Any = None) -> Any:
     step = current_step("last_checkpoint()")
     if step.saved is None:
         return None
-    return decode(step.saved, Any if type is None else type, what=f"checkpoint of step {step.name!r}")
+    return decode(step.saved, Any if type is None else type, value_name=f"checkpoint of step {step.name!r}")
 
 
 def progress(done: int, total: int | None = None) -> None:

@@ -79,7 +79,7 @@ def build_child_call(
         data, read = encode({}), decode
     else:
         data, *_ = roundtrip_call(signature, args, kwargs, definition.name, limit=payload_max)
-        read = functools.partial(decode_result, signature, what=f"result of {definition.name}")
+        read = functools.partial(decode_result, signature, value_name=f"result of {definition.name}")
     return ChildCall(data, plan, definition), read
 
 

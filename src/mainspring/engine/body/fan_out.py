@@ -66,7 +66,7 @@ class Fan:
         self._next = 0
         self._done = 0
         self._finished: asyncio.Future[Any] | None = None
-        self._decode = functools.partial(decode_result, signature, what=f"result of {name}")
+        self._decode = functools.partial(decode_result, signature, value_name=f"result of {name}")
 
     async def run(self, number: int) -> list[Any]:
         """Run the step for all items; `number` is that of the call.

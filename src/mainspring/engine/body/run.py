@@ -147,7 +147,7 @@ class Run(StepCaller):
             TimeoutError: none came within the time.
         """
         until_at = self._until(within)
-        read = functools.partial(decode, annotation=type, what=f"signal {signal}")
+        read = functools.partial(decode, annotation=type, value_name=f"signal {signal}")
         return await self._wait(OutcomeKind.SIGNAL, signal, SignalCall(until_at, _schema_of(type)), read, until_at)
 
     @track_calls
@@ -174,11 +174,11 @@ class Run(StepCaller):
             return (
                 AwaitedEvent(name, decode(data))
                 if type is None
-                else decode(data, annotation=type, what=f"event {name}")
+                else decode(data, annotation=type, value_name=f"event {name}")
             )
 
         call = EventCall(
-            decode(encode(dict(where or {}), what=f"where of event {name}", limit=self._body.payload_max)),
+            decode(encode(dict(where or {}), value_name=f"where of event {name}", limit=self._body.payload_max)),
             since_at,
             until_at,
             _schema_of(type),
@@ -249,7 +249,7 @@ class Run(StepCaller):
         default = None if otherwise is _NO_DEFAULT else otherwise
         text = encode(
             {"text": question, "choices": listed, "otherwise": default, "who": who, "evidence": evidence},
-            what="question",
+            value_name="question",
             limit=self._body.payload_max,
         )
         try:
@@ -351,7 +351,7 @@ class Run(StepCaller):
         Raises:
             ValueRefusedError: the value cannot be saved.
         """
-        self._body.notes.published = encode(value, what="published state", limit=self._body.payload_max)
+        self._body.notes.published = encode(value, value_name="published state", limit=self._body.payload_max)
         self._body.notes.changed = True
 
     def progress(self, done: int, total: int | None = None) -> None:

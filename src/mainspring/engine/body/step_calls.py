@@ -149,7 +149,7 @@ class StepCaller:
         else:
             call = StepCall(live, signature, args, kwargs, data, plan)
             kind = OutcomeKind.STEP
-        decode = functools.partial(decode_result, signature, what=f"result of {name}")
+        decode = functools.partial(decode_result, signature, value_name=f"result of {name}")
         number = body.calls.next_number()
         coroutine = _outcome(body, number, kind, ident, name, call, decode)
         return body.calls.add(number, coroutine, "step", name, caller_frame(2))

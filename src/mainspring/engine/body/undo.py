@@ -195,10 +195,10 @@ def _build_saved_undo(
     return undo, args, kwargs, plan
 
 
-def fail_not_callable(step: str, undo: str, why: str) -> None:
+def fail_not_callable(step: str, undo: str, reason: str) -> None:
     """Fail in place of the undo of a saved step that the current code does not have, or calls otherwise."""
     hint = "Undo the step by hand, then set the result of the undo: runs give-result RUN null."
-    raise Permanent(f"step {step!r} cannot be undone by {undo}: {why}", hint=hint)
+    raise Permanent(f"step {step!r} cannot be undone by {undo}: {reason}", hint=hint)
 
 
 def accepts_result(undo: Any) -> bool:

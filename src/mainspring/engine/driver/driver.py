@@ -295,7 +295,7 @@ class Driver(LoadedRun):
                 detail,
                 then,
                 end.size,
-                end.unheard,
+                end.unhandled,
             )
         )
 

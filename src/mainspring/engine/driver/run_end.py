@@ -50,7 +50,7 @@ class RunHalt:
 class RunEnd:
     """The end of a run. `restart` = the input with which it starts again; `size` = bytes of its output.
 
-    `unheard` = requests of failed children that no code awaited.
+    `unhandled` = requests of failed children that no code awaited.
     """
 
     state: RunState
@@ -60,7 +60,7 @@ class RunEnd:
     failed_ident: str | None = None
     restart: bytes | None = None
     size: int | None = None
-    unheard: tuple[str, ...] = ()
+    unhandled: tuple[str, ...] = ()
     detail: dict[str, Any] = field(default_factory=dict)
 
 
@@ -177,8 +177,8 @@ def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) 
             unawaited = body.failures.unawaited()
             if unawaited:
                 detail["unawaited"] = [_unawaited_failure(outcome) for outcome in unawaited[:100]]
-            unheard = tuple(outcome.ident for outcome in unawaited if outcome.kind is OutcomeKind.CHILD)
-            return RunEnd(RunState.SUCCEEDED, result=result, detail=detail, size=size, unheard=unheard)
+            unhandled = tuple(outcome.ident for outcome in unawaited if outcome.kind is OutcomeKind.CHILD)
+            return RunEnd(RunState.SUCCEEDED, result=result, detail=detail, size=size, unhandled=unhandled)
         except Exception as refused:  # noqa: BLE001  the workflow's own result cannot be saved
             return RunEnd(
                 RunState.FAILED, failure=failure_of(refused), reason=FailureReason.VALUE_REFUSED, detail=detail

@@ -401,7 +401,7 @@ class RunWaits:
             request.decode(output)
         except ValueRefusedError as error:
             refused = ValueRefusedError(
-                f"the {error.what} that was set by hand", error.path, error.why, hint=error.hint
+                f"the {error.value_name} that was set by hand", error.path, error.reason, hint=error.hint
             )
             return self._loaded.host.failure_of(refused)
         return None

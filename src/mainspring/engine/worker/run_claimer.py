@@ -125,7 +125,7 @@ class RunClaimer:
             worker.take(run)
         self.plan(result.next_due_at)
         self._has_more, self._is_limited = result.more, result.is_limited
-        self._yield_queues(result.gave_way)
+        self._yield_queues(result.yielded_queues)
         if result.more or self._may_be_ready:
             self._claim()  # at once, before the claimed runs start
 

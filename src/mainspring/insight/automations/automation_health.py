@@ -18,7 +18,7 @@ from mainspring.insight.text.formatting import format_count
 from mainspring.store.base import StoreReader
 from mainspring.store.read.incidents import incidents
 
-JUDGING_MONITORS = (
+HEALTH_MONITORS = (
     IncidentKind.SILENCE,
     IncidentKind.LATE_START,
     IncidentKind.FAIL_RATE,
@@ -54,18 +54,18 @@ def read_automation_health(
     tunings: TuningTable = DEFAULT_TUNINGS,
     own: TuningOverrides = NO_OVERRIDES,
     *,
-    alone: bool = False,
+    is_single: bool = False,
 ) -> dict[str, AutomationHealth]:
-    """Return the health of each at the instant `now` (ms); `alone` = it is one, for which all baselines and all monitors are read."""
+    """Return the health of each at the instant `now` (ms); `is_single` = it is one, for which all baselines and all monitors are read."""
     automation_names = list(names)
     if not automation_names:
         return {}
     facts = (
         _read_facts_of_one(reader, automation_names[0], now, tunings, own)
-        if alone
+        if is_single
         else _read_facts_of_many(reader, automation_names, now)
     )
-    kinds = JUDGING_MONITORS if alone else _WHEN
+    kinds = HEALTH_MONITORS if is_single else _WHEN
     evaluations: dict[str, list[Evaluation]] = {}
     for kind in kinds:
         for evaluation in evaluate_monitor(MONITORS[kind], facts, tunings, now, own):

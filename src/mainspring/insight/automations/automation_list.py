@@ -21,7 +21,7 @@ from mainspring.store.read.automations import automation_stats
 from mainspring.store.read.automations.automation_stats import RunMark
 from mainspring.store.views import AutomationView
 
-SHOWN_RUNS = 50
+LISTED_RUNS = 50
 """Most runs that are shown of each."""
 DAYS = 7
 _DAY_MS = 86_400_000
@@ -68,8 +68,8 @@ def list_automation_lines(
     own: TuningOverrides = NO_OVERRIDES,
     *,
     incidents: Iterable[Incident] = (),
-    may_see: Callable[[str], bool] = lambda _: True,
-    runs: int = SHOWN_RUNS,
+    may_view: Callable[[str], bool] = lambda _: True,
+    runs: int = LISTED_RUNS,
     zone: str = "UTC",
 ) -> list[AutomationLine]:
     """Return a line for each of these automations, with its newest runs, in a handful of reads: for a page, not for thousands.
@@ -78,7 +78,7 @@ def list_automation_lines(
     """
     names = [view.name for view in views]
     health_by_name = read_automation_health(reader, names, now, tunings, own)
-    newest = automation_stats.newest_runs(reader, names, SHOWN_RUNS)
+    newest = automation_stats.newest_runs(reader, names, LISTED_RUNS)
     ended = automation_stats.ended_between(reader, names, now - DAYS * _DAY_MS, _NEVER)
     worst, lines = most_severe_by_automation(incidents), []
     for view in views:
@@ -95,7 +95,7 @@ def list_automation_lines(
                 tags=definition.option("tags") if definition is not None else {},
                 tier=_option_value(definition, "tier") or "notify",
                 zone=zone_name_of(definition, zone),
-                starts=describe_starts(definition, may_see),
+                starts=describe_starts(definition, may_view),
                 state=found.state,
                 since_at=found.since_at,
                 why=found.why,

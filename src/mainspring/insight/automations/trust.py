@@ -18,7 +18,7 @@ _SPAN_MS = DAYS * 86_400_000
 _NEVER = 2**63 - 1
 
 
-class TrustFigures(msgspec.Struct, frozen=True, kw_only=True):
+class TrustStats(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of 30 days. `success_share` None = nothing ended; `recurring` = causes that came back."""
 
     ended: int
@@ -43,8 +43,8 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     """`now` = the last 30 days, `before` = the 30 days before them."""
 
     automation: str
-    now: TrustFigures
-    before: TrustFigures
+    now: TrustStats
+    before: TrustStats
     causes: list[RecurringCause]
 
 
@@ -78,9 +78,9 @@ def describe_trust(trust: Trust) -> str:
     return escape_line(", ".join(parts))
 
 
-def _count_trust(counted: AutomationCounts, reopenings: list[IncidentReopening]) -> TrustFigures:
+def _count_trust(counted: AutomationCounts, reopenings: list[IncidentReopening]) -> TrustStats:
     ended = counted.succeeded + counted.failed
-    return TrustFigures(
+    return TrustStats(
         ended=ended,
         succeeded=counted.succeeded,
         success_share=counted.succeeded / ended if ended else None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from mainspring.domain.incidents.incident import MUST_NOTIFY_FACT
 from mainspring.domain.monitors.monitor import Evaluation
-from mainspring.domain.text.phrases import format_figure
+from mainspring.domain.text.phrases import format_metric
 from mainspring.insight.text.formatting import format_moment
 
 _LABELS = {
@@ -29,10 +29,10 @@ _WORDS = frozenset({"code", "reason", "kind"})
 
 
 def finding_word(evaluation: Evaluation) -> str:
-    """Return "wrong", "well", or "unsure" if the monitor cannot decide yet."""
+    """Return "failing", "healthy", or "unsure" if the monitor cannot decide yet."""
     if evaluation.finding is not None:
-        return "wrong"
-    return "well" if evaluation.unsure is None else "unsure"
+        return "failing"
+    return "healthy" if evaluation.unsure is None else "unsure"
 
 
 def sort_by_problem(found: Iterable[Evaluation]) -> list[Evaluation]:
@@ -42,7 +42,7 @@ def sort_by_problem(found: Iterable[Evaluation]) -> list[Evaluation]:
     )
 
 
-def label_figure(name: str) -> str:
+def label_metric(name: str) -> str:
     """Return the label of a measured value: "share failed", "grace"; its unit is part of the value."""
     label = _LABELS.get(name)
     if label is not None:
@@ -56,26 +56,26 @@ def format_rule(rule: str) -> str:
 
     def label(found: re.Match[str]) -> str:
         name = found[0]
-        return f"'{label_figure(name)}'" if name in _LABELS or name.endswith(_UNITS) else name
+        return f"'{label_metric(name)}'" if name in _LABELS or name.endswith(_UNITS) else name
 
     return _NAME.sub(label, rule)
 
 
-def format_figure_in_zone(name: str, value: Any, now: int, zone: str) -> str:
+def format_metric_in_zone(name: str, value: Any, now: int, zone: str) -> str:
     """Return a measured value: instants on the clock of a zone, spans in units."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name.endswith("_at") and isinstance(value, int):
         return format_moment(value, now, zone)
-    return ", ".join(map(str, value)) if isinstance(value, list) else format_figure(name, value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else format_metric(name, value)
 
 
-def list_figures(measured: Mapping[str, Any], now: int, zone: str) -> list[tuple[str, str]]:
+def list_metrics(measured: Mapping[str, Any], now: int, zone: str) -> list[tuple[str, str]]:
     """Return the measured values of an incident for people, without empty ones and those for Mainspring only."""
     rows = []
     for name, value in measured.items():
         if value is None or name == MUST_NOTIFY_FACT or (name, value) == ("faults", 1):
             continue
-        text = format_figure_in_zone(name, value, now, zone)
-        rows.append((label_figure(name), text.replace("_", " ") if name in _WORDS else text))
+        text = format_metric_in_zone(name, value, now, zone)
+        rows.append((label_metric(name), text.replace("_", " ") if name in _WORDS else text))
     return rows

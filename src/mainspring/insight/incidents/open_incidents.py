@@ -6,7 +6,7 @@ from mainspring.domain.incidents.incident import Incident, IncidentKind, Severit
 from mainspring.domain.states import IncidentState
 from mainspring.insight.text.formatting import escape_line, format_clock_time, format_count, status_head
 
-SHOWN = 10
+MAX_LISTED = 10
 _STUCK = frozenset({IncidentKind.BACKLOG, IncidentKind.DEFINITION_LOST, IncidentKind.LATE_START, IncidentKind.UNSERVED})
 
 
@@ -16,7 +16,7 @@ class OpenIncidents:
     def __init__(self, unresolved: Sequence[Incident], grouped: Sequence[Incident] = ()) -> None:
         self._unresolved = (*unresolved, *grouped)
         self.open = [incident for incident in unresolved if incident.state is IncidentState.OPEN]
-        self.looked_after = len(unresolved) - len(self.open)
+        self.handled = len(unresolved) - len(self.open)
         """Acknowledged or snoozed."""
         self.put_off = [
             incident
@@ -27,11 +27,12 @@ class OpenIncidents:
 
     def sentences(self) -> Iterator[str]:
         """Yield the open incidents, the most severe and oldest first."""
-        for incident in self.open[:SHOWN]:
+        for incident in self.open[:MAX_LISTED]:
             subject = incident.subject.automation or "mainspring"
-            yield f"[{incident.severity}] {escape_line(f'{subject}: {incident.said}', 200)}. See: mainspring incidents show {incident.id}"
-        if len(self.open) > SHOWN:
-            yield f"{format_count(len(self.open) - SHOWN, 'more incident')}. See: mainspring incidents list"
+            text = escape_line(f"{subject}: {incident.summary}", 200)
+            yield f"[{incident.severity}] {text}. See: mainspring incidents show {incident.id}"
+        if len(self.open) > MAX_LISTED:
+            yield f"{format_count(len(self.open) - MAX_LISTED, 'more incident')}. See: mainspring incidents list"
 
     def parts(self) -> Iterator[str]:
         """Yield parts of the one sentence: "2 open incidents (1 page, 1 notify: mainspring incidents list)"."""
@@ -39,8 +40,8 @@ class OpenIncidents:
             counts = ((severity, sum(incident.severity is severity for incident in self.open)) for severity in Severity)
             by = ", ".join(f"{number} {severity}" for severity, number in counts if number)
             yield f"{format_count(len(self.open), 'open incident')} ({by}: mainspring incidents list)"
-        if self.looked_after:
-            yield f"{format_count(self.looked_after, 'incident')} acknowledged or snoozed"
+        if self.handled:
+            yield f"{format_count(self.handled, 'incident')} acknowledged or snoozed"
 
     def head(self, count: int, now: int, zone: str) -> str:
         """Return in a few words whether anything needs a person; `count` = what does: "1 problem is snoozed until 14:00 UTC by ana"."""

@@ -37,11 +37,11 @@ class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
 class DeadLetterFilter(msgspec.Struct, frozen=True, kw_only=True):
     """A filter: runs in these states, of one automation, stopped since then, whose fingerprint has this prefix.
 
-    `sees` = which automations the caller may see; `gone` = also errors without stopped runs.
+    `may_view` = which automations the caller may see; `gone` = also errors without stopped runs.
     """
 
     states: tuple[RunState, ...]
-    sees: ViewFilter
+    may_view: ViewFilter
     name: str | None = None
     since_at: int | None = None
     error: str | None = None
@@ -67,7 +67,7 @@ def list_dead_letters(
         letter_filter.name,
         letter_filter.since_at,
         letter_filter.error,
-        letter_filter.sees,
+        letter_filter.may_view,
     )
     incidents_by_error = _incidents_by_error(reader) if groups else {}
     for group in groups:
@@ -115,7 +115,7 @@ def list_stopped_runs(
         letter_filter.name,
         letter_filter.since_at,
         letter_filter.error,
-        letter_filter.sees,
+        letter_filter.may_view,
     )
     causes = [(name, group.fingerprint) for group in groups for name in group.automations]
     found: list[tuple[int, RunRow]] = []

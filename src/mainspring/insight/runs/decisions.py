@@ -10,7 +10,7 @@ from mainspring.domain.states import OutcomeState
 from mainspring.insight.runs.steps import label_step
 from mainspring.insight.text.formatting import escape_line, format_distance
 from mainspring.store.read.run_decisions import ManualResult, RunDecisions, RunSettlement
-from mainspring.store.views import RunStory
+from mainspring.store.views import RunHistory
 
 _REASON: Final = 300
 _MAX_LISTED: Final = 5
@@ -54,7 +54,7 @@ def find_mark_done(given: list[ManualResult]) -> ManualResult | None:
     return next((result for result in given if result.ident is None), None)
 
 
-def list_given_results(history: RunStory, given: list[ManualResult]) -> list[ManualResult]:
+def list_given_results(history: RunHistory, given: list[ManualResult]) -> list[ManualResult]:
     """Return the given results that the run uses, without those of steps that ran again later."""
     return [result for result in given if result.ident is not None and _is_used(history.outcomes, result)]
 
@@ -70,7 +70,7 @@ def _is_used(outcomes: list[Outcome], given: ManualResult) -> bool:
     return first is not None and first.superseded is None and first.state is OutcomeState.SUCCEEDED
 
 
-def describe_given_results(history: RunStory, given: list[ManualResult], now: int) -> list[str]:
+def describe_given_results(history: RunHistory, given: list[ManualResult], now: int) -> list[str]:
     """Return a sentence for each step with a given result, newest first, and how many more there are."""
     used = list_given_results(history, given)
     names = {outcome.ident: label_step(outcome.ident, outcome.name) for outcome in history.outcomes}

@@ -49,7 +49,7 @@ from mainspring.insight.runs.trigger_file import describe_retry, find_trigger_fi
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.text.formatting import escape_line, format_distance, format_span
 from mainspring.store.read.run_decisions import NO_DECISIONS, ManualResult, RunDecisions, RunSettlement
-from mainspring.store.views import Blocker, RunStory, RunView
+from mainspring.store.views import Blocker, RunHistory, RunView
 
 _MESSAGE = 300
 _NAMES = 10
@@ -99,7 +99,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
 
 def explain(
-    history: RunStory,
+    history: RunHistory,
     blocker: Blocker,
     now: int,
     zone: str = "UTC",
@@ -152,7 +152,7 @@ _Answers = tuple[list[str], list[str], list[str], list[SuggestedCommand]]
 
 
 def _explain_queued(facts: RunFacts) -> _Answers:
-    run = facts.story.run
+    run = facts.history.run
     doing = "to be started" if run.fresh else "to continue"
     since = run.created_at if run.fresh else run.changed_at
     sentences = [f"It waits in queue {run.queue} {doing}, since {format_distance(since, facts.now)}."]
@@ -160,7 +160,7 @@ def _explain_queued(facts: RunFacts) -> _Answers:
 
 
 def _explain_running(facts: RunFacts) -> _Answers:
-    run = facts.story.run
+    run = facts.history.run
     if facts.blocker.is_owner_gone:
         return _explain_lost_worker(facts)
     worker = next((w for w in facts.blocker.workers if w.session == run.session), None)
@@ -175,7 +175,7 @@ def _explain_running(facts: RunFacts) -> _Answers:
         )
     sentences += _describe_child_process(facts)
     sentences += interruptions.describe_stalls(facts)
-    sentences += waits.describe_waits(facts.story, facts.now, facts.at)
+    sentences += waits.describe_waits(facts.history, facts.now, facts.at)
     if not open_lines and len(sentences) == 1:
         sentences.append("Its steps of less than a second are not recorded while they run.")
     next_steps = [_NOT_CONTINUED if run.kind == Automation.EXEC else _CONTINUED]
@@ -196,7 +196,7 @@ def _explain_lost_worker(facts: RunFacts) -> _Answers:
     """Explain a run whose process died a moment ago, or that no process has noticed yet."""
     sentences = ["Its process died, and no other process has recorded that yet."]
     watch = SuggestedCommand("mainspring watch", "record it now")
-    if facts.story.run.kind == Automation.EXEC:
+    if facts.history.run.kind == Automation.EXEC:
         return sentences, [], ["No worker continues it. It ends as failed when a process records the death."], [watch]
     if facts.blocker.is_served:
         return sentences, [], ["A worker records that and continues the run within seconds."], [cancel_command(facts)]
@@ -219,9 +219,9 @@ def _describe_child_process(facts: RunFacts) -> list[str]:
 
 
 def _explain_waiting(facts: RunFacts) -> _Answers:
-    sentences = waits.describe_waits(facts.story, facts.now, facts.at) or ["It waits."]
+    sentences = waits.describe_waits(facts.history, facts.now, facts.at) or ["It waits."]
     return [*sentences, "While it waits, it uses no worker and no memory."], *_explain_unclaimed(
-        facts, [*waits.list_wait_commands(facts.story, facts.now), cancel_command(facts)]
+        facts, [*waits.list_wait_commands(facts.history, facts.now), cancel_command(facts)]
     )
 
 
@@ -239,7 +239,7 @@ def _explain_retrying(facts: RunFacts) -> _Answers:
 
 
 def _explain_ended(facts: RunFacts) -> _Answers:
-    run = facts.story.run
+    run = facts.history.run
     duration = f", after {format_span(_duration_ms(run))}" if run.finished_at and run.started_at else ""
     word = {RunState.SUCCEEDED: "succeeded", RunState.CANCELLED: "was cancelled"}[run.state]
     at = facts.at(run.finished_at) if run.finished_at else "-"
@@ -268,7 +268,7 @@ def _explain_ended(facts: RunFacts) -> _Answers:
 def _find_restart(facts: RunFacts) -> str | None:
     """Return the run that replaced a run by `run.restart`."""
     try:
-        detail = msgspec.json.decode(facts.story.run.detail or b"null")
+        detail = msgspec.json.decode(facts.history.run.detail or b"null")
     except msgspec.DecodeError:
         return None
     successor = detail.get("restarted_as") if isinstance(detail, dict) else None
@@ -280,7 +280,7 @@ _NOT_SAVED = "Its code passed or returned a value that cannot be saved, so nothi
 
 
 def _explain_failed(facts: RunFacts) -> _Answers:
-    run, step = facts.story.run, facts.step
+    run, step = facts.history.run, facts.step
     where = f" at step {escape_line(step.label)}" if step else ""
     at = f" {format_distance(run.finished_at, facts.now)}" if run.finished_at else ""
     sentences = [f"It failed{where}{at}: {_failure_message(run.failure)}"]
@@ -317,7 +317,7 @@ def _explain_failed(facts: RunFacts) -> _Answers:
 
 def _suggest_rerun(facts: RunFacts) -> list[SuggestedCommand]:
     """Return how to continue a failed run, or to do its work in a new run."""
-    undone = list_undone(facts.story)
+    undone = list_undone(facts.history)
     does = "continue from where it failed; saved steps do not run again"
     if undone:
         does = f"run it again, under new keys, from the first undone step: {escape_line(undone[0].name)}"
@@ -329,14 +329,14 @@ def _suggest_rerun(facts: RunFacts) -> list[SuggestedCommand]:
         if file.move_back is None
         else [SuggestedCommand(file.move_back, "move its file back, fixed or not: it starts a new run")]
     )
-    if retry_reads_file(facts.story.run):
+    if retry_reads_file(facts.history.run):
         return move
     return [*move, retry_command(facts, f"only if the remaining steps do not read the file: {does}")]
 
 
 def _explain_superseded(facts: RunFacts) -> tuple[list[str], list[SuggestedCommand]]:
     """Return next steps and commands for a failed run whose work a later run does or did."""
-    run, settlement, successor = facts.story.run, facts.decisions.settlement, facts.decisions.successor
+    run, settlement, successor = facts.history.run, facts.decisions.settlement, facts.decisions.successor
     later = successor or (settlement.by if settlement is not None else None)
     show = [SuggestedCommand(f"mainspring runs show {later}", "show the later run")] if later else []
     if successor is not None:
@@ -351,7 +351,7 @@ def _explain_superseded(facts: RunFacts) -> tuple[list[str], list[SuggestedComma
 
 
 def _explain_needs_attention(facts: RunFacts) -> _Answers:
-    run, step = facts.story.run, facts.step
+    run, step = facts.history.run, facts.step
     where = f" at step {escape_line(step.label)}" if step else ""
     sentences = [
         f"It stopped{where} and needs a person, since {format_distance(run.changed_at, facts.now)}: {_failure_message(run.failure)}"
@@ -387,7 +387,7 @@ def _explain_unclaimed(
     facts: RunFacts, commands: list[SuggestedCommand]
 ) -> tuple[list[str], list[str], list[SuggestedCommand]]:
     """Return reasons, next steps and commands for a run that no worker has."""
-    run = facts.story.run
+    run = facts.history.run
     idle, found = is_dormant(run, facts.now), list_hindrances(facts.blocker, facts.now, facts.zone, facts.up)
     latest = f", at the latest at {facts.at(run.due_at)}" if run.due_at is not None else ""
     next_steps = [f"It continues when its wait ends{latest}." if idle and not found else _next_text(found)]
@@ -431,7 +431,7 @@ def _next_text(found: list[BlockReason]) -> str:
 
 
 def _describe_rollback(facts: RunFacts) -> list[str]:
-    names = [escape_line(label_step(outcome.ident, outcome.name)) for outcome in list_undone(facts.story)]
+    names = [escape_line(label_step(outcome.ident, outcome.name)) for outcome in list_undone(facts.history)]
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return [f"Undone steps: {', '.join(names[:_NAMES])}{more}."] if names else []
 

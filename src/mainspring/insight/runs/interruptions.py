@@ -44,7 +44,7 @@ def describe_losses(losses: list[WorkerLoss], at: Callable[[int], str]) -> list[
 def describe_stalls(facts: RunFacts) -> list[str]:
     """Return since when each attempt is silent, and where it was when that was found, the innermost frame first."""
     found: list[str] = []
-    for stall in facts.story.stalls:
+    for stall in facts.history.stalls:
         silent = format_span(max(facts.now - stall.since_at, 0))
         found.append(
             f"Attempt {stall.attempt} of step {escape_line(stall.step)} has reported no log, progress or "
@@ -56,7 +56,7 @@ def describe_stalls(facts: RunFacts) -> list[str]:
 
 def list_stall_commands(facts: RunFacts) -> list[SuggestedCommand]:
     """Return commands that may help, if there is such an attempt."""
-    if not facts.story.stalls:
+    if not facts.history.stalls:
         return []
     return [
         SuggestedCommand(

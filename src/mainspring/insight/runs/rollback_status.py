@@ -4,20 +4,20 @@ from typing import Final
 
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import REOPENABLE_STATES, OutcomeState
-from mainspring.store.views import RunStory
+from mainspring.store.views import RunHistory
 
 _WORK: Final = frozenset({OutcomeKind.STEP, OutcomeKind.CHILD})
 _NOTHING: Final = frozenset({OutcomeState.FAILED, OutcomeState.CANCELLED})
 
 
-def list_undone(history: RunStory) -> list[Outcome]:
+def list_undone(history: RunHistory) -> list[Outcome]:
     """Return the steps that were undone since they last ran, in the order of requests."""
     counted = _list_counting(history)
     undone = {o.ident for o in counted if o.kind is OutcomeKind.UNDO and o.state is OutcomeState.SUCCEEDED}
     return _sort_by_request([o for o in counted if f"undo:{o.ident}" in undone])
 
 
-def has_undo_left(history: RunStory) -> bool:
+def has_undo_left(history: RunHistory) -> bool:
     """Whether a step that is done, or in doubt, has an undo that was not called."""
     undone_idents = {outcome.ident for outcome in list_undone(history)}
     return any(
@@ -26,7 +26,7 @@ def has_undo_left(history: RunStory) -> bool:
     )
 
 
-def list_repeated(history: RunStory, ident: str | None = None) -> list[Outcome]:
+def list_repeated(history: RunHistory, ident: str | None = None) -> list[Outcome]:
     """Return the steps that a retry (from `ident`) would run again, because they or earlier ones were undone.
 
     Empty if nothing was undone, or if the retry would continue the rollback.
@@ -43,7 +43,7 @@ def list_repeated(history: RunStory, ident: str | None = None) -> list[Outcome]:
     )
 
 
-def _list_counting(history: RunStory) -> list[Outcome]:
+def _list_counting(history: RunHistory) -> list[Outcome]:
     return [outcome for outcome in history.outcomes if outcome.superseded is None]
 
 

@@ -94,7 +94,7 @@ def count_groups(ended: Iterable[CallCount], lines: Sequence[StepLine]) -> dict[
 
 
 def _group_of_lines(calls: Sequence[StepLine], now: int) -> StepGroup:
-    durations = [call.tries[-1].took(now) for call in calls if _has_ended(call) and call.tries]
+    durations = [call.tries[-1].duration_ms(now) for call in calls if _has_ended(call) and call.tries]
     return _build_group(calls[0].name, calls[0].kind, Counter(call.state for call in calls), durations)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Outcome, OutcomeKind
 from mainspring.domain.states import TERMINAL_STATES, AttemptState, OutcomeState, RunState
-from mainspring.store.views import RunStory
+from mainspring.store.views import RunHistory
 
 SOLID, HOLLOW, DOT = "█", "░", "·"
 WIDEST: Final = 20
@@ -32,7 +32,7 @@ class StepTry(msgspec.Struct, frozen=True):
     next_at: int | None = None
     failure: Failure | None = None
 
-    def took(self, now: int) -> int:
+    def duration_ms(self, now: int) -> int:
         """Return its duration in ms, up to now if it runs."""
         return max((self.ended_at or now) - self.started_at, 0)
 
@@ -62,7 +62,7 @@ class StepLine(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it only waits."""
         return self.kind in WAITS
 
-    def took(self, now: int) -> int:
+    def duration_ms(self, now: int) -> int:
         """Return the span from the first start to the end, in ms."""
         return max((self.tries[-1].ended_at or now) - self.tries[0].started_at, 0) if self.tries else 0
 
@@ -74,7 +74,7 @@ def label_step(ident: str, name: str) -> str:
     return f"{name}[{key}" if is_keyed else name
 
 
-def list_step_lines(history: RunStory) -> list[StepLine]:
+def list_step_lines(history: RunHistory) -> list[StepLine]:
     """Return the lines of a run, in the order of requests."""
     attempts: dict[tuple[str, int], list[AttemptRecord]] = {}
     for attempt in history.attempts:
@@ -154,20 +154,20 @@ def draw_bars(lines: list[StepLine], now: int) -> list[str]:
 
     Work and waits have separate scales, so that three days of sleep do not flatten three seconds of work.
     """
-    work = max((sum(t.took(now) for t in line.tries) for line in lines if not line.is_wait), default=0)
-    wait = max((line.took(now) for line in lines if line.is_wait), default=0)
+    work = max((sum(t.duration_ms(now) for t in line.tries) for line in lines if not line.is_wait), default=0)
+    wait = max((line.duration_ms(now) for line in lines if line.is_wait), default=0)
     return [_draw_wait(line, wait, now) if line.is_wait else _draw_work(line, work, now) for line in lines]
 
 
 def _draw_wait(line: StepLine, longest: int, now: int) -> str:
-    return DOT * _length(line.took(now), longest)
+    return DOT * _length(line.duration_ms(now), longest)
 
 
 def _draw_work(line: StepLine, longest: int, now: int) -> str:
     parts = []
     for position, step_try in enumerate(line.tries):
         counts = position == len(line.tries) - 1 and step_try.state in (str(OutcomeState.SUCCEEDED), "running")
-        parts.append((SOLID if counts else HOLLOW) * _length(step_try.took(now), longest))
+        parts.append((SOLID if counts else HOLLOW) * _length(step_try.duration_ms(now), longest))
     bar = " ".join(parts)
     return bar if len(bar) <= WIDEST * 2 else bar[: WIDEST * 2 - 1] + "…"
 

@@ -19,7 +19,7 @@ from mainspring.store.read.outbox import list_messages_of, list_outbox_queues, u
 from mainspring.store.read.run_decisions import read_decisions
 from mainspring.store.read.runs.run_views import run_not_found
 from mainspring.store.read.status.status import blocker as blocker_of
-from mainspring.store.views import Blocker, RunStory
+from mainspring.store.views import Blocker, RunHistory
 
 ViewFilter = Callable[[str], bool]
 """Whether the caller may see the automation of this name."""
@@ -32,7 +32,7 @@ _MAX_LISTED = 5
 
 def explain_run(
     reader: StoreReader,
-    history: RunStory,
+    history: RunHistory,
     now: int,
     zone: str,
     may_view: ViewFilter = lambda _: True,
@@ -71,7 +71,7 @@ def explain_run(
     )
 
 
-def _read_child_blockers(reader: StoreReader, history: RunStory, may_view: ViewFilter) -> list[Blocker]:
+def _read_child_blockers(reader: StoreReader, history: RunHistory, may_view: ViewFilter) -> list[Blocker]:
     """Return the facts of unfinished children of a run that waits for a child, the first few that the caller may see."""
     idents = {wait.get("ident") for wait in list_waits(history) if wait.get("kind") == "child"}
     if not idents:

@@ -12,7 +12,7 @@ from mainspring.insight.runs.trigger_file import TriggerFile
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.text.formatting import format_moment, shell_word
 from mainspring.store.read.run_decisions import NO_DECISIONS, RunDecisions
-from mainspring.store.views import Blocker, RunStory, renamed_step_of
+from mainspring.store.views import Blocker, RunHistory, renamed_step_of
 
 RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
 ANSWER, SIGNAL = "answer", "signal"
@@ -35,7 +35,7 @@ class SuggestedCommand(msgspec.Struct, frozen=True):
 class RunFacts(msgspec.Struct, frozen=True):
     """Facts of a run at the instant `now`; clock times are those of `zone`."""
 
-    story: RunStory
+    history: RunHistory
     blocker: Blocker
     lines: list[StepLine]
     now: int
@@ -48,18 +48,18 @@ class RunFacts(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        return self.story.run.id
+        return self.history.run.id
 
     @property
     def step(self) -> StepLine | None:
         """The line at which the run stopped."""
-        ident = self.story.run.failed_ident
+        ident = self.history.run.failed_ident
         return next((line for line in reversed(self.lines) if line.ident == ident), None)
 
     @property
     def has_input_to_accept(self) -> bool:
         """Whether the input of a step drifted, and not a value that the run received."""
-        return b'"unread"' not in (self.story.run.detail or b"")
+        return b'"unread"' not in (self.history.run.detail or b"")
 
     def at(self, instant: int) -> str:
         return format_moment(instant, self.now, self.zone)
@@ -73,7 +73,7 @@ def _drift_commands(facts: RunFacts) -> list[SuggestedCommand]:
             retry_command(facts, again),
             _retry_from_command(facts, name, ident, "wait for another event, and run the later steps again"),
         ]
-    renamed = renamed_step_of(facts.story)
+    renamed = renamed_step_of(facts.history)
     if renamed is not None:
         return _renamed_step_commands(facts, *renamed, name, ident)
     accept = SuggestedCommand(
@@ -169,9 +169,9 @@ def _retry_from_command(facts: RunFacts, name: str, ident: str, does: str) -> Su
 
 def rollback_commands(facts: RunFacts) -> list[SuggestedCommand]:
     """Return the commands that undo the steps of a run, or keep them, if there is anything to undo."""
-    if facts.story.run.undoing:
+    if facts.history.run.undoing:
         return [cancel_command(facts)]
-    if not has_undo_left(facts.story):
+    if not has_undo_left(facts.history):
         return []
     does = "roll it back, newest step first; it ends cancelled"
     return [SuggestedCommand(f"mainspring runs cancel {facts.id} --undo", does, CANCEL, {"undo": True})]
@@ -179,7 +179,7 @@ def rollback_commands(facts: RunFacts) -> list[SuggestedCommand]:
 
 def cancel_command(facts: RunFacts) -> SuggestedCommand:
     """Return the command that cancels a run."""
-    if facts.story.run.undoing:
+    if facts.history.run.undoing:
         does = "leave the steps that are not undone as they are"
         return SuggestedCommand(f"mainspring runs cancel {facts.id} --keep", does, CANCEL, {"undo": False})
     return SuggestedCommand(f"mainspring runs cancel {facts.id}", "cancel it", CANCEL)
@@ -199,7 +199,7 @@ def settle_command(run: str) -> SuggestedCommand:
 
 def _stopped_step(facts: RunFacts) -> tuple[str, str]:
     """Return the step at which it stopped, as a command line names it, and its identity."""
-    ident = facts.story.run.failed_ident or "STEP"
+    ident = facts.history.run.failed_ident or "STEP"
     return _step_name(facts, facts.step) if facts.step else shell_word(ident), ident
 
 

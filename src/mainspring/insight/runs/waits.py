@@ -10,7 +10,7 @@ from mainspring.domain.time.clock_step import RunClockSteps
 from mainspring.insight.runs.suggested_commands import ANSWER, RETRY, SIGNAL, SuggestedCommand
 from mainspring.insight.text.formatting import escape_line, format_distance, shell_word
 from mainspring.insight.text.hidden_values import hide_in_data
-from mainspring.store.views import RunStory, WaitView
+from mainspring.store.views import RunHistory, WaitView
 
 _REJECTED = 5
 _OFFERED = 10
@@ -95,7 +95,7 @@ def default_choice(wait: WaitView) -> str | None:
     return None if default is None else escape_line(str(default), 40)
 
 
-def list_waits(history: RunStory) -> list[dict[str, Any]]:
+def list_waits(history: RunHistory) -> list[dict[str, Any]]:
     """Return the waits that the run had when it was suspended: kind, name, ident, until_at (ms or None) of each."""
     data = _decode(history.run.waiting_for)
     found = [wait for wait in data if isinstance(wait, dict)] if isinstance(data, list) else []
@@ -109,7 +109,7 @@ def list_waits(history: RunStory) -> list[dict[str, Any]]:
     return [wait | {"until_at": wait["until_at"] + moved_ms} if wait.get("until_at") else wait for wait in found]
 
 
-def describe_waits(history: RunStory, now: int, at: Callable[[int], str]) -> list[str]:
+def describe_waits(history: RunHistory, now: int, at: Callable[[int], str]) -> list[str]:
     """Return a sentence for each wait of the run; `at` formats an instant."""
     questions = {wait.ident: _decode(wait.question) for wait in history.waits}
     found = []
@@ -154,7 +154,7 @@ def format_question(question: dict[str, Any]) -> str:
     return f"{escape_line(hide_in_data(question.get('text', '')), 200)}{listed}"
 
 
-def list_wait_commands(history: RunStory, now: int) -> list[SuggestedCommand]:
+def list_wait_commands(history: RunHistory, now: int) -> list[SuggestedCommand]:
     """Return what a person can send to the run."""
     run = history.run.id
     is_many = has_many_questions(history.waits)
@@ -184,7 +184,7 @@ def list_wait_commands(history: RunStory, now: int) -> list[SuggestedCommand]:
     return found
 
 
-def describe_rejected(history: RunStory, now: int) -> list[str]:
+def describe_rejected(history: RunHistory, now: int) -> list[str]:
     """Return a sentence for each signal and event that the run could not read."""
     more = len(history.rejected) - _REJECTED
     found = [
@@ -195,7 +195,7 @@ def describe_rejected(history: RunStory, now: int) -> list[str]:
     return [*found, f"It rejected {more} more before."] if more > 0 else found
 
 
-def rejected_commands(history: RunStory) -> list[SuggestedCommand]:
+def rejected_commands(history: RunHistory) -> list[SuggestedCommand]:
     """Return what a person can do about what the run could not read."""
     if not history.rejected or history.run.finished_at is not None:
         return []

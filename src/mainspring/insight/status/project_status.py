@@ -58,8 +58,8 @@ class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
     head: str = "Healthy"
     """The start of the sentence: whether anything needs a person."""
     incidents: int = 0
-    """Open incidents, without grouped ones; `looked_after` = acknowledged or snoozed."""
-    looked_after: int = 0
+    """Open incidents, without grouped ones; `handled` = acknowledged or snoozed."""
+    handled: int = msgspec.field(default=0, name="looked_after")
     untold: list[str] = []
     """The problems that no incident reports."""
     count: int = 0
@@ -77,10 +77,10 @@ class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnresolvedIncidents(NamedTuple):
-    """Unresolved incidents: `told` by themselves, the most severe first, and those `folded` under one of them."""
+    """Unresolved incidents: `ungrouped`, the most severe first, and those `grouped` under one of them."""
 
-    told: list[Incident]
-    folded: list[Incident]
+    ungrouped: list[Incident]
+    grouped: list[Incident]
 
 
 def read_unresolved(reader: StoreReader) -> UnresolvedIncidents:
@@ -138,7 +138,7 @@ def evaluate_status(
         "needs_attention": status.count_in(reader, RunState.NEEDS_ATTENTION).number,
         "questions": len(open_questions),
         "incidents": len(covered.open),
-        "looked_after": covered.looked_after,
+        "handled": covered.handled,
         "untold": new,
         "count": max(count, len(problems) and 1),
         "head": head,

@@ -51,9 +51,9 @@ class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchScope(msgspec.Struct, frozen=True):
-    """The scope of a caller: which automations it `sees`, whether all, and how to unseal a row of a run."""
+    """The scope of a caller: which automations it `may_view`, whether all, and how to unseal a row of a run."""
 
-    sees: Callable[[str | None], bool]
+    may_view: Callable[[str | None], bool]
     is_for_all: bool
     opened: Callable[[RunRow], RunRow]
 
@@ -72,7 +72,7 @@ def search(reader: StoreReader, text: str, scope: SearchScope) -> list[SearchHit
 
 def _find_automations(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
     for automation in status.automations(reader):
-        if scope.sees(automation.name) and text.casefold() in automation.name.casefold():
+        if scope.may_view(automation.name) and text.casefold() in automation.name.casefold():
             yield SearchHit(
                 kind=SearchHitKind.AUTOMATION,
                 id=automation.name,
@@ -87,12 +87,12 @@ def _find_runs(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[S
     seen: set[str] = set()
     prefix = text if text.startswith("r_") else f"r_{text}"
     for row in _skip_found(_find_rows(reader, text, prefix), seen):
-        if scope.sees(row.automation):
+        if scope.may_view(row.automation):
             opened_row = scope.opened(row)
             yield _run_hit(opened_row, exact=row.id == text)
     # Titles may be sealed, so unsealed ones are compared, not stored ones.
     for row in list_runs(reader, limit=_TITLES).runs:
-        if row.id not in seen and scope.sees(row.automation):
+        if row.id not in seen and scope.may_view(row.automation):
             opened_row = scope.opened(row)
             if text.casefold() in (opened_row.title or "").casefold():
                 yield _run_hit(opened_row)
@@ -128,7 +128,7 @@ def _find_incidents(reader: StoreReader, text: str, scope: SearchScope) -> Itera
     named = incidents.incident(reader, text)
     other_incidents = incidents.incidents(reader, unresolved=False, limit=_INCIDENTS)
     for incident in ([named] if named is not None else []) + other_incidents:
-        if not scope.sees(incident.subject.automation or None) or (incident.id == text and incident is not named):
+        if not scope.may_view(incident.subject.automation or None) or (incident.id == text and incident is not named):
             continue
         if (
             incident.id.startswith(text)
@@ -150,7 +150,7 @@ def _find_errors(reader: StoreReader, text: str, scope: SearchScope) -> Iterator
     """Yield errors that watchers grouped, each once, of any automation."""
     seen: set[str] = set()
     for error in incidents.errors(reader, limit=_ERRORS):
-        if error.fingerprint in seen or not scope.sees(error.automation):
+        if error.fingerprint in seen or not scope.may_view(error.automation):
             continue
         line = error.message
         if error.fingerprint.startswith(text) or text.casefold() in line.casefold():
@@ -168,7 +168,7 @@ def _find_errors(reader: StoreReader, text: str, scope: SearchScope) -> Iterator
 def _find_received(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
     """Yield deliveries of visible automations; events belong to none."""
     for delivery in _find_deliveries(reader, text):
-        if scope.sees(delivery.automation):
+        if scope.may_view(delivery.automation):
             yield SearchHit(
                 kind=SearchHitKind.DELIVERY,
                 id=delivery.id,
@@ -198,7 +198,7 @@ def _find_events(reader: StoreReader, text: str) -> Iterator[id_search.FoundEven
 def _find_bulk_operations(reader: StoreReader, text: str, scope: SearchScope) -> Iterator[SearchHit]:
     endings = ids_ending(reader, IdKind.BULK, text)
     bulk = bulk_operations.read_bulk_operation(reader, endings[0].id if endings else text)
-    if bulk is not None and (scope.is_for_all or (bulk.automations and all(map(scope.sees, bulk.automations)))):
+    if bulk is not None and (scope.is_for_all or (bulk.automations and all(map(scope.may_view, bulk.automations)))):
         yield SearchHit(
             kind=SearchHitKind.BULK, id=bulk.id, text=bulk.verb, state=bulk.state, at=bulk.made_at, exact=True
         )

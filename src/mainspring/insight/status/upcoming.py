@@ -75,7 +75,7 @@ class UpcomingDueTime(msgspec.Struct, frozen=True):
     said: str
 
 
-class RunHistory(msgspec.Struct, frozen=True):
+class AutomationRuns(msgspec.Struct, frozen=True):
     """The newest runs of an automation, newest first; `incident` = its most severe unresolved one."""
 
     automation: str
@@ -135,14 +135,14 @@ def _describe_schedule(schedule: Schedule) -> str:
 
 def list_run_histories(
     reader: StoreReader, views: Iterable[AutomationView], incidents: Iterable[Incident], now: int, limit: int = STRIPS
-) -> list[RunHistory]:
+) -> list[AutomationRuns]:
     """Return the newest runs of automations, failing ones first, at most `limit` of them."""
     worst = most_severe_by_automation(incidents)
     alive = [view for view in views if view.retired_at is None]
     chosen = sorted(alive, key=lambda view: (*_order_key(worst.get(view.name), view.problem), view.name))[:limit]
     runs = newest_runs(reader, [view.name for view in chosen], CELLS)
     return [
-        RunHistory(view.name, worst.get(view.name), is_paused(view, now), view.problem, runs[view.name])
+        AutomationRuns(view.name, worst.get(view.name), is_paused(view, now), view.problem, runs[view.name])
         for view in chosen
     ]
 

@@ -10,14 +10,14 @@ from mainspring.domain.values.plain_json import decode_value
 from mainspring.insight.text.formatting import escape_line
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
-NOT_SHOWN: Final = "(not shown)"
+HIDDEN_VALUE: Final = "(not shown)"
 _WINDOW = 10
 _SECRET_HEADER = re.compile(r"signature|token|secret|authorization|cookie|passw|api-?key|credential", re.IGNORECASE)
 
 
 def remove_secret_headers(headers: dict[str, str]) -> dict[str, str]:
     """Return headers without proofs of the sender, which are for the verifier only."""
-    return {name: NOT_SHOWN if _SECRET_HEADER.search(name) else value for name, value in headers.items()}
+    return {name: HIDDEN_VALUE if _SECRET_HEADER.search(name) else value for name, value in headers.items()}
 
 
 def read_headers(data: bytes | None) -> dict[str, str]:

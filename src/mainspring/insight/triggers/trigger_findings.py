@@ -76,7 +76,7 @@ def _state_findings(lines: list[TriggerLine], now: int) -> Iterator[TriggerFindi
                 f"{line.name} does not listen: {escape_line(line.why, 300)}",
                 f"See: mainspring triggers show {line.name}",
             )
-        elif line.state is TriggerState.AWAY:
+        elif line.state is TriggerState.UNREACHABLE:
             since = "" if line.since_at is None else f" for {format_span(now - line.since_at)}"
             urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > _LONG_UNREACHABLE_MS
             yield TriggerFinding(
@@ -98,7 +98,7 @@ def _state_findings(lines: list[TriggerLine], now: int) -> Iterator[TriggerFindi
 
 def _lost_findings(lost: list[UndecidedDeliveries]) -> Iterator[TriggerFinding]:
     for delivery in lost:
-        replay = "; then: mainspring triggers replay DELIVERY" if delivery.is_kept else ""
+        replay = "; then: mainspring triggers replay DELIVERY" if delivery.is_stored else ""
         fix = f"See why: mainspring triggers show {delivery.trigger}{replay}"
         yield TriggerFinding("deliveries", delivery.text, fix, trigger=delivery.trigger, kind=delivery.kind)
 

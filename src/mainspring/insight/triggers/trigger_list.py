@@ -112,7 +112,7 @@ def received_text(line: TriggerLine) -> str:
     return f"{text} of the newest {triggers.CAP:,}" if text and line.capped else text or "-"
 
 
-def pace_text(line: TriggerLine) -> str:
+def flow_control_text(line: TriggerLine) -> str:
     """Return the flow control in words."""
     return ", ".join(line.pace) or ("one run for all of them" if line.kind == "runs" else "one run each, at once")
 
@@ -131,11 +131,11 @@ def _evaluate_state(
             "why": f"{trigger.definition.name} is paused",
         }
     if trigger.trigger.kind == "webhook" and "web" not in roles:
-        return {"state": TriggerState.AWAY, "why": "no web process runs: mainspring up"}
+        return {"state": TriggerState.UNREACHABLE, "why": "no web process runs: mainspring up"}
     if not trigger.trigger.source.is_fetched:
         return {"state": TriggerState.LISTENING}
     if not consumers:
-        return {"state": TriggerState.AWAY, "why": "no process has started to read from it: mainspring up"}
+        return {"state": TriggerState.UNREACHABLE, "why": "no process has started to read from it: mainspring up"}
     live = [consumer for consumer in consumers if consumer.unreachable_at is None]
     if live:
         since_at = min((consumer.connected_at for consumer in live if consumer.connected_at is not None), default=None)
@@ -143,7 +143,7 @@ def _evaluate_state(
         return {"state": TriggerState.LISTENING, "since_at": since_at, "why": reason}
     longest = min(consumers, key=lambda consumer: consumer.unreachable_at or now)
     return {
-        "state": TriggerState.AWAY,
+        "state": TriggerState.UNREACHABLE,
         "since_at": longest.unreachable_at,
         "why": longest.reason or "it is unreachable",
     }

@@ -36,7 +36,7 @@ class QueueSource(Protocol):
         """Let the broker deliver a message again, after a delay if it supports one."""
         ...
 
-    async def set_aside(self, message: QueueMessage, reason: str) -> None:
+    async def dead_letter(self, message: QueueMessage, reason: str) -> None:
         """Remove a message that was not accepted from the queue: to the broker's dead letter queue, if it has one."""
         ...
 

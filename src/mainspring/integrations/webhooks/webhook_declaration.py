@@ -64,7 +64,7 @@ def read_verifier(value: Any) -> VerifierOptions:
         raise OptionError(
             "a webhook has to state who may send to it",
             hint='Write verify=ms.verify.github("SECRET_NAME"), in a file verify = "github:SECRET_NAME". '
-            "verify=ms.verify.none() lets anybody send.",
+            "verify=ms.verify.none() accepts requests from any sender.",
         )
     if isinstance(value, str):
         kind, _, names = value.partition(":")
@@ -107,7 +107,7 @@ def _read_path(value: Any) -> str:
         if not _SEGMENT.fullmatch(segment):
             raise OptionError(
                 f"{quoted} has a part that is not a plain word: {segment[:60]!r}",
-                hint="Use letters, digits and . _ ~ - only; what varies belongs into the body.",
+                hint="Use letters, digits and . _ ~ - only. Put variable parts into the body.",
             )
     if value in RESERVED_PATHS:
         raise OptionError(f"{quoted} is answered by the listener itself", hint=f'Choose another one: "/hooks{value}".')
@@ -147,7 +147,7 @@ def _read_response_mode(value: Any) -> ResponseMode:
 def _read_wait(value: Any) -> timedelta:
     span = parse_duration(value)
     if not timedelta(0) < span <= _LONGEST_WAIT:
-        raise OptionError(f"wait={value!r} is not valid", hint='Write a span up to "5m": most senders give up sooner.')
+        raise OptionError(f"wait={value!r} is not valid", hint='Write a span up to "5m": most senders wait no longer.')
     return span
 
 

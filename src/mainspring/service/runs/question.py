@@ -44,14 +44,14 @@ def answer(
     if was_performed(reads, act, "answer", f"run:{run}"):
         return
     newest = reads.newest_of(run)
-    wait = _find_open_question(newest, reads.story(newest).waits, question, sealing)
+    wait = _find_open_question(newest, reads.run_history(newest).waits, question, sealing)
     question_data: dict[str, Any] = msgspec.json.decode(sealing.open(wait.question or b"{}"))
     choices = question_data.get("choices")
     if choices and choice not in choices:
         error = UnknownNameError(f"choice for {question_data.get('text', wait.ident)!r}:", choice, choices)
         error.hint = f"Choices: {', '.join(map(repr, map(str, choices)))}"
         raise error
-    payload = sealing.seal(encode(choice, what="answer", limit=sealing.limit))
+    payload = sealing.seal(encode(choice, value_name="answer", limit=sealing.limit))
     command = DeliverFact(newest, FactKind.ANSWER, wait.name, source=act.command, ident=wait.ident, payload=payload)
     recorded = {"choice": sealing.seal_text(choice), "note": None if note is None else sealing.seal_text(note)}
     perform(store, act, "answer", f"run:{run}", command, {"question": wait.ident, **recorded})

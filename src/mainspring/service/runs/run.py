@@ -45,7 +45,7 @@ def mark_done(
     """
     data = None
     if result is not None:
-        data = sealing.seal(encode(result, what=f"result of {run}", limit=sealing.limit))
+        data = sealing.seal(encode(result, value_name=f"result of {run}", limit=sealing.limit))
     perform(store, act, "mark_done", f"run:{run}", MarkRunDone(run, data))
 
 

@@ -6,7 +6,7 @@ from mainspring.domain.errors import NotFoundError
 from mainspring.domain.states import RunState
 from mainspring.domain.values.plain_json import decode_value
 from mainspring.service.reads import ServiceReads
-from mainspring.store.views import RunStory, RunView
+from mainspring.store.views import RunHistory, RunView
 
 _MISSING_VALUE = "(absent)"
 _FIELDS = ("state", "reason", "version", "deploy", "queue", "priority", "trigger")
@@ -20,7 +20,7 @@ class Difference(msgspec.Struct, frozen=True):
     this: str
 
 
-def list_drift(history: RunStory) -> list[Difference]:
+def list_drift(history: RunHistory) -> list[Difference]:
     """Return where the saved call of a run (`other`) differs from its present code (`this`); empty, unless it stopped for that."""
     failure = history.run.failure
     changes = failure.data if failure is not None and failure.code == "drift" else None
@@ -45,7 +45,7 @@ def find_last_success(reads: ServiceReads, this: RunView) -> str:
     return page.runs[0].id
 
 
-def compare_runs(other: RunStory, this: RunStory) -> list[Difference]:
+def compare_runs(other: RunHistory, this: RunHistory) -> list[Difference]:
     """Return the differences between two runs, in the order: the run, its input, its steps, its result."""
     before, after = _flatten_run(other), _flatten_run(this)
     paths = dict.fromkeys([*before, *after])
@@ -56,7 +56,7 @@ def compare_runs(other: RunStory, this: RunStory) -> list[Difference]:
     ]
 
 
-def _flatten_run(history: RunStory) -> dict[str, str]:
+def _flatten_run(history: RunHistory) -> dict[str, str]:
     run = history.run
     found: dict[str, str] = {name: str(getattr(run, name)) for name in _FIELDS}
     _flatten("input", decode_value(run.input), found)

@@ -21,7 +21,7 @@ from mainspring.service.runs.bulk import BulkAnswer, apply_to_each
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import GiveResult, ReopenRun
-from mainspring.store.views import RunStory, renamed_step_of
+from mainspring.store.views import RunHistory, renamed_step_of
 
 _VERBS = {"map": "rename_step", "accept": "accept_drift", "again": "run_again", "from_step": "retry"}
 _UNKNOWN = frozenset({OutcomeState.IN_DOUBT, OutcomeState.REFUSED})
@@ -39,7 +39,7 @@ def retry_from(store: Store, reads: ServiceReads, run: str, step: str, *, act: O
     """
     if was_performed(reads, act, "retry", f"run:{run}"):
         return
-    history = reads.story(run)
+    history = reads.run_history(run)
     if (given := _find_given_renamed(history, step)) is not None:
         perform(store, act, "retry", f"run:{run}", ReopenRun(run, accept=(given,)), {"step": given})
     else:
@@ -57,7 +57,7 @@ def accept_drift(
     """
     if was_performed(reads, act, "accept_drift", f"run:{run}"):
         return
-    history = reads.story(run)
+    history = reads.run_history(run)
     renamed = renamed_step_of(history)
     is_renamed = renamed is not None and step in (None, renamed[0])  # by the name of its branch, it may be
     ident = find_step_identity(history, None if is_renamed else step)
@@ -74,7 +74,7 @@ def rename_step(store: Store, reads: ServiceReads, run: str, pair: str, *, act: 
     """
     if was_performed(reads, act, "rename_step", f"run:{run}"):
         return
-    stopped = renamed_step_of(reads.story(run))
+    stopped = renamed_step_of(reads.run_history(run))
     if stopped is None:
         raise ConflictError(f"run {run} did not stop for a renamed step", hint=f"See: mainspring explain {run}")
     old, expected = stopped
@@ -111,7 +111,7 @@ def decide_renamed_each(
         part = act.part(run)
         if was_performed(reads, part, _VERBS[method], f"run:{run}"):
             return
-        stopped = renamed_step_of(reads.story(run))
+        stopped = renamed_step_of(reads.run_history(run))
         if stopped is not None and method != "map" and stopped[0] != step:
             raise ConflictError(f"run {run} stopped for {stopped[0]!r}, not for {step!r}")
         if stopped is None:
@@ -133,7 +133,7 @@ def run_again(store: Store, reads: ServiceReads, run: str, *, act: OperationCont
     """
     if was_performed(reads, act, "run_again", f"run:{run}"):
         return
-    history = reads.story(run)
+    history = reads.run_history(run)
     if (given := _find_given_renamed(history, step)) is not None:
         perform(store, act, "run_again", f"run:{run}", ReopenRun(run, accept=(given,)), {"step": given})
         return
@@ -169,7 +169,7 @@ def give_result(
     """
     if was_performed(reads, act, "give_result", f"run:{run}"):
         return
-    history = reads.story(run)
+    history = reads.run_history(run)
     if history.run.codec not in (PLAIN_SEALING.id, sealing.id):
         raise error_for_refusal(
             Refused("sealed_otherwise", f"the values of run {run} are sealed by codec {history.run.codec!r}"), run
@@ -177,14 +177,14 @@ def give_result(
     ident = find_step_identity(history, step)
     value_name = f"result of {ident}"
     if signature is None:
-        output = encode(decode(data, what=value_name), what=value_name, limit=sealing.limit)
+        output = encode(decode(data, value_name=value_name), value_name=value_name, limit=sealing.limit)
     else:
         output = encode_result(signature, decode_result(signature, data, value_name), value_name, limit=sealing.limit)
     command = GiveResult(run, ident, act.command, sealing.seal(output))
     perform(store, act, "give_result", f"run:{run}", command, {"step": ident})
 
 
-def _find_given_renamed(history: RunStory, step: str | None) -> str | None:
+def _find_given_renamed(history: RunHistory, step: str | None) -> str | None:
     """Return the identity of the renamed step at which the run stopped if only a given result of it exists.
 
     Nothing is saved of it or after it, so running it again means running the new name.
@@ -200,7 +200,7 @@ def _reopen_from(store: Store, run: str, ident: str, act: OperationContext, verb
     perform(store, act, verb, f"run:{run}", ReopenRun(run, from_ident=ident), {"step": ident})
 
 
-def find_step_identity(history: RunStory, step: str | None) -> str:
+def find_step_identity(history: RunHistory, step: str | None) -> str:
     """Return the identity of the named step.
 
     Raises:
@@ -232,5 +232,5 @@ def find_step_identity(history: RunStory, step: str | None) -> str:
     return found[0]
 
 
-def _list_counting(history: RunStory) -> list[Outcome]:
+def _list_counting(history: RunHistory) -> list[Outcome]:
     return [outcome for outcome in history.outcomes if outcome.superseded is None]

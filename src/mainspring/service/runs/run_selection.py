@@ -19,7 +19,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     """A filter of runs: in one of `states`, of automation `name`, in `queue`; the newest `limit`. Spans include their first instant (ms).
 
     `since_at`, `until_at` = when they were created; `ended_since_at`, `ended_until_at` = when they ended, or stopped for a person. `error`
-    = the fingerprint of their failure, or its start. `stands` = only open members of an incident, as in the list of failed runs: not a
+    = the fingerprint of their failure, or its start. `unsettled` = only open members of an incident, as in the list of failed runs: not a
     child whose parent handled it, nor what a later success or a person has settled.
     """
 
@@ -32,7 +32,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     ended_until_at: int | None = None
     limit: int | None = None
     error: str | None = None
-    stands: bool = False
+    unsettled: bool = False
 
     @property
     def has_end(self) -> bool:
@@ -71,7 +71,7 @@ def select_runs(
         rows = [row for row in page.runs if _matches(row, run_filter) and may_view(row.automation)]
         found += (
             _filter_by_failure(reads, rows, run_filter)
-            if run_filter.stands or run_filter.error or run_filter.has_end
+            if run_filter.unsettled or run_filter.error or run_filter.has_end
             else rows
         )
         cursor = page.cursor
@@ -89,10 +89,10 @@ def _matches(row: RunRow, run_filter: RunFilter) -> bool:
 
 def _filter_by_failure(reads: ServiceReads, rows: Sequence[RunRow], run_filter: RunFilter) -> list[RunRow]:
     """Return the rows that match by end and by failure."""
-    needs_failures = run_filter.stands or run_filter.has_end
+    needs_failures = run_filter.unsettled or run_filter.has_end
     faults = {failure.run: failure for failure in reads.last_faults([row.id for row in rows])} if needs_failures else {}
     error = run_filter.error or ""
-    if run_filter.stands:
+    if run_filter.unsettled:
         rows = [
             row
             for row in rows

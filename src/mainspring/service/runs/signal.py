@@ -39,7 +39,7 @@ def signal(
     check_signal_name(name)
     if was_performed(reads, act, "signal", f"run:{run}"):
         return
-    encoded = encode(value, what=f"signal {name}", limit=sealing.limit)
+    encoded = encode(value, value_name=f"signal {name}", limit=sealing.limit)
     fault = find_mismatch_of_all(reads.signal_schemas(run, name), msgspec.json.decode(encoded))
     if fault is not None:
         hint = f"Send a valid value: mainspring runs signal {run} {name} JSON"

@@ -46,7 +46,7 @@ def publish(
     check_event_name(name, key)
     event = derive_id("e", 0, act.command)
     keep_until = clock.now() + to_milliseconds(keep_for)
-    sealed = sealing.seal(encode(data, what=f"event {name}", limit=sealing.limit))
+    sealed = sealing.seal(encode(data, value_name=f"event {name}", limit=sealing.limit))
     command = PublishEvent(event, name, sealed, keep_until, key, checked=True)
     woken = perform(store, act, "publish", f"event:{name}", command, {"event": event, "key": key})
     return PublishResult(event, woken.number)

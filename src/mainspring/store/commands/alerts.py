@@ -22,7 +22,7 @@ class DueAlert(msgspec.Struct, frozen=True, kw_only=True):
     """The incident at the time of the lease; None = a digest of early signs."""
     ref: str | None = None
     """By what the channel finds its earlier message about this opening."""
-    is_told: bool = False
+    is_notified: bool = False
     """Whether the channel accepted an alert about this opening before."""
     is_again: bool = False
     """Whether an earlier lease ended without a result: the alert may have been delivered."""

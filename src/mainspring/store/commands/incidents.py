@@ -71,14 +71,14 @@ class RecordEvaluation(StoreCommand[NumberAnswer], frozen=True, kw_only=True):
     """Record one evaluation that started at `started_at` (the store's clock): open, reopen, refresh, resolve, remind.
     Answer: NumberAnswer(changes).
 
-    `well` = subjects that were evaluated without a finding, or whose automation no longer exists. `is_back` = incidents
+    `healthy` = subjects that were evaluated without a finding, or whose automation no longer exists. `is_back` = incidents
     were written by a clock that was ahead: their instants count as now.
     """
 
     started_at: int
     groups: tuple[ErrorGroup, ...] = ()
     found: tuple[EvaluatedFinding, ...] = ()
-    well: tuple[Subject, ...] = ()
+    healthy: tuple[Subject, ...] = ()
     reminders: tuple[IncidentReminder, ...] = ()
     digests: tuple[Digest, ...] = ()
     is_back: bool = False

@@ -1,6 +1,6 @@
 """Log lines of runs, in chunks: the commands that save and prune these logs."""
 
-from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES, KEPT_LINES, MAX_RUN_BYTES, LogChunk
+from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES, MAX_RUN_BYTES, PROTECTED_LINES, LogChunk
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused
 
@@ -16,7 +16,7 @@ class SaveLogs(StoreCommand[CommandDone | Refused], frozen=True):
     parts: tuple[LogChunk, ...]
     most_lines: int = DEFAULT_MAX_LINES
     most_bytes: int = MAX_RUN_BYTES
-    kept_lines: int = KEPT_LINES
+    protected_lines: int = PROTECTED_LINES
 
 
 class PruneLogs(StoreCommand[NumberAnswer], frozen=True):

@@ -123,7 +123,7 @@ class ClaimedRuns(msgspec.Struct, frozen=True, tag="claimed"):
     """The claimed runs in claim order, and when the next row becomes due (None = nothing planned).
 
     `draining` = a person ordered this session to claim nothing new and to release its runs. `is_limited` = some runs
-    were ready in a queue that limits how many run at once: the end of a run may free a slot for one of them. `gave_way`
+    were ready in a queue that limits how many run at once: the end of a run may free a slot for one of them. `yielded_queues`
     = limited queues in which slots were left to older runs that other workers can claim now.
     """
 
@@ -132,7 +132,7 @@ class ClaimedRuns(msgspec.Struct, frozen=True, tag="claimed"):
     more: bool = False
     draining: bool = False
     is_limited: bool = False
-    gave_way: tuple[str, ...] = ()
+    yielded_queues: tuple[str, ...] = ()
 
 
 class ClaimRuns(StoreCommand[ClaimedRuns], frozen=True):
@@ -192,7 +192,7 @@ class FinishRun(StoreCommand[CommandDone | Refused], frozen=True):
     """The run that continues this one with a new input, in the same commit; it takes over the parent and the key."""
     output_size: int | None = None
     """Bytes of the output of a success (domain.runs.output_size); None = unknown."""
-    unheard: tuple[str, ...] = ()
+    unhandled: tuple[str, ...] = ()
     """Requests of failed children that the code never awaited."""
 
 

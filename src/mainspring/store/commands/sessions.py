@@ -93,16 +93,16 @@ class DeclareSessionDead(StoreCommand[NumberAnswer | Refused], frozen=True):
     """Declare a session dead and release its runs in one commit. Answer: NumberAnswer(runs released), Refused not_alive
     | not_silent.
 
-    `crashed` = a surviving supervisor saw only that process die: its runs are put on probation. `alone` = the run that
-    was on probation by itself when the process died; its crash counts. `limit` = crashes that move a run to
+    `crashed` = a surviving supervisor saw only that process die: its runs are put on probation. `probation_run` = the
+    run that was on probation by itself when the process died; its crash counts. `limit` = crashes that move a run to
     needs_attention.
     """
 
     session: int
     crashed: bool = False
-    alone: str | None = None
+    probation_run: str | None = None
     limit: int = 3
-    how: str = ""
+    ending: str = ""
     """How its process ended ("exit 0", "SIGSEGV"), if its supervisor saw that."""
     silent_ms: int | None = None
     """Declare it dead only if its last heartbeat is at least this old by the database's clock: no one saw its process

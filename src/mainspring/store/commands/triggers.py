@@ -30,7 +30,7 @@ class AcceptDelivery(StoreCommand[DeliveryStored | Refused], frozen=True, kw_onl
     sealed.
 
     `start` = the run that it starts, if it may. `refused` = why it may not count (it is stored all the same, for
-    people). `was_kept` and `happened_at` are those of the incoming delivery: one that a store, since replaced by its
+    people). `was_stored` and `happened_at` are those of the incoming delivery: one that a store, since replaced by its
     backup, may have accepted already, fails. `stays` = its source keeps it, as a folder does: a store that does not
     know it gets it again.
     """
@@ -50,7 +50,7 @@ class AcceptDelivery(StoreCommand[DeliveryStored | Refused], frozen=True, kw_onl
     refused: str | None = None
     verified: str | None = None
     redelivered: int = 0
-    was_kept: bool = False
+    was_stored: bool = False
     stays: bool = False
     happened_at: int | None = None
 

@@ -23,7 +23,7 @@ class MoveEndpoint(Protocol):
     """Whether its texts may contain the character NUL."""
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """Its address, without a password."""
         ...
 

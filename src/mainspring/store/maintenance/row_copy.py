@@ -42,7 +42,7 @@ def common_tables(source: RowSource, target: RowSource) -> list[Table]:
             if source_tables.get(name) != target_tables.get(name)
         )
         raise StoreError(
-            f"the two databases do not have the same tables: {', '.join(names)}\nat {source.shown}\nand {target.shown}",
+            f"the two databases do not have the same tables: {', '.join(names)}\nat {source.location}\nand {target.location}",
             hint="Bring both to the schema of this version: mainspring db migrate, with --store for the other one.",
         )
     return [source_tables[name] for name in sorted(source_tables, key=lambda name: (name in LATE, name))]
@@ -91,7 +91,7 @@ def compare(source: RowSource, target: RowSource, report: ReportProgress) -> dic
     ]
     if different:
         raise StoreBrokenError(
-            f"the copy differs from the store: {', '.join(different)}\nat {target.shown}",
+            f"the copy differs from the store: {', '.join(different)}\nat {target.location}",
             hint="Another program wrote to one of them, or a disk fails. Empty the copy and start again.",
         )
     report(f"compared: {sum(table_sum.rows for table_sum in sums.values()):,} rows in {len(sums)} tables are the same")

@@ -30,7 +30,7 @@ class MoveResult(msgspec.Struct, frozen=True):
 
 
 def move(
-    source: MoveEndpoint, target: MoveEndpoint, *, act: MarkCommandFactory, new_id: str, tell: ReportProgress
+    source: MoveEndpoint, target: MoveEndpoint, *, act: MarkCommandFactory, new_id: str, report: ReportProgress
 ) -> MoveResult:
     """Move a store, or continue an interrupted move.
 
@@ -45,34 +45,36 @@ def move(
     if marker is None:
         target.require_empty()
         refuse_nul(source, target)
-        marker = MoveSource(new_id, target.shown)
+        marker = MoveSource(new_id, target.location)
         source.mark_leaving(marker, act(marker))
-    elif marker.done and marker.to == target.shown and target.read_completed_move() == marker.id:
-        return MoveResult(source.shown, target.shown, {})  # it was killed after all was done, before it was reported
-    elif marker.done or marker.to != target.shown:
-        error = error_of_move([(GONE, msgspec.json.encode(marker).decode())], source.shown)
+    elif marker.done and marker.to == target.location and target.read_completed_move() == marker.id:
+        return MoveResult(
+            source.location, target.location, {}
+        )  # it was killed after all was done, before it was reported
+    elif marker.done or marker.to != target.location:
+        error = error_of_move([(GONE, msgspec.json.encode(marker).decode())], source.location)
         assert error is not None
         raise error
     failpoints.hit("move.marked")
     tables: dict[str, TableSum] = {}
     if target.read_completed_move() != marker.id:
-        target.receive(MoveTarget(marker.id, source.shown))
+        target.receive(MoveTarget(marker.id, source.location))
         failpoints.hit("move.begun")
-        tables = copy_and_compare(source, target, tell)
+        tables = copy_and_compare(source, target, report)
         failpoints.hit("move.compared")
         target.release(marker.id)
         failpoints.hit("move.released")
     source.settle(msgspec.structs.replace(marker, done=True))
-    return MoveResult(source.shown, target.shown, tables)
+    return MoveResult(source.location, target.location, tables)
 
 
-def copy_and_compare(source: MoveEndpoint, target: MoveEndpoint, tell: ReportProgress) -> dict[str, TableSum]:
+def copy_and_compare(source: MoveEndpoint, target: MoveEndpoint, report: ReportProgress) -> dict[str, TableSum]:
     """Copy all rows into a target that was created for them (MoveEndpoint.receive), and compare both sides; return the
     sum of each table.
     """
     with source.reading() as source_rows, target.writing() as target_rows:
-        copy(source_rows, target_rows, tell)
-        return compare(source_rows, target_rows, tell)
+        copy(source_rows, target_rows, report)
+        return compare(source_rows, target_rows, report)
 
 
 def refuse_nul(source: MoveEndpoint, target: MoveEndpoint) -> None:
@@ -81,6 +83,6 @@ def refuse_nul(source: MoveEndpoint, target: MoveEndpoint) -> None:
         return
     if places := source.texts_with_nul():
         raise RowError(
-            f"a text with the character NUL cannot be kept by a server: {'; '.join(places[:5])}\nat {source.shown}",
+            f"a text with the character NUL cannot be kept by a server: {'; '.join(places[:5])}\nat {source.location}",
             hint="Nothing was moved. Retention deletes what is finished: mainspring db prune.",
         )

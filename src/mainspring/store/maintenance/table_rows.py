@@ -60,7 +60,7 @@ class RowSource(Protocol):
     """A store that is read; all reads see one commit."""
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """Its address, without a password."""
         ...
 

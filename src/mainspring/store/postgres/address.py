@@ -23,14 +23,14 @@ _SCHEMA = re.compile(r"(?!pg_|information_schema$)[a-z_][a-z0-9_]{0,51}")
 
 
 class Address(msgspec.Struct, frozen=True):
-    """One schema of one database. `conninfo` may contain a password and is never displayed; `shown` is."""
+    """One schema of one database. `conninfo` may contain a password and is never displayed; `location` is."""
 
     conninfo: str
     schema: str
-    shown: str
+    location: str
 
     def __repr__(self) -> str:
-        return f"Address({self.shown!r})"
+        return f"Address({self.location!r})"
 
 
 def with_password(given: Mapping[str, object], password: str | None) -> Mapping[str, object]:

@@ -33,7 +33,7 @@ def back_up(address: Address, folder: Path, *, clock: Clock, keep: int | None = 
         with tempfile.TemporaryDirectory(dir=folder, prefix=".copy-") as work:
             file = Path(work) / "store.db"
             source, target = PostgresEndpoint(address, clock), SqliteEndpoint(file, clock)
-            target.receive(MoveTarget("backup", source.shown))
+            target.receive(MoveTarget("backup", source.location))
             copy_and_compare(source, target, _ignore_progress)
             target.release("backup")
             return copy_store(file, part)

@@ -45,7 +45,7 @@ def check(address: Address) -> list[IntegrityFinding]:
         if broken is not None:
             findings.append(IntegrityFinding(CHAIN, (f"row {broken}",)))
     except psycopg.Error as fault:
-        raise translate(fault, address.shown) or fault from fault
+        raise translate(fault, address.location) or fault from fault
     finally:
         connection.close()
     return findings

@@ -11,7 +11,7 @@ import psycopg
 
 from mainspring.domain.integrity.lost_commits import LostCommits
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.store.base import StoreWentBackError
+from mainspring.store.base import StoreRevertedError
 from mainspring.store.commands.acceptance import accepts_input
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commit_mark import CommitBefore, CommitMark, find_higher_epoch, find_lost_commits
@@ -61,7 +61,7 @@ class ServerHistory:
         connection.execute("commit")
         if highest is not None:
             _LOG.warning(
-                "the store that an older copy had replaced is back; it lacks nothing\nat %s", self._address.shown
+                "the store that an older copy had replaced is back; it lacks nothing\nat %s", self._address.location
             )
         if lost is not None:
             self.hold_if_behind(connection)
@@ -77,7 +77,7 @@ class ServerHistory:
         `is_on_hold` = it is on hold for lost commits.
 
         Raises:
-            StoreWentBackError: it does not.
+            StoreRevertedError: it does not.
         """
         self._epoch, self._is_on_hold = epoch, is_on_hold
         newest = self._newest
@@ -92,7 +92,7 @@ class ServerHistory:
             server=newest.server,
             epoch=newest.epoch,
         )
-        raise StoreWentBackError(lost, self._address.shown)
+        raise StoreRevertedError(lost, self._address.location)
 
     def hold_if_behind(self, connection: ServerConnection) -> None:
         """Put the store on hold for its lost commits, unless another process has done so. All other writers wait until
@@ -117,7 +117,7 @@ class ServerHistory:
         if lost is not None:
             _LOG.critical(
                 "%s\nat %s\nThe store is on hold: no run starts before you have decided.",
-                *(lost.text, self._address.shown),
+                *(lost.text, self._address.location),
             )
 
     def count(self, cursor: "psycopg.Cursor[tuple[object, ...]]", tx: PostgresTransaction) -> None:
@@ -133,8 +133,8 @@ class ServerHistory:
             number=self._next_number,
             at=tx.now,
             writer=self.writer,
-            acts=tx.audit_head.seq if tx.audit_head else previous.acts if previous else 0,
-            act_hash=tx.audit_head.hash if tx.audit_head else previous.act_hash if previous else "",
+            operation_number=tx.audit_head.seq if tx.audit_head else previous.operation_number if previous else 0,
+            operation_hash=tx.audit_head.hash if tx.audit_head else previous.operation_hash if previous else "",
             server=self._server,
             before=self._before(commands),
         )

@@ -166,7 +166,7 @@ def refuse_unsafe(connection: ServerConnection, address: Address) -> None:
     """
     if connection.info.server_version < OLDEST:
         raise UnsafeServerError(
-            f"PostgreSQL {connection.info.parameter_status('server_version')} is too old for a store\nat {address.shown}",
+            f"PostgreSQL {connection.info.parameter_status('server_version')} is too old for a store\nat {address.location}",
             hint="Use PostgreSQL 14 or newer.",
         )
     row = connection.execute(TEXTS["read_server_durability"]).fetchone() or ()
@@ -174,22 +174,22 @@ def refuse_unsafe(connection: ServerConnection, address: Address) -> None:
     for setting, value, good in (("fsync", fsync, "on"), ("full_page_writes", pages, "on")):
         if value == "off":
             raise UnsafeServerError(
-                f"the server could lose or damage what it acknowledged: {setting} is {value}\nat {address.shown}",
+                f"the server could lose or damage what it acknowledged: {setting} is {value}\nat {address.location}",
                 hint=f"Set {setting} = {good} in postgresql.conf and reload it.",
             )
     if synchronous == "off":
         raise UnsafeServerError(
-            f"the server could lose what it acknowledged: synchronous_commit is off\nat {address.shown}",
+            f"the server could lose what it acknowledged: synchronous_commit is off\nat {address.location}",
             hint="Set synchronous_commit = on for this database and role: alter role ... set synchronous_commit = on.",
         )
     if encoding != "UTF8":
         raise UnsafeServerError(
-            f"the database cannot store every character: its encoding is {encoding}\nat {address.shown}",
+            f"the database cannot store every character: its encoding is {encoding}\nat {address.location}",
             hint="Create another one, and use it: create database ... encoding 'UTF8' template template0",
         )
     if is_copy:
         raise StoreUnavailableError(
-            f"the server is a read-only copy\nat {address.shown}",
+            f"the server is a read-only copy\nat {address.location}",
             hint="Name the primary, or all hosts of the cluster: postgresql://USER@HOST1,HOST2/DATABASE",
         )
 
@@ -206,7 +206,7 @@ def refuse_waiting_for_standby(address: Address, fault: psycopg.Error) -> None:
         return
     if waits:
         raise StoreUnavailableError(
-            f"the database waits for a standby that does not confirm what was committed\nat {address.shown}",
+            f"the database waits for a standby that does not confirm what was committed\nat {address.location}",
             hint="Start the servers of synchronous_standby_names. Without one no commit is acknowledged.",
         ) from fault
 
@@ -217,17 +217,17 @@ def _error_of_login(fault: psycopg.Error, address: Address) -> MainspringError:
     if "unsupported startup parameter" in text:
         return StoreError(
             "the pooler before the database does not accept a setting from the address of the store\nat "
-            f"{address.shown}: {text.splitlines()[-1]}",
+            f"{address.location}: {text.splitlines()[-1]}",
             hint="Remove options=... from store.url, or add the setting to ignore_startup_parameters of pgbouncer.",
         )
     if any(words in text for words in ("too many connections", "too many clients", "connection slots are reserved")):
         return StoreUnavailableError(
-            f"the database accepts no more connections\nat {address.shown}: {text.splitlines()[-1]}",
+            f"the database accepts no more connections\nat {address.location}: {text.splitlines()[-1]}",
             hint="Raise max_connections, or the limit of the role or database, or start fewer workers.",
         )
     if "read-only" in text:
         return StoreUnavailableError(
-            f"the database is read-only\nat {address.shown}: {text.splitlines()[-1]}",
+            f"the database is read-only\nat {address.location}: {text.splitlines()[-1]}",
             hint="Name the primary; or, if it is the primary: alter role ... set default_transaction_read_only = off.",
         )
     if any(
@@ -242,17 +242,17 @@ def _error_of_login(fault: psycopg.Error, address: Address) -> MainspringError:
         )
     ):
         return ServerLoginError(
-            f"the database rejects the connection\nat {address.shown}: {text.splitlines()[-1]}",
+            f"the database rejects the connection\nat {address.location}: {text.splitlines()[-1]}",
             hint="Check user, password and database in store.url.",
         )
-    return translate(fault, address.shown) or StoreUnavailableError(
-        f"the database is unreachable\nat {address.shown}: {text}"
+    return translate(fault, address.location) or StoreUnavailableError(
+        f"the database is unreachable\nat {address.location}: {text}"
     )
 
 
 def explain_fault(fault: Exception, address: Address) -> MainspringError | None:
     """Return the error of error_table.translate, but do not report a table as missing because its schema is hidden."""
-    error = translate(fault, address.shown)
+    error = translate(fault, address.location)
     if not isinstance(error, StoreBrokenError):
         return error
     try:
@@ -264,6 +264,6 @@ def explain_fault(fault: Exception, address: Address) -> MainspringError | None:
     if not is_hidden:
         return error
     return PermissionDeniedError(
-        f"this database role may not do that\nat {address.shown}: permission denied for schema {address.schema}",
+        f"this database role may not do that\nat {address.location}: permission denied for schema {address.schema}",
         hint=GRANT,
     )

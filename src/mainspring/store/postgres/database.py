@@ -17,7 +17,7 @@ from mainspring.domain.clock import Clock, elapsed_seconds
 from mainspring.domain.errors import FencedError, MainspringError, StoreError, StoreFullError, StoreUnavailableError
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store import failpoints
-from mainspring.store.base import CommitReport, StoreWentBackError
+from mainspring.store.base import CommitReport, StoreRevertedError
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.sessions import OpenSession, RecordHeartbeat
 from mainspring.store.grouping import GroupingDatabase, GuiltyError
@@ -113,7 +113,7 @@ class PostgresDatabase(GroupingDatabase):
         self._retry_deadlocks(lambda: self._connect(first=True))
 
     @property
-    def trouble(self) -> str | None:
+    def warning(self) -> str | None:
         """None: while commits succeed there is no warning."""
         return None
 
@@ -143,11 +143,11 @@ class PostgresDatabase(GroupingDatabase):
             if first:
                 self._read_server_time(connection)
                 if len(migrate(connection, self.address)) == len(migrations()):
-                    _LOG.warning("created a new store at %s", self.address.shown)
+                    _LOG.warning("created a new store at %s", self.address.location)
                 connection.execute(BEGIN)
                 connection.execute("select set_config('search_path', $1, true)", (self.address.schema,))
                 marks = connection.execute(TEXTS["read_move_markers"]).fetchall()
-                if (moved := error_of_move(marks, self.address.shown)) is not None:
+                if (moved := error_of_move(marks, self.address.location)) is not None:
                     raise moved
                 connection.execute(TEXTS["set_store_id"], (f"{self._clock.random_bits(128):032x}",))
                 connection.execute("commit")
@@ -171,7 +171,7 @@ class PostgresDatabase(GroupingDatabase):
             self.process_clock.learn(requested_at, now, self.process_clock.own())
 
     def _meaning(self, fault: Exception) -> MainspringError | None:
-        return translate(fault, self.address.shown)
+        return translate(fault, self.address.location)
 
     def _was_overtaken(self, cause: Exception) -> bool:
         return isinstance(cause, psycopg.errors.UniqueViolation)
@@ -244,12 +244,12 @@ class PostgresDatabase(GroupingDatabase):
             answers = self._run_in_bulk(transaction, commands) if in_bulk else self._run(transaction, commands)
             self._correct_marks(transaction, commands)
             if self.session is None:
-                refuse_moved(transaction, self.address.shown)
+                refuse_moved(transaction, self.address.location)
             failpoints.hit("commit.before")
             self._close_group(connection, transaction, commands)
         except BaseException as fault:
             self._roll_back(connection, fault)
-            if isinstance(fault, StoreWentBackError):
+            if isinstance(fault, StoreRevertedError):
                 self._put_on_hold(connection)
             if isinstance(fault, psycopg.errors.LockNotAvailable):
                 terminate_blocking_clients(connection, self.address.schema, longer_than_ms=self.lease.beat_ms)
@@ -344,7 +344,7 @@ class PostgresDatabase(GroupingDatabase):
             connection.execute("commit")
         if connection.is_unsure:
             raise StoreUnavailableError(
-                f"the database committed, but did not wait for its standbys any longer\nat {self.address.shown}",
+                f"the database committed, but did not wait for its standbys any longer\nat {self.address.location}",
                 hint="Start the servers of synchronous_standby_names. The commit is repeated until one has it.",
             )
         self._history.keep(transaction, commands)
@@ -378,7 +378,7 @@ class PostgresDatabase(GroupingDatabase):
                 self._hints.read_hints(connection)
             except psycopg.Error as fault:
                 connection.close()
-                raise translate(fault, self.address.shown) or StoreUnavailableError(str(fault)) from fault
+                raise translate(fault, self.address.location) or StoreUnavailableError(str(fault)) from fault
             self._hints.send_hint(connection)
         return self._hints.take_hint()
 

@@ -91,7 +91,7 @@ class PostgresEffectDatabase:
             self._conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(params, password)})
         except (psycopg.ProgrammingError, ValueError):
             raise ConfigError(f"the address of the database {name!r} cannot be read", hint=hint) from None
-        self.shown = f"{params.get('host', 'localhost')}:{params.get('port', 5432)}/{params.get('dbname', params.get('user', ''))}"
+        self.location = f"{params.get('host', 'localhost')}:{params.get('port', 5432)}/{params.get('dbname', params.get('user', ''))}"
         self._busy_ms = to_milliseconds(busy_for)
 
     def open(self) -> "PostgresEffectConnection":
@@ -106,7 +106,7 @@ class PostgresEffectDatabase:
             if any(words in str(fault) for words in _REFUSED):
                 raise  # a later login would fail too
             raise NotSent(
-                f"the database {self.name!r} cannot be reached\nat {self.shown}: {str(fault).strip()}"
+                f"the database {self.name!r} cannot be reached\nat {self.location}: {str(fault).strip()}"
             ) from fault
         raw.database = self.name
         try:
@@ -131,7 +131,7 @@ class PostgresEffectDatabase:
         is_there, is_store = found
         if is_store:
             raise ConfigError(
-                f"the database {self.name!r} is a store of Mainspring, which steps cannot use\nat {self.shown}",
+                f"the database {self.name!r} is a store of Mainspring, which steps cannot use\nat {self.location}",
                 hint=f"Set your own database or schema in databases.{self.name}.url.",
             )
         if is_there:
@@ -144,7 +144,7 @@ class PostgresEffectDatabase:
                     raw.execute(CREATE)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as fault:
             raise ConfigError(
-                f"the table {TABLE} cannot be created in the database {self.name!r}\nat {self.shown}: "
+                f"the table {TABLE} cannot be created in the database {self.name!r}\nat {self.location}: "
                 f"{str(fault).splitlines()[0]}",
                 hint="Let its owner create it: mainspring docs show transactional-steps#on-postgresql",
             ) from fault
@@ -253,7 +253,7 @@ class PostgresEffectConnection:
             except psycopg.errors.LockNotAvailable as fault:
                 raise EarlierAttemptError(
                     f"another attempt of this step is still running in the database {self._database.name!r}\nat "
-                    f"{self._database.shown}"
+                    f"{self._database.location}"
                 ) from fault
             self.raw.execute("select set_config('lock_timeout', %s, true)", (before[1],))
             if claimed:
@@ -278,7 +278,8 @@ class PostgresEffectConnection:
         except psycopg.Error as fault:
             if fault.sqlstate is None or fault.sqlstate[:2] in ("08", "57", "58", "XX"):
                 raise UnknownCommitError(
-                    f"a commit got no answer, and may have taken place\nin the database {self._database.name!r} at {self._database.shown}: "
+                    f"a commit got no answer, and may have taken place\n"
+                    f"in the database {self._database.name!r} at {self._database.location}: "
                     f"{str(fault).strip()}"
                 ) from fault
             raise

@@ -68,7 +68,7 @@ def migrate(connection: ServerConnection, address: Address, known: list[Migratio
     names: list[str] = []
     while True:
         last_number, first = versions_of(connection, address.schema)
-        require_known_version(last_number, first, known, address.shown)
+        require_known_version(last_number, first, known, address.location)
         missing = [migration for migration in known if migration[0] > last_number]
         if not missing:
             return names

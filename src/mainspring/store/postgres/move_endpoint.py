@@ -48,18 +48,18 @@ class PostgresEndpoint:
         self._clock = clock
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """Server, database and schema."""
-        return self._address.shown
+        return self._address.location
 
     def read_marker(self) -> MoveSource | None:
         """Return the target of its move, finished or not; migrates it first."""
         with self._connection() as connection:
             if not version_of(connection, self._address.schema):
-                raise NotFoundError(f"there is no store\nat {self.shown}", hint="Name the store to move: --store")
+                raise NotFoundError(f"there is no store\nat {self.location}", hint="Name the store to move: --store")
             migrate(connection, self._address)
             leaving, arriving = self._meta(connection, GONE), self._meta(connection, ARRIVING)
-        return read_source_marker(leaving, arriving, self.shown)
+        return read_source_marker(leaving, arriving, self.location)
 
     def texts_with_nul(self) -> list[str]:
         """Return nothing: no text on a server can contain NUL."""
@@ -115,7 +115,7 @@ class PostgresEndpoint:
             if each.id not in expired and not has_process_ended(each.host, each.pid, each.pid_started)
         ]
         if used:
-            raise in_use(self.shown, used)
+            raise in_use(self.location, used)
 
     def settle(self, marker: MoveSource | None, act: AuditedCommand[CommandDone] | None = None) -> None:
         """Change or remove the mark."""
@@ -150,7 +150,7 @@ class PostgresEndpoint:
             )  # what it cannot be, or we may not do, is known before anything is marked
             found = self._meta(connection, ARRIVING)
             if found is not None:
-                raise other_move(self.shown, msgspec.json.decode(found, type=MoveTarget), self._emptying_command)
+                raise other_move(self.location, msgspec.json.decode(found, type=MoveTarget), self._emptying_command)
         with self._transaction() as tx:
             self._require_no_rows(tx)
 
@@ -161,7 +161,7 @@ class PostgresEndpoint:
             migrate(connection, self._address)
         with self._transaction() as tx:
             self._lock_all(tx)
-            if is_marked(tx.value("read_meta", (ARRIVING,), str), marker, self.shown, self._emptying_command):
+            if is_marked(tx.value("read_meta", (ARRIVING,), str), marker, self.location, self._emptying_command):
                 return
             self._require_no_rows(tx)
             tx.cursor.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - constant words
@@ -191,14 +191,14 @@ class PostgresEndpoint:
     def _require_no_rows(self, tx: PostgresTransaction) -> None:
         for table in self._tables(tx.cursor):
             if table not in ("meta", *NOT_CARRIED) and tx.cursor.execute(f'select 1 from "{table}" limit 1').fetchone():  # noqa: S608 - constant names
-                raise not_empty(self.shown, table)
+                raise not_empty(self.location, table)
 
     def _require_no_tables(self, connection: ServerConnection) -> None:
         found = connection.execute(
             "select tablename from pg_tables where schemaname = $1 limit 1", (self._address.schema,)
         ).fetchall()
         for (table,) in found:
-            raise not_empty(self.shown, table)
+            raise not_empty(self.location, table)
 
     @property
     def _emptying_command(self) -> str:
@@ -241,6 +241,6 @@ class PostgresEndpoint:
         try:
             yield connection
         except psycopg.Error as fault:
-            raise statement_error(fault, self.shown) from fault
+            raise statement_error(fault, self.location) from fault
         finally:
             connection.close()

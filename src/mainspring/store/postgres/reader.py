@@ -120,7 +120,7 @@ class PostgresReader:
                     connection.close()
                     raise
         except (PoolTimeout, PoolClosed) as error:
-            raise StoreUnavailableError(f"the database is unreachable\nat {self._address.shown}: {error}") from error
+            raise StoreUnavailableError(f"the database is unreachable\nat {self._address.location}: {error}") from error
         except psycopg.Error as fault:
             raise explain_fault(fault, self._address) or fault from fault
 

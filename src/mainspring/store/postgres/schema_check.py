@@ -18,7 +18,7 @@ def schema_version_of(address: Address) -> int:
         with connect(address) as connection:
             return version_of(connection, address.schema)
     except psycopg.Error as fault:
-        raise translate(fault, address.shown) or fault from fault
+        raise translate(fault, address.location) or fault from fault
 
 
 def require_schema_version(address: Address) -> None:
@@ -40,12 +40,12 @@ def require_schema_version(address: Address) -> None:
                 marks = connection.execute(TEXTS["read_move_markers"]).fetchall()
                 connection.execute("commit")
     except psycopg.Error as fault:
-        raise translate(fault, address.shown) or fault from fault
+        raise translate(fault, address.location) or fault from fault
     if number == 0:
         raise NoStoreError(
-            f"there is no store\nat {address.shown}",
+            f"there is no store\nat {address.location}",
             hint="Create one: mainspring up, or mainspring db migrate --create as the owner of the tables.",
         )
-    require_current_version(number, first, migrations(), address.shown)
-    if (moved := error_of_move(marks, address.shown)) is not None:
+    require_current_version(number, first, migrations(), address.location)
+    if (moved := error_of_move(marks, address.location)) is not None:
         raise moved

@@ -41,9 +41,9 @@ class PostgresStore(ProcessStore):
         self._closed = threading.Event()
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """Server, database and schema."""
-        return self.address.shown
+        return self.address.location
 
     @property
     def locks(self) -> Path:
@@ -71,7 +71,7 @@ class PostgresStore(ProcessStore):
             self._database.ends_without_lease = holds_runs
         session = super().open_session(role, posts=posts, capacity=capacity)
         if holds_runs and isinstance(self._database, PostgresDatabase) and self._database.notice is not None:
-            _LOG.warning("%s\nat %s", self._database.notice, self.shown)
+            _LOG.warning("%s\nat %s", self._database.notice, self.location)
         if holds_runs:
             threading.Thread(target=self._watch, name="mainspring-lease", daemon=True).start()
         return session
@@ -84,7 +84,7 @@ class PostgresStore(ProcessStore):
                 self._on_fatal(
                     FencedError(
                         f"the database was unreachable for too long: the lease of session {self.session} has expired\nat "
-                        f"{self.shown}",
+                        f"{self.location}",
                         hint="The process ends and is started again; other processes continue its runs.",
                     )
                 )

@@ -15,9 +15,9 @@ from mainspring.store.postgres.error_table import statement_error
 
 _HIDDEN = {("sessions", "instance"), ("sessions", "lease_ms")}
 _SOURCES = {
-    "meta": f"(select * from {{}} where {CARRIED_META}) as shown",  # noqa: S608 - constant words
+    "meta": f"(select * from {{}} where {CARRIED_META}) as visible",  # noqa: S608 - constant words
     "queue_backlogs": (
-        "(select queue, 0::bigint as session, sum(n)::bigint as n from {} group by queue having sum(n) <> 0) as shown"
+        "(select queue, 0::bigint as session, sum(n)::bigint as n from {} group by queue having sum(n) <> 0) as visible"
     ),
 }
 _AT_ONCE = 200
@@ -43,9 +43,9 @@ class PostgresRows:
         self._seen_ids: dict[str, int] = {}
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """Server, database and schema."""
-        return self._address.shown
+        return self._address.location
 
     def tables(self) -> dict[str, Table]:
         """Return its tables by name."""
@@ -176,4 +176,4 @@ class PostgresRows:
         except psycopg.Error as fault:
             if isinstance(fault, psycopg.DataError | psycopg.IntegrityError | psycopg.errors.ProgramLimitExceeded):
                 raise
-            raise statement_error(fault, self.shown) from fault
+            raise statement_error(fault, self.location) from fault

@@ -11,12 +11,12 @@ from mainspring.store.commands.results import Result
 from mainspring.store.read.audit_pages import AuditFilter, AuditPage, audit_page
 from mainspring.store.read.incidents import LastFailure, last_failures
 from mainspring.store.read.runs.message_schemas import signal_schemas
-from mainspring.store.read.runs.run_views import failures_of, list_runs, newest_of, story
+from mainspring.store.read.runs.run_views import failures_of, list_runs, newest_of, run_history
 from mainspring.store.read.status.restore_losses import LostInterval, lost_interval
 from mainspring.store.read.status.status import audit_rows, meta, plans, slots_between, verify_audit
 from mainspring.store.restore_hold import RESTORED_AT, decision_key
 from mainspring.store.schema.row import first_value, first_values
-from mainspring.store.views import AuditCheck, AuditView, RunPage, RunStory, SchedulePlan, SlotView
+from mainspring.store.views import AuditCheck, AuditView, RunHistory, RunPage, SchedulePlan, SlotView
 
 _RESULT = msgspec.json.Decoder[Result](Result)
 
@@ -27,9 +27,9 @@ class OperationReads:
     def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
 
-    def story(self, run: str) -> RunStory:
+    def run_history(self, run: str) -> RunHistory:
         """Return the whole history of one run; raises NotFoundError."""
-        return story(self._reader, run)
+        return run_history(self._reader, run)
 
     def list_runs(
         self,

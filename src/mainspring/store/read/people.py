@@ -40,7 +40,7 @@ class WebSessionView(msgspec.Struct, frozen=True):
         """Return its visitor; None = it has expired."""
         if self.role is None or now >= self.until_at or now - self.seen_at >= IDLE_TIMEOUT_MS:
             return None
-        return Visitor(door=WEB, name=self.name, role=self.role, automations=self.automations)
+        return Visitor(entry_point=WEB, name=self.name, role=self.role, automations=self.automations)
 
 
 class TokenView(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class TokenView(msgspec.Struct, frozen=True):
         """Return its visitor; None = it has expired."""
         if self.until_at is not None and now >= self.until_at:
             return None
-        return Visitor(door=API, name=self.name, role=self.role, automations=self.automations)
+        return Visitor(entry_point=API, name=self.name, role=self.role, automations=self.automations)
 
 
 def person(reader: StoreReader, name: str) -> PersonView | None:

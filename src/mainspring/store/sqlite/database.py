@@ -16,7 +16,7 @@ from mainspring.domain.errors import MainspringError, StoreFullError
 from mainspring.domain.integrity.lost_commits import LostCommits
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.store import failpoints
-from mainspring.store.base import StoreBrokenError, StoreWentBackError
+from mainspring.store.base import StoreBrokenError, StoreRevertedError
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commit_mark import CommitBefore
 from mainspring.store.grouping import GroupingDatabase
@@ -197,7 +197,7 @@ class SqliteDatabase(GroupingDatabase):
         self._mark.keep(mark)
 
     @property
-    def trouble(self) -> str | None:
+    def warning(self) -> str | None:
         """Return a warning while the reserve for a full disk is used up."""
         if not self._reserve.given_up:
             return None
@@ -234,7 +234,7 @@ class SqliteDatabase(GroupingDatabase):
                 connection.execute("commit")
             except BaseException as fault:  # noqa: BLE001 - rolled back and raised as its meaning
                 self._roll_back()
-                if isinstance(fault, StoreWentBackError):
+                if isinstance(fault, StoreRevertedError):
                     self._put_on_hold(fault.lost)
                 self._raise(fault)
             failpoints.hit("commit.after")
@@ -270,7 +270,7 @@ class SqliteDatabase(GroupingDatabase):
         """Tell whether another connection committed since the last poll.
 
         Raises:
-            StoreGoneError: the file was removed or replaced.
+            StoreRemovedError: the file was removed or replaced.
         """
         self.presence.check()
         self._mark.check_file()

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from mainspring.domain.errors import StoreError, StoreForbiddenError, StoreUnavailableError
-from mainspring.store.base import StoreGoneError
+from mainspring.store.base import StoreRemovedError
 from mainspring.store.side_files import describe_owner, shorten
 
 _LABELS = {"": "file", "-wal": "write-ahead log", "-shm": "shared index"}
@@ -64,7 +64,7 @@ class FileIdentity:
         """Check that all of them are still the same files. Takes a microsecond or two for each; any thread.
 
         Raises:
-            StoreGoneError: one was removed or replaced.
+            StoreRemovedError: one was removed or replaced.
             StoreUnavailableError: this cannot be checked now: a permission or the disk is missing.
         """
         for end, name, known in self._known:
@@ -78,7 +78,7 @@ class FileIdentity:
                 ) from error
             if found != known:
                 event = "removed" if found is None else "replaced by another one"
-                raise StoreGoneError(
+                raise StoreRemovedError(
                     f"the store's {_LABELS[end]} was {event} while it was in use\nat {name}",
                     hint="Every process that uses the store ends, because nothing can be saved there any more. "
                     f"{_PUT_BACK}",
@@ -89,7 +89,7 @@ def require_store_present(store: Path) -> None:
     """Check that there is a store, or never was one.
 
     Raises:
-        StoreGoneError: its side files prove that processes used it, and now the file is missing or empty.
+        StoreRemovedError: its side files prove that processes used it, and now the file is missing or empty.
     """
     try:
         is_missing = store.stat().st_size == 0
@@ -98,7 +98,7 @@ def require_store_present(store: Path) -> None:
     except OSError:
         return  # opening it raises the error
     if is_missing and store.with_name(f"{store.name}.sessions").is_dir():
-        raise StoreGoneError(
+        raise StoreRemovedError(
             f"the store's file is gone: there was one\nat {store}",
             hint=f"{_PUT_BACK} To start with an empty one: mainspring db migrate --create",
         )

@@ -42,7 +42,7 @@ class SqliteEndpoint:
         self._clock = clock
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """The path of the file."""
         return str(self._path)
 
@@ -54,7 +54,7 @@ class SqliteEndpoint:
         with self._writing() as connection:
             migrate(connection)
             leaving, arriving = _meta(connection, GONE), _meta(connection, ARRIVING)
-        return read_source_marker(leaving, arriving, self.shown)
+        return read_source_marker(leaving, arriving, self.location)
 
     def texts_with_nul(self) -> list[str]:
         """Return some places of texts that contain NUL."""
@@ -95,21 +95,21 @@ class SqliteEndpoint:
         """Check that it is missing, or an empty file."""
         refuse_foreign(self._path)
         if self._path.exists() and self._path.stat().st_size:
-            raise not_empty(self.shown, "a file")
+            raise not_empty(self.location, "a file")
 
     def receive(self, marker: MoveTarget) -> None:
         """Create and mark it."""
         prepare_folder(self._path)
         with self._writing(create=True) as connection:
             migrate(connection)
-            if is_marked(_meta(connection, ARRIVING), marker, self.shown, f"remove {self._path}"):
+            if is_marked(_meta(connection, ARRIVING), marker, self.location, f"remove {self._path}"):
                 return
             tx = self._begin(connection)
             used = [
                 name for name, rows in count_rows(connection).items() if rows and name not in ("meta", *NOT_CARRIED)
             ]
             if used:
-                raise not_empty(self.shown, used[0])
+                raise not_empty(self.location, used[0])
             connection.execute(f"delete from meta where {CARRIED_META}")  # noqa: S608 - constant words
             tx.change("put_meta", (ARRIVING, msgspec.json.encode(marker).decode()))
             connection.execute("commit")

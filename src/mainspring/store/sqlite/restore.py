@@ -41,9 +41,9 @@ class RestoreResult(msgspec.Struct, frozen=True):
     """
 
     rows: dict[str, int]
-    kept: Path | str | None
+    previous_store: Path | str | None = msgspec.field(name="kept")
     unfinished: int
-    aside: LostIntervalResult = LostIntervalResult()
+    skipped: LostIntervalResult = msgspec.field(default=LostIntervalResult(), name="aside")
 
 
 def restore(backup: Path, store: Path, *, clock: Clock) -> RestoreResult:

@@ -30,7 +30,7 @@ class SqliteStore(ProcessStore):
         self._file: SqliteDatabase | None = None
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """The path of the file."""
         return str(self.path)
 
@@ -71,7 +71,7 @@ class SqliteStore(ProcessStore):
         return next(iter(damage_found(self.path)), None)
 
     def check_presence(self) -> None:
-        """Check that the open files still have their names. Raises StoreGoneError; any thread may call it."""
+        """Check that the open files still have their names. Raises StoreRemovedError; any thread may call it."""
         if self._file is not None:
             self._file.presence.check()
 

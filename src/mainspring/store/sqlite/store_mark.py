@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mainspring.domain.integrity.lost_commits import LostCommits
-from mainspring.store.base import StoreWentBackError
+from mainspring.store.base import StoreRevertedError
 from mainspring.store.commands.acceptance import accepts_input
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commit_mark import (
@@ -46,7 +46,7 @@ class StoreMark:
         """Count the commit of these commands and return its mark.
 
         Raises:
-            StoreWentBackError: the mark has this number already.
+            StoreRevertedError: the mark has this number already.
         """
         number, epoch = tx.all("count_commit", (tx.now,))[0]
         known = self._last_mark
@@ -64,16 +64,22 @@ class StoreMark:
                 where=where,
                 epoch=known.epoch,
             )
-            raise StoreWentBackError(lost, self._store_label)
+            raise StoreRevertedError(lost, self._store_label)
         before = None
         if known is not None and known.before is not None and known.epoch == epoch and not accepts_input(commands):
             before = known.before
         if known is not None and known.epoch == epoch and tx.audit_head is None:
-            operations, operation_hash = known.acts, known.act_hash
+            operation_number, operation_hash = known.operation_number, known.operation_hash
         else:  # the operations of an older epoch may be among the lost ones
-            operations, operation_hash = tx.first("read_newest_audit_entry") or (0, "")
+            operation_number, operation_hash = tx.first("read_newest_audit_entry") or (0, "")
         return CommitMark(
-            store=store, epoch=epoch, number=number, at=tx.now, acts=operations, act_hash=operation_hash, before=before
+            store=store,
+            epoch=epoch,
+            number=number,
+            at=tx.now,
+            operation_number=operation_number,
+            operation_hash=operation_hash,
+            before=before,
         )
 
     def count_raised(self, tx: Transaction, store: str, before: CommitBefore | None) -> CommitMark:
@@ -82,9 +88,15 @@ class StoreMark:
         `before` = the `before` of this commit's mark.
         """
         number, epoch = tx.all("count_commit", (tx.now,))[0]
-        operations, operation_hash = tx.first("read_newest_audit_entry") or (0, "")
+        operation_number, operation_hash = tx.first("read_newest_audit_entry") or (0, "")
         return CommitMark(
-            store=store, epoch=epoch, number=number, at=tx.now, acts=operations, act_hash=operation_hash, before=before
+            store=store,
+            epoch=epoch,
+            number=number,
+            at=tx.now,
+            operation_number=operation_number,
+            operation_hash=operation_hash,
+            before=before,
         )
 
     def keep(self, mark: CommitMark) -> None:

@@ -28,7 +28,7 @@ class SqliteRows:
         self._connection = connection
 
     @property
-    def shown(self) -> str:
+    def location(self) -> str:
         """The path of the file."""
         return self._connection.filename
 
@@ -132,4 +132,4 @@ class SqliteRows:
         try:
             yield
         except apsw.Error as fault:
-            raise statement_error(fault, Path(self.shown)) from fault
+            raise statement_error(fault, Path(self.location)) from fault

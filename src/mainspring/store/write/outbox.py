@@ -63,7 +63,7 @@ def _messages(tx: Transaction, queue: str, most: int) -> tuple[UnsentMessage, ..
 
 
 def settle_queue(tx: Transaction, command: SettleQueue) -> CommandDone:
-    """Delete sent messages, mark refused ones, end the lease of the queue. Sent messages count as sent, whoever has the
+    """Delete sent messages, mark refused ones, end the lease of the queue. Sent messages count as sent, whichever process has the
     lease now.
     """
     c = command

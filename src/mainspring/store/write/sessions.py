@@ -144,13 +144,15 @@ def declare_session_dead(tx: Transaction, command: DeclareSessionDead) -> Number
     if command.silent_ms is not None and tx.first("is_session_silent", (session, tx.now - command.silent_ms)) is None:
         return Refused("not_silent", f"session {session} sent a heartbeat less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
-    steps = "" if command.alone is None else _running_steps(tx, command.alone)
-    noticed, ending = _loss_detection(command).value, command.how or None
+    steps = "" if command.probation_run is None else _running_steps(tx, command.probation_run)
+    noticed, ending = _loss_detection(command).value, command.ending or None
     tx.change("record_losses", {**now, "noticed": noticed, "ending": ending, "finder": tx.session})
     tx.change("lose_attempts", now)
     released = _fail_exec_runs(tx, session) if known.role == EXEC_ROLE else 0
-    if command.alone is not None:
-        released += _count_crash(tx, session, command.alone, command.limit, f"{command.how or 'it died'}{steps}")
+    if command.probation_run is not None:
+        released += _count_crash(
+            tx, session, command.probation_run, command.limit, f"{command.ending or 'it died'}{steps}"
+        )
     released += tx.change("lose_owned_runs", {**now, "crashed": int(command.crashed)})
     _end_session(tx, session, SessionState.QUARANTINED if command.quarantined else SessionState.DEAD, released)
     return NumberAnswer(released)
@@ -174,7 +176,7 @@ def _loss_detection(command: DeclareSessionDead) -> LossDetection:
         return LossDetection.QUARANTINE
     if command.crashed:
         return LossDetection.CRASH
-    return LossDetection.PROCESS_GONE if command.silent_ms is None else LossDetection.LEASE_EXPIRED
+    return LossDetection.PROCESS_MISSING if command.silent_ms is None else LossDetection.LEASE_EXPIRED
 
 
 def clear_probation(tx: Transaction, command: ClearProbation) -> CommandDone | Refused:

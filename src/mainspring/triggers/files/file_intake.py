@@ -118,7 +118,7 @@ class FileIntake:
             key=make_file_key(path, seen.sha256),
             body=seen.sha256.encode(),
             data=msgspec.json.encode(file),
-            was_kept=True,
+            was_stored=True,
             stays=True,
             happened_at=seen.stamp.changed_ns // 1_000_000,
         )

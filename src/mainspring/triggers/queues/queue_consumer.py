@@ -81,7 +81,7 @@ class _MessageOutcome(StrEnum):
     DONE = "done"
     RETURNED = "returned"
     STOPPED = "stopped"
-    SET_ASIDE = "aside"
+    DEAD_LETTERED = "dead_lettered"
 
 
 _SourceOpener = Callable[[BrokerQueue, BrokerServer, str | None], QueueSource]
@@ -122,7 +122,7 @@ class QueueConsumer:
         self._is_refusing = False
         """Whether a message of the current batch was refused."""
         self.state = QueueConsumerState(
-            trigger=trigger, queue=queue.shown, connected=False, since_at=clock.now(), reason="it has not connected yet"
+            trigger=trigger, queue=queue.label, connected=False, since_at=clock.now(), reason="it has not connected yet"
         )
 
     async def run(self) -> NoReturn:
@@ -181,8 +181,8 @@ class QueueConsumer:
                     await source.give_back(message, stopped_for_s)
                 elif outcome is _MessageOutcome.RETURNED:
                     await source.give_back(message, self._pause(2 + self._redelivery_limit.used(message)))
-                elif outcome is _MessageOutcome.SET_ASIDE:
-                    await source.set_aside(message, reason)
+                elif outcome is _MessageOutcome.DEAD_LETTERED:
+                    await source.dead_letter(message, reason)
         self._held = []
         self.state = msgspec.structs.replace(self.state, accepted=self.state.accepted + len(done))
         if self.state.last_refusal and not self._is_refusing:
@@ -263,7 +263,7 @@ class QueueConsumer:
     async def _refused_as(self, message: QueueMessage, code: str, reason: str) -> tuple[str, _MessageOutcome]:
         """Refuse a message that the store does not have, and store it as rejected before it leaves."""
         _, outcome = self._refused(message, reason)
-        if outcome is _MessageOutcome.SET_ASIDE:
+        if outcome is _MessageOutcome.DEAD_LETTERED:
             await self._store_rejected(message, code, reason)
         return reason, outcome
 
@@ -271,7 +271,7 @@ class QueueConsumer:
         """Count a refused message; it leaves the queue when it reaches the redelivery limit."""
         is_last = self._redelivery_limit.use(message)
         self._refuses(self._describe(message, reason), leaves=is_last)
-        return reason, _MessageOutcome.SET_ASIDE if is_last else _MessageOutcome.RETURNED
+        return reason, _MessageOutcome.DEAD_LETTERED if is_last else _MessageOutcome.RETURNED
 
     def _refuses(self, text: str, *, leaves: bool = False) -> None:
         self._is_refusing = True

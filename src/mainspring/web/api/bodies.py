@@ -19,27 +19,27 @@ Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which part of a list: at most `limit` of it, behind `cursor`, which is the `next` of the part before."""
+    """A part of a list: at most `limit` items after `cursor`, which is the `next` of the part before."""
 
     limit: Limit = 50
     cursor: Word | None = None
 
 
 class CommitOrderQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which part of a list in commit order, newest first: at most `limit` of it, behind `cursor`."""
+    """A part of a list in commit order, newest first: at most `limit` items after `cursor`."""
 
     limit: Limit = 50
     cursor: Number | None = None
 
 
 class OperationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An act that takes nothing but why it is done."""
+    """An operation without other arguments than its reason."""
 
     reason: Text | None = None
 
 
 class OperationResponse(msgspec.Struct, frozen=True):
-    """The act is done; asked again with this command id as Idempotency-Key it is not done again."""
+    """The operation is done. A second request with this command id as Idempotency-Key does not do it again."""
 
     command: str
 

@@ -54,7 +54,7 @@ class StatusSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         """Return the status of what a visitor sees."""
         if visitor.is_for_all:
             return self.verdict
-        views = [view for view in self.views if visitor.may_see(view.name)]
+        views = [view for view in self.views if visitor.may_view(view.name)]
         runs = self._runs_of(tuple(view.name for view in views))
         return evaluate_visible_status(
             self.visible_incidents(visitor), views, runs, questions, now=self.at, zone=self.zone
@@ -67,7 +67,7 @@ class StatusSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     def visible_incidents(self, visitor: Visitor) -> list[Incident]:
         """Return the incidents that a visitor sees."""
-        return select_visible(*self.incidents, visitor.may_see)
+        return select_visible(*self.incidents, visitor.may_view)
 
 
 class CachedProjectStatus:
@@ -105,7 +105,7 @@ def _evaluate(site: StatusInputs, now: int) -> StatusSnapshot:
         reader,
         now,
         incidents,
-        store=settings.store.shown,
+        store=settings.store.location,
         environment=environment,
         free=free,
         zone=zone,

@@ -101,7 +101,7 @@ class ApiCall(msgspec.Struct, Generic[Q, B], frozen=True):
         Raises:
             OptionError: the Idempotency-Key is invalid.
         """
-        actor = Actor(self.visitor.door, self.visitor.name)
+        actor = Actor(self.visitor.entry_point, self.visitor.name)
         reason: str | None = getattr(self.body, "reason", None)
         return operation_context(actor, self.site.clock, reason=reason, command=self.command)
 
@@ -117,7 +117,7 @@ class ApiCall(msgspec.Struct, Generic[Q, B], frozen=True):
         """
         run_id = self.id_of(IdKind.RUN, self.names["run"] if id is None else id)
         run = run_view(self.site.reader, run_id)
-        if not self.visitor.may_see(run.automation):
+        if not self.visitor.may_view(run.automation):
             raise run_not_found(run_id)
         return run
 
@@ -130,7 +130,7 @@ class ApiCall(msgspec.Struct, Generic[Q, B], frozen=True):
         if is_regular_id(text):
             return text
         matches = [
-            match for match in ids_ending(self.site.reader, kind, text) if self.visitor.may_see(match.automation)
+            match for match in ids_ending(self.site.reader, kind, text) if self.visitor.may_view(match.automation)
         ]
         return whole_id(kind, text, matches) if matches else text
 
@@ -138,7 +138,7 @@ class ApiCall(msgspec.Struct, Generic[Q, B], frozen=True):
         """Return the automations that the visitor sees, for reads that filter by automation; None = all."""
         if self.visitor.is_for_all:
             return None
-        return [name for name in automation_names(self.site.reader) if self.visitor.may_see(name)]
+        return [name for name in automation_names(self.site.reader) if self.visitor.may_view(name)]
 
     def sealing_of(self, run: RunView) -> Sealing:
         """Return the sealing for new values of a run: only a process with its codec can add to sealed values.

@@ -200,7 +200,7 @@ class ChangeStreams:
         tokens = {
             part: read_change_tokens(reader, now)
             if visitor.is_for_all
-            else read_visible_change_tokens(reader, now, visitor.may_see)
+            else read_visible_change_tokens(reader, now, visitor.may_view)
             for part, visitor in parts.items()
         }
         return tokens, visitors

@@ -93,7 +93,7 @@ def scope_command_id(sent_id: str | None, visitor: Visitor, clock: Clock) -> str
     Raises:
         OptionError: the key is no valid command id.
     """
-    actor = Actor(visitor.door, visitor.name)
+    actor = Actor(visitor.entry_point, visitor.name)
     owner_suffix = f"@{hashlib.sha256(str(actor).encode()).hexdigest()[:_OWNER_BITS]}"
     if sent_id is not None and sent_id.endswith(owner_suffix):
         return operation_context(actor, clock, command=sent_id).command

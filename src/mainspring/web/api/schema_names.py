@@ -12,6 +12,7 @@ from mainspring.domain.notifications.notification import NotificationEvent, Noti
 from mainspring.domain.processes.process_finding import ProcessFindingKind
 from mainspring.domain.processes.worker_loss import LossDetection
 from mainspring.insight.automations.due_times import PastDueTime
+from mainspring.insight.automations.trust import TrustStats
 from mainspring.insight.runs.dead_letters import DeadLetterGroup
 from mainspring.insight.runs.run_relations import BlockedAutomation
 from mainspring.insight.runs.suggested_commands import SuggestedCommand
@@ -24,11 +25,12 @@ from mainspring.insight.status.handover import (
     ShiftHandover,
 )
 from mainspring.insight.status.search import SearchHit, SearchHitKind
-from mainspring.insight.status.upcoming import RunHistory, RunProgress, SilentAutomation, UpcomingDueTime
+from mainspring.insight.status.upcoming import AutomationRuns, RunProgress, SilentAutomation, UpcomingDueTime
 from mainspring.insight.triggers.joined_runs import JoinedRunsView
 from mainspring.service.restore_hold import RestoreDecision
+from mainspring.store.session_views import WorkerView
 from mainspring.store.trigger_views import HeldGroup
-from mainspring.store.views import Capped, GivenRun
+from mainspring.store.views import Capped, GivenRun, RunHistory
 from mainspring.web.api.bodies import OperationRequest, OperationResponse
 from mainspring.web.api.endpoints.automation_health import DueTimesDetail, HourlyStats, HourStats
 from mainspring.web.api.endpoints.automations import (
@@ -139,6 +141,7 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     BulkRetryRequest: "RetryWhich",
     RightsRequest: "Rights",
     StartRunResponse: "RunStarted",
+    RunHistory: "RunStory",
     RunbookDetail: "RunbookShown",
     WebSessionDetail: "SessionShown",
     EndSessionsResponse: "SessionsEnded",
@@ -147,12 +150,14 @@ SCHEMA_NAMES: Final[dict[type, str]] = {
     SilentAutomation: "Silent",
     SnoozeRequest: "Snooze",
     SignInMethod: "Source",
-    RunHistory: "Strip",
+    AutomationRuns: "Strip",
     MakeTokenResponse: "TokenMade",
     TokenDetail: "TokenShown",
     IncidentChange: "Told",
     TriggerStatus: "TriggerShown",
+    TrustStats: "TrustFigures",
     BulkRequest: "Which",
+    WorkerView: "Worker",
 }
 
 

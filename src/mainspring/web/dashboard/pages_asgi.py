@@ -267,7 +267,7 @@ def describe_operation(call: ApiCall[Any, Any], command: str) -> str:
     reader = call.site.reader
     row = audit_row_of_command(reader, command)
     rows = audit_rows_of_bulk(reader, command) if row is None else [row]
-    if not rows or rows[0].actor != str(Actor(call.visitor.door, call.visitor.name)):
+    if not rows or rows[0].actor != str(Actor(call.visitor.entry_point, call.visitor.name)):
         return ""
     if rows[0].verb == "answer":
         choice = msgspec.json.decode(call.site.opening.act(rows[0]).detail or b"{}").get("choice")

@@ -292,7 +292,7 @@ class IncidentPages:
             title=render_headline(event, incident, self._context.environment),
             message=message,
             incident=incident,
-            headline=f"{incident.subject.automation or 'mainspring'}: {incident.said}",
+            headline=f"{incident.subject.automation or 'mainspring'}: {incident.summary}",
             fields=[
                 field
                 for field in render_notification("", event, self._clock.now(), incident, self._context).fields

@@ -23,7 +23,7 @@ from mainspring.store.read.runs.logs import last_parts
 from mainspring.store.read.runs.run_views import outline
 from mainspring.store.read.status.status import blocker as read_blocker
 from mainspring.store.read.triggers import delivered_for
-from mainspring.store.views import RunStory
+from mainspring.store.views import RunHistory
 
 _SEALED: Final = ViewUnsealer(PLAIN_SEALING, lenient=True)
 _STEPS: Final = 40
@@ -64,7 +64,7 @@ class LinkedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_linked_run(reader: StoreReader, id: str, now: int, zone: str) -> LinkedRun:
     """Return a run at the instant `now` (ms). Raises NotFoundError."""
-    outline_view = _SEALED.story(outline(reader, id))
+    outline_view = _SEALED.run_history(outline(reader, id))
     run, lines = outline_view.run, list_step_lines(outline_view)
     step = next((line for line in reversed(lines) if line.ident == run.failed_ident), None)
     has_stopped = run.state in REOPENABLE_STATES
@@ -94,7 +94,7 @@ def read_linked_run(reader: StoreReader, id: str, now: int, zone: str) -> Linked
     )
 
 
-def _explain(reader: StoreReader, outline_view: RunStory, now: int, zone: str) -> Explanation | None:
+def _explain(reader: StoreReader, outline_view: RunHistory, now: int, zone: str) -> Explanation | None:
     """Explain a stopped run; the reasons why another one waits would name others. None = it was deleted between the two reads."""
     blocker = read_blocker(reader, outline_view.run.id)
     if blocker is None:

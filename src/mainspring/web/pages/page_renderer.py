@@ -72,7 +72,7 @@ class PageRenderer:
     def act(self, request: Request) -> OperationContext:
         """Return the operation of a form: submitted twice from one page, it is done once."""
         visitor = read_visitor(request)
-        return operation_context(Actor(visitor.door, visitor.name), self.clock, command=self.command(request))
+        return operation_context(Actor(visitor.entry_point, visitor.name), self.clock, command=self.command(request))
 
     def command(self, request: Request) -> str:
         """Return the command id of a form: a keyed hash of its path and all its fields, with its session's secret as the key.

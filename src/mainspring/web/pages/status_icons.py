@@ -42,7 +42,7 @@ TONES: Final[dict[str, str]] = {
     DeliveryState.DROPPED: "idle",
     DeliveryState.REFUSED: "warn",
     TriggerState.LISTENING: "good",
-    TriggerState.AWAY: "bad",
+    TriggerState.UNREACHABLE: "bad",
     TriggerState.PROBLEM: "bad",
     TriggerState.PAUSED: "idle",
     AutomationState.ON_TIME: "good",

@@ -26,15 +26,15 @@ def test_second_read_equals_a_fresh_one_with_fewer_reads(world):
     shared, reader = CachedMonitorInputs(), world.store.reader
     world.begin()
     reads = counted(reader)
-    shared.see(reader, world.clock.now(), secrets=(), **OPTIONS)
+    shared.read(reader, world.clock.now(), secrets=(), **OPTIONS)
     first = len(reads)
     world.begin()
     world.open_incident()
     world.clock.forward(1_000)
     reads.clear()
-    assert shared.see(reader, world.clock.now() - 1, secrets=(), **OPTIONS).unresolved == []
+    assert shared.read(reader, world.clock.now() - 1, secrets=(), **OPTIONS).unresolved == []
     assert not reads
-    again = shared.see(reader, world.clock.now(), secrets=(), **OPTIONS)
+    again = shared.read(reader, world.clock.now(), secrets=(), **OPTIONS)
     assert len(reads) < first
     assert again == read_monitor_inputs(FactsReader(reader), reader, world.clock.now(), redact=str, **OPTIONS)
     assert [incident.id for incident in again.unresolved] == ["i_01"]
@@ -45,7 +45,7 @@ def test_reopened_store_is_read_again(world, tmp_path):
     other = sqlite_world(tmp_path / "other")
     shared = CachedMonitorInputs()
     world.open_incident()
-    assert shared.see(world.store.reader, world.clock.now(), secrets=(), **OPTIONS).unresolved
-    assert not shared.see(other.store.reader, world.clock.now(), secrets=(), **OPTIONS).unresolved
+    assert shared.read(world.store.reader, world.clock.now(), secrets=(), **OPTIONS).unresolved
+    assert not shared.read(other.store.reader, world.clock.now(), secrets=(), **OPTIONS).unresolved
     other.api.close()
     other.store.close()

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from mainspring.alerting.metrics.pusher import MetricsPusher, encode_metrics
-from mainspring.alerting.metrics.series import COUNTERS, HISTOGRAMS, MetricFigures, RunFigures, StoreSpace, list_series
+from mainspring.alerting.metrics.series import COUNTERS, HISTOGRAMS, MetricSnapshot, RunMetrics, StoreSpace, list_series
 from mainspring.alerting.otlp.collector import METRICS, Collector
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.resources.error_text import ErrorText
 from tests.otlp_collector import OtlpCollector
 
-SAMPLE_METRICS = MetricFigures(1_000, RunFigures(Counter({("a", "started"): 4}), ["a"]))
+SAMPLE_METRICS = MetricSnapshot(1_000, RunMetrics(Counter({("a", "started"): 4}), ["a"]))
 
 NOW = 1_000_000
 COUNTS = Counter(
@@ -126,7 +126,7 @@ def labels_of(point):
 
 def test_counters_and_gauges_are_reported():
     """What is absent in a scrape is absent here."""
-    found = report(MetricFigures(NOW, RunFigures(COUNTS, ["a"]), space=StoreSpace(5, 7)))
+    found = report(MetricSnapshot(NOW, RunMetrics(COUNTS, ["a"]), space=StoreSpace(5, 7)))
     runs = found["mainspring_runs_total"]
     assert runs.sum.is_monotonic
     assert runs.sum.aggregation_temporality == 2
@@ -139,7 +139,7 @@ def test_counters_and_gauges_are_reported():
 
 def test_histogram_counts_what_lies_between_two_bounds():
     """What is above all of them too."""
-    (point,) = report(MetricFigures(NOW, RunFigures(COUNTS, ["a"])))[
+    (point,) = report(MetricSnapshot(NOW, RunMetrics(COUNTS, ["a"])))[
         "mainspring_run_duration_seconds"
     ].histogram.data_points
     assert labels_of(point) == {"automation": "a"}
@@ -152,7 +152,7 @@ def test_histogram_counts_what_lies_between_two_bounds():
 def test_secrets_are_hidden_in_labels():
     """Whatever someone named an automation."""
     found = report(
-        MetricFigures(NOW, RunFigures(Counter({("hush", "started"): 1}), ["hush"])),
+        MetricSnapshot(NOW, RunMetrics(Counter({("hush", "started"): 1}), ["hush"])),
         lambda text: text.replace("hush", "***"),
     )
     (point,) = found["mainspring_runs_started_total"].sum.data_points
@@ -166,7 +166,7 @@ def test_secrets_are_hidden_in_labels():
 )
 def test_sums_are_those_of_a_scrape(counts):
     """For each metric, label by label."""
-    metrics = MetricFigures(NOW, RunFigures(Counter(counts), [name for name, _ in counts]))
+    metrics = MetricSnapshot(NOW, RunMetrics(Counter(counts), [name for name, _ in counts]))
     found = report(metrics)
     for name, samples in list_series(metrics).items():
         if name in COUNTERS and samples:

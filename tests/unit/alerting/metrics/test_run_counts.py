@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mainspring.alerting.metrics.figures_reader import OTHER, RunCounts
+from mainspring.alerting.metrics.metrics_reader import OTHER, RunCounts
 from mainspring.store.commands.automations import ApplyRetention, ScheduleRow
 from mainspring.web.routes import ProbeRoutes
 from mainspring.web.webhooks.request_counts import WebhookCounts

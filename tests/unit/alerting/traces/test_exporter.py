@@ -43,7 +43,7 @@ def export(monkeypatch):
         made.append(
             TraceExporter(
                 queue, Collector(endpoint, None, ErrorText(NoSecrets())), {"service.name": "x"}, str,
-                every_s=0.01, told_every_s=report_every_s,
+                every_s=0.01, warn_every_s=report_every_s,
             )
         )  # fmt: skip
         made[-1].start()

@@ -13,7 +13,7 @@ import pytest_asyncio
 from mainspring.app.alerting.fallback_alerting import FallbackAlerter, notify_store_lost
 from mainspring.config import load
 from mainspring.domain.errors import StoreFullError, StoreReadOnlyError, StoreUnavailableError
-from mainspring.store.base import StoreGoneError
+from mainspring.store.base import StoreRemovedError
 from tests.contract.store.clock import FakeClock
 from tests.unit.alerting.notices import secrets
 from tests.unit.alerting.peer import DROP_AFTER, Peer, serving
@@ -232,7 +232,7 @@ async def test_damaged_memory_is_no_memory(site):
 
 
 @pytest.mark.parametrize(
-    "error", [StoreGoneError("the store's file is gone"), StoreReadOnlyError("it may only be read")]
+    "error", [StoreRemovedError("the store's file is gone"), StoreReadOnlyError("it may only be read")]
 )
 async def test_end_of_all_processes_is_reported_at_once_and_once(site, error):
     """No one is left to wait a minute; anyone who starts them in vain again and again does not repeat it."""
@@ -258,7 +258,7 @@ async def test_exit_code_reports_it_without_channels(site, capfd):
     site.settings = load(
         env={"MAINSPRING_EXEC_SPOOL": str(site.folder / "spool")}, cwd=site.folder, uid=os.getuid(), flags={}
     )
-    await site.lost(StoreGoneError("the store's file is gone"))
+    await site.lost(StoreRemovedError("the store's file is gone"))
     assert capfd.readouterr().err == ""
     assert not site.file.exists()
 
@@ -292,7 +292,7 @@ async def test_lost_store_is_written_down_when_it_is_back(site):
     (lost,) = store.lost
     assert (lost.since_at, lost.over_at) == (started_at, started_at + REPORT_AFTER_MS)
     assert lost.text == "the store could not be read or written: the disk of the store is full"
-    assert lost.facts["told"] == ["ops"]
+    assert lost.facts["notified"] == ["ops"]
     assert site.peer.abouts == ["opened", "resolved"]
 
 
@@ -353,9 +353,9 @@ async def test_channel_that_hangs_keeps_no_other_from_hearing(site):
         process = site.process()
         reporting = asyncio.create_task(process.report_outage(FAULT, at_once=True))
         async with asyncio.timeout(60):
-            while not json.loads(site.file.read_bytes() if site.file.exists() else b'{"told": {}}')["told"]:
+            while not json.loads(site.file.read_bytes() if site.file.exists() else b'{"notified": {}}')["notified"]:
                 await asyncio.sleep(0)
         assert not reporting.done()
         reporting.cancel()
         await asyncio.wait([reporting])
-    assert json.loads(site.file.read_bytes())["told"].keys() == {"ops"}
+    assert json.loads(site.file.read_bytes())["notified"].keys() == {"ops"}

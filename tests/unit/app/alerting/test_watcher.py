@@ -45,7 +45,7 @@ class Site:
         self.peer = peer
         self.clock = FakeClock()
         self.evaluations = 0
-        self.trouble = None
+        self.outage = None
         self.fault = None
         self.blocker = None
         env = {
@@ -73,8 +73,8 @@ class Site:
 
     def watching(self, store, **options):
         reserved = FallbackAlerter(self.settings, ErrorText(self.secrets), self.clock, "sqlite s.db")
-        made = Watcher(self.settings, self.secrets, store, reserved, lambda: self.trouble, **options)
-        evaluate = made._watch.look
+        made = Watcher(self.settings, self.secrets, store, reserved, lambda: self.outage, **options)
+        evaluate = made._watch.evaluate_once
 
         def counted():
             self.evaluations += 1
@@ -84,7 +84,7 @@ class Site:
                 raise self.fault
             return evaluate()
 
-        made._watch.look = counted
+        made._watch.evaluate_once = counted
         return made
 
     def need_a_scheduler(self, store):
@@ -160,7 +160,7 @@ async def test_scheduler_watches_at_once_where_no_watcher_ever_was(site):
     life.start()
     await site.rounds()
     await site.until(lambda: site.peer.received("/alive"))
-    assert site.clock.now() == started_at, "it watches without waiting for anybody"
+    assert site.clock.now() == started_at, "it watches without waiting for others"
     await life.close()
 
 
@@ -185,7 +185,7 @@ async def test_outage_is_reported_without_the_store_while_a_evaluation_waits_for
     life = site.watching(site.process("watcher"))
     life.start()
     await site.until(lambda: site.peer.received("/alive"))
-    site.trouble = "the disk of the store is full"
+    site.outage = "the disk of the store is full"
     await site.until(lambda: (Path(f"{site.settings.exec.spool}.store-lost.json")).exists())
     site.clock.forward(MINUTE)
     await site.until(lambda: site.peer.received("/told"))
@@ -193,7 +193,7 @@ async def test_outage_is_reported_without_the_store_while_a_evaluation_waits_for
     signs = len(site.peer.received("/alive"))
     await site.rounds(10)
     assert len(site.peer.received("/alive")) == signs, "no sign while nothing can be written"
-    site.trouble = None
+    site.outage = None
     await site.until(lambda: len(site.peer.received("/told")) == 2)
     assert b"accepts commits again" in site.peer.received("/told")[1]
     await life.close()
@@ -253,7 +253,7 @@ async def test_secret_that_is_due_is_watched(site):
     }
     settings = load(env=env, cwd=site.settings.folder, uid=os.getuid(), flags={})
     store = site.process("watcher")
-    await asyncio.to_thread(make_evaluation(settings, store).look)
+    await asyncio.to_thread(make_evaluation(settings, store).evaluate_once)
     (incident,) = incidents(store.reader, limit=10)
     assert (incident.subject.kind, incident.subject.fingerprint) == (IncidentKind.SECRET_DUE, "gh_hook")
 

@@ -50,11 +50,11 @@ def fail(store):
     )  # fmt: skip
 
 
-def observe(store, *, well=()):
+def observe(store, *, healthy=()):
     subject = Subject("backup", IncidentKind.SILENCE)
     finding = Finding(subject=subject, severity=Severity.NOTIFY, text="no success", since_at=1)
-    found = () if well else (EvaluatedFinding(id="i1", finding=finding, to=(NotificationTarget(0, "ops"),)),)
-    store.apply(RecordEvaluation(started_at=store.clock.now(), found=found, well=(subject,) if well else ()))
+    found = () if healthy else (EvaluatedFinding(id="i1", finding=finding, to=(NotificationTarget(0, "ops"),)),)
+    store.apply(RecordEvaluation(started_at=store.clock.now(), found=found, healthy=(subject,) if healthy else ()))
 
 
 def test_success_of_a_healthy_automation_costs_no_evaluation(store, tmp_path, evaluations):
@@ -82,7 +82,7 @@ def test_unsent_alert_is_sent_by_the_next_call(store, tmp_path, evaluations):
     """The channel was away when the incident ended: nothing is wrong any more, but its end is untold."""
     observe(store)
     store.clock.forward(1_000)
-    observe(store, well=("backup",))
+    observe(store, healthy=("backup",))
     watch_own_automation(settings(tmp_path, **CHANNEL), store, "backup")
     assert len(evaluations) == 1
 

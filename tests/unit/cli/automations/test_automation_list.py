@@ -88,7 +88,7 @@ def test_list_states_what_is_wrong_with_each(cli, stage):
     subject = Subject("backup", IncidentKind.PERMANENT_ERROR)
     finding = Finding(subject=subject, severity=Severity.PAGE, text="failed", since_at=stage.now)
     stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
-    assert [row["wrong"] for row in cli("auto", "list", "--json").json] == ["permanent_error", None]
+    assert [row["failing"] for row in cli("auto", "list", "--json").json] == ["permanent_error", None]
     assert "permanent error" in cli("auto", "list").out
 
 

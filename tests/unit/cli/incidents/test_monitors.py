@@ -42,19 +42,19 @@ def test_show_prints_the_arithmetic(cli, stage):
     for _ in range(5):
         stage.do(fail(stage.begin(SYNC)))
     out = cli("monitors", "show", "fail_rate", "sync").out
-    assert "sync  wrong: 100 % of the runs fail (5 of the last 5) [notify]" in out
+    assert "sync  failing: 100 % of the runs fail (5 of the last 5) [notify]" in out
     assert "  share failed   100 %" in out
     assert "  share allowed  20 %" in out
     assert "share = 0.5  window = 1h" in out
     assert "Open while 'share failed' (failed of ended) is at least 'share allowed'" in out
     (evaluated,) = cli("monitors", "show", "fail_rate", "sync", "--json").json["judged"]
-    assert (evaluated["verdict"], evaluated["figures"]["failed"], evaluated["automation"]) == ("wrong", 5, "sync")
+    assert (evaluated["verdict"], evaluated["figures"]["failed"], evaluated["automation"]) == ("failing", 5, "sync")
 
 
 def test_show_reports_schedules_and_names(cli, stage):
     """Instants in the project's zone; what is not there shows the nearest."""
     out = cli("monitors", "show", "silence", "backup").out
-    assert "backup  well" in out
+    assert "backup  healthy" in out
     assert "expected   every day at 03:00 (Europe/Berlin)" in out
     assert "  late  " in out
     assert "opens at 'late', which is 'due' plus 'grace'." in out
@@ -67,7 +67,7 @@ def test_show_lists_findings_without_an_automation(cli, stage):
     """A lock is judged by its name."""
     stage.do(AcquireLock("db", "x"))
     out = cli("monitors", "show", "lock_held").out
-    assert "db  well" in out
+    assert "db  healthy" in out
     assert "longest  1d" in out
 
 
@@ -109,7 +109,7 @@ def test_show_reports_a_secret_that_is_due(cli, stage, monkeypatch):
     assert "nothing to evaluate" in cli("monitors", "show", "secret_due").err
     monkeypatch.setenv("MAINSPRING_SECRETS_DUE__GH_HOOK", "2001-01-31")
     out = cli("monitors", "show", "secret_due").out
-    assert "gh_hook  wrong: the secret gh_hook should have been renewed by 2001-01-31 [notify]" in out
+    assert "gh_hook  failing: the secret gh_hook should have been renewed by 2001-01-31 [notify]" in out
     assert "before   14d" in out
 
 
@@ -118,7 +118,7 @@ def test_show_reports_what_a_success_put_out(cli, stage):
     stage.announce(SYNC)
     stage.do(finish(stage.begin(SYNC), output_size=20_000))
     out = cli("monitors", "show", "did_nothing", "sync").out
-    assert "sync  well" in out
+    assert "sync  healthy" in out
     assert "put out    20kB" in out
     assert "learning   yes" in out
     assert format_rule(MONITORS["did_nothing"].rule) in out
@@ -146,7 +146,7 @@ def test_settings_of_one_automation_are_displayed_and_obeyed(cli, stage, monkeyp
     view = cli("monitors", "show", "fail_rate", "sync")
     assert "least = 6" in view.out
     assert "window = 2h" in view.out
-    assert "sync  wrong" not in view.out
+    assert "sync  failing" not in view.out
     assert "has its own settings: [monitors.of]" in view.err
     assert "least = 5" in cli("monitors", "show", "fail_rate").out
     monkeypatch.setenv("MAINSPRING_MONITORS_OF__SYNK__TOO_FAST", "off")

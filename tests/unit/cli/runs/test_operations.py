@@ -12,7 +12,7 @@ from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.runs import ClaimRuns
-from mainspring.store.read.runs.run_views import run_view, story
+from mainspring.store.read.runs.run_views import run_history, run_view
 from tests.contract.store.process import fail, finish, halt, outcome, suspend
 from tests.unit.cli.conftest import ORDER
 
@@ -161,7 +161,7 @@ def test_signal_takes_json_from_words_file_and_refuses_the_rest(cli, stage, fold
     (folder / "v.json").write_text('{"n": 1}')
     assert cli("runs", "signal", run, "go", "[1, 2]").code == 0
     assert cli("runs", "signal", run, "go", "@v.json").code == 0
-    assert [fact.payload for fact in story(stage.store.reader, run).facts] == [b"[1,2]", b'{"n":1}']
+    assert [fact.payload for fact in run_history(stage.store.reader, run).facts] == [b"[1,2]", b'{"n":1}']
     result = cli("runs", "signal", run, "go", "yes")
     assert result.code == 2
     assert "Quote text twice" in result.err
@@ -190,7 +190,7 @@ def test_explain_prints_an_answer_that_works_for_each_open_question(cli, stage):
     assert [can["does"] for can in offers] == ["answer: Ship it? [yes]", "answer: Refund it? [yes]"]
     for can in offers:
         assert cli(*shlex.split(can["command"])[1:]).code == 0
-    assert {fact.ident for fact in story(stage.store.reader, run.id).facts} == {"ask#1", "ask#2"}
+    assert {fact.ident for fact in run_history(stage.store.reader, run.id).facts} == {"ask#1", "ask#2"}
 
 
 def test_explain_offers_no_answer_after_the_time_of_a_question(cli, stage):
@@ -240,7 +240,9 @@ def test_failed_list_and_incidents_distinguish_the_items_of_failed_runs(cli, sta
     for file, title in (("/in/a.csv", None), ("/in/" + "deep/" * 20 + "b.csv", None), ("/in/c.csv", "Read c")):
         runs[file] = stage.begin(ORDER, b'{"customer": "a"}', item=file, title=title)
         stage.do(fail(runs[file]))
-    Evaluator(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
+    Evaluator(
+        stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str
+    ).evaluate_once()
     rows = {row["id"]: row for row in cli("failed", "list", "--json").json}
     assert {(rows[run.id]["item"], rows[run.id]["title"]) for run in runs.values()} == {
         (file, "Read c" if file == "/in/c.csv" else None) for file in runs
@@ -296,7 +298,9 @@ def test_errors_that_were_grouped_and_new_ones_are_one_line(cli, stage):
         return [(group["number"], group["example"]) for group in found]
 
     first = broke(stage, "card 7 refused")
-    Evaluator(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
+    Evaluator(
+        stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str
+    ).evaluate_once()
     assert errors() == [(1, first)]
     cli("runs", "retry", first)
     stage.claim()
@@ -312,7 +316,9 @@ def test_failed_run_names_its_incident(cli, stage):
     """As soon as a watcher has told of it, with how that stands; a run that continues names none."""
     run = broke(stage, "card 7 refused")
     assert cli("runs", "show", run, "--json").json["incident"] is None
-    Evaluator(stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str).look()
+    Evaluator(
+        stage.store, stage.clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(), redact=str
+    ).evaluate_once()
     (incident,) = cli("incidents", "list", "--json").json
     assert cli("runs", "show", run, "--json").json["incident"] == {"id": incident["id"], "state": "open"}
     assert f"{incident['id']} (open): incidents show {incident['id']}" in cli("runs", "show", run).out

@@ -11,7 +11,7 @@ _ROLES = st.sampled_from(Role)
 
 
 def _visitor(role: Role, automations: tuple[str, ...] | None = None) -> Visitor:
-    return Visitor(door="web", name="ana", role=role, automations=automations)
+    return Visitor(entry_point="web", name="ana", role=role, automations=automations)
 
 
 def test_role_each_may_what_those_before_it_may() -> None:
@@ -30,8 +30,8 @@ def test_visitor_for_all_is_bound_by_its_role_only(own: Role, least: Role, autom
     """No patterns: each automation is seen, and what is of none."""
     visitor = _visitor(own)
     assert visitor.is_for_all
-    assert visitor.may_see(automation)
-    assert visitor.may_see(None)
+    assert visitor.may_view(automation)
+    assert visitor.may_view(None)
     assert visitor.may(least) == own.reaches(least)
 
 
@@ -48,12 +48,12 @@ def test_visitor_for_all_is_bound_by_its_role_only(own: Role, least: Role, autom
 )
 def test_visitor_with_patterns_sees_these_only(automation: str | None, seen: bool) -> None:
     """Whole names, as they are written; what belongs to no automation is not theirs."""
-    assert _visitor(Role.OPERATOR, ("backup", "billing-*")).may_see(automation) is seen
+    assert _visitor(Role.OPERATOR, ("backup", "billing-*")).may_view(automation) is seen
 
 
 def test_visitor_with_no_pattern_at_all_sees_nothing() -> None:
     """An empty list is not "all"."""
-    assert not _visitor(Role.OPERATOR, ()).may_see("backup")
+    assert not _visitor(Role.OPERATOR, ()).may_view("backup")
 
 
 def test_read_role_reports_the_nearest() -> None:

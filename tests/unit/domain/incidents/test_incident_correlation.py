@@ -52,7 +52,7 @@ def test_incident_that_is_open_explains_what_is_found_later():
     _, parents = correlate([silent], [incident(lost)])
     assert parents == {silent.subject: lost.subject}
     _, parents = correlate([silent], [])
-    assert parents == {}, "it is told itself once what explained it is over"
+    assert parents == {}, "it is notified by itself once the incident that explained it is over"
 
 
 @pytest.mark.parametrize("state", [IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED])

@@ -5,28 +5,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.incidents.incident import IncidentKind, Severity
-from mainspring.domain.monitors.inputs import HeldLock, ManualHelp, MonitorInputs, OpenQuestion, Reopening, WatchedQueue
+from mainspring.domain.monitors.inputs import (
+    HeldLock,
+    ManualHelp,
+    MonitorInputs,
+    Reopening,
+    UnansweredQuestion,
+    WatchedQueue,
+)
 from tests.unit.domain.monitors.monitor_inputs import DAY, HOUR, MINUTE, T0, evaluate, found, watched
 
 HUMAN, LOCK, PAUSED = IncidentKind.HUMAN_WAIT, IncidentKind.LOCK_HELD, IncidentKind.PAUSED
 RECURRING, HAND = IncidentKind.RECURRING, IncidentKind.HELPED_BY_HAND
 
 
-@pytest.mark.parametrize(("until", "late"), [(None, DAY), (10 * DAY, DAY), (2 * HOUR, HOUR)])
-def test_question_is_late_after_half_of_its_time(until: int | None, late: int) -> None:
+@pytest.mark.parametrize(
+    ("until", "late", "text"),
+    [
+        (None, DAY, "the oldest for 1d"),
+        (10 * DAY, DAY, "the oldest for 1d; its deadline is in 9d"),
+        (2 * HOUR, HOUR, "the oldest for 1h; its deadline is in 1h"),
+        (0, 0, "the oldest for 0s; its deadline has passed"),
+    ],
+)
+def test_question_is_late_after_half_of_its_time(until: int | None, late: int, text: str) -> None:
     """A day at most."""
-    question = OpenQuestion("r_1", T0, None if until is None else T0 + until)
-    automation = watched(questions=(question, OpenQuestion("r_2", T0 + 3 * DAY, None)), tier=Severity.PAGE)
+    question = UnansweredQuestion("r_1", T0, None if until is None else T0 + until)
+    automation = watched(questions=(question, UnansweredQuestion("r_2", T0 + 3 * DAY, None)), tier=Severity.PAGE)
     assert found(HUMAN, automation, T0 + late - 1) == []
     (finding,) = found(HUMAN, automation, T0 + late)
-    assert finding.text.startswith("1 question unanswered")
+    assert finding.text == f"1 question is unanswered, {text}"
     assert (finding.severity, finding.hint) == (Severity.NOTIFY, "mainspring runs answer r_1")
 
 
 @given(st.integers(0, 3 * DAY), st.integers(0, 3 * DAY))
 def test_question_is_monotone_in_time(first: int, more: int) -> None:
     """Only an answer ends it."""
-    automation = watched(questions=(OpenQuestion("r_1", T0, T0 + DAY),))
+    automation = watched(questions=(UnansweredQuestion("r_1", T0, T0 + DAY),))
     assert not found(HUMAN, automation, T0 + first) or found(HUMAN, automation, T0 + first + more)
 
 

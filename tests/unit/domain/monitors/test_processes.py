@@ -187,7 +187,7 @@ def test_loss_resolves_once_a_process_lasts() -> None:
         new = facts(supervisor, watcher, automation=watched(), last_seen=seen, last_died=died)
         assert found(LOST, new, now_at) == []
         stopped = facts(supervisor, watcher, automation=watched(), last_seen=seen, open=frozenset({missing}))
-        assert found(LOST, stopped, now_at) == [], "nobody died: it goes on"
+        assert found(LOST, stopped, now_at) == [], "no process died: it continues"
 
 
 def test_posts_of_a_supervisor_are_needed() -> None:

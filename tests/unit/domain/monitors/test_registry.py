@@ -8,7 +8,7 @@ from mainspring.domain.monitors.inputs import HeldLock, MonitorInputs, NewFailur
 from mainspring.domain.monitors.monitor import Evaluation
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS, evaluate_all
 from mainspring.domain.monitors.timing.silence import SilenceTuning
-from mainspring.domain.text.phrases import format_figure, format_span
+from mainspring.domain.text.phrases import format_metric, format_span
 from tests.unit.domain.monitors.monitor_inputs import DAY, HOUR, T0, cadence, watched
 
 INPUTS_WITH_FINDINGS = MonitorInputs(
@@ -70,8 +70,8 @@ def test_stats_read_by_the_unit_of_their_name() -> None:
     """Spans in two units, shares in percent, everything else as it is."""
     assert (format_span(26 * HOUR + 59_999), format_span(850), format_span(61_500)) == ("1d2h", "850ms", "1m2s")
     assert (
-        format_figure("x_ms", 90_000),
-        format_figure("x_share", 0.256),
-        format_figure("x", 3),
-        format_figure("x_at", None),
+        format_metric("x_ms", 90_000),
+        format_metric("x_share", 0.256),
+        format_metric("x", 3),
+        format_metric("x_at", None),
     ) == (*("1m30s", "26 %", "3", "-"),)

@@ -147,7 +147,7 @@ ANSWERED = {"state": IncidentState.ACKNOWLEDGED}
 )
 def test_resolved_or_answered_alert_is_not_sent(about, more, has_text, is_worth):
     """An opening that is over is reported by its end, unless it fixed itself within the moment in which no one was notified."""
-    found = should_send_alert(about, 1, incident(**more), is_told=has_text, brief_ms=30_000)
+    found = should_send_alert(about, 1, incident(**more), is_notified=has_text, brief_ms=30_000)
     assert found is is_worth
 
 
@@ -159,10 +159,10 @@ def test_ungrouped_incident_lasts_from_the_end_of_its_parent(since_at, is_worth)
     """What follows from a cause ends soon after it: no one was notified, so its end is not sent either. A clock put back mutes nothing."""
     over = incident(**OVER)
     assert (
-        should_send_alert(NotificationEvent.RESOLVED, 1, over, is_told=False, brief_ms=30_000, since_at=since_at)
+        should_send_alert(NotificationEvent.RESOLVED, 1, over, is_notified=False, brief_ms=30_000, since_at=since_at)
         is is_worth
     )
-    assert should_send_alert(NotificationEvent.RESOLVED, 1, over, is_told=True, brief_ms=30_000, since_at=since_at)
+    assert should_send_alert(NotificationEvent.RESOLVED, 1, over, is_notified=True, brief_ms=30_000, since_at=since_at)
 
 
 def test_list_starts_with_the_loudest_and_oldest():

@@ -51,7 +51,7 @@ class Store:
         insists = "narrow" in claim.insists
         self.insisted.append((round(self.loop.seconds - 100, 3), insists))
         yielded = ("narrow",) if self.is_contended and not insists else ()
-        self.loop.call_soon(lambda: on_done(ClaimedRuns((), None, is_limited=True, gave_way=yielded)))
+        self.loop.call_soon(lambda: on_done(ClaimedRuns((), None, is_limited=True, yielded_queues=yielded)))
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_every_monitor_evaluates_one_automation(store, clock):
     """Where one is looked at closely."""
     announce(store, clock, every="1h")
     run_once(store, clock)
-    kinds = [item.subject.kind for item in read_health(store, clock, alone=True).judged]
+    kinds = [item.subject.kind for item in read_health(store, clock, is_single=True).judged]
     assert kinds[:2] == [IncidentKind.SILENCE, IncidentKind.LATE_START]
     assert IncidentKind.TOO_SLOW in kinds
 
@@ -166,7 +166,7 @@ def test_every_monitor_evaluates_one_automation(store, clock):
 def fail_rate(store, clock, **options):
     (found,) = (
         item
-        for item in read_health(store, clock, alone=True, **options).judged
+        for item in read_health(store, clock, is_single=True, **options).judged
         if item.subject.kind is IncidentKind.FAIL_RATE
     )
     return found

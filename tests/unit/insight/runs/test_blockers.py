@@ -22,7 +22,7 @@ from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.runs import ClaimRuns, ParentLink, StartRun, SuspendRun
 from mainspring.store.commands.sessions import DrainSession
-from mainspring.store.read.runs.run_views import story
+from mainspring.store.read.runs.run_views import run_history
 from mainspring.store.read.status import status
 from mainspring.store.restore_hold import HOLD_KEY
 from tests.contract.store.process import fail, finish, halt, outcome, signal
@@ -427,7 +427,7 @@ def test_message_that_lies_in_the_inbox_is_not_waited_for(cli, stage):
     assert "It waits for signal go." in cli("explain", run.id).out
     stage.do(signal(run.id))
     assert "It has signal go, which arrived and is not processed yet." in describe_waits(
-        story(stage.store.reader, run.id), 0, str
+        run_history(stage.store.reader, run.id), 0, str
     )
 
 

@@ -8,7 +8,7 @@ from mainspring.domain.states import AttemptState, OutcomeState
 from mainspring.insight.runs.steps import WIDEST, draw_bars, label_step, list_step_lines
 from mainspring.store.commands.journal import SaveAttempt, SaveCheckpoint
 from mainspring.store.commands.runs import ReleaseRun
-from mainspring.store.read.runs.run_views import story
+from mainspring.store.read.runs.run_views import run_history
 from tests.contract.store.process import outcome
 
 AWAY = Failure("OSError", "away", "it is away")
@@ -22,7 +22,7 @@ def attempt(run, number, state, started_at, ended_at=None, next_at=None, name="u
 
 
 def lines(stage, run):
-    return list_step_lines(story(stage.store.reader, run.id))
+    return list_step_lines(run_history(stage.store.reader, run.id))
 
 
 def test_every_attempt_is_kept_with_its_own_error(stage):
@@ -35,7 +35,7 @@ def test_every_attempt_is_kept_with_its_own_error(stage):
     assert [attempt.number for attempt in line.tries] == [1, 2, 3]
     assert [attempt.state for attempt in line.tries] == ["failed", "failed", "succeeded"]
     assert line.tries[0].failure == AWAY
-    assert line.took(0) == 4_200
+    assert line.duration_ms(0) == 4_200
 
 
 def test_open_step_is_running_or_retrying(stage):
@@ -82,7 +82,7 @@ def test_attempt_of_a_run_that_no_one_has_is_lost_and_lasts_no_longer(stage):
     stage.do(ReleaseRun(run.id, run.claim, 0))
     (line,) = lines(stage, run)
     assert (line.state, line.tries[0].state) == ("lost", "lost")
-    assert line.took(stage.now + 3_600_000) < 60_000
+    assert line.duration_ms(stage.now + 3_600_000) < 60_000
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.insight.triggers.delivery_view import (
-    NOT_SHOWN,
+    HIDDEN_VALUE,
     decode_body,
     format_value,
     format_value_line,
@@ -49,6 +49,6 @@ def test_long_body_is_cut_and_states_how_long_it_is():
 
 def test_headers_are_reported_without_what_proves_a_sender():
     """What cannot be read is none: a codec may lie over it."""
-    assert read_headers(b'{"x-id":"7","authorization":"Bearer x"}') == {"x-id": "7", "authorization": NOT_SHOWN}
+    assert read_headers(b'{"x-id":"7","authorization":"Bearer x"}') == {"x-id": "7", "authorization": HIDDEN_VALUE}
     assert read_headers(None) == {}
     assert read_headers(b"\x01sealed") == {}

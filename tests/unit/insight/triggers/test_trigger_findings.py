@@ -90,13 +90,13 @@ def test_broker_that_is_unreachable_is_reported_with_its_reason(cli, shop) -> No
     ((text, urgent),) = report(shop, 2 * MINUTE).items()
     assert urgent
     assert "receives nothing for 2m5s: connection refused" in text
-    row = cli("triggers", "list", "--state", "away", "--json").json[0]
+    row = cli("triggers", "list", "--state", "unreachable", "--json").json[0]
     assert (row["name"], row["why"]) == ("orders/queue", "connection refused")
-    assert "is away since" in cli("triggers", "list").err
+    assert "is unreachable since" in cli("triggers", "list").err
     shop.do(PauseAutomation("orders", None, "ann", None))
     assert report(shop, 2 * MINUTE) == {}
     shop.do(ReportConsumer("orders/queue", shop.now, None, None))
-    assert cli("triggers", "list", "--state", "away", "--json").json == []
+    assert cli("triggers", "list", "--state", "unreachable", "--json").json == []
 
 
 def test_trigger_that_listens_reports_what_is_in_its_way(cli, shop) -> None:

@@ -21,7 +21,7 @@ def runs(store, begin):
 
 
 def states(reads, runs):
-    return [reads.story(run).run.state for run in runs]
+    return [reads.run_history(run).run.state for run in runs]
 
 
 def test_select_follows_the_filter_oldest_first(reads, runs):
@@ -75,4 +75,4 @@ def test_cancel_each_reaches_every_unfinished_run(store, reads, act, runs):
     answer = bulk.cancel_each(store, run_selection.select_run_ids(reads, RunFilter(states=bulk.CANCELLABLE)), act=act())
     assert (answer.runs, answer.done) == ((runs[3], runs[4]), 2)
     assert states(reads, [runs[3]]) == [RunState.CANCELLED]
-    assert len(reads.story(runs[4]).facts) == 1
+    assert len(reads.run_history(runs[4]).facts) == 1

@@ -19,7 +19,7 @@ def ask(run, ident="ask"):
 
 
 def facts(reads, run):
-    return [(fact.kind, fact.name, fact.ident, fact.payload) for fact in reads.story(run.id).facts]
+    return [(fact.kind, fact.name, fact.ident, fact.payload) for fact in reads.run_history(run.id).facts]
 
 
 def test_answer_is_one_of_the_choices(store, reads, act, begin):
@@ -100,7 +100,7 @@ def test_event_wakes_who_waits_and_counts_once(store, reads, clock, act, begin):
     first, second = (publish(store, clock, "paid", {"id": 7}, act=act("pay")) for _ in range(2))
     assert first == second
     assert first.woken == 1
-    assert len(reads.story(run.id).facts) == 1
+    assert len(reads.run_history(run.id).facts) == 1
 
 
 @pytest.mark.parametrize("bad", ["", "a\0b", "\ud800", "two\nlines", "x" * 1_001])

@@ -14,7 +14,7 @@ def test_cancel_ends_a_run_that_no_one_runs(store, reads, clock, act, begin):
     run = begin()
     store.apply(halt(run))
     cancel(store, run.id, act=act())
-    assert reads.story(run.id).run.state is RunState.CANCELLED
+    assert reads.run_history(run.id).run.state is RunState.CANCELLED
 
 
 def test_cancel_reports_a_running_run_once(store, reads, act, begin):
@@ -22,7 +22,7 @@ def test_cancel_reports_a_running_run_once(store, reads, act, begin):
     run = begin()
     for _ in range(2):
         cancel(store, run.id, act=act("stop", reason="wrong day"))
-    (fact,) = reads.story(run.id).facts
+    (fact,) = reads.run_history(run.id).facts
     assert fact.name == "wrong day"
     assert rows_of(reads) == [("cancel", f"run:{run.id}")]
 
@@ -42,7 +42,7 @@ def test_retry_continues_a_failed_run_once(store, reads, act, begin):
     run = begin()
     store.apply(fail(run))
     retry(store, run.id, act=act("again"))
-    assert reads.story(run.id).run.state is RunState.QUEUED
+    assert reads.run_history(run.id).run.state is RunState.QUEUED
     cancel(store, run.id, act=act())
     retry(store, run.id, act=act("again"))
     with pytest.raises(ConflictError):
@@ -63,7 +63,7 @@ def test_mark_done_gives_a_result(store, reads, act, begin):
     run = begin()
     store.apply(halt(run))
     mark_done(store, run.id, act=act(), result={"rows": 3})
-    view = reads.story(run.id).run
+    view = reads.run_history(run.id).run
     assert (view.state, view.result) == (RunState.SUCCEEDED, b'{"rows":3}')
 
 
@@ -74,7 +74,7 @@ def test_discard_fails_a_halted_run(store, reads, act, begin):
         discard(store, run.id, act=act())
     store.apply(halt(run))
     discard(store, run.id, act=act())
-    view = reads.story(run.id).run
+    view = reads.run_history(run.id).run
     assert (view.state, view.reason) == (RunState.FAILED, FailureReason.DISCARDED)
 
 
@@ -84,4 +84,4 @@ def test_command_id_of_another_operation_is_refused(store, reads, act, begin):
     cancel(store, first.id, act=act("stop"))
     with pytest.raises(ConflictError, match="another operation"):
         cancel(store, second.id, act=act("stop"))
-    assert reads.story(second.id).facts == []
+    assert reads.run_history(second.id).facts == []

@@ -35,13 +35,13 @@ def doubtful(store, begin):
 
 
 def counted(reads, run):
-    return [each.ident for each in reads.story(run).outcomes if each.superseded is None]
+    return [each.ident for each in reads.run_history(run).outcomes if each.superseded is None]
 
 
 def test_retry_from_opens_a_generation(store, reads, act, failed):
     """What was asked for from the chosen step on is superseded and kept; the step may be named by its name."""
     run_recovery.retry_from(store, reads, failed, "a", act=act("from-a"))
-    history = reads.story(failed)
+    history = reads.run_history(failed)
     assert (history.run.state, history.run.generation, len(history.outcomes)) == (RunState.QUEUED, 1, 4)
     assert counted(reads, failed) == []
 
@@ -50,7 +50,7 @@ def test_retry_from_twice_under_one_command_id_works_once(store, reads, act, fai
     """A repeat finds no such step any more, and still answers as before."""
     for _ in range(2):
         run_recovery.retry_from(store, reads, failed, "a", act=act("from-a"))
-    assert reads.story(failed).run.generation == 1
+    assert reads.run_history(failed).run.generation == 1
     assert rows_of(reads) == [("retry", f"run:{failed}")]
 
 
@@ -67,7 +67,7 @@ def test_step_that_is_meant_must_be_clear(store, reads, act, failed):
 def test_run_again_of_a_step_in_doubt_keeps_its_generation(store, reads, act, doubtful):
     """A step in doubt runs again under its own key, and what was saved before it stays."""
     run_recovery.run_again(store, reads, doubtful, act=act())
-    history = reads.story(doubtful)
+    history = reads.run_history(doubtful)
     assert (history.run.state, history.run.generation, counted(reads, doubtful)) == (RunState.QUEUED, 0, ["a"])
     assert history.facts == []
 
@@ -75,7 +75,7 @@ def test_run_again_of_a_step_in_doubt_keeps_its_generation(store, reads, act, do
 def test_run_again_of_a_saved_step_opens_a_generation(store, reads, act, failed):
     """A step that has a saved outcome runs again as a new generation."""
     run_recovery.run_again(store, reads, failed, act=act(), step="b#2")
-    assert (reads.story(failed).run.generation, counted(reads, failed)) == (1, ["a", "b"])
+    assert (reads.run_history(failed).run.generation, counted(reads, failed)) == (1, ["a", "b"])
 
 
 def test_accept_drift_replaces_the_saved_input(store, reads, act, begin):
@@ -85,8 +85,8 @@ def test_accept_drift_replaces_the_saved_input(store, reads, act, begin):
     detail = msgspec.json.encode({"drift": {"a": base64.b64encode(b'{"n":2}').decode()}})
     store.apply(halt(run, "a", FailureReason.DRIFT, detail=detail))
     run_recovery.accept_drift(store, reads, run.id, act=act())
-    (saved,) = reads.story(run.id).outcomes
-    assert (saved.input, saved.superseded, reads.story(run.id).run.state) == (b'{"n":2}', None, RunState.QUEUED)
+    (saved,) = reads.run_history(run.id).outcomes
+    assert (saved.input, saved.superseded, reads.run_history(run.id).run.state) == (b'{"n":2}', None, RunState.QUEUED)
 
 
 def test_accept_drift_of_a_step_without_drift_is_refused(store, reads, act, doubtful):
@@ -99,9 +99,9 @@ def test_give_result_puts_a_value_in_the_steps_place(store, reads, act, doubtful
     """A result by hand is one fact for the step at which the run stopped, once however often it is sent."""
     for _ in range(2):
         run_recovery.give_result(store, reads, doubtful, b'{ "id" : 7 }', act=act("given"))
-    (fact,) = reads.story(doubtful).facts
+    (fact,) = reads.run_history(doubtful).facts
     assert (fact.ident, fact.payload) == ("pay", b'{"id":7}')
-    assert reads.story(doubtful).run.state is RunState.QUEUED
+    assert reads.run_history(doubtful).run.state is RunState.QUEUED
 
 
 def test_given_result_is_typed_by_the_live_function(store, reads, act, doubtful):
@@ -112,9 +112,9 @@ def test_given_result_is_typed_by_the_live_function(store, reads, act, doubtful)
 
     with pytest.raises(ValueRefusedError, match="int"):
         run_recovery.give_result(store, reads, doubtful, b'"seven"', act=act(), signature=read_signature(pay))
-    assert reads.story(doubtful).run.state is RunState.NEEDS_ATTENTION
+    assert reads.run_history(doubtful).run.state is RunState.NEEDS_ATTENTION
     run_recovery.give_result(store, reads, doubtful, b"7", act=act(), signature=read_signature(pay))
-    assert reads.story(doubtful).facts[0].payload == b"7"
+    assert reads.run_history(doubtful).facts[0].payload == b"7"
 
 
 def test_given_result_must_be_json(store, reads, act, doubtful):

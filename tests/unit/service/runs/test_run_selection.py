@@ -36,7 +36,7 @@ def runs(store, begin, clock):
 
 def test_runs_are_chosen_by_when_they_were_created(reads, runs):
     """From an instant on, to before another."""
-    created = [reads.story(run).run.created_at for run in runs]
+    created = [reads.run_history(run).run.created_at for run in runs]
     for first, last in product((None, 1, 3), (None, 2, 4)):
         since_at, until_at = (None if index is None else created[index] for index in (first, last))
         expected = RunFilter(states=tuple(RunState), since_at=since_at, until_at=until_at)
@@ -53,7 +53,7 @@ def test_runs_that_came_later_are_not_read(store, runs):
             read.extend(row.id for row in page.runs)
             return page
 
-    until_at = Seen(store.reader).story(runs[2]).run.created_at
+    until_at = Seen(store.reader).run_history(runs[2]).run.created_at
     assert select_run_ids(Seen(store.reader), RunFilter(states=tuple(RunState), until_at=until_at)) == runs[:2]
     assert read == runs[1::-1]
 
@@ -64,7 +64,7 @@ def test_run_of_after_the_span_is_not_chosen_where_the_clock_was_put_back(reads,
     for hours in (0, 2, -3, 0, 0):
         clock.forward(hours * HOUR)
         made.append(begin().id)
-    until_at = reads.story(made[1]).run.created_at
+    until_at = reads.run_history(made[1]).run.created_at
     assert select_run_ids(reads, RunFilter(states=CANCELLABLE, until_at=until_at)) == [made[0], *made[2:]]
 
 
@@ -93,7 +93,7 @@ def test_failed_child_is_reported_by_its_parent(store, reads, runs, act):
     (child,) = store.apply(ClaimRuns(act().command, 5)).runs
     store.apply(fail(child))
     assert "r_child" in select_run_ids(reads, RunFilter(states=RETRYABLE))
-    assert select_run_ids(reads, RunFilter(states=RETRYABLE, stands=True)) == runs[:5]
+    assert select_run_ids(reads, RunFilter(states=RETRYABLE, unsettled=True)) == runs[:5]
 
 
 @pytest.mark.parametrize("state", [True, False])
@@ -105,11 +105,11 @@ def test_error_is_a_start_of_a_fingerprint(store, reads, clock, runs, state, is_
         found = group_failures(ungrouped_failures(store.reader), lambda text: text)
         store.apply(RecordEvaluation(started_at=clock.now(), groups=found.groups))
     for written in (error, error[:6]):
-        assert select_run_ids(reads, RunFilter(states=RETRYABLE, stands=state, error=written)) == [runs[3]]
-    assert select_runs(reads, RunFilter(states=RETRYABLE, stands=state, error="zzzz")) == RunSelection((), ())
+        assert select_run_ids(reads, RunFilter(states=RETRYABLE, unsettled=state, error=written)) == [runs[3]]
+    assert select_runs(reads, RunFilter(states=RETRYABLE, unsettled=state, error="zzzz")) == RunSelection((), ())
 
 
 def test_limit_applies_to_the_newest_visible_runs(reads, runs):
     """Oldest first all the same."""
-    assert select_run_ids(reads, RunFilter(states=RETRYABLE, limit=2, stands=True)) == runs[3:5]
+    assert select_run_ids(reads, RunFilter(states=RETRYABLE, limit=2, unsettled=True)) == runs[3:5]
     assert select_runs(reads, RunFilter(states=RETRYABLE), lambda _: False) == RunSelection((), ())

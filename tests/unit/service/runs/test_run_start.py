@@ -16,7 +16,7 @@ from tests.unit.service.conftest import BACKUP
 def test_start_stages_a_run_and_audits_it(store, reads, clock, act):
     """A start is one run and one audit row with actor, reason and the run."""
     started = start(store, clock, BACKUP, b'{"n": 1}', act=act("go", reason="by hand"))
-    view = reads.story(started.run).run
+    view = reads.run_history(started.run).run
     assert (started.created, view.state, view.input, view.trigger) == (
         True,
         RunState.QUEUED,
@@ -73,7 +73,7 @@ def test_start_takes_the_definitions_options(store, reads, clock, act):
     made = Definition(
         kind=DefinitionKind.TASK, name="other", options={"queue": "slow", "title": "Other {n}", "partition": "{n}"}
     )
-    view = reads.story(start(store, clock, made, b'{"n": 7}', act=act()).run).run
+    view = reads.run_history(start(store, clock, made, b'{"n": 7}', act=act()).run).run
     assert (view.queue, view.title, view.partition) == ("slow", "Other 7", "7")
 
 

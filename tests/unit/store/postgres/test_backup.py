@@ -79,7 +79,7 @@ def test_interrupted_restore_leaves_the_old_store_and_is_repeated(tmp_path: Path
     assert read(address, "select count(*) from runs") == [(2,)]
     assert read(address, f"select value from meta where key = '{HOLD_KEY}'") == [("1",)]
     assert read(address, "select key from meta where key like 'move.%' and key <> 'move.done'") == []
-    previous_schema = str(done.kept).removeprefix("schema ")
+    previous_schema = str(done.previous_store).removeprefix("schema ")
     assert read(address, f'select count(*) from "{previous_schema}".runs') == [(3,)]
 
 

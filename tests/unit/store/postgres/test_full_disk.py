@@ -99,7 +99,7 @@ def test_waiting_commits_succeed_once_there_is_space(database: PostgresDatabase)
             on_done(result)
 
     fill(database.address, "runs", "insert")
-    committer = Committer(database, deliver, on_trouble=note)
+    committer = Committer(database, deliver, on_outage=note)
     committer.start()
     answers: list[Any] = []
     committer.submit(starting("r1"), answers.append)

@@ -10,7 +10,7 @@ import pytest
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.integrity.store_finding import StoreFindingKind
-from mainspring.store.base import StoreBrokenError, StoreWentBackError
+from mainspring.store.base import StoreBrokenError, StoreRevertedError
 from mainspring.store.commands.automations import AuditedCommand, SetMeta
 from mainspring.store.commit_mark import read_mark
 from mainspring.store.postgres.address import Address, read_address
@@ -108,7 +108,7 @@ def test_a_process_that_lives_through_it_holds_the_store_and_ends(address: Addre
     process = Process(address, nowhere)
     process.write("1")
     go_back(address)
-    with pytest.raises(StoreWentBackError, match="the one commit of a process is missing"):
+    with pytest.raises(StoreRevertedError, match="the one commit of a process is missing"):
         process.write("2")
     assert (meta(address, "held"), meta(address, "work")) == ("1", "1")
     process.close()
@@ -202,7 +202,7 @@ def test_a_promoted_asynchronous_standby_is_noticed(follower: Follower, tmp_path
     dead.write("4")
     dead.close()
     follower.fail_over()
-    with pytest.raises(StoreWentBackError):
+    with pytest.raises(StoreRevertedError):
         until_reached(lambda: alive.write("5"))
     alive.close()
     assert (meta(follower.address, "held"), meta(follower.address, "work")) == ("1", "2")

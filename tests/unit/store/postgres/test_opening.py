@@ -369,7 +369,7 @@ def test_full_disk_holds_commits_until_there_is_space(small_disk):
     url, folder = small_disk
     database = open_database(url)
     errors: list[str | None] = []
-    committer = Committer(database, print, on_trouble=errors.append)
+    committer = Committer(database, print, on_outage=errors.append)
     big = os.urandom(300_000)
     with pytest.raises(StoreFullError):
         for n in range(60):

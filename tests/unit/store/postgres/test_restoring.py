@@ -44,7 +44,7 @@ def test_a_restore_that_was_broken_off_is_done_again(postgres, tmp_path, place):
         failpoints.install(None)
     with psycopg.connect(postgres.url("postgres"), options=f"-csearch_path={address.schema}") as connection:
         assert connection.execute("select count(*) from runs").fetchone() == (2,)
-    assert restore(copy, address, clock=clock).kept
+    assert restore(copy, address, clock=clock).previous_store
     with psycopg.connect(postgres.url("postgres"), options=f"-csearch_path={address.schema}") as connection:
         assert connection.execute("select count(*) from runs").fetchone() == (1,)
         assert connection.execute("select count(*) from meta where key like 'move.from%'").fetchone() == (0,)
@@ -78,11 +78,11 @@ def test_a_store_stays_open_if_the_place_it_is_to_go_to_is_of_a_newer_version(po
 
     def go() -> MoveResult:
         mark = AuditedCommand("c1", "somebody", "move", "store:place", SetMeta(GONE, None), None, {})
-        return move(source, target, act=lambda _: mark, new_id="m1", tell=lambda _: None)
+        return move(source, target, act=lambda _: mark, new_id="m1", report=lambda _: None)
 
     with pytest.raises(StoreTooNewError):
         go()
     assert source.read_marker() is None
     postgres.execute(f"drop schema {address.schema} cascade")
     assert go().tables
-    assert go() == MoveResult(source.shown, target.shown, {})
+    assert go() == MoveResult(source.location, target.location, {})

@@ -66,7 +66,7 @@ class Person:
 
     def __init__(self, url: str, **options: Any) -> None:
         self.reported: list[str | None] = []
-        self.store: ProcessStore = make_store(url, clock=SystemClock(), on_trouble=self.reported.append, **options)
+        self.store: ProcessStore = make_store(url, clock=SystemClock(), on_outage=self.reported.append, **options)
         self.store.open()
         self.answers: list[Any] = []
 
@@ -111,7 +111,7 @@ def test_wait_for_a_standby_that_was_abandoned_is_no_acknowledgement(pair: Pair,
 def test_commit_that_waits_for_a_dead_standby_is_reported(pair: Pair) -> None:
     """Nothing is acknowledged and no one hangs unseen: the reason is reported, a person gets it for an answer, and all continues later."""
     url = pair.primary.new_store()
-    patient, hurried = Person(url), Person(url, patience=1.0)
+    patient, hurried = Person(url), Person(url, timeout_s=1.0)
     pair.standby.stop(signal.SIGQUIT)
     patient.start("patient")
     hurried.start("hurried")

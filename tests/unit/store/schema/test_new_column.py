@@ -132,4 +132,4 @@ def test_new_column_of_runs_touches_few_files_and_none_can_be_forgotten(copy):
     assert failures(copy) == ""
     for forgotten in files:
         change(copy, leave_out={forgotten})
-        assert type_errors(copy) or failures(copy), f"nobody notices that {forgotten} was forgotten"
+        assert type_errors(copy) or failures(copy), f"no check notices that {forgotten} was forgotten"

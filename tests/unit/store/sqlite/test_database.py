@@ -177,11 +177,11 @@ def test_a_full_disk_frees_the_reserve_and_restores_it_later(database, path):
     with pytest.raises(StoreFullError, match="continue by themselves"):
         database.commit([Put("a", "x" * 100_000)])
     assert not reserve.exists()
-    assert "nearly full" in str(database.trouble)
+    assert "nearly full" in str(database.warning)
     database.connection.pragma("max_page_count", 1_000_000)
     assert database.commit([Put("a", "x" * 100_000)], again=True).results == ["a"]
     assert reserve.exists()
-    assert database.trouble is None
+    assert database.warning is None
 
 
 def test_polling_reports_other_connections_commits_only(database, path):

@@ -4,7 +4,7 @@ import apsw
 import pytest
 
 from mainspring.domain.clock import SystemClock
-from mainspring.store.base import StoreGoneError
+from mainspring.store.base import StoreRemovedError
 from mainspring.store.commands.sessions import RecordHeartbeat
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.file_identity import FileIdentity
@@ -23,7 +23,7 @@ def test_nothing_is_acknowledged_into_a_removed_file(path):
     database = open_database(path)
     do(database, starting("r1"))
     renamed = path.rename(path.with_name("kept.db"))
-    with pytest.raises(StoreGoneError, match=r"removed while it was in use\nat .*state\.db"):
+    with pytest.raises(StoreRemovedError, match=r"removed while it was in use\nat .*state\.db"):
         database.commit([starting("r2")])
     renamed.rename(path)
     assert [row[0] for row in database.connection.execute("select id from runs")] == ["r1"]
@@ -36,7 +36,7 @@ def test_files_next_to_the_store_belong_to_it(path, end):
     """Without its log or the index of the log the store is not what was committed."""
     database = open_database(path)
     path.with_name(f"state.db{end}").unlink()
-    with pytest.raises(StoreGoneError, match=f"state.db{end}"):
+    with pytest.raises(StoreRemovedError, match=f"state.db{end}"):
         database.poll()
     database.close()
 
@@ -49,7 +49,7 @@ def test_reader_answers_nothing_from_a_replaced_file(path, tmp_path):
     reader = SqliteReader(path)
     assert reader.read_text("select count(*) from runs") == [(0,)]
     other.replace(path)
-    with pytest.raises(StoreGoneError, match="replaced by another one"):
+    with pytest.raises(StoreRemovedError, match="replaced by another one"):
         reader.read_text("select count(*) from runs")
     reader.close()
 
@@ -65,7 +65,7 @@ def test_reader_reads_nothing_from_a_file_placed_as_it_opened(path, tmp_path, mo
         return real(*words, **options)
 
     monkeypatch.setattr("mainspring.store.sqlite.reader.connect", late)
-    with pytest.raises(StoreGoneError, match="replaced by another one"):
+    with pytest.raises(StoreRemovedError, match="replaced by another one"):
         reader.read_text("select count(*) from runs")
     reader.close()
 
@@ -74,7 +74,7 @@ def test_fault_of_a_reader_whose_file_was_replaced_is_reported(path, tmp_path):
     """It asks while the file goes: what the statement finds wrong is not what is wrong."""
     open_database(path).close()
     reader = SqliteReader(path)
-    with pytest.raises(StoreGoneError, match="removed"), reader.snapshot() as read:
+    with pytest.raises(StoreRemovedError, match="removed"), reader.snapshot() as read:
         path.rename(tmp_path / "kept.db")
         read("list_runs_of_incident", ("too few",))
     reader.close()
@@ -103,10 +103,10 @@ def test_used_store_is_recreated_only_on_request(path):
     store.open_session("worker")
     store.close()
     path.unlink()
-    with pytest.raises(StoreGoneError, match="the store's file is gone"):
+    with pytest.raises(StoreRemovedError, match="the store's file is gone"):
         SqliteStore(path, clock=SystemClock()).open()
     path.touch()
-    with pytest.raises(StoreGoneError, match="the store's file is gone"):
+    with pytest.raises(StoreRemovedError, match="the store's file is gone"):
         SqliteStore(path, clock=SystemClock()).open()
     recreated = SqliteStore(path, clock=SystemClock(), recreate=True)
     recreated.open()

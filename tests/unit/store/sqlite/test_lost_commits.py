@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from mainspring.domain.integrity.store_finding import StoreFindingKind
-from mainspring.store.base import StoreWentBackError
+from mainspring.store.base import StoreRevertedError
 from mainspring.store.commands.automations import AuditedCommand, SetMeta
 from mainspring.store.commit_mark import CommitMark, MarkFile, read_mark
 from mainspring.store.maintenance.store_move import move
@@ -138,7 +138,7 @@ def test_a_living_process_finds_it_with_its_next_commit_and_holds_the_store(path
     other = apsw.Connection(str(path))
     other.execute("update commits set number = number - 1")
     other.close()
-    with pytest.raises(StoreWentBackError, match="went back in time"):
+    with pytest.raises(StoreRevertedError, match="went back in time"):
         do(database, SetMeta("work", "2"))
     assert (meta(path, "held"), meta(path, "work")) == ("1", "1")
 
@@ -234,7 +234,9 @@ def move_to(source, target):
     """Move the store, as `db move` does, and forget the old file; its mark stays."""
     clock = StoppedClock(START_AT + 10)
     act = AuditedCommand(f"move-{target.name}-{source.name}", "ana", "move", "store", SetMeta("moved", "1"))
-    move(SqliteEndpoint(source, clock), SqliteEndpoint(target, clock), act=lambda _: act, new_id=act.command, tell=str)
+    move(
+        SqliteEndpoint(source, clock), SqliteEndpoint(target, clock), act=lambda _: act, new_id=act.command, report=str
+    )
     source.unlink()
     shutil.rmtree(source.with_name(f"{source.name}.sessions"), ignore_errors=True)
 

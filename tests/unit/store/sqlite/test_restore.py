@@ -65,7 +65,7 @@ def test_a_restored_store_is_the_backup_and_held(path, backup):
 
 def test_the_old_store_is_kept_whole(path, backup):
     """What was there before can be looked at, its log included."""
-    previous = restore(backup, path, clock=StoppedClock()).kept
+    previous = restore(backup, path, clock=StoppedClock()).previous_store
     assert previous is not None
     old = connect(previous, read_only=True)
     assert old.execute("select count(*) from runs").get == 3
@@ -97,11 +97,11 @@ def test_a_damaged_or_missing_store_can_be_restored(path, backup):
     """That is what backups are for: the wreck is kept aside with its log."""
     path.write_bytes(b"wreck" * 2000)
     path.with_name("state.db-wal").write_bytes(b"log")
-    previous = restore(backup, path, clock=StoppedClock()).kept
+    previous = restore(backup, path, clock=StoppedClock()).previous_store
     assert previous is not None
     assert previous.read_bytes()[:5] == b"wreck"
     assert previous.with_name(previous.name + "-wal").read_bytes() == b"log"
     assert not path.with_name("state.db-wal").exists()
     path.unlink()
-    assert restore(backup, path, clock=StoppedClock()).kept is None
+    assert restore(backup, path, clock=StoppedClock()).previous_store is None
     open_database(path).close()

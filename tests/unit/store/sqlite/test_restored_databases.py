@@ -180,8 +180,8 @@ def test_the_largest_mark_fits_its_record():
         number=big,
         at=big,
         writer=name,
-        acts=big,
-        act_hash="f" * 64,
+        operation_number=big,
+        operation_hash="f" * 64,
         server="9" * 20 + " timeline 4294967295",
         before=before,
     )

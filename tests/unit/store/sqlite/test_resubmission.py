@@ -217,7 +217,7 @@ COMMANDS: list[Any] = [
         started_at=2**40,
         groups=(incidents.ErrorGroup("a", "f", "E", "c", "p", "m", (incidents.GroupedFailure(1, "failed", 1),)),),
         found=(found("i3", "new"), found("i4", "failed", faults=(1,)), found("i5", "one", text="louder")),
-        well=(Subject("a", IncidentKind.SILENCE, "two"),),
+        healthy=(Subject("a", IncidentKind.SILENCE, "two"),),
         reminders=(
             incidents.IncidentReminder("i1", 1, NotificationEvent.ESCALATED, 1, (NotificationTarget(0, "ops"),)),
         ),
@@ -380,7 +380,7 @@ def filled(open_one):
     do(database, automations.SetMeta(RESTORED_AT, "9"))
     do(
         database,
-        msgspec.structs.replace(accepted, id="lost", key="lost", pace=FlowControl(), was_kept=True, happened_at=1),
+        msgspec.structs.replace(accepted, id="lost", key="lost", pace=FlowControl(), was_stored=True, happened_at=1),
     )
     do(database, automations.SetMeta(RESTORED_AT, None))
     neighbour.close()

@@ -127,7 +127,7 @@ def test_third_single_death_quarantines_that_run_only(path):
         prober.connection.execute(
             "update runs set state = 'running', session = ?, ready = 0, claim = claim + 1", (prober.session,)
         )
-        assert do(checker, DeclareSessionDead(prober.session, crashed=True, alone="r1")) == NumberAnswer(1)
+        assert do(checker, DeclareSessionDead(prober.session, crashed=True, probation_run="r1")) == NumberAnswer(1)
         state = rows(checker, "select state, reason, crashes, ready, session from runs")[0]
         expected = ("queued", None, death, 1, None) if death < 3 else ("needs_attention", "crashes_worker", 3, 0, None)
         assert state == expected

@@ -67,8 +67,8 @@ class Source:
         self.pauses.append(after_s)
         self._reply("give_back", message)
 
-    async def set_aside(self, message: QueueMessage, reason: str) -> None:
-        self._reply("set_aside", message)
+    async def dead_letter(self, message: QueueMessage, reason: str) -> None:
+        self._reply("dead_letter", message)
 
     async def publish(self, key: str, body: bytes, headers: dict[str, str]) -> None:
         raise AssertionError
@@ -229,7 +229,7 @@ async def test_a_message_that_the_store_cannot_write_keeps_no_other(world: World
     await world.until_idle()
     assert world.source.reported("acknowledge") == ["b"]
     assert world.source.reported("give_back") == ["a"]
-    assert world.source.reported("set_aside") == ["a"]
+    assert world.source.reported("dead_letter") == ["a"]
     [(reason, note, delivery)] = world.rejected
     assert (reason, delivery.body) == ("not_written", b'{"p": 1}')
     assert "no index takes it" in note
@@ -245,7 +245,7 @@ async def test_unrecordable_message_blocks_nothing(world: World, caplog: pytest.
     world.answers = lambda delivery: UnwritableCommandError("no index takes it") if delivery.key == "a" else DONE
     world.start(["a", "b"], max_deliveries=1)
     await world.until_idle()
-    assert world.source.reported("set_aside") == ["a"]
+    assert world.source.reported("dead_letter") == ["a"]
     assert world.source.reported("acknowledge") == ["b"]
     [warning] = [record.getMessage() for record in caplog.records if record.name == "mainspring.queues"]
     assert "message a:" in warning
@@ -286,7 +286,7 @@ async def test_a_message_without_its_key_has_its_attempts_too(world: World):
     await world.until_idle()
     assert world.accepted == []
     assert world.source.reported("give_back") == ["a", "a"]
-    assert world.source.reported("set_aside") == ["a"]
+    assert world.source.reported("dead_letter") == ["a"]
     assert "missing" in world.watcher.state.last_refusal
     assert world.watcher.state.refused == 1
     [(reason, note, delivery)] = world.rejected
@@ -308,7 +308,7 @@ async def test_rejected_message_is_recorded_before_it_leaves_the_queue(world: Wo
     left = [2]
 
     def reject() -> None:
-        assert world.source.reported("acknowledge") == world.source.reported("set_aside") == []
+        assert world.source.reported("acknowledge") == world.source.reported("dead_letter") == []
         left[0] -= 1
         if left[0] >= 0:
             raise StoreUnavailableError("away")

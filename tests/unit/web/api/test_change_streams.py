@@ -162,7 +162,7 @@ async def test_restricted_visitor_gets_no_change_of_other_automations(world):
 @pytest.mark.parametrize(("definition", "data", "is_seen"), [(BACKUP, b"{}", False), (PAY, b'{"amount":1}', True)])
 def test_marks_of_a_part_change_with_it_only(world, definition, data, is_seen):
     """Each noun of automations by what is done to one that is seen; anyone who sees none has none."""
-    reader, now, is_visible = world.site.reader, world.clock.now(), VISITORS["payer"].may_see
+    reader, now, is_visible = world.site.reader, world.clock.now(), VISITORS["payer"].may_view
     assert read_visible_change_tokens(reader, now, is_visible).keys() == OF_AUTOMATIONS
     assert read_visible_change_tokens(reader, now, lambda name: False) == {}
     runs, name, act = [], definition.name, operation_context(Actor.web("ana"), world.clock)
@@ -247,7 +247,7 @@ def few(monkeypatch):
 
 def bots(world, count: int) -> list[str]:
     found = [f"bot{place}" for place in range(count)]
-    world.authenticator.visitors |= {who: Visitor(door=API, name=who, role=Role.VIEWER) for who in found}
+    world.authenticator.visitors |= {who: Visitor(entry_point=API, name=who, role=Role.VIEWER) for who in found}
     return found
 
 

@@ -152,7 +152,7 @@ async def test_sealed_value_is_opened_by_a_codec_holder(tmp_path):
     """Values in and out; without it they stay closed and say so, and nothing is added in plain."""
     world = sqlite_world(tmp_path, Sealing(ReversingCodec()))
     run = (await world.post("/automations/pay/runs", input={"amount": 7}))["run"]
-    assert b"amount" not in world.site.reads.story(run).run.input
+    assert b"amount" not in world.site.reads.run_history(run).run.input
     assert (await world.get(f"/runs/{run}"))["input"] == {"amount": 7}
     (claimed,) = world.claim()
     world.store.apply(wait_for(claimed, where={"n": 1}))

@@ -79,7 +79,7 @@ async def test_token_makes_a_visitor_and_nothing_else_does(site):
     """Bearer, whole and known; a wrong one is not followed by a look at the cookie."""
     text = site.token(automations=["billing-*"])
     found = await site.auth.authenticator.visitor(request_scope(authorization=f"Bearer {text}"))
-    assert found == Visitor(door="api", name="bot", role=Role.OPERATOR, automations=("billing-*",))
+    assert found == Visitor(entry_point="api", name="bot", role=Role.OPERATOR, automations=("billing-*",))
     browser = site.browser()
     await browser.sign_in()
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
@@ -310,7 +310,7 @@ async def test_store_that_becomes_unreachable_within_a_request_is_reported(site,
     monkeypatch.setattr(site.auth.authenticator, "visitor", lambda *_: known())
 
     async def known():
-        return Visitor(door="web", name="ana", role=Role.ADMIN)
+        return Visitor(entry_point="web", name="ana", role=Role.ADMIN)
 
     answer = await browser.get("/me")
     assert (answer.status_code, answer.text) == (503, "the store is out of reach\n")

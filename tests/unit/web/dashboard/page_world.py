@@ -86,7 +86,7 @@ class PageWorld:
 
 def printed_text(text):
     """Return the sentence that is reported above a page."""
-    found = re.search(r'<p class="said[^"]*" role="status">(.*?)</p>', text, re.S)
+    found = re.search(r'<p class="message[^"]*" role="status">(.*?)</p>', text, re.S)
     return found[1] if found else ""
 
 

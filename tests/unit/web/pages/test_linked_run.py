@@ -53,7 +53,7 @@ async def test_run_is_displayed_and_continued_from_its_page(site):
         await site.ask("POST", f"/i/{site.token}/run", data={"act": "retry", "seen": seen}, headers=OWN) for _ in "12"
     ]
     assert f"done: run {site.run} continues" in first.text
-    assert re.search(r"already retried by somebody at \d\d:\d\d", again.text)
+    assert re.search(r"already retried by someone at \d\d:\d\d", again.text)
     assert site.run_state is RunState.QUEUED
     assert [verb for verb, _ in site.operations()].count("retry") == 1
     assert 'value="retry"' not in (await run_page(site)).text

@@ -397,17 +397,17 @@ async def test_result_is_waited_for_beyond_the_decision(tmp_path):
     async with world(tmp_path, now_at=SystemClock().now()) as w:
         app = ms.App(tmp_path / "state.db", registry=REGISTRY)
         async with app.running():
-            answer = await w.ask("/judged", Request(b'{"n": 2}', TOKEN))
+            answer = await w.ask("/filtered", Request(b'{"n": 2}', TOKEN))
             assert (answer.status, answer.json["result"], answer.json["state"]) == (200, 4, "succeeded")
             assert answer.json["run"].startswith("r_")
-            left = await w.ask("/judged", Request(b'{"n": 3}', TOKEN))
+            left = await w.ask("/filtered", Request(b'{"n": 3}', TOKEN))
             assert (left.status, left.json["run"], left.json["state"], left.json["result"]) == (
                 200,
                 None,
                 "filtered",
                 None,
             )
-            raised = await w.ask("/judged", Request(b'{"n": 0}', TOKEN))
+            raised = await w.ask("/filtered", Request(b'{"n": 0}', TOKEN))
             assert (raised.status, raised.json["state"]) == (500, "failed")
             assert "division" not in raised.body.decode()
             two = await asyncio.gather(*[w.ask("/paced", Request(b'{"n": %d}' % n, TOKEN)) for n in range(2)])

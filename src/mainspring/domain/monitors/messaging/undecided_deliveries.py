@@ -22,7 +22,7 @@ def _evaluate_kind(facts: MonitorInputs, kind: IncidentKind, now_at: int) -> Ite
     for automation in facts.expected(now_at):
         for lost in automation.lost_deliveries:
             if lost.kind is kind:
-                replay_command = f"mainspring triggers replay {lost.newest}, or " if lost.is_kept else ""
+                replay_command = f"mainspring triggers replay {lost.newest}, or " if lost.is_stored else ""
                 yield evaluate_automation(
                     automation,
                     kind,

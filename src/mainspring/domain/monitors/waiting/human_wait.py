@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from mainspring.domain.incidents.incident import IncidentKind, Severity
-from mainspring.domain.monitors.inputs import MonitorInputs, OpenQuestion
+from mainspring.domain.monitors.inputs import MonitorInputs, UnansweredQuestion
 from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation
 from mainspring.domain.monitors.tuning import Tuning, TuningSpan, to_ms
 from mainspring.domain.text.phrases import format_count, format_span
@@ -32,19 +32,30 @@ def evaluate(facts: MonitorInputs, tuning: HumanWaitTuning, now_at: int) -> Iter
             "until_at": first.until_at,
             "late_at": late_at,
         }
-        ends = "" if first.until_at is None else f", until {format_span(max(first.until_at - now_at, 0))} from now"
         yield evaluate_automation(
             automation,
             IncidentKind.HUMAN_WAIT,
             metrics,
             late_at if late else None,
-            f"{format_count(late, 'question')} unanswered, the oldest for {format_span(now_at - first.opened_at)}{ends}",
+            _describe(late, first, now_at),
             hint=f"mainspring runs answer {first.run}",
             at_most=Severity.NOTIFY,
         )
 
 
-def _late_at(question: OpenQuestion, tuning: HumanWaitTuning) -> int:
+def _describe(late: int, first: UnansweredQuestion, now_at: int) -> str:
+    """Return the problem in one line, with the deadline of the first question if it has one."""
+    text = (
+        f"{format_count(late, 'question')} {'is' if late == 1 else 'are'} unanswered, "
+        f"the oldest for {format_span(now_at - first.opened_at)}"
+    )
+    if first.until_at is None:
+        return text
+    left_ms = first.until_at - now_at
+    return f"{text}; its deadline {f'is in {format_span(left_ms)}' if left_ms > 0 else 'has passed'}"
+
+
+def _late_at(question: UnansweredQuestion, tuning: HumanWaitTuning) -> int:
     most_ms = to_ms(tuning.most)
     if question.until_at is not None:
         most_ms = min(most_ms, (question.until_at - question.opened_at) // 2)

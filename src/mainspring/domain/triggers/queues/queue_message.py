@@ -51,7 +51,7 @@ def make_delivery(queue: BrokerQueue, message: QueueMessage) -> IncomingDelivery
         name=escape(message.subject, 200),
         partition=make_printable_key(partition) if partition else None,
         redelivered=message.redelivered,
-        was_kept=True,
+        was_stored=True,
         happened_at=message.published_at,
     )
 

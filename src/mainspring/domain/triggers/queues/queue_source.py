@@ -97,7 +97,7 @@ class BrokerQueue(TriggerSource, frozen=True, kw_only=True, tag="queue"):
         return f"mainspring-{plain}"
 
     def describe(self) -> str:
-        return f"queue {self.shown}"
+        return f"queue {self.label}"
 
     def secret_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(list_secrets(self.server)))
@@ -108,7 +108,7 @@ class BrokerQueue(TriggerSource, frozen=True, kw_only=True, tag="queue"):
         return list_secrets(self.server)
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """The queue in one line; it contains only names of secrets."""
         at = " ".join(part for part in (self.name, self.detail) if part)
         return f"{at} at {self.server}"

@@ -24,7 +24,7 @@ def _find_plain_deliveries(tx: PostgresTransaction, commands: Sequence[AcceptDel
     return [
         known[c.trigger]
         and c.refused is None
-        and not (c.was_kept and is_in_lost_interval(tx, c.happened_at))
+        and not (c.was_stored and is_in_lost_interval(tx, c.happened_at))
         and (c.filtered or (c.pace.is_plain and c.start is not None and starts.is_plain(tx, c.start)))
         for c in commands
     ]

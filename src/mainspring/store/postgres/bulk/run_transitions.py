@@ -35,7 +35,7 @@ def _find_unlinked(tx: PostgresTransaction, commands: Sequence[FinishRun]) -> li
     successor.
     """
     linked = set(tx.values("list_linked_runs", (texts([c.run for c in commands]),), str))
-    return [c.then is None and not c.unheard and c.run not in linked for c in commands]
+    return [c.then is None and not c.unhandled and c.run not in linked for c in commands]
 
 
 def _finish(tx: PostgresTransaction, commands: list[FinishRun]) -> list[CommandDone | None]:

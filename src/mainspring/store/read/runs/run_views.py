@@ -24,7 +24,7 @@ from mainspring.store.schema.runs.journal import OUTCOME, OUTCOME_OUTLINE
 from mainspring.store.schema.runs.runs import RUN_ROW, RUN_VIEW
 from mainspring.store.schema.runs.stalled_attempts import STALL
 from mainspring.store.schema.runs.worker_losses import WORKER_LOSS
-from mainspring.store.views import RunPage, RunRow, RunStory, RunView, StepView, WaitView
+from mainspring.store.views import RunHistory, RunPage, RunRow, RunView, StepView, WaitView
 
 _MOST_LISTED = 5
 _CHILDREN = 100
@@ -146,7 +146,7 @@ def failures_of(reader: StoreReader, runs: Sequence[str]) -> dict[str, Failure]:
     return {run: found for run, failure in rows if (found := failure_of(failure)) is not None}
 
 
-def story(reader: StoreReader, run: str) -> RunStory:
+def run_history(reader: StoreReader, run: str) -> RunHistory:
     """Return the whole history of one run.
 
     Raises:
@@ -164,10 +164,10 @@ def story(reader: StoreReader, run: str) -> RunStory:
         )
 
 
-def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunStory:
+def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunHistory:
     # The run's row is updated when the run is suspended; while it runs its outcomes are ahead of it.
     saved = max((outcome.rank for outcome in outcomes), default=0)
-    return RunStory(
+    return RunHistory(
         run=run if saved <= run.rank else msgspec.structs.replace(run, rank=saved, steps=saved),
         outcomes=outcomes,
         attempts=attempts,
@@ -181,7 +181,7 @@ def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempt
     )
 
 
-def outline(reader: StoreReader, run: str, most: int = OUTLINE) -> RunStory:
+def outline(reader: StoreReader, run: str, most: int = OUTLINE) -> RunHistory:
     """Return the history of a run without the values of its steps, bounded: the newest of its outcomes and attempts.
 
     The most important ones are included however old they are: those that did not end well, those with an undo, the

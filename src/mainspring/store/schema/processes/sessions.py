@@ -8,7 +8,7 @@ from mainspring.domain.processes.process_finding import ProcessFinding
 from mainspring.domain.states import SessionState
 from mainspring.store.schema.row import RowType
 from mainspring.store.schema.table import TableSchema, integer, text
-from mainspring.store.session_views import SessionView, Worker
+from mainspring.store.session_views import SessionView, WorkerView
 
 TABLE: Final = TableSchema(
     "sessions",
@@ -72,7 +72,7 @@ class WorkerOnHost(msgspec.Struct, frozen=True):
 
     host: str
     pid_started: str
-    worker: Worker
+    worker: WorkerView
 
 
 _FINDINGS = msgspec.json.Decoder(tuple[ProcessFinding, ...])
@@ -110,6 +110,6 @@ WORKER_ON_HOST: Final = RowType(
     TABLE,
     part=(
         "worker",
-        RowType(Worker, TABLE, expressions={"session": "sessions.id", "version": "session_automations.version"}),
+        RowType(WorkerView, TABLE, expressions={"session": "sessions.id", "version": "session_automations.version"}),
     ),
 )

@@ -52,11 +52,11 @@ def _lease_alerts(tx: Transaction, channel: str, command: LeaseChannels, *, is_a
             at=made_at,
             incident=None if incident[0] is None else incident_of(tuple(incident)),
             ref=ref,
-            is_told=bool(is_told),
+            is_notified=bool(is_notified),
             is_again=bool(tried) and not is_again,
             since_at=since_at,
         )
-        for seq, key, about, opened, made_at, tried, ref, is_told, since_at, *incident in rows
+        for seq, key, about, opened, made_at, tried, ref, is_notified, since_at, *incident in rows
     )
     tx.change("mark_alerts_tried", (1, json.dumps([alert.seq for alert in due])))
     return due

@@ -70,7 +70,7 @@ def record_evaluation(tx: Transaction, command: RecordEvaluation) -> NumberAnswe
     for group in command.groups:
         fresh |= _group_failures(tx, group)
     changes = sum(_record_finding(tx, finding, fresh, command.started_at) for finding in command.found)
-    changes += sum(_resolve_if_healthy(tx, subject, command.started_at) for subject in command.well)
+    changes += sum(_resolve_if_healthy(tx, subject, command.started_at) for subject in command.healthy)
     changes += sum(_record_reminder(tx, reminder) for reminder in command.reminders)
     changes += sum(_record_digest(tx, digest) for digest in command.digests)
     return NumberAnswer(changes)

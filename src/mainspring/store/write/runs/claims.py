@@ -52,7 +52,7 @@ class _Scan:
         self.later: list[int] = []
         self.more = False
         self.is_limited = False
-        self.gave_way: list[str] = []
+        self.yielded_queues: list[str] = []
         self._other_groups: dict[str, list[queue_capacity.ClaimableGroup]] = {}
 
     def groups(self) -> dict[str, list[_Group]]:
@@ -115,7 +115,7 @@ class _Scan:
                 candidates, queue_capacity.list_run_places(self.tx, other_groups, slots, fresh=fresh), slots
             )
             if len(own_places) < len(candidates):
-                self.gave_way.append(groups[0].queue)
+                self.yielded_queues.append(groups[0].queue)
             candidates = own_places
         return [seq for _, seq in candidates], len(candidates) + left_slots
 
@@ -167,7 +167,11 @@ def claim_runs(tx: Transaction, command: ClaimRuns) -> ClaimedRuns:
     instants = (*next_due, *(at for at in scan.later if at < FOR_EVER))
     more = scan.more or len(seqs) >= command.limit
     return ClaimedRuns(
-        runs, min(instants, default=None), more=more, is_limited=scan.is_limited, gave_way=tuple(scan.gave_way)
+        runs,
+        min(instants, default=None),
+        more=more,
+        is_limited=scan.is_limited,
+        yielded_queues=tuple(scan.yielded_queues),
     )
 
 

@@ -34,8 +34,8 @@ def save_logs(tx: Transaction, command: SaveLogs) -> CommandDone | Refused:
         number += part.lines
     if number - 1 > c.most_lines or upto > c.most_bytes:
         quarter = c.most_bytes // 4
-        tail = number - (c.most_lines - min(c.kept_lines, c.most_lines))
-        tx.change("delete_logs", (c.run, tail, upto - (c.most_bytes - quarter), c.kept_lines, quarter))
+        tail = number - (c.most_lines - min(c.protected_lines, c.most_lines))
+        tx.change("delete_logs", (c.run, tail, upto - (c.most_bytes - quarter), c.protected_lines, quarter))
     return DONE
 
 

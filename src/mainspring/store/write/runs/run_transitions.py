@@ -126,7 +126,7 @@ def finish_run(tx: Transaction, command: FinishRun) -> CommandDone | Refused:
     ended = ENDED_RUN.read(rows[0])
     if c.then is not None:
         ended = _start_successor(tx, c.run, c.then, ended)
-    settle_end(tx, c.run, ended, c.state, c.result, c.failure, c.reason, c.unheard)
+    settle_end(tx, c.run, ended, c.state, c.result, c.failure, c.reason, c.unhandled)
     count_size(tx, ended.automation, c.output_size)
     queue_capacity.announce_capacity(tx, [ended.queue] if ended.is_limited else ())
     return DONE
@@ -208,16 +208,16 @@ def settle_end(
     result: bytes | None,
     failure: Failure | None,
     reason: FailureReason | None,
-    unheard: Sequence[str] = (),
+    unhandled: Sequence[str] = (),
 ) -> None:
-    """Apply all consequences of an end in the same commit; `unheard` = requests of children whose failure nothing
+    """Apply all consequences of an end in the same commit; `unhandled` = requests of children whose failure nothing
     awaited.
     """
     tx.change("close_waits", (run,))
     _announce_end(tx, run, ended, state, result, failure, reason)
     close_children(tx, run)
     if state is not RunState.FAILED:
-        tx.change("insert_unhandled_child_failures", (run, json.dumps(unheard)))
+        tx.change("insert_unhandled_child_failures", (run, json.dumps(unhandled)))
 
 
 def _announce_end(

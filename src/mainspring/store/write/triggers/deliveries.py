@@ -101,7 +101,7 @@ def accept_delivery(tx: Transaction, command: AcceptDelivery) -> DeliveryStored 
         automation, _ = found
         tx.detail(automation, "refused:value")
         return DeliveryStored(c.id, DeliveryState.REFUSED, None, first=True, note=c.refused)
-    if c.was_kept and is_in_lost_interval(tx, c.happened_at):
+    if c.was_stored and is_in_lost_interval(tx, c.happened_at):
         _insert(tx, command, FlowControlDecision(DeliveryState.FAILED, note=LOST_INTERVAL_NOTE), None, known)
         return DeliveryStored(c.id, DeliveryState.FAILED, None, first=True, note=LOST_INTERVAL_NOTE)
     if c.filtered:

@@ -14,9 +14,10 @@ _WITHIN_S = 60.0
 
 
 class AuditQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which acts: by whom (`web:ana`, or a name at whatever door), by which way, what, with what (`lock:x`, or the id of a run), when.
+    """A filter of operations: by actor (`web:ana`, or a name at any entry point), entry point, verb, subject (`lock:x`, or the id of a run)
+    and time.
 
-    `automation` = with it, its runs or its incidents.
+    `automation` = operations on it, its runs or its incidents.
     """
 
     who: Word | None = None

@@ -11,7 +11,7 @@ from mainspring.domain.incidents.incident import Incident
 from mainspring.insight.automations import due_times
 from mainspring.insight.automations.announced_definitions import read_definition, read_neighbours
 from mainspring.insight.automations.automation_health import AutomationHealth, read_automation_health
-from mainspring.insight.automations.automation_list import SHOWN_RUNS, AutomationLine, list_automation_lines
+from mainspring.insight.automations.automation_list import LISTED_RUNS, AutomationLine, list_automation_lines
 from mainspring.insight.automations.dependencies import Edge, Node
 from mainspring.insight.automations.due_times import DueTime, PastDueTime
 from mainspring.insight.automations.trust import Trust, read_trust
@@ -41,10 +41,10 @@ _MOST_NODES = 60
 
 
 class AutomationHealthQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which automations: whose name holds this text; of this owner, team, tag ("nightly", or "team=data"); in one of these states.
+    """A filter of automations: names that contain this text, this owner, team, tag ("nightly", or "team=data") and state.
 
-    `with_open_incident` = only those with an incident that is not resolved; `retired` = retired ones too; `runs` = how many of the newest
-    runs each line lists.
+    `with_open_incident` = only those with an unresolved incident; `retired` = retired ones too; `runs` = how many of the newest runs each
+    line lists.
     """
 
     name: Word | None = None
@@ -54,26 +54,26 @@ class AutomationHealthQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown
     state: tuple[AutomationState, ...] = ()
     with_open_incident: bool = False
     retired: bool = False
-    runs: Annotated[int, msgspec.Meta(ge=0, le=SHOWN_RUNS)] = 0
+    runs: Annotated[int, msgspec.Meta(ge=0, le=LISTED_RUNS)] = 0
 
 
 class HourlyStatsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of so many days, by spans of so many hours."""
+    """Statistics of the last `days`, in spans of `hours`."""
 
     days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 30
     hours: Annotated[int, msgspec.Meta(ge=1, le=24)] = 1
 
 
 class DueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many due times to come, and of those that were."""
+    """How many upcoming due times, and how many past ones."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
 
 
 class HourStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one hour, or span of hours. `p50_ms`, `p95_ms` = what this share of the runs that ended took, true to a factor of two.
+    """Statistics of one hour, or span of hours. `p50_ms`, `p95_ms` = percentiles of the durations of ended runs, within a factor of two.
 
-    `took` = {k: runs that took at most 2^k ms, and more than half of it}.
+    `took` = {k: number of runs that took at most 2^k ms, and more than half of it}.
     """
 
     hour_at: int
@@ -87,7 +87,7 @@ class HourStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeMark(msgspec.Struct, frozen=True, kw_only=True):
-    """What was deployed, or changed about the automation."""
+    """A deployment, or a change of the automation."""
 
     at: int
     text: str
@@ -95,7 +95,7 @@ class ChangeMark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HourlyStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Hours of which something was counted, oldest first, and what was deployed meanwhile."""
+    """The hours in which runs were counted, oldest first, and the deployments in that time."""
 
     automation: str
     since_at: int
@@ -104,7 +104,7 @@ class HourlyStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Neighbours(msgspec.Struct, frozen=True):
-    """What leads to an automation by the ends of runs and what follows from it; `states` = how each of them stands."""
+    """The automations whose ends start this one, and those that it starts; `states` = the health of each."""
 
     nodes: list[Node]
     edges: list[Edge]
@@ -112,7 +112,7 @@ class Neighbours(msgspec.Struct, frozen=True):
 
 
 class DueTimesDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """`next` = due times to come, earliest first; `past` = those that were, oldest first, with what came of them."""
+    """`next` = upcoming due times, earliest first; `past` = past ones, oldest first, with their results."""
 
     next: list[DueTime]
     past: list[PastDueTime]
@@ -153,7 +153,7 @@ def _filter_by_state(call: ApiCall[AutomationHealthQuery, None], views: list[Aut
 def _read_health(call: AnyApiCall, names: Iterable[str], *, exclusive: bool = False) -> dict[str, AutomationHealth]:
     monitors, now = call.site.settings.monitors, call.site.clock.now()
     return read_automation_health(
-        call.site.reader, names, now, read_tunings(monitors), read_tuning_overrides(monitors), alone=exclusive
+        call.site.reader, names, now, read_tunings(monitors), read_tuning_overrides(monitors), is_single=exclusive
     )
 
 
@@ -167,7 +167,7 @@ def show_health(call: AnyApiCall) -> AutomationHealth:
 def show_neighbours(call: AnyApiCall) -> Neighbours:
     """Show which automations start this one by the end of their runs, and which it starts; at most 60 of them."""
     name = find_automation(call).name
-    neighbours = read_neighbours(automations(call.site.reader), name, call.visitor.may_see)
+    neighbours = read_neighbours(automations(call.site.reader), name, call.visitor.may_view)
     names = [name, *(other for other in neighbours.nodes if other != name)][:_MOST_NODES]
     edges = [edge for edge in neighbours.edges if edge.upstream in names and edge.downstream in names]
     linked = {end for edge in edges for end in (edge.upstream, edge.downstream)}
@@ -180,7 +180,7 @@ def show_neighbours(call: AnyApiCall) -> Neighbours:
 
 def show_paths(call: AnyApiCall) -> RunPaths:
     """Show the paths of the newest 50 runs of a workflow from step to step, and the failures without an error path."""
-    return summarize_run_paths(call.site.reader, find_automation(call), call.visitor.may_see)
+    return summarize_run_paths(call.site.reader, find_automation(call), call.visitor.may_view)
 
 
 def show_trust(call: AnyApiCall) -> Trust:
@@ -260,7 +260,7 @@ def _list_lines(
         read_tunings(monitors),
         read_tuning_overrides(monitors),
         incidents=incidents,
-        may_see=call.visitor.may_see,
+        may_view=call.visitor.may_view,
         runs=call.query.runs,
         zone=call.site.settings.project.timezone,
     )
@@ -270,7 +270,7 @@ def _filter_views(call: ApiCall[AutomationHealthQuery, None], incidents: list[In
     query = call.query
     failing = {incident.subject.automation for incident in incidents} if query.with_open_incident else set()
     for view in automations(call.site.reader):
-        if not call.visitor.may_see(view.name) or (query.cursor is not None and view.name <= query.cursor):
+        if not call.visitor.may_view(view.name) or (query.cursor is not None and view.name <= query.cursor):
             continue
         if query.with_open_incident and view.name not in failing:
             continue

@@ -31,27 +31,27 @@ _HIDDEN = "***"
 
 
 class AutomationsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which automations: whose name holds this text; `retired` = those too that were declared gone."""
+    """A filter of automations: names that contain this text; `retired` = retired ones too."""
 
     name: Word | None = None
     retired: bool = False
 
 
 class AutomationDetail(msgspec.Struct, frozen=True):
-    """An automation, and its schedules with where they stand."""
+    """An automation, and its schedules with their next due times."""
 
     automation: AutomationView
     schedules: list[ScheduleView]
 
 
 class PauseRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`until` = when it ends by itself; left out: when somebody resumes it."""
+    """`until` = when the pause ends by itself; left out: when a person resumes it."""
 
     until: Instant | None = None
 
 
 class StartRunRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A run to start: its arguments, and what is said beside them; what is left out is as the definition says.
+    """A run to start: its arguments and options. An option that is left out is as in the definition.
 
     `key`: two starts with one key are one run; `key_policy` "restart" = a key whose run failed starts a new one.
     """
@@ -68,7 +68,7 @@ class StartRunRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknow
 
 
 class StartRunResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The run; `created` = it is new, else its key found it."""
+    """The run; `created` = it is new. Otherwise it was found by its key."""
 
     command: str
     run: str
@@ -86,7 +86,7 @@ class BackfillRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknow
 
 
 class BackfillResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What was made, or would be: `slots` are the due times that want a run. `refused` = slot -> why."""
+    """The runs that were made, or would be made: `slots` are the due times that need a run. `refused` = slot -> reason."""
 
     command: str
     dry_run: bool
@@ -104,7 +104,7 @@ def list_automations(call: ApiCall[AutomationsQuery, None]) -> Page[AutomationVi
     matching = [
         view
         for view in automations(call.site.reader)
-        if call.visitor.may_see(view.name)
+        if call.visitor.may_view(view.name)
         and (query.name is None or query.name in view.name)
         and (query.retired or view.retired_at is None)
     ]
@@ -167,7 +167,7 @@ def backfill(call: ApiCall[None, BackfillRequest]) -> BackfillResponse:
     backfilled = start_backfill(
         site.store, site.reads, site.clock, name, slots, act=act, due=due, sealing=site.sealing, dry_run=body.dry_run
     )
-    due_slots = [slot for slot in backfilled.slots if slot.wants_run]
+    due_slots = [slot for slot in backfilled.slots if slot.needs_run]
     return BackfillResponse(
         command=act.command,
         dry_run=backfilled.dry_run,
@@ -188,10 +188,10 @@ def hide_environment(view: AutomationView, visitor: Visitor) -> AutomationView:
     definition = msgspec.json.decode(view.definition)
     for trigger in definition.get("triggers", {}).values():
         source = trigger["source"]
-        if "automation" in source and not visitor.may_see(source["automation"]):
+        if "automation" in source and not visitor.may_view(source["automation"]):
             source["automation"] = _HIDDEN
         if "automations" in source:
-            source["automations"] = [name if visitor.may_see(name) else _HIDDEN for name in source["automations"]]
+            source["automations"] = [name if visitor.may_view(name) else _HIDDEN for name in source["automations"]]
     definition["env"] = dict.fromkeys(definition.get("env", {}), _HIDDEN)
     definition["command"] = hide_in_command(definition.get("command", ()))
     return msgspec.structs.replace(view, definition=msgspec.json.encode(definition))
@@ -202,7 +202,7 @@ def find_automation(call: AnyApiCall) -> AutomationView:
     name = call.names["automation"]
     if name not in call.seen:
         call.seen.update((view.name, view) for view in automations(call.site.reader, name))
-    if name not in call.seen or not call.visitor.may_see(name):
+    if name not in call.seen or not call.visitor.may_view(name):
         call.missing("automation", name)
     return call.seen[name]
 
@@ -241,7 +241,7 @@ def _encode_input(definition: Definition, arguments: dict[str, Any], limit: int)
     if mismatch is not None:
         at = f"$.input{mismatch.path[1:]}"
         raise ArgumentMismatchError(f"{at}: {mismatch.why}", hint=f"See the parameters of {definition.name}.", at=at)
-    return encode(arguments, what="the arguments", limit=limit)
+    return encode(arguments, value_name="the arguments", limit=limit)
 
 
 ROUTES = (

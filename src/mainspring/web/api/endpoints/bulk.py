@@ -20,9 +20,9 @@ _RunIds = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
 
 
 class BulkRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which runs: `runs`, or the newest `limit` of a filter. `error` = the fingerprint of what they failed by, or a beginning of it.
+    """A selection of runs: `runs`, or the newest `limit` of a filter. `error` = the fingerprint of their error, or its beginning.
 
-    Spans: created from `since` to before `until`; ended, or standing still for a person, from `ended_since` to before `ended_until`.
+    Spans: created from `since` to before `until`; ended, or stopped for a person, from `ended_since` to before `ended_until`.
     """
 
     runs: Annotated[tuple[Word, ...], msgspec.Meta(max_length=_MOST)] = ()
@@ -45,20 +45,20 @@ class BulkRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class BulkRetryRequest(BulkRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When they are continued: the first `at`, the others after it at a `rate` ("60/m")."""
+    """When the runs are continued: the first `at`, the others after it at a `rate` ("60/m")."""
 
     at: Instant | None = None
     rate: Word | None = None
 
 
 class BulkCancelRequest(BulkRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`undo` = whether what they did is taken back; left out: as their definitions say."""
+    """`undo` = whether their steps are undone; left out: as their definitions say."""
 
     undo: bool | None = None
 
 
 class BulkResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done: `count` runs were selected, `runs`; of a dry run nothing else is set. `refused` = run -> why."""
+    """The result: `count` runs were selected, `runs`; after a dry run nothing else is set. `refused` = run -> reason."""
 
     command: str
     dry_run: bool
@@ -123,7 +123,7 @@ def _select_runs(call: AnyApiCall, body: BulkRequest, states: tuple[RunState, ..
     if not call.visitor.is_for_all:
         if body.name is None:
             raise ArgumentError("no automation is named", hint="Name one, because you may see only some automations.")
-        if not call.visitor.may_see(body.name):
+        if not call.visitor.may_view(body.name):
             call.missing("automation", body.name)
     return select_run_ids(
         call.site.reads,

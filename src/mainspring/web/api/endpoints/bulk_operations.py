@@ -28,10 +28,10 @@ _MAX_PAGES = 20
 
 
 class BulkOperationRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is done to which runs: the newest `limit` in one of these states (left out: all that the verb fits), of this automation, in
-    this queue, that failed by this error (its fingerprint, or a beginning of it); at a `rate` ("60/m"), or as it goes.
+    """An operation on the newest `limit` runs in one of these states (left out: all that the verb fits), of this automation, in this queue,
+    that failed by this error (its fingerprint, or its beginning); at a `rate` ("60/m"), or as fast as possible.
 
-    Spans: created from `since` to before `until`; ended, or standing still for a person, from `ended_since` to before `ended_until`.
+    Spans: created from `since` to before `until`; ended, or stopped for a person, from `ended_since` to before `ended_until`.
     """
 
     verb: Literal["retry", "cancel", "discard"]
@@ -49,8 +49,8 @@ class BulkOperationRequest(OperationRequest, frozen=True, kw_only=True, forbid_u
 
 
 class BulkReplayRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which deliveries arrive once more: the newest `limit` for this trigger, in this state, received from `since` to before `until`, of
-    which their verifier said `verified`; at a `rate` ("60/m"), or as it goes.
+    """A replay of the newest `limit` deliveries for this trigger, in this state, received from `since` to before `until`, with this result
+    of their verifier (`verified`); at a `rate` ("60/m"), or as fast as possible.
     """
 
     trigger: Word | None = None
@@ -64,9 +64,10 @@ class BulkReplayRequest(OperationRequest, frozen=True, kw_only=True, forbid_unkn
 
 
 class BulkOperationResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """`count` fit; `bulk` = the act that goes on now, None after a dry run. `more` = more fit than one act takes.
+    """`count` = number of matches; `bulk` = the operation that runs now, None after a dry run. `more` = there are more matches than one
+    operation accepts.
 
-    `left_out` = deliveries that fit and are not replayed: turned away, not decided on, or come once more already.
+    `left_out` = matching deliveries that are not replayed: rejected, undecided, or already replayed.
     """
 
     bulk: str | None
@@ -77,7 +78,7 @@ class BulkOperationResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BulkPartsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which of its parts: all, or those that were refused."""
+    """A filter of its parts: all, or only the refused ones."""
 
     refused: bool = False
 
@@ -99,7 +100,7 @@ def start_bulk_operation(call: ApiCall[None, BulkOperationRequest]) -> BulkOpera
             ended_until_at=to_ms(body.ended_until),
             error=body.error,
         )
-        return select_runs(call.site.reads, run_filter, call.visitor.may_see)
+        return select_runs(call.site.reads, run_filter, call.visitor.may_view)
 
     return _start(call, BulkVerb(body.verb), select)
 
@@ -117,7 +118,7 @@ def start_bulk_replay(call: ApiCall[None, BulkReplayRequest]) -> BulkOperationRe
             verified=body.verified,
             limit=body.limit or MAX_BULK_PARTS + 1,
         )
-        return select_deliveries(call.site.reader, delivery_filter, call.visitor.may_see)
+        return select_deliveries(call.site.reader, delivery_filter, call.visitor.may_view)
 
     return _start(call, BulkVerb.REPLAY, select)
 
@@ -217,7 +218,7 @@ def _control(call: ApiCall[None, OperationRequest], move: BulkMove) -> Operation
 def _is_visible(call: AnyApiCall, bulk: BulkView) -> bool:
     """Whether the visitor sees all of its automations; its numbers and its reason concern all of them."""
     return call.visitor.is_for_all or (
-        bool(bulk.automations) and all(call.visitor.may_see(name) for name in bulk.automations)
+        bool(bulk.automations) and all(call.visitor.may_view(name) for name in bulk.automations)
     )
 
 

@@ -21,14 +21,14 @@ _WITHIN_S = 30.0
 
 
 class ChannelDetail(ChannelLine, frozen=True, kw_only=True):
-    """With what it answered when somebody tried it last: at `tried_at`, with `tried_fault`, None = it took it."""
+    """A channel with the result of the last test by a person: at `tried_at`, with `tried_fault`; None = it accepted the message."""
 
     tried_at: int | None
     tried_fault: str | None
 
 
 class ChannelTestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the channel answered; `fault` None = it took what it was told."""
+    """The result of a test message; `fault` None = the channel accepted it."""
 
     command: str
     channel: str
@@ -36,7 +36,9 @@ class ChannelTestResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoutesQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What would be wrong, and with which automation; of one that is named every severity is told. `limit` counts automations."""
+    """The severity and the automations for which routes are listed; for one named automation every severity is listed. `limit` counts
+    automations.
+    """
 
     kind: IncidentKind = IncidentKind.SILENCE
     automation: Word | None = None

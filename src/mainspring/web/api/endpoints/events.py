@@ -20,13 +20,13 @@ from mainspring.web.api.route import get_route, post_route
 
 
 class EventsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which events: of this name."""
+    """A filter of events: only those of this name."""
 
     name: Word | None = None
 
 
 class EventDetail(msgspec.Struct, frozen=True):
-    """An event, the runs that were given it (at most 100), and its deliveries: one for each trigger whose condition its data met."""
+    """An event, the runs that received it (at most 100), and its deliveries: one for each trigger whose condition its data met."""
 
     event: EventView
     runs: list[GivenRun]

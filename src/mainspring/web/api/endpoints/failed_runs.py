@@ -20,9 +20,10 @@ _MAX_ERRORS = 100
 
 
 class FailedErrorsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which errors: of this automation, by runs in this state that stand still since then, whose fingerprint begins with `error`.
+    """A filter of errors: of this automation, by runs in this state that are stopped since then, with a fingerprint that begins with
+    `error`.
 
-    `gone` = also those by which no run stands still any more.
+    `gone` = also errors without stopped runs.
     """
 
     name: Word | None = None
@@ -33,7 +34,7 @@ class FailedErrorsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class StoppedRunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which of the runs: of this automation, in this state, that stand still since then."""
+    """A filter of the runs: of this automation, in this state, stopped since then."""
 
     name: Word | None = None
     state: RunState | None = None
@@ -49,7 +50,7 @@ def list_errors(call: ApiCall[FailedErrorsQuery, None]) -> Page[DeadLetterGroup]
         since_at=to_ms(query.since),
         error=query.error,
         gone=query.gone,
-        sees=call.visitor.may_see,
+        may_view=call.visitor.may_view,
     )
     after = None if query.cursor is None else _parse_cursor(query.cursor)
     groups: list[DeadLetterGroup] = []
@@ -78,7 +79,7 @@ def list_runs_of_error(call: ApiCall[StoppedRunsQuery, None]) -> Page[RunRow]:
         name=query.name,
         since_at=to_ms(query.since),
         error=call.names["error"],
-        sees=call.visitor.may_see,
+        may_view=call.visitor.may_view,
     )
     positioned = list_stopped_runs(call.site.reader, error_filter, limit=query.limit + 1, cursor=query.cursor)
     opening = call.site.opening

@@ -10,7 +10,7 @@ from mainspring.web.api.route import get_route
 
 
 class HandoverQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Since when; left out: since 8 hours."""
+    """The start of the span; left out: 8 hours ago."""
 
     since: Instant | None = None
 
@@ -19,7 +19,7 @@ def show_handover(call: ApiCall[HandoverQuery, None]) -> ShiftHandover:
     """Show what opened, what closed, what people did (to operators), and what still waits."""
     now, since_at = call.site.clock.now(), to_ms(call.query.since)
     opening, first_at = call.site.opening, now - SINCE_MS if since_at is None else since_at
-    handover = read_handover(call.site.reader, first_at, now, call.visitor.may_see, opening.wait)
+    handover = read_handover(call.site.reader, first_at, now, call.visitor.may_view, opening.wait)
     handover = msgspec.structs.replace(handover, halted=[opening.row(row) for row in handover.halted])
     if call.visitor.may(Role.OPERATOR):
         return handover

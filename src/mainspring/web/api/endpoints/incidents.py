@@ -35,9 +35,9 @@ _UNRESOLVED = tuple(state for state in IncidentState if state is not IncidentSta
 
 
 class IncidentsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which incidents: in one of these states (left out: all that are not resolved), so loud, of this automation or kind, changed since.
+    """A filter of incidents: in one of these states (left out: all unresolved ones), of this severity, automation or kind, changed since.
 
-    `folded` = those too that are part of a storm; without it those alone whose storm is of more than the visitor sees.
+    `folded` = also those that are part of a storm. Without it, an incident of a storm is listed only if the visitor cannot see the storm.
     """
 
     state: tuple[IncidentState, ...] = ()
@@ -49,7 +49,7 @@ class IncidentsQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ErrorsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which errors: of this automation, whose fingerprint begins with `error`, that came since, of runs in this state."""
+    """A filter of errors: of this automation, with a fingerprint that begins with `error`, that occurred since, of runs in this state."""
 
     automation: Word | None = None
     error: Word | None = None
@@ -59,7 +59,7 @@ class ErrorsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class AlertsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which alerts: to this channel, in this state, made since; at most `limit` of them, behind `cursor`."""
+    """A filter of alerts: to this channel, in this state, made since; at most `limit` of them after `cursor`."""
 
     channel: Word | None = None
     state: AlertState | None = None
@@ -69,17 +69,17 @@ class AlertsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class RunbookDetail(msgspec.Struct, frozen=True):
-    """Where the runbook of an automation is, and what it says of the incident; None = it is not here to be read."""
+    """The place of the runbook of an automation, and its text about the incident; None = it cannot be read here."""
 
     where: str
     text: str | None
 
 
 class IncidentDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident, what became of it, and what was or is to be told of it, and in which words.
+    """An incident, its history, and its notifications with their texts.
 
-    `runs` = those that it stands for, the newest 50; `members` = those of this opening that failed, and what settled them; `parts` = of a
-    storm; `zone` = of its automation.
+    `runs` = its runs, the newest 50; `members` = those of this opening that failed, with their settlement; `parts` = of a storm; `zone` =
+    of its automation.
     """
 
     incident: Incident
@@ -94,22 +94,22 @@ class IncidentDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AcknowledgeRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`until` = when it is open again, unless it is over; left out: not before. At most 30 days away."""
+    """`until` = when it opens again, unless it is resolved; left out: not by itself. At most 30 days ahead."""
 
     until: Instant | None = None
 
 
 class SnoozeRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`until` = when it may be told again; at most 30 days away."""
+    """`until` = when notifications may be sent again; at most 30 days ahead."""
 
     until: Instant
 
 
 def list_incidents(call: ApiCall[IncidentsQuery, None]) -> Page[Incident]:
     """List incidents, the newest change first."""
-    query, is_allowed = call.query, call.visitor.may_see
+    query, is_allowed = call.query, call.visitor.may_view
     before = None if query.cursor is None else _parse_cursor(query.cursor)
-    if query.automation is not None and not call.visitor.may_see(query.automation):
+    if query.automation is not None and not call.visitor.may_view(query.automation):
         return Page([])  # without a cursor, which would show how far incidents of others were read
     listed: list[Incident] = []
     at_once = query.limit + 1 if call.visitor.is_for_all else _AT_ONCE
@@ -140,14 +140,14 @@ def _outside_groups(call: AnyApiCall, incidents: list[Incident]) -> list[Inciden
     """Return the incidents that belong to no group that the visitor sees; the parents are read together."""
     parents = {incident.parent for incident in incidents if incident.parent is not None}
     known_parents = incidents_named(call.site.reader, parents) if parents else ()
-    visible_parents = {parent.id for parent in known_parents if is_visible(parent, call.visitor.may_see)}
+    visible_parents = {parent.id for parent in known_parents if is_visible(parent, call.visitor.may_view)}
     return [incident for incident in incidents if incident.parent not in visible_parents]
 
 
 def find_parent(call: AnyApiCall, child: Incident) -> Incident | None:
     """Return the parent of an incident; None = it has none that the visitor sees."""
     parent = None if child.parent is None else incidents.incident(call.site.reader, child.parent)
-    return parent if parent is not None and is_visible(parent, call.visitor.may_see) else None
+    return parent if parent is not None and is_visible(parent, call.visitor.may_view) else None
 
 
 def _parse_cursor(cursor: str) -> tuple[int, str]:
@@ -169,7 +169,7 @@ def show_incident(call: AnyApiCall) -> IncidentDetail:
     context = NotificationContext(runbook=where, zone=find_zone(zone), environment=project.environment, **options)
     event = NotificationEvent.RESOLVED if incident.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
     notification = render_notification("", event, call.site.clock.now(), incident, context)
-    opening, is_allowed = call.site.opening, call.visitor.may_see
+    opening, is_allowed = call.site.opening, call.visitor.may_view
     runs = runs_of_incident(reader, incident.id, list_runs_of_incident(incident))
     return IncidentDetail(
         incident=incident,
@@ -209,7 +209,7 @@ def list_errors(call: ApiCall[ErrorsQuery, None]) -> Page[ErrorView]:
         state=query.state,
         limit=query.limit if call.visitor.is_for_all else _MOST,
     )
-    return Page([error for error in errors if call.visitor.may_see(error.automation)][: query.limit])
+    return Page([error for error in errors if call.visitor.may_view(error.automation)][: query.limit])
 
 
 def list_alerts(call: ApiCall[AlertsQuery, None]) -> Page[AlertView]:
@@ -224,7 +224,7 @@ def list_alerts(call: ApiCall[AlertsQuery, None]) -> Page[AlertView]:
         limit=at_once,
         cursor=query.cursor,
     )
-    visible = [alert for alert in alerts if call.visitor.may_see(alert.automation or None)]
+    visible = [alert for alert in alerts if call.visitor.may_view(alert.automation or None)]
     listed = visible[: query.limit]
     last = listed[-1] if len(visible) > query.limit else alerts[-1] if len(alerts) == at_once else None
     return Page(listed, None if last is None else str(last.seq))
@@ -259,7 +259,7 @@ def _find_incident(call: AnyApiCall) -> Incident:
     """Return the incident that the path names. Raises NotFoundError."""
     id = call.id_of(IdKind.INCIDENT, call.names["incident"])
     view = incidents.incident(call.site.reader, id)
-    if view is None or not call.visitor.may_see(view.subject.automation or None):
+    if view is None or not call.visitor.may_view(view.subject.automation or None):
         call.missing("incident", id)
     return view
 

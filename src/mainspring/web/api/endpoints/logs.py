@@ -22,9 +22,9 @@ _PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 class LogsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which lines: of this step (its name or identity), of this attempt, from this level on, that hold the text `q`.
+    """A filter of lines: of this step (its name or identity), of this attempt, from this level on, that contain the text `q`.
 
-    Of what was written behind `cursor`; with `last` the last ones, then those before `cursor`.
+    The lines after `cursor`; with `last` the last ones, then those before `cursor`.
     """
 
     step: Word | None = None
@@ -37,7 +37,7 @@ class LogsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class NewestQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which lines: the newest `limit` of this automation, from this level on, written since (left out: of a day)."""
+    """A filter of lines: the newest `limit` of this automation, from this level on, written since (left out: within a day)."""
 
     automation: Word | None = None
     level: Level = Level.DEBUG
@@ -113,7 +113,7 @@ def _visible_automations(call: ApiCall[NewestQuery, None]) -> list[str] | None:
     automation = call.query.automation
     if automation is None:
         return call.automations()
-    return [automation] if call.visitor.may_see(automation) else []
+    return [automation] if call.visitor.may_view(automation) else []
 
 
 def _parse_cursor(cursor: str | None) -> tuple[int, int]:

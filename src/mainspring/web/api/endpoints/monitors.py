@@ -23,25 +23,25 @@ from mainspring.web.api.route import get_route
 
 
 class MonitorLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A monitor: how many it judged, of how many something is wrong, of how many it cannot be said yet."""
+    """A monitor: how many subjects it evaluated, how many of them are failing, and how many are unsure."""
 
     name: str
     line: str
     on: bool
     judged: int
-    wrong: int
+    failing: int
     unsure: int
 
 
 class MonitorQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of this automation alone, with all that was learned of it."""
+    """The evaluations of this automation alone, with all its baselines."""
 
     automation: Word | None = None
     limit: Limit = 100
 
 
 class MonitorDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A monitor, its settings, and what it says, what is wrong first. Neither `finding` nor `unsure` = well."""
+    """A monitor, its settings and its evaluations, failing ones first. Neither `finding` nor `unsure` = healthy."""
 
     name: str
     line: str
@@ -65,7 +65,7 @@ def list_monitors(call: AnyApiCall) -> Page[MonitorLine]:
                 line=monitor.line,
                 on=kind in FIXED_MONITORS or tunings[kind].on,
                 judged=len(evaluations),
-                wrong=finding_count,
+                failing=finding_count,
                 unsure=unsure,
             )
         )
@@ -109,7 +109,7 @@ def _read_facts(call: AnyApiCall, automation: str | None) -> MonitorInputs:
     secrets = read_due_secrets(site.settings)
     tunings, own = read_tunings(site.settings.monitors), read_tuning_overrides(site.settings.monitors)
     if automation is None:
-        return site.monitor_inputs.see(site.reader, now, tunings=tunings, own=own, secrets=secrets).facts
+        return site.monitor_inputs.read(site.reader, now, tunings=tunings, own=own, secrets=secrets).facts
     facts_reader = FactsReader(site.reader, about=automation, secrets=secrets)
     return read_monitor_inputs(
         facts_reader, site.reader, now, tunings=tunings, redact=KNOWN_SECRETS.redact, own=own

@@ -21,7 +21,7 @@ _WITHIN_S = 60.0
 
 
 class OutboxRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which messages: those that are named, or `all` of at most 1,000 that a broker refused."""
+    """A selection of messages: those that are named, or `all` = up to 1,000 that a broker rejected."""
 
     messages: Annotated[tuple[Word, ...], msgspec.Meta(max_length=_MOST)] = ()
     all: bool = False

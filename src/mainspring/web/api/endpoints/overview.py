@@ -9,7 +9,13 @@ from mainspring.insight.incidents.channel_list import list_channel_lines
 from mainspring.insight.incidents.visible_incidents import is_visible
 from mainspring.insight.status import component_health, upcoming
 from mainspring.insight.status.component_health import ComponentHealth
-from mainspring.insight.status.upcoming import OpenQuestion, RunHistory, RunProgress, SilentAutomation, UpcomingDueTime
+from mainspring.insight.status.upcoming import (
+    AutomationRuns,
+    OpenQuestion,
+    RunProgress,
+    SilentAutomation,
+    UpcomingDueTime,
+)
 from mainspring.store.read.runs.run_views import questions
 from mainspring.store.read.status.status import sessions
 from mainspring.store.views import Capped, RunRow
@@ -25,15 +31,16 @@ _INCIDENTS = 1_000
 
 
 class ProjectOverview(msgspec.Struct, frozen=True, kw_only=True):
-    """One sentence, and what it stands on. `head` = how it begins; `count` = what needs a person; `untold` = of it what no incident says.
+    """One sentence about the project, and the facts behind it. `head` = its start; `count` = problems that need a person; `untold` = those
+    that no incident reports.
 
-    `notes` = what is to be known and needs no person: that the clock was set.
+    `notes` = facts that need no person, such as that the clock was set.
 
-    `put_off` = incidents of severity page that somebody looks after: while there is any, not all is well; `undecided_failures` = runs that
-    failed within a week by an error that is over, and on which nobody has decided.
+    `put_off` = acknowledged or snoozed incidents of severity page: while there is one, the project is not healthy; `undecided_failures` =
+    runs that failed within a week by an error that is over, without a decision.
 
-    `incidents` = those that are not resolved, what is open and loud first; `running` = the newest 10, `has_more_running` = there are
-    others; `strips` = the newest runs of at most 30 automations, those that are not well first; `health` = of the house itself.
+    `incidents` = unresolved ones, open ones of high severity first; `running` = the newest 10, `has_more_running` = there are others;
+    `strips` = the newest runs of at most 30 automations, failing ones first; `health` = of Mainspring itself.
     """
 
     sentence: str
@@ -49,7 +56,7 @@ class ProjectOverview(msgspec.Struct, frozen=True, kw_only=True):
     running: list[RunProgress]
     has_more_running: bool
     automations: int
-    strips: list[RunHistory]
+    strips: list[AutomationRuns]
     due: list[UpcomingDueTime]
     health: list[ComponentHealth]
 
@@ -60,9 +67,9 @@ def show_overview(call: AnyApiCall) -> ProjectOverview:
     snapshot = site.project_status.of(site)
     listed, folded = (
         list_unresolved_incidents(call),
-        [incident for incident in snapshot.incidents.folded if is_visible(incident, visitor.may_see)],
+        [incident for incident in snapshot.incidents.grouped if is_visible(incident, visitor.may_view)],
     )
-    views = [view for view in snapshot.views if visitor.may_see(view.name) and view.retired_at is None]
+    views = [view for view in snapshot.views if visitor.may_view(view.name) and view.retired_at is None]
     waits = [site.opening.wait(wait) for wait in questions(reader, _QUESTIONS, call.automations())]
     project_status = snapshot.of(visitor, len(waits))
     running = _list_running(call)
@@ -101,7 +108,7 @@ def _read_health(call: AnyApiCall, free: int | None) -> list[ComponentHealth]:
     reader, now = call.site.reader, call.site.clock.now()
     return [
         *component_health.list_process_health(sessions(reader, limit=_SESSIONS), now),
-        component_health.read_store_health(call.site.settings.store.shown, free),
+        component_health.read_store_health(call.site.settings.store.location, free),
         *component_health.list_channel_health(list_channel_lines(reader, channel_addresses(call.site.settings)), now),
     ]
 

@@ -30,7 +30,7 @@ class PersonDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebSessionDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is signed in. `source` = by what; `role` null = its person was removed, so it opens nothing."""
+    """A session of a person at the pages. `source` = the method of sign-in; `role` null = its person was removed, so it opens nothing."""
 
     id: str
     name: str
@@ -57,14 +57,14 @@ class TokenDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RightsRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What somebody may: its role, and patterns of the automations that it sees; left out: all of them."""
+    """The rights of a person: its role, and patterns of the automations that it sees; left out: all of them."""
 
     role: Role
     automations: Patterns | None = None
 
 
 class AddPersonRequest(RightsRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person to let in."""
+    """A person to add."""
 
     name: Word
     password: Password
@@ -84,7 +84,7 @@ class MakeTokenRequest(RightsRequest, frozen=True, kw_only=True, forbid_unknown_
 
 
 class MakeTokenResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The token, told this once: nobody can be told it again."""
+    """The token. This response is the only one that contains it."""
 
     command: str
     name: str
@@ -92,7 +92,7 @@ class MakeTokenResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndSessionsResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """How many sessions ended."""
+    """The number of sessions that ended."""
 
     command: str
     number: int

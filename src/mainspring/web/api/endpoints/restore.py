@@ -24,7 +24,7 @@ _WITHIN_S = 60.0
 
 
 class DecideRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What becomes of which runs: those that are named, or of at most 1,000 undecided ones `all`, or those of an automation or state."""
+    """A decision about runs: those that are named, or `all` = up to 1,000 undecided ones, or those of an automation or state."""
 
     decision: restore_hold.RestoreDecision
     runs: Annotated[tuple[Word, ...], msgspec.Meta(max_length=_MOST)] = ()

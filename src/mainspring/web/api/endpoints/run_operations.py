@@ -13,10 +13,10 @@ from mainspring.web.api.route import post_route
 
 
 class RetryRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From where it failed, not before `at`. Or one of: `from_step` and all after it anew; `again` = this step; `accept` = its drift;
-    `map` = "OLD=NEW": what is saved under the old name of a step answers the new one.
+    """A retry from where the run failed, not before `at`. Or one of: `from_step` = this step and all after it run again; `again` = this
+    step runs again; `accept` = its drift is accepted; `map` = "OLD=NEW": the saved result of the old step name is used for the new one.
 
-    A run that goes on reads again the signals and events that it has rejected; with `discard_rejected` they are forgotten instead.
+    A continued run reads again the signals and events that it rejected; with `discard_rejected` they are discarded instead.
     """
 
     at: Instant | None = None
@@ -28,7 +28,7 @@ class RetryRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class CancelRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`undo` = whether what it did is taken back; left out: as its definition says."""
+    """`undo` = whether the steps are undone; left out: as its definition says."""
 
     undo: bool | None = None
 
@@ -41,7 +41,7 @@ class SignalRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_
 
 
 class AnswerRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A choice; `question` = which, where several are open; `note` stands in the audit log beside it."""
+    """A choice; `question` = its question, if several are open; `note` is stored in the audit log."""
 
     choice: Text
     question: Word | None = None
@@ -56,7 +56,7 @@ class GiveResultRequest(OperationRequest, frozen=True, kw_only=True, forbid_unkn
 
 
 class MarkDoneRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What whoever waits for the run is given; null = nothing."""
+    """The result that waiting runs and callers receive; null = none."""
 
     result: Any = None
 

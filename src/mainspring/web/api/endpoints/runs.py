@@ -18,7 +18,7 @@ from mainspring.store.read.runs.run_views import outline as run_outline
 from mainspring.store.read.runs.run_views import questions as open_questions
 from mainspring.store.read.runs.run_views import step as run_step
 from mainspring.store.read.status.status import blocker as blocker_of
-from mainspring.store.views import Blocker, RunRow, RunStory, RunView, StepView, WaitView
+from mainspring.store.views import Blocker, RunHistory, RunRow, RunView, StepView, WaitView
 from mainspring.web.api.bodies import CommitOrderQuery, Word
 from mainspring.web.api.call import AnyApiCall, ApiCall, to_ms
 from mainspring.web.api.endpoints.automations import hide_environment
@@ -30,9 +30,9 @@ _QUESTIONS = 500
 
 
 class RunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which runs: in one of these states, of the automation `name`, in this queue, created from `since` to before `until`.
+    """A filter of runs: in one of these states, of the automation `name`, in this queue, created from `since` to before `until`.
 
-    `healed` = those alone of which a step succeeded at a later attempt than its first.
+    `healed` = only runs with a step that succeeded after a failed attempt.
     """
 
     state: tuple[RunState, ...] = ()
@@ -44,7 +44,7 @@ class RunsQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class RunQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`newest` = of a run that began anew (`run.restart`), show the run which it goes on as.
+    """`newest` = for a run that restarted (`run.restart`), show the run that continues it.
 
     `wait` = seconds, 30 at most: answer when that run has ended or needs a person, else after this time. If too many requests wait, the
     answer comes at once.
@@ -61,7 +61,7 @@ class CompareQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RunComparison(msgspec.Struct, frozen=True):
-    """What is different about a run, beside another one."""
+    """The differences of a run from another one."""
 
     other: str
     this: str
@@ -91,7 +91,7 @@ def _visible_names(call: ApiCall[RunsQuery, None]) -> list[str] | None:
     name = call.query.name
     if name is None:
         return call.automations()
-    return [name] if call.visitor.may_see(name) else []
+    return [name] if call.visitor.may_view(name) else []
 
 
 def show_run(call: ApiCall[RunQuery, None]) -> RunView:
@@ -108,18 +108,18 @@ def find_unfinished_run(call: ApiCall[RunQuery, None]) -> str | None:
     return None if run.state in TERMINAL_STATES or run.state is RunState.NEEDS_ATTENTION else run.id
 
 
-def show_history(call: AnyApiCall) -> RunStory:
+def show_history(call: AnyApiCall) -> RunHistory:
     """Show everything stored about a run: its steps, each attempt, what it waits for, its children."""
-    full_run = call.site.reads.story(call.run().id)
-    children = [row for row in full_run.children if call.visitor.may_see(row.automation)]
-    return call.site.opening.story(msgspec.structs.replace(full_run, children=children))
+    full_run = call.site.reads.run_history(call.run().id)
+    children = [row for row in full_run.children if call.visitor.may_view(row.automation)]
+    return call.site.opening.run_history(msgspec.structs.replace(full_run, children=children))
 
 
-def read_outline(call: AnyApiCall) -> RunStory:
+def read_outline(call: AnyApiCall) -> RunHistory:
     """Return the history of a run without the values of its steps, as pages show it."""
     outline = run_outline(call.site.reader, call.run().id)
-    children = [row for row in outline.children if call.visitor.may_see(row.automation)]
-    return call.site.opening.story(msgspec.structs.replace(outline, children=children))
+    children = [row for row in outline.children if call.visitor.may_view(row.automation)]
+    return call.site.opening.run_history(msgspec.structs.replace(outline, children=children))
 
 
 def show_explanation(call: AnyApiCall) -> Explanation:
@@ -127,11 +127,11 @@ def show_explanation(call: AnyApiCall) -> Explanation:
     return explain_outline(call, read_outline(call))
 
 
-def explain_outline(call: AnyApiCall, outline: RunStory) -> Explanation:
+def explain_outline(call: AnyApiCall, outline: RunHistory) -> Explanation:
     """Explain a run whose outline was read already."""
     site = call.site
     zone, up = site.settings.project.timezone, make_up_command(site.settings)
-    return explain_run(site.reader, outline, site.clock.now(), zone, call.visitor.may_see, up)
+    return explain_run(site.reader, outline, site.clock.now(), zone, call.visitor.may_view, up)
 
 
 def show_step(call: AnyApiCall) -> StepView:
@@ -148,7 +148,7 @@ def list_stages_of_run(call: AnyApiCall) -> Page[Stage]:
     return Page(list_stages_of_outline(call, read_outline(call)))
 
 
-def list_stages_of_outline(call: AnyApiCall, outline: RunStory) -> list[Stage]:
+def list_stages_of_outline(call: AnyApiCall, outline: RunHistory) -> list[Stage]:
     """Return the stages of a run whose outline was read already."""
     if outline.run.rank > MOST:
         return []
@@ -182,7 +182,7 @@ def show_blocker(call: AnyApiCall) -> Blocker:
         blocker,
         run=opening.run(blocker.run),
         automation=None if blocker.automation is None else hide_environment(blocker.automation, call.visitor),
-        slot_holders=[opening.row(row) for row in blocker.slot_holders if call.visitor.may_see(row.automation)],
+        slot_holders=[opening.row(row) for row in blocker.slot_holders if call.visitor.may_view(row.automation)],
         waits=[opening.wait(wait) for wait in blocker.waits],
     )
 
@@ -192,7 +192,9 @@ def show_comparison(call: ApiCall[CompareQuery, None]) -> RunComparison:
     read, this = call.site.reads, call.run()
     other = call.run(call.query.other or find_last_success(read, this))
     opening = call.site.opening
-    differences = compare_runs(opening.story(read.story(other.id)), opening.story(read.story(this.id)))
+    differences = compare_runs(
+        opening.run_history(read.run_history(other.id)), opening.run_history(read.run_history(this.id))
+    )
     return RunComparison(other.id, this.id, differences)
 
 
@@ -205,7 +207,7 @@ def list_questions(call: AnyApiCall) -> Page[WaitView]:
 ROUTES = (
     get_route("runs.listed", "/runs", list_runs, Page[RunRow], query=RunsQuery),
     get_route("runs.shown", "/runs/{run}", show_run, RunView, query=RunQuery, pending=find_unfinished_run),
-    get_route("runs.story", "/runs/{run}/story", show_history, RunStory),
+    get_route("runs.story", "/runs/{run}/story", show_history, RunHistory),
     get_route("runs.explanation", "/runs/{run}/explanation", show_explanation, Explanation),
     get_route("runs.stages", "/runs/{run}/stages", list_stages_of_run, Page[Stage]),
     get_route("runs.journal", "/runs/{run}/journal", list_outcomes, Page[Outcome], query=CommitOrderQuery),

@@ -30,20 +30,20 @@ _MOST_SLOTS = 100
 
 
 class ScheduleQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of automations whose name holds this text."""
+    """A filter of automations: names that contain this text."""
 
     name: Word | None = None
 
 
 class AgendaQuery(ScheduleQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which part of the list, by name: at most `limit` automations, behind `cursor`, which is the `next` of the part before."""
+    """A part of the list, by name: at most `limit` automations after `cursor`, which is the `next` of the part before."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
     cursor: Word | None = None
 
 
 class AgendaPage(msgspec.Struct, frozen=True):
-    """The next seven days of some automations; `next` = where those behind them begin."""
+    """The next seven days of some automations; `next` = where the following part begins."""
 
     agenda: Agenda
     next: str | None

@@ -11,7 +11,7 @@ from mainspring.web.api.route import get_route
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to look for; of one letter nothing is looked for."""
+    """The text to search for; a text of one letter finds nothing."""
 
     q: Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
@@ -19,7 +19,7 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def search_all(call: ApiCall[SearchQuery, None]) -> Page[SearchHit]:
     """Find automations by name; runs by id, key or title; incidents and errors by id or words; deliveries and events by id."""
     visitor = call.visitor
-    scope = SearchScope(visitor.may_see, visitor.is_for_all, call.site.opening.row)
+    scope = SearchScope(visitor.may_view, visitor.is_for_all, call.site.opening.row)
     return Page(search(call.site.reader, call.query.q, scope))
 
 

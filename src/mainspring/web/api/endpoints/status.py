@@ -19,9 +19,9 @@ _MOST = 1_000
 
 
 class StatusCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of the moment; none counts beyond 1,000. `held` = restored; `undecided_failures` as in `Now`.
+    """The counts of the moment, each up to 1,000. `held` = the store is on hold; `undecided_failures` as in `Now`.
 
-    `incidents` = those that are not resolved, by severity; what is part of another one counts there.
+    `incidents` = unresolved ones, by severity; one that is part of another counts there.
     """
 
     version: str

@@ -30,16 +30,16 @@ _AT_MOST = 20_000
 
 
 class TriggersQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which triggers: those that are in this state, or that start this automation."""
+    """A filter of triggers: those in this state, or those that start this automation."""
 
     state: TriggerState | None = None
     automation: Word | None = None
 
 
 class DeliveriesQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which deliveries: for this trigger, in this state, received from `since` to before `until`.
+    """A filter of deliveries: for this trigger, in this state, received from `since` to before `until`.
 
-    `verified` = those of which their verifier said so: whose they are, or why they were turned away.
+    `verified` = the result of their verifier: the sender, or the reason of a rejection.
     """
 
     trigger: Word | None = None
@@ -50,10 +50,9 @@ class DeliveriesQuery(CommitOrderQuery, frozen=True, kw_only=True, forbid_unknow
 
 
 class TriggerStatus(TriggerLine, frozen=True, kw_only=True):
-    """A trigger that is declared, and how it does. `path` = of a webhook.
+    """A declared trigger and its state. `path` = of a webhook.
 
-    `waiting_at` = since when the oldest of what nobody has decided on waits; `again` = repeats that the web process which is asked has
-    answered since its start, and that were not taken in twice.
+    `waiting_at` = since when the oldest undecided delivery waits; `again` = duplicates that this web process answered since its start.
     """
 
     path: str | None
@@ -63,9 +62,9 @@ class TriggerStatus(TriggerLine, frozen=True, kw_only=True):
 
 
 class TriggerDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A trigger, what it holds by key, and the starts that wait for runs of other automations.
+    """A trigger, its held deliveries by key, and the starts that wait for runs of other automations.
 
-    `gives` = what a run is given of an event.
+    `gives` = the input that a run gets from an event.
     """
 
     trigger: TriggerStatus
@@ -75,7 +74,7 @@ class TriggerDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The new delivery, and the run that it started, if it is decided already."""
+    """The new delivery, and the run that it started, if it is already decided."""
 
     command: str
     delivery: str
@@ -102,7 +101,7 @@ def show_trigger(call: AnyApiCall) -> TriggerDetail:
         call.missing("trigger", name)
     declared = cache.get(name)
     source: object = None if declared is None else declared.trigger.source
-    zone, may_see = site.settings.project.timezone, call.visitor.may_see
+    zone, may_view = site.settings.project.timezone, call.visitor.may_view
     waiting = (
         list_joined_runs(site.reader, name, source, site.clock.now(), zone)
         if isinstance(source, JoinedRunsSource)
@@ -112,7 +111,7 @@ def show_trigger(call: AnyApiCall) -> TriggerDetail:
         trigger=line,
         gives="" if declared is None else describe_given(declared.trigger),
         held=held_groups(site.reader, name),
-        gatherings=[hide_joined_runs(gathering, may_see) for gathering in waiting],
+        gatherings=[hide_joined_runs(gathering, may_view) for gathering in waiting],
     )
 
 
@@ -139,7 +138,7 @@ def _visible_triggers(call: ApiCall[DeliveriesQuery, None]) -> list[str] | None:
     if trigger is None and visitor.is_for_all:
         return None
     names = trigger_names(call.site.reader) if trigger is None else [trigger]
-    return [name for name in names if visitor.may_see(split_trigger_name(name)[0])]
+    return [name for name in names if visitor.may_view(split_trigger_name(name)[0])]
 
 
 def show_delivery(call: AnyApiCall) -> DeliveryView:
@@ -179,12 +178,12 @@ def _list_lines(call: AnyApiCall, cache: TriggerCache) -> list[TriggerStatus]:
     answers = dict(site.hook_answers)
     statuses = []
     for line in lines:
-        if not call.visitor.may_see(line.automation):
+        if not call.visitor.may_view(line.automation):
             continue
         declared = cache.get(line.name)
         fields = msgspec.structs.asdict(line)
         if declared is not None:
-            fields["listens_to"] = describe_visible_source(declared.trigger.source, call.visitor.may_see)
+            fields["listens_to"] = describe_visible_source(declared.trigger.source, call.visitor.may_view)
         statuses.append(
             TriggerStatus(
                 **fields,
@@ -201,7 +200,7 @@ def _find_delivery(call: AnyApiCall) -> DeliveryView:
     """Return the delivery that the path names. Raises NotFoundError."""
     id = call.id_of(IdKind.DELIVERY, call.names["delivery"])
     delivery = stored_delivery(call.site.reader, id)
-    if not call.visitor.may_see(split_trigger_name(delivery.trigger)[0]):
+    if not call.visitor.may_view(split_trigger_name(delivery.trigger)[0]):
         call.missing("delivery", id)
     return delivery
 

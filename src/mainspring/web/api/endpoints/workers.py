@@ -19,14 +19,14 @@ _SUPERVISOR = "supervisor"
 
 
 class WorkersQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which processes: those that live; `ended` = of the newest 1,000, those too that ended; `role` = of this one alone."""
+    """A filter of processes: live ones; `ended` = of the newest 1,000 the ended ones too; `role` = only of this role."""
 
     ended: bool = False
     role: Word | None = None
 
 
 class QuarantineResponse(msgspec.Struct, frozen=True):
-    """How many runs were set free for others."""
+    """The number of runs that were released for other workers."""
 
     command: str
     freed: int

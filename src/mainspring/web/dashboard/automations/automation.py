@@ -109,7 +109,7 @@ def _read_due_times(call: ApiCall[Any, None]) -> DueTimesDetail:
 
 
 def _list_triggers(call: ApiCall[Any, None]) -> list[SourceRow]:
-    return list_source_rows(read_definition(automations.find_automation(call)), call.visitor.may_see)
+    return list_source_rows(read_definition(automations.find_automation(call)), call.visitor.may_view)
 
 
 def _list_monitors(call: ApiCall[Any, None]) -> list[Evaluation]:
@@ -168,8 +168,8 @@ def show(call: ApiCall[PageQuery, Form | None]) -> PageView:
         "incidents": unresolved,
         "worst": most_severe_by_automation(unresolved).get(view.name),
         "calm": CALM_STATES,
-        "starts": describe_starts(definition, call.visitor.may_see),
-        "sources": list_source_rows(definition, call.visitor.may_see),
+        "starts": describe_starts(definition, call.visitor.may_view),
+        "sources": list_source_rows(definition, call.visitor.may_view),
         "can_start": definition is not None and definition.kind is not DefinitionKind.EXEC and view.retired_at is None,
         "can_backfill": definition is not None
         and definition.kind is not DefinitionKind.EXEC

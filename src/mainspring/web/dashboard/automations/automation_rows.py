@@ -9,15 +9,15 @@ import msgspec
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.monitors.monitor import Evaluation
 from mainspring.domain.monitors.registry import MONITORS
-from mainspring.domain.text.phrases import format_figure
+from mainspring.domain.text.phrases import format_metric
 from mainspring.domain.time.cron import find_zone, to_local
 from mainspring.domain.values.plain_json import is_instant
 from mainspring.insight.automations.automation_list import describe_visible_source
-from mainspring.insight.incidents.findings import finding_word, format_rule, label_figure, sort_by_problem
+from mainspring.insight.incidents.findings import finding_word, format_rule, label_metric, sort_by_problem
 from mainspring.insight.text import quantile
 from mainspring.web.api.endpoints.automation_health import HourStats
 
-_TONES = {"wrong": "bad", "unsure": "idle", "well": "good"}
+_TONES = {"failing": "bad", "unsure": "idle", "healthy": "good"}
 
 
 class DayRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,18 +93,18 @@ def _build_monitor_row(evaluation: Evaluation) -> MonitorFindingRow:
 
 def _build_input(name: str, value: Any) -> tuple[str, str, int | None]:
     if is_instant(name) and isinstance(value, int):
-        return label_figure(name), "", value
-    return label_figure(name), format_figure(name, value), None
+        return label_metric(name), "", value
+    return label_metric(name), format_metric(name, value), None
 
 
-def list_source_rows(definition: Definition | None, may_see: Callable[[str], bool]) -> list[SourceRow]:
+def list_source_rows(definition: Definition | None, may_view: Callable[[str], bool]) -> list[SourceRow]:
     """Return its triggers; sources of other automations are described as far as the visitor may see them."""
     if definition is None:
         return []
     return [
         SourceRow(
             name=f"{definition.name}/{trigger_name}",
-            listens_to=describe_visible_source(trigger.source, may_see),
+            listens_to=describe_visible_source(trigger.source, may_view),
             pace=", ".join(trigger.pace.words()),
         )
         for trigger_name, trigger in definition.triggers.items()

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from mainspring.domain.derived_states import AutomationState
-from mainspring.insight.automations.automation_list import SHOWN_RUNS, AutomationLine
+from mainspring.insight.automations.automation_list import LISTED_RUNS, AutomationLine
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import automation_health
 from mainspring.web.api.endpoints.automation_health import AutomationHealthQuery
@@ -21,7 +21,7 @@ CALM_STATES: Final = frozenset({AutomationState.ON_TIME, AutomationState.ON_DEMA
 class AutomationExport(msgspec.Struct, frozen=True):
     """An automation without its runs, which are an export of their own.
 
-    `incident` = the id of the most severe unresolved one, `wrong` = its kind.
+    `incident` = the id of the most severe unresolved one, `failing` = its kind.
     """
 
     name: str
@@ -29,7 +29,7 @@ class AutomationExport(msgspec.Struct, frozen=True):
     state: AutomationState
     why: str
     incident: str | None
-    wrong: str | None
+    failing: str | None
     owner: str | None
     team: str | None
     tags: dict[str, str]
@@ -47,10 +47,10 @@ class AutomationExport(msgspec.Struct, frozen=True):
 
 def show(call: ApiCall[AutomationHealthQuery, Form | None]) -> PageView:
     """List automations by name."""
-    page = automation_health.list_health(call.with_query(msgspec.structs.replace(call.query, runs=SHOWN_RUNS)))
+    page = automation_health.list_health(call.with_query(msgspec.structs.replace(call.query, runs=LISTED_RUNS)))
     now, query = call.site.clock.now(), call.query
     values = {
-        "automations": [(line, draw_brief_strip(line.runs, SHOWN_RUNS, now)) for line in page.items],
+        "automations": [(line, draw_brief_strip(line.runs, LISTED_RUNS, now)) for line in page.items],
         "next": page.next,
         "states": list(AutomationState),
         "calm": CALM_STATES,
@@ -71,7 +71,7 @@ def _build_export(line: AutomationLine) -> AutomationExport:
     incident = line.incident
     incident_values: dict[str, Any] = {
         "incident": None if incident is None else incident.id,
-        "wrong": None if incident is None else incident.subject.kind.value,
+        "failing": None if incident is None else incident.subject.kind.value,
     }
     names = [name for name in AutomationExport.__struct_fields__ if name not in incident_values]
     return AutomationExport(**incident_values, **{name: getattr(line, name) for name in names})

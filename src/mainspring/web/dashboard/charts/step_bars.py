@@ -86,9 +86,9 @@ def _draw_line(line: StepLine, axis: TimeAxis, now: int) -> list[StepBar]:
     for index, attempt in enumerate(tries):
         end = _end_of_try(attempt, now)
         is_last = index == len(tries) - 1
-        title = f"attempt {attempt.number}: {attempt.state.replace('_', ' ')}, {format_span(attempt.took(now))}"
+        title = f"attempt {attempt.number}: {attempt.state.replace('_', ' ')}, {format_span(attempt.duration_ms(now))}"
         if line.is_wait:
-            title = f"{line.kind}: {format_span(attempt.took(now))}"
+            title = f"{line.kind}: {format_span(attempt.duration_ms(now))}"
         elif attempt.failure is not None:
             title += f", {short_type_name(attempt.failure.type)}"
         style = "dots" if line.is_wait else "solid" if is_last and attempt.state in _COUNTED_STATES else "hollow"

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
-from mainspring.insight.incidents.findings import finding_word, format_figure_in_zone, format_rule, label_figure
+from mainspring.insight.incidents.findings import finding_word, format_metric_in_zone, format_rule, label_metric
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import monitors
 from mainspring.web.api.endpoints.monitors import MonitorLine, MonitorQuery
@@ -17,7 +17,7 @@ _AT = "/settings"
 class MonitorsPageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Filter of monitors: with findings, undecided, on or off."""
 
-    only: Literal["wrong", "unsure", "on", "off"] | None = None
+    only: Literal["failing", "unsure", "on", "off"] | None = None
 
 
 class FindingRow(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ def show(call: ApiCall[MonitorsPageQuery, Form | None]) -> PageView:
 def rows(call: ApiCall[MonitorsPageQuery, None]) -> list[MonitorLine]:
     """Export the matching monitors."""
     only = call.query.only
-    tests = {"wrong": lambda line: line.wrong, "unsure": lambda line: line.unsure, "on": lambda line: line.on}
+    tests = {"failing": lambda line: line.failing, "unsure": lambda line: line.unsure, "on": lambda line: line.on}
     tests["off"] = lambda line: not line.on
     return [line for line in monitors.list_monitors(call).items if only is None or tests[only](line)]
 
@@ -52,7 +52,7 @@ def show_one(call: ApiCall[MonitorQuery, Form | None]) -> PageView:
             evaluation,
             finding_word(evaluation),
             [
-                (label_figure(name), format_figure_in_zone(name, value, now, zone))
+                (label_metric(name), format_metric_in_zone(name, value, now, zone))
                 for name, value in evaluation.figures.items()
             ],
         )

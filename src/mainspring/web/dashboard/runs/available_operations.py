@@ -11,7 +11,7 @@ from mainspring.insight.runs.rollback_status import list_repeated
 from mainspring.insight.runs.suggested_commands import SuggestedCommand
 from mainspring.insight.runs.waits import answer_command, list_choices, read_question
 from mainspring.insight.text.formatting import escape_line, format_count
-from mainspring.store.views import RunStory, WaitView
+from mainspring.store.views import RunHistory, WaitView
 
 _STEPS = 200
 _QUESTION = 1_000
@@ -61,7 +61,7 @@ class AvailableOperation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_available_operations(
-    outline: RunStory, explanation: Explanation, steps: Sequence[OperationChoice]
+    outline: RunHistory, explanation: Explanation, steps: Sequence[OperationChoice]
 ) -> list[AvailableOperation]:
     """Return the buttons of a run, the most important first; `steps` = those that a run can restart from."""
     waits = {wait.ident: wait for wait in outline.waits}
@@ -74,7 +74,7 @@ def list_available_operations(
 
 
 def _build_operation(
-    can: SuggestedCommand, outline: RunStory, waits: dict[str, WaitView], steps: Sequence[OperationChoice]
+    can: SuggestedCommand, outline: RunHistory, waits: dict[str, WaitView], steps: Sequence[OperationChoice]
 ) -> AvailableOperation | None:
     match can.act:
         case suggested_commands.RETRY:
@@ -98,7 +98,7 @@ def _build_operation(
             return None
 
 
-def _build_retry(can: SuggestedCommand, outline: RunStory, steps: Sequence[OperationChoice]) -> AvailableOperation:
+def _build_retry(can: SuggestedCommand, outline: RunHistory, steps: Sequence[OperationChoice]) -> AvailableOperation:
     parameter = next(iter(can.body), None)
     if parameter == "discard_rejected":
         return _build_form_operation(can, "Discard what it rejected", {parameter: "yes"}, harms=True)

@@ -76,7 +76,7 @@ def _build_row(line: StepLine) -> StepRow:
         attempts=tries[-1].number if tries else 0,
         started_at=started_at,
         ended_at=ended_at,
-        took_ms=None if ended_at is None else line.took(ended_at),
+        took_ms=None if ended_at is None else line.duration_ms(ended_at),
         error=None if failure is None else failure.headline,
     )
 
@@ -148,7 +148,7 @@ def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
         "levels": list(Level),
         "values": build_values(input=run.input, result=run.result, published_state=run.published, tags=run.tags),
         "progress": read_progress(run.progress),
-        "story": outline,
+        "history": outline,
         "deliveries": explanation.deliveries,
         "holds_up": explanation.holds_up,
         "parent": _read_parent(call, run),
@@ -207,7 +207,7 @@ def list_step_rows(
             "group": None,
             "line": line,
             "bars": step_bars,
-            "took": line.took(now),
+            "took": line.duration_ms(now),
             "is_one_of_many": names[line.name] > 1,
         }
         for line, step_bars in zip(displayed, draw_bars(displayed, now), strict=True)

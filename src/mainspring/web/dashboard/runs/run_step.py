@@ -28,7 +28,7 @@ class AttemptView(msgspec.Struct, frozen=True):
     started_at: int
     took: int | None
     next_at: int | None
-    trouble: ErrorSummary | None
+    error: ErrorSummary | None
     is_old: bool
 
 

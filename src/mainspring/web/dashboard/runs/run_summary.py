@@ -8,7 +8,7 @@ from mainspring.domain.states import REOPENABLE_STATES, AttemptState, RunState
 from mainspring.insight.runs.explanation import Explanation
 from mainspring.insight.runs.steps import StepLine
 from mainspring.insight.runs.suggested_commands import SuggestedCommand
-from mainspring.store.views import RunStory
+from mainspring.store.views import RunHistory
 from mainspring.web.dashboard.runs.available_operations import (
     AvailableOperation,
     OperationChoice,
@@ -56,7 +56,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it can be run again with changes."""
 
 
-def build_summary(outline: RunStory, explanation: Explanation, lines: list[StepLine]) -> RunSummary:
+def build_summary(outline: RunHistory, explanation: Explanation, lines: list[StepLine]) -> RunSummary:
     """Return the summary of a run."""
     run = outline.run
     return RunSummary(
@@ -97,7 +97,7 @@ def summarize_error(where: str, failure: Failure) -> ErrorSummary:
     )
 
 
-def _find_error(outline: RunStory, lines: list[StepLine]) -> ErrorSummary | None:
+def _find_error(outline: RunHistory, lines: list[StepLine]) -> ErrorSummary | None:
     run = outline.run
     if run.state in REOPENABLE_STATES and run.failure is not None:
         where = next((line.label for line in reversed(lines) if line.ident == run.failed_ident), run.failed_ident or "")

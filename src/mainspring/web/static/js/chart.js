@@ -1,4 +1,4 @@
-// Figures that can be zoomed into; the same figures stand as a table below, for whoever has no scripts.
+// Figures that can be zoomed into; the same figures stand as a table below, for browsers without scripts.
 (() => {
   const AGAIN_MS = 60000, DAY_S = 86400;
   const drawn = new WeakMap();

@@ -1,4 +1,4 @@
-// A page moves by itself: one stream a tab, none while it is hidden. Whoever hears that something it shows has changed asks for the
+// A page moves by itself: one stream a tab, none while it is hidden. When it hears that something it shows has changed, it asks for the
 // page again and morphs it into what is there, at most once a second. What cannot be heard any more says so, and since when.
 (() => {
   const EVERY_MS = 1000, AGAIN_MS = 3000;
@@ -31,7 +31,7 @@
     asking = true; again = false;
     try {
       const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
-      if (answer.redirected) { location.reload(); return; }  // nobody is signed in any more
+      if (answer.redirected) { location.reload(); return; }  // the person is no longer signed in
       if (answer.status >= 500) { lose(); return; }
       const text = await answer.text();
       const fresh = new DOMParser().parseFromString(text, "text/html");
@@ -45,7 +45,7 @@
     finally { asking = false; if (again) later(); }
   }
 
-  // What nothing moves stands still, also after the stream was lost: it may hold what somebody typed, and why it could not be done.
+  // A part without changes is not replaced, also after the stream was lost: it may hold what a person typed, and why it could not be done.
   function later() { if (page().dataset.nouns) due ??= setTimeout(refresh, EVERY_MS); }
 
   function heard(event) {

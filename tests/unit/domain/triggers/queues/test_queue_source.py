@@ -61,5 +61,5 @@ def test_group_is_made_of_the_automation():
 def test_displayed_address_names_the_secret_only():
     """What people see of a queue is its address with the name of the secret."""
     queue = parse_broker_queue("redis://:{secret:CACHE}@h/0?stream=orders")
-    assert queue.shown == "orders at redis://:{secret:CACHE}@h/0"
+    assert queue.label == "orders at redis://:{secret:CACHE}@h/0"
     assert queue.secrets == ["CACHE"]

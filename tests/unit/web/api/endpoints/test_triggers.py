@@ -28,7 +28,7 @@ async def test_triggers_report_their_state_and_deliveries(world, shop):
     found = {trigger["name"]: trigger for trigger in (await world.get("/triggers"))["items"]}
     assert found.keys() == {"shop/webhook", "shop/event", "labels/queue", "labels/run"}
     hook = found["shop/webhook"]
-    assert (hook["state"], hook["path"], hook["again"], hook["at_the_door"]) == ("away", "/orders", 3, 1)
+    assert (hook["state"], hook["path"], hook["again"], hook["at_the_door"]) == ("unreachable", "/orders", 3, 1)
     assert hook["arrived"] == {"started": 1, "refused": 1}
     assert "curl" in hook["curl"]
     assert found["shop/event"]["waiting_at"] is not None

@@ -86,7 +86,7 @@ async def test_monitors_show_their_arithmetic(world, shop):
     assert "nothing to evaluate for &lt;b&gt;" in await world.get("/monitors/backlog", automation="<b>")
     await world.get("/monitors/nope", status=404)
     rows = json.loads((await (await world.browser()).get("/monitors/backlog?as=json")).content)
-    assert {row["verdict"] for row in rows} == {"well"}
+    assert {row["verdict"] for row in rows} == {"healthy"}
 
 
 @pytest.mark.asyncio
@@ -155,5 +155,5 @@ async def test_people_page_has_the_common_frame(world):
     assert "ms_" not in await world.get("/people")
     answer = await world.submit("/people", "add", name="<b>", password="short", role="viewer")
     assert answer.status_code == 409
-    assert 'class="said wrong"' in answer.text
+    assert 'class="message failing"' in answer.text
     assert "healthy" in await world.get("/me", who="vic")

@@ -57,7 +57,7 @@ async def test_list_states_what_is_wrong_with_each(world):
     head = (await world.get("/a/pay")).partition('<div class="head">')[2].partition("</div>")[0]
     assert "permanent error" in head
     rows = json.loads(await world.get("/automations?as=json"))
-    assert [(row["name"], row["wrong"]) for row in rows] == [
+    assert [(row["name"], row["failing"]) for row in rows] == [
         ("backup", "too_slow"),
         ("pay", "permanent_error"),
         ("tidy", None),

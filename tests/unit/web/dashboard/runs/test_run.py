@@ -82,7 +82,7 @@ async def test_operation_that_cannot_be_done_is_reported_on_the_page(world):
     await world.submit(f"/r/{run}", "retry", page="p1")
     answer = await world.submit(f"/r/{run}", "retry", page="p2")
     assert answer.status_code == 409
-    assert 'class="said wrong"' in answer.text
+    assert 'class="message failing"' in answer.text
     answer = await world.submit(f"/r/{run}", "retry", from_step="nope", page="p3")
     assert answer.status_code == 409
 
@@ -149,7 +149,7 @@ async def test_question_is_answered_on_the_page(world):
         assert error in section(answer.text, '<p class="fault" role="alert">', "</p>")
         assert 'value="my note"' in answer.text
     await world.submit(f"/r/{run}", "answer", question="q1", choice="approve", note="seen")
-    (fact,) = world.site.reads.story(run).facts
+    (fact,) = world.site.reads.run_history(run).facts
     assert fact.payload == b'"approve"'
 
 
@@ -178,7 +178,7 @@ async def test_result_of_a_step_is_given_as_json(world):
     assert state(world, run.id) == RunState.NEEDS_ATTENTION
     await world.submit(f"/r/{run.id}", "give-result", step="charge", value='{"id": 7}', offer=offer)
     assert state(world, run.id) == RunState.QUEUED
-    (fact,) = world.site.reads.story(run.id).facts
+    (fact,) = world.site.reads.run_history(run.id).facts
     assert fact.payload == b'{"id":7}'
 
 
@@ -191,7 +191,7 @@ async def test_signal_that_is_waited_for_is_sent(world):
     text = await world.get(f"/r/{run.id}")
     assert ">Send go on</summary>" in text
     await world.submit(f"/r/{run.id}", "signal", name="go on", value="[1]")
-    (fact,) = world.site.reads.story(run.id).facts
+    (fact,) = world.site.reads.run_history(run.id).facts
     assert (fact.kind, fact.name, fact.payload) == ("signal", "go on", b"[1]")
 
 
@@ -228,7 +228,7 @@ async def test_every_attempt_has_its_own_error_and_its_own_log(world):
     text = await world.get(f"/r/{run.id}")
     assert re.findall(r'<(rect|line) class="(\w+)', text) == [("rect", "hollow"), ("line", "dots")] * 2
     assert "Step up failed at attempt 2: ValueError: another one" in text
-    assert "another one" in section(text, '<div class="trouble">', "</div>")
+    assert "another one" in section(text, '<div class="failure">', "</div>")
     assert log_of(text) == ["try one", "try two"]
     link = f"/r/{run.id}?step=up%231&amp;attempt=2#step"
     assert f'href="{link}"' in text

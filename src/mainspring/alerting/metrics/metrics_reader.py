@@ -1,10 +1,10 @@
-"""Reader of the figures of a store: one query for each kind, over all automations, queues or sessions."""
+"""Reader of the metrics of a store: one query for each kind, over all automations, queues or sessions."""
 
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from mainspring.alerting.metrics.series import MetricFigures, RunFigures, StoreSpace
+from mainspring.alerting.metrics.series import MetricSnapshot, RunMetrics, StoreSpace
 from mainspring.store.base import StoreReader
 from mainspring.store.read.automations.totals import Counts, counted
 from mainspring.store.read.incidents import count_open_incidents, unsent_alerts
@@ -62,8 +62,8 @@ class RunCounts:
         return name if name in self._labelled else OTHER
 
 
-class FiguresReader:
-    """Reads the figures of one process; one thread at a time.
+class MetricsReader:
+    """Reads the metrics of one process; one thread at a time.
 
     `file` = the file of the store, None with a server. `answers` = counts of webhook requests.
     """
@@ -73,14 +73,14 @@ class FiguresReader:
         self._answers = answers
         self._counts = RunCounts()
 
-    def read(self, reader: StoreReader, now: int) -> MetricFigures:
-        """Return the figures of the instant `now` (ms)."""
+    def read(self, reader: StoreReader, now: int) -> MetricSnapshot:
+        """Return the metrics at the instant `now` (ms)."""
         names = [view.name for view in automations(reader)]
         counts = self._counts.read(reader, names, now)
         late = [(self._counts.label_of(name), due_at) for name, due_at in late_slots(reader, now - _LATE_MS)]
-        return MetricFigures(
+        return MetricSnapshot(
             now,
-            RunFigures(counts, list(map(self._counts.label_of, names)), late),
+            RunMetrics(counts, list(map(self._counts.label_of, names)), late),
             queue_loads(reader, now),
             sessions(reader, limit=_MOST_SESSIONS),
             consumers(reader),
