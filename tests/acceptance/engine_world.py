@@ -66,9 +66,9 @@ class Engine:
     def reads(self) -> OperationReads:
         return OperationReads(self.working.store.reader)
 
-    async def act(self, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Do an act of the service floor that looks at the run first."""
-        return await self.app.do(lambda store, by: act(store, self.reads, *args, act=by, **kwargs))
+    async def act(self, operation: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Perform an operation of the service layer that reads the run first."""
+        return await self.app.do(lambda store, *, act: operation(store, self.reads, *args, act=act, **kwargs))
 
     async def give(self, run: ms.Handle | str, data: bytes, step: str | None = None) -> None:
         await self.act(run_recovery.give_result, _id(run), data, step=step, sealing=self.app.sealing)

@@ -91,7 +91,7 @@ def known(name, *, file="", module="", retired_at=None, kind="task", problem=Non
 
 @pytest.fixture
 def project(tmp_path):
-    """One module that loads, one that does not, a package that does not, and scripts of which one is wrong."""
+    """One module that loads, one that does not, a package that does not, and scripts, one of them wrong."""
     (tmp_path / "good.py").write_text(GOOD)
     (tmp_path / "bad.py").write_text("import gone_with_the_deploy\n" + GOOD)
     (tmp_path / "shop_of_the_test").mkdir()

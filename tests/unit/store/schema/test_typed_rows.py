@@ -1,12 +1,24 @@
-"""Typed rows: no code of the store reads a row by index, and no signature of store and service contains `Any`."""
+"""Typed rows: no code of the store reads a row by index, columns have the names of the fields that they fill, and no signature of
+store and service contains `Any`.
+"""
 
 import ast
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
+import apsw
+import apsw.ext
 import pytest
 
 import mainspring
+from mainspring.domain.clock import SystemClock
+from mainspring.store.postgres.address import read_address
+from mainspring.store.postgres.connection import connect
+from mainspring.store.postgres.store import PostgresStore
+from mainspring.store.postgres.texts import TEXTS as POSTGRES
+from mainspring.store.sqlite.store import SqliteStore
+from mainspring.store.sqlite.texts import TEXTS as SQLITE
 
 SOURCE = Path(mainspring.__file__).parent
 READERS = {"first", "all", "read", "read_text", "fetchone"}
@@ -69,6 +81,35 @@ def signatures_with_any(tree: ast.AST, owner: str = "") -> Iterator[str]:
         yield from signatures_with_any(node, name)
 
 
+def rows_by_position(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield the type and the statement where a whole row is passed on: `[View(*row) for row in reader.read("list_views")]`."""
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.ListComp(elt=made, generators=[ast.comprehension(iter=read)])
+                | ast.GeneratorExp(elt=made, generators=[ast.comprehension(iter=read)])
+            ):
+                match made, read:
+                    case (
+                        ast.Call(func=ast.Name(id=name), args=[ast.Starred()]),
+                        ast.Call(args=[ast.Constant(value=str(statement)), *_]),
+                    ):
+                        yield name, statement
+
+
+def fields_by_statement() -> Iterator[tuple[str, str, list[str]]]:
+    """Yield each type that rows fill by position, with its statement and its fields."""
+    for file in files("store"):
+        for name, statement in rows_by_position(ast.parse(file.read_text(encoding="utf-8"))):
+            module = import_module(".".join(("mainspring", *file.relative_to(SOURCE).with_suffix("").parts)))
+            kind = getattr(module, name)
+            yield (
+                f"{file.relative_to(SOURCE)}: {name}",
+                statement,
+                list(getattr(kind, "__struct_fields__", ()) or kind._fields),
+            )
+
+
 def files(*folders: str) -> list[Path]:
     return sorted(file for folder in folders for file in (SOURCE / folder).rglob("*.py"))
 
@@ -81,6 +122,45 @@ def test_no_row_is_read_by_index():
         for place in rows_by_index(ast.parse(file.read_text(encoding="utf-8")))
     ]
     assert found == []
+
+
+def test_columns_of_sqlite_have_the_names_of_the_fields(tmp_path):
+    """A column that is added to a statement in another place than to its type is found."""
+    store = SqliteStore(tmp_path / "s.db", clock=SystemClock())
+    store.open()
+    connection = apsw.Connection(str(tmp_path / "s.db"))
+    found = {
+        (place, statement): columns
+        for place, statement, fields in fields_by_statement()
+        if (columns := [name for name, _ in apsw.ext.query_info(connection, SQLITE[statement]).description]) != fields
+    }
+    connection.close()
+    store.close()
+    assert found == {}
+
+
+def test_columns_of_postgres_have_the_names_of_the_fields(lent_store, tmp_path):
+    """Its own wording of a statement has the same columns."""
+    store = PostgresStore(lent_store, clock=SystemClock(), locks=tmp_path)
+    store.open()
+    address = read_address(lent_store)
+    found = {}
+    with connect(address) as connection:
+        connection.execute("select set_config('search_path', $1, false)", (address.schema,))
+        for number, (place, statement, fields) in enumerate(fields_by_statement()):
+            connection.pgconn.prepare(f"q{number}".encode(), POSTGRES[statement].encode())
+            described = connection.pgconn.describe_prepared(f"q{number}".encode())
+            columns = [(described.fname(index) or b"").decode() for index in range(described.nfields)]
+            if columns != fields:
+                found[place, statement] = columns
+    store.close()
+    assert found == {}
+
+
+def test_rule_of_positions_finds_what_it_means():
+    """Lists and generators are found; rows that their type reads by name are not."""
+    text = "a = [V(*row) for row in r.read('x', (1,))]\nb = next((W(*row) for row in tx.all('y')))\nc = [V.read(row) for row in read('z')]"
+    assert list(rows_by_position(ast.parse(text))) == [("V", "x"), ("W", "y")]
 
 
 def test_no_signature_contains_any():
