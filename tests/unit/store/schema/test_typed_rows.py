@@ -141,9 +141,9 @@ def test_columns_of_sqlite_have_the_names_of_the_fields(tmp_path):
 
 def test_columns_of_postgres_have_the_names_of_the_fields(lent_store, tmp_path):
     """Its own wording of a statement has the same columns."""
-    store = PostgresStore(lent_store, clock=SystemClock(), locks=tmp_path)
-    store.open()
     address = read_address(lent_store)
+    store = PostgresStore(address, clock=SystemClock(), locks=tmp_path)
+    store.open()
     found = {}
     with connect(address) as connection:
         connection.execute("select set_config('search_path', $1, false)", (address.schema,))

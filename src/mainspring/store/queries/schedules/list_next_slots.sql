@@ -1,5 +1,5 @@
 -- The next slots of automations that are neither retired nor paused; ?1 = names as JSON, null = of all.
-select schedules.automation, schedules.name, schedules.next_slot_at, schedules.spec
+select schedules.automation, schedules.name as schedule, schedules.next_slot_at as slot_at, schedules.spec
 from schedules join automations on automations.name = schedules.automation
 where schedules.retired_at is null and schedules.next_slot_at is not null
   and automations.retired_at is null

@@ -1,1 +1,1 @@
-select channel, count(*), min(due_at) from alerts where state = {{unsent}} group by channel order by channel
+select channel, count(*) as number, min(due_at) as due_at from alerts where state = {{unsent}} group by channel order by channel
