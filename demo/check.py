@@ -60,18 +60,19 @@ def _files(sandbox: Sandbox) -> list[Check]:
 def _resume(sandbox: Sandbox, run: str, killed_at: float) -> list[Check]:
     """Steps that were committed before the kill must not have run again."""
     steps = sandbox.read_json("runs", "show", run)["step_lines"]
-    kept = [step for step in steps if step["state"] == "succeeded" and _ended(step) <= killed_at]
+    committed = [step for step in steps if step["state"] == "succeeded" and _ended(step) <= killed_at]
     counts = count_steps(sandbox.folder)
     again = sorted(started for started, times in counts.items() if times > 1 and started[1] not in BROKEN)
-    done = {_place(step) for step in kept}
+    done = {_place(step) for step in committed}
     listed = ", ".join(f"{step} {file}" for step, file in again[:3]) or "none"
     return [
         Check(
-            len(kept) > 0 and not done & set(again),
-            f"{len(kept):,} steps were committed before the kill: none of them ran again",
+            len(committed) > 0 and not done & set(again),
+            f"{len(committed):,} steps were committed before the kill: none of them ran again",
         ),
         Check(
-            len(steps) > len(kept), f"{len(steps) - len(kept):,} steps ended after it; started a second time: {listed}"
+            len(steps) > len(committed),
+            f"{len(steps) - len(committed):,} steps ended after it; started a second time: {listed}",
         ),
     ]
 

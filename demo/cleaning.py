@@ -9,7 +9,7 @@ import mainspring as ms
 from demo import source
 
 Row = list[Any]
-NEVER_LEFT, NEVER_ARRIVED, DIVERTED = "never left", "left, no arrival recorded", "new_files elsewhere, no air time"
+NEVER_LEFT, NEVER_ARRIVED, DIVERTED = "never left", "left, no arrival recorded", "landed elsewhere, no air time"
 _AT = {name: place for place, name in enumerate(source.COLUMNS)}
 _KM, _KMH = 1.609344, 1.609344
 

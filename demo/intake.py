@@ -94,14 +94,14 @@ def publish_broken_file(folder: str, service_url: str, name: str) -> str:
 
 
 @ms.step(delivery="transactional")
-def add_up(tx: ms.Tx) -> warehouse.Figures:
-    """Read the figures of the year."""
-    return warehouse.figures(tx, cleaning.NEVER_LEFT)
+def add_up(tx: ms.Tx) -> warehouse.YearTotals:
+    """Read the totals of the year."""
+    return warehouse.read_totals(tx, cleaning.NEVER_LEFT)
 
 
-def write_report(folder: str, figures: warehouse.Figures, answer: str, faults: list[report.Fault]) -> str:
+def write_report(folder: str, totals: warehouse.YearTotals, answer: str, faults: list[report.Fault]) -> str:
     """Write the report and the list of rejected rows."""
-    return report.write(Path(folder), figures, faults, count_cancelled=answer == COUNT)
+    return report.write(Path(folder), totals, faults, count_cancelled=answer == COUNT)
 
 
 @ms.workflow(title="flights of {year}", owner="demo", deadline="1h", runbook="demo/README.md")
@@ -120,16 +120,16 @@ async def import_year(run: ms.Run, year: int, folder: str, service_url: str, ask
             break
         else:
             await asyncio.sleep(0.3)
-    figures = await run.step(add_up)
+    totals = await run.step(add_up)
     answer = await run.ask(
-        f"{figures.rejected:,} rows of {year} are incomplete, {figures.reasons.get(cleaning.NEVER_LEFT, 0):,} of them flights "
+        f"{totals.rejected:,} rows of {year} are incomplete, {totals.reasons.get(cleaning.NEVER_LEFT, 0):,} of them flights "
         "that never left. How shall the report count those?",
         choices=[LEAVE_OUT, COUNT],
         within=ask_within,
         otherwise=LEAVE_OUT,
-        evidence=figures.reasons,
+        evidence=totals.reasons,
     )
-    return await run.step(write_report, folder, figures, answer, faults)
+    return await run.step(write_report, folder, totals, answer, faults)
 
 
 @ms.on.event("file.broken")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo import source
-from demo.warehouse import Airline, Figures, WarehouseReader
+from demo.warehouse import Airline, WarehouseReader, YearTotals
 
 REPORT, REJECTED = "report.md", "rejected.csv"
 
@@ -20,33 +20,33 @@ class Fault:
     hint: str
 
 
-def write(folder: Path, figures: Figures, faults: list[Fault], *, count_cancelled: bool) -> str:
+def write(folder: Path, totals: YearTotals, faults: list[Fault], *, count_cancelled: bool) -> str:
     """Write both files, each all or nothing, and return the report's path."""
     warehouse_reader = WarehouseReader(folder / "warehouse.db")
     try:
         _put(folder / REJECTED, _csv([(*source.KEY, "reason", "file"), *warehouse_reader.rejected()]))
     finally:
         warehouse_reader.close()
-    _put(folder / REPORT, _markdown(figures, faults, count_cancelled=count_cancelled))
+    _put(folder / REPORT, _markdown(totals, faults, count_cancelled=count_cancelled))
     return str(folder / REPORT)
 
 
-def _markdown(figures: Figures, faults: list[Fault], *, count_cancelled: bool) -> str:
+def _markdown(totals: YearTotals, faults: list[Fault], *, count_cancelled: bool) -> str:
     head = ["airline", "flights", "mean arrival delay (min)", "15 min late or more"]
     head += ["never left"] if count_cancelled else []
     treatment = "counted, by your answer" if count_cancelled else "left out of every figure below"
-    windy = f"In wind of 30 km/h and more flights leave {figures.windy_delay:.0f} min late, below 15 km/h {figures.calm_delay:.0f} min."
+    windy = f"In wind of 30 km/h and more flights leave {totals.windy_delay:.0f} min late, below 15 km/h {totals.calm_delay:.0f} min."
     return "\n".join(
         [
             "# Flights out of New York, 2013",
             "",
-            f"{figures.flights:,} flights. {windy} Flights that never left are {treatment}.",
+            f"{totals.flights:,} flights. {windy} Flights that never left are {treatment}.",
             "",
-            *_table(head, [_line(airline, count_cancelled=count_cancelled) for airline in figures.airlines]),
+            *_table(head, [_line(airline, count_cancelled=count_cancelled) for airline in totals.airlines]),
             "",
-            f"## Rejected rows: {figures.rejected:,}",
+            f"## Rejected rows: {totals.rejected:,}",
             "",
-            *_table(["reason", "rows"], [[reason, f"{n:,}"] for reason, n in figures.reasons.items()]),
+            *_table(["reason", "rows"], [[reason, f"{n:,}"] for reason, n in totals.reasons.items()]),
             "",
             f"Each of them is in [{REJECTED}]({REJECTED}) with its reason.",
             "",

@@ -150,8 +150,8 @@ class Sandbox:
     def service_counts(self) -> dict[str, int]:
         """Return the counts of the service."""
         with urllib.request.urlopen(self.service_url, timeout=5) as answer:
-            figures: dict[str, int] = json.load(answer)
-        return figures
+            counts: dict[str, int] = json.load(answer)
+        return counts
 
     def open_questions(self, run: str) -> list[str]:
         """Return the texts of the open questions of a run."""

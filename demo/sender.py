@@ -15,8 +15,8 @@ def files() -> dict[str, bytes]:
     """Return every file by name, in the order in which they are sent."""
     header, days = source.days()
     found = {f"{day}.csv": (header + "".join(rows)).encode() for day, rows in days.items()}
-    wrong, cut, latin = BROKEN
-    found[wrong] = found["2013-03-15.csv"].replace(b"tailnum", b"tail_number", 1)
+    renamed, cut, latin = BROKEN
+    found[renamed] = found["2013-03-15.csv"].replace(b"tailnum", b"tail_number", 1)
     found[cut] = found["2013-06-30.csv"][: len(found["2013-06-30.csv"]) * 2 // 3]
     found[latin] = found["2013-09-02.csv"].replace(b"JFK", "JFK Köln".encode("latin-1"), 1)
     return dict(sorted(found.items()))

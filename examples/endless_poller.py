@@ -33,13 +33,13 @@ def handle_file(inbox: str, done: str, name: str) -> None:
 
 @ms.workflow(name="endless-poller", title="poll {inbox}", key="poll:{inbox}", owner="you")
 async def endless_poller(
-    run: ms.Run, inbox: str, done: str, every: float = 5.0, rounds: int = ROUNDS, taken: int = 0
+    run: ms.Run, inbox: str, done: str, every: float = 5.0, rounds: int = ROUNDS, handled: int = 0
 ) -> None:
     """List the files, handle them, sleep; restart after `rounds` polls."""
     for _ in range(rounds):
         for name in await run.step(list_files, inbox):
-            await run.options(key=f"{name}:{taken}").step(handle_file, inbox, done, name)
-            taken += 1
-        run.publish_state({"taken": taken})
+            await run.options(key=f"{name}:{handled}").step(handle_file, inbox, done, name)
+            handled += 1
+        run.publish_state({"handled": handled})
         await asyncio.sleep(every)
-    run.restart(inbox, done, every, rounds, taken)
+    run.restart(inbox, done, every, rounds, handled)

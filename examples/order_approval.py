@@ -51,7 +51,7 @@ def ship(ledger: str, number: int) -> str:
 
 @ms.workflow(name="order-approval", title="order {number}", deadline="7d", on_cancel="undo", owner="you")
 async def order_approval(
-    run: ms.Run, number: int, cents: int, ledger: str = "ledger.txt", patience: str = "24h"
+    run: ms.Run, number: int, cents: int, ledger: str = "ledger.txt", answer_within: str = "24h"
 ) -> str:
     """Reserve, charge, ask a person about a large order, ship."""
     await run.options(undo=release).step(reserve, ledger, number)
@@ -60,7 +60,7 @@ async def order_approval(
         answer = await run.ask(
             f"Order {number} is over {cents / 100:,.2f}. Ship it?",
             choices=["ship", "refuse"],
-            within=patience,
+            within=answer_within,
             otherwise="refuse",
             evidence={"payment": payment, "cents": cents},
         )

@@ -29,17 +29,17 @@ def plan(folder: str) -> list[Rename]:
     where = os.fsencode(folder)
     names = sorted(entry.name for entry in os.scandir(where) if entry.is_file(follow_symlinks=False))
     tidied = {name: tidy(name) for name in names}
-    taken = Counter(name for name in names if tidied[name] == name)  # unchanged names come first
+    used = Counter(name for name in names if tidied[name] == name)  # unchanged names come first
     renames = []
     for old in names:
         if tidied[old] == old:
             continue
         stem, dot, suffix = tidied[old].partition(b".")
         new, number = tidied[old], 1
-        while taken[new]:
+        while used[new]:
             number += 1
             new = b"%s-%d%s%s" % (stem, number, dot, suffix)
-        taken[new] += 1
+        used[new] += 1
         renames.append(Rename(where, old, new))
     return renames
 

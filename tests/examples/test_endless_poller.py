@@ -18,7 +18,7 @@ def test_poller_restarts_repeatedly_and_survives_kill_9(lab: Lab) -> None:
     (lab.folder / "inbox" / "second.txt").touch()
     poller = lab.begin(*ORDER)
     await_that(lambda: (lab.folder / "done" / "second.txt").exists(), "the second file")
-    await_that(lambda: lab.show()["input"]["taken"] == 2, "a run that begins with both")
+    await_that(lambda: lab.show()["input"]["handled"] == 2, "a run that begins with both")
     runs = json.loads(lab.call("runs", "list", "--json", "--limit", "1000"))
     assert len(runs) >= 2
     assert sum(run["state"] != "succeeded" for run in runs) <= 1

@@ -45,5 +45,5 @@ def test_refused_order_is_undone_newest_first(lab: Lab) -> None:
 
 def test_unanswered_order_is_refused_in_time(lab: Lab) -> None:
     """Without an answer within the time the default holds."""
-    lab.run(*ORDER, "cents=12900", "timeout_s=300ms", code=5)
+    lab.run(*ORDER, "cents=12900", "answer_within=300ms", code=5)
     assert ledger(lab)[-1] == "release order 7"

@@ -39,9 +39,9 @@ class Settlement(StrEnum):
 
 
 class SettledCount(NamedTuple):
-    """How many members were settled in one way (`how` None = they are open), by whom and why; `incident` = that of their later failure."""
+    """A number of members with one settlement (None = they are open), by whom and why; `incident` = that of their later failure."""
 
-    how: str | None
+    settlement: str | None
     by: str | None
     number: int
     reason: str | None = None
@@ -94,13 +94,13 @@ def describe_decisions(settled: Sequence[SettledCount]) -> str | None:
 
     None = all of them are fixed, or there is none.
     """
-    members = [group for group in settled if group.how != Settlement.FAILED_AGAIN]
+    members = [group for group in settled if group.settlement != Settlement.FAILED_AGAIN]
     if not members:
         where = next((group.incident for group in settled if group.incident is not None), None)
         return None if where is None else f"failed again with another error: see {where}"
     counted = Counter[str]()
     for group in members:
-        settlement = None if group.how is None else Settlement(group.how)
+        settlement = None if group.settlement is None else Settlement(group.settlement)
         counted[
             "open"
             if settlement is None

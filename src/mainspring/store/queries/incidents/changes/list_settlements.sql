@@ -1,6 +1,6 @@
 -- The settlements of the members of an incident's current opening: how, by whom, how many, why a person discarded one, and for a run that
 -- failed again the incident of its last failure.
-select f.settlement as how, f.settled_by as by, count(*) as number,
+select f.settlement, f.settled_by as by, count(*) as number,
        max((select a.reason from audit_log as a where a.subject = 'run:' || f.run and a.verb = 'discard'
             and f.settlement = {{member.discarded}} order by a.seq desc limit 1)) as reason,
        max((select newest.incident from failures as newest where newest.run = f.run and f.settlement = {{member.failed_again}}
