@@ -26,7 +26,7 @@ def dead_and_successor(store, second, clock, **options):
     ("ending", "noticed"),
     [
         ({}, LossDetection.PROCESS_MISSING),
-        ({"crashed": True, "how": "exit 0"}, LossDetection.CRASH),
+        ({"crashed": True, "ending": "exit 0"}, LossDetection.CRASH),
         ({"silent_ms": 1_000}, LossDetection.LEASE_EXPIRED),
         ({"quarantined": True}, LossDetection.QUARANTINE),
     ],
@@ -38,7 +38,7 @@ def test_death_of_a_worker_is_on_its_run(store, second, clock, ending, noticed):
     assert (loss.session, loss.role, loss.hostname, loss.pid) == (store.session, "worker", "box", 1)
     assert (loss.seen_at, loss.found_at, loss.noticed) == (started_at, started_at + 2_000, noticed)
     assert (loss.finder_role, loss.finder_hostname, loss.finder_pid) == ("worker", "box", 1)
-    assert (loss.resumed_at, loss.resumed_after_ms, loss.ending) == (None, None, ending.get("how"))
+    assert (loss.resumed_at, loss.resumed_after_ms, loss.ending) == (None, None, ending.get("ending"))
     clock.forward(500)
     successor = second.claim_one(probation=bool(ending.get("crashed")))
     assert successor.id == run
@@ -49,7 +49,7 @@ def test_death_of_a_worker_is_on_its_run(store, second, clock, ending, noticed):
 
 
 def test_each_death_is_reported_to_the_claim_that_continues_after_it(store, second, new_process, clock):
-    """The newest first in the story; a claim after an ordinary wait hears of none."""
+    """The newest first in the history; a claim after an ordinary wait hears of none."""
     third = new_process().open()
     third.announce("a", "b")
     run, _ = dead_and_successor(store, second, clock)
