@@ -76,10 +76,18 @@ def status(site: Site) -> subprocess.CompletedProcess[bytes]:
 
 
 def copy_of(site: Site) -> Path:
-    """Copy the store by hand, with nothing at work on it: log and all are in the file."""
+    """Copy the store by hand, with nothing at work on it. A process that was killed leaves its log beside the file: it is put in first."""
     copy = site.folder / "copy.db"
+    checkpoint(site)
     shutil.copy(site.store, copy)
     return copy
+
+
+def checkpoint(site: Site) -> None:
+    """Put the log of the store into its file."""
+    stored = sqlite3.connect(site.store)
+    stored.execute("pragma wal_checkpoint(truncate)")
+    stored.close()
 
 
 def assert_held_then_release(site: Site) -> None:
@@ -150,9 +158,7 @@ def test_the_newer_file_put_back_is_no_loss_unless_the_older_copy_accepted_somet
     copy = begin(site)
     stop(site)
     newer = site.folder / "newer.db"
-    stored = sqlite3.connect(site.store)
-    stored.execute("pragma wal_checkpoint(truncate)")
-    stored.close()
+    checkpoint(site)
     shutil.copy(site.store, newer)
     put(copy, site)
     up(site)
