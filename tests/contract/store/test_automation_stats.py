@@ -1,5 +1,7 @@
 """What is read of automations for people: newest runs, figures, what was healed and helped, what came back; the same on every database."""
 
+from msgspec.structs import replace
+
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import RunState
 from mainspring.insight.automations.trust import describe_trust, read_trust
@@ -110,5 +112,9 @@ def test_trust_compares_two_spans_of_thirty_days(store, clock):
     assert (trust.now.ended, trust.now.success_share, trust.now.healed, trust.now.helped) == (2, 0.5, 1, 1)
     assert (trust.before.ended, trust.before.healed, trust.before.helped) == (2, 0, 0)
     assert describe_trust(trust).startswith(
-        "50.0 % of 2 ends succeeded (before 50.0 %), 1 step fixed by a retry (before 0)"
+        "last 30 days (30 days before): 50.0 % of 2 runs succeeded (50.0 %), 1 step fixed by a retry (0)"
+    )
+    alone = replace(trust, before=replace(trust.before, ended=0))
+    assert describe_trust(alone).startswith(
+        "last 30 days: 50.0 % of 2 runs succeeded, 1 step fixed by a retry, 1 manual"
     )

@@ -149,11 +149,11 @@ def _print_times(invocation: "Invocation", known: KnownAutomation, data: dict[st
 
 def _print_trust(invocation: "Invocation", trust: "Trust | None") -> None:
     """Print its trustworthiness, and the causes that came back."""
-    from mainspring.insight.automations.trust import DAYS, describe_trust
+    from mainspring.insight.automations.trust import describe_trust
 
     if trust is None:
         return
-    invocation.output.line(f"  trust     {describe_trust(trust)}; of {DAYS} days")
+    invocation.output.line(f"  trust     {describe_trust(trust)}")
     for cause in trust.causes[:_MAX_CAUSES]:
         cause_text = f"{cause.kind} came back {formatting.format_count(cause.times, 'time')}: {formatting.escape_line(cause.text, 100)}"
         invocation.output.line(f"            {cause_text}  ({cause.incident})")

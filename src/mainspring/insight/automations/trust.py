@@ -64,18 +64,23 @@ def read_trust(reader: StoreReader, name: str, now: int) -> Trust:
 
 
 def describe_trust(trust: Trust) -> str:
-    """Return them in one line: "98.3 % of 120 ends succeeded (before 99.1 %), 4 steps healed by retry (before 2), ..."."""
+    """Return them in one line: "last 30 days (30 days before): 98.3 % of 120 runs succeeded (99.1 %), ..."."""
     now, before = trust.now, trust.before
     if not now.ended and not before.ended:
         return f"no run ended in {2 * DAYS} days"
-    ends = format_count(f"{now.ended:,}", "end")
-    parts = [
-        f"{format_share(now.success_share)} of {ends} succeeded (before {format_share(before.success_share)})",
-        f"{format_count(now.healed, 'step')} fixed by a retry (before {before.healed})",
-        f"{format_count(now.helped, 'manual intervention')} (before {before.helped})",
-        f"{format_count(now.recurring, 'cause')} that came back (before {before.recurring})",
+    counts = [
+        (
+            f"{format_share(now.success_share)} of {format_count(f'{now.ended:,}', 'run')} succeeded",
+            format_share(before.success_share),
+        ),
+        (f"{format_count(now.healed, 'step')} fixed by a retry", before.healed),
+        (format_count(now.helped, "manual intervention"), before.helped),
+        (format_count(now.recurring, "returning cause"), before.recurring),
     ]
-    return escape_line(", ".join(parts))
+    if not before.ended:
+        return escape_line(f"last {DAYS} days: {', '.join(text for text, _ in counts)}")
+    compared = ", ".join(f"{text} ({earlier})" for text, earlier in counts)
+    return escape_line(f"last {DAYS} days ({DAYS} days before): {compared}")
 
 
 def _count_trust(counted: AutomationCounts, reopenings: list[IncidentReopening]) -> TrustStats:
