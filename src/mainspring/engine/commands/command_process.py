@@ -44,7 +44,8 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
-if not os.read(word, 1):
+if not os.read(word, 1):  # stopped before the start: the exit code is that of a stop, however far this process came
+    os.kill(os.getpid(), signal.SIGTERM)
     os._exit(1)
 os.close(word)
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)

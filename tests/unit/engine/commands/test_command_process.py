@@ -16,7 +16,7 @@ import pytest
 
 from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.engine.commands.command import CommandEnd, CommandFailed, CommandSpec, build_environment
-from mainspring.engine.commands.command_process import TAIL_BYTES, CommandProcess
+from mainspring.engine.commands.command_process import EXEC_SHIM, TAIL_BYTES, CommandProcess
 from mainspring.engine.commands.command_step import raise_unless_succeeded
 from mainspring.engine.commands.stream_forwarder import StreamForwarder
 
@@ -116,6 +116,15 @@ def test_stop_ends_the_command_from_another_thread():
     stopper.start()
     assert running.run().stopped
     stopper.join()
+
+
+def test_process_of_a_command_that_never_starts_ends_as_a_stopped_one():
+    """The signal of a stop may reach it too late: without the byte that lets it go it has the same exit code."""
+    go_read, go_write = os.pipe()
+    os.close(go_write)
+    shim = [sys.executable, "-I", "-S", "-c", EXEC_SHIM, str(os.getpid()), "none", str(go_read), "true"]
+    assert subprocess.run(shim, check=False, pass_fds=(go_read,)).returncode == -signal.SIGTERM
+    os.close(go_read)
 
 
 def test_forwarded_signal_reaches_the_command():
