@@ -241,14 +241,24 @@ def test_other_encodings_get_escapes_not_errors(place, stage):
     assert f"{run[-6:]}  \\u2026 queued" in done.stdout
 
 
-@pytest.mark.parametrize("args", [["version"], ["version", "--json"], ["--help"], ["runs", "--help"]])
-def test_light_commands_import_neither_store_nor_tables(place, args):
-    """`version` and help pay for nothing they do not use."""
+@pytest.mark.parametrize(
+    ("args", "unused"),
+    [
+        *[(args, {"apsw", "rich"}) for args in (["version"], ["version", "--json"], ["--help"], ["runs", "--help"])],
+        *[
+            (args, set())
+            for args in (["status"], ["runs", "list"], ["auto", "list"], ["incidents", "list"], ["failed", "list"])
+        ],
+    ],
+)
+def test_light_commands_import_only_what_they_use(place, stage, args, unused):
+    """`version` and help need no store and no tables; what reads the store needs no event loop and no web."""
+    stage.start()
     code = (
         "import sys; from mainspring.__main__ import main\n"
         f"sys.argv = ['mainspring', *{args!r}]\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "print(sorted({'apsw', 'rich', 'asyncio', 'http.client'} & set(sys.modules)), file=sys.stderr)"
+        f"print(sorted({unused | {'asyncio', 'http.client'}!r} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=place, cwd=place["HOME"], capture_output=True, text=True, check=True

@@ -8,7 +8,7 @@ from mainspring.store.base import Store
 from mainspring.store.commands.automations import ApplyRetention, AuditedCommand, SetMeta
 from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused, StartAnswer
 from mainspring.store.commands.runs import ClaimedRuns, ClaimRuns, StartRun
-from mainspring.store.commit_callbacks import commit_and_wait
+from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.store.transaction import Transaction
 
 

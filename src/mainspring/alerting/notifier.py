@@ -32,7 +32,7 @@ from mainspring.store.commands.alerts import (
     SentAlert,
     SettleAlerts,
 )
-from mainspring.store.commit_callbacks import CommandSubmitter, commit_and_wait
+from mainspring.store.commit_and_wait import CommandSubmitter, commit_and_wait
 
 T = TypeVar("T")
 

@@ -4,14 +4,9 @@ once; all others share one call.
 Results are held while the committing thread waits for a server, so that receivers work during that wait.
 """
 
-import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from typing import Protocol
-
-from mainspring.store.base import CommitCallback
-from mainspring.store.commands.base import Answer, StoreCommand
 
 AnswerReceiver = Callable[[object], object]
 """A `base.CommitCallback` in the committer, which hands each answer to the callback of its command."""
@@ -19,33 +14,6 @@ CallbackBatch = list[tuple[AnswerReceiver, object]]
 CallbackRunner = Callable[[CallbackBatch], object]
 
 _log = logging.getLogger("mainspring.store")
-
-
-class CommandSubmitter(Protocol):
-    """The part of a store that accepts commands."""
-
-    def submit(self, command: StoreCommand[Answer], on_done: CommitCallback[Answer]) -> None:
-        """Commit a command; call `on_done` in the loop with its result or exception."""
-        ...
-
-
-async def commit_and_wait(store: CommandSubmitter, command: StoreCommand[Answer]) -> Answer:
-    """Commit a command and return its answer, or raise its exception.
-
-    `store` delivers into the running loop. Cancelling the wait does not cancel the command.
-    """
-    answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-    def set_answer(result: Answer | BaseException) -> None:
-        if answer.done():
-            return
-        if isinstance(result, BaseException):
-            answer.set_exception(result)
-        else:
-            answer.set_result(result)
-
-    store.submit(command, set_answer)
-    return await answer
 
 
 class SyncWaiter:

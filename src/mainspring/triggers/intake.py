@@ -15,7 +15,7 @@ from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.results import DeliveryStored, Refused
 from mainspring.store.commands.triggers import RejectDelivery, ReleaseSourceKey
-from mainspring.store.commit_callbacks import commit_and_wait
+from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.triggers.delivery_command import PreparedDelivery, prepare_delivery, seal_headers
 from mainspring.triggers.start_from_event import decode_body
 from mainspring.triggers.trigger_cache import CachedTrigger, TriggerCache

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mainspring.domain.errors import StoreUnavailableError
-from mainspring.store.commit_callbacks import commit_and_wait
+from mainspring.store.commit_and_wait import commit_and_wait
 
 pytestmark = pytest.mark.asyncio
 

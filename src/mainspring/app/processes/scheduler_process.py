@@ -15,7 +15,7 @@ from mainspring.app.workers.intake_and_delivery import IntakeAndDelivery
 from mainspring.engine.worker.blocking_calls import executor_caller
 from mainspring.engine.worker.scheduler import Scheduler
 from mainspring.resources.error_text import ErrorText
-from mainspring.store.commit_callbacks import commit_and_wait
+from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.store.read.runs.worker_reads import WorkerReads
 
 _MIN_WAKEUP_INTERVAL_S = 0.25

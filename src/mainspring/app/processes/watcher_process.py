@@ -13,7 +13,7 @@ from mainspring.app.processes.background_process import BackgroundProcess, run_b
 from mainspring.app.processes.store_checks import IntegrityScan, WalCheck
 from mainspring.app.setup.metrics_push import start_metrics_push
 from mainspring.resources.error_text import ErrorText
-from mainspring.store.commit_callbacks import commit_and_wait
+from mainspring.store.commit_and_wait import commit_and_wait
 
 
 async def serve(process: BackgroundProcess) -> int:

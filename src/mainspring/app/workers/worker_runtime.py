@@ -41,7 +41,8 @@ from mainspring.store.base import CommitChanges, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.sessions import CloseSession
-from mainspring.store.commit_callbacks import CallbackBatch, commit_and_wait
+from mainspring.store.commit_and_wait import commit_and_wait
+from mainspring.store.commit_callbacks import CallbackBatch
 from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.read.status import status
 from mainspring.triggers.filter_runner import FilterRunner

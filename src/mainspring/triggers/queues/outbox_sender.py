@@ -29,7 +29,7 @@ from mainspring.store.commands.outbox import (
     SettleQueue,
     UnsentMessage,
 )
-from mainspring.store.commit_callbacks import commit_and_wait
+from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.store.read.outbox import can_send
 from mainspring.triggers.queues.broker_connections import BrokerConnections
 from mainspring.triggers.queues.cancellation import reraise_cancellation
