@@ -114,7 +114,7 @@ def test_trust_compares_two_spans_of_thirty_days(store, clock):
     assert describe_trust(trust).startswith(
         "last 30 days (30 days before): 50.0 % of 2 runs succeeded (50.0 %), 1 step fixed by a retry (0)"
     )
-    alone = replace(trust, before=replace(trust.before, ended=0))
-    assert describe_trust(alone).startswith(
+    recent = replace(trust, before=replace(trust.before, ended=0))
+    assert describe_trust(recent).startswith(
         "last 30 days: 50.0 % of 2 runs succeeded, 1 step fixed by a retry, 1 manual"
     )
