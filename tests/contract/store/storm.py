@@ -105,9 +105,11 @@ class Actor:
     def live(self) -> None:
         try:
             while self.left > 0:
-                self.process = self.open_process()
-                self.owned, self.tokens = {}, {}
-                with contextlib.suppress(FencedError):
+                with contextlib.suppress(
+                    FencedError
+                ):  # another one may declare it dead before it has announced anything
+                    self.process = self.open_process()
+                    self.owned, self.tokens = {}, {}
                     while self.left > 0:
                         self.left -= 1
                         self.act()
