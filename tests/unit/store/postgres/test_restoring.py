@@ -72,7 +72,7 @@ def test_a_store_stays_open_if_the_place_it_is_to_go_to_is_of_a_newer_version(po
     postgres.execute(f"create schema {address.schema}")
     postgres.execute(f"create table {address.schema}.meta (key text primary key, value text)")
     postgres.execute(
-        f"insert into {address.schema}.meta values ('schema', '0999_future'), ('first_migration', '0001_initial')"
+        f"insert into {address.schema}.meta values ('schema', '0999_future'), ('first_migration', '0001_release')"
     )
     source, target = SqliteEndpoint(tmp_path / "a.db", clock), PostgresEndpoint(address, clock)
 
