@@ -5,11 +5,13 @@
 
 import asyncio
 import lzma
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 import pytest
 
@@ -23,6 +25,8 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.driver.run_end import build_run_end
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.schema_version import label_of
+from mainspring.store.sqlite.migrate import migrations, statements
 from tests.acceptance.engine_world import AT_ONCE, Engine, World
 from tests.golden.stage import Journal, Recording, Stage, calls, load, versions
 
@@ -169,3 +173,20 @@ async def declare_all_dead(engine: Engine) -> None:
     for session, *_ in engine.working.store.reader.read("list_live_sessions", (100,)):
         if session != engine.working.store.session:
             await engine.working.apply(DeclareSessionDead(session))
+
+
+def test_stores_with_one_first_migration_have_the_same_tables(folder):
+    """A first migration whose tables change needs another name: by that a store of a development version is refused."""
+    migration = migrations()[0]
+    golden, first = apsw.Connection(":memory:"), apsw.Connection(":memory:")
+    oldest = FOLDERS[0]  # the stores of later versions have the changes of later migrations
+    golden.deserialize("main", lzma.decompress((oldest / "store.db.xz").read_bytes()))
+    assert golden.execute("select value from meta where key = 'first_migration'").get == label_of(migration)
+    for statement in statements(migration[2]):
+        first.execute(statement)
+
+    def tables(connection):
+        rows = connection.execute("select name, sql from sqlite_master where name not like 'sqlite_%' order by name")
+        return {name: re.sub(r"\s*--[^\n]*", "", text) for name, text in rows}
+
+    assert tables(first) == tables(golden)
