@@ -277,7 +277,7 @@ class Node:
         """Answer the oldest group: timers of one instant come in no order, answers do."""
         answers, changes = self._answers.popleft()
         if changes.clock_step is not None:  # before what came of it, as a committer does
-            self._changed(CommitChanges(ready=False, facts=False, triggers=False, clock_step=changes.clock_step))
+            self._changed(CommitChanges(clock_step=changes.clock_step))
             changes = replace(changes, clock_step=None)
         for on_done, result in answers:
             if not self.dead:

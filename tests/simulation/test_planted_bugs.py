@@ -96,7 +96,7 @@ class _AckedBefore(_Wrapped):
             return self._inner.commit(commands, again=again)
         except StoreUnavailableError:
             if all(isinstance(command, SaveOutcome) for command in commands):
-                return CommitReport([DONE] * len(commands), CommitChanges(False, False, False))
+                return CommitReport([DONE] * len(commands), CommitChanges())
             raise
 
 
@@ -114,7 +114,7 @@ class _UnknownIsFailed(_Wrapped):
         try:
             return self._inner.commit(commands, again=again)
         except StoreUnavailableError as error:
-            return CommitReport([error] * len(commands), CommitChanges(False, False, False))
+            return CommitReport([error] * len(commands), CommitChanges())
 
 
 class _ReadBack(_Wrapped):
@@ -130,7 +130,7 @@ class _ReadBack(_Wrapped):
             rows = [self._inner.world.rows(query, c.run, c.rank) for c in commands]
             return CommitReport(
                 [DONE if row else StoreUnavailableError("not there") for row in rows],
-                CommitChanges(False, False, False),
+                CommitChanges(),
             )
 
 

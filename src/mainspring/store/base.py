@@ -116,9 +116,9 @@ class CommitChanges(msgspec.Struct, frozen=True):
     process noticed.
     """
 
-    ready: bool
-    facts: bool
-    triggers: bool
+    ready: bool = False
+    facts: bool = False
+    triggers: bool = False
     ended: tuple[str, ...] = ()
     clock_step: ClockStep | None = None
 

@@ -316,7 +316,7 @@ class Committer:
         self._answers.give()
         if isinstance(report, CommitReport) and report.changes.clock_step is not None:
             # Before its consequences.
-            self._on_change(CommitChanges(False, False, False, clock_step=report.changes.clock_step))
+            self._on_change(CommitChanges(clock_step=report.changes.clock_step))
         hold = self._holds and not self._queue.empty()
         self._answers.take(
             [(on_done, result) for (_, on_done), result in zip(self._group, results, strict=True)], hold=hold

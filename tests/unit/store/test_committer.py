@@ -97,9 +97,7 @@ class ScriptedDatabase:
             assert self.blocker.wait(TIMEOUT_S)
         if self.script and (error := self.script.pop(0)) is not None:
             raise error
-        return CommitReport(
-            [f"done {command}" for command in commands], CommitChanges(ready=False, facts=False, triggers=False)
-        )
+        return CommitReport([f"done {command}" for command in commands], CommitChanges())
 
     def poll(self) -> bool:
         self.polled.set()
@@ -269,7 +267,7 @@ def test_committer_raises_a_commands_own_error_from_apply(start):
         def commit(self, commands, *, again=False):
             return CommitReport(
                 [ValueError(c) if c == "bad" else c for c in commands],
-                CommitChanges(ready=False, facts=False, triggers=False),
+                CommitChanges(),
             )
 
     committer = start(Guilty())

@@ -29,9 +29,7 @@ class Disk:
             self.is_tried.set()
             raise self.fault
         self.committed += commands
-        return CommitReport(
-            [f"did {command}" for command in commands], CommitChanges(ready=False, facts=False, triggers=False)
-        )
+        return CommitReport([f"did {command}" for command in commands], CommitChanges())
 
     def poll(self):
         return False

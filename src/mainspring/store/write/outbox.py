@@ -34,7 +34,7 @@ def insert_message(tx: Transaction, run: str, ident: str, posts: Sequence[Queued
     """Insert the messages of a step. A known id is the same message, from before a person let the step run again."""
     for message in posts:
         tx.change("insert_message", row_of(tx, run, ident, message))
-        tx.triggers = True  # Senders are woken as workers are
+        tx.triggers = True
 
 
 def lease_queues(tx: Transaction, command: LeaseQueues) -> LeasedQueues:
