@@ -183,7 +183,7 @@ class Effects:
         return self.record.stat().st_size
 
     def calls(self, since: int = 0, experiment: str | None = None) -> list[Call]:
-        """Return what was recorded from a mark on, in order. Read at once: of a line that grows meanwhile, the rest would count as one."""
+        """Return what was recorded from a mark on, in order. The file is read at once, because a line may still grow."""
         with self.record.open("rb") as file:
             file.seek(since)
             *lines, _ = file.read().split(b"\n")

@@ -1,6 +1,6 @@
 """A commit of unknown outcome, on a real server behind a line that is cut: each command has one effect and gives its first answer.
 
-TESTS_LONG=1 tries each command with each cut; without it each command is tried with one of them, on the file with all.
+TESTS_LONG=1 tries each command with each cut; without it each command meets one kind of cut.
 """
 
 import os
