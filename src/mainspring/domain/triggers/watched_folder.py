@@ -150,9 +150,12 @@ def _read_path(option: str, value: Any) -> str:
             hint="Write the whole path, from / on; or ./~ if it is the name.",
         )
     if "*" in value:
+        parts = value.split("/")
+        place = next(index for index, part in enumerate(parts) if "*" in part)
+        folder, pattern = "/".join(parts[:place]) or ("/" if place else "."), "/".join(parts[place:])
         raise OptionError(
             f"{option}={value!r} is a pattern, and not the path of one folder",
-            hint='Write the folder and, beside it, which of its files count: ms.on.files("in", pattern="*.csv").',
+            hint=f"Write the folder and, beside it, which of its files count: ms.on.files({folder!r}, pattern={pattern!r}).",
         )
     return value
 

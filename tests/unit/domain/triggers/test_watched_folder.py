@@ -68,6 +68,22 @@ def test_parse_refuses_with_a_hint(options, word):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("folder", "fix"),
+    [
+        ("in/*.csv", "ms.on.files('in', pattern='*.csv')"),
+        ("*.csv", "ms.on.files('.', pattern='*.csv')"),
+        ("/*.csv", "ms.on.files('/', pattern='*.csv')"),
+        ("/srv/*/in/*.csv", "ms.on.files('/srv', pattern='*/in/*.csv')"),
+    ],
+)
+def test_pattern_in_the_place_of_a_folder_is_taken_apart(folder, fix):
+    """The hint is the line to write, in the user's own names."""
+    with pytest.raises(OptionError) as caught:
+        WatchedFolder.parse(folder)
+    assert fix in (caught.value.hint or "")
+
+
 def test_folder_counts_from_the_project():
     """A relative folder gets the base, an absolute one stays."""
     assert WatchedFolder.parse("inbox").counted_from("/srv/shop").folder == "/srv/shop/inbox"
