@@ -66,11 +66,21 @@ def _find_open_question(run: str, waits: list[WaitView], ident: str | None, seal
         return found[0]
     if not found:
         missing = "no open question" if ident is None else f"no open question {ident!r}"
-        hint = "It was answered, or its time ended: `mainspring runs show RUN`."
-        listed = f"; open:\n{_list_questions(questions, sealing)}" if questions else ""
-        raise NotFoundError(f"run {run} has {missing}{listed}", hint=hint)
-    hint = f"Name one: --question {found[0].ident!r} at the command line, question={found[0].ident!r} in Python and the API."
-    raise ConflictError(f"run {run} has {len(found)} open questions:\n{_list_questions(found, sealing)}", hint=hint)
+        if not questions:
+            hint = "It was answered, or its time ended: `mainspring runs show RUN`."
+            raise NotFoundError(f"run {run} has {missing}", hint=hint)
+        raise NotFoundError(
+            f"run {run} has {missing}; open:\n{_list_questions(questions, sealing)}", hint=_suggest_question(questions)
+        )
+    raise ConflictError(
+        f"run {run} has {len(found)} open questions:\n{_list_questions(found, sealing)}", hint=_suggest_question(found)
+    )
+
+
+def _suggest_question(questions: list[WaitView]) -> str:
+    """Return the hint that names the first of these questions."""
+    ident = questions[0].ident
+    return f"Name one: --question {ident!r} at the command line, question={ident!r} in Python and the API."
 
 
 def _list_questions(questions: list[WaitView], sealing: Sealing) -> str:

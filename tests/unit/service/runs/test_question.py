@@ -67,8 +67,9 @@ def test_end_of_an_identity_names_a_question_if_it_is_the_only_one(store, reads,
     with pytest.raises(ConflictError, match="has 2 open questions") as raised:
         answer(store, reads, run.id, "approve", act=act(), question="ask#1")
     assert "part#2/second#1" not in raised.value.message
-    with pytest.raises(NotFoundError, match=r"(?s)no open question 'sk#1'; open:.*part#2/second#1"):
+    with pytest.raises(NotFoundError, match=r"(?s)no open question 'sk#1'; open:.*part#2/second#1") as raised:
         answer(store, reads, run.id, "approve", act=act(), question="sk#1")
+    assert "--question 'part#1/ask#1'" in (raised.value.hint or "")
     answer(store, reads, run.id, "refund", act=act(), question="second#1")
     assert facts(reads, run) == [(FactKind.ANSWER, "ask", "part#2/second#1", b'"refund"')]
 
