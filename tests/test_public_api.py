@@ -39,6 +39,7 @@ PUBLIC = [
     "lock",
     "log",
     "on",
+    "once",
     "progress",
     "publish",
     "script",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mainspring.app.application import App as App
     from mainspring.app.client import connect as connect
     from mainspring.app.handle import Handle as Handle
+    from mainspring.app.once import once as once
     from mainspring.domain.errors import MainspringError as MainspringError
     from mainspring.domain.errors import NotSent as NotSent
     from mainspring.domain.errors import Permanent as Permanent
@@ -71,6 +72,7 @@ _PUBLIC: dict[str, str] = {
     "lock": "mainspring.engine.attempts.step_lock",
     "log": "mainspring.engine.attempts.step_context",
     "on": "mainspring.engine.definitions",
+    "once": "mainspring.app.once",
     "progress": "mainspring.engine.attempts.step_context",
     "publish": "mainspring.engine.attempts.outbox_api",
     "script": "mainspring.engine.definitions.decorators",

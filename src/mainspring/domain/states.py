@@ -76,6 +76,38 @@ class MessageState(StrEnum):
     """Its broker does not accept it: a person sends it again or discards it."""
 
 
+class EffectState(StrEnum):
+    """The state of an effect in the ledger; one that was released or forgotten is deleted."""
+
+    PENDING = "pending"
+    """Its intent is committed, and its holder works."""
+    DONE = "done"
+    """It happened; its result is on record."""
+    UNKNOWN = "unknown"
+    """Its outcome is not known: the next call of its key asks the target, or repeats it under the same idempotency key."""
+    IN_DOUBT = "in_doubt"
+    """Its outcome is not known, and a person must decide."""
+
+
+class EffectMove(StrEnum):
+    """The verbs that change an effect."""
+
+    BEGIN = "begin"
+    COMPLETE = "complete"
+    LOSE = "lose"
+    DOUBT = "doubt"
+
+
+_UNPROVEN_STATES: Final = frozenset({EffectState.UNKNOWN, EffectState.IN_DOUBT})
+EFFECT_MOVES: Final[dict[EffectMove, tuple[frozenset[EffectState], EffectState]]] = {
+    EffectMove.BEGIN: (frozenset(EffectState), EffectState.PENDING),
+    EffectMove.COMPLETE: (_UNPROVEN_STATES | {EffectState.PENDING}, EffectState.DONE),
+    EffectMove.LOSE: (frozenset({EffectState.PENDING}), EffectState.UNKNOWN),
+    EffectMove.DOUBT: (frozenset({EffectState.PENDING, EffectState.UNKNOWN}), EffectState.IN_DOUBT),
+}
+"""THE table of effects: verb -> (states it may start from, state it ends in). `effects.decision` says when one may begin."""
+
+
 class FailureReason(StrEnum):
     """The reason why a run failed or needs attention."""
 

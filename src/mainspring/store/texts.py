@@ -14,6 +14,7 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
     {{target.suspend}}   the state in which the move ends, as a quoted literal
     {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
     {{member.discarded}} {{healthy.item}}   why a member of an incident is settled; when a run counts as healthy again
+    {{recovery.person}}  how an unknown outcome of an effect is settled
     {{for_ever}}         the last instant
     {{backfills}}        a pattern for the triggers of runs that a backfill created
     {{columns.runs.claimed_run}}   the columns of a row of a table, see `store/schema`; {{insert...}} and {{unnest...}}: its
@@ -28,6 +29,7 @@ from errno import ENOENT
 from functools import cached_property
 from pathlib import Path
 
+from mainspring.domain.effects.effect import Recovery
 from mainspring.domain.incidents.incident_members import FIXED_SETTLEMENTS, HealthRule, Settlement
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import (
@@ -41,6 +43,7 @@ from mainspring.domain.states import (
     AttemptState,
     BulkState,
     DeliveryState,
+    EffectState,
     FailureReason,
     IncidentMove,
     IncidentState,
@@ -137,7 +140,7 @@ def _placeholder_values() -> dict[str, str]:
     """Return the table of all placeholders."""
     enums = (
         *(RunState, OutcomeState, AttemptState, DeliveryState, MessageState, FailureReason, SessionState),
-        *(IncidentState, IncidentMove, AlertState, BulkState),
+        *(IncidentState, IncidentMove, AlertState, BulkState, EffectState),
         *(OutcomeKind, FactKind),
     )
     table = {member.value: f"'{member.value}'" for enum in enums for member in enum}
@@ -147,6 +150,7 @@ def _placeholder_values() -> dict[str, str]:
         "reopenable": _listed(REOPENABLE_STATES),
         "undecided": _listed(UNDECIDED_STATES),
     }
+    table |= {f"recovery.{recovery.value}": f"'{recovery.value}'" for recovery in Recovery}
     table |= {"for_ever": str(FOR_EVER), "backfills": f"'{BACKFILL}%'"}
     for move in RunMove:
         table[f"sources.{move.value}"] = _listed(source_states(move))

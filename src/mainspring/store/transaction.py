@@ -29,6 +29,7 @@ LockTarget = Literal[
     "key",
     "event",
     "lock",
+    "effect",
     "schedule",
     "deployments",
     "run_conditions",

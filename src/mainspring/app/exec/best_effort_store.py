@@ -27,6 +27,9 @@ T = TypeVar("T")
 STORE_TIMEOUT_S = 2.0
 """Seconds that the store may take for one call."""
 EXEC_ROLE = "exec"
+ONCE_ROLE = "once"
+"""Role of the session of a program that performs effects outside of steps."""
+_UNWATCHED_ROLES = (EXEC_ROLE, ONCE_ROLE)
 
 
 class _PendingCall:
@@ -138,9 +141,11 @@ class BestEffortStore:
 
 
 def declare_dead_sessions(store: ProcessStore) -> list[int]:
-    """Declare the `exec` sessions of this host dead whose process has ended. Return their ids."""
+    """Declare dead the sessions of ended commands and programs of this host, which no supervisor watches. Return their ids."""
     return [
-        found.session for found in find_dead(store.reader) if found.role == EXEC_ROLE and declare_dead(store, found)
+        found.session
+        for found in find_dead(store.reader)
+        if found.role in _UNWATCHED_ROLES and declare_dead(store, found)
     ]
 
 

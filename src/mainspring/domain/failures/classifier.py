@@ -26,7 +26,7 @@ from mainspring.domain.failures.service_errors import (
 )
 from mainspring.domain.failures.verdict import FailureKind, Rule, Verdict, permanent, transient, unknown
 
-__all__ = ["Classifier", "FailureKind", "Rule", "Verdict", "classify", "classify_exit"]
+__all__ = ["DEFAULT_CLASSIFIER", "Classifier", "FailureKind", "Rule", "Verdict", "classify", "classify_exit"]
 
 _DEEPEST = 12
 _MOST_PARTS = 100
@@ -81,7 +81,7 @@ class Classifier:
 
 def classify(exc: BaseException, now: datetime | None = None) -> Verdict:
     """Return the verdict of the table alone."""
-    return _DEFAULT_CLASSIFIER.classify(exc, now)
+    return DEFAULT_CLASSIFIER.classify(exc, now)
 
 
 def classify_exit(code: int) -> Verdict:
@@ -167,4 +167,4 @@ _RULES: tuple[Callable[[BaseException, datetime | None], Verdict | None], ...] =
     _errno_verdict,
     class_verdict,
 )
-_DEFAULT_CLASSIFIER = Classifier()
+DEFAULT_CLASSIFIER = Classifier()

@@ -32,6 +32,15 @@ def status_verdict(status: int) -> Verdict | None:
 
 def http_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
     """Return the verdict on the answer inside `exc`, with its `Retry-After` if trying again can help."""
+    status = find_status(exc)
+    verdict = None if status is None else status_verdict(status)
+    if verdict is None:
+        return None
+    return add_retry_after(verdict, _retry_after_header(exc, read_attribute(exc, "response")), now)
+
+
+def find_status(exc: BaseException) -> int | None:
+    """Return the first HTTP status from 400 to 599 inside `exc`, None if there is none."""
     response = read_attribute(exc, "response")
     statuses = [
         read_attribute(response, "status_code"),
@@ -42,10 +51,8 @@ def http_verdict(exc: BaseException, now: datetime | None) -> Verdict | None:
     if any("http" in cls.__name__.lower() or cls.__module__.startswith("google.") for cls in type(exc).__mro__):
         statuses.append(read_attribute(exc, "code"))
     for status in statuses:
-        if isinstance(status, int) and not isinstance(status, bool):
-            verdict = status_verdict(int(status))
-            if verdict is not None:
-                return add_retry_after(verdict, _retry_after_header(exc, response), now)
+        if isinstance(status, int) and not isinstance(status, bool) and 400 <= status < 600:
+            return int(status)
     return None
 
 

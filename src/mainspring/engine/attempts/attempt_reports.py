@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.failures.failure import Failure
+from mainspring.resources.effects import AnswerCallback, EffectRequest, EffectSettlement
 
 AckCallback = Callable[[BaseException | None], None]
 
@@ -27,6 +28,8 @@ class ReportKind(StrEnum):
     PROCESS = "process"
     LOCK = "lock"
     UNLOCK = "unlock"
+    EFFECT = "effect"
+    EFFECT_SETTLED = "effect_settled"
 
 
 class CheckpointReport(msgspec.Struct, frozen=True):
@@ -117,10 +120,30 @@ class LockReport(msgspec.Struct, frozen=True):
 
 
 class UnlockReport(msgspec.Struct, frozen=True):
-    """The release of the lock with this request number, or the end of waiting for it; None = all locks, because the attempt has ended."""
+    """The release of the lock with this request number, or the end of waiting for it.
+
+    None = the attempt has ended: all its locks are released, and its pending effects are unknown.
+    """
 
     number: int | None
     kind = ReportKind.UNLOCK
+
+
+class EffectReport(msgspec.Struct, frozen=True):
+    """A request for an effect; `answer` is called like that of a lock. `number` is unique within the attempt."""
+
+    number: int
+    request: EffectRequest
+    answer: AnswerCallback
+    kind = ReportKind.EFFECT
+
+
+class EffectSettledReport(msgspec.Struct, frozen=True):
+    """The outcome of an effect. `ack` is called like that of a checkpoint."""
+
+    settlement: EffectSettlement
+    ack: AckCallback
+    kind = ReportKind.EFFECT_SETTLED
 
 
 AttemptReport = (
@@ -133,4 +156,6 @@ AttemptReport = (
     | ProcessReport
     | LockReport
     | UnlockReport
+    | EffectReport
+    | EffectSettledReport
 )

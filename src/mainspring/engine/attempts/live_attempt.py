@@ -24,6 +24,8 @@ from mainspring.engine.attempts.attempt_reports import (
     AbandonReport,
     AttemptReport,
     CheckpointReport,
+    EffectReport,
+    EffectSettledReport,
     EndReport,
     LockReport,
     LogReport,
@@ -39,10 +41,12 @@ from mainspring.engine.attempts.step_context import (
     SAVED_CHECKPOINT,
     AttemptClosed,
     LockRequest,
+    PendingAnswer,
     SavedCheckpoint,
     StepContext,
     raise_attempt_closed,
 )
+from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, release_of
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 _MAX_PENDING_LINES = 2_000
@@ -167,14 +171,14 @@ class LiveAttempt:
         "_checkpoints",
         "_is_wake_scheduled",
         "_lines",
-        "_lock_requests",
         "_on_end",
+        "_requests",
         "_started_ns",
         "_timers",
         "cancel_reason",
         "closed",
+        "has_claims",
         "has_lines",
-        "has_locks",
         "host",
         "is_late",
         "outgoing",
@@ -190,15 +194,15 @@ class LiveAttempt:
         self._lines: deque[LogReport] | None = None
         """Lines from other threads, on their way to the loop."""
         self._is_wake_scheduled = False
-        self.has_locks = False
-        """Whether it has requested a lock: then it may hold one at its end."""
+        self.has_claims = False
+        """Whether it has requested a lock or an effect: then it may hold one at its end."""
         self.is_late = False
         self.cancel_reason: str | None = None
         self._on_end = on_end
         self._started_ns = time.perf_counter_ns()
         self._timers: list[asyncio.TimerHandle] = []
         self._checkpoints: set[PendingCheckpoint] = set()
-        self._lock_requests: set[LockRequest] = set()
+        self._requests: set[PendingAnswer[Any]] = set()
         self.outgoing: list[OutboxEntry] = []
         host.live.add(self)
 
@@ -224,6 +228,7 @@ class LiveAttempt:
             slot_at=spec.slot_at,
             saved=spec.checkpoint,
             payload_max=spec.payload_max,
+            classifier=self.host.classifier,
         )
 
     def cancel(self, reason: str) -> None:
@@ -265,13 +270,13 @@ class LiveAttempt:
         self.host.live.discard(self)
         if self._timers:
             self.stop_timers()
-        if self._checkpoints or self._lock_requests:
+        if self._checkpoints or self._requests:
             closed = AttemptClosed(f"step {self.spec.name!r} was abandoned before its command was committed")
             for checkpoint in tuple(self._checkpoints):
                 checkpoint.ack(closed)
-            for request in tuple(self._lock_requests):
+            for request in tuple(self._requests):
                 request.answer(closed)
-        if self.has_locks:
+        if self.has_claims:
             self.host.on_report(self.spec, ReportKind.UNLOCK, UnlockReport(None))
 
     @property
@@ -354,16 +359,48 @@ class LiveAttempt:
         """Request a lock; from any thread."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
-        request = LockRequest(next(self.host.numbers))
-        self._lock_requests.add(request)
-        self.has_locks = True
-
-        def answer(result: int | BaseException) -> None:
-            self._lock_requests.discard(request)
-            request.answer(result)
-
-        self.post(LockReport(request.number, name, within_s, answer))
+        request: LockRequest = self._request()
+        self.has_claims = True
+        self.post(LockReport(request.number, name, within_s, self._answer_to(request)))
         return request
+
+    def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
+        """Ask for an effect; from any thread."""
+        if self.closed:
+            raise_attempt_closed(self.spec.name)
+        pending: PendingAnswer[EffectAnswer] = self._request()
+        self.has_claims = True
+
+        def answer(result: EffectAnswer | BaseException) -> None:
+            self._requests.discard(pending)
+            if not pending.answer(result) and isinstance(result, EffectAnswer) and result.intent and not self.closed:
+                self.settle_effect(release_of(request, result))
+
+        self.post(EffectReport(pending.number, request, answer))
+        return pending
+
+    def settle_effect(self, settlement: EffectSettlement) -> PendingAnswer[None]:
+        """Send the outcome of an effect; from any thread. That of a closed attempt is evidence, and ends its code."""
+        pending: PendingAnswer[None] = self._request()
+        answer = self._answer_to(pending)
+        report = EffectSettledReport(settlement, answer)
+        if self.closed:
+            self.call_in_loop(self.host.on_report, self.spec, report.kind, report)
+            raise_attempt_closed(self.spec.name)
+        self.post(report)
+        return pending
+
+    def _request(self) -> PendingAnswer[Any]:
+        pending: PendingAnswer[Any] = PendingAnswer(next(self.host.numbers))
+        self._requests.add(pending)
+        return pending
+
+    def _answer_to(self, pending: PendingAnswer[Any]) -> Callable[[Any], None]:
+        def answer(result: object) -> None:
+            self._requests.discard(pending)
+            pending.answer(result)
+
+        return answer
 
     def call_in_loop(self, callback: Callable[..., None], *args: Any) -> None:
         """Call back in the loop, from any thread; if the loop is closed, this ends the attempt's code."""

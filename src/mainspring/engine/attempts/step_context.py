@@ -7,48 +7,56 @@ is no `Exception`, so that user code does not swallow it. A value is checked and
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future, InvalidStateError
 from contextvars import ContextVar
-from typing import Any, NoReturn, Protocol, TypeVar, overload
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, overload
 
 from mainspring.domain.errors import ArgumentError, MainspringError
+from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER, Classifier
 from mainspring.domain.runs.log_line import bound_fields, format_value
 from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport, UnlockReport
 from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 
 T = TypeVar("T")
 _MAX_TEXT = 16 * 1024
 
 
-class LockRequest:
-    """One request for a lock. `number` is unique within its attempt; a waiter may stop waiting at any time."""
+class PendingAnswer(Generic[T]):
+    """A request of an attempt that waits for its answer. `number` is unique within its attempt; a waiter may stop waiting at any time."""
 
-    __slots__ = ("_token", "number")
+    __slots__ = ("_answer", "number")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._token: Future[int] = Future()
+        self._answer: Future[T] = Future()
 
-    def answer(self, result: int | BaseException) -> None:
-        """Settle it with the fencing token or an error; the first call counts."""
-        with contextlib.suppress(InvalidStateError):  # settled before, or no code waits any more
-            if isinstance(result, int):
-                self._token.set_result(result)
+    def answer(self, result: T | BaseException) -> bool:
+        """Settle it with the answer or an error; return False if it was settled before, or no code waits any more."""
+        try:
+            if isinstance(result, BaseException):
+                self._answer.set_exception(result)
             else:
-                self._token.set_exception(result)
+                self._answer.set_result(result)
+        except InvalidStateError:
+            return False
+        return True
 
-    def wait(self) -> int:
-        """Block this thread until it is settled; return the token or raise the error."""
-        return self._token.result()
+    def wait(self) -> T:
+        """Block this thread until it is settled; return the answer or raise the error."""
+        return self._answer.result()
 
-    def __await__(self) -> Generator[Any, None, int]:
+    def __await__(self) -> Generator[Any, None, T]:
         """Wait in the running loop, without blocking it and without a thread to join at its end."""
-        return asyncio.wrap_future(self._token).__await__()
+        return asyncio.wrap_future(self._answer).__await__()
+
+
+LockRequest = PendingAnswer[int]
+"""A request for a lock; the answer is its fencing token."""
 
 
 class NotInStepError(MainspringError):
@@ -59,7 +67,9 @@ class NotInStepError(MainspringError):
     def __init__(self, name: str) -> None:
         where = "the body of a workflow" if IN_BODY.get() else "code that no step is running"
         hint = "Call it in a function that `run.step` runs. Test it in a run: ms.App(path).run(automation)."
-        if IN_BODY.get() and name in _METHODS_OF_RUN:
+        if name == "once()":
+            hint = "Call it in a function that `run.step` runs: its outcome is committed there."
+        elif IN_BODY.get() and name in _METHODS_OF_RUN:
             hint = f"In the body of a workflow, write run.{name.partition('.')[0]} instead."
         elif name in _SENDING_CALLS:
             hint = (
@@ -97,6 +107,14 @@ class AttemptChannel(Protocol):
         """Request a lock."""
         ...
 
+    def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
+        """Ask for an effect."""
+        ...
+
+    def settle_effect(self, settlement: EffectSettlement) -> PendingAnswer[None]:
+        """Send the outcome of an effect. After the end of the attempt it is sent too, as evidence."""
+        ...
+
 
 class StepContext:
     """The context of one attempt for its own code."""
@@ -105,6 +123,7 @@ class StepContext:
         "attempt",
         "automation",
         "channel",
+        "classifier",
         "key",
         "name",
         "payload_max",
@@ -130,8 +149,10 @@ class StepContext:
         slot_at: int | None = None,
         saved: bytes | None = None,
         payload_max: int = DEFAULT_LIMIT,
+        classifier: Classifier = DEFAULT_CLASSIFIER,
     ) -> None:
         self.channel = channel
+        self.classifier = classifier
         self.run_id = run_id
         self.name = name
         self.key = key
@@ -185,9 +206,16 @@ def current_step(name: str) -> StepContext:
     return step
 
 
+EFFECT_KEY: ContextVar[str | None] = ContextVar("mainspring_effect_key", default=None)
+"""The idempotency key of the effect whose function runs now."""
+
+
 def idempotency_key() -> str:
-    """Return the key of this step: the same over all its attempts and restarts, and of no other step."""
-    return current_step("idempotency_key()").key
+    """Return the key of this step: the same over all its attempts and restarts, and of no other step.
+
+    In a function that `ms.once` calls it is the key of the effect.
+    """
+    return EFFECT_KEY.get() or current_step("idempotency_key()").key
 
 
 def attempt() -> int:

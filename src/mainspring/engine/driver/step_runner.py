@@ -25,6 +25,7 @@ from mainspring.engine.attempts.executor import AttemptHandle
 from mainspring.engine.body.request import Request, StepCall
 from mainspring.engine.driver.live_step import LiveStep, build_attempt_command, build_in_doubt_failure
 from mainspring.engine.driver.loaded_run import halt_run_on_error
+from mainspring.resources.effects import EffectInDoubtError
 from mainspring.store.base import CommitCallback
 from mainspring.store.commands.journal import SaveCheckpoint
 from mainspring.store.commands.results import CommandDone, Refused
@@ -158,7 +159,8 @@ class StepRunner:
     def _failed(self, step: LiveStep, end: AttemptEnd) -> None:
         loaded, plan = self._loaded, step.call.plan
         verdict = end.verdict or permanent("unknown")
-        if plan.delivery == "at_most_once" and not verdict.not_sent:
+        is_in_doubt = plan.delivery == "at_most_once" and not verdict.not_sent
+        if is_in_doubt or (end.failure is not None and end.failure.code == EffectInDoubtError.code):
             self._save(step, OutcomeState.IN_DOUBT, end)
             return
         step.failures += 1

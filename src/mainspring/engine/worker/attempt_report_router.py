@@ -1,11 +1,14 @@
 """Route each report of a running attempt to its receiver.
 
-Log lines go to the log processor, child processes are recorded, locks are requested. The driver gets all other reports.
+Log lines go to the log processor, child processes are recorded, locks and effects are requested. The driver gets all other reports.
 """
 
+from mainspring.domain.effects.effect import EffectHolder
 from mainspring.engine.attempts.attempt_reports import (
     AttemptReport,
     CheckpointReport,
+    EffectReport,
+    EffectSettledReport,
     EndReport,
     LockReport,
     LogReport,
@@ -18,6 +21,7 @@ from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.engine.driver.driver_host import DriverLookup
 from mainspring.engine.worker.run_services import ignore_answer
+from mainspring.resources.effects import AttemptEffects
 from mainspring.resources.locks import AttemptLocks
 from mainspring.store.base import Store
 from mainspring.store.commands.journal import RecordProcessGroup
@@ -26,11 +30,14 @@ from mainspring.store.commands.journal import RecordProcessGroup
 class AttemptReportRouter:
     """Routes reports; used in the loop's thread."""
 
-    def __init__(self, store: Store, lookup: DriverLookup, locks: AttemptLocks, lines: LogProcessor) -> None:
+    def __init__(
+        self, store: Store, lookup: DriverLookup, locks: AttemptLocks, effects: AttemptEffects, lines: LogProcessor
+    ) -> None:
         self._store = store
         self._lines = lines
         self._lookup = lookup
         self._locks = locks
+        self._effects = effects
 
     def take(self, spec: AttemptSpec | None, _kind: ReportKind, report: AttemptReport) -> None:
         """Accept a report of an attempt (`spec`) or of a child process (`spec` is None)."""
@@ -41,12 +48,8 @@ class AttemptReportRouter:
             )
             self._store.submit(RecordProcessGroup(report.pgid, report.started, ended=report.ended), on_recorded)
             return
-        if spec is not None and isinstance(report, LockReport | UnlockReport):
-            owner = f"{spec.run_id}/{spec.ident} (attempt {spec.attempt})"
-            if isinstance(report, LockReport):
-                self._locks.request(owner, report.number, report.name, report.within_s, report.answer)
-            else:
-                self._locks.release(owner, report.number)
+        if spec is not None and isinstance(report, LockReport | UnlockReport | EffectReport | EffectSettledReport):
+            self._serve_resource(spec, report)
             return
         if spec is not None and isinstance(report, StartReport):
             self._lines.life.attempt_started(spec)
@@ -66,3 +69,20 @@ class AttemptReportRouter:
                 report.ack(error)
         if spec is not None and isinstance(report, LogReport):
             self._lines.take(spec, report)
+
+    def _serve_resource(
+        self, spec: AttemptSpec, report: LockReport | UnlockReport | EffectReport | EffectSettledReport
+    ) -> None:
+        owner = f"{spec.run_id}/{spec.ident} (attempt {spec.attempt})"
+        if isinstance(report, LockReport):
+            self._locks.request(owner, report.number, report.name, report.within_s, report.answer)
+        elif isinstance(report, EffectReport):
+            step = (spec.automation, spec.run_id, spec.ident, spec.key, spec.attempt)
+            holder = EffectHolder(owner, f"{owner}#{report.number}", *step)
+            self._effects.begin(holder, report.request, report.answer)
+        elif isinstance(report, EffectSettledReport):
+            self._effects.settle(owner, report.settlement, report.ack)
+        else:
+            self._locks.release(owner, report.number)
+            if report.number is None:
+                self._effects.end(owner)

@@ -38,6 +38,7 @@ from mainspring.engine.worker.run_services import RunServices, TransactionalCall
 from mainspring.engine.worker.stalled_attempts import StalledAttempts
 from mainspring.engine.worker.suspended_run_cache import SuspendedRunCache
 from mainspring.engine.worker.worker_options import WorkerOptions
+from mainspring.resources.effects import AttemptEffects, EffectLedger
 from mainspring.resources.locks import AttemptLocks
 from mainspring.store.base import CommitChanges, EngineReads, Store
 from mainspring.store.commands.runs import ClaimedRun, HaltRun, ReleaseRun
@@ -82,8 +83,9 @@ class Worker(RunServices):
         self.off_loop = off_loop or executor_caller(loop)
         self.drivers: dict[str, Driver] = {}
         self._locks = AttemptLocks(store, loop)
+        self._effects = AttemptEffects(store, loop, EffectLedger(self.sealing, clock))
         self.lines = _create_log_processor(loop, store, self.sealing, clock, self.settings)
-        on_report = AttemptReportRouter(store, self, self._locks, self.lines).take
+        on_report = AttemptReportRouter(store, self, self._locks, self._effects, self.lines).take
         self.attempts = AttemptExecutor(
             loop,
             on_report=on_report,
@@ -154,6 +156,7 @@ class Worker(RunServices):
             driver.unload()
         self._suspended.clear()
         self._locks.close()
+        self._effects.close()
         self.attempts.close()
         self.lines.close()
 

@@ -9,6 +9,7 @@ still cause a deadlock: the server breaks it, and the group is sent again.
 import contextlib
 import logging
 from collections.abc import Iterator
+from typing import Final
 
 import psycopg
 
@@ -27,6 +28,7 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.bulk_operations import ChangeBulkOperation, LeaseBulkBatch, RecordBulkBatch
+from mainspring.store.commands.effects import BeginEffect, ConfirmEffect, ForgetEffect, SettleEffect
 from mainspring.store.commands.inbox import (
     CloseWait,
     DeliverFact,
@@ -89,10 +91,22 @@ _ENDING = (FinishRun, MarkRunDone, DiscardRun, CancelRun)
 _STOPPED = (HaltRun, ReopenRun, GiveResult)
 _WITHOUT_LOCKS = frozenset({CompleteRun, AnnotateRun, SaveOutcome, SaveAttempt, SaveCheckpoint, RecordHeartbeat})
 """Records of an owner about its own run: no other process decides on them, so only their events are locked beforehand."""
-_OF_PEOPLE = (
-    *(AddPerson, ChangePerson, RemovePerson, SetPassword),
-    *(OpenWebSession, EndWebSession, EndWebSessions),
-)
+_LOCK_OF_KIND: Final[dict[type[StoreCommand[object]], str]] = {
+    AuditedCommand: "audit",
+    **dict.fromkeys((SetQueue, PauseQueue), "queue"),
+    RecordRunConditions: "run_conditions",
+    LeaseQueues: "outbox_leases",
+    LeaseChannels: "channels",
+    **dict.fromkeys((LeaseBulkBatch, RecordBulkBatch, ChangeBulkOperation), "bulk"),
+    **dict.fromkeys(
+        (RecordEvaluation, RecordStoreOutage, AcknowledgeIncident, SnoozeIncident, ResolveIncident), "incidents"
+    ),
+    **dict.fromkeys(
+        (*(AddPerson, ChangePerson, RemovePerson, SetPassword), *(OpenWebSession, EndWebSession, EndWebSessions)),
+        "people",
+    ),
+}
+"""Each of these commands locks all things of one kind at once."""
 _ACCEPTING = (AcceptDelivery, DecideDelivery, ReleaseHeldDeliveries, JoinRun)
 _OF_A_RUN = (
     SuspendRun,
@@ -237,27 +251,16 @@ def _names_after_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
     match command:
         case StartRun(automation=automation, run_key=RunKey(key=key)):
             return {("key", automation, key)}
-        case AuditedCommand():
-            return {("audit",)}
         case AnnounceDefinitions(schedules=schedules):
             return {("deployments",), *(("schedule", row.name) for row in schedules)}
-        case SetQueue() | PauseQueue():
-            return {("queue",)}
-        case RecordRunConditions():
-            return {("run_conditions",)}
         case MakeSlot() | BackfillSlot() | DismissSlot() | PullBackSchedule():
             return {("schedule", command.schedule)}
         case AcquireLock(name=name):
             return {("lock", name)}
-        case LeaseQueues():
-            return {("outbox_leases",)}
-        case LeaseChannels():
-            return {("channels",)}
-        case LeaseBulkBatch() | RecordBulkBatch() | ChangeBulkOperation():
-            return {("bulk",)}
-        case RecordEvaluation() | RecordStoreOutage() | AcknowledgeIncident() | SnoozeIncident() | ResolveIncident():
-            return {("incidents",)}
-    return {("people",)} if isinstance(command, _OF_PEOPLE) else set()
+        case BeginEffect(key=key) | SettleEffect(key=key) | ForgetEffect(key=key) | ConfirmEffect(key=key):
+            return {("effect", key)}
+    name_of_kind = _LOCK_OF_KIND.get(type(command))
+    return set() if name_of_kind is None else {(name_of_kind,)}
 
 
 def terminate_blocking_clients(connection: ServerConnection, schema: str, *, longer_than_ms: int) -> None:

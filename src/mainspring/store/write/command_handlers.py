@@ -29,6 +29,7 @@ from mainspring.store.commands.bulk_operations import (
     LeaseBulkBatch,
     RecordBulkBatch,
 )
+from mainspring.store.commands.effects import BeginEffect, ConfirmEffect, ForgetEffect, SettleEffect
 from mainspring.store.commands.exec_runs import DescribeExecAutomation, RecordExecRun
 from mainspring.store.commands.inbox import (
     CloseWait,
@@ -119,6 +120,7 @@ from mainspring.store.write import (
     automations,
     bulk_operations,
     clock_steps,
+    effects,
     exec_runs,
     held_store,
     locks,
@@ -209,6 +211,10 @@ HANDLERS: Final[dict[type[StoreCommand[object]], Handler]] = dict(
         AcquireLock.answered_by(locks.acquire_lock),
         ReleaseLock.answered_by(locks.release_lock),
         BreakLock.answered_by(locks.break_lock),
+        BeginEffect.answered_by(effects.begin_effect),
+        SettleEffect.answered_by(effects.settle_effect),
+        ForgetEffect.answered_by(effects.forget_effect),
+        ConfirmEffect.answered_by(effects.confirm_effect),
         SetMeta.answered_by(locks.set_meta),
         ApplyRetention.answered_by(retention.apply_retention),
         AcceptDelivery.answered_by(deliveries.accept_delivery),

@@ -34,6 +34,7 @@ _OF_RUNS = (
     "prune_event_cursors",
     "prune_worker_losses",
     "prune_failures",
+    "prune_effect_calls",
     "prune_logs",
     "prune_runs",
 )
@@ -63,6 +64,7 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
         for query in _OF_RUNS:
             tx.change(query, (ids,))
     tx.change("prune_run_keys", (tx.now,))
+    tx.change("prune_effects", (tx.now, command.limit))
     _prune_access(tx)
     if command.failed_before is not None:
         _prune_bulk(tx, command.failed_before)

@@ -29,6 +29,7 @@ from mainspring.store.schema.processes.sessions import ENDING_SESSION
 from mainspring.store.schema.runs.attempts import ATTEMPT_OF_RUN
 from mainspring.store.schema.runs.runs import ENDED_RUN
 from mainspring.store.transaction import Transaction
+from mainspring.store.write import effects
 from mainspring.store.write.clock_steps import find_unseen_step
 from mainspring.store.write.runs import run_keys, run_transitions
 from mainspring.store.write.runs.journal import encode_failure
@@ -205,6 +206,7 @@ def _end_session(tx: Transaction, session: int, state: SessionState, released: i
         "delete_stalled_attempts_of_session",
     ):
         tx.change(query, (session,))
+    effects.lose_effects(tx, session)
     tx.ready |= released > 0
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.clock import SystemClock
-from mainspring.domain.errors import ConflictError, MainspringError
+from mainspring.domain.errors import BusyError, ConflictError, MainspringError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.outbox import OutboxEntry
@@ -47,10 +47,20 @@ from mainspring.engine.attempts.step_context import (
     CURRENT_STEP,
     SAVED_CHECKPOINT,
     LockRequest,
+    PendingAnswer,
     SavedCheckpoint,
     StepContext,
 )
 from mainspring.engine.attempts.thread_attempt import call_to_end
+from mainspring.resources.effects import (
+    EFFECT_RETRY_AFTER,
+    EffectAnswer,
+    EffectConflictError,
+    EffectInDoubtError,
+    EffectRequest,
+    EffectSettlement,
+    release_of,
+)
 from mainspring.resources.locks import LockHeldError
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
@@ -69,6 +79,7 @@ class ChildChannel:
         self._numbers = itertools.count(1)
         self._checkpoint_answers: dict[int, SimpleQueue[child_protocol.CheckpointAnswer]] = {}
         self._lock_requests: dict[int, LockRequest] = {}
+        self._effect_requests: dict[int, tuple[PendingAnswer[Any], EffectRequest | None]] = {}
         self.calls: SimpleQueue[child_protocol.CallMessage] = SimpleQueue()
 
     def read(self) -> list[child_protocol.MessageToChild]:
@@ -99,6 +110,10 @@ class ChildChannel:
                     request.answer(
                         message.token if message.error is None else _rebuild_error(message.code, message.error)
                     )
+                elif isinstance(message, child_protocol.EffectAnswerMessage) and (
+                    pending := self._effect_requests.pop(message.n, None)
+                ):
+                    self._answer_effect(message, *pending)
                 elif isinstance(message, child_protocol.StackRequest):
                     self.send(
                         child_protocol.StackAnswer(message.n, read_thread_stack(threading.main_thread().ident or 0))
@@ -142,10 +157,39 @@ class ChildChannel:
         self.send(child_protocol.LockMessage(request.number, name, within_s))
         return request
 
+    def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
+        """Ask for an effect."""
+        pending: PendingAnswer[EffectAnswer] = PendingAnswer(next(self._numbers))
+        self._effect_requests[pending.number] = pending, request
+        self.send(child_protocol.EffectMessage(pending.number, request))
+        return pending
+
+    def settle_effect(self, settlement: EffectSettlement) -> PendingAnswer[None]:
+        """Send the outcome of an effect."""
+        pending: PendingAnswer[None] = PendingAnswer(next(self._numbers))
+        self._effect_requests[pending.number] = pending, None
+        self.send(child_protocol.EffectSettledMessage(pending.number, settlement))
+        return pending
+
+    def _answer_effect(
+        self,
+        message: child_protocol.EffectAnswerMessage,
+        pending: PendingAnswer[Any],
+        request: EffectRequest | None,
+    ) -> None:
+        """Settle a request; release an intent that no code waits for any more."""
+        answer = message.answer if message.error is None else _rebuild_error(message.code, message.error)
+        is_awaited = pending.answer(answer)
+        if not is_awaited and request is not None and isinstance(answer, EffectAnswer) and answer.intent:
+            self.settle_effect(release_of(request, answer))
+
 
 def _rebuild_error(code: str, text: str) -> MainspringError:
     """Return the error that the worker sent, in its own class if steps may catch it: so the same code works with every isolation."""
-    return {kind.code: kind for kind in (LockHeldError, ConflictError)}.get(code, MainspringError)(text)
+    kinds = (LockHeldError, ConflictError, EffectConflictError, EffectInDoubtError)
+    if code == BusyError.code:
+        return BusyError(EFFECT_RETRY_AFTER, text)
+    return {kind.code: kind for kind in kinds}.get(code, MainspringError)(text)
 
 
 class _ChildServer:
@@ -191,6 +235,7 @@ class _ChildServer:
                 slot_at=spec.slot_at,
                 saved=spec.checkpoint,
                 payload_max=spec.payload_max,
+                classifier=self._classifier,
             )
         )
         return call_to_end(spec.fn, spec.args, spec.kwargs)

@@ -16,6 +16,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import Verdict
 from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
+from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
@@ -133,6 +134,18 @@ class LockAnswer(msgspec.Struct, tag="locked"):
     code: str = ""
 
 
+class EffectAnswerMessage(msgspec.Struct, tag="effect_answered"):
+    """Answer to an EffectMessage or EffectSettledMessage: request number `n` got `answer`, or failed (`error`).
+
+    Without both, the outcome is saved.
+    """
+
+    n: int
+    answer: EffectAnswer | None = None
+    error: str | None = None
+    code: str = ""
+
+
 class StackRequest(msgspec.Struct, tag="place_asked"):
     """Answer with a StackAnswer of the same number."""
 
@@ -186,6 +199,20 @@ class UnlockMessage(msgspec.Struct, tag="unlocked"):
     n: int
 
 
+class EffectMessage(msgspec.Struct, tag="effect_asked"):
+    """Ask for an effect, and answer with an EffectAnswerMessage."""
+
+    n: int
+    request: EffectRequest
+
+
+class EffectSettledMessage(msgspec.Struct, tag="effect_settled"):
+    """Save the outcome of an effect, and answer with an EffectAnswerMessage."""
+
+    n: int
+    settlement: EffectSettlement
+
+
 class StackAnswer(msgspec.Struct, tag="place"):
     """The stack of the call's code, as lines."""
 
@@ -207,7 +234,7 @@ class EndMessage(msgspec.Struct, tag="ended", kw_only=True):
     is_spent: bool
 
 
-MessageToChild = HelloMessage | CallMessage | CheckpointAnswer | LockAnswer | StackRequest
+MessageToChild = HelloMessage | CallMessage | CheckpointAnswer | LockAnswer | EffectAnswerMessage | StackRequest
 MessageFromChild = (
     StartMessage
     | LogMessage
@@ -216,6 +243,8 @@ MessageFromChild = (
     | OutgoingMessage
     | LockMessage
     | UnlockMessage
+    | EffectMessage
+    | EffectSettledMessage
     | StackAnswer
     | EndMessage
 )

@@ -18,6 +18,8 @@ from mainspring.engine.attempts.attempt_end import AttemptEnd
 from mainspring.engine.attempts.attempt_reports import (
     AckCallback,
     CheckpointReport,
+    EffectReport,
+    EffectSettledReport,
     LockReport,
     LogReport,
     ProgressReport,
@@ -31,6 +33,7 @@ from mainspring.engine.attempts.processes.child_pool import ChildPool
 from mainspring.engine.attempts.processes.child_process import ChildProcess
 from mainspring.engine.attempts.processes.child_protocol import rebuild_error
 from mainspring.engine.attempts.processes.process_tree import describe_process_tree
+from mainspring.resources.effects import EffectAnswer
 
 _START_ALLOWANCE_S = 60.0
 _ANSWER_TIMEOUT_S = 2.0
@@ -101,17 +104,28 @@ class ProcessAttempt(LiveAttempt):
                 self.send_report(CheckpointReport(bytes(data), self._checkpoint_ack(number)))
             case child_protocol.OutgoingMessage(outgoing):
                 self.outgoing.append(outgoing)
-            case child_protocol.LockMessage(number, name, within_s):
-                self.has_locks = True
-                self.send_report(LockReport(number, name, within_s, self._lock_answer(number)))
-            case child_protocol.UnlockMessage(number):
-                self.send_report(UnlockReport(number))
             case child_protocol.StackAnswer(number, lines):
                 descendants = describe_process_tree(self._child.pid)[1:] if self._child is not None else []
                 self._report_stack(number, lines + descendants)
             case child_protocol.EndMessage():
                 self._release(message)
                 self.finish(self._end_of(message))
+            case _:
+                self._serve_resource(message)
+
+    def _serve_resource(self, message: child_protocol.MessageFromChild) -> None:
+        """Report a request for a lock or an effect, or the end of one."""
+        match message:
+            case child_protocol.LockMessage(number, name, within_s):
+                self.has_claims = True
+                self.send_report(LockReport(number, name, within_s, self._lock_answer(number)))
+            case child_protocol.UnlockMessage(number):
+                self.send_report(UnlockReport(number))
+            case child_protocol.EffectMessage(number, request):
+                self.has_claims = True
+                self.send_report(EffectReport(number, request, self._effect_answer(number)))
+            case child_protocol.EffectSettledMessage(number, settlement):
+                self.send_report(EffectSettledReport(settlement, self._effect_answer(number)))
 
     def read_line(self, stream: str, text: str) -> None:
         """Report a line that the step printed."""
@@ -203,6 +217,19 @@ class ProcessAttempt(LiveAttempt):
                 send(child_protocol.LockAnswer(number, result))
             else:
                 send(child_protocol.LockAnswer(number, code=getattr(result, "code", ""), error=_error_text(result)))
+
+        return answer
+
+    def _effect_answer(self, number: int) -> Callable[[EffectAnswer | BaseException | None], None]:
+        """Return the callback that answers this request for an effect, or its outcome; from any thread."""
+        send = self._send_to(self._child)
+
+        def answer(result: EffectAnswer | BaseException | None) -> None:
+            if isinstance(result, BaseException):
+                code, text = getattr(result, "code", ""), _error_text(result)
+                send(child_protocol.EffectAnswerMessage(number, code=code, error=text))
+            else:
+                send(child_protocol.EffectAnswerMessage(number, result))
 
         return answer
 

@@ -25,6 +25,7 @@ from mainspring.store.commands.runs import CancelRun, DiscardRun, GiveResult, Ma
 from mainspring.store.schema.runs.journal import CURRENT_OUTCOME, CurrentOutcome
 from mainspring.store.schema.runs.runs import STOPPED_RUN, StoppedRun
 from mainspring.store.transaction import Transaction
+from mainspring.store.write import effects
 from mainspring.store.write.incidents import members
 from mainspring.store.write.runs import events, inbox, partitions, rejected_facts, rollback, run_keys, run_transitions
 from mainspring.store.write.runs.ownership import read_receiving_run
@@ -230,6 +231,8 @@ def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
     tx.change("supersede_attempts_of", (run.generation, c.run, c.ident))
     if not undoes:
         tx.change("supersede_stops", (run.generation, c.run))
+    happened = not c.again and c.failure is None
+    effects.settle_doubts_of_step(tx, c.run, c.ident, happened=happened, by=c.command)
     done = _make_ready(tx, run, run.generation, None, undoes=undoes)
     tx.change("insert_fact_receipt", (c.run, FactKind.RESULT, c.command))
     if not c.again:

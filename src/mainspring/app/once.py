@@ -1,0 +1,159 @@
+"""`ms.once`: an effect that happens once for its key, in steps, scripts and plain programs, across all that use one store."""
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
+from typing import Any, Literal, TypeVar, overload
+
+from mainspring.domain.duration import SpanInput, parse_duration, to_milliseconds
+from mainspring.domain.effects.effect import Recovery
+from mainspring.domain.effects.identity import encode_identity, require_key
+from mainspring.domain.errors import ArgumentError, DefinitionError, OptionError
+from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER
+from mainspring.domain.values.codec import DEFAULT_LIMIT
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.saved_call import decode_result
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.effect import Check, Effect, EffectChannel
+from mainspring.engine.attempts.isolation import is_async
+from mainspring.engine.attempts.step_context import CURRENT_STEP, current_step
+from mainspring.resources.effects import EffectRequest
+
+T = TypeVar("T")
+_DEFAULT_WAIT = "30s"
+_CONFLICTS = ("skip", "error")
+_UNSET: Any = object()
+
+
+@overload
+def once(
+    key: str,
+    /,
+    *,
+    within: SpanInput | None = None,
+    check: Check | None = None,
+    keyed: bool = False,
+    identity: object = None,
+    conflict: Literal["skip", "error"] = "skip",
+    wait: SpanInput = _DEFAULT_WAIT,
+) -> Effect: ...
+@overload
+def once(
+    key: str,
+    fn: Callable[..., Coroutine[Any, Any, T]],
+    /,
+    *args: Any,
+    within: SpanInput | None = None,
+    check: Check | None = None,
+    keyed: bool = False,
+    identity: object = ...,
+    conflict: Literal["skip", "error"] = "skip",
+    wait: SpanInput = _DEFAULT_WAIT,
+) -> Awaitable[T]: ...
+@overload
+def once(
+    key: str,
+    fn: Callable[..., T],
+    /,
+    *args: Any,
+    within: SpanInput | None = None,
+    check: Check | None = None,
+    keyed: bool = False,
+    identity: object = ...,
+    conflict: Literal["skip", "error"] = "skip",
+    wait: SpanInput = _DEFAULT_WAIT,
+) -> T: ...
+def once(
+    key: str,
+    fn: Callable[..., Any] | None = None,
+    /,
+    *args: Any,
+    within: SpanInput | None = None,
+    check: Check | None = None,
+    keyed: bool = False,
+    identity: object = _UNSET,
+    conflict: Literal["skip", "error"] = "skip",
+    wait: SpanInput = _DEFAULT_WAIT,
+) -> Any:
+    """Perform an effect once for its key: `ms.once(key, fn, *args)` returns the result of `fn`, or that of the earlier call.
+
+    Without `fn` it returns an Effect for a `with` (in an `async def`: an `async with`):
+
+        with ms.once(f"invoice:{order.id}") as effect:
+            if effect.needed:
+                effect.done(send(order))
+
+    `within` = a new effect may follow this long after the last one ("1h"); without it the key counts for all time.
+    `check` = asks the target whether it has the effect, if the outcome of an earlier call is unknown. It gets the arguments of `fn`, and
+    returns the result, True for one without a result, or None if the target does not have the effect.
+    `keyed=True` = the target drops duplicates by `ms.idempotency_key()` (in a block: `effect.idempotency_key`), so an unknown effect is
+    repeated under the same one. With neither `check` nor `keyed`, a person decides.
+    `identity` = what the effect is about, as JSON (default: the arguments of `fn`). The same key with another identity is an error; with
+    `within` the call is skipped, unless `conflict="error"`.
+    `wait` = the longest wait for another holder.
+
+    Raises:
+        ArgumentError, OptionError, ValueRefusedError: the key, an option or the identity cannot be used.
+        BusyError: another holder performed the effect for all of `wait`.
+        EffectConflictError: the key was used with another identity.
+        EffectInDoubtError: the effect may have happened, and only a person can decide. A step then needs attention.
+        StoreUnavailableError: without the store there is no effect.
+        NotInStepError: in the body of a workflow.
+    """
+    if IN_BODY.get():
+        current_step("once()")
+    if identity is _UNSET:
+        identity = None if fn is None else list(args)
+    if fn is None and args:
+        raise ArgumentError("ms.once(key, fn, *args): the arguments have no function")
+    if conflict not in _CONFLICTS or (conflict == "error" and within is None):
+        hint = 'Write conflict="error" together with within=, or leave it out.'
+        raise OptionError(f"conflict={conflict!r} of ms.once", hint=hint)
+    recovery = Recovery.CHECK if check is not None else Recovery.KEYED if keyed else Recovery.PERSON
+    request = EffectRequest(
+        require_key(key),
+        encode_identity(key, identity),
+        None if within is None else to_milliseconds(_require_positive(within)),
+        recovery,
+        conflict == "error",
+        parse_duration(wait).total_seconds(),
+    )
+    effect = _make_effect(request, None if check is None else functools.partial(check, *args))
+    return effect if fn is None else _call(effect, fn, args)
+
+
+def _make_effect(request: EffectRequest, check: Check | None) -> Effect:
+    """Return the effect of the running step, or of the program."""
+    step = CURRENT_STEP.get()
+    if step is None:
+        return Effect(_open_program(), request, check=check, classifier=DEFAULT_CLASSIFIER, limit=DEFAULT_LIMIT)
+    return Effect(step.channel, request, check=check, classifier=step.classifier, limit=step.payload_max)
+
+
+def _call(effect: Effect, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    signature = read_signature(fn)
+
+    def read(result: bytes | None) -> Any:
+        return None if result is None else decode_result(signature, result, f"result of effect {effect.key!r}")
+
+    bound = functools.partial(fn, *args)
+    if is_async(fn):
+        return effect.call_async(bound, read)
+    if inspect.isgeneratorfunction(fn):
+        raise DefinitionError(f"ms.once({effect.key!r}) cannot call a generator function")
+    return effect.call(bound, read)
+
+
+def _require_positive(within: SpanInput) -> timedelta:
+    span = parse_duration(within)
+    if not span:
+        raise OptionError(f"within={within!r} of ms.once: the duration must be greater than zero")
+    return span
+
+
+def _open_program() -> EffectChannel:
+    """Return the channel of code outside of steps; imported only there."""
+    from mainspring.app.program_effects import program_effects
+
+    return program_effects()

@@ -1,0 +1,140 @@
+"""Effects of a program outside of steps: a script, a plain program, `mainspring once`.
+
+Role: the channel of `ms.once` where no step runs. It opens the project's store at the first use, with a session of its own, and
+keeps it until the program ends. Invariants: without the store there is no effect; a program that is killed leaves its effects to its
+session, which another process declares dead; a forked child opens a session of its own.
+"""
+
+import atexit
+import itertools
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from mainspring.app.exec.best_effort_store import ONCE_ROLE, declare_dead_sessions
+from mainspring.app.project import Project
+from mainspring.app.stores.store_factory import make_store
+from mainspring.domain.effects.effect import EffectHolder
+from mainspring.domain.errors import ConflictError
+from mainspring.engine.attempts.step_context import PendingAnswer
+from mainspring.resources.effects import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    EffectAnswer,
+    EffectLedger,
+    EffectRequest,
+    EffectSettlement,
+    busy_error,
+    release_of,
+)
+from mainspring.service.actor import user_name
+from mainspring.store.commands.results import CommandDone, Refused
+from mainspring.store.process_store import ProcessStore
+
+STORE_TIMEOUT_S = 30.0
+"""Seconds that the store may be away before a call fails."""
+
+
+class ProgramEffects:
+    """The effects of one program; used from any thread."""
+
+    def __init__(self, project: Project, owner: str | None = None) -> None:
+        self._ledger = EffectLedger(project.sealing, project.clock)
+        self._store: ProcessStore = make_store(
+            project.settings.store.url, lease_ms=project.lease_ms, clock=project.clock, timeout_s=STORE_TIMEOUT_S
+        )
+        self._store.full_disk_timeout_s = STORE_TIMEOUT_S
+        self._owner = owner or f"{Path(sys.argv[0] or 'python').name} of {user_name()}@{socket.gethostname()}"
+        self._calls = itertools.count(1)
+        self._open_lock = threading.Lock()
+        self._is_open = False
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """File descriptors that children must hold, so that the session lives while one of them runs."""
+        return () if self._store.lock is None else (self._store.lock.descriptor,)
+
+    def open(self) -> None:
+        """Open the store and the session. Raises StoreError."""
+        with self._open_lock:
+            if not self._is_open:
+                self._store.open()
+                self._store.open_session(ONCE_ROLE)
+                self._is_open = True
+
+    def close(self) -> None:
+        """End the session: what is pending is unknown from now on."""
+        with self._open_lock:
+            if self._is_open:
+                self._is_open = False
+                self._store.close()
+
+    def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
+        """Ask for an effect, in a thread of its own: the wait for another holder must not block a loop."""
+        pending: PendingAnswer[EffectAnswer] = PendingAnswer(next(self._calls))
+        threading.Thread(target=self._begin, args=(request, pending), name="mainspring-effect", daemon=True).start()
+        return pending
+
+    def settle_effect(self, settlement: EffectSettlement) -> PendingAnswer[None]:
+        """Save the outcome of an effect."""
+        pending: PendingAnswer[None] = PendingAnswer(next(self._calls))
+
+        def on_answer(answer: CommandDone | Refused | BaseException) -> None:
+            if isinstance(answer, Refused):
+                answer = ConflictError(answer.text)
+            pending.answer(answer if isinstance(answer, BaseException) else None)
+
+        self._store.submit(self._ledger.settle_command(settlement), on_answer)
+        return pending
+
+    def _begin(self, request: EffectRequest, pending: PendingAnswer[EffectAnswer]) -> None:
+        try:
+            answer = self._ask(request, f"{os.getpid()}#{pending.number}")
+        except BaseException as error:  # noqa: BLE001 - the waiting code gets it
+            pending.answer(error)
+            return
+        if not pending.answer(answer) and answer.intent:
+            self.settle_effect(release_of(request, answer))
+
+    def _ask(self, request: EffectRequest, call_id: str) -> EffectAnswer:
+        """Ask until the effect is free, done or in doubt, or the wait is over."""
+        self.open()
+        command = self._ledger.begin_command(request, EffectHolder(f"{self._owner} (pid {os.getpid()})", call_id))
+        until, pause = time.monotonic() + request.wait_s, FIRST_PAUSE_S
+        has_checked_sessions = False
+        while True:
+            answer = self._ledger.read_answer(request, self._store.apply(command))
+            if not isinstance(answer, Refused):
+                return answer
+            if not has_checked_sessions:  # its holder may have been killed, with no supervisor to notice it
+                has_checked_sessions = True
+                if declare_dead_sessions(self._store):
+                    continue
+            remaining_s = until - time.monotonic()
+            if remaining_s <= 0:
+                raise busy_error(answer, request.wait_s)
+            time.sleep(min(pause, remaining_s))
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+_LOCK = threading.Lock()
+_programs: dict[int, ProgramEffects] = {}
+"""The effects of this process, by its id: a forked child makes its own."""
+
+
+def program_effects() -> ProgramEffects:
+    """Return the effects of this program, on the store that the configuration names.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
+    with _LOCK:
+        pid = os.getpid()
+        if pid not in _programs:
+            _programs.clear()
+            effects = _programs[pid] = ProgramEffects(Project.find())
+            atexit.register(effects.close)
+        return _programs[pid]

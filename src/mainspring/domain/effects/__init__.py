@@ -1,0 +1,1 @@
+"""Effects: what an automation changes outside of itself, once for each key."""

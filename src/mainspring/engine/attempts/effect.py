@@ -1,0 +1,327 @@
+"""An effect of a step or a program: `ms.once(key)`, as a block or around a function, sync and async.
+
+Role: asks the channel of the attempt (or of the program) for the effect, lets the user's code perform it, and sends its outcome.
+Invariants: code performs the effect only after its intent is committed; each outcome is sent, whatever the code raises; a block that ends
+without a word about its outcome is an error, and the outcome is unknown.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from mainspring.domain.effects.effect import CallOutcome, Recovery
+from mainspring.domain.effects.outcome import outcome_of_error
+from mainspring.domain.errors import ConflictError, DefinitionError, MainspringError, ValueRefusedError
+from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.codec import decode, encode
+from mainspring.engine.attempts.step_context import EFFECT_KEY, AttemptClosed, PendingAnswer
+from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, doubt_error
+
+Check = Callable[..., Any]
+"""Asks the target for the effect: returns its result, True for one without a result, None or False if the target does not have it."""
+_MAX_NOTE = 300
+
+
+class EffectNotSettledError(MainspringError):
+    """The code of an effect ended without `effect.done()`: its outcome is unknown."""
+
+    code = "effect_not_settled"
+
+
+class EffectChannel(Protocol):
+    """The part of a channel that effects need."""
+
+    def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]: ...
+
+    def settle_effect(self, settlement: EffectSettlement) -> PendingAnswer[None]: ...
+
+
+class Effect:
+    """One effect, for a `with` (in an `async def`: an `async with`). `needed` tells whether the code has to perform it.
+
+    `key` is the user's key. `idempotency_key` is for the target: the same until the outcome is known, another for the next effect.
+    """
+
+    def __init__(
+        self,
+        channel: EffectChannel,
+        request: EffectRequest,
+        *,
+        check: Check | None,
+        classifier: Classifier,
+        limit: int,
+    ) -> None:
+        self.key = request.key
+        self._channel = channel
+        self._request = request
+        self._check = check
+        self._classifier = classifier
+        self._limit = limit
+        self._answer: EffectAnswer | None = None
+        self._result: bytes | None = None
+        self._refused: ValueRefusedError | None = None
+        self._is_done = False
+        self._is_reported = False
+        self._place = ""
+
+    def __repr__(self) -> str:
+        state = "not started" if self._answer is None else "needed" if self.needed else "done"
+        return f"<effect {self.key!r}, {state}>"
+
+    @property
+    def needed(self) -> bool:
+        """Whether the code has to perform the effect, and then call `done`."""
+        return self._started.intent > 0 and not self._is_done
+
+    @property
+    def is_suppressed(self) -> bool:
+        """Whether an effect of the same key with another identity was done within the window."""
+        return self._started.is_suppressed
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key to pass to the target."""
+        return self._started.id
+
+    @property
+    def result(self) -> Any:
+        """The result of the effect, by this call or an earlier one, as plain JSON data; None without one.
+
+        Raises:
+            ConflictError: the effect is not done.
+            ValueRefusedError: it is done, but its result could not be saved.
+        """
+        if self._started.intent and not self._is_done:
+            raise ConflictError(f"effect {self.key!r} is not done yet", hint="Call effect.done(result) first.")
+        if self._refused is not None or self._started.refused is not None:
+            raise self._refused or _lost_result_error(self.key, self._started.refused or "")
+        return None if self._result is None else decode(self._result, value_name=f"result of effect {self.key!r}")
+
+    def done(self, result: Any = None) -> None:
+        """Tell that the effect happened, with its result (JSON, at most 256 KiB). It is committed at the end of the block.
+
+        Raises:
+            ConflictError: the effect is not needed, or was reported before.
+        """
+        if not self.needed:
+            raise ConflictError(
+                f"effect {self.key!r} is done already", hint="Perform it, and call done(), only `if effect.needed`."
+            )
+        self._is_done = True
+        try:
+            self._result = None if result is None else encode(result, value_name=self._result_name, limit=self._limit)
+        except ValueRefusedError as error:
+            self._refused = error
+
+    @property
+    def _started(self) -> EffectAnswer:
+        if self._answer is None:
+            raise ConflictError(
+                f"effect {self.key!r} has not started", hint=f"Write: with ms.once({self.key!r}) as effect:"
+            )
+        return self._answer
+
+    @property
+    def _result_name(self) -> str:
+        return f"result of effect {self.key!r}"
+
+    # -- blocks --------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        """Begin: wait for another holder, and ask the target if the outcome of an earlier call is unknown.
+
+        Raises:
+            BusyError: another holder performed it for all of `wait`.
+            EffectConflictError: the key was used with another identity.
+            EffectInDoubtError: the effect may have happened, and only a person can decide.
+            DefinitionError: in an event loop, which must not be blocked.
+        """
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            raise DefinitionError(
+                f"effect {self.key!r} would block the event loop",
+                hint=f"Write: async with ms.once({self.key!r}), or give ms.once an `async def` function.",
+            )
+        self._place = _caller_place()
+        self._begin(self._channel.begin_effect(self._request).wait())
+        if self._must_check:
+            try:
+                found = self._check_target()
+                if inspect.isawaitable(found):
+                    raise DefinitionError(
+                        f"check= of effect {self.key!r} is async", hint="Use `async with ms.once(...)`."
+                    )
+            except BaseException as error:
+                self._wait_for(self._settlement(CallOutcome.UNKNOWN, _describe(error)))
+                raise
+            self._wait_for(self._read_check(found))
+        return self
+
+    async def __aenter__(self) -> Self:
+        """Begin, as `with` does; `check` may be async."""
+        self._place = _caller_place()
+        self._begin(await self._channel.begin_effect(self._request))
+        if self._must_check:
+            try:
+                found = self._check_target()
+                if inspect.isawaitable(found):
+                    found = await found
+            except BaseException as error:
+                await self._send(self._settlement(CallOutcome.UNKNOWN, _describe(error)), error)
+                raise
+            settlement = self._read_check(found)
+            if settlement is not None:
+                await self._channel.settle_effect(settlement)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Commit the outcome.
+
+        Raises:
+            EffectNotSettledError: the block ended without `done`.
+            EffectInDoubtError: the block raised, the outcome is unknown, and nothing but a person can settle it.
+            ValueRefusedError: the effect is done, and its result cannot be saved.
+        """
+        settlement = self._end(error)
+        if settlement is not None:
+            try:
+                self._wait_for(settlement)
+            except AttemptClosed:
+                if error is None:
+                    raise
+            self._raise_after(settlement, error)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Commit the outcome; raises as `with` does."""
+        settlement = self._end(error)
+        if settlement is not None:
+            await self._send(settlement, error)
+            self._raise_after(settlement, error)
+
+    @property
+    def _must_check(self) -> bool:
+        return self._started.must_check and self._check is not None
+
+    def _begin(self, answer: EffectAnswer) -> None:
+        self._answer, self._result = answer, answer.result
+        self._is_done = answer.intent == 0
+
+    def _check_target(self) -> Any:
+        assert self._check is not None
+        return self._check()
+
+    def _read_check(self, found: Any) -> EffectSettlement | None:
+        """Return the outcome that the target told; None = it does not have the effect."""
+        if found is None or found is False:
+            return None
+        self.done(None if found is True else found)
+        return self._settlement(CallOutcome.DONE)
+
+    def _end(self, error: BaseException | None) -> EffectSettlement | None:
+        """Return the outcome of the block; None if it has none to report."""
+        if self._answer is None or self._answer.intent == 0 or self._is_reported:
+            return None
+        if self._is_done:
+            return self._settlement(CallOutcome.DONE)
+        if error is None:
+            return self._settlement(CallOutcome.UNKNOWN, f"the block at {self._place} ended without effect.done()")
+        outcome = CallOutcome.UNKNOWN
+        if isinstance(error, Exception):
+            outcome = outcome_of_error(error, self._classifier.classify(error))
+        return self._settlement(outcome, _describe(error))
+
+    def _settlement(self, outcome: CallOutcome, note: str | None = None) -> EffectSettlement:
+        self._is_reported = True
+        refused = None if self._refused is None else str(self._refused)
+        is_done = outcome is CallOutcome.DONE
+        result = self._result if is_done else None
+        return EffectSettlement(self.key, self._started.intent, outcome, result, refused if is_done else None, note)
+
+    def _wait_for(self, settlement: EffectSettlement | None) -> None:
+        if settlement is not None:
+            self._channel.settle_effect(settlement).wait()
+
+    async def _send(self, settlement: EffectSettlement, error: BaseException | None) -> None:
+        """Send an outcome and wait for its commit; code that is being stopped does not wait."""
+        try:
+            pending = self._channel.settle_effect(settlement)
+        except AttemptClosed:
+            if error is None:
+                raise
+            return
+        if error is None or isinstance(error, Exception):
+            await pending
+
+    def _raise_after(self, settlement: EffectSettlement, error: BaseException | None) -> None:
+        """Raise what the committed outcome means for the code."""
+        if error is None and settlement.outcome is CallOutcome.UNKNOWN:
+            raise EffectNotSettledError(
+                f"the block of effect {self.key!r} ended without effect.done()\nat {self._place}",
+                hint="Call effect.done(result) after the effect, or raise ms.NotSent if nothing was sent.",
+            )
+        is_doubt = settlement.outcome is CallOutcome.UNKNOWN and self._request.recovery is Recovery.PERSON
+        if is_doubt and isinstance(error, Exception):
+            text = f"effect {self.key!r} may or may not have happened: {settlement.note}"
+            raise doubt_error(self.key, text) from error
+        if error is None and self._refused is not None:
+            raise self._refused
+
+    # -- functions -----------------------------------------------------------------------------------------------------
+
+    def call(self, fn: Callable[[], Any], read: Callable[[bytes | None], Any]) -> Any:
+        """Perform the effect by a function, unless it is done; return its result, read from its JSON."""
+        with self:
+            if self.needed:
+                with _use_key(self.idempotency_key):
+                    result = fn()
+                self.done(result)
+        return self._read_result(read)
+
+    async def call_async(self, fn: Callable[[], Awaitable[Any]], read: Callable[[bytes | None], Any]) -> Any:
+        """Perform the effect by an async function, unless it is done; return its result, read from its JSON."""
+        async with self:
+            if self.needed:
+                with _use_key(self.idempotency_key):
+                    result = await fn()
+                self.done(result)
+        return self._read_result(read)
+
+    def _read_result(self, read: Callable[[bytes | None], Any]) -> Any:
+        if self._started.refused is not None:
+            raise _lost_result_error(self.key, self._started.refused)
+        return read(self._result)
+
+
+def _lost_result_error(key: str, reason: str) -> ValueRefusedError:
+    """Return the error of a call that finds the effect done without its result."""
+    hint = f"The effect is done and is not repeated. To let the next call perform it: mainspring effects forget {key!r}"
+    return ValueRefusedError(f"result of effect {key!r}", "$", reason, hint=hint)
+
+
+@contextlib.contextmanager
+def _use_key(key: str) -> Iterator[None]:
+    """Let `ms.idempotency_key()` return the key of the effect."""
+    token = EFFECT_KEY.set(key)
+    try:
+        yield
+    finally:
+        EFFECT_KEY.reset(token)
+
+
+def _describe(error: BaseException) -> str:
+    return escape(f"{type(error).__name__}: {error}", _MAX_NOTE)
+
+
+def _caller_place() -> str:
+    """Return file and line of the `with` statement: the first frame outside of this file."""
+    frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack() reads the source files
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,290 @@
+"""The ledger of effects, as running code uses it: what a call asks for, what it gets, and the translation to commands of the store.
+
+Role: `EffectLedger` makes commands and reads their answers, `AttemptEffects` does that for the attempts of a worker, in the loop's thread.
+Invariants: an attempt that ends leaves no pending effect: what it has not settled becomes unknown, and an intent that it never received is
+released. A late outcome is still sent, as evidence for a doubt. A process that dies does nothing: its session is declared dead.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+
+from mainspring.domain.clock import Clock
+from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
+from mainspring.domain.effects.identity import hash_identity
+from mainspring.domain.errors import BusyError, ConflictError, MainspringError
+from mainspring.domain.ids import make_id
+from mainspring.domain.runs.log_line import format_iso_instant
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.sealing import Sealing
+from mainspring.store.base import Store
+from mainspring.store.commands.effects import (
+    BeginEffect,
+    EffectConflict,
+    EffectFound,
+    EffectGranted,
+    SettleEffect,
+)
+from mainspring.store.commands.results import CommandDone, Refused
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
+EFFECT_RETRY_AFTER = timedelta(seconds=30)
+_MAX_TEXT = 400
+_ATTEMPT_ENDED = "its attempt ended without an outcome"
+
+
+class EffectInDoubtError(MainspringError):
+    """An effect may or may not have happened, and only a person can decide."""
+
+    code = "effect_in_doubt"
+
+
+class EffectConflictError(ConflictError):
+    """The key of an effect was used with another identity, or is used by the same attempt."""
+
+    code = "effect_conflict"
+
+
+class EffectRequest(msgspec.Struct, frozen=True):
+    """The request of one call. `identity` is canonical JSON; it waits up to `wait_s` seconds for another holder."""
+
+    key: str
+    identity: bytes
+    within_ms: int | None
+    recovery: Recovery
+    must_match: bool
+    wait_s: float
+
+
+class EffectAnswer(msgspec.Struct, frozen=True):
+    """The answer to one call. `id` = the idempotency key of the effect. `intent` 0 = the effect was done before, at `settled_at`.
+
+    `result` is JSON, None without one; `refused` = why it could not be saved. `must_check` = ask the target first.
+    """
+
+    id: str
+    intent: int = 0
+    must_check: bool = False
+    settled_at: int = 0
+    result: bytes | None = None
+    refused: str | None = None
+    is_suppressed: bool = False
+
+
+class EffectSettlement(msgspec.Struct, frozen=True):
+    """The outcome of a call: DONE with its result as JSON (or why that cannot be saved), RELEASED, or UNKNOWN with a reason."""
+
+    key: str
+    intent: int
+    outcome: CallOutcome
+    result: bytes | None = None
+    refused: str | None = None
+    note: str | None = None
+
+
+def release_of(request: EffectRequest, answer: EffectAnswer) -> EffectSettlement:
+    """Return the outcome of a call whose code stopped to wait before it got this answer."""
+    return EffectSettlement(request.key, answer.intent, CallOutcome.RELEASED)
+
+
+AnswerCallback = Callable[[EffectAnswer | BaseException], None]
+SettledCallback = Callable[[BaseException | None], None]
+
+
+class EffectLedger:
+    """Translates between calls and commands of the store."""
+
+    def __init__(self, sealing: Sealing, clock: Clock) -> None:
+        self._sealing = sealing
+        self._clock = clock
+
+    def begin_command(self, request: EffectRequest, holder: EffectHolder) -> BeginEffect:
+        """Return the command that asks for an effect. Raises SealedError."""
+        call = EffectCall(
+            request.key,
+            holder,
+            hash_identity(request.identity),
+            self._sealing.seal(request.identity),
+            request.within_ms,
+            request.recovery,
+            request.must_match,
+        )
+        return BeginEffect(call, make_id("e", self._clock.now(), self._clock.random_bits(80)))
+
+    def settle_command(self, settlement: EffectSettlement) -> SettleEffect:
+        """Return the command that saves an outcome. Raises SealedError."""
+        s = settlement
+        result = None if s.result is None else self._sealing.seal(s.result)
+        return SettleEffect(s.key, s.intent, s.outcome, result, s.refused, s.note)
+
+    def read_answer(
+        self, request: EffectRequest, answer: EffectGranted | EffectFound | EffectConflict | Refused
+    ) -> EffectAnswer | Refused:
+        """Return the answer of the store for the caller; Refused = another holder is performing the effect.
+
+        Raises:
+            EffectConflictError, EffectInDoubtError, SealedError.
+        """
+        if isinstance(answer, EffectGranted):
+            return EffectAnswer(answer.id, answer.intent, answer.must_check)
+        if isinstance(answer, EffectFound):
+            result = None if answer.result is None else self._sealing.open(answer.result)
+            return EffectAnswer(
+                answer.id,
+                settled_at=answer.settled_at,
+                result=result,
+                refused=answer.refused,
+                is_suppressed=answer.suppressed,
+            )
+        if isinstance(answer, EffectConflict):
+            raise self._conflict(request, answer)
+        if answer.code == "held":
+            return answer
+        if answer.code == "in_doubt":
+            raise doubt_error(request.key, answer.text)
+        raise EffectConflictError(answer.text, hint="Enter ms.once for a key one time, around the code of its effect.")
+
+    def _conflict(self, request: EffectRequest, conflict: EffectConflict) -> EffectConflictError:
+        before = escape(self._sealing.open(conflict.identity).decode(), _MAX_TEXT)
+        now = escape(request.identity.decode(), _MAX_TEXT)
+        return EffectConflictError(
+            f"effect {request.key!r} was used with another identity\n"
+            f"on record: {before} (by {conflict.owner}, {format_iso_instant(conflict.settled_at)})\nthis call: {now}",
+            hint="One key is one effect. Put what differs into the key, or leave what may differ out of the identity.",
+        )
+
+
+def doubt_error(key: str, reason: str) -> EffectInDoubtError:
+    """Return the error of a call that needs a person's decision."""
+    return EffectInDoubtError(
+        reason,
+        hint=f"Check at the target. If it happened: mainspring effects confirm {key!r}. If it did not: "
+        f"mainspring effects forget {key!r}. ms.once(check=...) asks the target by itself.",
+    )
+
+
+def busy_error(refused: Refused, wait_s: float) -> BusyError:
+    """Return the error of a call that waited for another holder in vain."""
+    return BusyError(EFFECT_RETRY_AFTER, f"{refused.text}, for longer than the wait of {wait_s:g} s")
+
+
+class _PendingEffect:
+    """One call of an attempt that waits for its answer, or has an intent (`intent`)."""
+
+    __slots__ = ("answer", "holder", "intent", "number", "pause", "request", "timer", "until")
+
+    def __init__(
+        self, holder: EffectHolder, number: int, request: EffectRequest, until: float, answer: AnswerCallback
+    ) -> None:
+        self.holder = holder
+        self.number = number
+        self.request = request
+        self.until = until
+        self.answer = answer
+        self.pause = FIRST_PAUSE_S
+        self.timer: asyncio.TimerHandle | None = None
+        self.intent = 0
+
+
+class AttemptEffects:
+    """The effects of one worker's attempts."""
+
+    def __init__(self, store: Store, loop: asyncio.AbstractEventLoop, ledger: EffectLedger) -> None:
+        self._store = store
+        self._loop = loop
+        self._ledger = ledger
+        self._calls: dict[str, list[_PendingEffect]] = {}
+        self._is_closed = False
+
+    def begin(self, holder: EffectHolder, request: EffectRequest, answer: AnswerCallback) -> None:
+        """Ask for an effect; `answer` is called once, with the answer or the error. `holder.owner` identifies the attempt."""
+        if self._is_closed:
+            return
+        calls = self._calls.setdefault(holder.owner, [])
+        call = _PendingEffect(holder, len(calls), request, self._loop.time() + request.wait_s, answer)
+        calls.append(call)
+        self._ask(call)
+
+    def settle(self, owner: str, settlement: EffectSettlement, settled: SettledCallback) -> None:
+        """Save the outcome of an intent, also after the end of its attempt; `settled` is called once it is committed, or cannot be."""
+        if self._is_closed:
+            return
+        for call in self._calls.get(owner, ()):
+            if (call.request.key, call.intent) == (settlement.key, settlement.intent):
+                call.intent = 0
+        try:
+            command = self._ledger.settle_command(settlement)
+        except MainspringError as error:
+            settled(error)
+            return
+        self._store.submit(command, functools.partial(_report_settled, settled))
+
+    def end(self, owner: str) -> None:
+        """Make the pending effects of an attempt unknown: it has ended."""
+        for call in self._calls.pop(owner, ()):
+            if call.timer is not None:
+                call.timer.cancel()
+            if call.intent:
+                self._give_back(call, call.intent, CallOutcome.UNKNOWN)
+
+    def close(self) -> None:
+        """Do nothing more: the end of the session makes all pending effects unknown."""
+        self._is_closed = True
+        for calls in self._calls.values():
+            for call in calls:
+                if call.timer is not None:
+                    call.timer.cancel()
+        self._calls.clear()
+
+    def _is_live(self, call: _PendingEffect) -> bool:
+        return call in self._calls.get(call.holder.owner, ())
+
+    def _ask(self, call: _PendingEffect) -> None:
+        call.timer = None
+        try:
+            command = self._ledger.begin_command(call.request, call.holder)
+        except MainspringError as error:
+            call.answer(error)
+            return
+        self._store.submit(command, functools.partial(self._on_answer, call))
+
+    def _on_answer(
+        self, call: _PendingEffect, answer: EffectGranted | EffectFound | EffectConflict | Refused | BaseException
+    ) -> None:
+        if not self._is_live(call):
+            if isinstance(answer, EffectGranted):
+                self._give_back(call, answer.intent, CallOutcome.RELEASED)
+            return
+        if isinstance(answer, BaseException):
+            call.answer(answer)
+            return
+        try:
+            result = self._ledger.read_answer(call.request, answer)
+        except MainspringError as error:
+            call.answer(error)
+            return
+        if not isinstance(result, Refused):
+            call.intent = result.intent
+            call.answer(result)
+            return
+        remaining_s = call.until - self._loop.time()
+        if remaining_s > 0:
+            call.timer = self._loop.call_later(min(call.pause, remaining_s), self._ask, call)
+            call.pause = min(call.pause * 2, LONGEST_PAUSE_S)
+        else:
+            call.answer(busy_error(result, call.request.wait_s))
+
+    def _give_back(self, call: _PendingEffect, intent: int, outcome: CallOutcome) -> None:
+        if not self._is_closed:
+            command = SettleEffect(call.request.key, intent, outcome, note=_ATTEMPT_ENDED)
+            self._store.submit(command, lambda _answer: None)
+
+
+def _report_settled(settled: SettledCallback, answer: CommandDone | Refused | BaseException) -> None:
+    if isinstance(answer, BaseException):
+        settled(answer)
+    else:
+        settled(None if isinstance(answer, CommandDone) else ConflictError(answer.text))

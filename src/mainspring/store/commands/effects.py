@@ -1,0 +1,80 @@
+"""Commands on the ledger of effects."""
+
+import msgspec
+
+from mainspring.domain.effects.effect import CallOutcome, EffectCall
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import CommandDone, Refused
+
+
+class EffectGranted(msgspec.Struct, frozen=True):
+    """The caller may perform the effect. `id` = its idempotency key; `intent` = the number to settle it with.
+
+    `must_check` = ask the target first: the effect may have happened.
+    """
+
+    id: str
+    intent: int
+    must_check: bool
+
+
+class EffectFound(msgspec.Struct, frozen=True):
+    """The effect was done before: its sealed result, or why that could not be saved. `suppressed` = with another identity."""
+
+    id: str
+    settled_at: int
+    result: bytes | None
+    refused: str | None
+    suppressed: bool
+
+
+class EffectConflict(msgspec.Struct, frozen=True):
+    """The key means something else: the sealed identity on record, and who used it."""
+
+    identity: bytes
+    owner: str
+    settled_at: int
+
+
+class BeginEffect(StoreCommand[EffectGranted | EffectFound | EffectConflict | Refused], frozen=True):
+    """Ask for an effect; `new_id` is its idempotency key, if it is a new one.
+
+    Answer: EffectGranted, EffectFound, EffectConflict, Refused held | nested | in_doubt.
+    """
+
+    call: EffectCall
+    new_id: str
+
+    @property
+    def key(self) -> str:
+        """The key of the effect."""
+        return self.call.key
+
+
+class SettleEffect(StoreCommand[CommandDone | Refused], frozen=True):
+    """Save the outcome of an intent: DONE, RELEASED or UNKNOWN. Answer: CommandDone, Refused not_held (another intent counts).
+
+    `refused` = why the result could not be saved. `note` = why the outcome is unknown.
+    """
+
+    key: str
+    intent: int
+    outcome: CallOutcome
+    result: bytes | None = None
+    refused: str | None = None
+    note: str | None = None
+
+
+class ForgetEffect(StoreCommand[CommandDone | Refused], frozen=True):
+    """Delete the row of a key: the next call performs the effect. Answer: CommandDone, Refused not_found | holder_live."""
+
+    key: str
+
+
+class ConfirmEffect(StoreCommand[CommandDone | Refused], frozen=True):
+    """Record that an effect in doubt did happen. Answer: CommandDone, Refused not_found | not_in_doubt."""
+
+    key: str
+    result: bytes | None
+    by: str
+    reason: str | None = None

@@ -1,0 +1,1 @@
+select count(*) from effects where state = {{in_doubt}}

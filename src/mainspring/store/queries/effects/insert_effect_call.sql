@@ -1,0 +1,1 @@
+insert into effect_calls {{insert.effect_calls.new_call}}

@@ -1,0 +1,1 @@
+select {{columns.effects.effect}} from effects where run = ? order by started_at, key limit ?

@@ -1,0 +1,1 @@
+update effects set settled_at = settled_at + :by where within_ms is not null and settled_at + within_ms > :pending

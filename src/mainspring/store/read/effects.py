@@ -1,0 +1,89 @@
+"""Reads of the ledger of effects, for people."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mainspring.domain.effects.effect import EffectRecord
+from mainspring.domain.states import EffectState
+from mainspring.store.base import StoreReader
+from mainspring.store.schema.effects.effect_calls import EFFECT_CALL, EffectCallRow
+from mainspring.store.schema.effects.effects import EFFECT
+from mainspring.store.schema.row import first_value
+
+
+class EffectFilter(msgspec.Struct, frozen=True):
+    """The filter of a list of effects; None = all. `prefix` = the first characters of the key."""
+
+    state: EffectState | None = None
+    prefix: str | None = None
+    run: str | None = None
+    automation: str | None = None
+    since_at: int | None = None
+
+
+class EffectCursor(msgspec.Struct, frozen=True):
+    """The last effect of a page: the next page continues after it."""
+
+    at: int
+    key: str
+
+
+class EffectPage(msgspec.Struct, frozen=True):
+    """Effects, those that changed last first; `cursor` continues the list, None = that was all."""
+
+    effects: Sequence[EffectRecord]
+    cursor: EffectCursor | None
+
+
+def changed_at(effect: EffectRecord) -> int:
+    """Return the instant of the last change of an effect."""
+    return effect.started_at if effect.settled_at is None else effect.settled_at
+
+
+def list_effects(
+    reader: StoreReader, filter: EffectFilter, limit: int = 50, cursor: EffectCursor | None = None
+) -> EffectPage:
+    """Return a page of effects."""
+    rows = reader.read(
+        "list_effects",
+        {
+            "state": None if filter.state is None else filter.state.value,
+            "prefix": filter.prefix,
+            "run": filter.run,
+            "automation": filter.automation,
+            "since": filter.since_at,
+            "before_at": None if cursor is None else cursor.at,
+            "before_key": None if cursor is None else cursor.key,
+            "limit": limit + 1,
+        },
+    )
+    effects = EFFECT.read_all(rows)
+    listed = effects[:limit]
+    more = EffectCursor(changed_at(listed[-1]), listed[-1].key) if len(effects) > limit and listed else None
+    return EffectPage(listed, more)
+
+
+def read_effect(reader: StoreReader, key: str) -> EffectRecord | None:
+    """Return the effect of a key."""
+    return EFFECT.read_first(reader.read("read_effect_of_key", (key,)))
+
+
+def list_calls_of_key(reader: StoreReader, key: str, limit: int = 50) -> list[EffectCallRow]:
+    """Return the calls of a key by steps, newest first."""
+    return EFFECT_CALL.read_all(reader.read("list_effect_calls", (key, limit)))
+
+
+def list_calls_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> list[EffectCallRow]:
+    """Return the calls of the steps of a run, oldest first."""
+    return EFFECT_CALL.read_all(reader.read("list_effect_calls_of_run", (run, limit)))
+
+
+def list_effects_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> list[EffectRecord]:
+    """Return the effects whose last holder is a step of a run: the ledger skips the done ones if the run repeats the step."""
+    return EFFECT.read_all(reader.read("list_effects_of_run", (run, limit)))
+
+
+def count_effects_in_doubt(reader: StoreReader) -> int:
+    """Count the effects that need a person's decision."""
+    return first_value(reader.read("count_effects_in_doubt", ()), int) or 0

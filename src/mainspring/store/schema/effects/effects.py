@@ -1,0 +1,56 @@
+"""Effects. The last effect of each key."""
+
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.effects.effect import EffectRecord
+from mainspring.domain.states import SessionState
+from mainspring.store.schema.row import InsertedRow, RowType
+from mainspring.store.schema.table import Reference, TableSchema, blob, integer, text
+
+TABLE: Final = TableSchema(
+    "effects",
+    (
+        text("key"),
+        text("id"),
+        text("state"),
+        integer("intent"),
+        integer("started_at"),
+        integer("settled_at", null=True),
+        integer("within_ms", null=True),
+        text("recovery"),
+        text("identity_hash"),
+        blob("identity"),
+        blob("result", null=True),
+        text("refused", null=True),
+        text("note", null=True),
+        text("decided_by", null=True),
+        text("owner"),
+        text("call_id"),
+        text("automation", null=True, refers_to=Reference.AUTOMATION),
+        integer("session", null=True),
+        text("run", null=True),
+        text("ident", null=True),
+        text("step_key", null=True),
+        integer("attempt", null=True),
+        integer("skips"),
+        integer("suppressed"),
+        integer("skipped_at", null=True),
+    ),
+    keys=(("key",),),
+)
+
+
+class HeldEffect(msgspec.Struct, frozen=True):
+    """An effect, and the state of its holder's session."""
+
+    session_state: SessionState | None
+    effect: EffectRecord
+
+
+EFFECT: Final = RowType(EffectRecord, TABLE)
+HELD_EFFECT: Final = RowType(
+    HeldEffect, TABLE, expressions={"session_state": "sessions.state"}, part=("effect", EFFECT)
+)
+NEW_EFFECT: Final = InsertedRow(EffectRecord, TABLE)

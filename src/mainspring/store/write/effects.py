@@ -1,0 +1,211 @@
+"""The ledger of effects: an intent before each effect, its outcome afterwards, and what a call of a key may do."""
+
+import msgspec
+
+from mainspring.domain.effects.decision import EffectDecision, decide, settled_instant
+from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, EffectRecord, Recovery
+from mainspring.domain.states import EFFECT_MOVES, EffectMove, EffectState, SessionState
+from mainspring.store.commands.effects import (
+    BeginEffect,
+    ConfirmEffect,
+    EffectConflict,
+    EffectFound,
+    EffectGranted,
+    ForgetEffect,
+    SettleEffect,
+)
+from mainspring.store.commands.results import DONE, CommandDone, Refused
+from mainspring.store.schema.effects.effect_calls import NEW_CALL, EffectCallRow
+from mainspring.store.schema.effects.effects import HELD_EFFECT, NEW_EFFECT
+from mainspring.store.transaction import Transaction
+from mainspring.store.write.held_store import is_store_on_hold
+
+_LIVE = frozenset({SessionState.ALIVE, SessionState.DRAINING})
+_MAX_NOTE = 500
+_RESTORED = "the store was restored from a backup: this effect may be one of the lost interval"
+_HOLDER_ENDED = "its holder ended without an outcome"
+_PERFORMING = {EffectDecision.BEGIN, EffectDecision.REPEAT, EffectDecision.CHECK}
+
+
+def begin_effect(tx: Transaction, command: BeginEffect) -> EffectGranted | EffectFound | EffectConflict | Refused:
+    """Write the intent of an effect, or answer why there is none."""
+    call = command.call
+    tx.hold("effect", call.key)
+    held = HELD_EFFECT.read_first(tx.all("read_effect", (call.key,)))
+    effect = None if held is None else held.effect
+    decision = decide(
+        effect,
+        call,
+        session=tx.session,
+        now=tx.now,
+        is_holder_live=held is not None and held.session_state in _LIVE,
+        is_on_hold=is_store_on_hold(tx),
+    )
+    if effect is None or decision in _PERFORMING:
+        return _begin(tx, command, effect, decision)
+    if decision is EffectDecision.CONTINUE:
+        return EffectGranted(effect.id, effect.intent, must_check=False)
+    if decision in (EffectDecision.SKIP, EffectDecision.SUPPRESS):
+        return _skip(tx, call, effect, is_suppressed=decision is EffectDecision.SUPPRESS)
+    if decision is EffectDecision.CONFLICT:
+        return EffectConflict(effect.identity, effect.owner, settled_instant(effect, tx.now))
+    if decision is EffectDecision.DOUBT:
+        return _doubt(tx, effect)
+    if decision is EffectDecision.NESTED:
+        return Refused("nested", f"this attempt is performing effect {call.key!r} already")
+    return Refused("held", f"{effect.owner} is performing effect {call.key!r}")
+
+
+def settle_effect(tx: Transaction, command: SettleEffect) -> CommandDone | Refused:
+    """Save the outcome of an intent. A late outcome settles an open doubt of its intent, and never a decision of a person."""
+    c = command
+    tx.hold("effect", c.key)
+    held = HELD_EFFECT.read_first(tx.all("read_effect", (c.key,)))
+    effect = None if held is None else held.effect
+    if effect is None:
+        return DONE if tx.again and c.outcome is CallOutcome.RELEASED else _not_held(c.key)
+    if effect.intent != c.intent or effect.state is EffectState.DONE:
+        return DONE if tx.again and effect.intent == c.intent else _not_held(c.key)
+    holder = EffectHolder(
+        effect.owner, effect.call_id, effect.automation, effect.run, effect.ident, effect.step_key, effect.attempt
+    )
+    _record_call(tx, holder, effect, c.outcome, c.note)
+    if c.outcome is CallOutcome.RELEASED:
+        tx.change("delete_effect", (c.key,))
+    elif c.outcome is CallOutcome.DONE:
+        _write(tx, effect, EffectMove.COMPLETE, settled_at=tx.now, result=c.result, refused=c.refused, note=None)
+    elif effect.state is EffectState.PENDING:
+        move = EffectMove.DOUBT if effect.recovery is Recovery.PERSON else EffectMove.LOSE
+        _write(tx, effect, move, settled_at=tx.now, note=_short(c.note))
+    return DONE
+
+
+def forget_effect(tx: Transaction, command: ForgetEffect) -> CommandDone | Refused:
+    """Delete the row of a key whose holder has ended."""
+    tx.hold("effect", command.key)
+    held = HELD_EFFECT.read_first(tx.all("read_effect", (command.key,)))
+    if held is None:
+        return DONE if tx.again else Refused("not_found", f"no effect {command.key!r} is on record")
+    if held.effect.state is EffectState.PENDING and held.session_state in _LIVE:
+        return Refused("holder_live", f"{held.effect.owner} is performing effect {command.key!r}")
+    tx.change("delete_effect", (command.key,))
+    return DONE
+
+
+def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Refused:
+    """Record that an effect did happen, as a person says."""
+    c = command
+    tx.hold("effect", c.key)
+    held = HELD_EFFECT.read_first(tx.all("read_effect", (c.key,)))
+    if held is None:
+        return Refused("not_found", f"no effect {c.key!r} is on record")
+    if held.effect.state not in (EffectState.UNKNOWN, EffectState.IN_DOUBT):
+        if tx.again and held.effect.decided_by == c.by:
+            return DONE
+        return Refused("not_in_doubt", f"effect {c.key!r} is {held.effect.state}: nothing is to be decided")
+    _write(tx, held.effect, EffectMove.COMPLETE, settled_at=tx.now, result=c.result, note=c.reason, decided_by=c.by)
+    return DONE
+
+
+def lose_effects(tx: Transaction, session: int) -> None:
+    """Make the pending effects of a session that has ended unknown."""
+    tx.change("lose_effects_of_session", {"now": tx.now, "session": session, "note": _HOLDER_ENDED})
+
+
+def settle_doubts_of_step(tx: Transaction, run: str, ident: str, *, happened: bool, by: str) -> None:
+    """Settle the effects in doubt of a step, for a person has decided on the step."""
+    if happened:
+        tx.change("confirm_effects_of_step", (tx.now, by, run, ident))
+    else:
+        tx.change("delete_doubts_of_step", (run, ident))
+
+
+def _begin(
+    tx: Transaction, command: BeginEffect, effect: EffectRecord | None, decision: EffectDecision
+) -> EffectGranted | Refused:
+    call, holder = command.call, command.call.holder
+    is_same = effect is not None and decision is not EffectDecision.BEGIN
+    row = EffectRecord(
+        key=call.key,
+        id=effect.id if effect is not None and is_same else command.new_id,
+        state=EffectState.PENDING,
+        intent=1 if effect is None else effect.intent + 1,
+        started_at=effect.started_at if effect is not None and is_same else tx.now,
+        settled_at=None,
+        within_ms=_longest(effect, call),
+        recovery=call.recovery,
+        identity_hash=call.identity_hash,
+        identity=call.identity,
+        result=None,
+        refused=None,
+        note=None,
+        decided_by=None,
+        owner=holder.owner,
+        call_id=holder.call_id,
+        automation=holder.automation,
+        session=tx.session,
+        run=holder.run,
+        ident=holder.ident,
+        step_key=holder.step_key,
+        attempt=holder.attempt,
+        skips=0 if effect is None else effect.skips,
+        suppressed=0 if effect is None else effect.suppressed,
+        skipped_at=None if effect is None else effect.skipped_at,
+    )
+    if decision is EffectDecision.DOUBT:  # the store is on hold, and nothing can tell whether the effect happened
+        _write(tx, row, EffectMove.DOUBT, settled_at=tx.now, note=_RESTORED)
+        return _in_doubt(row.key, _RESTORED)
+    tx.change("write_effect", NEW_EFFECT.values(row))
+    return EffectGranted(row.id, row.intent, must_check=decision is EffectDecision.CHECK)
+
+
+def _longest(effect: EffectRecord | None, call: EffectCall) -> int | None:
+    """Return the longest window that a caller asked for: the row is kept as long."""
+    if effect is None:
+        return call.within_ms
+    return None if call.within_ms is None or effect.within_ms is None else max(call.within_ms, effect.within_ms)
+
+
+def _skip(tx: Transaction, call: EffectCall, effect: EffectRecord, *, is_suppressed: bool) -> EffectFound:
+    at = settled_instant(effect, tx.now)
+    tx.change("count_effect_skip", (int(is_suppressed), tx.now, _longest(effect, call), at, effect.key))
+    _record_call(tx, call.holder, effect, CallOutcome.SUPPRESSED if is_suppressed else CallOutcome.SKIPPED, None)
+    return EffectFound(effect.id, at, effect.result, effect.refused, is_suppressed)
+
+
+def _doubt(tx: Transaction, effect: EffectRecord) -> Refused:
+    if effect.state is EffectState.PENDING:  # its holder ended, and this call is the first to meet it
+        effect = _write(tx, effect, EffectMove.DOUBT, settled_at=tx.now, note=_HOLDER_ENDED)
+    elif effect.state is EffectState.UNKNOWN:
+        effect = _write(tx, effect, EffectMove.DOUBT)
+    return _in_doubt(effect.key, effect.note)
+
+
+def _write(tx: Transaction, effect: EffectRecord, move: EffectMove, **changes: object) -> EffectRecord:
+    sources, target = EFFECT_MOVES[move]
+    if effect.state not in sources:
+        raise ValueError(f"effect {effect.key!r} is {effect.state}: it cannot {move}")
+    row = msgspec.structs.replace(effect, state=target, **changes)
+    tx.change("write_effect", NEW_EFFECT.values(row))
+    return row
+
+
+def _record_call(
+    tx: Transaction, holder: EffectHolder, effect: EffectRecord, outcome: CallOutcome, note: str | None
+) -> None:
+    if holder.run is not None:
+        ident, attempt = holder.ident or "", holder.attempt or 0
+        row = EffectCallRow(effect.key, effect.id, holder.run, ident, attempt, outcome, tx.now, _short(note))
+        tx.change("insert_effect_call", NEW_CALL.values(row))
+
+
+def _short(note: str | None) -> str | None:
+    return None if note is None else note[:_MAX_NOTE]
+
+
+def _in_doubt(key: str, note: str | None) -> Refused:
+    return Refused("in_doubt", f"effect {key!r} may or may not have happened: {note or _HOLDER_ENDED}")
+
+
+def _not_held(key: str) -> Refused:
+    return Refused("not_held", f"effect {key!r} is not pending under this intent")
