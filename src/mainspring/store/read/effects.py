@@ -36,6 +36,14 @@ class EffectPage(msgspec.Struct, frozen=True):
     cursor: EffectCursor | None
 
 
+class OpenDoubt(msgspec.Struct, frozen=True):
+    """An effect in doubt that no run asks about."""
+
+    key: str
+    since_at: int
+    reason: str | None
+
+
 def changed_at(effect: EffectRecord) -> int:
     """Return the instant of the last change of an effect."""
     return effect.started_at if effect.settled_at is None else effect.settled_at
@@ -82,6 +90,11 @@ def list_calls_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> list
 def list_effects_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> list[EffectRecord]:
     """Return the effects whose last holder is a step of a run: the ledger skips the done ones if the run repeats the step."""
     return EFFECT.read_all(reader.read("list_effects_of_run", (run, limit)))
+
+
+def list_open_doubts(reader: StoreReader, limit: int = 100) -> list[OpenDoubt]:
+    """Return effects in doubt that no run asks about, oldest first: outside of runs, or of a run that succeeded or was cancelled."""
+    return [OpenDoubt(*row) for row in reader.read("list_open_doubts", (limit,))]
 
 
 def count_effects_in_doubt(reader: StoreReader) -> int:
