@@ -135,6 +135,7 @@ class StepContext:
         "saved",
         "slot_at",
         "stopper",
+        "uses",
     )
 
     def __init__(
@@ -163,6 +164,8 @@ class StepContext:
         self.payload_max = payload_max
         self.printed: dict[tuple[str, bool], str] = {}
         """The unfinished line of each stream, by (stream, whether it was also written to the original stream)."""
+        self.uses: dict[str, int] = {}
+        """How often this attempt has used each action, by name."""
         self.recorded: list[OutboxEntry] = []
         self.recorded_bytes = 0
         """Size in bytes of the recorded events and messages."""
@@ -170,6 +173,11 @@ class StepContext:
         """Set by code that can be stopped although its thread cannot; called from any thread."""
         self.processes: Callable[[], list[str]] | None = None
         """Set by code that waits for its own processes: returns their states; called from any thread."""
+
+    def effect_key(self, name: str) -> str:
+        """Return the key of the next use of an action without a key of its own: each attempt counts from 1."""
+        number = self.uses[name] = self.uses.get(name, 0) + 1
+        return f"{self.run_id}/{self.key}/{name}#{number}"
 
     def checkpoint(self, value: object) -> Awaitable[None]:
         """Encode a checkpoint and send it."""
