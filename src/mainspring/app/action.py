@@ -153,18 +153,13 @@ class _EffectCall:
         return await (call() if effect is None else effect.call_async(call, self._reader(effect)))
 
     def _make_effect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Effect | None:
-        """Return the effect of a call; None outside of steps without `once=`: nothing says what would be the same."""
-        step = None if IN_BODY.get() else CURRENT_STEP.get()
         check = None if self._check is None else functools.partial(self._check, *args, **kwargs)
         if self._once is None:
-            if step is None:
-                return None
-            request = make_request(step.effect_key(self._name), None, check=check, **self._options)
-        else:
-            data = encode_call(read_signature(self._fn), args, kwargs, f"arguments of action {self._name!r}")
-            values = msgspec.json.decode(data)
-            request = make_request(expand_template(self._once, values), values, check=check, **self._options)
-        return make_effect(request, check)
+            return effect_of_action(self._name, check=check, **self._options)
+        data = encode_call(read_signature(self._fn), args, kwargs, f"arguments of action {self._name!r}")
+        values = msgspec.json.decode(data)
+        key = expand_template(self._once, values)
+        return effect_of_action(self._name, once=key, identity=values, check=check, **self._options)
 
     def _reader(self, effect: Effect) -> Callable[[bytes | None], Any]:
         return result_reader(effect.key, read_signature(self._fn))
@@ -175,3 +170,21 @@ class _EffectCall:
                 f"action {self._name!r} returned, but verify= does not find its effect at the target",
                 hint="Check the target. The effect is not repeated before its outcome is known.",
             )
+
+
+def effect_of_action(
+    name: str, *, once: str | None = None, identity: object = None, check: Check | None = None, **options: Any
+) -> Effect | None:
+    """Return the effect of one call of an action; `options` are those of `ms.once`.
+
+    Without `once` it is the effect of this use in the running step. Outside of steps there is none: nothing says what would be the same.
+
+    Raises:
+        ArgumentError, OptionError, ValueRefusedError: the key, an option or the identity cannot be used.
+    """
+    if once is None:
+        step = None if IN_BODY.get() else CURRENT_STEP.get()
+        if step is None:
+            return None
+        once, identity = step.effect_key(name), None
+    return make_effect(make_request(once, identity, check=check, **options), check)

@@ -21,6 +21,7 @@ from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import decode, encode
 from mainspring.engine.attempts.step_context import EFFECT_KEY, AttemptClosed, PendingAnswer
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, doubt_error
+from mainspring.store import failpoints
 
 Check = Callable[..., Any]
 """Asks the target for the effect: returns its result, True for one without a result, None or False if the target does not have it."""
@@ -212,6 +213,7 @@ class Effect:
     def _begin(self, answer: EffectAnswer) -> None:
         self._answer, self._result = answer, answer.result
         self._is_done = answer.intent == 0
+        failpoints.hit("effect.started")
 
     def _check_target(self) -> Any:
         assert self._check is not None
@@ -238,6 +240,7 @@ class Effect:
         return self._settlement(outcome, _describe(error))
 
     def _settlement(self, outcome: CallOutcome, note: str | None = None) -> EffectSettlement:
+        failpoints.hit("effect.performed")
         self._is_reported = True
         refused = None if self._refused is None else str(self._refused)
         is_done = outcome is CallOutcome.DONE
@@ -261,6 +264,7 @@ class Effect:
 
     def _raise_after(self, settlement: EffectSettlement, error: BaseException | None) -> None:
         """Raise what the committed outcome means for the code."""
+        failpoints.hit("effect.settled")
         if error is None and settlement.outcome is CallOutcome.UNKNOWN:
             raise EffectNotSettledError(
                 f"the block of effect {self.key!r} ended without effect.done()\nat {self._place}",
