@@ -21,7 +21,7 @@ from mainspring.engine.attempts.step_context import CURRENT_STEP, current_step
 from mainspring.resources.effects import EffectRequest
 
 T = TypeVar("T")
-_DEFAULT_WAIT = "30s"
+_DEFAULT_WAIT, _DEFAULT_WAIT_S = "30s", 30.0
 _CONFLICTS = ("skip", "error")
 _UNSET: Any = object()
 
@@ -142,7 +142,7 @@ def make_request(
         None if within is None else to_milliseconds(_require_positive(within)),
         Recovery.CHECK if check is not None else Recovery.KEYED if keyed else Recovery.PERSON,
         conflict == "error",
-        parse_duration(wait).total_seconds(),
+        _DEFAULT_WAIT_S if wait == _DEFAULT_WAIT else parse_duration(wait).total_seconds(),
     )
 
 

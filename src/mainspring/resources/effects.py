@@ -33,6 +33,7 @@ from mainspring.store.commands.results import CommandDone, Refused
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
 EFFECT_RETRY_AFTER = timedelta(seconds=30)
 _MAX_TEXT = 400
+_ID_BITS = 80
 _ATTEMPT_ENDED = "its attempt ended without an outcome"
 
 
@@ -100,6 +101,7 @@ class EffectLedger:
     def __init__(self, sealing: Sealing, clock: Clock) -> None:
         self._sealing = sealing
         self._clock = clock
+        self._next_random = clock.random_bits(_ID_BITS)
 
     def begin_command(self, request: EffectRequest, holder: EffectHolder) -> BeginEffect:
         """Return the command that asks for an effect. Raises SealedError."""
@@ -112,7 +114,10 @@ class EffectLedger:
             request.recovery,
             request.must_match,
         )
-        return BeginEffect(call, make_id("e", self._clock.now(), self._clock.random_bits(80)))
+        self._next_random = (self._next_random + 1) % (
+            1 << _ID_BITS
+        )  # random once: each new id asks the kernel for nothing
+        return BeginEffect(call, make_id("e", self._clock.now(), self._next_random))
 
     def settle_command(self, settlement: EffectSettlement) -> SettleEffect:
         """Return the command that saves an outcome. Raises SealedError."""
@@ -212,14 +217,14 @@ class AttemptEffects:
         """Save the outcome of an intent, also after the end of its attempt; `settled` is called once it is committed, or cannot be."""
         if self._is_closed:
             return
-        for call in self._calls.get(owner, ()):
-            if (call.request.key, call.intent) == (settlement.key, settlement.intent):
-                call.intent = 0
         try:
             command = self._ledger.settle_command(settlement)
         except MainspringError as error:
             settled(error)
             return
+        for call in self._calls.get(owner, ()):
+            if (call.request.key, call.intent) == (settlement.key, settlement.intent):
+                call.intent = 0
         self._store.submit(command, functools.partial(_report_settled, settled))
 
     def end(self, owner: str) -> None:

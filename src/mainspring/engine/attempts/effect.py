@@ -69,6 +69,8 @@ class Effect:
         self._is_done = False
         self._is_reported = False
         self._place = ""
+        self.is_step = False
+        """Whether it is the whole of its step: then its outcome is sent just before that of the step, and both are one commit."""
 
     def __repr__(self) -> str:
         state = "not started" if self._answer is None else "needed" if self.needed else "done"
@@ -249,7 +251,9 @@ class Effect:
 
     def _wait_for(self, settlement: EffectSettlement | None) -> None:
         if settlement is not None:
-            self._channel.settle_effect(settlement).wait()
+            pending = self._channel.settle_effect(settlement)
+            if not self._is_committed_with_step(settlement):
+                pending.wait()
 
     async def _send(self, settlement: EffectSettlement, error: BaseException | None) -> None:
         """Send an outcome and wait for its commit; code that is being stopped does not wait."""
@@ -259,8 +263,12 @@ class Effect:
             if error is None:
                 raise
             return
-        if error is None or isinstance(error, Exception):
+        if (error is None or isinstance(error, Exception)) and not self._is_committed_with_step(settlement):
             await pending
+
+    def _is_committed_with_step(self, settlement: EffectSettlement) -> bool:
+        """Tell whether the end of the step follows: commands of one process are committed in their order."""
+        return self.is_step and settlement.outcome is CallOutcome.DONE and settlement.refused is None
 
     def _raise_after(self, settlement: EffectSettlement, error: BaseException | None) -> None:
         """Raise what the committed outcome means for the code."""

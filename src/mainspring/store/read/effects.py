@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mainspring.domain.effects.effect import EffectRecord
+from mainspring.domain.effects.effect import CallOutcome, EffectRecord
 from mainspring.domain.states import EffectState
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.effects.effect_calls import EFFECT_CALL, EffectCallRow
@@ -79,12 +79,25 @@ def read_effect(reader: StoreReader, key: str) -> EffectRecord | None:
 
 def list_calls_of_key(reader: StoreReader, key: str, limit: int = 50) -> list[EffectCallRow]:
     """Return the calls of a key by steps, newest first."""
-    return EFFECT_CALL.read_all(reader.read("list_effect_calls", (key, limit)))
+    effect = read_effect(reader, key)
+    calls = EFFECT_CALL.read_all(reader.read("list_effect_calls", (key, limit)))
+    return [*([] if effect is None else _performing_call(effect)), *calls][:limit]
 
 
 def list_calls_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> list[EffectCallRow]:
     """Return the calls of the steps of a run, oldest first."""
-    return EFFECT_CALL.read_all(reader.read("list_effect_calls_of_run", (run, limit)))
+    calls = EFFECT_CALL.read_all(reader.read("list_effect_calls_of_run", (run, limit)))
+    for effect in list_effects_of_run(reader, run, limit):
+        calls += _performing_call(effect)
+    return sorted(calls, key=lambda call: call.at)[:limit]
+
+
+def _performing_call(effect: EffectRecord) -> list[EffectCallRow]:
+    """Return the call that performed an effect; the ledger writes its row only when the next effect of the key replaces it."""
+    if effect.run is None or effect.state is not EffectState.DONE:
+        return []
+    step = (effect.run, effect.ident or "", effect.attempt or 0)
+    return [EffectCallRow(effect.key, effect.id, *step, CallOutcome.DONE, changed_at(effect), None)]
 
 
 def list_effects_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> list[EffectRecord]:

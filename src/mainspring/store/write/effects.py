@@ -31,6 +31,10 @@ def begin_effect(tx: Transaction, command: BeginEffect) -> EffectGranted | Effec
     """Write the intent of an effect, or answer why there is none."""
     call = command.call
     tx.hold("effect", call.key)
+    if not is_store_on_hold(tx):
+        first = _new_effect(tx, command, None, is_same=False)
+        if tx.change("insert_effect", NEW_EFFECT.values(first)):
+            return EffectGranted(first.id, first.intent, must_check=False)
     held = HELD_EFFECT.read_first(tx.all("read_effect", (call.key,)))
     effect = None if held is None else held.effect
     decision = decide(
@@ -60,20 +64,17 @@ def settle_effect(tx: Transaction, command: SettleEffect) -> CommandDone | Refus
     """Save the outcome of an intent. A late outcome settles an open doubt of its intent, and never a decision of a person."""
     c = command
     tx.hold("effect", c.key)
+    if c.outcome is CallOutcome.DONE and tx.change("complete_effect", (tx.now, c.result, c.refused, c.key, c.intent)):
+        return DONE
     held = HELD_EFFECT.read_first(tx.all("read_effect", (c.key,)))
     effect = None if held is None else held.effect
     if effect is None:
         return DONE if tx.again and c.outcome is CallOutcome.RELEASED else _not_held(c.key)
     if effect.intent != c.intent or effect.state is EffectState.DONE:
         return DONE if tx.again and effect.intent == c.intent else _not_held(c.key)
-    holder = EffectHolder(
-        effect.owner, effect.call_id, effect.automation, effect.run, effect.ident, effect.step_key, effect.attempt
-    )
-    _record_call(tx, holder, effect, c.outcome, c.note)
+    _record_call(tx, _holder_of(effect), effect, c.outcome, c.note)
     if c.outcome is CallOutcome.RELEASED:
         tx.change("delete_effect", (c.key,))
-    elif c.outcome is CallOutcome.DONE:
-        _write(tx, effect, EffectMove.COMPLETE, settled_at=tx.now, result=c.result, refused=c.refused, note=None)
     elif effect.state is EffectState.PENDING:
         move = EffectMove.DOUBT if effect.recovery is Recovery.PERSON else EffectMove.LOSE
         _write(tx, effect, move, settled_at=tx.now, note=_short(c.note))
@@ -123,16 +124,29 @@ def settle_doubts_of_step(tx: Transaction, run: str, ident: str, *, happened: bo
 def _begin(
     tx: Transaction, command: BeginEffect, effect: EffectRecord | None, decision: EffectDecision
 ) -> EffectGranted | Refused:
-    call, holder = command.call, command.call.holder
     is_same = effect is not None and decision is not EffectDecision.BEGIN
-    row = EffectRecord(
+    row = _new_effect(tx, command, effect, is_same=is_same)
+    if decision is EffectDecision.DOUBT:  # the store is on hold, and nothing can tell whether the effect happened
+        _write(tx, row, EffectMove.DOUBT, settled_at=tx.now, note=_RESTORED)
+        return _in_doubt(row.key, _RESTORED)
+    if effect is not None and effect.state is EffectState.DONE:
+        _record_call(tx, _holder_of(effect), effect, CallOutcome.DONE, None)
+    tx.change("write_effect", NEW_EFFECT.values(row))
+    return EffectGranted(row.id, row.intent, must_check=decision is EffectDecision.CHECK)
+
+
+def _new_effect(tx: Transaction, command: BeginEffect, before: EffectRecord | None, *, is_same: bool) -> EffectRecord:
+    """Return the row of an intent; `before` = the row of its key, `is_same` = the effect of that row is performed again."""
+    call, holder = command.call, command.call.holder
+    same = before if is_same else None
+    return EffectRecord(
         key=call.key,
-        id=effect.id if effect is not None and is_same else command.new_id,
+        id=command.new_id if same is None else same.id,
         state=EffectState.PENDING,
-        intent=1 if effect is None else effect.intent + 1,
-        started_at=effect.started_at if effect is not None and is_same else tx.now,
+        intent=1 if before is None else before.intent + 1,
+        started_at=tx.now if same is None else same.started_at,
         settled_at=None,
-        within_ms=_longest(effect, call),
+        within_ms=call.within_ms if before is None else _longest(before, call),
         recovery=call.recovery,
         identity_hash=call.identity_hash,
         identity=call.identity,
@@ -148,21 +162,16 @@ def _begin(
         ident=holder.ident,
         step_key=holder.step_key,
         attempt=holder.attempt,
-        skips=0 if effect is None else effect.skips,
-        suppressed=0 if effect is None else effect.suppressed,
-        skipped_at=None if effect is None else effect.skipped_at,
     )
-    if decision is EffectDecision.DOUBT:  # the store is on hold, and nothing can tell whether the effect happened
-        _write(tx, row, EffectMove.DOUBT, settled_at=tx.now, note=_RESTORED)
-        return _in_doubt(row.key, _RESTORED)
-    tx.change("write_effect", NEW_EFFECT.values(row))
-    return EffectGranted(row.id, row.intent, must_check=decision is EffectDecision.CHECK)
 
 
-def _longest(effect: EffectRecord | None, call: EffectCall) -> int | None:
-    """Return the longest window that a caller asked for: the row is kept as long."""
-    if effect is None:
-        return call.within_ms
+def _holder_of(effect: EffectRecord) -> EffectHolder:
+    step = (effect.automation, effect.run, effect.ident, effect.step_key, effect.attempt)
+    return EffectHolder(effect.owner, effect.call_id, *step)
+
+
+def _longest(effect: EffectRecord, call: EffectCall) -> int | None:
+    """Return the longest window that a caller asked for: the row stays as long."""
     return None if call.within_ms is None or effect.within_ms is None else max(call.within_ms, effect.within_ms)
 
 

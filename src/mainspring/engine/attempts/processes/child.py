@@ -236,6 +236,7 @@ class _ChildServer:
                 saved=spec.checkpoint,
                 payload_max=spec.payload_max,
                 classifier=self._classifier,
+                fn=spec.fn,
             )
         )
         return call_to_end(spec.fn, spec.args, spec.kwargs)
