@@ -3,10 +3,9 @@
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
 
-from mainspring.domain.duration import SpanInput, parse_duration, to_milliseconds
+from mainspring.domain.duration import SpanInput, parse_duration, read_milliseconds
 from mainspring.domain.effects.effect import Recovery
 from mainspring.domain.effects.identity import encode_identity, require_key
 from mainspring.domain.errors import ArgumentError, DefinitionError, OptionError
@@ -114,7 +113,7 @@ def once(
     request = EffectRequest(
         require_key(key),
         encode_identity(key, identity),
-        None if within is None else to_milliseconds(_require_positive(within)),
+        None if within is None else read_milliseconds("within", within, least=1),
         recovery,
         conflict == "error",
         parse_duration(wait).total_seconds(),
@@ -138,18 +137,14 @@ def _call(effect: Effect, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         return None if result is None else decode_result(signature, result, f"result of effect {effect.key!r}")
 
     bound = functools.partial(fn, *args)
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise DefinitionError(
+            f"ms.once({effect.key!r}) cannot call a generator function",
+            hint="Give it a function that performs the effect and returns its result.",
+        )
     if is_async(fn):
         return effect.call_async(bound, read)
-    if inspect.isgeneratorfunction(fn):
-        raise DefinitionError(f"ms.once({effect.key!r}) cannot call a generator function")
     return effect.call(bound, read)
-
-
-def _require_positive(within: SpanInput) -> timedelta:
-    span = parse_duration(within)
-    if not span:
-        raise OptionError(f"within={within!r} of ms.once: the duration must be greater than zero")
-    return span
 
 
 def _open_program() -> EffectChannel:

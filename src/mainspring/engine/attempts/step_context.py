@@ -46,6 +46,12 @@ class PendingAnswer(Generic[T]):
             return False
         return True
 
+    def abandon(self) -> T | None:
+        """Stop to wait: later answers return False. Return the answer that came before, None without one."""
+        if self._answer.cancel() or self._answer.cancelled() or self._answer.exception() is not None:
+            return None
+        return self._answer.result()
+
     def wait(self) -> T:
         """Block this thread until it is settled; return the answer or raise the error."""
         return self._answer.result()

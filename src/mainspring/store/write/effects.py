@@ -44,37 +44,43 @@ def begin_effect(tx: Transaction, command: BeginEffect) -> EffectGranted | Effec
     if effect is None or decision in _PERFORMING:
         return _begin(tx, command, effect, decision)
     if decision is EffectDecision.CONTINUE:
-        return EffectGranted(effect.id, effect.intent, must_check=False)
+        return _grant(effect)
     if decision in (EffectDecision.SKIP, EffectDecision.SUPPRESS):
         return _skip(tx, call, effect, is_suppressed=decision is EffectDecision.SUPPRESS)
     if decision is EffectDecision.CONFLICT:
         return EffectConflict(effect.identity, effect.owner, settled_instant(effect, tx.now))
     if decision is EffectDecision.DOUBT:
-        return _doubt(tx, effect)
+        return _doubt(tx, effect) if effect.state is not EffectState.DONE else _begin(tx, command, effect, decision)
     if decision is EffectDecision.NESTED:
         return Refused("nested", f"this attempt is performing effect {call.key!r} already")
     return Refused("held", f"{effect.owner} is performing effect {call.key!r}")
 
 
 def settle_effect(tx: Transaction, command: SettleEffect) -> CommandDone | Refused:
-    """Save the outcome of an intent. A late outcome settles an open doubt of its intent, and never a decision of a person."""
+    """Save the outcome of an intent. A late outcome settles an open doubt of its intent, and never a decision of a person.
+
+    An intent that repeats an effect and releases it proves nothing about the intents before it: the outcome stays unknown.
+    """
     c = command
     tx.hold("effect", c.key)
     held = HELD_EFFECT.read_first(tx.all("read_effect", (c.key,)))
     effect = None if held is None else held.effect
-    if effect is None:
+    if effect is None or effect.id != c.id:
         return DONE if tx.again and c.outcome is CallOutcome.RELEASED else _not_held(c.key)
     if effect.intent != c.intent or effect.state is EffectState.DONE:
         return DONE if tx.again and effect.intent == c.intent else _not_held(c.key)
+    is_released = c.outcome is CallOutcome.RELEASED and (c.was_checked or not effect.repeats)
+    if effect.state is not EffectState.PENDING and c.outcome is not CallOutcome.DONE and not is_released:
+        return DONE  # it is on record as unknown
     holder = EffectHolder(
         effect.owner, effect.call_id, effect.automation, effect.run, effect.ident, effect.step_key, effect.attempt
     )
     _record_call(tx, holder, effect, c.outcome, c.note)
-    if c.outcome is CallOutcome.RELEASED:
+    if is_released:
         tx.change("delete_effect", (c.key,))
     elif c.outcome is CallOutcome.DONE:
         _write(tx, effect, EffectMove.COMPLETE, settled_at=tx.now, result=c.result, refused=c.refused, note=None)
-    elif effect.state is EffectState.PENDING:
+    else:
         move = EffectMove.DOUBT if effect.recovery is Recovery.PERSON else EffectMove.LOSE
         _write(tx, effect, move, settled_at=tx.now, note=_short(c.note))
     return DONE
@@ -113,7 +119,11 @@ def lose_effects(tx: Transaction, session: int) -> None:
 
 
 def settle_doubts_of_step(tx: Transaction, run: str, ident: str, *, happened: bool, by: str) -> None:
-    """Settle the effects in doubt of a step, for a person has decided on the step."""
+    """Settle the effects in doubt of a step, for a person has decided on the step.
+
+    If the step runs again, an effect that Mainspring can settle by itself stays unknown, and keeps its idempotency key.
+    """
+    tx.hold_all("effect", [(key,) for key in tx.values("list_doubts_of_step", (run, ident), str)])
     if happened:
         tx.change("confirm_effects_of_step", (tx.now, by, run, ident))
     else:
@@ -124,13 +134,15 @@ def _begin(
     tx: Transaction, command: BeginEffect, effect: EffectRecord | None, decision: EffectDecision
 ) -> EffectGranted | Refused:
     call, holder = command.call, command.call.holder
-    is_same = effect is not None and decision is not EffectDecision.BEGIN
+    is_new = decision is EffectDecision.BEGIN or effect is None or effect.state is EffectState.DONE
+    same = None if is_new else effect
     row = EffectRecord(
         key=call.key,
-        id=effect.id if effect is not None and is_same else command.new_id,
+        id=command.new_id if same is None else same.id,
         state=EffectState.PENDING,
         intent=1 if effect is None else effect.intent + 1,
-        started_at=effect.started_at if effect is not None and is_same else tx.now,
+        repeats=0 if decision is EffectDecision.BEGIN else 1 if same is None else same.repeats + 1,
+        started_at=tx.now if same is None else same.started_at,
         settled_at=None,
         within_ms=_longest(effect, call),
         recovery=call.recovery,
@@ -151,12 +163,18 @@ def _begin(
         skips=0 if effect is None else effect.skips,
         suppressed=0 if effect is None else effect.suppressed,
         skipped_at=None if effect is None else effect.skipped_at,
+        skipped_by=None if effect is None else effect.skipped_by,
     )
     if decision is EffectDecision.DOUBT:  # the store is on hold, and nothing can tell whether the effect happened
         _write(tx, row, EffectMove.DOUBT, settled_at=tx.now, note=_RESTORED)
         return _in_doubt(row.key, _RESTORED)
     tx.change("write_effect", NEW_EFFECT.values(row))
-    return EffectGranted(row.id, row.intent, must_check=decision is EffectDecision.CHECK)
+    return _grant(row)
+
+
+def _grant(effect: EffectRecord) -> EffectGranted:
+    must_check = effect.repeats > 0 and effect.recovery is Recovery.CHECK
+    return EffectGranted(effect.id, effect.intent, must_check=must_check)
 
 
 def _longest(effect: EffectRecord | None, call: EffectCall) -> int | None:
@@ -168,8 +186,10 @@ def _longest(effect: EffectRecord | None, call: EffectCall) -> int | None:
 
 def _skip(tx: Transaction, call: EffectCall, effect: EffectRecord, *, is_suppressed: bool) -> EffectFound:
     at = settled_instant(effect, tx.now)
-    tx.change("count_effect_skip", (int(is_suppressed), tx.now, _longest(effect, call), at, effect.key))
-    _record_call(tx, call.holder, effect, CallOutcome.SUPPRESSED if is_suppressed else CallOutcome.SKIPPED, None)
+    if not (tx.again and effect.skipped_by == call.holder.call_id):
+        parameters = (int(is_suppressed), tx.now, call.holder.call_id, _longest(effect, call), at, effect.key)
+        tx.change("count_effect_skip", parameters)
+        _record_call(tx, call.holder, effect, CallOutcome.SUPPRESSED if is_suppressed else CallOutcome.SKIPPED, None)
     return EffectFound(effect.id, at, effect.result, effect.refused, is_suppressed)
 
 
