@@ -3,10 +3,9 @@
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
 
-from mainspring.domain.duration import SpanInput, parse_duration, to_milliseconds
+from mainspring.domain.duration import SpanInput, parse_duration, read_milliseconds
 from mainspring.domain.effects.effect import Recovery
 from mainspring.domain.effects.identity import encode_identity, require_key
 from mainspring.domain.errors import ArgumentError, DefinitionError, OptionError
@@ -112,8 +111,11 @@ def once(
     effect = make_effect(request, bound_check)
     if fn is None:
         return effect
-    if inspect.isgeneratorfunction(fn):
-        raise DefinitionError(f"ms.once({effect.key!r}) cannot call a generator function")
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise DefinitionError(
+            f"ms.once({effect.key!r}) cannot call a generator function",
+            hint="Give it a function that performs the effect and returns its result.",
+        )
     bound, read = functools.partial(fn, *args), result_reader(effect.key, read_signature(fn))
     return effect.call_async(bound, read) if is_async(fn) else effect.call(bound, read)
 
@@ -139,7 +141,7 @@ def make_request(
     return EffectRequest(
         require_key(key),
         encode_identity(key, identity),
-        None if within is None else to_milliseconds(_require_positive(within)),
+        None if within is None else read_milliseconds("within", within, least=1),
         Recovery.CHECK if check is not None else Recovery.KEYED if keyed else Recovery.PERSON,
         conflict == "error",
         _DEFAULT_WAIT_S if wait == _DEFAULT_WAIT else parse_duration(wait).total_seconds(),
@@ -161,13 +163,6 @@ def result_reader(key: str, signature: Signature) -> Callable[[bytes | None], An
         return None if result is None else decode_result(signature, result, f"result of effect {key!r}")
 
     return read
-
-
-def _require_positive(within: SpanInput) -> timedelta:
-    span = parse_duration(within)
-    if not span:
-        raise OptionError(f"within={within!r}: the duration must be greater than zero")
-    return span
 
 
 def _open_program() -> EffectChannel:

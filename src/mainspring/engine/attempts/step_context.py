@@ -58,6 +58,12 @@ class PendingAnswer(Generic[T]):
             wake()
         return True
 
+    def abandon(self) -> T | None:
+        """Stop waiting; return the answer if it came before, though no code has received it."""
+        with self._lock:
+            self._is_given_up = True
+            return self._answer
+
     def wait(self) -> T:
         """Block this thread until it is settled; return the answer or raise the error."""
         event = threading.Event()
@@ -65,7 +71,7 @@ class PendingAnswer(Generic[T]):
             try:
                 event.wait()
             except BaseException:
-                self._give_up()
+                self.abandon()
                 raise
         return self._read()
 
@@ -89,7 +95,7 @@ class PendingAnswer(Generic[T]):
             try:
                 yield from future
             except BaseException:
-                self._give_up()
+                self.abandon()
                 raise
         return self._read()
 
@@ -97,10 +103,6 @@ class PendingAnswer(Generic[T]):
         with self._lock:
             self._wake = wake
             return not self._is_settled
-
-    def _give_up(self) -> None:
-        with self._lock:
-            self._is_given_up = True
 
     def _read(self) -> T:
         if self._error is not None:
