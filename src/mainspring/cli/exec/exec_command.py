@@ -19,6 +19,7 @@ from mainspring.app.exec.signal_forwarding import print_notice
 from mainspring.app.exec.store_outage import StoreOutageReporter
 from mainspring.app.exec.trace_export import export_own_trace
 from mainspring.app.setup.process_policy import apply_process_policy
+from mainspring.cli.context import Invocation
 from mainspring.cli.lazy_group import FlaggedCommand
 from mainspring.config import Settings, find_spool_without_settings, load, misspelt_variables
 from mainspring.config.locations import ProcessSurroundings, default_spool_path, resolve_store_url
@@ -236,6 +237,8 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
             stream.flush()
     if process.is_stuck:
         os._exit(code)  # a thread may wait for a lock or a disk without end
+    if isinstance(ctx.obj, Invocation):
+        ctx.obj.ends_at_once = not plan.rules  # a module with rules may have exit handlers
     ctx.exit(code)
 
 
