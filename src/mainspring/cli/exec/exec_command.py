@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -29,11 +28,12 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ConfigError, MainspringError, OptionError
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.text.escaping import MAX_NAME_LENGTH, escape, is_valid_name
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.engine.commands.exec_run import ExecRunSpec
-from mainspring.engine.definitions.scripts import build_command_definition
+from mainspring.engine.definitions.command_definition import build_command_definition
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
-_UNSAFE_NAME_PART = re.compile(r"[^A-Za-z0-9_.-]+")
+_UNSAFE_NAME_PART = lazy_pattern(r"[^A-Za-z0-9_.-]+")
 _MAX_WORDS, _MAX_WORD_LENGTH = (
     100,
     500,
