@@ -18,7 +18,7 @@ from mainspring.cli import exits
 from mainspring.cli.doctor.checks import checks_by_name
 from mainspring.cli.flags import make_global_options
 from mainspring.cli.main import root
-from mainspring.config.known_keys import KNOWN_VALUES
+from mainspring.config.known_keys import list_known_values
 from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.incidents.incident import IncidentKind
@@ -55,7 +55,7 @@ def surface() -> Iterator[str]:
     yield from commands(root)
     yield from (f"exit {code} {meaning}" for code, meaning in sorted(exits.MEANINGS.items()))
     yield from (f"error {code}" for code in sorted({kind.code for kind in subclasses(MainspringError)}))
-    yield from (f"key {'.'.join(path)}" for path in sorted(KNOWN_VALUES))
+    yield from (f"key {'.'.join(path)}" for path in sorted(list_known_values()))
     yield from (f"option {name}" for name in sorted(OPTIONS))
     for states in STATES:
         yield from (f"{SCHEMA_NAMES.get(states, states.__name__)} {state.value}" for state in states)

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, replace_schema, split_schema
 from mainspring.store.side_files import shorten
 
@@ -26,7 +27,7 @@ _SQLITE = "sqlite:///"
 _LONGEST_NAME = 200
 """In bytes. File systems allow 255; files beside the store, and backups of it, are named after it."""
 _SERVER_PREFIXES = ("postgresql://", "postgres://")
-_LIKELY_SERVER_URL = re.compile(r"postgres(ql)?:|(.*\s)?(host|dbname|password)=|[^/\s]+:\d+/")
+_LIKELY_SERVER_URL = lazy_pattern(r"postgres(ql)?:|(.*\s)?(host|dbname|password)=|[^/\s]+:\d+/")
 """Typing errors, such as HOST:5432/DATABASE: each would silently be a file, and might contain a password in its name."""
 _STORE_URL_FORMS = (
     "Write sqlite:///relative.db, sqlite:////absolute.db, a plain path, or postgresql://USER@HOST:PORT/DATABASE."

@@ -27,6 +27,7 @@ from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.redaction.secret_url import is_safe_url, read_secret_url
 from mainspring.domain.text.byte_size import parse_size
 from mainspring.domain.text.ip_networks import read_network
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.time.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.time.rate import Rate, parse_rate
 from mainspring.domain.values.option_readers import read_share
@@ -35,18 +36,18 @@ from mainspring.integrations.brokers import check_broker_url
 from mainspring.integrations.notifiers import read_channel_address
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_SECRET_KEY = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
+_SECRET_KEY = lazy_pattern(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _REFERENCE = "secret:"
 _SHORTEST_LEASE, _LONGEST_LEASE = timedelta(seconds=2), timedelta(minutes=10)
 _SHORTEST_SENDING = timedelta(seconds=1)
 _LARGEST_PORT = 65_535
 _FIRST_YEAR, _LAST_YEAR = 2000, 2199
-_PUBLIC_URL = re.compile(
+_PUBLIC_URL = lazy_pattern(
     r"https?://([A-Za-z0-9.-]{1,250}|\[[0-9A-Fa-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
 )
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}", re.ASCII)
-_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,30}", re.ASCII)
-_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]{0,200}", re.ASCII)
+_HOST_NAME = lazy_pattern(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,30}", re.ASCII)
+_MODULE = lazy_pattern(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 class ValueReader:

@@ -24,7 +24,6 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
 """
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from errno import ENOENT
 from functools import cached_property
@@ -57,13 +56,14 @@ from mainspring.domain.states import (
     source_states,
     target_state,
 )
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.store.commands.automations import BACKFILL
 from mainspring.store.schema.renames import rename_statements
 from mainspring.store.schema.row import COLUMN_LISTS, column_list
 
 FOR_EVER = 2**63 - 1
 """The value of an instant that never comes."""
-_PLACEHOLDER = re.compile(r"\{\{\s*([a-z_.]+)\s*\}\}")
+_PLACEHOLDER = lazy_pattern(r"\{\{\s*([a-z_.]+)\s*\}\}")
 _SHARED = Path(__file__).parent
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.config import load
-from mainspring.config.known_keys import KNOWN_VALUES
+from mainspring.config.known_keys import list_known_values
 from mainspring.config.setting_layers import variable_name
 from mainspring.domain.errors import ConfigError
 
@@ -89,7 +89,7 @@ def test_unknown_flag_is_refused(refuse):
     assert refuse(flags={"store.ulr": "x"}) == "unknown setting `store.ulr`\nset by flag\nDid you mean store.url?"
 
 
-@pytest.mark.parametrize("path", sorted(path for path in KNOWN_VALUES if "*" not in path), ids=".".join)
+@pytest.mark.parametrize("path", sorted(path for path in list_known_values() if "*" not in path), ids=".".join)
 def test_variable_of_each_key_reaches_that_key(tmp_path, path):
     """The rule for names has no exception: each key's variable sets that key, or is refused with that key."""
     name = variable_name(path)

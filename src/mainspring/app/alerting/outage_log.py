@@ -9,16 +9,12 @@ import fcntl
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from mainspring.store.side_files import create_side_file, make_side_folder, open_side_file
-
-SPARE_FOLDERS = (Path("/dev/shm"), Path(tempfile.gettempdir()))  # noqa: S108 - a folder of our own in it, which is looked at before it is used
-"""Folders with space although a disk is full."""
 
 
 class Outage(msgspec.Struct):
@@ -129,7 +125,7 @@ class OutageLog:
 
     def _spare(self, *, creates: bool) -> Path | None:
         """Return the spare file, if there is a folder to which only this user can write."""
-        for folder in SPARE_FOLDERS:
+        for folder in list_spare_folders():
             own = folder / f"mainspring-{os.geteuid()}"
             with contextlib.suppress(OSError):
                 if creates:
@@ -139,6 +135,14 @@ class OutageLog:
                 if is_own and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                     return own / self._name
         return None
+
+
+def list_spare_folders() -> tuple[Path, ...]:
+    """Return folders with space although a disk is full."""
+    # To find the folder of temporary files, Python writes a file into it: only once it is needed.
+    from tempfile import gettempdir  # noqa: PLC0415
+
+    return Path("/dev/shm"), Path(gettempdir())  # noqa: S108 - a folder of our own in it, which is looked at before it is used
 
 
 def _open_lock_file(file: Path) -> int:

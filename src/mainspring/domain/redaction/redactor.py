@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.redaction.secret_detection import SECRET_FIELD_NAME, hide_likely_secrets
 from mainspring.domain.text.escaping import escape
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 MASK = "***"
 MIN_SECRET_LENGTH = 6
@@ -27,8 +28,8 @@ _MOST_KEY_LINES = 200
 _LONGEST_OVERLAP = 4096
 _MIN_CERTAIN_OVERLAP = 4
 """This many characters at the end of a text count as the start of a secret, if nothing follows that could decide it."""
-_BREAK = re.compile(r"[\r\n]+[ \t]*")
-_CUT = re.compile(r"…\[\+\d+ characters\]\Z")
+_BREAK = lazy_pattern(r"[\r\n]+[ \t]*")
+_CUT = lazy_pattern(r"…\[\+\d+ characters\]\Z")
 _DEEPEST = 50
 _IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 """As in the standard library's `html`, which would take longer to load than all of this."""

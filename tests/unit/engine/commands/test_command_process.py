@@ -17,7 +17,7 @@ import pytest
 from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.engine.commands.command import CommandEnd, CommandFailed, CommandSpec, build_environment
 from mainspring.engine.commands.command_process import EXEC_SHIM, TAIL_BYTES, CommandProcess
-from mainspring.engine.commands.command_step import raise_unless_succeeded
+from mainspring.engine.commands.command_result import raise_unless_succeeded
 from mainspring.engine.commands.stream_forwarder import StreamForwarder
 
 SHELL = ["sh", "-c"]
