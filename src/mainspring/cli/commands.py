@@ -160,6 +160,9 @@ COMMAND_TREE: Final[CommandTree] = {
     "exec": CommandEntry(
         "mainspring.cli.exec.exec_command:exec_command", "run any command with a record, lock, retries and timeout"
     ),
+    "once": CommandEntry(
+        "mainspring.cli.exec.once_command:once_command", "run a command once for its key, across all that use the store"
+    ),
     "watch": CommandEntry(
         "mainspring.cli.exec.watch_command:watch_command",
         "check all monitors once and send notifications: for a crontab without `up`",

@@ -179,7 +179,7 @@ def _skip(tx: Transaction, call: EffectCall, effect: EffectRecord, *, is_suppres
     at = settled_instant(effect, tx.now)
     tx.change("count_effect_skip", (int(is_suppressed), tx.now, _longest(effect, call), at, effect.key))
     _record_call(tx, call.holder, effect, CallOutcome.SUPPRESSED if is_suppressed else CallOutcome.SKIPPED, None)
-    return EffectFound(effect.id, at, effect.result, effect.refused, is_suppressed)
+    return EffectFound(effect.id, at, effect.result, effect.refused, is_suppressed, effect.decided_by or effect.owner)
 
 
 def _doubt(tx: Transaction, effect: EffectRecord) -> Refused:
