@@ -8,18 +8,19 @@ from mainspring.domain.effects.effect import CallOutcome, EffectRecord
 from mainspring.domain.states import EffectState
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.effects.effect_calls import EFFECT_CALL, EffectCallRow
-from mainspring.store.schema.effects.effects import EFFECT
+from mainspring.store.schema.effects.effects import EFFECT, HELD_EFFECT, HeldEffect
 from mainspring.store.schema.row import first_value
 
 
 class EffectFilter(msgspec.Struct, frozen=True):
-    """The filter of a list of effects; None = all. `prefix` = the first characters of the key."""
+    """The filter of a list of effects; None = all. `prefix` = the first characters of the key, `text` = some of its characters."""
 
     state: EffectState | None = None
     prefix: str | None = None
     run: str | None = None
     automation: str | None = None
     since_at: int | None = None
+    text: str | None = None
 
 
 class EffectCursor(msgspec.Struct, frozen=True):
@@ -58,6 +59,7 @@ def list_effects(
         {
             "state": None if filter.state is None else filter.state.value,
             "prefix": filter.prefix,
+            "text": filter.text,
             "run": filter.run,
             "automation": filter.automation,
             "since": filter.since_at,
@@ -75,6 +77,16 @@ def list_effects(
 def read_effect(reader: StoreReader, key: str) -> EffectRecord | None:
     """Return the effect of a key."""
     return EFFECT.read_first(reader.read("read_effect_of_key", (key,)))
+
+
+def read_held_effect(reader: StoreReader, key: str) -> HeldEffect | None:
+    """Return the effect of a key with the state of its holder's session."""
+    return HELD_EFFECT.read_first(reader.read("read_effect", (key,)))
+
+
+def list_effect_keys(reader: StoreReader, limit: int = 1_000) -> list[str]:
+    """Return the keys of the effects that changed last."""
+    return [effect.key for effect in list_effects(reader, EffectFilter(), limit).effects]
 
 
 def list_calls_of_key(reader: StoreReader, key: str, limit: int = 50) -> list[EffectCallRow]:
