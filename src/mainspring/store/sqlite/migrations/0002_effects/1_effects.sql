@@ -33,6 +33,7 @@ create table effects (
 create index effects_pending  on effects (session) where state = 'pending';
 create index effects_unproven on effects (state, settled_at) where state in ('unknown', 'in_doubt');
 create index effects_settled  on effects (settled_at);
+create index effects_changed  on effects (coalesce(settled_at, started_at), key);
 create index effects_run      on effects (run, ident) where run is not null;
 
 -- What became of each call by a step.
