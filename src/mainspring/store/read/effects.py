@@ -123,5 +123,5 @@ def list_open_doubts(reader: StoreReader, limit: int = 100) -> list[OpenDoubt]:
 
 
 def count_effects_in_doubt(reader: StoreReader) -> int:
-    """Count the effects that need a person's decision."""
+    """Count the effects that need a person's decision, without those whose run needs attention: the run asks for the decision."""
     return first_value(reader.read("count_effects_in_doubt", ()), int) or 0

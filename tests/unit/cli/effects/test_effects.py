@@ -4,7 +4,10 @@ import pytest
 
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
 from mainspring.domain.effects.identity import hash_identity
+from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.store.commands.effects import BeginEffect, SettleEffect
+from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
+from tests.contract.store.process import halt
 
 IDENTITY = b'["a","b"]'
 
@@ -137,3 +140,43 @@ def test_run_lists_the_effects_of_its_steps(cli, stage):
     out = cli("runs", "show", run).out
     assert "    lost  unknown     order#1 attempt 1, now done\n" in out
     assert "effects" not in cli("runs", "show", stage.start()).out
+
+
+def test_status_and_doctor_name_effects_in_doubt(cli, stage):
+    """Each counts once: that of a run which needs attention is the run's own matter."""
+    assert cli("status").code == 0
+    halted = stage.begin()
+    begin(stage, "of the run", run=halted.id)
+    settle(stage, "of the run", CallOutcome.UNKNOWN)
+    stage.do(halt(halted, "in doubt"))
+    begin(stage, "invoice:2", recovery=Recovery.CHECK)
+    settle(stage, "invoice:2", CallOutcome.UNKNOWN)
+    assert "in doubt: mainspring effects" not in cli("status").out
+    for key in ("a", "b"):
+        begin(stage, key)
+        settle(stage, key, CallOutcome.UNKNOWN)
+    result = cli("status")
+    assert result.code == 9
+    assert "  2 effects are in doubt: mainspring effects list --state in_doubt\n" in result.out
+    assert cli("status", "--json").json["effects_in_doubt"] == 2
+    check = next(check for check in cli("doctor", "--json").json if check["name"] == "effects")
+    assert check["state"] == "problem"
+    assert check["text"] == "2 effects are in doubt"
+    cli("effects", "confirm", "a")
+    cli("effects", "forget", "b", "-y")
+    assert cli("status", "--json").json["effects_in_doubt"] == 0
+
+
+def test_acknowledged_incident_does_not_hide_a_doubt(cli, stage):
+    """As with failed runs: while a person has to decide, the project is not healthy. An open incident counts it once."""
+    begin(stage, "a")
+    settle(stage, "a", CallOutcome.UNKNOWN)
+    finding = Finding(
+        subject=Subject("", IncidentKind.EFFECT_IN_DOUBT), severity=Severity.NOTIFY, text="a", since_at=stage.now
+    )
+    stage.do(RecordEvaluation(started_at=stage.now, found=(EvaluatedFinding(id="i_1", finding=finding),)))
+    assert cli("status", "--json").json["count"] == 1
+    assert "1 effect is in doubt" in cli("status").out
+    cli("incidents", "ack", "i_1")
+    result = cli("status", "--json")
+    assert (result.code, result.json["count"]) == (9, 1)
