@@ -124,13 +124,11 @@ def evaluate_status(
     new += _stuck_problems(reader, known, sessions, queues, covered, now)
     new += _environment_problems(reader, sessions, free, covered, now)
     doubts = count_effects_in_doubt(reader)
-    doubt_sentences = [*describe_doubts(doubts)]
-    if not covered.has_open(IncidentKind.EFFECT_IN_DOUBT):
-        new += doubt_sentences
-        doubt_sentences = []
+    reported_doubts = doubts if covered.has_open(IncidentKind.EFFECT_IN_DOUBT) else 0
+    new += describe_doubts(doubts - reported_doubts)
     clock = report_clock(reader, now, zone)
     new += [] if covered.has_kind(IncidentKind.CLOCK_REGRESSION) else clock.waiting
-    problems = [*covered.sentences(), *new, *doubt_sentences, *runs.sentences()]
+    problems = [*covered.sentences(), *new, *describe_doubts(reported_doubts), *runs.sentences()]
     count = len(covered.open) + len(new)
     head = runs.head(covered.head(count, now, zone), count)
     counts: dict[str, Any] = {
@@ -138,12 +136,7 @@ def evaluate_status(
         "notice": reader.notice,
         "notes": clock.notes,
         "environment": environment,
-        "automations": len(views),
-        "paused": sum(is_paused(view, now) for view in views),
-        "workers": sum(row.role in ("worker", "dev") and row.state == SessionState.ALIVE for row in sessions),
-        "running": sum(queue.running for queue in queues),
-        "failed": status.failed_since(reader, now - _DAY_MS).number,
-        "needs_attention": status.count_in(reader, RunState.NEEDS_ATTENTION).number,
+        **_count_parts(reader, views, sessions, queues, now),
         "questions": len(open_questions),
         "incidents": len(covered.open),
         "handled": covered.handled,
@@ -156,6 +149,24 @@ def evaluate_status(
     }
     sentence = f"{runs.opening(head, count)}: {_describe_counts(list(covered.parts()), counts)}."
     return ProjectStatus(healthy=not problems, sentence=sentence, problems=problems, **counts)
+
+
+def _count_parts(
+    reader: StoreReader,
+    views: Sequence[AutomationView],
+    sessions: Sequence[SessionView],
+    queues: Sequence[QueueView],
+    now: int,
+) -> dict[str, int]:
+    """Return the counts of automations, workers and runs, as fields of a ProjectStatus."""
+    return {
+        "automations": len(views),
+        "paused": sum(is_paused(view, now) for view in views),
+        "workers": sum(row.role in ("worker", "dev") and row.state == SessionState.ALIVE for row in sessions),
+        "running": sum(queue.running for queue in queues),
+        "failed": status.failed_since(reader, now - _DAY_MS).number,
+        "needs_attention": status.count_in(reader, RunState.NEEDS_ATTENTION).number,
+    }
 
 
 def _store_problems(reader: StoreReader, covered: OpenIncidents) -> Iterator[str]:
