@@ -106,8 +106,8 @@ def list_calls_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> list
 
 def _performing_call(effect: EffectRecord) -> list[EffectCallRow]:
     """Return the call that performed an effect; the ledger writes its row only when the next effect of the key replaces it."""
-    if effect.run is None or effect.state is not EffectState.DONE:
-        return []
+    if effect.run is None or effect.state is not EffectState.DONE or effect.decided_by is not None:
+        return []  # its step did not report that it happened: a person did
     step = (effect.run, effect.ident or "", effect.attempt or 0)
     return [EffectCallRow(effect.key, effect.id, *step, CallOutcome.DONE, changed_at(effect), None)]
 

@@ -129,7 +129,7 @@ def _begin(
     if decision is EffectDecision.DOUBT:  # the store is on hold, and nothing can tell whether the effect happened
         _write(tx, row, EffectMove.DOUBT, settled_at=tx.now, note=_RESTORED)
         return _in_doubt(row.key, _RESTORED)
-    if effect is not None and effect.state is EffectState.DONE:
+    if effect is not None and effect.state is EffectState.DONE and effect.decided_by is None:
         _record_call(tx, _holder_of(effect), effect, CallOutcome.DONE, None)
     tx.change("write_effect", NEW_EFFECT.values(row))
     return EffectGranted(row.id, row.intent, must_check=decision is EffectDecision.CHECK)
