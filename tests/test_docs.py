@@ -122,6 +122,7 @@ def test_error_page_explains_every_code():
 SPOKEN = (
     *(
         "mainspring.domain.errors",
+        "mainspring.domain.effects.errors",
         "mainspring.domain.failures.saved_error",
         "mainspring.domain.values.sealing",
         "mainspring.cli.exits",

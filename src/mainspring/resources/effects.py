@@ -14,6 +14,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
+from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.effects.identity import hash_identity
 from mainspring.domain.errors import BusyError, ConflictError, MainspringError, SealedError
 from mainspring.domain.ids import make_id
@@ -38,18 +39,6 @@ _ATTEMPT_ENDED = "its attempt ended without an outcome"
 _NOT_RECEIVED = "its code stopped before it received the intent"
 
 
-class EffectInDoubtError(MainspringError):
-    """An effect may or may not have happened, and only a person can decide."""
-
-    code = "effect_in_doubt"
-
-
-class EffectConflictError(ConflictError):
-    """The key of an effect was used with another identity, or is used by the same attempt."""
-
-    code = "effect_conflict"
-
-
 class EffectRequest(msgspec.Struct, frozen=True):
     """The request of one call. `identity` is canonical JSON; it waits up to `wait_s` seconds for another holder."""
 
@@ -62,7 +51,7 @@ class EffectRequest(msgspec.Struct, frozen=True):
 
 
 class EffectAnswer(msgspec.Struct, frozen=True):
-    """The answer to one call. `id` = the idempotency key of the effect. `intent` 0 = the effect was done before, at `settled_at`.
+    """The answer to one call. `id` = the idempotency key of the effect. `intent` 0 = it was done before, at `settled_at` by `owner`.
 
     `result` is JSON, None without one; `refused` = why it could not be saved. `must_check` = ask the target first.
     """
@@ -74,6 +63,7 @@ class EffectAnswer(msgspec.Struct, frozen=True):
     result: bytes | None = None
     refused: str | None = None
     is_suppressed: bool = False
+    owner: str = ""
 
 
 class EffectSettlement(msgspec.Struct, frozen=True):
@@ -153,6 +143,7 @@ class EffectLedger:
                 result=result,
                 refused=answer.refused,
                 is_suppressed=answer.suppressed,
+                owner=answer.owner,
             )
         if isinstance(answer, EffectConflict):
             raise self._conflict(request, answer)

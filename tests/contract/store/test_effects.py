@@ -114,7 +114,7 @@ def test_effect_that_is_done_is_found_with_its_result(store: Any, second: Any, c
     store.do(settle(first, data=b'{"n":7}'))
     clock.forward(5)
     found = second.do(begin())
-    assert found == EffectFound(first.id, clock.now() - 5, b'{"n":7}', None, suppressed=False)
+    assert found == EffectFound(first.id, clock.now() - 5, b'{"n":7}', None, suppressed=False, owner=row(store).owner)
     saved = row(store)
     assert (saved.state, saved.started_at, saved.settled_at) == (S.DONE, clock.now() - 10, clock.now() - 5)
     assert (saved.skips, saved.suppressed, saved.skipped_at) == (1, 0, clock.now())

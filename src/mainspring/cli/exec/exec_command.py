@@ -19,6 +19,7 @@ from mainspring.app.exec.store_outage import StoreOutageReporter
 from mainspring.app.exec.trace_export import export_own_trace
 from mainspring.app.setup.process_policy import apply_process_policy
 from mainspring.cli.context import Invocation
+from mainspring.cli.exec.standard_streams import fill_standard_streams
 from mainspring.cli.lazy_group import FlaggedCommand
 from mainspring.config import Settings, find_spool_without_settings, load, misspelt_variables
 from mainspring.config.locations import ProcessSurroundings, default_spool_path, resolve_store_url
@@ -52,7 +53,7 @@ class ExecCommand(FlaggedCommand):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        _fill_standard_streams()
+        fill_standard_streams()
         with _map_errors_to_exit_code():
             return super().invoke(ctx)
 
@@ -64,17 +65,6 @@ class _ExecUsageError(click.UsageError):
 
     def __init__(self, error: click.UsageError) -> None:
         super().__init__(error.format_message(), error.ctx)
-
-
-def _fill_standard_streams() -> None:
-    """Open streams that the caller closed (>&-), before a file of Mainspring gets such a number and the command's output with it."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 @contextlib.contextmanager

@@ -143,7 +143,7 @@ def _begin(
     if decision is EffectDecision.DOUBT:  # the store is on hold, and nothing can tell whether the effect happened
         _write(tx, row, EffectMove.DOUBT, settled_at=tx.now, note=_RESTORED)
         return _in_doubt(row.key, _RESTORED)
-    if effect is not None and effect.state is EffectState.DONE:
+    if effect is not None and effect.state is EffectState.DONE and effect.decided_by is None:
         _record_call(tx, _holder_of(effect), effect, CallOutcome.DONE, None)
     tx.change("write_effect", NEW_EFFECT.values(row))
     return _grant(row)
@@ -205,7 +205,7 @@ def _skip(tx: Transaction, call: EffectCall, effect: EffectRecord, *, is_suppres
         parameters = (int(is_suppressed), tx.now, call.holder.call_id, _longest(effect, call), at, effect.key)
         tx.change("count_effect_skip", parameters)
         _record_call(tx, call.holder, effect, CallOutcome.SUPPRESSED if is_suppressed else CallOutcome.SKIPPED, None)
-    return EffectFound(effect.id, at, effect.result, effect.refused, is_suppressed)
+    return EffectFound(effect.id, at, effect.result, effect.refused, is_suppressed, effect.decided_by or effect.owner)
 
 
 def _doubt(tx: Transaction, effect: EffectRecord) -> Refused:

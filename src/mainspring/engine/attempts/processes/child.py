@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.errors import BusyError, ConflictError, MainspringError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
@@ -55,8 +56,6 @@ from mainspring.engine.attempts.thread_attempt import call_to_end
 from mainspring.resources.effects import (
     EFFECT_RETRY_AFTER,
     EffectAnswer,
-    EffectConflictError,
-    EffectInDoubtError,
     EffectRequest,
     EffectSettlement,
     release_of,
