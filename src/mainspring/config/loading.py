@@ -42,7 +42,6 @@ from mainspring.domain.notifications.channel_name import check_channel_name
 from mainspring.domain.notifications.routing import check_routes
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.escaping import escape
-from mainspring.integrations.brokers import check_broker_name
 from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
 STORE_URL_KEY = ("store", "url")
@@ -204,6 +203,10 @@ def _check_databases(databases: Mapping[str, DatabaseSettings], store: str, laye
 
 def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: SettingLayer) -> None:
     """Raise ConfigError for a broker that no message could name, or without an address."""
+    if not brokers:
+        return
+    from mainspring.integrations.brokers import check_broker_name
+
     for name, broker in brokers.items():
         try:
             check_broker_name(name)

@@ -10,9 +10,9 @@ import re
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+
+from msgspec import Struct
 
 from mainspring.domain.errors import ConfigError, OptionError
 from mainspring.domain.text.lazy_pattern import lazy_pattern
@@ -34,8 +34,7 @@ _STORE_URL_FORMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessSurroundings:
+class ProcessSurroundings(Struct, frozen=True):
     """The properties of the process that decide on locations."""
 
     env: Mapping[str, str]
@@ -124,6 +123,8 @@ def hash_store_url(url: str, env: Mapping[str, str]) -> str:
 
 
 def _server_identity(url: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    from urllib.parse import parse_qs, unquote, urlsplit
+
     address, schema = split_schema(url)
     parts = urlsplit(address)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}

@@ -3,19 +3,18 @@
 Every key is checked and every value typed here, so that an error is reported with its place, and merging is a plain `dict.update`.
 """
 
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from mainspring.config import known_keys
 from mainspring.config.locations import ProcessSurroundings
 from mainspring.config.settings import MONITORS_SECTION, SECTION_NAMES
 from mainspring.config.value_reader import ValueReader, is_literal_secret, parse_text, parse_toml_value
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
-from mainspring.domain.text.toml_lines import locate_keys
 from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
 VARIABLE_PREFIX = "MAINSPRING_"
@@ -41,8 +40,7 @@ _USER_NAMED_TABLES = (DUE_KEY, ("web", "oidc", "roles"))
 """Tables in which a user's name is beside a day or a role: the name does not show what the value is."""
 
 
-@dataclass(frozen=True, slots=True)
-class SettingValue:
+class SettingValue(Struct, frozen=True):
     """A typed value, and its source."""
 
     value: Any
@@ -52,8 +50,7 @@ class SettingValue:
 SettingLayer = dict[known_keys.KeyPath, SettingValue]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerOrigin:
+class LayerOrigin(Struct, frozen=True):
     """The origin of one layer's values: how a source is named, and from which folder relative paths count."""
 
     locate: Callable[[known_keys.KeyPath], str]
@@ -62,8 +59,7 @@ class LayerOrigin:
     spell: Callable[[known_keys.KeyPath], str] = ".".join
 
 
-@dataclass(frozen=True, slots=True)
-class FileLayers:
+class FileLayers(Struct, frozen=True):
     """The settings of one file: for every environment, and for each named one."""
 
     base: SettingLayer
@@ -79,6 +75,10 @@ class LayerReader:
 
     def of_file(self, path: Path, only: frozenset[known_keys.KeyPath] | None = None) -> FileLayers:
         """Read the TOML file `path`; with `only`, nothing but these values of it."""
+        import tomllib
+
+        from mainspring.domain.text.toml_lines import locate_keys
+
         text = _read_text(path)
         try:
             tree = tomllib.loads(text)

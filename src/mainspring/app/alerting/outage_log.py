@@ -138,11 +138,10 @@ class OutageLog:
 
 
 def list_spare_folders() -> tuple[Path, ...]:
-    """Return folders with space although a disk is full."""
-    # To find the folder of temporary files, Python writes a file into it: only once it is needed.
-    from tempfile import gettempdir  # noqa: PLC0415
-
-    return Path("/dev/shm"), Path(gettempdir())  # noqa: S108 - a folder of our own in it, which is looked at before it is used
+    """Return folders that may have space although a disk is full. (Python's tempfile would write a file to find one, at each `exec`.)"""
+    named = os.environ.get("TMPDIR")
+    # A folder of our own in one of them, which is checked before it is used.
+    return (Path("/dev/shm"), *([Path(named)] if named else []), Path("/tmp"))  # noqa: S108
 
 
 def _open_lock_file(file: Path) -> int:

@@ -11,7 +11,6 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from msgspec.structs import replace
 
@@ -194,6 +193,8 @@ class LineRedactor:
 
 def list_encodings(value: str) -> set[str]:
     """Return the forms in which programs write a value: unchanged, and encoded for URLs, JSON, Python, HTML, base64 and hex."""
+    from urllib.parse import quote, quote_plus
+
     raw = value.encode("utf-8", "surrogatepass")
     percent, plus = quote(raw, safe=""), quote_plus(raw)
     json_text = json.dumps(value)[1:-1]

@@ -14,7 +14,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -367,7 +366,9 @@ def _open_stdin(command: CommandSpec) -> int | None:
     """
     if command.stdin is None:
         return None if command.has_stdin else subprocess.DEVNULL
-    with tempfile.TemporaryFile() as file:
+    from tempfile import TemporaryFile
+
+    with TemporaryFile() as file:
         file.write(command.stdin)
         file.flush()
         file.seek(0)
