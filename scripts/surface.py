@@ -3,6 +3,8 @@
 A test compares this list with `tests/golden/surface.txt`, so that no name changes unnoticed. `--write` accepts what has changed.
 """
 
+import importlib
+import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,8 +13,6 @@ from typing import Any
 import click
 
 import mainspring
-import mainspring.app.client  # their errors belong to the list
-import mainspring.store.base
 from mainspring.alerting.metrics.series import HELP
 from mainspring.cli import exits
 from mainspring.cli.doctor.checks import checks_by_name
@@ -50,6 +50,9 @@ GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "surface.
 
 def surface() -> Iterator[str]:
     """Yield each name after the kind of thing that it names."""
+    for module in pkgutil.walk_packages(mainspring.__path__, "mainspring."):  # errors are found by their classes
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     yield from (f"public {name}" for name in mainspring.__all__)
     yield from (f"global {' '.join(option.opts)}" for option in make_global_options(hidden=True))
     yield from commands(root)

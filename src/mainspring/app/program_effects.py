@@ -21,6 +21,7 @@ from mainspring.app.project import Project
 from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.effects.effect import EffectHolder
 from mainspring.domain.errors import ConflictError, FencedError
+from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER
 from mainspring.engine.attempts.step_context import PendingAnswer
 from mainspring.resources.effects import (
     FIRST_PAUSE_S,
@@ -49,6 +50,10 @@ class ProgramEffects:
 
     def __init__(self, project: Project, program: str | None = None) -> None:
         self._project = project
+        self.classifier = project.classifier or DEFAULT_CLASSIFIER
+        """The rules for errors of this project."""
+        self.payload_max = project.sealing.limit
+        """The largest result, in bytes of JSON."""
         self._ledger = EffectLedger(project.sealing, project.clock)
         self._store = self._make_store()
         program = program or Path(sys.argv[0] or "python").name

@@ -306,11 +306,18 @@ class AttemptEffects:
     def _on_settled(
         self, settlement: EffectSettlement, settled: SettledCallback, answer: CommandDone | Refused | BaseException
     ) -> None:
-        """Report the end of a settlement. One that the store cannot execute leaves the outcome unknown, and not pending."""
+        """Report the end of a settlement. If it cannot be executed, the effect is done without its result, or unknown: never pending."""
         if isinstance(answer, BaseException) and not self._is_closed:
-            note = escape(f"its outcome could not be saved: {type(answer).__name__}", _MAX_TEXT)
-            command = SettleEffect(settlement.key, settlement.id, settlement.intent, CallOutcome.UNKNOWN, note=note)
-            self._store.submit(command, lambda _answer: None)
+            reason = escape(f"its outcome could not be saved: {type(answer).__name__}", _MAX_TEXT)
+            is_done = settlement.outcome is CallOutcome.DONE
+            last = msgspec.structs.replace(
+                settlement,
+                outcome=CallOutcome.DONE if is_done else CallOutcome.UNKNOWN,
+                result=None,
+                refused=reason if is_done else None,
+                note=reason,
+            )
+            self._store.submit(self._ledger.settle_command(last), lambda _answer: None)
         if isinstance(answer, BaseException):
             settled(answer)
         else:

@@ -164,6 +164,7 @@ class Effect:
             try:
                 found = self._check_target()
                 if inspect.isawaitable(found):
+                    _close(found)
                     raise DefinitionError(
                         f"check= of effect {self.key!r} is async", hint="Use `async with ms.once(...)`."
                     )
@@ -334,8 +335,7 @@ class Effect:
     def _refuse_unfinished(self, result: object) -> None:
         """Refuse a coroutine or generator: the function has returned, and the effect has not happened. Raises DefinitionError."""
         if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
-            if inspect.iscoroutine(result):
-                result.close()
+            _close(result)
             raise DefinitionError(
                 f"the function of effect {self.key!r} returned a {type(result).__name__} that no code runs",
                 hint="Give ms.once an `async def` function, or a function that performs the effect before it returns.",
@@ -363,6 +363,12 @@ def _use_key(key: str) -> Iterator[None]:
         yield
     finally:
         EFFECT_KEY.reset(token)
+
+
+def _close(result: object) -> None:
+    """Close a coroutine that no code runs: Python would warn of it."""
+    if inspect.iscoroutine(result):
+        result.close()
 
 
 def _describe(error: BaseException) -> str:
