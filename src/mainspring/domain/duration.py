@@ -10,7 +10,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 SpanInput = str | int | float | timedelta
 """A span as people write it; see `parse_duration`."""
@@ -32,8 +31,8 @@ _PAIRS = (
 )
 """A unit and the one below it in ms, the span from which they are too small, and their letters."""
 _RANK = {unit: rank for rank, unit in enumerate(_MICROSECONDS)}
-_PART = lazy_pattern(r"([0-9]+(?:\.[0-9]+)?)(ms|us|[wdhms])\s*", re.ASCII)
-_NUMBER = lazy_pattern(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|[wdhms])\s*", re.ASCII)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _LONGEST_TEXT = 64
 _MAX_QUOTED_LENGTH = 80
 _HINT = "Write a number with a unit: 250ms, 30s, 20m, 24h, 3d, 2w, or parts from large to small such as 1h30m."

@@ -4,13 +4,11 @@ import json
 import re
 from math import isfinite
 
-from mainspring.domain.text.lazy_pattern import lazy_pattern
-
 _DEEPEST = 64
 _SMALLEST_INT = -(2**63)
 _LARGEST_INT = 2**64 - 1
-_TEXT = lazy_pattern(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_BRACKETS = lazy_pattern(rb"[\[{]|([\]}])")
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[{]|([\]}])")
 
 
 def find_json_error(value: object, path: str = "$", depth: int = _DEEPEST) -> tuple[str, str] | None:

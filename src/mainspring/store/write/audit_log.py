@@ -14,13 +14,12 @@ from mainspring.store.commands.automations import AuditedCommand
 from mainspring.store.commands.base import Answer
 from mainspring.store.commands.results import Refused, Result
 from mainspring.store.run_end_counts import MANUAL_OPERATION, MANUAL_VERBS
-from mainspring.store.transaction import Transaction
-from mainspring.store.write.command_handlers import HANDLERS
+from mainspring.store.transaction import Handlers, Transaction
 
 _RESULT = msgspec.json.Decoder(Result)
 
 
-def run_audited(tx: Transaction, command: AuditedCommand[Answer]) -> Answer | Refused:
+def run_audited(tx: Transaction, command: AuditedCommand[Answer], handlers: Handlers) -> Answer | Refused:
     """Execute an operation and write its audit row, unless this command id was served before."""
     tx.hold("audit")
     known = tx.first("find_audit_entry", (command.command,))
@@ -30,7 +29,7 @@ def run_audited(tx: Transaction, command: AuditedCommand[Answer]) -> Answer | Re
             # The earlier operation is not named: the sender may lack permission to see it.
             return Refused("command_used", f"command id {command.command!r} was used for another operation")
         return cast("Answer | Refused", _RESULT.decode(result))  # the verb was the same, so was the command
-    answer = cast("Answer", HANDLERS[type(command.inner)](tx, command.inner))
+    answer = cast("Answer", handlers[type(command.inner)](tx, command.inner))
     if not isinstance(answer, Refused):
         _count_manual_operation(tx, command)
     last = tx.first("read_newest_audit_entry")

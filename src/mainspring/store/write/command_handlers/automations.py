@@ -21,9 +21,17 @@ from mainspring.store.commands.automations import (
     SetMeta,
     SetQueue,
 )
-from mainspring.store.transaction import HandlerTable
+from mainspring.store.commands.base import Answer
+from mainspring.store.commands.results import Refused
+from mainspring.store.transaction import HandlerTable, Transaction
 from mainspring.store.write import audit_log, automations, held_store, locks, queues, retention, run_conditions
+from mainspring.store.write.command_handlers import HANDLERS as ALL_HANDLERS
 from mainspring.store.write.triggers import schedules
+
+
+def _run_audited(tx: Transaction, command: AuditedCommand[Answer]) -> Answer | Refused:
+    return audit_log.run_audited(tx, command, ALL_HANDLERS)
+
 
 HANDLERS: Final[HandlerTable] = dict(
     (
@@ -43,6 +51,6 @@ HANDLERS: Final[HandlerTable] = dict(
         BreakLock.answered_by(locks.break_lock),
         SetMeta.answered_by(locks.set_meta),
         ApplyRetention.answered_by(retention.apply_retention),
-        AuditedCommand.answered_by(audit_log.run_audited),
+        AuditedCommand.answered_by(_run_audited),
     )
 )
