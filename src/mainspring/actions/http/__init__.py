@@ -1,0 +1,41 @@
+"""HTTP actions: requests, polls, downloads and pages that are safe to run twice, and reach public addresses only.
+
+from mainspring.actions import http
+
+http.request("POST", "https://api.example.com/orders", json=order, once="order:7", keyed=True)
+"""
+
+from mainspring.actions.http.calls import delete, get, post, put, request, request_async
+from mainspring.actions.http.errors import (
+    HttpAddressError,
+    HttpBodyError,
+    HttpCertificateError,
+    HttpConnectionError,
+    HttpInProgressError,
+    HttpNotSentError,
+    HttpPollError,
+    HttpRedirectError,
+    HttpStatusError,
+    HttpTimeoutError,
+)
+from mainspring.actions.http.reply import HttpReply
+
+__all__ = [
+    "HttpAddressError",
+    "HttpBodyError",
+    "HttpCertificateError",
+    "HttpConnectionError",
+    "HttpInProgressError",
+    "HttpNotSentError",
+    "HttpPollError",
+    "HttpRedirectError",
+    "HttpReply",
+    "HttpStatusError",
+    "HttpTimeoutError",
+    "delete",
+    "get",
+    "post",
+    "put",
+    "request",
+    "request_async",
+]
