@@ -58,7 +58,7 @@ def request(method: str, url: str, **options: Unpack[RequestOptions]) -> HttpRep
     if effect is None:
         return run_blocking("http.request", lambda: send_call(call))
     reply: HttpReply = effect.call(
-        lambda: run_blocking("http.request", lambda: send_call(_add_key(call, effect))), _reply_reader(effect.key)
+        lambda: run_blocking("http.request", lambda: send_call(_add_key(call, effect))), reply_reader(effect.key)
     )
     return reply
 
@@ -72,7 +72,7 @@ async def request_async(method: str, url: str, **options: Unpack[RequestOptions]
     call, effect = _prepare(method, url, options)
     if effect is None:
         return await send_call(call)
-    reply: HttpReply = await effect.call_async(lambda: send_call(_add_key(call, effect)), _reply_reader(effect.key))
+    reply: HttpReply = await effect.call_async(lambda: send_call(_add_key(call, effect)), reply_reader(effect.key))
     return reply
 
 
@@ -141,6 +141,6 @@ def _add_key(call: PreparedCall, effect: Effect) -> PreparedCall:
     return call.with_headers({KEY_HEADER: f'"{effect.idempotency_key}"'})
 
 
-def _reply_reader(key: str) -> Callable[[bytes | None], HttpReply]:
+def reply_reader(key: str) -> Callable[[bytes | None], HttpReply]:
     """Return the function that reads a saved reply."""
     return lambda result: decode(result or b"{}", HttpReply, value_name=f"reply of effect {key!r}")

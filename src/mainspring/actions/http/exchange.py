@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_REDIRECTS = 5
 CONNECT_TIMEOUT_S = 10.0
-_CHUNK_BYTES = 64 * 1024
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _MAX_ERROR_BYTES = 4 * 1024
 _SENDING = ("http11.send_request_headers.started", "http2.send_request_headers.started")
@@ -71,7 +70,7 @@ class OpenResponse:
             HttpBodyError: it is larger than `max_bytes`.
         """
         size, limit = 0, self._call.max_bytes
-        async for chunk in self._response.aiter_bytes(_CHUNK_BYTES):
+        async for chunk in self._response.aiter_bytes():
             size += len(chunk)
             if size > limit:
                 raise HttpBodyError(
@@ -89,7 +88,7 @@ class OpenResponse:
         """Return the error of a status that is not expected, with the start of the body."""
         data = b""
         with contextlib.suppress(Exception):  # the status is what counts
-            async for chunk in self._response.aiter_bytes(_MAX_ERROR_BYTES):
+            async for chunk in self._response.aiter_bytes():
                 data += chunk
                 if len(data) >= _MAX_ERROR_BYTES:
                     break

@@ -19,7 +19,13 @@ def count(target, monkeypatch):
 
 @pytest.mark.parametrize(
     ("action", "is_named"),
-    [(example.keyed, True), (example.keyed_async, False), (example.checked, True), (example.unchecked, True)],
+    [
+        (example.keyed, True),
+        (example.keyed_async, False),
+        (example.checked, True),
+        (example.unchecked, True),
+        (example.ensured, True),
+    ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 @pytest.mark.slow
@@ -35,3 +41,20 @@ def test_request_keeps_the_contract(action, is_named, count, tmp_path):
         secrets=[example.SECRET],
         environment=example.ENVIRONMENT,
     ).check(folder)
+
+
+@pytest.mark.slow
+def test_download_keeps_the_contract(target, tmp_path, monkeypatch):
+    """The effect is a complete file; whenever the process is killed, there is no other one at the path."""
+    monkeypatch.setenv(example.BASE, target.base)
+    monkeypatch.setenv(example.FOLDER, str(tmp_path))
+    target.file = b"0123456789" * 20_000
+
+    def count_files(number: int) -> int:
+        path = tmp_path / f"{number}.bin"
+        assert not path.exists() or path.read_bytes() == target.file
+        return int(path.exists())
+
+    folder = tmp_path / "store"
+    folder.mkdir()
+    ActionContract(example.downloaded, args=lambda number: [number], effects=count_files).check(folder)
