@@ -23,7 +23,7 @@ _LONGEST_NAME = 100
 
 
 class PartState(msgspec.Struct, frozen=True):
-    """What a part is of: the hash of the call, the version at the target, and the bytes that are on the disk."""
+    """The state of a part: the hash of its call, the version at the target, and the bytes that are on the disk."""
 
     call: str
     etag: str

@@ -70,6 +70,11 @@ def downloaded(number: int) -> str:
     return str(path)
 
 
+def fetch_allowed(url: str) -> int:
+    """A call that only the configuration of the project allows."""
+    return http.get(f"{url}/echo").status
+
+
 def download_big() -> None:
     """For a process that is killed: `python -m` this module."""
     http.download(f"{base()}/file", Path(os.environ[FOLDER]) / "big.bin", allow=ALLOW, timeout="60s")

@@ -19,6 +19,7 @@ from mainspring.domain.errors import ArgumentError, ConfigError, DefinitionError
 from mainspring.domain.failures.classifier import classify
 from mainspring.engine.attempts.step_context import NotInStepError
 from mainspring.resources.effects import EffectInDoubtError
+from tests.unit.actions.http import example_http_actions as example
 
 NUMBERS = itertools.count(1)
 TOKEN = "tok_5d1e8f7a2b9c4036"
@@ -296,6 +297,27 @@ def test_call_in_the_body_of_a_workflow_is_an_error(target, tmp_path):
     with pytest.raises(ms.RunFailed, match="was called outside a step"):
         ms.App(tmp_path / "s.db").run(w)
     assert NotInStepError.code == "not_in_step"
+
+
+def test_child_process_allows_what_its_worker_allows(target, tmp_path):
+    """A step with a timeout runs in a process of its own, which reads no settings."""
+
+    @ms.workflow(name=f"w{next(NUMBERS)}")
+    async def w(run: ms.Run):
+        return await run.options(timeout="1m").step(example.fetch_allowed, target.base)
+
+    assert ms.App(tmp_path / "s.db").run(w) == 200
+
+
+def test_configuration_allows_a_network(target, tmp_path, monkeypatch):
+    """`[actions.http] allow` of the project; without it the target is refused."""
+    (tmp_path / "mainspring.toml").write_text('[actions.http]\nallow = ["127.0.0.0/8", "Build.Internal"]\n')
+    code = f"from mainspring.actions import http; print(http.get('{target.base}/echo').status)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout == "200\n"
+    (tmp_path / "mainspring.toml").unlink()
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert "not a public address" in done.stderr
 
 
 # -- the ledger --------------------------------------------------------------------------------------------------------

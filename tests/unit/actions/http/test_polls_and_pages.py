@@ -46,7 +46,7 @@ def test_poll_ends_with_its_time(target):
     assert "within=" in failed.value.hint
 
 
-def test_poll_waits_as_long_as_the_target_says(target):
+def test_poll_waits_for_the_retry_after_of_the_target(target):
     """Retry-After is longer than all of the time: no second request."""
     with pytest.raises(http.HttpPollError, match="429"):
         http.poll(f"{target.base}/status/429?after=60", until=bool, every="1ms", within="1s")
@@ -168,7 +168,7 @@ def test_ensure_creates_what_is_not_there(target, tmp_path):
     assert run(lambda: ensure(target, 4).status, tmp_path) == 201
 
 
-def test_ensure_asks_the_caller_what_is_there(target, tmp_path):
+def test_ensure_calls_the_function_that_decides(target, tmp_path):
     """A list answers 200 although it is empty."""
     target.orders[6] = 1
     assert run(lambda: ensure(target, 6, found=lambda reply: False).status, tmp_path) == 201
