@@ -7,12 +7,12 @@ refused address of a host refuses the host.
 
 import unicodedata
 from collections.abc import Iterable
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from mainspring.actions.http.errors import HttpAddressError
-from mainspring.domain.text.ip_networks import IpNetworks, is_host_name, parse_address, read_host_or_network
+from mainspring.domain.text.ip_networks import IpAddress, IpNetworks, is_host_name, parse_address, read_host_or_network
 from mainspring.integrations.base.egress_policy import is_public_address
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -24,6 +24,7 @@ _METADATA: Final = frozenset(
 )
 """Services that give a machine its credentials. A wider network does not allow them, only the address itself."""
 _LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
+_NAT64 = ip_network("64:ff9b::/32")
 _TEREDO = ip_network("2001::/32")
 _DOTS = "\u3002\uff0e\uff61"
 """Full stops of other scripts, which some programs read as dots."""
@@ -136,18 +137,18 @@ class AddressGuard:
         self._networks = IpNetworks(networks)
         self._exact = frozenset(str(net.network_address) for net in map(ip_network, networks) if net.num_addresses == 1)
 
-    def require_allowed(self, target: Target, addresses: Iterable[str]) -> None:
-        """Check all addresses of a host.
+    def require_allowed(self, host: str, addresses: Iterable[str], place: str) -> None:
+        """Check all addresses of a host. `place` = the address for people, without secrets.
 
         Raises:
             HttpAddressError: one of them is neither public nor allowed.
         """
         for text in addresses:
-            if not self._is_allowed(target.host, text):
-                found = "" if text == target.host else f" is {text}, which"
+            if not self._is_allowed(host, text):
+                found = "" if text == host else f" is {text}, which"
                 raise HttpAddressError(
-                    f"{target.place}: the host {target.host}{found} is not a public address",
-                    hint=f'If you trust it, write allow=["{target.host}"], or [actions.http] allow = ["{target.host}"] '
+                    f"{place}: the host {host}{found} is not a public address",
+                    hint=f'If you trust it, write allow=["{host}"], or [actions.http] allow = ["{host}"] '
                     "in the configuration.",
                 )
 
@@ -155,8 +156,17 @@ class AddressGuard:
         address = parse_address(text)
         if address is None or ("%" in text and text.partition("%")[0] not in self._exact):
             return False
-        if str(address) in _METADATA:
+        if str(_unwrap(address)) in _METADATA:
             return str(address) in self._exact
         if host in self._hosts or text in self._networks:
             return True
         return is_public_address(address) and address not in _LOCAL_NAT64 and address not in _TEREDO
+
+
+def _unwrap(address: IpAddress) -> IpAddress:
+    """Return the address of IPv4 that a translator would call."""
+    if isinstance(address, IPv6Address):
+        if address in _NAT64:
+            return IPv4Address(address.packed[-4:])
+        return address.sixtofour or address
+    return address

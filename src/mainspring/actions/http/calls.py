@@ -77,22 +77,34 @@ async def request_async(method: str, url: str, **options: Unpack[RequestOptions]
 
 
 def get(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
-    """Send a GET request, as `request` does. Safe to run twice because it changes nothing."""
+    """Send a GET request, as `request` does.
+
+    Safe to run twice because it changes nothing.
+    """
     return request("GET", url, **options)
 
 
 def post(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
-    """Send a POST request, as `request` does. Safe to run twice because of the ledger, as `request` explains."""
+    """Send a POST request, as `request` does.
+
+    Safe to run twice because it is recorded in the ledger before it is sent, as `request` explains.
+    """
     return request("POST", url, **options)
 
 
 def put(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
-    """Send a PUT request, as `request` does. Safe to run twice because it sets the same state again."""
+    """Send a PUT request, as `request` does.
+
+    Safe to run twice because it sets the same state again.
+    """
     return request("PUT", url, **options)
 
 
 def delete(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
-    """Send a DELETE request, as `request` does. Safe to run twice because what is deleted stays so: `expect=(200, 204, 404)`."""
+    """Send a DELETE request, as `request` does.
+
+    Safe to run twice because what is deleted stays so. The second call may find nothing: write `expect=(200, 204, 404)`.
+    """
     return request("DELETE", url, **options)
 
 

@@ -63,7 +63,10 @@ async def download_async(
     resume: bool = True,
     **options: Unpack[CallOptions],
 ) -> DownloadedFile:
-    """Download a file, as `download` does. Safe to run twice because it is renamed when it is complete."""
+    """Download a file, as `download` does.
+
+    Safe to run twice because the file is renamed when it is complete.
+    """
     require_place(f"{_NAME}_async")
     if sha256 is not None and not _SHA256.fullmatch(sha256.lower()):
         raise OptionError(f"sha256={sha256[:80]!r} is not a checksum of 64 hexadecimal digits")

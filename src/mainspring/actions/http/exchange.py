@@ -161,7 +161,7 @@ async def _open_hop(call: PreparedCall, progress: _Progress) -> "AsyncIterator[R
                 hint="Check the name and the DNS of this machine.",
             ) from None
         addresses = []
-    call.guard.require_allowed(target, addresses)
+    call.guard.require_allowed(target.host, addresses, _place_of(call, progress))
     is_first = target.origin == call.target.origin
     headers = {name: value for name, value in call.headers.items() if is_first or name not in call.confidential}
     timeouts = httpx2.Timeout(call.timeout_s, connect=min(CONNECT_TIMEOUT_S, call.timeout_s))
@@ -169,7 +169,7 @@ async def _open_hop(call: PreparedCall, progress: _Progress) -> "AsyncIterator[R
         call.method,
         httpx2.URL(scheme=target.scheme, host=target.host, port=target.port, raw_path=target.path.encode()),
         headers={"host": target.netloc, **headers},
-        content=call.content or None,
+        content=(is_first and call.content) or None,
         extensions={"timeout": timeouts.as_dict(), "trace": progress.trace},
     )
     async with make_transport(target, addresses) as transport:

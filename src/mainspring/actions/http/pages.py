@@ -57,7 +57,10 @@ def paginate_async(
     items: Callable[[HttpReply], Any] | None = None,
     **options: Unpack[CallOptions],
 ) -> AsyncIterator[Any]:
-    """Yield each page of a list, as `paginate` does, for `async for`. Safe to run twice because it only reads."""
+    """Yield each page of a list, as `paginate` does, for `async for`.
+
+    Safe to run twice because it only reads, and saves a checkpoint after each page.
+    """
     require_place(f"{_NAME}_async")
     return _iterate_async(_Walk(url, next, items, options))
 

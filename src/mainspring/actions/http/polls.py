@@ -49,7 +49,10 @@ async def poll_async(
     within: SpanInput = "10m",
     **options: Unpack[CallOptions],
 ) -> HttpReply:
-    """Send GET until `until(reply)` is true, as `poll` does. Safe to run twice because it only reads."""
+    """Send GET until `until(reply)` is true, as `poll` does.
+
+    Safe to run twice because it only reads.
+    """
     require_place(f"{_NAME}_async")
     call = prepare_call("GET", url, options)
     pause, span = parse_duration(every), parse_duration(within)

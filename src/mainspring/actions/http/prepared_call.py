@@ -203,7 +203,10 @@ def _make_identity(method: str, url: str, options: CallOptions, content: bytes) 
     if options.get("params"):
         identity["params"] = {name: str(value) for name, value in options["params"].items()}
     if content:
-        identity["body"] = hashlib.sha256(content).hexdigest()
+        # The order of the fields of a dictionary does not matter.
+        is_json = "json" in options
+        body = msgspec.json.encode(options["json"], order="deterministic") if is_json else content
+        identity["body"] = hashlib.sha256(body).hexdigest()
     return identity
 
 

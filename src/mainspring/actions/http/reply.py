@@ -7,6 +7,8 @@ import msgspec
 from mainspring.actions.http.errors import HttpBodyError
 
 T = TypeVar("T")
+Data = bytes
+"""Bytes: inside of the reply, `bytes` is its property."""
 SELECTED_HEADERS = frozenset(
     "cache-control content-disposition content-language content-length content-range content-type date etag expires "
     "last-modified link location retry-after x-request-id x-correlation-id x-total-count".split()
@@ -25,7 +27,7 @@ class HttpReply(msgspec.Struct, frozen=True):
     url: str
     headers: dict[str, str] = {}
     body: str = ""
-    binary: bytes | None = None
+    binary: Data | None = None
 
     @property
     def text(self) -> str:
@@ -33,7 +35,7 @@ class HttpReply(msgspec.Struct, frozen=True):
         return self.body if self.binary is None else self.binary.decode("utf-8", "replace")
 
     @property
-    def bytes(self) -> "bytes":
+    def bytes(self) -> Data:
         """The body as bytes."""
         return self.body.encode() if self.binary is None else self.binary
 
@@ -57,7 +59,7 @@ class HttpReply(msgspec.Struct, frozen=True):
             ) from None
 
 
-def make_reply(status: int, url: str, headers: dict[str, str], data: "bytes") -> HttpReply:
+def make_reply(status: int, url: str, headers: dict[str, str], data: bytes) -> HttpReply:
     """Return the reply with a body."""
     try:
         return HttpReply(status, url, headers, data.decode())

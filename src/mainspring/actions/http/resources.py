@@ -53,7 +53,10 @@ def ensure(
 async def ensure_async(
     *, get: str, create: Creation, found: Callable[[HttpReply], Any] | None = None, **options: Unpack[CallOptions]
 ) -> HttpReply:
-    """Create a resource if GET says that it is not there, as `ensure` does. Safe to run twice because GET is asked first."""
+    """Create a resource if GET says that it is not there, as `ensure` does.
+
+    Safe to run twice because GET is asked first, and one caller at a time creates.
+    """
     require_place(f"{_NAME}_async")
     resource = _Resource(get, create, found, options)
     reply = await resource.find()

@@ -4,13 +4,12 @@ Invariants: a reply, an error and a saved address have names only; a value that 
 """
 
 import re
-from base64 import b64encode
 from collections.abc import Callable
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 from mainspring.app.project import Project
 from mainspring.domain.errors import OptionError
-from mainspring.domain.redaction.redactor import MASK, MIN_SECRET_LENGTH
+from mainspring.domain.redaction.redactor import MASK, MIN_SECRET_LENGTH, list_encodings
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 SecretSource = str | Callable[[], str]
@@ -62,8 +61,7 @@ class SecretTexts:
     def hide_value(self, value: str, name: str) -> str:
         """Return a value that is replaced by a name from now on."""
         KNOWN_SECRETS.add([value])
-        forms = (value, quote(value, safe=""), quote(value), quote_plus(value), b64encode(value.encode()).decode())
-        self._names |= {form: name for form in forms if len(form) >= MIN_SECRET_LENGTH}
+        self._names |= {form: name for form in list_encodings(value) if len(form) >= MIN_SECRET_LENGTH}
         return value
 
     def hide(self, text: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from mainspring.actions import http
 from mainspring.actions.http.address_guard import AddressGuard, read_target
+from mainspring.app.project import Project
 from mainspring.domain.errors import OptionError
 from tests.unit.actions.http.hostile_addresses import HOSTILE
 
@@ -116,6 +117,9 @@ def test_connection_uses_the_checked_address_under_the_name(target, monkeypatch,
         (["other.internal"], "10.1.2.3", False),
         (["169.254.0.0/16"], "169.254.169.254", False),
         (["build.internal"], "169.254.169.254", False),
+        (["build.internal"], "64:ff9b::a9fe:a9fe", False),
+        (["build.internal"], "2002:a9fe:a9fe::1", False),
+        (["build.internal"], "::ffff:169.254.169.254", False),
         (["169.254.169.254"], "169.254.169.254", True),
         (["fc00::/7"], "fd00:ec2::254", False),
         (["fc00::/7"], "fd00::7", True),
@@ -128,9 +132,8 @@ def test_connection_uses_the_checked_address_under_the_name(target, monkeypatch,
 )
 def test_allow_opens_only_what_it_names(allow, address, is_allowed):
     """A network, an address or a host; services with credentials only by their own address."""
-    target = read_target("http://build.internal/x")
     with contextlib.nullcontext() if is_allowed else pytest.raises(http.HttpAddressError, match="not a public address"):
-        AddressGuard(allow).require_allowed(target, [address])
+        AddressGuard(allow).require_allowed("build.internal", [address], "GET http://build.internal/x")
 
 
 @pytest.mark.parametrize("entry", ["*", "http://a", "10.0.0.1/8", "a:80", "", "1.2.3", "0x7f.1"])
@@ -167,6 +170,16 @@ def test_refused_address_hides_its_password():
         http.get("http://admin:hunter2hunter2@public.example/")
     assert "hunter2" not in str(refused.value)
     assert "auth=" in str(refused.value)
+
+
+def test_refused_host_hides_the_secret_of_its_path(monkeypatch):
+    """The error names the secret."""
+    monkeypatch.setenv("MAINSPRING_SECRET_HOOK", "hook-5b1c77e2")
+    monkeypatch.setattr(Project, "_newest", None)
+    with pytest.raises(http.HttpAddressError, match="not a public address") as refused:
+        http.post("http://127.0.0.1/{secret:HOOK}", json={})
+    assert "hook-5b1c77e2" not in str(refused.value)
+    assert "{secret:HOOK}" in str(refused.value)
 
 
 def test_proxy_of_the_environment_gets_no_refused_name(resolver, monkeypatch):

@@ -1,6 +1,7 @@
 """One request: what it sends and returns, the errors it raises, and what the ledger does with them."""
 
 import asyncio
+import inspect
 import itertools
 import socket
 import ssl
@@ -425,6 +426,24 @@ def test_no_store_file_has_the_token(target, token, tmp_path):
     assert TOKEN not in str(failed.value)
     found = [file.name for file in tmp_path.iterdir() if file.is_file() and TOKEN.encode() in file.read_bytes()]
     assert found == []
+
+
+def test_order_of_fields_is_no_other_identity(target, tmp_path):
+    """A dictionary that was made in another order is the same body."""
+    bodies = [{"a": 1, "b": 2}, {"b": 2, "a": 1}]
+
+    def call():
+        return http.post(f"{target.base}/echo", json=bodies.pop(), once="ordered")
+
+    assert run(call, tmp_path) == run(call, tmp_path)
+    assert len(target.requests) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in http.__all__ if name[0].islower()])
+def test_action_explains_its_safety(name):
+    """`mainspring actions show` prints the paragraph."""
+    paragraphs = [" ".join(text.split()) for text in inspect.getdoc(getattr(http, name)).split("\n\n")]
+    assert [text for text in paragraphs if text.startswith("Safe to run twice because")]
 
 
 def test_import_is_light():

@@ -29,6 +29,7 @@ def count(target, monkeypatch):
     ids=lambda value: getattr(value, "__name__", ""),
 )
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_request_keeps_the_contract(action, is_named, count, tmp_path):
     """Twice, two at once, killed and cancelled at each line; no store file has the token."""
     folder = tmp_path / "store"
@@ -44,6 +45,7 @@ def test_request_keeps_the_contract(action, is_named, count, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_download_keeps_the_contract(target, tmp_path, monkeypatch):
     """The effect is a complete file; whenever the process is killed, there is no other one at the path."""
     monkeypatch.setenv(example.BASE, target.base)
