@@ -57,6 +57,7 @@ SecretName = Annotated[str, Meta(title="secret")]
 ExportInterval = Annotated[timedelta, Meta(title="sending span")]
 ServiceName = Annotated[str, Meta(min_length=1, max_length=100)]
 
+HostOrNetwork = Annotated[str, Meta(title="host or network")]
 ChannelAddress = Annotated[str, Meta(title="channel")]
 RouteTable = Annotated[NotificationRoute, Meta(title="route")]
 MaintenanceTable = Annotated[MaintenanceWindow, Meta(title="maintenance")]
@@ -119,6 +120,18 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     timezone: Zone = "UTC"
     environment: EnvironmentName = "production"
     allowed_networks: tuple[Network, ...] = ()
+
+
+class HttpActionsSettings(Struct, frozen=True, kw_only=True):
+    """`[actions.http]`: `allow` = hosts and networks that are not public and that HTTP actions may call all the same."""
+
+    allow: tuple[HostOrNetwork, ...] = ()
+
+
+class ActionsSettings(Struct, frozen=True, kw_only=True):
+    """`[actions]`: the settings of each family of actions."""
+
+    http: HttpActionsSettings = HttpActionsSettings()
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
@@ -275,6 +288,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     up: UpSettings = UpSettings()
     web: WebSettings = WebSettings()
     hooks: HooksSettings = HooksSettings()
+    actions: ActionsSettings = ActionsSettings()
     secrets: SecretsSettings = SecretsSettings()
     logs: LogsSettings = LogsSettings()
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
@@ -323,6 +337,7 @@ _SECTION_TYPES: dict[str, Any] = {
     "up": UpSettings,
     "web": WebSettings,
     "hooks": HooksSettings,
+    "actions": ActionsSettings,
     "secrets": SecretsSettings,
     "logs": LogsSettings,
     "databases": dict[str, DatabaseSettings],

@@ -70,6 +70,7 @@ class ValueReader:
             "public url": lambda value, _: _read_public_url(_read_text(value)),
             "network": lambda value, _: _read_network(_read_text(value)),
             "variable": lambda value, _: _read_variable_name(_read_text(value)),
+            "host or network": lambda value, _: _read_host_or_network(_read_text(value)),
             "host name": lambda value, _: _read_host_name(_read_text(value)),
             "access role": lambda value, _: read_access(_read_text(value)).value,
             "issuer": lambda value, _: _read_issuer(_read_text(value)),
@@ -305,6 +306,12 @@ def _read_network(text: str) -> str:
     from mainspring.domain.text.ip_networks import read_network
 
     return read_network(text)
+
+
+def _read_host_or_network(text: str) -> str:
+    from mainspring.domain.text.ip_networks import read_host_or_network
+
+    return read_host_or_network(text)
 
 
 def _read_channel(text: str) -> str:

@@ -53,6 +53,7 @@ from mainspring.engine.attempts.step_context import (
     StepContext,
 )
 from mainspring.engine.attempts.thread_attempt import call_to_end
+from mainspring.resources.action_hosts import ACTION_HOSTS
 from mainspring.resources.effects import (
     EFFECT_RETRY_AFTER,
     EffectAnswer,
@@ -339,6 +340,7 @@ def _read_hello(link: ChildChannel) -> Classifier:
         else:
             os.environ[name] = value
     SECRET_VARIABLES.allow(hello.passed)
+    ACTION_HOSTS.allow(hello.hosts)
     install_capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, child_protocol.CallMessage):
