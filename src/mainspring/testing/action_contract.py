@@ -79,7 +79,8 @@ class ActionContract:
     arguments as JSON data, different for each number. `effects(number)` counts the effects at the target with those arguments; it must not
     ask the target in the way that `check=` does. `is_named` = calls with the same arguments have one effect, also from different runs (an
     action with `once=`, or one that is repeatable). `secrets` = texts that must not be found in the store or the output. `temporary` counts
-    what a stopped action may leave behind, such as half-written files.
+    what a stopped action may leave behind, such as half-written files. `lines_of` = the function inside the action that performs the
+    effect: its lines are the places of disturbance, instead of those of the action.
     """
 
     def __init__(
@@ -92,8 +93,10 @@ class ActionContract:
         secrets: Sequence[str] = (),
         environment: dict[str, str] | None = None,
         temporary: Callable[[], int] = lambda: 0,
+        lines_of: Callable[..., Any] | None = None,
     ) -> None:
         self._name = import_name_of(action)
+        self._lines_of = None if lines_of is None else import_name_of(lines_of)
         self._args = args
         self._effects = effects
         self._is_named = is_named
@@ -140,7 +143,10 @@ class ActionContract:
         return self._runners[runner].run(self._make_case(number, key, **disturbance))
 
     def _make_case(self, number: int, key: str = "", **disturbance: Any) -> ContractCase:
-        return ContractCase(str(self._store), self._name, f"{number}{key}", list(self._args(number)), **disturbance)
+        args = list(self._args(number))
+        return ContractCase(
+            str(self._store), self._name, f"{number}{key}", args, lines_of=self._lines_of, **disturbance
+        )
 
     def _check_twice(self) -> int:
         """Run the action in two runs, one after the other."""
