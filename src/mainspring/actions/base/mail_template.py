@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import BaseLoader, DictLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mainspring.actions.base.mail_message import PlainText
@@ -18,7 +18,7 @@ _TEMPLATE_SUFFIXES = frozenset({".j2", ".jinja", ".jinja2"})
 def render_template(template: str | Path, values: Mapping[str, Any], *, html: bool | None) -> str:
     """Return the text of a template with its values; see `email.render`."""
     is_html = _is_html_file(template) if html is None else html
-    loader: BaseLoader | None = FileSystemLoader(template.parent) if isinstance(template, Path) else None
+    loader: BaseLoader = FileSystemLoader(template.parent) if isinstance(template, Path) else DictLoader({})
     environment = ImmutableSandboxedEnvironment(
         loader=loader, autoescape=is_html, undefined=StrictUndefined, keep_trailing_newline=True
     )
@@ -27,10 +27,8 @@ def render_template(template: str | Path, values: Mapping[str, Any], *, html: bo
             environment.get_template(template.name) if isinstance(template, Path) else environment.from_string(template)
         )
         text = str(found.render(dict(values)))
-    except TemplateError as error:
+    except Exception as error:  # noqa: BLE001 - a template computes with values of any kind
         raise _template_error(template, error) from None
-    except RecursionError:
-        raise OptionError(f"the template includes itself without end\nin {_place(template)}") from None
     return text if is_html else PlainText(text)
 
 
@@ -43,9 +41,12 @@ def _is_html_file(template: str | Path) -> bool:
     return bool(suffixes) and suffixes[-1] in _HTML_SUFFIXES
 
 
-def _template_error(template: str | Path, error: TemplateError) -> OptionError:
+def _template_error(template: str | Path, error: Exception) -> OptionError:
     line = f", line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
-    problem = escape(error.message or type(error).__name__, 200)
+    text = (
+        error.message if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
+    ) or "no such template"
+    problem = escape(text, 200)
     return OptionError(
         f"the template cannot be used: {problem}\nin {_place(template)}{line}",
         hint="Correct the template, or pass the value that it names.",
