@@ -266,7 +266,7 @@ async def _post_to_webhook(http: HttpClient, url: str, body: dict[str, Any], acc
     headers = {"content-type": "application/json; charset=utf-8"}
     response = await http.post(url, msgspec.json.encode(body), headers)
     if not response.is_ok:
-        code = account.errors.of(ValueError(response.body.decode("utf-8", "replace"))).removeprefix("ValueError: ")
+        code = account.errors.redact(response.body.decode("utf-8", "replace"))
         error = SlackError(code, f"Slack says {code} ({response.status})")
         raise _convert_error(error, account) from None
 

@@ -80,7 +80,7 @@ async def enqueue_event(http: HttpClient, url: str, event: dict[str, Any], fault
         return
     data = response.data()
     errors = "; ".join(str(error) for error in data.get("errors") or ())
-    message = faults.of(ValueError(": ".join(part for part in (str(data.get("message", "")), errors) if part)))
+    message = faults.redact(": ".join(part for part in (str(data.get("message", "")), errors) if part))
     is_key_fault = "routing_key" in errors or "routing key" in message.lower()
     raise PagerDutyError(
         f"PagerDuty does not accept it ({response.status}): {message}"[:_LONGEST_ERROR],

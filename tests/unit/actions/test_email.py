@@ -21,9 +21,19 @@ from mainspring.domain.errors import (
     Transient,
     UnknownNameError,
 )
+from mainspring.domain.states import EffectState
 from mainspring.integrations.mail_connection import _SmtpServer
+from mainspring.store.read.effects import EffectFilter, list_effects
+from mainspring.store.sqlite.reader import SqliteReader
 from tests.secret_encodings import leaks
 from tests.unit.actions.message_servers import make_certificate, serving_cut, serving_mail
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Session.login_data is deprecated"),
+    pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # aiosmtpd's, after STARTTLS
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +61,10 @@ def box():
 
 def send_to(server, to="ann@example.com", subject="Report", **options):
     return email.send(to, subject, server=server, **({"text": "All is done."} | options))
+
+
+def find_nothing(message_id):
+    """The mailbox has no mail."""
 
 
 # -- what arrives ------------------------------------------------------------------------------------------------------
@@ -86,6 +100,25 @@ def test_mail_arrives_with_all_its_parts(box, tmp_path):
     assert names == [("zahlen-\u00fc.csv", "a,b\n1,2\n"), ("more.txt", "x" * 3_000)]
 
 
+def test_send_is_a_step(box, tmp_path):
+    """`run.step` takes the function itself, with all arguments that are data; its result is data too."""
+
+    @ms.workflow(name="mail-as-a-step")
+    async def mail_as_step(run: ms.Run) -> email.SentEmail:
+        options = {
+            "text": "x",
+            "server": box.address,
+            "attachments": [("a.bin", b"\x00\xff")],
+            "cc": ["bob@example.com"],
+        }
+        return await run.step(email.send, "ann@example.com", "Report", **options)
+
+    result = ms.App(str(tmp_path / "a.db")).run(mail_as_step)
+    ((_, mail),) = box.mails
+    assert result == email.SentEmail(mail["Message-ID"], ("ann@example.com", "bob@example.com"), {})
+    assert [part.get_content() for part in mail.iter_attachments()] == [b"\x00\xff"]
+
+
 def test_message_has_only_ascii_lines_of_usual_length(box):
     """Any server can pass it on: no 8-bit character and no line longer than 998."""
     send_to(box.address, text="\u00fc" * 5_000 + "\nx" * 10, html="<p>" + "y" * 5_000)
@@ -108,39 +141,34 @@ def test_address_of_any_letters_arrives(box, to, address):
     assert box.mails[0][0] == [address]
 
 
-def test_repeated_mail_has_the_same_id_and_date(tmp_path):
+def test_repeated_mail_has_the_same_id_and_date(box, tmp_path):
     """Two attempts of one effect: the recipient's program can see that it is one mail."""
-    with serving_mail() as box:
 
-        @ms.step
-        def report() -> email.SentEmail:
-            return send_to(box.address, once="report", check=lambda message_id: None)
+    @ms.workflow(name="mail-lost")
+    async def lost(run: ms.Run) -> None:
+        await run.options(retry=1).step(lose_mail, box.port)
 
-        async def twice() -> list[str]:
-            async with ms.App(str(tmp_path / "a.db")).running() as app:
+    @ms.workflow(name="mail-repeated")
+    async def repeated(run: ms.Run) -> email.SentEmail:
+        return await run.step(repeat_mail, box.address)
 
-                @ms.workflow(name="lost")
-                async def lost(run: ms.Run) -> None:
-                    await run.options(retry=1).step(lose_mail, box.port)
-
-                @ms.workflow(name="found")
-                async def found(run: ms.Run) -> email.SentEmail:
-                    return await run.step(report)
-
-                with pytest.raises(ms.RunFailed):
-                    await (await app.start(lost)).result()
-                result = await (await app.start(found)).result()
-                return [result.message_id]
-
-        began = time.time()
-        (found_id,) = asyncio.run(twice())
-        first, second = [mail for _, mail in box.mails]
-    assert first["Message-ID"] == second["Message-ID"] == found_id
+    began = time.time()
+    app = ms.App(str(tmp_path / "a.db"))
+    with pytest.raises(ms.RunFailed, match="may have been sent"):
+        app.run(lost)
+    result = app.run(repeated)
+    first, second = [mail for _, mail in box.mails]
+    assert first["Message-ID"] == second["Message-ID"] == result.message_id
     assert first["Date"] == second["Date"]
     assert abs(parsedate_to_datetime(first["Date"]).timestamp() - began) < 60
 
 
-def lose_mail(port):
+def repeat_mail(server: str) -> email.SentEmail:
+    """Send the mail, since the mailbox does not have it."""
+    return send_to(server, once="report", check=find_nothing)
+
+
+def lose_mail(port, login="", check=find_nothing):
     """Send the mail, then lose the answer."""
     data = _SmtpServer.data
 
@@ -150,7 +178,7 @@ def lose_mail(port):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_SmtpServer, "data", send_and_lose)
-        send_to(f"smtp://127.0.0.1:{port}?from=ms@example.com", once="report", check=lambda message_id: None)
+        send_to(f"smtp://{login}127.0.0.1:{port}?from=ms@example.com", once="report", check=check)
 
 
 # -- servers -----------------------------------------------------------------------------------------------------------
@@ -220,7 +248,6 @@ def test_server_without_starttls_gets_nothing(box, monkeypatch):
     assert box.mails == []
 
 
-@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 def test_refused_sign_in_names_the_secret_and_does_not_contain_it(monkeypatch):
     """The name of the secret is the fix."""
     monkeypatch.setenv("MAINSPRING_SECRET_MAIL", "robot:canary-5f1e")
@@ -290,6 +317,44 @@ def test_refused_recipients_are_in_the_result(box):
     with pytest.raises(NotSent, match="450 try later"):
         send_to(box.address, ["bob@example.com", "carl@example.com"])
     assert len(box.mails) == 1
+
+
+def test_lost_answer_without_a_check_asks_one_question(tmp_path, monkeypatch, caplog):
+    """At most one mail, one effect in doubt, no second attempt; the password is in no file, log or error."""
+    monkeypatch.setenv("MAINSPRING_SECRET_MAIL", "robot:canary-77ab")
+
+    @ms.workflow(name="mail-in-doubt")
+    async def mail_in_doubt(run: ms.Run) -> None:
+        await run.options(retry=3).step(lose_mail, box.port, "secret:MAIL@", None)
+
+    store = tmp_path / "a.db"
+    with serving_mail(password="canary-77ab") as box, pytest.raises(ms.RunFailed, match="may or may not") as caught:
+        ms.App(str(store)).run(mail_in_doubt)
+    assert box.subjects() == ["Report"]
+    (effect,) = list_effects(SqliteReader(store), EffectFilter()).effects
+    assert (effect.key, effect.state) == ("report", EffectState.IN_DOUBT)
+    texts = {"error": str(caught.value), "log": caplog.text, "note": effect.note}
+    texts |= {path.name: path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name: found for name, text in texts.items() if (found := leaks(text, "canary-77ab"))} == {}
+
+
+def test_refused_sign_in_of_a_step_discloses_no_password(tmp_path, monkeypatch, caplog):
+    """Neither in the store, nor in the log, nor in the error of the run; no effect is left."""
+    monkeypatch.setenv("MAINSPRING_SECRET_MAIL", "robot:canary-77ab")
+    with serving_mail(password="right-password") as box:
+
+        @ms.workflow(name="mail-without-sign-in")
+        async def mail_without_sign_in(run: ms.Run) -> None:
+            server = f"smtp://secret:MAIL@127.0.0.1:{box.port}?from=ms@example.com"
+            await run.step(email.send, "ann@example.com", "Report", text="x", server=server)
+
+        store = tmp_path / "a.db"
+        with pytest.raises(ms.RunFailed, match="535") as caught:
+            ms.App(str(store)).run(mail_without_sign_in)
+    assert list_effects(SqliteReader(store), EffectFilter()).effects == []
+    texts = {"error": str(caught.value), "log": caplog.text}
+    texts |= {path.name: path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name: found for name, text in texts.items() if (found := leaks(text, "canary-77ab"))} == {}
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------
@@ -387,14 +452,10 @@ def test_sync_form_does_not_block_a_loop(box):
 def test_body_of_a_workflow_sends_nothing(box, tmp_path):
     """It would be sent at each replay; the error names run.step."""
 
-    @ms.workflow(name="direct")
+    @ms.workflow(name="mail-in-a-body")
     async def direct(run: ms.Run) -> None:
         await email.send_async("ann@example.com", "Report", text="x", server=box.address, once="report")
 
-    async def run() -> None:
-        async with ms.App(str(tmp_path / "a.db")).running() as app:
-            await (await app.start(direct)).result()
-
     with pytest.raises(ms.RunFailed, match=OutsideStepError("email.send").message):
-        asyncio.run(run())
+        ms.App(str(tmp_path / "a.db")).run(direct)
     assert box.mails == []

@@ -27,10 +27,9 @@ def error_of_mail(
 def _describe(error: Exception, errors: ErrorText) -> str:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         replies = (f"{address}: {format_reply(*reply)}" for address, reply in sorted(error.recipients.items()))
-        return errors.of(ValueError(f"no recipient was accepted: {'; '.join(replies)}")).removeprefix("ValueError: ")
+        return errors.redact(f"no recipient was accepted: {'; '.join(replies)}")
     if isinstance(error, smtplib.SMTPResponseException):
-        text = format_reply(error.smtp_code, error.smtp_error)
-        return errors.of(ValueError(f"the server replies {text}")).removeprefix("ValueError: ")
+        return errors.redact(f"the server replies {format_reply(error.smtp_code, error.smtp_error)}")
     return errors.of(error) or type(error).__name__
 
 
