@@ -159,8 +159,19 @@ async def _hang_up(box, listener):
 def make_certificate(folder: Path, *, name: str = "localhost") -> tuple[ssl.SSLContext, Path]:
     """Return the context of a server, and the certificate that signs it."""
     key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-    alternative = ["-addext", f"subjectAltName=DNS:{name}", "-keyout", key, "-out", certificate]
+    made: list[str | Path] = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        f"/CN={name}",
+    ]
+    alternative: list[str | Path] = ["-addext", f"subjectAltName=DNS:{name}", "-keyout", key, "-out", certificate]
     subprocess.run([*made, *alternative], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

@@ -50,7 +50,7 @@ def test_same_key_is_sent_once(peer, tmp_path):
     assert len(peer.requests) == 1
 
 
-def test_failed_delivery_asks_a_person_and_discloses_no_secret(peer, tmp_path, monkeypatch, caplog):
+def test_failed_delivery_needs_a_person_and_discloses_no_secret(peer, tmp_path, monkeypatch, caplog):
     """Apprise says no more than that it could not deliver."""
     monkeypatch.setenv("MAINSPRING_SECRET_TEAM", f"{peer.url.replace('http', 'json')}/{CANARY}-old")
     with pytest.raises(Transient, match="could not deliver") as caught:

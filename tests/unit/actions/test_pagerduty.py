@@ -1,6 +1,7 @@
 """`pagerduty.trigger` and its siblings before a server that behaves as the Events API does: what counts is the state of each alert."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,8 @@ from mainspring.actions import pagerduty
 from mainspring.domain.errors import NotSent, OptionError, Permanent, Transient, ValueRefusedError
 from tests.unit.actions.message_servers import serving_in_thread
 from tests.unit.alerting.peer import DROP_AFTER, PagerDutyPeer
+
+UNKNOWN_SEVERITY: Any = "page"
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_key_of_once_is_that_of_the_alert(peer, tmp_path):
     @ms.workflow(name="pagerduty-alert")
     async def alert(run: ms.Run) -> list[str]:
         retrying = run.options(retry=ms.Retry(attempts=3, initial=0.01))
-        options = {"once": "disk:db1", "within": "1h"}
+        options: dict[str, Any] = {"once": "disk:db1", "within": "1h"}
         events = [await retrying.step(pagerduty.trigger, f"{n} % are free", **options) for n in (3, 2)]
         events.append(await retrying.step(pagerduty.trigger, "without a key"))
         return [event.dedup_key for event in events]
@@ -70,7 +73,7 @@ def test_long_key_is_shortened_alike(peer):
     assert peer.alerts == {event.dedup_key: "resolved"}
 
 
-def test_failure_says_whether_to_try_again(peer, monkeypatch):
+def test_failure_states_whether_to_try_again(peer, monkeypatch):
     """A refused event, a refused key, too many events, a lost answer."""
     peer.faults = [("enqueue", (429, {"retry-after": "7"}, {})), ("enqueue", DROP_AFTER)]
     with pytest.raises(NotSent, match="429") as later:
@@ -92,7 +95,7 @@ def test_failure_says_whether_to_try_again(peer, monkeypatch):
     [
         lambda: pagerduty.trigger(""),
         lambda: pagerduty.trigger("x" * 2_000),
-        lambda: pagerduty.trigger("a", severity="page"),
+        lambda: pagerduty.trigger("a", severity=UNKNOWN_SEVERITY),
         lambda: pagerduty.trigger("a", details={"a": object()}),
         lambda: pagerduty.trigger("a", within="1h"),
         lambda: pagerduty.resolve(" "),

@@ -72,7 +72,7 @@ def make_report(text="Report"):
     return report
 
 
-def test_bot_that_may_not_search_asks_a_person(peer, tmp_path):
+def test_bot_that_may_not_search_needs_a_person(peer, tmp_path):
     """It may have been posted; the run needs attention and the error names the scope."""
     peer.faults = [("chat.postMessage", DROP_AFTER)]
     peer.lacks = {"conversations.history"}
@@ -82,7 +82,7 @@ def test_bot_that_may_not_search_asks_a_person(peer, tmp_path):
     assert peer.visible_messages == ["Report"]
 
 
-def test_refusal_says_what_to_do(peer, monkeypatch):
+def test_refusal_has_its_fix(peer, monkeypatch):
     """For good: a channel that is not there, a token that is not valid, a text that is too long. For now: too many requests."""
     with pytest.raises(Permanent, match=r"channel_not_found\nwith the secret 'BOT'\n.*invite the bot"):
         slack.post("#other", "a")
@@ -119,7 +119,7 @@ def test_lost_connection_of_an_update_can_be_retried(peer):
         lambda: slack.post("ops", "a"),
         lambda: slack.post("#ops\nx", "a"),
         lambda: slack.post("#ops", ""),
-        lambda: slack.post("#ops", None),
+        lambda: slack.post("#ops", " "),
         lambda: slack.post("#ops", "a", server="slack://xoxb-1/#ops"),
         lambda: slack.post("#ops", "a", within="1h"),
         lambda: slack.update(SlackMessage("C01OPS", ""), "a"),
@@ -150,7 +150,7 @@ def test_webhook_posts_and_never_appears(tmp_path, monkeypatch):
         assert CANARY not in str(lost.value)
 
 
-def test_lost_answer_of_a_webhook_asks_a_person(tmp_path, monkeypatch):
+def test_lost_answer_of_a_webhook_needs_a_person(tmp_path, monkeypatch):
     """No one but a person can search the channel."""
     with serving_in_thread(HookPeer()) as hook:
         monkeypatch.setenv("MAINSPRING_SECRET_HOOK", f"{hook.url}/{CANARY}")

@@ -1,1 +1,1 @@
-"""What the actions of several families share."""
+"""Base of the actions: accounts, calls on record, mails."""

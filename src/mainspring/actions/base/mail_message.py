@@ -57,7 +57,7 @@ class MailMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> object:
-        """What the mail is about: recipients and subject. Its texts may differ between two attempts."""
+        """Recipients and subject. The texts are no part of it: they may differ between two attempts."""
         lists = {"to": self.to, "cc": self.cc, "bcc": self.bcc}
         addresses = {name: sorted(mailbox.address for mailbox in boxes) for name, boxes in lists.items() if boxes}
         return {**addresses, "subject": self.subject}
