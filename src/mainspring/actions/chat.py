@@ -11,12 +11,13 @@ from mainspring.integrations.base.channel_thread import ChannelThread
 def send(url_secret: str, title: str, body: str, *, once: str | None = None, within: SpanInput | None = None) -> None:
     """Send a text by the apprise address that the secret named `url_secret` has.
 
-        chat.send("TEAM_CHAT", "Backup", "The backup is done.", once=f"backup:{day}")
-
     Marks that mention people are made harmless.
 
     Safe to run twice because the ledger records the text under `once=`, in a step under the key of the step. Apprise returns only
     whether it could deliver. If it could not, and after a crash, the outcome is unknown and a person decides.
+
+    Example:
+        chat.send("TEAM_CHAT", "Backup", "The backup is done.", once=f"backup:{day}")
 
     Raises:
         OptionError: an argument cannot be used. ConfigError: the secret, or apprise is missing. Nothing is sent.

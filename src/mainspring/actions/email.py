@@ -55,8 +55,6 @@ def send(
 ) -> SentEmail:
     """Send a mail.
 
-        email.send("ann@example.com", "Invoice 7", text="...", once="invoice:7")
-
     `server` = an address such as "smtps://secret:SMTP@mail.example.com?from=billing@example.com", or the name of a channel in
     [notify.channels]; without it the only mail server there. `sender` overrides `from=`. An attachment is a path, or (name, bytes).
     `timeout` = the longest time of the whole connection.
@@ -64,6 +62,9 @@ def send(
     Safe to run twice because the ledger records the mail under `once=`, in a step under the key of the step. A connection that is lost
     before the end of the mail proves that it was not sent. After that the outcome is unknown: `check(message_id)` asks your mailbox or
     mail log, without it a person decides. The mail has the same Message-ID and date in each attempt, so a repeated one is recognizable.
+
+    Example:
+        email.send("ann@example.com", "Invoice 7", text="...", once="invoice:7")
 
     Raises:
         OptionError, UnknownNameError, ConfigError: an argument or the server cannot be used; nothing is sent.
@@ -110,6 +111,9 @@ def render(template: str | Path, values: Mapping[str, Any], *, html: bool | None
     a path decides by its name (`.html`, `.html.j2`), and any other template is plain text.
 
     Safe to run twice because it only reads.
+
+    Example:
+        email.send("ann@example.com", "Invoice", html=email.render(Path("invoice.html"), {"name": "Ann"}))
 
     Raises:
         OptionError: the template cannot be used.

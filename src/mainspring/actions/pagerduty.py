@@ -37,13 +37,14 @@ def trigger(
 ) -> PagerDutyEvent:
     """Trigger an alert; one that is open and has the same key gets the event instead.
 
-        pagerduty.trigger("the disk is full", once="disk:db1", within="1h")
-
     `key` = the dedup key; without it that of `once`, or one of its own. `details` = JSON for the alert. `server` =
     "pagerduty://secret:NAME", or the name of a channel in [notify.channels]; without it the only PagerDuty there.
 
     Safe to run twice because PagerDuty groups events of one dedup key into one open alert. The ledger skips a repeated call, and an
     unknown outcome is repeated under the same dedup key.
+
+    Example:
+        pagerduty.trigger("the disk is full", once="disk:db1", within="1h")
 
     Raises:
         OptionError, UnknownNameError, ConfigError: an argument or the server cannot be used; nothing is sent.
@@ -76,6 +77,9 @@ def acknowledge(event: PagerDutyEvent | str, *, server: str | None = None) -> Pa
     """Acknowledge the open alert of an event, or of a key; without one nothing happens.
 
     Safe to run twice because an acknowledged alert stays acknowledged. The ledger is not used.
+
+    Example:
+        pagerduty.acknowledge("disk:db1")
     """
     account = find_account(_SERVICE, server)
     return repeat("pagerduty.acknowledge", lambda: _change(account, "acknowledge", event))
@@ -94,6 +98,9 @@ def resolve(event: PagerDutyEvent | str, *, server: str | None = None) -> PagerD
     """Resolve the open alert of an event, or of a key; without one nothing happens.
 
     Safe to run twice because a resolved alert stays resolved. The ledger is not used.
+
+    Example:
+        pagerduty.resolve("disk:db1")
     """
     account = find_account(_SERVICE, server)
     return repeat("pagerduty.resolve", lambda: _change(account, "resolve", event))

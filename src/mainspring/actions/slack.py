@@ -64,8 +64,6 @@ def post(
 ) -> SlackMessage:
     """Post a message, or with `thread` a reply.
 
-        slack.post("#ops", "The import is done.", once=f"import:{day}")
-
     `server` = "slack://secret:NAME", or the name of a channel in [notify.channels]; without it the only Slack there. The secret is the
     token of a bot, or the URL of a webhook. `text` may have Slack's markup; put foreign text through `slack.escape`.
 
@@ -73,6 +71,9 @@ def post(
     message have its idempotency key. If the outcome is unknown, the channel is searched for that key. The search needs the scope
     channels:history (groups:history), and channels:read (groups:read) for a channel by its name. Without it, and with a webhook, a
     person decides.
+
+    Example:
+        slack.post("#ops", "The import is done.", once=f"import:{day}")
 
     Raises:
         OptionError, UnknownNameError, ConfigError: an argument or the server cannot be used; nothing is sent.
@@ -108,6 +109,9 @@ def update(
 
     Safe to run twice because the second update changes nothing. The ledger is not used.
 
+    Example:
+        slack.update(message, "The import failed.")
+
     Raises:
         OptionError, UnknownNameError, ConfigError: an argument or the server cannot be used.
         Permanent: Slack refuses it, or the message is gone. Transient: a retry can help.
@@ -131,6 +135,9 @@ def escape(text: str) -> str:
     """Return text in which Slack finds no mention, link or style.
 
     Safe to run twice because it only computes.
+
+    Example:
+        slack.post("#ops", f"The title is {slack.escape(title)}.")
     """
     return escape_slack_text(text)
 

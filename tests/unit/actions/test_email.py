@@ -4,8 +4,11 @@ import asyncio
 import os
 import smtplib
 import socket
+import subprocess
+import sys
 import time
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 
@@ -184,6 +187,44 @@ def lose_mail(port, login="", check=find_nothing):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_SmtpServer, "data", send_and_lose)
         send_to(f"smtp://{login}127.0.0.1:{port}?from=ms@example.com", once="report", check=check)
+
+
+def test_step_in_a_child_process_reads_secrets_from_files(tmp_path, project):
+    """Its environment has none. The mail is on record as that of any other step."""
+    (tmp_path / "secrets").mkdir(mode=0o700)
+    secret = tmp_path / "secrets" / "MAIL"
+    secret.touch(mode=0o600)
+    secret.write_text("robot:right-password")
+    with serving_mail(password="right-password") as box:
+        address = f"smtp://secret:MAIL@127.0.0.1:{box.port}/ops@example.com?from=ms@example.com"
+        (tmp_path / "mainspring.toml").write_text(
+            f'[secrets]\ndir = "{tmp_path}/secrets"\n[notify.channels]\nmail = "{address}"\n'
+        )
+
+        @ms.workflow(name="mail-of-a-child")
+        async def mail_of_a_child(run: ms.Run) -> list[str]:
+            step = run.options(timeout="1m")
+            options: dict[str, Any] = {"text": "x", "once": "report"}
+            mails = [await step.step(email.send, "ann@example.com", "Report", **options) for _ in range(2)]
+            return [mail.message_id for mail in mails]
+
+        first, second = ms.App(str(tmp_path / "a.db")).run(mail_of_a_child)
+    assert first == second
+    assert box.subjects() == ["Report"]
+
+
+def test_program_that_runs_twice_sends_one_mail(box, tmp_path):
+    """A script without a workflow, on the store of the project."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from mainspring.actions import email\n"
+        f"options = {{'text': 'x', 'server': {box.address!r}, 'once': 'report'}}\n"
+        "print(email.send('ann@example.com', 'Report', **options).message_id)\n"
+    )
+    (tmp_path / "mainspring.toml").write_text(f'[store]\nurl = "{tmp_path}/a.db"\n')
+    ids = [subprocess.run([sys.executable, program], check=True, capture_output=True).stdout for _ in range(2)]
+    assert ids[0] == ids[1] == f"{box.mails[0][1]['Message-ID']}\n".encode()
+    assert box.subjects() == ["Report"]
 
 
 # -- servers -----------------------------------------------------------------------------------------------------------

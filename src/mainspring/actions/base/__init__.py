@@ -1,1 +1,1 @@
-"""Base of the actions: accounts, calls on record, mails."""
+"""Base of actions: what several families use, and no action."""
