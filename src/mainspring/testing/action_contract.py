@@ -75,12 +75,14 @@ class CaseRunner:
 class ActionContract:
     """The proof of one action.
 
+    `lines_of` = the function inside the action that performs the effect: its lines are the places of disturbance, instead of those of the
+    action.
+
     `action` = a function at the top level of a module: an action, or any function that `run.step` can run. `args(number)` returns its
     arguments as JSON data, different for each number. `effects(number)` counts the effects at the target with those arguments; it must not
     ask the target in the way that `check=` does. `is_named` = calls with the same arguments have one effect, also from different runs (an
     action with `once=`, or one that is repeatable). `secrets` = texts that must not be found in the store or the output. `temporary` counts
-    what a stopped action may leave behind, such as half-written files. `lines_of` = the function inside the action that performs the
-    effect: its lines are the places of disturbance, instead of those of the action.
+    what a stopped action may leave behind, such as half-written files.
     """
 
     def __init__(
@@ -89,11 +91,11 @@ class ActionContract:
         *,
         args: Callable[[int], Sequence[Any]],
         effects: Callable[[int], int],
+        lines_of: Callable[..., Any] | None = None,
         is_named: bool = True,
         secrets: Sequence[str] = (),
         environment: dict[str, str] | None = None,
         temporary: Callable[[], int] = lambda: 0,
-        lines_of: Callable[..., Any] | None = None,
     ) -> None:
         self._name = import_name_of(action)
         self._lines_of = None if lines_of is None else import_name_of(lines_of)
