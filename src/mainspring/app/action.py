@@ -13,7 +13,7 @@ import msgspec
 
 from mainspring.app.once import make_effect, make_request, result_reader
 from mainspring.domain.duration import SpanInput
-from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.domain.errors import MainspringError, OptionError, OutsideStepError
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import encode_call
 from mainspring.domain.values.template import check_template, expand_template
@@ -181,10 +181,13 @@ def effect_of_action(
     Without `once` it is the effect of this use in the running step. Outside of steps there is none: nothing says what would be the same.
 
     Raises:
+        OutsideStepError: called straight from a workflow's body.
         ArgumentError, OptionError, ValueRefusedError: the key, an option or the identity cannot be used.
     """
+    if IN_BODY.get():
+        raise OutsideStepError(name)
     if once is None:
-        step = None if IN_BODY.get() else CURRENT_STEP.get()
+        step = CURRENT_STEP.get()
         if step is None:
             return None
         once, identity = step.effect_key(name), None

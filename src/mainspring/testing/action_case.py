@@ -32,7 +32,7 @@ class ContractCase(msgspec.Struct):
     """One case: a run of the action (a name to import) with its arguments; `key` is the key of the run.
 
     `place` = where something happens, `happens` = what. A place is a failpoint, "line:N" (before the Nth line of the action's
-    function) or "return" (at its end).
+    function) or "return" (at its end). `lines_of` = the function whose lines count, if it is another one.
     """
 
     store: str
@@ -41,6 +41,7 @@ class ContractCase(msgspec.Struct):
     args: list[Any]
     place: str | None = None
     happens: Literal["kill", "cancel", "permanent", "transient"] = "kill"
+    lines_of: str | None = None
 
 
 class CaseEnd(msgspec.Struct):
@@ -129,7 +130,7 @@ _TASKS: set[asyncio.Task[Any]] = set()
 
 def run_case_here(case: ContractCase) -> CaseEnd:
     """Run a case in this process."""
-    fn: Any = load_callable(case.action)
+    fn: Any = load_callable(case.lines_of or case.action)
     disturbance = _Disturbance(case, getattr(fn, "__wrapped__", fn).__code__)
     disturbance.install()
     return asyncio.run(_run(case, disturbance))

@@ -75,6 +75,9 @@ class CaseRunner:
 class ActionContract:
     """The proof of one action.
 
+    `lines_of` = the function inside the action that performs the effect: its lines are the places of disturbance, instead of those of the
+    action.
+
     `action` = a function at the top level of a module: an action, or any function that `run.step` can run. `args(number)` returns its
     arguments as JSON data, different for each number. `effects(number)` counts the effects at the target with those arguments; it must not
     ask the target in the way that `check=` does. `is_named` = calls with the same arguments have one effect, also from different runs (an
@@ -88,12 +91,14 @@ class ActionContract:
         *,
         args: Callable[[int], Sequence[Any]],
         effects: Callable[[int], int],
+        lines_of: Callable[..., Any] | None = None,
         is_named: bool = True,
         secrets: Sequence[str] = (),
         environment: dict[str, str] | None = None,
         temporary: Callable[[], int] = lambda: 0,
     ) -> None:
         self._name = import_name_of(action)
+        self._lines_of = None if lines_of is None else import_name_of(lines_of)
         self._args = args
         self._effects = effects
         self._is_named = is_named
@@ -140,7 +145,10 @@ class ActionContract:
         return self._runners[runner].run(self._make_case(number, key, **disturbance))
 
     def _make_case(self, number: int, key: str = "", **disturbance: Any) -> ContractCase:
-        return ContractCase(str(self._store), self._name, f"{number}{key}", list(self._args(number)), **disturbance)
+        args = list(self._args(number))
+        return ContractCase(
+            str(self._store), self._name, f"{number}{key}", args, lines_of=self._lines_of, **disturbance
+        )
 
     def _check_twice(self) -> int:
         """Run the action in two runs, one after the other."""

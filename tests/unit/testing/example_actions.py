@@ -78,6 +78,20 @@ def checks_wrongly(number: int) -> None:
     str(number)
 
 
+def append_with_part(number: int) -> None:
+    """What another action performs its effect with: it leaves a file behind if it is killed."""
+    part = target().with_suffix(".part")
+    part.touch()
+    append(number)
+    part.unlink()
+
+
+@ms.action(once="litters inside:{number}", check=find)
+def litters_inside(number: int) -> None:
+    """Its own line only passes the call on."""
+    append_with_part(number)
+
+
 @ms.action(once="litters:{number}", check=find)
 def litters(number: int) -> None:
     """It leaves a file behind if it is killed."""

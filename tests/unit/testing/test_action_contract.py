@@ -53,6 +53,14 @@ def test_unsafe_action_is_named(
         contract(action, **options).check(store_of(tmp_path), kills=4)
 
 
+def test_function_inside_an_action_is_killed_at_its_lines(tmp_path: Path) -> None:
+    """An action that only passes a call on has too few lines of its own to show what a kill leaves behind."""
+    options = {"temporary": lambda: len([*tmp_path.glob("*.part")])}
+    inside = contract(example.litters_inside, lines_of=example.append_with_part, **options)
+    with pytest.raises(ContractError, match="temporary files are left"):
+        inside.check(store_of(tmp_path))
+
+
 def test_litter_of_a_killed_action_is_found(tmp_path: Path) -> None:
     """A file that only a killed call leaves behind."""
     parts = contract(example.litters, temporary=lambda: len([*tmp_path.glob("*.part")]))
