@@ -16,10 +16,10 @@ import pytest
 import mainspring as ms
 from mainspring.actions import http
 from mainspring.app.project import Project
+from mainspring.domain.effects.errors import EffectInDoubtError
 from mainspring.domain.errors import ArgumentError, ConfigError, DefinitionError, OptionError, UnknownOptionError
 from mainspring.domain.failures.classifier import classify
 from mainspring.engine.attempts.step_context import NotInStepError
-from mainspring.resources.effects import EffectInDoubtError
 from tests.unit.actions.http import example_http_actions as example
 
 NUMBERS = itertools.count(1)
