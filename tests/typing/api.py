@@ -223,6 +223,28 @@ def blocking() -> None:
     program.run(plain, 1)  # type: ignore[call-overload]
 
 
+async def effects() -> None:
+    """An effect is a block, or has the result of its function."""
+    assert_type(ms.once("k", plain, 3, "x"), float)
+    assert_type(await ms.once("k", waiting, 3, within="1h", keyed=True), str)
+    assert_type(ms.once("k", lambda: 3, check=lambda: None, identity=[1]), int)
+    with ms.once("k", within="1h", conflict="error", wait=5) as effect:
+        assert_type(effect.needed, bool)
+        assert_type(effect.idempotency_key, str)
+        assert_type(effect.result, Any)
+        effect.done({"id": 1})
+    async with ms.once("k", check=waiting) as later:
+        assert_type(later.is_suppressed, bool)
+
+    ms.once()  # type: ignore[call-overload]
+    ms.once(7)  # type: ignore[call-overload]
+    ms.once("k", 7)  # type: ignore[call-overload]
+    ms.once("k", plain, 3, conflict="maybe")  # type: ignore[call-overload]
+    ms.once("k", plain, 3, window="1h")  # type: ignore[call-overload]
+    ms.once("k", check=3)  # type: ignore[call-overload]
+    await ms.once("k", plain, 3)  # type: ignore[misc]
+
+
 def sends() -> None:
     """What a step sends has an id."""
     assert_type(ms.publish("paid", {"order": 1}, key="order-1"), str)

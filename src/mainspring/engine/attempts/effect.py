@@ -8,6 +8,7 @@ without a word about its outcome is an error, and the outcome is unknown.
 import asyncio
 import contextlib
 import inspect
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
@@ -73,6 +74,8 @@ class Effect:
         self._place = ""
         self.is_step = False
         """Whether it is the whole of its step: then its outcome is sent just before that of the step, and both are one commit."""
+        self._pid = 0
+        """The process that began."""
 
     def __repr__(self) -> str:
         state = "not started" if self._answer is None else "needed" if self.needed else "done"
@@ -230,6 +233,7 @@ class Effect:
     def _begin(self, answer: EffectAnswer) -> None:
         self._answer, self._result, self._refused = answer, answer.result, None
         self._is_done, self._is_reported, self._was_checked = answer.intent == 0, False, False
+        self._pid = os.getpid()
         failpoints.hit("effect.started")
 
     def _release(self, pending: PendingAnswer[EffectAnswer]) -> None:
@@ -255,6 +259,8 @@ class Effect:
         """Return the outcome of the block; None if it has none to report."""
         if self._answer is None or self._answer.intent == 0 or self._is_reported:
             return None
+        if os.getpid() != self._pid:
+            return None  # a process that the block forked: the outcome is reported by the one that began
         if self._is_done:
             return self._settlement(CallOutcome.DONE)
         if error is None:

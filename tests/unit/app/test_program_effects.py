@@ -1,0 +1,234 @@
+"""`ms.once` in plain programs: scripts that run again, forked children, and sessions that others declared dead."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mainspring as ms
+from mainspring.app import program_effects
+from mainspring.app.program_effects import ProgramEffects
+from mainspring.app.project import Project
+from mainspring.domain.errors import BusyError, ConfigError, StoreUnavailableError
+from mainspring.domain.states import EffectState
+from mainspring.resources.effects import EffectConflictError, EffectInDoubtError
+from mainspring.store.commands.effects import SettleEffect
+from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.read.effects import EffectFilter, list_effects, read_effect
+from tests.polling import polls
+
+pytestmark = pytest.mark.timeout(120)
+KEY = "report:7"
+SCRIPT = """
+import asyncio, os, sys
+from pathlib import Path
+import mainspring as ms
+
+def send(text):
+    with Path("requests").open("a") as requests:
+        requests.write(f"{text} {ms.idempotency_key()}\\n")
+    return text
+
+async def send_later(text):
+    return send(text)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store."""
+    return str(tmp_path / "state.db") if request.param == "sqlite" else request.getfixturevalue("lent_store")
+
+
+def run_script(folder: Path, url: str, code: str) -> str:
+    """Run a plain program; return what it printed."""
+    environment = os.environ | {"MAINSPRING_STORE_URL": url}
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT + code], cwd=folder, env=environment, capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def requests(folder: Path) -> list[str]:
+    return [line.split()[0] for line in (folder / "requests").read_text().splitlines()]
+
+
+def test_script_that_runs_again_performs_its_effect_once(tmp_path: Path, url: str) -> None:
+    """Plain, in an event loop, and from two of them at once."""
+    code = f"print(ms.once({KEY!r}, send, 'x'))"
+    assert [run_script(tmp_path, url, code) for _ in range(2)] == ["x", "x"]
+    in_loop = "async def main():\n    print(await ms.once('later', send_later, 'y'))\n"
+    in_loop += (
+        "    print(await asyncio.gather(*(ms.once('both', send_later, 'z') for _ in range(2))))\nasyncio.run(main())"
+    )
+    assert run_script(tmp_path, url, in_loop) == "y\n['z', 'z']"
+    assert requests(tmp_path) == ["x", "y", "z"]
+
+
+def test_forked_child_has_effects_of_its_own(tmp_path: Path, url: str) -> None:
+    """It ends as programs do, and leaves the session of its parent alone."""
+    code = """
+ms.once("before", send, "parent")
+if os.fork() == 0:
+    ms.once("before", send, "parent")
+    ms.once("child", send, "child")
+    sys.exit(0)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+ms.once("after", send, "parent")
+with ms.once("open") as effect:
+    if os.fork() == 0:
+        sys.exit(0)
+    os.wait()
+    effect.done(1)
+print(ms.once("open").key)
+"""
+    assert run_script(tmp_path, url, code) == "0\nopen"
+    assert requests(tmp_path) == ["parent", "child", "parent"]
+
+
+@pytest.fixture
+def program(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProgramEffects]:
+    """The effects of this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAINSPRING_STORE_URL", url)
+    made = ProgramEffects(Project.find())
+    made.open()
+    monkeypatch.setattr(program_effects, "_programs", {os.getpid(): made})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other(program: ProgramEffects, url: str) -> Iterator[ProgramEffects]:
+    """Those of another process."""
+    made = ProgramEffects(Project.find(), "other.py")
+    made.open()
+    yield made
+    made.close()
+
+
+def state(program: ProgramEffects, key: str = KEY) -> EffectState | None:
+    found = read_effect(program._store.reader, key)
+    return None if found is None else found.state
+
+
+def test_outcome_counts_although_the_session_was_declared_dead(program: ProgramEffects, other: ProgramEffects) -> None:
+    """The program was stopped for long, or had no contact: its outcome settles the doubt, in a session of its own."""
+    session = program._store.session
+    assert session is not None
+    with ms.once(KEY) as effect:
+        other._store.apply(DeclareSessionDead(session))
+        assert state(other) is EffectState.IN_DOUBT
+        effect.done("x")
+    assert state(other) is EffectState.DONE
+    assert ms.once("next", lambda: "y") == "y"
+    assert program._store.session not in (None, session)
+
+
+def test_outcome_that_the_store_did_not_accept_is_sent_again(
+    program: ProgramEffects, other: ProgramEffects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its effect would be pending for as long as the program lives."""
+    apply = program._store.apply
+
+    def fail(command: Any) -> Any:
+        if isinstance(command, SettleEffect):
+            raise StoreUnavailableError("away")
+        return apply(command)
+
+    monkeypatch.setattr(program._store, "apply", fail)
+    with pytest.raises(StoreUnavailableError):
+        ms.once(KEY, lambda: "x")
+    assert state(other) is EffectState.PENDING
+    with pytest.raises(StoreUnavailableError):
+        ms.once("next", lambda: "y")
+    assert state(other, "next") is None
+    monkeypatch.undo()
+    monkeypatch.setattr(program_effects, "_programs", {os.getpid(): program})
+    assert ms.once(KEY, lambda: "not called") == "x"
+
+
+def test_holder_is_waited_for_in_any_thread(program: ProgramEffects, other: ProgramEffects) -> None:
+    """A call in another thread or process gets the result of the first one."""
+    entered, leave = threading.Event(), threading.Event()
+    results: list[Any] = []
+
+    def perform() -> str:
+        entered.set()
+        assert leave.wait(60)
+        return "x"
+
+    threads = [threading.Thread(target=lambda: results.append(ms.once(KEY, perform))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert entered.wait(60)
+    with pytest.raises(BusyError, match="is performing effect"):
+        ms.once(KEY, perform, wait=0)
+    leave.set()
+    for thread in threads:
+        thread.join(60)
+    assert results == ["x", "x"]
+
+
+def test_program_that_ends_inside_of_its_effect_leaves_a_doubt(program: ProgramEffects, other: ProgramEffects) -> None:
+    """Its session ends in order, and the outcome is unknown, unless the code still says it."""
+    with ms.once(KEY) as effect:
+        program.close()
+        assert state(other) is EffectState.IN_DOUBT
+        effect.done("x")
+    assert state(other) is EffectState.DONE
+
+
+def name(text: str) -> str:
+    return text
+
+
+def test_error_of_a_program_is_the_answer_to_its_call(program: ProgramEffects) -> None:
+    """A conflict, and a doubt that hides the error of the code behind it."""
+    ms.once(KEY, name, "x")
+    with pytest.raises(EffectConflictError, match='on record: \\["x"\\]'):
+        ms.once(KEY, name, "y")
+    with pytest.raises(EffectInDoubtError, match="KeyError") as caught, ms.once("other"):
+        raise KeyError("id")
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_cancelled_wait_of_a_program_leaves_nothing_pending(program: ProgramEffects, other: ProgramEffects) -> None:
+    """Whenever the cancel comes, the intent that was on its way is released."""
+
+    async def perform(number: int) -> None:
+        async with ms.once(f"{KEY}:{number}") as effect:
+            effect.done()
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(perform(number)) for number in range(20)]
+        for task in tasks:
+            await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(main())
+
+    def states() -> set[EffectState]:
+        return {effect.state for effect in list_effects(other._store.reader, EffectFilter(), 50).effects}
+
+    assert any(states() <= {EffectState.DONE} for _ in polls(60)), states()
+
+
+def test_program_without_a_store_has_no_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails closed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAINSPRING_STORE_URL", "mysql://nowhere/db")
+    monkeypatch.setattr(program_effects, "_programs", {})
+    performed: list[int] = []
+    with pytest.raises(ConfigError):
+        ms.once(KEY, performed.append, 1)
+    assert performed == []
