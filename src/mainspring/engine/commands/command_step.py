@@ -34,7 +34,7 @@ from mainspring.engine.commands.result_schema import MAX_PRINTED_BYTES, check_pr
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 
-class CommandResult(msgspec.Struct, frozen=True):
+class CommandRecord(msgspec.Struct, frozen=True):
     """The saved result of a successful command; `tail` is the end of its output, printable.
 
     `output_bytes` = size of the promised files, otherwise of its standard output; None = saved by an older version.
@@ -48,7 +48,7 @@ class CommandResult(msgspec.Struct, frozen=True):
 
 def read_output_bytes(encoded: bytes) -> int | None:
     """Return the bytes of a command's output, from its saved result."""
-    return msgspec.json.decode(encoded, type=CommandResult).output_bytes
+    return msgspec.json.decode(encoded, type=CommandRecord).output_bytes
 
 
 def run_command(
@@ -59,7 +59,7 @@ def run_command(
     produces: list[str] | None = None,
     stdin: str | None = None,
     expect: dict[str, Any] | None = None,
-) -> CommandResult:
+) -> CommandRecord:
     """Run the command in this step; `stdin` is its standard input.
 
     Raises:
@@ -85,7 +85,7 @@ def run_command(
         ),
         on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
         on_data=None if expect is None else keep,
-        on_group=lambda pgid, mark, ended: _report_group(step.channel, pgid, mark, ended=ended),
+        on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),
     )
     step.stopper, step.processes = running.stop, running.processes
     started_at = time.time_ns() // 1_000_000  # compared with times of the file system, so it is the machine's clock
@@ -98,15 +98,15 @@ def run_command(
         check_printed(expect, bytes(printed))
     produced = check_output_files(produces or [], cwd, started_at)
     size = produced if produces else end.printed
-    return CommandResult(end.code, KNOWN_SECRETS.redact(end.tail), end.duration_us // 1000, size)
+    return CommandRecord(end.code, KNOWN_SECRETS.redact(end.tail), end.duration_us // 1000, size)
 
 
-def bind_folder(folder: str | None) -> Callable[..., CommandResult]:
+def bind_folder(folder: str | None) -> Callable[..., CommandRecord]:
     """Return `run_command` for a folder that is not part of its input: a project may move while its runs continue."""
     signature = inspect.signature(run_command)
 
     @functools.wraps(run_command)
-    def run(*args: Any, **kwargs: Any) -> CommandResult:
+    def run(*args: Any, **kwargs: Any) -> CommandRecord:
         bound = signature.bind(*args, **kwargs)
         bound.arguments["cwd"] = bound.arguments.get("cwd") or folder
         return run_command(*bound.args, **bound.kwargs)
@@ -114,7 +114,7 @@ def bind_folder(folder: str | None) -> Callable[..., CommandResult]:
     return run
 
 
-def _report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool) -> None:
+def report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool) -> None:
     """Report the command's process group; at its start return once that is recorded, so that a takeover can kill it.
 
     Raises:
