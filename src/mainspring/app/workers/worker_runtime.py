@@ -36,6 +36,7 @@ from mainspring.engine.worker.stalled_attempts import StallRecord
 from mainspring.engine.worker.worker import Worker
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.integrations.brokers import check_broker
+from mainspring.resources.database_places import DATABASE_PLACES
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import CommitChanges, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
@@ -90,6 +91,7 @@ class WorkerRuntime:
         self._role = role
         self._processes = processes
         self._databases = {name: make_effect_database(name, place) for name, place in (databases or {}).items()}
+        DATABASE_PLACES.add(databases or {})
         self._queues = queues
         self._upkeep = upkeep
         self._schedules = schedules
