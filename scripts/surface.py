@@ -13,6 +13,7 @@ import click
 import mainspring
 import mainspring.app.client  # their errors belong to the list
 import mainspring.store.base
+from mainspring.actions.base.action_catalog import list_actions
 from mainspring.alerting.metrics.series import HELP
 from mainspring.cli import exits
 from mainspring.cli.doctor.checks import checks_by_name
@@ -51,6 +52,8 @@ GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "surface.
 def surface() -> Iterator[str]:
     """Yield each name after the kind of thing that it names."""
     yield from (f"public {name}" for name in mainspring.__all__)
+    for entry in list_actions():
+        yield " ".join([f"action {entry.name}", *(argument.name for argument in entry.arguments)])
     yield from (f"global {' '.join(option.opts)}" for option in make_global_options(hidden=True))
     yield from commands(root)
     yield from (f"exit {code} {meaning}" for code, meaning in sorted(exits.MEANINGS.items()))

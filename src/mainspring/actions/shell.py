@@ -23,6 +23,7 @@ from mainspring.domain.errors import ArgumentError, NotSent, OptionError
 from mainspring.domain.runs.log_line import STREAM_LEVELS
 from mainspring.domain.text.escaping import escape
 from mainspring.engine.attempts.attempt_reports import LogReport
+from mainspring.engine.attempts.effect import Effect
 from mainspring.engine.attempts.step_context import CURRENT_STEP, EFFECT_KEY
 from mainspring.engine.commands.command import (
     NOT_EXECUTABLE,
@@ -98,29 +99,24 @@ def run(
         ArgumentError, OptionError, ConfigError: an argument cannot be used.
     """
     words = _require_words(command)
-    if once is None and (within is not None or check is not None or keyed or failed_means_not_done):
-        raise OptionError(f"an option of once= for {words[0]!r} needs once=", hint='Name the effect: once="push:main".')
-    if once is not None and not check_exit:
-        raise OptionError(f"check_exit=False of {words[0]!r} does not fit once=: only exit code 0 means done")
-    refuse_event_loop("shell.run")
-    call = _CommandCall(
-        words,
-        cwd=None if cwd is None else os.fspath(cwd),
-        env=env or {},
-        pass_env=pass_env,
-        timeout=None if timeout is None else parse_duration(timeout),
-        input=input,
-        max_output=max_output,
-    )
+    has_once_option = within is not None or check is not None or keyed or failed_means_not_done
+    _require_once_options(words[0], once, has_once_option=has_once_option, check_exit=check_exit)
+    limit = None if timeout is None else parse_duration(timeout)
+    call = _CommandCall(words, cwd, env or {}, pass_env, limit, input, max_output)
     if dry_run:
         return CommandResult(0, f"would run: {call.describe()}\n", "", truncated=False, duration=timedelta(0))
     if once is None:
         return call.run(check_exit=check_exit)
     options: dict[str, Any] = {"within": within, "keyed": keyed, "conflict": conflict, "wait": wait}
     effect = effect_of_action("shell.run", once=once, identity=[words, call.cwd], check=check, **options)
+    return _run_once(effect, call, is_failure_not_done=failed_means_not_done)
+
+
+def _run_once(effect: Effect | None, call: "_CommandCall", *, is_failure_not_done: bool) -> CommandResult:
+    """Run a command through the ledger."""
     assert effect is not None
     try:
-        result = effect.call(lambda: call.run_once(is_failure_not_done=failed_means_not_done), _read_result)
+        result = effect.call(lambda: call.run_once(is_failure_not_done=is_failure_not_done), _read_result)
     except _CommandNotDone as not_done:
         raise not_done.failure from None
     if isinstance(result, CommandResult):
@@ -142,8 +138,7 @@ class _CommandCall:
     def __init__(
         self,
         words: list[str],
-        *,
-        cwd: str | None,
+        cwd: str | os.PathLike[str] | None,
         env: Mapping[str, str],
         pass_env: Sequence[str],
         timeout: timedelta | None,
@@ -151,7 +146,7 @@ class _CommandCall:
         max_output: int,
     ) -> None:
         self._words = words
-        self.cwd = cwd
+        self.cwd = None if cwd is None else os.fspath(cwd)
         self._env = env
         self._pass_env = pass_env
         self._timeout = timeout
@@ -313,6 +308,15 @@ def _read_result(result: bytes | None) -> CommandResult | None:
         with suppress(msgspec.MsgspecError):
             return msgspec.json.decode(result, type=CommandResult)
     return None
+
+
+def _require_once_options(program: str, once: str | None, *, has_once_option: bool, check_exit: bool) -> None:
+    """Raise OptionError if the options do not fit each other, DefinitionError in an event loop."""
+    if once is None and has_once_option:
+        raise OptionError(f"an option of once= for {program!r} needs once=", hint='Name the effect: once="push:main".')
+    if once is not None and not check_exit:
+        raise OptionError(f"check_exit=False of {program!r} does not fit once=: only exit code 0 means done")
+    refuse_event_loop("shell.run")
 
 
 def _require_words(command: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from mainspring.actions.sql.row_query import open_described
-from mainspring.actions.sql.sessions import Database
+from mainspring.actions.sql.sessions import Database, describe_database
 from mainspring.actions.sql.statements import make_insert, require_key, require_values
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import ArgumentError, OptionError
@@ -67,15 +67,12 @@ def bulk_load(
     columns = list(require_values(first, "rows[0]"))
     keys = tuple(require_key(key, columns))
     values = _read_rows(itertools.chain([first], source), columns)
-    progress = _LoadProgress(
-        f"{database if isinstance(database, str) else ''}/{table}", is_saved=not isinstance(database, Tx)
-    )
+    is_update = existing == "update"
+    progress = _LoadProgress(f"{describe_database(database)} {table}", is_saved=not isinstance(database, Tx))
     waiting = progress.skip_loaded(values)
     while batch := list(itertools.islice(waiting, chunk)):
         with open_described(database, timeout, "INSERT into", table, key=keys) as session:
-            statement = make_insert(
-                table, columns, keys, mark=session.mark, is_update=existing == "update", is_counted=False
-            )
+            statement = make_insert(table, columns, keys, mark=session.mark, is_update=is_update, is_counted=False)
             session.begin()
             session.change_many(statement, batch)
             failpoints.hit("sql.changed")

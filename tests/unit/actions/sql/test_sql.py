@@ -21,6 +21,7 @@ from mainspring.domain.errors import ArgumentError, ConfigError, OptionError, Tr
 from mainspring.domain.failures.classifier import classify
 from mainspring.resources.database_places import DATABASE_PLACES
 from tests.free_port import free_port
+from tests.postgres_server import PostgresServer
 from tests.unit.actions.sql import sql_steps
 from tests.unit.actions.sql.conftest import Shop, make_sqlite_shop
 
@@ -177,6 +178,25 @@ def test_next_attempt_of_a_load_continues(changes: bool, shop: Shop, tmp_path: P
     assert ms.App(tmp_path / "store.db").run(loads) == [10, 0 if changes else 6]
     assert shop.rows("select count(*) from orders") == [(10,)]
     assert shop.rows("select state from orders where id = 0") == [("other" if changes else "x",)]
+
+
+def test_saved_progress_of_a_load_has_no_password(postgres: PostgresServer, tmp_path: Path) -> None:
+    """The address of the database is part of what a chunk belongs to."""
+    url = postgres.url("postgres").replace("//mainspring@", "//mainspring:secret_password@")
+    with psycopg.connect(url) as raw:
+        raw.execute("create table loaded_with_password (id integer primary key, state text)")
+
+    @ms.step
+    def load() -> int:
+        rows = [{"id": number, "state": "x"} for number in range(3)]
+        return sql.bulk_load(url, "loaded_with_password", rows, key="id", chunk=2).rows
+
+    @ms.workflow(name="loads_with_password")
+    async def loads(run: ms.Run) -> int:
+        return await run.step(load)
+
+    assert ms.App(tmp_path / "store.db").run(loads) == 3
+    assert b"secret_password" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("fails", [False, True])
