@@ -1,4 +1,4 @@
-"""SQL actions: query, insert once, upsert, guarded update and bulk load, in SQLite and PostgreSQL.
+"""SQL actions: query, insert once, upsert, guarded update and bulk load, in SQLite and PostgreSQL, and in others through SQLAlchemy.
 
 A database is a name of `[databases]`, a URL, or the `ms.Tx` of a transactional step. Names of tables and columns are checked and quoted,
 values are always parameters, and no error shows a value.

@@ -9,7 +9,7 @@ import msgspec
 
 from mainspring.actions.sql.row_query import open_described
 from mainspring.actions.sql.sessions import Database, describe_database
-from mainspring.actions.sql.statements import make_insert, require_key, require_values
+from mainspring.actions.sql.statements import require_key, require_values
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import ArgumentError, OptionError
 from mainspring.domain.values.codec import decode
@@ -72,9 +72,8 @@ def bulk_load(
     waiting = progress.skip_loaded(values)
     while batch := list(itertools.islice(waiting, chunk)):
         with open_described(database, timeout, "INSERT into", table, key=keys) as session:
-            statement = make_insert(table, columns, keys, mark=session.mark, is_update=is_update, is_counted=False)
             session.begin()
-            session.change_many(statement, batch)
+            session.load_rows(table, columns, keys, batch, is_update=is_update)
             failpoints.hit("sql.changed")
             session.commit()
             failpoints.hit("sql.committed")

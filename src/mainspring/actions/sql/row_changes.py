@@ -7,14 +7,7 @@ import msgspec
 
 from mainspring.actions.sql.row_query import open_described
 from mainspring.actions.sql.sessions import Database
-from mainspring.actions.sql.statements import (
-    condition_values,
-    make_count,
-    make_insert,
-    make_update,
-    require_key,
-    require_values,
-)
+from mainspring.actions.sql.statements import require_key, require_values
 from mainspring.domain.duration import SpanInput
 from mainspring.store import failpoints
 
@@ -103,13 +96,8 @@ def update_where(
     conditions = {**require_values(where, "where"), **(expect or {})}
     with open_described(database, timeout, "UPDATE", table) as session:
         session.begin()
-        statement = make_update(table, values, conditions, mark=session.mark)
-        changed = session.change(statement, [*values.values(), *condition_values(conditions)])
-        unchanged = 0
-        if not changed:
-            done = {**where, **values}
-            found = session.read(make_count(table, done, mark=session.mark), condition_values(done), 1)[1]
-            unchanged = int(found[0][0])
+        changed = session.update_rows(table, values, conditions)
+        unchanged = 0 if changed else session.count_rows(table, {**where, **values})
         session.commit()
     return RowUpdate(changed, unchanged)
 
@@ -125,10 +113,9 @@ def _insert(
 ) -> bool:
     keys = tuple(require_key(key, list(require_values(values))))
     with open_described(database, timeout, "INSERT into", table, key=keys) as session:
-        statement = make_insert(table, list(values), keys, mark=session.mark, is_update=is_update, is_counted=True)
         session.begin()
-        count = session.change(statement, list(values.values()))
+        is_changed = session.insert_row(table, values, keys, is_update=is_update)
         failpoints.hit("sql.changed")
         session.commit()
         failpoints.hit("sql.committed")
-    return count > 0
+    return is_changed

@@ -22,11 +22,11 @@ def query(
 ) -> list[dict[str, Any]]:
     """Return the rows of a statement, each as a mapping by column.
 
-    Parameters are those of the database's library: `?` and `:name` in SQLite, `%s` and `%(name)s` in PostgreSQL. More than `max_rows` rows
-    are an error. `timeout` also limits the wait for locks.
+    Parameters are those of the database's library: `?` and `:name` in SQLite, `%s` and `%(name)s` in PostgreSQL, `:name` through
+    SQLAlchemy. More than `max_rows` rows are an error. `timeout` also limits the wait for locks.
 
-    Safe to run twice because it only reads: the connection, or in PostgreSQL the transaction, is read-only. In a transactional step the
-    statement is part of its transaction.
+    Safe to run twice because it only reads: the connection, or in PostgreSQL the transaction, is read-only, and through SQLAlchemy it is
+    rolled back. In a transactional step the statement is part of its transaction.
 
     Example:
         sql.query("shop", "select id, total from orders where day = ?", [day])

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import apsw
 
 from mainspring.actions.base.project_settings import read_project_settings
+from mainspring.actions.sql.portable_session import open_portable_session
+from mainspring.actions.sql.statements import condition_values, make_count, make_insert, make_update
 from mainspring.app.stores.store_factory import make_effect_database
 from mainspring.domain.errors import ConfigError, MainspringError, UnknownNameError
 from mainspring.domain.text.server_url import redact_url
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
 
 Database = str | Tx
 _DEADLINE_STEPS = 10_000
-_KNOWN_SCHEMES = ("sqlite:", "postgresql:", "postgres:")
+_NATIVE_SCHEMES = ("sqlite:", "postgresql:", "postgres:")
+"""Schemes of addresses that need no SQLAlchemy."""
 
 
 class SqlSession(Protocol):
-    """One session. Statements have the placeholder `mark`."""
+    """One session. `location` names the database in errors."""
 
-    mark: str
     location: str
 
     def begin(self) -> None:
@@ -49,11 +51,19 @@ class SqlSession(Protocol):
     def read(self, statement: str, parameters: Any, most: int) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return the columns, and up to `most` rows."""
 
-    def change(self, statement: str, parameters: Sequence[Any]) -> int:
-        """Run a statement; return how many rows it returns."""
+    def insert_row(self, table: str, values: Mapping[str, Any], key: Sequence[str], *, is_update: bool) -> bool:
+        """Insert a row; if its key exists, update it or leave it. Return whether a row was inserted or updated."""
 
-    def change_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run a statement for each row."""
+    def update_rows(self, table: str, values: Mapping[str, Any], conditions: Mapping[str, Any]) -> int:
+        """Update rows; return how many."""
+
+    def count_rows(self, table: str, conditions: Mapping[str, Any]) -> int:
+        """Count rows."""
+
+    def load_rows(
+        self, table: str, columns: Sequence[str], key: Sequence[str], rows: Iterable[Sequence[Any]], *, is_update: bool
+    ) -> None:
+        """Insert rows; those whose key exists are updated or left."""
 
 
 @contextlib.contextmanager
@@ -67,7 +77,12 @@ def open_session(database: Database, *, timeout_s: float, is_read_only: bool = F
     if isinstance(database, Tx):
         yield _open_transaction(database)
         return
-    target = make_effect_database(*find_database_place(database))
+    name, place = find_database_place(database)
+    if not place.startswith(_NATIVE_SCHEMES) and "://" in place:
+        with open_portable_session(name, place) as session:
+            yield session
+        return
+    target = make_effect_database(name, place)
     if isinstance(target, SqliteEffectDatabase):
         with _open_sqlite(target, timeout_s, is_read_only=is_read_only) as session:
             yield session
@@ -80,14 +95,9 @@ def find_database_place(database: str) -> tuple[str, str]:
     """Return the name for errors, and the address of a database.
 
     Raises:
-        ConfigError: no database has the name, or it is no kind that is known.
+        ConfigError: no database has the name.
     """
     if "://" in database:
-        if not database.startswith(_KNOWN_SCHEMES):
-            raise ConfigError(
-                f"{redact_url(database)!r} is no database of a known kind",
-                hint="Write sqlite:////absolute.db or postgresql://USER@HOST:PORT/DATABASE.",
-            )
         return redact_url(database), database
     place = DATABASE_PLACES.find(database)
     if place is not None:
@@ -114,6 +124,41 @@ def _open_transaction(tx: Tx) -> SqlSession:
     return _PostgresSession(raw, describe_database(tx))
 
 
+class _StatementSession:
+    """A session that sends the statements of `statements`, with the placeholder `mark`."""
+
+    mark: str
+
+    def insert_row(self, table: str, values: Mapping[str, Any], key: Sequence[str], *, is_update: bool) -> bool:
+        statement = make_insert(table, list(values), key, mark=self.mark, is_update=is_update, is_counted=True)
+        return self.change(statement, list(values.values())) > 0
+
+    def update_rows(self, table: str, values: Mapping[str, Any], conditions: Mapping[str, Any]) -> int:
+        statement = make_update(table, values, conditions, mark=self.mark)
+        return self.change(statement, [*values.values(), *condition_values(conditions)])
+
+    def count_rows(self, table: str, conditions: Mapping[str, Any]) -> int:
+        _, rows = self.read(make_count(table, conditions, mark=self.mark), condition_values(conditions), 1)
+        return int(rows[0][0])
+
+    def load_rows(
+        self, table: str, columns: Sequence[str], key: Sequence[str], rows: Iterable[Sequence[Any]], *, is_update: bool
+    ) -> None:
+        self.change_many(make_insert(table, columns, key, mark=self.mark, is_update=is_update, is_counted=False), rows)
+
+    def read(self, statement: str, parameters: Any, most: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the columns, and up to `most` rows."""
+        raise NotImplementedError
+
+    def change(self, statement: str, parameters: Sequence[Any]) -> int:
+        """Run a statement; return how many rows it returns."""
+        raise NotImplementedError
+
+    def change_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for each row."""
+        raise NotImplementedError
+
+
 # -- SQLite --------------------------------------------------------------------------------------------------------------
 
 
@@ -135,7 +180,7 @@ def _limit_time(raw: apsw.Connection, timeout_s: float) -> None:
     raw.set_progress_handler(lambda: monotonic() > until, _DEADLINE_STEPS, id="action")
 
 
-class _SqliteSession:
+class _SqliteSession(_StatementSession):
     """A connection of apsw. `own` = the guarded connection to begin and commit on; None in a transactional step, or for reading."""
 
     mark = "?"
@@ -198,7 +243,7 @@ def _open_postgres(database: "PostgresEffectDatabase", timeout_s: float, *, is_r
         yield _PostgresSession(raw, f"{database.name!r} at {database.location}", is_own=True)
 
 
-class _PostgresSession:
+class _PostgresSession(_StatementSession):
     """A connection of psycopg. `is_own` = it begins and commits; not in a transactional step."""
 
     mark = "%s"
@@ -249,4 +294,6 @@ def is_library_error(error: BaseException) -> bool:
     """Return whether an error is one of a library of a database, and not one of ours."""
     is_own = isinstance(error, MainspringError)
     module = type(error).__module__.partition(".")[0]
-    return not is_own and (module in ("apsw", "psycopg") or isinstance(error, TypeError | ValueError | OverflowError))
+    return not is_own and (
+        module in ("apsw", "psycopg", "sqlalchemy") or isinstance(error, TypeError | ValueError | OverflowError)
+    )

@@ -83,6 +83,12 @@ def make_sql_error(
 
 def _read_error(error: BaseException) -> tuple[str, str]:
     """Return SQLSTATE ("" = none) and the problem, without values."""
+    original = getattr(error, "orig", None)
+    if type(error).__module__.partition(".")[0] == "sqlalchemy":  # its text has the statement and the values
+        module = type(original).__module__
+        if isinstance(original, BaseException) and module in ("sqlite3", "psycopg", "psycopg.errors"):
+            return _read_error(original)
+        return "", type(original or error).__name__
     state = getattr(error, "sqlstate", None)
     if type(error).__module__.partition(".")[0] == "psycopg":
         if state is None:

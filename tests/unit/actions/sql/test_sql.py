@@ -196,7 +196,9 @@ def test_saved_progress_of_a_load_has_no_password(postgres: PostgresServer, tmp_
         return await run.step(load)
 
     assert ms.App(tmp_path / "store.db").run(loads) == 3
-    assert b"secret_password" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"secret_password" not in b"".join(
+        path.read_bytes() for path in tmp_path.glob("store.db*") if path.is_file()
+    )
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -272,7 +274,6 @@ def test_database_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("mysql://user:secret_password@host/db", "no database of a known kind"),
         ("postgresql://user:secret_password@[bad/db", "cannot be read"),
         ("sqlite:////no/such/file.db", "there is no file"),
     ],
