@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 import mainspring
+from mainspring.actions.base.action_catalog import list_actions
 from mainspring.alerting.metrics.series import HELP
 from mainspring.cli import exits
 from mainspring.cli.doctor.checks import checks_by_name
@@ -54,6 +55,8 @@ def surface() -> Iterator[str]:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     yield from (f"public {name}" for name in mainspring.__all__)
+    for entry in list_actions():
+        yield " ".join([f"action {entry.name}", *(argument.name for argument in entry.arguments)])
     yield from (f"global {' '.join(option.opts)}" for option in make_global_options(hidden=True))
     yield from commands(root)
     yield from (f"exit {code} {meaning}" for code, meaning in sorted(exits.MEANINGS.items()))

@@ -151,6 +151,16 @@ _DOCS: Final = {
         "mainspring.cli.docs.docs_command:show", "print a page of the documentation, or one section of it"
     ),
 }
+_ACTIONS: Final = {
+    "list": CommandEntry(
+        "mainspring.cli.actions.actions_command:list_command",
+        "list the ready-made actions: files, commands, SQL and others",
+    ),
+    "show": CommandEntry(
+        "mainspring.cli.actions.actions_command:show",
+        "show an action: its arguments, why it is safe to run twice, an example",
+    ),
+}
 
 COMMAND_TREE: Final[CommandTree] = {
     "init": CommandEntry("mainspring.cli.project.init:init", "create a project: configuration, an example, tests"),
@@ -207,6 +217,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "open": CommandEntry(
         "mainspring.cli.fleet.open_command:open_command", "print a one-time link that opens the dashboard"
     ),
+    "actions": GroupEntry("the ready-made actions: list them, show one", _ACTIONS),
     "docs": GroupEntry("the documentation: list pages, read one", _DOCS),
     "completion": CommandEntry("mainspring.cli.completion:completion", "print the completion script of a shell"),
     "version": CommandEntry("mainspring.cli.version:version", "print the version"),

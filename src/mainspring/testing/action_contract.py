@@ -82,7 +82,8 @@ class ActionContract:
     arguments as JSON data, different for each number. `effects(number)` counts the effects at the target with those arguments; it must not
     ask the target in the way that `check=` does. `is_named` = calls with the same arguments have one effect, also from different runs (an
     action with `once=`, or one that is repeatable). `secrets` = texts that must not be found in the store or the output. `temporary` counts
-    what a stopped action may leave behind, such as half-written files.
+    what a stopped action may leave behind, such as half-written files. `failpoints` = further places at which it is killed: names of
+    failpoints that its code passes.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class ActionContract:
         secrets: Sequence[str] = (),
         environment: dict[str, str] | None = None,
         temporary: Callable[[], int] = lambda: 0,
+        failpoints: Sequence[str] = (),
     ) -> None:
         self._name = import_name_of(action)
         self._lines_of = None if lines_of is None else import_name_of(lines_of)
@@ -105,6 +107,7 @@ class ActionContract:
         self._secrets = tuple(secrets)
         self._environment = environment
         self._temporary = temporary
+        self._failpoints = (*FAILPOINTS, *failpoints)
         self._number = 0
         self._runners: list[CaseRunner] = []
         self._store = Path()
@@ -129,10 +132,9 @@ class ActionContract:
             (folder / "stderr.txt").write_bytes(b"".join(runner.close() for runner in self._runners))
         self._check_secrets(folder)
 
-    @staticmethod
-    def _places(lines: int, most: int | None) -> Iterator[str]:
+    def _places(self, lines: int, most: int | None) -> Iterator[str]:
         """Yield places of disturbance: the failpoints, then the lines of the function; `most` of them, spread evenly."""
-        places = [*FAILPOINTS, RETURN, *(f"{LINE}{number}" for number in range(1, lines + 1))]
+        places = [*self._failpoints, RETURN, *(f"{LINE}{number}" for number in range(1, lines + 1))]
         if most is not None and most < len(places):
             places = [places[index * len(places) // most] for index in range(most)]
         yield from places

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import mainspring as ms
+from mainspring.store import failpoints
 
 TARGET = "EXAMPLE_TARGET"
 
@@ -98,4 +99,20 @@ def litters(number: int) -> None:
     part = target().with_suffix(".part")
     part.touch()
     append(number)
+    part.unlink()
+
+
+@ms.action(once="part:{number}", check=find)
+def leaves_part(number: int) -> None:
+    """It leaves a file behind if it is killed inside of what it calls."""
+    append_at_failpoints(number)
+
+
+def append_at_failpoints(number: int) -> None:
+    """The effect, with a failpoint in the middle."""
+    part = target().with_suffix(".part")
+    part.touch()
+    failpoints.hit("example.part")
+    append(number)
+    failpoints.hit("example.appended")
     part.unlink()

@@ -66,3 +66,10 @@ def test_litter_of_a_killed_action_is_found(tmp_path: Path) -> None:
     parts = contract(example.litters, temporary=lambda: len([*tmp_path.glob("*.part")]))
     with pytest.raises(ContractError, match="temporary files are left"):
         parts.check(store_of(tmp_path))
+
+
+def test_action_is_killed_at_its_own_failpoints(tmp_path: Path) -> None:
+    """A file that is left behind only by a kill inside of what the action calls."""
+    options = {"temporary": lambda: len([*tmp_path.glob("*.part")]), "failpoints": ["example.appended"]}
+    with pytest.raises(ContractError, match=r"killed at example\.appended: temporary files are left"):
+        contract(example.leaves_part, **options).check(store_of(tmp_path))

@@ -9,7 +9,9 @@ _FRAME = lazy_pattern(r"(.+):([0-9]+) (.+)", re.DOTALL)
 _PACKAGE = lazy_pattern(r"[\\/](?:site|dist)-packages[\\/]")
 _STANDARD = lazy_pattern(r"[\\/]lib(?:64)?/(?:python|pypy)[0-9.]+/|[\\/]Python[0-9]+[\\/]Lib[\\/]|\.zip[\\/]")
 # Its folders are named, because a project of the user may be in a folder src/mainspring too.
-_OWN_FOLDERS = "alerting|app|cli|config|domain|engine|insight|integrations|resources|service|store|testing|triggers|web"
+_OWN_FOLDERS = (
+    "actions|alerting|app|cli|config|domain|engine|insight|integrations|resources|service|store|testing|triggers|web"
+)
 _OWN_FILE = lazy_pattern(
     rf"[\\/](?:src|site-packages|dist-packages)[\\/]mainspring[\\/](?:(?:{_OWN_FOLDERS})[\\/](?:[a-z_]+[\\/])*[a-z_0-9]+|__init__|__main__|version)\.py$"
 )

@@ -10,7 +10,7 @@ from mainspring.domain.text.escaping import unescape
 from mainspring.engine.commands.command import OUTPUT_LOST, TIMED_OUT, CommandEnd, CommandFailed
 
 
-class CommandResult(msgspec.Struct, frozen=True):
+class CommandRecord(msgspec.Struct, frozen=True):
     """The saved result of a successful command; `tail` is the end of its output, printable.
 
     `output_bytes` = size of the promised files, otherwise of its standard output; None = saved by an older version.
@@ -24,7 +24,7 @@ class CommandResult(msgspec.Struct, frozen=True):
 
 def read_output_bytes(encoded: bytes) -> int | None:
     """Return the bytes of a command's output, from its saved result."""
-    return msgspec.json.decode(encoded, type=CommandResult).output_bytes
+    return msgspec.json.decode(encoded, type=CommandRecord).output_bytes
 
 
 def raise_unless_succeeded(words: list[str], end: CommandEnd, timeout: timedelta | None) -> None:

@@ -17,7 +17,7 @@ from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport
 from mainspring.engine.attempts.step_context import AttemptChannel, current_step
 from mainspring.engine.commands.command import CommandSpec, build_environment
 from mainspring.engine.commands.command_process import CommandProcess
-from mainspring.engine.commands.command_result import CommandResult, raise_unless_succeeded
+from mainspring.engine.commands.command_result import CommandRecord, raise_unless_succeeded
 from mainspring.engine.commands.output_file_check import check_output_files
 from mainspring.engine.commands.result_schema import MAX_PRINTED_BYTES, check_printed
 from mainspring.resources.known_secrets import KNOWN_SECRETS
@@ -31,7 +31,7 @@ def run_command(
     produces: list[str] | None = None,
     stdin: str | None = None,
     expect: dict[str, Any] | None = None,
-) -> CommandResult:
+) -> CommandRecord:
     """Run the command in this step; `stdin` is its standard input.
 
     Raises:
@@ -57,7 +57,7 @@ def run_command(
         ),
         on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
         on_data=None if expect is None else keep,
-        on_group=lambda pgid, mark, ended: _report_group(step.channel, pgid, mark, ended=ended),
+        on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),
     )
     step.stopper, step.processes = running.stop, running.processes
     started_at = time.time_ns() // 1_000_000  # compared with times of the file system, so it is the machine's clock
@@ -70,15 +70,15 @@ def run_command(
         check_printed(expect, bytes(printed))
     produced = check_output_files(produces or [], cwd, started_at)
     size = produced if produces else end.printed
-    return CommandResult(end.code, KNOWN_SECRETS.redact(end.tail), end.duration_us // 1000, size)
+    return CommandRecord(end.code, KNOWN_SECRETS.redact(end.tail), end.duration_us // 1000, size)
 
 
-def bind_folder(folder: str | None) -> Callable[..., CommandResult]:
+def bind_folder(folder: str | None) -> Callable[..., CommandRecord]:
     """Return `run_command` for a folder that is not part of its input: a project may move while its runs continue."""
     signature = inspect.signature(run_command)
 
     @functools.wraps(run_command)
-    def run(*args: Any, **kwargs: Any) -> CommandResult:
+    def run(*args: Any, **kwargs: Any) -> CommandRecord:
         bound = signature.bind(*args, **kwargs)
         bound.arguments["cwd"] = bound.arguments.get("cwd") or folder
         return run_command(*bound.args, **bound.kwargs)
@@ -86,7 +86,7 @@ def bind_folder(folder: str | None) -> Callable[..., CommandResult]:
     return run
 
 
-def _report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool) -> None:
+def report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool) -> None:
     """Report the command's process group; at its start return once that is recorded, so that a takeover can kill it.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict, Unpack
 import msgspec
 import pytest
 
-from mainspring.domain.errors import ArgumentError
+from mainspring.domain.errors import ArgumentError, ValueRefusedError
 from mainspring.domain.values.arguments import bind_json, bind_words, make_arguments_schema, make_example
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import (
@@ -168,3 +168,16 @@ def test_a_union_that_json_cannot_distinguish_is_read_as_its_first_fitting_membe
     assert bind_words(sig, ["place=/srv"]) == bind_json(sig, {"place": "/srv"}) == {"place": "/srv"}
     assert make_arguments_schema(sig)["properties"]["place"] == {"description": "any JSON"}
     assert roundtrip_result(sig, Path("/srv")) == (b'"/srv"', Path("/srv"))
+
+
+def test_bytes_that_would_become_text_are_refused() -> None:
+    """A step with `str | bytes` would write base64 in place of the bytes; where bytes are annotated they are exact."""
+
+    def write(content: str | bytes) -> None: ...
+
+    def store(content: bytes) -> None: ...
+
+    with pytest.raises(ValueRefusedError, match=r"bytes would become text in base64\nat \$\.content"):
+        roundtrip_call(read_signature(write), (b"x",), {})
+    assert roundtrip_call(read_signature(write), ("x",), {})[1] == ("x",)
+    assert roundtrip_call(read_signature(store), (b"x",), {})[1] == (b"x",)
