@@ -93,6 +93,40 @@ def effect(
     return answer
 
 
+def send(effect_name: str, kind: str) -> str:
+    """Call the world inside of `ms.once`, from a step or a program, under the key of the effect."""
+    from mainspring.engine.attempts.step_context import CURRENT_STEP, idempotency_key
+    from mainspring.store import failpoints
+
+    step = CURRENT_STEP.get()
+    failpoints.hit("effect.before")
+    ask(
+        {
+            "op": "call",
+            "experiment": os.environ.get(EXPERIMENT, ""),
+            "what": effect_name,
+            "kind": kind,
+            "key": idempotency_key(),
+            "run": "" if step is None else step.run_id,
+            "step": "" if step is None else step.name,
+            "attempt": 0 if step is None else step.attempt,
+            "life": int(os.environ.get(LIFE, "0")),
+            "pid": os.getpid(),
+            "hold": os.environ.get(HOLD) or None,
+            "refuse": 0,
+            "retry_after": 0.0,
+        }
+    )
+    failpoints.hit("effect.after")
+    return effect_name
+
+
+def find_effect(effect_name: str, _kind: str) -> str | None:
+    """Ask the world whether it has an effect; return its result, None if it has none."""
+    request = {"op": "find", "experiment": os.environ.get(EXPERIMENT, ""), "what": effect_name}
+    return effect_name if ask(request)["found"] else None
+
+
 # -- the server --------------------------------------------------------------------------------------------------------
 
 
@@ -103,6 +137,7 @@ class Server:
         self._file = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._applied: set[tuple[str, str]] = set()
         self._calls: Counter[tuple[str, str]] = Counter()
+        self._found: set[tuple[str, str]] = set()
         self._released: set[str] = set()
         self._news = asyncio.Condition()
 
@@ -124,6 +159,7 @@ class Server:
         applied = not refused and (request["kind"] == "raw" or (experiment, key) not in self._applied)
         if applied:
             self._applied.add((experiment, key))
+            self._found.add((experiment, request["what"]))
         status = 503 if refused else 200
         names = ("experiment", "what", "kind", "key", "run", "step", "attempt", "life", "pid")
         call = {name: request[name] for name in names} | {"status": status, "applied": applied, "at": time.time()}
@@ -134,6 +170,10 @@ class Server:
             if request["hold"] is not None:
                 await self._news.wait_for(lambda: request["hold"] in self._released)
         return {"status": status, "retry_after": request["retry_after"], "applied": applied}
+
+    async def on_find(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Say whether an effect was applied."""
+        return {"found": (request["experiment"], request["what"]) in self._found}
 
     async def on_release(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer anyone who is held, now and from now on."""

@@ -67,7 +67,7 @@ class Life(msgspec.Struct, kw_only=True):
     blind: bool = False
     """It does not see that its own lease is over: only the database can keep it from writing."""
     act: str = ""
-    """start, publish or answer: this life is no worker but a program that does this one act and ends."""
+    """start, publish, answer or once: this life is no worker but a program that does this one act and ends."""
 
     @property
     def hits(self) -> Path:
@@ -130,6 +130,8 @@ def _freeze(life: Life) -> Callable[[Any, Any], Any]:
 def _do(life: Life, registry: Registry) -> None:
     from tests.crash.clients import Client
 
+    if life.act.startswith("once "):
+        _perform_once(life)
     client = Client(life.store, registry)
     match life.act.split():
         case ["start", automation]:
@@ -139,6 +141,23 @@ def _do(life: Life, registry: Registry) -> None:
         case ["answer", run]:
             assert client.answer(run, "yes")
     os._exit(0)
+
+
+def _perform_once(life: Life) -> None:
+    """Be a plain program with one effect, and end with 3 if it is in doubt."""
+    from mainspring.app.program_effects import program_effects
+    from mainspring.domain.effects.errors import EffectInDoubtError
+    from tests.crash.workflows import perform_once
+
+    os.chdir(life.folder)
+    os.environ["MAINSPRING_STORE_URL"] = life.store
+    code = 0
+    try:
+        perform_once(life.act.split()[1], "x")
+    except EffectInDoubtError:
+        code = 3
+    program_effects().close()
+    os._exit(code)
 
 
 async def _work(life: Life, registry: Registry) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import mainspring as ms
-from tests.crash.effects import effect
+from tests.crash.effects import effect, find_effect, send
 
 QUICK_RETRY = ms.Retry(attempts=5, initial=timedelta(milliseconds=10))
+ONCE_OPTIONS: dict[str, dict[str, Any]] = {"person": {}, "keyed": {"keyed": True}, "check": {"check": find_effect}}
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------
@@ -44,6 +46,22 @@ async def loaded(n: int) -> int:
         raise ms.Permanent(f"item {n} is bad")
     effect(f"item {n}")
     return n
+
+
+def perform_once(recovery: str, name: str) -> str:
+    """An effect in the ledger, whose unknown outcome is settled by a person, by its key, or by a check."""
+    options = ONCE_OPTIONS[recovery]
+    return str(ms.once(f"charge:{name}", send, name, "keyed" if recovery == "keyed" else "raw", **options))
+
+
+async def perform_once_in_loop(recovery: str, name: str) -> str:
+    """The same in the worker's loop."""
+    options = ONCE_OPTIONS[recovery]
+
+    async def send_now(name: str, kind: str) -> str:
+        return send(name, kind)
+
+    return await ms.once(f"charge:{name}", send_now, name, "keyed" if recovery == "keyed" else "raw", **options)
 
 
 def take_back(name: str, result: str | None = None) -> None:
@@ -239,3 +257,27 @@ ms.script(
     "script_with_children",
     ["sh", str(Path(__file__).with_name("with_children.sh"))],
 )
+
+
+@ms.workflow
+async def ledger_person(run: ms.Run) -> list[str]:
+    """Two steps that want the same effect; a person settles its doubts."""
+    return await charge_twice(run, "person")
+
+
+@ms.workflow
+async def ledger_keyed(run: ms.Run) -> list[str]:
+    """The same, with a target that drops duplicate keys."""
+    return await charge_twice(run, "keyed")
+
+
+@ms.workflow
+async def ledger_check(run: ms.Run) -> list[str]:
+    """The same, with a target that can be asked."""
+    return await charge_twice(run, "check")
+
+
+async def charge_twice(run: ms.Run, recovery: str) -> list[str]:
+    """Ask for the effect in a thread and in the loop."""
+    quick = run.options(retry=QUICK_RETRY)
+    return [await quick.step(perform_once, recovery, "x"), await quick.step(perform_once_in_loop, recovery, "x")]

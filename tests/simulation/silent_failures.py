@@ -97,7 +97,9 @@ def _effect_in_doubt(world: Days) -> None:
     """A command with a session of its own is killed: its session is declared dead."""
     call = EffectCall("invoice:7", EffectHolder("bill.py of ann@box", "1"), "hash", b"null")
     world.worker.do(BeginEffect(call, "e_1"))
-    world.worker.do(SettleEffect("invoice:7", 1, CallOutcome.UNKNOWN, note="its holder ended without an outcome"))
+    world.worker.do(
+        SettleEffect("invoice:7", "e_1", 1, CallOutcome.UNKNOWN, note="its holder ended without an outcome")
+    )
 
 
 def _failing(automation: str, failure: Failure, reason: FailureReason, world: Days) -> None:

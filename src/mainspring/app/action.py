@@ -119,19 +119,17 @@ class _EffectCall:
 
             @functools.wraps(self._fn)
             async def perform_async(*args: Any, **kwargs: Any) -> Any:
-                return await self._perform_async(args, kwargs)
+                return await self._perform_async(self._make_effect(perform_async, args, kwargs), args, kwargs)
 
             return perform_async
 
         @functools.wraps(self._fn)
         def perform(*args: Any, **kwargs: Any) -> Any:
-            return self._perform(args, kwargs)
+            return self._perform(self._make_effect(perform, args, kwargs), args, kwargs)
 
         return perform
 
-    def _perform(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        effect = self._make_effect(args, kwargs)
-
+    def _perform(self, effect: Effect | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         def call() -> Any:
             result = self._fn(*args, **kwargs)
             if self._verify is not None:
@@ -140,9 +138,7 @@ class _EffectCall:
 
         return call() if effect is None else effect.call(call, self._reader(effect))
 
-    async def _perform_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        effect = self._make_effect(args, kwargs)
-
+    async def _perform_async(self, effect: Effect | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         async def call() -> Any:
             result = await self._fn(*args, **kwargs)
             if self._verify is not None:
@@ -152,14 +148,19 @@ class _EffectCall:
 
         return await (call() if effect is None else effect.call_async(call, self._reader(effect)))
 
-    def _make_effect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Effect | None:
+    def _make_effect(self, wrapper: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Effect | None:
         check = None if self._check is None else functools.partial(self._check, *args, **kwargs)
         if self._once is None:
-            return effect_of_action(self._name, check=check, **self._options)
-        data = encode_call(read_signature(self._fn), args, kwargs, f"arguments of action {self._name!r}")
-        values = msgspec.json.decode(data)
-        key = expand_template(self._once, values)
-        return effect_of_action(self._name, once=key, identity=values, check=check, **self._options)
+            effect = effect_of_action(self._name, check=check, **self._options)
+        else:
+            data = encode_call(read_signature(self._fn), args, kwargs, f"arguments of action {self._name!r}")
+            values = msgspec.json.decode(data)
+            key = expand_template(self._once, values)
+            effect = effect_of_action(self._name, once=key, identity=values, check=check, **self._options)
+        step = CURRENT_STEP.get()
+        if effect is not None and step is not None:
+            effect.is_step = step.fn is wrapper
+        return effect
 
     def _reader(self, effect: Effect) -> Callable[[bytes | None], Any]:
         return result_reader(effect.key, read_signature(self._fn))

@@ -3,25 +3,25 @@
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import timedelta
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from mainspring.domain.duration import SpanInput, parse_duration, to_milliseconds
+from mainspring.domain.duration import SpanInput, parse_duration, read_milliseconds
 from mainspring.domain.effects.effect import Recovery
 from mainspring.domain.effects.identity import encode_identity, require_key
 from mainspring.domain.errors import ArgumentError, DefinitionError, OptionError
-from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER
-from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.domain.values.function_signature import Signature, read_signature
 from mainspring.domain.values.saved_call import decode_result
 from mainspring.engine.attempts.context_flags import IN_BODY
-from mainspring.engine.attempts.effect import Check, Effect, EffectChannel
+from mainspring.engine.attempts.effect import Check, Effect
 from mainspring.engine.attempts.isolation import is_async
 from mainspring.engine.attempts.step_context import CURRENT_STEP, current_step
 from mainspring.resources.effects import EffectRequest
 
+if TYPE_CHECKING:
+    from mainspring.app.program_effects import ProgramEffects
+
 T = TypeVar("T")
-_DEFAULT_WAIT = "30s"
+_DEFAULT_WAIT, _DEFAULT_WAIT_S = "30s", 30.0
 _CONFLICTS = ("skip", "error")
 _UNSET: Any = object()
 
@@ -112,8 +112,11 @@ def once(
     effect = make_effect(request, bound_check)
     if fn is None:
         return effect
-    if inspect.isgeneratorfunction(fn):
-        raise DefinitionError(f"ms.once({effect.key!r}) cannot call a generator function")
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise DefinitionError(
+            f"ms.once({effect.key!r}) cannot call a generator function",
+            hint="Give it a function that performs the effect and returns its result.",
+        )
     bound, read = functools.partial(fn, *args), result_reader(effect.key, read_signature(fn))
     return effect.call_async(bound, read) if is_async(fn) else effect.call(bound, read)
 
@@ -139,10 +142,10 @@ def make_request(
     return EffectRequest(
         require_key(key),
         encode_identity(key, identity),
-        None if within is None else to_milliseconds(_require_positive(within)),
+        None if within is None else read_milliseconds("within", within, least=1),
         Recovery.CHECK if check is not None else Recovery.KEYED if keyed else Recovery.PERSON,
         conflict == "error",
-        parse_duration(wait).total_seconds(),
+        _DEFAULT_WAIT_S if wait == _DEFAULT_WAIT else parse_duration(wait).total_seconds(),
     )
 
 
@@ -150,7 +153,8 @@ def make_effect(request: EffectRequest, check: Check | None) -> Effect:
     """Return the effect of the running step, or of the program."""
     step = CURRENT_STEP.get()
     if step is None:
-        return Effect(_open_program(), request, check=check, classifier=DEFAULT_CLASSIFIER, limit=DEFAULT_LIMIT)
+        program = _open_program()
+        return Effect(program, request, check=check, classifier=program.classifier, limit=program.payload_max)
     return Effect(step.channel, request, check=check, classifier=step.classifier, limit=step.payload_max)
 
 
@@ -163,14 +167,7 @@ def result_reader(key: str, signature: Signature) -> Callable[[bytes | None], An
     return read
 
 
-def _require_positive(within: SpanInput) -> timedelta:
-    span = parse_duration(within)
-    if not span:
-        raise OptionError(f"within={within!r}: the duration must be greater than zero")
-    return span
-
-
-def _open_program() -> EffectChannel:
+def _open_program() -> "ProgramEffects":
     """Return the channel of code outside of steps; imported only there."""
     from mainspring.app.program_effects import program_effects
 

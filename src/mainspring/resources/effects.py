@@ -14,8 +14,9 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
+from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.effects.identity import hash_identity
-from mainspring.domain.errors import BusyError, ConflictError, MainspringError
+from mainspring.domain.errors import BusyError, ConflictError, MainspringError, SealedError
 from mainspring.domain.ids import make_id
 from mainspring.domain.runs.log_line import format_iso_instant
 from mainspring.domain.text.escaping import escape
@@ -33,19 +34,9 @@ from mainspring.store.commands.results import CommandDone, Refused
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
 EFFECT_RETRY_AFTER = timedelta(seconds=30)
 _MAX_TEXT = 400
+_ID_BITS = 80
 _ATTEMPT_ENDED = "its attempt ended without an outcome"
-
-
-class EffectInDoubtError(MainspringError):
-    """An effect may or may not have happened, and only a person can decide."""
-
-    code = "effect_in_doubt"
-
-
-class EffectConflictError(ConflictError):
-    """The key of an effect was used with another identity, or is used by the same attempt."""
-
-    code = "effect_conflict"
+_NOT_RECEIVED = "its code stopped before it received the intent"
 
 
 class EffectRequest(msgspec.Struct, frozen=True):
@@ -60,7 +51,7 @@ class EffectRequest(msgspec.Struct, frozen=True):
 
 
 class EffectAnswer(msgspec.Struct, frozen=True):
-    """The answer to one call. `id` = the idempotency key of the effect. `intent` 0 = the effect was done before, at `settled_at`.
+    """The answer to one call. `id` = the idempotency key of the effect. `intent` 0 = it was done before, at `settled_at` by `owner`.
 
     `result` is JSON, None without one; `refused` = why it could not be saved. `must_check` = ask the target first.
     """
@@ -72,22 +63,28 @@ class EffectAnswer(msgspec.Struct, frozen=True):
     result: bytes | None = None
     refused: str | None = None
     is_suppressed: bool = False
+    owner: str = ""
 
 
 class EffectSettlement(msgspec.Struct, frozen=True):
-    """The outcome of a call: DONE with its result as JSON (or why that cannot be saved), RELEASED, or UNKNOWN with a reason."""
+    """The outcome of a call: DONE with its result as JSON (or why that cannot be saved), RELEASED, or UNKNOWN with a reason.
+
+    `id` and `intent` are those of the answer. `was_checked` = the target said before that it does not have the effect.
+    """
 
     key: str
+    id: str
     intent: int
     outcome: CallOutcome
     result: bytes | None = None
     refused: str | None = None
     note: str | None = None
+    was_checked: bool = False
 
 
 def release_of(request: EffectRequest, answer: EffectAnswer) -> EffectSettlement:
     """Return the outcome of a call whose code stopped to wait before it got this answer."""
-    return EffectSettlement(request.key, answer.intent, CallOutcome.RELEASED)
+    return EffectSettlement(request.key, answer.id, answer.intent, CallOutcome.RELEASED, note=_NOT_RECEIVED)
 
 
 AnswerCallback = Callable[[EffectAnswer | BaseException], None]
@@ -100,6 +97,7 @@ class EffectLedger:
     def __init__(self, sealing: Sealing, clock: Clock) -> None:
         self._sealing = sealing
         self._clock = clock
+        self._next_random = clock.random_bits(_ID_BITS)
 
     def begin_command(self, request: EffectRequest, holder: EffectHolder) -> BeginEffect:
         """Return the command that asks for an effect. Raises SealedError."""
@@ -112,13 +110,20 @@ class EffectLedger:
             request.recovery,
             request.must_match,
         )
-        return BeginEffect(call, make_id("e", self._clock.now(), self._clock.random_bits(80)))
+        # The kernel is asked for random bits once, not for each id.
+        self._next_random = (self._next_random + 1) % (1 << _ID_BITS)
+        return BeginEffect(call, make_id("e", self._clock.now(), self._next_random))
 
     def settle_command(self, settlement: EffectSettlement) -> SettleEffect:
-        """Return the command that saves an outcome. Raises SealedError."""
+        """Return the command that saves an outcome. A result that cannot be sealed is lost; that the effect is done is not."""
         s = settlement
-        result = None if s.result is None else self._sealing.seal(s.result)
-        return SettleEffect(s.key, s.intent, s.outcome, result, s.refused, s.note)
+        result, refused = None, s.refused
+        if s.result is not None:
+            try:
+                result = self._sealing.seal(s.result)
+            except SealedError as error:
+                refused = error.message
+        return SettleEffect(s.key, s.id, s.intent, s.outcome, result, refused, s.note, s.was_checked)
 
     def read_answer(
         self, request: EffectRequest, answer: EffectGranted | EffectFound | EffectConflict | Refused
@@ -138,6 +143,7 @@ class EffectLedger:
                 result=result,
                 refused=answer.refused,
                 is_suppressed=answer.suppressed,
+                owner=answer.owner,
             )
         if isinstance(answer, EffectConflict):
             raise self._conflict(request, answer)
@@ -172,21 +178,18 @@ def busy_error(refused: Refused, wait_s: float) -> BusyError:
 
 
 class _PendingEffect:
-    """One call of an attempt that waits for its answer, or has an intent (`intent`)."""
+    """One call of an attempt that waits for its answer, or has an intent (`granted`)."""
 
-    __slots__ = ("answer", "holder", "intent", "number", "pause", "request", "timer", "until")
+    __slots__ = ("answer", "granted", "holder", "pause", "request", "timer", "until")
 
-    def __init__(
-        self, holder: EffectHolder, number: int, request: EffectRequest, until: float, answer: AnswerCallback
-    ) -> None:
+    def __init__(self, holder: EffectHolder, request: EffectRequest, until: float, answer: AnswerCallback) -> None:
         self.holder = holder
-        self.number = number
         self.request = request
         self.until = until
         self.answer = answer
         self.pause = FIRST_PAUSE_S
         self.timer: asyncio.TimerHandle | None = None
-        self.intent = 0
+        self.granted: EffectAnswer | None = None
 
 
 class AttemptEffects:
@@ -196,48 +199,57 @@ class AttemptEffects:
         self._store = store
         self._loop = loop
         self._ledger = ledger
-        self._calls: dict[str, list[_PendingEffect]] = {}
+        self._calls: dict[str, set[_PendingEffect]] = {}
+        """The calls of each attempt that wait for an answer or have an intent."""
+        self._granted: dict[tuple[str, str, int], _PendingEffect] = {}
+        """The calls with an intent, by the idempotency key of the effect, the attempt and the intent."""
         self._is_closed = False
 
     def begin(self, holder: EffectHolder, request: EffectRequest, answer: AnswerCallback) -> None:
         """Ask for an effect; `answer` is called once, with the answer or the error. `holder.owner` identifies the attempt."""
         if self._is_closed:
             return
-        calls = self._calls.setdefault(holder.owner, [])
-        call = _PendingEffect(holder, len(calls), request, self._loop.time() + request.wait_s, answer)
-        calls.append(call)
+        call = _PendingEffect(holder, request, self._loop.time() + request.wait_s, answer)
+        self._calls.setdefault(holder.owner, set()).add(call)
         self._ask(call)
 
     def settle(self, owner: str, settlement: EffectSettlement, settled: SettledCallback) -> None:
         """Save the outcome of an intent, also after the end of its attempt; `settled` is called once it is committed, or cannot be."""
         if self._is_closed:
             return
-        for call in self._calls.get(owner, ()):
-            if (call.request.key, call.intent) == (settlement.key, settlement.intent):
-                call.intent = 0
-        try:
-            command = self._ledger.settle_command(settlement)
-        except MainspringError as error:
-            settled(error)
-            return
-        self._store.submit(command, functools.partial(_report_settled, settled))
+        call = self._granted.get((settlement.id, owner, settlement.intent))
+        if call is not None:
+            self._forget(call)
+        self._store.submit(
+            self._ledger.settle_command(settlement), functools.partial(self._on_settled, settlement, settled)
+        )
 
     def end(self, owner: str) -> None:
         """Make the pending effects of an attempt unknown: it has ended."""
-        for call in self._calls.pop(owner, ()):
-            if call.timer is not None:
-                call.timer.cancel()
-            if call.intent:
-                self._give_back(call, call.intent, CallOutcome.UNKNOWN)
+        for call in tuple(self._calls.get(owner, ())):
+            self._forget(call)
+            if call.granted is not None:
+                self._give_back(call, call.granted, CallOutcome.UNKNOWN)
 
     def close(self) -> None:
         """Do nothing more: the end of the session makes all pending effects unknown."""
         self._is_closed = True
-        for calls in self._calls.values():
-            for call in calls:
-                if call.timer is not None:
-                    call.timer.cancel()
-        self._calls.clear()
+        for calls in tuple(self._calls.values()):
+            for call in tuple(calls):
+                self._forget(call)
+
+    def _forget(self, call: _PendingEffect) -> None:
+        """Forget a call that waits for nothing any more."""
+        owner = call.holder.owner
+        if call.timer is not None:
+            call.timer.cancel()
+        if call.granted is not None:
+            self._granted.pop((call.granted.id, owner, call.granted.intent), None)
+        calls = self._calls.get(owner)
+        if calls is not None:
+            calls.discard(call)
+            if not calls:
+                del self._calls[owner]
 
     def _is_live(self, call: _PendingEffect) -> bool:
         return call in self._calls.get(call.holder.owner, ())
@@ -247,7 +259,7 @@ class AttemptEffects:
         try:
             command = self._ledger.begin_command(call.request, call.holder)
         except MainspringError as error:
-            call.answer(error)
+            self._reply(call, error)
             return
         self._store.submit(command, functools.partial(self._on_answer, call))
 
@@ -256,35 +268,57 @@ class AttemptEffects:
     ) -> None:
         if not self._is_live(call):
             if isinstance(answer, EffectGranted):
-                self._give_back(call, answer.intent, CallOutcome.RELEASED)
+                self._give_back(call, EffectAnswer(answer.id, answer.intent), CallOutcome.RELEASED)
             return
         if isinstance(answer, BaseException):
-            call.answer(answer)
+            self._reply(call, answer)
             return
         try:
             result = self._ledger.read_answer(call.request, answer)
         except MainspringError as error:
-            call.answer(error)
+            self._reply(call, error)
             return
         if not isinstance(result, Refused):
-            call.intent = result.intent
-            call.answer(result)
+            self._reply(call, result)
             return
         remaining_s = call.until - self._loop.time()
         if remaining_s > 0:
             call.timer = self._loop.call_later(min(call.pause, remaining_s), self._ask, call)
             call.pause = min(call.pause * 2, LONGEST_PAUSE_S)
         else:
-            call.answer(busy_error(result, call.request.wait_s))
+            self._reply(call, busy_error(result, call.request.wait_s))
 
-    def _give_back(self, call: _PendingEffect, intent: int, outcome: CallOutcome) -> None:
+    def _reply(self, call: _PendingEffect, result: EffectAnswer | BaseException) -> None:
+        """Answer a call; one that has no intent is over."""
+        if isinstance(result, EffectAnswer) and result.intent:
+            call.granted = result
+            self._granted[result.id, call.holder.owner, result.intent] = call
+        else:
+            self._forget(call)
+        call.answer(result)
+
+    def _give_back(self, call: _PendingEffect, granted: EffectAnswer, outcome: CallOutcome) -> None:
         if not self._is_closed:
-            command = SettleEffect(call.request.key, intent, outcome, note=_ATTEMPT_ENDED)
+            note = _ATTEMPT_ENDED if outcome is CallOutcome.UNKNOWN else _NOT_RECEIVED
+            command = SettleEffect(call.request.key, granted.id, granted.intent, outcome, note=note)
             self._store.submit(command, lambda _answer: None)
 
-
-def _report_settled(settled: SettledCallback, answer: CommandDone | Refused | BaseException) -> None:
-    if isinstance(answer, BaseException):
-        settled(answer)
-    else:
-        settled(None if isinstance(answer, CommandDone) else ConflictError(answer.text))
+    def _on_settled(
+        self, settlement: EffectSettlement, settled: SettledCallback, answer: CommandDone | Refused | BaseException
+    ) -> None:
+        """Report the end of a settlement. If it cannot be executed, the effect is done without its result, or unknown: never pending."""
+        if isinstance(answer, BaseException) and not self._is_closed:
+            reason = escape(f"its outcome could not be saved: {type(answer).__name__}", _MAX_TEXT)
+            is_done = settlement.outcome is CallOutcome.DONE
+            last = msgspec.structs.replace(
+                settlement,
+                outcome=CallOutcome.DONE if is_done else CallOutcome.UNKNOWN,
+                result=None,
+                refused=reason if is_done else None,
+                note=reason,
+            )
+            self._store.submit(self._ledger.settle_command(last), lambda _answer: None)
+        if isinstance(answer, BaseException):
+            settled(answer)
+        else:
+            settled(None if isinstance(answer, CommandDone) else ConflictError(answer.text))

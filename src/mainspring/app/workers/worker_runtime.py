@@ -45,6 +45,7 @@ from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.store.commit_callbacks import CallbackBatch
 from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.read.status import status
+from mainspring.store.write.command_handlers import HANDLERS
 from mainspring.triggers.filter_runner import FilterRunner
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class WorkerRuntime:
             StoreError: the store cannot be used.
         """
         self.loop = asyncio.get_running_loop()
+        HANDLERS.load_all()  # a process that stays imports nothing later: its package may be replaced until then
         self.store.open()
         self.store.open_session(self._role, capacity=self._settings.concurrency)
         reads = WorkerReads(self.store.reader)

@@ -46,16 +46,16 @@ def decide(
     restored and not released: an effect that is not on record may have happened.
     """
     if effect is None:
-        return _decide_unproven(call.recovery, may_repeat=False) if is_on_hold else EffectDecision.BEGIN
+        return _decide_new(call, is_on_hold=is_on_hold)
     if effect.state is EffectState.PENDING and is_holder_live and not _has_attempt_ended(effect, call):
         return _decide_held(effect, call, session)
-    if effect.state is EffectState.DONE:
-        return _decide_done(effect, call, now)
-    if call.within_ms is not None and _is_over(effect, call.within_ms, now):
-        return EffectDecision.BEGIN
-    if call.within_ms is None and effect.identity_hash != call.identity_hash:
+    if _is_over(effect, call, now):
+        return _decide_new(call, is_on_hold=is_on_hold)
+    if effect.identity_hash != call.identity_hash and (call.within_ms is None or call.must_match):
         return EffectDecision.CONFLICT
-    return _decide_unproven(call.recovery, may_repeat=True)
+    if effect.state is EffectState.DONE:
+        return EffectDecision.SKIP if effect.identity_hash == call.identity_hash else EffectDecision.SUPPRESS
+    return _decide_unproven(effect, call)
 
 
 def settled_instant(effect: EffectRecord, now: int) -> int:
@@ -66,11 +66,9 @@ def settled_instant(effect: EffectRecord, now: int) -> int:
 def _has_attempt_ended(effect: EffectRecord, call: EffectCall) -> bool:
     """Tell whether the holder is an earlier attempt of the caller's step: two attempts of one step never run at once."""
     holder = call.holder
-    return (
-        effect.run is not None
-        and (effect.run, effect.ident) == (holder.run, holder.ident)
-        and (effect.step_key, effect.attempt) != (holder.step_key, holder.attempt)
-    )
+    if effect.run is None or (effect.run, effect.ident) != (holder.run, holder.ident):
+        return False
+    return effect.step_key != holder.step_key or (effect.attempt or 0) < (holder.attempt or 0)
 
 
 def _decide_held(effect: EffectRecord, call: EffectCall, session: int | None) -> EffectDecision:
@@ -83,22 +81,23 @@ def _decide_held(effect: EffectRecord, call: EffectCall, session: int | None) ->
     return EffectDecision.NESTED if is_same_attempt else EffectDecision.WAIT
 
 
-def _decide_done(effect: EffectRecord, call: EffectCall, now: int) -> EffectDecision:
-    is_same = effect.identity_hash == call.identity_hash
-    if call.within_ms is None:
-        return EffectDecision.SKIP if is_same else EffectDecision.CONFLICT
-    if _is_over(effect, call.within_ms, now) and not _has_attempt_ended(effect, call):
+def _is_over(effect: EffectRecord, call: EffectCall, now: int) -> bool:
+    """Tell whether the window of the call has passed. It never has for the same step in a later attempt: that wants the same effect."""
+    if call.within_ms is None or _has_attempt_ended(effect, call):
+        return False
+    return settled_instant(effect, now) + call.within_ms <= now
+
+
+def _decide_new(call: EffectCall, *, is_on_hold: bool) -> EffectDecision:
+    """Decide on an effect that is not on record. In a restored store it may be one of the lost interval, under an unknown key."""
+    if not is_on_hold:
         return EffectDecision.BEGIN
-    if is_same:
-        return EffectDecision.SKIP
-    return EffectDecision.CONFLICT if call.must_match else EffectDecision.SUPPRESS
+    return EffectDecision.CHECK if call.recovery is Recovery.CHECK else EffectDecision.DOUBT
 
 
-def _is_over(effect: EffectRecord, within_ms: int, now: int) -> bool:
-    return settled_instant(effect, now) + within_ms <= now
-
-
-def _decide_unproven(recovery: Recovery, *, may_repeat: bool) -> EffectDecision:
-    if recovery is Recovery.CHECK:
+def _decide_unproven(effect: EffectRecord, call: EffectCall) -> EffectDecision:
+    """Decide on an effect of unknown outcome. A repetition is safe only if the earlier call, too, gave its key to the target."""
+    if call.recovery is Recovery.CHECK:
         return EffectDecision.CHECK
-    return EffectDecision.REPEAT if recovery is Recovery.KEYED and may_repeat else EffectDecision.DOUBT
+    is_safe = call.recovery is effect.recovery is Recovery.KEYED and effect.state is not EffectState.IN_DOUBT
+    return EffectDecision.REPEAT if is_safe else EffectDecision.DOUBT

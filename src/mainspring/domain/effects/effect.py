@@ -66,7 +66,8 @@ class EffectCall(msgspec.Struct, frozen=True):
 class EffectRecord(msgspec.Struct, frozen=True):
     """The row of a key. `id` is the idempotency key of the effect; `intent` counts its begins, over all effects of the key.
 
-    `settled_at` = when it was done, or when its outcome became unknown. `refused` = why the result could not be saved.
+    `repeats` = earlier intents of this effect, whose outcomes are unknown. `settled_at` = when it was done, or when its outcome became
+    unknown. `refused` = why the result could not be saved.
     """
 
     key: str
@@ -94,3 +95,6 @@ class EffectRecord(msgspec.Struct, frozen=True):
     skips: int = 0
     suppressed: int = 0
     skipped_at: int | None = None
+    skipped_by: str | None = None
+    """The call of the last skip, so that a command that is sent again is counted once."""
+    repeats: int = 0

@@ -20,7 +20,7 @@ from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import decode, encode
 from mainspring.engine.attempts.step_context import EFFECT_KEY, AttemptClosed, PendingAnswer
-from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, doubt_error
+from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, doubt_error, release_of
 from mainspring.store import failpoints
 
 Check = Callable[..., Any]
@@ -68,7 +68,11 @@ class Effect:
         self._refused: ValueRefusedError | None = None
         self._is_done = False
         self._is_reported = False
+        self._was_checked = False
+        """Whether the target said that it does not have the effect."""
         self._place = ""
+        self.is_step = False
+        """Whether it is the whole of its step: then its outcome is sent just before that of the step, and both are one commit."""
 
     def __repr__(self) -> str:
         state = "not started" if self._answer is None else "needed" if self.needed else "done"
@@ -149,11 +153,18 @@ class Effect:
                 hint=f"Write: async with ms.once({self.key!r}), or give ms.once an `async def` function.",
             )
         self._place = _caller_place()
-        self._begin(self._channel.begin_effect(self._request).wait())
+        pending = self._channel.begin_effect(self._request)
+        try:
+            answer = pending.wait()
+        except BaseException:
+            self._release(pending)
+            raise
+        self._begin(answer)
         if self._must_check:
             try:
                 found = self._check_target()
                 if inspect.isawaitable(found):
+                    _close(found)
                     raise DefinitionError(
                         f"check= of effect {self.key!r} is async", hint="Use `async with ms.once(...)`."
                     )
@@ -166,7 +177,13 @@ class Effect:
     async def __aenter__(self) -> Self:
         """Begin, as `with` does; `check` may be async."""
         self._place = _caller_place()
-        self._begin(await self._channel.begin_effect(self._request))
+        pending = self._channel.begin_effect(self._request)
+        try:
+            answer = await pending
+        except BaseException:
+            self._release(pending)
+            raise
+        self._begin(answer)
         if self._must_check:
             try:
                 found = self._check_target()
@@ -211,9 +228,16 @@ class Effect:
         return self._started.must_check and self._check is not None
 
     def _begin(self, answer: EffectAnswer) -> None:
-        self._answer, self._result = answer, answer.result
-        self._is_done = answer.intent == 0
+        self._answer, self._result, self._refused = answer, answer.result, None
+        self._is_done, self._is_reported, self._was_checked = answer.intent == 0, False, False
         failpoints.hit("effect.started")
+
+    def _release(self, pending: PendingAnswer[EffectAnswer]) -> None:
+        """Release the intent that came while this code was stopped, so that it never received it."""
+        answer = pending.abandon()
+        if answer is not None and answer.intent:
+            with contextlib.suppress(AttemptClosed):
+                self._channel.settle_effect(release_of(self._request, answer))
 
     def _check_target(self) -> Any:
         assert self._check is not None
@@ -222,6 +246,7 @@ class Effect:
     def _read_check(self, found: Any) -> EffectSettlement | None:
         """Return the outcome that the target told; None = it does not have the effect."""
         if found is None or found is False:
+            self._was_checked = True
             return None
         self.done(None if found is True else found)
         return self._settlement(CallOutcome.DONE)
@@ -242,14 +267,18 @@ class Effect:
     def _settlement(self, outcome: CallOutcome, note: str | None = None) -> EffectSettlement:
         failpoints.hit("effect.performed")
         self._is_reported = True
-        refused = None if self._refused is None else str(self._refused)
-        is_done = outcome is CallOutcome.DONE
-        result = self._result if is_done else None
-        return EffectSettlement(self.key, self._started.intent, outcome, result, refused if is_done else None, note)
+        answer, result, refused = self._started, None, None
+        if outcome is CallOutcome.DONE:
+            result, refused = self._result, None if self._refused is None else str(self._refused)
+        return EffectSettlement(
+            self.key, answer.id, answer.intent, outcome, result, refused, note, was_checked=self._was_checked
+        )
 
     def _wait_for(self, settlement: EffectSettlement | None) -> None:
         if settlement is not None:
-            self._channel.settle_effect(settlement).wait()
+            pending = self._channel.settle_effect(settlement)
+            if not self._is_committed_with_step(settlement):
+                pending.wait()
 
     async def _send(self, settlement: EffectSettlement, error: BaseException | None) -> None:
         """Send an outcome and wait for its commit; code that is being stopped does not wait."""
@@ -259,8 +288,12 @@ class Effect:
             if error is None:
                 raise
             return
-        if error is None or isinstance(error, Exception):
+        if (error is None or isinstance(error, Exception)) and not self._is_committed_with_step(settlement):
             await pending
+
+    def _is_committed_with_step(self, settlement: EffectSettlement) -> bool:
+        """Tell whether the end of the step follows: commands of one process are committed in their order."""
+        return self.is_step and settlement.outcome is CallOutcome.DONE and settlement.refused is None
 
     def _raise_after(self, settlement: EffectSettlement, error: BaseException | None) -> None:
         """Raise what the committed outcome means for the code."""
@@ -285,6 +318,7 @@ class Effect:
             if self.needed:
                 with _use_key(self.idempotency_key):
                     result = fn()
+                self._refuse_unfinished(result)
                 self.done(result)
         return self._read_result(read)
 
@@ -294,10 +328,22 @@ class Effect:
             if self.needed:
                 with _use_key(self.idempotency_key):
                     result = await fn()
+                self._refuse_unfinished(result)
                 self.done(result)
         return self._read_result(read)
 
+    def _refuse_unfinished(self, result: object) -> None:
+        """Refuse a coroutine or generator: the function has returned, and the effect has not happened. Raises DefinitionError."""
+        if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+            _close(result)
+            raise DefinitionError(
+                f"the function of effect {self.key!r} returned a {type(result).__name__} that no code runs",
+                hint="Give ms.once an `async def` function, or a function that performs the effect before it returns.",
+            )
+
     def _read_result(self, read: Callable[[bytes | None], Any]) -> Any:
+        if self._refused is not None:
+            raise self._refused
         if self._started.refused is not None:
             raise _lost_result_error(self.key, self._started.refused)
         return read(self._result)
@@ -317,6 +363,12 @@ def _use_key(key: str) -> Iterator[None]:
         yield
     finally:
         EFFECT_KEY.reset(token)
+
+
+def _close(result: object) -> None:
+    """Close a coroutine that no code runs: Python would warn of it."""
+    if inspect.iscoroutine(result):
+        result.close()
 
 
 def _describe(error: BaseException) -> str:

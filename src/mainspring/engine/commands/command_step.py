@@ -6,49 +6,21 @@ It runs in a thread and can be stopped: the attempt's cancellation ends the comm
 import functools
 import inspect
 import os
-import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from queue import SimpleQueue
 from typing import Any
 
-import msgspec
-
-from mainspring.domain.duration import format_duration
 from mainspring.domain.runs.log_line import STREAM_LEVELS
-from mainspring.domain.text.escaping import unescape
 from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport
 from mainspring.engine.attempts.step_context import AttemptChannel, current_step
-from mainspring.engine.commands.command import (
-    OUTPUT_LOST,
-    TIMED_OUT,
-    CommandEnd,
-    CommandFailed,
-    CommandSpec,
-    build_environment,
-)
+from mainspring.engine.commands.command import CommandSpec, build_environment
 from mainspring.engine.commands.command_process import CommandProcess
+from mainspring.engine.commands.command_result import CommandResult, raise_unless_succeeded
 from mainspring.engine.commands.output_file_check import check_output_files
 from mainspring.engine.commands.result_schema import MAX_PRINTED_BYTES, check_printed
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-
-
-class CommandResult(msgspec.Struct, frozen=True):
-    """The saved result of a successful command; `tail` is the end of its output, printable.
-
-    `output_bytes` = size of the promised files, otherwise of its standard output; None = saved by an older version.
-    """
-
-    exit_code: int
-    tail: str
-    took_ms: int
-    output_bytes: int | None = None
-
-
-def read_output_bytes(encoded: bytes) -> int | None:
-    """Return the bytes of a command's output, from its saved result."""
-    return msgspec.json.decode(encoded, type=CommandResult).output_bytes
 
 
 def run_command(
@@ -125,24 +97,3 @@ def _report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool)
     error = None if ended else answers.get()
     if error is not None:
         raise error
-
-
-def raise_unless_succeeded(words: list[str], end: CommandEnd, timeout: timedelta | None) -> None:
-    """Raise CommandFailed unless the command succeeded and all its output was forwarded; the error has its last line."""
-    last = end.tail.rstrip("\n").rpartition("\n")[2]
-    hint = f"Its last line: {unescape(last)}" if last else None  # a failure escapes its text
-    if end.timed_out and timeout is not None:
-        raise CommandFailed(f"{words[0]} took longer than {format_duration(timeout)}", TIMED_OUT, hint=hint)
-    if end.stopped:
-        raise CommandFailed(f"{words[0]} was stopped", end.code, hint=hint)
-    if isinstance(end.lost, BrokenPipeError) and end.code in (0, -signal.SIGPIPE):
-        raise CommandFailed(
-            f"{words[0]} was ended by SIGPIPE: the reader of its output closed it before the end",
-            -signal.SIGPIPE,
-            hint=hint,
-        )
-    if end.lost is not None and end.code == 0:
-        raise CommandFailed(f"the output of {words[0]} was lost: {end.lost.strerror}", OUTPUT_LOST, hint=hint)
-    if end.code != 0:
-        ending = f"was ended by signal {-end.code}" if end.code < 0 else f"ended with exit code {end.code}"
-        raise CommandFailed(f"{words[0]} {ending}", end.code, hint=hint)

@@ -35,7 +35,7 @@ from mainspring.engine.commands.command import (
     build_environment,
 )
 from mainspring.engine.commands.command_process import CommandProcess
-from mainspring.engine.commands.command_step import CommandResult, raise_unless_succeeded
+from mainspring.engine.commands.command_result import CommandResult, raise_unless_succeeded
 from mainspring.engine.commands.exec_run_lines import ExecRunLines
 from mainspring.engine.commands.output_file_check import NotProduced, check_output_files
 from mainspring.engine.commands.stream_forwarder import StreamForwarder

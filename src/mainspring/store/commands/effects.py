@@ -19,13 +19,17 @@ class EffectGranted(msgspec.Struct, frozen=True):
 
 
 class EffectFound(msgspec.Struct, frozen=True):
-    """The effect was done before: its sealed result, or why that could not be saved. `suppressed` = with another identity."""
+    """The effect was done before: its sealed result, or why that could not be saved. `suppressed` = with another identity.
+
+    `owner` = who performed it, or who confirmed that it happened.
+    """
 
     id: str
     settled_at: int
     result: bytes | None
     refused: str | None
     suppressed: bool
+    owner: str
 
 
 class EffectConflict(msgspec.Struct, frozen=True):
@@ -54,15 +58,18 @@ class BeginEffect(StoreCommand[EffectGranted | EffectFound | EffectConflict | Re
 class SettleEffect(StoreCommand[CommandDone | Refused], frozen=True):
     """Save the outcome of an intent: DONE, RELEASED or UNKNOWN. Answer: CommandDone, Refused not_held (another intent counts).
 
-    `refused` = why the result could not be saved. `note` = why the outcome is unknown.
+    `id` = the idempotency key of the effect: intents of a key are counted again from 1 after its row was deleted. `was_checked` = the
+    target said that it does not have the effect. `refused` = why the result could not be saved. `note` = why the outcome is unknown.
     """
 
     key: str
+    id: str
     intent: int
     outcome: CallOutcome
     result: bytes | None = None
     refused: str | None = None
     note: str | None = None
+    was_checked: bool = False
 
 
 class ForgetEffect(StoreCommand[CommandDone | Refused], frozen=True):

@@ -386,7 +386,7 @@ def test_retry_lists_the_effects_that_are_skipped_and_forgets_one_on_request(cli
     for key in ("invoice:1", "invoice:2"):
         holder = EffectHolder(f"{run.id}/s", key, run.automation, run.id, "s#1", "k", 1)
         stage.do(BeginEffect(EffectCall(key, holder, "hash", b"null"), f"e_{key}"))
-        stage.do(SettleEffect(key, 1, CallOutcome.DONE))
+        stage.do(SettleEffect(key, f"e_{key}", 1, CallOutcome.DONE))
     stage.do(fail(run))
     unknown = cli("runs", "retry", run.id, "--forget", "invoice:3")
     assert unknown.code != 0

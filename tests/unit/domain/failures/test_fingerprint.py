@@ -13,7 +13,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.fingerprint import fingerprint_of
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.commands.command import CommandEnd
-from mainspring.engine.commands.command_step import raise_unless_succeeded
+from mainspring.engine.commands.command_result import raise_unless_succeeded
 from tests.unit.domain.fingerprint_pairs import PAIRS
 
 USER = "/srv/shop/orders.py:41 charge"

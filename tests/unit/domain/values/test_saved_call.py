@@ -2,8 +2,9 @@
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict, Unpack
 
 import msgspec
 import pytest
@@ -138,6 +139,23 @@ def test_signature_takes_unresolvable_annotations_as_any() -> None:
 
     sig = read_signature(step)
     assert [p.annotation for p in sig.parameters] == [Any, int]
+
+
+class Options(TypedDict, total=False):
+    """Options that msgspec cannot tell apart."""
+
+    data: bytes | str
+    check: Callable[[], None]
+
+
+def test_unpacked_options_are_saved_as_json() -> None:
+    """Options of a TypedDict that JSON cannot represent constrain nothing; those that it can are typed."""
+
+    def send(url: str, **options: Unpack[Options]) -> None: ...
+
+    sig = read_signature(send)
+    data = encode_call(sig, ("a",), {"data": "b"})
+    assert decode_call(sig, data) == (("a",), {"data": "b"})
 
 
 def test_a_union_that_json_cannot_distinguish_is_read_as_its_first_fitting_member() -> None:

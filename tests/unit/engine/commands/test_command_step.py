@@ -13,7 +13,8 @@ from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport
 from mainspring.engine.attempts.process_exit import signal_name
 from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
 from mainspring.engine.commands.command import CommandFailed
-from mainspring.engine.commands.command_step import CommandResult, read_output_bytes, run_command
+from mainspring.engine.commands.command_result import CommandResult, read_output_bytes
+from mainspring.engine.commands.command_step import run_command
 from mainspring.engine.commands.output_file_check import NotProduced
 from mainspring.engine.commands.result_schema import ResultNotExpected
 

@@ -17,7 +17,7 @@ from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, 
 from mainspring.domain.time.schedule import Schedule
 from mainspring.engine.commands import exec_run_record
 from mainspring.engine.commands.command import CommandEnd, CommandFailed
-from mainspring.engine.commands.command_step import CommandResult
+from mainspring.engine.commands.command_result import CommandResult
 from mainspring.engine.commands.exec_run import MAX_STORED_ATTEMPTS, ExecRun, ExecRunSpec, exit_code_of
 from mainspring.engine.commands.output_file_check import NotProduced
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.access.permissions import Role, SignInMethod
+from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.notification import NotificationEvent
@@ -22,6 +23,7 @@ from mainspring.store.commands import (
     alerts,
     automations,
     bulk_operations,
+    effects,
     exec_runs,
     inbox,
     incidents,
@@ -117,6 +119,15 @@ BULK = bulk_operations.BeginBulkOperation(
     piece=1,
     every_ms=0,
 )
+
+
+def effect(key, call_id, recovery=Recovery.PERSON, **changes):
+    """A call of a step of the run `mine` that asks for an effect."""
+    holder = EffectHolder("mine/s (attempt 1)", call_id, "a", "mine", "s", "k0", 1)
+    call = EffectCall(key, holder, "hash", b"[]", recovery=recovery)
+    return effects.BeginEffect(msgspec.structs.replace(call, **changes), new_id=f"e_{call_id}")
+
+
 COMMANDS: list[Any] = [
     starting("new"),
     starting("new", run_key=runs.RunKey(key="k", input_hash="h")),
@@ -206,6 +217,25 @@ COMMANDS: list[Any] = [
     automations.AcquireLock(name="new", owner="mine"),
     automations.ReleaseLock(name="l", token=1),
     automations.AuditedCommand("cmd-break", "me", "break", "l", automations.BreakLock(name="l")),
+    effect("new", "9"),
+    effect("new", "9", Recovery.CHECK, within_ms=5),
+    effect("done", "9"),
+    effect("done", "9", identity_hash="other", within_ms=2**40),
+    effect("done", "9", within_ms=1),
+    effect("lost", "9", Recovery.CHECK),
+    effect("lost", "9", Recovery.KEYED),
+    effects.SettleEffect("held", "e_1", 1, CallOutcome.DONE, b"1"),
+    effects.SettleEffect("held", "e_1", 1, CallOutcome.DONE, refused="no"),
+    effects.SettleEffect("held", "e_1", 1, CallOutcome.RELEASED, note="no"),
+    effects.SettleEffect("held", "e_1", 1, CallOutcome.UNKNOWN, note="no"),
+    effects.SettleEffect("repeated", "e_4", 2, CallOutcome.RELEASED),
+    effects.SettleEffect("repeated", "e_4", 2, CallOutcome.RELEASED, was_checked=True),
+    effects.SettleEffect("doubted", "e_6", 1, CallOutcome.DONE, b"1"),
+    effects.SettleEffect("doubted", "e_6", 1, CallOutcome.UNKNOWN),
+    automations.AuditedCommand("cmd-effect", "me", "forget", "effect:lost", effects.ForgetEffect("lost")),
+    automations.AuditedCommand(
+        "cmd-happened", "me", "confirm", "effect:lost", effects.ConfirmEffect("lost", b"1", "me", "I saw it")
+    ),
     automations.SetMeta(key="k", value="v"),
     automations.SetMeta(key="k", value=None),
     outbox.LeaseQueues("new", 1_000, 9, 9),
@@ -311,6 +341,16 @@ def signal(run):
     return inbox.DeliverFact(run=run, kind=FactKind.SIGNAL, name="go", source=f"go-{run}", payload=b"1")
 
 
+EFFECTS = (
+    ("held", Recovery.PERSON),
+    ("done", Recovery.PERSON),
+    ("lost", Recovery.KEYED),
+    ("repeated", Recovery.KEYED),
+    ("other", Recovery.PERSON),
+    ("doubted", Recovery.PERSON),
+)
+
+
 def prepared(path):
     """Make a store of SQLite that is filled."""
     return filled(lambda clock: open_database(path, clock=clock))
@@ -351,6 +391,13 @@ def filled(open_one):
     do(database, runs.SuspendRun(run="waiting", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0))
     do(database, inbox.OpenWait(run="mine", claim=1, ident="open", kind="ask", name="open", question=b"{}"))
     do(database, automations.AcquireLock(name="l", owner="mine"))
+    for number, (key, recovery) in enumerate(EFFECTS, 1):
+        do(database, effect(key, str(number), recovery))
+    do(database, effects.SettleEffect("done", "e_2", 1, CallOutcome.DONE, b"1"))
+    do(database, effects.SettleEffect("lost", "e_3", 1, CallOutcome.UNKNOWN))
+    do(database, effects.SettleEffect("repeated", "e_4", 1, CallOutcome.UNKNOWN))
+    do(database, effect("repeated", "5", Recovery.KEYED))
+    do(database, effects.SettleEffect("doubted", "e_6", 1, CallOutcome.UNKNOWN))
     do(database, people.AddPerson("ana", "pw", Role.ADMIN, None))
     do(database, people.AddPerson("bob", "pw", Role.VIEWER, None))
     do(database, msgspec.structs.replace(PEOPLE[4], hash="of-ana", id="w1"))
@@ -408,6 +455,7 @@ def spread(command: Any) -> set[type]:
 
 def test_every_command_is_sent_again_by_a_test():
     """A new command cannot be forgotten here."""
+    HANDLERS.load_all()
     assert set().union(*map(spread, COMMANDS)) == set(HANDLERS)
 
 

@@ -16,6 +16,7 @@ TABLE: Final = TableSchema(
         text("id"),
         text("state"),
         integer("intent"),
+        integer("repeats"),
         integer("started_at"),
         integer("settled_at", null=True),
         integer("within_ms", null=True),
@@ -37,6 +38,7 @@ TABLE: Final = TableSchema(
         integer("skips"),
         integer("suppressed"),
         integer("skipped_at", null=True),
+        text("skipped_by", null=True),
     ),
     keys=(("key",),),
 )

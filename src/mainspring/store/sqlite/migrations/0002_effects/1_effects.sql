@@ -6,7 +6,8 @@ create table effects (
     id            text not null,                    -- the idempotency key of the effect
     state         text not null,                    -- states.EffectState
     intent        integer not null,                 -- number of its begins, over all effects of the key
-    started_at      integer not null,
+    repeats       integer not null default 0,       -- earlier intents of this effect, whose outcomes are unknown
+    started_at    integer not null,
     settled_at    integer,                          -- when it was done, or its outcome became unknown
     within_ms     integer,                          -- the longest window of a call; null = once for all time
     recovery      text not null,                    -- domain.effects.effect.Recovery
@@ -28,11 +29,13 @@ create table effects (
     -- Calls that found it done.
     skips         integer not null default 0,
     suppressed    integer not null default 0,       -- those with another identity
-    skipped_at    integer
+    skipped_at    integer,
+    skipped_by    text                              -- call_id of the last one
 ) strict, without rowid;
 create index effects_pending  on effects (session) where state = 'pending';
-create index effects_unproven on effects (state, settled_at) where state in ('unknown', 'in_doubt');
-create index effects_settled  on effects (settled_at);
+create index effects_in_doubt on effects (settled_at) where state = 'in_doubt';
+create index effects_windows  on effects (settled_at) where within_ms is not null;
+create index effects_changed  on effects (coalesce(settled_at, started_at), key);
 create index effects_run      on effects (run, ident) where run is not null;
 
 -- What became of each call by a step.
@@ -48,3 +51,4 @@ create table effect_calls (
     note       text
 ) strict;
 create index effect_calls_run on effect_calls (run, seq);
+create index effect_calls_key on effect_calls (key, seq);
