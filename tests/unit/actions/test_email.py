@@ -14,6 +14,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import email
+from mainspring.app.project import Project
 from mainspring.domain.errors import (
     ConfigError,
     DefinitionError,
@@ -45,9 +46,13 @@ def project(tmp_path, monkeypatch):
     file = tmp_path / "mainspring.toml"
     file.write_text("")
     monkeypatch.setenv("MAINSPRING_CONFIG", str(file))
-    return lambda **channels: file.write_text(
-        "[notify.channels]\n" + "".join(f'{name} = "{address}"\n' for name, address in channels.items())
-    )
+
+    def configure(**channels):
+        rows = "".join(f'{name} = "{address}"\n' for name, address in channels.items())
+        file.write_text(f"[notify.channels]\n{rows}")
+        monkeypatch.setattr(Project, "_newest", None)
+
+    return configure
 
 
 @pytest.fixture(scope="module")
