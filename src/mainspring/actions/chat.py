@@ -1,6 +1,6 @@
 """Chat: send a text to any service that apprise knows, once for its key. It needs the extra `notify`."""
 
-from mainspring.actions.base.account import make_error_text, read_settings
+from mainspring.actions.base.account import read_project
 from mainspring.actions.base.sent_once import SentOnce
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError
@@ -46,7 +46,7 @@ class _Sending:
             if not isinstance(text, str) or not text.strip():
                 raise OptionError(f"chat.send has no {name}", hint=f'Write {name}="...".')
         self._title, self._body = title, body
-        self._errors = make_error_text(read_settings())
+        _, self._errors = read_project()
         self._sender = open_sender(url_secret, self._errors)
         self.call: SentOnce[None] = SentOnce(
             "chat.send",

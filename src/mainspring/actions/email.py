@@ -12,7 +12,7 @@ from mainspring.actions.base.account import AccountKind, find_account
 from mainspring.actions.base.mailbox import Mailbox, read_mailbox, read_mailboxes
 from mainspring.actions.base.sent_once import SentOnce
 from mainspring.domain.duration import SpanInput, parse_duration
-from mainspring.domain.errors import OptionError
+from mainspring.domain.errors import MainspringError, OptionError
 from mainspring.integrations.mail import read_login, read_mail_server
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ class _Sending:
         account = find_account(_SERVER, server)
         self._errors = account.errors
         self._timeout_s = parse_duration(timeout).total_seconds()
+        if not self._timeout_s:
+            raise OptionError(f"timeout={timeout!r}: the duration must be greater than zero")
         self._message = _make_message(draft, account.address.sender)
         self._server = msgspec.structs.replace(account.address, sender=self._message.sender.address)
         self._login = read_login(self._server.secret, self._errors)
@@ -171,14 +173,16 @@ class _Sending:
         """Send the mail, by a connection in a thread of its own."""
         from mainspring.actions.base.mail_errors import error_of_mail
         from mainspring.integrations.base.channel_thread import ChannelThread
-        from mainspring.integrations.mail_connection import MAIL_ERRORS, SmtpConversation
+        from mainspring.integrations.mail_connection import SmtpConversation
 
         key, recipients = self.call.message_key, self._message.recipients
         mail = self._message.build(key)
         conversation = SmtpConversation(self._server, self._login, self._timeout_s)
         try:
             refused = await conversation.run(ChannelThread("mainspring-mail"), mail, self._timeout_s, recipients)
-        except MAIL_ERRORS as error:
+        except MainspringError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a library raises, the connection knows what it proves
             raise error_of_mail(error, conversation, self._server, self._errors) from None
         accepted = tuple(address for address in recipients if address not in refused)
         return SentEmail(self._message.message_id(key), accepted, refused)

@@ -80,6 +80,8 @@ def read_login(secret: str, faults: ErrorFormatter) -> "Login | None":
     if not colon:
         raise ConfigError(f"the secret {secret!r} is not USER:PASSWORD")
     faults.hide(password)
+    if not (user + password).isascii():
+        raise ConfigError(f"the secret {secret!r} has a character that is not ASCII, which no mail server is sent")
     return Login(user, password)
 
 

@@ -13,6 +13,7 @@ import ssl
 import threading
 from collections.abc import Sequence
 from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate
 from functools import partial
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ MAIL_ERRORS = (OSError, smtplib.SMTPException, ValueError)
 """Errors of a server and of its connection; TimeoutError is an OSError."""
 _FIRST = frozenset({NotificationEvent.OPENED, NotificationEvent.REOPENED})
 _START_OF_MAIL, _PERMANENT = 354, 500
+_REFUSALS = range(400, 600)
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
@@ -86,20 +88,26 @@ class SmtpConversation:
     def hand_over(self, mail: EmailMessage, recipients: Sequence[str] | None = None) -> dict[str, str]:
         """Send the mail; return the recipients that the server refused while it accepted others, each with its reply.
 
-        `recipients` None = those in the headers.
+        `recipients` None = those of the channel.
         """
+        to = self._channel.to if recipients is None else recipients
+        is_ascii = all(address.isascii() for address in (self._channel.sender, *to))
+        options = () if is_ascii else ("SMTPUTF8", "BODY=8BITMIME")
         try:
             server = self._connect()
             if self._channel.scheme == STARTTLS:
                 server.starttls(context=ssl.create_default_context())
             if self._login is not None:
                 server.login(self._login.user, self._login.password)
+            server.ehlo_or_helo_if_needed()
+            if not is_ascii and not server.has_extn("smtputf8"):
+                raise smtplib.SMTPNotSupportedError("the server accepts ASCII addresses only (no SMTPUTF8)")
             if self.is_over:
                 raise TimeoutError
             try:
-                refused = server.send_message(mail, self._channel.sender, recipients)
-            except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
-                self.is_unknown = False
+                refused = server.sendmail(self._channel.sender, to, _write_mail(mail, is_ascii=is_ascii), options)
+            except smtplib.SMTPResponseException as error:
+                self.is_unknown = self.is_unknown and error.smtp_code not in _REFUSALS
                 raise
             with contextlib.suppress(OSError):  # it has the mail: its reply to QUIT changes nothing
                 server.putcmd("quit")
@@ -164,6 +172,11 @@ class _SmtpTlsServer(_SmtpServer, smtplib.SMTP_SSL):
 def is_message_fault(error: Exception) -> bool:
     """Whether the server will never accept this mail. A refused sender or recipient is a fault of the channel."""
     return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= _PERMANENT
+
+
+def _write_mail(mail: EmailMessage, *, is_ascii: bool) -> bytes:
+    """Return a mail with CRLF line ends. smtplib's own way would write ">From" for "From" at the start of a line."""
+    return mail.as_bytes(policy=SMTP if is_ascii else SMTPUTF8)
 
 
 def format_reply(code: int, text: bytes | str) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import email
+from mainspring.app.project import Project
 from mainspring.domain.errors import (
     ConfigError,
     DefinitionError,
@@ -45,9 +46,13 @@ def project(tmp_path, monkeypatch):
     file = tmp_path / "mainspring.toml"
     file.write_text("")
     monkeypatch.setenv("MAINSPRING_CONFIG", str(file))
-    return lambda **channels: file.write_text(
-        "[notify.channels]\n" + "".join(f'{name} = "{address}"\n' for name, address in channels.items())
-    )
+
+    def configure(**channels):
+        rows = "".join(f'{name} = "{address}"\n' for name, address in channels.items())
+        file.write_text(f"[notify.channels]\n{rows}")
+        monkeypatch.setattr(Project, "_newest", None)
+
+    return configure
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +310,10 @@ def test_refused_sign_in_names_the_secret_and_does_not_contain_it(monkeypatch):
         monkeypatch.setenv("MAINSPRING_SECRET_MAIL", "canary-5f1e")
         with pytest.raises(ConfigError, match="'MAIL' is not USER:PASSWORD"):
             send_to(address)
+        monkeypatch.setenv("MAINSPRING_SECRET_MAIL", "robot:canary-\u00e9")
+        with pytest.raises(ConfigError, match="not ASCII") as other:
+            send_to(address)
+        assert "\u00e9" not in str(other.value)
         monkeypatch.delenv("MAINSPRING_SECRET_MAIL")
         with pytest.raises(ConfigError, match="'MAIL' is not set"):
             send_to(address)
@@ -443,6 +452,9 @@ def test_bad_recipient_is_refused_before_anything_is_sent(box, to):
         ({"subject": "a\r\nBcc: eve@example.com"}, "subject="),
         ({"subject": "a\u2028b"}, "subject="),
         ({"subject": "x" * 3_000}, "2,000 characters"),
+        ({"subject": "=?utf-8?q?a=0D=0ABcc:_eve@example.com?="}, "encoded word"),
+        ({"sender": "=?utf-8?q?a=0ABcc:_eve@example.com?= <ann@example.com>"}, "sender="),
+        ({"timeout": "0s"}, "timeout="),
         ({"text": None}, "neither text= nor html="),
         ({"text": b"x"}, "text= is bytes"),
         ({"text": "\ud800"}, "UTF-8"),
@@ -461,6 +473,46 @@ def test_bad_option_is_refused_before_anything_is_sent(box, options, problem):
     with pytest.raises(ms.MainspringError, match=problem):
         send_to(box.address, **options)
     assert box.mails == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\r\n.\r\nMAIL FROM:<eve@example.com>\r\n",
+        "a\n.\nb",
+        "a\r.\rb",
+        ".",
+        "..a\n.",
+        "From eve@example.com\n",
+        "a\n.\r\nb\r.\n",
+    ],
+)
+def test_text_cannot_end_the_mail(box, text):
+    """Each line that is a dot, with any kind of line end, arrives as text; no second mail begins."""
+    send_to(box.address, text=text)
+    ((_, mail),) = box.mails
+    expected = text.replace("\r\n", "\n").replace("\r", "\n")
+    assert mail.get_content().rstrip("\n") == expected.rstrip("\n")
+
+
+def test_name_of_an_attachment_makes_no_header(box, tmp_path):
+    """Names of files may have any character but a slash."""
+    names = ["a\nb.txt", 'a"; x="b.txt', "=?utf-8?q?a=0D=0ABcc:_eve@example.com?=.txt", "\udcff.bin", "\u202etxt.exe"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    send_to(box.address, attachments=[tmp_path / name for name in names])
+    ((_, mail),) = box.mails
+    found = [part.get_filename() for part in mail.iter_attachments()]
+    assert found == ["a_b.txt", 'a"; x="b.txt', "=_utf-8?q?a=0D=0ABcc:_eve@example.com?=.txt", "\ufffd.bin", "_txt.exe"]
+    assert mail["Bcc"] is None
+
+
+def test_reply_that_is_no_reply_proves_nothing(box):
+    """Only 4xx and 5xx say that the server does not have the mail."""
+    box.replies["DATA"] = "299 hm"
+    with pytest.raises(Transient, match="may have been sent") as caught:
+        send_to(box.address)
+    assert not isinstance(caught.value, NotSent)
 
 
 def test_attachments_that_are_too_large_are_named_with_their_sizes(box, tmp_path):
@@ -484,6 +536,13 @@ def test_attachment_that_cannot_be_read_is_named(box, tmp_path):
         with pytest.raises(Permanent, match=f"cannot be read(?s:.*)in {path}"):
             send_to(box.address, attachments=[str(path)])
     assert box.mails == []
+
+
+def test_import_of_the_actions_is_light():
+    """A program that only names an action loads no mail, HTTP or template library."""
+    code = "import sys; from mainspring.actions import chat, email, pagerduty, slack; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert set(loaded) & {"smtplib", "email.message", "mimetypes", "jinja2", "httpx2", "apprise", "apsw"} == set()
 
 
 def test_sync_form_does_not_block_a_loop(box):

@@ -4,20 +4,16 @@ Invariant: an address holds names of secrets only. Their values are read when th
 """
 
 import contextlib
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from mainspring.config import Settings, load
+from mainspring.config import Settings
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
 from mainspring.integrations.base.http import HttpClient
 from mainspring.integrations.notifiers import read_channel_address
 from mainspring.resources.error_text import ErrorText
-from mainspring.resources.secret_store import SecretStore
-from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 
 class AccountKind(NamedTuple):
@@ -45,14 +41,12 @@ class Account(NamedTuple):
             await http.close()
 
 
-def read_settings() -> Settings:
-    """Return the settings of this process. Raises ConfigError."""
-    return load(env=SECRET_VARIABLES.own(os.environ), cwd=Path.cwd(), uid=os.getuid())
+def read_project() -> tuple[Settings, ErrorText]:
+    """Return the settings of the project that this process has, and the reader of its secrets. Raises ConfigError."""
+    from mainspring.app.project import Project
 
-
-def make_error_text(settings: Settings) -> ErrorText:
-    """Return the reader of the project's secrets."""
-    return ErrorText(SecretStore(settings.secrets.dir, SECRET_VARIABLES.own(os.environ)))
+    project = Project.current()
+    return project.settings, ErrorText(project.secrets)
 
 
 def find_account(kind: AccountKind, server: str | None) -> Account:
@@ -62,8 +56,7 @@ def find_account(kind: AccountKind, server: str | None) -> Account:
         OptionError, UnknownNameError: it names none.
         ConfigError: the configuration cannot be read, or has none, or several.
     """
-    settings = read_settings()
-    errors = make_error_text(settings)
+    settings, errors = read_project()
     if server is not None and not isinstance(server, str):
         raise OptionError(f"server= is {type(server).__name__}, not text", hint=f"Write server={kind.form!r}")
     if server is not None and "://" in server:

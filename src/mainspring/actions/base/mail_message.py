@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from mainspring.actions.base.mailbox import Mailbox
+from mainspring.actions.base.mailbox import Mailbox, has_encoded_word
 from mainspring.domain.errors import OptionError, Permanent
 from mainspring.domain.ids import read_instant
 from mainspring.domain.text.escaping import escape, is_plain_line
@@ -75,6 +75,9 @@ class MailMessage(msgspec.Struct, frozen=True, kw_only=True):
                 f"subject={escape(str(self.subject), 100)!r} is not one line of at most {_LONGEST_SUBJECT:,} characters",
                 hint="Remove line ends and control characters from the subject.",
             )
+        if has_encoded_word(self.subject):
+            hint = "Decode it: str(email.header.make_header(email.header.decode_header(subject)))."
+            raise OptionError(f"subject={escape(self.subject, 100)!r} has the mark of an encoded word, =?", hint=hint)
         if self.text is None and self.html is None:
             raise OptionError("email.send has neither text= nor html=", hint='Write text="...".')
         for name, text in (("text", self.text), ("html", self.html)):
@@ -174,7 +177,7 @@ def _check_attachment(attachment: object) -> None:
 def _name_of(attachment: Attachment) -> str:
     """Return the name that the recipient reads; each character that is not text is replaced."""
     name = attachment[0] if isinstance(attachment, tuple | list) else Path(attachment).name
-    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("=?", "=_")
     return name if is_plain_line(name) else "".join(letter if letter.isprintable() else "_" for letter in name)
 
 

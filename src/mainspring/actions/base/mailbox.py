@@ -49,7 +49,7 @@ def read_mailbox(option: str, text: object) -> Mailbox:
     if not isinstance(text, str):
         raise OptionError(f"{option}= is {type(text).__name__}, not a mail address", hint=_HINT)
     match = _FORM.fullmatch(text.strip())
-    if match is None or not is_plain_line(text):
+    if match is None or not is_plain_line(text) or has_encoded_word(text):
         raise _invalid_error(option, text)
     name = (match["name"] or "").strip().strip('"').strip()
     local, at, domain = (match["address"] or match["plain"]).strip().rpartition("@")
@@ -60,6 +60,11 @@ def read_mailbox(option: str, text: object) -> Mailbox:
     if len(name) > _LONGEST_NAME or not _DOMAIN.fullmatch(domain):
         raise _invalid_error(option, text)
     return Mailbox(name, f"{local}@{domain}")
+
+
+def has_encoded_word(text: str) -> bool:
+    """Return whether a mail program would decode a part of the text, which could then have a line end."""
+    return "=?" in text
 
 
 def _encode_domain(option: str, text: str, domain: str) -> str:
