@@ -33,7 +33,7 @@ _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 class Root(msgspec.Struct, frozen=True):
     """The folder that confines an action: relative paths count from it, and no path leads out of it."""
 
-    path: FilePath
+    path: str
 
 
 RootPath = Root | FilePath | None
