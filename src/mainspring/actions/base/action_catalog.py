@@ -10,7 +10,7 @@ import pkgutil
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Unpack, get_args, get_origin, is_typeddict
 
 import msgspec
 
@@ -20,11 +20,13 @@ from mainspring.domain.errors import UnknownNameError
 SAFE = "Safe to run twice because"
 _EXAMPLE = "Example:"
 _RAISES = "Raises:"
+_ASYNC = "_async"
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _MODULE = re.compile(r"\b(?:\w+\.)+(?=[A-Z_a-z])")
 
 
 class ActionArgument(msgspec.Struct, frozen=True):
-    """One argument: its type as it is written; `default` = None if the call must pass it."""
+    """One argument: its type as it is written; `default` = None if the call must pass it, "" if it is not set."""
 
     name: str
     type: str
@@ -52,7 +54,17 @@ def list_actions() -> list[ActionEntry]:
             found += _read_module(module.name)
         except ImportError:
             continue
-    return sorted(found, key=lambda entry: entry.name)
+    plain = {entry.name: entry for entry in found}
+    entries = [_with_example(entry, plain.get(entry.name.removesuffix(_ASYNC))) for entry in found]
+    return sorted(entries, key=lambda entry: entry.name)
+
+
+def _with_example(entry: ActionEntry, plain: ActionEntry | None) -> ActionEntry:
+    """Return the entry of an async form with the example of its plain form."""
+    if entry.example is not None or plain is None or plain.example is None:
+        return entry
+    word = "async" if plain.example.startswith("for ") else "await"
+    return msgspec.structs.replace(entry, example=f"{word} {plain.example.replace(plain.name, entry.name)}")
 
 
 def find_action(name: str) -> ActionEntry:
@@ -86,19 +98,12 @@ def _read_function(name: str, function: Callable[..., Any]) -> ActionEntry:
     paragraphs = (inspect.getdoc(function) or "").split("\n\n")
     texts = [part for part in paragraphs[1:] if not part.startswith((SAFE, _EXAMPLE, _RAISES))]
     parameters = inspect.signature(function).parameters.values()
-    arguments = [
-        ActionArgument(
-            parameter.name,
-            _MODULE.sub("", inspect.formatannotation(parameter.annotation)),
-            None if parameter.default is inspect.Parameter.empty else repr(parameter.default),
-        )
-        for parameter in parameters
-        if parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    ]
+    arguments = [argument for parameter in parameters for argument in _read_arguments(parameter)]
+    texts += [text for parameter in parameters for text in _describe_options(_options_of(parameter))]
     required = [
         parameter.name if parameter.kind is not inspect.Parameter.KEYWORD_ONLY else f"{parameter.name}=..."
         for parameter in parameters
-        if parameter.default is inspect.Parameter.empty
+        if parameter.default is inspect.Parameter.empty and parameter.kind not in _VARIABLE
     ]
     return ActionEntry(
         name,
@@ -110,6 +115,37 @@ def _read_function(name: str, function: Callable[..., Any]) -> ActionEntry:
         _find_section(paragraphs, _EXAMPLE),
         _find_section(paragraphs, _RAISES),
     )
+
+
+def _read_arguments(parameter: inspect.Parameter) -> Iterator[ActionArgument]:
+    """Yield the arguments that a parameter stands for: `**options: Unpack[...]` stands for each option."""
+    options = _options_of(parameter)
+    if options is not None:
+        for name, annotation in options.__annotations__.items():
+            yield ActionArgument(name, _format_type(annotation), "")
+    elif parameter.kind not in _VARIABLE:
+        default = None if parameter.default is inspect.Parameter.empty else repr(parameter.default)
+        yield ActionArgument(parameter.name, _format_type(parameter.annotation), default)
+
+
+def _options_of(parameter: inspect.Parameter) -> Any:
+    """Return the TypedDict of `**options: Unpack[...]`, else None."""
+    is_unpacked = get_origin(parameter.annotation) is Unpack
+    return get_args(parameter.annotation)[0] if is_unpacked else None
+
+
+def _describe_options(options: Any) -> Iterator[str]:
+    """Yield the paragraphs that explain options, those of inherited ones too."""
+    if options is None:
+        return
+    for base in getattr(options, "__orig_bases__", ()):
+        if is_typeddict(base):
+            yield from _describe_options(base)
+    yield from (inspect.getdoc(options) or "").split("\n\n")[1:]
+
+
+def _format_type(annotation: Any) -> str:
+    return _MODULE.sub("", inspect.formatannotation(annotation))
 
 
 def _find_section(paragraphs: list[str], title: str) -> str | None:

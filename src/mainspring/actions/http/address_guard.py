@@ -31,7 +31,7 @@ _DOTS = "\u3002\uff0e\uff61"
 _SAFE_IN_PATH = "/%:@!$&'()*+,;=-._~?[]"
 
 
-class Target(NamedTuple):
+class CallTarget(NamedTuple):
     """The parts of an address. `path` begins with a slash and includes the query."""
 
     scheme: str
@@ -61,7 +61,7 @@ class Target(NamedTuple):
         return self.url.partition("?")[0]
 
 
-def read_target(url: object) -> Target:
+def read_target(url: object) -> CallTarget:
     """Return the parts of an address; its fragment is dropped.
 
     Raises:
@@ -88,7 +88,7 @@ def read_target(url: object) -> Target:
     path = quote(parts.path or "/", safe=_SAFE_IN_PATH) + (
         f"?{quote(parts.query, safe=_SAFE_IN_PATH)}" if parts.query else ""
     )
-    return Target(parts.scheme, _read_host(text), port or _PORTS[parts.scheme], path)
+    return CallTarget(parts.scheme, _read_host(text), port or _PORTS[parts.scheme], path)
 
 
 def _read_host(text: str) -> str:

@@ -46,6 +46,9 @@ def request(method: str, url: str, **options: Unpack[RequestOptions]) -> HttpRep
     If the outcome is unknown, the target is asked (`check=`), or gets the same Idempotency-Key (`keyed=True`), or a person decides. GET,
     HEAD, OPTIONS, PUT and DELETE change nothing the second time, so they use the ledger only with `once=`.
 
+    Example:
+        http.request("POST", "https://api.example.com/orders", json={"id": 7}, once="order:7", keyed=True)
+
     Raises:
         HttpStatusError: the status is not expected. 408, 425, 429 and 5xx are transient, other 4xx permanent.
         HttpNotSentError, HttpConnectionError, HttpTimeoutError: there is no response; transient.
@@ -80,6 +83,9 @@ def get(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
     """Send a GET request, as `request` does.
 
     Safe to run twice because it changes nothing.
+
+    Example:
+        http.get("https://api.example.com/orders/7", bearer="secret:SHOP").json()
     """
     return request("GET", url, **options)
 
@@ -88,6 +94,9 @@ def post(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
     """Send a POST request, as `request` does.
 
     Safe to run twice because it is recorded in the ledger before it is sent, as `request` explains.
+
+    Example:
+        http.post("https://api.example.com/orders", json={"id": 7}, once="order:7", check=find_order)
     """
     return request("POST", url, **options)
 
@@ -96,6 +105,9 @@ def put(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
     """Send a PUT request, as `request` does.
 
     Safe to run twice because it sets the same state again.
+
+    Example:
+        http.put("https://api.example.com/orders/7", json={"state": "paid"})
     """
     return request("PUT", url, **options)
 
@@ -104,6 +116,9 @@ def delete(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
     """Send a DELETE request, as `request` does.
 
     Safe to run twice because what is deleted stays so. The second call may find nothing: write `expect=(200, 204, 404)`.
+
+    Example:
+        http.delete("https://api.example.com/orders/7", expect=(200, 204, 404))
     """
     return request("DELETE", url, **options)
 

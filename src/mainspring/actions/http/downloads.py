@@ -48,6 +48,9 @@ def download(
     Safe to run twice because the file is written next to the path and renamed when it is complete. A call after a crash continues it
     if the target still has the same version (ETag). Two calls at once wait for each other.
 
+    Example:
+        http.download("https://example.com/data.csv", "data.csv", sha256=checksum)
+
     Raises:
         HttpBodyError: the checksum differs, or the file is larger than `max_bytes`.
         MainspringError: a failure of the request, as `http.request` raises it.

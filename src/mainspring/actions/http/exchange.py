@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin
 
-from mainspring.actions.http.address_guard import Target, read_target
+from mainspring.actions.http.address_guard import CallTarget, read_target
 from mainspring.actions.http.errors import (
     HttpAddressError,
     HttpBodyError,
@@ -46,7 +46,7 @@ _SENDING = ("http11.send_request_headers.started", "http2.send_request_headers.s
 class OpenResponse:
     """A response whose body has not been read. `target` = the last address."""
 
-    def __init__(self, response: "Response", target: Target, call: PreparedCall) -> None:
+    def __init__(self, response: "Response", target: CallTarget, call: PreparedCall) -> None:
         self._response = response
         self._call = call
         self.target = target
@@ -106,7 +106,7 @@ class OpenResponse:
 class _Progress:
     """How far a call has come. `is_sent` = the first byte of the request may have left."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: CallTarget) -> None:
         self.target = target
         self.is_sent = False
 
@@ -186,7 +186,7 @@ def _find_location(call: PreparedCall, response: "Response") -> str | None:
     return response.headers.get("location") if is_followed else None
 
 
-def _read_location(call: PreparedCall, target: Target, location: str) -> Target:
+def _read_location(call: PreparedCall, target: CallTarget, location: str) -> CallTarget:
     """Return the address that a redirect names."""
     found = read_target(urljoin(target.url, location))
     if target.scheme == "https" and found.scheme == "http":

@@ -34,6 +34,9 @@ def paginate(
     Safe to run twice because it only reads. In a step it saves a checkpoint after each page, so the next attempt continues with the page
     that was not processed to its end. The loop must not save checkpoints of its own.
 
+    Example:
+        for orders in http.paginate("https://api.example.com/orders", params={"limit": 100}): load(orders)
+
     Raises:
         HttpAddressError: the next page is on another host, which must not get the secrets.
         HttpBodyError: the next page is the same page.

@@ -34,6 +34,9 @@ def poll(
     Safe to run twice because it only reads. A transient failure counts as "not yet". The next attempt of a step polls for all of
     `within` again.
 
+    Example:
+        http.poll(f"{api}/exports/7", until=lambda reply: reply.json()["state"] == "ready", within="1h")
+
     Raises:
         HttpPollError: the condition was not met within `within`.
         MainspringError: a permanent failure, as `http.request` raises it.

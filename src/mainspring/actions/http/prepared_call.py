@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from mainspring.actions.http.address_guard import AddressGuard, Target, read_target
+from mainspring.actions.http.address_guard import AddressGuard, CallTarget, read_target
 from mainspring.actions.http.reply import CONFIDENTIAL_HEADERS, SELECTED_HEADERS
 from mainspring.actions.http.secret_texts import SecretSource, SecretTexts
 from mainspring.app.project import Project
@@ -62,7 +62,7 @@ class PreparedCall:
 
     method: str
     url: str
-    target: Target
+    target: CallTarget
     headers: dict[str, str]
     content: bytes
     guard: AddressGuard
@@ -128,7 +128,7 @@ def _read_method(method: str) -> str:
     return method.upper()
 
 
-def _read_url(url: str, params: Mapping[str, Any] | None, secrets: SecretTexts) -> Target:
+def _read_url(url: str, params: Mapping[str, Any] | None, secrets: SecretTexts) -> CallTarget:
     if not isinstance(url, str):
         return read_target(url)
     filled = secrets.fill_quoted(url.partition("#")[0])

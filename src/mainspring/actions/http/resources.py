@@ -35,6 +35,9 @@ def ensure(
     Safe to run twice because GET is asked first, and the ledger lets one caller at a time create. If the outcome of a creation is
     unknown, GET is asked again.
 
+    Example:
+        http.ensure(get=f"{api}/users/ann", create=("POST", f"{api}/users", {"name": "ann"}))
+
     Raises:
         MainspringError: a failure of either request, as `http.request` raises it.
     """

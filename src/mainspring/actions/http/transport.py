@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from mainspring.actions.http.address_guard import Target
+from mainspring.actions.http.address_guard import CallTarget
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def _make_ssl_context() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def make_transport(target: Target, addresses: Sequence[str]) -> httpx2.AsyncBaseTransport:
+def make_transport(target: CallTarget, addresses: Sequence[str]) -> httpx2.AsyncBaseTransport:
     """Return the transport to a target: pinned, or through the proxy that the environment names for it."""
     proxy = find_proxy(target)
     if proxy is not None:
@@ -54,7 +54,7 @@ def make_transport(target: Target, addresses: Sequence[str]) -> httpx2.AsyncBase
     return PinnedHttpTransport(addresses)
 
 
-def find_proxy(target: Target) -> str | None:
+def find_proxy(target: CallTarget) -> str | None:
     """Return the proxy that the environment names for a target; a proxy resolves names itself."""
     proxies = getproxies()
     proxy = proxies.get(target.scheme) or proxies.get("all")
@@ -63,7 +63,7 @@ def find_proxy(target: Target) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-async def resolve_target(target: Target) -> list[str]:
+async def resolve_target(target: CallTarget) -> list[str]:
     """Return the addresses of a host; a written address is its own.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import textwrap
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
@@ -11,6 +12,9 @@ from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.table import TableColumn
+
+if TYPE_CHECKING:
+    from mainspring.actions.base.action_catalog import ActionArgument
 
 _ALL_ACTIONS = 500
 _WIDTH = 100
@@ -66,10 +70,15 @@ def show(invocation: Invocation, name: str) -> None:
         output.line("\nArguments:")
         width = max((len(argument.name) for argument in entry.arguments), default=0)
         for argument in entry.arguments:
-            default = "required" if argument.default is None else f"default {argument.default}"
-            output.line(f"    {argument.name:{width}}  {argument.type}, {default}")
+            output.line(f"    {argument.name:{width}}  {argument.type}, {_describe_default(argument)}")
         for title, section in (("Example", entry.example), ("Raises", entry.errors)):
             if section:
                 output.line(f"\n{title}:\n{textwrap.indent(section, '    ')}")
 
     output.document(entry, print_text)
+
+
+def _describe_default(argument: "ActionArgument") -> str:
+    if argument.default is None:
+        return "required"
+    return f"default {argument.default}" if argument.default else "optional"

@@ -32,9 +32,12 @@ def test_each_action_explains_itself(entry) -> None:
     assert entry.safe.startswith(SAFE)
     assert len(entry.safe) > len(SAFE) + 10
     assert entry.summary
-    if entry.example is not None:
-        calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(entry.example)) if isinstance(node, ast.Call)]
-        assert entry.name in calls
+    assert entry.example is not None
+    body = "".join(f"\n    {line}" for line in entry.example.splitlines())
+    calls = [
+        ast.unparse(node.func) for node in ast.walk(ast.parse(f"async def f():{body}")) if isinstance(node, ast.Call)
+    ]
+    assert entry.name in calls
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -65,3 +68,10 @@ def test_unknown_action_names_the_nearest(cli) -> None:
     result = cli("actions", "show", "files.wirte")
     assert result.code != 0
     assert "Did you mean 'files.write'?" in result.err
+
+
+def test_show_lists_the_options_that_a_function_takes_by_keyword(cli) -> None:
+    """`**options: Unpack[...]` stands for each of them, those of inherited classes too, with their explanations."""
+    text = cli("actions", "show", "http.post").out
+    for part in ("json ", "bearer ", "once ", "keyed ", "optional", "`allow` = hosts and networks", "`once` = its key"):
+        assert part in text
