@@ -3,6 +3,8 @@
 A test compares this list with `tests/golden/surface.txt`, so that no name changes unnoticed. `--write` accepts what has changed.
 """
 
+import importlib
+import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,14 +13,13 @@ from typing import Any
 import click
 
 import mainspring
-import mainspring.app.client  # their errors belong to the list
-import mainspring.store.base
+from mainspring.actions.base.action_catalog import list_actions
 from mainspring.alerting.metrics.series import HELP
 from mainspring.cli import exits
 from mainspring.cli.doctor.checks import checks_by_name
 from mainspring.cli.flags import make_global_options
 from mainspring.cli.main import root
-from mainspring.config.known_keys import KNOWN_VALUES
+from mainspring.config.known_keys import list_known_values
 from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.incidents.incident import IncidentKind
@@ -50,12 +51,17 @@ GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "surface.
 
 def surface() -> Iterator[str]:
     """Yield each name after the kind of thing that it names."""
+    for module in pkgutil.walk_packages(mainspring.__path__, "mainspring."):  # errors are found by their classes
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     yield from (f"public {name}" for name in mainspring.__all__)
+    for entry in list_actions():
+        yield " ".join([f"action {entry.name}", *(argument.name for argument in entry.arguments)])
     yield from (f"global {' '.join(option.opts)}" for option in make_global_options(hidden=True))
     yield from commands(root)
     yield from (f"exit {code} {meaning}" for code, meaning in sorted(exits.MEANINGS.items()))
     yield from (f"error {code}" for code in sorted({kind.code for kind in subclasses(MainspringError)}))
-    yield from (f"key {'.'.join(path)}" for path in sorted(KNOWN_VALUES))
+    yield from (f"key {'.'.join(path)}" for path in sorted(list_known_values()))
     yield from (f"option {name}" for name in sorted(OPTIONS))
     for states in STATES:
         yield from (f"{SCHEMA_NAMES.get(states, states.__name__)} {state.value}" for state in states)

@@ -53,7 +53,7 @@ the request) and `retry_after_ms`. |
 | topic | rule |
 |---|---|
 | nouns | `runs`, `logs`, `questions`, `incidents`, `automations`, `deliveries`, `bulk`, `queues`, `workers`, `locks`, \
-`outbox`, `audit-log` |
+`effects`, `outbox`, `audit-log` |
 | no event | for time that passes while something waits |
 | limit | At most 256 streams, at most 32 of one visitor. If 256 are open and another visitor \
 opens one, Mainspring closes the oldest stream of the visitor that has the most. |
@@ -85,7 +85,7 @@ TITLES = {
     "runs": "Runs", "bulk": "Bulk operations", "failed": "Dead letters", "logs": "Logs", "questions": "Questions",
     "automations": "Automations", "schedule": "Schedule", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
-    "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "status": "Status",
+    "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "effects": "Effects", "status": "Status",
     "now": "Now", "handover": "Handover",
     "monitors": "Monitors", "audit-log": "Audit log", "search": "Search", "channels": "Channels", "routes": "Routes",
     "settings": "Settings", "people": "People", "sessions": "Sessions", "tokens": "Tokens",

@@ -13,7 +13,7 @@ from mainspring.cli.doctor.checks import checks_by_name
 from mainspring.cli.flags import make_global_options
 from mainspring.cli.main import root
 from mainspring.config import Settings
-from mainspring.config.known_keys import KNOWN_VALUES
+from mainspring.config.known_keys import list_known_values
 from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
@@ -48,7 +48,7 @@ def format_default(value: object) -> str:
 
 def test_config_page_lists_every_setting_and_no_other():
     """A new key without a row, and a row without a key, both fail."""
-    expected = {".".join(path).replace("*", "NAME") for path in KNOWN_VALUES if path[0] != "monitors"}
+    expected = {".".join(path).replace("*", "NAME") for path in list_known_values() if path[0] != "monitors"}
     # The page of monitors has their settings.
     assert set(setting_rows()) == expected | {"monitors.MONITOR.SETTING", "monitors.of.NAME.MONITOR.SETTING"}
 
@@ -122,6 +122,7 @@ def test_error_page_explains_every_code():
 SPOKEN = (
     *(
         "mainspring.domain.errors",
+        "mainspring.domain.effects.errors",
         "mainspring.domain.failures.saved_error",
         "mainspring.domain.values.sealing",
         "mainspring.cli.exits",

@@ -31,6 +31,7 @@ PUBLIC = [
     "Transient",
     "Tx",
     "Verdict",
+    "action",
     "attempt",
     "checkpoint",
     "connect",

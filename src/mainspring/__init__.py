@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from mainspring.app.action import action as action
     from mainspring.app.application import App as App
     from mainspring.app.client import connect as connect
     from mainspring.app.handle import Handle as Handle
@@ -64,6 +65,7 @@ _PUBLIC: dict[str, str] = {
     "Transient": "mainspring.domain.errors",
     "Tx": "mainspring.engine.attempts.transaction",
     "Verdict": "mainspring.domain.failures.verdict",
+    "action": "mainspring.app.action",
     "attempt": "mainspring.engine.attempts.step_context",
     "checkpoint": "mainspring.engine.attempts.step_context",
     "connect": "mainspring.app.client",

@@ -3,11 +3,15 @@
 The version is answered before anything heavy is imported; all else is the command line's.
 """
 
+import gc
 import os
 import sys
 from importlib import import_module
 
 from mainspring.version import __version__
+
+_COLLECT_AFTER = 100_000
+"""New objects between two searches for cycles. Loading the code of a command starts forty of them otherwise, which find nothing."""
 
 
 def main() -> None:
@@ -26,6 +30,7 @@ def main() -> None:
         # This process may drive the body of a workflow, and a running Python cannot be given another seed.
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+    gc.set_threshold(_COLLECT_AFTER, 10, 10)  # workers and the web process, which stay, set a threshold of their own
     import_module("mainspring.cli.main").main()
 
 

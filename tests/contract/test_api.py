@@ -55,7 +55,7 @@ async def test_everything_that_is_there_can_be_read(world):
     await world.post(f"/runs/{first}/mark-done", result=[1])
     await world.post("/bulk", key="b_1", verb="cancel", name="pay")
     for route in ROUTES:
-        if route.method == "GET" and not {"delivery", "event", "step", "trigger"} & set(route.names):
+        if route.method == "GET" and not {"delivery", "effect", "event", "step", "trigger"} & set(route.names):
             await world.get(address_of(route, run))
     assert (await world.get(f"/runs/{run}/diff"))["other"] == first
     assert read_change_tokens(world.site.reader, world.clock.now()).keys() >= {"runs", "locks"}

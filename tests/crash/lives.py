@@ -146,7 +146,7 @@ def _do(life: Life, registry: Registry) -> None:
 def _perform_once(life: Life) -> None:
     """Be a plain program with one effect, and end with 3 if it is in doubt."""
     from mainspring.app.program_effects import program_effects
-    from mainspring.resources.effects import EffectInDoubtError
+    from mainspring.domain.effects.errors import EffectInDoubtError
     from tests.crash.workflows import perform_once
 
     os.chdir(life.folder)

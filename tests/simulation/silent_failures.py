@@ -9,6 +9,7 @@ import apsw
 import msgspec
 
 from mainspring.domain.definitions.expected_files import find_missing_files
+from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Incident, IncidentKind
 from mainspring.domain.notifications.notification import NotificationEvent
@@ -18,6 +19,7 @@ from mainspring.domain.states import FailureReason
 from mainspring.domain.text.phrases import format_span
 from mainspring.store.base import StoreRevertedError
 from mainspring.store.commands.automations import AcquireLock, PauseQueue
+from mainspring.store.commands.effects import BeginEffect, SettleEffect
 from mainspring.store.commands.inbox import RejectFact
 from mainspring.store.commands.journal import RecordStalledAttempt
 from mainspring.store.commands.outbox import MessageRefusal, SettleQueue
@@ -89,6 +91,15 @@ def _deleted(world: Days) -> None:
 def _lock_held(world: Days) -> None:
     world.worker.do(AcquireLock("db", "nightly copy"))
     world.worker.tamper("update locks set session = 0")
+
+
+def _effect_in_doubt(world: Days) -> None:
+    """A command with a session of its own is killed: its session is declared dead."""
+    call = EffectCall("invoice:7", EffectHolder("bill.py of ann@box", "1"), "hash", b"null")
+    world.worker.do(BeginEffect(call, "e_1"))
+    world.worker.do(
+        SettleEffect("invoice:7", "e_1", 1, CallOutcome.UNKNOWN, note="its holder ended without an outcome")
+    )
 
 
 def _failing(automation: str, failure: Failure, reason: FailureReason, world: Days) -> None:
@@ -403,6 +414,15 @@ CASES = (
         within=10 * MINUTE,
         headline="[notify] mainspring: lock db is held for 15m by nightly copy, which is gone",
         begin=_lock_held,
+    ),
+    Way(
+        name="An effect is in doubt",
+        cause="the process that performed it was killed, and the call has neither `check=` nor `keyed=True`",
+        kind=K.EFFECT_IN_DOUBT,
+        of="",
+        within=0,
+        headline="[notify] mainspring: effect invoice:7 may or may not have happened: its holder ended without an outcome",
+        begin=_effect_in_doubt,
     ),
     Way(
         name="A step hangs",

@@ -9,7 +9,7 @@ from mainspring.domain.duration import SpanInput, parse_duration, read_milliseco
 from mainspring.domain.effects.effect import Recovery
 from mainspring.domain.effects.identity import encode_identity, require_key
 from mainspring.domain.errors import ArgumentError, DefinitionError, OptionError
-from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.function_signature import Signature, read_signature
 from mainspring.domain.values.saved_call import decode_result
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.effect import Check, Effect
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mainspring.app.program_effects import ProgramEffects
 
 T = TypeVar("T")
-_DEFAULT_WAIT = "30s"
+_DEFAULT_WAIT, _DEFAULT_WAIT_S = "30s", 30.0
 _CONFLICTS = ("skip", "error")
 _UNSET: Any = object()
 
@@ -107,23 +107,49 @@ def once(
         identity = None if fn is None else list(args)
     if fn is None and args:
         raise ArgumentError("ms.once(key, fn, *args): the arguments have no function")
+    bound_check = None if check is None else functools.partial(check, *args)
+    request = make_request(key, identity, check=check, keyed=keyed, within=within, conflict=conflict, wait=wait)
+    effect = make_effect(request, bound_check)
+    if fn is None:
+        return effect
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise DefinitionError(
+            f"ms.once({effect.key!r}) cannot call a generator function",
+            hint="Give it a function that performs the effect and returns its result.",
+        )
+    bound, read = functools.partial(fn, *args), result_reader(effect.key, read_signature(fn))
+    return effect.call_async(bound, read) if is_async(fn) else effect.call(bound, read)
+
+
+def make_request(
+    key: str,
+    identity: object,
+    *,
+    check: Check | None = None,
+    keyed: bool = False,
+    within: SpanInput | None = None,
+    conflict: str = "skip",
+    wait: SpanInput = _DEFAULT_WAIT,
+) -> EffectRequest:
+    """Return the request of a call, its options checked.
+
+    Raises:
+        ArgumentError, OptionError, ValueRefusedError: the key, an option or the identity cannot be used.
+    """
     if conflict not in _CONFLICTS or (conflict == "error" and within is None):
         hint = 'Write conflict="error" together with within=, or leave it out.'
-        raise OptionError(f"conflict={conflict!r} of ms.once", hint=hint)
-    recovery = Recovery.CHECK if check is not None else Recovery.KEYED if keyed else Recovery.PERSON
-    request = EffectRequest(
+        raise OptionError(f"conflict={conflict!r} of effect {key!r}", hint=hint)
+    return EffectRequest(
         require_key(key),
         encode_identity(key, identity),
         None if within is None else read_milliseconds("within", within, least=1),
-        recovery,
+        Recovery.CHECK if check is not None else Recovery.KEYED if keyed else Recovery.PERSON,
         conflict == "error",
-        parse_duration(wait).total_seconds(),
+        _DEFAULT_WAIT_S if wait == _DEFAULT_WAIT else parse_duration(wait).total_seconds(),
     )
-    effect = _make_effect(request, None if check is None else functools.partial(check, *args))
-    return effect if fn is None else _call(effect, fn, args)
 
 
-def _make_effect(request: EffectRequest, check: Check | None) -> Effect:
+def make_effect(request: EffectRequest, check: Check | None) -> Effect:
     """Return the effect of the running step, or of the program."""
     step = CURRENT_STEP.get()
     if step is None:
@@ -132,21 +158,13 @@ def _make_effect(request: EffectRequest, check: Check | None) -> Effect:
     return Effect(step.channel, request, check=check, classifier=step.classifier, limit=step.payload_max)
 
 
-def _call(effect: Effect, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    signature = read_signature(fn)
+def result_reader(key: str, signature: Signature) -> Callable[[bytes | None], Any]:
+    """Return the function that reads a saved result as the annotation of its function types it."""
 
     def read(result: bytes | None) -> Any:
-        return None if result is None else decode_result(signature, result, f"result of effect {effect.key!r}")
+        return None if result is None else decode_result(signature, result, f"result of effect {key!r}")
 
-    bound = functools.partial(fn, *args)
-    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-        raise DefinitionError(
-            f"ms.once({effect.key!r}) cannot call a generator function",
-            hint="Give it a function that performs the effect and returns its result.",
-        )
-    if is_async(fn):
-        return effect.call_async(bound, read)
-    return effect.call(bound, read)
+    return read
 
 
 def _open_program() -> "ProgramEffects":

@@ -13,9 +13,10 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from mainspring.app.exec.best_effort_store import ONCE_ROLE, declare_dead_sessions
+from mainspring.app.exec.best_effort_store import declare_dead_sessions
 from mainspring.app.project import Project
 from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.effects.effect import EffectHolder
@@ -35,6 +36,7 @@ from mainspring.resources.effects import (
 from mainspring.service.actor import user_name
 from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.results import CommandDone, Refused
+from mainspring.store.liveness import ONCE_ROLE
 from mainspring.store.process_store import ProcessStore
 
 STORE_TIMEOUT_S = 30.0
@@ -44,9 +46,9 @@ _CHECK_EVERY_S = 1.0
 
 
 class ProgramEffects:
-    """The effects of one program; used from any thread."""
+    """The effects of one program; used from any thread. `program` = its name for people."""
 
-    def __init__(self, project: Project, owner: str | None = None) -> None:
+    def __init__(self, project: Project, program: str | None = None) -> None:
         self._project = project
         self.classifier = project.classifier or DEFAULT_CLASSIFIER
         """The rules for errors of this project."""
@@ -54,7 +56,8 @@ class ProgramEffects:
         """The largest result, in bytes of JSON."""
         self._ledger = EffectLedger(project.sealing, project.clock)
         self._store = self._make_store()
-        self._owner = owner or f"{Path(sys.argv[0] or 'python').name} of {user_name()}@{socket.gethostname()}"
+        program = program or Path(sys.argv[0] or "python").name
+        self._owner = f"{program} of {user_name()}@{socket.gethostname()}"
         self._calls = itertools.count(1)
         self._open_lock = threading.Lock()
         self._is_open = False
@@ -83,7 +86,11 @@ class ProgramEffects:
                 self._store, self._is_open = self._make_store(), False
             if not self._is_open:
                 self._store.open()
-                self._store.open_session(ONCE_ROLE)
+                try:
+                    self._store.open_session(ONCE_ROLE)
+                except BaseException:
+                    self._store.close()
+                    raise
                 self._is_open = True
 
     def close(self) -> None:
@@ -142,18 +149,28 @@ class ProgramEffects:
 
     def _begin(self, request: EffectRequest, pending: PendingAnswer[EffectAnswer]) -> None:
         try:
-            answer = self._ask(request, f"{os.getpid()}#{pending.number}")
+            answer = self._ask(request, pending.number, _pause)
         except BaseException as error:  # noqa: BLE001 - the waiting code gets it
             pending.answer(error)
             return
         if not pending.answer(answer) and answer.intent:
             self.settle_effect(release_of(request, answer))
 
-    def _ask(self, request: EffectRequest, call_id: str) -> EffectAnswer:
+    def ask(self, request: EffectRequest, wait: Callable[[float], bool]) -> EffectAnswer:
+        """Ask for an effect, in this thread. `wait(seconds)` waits for another holder; it returns False to stop waiting.
+
+        Raises:
+            BusyError, EffectConflictError, EffectInDoubtError: the effect may not be performed.
+            StoreError: the store cannot be used.
+        """
+        return self._ask(request, next(self._calls), wait)
+
+    def _ask(self, request: EffectRequest, number: int, wait: Callable[[float], bool]) -> EffectAnswer:
         """Ask until the effect is free, done or in doubt, or the wait is over."""
         for settlement in tuple(self._unsaved.values()):
             self._save(settlement)
-        command = self._ledger.begin_command(request, EffectHolder(f"{self._owner} (pid {os.getpid()})", call_id))
+        pid = os.getpid()
+        command = self._ledger.begin_command(request, EffectHolder(f"{self._owner} (pid {pid})", f"{pid}#{number}"))
         now = time.monotonic()
         until, pause, check_at = now + request.wait_s, FIRST_PAUSE_S, now
         while True:
@@ -162,13 +179,18 @@ class ProgramEffects:
                 return answer
             if (now := time.monotonic()) >= check_at:  # its holder may be killed, with no supervisor to notice it
                 check_at = now + _CHECK_EVERY_S
-                if declare_dead_sessions(self._store):
+                if declare_dead_sessions(self._store, (ONCE_ROLE,)):
                     continue
             remaining_s = until - now
-            if remaining_s <= 0:
+            if remaining_s <= 0 or not wait(min(pause, remaining_s)):
                 raise busy_error(answer, request.wait_s)
-            time.sleep(min(pause, remaining_s))
             pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+def _pause(seconds: float) -> bool:
+    """Wait; nothing stops the wait for another holder."""
+    time.sleep(seconds)
+    return True
 
 
 _LOCK = threading.Lock()

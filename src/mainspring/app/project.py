@@ -5,7 +5,7 @@ import socket
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring.app.setup.codec import make_sealing
 from mainspring.app.setup.failure_rules import make_classifier
@@ -37,10 +37,13 @@ FAILPOINT = "MAINSPRING_FAILPOINT"
 class Project:
     """Settings that were read once; everything else is created from them on demand."""
 
+    _newest: ClassVar["Project | None"] = None
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         apply_process_policy(settings)
         self.clock = SystemClock()
+        Project._newest = self
 
     @classmethod
     def find(cls, *, flags: Mapping[str, Any] | None = None, config: Path | None = None) -> "Project":
@@ -56,6 +59,15 @@ class Project:
         )
         project.install_failpoints()
         return project
+
+    @classmethod
+    def current(cls) -> "Project":
+        """Return the newest project of this process, or the one that its environment names.
+
+        Raises:
+            ConfigError: a key or value cannot be used.
+        """
+        return cls._newest or cls.find()
 
     @staticmethod
     def install_failpoints() -> None:

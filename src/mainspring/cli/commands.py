@@ -95,6 +95,16 @@ _LOCKS: Final = {
     "list": CommandEntry("mainspring.cli.fleet.locks:list_command", "list held locks"),
     "break": CommandEntry("mainspring.cli.fleet.locks:break_command", "take a lock away from its holder"),
 }
+_EFFECTS: Final = {
+    "list": CommandEntry(
+        "mainspring.cli.effects.effect_list:list_command", "list effects, those that changed last first"
+    ),
+    "show": CommandEntry("mainspring.cli.effects.effect_show:show", "show an effect: its outcome, holder and calls"),
+    "forget": CommandEntry(
+        "mainspring.cli.effects.decisions:forget", "delete the record of an effect, so that the next call performs it"
+    ),
+    "confirm": CommandEntry("mainspring.cli.effects.decisions:confirm", "record that an effect in doubt happened"),
+}
 _NOTIFY: Final = {
     "test": CommandEntry(
         "mainspring.cli.incidents.channel_probe:test", "send a test message to one channel, or to all"
@@ -141,6 +151,16 @@ _DOCS: Final = {
         "mainspring.cli.docs.docs_command:show", "print a page of the documentation, or one section of it"
     ),
 }
+_ACTIONS: Final = {
+    "list": CommandEntry(
+        "mainspring.cli.actions.actions_command:list_command",
+        "list the ready-made actions: files, commands, SQL and others",
+    ),
+    "show": CommandEntry(
+        "mainspring.cli.actions.actions_command:show",
+        "show an action: its arguments, why it is safe to run twice, an example",
+    ),
+}
 
 COMMAND_TREE: Final[CommandTree] = {
     "init": CommandEntry("mainspring.cli.project.init:init", "create a project: configuration, an example, tests"),
@@ -160,6 +180,9 @@ COMMAND_TREE: Final[CommandTree] = {
     "exec": CommandEntry(
         "mainspring.cli.exec.exec_command:exec_command", "run any command with a record, lock, retries and timeout"
     ),
+    "once": CommandEntry(
+        "mainspring.cli.exec.once_command:once_command", "run a command once for its key, across all that use the store"
+    ),
     "watch": CommandEntry(
         "mainspring.cli.exec.watch_command:watch_command",
         "check all monitors once and send notifications: for a crontab without `up`",
@@ -178,6 +201,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "queues": GroupEntry("list, pause and resume queues", _QUEUES),
     "workers": GroupEntry("list, drain and quarantine processes", _WORKERS),
     "locks": GroupEntry("list and break locks", _LOCKS),
+    "effects": GroupEntry("list effects of `once`, and decide on those in doubt", _EFFECTS),
     "notify": GroupEntry("test channels, list routes and notifications", _NOTIFY),
     "audit-log": GroupEntry("list and verify who did what, when and why", _AUDIT),
     "db": GroupEntry("migrate, check, back up, restore, prune and move the store", _DB),
@@ -193,6 +217,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "open": CommandEntry(
         "mainspring.cli.fleet.open_command:open_command", "print a one-time link that opens the dashboard"
     ),
+    "actions": GroupEntry("the ready-made actions: list them, show one", _ACTIONS),
     "docs": GroupEntry("the documentation: list pages, read one", _DOCS),
     "completion": CommandEntry("mainspring.cli.completion:completion", "print the completion script of a shell"),
     "version": CommandEntry("mainspring.cli.version:version", "print the version"),

@@ -44,6 +44,8 @@ class Invocation:
 
     def __init__(self) -> None:
         self.flags = GlobalFlags()
+        self.ends_at_once = False
+        """Whether the process may end without its exit handlers: all is closed, all output flushed, and no code of a user was loaded."""
         self._store: ProcessStore | None = None
         self._reader: StoreReader | None = None
         self._registries: dict[tuple[str, ...], Registry] = {}

@@ -1,6 +1,5 @@
 """Error reports for people and programs: what is wrong, where, and the fix; with --json as one object."""
 
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +18,8 @@ _MAX_LINE_LENGTH, _MAX_SHORTENED_LENGTH = 600, 500
 
 def report_error(error: Exception, invocation: "Invocation") -> int:
     """Report an error on stderr and return its exit code."""
+    import traceback
+
     data, code = describe_error(error)
     output = invocation.output
     if output.is_json:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from mainspring.domain import errors
+from mainspring.domain.effects.errors import EffectInDoubtError
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.store.base import (
     NotAStoreError,
@@ -33,7 +34,7 @@ MEANINGS: Final[dict[int, str]] = {
     NOT_FOUND: "not found",
     NOT_ALLOWED: "not allowed",
     RUN_FAILED: "the run ended failed or cancelled",
-    NEEDS_HUMAN: "the run waits for a person",
+    NEEDS_HUMAN: "the run waits for a person, or an effect is in doubt",
     TIMED_OUT: "a wait timed out",
     CONFLICT: "conflict: lock held, key in use, or changed by another",
     CHECK_FAILED: "a check found something (status, doctor, db check, audit-log verify, triggers test, notify test)",
@@ -82,6 +83,7 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (OutputLostError, UNEXPECTED),
     (errors.NotFoundError, NOT_FOUND),
     (errors.UnknownNameError, NOT_FOUND),
+    (EffectInDoubtError, NEEDS_HUMAN),
     (errors.ConflictError, CONFLICT),
     (errors.FencedError, CONFLICT),
     (errors.StoreHeldError, CONFLICT),

@@ -1,13 +1,12 @@
 """The global flags, which may precede or follow the command, and their values."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import click
+from msgspec import Struct
 
 
-@dataclass(slots=True)
-class GlobalFlags:
+class GlobalFlags(Struct):
     """The values of the flags; None or False = not given."""
 
     config: str | None = None

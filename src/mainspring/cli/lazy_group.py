@@ -5,7 +5,6 @@ imports none of them. Invariant: the line in the table is the first line of the 
 """
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -80,6 +79,8 @@ class LazyGroup(click.Group):
         """Find the command; for an unknown one, name the nearest."""
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
+            from difflib import get_close_matches
+
             known = self.list_commands(ctx)
             near = get_close_matches(name, known, n=1, cutoff=0.5)
             text = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."

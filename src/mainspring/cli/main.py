@@ -42,15 +42,19 @@ def root(ctx: click.Context) -> int | None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process."""
-    sys.exit(run_command_line(sys.argv[1:] if args is None else args))
+    invocation = Invocation()
+    code = run_command_line(sys.argv[1:] if args is None else args, invocation)
+    if invocation.ends_at_once:
+        os._exit(code)  # to free every object of all modules takes Python a fifth of the time of a short command
+    sys.exit(code)
 
 
-def run_command_line(args: Sequence[str]) -> int:
+def run_command_line(args: Sequence[str], invocation: Invocation | None = None) -> int:
     """Run the command line and return the exit code."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the caller closed it: no one reads the output
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the whole process
-    invocation = Invocation()
+    invocation = Invocation() if invocation is None else invocation
     if "--json" in args:  # an error while parsing must be JSON too
         invocation.flags.json = True
     try:

@@ -5,7 +5,6 @@ A reader that closes the pipe (`| head`) ends the program quietly. Tables fit th
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
@@ -70,6 +69,8 @@ class Output:
 
     def is_lost(self, error: OSError) -> bool:
         """Return whether printing failed, in Mainspring or in click (a help page). The rest of the buffer is lost then."""
+        import traceback
+
         try:
             self.data.flush()
         except OSError:

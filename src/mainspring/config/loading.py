@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Any, get_args, get_origin
 
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from mainspring.config import locations
-from mainspring.config.known_keys import KNOWN_VALUES, KeyPath, find_known_key
+from mainspring.config.known_keys import KeyPath, find_known_key, find_value_type
 from mainspring.config.setting_layers import (
     DUE_KEY,
     ENVIRONMENT_KEY,
@@ -28,19 +28,20 @@ from mainspring.config.setting_layers import (
     variable_name,
 )
 from mainspring.config.settings import (
-    SECTIONS,
+    MONITORS_SECTION,
+    SECTION_NAMES,
     BrokerSettings,
     DatabaseSettings,
     NotifySettings,
     SecretsSettings,
     Settings,
+    section_type,
 )
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.domain.notifications.channel_name import check_channel_name
 from mainspring.domain.notifications.routing import check_routes
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.escaping import escape
-from mainspring.integrations.brokers import check_broker_name
 from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
 STORE_URL_KEY = ("store", "url")
@@ -79,21 +80,21 @@ def load(
     around = locations.ProcessSurroundings(env, cwd, uid)
     file = locations.find_file(around, config)
     merged = _merge(around, flags, file)
-    sections = {name: _build_struct(section, (name,), merged) for name, section in SECTIONS.items()}
-    _check_databases(sections["databases"], sections["store"].url, merged)
-    _check_brokers(sections["brokers"], merged)
-    _check_notify(sections[NOTIFY_SECTION], merged)
-    _check_due(sections["secrets"], merged)
-    sources = {".".join(path): given.source for path, given in merged.items() if find_known_key(path) in KNOWN_VALUES}
+    stated = {path[0] for path in merged}
+    sections = {name: _build_struct(section_type(name), (name,), merged) for name in SECTION_NAMES if name in stated}
+    sections["stated_monitors"] = sections.pop(MONITORS_SECTION, None)
+    settings = Settings(**sections, file=file, folder=file.parent if file else cwd)
+    _check_databases(settings.databases, settings.store.url, merged)
+    _check_brokers(settings.brokers, merged)
+    _check_notify(settings.notify, merged)
+    _check_due(settings.secrets, merged)
     spare = None
     with suppress(ConfigError):  # no home folder
-        spare = locations.fallback_spool_path(around, sections["store"].url)
-    return Settings(
-        **sections,
-        file=file,
-        folder=file.parent if file else cwd,
-        spare_spool=None if spare == sections["exec"].spool else spare,
-        sources=sources,
+        spare = locations.fallback_spool_path(around, settings.store.url)
+    return replace(
+        settings,
+        spare_spool=None if spare == settings.exec.spool else spare,
+        sources={".".join(path): given.source for path, given in merged.items() if _is_value(path)},
     )
 
 
@@ -202,6 +203,10 @@ def _check_databases(databases: Mapping[str, DatabaseSettings], store: str, laye
 
 def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: SettingLayer) -> None:
     """Raise ConfigError for a broker that no message could name, or without an address."""
+    if not brokers:
+        return
+    from mainspring.integrations.brokers import check_broker_name
+
     for name, broker in brokers.items():
         try:
             check_broker_name(name)
@@ -239,8 +244,12 @@ def _check_due(secrets: SecretsSettings, layer: SettingLayer) -> None:
             raise ConfigError(problem, hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.")
 
 
+def _is_value(path: KeyPath) -> bool:
+    return find_value_type(find_known_key(path)) is not None
+
+
 def _build_struct(kind: Any, path: tuple[str, ...], layer: SettingLayer) -> Any:
-    if find_known_key(path) in KNOWN_VALUES:
+    if _is_value(path):
         return layer[path].value
     if get_origin(kind) is dict:
         names = dict.fromkeys(key[len(path)] for key in layer if len(key) > len(path) and key[: len(path)] == path)

@@ -10,11 +10,12 @@ import re
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+
+from msgspec import Struct
 
 from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, replace_schema, split_schema
 from mainspring.store.side_files import shorten
 
@@ -26,15 +27,14 @@ _SQLITE = "sqlite:///"
 _LONGEST_NAME = 200
 """In bytes. File systems allow 255; files beside the store, and backups of it, are named after it."""
 _SERVER_PREFIXES = ("postgresql://", "postgres://")
-_LIKELY_SERVER_URL = re.compile(r"postgres(ql)?:|(.*\s)?(host|dbname|password)=|[^/\s]+:\d+/")
+_LIKELY_SERVER_URL = lazy_pattern(r"postgres(ql)?:|(.*\s)?(host|dbname|password)=|[^/\s]+:\d+/")
 """Typing errors, such as HOST:5432/DATABASE: each would silently be a file, and might contain a password in its name."""
 _STORE_URL_FORMS = (
     "Write sqlite:///relative.db, sqlite:////absolute.db, a plain path, or postgresql://USER@HOST:PORT/DATABASE."
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessSurroundings:
+class ProcessSurroundings(Struct, frozen=True):
     """The properties of the process that decide on locations."""
 
     env: Mapping[str, str]
@@ -123,6 +123,8 @@ def hash_store_url(url: str, env: Mapping[str, str]) -> str:
 
 
 def _server_identity(url: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    from urllib.parse import parse_qs, unquote, urlsplit
+
     address, schema = split_schema(url)
     parts = urlsplit(address)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}

@@ -3,21 +3,18 @@
 Every key is checked and every value typed here, so that an error is reported with its place, and merging is a plain `dict.update`.
 """
 
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from mainspring.config import known_keys
 from mainspring.config.locations import ProcessSurroundings
-from mainspring.config.settings import SECTIONS
+from mainspring.config.settings import MONITORS_SECTION, SECTION_NAMES
 from mainspring.config.value_reader import ValueReader, is_literal_secret, parse_text, parse_toml_value
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
-from mainspring.domain.incidents.incident import IncidentKind
-from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
-from mainspring.domain.text.toml_lines import locate_keys
 from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
 VARIABLE_PREFIX = "MAINSPRING_"
@@ -43,8 +40,7 @@ _USER_NAMED_TABLES = (DUE_KEY, ("web", "oidc", "roles"))
 """Tables in which a user's name is beside a day or a role: the name does not show what the value is."""
 
 
-@dataclass(frozen=True, slots=True)
-class SettingValue:
+class SettingValue(Struct, frozen=True):
     """A typed value, and its source."""
 
     value: Any
@@ -54,8 +50,7 @@ class SettingValue:
 SettingLayer = dict[known_keys.KeyPath, SettingValue]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerOrigin:
+class LayerOrigin(Struct, frozen=True):
     """The origin of one layer's values: how a source is named, and from which folder relative paths count."""
 
     locate: Callable[[known_keys.KeyPath], str]
@@ -64,8 +59,7 @@ class LayerOrigin:
     spell: Callable[[known_keys.KeyPath], str] = ".".join
 
 
-@dataclass(frozen=True, slots=True)
-class FileLayers:
+class FileLayers(Struct, frozen=True):
     """The settings of one file: for every environment, and for each named one."""
 
     base: SettingLayer
@@ -81,6 +75,10 @@ class LayerReader:
 
     def of_file(self, path: Path, only: frozenset[known_keys.KeyPath] | None = None) -> FileLayers:
         """Read the TOML file `path`; with `only`, nothing but these values of it."""
+        import tomllib
+
+        from mainspring.domain.text.toml_lines import locate_keys
+
         text = _read_text(path)
         try:
             tree = tomllib.loads(text)
@@ -133,8 +131,8 @@ class LayerReader:
         if form is None:
             raise _unknown_key_error(path, origin)
         try:
-            if form in known_keys.KNOWN_VALUES:
-                annotation = known_keys.KNOWN_VALUES[form]
+            annotation = known_keys.find_value_type(form)
+            if annotation is not None:
                 plain = parse_text(annotation, value) if origin.is_text and isinstance(value, str) else value
                 layer[path] = SettingValue(self._reader.read(annotation, plain, origin.folder), origin.locate(path))
                 return
@@ -153,8 +151,8 @@ class LayerReader:
                 layer[path] = SettingValue(None, origin.locate(path))
             for key, inner in value.items():
                 self._take(layer, (*path, str(key)), inner, origin)
-        elif form in known_keys.SHORTHANDS:
-            self._take(layer, (*path, known_keys.SHORTHANDS[form]), value, origin)
+        elif (shorthand := known_keys.find_shorthand(form)) is not None:
+            self._take(layer, (*path, shorthand), value, origin)
         else:
             known_names = known_keys.list_names_in_table((*path, "*"))
             hint = (
@@ -258,15 +256,22 @@ def _suggest_correction(path: known_keys.KeyPath, origin: LayerOrigin) -> str:
             "Scripts belong in their own file, scripts.toml. Name it in this file: [project] automations = "
             '["scripts.toml"].'
         )
-    if path[0] == "monitors" and len(path) > 1 and path[1] in FIXED_MONITORS:
-        return FIXED_MONITORS[IncidentKind(path[1])].why
-    if path[:2] == ("monitors", "of") and len(path) > 3 and known_keys.find_known_key(("monitors", path[3])):
+    if path[0] == MONITORS_SECTION and len(path) > 1 and (reason := _explain_fixed_monitor(path[1])):
+        return reason
+    if path[:2] == (MONITORS_SECTION, "of") and len(path) > 3 and known_keys.find_known_key((path[0], path[3])):
         known_names = known_keys.list_names_in_table(path[:4])
         if path[3] not in known_names:  # no slip in a name
-            general = origin.spell(("monitors", path[3]))
+            general = origin.spell((path[0], path[3]))
             return f"It can only be set for all automations: {general}. Known there: {', '.join(known_names)}."
     near = known_keys.suggest_key(path)
     if near:
         return f"Did you mean {origin.spell(tuple(near.split('.')))}?"
     known_names = known_keys.list_names_in_table(path)
-    return f"Known there: {', '.join(known_names)}." if known_names else f"Sections: {', '.join(SECTIONS)}."
+    return f"Known there: {', '.join(known_names)}." if known_names else f"Sections: {', '.join(SECTION_NAMES)}."
+
+
+def _explain_fixed_monitor(name: str) -> str | None:
+    """Return why a monitor cannot be changed; None if it can."""
+    from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
+
+    return next((monitor.why for kind, monitor in FIXED_MONITORS.items() if kind == name), None)

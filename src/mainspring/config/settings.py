@@ -1,8 +1,8 @@
 """Settings of `mainspring.toml`, as frozen values: one Struct a section, one field a key with its default.
 
-Invariant: these Structs are the only list of keys. Reading, the environment's variables, `doctor --config` and the check of the reference
-page all walk them, so a new setting is one field here and one row there. `None` means "not set": the user of the value has its own
-default.
+Invariant: these Structs, with those of `monitor_settings`, are the only list of keys. Reading, the environment's variables,
+`doctor --config` and the check of the reference page all walk them, so a new setting is one field here and one row there. `None` means
+"not set": the user of the value has its own default.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,6 @@ from msgspec import Meta, Struct, defstruct, field, to_builtins
 from msgspec.structs import fields
 
 from mainspring.config.locations import is_server_url, store_path
-from mainspring.config.monitor_settings import MonitorsSettings
 from mainspring.config.web_settings import HooksSettings, Network, WebSettings
 from mainspring.domain.definitions.options import OPTIONS
 from mainspring.domain.duration import format_duration
@@ -58,6 +57,7 @@ SecretName = Annotated[str, Meta(title="secret")]
 ExportInterval = Annotated[timedelta, Meta(title="sending span")]
 ServiceName = Annotated[str, Meta(min_length=1, max_length=100)]
 
+HostOrNetwork = Annotated[str, Meta(title="host or network")]
 ChannelAddress = Annotated[str, Meta(title="channel")]
 RouteTable = Annotated[NotificationRoute, Meta(title="route")]
 MaintenanceTable = Annotated[MaintenanceWindow, Meta(title="maintenance")]
@@ -120,6 +120,18 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     timezone: Zone = "UTC"
     environment: EnvironmentName = "production"
     allowed_networks: tuple[Network, ...] = ()
+
+
+class HttpActionsSettings(Struct, frozen=True, kw_only=True):
+    """`[actions.http]`: `allow` = hosts and networks that are not public and that HTTP actions may call all the same."""
+
+    allow: tuple[HostOrNetwork, ...] = ()
+
+
+class ActionsSettings(Struct, frozen=True, kw_only=True):
+    """`[actions]`: the settings of each family of actions."""
+
+    http: HttpActionsSettings = HttpActionsSettings()
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
@@ -276,6 +288,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     up: UpSettings = UpSettings()
     web: WebSettings = WebSettings()
     hooks: HooksSettings = HooksSettings()
+    actions: ActionsSettings = ActionsSettings()
     secrets: SecretsSettings = SecretsSettings()
     logs: LogsSettings = LogsSettings()
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
@@ -285,12 +298,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     otel: OtelSettings = OtelSettings()
     defaults: Struct = DefaultSettings()
     exec: ExecSettings = ExecSettings()
-    monitors: Struct = MonitorsSettings()
+    stated_monitors: Struct | None = None
+    """`[monitors]`; None = no layer sets a key of it. See `monitors`."""
     file: Path | None = None
     folder: Path = Path("/")
     spare_spool: Path | None = None
     """The spool of this store if nothing can be created beside it; None if that is `exec.spool` itself."""
     sources: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def monitors(self) -> Struct:
+        """`[monitors]`, with the defaults where nothing is stated: only then are the monitors imported."""
+        return section_type(MONITORS_SECTION)() if self.stated_monitors is None else self.stated_monitors
 
     @property
     def default_options(self) -> dict[str, Any]:
@@ -302,21 +321,23 @@ class Settings(Struct, frozen=True, kw_only=True):
         """Return (path, value as it is written in a file, source) of every setting, in the order of the sections."""
         entries = (
             entry
-            for section in SECTIONS
-            for entry in _walk_settings(getattr(self, section), section, SECTIONS[section])
+            for section in SECTION_NAMES
+            for entry in _walk_settings(getattr(self, section), section, section_type(section))
         )
         # A setting for some automations that is left out has no default: the general one is in force.
         stated = ((path, value) for path, value in entries if value is not None or not path.startswith("monitors.of."))
         return [(path, value, self.sources.get(path, "default")) for path, value in stated]
 
 
-SECTIONS: dict[str, Any] = {
+MONITORS_SECTION = "monitors"
+_SECTION_TYPES: dict[str, Any] = {
     "project": ProjectSettings,
     "store": StoreSettings,
     "worker": WorkerSettings,
     "up": UpSettings,
     "web": WebSettings,
     "hooks": HooksSettings,
+    "actions": ActionsSettings,
     "secrets": SecretsSettings,
     "logs": LogsSettings,
     "databases": dict[str, DatabaseSettings],
@@ -326,8 +347,17 @@ SECTIONS: dict[str, Any] = {
     "otel": OtelSettings,
     "defaults": DefaultSettings,
     "exec": ExecSettings,
-    "monitors": MonitorsSettings,
 }
+SECTION_NAMES = (*_SECTION_TYPES, MONITORS_SECTION)
+
+
+def section_type(name: str) -> Any:
+    """Return the type of a section. That of the monitors is made of their table, which imports all of them: only when it is needed."""
+    if name == MONITORS_SECTION:
+        from mainspring.config.monitor_settings import MonitorsSettings
+
+        return MonitorsSettings
+    return _SECTION_TYPES[name]
 
 
 def _walk_settings(value: Any, path: str, annotation: Any) -> Iterator[tuple[str, Any]]:

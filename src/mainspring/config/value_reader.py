@@ -4,7 +4,6 @@ The caller adds the key and its place.
 """
 
 import re
-import tomllib
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime, timedelta
@@ -26,27 +25,25 @@ from mainspring.domain.processes.process_role import read_process_role
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.redaction.secret_url import is_safe_url, read_secret_url
 from mainspring.domain.text.byte_size import parse_size
-from mainspring.domain.text.ip_networks import read_network
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.time.calendar import read_days, read_holidays, read_weekdays
 from mainspring.domain.time.rate import Rate, parse_rate
 from mainspring.domain.values.option_readers import read_share
 from mainspring.domain.values.sealing import read_payload_limit
-from mainspring.integrations.brokers import check_broker_url
-from mainspring.integrations.notifiers import read_channel_address
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_SECRET_KEY = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
+_SECRET_KEY = lazy_pattern(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _REFERENCE = "secret:"
 _SHORTEST_LEASE, _LONGEST_LEASE = timedelta(seconds=2), timedelta(minutes=10)
 _SHORTEST_SENDING = timedelta(seconds=1)
 _LARGEST_PORT = 65_535
 _FIRST_YEAR, _LAST_YEAR = 2000, 2199
-_PUBLIC_URL = re.compile(
+_PUBLIC_URL = lazy_pattern(
     r"https?://([A-Za-z0-9.-]{1,250}|\[[0-9A-Fa-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
 )
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}", re.ASCII)
-_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,30}", re.ASCII)
-_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]{0,200}", re.ASCII)
+_HOST_NAME = lazy_pattern(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,30}", re.ASCII)
+_MODULE = lazy_pattern(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 class ValueReader:
@@ -71,8 +68,9 @@ class ValueReader:
             "due day": lambda value, _: _read_due_day(value),
             "bind": lambda value, _: _read_bind(_read_text(value)),
             "public url": lambda value, _: _read_public_url(_read_text(value)),
-            "network": lambda value, _: read_network(_read_text(value)),
+            "network": lambda value, _: _read_network(_read_text(value)),
             "variable": lambda value, _: _read_variable_name(_read_text(value)),
+            "host or network": lambda value, _: _read_host_or_network(_read_text(value)),
             "host name": lambda value, _: _read_host_name(_read_text(value)),
             "access role": lambda value, _: read_access(_read_text(value)).value,
             "issuer": lambda value, _: _read_issuer(_read_text(value)),
@@ -141,6 +139,8 @@ def parse_text(annotation: Any, text: str) -> Any:
 
 def parse_toml_value(text: str) -> Any:
     """Return the value of `text` in TOML. Raises OptionError."""
+    import tomllib
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -296,11 +296,27 @@ def _read_otlp_endpoint(text: str) -> str:
 
 
 def _read_broker_url(text: str) -> str:
+    from mainspring.integrations.brokers import check_broker_url
+
     check_broker_url(text)
     return text
 
 
+def _read_network(text: str) -> str:
+    from mainspring.domain.text.ip_networks import read_network
+
+    return read_network(text)
+
+
+def _read_host_or_network(text: str) -> str:
+    from mainspring.domain.text.ip_networks import read_host_or_network
+
+    return read_host_or_network(text)
+
+
 def _read_channel(text: str) -> str:
+    from mainspring.integrations.notifiers import read_channel_address
+
     read_channel_address(text)
     return text
 

@@ -6,7 +6,6 @@ Before a release, and for an installation from a checkout, no index has the pack
 import functools
 import json
 import shlex
-from urllib.parse import unquote, urlsplit
 
 
 def install_command(extra: str) -> str:
@@ -19,6 +18,7 @@ def install_command(extra: str) -> str:
 def _source() -> tuple[str, str]:
     """Return pip's option and argument for the Mainspring that is installed: its name, or its source folder."""
     from importlib import metadata
+    from urllib.parse import unquote, urlsplit
 
     try:
         install_record = json.loads(metadata.distribution("mainspring").read_text("direct_url.json") or "{}")

@@ -33,6 +33,14 @@ def is_regular_id(id: str) -> bool:
     return len(id) == _LENGTH and id[1] == "_"
 
 
+def read_instant(id: str) -> int:
+    """Return the instant (ms) at which a regular id was made."""
+    number = 0
+    for character in id[2:]:
+        number = number << 5 | _ALPHABET.index(character)
+    return number >> 80
+
+
 def matches_short_id(text: str, id: str) -> bool:
     """Return whether a text is the end of an id, and long enough to identify it."""
     return MIN_SHORT_ID_LENGTH <= len(text) < len(id) and is_regular_id(id) and id.endswith(text)

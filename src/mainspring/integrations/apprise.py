@@ -36,10 +36,7 @@ class AppriseLink:
 
     async def send(self, notice: Notification, ref: str | None, *, is_again: bool = False) -> str | None:
         """Pass the notice to apprise, which returns only whether it was accepted."""
-        apprise = _import_apprise()
-        sender = apprise.Apprise(asset=_run_inline(apprise))
-        if not sender.add(self._faults.get(self._channel.secret)):
-            raise ConfigError(f"the secret {self._channel.secret!r} is not an address of apprise")
+        apprise = import_apprise()
         kinds = apprise.NotifyType
         kind = kinds.FAILURE if notice.severity is Severity.PAGE else kinds.WARNING
         kind = {
@@ -47,27 +44,49 @@ class AppriseLink:
             NotificationEvent.TEST: kinds.INFO,
             NotificationEvent.DIGEST: kinds.INFO,
         }.get(notice.about, kind)
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                is_accepted = await self._thread.run(
-                    partial(
-                        sender.notify,
-                        body=_escape(notice.body or notice.headline),
-                        title=_escape(notice.headline),
-                        notify_type=kind,
-                        body_format=apprise.NotifyFormat.TEXT,
-                    )
-                )
-        except ChannelFault:
-            raise
-        except Exception as error:  # noqa: BLE001 - its plug-ins may raise anything
-            raise ChannelFault(self._faults.of(error) or type(error).__name__, is_unknown=True) from None
-        if not is_accepted:
-            raise ChannelFault("apprise could not deliver it", is_unknown=True)
+        sender = open_sender(self._channel.secret, self._faults)
+        await send_by_apprise(
+            sender, notice.headline, notice.body or notice.headline, kind, faults=self._faults, thread=self._thread
+        )
         return None
 
     async def close(self) -> None:
         """Do nothing: there is no connection."""
+
+
+def open_sender(secret: str, faults: ErrorFormatter) -> Any:
+    """Return what sends to the address of apprise that the secret of this name has.
+
+    Raises:
+        ConfigError: apprise is not installed, the secret is not set, or it is no such address.
+    """
+    apprise = import_apprise()
+    sender = apprise.Apprise(asset=_run_inline(apprise))
+    if not sender.add(faults.get(secret)):
+        raise ConfigError(f"the secret {secret!r} is not an address of apprise")
+    return sender
+
+
+async def send_by_apprise(
+    sender: Any, title: str, body: str, kind: Any, *, faults: ErrorFormatter, thread: ChannelThread
+) -> None:
+    """Pass a text to apprise, which returns only whether it was accepted.
+
+    Raises:
+        ChannelFault: it was not accepted. Whether it was sent is not known.
+    """
+    message = {"body": _escape(body), "title": _escape(title), "notify_type": kind}
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            is_accepted = await thread.run(
+                partial(sender.notify, body_format=import_apprise().NotifyFormat.TEXT, **message)
+            )
+    except ChannelFault:
+        raise
+    except Exception as error:  # noqa: BLE001 - its plug-ins may raise anything
+        raise ChannelFault(faults.of(error) or type(error).__name__, is_unknown=True) from None
+    if not is_accepted:
+        raise ChannelFault("apprise could not deliver it", is_unknown=True)
 
 
 def _escape(text: str) -> str:
@@ -82,7 +101,8 @@ def _run_inline(apprise: ModuleType) -> Any:
     return asset(async_mode=False, **timeless)
 
 
-def _import_apprise() -> ModuleType:
+def import_apprise() -> ModuleType:
+    """Return the module of apprise. Raises ConfigError if it is not installed."""
     try:
         import apprise
     except ImportError:

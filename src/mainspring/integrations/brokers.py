@@ -4,7 +4,6 @@ A step names a queue as "BROKER/QUEUE", with BROKER from the configuration, or b
 password, so it may be stored and shown as it is.
 """
 
-import re
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from mainspring.domain.errors import ArgumentError, ConfigError, MainspringError, OptionError, UnknownNameError
 from mainspring.domain.extras import install_command
 from mainspring.domain.text.escaping import escape, is_plain_line
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.printable_key import MAX_KEY_LENGTH
 from mainspring.domain.triggers.queues.queue_address import BrokerServer, QueueAddress
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
@@ -26,7 +26,7 @@ BROKERS = {
     **dict.fromkeys(("postgresql", "postgres"), "postgres"),
 }
 """The module of each scheme: its `BROKER` is imported when an address names it."""
-_BROKER_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_BROKER_NAME = lazy_pattern(r"[a-z][a-z0-9_-]{0,39}")
 _HINT = 'Write "NAME/QUEUE", with NAME = "nats://..." under [brokers] in mainspring.toml, or a whole address.'
 _LONGEST = 2_000
 

@@ -1,11 +1,11 @@
 """Mail by SMTP. A notice has one Message-ID in all attempts; notices of one opening refer to its first mail, as one thread."""
 
-import asyncio
 import logging
 import re
-from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
+
+import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import ConfigError
@@ -49,15 +49,10 @@ class MailLink:
         )
 
         mail = build_message(notice, self._channel)
-        conversation = SmtpConversation(self._channel, self._login(), self._within_s)
+        conversation = SmtpConversation(self._channel, read_login(self._channel.secret, self._faults), self._within_s)
         try:
-            async with asyncio.timeout(self._in_all_s):
-                refused = await self._thread.run(partial(conversation.hand_over, mail))
-        except asyncio.CancelledError:
-            conversation.hang_up()
-            raise
+            refused = await conversation.run(self._thread, mail, self._in_all_s)
         except MAIL_ERRORS as error:
-            conversation.hang_up()
             raise ChannelFault(
                 self._faults.of(error) or type(error).__name__,
                 is_final=is_message_fault(error),
@@ -70,16 +65,41 @@ class MailLink:
     async def close(self) -> None:
         """Do nothing: each mail has its own connection."""
 
-    def _login(self) -> "Login | None":
-        from mainspring.integrations.mail_connection import Login
 
-        if not self._channel.secret:
-            return None
-        user, colon, password = self._faults.get(self._channel.secret).partition(":")
-        if not colon:
-            raise ConfigError(f"the secret {self._channel.secret!r} is not USER:PASSWORD")
-        self._faults.hide(password)
-        return Login(user, password)
+def read_login(secret: str, faults: ErrorFormatter) -> "Login | None":
+    """Return user and password, which the secret of this name has; None without a name.
+
+    Raises:
+        ConfigError: it is not set, or is not USER:PASSWORD.
+    """
+    from mainspring.integrations.mail_connection import Login
+
+    if not secret:
+        return None
+    user, colon, password = faults.get(secret).partition(":")
+    if not colon:
+        raise ConfigError(f"the secret {secret!r} is not USER:PASSWORD")
+    faults.hide(password)
+    if not (user + password).isascii():
+        raise ConfigError(f"the secret {secret!r} has a character that is not ASCII, which no mail server is sent")
+    return Login(user, password)
+
+
+def read_mail_server(parts: AddressParts) -> ChannelAddress:
+    """Return the server of an address, without recipients; `sender` is "" without `from=`.
+
+    Raises:
+        OptionError, UnknownNameError: the address is invalid.
+    """
+    secret = "" if parts.user is None else parts.secret_name(parts.user)
+    host, port = parts.server()
+    if secret and parts.scheme == "smtp" and not is_loopback(host):
+        raise parts.invalid("the password would be sent unencrypted: use smtps:// or starttls://")
+    sender = parts.parameters("from").get("from", "")
+    if sender and not _MAIL.fullmatch(sender):
+        raise parts.invalid("the address has from= without the mailbox of a sender")
+    port = port or _PORTS[parts.scheme]
+    return ChannelAddress(scheme=parts.scheme, secret=secret, host=host.strip("[]"), port=port, sender=sender)
 
 
 class MailNotifier:
@@ -89,18 +109,12 @@ class MailNotifier:
 
     def read_address(self, parts: AddressParts) -> ChannelAddress:
         """Return the address."""
-        secret = "" if parts.user is None else parts.secret_name(parts.user)
-        host, port = parts.server()
-        if secret and parts.scheme == "smtp" and not is_loopback(host):
-            raise parts.invalid("the password would be sent unencrypted: use smtps:// or starttls://")
+        server = read_mail_server(parts)
         to = tuple(recipient.strip() for recipient in unquote(parts.path).split(","))
-        sender = parts.parameters("from").get("from", to[0])
+        sender = server.sender or to[0]
         if not all(_MAIL.fullmatch(mailbox) for mailbox in (*to, sender)):
             raise parts.invalid("the address lacks the recipient or the sender of the mail")
-        port = port or _PORTS[parts.scheme]
-        return ChannelAddress(
-            scheme=parts.scheme, secret=secret, to=to, host=host.strip("[]"), port=port, sender=sender
-        )
+        return msgspec.structs.replace(server, to=to, sender=sender)
 
     def open_link(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock) -> MailLink:
         """Return the link to a server."""

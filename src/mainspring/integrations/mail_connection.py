@@ -1,23 +1,35 @@
-"""A connection to a mail server, and the mail as a message: what needs smtplib, ssl and email, which take long to import."""
+"""A connection to a mail server, and the mail as a message: what needs smtplib, ssl and email, which take long to import.
 
+Invariant: the server can have accepted a mail only after the line that ends it. The line is not sent once the caller has hung up.
+"""
+
+import asyncio
 import contextlib
 import hashlib
+import re
 import smtplib
 import socket
 import ssl
+import threading
+from collections.abc import Sequence
 from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate
+from functools import partial
 from typing import Any, NamedTuple
 
 from mainspring.domain.notifications.notification import Notification, NotificationEvent
 from mainspring.integrations.base.channel_address import ChannelAddress
+from mainspring.integrations.base.channel_thread import ChannelThread
 
 STARTTLS = "starttls"
 TLS = "smtps"
 MAIL_ERRORS = (OSError, smtplib.SMTPException, ValueError)
 """Errors of a server and of its connection; TimeoutError is an OSError."""
 _FIRST = frozenset({NotificationEvent.OPENED, NotificationEvent.REOPENED})
-_PERMANENT = 500
+_START_OF_MAIL, _PERMANENT = 354, 500
+_REFUSALS = range(400, 600)
+_LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
 class Login(NamedTuple):
@@ -34,11 +46,11 @@ def build_message(notice: Notification, channel: ChannelAddress) -> EmailMessage
     mail["From"] = channel.sender
     mail["To"] = ", ".join(channel.to)
     mail["Date"] = formatdate(localtime=False)
-    first = _message_id(notice.key, channel)
+    first = make_message_id(notice.key, channel.sender)
     if notice.about in _FIRST:
         mail["Message-ID"] = first
     else:
-        mail["Message-ID"] = _message_id(notice.id, channel)
+        mail["Message-ID"] = make_message_id(notice.id, channel.sender)
         mail["In-Reply-To"] = mail["References"] = first
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Mainspring-Notice"] = notice.about.value
@@ -53,40 +65,72 @@ class SmtpConversation:
         self._channel = channel
         self._login = login
         self._within_s = within_s
+        self._end_lock = threading.Lock()
         self.server: smtplib.SMTP | None = None
         self.is_unknown = False
         self.is_over = False
 
-    def hand_over(self, mail: EmailMessage) -> list[str]:
-        """Send the mail and return the recipients that the server refused, while it accepted others."""
+    async def run(
+        self, thread: ChannelThread, mail: EmailMessage, in_all_s: float, recipients: Sequence[str] | None = None
+    ) -> dict[str, str]:
+        """Send the mail in a thread, as `hand_over` does, within a time.
+
+        Raises:
+            OSError, smtplib.SMTPException, ValueError: it was not sent, or `is_unknown`.
+        """
+        try:
+            async with asyncio.timeout(in_all_s):
+                return await thread.run(partial(self.hand_over, mail, recipients))
+        except BaseException:
+            self.hang_up()
+            raise
+
+    def hand_over(self, mail: EmailMessage, recipients: Sequence[str] | None = None) -> dict[str, str]:
+        """Send the mail; return the recipients that the server refused while it accepted others, each with its reply.
+
+        `recipients` None = those of the channel.
+        """
+        to = self._channel.to if recipients is None else recipients
+        is_ascii = all(address.isascii() for address in (self._channel.sender, *to))
+        options = () if is_ascii else ("SMTPUTF8", "BODY=8BITMIME")
         try:
             server = self._connect()
             if self._channel.scheme == STARTTLS:
                 server.starttls(context=ssl.create_default_context())
             if self._login is not None:
                 server.login(self._login.user, self._login.password)
+            server.ehlo_or_helo_if_needed()
+            if not is_ascii and not server.has_extn("smtputf8"):
+                raise smtplib.SMTPNotSupportedError("the server accepts ASCII addresses only (no SMTPUTF8)")
             if self.is_over:
                 raise TimeoutError
-            self.is_unknown = True
             try:
-                refused = server.send_message(mail)
-            except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
-                self.is_unknown = False
+                refused = server.sendmail(self._channel.sender, to, _write_mail(mail, is_ascii=is_ascii), options)
+            except smtplib.SMTPResponseException as error:
+                self.is_unknown = self.is_unknown and error.smtp_code not in _REFUSALS
                 raise
             with contextlib.suppress(OSError):  # it has the mail: its reply to QUIT changes nothing
                 server.putcmd("quit")
-            return sorted(refused)
+            return {recipient: format_reply(*reply) for recipient, reply in sorted(refused.items())}
         finally:
             if self.server is not None:
                 self.server.close()
 
     def hang_up(self) -> None:
         """End a connection that took too long: its thread ends with it and sends nothing more."""
-        self.is_over = True
+        with self._end_lock:
+            self.is_over = True
         sock = None if self.server is None else self.server.sock
         if sock is not None:
             with contextlib.suppress(OSError):  # close would wait for the reader
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def allow_end(self) -> None:
+        """Allow the line that ends the mail: from here on the server may accept it. Raises TimeoutError if no caller waits."""
+        with self._end_lock:
+            if self.is_over:
+                raise TimeoutError
+            self.is_unknown = True
 
     def _connect(self) -> smtplib.SMTP:
         address = (self._channel.host, self._channel.port, socket.gethostname())
@@ -109,6 +153,17 @@ class _SmtpServer(smtplib.SMTP):
             raise TimeoutError
         return super().getreply()
 
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        """Send a mail as smtplib does, and its last line apart from the rest; `msg` is bytes with CRLF line ends."""
+        self.putcmd("data")
+        code, reply = self.getreply()
+        if code != _START_OF_MAIL:
+            raise smtplib.SMTPDataError(code, reply)
+        self.send(_LEADING_DOT.sub(b"..", msg) + (b"" if msg.endswith(b"\r\n") else b"\r\n"))
+        self._conversation.allow_end()
+        self.send(b".\r\n")
+        return self.getreply()
+
 
 class _SmtpTlsServer(_SmtpServer, smtplib.SMTP_SSL):
     """The same, over TLS from the first byte."""
@@ -119,5 +174,17 @@ def is_message_fault(error: Exception) -> bool:
     return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= _PERMANENT
 
 
-def _message_id(text: str, channel: ChannelAddress) -> str:
-    return f"<{hashlib.sha256(text.encode()).hexdigest()[:40]}@{channel.sender.rpartition('@')[2]}>"
+def _write_mail(mail: EmailMessage, *, is_ascii: bool) -> bytes:
+    """Return a mail with CRLF line ends. smtplib's own way would write ">From" for "From" at the start of a line."""
+    return mail.as_bytes(policy=SMTP if is_ascii else SMTPUTF8)
+
+
+def format_reply(code: int, text: bytes | str) -> str:
+    """Return a reply of the server in one line."""
+    words = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    return f"{code} {' '.join(words.split())}"
+
+
+def make_message_id(key: str, sender: str) -> str:
+    """Return the Message-ID of a mail: the same for the same key and the domain of the sender."""
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{sender.rpartition('@')[2]}>"

@@ -15,6 +15,7 @@ from mainspring.integrations.base.channel_address import AddressParts, ChannelAd
 from mainspring.integrations.base.http import HttpClient
 from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
 
+PAGERDUTY_URL: Final = "https://events.pagerduty.com"
 GAP_S = 0.5
 """An integration accepts 120 events a minute."""
 _BAD_EVENT = 400
@@ -59,20 +60,32 @@ class PagerDutyLink:
                 "payload": _build_payload(notice),
                 "links": [{"href": link.url, "text": link.text} for link in notice.links],
             }
-        headers = {"content-type": "application/json"}
-        response = await self._http.post(f"{self._channel.url}/v2/enqueue", msgspec.json.encode(event), headers)
-        if response.is_ok:
-            return
-        data = response.data()
-        errors = "; ".join(str(error) for error in data.get("errors") or ())
-        message = self._faults.of(
-            ValueError(": ".join(part for part in (str(data.get("message", "")), errors) if part))
-        )
-        is_key_fault = "routing_key" in errors or "routing key" in message.lower()
-        raise ChannelFault(
-            f"PagerDuty does not accept it ({response.status}): {message}"[:_LONGEST_ERROR],
-            is_final=response.status == _BAD_EVENT and not is_key_fault,
-        )
+        await enqueue_event(self._http, self._channel.url, event, self._faults)
+
+
+class PagerDutyError(ChannelFault):
+    """An error response to an event."""
+
+
+async def enqueue_event(http: HttpClient, url: str, event: dict[str, Any], faults: ErrorFormatter) -> None:
+    """Send an event, its routing key included.
+
+    Raises:
+        PagerDutyError: it is not accepted. `is_final` = because of what it says, not because of its key.
+        ChannelFault: there is no response.
+    """
+    headers = {"content-type": "application/json"}
+    response = await http.post(f"{url}/v2/enqueue", msgspec.json.encode(event), headers)
+    if response.is_ok:
+        return
+    data = response.data()
+    errors = "; ".join(str(error) for error in data.get("errors") or ())
+    message = faults.redact(": ".join(part for part in (str(data.get("message", "")), errors) if part))
+    is_key_fault = "routing_key" in errors or "routing key" in message.lower()
+    raise PagerDutyError(
+        f"PagerDuty does not accept it ({response.status}): {message}"[:_LONGEST_ERROR],
+        is_final=response.status == _BAD_EVENT and not is_key_fault,
+    )
 
 
 def _build_payload(notice: Notification) -> dict[str, Any]:
@@ -96,7 +109,7 @@ class PagerDutyNotifier:
         """Return the address."""
         parts.reject_user()
         parts.reject_path()
-        secret, url = parts.secret_name(parts.host), parts.api_url("https://events.pagerduty.com")
+        secret, url = parts.secret_name(parts.host), parts.api_url(PAGERDUTY_URL)
         return ChannelAddress(scheme=parts.scheme, secret=secret, url=url)
 
     def open_link(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock) -> PagerDutyLink:

@@ -10,14 +10,11 @@ not given by its id, channels:read (groups:read). Without them a crash at the wr
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import unquote, urlencode
-
-import msgspec
+from urllib.parse import unquote
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.notifications.notification import Notification, NotificationEvent
-from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.triggers.webhooks.verifier_options import (
     DEFAULT_TOLERANCE,
     VerifierOptions,
@@ -39,21 +36,21 @@ from mainspring.integrations.base.webhook_verifier import (
     encode_header,
     read_text_field,
 )
+from mainspring.integrations.slack_api import (
+    NOT_ALLOWED_CODES,
+    SLACK_CHANNEL,
+    SLACK_URL,
+    SlackApi,
+    SlackError,
+    escape_slack_text,
+)
 
 _LOG = logging.getLogger("mainspring.notifier.slack")
 GAP_S = 1.05
 """Slack accepts one message a second for each channel."""
-_CHANNEL = lazy_pattern(r"#[^\s,/#@]{1,80}|[CGD][A-Z0-9]{5,30}")
 _EVENT = "mainspring_notice"
-_PAGES = 20
 _SEARCH_WINDOW_S = 600
-_OF_THE_NOTICE = frozenset(
-    {"msg_too_long", "no_text", "invalid_blocks", "invalid_metadata_format", "metadata_too_large", "invalid_arguments"}
-)
-_UNCERTAIN = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable"})
-"""The request may have had an effect all the same."""
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
-_NOT_ALLOWED = frozenset({"missing_scope", "no_permission", "not_allowed_token_type", "not_in_channel"})
 _BROADCAST = frozenset({NotificationEvent.REPEATED, NotificationEvent.ESCALATED})
 """Notices that need attention: an edit or a reply in a thread reaches only people who look."""
 _MARKS = {
@@ -67,14 +64,6 @@ _SIGNATURE = "x-slack-signature"
 _TIMESTAMP = "x-slack-request-timestamp"
 
 
-class SlackError(ChannelFault):
-    """An error response; `code` is Slack's."""
-
-    def __init__(self, code: str, text: str, **flags: bool) -> None:
-        super().__init__(text, **flags)
-        self.code = code
-
-
 class SlackLink:
     """A bot in one channel."""
 
@@ -82,6 +71,7 @@ class SlackLink:
         self._channel = channel
         self._faults = faults
         self._http = HttpClient(faults, clock, gap_s)
+        self._api = SlackApi(channel.url, channel.secret, faults, self._http)
         self._place = "" if channel.to[0].startswith("#") else channel.to[0]
         self._incomplete: dict[str, str] = {}
         """Messages without the details of their notice: reference by key."""
@@ -112,7 +102,7 @@ class SlackLink:
         await self._http.close()
 
     async def _post(self, notice: Notification, text: str, **more: Any) -> str:
-        response = await self._call(
+        response = await self._api.call(
             "chat.postMessage",
             {
                 "channel": self._place or self._channel.to[0],
@@ -132,7 +122,7 @@ class SlackLink:
         metadata = {"event_type": _EVENT, "event_payload": {"key": notice.key, "notice": notice.id}}
         try:
             body = {"channel": place, "ts": stamp, "text": _format_message(notice), "metadata": metadata}
-            await self._call("chat.update", body)
+            await self._api.call("chat.update", body)
         except SlackError as error:
             if error.code in _GONE:
                 return False
@@ -155,79 +145,46 @@ class SlackLink:
     async def _find(self, method: str, query: dict[str, Any], key_or_notice: str, root: str = "") -> str | None:
         """Return the timestamp of our message with this key or notice, other than `root`; None if reading is not allowed."""
         try:
-            place = self._place or await self._find_channel()
+            place = self._place = self._place or await self._api.find_channel(self._channel.to[0])
             async for message in self._own_messages(method, {"channel": place, **query}):
                 if key_or_notice in (message["key"], message["notice"]) and message["ts"] != root:
                     return message["ts"]
         except SlackError as error:
-            if error.code not in _NOT_ALLOWED:
+            if error.code not in NOT_ALLOWED_CODES:
                 raise
             _LOG.warning("earlier messages cannot be read, so this one may appear twice: %s", error.text)
         return None
 
-    async def _find_channel(self) -> str:
-        """Return the id of the channel."""
-        name = self._channel.to[0].removeprefix("#")
-        query = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": 1000}
-        async for page in self._pages("conversations.list", query):
-            for channel in page.get("channels") or ():
-                if channel.get("name") == name:
-                    self._place = str(channel["id"])
-                    return self._place
-        raise SlackError("channel_not_found", f"there is no channel {self._channel.to[0]} that the bot can see")
-
     async def _own_messages(self, method: str, query: dict[str, Any]) -> AsyncIterator[dict[str, str]]:
         """Yield timestamp, key and notice of our own messages."""
-        async for page in self._pages(method, {**query, "limit": 200, "include_all_metadata": "true"}):
+        async for page in self._api.pages(method, {**query, "limit": 200, "include_all_metadata": "true"}):
             for message in page.get("messages") or ():
                 metadata = message.get("metadata") or {}
                 if metadata.get("event_type") == _EVENT:
                     payload = metadata.get("event_payload") or {}
                     yield {"ts": str(message["ts"]), "key": payload.get("key", ""), "notice": payload.get("notice", "")}
 
-    async def _pages(self, method: str, query: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        cursor = ""
-        for _ in range(_PAGES):
-            page = await self._call(method, {**query, "cursor": cursor} if cursor else query, is_query=True)
-            yield page
-            cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
-            if not cursor:
-                return
-
-    async def _call(self, method: str, body: dict[str, Any], *, is_query: bool = False) -> dict[str, Any]:
-        """Call a method of the API. Raises SlackError for an error response, ChannelFault for none."""
-        headers = {"authorization": f"Bearer {self._faults.get(self._channel.secret)}"}
-        if is_query:  # these methods read no JSON
-            headers["content-type"] = "application/x-www-form-urlencoded"
-            content = urlencode(body).encode()
-        else:
-            headers["content-type"] = "application/json; charset=utf-8"
-            content = msgspec.json.encode(body)
-        response = await self._http.post(f"{self._channel.url}/{method}", content, headers)
-        data = response.data()
-        if response.is_ok and data.get("ok") is True:
-            return data
-        code = str(data.get("error") or f"status {response.status}")
-        needed = f" (the scope {data['needed']} is needed)" if isinstance(data.get("needed"), str) else ""
-        raise SlackError(
-            code, f"Slack says {code}{needed}", is_final=code in _OF_THE_NOTICE, is_unknown=code in _UNCERTAIN
-        )
-
 
 def _format_message(notice: Notification) -> str:
     """Return the message: enough to decide whether to look, and where."""
     mark = _MARKS.get(notice.about, ":rotating_light:" if notice.severity.rank == 0 else ":warning:")
     text = next((field.text for field in notice.fields if field.label == "What"), "")
-    return "\n".join([f"{mark} *{_escape(notice.headline)}*", *([_escape(text)] if text else []), *_list_links(notice)])
+    return "\n".join(
+        [
+            f"{mark} *{escape_slack_text(notice.headline)}*",
+            *([escape_slack_text(text)] if text else []),
+            *_list_links(notice),
+        ]
+    )
 
 
 def _format_details(notice: Notification) -> str:
-    fields = [f"*{_escape(field.label)}*  {_escape(field.text)}" for field in notice.fields]
+    fields = [f"*{escape_slack_text(field.label)}*  {escape_slack_text(field.text)}" for field in notice.fields]
     return "\n".join(_cut_lines([f"_{notice.about.value}_", *fields, *_list_links(notice)], 3_900))
 
 
 def _list_links(notice: Notification) -> list[str]:
-    return [f"<{_escape(link.url)}|{_escape(link.text)}>" for link in notice.links]
+    return [f"<{escape_slack_text(link.url)}|{escape_slack_text(link.text)}>" for link in notice.links]
 
 
 def _cut_lines(lines: Iterable[str], longest: int) -> list[str]:
@@ -241,11 +198,6 @@ def _cut_lines(lines: Iterable[str], longest: int) -> list[str]:
     return result
 
 
-def _escape(text: str) -> str:
-    """Return text in which Slack finds no mention, link or style."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("*", "\u2217").replace("`", "'")
-
-
 class SlackNotifier:
     """Channels of a workspace: the secret is the token of a bot, C0123ABC names a channel by its id."""
 
@@ -255,9 +207,9 @@ class SlackNotifier:
         """Return the address."""
         parts.reject_user()
         secret, channel = parts.secret_name(parts.host), unquote(parts.path)
-        if not _CHANNEL.fullmatch(channel):
+        if not SLACK_CHANNEL.fullmatch(channel):
             raise parts.invalid("the address names no channel, or one that Slack cannot have")
-        url = parts.api_url("https://slack.com/api")
+        url = parts.api_url(SLACK_URL)
         return ChannelAddress(scheme=parts.scheme, secret=secret, to=(channel,), url=url)
 
     def open_link(self, channel: ChannelAddress, faults: ErrorFormatter, clock: Clock) -> SlackLink:

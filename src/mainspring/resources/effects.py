@@ -14,6 +14,7 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
+from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.effects.identity import hash_identity
 from mainspring.domain.errors import BusyError, ConflictError, MainspringError, SealedError
 from mainspring.domain.ids import make_id
@@ -33,20 +34,9 @@ from mainspring.store.commands.results import CommandDone, Refused
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
 EFFECT_RETRY_AFTER = timedelta(seconds=30)
 _MAX_TEXT = 400
+_ID_BITS = 80
 _ATTEMPT_ENDED = "its attempt ended without an outcome"
 _NOT_RECEIVED = "its code stopped before it received the intent"
-
-
-class EffectInDoubtError(MainspringError):
-    """An effect may or may not have happened, and only a person can decide."""
-
-    code = "effect_in_doubt"
-
-
-class EffectConflictError(ConflictError):
-    """The key of an effect was used with another identity, or is used by the same attempt."""
-
-    code = "effect_conflict"
 
 
 class EffectRequest(msgspec.Struct, frozen=True):
@@ -61,7 +51,7 @@ class EffectRequest(msgspec.Struct, frozen=True):
 
 
 class EffectAnswer(msgspec.Struct, frozen=True):
-    """The answer to one call. `id` = the idempotency key of the effect. `intent` 0 = the effect was done before, at `settled_at`.
+    """The answer to one call. `id` = the idempotency key of the effect. `intent` 0 = it was done before, at `settled_at` by `owner`.
 
     `result` is JSON, None without one; `refused` = why it could not be saved. `must_check` = ask the target first.
     """
@@ -73,6 +63,7 @@ class EffectAnswer(msgspec.Struct, frozen=True):
     result: bytes | None = None
     refused: str | None = None
     is_suppressed: bool = False
+    owner: str = ""
 
 
 class EffectSettlement(msgspec.Struct, frozen=True):
@@ -106,6 +97,7 @@ class EffectLedger:
     def __init__(self, sealing: Sealing, clock: Clock) -> None:
         self._sealing = sealing
         self._clock = clock
+        self._next_random = clock.random_bits(_ID_BITS)
 
     def begin_command(self, request: EffectRequest, holder: EffectHolder) -> BeginEffect:
         """Return the command that asks for an effect. Raises SealedError."""
@@ -118,7 +110,9 @@ class EffectLedger:
             request.recovery,
             request.must_match,
         )
-        return BeginEffect(call, make_id("e", self._clock.now(), self._clock.random_bits(80)))
+        # The kernel is asked for random bits once, not for each id.
+        self._next_random = (self._next_random + 1) % (1 << _ID_BITS)
+        return BeginEffect(call, make_id("e", self._clock.now(), self._next_random))
 
     def settle_command(self, settlement: EffectSettlement) -> SettleEffect:
         """Return the command that saves an outcome. A result that cannot be sealed is lost; that the effect is done is not."""
@@ -149,6 +143,7 @@ class EffectLedger:
                 result=result,
                 refused=answer.refused,
                 is_suppressed=answer.suppressed,
+                owner=answer.owner,
             )
         if isinstance(answer, EffectConflict):
             raise self._conflict(request, answer)

@@ -33,8 +33,13 @@ class ErrorText:
         if isinstance(error, MainspringError):
             text = KNOWN_SECRETS.redact(_join_hint(error)).replace("\n", " ")
         else:
-            text = KNOWN_SECRETS.redact(f"{type(error).__name__}: {error}").partition("\n")[0]
+            return self.redact(f"{type(error).__name__}: {error}")
         return escape(text.strip(" :"), MAX_ERROR_TEXT_LENGTH)
+
+    def redact(self, text: str) -> str:
+        """Return the first line of a text of another program, without secrets."""
+        line = KNOWN_SECRETS.redact(text).partition("\n")[0]
+        return escape(line.strip(" :"), MAX_ERROR_TEXT_LENGTH)
 
 
 def _join_hint(error: MainspringError) -> str:

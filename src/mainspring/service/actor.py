@@ -6,7 +6,6 @@ from another (`OperationContext.part`), because only derived ones contain a "/".
 
 import getpass
 import os
-import re
 from typing import Self
 
 import msgspec
@@ -15,10 +14,11 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import make_id
 from mainspring.domain.text.escaping import escape
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 _LONGEST_COMMAND = 240
 """Characters."""
-_COMMAND = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.:@-]{{0,{_LONGEST_COMMAND - 1}}}")
+_COMMAND = lazy_pattern(rf"[A-Za-z0-9_][A-Za-z0-9_.:@-]{{0,{_LONGEST_COMMAND - 1}}}")
 _ID_BITS = 80
 _LONGEST_NAME = 200
 _LONGEST_REASON = 2_000

@@ -12,7 +12,6 @@ import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 
@@ -181,6 +180,8 @@ class Spool:
         Raises:
             OSError: there can be no lock file here.
         """
+        from urllib.parse import quote
+
         folder = self.folder / "locks"
         make_side_folder(self.folder)
         make_side_folder(folder)

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
+from mainspring.domain.effects.effect import EffectRecord
 from mainspring.domain.runs.journal import RejectedFact
 from mainspring.domain.runs.unsealing import RowUnsealer
 from mainspring.store.views import AuditView, RunHistory, RunPage, RunRow, RunView, StepView, WaitView
@@ -48,6 +49,10 @@ class ViewUnsealer(RowUnsealer):
             for name, value in msgspec.json.decode(view.detail).items()
         }
         return replace(view, detail=msgspec.json.encode(detail))
+
+    def effect(self, effect: EffectRecord) -> EffectRecord:
+        """Unseal an effect: its identity and its result."""
+        return replace(effect, identity=self.value(effect.identity), result=self.value(effect.result))
 
     def step(self, view: StepView) -> StepView:
         """Unseal one step of a run."""

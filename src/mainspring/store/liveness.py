@@ -3,7 +3,8 @@ kernel knows when all of them have ended.
 
 Only children that must keep the descriptor inherit it (see `SessionLock.descriptor`). A session may be declared dead
 when its lock can be acquired, on its own host only. `kill_remains` brings a session to that point after its main
-process ended.
+process ended. The session of a program that performs effects outside of steps is never brought there: what it left
+behind may be in the middle of an effect, so it stays alive until that has ended.
 """
 
 import contextlib
@@ -28,6 +29,8 @@ _PROC = Path("/proc")
 _LOCK = ".lock"
 _SIDE_FILE_HINT = "The disk beside the store needs free space, and this user needs the right to write there."
 _SUPERVISOR, _SUPERVISED = "supervisor", frozenset({"worker", "probation"})
+ONCE_ROLE = "once"
+"""Role of the session of a program that performs effects outside of steps."""
 
 
 class LockState(Enum):
@@ -162,6 +165,8 @@ def has_process_ended(host: str, pid: int, started: str) -> bool:
 def find_dead(reader: StoreReader) -> list[FoundSession]:
     """Return the sessions of this host, not recorded as ended, whose lock is free or whose main process has ended.
 
+    A session of ONCE_ROLE whose lock is held is alive: a command or a fork of the program may still perform its effect.
+
     A session with an unreadable lock and a lease is omitted: it is declared dead when the lease expires. A store in a
     file has no leases: there the session is dead when its main process has ended and nothing is left of its recorded
     process groups.
@@ -170,7 +175,7 @@ def find_dead(reader: StoreReader) -> list[FoundSession]:
     for session, role, pid, started, lock, lease_ms in reader.read("list_sessions_of_host", (host_identity(),)):
         lock_path = Path(lock)
         state = read_lock(lock_path)
-        if state is LockState.UNREADABLE and lease_ms is not None:
+        if (state is LockState.UNREADABLE and lease_ms is not None) or (state is LockState.HELD and role == ONCE_ROLE):
             continue
         if state is LockState.FREE or not is_running(pid, started):
             groups = tuple((int(group), str(mark)) for group, mark in reader.read("list_process_groups", (session,)))

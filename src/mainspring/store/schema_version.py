@@ -6,11 +6,11 @@ records its first and its last migration in `meta`. If the first is another, a d
 its numbers mean something else.
 """
 
-import re
 from pathlib import Path
 from typing import Final
 
 from mainspring.domain.errors import StoreError, StoreTooNewError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 Migration = tuple[int, str, str]
 """Number, name and text."""
@@ -19,7 +19,7 @@ LAST: Final = "schema"
 FIRST: Final = "first_migration"
 """Keys of `meta`."""
 
-_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)(\.sql)?")
+_NAME = lazy_pattern(r"(\d{4})_([a-z0-9_]+)(\.sql)?")
 
 
 def load_migrations(folder: Path) -> list[Migration]:

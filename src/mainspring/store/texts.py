@@ -14,6 +14,7 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
     {{target.suspend}}   the state in which the move ends, as a quoted literal
     {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
     {{member.discarded}} {{healthy.item}}   why a member of an incident is settled; when a run counts as healthy again
+    {{effect.complete}} {{effect_sources.complete}}   the state in which a move of an effect ends; those from which it is legal
     {{recovery.person}}  how an unknown outcome of an effect is settled
     {{for_ever}}         the last instant
     {{backfills}}        a pattern for the triggers of runs that a backfill created
@@ -23,7 +24,6 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
 """
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from errno import ENOENT
 from functools import cached_property
@@ -34,6 +34,7 @@ from mainspring.domain.incidents.incident_members import FIXED_SETTLEMENTS, Heal
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import (
     BULK_MOVES,
+    EFFECT_MOVES,
     IDLE_STATES,
     INCIDENT_MOVES,
     REOPENABLE_STATES,
@@ -55,13 +56,14 @@ from mainspring.domain.states import (
     source_states,
     target_state,
 )
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.store.commands.automations import BACKFILL
 from mainspring.store.schema.renames import rename_statements
 from mainspring.store.schema.row import COLUMN_LISTS, column_list
 
 FOR_EVER = 2**63 - 1
 """The value of an instant that never comes."""
-_PLACEHOLDER = re.compile(r"\{\{\s*([a-z_.]+)\s*\}\}")
+_PLACEHOLDER = lazy_pattern(r"\{\{\s*([a-z_.]+)\s*\}\}")
 _SHARED = Path(__file__).parent
 
 
@@ -150,6 +152,9 @@ def _placeholder_values() -> dict[str, str]:
         "reopenable": _listed(REOPENABLE_STATES),
         "undecided": _listed(UNDECIDED_STATES),
     }
+    for effect_move, (sources, effect_state) in EFFECT_MOVES.items():
+        table[f"effect_sources.{effect_move.value}"] = _listed(sources)
+        table[f"effect.{effect_move.value}"] = f"'{effect_state.value}'"
     table |= {f"recovery.{recovery.value}": f"'{recovery.value}'" for recovery in Recovery}
     table |= {"for_ever": str(FOR_EVER), "backfills": f"'{BACKFILL}%'"}
     for move in RunMove:

@@ -196,4 +196,5 @@ class Transaction(ABC):
 
 Handler = Callable[[Transaction, StoreCommand[object]], object]
 Handlers = Mapping[type[StoreCommand[object]], Handler]
+HandlerTable = dict[type[StoreCommand[object]], Handler]
 """The handler of each command, made by `StoreCommand.answered_by`."""

@@ -7,14 +7,14 @@ import pytest
 
 from mainspring.domain.states import IncidentState, RunState
 from mainspring.store.postgres.texts import TEXTS as POSTGRES_TEXTS
-from mainspring.store.read import triggers
+from mainspring.store.read import effects, triggers
 from mainspring.store.read.incident_pages import incident_page
 from mainspring.store.read.runs import run_pages, unresolved_runs
 from mainspring.store.read.status import change_tokens, status, visible_change_tokens
 from mainspring.store.sqlite.texts import TEXTS as SQLITE_TEXTS
 from tests.contract.store.plans import plans_on_a_file, plans_on_a_server, walked
 
-_LARGE = ("runs", "journal", "deliveries", "rollups", "incidents", "failures")
+_LARGE = ("runs", "journal", "deliveries", "rollups", "incidents", "failures", "effects")
 _LIST = re.compile(r"(--.*\n)*select [^()]+? from (runs|deliveries|incidents)\b")
 _RUNNING = "from runs where state = 'running'"
 _HISTORY = """
@@ -34,6 +34,9 @@ select 0, 'a' || n % 50, n * 60000, 1, 1 from generate_series(1, 20000) as n;
 insert into incidents (id, automation, kind, fingerprint, state, severity, text, facts, since_at, opened_at, changed_at, seen_at, opened,
                        number)
 select 'i_' || n, 'a' || n % 50, 'silence', n, case when n % 500 = 0 then 'open' else 'resolved' end, 'page', 'x', '{}', n, n, n, n, 1, 1
+from generate_series(1, 20000) as n;
+insert into effects (key, id, state, intent, started_at, settled_at, recovery, identity_hash, identity, owner, call_id)
+select 'k' || n, 'e_' || n, case n % 500 when 0 then 'in_doubt' else 'done' end, 1, n, n, 'person', 'h', '[]', 'ann', n
 from generate_series(1, 20000) as n;
 insert into failures (run, automation, state, at, fingerprint)
 select 'old-' || n, 'a' || n % 50, 'failed', n, n from generate_series(1, 20000) as n
@@ -82,6 +85,9 @@ def recording_reader(texts):
     change_tokens.read_change_tokens(reader, 1)
     visible_change_tokens.read_visible_change_tokens(reader, 1, lambda name: True)
     status.automation_names(reader)
+    effects.count_effects_in_doubt(reader)
+    effects.list_open_doubts(reader)
+    effects.list_calls_of_run(reader, "r")
     found = dict(reader.requests)
     assert len(found) > 30
     return found

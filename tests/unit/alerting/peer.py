@@ -143,7 +143,7 @@ class SlackPeer(Peer):
         (found,) = self.of(form["ts"]) or (None,)
         if found is None or form["channel"] != "C01OPS":
             return self.no("message_not_found")
-        found |= {"text": form["text"], "metadata": form["metadata"]}
+        found |= {name: form[name] for name in ("text", "metadata", "blocks") if name in form}
         return 200, {}, {"ok": True, "channel": "C01OPS", "ts": form["ts"]}
 
     def conversations_list(self, form):

@@ -15,9 +15,9 @@ import mainspring as ms
 from mainspring.app import program_effects
 from mainspring.app.program_effects import ProgramEffects
 from mainspring.app.project import Project
+from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.errors import BusyError, ConfigError, StoreUnavailableError
 from mainspring.domain.states import EffectState
-from mainspring.resources.effects import EffectConflictError, EffectInDoubtError
 from mainspring.store.commands.effects import SettleEffect
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.effects import EffectFilter, list_effects, read_effect

@@ -52,7 +52,7 @@ def test_help_lists_every_command(cli, words):
 def test_every_list_takes_the_common_options():
     """--limit --state --name --since --json, whatever is listed."""
     without_since = {"auto list"}  # a definition has no instant
-    without_state = {"docs list"}  # a page has neither a state nor an instant
+    without_state = {"docs list", "actions list"}  # a page or action has neither a state nor an instant
     for words, _ in leaves():
         if words.endswith(" list"):
             options = {name for param in find(words).params for name in getattr(param, "opts", ())}

@@ -23,12 +23,27 @@ COMMANDS = [
     ),
 ]
 NOT_READING = {
-    *("init", "add script", "add workflow", "dev", "up", "down", "drain", "exec", "watch", "run", "crash", "open"),
+    *(
+        "init",
+        "add script",
+        "add workflow",
+        "dev",
+        "up",
+        "down",
+        "drain",
+        "exec",
+        "once",
+        "watch",
+        "run",
+        "crash",
+        "open",
+    ),
     *(f"runs {verb}" for verb in ("retry", "cancel", "signal", "answer", "give-result")),
     *(f"auto {verb}" for verb in ("pause", "resume", "retire", "backfill")),
     *("failed retry", "failed discard", "bulk pause", "bulk resume", "bulk stop", "triggers replay", "locks break"),
     *("incidents ack", "incidents snooze", "incidents resolve", "queues pause", "queues resume"),
     *("workers drain", "workers quarantine", "notify test", "db migrate", "db backup", "db prune", "db move"),
+    *("effects forget", "effects confirm", "actions list", "actions show"),
     *("completion", "version", "db shell", "docs list", "docs show"),
 }
 """What changes something, needs no store or hands over to another program. Each other command is tried, a new one too."""
@@ -43,6 +58,7 @@ ARGUMENTS = {
     "bulk show": ["b_1"],
     "queues show": ["default"],
     "incidents show": ["i_1"],
+    "effects show": ["invoice:1"],
     "monitors show": ["silence"],
     "triggers show": ["bot"],
     "triggers test": ["taken/event", "{}", "-m", "jobs.py"],

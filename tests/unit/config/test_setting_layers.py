@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.config import load
-from mainspring.config.known_keys import KNOWN_VALUES
+from mainspring.config.known_keys import list_known_values
 from mainspring.config.setting_layers import variable_name
 from mainspring.domain.errors import ConfigError
 
@@ -65,7 +65,7 @@ def test_script_in_the_configuration_is_pointed_to_its_file(refuse):
 def test_unknown_key_that_is_like_none_lists_the_sections(refuse):
     """Where nothing is near, the reader gets a place to start."""
     assert refuse("[xyzzy]\nq = 1").endswith(
-        "Sections: project, store, worker, up, web, hooks, secrets, logs, databases, brokers, calendars, notify, otel,"
+        "Sections: project, store, worker, up, web, hooks, actions, secrets, logs, databases, brokers, calendars, notify, otel,"
         " defaults, exec, monitors."
     )
 
@@ -89,7 +89,7 @@ def test_unknown_flag_is_refused(refuse):
     assert refuse(flags={"store.ulr": "x"}) == "unknown setting `store.ulr`\nset by flag\nDid you mean store.url?"
 
 
-@pytest.mark.parametrize("path", sorted(path for path in KNOWN_VALUES if "*" not in path), ids=".".join)
+@pytest.mark.parametrize("path", sorted(path for path in list_known_values() if "*" not in path), ids=".".join)
 def test_variable_of_each_key_reaches_that_key(tmp_path, path):
     """The rule for names has no exception: each key's variable sets that key, or is refused with that key."""
     name = variable_name(path)

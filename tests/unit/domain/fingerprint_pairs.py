@@ -40,7 +40,7 @@ from mainspring.domain.values.function_signature import read_signature
 from mainspring.engine.attempts.attempt_end import end_with_child_death, end_with_timeout
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.commands.command import CommandEnd
-from mainspring.engine.commands.command_step import raise_unless_succeeded
+from mainspring.engine.commands.command_result import raise_unless_succeeded
 
 Made = Callable[[], Failure]
 

@@ -14,7 +14,7 @@ from mainspring.domain.failures.failure import Failure, shorten_headline
 from mainspring.domain.failures.fingerprint import fingerprint_of
 from mainspring.domain.failures.saved_error import RunFailed, SavedError, StepFailed, make_saved_error
 from mainspring.engine.commands.command import CommandEnd
-from mainspring.engine.commands.command_step import raise_unless_succeeded
+from mainspring.engine.commands.command_result import raise_unless_succeeded
 
 FRAMES = [
     "/w/src/mainspring/engine/attempts/thread_attempt.py:77 ThreadAttempt._call",

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.domain.ids import derive_id, hash_parts, make_id, make_idempotency_key
+from mainspring.domain.ids import derive_id, hash_parts, make_id, make_idempotency_key, read_instant
 
 INSTANTS = st.integers(0, 2**48 - 1)
 BITS = st.integers(0, 2**80 - 1)
@@ -21,6 +21,12 @@ def test_run_id_has_a_fixed_form(at, bits):
 def test_ids_sort_by_instant_and_differ_randomly(first, second):
     """The order of the texts is the order of (instant, chance), so no two pairs share an id."""
     assert (make_id("r", *first) < make_id("r", *second)) == (first < second)
+
+
+@given(INSTANTS, BITS)
+def test_instant_of_an_id_is_the_one_it_was_made_at(at, bits):
+    """To the millisecond."""
+    assert read_instant(make_id("e", at, bits)) == at
 
 
 @given(INSTANTS, st.lists(st.text(max_size=5), min_size=1, max_size=3))

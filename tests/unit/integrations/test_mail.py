@@ -186,6 +186,17 @@ async def test_endless_name_resolution_blocks_its_own_channel_only(monkeypatch):
     assert not thread.is_alive()
 
 
+async def test_connection_that_ends_before_the_mail_is_not_unknown():
+    """The server accepts a mail only after its last line."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=_take_and_drop, args=(listening, b"DATA"))
+        thread.start()
+        with pytest.raises(ChannelFault) as caught:
+            await link_to(listening.getsockname()[1]).send(notice(), None)
+        thread.join()
+    assert not caught.value.is_unknown
+
+
 async def test_connection_that_ends_after_the_mail_is_unknown():
     """The server may have it: it is sent again under the same id."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -197,15 +208,15 @@ async def test_connection_that_ends_after_the_mail_is_unknown():
     assert caught.value.is_unknown
 
 
-def _take_and_drop(listening):
+def _take_and_drop(listening, last=b"."):
     peer, _ = listening.accept()
     with peer, peer.makefile("rwb", buffering=0) as talk:
         talk.write(b"220 x\r\n")
         for line in talk:
+            if line.upper().startswith(last) and (last != b"." or line == b".\r\n"):
+                return
             if line.upper().startswith(b"DATA"):
                 talk.write(b"354 go on\r\n")
-            elif line == b".\r\n":
-                return
             elif line[:4].upper() in (b"EHLO", b"MAIL", b"RCPT"):
                 talk.write(b"250 OK\r\n")
 

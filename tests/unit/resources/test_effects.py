@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from mainspring.domain.effects.effect import CallOutcome, EffectHolder, Recovery
+from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.errors import BusyError, ConflictError, SealedError, StoreUnavailableError
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.resources.effects import (
     AttemptEffects,
     EffectAnswer,
-    EffectConflictError,
-    EffectInDoubtError,
     EffectLedger,
     EffectRequest,
     EffectSettlement,
@@ -109,7 +108,7 @@ def test_answers_of_the_store_become_answers_and_errors(scene: Scene) -> None:
     """An intent, a result, a conflict with both identities, a doubt with both commands, an error of the store."""
     for answer in (
         GRANTED,
-        EffectFound("e1", 5, b'"x"', None, suppressed=True),
+        EffectFound("e1", 5, b'"x"', None, suppressed=True, owner="job.py"),
         EffectConflict(b"[8]", "job.py", 0),
         Refused("in_doubt", "effect 'k' may or may not have happened"),
         Refused("nested", "this attempt is performing effect 'k' already"),
@@ -154,7 +153,7 @@ def test_intent_of_an_attempt_that_ended_meanwhile_is_released(scene: Scene) -> 
     """Its code has not begun; any other answer needs nothing."""
     for answer, outcomes in (
         (GRANTED, [("e1", 1, C.RELEASED)]),
-        (EffectFound("e1", 5, None, None, suppressed=False), []),
+        (EffectFound("e1", 5, None, None, suppressed=False, owner="job.py"), []),
         (HELD, []),
     ):
         scene.begin()

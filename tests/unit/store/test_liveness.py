@@ -13,6 +13,7 @@ import pytest
 from mainspring.store.commands.journal import RecordProcessGroup
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.liveness import (
+    ONCE_ROLE,
     FoundSession,
     LockState,
     SessionLock,
@@ -61,11 +62,11 @@ def gone(child) -> bool:
     return True
 
 
-def record(path, *, pid, started, lock_path, host=None):
+def record(path, *, pid, started, lock_path, host=None, role="worker"):
     database = open_database(path)
     opening = OpenSession(
         uuid=str(lock_path),
-        role="worker",
+        role=role,
         host=host or host_identity(),
         hostname="h",
         pid=pid,
@@ -217,6 +218,24 @@ def test_a_dead_process_is_found_with_its_groups_and_nothing_of_it_survives(path
     assert gone(group)
     assert bystander.poll() is None
     assert not lock.path.exists()
+    reader.close()
+    database.close()
+
+
+def test_session_of_effects_lives_as_long_as_its_command(path, children):
+    """Its main process was killed: what still has its lock may be in the middle of an effect, and is not killed."""
+    open_database(path).close()  # the store is there before its first session
+    lock = SessionLock(path.with_name(path.name + ".sessions"), "u")
+    command = sleeper(children, pass_fds=[lock.descriptor])
+    database, session = record(path, pid=2**22 + 1, started="1", lock_path=lock.path, role=ONCE_ROLE)
+    lock.close(ended=False)
+    reader = SqliteReader(path)
+    assert find_dead(reader) == []
+    command.kill()
+    command.wait()
+    (found,) = find_dead(reader)
+    assert found.session == session
+    assert kill_remains(found)
     reader.close()
     database.close()
 

@@ -32,6 +32,7 @@ from mainspring.alerting.inputs.run_history import (
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.inputs import (
     DueSecret,
+    EffectDoubt,
     HeldLock,
     MonitorInputs,
     NewFailure,
@@ -59,6 +60,7 @@ from mainspring.store.base import StoreReader
 from mainspring.store.read import triggers
 from mainspring.store.read.automations import monitor_reads
 from mainspring.store.read.automations.monitor_reads import MonitoredTrigger
+from mainspring.store.read.effects import list_open_doubts
 from mainspring.store.read.status import status
 from mainspring.store.read.status.clock_steps import RecordedStep, find_regression, recorded_steps
 from mainspring.store.read.status.store_findings import store_findings
@@ -146,6 +148,9 @@ class FactsReader:
             locks=tuple(
                 HeldLock(lock.name, lock.owner, lock.acquired_at, bool(lock.live))
                 for lock in status.locks(self._reader)
+            ),
+            doubts=tuple(
+                EffectDoubt(doubt.key, doubt.since_at, doubt.reason) for doubt in list_open_doubts(self._reader)
             ),
             queues=self._list_queues(now_at),
             faults=tuple(faults),

@@ -9,16 +9,12 @@ import fcntl
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from mainspring.store.side_files import create_side_file, make_side_folder, open_side_file
-
-SPARE_FOLDERS = (Path("/dev/shm"), Path(tempfile.gettempdir()))  # noqa: S108 - a folder of our own in it, which is looked at before it is used
-"""Folders with space although a disk is full."""
 
 
 class Outage(msgspec.Struct):
@@ -129,7 +125,7 @@ class OutageLog:
 
     def _spare(self, *, creates: bool) -> Path | None:
         """Return the spare file, if there is a folder to which only this user can write."""
-        for folder in SPARE_FOLDERS:
+        for folder in list_spare_folders():
             own = folder / f"mainspring-{os.geteuid()}"
             with contextlib.suppress(OSError):
                 if creates:
@@ -139,6 +135,13 @@ class OutageLog:
                 if is_own and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                     return own / self._name
         return None
+
+
+def list_spare_folders() -> tuple[Path, ...]:
+    """Return folders that may have space although a disk is full. (Python's tempfile would write a file to find one, at each `exec`.)"""
+    named = os.environ.get("TMPDIR")
+    # A folder of our own in one of them, which is checked before it is used.
+    return (Path("/dev/shm"), *([Path(named)] if named else []), Path("/tmp"))  # noqa: S108
 
 
 def _open_lock_file(file: Path) -> int:

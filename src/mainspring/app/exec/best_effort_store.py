@@ -18,7 +18,7 @@ from mainspring.domain.runs.journal import FactKind
 from mainspring.store.base import CommitChanges, NotAStoreError
 from mainspring.store.commands.results import NumberAnswer
 from mainspring.store.commands.sessions import DeclareSessionDead
-from mainspring.store.liveness import FoundSession, find_dead, kill_remains
+from mainspring.store.liveness import ONCE_ROLE, FoundSession, find_dead, kill_remains
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.runs.history import facts_after
 
@@ -27,8 +27,6 @@ T = TypeVar("T")
 STORE_TIMEOUT_S = 2.0
 """Seconds that the store may take for one call."""
 EXEC_ROLE = "exec"
-ONCE_ROLE = "once"
-"""Role of the session of a program that performs effects outside of steps."""
 _UNWATCHED_ROLES = (EXEC_ROLE, ONCE_ROLE)
 
 
@@ -140,13 +138,9 @@ class BestEffortStore:
             call.done.set()
 
 
-def declare_dead_sessions(store: ProcessStore) -> list[int]:
+def declare_dead_sessions(store: ProcessStore, roles: tuple[str, ...] = _UNWATCHED_ROLES) -> list[int]:
     """Declare dead the sessions of ended commands and programs of this host, which no supervisor watches. Return their ids."""
-    return [
-        found.session
-        for found in find_dead(store.reader)
-        if found.role in _UNWATCHED_ROLES and declare_dead(store, found)
-    ]
+    return [found.session for found in find_dead(store.reader) if found.role in roles and declare_dead(store, found)]
 
 
 def declare_dead(store: ProcessStore, dead: FoundSession) -> bool:

@@ -4,7 +4,6 @@ If nothing else of Mainspring runs, only they see it. The outage log outlives th
 first one that finds the store again reports its end.
 """
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -76,6 +75,8 @@ def _record_outage(ledger: BestEffortStore, lost: "RecordStoreOutage") -> None:
 
 
 async def _report_recovery(fallback: "FallbackAlerter") -> None:
+    import asyncio  # noqa: PLC0415 - only a report needs it
+
     try:
         async with asyncio.timeout(REPORT_TIMEOUT_S):
             await fallback.report_recovery()

@@ -27,6 +27,7 @@ from mainspring.store.base import OUTAGES, CommitChanges, StoreBrokenError
 from mainspring.store.commands.sessions import RecordProcessFindings
 from mainspring.store.commit_callbacks import CallbackBatch
 from mainspring.store.process_usage import ProcessUsage
+from mainspring.store.write.command_handlers import HANDLERS
 
 HEARTBEAT_INTERVAL_S = 2.0
 _REOPEN_DELAY_S = 1.0
@@ -106,6 +107,7 @@ class BackgroundProcess:
         return None
 
     def _open_now(self) -> None:
+        HANDLERS.load_all()  # a process that stays imports nothing later: its package may be replaced until then
         self.store.open()
         try:
             self.store.open_session(self.role)

@@ -2,6 +2,7 @@
 
 from mainspring.config import Settings
 from mainspring.integrations.base.egress_policy import EGRESS_POLICY
+from mainspring.resources.action_hosts import ACTION_HOSTS
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 
@@ -9,3 +10,4 @@ def apply_process_policy(settings: Settings) -> None:
     """Apply the settings' policy to this process from now on."""
     SECRET_VARIABLES.allow(settings.secrets.pass_env)
     EGRESS_POLICY.allow(settings.project.allowed_networks)
+    ACTION_HOSTS.allow(settings.actions.http.allow)

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +126,8 @@ def _list_neighbours(path: Path) -> list[Path]:
 
 
 def _find_similar(path: Path, stores: list[Path]) -> Path | None:
+    from difflib import get_close_matches
+
     names = get_close_matches(path.name, [file.name for file in stores], n=1)
     return path.with_name(names[0]) if names else None
 

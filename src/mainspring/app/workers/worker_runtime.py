@@ -36,6 +36,7 @@ from mainspring.engine.worker.stalled_attempts import StallRecord
 from mainspring.engine.worker.worker import Worker
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.integrations.brokers import check_broker
+from mainspring.resources.database_places import DATABASE_PLACES
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import CommitChanges, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
@@ -43,8 +44,10 @@ from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.sessions import CloseSession
 from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.store.commit_callbacks import CallbackBatch
+from mainspring.store.effect_database import EffectDatabase
 from mainspring.store.read.runs.worker_reads import WorkerReads
 from mainspring.store.read.status import status
+from mainspring.store.write.command_handlers import HANDLERS
 from mainspring.triggers.filter_runner import FilterRunner
 
 if TYPE_CHECKING:
@@ -57,6 +60,12 @@ _WARNED_HINTS: set[str] = set()
 
 class StalledError(Exception):
     """The loop was blocked for too long, by something in this process."""
+
+
+def _make_databases(places: Mapping[str, str | Path]) -> dict[str, EffectDatabase]:
+    """Return the databases of transactional steps, and let actions find them by name."""
+    DATABASE_PLACES.add(places)
+    return {name: make_effect_database(name, place) for name, place in places.items()}
 
 
 class WorkerRuntime:
@@ -89,7 +98,7 @@ class WorkerRuntime:
         self._settings = settings or WorkerOptions()
         self._role = role
         self._processes = processes
-        self._databases = {name: make_effect_database(name, place) for name, place in (databases or {}).items()}
+        self._databases = _make_databases(databases or {})
         self._queues = queues
         self._upkeep = upkeep
         self._schedules = schedules
@@ -130,6 +139,7 @@ class WorkerRuntime:
             StoreError: the store cannot be used.
         """
         self.loop = asyncio.get_running_loop()
+        HANDLERS.load_all()  # a process that stays imports nothing later: its package may be replaced until then
         self.store.open()
         self.store.open_session(self._role, capacity=self._settings.concurrency)
         reads = WorkerReads(self.store.reader)

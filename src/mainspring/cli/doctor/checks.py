@@ -41,6 +41,7 @@ _STORE_CHECKS = frozenset(
         "calendars",
         "alerts",
         "outbox",
+        "effects",
         "loading",
         "owner",
         "runbook",
@@ -81,6 +82,7 @@ def checks_by_name() -> dict[str, CheckFunction]:
     """Return the checks by name."""
     from mainspring.cli.doctor import (
         automation_checks,
+        effect_checks,
         notification_checks,
         outbox_checks,
         schedule_checks,
@@ -116,6 +118,7 @@ def checks_by_name() -> dict[str, CheckFunction]:
         "traces": trace_checks.check_traces,
         "provider": sign_in_checks.check_provider,
         "outbox": outbox_checks.check_outbox,
+        "effects": effect_checks.check_effects,
         "loading": automation_checks.check_loading,
         "owner": automation_checks.check_owner,
         "runbook": automation_checks.check_runbook,

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,6 +18,8 @@ from mainspring.app.exec.signal_forwarding import print_notice
 from mainspring.app.exec.store_outage import StoreOutageReporter
 from mainspring.app.exec.trace_export import export_own_trace
 from mainspring.app.setup.process_policy import apply_process_policy
+from mainspring.cli.context import Invocation
+from mainspring.cli.exec.standard_streams import fill_standard_streams
 from mainspring.cli.lazy_group import FlaggedCommand
 from mainspring.config import Settings, find_spool_without_settings, load, misspelt_variables
 from mainspring.config.locations import ProcessSurroundings, default_spool_path, resolve_store_url
@@ -28,11 +29,12 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import ConfigError, MainspringError, OptionError
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.text.escaping import MAX_NAME_LENGTH, escape, is_valid_name
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.engine.commands.exec_run import ExecRunSpec
-from mainspring.engine.definitions.scripts import build_command_definition
+from mainspring.engine.definitions.command_definition import build_command_definition
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
-_UNSAFE_NAME_PART = re.compile(r"[^A-Za-z0-9_.-]+")
+_UNSAFE_NAME_PART = lazy_pattern(r"[^A-Za-z0-9_.-]+")
 _MAX_WORDS, _MAX_WORD_LENGTH = (
     100,
     500,
@@ -51,7 +53,7 @@ class ExecCommand(FlaggedCommand):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        _fill_standard_streams()
+        fill_standard_streams()
         with _map_errors_to_exit_code():
             return super().invoke(ctx)
 
@@ -63,17 +65,6 @@ class _ExecUsageError(click.UsageError):
 
     def __init__(self, error: click.UsageError) -> None:
         super().__init__(error.format_message(), error.ctx)
-
-
-def _fill_standard_streams() -> None:
-    """Open streams that the caller closed (>&-), before a file of Mainspring gets such a number and the command's output with it."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 @contextlib.contextmanager
@@ -236,6 +227,8 @@ def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) 
             stream.flush()
     if process.is_stuck:
         os._exit(code)  # a thread may wait for a lock or a disk without end
+    if isinstance(ctx.obj, Invocation):
+        ctx.obj.ends_at_once = not plan.rules  # a module with rules may have exit handlers
     ctx.exit(code)
 
 

@@ -46,7 +46,7 @@ def script(
     scripts.toml is added to the automations of the project.
     """
     from mainspring.domain.definitions.definition import DefinitionKind
-    from mainspring.engine.definitions.scripts import build_command_definition
+    from mainspring.engine.definitions.command_definition import build_command_definition
 
     folder = _require_project_folder(invocation)
     file = folder / _SCRIPTS_FILE

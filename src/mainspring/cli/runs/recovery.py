@@ -11,6 +11,7 @@ from mainspring.domain.states import REOPENABLE_STATES
 from mainspring.insight.text import formatting
 from mainspring.insight.text.typed_instants import parse_instant
 
+_MAX_EFFECTS = 10
 _STATE_CHOICES = tuple(sorted(state.value for state in REOPENABLE_STATES))
 
 
@@ -34,6 +35,13 @@ _STATE_CHOICES = tuple(sorted(state.value for state in REOPENABLE_STATES))
     help="after drift: keep the saved result; also of a step that the code no longer has",
 )
 @click.option("--map", "renamed", metavar="OLD=NEW", help="use the saved result of the renamed step OLD for NEW")
+@click.option(
+    "--forget",
+    "forgotten",
+    multiple=True,
+    metavar="KEY",
+    help="forget this effect of the run, so that its step performs it again (repeatable)",
+)
 @click.option("--discard-rejected", is_flag=True, help="drop the signals and events that the run could not read")
 @at_option
 @rate_option
@@ -46,12 +54,15 @@ def retry(
     again: str | None,
     accept: str | None,
     renamed: str | None,
+    forgotten: tuple[str, ...],
     discard_rejected: bool,
     at: str | None,
     rate: str | None,
 ) -> int:
     """Saved steps do not run again; steps that were undone do. Name runs, or choose them with --state, --name, --queue, --since. A filter
     needs -y, and so does a run with undone steps.
+
+    A step that runs again skips the effects that it has performed with ms.once. They are listed; --forget KEY lets it perform one again.
 
     A waiting run reads rejected signals and events again. Fix its code first.
 
@@ -61,6 +72,8 @@ def retry(
     each run, so this command ends at once.
     """
     decisions = {"from_step": from_step, "again": again, "accept": accept, "map": renamed}
+    if forgotten:
+        _forget_effects(invocation, selection, forgotten)
     if discard_rejected:
         return _discard_rejected(invocation, selection, is_only_option=not (any(decisions.values()) or at or rate))
     if any(decisions.values()):
@@ -70,6 +83,7 @@ def retry(
 
         run_id = invocation.run_id(selection.runs[0])
         _confirm_repeats(invocation, run_id, None)
+        _list_skipped_effects(invocation, run_id)
         due_at = None if at is None else parse_instant(at, invocation.clock.now(), invocation.zone, back=False)
         retry_one(invocation.store, run_id, act=invocation.act, due_at=due_at)
         return _print_continued(invocation, run_id)
@@ -108,6 +122,7 @@ def _retry_from_step(
     store, reads, act = invocation.store, invocation.reads, invocation.act
     if decision in ("from_step", "again"):
         _confirm_repeats(invocation, run_id, step)
+        _list_skipped_effects(invocation, run_id)
     if decision == "from_step":
         run_recovery.retry_from(store, reads, run_id, step, act=act)
     elif decision == "again":
@@ -117,6 +132,38 @@ def _retry_from_step(
     else:
         run_recovery.accept_drift(store, reads, run_id, act=act, step=step)
     return _print_continued(invocation, run_id)
+
+
+def _forget_effects(invocation: Invocation, selection: SelectionOptions, keys: tuple[str, ...]) -> None:
+    """Forget effects that steps of the run have performed."""
+    from mainspring.domain.errors import UnknownNameError
+    from mainspring.service.effect import forget_effect
+    from mainspring.store.read.effects import list_effects_of_run
+
+    if not selection.is_one or selection.dry_run:
+        raise click.UsageError("--forget takes one run, and no --dry-run", ctx=click.get_current_context())
+    run_id = invocation.run_id(selection.runs[0])
+    known = {effect.key for effect in list_effects_of_run(invocation.reader, run_id)}
+    for key in keys:
+        if key not in known:
+            raise UnknownNameError(f"effect of run {run_id}", key, known)
+    for key in keys:
+        forget_effect(invocation.store, key, act=invocation.act.part(key))
+
+
+def _list_skipped_effects(invocation: Invocation, run_id: str) -> None:
+    """List the effects that steps of the run skip, because they have performed them."""
+    from mainspring.domain.states import EffectState
+    from mainspring.store.read.effects import list_effects_of_run
+
+    done = [effect for effect in list_effects_of_run(invocation.reader, run_id) if effect.state is EffectState.DONE]
+    if done:
+        invocation.output.hint("If their steps run again, they skip these effects, which are done:")
+        for effect in done[:_MAX_EFFECTS]:
+            invocation.output.hint(f"  {formatting.escape_line(effect.key)} (step {effect.ident})")
+        if len(done) > _MAX_EFFECTS:
+            invocation.output.hint(f"  and {len(done) - _MAX_EFFECTS} more: mainspring runs show {run_id}")
+        invocation.output.hint("Add --forget KEY to perform one again.")
 
 
 def _decide_renamed(invocation: Invocation, selection: SelectionOptions, decision: str, step: str) -> int:

@@ -8,12 +8,14 @@ import click
 from mainspring.cli import params
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
+from mainspring.cli.runs.effect_calls import print_effect_calls
 from mainspring.domain.failures.error_location import locate_full_path
 from mainspring.insight.text import formatting
 from mainspring.insight.text.text_width import cut_to_width, measure_width, pad_to_width
 
 if TYPE_CHECKING:
     from mainspring.cli.output import Output
+    from mainspring.insight.effects.effect_views import RunEffect
     from mainspring.insight.runs.explanation import Explanation
     from mainspring.insight.runs.steps import StepLine, StepTry
     from mainspring.store.views import RunHistory, RunView
@@ -33,10 +35,12 @@ _STEP_ICONS = {"succeeded": "✓", "failed": "✗", "running": "▶", "retrying"
 @pass_invocation
 def show(invocation: Invocation, run: str, *, whole: bool) -> None:
     """The length of a bar is the time that it took: solid = the attempt that counts, hollow = earlier attempts, dots = a wait."""
+    from mainspring.insight.effects.stored_effects import read_run_effects
+
     history, explanation = read_run_history(invocation, invocation.run_id(run))
-    invocation.output.document(
-        make_run_data(history, explanation), lambda: _print(invocation, history, explanation, whole=whole)
-    )
+    effects = read_run_effects(invocation.reader, history.run.id)
+    data = make_run_data(history, explanation) | {"effects": effects}
+    invocation.output.document(data, lambda: _print(invocation, history, explanation, effects, whole=whole))
 
 
 def read_run_history(invocation: Invocation, run_id: str) -> "tuple[RunHistory, Explanation]":
@@ -79,7 +83,14 @@ def make_run_data(history: "RunHistory", explanation: "Explanation") -> dict[str
     }
 
 
-def _print(invocation: Invocation, history: "RunHistory", explanation: "Explanation", *, whole: bool) -> None:
+def _print(
+    invocation: Invocation,
+    history: "RunHistory",
+    explanation: "Explanation",
+    effects: "list[RunEffect]",
+    *,
+    whole: bool,
+) -> None:
     from mainspring.insight.runs.steps import list_step_lines
     from mainspring.store.read.short_ids import IdKind
 
@@ -107,6 +118,7 @@ def _print(invocation: Invocation, history: "RunHistory", explanation: "Explanat
     if lines:
         output.line()
         _print_steps(invocation, [line for line in lines if line.superseded is None], whole=whole)
+    print_effect_calls(invocation, effects)
     _print_last_lines(invocation, run)
     _print_rare_parts(invocation, history, lines)
     for sentence in explanation.next:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from mainspring.domain.errors import BusyError, MainspringError, NotSent, Transient
 from mainspring.domain.failures.error_tables import ERRNO_CODES, EXIT_CODES
-from mainspring.domain.failures.http_errors import http_verdict, parse_retry_after, read_attribute
+from mainspring.domain.failures.http_errors import find_status, http_verdict, parse_retry_after, read_attribute
 from mainspring.domain.failures.saved_error import RunFailed, StepFailed
 from mainspring.domain.failures.service_errors import (
     class_verdict,
@@ -132,7 +132,7 @@ def _own_error_verdict(exc: BaseException, now: datetime | None) -> Verdict | No
         return transient(exc.code, retry_after=exc.retry_after)
     if isinstance(exc, StepFailed | RunFailed):
         return permanent(exc.failure.code if exc.failure is not None else exc.code)
-    if isinstance(exc, MainspringError):
+    if isinstance(exc, MainspringError) and find_status(exc) is None:
         return class_verdict(exc) or permanent(exc.code)
     return None
 

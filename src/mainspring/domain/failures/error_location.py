@@ -3,16 +3,20 @@
 import re
 from typing import NamedTuple
 
-_FRAME = re.compile(r"(.+):([0-9]+) (.+)", re.DOTALL)
-_PACKAGE = re.compile(r"[\\/](?:site|dist)-packages[\\/]")
-_STANDARD = re.compile(r"[\\/]lib(?:64)?/(?:python|pypy)[0-9.]+/|[\\/]Python[0-9]+[\\/]Lib[\\/]|\.zip[\\/]")
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+
+_FRAME = lazy_pattern(r"(.+):([0-9]+) (.+)", re.DOTALL)
+_PACKAGE = lazy_pattern(r"[\\/](?:site|dist)-packages[\\/]")
+_STANDARD = lazy_pattern(r"[\\/]lib(?:64)?/(?:python|pypy)[0-9.]+/|[\\/]Python[0-9]+[\\/]Lib[\\/]|\.zip[\\/]")
 # Its folders are named, because a project of the user may be in a folder src/mainspring too.
-_OWN_FOLDERS = "alerting|app|cli|config|domain|engine|insight|integrations|resources|service|store|testing|triggers|web"
-_OWN_FILE = re.compile(
+_OWN_FOLDERS = (
+    "actions|alerting|app|cli|config|domain|engine|insight|integrations|resources|service|store|testing|triggers|web"
+)
+_OWN_FILE = lazy_pattern(
     rf"[\\/](?:src|site-packages|dist-packages)[\\/]mainspring[\\/](?:(?:{_OWN_FOLDERS})[\\/](?:[a-z_]+[\\/])*[a-z_0-9]+|__init__|__main__|version)\.py$"
 )
 _FOLDER_NAMES_IT = ("__init__.py", "__main__.py")
-_INLINED = re.compile(r"(?:\.<locals>\.<(?:list|dict|set)comp>)+$")
+_INLINED = lazy_pattern(r"(?:\.<locals>\.<(?:list|dict|set)comp>)+$")
 
 
 class TracebackFrame(NamedTuple):

@@ -92,6 +92,8 @@ class IncidentKind(StrEnum):
     """A secret has to be renewed."""
     LOCK_HELD = "lock_held"
     """A lock is held far longer than it usually is."""
+    EFFECT_IN_DOUBT = "effect_in_doubt"
+    """An effect may or may not have happened, and no run asks a person about it."""
     CADENCE_DRIFT = "cadence_drift"
     """It starts less often, or later, than its schedule says."""
     PAUSED = "paused"

@@ -5,8 +5,9 @@ import re
 import msgspec
 
 from mainspring.domain.errors import OptionError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
-_HEAD_TEXT = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{16,64})", re.ASCII)
+_HEAD_TEXT = lazy_pattern(r"([1-9][0-9]{0,17}):([0-9a-f]{16,64})", re.ASCII)
 _PRINTED_HASH_LENGTH = 16
 
 

@@ -360,6 +360,14 @@ class HeldLock(Struct, frozen=True):
     live: bool
 
 
+class EffectDoubt(Struct, frozen=True):
+    """An effect in doubt that no run asks about; `reason` = why its outcome is not known."""
+
+    key: str
+    since_at: int
+    reason: str | None
+
+
 class WatchedQueue(Struct, frozen=True, kw_only=True):
     """A queue. `arrived` and `ended` are runs of the last hour, counted up to a cap, and only if its backlog is large enough."""
 
@@ -430,6 +438,7 @@ class MonitorInputs(Struct, frozen=True, kw_only=True):
     automations: tuple[WatchedAutomation, ...] = ()
     processes: tuple[WatchedProcess, ...] = ()
     locks: tuple[HeldLock, ...] = ()
+    doubts: tuple[EffectDoubt, ...] = ()
     queues: tuple[WatchedQueue, ...] = ()
     faults: tuple[NewFailure, ...] = ()
     failing: tuple[OpenFailure, ...] = ()

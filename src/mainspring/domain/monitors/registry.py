@@ -24,7 +24,15 @@ from mainspring.domain.monitors.system import (
 from mainspring.domain.monitors.timing import cadence_drift, late_start, silence, too_often
 from mainspring.domain.monitors.tuning import Tuning
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
-from mainspring.domain.monitors.waiting import backlog, held_work, human_wait, lock_held, paused, rejected_message
+from mainspring.domain.monitors.waiting import (
+    backlog,
+    effect_in_doubt,
+    held_work,
+    human_wait,
+    lock_held,
+    paused,
+    rejected_message,
+)
 
 MONITORS: Final[dict[IncidentKind, Monitor]] = {
     monitor.kind: monitor
@@ -52,6 +60,7 @@ MONITORS: Final[dict[IncidentKind, Monitor]] = {
         clock_regression.MONITOR,
         secret_due.MONITOR,
         lock_held.MONITOR,
+        effect_in_doubt.MONITOR,
         cadence_drift.MONITOR,
         paused.MONITOR,
         *brittleness.MONITORS,

@@ -11,13 +11,13 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from msgspec.structs import replace
 
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.redaction.secret_detection import SECRET_FIELD_NAME, hide_likely_secrets
 from mainspring.domain.text.escaping import escape
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 MASK = "***"
 MIN_SECRET_LENGTH = 6
@@ -27,8 +27,8 @@ _MOST_KEY_LINES = 200
 _LONGEST_OVERLAP = 4096
 _MIN_CERTAIN_OVERLAP = 4
 """This many characters at the end of a text count as the start of a secret, if nothing follows that could decide it."""
-_BREAK = re.compile(r"[\r\n]+[ \t]*")
-_CUT = re.compile(r"…\[\+\d+ characters\]\Z")
+_BREAK = lazy_pattern(r"[\r\n]+[ \t]*")
+_CUT = lazy_pattern(r"…\[\+\d+ characters\]\Z")
 _DEEPEST = 50
 _IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 """As in the standard library's `html`, which would take longer to load than all of this."""
@@ -193,6 +193,8 @@ class LineRedactor:
 
 def list_encodings(value: str) -> set[str]:
     """Return the forms in which programs write a value: unchanged, and encoded for URLs, JSON, Python, HTML, base64 and hex."""
+    from urllib.parse import quote, quote_plus
+
     raw = value.encode("utf-8", "surrogatepass")
     percent, plus = quote(raw, safe=""), quote_plus(raw)
     json_text = json.dumps(value)[1:-1]

@@ -3,7 +3,9 @@
 import re
 from typing import Protocol
 
-SECRET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", re.ASCII)
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+
+SECRET_NAME = lazy_pattern(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", re.ASCII)
 """Valid names of a secret: it is part of the name of a variable, and of a file."""
 
 

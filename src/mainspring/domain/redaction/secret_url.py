@@ -1,7 +1,5 @@
 """Secret URLs: an address that may be a secret itself, `https://...` or `secret:NAME`, whose value is read when it is used."""
 
-from urllib.parse import urlsplit
-
 from mainspring.domain.errors import OptionError
 from mainspring.domain.redaction.secret_name import SECRET_NAME, SecretReader
 from mainspring.domain.text.ip_networks import parse_address
@@ -29,6 +27,8 @@ def read_secret_url(text: str) -> str:
 
 def is_safe_url(text: str) -> bool:
     """Whether no one in between can read or change the request."""
+    from urllib.parse import urlsplit
+
     try:
         url = urlsplit(text)
         host = url.hostname
@@ -39,6 +39,8 @@ def is_safe_url(text: str) -> bool:
 
 def is_loopback_url(text: str) -> bool:
     """Return whether the address itself is one of this machine."""
+    from urllib.parse import urlsplit
+
     try:
         host = (urlsplit(text).hostname or "").rstrip(".")
     except ValueError:

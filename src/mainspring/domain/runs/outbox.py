@@ -4,13 +4,12 @@ Invariant: the id of each entry is derived from the step's key and from its plac
 however often the step runs, or the message is sent.
 """
 
-import re
-
 import msgspec
 
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.ids import derive_id
 from mainspring.domain.text.escaping import escape, is_plain_line
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.printable_key import MAX_KEY_LENGTH, fits_key
 from mainspring.domain.values.sealing import MAX_PAYLOAD_BYTES
 
@@ -21,7 +20,7 @@ MAX_ENTRY_BYTES = MAX_PAYLOAD_BYTES
 EVENT_RETENTION_MS = 7 * 86_400_000
 """How long an event is stored for later waits, unless stated otherwise."""
 
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
+_HEADER = lazy_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 
 
 class QueuedMessage(msgspec.Struct, frozen=True, tag="message"):

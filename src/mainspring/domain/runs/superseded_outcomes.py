@@ -6,17 +6,17 @@ messages and answers that were requested in the same branch after such a failure
 answer the one that follows success.
 """
 
-import re
 from collections.abc import Collection, Sequence
 
 import msgspec
 
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 _STOP_KINDS = frozenset({OutcomeKind.CANCEL, OutcomeKind.DEADLINE})
 _EFFECT_KINDS = frozenset({OutcomeKind.STEP, OutcomeKind.UNDO, OutcomeKind.CHILD})
-_BRANCH = re.compile(r"(?:[^/\[]+#\d+/)*")
+_BRANCH = lazy_pattern(r"(?:[^/\[]+#\d+/)*")
 """Branches at the start of an identity; a key, which is in brackets at its end, may contain anything."""
 
 

@@ -8,6 +8,7 @@ import re
 from decimal import Decimal
 
 from mainspring.domain.errors import OptionError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 UNITS = {
     "B": 1,
@@ -21,7 +22,7 @@ UNITS = {
     "TiB": 1024**4,
 }
 _FACTORS = {unit.lower(): factor for unit, factor in UNITS.items()}
-_WRITTEN = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([A-Za-z]{0,3})\s*", re.ASCII)
+_WRITTEN = lazy_pattern(r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([A-Za-z]{0,3})\s*", re.ASCII)
 _MAX_QUOTED_LENGTH = 80
 _HINT = f"Write a number of bytes, or a number and one of {', '.join(UNITS)}, such as 256kB."
 

@@ -16,16 +16,18 @@ Nothing here raises on any str or bytes.
 import re
 from functools import lru_cache
 
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+
 _BODY = r"(?:x(?:0[0-8b-f]|1[0-9a-f]|7f|[89][0-9a-f])|u(?:d[89a-f][0-9a-f]{2}|202[a-e]|206[6-9]))"
 _BAD = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
 # A run of backslashes is matched whole and once: possessive, and only from its start.
-_RAW = re.compile(rf"(?<!\\)(\\++)(?:({_BAD})|(?={_BODY}))|({_BAD})")
-_DIRTY = re.compile(rf"{_BAD}|\\{_BODY}")
-_ESCAPED = re.compile(rf"(?<!\\)(\\++)({_BODY})")
+_RAW = lazy_pattern(rf"(?<!\\)(\\++)(?:({_BAD})|(?={_BODY}))|({_BAD})")
+_DIRTY = lazy_pattern(rf"{_BAD}|\\{_BODY}")
+_ESCAPED = lazy_pattern(rf"(?<!\\)(\\++)({_BODY})")
 _LONGEST_BODY = 5
 MAX_NAME_LENGTH = 500
 """Characters of a name that is chosen freely."""
-_NOT_IN_A_LINE = re.compile(rf"{_BAD}|[\n\t\u2028\u2029]")
+_NOT_IN_A_LINE = lazy_pattern(rf"{_BAD}|[\n\t\u2028\u2029]")
 
 
 def escape(text: str, limit: int | None = None) -> str:

@@ -9,14 +9,16 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+
 _MAX_STEPS = 100_000
 """A few milliseconds."""
 _MAX_FACTOR = 10**9
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-_GROUP = re.compile(r"\((?!\?)|\(\?(?::|P<\w+>|[=!>]|<[=!]|[aimsu]+:)")
-_FLAGS = re.compile(r"\(\?[aimsu]+\)")
+_GROUP = lazy_pattern(r"\((?!\?)|\(\?(?::|P<\w+>|[=!>]|<[=!]|[aimsu]+:)")
+_FLAGS = lazy_pattern(r"\(\?[aimsu]+\)")
 _ESCAPE = re.compile(r"\\[^1-9]", re.DOTALL)
-_REPEAT = re.compile(r"(?:([*+?])|\{([0-9]*)(?:(,)([0-9]*))?\})[?+]?")
+_REPEAT = lazy_pattern(r"(?:([*+?])|\{([0-9]*)(?:(,)([0-9]*))?\})[?+]?")
 _ANCHORS = ("^", r"\A")
 
 

@@ -5,7 +5,6 @@ Such an address is refused before it is used, and never repeated.
 """
 
 import re
-from urllib.parse import quote
 
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.text.lazy_pattern import lazy_pattern
@@ -31,6 +30,8 @@ def redact_url(url: str) -> str:
 
 def explain_unreadable_url(url: str) -> str | None:
     """Return which part of a server's URL cannot be read, and how to write it, in words that repeat no part of it; None if it can be."""
+    from urllib.parse import quote
+
     rest = url.partition("://")[2]
     end = _HOST_END.search(rest)
     authority, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")

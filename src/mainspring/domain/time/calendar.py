@@ -16,13 +16,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mainspring.domain.errors import OptionError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.time.cron import instant_of, to_local
 
 BUSINESS_DAYS = "business-days"
 """The calendar that exists without configuration: Monday to Friday."""
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
-_CODE = re.compile(r"[A-Z]{2,6}(-[A-Z0-9]{1,12})?", re.ASCII)
+_CODE = lazy_pattern(r"[A-Z]{2,6}(-[A-Z0-9]{1,12})?", re.ASCII)
 _ONE_DAY = timedelta(days=1)
 _FARTHEST = timedelta(days=366 * 60)
 _FARTHEST_MOVE = timedelta(days=3_660)

@@ -24,6 +24,7 @@ from cronsim import CronSim, CronSimError
 
 from mainspring.domain.duration import MILLISECOND
 from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.time.cron_description import describe_cron
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,7 +53,7 @@ _NICKNAMES = {
 _FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week", "second")
 # Days stop at 28, so that a hashed day exists in each month. The seconds come last, so that five fields are spread as before.
 _HASHED_RANGES = ((0, 59), (0, 23), (1, 28), (1, 12), (0, 6), (0, 59))
-_HASHED = re.compile(r"H(?:\(([0-9]{1,2})-([0-9]{1,2})\))?(?:/([0-9]{1,2}))?", re.ASCII | re.IGNORECASE)
+_HASHED = lazy_pattern(r"H(?:\(([0-9]{1,2})-([0-9]{1,2})\))?(?:/([0-9]{1,2}))?", re.ASCII | re.IGNORECASE)
 
 
 def expand_cron(expr: str, name: str = "") -> str:

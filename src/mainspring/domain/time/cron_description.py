@@ -4,10 +4,12 @@ import calendar
 import re
 from typing import Final
 
-_NUMBER: Final = re.compile(r"[0-9]{1,2}", re.ASCII)
-_STEP: Final = re.compile(r"\*/([0-9]{1,2})", re.ASCII)
-_LIST: Final = re.compile(r"[0-9]{1,2}(?:,[0-9]{1,2})*", re.ASCII)
-_RANGE: Final = re.compile(r"([0-9]{1,2})-([0-9]{1,2})", re.ASCII)
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+
+_NUMBER: Final = lazy_pattern(r"[0-9]{1,2}", re.ASCII)
+_STEP: Final = lazy_pattern(r"\*/([0-9]{1,2})", re.ASCII)
+_LIST: Final = lazy_pattern(r"[0-9]{1,2}(?:,[0-9]{1,2})*", re.ASCII)
+_RANGE: Final = lazy_pattern(r"([0-9]{1,2})-([0-9]{1,2})", re.ASCII)
 _DAYS: Final = dict(zip(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), range(7), strict=True))
 _EVERY_DAY: Final = "every day"
 

@@ -10,11 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mainspring.domain.errors import OptionError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.time.cron import instant_of, to_local
 
 _CLOCK = r"([01]?[0-9]|2[0-3]):([0-5][0-9])"
-_TIME = re.compile(_CLOCK, re.ASCII)
-_HOURS = re.compile(rf"({_CLOCK})\s*-\s*({_CLOCK})", re.ASCII)
+_TIME = lazy_pattern(_CLOCK, re.ASCII)
+_HOURS = lazy_pattern(rf"({_CLOCK})\s*-\s*({_CLOCK})", re.ASCII)
 _DAY = timedelta(days=1)
 _MILLISECOND = timedelta(milliseconds=1)
 

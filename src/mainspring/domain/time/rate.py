@@ -9,8 +9,9 @@ from datetime import timedelta
 
 from mainspring.domain.duration import format_duration, parse_duration
 from mainspring.domain.errors import OptionError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
-_WRITTEN = re.compile(r"\s*([0-9]{1,9})\s*/\s*([0-9A-Za-z.]{1,40})\s*", re.ASCII)
+_WRITTEN = lazy_pattern(r"\s*([0-9]{1,9})\s*/\s*([0-9A-Za-z.]{1,40})\s*", re.ASCII)
 _WORDS = {"sec": "s", "second": "s", "min": "m", "minute": "m", "hour": "h", "day": "d"}
 _MAX_QUOTED_LENGTH = 80
 _HINT = "Write a count and a span: 10/s, 60/m, 1000/h, or 5/30s."

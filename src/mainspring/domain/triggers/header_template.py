@@ -3,12 +3,12 @@
 Templates are stored in the second form, in which every dotted name is one of a template.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.values.template import check_template
 
-_FIELD = re.compile(r"(?<!\{)(?:\{\{)*\{headers\.[A-Za-z][A-Za-z0-9_-]*")
+_FIELD = lazy_pattern(r"(?<!\{)(?:\{\{)*\{headers\.[A-Za-z][A-Za-z0-9_-]*")
 
 
 def normalize_template(template: object, known: Iterable[str], *, option: str) -> str:

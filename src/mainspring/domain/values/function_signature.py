@@ -76,7 +76,8 @@ class Signature:
         self.exact |= {name: frozenset() for name in (self.rest, self.extra) if name is not None}
         self.result_decoder = _checked_decoder(returns, f"the result of {name}")
         for p in parameters:
-            _checked_decoder(p.annotation, f"parameter {p.name!r} of {name}")
+            if get_origin(p.annotation) is not Unpack:
+                _checked_decoder(p.annotation, f"parameter {p.name!r} of {name}")
 
     @functools.cached_property
     def call_decoder(self) -> "msgspec.json.Decoder[msgspec.Struct]":
@@ -265,11 +266,21 @@ def _checked_decoder(annotation: Any, where: str) -> "msgspec.json.Decoder[Any]"
         ) from None
 
 
+def _unpack(annotation: Any) -> Any:
+    """Return the type of options that are unpacked; one that has no JSON form constrains none of them."""
+    inner = get_args(annotation)[0]
+    try:
+        get_decoder(inner)
+    except TypeError:
+        return dict[str, Any]
+    return inner
+
+
 def _struct_field(p: Parameter) -> tuple[Any, Any] | tuple[Any]:
     if p.kind is inspect.Parameter.VAR_POSITIONAL:
         return make_readable(list[p.annotation]), msgspec.field(default_factory=list)  # type: ignore[name-defined]
     if p.kind is inspect.Parameter.VAR_KEYWORD:
-        inner = get_args(p.annotation)[0] if get_origin(p.annotation) is Unpack else dict[str, p.annotation]  # type: ignore[name-defined]
+        inner = _unpack(p.annotation) if get_origin(p.annotation) is Unpack else dict[str, p.annotation]  # type: ignore[name-defined]
         return make_readable(inner), msgspec.field(default_factory=dict)
     if p.default is NO_DEFAULT:
         return (make_readable(p.annotation),)

@@ -7,7 +7,6 @@ reader of the value. Invariant: a value that the annotation itself would read is
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -140,6 +139,8 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 
 def _suggest_field(name: str, value: dict[str, Any], fields: JsonSchema) -> str:
     """Return the unknown field that was probably meant to be the missing one; of a large object only the first few are compared."""
+    from difflib import get_close_matches
+
     unknown = (other for other in value if other not in fields and len(other) <= _MAX_TEXT_LENGTH)
     near = get_close_matches(name, [*islice(unknown, _COMPARED)], n=1)
     return f" (got {escape(near[0], _MAX_TEXT_LENGTH)!r}: is it a misspelling?)" if near else ""

@@ -15,6 +15,7 @@ from mainspring.domain.duration import MILLISECOND, format_duration, parse_durat
 from mainspring.domain.errors import OptionError
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.text.escaping import escape, is_plain_line
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.phrases import join_choices
 from mainspring.domain.time.cron import expand_cron, find_zone
 from mainspring.domain.time.schedule import read_moment
@@ -23,10 +24,10 @@ from mainspring.domain.values.template import check_template
 
 OptionReader = Callable[[Any], Any]
 
-_NAME = re.compile(r"\w[\w.:/-]{0,199}")
-_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
-_MISFIRE = re.compile(r"none|last|all(?::([1-9][0-9]{0,5}))?", re.ASCII)
-_PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%", re.ASCII)
+_NAME = lazy_pattern(r"\w[\w.:/-]{0,199}")
+_CLOCK = lazy_pattern(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_MISFIRE = lazy_pattern(r"none|last|all(?::([1-9][0-9]{0,5}))?", re.ASCII)
+_PERCENT = lazy_pattern(r"([0-9]+(?:\.[0-9]+)?)\s*%", re.ASCII)
 _LONGEST_TEXT = 10_000
 _LONGEST_STEP_NAME = 200
 

@@ -76,6 +76,7 @@ def roundtrip_call(
     exact = sig.exact
     for name, value in values.items():
         if value.__class__ not in exact[name]:
+            _refuse_bytes_as_text(sig, values, data, value_name)
             return data, *decode_call(sig, data, value_name)
     return data, args, kwargs
 
@@ -137,6 +138,18 @@ def roundtrip_result(
     if value.__class__ in sig.exact_result:
         return data, value
     return data, decode_result(sig, data, value_name)
+
+
+def _refuse_bytes_as_text(sig: Signature, values: dict[str, Any], data: bytes, value_name: str) -> None:
+    """Raise ValueRefusedError for bytes that the function would get as text in base64, because its annotation has both."""
+    names = [name for name, value in values.items() if isinstance(value, bytes | bytearray) and name in sig.by_name]
+    if not any(sig.by_name[name].annotation is not Any for name in names):
+        return
+    saved = sig.values_of(data)
+    for name in names:
+        if sig.by_name[name].annotation is not Any and isinstance(saved.get(name), str):
+            hint = "Pass text, or call it in a step of your own that makes the bytes."
+            raise ValueRefusedError(value_name, f"$.{name}", "bytes would become text in base64", hint=hint)
 
 
 def _encode_values(sig: Signature, values: dict[str, Any], value_name: str, limit: int) -> bytes:

@@ -6,7 +6,6 @@ printable text with a control character. Invariants: data that does not affect t
 failure keeps the words outside by which it is counted and classified. A codec that fails never writes plain data.
 """
 
-import re
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.text.byte_size import parse_size
 from mainspring.domain.text.escaping import escape
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec, JsonCodec, SealedParts
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SEALED_PREFIX = b"\x00"
 _SEALED_TEXT_PREFIX = "\x01"
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+_ID = lazy_pattern(r"[a-z0-9][a-z0-9._-]{0,39}")
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 """A child process receives a value in one frame, which has bounds of its own."""
 

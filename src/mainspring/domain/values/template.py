@@ -12,10 +12,11 @@ from datetime import date, datetime, time
 from typing import Any
 
 from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.values.file import file_name, is_encoded_file
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*", re.ASCII)
-_WIDE = re.compile(r"[0-9]{4}")
+_NAME = lazy_pattern(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*", re.ASCII)
+_WIDE = lazy_pattern(r"[0-9]{4}")
 _LONGEST_TEMPLATE = 4_000
 _LONGEST_SPEC = 60
 

@@ -22,6 +22,7 @@ from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import decode, encode
 from mainspring.engine.attempts.step_context import EFFECT_KEY, AttemptClosed, PendingAnswer
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, doubt_error, release_of
+from mainspring.store import failpoints
 
 Check = Callable[..., Any]
 """Asks the target for the effect: returns its result, True for one without a result, None or False if the target does not have it."""
@@ -71,6 +72,8 @@ class Effect:
         self._was_checked = False
         """Whether the target said that it does not have the effect."""
         self._place = ""
+        self.is_step = False
+        """Whether it is the whole of its step: then its outcome is sent just before that of the step, and both are one commit."""
         self._pid = 0
         """The process that began."""
 
@@ -231,6 +234,7 @@ class Effect:
         self._answer, self._result, self._refused = answer, answer.result, None
         self._is_done, self._is_reported, self._was_checked = answer.intent == 0, False, False
         self._pid = os.getpid()
+        failpoints.hit("effect.started")
 
     def _release(self, pending: PendingAnswer[EffectAnswer]) -> None:
         """Release the intent that came while this code was stopped, so that it never received it."""
@@ -267,6 +271,7 @@ class Effect:
         return self._settlement(outcome, _describe(error))
 
     def _settlement(self, outcome: CallOutcome, note: str | None = None) -> EffectSettlement:
+        failpoints.hit("effect.performed")
         self._is_reported = True
         answer, result, refused = self._started, None, None
         if outcome is CallOutcome.DONE:
@@ -277,7 +282,9 @@ class Effect:
 
     def _wait_for(self, settlement: EffectSettlement | None) -> None:
         if settlement is not None:
-            self._channel.settle_effect(settlement).wait()
+            pending = self._channel.settle_effect(settlement)
+            if not self._is_committed_with_step(settlement):
+                pending.wait()
 
     async def _send(self, settlement: EffectSettlement, error: BaseException | None) -> None:
         """Send an outcome and wait for its commit; code that is being stopped does not wait."""
@@ -287,11 +294,16 @@ class Effect:
             if error is None:
                 raise
             return
-        if error is None or isinstance(error, Exception):
+        if (error is None or isinstance(error, Exception)) and not self._is_committed_with_step(settlement):
             await pending
+
+    def _is_committed_with_step(self, settlement: EffectSettlement) -> bool:
+        """Tell whether the end of the step follows: commands of one process are committed in their order."""
+        return self.is_step and settlement.outcome is CallOutcome.DONE and settlement.refused is None
 
     def _raise_after(self, settlement: EffectSettlement, error: BaseException | None) -> None:
         """Raise what the committed outcome means for the code."""
+        failpoints.hit("effect.settled")
         if error is None and settlement.outcome is CallOutcome.UNKNOWN:
             raise EffectNotSettledError(
                 f"the block of effect {self.key!r} ended without effect.done()\nat {self._place}",

@@ -229,6 +229,7 @@ class LiveAttempt:
             saved=spec.checkpoint,
             payload_max=spec.payload_max,
             classifier=self.host.classifier,
+            fn=spec.fn,
         )
 
     def cancel(self, reason: str) -> None:

@@ -7,10 +7,11 @@ is no `Exception`, so that user code does not swallow it. A value is checked and
 """
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Awaitable, Callable, Generator
-from concurrent.futures import Future, InvalidStateError
 from contextvars import ContextVar
-from typing import Any, Generic, NoReturn, Protocol, TypeVar, overload
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast, overload
 
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER, Classifier
@@ -27,38 +28,86 @@ _MAX_TEXT = 16 * 1024
 
 
 class PendingAnswer(Generic[T]):
-    """A request of an attempt that waits for its answer. `number` is unique within its attempt; a waiter may stop waiting at any time."""
+    """A request of an attempt that waits for its answer. `number` is unique within its attempt; a waiter may stop waiting at any time.
 
-    __slots__ = ("_answer", "number")
+    One thread or one task waits for it.
+    """
+
+    __slots__ = ("_answer", "_error", "_is_given_up", "_is_settled", "_lock", "_wake", "number")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self._answer: Future[T] = Future()
+        self._lock = threading.Lock()
+        self._is_settled = self._is_given_up = False
+        self._answer: T | None = None
+        self._error: BaseException | None = None
+        self._wake: Callable[[], None] | None = None
 
     def answer(self, result: T | BaseException) -> bool:
         """Settle it with the answer or an error; return False if it was settled before, or no code waits any more."""
-        try:
+        with self._lock:
+            if self._is_settled or self._is_given_up:
+                return False
+            self._is_settled = True
             if isinstance(result, BaseException):
-                self._answer.set_exception(result)
+                self._error = result
             else:
-                self._answer.set_result(result)
-        except InvalidStateError:
-            return False
+                self._answer = result
+            wake = self._wake
+        if wake is not None:
+            wake()
         return True
 
     def abandon(self) -> T | None:
-        """Stop to wait: later answers return False. Return the answer that came before, None without one."""
-        if self._answer.cancel() or self._answer.cancelled() or self._answer.exception() is not None:
-            return None
-        return self._answer.result()
+        """Stop waiting; return the answer if it came before, though no code has received it."""
+        with self._lock:
+            self._is_given_up = True
+            return self._answer
 
     def wait(self) -> T:
         """Block this thread until it is settled; return the answer or raise the error."""
-        return self._answer.result()
+        event = threading.Event()
+        if self._begin_wait(event.set):
+            try:
+                event.wait()
+            except BaseException:
+                self.abandon()
+                raise
+        return self._read()
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait in the running loop, without blocking it and without a thread to join at its end."""
-        return asyncio.wrap_future(self._answer).__await__()
+        loop, thread = asyncio.get_running_loop(), threading.get_ident()
+        future: asyncio.Future[None] = loop.create_future()
+
+        def set_result() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        def wake() -> None:
+            if threading.get_ident() == thread:
+                set_result()
+            else:
+                with contextlib.suppress(RuntimeError):  # the loop is closed, and its waiters with it
+                    loop.call_soon_threadsafe(set_result)
+
+        if self._begin_wait(wake):
+            try:
+                yield from future
+            except BaseException:
+                self.abandon()
+                raise
+        return self._read()
+
+    def _begin_wait(self, wake: Callable[[], None]) -> bool:
+        with self._lock:
+            self._wake = wake
+            return not self._is_settled
+
+    def _read(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._answer)
 
 
 LockRequest = PendingAnswer[int]
@@ -130,6 +179,7 @@ class StepContext:
         "automation",
         "channel",
         "classifier",
+        "fn",
         "key",
         "name",
         "payload_max",
@@ -141,6 +191,7 @@ class StepContext:
         "saved",
         "slot_at",
         "stopper",
+        "uses",
     )
 
     def __init__(
@@ -156,8 +207,11 @@ class StepContext:
         saved: bytes | None = None,
         payload_max: int = DEFAULT_LIMIT,
         classifier: Classifier = DEFAULT_CLASSIFIER,
+        fn: Callable[..., Any] | None = None,
     ) -> None:
         self.channel = channel
+        self.fn = fn
+        """The function of the step."""
         self.classifier = classifier
         self.run_id = run_id
         self.name = name
@@ -169,6 +223,8 @@ class StepContext:
         self.payload_max = payload_max
         self.printed: dict[tuple[str, bool], str] = {}
         """The unfinished line of each stream, by (stream, whether it was also written to the original stream)."""
+        self.uses: dict[str, int] = {}
+        """How often this attempt has used each action, by name."""
         self.recorded: list[OutboxEntry] = []
         self.recorded_bytes = 0
         """Size in bytes of the recorded events and messages."""
@@ -176,6 +232,11 @@ class StepContext:
         """Set by code that can be stopped although its thread cannot; called from any thread."""
         self.processes: Callable[[], list[str]] | None = None
         """Set by code that waits for its own processes: returns their states; called from any thread."""
+
+    def effect_key(self, name: str) -> str:
+        """Return the key of the next use of an action without a key of its own: each attempt counts from 1."""
+        number = self.uses[name] = self.uses.get(name, 0) + 1
+        return f"{self.run_id}/{self.key}/{name}#{number}"
 
     def checkpoint(self, value: object) -> Awaitable[None]:
         """Encode a checkpoint and send it."""

@@ -28,7 +28,8 @@ from mainspring.engine.body.child_runs import STEP_RUN, read_step_run
 from mainspring.engine.body.request import Request, Restarted, RolledBack, StepCall, Unloaded
 from mainspring.engine.body.run import Run
 from mainspring.engine.body.undo import StepEffect, find_effects, undo_all, undo_each
-from mainspring.engine.commands.command_step import bind_folder, read_output_bytes, run_command
+from mainspring.engine.commands.command_result import read_output_bytes
+from mainspring.engine.commands.command_step import bind_folder, run_command
 from mainspring.engine.commands.output_file_check import expand_output_patterns, request_output_check
 from mainspring.engine.commands.result_schema import ResultCheck, ResultNotExpected, build_result_check
 from mainspring.engine.definitions.automation import Automation

@@ -7,8 +7,9 @@ it is first awaited. Its result is what a replay reads: decode(encode(value)).
 import asyncio
 import functools
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, Never, NoReturn, ParamSpec, Self, TypeVar, overload
+
+from msgspec.structs import replace
 
 from mainspring.domain.definitions.options import DefinitionKind, parse_options
 from mainspring.domain.duration import parse_duration

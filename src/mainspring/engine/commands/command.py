@@ -10,7 +10,8 @@ from mainspring.resources.secret_variables import SECRET_VARIABLES, STORE_URL_VA
 
 TIMED_OUT, NOT_EXECUTABLE, NOT_FOUND = 124, 126, 127  # exit codes as GNU timeout has them
 OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
-_OWN_VARIABLES = ("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", "MAINSPRING_IDEMPOTENCY_KEY", "MAINSPRING_SLOT")
+_KEY_VARIABLE = "MAINSPRING_IDEMPOTENCY_KEY"
+_OWN_VARIABLES = ("MAINSPRING_RUN_ID", "MAINSPRING_ATTEMPT", _KEY_VARIABLE, "MAINSPRING_SLOT")
 
 
 class CommandFailed(MainspringError):
@@ -26,7 +27,8 @@ class CommandFailed(MainspringError):
 class CommandSpec(msgspec.Struct, kw_only=True, frozen=True):
     """The command to run. `env` is the whole environment (see `build_environment`); `kill_after` = seconds from TERM to KILL.
 
-    `has_stdin` lets the command read this process's stdin; `stdin` is the data that it reads instead.
+    `has_stdin` lets the command read this process's stdin; `stdin` is the data that it reads instead. With `inherits_output` it writes
+    to this process's stdout and stderr itself. `may_outlive_parent` = it continues if this process is killed.
     """
 
     words: list[str]
@@ -37,12 +39,15 @@ class CommandSpec(msgspec.Struct, kw_only=True, frozen=True):
     has_stdin: bool = False
     stdin: bytes | None = None
     pass_fds: tuple[int, ...] = ()
+    inherits_output: bool = False
+    may_outlive_parent: bool = False
 
 
 class CommandEnd(msgspec.Struct, kw_only=True, frozen=True):
     """The end of a command: exit code (negative = by that signal), the end of its output as printable text, its duration.
 
     `printed` = bytes on its standard output. `lost` = the error that kept some of them from being forwarded, or None.
+    `has_started` False = it is proven that the command itself never ran: it was not found, or a signal came first.
     """
 
     code: int
@@ -52,6 +57,7 @@ class CommandEnd(msgspec.Struct, kw_only=True, frozen=True):
     duration_us: int
     printed: int = 0
     lost: OSError | None = None
+    has_started: bool = True
 
 
 def build_environment(
@@ -63,7 +69,7 @@ def build_environment(
     key: str,
     slot_at: int | None = None,
 ) -> dict[str, str]:
-    """Return the environment of a command: that of this process without withheld variables, then `additions`, then the attempt's variables.
+    """Return the environment of an attempt's command: `base` without withheld variables, then `additions`, then the attempt's variables.
 
     `MAINSPRING_SLOT` is the due time of the schedule's slot, in ISO 8601 with UTC.
     """
@@ -71,7 +77,12 @@ def build_environment(
     environ |= additions
     if STORE_URL_VARIABLE in additions:
         environ.pop(STORE_WITHHELD_VARIABLE, None)
-    environ |= {"MAINSPRING_RUN_ID": run_id, "MAINSPRING_ATTEMPT": str(attempt), "MAINSPRING_IDEMPOTENCY_KEY": key}
+    environ |= {"MAINSPRING_RUN_ID": run_id, "MAINSPRING_ATTEMPT": str(attempt), _KEY_VARIABLE: key}
     if slot_at is not None:
         environ["MAINSPRING_SLOT"] = datetime.fromtimestamp(slot_at / 1000, UTC).isoformat().replace("+00:00", "Z")
     return environ
+
+
+def build_effect_environment(base: Mapping[str, str], key: str) -> dict[str, str]:
+    """Return the environment of a command that performs an effect: without withheld variables, with the effect's idempotency key."""
+    return SECRET_VARIABLES.without(base) | {_KEY_VARIABLE: key}

@@ -3,8 +3,9 @@
 Role: starts the command in its own process group, reads its output, ends it on time. No asyncio, no store.
 Invariants: no shell parses the words. On Linux the command dies with the process that started it: a small Python program requests
 that from the kernel and then becomes the command, because code between fork and exec is not safe in a process with threads. It waits
-for a go byte first: the command starts only after `on_group` has returned, so that a takeover knows its group. On a time-out or
-`stop` the whole group gets SIGTERM, then SIGKILL.
+for a go byte first: the command starts only after `on_group` has returned, so that a takeover knows its group. It reports whether
+it became the command, so that an exit code of 126 or 127 proves nothing by itself. On a time-out or `stop` the whole group gets
+SIGTERM, then SIGKILL.
 """
 
 import contextlib
@@ -13,7 +14,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -33,14 +33,17 @@ _UNREAD_TIMEOUT_S = 1.0
 
 TAIL_BYTES = 64 * 1024
 
-# PR_SET_PDEATHSIG, wait for the go byte, then become the command. Python ignores two signals that commands rely on, and without
-# a locale it sets one that the command should not get.
+_START_REPORT = b"s"
+"""The whole report of a start; another byte follows if the command cannot be run."""
+
+# PR_SET_PDEATHSIG (unless the parent is 0), wait for the go byte, then become the command. Python ignores two signals that commands rely
+# on, and without a locale it sets one that the command should not get.
 EXEC_SHIM = f"""
 import ctypes, errno, os, signal, sys
-parent, locale, word, words = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
+parent, locale, word, report, words = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]
 if locale == "none":
     os.environ.pop("LC_CTYPE", None)
-if sys.platform == "linux":
+if parent and sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
@@ -48,11 +51,14 @@ if not os.read(word, 1):  # stopped before the start: the exit code is that of a
     os.kill(os.getpid(), signal.SIGTERM)
     os._exit(1)
 os.close(word)
+os.set_inheritable(report, False)
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+os.write(report, b"{_START_REPORT.decode()}")
 try:
     os.execvp(words[0], words)
 except OSError as error:
+    os.write(report, b"f")
     code = {NOT_FOUND} if isinstance(error, FileNotFoundError) else {NOT_EXECUTABLE}
     why = error.strerror
     if error.errno == errno.ENOEXEC:
@@ -126,7 +132,7 @@ class CommandProcess:
         self._printed = 0
         self._splitters = {"stdout": LineSplitter(), "stderr": LineSplitter()}
         self._wake_read, self._wake_write = os.pipe()
-        self._go_write = -1
+        self._go_write = self._report_read = -1
         self._lock = threading.RLock()  # guards the wake pipe; a signal handler may interrupt
 
     def run(self) -> CommandEnd:
@@ -147,9 +153,12 @@ class CommandProcess:
                 self._end(process)
             self._report_group(process.pid, mark, ended=True)
             duration_s = time.monotonic() - started
+            has_started = os.read(self._report_read, len(_START_REPORT) + 1) == _START_REPORT
             self._finish_forwarding()
         finally:
             self._close_go()
+            if self._report_read >= 0:
+                os.close(self._report_read)
             with self._lock:
                 wake_write, self._wake_write = self._wake_write, -1
                 os.close(wake_write)
@@ -162,6 +171,7 @@ class CommandProcess:
             duration_us=int(duration_s * 1_000_000),
             printed=self._printed,
             lost=self._forwarders["stdout"].fault if "stdout" in self._forwarders else None,
+            has_started=has_started,
         )
 
     def stop(self) -> None:
@@ -201,23 +211,28 @@ class CommandProcess:
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = self._command
         locale = "given" if "LC_CTYPE" in (os.environ if command.env is None else command.env) else "none"
+        parent = 0 if command.may_outlive_parent else os.getpid()
+        output = None if command.inherits_output else subprocess.PIPE
         go_read, self._go_write = os.pipe()
+        self._report_read, report_write = os.pipe()
         stdin = _open_stdin(command)
+        shim_words = [str(parent), locale, str(go_read), str(report_write)]
         try:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", EXEC_SHIM, str(os.getpid()), locale, str(go_read), *command.words],
+                [sys.executable, "-I", "-S", "-c", EXEC_SHIM, *shim_words, *command.words],
                 cwd=command.cwd,
                 env=command.env,
                 stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=(go_read, *command.pass_fds),
+                stdout=output,
+                stderr=output,
+                pass_fds=(go_read, report_write, *command.pass_fds),
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
             raise CommandFailed(f"cannot start {command.words[0]!r}: {error}", NOT_EXECUTABLE) from error
         finally:
             os.close(go_read)
+            os.close(report_write)
             if stdin is not None and stdin != subprocess.DEVNULL:
                 os.close(stdin)
 
@@ -351,7 +366,9 @@ def _open_stdin(command: CommandSpec) -> int | None:
     """
     if command.stdin is None:
         return None if command.has_stdin else subprocess.DEVNULL
-    with tempfile.TemporaryFile() as file:
+    from tempfile import TemporaryFile
+
+    with TemporaryFile() as file:
         file.write(command.stdin)
         file.flush()
         file.seek(0)

@@ -6,49 +6,21 @@ It runs in a thread and can be stopped: the attempt's cancellation ends the comm
 import functools
 import inspect
 import os
-import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from queue import SimpleQueue
 from typing import Any
 
-import msgspec
-
-from mainspring.domain.duration import format_duration
 from mainspring.domain.runs.log_line import STREAM_LEVELS
-from mainspring.domain.text.escaping import unescape
 from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport
 from mainspring.engine.attempts.step_context import AttemptChannel, current_step
-from mainspring.engine.commands.command import (
-    OUTPUT_LOST,
-    TIMED_OUT,
-    CommandEnd,
-    CommandFailed,
-    CommandSpec,
-    build_environment,
-)
+from mainspring.engine.commands.command import CommandSpec, build_environment
 from mainspring.engine.commands.command_process import CommandProcess
+from mainspring.engine.commands.command_result import CommandRecord, raise_unless_succeeded
 from mainspring.engine.commands.output_file_check import check_output_files
 from mainspring.engine.commands.result_schema import MAX_PRINTED_BYTES, check_printed
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-
-
-class CommandResult(msgspec.Struct, frozen=True):
-    """The saved result of a successful command; `tail` is the end of its output, printable.
-
-    `output_bytes` = size of the promised files, otherwise of its standard output; None = saved by an older version.
-    """
-
-    exit_code: int
-    tail: str
-    took_ms: int
-    output_bytes: int | None = None
-
-
-def read_output_bytes(encoded: bytes) -> int | None:
-    """Return the bytes of a command's output, from its saved result."""
-    return msgspec.json.decode(encoded, type=CommandResult).output_bytes
 
 
 def run_command(
@@ -59,7 +31,7 @@ def run_command(
     produces: list[str] | None = None,
     stdin: str | None = None,
     expect: dict[str, Any] | None = None,
-) -> CommandResult:
+) -> CommandRecord:
     """Run the command in this step; `stdin` is its standard input.
 
     Raises:
@@ -85,7 +57,7 @@ def run_command(
         ),
         on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
         on_data=None if expect is None else keep,
-        on_group=lambda pgid, mark, ended: _report_group(step.channel, pgid, mark, ended=ended),
+        on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),
     )
     step.stopper, step.processes = running.stop, running.processes
     started_at = time.time_ns() // 1_000_000  # compared with times of the file system, so it is the machine's clock
@@ -98,15 +70,15 @@ def run_command(
         check_printed(expect, bytes(printed))
     produced = check_output_files(produces or [], cwd, started_at)
     size = produced if produces else end.printed
-    return CommandResult(end.code, KNOWN_SECRETS.redact(end.tail), end.duration_us // 1000, size)
+    return CommandRecord(end.code, KNOWN_SECRETS.redact(end.tail), end.duration_us // 1000, size)
 
 
-def bind_folder(folder: str | None) -> Callable[..., CommandResult]:
+def bind_folder(folder: str | None) -> Callable[..., CommandRecord]:
     """Return `run_command` for a folder that is not part of its input: a project may move while its runs continue."""
     signature = inspect.signature(run_command)
 
     @functools.wraps(run_command)
-    def run(*args: Any, **kwargs: Any) -> CommandResult:
+    def run(*args: Any, **kwargs: Any) -> CommandRecord:
         bound = signature.bind(*args, **kwargs)
         bound.arguments["cwd"] = bound.arguments.get("cwd") or folder
         return run_command(*bound.args, **bound.kwargs)
@@ -114,7 +86,7 @@ def bind_folder(folder: str | None) -> Callable[..., CommandResult]:
     return run
 
 
-def _report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool) -> None:
+def report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool) -> None:
     """Report the command's process group; at its start return once that is recorded, so that a takeover can kill it.
 
     Raises:
@@ -125,24 +97,3 @@ def _report_group(channel: AttemptChannel, pgid: int, mark: str, *, ended: bool)
     error = None if ended else answers.get()
     if error is not None:
         raise error
-
-
-def raise_unless_succeeded(words: list[str], end: CommandEnd, timeout: timedelta | None) -> None:
-    """Raise CommandFailed unless the command succeeded and all its output was forwarded; the error has its last line."""
-    last = end.tail.rstrip("\n").rpartition("\n")[2]
-    hint = f"Its last line: {unescape(last)}" if last else None  # a failure escapes its text
-    if end.timed_out and timeout is not None:
-        raise CommandFailed(f"{words[0]} took longer than {format_duration(timeout)}", TIMED_OUT, hint=hint)
-    if end.stopped:
-        raise CommandFailed(f"{words[0]} was stopped", end.code, hint=hint)
-    if isinstance(end.lost, BrokenPipeError) and end.code in (0, -signal.SIGPIPE):
-        raise CommandFailed(
-            f"{words[0]} was ended by SIGPIPE: the reader of its output closed it before the end",
-            -signal.SIGPIPE,
-            hint=hint,
-        )
-    if end.lost is not None and end.code == 0:
-        raise CommandFailed(f"the output of {words[0]} was lost: {end.lost.strerror}", OUTPUT_LOST, hint=hint)
-    if end.code != 0:
-        ending = f"was ended by signal {-end.code}" if end.code < 0 else f"ended with exit code {end.code}"
-        raise CommandFailed(f"{words[0]} {ending}", end.code, hint=hint)

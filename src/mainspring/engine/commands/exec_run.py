@@ -35,7 +35,7 @@ from mainspring.engine.commands.command import (
     build_environment,
 )
 from mainspring.engine.commands.command_process import CommandProcess
-from mainspring.engine.commands.command_step import CommandResult, raise_unless_succeeded
+from mainspring.engine.commands.command_result import CommandRecord, raise_unless_succeeded
 from mainspring.engine.commands.exec_run_lines import ExecRunLines
 from mainspring.engine.commands.output_file_check import NotProduced, check_output_files
 from mainspring.engine.commands.stream_forwarder import StreamForwarder
@@ -249,7 +249,7 @@ class ExecRun:
         output = None
         if failure is None:
             output = msgspec.json.encode(
-                CommandResult(ended.exit_code, KNOWN_SECRETS.redact(ended.tail), ended.duration_us // 1000, ended.size)
+                CommandRecord(ended.exit_code, KNOWN_SECRETS.redact(ended.tail), ended.duration_us // 1000, ended.size)
             )
         if self.signal is not None:
             state, step = RunState.CANCELLED, OutcomeState.CANCELLED

@@ -23,11 +23,11 @@ from mainspring.domain.incidents.runbook import extract_runbook
 from mainspring.engine.attempts.isolation import is_async
 from mainspring.engine.definitions.automation import Automation, BrokenAutomation, Script, Step, Task, Workflow
 from mainspring.engine.definitions.calendars import find_calendar
+from mainspring.engine.definitions.command_definition import build_command_definition
 from mainspring.engine.definitions.default_options import apply_default_options, default_retry
 from mainspring.engine.definitions.module_loader import FILE_ATTRIBUTE
 from mainspring.engine.definitions.on import take_starts
 from mainspring.engine.definitions.registry import current_registry
-from mainspring.engine.definitions.scripts import build_command_definition
 from mainspring.engine.definitions.trigger_draft import TriggerDraft
 
 A = TypeVar("A", bound=Automation)

@@ -1,15 +1,16 @@
 """The plan of a step, from the options of its definition and of its call."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mainspring.domain.failures.retry import Retry
 
 
-@dataclass(frozen=True, slots=True)
-class StepPlan:
+class StepPlan(Struct, frozen=True):
     """The options of one step; None = not set."""
 
     key: str | None = None
@@ -36,7 +37,7 @@ class StepPlan:
         """Return this plan, overridden by the options that `over` sets."""
         overrides = {
             name: value
-            for name in self.__slots__
+            for name in self.__struct_fields__
             if (value := getattr(over, name)) is not None and value != getattr(_EMPTY_PLAN, name)
         }
         return replace(self, **overrides) if overrides else self

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mainspring.domain.duration import to_milliseconds
+from mainspring.domain.effects.errors import EffectInDoubtError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.retry import Retry
 from mainspring.domain.failures.verdict import permanent
@@ -25,7 +26,6 @@ from mainspring.engine.attempts.executor import AttemptHandle
 from mainspring.engine.body.request import Request, StepCall
 from mainspring.engine.driver.live_step import LiveStep, build_attempt_command, build_in_doubt_failure
 from mainspring.engine.driver.loaded_run import halt_run_on_error
-from mainspring.resources.effects import EffectInDoubtError
 from mainspring.store.base import CommitCallback
 from mainspring.store.commands.journal import SaveCheckpoint
 from mainspring.store.commands.results import CommandDone, Refused

@@ -92,6 +92,10 @@ class OpenIncidents:
         """Whether an incident of this kind is not resolved."""
         return any(self._of(kind))
 
+    def has_open(self, kind: IncidentKind) -> bool:
+        """Whether an incident of this kind is neither resolved, acknowledged nor snoozed."""
+        return any(incident.state is IncidentState.OPEN for incident in self._of(kind))
+
     @property
     def has_unsent(self) -> bool:
         """Whether an incident reports that messages do not reach their broker."""

@@ -21,6 +21,7 @@ from mainspring.insight.status.lost_interval import LIST_COMMAND, NEXT_STEP, und
 from mainspring.insight.text.formatting import BAD, GOOD, WARN, escape_line, format_count
 from mainspring.insight.triggers.trigger_findings import list_trigger_findings
 from mainspring.store.base import StoreReader
+from mainspring.store.read.effects import count_effects_in_doubt
 from mainspring.store.read.incidents import grouped_incidents, open_incidents
 from mainspring.store.read.outbox import list_outbox_queues, refused_messages
 from mainspring.store.read.runs.run_views import questions
@@ -68,6 +69,8 @@ class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Acknowledged or snoozed ones of severity page: while there is one, the project is not healthy."""
     undecided_failures: Capped = NO_RUNS
     """Failed runs without a decision; while there is one, the project is not healthy. Stops at 1,000."""
+    effects_in_doubt: int = 0
+    """Effects that may have happened, without those of runs that need attention; while there is one, the project is not healthy."""
     notes: list[str] = []
     """Facts that need no person: that the clock was set."""
     notice: str | None = None
@@ -106,7 +109,7 @@ def evaluate_status(
     `write_fault` = why the store's disk accepts no writes, "" if it does; `local_problems` = problems outside the store.
 
     An acknowledged or snoozed incident is counted and is no problem, but one of severity page replaces the healthy head. A failed run
-    without a decision is a problem, whatever its incident says.
+    without a decision is a problem, whatever its incident says, and so is an effect in doubt.
     """
     covered = OpenIncidents(*incidents)
     known = status.automations(reader) if automations is None else automations
@@ -120,9 +123,12 @@ def evaluate_status(
     new += _definition_problems(reader, views, covered)
     new += _stuck_problems(reader, known, sessions, queues, covered, now)
     new += _environment_problems(reader, sessions, free, covered, now)
+    doubts = count_effects_in_doubt(reader)
+    reported_doubts = doubts if covered.has_open(IncidentKind.EFFECT_IN_DOUBT) else 0
+    new += describe_doubts(doubts - reported_doubts)
     clock = report_clock(reader, now, zone)
     new += [] if covered.has_kind(IncidentKind.CLOCK_REGRESSION) else clock.waiting
-    problems = [*covered.sentences(), *new, *runs.sentences()]
+    problems = [*covered.sentences(), *new, *describe_doubts(reported_doubts), *runs.sentences()]
     count = len(covered.open) + len(new)
     head = runs.head(covered.head(count, now, zone), count)
     counts: dict[str, Any] = {
@@ -130,12 +136,7 @@ def evaluate_status(
         "notice": reader.notice,
         "notes": clock.notes,
         "environment": environment,
-        "automations": len(views),
-        "paused": sum(is_paused(view, now) for view in views),
-        "workers": sum(row.role in ("worker", "dev") and row.state == SessionState.ALIVE for row in sessions),
-        "running": sum(queue.running for queue in queues),
-        "failed": status.failed_since(reader, now - _DAY_MS).number,
-        "needs_attention": status.count_in(reader, RunState.NEEDS_ATTENTION).number,
+        **_count_parts(reader, views, sessions, queues, now),
         "questions": len(open_questions),
         "incidents": len(covered.open),
         "handled": covered.handled,
@@ -144,9 +145,28 @@ def evaluate_status(
         "head": head,
         "put_off": len(covered.put_off),
         "undecided_failures": runs.undecided,
+        "effects_in_doubt": doubts,
     }
     sentence = f"{runs.opening(head, count)}: {_describe_counts(list(covered.parts()), counts)}."
     return ProjectStatus(healthy=not problems, sentence=sentence, problems=problems, **counts)
+
+
+def _count_parts(
+    reader: StoreReader,
+    views: Sequence[AutomationView],
+    sessions: Sequence[SessionView],
+    queues: Sequence[QueueView],
+    now: int,
+) -> dict[str, int]:
+    """Return the counts of automations, workers and runs, as fields of a ProjectStatus."""
+    return {
+        "automations": len(views),
+        "paused": sum(is_paused(view, now) for view in views),
+        "workers": sum(row.role in ("worker", "dev") and row.state == SessionState.ALIVE for row in sessions),
+        "running": sum(queue.running for queue in queues),
+        "failed": status.failed_since(reader, now - _DAY_MS).number,
+        "needs_attention": status.count_in(reader, RunState.NEEDS_ATTENTION).number,
+    }
 
 
 def _store_problems(reader: StoreReader, covered: OpenIncidents) -> Iterator[str]:
@@ -160,6 +180,13 @@ def _store_problems(reader: StoreReader, covered: OpenIncidents) -> Iterator[str
         yield f"The store {cause} and is on hold: no run starts. See: {NEXT_STEP}"
     if text := undecided_items_text(reader):
         yield f"{text}: {LIST_COMMAND}"
+
+
+def describe_doubts(number: int) -> Iterator[str]:
+    """Yield how many effects are in doubt, with the next command."""
+    if number:
+        need = "is" if number == 1 else "are"
+        yield f"{format_count(number, 'effect')} {need} in doubt: mainspring effects list --state in_doubt"
 
 
 def _definition_problems(reader: StoreReader, views: Sequence[AutomationView], covered: OpenIncidents) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Formatting for people: states with their icon, outside text made safe, instants and spans in few characters."""
 
-import re
 import shlex
 import string
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from zoneinfo import ZoneInfo
 from mainspring.domain.duration import format_rounded_duration
 from mainspring.domain.states import RunState
 from mainspring.domain.text.escaping import escape
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.time.rate import Rate
 from mainspring.domain.values.plain_json import LATEST_INSTANT
 
@@ -39,7 +39,7 @@ COLOURS: Final[dict[str, str]] = {
 _MIB, _GIB = 1024**2, 1024**3
 GOOD, BAD, WARN = "✓", "✗", "!"
 
-_UNSAFE_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_UNSAFE_CHARACTERS = lazy_pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 _AS_THEY_ARE: Final = frozenset((string.ascii_letters + string.digits + "/._-+=:,@%").encode())
 

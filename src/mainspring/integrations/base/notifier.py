@@ -36,6 +36,10 @@ class ErrorFormatter(SecretReader, Protocol):
         """Return an error in one line."""
         ...
 
+    def redact(self, text: str) -> str:
+        """Return the first line of a text of another program, without secrets."""
+        ...
+
 
 class ChannelLink(Protocol):
     """A link to one channel; for one event loop, one notice at a time."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.triggers.webhooks.verifier_options import (
     DEFAULT_TOLERANCE,
     HmacAlgorithm,
@@ -29,7 +30,7 @@ OLD_TIMESTAMP = "old_timestamp"
 LONGEST_HEADER = 8_192
 """Characters of a header that are read for signatures."""
 _KNOWN_IDS = ("webhook-id", "idempotency-key")
-_SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
+_SECONDS = lazy_pattern(r"[0-9]{1,12}", re.ASCII)
 _MOST_SIGNATURES = 20
 
 

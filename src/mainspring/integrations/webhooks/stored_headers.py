@@ -3,21 +3,21 @@
 Names may be written with `_` for `-`, as templates and some senders do.
 """
 
-import re
 from collections.abc import Mapping
 
 from mainspring.domain.errors import OptionError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.triggers.webhooks.verifier_options import VerifierOptions
 from mainspring.domain.values.template import split_template
 from mainspring.integrations.verifiers import find_verifier
 
 _SECRET_HEADERS = frozenset({"cookie", "set-cookie", "cf-access-jwt-assertion", "x-goog-iap-jwt-assertion"})
 """Of browsers, and of proxies that add who is signed in there; besides all with suspicious names, and those of the verifier."""
-_SECRET_WORDS = re.compile(r"token|secret|passw|credential|keys?(?:$|-)|(?:^|-)auth(?!or(?:$|-|s))")
+_SECRET_WORDS = lazy_pattern(r"token|secret|passw|credential|keys?(?:$|-)|(?:^|-)auth(?!or(?:$|-|s))")
 """Words in the name of a header that may prove the sender."""
 _PUBLIC_HEADERS = frozenset({"idempotency-key", "x-idempotency-key", "x-event-key"})
 """They end in "key" and prove nothing: the key of a delivery, and Bitbucket's name for the kind of an event."""
-_SIGNATURE = re.compile(r"signature|hmac|(?:^|-)sig(?:$|-)")
+_SIGNATURE = lazy_pattern(r"signature|hmac|(?:^|-)sig(?:$|-)")
 
 
 def is_secret_header(options: VerifierOptions, name: str) -> bool:

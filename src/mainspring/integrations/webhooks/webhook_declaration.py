@@ -8,6 +8,7 @@ from typing import Any
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError, UnknownNameError
 from mainspring.domain.text.byte_size import format_size, parse_size
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.triggers.header_template import normalize_header_names
 from mainspring.domain.triggers.webhooks.verifier_options import VerifierOptions
 from mainspring.domain.triggers.webhooks.webhook import DEFAULT_RESULT_WAIT, ResponseMode, Webhook
@@ -18,7 +19,7 @@ from mainspring.integrations.webhooks.stored_headers import check_secrets_in_key
 RESERVED_PATHS = ("/healthz", "/readyz", "/metrics")
 """Paths that the listener answers itself, or that people expect there."""
 MAX_BODY_BYTES = 16 * 1024 * 1024
-_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
+_SEGMENT = lazy_pattern(r"[A-Za-z0-9._~-]+", re.ASCII)
 _LONGEST_PATH = 200
 _LONGEST_WAIT = timedelta(minutes=5)
 _KEY_FIELDS = ("headers", "data", "name")

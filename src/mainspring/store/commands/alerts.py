@@ -4,7 +4,7 @@ import msgspec
 
 from mainspring.domain.incidents.incident import Incident, Severity
 from mainspring.domain.notifications.notification import NotificationEvent
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import BookkeepingCommand
 from mainspring.store.commands.results import CommandDone
 
 
@@ -51,7 +51,7 @@ class LeasedChannels(msgspec.Struct, frozen=True, tag="alerts_taken"):
     channels: tuple[LeasedChannel, ...]
 
 
-class LeaseChannels(StoreCommand[LeasedChannels], frozen=True):
+class LeaseChannels(BookkeepingCommand[LeasedChannels], frozen=True):
     """Lease those of `channels` that have due alerts and no lease, for `lease_ms` from the commit on. Answer:
     LeasedChannels.
 
@@ -80,7 +80,7 @@ class RefusedAlert(msgspec.Struct, frozen=True):
     fault: str
 
 
-class SettleAlerts(StoreCommand[CommandDone], frozen=True, kw_only=True):
+class SettleAlerts(BookkeepingCommand[CommandDone], frozen=True, kw_only=True):
     """Record the results for a channel's alerts, and end its lease. Answer: CommandDone. Sent alerts count as sent,
     even if another lease is current.
 

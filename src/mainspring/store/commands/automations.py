@@ -6,7 +6,7 @@ from typing import Final, Generic
 import msgspec
 
 from mainspring.domain.runs.run_conditions import ConditionSnapshot
-from mainspring.store.commands.base import Answer_co, StoreCommand
+from mainspring.store.commands.base import Answer_co, BookkeepingCommand, PersonalCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import TriggerRow
@@ -45,7 +45,7 @@ class AutomationRow(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-class AnnounceDefinitions(StoreCommand[NumberAnswer], frozen=True):
+class AnnounceDefinitions(BookkeepingCommand[NumberAnswer], frozen=True):
     """Write the definitions that this process can run. Answer: NumberAnswer(deployment number).
 
     Sets what this session may claim: (name, version) of each automation without a problem.
@@ -57,7 +57,7 @@ class AnnounceDefinitions(StoreCommand[NumberAnswer], frozen=True):
     triggers: tuple[TriggerRow, ...] = ()
 
 
-class RecordRunConditions(StoreCommand[NumberAnswer], frozen=True):
+class RecordRunConditions(BookkeepingCommand[NumberAnswer], frozen=True):
     """Record the run conditions of this process; a difference from the record is a change. Answer:
     NumberAnswer(changes).
     """
@@ -90,7 +90,7 @@ class RetireAutomation(StoreCommand[CommandDone | Refused], frozen=True):
     name: str
 
 
-class MakeSlot(StoreCommand[StartAnswer | CommandDone | Refused], frozen=True):
+class MakeSlot(BookkeepingCommand[StartAnswer | CommandDone | Refused], frozen=True):
     """Serve one due time: the slot's row, its run (if any) and the next due time in one commit. Answer: StartAnswer,
     CommandDone, Refused taken.
 
@@ -105,7 +105,7 @@ class MakeSlot(StoreCommand[StartAnswer | CommandDone | Refused], frozen=True):
     note: str | None = None
 
 
-class PullBackSchedule(StoreCommand[CommandDone], frozen=True):
+class PullBackSchedule(BookkeepingCommand[CommandDone], frozen=True):
     """Continue a schedule from now on if its slots lie ahead because a clock was ahead: it would wait for those to
     pass.
 
@@ -143,7 +143,7 @@ class DismissSlot(StoreCommand[CommandDone | Refused], frozen=True):
     note: str
 
 
-class SetQueue(StoreCommand[CommandDone], frozen=True):
+class SetQueue(BookkeepingCommand[CommandDone], frozen=True):
     """Create a queue, or change its limits (None = no limit). Answer: CommandDone."""
 
     name: str
@@ -162,7 +162,7 @@ class PauseQueue(StoreCommand[CommandDone | Refused], frozen=True):
     reason: str | None = None
 
 
-class AcquireLock(StoreCommand[NumberAnswer | Refused], frozen=True):
+class AcquireLock(BookkeepingCommand[NumberAnswer | Refused], frozen=True):
     """Acquire a lock for the sending session. Answer: NumberAnswer(fencing token), Refused held (text names the
     holder).
     """
@@ -172,7 +172,7 @@ class AcquireLock(StoreCommand[NumberAnswer | Refused], frozen=True):
     note: str | None = None
 
 
-class ReleaseLock(StoreCommand[CommandDone | Refused], frozen=True):
+class ReleaseLock(BookkeepingCommand[CommandDone | Refused], frozen=True):
     """Release a lock. Answer: CommandDone, Refused not_held."""
 
     name: str
@@ -185,14 +185,14 @@ class BreakLock(StoreCommand[CommandDone | Refused], frozen=True):
     name: str
 
 
-class SetMeta(StoreCommand[CommandDone], frozen=True):
+class SetMeta(BookkeepingCommand[CommandDone], frozen=True):
     """Write or delete (value None) one entry of `meta`, e.g. `held`. Answer: CommandDone."""
 
     key: str
     value: str | None
 
 
-class ApplyRetention(StoreCommand[NumberAnswer], frozen=True):
+class ApplyRetention(BookkeepingCommand[NumberAnswer], frozen=True):
     """Delete what is older than its retention, at most `limit` runs. Answer: NumberAnswer(runs deleted).
 
     Each instant is the newest finish to delete; None keeps all. What an unfinished run can still read stays.
@@ -218,3 +218,7 @@ class AuditedCommand(StoreCommand[Answer_co | Refused], Generic[Answer_co], froz
     inner: StoreCommand[Answer_co]
     reason: str | None = None
     detail: Mapping[str, object] | None = None
+
+    def accepts_input(self) -> bool:
+        """Whether a person decided something about runs."""
+        return not isinstance(self.inner, PersonalCommand)

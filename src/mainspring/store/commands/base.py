@@ -20,6 +20,10 @@ class StoreCommand(msgspec.Struct, Generic[Answer_co], frozen=True):
     A command that can be rejected has `Refused` in its answer type: `StoreCommand[StartAnswer | Refused]`.
     """
 
+    def accepts_input(self) -> bool:
+        """Whether it accepts input or a decision that would be lost with its commit: a run, a delivery, a person's choice."""
+        return True
+
     @classmethod
     def answered_by(
         cls, handler: Callable[[Tx, Self], Answer_co]
@@ -33,3 +37,15 @@ class StoreCommand(msgspec.Struct, Generic[Answer_co], frozen=True):
     ) -> Callable[[Tx, list[Self]], Sequence[object]]:
         """Return the function, which answers many commands at once (None = the handler must answer); compares types."""
         return answer
+
+
+class BookkeepingCommand(StoreCommand[Answer_co], frozen=True):
+    """A command that any process can create again after its commit was lost."""
+
+    def accepts_input(self) -> bool:
+        """Return False."""
+        return False
+
+
+class PersonalCommand(BookkeepingCommand[Answer_co], frozen=True):
+    """A command of a person that decides nothing about runs."""

@@ -4,7 +4,7 @@ import msgspec
 
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.domain.states import BulkMove
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, Refused
 
 
@@ -43,7 +43,7 @@ class BulkBatch(msgspec.Struct, frozen=True, tag="bulk_piece"):
     at: int = 0
 
 
-class LeaseBulkBatch(StoreCommand[BulkBatch], frozen=True):
+class LeaseBulkBatch(BookkeepingCommand[BulkBatch], frozen=True):
     """Lease the first due batch without a lease, for `lease_ms` from the commit on. Answer: BulkBatch.
 
     `lease` = an id of this lease: sent again, it gets the same batch.

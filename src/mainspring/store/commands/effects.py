@@ -19,13 +19,17 @@ class EffectGranted(msgspec.Struct, frozen=True):
 
 
 class EffectFound(msgspec.Struct, frozen=True):
-    """The effect was done before: its sealed result, or why that could not be saved. `suppressed` = with another identity."""
+    """The effect was done before: its sealed result, or why that could not be saved. `suppressed` = with another identity.
+
+    `owner` = who performed it, or who confirmed that it happened.
+    """
 
     id: str
     settled_at: int
     result: bytes | None
     refused: str | None
     suppressed: bool
+    owner: str
 
 
 class EffectConflict(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ import msgspec
 from mainspring.domain.incidents.incident import Finding, Subject
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.routing import NotificationTarget
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import BookkeepingCommand, PersonalCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused
 
 DECIDED_CLOCK_STEP = "decided_clock_step"
@@ -67,7 +67,7 @@ class Digest(msgspec.Struct, frozen=True):
     to: NotificationTarget
 
 
-class RecordEvaluation(StoreCommand[NumberAnswer], frozen=True, kw_only=True):
+class RecordEvaluation(BookkeepingCommand[NumberAnswer], frozen=True, kw_only=True):
     """Record one evaluation that started at `started_at` (the store's clock): open, reopen, refresh, resolve, remind.
     Answer: NumberAnswer(changes).
 
@@ -84,7 +84,7 @@ class RecordEvaluation(StoreCommand[NumberAnswer], frozen=True, kw_only=True):
     is_back: bool = False
 
 
-class RecordStoreOutage(StoreCommand[CommandDone], frozen=True, kw_only=True):
+class RecordStoreOutage(BookkeepingCommand[CommandDone], frozen=True, kw_only=True):
     """Record an outage of the store from `since_at` to `over_at` that people were notified of without the store: it
     sends no notification. Answer: CommandDone.
 
@@ -98,7 +98,7 @@ class RecordStoreOutage(StoreCommand[CommandDone], frozen=True, kw_only=True):
     facts: dict[str, object]
 
 
-class AcknowledgeIncident(StoreCommand[CommandDone | Refused], frozen=True):
+class AcknowledgeIncident(PersonalCommand[CommandDone | Refused], frozen=True):
     """Acknowledge an incident for a person; at `until_at` it reopens unless it is resolved. Answer: CommandDone,
     Refused not_found | wrong_state.
     """
@@ -109,7 +109,7 @@ class AcknowledgeIncident(StoreCommand[CommandDone | Refused], frozen=True):
     until_at: int | None = None
 
 
-class SnoozeIncident(StoreCommand[CommandDone | Refused], frozen=True):
+class SnoozeIncident(PersonalCommand[CommandDone | Refused], frozen=True):
     """Snooze an incident until an instant, unless it is resolved before. Answer: CommandDone, Refused not_found |
     wrong_state.
     """

@@ -4,7 +4,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import AttemptState, OutcomeState
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
 from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.results import CommandDone, Refused
 
@@ -110,7 +110,7 @@ class ClearStalledAttempt(StoreCommand[CommandDone], frozen=True):
     attempt: int
 
 
-class RecordProcessGroup(StoreCommand[CommandDone], frozen=True):
+class RecordProcessGroup(BookkeepingCommand[CommandDone], frozen=True):
     """Record a process group of this session, to be killed before a takeover; `ended` removes it. Answer: CommandDone."""
 
     pgid: int

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, Refused
 
 
@@ -31,7 +31,7 @@ class LeasedQueues(msgspec.Struct, frozen=True, tag="leased"):
     queues: tuple[LeasedQueue, ...]
 
 
-class LeaseQueues(StoreCommand[LeasedQueues], frozen=True):
+class LeaseQueues(BookkeepingCommand[LeasedQueues], frozen=True):
     """Lease queues of the outbox that hold messages and have no lease, for `lease_ms` from the commit on. Answer:
     LeasedQueues.
 

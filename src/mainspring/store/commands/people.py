@@ -3,7 +3,7 @@ secrets.
 """
 
 from mainspring.domain.access.permissions import Role, SignInMethod
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import PersonalCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused
 
 
@@ -43,7 +43,7 @@ class SetPassword(StoreCommand[CommandDone | Refused], frozen=True):
     keep: str = ""
 
 
-class OpenWebSession(StoreCommand[CommandDone | Refused], frozen=True, kw_only=True):
+class OpenWebSession(PersonalCommand[CommandDone | Refused], frozen=True, kw_only=True):
     """Sign a person in. Answer: CommandDone, Refused changed (access was removed) | over (the link was used, or is too
     old) | somebody_else.
 
@@ -66,28 +66,28 @@ class OpenWebSession(StoreCommand[CommandDone | Refused], frozen=True, kw_only=T
     replaces: str | None = None
 
 
-class RecordFailedSignIn(StoreCommand[Refused], frozen=True):
+class RecordFailedSignIn(PersonalCommand[Refused], frozen=True):
     """Record a failed sign-in. Answer: Refused."""
 
     code: str
     text: str
 
 
-class EndWebSession(StoreCommand[CommandDone | Refused], frozen=True):
+class EndWebSession(PersonalCommand[CommandDone | Refused], frozen=True):
     """Sign out one session by its id; `name` = only if it belongs to this name. Answer: CommandDone, Refused not_found."""
 
     id: str
     name: str | None = None
 
 
-class EndWebSessions(StoreCommand[NumberAnswer], frozen=True):
+class EndWebSessions(PersonalCommand[NumberAnswer], frozen=True):
     """Sign out all sessions of a name except `keep` (a hash). Answer: NumberAnswer(sessions)."""
 
     name: str
     keep: str = ""
 
 
-class CreateStartLink(StoreCommand[CommandDone], frozen=True):
+class CreateStartLink(PersonalCommand[CommandDone], frozen=True):
     """Create a link that signs its first user in, until an instant. Answer: CommandDone."""
 
     hash: str
@@ -112,7 +112,7 @@ class RevokeToken(StoreCommand[CommandDone | Refused], frozen=True):
     id: str
 
 
-class RecordVisit(StoreCommand[CommandDone], frozen=True):
+class RecordVisit(PersonalCommand[CommandDone], frozen=True):
     """Record the use of a session or token, by its hash. Answer: CommandDone."""
 
     hash: str

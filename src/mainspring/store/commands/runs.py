@@ -8,7 +8,7 @@ from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import Fact, OutcomeKind
 from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
 from mainspring.store.commands.inbox import PublishEvent
 from mainspring.store.commands.journal import SaveOutcome
 from mainspring.store.commands.results import CommandDone, Refused, StartAnswer
@@ -135,7 +135,7 @@ class ClaimedRuns(msgspec.Struct, frozen=True, tag="claimed"):
     yielded_queues: tuple[str, ...] = ()
 
 
-class ClaimRuns(StoreCommand[ClaimedRuns], frozen=True):
+class ClaimRuns(BookkeepingCommand[ClaimedRuns], frozen=True):
     """Claim up to `limit` ready runs for the sending session. Answer: ClaimedRuns.
 
     It can run what the session announced (see AnnounceDefinitions); `tags` = the tags of this worker; `probation` = only

@@ -1,11 +1,11 @@
 """Commands on the sessions of processes."""
 
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import BookkeepingCommand, PersonalCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused
 
 
-class OpenSession(StoreCommand[NumberAnswer], frozen=True):
+class OpenSession(BookkeepingCommand[NumberAnswer], frozen=True):
     """Open the one session of this process. Answer: NumberAnswer(session id)."""
 
     uuid: str
@@ -25,7 +25,7 @@ class OpenSession(StoreCommand[NumberAnswer], frozen=True):
     """The fingerprint of its process's hash seed (`domain.processes.hash_seed`)."""
 
 
-class RecordHeartbeat(StoreCommand[CommandDone], frozen=True):
+class RecordHeartbeat(BookkeepingCommand[CommandDone], frozen=True):
     """Report that the committing thread and the loop make progress. Answer: CommandDone (a dead session raises
     FencedError).
 
@@ -40,7 +40,7 @@ class RecordHeartbeat(StoreCommand[CommandDone], frozen=True):
     """The attempts that wait for a child process, as JSON (`domain.processes.child_queue`); "" = none."""
 
 
-class ConfirmClockStep(StoreCommand[CommandDone], frozen=True):
+class ConfirmClockStep(BookkeepingCommand[CommandDone], frozen=True):
     """Confirm that the worker of this process uses the clock as it was set: earlier commands were computed by the clock
     before.
 
@@ -50,7 +50,7 @@ class ConfirmClockStep(StoreCommand[CommandDone], frozen=True):
     met_ms: int
 
 
-class RecordBlockedLoop(StoreCommand[CommandDone], frozen=True):
+class RecordBlockedLoop(BookkeepingCommand[CommandDone], frozen=True):
     """Record that the loop of this process has been blocked for `blocked_ms`, and by which code. Answer: CommandDone.
 
     `stack` is that of domain.processes.stall.BlockedLoop; without one the loop is running again.
@@ -60,7 +60,7 @@ class RecordBlockedLoop(StoreCommand[CommandDone], frozen=True):
     stack: tuple[str, ...] = ()
 
 
-class RecordProcessFindings(StoreCommand[CommandDone], frozen=True):
+class RecordProcessFindings(BookkeepingCommand[CommandDone], frozen=True):
     """Record all findings of this process about itself. Answer: CommandDone.
 
     `kinds` = the command replaces only findings of these kinds: each part of a process reports its own. Empty = it
@@ -71,13 +71,13 @@ class RecordProcessFindings(StoreCommand[CommandDone], frozen=True):
     kinds: tuple[ProcessFindingKind, ...] = ()
 
 
-class DrainSession(StoreCommand[CommandDone | Refused], frozen=True):
+class DrainSession(PersonalCommand[CommandDone | Refused], frozen=True):
     """Drain a session: it claims nothing new. Answer: CommandDone, Refused not_found."""
 
     session: int
 
 
-class CloseSession(StoreCommand[CommandDone], frozen=True):
+class CloseSession(BookkeepingCommand[CommandDone], frozen=True):
     """End this process's session; its runs are ready again, unharmed. Answer: CommandDone.
 
     `blamed` = the runs, each with its claim, that the process had claimed when an unrequested signal made it drain:
@@ -89,7 +89,7 @@ class CloseSession(StoreCommand[CommandDone], frozen=True):
     limit: int = 3
 
 
-class DeclareSessionDead(StoreCommand[NumberAnswer | Refused], frozen=True):
+class DeclareSessionDead(BookkeepingCommand[NumberAnswer | Refused], frozen=True):
     """Declare a session dead and release its runs in one commit. Answer: NumberAnswer(runs released), Refused not_alive
     | not_silent.
 
@@ -112,7 +112,7 @@ class DeclareSessionDead(StoreCommand[NumberAnswer | Refused], frozen=True):
     """A person revoked all its rights: no other process is started in its place."""
 
 
-class EndProbation(StoreCommand[CommandDone], frozen=True):
+class EndProbation(BookkeepingCommand[CommandDone], frozen=True):
     """End the probation of runs that no session owns: they did not cause the death that put them there. Answer:
     CommandDone.
     """
@@ -120,7 +120,7 @@ class EndProbation(StoreCommand[CommandDone], frozen=True):
     runs: tuple[str, ...]
 
 
-class WakeWorkers(StoreCommand[CommandDone], frozen=True):
+class WakeWorkers(BookkeepingCommand[CommandDone], frozen=True):
     """Wake workers after a run ended in a process that claims no other: its slot in a limited queue is free. Answer:
     CommandDone.
     """

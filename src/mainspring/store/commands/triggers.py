@@ -5,7 +5,7 @@ import msgspec
 from mainspring.domain.states import DeliveryState
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.triggers.trigger_source import TriggerTopic
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, DeliveryStored, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
 
@@ -54,8 +54,12 @@ class AcceptDelivery(StoreCommand[DeliveryStored | Refused], frozen=True, kw_onl
     stays: bool = False
     happened_at: int | None = None
 
+    def accepts_input(self) -> bool:
+        """Whether its source would not deliver it again."""
+        return not self.stays
 
-class RejectDelivery(StoreCommand[CommandDone], frozen=True, kw_only=True):
+
+class RejectDelivery(BookkeepingCommand[CommandDone], frozen=True, kw_only=True):
     """Store a delivery that was rejected on receipt, for people: the newest hundred of a trigger. Answer: CommandDone."""
 
     id: str
@@ -66,7 +70,7 @@ class RejectDelivery(StoreCommand[CommandDone], frozen=True, kw_only=True):
     headers: bytes | None = None
 
 
-class DecideDelivery(StoreCommand[DeliveryStored | Refused], frozen=True, kw_only=True):
+class DecideDelivery(BookkeepingCommand[DeliveryStored | Refused], frozen=True, kw_only=True):
     """Decide on a received delivery. Answer: DeliveryStored, Refused changed | busy.
 
     `state` STARTED = let its flow control decide, with the run `start`; else FILTERED, DROPPED, REFUSED or FAILED, with
@@ -84,7 +88,7 @@ class DecideDelivery(StoreCommand[DeliveryStored | Refused], frozen=True, kw_onl
     note: str | None = None
 
 
-class RecordFilterCall(StoreCommand[CommandDone], frozen=True):
+class RecordFilterCall(BookkeepingCommand[CommandDone], frozen=True):
     """Record that this session starts to call the filters of these deliveries, so that a filter that ends the process
     cannot do so forever.
 
@@ -94,7 +98,7 @@ class RecordFilterCall(StoreCommand[CommandDone], frozen=True):
     deliveries: tuple[str, ...]
 
 
-class ReleaseHeldDeliveries(StoreCommand[StartAnswer | CommandDone | Refused], frozen=True, kw_only=True):
+class ReleaseHeldDeliveries(BookkeepingCommand[StartAnswer | CommandDone | Refused], frozen=True, kw_only=True):
     """Start one run for held deliveries. Answer: StartAnswer, CommandDone (its rate starts it later), Refused changed.
 
     `start` None = none can be started (`note` is the reason): they failed.
@@ -154,7 +158,7 @@ class ReleaseSourceKey(StoreCommand[CommandDone | Refused], frozen=True):
     key: str
 
 
-class ReportConsumer(StoreCommand[CommandDone], frozen=True):
+class ReportConsumer(BookkeepingCommand[CommandDone], frozen=True):
     """Record since when this session's consumer of a trigger is connected or unreachable. Answer: CommandDone."""
 
     trigger: str

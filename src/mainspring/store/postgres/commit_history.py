@@ -12,7 +12,6 @@ import psycopg
 from mainspring.domain.integrity.lost_commits import LostCommits
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.store.base import StoreRevertedError
-from mainspring.store.commands.acceptance import accepts_input
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commit_mark import CommitBefore, CommitMark, find_higher_epoch, find_lost_commits
 from mainspring.store.maintenance.lost_interval import hold_for_lost_commits
@@ -143,7 +142,7 @@ class ServerHistory:
     def _before(self, commands: Sequence[StoreCommand[object]]) -> CommitBefore | None:
         """Return this process's newest commit before the hold, as long as it has accepted nothing on hold."""
         newest = self._newest
-        if not self._is_on_hold or accepts_input(commands):
+        if not self._is_on_hold or any(command.accepts_input() for command in commands):
             return None
         if newest is None:
             return CommitBefore()

@@ -105,9 +105,7 @@ class PostgresEffectDatabase:
         except psycopg.OperationalError as fault:
             if any(words in str(fault) for words in _REFUSED):
                 raise  # a later login would fail too
-            raise NotSent(
-                f"the database {self.name!r} cannot be reached\nat {self.location}: {str(fault).strip()}"
-            ) from fault
+            raise self._unreachable_error(fault) from fault
         raw.database = self.name
         try:
             with raw.engine_statements():
@@ -117,24 +115,60 @@ class PostgresEffectDatabase:
             raise
         return PostgresEffectConnection(self, raw, self._busy_ms)
 
-    def _prepare(self, raw: "_Guarded") -> None:
+    def connect(self, timeout_s: float, *, is_read_only: bool) -> psycopg.Connection[Row]:
+        """Return a plain connection, without the table of effects. A statement, and its wait for a lock, lasts at most `timeout_s`.
+
+        Raises:
+            NotSent: the server does not answer.
+            psycopg.Error: it refuses the login.
+            ConfigError: it is a store of Mainspring.
+        """
+        try:
+            raw = psycopg.connect(self._conninfo, autocommit=True)
+        except psycopg.OperationalError as fault:
+            if any(words in str(fault) for words in _REFUSED):
+                raise
+            raise self._unreachable_error(fault) from fault
+        try:
+            self._refuse_store(self._open_schema(raw))
+            timeout_ms = str(max(1, int(timeout_s * 1_000)))
+            for name in ("statement_timeout", "lock_timeout"):
+                raw.execute("select set_config(%s, %s, false)", (name, timeout_ms))
+            raw.autocommit = False
+            raw.read_only = is_read_only
+        except BaseException:
+            raw.close()
+            raise
+        return raw
+
+    def _unreachable_error(self, fault: psycopg.Error) -> NotSent:
+        return NotSent(f"the database {self.name!r} cannot be reached\nat {self.location}: {str(fault).strip()}")
+
+    def _open_schema(self, raw: psycopg.Connection[Row]) -> Row:
+        """Set the schema; return whether it has the table of effects, and whether it is a store."""
         schema = None if self.schema is None else sql.Identifier(self.schema).as_string(raw)
         raw.execute(_OPENING, {"schema": schema})
+        found = raw.execute(_FIND_TABLES, (TABLE,)).fetchone()
+        assert found is not None
+        return found
+
+    def _refuse_store(self, found: Row) -> None:
+        if found[1]:
+            raise ConfigError(
+                f"the database {self.name!r} is a store of Mainspring, which steps cannot use\nat {self.location}",
+                hint=f"Set your own database or schema in databases.{self.name}.url.",
+            )
+
+    def _prepare(self, raw: "_Guarded") -> None:
+        found = self._open_schema(raw)
         if raw.info.server_version >= _NOTICES_DEATH_FROM:
             # Otherwise a statement of a dead client runs to its end, and its successor waits for it.
             with contextlib.suppress(
                 psycopg.errors.InvalidParameterValue
             ):  # the server's system does not support the check
                 raw.execute(_NOTICE_DEATH)
-        found = raw.execute(_FIND_TABLES, (TABLE,)).fetchone()
-        assert found is not None
-        is_there, is_store = found
-        if is_store:
-            raise ConfigError(
-                f"the database {self.name!r} is a store of Mainspring, which steps cannot use\nat {self.location}",
-                hint=f"Set your own database or schema in databases.{self.name}.url.",
-            )
-        if is_there:
+        self._refuse_store(found)
+        if found[0]:
             return
         try:
             with raw.transaction():

@@ -4,22 +4,23 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mainspring.domain.effects.effect import EffectRecord
+from mainspring.domain.effects.effect import CallOutcome, EffectRecord
 from mainspring.domain.states import EffectState
 from mainspring.store.base import StoreReader
 from mainspring.store.schema.effects.effect_calls import EFFECT_CALL, EffectCallRow
-from mainspring.store.schema.effects.effects import EFFECT
+from mainspring.store.schema.effects.effects import EFFECT, HELD_EFFECT, HeldEffect
 from mainspring.store.schema.row import first_value
 
 
 class EffectFilter(msgspec.Struct, frozen=True):
-    """The filter of a list of effects; None = all. `prefix` = the first characters of the key."""
+    """The filter of a list of effects; None = all. `prefix` = the first characters of the key, `text` = some of its characters."""
 
     state: EffectState | None = None
     prefix: str | None = None
     run: str | None = None
     automation: str | None = None
     since_at: int | None = None
+    text: str | None = None
 
 
 class EffectCursor(msgspec.Struct, frozen=True):
@@ -36,6 +37,14 @@ class EffectPage(msgspec.Struct, frozen=True):
     cursor: EffectCursor | None
 
 
+class OpenDoubt(msgspec.Struct, frozen=True):
+    """An effect in doubt that no run asks about."""
+
+    key: str
+    since_at: int
+    reason: str | None
+
+
 def changed_at(effect: EffectRecord) -> int:
     """Return the instant of the last change of an effect."""
     return effect.started_at if effect.settled_at is None else effect.settled_at
@@ -50,6 +59,7 @@ def list_effects(
         {
             "state": None if filter.state is None else filter.state.value,
             "prefix": filter.prefix,
+            "text": filter.text,
             "run": filter.run,
             "automation": filter.automation,
             "since": filter.since_at,
@@ -69,14 +79,37 @@ def read_effect(reader: StoreReader, key: str) -> EffectRecord | None:
     return EFFECT.read_first(reader.read("read_effect_of_key", (key,)))
 
 
+def read_held_effect(reader: StoreReader, key: str) -> HeldEffect | None:
+    """Return the effect of a key with the state of its holder's session."""
+    return HELD_EFFECT.read_first(reader.read("read_effect", (key,)))
+
+
+def list_effect_keys(reader: StoreReader, limit: int = 1_000) -> list[str]:
+    """Return the keys of the effects that changed last."""
+    return [effect.key for effect in list_effects(reader, EffectFilter(), limit).effects]
+
+
 def list_calls_of_key(reader: StoreReader, key: str, limit: int = 50) -> list[EffectCallRow]:
     """Return the calls of a key by steps, newest first."""
-    return EFFECT_CALL.read_all(reader.read("list_effect_calls", (key, limit)))
+    effect = read_effect(reader, key)
+    calls = EFFECT_CALL.read_all(reader.read("list_effect_calls", (key, limit)))
+    return [*([] if effect is None else _performing_call(effect)), *calls][:limit]
 
 
 def list_calls_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> list[EffectCallRow]:
     """Return the calls of the steps of a run, oldest first."""
-    return EFFECT_CALL.read_all(reader.read("list_effect_calls_of_run", (run, limit)))
+    calls = EFFECT_CALL.read_all(reader.read("list_effect_calls_of_run", (run, limit)))
+    for effect in list_effects_of_run(reader, run, limit):
+        calls += _performing_call(effect)
+    return sorted(calls, key=lambda call: call.at)[:limit]
+
+
+def _performing_call(effect: EffectRecord) -> list[EffectCallRow]:
+    """Return the call that performed an effect; the ledger writes its row only when the next effect of the key replaces it."""
+    if effect.run is None or effect.state is not EffectState.DONE or effect.decided_by is not None:
+        return []  # its step did not report that it happened: a person did
+    step = (effect.run, effect.ident or "", effect.attempt or 0)
+    return [EffectCallRow(effect.key, effect.id, *step, CallOutcome.DONE, changed_at(effect), None)]
 
 
 def list_effects_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> list[EffectRecord]:
@@ -84,6 +117,11 @@ def list_effects_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> li
     return EFFECT.read_all(reader.read("list_effects_of_run", (run, limit)))
 
 
+def list_open_doubts(reader: StoreReader, limit: int = 100) -> list[OpenDoubt]:
+    """Return effects in doubt that no run asks about, oldest first: outside of runs, or of a run that succeeded or was cancelled."""
+    return [OpenDoubt(*row) for row in reader.read("list_open_doubts", (limit,))]
+
+
 def count_effects_in_doubt(reader: StoreReader) -> int:
-    """Count the effects that need a person's decision."""
+    """Count the effects that need a person's decision, without those whose run needs attention: the run asks for the decision."""
     return first_value(reader.read("count_effects_in_doubt", ()), int) or 0

@@ -39,13 +39,32 @@ class SqliteEffectDatabase:
         self.path = path
         self._busy_ms = to_milliseconds(busy_for)
 
-    def open(self) -> "SqliteEffectConnection":
-        """Return a new connection; see EffectDatabase.open.
+    def open(self, busy_s: float | None = None) -> "SqliteEffectConnection":
+        """Return a new connection; see EffectDatabase.open. `busy_s` = another limit for the wait for another writer.
 
         Raises:
             UnsafeSqliteError: this SQLite, or a network file system, could damage the file.
             Transient: another program has locked the file.
         """
+        self._require_file()
+        raw = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            self._prepare(raw, self._busy_ms if busy_s is None else int(busy_s * 1_000))
+        except BaseException as fault:
+            raw.close(True)
+            if isinstance(fault, apsw.BusyError):
+                raise self.locked(fault) from fault
+            raise
+        return SqliteEffectConnection(self, raw)
+
+    def open_reader(self, busy_s: float) -> apsw.Connection:
+        """Return a connection that cannot write. Raises as `open`."""
+        self._require_file()
+        raw = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+        raw.set_busy_timeout(int(busy_s * 1_000))
+        return raw
+
+    def _require_file(self) -> None:
         refuse_unsafe_sqlite(apsw.sqlite_lib_version())
         if not self.path.is_file():
             raise ConfigError(
@@ -54,18 +73,9 @@ class SqliteEffectDatabase:
                 "because an empty one has no record of effects.",
             )
         refuse_network(self.path)
-        raw = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
-        try:
-            self._prepare(raw)
-        except BaseException as fault:
-            raw.close(True)
-            if isinstance(fault, apsw.BusyError):
-                raise self.locked(fault) from fault
-            raise
-        return SqliteEffectConnection(self, raw)
 
-    def _prepare(self, raw: apsw.Connection) -> None:
-        raw.set_busy_timeout(self._busy_ms)
+    def _prepare(self, raw: apsw.Connection, busy_ms: int) -> None:
+        raw.set_busy_timeout(busy_ms)
         if raw.pragma("application_id") == APPLICATION_ID:
             raise ConfigError(
                 f"the database {self.name!r} is a store of Mainspring, which steps cannot use\nat {self.path}",
@@ -120,11 +130,15 @@ class SqliteEffectConnection:
         Raises:
             Transient: another writer held the lock too long.
         """
+        self.begin_writes()
+        self.raw.execute(_CREATE)
+
+    def begin_writes(self) -> None:
+        """Acquire the write lock, and nothing else; raises as `begin`."""
         try:
             self._control("begin immediate")
         except apsw.BusyError as fault:
             raise self._database.locked(fault) from fault
-        self.raw.execute(_CREATE)
 
     def find(self, key: str) -> bytes | None:
         """Return the result of the effect with this key."""

@@ -4,11 +4,11 @@ work as SQLite needs.
 
 import errno
 import os
-import re
 from pathlib import Path
 from typing import Final
 
 from mainspring.domain.errors import UnsafeSqliteError
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 _NETWORK: Final = frozenset(
     {
@@ -31,7 +31,7 @@ _NETWORK: Final = frozenset(
         *("fuse.juicefs", "fuse.smbnetfs", "fuse.curlftpfs", "davfs"),
     }
 )
-_OCTAL = re.compile(r"\\([0-7]{3})")
+_OCTAL = lazy_pattern(r"\\([0-7]{3})")
 _MOUNTS = Path("/proc/self/mountinfo")
 _BROKEN_DISK: Final = frozenset({errno.EROFS, errno.EIO})
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mainspring.domain.integrity.lost_commits import LostCommits
 from mainspring.store.base import StoreRevertedError
-from mainspring.store.commands.acceptance import accepts_input
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commit_mark import (
     CommitBefore,
@@ -66,7 +65,8 @@ class StoreMark:
             )
             raise StoreRevertedError(lost, self._store_label)
         before = None
-        if known is not None and known.before is not None and known.epoch == epoch and not accepts_input(commands):
+        accepts_input = any(command.accepts_input() for command in commands)
+        if known is not None and known.before is not None and known.epoch == epoch and not accepts_input:
             before = known.before
         if known is not None and known.epoch == epoch and tx.audit_head is None:
             operation_number, operation_hash = known.operation_number, known.operation_hash

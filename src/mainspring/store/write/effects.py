@@ -31,6 +31,10 @@ def begin_effect(tx: Transaction, command: BeginEffect) -> EffectGranted | Effec
     """Write the intent of an effect, or answer why there is none."""
     call = command.call
     tx.hold("effect", call.key)
+    if not is_store_on_hold(tx):
+        first = _new_effect(tx, command, None, is_new=True)
+        if tx.change("insert_effect", NEW_EFFECT.values(first)):
+            return EffectGranted(first.id, first.intent, must_check=False)
     held = HELD_EFFECT.read_first(tx.all("read_effect", (call.key,)))
     effect = None if held is None else held.effect
     decision = decide(
@@ -63,6 +67,10 @@ def settle_effect(tx: Transaction, command: SettleEffect) -> CommandDone | Refus
     """
     c = command
     tx.hold("effect", c.key)
+    if c.outcome is CallOutcome.DONE and tx.change(
+        "complete_effect", (tx.now, c.result, c.refused, c.key, c.id, c.intent)
+    ):
+        return DONE
     held = HELD_EFFECT.read_first(tx.all("read_effect", (c.key,)))
     effect = None if held is None else held.effect
     if effect is None or effect.id != c.id:
@@ -70,16 +78,11 @@ def settle_effect(tx: Transaction, command: SettleEffect) -> CommandDone | Refus
     if effect.intent != c.intent or effect.state is EffectState.DONE:
         return DONE if tx.again and effect.intent == c.intent else _not_held(c.key)
     is_released = c.outcome is CallOutcome.RELEASED and (c.was_checked or not effect.repeats)
-    if effect.state is not EffectState.PENDING and c.outcome is not CallOutcome.DONE and not is_released:
+    if effect.state is not EffectState.PENDING and not is_released:
         return DONE  # it is on record as unknown
-    holder = EffectHolder(
-        effect.owner, effect.call_id, effect.automation, effect.run, effect.ident, effect.step_key, effect.attempt
-    )
-    _record_call(tx, holder, effect, c.outcome, c.note)
+    _record_call(tx, _holder_of(effect), effect, c.outcome, c.note)
     if is_released:
         tx.change("delete_effect", (c.key,))
-    elif c.outcome is CallOutcome.DONE:
-        _write(tx, effect, EffectMove.COMPLETE, settled_at=tx.now, result=c.result, refused=c.refused, note=None)
     else:
         move = EffectMove.DOUBT if effect.recovery is Recovery.PERSON else EffectMove.LOSE
         _write(tx, effect, move, settled_at=tx.now, note=_short(c.note))
@@ -133,18 +136,32 @@ def settle_doubts_of_step(tx: Transaction, run: str, ident: str, *, happened: bo
 def _begin(
     tx: Transaction, command: BeginEffect, effect: EffectRecord | None, decision: EffectDecision
 ) -> EffectGranted | Refused:
-    call, holder = command.call, command.call.holder
     is_new = decision is EffectDecision.BEGIN or effect is None or effect.state is EffectState.DONE
-    same = None if is_new else effect
-    row = EffectRecord(
+    row = _new_effect(tx, command, effect, is_new=is_new)
+    if decision is not EffectDecision.BEGIN:
+        row = msgspec.structs.replace(row, repeats=row.repeats + 1)
+    if decision is EffectDecision.DOUBT:  # the store is on hold, and nothing can tell whether the effect happened
+        _write(tx, row, EffectMove.DOUBT, settled_at=tx.now, note=_RESTORED)
+        return _in_doubt(row.key, _RESTORED)
+    if effect is not None and effect.state is EffectState.DONE and effect.decided_by is None:
+        _record_call(tx, _holder_of(effect), effect, CallOutcome.DONE, None)
+    tx.change("write_effect", NEW_EFFECT.values(row))
+    return _grant(row)
+
+
+def _new_effect(tx: Transaction, command: BeginEffect, before: EffectRecord | None, *, is_new: bool) -> EffectRecord:
+    """Return the row of an intent; `before` = the row of its key, `is_new` = not the effect of that row."""
+    call, holder = command.call, command.call.holder
+    same = None if is_new else before
+    return EffectRecord(
         key=call.key,
         id=command.new_id if same is None else same.id,
         state=EffectState.PENDING,
-        intent=1 if effect is None else effect.intent + 1,
-        repeats=0 if decision is EffectDecision.BEGIN else 1 if same is None else same.repeats + 1,
+        intent=1 if before is None else before.intent + 1,
+        repeats=0 if same is None else same.repeats,
         started_at=tx.now if same is None else same.started_at,
         settled_at=None,
-        within_ms=_longest(effect, call),
+        within_ms=call.within_ms if before is None else _longest(before, call),
         recovery=call.recovery,
         identity_hash=call.identity_hash,
         identity=call.identity,
@@ -160,16 +177,11 @@ def _begin(
         ident=holder.ident,
         step_key=holder.step_key,
         attempt=holder.attempt,
-        skips=0 if effect is None else effect.skips,
-        suppressed=0 if effect is None else effect.suppressed,
-        skipped_at=None if effect is None else effect.skipped_at,
-        skipped_by=None if effect is None else effect.skipped_by,
+        skips=0 if before is None else before.skips,
+        suppressed=0 if before is None else before.suppressed,
+        skipped_at=None if before is None else before.skipped_at,
+        skipped_by=None if before is None else before.skipped_by,
     )
-    if decision is EffectDecision.DOUBT:  # the store is on hold, and nothing can tell whether the effect happened
-        _write(tx, row, EffectMove.DOUBT, settled_at=tx.now, note=_RESTORED)
-        return _in_doubt(row.key, _RESTORED)
-    tx.change("write_effect", NEW_EFFECT.values(row))
-    return _grant(row)
 
 
 def _grant(effect: EffectRecord) -> EffectGranted:
@@ -177,10 +189,13 @@ def _grant(effect: EffectRecord) -> EffectGranted:
     return EffectGranted(effect.id, effect.intent, must_check=must_check)
 
 
-def _longest(effect: EffectRecord | None, call: EffectCall) -> int | None:
-    """Return the longest window that a caller asked for: the row is kept as long."""
-    if effect is None:
-        return call.within_ms
+def _holder_of(effect: EffectRecord) -> EffectHolder:
+    step = (effect.automation, effect.run, effect.ident, effect.step_key, effect.attempt)
+    return EffectHolder(effect.owner, effect.call_id, *step)
+
+
+def _longest(effect: EffectRecord, call: EffectCall) -> int | None:
+    """Return the longest window that a caller asked for: the row stays as long."""
     return None if call.within_ms is None or effect.within_ms is None else max(call.within_ms, effect.within_ms)
 
 
@@ -190,7 +205,7 @@ def _skip(tx: Transaction, call: EffectCall, effect: EffectRecord, *, is_suppres
         parameters = (int(is_suppressed), tx.now, call.holder.call_id, _longest(effect, call), at, effect.key)
         tx.change("count_effect_skip", parameters)
         _record_call(tx, call.holder, effect, CallOutcome.SUPPRESSED if is_suppressed else CallOutcome.SKIPPED, None)
-    return EffectFound(effect.id, at, effect.result, effect.refused, is_suppressed)
+    return EffectFound(effect.id, at, effect.result, effect.refused, is_suppressed, effect.decided_by or effect.owner)
 
 
 def _doubt(tx: Transaction, effect: EffectRecord) -> Refused:

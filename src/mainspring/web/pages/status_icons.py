@@ -3,11 +3,13 @@
 from typing import Final
 
 from mainspring.domain.derived_states import AutomationState, TriggerState
+from mainspring.domain.effects.effect import CallOutcome
 from mainspring.domain.states import (
     AlertState,
     AttemptState,
     BulkState,
     DeliveryState,
+    EffectState,
     IncidentState,
     OutcomeState,
     RunState,
@@ -53,6 +55,9 @@ TONES: Final[dict[str, str]] = {
     AutomationState.RETIRED: "idle",
     BulkState.STOPPED: "idle",
     BulkState.DONE: "good",
+    EffectState.PENDING: "busy",
+    EffectState.UNKNOWN: "warn",
+    CallOutcome.RELEASED: "warn",
     AlertState.UNSENT: "busy",
     AlertState.SENT: "good",
 }

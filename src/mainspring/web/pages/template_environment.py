@@ -61,6 +61,7 @@ MORE_ENTRIES: Final = (
     NavigationEntry("/workers", "Workers", "k", whole=True),
     NavigationEntry("/queues", "Queues", "q", whole=True),
     NavigationEntry("/locks", "Locks", "l", whole=True),
+    NavigationEntry("/effects", "Effects", "x", whole=True),
     NavigationEntry("/handover", "Handover", "h"),
     NavigationEntry("/audit-log", "Audit log", "u", whole=True, acts=True),
     NavigationEntry("/settings", "Settings", "c", whole=True),

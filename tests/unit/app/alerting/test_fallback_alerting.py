@@ -76,7 +76,7 @@ class Site:
 async def site(tmp_path, monkeypatch):
     async with serving(Hook()) as peer:
         made = Site(tmp_path, peer)
-        monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", (made.spare,))
+        monkeypatch.setattr("mainspring.app.alerting.outage_log.list_spare_folders", lambda: (made.spare,))
         yield made
         for process in made.made:
             await process.close()
@@ -200,7 +200,7 @@ async def test_programs_that_end_remember_where_the_spool_is_on_the_same_disk(si
 async def test_ending_program_reports_unrecorded_outages(site, monkeypatch):
     """The next one would not know how long it has lasted: better told too often than never."""
     site.fill()
-    monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
+    monkeypatch.setattr("mainspring.app.alerting.outage_log.list_spare_folders", tuple)
     await site.lost(StoreFullError("its disk is full"))
     assert site.peer.abouts == ["opened"]
 
@@ -208,7 +208,7 @@ async def test_ending_program_reports_unrecorded_outages(site, monkeypatch):
 async def test_it_is_reported_where_nothing_can_be_written(site, monkeypatch):
     """By this process once."""
     site.fill()
-    monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
+    monkeypatch.setattr("mainspring.app.alerting.outage_log.list_spare_folders", tuple)
     process = site.process()
     await process.report_outage(FAULT)
     site.clock.forward(REPORT_AFTER_MS)

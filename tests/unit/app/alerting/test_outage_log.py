@@ -14,7 +14,7 @@ def shm(tmp_path, monkeypatch):
     folder = tmp_path / "shm"
     folder.mkdir()
     folder.chmod(0o1777)
-    monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", (folder,))
+    monkeypatch.setattr("mainspring.app.alerting.outage_log.list_spare_folders", lambda: (folder,))
     return folder
 
 
@@ -81,7 +81,7 @@ def test_unwritable_outage_is_not_forgotten(tmp_path, shm, monkeypatch):
     """An older word on the disk says less than this process knows."""
     memory = OutageLog(tmp_path / "spool")
     memory.remember(Outage(1_000))
-    monkeypatch.setattr("mainspring.app.alerting.outage_log.SPARE_FOLDERS", ())
+    monkeypatch.setattr("mainspring.app.alerting.outage_log.list_spare_folders", tuple)
     (tmp_path / f"spool.store-lost.json.{os.getpid()}.part").mkdir()
     with pytest.raises(OSError, match="part"):
         memory.remember(Outage(1_000, {"ops": None}))

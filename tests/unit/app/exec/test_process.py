@@ -6,7 +6,7 @@ from mainspring.app.exec.plan import ExecPlan
 from mainspring.app.exec.process import ExecProcess
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.engine.commands.exec_run import ExecRunSpec
-from mainspring.engine.definitions.scripts import build_command_definition
+from mainspring.engine.definitions.command_definition import build_command_definition
 from mainspring.service.spool import Spool
 
 

@@ -16,7 +16,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.engine.commands.exec_run import ExecRunSpec
-from mainspring.engine.definitions.scripts import build_command_definition
+from mainspring.engine.definitions.command_definition import build_command_definition
 from mainspring.store.sqlite.store import SqliteStore
 from tests.acceptance.receiver import Receiver
 

@@ -6,12 +6,15 @@ import msgspec
 import pytest
 
 from mainspring.alerting.evaluation import Evaluator
+from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS
 from mainspring.domain.notifications.routing import NotificationRouting
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
+from mainspring.store.commands.effects import BeginEffect, SettleEffect
 from mainspring.store.commands.inbox import OpenWait
 from mainspring.store.commands.runs import ClaimRuns
+from mainspring.store.read.effects import read_effect
 from mainspring.store.read.runs.run_views import run_history, run_view
 from tests.contract.store.process import fail, finish, halt, outcome, suspend
 from tests.unit.cli.conftest import ORDER
@@ -375,3 +378,26 @@ def test_runs_that_stopped_for_one_renamed_step_are_decided_together(cli, stage,
     assert other in result.err
     assert RunState.NEEDS_ATTENTION not in {state(stage, run) for run in runs}
     assert state(stage, other) is RunState.FAILED
+
+
+def test_retry_lists_the_effects_that_are_skipped_and_forgets_one_on_request(cli, stage):
+    """The ledger skips what the run has done; `--forget` lets a step perform it again, and the audit log has it."""
+    run = stage.begin()
+    for key in ("invoice:1", "invoice:2"):
+        holder = EffectHolder(f"{run.id}/s", key, run.automation, run.id, "s#1", "k", 1)
+        stage.do(BeginEffect(EffectCall(key, holder, "hash", b"null"), f"e_{key}"))
+        stage.do(SettleEffect(key, f"e_{key}", 1, CallOutcome.DONE))
+    stage.do(fail(run))
+    unknown = cli("runs", "retry", run.id, "--forget", "invoice:3")
+    assert unknown.code != 0
+    assert "invoice:2" in unknown.err
+    assert cli("runs", "retry", "--state", "failed", "--forget", "invoice:1", "-y").code == 2
+    result = cli("runs", "retry", run.id, "--forget", "invoice:1", "--reason", "it bounced")
+    assert result.code == 0
+    assert "  invoice:2 (step s#1)" in result.err
+    assert "invoice:1" not in result.err
+    assert read_effect(stage.store.reader, "invoice:1") is None
+    entries = cli("audit-log", "list", "--json").json
+    assert ("forget", "effect:invoice:1", "it bounced") in [
+        (entry["verb"], entry["subject"], entry["reason"]) for entry in entries
+    ]

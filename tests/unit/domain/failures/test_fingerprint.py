@@ -13,7 +13,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.fingerprint import fingerprint_of
 from mainspring.domain.values.sealing import Sealing
 from mainspring.engine.commands.command import CommandEnd
-from mainspring.engine.commands.command_step import raise_unless_succeeded
+from mainspring.engine.commands.command_result import raise_unless_succeeded
 from tests.unit.domain.fingerprint_pairs import PAIRS
 
 USER = "/srv/shop/orders.py:41 charge"
@@ -98,6 +98,7 @@ def test_fingerprint_never_raises(type, code, message, frames, hint):
         ([USER, "/usr/lib/python3/dist-packages/requests/api.py:9 get"], "orders.py charge"),
         (["/w/src/mainspring/engine/attempts/thread_attempt.py:3 run", USER], "orders.py charge"),
         ([USER, "/w/src/mainspring/engine/body/run.py:3 Run.step"], "orders.py charge"),
+        ([USER, "/w/src/mainspring/actions/files/content.py:3 write"], "orders.py charge"),
         ([USER, "<frozen importlib._bootstrap>:3 _find"], "orders.py charge"),
         (["C:\\shop\\orders.py:3 charge", "C:\\Python312\\Lib\\json\\decoder.py:9 decode"], "orders.py charge"),
         (["/srv/shop/billing/__init__.py:3 charge"], "billing/__init__.py charge"),

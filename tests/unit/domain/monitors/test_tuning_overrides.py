@@ -78,6 +78,7 @@ def test_monitor_without_automations_rejects_overrides() -> None:
         IncidentKind.COMMITS_LOST,
         IncidentKind.STORE_DAMAGED,
         IncidentKind.LOCK_HELD,
+        IncidentKind.EFFECT_IN_DOUBT,
         IncidentKind.OUTBOX_BLOCKED,
         IncidentKind.SECRET_DUE,
         IncidentKind.BACKLOG_GROWING,

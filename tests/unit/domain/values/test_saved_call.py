@@ -2,13 +2,14 @@
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict, Unpack
 
 import msgspec
 import pytest
 
-from mainspring.domain.errors import ArgumentError
+from mainspring.domain.errors import ArgumentError, ValueRefusedError
 from mainspring.domain.values.arguments import bind_json, bind_words, make_arguments_schema, make_example
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import (
@@ -140,6 +141,23 @@ def test_signature_takes_unresolvable_annotations_as_any() -> None:
     assert [p.annotation for p in sig.parameters] == [Any, int]
 
 
+class Options(TypedDict, total=False):
+    """Options that msgspec cannot tell apart."""
+
+    data: bytes | str
+    check: Callable[[], None]
+
+
+def test_unpacked_options_are_saved_as_json() -> None:
+    """Options of a TypedDict that JSON cannot represent constrain nothing; those that it can are typed."""
+
+    def send(url: str, **options: Unpack[Options]) -> None: ...
+
+    sig = read_signature(send)
+    data = encode_call(sig, ("a",), {"data": "b"})
+    assert decode_call(sig, data) == (("a",), {"data": "b"})
+
+
 def test_a_union_that_json_cannot_distinguish_is_read_as_its_first_fitting_member() -> None:
     """`str | Path` is ordinary: it is bound, described and saved, the first member that fits wins."""
 
@@ -150,3 +168,16 @@ def test_a_union_that_json_cannot_distinguish_is_read_as_its_first_fitting_membe
     assert bind_words(sig, ["place=/srv"]) == bind_json(sig, {"place": "/srv"}) == {"place": "/srv"}
     assert make_arguments_schema(sig)["properties"]["place"] == {"description": "any JSON"}
     assert roundtrip_result(sig, Path("/srv")) == (b'"/srv"', Path("/srv"))
+
+
+def test_bytes_that_would_become_text_are_refused() -> None:
+    """A step with `str | bytes` would write base64 in place of the bytes; where bytes are annotated they are exact."""
+
+    def write(content: str | bytes) -> None: ...
+
+    def store(content: bytes) -> None: ...
+
+    with pytest.raises(ValueRefusedError, match=r"bytes would become text in base64\nat \$\.content"):
+        roundtrip_call(read_signature(write), (b"x",), {})
+    assert roundtrip_call(read_signature(write), ("x",), {})[1] == ("x",)
+    assert roundtrip_call(read_signature(store), (b"x",), {})[1] == (b"x",)

@@ -17,7 +17,7 @@ import pytest
 from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.engine.commands.command import CommandEnd, CommandFailed, CommandSpec, build_environment
 from mainspring.engine.commands.command_process import EXEC_SHIM, TAIL_BYTES, CommandProcess
-from mainspring.engine.commands.command_step import raise_unless_succeeded
+from mainspring.engine.commands.command_result import raise_unless_succeeded
 from mainspring.engine.commands.stream_forwarder import StreamForwarder
 
 SHELL = ["sh", "-c"]
@@ -76,6 +76,25 @@ def test_command_that_cannot_run_ends_as_in_a_shell(words, code):
     assert "cannot run" in lines[0][1]
 
 
+def test_end_reports_whether_the_command_started():
+    """Its own exit code 127 is no proof that it never started; a signal that came before it is one."""
+    assert not run("no-such-command-anywhere")[0].has_started
+    assert run(*SHELL, "exit 127")[0].has_started
+    assert run(*SHELL, "kill -9 $$")[0].has_started
+    process = CommandProcess(
+        CommandSpec(words=["true"]), on_group=lambda _pgid, _mark, ended: ended or process.forward(signal.SIGTERM)
+    )
+    end = process.run()
+    assert (end.code, end.has_started) == (-signal.SIGTERM, False)
+
+
+def test_command_that_inherits_the_output_writes_it_itself(capfd):
+    """Nothing of it is read here."""
+    end, lines, _ = run(*SHELL, "echo one; echo two >&2", inherits_output=True)
+    assert (end.code, lines, end.tail) == (0, [], "")
+    assert capfd.readouterr() == ("one\n", "two\n")
+
+
 def test_command_that_cannot_be_started_is_an_error(tmp_path):
     """A folder that is not there is an error that names the command."""
     with pytest.raises(CommandFailed, match="cannot start 'true'"):
@@ -122,7 +141,7 @@ def test_process_of_a_command_that_never_starts_ends_as_a_stopped_one():
     """The signal of a stop may reach it too late: without the byte that lets it go it has the same exit code."""
     go_read, go_write = os.pipe()
     os.close(go_write)
-    shim = [sys.executable, "-I", "-S", "-c", EXEC_SHIM, str(os.getpid()), "none", str(go_read), "true"]
+    shim = [sys.executable, "-I", "-S", "-c", EXEC_SHIM, str(os.getpid()), "none", str(go_read), "0", "true"]
     assert subprocess.run(shim, check=False, pass_fds=(go_read,)).returncode == -signal.SIGTERM
     os.close(go_read)
 

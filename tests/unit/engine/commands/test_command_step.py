@@ -13,7 +13,8 @@ from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport
 from mainspring.engine.attempts.process_exit import signal_name
 from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
 from mainspring.engine.commands.command import CommandFailed
-from mainspring.engine.commands.command_step import CommandResult, read_output_bytes, run_command
+from mainspring.engine.commands.command_result import CommandRecord, read_output_bytes
+from mainspring.engine.commands.command_step import run_command
 from mainspring.engine.commands.output_file_check import NotProduced
 from mainspring.engine.commands.result_schema import ResultNotExpected
 
@@ -80,7 +81,7 @@ def test_command_step_reports_how_much_it_put_out(report, tmp_path):
 def test_result_of_an_older_version_has_no_size():
     """What was saved before sizes were known is read as unknown."""
     assert read_output_bytes(b'{"exit_code":0,"tail":"","took_ms":1}') is None
-    assert read_output_bytes(msgspec.json.encode(CommandResult(0, "", 1, 7))) == 7
+    assert read_output_bytes(msgspec.json.encode(CommandRecord(0, "", 1, 7))) == 7
 
 
 def test_command_step_checks_what_it_produces(report, tmp_path):

@@ -17,7 +17,7 @@ from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, 
 from mainspring.domain.time.schedule import Schedule
 from mainspring.engine.commands import exec_run_record
 from mainspring.engine.commands.command import CommandEnd, CommandFailed
-from mainspring.engine.commands.command_step import CommandResult
+from mainspring.engine.commands.command_result import CommandRecord
 from mainspring.engine.commands.exec_run import MAX_STORED_ATTEMPTS, ExecRun, ExecRunSpec, exit_code_of
 from mainspring.engine.commands.output_file_check import NotProduced
 
@@ -104,7 +104,7 @@ def test_result_is_that_of_a_script() -> None:
     """What is saved of a success has the same form as a script's."""
     end = run("echo done")[0].run()
     assert end.result is not None
-    result = msgspec.json.decode(end.result, type=CommandResult)
+    result = msgspec.json.decode(end.result, type=CommandRecord)
     assert (result.exit_code, result.tail, result.output_bytes) == (0, "done\n", 5)
     assert end.output_size == 5
     assert run("echo no; exit 1")[0].run().output_size is None

@@ -16,10 +16,10 @@ from mainspring.domain.failures.retry import Retry
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions import decorators, on
+from mainspring.engine.definitions.command_definition import build_command_definition
 from mainspring.engine.definitions.decorators import script, step, task, workflow
 from mainspring.engine.definitions.default_options import use_default_options
 from mainspring.engine.definitions.registry import Registry
-from mainspring.engine.definitions.scripts import build_command_definition
 
 COMMAND_ONLY = {"cwd", "env"}
 SAMPLES = {

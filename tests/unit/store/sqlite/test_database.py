@@ -4,7 +4,6 @@ import os
 import signal
 
 import apsw
-import msgspec
 import pytest
 
 from mainspring.domain.errors import (
@@ -17,6 +16,7 @@ from mainspring.domain.errors import (
 )
 from mainspring.store import failpoints
 from mainspring.store.base import SideFileFullError, StoreBrokenError, StoreDamagedError
+from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.sessions import OpenSession
 from mainspring.store.sqlite.database import SqliteDatabase
 from mainspring.store.sqlite.error_table import translate
@@ -24,12 +24,12 @@ from mainspring.store.write.sessions import open_session
 from tests.unit.store.sqlite.stores import StoppedClock, open_database, opening
 
 
-class Put(msgspec.Struct, frozen=True):
+class Put(StoreCommand[str], frozen=True):
     key: str
     value: str = ""
 
 
-class Fail(msgspec.Struct, frozen=True):
+class Fail(StoreCommand[str], frozen=True):
     error: type[Exception]
 
 

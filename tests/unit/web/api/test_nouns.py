@@ -2,11 +2,13 @@
 
 import pytest
 
+from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.monitors.fixed_monitors import FIXED_MONITORS
 from mainspring.domain.monitors.registry import MONITORS
 from mainspring.domain.states import IncidentState
 from mainspring.store.commands.automations import AcquireLock, SetQueue
+from mainspring.store.commands.effects import BeginEffect, SettleEffect
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from tests.api_world import BACKUP
 
@@ -237,3 +239,70 @@ async def test_store_that_is_not_open_is_reported_as_away(world, tmp_path):
     answer = await world.ask("GET", "/runs")
     assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
     assert int(answer.headers["retry-after"]) > 0
+
+
+def begin_effect(world, key: str, outcome: CallOutcome | None = CallOutcome.UNKNOWN, run: str | None = None) -> None:
+    """Ask for an effect and settle it; with a run it is one of its step."""
+    step = () if run is None else ("pay", run, "charge", "key", 1)
+    call = EffectCall(key, EffectHolder("bill.py of ann@box", f"call {key}", *step), "hash", b'["a"]')
+    world.store.apply(BeginEffect(call, f"e_{key}"))
+    if outcome is not None:
+        world.store.apply(SettleEffect(key, f"e_{key}", 1, outcome))
+
+
+@pytest.mark.asyncio
+async def test_effects_are_listed_part_by_part_and_filtered(world):
+    """Each once, the last change first; a key may have any printable characters."""
+    run = world.begin()
+    begin_effect(world, "invoice:1", CallOutcome.DONE)
+    begin_effect(world, "invoice:2.5/a b\u00e9?", run=run)
+    begin_effect(world, "ticket", None)
+    page, keys = await world.get("/effects", limit=1), []
+    while True:
+        keys += [item["key"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        page = await world.get("/effects", limit=1, cursor=page["next"])
+    assert sorted(keys) == ["invoice:1", "invoice:2.5/a b\u00e9?", "ticket"]
+    for query, expected in (
+        ({"state": "in_doubt"}, 1),
+        ({"prefix": "invoice:"}, 2),
+        ({"run": run}, 1),
+        ({"automation": "pay"}, 1),
+        ({"automation": "backup"}, 0),
+        ({"since": "2100-01-01T00:00:00Z"}, 0),
+    ):
+        assert len((await world.get("/effects", **query))["items"]) == expected, query
+    for cursor in ("x", "1", ".x", f"{10**30}.x"):
+        assert (await world.ask("GET", f"/effects?cursor={cursor}")).status_code == 422, cursor
+
+
+@pytest.mark.asyncio
+async def test_effect_in_doubt_is_confirmed_or_forgotten_once(world):
+    """By its key as one part of the path; the decision is audited."""
+    key, run = "invoice/7 ?", world.begin()
+    path = "/effects/invoice%2F7%20%3F"
+    begin_effect(world, key, run=run)
+    detail = await world.get(path)
+    assert (detail["state"], detail["identity"], detail["calls"][0]["run"]) == ("in_doubt", ["a"], run)
+    assert [command["command"] for command in detail["can"]][-1] == "mainspring effects forget 'invoice/7 ?'"
+    (call,) = (await world.get(f"/runs/{run}/effects", who="payer"))["items"]
+    assert (call["key"], call["outcome"], call["state"]) == (key, "unknown", "in_doubt")
+    assert (await world.ask("GET", path, who="payer")).status_code == 404
+    await world.post(f"{path}/confirm", result={"id": 7}, reason="it is there")
+    detail = await world.get(path)
+    assert (detail["state"], detail["result"], detail["decided_by"]) == ("done", {"id": 7}, "api:ann")
+    assert (await world.ask("POST", f"{path}/confirm", json={})).status_code == 409
+    await world.post(f"{path}/forget", reason="again")
+    assert (await world.ask("GET", path)).status_code == 404
+    assert (await world.ask("POST", f"{path}/forget", json={})).status_code == 404
+    verbs = [row["verb"] for row in (await world.get("/audit-log"))["items"] if row["subject"] == f"effect:{key}"]
+    assert verbs == ["forget", "forget", "confirm", "confirm"]
+
+
+@pytest.mark.asyncio
+async def test_effect_of_a_live_holder_is_not_forgotten(world):
+    """It may happen at this moment."""
+    begin_effect(world, "ticket", None)
+    assert (await world.get("/effects/ticket"))["is_held"]
+    assert (await world.ask("POST", "/effects/ticket/forget", json={})).status_code == 409

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import hash_parts
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.triggers.header_template import normalize_template
 from mainspring.domain.triggers.queues.queue_address import QueueAddress, list_secrets
 from mainspring.domain.triggers.trigger_source import TriggerSource
@@ -15,8 +16,8 @@ from mainspring.domain.values.option_readers import choice_reader, integer_reade
 QUEUE_TEMPLATE_FIELDS = ("id", "subject", "group", "headers", "body")
 """Fields that templates of a queue may use."""
 BODY_FORMATS = ("json", "text", "bytes")
-_GROUP = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
-_NON_GROUP_CHARACTER = re.compile(r"[^A-Za-z0-9_-]+", re.ASCII)
+_GROUP = lazy_pattern(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
+_NON_GROUP_CHARACTER = lazy_pattern(r"[^A-Za-z0-9_-]+", re.ASCII)
 _LONGEST_GROUP = 60
 _SHORTEST_WAIT, _LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=12)
 

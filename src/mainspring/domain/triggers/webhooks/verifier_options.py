@@ -12,12 +12,13 @@ import msgspec
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 DEFAULT_TOLERANCE = timedelta(minutes=5)
 HmacAlgorithm = Literal["sha1", "sha256", "sha384", "sha512"]
 SignatureEncoding = Literal["hex", "base64"]
 SecretNames = tuple[str, ...]
-_HEADER = re.compile(r"[A-Za-z0-9-]{1,100}", re.ASCII)
+_HEADER = lazy_pattern(r"[A-Za-z0-9-]{1,100}", re.ASCII)
 _LONGEST_TOLERANCE = timedelta(days=7)
 _MAX_SECRETS = 10
 

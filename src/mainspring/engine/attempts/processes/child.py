@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.errors import BusyError, ConflictError, MainspringError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
@@ -52,11 +53,10 @@ from mainspring.engine.attempts.step_context import (
     StepContext,
 )
 from mainspring.engine.attempts.thread_attempt import call_to_end
+from mainspring.resources.action_hosts import ACTION_HOSTS
 from mainspring.resources.effects import (
     EFFECT_RETRY_AFTER,
     EffectAnswer,
-    EffectConflictError,
-    EffectInDoubtError,
     EffectRequest,
     EffectSettlement,
     release_of,
@@ -236,6 +236,7 @@ class _ChildServer:
                 saved=spec.checkpoint,
                 payload_max=spec.payload_max,
                 classifier=self._classifier,
+                fn=spec.fn,
             )
         )
         return call_to_end(spec.fn, spec.args, spec.kwargs)
@@ -339,6 +340,7 @@ def _read_hello(link: ChildChannel) -> Classifier:
         else:
             os.environ[name] = value
     SECRET_VARIABLES.allow(hello.passed)
+    ACTION_HOSTS.allow(hello.hosts)
     install_capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, child_protocol.CallMessage):

@@ -90,7 +90,7 @@ class FrameError(MainspringError):
 class HelloMessage(msgspec.Struct, tag="hello"):
     """First message to a child: import path, intended environment, the user's classifier rules, the level of logging.
 
-    `passed` = names of variables that commands receive although they hold secrets.
+    `passed` = names of variables that commands receive although they hold secrets; `hosts` = those that actions may call.
     """
 
     path: list[str]
@@ -98,6 +98,7 @@ class HelloMessage(msgspec.Struct, tag="hello"):
     rules: list[str]
     log_level: int
     passed: list[str] = []
+    hosts: list[str] = []
 
 
 class CallMessage(msgspec.Struct, tag="call", kw_only=True):

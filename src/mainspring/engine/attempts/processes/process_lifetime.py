@@ -1,6 +1,5 @@
 """Lifetime of the engine's processes: they die with their parent, and a reused pid is not mistaken for one of them."""
 
-import ctypes
 import os
 import signal
 import sys
@@ -42,5 +41,7 @@ def kill_group(pgid: int, number: int) -> None:
 
 
 def _prctl() -> Callable[..., int]:
+    import ctypes  # noqa: PLC0415 - `exec`, which starts for each line of a crontab, never needs it
+
     function: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
     return function

@@ -1,1 +1,2 @@
-select count(*) from effects where state = {{in_doubt}}
+select count(*) from effects left join runs on runs.id = effects.run
+where effects.state = {{in_doubt}} and (runs.id is null or runs.state <> {{needs_attention}})

@@ -46,6 +46,7 @@ def read_change_tokens(reader: StoreReader, now: int) -> ChangeTokens:
                 ((session, state, host, pid, pid_started, *more), has_process_ended(host, pid, pid_started))
                 for session, state, host, pid, pid_started, *more in read("list_session_tokens", (_SESSIONS,))
             ],
+            "effects": read("list_effect_tokens", (NEWEST,)),
             "audit-log": newest_operation,
         }
     rows["logs"] = logs.newest_part(reader)

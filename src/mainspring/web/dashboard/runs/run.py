@@ -11,13 +11,14 @@ from mainspring.domain.runs.log_line import Level, LogLine
 from mainspring.domain.states import REOPENABLE_STATES, TERMINAL_STATES, OutcomeState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.values.plain_json import decode_value
+from mainspring.insight.effects.effect_views import RunEffect
 from mainspring.insight.runs.step_groups import GROUPED, CallCount, StepGroup, count_groups
 from mainspring.insight.runs.steps import StepLine, list_step_lines
 from mainspring.store.read.runs.run_views import ended_calls
 from mainspring.store.read.status.status import schedules
 from mainspring.store.views import RunRow, RunView
 from mainspring.web.api.call import ApiCall
-from mainspring.web.api.endpoints import runs
+from mainspring.web.api.endpoints import effects, runs
 from mainspring.web.dashboard.charts.step_bars import draw_bars
 from mainspring.web.dashboard.page_route import Form, PageRoute, PageView, api_call
 from mainspring.web.dashboard.runs import run_log
@@ -37,6 +38,8 @@ from mainspring.web.dashboard.runs.runs import read_progress
 
 _MAX_STEPS: Final = 60
 """Steps on the page, if there are not more."""
+_MAX_EFFECTS: Final = 100
+"""Calls of effects on the page, the newest."""
 _COUNTED: Final = 10_000
 _MARKED, _NEWEST = 30, 15
 """Otherwise: this many that did not succeed, however old, and this many of the newest."""
@@ -92,6 +95,10 @@ def _list_children(call: ApiCall[RunPageQuery, None]) -> list[RunRow]:
     return runs.read_outline(call).children
 
 
+def _list_effects(call: ApiCall[RunPageQuery, None]) -> list[RunEffect]:
+    return effects.list_effects_of_run(call).items
+
+
 def _list_drift(call: ApiCall[RunPageQuery, None]) -> list[DriftedInput]:
     return list_drifted_inputs(runs.read_outline(call).run)
 
@@ -105,6 +112,7 @@ TABLES: Final[dict[str, Callable[[ApiCall[RunPageQuery, None]], Iterable[msgspec
     "steps": _list_steps,
     "attempts": _list_attempts,
     "children": _list_children,
+    "effects": _list_effects,
     "drift": _list_drift,
     "differences": _list_differences,
 }
@@ -151,6 +159,8 @@ def show(call: ApiCall[RunPageQuery, Form | None]) -> PageView:
         "history": outline,
         "deliveries": explanation.deliveries,
         "holds_up": explanation.holds_up,
+        "effects": effects.list_effects_of_run(api_call(call)).items[-_MAX_EFFECTS:],
+        "links_effects": call.visitor.is_for_all,
         "parent": _read_parent(call, run),
         "diff": diff,
         "most_differences": DIFFERENCES,

@@ -33,7 +33,7 @@ create table effects (
     skipped_by    text                              -- call_id of the last one
 ) strict, without rowid;
 create index effects_pending  on effects (session) where state = 'pending';
-create index effects_unproven on effects (state, settled_at) where state in ('unknown', 'in_doubt');
+create index effects_in_doubt on effects (settled_at) where state = 'in_doubt';
 create index effects_windows  on effects (settled_at) where within_ms is not null;
 create index effects_changed  on effects (coalesce(settled_at, started_at), key);
 create index effects_run      on effects (run, ident) where run is not null;

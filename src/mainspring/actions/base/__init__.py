@@ -1,0 +1,1 @@
+"""Base of actions: what several families use, and no action."""

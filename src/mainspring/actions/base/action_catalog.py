@@ -1,0 +1,117 @@
+"""Catalog of the actions, read from the modules of the package: names, arguments, and why each is safe to run twice.
+
+An action is a public function whose docstring has a paragraph that starts with "Safe to run twice because". There is no other list.
+"""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from mainspring import actions
+from mainspring.domain.errors import UnknownNameError
+
+SAFE = "Safe to run twice because"
+_EXAMPLE = "Example:"
+_RAISES = "Raises:"
+_MODULE = re.compile(r"\b(?:\w+\.)+(?=[A-Z_a-z])")
+
+
+class ActionArgument(msgspec.Struct, frozen=True):
+    """One argument: its type as it is written; `default` = None if the call must pass it."""
+
+    name: str
+    type: str
+    default: str | None
+
+
+class ActionEntry(msgspec.Struct, frozen=True):
+    """One action, as its signature and docstring describe it."""
+
+    name: str
+    summary: str
+    call: str
+    arguments: list[ActionArgument]
+    description: str
+    safe: str
+    example: str | None
+    errors: str | None
+
+
+def list_actions() -> list[ActionEntry]:
+    """Return all actions, by module and name. A module that needs a package which is not installed is left out."""
+    found: list[ActionEntry] = []
+    for module in pkgutil.iter_modules(actions.__path__):
+        try:
+            found += _read_module(module.name)
+        except ImportError:
+            continue
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def find_action(name: str) -> ActionEntry:
+    """Return the action with this name, such as "files.write".
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    entries = {entry.name: entry for entry in list_actions()}
+    if name not in entries:
+        raise UnknownNameError("action", name, entries)
+    return entries[name]
+
+
+@functools.cache
+def _read_module(name: str) -> tuple[ActionEntry, ...]:
+    module = importlib.import_module(f"{actions.__name__}.{name}")
+    return tuple(_read_functions(name, vars(module), module.__name__))
+
+
+def _read_functions(family: str, names: dict[str, Any], module_name: str) -> Iterator[ActionEntry]:
+    for name, value in names.items():
+        function = inspect.unwrap(getattr(value, "fn", value)) if callable(value) else None
+        if not inspect.isfunction(function) or name.startswith("_"):
+            continue
+        if f"{function.__module__}.".startswith(f"{module_name}.") and SAFE in (function.__doc__ or ""):
+            yield _read_function(f"{family}.{name}", function)
+
+
+def _read_function(name: str, function: Callable[..., Any]) -> ActionEntry:
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    texts = [part for part in paragraphs[1:] if not part.startswith((SAFE, _EXAMPLE, _RAISES))]
+    parameters = inspect.signature(function).parameters.values()
+    arguments = [
+        ActionArgument(
+            parameter.name,
+            _MODULE.sub("", inspect.formatannotation(parameter.annotation)),
+            None if parameter.default is inspect.Parameter.empty else repr(parameter.default),
+        )
+        for parameter in parameters
+        if parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    ]
+    required = [
+        parameter.name if parameter.kind is not inspect.Parameter.KEYWORD_ONLY else f"{parameter.name}=..."
+        for parameter in parameters
+        if parameter.default is inspect.Parameter.empty
+    ]
+    return ActionEntry(
+        name,
+        " ".join(paragraphs[0].split()),
+        f"{name}({', '.join(required)})",
+        arguments,
+        "\n\n".join(texts),
+        next(" ".join(part.split()) for part in paragraphs if part.startswith(SAFE)),
+        _find_section(paragraphs, _EXAMPLE),
+        _find_section(paragraphs, _RAISES),
+    )
+
+
+def _find_section(paragraphs: list[str], title: str) -> str | None:
+    found = next((part for part in paragraphs if part.startswith(title)), None)
+    return None if found is None else textwrap.dedent(found.removeprefix(title)).strip()

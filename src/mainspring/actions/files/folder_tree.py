@@ -1,0 +1,54 @@
+"""The tree of a folder: its files, folders and links in a fixed order, without following a link."""
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mainspring.actions.files.temporary import is_temporary
+from mainspring.triggers.files.folder import open_folder
+
+
+class TreeEntry(NamedTuple):
+    """One entry below a folder: `parts` of its path, its stat result, and the target of a link (None for other entries)."""
+
+    parts: tuple[str, ...]
+    status: os.stat_result
+    link: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The path below the folder."""
+        return "/".join(self.parts)
+
+
+def walk_folder(base: str, parts: tuple[str, ...], below: tuple[str, ...] = ()) -> Iterator[TreeEntry]:
+    """Yield the entries below a folder: each folder before its content, names by their bytes. Temporary files of actions are left out.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    with open_folder(base, (*parts, *below)) as folder:
+        entries = []
+        with os.scandir(folder) as found:
+            names = [entry.name for entry in found if not is_temporary(entry.name)]
+        for name in sorted(names, key=os.fsencode):
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            link = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(status.st_mode) else None
+            entries.append(TreeEntry((*below, name), status, link))
+    for entry in entries:
+        yield entry
+        if stat.S_ISDIR(entry.status.st_mode):
+            yield from walk_folder(base, parts, entry.parts)
+
+
+def leads_out(parts: tuple[str, ...], link: str) -> bool:
+    """Return whether a link at `parts` below a folder may lead out of that folder.
+
+    `..` counts only at the start of its target: behind another link it would count from where that link leads.
+    """
+    names = [name for name in link.split("/") if name not in ("", ".")]
+    ups = 0
+    while ups < len(names) and names[ups] == "..":
+        ups += 1
+    return link.startswith("/") or not names or ".." in names[ups:] or ups > len(parts) - 1

@@ -1,0 +1,158 @@
+"""Calls of an HTTP API: one request, safe to run twice."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypedDict, Unpack
+
+import msgspec
+
+from mainspring.actions.http.exchange import require_place, require_thread, run_blocking, send_call
+from mainspring.actions.http.prepared_call import IDEMPOTENT_METHODS, CallOptions, PreparedCall, prepare_call
+from mainspring.actions.http.reply import HttpReply, make_reply
+from mainspring.app.action import effect_of_action
+from mainspring.domain.duration import SpanInput
+from mainspring.domain.errors import OptionError
+from mainspring.domain.values.codec import decode
+from mainspring.engine.attempts.effect import Check, Effect
+
+KEY_HEADER = "idempotency-key"
+
+
+class EffectOptions(TypedDict, total=False):
+    """The options of the effect of a request.
+
+    `once` = its key; without it, a POST or PATCH in a step has the key of the step. `within` = a new effect may follow this long after
+    the last one. `check()` asks the target whether it has the effect, if an earlier outcome is unknown: it returns a reply, other JSON
+    data, True, or None. `keyed=True` = the target removes duplicates by the header Idempotency-Key. `wait` = the longest wait for another
+    caller of the key.
+    """
+
+    once: str
+    within: SpanInput
+    check: Check
+    keyed: bool
+    wait: SpanInput
+
+
+class RequestOptions(CallOptions, EffectOptions, total=False):
+    """The options of `http.request`: those of a call and those of its effect."""
+
+
+def request(method: str, url: str, **options: Unpack[RequestOptions]) -> HttpReply:
+    """Send a request and return the reply; the options are those of `CallOptions` and `EffectOptions`.
+
+    Safe to run twice because a POST or PATCH is recorded in the ledger before it is sent, and a repeated call returns the saved reply.
+    If the outcome is unknown, the target is asked (`check=`), or gets the same Idempotency-Key (`keyed=True`), or a person decides. GET,
+    HEAD, OPTIONS, PUT and DELETE change nothing the second time, so they use the ledger only with `once=`.
+
+    Raises:
+        HttpStatusError: the status is not expected. 408, 425, 429 and 5xx are transient, other 4xx permanent.
+        HttpNotSentError, HttpConnectionError, HttpTimeoutError: there is no response; transient.
+        HttpAddressError, HttpCertificateError: the target may not be called; permanent.
+        HttpBodyError: the body is too large.
+        EffectInDoubtError: the effect may have happened, and only a person can decide.
+    """
+    require_thread("http.request")
+    call, effect = _prepare(method, url, options)
+    if effect is None:
+        return run_blocking("http.request", lambda: send_call(call))
+    reply: HttpReply = effect.call(
+        lambda: run_blocking("http.request", lambda: send_call(_add_key(call, effect))), reply_reader(effect.key)
+    )
+    return reply
+
+
+async def request_async(method: str, url: str, **options: Unpack[RequestOptions]) -> HttpReply:
+    """Send a request and return the reply, as `request` does; `check` may be async.
+
+    Safe to run twice because it uses the ledger as `request` does.
+    """
+    require_place("http.request_async")
+    call, effect = _prepare(method, url, options)
+    if effect is None:
+        return await send_call(call)
+    reply: HttpReply = await effect.call_async(lambda: send_call(_add_key(call, effect)), reply_reader(effect.key))
+    return reply
+
+
+def get(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
+    """Send a GET request, as `request` does.
+
+    Safe to run twice because it changes nothing.
+    """
+    return request("GET", url, **options)
+
+
+def post(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
+    """Send a POST request, as `request` does.
+
+    Safe to run twice because it is recorded in the ledger before it is sent, as `request` explains.
+    """
+    return request("POST", url, **options)
+
+
+def put(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
+    """Send a PUT request, as `request` does.
+
+    Safe to run twice because it sets the same state again.
+    """
+    return request("PUT", url, **options)
+
+
+def delete(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
+    """Send a DELETE request, as `request` does.
+
+    Safe to run twice because what is deleted stays so. The second call may find nothing: write `expect=(200, 204, 404)`.
+    """
+    return request("DELETE", url, **options)
+
+
+def _prepare(method: str, url: str, options: RequestOptions) -> tuple[PreparedCall, Effect | None]:
+    """Return the call and its effect; None if it has none, or none that could be named."""
+    rest: Any = {name: value for name, value in options.items() if name not in EffectOptions.__annotations__}
+    own: dict[str, Any] = {name: value for name, value in options.items() if name in EffectOptions.__annotations__}
+    call = prepare_call(method, url, rest)
+    if "within" in own and "once" not in own:
+        raise OptionError("within= of http.request needs once=", hint='Name the effect: once="order:{order.id}".')
+    call = replace(call, is_keyed=bool(own.get("keyed")))
+    if call.method in IDEMPOTENT_METHODS and "once" not in own:
+        return call, None
+    check = own.pop("check", None)
+    identity = call.identity if "once" in own else None
+    bound = None if check is None else _read_check(check, call)
+    return call, effect_of_action("http.request", identity=identity, check=bound, **own)
+
+
+def _read_check(check: Check, call: PreparedCall) -> Callable[[], Any]:
+    """Return the check of a call, whose result is a reply or None."""
+
+    def run_check() -> Any:
+        found = check()
+        return _convert_later(found) if inspect.isawaitable(found) else _convert_found(found, call)
+
+    async def _convert_later(found: Any) -> HttpReply | None:
+        return _convert_found(await found, call)
+
+    return run_check
+
+
+def _convert_found(found: Any, call: PreparedCall) -> HttpReply | None:
+    """Return what a check found as a reply."""
+    if found is None or found is False:
+        return None
+    if isinstance(found, HttpReply):
+        return found if found.status in call.expect else None
+    if found is True:
+        return HttpReply(min(call.expect), call.url)
+    return make_reply(min(call.expect), call.url, {"content-type": "application/json"}, msgspec.json.encode(found))
+
+
+def _add_key(call: PreparedCall, effect: Effect) -> PreparedCall:
+    """Return the call with the idempotency key of its effect, a string of structured fields (RFC 9651)."""
+    return call.with_headers({KEY_HEADER: f'"{effect.idempotency_key}"'})
+
+
+def reply_reader(key: str) -> Callable[[bytes | None], HttpReply]:
+    """Return the function that reads a saved reply."""
+    return lambda result: decode(result or b"{}", HttpReply, value_name=f"reply of effect {key!r}")

@@ -1,0 +1,278 @@
+"""The exchange of one call: resolve, check, connect, send, follow redirects, read.
+
+Invariants: each address is checked right before it is called, that of a redirect too; headers with secrets go to the first origin only;
+each error says whether the request may have been sent.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urljoin
+
+from mainspring.actions.http.address_guard import Target, read_target
+from mainspring.actions.http.errors import (
+    HttpAddressError,
+    HttpBodyError,
+    HttpCertificateError,
+    HttpConnectionError,
+    HttpNotSentError,
+    HttpTimeoutError,
+    make_status_error,
+)
+from mainspring.actions.http.prepared_call import PreparedCall
+from mainspring.actions.http.reply import HttpReply, make_reply
+from mainspring.domain.duration import format_duration, parse_duration
+from mainspring.domain.errors import DefinitionError, MainspringError
+from mainspring.domain.failures.classifier import classify
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.text.byte_size import format_size
+from mainspring.domain.text.escaping import escape
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.step_context import current_step
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+
+if TYPE_CHECKING:
+    from httpx2 import Response
+
+T = TypeVar("T")
+MAX_REDIRECTS = 5
+CONNECT_TIMEOUT_S = 10.0
+_FOLLOWED = frozenset({301, 302, 303, 307, 308})
+_MAX_ERROR_BYTES = 4 * 1024
+_SENDING = ("http11.send_request_headers.started", "http2.send_request_headers.started")
+
+
+class OpenResponse:
+    """A response whose body has not been read. `target` = the last address."""
+
+    def __init__(self, response: "Response", target: Target, call: PreparedCall) -> None:
+        self._response = response
+        self._call = call
+        self.target = target
+        self.status = response.status_code
+        self.url = call.secrets.hide(target.url)
+
+    def header(self, name: str) -> str | None:
+        """Return a header."""
+        return self._response.headers.get(name)
+
+    @property
+    def selected_headers(self) -> dict[str, str]:
+        """The headers that a reply has, without secrets."""
+        pairs = self._response.headers.items()
+        return {name: self._call.secrets.hide(value) for name, value in pairs if name in self._call.reply_headers}
+
+    async def read_chunks(self) -> AsyncIterator[bytes]:
+        """Yield the parts of the body.
+
+        Raises:
+            HttpBodyError: it is larger than `max_bytes`.
+        """
+        size, limit = 0, self._call.max_bytes
+        async for chunk in self._response.aiter_bytes():
+            size += len(chunk)
+            if size > limit:
+                raise HttpBodyError(
+                    f"{self._call.place}: the body is larger than {format_size(limit)}",
+                    hint="Raise max_bytes=, or use http.download for a file.",
+                )
+            yield chunk
+
+    async def read_reply(self) -> HttpReply:
+        """Read the body."""
+        data = b"".join([chunk async for chunk in self.read_chunks()])
+        return make_reply(self.status, self.url, self.selected_headers, self._call.secrets.hide_in_bytes(data))
+
+    async def make_error(self) -> MainspringError:
+        """Return the error of a status that is not expected, with the start of the body."""
+        data = b""
+        with contextlib.suppress(Exception):  # the status is what counts
+            async for chunk in self._response.aiter_bytes():
+                data += chunk
+                if len(data) >= _MAX_ERROR_BYTES:
+                    break
+        text = KNOWN_SECRETS.redact(self._call.secrets.hide(data[:_MAX_ERROR_BYTES].decode("utf-8", "replace")))
+        return make_status_error(
+            f"{self._call.method} {self._call.secrets.hide(self.target.place)}",
+            self._call.method,
+            self.status,
+            text,
+            self.header("retry-after"),
+            is_keyed=self._call.is_keyed,
+        )
+
+
+class _Progress:
+    """How far a call has come. `is_sent` = the first byte of the request may have left."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.is_sent = False
+
+    async def trace(self, event: str, _: Any) -> None:
+        """Follow the events of the connection."""
+        if event in _SENDING:
+            self.is_sent = True
+
+
+async def send_call(call: PreparedCall) -> HttpReply:
+    """Send a call and return its reply.
+
+    Raises:
+        MainspringError: one of `errors`.
+    """
+    async with open_response(call) as response:
+        if response.status not in call.expect:
+            raise await response.make_error()
+        return await response.read_reply()
+
+
+@contextlib.asynccontextmanager
+async def open_response(call: PreparedCall) -> AsyncIterator[OpenResponse]:
+    """Send a call and open its response, whatever its status is; redirects of GET and HEAD are followed."""
+    progress = _Progress(call.target)
+    with _name_errors(call, progress):
+        async with asyncio.timeout(call.timeout_s if call.has_total_timeout else None):
+            for _ in range(MAX_REDIRECTS + 1):
+                async with _open_hop(call, progress) as response:
+                    location = _find_location(call, response)
+                    if location is None:
+                        yield OpenResponse(response, progress.target, call)
+                        return
+                progress.target = _read_location(call, progress.target, location)
+            raise HttpAddressError(f"{call.place}: more than {MAX_REDIRECTS} redirects", hint="Write the last address.")
+
+
+@contextlib.asynccontextmanager
+async def _open_hop(call: PreparedCall, progress: _Progress) -> "AsyncIterator[Response]":
+    """Send one request."""
+    import httpx2
+
+    from mainspring.actions.http.transport import find_proxy, make_transport, resolve_target
+
+    target = progress.target
+    try:
+        addresses = await resolve_target(target)
+    except (OSError, UnicodeError) as error:
+        if find_proxy(target) is None:
+            raise HttpNotSentError(
+                f"{call.place}: the host {target.host} has no address ({_describe(error)})",
+                hint="Check the name and the DNS of this machine.",
+            ) from None
+        addresses = []
+    call.guard.require_allowed(target.host, addresses, _place_of(call, progress))
+    is_first = target.origin == call.target.origin
+    headers = {name: value for name, value in call.headers.items() if is_first or name not in call.confidential}
+    timeouts = httpx2.Timeout(call.timeout_s, connect=min(CONNECT_TIMEOUT_S, call.timeout_s))
+    request = httpx2.Request(
+        call.method,
+        httpx2.URL(scheme=target.scheme, host=target.host, port=target.port, raw_path=target.path.encode()),
+        headers={"host": target.netloc, **headers},
+        content=(is_first and call.content) or None,
+        extensions={"timeout": timeouts.as_dict(), "trace": progress.trace},
+    )
+    async with make_transport(target, addresses) as transport:
+        response = await transport.handle_async_request(request)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+
+def _find_location(call: PreparedCall, response: "Response") -> str | None:
+    """Return the address of a redirect that is followed."""
+    is_followed = call.method in ("GET", "HEAD") and response.status_code in _FOLLOWED - call.expect
+    return response.headers.get("location") if is_followed else None
+
+
+def _read_location(call: PreparedCall, target: Target, location: str) -> Target:
+    """Return the address that a redirect names."""
+    found = read_target(urljoin(target.url, location))
+    if target.scheme == "https" and found.scheme == "http":
+        raise HttpAddressError(
+            f"{call.place}: it redirects to {call.secrets.hide(found.place)}, which is not encrypted",
+            hint="Write the address that you trust.",
+        )
+    return found
+
+
+@contextlib.contextmanager
+def _name_errors(call: PreparedCall, progress: _Progress) -> Iterator[None]:
+    """Turn errors of the library into ours."""
+    import httpx2
+
+    try:
+        yield
+    except MainspringError:
+        raise
+    except TimeoutError:
+        span = format_duration(parse_duration(call.timeout_s))
+        raise _make_lost_error(call, progress, f"no complete response within {span}", is_timeout=True) from None
+    except httpx2.TimeoutException as error:
+        if isinstance(error, httpx2.ConnectTimeout):
+            text = f"no connection within {min(CONNECT_TIMEOUT_S, call.timeout_s):g} s"
+        else:
+            text = f"no data within {format_duration(parse_duration(call.timeout_s))}"
+        raise _make_lost_error(call, progress, text, is_timeout=True) from None
+    except httpx2.DecodingError as error:
+        raise HttpBodyError(f"{call.place}: the body cannot be decompressed ({_describe(error)})") from None
+    except (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+        raise HttpAddressError(f"{call.place}: the request is not valid HTTP ({_describe(error)})") from None
+    except httpx2.ConnectError as error:
+        text = f"{_place_of(call, progress)}: no connection ({_describe(error)})"
+        if classify(error).kind is FailureKind.PERMANENT:
+            raise HttpCertificateError(
+                text, hint="Check the host, its certificate and the clock. For a private CA, set SSL_CERT_FILE."
+            ) from None
+        raise HttpNotSentError(text, hint="Check that the target runs and that a firewall allows it.") from None
+    except httpx2.TransportError as error:
+        raise _make_lost_error(call, progress, f"the connection ended ({_describe(error)})") from None
+
+
+def _make_lost_error(
+    call: PreparedCall, progress: _Progress, problem: str, *, is_timeout: bool = False
+) -> MainspringError:
+    """Return the error of a call without a response; it says whether the request was sent."""
+    text = f"{_place_of(call, progress)}: {problem}"
+    if not progress.is_sent:
+        return HttpNotSentError(text, hint="Check that the target runs and that a firewall allows it.")
+    if is_timeout:
+        return HttpTimeoutError(text, hint="The target may have received the request. Raise timeout= if it is slow.")
+    return HttpConnectionError(text, hint="The target may have received the request. Check its log.")
+
+
+def _place_of(call: PreparedCall, progress: _Progress) -> str:
+    return f"{call.method} {call.secrets.hide(progress.target.place)}"
+
+
+def _describe(error: BaseException) -> str:
+    return escape(KNOWN_SECRETS.redact(str(error) or type(error).__name__), 200)
+
+
+def require_place(name: str) -> None:
+    """Refuse the body of a workflow. Raises NotInStepError."""
+    if IN_BODY.get():
+        current_step(f"{name}()")
+
+
+def run_blocking(name: str, fn: Callable[[], Awaitable[T]]) -> T:
+    """Run an async function in this thread, which has no event loop.
+
+    Raises:
+        DefinitionError: there is one, and it would be blocked.
+    """
+    require_thread(name)
+    return asyncio.run(_await(fn))
+
+
+async def _await(fn: Callable[[], Awaitable[T]]) -> T:
+    return await fn()
+
+
+def require_thread(name: str) -> None:
+    """Raise DefinitionError if this thread has an event loop, and NotInStepError in the body of a workflow."""
+    require_place(name)
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise DefinitionError(f"{name}() would block the event loop", hint=f"Write: await {name}_async(...)")

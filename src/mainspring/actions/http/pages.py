@@ -1,0 +1,131 @@
+"""Pages of a list: read one after another, and continue after the last one that was processed."""
+
+import functools
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Unpack
+from urllib.parse import urljoin
+
+from mainspring.actions.http.errors import HttpAddressError, HttpBodyError
+from mainspring.actions.http.exchange import require_place, require_thread, run_blocking, send_call
+from mainspring.actions.http.prepared_call import CallOptions, PreparedCall, prepare_call
+from mainspring.actions.http.reply import HttpReply
+from mainspring.engine.attempts.step_context import CURRENT_STEP, checkpoint, last_checkpoint
+
+_NAME = "http.paginate"
+_NEXT_LINK = re.compile(r"<([^<>]{1,8192})>[^<>]*?;\s{0,5}rel=\"?next\b")
+_MARK = "pages of"
+NextReader = Callable[[HttpReply], str | None]
+"""Returns the address of the next page, None after the last one."""
+
+
+def paginate(
+    url: str,
+    *,
+    next: NextReader | None = None,
+    items: Callable[[HttpReply], Any] | None = None,
+    **options: Unpack[CallOptions],
+) -> Iterator[Any]:
+    """Yield each page of a list. A page counts as processed when the loop asks for the next one.
+
+    `next(reply)` returns the address of the next page (default: the Link header with rel="next"); it must have the same host.
+    `items(reply)` returns what is yielded (default: the JSON of the body). `params=` is for the first page only.
+
+    Safe to run twice because it only reads. In a step it saves a checkpoint after each page, so the next attempt continues with the page
+    that was not processed to its end. The loop must not save checkpoints of its own.
+
+    Raises:
+        HttpAddressError: the next page is on another host, which must not get the secrets.
+        HttpBodyError: the next page is the same page.
+    """
+    require_thread(_NAME)
+    return _iterate(_Walk(url, next, items, options))
+
+
+def _iterate(walk: "_Walk") -> Iterator[Any]:
+    while walk.call is not None:
+        yield walk.read_page(run_blocking(_NAME, functools.partial(send_call, walk.call)))
+        walk.advance()
+        if CURRENT_STEP.get() is not None:
+            checkpoint(walk.position)
+
+
+def paginate_async(
+    url: str,
+    *,
+    next: NextReader | None = None,
+    items: Callable[[HttpReply], Any] | None = None,
+    **options: Unpack[CallOptions],
+) -> AsyncIterator[Any]:
+    """Yield each page of a list, as `paginate` does, for `async for`.
+
+    Safe to run twice because it only reads, and saves a checkpoint after each page.
+    """
+    require_place(f"{_NAME}_async")
+    return _iterate_async(_Walk(url, next, items, options))
+
+
+async def _iterate_async(walk: "_Walk") -> AsyncIterator[Any]:
+    while walk.call is not None:
+        yield walk.read_page(await send_call(walk.call))
+        walk.advance()
+        if CURRENT_STEP.get() is not None:
+            await checkpoint(walk.position)
+
+
+class _Walk:
+    """The position in the pages. `call` = the request of the current page, None after the last one."""
+
+    def __init__(
+        self, url: str, next: NextReader | None, items: Callable[[HttpReply], Any] | None, options: CallOptions
+    ) -> None:
+        self._url = url
+        self._next = next or _read_link
+        self._items = items or (lambda reply: reply.json())
+        self._options: Any = {name: value for name, value in options.items() if name != "params"}
+        first = prepare_call("GET", url, options)
+        self._origin = first.target.origin
+        self._number, self._next_url = 0, None
+        self.call: PreparedCall | None = first
+        saved = None if CURRENT_STEP.get() is None else last_checkpoint()
+        if isinstance(saved, dict) and saved.get(_MARK) == url:
+            self._number, self._next_url = int(saved["page"]), saved["next"]
+            self.call = self._prepare_next()
+
+    @property
+    def position(self) -> dict[str, Any]:
+        """The checkpoint: the page that is processed, and the address of the next one, without secrets."""
+        return {_MARK: self._url, "page": self._number, "next": self._next_url}
+
+    def read_page(self, reply: HttpReply) -> Any:
+        """Return the items of a page, and remember the next one."""
+        found = self._next(reply)
+        self._next_url = urljoin(reply.url, found) if found else None
+        if self._next_url == reply.url:
+            raise HttpBodyError(
+                f"page {self._number + 1} of {self._url.partition('?')[0]} names itself as the next page",
+                hint="Correct next=: it returns None after the last page.",
+            )
+        return self._items(reply)
+
+    def advance(self) -> None:
+        """Continue with the next page."""
+        self._number += 1
+        self.call = self._prepare_next()
+
+    def _prepare_next(self) -> PreparedCall | None:
+        if self._next_url is None:
+            return None
+        call = prepare_call("GET", self._next_url, self._options)
+        if call.target.origin != self._origin:
+            raise HttpAddressError(
+                f"{call.place}: page {self._number + 1} is on another host than {self._url.partition('?')[0]}",
+                hint="If you trust it, read its pages by a call of their own.",
+            )
+        return call
+
+
+def _read_link(reply: HttpReply) -> str | None:
+    """Return the address of the Link header with rel="next"."""
+    match = _NEXT_LINK.search(reply.headers.get("link", ""))
+    return None if match is None else match[1]

@@ -1,0 +1,80 @@
+"""Secret texts of one call: names are replaced by values in what is sent, and values by names in what is returned.
+
+Invariants: a reply, an error and a saved address have names only; a value that a caller passes itself is never accepted as `bearer=`.
+"""
+
+import re
+from collections.abc import Callable
+from urllib.parse import quote
+
+from mainspring.app.project import Project
+from mainspring.domain.errors import OptionError
+from mainspring.domain.redaction.redactor import MASK, MIN_SECRET_LENGTH, list_encodings
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+
+SecretSource = str | Callable[[], str]
+"""`secret:NAME`, or a function that returns the value."""
+_REFERENCE = re.compile(r"\{secret:([A-Za-z][A-Za-z0-9_.-]{0,99})\}", re.ASCII)
+_PREFIX = "secret:"
+
+
+class SecretTexts:
+    """The secrets that one call has used, by value."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<{len(self._names)} secrets>"
+
+    def read(self, option: str, source: object) -> str:
+        """Return the value that a source names.
+
+        Raises:
+            OptionError: it is not a source. The error does not repeat it.
+            ConfigError: the secret is not set.
+        """
+        if isinstance(source, str) and _REFERENCE.fullmatch(f"{{{source}}}"):
+            return self.fill(f"{{{source}}}")
+        if isinstance(source, str) and _REFERENCE.fullmatch(source):
+            return self.fill(source)
+        if callable(source):
+            return self.hide_value(str(source()), MASK)
+        raise OptionError(
+            f"{option}= does not name a secret",
+            hint=f'Write {option}="secret:NAME" and set MAINSPRING_SECRET_NAME, or pass a function that returns the value.',
+        )
+
+    def fill(self, text: str) -> str:
+        """Return a text with the value of each `{secret:NAME}`. Raises ConfigError if one is not set."""
+        return _REFERENCE.sub(lambda match: self._value_of(match[1], match[0]), text)
+
+    def fill_quoted(self, text: str) -> str:
+        """Return an address with the value of each `{secret:NAME}`, quoted for a path or a query."""
+        return _REFERENCE.sub(lambda match: quote(self._value_of(match[1], match[0]), safe=""), text)
+
+    def fill_header(self, text: str) -> str:
+        """Return the value of a header, which may also be a bare `secret:NAME`."""
+        is_bare = text.startswith(_PREFIX) and _REFERENCE.fullmatch(f"{{{text}}}")
+        return self.fill(f"{{{text}}}" if is_bare else text)
+
+    def hide_value(self, value: str, name: str) -> str:
+        """Return a value that is replaced by a name from now on."""
+        KNOWN_SECRETS.add([value])
+        self._names |= {form: name for form in list_encodings(value) if len(form) >= MIN_SECRET_LENGTH}
+        return value
+
+    def hide(self, text: str) -> str:
+        """Return a text with the names in place of the values."""
+        for value in sorted(self._names, key=len, reverse=True):
+            text = text.replace(value, self._names[value])
+        return text
+
+    def hide_in_bytes(self, data: bytes) -> bytes:
+        """Return data with the names in place of the values."""
+        for value in sorted(self._names, key=len, reverse=True):
+            data = data.replace(value.encode(), self._names[value].encode())
+        return data
+
+    def _value_of(self, name: str, reference: str) -> str:
+        return self.hide_value(Project.current().secrets.get(name), reference)

@@ -1,0 +1,335 @@
+"""Shell action: `shell.run([...])` runs one command, with a clean environment, a time limit and bounded output.
+
+No shell parses the arguments. The command gets the variables that the call names and a few that every program needs, and no others. It runs
+in a process group of its own, which is ended as a whole.
+"""
+
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
+from mainspring.app.action import effect_of_action
+from mainspring.domain.duration import SpanInput, parse_duration
+from mainspring.domain.errors import ArgumentError, NotSent, OptionError
+from mainspring.domain.runs.log_line import STREAM_LEVELS
+from mainspring.domain.text.escaping import escape
+from mainspring.engine.attempts.attempt_reports import LogReport
+from mainspring.engine.attempts.effect import Effect
+from mainspring.engine.attempts.step_context import CURRENT_STEP, EFFECT_KEY
+from mainspring.engine.commands.command import (
+    NOT_EXECUTABLE,
+    NOT_FOUND,
+    CommandEnd,
+    CommandFailed,
+    CommandSpec,
+    build_environment,
+)
+from mainspring.engine.commands.command_process import CommandProcess
+from mainspring.engine.commands.command_result import raise_unless_succeeded
+from mainspring.engine.commands.command_step import report_group
+from mainspring.resources.known_secrets import KNOWN_SECRETS, SECRET_VARIABLE_PREFIX
+from mainspring.resources.secret_variables import SECRET_VARIABLES
+
+__all__ = ["CommandResult", "run"]
+
+_PASSED_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+_TEMPORARY_FAILURE = 75
+_SECRET_MARGIN = 4096
+"""Bytes beyond each cut, so that a secret at the cut is still found."""
+
+
+class CommandResult(msgspec.Struct, frozen=True):
+    r"""The result of a command. Of each output at most `max_output` bytes remain, half of them from its start and half from its end.
+
+    Bytes that are not UTF-8 are written as \xHH. `truncated` = something is missing.
+    """
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    truncated: bool
+    duration: timedelta
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    pass_env: Sequence[str] = (),
+    timeout: SpanInput | None = None,
+    input: str | None = None,
+    check_exit: bool = True,
+    max_output: int = 32 * 1024,
+    dry_run: bool = False,
+    once: str | None = None,
+    within: SpanInput | None = None,
+    check: Callable[[], Any] | None = None,
+    keyed: bool = False,
+    conflict: Literal["skip", "error"] = "skip",
+    wait: SpanInput = "30s",
+    failed_means_not_done: bool = False,
+) -> CommandResult:
+    """Run a command, a list of the program and its arguments, and return its exit code and output.
+
+    `env` = further variables; a value "secret:NAME" is the secret of this name. `pass_env` = names of variables of this process to pass on.
+    `timeout` = the command and its children are ended after this time. `check_exit=False` = return for any exit code. `dry_run=True` = run
+    nothing, and return the command line as the output. `once`, `within`, `check`, `keyed`, `conflict`, `wait` = those of `ms.once`.
+    `failed_means_not_done=True` = if the command fails, it certainly did nothing.
+
+    Safe to run twice because, with `once=`, the ledger runs the command once for its key. Exit code 0 = done. Exit code 75, or a command
+    that cannot start = not done, so the next call runs it. After any other end the outcome is unknown: `check=` asks the target,
+    `keyed=True` repeats it under the same MAINSPRING_IDEMPOTENCY_KEY, else a person decides. Without `once=` each call runs the command:
+    use that for commands that only read, or that you may repeat.
+
+    Example:
+        shell.run(["git", "push", "origin", "main"], once="push:{sha}", timeout="5m")
+
+    Raises:
+        CommandFailed: the command failed, took too long, or cannot start; it has the exit code and the last line.
+        EffectInDoubtError, BusyError: as `ms.once`.
+        ArgumentError, OptionError, ConfigError: an argument cannot be used.
+    """
+    words = _require_words(command)
+    has_once_option = within is not None or check is not None or keyed or failed_means_not_done
+    _require_once_options(words[0], once, has_once_option=has_once_option, check_exit=check_exit)
+    limit = None if timeout is None else parse_duration(timeout)
+    call = _CommandCall(words, cwd, env or {}, pass_env, limit, input, max_output)
+    if dry_run:
+        return CommandResult(0, f"would run: {call.describe()}\n", "", truncated=False, duration=timedelta(0))
+    if once is None:
+        return call.run(check_exit=check_exit)
+    options: dict[str, Any] = {"within": within, "keyed": keyed, "conflict": conflict, "wait": wait}
+    effect = effect_of_action("shell.run", once=once, identity=[words, call.cwd], check=check, **options)
+    return _run_once(effect, call, is_failure_not_done=failed_means_not_done)
+
+
+def _run_once(effect: Effect | None, call: "_CommandCall", *, is_failure_not_done: bool) -> CommandResult:
+    """Run a command through the ledger."""
+    assert effect is not None
+    try:
+        result = effect.call(lambda: call.run_once(is_failure_not_done=is_failure_not_done), _read_result)
+    except _CommandNotDone as not_done:
+        raise not_done.failure from None
+    if isinstance(result, CommandResult):
+        return result
+    return CommandResult(0, "", "", truncated=False, duration=timedelta(0))  # check= has found it done
+
+
+class _CommandNotDone(NotSent):
+    """The command certainly did nothing; `failure` is what the caller gets."""
+
+    def __init__(self, failure: CommandFailed) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class _CommandCall:
+    """One call of a command."""
+
+    def __init__(
+        self,
+        words: list[str],
+        cwd: str | os.PathLike[str] | None,
+        env: Mapping[str, str],
+        pass_env: Sequence[str],
+        timeout: timedelta | None,
+        input: str | None,
+        max_output: int,
+    ) -> None:
+        self._words = words
+        self.cwd = None if cwd is None else os.fspath(cwd)
+        self._env = env
+        self._pass_env = pass_env
+        self._timeout = timeout
+        self._input = input
+        self._outputs = {name: _OutputEnds(max_output) for name in ("stdout", "stderr")}
+
+    def describe(self) -> str:
+        """Return the command line for people."""
+        place = "" if self.cwd is None else f" (in {self.cwd})"
+        return KNOWN_SECRETS.redact(escape(f"{shlex.join(self._words)}{place}"))
+
+    def run(self, *, check_exit: bool) -> CommandResult:
+        """Run it to its end."""
+        env = self._build_environment()
+        self._require_program(env)
+        end = self._run_process(env)
+        if check_exit or end.timed_out or end.stopped:
+            self._require_success(end)
+        return self._make_result(end)
+
+    def run_once(self, *, is_failure_not_done: bool) -> CommandResult:
+        """Run it; raise _CommandNotDone for a failure that proves that it did nothing."""
+        env = self._build_environment()
+        try:
+            self._require_program(env)
+            end = self._run_process(env)
+        except CommandFailed as failure:
+            raise _CommandNotDone(failure) from None
+        try:
+            self._require_success(end)
+        except CommandFailed as failure:
+            if failure.returncode == _TEMPORARY_FAILURE or is_failure_not_done:
+                raise _CommandNotDone(failure) from None
+            raise
+        return self._make_result(end)
+
+    def _require_success(self, end: CommandEnd) -> None:
+        """Raise CommandFailed, without secrets, unless the command succeeded."""
+        redacted = msgspec.structs.replace(end, tail=KNOWN_SECRETS.redact(end.tail))
+        raise_unless_succeeded(self._words, redacted, self._timeout)
+
+    def _make_result(self, end: CommandEnd) -> CommandResult:
+        return CommandResult(
+            end.code,
+            self._outputs["stdout"].text(),
+            self._outputs["stderr"].text(),
+            truncated=any(output.is_truncated for output in self._outputs.values()),
+            duration=timedelta(microseconds=end.duration_us),
+        )
+
+    def _run_process(self, env: dict[str, str]) -> CommandEnd:
+        """Run the process. Raises CommandFailed if it cannot start."""
+        stdin = None if self._input is None else self._input.encode()
+        spec = CommandSpec(words=self._words, cwd=self.cwd, env=env, timeout=self._timeout, stdin=stdin)
+        step = CURRENT_STEP.get()
+        if step is None:
+            return CommandProcess(spec, on_data=self._keep).run()
+        process = CommandProcess(
+            spec,
+            on_data=self._keep,
+            on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
+            on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),
+        )
+        step.stopper, step.processes = process.stop, process.processes
+        try:
+            return process.run()
+        finally:
+            step.stopper = step.processes = None
+
+    def _keep(self, stream: str, data: bytes) -> None:
+        self._outputs[stream].feed(data)
+
+    def _build_environment(self) -> dict[str, str]:
+        own = SECRET_VARIABLES.own(os.environ)
+        env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
+        env |= {name: own[name] for name in self._pass_env if name in own}
+        KNOWN_SECRETS.add(
+            [env[name] for name in self._pass_env if name.startswith(SECRET_VARIABLE_PREFIX) and name in env]
+        )
+        additions = {name: read_secret(value) for name, value in self._env.items()}
+        step = CURRENT_STEP.get()
+        if step is None:
+            key = EFFECT_KEY.get()
+            return env | additions | ({} if key is None else {"MAINSPRING_IDEMPOTENCY_KEY": key})
+        key = EFFECT_KEY.get() or step.key
+        named = {name: env[name] for name in self._pass_env if name in env}
+        return build_environment(
+            env, named | additions, run_id=step.run_id, attempt=step.attempt, key=key, slot_at=step.slot_at
+        )
+
+    def _require_program(self, env: Mapping[str, str]) -> None:
+        """Raise CommandFailed if the program or the folder is missing: then the command certainly did nothing."""
+        place = self.cwd or "."
+        if not Path(place).is_dir():
+            raise CommandFailed(
+                f"cannot run {self._words[0]!r}: there is no folder {escape(place)!r}", NOT_EXECUTABLE, hint="Fix cwd=."
+            )
+        name = self._words[0]
+        if "/" in name:
+            path = Path(place, name)
+            if path.is_file() and os.access(path, os.X_OK):
+                return
+            code, fix = (NOT_EXECUTABLE, f"Run: chmod +x {path}") if path.is_file() else (NOT_FOUND, "Fix the path.")
+        else:
+            if shutil.which(name, path=env.get("PATH", os.defpath)) is not None:
+                return
+            code, fix = NOT_FOUND, f"Install it, or name its folder in PATH. PATH is {env.get('PATH')!r}."
+        raise CommandFailed(f"cannot run {escape(name)!r}: there is no such program", code, hint=fix)
+
+
+class _OutputEnds:
+    """The start and the end of an output; the middle is dropped."""
+
+    def __init__(self, limit: int) -> None:
+        if limit < 0:
+            raise OptionError(f"max_output={limit}: the number of bytes must be at least 0")
+        self._limit = limit
+        self._capacity = limit // 2 + _SECRET_MARGIN
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._size = 0
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether a part is missing."""
+        return self._size > self._limit
+
+    def feed(self, data: bytes) -> None:
+        """Add the next output."""
+        self._size += len(data)
+        count = self._capacity - len(self._head)
+        self._head += data[:count]
+        self._tail += data[max(count, 0) :]
+        if len(self._tail) > 4 * self._capacity:
+            del self._tail[: -self._capacity]
+
+    def text(self) -> str:
+        """Return it as text, without secrets."""
+        if not self.is_truncated:
+            return _decode(bytes(self._head + self._tail))
+        half = self._limit // 2
+        tail = bytes(self._tail)[-self._capacity :]
+        if self._size <= 2 * self._capacity:  # both parts are next to each other: a secret may lie in both
+            whole = _decode(bytes(self._head + self._tail))
+            head_text, tail_text = whole[:half], whole[len(whole) - half :]
+        else:
+            head_text, decoded = _decode(bytes(self._head))[:half], _decode(tail)
+            tail_text = decoded[len(decoded) - half :] if half else ""
+        return f"{head_text}\n…[{self._size - 2 * half:,} bytes are left out]\n{tail_text}"
+
+
+def _decode(data: bytes) -> str:
+    return KNOWN_SECRETS.redact(data.decode("utf-8", "backslashreplace"))
+
+
+def _read_result(result: bytes | None) -> CommandResult | None:
+    """Return the saved result of an earlier call; None if `check=` found it done, with any result of its own."""
+    if result is not None:
+        with suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(result, type=CommandResult)
+    return None
+
+
+def _require_once_options(program: str, once: str | None, *, has_once_option: bool, check_exit: bool) -> None:
+    """Raise OptionError if the options do not fit each other, DefinitionError in an event loop."""
+    if once is None and has_once_option:
+        raise OptionError(f"an option of once= for {program!r} needs once=", hint='Name the effect: once="push:main".')
+    if once is not None and not check_exit:
+        raise OptionError(f"check_exit=False of {program!r} does not fit once=: only exit code 0 means done")
+    refuse_event_loop("shell.run")
+
+
+def _require_words(command: Sequence[str]) -> list[str]:
+    """Return the command as a list. Raises ArgumentError for a text, or for a word that no program can get."""
+    if isinstance(command, str):
+        hint = f"Write a list: shell.run({shlex.split(command)!r}). No shell parses it."
+        raise ArgumentError(f"the command is one text: {escape(command, 100)!r}", hint=hint)
+    words = [os.fspath(word) for word in command]
+    if not words or not words[0] or not all(isinstance(word, str) and "\0" not in word for word in words):
+        raise ArgumentError("the command is not a list of texts", hint='Write shell.run(["ls", "-l"]).')
+    secret = next((word for word in words if word.startswith(SECRET_PREFIX)), None)
+    if secret is not None:
+        hint = f'Other users see arguments. Pass it as a variable: env={{"TOKEN": {secret!r}}}'
+        raise ArgumentError(f"{secret!r} is an argument of the command {words[0]!r}", hint=hint)
+    return words

@@ -1,0 +1,236 @@
+"""Wait actions: until a condition is met, a port accepts connections, a file or a row exists, or a URL answers.
+
+Each of them asks again and again, reports progress, and ends with an error that names what it waits for. A wait of hours or days belongs
+into the body of a workflow: `run.sleep` and `run.event` use no thread.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+
+from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.sql import SqlUnavailableError, query
+from mainspring.actions.sql.sessions import Database, describe_database
+from mainspring.domain.duration import SpanInput, format_duration, parse_duration
+from mainspring.domain.errors import ArgumentError, NotSent, OptionError, Transient
+from mainspring.domain.text.escaping import escape
+from mainspring.domain.text.server_url import redact_url
+from mainspring.engine.attempts.attempt_reports import ProgressReport
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.step_context import CURRENT_STEP, StepContext, raise_attempt_closed
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+
+__all__ = ["WaitTimeoutError", "file", "port", "row", "until", "url"]
+
+T = TypeVar("T")
+_REQUEST_S = 10.0
+_EVERY = "5s"
+_WITHIN = "10m"
+
+
+class WaitTimeoutError(Transient):
+    """The end of a wait without success; a retry waits again."""
+
+    code = "wait_timeout"
+
+
+def until(
+    condition: Callable[[], T], *, every: SpanInput = _EVERY, within: SpanInput = _WITHIN, name: str | None = None
+) -> T:
+    """Call `condition()` until its result is true, and return that result. `name` = what it waits for, in errors and progress.
+
+    `every` = the pause between two calls. `within` = the longest wait; the condition is called at least once. An exception of the condition
+    ends the wait.
+
+    Safe to run twice because it only asks, if the condition does: a second call waits again, or returns at once.
+
+    Example:
+        wait.until(lambda: find_export(day), every="30s", within="1h", name="the export of today")
+
+    Raises:
+        WaitTimeoutError: the condition was not met in time.
+        ArgumentError, OptionError: an argument cannot be used.
+    """
+    if not callable(condition):
+        raise ArgumentError(f"the condition is no function: {escape(repr(condition), 100)}", hint="Write a lambda.")
+    subject = name or f"{getattr(condition, '__qualname__', 'the condition')} is true"
+
+    def check() -> tuple[T | None, str]:
+        return condition() or None, "it is not met"
+
+    return _wait(check, subject, every, within)
+
+
+def port(host: str, number: int, *, every: SpanInput = "1s", within: SpanInput = _WITHIN) -> None:
+    """Wait until a TCP port accepts a connection, which is closed at once.
+
+    Safe to run twice because it only connects: a second call waits again, or returns at once.
+
+    Example:
+        wait.port("db.internal", 5432, within="2m")
+
+    Raises:
+        WaitTimeoutError: no connection was accepted in time; it has the last reason.
+        ArgumentError, OptionError: an argument cannot be used.
+    """
+    if not 0 < number < 65_536:
+        raise ArgumentError(f"{number} is not the number of a port", hint="Write a number from 1 to 65535.")
+
+    def check() -> tuple[bool | None, str]:
+        try:
+            with socket.create_connection((host, number), timeout=_REQUEST_S):
+                return True, ""
+        except OSError as error:
+            return None, error.strerror or type(error).__name__
+
+    _wait(check, f"port {number} of {escape(host, 200)}", every, within)
+
+
+def file(
+    path: str | os.PathLike[str], *, min_size: int = 0, every: SpanInput = _EVERY, within: SpanInput = _WITHIN
+) -> str:
+    """Wait until a file or folder exists, and return its path. `min_size` = wait until it has this many bytes.
+
+    A program may still write to the file. To start a run for each complete file, use the trigger `ms.on.files`.
+
+    Safe to run twice because it only reads: a second call waits again, or returns at once.
+
+    Example:
+        wait.file("inbox/export.csv", min_size=1, within="1h")
+
+    Raises:
+        WaitTimeoutError: the file was not there in time.
+        OptionError: an option cannot be used.
+    """
+    target = Path(path)
+
+    def check() -> tuple[str | None, str]:
+        try:
+            size = target.stat().st_size
+        except OSError as error:
+            return None, error.strerror or type(error).__name__
+        return (str(target), "") if size >= min_size else (None, f"it has {size:,} of {min_size:,} bytes")
+
+    return _wait(check, f"the file {escape(str(target), 200)}", every, within)
+
+
+def url(
+    address: str,
+    *,
+    status: int | Sequence[int] = 200,
+    headers: Mapping[str, str] | None = None,
+    every: SpanInput = _EVERY,
+    within: SpanInput = _WITHIN,
+) -> int:
+    """Wait until a GET of a URL answers with this status, or one of several, and return it. Redirects are not followed.
+
+    Safe to run twice because GET only reads: a second call waits again, or returns at once.
+
+    Example:
+        wait.url("https://api.example.com/health", within="5m")
+
+    Raises:
+        WaitTimeoutError: the status was not returned in time; it has the last answer.
+        ArgumentError, OptionError: an argument cannot be used.
+    """
+    if urlsplit(address).scheme not in ("http", "https"):
+        raise ArgumentError(f"{escape(redact_url(address), 200)!r} is no URL", hint="Write https://HOST/PATH.")
+    expected = {status} if isinstance(status, int) else set(status)
+
+    def check() -> tuple[int | None, str]:
+        try:
+            found = httpx2.get(address, headers=dict(headers or {}), timeout=_REQUEST_S).status_code
+        except httpx2.TransportError as error:
+            return None, KNOWN_SECRETS.redact(escape(f"{type(error).__name__}: {error}", 200))
+        return (found, "") if found in expected else (None, f"it answers {found}")
+
+    return _wait(check, f"the URL {escape(redact_url(address), 200)}", every, within)
+
+
+def row(
+    database: Database,
+    statement: str,
+    parameters: Sequence[Any] | Mapping[str, Any] = (),
+    *,
+    every: SpanInput = _EVERY,
+    within: SpanInput = _WITHIN,
+) -> dict[str, Any]:
+    """Wait until a query of a database returns a row, and return the first one, as `sql.query` does.
+
+    A database that is away or busy counts as one without the row.
+
+    Safe to run twice because it only reads: a second call waits again, or returns at once.
+
+    Example:
+        wait.row("shop", "select id from exports where day = ?", [day], within="1h")
+
+    Raises:
+        WaitTimeoutError: there was no row in time.
+        SqlActionError, ConfigError: as `sql.query`.
+    """
+
+    def check() -> tuple[dict[str, Any] | None, str]:
+        try:
+            rows = query(database, statement, parameters)
+        except (SqlUnavailableError, NotSent) as error:
+            return None, error.message.partition("\n")[0]
+        return (rows[0], "") if rows else (None, "there is no row")
+
+    return _wait(
+        check, f"a row of {escape(statement, 200)!r} in the database {describe_database(database)}", every, within
+    )
+
+
+def _wait(check: Callable[[], tuple[T | None, str]], subject: str, every: SpanInput, within: SpanInput) -> T:
+    """Call `check` until it returns a result; with None it returns the reason."""
+    refuse_event_loop("wait")
+    pause_s, limit_s = parse_duration(every).total_seconds(), parse_duration(within).total_seconds()
+    if pause_s <= 0:
+        raise OptionError(f"every={every!r}: the duration must be greater than zero")
+    started = time.monotonic()
+    with _stop_event() as stopped:
+        while True:
+            result, reason = check()
+            if result is not None:
+                return result
+            waited_s = time.monotonic() - started
+            if waited_s >= limit_s:
+                error = WaitTimeoutError(f"waited {format_duration(parse_duration(within))} for {subject}: {reason}")
+                error.hint = "Check what should bring it, or raise within=."
+                raise error
+            _report(waited_s, limit_s)
+            if stopped.wait(min(pause_s, limit_s - waited_s)):
+                step = _step()
+                raise_attempt_closed("wait" if step is None else step.name)
+
+
+@contextmanager
+def _stop_event() -> Iterator[threading.Event]:
+    """Yield the event that a cancel or a time-out of the step sets."""
+    step, stopped = _step(), threading.Event()
+    if step is None:
+        yield stopped
+        return
+    step.stopper = stopped.set
+    try:
+        yield stopped
+    finally:
+        step.stopper = None
+
+
+def _report(waited_s: float, limit_s: float) -> None:
+    step = _step()
+    if step is not None:
+        step.channel.post(ProgressReport(int(waited_s), int(limit_s)))
+
+
+def _step() -> StepContext | None:
+    return None if IN_BODY.get() else CURRENT_STEP.get()

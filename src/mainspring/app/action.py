@@ -1,0 +1,194 @@
+"""`ms.action`: a function that is safe to run twice, as a step of a workflow and as a plain call.
+
+Role: puts the ledger around a function. The effect of a call has the key of `once=`, a template of the arguments. Without `once=` each
+call in a step is an effect of its own, under the key of the step: that protects it from a crash between effect and commit.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, ParamSpec, TypeVar, Unpack, overload
+
+import msgspec
+
+from mainspring.app.once import make_effect, make_request, result_reader
+from mainspring.domain.duration import SpanInput
+from mainspring.domain.errors import MainspringError, OptionError, OutsideStepError
+from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.saved_call import encode_call
+from mainspring.domain.values.template import check_template, expand_template
+from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.effect import Check, Effect
+from mainspring.engine.attempts.isolation import is_async
+from mainspring.engine.attempts.step_context import CURRENT_STEP
+from mainspring.engine.definitions.automation import Step
+from mainspring.engine.definitions.decorators import StepOptions, step
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class EffectNotVerifiedError(MainspringError):
+    """`verify=` of an action says that its effect is not at the target: the outcome is unknown."""
+
+    code = "effect_not_verified"
+
+
+class ActionOptions(StepOptions, total=False):
+    """The options of `action`, besides those of a step.
+
+    `once` = template of the key, such as "invoice:{order.id}". `check(*args)` asks the target for the effect;
+    `verify(result, *args)` returns whether it is there after the call. The rest are those of `ms.once`.
+    """
+
+    once: str
+    check: Check
+    verify: Callable[..., Any]
+    keyed: bool
+    within: SpanInput
+    conflict: Literal["skip", "error"]
+    wait: SpanInput
+
+
+class Action(Step[P, R]):
+    """A function with the ledger around it. Call it in a step, pass it to `run.step`, or call it in a script or a test."""
+
+    def __init__(self, inner: Step[P, R], options: Mapping[str, Any]) -> None:
+        super().__init__(inner.fn, inner.options, inner.retry, inner.undo)
+        self.error, self.where = inner.error, inner.where
+        self.effect_options = dict(options)
+
+    def __repr__(self) -> str:
+        return f"<action {self.name} of {self.fn.__module__}>"
+
+
+@overload
+def action(fn: Callable[P, R], /) -> Action[P, R]: ...
+@overload
+def action(**options: Unpack[ActionOptions]) -> Callable[[Callable[P, R]], Action[P, R]]: ...
+def action(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function an action: its effect happens once for its key, and an unknown outcome is never repeated blindly.
+
+        @ms.action(once="invoice:{order.id}", check=find_invoice, retry=5)
+        def send_invoice(order: Order) -> str: ...
+
+    Raises:
+        OptionError, UnknownNameError: an option cannot be used.
+        DefinitionError: not a plain function.
+    """
+
+    def decorate(fn: Callable[..., Any]) -> Any:
+        own = {name: options[name] for name in ActionOptions.__annotations__ if name in options}
+        own = {name: value for name, value in own.items() if name not in StepOptions.__annotations__}
+        step_options = {name: value for name, value in options.items() if name not in own}
+        _require_options(fn, own)
+        decorated = step(**step_options)(_EffectCall(fn, own).wrap() if inspect.isfunction(fn) else fn)
+        return Action(decorated, own)
+
+    return decorate if fn is None else decorate(fn)
+
+
+def _require_options(fn: Any, options: Mapping[str, Any]) -> None:
+    name = getattr(fn, "__name__", repr(fn))
+    for option in ("within", "conflict"):
+        if option in options and "once" not in options:
+            raise OptionError(
+                f"{option}= of action {name!r} needs once=", hint=f'Name the effect: once="{name}:{{ARGUMENT}}".'
+            )
+    if inspect.isfunction(fn) and "once" in options:
+        check_template(options["once"], list(inspect.signature(fn).parameters))
+    for option in ("check", "verify"):
+        if option in options and not callable(options[option]):
+            raise OptionError(f"{option}= of action {name!r} is not a function")
+
+
+class _EffectCall:
+    """The call of one action, with the ledger around its function."""
+
+    def __init__(self, fn: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        self._fn = fn
+        self._name = getattr(fn, "__name__", type(fn).__name__)
+        self._once: str | None = options.get("once")
+        self._check: Check | None = options.get("check")
+        self._verify: Callable[..., Any] | None = options.get("verify")
+        self._options = {name: options[name] for name in ("keyed", "within", "conflict", "wait") if name in options}
+
+    def wrap(self) -> Callable[..., Any]:
+        """Return the function with the ledger around it; it looks like the function."""
+        if is_async(self._fn):
+
+            @functools.wraps(self._fn)
+            async def perform_async(*args: Any, **kwargs: Any) -> Any:
+                return await self._perform_async(self._make_effect(perform_async, args, kwargs), args, kwargs)
+
+            return perform_async
+
+        @functools.wraps(self._fn)
+        def perform(*args: Any, **kwargs: Any) -> Any:
+            return self._perform(self._make_effect(perform, args, kwargs), args, kwargs)
+
+        return perform
+
+    def _perform(self, effect: Effect | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def call() -> Any:
+            result = self._fn(*args, **kwargs)
+            if self._verify is not None:
+                self._require_verified(self._verify(result, *args, **kwargs))
+            return result
+
+        return call() if effect is None else effect.call(call, self._reader(effect))
+
+    async def _perform_async(self, effect: Effect | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        async def call() -> Any:
+            result = await self._fn(*args, **kwargs)
+            if self._verify is not None:
+                found = self._verify(result, *args, **kwargs)
+                self._require_verified(await found if inspect.isawaitable(found) else found)
+            return result
+
+        return await (call() if effect is None else effect.call_async(call, self._reader(effect)))
+
+    def _make_effect(self, wrapper: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Effect | None:
+        check = None if self._check is None else functools.partial(self._check, *args, **kwargs)
+        if self._once is None:
+            effect = effect_of_action(self._name, check=check, **self._options)
+        else:
+            data = encode_call(read_signature(self._fn), args, kwargs, f"arguments of action {self._name!r}")
+            values = msgspec.json.decode(data)
+            key = expand_template(self._once, values)
+            effect = effect_of_action(self._name, once=key, identity=values, check=check, **self._options)
+        step = CURRENT_STEP.get()
+        if effect is not None and step is not None:
+            effect.is_step = step.fn is wrapper
+        return effect
+
+    def _reader(self, effect: Effect) -> Callable[[bytes | None], Any]:
+        return result_reader(effect.key, read_signature(self._fn))
+
+    def _require_verified(self, found: Any) -> None:
+        if not found:
+            raise EffectNotVerifiedError(
+                f"action {self._name!r} returned, but verify= does not find its effect at the target",
+                hint="Check the target. The effect is not repeated before its outcome is known.",
+            )
+
+
+def effect_of_action(
+    name: str, *, once: str | None = None, identity: object = None, check: Check | None = None, **options: Any
+) -> Effect | None:
+    """Return the effect of one call of an action; `options` are those of `ms.once`.
+
+    Without `once` it is the effect of this use in the running step. Outside of steps there is none: nothing says what would be the same.
+
+    Raises:
+        OutsideStepError: called straight from a workflow's body.
+        ArgumentError, OptionError, ValueRefusedError: the key, an option or the identity cannot be used.
+    """
+    if IN_BODY.get():
+        raise OutsideStepError(name)
+    if once is None:
+        step = CURRENT_STEP.get()
+        if step is None:
+            return None
+        once, identity = step.effect_key(name), None
+    return make_effect(make_request(once, identity, check=check, **options), check)

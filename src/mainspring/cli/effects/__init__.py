@@ -1,0 +1,1 @@
+"""Effects of the ledger: `mainspring effects`."""

@@ -1,0 +1,38 @@
+"""Decisions on an effect: `mainspring effects forget|confirm`."""
+
+import click
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.effects.effect_key import EFFECT, require_known_key
+from mainspring.cli.lazy_group import command
+from mainspring.insight.text import formatting
+
+
+@command("forget", "delete the record of an effect, so that the next call performs it")
+@click.argument("key", type=EFFECT)
+@pass_invocation
+def forget(invocation: Invocation, key: str) -> None:
+    """For an effect that did not happen, or that should happen again. A live holder keeps its effect. Needs -y; give a --reason."""
+    from mainspring.service.effect import forget_effect
+
+    require_known_key(invocation.reader, key)
+    invocation.confirm(f"Forget effect {key}: the next call performs it")
+    forget_effect(invocation.store, key, act=invocation.act)
+    text = f"Effect {formatting.escape_line(key)} is forgotten: the next call performs it."
+    invocation.output.document({"key": key, "forgotten": True}, text)
+
+
+@command("confirm", "record that an effect in doubt happened")
+@click.argument("key", type=EFFECT)
+@click.option("--result", metavar="JSON", help="result that later calls get: JSON, @FILE, or - for stdin")
+@pass_invocation
+def confirm(invocation: Invocation, key: str, result: str | None) -> None:
+    """Check at the target first. Later calls of the key are skipped. Give a --reason."""
+    from mainspring.cli.json_values import read_json_value
+    from mainspring.service.effect import confirm_effect
+
+    value = None if result is None else read_json_value(result, "--result")
+    require_known_key(invocation.reader, key)
+    confirm_effect(invocation.store, key, value, sealing=invocation.sealing, act=invocation.act)
+    text = f"Effect {formatting.escape_line(key)} is done: later calls are skipped."
+    invocation.output.document({"key": key, "state": "done"}, text)

@@ -1,0 +1,42 @@
+"""Effect in doubt: an effect may or may not have happened, and no run asks a person about it."""
+
+from collections.abc import Iterator
+
+from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
+from mainspring.domain.monitors.inputs import MonitorInputs
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_subject, highest_tier
+from mainspring.domain.monitors.tuning import Tuning
+from mainspring.domain.text.phrases import format_count
+
+_MAX_KEYS = 5
+
+
+def evaluate(facts: MonitorInputs, _tuning: Tuning, now_at: int) -> Iterator[Evaluation]:
+    """Evaluate all effects in doubt together: each blocks only the calls of its own key."""
+    doubts = facts.doubts
+    if not doubts:
+        return
+    subject = Subject("", IncidentKind.EFFECT_IN_DOUBT)
+    severity = highest_tier(facts.expected(now_at)).at_most(Severity.NOTIFY)
+    first = doubts[0]
+    metrics = {"number": len(doubts), "first_at": first.since_at, "keys": [doubt.key for doubt in doubts[:_MAX_KEYS]]}
+    more = "" if len(doubts) == 1 else f", and {format_count(len(doubts) - 1, 'more effect')}"
+    reason = f": {first.reason}" if first.reason else ""
+    yield evaluate_subject(
+        subject,
+        severity,
+        metrics,
+        first.since_at,
+        f"effect {first.key} may or may not have happened{reason}{more}",
+        hint="mainspring effects list --state in_doubt",
+    )
+
+
+MONITOR = Monitor(
+    kind=IncidentKind.EFFECT_IN_DOUBT,
+    line="An effect may or may not have happened, and no run asks a person about it.",
+    rule="Open from first_at on while an effect outside of runs, or of a run that ended, is in doubt.",
+    tuning=Tuning(),
+    evaluate=evaluate,
+    of_automations=False,
+)

@@ -1,0 +1,191 @@
+"""Views of effects: a line of a list, and all facts of one effect with the commands that a person may run."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mainspring.domain.effects.decision import settled_instant
+from mainspring.domain.effects.effect import EffectRecord, Recovery
+from mainspring.domain.states import EffectState, RunState
+from mainspring.insight.runs.suggested_commands import SuggestedCommand
+from mainspring.insight.text.formatting import shell_word
+from mainspring.store.read.effects import changed_at
+from mainspring.store.schema.effects.effect_calls import EffectCallRow
+
+UNPROVEN_STATES = (EffectState.UNKNOWN, EffectState.IN_DOUBT)
+"""States in which a person may confirm that the effect happened."""
+
+
+class EffectLine(msgspec.Struct, frozen=True):
+    """An effect in a list. `at` = its last change; `ident` = the step of `run` that had it last. `skips` counts `suppressed` calls too."""
+
+    key: str
+    state: EffectState
+    at: int
+    owner: str
+    automation: str | None
+    run: str | None
+    ident: str | None
+    within_ms: int | None
+    window_ends_at: int | None
+    skips: int
+    suppressed: int
+    note: str | None
+    decided_by: str | None
+
+
+class EffectDetail(msgspec.Struct, frozen=True):
+    """All facts of an effect. `id` = its idempotency key; `identity` and `result` are JSON; `refused` = why the result is not saved.
+
+    `is_held` = a live holder performs it now. `calls` = those by steps, newest first. `can` = commands for a person.
+    """
+
+    key: str
+    id: str
+    state: EffectState
+    recovery: Recovery
+    owner: str
+    is_held: bool
+    automation: str | None
+    run: str | None
+    ident: str | None
+    attempt: int | None
+    started_at: int
+    settled_at: int | None
+    within_ms: int | None
+    window_ends_at: int | None
+    skips: int
+    suppressed: int
+    skipped_at: int | None
+    identity: bytes
+    result: bytes | None
+    refused: str | None
+    note: str | None
+    decided_by: str | None
+    next: str
+    calls: list[EffectCallRow]
+    can: list[SuggestedCommand]
+
+
+class RunEffect(msgspec.Struct, frozen=True):
+    """A call of an effect by a step of a run. `outcome` = a CallOutcome; while none is recorded, the state of the effect.
+
+    `state` = that of the key now, if this run was the last that had it.
+    """
+
+    key: str
+    outcome: str
+    at: int
+    ident: str
+    attempt: int
+    note: str | None
+    state: EffectState | None
+
+
+def list_run_effects(calls: list[EffectCallRow], effects: Sequence[EffectRecord]) -> list[RunEffect]:
+    """Return the calls of a run's steps, oldest first: those on record, then those whose outcome was never reported."""
+    states = {effect.key: effect.state for effect in effects}
+    recorded = {(call.key, call.id, call.ident, call.attempt) for call in calls}
+    listed = [
+        RunEffect(call.key, call.outcome.value, call.at, call.ident, call.attempt, call.note, states.get(call.key))
+        for call in calls
+    ]
+    for effect in effects:
+        ident, attempt = effect.ident or "", effect.attempt or 0
+        if (effect.key, effect.id, ident, attempt) not in recorded:
+            state = effect.state
+            listed.append(RunEffect(effect.key, state.value, changed_at(effect), ident, attempt, effect.note, state))
+    return listed
+
+
+def make_effect_line(effect: EffectRecord, now: int) -> EffectLine:
+    """Return an effect for a list."""
+    return EffectLine(
+        key=effect.key,
+        state=effect.state,
+        at=changed_at(effect),
+        owner=effect.owner,
+        automation=effect.automation,
+        run=effect.run,
+        ident=effect.ident,
+        within_ms=effect.within_ms,
+        window_ends_at=find_window_end(effect, now),
+        skips=effect.skips,
+        suppressed=effect.suppressed,
+        note=effect.note,
+        decided_by=effect.decided_by,
+    )
+
+
+def make_effect_detail(
+    effect: EffectRecord, calls: list[EffectCallRow], *, is_held: bool, run_state: RunState | None, now: int
+) -> EffectDetail:
+    """Return all facts of an effect, whose values are opened. `run_state` = that of its run, None without one."""
+    is_held = is_held and effect.state is EffectState.PENDING
+    return EffectDetail(
+        key=effect.key,
+        id=effect.id,
+        state=effect.state,
+        recovery=effect.recovery,
+        owner=effect.owner,
+        is_held=is_held,
+        automation=effect.automation,
+        run=effect.run,
+        ident=effect.ident,
+        attempt=effect.attempt,
+        started_at=effect.started_at,
+        settled_at=effect.settled_at,
+        within_ms=effect.within_ms,
+        window_ends_at=find_window_end(effect, now),
+        skips=effect.skips,
+        suppressed=effect.suppressed,
+        skipped_at=effect.skipped_at,
+        identity=effect.identity,
+        result=effect.result,
+        refused=effect.refused,
+        note=effect.note,
+        decided_by=effect.decided_by,
+        next=describe_next(effect, now, is_held=is_held),
+        calls=calls,
+        can=list_commands(effect, is_held=is_held, run_state=run_state),
+    )
+
+
+def find_window_end(effect: EffectRecord, now: int) -> int | None:
+    """Return when the window of a settled effect ends, None without one. A call may ask for a shorter window."""
+    if effect.within_ms is None or effect.state is EffectState.PENDING:
+        return None
+    return settled_instant(effect, now) + effect.within_ms
+
+
+def describe_next(effect: EffectRecord, now: int, *, is_held: bool) -> str:
+    """Return what the next call of the key does, in one sentence."""
+    window_end = find_window_end(effect, now)
+    if is_held:
+        return "Other calls of this key wait for its holder."
+    if effect.state is EffectState.PENDING:
+        return "Its holder has ended: the next call decides by its own options."
+    if window_end is not None and window_end <= now:
+        return "Its window is over: the next call performs a new effect."
+    if effect.state is EffectState.DONE:
+        return "The next call is skipped and gets the result on record."
+    if effect.state is EffectState.IN_DOUBT:
+        return "The next call fails until a person decides, unless it has check= or keyed=True."
+    recovery = "asks the target" if effect.recovery is Recovery.CHECK else "repeats it under the same idempotency key"
+    return f"The next call {recovery}."
+
+
+def list_commands(effect: EffectRecord, *, is_held: bool, run_state: RunState | None) -> list[SuggestedCommand]:
+    """Return the commands that a person may run now."""
+    word = shell_word(effect.key)
+    commands = []
+    if effect.run is not None and (is_held or run_state is RunState.NEEDS_ATTENTION):
+        does = "Show what its step does now." if is_held else "Decide on its step: that settles the effect too."
+        commands.append(SuggestedCommand(f"mainspring explain {effect.run}", does))
+    if is_held:
+        return commands
+    if effect.state in UNPROVEN_STATES:
+        commands.append(SuggestedCommand(f"mainspring effects confirm {word}", "If it happened: record it as done."))
+    does = "If it did not happen: let" if effect.state is not EffectState.DONE else "Let"
+    commands.append(SuggestedCommand(f"mainspring effects forget {word}", f"{does} the next call perform it."))
+    return commands

@@ -1,0 +1,35 @@
+"""Effects as they are stored, read for people."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from mainspring.domain.effects.effect import EffectRecord
+from mainspring.domain.errors import NotFoundError
+from mainspring.domain.states import RunState, SessionState
+from mainspring.insight.effects.effect_views import EffectDetail, RunEffect, list_run_effects, make_effect_detail
+from mainspring.store.base import StoreReader
+from mainspring.store.read.effects import list_calls_of_key, list_calls_of_run, list_effects_of_run, read_held_effect
+from mainspring.store.read.runs.run_views import run_view
+
+_LIVE = (SessionState.ALIVE, SessionState.DRAINING)
+
+
+def read_effect_detail(
+    reader: StoreReader, key: str, now: int, unseal: Callable[[EffectRecord], EffectRecord]
+) -> EffectDetail | None:
+    """Return all facts of the effect of a key, with its values opened by `unseal`; None if the ledger has no such key."""
+    held = read_held_effect(reader, key)
+    if held is None:
+        return None
+    effect = unseal(held.effect)
+    run_state: RunState | None = None
+    if effect.run is not None:
+        with suppress(NotFoundError):  # the run was deleted, its effect is kept
+            run_state = run_view(reader, effect.run).state
+    calls = list_calls_of_key(reader, key)
+    return make_effect_detail(effect, calls, is_held=held.session_state in _LIVE, run_state=run_state, now=now)
+
+
+def read_run_effects(reader: StoreReader, run: str) -> list[RunEffect]:
+    """Return the calls of effects by the steps of a run."""
+    return list_run_effects(list_calls_of_run(reader, run), list_effects_of_run(reader, run))

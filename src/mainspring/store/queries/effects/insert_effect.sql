@@ -1,0 +1,1 @@
+insert into effects {{insert.effects.new_effect}} on conflict (key) do nothing

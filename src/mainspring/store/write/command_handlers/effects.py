@@ -1,0 +1,16 @@
+"""Handlers of the commands in `store/commands/effects.py`."""
+
+from typing import Final
+
+from mainspring.store.commands.effects import BeginEffect, ConfirmEffect, ForgetEffect, SettleEffect
+from mainspring.store.transaction import HandlerTable
+from mainspring.store.write import effects
+
+HANDLERS: Final[HandlerTable] = dict(
+    (
+        BeginEffect.answered_by(effects.begin_effect),
+        SettleEffect.answered_by(effects.settle_effect),
+        ForgetEffect.answered_by(effects.forget_effect),
+        ConfirmEffect.answered_by(effects.confirm_effect),
+    )
+)

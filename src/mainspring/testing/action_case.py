@@ -1,0 +1,168 @@
+"""Cases of the contract of an action: `python -m mainspring.testing.action_case` reads one case a line and runs each in a forked process.
+
+Role: one warm parent has imported the action; a case costs a fork and not a start of Python. Each case continues the run of its key in
+the store, or starts it, with a disturbance at its place. Invariant: the parent has no thread and opens no store, so that a fork is safe.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from types import FrameType
+from typing import Any, Literal
+
+import msgspec
+
+from mainspring.app.application import App
+from mainspring.domain.errors import NotSent, Permanent
+from mainspring.domain.failures.retry import Retry
+from mainspring.domain.failures.saved_error import RunFailed
+from mainspring.engine.attempts.isolation import load_callable, load_decorated
+from mainspring.engine.body.run import Run
+from mainspring.engine.definitions.decorators import workflow
+from mainspring.store import failpoints
+
+LINE, RETURN = "line:", "return"
+
+
+class ContractCase(msgspec.Struct):
+    """One case: a run of the action (a name to import) with its arguments; `key` is the key of the run.
+
+    `place` = where something happens, `happens` = what. A place is a failpoint, "line:N" (before the Nth line of the action's
+    function) or "return" (at its end). `lines_of` = the function whose lines count, if it is another one.
+    """
+
+    store: str
+    action: str
+    key: str
+    args: list[Any]
+    place: str | None = None
+    happens: Literal["kill", "cancel", "permanent", "transient"] = "kill"
+    lines_of: str | None = None
+
+
+class CaseEnd(msgspec.Struct):
+    """The end of a case: `state` of the run, None if the process was killed; `reason` and `failure` of a run that did not succeed."""
+
+    state: str | None = None
+    reason: str | None = None
+    failure: str | None = None
+    lines: int = 0
+    """How many lines of the action's function ran."""
+
+
+class _Disturbance:
+    """Disturbs the run of a case once, at its place, and counts the lines of the action's function in all threads."""
+
+    def __init__(self, case: ContractCase, code: object) -> None:
+        self._code = code
+        self._place = case.place
+        self._happens = case.happens
+        self.lines = 0
+        self.cancel: Callable[[], None] = lambda: None
+
+    def install(self) -> None:
+        """Follow this thread and all that start later, and the failpoints."""
+        failpoints.install(self._pass)
+        threading.settrace(self._trace)
+        sys.settrace(self._trace)
+
+    def _trace(self, frame: FrameType, event: str, _argument: object) -> Any:
+        """Trace function of Python: follow only the function. An error that it raises is raised by the traced line."""
+        if frame.f_code is not self._code:
+            return None
+        if event == "line":
+            self.lines += 1
+            self._pass(f"{LINE}{self.lines}")
+        elif event == "return":
+            self._pass(RETURN)
+        return self._trace
+
+    def _pass(self, place: str) -> None:
+        if place != self._place:
+            return
+        self._place = None
+        if self._happens == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif self._happens == "cancel":
+            self.cancel()
+        elif self._happens == "permanent":
+            raise Permanent("the target says no, as ordered")
+        else:
+            raise NotSent("the target is away, as ordered")
+
+
+async def _run(case: ContractCase, disturbance: _Disturbance) -> CaseEnd:
+    action = load_decorated(case.action)
+
+    @workflow(name="case")
+    async def run_case(run: Run, args: list[Any]) -> None:
+        await run.options(retry=Retry(attempts=3, initial=timedelta(0))).step(action, *args)
+
+    app = App(case.store)
+    async with app.running():
+        handle = await app.options(key=case.key).start(run_case, case.args)
+        loop = asyncio.get_running_loop()
+        disturbance.cancel = lambda: _cancel_and_wait(loop, app.cancel(handle.id))
+        failure = None
+        try:
+            await handle.result()
+        except RunFailed as error:
+            failure = str(error)
+        view = await handle.view()
+    return CaseEnd(view.state.value, view.reason, failure, disturbance.lines)
+
+
+def _cancel_and_wait(loop: asyncio.AbstractEventLoop, cancelling: Coroutine[Any, Any, object]) -> None:
+    """Cancel the run from the thread of its action; in the loop's own thread the cancel comes with the next await."""
+    if threading.current_thread() is threading.main_thread():
+        _TASKS.add(loop.create_task(cancelling))
+    else:
+        asyncio.run_coroutine_threadsafe(cancelling, loop).result()
+
+
+_TASKS: set[asyncio.Task[Any]] = set()
+"""Running cancels: the loop itself holds its tasks only weakly."""
+
+
+def run_case_here(case: ContractCase) -> CaseEnd:
+    """Run a case in this process."""
+    fn: Any = load_callable(case.lines_of or case.action)
+    disturbance = _Disturbance(case, getattr(fn, "__wrapped__", fn).__code__)
+    disturbance.install()
+    return asyncio.run(_run(case, disturbance))
+
+
+def _serve(line: bytes) -> None:
+    """Run a case in a forked process, and write its end."""
+    case = msgspec.json.decode(line, type=ContractCase)
+    load_decorated(case.action)
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        try:
+            end = run_case_here(case)
+        except BaseException as error:  # noqa: BLE001 - any error is the end of the case
+            end = CaseEnd("error", failure=f"{type(error).__name__}: {error}")
+        os.write(writing, msgspec.json.encode(end))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        data = file.read()
+    os.waitpid(pid, 0)
+    sys.stdout.buffer.write((data or msgspec.json.encode(CaseEnd())) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def main() -> None:
+    """Serve cases until the end of the input."""
+    for line in sys.stdin.buffer:
+        _serve(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+"""Each test of an action has a configuration of its own."""
+
+import pytest
+
+from mainspring.app.project import Project
+
+
+@pytest.fixture(autouse=True)
+def _own_project(monkeypatch):
+    """Forget the project that an earlier test of this process has used."""
+    monkeypatch.setattr(Project, "_newest", None)

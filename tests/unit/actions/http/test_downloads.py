@@ -1,0 +1,156 @@
+"""Downloads are complete or absent, and continue after a crash."""
+
+import asyncio
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from mainspring.actions import http
+from mainspring.actions.http.part_file import SYNC_BYTES
+from mainspring.domain.errors import OptionError
+from tests.polling import polls
+from tests.unit.actions.http import example_http_actions as example
+
+MODULE = "tests.unit.actions.http.example_http_actions"
+
+
+@pytest.fixture
+def content(target):
+    """The file of the target."""
+    target.file = random.Random(7).randbytes(300_000)
+    return target.file
+
+
+def parts(folder):
+    return [path.name for path in folder.glob(".*.part*")]
+
+
+def ranges(target):
+    return [headers.get("range") for _, path, headers in target.requests if path.startswith("/file")]
+
+
+def test_file_is_complete_with_its_checksum(target, content, tmp_path):
+    """Nothing else is left in the folder."""
+    digest = hashlib.sha256(content).hexdigest()
+    file = http.download(f"{target.base}/file", tmp_path / "a.bin", sha256=digest.upper())
+    assert (file.path, file.size, file.sha256, file.is_new) == (str(tmp_path / "a.bin"), len(content), digest, True)
+    assert (tmp_path / "a.bin").read_bytes() == content
+    assert parts(tmp_path) == []
+    again = asyncio.run(http.download_async(f"{target.base}/file", tmp_path / "a.bin", sha256=digest))
+    assert not again.is_new
+    assert len(target.requests) == 1
+
+
+def test_wrong_checksum_leaves_the_path_unchanged(target, content, tmp_path):
+    """The earlier file stays, and no part is left."""
+    path = tmp_path / "a.bin"
+    path.write_text("earlier")
+    with pytest.raises(http.HttpBodyError, match="has the checksum"):
+        http.download(f"{target.base}/file", path, sha256="0" * 64)
+    assert path.read_text() == "earlier"
+    assert parts(tmp_path) == []
+
+
+def test_too_large_file_leaves_nothing(target, content, tmp_path):
+    """The limit counts for the whole file."""
+    with pytest.raises(http.HttpBodyError, match="larger than"):
+        http.download(f"{target.base}/file", tmp_path / "a.bin", max_bytes=1000)
+    assert list(tmp_path.glob("*.bin")) == parts(tmp_path) == []
+
+
+@pytest.mark.parametrize(("path", "message"), [("", "is a folder"), ("none/a", "does not exist")])
+def test_unusable_path_is_an_error(target, tmp_path, path, message):
+    """Nothing is sent."""
+    with pytest.raises(OptionError, match=message):
+        http.download(f"{target.base}/file", tmp_path / path)
+    with pytest.raises(OptionError, match="not a checksum"):
+        http.download(f"{target.base}/file", tmp_path / "a", sha256="abc")
+    assert target.requests == []
+
+
+def test_missing_file_is_an_error(target, tmp_path):
+    """The status is that of the target."""
+    with pytest.raises(http.HttpStatusError, match="404 Not Found"):
+        http.download(f"{target.base}/orders/1", tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("change", ["none", "version", "resume"])
+def test_lost_connection_is_continued(target, content, tmp_path, change):
+    """By a range, if the target still has the same version; else from the beginning."""
+    target.stall_at = 100_000
+    with pytest.raises(http.HttpTimeoutError):
+        http.download(f"{target.base}/file", tmp_path / "a.bin", timeout="300ms")
+    assert not (tmp_path / "a.bin").exists()
+    if change == "version":
+        target.etag, target.file = '"v2"', bytes(reversed(content))
+    file = http.download(f"{target.base}/file", tmp_path / "a.bin", resume=change != "resume")
+    assert (tmp_path / "a.bin").read_bytes() == target.file
+    assert file.size == len(content)
+    assert ranges(target) == [None, None if change == "resume" else "bytes=100000-"]
+    assert parts(tmp_path) == []
+
+
+def test_damaged_part_is_downloaded_again(target, content, tmp_path):
+    """The checksum finds it; the second try starts from the beginning."""
+    target.stall_at = 100_000
+    with pytest.raises(http.HttpTimeoutError):
+        http.download(f"{target.base}/file", tmp_path / "a.bin", timeout="300ms")
+    part = next(tmp_path.glob(".*.part"))
+    part.write_bytes(b"\0" * part.stat().st_size)
+    http.download(f"{target.base}/file", tmp_path / "a.bin", sha256=hashlib.sha256(content).hexdigest())
+    assert (tmp_path / "a.bin").read_bytes() == content
+    assert ranges(target) == [None, "bytes=100000-", None]
+
+
+def test_killed_download_leaves_no_file_and_is_continued(target, tmp_path):
+    """`kill -9` in the middle: nothing at the path; the next process asks for the rest only."""
+    target.file = random.Random(8).randbytes(2 * SYNC_BYTES)
+    target.stall_at = SYNC_BYTES + 500_000
+    environment = os.environ | {
+        example.BASE: target.base,
+        example.FOLDER: str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    command = [sys.executable, "-m", MODULE]
+    with subprocess.Popen(command, env=environment) as process:
+        state = None
+        for _ in polls(60):
+            state = next(tmp_path.glob(".*.part.json"), None)
+            if state is not None and target.has_stalled.is_set():
+                break
+        process.send_signal(signal.SIGKILL)
+    assert state is not None
+    assert not (tmp_path / "big.bin").exists()
+    subprocess.run(command, env=environment, check=True)
+    assert (tmp_path / "big.bin").read_bytes() == target.file
+    first, second = ranges(target)
+    assert first is None
+    assert SYNC_BYTES <= int(second.removeprefix("bytes=").rstrip("-")) <= SYNC_BYTES + 500_000
+    assert parts(tmp_path) == []
+
+
+def test_two_downloads_at_once_wait_for_each_other(target, content, tmp_path):
+    """One of them has the part; both find a complete file."""
+    digest = hashlib.sha256(content).hexdigest()
+    files = []
+    threads = [
+        threading.Thread(
+            target=lambda: files.append(http.download(f"{target.base}/file", Path(tmp_path, "a.bin"), sha256=digest))
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(file.is_new for file in files) == [False, False, False, True]
+    assert len(ranges(target)) == 1
+    assert parts(tmp_path) == []

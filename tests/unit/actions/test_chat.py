@@ -1,0 +1,85 @@
+"""`chat.send`: every service that apprise knows."""
+
+import sys
+
+import pytest
+
+import mainspring as ms
+from mainspring.actions import chat
+from mainspring.domain.errors import ConfigError, OptionError, Transient
+from mainspring.domain.extras import install_command
+from tests.unit.actions.message_servers import serving_in_thread
+from tests.unit.alerting.peer import Peer
+
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+CANARY = "canary-3e8f"
+
+
+class JsonPeer(Peer):
+    """Accepts what apprise's json:// sends."""
+
+    def answer(self, path, headers, body):
+        return (200, {}, {}) if path == f"/{CANARY}" else (500, {}, {})
+
+
+@pytest.fixture
+def peer(monkeypatch):
+    pytest.importorskip("apprise")
+    with serving_in_thread(JsonPeer()) as server:
+        monkeypatch.setenv("MAINSPRING_SECRET_TEAM", f"{server.url.replace('http', 'json')}/{CANARY}")
+        yield server
+
+
+def test_text_arrives_and_mentions_no_one(peer):
+    """Title and text, with marks made harmless."""
+    chat.send("TEAM", "Backup", "done, @everyone")
+    ((_, _, body),) = peer.requests
+    assert b'"title": "Backup"' in body
+    assert b"@everyone" not in body
+
+
+def test_same_key_is_sent_once(peer, tmp_path):
+    """Two steps, one text."""
+
+    @ms.workflow(name="chat-twice")
+    async def report(run: ms.Run) -> None:
+        for _ in range(2):
+            await run.step(chat.send, "TEAM", "Backup", "done", once="backup")
+
+    ms.App(str(tmp_path / "a.db")).run(report)
+    assert len(peer.requests) == 1
+
+
+def test_failed_delivery_needs_a_person_and_discloses_no_secret(peer, tmp_path, monkeypatch, caplog):
+    """Apprise says no more than that it could not deliver."""
+    monkeypatch.setenv("MAINSPRING_SECRET_TEAM", f"{peer.url.replace('http', 'json')}/{CANARY}-old")
+    with pytest.raises(Transient, match="could not deliver") as caught:
+        chat.send("TEAM", "Backup", "done")
+    assert CANARY not in str(caught.value)
+
+    @ms.workflow(name="chat-that-fails")
+    async def report(run: ms.Run) -> None:
+        await run.step(chat.send, "TEAM", "Backup", "done", once="backup")
+
+    with pytest.raises(ms.RunFailed, match="may or may not have happened"):
+        ms.App(str(tmp_path / "a.db")).run(report)
+    assert CANARY not in caplog.text
+    for file in tmp_path.rglob("*"):
+        assert file.is_dir() or CANARY.encode() not in file.read_bytes()
+
+
+def test_bad_input_is_refused_before_anything_is_sent(peer, monkeypatch):
+    """No text, no secret, a secret that is no address, no apprise."""
+    with pytest.raises(OptionError, match="no title"):
+        chat.send("TEAM", " ", "x")
+    with pytest.raises(ConfigError, match="'OTHER' is not set"):
+        chat.send("OTHER", "a", "x")
+    monkeypatch.setenv("MAINSPRING_SECRET_TEAM", f"nothing-{CANARY}")
+    with pytest.raises(ConfigError, match="'TEAM' is not an address of apprise") as caught:
+        chat.send("TEAM", "a", "x")
+    assert CANARY not in str(caught.value)
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(ConfigError) as missing:
+        chat.send("TEAM", "a", "x")
+    assert missing.value.hint == install_command("notify")
+    assert peer.requests == []

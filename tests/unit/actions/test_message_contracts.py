@@ -1,0 +1,104 @@
+"""The contract of actions, for those that send: killed, cancelled, twice and at once, each before a server that counts."""
+
+import os
+
+import pytest
+
+from mainspring.integrations.mail_connection import SmtpConversation, _SmtpServer
+from mainspring.integrations.pagerduty import enqueue_event
+from mainspring.integrations.slack_api import SlackApi
+from mainspring.testing import ActionContract
+from tests.unit.actions import message_actions
+from tests.unit.actions.message_servers import MAILBOX, PASSWORD, serving_in_thread, serving_mail
+from tests.unit.alerting.peer import PagerDutyPeer, SlackPeer
+
+KILLS = None if os.environ.get("TESTS_LONG") == "1" else 6
+"""Places at which each action is killed; None = all of them."""
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose configuration names one server of each kind."""
+
+    def configure(address, **secrets):
+        (tmp_path / "mainspring.toml").write_text(f'[notify.channels]\nmine = "{address}"\n')
+        monkeypatch.setenv("MAINSPRING_CONFIG", str(tmp_path / "mainspring.toml"))
+        for name, value in secrets.items():
+            monkeypatch.setenv(f"MAINSPRING_SECRET_{name}", value)
+        store = tmp_path / "store"
+        store.mkdir()
+        return store
+
+    return configure
+
+
+@pytest.mark.parametrize(
+    ("action", "lines_of", "is_named"),
+    [
+        (message_actions.send_checked, SmtpConversation.hand_over, True),
+        (message_actions.send_checked_async, SmtpConversation.hand_over, True),
+        (message_actions.send_unchecked, _SmtpServer.data, False),
+    ],
+    ids=["checked", "checked async", "unchecked"],
+)
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+def test_mail_is_safe_to_run_twice(action, lines_of, is_named, project, tmp_path, monkeypatch):
+    """With a check each disturbed run ends with one mail; without one, with at most one mail and a question."""
+    mailbox = tmp_path / "mailbox.txt"
+    monkeypatch.setenv(MAILBOX, str(mailbox))
+    with serving_mail(mailbox, password=PASSWORD) as box:
+        store = project(
+            f"smtp://secret:MAIL@127.0.0.1:{box.port}/ops@example.com?from=ms@example.com", MAIL=f"robot:{PASSWORD}"
+        )
+        ActionContract(
+            action,
+            args=lambda number: [number],
+            effects=lambda number: box.count(f"Report {number}"),
+            is_named=is_named,
+            secrets=[PASSWORD],
+            lines_of=lines_of,
+        ).check(store, kills=KILLS)
+
+
+def test_slack_post_is_safe_to_run_twice(project):
+    """The channel is searched for a message whose outcome is unknown."""
+    peer = SlackPeer()
+    with serving_in_thread(peer):
+        store = project(f"slack://secret:BOT/#ops?api={peer.url}/api", BOT=peer.TOKEN)
+        ActionContract(
+            message_actions.post_message,
+            args=lambda number: [number],
+            effects=lambda number: peer.visible_messages.count(f"Report {number}"),
+            secrets=[peer.TOKEN],
+            lines_of=SlackApi.call,
+        ).check(store, kills=KILLS)
+
+
+def test_slack_reply_without_a_key_is_safe_to_run_twice(project):
+    """It is searched for in its thread."""
+    peer = SlackPeer()
+    peer.messages.append({"channel": "C01OPS", "text": "root", "ts": "1.000001"})
+    with serving_in_thread(peer):
+        store = project(f"slack://secret:BOT/#ops?api={peer.url}/api", BOT=peer.TOKEN)
+        ActionContract(
+            message_actions.reply_unnamed,
+            args=lambda number: [number, "1.000001"],
+            effects=lambda number: peer.threads.count(f"Report {number}"),
+            is_named=False,
+            lines_of=SlackApi.call,
+        ).check(store, kills=KILLS)
+
+
+def test_pagerduty_trigger_is_safe_to_run_twice(project):
+    """Each repeated event has the same dedup key, so there is one alert."""
+    peer = PagerDutyPeer()
+    with serving_in_thread(peer):
+        store = project(f"pagerduty://secret:PD?api={peer.url}", PD=peer.KEY)
+        ActionContract(
+            message_actions.trigger_alert,
+            args=lambda number: [number],
+            effects=lambda number: list(peer.alerts).count(f"report:{number}"),
+            secrets=[f'"{peer.KEY}"'],
+            lines_of=enqueue_event,
+        ).check(store, kills=KILLS)

@@ -1,0 +1,118 @@
+"""Actions on a file of lines: good ones, and one for each clause of the contract that it breaks."""
+
+import os
+from pathlib import Path
+
+import mainspring as ms
+from mainspring.store import failpoints
+
+TARGET = "EXAMPLE_TARGET"
+
+
+def target() -> Path:
+    """The file that the actions write to."""
+    return Path(os.environ[TARGET])
+
+
+def append(number: int) -> None:
+    """The effect."""
+    with target().open("a", encoding="utf-8") as file:
+        file.write(f"{number}\n")
+
+
+def count(number: int) -> int:
+    """How often the effect has happened."""
+    return target().read_text(encoding="utf-8").split("\n").count(str(number)) if target().exists() else 0
+
+
+def find(number: int) -> bool | None:
+    """Ask the target."""
+    return True if count(number) else None
+
+
+@ms.action(once="checked:{number}", check=find)
+def checked(number: int) -> None:
+    """Its target can be asked."""
+    line = number
+    append(line)
+
+
+@ms.action(once="async:{number}", check=find)
+async def checked_async(number: int) -> None:
+    """The same, async."""
+    line = number
+    append(line)
+
+
+@ms.action(once="unchecked:{number}")
+def unchecked(number: int) -> None:
+    """Nothing but a person can tell whether it happened."""
+    append(number)
+
+
+@ms.action
+def unnamed(number: int) -> None:
+    """Each step has an effect of its own."""
+    append(number)
+
+
+@ms.step
+def unprotected(number: int) -> None:
+    """No ledger: twice is two effects."""
+    append(number)
+
+
+SECRET = "sk_live_of_the_example"
+
+
+@ms.action(once="leaks:{number}", check=lambda number: SECRET if count(number) else None)
+def leaks(number: int) -> str:
+    """Its result is its secret."""
+    append(number)
+    return SECRET
+
+
+@ms.action(once="wrong check:{number}", check=lambda number: None)
+def checks_wrongly(number: int) -> None:
+    """Its check never finds the effect."""
+    append(number)
+    str(number)
+
+
+def append_with_part(number: int) -> None:
+    """What another action performs its effect with: it leaves a file behind if it is killed."""
+    part = target().with_suffix(".part")
+    part.touch()
+    append(number)
+    part.unlink()
+
+
+@ms.action(once="litters inside:{number}", check=find)
+def litters_inside(number: int) -> None:
+    """Its own line only passes the call on."""
+    append_with_part(number)
+
+
+@ms.action(once="litters:{number}", check=find)
+def litters(number: int) -> None:
+    """It leaves a file behind if it is killed."""
+    part = target().with_suffix(".part")
+    part.touch()
+    append(number)
+    part.unlink()
+
+
+@ms.action(once="part:{number}", check=find)
+def leaves_part(number: int) -> None:
+    """It leaves a file behind if it is killed inside of what it calls."""
+    append_at_failpoints(number)
+
+
+def append_at_failpoints(number: int) -> None:
+    """The effect, with a failpoint in the middle."""
+    part = target().with_suffix(".part")
+    part.touch()
+    failpoints.hit("example.part")
+    append(number)
+    failpoints.hit("example.appended")
+    part.unlink()
