@@ -63,6 +63,7 @@ class ProgramEffects:
         self._is_open = False
         self._unsaved: dict[tuple[str, int], EffectSettlement] = {}
         """Outcomes that the store did not take, by idempotency key and intent."""
+        self._settling: set[threading.Thread] = set()
 
     def _make_store(self) -> ProcessStore:
         project = self._project
@@ -93,7 +94,9 @@ class ProgramEffects:
                 self._is_open = True
 
     def close(self) -> None:
-        """End the session: what is pending is unknown from now on."""
+        """End the session, once the outcomes that are on their way are saved: what is pending is unknown from now on."""
+        for thread in tuple(self._settling):
+            thread.join(STORE_TIMEOUT_S)
         with self._open_lock:
             if self._is_open:
                 self._is_open = False
@@ -108,7 +111,11 @@ class ProgramEffects:
     def settle_effect(self, settlement: EffectSettlement) -> PendingAnswer[None]:
         """Save the outcome of an effect, in a thread of its own, as `begin_effect` does."""
         pending: PendingAnswer[None] = PendingAnswer(next(self._calls))
-        threading.Thread(target=self._settle, args=(settlement, pending), name="mainspring-effect", daemon=True).start()
+        thread = threading.Thread(
+            target=self._settle, args=(settlement, pending), name="mainspring-effect", daemon=True
+        )
+        self._settling.add(thread)
+        thread.start()
         return pending
 
     def _settle(self, settlement: EffectSettlement, pending: PendingAnswer[None]) -> None:
@@ -118,6 +125,8 @@ class ProgramEffects:
             pending.answer(error)
         else:
             pending.answer(ConflictError(answer.text) if isinstance(answer, Refused) else None)
+        finally:
+            self._settling.discard(threading.current_thread())
 
     def _save(self, settlement: EffectSettlement) -> CommandDone | Refused:
         name = settlement.id, settlement.intent

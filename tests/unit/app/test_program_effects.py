@@ -221,6 +221,34 @@ def test_cancelled_wait_of_a_program_leaves_nothing_pending(program: ProgramEffe
         return {effect.state for effect in list_effects(other._store.reader, EffectFilter(), 50).effects}
 
     assert any(states() <= {EffectState.DONE} for _ in polls(60)), states()
+    assert any(not of_effects() for _ in polls(60)), of_effects()
+
+
+def of_effects() -> list[threading.Thread]:
+    """Return the threads of calls that are not over."""
+    return [thread for thread in threading.enumerate() if thread.name == "mainspring-effect"]
+
+
+def test_outcome_of_a_cancelled_program_is_saved_before_it_ends(tmp_path: Path, url: str) -> None:
+    """No code waits for the commit, but the end of the program does."""
+    code = """
+async def perform():
+    async with ms.once("k") as effect:
+        Path("requests").write_text("x")
+        effect.done("x")
+        await asyncio.sleep(600)
+
+async def main():
+    task = asyncio.create_task(perform())
+    while not Path("requests").exists():
+        await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.wait([task])
+
+asyncio.run(main())
+"""
+    run_script(tmp_path, url, code)
+    assert run_script(tmp_path, url, 'print(ms.once("k", identity=None).__enter__().result)') == "x"
 
 
 def test_program_without_a_store_has_no_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

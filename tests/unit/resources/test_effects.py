@@ -118,7 +118,7 @@ def test_answers_of_the_store_become_answers_and_errors(scene: Scene) -> None:
         scene.store.answer(answer)
     granted, found, conflict, doubt, nested, away = scene.answers
     assert granted == EffectAnswer("e1", 1)
-    assert found == EffectAnswer("e1", settled_at=5, result=b'"x"', is_suppressed=True)
+    assert found == EffectAnswer("e1", settled_at=5, result=b'"x"', is_suppressed=True, owner="job.py")
     assert isinstance(conflict, EffectConflictError)
     assert "on record: [8] (by job.py, 1970-01-01" in str(conflict)
     assert "this call: [7]" in str(conflict)
