@@ -96,6 +96,7 @@ def block(file: str, key: str, text: str, method: str, options: dict[str, Any]) 
     """Enter a block once; `forgets` = it ends without a word about its outcome."""
     with ms.once(key, identity=text, **_options(file, options, _check)) as effect:
         if effect.needed:
+            assert ms.idempotency_key() == effect.idempotency_key
             append(file, f"{text} {effect.idempotency_key}")
             result = _answer(text, method)
             if method != "forgets":
@@ -106,6 +107,7 @@ def block(file: str, key: str, text: str, method: str, options: dict[str, Any]) 
 async def block_async(file: str, key: str, text: str, method: str, options: dict[str, Any]) -> Any:
     async with ms.once(key, identity=text, **_options(file, options, _check_async)) as effect:
         if effect.needed:
+            assert ms.idempotency_key() == effect.idempotency_key
             append(file, f"{text} {effect.idempotency_key}")
             result = _answer(text, method)
             if method != "forgets":

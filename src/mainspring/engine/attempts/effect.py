@@ -10,7 +10,8 @@ import contextlib
 import inspect
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from contextvars import Token
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -74,6 +75,7 @@ class Effect:
         self._place = ""
         self.is_step = False
         """Whether it is the whole of its step: then its outcome is sent just before that of the step, and both are one commit."""
+        self._key_token: Token[str | None] | None = None
         self._pid = 0
         """The process that began."""
 
@@ -175,6 +177,7 @@ class Effect:
                 self._wait_for(self._settlement(CallOutcome.UNKNOWN, _describe(error)))
                 raise
             self._wait_for(self._read_check(found))
+        self._set_key()
         return self
 
     async def __aenter__(self) -> Self:
@@ -198,6 +201,7 @@ class Effect:
             settlement = self._read_check(found)
             if settlement is not None:
                 await self._channel.settle_effect(settlement)
+        self._set_key()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -208,6 +212,7 @@ class Effect:
             EffectInDoubtError: the block raised, the outcome is unknown, and nothing but a person can settle it.
             ValueRefusedError: the effect is done, and its result cannot be saved.
         """
+        self._reset_key()
         settlement = self._end(error)
         if settlement is not None:
             try:
@@ -221,6 +226,7 @@ class Effect:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         """Commit the outcome; raises as `with` does."""
+        self._reset_key()
         settlement = self._end(error)
         if settlement is not None:
             await self._send(settlement, error)
@@ -235,6 +241,19 @@ class Effect:
         self._is_done, self._is_reported, self._was_checked = answer.intent == 0, False, False
         self._pid = os.getpid()
         failpoints.hit("effect.started")
+
+    def _set_key(self) -> None:
+        """Let `ms.idempotency_key()` return the key of this effect, while the code performs it."""
+        if self.needed:
+            self._key_token = EFFECT_KEY.set(self.idempotency_key)
+
+    def _reset_key(self) -> None:
+        token, self._key_token = self._key_token, None
+        if token is not None:
+            with contextlib.suppress(
+                ValueError
+            ):  # a block that ends in another context than it began in, as in a generator
+                EFFECT_KEY.reset(token)
 
     def _release(self, pending: PendingAnswer[EffectAnswer]) -> None:
         """Release the intent that came while this code was stopped, so that it never received it."""
@@ -322,8 +341,7 @@ class Effect:
         """Perform the effect by a function, unless it is done; return its result, read from its JSON."""
         with self:
             if self.needed:
-                with _use_key(self.idempotency_key):
-                    result = fn()
+                result = fn()
                 self._refuse_unfinished(result)
                 self.done(result)
         return self._read_result(read)
@@ -332,8 +350,7 @@ class Effect:
         """Perform the effect by an async function, unless it is done; return its result, read from its JSON."""
         async with self:
             if self.needed:
-                with _use_key(self.idempotency_key):
-                    result = await fn()
+                result = await fn()
                 self._refuse_unfinished(result)
                 self.done(result)
         return self._read_result(read)
@@ -359,16 +376,6 @@ def _lost_result_error(key: str, reason: str) -> ValueRefusedError:
     """Return the error of a call that finds the effect done without its result."""
     hint = f"The effect is done and is not repeated. To let the next call perform it: mainspring effects forget {key!r}"
     return ValueRefusedError(f"result of effect {key!r}", "$", reason, hint=hint)
-
-
-@contextlib.contextmanager
-def _use_key(key: str) -> Iterator[None]:
-    """Let `ms.idempotency_key()` return the key of the effect."""
-    token = EFFECT_KEY.set(key)
-    try:
-        yield
-    finally:
-        EFFECT_KEY.reset(token)
 
 
 def _close(result: object) -> None:

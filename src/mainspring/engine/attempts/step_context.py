@@ -280,7 +280,7 @@ EFFECT_KEY: ContextVar[str | None] = ContextVar("mainspring_effect_key", default
 def idempotency_key() -> str:
     """Return the key of this step: the same over all its attempts and restarts, and of no other step.
 
-    In a function that `ms.once` calls it is the key of the effect.
+    In a function that `ms.once` calls, and in a block that has to perform an effect, it is the key of the effect.
     """
     return EFFECT_KEY.get() or current_step("idempotency_key()").key
 

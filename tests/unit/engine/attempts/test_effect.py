@@ -128,6 +128,11 @@ def test_idempotency_key_is_that_of_the_effect_inside_of_its_function(channel: C
     assert idempotency_key() == "key of the step"
     assert ms.once("k", idempotency_key) == "e1"
     assert idempotency_key() == "key of the step"
+    channel.answers.append(EffectAnswer("e2", 1))
+    with ms.once("k") as effect:
+        assert idempotency_key() == "e2"
+        effect.done()
+    assert idempotency_key() == "key of the step"
 
 
 def test_error_after_done_does_not_undo_the_effect(channel: Channel) -> None:
