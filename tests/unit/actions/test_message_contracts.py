@@ -1,7 +1,5 @@
 """The contract of actions, for those that send: killed, cancelled, twice and at once, each before a server that counts."""
 
-import os
-
 import pytest
 
 from mainspring.integrations.mail_connection import SmtpConversation, _SmtpServer
@@ -9,11 +7,10 @@ from mainspring.integrations.pagerduty import enqueue_event
 from mainspring.integrations.slack_api import SlackApi
 from mainspring.testing import ActionContract
 from tests.unit.actions import message_actions
+from tests.unit.actions.kills import KILLS
 from tests.unit.actions.message_servers import MAILBOX, PASSWORD, serving_in_thread, serving_mail
 from tests.unit.alerting.peer import PagerDutyPeer, SlackPeer
 
-KILLS = None if os.environ.get("TESTS_LONG") == "1" else 6
-"""Places at which each action is killed; None = all of them."""
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 

@@ -17,6 +17,7 @@ from mainspring.engine.commands.command import CommandFailed
 from mainspring.testing import ActionContract
 from tests.polling import polls
 from tests.unit.actions import command_actions
+from tests.unit.actions.kills import KILLS
 
 SECRET = "s3cret_of_the_line"
 
@@ -271,5 +272,5 @@ def test_command_keeps_the_contract(action, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("MAINSPRING_SECRET_LINE", SECRET)
     (tmp_path / "store").mkdir()
     ActionContract(action, args=lambda number: [number], effects=command_actions.count, secrets=[SECRET]).check(
-        tmp_path / "store"
+        tmp_path / "store", kills=KILLS
     )

@@ -8,6 +8,7 @@ import pytest
 from mainspring.actions import files
 from mainspring.actions.files.temporary import is_temporary
 from mainspring.testing import ActionContract
+from tests.unit.actions.kills import KILLS
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ def check(tmp_path: Path, action, args, effects, *failpoints: str) -> None:
         temporary=lambda: temporary_below(data),
         failpoints=failpoints,
     )
-    contract.check(store)
+    contract.check(store, kills=KILLS)
 
 
 def is_text(path: Path, text: str) -> int:

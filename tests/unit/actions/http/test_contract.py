@@ -4,6 +4,7 @@ import pytest
 
 from mainspring.testing import ActionContract
 from tests.unit.actions.http import example_http_actions as example
+from tests.unit.actions.kills import KILLS
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_request_keeps_the_contract(action, is_named, count, tmp_path):
         is_named=is_named,
         secrets=[example.SECRET],
         environment=example.ENVIRONMENT,
-    ).check(folder)
+    ).check(folder, kills=KILLS)
 
 
 @pytest.mark.slow
@@ -59,4 +60,4 @@ def test_download_keeps_the_contract(target, tmp_path, monkeypatch):
 
     folder = tmp_path / "store"
     folder.mkdir()
-    ActionContract(example.downloaded, args=lambda number: [number], effects=count_files).check(folder)
+    ActionContract(example.downloaded, args=lambda number: [number], effects=count_files).check(folder, kills=KILLS)

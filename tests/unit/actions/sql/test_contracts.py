@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.testing import ActionContract
+from tests.unit.actions.kills import KILLS
 from tests.unit.actions.sql import sql_steps
 from tests.unit.actions.sql.conftest import Shop
 
@@ -47,4 +48,4 @@ def test_action_keeps_the_contract(
         effects=effects(shop),
         failpoints=("sql.changed", "sql.committed"),
     )
-    contract.check(tmp_path / "store")
+    contract.check(tmp_path / "store", kills=KILLS)
