@@ -22,6 +22,7 @@ COUNTED: Final = (
     "bulk_operations",
     "clock_steps",
     "deliveries",
+    "effect_calls",
     "events",
     "failures",
     "inbox",

@@ -122,6 +122,6 @@ def list_open_doubts(reader: StoreReader, limit: int = 100) -> list[OpenDoubt]:
     return [OpenDoubt(*row) for row in reader.read("list_open_doubts", (limit,))]
 
 
-def count_effects_in_doubt(reader: StoreReader) -> int:
-    """Count the effects that need a person's decision, without those whose run needs attention: the run asks for the decision."""
-    return first_value(reader.read("count_effects_in_doubt", ()), int) or 0
+def count_effects_in_doubt(reader: StoreReader, cap: int = 1_000) -> int:
+    """Count the effects that need a person's decision, up to the cap, without those whose run needs attention: the run asks for it."""
+    return first_value(reader.read("count_effects_in_doubt", (cap,)), int) or 0
