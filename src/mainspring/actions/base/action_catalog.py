@@ -99,7 +99,8 @@ def _read_function(name: str, function: Callable[..., Any]) -> ActionEntry:
     texts = [part for part in paragraphs[1:] if not part.startswith((SAFE, _EXAMPLE, _RAISES))]
     parameters = inspect.signature(function).parameters.values()
     arguments = [argument for parameter in parameters for argument in _read_arguments(parameter)]
-    texts += [text for parameter in parameters for text in _describe_options(_options_of(parameter))]
+    names = function.__globals__  # Python 3.11 does not know the bases of a TypedDict
+    texts += [text for parameter in parameters for text in _describe_options(_options_of(parameter), names)]
     required = [
         parameter.name if parameter.kind is not inspect.Parameter.KEYWORD_ONLY else f"{parameter.name}=..."
         for parameter in parameters
@@ -134,14 +135,14 @@ def _options_of(parameter: inspect.Parameter) -> Any:
     return get_args(parameter.annotation)[0] if is_unpacked else None
 
 
-def _describe_options(options: Any) -> Iterator[str]:
-    """Yield the paragraphs that explain options, those of inherited ones too."""
+def _describe_options(options: Any, names: dict[str, Any]) -> Iterator[str]:
+    """Yield the paragraphs that explain options, also those that its module has inherited from other classes of options."""
     if options is None:
         return
-    for base in getattr(options, "__orig_bases__", ()):
-        if is_typeddict(base):
-            yield from _describe_options(base)
-    yield from (inspect.getdoc(options) or "").split("\n\n")[1:]
+    own = options.__annotations__.keys()
+    for value in names.values():
+        if is_typeddict(value) and value.__annotations__.keys() <= own:
+            yield from (inspect.getdoc(value) or "").split("\n\n")[1:]
 
 
 def _format_type(annotation: Any) -> str:
