@@ -231,7 +231,7 @@ def test_cancelled_run_ends_the_command(tmp_path: Path) -> None:
     """With its whole group, and at once."""
     pid_file = tmp_path / "pid"
 
-    @ms.workflow(name="waits")
+    @ms.workflow(name="command_waits")
     async def waits(run: ms.Run) -> None:
         await run.step(wait_long, str(pid_file))
 

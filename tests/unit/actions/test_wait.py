@@ -167,7 +167,7 @@ def wait_long() -> None:
 def test_cancelled_run_ends_the_wait_at_once(tmp_path: Path) -> None:
     """Its thread ends, and does not wait for an hour."""
 
-    @ms.workflow(name="waits")
+    @ms.workflow(name="condition_waits")
     async def waits(run: ms.Run) -> None:
         await run.step(wait_long)
 
