@@ -3,9 +3,17 @@
 import pytest
 
 from mainspring.app.project import Project
+from mainspring.engine.definitions.registry import Registry
 
 
 @pytest.fixture(autouse=True)
 def _own_project(monkeypatch):
     """Forget the project that an earlier test of this process has used."""
     monkeypatch.setattr(Project, "_newest", None)
+
+
+@pytest.fixture(autouse=True)
+def _own_registry():
+    """Declare automations for one test only: two files may use one name."""
+    with Registry():
+        yield
