@@ -21,6 +21,7 @@ from mainspring.domain.ids import make_id
 from mainspring.domain.runs.log_line import format_iso_instant
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.sealing import Sealing
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
 from mainspring.store.commands.effects import (
     BeginEffect,
@@ -36,6 +37,7 @@ EFFECT_RETRY_AFTER = timedelta(seconds=30)
 _MAX_TEXT = 400
 _ID_BITS = 80
 _ATTEMPT_ENDED = "its attempt ended without an outcome"
+_NO_WORDS = "its words are not stored beside a codec"
 _NOT_RECEIVED = "its code stopped before it received the intent"
 
 
@@ -69,7 +71,8 @@ class EffectAnswer(msgspec.Struct, frozen=True):
 class EffectSettlement(msgspec.Struct, frozen=True):
     """The outcome of a call: DONE with its result as JSON (or why that cannot be saved), RELEASED, or UNKNOWN with a reason.
 
-    `id` and `intent` are those of the answer. `was_checked` = the target said before that it does not have the effect.
+    `id` and `intent` are those of the answer. `note` = the reason, such as the type of an error, and `words` its message.
+    `was_checked` = the target was asked before and does not have the effect.
     """
 
     key: str
@@ -79,6 +82,7 @@ class EffectSettlement(msgspec.Struct, frozen=True):
     result: bytes | None = None
     refused: str | None = None
     note: str | None = None
+    words: str | None = None
     was_checked: bool = False
 
 
@@ -115,15 +119,22 @@ class EffectLedger:
         return BeginEffect(call, make_id("e", self._clock.now(), self._next_random))
 
     def settle_command(self, settlement: EffectSettlement) -> SettleEffect:
-        """Return the command that saves an outcome. A result that cannot be sealed is lost; that the effect is done is not."""
+        """Return the command that saves an outcome. A result that cannot be sealed is lost; that the effect is done is not.
+
+        Words may come from values. They are stored without known secrets, and beside a codec not at all, as those of a failure.
+        """
         s = settlement
-        result, refused = None, s.refused
+        result, refused, note = None, s.refused, s.note
+        if not self._sealing.is_plain:
+            refused = None if refused is None else _NO_WORDS
+        elif s.words:
+            note = f"{note}: {s.words}"
         if s.result is not None:
             try:
                 result = self._sealing.seal(s.result)
             except SealedError as error:
                 refused = error.message
-        return SettleEffect(s.key, s.id, s.intent, s.outcome, result, refused, s.note, s.was_checked)
+        return SettleEffect(s.key, s.id, s.intent, s.outcome, result, _hide(refused), _hide(note), s.was_checked)
 
     def read_answer(
         self, request: EffectRequest, answer: EffectGranted | EffectFound | EffectConflict | Refused
@@ -161,6 +172,11 @@ class EffectLedger:
             f"on record: {before} (by {conflict.owner}, {format_iso_instant(conflict.settled_at)})\nthis call: {now}",
             hint="One key is one effect. Put what differs into the key, or leave what may differ out of the identity.",
         )
+
+
+def _hide(text: str | None) -> str | None:
+    """Hide the known secrets in a text."""
+    return None if text is None else KNOWN_SECRETS.redact(text)
 
 
 def doubt_error(key: str, reason: str) -> EffectInDoubtError:

@@ -17,6 +17,7 @@ from mainspring.resources.effects import (
     EffectRequest,
     EffectSettlement,
 )
+from mainspring.resources.known_secrets import KnownSecrets
 from mainspring.store.commands.effects import BeginEffect, EffectConflict, EffectFound, EffectGranted, SettleEffect
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.testing import FakeClock, VirtualLoop
@@ -227,3 +228,29 @@ def test_closed_worker_sends_nothing(scene: Scene) -> None:
     scene.effects.end("r/s (attempt 1)")
     scene.pass_time(60)
     assert scene.store.sent == []
+
+
+def test_words_of_an_outcome_have_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message of an error and the reason of a refused result are stored for people: a secret in them is hidden."""
+    secrets = KnownSecrets()
+    secrets.add(["sk_live_51H8xyz"])
+    monkeypatch.setattr("mainspring.resources.effects.KNOWN_SECRETS", secrets)
+    ledger = EffectLedger(PLAIN_SEALING, FakeClock())
+    words = "401 for sk_live_51H8xyz"
+    command = ledger.settle_command(EffectSettlement("k", "e1", 1, C.UNKNOWN, note="HTTPError", words=words))
+    assert command.note is not None
+    assert command.note.startswith("HTTPError: 401 for ")
+    assert "sk_live" not in command.note
+    cut = ledger.settle_command(EffectSettlement("k", "e1", 1, C.UNKNOWN, note="E", words="x" * 490 + words))
+    assert "sk_" not in (cut.note or "")
+    lost = ledger.settle_command(EffectSettlement("k", "e1", 1, C.DONE, refused=words))
+    assert "sk_live" not in (lost.refused or "")
+
+
+def test_words_of_an_outcome_are_not_stored_beside_a_codec() -> None:
+    """The store shows notes without the codec: only the type of the error stays, as in a failure."""
+    ledger = EffectLedger(Sealing(FailingCodec()), FakeClock())
+    command = ledger.settle_command(EffectSettlement("k", "e1", 1, C.UNKNOWN, note="HTTPError", words="ann's order"))
+    assert command.note == "HTTPError"
+    lost = ledger.settle_command(EffectSettlement("k", "e1", 1, C.DONE, refused="NaN in ann's order"))
+    assert lost.refused == "its words are not stored beside a codec"

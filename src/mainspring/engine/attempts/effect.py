@@ -27,7 +27,8 @@ from mainspring.store import failpoints
 
 Check = Callable[..., Any]
 """Asks the target for the effect: returns its result, True for one without a result, None or False if the target does not have it."""
-_MAX_NOTE = 300
+_MAX_WORDS = 4_096
+"""Longer than what is stored: secrets are hidden before the words are cut."""
 
 
 class EffectNotSettledError(MainspringError):
@@ -71,7 +72,7 @@ class Effect:
         self._is_done = False
         self._is_reported = False
         self._was_checked = False
-        """Whether the target said that it does not have the effect."""
+        """Whether the target was asked, and does not have the effect."""
         self._place = ""
         self.is_step = False
         """Whether it is the whole of its step: then its outcome is sent just before that of the step, and both are one commit."""
@@ -165,18 +166,18 @@ class Effect:
             self._release(pending)
             raise
         self._begin(answer)
-        if self._must_check:
+        if self._started.must_check and self._check is not None:
             try:
-                found = self._check_target()
-                if inspect.isawaitable(found):
-                    _close(found)
+                reply = self._check()
+                if inspect.isawaitable(reply):
+                    _close(reply)
                     raise DefinitionError(
                         f"check= of effect {self.key!r} is async", hint="Use `async with ms.once(...)`."
                     )
             except BaseException as error:
-                self._wait_for(self._settlement(CallOutcome.UNKNOWN, _describe(error)))
+                self._wait_for(self._settlement(CallOutcome.UNKNOWN, *_describe(error)))
                 raise
-            self._wait_for(self._read_check(found))
+            self._wait_for(self._read_check(reply))
         self._set_key()
         return self
 
@@ -190,15 +191,15 @@ class Effect:
             self._release(pending)
             raise
         self._begin(answer)
-        if self._must_check:
+        if self._started.must_check and self._check is not None:
             try:
-                found = self._check_target()
-                if inspect.isawaitable(found):
-                    found = await found
+                reply = self._check()
+                if inspect.isawaitable(reply):
+                    reply = await reply
             except BaseException as error:
-                await self._send(self._settlement(CallOutcome.UNKNOWN, _describe(error)), error)
+                await self._send(self._settlement(CallOutcome.UNKNOWN, *_describe(error)), error)
                 raise
-            settlement = self._read_check(found)
+            settlement = self._read_check(reply)
             if settlement is not None:
                 await self._channel.settle_effect(settlement)
         self._set_key()
@@ -232,10 +233,6 @@ class Effect:
             await self._send(settlement, error)
             self._raise_after(settlement, error)
 
-    @property
-    def _must_check(self) -> bool:
-        return self._started.must_check and self._check is not None
-
     def _begin(self, answer: EffectAnswer) -> None:
         self._answer, self._result, self._refused = answer, answer.result, None
         self._is_done, self._is_reported, self._was_checked = answer.intent == 0, False, False
@@ -250,9 +247,7 @@ class Effect:
     def _reset_key(self) -> None:
         token, self._key_token = self._key_token, None
         if token is not None:
-            with contextlib.suppress(
-                ValueError
-            ):  # a block that ends in another context than it began in, as in a generator
+            with contextlib.suppress(ValueError):  # in a generator, a block can end in another context
                 EFFECT_KEY.reset(token)
 
     def _release(self, pending: PendingAnswer[EffectAnswer]) -> None:
@@ -262,16 +257,12 @@ class Effect:
             with contextlib.suppress(AttemptClosed):
                 self._channel.settle_effect(release_of(self._request, answer))
 
-    def _check_target(self) -> Any:
-        assert self._check is not None
-        return self._check()
-
-    def _read_check(self, found: Any) -> EffectSettlement | None:
-        """Return the outcome that the target told; None = it does not have the effect."""
-        if found is None or found is False:
+    def _read_check(self, reply: Any) -> EffectSettlement | None:
+        """Return the outcome by the reply of `check`; None = the target does not have the effect."""
+        if reply is None or reply is False:
             self._was_checked = True
             return None
-        self.done(None if found is True else found)
+        self.done(None if reply is True else reply)
         return self._settlement(CallOutcome.DONE)
 
     def _end(self, error: BaseException | None) -> EffectSettlement | None:
@@ -287,16 +278,16 @@ class Effect:
         outcome = CallOutcome.UNKNOWN
         if isinstance(error, Exception):
             outcome = outcome_of_error(error, self._classifier.classify(error))
-        return self._settlement(outcome, _describe(error))
+        return self._settlement(outcome, *_describe(error))
 
-    def _settlement(self, outcome: CallOutcome, note: str | None = None) -> EffectSettlement:
+    def _settlement(self, outcome: CallOutcome, note: str | None = None, words: str | None = None) -> EffectSettlement:
         failpoints.hit("effect.performed")
         self._is_reported = True
         answer, result, refused = self._started, None, None
         if outcome is CallOutcome.DONE:
             result, refused = self._result, None if self._refused is None else str(self._refused)
         return EffectSettlement(
-            self.key, answer.id, answer.intent, outcome, result, refused, note, was_checked=self._was_checked
+            self.key, answer.id, answer.intent, outcome, result, refused, note, words, was_checked=self._was_checked
         )
 
     def _wait_for(self, settlement: EffectSettlement | None) -> None:
@@ -330,8 +321,8 @@ class Effect:
             )
         is_doubt = settlement.outcome is CallOutcome.UNKNOWN and self._request.recovery is Recovery.PERSON
         if is_doubt and isinstance(error, Exception):
-            text = f"effect {self.key!r} may or may not have happened: {settlement.note}"
-            raise doubt_error(self.key, text) from error
+            reason = f"{settlement.note}: {settlement.words}"
+            raise doubt_error(self.key, f"effect {self.key!r} may or may not have happened: {reason}") from error
         if error is None and self._refused is not None:
             raise self._refused
 
@@ -384,8 +375,9 @@ def _close(result: object) -> None:
         result.close()
 
 
-def _describe(error: BaseException) -> str:
-    return escape(f"{type(error).__name__}: {error}", _MAX_NOTE)
+def _describe(error: BaseException) -> tuple[str, str]:
+    """Return the type of an error and its message."""
+    return type(error).__name__, escape(str(error), _MAX_WORDS)
 
 
 def _caller_place() -> str:

@@ -59,7 +59,7 @@ class SettleEffect(StoreCommand[CommandDone | Refused], frozen=True):
     """Save the outcome of an intent: DONE, RELEASED or UNKNOWN. Answer: CommandDone, Refused not_held (another intent counts).
 
     `id` = the idempotency key of the effect: intents of a key are counted again from 1 after its row was deleted. `was_checked` = the
-    target said that it does not have the effect. `refused` = why the result could not be saved. `note` = why the outcome is unknown.
+    target was asked, and does not have the effect. `refused` = why the result could not be saved. `note` = why the outcome is unknown.
     """
 
     key: str
