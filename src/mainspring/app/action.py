@@ -53,10 +53,9 @@ class ActionOptions(StepOptions, total=False):
 class Action(Step[P, R]):
     """A function with the ledger around it. Call it in a step, pass it to `run.step`, or call it in a script or a test."""
 
-    def __init__(self, inner: Step[P, R], options: Mapping[str, Any]) -> None:
+    def __init__(self, inner: Step[P, R]) -> None:
         super().__init__(inner.fn, inner.options, inner.retry, inner.undo)
         self.error, self.where = inner.error, inner.where
-        self.effect_options = dict(options)
 
     def __repr__(self) -> str:
         return f"<action {self.name} of {self.fn.__module__}>"
@@ -78,12 +77,11 @@ def action(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:
-        own = {name: options[name] for name in ActionOptions.__annotations__ if name in options}
-        own = {name: value for name, value in own.items() if name not in StepOptions.__annotations__}
-        step_options = {name: value for name, value in options.items() if name not in own}
+        own_names = ActionOptions.__annotations__.keys() - StepOptions.__annotations__.keys()
+        own = {name: value for name, value in options.items() if name in own_names}
+        step_options = {name: value for name, value in options.items() if name not in own_names}
         _require_options(fn, own)
-        decorated = step(**step_options)(_EffectCall(fn, own).wrap() if inspect.isfunction(fn) else fn)
-        return Action(decorated, own)
+        return Action(step(**step_options)(_EffectCall(fn, own).wrap() if inspect.isfunction(fn) else fn))
 
     return decorate if fn is None else decorate(fn)
 

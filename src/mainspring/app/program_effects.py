@@ -139,7 +139,7 @@ class ProgramEffects:
         return answer
 
     def _apply(self, command: StoreCommand[Answer]) -> Answer:
-        """Commit a command, in a new session if this one was declared dead meanwhile: late outcomes count, too."""
+        """Commit a command, in a new session if this one was declared dead: late outcomes count, too."""
         self.open()
         try:
             return self._store.apply(command)
@@ -194,24 +194,23 @@ def _pause(seconds: float) -> bool:
 
 
 _LOCK = threading.Lock()
-_programs: dict[int, ProgramEffects] = {}
-"""The effects of this process, by its id: a forked child makes its own."""
+_program: ProgramEffects | None = None
 _inherited: list[ProgramEffects] = []
 """Those of the processes that forked this one: a connection must not be closed here."""
 
 
 def program_effects() -> ProgramEffects:
-    """Return the effects of this program, on the store that the configuration names.
+    """Return the effects of this program, on the store of the newest project of this process, or the one that the configuration names.
 
     Raises:
         ConfigError: the configuration cannot be used.
     """
+    global _program  # noqa: PLW0603 - one program, one session
     with _LOCK:
-        pid = os.getpid()
-        if pid not in _programs:
-            effects = _programs[pid] = ProgramEffects(Project.find())
-            atexit.register(_close, effects, pid)
-        return _programs[pid]
+        if _program is None:
+            _program = ProgramEffects(Project.current())
+            atexit.register(_close, _program, os.getpid())
+        return _program
 
 
 def _close(effects: ProgramEffects, pid: int) -> None:
@@ -222,10 +221,11 @@ def _close(effects: ProgramEffects, pid: int) -> None:
 
 def _forget() -> None:
     """Start without effects in a forked child. Those of its parent are neither used nor closed here."""
-    global _LOCK  # noqa: PLW0603 - another thread of the parent may have held it, and no one here releases it
+    global _LOCK, _program  # noqa: PLW0603 - another thread of the parent may have held the lock, and no one here releases it
     _LOCK = threading.Lock()
-    _inherited.extend(_programs.values())
-    _programs.clear()
+    if _program is not None:
+        _inherited.append(_program)
+    _program = None
 
 
 os.register_at_fork(after_in_child=_forget)

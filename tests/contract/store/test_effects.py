@@ -392,7 +392,7 @@ def test_result_of_a_person_for_the_step_confirms_its_doubts(store: Any) -> None
     run, _, _ = in_doubt(store)
     assert store.do(GiveResult(run=run.id, ident="s1", command="give", output=b"1")) == DONE
     assert [state(store, key) for key in ("doubted", "other", "elsewhere")] == [S.DONE, S.DONE, S.IN_DOUBT]
-    assert row(store, "doubted").decided_by == "give"
+    assert (row(store, "doubted").decided_by or "").startswith("the result given for r")
 
 
 def test_repetition_of_the_step_by_a_person_forgets_its_doubts(store: Any) -> None:
@@ -727,7 +727,7 @@ def test_decision_of_a_person_is_not_overwritten_by_a_call_at_the_same_time(
         assert not both.second.answer.must_check
     else:
         assert isinstance(both.second.answer, EffectFound)
-        assert row(store, "doubted").decided_by == "p"
+        assert "the result given for" in (row(store, "doubted").decided_by or "")
 
 
 def test_outcome_and_end_of_the_session_meet_with_the_outcome_on_record(store: Any, second: Any) -> None:

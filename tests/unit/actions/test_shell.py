@@ -29,7 +29,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EffectC
     monkeypatch.setenv("MAINSPRING_STORE_URL", f"sqlite:///{tmp_path}/store.db")
     yield program_effects.program_effects()
     program_effects.program_effects().close()
-    program_effects._programs.clear()
+    program_effects._program = None
 
 
 def test_output_and_exit_code_are_returned(tmp_path: Path) -> None:

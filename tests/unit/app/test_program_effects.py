@@ -101,7 +101,7 @@ def program(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setenv("MAINSPRING_STORE_URL", url)
     made = ProgramEffects(Project.find())
     made.open()
-    monkeypatch.setattr(program_effects, "_programs", {os.getpid(): made})
+    monkeypatch.setattr(program_effects, "_program", made)
     yield made
     made.close()
 
@@ -152,7 +152,7 @@ def test_outcome_that_the_store_did_not_accept_is_sent_again(
         ms.once("next", lambda: "y")
     assert state(other, "next") is None
     monkeypatch.undo()
-    monkeypatch.setattr(program_effects, "_programs", {os.getpid(): program})
+    monkeypatch.setattr(program_effects, "_program", program)
     assert ms.once(KEY, lambda: "not called") == "x"
 
 
@@ -255,7 +255,8 @@ def test_program_without_a_store_has_no_effect(tmp_path: Path, monkeypatch: pyte
     """It fails closed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAINSPRING_STORE_URL", "mysql://nowhere/db")
-    monkeypatch.setattr(program_effects, "_programs", {})
+    monkeypatch.setattr(program_effects, "_program", None)
+    monkeypatch.setattr(Project, "_newest", None)
     performed: list[int] = []
     with pytest.raises(ConfigError):
         ms.once(KEY, performed.append, 1)

@@ -73,17 +73,19 @@ def retry(
     """
     decisions = {"from_step": from_step, "again": again, "accept": accept, "map": renamed}
     if forgotten:
-        _forget_effects(invocation, selection, forgotten)
+        _require_effects(invocation, selection, forgotten)
     if discard_rejected:
-        return _discard_rejected(invocation, selection, is_only_option=not (any(decisions.values()) or at or rate))
+        return _discard_rejected(
+            invocation, selection, is_only_option=not (any(decisions.values()) or at or rate or forgotten)
+        )
     if any(decisions.values()):
-        return _retry_from_step(invocation, selection, decisions, is_later=bool(at or rate))
+        return _retry_from_step(invocation, selection, decisions, forgotten, is_later=bool(at or rate))
     if selection.is_one and rate is None:
         from mainspring.service.runs.run import retry as retry_one
 
         run_id = invocation.run_id(selection.runs[0])
         _confirm_repeats(invocation, run_id, None)
-        _list_skipped_effects(invocation, run_id)
+        _settle_effects(invocation, run_id, forgotten)
         due_at = None if at is None else parse_instant(at, invocation.clock.now(), invocation.zone, back=False)
         retry_one(invocation.store, run_id, act=invocation.act, due_at=due_at)
         return _print_continued(invocation, run_id)
@@ -106,7 +108,12 @@ def _discard_rejected(invocation: Invocation, selection: SelectionOptions, *, is
 
 
 def _retry_from_step(
-    invocation: Invocation, selection: SelectionOptions, decisions: dict[str, str | None], *, is_later: bool
+    invocation: Invocation,
+    selection: SelectionOptions,
+    decisions: dict[str, str | None],
+    forgotten: tuple[str, ...],
+    *,
+    is_later: bool,
 ) -> int:
     from mainspring.service.runs import run_recovery
 
@@ -122,7 +129,7 @@ def _retry_from_step(
     store, reads, act = invocation.store, invocation.reads, invocation.act
     if decision in ("from_step", "again"):
         _confirm_repeats(invocation, run_id, step)
-        _list_skipped_effects(invocation, run_id)
+    _settle_effects(invocation, run_id, forgotten)
     if decision == "from_step":
         run_recovery.retry_from(store, reads, run_id, step, act=act)
     elif decision == "again":
@@ -134,28 +141,35 @@ def _retry_from_step(
     return _print_continued(invocation, run_id)
 
 
-def _forget_effects(invocation: Invocation, selection: SelectionOptions, keys: tuple[str, ...]) -> None:
-    """Forget effects that steps of the run have performed."""
-    from mainspring.domain.errors import UnknownNameError
-    from mainspring.service.effect import forget_effect
+def _require_effects(invocation: Invocation, selection: SelectionOptions, keys: tuple[str, ...]) -> None:
+    """Refuse keys of effects that no step of the run has performed, and a run that cannot be continued."""
+    from mainspring.domain.errors import ConflictError, UnknownNameError
     from mainspring.store.read.effects import list_effects_of_run
+    from mainspring.store.read.runs.run_views import run_view
 
     if not selection.is_one or selection.dry_run:
         raise click.UsageError("--forget takes one run, and no --dry-run", ctx=click.get_current_context())
     run_id = invocation.run_id(selection.runs[0])
+    state = run_view(invocation.reader, run_id).state
+    if state not in REOPENABLE_STATES:
+        raise ConflictError(
+            f"run {run_id} is {state}, so none of its steps runs again",
+            hint="Let the next call of a key perform its effect: mainspring effects forget KEY",
+        )
     known = {effect.key for effect in list_effects_of_run(invocation.reader, run_id)}
     for key in keys:
         if key not in known:
             raise UnknownNameError(f"effect of run {run_id}", key, known)
-    for key in keys:
-        forget_effect(invocation.store, key, act=invocation.act.part(key))
 
 
-def _list_skipped_effects(invocation: Invocation, run_id: str) -> None:
-    """List the effects that steps of the run skip, because they have performed them."""
+def _settle_effects(invocation: Invocation, run_id: str, forgotten: tuple[str, ...]) -> None:
+    """Forget effects that the run shall perform again, and list those that its steps skip, because they are done."""
     from mainspring.domain.states import EffectState
+    from mainspring.service.effect import forget_effect
     from mainspring.store.read.effects import list_effects_of_run
 
+    for key in forgotten:
+        forget_effect(invocation.store, key, act=invocation.act.part(key))
     done = [effect for effect in list_effects_of_run(invocation.reader, run_id) if effect.state is EffectState.DONE]
     if done:
         invocation.output.hint("If their steps run again, they skip these effects, which are done:")

@@ -42,8 +42,8 @@ def decide(
 ) -> EffectDecision:
     """Return what a call may do, `effect` being the row of its key.
 
-    `session` = that of the caller; `is_holder_live` = the session of the row's holder lives, or it has none. `is_on_hold` = the store was
-    restored and not released: an effect that is not on record may have happened.
+    `session` = that of the caller; `is_holder_live` = the session of the row's holder lives. `is_on_hold` = the store was restored and not
+    released: an effect that is not on record may have happened.
     """
     if effect is None:
         return _decide_new(call, is_on_hold=is_on_hold)

@@ -121,14 +121,14 @@ def lose_effects(tx: Transaction, session: int) -> None:
     tx.change("lose_effects_of_session", {"now": tx.now, "session": session, "note": _HOLDER_ENDED})
 
 
-def settle_doubts_of_step(tx: Transaction, run: str, ident: str, *, happened: bool, by: str) -> None:
+def settle_doubts_of_step(tx: Transaction, run: str, ident: str, *, happened: bool) -> None:
     """Settle the effects in doubt of a step, for a person has decided on the step.
 
     If the step runs again, an effect that Mainspring can settle by itself stays unknown, and keeps its idempotency key.
     """
     tx.hold_all("effect", [(key,) for key in tx.values("list_doubts_of_step", (run, ident), str)])
     if happened:
-        tx.change("confirm_effects_of_step", (tx.now, by, run, ident))
+        tx.change("confirm_effects_of_step", (tx.now, f"the result given for {run}/{ident}", run, ident))
     else:
         tx.change("delete_doubts_of_step", (run, ident))
 

@@ -392,6 +392,7 @@ def test_retry_lists_the_effects_that_are_skipped_and_forgets_one_on_request(cli
     assert unknown.code != 0
     assert "invoice:2" in unknown.err
     assert cli("runs", "retry", "--state", "failed", "--forget", "invoice:1", "-y").code == 2
+    assert cli("runs", "retry", run.id, "--from", "no such step", "--forget", "invoice:1").code != 0
     result = cli("runs", "retry", run.id, "--forget", "invoice:1", "--reason", "it bounced")
     assert result.code == 0
     assert "  invoice:2 (step s#1)" in result.err
@@ -401,3 +402,7 @@ def test_retry_lists_the_effects_that_are_skipped_and_forgets_one_on_request(cli
     assert ("forget", "effect:invoice:1", "it bounced") in [
         (entry["verb"], entry["subject"], entry["reason"]) for entry in entries
     ]
+    again = cli("runs", "retry", run.id, "--forget", "invoice:2")
+    assert again.code == 8
+    assert f"run {run.id} is queued" in again.err
+    assert read_effect(stage.store.reader, "invoice:2") is not None

@@ -232,7 +232,7 @@ def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
     if not undoes:
         tx.change("supersede_stops", (run.generation, c.run))
     happened = not c.again and c.failure is None
-    effects.settle_doubts_of_step(tx, c.run, c.ident, happened=happened, by=c.command)
+    effects.settle_doubts_of_step(tx, c.run, c.ident, happened=happened)
     done = _make_ready(tx, run, run.generation, None, undoes=undoes)
     tx.change("insert_fact_receipt", (c.run, FactKind.RESULT, c.command))
     if not c.again:
