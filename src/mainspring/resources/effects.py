@@ -37,7 +37,7 @@ EFFECT_RETRY_AFTER = timedelta(seconds=30)
 _MAX_TEXT = 400
 _ID_BITS = 80
 _ATTEMPT_ENDED = "its attempt ended without an outcome"
-_NO_WORDS = "its words are not stored beside a codec"
+_NO_WORDS = "its words are not stored, because a codec encrypts values"
 _NOT_RECEIVED = "its code stopped before it received the intent"
 
 
@@ -121,7 +121,7 @@ class EffectLedger:
     def settle_command(self, settlement: EffectSettlement) -> SettleEffect:
         """Return the command that saves an outcome. A result that cannot be sealed is lost; that the effect is done is not.
 
-        Words may come from values. They are stored without known secrets, and beside a codec not at all, as those of a failure.
+        Words may come from values. They are stored without known secrets. If a codec encrypts values, they are not stored at all.
         """
         s = settlement
         result, refused, note = None, s.refused, s.note

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder
+from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
 from mainspring.domain.states import EffectState
 from mainspring.store.commands.effects import BeginEffect, ConfirmEffect, SettleEffect
 from mainspring.store.read import effects
@@ -95,3 +95,13 @@ def test_change_of_an_effect_changes_its_token(ledger):
     begin(ledger, "new")
     changed = read_change_tokens(reader, now)
     assert {noun for noun, token in changed.items() if before[noun] != token} == {"effects"}
+
+
+def test_effect_of_unknown_outcome_counts_as_in_doubt_if_no_call_settles_it(store, clock):
+    """A program that was killed and never starts again would leave it unknown for ever."""
+    call = EffectCall("sent", EffectHolder("ann", "call"), "hash", b"[]", recovery=Recovery.CHECK)
+    answer = store.do(BeginEffect(call, "e_1"))
+    store.do(SettleEffect("sent", answer.id, answer.intent, CallOutcome.UNKNOWN))
+    settled_at = clock.now()
+    assert effects.list_open_doubts(store.reader, settled_at - 1) == []
+    assert [doubt.key for doubt in effects.list_open_doubts(store.reader, settled_at)] == ["sent"]

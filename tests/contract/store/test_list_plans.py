@@ -86,7 +86,7 @@ def recording_reader(texts):
     visible_change_tokens.read_visible_change_tokens(reader, 1, lambda name: True)
     status.automation_names(reader)
     effects.count_effects_in_doubt(reader)
-    effects.list_open_doubts(reader)
+    effects.list_open_doubts(reader, 0)
     effects.list_calls_of_run(reader, "r")
     found = dict(reader.requests)
     assert len(found) > 30

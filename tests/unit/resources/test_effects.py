@@ -247,10 +247,10 @@ def test_words_of_an_outcome_have_no_secret(monkeypatch: pytest.MonkeyPatch) -> 
     assert "sk_live" not in (lost.refused or "")
 
 
-def test_words_of_an_outcome_are_not_stored_beside_a_codec() -> None:
+def test_words_of_an_outcome_are_not_stored_if_a_codec_encrypts_values() -> None:
     """The store shows notes without the codec: only the type of the error stays, as in a failure."""
     ledger = EffectLedger(Sealing(FailingCodec()), FakeClock())
     command = ledger.settle_command(EffectSettlement("k", "e1", 1, C.UNKNOWN, note="HTTPError", words="ann's order"))
     assert command.note == "HTTPError"
     lost = ledger.settle_command(EffectSettlement("k", "e1", 1, C.DONE, refused="NaN in ann's order"))
-    assert lost.refused == "its words are not stored beside a codec"
+    assert lost.refused == "its words are not stored, because a codec encrypts values"

@@ -51,6 +51,7 @@ from mainspring.domain.monitors.inputs import (
 from mainspring.domain.monitors.system.worker_lost import STEADY_AFTER_MS
 from mainspring.domain.monitors.timing.success_gaps import HOUR_MS
 from mainspring.domain.monitors.waiting.backlog import RATE_WINDOW_MS
+from mainspring.domain.monitors.waiting.effect_in_doubt import UNSETTLED_MS
 from mainspring.domain.states import SessionState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
@@ -150,7 +151,8 @@ class FactsReader:
                 for lock in status.locks(self._reader)
             ),
             doubts=tuple(
-                EffectDoubt(doubt.key, doubt.since_at, doubt.reason) for doubt in list_open_doubts(self._reader)
+                EffectDoubt(doubt.key, doubt.since_at, doubt.reason)
+                for doubt in list_open_doubts(self._reader, now_at - UNSETTLED_MS)
             ),
             queues=self._list_queues(now_at),
             faults=tuple(faults),

@@ -117,9 +117,12 @@ def list_effects_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> li
     return EFFECT.read_all(reader.read("list_effects_of_run", (run, limit)))
 
 
-def list_open_doubts(reader: StoreReader, limit: int = 100) -> list[OpenDoubt]:
-    """Return effects in doubt that no run asks about, oldest first: outside of runs, or of a run that succeeded or was cancelled."""
-    return [OpenDoubt(*row) for row in reader.read("list_open_doubts", (limit,))]
+def list_open_doubts(reader: StoreReader, unknown_before: int, limit: int = 100) -> list[OpenDoubt]:
+    """Return effects in doubt that no run asks about, oldest first: outside of runs, or of a run that succeeded or was cancelled.
+
+    An effect of unknown outcome counts too, if no call has settled it since `unknown_before`.
+    """
+    return [OpenDoubt(*row) for row in reader.read("list_open_doubts", (unknown_before, limit))]
 
 
 def count_effects_in_doubt(reader: StoreReader, cap: int = 1_000) -> int:

@@ -8,6 +8,8 @@ from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_sub
 from mainspring.domain.monitors.tuning import Tuning
 from mainspring.domain.text.phrases import format_count
 
+UNSETTLED_MS = 24 * 60 * 60 * 1000
+"""How long an effect of unknown outcome waits for the next call of its key, which settles it, before it counts as in doubt."""
 _MAX_KEYS = 5
 
 
@@ -28,14 +30,14 @@ def evaluate(facts: MonitorInputs, _tuning: Tuning, now_at: int) -> Iterator[Eva
         metrics,
         first.since_at,
         f"effect {first.key} may or may not have happened{reason}{more}",
-        hint="mainspring effects list --state in_doubt",
+        hint="mainspring effects list --state in_doubt, and --state unknown",
     )
 
 
 MONITOR = Monitor(
     kind=IncidentKind.EFFECT_IN_DOUBT,
     line="An effect may or may not have happened, and no run asks a person about it.",
-    rule="Open from first_at on while an effect outside of runs, or of a run that ended, is in doubt.",
+    rule="Open from first_at on while an effect outside of runs, or of a run that ended, is in doubt, or unknown for 24 h.",
     tuning=Tuning(),
     evaluate=evaluate,
     of_automations=False,

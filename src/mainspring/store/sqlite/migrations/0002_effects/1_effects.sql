@@ -34,6 +34,7 @@ create table effects (
 ) strict, without rowid;
 create index effects_pending  on effects (session) where state = 'pending';
 create index effects_in_doubt on effects (settled_at) where state = 'in_doubt';
+create index effects_unknown  on effects (settled_at) where state = 'unknown';
 create index effects_windows  on effects (settled_at) where within_ms is not null;
 create index effects_changed  on effects (coalesce(settled_at, started_at), key);
 create index effects_run      on effects (run, ident) where run is not null;
