@@ -87,7 +87,7 @@ class _Walk:
         self._items = items or (lambda reply: reply.json())
         self._options: Any = {name: value for name, value in options.items() if name != "params"}
         first = prepare_call("GET", url, options)
-        self._origin = first.target.origin
+        self._origin, self._secrets = first.target.origin, first.secrets
         self._number, self._next_url = 0, None
         self.call: PreparedCall | None = first
         saved = None if CURRENT_STEP.get() is None else last_checkpoint()
@@ -119,7 +119,7 @@ class _Walk:
     def _prepare_next(self) -> PreparedCall | None:
         if self._next_url is None:
             return None
-        call = prepare_call("GET", self._next_url, self._options)
+        call = prepare_call("GET", self._secrets.escape_other_names(self._next_url), self._options)
         if call.target.origin != self._origin:
             raise HttpAddressError(
                 f"{call.place}: page {self._number + 1} is on another host than {self._url.partition('?')[0]}",

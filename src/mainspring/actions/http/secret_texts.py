@@ -1,6 +1,7 @@
 """Secret texts of one call: names are replaced by values in what is sent, and values by names in what is returned.
 
-Invariants: a reply, an error and a saved address have names only; a value that a caller passes itself is never accepted as `bearer=`.
+Invariants: a reply, an error and a saved address have names only; a value that a caller passes itself is never accepted as `bearer=`;
+a target cannot request a secret by a name that it sends.
 """
 
 import re
@@ -57,6 +58,11 @@ class SecretTexts:
         """Return the value of a header, which may also be a bare `secret:NAME`."""
         is_bare = text.startswith(_PREFIX) and _REFERENCE.fullmatch(f"{{{text}}}")
         return self.fill(f"{{{text}}}" if is_bare else text)
+
+    def escape_other_names(self, url: str) -> str:
+        """Return an address that a target wrote: names of secrets that this call did not use are quoted, so they stay text."""
+        known = frozenset(self._names.values())
+        return _REFERENCE.sub(lambda match: match[0] if match[0] in known else quote(match[0], safe=""), url)
 
     def hide_value(self, value: str, name: str) -> str:
         """Return a value that is replaced by a name from now on."""

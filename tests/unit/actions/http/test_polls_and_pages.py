@@ -136,6 +136,16 @@ def test_checkpoint_has_no_secret(target, tmp_path, monkeypatch):
     assert found == []
 
 
+def test_next_address_of_the_target_reads_no_other_secret(target, monkeypatch):
+    """The target writes that address, so it could request any secret by its name. It gets those that the call has sent."""
+    monkeypatch.setenv("MAINSPRING_SECRET_API", TOKEN)
+    monkeypatch.setenv("MAINSPRING_SECRET_OTHER", "other_3fa96c0d")
+    next_url = "/pages?page=2&known={secret:API}&wanted={secret:OTHER}"
+    pages = http.paginate(f"{target.base}/pages", next=lambda _: next_url, bearer="secret:API")
+    assert [next(pages)["items"], next(pages)["items"]] == [[10, 11], [20, 21]]
+    assert target.requests[-1][1] == f"/pages?page=2&known={TOKEN}&wanted=%7Bsecret%3AOTHER%7D"
+
+
 def test_next_page_on_another_host_is_refused(target):
     """It would get the secrets."""
     pages = http.paginate(f"{target.base}/pages", next=lambda _: "http://127.0.0.1:1/pages")
