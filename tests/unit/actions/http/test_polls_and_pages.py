@@ -120,6 +120,21 @@ def test_pages_that_were_all_processed_are_not_read_again(target, tmp_path):
     assert processed == [10, 20, 30]
 
 
+def test_each_loop_of_a_step_reads_all_of_its_pages(target, tmp_path):
+    """The second does not continue where the first has ended, although both have one address."""
+
+    def read():
+        for state in ("open", "closed"):
+            pages = http.paginate(f"{target.base}/pages", params={"state": state})
+            processed.extend((state, page["items"][0]) for page in pages)
+            if state == "closed" and len(processed) == 6:
+                raise ms.Transient("after the last page of the second")
+
+    processed = []
+    run(read, tmp_path)
+    assert set(processed) == {(state, number) for state in ("open", "closed") for number in (10, 20, 30)}
+
+
 def test_checkpoint_has_no_secret(target, tmp_path, monkeypatch):
     """The address of the next page repeats the token, and the store has its name."""
     monkeypatch.setenv("MAINSPRING_SECRET_API", TOKEN)
