@@ -64,6 +64,22 @@ def test_lost_answer_leaves_one_message(peer, fault, tmp_path):
     assert message == SlackMessage("C01OPS", peer.messages[0]["ts"])
 
 
+def test_long_responses_are_read_to_their_end(peer, tmp_path):
+    """Slack returns the message, escaped, and pages of 200 messages: far more than a notification needs."""
+    assert slack.post("#ops", "\u00fc" * 40_000).channel == "C01OPS"
+    peer.messages += [peer.messages[0] | {"ts": f"{peer.messages[0]['ts']}{number}"} for number in range(20)]
+    peer.faults = [("chat.postMessage", DROP_AFTER)]
+    ms.App(str(tmp_path / "a.db")).run(make_report())
+    assert peer.visible_messages.count("Report") == 1
+
+
+def test_response_that_cannot_be_read_proves_nothing(peer):
+    """The message may be there."""
+    peer.faults = [("chat.postMessage", (200, {}, b"<html>"))]
+    with pytest.raises(Transient, match="may have been sent"):
+        slack.post("#ops", "a")
+
+
 def make_report(text="Report"):
     @ms.workflow(name="slack-report")
     async def report(run: ms.Run) -> SlackMessage:
