@@ -80,6 +80,14 @@ def test_response_that_cannot_be_read_proves_nothing(peer):
         slack.post("#ops", "a")
 
 
+@pytest.mark.parametrize("status", [408, 499])
+def test_status_that_proves_nothing_is_no_refusal(peer, status):
+    """A proxy stopped waiting for Slack: the message may be there."""
+    peer.faults = [("chat.postMessage", (status, {}, b""))]
+    with pytest.raises(Transient, match="may have been sent"):
+        slack.post("#ops", "a")
+
+
 def make_report(text="Report"):
     @ms.workflow(name="slack-report")
     async def report(run: ms.Run) -> SlackMessage:

@@ -25,6 +25,8 @@ _LONGEST_WAIT_MS = 3_600_000
 _REDIRECTS = range(300, 400)
 _UNAVAILABLE = range(500, 600)
 _TOO_MANY = 429
+_ABANDONED = frozenset({408, 499})
+"""It, or a proxy before it, stopped waiting (499 of nginx and Google): the request may have been read."""
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
@@ -61,7 +63,7 @@ class HttpClient:
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int = MAX_BYTES
     ) -> HttpResponse:
-        """Send a body and return the response, which is none of 3xx, 429 and 5xx; at most `max_bytes` of it.
+        """Send a body and return the response, which is none of 3xx, 408, 429, 499 and 5xx; at most `max_bytes` of it.
 
         Raises:
             ChannelFault: there is no such response. `is_unknown` is false only if the request was certainly not read.
@@ -112,6 +114,8 @@ def _check_status(response: HttpResponse) -> HttpResponse:
         raise ChannelFault(f"it redirects ({response.status}), which is not followed: write the new address")
     if response.status == _TOO_MANY:
         raise ChannelFault("it receives too many requests (429)", response.retry_after_ms)
+    if response.status in _ABANDONED:
+        raise ChannelFault(f"it stopped waiting ({response.status})", response.retry_after_ms, is_unknown=True)
     if response.status in _UNAVAILABLE:
         raise ChannelFault(f"it has an internal error ({response.status})", response.retry_after_ms, is_unknown=True)
     return response
