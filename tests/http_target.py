@@ -98,6 +98,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.answer(int(query.get("status", 201)), {"number": number})
 
+    def route_list(self, rest, query, body):
+        """Return the numbers of all orders."""
+        self.answer(200, sorted(self.server.orders))
+
     def route_status(self, rest, query, body):
         """Answer a status."""
         headers = {"retry_after": query["after"]} if "after" in query else {}

@@ -8,6 +8,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import http
+from mainspring.actions.http import resources
 from mainspring.app.project import Project
 from mainspring.domain.errors import OptionError
 
@@ -197,6 +198,21 @@ def test_ensure_calls_the_function_that_decides(target, tmp_path):
     """A list answers 200 although it is empty."""
     target.orders[6] = 1
     assert run(lambda: ensure(target, 6, found=lambda reply: False).status, tmp_path) == 201
+
+
+def test_ensure_of_one_address_creates_each_resource(target, tmp_path, monkeypatch):
+    """Only the body and `found` say which one is meant. The window of the first is not over when the second is created."""
+    monkeypatch.setattr(resources, "_WINDOW", timedelta(minutes=1))
+
+    def create(number):
+        return http.ensure(
+            get=f"{target.base}/list",
+            create=("POST", f"{target.base}/orders", {"number": number}),
+            found=lambda reply: number in reply.json(),
+        ).json()
+
+    assert [run(lambda number=number: create(number), tmp_path) for number in (1, 2)] == [{"number": 1}, {"number": 2}]
+    assert sorted(target.orders) == [1, 2]
 
 
 def test_ensure_fails_if_get_fails(target):
