@@ -68,6 +68,15 @@ def test_failed_delivery_needs_a_person_and_discloses_no_secret(peer, tmp_path, 
         assert file.is_dir() or CANARY.encode() not in file.read_bytes()
 
 
+@pytest.mark.parametrize("address", [f"tgram://{CANARY}/1", f"secret:{CANARY}", CANARY * 20, 7])
+def test_address_in_place_of_the_name_is_not_repeated(address):
+    """It has a token; the error would go to logs and into the store."""
+    with pytest.raises(OptionError, match="is not the name of a secret") as caught:
+        chat.send(address, "Backup", "done")
+    assert CANARY not in str(caught.value)
+    assert "MAINSPRING_SECRET_TEAM_CHAT" in caught.value.hint
+
+
 def test_bad_input_is_refused_before_anything_is_sent(peer, monkeypatch):
     """No text, no secret, a secret that is no address, no apprise."""
     with pytest.raises(OptionError, match="no title"):
