@@ -270,6 +270,22 @@ def test_unusable_option_is_an_error(target, options, error, message):
     assert target.requests == []
 
 
+@pytest.mark.parametrize("option", ["check", "keyed", "wait", "within"])
+def test_option_of_an_effect_that_is_not_recorded_is_an_error(target, option):
+    """A PUT without once= has no effect on record: the option would do nothing, and its user would rely on it."""
+    with pytest.raises(OptionError, match=rf"{option}= of http.request needs once=") as refused:
+        http.put(f"{target.base}/echo", json=1, **{option: None})
+    assert "once=" in refused.value.hint
+    assert target.requests == []
+
+
+def test_conflict_without_a_key_is_no_repetition_in_progress(target):
+    """Outside of a step and without once= the request has no key, so 409 is that of another one."""
+    with pytest.raises(http.HttpStatusError) as failed:
+        http.post(f"{target.base}/status/409", json={}, keyed=True)
+    assert not isinstance(failed.value, http.HttpInProgressError)
+
+
 @pytest.mark.parametrize("method", ["", "GET /", "CONNECT", "trace", "a b", 7])
 def test_unusable_method_is_an_error(target, method):
     """A method is a word in capital letters; two of them are never sent."""
