@@ -193,6 +193,28 @@ def test_refused_connection_and_unknown_host_prove_that_nothing_was_sent(target)
             assert "POST http://" in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    ("reply", "message"), [(b"HTTP/1.1 403 Forbidden\r\n\r\n", r"proxy .*\(403 Forbidden\)"), (b"", "ended")]
+)
+def test_proxy_that_opens_no_tunnel_proves_that_nothing_was_sent(target, monkeypatch, reply, message):
+    """Only CONNECT has left: the target has received nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def refuse():
+            connection, _ = proxy.accept()
+            with connection:
+                assert connection.recv(4096).startswith(b"CONNECT 93.184.215.14:443 ")
+                connection.sendall(reply)
+
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with pytest.raises(http.HttpNotSentError, match=message) as failed:
+            http.post("https://93.184.215.14/orders", json={})
+        thread.join()
+    assert classify(failed.value).not_sent
+
+
 def test_slow_response_is_ambiguous(target):
     """The request was sent, so the effect may have happened."""
     with pytest.raises(http.HttpTimeoutError, match="within 200ms") as failed:
