@@ -1,12 +1,13 @@
 """Chat: send a text to any service that apprise knows, once for its key. It needs the extra `notify`."""
 
-from mainspring.actions.base.account import read_project
+from mainspring.actions.base.project_settings import current_project
 from mainspring.actions.base.sent_once import SentOnce
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.integrations.apprise import import_apprise, open_sender, send_by_apprise
 from mainspring.integrations.base.channel_thread import ChannelThread
+from mainspring.resources.error_text import ErrorText
 
 
 def send(url_secret: str, title: str, body: str, *, once: str | None = None, within: SpanInput | None = None) -> None:
@@ -52,7 +53,7 @@ class _Sending:
                 hint='Set MAINSPRING_SECRET_TEAM_CHAT to the address, and write chat.send("TEAM_CHAT", ...).',
             )
         self._title, self._body = title, body
-        _, self._errors = read_project()
+        self._errors = ErrorText(current_project().secrets)
         self._sender = open_sender(url_secret, self._errors)
         self.call: SentOnce[None] = SentOnce(
             "chat.send",
