@@ -50,6 +50,18 @@ def test_same_key_is_sent_once(peer, tmp_path):
     assert len(peer.requests) == 1
 
 
+def test_same_key_with_another_title_is_an_error(peer, tmp_path):
+    """The second text would be skipped in silence."""
+
+    @ms.workflow(name="chat-conflict")
+    async def report(run: ms.Run) -> None:
+        for title in ("Backup", "Restore"):
+            await run.step(chat.send, "TEAM", title, "done", once="backup")
+
+    with pytest.raises(ms.RunFailed, match="EffectConflictError"):
+        ms.App(str(tmp_path / "a.db")).run(report)
+
+
 def test_failed_delivery_needs_a_person_and_discloses_no_secret(peer, tmp_path, monkeypatch, caplog):
     """Apprise says no more than that it could not deliver."""
     monkeypatch.setenv("MAINSPRING_SECRET_TEAM", f"{peer.url.replace('http', 'json')}/{CANARY}-old")

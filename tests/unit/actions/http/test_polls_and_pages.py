@@ -192,6 +192,7 @@ def test_ensure_creates_what_is_not_there(target, tmp_path):
     assert target.record.read_text() == "4\n"
     target.orders.clear()
     assert run(lambda: ensure(target, 4).status, tmp_path) == 201
+    assert target.record.read_text() == "4\n4\n"
 
 
 def test_ensure_calls_the_function_that_decides(target, tmp_path):
@@ -213,6 +214,16 @@ def test_ensure_of_one_address_creates_each_resource(target, tmp_path, monkeypat
 
     assert [run(lambda number=number: create(number), tmp_path) for number in (1, 2)] == [{"number": 1}, {"number": 2}]
     assert sorted(target.orders) == [1, 2]
+
+
+def test_ensure_finds_what_another_has_created_at_once(target, tmp_path):
+    """409 to the creation: GET decides."""
+
+    def create():
+        create = ("POST", f"{target.base}/orders?status=409", {"number": 3})
+        return http.ensure(get=f"{target.base}/orders/3", create=create).status
+
+    assert run(create, tmp_path) == 200
 
 
 def test_ensure_fails_if_get_fails(target):
