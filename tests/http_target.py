@@ -30,6 +30,7 @@ class Target(http.server.ThreadingHTTPServer):
         self.file = b""
         self.etag = '"v1"'
         self.stall_at: int | None = None
+        self.range_shift = 0
         self.has_stalled, self.released = threading.Event(), threading.Event()
         self.job_polls = 0
         self.lock = threading.Lock()
@@ -98,6 +99,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.answer(int(query.get("status", 201)), {"number": number})
 
+    def route_list(self, rest, query, body):
+        """Return the numbers of all orders."""
+        self.answer(200, sorted(self.server.orders))
+
     def route_status(self, rest, query, body):
         """Answer a status."""
         headers = {"retry_after": query["after"]} if "after" in query else {}
@@ -147,12 +152,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         span = self.headers.get("range")
         if span and self.headers.get("if-range") == self.server.etag:
             start = int(span.removeprefix("bytes=").rstrip("-"))
+        if start > len(data):
+            self.answer(416)
+            return
         part = data[start:]
         self.send_response(206 if start else 200)
         self.send_header("etag", self.server.etag)
         self.send_header("content-length", str(len(part)))
         if start:
-            self.send_header("content-range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            self.send_header("content-range", f"bytes {start + self.server.range_shift}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         stall_at, self.server.stall_at = self.server.stall_at, None
         if stall_at is None:

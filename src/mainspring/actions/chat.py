@@ -1,11 +1,13 @@
 """Chat: send a text to any service that apprise knows, once for its key. It needs the extra `notify`."""
 
-from mainspring.actions.base.account import read_project
+from mainspring.actions.base.project_settings import current_project
 from mainspring.actions.base.sent_once import SentOnce
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError
+from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.integrations.apprise import import_apprise, open_sender, send_by_apprise
 from mainspring.integrations.base.channel_thread import ChannelThread
+from mainspring.resources.error_text import ErrorText
 
 
 def send(url_secret: str, title: str, body: str, *, once: str | None = None, within: SpanInput | None = None) -> None:
@@ -45,8 +47,13 @@ class _Sending:
         for name, text in (("title", title), ("body", body)):
             if not isinstance(text, str) or not text.strip():
                 raise OptionError(f"chat.send has no {name}", hint=f'Write {name}="...".')
+        if not isinstance(url_secret, str) or not SECRET_NAME.fullmatch(url_secret):  # it may be the address itself
+            raise OptionError(
+                "url_secret= of chat.send is not the name of a secret",
+                hint='Set MAINSPRING_SECRET_TEAM_CHAT to the address, and write chat.send("TEAM_CHAT", ...).',
+            )
         self._title, self._body = title, body
-        _, self._errors = read_project()
+        self._errors = ErrorText(current_project().secrets)
         self._sender = open_sender(url_secret, self._errors)
         self.call: SentOnce[None] = SentOnce(
             "chat.send",

@@ -14,6 +14,8 @@ SLACK_URL: Final = "https://slack.com/api"
 SLACK_CHANNEL = lazy_pattern(r"#[^\s,/#@]{1,80}|[CGD][A-Z0-9]{5,30}")
 """`#name`, or the id of a channel."""
 MAX_PAGES = 20
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+"""Bytes of a response: a page has 200 messages or 1,000 channels, and a message is returned in full, with escapes."""
 NOT_ALLOWED_CODES = frozenset({"missing_scope", "no_permission", "not_allowed_token_type", "not_in_channel"})
 """The token may not do it."""
 _OF_THE_NOTICE = frozenset(
@@ -49,10 +51,12 @@ class SlackApi:
         else:
             headers["content-type"] = "application/json; charset=utf-8"
             content = msgspec.json.encode(body)
-        response = await self._http.post(f"{self._url}/{method}", content, headers)
+        response = await self._http.post(f"{self._url}/{method}", content, headers, max_bytes=MAX_RESPONSE_BYTES)
         data = response.data()
         if response.is_ok and data.get("ok") is True:
             return data
+        if response.is_ok and "error" not in data:
+            raise SlackError("unreadable", f"the response of Slack cannot be read ({response.status})", is_unknown=True)
         code = str(data.get("error") or f"status {response.status}")
         needed = f" (the scope {data['needed']} is needed)" if isinstance(data.get("needed"), str) else ""
         raise SlackError(

@@ -116,10 +116,10 @@ class MailServer:
 
 
 @contextlib.contextmanager
-def serving_mail(mailbox=None, *, password=None, tls=None, is_tls_from_start=False):
+def serving_mail(mailbox=None, *, password=None, tls=None, is_tls_from_start=False, enable_SMTPUTF8=True):
     """Serve mail. `password` = it wants user "robot" with that; `tls` = a context for STARTTLS."""
     box = MailServer(mailbox)
-    options = {"enable_SMTPUTF8": True}
+    options = {"enable_SMTPUTF8": enable_SMTPUTF8}
     if password is not None:
 
         def check(server, session, envelope, mechanism, data):

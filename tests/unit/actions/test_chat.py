@@ -50,6 +50,18 @@ def test_same_key_is_sent_once(peer, tmp_path):
     assert len(peer.requests) == 1
 
 
+def test_same_key_with_another_title_is_an_error(peer, tmp_path):
+    """The second text would be skipped in silence."""
+
+    @ms.workflow(name="chat-conflict")
+    async def report(run: ms.Run) -> None:
+        for title in ("Backup", "Restore"):
+            await run.step(chat.send, "TEAM", title, "done", once="backup")
+
+    with pytest.raises(ms.RunFailed, match="EffectConflictError"):
+        ms.App(str(tmp_path / "a.db")).run(report)
+
+
 def test_failed_delivery_needs_a_person_and_discloses_no_secret(peer, tmp_path, monkeypatch, caplog):
     """Apprise says no more than that it could not deliver."""
     monkeypatch.setenv("MAINSPRING_SECRET_TEAM", f"{peer.url.replace('http', 'json')}/{CANARY}-old")
@@ -66,6 +78,15 @@ def test_failed_delivery_needs_a_person_and_discloses_no_secret(peer, tmp_path, 
     assert CANARY not in caplog.text
     for file in tmp_path.rglob("*"):
         assert file.is_dir() or CANARY.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("address", [f"tgram://{CANARY}/1", f"secret:{CANARY}", CANARY * 20, 7])
+def test_address_in_place_of_the_name_is_not_repeated(address):
+    """It has a token; the error would go to logs and into the store."""
+    with pytest.raises(OptionError, match="is not the name of a secret") as caught:
+        chat.send(address, "Backup", "done")
+    assert CANARY not in str(caught.value)
+    assert "MAINSPRING_SECRET_TEAM_CHAT" in caught.value.hint
 
 
 def test_bad_input_is_refused_before_anything_is_sent(peer, monkeypatch):

@@ -14,6 +14,8 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import email
+from mainspring.actions.base.mail_message import MailMessage
+from mainspring.actions.base.mailbox import Mailbox
 from mainspring.app.project import Project
 from mainspring.domain.errors import (
     ConfigError,
@@ -25,8 +27,10 @@ from mainspring.domain.errors import (
     Transient,
     UnknownNameError,
 )
+from mainspring.domain.ids import make_id
 from mainspring.domain.states import EffectState
-from mainspring.integrations.mail_connection import _SmtpServer
+from mainspring.integrations.base.channel_address import ChannelAddress
+from mainspring.integrations.mail_connection import SmtpConversation, _SmtpServer
 from mainspring.store.read.effects import EffectFilter, list_effects
 from mainspring.store.sqlite.reader import SqliteReader
 from tests.secret_encodings import leaks
@@ -147,6 +151,15 @@ def test_address_of_any_letters_arrives(box, to, address):
     """A domain is sent in its ASCII form; other letters before the @ need a server that accepts them."""
     assert send_to(box.address, to).accepted == (address,)
     assert box.mails[0][0] == [address]
+    assert address.encode() in box.raw
+
+
+def test_other_letters_before_the_at_need_a_server_that_accepts_them():
+    """The error says so, and nothing is sent."""
+    with serving_mail(enable_SMTPUTF8=False) as box:
+        with pytest.raises(Permanent, match=r"ASCII addresses only \(no SMTPUTF8\)"):
+            send_to(box.address, "\u00e4nn@example.com")
+        assert box.mails == []
 
 
 def test_repeated_mail_has_the_same_id_and_date(box, tmp_path):
@@ -169,6 +182,29 @@ def test_repeated_mail_has_the_same_id_and_date(box, tmp_path):
     assert first["Message-ID"] == second["Message-ID"] == result.message_id
     assert first["Date"] == second["Date"]
     assert abs(parsedate_to_datetime(first["Date"]).timestamp() - started_at) < 60
+
+
+def test_date_of_a_mail_is_that_of_its_key():
+    """However late it is built again."""
+    sender = Mailbox("", "ms@example.com")
+    texts: dict[str, Any] = {"subject": "a", "text": "b", "html": None}
+    message = MailMessage(
+        sender=sender, to=(sender,), cc=(), bcc=(), reply_to=(), attachments=(), max_attachments=0, **texts
+    )
+    mail = message.build(make_id("e", 1_700_000_000_000, 0))
+    assert mail["Date"] == "Tue, 14 Nov 2023 22:13:20 +0000"
+
+
+def test_mail_is_not_ended_after_its_caller_has_gone():
+    """So a timeout that comes first proves that it was not sent, and one that comes later does not."""
+    address = ChannelAddress(scheme="smtp", host="127.0.0.1", port=1, sender="ms@example.com")
+    early, late = SmtpConversation(address, None, 1.0), SmtpConversation(address, None, 1.0)
+    early.hang_up()
+    with pytest.raises(TimeoutError):
+        early.allow_end()
+    late.allow_end()
+    late.hang_up()
+    assert (early.is_unknown, late.is_unknown) == (False, True)
 
 
 def lose_unchecked_mail(port):
@@ -246,10 +282,21 @@ def test_only_mail_server_of_the_configuration_is_the_default(box, project):
     ]
 
 
+def test_channels_of_one_server_are_one_account(box, project):
+    """They differ in their recipients only."""
+    project(**{to: f"smtp://127.0.0.1:{box.port}/{to}@example.com?from=ms@example.com" for to in ("ops", "dev")})
+    send_to(None)
+    assert box.subjects() == ["Report"]
+
+
 def test_missing_server_is_named_with_the_fix(project):
     """None, several, one of another kind, an unknown name, an address with a secret in it."""
     with pytest.raises(ConfigError, match=r"no server is configured\nin .*mainspring.toml, \[notify.channels\]\nPass"):
         send_to(None)
+    with pytest.raises(OptionError, match="server= is int, not text"):
+        send_to(25)
+    with pytest.raises(OptionError, match="server= is no address of mail"):
+        send_to("slack://secret:BOT")
     project(a="smtp://127.0.0.1/a@example.com", b="smtp://127.0.0.2/a@example.com", c="slack://secret:X/#ops")
     with pytest.raises(ConfigError, match=r"several accounts are configured \(a, b\)(?s:.*)server='a'"):
         send_to(None)

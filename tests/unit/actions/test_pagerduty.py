@@ -48,7 +48,7 @@ def test_async_forms_do_the_same(peer):
 
 
 def test_key_of_once_is_that_of_the_alert(peer, tmp_path):
-    """A lost answer is repeated under it; a call within the window sends nothing."""
+    """A lost answer is repeated under it, and under that of the step; a call within the window sends nothing."""
     peer.faults = [("enqueue", DROP_AFTER)]
 
     @ms.workflow(name="pagerduty-alert")
@@ -56,13 +56,27 @@ def test_key_of_once_is_that_of_the_alert(peer, tmp_path):
         retrying = run.options(retry=ms.Retry(attempts=3, initial=0.01))
         options: dict[str, Any] = {"once": "disk:db1", "within": "1h"}
         events = [await retrying.step(pagerduty.trigger, f"{n} % are free", **options) for n in (3, 2)]
+        peer.faults = [("enqueue", DROP_AFTER)]
         events.append(await retrying.step(pagerduty.trigger, "without a key"))
         return [event.dedup_key for event in events]
 
     first, second, own = ms.App(str(tmp_path / "a.db")).run(alert)
     assert first == second == "disk:db1"
     assert set(peer.alerts) == {"disk:db1", own}
-    assert len(peer.requests) == 3
+    assert len(peer.requests) == 4
+
+
+def test_one_effect_has_one_alert(peer, tmp_path):
+    """Another dedup key under the same `once` would be skipped in silence."""
+
+    @ms.workflow(name="pagerduty-conflict")
+    async def alert(run: ms.Run) -> None:
+        for key in ("a", "b"):
+            await run.step(pagerduty.trigger, "full", once="disk", key=key)
+
+    with pytest.raises(ms.RunFailed, match="EffectConflictError"):
+        ms.App(str(tmp_path / "a.db")).run(alert)
+    assert list(peer.alerts) == ["a"]
 
 
 def test_long_key_is_shortened_alike(peer):

@@ -8,6 +8,7 @@ import mainspring as ms
 from mainspring.actions import slack
 from mainspring.actions.slack import SlackMessage
 from mainspring.domain.errors import NotSent, OptionError, OutsideStepError, Permanent, Transient
+from mainspring.integrations.slack_api import MAX_PAGES
 from tests.unit.actions.message_servers import serving_in_thread
 from tests.unit.alerting.peer import DROP_AFTER, DROP_BEFORE, Peer, SlackPeer
 
@@ -15,10 +16,10 @@ CANARY = "canary-webhook-7d1b"
 
 
 class HookPeer(Peer):
-    """An incoming webhook of Slack."""
+    """An incoming webhook of Slack, whose errors repeat its address."""
 
     def answer(self, path, headers, body):
-        return (200, {}, b"ok") if path == f"/{CANARY}" else (404, {}, b"no_service")
+        return (200, {}, b"ok") if path == f"/{CANARY}" else (404, {}, f"no_service {self.url}{path}".encode())
 
 
 @pytest.fixture
@@ -64,12 +65,64 @@ def test_lost_answer_leaves_one_message(peer, fault, tmp_path):
     assert message == SlackMessage("C01OPS", peer.messages[0]["ts"])
 
 
+def test_long_responses_are_read_to_their_end(peer, tmp_path):
+    """Slack returns the message, escaped, and pages of 200 messages: far more than a notification needs."""
+    assert slack.post("#ops", "\u00fc" * 40_000).channel == "C01OPS"
+    peer.messages += [peer.messages[0] | {"ts": f"{peer.messages[0]['ts']}{number}"} for number in range(20)]
+    peer.faults = [("chat.postMessage", DROP_AFTER)]
+    ms.App(str(tmp_path / "a.db")).run(make_report())
+    assert peer.visible_messages.count("Report") == 1
+
+
+def test_response_that_cannot_be_read_proves_nothing(peer):
+    """The message may be there."""
+    peer.faults = [("chat.postMessage", (200, {}, b"<html>"))]
+    with pytest.raises(Transient, match="may have been sent"):
+        slack.post("#ops", "a")
+
+
+@pytest.mark.parametrize("status", [408, 499])
+def test_status_that_proves_nothing_is_no_refusal(peer, status):
+    """A proxy stopped waiting for Slack: the message may be there."""
+    peer.faults = [("chat.postMessage", (status, {}, b""))]
+    with pytest.raises(Transient, match="may have been sent"):
+        slack.post("#ops", "a")
+
+
 def make_report(text="Report"):
     @ms.workflow(name="slack-report")
     async def report(run: ms.Run) -> SlackMessage:
         return await run.options(retry=ms.Retry(attempts=3, initial=0.01)).step(slack.post, "#ops", text, once="report")
 
     return report
+
+
+def test_message_of_another_effect_is_not_taken_for_a_lost_one(peer, tmp_path):
+    """Both are ours and in one channel: only the key tells them apart."""
+    slack.post("#ops", "Other")
+    peer.faults = [("chat.postMessage", DROP_BEFORE)]
+    ms.App(str(tmp_path / "a.db")).run(make_report())
+    assert peer.visible_messages == ["Other", "Report"]
+
+
+def test_channel_with_too_many_newer_messages_needs_a_person(peer, tmp_path):
+    """The message may be on a page that was not read."""
+    page = {"ok": True, "messages": [], "response_metadata": {"next_cursor": "more"}}
+    peer.faults = [("chat.postMessage", DROP_AFTER), *[("conversations.history", (200, {}, page))] * MAX_PAGES]
+    with pytest.raises(ms.RunFailed, match="too many newer messages"):
+        ms.App(str(tmp_path / "a.db")).run(make_report())
+    assert peer.visible_messages == ["Report"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("ratelimited", NotSent), ("internal_error", Transient), ("is_archived", Permanent)]
+)
+def test_code_of_slack_states_what_happened(peer, code, kind):
+    """Not sent, unknown, refused for good."""
+    peer.faults = [("chat.postMessage", (200, {}, {"ok": False, "error": code}))]
+    with pytest.raises(kind, match=code) as caught:
+        slack.post("#ops", "a")
+    assert isinstance(caught.value, NotSent) == (kind is NotSent)
 
 
 def test_bot_that_may_not_search_needs_a_person(peer, tmp_path):

@@ -137,7 +137,7 @@ class SlackPeer(Peer):
         self._posted_at = time.monotonic()
         self._count += 1
         self.messages.append(form | {"ts": f"{time.time():.0f}.{self._count:06}"})
-        return 200, {}, {"ok": True, "channel": "C01OPS", "ts": self.messages[-1]["ts"]}
+        return 200, {}, {"ok": True, "channel": "C01OPS", "ts": self.messages[-1]["ts"], "message": form}
 
     def chat_update(self, form):
         (found,) = self.of(form["ts"]) or (None,)

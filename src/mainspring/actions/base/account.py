@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
+from mainspring.actions.base.project_settings import current_project
 from mainspring.config import Settings
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
@@ -41,14 +42,6 @@ class Account(NamedTuple):
             await http.close()
 
 
-def read_project() -> tuple[Settings, ErrorText]:
-    """Return the settings of the project that this process has, and the reader of its secrets. Raises ConfigError."""
-    from mainspring.app.project import Project
-
-    project = Project.current()
-    return project.settings, ErrorText(project.secrets)
-
-
 def find_account(kind: AccountKind, server: str | None) -> Account:
     """Return the account that `server` names: an address, a channel, or None for the only one of the configuration.
 
@@ -56,7 +49,8 @@ def find_account(kind: AccountKind, server: str | None) -> Account:
         OptionError, UnknownNameError: it names none.
         ConfigError: the configuration cannot be read, or has none, or several.
     """
-    settings, errors = read_project()
+    project = current_project()
+    settings, errors = project.settings, ErrorText(project.secrets)
     if server is not None and not isinstance(server, str):
         raise OptionError(f"server= is {type(server).__name__}, not text", hint=f"Write server={kind.form!r}")
     if server is not None and "://" in server:

@@ -1,23 +1,22 @@
-"""Settings of the project, and its secrets, as an action reads them outside of the process that runs the worker."""
+"""Settings and secrets of the project that this process has, as actions read them: there is no other way to them."""
 
-import functools
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mainspring.config import Settings, load
-from mainspring.resources.secret_store import SecretStore
-from mainspring.resources.secret_variables import SECRET_VARIABLES
+if TYPE_CHECKING:
+    from mainspring.app.project import Project
 
 SECRET_PREFIX = "secret:"
 
 
-def read_project_settings() -> Settings:
-    """Return the settings that this folder and environment have; they are read once for each.
+def current_project() -> "Project":
+    """Return the project of this process, or the one that its folder and environment name.
 
     Raises:
         ConfigError: the configuration cannot be used.
     """
-    return _read(str(Path.cwd()), os.environ.get("MAINSPRING_CONFIG"))
+    from mainspring.app.project import Project  # it imports the store, which no action needs to be imported
+
+    return Project.current()
 
 
 def read_secret(text: str) -> str:
@@ -28,10 +27,4 @@ def read_secret(text: str) -> str:
     """
     if not text.startswith(SECRET_PREFIX):
         return text
-    env = SECRET_VARIABLES.own(os.environ)
-    return SecretStore(read_project_settings().secrets.dir, env).get(text.removeprefix(SECRET_PREFIX))
-
-
-@functools.lru_cache(maxsize=8)
-def _read(folder: str, config: str | None) -> Settings:
-    return load(env=SECRET_VARIABLES.own(os.environ), cwd=Path(folder), uid=os.getuid())
+    return current_project().secrets.get(text.removeprefix(SECRET_PREFIX))

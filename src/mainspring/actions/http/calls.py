@@ -128,15 +128,19 @@ def _prepare(method: str, url: str, options: RequestOptions) -> tuple[PreparedCa
     rest: Any = {name: value for name, value in options.items() if name not in EffectOptions.__annotations__}
     own: dict[str, Any] = {name: value for name, value in options.items() if name in EffectOptions.__annotations__}
     call = prepare_call(method, url, rest)
-    if "within" in own and "once" not in own:
-        raise OptionError("within= of http.request needs once=", hint='Name the effect: once="order:{order.id}".')
-    call = replace(call, is_keyed=bool(own.get("keyed")))
-    if call.method in IDEMPOTENT_METHODS and "once" not in own:
-        return call, None
+    if "once" not in own:
+        is_unrecorded = call.method in IDEMPOTENT_METHODS
+        unused = next((name for name in own if is_unrecorded or name == "within"), None)
+        if unused is not None:
+            hint = 'Name the effect: once="order:7".'
+            raise OptionError(f"{unused}= of http.request needs once= (method {call.method})", hint=hint)
+        if is_unrecorded:
+            return call, None
     check = own.pop("check", None)
     identity = call.identity if "once" in own else None
     bound = None if check is None else _read_check(check, call)
-    return call, effect_of_action("http.request", identity=identity, check=bound, **own)
+    effect = effect_of_action("http.request", identity=identity, check=bound, **own)
+    return replace(call, is_keyed=effect is not None and bool(own.get("keyed"))), effect
 
 
 def _read_check(check: Check, call: PreparedCall) -> Callable[[], Any]:

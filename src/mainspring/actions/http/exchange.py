@@ -110,9 +110,9 @@ class _Progress:
         self.target = target
         self.is_sent = False
 
-    async def trace(self, event: str, _: Any) -> None:
-        """Follow the events of the connection."""
-        if event in _SENDING:
+    async def trace(self, event: str, info: Any) -> None:
+        """Follow the events of the connection. CONNECT opens a tunnel of a proxy, and is no part of the request."""
+        if event in _SENDING and info["request"].method != b"CONNECT":
             self.is_sent = True
 
 
@@ -226,6 +226,9 @@ def _name_errors(call: PreparedCall, progress: _Progress) -> Iterator[None]:
                 text, hint="Check the host, its certificate and the clock. For a private CA, set SSL_CERT_FILE."
             ) from None
         raise HttpNotSentError(text, hint="Check that the target runs and that a firewall allows it.") from None
+    except httpx2.ProxyError as error:
+        text = f"{_place_of(call, progress)}: the proxy does not connect to the target ({_describe(error)})"
+        raise HttpNotSentError(text, hint="Check the variables http_proxy, https_proxy and no_proxy.") from None
     except httpx2.TransportError as error:
         raise _make_lost_error(call, progress, f"the connection ended ({_describe(error)})") from None
 

@@ -32,7 +32,8 @@ def paginate(
     `items(reply)` returns what is yielded (default: the JSON of the body). `params=` is for the first page only.
 
     Safe to run twice because it only reads. In a step it saves a checkpoint after each page, so the next attempt continues with the page
-    that was not processed to its end. The loop must not save checkpoints of its own.
+    that was not processed to its end: process each page in the loop, since a list that the step collects lacks the pages of earlier
+    attempts. The loop must not save checkpoints of its own. If a step has several loops, the next attempt may read pages again.
 
     Example:
         for orders in http.paginate("https://api.example.com/orders", params={"limit": 100}): load(orders)
@@ -87,18 +88,20 @@ class _Walk:
         self._items = items or (lambda reply: reply.json())
         self._options: Any = {name: value for name, value in options.items() if name != "params"}
         first = prepare_call("GET", url, options)
-        self._origin = first.target.origin
+        self._origin, self._secrets = first.target.origin, first.secrets
         self._number, self._next_url = 0, None
         self.call: PreparedCall | None = first
-        saved = None if CURRENT_STEP.get() is None else last_checkpoint()
-        if isinstance(saved, dict) and saved.get(_MARK) == url:
+        step = CURRENT_STEP.get()
+        self._loop = None if step is None else [step.effect_key(_NAME), url]
+        saved = None if step is None else last_checkpoint()
+        if isinstance(saved, dict) and saved.get(_MARK) == self._loop:
             self._number, self._next_url = int(saved["page"]), saved["next"]
             self.call = self._prepare_next()
 
     @property
     def position(self) -> dict[str, Any]:
-        """The checkpoint: the page that is processed, and the address of the next one, without secrets."""
-        return {_MARK: self._url, "page": self._number, "next": self._next_url}
+        """The checkpoint: the loop, the number of its processed pages, and the address of the next one, without secrets."""
+        return {_MARK: self._loop, "page": self._number, "next": self._next_url}
 
     def read_page(self, reply: HttpReply) -> Any:
         """Return the items of a page, and remember the next one."""
@@ -119,7 +122,7 @@ class _Walk:
     def _prepare_next(self) -> PreparedCall | None:
         if self._next_url is None:
             return None
-        call = prepare_call("GET", self._next_url, self._options)
+        call = prepare_call("GET", self._secrets.escape_other_names(self._next_url), self._options)
         if call.target.origin != self._origin:
             raise HttpAddressError(
                 f"{call.place}: page {self._number + 1} is on another host than {self._url.partition('?')[0]}",

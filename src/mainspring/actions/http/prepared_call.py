@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from mainspring.actions.base.project_settings import current_project
 from mainspring.actions.http.address_guard import AddressGuard, CallTarget, read_target
 from mainspring.actions.http.reply import CONFIDENTIAL_HEADERS, SELECTED_HEADERS
 from mainspring.actions.http.secret_texts import SecretSource, SecretTexts
-from mainspring.app.project import Project
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ArgumentError, OptionError, UnknownOptionError
 from mainspring.domain.redaction.redactor import MASK
@@ -193,7 +193,7 @@ def _list_allowed(allow: Sequence[str]) -> list[str]:
     if isinstance(allow, str):
         raise OptionError("allow= is text", hint=f"Write a list: allow=[{allow[:80]!r}].")
     if not ACTION_HOSTS.is_configured:
-        Project.current()
+        current_project()
     return [*allow, *sorted(ACTION_HOSTS.entries)]
 
 

@@ -105,9 +105,11 @@ class _Resource:
             return reply
 
     def make_effect(self, check: Check) -> Effect:
-        """Return the effect of the creation. Its key is made of both requests."""
-        text = f"{self._creation.method} {self._creation.url} {self._reading.url}"
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Return the effect of the creation. Its key says which resource is meant: both addresses, with `found` also the body."""
+        parts = [self._creation.method, self._creation.url, self._reading.url]
+        if self._found is not None:  # GET returns a list, which is that of other resources too
+            parts.append(self._creation.identity["body"])
+        digest = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
         key = f"{_NAME} {self._creation.url.partition('?')[0][:200]} #{digest}"
         effect = effect_of_action(_NAME, once=key, check=check, within=_WINDOW)
         assert effect is not None

@@ -1,13 +1,14 @@
 """Secret texts of one call: names are replaced by values in what is sent, and values by names in what is returned.
 
-Invariants: a reply, an error and a saved address have names only; a value that a caller passes itself is never accepted as `bearer=`.
+Invariants: a reply, an error and a saved address have names only; a value that a caller passes itself is never accepted as `bearer=`;
+a target cannot request a secret by a name that it sends.
 """
 
 import re
 from collections.abc import Callable
 from urllib.parse import quote
 
-from mainspring.app.project import Project
+from mainspring.actions.base.project_settings import SECRET_PREFIX, current_project
 from mainspring.domain.errors import OptionError
 from mainspring.domain.redaction.redactor import MASK, MIN_SECRET_LENGTH, list_encodings
 from mainspring.resources.known_secrets import KNOWN_SECRETS
@@ -15,7 +16,6 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 SecretSource = str | Callable[[], str]
 """`secret:NAME`, or a function that returns the value."""
 _REFERENCE = re.compile(r"\{secret:([A-Za-z][A-Za-z0-9_.-]{0,99})\}", re.ASCII)
-_PREFIX = "secret:"
 
 
 class SecretTexts:
@@ -55,8 +55,13 @@ class SecretTexts:
 
     def fill_header(self, text: str) -> str:
         """Return the value of a header, which may also be a bare `secret:NAME`."""
-        is_bare = text.startswith(_PREFIX) and _REFERENCE.fullmatch(f"{{{text}}}")
+        is_bare = text.startswith(SECRET_PREFIX) and _REFERENCE.fullmatch(f"{{{text}}}")
         return self.fill(f"{{{text}}}" if is_bare else text)
+
+    def escape_other_names(self, url: str) -> str:
+        """Return an address that a target wrote: names of secrets that this call did not use are quoted, so they stay text."""
+        known = frozenset(self._names.values())
+        return _REFERENCE.sub(lambda match: match[0] if match[0] in known else quote(match[0], safe=""), url)
 
     def hide_value(self, value: str, name: str) -> str:
         """Return a value that is replaced by a name from now on."""
@@ -77,4 +82,4 @@ class SecretTexts:
         return data
 
     def _value_of(self, name: str, reference: str) -> str:
-        return self.hide_value(Project.current().secrets.get(name), reference)
+        return self.hide_value(current_project().secrets.get(name), reference)

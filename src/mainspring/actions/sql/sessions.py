@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import apsw
 
-from mainspring.actions.base.project_settings import read_project_settings
+from mainspring.actions.base.project_settings import current_project
 from mainspring.actions.sql.portable_session import open_portable_session
 from mainspring.actions.sql.statements import condition_values, make_count, make_insert, make_update
 from mainspring.app.stores.store_factory import make_effect_database
@@ -102,7 +102,7 @@ def find_database_place(database: str) -> tuple[str, str]:
     place = DATABASE_PLACES.find(database)
     if place is not None:
         return database, place
-    configured = read_project_settings().databases
+    configured = current_project().settings.databases
     if database in configured:
         return database, configured[database].url
     unknown = UnknownNameError("database", database, [*DATABASE_PLACES.names(), *configured])

@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 
 WITHIN_S = 10.0
 """The longest time of one request, including connecting and reading."""
-_LARGEST = 64 * 1024
+MAX_BYTES = 64 * 1024
+"""Bytes of a response that are read, unless a request needs more."""
 _LONGEST_WAIT_MS = 3_600_000
 _REDIRECTS = range(300, 400)
 _UNAVAILABLE = range(500, 600)
 _TOO_MANY = 429
+_ABANDONED = frozenset({408, 499})
+"""It, or a proxy before it, stopped waiting (499 of nginx and Google): the request may have been read."""
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
-    """A response with at most the first 64 KiB of its body."""
+    """A response with at most the first bytes of its body, up to the limit of its request."""
 
     status: int
     body: bytes
@@ -57,8 +60,10 @@ class HttpClient:
         self._not_before = 0.0
         self._client: AsyncClient | None = None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
-        """Send a body and return the response, which is none of 3xx, 429 and 5xx.
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int = MAX_BYTES
+    ) -> HttpResponse:
+        """Send a body and return the response, which is none of 3xx, 408, 429, 499 and 5xx; at most `max_bytes` of it.
 
         Raises:
             ChannelFault: there is no such response. `is_unknown` is false only if the request was certainly not read.
@@ -66,7 +71,7 @@ class HttpClient:
         await asyncio.sleep(max(self._not_before - time.monotonic(), 0.0))
         try:
             async with asyncio.timeout(WITHIN_S):
-                response = await self._request(url, body, headers)
+                response = await self._request(url, body, headers, max_bytes)
         except ChannelFault:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a library raises, nothing came back
@@ -81,13 +86,13 @@ class HttpClient:
             await self._client.aclose()
             self._client = None
 
-    async def _request(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+    async def _request(self, url: str, body: bytes, headers: Mapping[str, str], max_bytes: int) -> HttpResponse:
         if self._client is None:
             self._client = await asyncio.to_thread(
                 _make_client
             )  # reading the certificates of the machine takes a while
         async with self._client.stream("POST", url, content=body, headers=dict(headers)) as response:
-            return HttpResponse(response.status_code, await _read_start(response), self._wait(response))
+            return HttpResponse(response.status_code, await _read_start(response, max_bytes), self._wait(response))
 
     def _wait(self, response: "Response") -> int | None:
         now = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
@@ -109,6 +114,8 @@ def _check_status(response: HttpResponse) -> HttpResponse:
         raise ChannelFault(f"it redirects ({response.status}), which is not followed: write the new address")
     if response.status == _TOO_MANY:
         raise ChannelFault("it receives too many requests (429)", response.retry_after_ms)
+    if response.status in _ABANDONED:
+        raise ChannelFault(f"it stopped waiting ({response.status})", response.retry_after_ms, is_unknown=True)
     if response.status in _UNAVAILABLE:
         raise ChannelFault(f"it has an internal error ({response.status})", response.retry_after_ms, is_unknown=True)
     return response
@@ -121,10 +128,10 @@ def _make_client() -> "AsyncClient":
     return open_client(timeout=WITHIN_S, follow_redirects=False, headers={"user-agent": "mainspring"})
 
 
-async def _read_start(response: "Response") -> bytes:
-    found = bytearray()
+async def _read_start(response: "Response", max_bytes: int) -> bytes:
+    body = bytearray()
     async for part in response.aiter_bytes(8_192):
-        found += part
-        if len(found) >= _LARGEST:
+        body += part
+        if len(body) >= max_bytes:
             break
-    return bytes(found[:_LARGEST])
+    return bytes(body[:max_bytes])

@@ -191,6 +191,7 @@ def test_proxy_of_the_environment_gets_no_refused_name(resolver, monkeypatch):
 
 
 def test_proxy_of_the_environment_is_used(target, monkeypatch):
-    """The request goes to the proxy with the whole address."""
+    """The request goes to the proxy with the whole address, also if this machine does not know the host."""
     monkeypatch.setenv("http_proxy", target.base)
-    assert http.get("http://93.184.215.14/echo").json()["path"] == "http://93.184.215.14/echo"
+    for host in ("93.184.215.14", "unknown-host.invalid"):
+        assert http.get(f"http://{host}/echo").json()["path"] == f"http://{host}/echo"

@@ -15,6 +15,8 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import http
+from mainspring.actions.http.exchange import _read_location
+from mainspring.actions.http.prepared_call import prepare_call
 from mainspring.app.project import Project
 from mainspring.domain.effects.errors import EffectInDoubtError
 from mainspring.domain.errors import ArgumentError, ConfigError, DefinitionError, OptionError, UnknownOptionError
@@ -172,6 +174,30 @@ def test_redirects_of_get_are_followed_five_times(target, token):
     assert "authorization" not in target.requests[-1][2]
 
 
+def test_redirect_to_another_origin_gets_no_body_and_no_key(target):
+    """Also if the key is written as it is, under a name that keys have."""
+    other = target.base.replace("127.0.0.1", "localhost")
+    options = {"data": "confidential", "headers": {"X-Api-Key": "k1", "X-Plain": "p1"}, "allow": ["localhost"]}
+    sent = http.get(f"{target.base}/redirect/1?to={other}/echo", **options).json()
+    assert sent["body"] == ""
+    assert "x-api-key" not in sent["headers"]
+    assert sent["headers"]["x-plain"] == "p1"
+
+
+def test_redirect_that_is_not_encrypted_is_refused():
+    """From https to http; the other way is allowed."""
+    call = prepare_call("GET", "https://public.example/a", {})
+    with pytest.raises(http.HttpAddressError, match=r"redirects to http://public.example/b, which is not encrypted"):
+        _read_location(call, call.target, "http://public.example/b?c")
+    assert _read_location(call, call.target, "//other.example").url == "https://other.example/"
+
+
+def test_headers_of_a_reply_have_no_secret(target, token):
+    """The target repeats it in one that a reply has."""
+    reply = http.get(f"{target.base}/redirect/1?to=/{{secret:API}}", expect=302)
+    assert reply.headers["location"] == "/{secret:API}"
+
+
 @pytest.mark.parametrize(("status", "error"), [(302, http.HttpStatusError), (307, http.HttpRedirectError)])
 def test_redirect_of_post_is_not_followed(target, status, error):
     """307 proves that the target did nothing; 302 may come after the effect."""
@@ -191,6 +217,28 @@ def test_refused_connection_and_unknown_host_prove_that_nothing_was_sent(target)
             assert classify(failed.value).not_sent
             assert failed.value.hint
             assert "POST http://" in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"), [(b"HTTP/1.1 403 Forbidden\r\n\r\n", r"proxy .*\(403 Forbidden\)"), (b"", "ended")]
+)
+def test_proxy_that_opens_no_tunnel_proves_that_nothing_was_sent(target, monkeypatch, reply, message):
+    """Only CONNECT has left: the target has received nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def refuse():
+            connection, _ = proxy.accept()
+            with connection:
+                assert connection.recv(4096).startswith(b"CONNECT 93.184.215.14:443 ")
+                connection.sendall(reply)
+
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with pytest.raises(http.HttpNotSentError, match=message) as failed:
+            http.post("https://93.184.215.14/orders", json={})
+        thread.join()
+    assert classify(failed.value).not_sent
 
 
 def test_slow_response_is_ambiguous(target):
@@ -270,6 +318,22 @@ def test_unusable_option_is_an_error(target, options, error, message):
     assert target.requests == []
 
 
+@pytest.mark.parametrize("option", ["check", "keyed", "wait", "within"])
+def test_option_of_an_effect_that_is_not_recorded_is_an_error(target, option):
+    """A PUT without once= has no effect on record: the option would do nothing, and its user would rely on it."""
+    with pytest.raises(OptionError, match=rf"{option}= of http.request needs once=") as refused:
+        http.put(f"{target.base}/echo", json=1, **{option: None})
+    assert "once=" in refused.value.hint
+    assert target.requests == []
+
+
+def test_conflict_without_a_key_is_no_repetition_in_progress(target):
+    """Outside of a step and without once= the request has no key, so 409 is that of another one."""
+    with pytest.raises(http.HttpStatusError) as failed:
+        http.post(f"{target.base}/status/409", json={}, keyed=True)
+    assert not isinstance(failed.value, http.HttpInProgressError)
+
+
 @pytest.mark.parametrize("method", ["", "GET /", "CONNECT", "trace", "a b", 7])
 def test_unusable_method_is_an_error(target, method):
     """A method is a word in capital letters; two of them are never sent."""
@@ -328,10 +392,15 @@ def test_key_header_is_a_quoted_string_that_stays_over_attempts(target, tmp_path
     """The target sees one key for all attempts of an effect."""
 
     def order():
-        return http.post(f"{target.base}/orders?dedupes=1&status={statuses.pop(0)}", json={"number": 7}, keyed=True)
+        try:
+            return http.post(f"{target.base}/orders?dedupes=1&status={statuses.pop(0)}", json={"number": 7}, keyed=True)
+        except http.HttpStatusError as error:
+            errors.append(type(error))
+            raise
 
-    statuses = [503, 409, 201]
+    statuses, errors = [503, 409, 201], []
     assert run(order, tmp_path)["status"] == 201
+    assert errors == [http.HttpStatusError, http.HttpInProgressError]
     keys = {headers["idempotency-key"] for _, _, headers in target.requests}
     assert len(target.requests) == 3
     assert len(keys) == 1
@@ -388,6 +457,19 @@ def test_check_settles_an_unknown_outcome(target, tmp_path, found):
 
     assert run(call, tmp_path) == ("" if found is True else '{"number":9}' if found != "reply" else '{"number": 9}')
     assert target.record.read_text() == "9\n"
+
+
+def test_check_that_returns_an_unexpected_status_has_found_nothing(target, tmp_path):
+    """A check may return its reply as it is: 404 means that the target does not have the effect."""
+
+    def call():
+        def find():
+            return http.get(f"{target.base}/orders/1", expect=(200, 404))
+
+        return http.post(f"{target.base}/job", json={}, once="job", check=find).json()
+
+    target.job_polls = 1
+    assert run(call, tmp_path) == {"state": "done"}
 
 
 def test_refusal_releases_the_effect(target, tmp_path):

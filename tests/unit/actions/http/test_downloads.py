@@ -82,20 +82,47 @@ def test_missing_file_is_an_error(target, tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize("change", ["none", "version", "resume"])
+@pytest.mark.parametrize("change", ["none", "version", "resume", "weak", "shorter"])
 def test_lost_connection_is_continued(target, content, tmp_path, change):
     """By a range, if the target still has the same version; else from the beginning."""
     target.stall_at = 100_000
+    target.etag = 'W/"v1"' if change == "weak" else target.etag
     with pytest.raises(http.HttpTimeoutError):
         http.download(f"{target.base}/file", tmp_path / "a.bin", timeout="300ms")
     assert not (tmp_path / "a.bin").exists()
+    if change == "shorter":
+        target.file = content[:50_000]
     if change == "version":
         target.etag, target.file = '"v2"', bytes(reversed(content))
     file = http.download(f"{target.base}/file", tmp_path / "a.bin", resume=change != "resume")
     assert (tmp_path / "a.bin").read_bytes() == target.file
-    assert file.size == len(content)
-    assert ranges(target) == [None, None if change == "resume" else "bytes=100000-"]
+    assert file.size == len(target.file)
+    rest = {"resume": [None], "weak": [None], "shorter": ["bytes=100000-", None]}.get(change, ["bytes=100000-"])
+    assert ranges(target) == [None, *rest]
     assert parts(tmp_path) == []
+
+
+def test_range_that_was_not_requested_is_refused(target, content, tmp_path):
+    """Its bytes would be written at the place of others."""
+    target.stall_at = 100_000
+    with pytest.raises(http.HttpTimeoutError):
+        http.download(f"{target.base}/file", tmp_path / "a.bin", timeout="300ms")
+    target.range_shift = 7
+    with pytest.raises(http.HttpStatusError, match="206"):
+        http.download(f"{target.base}/file", tmp_path / "a.bin")
+    assert not (tmp_path / "a.bin").exists()
+
+
+def test_link_in_place_of_the_part_is_not_followed(target, content, tmp_path):
+    """Its target would be overwritten."""
+    http.download(f"{target.base}/file", tmp_path / "a.bin")
+    victim = tmp_path / "victim"
+    victim.write_text("before")
+    digest = hashlib.sha256(b"a.bin").hexdigest()[:8]
+    (tmp_path / f".a.bin.{digest}.part").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"):
+        http.download(f"{target.base}/file", tmp_path / "a.bin")
+    assert victim.read_text() == "before"
 
 
 def test_damaged_part_is_downloaded_again(target, content, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import http
+from mainspring.actions.http import resources
 from mainspring.app.project import Project
 from mainspring.domain.errors import OptionError
 
@@ -120,6 +121,21 @@ def test_pages_that_were_all_processed_are_not_read_again(target, tmp_path):
     assert processed == [10, 20, 30]
 
 
+def test_each_loop_of_a_step_reads_all_of_its_pages(target, tmp_path):
+    """The second does not continue where the first has ended, although both have one address."""
+
+    def read():
+        for state in ("open", "closed"):
+            pages = http.paginate(f"{target.base}/pages", params={"state": state})
+            processed.extend((state, page["items"][0]) for page in pages)
+            if state == "closed" and len(processed) == 6:
+                raise ms.Transient("after the last page of the second")
+
+    processed = []
+    run(read, tmp_path)
+    assert set(processed) == {(state, number) for state in ("open", "closed") for number in (10, 20, 30)}
+
+
 def test_checkpoint_has_no_secret(target, tmp_path, monkeypatch):
     """The address of the next page repeats the token, and the store has its name."""
     monkeypatch.setenv("MAINSPRING_SECRET_API", TOKEN)
@@ -134,6 +150,16 @@ def test_checkpoint_has_no_secret(target, tmp_path, monkeypatch):
     assert [path.count(TOKEN) for _, path, _ in target.requests] == [1, 1]
     found = [file.name for file in tmp_path.iterdir() if file.is_file() and TOKEN.encode() in file.read_bytes()]
     assert found == []
+
+
+def test_next_address_of_the_target_reads_no_other_secret(target, monkeypatch):
+    """The target writes that address, so it could request any secret by its name. It gets those that the call has sent."""
+    monkeypatch.setenv("MAINSPRING_SECRET_API", TOKEN)
+    monkeypatch.setenv("MAINSPRING_SECRET_OTHER", "other_3fa96c0d")
+    next_url = "/pages?page=2&known={secret:API}&wanted={secret:OTHER}"
+    pages = http.paginate(f"{target.base}/pages", next=lambda _: next_url, bearer="secret:API")
+    assert [next(pages)["items"], next(pages)["items"]] == [[10, 11], [20, 21]]
+    assert target.requests[-1][1] == f"/pages?page=2&known={TOKEN}&wanted=%7Bsecret%3AOTHER%7D"
 
 
 def test_next_page_on_another_host_is_refused(target):
@@ -166,12 +192,38 @@ def test_ensure_creates_what_is_not_there(target, tmp_path):
     assert target.record.read_text() == "4\n"
     target.orders.clear()
     assert run(lambda: ensure(target, 4).status, tmp_path) == 201
+    assert target.record.read_text() == "4\n4\n"
 
 
 def test_ensure_calls_the_function_that_decides(target, tmp_path):
     """A list answers 200 although it is empty."""
     target.orders[6] = 1
     assert run(lambda: ensure(target, 6, found=lambda reply: False).status, tmp_path) == 201
+
+
+def test_ensure_of_one_address_creates_each_resource(target, tmp_path, monkeypatch):
+    """Only the body and `found` say which one is meant. The window of the first is not over when the second is created."""
+    monkeypatch.setattr(resources, "_WINDOW", timedelta(minutes=1))
+
+    def create(number):
+        return http.ensure(
+            get=f"{target.base}/list",
+            create=("POST", f"{target.base}/orders", {"number": number}),
+            found=lambda reply: number in reply.json(),
+        ).json()
+
+    assert [run(lambda number=number: create(number), tmp_path) for number in (1, 2)] == [{"number": 1}, {"number": 2}]
+    assert sorted(target.orders) == [1, 2]
+
+
+def test_ensure_finds_what_another_has_created_at_once(target, tmp_path):
+    """409 to the creation: GET decides."""
+
+    def create():
+        create = ("POST", f"{target.base}/orders?status=409", {"number": 3})
+        return http.ensure(get=f"{target.base}/orders/3", create=create).status
+
+    assert run(create, tmp_path) == 200
 
 
 def test_ensure_fails_if_get_fails(target):
