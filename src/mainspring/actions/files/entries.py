@@ -111,20 +111,29 @@ def remove(path: FilePath, *, root: RootPath = None, recursive: bool = False) ->
         part = temporary_name(place.name, "removed")
         if recursive and has_entry(part, place.folder):
             remove_tree(part, place.folder)
-        status = place.status()
-        if status is None:
-            return False
-        if not stat.S_ISDIR(status.st_mode):
-            os.unlink(place.name, dir_fd=place.folder)
-        elif not recursive:
-            os.rmdir(place.name, dir_fd=place.folder)
-        else:
-            os.rename(place.name, part, src_dir_fd=place.folder, dst_dir_fd=place.folder)
-            failpoints.hit("files.hidden")
-            os.fsync(place.folder)
-            remove_tree(part, place.folder)
+        try:
+            is_removed = _remove_once(place, part, recursive=recursive)
+        except FileNotFoundError:  # another call was faster
+            is_removed = False
         os.fsync(place.folder)
-        return True
+        return is_removed
+
+
+def _remove_once(place: Place, part: str, *, recursive: bool) -> bool:
+    """Remove an entry, a folder under its temporary name. Raises OSError, also if another call removes it at the same time."""
+    status = place.status()
+    if status is None:
+        return False
+    if not stat.S_ISDIR(status.st_mode):
+        os.unlink(place.name, dir_fd=place.folder)
+    elif not recursive:
+        os.rmdir(place.name, dir_fd=place.folder)
+    else:
+        os.rename(place.name, part, src_dir_fd=place.folder, dst_dir_fd=place.folder)
+        failpoints.hit("files.hidden")
+        os.fsync(place.folder)
+        remove_tree(part, place.folder)
+    return True
 
 
 def _move(source: Place, place: Place, *, replace: bool) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.actions import files
+from mainspring.actions.files.place import Place
 from mainspring.actions.files.temporary import temporary_name
 from mainspring.domain.errors import OptionError
 from mainspring.store import failpoints
@@ -104,6 +105,26 @@ def test_remove_accepts_what_is_missing(tmp_path: Path) -> None:
         files.remove(".", root=tmp_path, recursive=True)
     assert files.remove(tmp_path / "folder", recursive=True)
     assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "filled folder"])
+def test_one_of_two_removals_at_once_returns_true(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower one finds nothing, which is no error."""
+    path = tmp_path / "x"
+    path.touch() if kind == "file" else path.mkdir()
+    if kind == "filled folder":
+        (path / "a").touch()
+    original, results = Place.status, []
+
+    def remove_first(place: Place) -> os.stat_result | None:
+        status = original(place)
+        monkeypatch.setattr(Place, "status", original)
+        results.append(files.remove(path, recursive=kind == "filled folder"))
+        return status
+
+    monkeypatch.setattr(Place, "status", remove_first)
+    results.append(files.remove(path, recursive=kind == "filled folder"))
+    assert (results, listing(tmp_path)) == ([True, False], [])
 
 
 def test_removal_that_was_killed_is_completed(tmp_path: Path) -> None:
