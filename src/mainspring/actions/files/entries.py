@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mainspring.actions.files.content import copy_content
 from mainspring.actions.files.file_errors import FileActionError, describe_errors
-from mainspring.actions.files.place import FilePath, Place, RootPath, read_target
+from mainspring.actions.files.place import FilePath, Place, RootPath, make_folder, read_target
 from mainspring.actions.files.temporary import remove_tree, temporary_name
 from mainspring.store import failpoints
 from mainspring.triggers.files.file_archive import has_entry, place_file
@@ -75,23 +75,19 @@ def ensure_folder(path: FilePath, *, root: RootPath = None) -> bool:
     target = read_target(path, root)
     if not target.parts:
         with describe_errors("create the folder", target.text, target.root):
-            with contextlib.suppress(FileExistsError):
-                Path(target.base).mkdir(parents=True)
-                return True
-            return False
+            return make_folder(Path(target.base))
     with target.open("create the folder", make_folders=True) as place:
+        is_created = True
         try:
             os.mkdir(place.name, dir_fd=place.folder)
         except FileExistsError:
-            status = place.status()
+            status, is_created = place.status(), False
             is_link = status is not None and stat.S_ISLNK(status.st_mode)
-            if is_link and root is None and Path(target.absolute).is_dir():
-                return False
-            if status is None or not stat.S_ISDIR(status.st_mode):
+            is_link_to_folder = is_link and root is None and Path(target.absolute).is_dir()
+            if not is_link_to_folder and (status is None or not stat.S_ISDIR(status.st_mode)):
                 raise OSError(errno.ENOTDIR, "it exists, and is not a folder") from None
-            return False
         os.fsync(place.folder)
-        return True
+        return is_created
 
 
 def remove(path: FilePath, *, root: RootPath = None, recursive: bool = False) -> bool:

@@ -90,6 +90,8 @@ def test_ensure_folder_creates_all_that_are_missing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(files.FileActionError, match="is not a folder"):
         files.ensure_folder("file", root=tmp_path)
+    with pytest.raises(files.FileActionError, match="is not a folder"):
+        files.ensure_folder(".", root=tmp_path / "file")
 
 
 def test_remove_accepts_what_is_missing(tmp_path: Path) -> None:
