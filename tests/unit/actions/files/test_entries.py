@@ -1,11 +1,14 @@
 """Entries of folders: moved, renamed, removed and made; old files are pruned."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mainspring.actions import files
+from mainspring.actions.files import entries
 from mainspring.actions.files.place import Place
 from mainspring.actions.files.temporary import temporary_name
 from mainspring.domain.errors import OptionError
@@ -66,6 +69,66 @@ def test_move_to_another_disk_copies_and_removes(tmp_path: Path) -> None:
             files.move(tmp_path / "folder", f"{target}-folder")
     finally:
         target.unlink()
+
+
+def change_between(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[], object]) -> None:
+    """Let another program do this just before the action calls `os.NAME`."""
+    original = getattr(os, name)
+
+    def call(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(os, name, original)
+        change()
+        return original(*args, **options)
+
+    monkeypatch.setattr(os, name, call)
+
+
+def test_move_never_replaces_a_file_that_appears_at_the_last_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both files stay."""
+    (tmp_path / "a").write_text("a")
+    change_between(monkeypatch, "link", lambda: (tmp_path / "b").write_text("b"))
+    with pytest.raises(files.FileActionError, match="another program has created the target"):
+        files.move(tmp_path / "a", tmp_path / "b")
+    assert [(tmp_path / name).read_text() for name in "ab"] == ["a", "b"]
+
+
+def test_copy_never_replaces_a_file_that_appears_at_the_last_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays, and no part of the copy."""
+    (tmp_path / "a").write_text("a")
+    change_between(monkeypatch, "link", lambda: (tmp_path / "b").write_text("b"))
+    with pytest.raises(files.FileActionError, match="another program has created it"):
+        files.copy(tmp_path / "a", tmp_path / "b")
+    assert ((tmp_path / "b").read_text(), listing(tmp_path)) == ("b", ["a", "b"])
+
+
+def test_moved_file_that_changes_after_its_copy_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy has the old content: the old name is not removed, and the move can be tried again."""
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("a")
+    original = entries.copy_content
+
+    def copy_content(*args: Any, **options: Any) -> str:
+        sha256 = original(*args, **options)
+        (tmp_path / "a").write_text("new")
+        return sha256
+
+    monkeypatch.setattr(entries, "copy_content", copy_content)
+    with pytest.raises(files.FileUnavailableError, match="another program writes to it"):
+        files.move(tmp_path / "a", tmp_path / "b")
+    assert [(tmp_path / name).read_text() for name in "ab"] == ["new", "a"]
+
+
+def test_slower_of_two_moves_at_once_finds_it_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one of them returns True."""
+    (tmp_path / "a").write_text("a")
+    faster: list[bool] = []
+    change_between(monkeypatch, "link", lambda: faster.append(files.move(tmp_path / "a", tmp_path / "b")))
+    assert (files.move(tmp_path / "a", tmp_path / "b"), faster) == (False, [True])
+    assert listing(tmp_path) == ["b"]
 
 
 def test_folder_is_moved_and_renamed(tmp_path: Path) -> None:
