@@ -211,11 +211,8 @@ class _CommandCall:
             on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
             on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),
         )
-        step.stopper, step.processes = process.stop, process.processes
-        try:
+        with step.stoppable(process.stop, process.processes):
             return process.run()
-        finally:
-            step.stopper = step.processes = None
 
     def _keep(self, stream: str, data: bytes) -> None:
         self._outputs[stream].feed(data)
