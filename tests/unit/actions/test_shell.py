@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,6 +138,10 @@ def is_running(pid: int) -> bool:
         (["ls"], {"once": "x", "check_exit": False}, OptionError, "does not fit once="),
         (["ls"], {"max_output": -1}, OptionError, "at least 0"),
         (["ls"], {"timeout": "soon"}, OptionError, "soon"),
+        (["ls"], {"input": "\udcff"}, ArgumentError, "cannot be written as UTF-8: character 0"),
+        (["ls"], {"env": {"T": 7}}, ArgumentError, r"the variable 'T' of env= is not a text \(got int\)"),
+        (["ls"], {"env": {"T": "a\0b"}}, ArgumentError, "has a NUL"),
+        (["ls"], {"env": {"A=B": "x"}}, ArgumentError, "'A=B' is not a name"),
     ],
 )
 def test_bad_call_is_refused(command, options, error, message: str) -> None:
@@ -189,6 +194,27 @@ def test_temporary_failure_is_not_done(program: EffectChannel, tmp_path: Path) -
             shell.run(["no-such-program"], once="missing")
     words = ["sh", "-c", "echo again"]
     assert shell.run(["sh", "-c", "exit 0"], once="other").exit_code == 0
+
+
+@pytest.mark.parametrize("case", ["secret", "first line", "input", "variable"])
+def test_call_that_starts_no_command_is_not_done(
+    case: str, program: EffectChannel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No person has to decide: the next call, with the cause fixed, runs the command."""
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/program\n" if case == "first line" else "#!/bin/sh\n")
+    script.chmod(0o700)
+    options: dict[str, Any] = {
+        "secret": {"env": {"T": "secret:LATER"}},
+        "input": {"input": "\udcff"},
+        "variable": {"env": {"T": 7}},
+    }.get(case, {})
+    with pytest.raises((ArgumentError, ConfigError, CommandFailed)):
+        shell.run([str(script)], once="starts", **options)
+    script.write_text("#!/bin/sh\n")
+    monkeypatch.setenv("MAINSPRING_SECRET_LATER", "secret_of_later")
+    options = options if case == "secret" else {}
+    assert shell.run([str(script)], once="starts", **options).exit_code == 0
 
 
 def test_other_failure_is_unknown(program: EffectChannel, tmp_path: Path) -> None:
