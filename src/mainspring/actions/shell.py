@@ -286,20 +286,21 @@ class _OutputEnds:
     def text(self) -> str:
         """Return it as text, without secrets."""
         if not self.is_truncated:
-            return _decode(bytes(self._head + self._tail))
+            return _redact(bytes(self._head + self._tail)).decode()
         half = self._limit // 2
-        tail = bytes(self._tail)[-self._capacity :]
         if self._size <= 2 * self._capacity:  # both parts are next to each other: a secret may lie in both
-            whole = _decode(bytes(self._head + self._tail))
-            head_text, tail_text = whole[:half], whole[len(whole) - half :]
-        else:
-            head_text, decoded = _decode(bytes(self._head))[:half], _decode(tail)
-            tail_text = decoded[len(decoded) - half :] if half else ""
-        return f"{head_text}\n…[{self._size - 2 * half:,} bytes are left out]\n{tail_text}"
+            head = tail = _redact(bytes(self._head + self._tail))
+        else:  # a secret at the inner end of a part is cut, and not redacted
+            head = _redact(bytes(self._head))[:-_SECRET_MARGIN]
+            tail = _redact(bytes(self._tail[-self._capacity :]))[_SECRET_MARGIN:]
+        start = head[:half].decode(errors="ignore")
+        end = tail[max(0, len(tail) - half) :].decode(errors="ignore")
+        return f"{start}\n…[{self._size - 2 * half:,} bytes are left out]\n{end}"
 
 
-def _decode(data: bytes) -> str:
-    return KNOWN_SECRETS.redact(data.decode("utf-8", "backslashreplace"))
+def _redact(data: bytes) -> bytes:
+    """Return the bytes as UTF-8, without secrets."""
+    return KNOWN_SECRETS.redact(data.decode("utf-8", "backslashreplace")).encode()
 
 
 def _read_result(result: bytes | None) -> CommandResult | None:

@@ -106,6 +106,23 @@ def test_secret_at_a_cut_is_redacted(filler: int, monkeypatch: pytest.MonkeyPatc
     assert not any(secret[n : n + 4] in result.stdout for n in range(len(secret) - 3))
 
 
+def test_secret_at_a_cut_is_redacted_after_many_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each redacted one makes the text shorter, so that more of the output fits before the cut."""
+    secret = "correct horse battery staple with three other words"
+    monkeypatch.setenv("MAINSPRING_SECRET_TOKEN", secret)
+    code = "import os; t = (os.environ['T'] + '.') * 2000; print('.' * 25 + t, '-' * 200_000, t + '.' * 25, end='')"
+    result = shell.run([sys.executable, "-c", code], env={"T": "secret:TOKEN"}, max_output=20_000)
+    assert result.truncated
+    assert "corr" not in result.stdout
+    assert "ords" not in result.stdout
+
+
+def test_output_of_wide_characters_is_cut_by_bytes() -> None:
+    """A character at the cut is left out as a whole."""
+    result = shell.run([sys.executable, "-Xutf8", "-c", "print('€' * 50_000, end='')"], max_output=100)
+    assert result.stdout == f"{'€' * 16}\n…[149,900 bytes are left out]\n{'€' * 16}"
+
+
 def test_timeout_ends_the_whole_group(tmp_path: Path) -> None:
     """A child in the background ends, too."""
     pid_file = tmp_path / "pid"
