@@ -314,6 +314,6 @@ def test_command_keeps_the_contract(action, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv(command_actions.TARGET, str(tmp_path / "target"))
     monkeypatch.setenv("MAINSPRING_SECRET_LINE", SECRET)
     (tmp_path / "store").mkdir()
-    ActionContract(action, args=lambda number: [number], effects=command_actions.count, secrets=[SECRET]).check(
-        tmp_path / "store", kills=KILLS
-    )
+    contract = ActionContract(action, args=lambda number: [number], effects=command_actions.count, secrets=[SECRET])
+    contract.check(tmp_path / "store", kills=KILLS)
+    assert contract.kills >= 5
