@@ -101,6 +101,17 @@ def test_start_imports_nothing_heavy(code):
     assert {name for name in loaded_after(code) if name.split(".")[0] in HEAVY} == set()
 
 
+def test_clock_of_tests_imports_nothing_heavy():
+    """A test that needs only `FakeClock` does not load the app and the store of `ActionContract`, which is there all the same."""
+    loaded = loaded_after("from mainspring.testing import FakeClock")
+    assert {name for name in loaded if name.split(".")[0] in HEAVY} == set()
+    assert "mainspring.testing.action_contract" in loaded_after("from mainspring.testing import ActionContract")
+    assert {name for name in dir(importlib.import_module("mainspring.testing")) if name[0].isupper()} >= {
+        "ActionContract",
+        "FakeClock",
+    }
+
+
 def test_heavy_module_would_be_noticed():
     """The check above sees a heavy module when there is one."""
     assert "sqlite3" in loaded_after("import mainspring, sqlite3")

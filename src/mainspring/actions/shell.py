@@ -19,7 +19,7 @@ from mainspring.actions.base.calling_thread import refuse_event_loop
 from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
 from mainspring.app.action import effect_of_action
 from mainspring.domain.duration import SpanInput, parse_duration
-from mainspring.domain.errors import ArgumentError, NotSent, OptionError
+from mainspring.domain.errors import ArgumentError, MainspringError, NotSent, OptionError
 from mainspring.domain.runs.log_line import STREAM_LEVELS
 from mainspring.domain.text.escaping import escape
 from mainspring.engine.attempts.attempt_reports import LogReport
@@ -128,7 +128,7 @@ def _run_once(effect: Effect | None, call: "_CommandCall", *, is_failure_not_don
 class _CommandNotDone(NotSent):
     """The command certainly did nothing; `failure` is what the caller gets."""
 
-    def __init__(self, failure: CommandFailed) -> None:
+    def __init__(self, failure: MainspringError) -> None:
         super().__init__(failure.message)
         self.failure = failure
 
@@ -148,10 +148,10 @@ class _CommandCall:
     ) -> None:
         self._words = words
         self.cwd = None if cwd is None else os.fspath(cwd)
-        self._env = env
+        self._env = _require_variables(env)
         self._pass_env = pass_env
         self._timeout = timeout
-        self._input = input
+        self._input = None if input is None else _encode_input(words[0], input)
         self._outputs = {name: _OutputEnds(max_output) for name in ("stdout", "stderr")}
 
     def describe(self) -> str:
@@ -170,16 +170,19 @@ class _CommandCall:
 
     def run_once(self, *, is_failure_not_done: bool) -> CommandResult:
         """Run it; raise _CommandNotDone for a failure that proves that it did nothing."""
-        env = self._build_environment()
         try:
+            env = self._build_environment()
             self._require_program(env)
+        except MainspringError as failure:  # such as a secret that is not set
+            raise _CommandNotDone(failure) from None
+        try:
             end = self._run_process(env)
         except CommandFailed as failure:
             raise _CommandNotDone(failure) from None
         try:
             self._require_success(end)
         except CommandFailed as failure:
-            if failure.returncode == _TEMPORARY_FAILURE or is_failure_not_done:
+            if not end.has_started or failure.returncode == _TEMPORARY_FAILURE or is_failure_not_done:
                 raise _CommandNotDone(failure) from None
             raise
         return self._make_result(end)
@@ -200,8 +203,7 @@ class _CommandCall:
 
     def _run_process(self, env: dict[str, str]) -> CommandEnd:
         """Run the process. Raises CommandFailed if it cannot start."""
-        stdin = None if self._input is None else self._input.encode()
-        spec = CommandSpec(words=self._words, cwd=self.cwd, env=env, timeout=self._timeout, stdin=stdin)
+        spec = CommandSpec(words=self._words, cwd=self.cwd, env=env, timeout=self._timeout, stdin=self._input)
         step = CURRENT_STEP.get()
         if step is None:
             return CommandProcess(spec, on_data=self._keep).run()
@@ -211,11 +213,8 @@ class _CommandCall:
             on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
             on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),
         )
-        step.stopper, step.processes = process.stop, process.processes
-        try:
+        with step.stoppable(process.stop, process.processes):
             return process.run()
-        finally:
-            step.stopper = step.processes = None
 
     def _keep(self, stream: str, data: bytes) -> None:
         self._outputs[stream].feed(data)
@@ -287,20 +286,21 @@ class _OutputEnds:
     def text(self) -> str:
         """Return it as text, without secrets."""
         if not self.is_truncated:
-            return _decode(bytes(self._head + self._tail))
+            return _redact(bytes(self._head + self._tail)).decode()
         half = self._limit // 2
-        tail = bytes(self._tail)[-self._capacity :]
         if self._size <= 2 * self._capacity:  # both parts are next to each other: a secret may lie in both
-            whole = _decode(bytes(self._head + self._tail))
-            head_text, tail_text = whole[:half], whole[len(whole) - half :]
-        else:
-            head_text, decoded = _decode(bytes(self._head))[:half], _decode(tail)
-            tail_text = decoded[len(decoded) - half :] if half else ""
-        return f"{head_text}\n…[{self._size - 2 * half:,} bytes are left out]\n{tail_text}"
+            head = tail = _redact(bytes(self._head + self._tail))
+        else:  # a secret at the inner end of a part is cut, and not redacted
+            head = _redact(bytes(self._head))[:-_SECRET_MARGIN]
+            tail = _redact(bytes(self._tail[-self._capacity :]))[_SECRET_MARGIN:]
+        start = head[:half].decode(errors="ignore")
+        end = tail[max(0, len(tail) - half) :].decode(errors="ignore")
+        return f"{start}\n…[{self._size - 2 * half:,} bytes are left out]\n{end}"
 
 
-def _decode(data: bytes) -> str:
-    return KNOWN_SECRETS.redact(data.decode("utf-8", "backslashreplace"))
+def _redact(data: bytes) -> bytes:
+    """Return the bytes as UTF-8, without secrets."""
+    return KNOWN_SECRETS.redact(data.decode("utf-8", "backslashreplace")).encode()
 
 
 def _read_result(result: bytes | None) -> CommandResult | None:
@@ -318,6 +318,28 @@ def _require_once_options(program: str, once: str | None, *, has_once_option: bo
     if once is not None and not check_exit:
         raise OptionError(f"check_exit=False of {program!r} does not fit once=: only exit code 0 means done")
     refuse_event_loop("shell.run")
+
+
+def _require_variables(env: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the variables. Raises ArgumentError for one that no program can get; the error has no value."""
+    for name, value in env.items():
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise ArgumentError(f"{name!r} is not a name of a variable", hint='Write env={"NAME": "value"}.')
+        if not isinstance(value, str) or "\0" in value:
+            problem = "has a NUL" if isinstance(value, str) else f"is not a text (got {type(value).__name__})"
+            raise ArgumentError(f"the variable {name!r} of env= {problem}", hint='Write env={"NAME": "value"}.')
+    return env
+
+
+def _encode_input(program: str, text: str) -> bytes:
+    """Return the text as UTF-8. Raises ArgumentError if it cannot be written so."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentError(
+            f"input= of {program!r} cannot be written as UTF-8: character {error.start} of it",
+            hint="Pass text without lone surrogates.",
+        ) from None
 
 
 def _require_words(command: Sequence[str]) -> list[str]:

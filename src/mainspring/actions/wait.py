@@ -219,11 +219,8 @@ def _stop_event() -> Iterator[threading.Event]:
     if step is None:
         yield stopped
         return
-    step.stopper = stopped.set
-    try:
+    with step.stoppable(stopped.set):
         yield stopped
-    finally:
-        step.stopper = None
 
 
 def _report(waited_s: float, limit_s: float) -> None:

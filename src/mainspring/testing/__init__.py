@@ -1,7 +1,36 @@
-"""Testing of programs that use Mainspring: a clock that a test sets, and an event loop that does not wait for it."""
+"""Testing of programs that use Mainspring: a clock that a test sets, an event loop that does not wait for it, the contract of actions.
 
-from mainspring.testing.action_contract import ActionContract, ContractError
-from mainspring.testing.clock import FakeClock
-from mainspring.testing.virtual_loop import DeadlockError, VirtualLoop
+Each name is imported when it is first used: the contract needs the whole of Mainspring, a clock nearly nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mainspring.testing.action_contract import ActionContract, ContractError
+    from mainspring.testing.clock import FakeClock
+    from mainspring.testing.virtual_loop import DeadlockError, VirtualLoop
+
+_MODULES = {
+    "ActionContract": "action_contract",
+    "ContractError": "action_contract",
+    "DeadlockError": "virtual_loop",
+    "FakeClock": "clock",
+    "VirtualLoop": "virtual_loop",
+}
 
 __all__ = ["ActionContract", "ContractError", "DeadlockError", "FakeClock", "VirtualLoop"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used, and keep it."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'mainspring.testing' has no attribute {name!r}")
+    value = getattr(import_module(f"mainspring.testing.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Offer the names to completion."""
+    return sorted({*globals(), *__all__})

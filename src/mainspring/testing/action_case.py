@@ -52,6 +52,10 @@ class CaseEnd(msgspec.Struct):
     failure: str | None = None
     lines: int = 0
     """How many lines of the action's function ran."""
+    failpoints: list[str] = []
+    """The failpoints that it passed."""
+    is_disturbed: bool = False
+    """Whether it passed the place of the case."""
 
 
 class _Disturbance:
@@ -62,11 +66,13 @@ class _Disturbance:
         self._place = case.place
         self._happens = case.happens
         self.lines = 0
+        self.failpoints: set[str] = set()
+        self.is_done = False
         self.cancel: Callable[[], None] = lambda: None
 
     def install(self) -> None:
         """Follow this thread and all that start later, and the failpoints."""
-        failpoints.install(self._pass)
+        failpoints.install(self._pass_failpoint)
         threading.settrace(self._trace)
         sys.settrace(self._trace)
 
@@ -81,10 +87,15 @@ class _Disturbance:
             self._pass(RETURN)
         return self._trace
 
+    def _pass_failpoint(self, place: str) -> None:
+        self.failpoints.add(place)
+        self._pass(place)
+
     def _pass(self, place: str) -> None:
         if place != self._place:
             return
         self._place = None
+        self.is_done = True
         if self._happens == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif self._happens == "cancel":
@@ -113,7 +124,14 @@ async def _run(case: ContractCase, disturbance: _Disturbance) -> CaseEnd:
         except RunFailed as error:
             failure = str(error)
         view = await handle.view()
-    return CaseEnd(view.state.value, view.reason, failure, disturbance.lines)
+    return CaseEnd(
+        view.state.value,
+        view.reason,
+        failure,
+        disturbance.lines,
+        sorted(disturbance.failpoints),
+        is_disturbed=disturbance.is_done,
+    )
 
 
 def _cancel_and_wait(loop: asyncio.AbstractEventLoop, cancelling: Coroutine[Any, Any, object]) -> None:
@@ -144,17 +162,24 @@ def _serve(line: bytes) -> None:
     pid = os.fork()
     if pid == 0:
         os.close(reading)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the output of the action is no end of a case
         try:
             end = run_case_here(case)
         except BaseException as error:  # noqa: BLE001 - any error is the end of the case
             end = CaseEnd("error", failure=f"{type(error).__name__}: {error}")
+        sys.stdout.flush()
+        sys.stderr.flush()
         os.write(writing, msgspec.json.encode(end))
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as file:
         data = file.read()
-    os.waitpid(pid, 0)
-    sys.stdout.buffer.write((data or msgspec.json.encode(CaseEnd())) + b"\n")
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code == -signal.SIGKILL:
+        data = msgspec.json.encode(CaseEnd(is_disturbed=True))
+    elif code != 0 or not data:
+        data = msgspec.json.encode(CaseEnd("error", failure=f"its process ended with exit code {code}"))
+    sys.stdout.buffer.write(data + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -9,9 +9,9 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -31,15 +31,21 @@ class ContractError(AssertionError):
 
 
 class CaseRunner:
-    """A warm process that runs cases, one after another."""
+    """A warm process that runs cases, one after another. `output` = what it and its cases print."""
 
-    def __init__(self, environment: dict[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
+    def __init__(self, output: Path, environment: dict[str, str] | None = None) -> None:
+        self._output = output
+        with output.open("wb") as stderr:
+            self._process = self._start(stderr, environment or {})
+
+    @staticmethod
+    def _start(stderr: BinaryIO, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
             [sys.executable, "-m", "mainspring.testing.action_case"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | (environment or {}),
+            stderr=stderr,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | environment,
         )
 
     def start(self, case: ContractCase) -> None:
@@ -59,7 +65,8 @@ class CaseRunner:
         line = self._process.stdout.readline() if ready else b""
         if not line:
             self._process.kill()
-            raise ContractError(f"the case did not end: {(self._process.communicate()[1] or b'').decode()[-2_000:]}")
+            self._process.wait()
+            raise ContractError(f"the case did not end: {self._output.read_text(errors='replace')[-2_000:]}")
         return msgspec.json.decode(line, type=CaseEnd)
 
     def run(self, case: ContractCase) -> CaseEnd:
@@ -67,9 +74,9 @@ class CaseRunner:
         self.start(case)
         return self.wait()
 
-    def close(self) -> bytes:
-        """End the process; return what it and its cases have printed to stderr."""
-        return self._process.communicate()[1] or b""
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
 
 class ActionContract:
@@ -80,7 +87,7 @@ class ActionContract:
 
     `action` = a function at the top level of a module: an action, or any function that `run.step` can run. `args(number)` returns its
     arguments as JSON data, different for each number. `effects(number)` counts the effects at the target with those arguments; it must not
-    ask the target in the way that `check=` does. `is_named` = calls with the same arguments have one effect, also from different runs (an
+    query the target in the way that `check=` does. `is_named` = calls with the same arguments have one effect, also from different runs (an
     action with `once=`, or one that is repeatable). `secrets` = texts that must not be found in the store or the output. `temporary` counts
     what a stopped action may leave behind, such as half-written files. `failpoints` = further places at which it is killed: names of
     failpoints that its code passes.
@@ -107,7 +114,9 @@ class ActionContract:
         self._secrets = tuple(secrets)
         self._environment = environment
         self._temporary = temporary
-        self._failpoints = (*FAILPOINTS, *failpoints)
+        self._failpoints = tuple(failpoints)
+        self.kills = 0
+        """How often the action was killed."""
         self._number = 0
         self._runners: list[CaseRunner] = []
         self._store = Path()
@@ -119,25 +128,38 @@ class ActionContract:
             ContractError: names the case, the effects, and what the store has on record.
         """
         self._store = folder / "contract.db"
-        self._runners = [CaseRunner(self._environment) for _ in range(2)]
+        self._runners = [CaseRunner(folder / f"output{number}.txt", self._environment) for number in range(2)]
         try:
-            lines = self._check_twice()
+            places = self._list_places(self._check_twice(), kills)
             self._check_two_at_once()
             self._check_errors()
-            for place in self._places(lines, kills):
+            for place in places:
                 self._check_kill(place)
-            for place in self._places(lines, kills):
+            for place in places:
                 self._check_cancel(place)
         finally:
-            (folder / "stderr.txt").write_bytes(b"".join(runner.close() for runner in self._runners))
+            for runner in self._runners:
+                runner.close()
+        if not self.kills:
+            raise ContractError("the action was never killed: no call reached a place of the first one")
         self._check_secrets(folder)
 
-    def _places(self, lines: int, most: int | None) -> Iterator[str]:
-        """Yield places of disturbance: the failpoints, then the lines of the function; `most` of them, spread evenly."""
-        places = [*self._failpoints, RETURN, *(f"{LINE}{number}" for number in range(1, lines + 1))]
+    def _list_places(self, first: CaseEnd, most: int | None) -> list[str]:
+        """Return the places of disturbance that the first call passed: failpoints, then lines; `most` of them, spread evenly."""
+        for place in self._failpoints:
+            if place not in first.failpoints:
+                raise ContractError(f"the action does not pass the failpoint {place!r}")
+        lines = (f"{LINE}{number}" for number in range(1, first.lines + 1))
+        places = [*(place for place in FAILPOINTS if place in first.failpoints), *self._failpoints, RETURN, *lines]
         if most is not None and most < len(places):
             places = [places[index * len(places) // most] for index in range(most)]
-        yield from places
+        return places
+
+    def _require_disturbed(self, end: CaseEnd, place: str, case: str) -> bool:
+        """Return whether the call passed the place. A line may be one that only other calls reach, each other place must be passed."""
+        if not end.is_disturbed and not place.startswith(LINE):
+            raise ContractError(f"{case}: the call did not pass this place, though the first call did")
+        return end.is_disturbed
 
     def _next(self) -> int:
         self._number += 1
@@ -152,7 +174,7 @@ class ActionContract:
             str(self._store), self._name, f"{number}{key}", args, lines_of=self._lines_of, **disturbance
         )
 
-    def _check_twice(self) -> int:
+    def _check_twice(self) -> CaseEnd:
         """Run the action in two runs, one after the other."""
         number = self._next()
         end = self._run(number)
@@ -160,7 +182,7 @@ class ActionContract:
         if self._is_named:
             self._require_success(self._run(number, key="b"), "the second call")
         self._require(self._effects(number) == 1, "called twice" if self._is_named else "called", number)
-        return end.lines
+        return end
 
     def _check_two_at_once(self) -> None:
         """Run the action in two runs at once, or without a name for its effect: one run in two processes."""
@@ -175,18 +197,29 @@ class ActionContract:
         """Let its first line raise: a permanent error is not retried, a transient one is."""
         number = self._next()
         end = self._run(number, place=f"{LINE}1", happens="permanent")
+        self._require_first_line(end)
         if end.state != RunState.FAILED:
             raise ContractError(f"with a permanent error the run is {end.state} ({end.reason}): {end.failure}")
         self._require(self._effects(number) == 0, "failed with a permanent error", number)
         number = self._next()
-        self._require_success(self._run(number, place=f"{LINE}1", happens="transient"), "after a transient error")
+        end = self._run(number, place=f"{LINE}1", happens="transient")
+        self._require_first_line(end)
+        self._require_success(end, "after a transient error")
         self._require(self._effects(number) == 1, "after a transient error", number)
+
+    def _require_first_line(self, end: CaseEnd) -> None:
+        if not end.is_disturbed:
+            raise ContractError(
+                "no line of the function was reached: name the function that performs the effect, lines_of="
+            )
 
     def _check_kill(self, place: str) -> None:
         """Kill the action, then let another process continue its run: one effect, or at most one and a question."""
         number, case = self._next(), f"killed at {place}"
-        killed = self._run(number, place=place)
-        end = killed if killed.state is not None else self._run(number, runner=1)
+        end = self._run(number, place=place)
+        if self._require_disturbed(end, place, case) and end.state is None:
+            self.kills += 1
+            end = self._run(number, runner=1)
         if end.state == RunState.SUCCEEDED:
             self._require(self._effects(number) == 1, case, number)
         else:
@@ -199,6 +232,7 @@ class ActionContract:
         """Cancel the run while the action works: not done, done, or in doubt on record; never pending."""
         number, case = self._next(), f"cancelled at {place}"
         end = self._run(number, place=place, happens="cancel")
+        self._require_disturbed(end, place, case)
         if end.state not in (RunState.CANCELLED, RunState.SUCCEEDED):
             raise ContractError(f"{case}: the run is {end.state} ({end.reason}): {end.failure}")
         self._require(self._effects(number) <= 1, case, number)
@@ -222,8 +256,8 @@ class ActionContract:
 
     def _check_secrets(self, folder: Path) -> None:
         """Search the store and the output for the secrets."""
-        for file in sorted(folder.iterdir()):
-            data = file.read_bytes() if file.is_file() else b""
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            data = file.read_bytes()
             for secret in self._secrets:
                 if secret.encode() in data:
-                    raise ContractError(f"a secret of the action stands in {file.name}")
+                    raise ContractError(f"a secret of the action is in {file.relative_to(folder)}")

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,6 +106,23 @@ def test_secret_at_a_cut_is_redacted(filler: int, monkeypatch: pytest.MonkeyPatc
     assert not any(secret[n : n + 4] in result.stdout for n in range(len(secret) - 3))
 
 
+def test_secret_at_a_cut_is_redacted_after_many_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each redacted one makes the text shorter, so that more of the output fits before the cut."""
+    secret = "correct horse battery staple with three other words"
+    monkeypatch.setenv("MAINSPRING_SECRET_TOKEN", secret)
+    code = "import os; t = (os.environ['T'] + '.') * 2000; print('.' * 25 + t, '-' * 200_000, t + '.' * 25, end='')"
+    result = shell.run([sys.executable, "-c", code], env={"T": "secret:TOKEN"}, max_output=20_000)
+    assert result.truncated
+    assert "corr" not in result.stdout
+    assert "ords" not in result.stdout
+
+
+def test_output_of_wide_characters_is_cut_by_bytes() -> None:
+    """A character at the cut is left out as a whole."""
+    result = shell.run([sys.executable, "-Xutf8", "-c", "print('€' * 50_000, end='')"], max_output=100)
+    assert result.stdout == f"{'€' * 16}\n…[149,900 bytes are left out]\n{'€' * 16}"
+
+
 def test_timeout_ends_the_whole_group(tmp_path: Path) -> None:
     """A child in the background ends, too."""
     pid_file = tmp_path / "pid"
@@ -137,6 +155,10 @@ def is_running(pid: int) -> bool:
         (["ls"], {"once": "x", "check_exit": False}, OptionError, "does not fit once="),
         (["ls"], {"max_output": -1}, OptionError, "at least 0"),
         (["ls"], {"timeout": "soon"}, OptionError, "soon"),
+        (["ls"], {"input": "\udcff"}, ArgumentError, "cannot be written as UTF-8: character 0"),
+        (["ls"], {"env": {"T": 7}}, ArgumentError, r"the variable 'T' of env= is not a text \(got int\)"),
+        (["ls"], {"env": {"T": "a\0b"}}, ArgumentError, "has a NUL"),
+        (["ls"], {"env": {"A=B": "x"}}, ArgumentError, "'A=B' is not a name"),
     ],
 )
 def test_bad_call_is_refused(command, options, error, message: str) -> None:
@@ -189,6 +211,27 @@ def test_temporary_failure_is_not_done(program: EffectChannel, tmp_path: Path) -
             shell.run(["no-such-program"], once="missing")
     words = ["sh", "-c", "echo again"]
     assert shell.run(["sh", "-c", "exit 0"], once="other").exit_code == 0
+
+
+@pytest.mark.parametrize("case", ["secret", "first line", "input", "variable"])
+def test_call_that_starts_no_command_is_not_done(
+    case: str, program: EffectChannel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No person has to decide: the next call, with the cause fixed, runs the command."""
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/program\n" if case == "first line" else "#!/bin/sh\n")
+    script.chmod(0o700)
+    options: dict[str, Any] = {
+        "secret": {"env": {"T": "secret:LATER"}},
+        "input": {"input": "\udcff"},
+        "variable": {"env": {"T": 7}},
+    }.get(case, {})
+    with pytest.raises((ArgumentError, ConfigError, CommandFailed)):
+        shell.run([str(script)], once="starts", **options)
+    script.write_text("#!/bin/sh\n")
+    monkeypatch.setenv("MAINSPRING_SECRET_LATER", "secret_of_later")
+    options = options if case == "secret" else {}
+    assert shell.run([str(script)], once="starts", **options).exit_code == 0
 
 
 def test_other_failure_is_unknown(program: EffectChannel, tmp_path: Path) -> None:
@@ -271,6 +314,6 @@ def test_command_keeps_the_contract(action, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv(command_actions.TARGET, str(tmp_path / "target"))
     monkeypatch.setenv("MAINSPRING_SECRET_LINE", SECRET)
     (tmp_path / "store").mkdir()
-    ActionContract(action, args=lambda number: [number], effects=command_actions.count, secrets=[SECRET]).check(
-        tmp_path / "store", kills=KILLS
-    )
+    contract = ActionContract(action, args=lambda number: [number], effects=command_actions.count, secrets=[SECRET])
+    contract.check(tmp_path / "store", kills=KILLS)
+    assert contract.kills >= 5

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import mainspring as ms
-from mainspring.actions import wait
+from mainspring.actions import shell, wait
 from mainspring.domain.errors import ArgumentError, DefinitionError, OptionError, Transient
 from tests.free_port import free_port
 from tests.unit.actions.sql.conftest import make_sqlite_shop
@@ -154,8 +154,10 @@ ENDED = threading.Event()
 
 
 @ms.step
-def wait_long() -> None:
+def wait_long(command: list[str]) -> None:
     def ask() -> None:
+        if command:
+            shell.run(command)
         STARTED.set()
 
     try:
@@ -164,12 +166,15 @@ def wait_long() -> None:
         ENDED.set()
 
 
-def test_cancelled_run_ends_the_wait_at_once(tmp_path: Path) -> None:
-    """Its thread ends, and does not wait for an hour."""
+@pytest.mark.parametrize("command", [[], ["true"]], ids=["function", "command"])
+def test_cancelled_run_ends_the_wait_at_once(command: list[str], tmp_path: Path) -> None:
+    """Its thread ends, and does not wait for an hour, also after a condition that could be stopped by itself."""
+    STARTED.clear()
+    ENDED.clear()
 
-    @ms.workflow(name="condition_waits")
+    @ms.workflow(name=f"condition_waits_{len(command)}")
     async def waits(run: ms.Run) -> None:
-        await run.step(wait_long)
+        await run.step(wait_long, command)
 
     async def cancel() -> None:
         app = ms.App(tmp_path / "store.db")

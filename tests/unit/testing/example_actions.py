@@ -1,5 +1,7 @@
 """Actions on a file of lines: good ones, and one for each clause of the contract that it breaks."""
 
+import asyncio
+import contextlib
 import os
 from pathlib import Path
 
@@ -116,3 +118,45 @@ def append_at_failpoints(number: int) -> None:
     append(number)
     failpoints.hit("example.appended")
     part.unlink()
+
+
+@ms.action(once="prints:{number}", check=find)
+def prints(number: int) -> None:
+    """Its output is larger than a pipe, and not that of the contract."""
+    os.write(1, b"to stdout\n")
+    os.write(2, b"to stderr\n" * 10_000)
+    append(number)
+
+
+@ms.action(once="prints its secret:{number}", check=find)
+def prints_secret(number: int) -> None:
+    """A program that it starts writes the secret to the terminal."""
+    append(number)
+    os.write(1, f"{SECRET}\n".encode())
+
+
+@ms.action(once="litters when cancelled:{number}", check=find)
+async def litters_when_cancelled(number: int) -> None:
+    """It leaves a file behind if it is cancelled, and only then."""
+    try:
+        await asyncio.sleep(0.01)
+        append(number)
+        await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        target().with_suffix(".part").touch()
+        raise
+
+
+@ms.action(once="repeats a permanent error:{number}", check=find)
+def repeats_permanent_error(number: int) -> None:
+    """It tries again what the target has refused."""
+    with contextlib.suppress(ms.Permanent):
+        return append(number)
+    return append(number)
+
+
+@ms.action(once="hides an error:{number}", check=find)
+def hides_transient_error(number: int) -> None:
+    """It returns although the target was away."""
+    with contextlib.suppress(ms.NotSent):
+        append(number)

@@ -41,7 +41,7 @@ def test_safe_action_passes(action: Callable[..., Any], is_named: bool, tmp_path
         (example.unprotected, {}, "called twice: 2 effects"),
         (example.unprotected, {"is_named": False}, "2 effects at the target"),
         (example.checks_wrongly, {}, "killed at effect.performed: 2 effects"),
-        (example.leaks, {"secrets": [example.SECRET]}, "a secret of the action stands in contract.db"),
+        (example.leaks, {"secrets": [example.SECRET]}, "a secret of the action is in contract.db"),
     ],
     ids=["twice", "two processes", "wrong check", "leak"],
 )
@@ -51,6 +51,45 @@ def test_unsafe_action_is_named(
     """The error names the case and the number of effects."""
     with pytest.raises(ContractError, match=message):
         contract(action, **options).check(store_of(tmp_path), kills=4)
+
+
+def test_each_place_is_killed(tmp_path: Path) -> None:
+    """The three places of the ledger, the end, and each of two lines."""
+    checked = contract(example.checked)
+    checked.check(store_of(tmp_path))
+    assert checked.kills == 3 + 1 + 2
+
+
+def test_output_of_the_action_does_not_disturb_the_contract(tmp_path: Path) -> None:
+    """However much it writes, and wherever."""
+    contract(example.prints).check(store_of(tmp_path), kills=1)
+    output = b"".join(path.read_bytes() for path in tmp_path.glob("store/output*.txt"))
+    assert b"to stdout\n" in output
+    assert b"to stderr\n" in output
+
+
+@pytest.mark.parametrize(
+    ("action", "options", "message"),
+    [
+        (example.prints_secret, {"secrets": [example.SECRET]}, r"a secret of the action is in output\d\.txt"),
+        (
+            example.litters_when_cancelled,
+            {"temporary": lambda: example.target().with_suffix(".part").exists()},
+            r"cancelled at .*: temporary files are left",
+        ),
+        (example.repeats_permanent_error, {"lines_of": example.append}, "with a permanent error the run is succeeded"),
+        (example.hides_transient_error, {"lines_of": example.append}, "after a transient error: 0 effects"),
+        (example.checked, {"failpoints": ["no.such.place"]}, "does not pass the failpoint 'no.such.place'"),
+        (example.checked, {"lines_of": example.litters}, "no line of the function was reached"),
+    ],
+    ids=["output", "cancel", "permanent", "transient", "failpoint", "lines"],
+)
+def test_case_of_the_contract_is_checked(
+    action: Callable[..., Any], options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    """Each action breaks only this one."""
+    with pytest.raises(ContractError, match=message):
+        contract(action, **options).check(store_of(tmp_path))
 
 
 def test_function_inside_an_action_is_killed_at_its_lines(tmp_path: Path) -> None:

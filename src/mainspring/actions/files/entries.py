@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mainspring.actions.files.content import copy_content
 from mainspring.actions.files.file_errors import FileActionError, describe_errors
-from mainspring.actions.files.place import FilePath, Place, RootPath, read_target
+from mainspring.actions.files.place import FilePath, Place, RootPath, make_folder, read_target
 from mainspring.actions.files.temporary import remove_tree, temporary_name
 from mainspring.store import failpoints
 from mainspring.triggers.files.file_archive import has_entry, place_file
@@ -75,23 +75,19 @@ def ensure_folder(path: FilePath, *, root: RootPath = None) -> bool:
     target = read_target(path, root)
     if not target.parts:
         with describe_errors("create the folder", target.text, target.root):
-            with contextlib.suppress(FileExistsError):
-                Path(target.base).mkdir(parents=True)
-                return True
-            return False
+            return make_folder(Path(target.base))
     with target.open("create the folder", make_folders=True) as place:
+        is_created = True
         try:
             os.mkdir(place.name, dir_fd=place.folder)
         except FileExistsError:
-            status = place.status()
+            status, is_created = place.status(), False
             is_link = status is not None and stat.S_ISLNK(status.st_mode)
-            if is_link and root is None and Path(target.absolute).is_dir():
-                return False
-            if status is None or not stat.S_ISDIR(status.st_mode):
+            is_link_to_folder = is_link and root is None and Path(target.absolute).is_dir()
+            if not is_link_to_folder and (status is None or not stat.S_ISDIR(status.st_mode)):
                 raise OSError(errno.ENOTDIR, "it exists, and is not a folder") from None
-            return False
         os.fsync(place.folder)
-        return True
+        return is_created
 
 
 def remove(path: FilePath, *, root: RootPath = None, recursive: bool = False) -> bool:
@@ -111,20 +107,29 @@ def remove(path: FilePath, *, root: RootPath = None, recursive: bool = False) ->
         part = temporary_name(place.name, "removed")
         if recursive and has_entry(part, place.folder):
             remove_tree(part, place.folder)
-        status = place.status()
-        if status is None:
-            return False
-        if not stat.S_ISDIR(status.st_mode):
-            os.unlink(place.name, dir_fd=place.folder)
-        elif not recursive:
-            os.rmdir(place.name, dir_fd=place.folder)
-        else:
-            os.rename(place.name, part, src_dir_fd=place.folder, dst_dir_fd=place.folder)
-            failpoints.hit("files.hidden")
-            os.fsync(place.folder)
-            remove_tree(part, place.folder)
+        try:
+            is_removed = _remove_once(place, part, recursive=recursive)
+        except FileNotFoundError:  # another call was faster
+            is_removed = False
         os.fsync(place.folder)
-        return True
+        return is_removed
+
+
+def _remove_once(place: Place, part: str, *, recursive: bool) -> bool:
+    """Remove an entry, a folder under its temporary name. Raises OSError, also if another call removes it at the same time."""
+    status = place.status()
+    if status is None:
+        return False
+    if not stat.S_ISDIR(status.st_mode):
+        os.unlink(place.name, dir_fd=place.folder)
+    elif not recursive:
+        os.rmdir(place.name, dir_fd=place.folder)
+    else:
+        os.rename(place.name, part, src_dir_fd=place.folder, dst_dir_fd=place.folder)
+        failpoints.hit("files.hidden")
+        os.fsync(place.folder)
+        remove_tree(part, place.folder)
+    return True
 
 
 def _move(source: Place, place: Place, *, replace: bool) -> bool:

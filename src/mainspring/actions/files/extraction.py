@@ -1,5 +1,6 @@
 """Extraction of an archive into a folder that appears at once and complete."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from mainspring.actions.files.archive_members import (
 )
 from mainspring.actions.files.content import write_all
 from mainspring.actions.files.file_errors import FileActionError, locate_root
+from mainspring.actions.files.folder_tree import walk_folder
 from mainspring.actions.files.packing import read_format
-from mainspring.actions.files.place import FilePath, Place, RootPath, Target, read_target
+from mainspring.actions.files.place import FilePath, Place, RootPath, read_target
 from mainspring.actions.files.temporary import open_temporary_folder, read_umask
 from mainspring.store import failpoints
 from mainspring.triggers.files.file_archive import has_entry
@@ -72,12 +74,13 @@ def extract(
         try:
             with open_temporary_folder(place) as part:
                 is_new = not _is_filled(place)
-                below = Target(target.base, (*target.parts[:-1], part), target.text, target.root)
                 if is_new:
-                    _extract(read_members(file, format_name, limits), below, limits)
-                    _publish(place, part)
+                    with open_folder(place.folder, (part,)) as folder:
+                        _extract(read_members(file, format_name, limits), folder, limits)
+                        _publish(place, part, folder)
                 else:
-                    _require_same(file, format_name, target, limits)
+                    _require_same(file, format_name, place, limits)
+                    os.fsync(place.folder)
         except ArchiveFault as fault:
             raise FileActionError(
                 f"cannot extract {printable_path(source.text)}: {fault}{locate_root(source.root)}",
@@ -92,32 +95,33 @@ def _is_filled(place: Place) -> bool:
     if status is None:
         return False
     if not stat.S_ISDIR(status.st_mode):
-        raise NotADirectoryError(20, "it exists, and is not a folder")
-    with open_folder(f"/proc/self/fd/{place.folder}", (place.name,)) as folder, os.scandir(folder) as entries:
+        raise OSError(errno.ENOTDIR, "it exists, and is not a folder")
+    with open_folder(place.folder, (place.name,)) as folder, os.scandir(folder) as entries:
         return next(entries, None) is not None
 
 
-def _extract(members: Iterator[ArchiveMember], below: Target, limits: ArchiveLimits) -> None:
+def _extract(members: Iterator[ArchiveMember], into: int, limits: ArchiveLimits) -> None:
+    """Extract the members into an open folder."""
     links = []
     for member in members:
         if not member.parts:
             raise ArchiveFault("a file of it has no name")
         if member.kind == FOLDER:
-            with open_folder(below.base, (*below.parts, *member.parts), make=0o777):
+            with open_folder(into, member.parts, make=0o777):
                 pass
         elif member.kind == FILE:
-            _extract_file(member, below, limits)
+            _extract_file(member, into, limits)
         else:
             links.append(member)
     for member in links:  # at the end: no file is written through one
-        with open_folder(below.base, (*below.parts, *member.parts[:-1]), make=0o777) as folder:
+        with open_folder(into, member.parts[:-1], make=0o777) as folder:
             _refuse_twice(member, folder)
             os.symlink(member.link, member.parts[-1], dir_fd=folder)
 
 
-def _extract_file(member: ArchiveMember, below: Target, limits: ArchiveLimits) -> None:
+def _extract_file(member: ArchiveMember, into: int, limits: ArchiveLimits) -> None:
     mode = (0o777 if member.is_executable else 0o666) & ~read_umask()
-    with open_folder(below.base, (*below.parts, *member.parts[:-1]), make=0o777) as folder:
+    with open_folder(into, member.parts[:-1], make=0o777) as folder:
         _refuse_twice(member, folder)
         descriptor = os.open(member.parts[-1], _WRITE_FLAGS, mode, dir_fd=folder)
         try:
@@ -133,33 +137,37 @@ def _refuse_twice(member: ArchiveMember, folder: int) -> None:
         raise ArchiveFault(f"it has {printable_path(member.path)} twice")
 
 
-def _publish(place: Place, part: str) -> None:
-    """Give the complete folder its name."""
-    with open_folder(f"/proc/self/fd/{place.folder}", (part,)) as folder:
-        os.fchmod(folder, 0o777 & ~read_umask())
-        os.fsync(folder)
+def _publish(place: Place, part: str, folder: int) -> None:
+    """Give the complete folder its name, once all names in it are on the disk."""
+    for entry in walk_folder(folder):
+        if stat.S_ISDIR(entry.status.st_mode):
+            with open_folder(folder, entry.parts) as below:
+                os.fsync(below)
+    os.fchmod(folder, 0o777 & ~read_umask())
+    os.fsync(folder)
     os.rename(part, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
     failpoints.hit("files.published")
     os.fsync(place.folder)
 
 
-def _require_same(file: BinaryIO, format_name: str, target: Target, limits: ArchiveLimits) -> None:
+def _require_same(file: BinaryIO, format_name: str, place: Place, limits: ArchiveLimits) -> None:
     """Raise FileActionError unless the folder has each member of the archive, with its content."""
-    for member in read_members(file, format_name, limits):
-        if not _is_extracted(member, target, limits):
-            raise FileActionError(
-                f"the folder {printable_path(target.text)} exists with other content\n"
-                f"at {printable_path(member.path)}{locate_root(target.root)}",
-                hint="Extract to another folder, or remove this one first: files.remove(folder, recursive=True)",
-            )
+    with open_folder(place.folder, (place.name,)) as folder:
+        for member in read_members(file, format_name, limits):
+            if not _is_extracted(member, folder, limits):
+                raise FileActionError(
+                    f"the folder {printable_path(place.text)} exists with other content\n"
+                    f"at {printable_path(member.path)}{locate_root(place.root)}",
+                    hint="Extract to another folder, or remove this one first: files.remove(folder, recursive=True)",
+                )
 
 
-def _is_extracted(member: ArchiveMember, target: Target, limits: ArchiveLimits) -> bool:
+def _is_extracted(member: ArchiveMember, into: int, limits: ArchiveLimits) -> bool:
     try:
         if member.kind == FOLDER:
-            with open_folder(target.base, (*target.parts, *member.parts)):
+            with open_folder(into, member.parts):
                 return True
-        with open_folder(target.base, (*target.parts, *member.parts[:-1])) as folder:
+        with open_folder(into, member.parts[:-1]) as folder:
             if member.kind != FILE:
                 return os.readlink(member.parts[-1], dir_fd=folder) == member.link
             descriptor = os.open(member.parts[-1], _READ_FLAGS, dir_fd=folder)

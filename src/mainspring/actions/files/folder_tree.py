@@ -22,16 +22,18 @@ class TreeEntry(NamedTuple):
         return "/".join(self.parts)
 
 
-def walk_folder(base: str, parts: tuple[str, ...], below: tuple[str, ...] = ()) -> Iterator[TreeEntry]:
+def walk_folder(base: str | int, parts: tuple[str, ...] = (), below: tuple[str, ...] = ()) -> Iterator[TreeEntry]:
     """Yield the entries below a folder: each folder before its content, names by their bytes. Temporary files of actions are left out.
+
+    `base` = a path, or an open folder.
 
     Raises:
         OSError: a folder cannot be read.
     """
     with open_folder(base, (*parts, *below)) as folder:
         entries = []
-        with os.scandir(folder) as found:
-            names = [entry.name for entry in found if not is_temporary(entry.name)]
+        with os.scandir(folder) as scanned:
+            names = [entry.name for entry in scanned if not is_temporary(entry.name)]
         for name in sorted(names, key=os.fsencode):
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
             link = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(status.st_mode) else None

@@ -103,7 +103,7 @@ class Target(NamedTuple):
             )
         with describe_errors(verb, self.text, self.root):
             if make_folders and self.root is None:
-                Path(self.base).mkdir(parents=True, exist_ok=True)
+                make_folder(Path(self.base))
             with self._open_parent(make_folders=make_folders) as folder:
                 yield Place(folder, self.parts[-1], self.text, self.root)
 
@@ -156,6 +156,23 @@ def read_target(path: FilePath, root: RootPath) -> Target:
     if ".." in parts:
         raise _outside_error(text, base)
     return Target(base, tuple(parts), text, base)
+
+
+def make_folder(path: Path) -> bool:
+    """Create a folder and those above it, with their names on the disk; return whether this call created it. Raises OSError."""
+    if path.is_dir():
+        return False
+    if path.parent != path:
+        make_folder(path.parent)
+    try:
+        path.mkdir()
+    except FileExistsError:
+        if not path.is_dir():
+            raise OSError(errno.ENOTDIR, "it exists, and is not a folder") from None
+        return False
+    with open_folder(str(path.parent)) as above:
+        os.fsync(above)
+    return True
 
 
 def folder_target(path: FilePath, root: RootPath) -> Target:

@@ -238,6 +238,18 @@ class StepContext:
         number = self.uses[name] = self.uses.get(name, 0) + 1
         return f"{self.run_id}/{self.key}/{name}#{number}"
 
+    @contextlib.contextmanager
+    def stoppable(
+        self, stop: Callable[[], None], processes: Callable[[], list[str]] | None = None
+    ) -> Generator[None, None, None]:
+        """Let a cancel call `stop` during this block, also inside of the block of another stopper, which counts again afterwards."""
+        before = self.stopper, self.processes
+        self.stopper, self.processes = stop, processes
+        try:
+            yield
+        finally:
+            self.stopper, self.processes = before
+
     def checkpoint(self, value: object) -> Awaitable[None]:
         """Encode a checkpoint and send it."""
         data = encode(value, value_name=f"checkpoint of step {self.name!r}", limit=self.payload_max)

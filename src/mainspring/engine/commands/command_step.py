@@ -59,12 +59,9 @@ def run_command(
         on_data=None if expect is None else keep,
         on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),
     )
-    step.stopper, step.processes = running.stop, running.processes
     started_at = time.time_ns() // 1_000_000  # compared with times of the file system, so it is the machine's clock
-    try:
+    with step.stoppable(running.stop, running.processes):
         end = running.run()
-    finally:
-        step.stopper = step.processes = None
     raise_unless_succeeded(command, end, timeout)
     if expect is not None:
         check_printed(expect, bytes(printed))

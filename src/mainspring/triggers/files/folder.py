@@ -206,18 +206,21 @@ class FolderReader:
 
 
 @contextmanager
-def open_folder(root: str, parts: Sequence[str] = (), *, make: int | None = None) -> Iterator[int]:
-    """Yield the descriptor of a folder below `root`. No part of its path may be a link; `make` = mode of missing folders to create.
+def open_folder(root: str | int, parts: Sequence[str] = (), *, make: int | None = None) -> Iterator[int]:
+    """Yield the descriptor of a folder below `root`, a path or an open folder. No part of its path may be a link.
+
+    `make` = mode of missing folders to create; their names are on the disk when they are opened.
 
     Raises:
         OSError: it does not exist, is a link, or cannot be opened.
     """
-    folder = os.open(root, _FOLDER_FLAGS)
+    folder = os.open(root, _FOLDER_FLAGS) if isinstance(root, str) else os.open(".", _FOLDER_FLAGS, dir_fd=root)
     try:
         for part in parts:
             if make is not None:
                 with suppress(FileExistsError):
                     os.mkdir(part, make, dir_fd=folder)
+                    os.fsync(folder)
             below = os.open(part, _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=folder)
             os.close(folder)
             folder = below

@@ -29,6 +29,7 @@ def check(tmp_path: Path, action, args, effects, *failpoints: str) -> None:
         failpoints=failpoints,
     )
     contract.check(store, kills=KILLS)
+    assert contract.kills >= 5
 
 
 def is_text(path: Path, text: str) -> int:

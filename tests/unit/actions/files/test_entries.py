@@ -1,11 +1,15 @@
 """Entries of folders: moved, renamed, removed and made; old files are pruned."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mainspring.actions import files
+from mainspring.actions.files import entries
+from mainspring.actions.files.place import Place
 from mainspring.actions.files.temporary import temporary_name
 from mainspring.domain.errors import OptionError
 from mainspring.store import failpoints
@@ -67,6 +71,66 @@ def test_move_to_another_disk_copies_and_removes(tmp_path: Path) -> None:
         target.unlink()
 
 
+def change_between(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[], object]) -> None:
+    """Let another program do this just before the action calls `os.NAME`."""
+    original = getattr(os, name)
+
+    def call(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(os, name, original)
+        change()
+        return original(*args, **options)
+
+    monkeypatch.setattr(os, name, call)
+
+
+def test_move_never_replaces_a_file_that_appears_at_the_last_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both files stay."""
+    (tmp_path / "a").write_text("a")
+    change_between(monkeypatch, "link", lambda: (tmp_path / "b").write_text("b"))
+    with pytest.raises(files.FileActionError, match="another program has created the target"):
+        files.move(tmp_path / "a", tmp_path / "b")
+    assert [(tmp_path / name).read_text() for name in "ab"] == ["a", "b"]
+
+
+def test_copy_never_replaces_a_file_that_appears_at_the_last_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays, and no part of the copy."""
+    (tmp_path / "a").write_text("a")
+    change_between(monkeypatch, "link", lambda: (tmp_path / "b").write_text("b"))
+    with pytest.raises(files.FileActionError, match="another program has created it"):
+        files.copy(tmp_path / "a", tmp_path / "b")
+    assert ((tmp_path / "b").read_text(), listing(tmp_path)) == ("b", ["a", "b"])
+
+
+def test_moved_file_that_changes_after_its_copy_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy has the old content: the old name is not removed, and the move can be tried again."""
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("a")
+    original = entries.copy_content
+
+    def copy_content(*args: Any, **options: Any) -> str:
+        sha256 = original(*args, **options)
+        (tmp_path / "a").write_text("new")
+        return sha256
+
+    monkeypatch.setattr(entries, "copy_content", copy_content)
+    with pytest.raises(files.FileUnavailableError, match="another program writes to it"):
+        files.move(tmp_path / "a", tmp_path / "b")
+    assert [(tmp_path / name).read_text() for name in "ab"] == ["new", "a"]
+
+
+def test_slower_of_two_moves_at_once_finds_it_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one of them returns True."""
+    (tmp_path / "a").write_text("a")
+    faster: list[bool] = []
+    change_between(monkeypatch, "link", lambda: faster.append(files.move(tmp_path / "a", tmp_path / "b")))
+    assert (files.move(tmp_path / "a", tmp_path / "b"), faster) == (False, [True])
+    assert listing(tmp_path) == ["b"]
+
+
 def test_folder_is_moved_and_renamed(tmp_path: Path) -> None:
     """Never over another folder."""
     (tmp_path / "a").mkdir()
@@ -89,6 +153,8 @@ def test_ensure_folder_creates_all_that_are_missing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(files.FileActionError, match="is not a folder"):
         files.ensure_folder("file", root=tmp_path)
+    with pytest.raises(files.FileActionError, match="is not a folder"):
+        files.ensure_folder(".", root=tmp_path / "file")
 
 
 def test_remove_accepts_what_is_missing(tmp_path: Path) -> None:
@@ -104,6 +170,26 @@ def test_remove_accepts_what_is_missing(tmp_path: Path) -> None:
         files.remove(".", root=tmp_path, recursive=True)
     assert files.remove(tmp_path / "folder", recursive=True)
     assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "filled folder"])
+def test_one_of_two_removals_at_once_returns_true(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower one finds nothing, which is no error."""
+    path = tmp_path / "x"
+    path.touch() if kind == "file" else path.mkdir()
+    if kind == "filled folder":
+        (path / "a").touch()
+    original, results = Place.status, []
+
+    def remove_first(place: Place) -> os.stat_result | None:
+        status = original(place)
+        monkeypatch.setattr(Place, "status", original)
+        results.append(files.remove(path, recursive=kind == "filled folder"))
+        return status
+
+    monkeypatch.setattr(Place, "status", remove_first)
+    results.append(files.remove(path, recursive=kind == "filled folder"))
+    assert (results, listing(tmp_path)) == ([True, False], [])
 
 
 def test_removal_that_was_killed_is_completed(tmp_path: Path) -> None:

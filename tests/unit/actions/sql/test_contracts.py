@@ -49,3 +49,4 @@ def test_action_keeps_the_contract(
         failpoints=("sql.changed", "sql.committed"),
     )
     contract.check(tmp_path / "store", kills=KILLS)
+    assert contract.kills >= 5
