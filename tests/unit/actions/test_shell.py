@@ -221,11 +221,12 @@ def test_call_that_starts_no_command_is_not_done(
     script = tmp_path / "script"
     script.write_text("#!/no/such/program\n" if case == "first line" else "#!/bin/sh\n")
     script.chmod(0o700)
-    options: dict[str, Any] = {
+    cases: dict[str, dict[str, Any]] = {
         "secret": {"env": {"T": "secret:LATER"}},
         "input": {"input": "\udcff"},
         "variable": {"env": {"T": 7}},
-    }.get(case, {})
+    }
+    options = cases.get(case, {})
     with pytest.raises((ArgumentError, ConfigError, CommandFailed)):
         shell.run([str(script)], once="starts", **options)
     script.write_text("#!/bin/sh\n")

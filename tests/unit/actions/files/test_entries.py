@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mainspring.actions import files
-from mainspring.actions.files import entries
+from mainspring.actions.files import content, entries
 from mainspring.actions.files.place import Place
 from mainspring.actions.files.temporary import temporary_name
 from mainspring.domain.errors import OptionError
@@ -109,7 +109,7 @@ def test_moved_file_that_changes_after_its_copy_stays(tmp_path: Path, monkeypatc
     """The copy has the old content: the old name is not removed, and the move can be tried again."""
     (tmp_path / "a").write_text("a")
     (tmp_path / "b").write_text("a")
-    original = entries.copy_content
+    original = content.copy_content
 
     def copy_content(*args: Any, **options: Any) -> str:
         sha256 = original(*args, **options)
