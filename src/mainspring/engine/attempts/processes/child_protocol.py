@@ -17,6 +17,8 @@ from mainspring.domain.failures.verdict import Verdict
 from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
+from mainspring.resources.locks import LockSpec
+from mainspring.store.commands.results import LockGranted
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
@@ -127,10 +129,10 @@ class CheckpointAnswer(msgspec.Struct, tag="acked"):
 
 
 class LockAnswer(msgspec.Struct, tag="locked"):
-    """Answer to a LockMessage: request number `n` has this fencing token, or failed (`error`); `code` is that of the error's class."""
+    """Answer to a LockMessage: request number `n` is granted, or failed (`error`); `code` is that of the error's class."""
 
     n: int
-    token: int = 0
+    granted: LockGranted | None = None
     error: str | None = None
     code: str = ""
 
@@ -187,11 +189,10 @@ class OutgoingMessage(msgspec.Struct, tag="recorded"):
 
 
 class LockMessage(msgspec.Struct, tag="lock_asked"):
-    """Acquire this lock, waiting up to `within_s` seconds, and answer with a LockAnswer."""
+    """Acquire this lock, and answer with a LockAnswer."""
 
     n: int
-    name: str
-    within_s: float
+    spec: LockSpec
 
 
 class UnlockMessage(msgspec.Struct, tag="unlocked"):
