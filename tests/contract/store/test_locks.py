@@ -64,6 +64,17 @@ def test_each_slot_has_its_own_token(store, second):
     assert store.do(waiting("e", 1)) == LockGranted(5), "a free lock takes the number of its next user"
 
 
+def test_longest_hold_is_recorded(store):
+    """Of those longer than a minute."""
+    for seconds in (30, 90, 61):
+        token = store.do(AcquireLock("l", "x")).token
+        store.clock.forward(seconds * 1_000)
+        store.do(ReleaseLock("l", token))
+    store.do(AcquireLock("l", "x"))
+    (lock,) = store.read("locks")
+    assert 90_000 <= lock.longest_ms < 91_000
+
+
 def test_waiter_leaves_the_line(store, second):
     """By its last try, by a cancel, when its time is over, and with its session."""
     store.do(AcquireLock("l", "x"))
