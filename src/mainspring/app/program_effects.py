@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mainspring.app.exec.best_effort_store import declare_dead_sessions
 from mainspring.app.project import Project
-from mainspring.app.stores.store_factory import make_store
+from mainspring.app.stores.store_factory import make_store, require_store
 from mainspring.domain.effects.effect import EffectHolder
 from mainspring.domain.errors import ConflictError, FencedError
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER
@@ -85,6 +85,7 @@ class ProgramEffects:
                 self._store.close(drain=False)
                 self._store, self._is_open = self._make_store(), False
             if not self._is_open:
+                require_store(self._project.settings.store.url)  # a new store, by a typing error, would know no effect
                 self._store.open()
                 try:
                     self._store.open_session(ONCE_ROLE)
