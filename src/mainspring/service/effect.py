@@ -24,7 +24,7 @@ def confirm_effect(store: Store, key: str, result: object, *, sealing: Sealing, 
 
     Raises:
         NotFoundError: the ledger has no such key.
-        ConflictError: its outcome is known.
+        ConflictError: its outcome is known, or a holder is performing it.
         ValueRefusedError: the result cannot be saved.
     """
     data = None

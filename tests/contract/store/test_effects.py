@@ -268,7 +268,7 @@ def test_live_holder_is_waited_for_for_any_time(store: Any, second: Any, clock: 
         assert refusal(second, request) == "held"
         assert refusal(store, request) == "held"
     assert refusal(second, ForgetEffect(KEY)) == "holder_live"
-    assert refusal(second, ConfirmEffect(KEY, None, "ann")) == "not_in_doubt"
+    assert refusal(second, ConfirmEffect(KEY, None, "ann")) == "holder_live"
     assert store.do(settle(granted)) == DONE
 
 

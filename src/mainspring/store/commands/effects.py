@@ -79,7 +79,7 @@ class ForgetEffect(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class ConfirmEffect(StoreCommand[CommandDone | Refused], frozen=True):
-    """Record that an effect in doubt did happen. Answer: CommandDone, Refused not_found | not_in_doubt."""
+    """Record that an effect in doubt did happen. Answer: CommandDone, Refused not_found | not_in_doubt | holder_live."""
 
     key: str
     result: bytes | None

@@ -111,6 +111,8 @@ def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Ref
     if held.effect.state not in (EffectState.UNKNOWN, EffectState.IN_DOUBT):
         if tx.again and held.effect.decided_by == c.by:
             return DONE
+        if held.effect.state is EffectState.PENDING:
+            return Refused("holder_live", f"{held.effect.owner} is performing effect {c.key!r}")
         return Refused("not_in_doubt", f"effect {c.key!r} is {held.effect.state}: nothing is to be decided")
     _write(tx, held.effect, EffectMove.COMPLETE, settled_at=tx.now, result=c.result, note=c.reason, decided_by=c.by)
     return DONE
