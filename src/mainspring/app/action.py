@@ -55,6 +55,8 @@ class ActionOptions(StepOptions, total=False):
 class Action(Step[P, R]):
     """A function with the ledger around it. Call it in a step, pass it to `run.step`, or call it in a script or a test."""
 
+    is_action = True
+
     def __init__(self, inner: Step[P, R]) -> None:
         super().__init__(inner.fn, inner.options, inner.retry, inner.undo)
         self.error, self.where = inner.error, inner.where
