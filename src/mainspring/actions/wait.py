@@ -66,7 +66,7 @@ def until(
     def check() -> tuple[T | None, str]:
         return condition() or None, "it is not met"
 
-    return _wait(check, subject, every, within)
+    return _wait("until", check, subject, every, within)
 
 
 def port(host: str, number: int, *, every: SpanInput = "1s", within: SpanInput = _WITHIN) -> None:
@@ -91,7 +91,7 @@ def port(host: str, number: int, *, every: SpanInput = "1s", within: SpanInput =
         except OSError as error:
             return None, error.strerror or type(error).__name__
 
-    _wait(check, f"port {number} of {escape(host, 200)}", every, within)
+    _wait("port", check, f"port {number} of {escape(host, 200)}", every, within)
 
 
 def file(
@@ -119,7 +119,7 @@ def file(
             return None, error.strerror or type(error).__name__
         return (str(target), "") if size >= min_size else (None, f"it has {size:,} of {min_size:,} bytes")
 
-    return _wait(check, f"the file {escape(str(target), 200)}", every, within)
+    return _wait("file", check, f"the file {escape(str(target), 200)}", every, within)
 
 
 def url(
@@ -152,7 +152,7 @@ def url(
             return None, KNOWN_SECRETS.redact(escape(f"{type(error).__name__}: {error}", 200))
         return (found, "") if found in expected else (None, f"it answers {found}")
 
-    return _wait(check, f"the URL {escape(redact_url(address), 200)}", every, within)
+    return _wait("url", check, f"the URL {escape(redact_url(address), 200)}", every, within)
 
 
 def row(
@@ -185,13 +185,19 @@ def row(
         return (rows[0], "") if rows else (None, "there is no row")
 
     return _wait(
-        check, f"a row of {escape(statement, 200)!r} in the database {describe_database(database)}", every, within
+        "row",
+        check,
+        f"a row of {escape(statement, 200)!r} in the database {describe_database(database)}",
+        every,
+        within,
     )
 
 
-def _wait(check: Callable[[], tuple[T | None, str]], subject: str, every: SpanInput, within: SpanInput) -> T:
+def _wait(
+    action: str, check: Callable[[], tuple[T | None, str]], subject: str, every: SpanInput, within: SpanInput
+) -> T:
     """Call `check` until it returns a result; with None it returns the reason."""
-    refuse_event_loop("wait")
+    refuse_event_loop(f"wait.{action}")
     pause_s, limit_s = parse_duration(every).total_seconds(), parse_duration(within).total_seconds()
     if pause_s <= 0:
         raise OptionError(f"every={every!r}: the duration must be greater than zero")
