@@ -57,9 +57,11 @@ class Action(Step[P, R]):
 
     is_action = True
 
-    def __init__(self, inner: Step[P, R]) -> None:
+    def __init__(self, inner: Step[P, R], once: str | None, check: Check | None) -> None:
         super().__init__(inner.fn, inner.options, inner.retry, inner.undo)
         self.error, self.where = inner.error, inner.where
+        self.once = once
+        self.check = check
 
     def __repr__(self) -> str:
         return f"<action {self.name} of {self.fn.__module__}>"
@@ -89,7 +91,7 @@ def action(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             _require_options(fn, options)
             return step(**step_options)(_EffectCall(fn, own).wrap() if inspect.isfunction(fn) else fn)
 
-        return Action(declare_step(fn, make))
+        return Action(declare_step(fn, make), own.get("once"), own.get("check"))
 
     return decorate if fn is None else decorate(fn)
 

@@ -268,14 +268,8 @@ class Effect:
             DefinitionError: it is empty.
             ValueRefusedError: it does not fit the annotation of the function.
         """
-        if reply is None or isinstance(reply, bool):
-            return
-        if not reply:
-            raise DefinitionError(
-                f"check= of effect {self.key!r} returned {reply!r}: does the target have the effect?",
-                hint="Return None if it does not, True for an effect without a result, or the result.",
-            )
-        if self._read is not None:
+        require_check_reply(self.key, reply)
+        if self._read is not None and reply is not None and not isinstance(reply, bool):
             try:
                 data = encode(reply, value_name=self._result_name, limit=self._limit)
             except ValueRefusedError:
@@ -388,6 +382,16 @@ class Effect:
         if self._started.refused is not None:
             raise _lost_result_error(self.key, self._started.refused)
         return read(self._result)
+
+
+def require_check_reply(key: str, reply: Any) -> None:
+    """Raise DefinitionError for an empty reply of `check`, such as []: it leaves open whether the target has the effect."""
+    if reply is None or isinstance(reply, bool) or reply:
+        return
+    raise DefinitionError(
+        f"check= of effect {key!r} returned {reply!r}: does the target have the effect?",
+        hint="Return None if it does not, True for an effect without a result, or the result.",
+    )
 
 
 def _lost_result_error(key: str, reason: str) -> ValueRefusedError:

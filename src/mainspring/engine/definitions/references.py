@@ -31,17 +31,28 @@ def find_broken_declarations(function: Callable[..., Any]) -> list[Step[..., Any
 def find_actions(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the actions that the code of an automation and of its steps names, such as "http.request", in the order of their names."""
     found: set[str] = set()
+    for value in _iterate_with_steps(function):
+        if issubclass(type(value), Step):
+            found |= {value.name} if value.is_action else set()
+        elif isinstance(value, FunctionType) and value.__module__.startswith(_ACTIONS):
+            found.add(f"{value.__module__.removeprefix(_ACTIONS).partition('.')[0]}.{value.__name__}")
+    return tuple(sorted(found))
+
+
+def find_action_steps(function: Callable[..., Any]) -> list[Step[..., Any]]:
+    """Return the user's own actions that the code of an automation and of its steps names."""
+    return [value for value in _iterate_with_steps(function) if issubclass(type(value), Step) and value.is_action]
+
+
+def _iterate_with_steps(function: Callable[..., Any]) -> Iterator[Any]:
+    """Yield the values that the code names, and those of its steps."""
     functions, known = [function], {id(function)}
     while functions:
         for value in _iterate_references(functions.pop()):
-            if issubclass(type(value), Step):
-                found |= {value.name} if value.is_action else set()
-                if id(value) not in known:
-                    known.add(id(value))
-                    functions.append(value)
-            elif isinstance(value, FunctionType) and value.__module__.startswith(_ACTIONS):
-                found.add(f"{value.__module__.removeprefix(_ACTIONS).partition('.')[0]}.{value.__name__}")
-    return tuple(sorted(found))
+            yield value
+            if issubclass(type(value), Step) and id(value) not in known:
+                known.add(id(value))
+                functions.append(value)
 
 
 def _iterate_references(function: Callable[..., Any]) -> Iterator[Any]:
