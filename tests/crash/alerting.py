@@ -158,7 +158,7 @@ async def _watch(order: Order) -> None:
     store.open()
     store.open_session("watcher")
     watch = Evaluator(store, clock, tunings=_TUNINGS, redact=str, routing=routing_to(order.channels))
-    upkeep, faults = Upkeep(), ErrorText(SecretStore(None, order.secrets))
+    upkeep, faults = Upkeep(), ErrorText(SecretStore.of(None, order.secrets))
     links = {name: link_to(address, faults) for name, address in order.channels.items()}
     notices = NoticeRenderer(
         lambda _automation: None, lambda _definition, _incident: None, tuple, NotificationContext()

@@ -11,6 +11,7 @@ from mainspring.app.setup.codec import make_sealing
 from mainspring.app.setup.failure_rules import make_classifier
 from mainspring.app.setup.process_log import process_name
 from mainspring.app.setup.process_policy import apply_process_policy
+from mainspring.app.setup.secrets import make_secret_store
 from mainspring.app.stores.store_factory import make_store
 from mainspring.config import Settings, load
 from mainspring.domain.clock import SystemClock
@@ -132,10 +133,14 @@ class Project:
         """
         return make_classifier(self.settings.project.classify, self.settings.folder)
 
-    @property
+    @cached_property
     def secrets(self) -> SecretStore:
-        """The secrets of the configuration and the environment."""
-        return SecretStore(self.settings.secrets.dir, SECRET_VARIABLES.own(os.environ))
+        """The secrets of the configured providers, with one cache.
+
+        Raises:
+            ConfigError: a provider cannot be used here.
+        """
+        return make_secret_store(self.settings, clock=self.clock)
 
     @property
     def brokers(self) -> dict[str, str]:
@@ -166,6 +171,7 @@ class Project:
             max_lines=self.settings.logs.max_lines,
             values=self.settings.logs.values,
             log_level=Level(self.settings.logs.level).number,
+            secrets_listed_only=self.settings.secrets.access == "listed",
         )
         return WorkerRuntime(
             self.settings.store.url,

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
-from mainspring.actions.base.project_settings import current_project
+from mainspring.actions.base.project_settings import CURRENT_SECRETS, current_project
 from mainspring.config import Settings
 from mainspring.config.locations import PRODUCTION
 from mainspring.domain.clock import SystemClock
@@ -51,7 +51,7 @@ def find_account(kind: AccountKind, server: str | None) -> Account:
         ConfigError: the configuration cannot be read, or has none, or several.
     """
     project = current_project()
-    settings, errors = project.settings, ErrorText(project.secrets)
+    settings, errors = project.settings, ErrorText(CURRENT_SECRETS)
     if server is not None and not isinstance(server, str):
         raise OptionError(f"server= is {type(server).__name__}, not text", hint=f"Write server={kind.form!r}")
     if server is not None and "://" in server:

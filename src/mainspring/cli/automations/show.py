@@ -1,6 +1,5 @@
 """Show one automation: who, when, where, how, success, watch. Options have the names of domain.options."""
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -36,12 +35,11 @@ def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
     """Print one automation."""
     from mainspring.domain.values.plain_json import to_plain_json
     from mainspring.insight.text.hidden_values import hide_in_command, hide_in_data
-    from mainspring.resources.secret_store import SecretStore
 
     now, definition = invocation.clock.now(), known.definition
     rows: list[RunRow] = invocation.rows_if_made(lambda reader: _read_last_runs(reader, known.name))
     runs = invocation.unseal(lambda unsealer: [unsealer.row(row) for row in rows])
-    SecretStore(invocation.settings.secrets.dir, os.environ).hide_all()
+    invocation.secrets.hide_all()
     rows_of = list_option_rows(definition) if definition else []
     options: list[dict[str, Any]] = [asdict(row) | {"value": hide_in_data(to_plain_json(row.value))} for row in rows_of]
     automation_health = read_health(invocation, [known], now, is_single=True).get(known.name)

@@ -67,6 +67,7 @@ class AutomationOptions(TypedDict, total=False):
     timeout: SpanInput
     deadline: SpanInput
     retry: Retry | int | Mapping[str, Any]
+    secrets: str | Sequence[str]
     key: str
     delivery: Literal["at_least_once", "at_most_once", "transactional"]
     isolate: Literal["thread", "process"]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
@@ -21,6 +22,8 @@ from mainspring.app.project import Project
 from mainspring.domain.effects.errors import EffectInDoubtError
 from mainspring.domain.errors import ArgumentError, ConfigError, DefinitionError, OptionError, UnknownOptionError
 from mainspring.domain.failures.classifier import classify
+from mainspring.integrations.secrets.folder_secrets import FolderSecrets
+from mainspring.resources.secret_store import ProviderEntry, SecretStore
 from tests.unit.actions.http import example_http_actions as example
 
 NUMBERS = itertools.count(1)
@@ -99,6 +102,22 @@ def test_secrets_are_sent_and_never_returned(target, token, caplog, capsys):
     assert not [text for text in texts if TOKEN in text]
     assert "{secret:API}" in reply.body
     assert "other_secret" not in str(failed.value)
+
+
+def test_refused_secret_is_read_again_once(target, tmp_path, monkeypatch):
+    """A 401 with a cached value that was rotated is no failure; with the same value it is one, after two requests of the provider."""
+    folder = FolderSecrets(tmp_path / "secrets")
+    folder.write("API", "the-old-token-1")
+    project = Project.find()
+    project.secrets = SecretStore([ProviderEntry(folder, is_local=False)])
+    call = partial(http.get, f"{target.base}/guarded/the-new-token-2")
+    with pytest.raises(http.HttpStatusError, match="401"):
+        call(bearer="secret:API")
+    folder.write("API", "the-new-token-2")
+    assert call(bearer=ms.secret("API")).json() == {"accepted": True}
+    sent = [headers["authorization"] for _, _, headers in target.requests]
+    assert sent == ["Bearer the-old-token-1"] * 2 + ["Bearer the-new-token-2"]
+    assert call(headers={"authorization": "Bearer {secret:API}"}).status == 200
 
 
 def test_auth_is_user_and_password(target, monkeypatch):

@@ -15,6 +15,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import Verdict
 from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 
@@ -147,6 +148,17 @@ class EffectAnswerMessage(msgspec.Struct, tag="effect_answered"):
     code: str = ""
 
 
+class SecretAnswer(msgspec.Struct, tag="secret"):
+    """Answer to a SecretMessage: request number `n` got `read`, or failed (`error`, its hint, whether trying again can help)."""
+
+    n: int
+    read: SecretRead | None = None
+    error: str = ""
+    hint: str | None = None
+    code: str = ""
+    is_transient: bool = False
+
+
 class StackRequest(msgspec.Struct, tag="place_asked"):
     """Answer with a StackAnswer of the same number."""
 
@@ -214,6 +226,17 @@ class EffectSettledMessage(msgspec.Struct, tag="effect_settled"):
     settlement: EffectSettlement
 
 
+class SecretMessage(msgspec.Struct, tag="secret_asked"):
+    """Read a secret, and answer with a SecretAnswer; `instead_of` = a value that a target refused."""
+
+    n: int
+    name: str
+    instead_of: str | None
+
+    def __repr__(self) -> str:
+        return f"<request {self.n} for secret {self.name!r}>"
+
+
 class StackAnswer(msgspec.Struct, tag="place"):
     """The stack of the call's code, as lines."""
 
@@ -235,7 +258,9 @@ class EndMessage(msgspec.Struct, tag="ended", kw_only=True):
     is_spent: bool
 
 
-MessageToChild = HelloMessage | CallMessage | CheckpointAnswer | LockAnswer | EffectAnswerMessage | StackRequest
+MessageToChild = (
+    HelloMessage | CallMessage | CheckpointAnswer | LockAnswer | EffectAnswerMessage | SecretAnswer | StackRequest
+)
 MessageFromChild = (
     StartMessage
     | LogMessage
@@ -246,6 +271,7 @@ MessageFromChild = (
     | UnlockMessage
     | EffectMessage
     | EffectSettledMessage
+    | SecretMessage
     | StackAnswer
     | EndMessage
 )
