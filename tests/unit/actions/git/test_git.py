@@ -68,10 +68,8 @@ def test_local_changes_are_dropped_only_on_request(other, remote, folder, tmp_pa
         git.checkout(str(tmp_path / "elsewhere.git"), folder)
 
 
-def test_push_has_one_commit_for_its_key(other, remote, folder, tmp_path, monkeypatch):
+def test_push_has_one_commit_for_its_key(other, remote, folder, ledger):
     """The second call with the key pushes nothing; without changes there is nothing to push; ignored files stay."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MAINSPRING_STORE_URL", f"sqlite:///{tmp_path}/store.db")
     (folder / ".gitignore").write_text("*.log\n")
     (folder / "a.log").write_text("log")
     (folder / "-n.txt").write_text("n")
@@ -148,10 +146,8 @@ def test_refusal_of_the_remote_is_an_error(remote, folder):
         git.push(folder, "Mine")
 
 
-def test_lost_answer_is_searched_for_at_the_remote(other, folder, tmp_path, monkeypatch):
+def test_lost_answer_is_searched_for_at_the_remote(other, folder, ledger, monkeypatch):
     """The push is there, and Git was killed before it read that: the next call finds its key."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MAINSPRING_STORE_URL", f"sqlite:///{tmp_path}/store.db")
     send = _Push._send
 
     def lose(self, commit):
