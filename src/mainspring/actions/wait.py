@@ -6,10 +6,8 @@ into the body of a workflow: `run.sleep` and `run.event` use no thread.
 
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -17,15 +15,13 @@ from urllib.parse import urlsplit
 import httpx2
 
 from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.stop_request import watch_stop_request
 from mainspring.actions.sql import SqlUnavailableError, query
 from mainspring.actions.sql.sessions import Database, describe_database
 from mainspring.domain.duration import SpanInput, format_duration, parse_duration
 from mainspring.domain.errors import ArgumentError, NotSent, OptionError, Transient
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.text.server_url import redact_url
-from mainspring.engine.attempts.attempt_reports import ProgressReport
-from mainspring.engine.attempts.context_flags import IN_BODY
-from mainspring.engine.attempts.step_context import CURRENT_STEP, StepContext, raise_attempt_closed
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 __all__ = ["WaitTimeoutError", "file", "port", "row", "until", "url"]
@@ -202,7 +198,7 @@ def _wait(
     if pause_s <= 0:
         raise OptionError(f"every={every!r}: the duration must be greater than zero")
     started = time.monotonic()
-    with _stop_event() as stopped:
+    with watch_stop_request("wait") as stop:
         while True:
             result, reason = check()
             if result is not None:
@@ -212,28 +208,5 @@ def _wait(
                 error = WaitTimeoutError(f"waited {format_duration(parse_duration(within))} for {subject}: {reason}")
                 error.hint = "Check what should bring it, or raise within=."
                 raise error
-            _report(waited_s, limit_s)
-            if stopped.wait(min(pause_s, limit_s - waited_s)):
-                step = _step()
-                raise_attempt_closed("wait" if step is None else step.name)
-
-
-@contextmanager
-def _stop_event() -> Iterator[threading.Event]:
-    """Yield the event that a cancel or a time-out of the step sets."""
-    step, stopped = _step(), threading.Event()
-    if step is None:
-        yield stopped
-        return
-    with step.stoppable(stopped.set):
-        yield stopped
-
-
-def _report(waited_s: float, limit_s: float) -> None:
-    step = _step()
-    if step is not None:
-        step.channel.post(ProgressReport(int(waited_s), int(limit_s)))
-
-
-def _step() -> StepContext | None:
-    return None if IN_BODY.get() else CURRENT_STEP.get()
+            stop.report(int(waited_s), int(limit_s))
+            stop.pause(min(pause_s, limit_s - waited_s))
