@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mainspring.app.handle import Handle as Handle
     from mainspring.app.lock import lock as lock
     from mainspring.app.once import once as once
+    from mainspring.app.secret import secret as secret
     from mainspring.domain.errors import MainspringError as MainspringError
     from mainspring.domain.errors import NotSent as NotSent
     from mainspring.domain.errors import Permanent as Permanent
@@ -78,6 +79,7 @@ _PUBLIC: dict[str, str] = {
     "progress": "mainspring.engine.attempts.step_context",
     "publish": "mainspring.engine.attempts.outbox_api",
     "script": "mainspring.engine.definitions.decorators",
+    "secret": "mainspring.app.secret",
     "send": "mainspring.engine.attempts.outbox_api",
     "step": "mainspring.engine.definitions.decorators",
     "task": "mainspring.engine.definitions.decorators",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mainspring.app.exec.best_effort_store import declare_dead_sessions
 from mainspring.app.project import Project
-from mainspring.app.stores.store_factory import make_store
+from mainspring.app.stores.store_factory import make_store, require_store
 from mainspring.app.workers.dead_sessions import declare_expired_sessions_dead
 from mainspring.domain.errors import FencedError
 from mainspring.service.actor import user_name
@@ -91,6 +91,9 @@ class ProgramSession:
                 self._store.close(drain=False)
                 self._store, self._is_open = self._make_store(), False
             if not self._is_open:
+                require_store(
+                    self.project.settings.store.url
+                )  # a new store, by a typing error, would know no effect or lock
                 self._store.open()
                 try:
                     self._store.open_session(ONCE_ROLE)

@@ -8,6 +8,7 @@
     |- UnknownNameError             no such name; shows the nearest known one
     |  `- UnknownOptionError        ... of a call's options
     |- ConfigError                  the configuration cannot be used
+    |  |- SecretProviderError       a source of secrets does not answer, or refuses
     |  |- NoStoreError              there is no store at the expected place
     |  `- SealedError               a value is sealed by a codec that is missing here, or that cannot read or write it
     |     `- CodecUnavailableError  ... for a cause that passes: trying again can help
@@ -163,6 +164,16 @@ class ConfigError(MainspringError):
     """The configuration cannot be used."""
 
     code = "bad_config"
+
+
+class SecretProviderError(ConfigError):
+    """A source of secrets cannot be read or written. `transient` = trying again can help."""
+
+    code = "secret_provider"
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
 
 
 class SealedError(ConfigError):

@@ -17,6 +17,7 @@ from mainspring.domain.errors import ArgumentError, ConfigError, DefinitionError
 from mainspring.engine.attempts.effect import EffectChannel
 from mainspring.engine.commands.command import CommandFailed
 from mainspring.testing import ActionContract
+from tests.new_stores import create_store
 from tests.polling import polls
 from tests.unit.actions import command_actions
 from tests.unit.actions.kills import KILLS
@@ -29,6 +30,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EffectC
     """A plain program with a store of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAINSPRING_STORE_URL", f"sqlite:///{tmp_path}/store.db")
+    create_store(tmp_path / "store.db")
     yield program_effects()
     program_session.program_session().close()
     program_session._program = None

@@ -21,6 +21,7 @@ from mainspring.domain.states import EffectState
 from mainspring.store.commands.effects import SettleEffect
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.effects import EffectFilter, list_effects, read_effect
+from tests.new_stores import create_store
 from tests.polling import polls
 
 pytestmark = pytest.mark.timeout(120)
@@ -43,7 +44,9 @@ async def send_later(text):
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a store."""
-    return str(tmp_path / "state.db") if request.param == "sqlite" else request.getfixturevalue("lent_store")
+    url = str(tmp_path / "state.db") if request.param == "sqlite" else str(request.getfixturevalue("lent_store"))
+    create_store(url)
+    return url
 
 
 def run_script(folder: Path, url: str, code: str) -> str:
@@ -251,13 +254,14 @@ asyncio.run(main())
     assert run_script(tmp_path, url, 'print(ms.once("k", identity=None).__enter__().result)') == "x"
 
 
-def test_program_without_a_store_has_no_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It fails closed."""
+@pytest.mark.parametrize("address", ["mysql://nowhere/db", "stat.db"])
+def test_program_without_a_store_has_no_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """It fails closed: a new store, by a typing error, would know no effect."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MAINSPRING_STORE_URL", "mysql://nowhere/db")
+    monkeypatch.setenv("MAINSPRING_STORE_URL", address)
     monkeypatch.setattr(program_session, "_program", None)
     monkeypatch.setattr(Project, "_newest", None)
     performed: list[int] = []
     with pytest.raises(ConfigError):
         ms.once(KEY, performed.append, 1)
-    assert performed == []
+    assert (performed, list(tmp_path.iterdir())) == ([], [])

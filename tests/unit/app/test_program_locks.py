@@ -20,6 +20,7 @@ from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsEr
 from mainspring.store.commands.automations import BreakLock
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.status.status import locks
+from tests.new_stores import create_store
 from tests.polling import polls
 
 pytestmark = pytest.mark.timeout(120)
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.timeout(120)
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a store."""
-    return str(tmp_path / "state.db") if request.param == "sqlite" else request.getfixturevalue("lent_store")
+    url = str(tmp_path / "state.db") if request.param == "sqlite" else str(request.getfixturevalue("lent_store"))
+    create_store(url)
+    return url
 
 
 @pytest.fixture

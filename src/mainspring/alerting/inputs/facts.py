@@ -53,11 +53,11 @@ from mainspring.domain.monitors.timing.success_gaps import HOUR_MS
 from mainspring.domain.monitors.waiting.backlog import RATE_WINDOW_MS
 from mainspring.domain.monitors.waiting.effect_in_doubt import UNSETTLED_MS
 from mainspring.domain.monitors.waiting.lock_held import USUAL_FROM_HOLDS
+from mainspring.domain.redaction.secret_name import secret_variable_name
 from mainspring.domain.states import SessionState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.triggers.queues.queue_source import BrokerQueue
 from mainspring.domain.triggers.trigger import read_source
-from mainspring.resources.secret_store import secret_variable_name
 from mainspring.store.base import StoreReader
 from mainspring.store.read import triggers
 from mainspring.store.read.automations import monitor_reads

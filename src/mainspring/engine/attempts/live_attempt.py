@@ -15,9 +15,12 @@ from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from mainspring.domain.clock import Clock
+from mainspring.domain.errors import ConfigError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.secrets.errors import SecretNotAllowedError
+from mainspring.domain.secrets.secret_use import SecretRead, SecretUse
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
 from mainspring.engine.attempts.attempt_reports import (
@@ -31,6 +34,8 @@ from mainspring.engine.attempts.attempt_reports import (
     LogReport,
     ProcessReport,
     ReportKind,
+    SecretRefusedReport,
+    SecretUsesReport,
     UnlockReport,
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
@@ -46,6 +51,7 @@ from mainspring.engine.attempts.step_context import (
     StepContext,
     raise_attempt_closed,
 )
+from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, release_of
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.locks import LockSpec
@@ -138,6 +144,7 @@ class AttemptHost:
         "loop",
         "numbers",
         "on_report",
+        "secrets",
         "thread",
     )
 
@@ -148,8 +155,10 @@ class AttemptHost:
         clock: Clock,
         on_report: ReportCallback,
         grace_after: float,
+        secrets: AttemptSecrets | None = None,
     ) -> None:
         self.loop = loop
+        self.secrets = secrets
         self.thread = threading.get_ident()
         self.classifier = classifier
         self.clock = clock
@@ -174,7 +183,9 @@ class LiveAttempt:
         "_is_wake_scheduled",
         "_lines",
         "_on_end",
+        "_refused_secrets",
         "_requests",
+        "_secret_uses",
         "_started_ns",
         "_timers",
         "cancel_reason",
@@ -207,6 +218,8 @@ class LiveAttempt:
         self._requests: set[PendingAnswer[Any]] = set()
         self._at_end: list[Callable[[], None]] = []
         self.outgoing: list[OutboxEntry] = []
+        self._secret_uses: dict[SecretUse, None] = {}
+        self._refused_secrets: frozenset[str] = frozenset()
         host.live.add(self)
 
     def begin(self) -> None:
@@ -263,6 +276,10 @@ class LiveAttempt:
             if self.has_lines or not end.ok or is_step_debug_enabled():
                 ended = EndReport(end.failure or end.refused, end.duration_us, end.cancelled, end.output)
                 self.host.on_report(self.spec, ReportKind.ENDED, ended)
+            if self._secret_uses:
+                # Right before the command of the end: commands of one process are committed in their order.
+                uses = SecretUsesReport(tuple(self._secret_uses))
+                self.host.on_report(self.spec, uses.kind, uses)
             self.close()
             if self.outgoing and end.failure is None:
                 end.outgoing = tuple(self.outgoing)
@@ -414,6 +431,23 @@ class LiveAttempt:
             raise_attempt_closed(self.spec.name)
         self.post(report)
         return pending
+
+    def read_secret(self, name: str, instead_of: str | None) -> SecretRead:
+        """Return a secret, and note its use; from any thread."""
+        if self.closed:
+            raise_attempt_closed(self.spec.name)
+        secrets, spec = self.host.secrets, self.spec
+        if secrets is None:
+            raise ConfigError("this worker has no secrets", hint="Start it through ms.App or mainspring up.")
+        try:
+            read = secrets.read(name, spec.automation, instead_of=instead_of)
+        except SecretNotAllowedError as error:
+            if name not in self._refused_secrets:
+                self._refused_secrets |= {name}
+                self.post(SecretRefusedReport(name, error.message))
+            raise
+        self._secret_uses[secrets.make_use(name, read, spec.automation, spec.name)] = None
+        return read
 
     def _request(self) -> PendingAnswer[Any]:
         pending: PendingAnswer[Any] = PendingAnswer(next(self.host.numbers))

@@ -17,6 +17,7 @@ from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER, Classifier
 from mainspring.domain.runs.log_line import bound_fields, format_value
 from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport
@@ -182,6 +183,14 @@ class AttemptChannel(Protocol):
 
     def settle_effect(self, settlement: EffectSettlement) -> PendingAnswer[None]:
         """Send the outcome of an effect. After the end of the attempt it is sent too, as evidence."""
+        ...
+
+    def read_secret(self, name: str, instead_of: str | None) -> SecretRead:
+        """Return a secret, and note its use; `instead_of` = a value that a target refused. It may block.
+
+        Raises:
+            SecretNotAllowedError, ConfigError: it cannot be read.
+        """
         ...
 
 

@@ -27,10 +27,12 @@ import msgspec
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
-from mainspring.domain.errors import BusyError, ConflictError, MainspringError
+from mainspring.domain.errors import BusyError, ConfigError, ConflictError, MainspringError, SecretProviderError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.secrets.errors import SecretNotAllowedError, UnknownSecretError
+from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import decode_call
@@ -61,7 +63,8 @@ from mainspring.resources.effects import (
     EffectSettlement,
     release_of,
 )
-from mainspring.resources.lock_backends import LOCK_SERVERS
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.lock_backends import LOCK_BACKENDS
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
@@ -81,6 +84,7 @@ class ChildChannel:
         self._checkpoint_answers: dict[int, SimpleQueue[child_protocol.CheckpointAnswer]] = {}
         self._lock_requests: dict[int, LockRequest] = {}
         self._effect_requests: dict[int, tuple[PendingAnswer[Any], EffectRequest | None]] = {}
+        self._secret_requests: dict[int, PendingAnswer[SecretRead]] = {}
         self._at_end: list[Callable[[], None]] = []
         self.calls: SimpleQueue[child_protocol.CallMessage] = SimpleQueue()
 
@@ -114,6 +118,10 @@ class ChildChannel:
                     pending := self._effect_requests.pop(message.n, None)
                 ):
                     self._answer_effect(message, *pending)
+                elif isinstance(message, child_protocol.SecretAnswer) and (
+                    waiting := self._secret_requests.pop(message.n, None)
+                ):
+                    waiting.answer(_rebuild_secret_error(message) if message.read is None else message.read)
                 elif isinstance(message, child_protocol.StackRequest):
                     self.send(
                         child_protocol.StackAnswer(message.n, read_thread_stack(threading.main_thread().ident or 0))
@@ -187,6 +195,15 @@ class ChildChannel:
         self.send(child_protocol.EffectSettledMessage(pending.number, settlement))
         return pending
 
+    def read_secret(self, name: str, instead_of: str | None) -> SecretRead:
+        """Ask for a secret and wait for it. This process hides it from then on, too."""
+        pending: PendingAnswer[SecretRead] = PendingAnswer(next(self._numbers))
+        self._secret_requests[pending.number] = pending
+        self.send(child_protocol.SecretMessage(pending.number, name, instead_of))
+        read = pending.wait()
+        KNOWN_SECRETS.add([read.value])
+        return read
+
     def _answer_effect(
         self,
         message: child_protocol.EffectAnswerMessage,
@@ -206,6 +223,17 @@ def _rebuild_error(code: str, text: str) -> MainspringError:
     if code == BusyError.code:
         return BusyError(EFFECT_RETRY_AFTER, text)
     return {kind.code: kind for kind in kinds}.get(code, MainspringError)(text)
+
+
+def _rebuild_secret_error(answer: child_protocol.SecretAnswer) -> MainspringError:
+    """Return the error of a secret that the worker did not read, in its own class."""
+    kinds = (SecretNotAllowedError, UnknownSecretError, SecretProviderError, ConfigError)
+    kind = {kind.code: kind for kind in kinds}.get(answer.code, MainspringError)
+    error = kind.__new__(kind)
+    MainspringError.__init__(error, answer.error, hint=answer.hint)
+    if isinstance(error, SecretProviderError):
+        error.transient = answer.is_transient
+    return error
 
 
 class _ChildServer:
@@ -358,7 +386,7 @@ def _read_hello(link: ChildChannel) -> Classifier:
             os.environ[name] = value
     SECRET_VARIABLES.allow(hello.passed)
     ACTION_HOSTS.allow(hello.hosts)
-    LOCK_SERVERS.add_servers(hello.locks)
+    LOCK_BACKENDS.add(hello.locks)
     install_capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, child_protocol.CallMessage):

@@ -15,9 +15,10 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import Verdict
 from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
-from mainspring.resources.lock_backends import LockServer
+from mainspring.resources.lock_backends import LockAddress
 from mainspring.resources.locks import LockSpec
 from mainspring.store.commands.results import LockGranted
 
@@ -94,7 +95,7 @@ class HelloMessage(msgspec.Struct, tag="hello"):
     """First message to a child: import path, intended environment, the user's classifier rules, the level of logging.
 
     `passed` = names of variables that commands receive although they hold secrets; `hosts` = those that actions may call;
-    `locks` = the servers of lock backends, with their secrets.
+    `locks` = the addresses of lock backends.
     """
 
     path: list[str]
@@ -103,7 +104,7 @@ class HelloMessage(msgspec.Struct, tag="hello"):
     log_level: int
     passed: list[str] = []
     hosts: list[str] = []
-    locks: dict[str, LockServer] = {}
+    locks: dict[str, LockAddress] = {}
 
 
 class CallMessage(msgspec.Struct, tag="call", kw_only=True):
@@ -150,6 +151,17 @@ class EffectAnswerMessage(msgspec.Struct, tag="effect_answered"):
     answer: EffectAnswer | None = None
     error: str | None = None
     code: str = ""
+
+
+class SecretAnswer(msgspec.Struct, tag="secret"):
+    """Answer to a SecretMessage: request number `n` got `read`, or failed (`error`, its hint, whether trying again can help)."""
+
+    n: int
+    read: SecretRead | None = None
+    error: str = ""
+    hint: str | None = None
+    code: str = ""
+    is_transient: bool = False
 
 
 class StackRequest(msgspec.Struct, tag="place_asked"):
@@ -218,6 +230,17 @@ class EffectSettledMessage(msgspec.Struct, tag="effect_settled"):
     settlement: EffectSettlement
 
 
+class SecretMessage(msgspec.Struct, tag="secret_asked"):
+    """Read a secret, and answer with a SecretAnswer; `instead_of` = a value that a target refused."""
+
+    n: int
+    name: str
+    instead_of: str | None
+
+    def __repr__(self) -> str:
+        return f"<request {self.n} for secret {self.name!r}>"
+
+
 class StackAnswer(msgspec.Struct, tag="place"):
     """The stack of the call's code, as lines."""
 
@@ -239,7 +262,9 @@ class EndMessage(msgspec.Struct, tag="ended", kw_only=True):
     is_spent: bool
 
 
-MessageToChild = HelloMessage | CallMessage | CheckpointAnswer | LockAnswer | EffectAnswerMessage | StackRequest
+MessageToChild = (
+    HelloMessage | CallMessage | CheckpointAnswer | LockAnswer | EffectAnswerMessage | SecretAnswer | StackRequest
+)
 MessageFromChild = (
     StartMessage
     | LogMessage
@@ -250,6 +275,7 @@ MessageFromChild = (
     | UnlockMessage
     | EffectMessage
     | EffectSettledMessage
+    | SecretMessage
     | StackAnswer
     | EndMessage
 )
