@@ -22,7 +22,7 @@ from mainspring.actions.files.place import FilePath, RootPath, read_target
 from mainspring.actions.sql.sessions import find_database_place
 from mainspring.config.locations import store_path
 from mainspring.domain.duration import SpanInput, parse_duration
-from mainspring.domain.errors import ConfigError, MainspringError
+from mainspring.domain.errors import ConfigError
 from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.store.sqlite.filesystem import refuse_network
 from mainspring.store.sqlite.migrate import APPLICATION_ID
@@ -180,10 +180,8 @@ def _describe_sqlite_errors(source: str, path: str) -> Iterator[None]:
     """Raise errors of SQLite as errors of a backup."""
     try:
         yield
-    except MainspringError as error:
-        if isinstance(error, BackupError):
-            error.message = f"{error.message}\nin {source}"
-        raise
+    except BackupError as error:
+        raise BackupError(f"{error.message}\nin {source}", hint=error.hint) from None
     except apsw.FullError:
         error_text = f"cannot write the backup {path}: the disk is full"
         full = FileUnavailableError(error_text)
