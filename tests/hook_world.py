@@ -151,11 +151,11 @@ class World:
         )
         process: Any = SimpleNamespace(
             is_open=False, store=self.store, loop=loop, log=logging.getLogger("tests"), changed=lambda: None,
-            project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock, secrets=SecretStore(None, ENV)),
+            project=SimpleNamespace(sealing=Sealing(limit=limit), clock=self.clock, secrets=SecretStore.of(None, ENV)),
         )  # fmt: skip
         self.process = process
         self.intake = WebhookIntake(process)
-        self.app = WebhookApp(self.intake, HooksSettings(**settings), SecretStore(None, ENV))
+        self.app = WebhookApp(self.intake, HooksSettings(**settings), SecretStore.of(None, ENV))
         self.keeping = loop.create_task(self.intake.keep())
 
     async def open(self) -> None:

@@ -99,6 +99,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.answer(int(query.get("status", 201)), {"number": number})
 
+    def route_guarded(self, rest, query, body):
+        """Refuse all but one bearer token."""
+        is_valid = self.headers.get("authorization") == f"Bearer {rest}"
+        self.answer(200 if is_valid else 401, {"accepted": is_valid})
+
     def route_list(self, rest, query, body):
         """Return the numbers of all orders."""
         self.answer(200, sorted(self.server.orders))

@@ -123,6 +123,7 @@ SPOKEN = (
     *(
         "mainspring.domain.errors",
         "mainspring.domain.effects.errors",
+        "mainspring.domain.secrets.errors",
         "mainspring.domain.failures.saved_error",
         "mainspring.domain.values.sealing",
         "mainspring.cli.exits",

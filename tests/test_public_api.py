@@ -44,6 +44,7 @@ PUBLIC = [
     "progress",
     "publish",
     "script",
+    "secret",
     "send",
     "step",
     "task",

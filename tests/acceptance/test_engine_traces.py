@@ -27,7 +27,7 @@ CLOSED_ENDPOINT = "http://127.0.0.1:9"
 def tracing(tmp_path):
     def make(endpoint):
         settings = load(env={"HOME": "/home/u"}, cwd=tmp_path, uid=1, flags={"otel.endpoint": endpoint})
-        return make_tracing(settings, SecretStore(None, {}), SystemClock())
+        return make_tracing(settings, SecretStore.of(None, {}), SystemClock())
 
     return make
 

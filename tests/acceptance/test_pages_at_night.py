@@ -83,7 +83,7 @@ def site(tmp_path):
     Evaluator(
         store, clock, tunings=DEFAULT_TUNINGS, routing=NotificationRouting(channels=("ops",)), redact=lambda text: text
     ).evaluate_once()
-    pages = IncidentPages(Settings(), store, SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), clock)
+    pages = IncidentPages(Settings(), store, SecretStore.of(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), clock)
     (incident,) = [
         incident for incident in incidents.open_incidents(store.reader, 9) if incident.subject.automation == "backup"
     ]

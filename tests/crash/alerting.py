@@ -96,9 +96,9 @@ class Points:
             finally:
                 self._is_counted = False
 
-        async def posting(http: HttpClient, *args: Any) -> Any:
+        async def posting(http: HttpClient, *args: Any, **options: Any) -> Any:
             self.hit()
-            answer = await post(http, *args)
+            answer = await post(http, *args, **options)
             self.hit()
             return answer
 
@@ -158,7 +158,7 @@ async def _watch(order: Order) -> None:
     store.open()
     store.open_session("watcher")
     watch = Evaluator(store, clock, tunings=_TUNINGS, redact=str, routing=routing_to(order.channels))
-    upkeep, faults = Upkeep(), ErrorText(SecretStore(None, order.secrets))
+    upkeep, faults = Upkeep(), ErrorText(SecretStore.of(None, order.secrets))
     links = {name: link_to(address, faults) for name, address in order.channels.items()}
     notices = NoticeRenderer(
         lambda _automation: None, lambda _definition, _incident: None, tuple, NotificationContext()

@@ -77,7 +77,7 @@ def reserved(world, receiver, tmp_path, monkeypatch):
     with asyncio.Runner() as runner:
 
         async def make():
-            return FallbackAlerter(settings, ErrorText(SecretStore(None, os.environ)), world.clock, "state.db")
+            return FallbackAlerter(settings, ErrorText(SecretStore.of(None, os.environ)), world.clock, "state.db")
 
         made = runner.run(make())
         world.on_lost = lambda error: runner.run(made.report_outage(f"{type(error).__name__}: {error}"))

@@ -1,6 +1,6 @@
 """Chat: send a text to any service that apprise knows, once for its key. It needs the extra `notify`."""
 
-from mainspring.actions.base.project_settings import current_project
+from mainspring.actions.base.project_settings import CURRENT_SECRETS
 from mainspring.actions.base.sent_once import SentOnce
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError
@@ -53,7 +53,7 @@ class _Sending:
                 hint='Set MAINSPRING_SECRET_TEAM_CHAT to the address, and write chat.send("TEAM_CHAT", ...).',
             )
         self._title, self._body = title, body
-        self._errors = ErrorText(current_project().secrets)
+        self._errors = ErrorText(CURRENT_SECRETS)
         self._sender = open_sender(url_secret, self._errors)
         self.call: SentOnce[None] = SentOnce(
             "chat.send",

@@ -20,6 +20,7 @@ from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
 from mainspring.app.action import effect_of_action
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ArgumentError, MainspringError, NotSent, OptionError
+from mainspring.domain.redaction.secret_name import SECRET_VARIABLE_PREFIX
 from mainspring.domain.runs.log_line import STREAM_LEVELS
 from mainspring.domain.text.escaping import escape
 from mainspring.engine.attempts.attempt_reports import LogReport
@@ -36,7 +37,7 @@ from mainspring.engine.commands.command import (
 from mainspring.engine.commands.command_process import CommandProcess
 from mainspring.engine.commands.command_result import raise_unless_succeeded
 from mainspring.engine.commands.command_step import report_group
-from mainspring.resources.known_secrets import KNOWN_SECRETS, SECRET_VARIABLE_PREFIX
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 __all__ = ["CommandResult", "run"]
@@ -92,7 +93,7 @@ def run(
     use that for commands that only read, or that you may repeat.
 
     Example:
-        shell.run(["git", "push", "origin", "main"], once="push:{sha}", timeout="5m")
+        shell.run(["git", "push", "origin", "main"], once=f"push:{sha}", timeout="5m")
 
     Raises:
         CommandFailed: the command failed, took too long, or cannot start; it has the exit code and the last line.

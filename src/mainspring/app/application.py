@@ -27,6 +27,7 @@ import msgspec
 
 from mainspring.app.handle import Handle
 from mainspring.app.project import Project
+from mainspring.app.reconciliation import DailyReconciliation
 from mainspring.app.start_options import StartsWithOptions
 from mainspring.app.stores.store_factory import make_store, require_store
 from mainspring.app.workers.upkeep import Upkeep
@@ -215,6 +216,7 @@ class App(RunStarter, StartsWithOptions[Starter]):
     def _make_runtime(self, role: str, *, schedules: bool) -> WorkerRuntime:
         if self._project is not None:
             return self._project.make_runtime(self.registry, role=role, schedules=schedules)
+        reconciliation = DailyReconciliation(self.registry, self.sealing, self.clock)
         return WorkerRuntime(
             self.place,
             self.registry,
@@ -225,7 +227,7 @@ class App(RunStarter, StartsWithOptions[Starter]):
             role=role,
             schedules=schedules,
             **self._places,
-            upkeep=Upkeep(),
+            upkeep=Upkeep(extra={} if role == "run" else {"effects": reconciliation.run_if_due}),
         )
 
     def work_on(self, run_id: str) -> None:

@@ -11,6 +11,7 @@ from mainspring.app.setup.codec import make_sealing
 from mainspring.app.setup.failure_rules import make_classifier
 from mainspring.app.setup.process_log import process_name
 from mainspring.app.setup.process_policy import apply_process_policy
+from mainspring.app.setup.secrets import make_secret_store
 from mainspring.app.stores.store_factory import make_store
 from mainspring.config import Settings, load
 from mainspring.domain.clock import SystemClock
@@ -132,10 +133,14 @@ class Project:
         """
         return make_classifier(self.settings.project.classify, self.settings.folder)
 
-    @property
+    @cached_property
     def secrets(self) -> SecretStore:
-        """The secrets of the configuration and the environment."""
-        return SecretStore(self.settings.secrets.dir, SECRET_VARIABLES.own(os.environ))
+        """The secrets of the configured providers, with one cache.
+
+        Raises:
+            ConfigError: a provider cannot be used here.
+        """
+        return make_secret_store(self.settings, clock=self.clock)
 
     @property
     def brokers(self) -> dict[str, str]:
@@ -166,6 +171,7 @@ class Project:
             max_lines=self.settings.logs.max_lines,
             values=self.settings.logs.values,
             log_level=Level(self.settings.logs.level).number,
+            secrets_listed_only=self.settings.secrets.access == "listed",
         )
         return WorkerRuntime(
             self.settings.store.url,
@@ -178,7 +184,7 @@ class Project:
             processes=worker.processes,
             databases={name: database.url for name, database in self.settings.databases.items()},
             queues=self.queues(),
-            upkeep=None if probation else self.upkeep(),
+            upkeep=None if probation else self.upkeep(registry if role in ("worker", "app") else None),
             schedules=schedules and not probation,
             stall_limit=worker.stall_limit.total_seconds(),
             secrets=self.secrets,
@@ -194,11 +200,16 @@ class Project:
 
         return make_tracing(self.settings, self.secrets, self.clock)
 
-    def upkeep(self) -> "Upkeep":
-        """Return the upkeep of this project, not yet started."""
+    def upkeep(self, registry: "Registry | None" = None) -> "Upkeep":
+        """Return the upkeep of this project, not yet started. `registry` = of a worker, whose code can ask the targets of effects."""
         from mainspring.app.workers.spool_import import make_spool_importer
         from mainspring.app.workers.upkeep import Retention, Upkeep
 
+        extra = {"spool": make_spool_importer(self.settings.exec.spool, self.settings.spare_spool)}
+        if registry is not None:
+            from mainspring.app.reconciliation import DailyReconciliation
+
+            extra["effects"] = DailyReconciliation(registry, self.sealing, self.clock).run_if_due
         retention = self.settings.store.retention
         return Upkeep(
             Retention(
@@ -208,7 +219,7 @@ class Project:
                 retention.events,
                 logs=self.settings.logs.retention,
             ),
-            extra={"spool": make_spool_importer(self.settings.exec.spool, self.settings.spare_spool)},
+            extra=extra,
         )
 
     def _queues_of(self, role: str) -> tuple[str, ...] | None:

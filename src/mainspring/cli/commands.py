@@ -104,6 +104,26 @@ _EFFECTS: Final = {
         "mainspring.cli.effects.decisions:forget", "delete the record of an effect, so that the next call performs it"
     ),
     "confirm": CommandEntry("mainspring.cli.effects.decisions:confirm", "record that an effect in doubt happened"),
+    "reconcile": CommandEntry(
+        "mainspring.cli.effects.reconcile:reconcile", "ask the targets about effects, by check= of their actions"
+    ),
+}
+_SECRETS: Final = {
+    "init": CommandEntry("mainspring.cli.secrets.changes:init", "create the encrypted file of the project and its key"),
+    "set": CommandEntry("mainspring.cli.secrets.changes:set_command", "store a secret, read from a prompt or stdin"),
+    "list": CommandEntry(
+        "mainspring.cli.secrets.secret_list:list_command", "list secrets: provider, version, last use; never a value"
+    ),
+    "get": CommandEntry(
+        "mainspring.cli.secrets.secret_checks:get", "show where a secret comes from; with --reveal its value"
+    ),
+    "rotate": CommandEntry(
+        "mainspring.cli.secrets.changes:rotate", "replace a secret; the old version counts for a grace time"
+    ),
+    "check": CommandEntry(
+        "mainspring.cli.secrets.secret_checks:check", "check that all secrets that are needed can be read"
+    ),
+    "log": CommandEntry("mainspring.cli.secrets.secret_list:log", "list the uses of secrets by hour, newest first"),
 }
 _NOTIFY: Final = {
     "test": CommandEntry(
@@ -202,6 +222,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "workers": GroupEntry("list, drain and quarantine processes", _WORKERS),
     "locks": GroupEntry("list and break locks", _LOCKS),
     "effects": GroupEntry("list effects of `once`, and decide on those in doubt", _EFFECTS),
+    "secrets": GroupEntry("store, list, rotate and check secrets", _SECRETS),
     "notify": GroupEntry("test channels, list routes and notifications", _NOTIFY),
     "audit-log": GroupEntry("list and verify who did what, when and why", _AUDIT),
     "db": GroupEntry("migrate, check, back up, restore, prune and move the store", _DB),

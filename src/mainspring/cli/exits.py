@@ -5,6 +5,7 @@ from typing import Final
 from mainspring.domain import errors
 from mainspring.domain.effects.errors import EffectInDoubtError
 from mainspring.domain.failures.saved_error import RunFailed
+from mainspring.domain.secrets.errors import SecretNotAllowedError, SecretUseError
 from mainspring.store.base import (
     NotAStoreError,
     ServerLoginError,
@@ -89,6 +90,8 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (errors.StoreHeldError, CONFLICT),
     (errors.StoreReadOnlyError, NOT_ALLOWED),
     (ServerLoginError, NOT_ALLOWED),
+    (SecretNotAllowedError, NOT_ALLOWED),
+    (SecretUseError, UNEXPECTED),
     (StoreDamagedError, UNEXPECTED),
     (StoreRemovedError, UNEXPECTED),
     (errors.StoreFullError, TRY_AGAIN),

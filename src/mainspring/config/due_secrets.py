@@ -6,10 +6,10 @@ from datetime import date, datetime, time
 from mainspring.config.settings import Settings
 from mainspring.domain.access.incident_link import LINK_SECRET_NAME as LINK_KEY
 from mainspring.domain.monitors.inputs import DueSecret
+from mainspring.domain.redaction.secret_name import secret_variable_name
 from mainspring.domain.time.cron import find_zone
 from mainspring.domain.triggers.queues.queue_address import list_secrets
 from mainspring.integrations.notifiers import read_channel_address
-from mainspring.resources.secret_store import secret_variable_name
 
 _REFERENCE = "secret:"
 
@@ -17,7 +17,7 @@ _REFERENCE = "secret:"
 def read_due_secrets(settings: Settings) -> tuple[DueSecret, ...]:
     """Return the secrets that have a date, by name; a day begins on the clock of the project."""
     zone = find_zone(settings.project.timezone)
-    users = [(secret_variable_name(name), user) for name, user in _list_secret_uses(settings)]
+    users = [(secret_variable_name(name), user) for name, user in list_secret_uses(settings)]
     return tuple(
         DueSecret(
             name=name,
@@ -29,7 +29,7 @@ def read_due_secrets(settings: Settings) -> tuple[DueSecret, ...]:
     )
 
 
-def _list_secret_uses(settings: Settings) -> Iterator[tuple[str, str]]:
+def list_secret_uses(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield the secrets that settings refer to, each with its user."""
     for name, address in settings.notify.channels.items():
         yield from ((secret, f"channel {name}") for secret in read_channel_address(address).secrets)

@@ -54,6 +54,7 @@ MIB = 1024 * 1024
 
 OtlpEndpoint = Annotated[str, Meta(title="otlp endpoint")]
 SecretName = Annotated[str, Meta(title="secret")]
+SecretProviderAddress = Annotated[str, Meta(title="secret provider")]
 ExportInterval = Annotated[timedelta, Meta(title="sending span")]
 ServiceName = Annotated[str, Meta(min_length=1, max_length=100)]
 
@@ -208,12 +209,20 @@ class UpSettings(Struct, frozen=True, kw_only=True):
 
 
 class SecretsSettings(Struct, frozen=True, kw_only=True):
-    """`[secrets]`: the folder with a file for each secret, the day by which each is to be renewed, and inherited variables.
+    """`[secrets]`: where secrets come from, who may read them, the day by which each is to be renewed, and inherited variables.
 
-    `pass_env` = variables that hold secrets and that commands and steps get all the same.
+    `providers` empty = variables, the files in `dir`, the encrypted file of the project. `key_file` = the key of encrypted files, None =
+    beside each. `access` "listed" = an automation may read only what its option secrets= lists. `cache_for` and `outage_limit` = how long
+    the answer of a provider on a server counts while that server answers, and while it does not. `pass_env` = variables that hold secrets
+    and that commands and steps get all the same.
     """
 
+    providers: tuple[SecretProviderAddress, ...] = ()
     dir: Path | None = None
+    key_file: Path | None = None
+    access: Literal["all", "listed"] = "all"
+    cache_for: Span = timedelta(minutes=5)
+    outage_limit: Span = timedelta(hours=24)
     pass_env: tuple[VariableName, ...] = ()
     due: dict[str, DueDay] = field(default_factory=dict)
 

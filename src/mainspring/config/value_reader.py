@@ -81,6 +81,7 @@ class ValueReader:
             "digest": lambda value, _: read_digest_schedule(value),
             "pulse url": lambda value, _: read_secret_url(_read_text(value)),
             "secret": lambda value, _: _read_secret(_read_text(value)),
+            "secret provider": lambda value, _: _read_secret_provider(_read_text(value)),
             "otlp endpoint": lambda value, _: _read_otlp_endpoint(_read_text(value)),
             "store url": lambda value, folder: resolve_store_url(around, _read_text(value), folder),
             "automations": lambda value, folder: self._automations(_read_text(value), folder),
@@ -234,6 +235,12 @@ def _read_days(value: Any) -> str:
     """Return a date, or the first and the last of several in a row; TOML's own dates are accepted too."""
     first, last = read_days(value)
     return first.isoformat() if first == last else f"{first.isoformat()}..{last.isoformat()}"
+
+
+def _read_secret_provider(text: str) -> str:
+    from mainspring.integrations.secret_providers import check_provider_address
+
+    return check_provider_address(text)
 
 
 def _read_secret(text: str) -> str:

@@ -10,16 +10,22 @@ from typing import Final, Protocol
 
 import msgspec
 
-from mainspring.domain.errors import ConfigError
+from mainspring.domain.errors import ConfigError, OptionError
 from mainspring.domain.extras import install_command
+from mainspring.domain.redaction.secret_detection import hide_likely_secrets
+from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.integrations.base.secret_provider import SecretProvider
 
 SECRET_PROVIDERS: Final = {
-    "vault": "vault",
-    "aws": "aws_secrets",
-    "keyring": "keyring",
+    "env": "secrets.env_secrets",
+    "dir": "secrets.folder_secrets",
+    "age": "secrets.age_secrets",
+    "vault": "secrets.vault",
+    "aws": "secrets.aws_secrets",
+    "keyring": "secrets.keyring",
 }
 """The module of each scheme: its `PROVIDER` is imported when an address names it."""
+_LONGEST = 1_000
 
 
 def _hide_nothing(credential: str) -> None:
@@ -60,6 +66,25 @@ class SecretProviderKind(Protocol):
         ...
 
 
+def check_provider_address(address: str) -> str:
+    """Return the address of a provider if it can be used. Raises OptionError."""
+    scheme, separator, rest = address.partition(":")
+    if not separator or scheme not in SECRET_PROVIDERS or len(address) > _LONGEST or not is_plain_line(address):
+        text = hide_likely_secrets(escape(scheme if separator else address, 60))
+        raise OptionError(f"{text!r} is no provider of secrets", hint=f"Write one of {_list_forms()}")
+    if hide_likely_secrets(address) != address:
+        raise OptionError(
+            f"the address of a provider ({scheme}:) contains a secret", hint=f"Write {_find(scheme).form}"
+        )
+    _find(scheme).check_address(rest)
+    return address
+
+
+def is_local_provider(address: str) -> bool:
+    """Return whether a provider answers from this machine."""
+    return _find(address.partition(":")[0]).is_local
+
+
 def open_providers(addresses: Sequence[str], place: ProviderPlace) -> list[SecretProvider]:
     """Return the providers of these addresses, in their order.
 
@@ -71,7 +96,7 @@ def open_providers(addresses: Sequence[str], place: ProviderPlace) -> list[Secre
 
 def _open(address: str, place: ProviderPlace) -> SecretProvider:
     scheme, _, rest = address.partition(":")
-    kind: SecretProviderKind = import_module(f"mainspring.integrations.{SECRET_PROVIDERS[scheme]}").PROVIDER
+    kind = _find(scheme)
     try:
         return kind.open_provider(rest, place)
     except ModuleNotFoundError as missing:
@@ -81,3 +106,12 @@ def _open(address: str, place: ProviderPlace) -> SecretProvider:
             f"the secret provider {address!r} needs {missing.name}, which is not installed",
             hint=install_command(kind.extra),
         ) from missing
+
+
+def _find(scheme: str) -> SecretProviderKind:
+    kind: SecretProviderKind = import_module(f"mainspring.integrations.{SECRET_PROVIDERS[scheme]}").PROVIDER
+    return kind
+
+
+def _list_forms() -> str:
+    return ", ".join(f'"{_find(scheme).form}"' for scheme in SECRET_PROVIDERS)

@@ -8,9 +8,8 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from mainspring.domain.redaction.redactor import MIN_SECRET_LENGTH, Redactor
+from mainspring.domain.redaction.secret_name import SECRET_VARIABLE_PREFIX
 
-SECRET_VARIABLE_PREFIX = "MAINSPRING_SECRET_"
-"""The prefix of environment variables with secrets."""
 _MAX_SECRETS = 1_000
 """Values; a secret that changes more often is not worth hiding for ever."""
 

@@ -1,116 +1,209 @@
-"""The secret store: secrets by name, from a variable of the environment, or a file that no one else can read.
+"""The secret store: secrets by name, from a chain of providers.
 
-Definitions, the store and every message contain names only. A value is read when it is needed, so that a replaced file counts from the
-next read on. Invariants: no value is part of an error or of a repr; each value that was returned is hidden (`known_secrets`).
+Definitions, the store and every message contain names only. A value is read when it is needed, so that a replaced one counts from the next
+read on. The first provider that has the name wins. A local provider is read each time; the answer of one on a server counts for a while,
+and longer if that server does not answer.
+Invariants: no value is part of an error or of a repr; each value that was returned is hidden (`known_secrets`); while a provider is away
+and has no last answer, the providers after it are not asked.
 """
 
-import os
-import re
-import stat
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mainspring.domain.errors import ConfigError
-from mainspring.domain.redaction.secret_name import SECRET_NAME
-from mainspring.resources.known_secrets import KNOWN_SECRETS, SECRET_VARIABLE_PREFIX
+import msgspec
 
-_OTHER_USERS_MODE_BITS = 0o027
-_MAX_FILE_BYTES = 64 * 1024
-_FileStamp = tuple[int, int, int, int, int]
+from mainspring.domain.clock import Clock, SystemClock
+from mainspring.domain.errors import ConfigError, SecretProviderError
+from mainspring.domain.redaction.secret_name import secret_variable_name
+from mainspring.domain.secrets.errors import UnknownSecretError, require_secret_name
+from mainspring.domain.secrets.secret_use import SecretRead
+from mainspring.integrations.base.secret_provider import SecretProvider, SecretValue
+from mainspring.integrations.secret_providers import ProviderPlace, open_providers
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+
+CACHE_MS = 5 * 60_000
+OUTAGE_LIMIT_MS = 24 * 3_600_000
+_PAUSE_MS = 5_000
+"""During an outage with a last known value, the provider is asked again this often."""
+_SETUP_PLACE = "a file of this name in the folder that secrets.dir names"
 
 
-def secret_variable_name(name: str) -> str:
-    """Return the variable that holds a secret: `gh-hook` is in MAINSPRING_SECRET_GH_HOOK."""
-    return SECRET_VARIABLE_PREFIX + re.sub(r"[.-]", "_", name).upper()
+class ProviderEntry(msgspec.Struct, frozen=True):
+    """A provider of the chain. `is_local` = it is read each time."""
+
+    provider: SecretProvider
+    is_local: bool
+
+
+class ProviderOutage(msgspec.Struct, frozen=True):
+    """A provider that does not answer: since when, why, and which last known values are used meanwhile."""
+
+    since_at: int
+    reason: str
+    names: tuple[str, ...]
+
+
+class _CachedAnswer(msgspec.Struct):
+    """The last answer of a provider, None = it has no such secret; `retry_at` = when to ask again."""
+
+    value: SecretValue | None
+    read_at: int
+    retry_at: int
 
 
 class SecretStore:
-    """The secrets of one process. `folder` = the folder of their files (None: there are no files)."""
+    """The secrets of one process. Any thread may read. `cache_ms` and `outage_limit_ms` are for providers on servers."""
 
-    def __init__(self, folder: Path | None, env: Mapping[str, str]) -> None:
-        self._folder = folder
-        self._env = env
-        self._read: dict[str, tuple[_FileStamp, str]] = {}
+    def __init__(
+        self,
+        entries: Sequence[ProviderEntry],
+        *,
+        clock: Clock | None = None,
+        cache_ms: int = CACHE_MS,
+        outage_limit_ms: int = OUTAGE_LIMIT_MS,
+    ) -> None:
+        self.entries = tuple(entries)
+        self._clock = clock or SystemClock()
+        self._cache_ms = cache_ms
+        self._outage_limit_ms = outage_limit_ms
+        self._cached: dict[tuple[int, str], _CachedAnswer] = {}
+        self._locks: dict[tuple[int, str], threading.Lock] = {}
+        self._guard = threading.Lock()
+        self._outages: dict[str, ProviderOutage] = {}
+
+    @classmethod
+    def of(cls, folder: Path | None, env: Mapping[str, str]) -> "SecretStore":
+        """Return the secrets of variables, and of the files in a folder (None: there are no files)."""
         KNOWN_SECRETS.add_variables(env)
+        place = ProviderPlace(Path(), env, SystemClock().now)
+        addresses = ["env:"] if folder is None else ["env:", f"dir:{folder}"]
+        return cls([ProviderEntry(provider, is_local=True) for provider in open_providers(addresses, place)])
 
     def __repr__(self) -> str:
-        return f"<Secrets {self._folder or 'of the environment'}>"
+        return f"<Secrets of {', '.join(entry.provider.name for entry in self.entries)}>"
 
     def get(self, name: str) -> str:
-        """Return the secret, without blank lines and blanks around it.
+        """Return the value of a secret, as `read` does."""
+        return self.read(name).value
+
+    def read(self, name: str, *, instead_of: str | None = None) -> SecretRead:
+        """Return the secret. `instead_of` = a value that a target refused: it is read again past the cache.
 
         Raises:
-            ConfigError: it is not set, or its file cannot be read or is readable by others; never with its value.
+            UnknownSecretError: no provider has it.
+            SecretProviderError: a provider does not answer, or its secret cannot be used.
+            ConfigError: it is not a valid name.
         """
-        if not SECRET_NAME.fullmatch(name):
-            raise ConfigError(
-                f"{name[:100]!r} is not a valid name of a secret",
-                hint="Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK.",
-            )
-        value = self._env.get(secret_variable_name(name), "").strip()
-        if value:
-            return self._hide_value(value)
-        value_in_file = None if self._folder is None else self._of_file(name, self._folder / name)
-        if value_in_file is None:
-            raise ConfigError(f"the secret {name!r} is not set", hint=self._suggest_setup(name))
-        return self._hide_value(value_in_file)
+        entry, value = self._find(require_secret_name(name), instead_of)
+        KNOWN_SECRETS.add([value.value] if value.previous is None else [value.value, value.previous])
+        return SecretRead(value.value, value.version, entry.provider.name)
 
     def lines(self, name: str) -> tuple[str, ...]:
-        """Return the values of a secret with one a line, as during a rotation. Raises ConfigError as `get` does."""
-        return tuple(line.strip() for line in self.get(name).splitlines() if line.strip())
+        """Return all live values of a secret: one a line, and those of the version before, as during a rotation. Raises as `read` does."""
+        _, value = self._find(require_secret_name(name), None)
+        values = [value.value, *([] if value.previous is None else [value.previous])]
+        KNOWN_SECRETS.add(values)
+        return tuple(dict.fromkeys(line.strip() for text in values for line in text.splitlines() if line.strip()))
 
     def hide_all(self) -> None:
-        """Read every secret of the folder, so that this process hides each of them. A file that it cannot read, it cannot disclose."""
-        try:
-            names = [] if self._folder is None else [path.name for path in self._folder.iterdir()]
-        except OSError:
-            return
-        for name in names:
+        """Read every secret of local providers, so that this process hides each. What it cannot read, it cannot disclose."""
+        for entry in self.entries:
+            if not entry.is_local:
+                continue
             with suppress(ConfigError):
-                self.get(name)
+                for name in entry.provider.list_names() or ():
+                    with suppress(ConfigError):
+                        self.read(name)
 
-    @staticmethod
-    def _hide_value(value: str) -> str:
-        """Return a value; the output of this process does not contain it from here on."""
-        KNOWN_SECRETS.add([value])
+    def known_names(self) -> list[str]:
+        """Return the names that local providers list, and those that were read from others."""
+        names = {name for (_, name), cached in tuple(self._cached.items()) if cached.value is not None}
+        for entry in self.entries:
+            if entry.is_local:
+                with suppress(ConfigError):
+                    names.update(entry.provider.list_names() or ())
+        return sorted(names)
+
+    @property
+    def outages(self) -> dict[str, ProviderOutage]:
+        """The providers that do not answer, by their address."""
+        return dict(self._outages)
+
+    def close(self) -> None:
+        """Close the connections of all providers."""
+        for entry in self.entries:
+            entry.provider.close()
+
+    def _find(self, name: str, instead_of: str | None) -> tuple[ProviderEntry, SecretValue]:
+        for number, entry in enumerate(self.entries):
+            provider = entry.provider
+            value = provider.read(name) if entry.is_local else self._read_cached(number, provider, name, instead_of)
+            if value is not None:
+                return entry, value
+        raise UnknownSecretError(name, self.known_names(), self._suggest_setup(name))
+
+    def _read_cached(
+        self, number: int, provider: SecretProvider, name: str, instead_of: str | None
+    ) -> SecretValue | None:
+        """Return the answer of a provider on a server, at most one request at a time for each name."""
+        key, now = (number, name), self._clock.now()
+        cached = self._cached.get(key)
+        if cached is not None and now < cached.retry_at and not _is_refused(cached.value, instead_of):
+            return cached.value
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            newest = self._cached.get(key)
+            is_news = newest is not None and newest is not cached and not _is_refused(newest.value, instead_of)
+            if newest is not None and is_news:
+                return newest.value
+            return self._request(key, provider, newest)
+
+    def _request(
+        self, key: tuple[int, str], provider: SecretProvider, last: _CachedAnswer | None
+    ) -> SecretValue | None:
+        try:
+            value = provider.read(key[1])
+        except SecretProviderError as error:
+            now = self._clock.now()
+            if not error.transient or last is None or not 0 <= now - last.read_at <= self._outage_limit_ms:
+                if error.transient:
+                    self._note_outage(provider, error, ())
+                raise
+            self._note_outage(provider, error, (key[1],))
+            self._cached[key] = _CachedAnswer(last.value, last.read_at, now + _PAUSE_MS)
+            return last.value
+        now = self._clock.now()
+        self._outages.pop(provider.name, None)
+        retry_at = now + self._cache_ms
+        if value is not None and value.expires_at is not None:
+            retry_at = min(retry_at, value.expires_at)
+        self._cached[key] = _CachedAnswer(value, now, retry_at)
         return value
 
-    def _of_file(self, name: str, path: Path) -> str | None:
-        """Return the content of a file, None if there is none; it is read again when it has changed."""
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _make_read_error(name, path, error) from None
-        stamp = (status.st_dev, status.st_ino, status.st_mode, status.st_mtime_ns, status.st_size)
-        known = self._read.get(name)
-        if known is not None and known[0] == stamp:
-            return known[1]
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_BYTES:
-            raise ConfigError(f"the secret {name!r} is not a file of at most {_MAX_FILE_BYTES:,} bytes\nin {path}")
-        if status.st_mode & _OTHER_USERS_MODE_BITS:
-            raise ConfigError(
-                f"other users can read or change the secret {name!r} (mode {status.st_mode & 0o777:o})\nin {path}",
-                hint=f"chmod 600 {path}",
-            )
-        try:
-            text = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _make_read_error(name, path, error) from None
-        if not text:
-            raise ConfigError(f"the secret {name!r} is empty\nin {path}", hint="Write its value into the file.")
-        self._read[name] = (stamp, text)
-        return text
+    def _note_outage(self, provider: SecretProvider, error: SecretProviderError, names: tuple[str, ...]) -> None:
+        before = self._outages.get(provider.name)
+        since_at = self._clock.now() if before is None else before.since_at
+        known = () if before is None else before.names
+        self._outages[provider.name] = ProviderOutage(since_at, error.message, tuple(sorted({*known, *names})))
 
     def _suggest_setup(self, name: str) -> str:
-        place = (
-            "a file of this name in the folder that secrets.dir names" if self._folder is None else self._folder / name
-        )
-        return f"Set {secret_variable_name(name)}, or write it to {place} (chmod 600)."
+        files = [entry.provider.name for entry in self.entries if entry.provider.name.startswith(("dir:", "age:"))]
+        places = [f"Set {secret_variable_name(name)}"]
+        for address in files:
+            scheme, _, path = address.partition(":")
+            places.append(
+                f"write it to {Path(path) / name} (chmod 600)"
+                if scheme == "dir"
+                else f"run: mainspring secrets set {name}"
+            )
+        if not files:
+            places.append(f"write it to {_SETUP_PLACE} (chmod 600)")
+        return ", or ".join(places) + "."
 
 
-def _make_read_error(name: str, path: Path, error: Exception) -> ConfigError:
-    problem = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is not text in UTF-8"
-    return ConfigError(f"the secret {name!r} cannot be read: {problem}\nin {path}")
+def _is_refused(value: SecretValue | None, instead_of: str | None) -> bool:
+    """Return whether a cached answer is the value that a target refused."""
+    return instead_of is not None and (value is None or value.value == instead_of)

@@ -4,10 +4,11 @@ One for a whole process. A worker removes them from its own environment, so that
 do not get them either. Mainspring itself finds them in `own`.
 """
 
+import os
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
-from mainspring.resources.known_secrets import SECRET_VARIABLE_PREFIX
+from mainspring.domain.redaction.secret_name import SECRET_VARIABLE_PREFIX
 
 STORE_URL_VARIABLE = "MAINSPRING_STORE_URL"
 STORE_WITHHELD_VARIABLE = "MAINSPRING_STORE_WITHHELD"
@@ -62,6 +63,10 @@ class SecretVariables:
             },
         )
 
+    def withheld_value(self, name: str) -> str | None:
+        """Return the value of a variable that is not passed on; None for any other."""
+        return self._withheld.get(name)
+
     def without(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return an environment without them."""
         names = set(self.names_in(env))
@@ -69,5 +74,23 @@ class SecretVariables:
         return passed_on | ({STORE_WITHHELD_VARIABLE: "1"} if STORE_URL_VARIABLE in names else {})
 
 
+class OwnEnvironment(Mapping[str, str]):
+    """The original environment of this process at each moment, as `SecretVariables.own` returns it."""
+
+    def __getitem__(self, name: str) -> str:
+        withheld = SECRET_VARIABLES.withheld_value(name)
+        return os.environ[name] if withheld is None else withheld
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SECRET_VARIABLES.own(os.environ))
+
+    def __len__(self) -> int:
+        return len(SECRET_VARIABLES.own(os.environ))
+
+    def __repr__(self) -> str:
+        return "<environment>"
+
+
 SECRET_VARIABLES = SecretVariables()
 """The variables of this process."""
+OWN_ENVIRONMENT = OwnEnvironment()

@@ -11,7 +11,7 @@ from botocore.exceptions import (
 )
 
 from mainspring.domain.errors import SecretProviderError
-from mainspring.integrations.aws_secrets import AwsSecretsProvider
+from mainspring.integrations.secrets.aws_secrets import AwsSecretsProvider
 
 _CANARY = "canary-session-token"
 

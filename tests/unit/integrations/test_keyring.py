@@ -10,7 +10,7 @@ from keyring.errors import KeyringLocked, PasswordSetError
 from keyrings.alt.file import PlaintextKeyring
 
 from mainspring.domain.errors import SecretProviderError
-from mainspring.integrations.keyring import KeyringProvider
+from mainspring.integrations.secrets.keyring import KeyringProvider
 
 
 def _provider(backend=None, within_s=30.0):

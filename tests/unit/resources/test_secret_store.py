@@ -5,9 +5,10 @@ import os
 import pytest
 
 from mainspring.domain.errors import ConfigError
+from mainspring.domain.redaction.secret_name import secret_variable_name
 from mainspring.resources import secret_store
 from mainspring.resources.known_secrets import KnownSecrets
-from mainspring.resources.secret_store import SecretStore, secret_variable_name
+from mainspring.resources.secret_store import SecretStore
 
 VALUE = "correct-horse-battery"
 
@@ -21,22 +22,22 @@ def test_secret_comes_from_the_variable_or_else_from_its_file(tmp_path):
     """A variable that is set to nothing is not set."""
     write(tmp_path / "gh-hook", f"\n  {VALUE}\n")
     assert secret_variable_name("gh-hook") == "MAINSPRING_SECRET_GH_HOOK"
-    assert SecretStore(tmp_path, {"MAINSPRING_SECRET_GH_HOOK": " "}).get("gh-hook") == VALUE
-    assert SecretStore(tmp_path, {"MAINSPRING_SECRET_GH_HOOK": "other"}).get("gh-hook") == "other"
-    assert SecretStore(None, {"MAINSPRING_SECRET_A.B": "x", "MAINSPRING_SECRET_A_B": "y"}).get("a.b") == "y"
+    assert SecretStore.of(tmp_path, {"MAINSPRING_SECRET_GH_HOOK": " "}).get("gh-hook") == VALUE
+    assert SecretStore.of(tmp_path, {"MAINSPRING_SECRET_GH_HOOK": "other"}).get("gh-hook") == "other"
+    assert SecretStore.of(None, {"MAINSPRING_SECRET_A.B": "x", "MAINSPRING_SECRET_A_B": "y"}).get("a.b") == "y"
 
 
 def test_several_values_are_one_per_line(tmp_path):
     """As they do during a rotation."""
     write(tmp_path / "HOOK", "new\n\n old \r\n")
-    assert SecretStore(tmp_path, {}).lines("HOOK") == ("new", "old")
+    assert SecretStore.of(tmp_path, {}).lines("HOOK") == ("new", "old")
 
 
 @pytest.mark.parametrize("folder", [True, False])
 def test_secret_that_is_not_set_has_a_hint(tmp_path, folder):
     """By its variable, and by its file or the setting that names the folder."""
     with pytest.raises(ConfigError, match="'NONE' is not set") as refused:
-        SecretStore(tmp_path if folder else None, {}).get("NONE")
+        SecretStore.of(tmp_path if folder else None, {}).get("NONE")
     assert "MAINSPRING_SECRET_NONE" in str(refused.value)
     assert (str(tmp_path / "NONE") if folder else "secrets.dir") in str(refused.value)
 
@@ -46,7 +47,7 @@ def test_file_that_others_can_read_or_change_is_refused(tmp_path, mode):
     """With the command that fixes it, and without the value."""
     write(tmp_path / "HOOK", VALUE, mode)
     with pytest.raises(ConfigError, match="other users can read or change") as refused:
-        SecretStore(tmp_path, {}).get("HOOK")
+        SecretStore.of(tmp_path, {}).get("HOOK")
     assert "chmod 600" in str(refused.value)
     assert VALUE not in str(refused.value)
 
@@ -58,7 +59,7 @@ def test_file_that_holds_no_secret_is_refused(tmp_path):
     (tmp_path / "BYTES").write_bytes(b"\xff\xfe")
     (tmp_path / "BYTES").chmod(0o600)
     (tmp_path / "FOLDER").mkdir()
-    secrets = SecretStore(tmp_path, {})
+    secrets = SecretStore.of(tmp_path, {})
     for name, reason in [("EMPTY", "empty"), ("LARGE", "not a file"), ("BYTES", "UTF-8"), ("FOLDER", "not a file")]:
         with pytest.raises(ConfigError, match=reason):
             secrets.get(name)
@@ -68,12 +69,12 @@ def test_file_that_holds_no_secret_is_refused(tmp_path):
 def test_name_that_could_lead_elsewhere_is_refused(tmp_path, name):
     """A name is never a path."""
     with pytest.raises(ConfigError, match="not a valid name of a secret"):
-        SecretStore(tmp_path, {}).get(name)
+        SecretStore.of(tmp_path, {}).get(name)
 
 
 def test_replaced_file_counts_from_the_next_read_on(tmp_path):
     """Rotation needs no restart, and neither does withdrawing a secret."""
-    secrets = SecretStore(tmp_path, {})
+    secrets = SecretStore.of(tmp_path, {})
     write(tmp_path / "HOOK", "old")
     assert secrets.get("HOOK") == "old"
     write(tmp_path / "next", "new")
@@ -90,7 +91,7 @@ def test_replaced_file_counts_from_the_next_read_on(tmp_path):
 def test_repr_displays_no_value(tmp_path):
     """Not of what was read, either."""
     write(tmp_path / "HOOK", VALUE)
-    secrets = SecretStore(tmp_path, {"MAINSPRING_SECRET_B": VALUE})
+    secrets = SecretStore.of(tmp_path, {"MAINSPRING_SECRET_B": VALUE})
     secrets.get("HOOK")
     assert VALUE not in repr(secrets)
 
@@ -101,6 +102,6 @@ def test_all_secrets_of_the_folder_are_hidden(tmp_path, monkeypatch):
     for name, mode in (("GOOD", 0o600), ("OPEN", 0o644), ("no name!", 0o600)):
         (tmp_path / name).write_text(f"value of {name}")
         (tmp_path / name).chmod(mode)
-    SecretStore(tmp_path, {}).hide_all()
+    SecretStore.of(tmp_path, {}).hide_all()
     assert known.redact("value of GOOD, value of OPEN") == "***, value of OPEN"
-    SecretStore(tmp_path / "none", {}).hide_all()
+    SecretStore.of(tmp_path / "none", {}).hide_all()

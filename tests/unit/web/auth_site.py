@@ -35,7 +35,7 @@ class Site:
         self.store = SqliteStore(path, clock=self.clock)
         self.store.open()
         settings = replace(Settings(), web=WebSettings(public_url=public_url, oidc=oidc or OidcSettings(), **web))
-        secrets = SecretStore(None, {"MAINSPRING_SECRET_OIDC": "what only the client knows: +&%"})
+        secrets = SecretStore.of(None, {"MAINSPRING_SECRET_OIDC": "what only the client knows: +&%"})
         self.auth = AuthSetup(settings, self.store, secrets, self.clock, is_local_only=is_local_only, cost=CHEAP)
         incidents = IncidentPages(settings, self.store, secrets, self.clock)
         host_checks = SimpleNamespace(missing=lambda: HostStatus({}, {}, []).missing, is_open=True)

@@ -76,7 +76,7 @@ class Failed(Site):
 
 
 def secrets(*keys):
-    return SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": "\n".join(keys)})
+    return SecretStore.of(None, {"MAINSPRING_SECRET_LINK_KEY": "\n".join(keys)})
 
 
 @pytest.fixture

@@ -2,10 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from mainspring.app.secret import CurrentSecrets
+
 if TYPE_CHECKING:
     from mainspring.app.project import Project
 
 SECRET_PREFIX = "secret:"
+CURRENT_SECRETS = CurrentSecrets()
+"""The secrets of the step or program that runs now: each use is on record, and the list of its automation counts."""
 
 
 def current_project() -> "Project":
@@ -23,8 +27,8 @@ def read_secret(text: str) -> str:
     """Return the secret that `secret:NAME` names, or any other text unchanged. Mainspring hides the secret from here on.
 
     Raises:
-        ConfigError: the secret is not set.
+        ConfigError, SecretNotAllowedError: the code that runs now cannot read the secret.
     """
     if not text.startswith(SECRET_PREFIX):
         return text
-    return current_project().secrets.get(text.removeprefix(SECRET_PREFIX))
+    return CURRENT_SECRETS.get(text.removeprefix(SECRET_PREFIX))

@@ -23,13 +23,12 @@ from mainspring.actions.http.errors import (
 from mainspring.actions.http.prepared_call import PreparedCall
 from mainspring.actions.http.reply import HttpReply, make_reply
 from mainspring.domain.duration import format_duration, parse_duration
-from mainspring.domain.errors import DefinitionError, MainspringError
+from mainspring.domain.errors import DefinitionError, MainspringError, OutsideStepError
 from mainspring.domain.failures.classifier import classify
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.text.byte_size import format_size
 from mainspring.domain.text.escaping import escape
 from mainspring.engine.attempts.context_flags import IN_BODY
-from mainspring.engine.attempts.step_context import current_step
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ MAX_REDIRECTS = 5
 CONNECT_TIMEOUT_S = 10.0
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _MAX_ERROR_BYTES = 4 * 1024
+_UNAUTHORIZED = 401
 _SENDING = ("http11.send_request_headers.started", "http2.send_request_headers.started")
 
 
@@ -134,13 +134,18 @@ async def open_response(call: PreparedCall) -> AsyncIterator[OpenResponse]:
     progress = _Progress(call.target)
     with _name_errors(call, progress):
         async with asyncio.timeout(call.timeout_s if call.has_total_timeout else None):
-            for _ in range(MAX_REDIRECTS + 1):
+            redirects, may_renew = 0, True
+            while redirects <= MAX_REDIRECTS:
                 async with _open_hop(call, progress) as response:
+                    renewed = await _renew(call, response) if may_renew else None
                     location = _find_location(call, response)
-                    if location is None:
+                    if renewed is None and location is None:
                         yield OpenResponse(response, progress.target, call)
                         return
-                progress.target = _read_location(call, progress.target, location)
+                if renewed is not None:
+                    call, may_renew = renewed, False
+                elif location is not None:
+                    progress.target, redirects = _read_location(call, progress.target, location), redirects + 1
             raise HttpAddressError(f"{call.place}: more than {MAX_REDIRECTS} redirects", hint="Write the last address.")
 
 
@@ -178,6 +183,13 @@ async def _open_hop(call: PreparedCall, progress: _Progress) -> "AsyncIterator[R
             yield response
         finally:
             await response.aclose()
+
+
+async def _renew(call: PreparedCall, response: "Response") -> PreparedCall | None:
+    """Return the call with newer secrets, if the target refuses those that it got: then it has done nothing yet."""
+    if response.status_code != _UNAUTHORIZED or _UNAUTHORIZED in call.expect:
+        return None
+    return await asyncio.to_thread(call.renew)
 
 
 def _find_location(call: PreparedCall, response: "Response") -> str | None:
@@ -254,9 +266,9 @@ def _describe(error: BaseException) -> str:
 
 
 def require_place(name: str) -> None:
-    """Refuse the body of a workflow. Raises NotInStepError."""
+    """Refuse the body of a workflow. Raises OutsideStepError."""
     if IN_BODY.get():
-        current_step(f"{name}()")
+        raise OutsideStepError(name)
 
 
 def run_blocking(name: str, fn: Callable[[], Awaitable[T]]) -> T:
@@ -274,7 +286,7 @@ async def _await(fn: Callable[[], Awaitable[T]]) -> T:
 
 
 def require_thread(name: str) -> None:
-    """Raise DefinitionError if this thread has an event loop, and NotInStepError in the body of a workflow."""
+    """Raise DefinitionError if this thread has an event loop, and OutsideStepError in the body of a workflow."""
     require_place(name)
     with contextlib.suppress(RuntimeError):
         asyncio.get_running_loop()

@@ -14,6 +14,7 @@ from mainspring.actions.base.project_settings import current_project
 from mainspring.actions.http.address_guard import AddressGuard, CallTarget, read_target
 from mainspring.actions.http.reply import CONFIDENTIAL_HEADERS, SELECTED_HEADERS
 from mainspring.actions.http.secret_texts import SecretSource, SecretTexts
+from mainspring.app.secret import Secret
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ArgumentError, OptionError, UnknownOptionError
 from mainspring.domain.redaction.redactor import MASK
@@ -46,7 +47,7 @@ class CallOptions(TypedDict, total=False):
     json: Any
     data: bytes | str | Mapping[str, Any]
     params: Mapping[str, Any]
-    headers: Mapping[str, str]
+    headers: Mapping[str, str | Secret]
     bearer: SecretSource
     auth: SecretSource
     timeout: SpanInput
@@ -76,6 +77,7 @@ class PreparedCall:
     has_total_timeout: bool = True
     confidential: frozenset[str] = field(default_factory=frozenset)
     """The headers that only the origin of the address gets."""
+    options: CallOptions = field(default_factory=CallOptions, repr=False)
 
     @property
     def place(self) -> str:
@@ -85,6 +87,15 @@ class PreparedCall:
     def with_headers(self, headers: Mapping[str, str]) -> "PreparedCall":
         """Return the call with more headers; those that the caller wrote stay."""
         return replace(self, headers={**headers, **self.headers})
+
+    def renew(self) -> "PreparedCall | None":
+        """Return the call with the newest secrets in its headers, after a target refused them; None if they are the same."""
+        if not self.secrets.refresh():
+            return None
+        secrets = SecretTexts()
+        headers, confidential = _read_headers(self.options, secrets)
+        secrets.hide_also(self.secrets)
+        return replace(self, headers={**self.headers, **headers}, secrets=secrets, confidential=confidential)
 
 
 def prepare_call(method: str, url: str, options: CallOptions) -> PreparedCall:
@@ -119,6 +130,7 @@ def prepare_call(method: str, url: str, options: CallOptions) -> PreparedCall:
         SELECTED_HEADERS | more_headers,
         _read_max_bytes(options.get("max_bytes", DEFAULT_MAX_BYTES)),
         confidential=confidential,
+        options=options,
     )
 
 
@@ -170,10 +182,11 @@ def _read_headers(options: CallOptions, secrets: SecretTexts) -> tuple[dict[str,
         name = written.lower()
         if name in _OWN_HEADERS or not _HEADER_NAME.fullmatch(name):
             raise OptionError(f"headers= cannot have the header {written[:60]!r}")
-        value = secrets.fill_header(str(text))
-        if value != text or SECRET_FIELD_NAME.search(name) or name in CONFIDENTIAL_HEADERS | {"cookie"}:
+        value = secrets.fill_header(text if isinstance(text, Secret) else str(text))
+        is_named = isinstance(text, Secret) or value != text
+        if is_named or SECRET_FIELD_NAME.search(name) or name in CONFIDENTIAL_HEADERS | {"cookie"}:
             confidential.add(name)
-            secrets.hide_value(value, MASK) if value == text else None
+            None if is_named else secrets.hide_value(value, MASK)
         headers[name] = value
     if "bearer" in options and "auth" in options:
         raise OptionError("bearer= and auth= are both the Authorization header", hint="Pass one of them.")

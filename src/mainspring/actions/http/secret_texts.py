@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote
 
-from mainspring.actions.base.project_settings import SECRET_PREFIX, current_project
+from mainspring.actions.base.project_settings import SECRET_PREFIX
+from mainspring.app.secret import Secret, read_secret
 from mainspring.domain.errors import OptionError
 from mainspring.domain.redaction.redactor import MASK, MIN_SECRET_LENGTH, list_encodings
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
-SecretSource = str | Callable[[], str]
-"""`secret:NAME`, or a function that returns the value."""
+SecretSource = str | Secret | Callable[[], str]
+"""`secret:NAME`, `ms.secret("NAME")`, or a function that returns the value."""
 _REFERENCE = re.compile(r"\{secret:([A-Za-z][A-Za-z0-9_.-]{0,99})\}", re.ASCII)
 
 
@@ -23,6 +24,8 @@ class SecretTexts:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._values: dict[str, str] = {}
+        """The values of named secrets, by name."""
 
     def __repr__(self) -> str:
         return f"<{len(self._names)} secrets>"
@@ -34,6 +37,8 @@ class SecretTexts:
             OptionError: it is not a source. The error does not repeat it.
             ConfigError: the secret is not set.
         """
+        if isinstance(source, Secret):
+            return self.fill_header(source)
         if isinstance(source, str) and _REFERENCE.fullmatch(f"{{{source}}}"):
             return self.fill(f"{{{source}}}")
         if isinstance(source, str) and _REFERENCE.fullmatch(source):
@@ -53,8 +58,10 @@ class SecretTexts:
         """Return an address with the value of each `{secret:NAME}`, quoted for a path or a query."""
         return _REFERENCE.sub(lambda match: quote(self._value_of(match[1], match[0]), safe=""), text)
 
-    def fill_header(self, text: str) -> str:
-        """Return the value of a header, which may also be a bare `secret:NAME`."""
+    def fill_header(self, text: str | Secret) -> str:
+        """Return the value of a header, which may also be a bare `secret:NAME` or the object of a secret."""
+        if isinstance(text, Secret):
+            return self.fill(f"{{{SECRET_PREFIX}{text.name}}}")
         is_bare = text.startswith(SECRET_PREFIX) and _REFERENCE.fullmatch(f"{{{text}}}")
         return self.fill(f"{{{text}}}" if is_bare else text)
 
@@ -81,5 +88,15 @@ class SecretTexts:
             data = data.replace(value.encode(), self._names[value].encode())
         return data
 
+    def refresh(self) -> bool:
+        """Read the named secrets again past the cache, because a target refused them; return whether one has another value now."""
+        changed = {name for name, value in self._values.items() if read_secret(name, instead_of=value).value != value}
+        return bool(changed)
+
+    def hide_also(self, other: "SecretTexts") -> None:
+        """Replace the values of an earlier call, too."""
+        self._names = other._names | self._names  # noqa: SLF001 - of the same class
+
     def _value_of(self, name: str, reference: str) -> str:
-        return self.hide_value(current_project().secrets.get(name), reference)
+        value = self._values[name] = read_secret(name).value
+        return self.hide_value(value, reference)

@@ -1,7 +1,6 @@
 """Probe of channels: send a test notification now, for `notify test` and the button next to a channel. Nothing is stored."""
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 
@@ -9,6 +8,7 @@ import msgspec
 
 from mainspring.app.alerting.channels import channel_addresses, open_links
 from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
+from mainspring.app.setup.secrets import make_secret_store
 from mainspring.config.settings import Settings
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import UnknownNameError
@@ -18,7 +18,6 @@ from mainspring.domain.notifications.channel_name import TERMINAL
 from mainspring.domain.notifications.notification import Notification, NotificationEvent, NotificationField
 from mainspring.integrations.base.notifier import ChannelFault, ChannelLink
 from mainspring.resources.error_text import ErrorText
-from mainspring.resources.secret_store import SecretStore
 
 PROBE_TIMEOUT_S = 30.0
 
@@ -50,7 +49,7 @@ def probe_channels(
     settings: Settings, channels: Sequence[str], *, by: str, clock: Clock, within_s: float = PROBE_TIMEOUT_S
 ) -> list[ChannelProbeResult]:
     """Send a test notification to all these channels at once, and return their answers. Blocking."""
-    faults = ErrorText(SecretStore(settings.secrets.dir, os.environ))
+    faults = ErrorText(make_secret_store(settings))
     links, addresses = open_links(settings, faults, clock), channel_addresses(settings)
     notice = _make_test_notice(settings, by, clock)
 

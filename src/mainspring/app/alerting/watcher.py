@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +19,7 @@ from mainspring.app.alerting.channels import make_routing, notice_context, open_
 from mainspring.app.alerting.fallback_alerting import FallbackAlerter
 from mainspring.app.alerting.runbooks import RunbookFinder
 from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
+from mainspring.app.setup.secrets import make_secret_store
 from mainspring.config import Settings
 from mainspring.config.due_secrets import read_due_secrets
 from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
@@ -243,7 +243,7 @@ def evaluate_and_notify(
     evaluator = make_evaluation(settings, store, at_once=at_once, group_wait=False)
     evaluator.evaluate_once()
     if incidents.is_alert_due(store.reader, store.clock.now()):
-        secrets = SecretStore(settings.secrets.dir, os.environ)
+        secrets = make_secret_store(settings)
 
         async def notify() -> None:
             loop = asyncio.get_running_loop()

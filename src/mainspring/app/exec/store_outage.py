@@ -4,7 +4,6 @@ If nothing else of Mainspring runs, only they see it. The outage log outlives th
 first one that finds the store again reports its end.
 """
 
-import os
 import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -44,10 +43,10 @@ class StoreOutageReporter:
         if self._settings.notify.channels:
             # Imported late, as below: a command with a healthy store does not need it.
             from mainspring.app.alerting.fallback_alerting import notify_store_lost  # noqa: PLC0415
+            from mainspring.app.setup.secrets import make_secret_store  # noqa: PLC0415
             from mainspring.resources.error_text import ErrorText  # noqa: PLC0415
-            from mainspring.resources.secret_store import SecretStore  # noqa: PLC0415
 
-            faults = ErrorText(SecretStore(self._settings.secrets.dir, os.environ))
+            faults = ErrorText(make_secret_store(self._settings))
             _run_with_timeout(notify_store_lost(self._settings, faults, self._clock, where, error))
 
     def report_recovered(self, where: str, apply: Callable[["RecordStoreOutage"], object]) -> None:
@@ -55,15 +54,15 @@ class StoreOutageReporter:
         if not OutageLog(self._settings.exec.spool).exists():
             return
         from mainspring.app.alerting.fallback_alerting import FallbackAlerter  # noqa: PLC0415
+        from mainspring.app.setup.secrets import make_secret_store  # noqa: PLC0415
         from mainspring.resources.error_text import ErrorText  # noqa: PLC0415
-        from mainspring.resources.secret_store import SecretStore  # noqa: PLC0415
 
         async def commit(lost: "RecordStoreOutage") -> None:
             # A process that runs now and then does not know how long an unreported outage lasted.
             if lost.facts["notified"]:
                 apply(lost)
 
-        faults = ErrorText(SecretStore(self._settings.secrets.dir, os.environ))
+        faults = ErrorText(make_secret_store(self._settings))
         _run_with_timeout(_report_recovery(FallbackAlerter(self._settings, faults, self._clock, where, commit)))
 
 

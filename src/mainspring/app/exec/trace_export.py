@@ -4,13 +4,12 @@ Invariant: the command's end is recorded before, and waits for nothing here. Thi
 prints nothing on stderr, which cron would mail.
 """
 
-import os
 import threading
 
+from mainspring.app.setup.secrets import make_secret_store
 from mainspring.config import Settings
 from mainspring.engine.commands.exec_run import ExecRunEnd
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.resources.secret_store import SecretStore
 from mainspring.store.commands.runs import StartRun
 
 EXPORT_TIMEOUT_S = 2.0
@@ -39,7 +38,7 @@ def _send_trace(settings: Settings, begin: StartRun, end: ExecRunEnd, faults: li
         from mainspring.app.setup.tracing import make_collector, resource_attributes
 
         check_installed()
-        collector = make_collector(settings, SecretStore(settings.secrets.dir, os.environ), TRACES, EXPORT_TIMEOUT_S)
+        collector = make_collector(settings, make_secret_store(settings), TRACES, EXPORT_TIMEOUT_S)
         try:
             collector.send(
                 encode_spans(make_exec_spans(begin, end), resource_attributes(settings), KNOWN_SECRETS.redact)

@@ -5,7 +5,6 @@ error, never silence.
 """
 
 import contextlib
-import os
 
 import msgspec
 
@@ -14,6 +13,7 @@ from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
 from mainspring.app.alerting.watcher import evaluate_and_notify
 from mainspring.app.exec.best_effort_store import BestEffortStore, declare_dead
 from mainspring.app.exec.store_outage import StoreOutageReporter
+from mainspring.app.setup.secrets import make_secret_store
 from mainspring.app.stores.store_factory import require_store
 from mainspring.config import Settings
 from mainspring.config.monitor_settings import read_tuning_overrides, read_tunings
@@ -26,7 +26,6 @@ from mainspring.domain.monitors.timing import silence
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.text.phrases import format_span
 from mainspring.resources.error_text import ErrorText
-from mainspring.resources.secret_store import SecretStore
 from mainspring.service.spool import Spool, SpoolFault, SpoolImportResult
 from mainspring.store.base import StoreRemovedError
 from mainspring.store.liveness import find_dead, left_to_supervisor
@@ -117,9 +116,7 @@ def _require_store(settings: Settings) -> None:
 
 async def _ping_watchdog(settings: Settings, clock: Clock) -> None:
     """Ping the watchdog outside: a round has run, and nothing is stuck."""
-    watchdog_ping = WatchdogPing(
-        settings.notify.watchdog, ErrorText(SecretStore(settings.secrets.dir, os.environ)), clock
-    )
+    watchdog_ping = WatchdogPing(settings.notify.watchdog, ErrorText(make_secret_store(settings)), clock)
     try:
         await watchdog_ping.beat()
     finally:

@@ -36,6 +36,7 @@ from mainspring.engine.worker.stalled_attempts import StallRecord
 from mainspring.engine.worker.worker import Worker
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.integrations.brokers import check_broker
+from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.database_places import DATABASE_PLACES
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import CommitChanges, Database
@@ -103,7 +104,7 @@ class WorkerRuntime:
         self._upkeep = upkeep
         self._schedules = schedules
         self._stall_limit = stall_limit
-        self._secrets = secrets or SecretStore(None, os.environ)
+        self._secrets = secrets or SecretStore.of(None, os.environ)
         self._brokers = brokers or {}
         for name, url in self._brokers.items():
             check_broker(name, url)
@@ -155,6 +156,7 @@ class WorkerRuntime:
             on_crash_point=self._crash,
             children=self._children,
             transactional=self._transactional,
+            secrets=self._make_attempt_secrets(),
         )
         if self._settings.max_lines:
             # In a worker process output is captured only. In a user's program or a terminal, it also appears where it did before.
@@ -205,6 +207,16 @@ class WorkerRuntime:
             limit_after=self._stall_limit,
         )
         self._stall.start()
+
+    def _make_attempt_secrets(self) -> AttemptSecrets:
+        actor = f"{self._role} {self._settings.name or 'in a program'}"
+        is_listed_only = self._settings.secrets_listed_only
+        return AttemptSecrets(self._secrets, self._find_allow_list, actor, is_listed_only=is_listed_only)
+
+    def _find_allow_list(self, automation: str) -> frozenset[str] | None:
+        known = self.registry.automations.get(automation)
+        names = None if known is None else known.definition.option("secrets")
+        return None if names is None else frozenset(names)
 
     def _transactional(self, spec: AttemptSpec) -> TransactionalCall:
         return build_transactional_call(find_database(spec.fn, self._databases), spec, self.clock, self.sealing)

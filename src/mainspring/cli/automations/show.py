@@ -1,6 +1,5 @@
 """Show one automation: who, when, where, how, success, watch. Options have the names of domain.options."""
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -36,12 +35,11 @@ def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
     """Print one automation."""
     from mainspring.domain.values.plain_json import to_plain_json
     from mainspring.insight.text.hidden_values import hide_in_command, hide_in_data
-    from mainspring.resources.secret_store import SecretStore
 
     now, definition = invocation.clock.now(), known.definition
     rows: list[RunRow] = invocation.rows_if_made(lambda reader: _read_last_runs(reader, known.name))
     runs = invocation.unseal(lambda unsealer: [unsealer.row(row) for row in rows])
-    SecretStore(invocation.settings.secrets.dir, os.environ).hide_all()
+    invocation.secrets.hide_all()
     rows_of = list_option_rows(definition) if definition else []
     options: list[dict[str, Any]] = [asdict(row) | {"value": hide_in_data(to_plain_json(row.value))} for row in rows_of]
     automation_health = read_health(invocation, [known], now, is_single=True).get(known.name)
@@ -49,6 +47,7 @@ def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
         "where": definition.where if definition else None,
         "command": hide_in_command(definition.command) if definition else None,
         "parameters": definition.parameters if definition else None,
+        "actions": definition.actions if definition else (),
         "options": {row["name"]: row["value"] for row in options},
         "set": [row["name"] for row in options if row["set"]],
         "cadence": read_cadences(invocation, known, now),
@@ -130,6 +129,8 @@ def _print_definition(invocation: "Invocation", known: KnownAutomation, data: di
             output.line(f"  command   {formatting.escape_line(' '.join(data['command']), 200)}")
         if definition.parameters.get("properties"):
             output.line(f"  takes     {formatting.escape_line(', '.join(definition.parameters['properties']), 200)}")
+        if definition.actions:
+            output.line(f"  actions   {formatting.escape_line(', '.join(definition.actions), 200)}")
     if data["schedule"] or not data["triggers"]:
         output.line(f"  starts    {formatting.escape_line(data['schedule'] or '-', 200)}")
     for end, source in data["triggers"].items():

@@ -1,6 +1,5 @@
 """Notification checks: there is a channel, its secrets exist, and it accepts notifications."""
 
-import os
 from collections.abc import Collection, Iterator
 
 from mainspring.cli.context import Invocation
@@ -17,7 +16,6 @@ def check_channels(invocation: Invocation) -> Iterator[CheckResult]:
     from mainspring.config.locations import PRODUCTION
     from mainspring.domain.errors import ConfigError
     from mainspring.integrations.notifiers import read_channel_address
-    from mainspring.resources.secret_store import SecretStore
 
     settings = invocation.settings
     channels = settings.notify.channels
@@ -28,7 +26,7 @@ def check_channels(invocation: Invocation) -> Iterator[CheckResult]:
         fix = 'Name one in mainspring.toml: [notify.channels], then ops = "slack://secret:NAME/#ops".'
         yield CheckResult("notify", "warning", "no channel is configured: notifications go only to the terminal", fix)
         return
-    secrets = SecretStore(settings.secrets.dir, os.environ)
+    secrets = invocation.secrets
     is_healthy = True
     for name, address in channels.items():
         for secret in read_channel_address(address).secrets:

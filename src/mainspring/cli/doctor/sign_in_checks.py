@@ -1,6 +1,5 @@
 """Check of the sign-in by an identity provider."""
 
-import os
 from collections.abc import Iterator
 
 from mainspring.cli.context import Invocation
@@ -13,7 +12,6 @@ def check_provider(invocation: Invocation) -> Iterator[CheckResult]:
     """Check that people can sign in by a configured provider: all that it needs is there."""
     from mainspring.domain.access.oidc import check_installed
     from mainspring.domain.errors import ConfigError
-    from mainspring.resources.secret_store import SecretStore
 
     settings = invocation.settings
     oidc = settings.web.oidc
@@ -29,7 +27,7 @@ def check_provider(invocation: Invocation) -> Iterator[CheckResult]:
     try:
         check_installed()
         if oidc.client_secret is not None:
-            SecretStore(settings.secrets.dir, os.environ).get(oidc.client_secret.removeprefix("secret:"))
+            invocation.secrets.get(oidc.client_secret.removeprefix("secret:"))
     except ConfigError as error:
         text = f"no one can sign in by the identity provider: {error.message}"
         yield CheckResult("provider", "problem", text, error.hint or "")

@@ -1,6 +1,5 @@
 """Checks of traces and metrics, and of the collector that receives them."""
 
-import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -17,7 +16,6 @@ def check_traces(invocation: Invocation) -> Iterator[CheckResult]:
     from mainspring.domain.duration import format_duration
     from mainspring.domain.errors import ConfigError
     from mainspring.resources.error_text import ErrorText
-    from mainspring.resources.secret_store import SecretStore
 
     otel = invocation.settings.otel
     if otel.endpoint is None and otel.metrics_every is not None:
@@ -27,7 +25,7 @@ def check_traces(invocation: Invocation) -> Iterator[CheckResult]:
     if otel.endpoint is None:
         yield make_ok_result("traces", "none are sent: otel.endpoint is not set")
         return
-    secrets = SecretStore(invocation.settings.secrets.dir, os.environ)
+    secrets = invocation.secrets
     try:
         check_installed()
         if otel.headers_secret is not None:

@@ -18,30 +18,35 @@ if TYPE_CHECKING:
 def _read_lock_names(reader: "StoreReader") -> list[str]:
     from mainspring.store.read.status.status import locks
 
-    return [view.name for view in locks(reader)]
+    return list(dict.fromkeys(view.name for view in locks(reader) if view.place is None))
 
 
 LOCK = params.StoredNameType(_read_lock_names, "lock")
 
 
-def _lock_state(view: "LockView") -> str:
-    return "held" if view.live else "left"
+def _describe_state(view: "LockView") -> str:
+    """Return the state, with the place in line or the slot."""
+    if view.place is not None:
+        return f"waiting {view.place}"
+    return view.state if view.slots == 1 else f"{view.state} {view.slot}/{view.slots}"
 
 
-@command("list", "list held locks")
-@short_lists.add_list_options("held", "left")
+@command("list", "list who holds locks and who waits for them")
+@short_lists.add_list_options("held", "left", "waiting")
 @pass_invocation
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
-    """`left` = the process that took the lock is gone; the next one that wants it gets it."""
+    """`held 2/3` = it has slot 2 of 3. `waiting 1` = it is the first in line. `left` = the process of the holder is gone; the next one that
+    wants the lock gets it.
+    """
     from mainspring.store.read.status.status import locks
 
     rows = short_lists.filter_rows(
         invocation,
         invocation.read(locks),
         name_of=lambda view: view.name,
-        state=_lock_state,
+        state=lambda view: view.state,
         at=lambda view: view.acquired_at,
         states=states,
         name=name,
@@ -51,22 +56,31 @@ def list_command(
     now = invocation.clock.now()
     columns = [
         TableColumn("LOCK", lambda view: formatting.escape_line(view.name), cut=True),
-        TableColumn("STATE", _lock_state, lambda view: "green" if view.live else "yellow"),
+        TableColumn("STATE", _describe_state, lambda view: "green" if view.live else "yellow"),
         TableColumn("OWNER", lambda view: formatting.escape_line(view.owner), cut=True, most=40),
-        TableColumn("TOKEN", lambda view: str(view.token), right=True),
+        TableColumn("TOKEN", lambda view: "" if view.token is None else str(view.token), right=True),
         TableColumn("SINCE", lambda view: formatting.format_distance(view.acquired_at, now)),
+        TableColumn(
+            "UNTIL",
+            lambda view: "" if view.until_at is None else formatting.format_distance(view.until_at, now),
+            spare=True,
+        ),
     ]
     invocation.output.rows(rows, columns, empty="No lock is held.")
 
 
 @command("break", "take a lock away from its holder")
 @click.argument("name", type=LOCK)
+@click.option("--slot", metavar="N", type=click.IntRange(1), help="take only this slot of it")
 @pass_invocation
-def break_command(invocation: Invocation, name: str) -> None:
-    """The next holder gets a higher fencing token. The old holder may continue as if it had the lock. Needs -y; give a --reason."""
+def break_command(invocation: Invocation, name: str, slot: int | None) -> None:
+    """The next waiter gets it, with a higher token. The old holder may continue as if it had the lock. Needs -y; give a --reason."""
     from mainspring.service.lock import break_lock
 
     name = short_lists.require_known_name("lock", name, _read_lock_names(invocation.reader))
-    invocation.confirm(f"Break lock {name}")
-    break_lock(invocation.store, name, act=invocation.act)
-    invocation.output.document({"name": name, "broken": True}, f"Lock {name} is free.")
+    part = f"lock {name}" if slot is None else f"slot {slot} of lock {name}"
+    invocation.confirm(f"Break {part}")
+    break_lock(invocation.store, name, slot=slot, act=invocation.act)
+    invocation.output.document(
+        {"name": name, "broken": True}, f"Broken: {part}. The next waiter has it, or it is free."
+    )

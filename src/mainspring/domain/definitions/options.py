@@ -208,6 +208,13 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             _AUTOMATION_KINDS,
         ),
         ("undo", option_readers.read_function, None, "function that undoes the step", _STEP_KIND),
+        (
+            "secrets",
+            option_readers.read_secret_names,
+            None,
+            "secrets that it may read, and no others; a script has them as variables",
+            _AUTOMATION_KINDS - {DefinitionKind.EXEC},
+        ),
     ),
     OptionGroup.SUCCESS: (
         (

@@ -14,6 +14,7 @@ import msgspec
 from mainspring.domain.duration import MILLISECOND, format_duration, parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.failures.retry import Retry
+from mainspring.domain.redaction.secret_name import SECRET_NAME, SECRET_NAME_HINT
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.phrases import join_choices
@@ -61,6 +62,17 @@ def read_step_names(value: Any) -> list[str]:
 def read_names(value: Any) -> list[str]:
     """Read one name or several."""
     return [read_name(item) for item in _as_list(value)]
+
+
+def read_secret_names(value: Any) -> list[str]:
+    """Read one name of a secret or several; an empty list allows none."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise OptionError(f"{str(value)[:80]!r} is not a list of names", hint='Write secrets=["STRIPE"].')
+    for name in names:
+        if not SECRET_NAME.fullmatch(name):
+            raise OptionError(f"{name[:100]!r} is not a valid name of a secret", hint=SECRET_NAME_HINT)
+    return list(dict.fromkeys(names))
 
 
 def read_text(value: Any) -> str:

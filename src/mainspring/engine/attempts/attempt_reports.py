@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.secrets.secret_use import SecretUse
 from mainspring.resources.effects import AnswerCallback, EffectRequest, EffectSettlement
+from mainspring.resources.locks import LockCallback, LockSpec
 
 AckCallback = Callable[[BaseException | None], None]
 
@@ -30,6 +32,8 @@ class ReportKind(StrEnum):
     UNLOCK = "unlock"
     EFFECT = "effect"
     EFFECT_SETTLED = "effect_settled"
+    SECRETS = "secrets"
+    SECRET_REFUSED = "secret_refused"
 
 
 class CheckpointReport(msgspec.Struct, frozen=True):
@@ -107,15 +111,14 @@ class ProcessReport(msgspec.Struct, frozen=True):
 
 
 class LockReport(msgspec.Struct, frozen=True):
-    """A request for a lock, awaited for at most `within_s` seconds. `answer` is called with its fencing token or an error.
+    """A request for a lock. `answer` is called with its fencing token or an error.
 
     `number` is unique within the attempt. `answer` may be called more than once: the first call counts.
     """
 
     number: int
-    name: str
-    within_s: float
-    answer: Callable[[int | BaseException], None]
+    spec: LockSpec
+    answer: LockCallback
     kind = ReportKind.LOCK
 
 
@@ -146,6 +149,21 @@ class EffectSettledReport(msgspec.Struct, frozen=True):
     kind = ReportKind.EFFECT_SETTLED
 
 
+class SecretUsesReport(msgspec.Struct, frozen=True):
+    """The secrets that an attempt has used; sent once, right before its end."""
+
+    uses: tuple[SecretUse, ...]
+    kind = ReportKind.SECRETS
+
+
+class SecretRefusedReport(msgspec.Struct, frozen=True):
+    """A secret that an attempt may not read; sent at most once for each name."""
+
+    secret: str
+    reason: str
+    kind = ReportKind.SECRET_REFUSED
+
+
 AttemptReport = (
     CheckpointReport
     | ProgressReport
@@ -158,4 +176,6 @@ AttemptReport = (
     | UnlockReport
     | EffectReport
     | EffectSettledReport
+    | SecretUsesReport
+    | SecretRefusedReport
 )

@@ -20,6 +20,7 @@ from mainspring.engine.attempts.processes.child_pool import ChildPool
 from mainspring.engine.attempts.processes.process_attempt import ProcessAttempt
 from mainspring.engine.attempts.thread_attempt import ThreadAttempt
 from mainspring.engine.attempts.thread_pool import DaemonThreadPool
+from mainspring.resources.attempt_secrets import AttemptSecrets
 
 _GRACE_PERIOD_S = 5.0
 
@@ -53,8 +54,11 @@ class AttemptExecutor:
         children: ChildPool | None = None,
         clock: Clock | None = None,
         grace_after: float = _GRACE_PERIOD_S,
+        secrets: AttemptSecrets | None = None,
     ) -> None:
-        self._host = AttemptHost(loop, classifier or Classifier(), clock or SystemClock(), on_report, grace_after)
+        self._host = AttemptHost(
+            loop, classifier or Classifier(), clock or SystemClock(), on_report, grace_after, secrets
+        )
         self._threads = DaemonThreadPool(threads)
         self._children = children
 

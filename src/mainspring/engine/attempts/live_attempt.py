@@ -15,9 +15,12 @@ from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from mainspring.domain.clock import Clock
+from mainspring.domain.errors import ConfigError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.secrets.errors import SecretNotAllowedError
+from mainspring.domain.secrets.secret_use import SecretRead, SecretUse
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
 from mainspring.engine.attempts.attempt_reports import (
@@ -31,6 +34,8 @@ from mainspring.engine.attempts.attempt_reports import (
     LogReport,
     ProcessReport,
     ReportKind,
+    SecretRefusedReport,
+    SecretUsesReport,
     UnlockReport,
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
@@ -46,8 +51,10 @@ from mainspring.engine.attempts.step_context import (
     StepContext,
     raise_attempt_closed,
 )
+from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, release_of
 from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.locks import LockSpec
 
 _MAX_PENDING_LINES = 2_000
 _THROTTLE_PAUSE_S, _MAX_THROTTLE_PAUSES = 0.002, 250
@@ -137,6 +144,7 @@ class AttemptHost:
         "loop",
         "numbers",
         "on_report",
+        "secrets",
         "thread",
     )
 
@@ -147,8 +155,10 @@ class AttemptHost:
         clock: Clock,
         on_report: ReportCallback,
         grace_after: float,
+        secrets: AttemptSecrets | None = None,
     ) -> None:
         self.loop = loop
+        self.secrets = secrets
         self.thread = threading.get_ident()
         self.classifier = classifier
         self.clock = clock
@@ -168,11 +178,14 @@ class LiveAttempt:
     """One running attempt; also its own channel for reports, unless it runs in a child."""
 
     __slots__ = (
+        "_at_end",
         "_checkpoints",
         "_is_wake_scheduled",
         "_lines",
         "_on_end",
+        "_refused_secrets",
         "_requests",
+        "_secret_uses",
         "_started_ns",
         "_timers",
         "cancel_reason",
@@ -203,7 +216,10 @@ class LiveAttempt:
         self._timers: list[asyncio.TimerHandle] = []
         self._checkpoints: set[PendingCheckpoint] = set()
         self._requests: set[PendingAnswer[Any]] = set()
+        self._at_end: list[Callable[[], None]] = []
         self.outgoing: list[OutboxEntry] = []
+        self._secret_uses: dict[SecretUse, None] = {}
+        self._refused_secrets: frozenset[str] = frozenset()
         host.live.add(self)
 
     def begin(self) -> None:
@@ -260,6 +276,10 @@ class LiveAttempt:
             if self.has_lines or not end.ok or is_step_debug_enabled():
                 ended = EndReport(end.failure or end.refused, end.duration_us, end.cancelled, end.output)
                 self.host.on_report(self.spec, ReportKind.ENDED, ended)
+            if self._secret_uses:
+                # Right before the command of the end: commands of one process are committed in their order.
+                uses = SecretUsesReport(tuple(self._secret_uses))
+                self.host.on_report(self.spec, uses.kind, uses)
             self.close()
             if self.outgoing and end.failure is None:
                 end.outgoing = tuple(self.outgoing)
@@ -277,6 +297,8 @@ class LiveAttempt:
                 checkpoint.ack(closed)
             for request in tuple(self._requests):
                 request.answer(closed)
+        if self._at_end:
+            self._release_all()
         if self.has_claims:
             self.host.on_report(self.spec, ReportKind.UNLOCK, UnlockReport(None))
 
@@ -356,14 +378,33 @@ class LiveAttempt:
             raise_attempt_closed(self.spec.name)
         self.outgoing.append(outgoing)
 
-    def lock(self, name: str, within_s: float) -> LockRequest:
+    def lock(self, spec: LockSpec) -> LockRequest:
         """Request a lock; from any thread."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
         request: LockRequest = self._request()
         self.has_claims = True
-        self.post(LockReport(request.number, name, within_s, self._answer_to(request)))
+        self.post(LockReport(request.number, spec, self._answer_to(request)))
         return request
+
+    def unlock(self, number: int) -> None:
+        """Release a lock; from any thread."""
+        self.post(UnlockReport(number))
+
+    def has_lost_lock(self, _number: int) -> bool:
+        """Whether this attempt is over."""
+        return self.closed
+
+    def at_end(self, release: Callable[[], None]) -> None:
+        """Call `release` at the end of this attempt; from any thread."""
+        self._at_end.append(release)
+        if self.closed:
+            self._release_all()
+
+    def _release_all(self) -> None:
+        while self._at_end:
+            with contextlib.suppress(Exception):
+                self._at_end.pop()()
 
     def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
         """Ask for an effect; from any thread."""
@@ -390,6 +431,23 @@ class LiveAttempt:
             raise_attempt_closed(self.spec.name)
         self.post(report)
         return pending
+
+    def read_secret(self, name: str, instead_of: str | None) -> SecretRead:
+        """Return a secret, and note its use; from any thread."""
+        if self.closed:
+            raise_attempt_closed(self.spec.name)
+        secrets, spec = self.host.secrets, self.spec
+        if secrets is None:
+            raise ConfigError("this worker has no secrets", hint="Start it through ms.App or mainspring up.")
+        try:
+            read = secrets.read(name, spec.automation, instead_of=instead_of)
+        except SecretNotAllowedError as error:
+            if name not in self._refused_secrets:
+                self._refused_secrets |= {name}
+                self.post(SecretRefusedReport(name, error.message))
+            raise
+        self._secret_uses[secrets.make_use(name, read, spec.automation, spec.name)] = None
+        return read
 
     def _request(self) -> PendingAnswer[Any]:
         pending: PendingAnswer[Any] = PendingAnswer(next(self.host.numbers))

@@ -3,6 +3,8 @@
 Log lines go to the log processor, child processes are recorded, locks and effects are requested. The driver gets all other reports.
 """
 
+import itertools
+
 from mainspring.domain.effects.effect import EffectHolder
 from mainspring.engine.attempts.attempt_reports import (
     AttemptReport,
@@ -14,6 +16,8 @@ from mainspring.engine.attempts.attempt_reports import (
     LogReport,
     ProcessReport,
     ReportKind,
+    SecretRefusedReport,
+    SecretUsesReport,
     StartReport,
     UnlockReport,
 )
@@ -24,7 +28,9 @@ from mainspring.engine.worker.run_services import ignore_answer
 from mainspring.resources.effects import AttemptEffects
 from mainspring.resources.locks import AttemptLocks
 from mainspring.store.base import Store
+from mainspring.store.commands.automations import AuditedCommand
 from mainspring.store.commands.journal import RecordProcessGroup
+from mainspring.store.commands.secrets import RecordSecretOperation, RecordSecretUses
 
 
 class AttemptReportRouter:
@@ -38,6 +44,8 @@ class AttemptReportRouter:
         self._lookup = lookup
         self._locks = locks
         self._effects = effects
+        self._numbers = itertools.count(1)
+        """Of the records of uses: they rise within a session."""
 
     def take(self, spec: AttemptSpec | None, _kind: ReportKind, report: AttemptReport) -> None:
         """Accept a report of an attempt (`spec`) or of a child process (`spec` is None)."""
@@ -50,6 +58,9 @@ class AttemptReportRouter:
             return
         if spec is not None and isinstance(report, LockReport | UnlockReport | EffectReport | EffectSettledReport):
             self._serve_resource(spec, report)
+            return
+        if spec is not None and isinstance(report, SecretUsesReport | SecretRefusedReport):
+            self._record_secrets(spec, report)
             return
         if spec is not None and isinstance(report, StartReport):
             self._lines.life.attempt_started(spec)
@@ -70,12 +81,24 @@ class AttemptReportRouter:
         if spec is not None and isinstance(report, LogReport):
             self._lines.take(spec, report)
 
+    def _record_secrets(self, spec: AttemptSpec, report: SecretUsesReport | SecretRefusedReport) -> None:
+        """Record the uses of an attempt, or a secret that it may not read."""
+        if isinstance(report, SecretUsesReport):
+            self._store.submit(RecordSecretUses(next(self._numbers), report.uses), ignore_answer)
+            return
+        detail = {"automation": spec.automation, "run": spec.run_id, "step": spec.name, "attempt": spec.attempt}
+        command = f"{spec.run_id}/{spec.ident}/{spec.attempt}/secret/{report.secret}"
+        subject = f"secret:{report.secret}"
+        inner = RecordSecretOperation(report.reason)
+        audited = AuditedCommand(command, f"app:{spec.automation}", "read", subject, inner, None, detail)
+        self._store.submit(audited, ignore_answer)
+
     def _serve_resource(
         self, spec: AttemptSpec, report: LockReport | UnlockReport | EffectReport | EffectSettledReport
     ) -> None:
         owner = f"{spec.run_id}/{spec.ident} (attempt {spec.attempt})"
         if isinstance(report, LockReport):
-            self._locks.request(owner, report.number, report.name, report.within_s, report.answer)
+            self._locks.request(owner, report.number, report.spec, report.answer)
         elif isinstance(report, EffectReport):
             step = (spec.automation, spec.run_id, spec.ident, spec.key, spec.attempt)
             holder = EffectHolder(owner, f"{owner}#{report.number}", *step)

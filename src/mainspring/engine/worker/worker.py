@@ -38,6 +38,7 @@ from mainspring.engine.worker.run_services import RunServices, TransactionalCall
 from mainspring.engine.worker.stalled_attempts import StalledAttempts
 from mainspring.engine.worker.suspended_run_cache import SuspendedRunCache
 from mainspring.engine.worker.worker_options import WorkerOptions
+from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.effects import AttemptEffects, EffectLedger
 from mainspring.resources.locks import AttemptLocks
 from mainspring.store.base import CommitChanges, EngineReads, Store
@@ -69,6 +70,7 @@ class Worker(RunServices):
         transactional: TransactionalCallBuilder | None = None,
         off_loop: BlockingCaller | None = None,
         on_crash_point: Callable[[], None] = lambda: None,
+        secrets: AttemptSecrets | None = None,
     ) -> None:
         sealing = (sealing or PLAIN_SEALING).with_classifier(classifier)
         self.codec = CodecOutage(loop, store, sealing, clock, self.request_claim)
@@ -93,6 +95,7 @@ class Worker(RunServices):
             threads=self.settings.threads,
             children=children(on_report) if children is not None else None,
             clock=clock,
+            secrets=secrets,
         )
         self.stalled = StalledAttempts(store, clock, self.drivers, registry.automations, self.settings.stalled_ms)
         self._suspended = SuspendedRunCache(self.settings.max_suspended, self.settings.park_bytes)
@@ -110,8 +113,7 @@ class Worker(RunServices):
         self._on_crash_point = on_crash_point
         self.crash_after: tuple[str, str] | None = None
         """(automation, step): `on_crash_point` is called once, after the commit of this step."""
-        self.draining = False
-        self._stopped = False
+        self.draining = self._stopped = False
         self.on_idle: Callable[[], None] | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -182,6 +184,8 @@ class Worker(RunServices):
             self.request_claim()
         if changes.facts:
             self.read_inboxes()
+        if changes.locks:
+            self._locks.wake()
 
     def _meet_clock_step(self, step: ClockStep | None) -> None:
         """Move all waits with a step of the clock, so that each still lasts as long as intended. Cached runs are loaded again."""

@@ -35,5 +35,7 @@ class WorkerOptions:
     """Whether the engine's own lines show the first characters of inputs and outputs."""
     log_level: int = Level.INFO.number
     """The lowest level of standard library log records that child processes send."""
+    secrets_listed_only: bool = False
+    """Whether an automation without a list of secrets may read none."""
     survive_ms: int = 2_000
     """On probation, a run that has run for this long no longer makes the next one wait."""

@@ -12,13 +12,13 @@ import msgspec
 
 from mainspring.domain.definitions.pause_state import is_paused
 from mainspring.domain.derived_states import TriggerState
+from mainspring.domain.redaction.secret_name import secret_variable_name
 from mainspring.domain.states import SessionState
 from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.domain.triggers.webhooks.verifier_options import HmacAlgorithm, SignatureEncoding
 from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.insight.automations.source_description import describe_source
 from mainspring.integrations.verifiers import find_verifier
-from mainspring.resources.secret_store import secret_variable_name
 from mainspring.store.base import StoreReader
 from mainspring.store.read import triggers
 from mainspring.store.read.status import status

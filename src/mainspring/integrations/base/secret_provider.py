@@ -1,12 +1,12 @@
 """The protocol of secret providers: where secrets come from, each by the scheme of its address in `secrets.providers`."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from mainspring.domain.errors import SecretProviderError
 
-__all__ = ["SecretProvider", "SecretProviderError", "SecretValue"]
+__all__ = ["LiveVersion", "RotatingProvider", "SecretProvider", "SecretProviderError", "SecretValue"]
 
 
 class SecretValue(msgspec.Struct, frozen=True):
@@ -55,4 +55,29 @@ class SecretProvider(Protocol):
 
     def close(self) -> None:
         """Close connections."""
+        ...
+
+
+class LiveVersion(msgspec.Struct, frozen=True):
+    """A stored version without its value: when it was written, and when its grace time ends (None = it is current)."""
+
+    version: str
+    written_at: int
+    retired_at: int | None
+
+
+@runtime_checkable
+class RotatingProvider(SecretProvider, Protocol):
+    """A provider that stores an older version for a grace time."""
+
+    def rotate(self, name: str, value: str, *, grace_ms: int) -> str:
+        """Make this the current version and return it; the one before it stays live for a grace time. Raises SecretProviderError."""
+        ...
+
+    def live_versions(self, name: str) -> list[LiveVersion]:
+        """Return the stored versions, the current one first. Raises SecretProviderError."""
+        ...
+
+    def retire(self, name: str) -> list[str]:
+        """Delete the versions whose grace time is over, and return them. Raises SecretProviderError."""
         ...

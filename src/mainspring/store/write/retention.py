@@ -73,6 +73,7 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
         _prune_deliveries(tx, command.events_before, command.limit)
     if command.rollups_before is not None:
         _prune_rollups(tx, command.rollups_before)
+        tx.change("prune_secret_uses", (command.rollups_before,))
         for query in _OF_INCIDENTS:
             tx.change(query, (command.rollups_before,))
         tx.change("prune_channel_refs")

@@ -54,7 +54,7 @@ class Site:
             "MAINSPRING_EXEC_SPOOL": str(folder / "spool"),
         }
         self.settings = load(env=env, cwd=folder, uid=os.getuid(), flags={})
-        self.secrets = SecretStore(None, {"MAINSPRING_SECRET_TOLD": "whsec_" + "QUJD" * 8})
+        self.secrets = SecretStore.of(None, {"MAINSPRING_SECRET_TOLD": "whsec_" + "QUJD" * 8})
         self._folder = folder
         self._opened = []
 

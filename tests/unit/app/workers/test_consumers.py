@@ -103,7 +103,7 @@ async def watching(folder: Path, store: Store):
     known = CachedTrigger(
         "in/files", Trigger(source=source), Definition(kind=DefinitionKind.TASK, name="in"), None, None, None, None
     )
-    consumer = ConsumerFactory(store, SystemClock(), SecretStore(None, {}))(known, None)  # type: ignore[arg-type]
+    consumer = ConsumerFactory(store, SystemClock(), SecretStore.of(None, {}))(known, None)  # type: ignore[arg-type]
     running = asyncio.create_task(consumer.run())
     try:
         yield

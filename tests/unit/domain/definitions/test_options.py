@@ -55,6 +55,7 @@ SAMPLES = {
     "backlog": (100, "100", 100),
     "healthy": ("item", '"item"', "item"),
     "item": ("{order}", '"{order}"', "{order}"),
+    "secrets": (("A", "b.c", "A"), '["A", "b.c"]', ["A", "b.c"]),
     "stalled": ("6h", '"6h"', "6h"),
 }
 

@@ -49,7 +49,7 @@ def connected(monkeypatch):
 
 
 def faults():
-    return ErrorText(SecretStore(None, {}))
+    return ErrorText(SecretStore.of(None, {}))
 
 
 async def notify(address):

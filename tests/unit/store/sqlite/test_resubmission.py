@@ -16,6 +16,7 @@ from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.runs.log_chunk import LogChunk
 from mainspring.domain.runs.outbox import QueuedMessage
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
+from mainspring.domain.secrets.secret_use import SecretUse
 from mainspring.domain.states import AttemptState, BulkMove, DeliveryState, FailureReason, OutcomeState, RunState
 from mainspring.domain.triggers.flow_control import FlowControl
 from mainspring.domain.triggers.trigger_source import TriggerTopic
@@ -32,6 +33,7 @@ from mainspring.store.commands import (
     outbox,
     people,
     runs,
+    secrets,
     sessions,
     triggers,
 )
@@ -53,6 +55,7 @@ ANNOUNCE = automations.AnnounceDefinitions(
         triggers.TriggerRow("b/runs", "b", "runs", b"{}", None, (TriggerTopic("run", "a", "[]"),)),
     ),
 )
+USE = SecretUse(secret="S", version="v1", provider="env:", actor="w", automation="a", step="s")
 BROKEN = Failure(type="ValueError", code="permanent", message="no")
 OUTCOME = journal.SaveOutcome(
     run="mine", claim=1, rank=1, ident="s", name="s", kind=OutcomeKind.STEP, state=OutcomeState.SUCCEEDED, request_number=1, attempt=1,
@@ -216,6 +219,7 @@ COMMANDS: list[Any] = [
     automations.AuditedCommand("cmd-let-go", "me", "dismiss", "lost", triggers.DismissDelivery("lost", "no")),
     automations.AcquireLock(name="new", owner="mine"),
     automations.ReleaseLock(name="l", token=1),
+    automations.CancelLockWait(name="l", owner="mine"),
     automations.AuditedCommand("cmd-break", "me", "break", "l", automations.BreakLock(name="l")),
     effect("new", "9"),
     effect("new", "9", Recovery.CHECK, within_ms=5),
@@ -236,6 +240,9 @@ COMMANDS: list[Any] = [
     automations.AuditedCommand(
         "cmd-happened", "me", "confirm", "effect:lost", effects.ConfirmEffect("lost", b"1", "me", "I saw it")
     ),
+    secrets.RecordSecretUses(2, (USE, msgspec.structs.replace(USE, version="v2"))),
+    automations.AuditedCommand("cmd-secret", "me", "set", "secret:S", secrets.RecordSecretOperation()),
+    automations.AuditedCommand("cmd-read", "me", "read", "secret:S", secrets.RecordSecretOperation("no")),
     automations.SetMeta(key="k", value="v"),
     automations.SetMeta(key="k", value=None),
     outbox.LeaseQueues("new", 1_000, 9, 9),
@@ -430,6 +437,7 @@ def filled(open_one):
         msgspec.structs.replace(accepted, id="lost", key="lost", pace=FlowControl(), was_stored=True, happened_at=1),
     )
     do(database, automations.SetMeta(RESTORED_AT, None))
+    do(database, secrets.RecordSecretUses(1, (USE,)))
     neighbour.close()
     clock.now_at += 1_000
     return database
@@ -445,8 +453,9 @@ def contents(database) -> dict[str, list[Any]]:
 
 
 def is_refusal(command: Any) -> bool:
-    """Tell of the one command that is always refused: its audit row is what is wanted."""
-    return isinstance(command, automations.AuditedCommand) and isinstance(command.inner, people.RecordFailedSignIn)
+    """Tell of the commands that are always refused: their audit row is what is wanted."""
+    inner = command.inner if isinstance(command, automations.AuditedCommand) else None
+    return isinstance(inner, people.RecordFailedSignIn) or inner == secrets.RecordSecretOperation("no")
 
 
 def spread(command: Any) -> set[type]:

@@ -25,7 +25,7 @@ async def test_browser_leaves_with_what_has_to_return():
     provider = OidcProvider("ms", None)
     provider.metadata = {"authorization_endpoint": f"{provider.issuer}/a?x=1"}
     settings = OidcSettings(issuer=provider.issuer, client_id="ms")
-    address = await IdentityProvider(settings, SecretStore(None, {}), SystemClock(), "https://ops/back").address(
+    address = await IdentityProvider(settings, SecretStore.of(None, {}), SystemClock(), "https://ops/back").address(
         PENDING
     )
     provider.close()

@@ -38,7 +38,9 @@ class Site:
         self.store = SqliteStore(path, clock=self.clock)
         self.store.open()
         settings = replace(Settings(), web=WebSettings(public_url="https://ops.example.com/ms"))
-        pages = IncidentPages(settings, self.store, SecretStore(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), self.clock)
+        pages = IncidentPages(
+            settings, self.store, SecretStore.of(None, {"MAINSPRING_SECRET_LINK_KEY": KEY}), self.clock
+        )
         self.app = Starlette(routes=pages.routes())
         finding = Finding(
             subject=Subject("backup", IncidentKind.SILENCE),

@@ -11,7 +11,7 @@ from tests.hook_samples import STANDARD_SECRET
 def test_bad_line_of_a_secret_is_omitted_and_reported_once_without_its_text(caplog):
     """The others count on: a slip during a rotation shuts no one out."""
     env = {"MAINSPRING_SECRET_STD": f"whsec_!!slip!!\n{STANDARD_SECRET}\n", "MAINSPRING_SECRET_BAD": "whsec_!!slip!!"}
-    values = VerifierSecrets(SecretStore(None, env))
+    values = VerifierSecrets(SecretStore.of(None, env))
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             assert values.of(verify.standard("STD")) == (STANDARD_SECRET,)
@@ -24,7 +24,7 @@ def test_bad_line_of_a_secret_is_omitted_and_reported_once_without_its_text(capl
 
 def test_secret_that_is_not_set_leaves_the_others(caplog):
     """None only where nothing is there to check by; no one needs one where anyone may send."""
-    values = VerifierSecrets(SecretStore(None, {"MAINSPRING_SECRET_NEW": "n"}))
+    values = VerifierSecrets(SecretStore.of(None, {"MAINSPRING_SECRET_NEW": "n"}))
     assert values.of(verify.github("NEW", "OLD")) == ("n",)
     assert values.of(verify.github("OLD")) is None
     assert values.of(verify.none()) == ()

@@ -32,7 +32,7 @@ async def test_address_that_is_taken_is_reported_and_tried_again(tmp_path, monke
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
-            w.process.project.secrets = SecretStore(None, {})
+            w.process.project.secrets = SecretStore.of(None, {})
             listener = WebhookListener(w.process, w.intake)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
@@ -59,7 +59,7 @@ async def test_listener_that_never_listened_ends_too(tmp_path, monkeypatch):
         with socket.create_server(("127.0.0.1", 0)) as other:
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             w.process.project.settings = Settings(hooks=HooksSettings(bind=bind), sources={"hooks.bind": "flag"})
-            w.process.project.secrets = SecretStore(None, {})
+            w.process.project.secrets = SecretStore.of(None, {})
             listener = WebhookListener(w.process, w.intake)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):
@@ -115,7 +115,7 @@ async def test_webhooks_at_another_address_than_the_default_are_put_on_record(
             bind = f"127.0.0.1:{other.getsockname()[1]}"
             project = ProjectSettings(environment=environment)
             w.process.project.settings = Settings(project=project, hooks=HooksSettings(bind=bind))
-            w.process.project.secrets = SecretStore(None, {})
+            w.process.project.secrets = SecretStore.of(None, {})
             listener = WebhookListener(w.process, w.intake)
             serving = asyncio.create_task(listener.serve())
             async with asyncio.timeout(60):

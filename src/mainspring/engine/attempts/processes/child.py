@@ -27,16 +27,18 @@ import msgspec
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
-from mainspring.domain.errors import BusyError, ConflictError, MainspringError
+from mainspring.domain.errors import BusyError, ConfigError, ConflictError, MainspringError, SecretProviderError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.secrets.errors import SecretNotAllowedError, UnknownSecretError
+from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import decode_call
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
-from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport, UnlockReport
+from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import PROCESS, load_callable
 from mainspring.engine.attempts.logs.log_capture import install_capture_in_child
@@ -61,7 +63,8 @@ from mainspring.resources.effects import (
     EffectSettlement,
     release_of,
 )
-from mainspring.resources.locks import LockHeldError
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _MAX_REASON = 2000
@@ -80,6 +83,8 @@ class ChildChannel:
         self._checkpoint_answers: dict[int, SimpleQueue[child_protocol.CheckpointAnswer]] = {}
         self._lock_requests: dict[int, LockRequest] = {}
         self._effect_requests: dict[int, tuple[PendingAnswer[Any], EffectRequest | None]] = {}
+        self._secret_requests: dict[int, PendingAnswer[SecretRead]] = {}
+        self._at_end: list[Callable[[], None]] = []
         self.calls: SimpleQueue[child_protocol.CallMessage] = SimpleQueue()
 
     def read(self) -> list[child_protocol.MessageToChild]:
@@ -107,13 +112,15 @@ class ChildChannel:
                 elif isinstance(message, child_protocol.LockAnswer) and (
                     request := self._lock_requests.pop(message.n, None)
                 ):
-                    request.answer(
-                        message.token if message.error is None else _rebuild_error(message.code, message.error)
-                    )
+                    request.answer(message.granted or _rebuild_error(message.code, message.error or ""))
                 elif isinstance(message, child_protocol.EffectAnswerMessage) and (
                     pending := self._effect_requests.pop(message.n, None)
                 ):
                     self._answer_effect(message, *pending)
+                elif isinstance(message, child_protocol.SecretAnswer) and (
+                    waiting := self._secret_requests.pop(message.n, None)
+                ):
+                    waiting.answer(_rebuild_secret_error(message) if message.read is None else message.read)
                 elif isinstance(message, child_protocol.StackRequest):
                     self.send(
                         child_protocol.StackAnswer(message.n, read_thread_stack(threading.main_thread().ident or 0))
@@ -125,7 +132,7 @@ class ChildChannel:
         with self._send_lock:
             self._socket.sendall(data)
 
-    def post(self, report: LogReport | ProgressReport | ProcessReport | UnlockReport) -> None:
+    def post(self, report: LogReport | ProgressReport | ProcessReport) -> None:
         """Send a report; process groups need none, because all that this process starts dies with it."""
         if isinstance(report, ProcessReport) and report.ack is not None:
             report.ack(None)
@@ -133,8 +140,6 @@ class ChildChannel:
             self.send(child_protocol.LogMessage(report.level, report.text, report.fields, report.logger))
         elif isinstance(report, ProgressReport):
             self.send(child_protocol.ProgressMessage(report.done, report.total))
-        elif isinstance(report, UnlockReport) and report.number is not None:
-            self.send(child_protocol.UnlockMessage(report.number))
 
     def save(self, data: bytes) -> SavedCheckpoint:
         """Send a checkpoint and wait for its commit."""
@@ -150,12 +155,30 @@ class ChildChannel:
         """Add an event or message to send if the call succeeds."""
         self.send(child_protocol.OutgoingMessage(outgoing))
 
-    def lock(self, name: str, within_s: float) -> LockRequest:
+    def lock(self, spec: LockSpec) -> LockRequest:
         """Request a lock."""
         request = LockRequest(next(self._numbers))
         self._lock_requests[request.number] = request
-        self.send(child_protocol.LockMessage(request.number, name, within_s))
+        self.send(child_protocol.LockMessage(request.number, spec))
         return request
+
+    def unlock(self, number: int) -> None:
+        """Release a lock."""
+        self.send(child_protocol.UnlockMessage(number))
+
+    def has_lost_lock(self, _number: int) -> bool:
+        """Return False: this process is killed if its attempt is stopped."""
+        return False
+
+    def at_end(self, release: Callable[[], None]) -> None:
+        """Call `release` at the end of the running call."""
+        self._at_end.append(release)
+
+    def release_all(self) -> None:
+        """Release what the call has left: it has ended."""
+        while self._at_end:
+            with contextlib.suppress(Exception):
+                self._at_end.pop()()
 
     def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
         """Ask for an effect."""
@@ -170,6 +193,15 @@ class ChildChannel:
         self._effect_requests[pending.number] = pending, None
         self.send(child_protocol.EffectSettledMessage(pending.number, settlement))
         return pending
+
+    def read_secret(self, name: str, instead_of: str | None) -> SecretRead:
+        """Ask for a secret and wait for it. This process hides it from then on, too."""
+        pending: PendingAnswer[SecretRead] = PendingAnswer(next(self._numbers))
+        self._secret_requests[pending.number] = pending
+        self.send(child_protocol.SecretMessage(pending.number, name, instead_of))
+        read = pending.wait()
+        KNOWN_SECRETS.add([read.value])
+        return read
 
     def _answer_effect(
         self,
@@ -186,10 +218,21 @@ class ChildChannel:
 
 def _rebuild_error(code: str, text: str) -> MainspringError:
     """Return the error that the worker sent, in its own class if steps may catch it: so the same code works with every isolation."""
-    kinds = (LockHeldError, ConflictError, EffectConflictError, EffectInDoubtError)
+    kinds = (LockHeldError, LockSlotsError, LockLostError, ConflictError, EffectConflictError, EffectInDoubtError)
     if code == BusyError.code:
         return BusyError(EFFECT_RETRY_AFTER, text)
     return {kind.code: kind for kind in kinds}.get(code, MainspringError)(text)
+
+
+def _rebuild_secret_error(answer: child_protocol.SecretAnswer) -> MainspringError:
+    """Return the error of a secret that the worker did not read, in its own class."""
+    kinds = (SecretNotAllowedError, UnknownSecretError, SecretProviderError, ConfigError)
+    kind = {kind.code: kind for kind in kinds}.get(answer.code, MainspringError)
+    error = kind.__new__(kind)
+    MainspringError.__init__(error, answer.error, hint=answer.hint)
+    if isinstance(error, SecretProviderError):
+        error.transient = answer.is_transient
+    return error
 
 
 class _ChildServer:
@@ -220,6 +263,7 @@ class _ChildServer:
             end = attempt_end.end_with_result(spec, value, self._classifier, _elapsed_us(started_ns))
         if os.getpid() != self._pid:
             os._exit(0)  # a process that the step forked returned here: it must not answer
+        self._link.release_all()
         _flush()
         self._send_end(end, is_spent=is_spent or threading.active_count() > threads)
 

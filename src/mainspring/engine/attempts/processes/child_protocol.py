@@ -15,8 +15,11 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import Verdict
 from mainspring.domain.runs.outbox import OutboxEntry
+from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
+from mainspring.resources.locks import LockSpec
+from mainspring.store.commands.results import LockGranted
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
@@ -127,10 +130,10 @@ class CheckpointAnswer(msgspec.Struct, tag="acked"):
 
 
 class LockAnswer(msgspec.Struct, tag="locked"):
-    """Answer to a LockMessage: request number `n` has this fencing token, or failed (`error`); `code` is that of the error's class."""
+    """Answer to a LockMessage: request number `n` is granted, or failed (`error`); `code` is that of the error's class."""
 
     n: int
-    token: int = 0
+    granted: LockGranted | None = None
     error: str | None = None
     code: str = ""
 
@@ -145,6 +148,17 @@ class EffectAnswerMessage(msgspec.Struct, tag="effect_answered"):
     answer: EffectAnswer | None = None
     error: str | None = None
     code: str = ""
+
+
+class SecretAnswer(msgspec.Struct, tag="secret"):
+    """Answer to a SecretMessage: request number `n` got `read`, or failed (`error`, its hint, whether trying again can help)."""
+
+    n: int
+    read: SecretRead | None = None
+    error: str = ""
+    hint: str | None = None
+    code: str = ""
+    is_transient: bool = False
 
 
 class StackRequest(msgspec.Struct, tag="place_asked"):
@@ -187,11 +201,10 @@ class OutgoingMessage(msgspec.Struct, tag="recorded"):
 
 
 class LockMessage(msgspec.Struct, tag="lock_asked"):
-    """Acquire this lock, waiting up to `within_s` seconds, and answer with a LockAnswer."""
+    """Acquire this lock, and answer with a LockAnswer."""
 
     n: int
-    name: str
-    within_s: float
+    spec: LockSpec
 
 
 class UnlockMessage(msgspec.Struct, tag="unlocked"):
@@ -212,6 +225,17 @@ class EffectSettledMessage(msgspec.Struct, tag="effect_settled"):
 
     n: int
     settlement: EffectSettlement
+
+
+class SecretMessage(msgspec.Struct, tag="secret_asked"):
+    """Read a secret, and answer with a SecretAnswer; `instead_of` = a value that a target refused."""
+
+    n: int
+    name: str
+    instead_of: str | None
+
+    def __repr__(self) -> str:
+        return f"<request {self.n} for secret {self.name!r}>"
 
 
 class StackAnswer(msgspec.Struct, tag="place"):
@@ -235,7 +259,9 @@ class EndMessage(msgspec.Struct, tag="ended", kw_only=True):
     is_spent: bool
 
 
-MessageToChild = HelloMessage | CallMessage | CheckpointAnswer | LockAnswer | EffectAnswerMessage | StackRequest
+MessageToChild = (
+    HelloMessage | CallMessage | CheckpointAnswer | LockAnswer | EffectAnswerMessage | SecretAnswer | StackRequest
+)
 MessageFromChild = (
     StartMessage
     | LogMessage
@@ -246,6 +272,7 @@ MessageFromChild = (
     | UnlockMessage
     | EffectMessage
     | EffectSettledMessage
+    | SecretMessage
     | StackAnswer
     | EndMessage
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mainspring.domain.errors import ValueRefusedError
+from mainspring.domain.errors import MainspringError, SecretProviderError, ValueRefusedError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.log_line import STREAM_LEVELS
 from mainspring.domain.values.saved_call import decode_result
@@ -33,7 +33,10 @@ from mainspring.engine.attempts.processes.child_pool import ChildPool
 from mainspring.engine.attempts.processes.child_process import ChildProcess
 from mainspring.engine.attempts.processes.child_protocol import rebuild_error
 from mainspring.engine.attempts.processes.process_tree import describe_process_tree
+from mainspring.engine.attempts.step_context import AttemptClosed
 from mainspring.resources.effects import EffectAnswer
+from mainspring.resources.locks import LockCallback
+from mainspring.store.commands.results import LockGranted
 
 _START_ALLOWANCE_S = 60.0
 _ANSWER_TIMEOUT_S = 2.0
@@ -116,9 +119,9 @@ class ProcessAttempt(LiveAttempt):
     def _serve_resource(self, message: child_protocol.MessageFromChild) -> None:
         """Report a request for a lock or an effect, or the end of one."""
         match message:
-            case child_protocol.LockMessage(number, name, within_s):
+            case child_protocol.LockMessage(number, spec):
                 self.has_claims = True
-                self.send_report(LockReport(number, name, within_s, self._lock_answer(number)))
+                self.send_report(LockReport(number, spec, self._lock_answer(number)))
             case child_protocol.UnlockMessage(number):
                 self.send_report(UnlockReport(number))
             case child_protocol.EffectMessage(number, request):
@@ -126,6 +129,9 @@ class ProcessAttempt(LiveAttempt):
                 self.send_report(EffectReport(number, request, self._effect_answer(number)))
             case child_protocol.EffectSettledMessage(number, settlement):
                 self.send_report(EffectSettledReport(settlement, self._effect_answer(number)))
+            case child_protocol.SecretMessage(number, name, instead_of):
+                # Not in this thread: a provider on a server may take seconds.
+                self.host.loop.run_in_executor(None, self._answer_secret, number, name, instead_of)
 
     def read_line(self, stream: str, text: str) -> None:
         """Report a line that the step printed."""
@@ -208,12 +214,12 @@ class ProcessAttempt(LiveAttempt):
             child_protocol.CheckpointAnswer(number, None if error is None else _error_text(error))
         )
 
-    def _lock_answer(self, number: int) -> Callable[[int | BaseException], None]:
+    def _lock_answer(self, number: int) -> LockCallback:
         """Return the callback that answers this request for a lock; from any thread."""
         send = self._send_to(self._child)
 
-        def answer(result: int | BaseException) -> None:
-            if isinstance(result, int):
+        def answer(result: LockGranted | BaseException) -> None:
+            if isinstance(result, LockGranted):
                 send(child_protocol.LockAnswer(number, result))
             else:
                 send(child_protocol.LockAnswer(number, code=getattr(result, "code", ""), error=_error_text(result)))
@@ -232,6 +238,21 @@ class ProcessAttempt(LiveAttempt):
                 send(child_protocol.EffectAnswerMessage(number, result))
 
         return answer
+
+    def _answer_secret(self, number: int, name: str, instead_of: str | None) -> None:
+        """Read a secret and send it; in a thread."""
+        send = self._send_to(self._child)
+        try:
+            read = self.read_secret(name, instead_of)
+        except AttemptClosed:
+            return  # no code waits for it
+        except MainspringError as error:
+            is_transient = isinstance(error, SecretProviderError) and error.transient
+            send(child_protocol.SecretAnswer(number, None, error.message, error.hint, error.code, is_transient))
+        except Exception as error:  # noqa: BLE001 - a provider's bug; the code in the child gets it
+            send(child_protocol.SecretAnswer(number, None, f"{type(error).__name__} in the provider of {name!r}"))
+        else:
+            send(child_protocol.SecretAnswer(number, read))
 
     def _send_to(self, child: ChildProcess | None) -> Callable[[child_protocol.MessageToChild], None]:
         loop = self.host.loop

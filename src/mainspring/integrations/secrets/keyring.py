@@ -10,8 +10,8 @@ from mainspring.domain.errors import SecretProviderError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.integrations.base.secret_provider import SecretValue
-from mainspring.integrations.provider_address import ProviderAddress
 from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
+from mainspring.integrations.secrets.provider_address import ProviderAddress
 
 UNLOCKED_WITHIN_S: Final = 60.0
 """The longest time of one call: the desktop may open a dialogue in which a person unlocks the keyring."""

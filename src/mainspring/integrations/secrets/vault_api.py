@@ -14,7 +14,7 @@ import msgspec
 
 from mainspring.domain.clock import elapsed_seconds
 from mainspring.domain.errors import SecretProviderError
-from mainspring.integrations.provider_address import Credential
+from mainspring.integrations.secrets.provider_address import Credential
 
 if TYPE_CHECKING:
     from httpx2 import Client, Response

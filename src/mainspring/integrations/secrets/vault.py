@@ -11,9 +11,16 @@ from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.integrations.base.channel_address import is_loopback
 from mainspring.integrations.base.secret_provider import SecretValue
-from mainspring.integrations.provider_address import Credential, CredentialPlace, ProviderAddress
 from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
-from mainspring.integrations.vault_api import LoginSignIn, SignIn, TokenSignIn, VaultApi, VaultResponse, VaultServer
+from mainspring.integrations.secrets.provider_address import Credential, CredentialPlace, ProviderAddress
+from mainspring.integrations.secrets.vault_api import (
+    LoginSignIn,
+    SignIn,
+    TokenSignIn,
+    VaultApi,
+    VaultResponse,
+    VaultServer,
+)
 
 _URL = lazy_pattern(
     r"(?P<url>https?://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?)(?:/(?P<path>.*))?", re.ASCII

@@ -1,0 +1,203 @@
+"""Changes of secrets, `mainspring secrets init|set|rotate`. A value comes from a prompt, stdin or a generator, never from an argument."""
+
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.lazy_group import command
+from mainspring.domain.duration import parse_duration, to_milliseconds
+from mainspring.domain.errors import OptionError, SecretProviderError
+
+if TYPE_CHECKING:
+    from mainspring.integrations.base.secret_provider import SecretProvider
+
+_DEFAULT_LENGTH = 40
+_VERIFY_TIMEOUT_S = 60.0
+
+_SHORT = click.option(
+    "--short", is_flag=True, help="accept a value of less than 8 characters, which output does not hide"
+)
+_PROVIDER = click.option(
+    "--provider", metavar="ADDRESS", help="store it there (default: where it is, else the first that can)"
+)
+_NAME = click.argument("name", metavar="NAME")
+
+
+@command("init", "create the encrypted file of the project and its key")
+@pass_invocation
+def init(invocation: Invocation) -> None:
+    """Creates secrets.age and secrets.key (mode 600) in the folder of the configuration, unless they exist.
+
+    The file may be committed. The key must not be: it is added to the .gitignore of a repository. Keep a copy: without the key, no one can
+    read the file.
+    """
+    from mainspring.app.setup.secrets import DEFAULT_FILE, open_encrypted_file
+
+    secrets = open_encrypted_file(invocation.settings)
+    is_new = secrets.init()
+    ignored = (
+        _ignore_key(invocation, secrets.key_file.name) if secrets.key_file.parent == secrets.path.parent else False
+    )
+    text = f"{'Created' if is_new else 'Found'} the key {secrets.key_file} and the file {secrets.path}."
+    if ignored:
+        text += f" {secrets.key_file.name} is in .gitignore."
+    data = {"file": str(secrets.path), "key_file": str(secrets.key_file), "created": is_new}
+    invocation.output.document(data, text)
+    providers = invocation.settings.secrets.providers
+    if providers and not any(address.startswith("age:") for address in providers):
+        invocation.output.warn(f'secrets.providers does not name the file: add "age:{DEFAULT_FILE}"')
+
+
+def _ignore_key(invocation: Invocation, name: str) -> bool:
+    """Add the key to the .gitignore of its folder, if it has one or is the top of a repository."""
+    folder = invocation.settings.folder
+    file = folder / ".gitignore"
+    if not file.exists() and not (folder / ".git").exists():
+        return False
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    if name not in text.split():
+        file.write_text(f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{name}\n", encoding="utf-8")
+    return True
+
+
+@command("set", "store a secret, read from a prompt or stdin")
+@_NAME
+@_PROVIDER
+@_SHORT
+@pass_invocation
+def set_command(invocation: Invocation, name: str, provider: str | None, *, short: bool) -> None:
+    """`mainspring secrets set STRIPE` asks for the value. `printf %s "$KEY" | mainspring secrets set STRIPE` reads it.
+
+    The value counts at once. To let the old one count for a while, use rotate.
+    """
+    from mainspring.domain.secrets.errors import require_secret_name
+    from mainspring.service.secret import check_new_value, choose_provider, record_operation
+
+    entry = choose_provider(invocation.secrets, require_secret_name(name), provider)
+    value = check_new_value(_read_value(invocation, name), may_be_short=short)
+    store = invocation.make_store()  # before the change: without a store there is no record of it
+    version = entry.provider.write(name, value)
+    detail = {"provider": entry.provider.name, "version": version}
+    record_operation(store, "set", name, act=invocation.act, detail=detail)
+    text = f"The secret {name} is stored in {entry.provider.name}{f' as {version}' if version else ''}."
+    invocation.output.document({"name": name, **detail}, text)
+
+
+@command("rotate", "replace a secret; the old version counts for a grace time")
+@_NAME
+@click.option("--generate", is_flag=True, help="create a random value instead of asking for one")
+@click.option(
+    "--length", type=click.IntRange(16, 1_000), default=_DEFAULT_LENGTH, help="characters of --generate (default 40)"
+)
+@click.option("--grace", metavar="D", default="1h", help="how long the old version still counts (default 1h)")
+@click.option(
+    "--verify",
+    metavar="COMMAND",
+    help="command that gets the new value in the variable NAME; unless it exits with 0, nothing changes",
+)
+@_PROVIDER
+@_SHORT
+@pass_invocation
+def rotate(
+    invocation: Invocation,
+    name: str,
+    length: int,
+    grace: str,
+    verify: str | None,
+    provider: str | None,
+    *,
+    generate: bool,
+    short: bool,
+) -> None:
+    """The new value counts from the next read on. Signatures of webhooks are checked against both versions during --grace.
+
+    After that, the old version is deleted once no attempt runs that started before.
+    """
+    from mainspring.domain.secrets.errors import require_secret_name
+    from mainspring.resources.known_secrets import KNOWN_SECRETS
+    from mainspring.service.secret import check_new_value, choose_provider, record_operation
+
+    entry = choose_provider(invocation.secrets, require_secret_name(name), provider)
+    if entry.provider.read(name) is None:
+        raise OptionError(
+            f"the secret {name!r} is not stored in {entry.provider.name}",
+            hint=f"Store it: mainspring secrets set {name}",
+        )
+    span = parse_duration(grace)
+    value = _generate_value(length) if generate else check_new_value(_read_value(invocation, name), may_be_short=short)
+    KNOWN_SECRETS.add([value])
+    store = invocation.make_store()  # before the change: without a store there is no record of it
+    if verify is not None:
+        _verify(verify, name, value)
+    version = _store_rotated(entry.provider, name, value, span)
+    detail = {"provider": entry.provider.name, "version": version, "grace_s": int(span.total_seconds())}
+    record_operation(store, "rotate", name, act=invocation.act, detail=detail)
+    text = f"The secret {name} is {version or 'a new version'} in {entry.provider.name}. The old version counts for {grace}."
+    invocation.output.document({"name": name, **detail}, text)
+
+
+def _store_rotated(provider: "SecretProvider", name: str, value: str, grace: timedelta) -> str:
+    from mainspring.integrations.base.secret_provider import RotatingProvider
+
+    if isinstance(provider, RotatingProvider):
+        return provider.rotate(name, value, grace_ms=to_milliseconds(grace))
+    if provider.name.startswith("dir:"):
+        raise SecretProviderError(
+            f"the secret {name!r} is a file, which has one version\nin {provider.name}",
+            hint=f"Replace it without a grace time: mainspring secrets set {name}",
+        )
+    return provider.write(name, value)
+
+
+def _verify(words: str, name: str, value: str) -> None:
+    """Run the command of the user with the new value. Raises OptionError if it does not succeed; then nothing was changed."""
+    import os
+    import shlex
+    import subprocess
+
+    from mainspring.domain.redaction.secret_name import command_variable_name
+    from mainspring.resources.known_secrets import KNOWN_SECRETS
+    from mainspring.resources.secret_variables import SECRET_VARIABLES
+
+    environ = {**SECRET_VARIABLES.without(os.environ), command_variable_name(name): value}
+    try:
+        done = subprocess.run(
+            shlex.split(words), env=environ, capture_output=True, text=True, timeout=_VERIFY_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise _not_verified(f"it did not end within {_VERIFY_TIMEOUT_S:g} s") from None
+    except (OSError, ValueError) as error:
+        raise _not_verified(f"it cannot be run: {error}") from None
+    if done.returncode:
+        lines = KNOWN_SECRETS.redact(done.stderr or done.stdout).strip().splitlines()
+        raise _not_verified(f"it exits with {done.returncode}{f': {lines[-1][:200]}' if lines else ''}")
+
+
+def _not_verified(problem: str) -> OptionError:
+    return OptionError(
+        f"the command of --verify does not accept the new value: {problem}",
+        hint="Nothing was changed. Fix the value or the command, then rotate again.",
+    )
+
+
+def _generate_value(length: int) -> str:
+    import secrets
+    import string
+
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
+
+
+def _read_value(invocation: Invocation, name: str) -> str:
+    """Return the value from a prompt, or all of stdin without the line end."""
+    if sys.stdin is not None and sys.stdin.isatty() and not invocation.flags.no_input:
+        return str(click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True, err=True))
+    try:
+        text = sys.stdin.read() if sys.stdin is not None else ""
+    except UnicodeDecodeError:
+        raise OptionError(
+            "the value on stdin is not text in UTF-8", hint="Encode it, for example with base64."
+        ) from None
+    return text.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,89 @@
+"""Checks of secrets, `mainspring secrets get|check`: what a name leads to, and whether all that are needed can be read."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from mainspring.cli.context import Invocation, pass_invocation
+from mainspring.cli.exits import CHECK_FAILED
+from mainspring.cli.lazy_group import command
+from mainspring.domain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mainspring.store.base import StoreReader
+
+
+@command("get", "show where a secret comes from; with --reveal its value")
+@click.argument("name", metavar="NAME")
+@click.option("--reveal", is_flag=True, help="print the value, which is recorded in the audit log")
+@pass_invocation
+def get(invocation: Invocation, name: str, *, reveal: bool) -> None:
+    """`--reveal` prints the value and a line end, and nothing else. Without a store, which has the audit log, nothing is revealed."""
+    from mainspring.service.secret import record_operation
+
+    read = invocation.secrets.read(name)
+    detail = {"provider": read.provider, "version": read.version}
+    if not reveal:
+        version = f", version {read.version}" if read.version else ""
+        invocation.output.document({"name": name, **detail}, f"{name} comes from {read.provider}{version}.")
+        return
+    record_operation(invocation.make_store(), "reveal", name, act=invocation.act, detail=detail)
+    if invocation.output.is_json:
+        invocation.output.document({"name": name, **detail, "value": read.value}, "")
+    else:
+        invocation.output.data.write(f"{read.value}\n")
+
+
+@command("check", "check that all secrets that are needed can be read")
+@pass_invocation
+@click.pass_context
+def check(ctx: click.Context, invocation: Invocation) -> None:
+    """Reads what providers list, what the configuration names, and what automations list in their option `secrets`.
+
+    Prints no value. Exit code 9 if one cannot be read.
+    """
+    users, problems = list_needed_secrets(invocation)
+    for name, user in users:
+        try:
+            invocation.secrets.read(name)
+        except ConfigError as error:
+            problems.append({"name": name, "user": user, "problem": error.message, "fix": error.hint or ""})
+    names = {name for name, _ in users}
+
+    def print_text() -> None:
+        for problem in problems:
+            invocation.output.line(f"{problem['user']}: {problem['problem']}")
+            invocation.output.line(f"  {problem['fix']}")
+        if not problems:
+            invocation.output.line(f"{len(names)} secrets can be read.")
+
+    invocation.output.document({"checked": sorted(names), "problems": problems}, print_text)
+    if problems:
+        ctx.exit(CHECK_FAILED)
+
+
+def list_needed_secrets(invocation: Invocation) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
+    """Return the names of secrets, each with what needs it, and the problems of providers that cannot list theirs."""
+    from mainspring.config.due_secrets import list_secret_uses
+
+    uses, problems = list(list_secret_uses(invocation.settings)), []
+    for entry in invocation.secrets.entries:
+        address = entry.provider.name
+        try:
+            uses += [(name, address) for name in entry.provider.list_names() or ()]
+        except ConfigError as error:
+            problems.append({"name": "", "user": address, "problem": error.message, "fix": error.hint or ""})
+    uses += invocation.rows_if_made(lambda reader: list(_list_allowed(reader)))
+    return list(dict.fromkeys(uses)), problems
+
+
+def _list_allowed(reader: "StoreReader") -> Iterator[tuple[str, str]]:
+    """Yield the secrets in the allow lists of automations."""
+    from mainspring.insight.automations.announced_definitions import read_definition
+    from mainspring.store.read.status import status
+
+    for automation in status.automations(reader):
+        definition = read_definition(automation) if automation.retired_at is None else None
+        for name in () if definition is None else definition.option("secrets") or ():
+            yield name, f"automation {automation.name}"

@@ -1,0 +1,1 @@
+"""Secrets that code uses: what a use is, and the errors of a read."""

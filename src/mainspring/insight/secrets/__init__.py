@@ -1,0 +1,1 @@
+"""Facts about the secrets of a project, never their values."""

@@ -1,0 +1,90 @@
+"""Secrets in a folder: `dir:FOLDER` has a file for each secret, with its name."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from mainspring.domain.errors import OptionError
+from mainspring.domain.redaction.secret_name import SECRET_NAME
+from mainspring.integrations.base.secret_file import SecretFiles, make_file_error, version_of
+from mainspring.integrations.base.secret_provider import SecretProviderError, SecretValue
+from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
+
+
+class FolderSecrets:
+    """The secrets of a folder. `name` = its address."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f"dir:{folder}"
+        self._folder = folder
+        self._files = SecretFiles()
+
+    def read(self, name: str) -> SecretValue | None:
+        """Return the secret. Raises SecretProviderError."""
+        return self._files.read(name, self._folder / name)
+
+    def list_names(self) -> list[str] | None:
+        """Return the names of the files that can be secrets. Raises SecretProviderError."""
+        try:
+            return sorted(path.name for path in self._folder.iterdir() if SECRET_NAME.fullmatch(path.name))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise make_file_error("the folder of secrets", self._folder, error) from None
+
+    def write(self, name: str, value: str) -> str:
+        """Replace the file at once and whole, with mode 600; return its version. Raises SecretProviderError."""
+        import tempfile  # only for a write
+
+        part: str | None = None
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, part = tempfile.mkstemp(prefix=".", dir=self._folder)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(value)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(part).replace(self._folder / name)
+            sync_folder(self._folder)
+            return version_of((self._folder / name).stat())
+        except OSError as error:
+            if part is not None:
+                with suppress(OSError):
+                    Path(part).unlink()
+            raise SecretProviderError(
+                f"the secret {name!r} cannot be written: {os.strerror(error.errno or 0)}\nin {self._folder}",
+                hint="Nothing was changed. Check the rights of the folder and the free space of its disk.",
+            ) from None
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a changed name of a file to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class FolderProvider:
+    """Secrets in a folder."""
+
+    form = "dir:./secrets"
+    extra = ""
+    is_local = True
+
+    def check_address(self, rest: str) -> None:
+        """Accept a path."""
+        if not rest:
+            raise OptionError("dir: does not name a folder", hint=f'Write "{self.form}".')
+
+    def open_provider(self, rest: str, place: ProviderPlace) -> FolderSecrets:
+        """Return the provider."""
+        return FolderSecrets((place.folder / Path(rest).expanduser()).absolute())
+
+
+PROVIDER: Final[SecretProviderKind] = FolderProvider()

@@ -1,0 +1,1 @@
+delete from secret_uses where hour_at < ?

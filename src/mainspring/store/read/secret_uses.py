@@ -1,0 +1,37 @@
+"""Reads of the uses of secrets."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mainspring.store.base import StoreReader
+from mainspring.store.schema.processes.secret_uses import SECRET_USE_COUNT, SecretUseCount
+
+MOST_OF_A_DAY = 100_000
+
+
+class LastSecretUse(NamedTuple):
+    """The last use of a version."""
+
+    secret: str
+    version: str
+    automation: str
+    step: str
+    actor: str
+    last_at: int
+
+
+def list_secret_uses(
+    reader: StoreReader, secret: str | None, from_at: int, until_at: int, limit: int
+) -> Sequence[SecretUseCount]:
+    """Return the uses in the hours of an interval, newest first; `secret` None = of all."""
+    return SECRET_USE_COUNT.read_all(reader.read("list_secret_uses", (secret, from_at, until_at, limit)))
+
+
+def list_old_attempts(reader: StoreReader, before_at: int) -> list[str]:
+    """Return the automations with a running attempt that started before an instant."""
+    return [str(row[0]) for row in reader.read("list_automations_of_old_attempts", (before_at,))]
+
+
+def list_last_uses(reader: StoreReader, since_at: int) -> list[LastSecretUse]:
+    """Return the last use of each version of each secret since an instant."""
+    return [LastSecretUse(*row) for row in reader.read("list_last_secret_uses", (since_at,))]
