@@ -202,6 +202,7 @@ class Project:
 
     def upkeep(self) -> "Upkeep":
         """Return the upkeep of this project, not yet started."""
+        from mainspring.app.workers.secret_upkeep import SecretUpkeep
         from mainspring.app.workers.spool_import import make_spool_importer
         from mainspring.app.workers.upkeep import Retention, Upkeep
 
@@ -214,7 +215,12 @@ class Project:
                 retention.events,
                 logs=self.settings.logs.retention,
             ),
-            extra={"spool": make_spool_importer(self.settings.exec.spool, self.settings.spare_spool)},
+            extra={
+                "spool": make_spool_importer(self.settings.exec.spool, self.settings.spare_spool),
+                "secrets": SecretUpkeep(
+                    lambda: self.secrets, self.clock, is_listed_only=self.settings.secrets.access == "listed"
+                ).run,
+            },
         )
 
     def _queues_of(self, role: str) -> tuple[str, ...] | None:
