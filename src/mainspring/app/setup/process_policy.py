@@ -1,7 +1,5 @@
 """Process policy from the settings: variables that commands inherit, networks that may be called, lock backends."""
 
-import os
-
 from mainspring.config import Settings
 from mainspring.integrations.base.egress_policy import EGRESS_POLICY
 from mainspring.resources.action_hosts import ACTION_HOSTS
@@ -14,10 +12,10 @@ def apply_process_policy(settings: Settings) -> None:
     EGRESS_POLICY.allow(settings.project.allowed_networks)
     ACTION_HOSTS.allow(settings.actions.http.allow)
     if settings.locks:
+        from mainspring.app.setup.secrets import make_secret_store
         from mainspring.resources.lock_backends import LOCK_SERVERS
-        from mainspring.resources.secret_store import SecretStore
 
-        secrets = SecretStore(settings.secrets.dir, SECRET_VARIABLES.own(os.environ))
         LOCK_SERVERS.configure(
-            {name: (backend.url, backend.lease) for name, backend in settings.locks.items()}, secrets.get
+            {name: (backend.url, backend.lease) for name, backend in settings.locks.items()},
+            lambda name: make_secret_store(settings).get(name),
         )
