@@ -44,7 +44,7 @@ from mainspring.domain.values.saved_call import roundtrip_call
 from mainspring.domain.values.sealing import Sealing, read_payload_limit
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
-from mainspring.engine.definitions.registry import Registry, current_registry, list_declarations_beside
+from mainspring.engine.definitions.registry import Registry, current_registry, list_declarations_of_file
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.runs import run, run_start, signal
@@ -263,7 +263,7 @@ class App(RunStarter, StartsWithOptions[Starter]):
             )
 
         if isinstance(automation, Automation) and automation.name not in self.registry.automations:
-            for declared in list_declarations_beside(automation):
+            for declared in list_declarations_of_file(automation):
                 self.registry.add(declared)
 
         async def work() -> Any:

@@ -261,7 +261,7 @@ def current_registry() -> Registry:
     return _current.get() or _process_registry
 
 
-def list_declarations_beside(automation: Automation) -> list[Automation]:
+def list_declarations_of_file(automation: Automation) -> list[Automation]:
     """Return the automations of the file that declares one, that one included."""
     declared = _declarations_by_file.get(automation.where.rpartition(":")[0], [])
     return declared if automation in declared else [automation]
