@@ -27,7 +27,7 @@ HOUSE := tests/test_architecture.py tests/test_docs.py tests/test_language.py te
 OLD_POSTGRES := 14 15 16 17
 # What `make test` tries a share of, with real kills and cuts.
 KILLED := tests/crash tests/torture tests/acceptance/test_takeover.py tests/acceptance/test_stopped_commits.py \
-	tests/unit/store/postgres/test_lost_answers.py tests/unit/actions
+	tests/unit/store/postgres/test_lost_answers.py tests/unit/actions tests/unit/store/schema
 ON_EACH_POSTGRES := tests/contract/store tests/unit/store/postgres tests/golden tests/acceptance/test_postgres.py
 
 # One stamp per environment and Python version: an environment is made anew when either changes.

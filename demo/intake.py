@@ -1,19 +1,19 @@
 """The intake of the demo, its automations: a workflow for the year, one for a broken file, and their steps. Read this file first.
 
-Each step may be killed at any moment. Cleaning writes a file under another name and renames it. Storing is one transaction, which also
-records that the step is done. A report to the service carries an idempotency key. So a step that runs again changes nothing.
+Each step may be killed at any moment. Cleaning writes a file that appears at once and whole (`files.write`). Storing is one transaction,
+which also records that the step is done. A report to the service carries an idempotency key (`http.request`). So a step that runs again
+changes nothing.
 """
 
 import asyncio
 import json
-import os
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 import mainspring as ms
 from demo import cleaning, report, warehouse
 from demo.step_log import log_step
+from mainspring.actions import files, http
 
 LEAVE_OUT, COUNT = "leave-out", "count-as-cancelled"
 COMPLETE = "COMPLETE"
@@ -62,9 +62,7 @@ def clean_file(path: str) -> Day:
     log_step(file.parent.parent, "clean", file.name)
     flights, rejected = cleaning.clean(file.name, file.read_bytes())
     target = file.parent.parent / "clean" / f"{file.stem}.json"
-    draft = target.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps([flights, rejected]), encoding="utf-8")
-    draft.replace(target)
+    files.write(target, json.dumps([flights, rejected]))
     return Day(file.name, str(target), len(flights), len(rejected))
 
 
@@ -79,13 +77,15 @@ def store_day(tx: ms.Tx, day: Day) -> str:
 
 @ms.step(retry=ms.Retry(attempts=8, initial="300ms", max="3s"))
 def report_day(day_report: DayReport) -> int:
-    """Report a day to a service that often fails. Mainspring classifies the errors and obeys Retry-After, so no code here does."""
-    body = json.dumps(
-        {"file": day_report.file, "flights": day_report.flights, "rejected": day_report.rejected}
-    ).encode()
-    request = urllib.request.Request(f"{day_report.service_url}/days", body, {"Idempotency-Key": ms.idempotency_key()})
-    with urllib.request.urlopen(request, timeout=1.0) as answer:
-        return int(answer.status)
+    """Report a day to a service that often fails. Mainspring classifies the errors and obeys Retry-After, so no code here does.
+
+    The service drops duplicates by the Idempotency-Key (`keyed`), so an unknown outcome is reported again under the same key.
+    """
+    body = {"file": day_report.file, "flights": day_report.flights, "rejected": day_report.rejected}
+    url = f"{day_report.service_url}/days"
+    return http.request(
+        "POST", url, json=body, once=f"report {day_report.file}", keyed=True, timeout="1s", allow=["127.0.0.1"]
+    ).status
 
 
 def publish_broken_file(folder: str, service_url: str, name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from demo import source
 from demo.warehouse import Airline, WarehouseReader, YearTotals
+from mainspring.actions import files
 
 REPORT, REJECTED = "report.md", "rejected.csv"
 
@@ -24,10 +25,10 @@ def write(folder: Path, totals: YearTotals, faults: list[Fault], *, count_cancel
     """Write both files, each all or nothing, and return the report's path."""
     warehouse_reader = WarehouseReader(folder / "warehouse.db")
     try:
-        _put(folder / REJECTED, _csv([(*source.KEY, "reason", "file"), *warehouse_reader.rejected()]))
+        files.write(folder / REJECTED, _csv([(*source.KEY, "reason", "file"), *warehouse_reader.rejected()]))
     finally:
         warehouse_reader.close()
-    _put(folder / REPORT, _markdown(totals, faults, count_cancelled=count_cancelled))
+    files.write(folder / REPORT, _markdown(totals, faults, count_cancelled=count_cancelled))
     return str(folder / REPORT)
 
 
@@ -72,9 +73,3 @@ def _csv(rows: list[tuple[object, ...]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-def _put(path: Path, text: str) -> None:
-    draft = path.with_name(f"{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

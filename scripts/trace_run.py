@@ -33,7 +33,7 @@ from mainspring.engine.definitions.registry import Registry
 
 SOURCE = str(Path(ms.__file__).parent) + "/"
 MONITORING: Any = getattr(sys, "monitoring", None)
-REPETITIONS = 40
+REPETITIONS = int(os.environ.get("TRACE_REPETITIONS", "40"))
 FEW = 5
 RUNS_TABLE = "runs"
 INCIDENTS_TABLE = "incidents"

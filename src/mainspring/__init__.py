@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mainspring.app.application import App as App
     from mainspring.app.client import connect as connect
     from mainspring.app.handle import Handle as Handle
+    from mainspring.app.lock import lock as lock
     from mainspring.app.once import once as once
     from mainspring.app.secret import secret as secret
     from mainspring.domain.errors import MainspringError as MainspringError
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from mainspring.engine.attempts.step_context import last_checkpoint as last_checkpoint
     from mainspring.engine.attempts.step_context import log as log
     from mainspring.engine.attempts.step_context import progress as progress
-    from mainspring.engine.attempts.step_lock import lock as lock
     from mainspring.engine.attempts.transaction import Tx as Tx
     from mainspring.engine.body.fan_out import ItemFailed as ItemFailed
     from mainspring.engine.body.run import Run as Run
@@ -72,7 +72,7 @@ _PUBLIC: dict[str, str] = {
     "connect": "mainspring.app.client",
     "idempotency_key": "mainspring.engine.attempts.step_context",
     "last_checkpoint": "mainspring.engine.attempts.step_context",
-    "lock": "mainspring.engine.attempts.step_lock",
+    "lock": "mainspring.app.lock",
     "log": "mainspring.engine.attempts.step_context",
     "on": "mainspring.engine.definitions",
     "once": "mainspring.app.once",

@@ -60,7 +60,7 @@ async def test_peer_procrastinate_1543_lock_displays_its_owner_and_can_be_broken
         await engine.app.do(lambda store, act: lock.break_lock(store, "nightly", act=act), "stuck since noon")
         assert locks(engine.working.store.reader) == []
         second = await engine.working.apply(AcquireLock("nightly", "run r2"))
-        assert second.number > first.number
+        assert second.token > first.token
         (row,) = engine.reads.audit_rows()
     assert (row.verb, row.subject, row.reason) == ("break", "lock:nightly", "stuck since noon")
 

@@ -358,7 +358,7 @@ async def test_deadline_that_passed_does_not_stop_the_taking_back(tmp_path):
 
 
 @pytest.mark.slow
-async def test_hundreds_of_stopped_runs_are_undone_by_one_filter(tmp_path):
+async def test_many_stopped_runs_are_undone_by_one_filter(tmp_path):
     """Each on its own."""
     ledger = Ledger()
 
@@ -367,7 +367,7 @@ async def test_hundreds_of_stopped_runs_are_undone_by_one_filter(tmp_path):
 
     registry, trip = booking(ledger, nothing, on_cancel="undo")
     async with World(tmp_path).engine(registry) as engine:
-        runs = [await engine.start(trip) for _ in range(300)]
+        runs = [await engine.start(trip) for _ in range(120)]
         count = lambda state: len(engine.reads.list_runs(states=(state,), limit=2_000).runs)  # noqa: E731
         await engine.when(lambda: count(RunState.NEEDS_ATTENTION), lambda found: found == len(runs))
 
@@ -378,6 +378,6 @@ async def test_hundreds_of_stopped_runs_are_undone_by_one_filter(tmp_path):
             return bulk.cancel_each(store, found, act=act)
 
         answer = await engine.app.do(cancel_all)
-        assert (answer.done, answer.refused) == (300, {})
+        assert (answer.done, answer.refused) == (len(runs), {})
         await engine.when(lambda: count(RunState.CANCELLED), lambda found: found == len(runs))
-    assert sorted(ledger.lines) == sorted(["a", "b", "-b:B", "-a:A"] * 300)
+    assert sorted(ledger.lines) == sorted(["a", "b", "-b:B", "-a:A"] * len(runs))

@@ -1,7 +1,6 @@
 """`mainspring once` as real processes: once for its key, whatever ends the command, the caller or the store."""
 
 import contextlib
-import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,10 +11,16 @@ from typing import Any
 import pytest
 
 from tests.acceptance.wrapping import TIMEOUT_S, Place
+from tests.new_stores import create_store
 from tests.polling import polls
 
 Away = Callable[[Place], AbstractContextManager[None]]
 BUSY, IN_DOUBT, CONFLICT, USAGE = 75, 6, 8, 2
+
+
+@pytest.fixture(autouse=True)
+def _store(place: Place) -> None:
+    create_store(place.store)
 
 
 def once(place: Place, key: str, script: str, *options: str, **more: Any) -> tuple[int, str, str]:
@@ -198,14 +203,27 @@ def damaged(place: Place) -> Iterator[None]:
     place.store.write_bytes(stored)
 
 
-@pytest.mark.parametrize("away", [no_folder, damaged])
-def test_without_the_store_nothing_runs(place: Place, away: Away) -> None:
-    """It fails closed, unlike exec: no record, no effect."""
+@contextlib.contextmanager
+def no_store(place: Place) -> Iterator[None]:
+    """Another store is named, as by a typing error; it must not be created, because it would know no effect."""
+    moved = place.store.parent.rename(place.folder / "aside")
+    place.store.parent.mkdir()
+    yield
+    assert [*place.store.parent.iterdir()] == []
+    place.store.parent.rmdir()
+    moved.rename(place.store.parent)
+
+
+@pytest.mark.parametrize(
+    ("away", "exit_code"), [(no_folder, USAGE), (damaged, BUSY), (no_store, USAGE)], ids=["folder", "file", "store"]
+)
+def test_without_the_store_nothing_runs(place: Place, away: Away, exit_code: int) -> None:
+    """It fails closed, unlike exec: no record, no effect; only what may pass by itself has the exit code of a retry."""
     log = place.folder / "log"
     assert once(place, "before", "true")[0] == 0
     with away(place):
         code, _, err = once(place, "key", f"echo x >> {log}")
-        assert code == BUSY
+        assert code == exit_code
         assert err.startswith("error: ")
     assert not log.exists()
     assert once(place, "key", f"echo x >> {log}")[0] == 0
@@ -223,4 +241,4 @@ def test_usage_is_checked_before_anything_runs(place: Place) -> None:
         ("key", "--identity", "{", "--", "true"),
     ):
         assert place.call("once", *words).returncode == USAGE, words
-    assert not os.path.lexists(place.store)
+    assert states(place) == {}

@@ -12,7 +12,7 @@ from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import AcquireLock, BreakLock
-from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.commands.results import LockGranted
 from mainspring.store.read.status.status import locks
 from tests.acceptance.engine_world import Engine, World
 from tests.contract import locking_steps as steps
@@ -48,8 +48,9 @@ async def failure_of(engine: Engine, run: ms.Handle) -> Any:
     return (await engine.until(run, RunState.FAILED)).failure
 
 
-def held(engine: Engine) -> list[tuple[str, str, int]]:
-    return [(view.name, view.owner, view.token) for view in locks(engine.working.store.reader)]
+def held(engine: Engine) -> list[tuple[str, str, int | None]]:
+    views = locks(engine.working.store.reader)
+    return [(view.name, view.owner, view.token) for view in views if view.place is None]
 
 
 async def holding(engine: Engine, work: Any, file: Path, method: str = "hangs") -> Any:
@@ -157,7 +158,7 @@ async def test_cancelled_waiter_gets_no_lock_later(tmp_path: Path, isolate: str)
 
     async with World(tmp_path).engine(registry) as engine:
         answer = await engine.working.apply(AcquireLock(steps.NAME, "a person"))
-        assert isinstance(answer, NumberAnswer)
+        assert isinstance(answer, LockGranted)
         assert await (await engine.start(work)).result(30) == "gave up"
         await engine.working.apply(BreakLock(steps.NAME))
         await asyncio.sleep(0)

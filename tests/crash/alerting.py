@@ -96,9 +96,9 @@ class Points:
             finally:
                 self._is_counted = False
 
-        async def posting(http: HttpClient, *args: Any) -> Any:
+        async def posting(http: HttpClient, *args: Any, **options: Any) -> Any:
             self.hit()
-            answer = await post(http, *args)
+            answer = await post(http, *args, **options)
             self.hit()
             return answer
 

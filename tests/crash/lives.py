@@ -145,7 +145,7 @@ def _do(life: Life, registry: Registry) -> None:
 
 def _perform_once(life: Life) -> None:
     """Be a plain program with one effect, and end with 3 if it is in doubt."""
-    from mainspring.app.program_effects import program_effects
+    from mainspring.app.program_session import program_session
     from mainspring.domain.effects.errors import EffectInDoubtError
     from tests.crash.workflows import perform_once
 
@@ -156,7 +156,7 @@ def _perform_once(life: Life) -> None:
         perform_once(life.act.split()[1], "x")
     except EffectInDoubtError:
         code = 3
-    program_effects().close()
+    program_session().close()
     os._exit(code)
 
 

@@ -93,7 +93,7 @@ def run(
     use that for commands that only read, or that you may repeat.
 
     Example:
-        shell.run(["git", "push", "origin", "main"], once="push:{sha}", timeout="5m")
+        shell.run(["git", "push", "origin", "main"], once=f"push:{sha}", timeout="5m")
 
     Raises:
         CommandFailed: the command failed, took too long, or cannot start; it has the exit code and the last line.

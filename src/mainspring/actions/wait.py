@@ -6,10 +6,8 @@ into the body of a workflow: `run.sleep` and `run.event` use no thread.
 
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -17,15 +15,13 @@ from urllib.parse import urlsplit
 import httpx2
 
 from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.stop_request import watch_stop_request
 from mainspring.actions.sql import SqlUnavailableError, query
 from mainspring.actions.sql.sessions import Database, describe_database
 from mainspring.domain.duration import SpanInput, format_duration, parse_duration
 from mainspring.domain.errors import ArgumentError, NotSent, OptionError, Transient
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.text.server_url import redact_url
-from mainspring.engine.attempts.attempt_reports import ProgressReport
-from mainspring.engine.attempts.context_flags import IN_BODY
-from mainspring.engine.attempts.step_context import CURRENT_STEP, StepContext, raise_attempt_closed
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 __all__ = ["WaitTimeoutError", "file", "port", "row", "until", "url"]
@@ -66,7 +62,7 @@ def until(
     def check() -> tuple[T | None, str]:
         return condition() or None, "it is not met"
 
-    return _wait(check, subject, every, within)
+    return _wait("until", check, subject, every, within)
 
 
 def port(host: str, number: int, *, every: SpanInput = "1s", within: SpanInput = _WITHIN) -> None:
@@ -91,7 +87,7 @@ def port(host: str, number: int, *, every: SpanInput = "1s", within: SpanInput =
         except OSError as error:
             return None, error.strerror or type(error).__name__
 
-    _wait(check, f"port {number} of {escape(host, 200)}", every, within)
+    _wait("port", check, f"port {number} of {escape(host, 200)}", every, within)
 
 
 def file(
@@ -119,7 +115,7 @@ def file(
             return None, error.strerror or type(error).__name__
         return (str(target), "") if size >= min_size else (None, f"it has {size:,} of {min_size:,} bytes")
 
-    return _wait(check, f"the file {escape(str(target), 200)}", every, within)
+    return _wait("file", check, f"the file {escape(str(target), 200)}", every, within)
 
 
 def url(
@@ -152,7 +148,7 @@ def url(
             return None, KNOWN_SECRETS.redact(escape(f"{type(error).__name__}: {error}", 200))
         return (found, "") if found in expected else (None, f"it answers {found}")
 
-    return _wait(check, f"the URL {escape(redact_url(address), 200)}", every, within)
+    return _wait("url", check, f"the URL {escape(redact_url(address), 200)}", every, within)
 
 
 def row(
@@ -185,18 +181,24 @@ def row(
         return (rows[0], "") if rows else (None, "there is no row")
 
     return _wait(
-        check, f"a row of {escape(statement, 200)!r} in the database {describe_database(database)}", every, within
+        "row",
+        check,
+        f"a row of {escape(statement, 200)!r} in the database {describe_database(database)}",
+        every,
+        within,
     )
 
 
-def _wait(check: Callable[[], tuple[T | None, str]], subject: str, every: SpanInput, within: SpanInput) -> T:
+def _wait(
+    action: str, check: Callable[[], tuple[T | None, str]], subject: str, every: SpanInput, within: SpanInput
+) -> T:
     """Call `check` until it returns a result; with None it returns the reason."""
-    refuse_event_loop("wait")
+    refuse_event_loop(f"wait.{action}")
     pause_s, limit_s = parse_duration(every).total_seconds(), parse_duration(within).total_seconds()
     if pause_s <= 0:
         raise OptionError(f"every={every!r}: the duration must be greater than zero")
     started = time.monotonic()
-    with _stop_event() as stopped:
+    with watch_stop_request("wait") as stop:
         while True:
             result, reason = check()
             if result is not None:
@@ -206,28 +208,5 @@ def _wait(check: Callable[[], tuple[T | None, str]], subject: str, every: SpanIn
                 error = WaitTimeoutError(f"waited {format_duration(parse_duration(within))} for {subject}: {reason}")
                 error.hint = "Check what should bring it, or raise within=."
                 raise error
-            _report(waited_s, limit_s)
-            if stopped.wait(min(pause_s, limit_s - waited_s)):
-                step = _step()
-                raise_attempt_closed("wait" if step is None else step.name)
-
-
-@contextmanager
-def _stop_event() -> Iterator[threading.Event]:
-    """Yield the event that a cancel or a time-out of the step sets."""
-    step, stopped = _step(), threading.Event()
-    if step is None:
-        yield stopped
-        return
-    with step.stoppable(stopped.set):
-        yield stopped
-
-
-def _report(waited_s: float, limit_s: float) -> None:
-    step = _step()
-    if step is not None:
-        step.channel.post(ProgressReport(int(waited_s), int(limit_s)))
-
-
-def _step() -> StepContext | None:
-    return None if IN_BODY.get() else CURRENT_STEP.get()
+            stop.report(int(waited_s), int(limit_s))
+            stop.pause(min(pause_s, limit_s - waited_s))

@@ -11,9 +11,9 @@ from typing import Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
 import msgspec
 
-from mainspring.app.once import make_effect, make_request, result_reader
+from mainspring.app.once import make_effect, make_request, require_arguments, result_reader
 from mainspring.domain.duration import SpanInput
-from mainspring.domain.errors import MainspringError, OptionError, OutsideStepError
+from mainspring.domain.errors import MainspringError, OptionError, OutsideStepError, UnknownNameError
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import encode_call
 from mainspring.domain.values.template import check_template, expand_template
@@ -22,10 +22,12 @@ from mainspring.engine.attempts.effect import Check, Effect
 from mainspring.engine.attempts.isolation import is_async
 from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.engine.definitions.automation import Step
-from mainspring.engine.definitions.decorators import StepOptions, step
+from mainspring.engine.definitions.decorators import StepOptions, declare_step, step
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_REQUEST_OPTIONS = ("keyed", "within", "conflict", "wait")
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class EffectNotVerifiedError(MainspringError):
@@ -53,9 +55,13 @@ class ActionOptions(StepOptions, total=False):
 class Action(Step[P, R]):
     """A function with the ledger around it. Call it in a step, pass it to `run.step`, or call it in a script or a test."""
 
-    def __init__(self, inner: Step[P, R]) -> None:
+    is_action = True
+
+    def __init__(self, inner: Step[P, R], once: str | None, check: Check | None) -> None:
         super().__init__(inner.fn, inner.options, inner.retry, inner.undo)
         self.error, self.where = inner.error, inner.where
+        self.once = once
+        self.check = check
 
     def __repr__(self) -> str:
         return f"<action {self.name} of {self.fn.__module__}>"
@@ -80,24 +86,40 @@ def action(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         own_names = ActionOptions.__annotations__.keys() - StepOptions.__annotations__.keys()
         own = {name: value for name, value in options.items() if name in own_names}
         step_options = {name: value for name, value in options.items() if name not in own_names}
-        _require_options(fn, own)
-        return Action(step(**step_options)(_EffectCall(fn, own).wrap() if inspect.isfunction(fn) else fn))
+
+        def make() -> Step[..., Any]:
+            _require_options(fn, options)
+            return step(**step_options)(_EffectCall(fn, own).wrap() if inspect.isfunction(fn) else fn)
+
+        return Action(declare_step(fn, make), own.get("once"), own.get("check"))
 
     return decorate if fn is None else decorate(fn)
 
 
 def _require_options(fn: Any, options: Mapping[str, Any]) -> None:
     name = getattr(fn, "__name__", repr(fn))
+    for option in options:
+        if option not in ActionOptions.__annotations__:
+            raise UnknownNameError(f"option of action {name!r}", option, ActionOptions.__annotations__)
     for option in ("within", "conflict"):
         if option in options and "once" not in options:
             raise OptionError(
                 f"{option}= of action {name!r} needs once=", hint=f'Name the effect: once="{name}:{{ARGUMENT}}".'
             )
-    if inspect.isfunction(fn) and "once" in options:
-        check_template(options["once"], list(inspect.signature(fn).parameters))
-    for option in ("check", "verify"):
-        if option in options and not callable(options[option]):
-            raise OptionError(f"{option}= of action {name!r} is not a function")
+    make_request(name, None, **{option: options[option] for option in _REQUEST_OPTIONS if option in options})
+    if not inspect.isfunction(fn):
+        return
+    parameters = inspect.signature(fn).parameters
+    if "once" in options:
+        check_template(options["once"], list(parameters))
+    args = [parameter for parameter in parameters.values() if parameter.kind in _POSITIONAL]
+    kwargs = {
+        key: parameter for key, parameter in parameters.items() if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    if "check" in options:
+        require_arguments(options["check"], f"check= of action {name!r}", args, kwargs)
+    if "verify" in options:
+        require_arguments(options["verify"], f"verify= of action {name!r}", [None, *args], kwargs)
 
 
 class _EffectCall:
@@ -109,7 +131,7 @@ class _EffectCall:
         self._once: str | None = options.get("once")
         self._check: Check | None = options.get("check")
         self._verify: Callable[..., Any] | None = options.get("verify")
-        self._options = {name: options[name] for name in ("keyed", "within", "conflict", "wait") if name in options}
+        self._options = {name: options[name] for name in _REQUEST_OPTIONS if name in options}
 
     def wrap(self) -> Callable[..., Any]:
         """Return the function with the ledger around it; it looks like the function."""

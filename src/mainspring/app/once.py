@@ -2,7 +2,9 @@
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+import re
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from mainspring.domain.duration import SpanInput, parse_duration, read_milliseconds
@@ -24,6 +26,7 @@ T = TypeVar("T")
 _DEFAULT_WAIT, _DEFAULT_WAIT_S = "30s", 30.0
 _CONFLICTS = ("skip", "error")
 _UNSET: Any = object()
+_NAME_IN_BRACES = re.compile(r"\{[A-Za-z_][\w.]*(:[^{}]*)?\}")
 
 
 @overload
@@ -88,13 +91,14 @@ def once(
     `check` = a function that asks the target whether it has the effect. It is called with the arguments of `fn` if the outcome of an
     earlier call is unknown, and returns the result, True for an effect without a result, or None if the target does not have it.
     `keyed=True` = the target drops duplicates by `ms.idempotency_key()`. An effect of unknown outcome is repeated under the same key.
-    With neither `check` nor `keyed`, a person decides.
+    With neither `check` nor `keyed`, a person decides; with both, the target is asked.
     `identity` = what the effect is about, as JSON (default: the arguments of `fn`). The same key with another identity is an error; with
     `within` the call is skipped, unless `conflict="error"`.
     `wait` = the longest wait for another holder.
 
     Raises:
         ArgumentError, OptionError, ValueRefusedError: the key, an option or the identity cannot be used.
+        DefinitionError: `check` does not take the arguments of `fn`.
         BusyError: another holder performed the effect for all of `wait`.
         EffectConflictError: the key was used with another identity.
         EffectInDoubtError: the effect may have happened, and only a person can decide. A step then needs attention.
@@ -107,6 +111,8 @@ def once(
         identity = None if fn is None else list(args)
     if fn is None and args:
         raise ArgumentError("ms.once(key, fn, *args): the arguments have no function")
+    if check is not None:
+        require_arguments(check, f"check= of effect {key!r}", args)
     bound_check = None if check is None else functools.partial(check, *args)
     request = make_request(key, identity, check=check, keyed=keyed, within=within, conflict=conflict, wait=wait)
     effect = make_effect(request, bound_check)
@@ -136,6 +142,7 @@ def make_request(
     Raises:
         ArgumentError, OptionError, ValueRefusedError: the key, an option or the identity cannot be used.
     """
+    _refuse_template(key)
     if conflict not in _CONFLICTS or (conflict == "error" and within is None):
         hint = 'Write conflict="error" together with within=, or leave it out.'
         raise OptionError(f"conflict={conflict!r} of effect {key!r}", hint=hint)
@@ -147,6 +154,36 @@ def make_request(
         conflict == "error",
         _DEFAULT_WAIT_S if wait == _DEFAULT_WAIT else parse_duration(wait).total_seconds(),
     )
+
+
+def require_arguments(fn: object, name: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> None:
+    """Raise DefinitionError if a function, such as the `check` of an effect, cannot be called with these arguments."""
+    if not callable(fn):
+        raise DefinitionError(f"{name} is not a function (got {type(fn).__name__})")
+    try:
+        signature = inspect.signature(fn)
+    except ValueError:  # a function of C that does not tell its parameters
+        return
+    try:
+        signature.bind(*args, **(kwargs or {}))
+    except TypeError as error:
+        hint = "It is called with the arguments of the function that performs the effect."
+        raise DefinitionError(f"{name} cannot be called: {error}", hint=hint) from None
+
+
+def _refuse_template(key: str) -> None:
+    """Raise OptionError for a literal with names in braces, an f-string without its f: all effects would share one key.
+
+    Data can contain braces too. So it counts only if the key is written in the code of a caller.
+    """
+    frame = sys._getframe(1) if _NAME_IN_BRACES.search(str(key)) else None  # noqa: SLF001 - inspect.stack() reads files
+    while frame is not None:
+        if key in frame.f_code.co_consts:
+            hint = f'If it names variables, write an f-string: f"{key}". Only once= of ms.action is a template.'
+            raise OptionError(
+                f"the key {key!r} contains a name in braces\nat {frame.f_code.co_filename}:{frame.f_lineno}", hint=hint
+            )
+        frame = frame.f_back
 
 
 def make_effect(request: EffectRequest, check: Check | None) -> Effect:

@@ -11,6 +11,7 @@ import msgspec
 
 from mainspring.app.exec.signal_forwarding import SignalForwarder, print_notice, read_original_environment
 from mainspring.app.program_effects import ProgramEffects
+from mainspring.app.program_session import ProgramSession
 from mainspring.app.project import Project
 from mainspring.domain.effects.effect import CallOutcome
 from mainspring.domain.errors import BusyError, MainspringError
@@ -40,7 +41,8 @@ class OnceProcess:
     def __init__(self, project: Project, plan: OncePlan) -> None:
         self._plan = plan
         self._name = escape(Path(plan.words[0]).name or plan.words[0], _MAX_NAME_LENGTH)
-        self._effects = ProgramEffects(project, program=self._name)
+        self._session = ProgramSession(project, program=self._name)
+        self._effects = ProgramEffects(self._session)
         self._signals = SignalForwarder()
 
     def run(self) -> int:
@@ -54,7 +56,7 @@ class OnceProcess:
             try:
                 return self._perform()
             finally:
-                self._effects.close()
+                self._session.close()
 
     def _perform(self) -> int:
         try:
@@ -73,7 +75,7 @@ class OnceProcess:
                 has_stdin=True,
                 inherits_output=True,
                 may_outlive_parent=True,
-                pass_fds=self._effects.descriptors,
+                pass_fds=self._session.descriptors,
             ),
             on_group=lambda _pgid, _mark, ended: self._forward_early_signal(process, ended=ended),
         )

@@ -1,26 +1,19 @@
 """Effects of a program outside of steps: a script, a plain program, `mainspring once`.
 
-Role: the channel of `ms.once` where no step runs. It opens the project's store at the first use, with a session of its own, and
-keeps it until the program ends. Invariants: without the store there is no effect; a program that is killed leaves its effects to its
-session, which another process declares dead; a forked child opens a session of its own. An outcome that the store did not take is
-sent again with the next call: otherwise its effect would be pending for as long as the program lives.
+Role: the channel of `ms.once` where no step runs; the effects belong to the session of the program. Invariants: without the store there is
+no effect. An outcome that the store did not take is sent again with the next call: otherwise its effect would be pending for as long as the
+program lives.
 """
 
-import atexit
 import itertools
 import os
-import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from mainspring.app.exec.best_effort_store import declare_dead_sessions
-from mainspring.app.project import Project
-from mainspring.app.stores.store_factory import make_store
+from mainspring.app.program_session import STORE_TIMEOUT_S, ProgramSession, program_session
 from mainspring.domain.effects.effect import EffectHolder
-from mainspring.domain.errors import ConflictError, FencedError
+from mainspring.domain.errors import ConflictError
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER
 from mainspring.engine.attempts.step_context import PendingAnswer
 from mainspring.resources.effects import (
@@ -33,74 +26,33 @@ from mainspring.resources.effects import (
     busy_error,
     release_of,
 )
-from mainspring.service.actor import user_name
-from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commands.results import CommandDone, Refused
-from mainspring.store.liveness import ONCE_ROLE
-from mainspring.store.process_store import ProcessStore
 
-STORE_TIMEOUT_S = 30.0
-"""Seconds that the store may be away before a call fails."""
 _CHECK_EVERY_S = 1.0
 """Seconds between two checks whether the awaited holder lives."""
 
 
 class ProgramEffects:
-    """The effects of one program; used from any thread. `program` = its name for people."""
+    """The effects of one program; used from any thread."""
 
-    def __init__(self, project: Project, program: str | None = None) -> None:
-        self._project = project
+    def __init__(self, session: ProgramSession) -> None:
+        project = session.project
+        self._session = session
         self.classifier = project.classifier or DEFAULT_CLASSIFIER
         """The rules for errors of this project."""
         self.payload_max = project.sealing.limit
         """The largest result, in bytes of JSON."""
         self._ledger = EffectLedger(project.sealing, project.clock)
-        self._store = self._make_store()
-        program = program or Path(sys.argv[0] or "python").name
-        self._owner = f"{program} of {user_name()}@{socket.gethostname()}"
         self._calls = itertools.count(1)
-        self._open_lock = threading.Lock()
-        self._is_open = False
         self._unsaved: dict[tuple[str, int], EffectSettlement] = {}
         """Outcomes that the store did not take, by idempotency key and intent."""
         self._settling: set[threading.Thread] = set()
+        session.before_close(self._finish_settling)
 
-    def _make_store(self) -> ProcessStore:
-        project = self._project
-        store = make_store(
-            project.settings.store.url, lease_ms=project.lease_ms, clock=project.clock, timeout_s=STORE_TIMEOUT_S
-        )
-        store.full_disk_timeout_s = STORE_TIMEOUT_S
-        return store
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """File descriptors that children must hold, so that the session lives while one of them runs."""
-        return () if self._store.lock is None else (self._store.lock.descriptor,)
-
-    def open(self) -> None:
-        """Open the store and the session; after this session was declared dead, a new one. Raises StoreError."""
-        with self._open_lock:
-            if self._is_open and self._store.committer.fatal is not None:
-                self._store.close(drain=False)
-                self._store, self._is_open = self._make_store(), False
-            if not self._is_open:
-                self._store.open()
-                try:
-                    self._store.open_session(ONCE_ROLE)
-                except BaseException:
-                    self._store.close()
-                    raise
-                self._is_open = True
-
-    def close(self) -> None:
-        """End the session, once the outcomes that are on their way are saved: what is pending is unknown from now on."""
+    def _finish_settling(self) -> None:
+        """Wait for the outcomes that are on their way."""
         for thread in tuple(self._settling):
             thread.join(STORE_TIMEOUT_S)
-        with self._open_lock:
-            if self._is_open:
-                self._is_open = False
-                self._store.close()
 
     def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
         """Ask for an effect, in a thread of its own: the wait for another holder must not block a loop."""
@@ -131,21 +83,12 @@ class ProgramEffects:
     def _save(self, settlement: EffectSettlement) -> CommandDone | Refused:
         name = settlement.id, settlement.intent
         try:
-            answer = self._apply(self._ledger.settle_command(settlement))
+            answer = self._session.apply(self._ledger.settle_command(settlement))
         except BaseException:
             self._unsaved[name] = settlement
             raise
         self._unsaved.pop(name, None)
         return answer
-
-    def _apply(self, command: StoreCommand[Answer]) -> Answer:
-        """Commit a command, in a new session if this one was declared dead: late outcomes count, too."""
-        self.open()
-        try:
-            return self._store.apply(command)
-        except FencedError:
-            self.open()
-            return self._store.apply(command)
 
     def _begin(self, request: EffectRequest, pending: PendingAnswer[EffectAnswer]) -> None:
         try:
@@ -170,16 +113,16 @@ class ProgramEffects:
         for settlement in tuple(self._unsaved.values()):
             self._save(settlement)
         pid = os.getpid()
-        command = self._ledger.begin_command(request, EffectHolder(f"{self._owner} (pid {pid})", f"{pid}#{number}"))
+        command = self._ledger.begin_command(request, EffectHolder(self._session.owner, f"{pid}#{number}"))
         now = time.monotonic()
         until, pause, check_at = now + request.wait_s, FIRST_PAUSE_S, now
         while True:
-            answer = self._ledger.read_answer(request, self._apply(command))
+            answer = self._ledger.read_answer(request, self._session.apply(command))
             if not isinstance(answer, Refused):
                 return answer
             if (now := time.monotonic()) >= check_at:  # its holder may be killed, with no supervisor to notice it
                 check_at = now + _CHECK_EVERY_S
-                if declare_dead_sessions(self._store, (ONCE_ROLE,)):
+                if self._session.declare_dead_holders():
                     continue
             remaining_s = until - now
             if remaining_s <= 0 or not wait(min(pause, remaining_s)):
@@ -193,39 +136,17 @@ def _pause(seconds: float) -> bool:
     return True
 
 
-_LOCK = threading.Lock()
-_program: ProgramEffects | None = None
-_inherited: list[ProgramEffects] = []
-"""Those of the processes that forked this one: a connection must not be closed here."""
+_programs: dict[ProgramSession, ProgramEffects] = {}
 
 
 def program_effects() -> ProgramEffects:
-    """Return the effects of this program, on the store of the newest project of this process, or the one that the configuration names.
+    """Return the effects of this program.
 
     Raises:
         ConfigError: the configuration cannot be used.
     """
-    global _program  # noqa: PLW0603 - one program, one session
-    with _LOCK:
-        if _program is None:
-            _program = ProgramEffects(Project.current())
-            atexit.register(_close, _program, os.getpid())
-        return _program
-
-
-def _close(effects: ProgramEffects, pid: int) -> None:
-    """Close the effects of this process, and not those of the process that forked it."""
-    if os.getpid() == pid:
-        effects.close()
-
-
-def _forget() -> None:
-    """Start without effects in a forked child. Those of its parent are neither used nor closed here."""
-    global _LOCK, _program  # noqa: PLW0603 - another thread of the parent may have held the lock, and no one here releases it
-    _LOCK = threading.Lock()
-    if _program is not None:
-        _inherited.append(_program)
-    _program = None
-
-
-os.register_at_fork(after_in_child=_forget)
+    session = program_session()
+    effects = _programs.get(session)
+    if effects is None:
+        effects = _programs.setdefault(session, ProgramEffects(session))
+    return effects

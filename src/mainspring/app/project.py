@@ -184,7 +184,7 @@ class Project:
             processes=worker.processes,
             databases={name: database.url for name, database in self.settings.databases.items()},
             queues=self.queues(),
-            upkeep=None if probation else self.upkeep(),
+            upkeep=None if probation else self.upkeep(registry if role in ("worker", "app") else None),
             schedules=schedules and not probation,
             stall_limit=worker.stall_limit.total_seconds(),
             secrets=self.secrets,
@@ -200,12 +200,21 @@ class Project:
 
         return make_tracing(self.settings, self.secrets, self.clock)
 
-    def upkeep(self) -> "Upkeep":
-        """Return the upkeep of this project, not yet started."""
+    def upkeep(self, registry: "Registry | None" = None) -> "Upkeep":
+        """Return the upkeep of this project, not yet started. `registry` = of a worker, whose code can ask the targets of effects."""
         from mainspring.app.workers.secret_upkeep import SecretUpkeep
         from mainspring.app.workers.spool_import import make_spool_importer
         from mainspring.app.workers.upkeep import Retention, Upkeep
 
+        listed_only = self.settings.secrets.access == "listed"
+        extra = {
+            "spool": make_spool_importer(self.settings.exec.spool, self.settings.spare_spool),
+            "secrets": SecretUpkeep(lambda: self.secrets, self.clock, is_listed_only=listed_only).run,
+        }
+        if registry is not None:
+            from mainspring.app.reconciliation import DailyReconciliation
+
+            extra["effects"] = DailyReconciliation(registry, self.sealing, self.clock).run_if_due
         retention = self.settings.store.retention
         return Upkeep(
             Retention(
@@ -215,12 +224,7 @@ class Project:
                 retention.events,
                 logs=self.settings.logs.retention,
             ),
-            extra={
-                "spool": make_spool_importer(self.settings.exec.spool, self.settings.spare_spool),
-                "secrets": SecretUpkeep(
-                    lambda: self.secrets, self.clock, is_listed_only=self.settings.secrets.access == "listed"
-                ).run,
-            },
+            extra=extra,
         )
 
     def _queues_of(self, role: str) -> tuple[str, ...] | None:

@@ -104,6 +104,9 @@ _EFFECTS: Final = {
         "mainspring.cli.effects.decisions:forget", "delete the record of an effect, so that the next call performs it"
     ),
     "confirm": CommandEntry("mainspring.cli.effects.decisions:confirm", "record that an effect in doubt happened"),
+    "reconcile": CommandEntry(
+        "mainspring.cli.effects.reconcile:reconcile", "ask the targets about effects, by check= of their actions"
+    ),
 }
 _SECRETS: Final = {
     "init": CommandEntry("mainspring.cli.secrets.changes:init", "create the encrypted file of the project and its key"),

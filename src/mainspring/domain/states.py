@@ -96,6 +96,8 @@ class EffectMove(StrEnum):
     COMPLETE = "complete"
     LOSE = "lose"
     DOUBT = "doubt"
+    DISPUTE = "dispute"
+    """The target does not have what is on record as done."""
 
 
 _UNPROVEN_STATES: Final = frozenset({EffectState.UNKNOWN, EffectState.IN_DOUBT})
@@ -104,6 +106,7 @@ EFFECT_MOVES: Final[dict[EffectMove, tuple[frozenset[EffectState], EffectState]]
     EffectMove.COMPLETE: (_UNPROVEN_STATES | {EffectState.PENDING}, EffectState.DONE),
     EffectMove.LOSE: (frozenset({EffectState.PENDING}), EffectState.UNKNOWN),
     EffectMove.DOUBT: (frozenset({EffectState.PENDING, EffectState.UNKNOWN}), EffectState.IN_DOUBT),
+    EffectMove.DISPUTE: (frozenset({EffectState.DONE}), EffectState.IN_DOUBT),
 }
 """THE table of effects: verb -> (states it may start from, state it ends in). `effects.decision` says when one may begin."""
 

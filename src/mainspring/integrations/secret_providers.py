@@ -20,21 +20,30 @@ SECRET_PROVIDERS: Final = {
     "env": "secrets.env_secrets",
     "dir": "secrets.folder_secrets",
     "age": "secrets.age_secrets",
+    "vault": "secrets.vault",
+    "aws": "secrets.aws_secrets",
+    "keyring": "secrets.keyring",
 }
 """The module of each scheme: its `PROVIDER` is imported when an address names it."""
 _LONGEST = 1_000
+
+
+def _hide_nothing(credential: str) -> None:
+    """Accept a credential of a process that has no redactor."""
 
 
 class ProviderPlace(msgspec.Struct, frozen=True):
     """The surroundings of a provider: relative paths count from `folder`, `env` is the environment of the process.
 
     `key_file` = the configured file with the key of encrypted files, None = beside each of them. `now` = the clock (ms UTC).
+    `hide` = a function that hides a credential of a provider in all output of the process.
     """
 
     folder: Path
     env: Mapping[str, str]
     now: Callable[[], int]
     key_file: Path | None = None
+    hide: Callable[[str], object] = _hide_nothing
 
 
 class SecretProviderKind(Protocol):

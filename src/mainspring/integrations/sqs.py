@@ -33,8 +33,8 @@ _SQS_TEXT = re.compile(r"[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+"
 _ATTRIBUTE = re.compile(r"(?!AWS\.|Amazon\.)[A-Za-z0-9_-][A-Za-z0-9_.-]{0,255}", re.ASCII)
 _MAX_ATTRIBUTES = 10
 _QUEUE = lazy_pattern(r"(?:[0-9]{12}/)?[A-Za-z0-9_-]{1,80}(?:\.fifo)?", re.ASCII)
-_REGION = lazy_pattern(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}", re.ASCII)
-_ENDPOINT = lazy_pattern(r"https?://[^\s/?#@%]+/?")
+AWS_REGION = lazy_pattern(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}", re.ASCII)
+AWS_ENDPOINT = lazy_pattern(r"https?://[^\s/?#@%]+/?")
 _DEDUPLICATION_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
@@ -234,10 +234,10 @@ class SqsBroker(BrokerClient):
         endpoint, queue = parts.parameters("endpoint").get("endpoint", ""), unquote(parts.path)
         if not parts.hosts:
             raise parts.invalid("it names no region")
-        if not _REGION.fullmatch(parts.hosts):
+        if not AWS_REGION.fullmatch(parts.hosts):
             raise parts.invalid(f"{quote_part(parts.hosts)} is not the name of a region")
         parts.check_name(queue, _QUEUE)
-        parts.check_detail(endpoint, _ENDPOINT)
+        parts.check_detail(endpoint, AWS_ENDPOINT)
         server = parts.server.removesuffix("/" + parts.path)
         return QueueAddress(broker=self.name, server=server, name=queue, detail=endpoint)
 

@@ -1,12 +1,15 @@
-"""Operations on an effect: forget it, or confirm that it happened."""
+"""Operations on an effect: forget it, confirm that it happened, or record that its target does not have it."""
 
+from mainspring.domain.effects.effect import EffectRecord
 from mainspring.domain.effects.identity import require_key
 from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import Sealing
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
-from mainspring.store.commands.effects import ConfirmEffect, ForgetEffect
+from mainspring.store.commands.effects import ConfirmEffect, DisputeEffect, ForgetEffect
+
+_NOT_AT_TARGET = "it was on record as done, and its check= did not find it at the target"
 
 
 def forget_effect(store: Store, key: str, *, act: OperationContext) -> None:
@@ -19,12 +22,23 @@ def forget_effect(store: Store, key: str, *, act: OperationContext) -> None:
     perform(store, act, "forget", f"effect:{require_key(key)}", ForgetEffect(key))
 
 
+def dispute_effect(store: Store, effect: EffectRecord, *, act: OperationContext) -> None:
+    """Record that the target does not have an effect that is on record as done. Then it is in doubt.
+
+    Raises:
+        NotFoundError: the ledger has no such key.
+        ConflictError: the effect has changed meanwhile, or a person decided that it happened.
+    """
+    command = DisputeEffect(effect.key, effect.id, effect.intent, _NOT_AT_TARGET)
+    perform(store, act, "dispute", f"effect:{effect.key}", command)
+
+
 def confirm_effect(store: Store, key: str, result: object, *, sealing: Sealing, act: OperationContext) -> None:
     """Record that an effect of unknown outcome happened, with its result (None = without one).
 
     Raises:
         NotFoundError: the ledger has no such key.
-        ConflictError: its outcome is known.
+        ConflictError: its outcome is known, or a holder is performing it.
         ValueRefusedError: the result cannot be saved.
     """
     data = None

@@ -36,6 +36,7 @@ _CONFLICT_HINTS = {
     "App(codec=...).",
     "held": "Decide on the unfinished runs, then `mainspring db restore --release`.",
     "holder_live": "Wait for its outcome, or stop its run; `mainspring effects show KEY` names the holder.",
+    "not_done": "There is nothing to do: a later call of the key counts.",
     "not_in_doubt": "There is nothing to do: its outcome is known. `mainspring effects forget KEY` lets it happen again.",
     "has_run": "There is nothing to do; `mainspring runs retry RUN` continues one that failed.",
     "not_past": "There is nothing to do: `mainspring auto next NAME` shows when it starts.",

@@ -174,8 +174,8 @@ class Spool:
         self._delete_stale_parts()
         return SpoolImportResult(tuple(imported), tuple(bad), len(file_names) - len(imported) - len(bad), reason)
 
-    def lock(self, name: str) -> LockFile | None:
-        """Take the lock of this name; return None if it is held.
+    def lock(self, name: str, slot: int = 1) -> LockFile | None:
+        """Take a slot of the lock of this name; return None if it is held.
 
         Raises:
             OSError: there can be no lock file here.
@@ -187,7 +187,8 @@ class Spool:
         make_side_folder(folder)
         plain = name.encode("utf-8", "surrogatepass")
         quoted = quote(plain, safe="")
-        path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else hash_parts(plain)}.lock"
+        suffix = "" if slot == 1 else f"@{slot}"  # in the name, @ is %40
+        path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else hash_parts(plain)}{suffix}.lock"
         descriptor = open_side_file(path, os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

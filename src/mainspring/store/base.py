@@ -113,7 +113,7 @@ class CommitChanges(msgspec.Struct, frozen=True):
     of the triggers (schedules, deliveries, messages to send). All three after a commit of another process.
 
     `ended` = the runs that a commit of this process ended or stopped for a person. `clock_step` = a step that this
-    process noticed.
+    process noticed. `locks` = a waiter got its lock, or another process committed.
     """
 
     ready: bool = False
@@ -121,6 +121,7 @@ class CommitChanges(msgspec.Struct, frozen=True):
     triggers: bool = False
     ended: tuple[str, ...] = ()
     clock_step: ClockStep | None = None
+    locks: bool = False
 
 
 class CommitReport(msgspec.Struct, frozen=True):

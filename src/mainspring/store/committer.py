@@ -324,7 +324,7 @@ class Committer:
         self._group, self._was_busy = [], True
         if isinstance(report, CommitReport):
             changes = report.changes
-            if changes.ready or changes.facts or changes.triggers or changes.ended:
+            if changes.ready or changes.facts or changes.triggers or changes.locks or changes.ended:
                 self._on_change(changes if changes.clock_step is None else replace(changes, clock_step=None))
 
     def _report_outage(self, text: str | None) -> None:
@@ -349,7 +349,7 @@ class Committer:
             self._report_outage(str(error))
             return
         if changed:
-            self._on_change(CommitChanges(ready=True, facts=True, triggers=True))
+            self._on_change(CommitChanges(ready=True, facts=True, triggers=True, locks=True))
 
     def _fail(self, error: BaseException) -> None:
         """Deliver nothing more; release only blocked callers."""

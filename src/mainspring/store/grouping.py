@@ -65,7 +65,7 @@ class GroupingDatabase(ABC):
     def commit(self, commands: list[StoreCommand[object]], *, again: bool = False) -> CommitReport:
         """Commit the commands; see base.Database.commit."""
         results: list[object] = []
-        ready = facts = triggers = False
+        ready = facts = triggers = locks = False
         ended: list[str] = []
         step: ClockStep | None = None
         tries = 1
@@ -93,9 +93,10 @@ class GroupingDatabase(ABC):
             ready |= transaction.ready
             facts |= transaction.facts
             triggers |= transaction.triggers
+            locks |= transaction.locks
             ended += transaction.ended
             step = merge_steps(step, transaction.clock_step)
-        return CommitReport(results, CommitChanges(ready, facts, triggers, tuple(ended), step))
+        return CommitReport(results, CommitChanges(ready, facts, triggers, tuple(ended), step, locks))
 
     def _meet_clock_step(self, transaction: Transaction, rough_ms: int = 0) -> None:
         """Check before the commands whether the clock was set since the last commit; else move the next batch of runs

@@ -271,7 +271,7 @@ class ProcessStore(ABC):
 
     def _announce_changes(self, changes: CommitChanges) -> None:
         self.end_waiters.wake(changes.ended)
-        if changes.ready or changes.facts or changes.triggers or changes.clock_step is not None:
+        if changes.ready or changes.facts or changes.triggers or changes.locks or changes.clock_step is not None:
             self._on_change(changes)
 
     def _stop_waiting(self, error: BaseException) -> None:

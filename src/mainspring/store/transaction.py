@@ -57,8 +57,9 @@ class Transaction(ABC):
 
     `now` is the commit's instant (ms). `session` is this process's session, None before OpenSession; OpenSession and
     CloseSession set it here. `again` = an earlier try may have committed these commands. Handlers set `ready` when a
-    run is or will be claimable, and `facts` when an inbox row was written; they add to `ended` the runs that end, or
-    stop for a person. `sealing` opens the data of events, to match them. `cache` is a memo for the life of the group.
+    run is or will be claimable, `facts` when an inbox row was written, and `locks` when a waiter got its lock; they add
+    to `ended` the runs that end, or stop for a person. `sealing` opens the data of events, to match them. `cache` is a
+    memo for the life of the group.
     `audit_head` = the last operation that was recorded here. `clock_step` is a step of the clock that this transaction
     noticed, `clock_known` the newest step on record, `clock_moves` whether a step still has runs to move; None =
     unchanged.
@@ -77,6 +78,7 @@ class Transaction(ABC):
             "clock_step",
             "ended",
             "facts",
+            "locks",
         ),
         *("now", "ready", "sealing", "session", "triggers"),
     )
@@ -89,6 +91,7 @@ class Transaction(ABC):
         self.ready = False
         self.facts = False
         self.triggers = False
+        self.locks = False
         self.ended: list[str] = []
         self.audit_head: AuditHead | None = None
         self.clock_step: ClockStep | None = None
@@ -127,8 +130,11 @@ class Transaction(ABC):
         """
 
     @abstractmethod
-    def hold(self, kind: LockTarget, *names: str) -> None:
-        """Lock a thing against other processes until our commit. Lock before reading what the decision depends on."""
+    def hold(self, kind: LockTarget, *names: str, then: Sequence[tuple[str, Params]] = ()) -> None:
+        """Lock a thing against other processes until our commit. Lock before reading what the decision depends on.
+
+        `then` = the next statements, as for `ahead`: they come in the same round trip, after the lock.
+        """
 
     @abstractmethod
     def hold_all(self, kind: LockTarget, names: Iterable[tuple[str, ...]]) -> None:

@@ -213,15 +213,29 @@ class SlotView(msgspec.Struct, frozen=True):
 
 
 class LockView(msgspec.Struct, frozen=True):
-    """A lock that is held; `live` = 1 while its session lives."""
+    """One slot of a lock that is held since `taken_at`, or one that waits for it since then; `live` = 1 while its session lives.
+
+    A waiter has its `place` in line, from 1, and leaves at `until_at`. A holder has its `slot`, of `slots`, and its fencing token.
+    `longest_ms` = the longest hold of the lock so far, 0 if none was longer than a minute.
+    """
 
     name: str
     owner: str
     session: int | None
-    token: int
+    token: int | None
     acquired_at: int = msgspec.field(name="taken_at")
     note: str | None
     live: int
+    slot: int | None
+    slots: int
+    place: int | None
+    until_at: int | None
+    longest_ms: int
+
+    @property
+    def state(self) -> str:
+        """The state: held, waiting, or left by a process that is gone."""
+        return "waiting" if self.place is not None else "held" if self.live else "left"
 
 
 class EventView(msgspec.Struct, frozen=True):

@@ -22,7 +22,8 @@ from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.testing.action_case import LINE, RETURN, CaseEnd, ContractCase
 
 FAILPOINTS = ("effect.started", "effect.performed", "effect.settled")
-"""Places around the code of an effect: after the intent is committed, before its outcome is sent, after that is committed."""
+"""Places around the code of an effect: after its intent is committed, before its outcome is sent, and after that is committed or, where
+the effect is the whole step, sent."""
 _TIMEOUT_S = 60.0
 
 
@@ -181,7 +182,8 @@ class ActionContract:
         self._require_success(end, "the first call")
         if self._is_named:
             self._require_success(self._run(number, key="b"), "the second call")
-        self._require(self._effects(number) == 1, "called twice" if self._is_named else "called", number)
+        case = f"called {'twice' if self._is_named else 'once'}, at a target that must be empty before"
+        self._require(self._effects(number) == 1, case, number)
         return end
 
     def _check_two_at_once(self) -> None:

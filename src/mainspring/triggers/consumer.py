@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from mainspring.domain.errors import MainspringError
 from mainspring.store.commands.automations import AcquireLock, ReleaseLock
-from mainspring.store.commands.results import NumberAnswer
+from mainspring.store.commands.results import LockGranted
 from mainspring.triggers.intake import DeliveryIntake
 
 _RETRY_AFTER_S = 2.0
@@ -50,6 +50,6 @@ class ExclusiveConsumer:
             with contextlib.suppress(MainspringError):
                 command = AcquireLock(self._name, f"trigger {self._trigger}", "reads the queue in order")
                 answer = await self._intake.submit(command)
-                if isinstance(answer, NumberAnswer):
-                    return answer.number
+                if isinstance(answer, LockGranted):
+                    return answer.token
             await asyncio.sleep(_RETRY_AFTER_S)

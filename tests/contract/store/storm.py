@@ -11,9 +11,16 @@ from mainspring.domain.errors import FencedError, StoreUnavailableError
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store import failpoints
-from mainspring.store.commands.automations import AcquireLock, ApplyRetention, MakeSlot, ReleaseLock, SetQueue
+from mainspring.store.commands.automations import (
+    AcquireLock,
+    ApplyRetention,
+    CancelLockWait,
+    MakeSlot,
+    ReleaseLock,
+    SetQueue,
+)
 from mainspring.store.commands.inbox import CloseWait, OpenWait, RejectFact
-from mainspring.store.commands.results import NumberAnswer, Refused, StartAnswer
+from mainspring.store.commands.results import LockGranted, Refused, StartAnswer
 from mainspring.store.commands.runs import CancelRun, ClaimedRuns, ClaimRuns, DiscardRun, ParentLink, ReopenRun, RunKey
 from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.contract.store.process import BOOM, audited, event, fail, finish, halt, outcome, signal, suspend, wait_for
@@ -100,6 +107,7 @@ class Actor:
         self.process: Any = None
         self.owned: dict[str, Owned] = {}
         self.tokens: dict[str, int] = {}
+        self.lock_waits: dict[str, str] = {}
         self.number = 0
 
     def live(self) -> None:
@@ -109,7 +117,7 @@ class Actor:
                     FencedError
                 ):  # another one may declare it dead before it has announced anything
                     self.process = self.open_process()
-                    self.owned, self.tokens = {}, {}
+                    self.owned, self.tokens, self.lock_waits = {}, {}, {}
                     while self.left > 0:
                         self.left -= 1
                         self.act()
@@ -310,14 +318,20 @@ class Actor:
         name = self.rng.choice(_LOCKS)
         if name in self.tokens:
             return [(ReleaseLock(name, self.tokens.pop(name)), ignore)]
+        owner = self.lock_waits.pop(name, None) or self.name("owner")
+        wait_ms = self.rng.choice((0, 500, 60_000))
+        if self.rng.random() < 0.2:
+            return [(CancelLockWait(name, owner), ignore)]
 
         def note_answer(answer: Any) -> None:
-            if isinstance(answer, NumberAnswer):
-                self.tokens[name] = answer.number
+            if isinstance(answer, Refused) and wait_ms:
+                self.lock_waits[name] = owner
+            if isinstance(answer, LockGranted):
+                self.tokens[name] = answer.token
                 with self.books as books:
-                    books.tokens[name].append(answer.number)
+                    books.tokens[name].append(answer.token)
 
-        return [(AcquireLock(name, self.name("owner")), note_answer)]
+        return [(AcquireLock(name, owner, None, 1, wait_ms), note_answer)]
 
     def slot(self) -> list[Any]:
         slot_at = self.rng.randrange(40)

@@ -17,7 +17,7 @@ from mainspring.store.commands.automations import (
     ScheduleRow,
     SetQueue,
 )
-from mainspring.store.commands.results import DONE, NumberAnswer, Refused
+from mainspring.store.commands.results import DONE, LockGranted, NumberAnswer, Refused
 from mainspring.store.commands.runs import RunKey, SlotLink
 from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead, WakeWorkers
 from tests.contract.store.deliveries import accepting, announced, hook
@@ -190,12 +190,12 @@ def test_pause_is_refused_where_it_does_not_fit(store):
 
 def test_lock_is_held_by_one(store, second):
     """A lock has one owner, who gets the same token again; tokens grow for ever."""
-    assert store.twice(AcquireLock("l", "x")) == NumberAnswer(1)
-    assert store.do(AcquireLock("l", "x")) == NumberAnswer(1)
+    assert store.twice(AcquireLock("l", "x")) == LockGranted(1)
+    assert store.do(AcquireLock("l", "x")) == LockGranted(1)
     refused = second.do(AcquireLock("l", "x"))
     assert refused.code == "held"
     assert store.twice(ReleaseLock("l", 1)) == DONE
-    assert second.do(AcquireLock("l", "y")) == NumberAnswer(2)
+    assert second.do(AcquireLock("l", "y")) == LockGranted(2)
     assert store.do(ReleaseLock("l", 1)).code == "not_held"
     assert [lock.owner for lock in store.read("locks")] == ["y"]
 
@@ -205,7 +205,7 @@ def test_peer_restate_23_no_lock_is_held_for_ever(store, second, way):
     """A lock is free when its session died or when it is broken; the old token is then of no use."""
     store.do(AcquireLock("l", "x"))
     second.do(BreakLock("l") if way == "break" else DeclareSessionDead(store.session))
-    assert second.do(AcquireLock("l", "y")) == NumberAnswer(2)
+    assert second.do(AcquireLock("l", "y")) == LockGranted(2)
     assert second.do(ReleaseLock("l", 1)).code == "not_held"
     assert second.do(BreakLock("nobody")).code == "not_found"
 

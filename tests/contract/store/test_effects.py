@@ -15,6 +15,7 @@ from mainspring.store.commands.automations import SetMeta
 from mainspring.store.commands.effects import (
     BeginEffect,
     ConfirmEffect,
+    DisputeEffect,
     EffectConflict,
     EffectFound,
     EffectGranted,
@@ -268,7 +269,7 @@ def test_live_holder_is_waited_for_for_any_time(store: Any, second: Any, clock: 
         assert refusal(second, request) == "held"
         assert refusal(store, request) == "held"
     assert refusal(second, ForgetEffect(KEY)) == "holder_live"
-    assert refusal(second, ConfirmEffect(KEY, None, "ann")) == "not_in_doubt"
+    assert refusal(second, ConfirmEffect(KEY, None, "ann")) == "holder_live"
     assert store.do(settle(granted)) == DONE
 
 
@@ -359,6 +360,23 @@ def test_person_confirms_what_is_unknown_and_nothing_else(store: Any, clock: Any
         assert saved.settled_at == clock.now()
         assert store.do(begin(key=key)).result == b"2"
         assert refusal(store, ConfirmEffect(key, None, "bob")) == "not_in_doubt"
+
+
+def test_effect_that_its_target_does_not_have_is_in_doubt(store: Any, clock: Any) -> None:
+    """Only the one that was checked, and not against a person's word; the next call can ask the target, or waits for a person."""
+    assert refusal(store, DisputeEffect(KEY, "e", 1, "gone")) == "not_found"
+    found = done(store)
+    for other in (("other", found.intent), (found.id, found.intent + 1)):
+        assert refusal(store, DisputeEffect(KEY, *other, "gone")) == "not_done"
+    clock.forward(5)
+    assert store.do(audited(DisputeEffect(KEY, found.id, found.intent, "gone"))) == DONE
+    saved = row(store, KEY)
+    assert (saved.state, saved.note, saved.settled_at) == (S.IN_DOUBT, "gone", clock.now())
+    assert refusal(store, begin()) == "in_doubt"
+    assert [doubt.key for doubt in effects.list_open_doubts(store.reader, 0)] == [KEY]
+    store.do(ConfirmEffect(KEY, None, "ann"))
+    assert refusal(store, DisputeEffect(KEY, found.id, found.intent, "gone")) == "not_done"
+    assert state(store) is S.DONE
 
 
 def test_person_forgets_whatever_has_no_live_holder(store: Any, second: Any) -> None:

@@ -19,7 +19,7 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.inbox import CloseWait, OpenWait
-from mainspring.store.commands.results import DONE, NumberAnswer, Refused, StartAnswer
+from mainspring.store.commands.results import DONE, LockGranted, NumberAnswer, Refused, StartAnswer
 from mainspring.store.commands.runs import CancelRun, ClaimRuns, ParentLink, ReopenRun, RunKey
 from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.contract.store.clock import START_AT
@@ -356,7 +356,7 @@ def test_a_lock_has_one_holder(store, second, reverse):
     assert sorted(isinstance(answer, Refused) for answer in (first, later)) == [False, True]
     holder, other = (second, store) if isinstance(first, Refused) else (store, second)
     holder.do(ReleaseLock("l", 1))
-    assert other.do(AcquireLock("l", "next")) == NumberAnswer(2)
+    assert other.do(AcquireLock("l", "next")) == LockGranted(2)
 
 
 def test_a_slot_is_made_once(store, second, reverse):

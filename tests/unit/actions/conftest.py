@@ -2,6 +2,7 @@
 
 import pytest
 
+from mainspring.app import program_effects
 from mainspring.app.project import Project
 from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.database_places import DATABASE_PLACES
@@ -19,3 +20,13 @@ def _own_registry():
     """Declare automations for one test only: two files may use one name."""
     with Registry():
         yield
+
+
+@pytest.fixture
+def ledger(tmp_path, monkeypatch):
+    """A store for the effects of this test, as a program that is no run uses it."""
+    monkeypatch.setenv("MAINSPRING_STORE_URL", f"sqlite:///{tmp_path}/ledger.db")
+    monkeypatch.setattr(program_effects, "_program", None)
+    yield
+    if program_effects._program is not None:
+        program_effects._program.close()

@@ -33,6 +33,7 @@ from mainspring.integrations.base.channel_address import ChannelAddress
 from mainspring.integrations.mail_connection import SmtpConversation, _SmtpServer
 from mainspring.store.read.effects import EffectFilter, list_effects
 from mainspring.store.sqlite.reader import SqliteReader
+from tests.new_stores import create_store
 from tests.secret_encodings import leaks
 from tests.unit.actions.message_servers import make_certificate, serving_cut, serving_mail
 
@@ -263,6 +264,7 @@ def test_program_that_runs_twice_sends_one_mail(box, tmp_path):
         "print(email.send('ann@example.com', 'Report', **options).message_id)\n"
     )
     (tmp_path / "mainspring.toml").write_text(f'[store]\nurl = "{tmp_path}/a.db"\n')
+    create_store(tmp_path / "a.db")
     ids = [subprocess.run([sys.executable, program], check=True, capture_output=True).stdout for _ in range(2)]
     assert ids[0] == ids[1] == f"{box.mails[0][1]['Message-ID']}\n".encode()
     assert box.subjects() == ["Report"]

@@ -11,11 +11,13 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import shell
-from mainspring.app import program_effects
+from mainspring.app import program_session
+from mainspring.app.program_effects import program_effects
 from mainspring.domain.errors import ArgumentError, ConfigError, DefinitionError, OptionError
 from mainspring.engine.attempts.effect import EffectChannel
 from mainspring.engine.commands.command import CommandFailed
 from mainspring.testing import ActionContract
+from tests.new_stores import create_store
 from tests.polling import polls
 from tests.unit.actions import command_actions
 from tests.unit.actions.kills import KILLS
@@ -28,9 +30,10 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EffectC
     """A plain program with a store of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAINSPRING_STORE_URL", f"sqlite:///{tmp_path}/store.db")
-    yield program_effects.program_effects()
-    program_effects.program_effects().close()
-    program_effects._program = None
+    create_store(tmp_path / "store.db")
+    yield program_effects()
+    program_session.program_session().close()
+    program_session._program = None
 
 
 def test_output_and_exit_code_are_returned(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import mainspring as ms
-from mainspring.app import program_effects
-from mainspring.app.program_effects import ProgramEffects
+from mainspring.app import program_session
+from mainspring.app.program_session import ProgramSession
 from mainspring.app.project import Project
 from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.errors import BusyError, ConfigError, StoreUnavailableError
@@ -21,6 +21,7 @@ from mainspring.domain.states import EffectState
 from mainspring.store.commands.effects import SettleEffect
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.effects import EffectFilter, list_effects, read_effect
+from tests.new_stores import create_store
 from tests.polling import polls
 
 pytestmark = pytest.mark.timeout(120)
@@ -43,7 +44,9 @@ async def send_later(text):
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a store."""
-    return str(tmp_path / "state.db") if request.param == "sqlite" else request.getfixturevalue("lent_store")
+    url = str(tmp_path / "state.db") if request.param == "sqlite" else str(request.getfixturevalue("lent_store"))
+    create_store(url)
+    return url
 
 
 def run_script(folder: Path, url: str, code: str) -> str:
@@ -95,32 +98,32 @@ print(ms.once("open").key)
 
 
 @pytest.fixture
-def program(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProgramEffects]:
+def program(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProgramSession]:
     """The effects of this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAINSPRING_STORE_URL", url)
-    made = ProgramEffects(Project.find())
+    made = ProgramSession(Project.find())
     made.open()
-    monkeypatch.setattr(program_effects, "_program", made)
+    monkeypatch.setattr(program_session, "_program", made)
     yield made
     made.close()
 
 
 @pytest.fixture
-def other(program: ProgramEffects, url: str) -> Iterator[ProgramEffects]:
+def other(program: ProgramSession, url: str) -> Iterator[ProgramSession]:
     """Those of another process."""
-    made = ProgramEffects(Project.find(), "other.py")
+    made = ProgramSession(Project.find(), "other.py")
     made.open()
     yield made
     made.close()
 
 
-def state(program: ProgramEffects, key: str = KEY) -> EffectState | None:
+def state(program: ProgramSession, key: str = KEY) -> EffectState | None:
     found = read_effect(program._store.reader, key)
     return None if found is None else found.state
 
 
-def test_outcome_counts_although_the_session_was_declared_dead(program: ProgramEffects, other: ProgramEffects) -> None:
+def test_outcome_counts_although_the_session_was_declared_dead(program: ProgramSession, other: ProgramSession) -> None:
     """The program was stopped for long, or had no contact: its outcome settles the doubt, in a session of its own."""
     session = program._store.session
     assert session is not None
@@ -134,7 +137,7 @@ def test_outcome_counts_although_the_session_was_declared_dead(program: ProgramE
 
 
 def test_outcome_that_the_store_did_not_accept_is_sent_again(
-    program: ProgramEffects, other: ProgramEffects, monkeypatch: pytest.MonkeyPatch
+    program: ProgramSession, other: ProgramSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else its effect would be pending for as long as the program lives."""
     apply = program._store.apply
@@ -152,11 +155,11 @@ def test_outcome_that_the_store_did_not_accept_is_sent_again(
         ms.once("next", lambda: "y")
     assert state(other, "next") is None
     monkeypatch.undo()
-    monkeypatch.setattr(program_effects, "_program", program)
+    monkeypatch.setattr(program_session, "_program", program)
     assert ms.once(KEY, lambda: "not called") == "x"
 
 
-def test_holder_is_waited_for_in_any_thread(program: ProgramEffects, other: ProgramEffects) -> None:
+def test_holder_is_waited_for_in_any_thread(program: ProgramSession, other: ProgramSession) -> None:
     """A call in another thread or process gets the result of the first one."""
     entered, leave = threading.Event(), threading.Event()
     results: list[Any] = []
@@ -178,7 +181,7 @@ def test_holder_is_waited_for_in_any_thread(program: ProgramEffects, other: Prog
     assert results == ["x", "x"]
 
 
-def test_program_that_ends_inside_of_its_effect_leaves_a_doubt(program: ProgramEffects, other: ProgramEffects) -> None:
+def test_program_that_ends_inside_of_its_effect_leaves_a_doubt(program: ProgramSession, other: ProgramSession) -> None:
     """Its session ends in order, and the outcome is unknown, unless the code still says it."""
     with ms.once(KEY) as effect:
         program.close()
@@ -191,7 +194,7 @@ def name(text: str) -> str:
     return text
 
 
-def test_error_of_a_program_is_the_answer_to_its_call(program: ProgramEffects) -> None:
+def test_error_of_a_program_is_the_answer_to_its_call(program: ProgramSession) -> None:
     """A conflict, and a doubt that hides the error of the code behind it."""
     ms.once(KEY, name, "x")
     with pytest.raises(EffectConflictError, match='on record: \\["x"\\]'):
@@ -201,7 +204,7 @@ def test_error_of_a_program_is_the_answer_to_its_call(program: ProgramEffects) -
     assert isinstance(caught.value.__cause__, KeyError)
 
 
-def test_cancelled_wait_of_a_program_leaves_nothing_pending(program: ProgramEffects, other: ProgramEffects) -> None:
+def test_cancelled_wait_of_a_program_leaves_nothing_pending(program: ProgramSession, other: ProgramSession) -> None:
     """Whenever the cancel comes, the intent that was on its way is released."""
 
     async def perform(number: int) -> None:
@@ -251,13 +254,14 @@ asyncio.run(main())
     assert run_script(tmp_path, url, 'print(ms.once("k", identity=None).__enter__().result)') == "x"
 
 
-def test_program_without_a_store_has_no_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It fails closed."""
+@pytest.mark.parametrize("address", ["mysql://nowhere/db", "stat.db"])
+def test_program_without_a_store_has_no_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """It fails closed: a new store, by a typing error, would know no effect."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MAINSPRING_STORE_URL", "mysql://nowhere/db")
-    monkeypatch.setattr(program_effects, "_program", None)
+    monkeypatch.setenv("MAINSPRING_STORE_URL", address)
+    monkeypatch.setattr(program_session, "_program", None)
     monkeypatch.setattr(Project, "_newest", None)
     performed: list[int] = []
     with pytest.raises(ConfigError):
         ms.once(KEY, performed.append, 1)
-    assert performed == []
+    assert (performed, list(tmp_path.iterdir())) == ([], [])

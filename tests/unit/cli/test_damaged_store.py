@@ -43,7 +43,7 @@ NOT_READING = {
     *("failed retry", "failed discard", "bulk pause", "bulk resume", "bulk stop", "triggers replay", "locks break"),
     *("incidents ack", "incidents snooze", "incidents resolve", "queues pause", "queues resume"),
     *("workers drain", "workers quarantine", "notify test", "db migrate", "db backup", "db prune", "db move"),
-    *("effects forget", "effects confirm", "actions list", "actions show"),
+    *("effects forget", "effects confirm", "effects reconcile", "actions list", "actions show"),
     *("completion", "version", "db shell", "docs list", "docs show"),
 }
 """What changes something, needs no store or hands over to another program. Each other command is tried, a new one too."""

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from mainspring.domain.errors import ConflictError, StoreUnavailableError
-from mainspring.resources.locks import AttemptLocks, LockHeldError
-from mainspring.store.commands.automations import AcquireLock, ReleaseLock
-from mainspring.store.commands.results import DONE, NumberAnswer, Refused
+from mainspring.resources.locks import AttemptLocks, LockHeldError, LockSlotsError, LockSpec
+from mainspring.store.commands.automations import AcquireLock, CancelLockWait, ReleaseLock
+from mainspring.store.commands.results import DONE, LockGranted, Refused
 from mainspring.testing import FakeClock, VirtualLoop
 
-HELD = Refused("held", "lock 'l' is held by somebody since 1")
+HELD = Refused("held", "lock 'l' is held by another since 1")
 
 
 class Store:
@@ -38,13 +38,18 @@ class Scene:
         self.loop = VirtualLoop(FakeClock())
         self.store = Store()
         self.locks = AttemptLocks(self.store, self.loop)  # type: ignore[arg-type]
-        self.reported: list[tuple[str, int | BaseException]] = []
+        self.reported: list[tuple[str, LockGranted | BaseException]] = []
         self.requests = 0
 
-    def ask(self, owner: str, within_s: float = 60.0, name: str = "l") -> int:
+    def ask(self, owner: str, within_s: float = 60.0, name: str = "l", slots: int = 1) -> int:
         self.requests += 1
-        self.locks.request(owner, self.requests, name, within_s, lambda result: self.reported.append((owner, result)))
+        spec = LockSpec(name, within_s, slots)
+        self.locks.request(owner, self.requests, spec, lambda result: self.reported.append((owner, result)))
         return self.requests
+
+    @property
+    def sent(self) -> list[Any]:
+        return [command for command, _ in self.store.sent]
 
     def pass_time(self, seconds: float) -> None:
         self.loop.run_until_complete(asyncio.sleep(seconds))
@@ -57,36 +62,67 @@ def scene() -> Iterator[Scene]:
     made.loop.close()
 
 
-def test_lock_is_requested_until_it_is_acquired(scene: Scene) -> None:
-    """While it is held the consumer asks again with pauses that grow, but not beyond half a second."""
+def test_waiter_repeats_its_request_when_woken_and_each_second(scene: Scene) -> None:
+    """The hint of a change may be lost; one that comes while the command is on its way counts, too."""
     scene.ask("a")
-    for _ in range(8):
-        assert isinstance(scene.store.answer(HELD), AcquireLock)
-        scene.pass_time(0.5)
-    assert scene.reported == []
-    scene.store.answer(NumberAnswer(7))
-    assert scene.reported == [("a", 7)]
+    first = scene.store.answer(HELD)
+    assert (first.slots, first.wait_ms) == (1, 60_000)
+    scene.locks.wake()
+    scene.locks.wake()
+    assert len(scene.sent) == 1
+    scene.store.answer(HELD)
+    scene.pass_time(0.01)
+    assert isinstance(scene.store.answer(HELD), AcquireLock)
+    scene.pass_time(0.9)
+    assert scene.sent == []
+    scene.pass_time(0.2)
+    scene.store.answer(LockGranted(7))
+    assert scene.reported == [("a", LockGranted(7))]
+
+
+def test_only_the_first_waiter_of_a_lock_repeats_its_request(scene: Scene) -> None:
+    """The store passes a lock on in the order of its waiters; of several slots the next one may have been passed on as well."""
+    for owner in "abc":
+        scene.ask(owner, slots=2)
+        scene.store.answer(HELD)
+    scene.locks.wake()
+    assert [command.owner for command in scene.sent] == ["a"]
+    scene.store.answer(LockGranted(1))
+    assert [command.owner for command in scene.sent] == ["b"]
+    scene.store.answer(LockGranted(2, 2))
+    assert [command.owner for command in scene.sent] == ["c"]
+    scene.store.answer(HELD)
+    assert [owner for owner, _ in scene.reported] == ["a", "b"]
+
+
+def test_another_number_of_slots_is_an_error_at_once(scene: Scene) -> None:
+    """No wait can help."""
+    scene.ask("a", slots=2)
+    scene.store.answer(Refused("slots", "lock 'l': slots=2, but another holds it with slots=3"))
+    ((_, error),) = scene.reported
+    assert isinstance(error, LockSlotsError)
+    assert "same slots=" in (error.hint or "")
 
 
 def test_waiting_ends_at_the_timeout(scene: Scene) -> None:
-    """The last question comes when the time is over; then it learns who holds the lock."""
+    """The last request, when the time is over, takes its place in line away; then it learns who holds the lock."""
     scene.ask("a", within_s=0.2)
-    while not scene.reported:
-        scene.store.answer(HELD)
-        scene.pass_time(0.1)
+    assert scene.store.answer(HELD).wait_ms == 200
+    scene.pass_time(0.3)
+    assert scene.store.answer(HELD).wait_ms == 0
     ((_, error),) = scene.reported
     assert isinstance(error, LockHeldError)
-    assert "held by somebody" in str(error)
+    assert "held by another" in str(error)
     scene.ask("a")
     assert len(scene.store.sent) == 1, "it may ask again"
 
 
-def test_lock_that_is_granted_too_late_is_released(scene: Scene) -> None:
-    """The attempt ended while the store was asked: it gets no lock but an error, and the lock is free again."""
+def test_end_of_a_wait_is_sent_after_its_request(scene: Scene) -> None:
+    """The attempt ended while the store was asked: it gets no lock but an error, and neither a lock nor a place in line is left."""
     scene.ask("a")
     scene.locks.release("a")
-    scene.store.answer(NumberAnswer(3))
-    assert scene.store.answer(DONE) == ReleaseLock("l", 3)
+    scene.store.answer(LockGranted(3))
+    assert scene.store.answer(DONE) == CancelLockWait("l", "a")
     ((_, error),) = scene.reported
     assert isinstance(error, ConflictError)
     assert "the wait for lock 'l' was cancelled" in str(error)
@@ -96,23 +132,23 @@ def test_end_of_an_attempt_lets_all_of_its_locks_go_and_no_other(scene: Scene) -
     """Those it has and those it waits for; another attempt's stay."""
     for owner, name, token in (("a", "l", 1), ("a", "m", 2), ("b", "n", 3)):
         scene.ask(owner, name=name)
-        scene.store.answer(NumberAnswer(token))
+        scene.store.answer(LockGranted(token))
     scene.ask("a", name="o")
     scene.store.answer(HELD)
     scene.locks.release("a")
     scene.pass_time(5)
-    assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), ReleaseLock("m", 2)]
+    assert scene.sent == [ReleaseLock("l", 1), ReleaseLock("m", 2), CancelLockWait("o", "a")]
 
 
 def test_longest_waiter_of_the_process_is_next(scene: Scene) -> None:
     """The lock is asked for in the same breath in which it is released: no pause is waited out."""
     number = scene.ask("a")
-    scene.store.answer(NumberAnswer(1))
+    scene.store.answer(LockGranted(1))
     for owner in ("b", "c"):
         scene.ask(owner)
         scene.store.answer(HELD)
     scene.locks.release("a", number)
-    assert [command for command, _ in scene.store.sent] == [ReleaseLock("l", 1), AcquireLock("l", "b")]
+    assert scene.sent == [ReleaseLock("l", 1), AcquireLock("l", "b", None, 1, 60_000)]
 
 
 def test_error_of_the_store_is_reported(scene: Scene) -> None:
@@ -130,14 +166,14 @@ def test_second_request_of_one_attempt_is_refused(scene: Scene) -> None:
     second = scene.ask("a")
     assert isinstance(scene.reported[0][1], ConflictError)
     scene.locks.release("a", second)
-    scene.store.answer(NumberAnswer(4))
-    assert scene.reported[1:] == [("a", 4)]
+    scene.store.answer(LockGranted(4))
+    assert scene.reported[1:] == [("a", LockGranted(4))]
 
 
 def test_closed_locks_report_and_send_nothing(scene: Scene) -> None:
     """The process ends: its session's end frees what is held."""
     scene.ask("a")
-    scene.store.answer(NumberAnswer(1))
+    scene.store.answer(LockGranted(1))
     scene.ask("b")
     scene.store.answer(HELD)
     scene.locks.close()

@@ -17,7 +17,11 @@ def test_trace_prints_files_functions_and_hops():
     """Of a task, a workflow and a failure up to its message."""
     words = [sys.executable, ROOT / "scripts" / "trace_run.py"]
     printed = subprocess.run(
-        words, env={**os.environ, "PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=True
+        words,
+        env={**os.environ, "PYTHONHASHSEED": "0", "TRACE_REPETITIONS": "8"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     counts = dict(re.findall(r"^([^\n:]+): (\d+) files, \d+ functions$", printed.stdout, re.MULTILINE))
     assert len(counts) == 5, printed.stdout

@@ -176,7 +176,7 @@ def test_difference_is_found(tmp_path: Path, schema: ServerConnection, address: 
         schema.execute(
             f'update "{address.schema}".journal set duration_us = duration_us + 1 where rank = 3 and duration_us < 100'
         )
-        schema.execute(f"insert into \"{address.schema}\".lock_tokens values ('one more', 1)")
+        schema.execute(f"insert into \"{address.schema}\".lock_tokens values ('one more', 1, 0)")
         with pytest.raises(StoreBrokenError, match="lock_tokens: 11 rows, copy 12"):
             compare(source, server, _silent)
 
@@ -196,7 +196,7 @@ def test_text_that_a_server_cannot_hold_is_named(tmp_path: Path, schema: ServerC
         compare(source, server, _silent)
         rng = random.Random(1)
         first.execute(
-            "insert into lock_tokens values (?, 1)",
+            "insert into lock_tokens values (?, 1, 0)",
             ("z" + "".join(rng.choice("0123456789abcdef") for _ in range(9000)),),
         )
         # Longer than what an index of the server takes.

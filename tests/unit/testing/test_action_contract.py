@@ -38,7 +38,7 @@ def test_safe_action_passes(action: Callable[..., Any], is_named: bool, tmp_path
 @pytest.mark.parametrize(
     ("action", "options", "message"),
     [
-        (example.unprotected, {}, "called twice: 2 effects"),
+        (example.unprotected, {}, "called twice, .*: 2 effects"),
         (example.unprotected, {"is_named": False}, "2 effects at the target"),
         (example.checks_wrongly, {}, "killed at effect.performed: 2 effects"),
         (example.leaks, {"secrets": [example.SECRET]}, "a secret of the action is in contract.db"),

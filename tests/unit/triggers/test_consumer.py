@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mainspring.store.commands.automations import AcquireLock, ReleaseLock
-from mainspring.store.commands.results import DONE, NumberAnswer, Refused
+from mainspring.store.commands.results import DONE, LockGranted, Refused
 from mainspring.triggers import consumer
 from mainspring.triggers.consumer import ExclusiveConsumer
 
@@ -49,7 +49,7 @@ async def ended(store, consumer):
 async def test_consumer_waits_for_its_turn_and_returns_it(monkeypatch):
     """Another scheduler has it first."""
     monkeypatch.setattr(consumer, "_RETRY_AFTER_S", 0.0)
-    store = Store(Refused("held"), NumberAnswer(7), DONE)
+    store = Store(Refused("held"), LockGranted(7), DONE)
     await ended(store, FakeConsumer())
     assert store.sent == [AcquireLock, AcquireLock, ReleaseLock]
 
@@ -58,6 +58,6 @@ async def test_consumer_waits_for_its_turn_and_returns_it(monkeypatch):
 async def test_consumer_ends_although_the_store_is_unreachable(monkeypatch):
     """No one waits for an answer that does not come: the end of the session frees the lock."""
     monkeypatch.setattr(consumer, "_RELEASE_TIMEOUT_S", 0.01)
-    store = Store(NumberAnswer(7), None)
+    store = Store(LockGranted(7), None)
     await ended(store, FakeConsumer())
     assert store.sent == [AcquireLock, ReleaseLock]

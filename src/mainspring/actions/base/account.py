@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mainspring.actions.base.project_settings import CURRENT_SECRETS, current_project
 from mainspring.config import Settings
+from mainspring.config.locations import PRODUCTION
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
@@ -91,4 +92,8 @@ def _no_account_error(kind: AccountKind, settings: Settings, names: Sequence[str
         hint = f"Name the channel: server={names[0]!r}."
         return ConfigError(f"{kind.service}: several accounts are configured ({', '.join(names)})\n{place}", hint=hint)
     hint = f"Pass server={kind.form!r}, or name a channel of {kind.service} in [notify.channels]."
+    if settings.project.environment != PRODUCTION:
+        section = f"environments.{settings.project.environment}.notify.channels"
+        place += f"\nin the environment {settings.project.environment!r}, which does not use [notify.channels]"
+        hint = f"Pass server={kind.form!r}, or name a channel of {kind.service} in [{section}]."
     return ConfigError(f"{kind.service}: no server is configured\n{place}", hint=hint)

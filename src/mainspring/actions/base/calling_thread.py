@@ -2,11 +2,14 @@
 
 import asyncio
 
-from mainspring.domain.errors import DefinitionError
+from mainspring.domain.errors import DefinitionError, OutsideStepError
+from mainspring.engine.attempts.context_flags import IN_BODY
 
 
 def refuse_event_loop(name: str) -> None:
-    """Raise DefinitionError if a loop runs in this thread: the action would block it."""
+    """Raise DefinitionError if a loop runs in this thread: the action would block it; OutsideStepError in the body of a workflow."""
+    if IN_BODY.get():
+        raise OutsideStepError(name)
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from mainspring.actions.files.file_errors import FileActionError, locate_root
 from mainspring.actions.files.place import FilePath, Place, RootPath, Target, read_target
 from mainspring.actions.files.temporary import open_temporary_file, read_umask, temporary_name
-from mainspring.domain.errors import UnknownNameError
+from mainspring.domain.errors import ArgumentError, OptionError, UnknownNameError
 from mainspring.domain.values.file import File
 from mainspring.store import failpoints
 from mainspring.triggers.files.file_archive import has_content, place_file
 from mainspring.triggers.files.folder import CHUNK_BYTES, FileStamp, printable_path
 
+_MAX_MODE = 0o777
 _ALGORITHMS = ("sha256", "sha512", "sha1", "md5", "blake2b")
 
 
@@ -41,8 +42,16 @@ def write(
     Raises:
         FileActionError, PathOutsideRootError: it cannot be written there.
         FileUnavailableError: the disk is full, or another call writes to it.
+        ArgumentError, OptionError: the content is neither text nor bytes, or `mode` is not the mode of a file.
     """
     target = read_target(path, root)
+    if mode is not None and (type(mode) is not int or not 0 <= mode <= _MAX_MODE):
+        hint = (
+            f"Write it in octal: mode=0o{mode}." if str(mode).isdecimal() else "Write it in octal, such as mode=0o640."
+        )
+        raise OptionError(
+            f"mode={mode!r} of {printable_path(target.text)} is not the mode of a file (0 to 0o777)", hint=hint
+        )
     data = content if isinstance(content, bytes) else _encode(content, encoding, target)
     sha256 = hashlib.sha256(data).hexdigest()
     with target.open("write", make_folders=make_folders) as place:
@@ -202,6 +211,11 @@ def _read_chunks(descriptor: int) -> Iterator[bytes]:
 
 
 def _encode(text: str, encoding: str, target: Target) -> bytes:
+    if not isinstance(text, str):
+        raise ArgumentError(
+            f"the content for {printable_path(target.text)} is {type(text).__name__}, not text or bytes",
+            hint="Convert it first, for example with json.dumps(content).",
+        )
     try:
         return text.encode(encoding)
     except UnicodeEncodeError as error:

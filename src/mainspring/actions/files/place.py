@@ -116,6 +116,11 @@ class Target(NamedTuple):
             except OSError as error:
                 if self.root is not None and error.errno in (errno.ENOTDIR, errno.ELOOP):
                     self._refuse_link(parents)
+                if self.root is not None and not os.path.lexists(self.root):
+                    raise FileActionError(
+                        f"the root {printable_path(self.root)} of {printable_path(self.text)} does not exist",
+                        hint="Create it, or correct root=: an action creates folders below its root only.",
+                    ) from None
                 raise
             yield folder
 
@@ -138,6 +143,10 @@ def read_target(path: FilePath, root: RootPath) -> Target:
         FileActionError: it is no path.
         PathOutsideRootError: it leads out of the root.
     """
+    if not isinstance(path, str | File | os.PathLike):
+        raise FileActionError(
+            f"{path!r} is not a path (got {type(path).__name__})", hint='Write text, such as "reports/today.csv".'
+        )
     text = os.fsdecode(path)
     if not text or "\0" in text:
         raise FileActionError(f"{text!r} is not a path", hint='Write a path, such as "reports/today.csv".')

@@ -23,13 +23,12 @@ from mainspring.actions.http.errors import (
 from mainspring.actions.http.prepared_call import PreparedCall
 from mainspring.actions.http.reply import HttpReply, make_reply
 from mainspring.domain.duration import format_duration, parse_duration
-from mainspring.domain.errors import DefinitionError, MainspringError
+from mainspring.domain.errors import DefinitionError, MainspringError, OutsideStepError
 from mainspring.domain.failures.classifier import classify
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.text.byte_size import format_size
 from mainspring.domain.text.escaping import escape
 from mainspring.engine.attempts.context_flags import IN_BODY
-from mainspring.engine.attempts.step_context import current_step
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 if TYPE_CHECKING:
@@ -267,9 +266,9 @@ def _describe(error: BaseException) -> str:
 
 
 def require_place(name: str) -> None:
-    """Refuse the body of a workflow. Raises NotInStepError."""
+    """Refuse the body of a workflow. Raises OutsideStepError."""
     if IN_BODY.get():
-        current_step(f"{name}()")
+        raise OutsideStepError(name)
 
 
 def run_blocking(name: str, fn: Callable[[], Awaitable[T]]) -> T:
@@ -287,7 +286,7 @@ async def _await(fn: Callable[[], Awaitable[T]]) -> T:
 
 
 def require_thread(name: str) -> None:
-    """Raise DefinitionError if this thread has an event loop, and NotInStepError in the body of a workflow."""
+    """Raise DefinitionError if this thread has an event loop, and OutsideStepError in the body of a workflow."""
     require_place(name)
     with contextlib.suppress(RuntimeError):
         asyncio.get_running_loop()

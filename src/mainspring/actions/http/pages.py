@@ -24,16 +24,20 @@ def paginate(
     *,
     next: NextReader | None = None,
     items: Callable[[HttpReply], Any] | None = None,
+    resume: bool = False,
     **options: Unpack[CallOptions],
 ) -> Iterator[Any]:
-    """Yield each page of a list. A page counts as processed when the loop asks for the next one.
+    """Yield each page of a list.
 
     `next(reply)` returns the address of the next page (default: the Link header with rel="next"); it must have the same host.
     `items(reply)` returns what is yielded (default: the JSON of the body). `params=` is for the first page only.
 
-    Safe to run twice because it only reads. In a step it saves a checkpoint after each page, so the next attempt continues with the page
-    that was not processed to its end: process each page in the loop, since a list that the step collects lacks the pages of earlier
-    attempts. The loop must not save checkpoints of its own. If a step has several loops, the next attempt may read pages again.
+    With `resume=True` the next attempt of a step does not read again what this one has processed: a page counts as processed when the loop
+    asks for the next one, and a checkpoint is saved then. Only use it if the loop stores each page outside the step: a list that the
+    step collects lacks the pages of earlier attempts. The step must not save other checkpoints. If it has several such loops, the next
+    attempt may read pages again.
+
+    Safe to run twice because it only reads. Each attempt reads all pages, or with `resume=True` those that were not processed.
 
     Example:
         for orders in http.paginate("https://api.example.com/orders", params={"limit": 100}): load(orders)
@@ -43,14 +47,14 @@ def paginate(
         HttpBodyError: the next page is the same page.
     """
     require_thread(_NAME)
-    return _iterate(_Walk(url, next, items, options))
+    return _iterate(_Walk(url, next, items, options, is_saved=resume))
 
 
 def _iterate(walk: "_Walk") -> Iterator[Any]:
     while walk.call is not None:
         yield walk.read_page(run_blocking(_NAME, functools.partial(send_call, walk.call)))
         walk.advance()
-        if CURRENT_STEP.get() is not None:
+        if walk.is_saved:
             checkpoint(walk.position)
 
 
@@ -59,29 +63,36 @@ def paginate_async(
     *,
     next: NextReader | None = None,
     items: Callable[[HttpReply], Any] | None = None,
+    resume: bool = False,
     **options: Unpack[CallOptions],
 ) -> AsyncIterator[Any]:
     """Yield each page of a list, as `paginate` does, for `async for`.
 
-    Safe to run twice because it only reads, and saves a checkpoint after each page.
+    Safe to run twice because it only reads. Each attempt reads all pages, or with `resume=True` those that were not processed.
     """
     require_place(f"{_NAME}_async")
-    return _iterate_async(_Walk(url, next, items, options))
+    return _iterate_async(_Walk(url, next, items, options, is_saved=resume))
 
 
 async def _iterate_async(walk: "_Walk") -> AsyncIterator[Any]:
     while walk.call is not None:
         yield walk.read_page(await send_call(walk.call))
         walk.advance()
-        if CURRENT_STEP.get() is not None:
+        if walk.is_saved:
             await checkpoint(walk.position)
 
 
 class _Walk:
-    """The position in the pages. `call` = the request of the current page, None after the last one."""
+    """The position in the pages. `call` = the request of the current page, None after the last one; `is_saved` = by checkpoints."""
 
     def __init__(
-        self, url: str, next: NextReader | None, items: Callable[[HttpReply], Any] | None, options: CallOptions
+        self,
+        url: str,
+        next: NextReader | None,
+        items: Callable[[HttpReply], Any] | None,
+        options: CallOptions,
+        *,
+        is_saved: bool,
     ) -> None:
         self._url = url
         self._next = next or _read_link
@@ -91,7 +102,8 @@ class _Walk:
         self._origin, self._secrets = first.target.origin, first.secrets
         self._number, self._next_url = 0, None
         self.call: PreparedCall | None = first
-        step = CURRENT_STEP.get()
+        step = CURRENT_STEP.get() if is_saved else None
+        self.is_saved = step is not None
         self._loop = None if step is None else [step.effect_key(_NAME), url]
         saved = None if step is None else last_checkpoint()
         if isinstance(saved, dict) and saved.get(_MARK) == self._loop:

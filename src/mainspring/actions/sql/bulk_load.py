@@ -54,12 +54,12 @@ def bulk_load(
     Raises:
         SqlActionError: a statement failed; the chunks before it are loaded.
         SqlUnavailableError, NotSent: the database is busy or full, or does not answer.
-        ArgumentError, ConfigError, OptionError: an argument cannot be used.
+        ArgumentError, ConfigError, OptionError: an argument cannot be used, such as rows that save checkpoints while they are read.
     """
-    if existing not in _CHOICES or chunk < 1:
-        raise OptionError(
-            f"existing={existing!r}, chunk={chunk}: expected one of {_CHOICES}, and a chunk of at least 1"
-        )
+    if existing not in _CHOICES:
+        raise OptionError(f"existing={existing!r} of bulk_load: expected one of {_CHOICES}")
+    if type(chunk) is not int or chunk < 1:
+        raise OptionError(f"chunk={chunk!r} of bulk_load: expected a number of rows, at least 1")
     source = iter(rows)
     first = next(source, None)
     if first is None:
@@ -71,6 +71,7 @@ def bulk_load(
     progress = _LoadProgress(f"{describe_database(database)} {table}", is_saved=not isinstance(database, Tx))
     waiting = progress.skip_loaded(values)
     while batch := list(itertools.islice(waiting, chunk)):
+        progress.require_own_checkpoint()
         with open_described(database, timeout, "INSERT into", table, key=keys) as session:
             session.begin()
             session.load_rows(table, columns, keys, batch, is_update=is_update)
@@ -91,6 +92,15 @@ class _LoadProgress:
         self._digest = hashlib.sha256()
         self.count = 0
         self.resumed = 0
+        self._saved = None if self._step is None else self._step.saved
+
+    def require_own_checkpoint(self) -> None:
+        """Raise ArgumentError if reading the rows saved a checkpoint: the next attempt would not read rows that are not loaded yet."""
+        if self._step is not None and self._step.saved is not self._saved:
+            raise ArgumentError(
+                "rows of bulk_load: reading them saved a checkpoint, so that the next attempt would skip rows that are not loaded",
+                hint="Read them without checkpoints, such as http.paginate(...) without resume=True: bulk_load saves its own progress.",
+            )
 
     def skip_loaded(self, values: Iterator[list[Any]]) -> Iterator[list[Any]]:
         """Return the rows that are not loaded yet."""
@@ -118,6 +128,7 @@ class _LoadProgress:
         step.channel.post(ProgressReport(self.count, None))
         if self._may_save(step):
             step.checkpoint({_CHECKPOINT: {self._name: [self.count, self._digest.hexdigest()]}})
+            self._saved = step.saved
 
     def _read(self) -> tuple[int, str] | None:
         saved = None if self._step is None or self._step.saved is None else decode(self._step.saved)

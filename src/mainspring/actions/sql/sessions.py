@@ -107,6 +107,10 @@ def find_database_place(database: str) -> tuple[str, str]:
         return database, configured[database].url
     unknown = UnknownNameError("database", database, [*DATABASE_PLACES.names(), *configured])
     fix = f'Name its file in mainspring.toml: [databases], then {database} = "sqlite:///app.db".'
+    if not database.isidentifier():
+        fix = (
+            f'If it is a file, write "sqlite:///{database}". Otherwise use a name from [databases] in mainspring.toml.'
+        )
     raise ConfigError(unknown.message, hint=unknown.hint or fix)
 
 

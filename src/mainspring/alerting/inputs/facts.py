@@ -4,7 +4,7 @@ Invariant: what is cached between evaluations is what a new reader would read. S
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -52,6 +52,7 @@ from mainspring.domain.monitors.system.worker_lost import STEADY_AFTER_MS
 from mainspring.domain.monitors.timing.success_gaps import HOUR_MS
 from mainspring.domain.monitors.waiting.backlog import RATE_WINDOW_MS
 from mainspring.domain.monitors.waiting.effect_in_doubt import UNSETTLED_MS
+from mainspring.domain.monitors.waiting.lock_held import USUAL_FROM_HOLDS
 from mainspring.domain.redaction.secret_name import secret_variable_name
 from mainspring.domain.states import SessionState
 from mainspring.domain.time.schedule import Schedule
@@ -146,10 +147,7 @@ class FactsReader:
         return MonitorInputs(
             automations=tuple(learned.get(automation.name, automation) for automation in automations),
             processes=list_processes(sessions),
-            locks=tuple(
-                HeldLock(lock.name, lock.owner, lock.acquired_at, bool(lock.live))
-                for lock in status.locks(self._reader)
-            ),
+            locks=tuple(self._list_held_locks()),
             doubts=tuple(
                 EffectDoubt(doubt.key, doubt.since_at, doubt.reason)
                 for doubt in list_open_doubts(self._reader, now_at - UNSETTLED_MS)
@@ -336,6 +334,13 @@ class FactsReader:
             )
             found.setdefault(listener.automation, []).append(unreachable)
         return found
+
+    def _list_held_locks(self) -> Iterator[HeldLock]:
+        for lock in status.locks(self._reader):
+            if lock.token is not None:
+                slot = lock.slot if lock.slots > 1 else None
+                usual_ms = lock.longest_ms if lock.token >= USUAL_FROM_HOLDS else None
+                yield HeldLock(lock.name, lock.owner, lock.acquired_at, bool(lock.live), slot, usual_ms)
 
     def _list_queues(self, now_at: int) -> tuple[WatchedQueue, ...]:
         views = status.queue_views(self._reader)

@@ -49,6 +49,7 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     spare_spool: Path | None = None
     claimed: bool = True
     lock: str | None = None
+    slots: int = 1
     lock_wait: timedelta = timedelta(0)
     lock_exit: int = LOCK_HELD_EXIT_CODE
     rules: tuple[str, ...] = ()

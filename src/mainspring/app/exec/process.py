@@ -7,7 +7,7 @@ conditions prevent it: a lock or a key that another run holds, a key that was us
 import os
 import socket
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from mainspring.app.exec.best_effort_store import BestEffortStore, declare_dead_sessions
 from mainspring.app.exec.plan import FAILURE_EXIT_CODE, ExecPlan
@@ -34,6 +34,7 @@ from mainspring.store.process_store import ProcessStore
 T = TypeVar("T")
 
 _POLL_INTERVAL_S = 0.05
+_CHECK_HOLDER_MS = 1_000
 _SPOOL_IMPORT_S = 1.0
 _MAX_SPOOL_IMPORT = 500
 _DEAD_SESSIONS_TIMEOUT_S = 10.0
@@ -140,18 +141,19 @@ class ExecProcess:
         raise _CommandNotRunError(0)
 
     def _lock(self) -> None:
-        """Acquire the lock, first as a file and then in the store, or print its holder and stop."""
+        """Acquire the lock, first in the store, where it has a place in line, and then as a file; or print its holder and stop."""
         name, spool = self._plan.lock, self._spool
         if name is None:
             return
+        until = self._clock.now() + to_milliseconds(self._plan.lock_wait)
+        self._wait_for(lambda: self._acquire_store_lock(name, until), until)
         if spool is None:
             self._handle_no_lock_file(name, "there is no spool folder")
         else:
             try:
-                self._wait_for(lambda: self._acquire_lock_file(spool, name))
+                self._wait_for(lambda: self._acquire_lock_file(spool, name), until)
             except OSError as error:
                 self._handle_no_lock_file(name, str(error))
-        self._wait_for(lambda: self._acquire_store_lock(name))
 
     def _handle_no_lock_file(self, name: str, reason: str) -> None:
         print_notice(f"lock {name!r} cannot be taken as a file ({reason})")
@@ -159,35 +161,48 @@ class ExecProcess:
             raise _CommandNotRunError(FAILURE_EXIT_CODE)
 
     def _acquire_lock_file(self, spool: Spool, name: str) -> str | None:
-        """Acquire the lock's file. Return the holder if that failed."""
-        lock = spool.lock(name)
-        if lock is None:
-            return "another process of this host"
-        self._locks.append(lock)
-        return None
+        """Acquire a file of the lock. Return why that failed."""
+        for slot in range(1, self._plan.slots + 1):
+            lock = spool.lock(name, slot)
+            if lock is not None:
+                self._locks.append(lock)
+                return None
+        return f"lock {name!r} is held by another process of this host"
 
-    def _acquire_store_lock(self, name: str) -> str | None:
-        owner = f"{self._name} ({self._id})"
-        answer = self._do(lambda store: store.apply(AcquireLock(name, owner, None)))
+    def _acquire_store_lock(self, name: str, until: int) -> str | None:
+        """Acquire the lock, or a place in its line. Return why that failed."""
+        owner, slots = f"{self._name} ({self._id})", self._plan.slots
+        wait_ms = max(until - self._clock.now(), 0)
+        answer = self._do(lambda store: store.apply(AcquireLock(name, owner, None, slots, wait_ms)))
+        if isinstance(answer, Refused) and answer.code != "held":
+            self._skip(answer.text, FAILURE_EXIT_CODE)
         return answer.text if isinstance(answer, Refused) else None
 
-    def _wait_for(self, attempt: Callable[[], str | None]) -> None:
+    def _wait_for(self, attempt: Callable[[], str | None], until: int) -> None:
         """Try until it works or the wait is over. The holder may be dead: then kill what is left of it first."""
-        holder = attempt()
-        if holder is not None:
-            self._declare_dead_sessions()
-            holder = attempt()
-        until = self._clock.now() + to_milliseconds(self._plan.lock_wait)
-        while holder is not None and self._clock.now() < until and self._signals.number is None:
-            self._signals.wait(_POLL_INTERVAL_S)
-            holder = attempt()
+        reason = attempt()
+        check_at = 0
+        while reason is not None and self._signals.number is None:
+            now_at = self._clock.now()
+            if now_at >= check_at:
+                check_at = now_at + _CHECK_HOLDER_MS
+                self._declare_dead_sessions()
+                reason = attempt()
+            elif now_at < until:
+                self._signals.wait(_POLL_INTERVAL_S)
+                reason = attempt()
+            else:
+                break
         if self._signals.number is not None:
             raise _CommandNotRunError(SIGNAL_EXIT_BASE + self._signals.number)
-        if holder is not None:
-            reason = f"lock {self._plan.lock!r} is held by {holder}"
-            print_notice(f"{self._name}: {reason}: not run")
-            self._save_record(exec_run_record.build_skipped_run(self._begin, self._clock.now(), reason), None)
-            raise _CommandNotRunError(self._plan.lock_exit)
+        if reason is not None:
+            self._skip(reason, self._plan.lock_exit)
+
+    def _skip(self, reason: str, code: int) -> NoReturn:
+        """Record that the command does not run, and stop."""
+        print_notice(f"{self._name}: {reason}: not run")
+        self._save_record(exec_run_record.build_skipped_run(self._begin, self._clock.now(), reason), None)
+        raise _CommandNotRunError(code)
 
     def _start(self) -> None:
         """Record the run as running, if the store allows it; find the run of the key."""
@@ -314,11 +329,11 @@ class ExecProcess:
 
     def _close(self) -> None:
         """Release everything, and declare dead what killed calls left behind."""
+        for lock in self._locks:  # first: the next holder gets the store's lock, and then finds the file free
+            lock.release()
         if self._ledger is not None:
             self._declare_dead_sessions()
             self._ledger.close()
-        for lock in self._locks:  # last: the next holder must not find the store's lock still held
-            lock.release()
 
     def _declare_dead_sessions(self) -> None:
         if self._ledger is not None:

@@ -30,7 +30,7 @@ def make_secret_store(
     clock = clock or SystemClock()
     options = settings.secrets
     addresses = provider_addresses(settings)
-    place = ProviderPlace(settings.folder, env, clock.now, options.key_file)
+    place = ProviderPlace(settings.folder, env, clock.now, options.key_file, _hide_credential)
     entries = [
         ProviderEntry(provider, is_local_provider(address))
         for address, provider in zip(addresses, open_providers(addresses, place), strict=True)
@@ -60,6 +60,13 @@ def open_encrypted_file(settings: Settings) -> "AgeSecrets":
         ConfigError: its library is not installed.
     """
     configured = [address for address in settings.secrets.providers if address.startswith("age:")]
-    place = ProviderPlace(settings.folder, OWN_ENVIRONMENT, SystemClock().now, settings.secrets.key_file)
+    place = ProviderPlace(
+        settings.folder, OWN_ENVIRONMENT, SystemClock().now, settings.secrets.key_file, _hide_credential
+    )
     (provider,) = open_providers(configured[:1] or [f"age:{DEFAULT_FILE}"], place)
     return cast("AgeSecrets", provider)
+
+
+def _hide_credential(credential: str) -> None:
+    """Hide a credential with which a provider is asked, in all output of this process."""
+    KNOWN_SECRETS.add([credential])

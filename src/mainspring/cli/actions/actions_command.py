@@ -74,6 +74,7 @@ def show(invocation: Invocation, name: str) -> None:
         for title, section in (("Example", entry.example), ("Raises", entry.errors)):
             if section:
                 output.line(f"\n{title}:\n{textwrap.indent(section, '    ')}")
+        output.line(f"\nAutomations that use it: mainspring auto list --action {entry.name}")
 
     output.document(entry, print_text)
 

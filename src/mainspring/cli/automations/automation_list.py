@@ -76,11 +76,13 @@ def find_automations(
     views: list[AutomationView] = [] if modules else invocation.rows_if_made(lambda reader: automations(reader, None))
     known = {view.name: KnownAutomation(view.name, read_definition(view), view, view.problem) for view in views}
     if not views or loads_code:
+        from mainspring.engine.definitions.announcement import complete_definition
+
         registry = invocation.registry(modules)
         if not quiet:
             _print_problems(invocation, registry.problems)
         known = {
-            automation.name: KnownAutomation(automation.name, automation.definition, None, None)
+            automation.name: KnownAutomation(automation.name, complete_definition(automation), None, None)
             for automation in registry
         } | known
     return [known[name] for name in sorted(known)]
@@ -173,6 +175,7 @@ def next_due_at(definition: "Definition | None", start: int | None) -> int | Non
     callback=params.read_single_value,
     help="list only those whose name contains this text",
 )
+@click.option("--action", metavar="ACTION", help="list only those whose code uses this action, such as http.request")
 @params.since_option
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="list at most N")
 @modules_option
@@ -181,6 +184,7 @@ def list_command(
     invocation: Invocation,
     states: tuple[str, ...],
     name: str | None,
+    action: str | None,
     since: str | None,
     limit: int,
     modules: tuple[str, ...],
@@ -201,7 +205,9 @@ def list_command(
     selected = [
         automation
         for automation in known
-        if (name is None or name in automation.name) and _is_announced_since(automation, since_at)
+        if (name is None or name in automation.name)
+        and (action is None or (automation.definition is not None and action in automation.definition.actions))
+        and _is_announced_since(automation, since_at)
     ]
     health_by_name = read_health(invocation, selected, now)
     incident_kinds, last_runs = (

@@ -47,6 +47,7 @@ def print_automation(invocation: "Invocation", known: KnownAutomation) -> None:
         "where": definition.where if definition else None,
         "command": hide_in_command(definition.command) if definition else None,
         "parameters": definition.parameters if definition else None,
+        "actions": definition.actions if definition else (),
         "options": {row["name"]: row["value"] for row in options},
         "set": [row["name"] for row in options if row["set"]],
         "cadence": read_cadences(invocation, known, now),
@@ -128,6 +129,8 @@ def _print_definition(invocation: "Invocation", known: KnownAutomation, data: di
             output.line(f"  command   {formatting.escape_line(' '.join(data['command']), 200)}")
         if definition.parameters.get("properties"):
             output.line(f"  takes     {formatting.escape_line(', '.join(definition.parameters['properties']), 200)}")
+        if definition.actions:
+            output.line(f"  actions   {formatting.escape_line(', '.join(definition.actions), 200)}")
     if data["schedule"] or not data["triggers"]:
         output.line(f"  starts    {formatting.escape_line(data['schedule'] or '-', 200)}")
     for end, source in data["triggers"].items():

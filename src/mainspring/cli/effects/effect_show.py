@@ -45,7 +45,7 @@ def _print(invocation: Invocation, detail: "EffectDetail") -> None:
     state = output.paint(detail.state, STATE_COLOURS[detail.state], bold=True)
     output.line(f"{output.paint(formatting.escape_line(detail.key), None, bold=True)}  {state}")
     for name, value in _format_facts(detail, invocation.clock.now(), invocation.zone):
-        output.line(f"  {name:<11} {value}")
+        output.line(f"  {name:<15} {value}")
     for call in detail.calls[:_MAX_CALLS]:
         note = "" if call.note is None else f": {formatting.escape_line(call.note)}"
         at = formatting.format_instant(call.at, invocation.zone)
@@ -62,7 +62,7 @@ def _format_facts(detail: "EffectDetail", now: int, zone: str) -> Iterator[tuple
     def format_at(at: int) -> str:
         return f"{formatting.format_instant(at, zone)} {zone} ({formatting.format_distance(at, now)})"
 
-    yield "id", detail.id
+    yield "idempotency key", detail.id
     yield "started", f"{format_at(detail.started_at)} by {formatting.escape_line(detail.owner)}"
     if detail.settled_at is not None:
         decided = "" if detail.decided_by is None else f" by {formatting.escape_line(detail.decided_by)}"

@@ -145,6 +145,13 @@ def _read_printable(text: str) -> str:
     help="never run while another command has this lock",
 )
 @click.option(
+    "--slots",
+    metavar="N",
+    type=click.IntRange(1, 1_000),
+    default=1,
+    help="let up to N commands have the --lock at once (default 1)",
+)
+@click.option(
     "--lock-wait",
     metavar="D",
     callback=_make_callback(parse_duration),
@@ -322,6 +329,7 @@ def _make_plan(
         store=settings.store.url if settings is not None else None,
         **_find_spools(settings, flags),
         lock=given["lock"],
+        slots=given["slots"],
         lock_wait=given["lock_wait"] or timedelta(0),
         lock_exit=given["lock_exit"],
         rules=() if settings is None or retry is None else settings.project.classify,

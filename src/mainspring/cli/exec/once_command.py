@@ -102,7 +102,7 @@ def once_command(invocation: Invocation, /, key: str, command: tuple[str, ...], 
       0    it was done before                       75   the store is away, or another call performs it
       6    it is in doubt: a person must decide     126  it cannot be run
       8    the key was used for something else      127  it was not found
-      2    usage or configuration                   128+n  signal n ended it
+      2    usage or configuration, or no store      128+n  signal n ended it
 
     Input, output and errors pass through unchanged, and so do TERM, INT and HUP. The environment of the command holds
     MAINSPRING_IDEMPOTENCY_KEY, the id of this effect. It holds PGPASSWORD, MAINSPRING_STORE_URL and MAINSPRING_SECRET_* only with

@@ -9,6 +9,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.exits import CHECK_FAILED
 from mainspring.cli.lazy_group import command
 from mainspring.domain.errors import ConfigError
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.store.base import StoreReader
@@ -50,7 +51,7 @@ def check(ctx: click.Context, invocation: Invocation) -> None:
             invocation.output.line(f"{problem['user']}: {problem['problem']}")
             invocation.output.line(f"  {problem['fix']}")
         if not problems:
-            invocation.output.line(f"{len(names)} secrets can be read.")
+            invocation.output.line(f"{formatting.format_count(len(names), 'secret')} can be read.")
 
     invocation.output.document({"checked": names, "problems": problems}, print_text)
     if problems:

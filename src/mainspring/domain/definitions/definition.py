@@ -45,6 +45,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
     A name is left out if the code does not state its whole schema. Found when it is announced.
     """
+    actions: tuple[str, ...] = ()
+    """The actions that its code and its steps name, such as "http.request". Found when it is announced."""
     fingerprint: str = ""
     command: list[str] = []
     """The words of a script's command; no shell reads them."""

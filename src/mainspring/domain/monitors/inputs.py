@@ -352,12 +352,17 @@ class DueSecret(Struct, frozen=True):
 
 
 class HeldLock(Struct, frozen=True):
-    """A lock; `live` = its holder's session is alive."""
+    """A lock; `live` = its holder's session is alive. `slot` = which one, if it has several.
+
+    `usual_ms` = its longest hold so far, None if it was not acquired often enough to know.
+    """
 
     name: str
     owner: str
     acquired_at: int
     live: bool
+    slot: int | None = None
+    usual_ms: int | None = None
 
 
 class EffectDoubt(Struct, frozen=True):

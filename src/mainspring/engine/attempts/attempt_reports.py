@@ -13,6 +13,7 @@ import msgspec
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.secrets.secret_use import SecretUse
 from mainspring.resources.effects import AnswerCallback, EffectRequest, EffectSettlement
+from mainspring.resources.locks import LockCallback, LockSpec
 
 AckCallback = Callable[[BaseException | None], None]
 
@@ -110,15 +111,14 @@ class ProcessReport(msgspec.Struct, frozen=True):
 
 
 class LockReport(msgspec.Struct, frozen=True):
-    """A request for a lock, awaited for at most `within_s` seconds. `answer` is called with its fencing token or an error.
+    """A request for a lock. `answer` is called with its fencing token or an error.
 
     `number` is unique within the attempt. `answer` may be called more than once: the first call counts.
     """
 
     number: int
-    name: str
-    within_s: float
-    answer: Callable[[int | BaseException], None]
+    spec: LockSpec
+    answer: LockCallback
     kind = ReportKind.LOCK
 
 

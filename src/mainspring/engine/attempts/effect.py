@@ -69,6 +69,8 @@ class Effect:
         self._answer: EffectAnswer | None = None
         self._result: bytes | None = None
         self._refused: ValueRefusedError | None = None
+        self._read: Callable[[bytes | None], Any] | None = None
+        """Reads a result as the function of this effect types it."""
         self._is_done = False
         self._is_reported = False
         self._was_checked = False
@@ -174,6 +176,7 @@ class Effect:
                     raise DefinitionError(
                         f"check= of effect {self.key!r} is async", hint="Use `async with ms.once(...)`."
                     )
+                self._require_reply(reply)
             except BaseException as error:
                 self._wait_for(self._settlement(CallOutcome.UNKNOWN, *_describe(error)))
                 raise
@@ -196,6 +199,7 @@ class Effect:
                 reply = self._check()
                 if inspect.isawaitable(reply):
                     reply = await reply
+                self._require_reply(reply)
             except BaseException as error:
                 await self._send(self._settlement(CallOutcome.UNKNOWN, *_describe(error)), error)
                 raise
@@ -257,6 +261,21 @@ class Effect:
             with contextlib.suppress(AttemptClosed):
                 self._channel.settle_effect(release_of(self._request, answer))
 
+    def _require_reply(self, reply: Any) -> None:
+        """Refuse a reply of `check` that leaves open whether the target has the effect, or is no result of its function.
+
+        Raises:
+            DefinitionError: it is empty.
+            ValueRefusedError: it does not fit the annotation of the function.
+        """
+        require_check_reply(self.key, reply)
+        if self._read is not None and reply is not None and not isinstance(reply, bool):
+            try:
+                data = encode(reply, value_name=self._result_name, limit=self._limit)
+            except ValueRefusedError:
+                return  # a result that cannot be saved: the effect is done all the same
+            self._read(data)
+
     def _read_check(self, reply: Any) -> EffectSettlement | None:
         """Return the outcome by the reply of `check`; None = the target does not have the effect."""
         if reply is None or reply is False:
@@ -285,7 +304,7 @@ class Effect:
         self._is_reported = True
         answer, result, refused = self._started, None, None
         if outcome is CallOutcome.DONE:
-            result, refused = self._result, None if self._refused is None else str(self._refused)
+            result, refused = self._result, None if self._refused is None else self._refused.reason
         return EffectSettlement(
             self.key, answer.id, answer.intent, outcome, result, refused, note, words, was_checked=self._was_checked
         )
@@ -330,6 +349,7 @@ class Effect:
 
     def call(self, fn: Callable[[], Any], read: Callable[[bytes | None], Any]) -> Any:
         """Perform the effect by a function, unless it is done; return its result, read from its JSON."""
+        self._read = read
         with self:
             if self.needed:
                 result = fn()
@@ -339,6 +359,7 @@ class Effect:
 
     async def call_async(self, fn: Callable[[], Awaitable[Any]], read: Callable[[bytes | None], Any]) -> Any:
         """Perform the effect by an async function, unless it is done; return its result, read from its JSON."""
+        self._read = read
         async with self:
             if self.needed:
                 result = await fn()
@@ -361,6 +382,16 @@ class Effect:
         if self._started.refused is not None:
             raise _lost_result_error(self.key, self._started.refused)
         return read(self._result)
+
+
+def require_check_reply(key: str, reply: Any) -> None:
+    """Raise DefinitionError for an empty reply of `check`, such as []: it leaves open whether the target has the effect."""
+    if reply is None or isinstance(reply, bool) or reply:
+        return
+    raise DefinitionError(
+        f"check= of effect {key!r} returned {reply!r}: does the target have the effect?",
+        hint="Return None if it does not, True for an effect without a result, or the result.",
+    )
 
 
 def _lost_result_error(key: str, reason: str) -> ValueRefusedError:

@@ -54,6 +54,7 @@ from mainspring.engine.attempts.step_context import (
 from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, release_of
 from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.locks import LockSpec
 
 _MAX_PENDING_LINES = 2_000
 _THROTTLE_PAUSE_S, _MAX_THROTTLE_PAUSES = 0.002, 250
@@ -177,6 +178,7 @@ class LiveAttempt:
     """One running attempt; also its own channel for reports, unless it runs in a child."""
 
     __slots__ = (
+        "_at_end",
         "_checkpoints",
         "_is_wake_scheduled",
         "_lines",
@@ -214,6 +216,7 @@ class LiveAttempt:
         self._timers: list[asyncio.TimerHandle] = []
         self._checkpoints: set[PendingCheckpoint] = set()
         self._requests: set[PendingAnswer[Any]] = set()
+        self._at_end: list[Callable[[], None]] = []
         self.outgoing: list[OutboxEntry] = []
         self._secret_uses: dict[SecretUse, None] = {}
         self._refused_secrets: frozenset[str] = frozenset()
@@ -294,6 +297,8 @@ class LiveAttempt:
                 checkpoint.ack(closed)
             for request in tuple(self._requests):
                 request.answer(closed)
+        if self._at_end:
+            self._release_all()
         if self.has_claims:
             self.host.on_report(self.spec, ReportKind.UNLOCK, UnlockReport(None))
 
@@ -373,14 +378,33 @@ class LiveAttempt:
             raise_attempt_closed(self.spec.name)
         self.outgoing.append(outgoing)
 
-    def lock(self, name: str, within_s: float) -> LockRequest:
+    def lock(self, spec: LockSpec) -> LockRequest:
         """Request a lock; from any thread."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
         request: LockRequest = self._request()
         self.has_claims = True
-        self.post(LockReport(request.number, name, within_s, self._answer_to(request)))
+        self.post(LockReport(request.number, spec, self._answer_to(request)))
         return request
+
+    def unlock(self, number: int) -> None:
+        """Release a lock; from any thread."""
+        self.post(UnlockReport(number))
+
+    def has_lost_lock(self, _number: int) -> bool:
+        """Whether this attempt is over."""
+        return self.closed
+
+    def at_end(self, release: Callable[[], None]) -> None:
+        """Call `release` at the end of this attempt; from any thread."""
+        self._at_end.append(release)
+        if self.closed:
+            self._release_all()
+
+    def _release_all(self) -> None:
+        while self._at_end:
+            with contextlib.suppress(Exception):
+                self._at_end.pop()()
 
     def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
         """Ask for an effect; from any thread."""

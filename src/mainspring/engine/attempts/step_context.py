@@ -20,9 +20,11 @@ from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
-from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport, UnlockReport
+from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
+from mainspring.resources.locks import LockSpec
+from mainspring.store.commands.results import LockGranted
 
 T = TypeVar("T")
 _MAX_TEXT = 16 * 1024
@@ -111,8 +113,8 @@ class PendingAnswer(Generic[T]):
         return cast("T", self._answer)
 
 
-LockRequest = PendingAnswer[int]
-"""A request for a lock; the answer is its fencing token."""
+LockRequest = PendingAnswer[LockGranted]
+"""A request for a lock; the answer has its fencing token."""
 
 
 class NotInStepError(MainspringError):
@@ -148,7 +150,7 @@ class AttemptClosed(BaseException):
 class AttemptChannel(Protocol):
     """The channel by which the reports of one attempt reach the engine."""
 
-    def post(self, report: LogReport | ProgressReport | ProcessReport | UnlockReport) -> None:
+    def post(self, report: LogReport | ProgressReport | ProcessReport) -> None:
         """Send a report; raises AttemptClosed if the attempt is closed."""
         ...
 
@@ -159,8 +161,20 @@ class AttemptChannel(Protocol):
     def record(self, outgoing: OutboxEntry) -> None:
         """Add an event or message to send if the attempt succeeds; raises AttemptClosed if it is closed."""
 
-    def lock(self, name: str, within_s: float) -> LockRequest:
+    def lock(self, spec: LockSpec) -> LockRequest:
         """Request a lock."""
+        ...
+
+    def unlock(self, number: int) -> None:
+        """Release the lock of a request, or stop waiting for it. Raises AttemptClosed, or LockLostError if the lock is known to be lost."""
+        ...
+
+    def has_lost_lock(self, number: int) -> bool:
+        """Whether the lock of a request is lost, as far as this process knows."""
+        ...
+
+    def at_end(self, release: Callable[[], None]) -> None:
+        """Call `release` at the end of the attempt, from any thread; its errors are ignored."""
         ...
 
     def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:

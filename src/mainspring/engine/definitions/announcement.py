@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from mainspring.domain.definitions.definition import DefinitionKind
+from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import CodecUnavailableError, MainspringError
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.time.schedule import Schedule
@@ -16,12 +16,26 @@ from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.definitions.automation import Automation
 from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.engine.definitions.message_types import find_message_schemas
+from mainspring.engine.definitions.references import find_actions
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
 from mainspring.store.commands.triggers import TriggerRow
 from mainspring.store.views import AutomationView
 
 _PREFIX = "failed to load: "
+
+
+def complete_definition(automation: Automation) -> Definition:
+    """Return the definition with what only its whole module tells: the messages that it can read, and the actions that it uses."""
+    definition = automation.definition
+    if automation.fn is None:
+        return definition
+    is_workflow = definition.kind is DefinitionKind.WORKFLOW
+    return msgspec.structs.replace(
+        definition,
+        message_schemas=find_message_schemas(automation.fn) if is_workflow else {},
+        actions=find_actions(automation.fn),
+    )
 
 
 def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN_SEALING) -> AnnounceDefinitions:
@@ -33,9 +47,7 @@ def build_announcement(registry: Registry, now_at: int, sealing: Sealing = PLAIN
     schedules: list[ScheduleRow] = []
     triggers: list[TriggerRow] = []
     for automation in registry:
-        definition = automation.definition
-        if definition.kind is DefinitionKind.WORKFLOW and automation.fn is not None:
-            definition = msgspec.structs.replace(definition, message_schemas=find_message_schemas(automation.fn))
+        definition = complete_definition(automation)
         names = automation.was
         rows.append(
             AutomationRow(

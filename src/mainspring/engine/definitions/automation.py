@@ -255,6 +255,7 @@ class Step(Generic[P, R]):
     """Why its declaration cannot be used: `run.step` raises it, and workflows that name the step are not loaded."""
     where = ""
     """The place of the declaration, if it cannot be used."""
+    is_action = False
 
     def __init__(
         self,

@@ -199,22 +199,33 @@ def step(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:
-        registry = current_registry()
-        try:
+        def make() -> Step[..., Any]:
             _require_function(fn, "step")
             parsed = parse_options(DefinitionKind.STEP, options, f"step {fn.__name__!r} at {_place_of_function(fn)}")
-            decorated = Step(fn, parsed, _live_retry(options), options.get("undo"))
-        except MainspringError as error:
-            if not registry.is_loading:
-                raise
-            broken = Step(fn, {})
-            broken.error, broken.where = error, _place_of_function(fn)
-            registry.report_step(broken)
-            return broken
-        _log_child_process_hint("step", fn, parsed)
-        return decorated
+            _log_child_process_hint("step", fn, parsed)
+            return Step(fn, parsed, _live_retry(options), options.get("undo"))
+
+        return declare_step(fn, make)
 
     return decorate if fn is None else decorate(fn)
+
+
+def declare_step(fn: Callable[..., Any], make: Callable[[], Step[..., Any]]) -> Step[..., Any]:
+    """Return the step of `make`. While files are loaded, an unusable one does not disable others.
+
+    Raises:
+        MainspringError: it cannot be used, and no file is being loaded.
+    """
+    registry = current_registry()
+    try:
+        return make()
+    except MainspringError as error:
+        if not registry.is_loading:
+            raise
+        broken = Step(fn, {})
+        broken.error, broken.where = error, _place_of_function(fn)
+        registry.report_step(broken)
+        return broken
 
 
 def _log_child_process_hint(kind: str, fn: Callable[..., Any], options: Mapping[str, Any]) -> None:
@@ -361,7 +372,8 @@ def _fingerprint(fn: Callable[..., Any]) -> str:
 
 
 def _place_of_function(fn: Any) -> str:
-    """Return "file:line" of a function."""
+    """Return "file:line" of a function; of one that wraps another, as an action does, that of the other."""
+    fn = inspect.unwrap(fn)
     if inspect.isfunction(fn):
         return f"{_real_file(fn.__code__.co_filename)}:{fn.__code__.co_firstlineno}"
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the cheap way to the declaration's place

@@ -6,11 +6,11 @@ elsewhere it is an error. A second declaration at the same place (a module loade
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType, TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -18,7 +18,6 @@ import msgspec
 from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
 from mainspring.domain.option_errors import collect_setting_errors
 from mainspring.engine.attempts.context_flags import IMPORTING_FOR_RUN
-from mainspring.engine.attempts.isolation import unwrap_function
 from mainspring.engine.definitions.automation import Automation, Step, Workflow
 from mainspring.engine.definitions.automation_graph import drop_impossible_triggers
 from mainspring.engine.definitions.load_problem import LoadProblem
@@ -32,6 +31,7 @@ from mainspring.engine.definitions.module_loader import (
     trap_os_exit,
 )
 from mainspring.engine.definitions.on import has_unclaimed_starts
+from mainspring.engine.definitions.references import find_broken_declarations
 from mainspring.engine.definitions.scripts import load_scripts
 
 A = TypeVar("A", bound=Automation)
@@ -261,6 +261,12 @@ def current_registry() -> Registry:
     return _current.get() or _process_registry
 
 
+def list_declarations_of_file(automation: Automation) -> list[Automation]:
+    """Return the automations of the file that declares one, that one included."""
+    declared = _declarations_by_file.get(automation.where.rpartition(":")[0], [])
+    return declared if automation in declared else [automation]
+
+
 def _record_declaration(automation: Automation) -> None:
     """Record the declarations of a Python file; a repeated one replaces the first."""
     file, _, line = automation.where.rpartition(":")
@@ -271,49 +277,3 @@ def _record_declaration(automation: Automation) -> None:
             if known is not automation and not known.is_again(automation)
         ]
         _declarations_by_file[file] = [*other_automations, automation]
-
-
-def find_broken_declarations(function: Callable[..., Any]) -> list[Step[..., Any] | Automation]:
-    """Return the broken declarations that the code of a workflow's function names, in the order found.
-
-    The search follows the names in the code of the workflow, of its nested functions, and of the plain functions that it names in
-    the user's own modules. Code that is reached in another way (a table, `getattr`) is not found: then `run.step` and `run.child`
-    raise the error.
-    """
-    found: dict[int, Step[..., Any] | Automation] = {}
-    seen: set[int] = set()
-    functions = [unwrap_function(function)]
-    while functions:
-        current = functions.pop()
-        if not isinstance(current, FunctionType) or id(current) in seen:
-            continue
-        seen.add(id(current))
-        for value in _named_values(current):
-            if issubclass(type(value), Step | Automation):
-                if value.error is not None:
-                    found[id(value)] = value
-            elif isinstance(value, FunctionType) and value.__module__ == current.__module__:
-                functions.append(value)
-    return list(found.values())
-
-
-def _named_values(function: FunctionType) -> Iterator[Any]:
-    """Yield the values of the names in a function's code: globals, closure cells, and attributes of modules."""
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # not filled yet
-            continue
-    names = set(_names_in(function.__code__))
-    for name in sorted(names & function.__globals__.keys()):
-        value = function.__globals__[name]
-        yield value
-        if type(value) is ModuleType:
-            yield from (vars(value)[attribute] for attribute in sorted(names & vars(value).keys()))
-
-
-def _names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names_in(constant)

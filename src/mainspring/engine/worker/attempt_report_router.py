@@ -98,7 +98,7 @@ class AttemptReportRouter:
     ) -> None:
         owner = f"{spec.run_id}/{spec.ident} (attempt {spec.attempt})"
         if isinstance(report, LockReport):
-            self._locks.request(owner, report.number, report.name, report.within_s, report.answer)
+            self._locks.request(owner, report.number, report.spec, report.answer)
         elif isinstance(report, EffectReport):
             step = (spec.automation, spec.run_id, spec.ident, spec.key, spec.attempt)
             holder = EffectHolder(owner, f"{owner}#{report.number}", *step)

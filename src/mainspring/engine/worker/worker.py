@@ -184,6 +184,8 @@ class Worker(RunServices):
             self.request_claim()
         if changes.facts:
             self.read_inboxes()
+        if changes.locks:
+            self._locks.wake()
 
     def _meet_clock_step(self, step: ClockStep | None) -> None:
         """Move all waits with a step of the clock, so that each still lasts as long as intended. Cached runs are loaded again."""

@@ -7,7 +7,7 @@ import msgspec
 
 from mainspring.domain.runs.run_conditions import ConditionSnapshot
 from mainspring.store.commands.base import Answer_co, BookkeepingCommand, PersonalCommand, StoreCommand
-from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused, StartAnswer
+from mainspring.store.commands.results import CommandDone, LockGranted, NumberAnswer, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.commands.triggers import TriggerRow
 
@@ -162,27 +162,40 @@ class PauseQueue(StoreCommand[CommandDone | Refused], frozen=True):
     reason: str | None = None
 
 
-class AcquireLock(BookkeepingCommand[NumberAnswer | Refused], frozen=True):
-    """Acquire a lock for the sending session. Answer: NumberAnswer(fencing token), Refused held (text names the
-    holder).
+class AcquireLock(BookkeepingCommand[LockGranted | Refused], frozen=True):
+    """Acquire one of the `slots` of a lock for an owner in the sending session. Answer: LockGranted, Refused held (text
+    names the holders) or slots (others use another number).
+
+    If it is held and `wait_ms` is not 0, the owner waits in line: send the command again after each change of the store.
+    With `wait_ms` 0 the owner leaves the line.
     """
 
     name: str
     owner: str
     note: str | None = None
+    slots: int = 1
+    wait_ms: int = 0
+
+
+class CancelLockWait(BookkeepingCommand[CommandDone], frozen=True):
+    """Leave the line of a lock; what was granted meanwhile is released. Answer: CommandDone."""
+
+    name: str
+    owner: str
 
 
 class ReleaseLock(BookkeepingCommand[CommandDone | Refused], frozen=True):
-    """Release a lock. Answer: CommandDone, Refused not_held."""
+    """Release a lock; the next waiter gets it. Answer: CommandDone, Refused not_held."""
 
     name: str
     token: int
 
 
 class BreakLock(StoreCommand[CommandDone | Refused], frozen=True):
-    """Take a lock from its holder. Answer: CommandDone, Refused not_found."""
+    """Take a lock from its holder, or from all; `slot` = only that one. Answer: CommandDone, Refused not_found."""
 
     name: str
+    slot: int | None = None
 
 
 class SetMeta(BookkeepingCommand[CommandDone], frozen=True):

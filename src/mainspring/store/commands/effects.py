@@ -78,8 +78,20 @@ class ForgetEffect(StoreCommand[CommandDone | Refused], frozen=True):
     key: str
 
 
+class DisputeEffect(StoreCommand[CommandDone | Refused], frozen=True):
+    """Record that the target does not have an effect that is on record as done: it is in doubt.
+
+    Answer: CommandDone, Refused not_found | not_done. `id` and `intent` name the effect that was checked, and not a later one of the key.
+    """
+
+    key: str
+    id: str
+    intent: int
+    note: str
+
+
 class ConfirmEffect(StoreCommand[CommandDone | Refused], frozen=True):
-    """Record that an effect in doubt did happen. Answer: CommandDone, Refused not_found | not_in_doubt."""
+    """Record that an effect in doubt did happen. Answer: CommandDone, Refused not_found | not_in_doubt | holder_live."""
 
     key: str
     result: bytes | None

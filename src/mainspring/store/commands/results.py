@@ -41,6 +41,13 @@ class NumberAnswer(msgspec.Struct, frozen=True, tag="numbered"):
     number: int
 
 
+class LockGranted(msgspec.Struct, frozen=True, tag="granted"):
+    """The lock is held: `token` = its fencing token, `slot` = which of its slots, from 1."""
+
+    token: int
+    slot: int = 1
+
+
 class DeliveryStored(msgspec.Struct, frozen=True, tag="taken_in"):
     """The delivery is stored. `first` = by this command; otherwise these are the state and run of the earlier one under
     its key.

@@ -259,7 +259,7 @@ class PostgresDatabase(GroupingDatabase):
         failpoints.hit("commit.after")
         self.session = transaction.session
         self._note_clock(transaction, commands)
-        if transaction.ready or transaction.facts or transaction.triggers:
+        if transaction.ready or transaction.facts or transaction.triggers or transaction.locks:
             self._hints.changed()
         self._hints.send_hint(connection)
         self._hints.receive_pending(connection)

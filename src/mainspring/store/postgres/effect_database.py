@@ -88,7 +88,7 @@ class PostgresEffectDatabase:
             raise ConfigError(f"{self.schema!r} is not a valid schema for the database {name!r}", hint=hint)
         try:
             params = conninfo_to_dict(url_without_schema)
-            self._conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(params, password)})
+            self.conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(params, password)})
         except (psycopg.ProgrammingError, ValueError):
             raise ConfigError(f"the address of the database {name!r} cannot be read", hint=hint) from None
         self.location = f"{params.get('host', 'localhost')}:{params.get('port', 5432)}/{params.get('dbname', params.get('user', ''))}"
@@ -101,7 +101,7 @@ class PostgresEffectDatabase:
             NotSent: the server does not answer.
         """
         try:
-            raw = _Guarded.connect(self._conninfo, autocommit=True)
+            raw = _Guarded.connect(self.conninfo, autocommit=True)
         except psycopg.OperationalError as fault:
             if any(words in str(fault) for words in _REFUSED):
                 raise  # a later login would fail too
@@ -124,7 +124,7 @@ class PostgresEffectDatabase:
             ConfigError: it is a store of Mainspring.
         """
         try:
-            raw = psycopg.connect(self._conninfo, autocommit=True)
+            raw = psycopg.connect(self.conninfo, autocommit=True)
         except psycopg.OperationalError as fault:
             if any(words in str(fault) for words in _REFUSED):
                 raise

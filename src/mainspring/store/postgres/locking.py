@@ -19,11 +19,14 @@ from mainspring.store.commands.automations import (
     AnnounceDefinitions,
     AuditedCommand,
     BackfillSlot,
+    BreakLock,
+    CancelLockWait,
     DismissSlot,
     MakeSlot,
     PauseQueue,
     PullBackSchedule,
     RecordRunConditions,
+    ReleaseLock,
     SetQueue,
 )
 from mainspring.store.commands.base import StoreCommand
@@ -255,7 +258,7 @@ def _names_after_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
             return {("deployments",), *(("schedule", row.name) for row in schedules)}
         case MakeSlot() | BackfillSlot() | DismissSlot() | PullBackSchedule():
             return {("schedule", command.schedule)}
-        case AcquireLock(name=name):
+        case AcquireLock(name=name) | CancelLockWait(name=name) | ReleaseLock(name=name) | BreakLock(name=name):
             return {("lock", name)}
         case BeginEffect(key=key) | SettleEffect(key=key) | ForgetEffect(key=key) | ConfirmEffect(key=key):
             return {("effect", key)}

@@ -67,9 +67,10 @@ class SqliteEffectDatabase:
     def _require_file(self) -> None:
         refuse_unsafe_sqlite(apsw.sqlite_lib_version())
         if not self.path.is_file():
+            place = "the address" if "://" in self.name else f"databases.{self.name}.url"
             raise ConfigError(
                 f"there is no file for the database {self.name!r}\nat {self.path}",
-                hint=f"Create it with its tables, or fix databases.{self.name}.url. Mainspring does not create it, "
+                hint=f"Create it with its tables, or correct {place}. Mainspring does not create it, "
                 "because an empty one has no record of effects.",
             )
         refuse_network(self.path)

@@ -8,6 +8,7 @@ from mainspring.domain.states import EFFECT_MOVES, EffectMove, EffectState, Sess
 from mainspring.store.commands.effects import (
     BeginEffect,
     ConfirmEffect,
+    DisputeEffect,
     EffectConflict,
     EffectFound,
     EffectGranted,
@@ -101,6 +102,20 @@ def forget_effect(tx: Transaction, command: ForgetEffect) -> CommandDone | Refus
     return DONE
 
 
+def dispute_effect(tx: Transaction, command: DisputeEffect) -> CommandDone | Refused:
+    """Make an effect that is on record as done doubtful, unless a person decided that it is."""
+    c = command
+    tx.hold("effect", c.key)
+    held = HELD_EFFECT.read_first(tx.all("read_effect", (c.key,)))
+    if held is None:
+        return Refused("not_found", f"no effect {c.key!r} is on record")
+    effect = held.effect
+    if (effect.id, effect.intent) != (c.id, c.intent) or effect.state is not EffectState.DONE or effect.decided_by:
+        return DONE if tx.again else Refused("not_done", f"effect {c.key!r} has changed since it was checked")
+    _write(tx, effect, EffectMove.DISPUTE, settled_at=tx.now, note=_short(c.note))
+    return DONE
+
+
 def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Refused:
     """Record that an effect did happen, as a person says."""
     c = command
@@ -111,6 +126,8 @@ def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Ref
     if held.effect.state not in (EffectState.UNKNOWN, EffectState.IN_DOUBT):
         if tx.again and held.effect.decided_by == c.by:
             return DONE
+        if held.effect.state is EffectState.PENDING:
+            return Refused("holder_live", f"{held.effect.owner} is performing effect {c.key!r}")
         return Refused("not_in_doubt", f"effect {c.key!r} is {held.effect.state}: nothing is to be decided")
     _write(tx, held.effect, EffectMove.COMPLETE, settled_at=tx.now, result=c.result, note=c.reason, decided_by=c.by)
     return DONE

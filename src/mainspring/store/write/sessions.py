@@ -29,7 +29,7 @@ from mainspring.store.schema.processes.sessions import ENDING_SESSION
 from mainspring.store.schema.runs.attempts import ATTEMPT_OF_RUN
 from mainspring.store.schema.runs.runs import ENDED_RUN
 from mainspring.store.transaction import Transaction
-from mainspring.store.write import effects
+from mainspring.store.write import effects, locks
 from mainspring.store.write.clock_steps import find_unseen_step
 from mainspring.store.write.runs import run_keys, run_transitions
 from mainspring.store.write.runs.journal import encode_failure
@@ -199,13 +199,13 @@ def _end_session(tx: Transaction, session: int, state: SessionState, released: i
     """Record the session's end and delete what only a live one has."""
     tx.change("end_session", {"state": state.value, "now": tx.now, "freed": released, "session": session})
     for query in (
-        "delete_locks_of_session",
         "delete_process_groups_of_session",
         "delete_session_automations",
         "delete_consumers_of_session",
         "delete_stalled_attempts_of_session",
     ):
         tx.change(query, (session,))
+    locks.release_locks_of_session(tx, session)
     effects.lose_effects(tx, session)
     tx.ready |= released > 0
 

@@ -86,12 +86,27 @@ def test_pages_are_read_in_an_event_loop(target):
     assert asyncio.run(read()) == [10, 20, 30]
 
 
+def test_list_that_a_step_collects_has_all_pages_after_a_retry(target, tmp_path):
+    """Without `resume=True` each attempt reads all pages."""
+    lists = []
+
+    def read():
+        lists.append([])
+        for page in http.paginate(f"{target.base}/pages"):
+            lists[-1].append(page["items"][0])
+            if len(lists) == 1 and len(lists[0]) == 2:
+                raise ms.Transient("in the middle of page 2")
+
+    run(read, tmp_path)
+    assert lists == [[10, 20], [10, 20, 30]]
+
+
 def test_next_attempt_continues_with_the_page_that_failed(target, tmp_path):
     """Pages that were processed are not read again."""
     processed = []
 
     def read():
-        for page in http.paginate(f"{target.base}/pages"):
+        for page in http.paginate(f"{target.base}/pages", resume=True):
             processed.append(page["items"][0])
             if processed == [10, 20]:
                 raise ms.Transient("in the middle of page 2")
@@ -111,7 +126,7 @@ def test_pages_that_were_all_processed_are_not_read_again(target, tmp_path):
     processed = []
 
     def read():
-        processed.extend(page["items"][0] for page in http.paginate(f"{target.base}/pages"))
+        processed.extend(page["items"][0] for page in http.paginate(f"{target.base}/pages", resume=True))
         if len(processed) == 3 and len(failures) < 1:
             failures.append(1)
             raise ms.Transient("after the last page")
@@ -126,7 +141,7 @@ def test_each_loop_of_a_step_reads_all_of_its_pages(target, tmp_path):
 
     def read():
         for state in ("open", "closed"):
-            pages = http.paginate(f"{target.base}/pages", params={"state": state})
+            pages = http.paginate(f"{target.base}/pages", params={"state": state}, resume=True)
             processed.extend((state, page["items"][0]) for page in pages)
             if state == "closed" and len(processed) == 6:
                 raise ms.Transient("after the last page of the second")
@@ -141,9 +156,12 @@ def test_checkpoint_has_no_secret(target, tmp_path, monkeypatch):
     monkeypatch.setenv("MAINSPRING_SECRET_API", TOKEN)
     monkeypatch.setattr(Project, "_newest", None)
 
+    def next(reply):
+        return f"{reply.url}&page=2" if "page" not in reply.url else None
+
     def read():
         url = f"{target.base}/echo?token={{secret:API}}"
-        pages = http.paginate(url, next=lambda reply: f"{reply.url}&page=2" if "page" not in reply.url else None)
+        pages = http.paginate(url, next=next, resume=True)
         assert len(list(pages)) == 2
 
     run(read, tmp_path)

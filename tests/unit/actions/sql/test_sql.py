@@ -180,6 +180,30 @@ def test_next_attempt_of_a_load_continues(changes: bool, shop: Shop, tmp_path: P
     assert shop.rows("select state from orders where id = 0") == [("other" if changes else "x",)]
 
 
+@ms.step
+def load_pages(url: str) -> int:
+    """Its rows save a checkpoint after each page, as those of `http.paginate(resume=True)` do."""
+
+    def rows() -> Any:
+        for page in range(ms.last_checkpoint() or 0, 3):
+            yield from ({"id": page * 2 + number, "state": "x"} for number in range(2))
+            ms.checkpoint(page + 1)
+
+    return sql.bulk_load(url, "orders", rows(), key="id", chunk=3).rows
+
+
+def test_rows_that_save_checkpoints_are_refused(shop: Shop, tmp_path: Path) -> None:
+    """The next attempt would not read the rows of a chunk that was not loaded."""
+
+    @ms.workflow(name="loads_pages")
+    async def loads(run: ms.Run) -> int:
+        return await run.step(load_pages, shop.url)
+
+    with pytest.raises(ms.RunFailed, match="rows of bulk_load: reading them saved a checkpoint"):
+        ms.App(tmp_path / "store.db").run(loads)
+    assert shop.rows("select count(*) from orders") == [(0,)]
+
+
 def test_saved_progress_of_a_load_has_no_password(postgres: PostgresServer, tmp_path: Path) -> None:
     """The address of the database is part of what a chunk belongs to."""
     url = postgres.url("postgres").replace("//mainspring@", "//mainspring:secret_password@")

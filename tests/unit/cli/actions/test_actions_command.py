@@ -10,7 +10,7 @@ from mainspring.domain.values.function_signature import read_signature
 
 NAMES = {
     *(f"files.{name}" for name in ("write", "copy", "move", "rename", "ensure_folder", "remove", "archive", "extract")),
-    *("files.checksum", "files.prune", "shell.run"),
+    *("files.checksum", "files.prune", "shell.run", "backup.sqlite", "backup.postgres", "backup.prune"),
     *(f"sql.{name}" for name in ("query", "insert_once", "upsert", "update_where", "bulk_load")),
     *(f"wait.{name}" for name in ("until", "port", "file", "url", "row")),
 }

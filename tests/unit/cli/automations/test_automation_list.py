@@ -342,3 +342,11 @@ def test_paths_of_runs_are_displayed(cli, stage, monkeypatch):
     assert "'order'" in cli("auto", "paths", "oder").err
     monkeypatch.setattr("mainspring.insight.runs.run_paths.MOST", 1)
     assert "ended; 1 path is left out." in cli("auto", "paths", "order").err
+
+
+def test_automations_that_use_an_action_are_listed(cli, stage, project):
+    """By the code that no worker has announced yet."""
+    text = 'import mainspring as ms\nfrom mainspring.actions import http\n@ms.task\ndef fetch() -> None:\n    http.request("GET", "https://x")\n'
+    project("fetch.py", text, stage.clock.now() + 1)
+    assert [row["name"] for row in cli("auto", "list", "--action", "http.request", "--json").json] == ["fetch"]
+    assert "  actions   http.request\n" in cli("auto", "show", "fetch").out

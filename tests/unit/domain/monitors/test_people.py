@@ -55,6 +55,16 @@ def test_lock_is_held_too_long(live: bool, longest: int) -> None:
     assert finding.subject.fingerprint == "db"
 
 
+@pytest.mark.parametrize(("usual", "longest"), [(0, 30 * MINUTE), (10 * MINUTE, 100 * MINUTE), (DAY, DAY)])
+def test_lock_is_held_unusually_long(usual: int, longest: int) -> None:
+    """Ten times its longest hold, but neither for moments nor for more than a day."""
+    facts = MonitorInputs(locks=(HeldLock("a b", "r_1/step", T0, live=True, slot=2, usual_ms=usual),))
+    assert found(LOCK, facts, T0 + longest - 1) == []
+    (finding,) = found(LOCK, facts, T0 + longest)
+    assert "its longest hold was" in finding.text
+    assert finding.hint == "If its holder no longer works: mainspring locks break 'a b' --slot 2 --reason '...'"
+
+
 def test_pause_without_an_end_is_reported_in_the_digest() -> None:
     """Of automations and queues, after a week."""
     facts = MonitorInputs(

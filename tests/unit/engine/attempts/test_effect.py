@@ -8,7 +8,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.effects.effect import CallOutcome, Recovery
-from mainspring.domain.errors import ArgumentError, ConflictError, OptionError, ValueRefusedError
+from mainspring.domain.errors import ArgumentError, ConflictError, DefinitionError, OptionError, ValueRefusedError
 from mainspring.engine.attempts.step_context import CURRENT_STEP, PendingAnswer, StepContext, idempotency_key
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 
@@ -75,6 +75,13 @@ def nothing(*_args: Any) -> None:
         (lambda: ms.once("k", wait=-1), OptionError, "-1"),
         (lambda: ms.once("k", conflict="error"), OptionError, "conflict='error'"),
         (lambda: ms.once("k", within="1h", conflict="maybe"), OptionError, "conflict='maybe'"),  # type: ignore[call-overload]
+        (lambda: ms.once("push:{sha}", nothing), OptionError, r'write an f-string: f"push:{sha}"'),
+        (lambda: ms.once("k", nothing, check=7), DefinitionError, "check= of effect 'k' is not a function"),  # type: ignore[call-overload]
+        (
+            lambda: ms.once("k", nothing, 1, 2, check=lambda number: number),
+            DefinitionError,
+            "too many positional arguments",
+        ),
         (lambda: ms.once("k", nothing, object()), ValueRefusedError, r"identity of effect 'k'"),
         (lambda: ms.once("k", identity=float("nan")), ValueRefusedError, r"identity of effect 'k'"),
     ],
@@ -166,6 +173,26 @@ def test_check_decides_on_an_unproven_effect(channel: Channel, found: Any) -> No
             (C.RELEASED, True)
         ]
     assert checked == [(1, 2)]
+
+
+def name_of(_number: int) -> str:
+    return "name"
+
+
+@pytest.mark.parametrize("reply", [0, "", [], {}, ["not", "text"]])
+def test_reply_of_a_check_that_is_no_answer_leaves_the_outcome_unknown(channel: Channel, reply: Any) -> None:
+    """An empty list often means "not there"; a reply that is no result of the function could never be read again."""
+    channel.answers = [EffectAnswer("e1", 1, must_check=True)]
+    with pytest.raises((DefinitionError, ValueRefusedError), match=r"check=|result of effect 'k'"):
+        ms.once("k", name_of, 1, check=lambda _number: reply)
+    assert channel.outcomes == [C.UNKNOWN]
+
+
+def test_key_from_data_may_contain_braces(channel: Channel) -> None:
+    """Only a key that is written in code is an f-string without its f."""
+    path = "/users/{id}"
+    assert ms.once(f"route:{path}", name_of, 1) == "name"
+    assert channel.requests[0].key == f"route:{path}"
 
 
 def test_interrupted_wait_releases_an_intent_that_came(channel: Channel) -> None:

@@ -6,7 +6,6 @@ import mainspring.engine.attempts.step_context as ms
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.outbox_api import publish, send
 from mainspring.engine.attempts.step_context import CURRENT_STEP, NotInStepError, StepContext
-from mainspring.engine.attempts.step_lock import lock
 
 CALLS = {
     "idempotency_key()": ms.idempotency_key,
@@ -14,7 +13,6 @@ CALLS = {
     "checkpoint()": lambda: ms.checkpoint(1),
     "last_checkpoint()": ms.last_checkpoint,
     "progress()": lambda: ms.progress(1),
-    "lock()": lambda: lock("l"),
     "log.info": lambda: ms.log.info("x"),
     "publish()": lambda: publish("paid"),
     "send()": lambda: send("orders/eu", 1),

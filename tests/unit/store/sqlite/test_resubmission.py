@@ -219,6 +219,7 @@ COMMANDS: list[Any] = [
     automations.AuditedCommand("cmd-let-go", "me", "dismiss", "lost", triggers.DismissDelivery("lost", "no")),
     automations.AcquireLock(name="new", owner="mine"),
     automations.ReleaseLock(name="l", token=1),
+    automations.CancelLockWait(name="l", owner="mine"),
     automations.AuditedCommand("cmd-break", "me", "break", "l", automations.BreakLock(name="l")),
     effect("new", "9"),
     effect("new", "9", Recovery.CHECK, within_ms=5),

@@ -12,7 +12,7 @@ from tests.api_world import BACKUP, PAY
 
 def define(world, name, *, after=None, kind=DefinitionKind.TASK, **options):
     """Announce an automation; `after` = that whose end starts it."""
-    more = {key: options.pop(key) for key in ("doc", "guide") if key in options}
+    more = {key: options.pop(key) for key in ("doc", "guide", "actions") if key in options}
     parsed = parse_options(kind, options, name)
     triggers = {} if after is None else {"run": Trigger(source=RunEndSource(automation=after))}
     made = Definition(

@@ -38,7 +38,7 @@ from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import decode_call
 from mainspring.engine.attempts import attempt_end
 from mainspring.engine.attempts.attempt_end import AttemptEnd
-from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport, UnlockReport
+from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import PROCESS, load_callable
 from mainspring.engine.attempts.logs.log_capture import install_capture_in_child
@@ -64,7 +64,8 @@ from mainspring.resources.effects import (
     release_of,
 )
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.resources.locks import LockHeldError
+from mainspring.resources.lock_backends import LOCK_SERVERS
+from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _MAX_REASON = 2000
@@ -84,6 +85,7 @@ class ChildChannel:
         self._lock_requests: dict[int, LockRequest] = {}
         self._effect_requests: dict[int, tuple[PendingAnswer[Any], EffectRequest | None]] = {}
         self._secret_requests: dict[int, PendingAnswer[SecretRead]] = {}
+        self._at_end: list[Callable[[], None]] = []
         self.calls: SimpleQueue[child_protocol.CallMessage] = SimpleQueue()
 
     def read(self) -> list[child_protocol.MessageToChild]:
@@ -111,9 +113,7 @@ class ChildChannel:
                 elif isinstance(message, child_protocol.LockAnswer) and (
                     request := self._lock_requests.pop(message.n, None)
                 ):
-                    request.answer(
-                        message.token if message.error is None else _rebuild_error(message.code, message.error)
-                    )
+                    request.answer(message.granted or _rebuild_error(message.code, message.error or ""))
                 elif isinstance(message, child_protocol.EffectAnswerMessage) and (
                     pending := self._effect_requests.pop(message.n, None)
                 ):
@@ -133,7 +133,7 @@ class ChildChannel:
         with self._send_lock:
             self._socket.sendall(data)
 
-    def post(self, report: LogReport | ProgressReport | ProcessReport | UnlockReport) -> None:
+    def post(self, report: LogReport | ProgressReport | ProcessReport) -> None:
         """Send a report; process groups need none, because all that this process starts dies with it."""
         if isinstance(report, ProcessReport) and report.ack is not None:
             report.ack(None)
@@ -141,8 +141,6 @@ class ChildChannel:
             self.send(child_protocol.LogMessage(report.level, report.text, report.fields, report.logger))
         elif isinstance(report, ProgressReport):
             self.send(child_protocol.ProgressMessage(report.done, report.total))
-        elif isinstance(report, UnlockReport) and report.number is not None:
-            self.send(child_protocol.UnlockMessage(report.number))
 
     def save(self, data: bytes) -> SavedCheckpoint:
         """Send a checkpoint and wait for its commit."""
@@ -158,12 +156,30 @@ class ChildChannel:
         """Add an event or message to send if the call succeeds."""
         self.send(child_protocol.OutgoingMessage(outgoing))
 
-    def lock(self, name: str, within_s: float) -> LockRequest:
+    def lock(self, spec: LockSpec) -> LockRequest:
         """Request a lock."""
         request = LockRequest(next(self._numbers))
         self._lock_requests[request.number] = request
-        self.send(child_protocol.LockMessage(request.number, name, within_s))
+        self.send(child_protocol.LockMessage(request.number, spec))
         return request
+
+    def unlock(self, number: int) -> None:
+        """Release a lock."""
+        self.send(child_protocol.UnlockMessage(number))
+
+    def has_lost_lock(self, _number: int) -> bool:
+        """Return False: this process is killed if its attempt is stopped."""
+        return False
+
+    def at_end(self, release: Callable[[], None]) -> None:
+        """Call `release` at the end of the running call."""
+        self._at_end.append(release)
+
+    def release_all(self) -> None:
+        """Release what the call has left: it has ended."""
+        while self._at_end:
+            with contextlib.suppress(Exception):
+                self._at_end.pop()()
 
     def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
         """Ask for an effect."""
@@ -203,7 +219,7 @@ class ChildChannel:
 
 def _rebuild_error(code: str, text: str) -> MainspringError:
     """Return the error that the worker sent, in its own class if steps may catch it: so the same code works with every isolation."""
-    kinds = (LockHeldError, ConflictError, EffectConflictError, EffectInDoubtError)
+    kinds = (LockHeldError, LockSlotsError, LockLostError, ConflictError, EffectConflictError, EffectInDoubtError)
     if code == BusyError.code:
         return BusyError(EFFECT_RETRY_AFTER, text)
     return {kind.code: kind for kind in kinds}.get(code, MainspringError)(text)
@@ -248,6 +264,7 @@ class _ChildServer:
             end = attempt_end.end_with_result(spec, value, self._classifier, _elapsed_us(started_ns))
         if os.getpid() != self._pid:
             os._exit(0)  # a process that the step forked returned here: it must not answer
+        self._link.release_all()
         _flush()
         self._send_end(end, is_spent=is_spent or threading.active_count() > threads)
 
@@ -369,6 +386,7 @@ def _read_hello(link: ChildChannel) -> Classifier:
             os.environ[name] = value
     SECRET_VARIABLES.allow(hello.passed)
     ACTION_HOSTS.allow(hello.hosts)
+    LOCK_SERVERS.add_servers(hello.locks)
     install_capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, child_protocol.CallMessage):

@@ -18,6 +18,9 @@ from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
+from mainspring.resources.lock_backends import LockServer
+from mainspring.resources.locks import LockSpec
+from mainspring.store.commands.results import LockGranted
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
@@ -91,7 +94,8 @@ class FrameError(MainspringError):
 class HelloMessage(msgspec.Struct, tag="hello"):
     """First message to a child: import path, intended environment, the user's classifier rules, the level of logging.
 
-    `passed` = names of variables that commands receive although they hold secrets; `hosts` = those that actions may call.
+    `passed` = names of variables that commands receive although they hold secrets; `hosts` = those that actions may call;
+    `locks` = the servers of lock backends, with their secrets.
     """
 
     path: list[str]
@@ -100,6 +104,7 @@ class HelloMessage(msgspec.Struct, tag="hello"):
     log_level: int
     passed: list[str] = []
     hosts: list[str] = []
+    locks: dict[str, LockServer] = {}
 
 
 class CallMessage(msgspec.Struct, tag="call", kw_only=True):
@@ -128,10 +133,10 @@ class CheckpointAnswer(msgspec.Struct, tag="acked"):
 
 
 class LockAnswer(msgspec.Struct, tag="locked"):
-    """Answer to a LockMessage: request number `n` has this fencing token, or failed (`error`); `code` is that of the error's class."""
+    """Answer to a LockMessage: request number `n` is granted, or failed (`error`); `code` is that of the error's class."""
 
     n: int
-    token: int = 0
+    granted: LockGranted | None = None
     error: str | None = None
     code: str = ""
 
@@ -199,11 +204,10 @@ class OutgoingMessage(msgspec.Struct, tag="recorded"):
 
 
 class LockMessage(msgspec.Struct, tag="lock_asked"):
-    """Acquire this lock, waiting up to `within_s` seconds, and answer with a LockAnswer."""
+    """Acquire this lock, and answer with a LockAnswer."""
 
     n: int
-    name: str
-    within_s: float
+    spec: LockSpec
 
 
 class UnlockMessage(msgspec.Struct, tag="unlocked"):

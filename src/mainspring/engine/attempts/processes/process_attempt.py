@@ -35,6 +35,8 @@ from mainspring.engine.attempts.processes.child_protocol import rebuild_error
 from mainspring.engine.attempts.processes.process_tree import describe_process_tree
 from mainspring.engine.attempts.step_context import AttemptClosed
 from mainspring.resources.effects import EffectAnswer
+from mainspring.resources.locks import LockCallback
+from mainspring.store.commands.results import LockGranted
 
 _START_ALLOWANCE_S = 60.0
 _ANSWER_TIMEOUT_S = 2.0
@@ -117,9 +119,9 @@ class ProcessAttempt(LiveAttempt):
     def _serve_resource(self, message: child_protocol.MessageFromChild) -> None:
         """Report a request for a lock or an effect, or the end of one."""
         match message:
-            case child_protocol.LockMessage(number, name, within_s):
+            case child_protocol.LockMessage(number, spec):
                 self.has_claims = True
-                self.send_report(LockReport(number, name, within_s, self._lock_answer(number)))
+                self.send_report(LockReport(number, spec, self._lock_answer(number)))
             case child_protocol.UnlockMessage(number):
                 self.send_report(UnlockReport(number))
             case child_protocol.EffectMessage(number, request):
@@ -212,12 +214,12 @@ class ProcessAttempt(LiveAttempt):
             child_protocol.CheckpointAnswer(number, None if error is None else _error_text(error))
         )
 
-    def _lock_answer(self, number: int) -> Callable[[int | BaseException], None]:
+    def _lock_answer(self, number: int) -> LockCallback:
         """Return the callback that answers this request for a lock; from any thread."""
         send = self._send_to(self._child)
 
-        def answer(result: int | BaseException) -> None:
-            if isinstance(result, int):
+        def answer(result: LockGranted | BaseException) -> None:
+            if isinstance(result, LockGranted):
                 send(child_protocol.LockAnswer(number, result))
             else:
                 send(child_protocol.LockAnswer(number, code=getattr(result, "code", ""), error=_error_text(result)))

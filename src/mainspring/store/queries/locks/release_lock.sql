@@ -1,1 +1,1 @@
-delete from locks where name = ? and token = ?
+delete from locks where name = ? and token = ? returning acquired_at

@@ -126,7 +126,7 @@ def sessions(reader: StoreReader, *, live: bool = True, limit: int = 100) -> lis
 
 
 def locks(reader: StoreReader) -> list[LockView]:
-    """Return the held locks, by name."""
+    """Return the holders and waiters of locks, by name: holders by slot, then waiters in their order."""
     return [LockView(*row) for row in reader.read("list_locks")]
 
 

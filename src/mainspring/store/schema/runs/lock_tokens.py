@@ -1,4 +1,4 @@
-"""Lock tokens. The last fencing token of each lock, also of free ones."""
+"""Lock tokens. The last fencing token of each lock, also of free ones, and its longest hold."""
 
 from typing import Final
 
@@ -9,6 +9,7 @@ TABLE: Final = TableSchema(
     (
         text("name"),
         integer("token"),
+        integer("longest_ms"),
     ),
     keys=(("name",),),
 )

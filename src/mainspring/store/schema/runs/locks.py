@@ -1,4 +1,4 @@
-"""Locks. Locks that are held now."""
+"""Locks. Locks that are held now: one row for each slot."""
 
 from typing import Final
 
@@ -13,6 +13,9 @@ TABLE: Final = TableSchema(
         integer("token"),
         integer("acquired_at"),
         text("note", null=True),
+        integer("slot"),
+        integer("slots"),
+        integer("received"),
     ),
-    keys=(("name",),),
+    keys=(("name", "slot"),),
 )

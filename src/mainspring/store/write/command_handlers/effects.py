@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mainspring.store.commands.effects import BeginEffect, ConfirmEffect, ForgetEffect, SettleEffect
+from mainspring.store.commands.effects import BeginEffect, ConfirmEffect, DisputeEffect, ForgetEffect, SettleEffect
 from mainspring.store.transaction import HandlerTable
 from mainspring.store.write import effects
 
@@ -11,6 +11,7 @@ HANDLERS: Final[HandlerTable] = dict(
         BeginEffect.answered_by(effects.begin_effect),
         SettleEffect.answered_by(effects.settle_effect),
         ForgetEffect.answered_by(effects.forget_effect),
+        DisputeEffect.answered_by(effects.dispute_effect),
         ConfirmEffect.answered_by(effects.confirm_effect),
     )
 )

@@ -43,6 +43,8 @@ _MOST_NODES = 60
 class AutomationHealthQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A filter of automations: names that contain this text, this owner, team, tag ("nightly", or "team=data") and state.
 
+    `action` = only those whose code uses this action, such as "http.request".
+
     `with_open_incident` = only those with an unresolved incident; `retired` = retired ones too; `runs` = how many of the newest runs each
     line lists.
     """
@@ -51,6 +53,7 @@ class AutomationHealthQuery(ListQuery, frozen=True, kw_only=True, forbid_unknown
     owner: Word | None = None
     team: Word | None = None
     tag: Word | None = None
+    action: Word | None = None
     state: tuple[AutomationState, ...] = ()
     with_open_incident: bool = False
     retired: bool = False
@@ -126,6 +129,7 @@ class _OwnerFields(msgspec.Struct, frozen=True):
 
 class _DefinitionFields(msgspec.Struct, frozen=True):
     options: _OwnerFields = _OwnerFields()
+    actions: tuple[str, ...] = ()
 
 
 def list_health(call: ApiCall[AutomationHealthQuery, None]) -> Page[AutomationLine]:
@@ -278,13 +282,16 @@ def _filter_views(call: ApiCall[AutomationHealthQuery, None], incidents: list[In
             continue
         if view.retired_at is not None and not query.retired and AutomationState.RETIRED not in query.state:
             continue
-        if (query.owner or query.team or query.tag) and not _matches(view, query):
+        if (query.owner or query.team or query.tag or query.action) and not _matches(view, query):
             continue
         yield view
 
 
 def _matches(view: AutomationView, query: AutomationHealthQuery) -> bool:
-    owner_fields = msgspec.json.decode(view.definition, type=_DefinitionFields).options
+    fields = msgspec.json.decode(view.definition, type=_DefinitionFields)
+    if query.action is not None and query.action not in fields.actions:
+        return False
+    owner_fields = fields.options
     key, is_pair, value = (query.tag or "").partition("=")
     has_tag = query.tag is None or (owner_fields.tags.get(key) == value if is_pair else query.tag in owner_fields.tags)
     return query.owner in (None, owner_fields.owner) and query.team in (None, owner_fields.team) and has_tag

@@ -1,4 +1,4 @@
-"""`/locks`: held locks, with holder and age; one can be broken."""
+"""`/locks`: holders of locks and those that wait, with age and place in line; a lock can be broken."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mainspring.domain.access.permissions import Role
 from mainspring.store.views import LockView
-from mainspring.web.api.bodies import ListQuery, OperationRequest
+from mainspring.web.api.bodies import ListQuery
 from mainspring.web.api.call import ApiCall
 from mainspring.web.api.endpoints import locks
 from mainspring.web.dashboard.exports import list_all_pages
@@ -18,9 +18,9 @@ _STEP_HOLDER: Final = re.compile(r"(r_[0-9a-z]+)/")
 
 
 def show(call: ApiCall[ListQuery, Form | None]) -> PageView:
-    """List held locks."""
+    """List holders and waiters."""
     page = locks.list_locks(api_call(call))
-    runs = {lock.name: match[1] for lock in page.items if (match := _STEP_HOLDER.match(lock.owner))}
+    runs = {lock.owner: match[1] for lock in page.items if (match := _STEP_HOLDER.match(lock.owner))}
     return PageView("Locks", {"locks": page.items, "runs": runs, "next": page.next, "quoted": shlex.quote})
 
 
@@ -30,8 +30,10 @@ def rows(call: ApiCall[ListQuery, None]) -> Iterator[LockView]:
 
 
 def break_lock_of_form(call: ApiCall[Any, Form]) -> None:
-    """Take a lock from its holder."""
-    call_api(call, locks.break_lock, OperationRequest(reason=read_reason(call)), lock=call.body.get("lock", ""))
+    """Take a slot of a lock from its holder."""
+    slot = call.body.get("slot", "")
+    request = locks.BreakLockRequest(reason=read_reason(call), slot=int(slot) if slot.isdecimal() else None)
+    call_api(call, locks.break_lock, request, lock=call.body.get("lock", ""))
 
 
 PAGES = (

@@ -56,7 +56,16 @@ def show(call: ApiCall[AutomationHealthQuery, Form | None]) -> PageView:
         "calm": CALM_STATES,
         "query": query,
         "filtered": any(
-            (query.name, query.owner, query.team, query.tag, query.state, query.with_open_incident, query.cursor)
+            (
+                query.name,
+                query.owner,
+                query.team,
+                query.tag,
+                query.action,
+                query.state,
+                query.with_open_incident,
+                query.cursor,
+            )
         ),
     }
     return PageView("Automations", values)

@@ -73,6 +73,12 @@ async def test_list_is_filtered_by_what_is_in_the_link(world):
     assert "/a/pay" not in text
     assert 'name="owner" maxlength="200" value="ann"' in text
     assert 'href="/automations?owner=ann&amp;team=data"' in text
+    define(world, "tidy", actions=("http.request", "send_report"))
+    text = await world.get("/automations", action="http.request")
+    assert "/a/tidy" in text
+    assert "/a/pay" not in text
+    assert 'name="action" maxlength="200" value="http.request"' in text
+    assert 'href="/automations?action=send_report">send_report</a>' in await world.get("/a/tidy")
     text = await world.get("/automations", state="silent")
     assert '<option value="silent" selected>' in text
     assert "No automation that you may see matches" in text

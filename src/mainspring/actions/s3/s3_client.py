@@ -1,0 +1,108 @@
+"""The client of S3: how an action finds the server and signs its requests.
+
+Invariants: credentials are named, never written into arguments; without `credentials=` boto3 finds them as every program of AWS does.
+"""
+
+import functools
+import re
+from typing import Any, TypedDict
+
+from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
+from mainspring.domain.duration import SpanInput, parse_duration
+from mainspring.domain.errors import ConfigError, OptionError, UnknownOptionError
+from mainspring.domain.extras import install_command
+from mainspring.resources.known_secrets import KNOWN_SECRETS
+
+_CONNECT_TIMEOUT_S = 10
+_ATTEMPTS = 3
+_ENDPOINT = re.compile(r"https?://[^\s/?#@%]+/?")
+
+
+class S3Options(TypedDict, total=False):
+    """The options of a connection to S3.
+
+    `region`, `endpoint` = the region, and the address of another server than Amazon's. `credentials` = `"secret:NAME"`, whose value is
+    ACCESS_KEY:SECRET_KEY, or with a third part :SESSION_TOKEN. What is not given comes from the environment, the profile or the role, as
+    for every program of AWS. `timeout` = the longest silence of the server (60 s).
+    """
+
+    region: str
+    endpoint: str
+    credentials: str
+    timeout: SpanInput
+
+
+def make_client(action: str, options: S3Options) -> Any:
+    """Return a client of boto3. Any thread may use it.
+
+    Raises:
+        OptionError, UnknownOptionError: an option cannot be used.
+        ConfigError: boto3 is not installed, or the secret is not set.
+    """
+    for name in options:
+        if name not in S3Options.__annotations__:
+            raise UnknownOptionError(action, name, S3Options.__annotations__)
+    try:
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"{action} needs {missing.name}, which is not installed", hint=install_command("aws")
+        ) from None
+    endpoint = options.get("endpoint")
+    if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+        raise OptionError("endpoint= is not an address", hint='Write such as endpoint="https://s3.example.com".')
+    config = Config(
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=parse_duration(options.get("timeout", "60s")).total_seconds(),
+        retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+        tcp_keepalive=True,
+        max_pool_connections=32,
+    )
+    keys = _read_credentials(options.get("credentials"))
+    try:
+        return _make_session().client(
+            "s3", region_name=options.get("region"), endpoint_url=endpoint, config=config, **keys
+        )
+    except (BotoCoreError, ValueError) as error:  # such as a profile that does not exist
+        text = KNOWN_SECRETS.redact(str(error))
+        raise ConfigError(
+            f"{action}: the client of S3 cannot be made: {text}", hint="Check region= and ~/.aws."
+        ) from None
+
+
+def _make_session() -> Any:
+    """Return a session, which reads the environment and the profile again; the descriptions of S3 are read once for a process."""
+    import boto3
+    import botocore.session
+
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _make_loader())
+    return boto3.session.Session(botocore_session=session)
+
+
+@functools.cache
+def _make_loader() -> Any:
+    from botocore.loaders import Loader
+
+    return Loader()
+
+
+def _read_credentials(source: str | None) -> dict[str, str]:
+    """Return the credentials as boto3 names them. Errors do not repeat the value."""
+    if source is None:
+        return {}
+    if not isinstance(source, str) or not source.startswith(SECRET_PREFIX):
+        raise OptionError(
+            "credentials= does not name a secret",
+            hint='Write credentials="secret:NAME" and set MAINSPRING_SECRET_NAME to ACCESS_KEY:SECRET_KEY.',
+        )
+    parts = read_secret(source).strip().split(":", 2)
+    if len(parts) < 2 or not all(parts):
+        raise ConfigError(
+            f"the secret {source.removeprefix(SECRET_PREFIX)!r} has no credentials of S3",
+            hint="Set it to ACCESS_KEY:SECRET_KEY, or ACCESS_KEY:SECRET_KEY:SESSION_TOKEN.",
+        )
+    KNOWN_SECRETS.add(parts[1:])
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    return dict(zip(names, parts, strict=False))

@@ -1,0 +1,135 @@
+"""Locks of a program outside of steps: they belong to the session of the program.
+
+Role: the source of `ms.lock` where no step runs. Each request and each release has a thread of its own: the wait for another holder must
+not block a loop. Invariants: a request without waiting code leaves neither a lock nor a place in line; a lock of a session that was
+declared dead is lost, and its block ends with an error.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from mainspring.app.program_session import ProgramSession, program_session
+from mainspring.domain.errors import FencedError
+from mainspring.engine.attempts.step_context import LockRequest, PendingAnswer
+from mainspring.resources.locks import CHECK_EVERY_S, LockLostError, LockSpec, error_of_refusal
+from mainspring.store.commands.automations import CancelLockWait, ReleaseLock
+from mainspring.store.commands.results import LockGranted, Refused
+
+T = TypeVar("T")
+
+
+class _ProgramLock:
+    """One request: `session` and `token` once it has the lock; `is_cancelled` once no code waits for it."""
+
+    def __init__(self, spec: LockSpec, owner: str) -> None:
+        self.spec = spec
+        self.owner = owner
+        self.session: int | None = None
+        self.token = 0
+        self.is_cancelled = False
+
+
+class ProgramLocks:
+    """The locks of one program; used from any thread."""
+
+    def __init__(self, session: ProgramSession) -> None:
+        self._session = session
+        self._numbers = itertools.count(1)
+        self._locks: dict[int, _ProgramLock] = {}
+
+    def lock(self, spec: LockSpec) -> LockRequest:
+        """Request a lock."""
+        request = LockRequest(next(self._numbers))
+        lock = self._locks[request.number] = _ProgramLock(spec, f"{self._session.owner} #{request.number}")
+        self._run(request, lambda: self._acquire(request.number, lock))
+        return request
+
+    def unlock(self, number: int) -> PendingAnswer[None] | None:
+        """Release a lock, or stop waiting for it; the answer is LockLostError if it was lost."""
+        lock = self._locks.pop(number, None)
+        if lock is None:
+            return None
+        if lock.session is None:
+            lock.is_cancelled = True
+            with self._session.changed:
+                self._session.changed.notify_all()
+            return None
+        pending: PendingAnswer[None] = PendingAnswer(number)
+        self._run(pending, lambda: self._release(lock))
+        return pending
+
+    def has_lost_lock(self, number: int) -> bool:
+        """Whether the session was declared dead since."""
+        lock = self._locks.get(number)
+        return lock is not None and lock.session is not None and lock.session != self._session.number
+
+    @staticmethod
+    def _run(pending: PendingAnswer[T], work: Callable[[], T]) -> None:
+        def answer() -> None:
+            try:
+                pending.answer(work())
+            except BaseException as error:  # noqa: BLE001 - the waiting code gets it
+                pending.answer(error)
+
+        threading.Thread(target=answer, name="mainspring-lock", daemon=True).start()
+
+    def _acquire(self, number: int, lock: _ProgramLock) -> LockGranted:
+        """Ask until the lock is granted, or the wait is over."""
+        until = time.monotonic() + lock.spec.within_s
+        check_at = 0.0
+        while True:
+            command = lock.spec.command(lock.owner, until - time.monotonic())
+            with self._session.changed:
+                seen = self._session.changes
+            answer = self._session.apply(command)
+            if isinstance(answer, LockGranted):
+                lock.session, lock.token = self._session.number, answer.token
+                if not lock.is_cancelled:
+                    return answer
+            if lock.is_cancelled:
+                self._session.apply(CancelLockWait(lock.spec.name, lock.owner))
+                raise error_of_refusal(Refused("held", f"the wait for lock {lock.spec.name!r} was cancelled"))
+            if isinstance(answer, Refused) and (answer.code != "held" or not command.wait_ms):
+                self._locks.pop(number, None)
+                raise error_of_refusal(answer)
+            if time.monotonic() >= check_at:  # its holder may be killed, with no supervisor to notice it
+                check_at = time.monotonic() + CHECK_EVERY_S
+                if self._session.declare_dead_holders():
+                    continue
+            self._session.wait_for_change(seen, min(CHECK_EVERY_S, max(until - time.monotonic(), 0)))
+
+    def _release(self, lock: _ProgramLock) -> None:
+        """Release a lock in the session that has it."""
+        name = lock.spec.name
+        try:
+            answer = self._session.apply_in(lock.session or 0, ReleaseLock(name, lock.token))
+        except FencedError as error:
+            raise _lost_error(name, error.message) from error
+        if isinstance(answer, Refused):
+            raise _lost_error(name, "it was broken, or its session was declared dead")
+
+
+def _lost_error(name: str, reason: str) -> LockLostError:
+    return LockLostError(
+        f"lock {name!r} was lost during its block: {reason}",
+        hint="Another owner may have had it meanwhile. Pass lock.token to the target, and let it refuse lower tokens.",
+    )
+
+
+_programs: dict[ProgramSession, ProgramLocks] = {}
+
+
+def program_locks() -> ProgramLocks:
+    """Return the locks of this program.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
+    session = program_session()
+    locks = _programs.get(session)
+    if locks is None:
+        locks = _programs.setdefault(session, ProgramLocks(session))
+    return locks

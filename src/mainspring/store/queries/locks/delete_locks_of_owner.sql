@@ -1,0 +1,1 @@
+delete from locks where name = ? and owner = ? and session = ?

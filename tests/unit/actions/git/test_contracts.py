@@ -1,0 +1,50 @@
+"""Git actions keep the contract of actions: the remote has each commit once, and no killed call blocks the next one."""
+
+import pytest
+
+from mainspring.actions.files.temporary import temporary_name
+from mainspring.actions.git.push import _Push
+from mainspring.testing import ActionContract
+from tests.unit.actions.git import git_steps
+from tests.unit.actions.git.conftest import run_git
+from tests.unit.actions.kills import KILLS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_push_keeps_the_contract(other, remote, tmp_path, monkeypatch):
+    """All calls use one checkout, which a killed one leaves as it is."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    monkeypatch.setenv(git_steps.REMOTE, str(remote))
+    monkeypatch.setenv(git_steps.FOLDER, str(tmp_path / "checkout"))
+    ActionContract(
+        git_steps.publish,
+        args=lambda number: [number],
+        effects=lambda number: other.subjects().count(f"Report {number}"),
+        failpoints=["git.committed", "git.pushed"],
+        lines_of=_Push.run,
+    ).check(folder, kills=KILLS and 4)
+    assert run_git(remote, "fsck", "--connectivity-only") == ""
+
+
+def test_checkout_keeps_the_contract(other, remote, tmp_path, monkeypatch):
+    """The folder has a complete checkout, or is not there."""
+    folder, data = tmp_path / "store", tmp_path / "data"
+    folder.mkdir()
+    data.mkdir()
+    monkeypatch.setenv(git_steps.REMOTE, str(remote))
+    monkeypatch.setenv(git_steps.FOLDER, str(data))
+
+    def count(number):
+        path = data / str(number)
+        assert not path.exists() or (path / "a.txt").read_text() == "a\n"
+        return int(path.exists())
+
+    ActionContract(
+        git_steps.clone,
+        args=lambda number: [number],
+        effects=count,
+        failpoints=["git.moving", "git.cloned", "git.published"],
+        temporary=lambda: sum((data / temporary_name(path.name, "folder")).exists() for path in data.iterdir()),
+    ).check(folder, kills=KILLS and 3)

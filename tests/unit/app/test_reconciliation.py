@@ -1,0 +1,146 @@
+"""The ledger compared with a target: what is there and not on record, what is on record and not there, and what no check can tell."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mainspring as ms
+from mainspring.app.reconciliation import RECONCILED_KEY, DailyReconciliation, list_checked_actions, reconcile
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.states import EffectState
+from mainspring.domain.values.sealing import PLAIN_SEALING
+from mainspring.engine.definitions.registry import Registry
+from mainspring.service.actor import Actor, operation_context
+from mainspring.store.process_store import ProcessStore
+from mainspring.store.read.effects import EffectFilter, list_effects, read_effect
+from mainspring.store.read.status.status import meta
+from tests.polling import polls
+
+TICKETS: dict[int, str] = {}
+"""The target."""
+CHECKED: list[int] = []
+
+
+def find_ticket(alert: int, *, urgent: bool = False) -> str | None:
+    CHECKED.append(alert)
+    if alert == 13:
+        raise ConnectionError("the target is away")
+    return TICKETS.get(alert)
+
+
+async def has_page(alert: int) -> bool:
+    return alert in TICKETS
+
+
+@ms.action(once="ticket:{alert}", check=find_ticket)
+def open_ticket(alert: int, *, urgent: bool = False) -> str:
+    TICKETS[alert] = f"T-{alert}"
+    if urgent:
+        raise TimeoutError("no reply")
+    return TICKETS[alert]
+
+
+@ms.action(once="page:{alert}", check=has_page, within="1h")
+async def page_someone(alert: int) -> None:
+    TICKETS[alert] = ""
+
+
+@ms.action(once="mail:{alert}", keyed=True)
+def send_mail(alert: int) -> None:
+    """Nothing can be asked."""
+
+
+async def handle(run: ms.Run, alert: int, urgent: bool = False) -> None:
+    await run.step(page_someone, alert)
+    await run.step(send_mail, alert)
+    await run.options(retry=ms.Retry(attempts=1)).step(open_ticket, alert, urgent=urgent)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> ms.App:
+    TICKETS.clear()
+    CHECKED.clear()
+    with Registry() as registry:
+        ms.workflow(name="handle")(handle)
+    return ms.App(tmp_path / "store.db", registry=registry)
+
+
+def compare(app: ms.App, since_at: int = 0) -> Any:
+    """Compare all effects now."""
+    store, clock = app.open_store(), SystemClock()
+    act = operation_context(Actor("cli", "ann@box"), clock)
+    return reconcile(store, list_checked_actions(app.registry), PLAIN_SEALING, clock, since_at, act)
+
+
+def states(app: ms.App) -> dict[str, EffectState]:
+    return {effect.key: effect.state for effect in list_effects(app.open_store().reader, EffectFilter()).effects}
+
+
+def test_missing_effect_is_in_doubt_and_a_decision_counts(app: ms.App) -> None:
+    """What is there stays done; a person who decides is not asked again."""
+    for alert in (1, 2):
+        app.run("handle", alert)
+    assert compare(app) == compare(app)
+    del TICKETS[2]
+    result = compare(app)
+    assert (result.checked, result.missing, result.confirmed, result.failed) == (4, ["ticket:2", "page:2"], [], {})
+    assert states(app) == {
+        "ticket:1": "done", "page:1": "done", "mail:1": "done",
+        "ticket:2": "in_doubt", "page:2": "in_doubt", "mail:2": "done",
+    }  # fmt: skip
+    missing = read_effect(app.open_store().reader, "ticket:2")
+    assert missing is not None
+    assert missing.note == "it was on record as done, and its check= did not find it at the target"
+
+
+def test_effect_of_unknown_outcome_that_is_there_becomes_done(app: ms.App) -> None:
+    """With the result of its check; the next call returns it."""
+    with pytest.raises(ms.RunFailed):
+        app.run("handle", 3, urgent=True)
+    assert states(app)["ticket:3"] is EffectState.UNKNOWN
+    assert compare(app).confirmed == ["ticket:3"]
+    done = read_effect(app.open_store().reader, "ticket:3")
+    assert done is not None
+    assert (done.state, done.result, done.decided_by) == (EffectState.DONE, b'"T-3"', "cli:ann@box")
+    before = len(CHECKED)
+    assert compare(app).confirmed == []
+    assert CHECKED[before:] == []
+
+
+def test_check_that_fails_stops_no_other(app: ms.App) -> None:
+    """It is named; its effect stays as it was."""
+    for alert in (13, 14):
+        app.run("handle", alert)
+    del TICKETS[14]
+    result = compare(app)
+    assert result.failed == {"ticket:13": "ConnectionError: the target is away"}
+    assert result.missing == ["ticket:14", "page:14"]
+    assert states(app)["ticket:13"] is EffectState.DONE
+
+
+def test_effects_that_are_older_or_whose_window_is_over_are_not_compared(
+    app: ms.App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new effect may follow then, so that the old one decides nothing."""
+    app.run("handle", 1)
+    TICKETS.clear()
+    now = SystemClock().now()
+    assert compare(app, since_at=now + 1).checked == 0
+    monkeypatch.setattr(SystemClock, "now", lambda _: now + 2 * 3_600_000)
+    assert compare(app).missing == ["ticket:1"]
+
+
+def test_one_worker_compares_once_a_day(app: ms.App, caplog: pytest.LogCaptureFixture) -> None:
+    """The store has its instant, so that another worker does not; each missing effect is a line of the log."""
+    caplog.set_level(logging.WARNING, "mainspring.effects")
+    app.run("handle", 1)
+    TICKETS.clear()
+    store: ProcessStore = app.open_store()
+    for _ in range(2):
+        DailyReconciliation(app.registry, PLAIN_SEALING, SystemClock()).run_if_due(store)
+        assert any(states(app)["ticket:1"] is EffectState.IN_DOUBT for _ in polls(10))
+    assert meta(store.reader, RECONCILED_KEY) is not None
+    assert CHECKED == [1]
+    assert any("effect ticket:1 is on record as done" in record.message for record in caplog.records)
