@@ -10,8 +10,8 @@ import msgspec
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.integrations.base.channel_address import is_loopback
-from mainspring.integrations.base.secret_provider import SecretValue
-from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
+from mainspring.integrations.base.secret_provider import SecretValue, require_name
+from mainspring.integrations.secret_providers import VAULT_TOKEN_VARIABLES, ProviderPlace, SecretProviderKind
 from mainspring.integrations.secrets.provider_address import Credential, CredentialPlace, ProviderAddress
 from mainspring.integrations.secrets.vault_api import (
     LoginSignIn,
@@ -27,7 +27,7 @@ _URL = lazy_pattern(
 )
 _PATH = lazy_pattern(r"[A-Za-z0-9_.%~-]+(?:/[A-Za-z0-9_.%~-]+)*", re.ASCII)
 _WORD = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}", re.ASCII)
-_ADDRESS_VARIABLES, _TOKEN_VARIABLES = ("BAO_ADDR", "VAULT_ADDR"), ("BAO_TOKEN", "VAULT_TOKEN")
+_ADDRESS_VARIABLES = ("BAO_ADDR", "VAULT_ADDR")
 _SERVICE_ACCOUNT_TOKEN = "file:/var/run/secrets/kubernetes.io/serviceaccount/token"
 _ALLOWED = {
     "token": set(),
@@ -73,10 +73,7 @@ class VaultProvider:
 
     def write(self, name: str, value: str) -> str:
         """Store a new version, if no one else stores one meanwhile. Other fields of the path stay."""
-        if not SECRET_NAME.fullmatch(name):
-            raise self._api.server.error(
-                f"{name[:100]!r} is not a valid name of a secret", "Use letters, digits and _ . -"
-            )
+        require_name(name, self.name)
         fields, metadata = self._read_version(name, 0)
         body = {
             "options": {"cas": int(metadata.get("version") or 0)},
@@ -231,7 +228,7 @@ def _make_sign_in(server: VaultServer, settings: _VaultSettings, place: Provider
     credentials = {name: Credential(server.provider, source, place) for name, source in settings.credentials.items()}
     if settings.method != "token":
         return LoginSignIn(server, settings.method, settings.auth_mount, settings.role_fields, credentials)
-    variable = next((name for name in _TOKEN_VARIABLES if place.env.get(name)), _TOKEN_VARIABLES[0])
+    variable = next((name for name in VAULT_TOKEN_VARIABLES if place.env.get(name)), VAULT_TOKEN_VARIABLES[0])
     default = Credential(server.provider, CredentialPlace("from", variable, is_file=False), place)
     return TokenSignIn(server, credentials.get("token", default))
 
