@@ -1,6 +1,7 @@
 """What only Vault and OpenBao can do, on a real OpenBao: sign-in, renewal, revocation, namespaces, versions and policies."""
 
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -241,6 +242,31 @@ def test_mount_that_does_not_exist_is_no_missing_secret(bao, prefix):
         pytest.raises(SecretProviderError, match="there is no secrets engine at 'kv'"),
     ):
         provider.read("A")
+
+
+def test_engine_of_the_first_version_is_no_missing_secret(bao, prefix):
+    """Each path of the second version is a path that does not exist there."""
+    bao.client.sys.enable_secrets_engine("kv", path=prefix, options={"version": "1"})
+    bao.client.secrets.kv.v1.create_or_update_secret("billing/A", {"value": "x"}, mount_point=prefix)
+    address = f"vault:{bao.url}/{prefix}/billing?ca={bao.ca}"
+    with (
+        closing(bao.open_address(address, BAO_TOKEN=ROOT)) as provider,
+        pytest.raises(SecretProviderError, match="is no KV engine of version 2") as error,
+    ):
+        provider.read("A")
+    assert f"bao kv enable-versioning {prefix}" in str(error.value.hint)
+
+
+def test_threads_share_one_new_token(bao, prefix):
+    """Sixteen reads that find their token revoked sign in once."""
+    _, secret, parameters = _approle(bao)
+    with closing(bao.open_address(bao.address(prefix, parameters))) as provider, ThreadPoolExecutor(16) as threads:
+        assert _value(provider) == "value-of-a"
+        before = list(bao.hidden)
+        bao.client.auth.token.revoke(before[-1])
+        found = list(threads.map(lambda number: _value(provider), range(16)))
+    assert found == ["value-of-a"] * 16
+    assert len({token for token in bao.hidden if token not in before} - {secret["secret_id"]}) == 1
 
 
 def test_certificate_that_is_not_trusted_is_never_accepted(bao, prefix):

@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from mainspring.domain.errors import SecretProviderError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.integrations.base.channel_address import is_loopback
@@ -46,12 +47,15 @@ class VaultProvider:
         self._mount = quote(mount, safe="/")
         self._prefix = f"{quote(prefix, safe='/')}/" if prefix else ""
         self._field = field
+        self._is_known_version = False
 
     def read(self, name: str) -> SecretValue | None:
         """Return the newest version; None if there is none, or it was deleted."""
         if not SECRET_NAME.fullmatch(name):
             return None
         fields, metadata = self._read_version(name, 0)
+        if not metadata:
+            self._require_second_version()
         if fields is None:
             return None
         version = int(metadata["version"])
@@ -123,10 +127,27 @@ class VaultProvider:
                 f"there is no secrets engine at {unquote(self._mount)!r}", "List them: bao secrets list"
             )
         if response.status == 400 or not isinstance(response.data.get("data") or {}, dict):
-            raise self._api.server.error(
-                f"the engine at {unquote(self._mount)!r} does not answer as a KV engine of version 2",
-                f"Check it: bao secrets list -detailed, then bao kv enable-versioning {unquote(self._mount)}",
-            )
+            raise self._engine_error()
+
+    def _require_second_version(self) -> None:
+        """Raise SecretProviderError if the engine has version 1, where no secret is ever found. Asked once, if the token may ask."""
+        if self._is_known_version:
+            return
+        try:
+            response = self._api.call("GET", f"sys/internal/ui/mounts/{self._mount}")
+        except SecretProviderError:
+            return
+        mount = response.data.get("data") or {}
+        if response.is_ok and (mount.get("type"), (mount.get("options") or {}).get("version")) != ("kv", "2"):
+            raise self._engine_error()
+        self._is_known_version = response.is_ok
+
+    def _engine_error(self) -> SecretProviderError:
+        mount = unquote(self._mount)
+        return self._api.server.error(
+            f"the engine at {mount!r} is no KV engine of version 2",
+            f"Check it: bao secrets list -detailed, then bao kv enable-versioning {mount}",
+        )
 
 
 def _read_instant(text: object) -> int | None:

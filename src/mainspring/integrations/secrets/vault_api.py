@@ -43,10 +43,11 @@ class VaultServer(msgspec.Struct, frozen=True):
 
 
 class VaultResponse(msgspec.Struct, frozen=True):
-    """A response: `data` = its JSON object, {} if it has none."""
+    """A response: `data` = its JSON object. `is_json` = it has one, or no body, as each response of a Vault."""
 
     status: int
     data: dict[str, Any]
+    is_json: bool
 
     @property
     def is_ok(self) -> bool:
@@ -156,6 +157,11 @@ class VaultApi:
             )
         if response.status not in (400, _NOT_FOUND, 412) and not response.is_ok:
             raise_for_status(self.server, response, path)
+        if not response.is_json:  # a proxy or another program, whose "not found" is no answer about a secret
+            raise self.server.error(
+                f"{self.server.url} does not answer like a Vault ({response.status}, no JSON)",
+                f"Correct the address in secrets.providers: curl {self.server.url}/v1/sys/health",
+            )
         return response
 
     def close(self) -> None:
@@ -257,7 +263,7 @@ class VaultApi:
             with self._connected().stream(
                 method, f"{self.server.url}/v1/{path}", content=content, headers=headers
             ) as response:
-                return VaultResponse(response.status_code, self._read_object(response))
+                return self._read_response(response)
         except httpx2.HTTPError as error:
             raise self._connection_error(error) from None
         except (OSError, ValueError, RuntimeError) as error:  # a closed client is a RuntimeError
@@ -271,7 +277,7 @@ class VaultApi:
                 self._client = _open_client(self.server)
             return self._client
 
-    def _read_object(self, response: "Response") -> dict[str, Any]:
+    def _read_response(self, response: "Response") -> VaultResponse:
         until = elapsed_seconds() + TIMEOUT_S
         body = bytearray()
         for part in response.iter_bytes(65_536):
@@ -279,11 +285,13 @@ class VaultApi:
             if len(body) > _MAX_BYTES or elapsed_seconds() > until:
                 limit = f"more than {_MAX_BYTES:,} bytes" if len(body) > _MAX_BYTES else f"longer than {TIMEOUT_S:g} s"
                 raise self.server.error(f"the response of {self.server.url} is {limit}", "Check that it is a Vault.")
+        decoded: object = {}
         try:
             decoded = msgspec.json.decode(bytes(body)) if body else {}
         except (msgspec.DecodeError, UnicodeDecodeError):
-            decoded = {}
-        return decoded if isinstance(decoded, dict) else {}
+            return VaultResponse(response.status_code, {}, is_json=False)
+        is_object = isinstance(decoded, dict)
+        return VaultResponse(response.status_code, decoded if isinstance(decoded, dict) else {}, is_json=is_object)
 
     def _connection_error(self, error: Exception) -> SecretProviderError:
         cause: BaseException | None = error
