@@ -113,15 +113,34 @@ def test_kubernetes_signs_in_with_the_token_of_the_pod_as_it_is_now(bao, prefix)
 
 
 def test_token_is_renewed_before_it_ends_while_no_one_reads(bao, prefix):
-    """A worker that reads once a day keeps its token."""
-    token = bao.new_token(_READER, ttl="3s", period="3s", renewable=True)
-    with closing(bao.open_address(bao.address(prefix), BAO_TOKEN=token)) as provider:
+    """A worker that reads once a day keeps its token, also one that follows a token with a long lease."""
+    path = bao.folder / "renewed"
+    path.touch(0o600)
+    path.write_text(bao.new_token(_READER, ttl="1h", renewable=True))
+    with closing(bao.open_address(bao.address(prefix, "&from=file:renewed"))) as provider:
+        assert _value(provider) == "value-of-a"
+        bao.client.auth.token.revoke(path.read_text())
+        token = bao.new_token(_READER, ttl="2s", period="2s", renewable=True)
+        path.write_text(token)
         assert _value(provider) == "value-of-a"
         for _ in polls(30):
             if bao.client.auth.token.lookup(token)["data"].get("last_renewal"):
                 break
         assert bao.client.auth.token.lookup(token)["data"]["last_renewal"]
     bao.client.auth.token.revoke(token)
+
+
+def test_token_at_the_end_of_its_longest_life_is_replaced_while_no_one_reads(bao, prefix):
+    """A server that refuses to renew it once more gets a new sign-in."""
+    *_, parameters = _approle(bao, token_ttl="2s", token_max_ttl="3s")
+    with closing(bao.open_address(bao.address(prefix, parameters))) as provider:
+        assert _value(provider) == "value-of-a"
+        first = set(bao.hidden)
+        for _ in polls(30):
+            if set(bao.hidden) - first:
+                break
+        assert set(bao.hidden) - first
+        assert _value(provider) == "value-of-a"
 
 
 def test_revoked_token_is_an_error_until_its_file_has_another(bao, prefix):
