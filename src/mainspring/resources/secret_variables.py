@@ -22,18 +22,24 @@ class SecretVariables:
 
     def __init__(self) -> None:
         self.allowed: frozenset[str] = frozenset()
+        self._credentials: frozenset[str] = frozenset()
         self._withheld: dict[str, str] = {}
 
     def allow(self, names: Iterable[str]) -> None:
         """Pass these variables on from now on, and those that were allowed before."""
         self.allowed |= frozenset(names)
 
+    def withhold(self, names: Iterable[str]) -> None:
+        """Do not pass these variables on either from now on, unless they are allowed: credentials of providers of secrets."""
+        self._credentials |= frozenset(names)
+
     def names_in(self, env: Mapping[str, str]) -> list[str]:
         """Return the names of the variables that are not passed on."""
+        reserved = self._credentials.union(_SECRET_VARIABLE_NAMES)
         return [
             name
             for name in env
-            if (name in _SECRET_VARIABLE_NAMES or name.startswith(SECRET_VARIABLE_PREFIX)) and name not in self.allowed
+            if (name in reserved or name.startswith(SECRET_VARIABLE_PREFIX)) and name not in self.allowed
         ]
 
     def take(self, env: MutableMapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """What only Vault and OpenBao can do, on a real OpenBao: sign-in, renewal, revocation, namespaces, versions and policies."""
 
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -112,15 +113,34 @@ def test_kubernetes_signs_in_with_the_token_of_the_pod_as_it_is_now(bao, prefix)
 
 
 def test_token_is_renewed_before_it_ends_while_no_one_reads(bao, prefix):
-    """A worker that reads once a day keeps its token."""
-    token = bao.new_token(_READER, ttl="3s", period="3s", renewable=True)
-    with closing(bao.open_address(bao.address(prefix), BAO_TOKEN=token)) as provider:
+    """A worker that reads once a day keeps its token, also one that follows a token with a long lease."""
+    path = bao.folder / "renewed"
+    path.touch(0o600)
+    path.write_text(bao.new_token(_READER, ttl="1h", renewable=True))
+    with closing(bao.open_address(bao.address(prefix, "&from=file:renewed"))) as provider:
+        assert _value(provider) == "value-of-a"
+        bao.client.auth.token.revoke(path.read_text())
+        token = bao.new_token(_READER, ttl="2s", period="2s", renewable=True)
+        path.write_text(token)
         assert _value(provider) == "value-of-a"
         for _ in polls(30):
             if bao.client.auth.token.lookup(token)["data"].get("last_renewal"):
                 break
         assert bao.client.auth.token.lookup(token)["data"]["last_renewal"]
     bao.client.auth.token.revoke(token)
+
+
+def test_token_at_the_end_of_its_longest_life_is_replaced_while_no_one_reads(bao, prefix):
+    """A server that refuses to renew it once more gets a new sign-in."""
+    *_, parameters = _approle(bao, token_ttl="2s", token_max_ttl="3s")
+    with closing(bao.open_address(bao.address(prefix, parameters))) as provider:
+        assert _value(provider) == "value-of-a"
+        first = set(bao.hidden)
+        for _ in polls(30):
+            if set(bao.hidden) - first:
+                break
+        assert set(bao.hidden) - first
+        assert _value(provider) == "value-of-a"
 
 
 def test_revoked_token_is_an_error_until_its_file_has_another(bao, prefix):
@@ -241,6 +261,31 @@ def test_mount_that_does_not_exist_is_no_missing_secret(bao, prefix):
         pytest.raises(SecretProviderError, match="there is no secrets engine at 'kv'"),
     ):
         provider.read("A")
+
+
+def test_engine_of_the_first_version_is_no_missing_secret(bao, prefix):
+    """Each path of the second version is a path that does not exist there."""
+    bao.client.sys.enable_secrets_engine("kv", path=prefix, options={"version": "1"})
+    bao.client.secrets.kv.v1.create_or_update_secret("billing/A", {"value": "x"}, mount_point=prefix)
+    address = f"vault:{bao.url}/{prefix}/billing?ca={bao.ca}"
+    with (
+        closing(bao.open_address(address, BAO_TOKEN=ROOT)) as provider,
+        pytest.raises(SecretProviderError, match="is no KV engine of version 2") as error,
+    ):
+        provider.read("A")
+    assert f"bao kv enable-versioning {prefix}" in str(error.value.hint)
+
+
+def test_threads_share_one_new_token(bao, prefix):
+    """Sixteen reads that find their token revoked sign in once."""
+    _, secret, parameters = _approle(bao)
+    with closing(bao.open_address(bao.address(prefix, parameters))) as provider, ThreadPoolExecutor(16) as threads:
+        assert _value(provider) == "value-of-a"
+        before = list(bao.hidden)
+        bao.client.auth.token.revoke(before[-1])
+        found = list(threads.map(lambda number: _value(provider), range(16)))
+    assert found == ["value-of-a"] * 16
+    assert len({token for token in bao.hidden if token not in before} - {secret["secret_id"]}) == 1
 
 
 def test_certificate_that_is_not_trusted_is_never_accepted(bao, prefix):

@@ -9,7 +9,7 @@ import pytest
 
 from mainspring.domain.errors import ConfigError, MainspringError, OptionError, SecretProviderError
 from mainspring.domain.redaction.secret_detection import hide_likely_secrets
-from mainspring.integrations.secret_providers import ProviderPlace, open_providers
+from mainspring.integrations.secret_providers import ProviderPlace, list_credential_variables, open_providers
 
 _CANARY = "hvs.CAESIJk8P-canary"
 _ROLE = "role_id=9e3e5b5e-1d42-572d-3fba-655a1a204272"
@@ -113,6 +113,24 @@ def test_missing_library_is_reported_with_the_line_that_installs_it(address, lib
     with pytest.raises(ConfigError, match=f"needs {library}") as refused:
         _open(address)
     assert f"[{extra}]" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("address", "names"),
+    [
+        ("vault:https://h/kv?from=env:TEAM_TOKEN", {"TEAM_TOKEN"}),
+        ("vault:https://h/kv?from=env%3ATEAM_TOKEN", {"TEAM_TOKEN"}),
+        (f"vault:https://h/kv?auth=approle&{_ROLE}&from=env:SECRET_ID", {"SECRET_ID"}),
+        ("vault:kv/billing", {"BAO_TOKEN", "VAULT_TOKEN"}),
+        ("vault:https://h/kv?from=file:/run/token", set()),
+        ("vault:https://h/kv?auth=kubernetes&role=a", set()),
+        ("aws:eu-west-1", set()),
+        ("env:", set()),
+    ],
+)
+def test_variables_with_credentials_are_known(address, names):
+    """Commands and steps do not inherit them."""
+    assert list_credential_variables([address]) == names
 
 
 def test_opening_providers_imports_no_client_library():

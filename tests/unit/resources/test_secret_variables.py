@@ -43,3 +43,13 @@ def test_read_variables_are_restored() -> None:
     withheld.give_back(env)
     assert env == GIVEN
     assert withheld.own(env) is env
+
+
+def test_credentials_of_providers_are_not_passed_on() -> None:
+    """The token of a Vault opens all its secrets; a command that needs it is allowed by name."""
+    variables, env = SecretVariables(), {"BAO_TOKEN": "t", "PATH": "/bin"}
+    assert variables.without(env) == env
+    variables.withhold(["BAO_TOKEN"])
+    assert variables.without(env) == {"PATH": "/bin"}
+    variables.allow(["BAO_TOKEN"])
+    assert variables.without(env) == env

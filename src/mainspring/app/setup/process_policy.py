@@ -2,6 +2,7 @@
 
 from mainspring.config import Settings
 from mainspring.integrations.base.egress_policy import EGRESS_POLICY
+from mainspring.integrations.secret_providers import list_credential_variables
 from mainspring.resources.action_hosts import ACTION_HOSTS
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
@@ -9,6 +10,8 @@ from mainspring.resources.secret_variables import SECRET_VARIABLES
 def apply_process_policy(settings: Settings) -> None:
     """Apply the settings' policy to this process from now on."""
     SECRET_VARIABLES.allow(settings.secrets.pass_env)
+    if settings.secrets.providers:
+        SECRET_VARIABLES.withhold(list_credential_variables(settings.secrets.providers))
     EGRESS_POLICY.allow(settings.project.allowed_networks)
     ACTION_HOSTS.allow(settings.actions.http.allow)
     if settings.locks:

@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from mainspring.domain.errors import SecretProviderError
+from mainspring.domain.redaction.secret_name import SECRET_NAME, SECRET_NAME_HINT
 
 __all__ = ["LiveVersion", "RotatingProvider", "SecretProvider", "SecretProviderError", "SecretValue"]
 
@@ -81,3 +82,11 @@ class RotatingProvider(SecretProvider, Protocol):
     def retire(self, name: str) -> list[str]:
         """Delete the versions whose grace time is over, and return them. Raises SecretProviderError."""
         ...
+
+
+def require_name(name: str, provider: str) -> None:
+    """Raise SecretProviderError if a secret cannot have this name: it could lead out of the place of a provider."""
+    if not SECRET_NAME.fullmatch(name):
+        raise SecretProviderError(
+            f"{name[:100]!r} is not a valid name of a secret\nin {provider}", hint=SECRET_NAME_HINT
+        )

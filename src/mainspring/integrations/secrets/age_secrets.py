@@ -21,7 +21,7 @@ from mainspring.integrations.base.secret_file import (
     make_file_error,
     require_private,
 )
-from mainspring.integrations.base.secret_provider import LiveVersion, SecretProviderError, SecretValue
+from mainspring.integrations.base.secret_provider import LiveVersion, SecretProviderError, SecretValue, require_name
 from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
 from mainspring.integrations.secrets.folder_secrets import sync_folder
 
@@ -124,6 +124,7 @@ class AgeSecrets:
 
         A third version does not stay: the oldest one is dropped.
         """
+        require_name(name, self.name)
 
         def change(content: AgeContent) -> str:
             before, now = content.secrets.get(name, []), self._now()

@@ -9,7 +9,7 @@ from mainspring.domain.errors import SecretProviderError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.text.lazy_pattern import lazy_pattern
-from mainspring.integrations.base.secret_provider import SecretValue
+from mainspring.integrations.base.secret_provider import SecretValue, require_name
 from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
 from mainspring.integrations.secrets.provider_address import ProviderAddress
 from mainspring.integrations.sqs import AWS_ENDPOINT, AWS_REGION
@@ -68,8 +68,7 @@ class AwsSecretsProvider:
 
     def write(self, name: str, value: str) -> str:
         """Store a new version; the one before becomes AWSPREVIOUS."""
-        if not SECRET_NAME.fullmatch(name):
-            raise self._error(f"{name[:100]!r} is not a valid name of a secret", "Use letters, digits and _ . -")
+        require_name(name, self.name)
         entry = self._prefix + name
         answer = self._call(
             "put_secret_value", f"secretsmanager:PutSecretValue on {entry}", SecretId=entry, SecretString=value

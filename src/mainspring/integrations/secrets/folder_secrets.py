@@ -8,7 +8,7 @@ from typing import Final
 from mainspring.domain.errors import OptionError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.integrations.base.secret_file import SecretFiles, make_file_error, version_of
-from mainspring.integrations.base.secret_provider import SecretProviderError, SecretValue
+from mainspring.integrations.base.secret_provider import SecretProviderError, SecretValue, require_name
 from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
 
 
@@ -22,12 +22,13 @@ class FolderSecrets:
 
     def read(self, name: str) -> SecretValue | None:
         """Return the secret. Raises SecretProviderError."""
-        return self._files.read(name, self._folder / name)
+        return self._files.read(name, self._folder / name) if SECRET_NAME.fullmatch(name) else None
 
     def list_names(self) -> list[str] | None:
         """Return the names of the files that can be secrets. Raises SecretProviderError."""
         try:
-            return sorted(path.name for path in self._folder.iterdir() if SECRET_NAME.fullmatch(path.name))
+            paths = [path for path in self._folder.iterdir() if SECRET_NAME.fullmatch(path.name)]
+            return sorted(path.name for path in paths if not path.is_dir())
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -37,6 +38,7 @@ class FolderSecrets:
         """Replace the file at once and whole, with mode 600; return its version. Raises SecretProviderError."""
         import tempfile  # only for a write
 
+        require_name(name, self.name)
         part: str | None = None
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

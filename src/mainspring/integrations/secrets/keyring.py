@@ -9,7 +9,7 @@ from typing import Any, Final
 from mainspring.domain.errors import SecretProviderError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.lazy_pattern import lazy_pattern
-from mainspring.integrations.base.secret_provider import SecretValue
+from mainspring.integrations.base.secret_provider import SecretValue, require_name
 from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
 from mainspring.integrations.secrets.provider_address import ProviderAddress
 
@@ -46,8 +46,7 @@ class KeyringProvider:
 
     def write(self, name: str, value: str) -> str:
         """Store the password; a keyring has no versions."""
-        if not SECRET_NAME.fullmatch(name):
-            raise self._error(f"{name[:100]!r} is not a valid name of a secret", "Use letters, digits and _ . -")
+        require_name(name, self.name)
         self._call(lambda backend: backend.set_password(self._service, name, value))
         return ""
 

@@ -7,11 +7,12 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from mainspring.domain.errors import SecretProviderError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.integrations.base.channel_address import is_loopback
-from mainspring.integrations.base.secret_provider import SecretValue
-from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
+from mainspring.integrations.base.secret_provider import SecretValue, require_name
+from mainspring.integrations.secret_providers import VAULT_TOKEN_VARIABLES, ProviderPlace, SecretProviderKind
 from mainspring.integrations.secrets.provider_address import Credential, CredentialPlace, ProviderAddress
 from mainspring.integrations.secrets.vault_api import (
     LoginSignIn,
@@ -27,7 +28,7 @@ _URL = lazy_pattern(
 )
 _PATH = lazy_pattern(r"[A-Za-z0-9_.%~-]+(?:/[A-Za-z0-9_.%~-]+)*", re.ASCII)
 _WORD = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}", re.ASCII)
-_ADDRESS_VARIABLES, _TOKEN_VARIABLES = ("BAO_ADDR", "VAULT_ADDR"), ("BAO_TOKEN", "VAULT_TOKEN")
+_ADDRESS_VARIABLES = ("BAO_ADDR", "VAULT_ADDR")
 _SERVICE_ACCOUNT_TOKEN = "file:/var/run/secrets/kubernetes.io/serviceaccount/token"
 _ALLOWED = {
     "token": set(),
@@ -46,12 +47,15 @@ class VaultProvider:
         self._mount = quote(mount, safe="/")
         self._prefix = f"{quote(prefix, safe='/')}/" if prefix else ""
         self._field = field
+        self._is_known_version = False
 
     def read(self, name: str) -> SecretValue | None:
         """Return the newest version; None if there is none, or it was deleted."""
         if not SECRET_NAME.fullmatch(name):
             return None
         fields, metadata = self._read_version(name, 0)
+        if not metadata:
+            self._require_second_version()
         if fields is None:
             return None
         version = int(metadata["version"])
@@ -73,10 +77,7 @@ class VaultProvider:
 
     def write(self, name: str, value: str) -> str:
         """Store a new version, if no one else stores one meanwhile. Other fields of the path stay."""
-        if not SECRET_NAME.fullmatch(name):
-            raise self._api.server.error(
-                f"{name[:100]!r} is not a valid name of a secret", "Use letters, digits and _ . -"
-            )
+        require_name(name, self.name)
         fields, metadata = self._read_version(name, 0)
         body = {
             "options": {"cas": int(metadata.get("version") or 0)},
@@ -126,10 +127,27 @@ class VaultProvider:
                 f"there is no secrets engine at {unquote(self._mount)!r}", "List them: bao secrets list"
             )
         if response.status == 400 or not isinstance(response.data.get("data") or {}, dict):
-            raise self._api.server.error(
-                f"the engine at {unquote(self._mount)!r} does not answer as a KV engine of version 2",
-                f"Check it: bao secrets list -detailed, then bao kv enable-versioning {unquote(self._mount)}",
-            )
+            raise self._engine_error()
+
+    def _require_second_version(self) -> None:
+        """Raise SecretProviderError if the engine has version 1, where no secret is ever found. Asked once, if the token may ask."""
+        if self._is_known_version:
+            return
+        try:
+            response = self._api.call("GET", f"sys/internal/ui/mounts/{self._mount}")
+        except SecretProviderError:
+            return
+        mount = response.data.get("data") or {}
+        if response.is_ok and (mount.get("type"), (mount.get("options") or {}).get("version")) != ("kv", "2"):
+            raise self._engine_error()
+        self._is_known_version = response.is_ok
+
+    def _engine_error(self) -> SecretProviderError:
+        mount = unquote(self._mount)
+        return self._api.server.error(
+            f"the engine at {mount!r} is no KV engine of version 2",
+            f"Check it: bao secrets list -detailed, then bao kv enable-versioning {mount}",
+        )
 
 
 def _read_instant(text: object) -> int | None:
@@ -231,7 +249,7 @@ def _make_sign_in(server: VaultServer, settings: _VaultSettings, place: Provider
     credentials = {name: Credential(server.provider, source, place) for name, source in settings.credentials.items()}
     if settings.method != "token":
         return LoginSignIn(server, settings.method, settings.auth_mount, settings.role_fields, credentials)
-    variable = next((name for name in _TOKEN_VARIABLES if place.env.get(name)), _TOKEN_VARIABLES[0])
+    variable = next((name for name in VAULT_TOKEN_VARIABLES if place.env.get(name)), VAULT_TOKEN_VARIABLES[0])
     default = Credential(server.provider, CredentialPlace("from", variable, is_file=False), place)
     return TokenSignIn(server, credentials.get("token", default))
 

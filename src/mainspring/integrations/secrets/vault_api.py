@@ -6,7 +6,6 @@ Invariants: no error contains a token or the body of a response; no redirect is 
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
@@ -23,7 +22,9 @@ TIMEOUT_S: Final = 10.0
 _CONNECT_TIMEOUT_S = 5.0
 _MAX_BYTES = 1024 * 1024
 _RENEW_AFTER_SHARE = 2 / 3
-_MIN_RENEWAL_GAP_S, _MAX_RENEWAL_GAP_S = 1.0, 3_600.0
+_RETRY_AFTER_S = 1.0
+_MIN_LEASE_S = 1.0
+"""A token that is renewed for a shorter time has reached the end of its longest life."""
 _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _TEMPORARY_REDIRECT = 403, 404, 429, 307
 _CREDENTIALS_REFUSED = frozenset({400, 401, 403, 404, 500})
 """Statuses of a refused sign-in: Kubernetes answers 403, AppRole 400, an unknown mount 403 or 404, a failed review of a token 500."""
@@ -43,10 +44,11 @@ class VaultServer(msgspec.Struct, frozen=True):
 
 
 class VaultResponse(msgspec.Struct, frozen=True):
-    """A response: `data` = its JSON object, {} if it has none."""
+    """A response: `data` = its JSON object. `is_json` = it has one, or no body, as each response of a Vault."""
 
     status: int
     data: dict[str, Any]
+    is_json: bool
 
     @property
     def is_ok(self) -> bool:
@@ -135,6 +137,7 @@ class VaultApi:
         self._failure: SecretProviderError | None = None
         self._renew_at = float("inf")
         self._closed = threading.Event()
+        self._renewal_changed = threading.Event()
         self._renewer: threading.Thread | None = None
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> VaultResponse:
@@ -156,11 +159,17 @@ class VaultApi:
             )
         if response.status not in (400, _NOT_FOUND, 412) and not response.is_ok:
             raise_for_status(self.server, response, path)
+        if not response.is_json:  # a proxy or another program, whose "not found" is no answer about a secret
+            raise self.server.error(
+                f"{self.server.url} does not answer like a Vault ({response.status}, no JSON)",
+                f"Correct the address in secrets.providers: curl {self.server.url}/v1/sys/health",
+            )
         return response
 
     def close(self) -> None:
         """Close the connections, and renew the token no more."""
         self._closed.set()
+        self._renewal_changed.set()
         with self._lock:
             if self._client is not None:
                 self._client.close()
@@ -204,30 +213,40 @@ class VaultApi:
         self._renew_at = float("inf")
         if token.lease_s and token.is_renewable:
             self._renew_at = elapsed_seconds() + token.lease_s * _RENEW_AFTER_SHARE
+            self._renewal_changed.set()
             if self._renewer is None and not self._closed.is_set():
                 self._renewer = threading.Thread(target=self._renew_in_time, name="mainspring-vault", daemon=True)
                 self._renewer.start()
         return token
 
     def _renew_in_time(self) -> None:
-        gap = _MIN_RENEWAL_GAP_S
-        while not self._closed.wait(min(gap, _MAX_RENEWAL_GAP_S)):
-            with suppress(SecretProviderError):  # the next read reports it
-                self._renew_if_due()
-            gap = max(self._renew_at - elapsed_seconds(), _MIN_RENEWAL_GAP_S)
+        while not self._closed.is_set():
+            gap = self._renew_at - elapsed_seconds()
+            if gap > 0:
+                self._renewal_changed.wait(min(gap, threading.TIMEOUT_MAX))
+                self._renewal_changed.clear()
+                continue
+            try:
+                self._renew()
+            except SecretProviderError:  # the next read reports it
+                self._renew_at = elapsed_seconds() + _RETRY_AFTER_S
 
-    def _renew_if_due(self) -> None:
+    def _renew(self) -> None:
         token = self._token
-        if token is None or elapsed_seconds() < self._renew_at:
+        if token is None:
+            self._renew_at = float("inf")
             return
         response = self._send("POST", "auth/token/renew-self", {}, token=token.text)
+        renewed = TokenLease.of_sign_in(response)
         with self._lock:
             if self._token is not token:
                 return
-            if response.is_ok:
-                self._keep_token(TokenLease.of_sign_in(response))
-            elif response.status in (400, _FORBIDDEN):
+            if response.is_ok and renewed.lease_s >= _MIN_LEASE_S:
+                self._keep_token(renewed)
+            elif response.is_ok or response.status in (400, _FORBIDDEN):
                 self._sign_in()  # it was revoked, or has reached its longest life
+            else:
+                self._renew_at = elapsed_seconds() + _RETRY_AFTER_S
 
     def _is_alive(self, token: TokenLease) -> bool:
         return self._send("GET", "auth/token/lookup-self", token=token.text).is_ok
@@ -257,7 +276,7 @@ class VaultApi:
             with self._connected().stream(
                 method, f"{self.server.url}/v1/{path}", content=content, headers=headers
             ) as response:
-                return VaultResponse(response.status_code, self._read_object(response))
+                return self._read_response(response)
         except httpx2.HTTPError as error:
             raise self._connection_error(error) from None
         except (OSError, ValueError, RuntimeError) as error:  # a closed client is a RuntimeError
@@ -271,7 +290,7 @@ class VaultApi:
                 self._client = _open_client(self.server)
             return self._client
 
-    def _read_object(self, response: "Response") -> dict[str, Any]:
+    def _read_response(self, response: "Response") -> VaultResponse:
         until = elapsed_seconds() + TIMEOUT_S
         body = bytearray()
         for part in response.iter_bytes(65_536):
@@ -279,11 +298,13 @@ class VaultApi:
             if len(body) > _MAX_BYTES or elapsed_seconds() > until:
                 limit = f"more than {_MAX_BYTES:,} bytes" if len(body) > _MAX_BYTES else f"longer than {TIMEOUT_S:g} s"
                 raise self.server.error(f"the response of {self.server.url} is {limit}", "Check that it is a Vault.")
+        decoded: object = {}
         try:
             decoded = msgspec.json.decode(bytes(body)) if body else {}
         except (msgspec.DecodeError, UnicodeDecodeError):
-            decoded = {}
-        return decoded if isinstance(decoded, dict) else {}
+            return VaultResponse(response.status_code, {}, is_json=False)
+        is_object = isinstance(decoded, dict)
+        return VaultResponse(response.status_code, decoded if isinstance(decoded, dict) else {}, is_json=is_object)
 
     def _connection_error(self, error: Exception) -> SecretProviderError:
         cause: BaseException | None = error
