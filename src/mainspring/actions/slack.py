@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from mainspring.actions.base.account import Account, AccountKind, find_account
+from mainspring.actions.base.calling_thread import refuse_body
 from mainspring.actions.base.sent_once import SentOnce, repeat, repeat_async
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError, Permanent, Transient
@@ -127,8 +128,7 @@ async def update_async(
 
     Safe to run twice because the second update changes nothing.
     """
-    account = _find_bot(message, server)
-    return await repeat_async("slack.update", lambda: _update(account, message, text, blocks))
+    return await repeat_async("slack.update", lambda: _update(_find_bot(message, server), message, text, blocks))
 
 
 def escape(text: str) -> str:
@@ -155,6 +155,7 @@ class _Posting:
         once: str | None,
         within: SpanInput | None,
     ) -> None:
+        refuse_body("slack.post")
         if not isinstance(channel, str) or not SLACK_CHANNEL.fullmatch(channel):
             raise OptionError(
                 f"channel={escape_controls(str(channel), 80)!r} is no channel of Slack",

@@ -32,10 +32,10 @@ from mainspring.app.start_options import StartsWithOptions
 from mainspring.app.stores.store_factory import make_store, require_store
 from mainspring.app.workers.upkeep import Upkeep
 from mainspring.app.workers.worker_runtime import WorkerRuntime
-from mainspring.config.locations import is_server_url
+from mainspring.config.locations import ProcessSurroundings, find_file, is_server_url
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.definitions.start_options import StartOptions
-from mainspring.domain.errors import ConflictError, DefinitionError, OptionError
+from mainspring.domain.errors import ConfigError, ConflictError, DefinitionError, OptionError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.option_errors import reject_unknown_options
 from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, has_random_hash_seed
@@ -46,6 +46,8 @@ from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
 from mainspring.engine.definitions.registry import Registry, current_registry, list_declarations_of_file
 from mainspring.engine.worker.worker_options import WorkerOptions
+from mainspring.resources.secret_store import SecretStore
+from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.runs import run, run_start, signal
 from mainspring.service.runs.question import answer as answer_question
@@ -227,6 +229,7 @@ class App(RunStarter, StartsWithOptions[Starter]):
             role=role,
             schedules=schedules,
             **self._places,
+            secrets=_find_secrets(),
             upkeep=Upkeep(extra={} if role == "run" else {"effects": reconciliation.run_if_due}),
         )
 
@@ -431,3 +434,11 @@ def _warn_of_random_hash_seed(registry: Registry) -> None:
             name,
             HASH_SEED_FIX,
         )
+
+
+def _find_secrets() -> SecretStore | None:
+    """Return the secrets of the configuration in this folder, which actions read too; None = only those of the environment."""
+    around = ProcessSurroundings(SECRET_VARIABLES.own(os.environ), Path.cwd(), os.getuid())
+    with contextlib.suppress(ConfigError):
+        return None if find_file(around, None) is None else Project.current().secrets
+    return None

@@ -92,7 +92,7 @@ _INCIDENTS: Final = {
     "resolve": CommandEntry("mainspring.cli.incidents.incident_list:resolve", "resolve an incident"),
 }
 _LOCKS: Final = {
-    "list": CommandEntry("mainspring.cli.fleet.locks:list_command", "list held locks"),
+    "list": CommandEntry("mainspring.cli.fleet.locks:list_command", "list who holds locks and who waits for them"),
     "break": CommandEntry("mainspring.cli.fleet.locks:break_command", "take a lock away from its holder"),
 }
 _EFFECTS: Final = {

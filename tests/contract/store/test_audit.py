@@ -5,7 +5,7 @@ import pytest
 
 from mainspring.domain.errors import StoreError
 from mainspring.store.commands.automations import AcquireLock, BreakLock, PauseAutomation, SetMeta, SetQueue
-from mainspring.store.commands.results import DONE, NumberAnswer
+from mainspring.store.commands.results import DONE, LockGranted
 from mainspring.store.commands.runs import CancelRun
 from mainspring.store.read import audit_pages
 from mainspring.store.read.audit_pages import AuditFilter, audit_page
@@ -27,9 +27,9 @@ def test_operation_and_its_row_are_one_commit(store):
 def test_same_command_works_once(store):
     """The same command id again answers as before and changes nothing, even when the state has moved on."""
     act = audited(AcquireLock("l", "ann"))
-    assert store.do(act) == NumberAnswer(1)
+    assert store.do(act) == LockGranted(1, 1)
     store.do(BreakLock("l"))
-    assert store.do(act) == NumberAnswer(1)
+    assert store.do(act) == LockGranted(1, 1)
     assert store.read("locks") == []
     assert len(store.read("audit_rows")) == 1
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from mainspring.app import program_effects
+from mainspring.app import program_session
 from mainspring.app.project import Project
 from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.database_places import DATABASE_PLACES
+from tests.new_stores import create_store
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,8 @@ def _own_registry():
 def ledger(tmp_path, monkeypatch):
     """A store for the effects of this test, as a program that is no run uses it."""
     monkeypatch.setenv("MAINSPRING_STORE_URL", f"sqlite:///{tmp_path}/ledger.db")
-    monkeypatch.setattr(program_effects, "_program", None)
+    create_store(tmp_path / "ledger.db")
+    monkeypatch.setattr(program_session, "_program", None)
     yield
-    if program_effects._program is not None:
-        program_effects._program.close()
+    if program_session._program is not None:
+        program_session._program.close()

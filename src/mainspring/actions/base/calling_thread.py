@@ -6,10 +6,15 @@ from mainspring.domain.errors import DefinitionError, OutsideStepError
 from mainspring.engine.attempts.context_flags import IN_BODY
 
 
-def refuse_event_loop(name: str) -> None:
-    """Raise DefinitionError if a loop runs in this thread: the action would block it; OutsideStepError in the body of a workflow."""
+def refuse_body(name: str) -> None:
+    """Raise OutsideStepError in the body of a workflow."""
     if IN_BODY.get():
         raise OutsideStepError(name)
+
+
+def refuse_event_loop(name: str) -> None:
+    """Raise DefinitionError if a loop runs in this thread: the action would block it; OutsideStepError in the body of a workflow."""
+    refuse_body(name)
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -13,7 +13,7 @@ _OWN_FOLDERS = (
     "actions|alerting|app|cli|config|domain|engine|insight|integrations|resources|service|store|testing|triggers|web"
 )
 _OWN_FILE = lazy_pattern(
-    rf"[\\/](?:src|site-packages|dist-packages)[\\/]mainspring[\\/](?:(?:{_OWN_FOLDERS})[\\/](?:[a-z_]+[\\/])*[a-z_0-9]+|__init__|__main__|version)\.py$"
+    rf"[\\/](?:src|site-packages|dist-packages)[\\/]mainspring[\\/](?:(?:{_OWN_FOLDERS})[\\/](?:[a-z_0-9]+[\\/])*[a-z_0-9]+|__init__|__main__|version)\.py$"
 )
 _FOLDER_NAMES_IT = ("__init__.py", "__main__.py")
 _INLINED = lazy_pattern(r"(?:\.<locals>\.<(?:list|dict|set)comp>)+$")

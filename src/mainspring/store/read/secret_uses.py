@@ -29,7 +29,7 @@ def list_secret_uses(
 
 def list_old_attempts(reader: StoreReader, before_at: int) -> list[str]:
     """Return the automations with a running attempt that started before an instant."""
-    return [str(row[0]) for row in reader.read("list_automations_of_old_attempts", (before_at,))]
+    return [str(automation) for (automation,) in reader.read("list_automations_of_old_attempts", (before_at,))]
 
 
 def list_last_uses(reader: StoreReader, since_at: int) -> list[LastSecretUse]:

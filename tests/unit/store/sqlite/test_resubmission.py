@@ -240,6 +240,9 @@ COMMANDS: list[Any] = [
     automations.AuditedCommand(
         "cmd-happened", "me", "confirm", "effect:lost", effects.ConfirmEffect("lost", b"1", "me", "I saw it")
     ),
+    automations.AuditedCommand(
+        "cmd-disputed", "me", "dispute", "effect:done", effects.DisputeEffect("done", "e_2", 1, "it is gone")
+    ),
     secrets.RecordSecretUses(2, (USE, msgspec.structs.replace(USE, version="v2"))),
     automations.AuditedCommand("cmd-secret", "me", "set", "secret:S", secrets.RecordSecretOperation()),
     automations.AuditedCommand("cmd-read", "me", "read", "secret:S", secrets.RecordSecretOperation("no")),
