@@ -69,6 +69,16 @@ def test_lock_break_wants_a_yes(cli, stage):
     assert cli("locks", "break", "crm", "-y").code == 3
 
 
+def test_explain_names_the_lock_that_a_step_waits_for(cli, stage):
+    """With its place in line, and the command that shows who has it."""
+    run = stage.begin()
+    stage.do(AcquireLock("the crm", "another"))
+    stage.do(AcquireLock("the crm", f"{run.id}/sync#1 (attempt 1)", None, 1, 60_000))
+    out = " ".join(cli("explain", run.id).out.split())
+    assert "Step sync#1 (attempt 1) waits for lock the crm since" in out
+    assert "it is number 1 in line. Who has the lock: mainspring locks list --name 'the crm'" in out
+
+
 def test_waiters_of_a_lock_are_listed(cli, stage):
     """With their place in line and the end of their wait; one slot is broken for the first of them."""
     for owner in ("a", "b", "c"):

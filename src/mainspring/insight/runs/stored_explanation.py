@@ -5,20 +5,21 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from mainspring.domain.failures.fingerprint import fingerprint_of
-from mainspring.domain.states import REOPENABLE_STATES, MessageState
+from mainspring.domain.states import REOPENABLE_STATES, MessageState, RunState
 from mainspring.insight.automations.announced_definitions import read_announced_graph
 from mainspring.insight.runs.explanation import Explanation, explain
 from mainspring.insight.runs.run_relations import BlockedAutomation, RunRelations, read_run_relations
 from mainspring.insight.runs.suggested_commands import settle_command
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.runs.waits import list_waits
-from mainspring.insight.text.formatting import escape_line, format_count
+from mainspring.insight.text.formatting import escape_line, format_count, format_distance, shell_word
 from mainspring.store.base import StoreReader
 from mainspring.store.read.incidents import incident_of_run
 from mainspring.store.read.outbox import list_messages_of, list_outbox_queues, unsent_of
 from mainspring.store.read.run_decisions import read_decisions
 from mainspring.store.read.runs.run_views import run_not_found
 from mainspring.store.read.status.status import blocker as blocker_of
+from mainspring.store.read.status.status import locks
 from mainspring.store.views import Blocker, RunHistory
 
 ViewFilter = Callable[[str], bool]
@@ -65,7 +66,7 @@ def explain_run(
     return replace(
         explanation,
         can=[*explanation.can, *([settle_command(run)] if decisions.is_undecided else [])],
-        what=[*explanation.what, *_describe_unsent(reader, run)],
+        what=[*explanation.what, *_describe_lock_waits(reader, run, state, now), *_describe_unsent(reader, run)],
         fingerprint=None if failure is None else fingerprint_of(failure).id,
         incident=None if incident is None else {"id": incident[0], "state": incident[1].value},
     )
@@ -89,6 +90,19 @@ def _hide_names(blocker: Blocker, may_view: ViewFilter) -> Blocker:
 
 def _hide_blocked_names(blocked: BlockedAutomation, may_view: ViewFilter) -> BlockedAutomation:
     return replace(blocked, after=[name for name in blocked.after if may_view(name)])
+
+
+def _describe_lock_waits(reader: StoreReader, run: str, state: RunState, now: int) -> list[str]:
+    """Return a sentence for each lock that a step of the run waits for."""
+    if state is not RunState.RUNNING:
+        return []
+    return [
+        f"Step {escape_line(view.owner.removeprefix(f'{run}/'), 80)} waits for lock {escape_line(view.name, 80)} since "
+        f"{format_distance(view.acquired_at, now)}, until {format_distance(view.until_at or now, now)}; it is number "
+        f"{view.place} in line. Who has the lock: mainspring locks list --name {shell_word(view.name)}"
+        for view in locks(reader)
+        if view.place is not None and view.owner.startswith(f"{run}/")
+    ][:_MAX_LISTED]
 
 
 def _describe_unsent(reader: StoreReader, run: str) -> list[str]:
