@@ -136,10 +136,17 @@ def _make_header(url: str, source: object) -> dict[str, str]:
 def _make_ssh_command(options: GitOptions) -> str:
     words = ["ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=15"]
     if "key_file" in options:
-        words += ["-o", "IdentitiesOnly=yes", "-i", str(Path(options["key_file"]).expanduser().absolute())]
+        words += ["-o", "IdentitiesOnly=yes", "-o", f'IdentityFile="{_escape_path(options["key_file"])}"']
     if "known_hosts" in options:
-        file = Path(options["known_hosts"]).expanduser().absolute()
-        if '"' in str(file):
-            raise OptionError("known_hosts= has a quote in its path")
-        words += ["-o", f'UserKnownHostsFile="{file}"']
+        words += ["-o", f'UserKnownHostsFile="{_escape_path(options["known_hosts"])}"']
     return shlex.join(words)
+
+
+def _escape_path(path: str) -> str:
+    """Return a path as an option of SSH, which expands `%`. Raises OptionError if it cannot be written so."""
+    text = str(Path(path).expanduser().absolute())
+    if '"' in text or not text.isprintable():
+        raise OptionError(
+            f"SSH cannot use the path {escape(text, 200)!r}", hint="Name a file without quotes in its path."
+        )
+    return text.replace("%", "%%")

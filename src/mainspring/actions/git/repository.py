@@ -47,8 +47,8 @@ _SETTINGS = {
 }
 _HARMLESS = re.compile(
     r"core\.(?:repositoryformatversion|filemode|bare|logallrefupdates|symlinks|ignorecase|precomposeunicode|autocrlf|eol)"
-    r"|extensions\.(?:objectformat|refstorage)|remote\.[^.]+\.(?:url|fetch)|branch\..+\.(?:remote|merge|rebase)"
-    r"|user\.(?:name|email)|init\.defaultbranch|pull\.(?:rebase|ff)|gc\..+",
+    r"|extensions\.(?:objectformat|refstorage)|remote\.[\w-]+\.(?:url|fetch)|branch\..+\.(?:remote|merge|rebase)"
+    r"|user\.(?:name|email)|init\.defaultbranch|pull\.(?:rebase|ff)|gc\.auto",
     re.DOTALL,
 )
 _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
@@ -102,8 +102,15 @@ class Repository:
             raise make_git_error(verb or words[0], f"{self.remote.place} (in {self.place})", output.stderr)
         return output.text
 
-    def try_run(self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> GitOutput:
-        """Run a command; an exit code other than 0 is no error.
+    def read_settings(self, *words: str) -> GitOutput:
+        """Run `git config` on the file of the repository, outside of it, so that the file itself has no effect."""
+        file = str(self.git_folder.absolute() / "config")
+        return self.try_run("config", "--file", file, "--no-includes", *words, cwd="/")
+
+    def try_run(
+        self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "", cwd: str | None = None
+    ) -> GitOutput:
+        """Run a command, in the folder of the repository; an exit code other than 0 is no error.
 
         Raises:
             GitUnavailableError: it took too long. GitActionError: Git is missing.
@@ -114,10 +121,9 @@ class Repository:
             if len(outputs[stream]) < _MAX_OUTPUT_BYTES:
                 outputs[stream].extend(data)
 
-        cwd = str(self.path) if self.path.is_dir() else None
         spec = CommandSpec(
             words=["git", *words],
-            cwd=cwd,
+            cwd=cwd or (str(self.path) if self.path.is_dir() else None),
             env=_make_environment(self.remote) | dict(env or {}),
             timeout=self._timeout,
             stdin=stdin.encode(),
@@ -157,7 +163,7 @@ class Repository:
             if interrupted:
                 self._remove_lock_files()
             self.mark(interrupted or _WORKING)
-            self._require_harmless()
+            self.require_harmless()
             yield interrupted
             os.ftruncate(self._lock, 0)
         except Exception:  # the commands have ended, and have removed their lock files
@@ -200,6 +206,7 @@ class Repository:
 
     def read_branch(self) -> str:
         """Return the branch that is checked out. Raises GitActionError without one."""
+        self.require_harmless()
         found = self.try_run("symbolic-ref", "--quiet", "--short", "HEAD").text
         if not found:
             raise GitActionError(
@@ -207,9 +214,9 @@ class Repository:
             )
         return read_ref(found, "branch")
 
-    def _require_harmless(self) -> None:
-        """Refuse a repository whose configuration could run a program."""
-        listed = self.try_run("config", "--file", str(self.git_folder / "config"), "--no-includes", "--list", "-z")
+    def require_harmless(self) -> None:
+        """Raise GitActionError if the configuration of the repository could run a program."""
+        listed = self.read_settings("--list", "-z")
         if listed.code != 0:
             raise GitActionError(f"the configuration of {self.place} cannot be read: {format_output(listed.stderr)}")
         for entry in os.fsdecode(listed.stdout).split("\0"):
@@ -239,8 +246,7 @@ def read_origin(path: str, *, is_required: bool = True) -> str:
     folder, place = Path(path, ".git"), printable_path(path)
     require_repository(folder, place)
     nowhere = GitRemote("", {}, "false")
-    words = ("config", "--file", str(folder / "config"), "--no-includes", "--get", "remote.origin.url")
-    found = Repository(path, nowhere).try_run(*words).text
+    found = Repository(path, nowhere).read_settings("--get", "remote.origin.url").text
     if is_required and not found:
         raise GitActionError(f"the checkout {place} has no remote `origin`", hint="git remote add origin ADDRESS")
     return found

@@ -128,7 +128,7 @@ class _PartsUpload:
 
     def _create(self) -> str:
         reply = self._client.create_multipart_upload(
-            **self._address.names, ChecksumAlgorithm="SHA256", ChecksumType="COMPOSITE", **self._settings.creation
+            **self._address.names, ChecksumAlgorithm="SHA256", **self._settings.creation
         )
         failpoints.hit("s3.created")
         return str(reply["UploadId"])

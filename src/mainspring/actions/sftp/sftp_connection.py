@@ -4,11 +4,12 @@ Invariants: the key of the server is compared with known ones before anything is
 named, never written into addresses or arguments; the configuration of SSH of the user counts for nothing.
 """
 
+import asyncio
 import contextlib
 import getpass
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
@@ -22,6 +23,7 @@ from mainspring.domain.text.server_url import redact_url
 if TYPE_CHECKING:
     from asyncssh import SFTPClient
 
+T = TypeVar("T")
 _PORT = 22
 _CONNECT_TIMEOUT_S = 20
 _FORM = 'Write such as "sftp://ann@files.example.com/in/report.csv"; "/~/" is the folder of the user.'
@@ -164,9 +166,33 @@ def _read_known_hosts(address: SftpAddress, options: SftpOptions) -> str:
         raise OptionError(f"known_hosts= cannot be read: {path}: {error.strerror}") from None
 
 
+class SftpSession:
+    """An open session; each request is passed through `call`, which ends it if the server is silent for too long."""
+
+    def __init__(self, client: "SFTPClient", login: SftpLogin, verb: str, place: str) -> None:
+        self.client = client
+        self._timeout_s = login.timeout_s
+        self._verb = verb
+        self._place = place
+
+    async def call(self, request: Awaitable[T]) -> T:
+        """Return the answer to a request.
+
+        Raises:
+            SftpUnavailableError: there was none in time.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await request
+        except TimeoutError as error:
+            raise make_sftp_error(error, self._verb, self._place) from None
+
+
 @contextlib.asynccontextmanager
-async def open_sftp(address: SftpAddress, login: SftpLogin, verb: str) -> AsyncIterator["SFTPClient"]:
+async def open_sftp(address: SftpAddress, login: SftpLogin, verb: str) -> AsyncIterator[SftpSession]:
     """Open a session, and raise errors of asyncssh in the block as errors of an action.
+
+    After an error the connection is cut: a server that is silent would not answer the requests to close it.
 
     Raises:
         SftpHostKeyError: the key of the server is not known, or another one.
@@ -184,19 +210,21 @@ async def open_sftp(address: SftpAddress, login: SftpLogin, verb: str) -> AsyncI
             return False
 
     try:
-        async with (
-            asyncssh.connect(
-                address.host,
-                address.port,
-                client_factory=KeyReader,
-                known_hosts=login.known_hosts,
-                keepalive_interval=login.timeout_s / 3,
-                connect_timeout=_CONNECT_TIMEOUT_S,
-                **login.arguments,
-            ) as connection,
-            connection.start_sftp_client() as client,
-        ):
-            yield client
+        connection = await asyncssh.connect(
+            address.host,
+            address.port,
+            client_factory=KeyReader,
+            known_hosts=login.known_hosts,
+            keepalive_interval=login.timeout_s / 3,
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            **login.arguments,
+        )
+        try:
+            async with asyncio.timeout(login.timeout_s):
+                client = await connection.start_sftp_client()
+            yield SftpSession(client, login, verb, str(address))
+        finally:
+            connection.abort()
     except MainspringError:
         raise
     except asyncssh.HostKeyNotVerifiable as error:

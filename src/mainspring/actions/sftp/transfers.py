@@ -11,7 +11,7 @@ import os
 import posixpath
 import re
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import msgspec
 
@@ -22,6 +22,7 @@ from mainspring.actions.files.place import FilePath, Place, RootPath, Target, re
 from mainspring.actions.files.temporary import open_temporary_file
 from mainspring.actions.sftp.sftp_connection import (
     SftpOptions,
+    SftpSession,
     open_sftp,
     read_login,
     read_sftp_address,
@@ -33,9 +34,6 @@ from mainspring.engine.attempts.step_context import CURRENT_STEP, progress
 from mainspring.store import failpoints
 from mainspring.triggers.files.file_archive import has_content
 from mainspring.triggers.files.folder import CHUNK_BYTES, FileStamp, printable_path
-
-if TYPE_CHECKING:
-    from asyncssh import SFTPClient
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WRITE_FLAGS = 0x02 | 0x08
@@ -151,38 +149,38 @@ class _Put:
         with self._source.open("put") as place, os.fdopen(place.open_file(), "rb", buffering=0) as file:
             before = FileStamp.of(os.fstat(file.fileno()))
             sha256 = await asyncio.to_thread(lambda: hashlib.file_digest(file, "sha256").hexdigest())
-            async with open_sftp(self._address, self._login, "put to") as client:
+            async with open_sftp(self._address, self._login, "put to") as session:
                 folder = posixpath.dirname(self._address.path)
                 if self._make_folders and folder:
-                    await client.makedirs(folder, exist_ok=True)
+                    await session.call(session.client.makedirs(folder, exist_ok=True))
                 part = temporary_path(self._address.path, sha256)
-                await self._write(client, part, file.fileno(), before.size)
+                await self._write(session, part, file.fileno(), before.size)
                 if FileStamp.of(os.fstat(file.fileno())) != before:
-                    await client.remove(part)
+                    await session.call(session.client.remove(part))
                     raise FileUnavailableError(f"cannot put {printable_path(place.text)}: another program writes to it")
                 failpoints.hit("sftp.written")
-                await self._publish(client, part, before.size)
+                await self._publish(session, part, before.size)
                 failpoints.hit("sftp.published")
         return SftpFile(str(self._address), before.size, sha256, is_new=True)
 
-    async def _write(self, client: "SFTPClient", part: str, descriptor: int, size: int) -> None:
+    async def _write(self, session: SftpSession, part: str, descriptor: int, size: int) -> None:
         """Write the file to its temporary name, and flush it if the server can."""
         import asyncssh
 
-        async with client.open(part, _WRITE_FLAGS, encoding=None) as file:
-            for offset in range(0, size, CHUNK_BYTES):
-                data = await asyncio.to_thread(os.pread, descriptor, min(CHUNK_BYTES, size - offset), offset)
-                async with asyncio.timeout(self._login.timeout_s):
-                    await file.write(data, offset)
-                _report(offset + len(data), size)
-            await file.truncate(size)
-            with contextlib.suppress(asyncssh.SFTPOpUnsupported):
-                await file.fsync()
-            found = (await file.stat()).size
+        file: Any = await session.call(session.client.open(part, _WRITE_FLAGS, encoding=None))
+        for offset in range(0, size, CHUNK_BYTES):
+            data = await asyncio.to_thread(os.pread, descriptor, min(CHUNK_BYTES, size - offset), offset)
+            await session.call(file.write(data, offset))
+            _report(offset + len(data), size)
+        await session.call(file.truncate(size))
+        with contextlib.suppress(asyncssh.SFTPOpUnsupported):
+            await session.call(file.fsync())
+        found = (await session.call(file.stat())).size
+        await session.call(file.close())
         if found != size:
             raise SftpUnavailableError(f"cannot put to {self._address}: the server has {found} bytes, expected {size}")
 
-    async def _publish(self, client: "SFTPClient", part: str, size: int) -> None:
+    async def _publish(self, session: SftpSession, part: str, size: int) -> None:
         """Give the temporary file its name.
 
         Raises:
@@ -190,18 +188,18 @@ class _Put:
         """
         import asyncssh
 
-        path = self._address.path
+        path, client = self._address.path, session.client
         try:
-            await client.posix_rename(part, path)
+            await session.call(client.posix_rename(part, path))
         except asyncssh.SFTPOpUnsupported:
-            if await client.exists(path):
+            if await session.call(client.exists(path)):
                 raise SftpActionError(
                     f"cannot replace {self._address}: the server cannot rename over a file",
                     hint="Put it under a new name, or remove the old file first.",
                 ) from None
-            await client.rename(part, path)
+            await session.call(client.rename(part, path))
         except asyncssh.SFTPNoSuchFile:  # another call with the same content was faster
-            if not await client.exists(path) or (await client.stat(path)).size != size:
+            if not await session.call(client.exists(path)) or (await session.call(client.stat(path))).size != size:
                 raise
 
 
@@ -228,10 +226,10 @@ class _Get:
     async def run(self) -> SftpFile:
         """Get the file."""
         async with (
-            open_sftp(self._address, self._login, "get") as client,
+            open_sftp(self._address, self._login, "get") as session,
             _open_place(self._target, str(self._address), make_folders=self._make_folders) as (place, part),
         ):
-            size, sha256 = await self._fetch(client, part)
+            size, sha256 = await self._fetch(session, part)
             if self._sha256 not in (None, sha256):
                 raise SftpActionError(
                     f"{self._address} has the checksum {sha256}, expected {self._sha256}",
@@ -240,21 +238,17 @@ class _Get:
             is_new = await asyncio.to_thread(_publish_file, place, part, size, sha256)
         return SftpFile(self._target.absolute, size, sha256, is_new)
 
-    async def _fetch(self, client: "SFTPClient", part: int) -> tuple[int, str]:
+    async def _fetch(self, session: SftpSession, part: int) -> tuple[int, str]:
         """Write the file to its temporary name; return size and SHA-256."""
         digest, done = hashlib.sha256(), 0
-        async with client.open(self._address.path, "rb", encoding=None) as file:
-            before = await file.stat()
-            while True:
-                async with asyncio.timeout(self._login.timeout_s):
-                    data: Any = await file.read(CHUNK_BYTES, done)
-                if not data:
-                    break
-                digest.update(data)
-                await asyncio.to_thread(_write_all, part, data)
-                done += len(data)
-                _report(done, before.size)
-            after = await file.stat()
+        file: Any = await session.call(session.client.open(self._address.path, "rb", encoding=None))
+        before = await session.call(file.stat())
+        while data := await session.call(file.read(CHUNK_BYTES, done)):
+            digest.update(data)
+            await asyncio.to_thread(_write_all, part, data)
+            done += len(data)
+            _report(done, before.size)
+        after = await session.call(file.stat())
         if done != after.size or (before.size, before.mtime) != (after.size, after.mtime):
             raise SftpUnavailableError(f"cannot get {self._address}: another program writes to it")
         return done, digest.hexdigest()

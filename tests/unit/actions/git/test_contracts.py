@@ -24,7 +24,7 @@ def test_push_keeps_the_contract(other, remote, tmp_path, monkeypatch):
         effects=lambda number: other.subjects().count(f"Report {number}"),
         failpoints=["git.committed", "git.pushed"],
         lines_of=_Push.run,
-    ).check(folder, kills=KILLS and 4)
+    ).check(folder, kills=KILLS and 3)
     assert run_git(remote, "fsck", "--connectivity-only") == ""
 
 
@@ -47,4 +47,4 @@ def test_checkout_keeps_the_contract(other, remote, tmp_path, monkeypatch):
         effects=count,
         failpoints=["git.moving", "git.cloned", "git.published"],
         temporary=lambda: sum((data / temporary_name(path.name, "folder")).exists() for path in data.iterdir()),
-    ).check(folder, kills=KILLS and 3)
+    ).check(folder, kills=KILLS and 2)

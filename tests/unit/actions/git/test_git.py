@@ -181,7 +181,10 @@ def test_call_after_a_kill_finishes_its_work(other, remote, folder):
 
 @pytest.mark.parametrize(
     "setting",
-    ["core.sshCommand", "core.fsmonitor", "filter.x.clean", "remote.origin.uploadpack", "include.path", "alias.x"],
+    [
+        *("core.sshCommand", "core.fsmonitor", "filter.x.clean", "remote.origin.uploadpack", "include.path", "alias.x"),
+        *("gc.recentObjectsHook", "url.x.insteadOf", "core.worktree", "credential.helper", "merge.x.driver"),
+    ],
 )
 def test_configuration_that_could_run_a_program_is_refused(remote, folder, tmp_path, setting):
     """Before anything of it runs."""

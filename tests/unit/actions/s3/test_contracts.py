@@ -13,7 +13,7 @@ CONTENT = b"0123456789" * 20_000
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def check(tmp_path, action, args, effects, **options):
+def check(tmp_path, action, args, effects, *, kills=2, **options):
     folder = tmp_path / "store"
     folder.mkdir()
     contract = ActionContract(
@@ -24,7 +24,7 @@ def check(tmp_path, action, args, effects, **options):
         environment={"MAINSPRING_SECRET_S3": KEYS},
         **options,
     )
-    contract.check(folder, kills=KILLS and 3)
+    contract.check(folder, kills=KILLS and kills)
     assert contract.kills
 
 
@@ -50,6 +50,7 @@ def test_upload_in_parts_keeps_the_contract(server, tmp_path):
         lambda number: server.versions(f"backup-{number}"),
         failpoints=["s3.created", "s3.part_uploaded", "s3.written"],
         lines_of=_PartsUpload._finish,
+        kills=4,
         temporary=server.forgotten_uploads,
     )
 

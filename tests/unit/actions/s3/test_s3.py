@@ -1,6 +1,7 @@
 """S3 actions: nothing is sent twice, nothing half is visible, and each error has its fix."""
 
 import asyncio
+import errno
 import os
 import threading
 
@@ -8,7 +9,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import s3
-from mainspring.actions.files import FileActionError
+from mainspring.actions.files import FileActionError, FileUnavailableError
 from mainspring.domain.errors import (
     ArgumentError,
     ConfigError,
@@ -198,6 +199,40 @@ def test_sync_copies_what_differs_in_both_directions(server, options, tmp_path):
     again = s3.sync("s3://example/www", "copy", root=tmp_path, delete=True, **options)
     assert (again.copied, again.unchanged, again.names) == (0, 2, ["surplus"])
     assert sorted(path.name for path in copy.rglob("*") if path.is_file()) == ["a.html", "ü b.css"]
+
+
+def test_failed_copy_deletes_nothing(server, options, tmp_path):
+    """A later sync copies the rest."""
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    server.put("www/old", b"old")
+    server.fault = lambda request: 403 if request == "PUT www/b" else None
+    with pytest.raises(s3.S3ActionError, match=r"www/b: .* \(403\)\nAllow the user or role"):
+        s3.sync(tmp_path, "s3://example/www", delete=True, **options)
+    assert "www/old" in server.list_keys()
+    server.fault = lambda _request: None
+    assert s3.sync(tmp_path, "s3://example/www", delete=True, **options).deleted == 1
+    assert server.list_keys() == ["www/a", "www/b", "www/c"]
+
+
+def test_upload_works_without_the_right_to_list_uploads(server, options, backup):
+    """It cannot be resumed then."""
+    server.fault = lambda request: 403 if request.startswith("GET") and "uploads" in request else None
+    assert s3.upload(backup, "s3://example/backup", part_size=PART, **options).is_new
+    assert server.read("backup") == s3_steps.BIG
+
+
+def test_full_disk_leaves_nothing(server, options, tmp_path, monkeypatch):
+    """The error can pass."""
+    server.put("a", b"content")
+
+    def fill(_descriptor, _data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", fill)
+    with pytest.raises(FileUnavailableError, match="No space left on device"):
+        s3.download("s3://example/a", tmp_path / "a", **options)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sync_from_an_empty_source_deletes_nothing(server, options, tmp_path):

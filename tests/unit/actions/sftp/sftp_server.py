@@ -14,7 +14,7 @@ USER, PASSWORD = "ann", "p@ss-9f3b61c7aa52d0e4"
 
 
 class SftpServer:
-    """The server. `renamed` = what got its name, `fault(operation)` raises an error for one of them."""
+    """The server. `renamed` = what got its name, `fault(operation)` raises an error for one of them; `is_stalled` = reads wait."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -23,6 +23,7 @@ class SftpServer:
         self.renamed: list[str] = []
         self.fault: Callable[[str], None] = lambda _operation: None
         self.can_replace = True
+        self.is_stalled = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -82,6 +83,11 @@ class SftpServer:
             def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
                 server.fault("open")
                 return super().open(path, pflags, attrs)
+
+            async def read(self, file_obj: Any, offset: int, size: int) -> Any:
+                while server.is_stalled:
+                    await asyncio.sleep(0.02)
+                return super().read(file_obj, offset, size)
 
             def write(self, file_obj: Any, offset: int, data: bytes) -> Any:
                 server.fault("write")
