@@ -18,6 +18,7 @@ NAMES = (
     *("steps", "sequential", "runs", "replay", "fan_out", "resume", "waiting", "notice", "start_up", "install"),
     *("wakes", "results", "intake", "event_start", "punctuality", "monitors", "logs", "metrics", "pages"),
     "ledger",
+    "locks",
     *(
         "postgres_steps",
         "postgres_runs",

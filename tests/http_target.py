@@ -33,6 +33,7 @@ class Target(http.server.ThreadingHTTPServer):
         self.range_shift = 0
         self.has_stalled, self.released = threading.Event(), threading.Event()
         self.job_polls = 0
+        self.accepted: frozenset[str] = frozenset()
         self.lock = threading.Lock()
 
     @property
@@ -101,7 +102,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def route_guarded(self, rest, query, body):
         """Refuse all but one bearer token."""
-        is_valid = self.headers.get("authorization") == f"Bearer {rest}"
+        token = self.headers.get("authorization", "").removeprefix("Bearer ")
+        is_valid = token in (self.server.accepted or {rest})
         self.answer(200 if is_valid else 401, {"accepted": is_valid})
 
     def route_list(self, rest, query, body):

@@ -13,6 +13,7 @@ import sys
 import pytest
 
 from tests.acceptance.wrapping import TIMEOUT_S, Place
+from tests.polling import polls
 
 
 def await_end(pid: int) -> None:
@@ -207,6 +208,27 @@ def test_lock_wait_lets_one_follow_the_other(place: Place) -> None:
     go.write_text("\n")
     assert (first.wait(TIMEOUT_S), second.wait(TIMEOUT_S)) == (0, 0)
     assert (place.folder / "log").read_text() == "a\nb\n"
+
+
+def test_commands_share_the_slots_of_a_lock(place: Place) -> None:
+    """Two at a time; the third waits in a line that all see, and another number of slots is an error that names the holder."""
+    ready, ends = place.fifo("ready"), [place.fifo(name) for name in "ab"]
+    words = ("exec", "--lock", "l", "--slots", "2")
+    holders = []
+    for name in "ab":
+        holders.append(place.start(*words, "-n", name, "--", "sh", "-c", f"echo > ready; read x < {name}"))
+        ready.read_text()
+    refused = place.exec("--lock", "l", "-n", "c", "--", "true")
+    assert (refused.returncode, b"slots=1, but a (r_" in refused.stderr) == (125, True)
+    assert place.exec("--lock", "l", "--slots", "2", "-n", "c", "--", "true").returncode == 75
+    third = place.start(*words, "--lock-wait", "1m", "-n", "c", "--", "true")
+    waiting = "select owner from lock_waiters where name = 'l'"
+    assert any(place.rows(waiting) for _ in polls(TIMEOUT_S))
+    assert place.rows("select slot from locks order by slot") == [(1,), (2,)]
+    ends[0].write_text("\n")
+    assert third.wait(TIMEOUT_S) == 0
+    ends[1].write_text("\n")
+    assert [holder.wait(TIMEOUT_S) for holder in holders] == [0, 0]
 
 
 # No shell: dash loses a SIGINT that comes between the fork and the exec of a command, and waits for it for ever.

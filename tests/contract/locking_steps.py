@@ -84,3 +84,7 @@ async def stop_waiting() -> str:
             return "never"
     except TimeoutError:
         return "gave up"
+
+
+def forget_backend_lock(name: str) -> int:
+    return ms.lock(name, "20s", backend="shared").__enter__().token

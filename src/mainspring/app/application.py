@@ -44,7 +44,7 @@ from mainspring.domain.values.saved_call import roundtrip_call
 from mainspring.domain.values.sealing import Sealing, read_payload_limit
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
-from mainspring.engine.definitions.registry import Registry, current_registry
+from mainspring.engine.definitions.registry import Registry, current_registry, list_declarations_of_file
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.runs import run, run_start, signal
@@ -248,6 +248,9 @@ class App(RunStarter, StartsWithOptions[Starter]):
     def run(self, automation: Automation | str, /, *args: Any, **kwargs: Any) -> Any:
         """Start a run, work on it alone until it ends, return its result. Blocking; not for an event loop's thread.
 
+        An automation that the registry of this app does not have, as one of a program with `App.from_config()`, is added to it, with the
+        others of its file.
+
         Raises:
             RunFailed: it ended without success. And whatever `start` raises.
             ConflictError: a loop already runs in this thread (a notebook, a coroutine); the store is on hold after a restore or a loss.
@@ -258,6 +261,10 @@ class App(RunStarter, StartsWithOptions[Starter]):
                 "App.run blocks, but a loop runs in this thread already (a notebook, or a coroutine that called it)",
                 hint="Write instead: async with app.running(): await (await app.start(...)).result()",
             )
+
+        if isinstance(automation, Automation) and automation.name not in self.registry.automations:
+            for declared in list_declarations_of_file(automation):
+                self.registry.add(declared)
 
         async def work() -> Any:
             async with self.running(schedules=False, one_run=True):

@@ -1,10 +1,11 @@
 """`ms.lock`: a named lock, in steps, scripts and plain programs, across all that use one store."""
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mainspring.domain.duration import parse_duration
-from mainspring.domain.errors import ArgumentError
+from mainspring.domain.errors import ArgumentError, OptionError
 from mainspring.domain.text.escaping import MAX_NAME_LENGTH, escape, is_valid_name
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.named_lock import LockSource, NamedLock
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
 MAX_SLOTS = 1_000
 
 
-def lock(name: str, within: str | timedelta = "10m", *, slots: int = 1) -> NamedLock:
+def lock(name: str, within: str | timedelta = "10m", *, slots: int = 1, backend: str | None = None) -> NamedLock:
     """Return the lock of this name, for a `with` (in an `async def`: an `async with`) around code that one owner may run at a time.
 
     It is one lock for the whole store: for steps, scripts and programs on all machines, and for `mainspring exec --lock`. Waiters get it in
     their order. `within` is the longest wait; then LockHeldError is raised, which a step's retry policy treats as transient. The attempt's
     own time-out runs during the wait. Up to `slots` owners may hold it at once: all requests of one name have the same number.
+    `backend` = the name of a server of `[locks]`, for a lock that programs without Mainspring share. It has one slot.
 
     Raises:
         ArgumentError: it cannot be the name of a lock, or the number of its slots.
+        OptionError: a backend has one slot.
         NotInStepError: in the body of a workflow.
     """
     if IN_BODY.get():
@@ -39,13 +42,39 @@ def lock(name: str, within: str | timedelta = "10m", *, slots: int = 1) -> Named
         raise ArgumentError(
             f"ms.lock({name!r}, slots={escape(repr(slots), 60)}): expected a whole number from 1 to {MAX_SLOTS}"
         )
-    return NamedLock(LockSpec(name, parse_duration(within).total_seconds(), slots), _find_source)
+    spec = LockSpec(name, parse_duration(within).total_seconds(), slots)
+    if backend is None:
+        return NamedLock(spec, _find_source)
+    if slots != 1:
+        raise OptionError(
+            f"ms.lock({name!r}, slots={slots}, backend={backend!r}): a lock of a backend has one slot",
+            hint="Leave out backend= to use a lock of the store, or slots=.",
+        )
+    return NamedLock(spec, partial(_open_backend, backend, name))
 
 
 def _find_source() -> LockSource:
     """Return the channel of the running step, or the locks of this program."""
     step = CURRENT_STEP.get()
     return _open_program() if step is None else step.channel
+
+
+def _open_backend(backend: str, name: str) -> LockSource:
+    """Return the source of a lock of a backend; its library is imported only here. The end of the attempt releases it."""
+    from mainspring.engine.attempts.backend_lock import BackendLockSource
+    from mainspring.resources.lock_backends import LOCK_SERVERS
+
+    step = CURRENT_STEP.get()
+    if step is None:
+        from mainspring.app.program_session import program_session
+
+        owner = program_session().owner
+    else:
+        owner = f"{step.run_id}/{step.name} (attempt {step.attempt})"
+    source = BackendLockSource(backend, partial(LOCK_SERVERS.open_lock, backend, name, owner))
+    if step is not None:
+        step.channel.at_end(source.end)
+    return source
 
 
 def _open_program() -> "ProgramLocks":

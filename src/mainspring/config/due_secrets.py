@@ -35,6 +35,8 @@ def list_secret_uses(settings: Settings) -> Iterator[tuple[str, str]]:
         yield from ((secret, f"channel {name}") for secret in read_channel_address(address).secrets)
     for name, broker in settings.brokers.items():
         yield from ((secret, f"broker {name}") for secret in list_secrets(broker.url))
+    for name, backend in settings.locks.items():
+        yield from ((secret, f"lock backend {name}") for secret in list_secrets(backend.url))
     if settings.web.public_url is not None:
         yield LINK_KEY, "web.public_url"
     for path, text in (

@@ -19,6 +19,7 @@ _SHORTHANDS: dict[KeyPath, str] = {
     ("worker", "queues", "*"): "concurrency",
     ("databases", "*"): "url",
     ("brokers", "*"): "url",
+    ("locks", "*"): "url",
 }
 _SWITCH = "on"
 

@@ -32,6 +32,7 @@ from mainspring.config.settings import (
     SECTION_NAMES,
     BrokerSettings,
     DatabaseSettings,
+    LockBackendSettings,
     NotifySettings,
     SecretsSettings,
     Settings,
@@ -49,6 +50,7 @@ BACKUP_FOLDER_KEY = ("store", "backup", "to")
 SPOOL_KEY = ("exec", "spool")
 DATABASES_SECTION = "databases"
 BROKERS_SECTION = "brokers"
+LOCKS_SECTION = "locks"
 NOTIFY_SECTION = "notify"
 ADDRESS_KEYS = {(NOTIFY_SECTION, "channels"), (NOTIFY_SECTION, "route")}
 DEFAULT_SOURCE = "default"
@@ -86,6 +88,7 @@ def load(
     settings = Settings(**sections, file=file, folder=file.parent if file else cwd)
     _check_databases(settings.databases, settings.store.url, merged)
     _check_brokers(settings.brokers, merged)
+    _check_locks(settings.locks, merged)
     _check_notify(settings.notify, merged)
     _check_due(settings.secrets, merged)
     spare = None
@@ -154,8 +157,9 @@ def _merge(
 
 def _separate_environment(base: SettingLayer, environment: str) -> SettingLayer:
     """Give `environment` its own names for the places that the file names for all."""
-    # A message to a broker, or a notification, cannot be recalled.
-    own = {path: given for path, given in base.items() if path[0] != BROKERS_SECTION and path[:2] not in ADDRESS_KEYS}
+    # A message to a broker, or a notification, cannot be recalled. A lock would keep production waiting.
+    outside = (BROKERS_SECTION, LOCKS_SECTION)
+    own = {path: given for path, given in base.items() if path[0] not in outside and path[:2] not in ADDRESS_KEYS}
     databases = (path for path in base if path[0] == DATABASES_SECTION and path[-1] == "url" and len(path) == 3)
     for path in (STORE_URL_KEY, BACKUP_FOLDER_KEY, SPOOL_KEY, *databases):
         if path in base:
@@ -216,6 +220,24 @@ def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: SettingLayer) -
             given = layer.get((BROKERS_SECTION, name, "url")) or layer[BROKERS_SECTION, name]
             raise ConfigError(
                 f"`{BROKERS_SECTION}.{name}`: {error.message}\nset by {given.source}", hint=error.hint
+            ) from None
+
+
+def _check_locks(locks: Mapping[str, LockBackendSettings], layer: SettingLayer) -> None:
+    """Raise ConfigError for a lock backend that no call could name, or without an address."""
+    if not locks:
+        return
+    from mainspring.integrations.lock_backends import check_backend_name
+
+    for name, backend in locks.items():
+        try:
+            check_backend_name(name)
+            if not backend.url:
+                raise OptionError("it has no address", hint='Write url = "redis://HOST:6379/0".')
+        except OptionError as error:
+            given = layer.get((LOCKS_SECTION, name, "url")) or layer[LOCKS_SECTION, name]
+            raise ConfigError(
+                f"`{LOCKS_SECTION}.{name}`: {error.message}\nset by {given.source}", hint=error.hint
             ) from None
 
 

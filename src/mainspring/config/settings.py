@@ -39,6 +39,7 @@ RoleName = Annotated[str, Meta(title="role")]
 PositiveSpan = Annotated[timedelta, Meta(title="positive span")]
 Lease = Annotated[timedelta, Meta(title="lease")]
 BrokerUrl = Annotated[str, Meta(title="broker url")]
+LockUrl = Annotated[str, Meta(title="lock url")]
 StoreUrl = Annotated[str, Meta(title="store url")]
 AutomationSource = Annotated[str, Meta(title="automations")]
 Zone = Annotated[str, Meta(title="option tz")]
@@ -244,6 +245,13 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     url: BrokerUrl = ""
 
 
+class LockBackendSettings(Struct, frozen=True, kw_only=True):
+    """One entry of `[locks]`; bare text there is `url`: the address of a server whose locks other programs share, without a password."""
+
+    url: LockUrl = ""
+    lease: Lease = timedelta(seconds=10)
+
+
 class CalendarSettings(Struct, frozen=True, kw_only=True):
     """One entry of `[calendars]`: which days are open, and what happens to a start on a closed one."""
 
@@ -302,6 +310,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     logs: LogsSettings = LogsSettings()
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
     brokers: dict[str, BrokerSettings] = field(default_factory=dict)
+    locks: dict[str, LockBackendSettings] = field(default_factory=dict)
     calendars: dict[str, CalendarSettings] = field(default_factory=dict)
     notify: NotifySettings = field(default_factory=NotifySettings)
     otel: OtelSettings = OtelSettings()
@@ -351,6 +360,7 @@ _SECTION_TYPES: dict[str, Any] = {
     "logs": LogsSettings,
     "databases": dict[str, DatabaseSettings],
     "brokers": dict[str, BrokerSettings],
+    "locks": dict[str, LockBackendSettings],
     "calendars": dict[str, CalendarSettings],
     "notify": NotifySettings,
     "otel": OtelSettings,

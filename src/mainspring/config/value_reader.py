@@ -75,6 +75,7 @@ class ValueReader:
             "access role": lambda value, _: read_access(_read_text(value)).value,
             "issuer": lambda value, _: _read_issuer(_read_text(value)),
             "broker url": lambda value, _: _read_broker_url(_read_text(value)),
+            "lock url": lambda value, _: _read_lock_url(_read_text(value)),
             "channel": lambda value, _: _read_channel(_read_text(value)),
             "route": lambda value, _: read_route(value),
             "maintenance": lambda value, _: read_maintenance_window(value),
@@ -306,6 +307,13 @@ def _read_broker_url(text: str) -> str:
     from mainspring.integrations.brokers import check_broker_url
 
     check_broker_url(text)
+    return text
+
+
+def _read_lock_url(text: str) -> str:
+    from mainspring.integrations.lock_backends import check_backend_url
+
+    check_backend_url(text)
     return text
 
 

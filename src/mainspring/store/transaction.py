@@ -130,8 +130,11 @@ class Transaction(ABC):
         """
 
     @abstractmethod
-    def hold(self, kind: LockTarget, *names: str) -> None:
-        """Lock a thing against other processes until our commit. Lock before reading what the decision depends on."""
+    def hold(self, kind: LockTarget, *names: str, then: Sequence[tuple[str, Params]] = ()) -> None:
+        """Lock a thing against other processes until our commit. Lock before reading what the decision depends on.
+
+        `then` = the next statements, as for `ahead`: they come in the same round trip, after the lock.
+        """
 
     @abstractmethod
     def hold_all(self, kind: LockTarget, names: Iterable[tuple[str, ...]]) -> None:

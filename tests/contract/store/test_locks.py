@@ -64,6 +64,45 @@ def test_each_slot_has_its_own_token(store, second):
     assert store.do(waiting("e", 1)) == LockGranted(5), "a free lock takes the number of its next user"
 
 
+def test_waiter_that_does_not_receive_its_lock_loses_its_turn(store, second):
+    """Its process is stopped: it never learned its token, so the next waiter can have the lock. It waits again if it wakes."""
+    store.do(AcquireLock("l", "x"))
+    second.do(waiting("stopped"))
+    store.do(waiting("next"))
+    store.do(ReleaseLock("l", 1))
+    store.clock.forward(8_000)
+    assert store.do(waiting("next")).code == "held"
+    store.clock.forward(3_000)
+    assert store.do(waiting("next")) == LockGranted(3)
+    assert second.do(waiting("stopped")).code == "held"
+    assert [owner for _, owner, _ in line(store)] == ["stopped"]
+    store.do(ReleaseLock("l", 3))
+    assert second.do(waiting("stopped")) == LockGranted(4)
+    store.do(waiting("next"))
+    store.clock.forward(20_000)
+    assert store.do(waiting("next")).code == "held", "a lock that was received is held"
+
+
+def test_late_waiter_still_receives_its_lock(store, second):
+    """If no other one has it yet."""
+    store.do(AcquireLock("l", "x"))
+    second.do(waiting("late"))
+    store.do(ReleaseLock("l", 1))
+    store.clock.forward(20_000)
+    assert second.do(waiting("late")) == LockGranted(2)
+
+
+def test_longest_hold_is_recorded(store):
+    """Of those longer than a minute."""
+    for seconds in (30, 90, 61):
+        token = store.do(AcquireLock("l", "x")).token
+        store.clock.forward(seconds * 1_000)
+        store.do(ReleaseLock("l", token))
+    store.do(AcquireLock("l", "x"))
+    (lock,) = store.read("locks")
+    assert 90_000 <= lock.longest_ms < 91_000
+
+
 def test_waiter_leaves_the_line(store, second):
     """By its last try, by a cancel, when its time is over, and with its session."""
     store.do(AcquireLock("l", "x"))

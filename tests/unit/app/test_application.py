@@ -1,6 +1,9 @@
 """Apps: what they open for acts."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -123,3 +126,31 @@ def test_lock_takes_the_names_that_exec_takes(tmp_path, name):
     with pytest.raises(ms.RunFailed, match="not a valid name of a lock"):
         app.run(work, name)
     assert app.run(work, "x" * 500) == 1
+
+
+SCRIPT = """
+import mainspring as ms
+
+@ms.task
+def double(number: int) -> int:
+    return number * 2
+
+@ms.workflow
+async def quadruple(run: ms.Run, number: int) -> int:
+    return await run.child(double, await run.child(double, number))
+
+print(ms.App.from_config().run(quadruple, 3))
+"""
+
+
+def test_program_on_the_project_runs_its_own_automations(tmp_path):
+    """They are not among those of the configuration: without a worker that knows them, the run would wait for ever."""
+    (tmp_path / "mainspring.toml").write_text('[store]\nurl = "store.db"\n[project]\nautomations = ["jobs.py"]\n')
+    (tmp_path / "jobs.py").write_text("import mainspring as ms\n")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAINSPRING_")}
+    ended = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment | {"PYTHONHASHSEED": "0"}, capture_output=True,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert ended.stdout == "12\n", ended.stderr

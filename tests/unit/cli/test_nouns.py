@@ -69,6 +69,22 @@ def test_lock_break_wants_a_yes(cli, stage):
     assert cli("locks", "break", "crm", "-y").code == 3
 
 
+def test_waiters_of_a_lock_are_listed(cli, stage):
+    """With their place in line and the end of their wait; one slot is broken for the first of them."""
+    for owner in ("a", "b", "c"):
+        stage.do(AcquireLock("crm", owner, None, 2, 60_000))
+    lines = cli("locks", "list").out.splitlines()
+    assert [line.split()[1:4] for line in lines[1:]] == [
+        ["held", "1/2", "a"],
+        ["held", "2/2", "b"],
+        ["waiting", "1", "c"],
+    ]
+    assert [row["place"] for row in cli("locks", "list", "--state", "waiting", "--json").json] == [1]
+    assert cli("locks", "break", "crm", "--slot", "1", "-y").code == 0
+    rows = cli("locks", "list", "--json").json
+    assert [(row["owner"], row["slot"], row["token"]) for row in rows] == [("c", 1, 3), ("b", 2, 2)]
+
+
 def test_audit_log_lists_operations_and_pages(cli, stage):
     """Newest first, refused ones too; filters and --after."""
     run = stage.start()

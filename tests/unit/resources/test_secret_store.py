@@ -1,14 +1,18 @@
 """Secrets by name."""
 
 import os
+import threading
 
 import pytest
 
-from mainspring.domain.errors import ConfigError
+from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import ConfigError, SecretProviderError
+from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.domain.redaction.secret_name import secret_variable_name
+from mainspring.integrations.secrets.folder_secrets import FolderSecrets
 from mainspring.resources import secret_store
 from mainspring.resources.known_secrets import KnownSecrets
-from mainspring.resources.secret_store import SecretStore
+from mainspring.resources.secret_store import ProviderEntry, SecretStore
 
 VALUE = "correct-horse-battery"
 
@@ -105,3 +109,85 @@ def test_all_secrets_of_the_folder_are_hidden(tmp_path, monkeypatch):
     SecretStore.of(tmp_path, {}).hide_all()
     assert known.redact("value of GOOD, value of OPEN") == "***, value of OPEN"
     SecretStore.of(tmp_path / "none", {}).hide_all()
+
+
+class UnreachableFolder(FolderSecrets):
+    """A folder that can be out of reach, as a server can."""
+
+    is_unreachable = False
+    reads = 0
+
+    def read(self, name):
+        self.reads += 1
+        if self.is_unreachable:
+            raise SecretProviderError("no answer within 5 s\nat vault.internal", transient=True)
+        return super().read(name)
+
+
+class MovedClock(SystemClock):
+    now_at = 1_000_000
+
+    def now(self):
+        return self.now_at
+
+
+@pytest.fixture
+def remote(tmp_path):
+    """A store with a provider on a server before a local one, and its clock."""
+    server, local = UnreachableFolder(tmp_path / "server"), FolderSecrets(tmp_path / "local")
+    server.write("KEY", VALUE)
+    local.write("KEY", "an-old-value-of-it")
+    clock = MovedClock()
+    entries = [ProviderEntry(server, is_local=False), ProviderEntry(local, is_local=True)]
+    return SecretStore(entries, clock=clock, cache_ms=1_000, outage_limit_ms=10_000), server, clock
+
+
+def test_answer_of_a_server_counts_for_a_while(remote):
+    """Fifty threads that read at once cause one request; a value that a target refused is read again, once."""
+    store, server, clock = remote
+    threads = [threading.Thread(target=store.get, args=("KEY",)) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.reads == 1
+    server.write("KEY", "the-next-value-of-it")
+    assert store.get("KEY") == VALUE
+    assert store.read("KEY", instead_of=VALUE).value == "the-next-value-of-it"
+    assert store.read("KEY", instead_of=VALUE).value == "the-next-value-of-it"
+    assert server.reads == 2
+    clock.now_at += 1_000
+    store.get("KEY")
+    assert server.reads == 3
+
+
+def test_last_known_value_counts_during_an_outage_up_to_a_limit(remote):
+    """It is reported, and never replaced by that of the next provider; afterwards the read fails and can be tried again."""
+    store, server, clock = remote
+    store.get("KEY")
+    server.is_unreachable = True
+    clock.now_at += 9_000
+    assert store.get("KEY") == VALUE
+    assert store.outages[server.name].names == ("KEY",)
+    reads = server.reads
+    assert store.get("KEY") == VALUE
+    assert server.reads == reads, "the server is not asked each time"
+    clock.now_at += 6_000
+    with pytest.raises(SecretProviderError, match="no answer") as failed:
+        store.get("KEY")
+    assert classify(failed.value).kind is FailureKind.TRANSIENT
+    with pytest.raises(SecretProviderError):
+        store.get("OTHER")
+    server.is_unreachable = False
+    assert store.get("KEY") == VALUE
+    assert store.outages == {}
+
+
+def test_variable_can_name_a_file(tmp_path):
+    """As containers mount secrets; a missing file is an error, not an unknown secret."""
+    write(tmp_path / "mounted", VALUE)
+    env = {"MAINSPRING_SECRET_KEY_FILE": str(tmp_path / "mounted")}
+    assert SecretStore.of(None, env).get("KEY") == VALUE
+    (tmp_path / "mounted").unlink()
+    with pytest.raises(SecretProviderError, match="MAINSPRING_SECRET_KEY_FILE names"):
+        SecretStore.of(None, env).get("KEY")

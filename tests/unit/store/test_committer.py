@@ -295,7 +295,7 @@ def test_committer_notices_a_foreign_commit_when_idle_and_when_busy(start):
         if seen.is_set():
             break
     assert seen.is_set()
-    assert set(changes) == {CommitChanges(ready=True, facts=True, triggers=True)}
+    assert set(changes) == {CommitChanges(ready=True, facts=True, triggers=True, locks=True)}
 
 
 def test_committer_drains_before_it_stops_and_refuses_afterwards(start):

@@ -11,6 +11,7 @@ from mainspring.app.exec.signal_forwarding import print_notice
 from mainspring.app.setup.failure_rules import make_classifier
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.secrets.secret_use import SecretUse
 from mainspring.engine.commands.exec_run import ExecRunEnd, ExecRunSpec
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.process_store import ProcessStore
@@ -22,6 +23,17 @@ LOCK_HELD_EXIT_CODE = 75
 
 def skip_outage_report(ledger: BestEffortStore | None) -> None:
     """Report no outage: the command's own messages are enough."""
+
+
+class PassedSecrets(msgspec.Struct, frozen=True):
+    """Secrets that a command gets: variables with values or with paths of descriptors, the descriptors, and the uses to record."""
+
+    variables: dict[str, str] = {}
+    descriptors: tuple[int, ...] = ()
+    uses: tuple[SecretUse, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self.variables)} secrets of a command>"
 
 
 class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +61,8 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Called with the store once the end is recorded, or in the spool: reports that the store is lost, or back."""
     trace: Callable[[StartRun, ExecRunEnd], str | None] | None = None
     """Called with the run's start and end. Returns why the trace was not sent. None = no trace."""
+    secrets: PassedSecrets = PassedSecrets()
+    """The secrets for the command."""
     fail_open: bool = True
     verbose: bool = False
 

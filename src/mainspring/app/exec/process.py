@@ -28,6 +28,7 @@ from mainspring.store.commands.journal import RecordProcessGroup, SaveAttempt
 from mainspring.store.commands.logs import SaveLogs
 from mainspring.store.commands.results import DONE, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
+from mainspring.store.commands.secrets import RecordSecretUses
 from mainspring.store.process_store import ProcessStore
 
 T = TypeVar("T")
@@ -254,7 +255,7 @@ class ExecProcess:
     # -- the command and after it --------------------------------------------------------------------------------------
 
     def _attempts(self) -> ExecRunEnd:
-        ledger, wrapping = self._ledger, self._plan.wrapping
+        ledger, wrapping, secrets = self._ledger, self._plan.wrapping, self._plan.secrets
         files = tuple(lock.descriptor for lock in self._locks)
         exec_run = ExecRun(
             wrapping,
@@ -264,19 +265,22 @@ class ExecProcess:
             env=read_original_environment(),
             slot_at=exec_run_record.find_slot(wrapping.definition, self._clock.now()),
             classifier=self._classifier,
-            pass_fds=files + (() if ledger is None else ledger.descriptors),
+            pass_fds=files + (() if ledger is None else ledger.descriptors) + secrets.descriptors,
             on_attempt=lambda record: self._submit(exec_run_record.build_attempt(self._id, self._name, record)),
             on_group=lambda pgid, mark, ended: self._submit(
                 RecordProcessGroup(pgid, mark, self._id, wrapping.ident, ended)
             ),
             on_part=lambda part: self._submit(SaveLogs(self._id, (part,))),
+            secret_variables=secrets.variables,
         )
+        if secrets.uses:
+            self._submit(RecordSecretUses(self._clock.now(), secrets.uses))
         self._signals.pass_to(exec_run.signalled)
         if ledger is not None:
             ledger.when_cancelled(exec_run.cancel)
         return exec_run.run()
 
-    def _submit(self, command: SaveAttempt | RecordProcessGroup | SaveLogs) -> None:
+    def _submit(self, command: SaveAttempt | RecordProcessGroup | SaveLogs | RecordSecretUses) -> None:
         """Submit a command to the store, if the store has the run. The wrapped command does not wait."""
         if self._ledger is not None and self._on_record:
             self._ledger.submit(lambda store: store.apply(command))

@@ -22,7 +22,7 @@ from mainspring.domain.errors import MainspringError
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.domain.processes.process_role import ProcessRole
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.engine.attempts.processes.process_lifetime import set_death_signal
+from mainspring.engine.attempts.processes.process_lifetime import protect_memory, set_death_signal
 from mainspring.store.base import OUTAGES, CommitChanges, StoreBrokenError
 from mainspring.store.commands.sessions import RecordProcessFindings
 from mainspring.store.commit_callbacks import CallbackBatch
@@ -184,6 +184,7 @@ def run_background_process(serve: Callable[[BackgroundProcess], Awaitable[int]])
 
 
 async def _serve_process(spec: LaunchSpec, serve: Callable[[BackgroundProcess], Awaitable[int]]) -> int:
+    protect_memory()
     project = spec.project()
     configure_log(project.settings.logs, environment=project.settings.project.environment)
     process = BackgroundProcess(project, spec.role)

@@ -25,7 +25,7 @@ from mainspring.app.setup.run_conditions import read_run_conditions
 from mainspring.app.workers.worker_runtime import StalledError, WorkerRuntime
 from mainspring.domain.errors import FencedError, MainspringError
 from mainspring.domain.processes.crash_blame import SHUTDOWN_WINDOW_S
-from mainspring.engine.attempts.processes.process_lifetime import kill_group, set_death_signal
+from mainspring.engine.attempts.processes.process_lifetime import kill_group, protect_memory, set_death_signal
 from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.store.base import OUTAGES
@@ -43,6 +43,7 @@ def main() -> int:
     spec, supervisor = receive_launch_spec()
     configure_log()
     set_death_signal(signal.SIGTERM)
+    protect_memory()
     if os.getppid() != spec.parent:  # the supervisor died before the death signal was set
         return STORE_LOST_EXIT_CODE
     try:

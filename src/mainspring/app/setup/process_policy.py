@@ -1,4 +1,4 @@
-"""Process policy from the settings: variables that commands inherit, networks that may be called."""
+"""Process policy from the settings: variables that commands inherit, networks that may be called, lock backends."""
 
 from mainspring.config import Settings
 from mainspring.integrations.base.egress_policy import EGRESS_POLICY
@@ -14,3 +14,11 @@ def apply_process_policy(settings: Settings) -> None:
         SECRET_VARIABLES.withhold(list_credential_variables(settings.secrets.providers))
     EGRESS_POLICY.allow(settings.project.allowed_networks)
     ACTION_HOSTS.allow(settings.actions.http.allow)
+    if settings.locks:
+        from mainspring.app.setup.secrets import make_secret_store
+        from mainspring.resources.lock_backends import LOCK_SERVERS
+
+        LOCK_SERVERS.configure(
+            {name: (backend.url, backend.lease) for name, backend in settings.locks.items()},
+            lambda name: make_secret_store(settings).get(name),
+        )

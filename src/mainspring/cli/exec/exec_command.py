@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from mainspring.app.exec.plan import FAILURE_EXIT_CODE, LOCK_HELD_EXIT_CODE, ExecPlan, skip_outage_report
+from mainspring.app.exec.plan import FAILURE_EXIT_CODE, LOCK_HELD_EXIT_CODE, ExecPlan, PassedSecrets, skip_outage_report
 from mainspring.app.exec.process import ExecProcess
 from mainspring.app.exec.self_watch import watch_own_automation
 from mainspring.app.exec.signal_forwarding import print_notice
@@ -190,6 +190,20 @@ def _read_printable(text: str) -> str:
     multiple=True,
     help="pass PGPASSWORD, MAINSPRING_STORE_URL or MAINSPRING_SECRET_* to the command",
 )
+@click.option(
+    "--secret",
+    "secrets",
+    metavar="NAME[=VARIABLE]",
+    multiple=True,
+    help="give the command this secret in a variable (default: its name)",
+)
+@click.option(
+    "--secret-file",
+    "secret_files",
+    metavar="NAME[=VARIABLE]",
+    multiple=True,
+    help="give it as a file in memory; VARIABLE_FILE is its path",
+)
 @click.option("-v", "--verbose", is_flag=True, help="print which store and spool are used")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
@@ -325,7 +339,20 @@ def _make_plan(
         trace=None if settings is None else partial(export_own_trace, settings),
         fail_open=fail_open,
         verbose=given["verbose"],
+        secrets=_read_secrets(settings, given, definition.name),
     )
+
+
+def _read_secrets(settings: Settings | None, given: dict[str, Any], automation: str) -> PassedSecrets:
+    """Return the secrets for the command, which does not run without one of them. Raises ConfigError, OptionError."""
+    names = given["secrets"], given["secret_files"]
+    if not any(names):
+        return PassedSecrets()
+    # Imported late: few commands need it.
+    from mainspring.app.exec.command_secrets import read_command_secrets
+    from mainspring.service.actor import user_name
+
+    return read_command_secrets(settings, *names, automation=automation, actor=f"exec of {user_name()}")
 
 
 def _find_spools(settings: Settings | None, flags: Any) -> dict[str, Any]:

@@ -24,6 +24,27 @@ def _read_lock_names(reader: "StoreReader") -> list[str]:
 LOCK = params.StoredNameType(_read_lock_names, "lock")
 
 
+def _read_backend(invocation: Invocation, backend: str) -> "list[LockView]":
+    """Return the held locks of a backend, as far as its server can name them."""
+    from mainspring.resources.lock_backends import LOCK_SERVERS
+    from mainspring.store.views import LockView
+
+    now = invocation.clock.now()
+    return [
+        LockView(view.name, view.owner, None, view.token, view.since_at or now, None, 1, 1, 1, None, view.until_at, 0)
+        for view in LOCK_SERVERS.list_holders(backend)
+    ]
+
+
+def _break_in_backend(invocation: Invocation, backend: str, name: str) -> None:
+    """Take a lock of a backend from its holder; the audit log of the store records it."""
+    from mainspring.service.lock import break_backend_lock
+
+    invocation.confirm(f"Break lock {name} of backend {backend}")
+    break_backend_lock(invocation.store, backend, name, act=invocation.act)
+    invocation.output.document({"name": name, "backend": backend, "broken": True}, f"Broken: lock {name} of {backend}.")
+
+
 def _describe_state(view: "LockView") -> str:
     """Return the state, with the place in line or the slot."""
     if view.place is not None:
@@ -31,11 +52,22 @@ def _describe_state(view: "LockView") -> str:
     return view.state if view.slots == 1 else f"{view.state} {view.slot}/{view.slots}"
 
 
+_backend_option = click.option(
+    "--backend", metavar="NAME", help="the locks of this server of [locks], instead of the store's"
+)
+
+
 @command("list", "list who holds locks and who waits for them")
 @short_lists.add_list_options("held", "left", "waiting")
+@_backend_option
 @pass_invocation
 def list_command(
-    invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
+    invocation: Invocation,
+    states: tuple[str, ...],
+    name: str | None,
+    since: str | None,
+    limit: int,
+    backend: str | None,
 ) -> None:
     """`held 2/3` = it has slot 2 of 3. `waiting 1` = it is the first in line. `left` = the process of the holder is gone; the next one that
     wants the lock gets it.
@@ -44,7 +76,7 @@ def list_command(
 
     rows = short_lists.filter_rows(
         invocation,
-        invocation.read(locks),
+        invocation.read(locks) if backend is None else _read_backend(invocation, backend),
         name_of=lambda view: view.name,
         state=lambda view: view.state,
         at=lambda view: view.acquired_at,
@@ -72,11 +104,15 @@ def list_command(
 @command("break", "take a lock away from its holder")
 @click.argument("name", type=LOCK)
 @click.option("--slot", metavar="N", type=click.IntRange(1), help="take only this slot of it")
+@_backend_option
 @pass_invocation
-def break_command(invocation: Invocation, name: str, slot: int | None) -> None:
+def break_command(invocation: Invocation, name: str, slot: int | None, backend: str | None) -> None:
     """The next waiter gets it, with a higher token. The old holder may continue as if it had the lock. Needs -y; give a --reason."""
     from mainspring.service.lock import break_lock
 
+    if backend is not None:
+        _break_in_backend(invocation, backend, name)
+        return
     name = short_lists.require_known_name("lock", name, _read_lock_names(invocation.reader))
     part = f"lock {name}" if slot is None else f"slot {slot} of lock {name}"
     invocation.confirm(f"Break {part}")

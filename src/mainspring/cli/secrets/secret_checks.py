@@ -9,6 +9,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.exits import CHECK_FAILED
 from mainspring.cli.lazy_group import command
 from mainspring.domain.errors import ConfigError
+from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.store.base import StoreReader
@@ -43,27 +44,32 @@ def check(ctx: click.Context, invocation: Invocation) -> None:
 
     Prints no value. Exit code 9 if one cannot be read.
     """
-    users, problems = list_needed_secrets(invocation)
-    for name, user in users:
-        try:
-            invocation.secrets.read(name)
-        except ConfigError as error:
-            problems.append({"name": name, "user": user, "problem": error.message, "fix": error.hint or ""})
-    names = {name for name, _ in users}
+    names, problems = find_problems(invocation)
 
     def print_text() -> None:
         for problem in problems:
             invocation.output.line(f"{problem['user']}: {problem['problem']}")
             invocation.output.line(f"  {problem['fix']}")
         if not problems:
-            invocation.output.line(f"{len(names)} secrets can be read.")
+            invocation.output.line(f"{formatting.format_count(len(names), 'secret')} can be read.")
 
-    invocation.output.document({"checked": sorted(names), "problems": problems}, print_text)
+    invocation.output.document({"checked": names, "problems": problems}, print_text)
     if problems:
         ctx.exit(CHECK_FAILED)
 
 
-def list_needed_secrets(invocation: Invocation) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
+def find_problems(invocation: Invocation) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the names that were read, and what cannot be read, each with its user and fix."""
+    users, problems = _list_needed_secrets(invocation)
+    for name, user in users:
+        try:
+            invocation.secrets.read(name)
+        except ConfigError as error:
+            problems.append({"name": name, "user": user, "problem": error.message, "fix": error.hint or ""})
+    return sorted({name for name, _ in users}), problems
+
+
+def _list_needed_secrets(invocation: Invocation) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
     """Return the names of secrets, each with what needs it, and the problems of providers that cannot list theirs."""
     from mainspring.config.due_secrets import list_secret_uses
 

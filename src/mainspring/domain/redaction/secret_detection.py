@@ -103,6 +103,17 @@ _DETECTORS: tuple[tuple[tuple[str, ...], tuple[tuple[re.Pattern[str], _Replaceme
 """Words in small letters (one of them must be there), the expressions, the replacement of each."""
 
 
+def find_key_lines(text: str) -> list[int]:
+    """Return the numbers of the lines with a literal that has the form of a key: a well-known prefix, a private key, a signed token."""
+    numbers = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        prefixed = _PREFIXED.search(line)
+        has_prefix = prefixed is not None and any(char.isdigit() for char in prefixed[0][len(prefixed[1]) :])
+        if has_prefix or any(pattern.search(line) for pattern in (_AWS, _JWT, _SLACK_HOOK, _OWN_TOKEN, _KEY_BEGIN)):
+            numbers.append(number)
+    return numbers
+
+
 def hide_likely_secrets(text: str) -> str:
     """Return the text with likely secrets replaced."""
     low = text.lower()

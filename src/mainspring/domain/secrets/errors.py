@@ -26,7 +26,7 @@ class SecretNotAllowedError(MainspringError):
     def __init__(self, name: str, automation: str, allowed: Iterable[str] | None) -> None:
         names = sorted(allowed or ())
         # Without a "=" after the word: the redactor takes that for a secret.
-        reason = f"its list of secrets has {', '.join(names) or 'no name'}"
+        reason = f"its list of secrets has {', '.join(names)}" if names else "its list of secrets is empty"
         if allowed is None:
             reason = "it has no list of secrets, and this project requires one (secrets.access)"
         super().__init__(

@@ -160,6 +160,8 @@ def _script_program(
     )
     if "expect" in options:
         kwargs["expect"] = options["expect"]
+    if options.get("secrets"):
+        kwargs["secrets"] = list(options["secrets"])
     event = msgspec.json.decode(data).get(EVENT_ARGUMENT) if definition.triggers else None
     if event is not None:
         kwargs["stdin"] = msgspec.json.encode(event).decode() + "\n"

@@ -12,6 +12,7 @@ from datetime import timedelta
 from queue import SimpleQueue
 from typing import Any
 
+from mainspring.domain.redaction.secret_name import command_variable_name
 from mainspring.domain.runs.log_line import STREAM_LEVELS
 from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport
 from mainspring.engine.attempts.step_context import AttemptChannel, current_step
@@ -31,18 +32,28 @@ def run_command(
     produces: list[str] | None = None,
     stdin: str | None = None,
     expect: dict[str, Any] | None = None,
+    secrets: list[str] | None = None,
 ) -> CommandRecord:
-    """Run the command in this step; `stdin` is its standard input.
+    """Run the command in this step; `stdin` is its standard input, `secrets` are variables that it gets.
 
     Raises:
+        ConfigError: a secret cannot be read.
         CommandFailed: its exit code is not 0, a signal ended it, or it took longer than `timeout_s`.
         ResultNotExpected: its standard output does not match the schema `expect`.
         NotProduced: a pattern of `produces` (relative to `cwd`) matches no new, non-empty file.
         NotInStepError: no step is running.
     """
     step = current_step("run_command()")
+    secret_variables = {
+        command_variable_name(name): step.channel.read_secret(name, None).value for name in secrets or ()
+    }
     environ = build_environment(
-        os.environ, env or {}, run_id=step.run_id, attempt=step.attempt, key=step.key, slot_at=step.slot_at
+        os.environ,
+        (env or {}) | secret_variables,
+        run_id=step.run_id,
+        attempt=step.attempt,
+        key=step.key,
+        slot_at=step.slot_at,
     )
     timeout = None if timeout_s is None else timedelta(seconds=timeout_s)
     printed = bytearray()

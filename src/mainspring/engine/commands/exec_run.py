@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
+from types import MappingProxyType
 
 import msgspec
 
@@ -122,6 +123,7 @@ class ExecRun:
         on_attempt: Callable[[AttemptRecord], None] = _ignore,
         on_group: Callable[[int, str, bool], None] = _ignore,
         on_part: Callable[[LogChunk], None] = _ignore,
+        secret_variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._spec = spec
         self._run = run
@@ -131,6 +133,7 @@ class ExecRun:
         self._slot_at = slot_at
         self._classifier = classifier or Classifier()
         self._pass_fds = pass_fds
+        self._secret_variables = secret_variables
         self._on_attempt = on_attempt
         self._on_group = on_group
         KNOWN_SECRETS.add_variables(env)
@@ -182,7 +185,7 @@ class ExecRun:
     def _attempt(self, number: int) -> _ExecAttempt:
         spec, words = self._spec, self._spec.words
         environ = build_environment(
-            self._env, {}, run_id=self._run, attempt=number, key=self._key, slot_at=self._slot_at
+            self._env, self._secret_variables, run_id=self._run, attempt=number, key=self._key, slot_at=self._slot_at
         )
         command = CommandSpec(
             words=words,

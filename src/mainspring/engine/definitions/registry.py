@@ -261,6 +261,12 @@ def current_registry() -> Registry:
     return _current.get() or _process_registry
 
 
+def list_declarations_of_file(automation: Automation) -> list[Automation]:
+    """Return the automations of the file that declares one, that one included."""
+    declared = _declarations_by_file.get(automation.where.rpartition(":")[0], [])
+    return declared if automation in declared else [automation]
+
+
 def _record_declaration(automation: Automation) -> None:
     """Record the declarations of a Python file; a repeated one replaces the first."""
     file, _, line = automation.where.rpartition(":")

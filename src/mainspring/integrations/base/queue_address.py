@@ -36,17 +36,18 @@ class QueueAddressParts(msgspec.Struct, frozen=True):
     hosts: str
     path: str
     query: str
+    noun: str = "queue"
 
     @classmethod
-    def of(cls, url: str, form: str, *, accepts_token: bool) -> "QueueAddressParts":
-        """Split an address. `accepts_token` = a secret may be the whole user information."""
-        _reject_password(url, accepts_token=accepts_token)
+    def of(cls, url: str, form: str, *, accepts_token: bool, noun: str = "queue") -> "QueueAddressParts":
+        """Split an address. `accepts_token` = a secret may be the whole user information; `noun` = what it is the address of."""
+        _reject_password(url, accepts_token=accepts_token, noun=noun)
         match = _URL.fullmatch(url)
         problem = explain_unreadable_url(url)
         if match is None or problem is not None:
             reason = problem or "there is text after it"
-            raise OptionError(f"the address of the queue cannot be read: {reason}", hint=f"Write {form}")
-        return cls(form, url.partition("?")[0], match["hosts"], match["path"] or "", match["query"] or "")
+            raise OptionError(f"the address of the {noun} cannot be read: {reason}", hint=f"Write {form}")
+        return cls(form, url.partition("?")[0], match["hosts"], match["path"] or "", match["query"] or "", noun)
 
     def invalid(self, problem: str) -> OptionError:
         """Return the error for an invalid part."""
@@ -58,23 +59,25 @@ class QueueAddressParts(msgspec.Struct, frozen=True):
         for key, value in parse_qsl(self.query, keep_blank_values=True):
             if key not in known:
                 if _may_hold_password(key):
-                    raise self.invalid("the address of the queue has a parameter that is none of this broker's")
-                raise UnknownNameError("parameter in the address of a queue", escape(key, 80), known)
+                    raise self.invalid(f"the address of the {self.noun} has a parameter that is none of this broker's")
+                raise UnknownNameError(f"parameter in the address of a {self.noun}", escape(key, 80), known)
             if key in parameters or not value:
                 problem = "twice" if key in parameters else "without a value"
-                raise self.invalid(f"the address of the queue has {key}= {problem}")
+                raise self.invalid(f"the address of the {self.noun} has {key}= {problem}")
             parameters[key] = value
         return parameters
 
     def check_host(self) -> None:
         """Refuse an address without a host."""
         if not self.hosts:
-            raise self.invalid("the address of the queue names no host")
+            raise self.invalid(f"the address of the {self.noun} names no host")
 
     def check_path(self, pattern: re.Pattern[str]) -> None:
         """Refuse a path that leads nowhere on this broker."""
         if not pattern.fullmatch(self.path):
-            raise self.invalid(f"{quote_part('/' + self.path)} is not valid for this broker")
+            raise self.invalid(
+                f"{quote_part('/' + self.path)} is not valid for this {'broker' if self.noun == 'queue' else self.noun}"
+            )
 
     def check_name(self, name: str, pattern: re.Pattern[str]) -> None:
         """Refuse what cannot be the name of a queue."""
@@ -137,7 +140,7 @@ def _may_hold_password(text: str) -> bool:
     return "@" in unquote(unquote(text))
 
 
-def _reject_password(url: str, *, accepts_token: bool) -> None:
+def _reject_password(url: str, *, accepts_token: bool, noun: str) -> None:
     """Refuse a URL with a password; searched up to the last `@`, because a password may contain anything."""
     user, at, _ = url.partition("://")[2].rpartition("@")
     if not at:
@@ -146,7 +149,7 @@ def _reject_password(url: str, *, accepts_token: bool) -> None:
     is_token = accepts_token and userinfo is not None and userinfo["password"] is None
     if userinfo is None or (is_token and not SECRET_REFERENCE.fullmatch(userinfo["user"])):
         raise OptionError(
-            "the address of the queue has a password or token in it, which would be stored and shown",
+            f"the address of the {noun} has a password or token in it, which would be stored and shown",
             hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write its name in its place: "
             f"{url.partition('://')[0]}://{'' if is_token else 'USER:'}{{secret:NAME}}@HOST."
             " An @ elsewhere is written %40.",

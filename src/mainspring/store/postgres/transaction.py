@@ -98,14 +98,14 @@ class PostgresTransaction(Transaction):
             if rows:
                 self.later(query, columns(kinds, rows))
 
-    def hold(self, kind: LockTarget, *names: str) -> None:
+    def hold(self, kind: LockTarget, *names: str, then: Sequence[tuple[str, Params]] = ()) -> None:
         """Lock one thing until the commit, unless it is locked already."""
         if (kind, *names) in self._held:
             return
         if kind == "run":
             self.hold_runs(names)
         else:
-            self.hold_names([(kind, *names)])
+            self.hold_names([(kind, *names)], then)
 
     def hold_all(self, kind: LockTarget, names: Iterable[tuple[str, ...]]) -> None:
         """Lock many things of a kind until the commit."""
@@ -128,11 +128,14 @@ class PostgresTransaction(Transaction):
             self._held.update(("run", run) for run, *_ in rows)
             self._held.update(("run", name) for name in run_ids)
 
-    def hold_names(self, names: Iterable[tuple[str, ...]]) -> None:
-        """Lock names, in the order of their numbers."""
+    def hold_names(self, names: Iterable[tuple[str, ...]], then: Sequence[tuple[str, Params]] = ()) -> None:
+        """Lock names, in the order of their numbers. `then` runs next."""
         new_names = set(names) - self._held
         if new_names:
-            self.all("lock_names", (sorted(self._lock_number(name) for name in new_names),))
+            locking = "lock_names", (sorted(self._lock_number(name) for name in new_names),)
+            if then:
+                self.ahead([locking, *then])
+            self.all(*locking)
             self._held |= new_names
 
     def _lock_number(self, name: tuple[str, ...]) -> int:

@@ -1,6 +1,6 @@
 """The transaction of a group on SQLite: statements run on the write connection, at once and in order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import apsw
 
@@ -36,7 +36,7 @@ class SqliteTransaction(Transaction):
         """Return all rows."""
         return self._execute(TEXTS[query], params).fetchall()
 
-    def hold(self, kind: LockTarget, *names: str) -> None:
+    def hold(self, kind: LockTarget, *names: str, then: Sequence[tuple[str, Params]] = ()) -> None:
         """Do nothing: transactions on one file run one after the other."""
 
     def hold_all(self, kind: LockTarget, names: Iterable[tuple[str, ...]]) -> None:

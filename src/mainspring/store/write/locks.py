@@ -1,9 +1,11 @@
 """Named locks with slots, waiters and fencing tokens (ADR 0027). A holder and a waiter belong to a session, and end with it.
 
-Invariant: a slot is free only if no living waiter waits, because whatever frees a slot makes the next waiter its holder.
+Invariants: a slot is free only if no living waiter waits, because whatever frees a slot makes the next waiter its holder. A waiter receives
+its lock by asking again; until then it does not know the token, so the lock can be passed on to the next one without harm.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mainspring.domain.runs.log_line import format_iso_instant
@@ -12,6 +14,8 @@ from mainspring.store.commands.results import DONE, CommandDone, LockGranted, Re
 from mainspring.store.restore_hold import HOLD_KEY, RELEASED_AT
 from mainspring.store.transaction import Transaction
 
+RECEIVE_WITHIN_MS = 10_000
+"""A waiter that does not ask for its lock so long after it was passed on loses its turn."""
 _LONG_HOLD_MS = 60_000
 """Shorter holds are not recorded: most releases write no statistics."""
 _MAX_NAMED = 3
@@ -31,6 +35,7 @@ class _LockRow(NamedTuple):
     slots: int
     note: str | None
     live: int
+    received: int
 
     def is_of(self, tx: Transaction, owner: str) -> bool:
         """Whether this owner of the sending session made it."""
@@ -39,11 +44,16 @@ class _LockRow(NamedTuple):
 
 def acquire_lock(tx: Transaction, command: AcquireLock) -> LockGranted | Refused:
     """Acquire a lock, or wait for it, or name its holders. A holder gets the same token again."""
-    tx.hold("lock", command.name)
-    holders, waiters = _read_lock(tx, command.name)
+    tx.hold("lock", command.name, then=[("read_lock", (command.name,))])
+    holders, waiters = _read_lock(tx, command.name, receiver=command.owner)
     for holder in holders:
         if holder.is_of(tx, command.owner):
+            if not holder.received:
+                tx.change("confirm_lock", (command.name, holder.place))
             return LockGranted(holder.token, holder.place)
+    if len(holders) < command.slots and waiters and not waiters[0].is_of(tx, command.owner):
+        _pass_on(tx, command.name)
+        holders, waiters = _read_lock(tx, command.name)
     own = next((waiter for waiter in waiters if waiter.is_of(tx, command.owner)), None)
     for other in (*holders, *waiters):
         if other.slots != command.slots and other is not own:
@@ -52,7 +62,8 @@ def acquire_lock(tx: Transaction, command: AcquireLock) -> LockGranted | Refused
     if len(holders) < command.slots and first in (None, own):
         if own is not None:
             tx.change("delete_lock_waiter", (command.name, own.place))
-        return _grant(tx, command.name, holders, command.slots, command.owner, tx.session, command.note)
+        values = {"owner": command.owner, "session": tx.session, "note": command.note, "slots": command.slots}
+        return _grant(tx, command.name, holders, {**values, "received": 1})
     if own is not None and not command.wait_ms:
         tx.change("delete_lock_waiter", (command.name, own.place))
     elif own is None and command.wait_ms and tx.session is not None:
@@ -82,7 +93,8 @@ def cancel_lock_wait(tx: Transaction, command: CancelLockWait) -> CommandDone:
 
 def release_lock(tx: Transaction, command: ReleaseLock) -> CommandDone | Refused:
     """Release a lock to the next waiter; a token from before the lock was broken releases nothing."""
-    tx.hold("lock", command.name)
+    reads = [("release_lock", (command.name, command.token)), ("read_lock", (command.name,))]
+    tx.hold("lock", command.name, then=reads)
     acquired_at = tx.value("release_lock", (command.name, command.token), int)
     if acquired_at is not None:
         if tx.now - acquired_at >= _LONG_HOLD_MS:
@@ -117,12 +129,21 @@ def release_locks_of_session(tx: Transaction, session: int) -> None:
         _pass_on(tx, name)
 
 
-def _read_lock(tx: Transaction, name: str, leaving: str | None = None) -> tuple[list[_LockRow], list[_LockRow]]:
-    """Return the living holders, and the living waiters in their order. Others are deleted, and a waiter who is `leaving`."""
+def _read_lock(
+    tx: Transaction, name: str, *, leaving: str | None = None, receiver: str | None = None
+) -> tuple[list[_LockRow], list[_LockRow]]:
+    """Return the living holders, and the living waiters in their order.
+
+    Other waiters are deleted, and a waiter who is `leaving`. So is a holder that did not receive its lock for long, unless it is the
+    `receiver`: its process is stopped or slow.
+    """
     holders, waiters = [], []
     for row in map(_LockRow._make, tx.all("read_lock", (name,))):
         if row.is_holder:
-            if row.live:
+            is_late = not row.received and tx.now - row.since_at >= RECEIVE_WITHIN_MS
+            if is_late and not (receiver is not None and row.is_of(tx, receiver)):
+                tx.change("release_lock", (name, row.token))
+            elif row.live:
                 holders.append(row)
             continue
         if not row.live or row.until_at <= tx.now or (leaving is not None and row.is_of(tx, leaving)):
@@ -134,31 +155,25 @@ def _read_lock(tx: Transaction, name: str, leaving: str | None = None) -> tuple[
 
 def _pass_on(tx: Transaction, name: str, leaving: str | None = None) -> None:
     """Make the next waiters holders, as far as slots are free."""
-    holders, waiters = _read_lock(tx, name, leaving)
+    holders, waiters = _read_lock(tx, name, leaving=leaving)
     slots = waiters[0].slots if waiters else 0
     for waiter in waiters[: max(slots - len(holders), 0)]:
         tx.change("delete_lock_waiter", (name, waiter.place))
-        granted = _grant(tx, name, holders, slots, waiter.owner, waiter.session, waiter.note)
+        values = {"owner": waiter.owner, "session": waiter.session, "note": waiter.note, "slots": slots}
+        granted = _grant(tx, name, holders, {**values, "received": 0})
         holders.append(waiter._replace(is_holder=1, place=granted.slot))
         tx.locks = True
 
 
 def _grant(
-    tx: Transaction,
-    name: str,
-    holders: Sequence[_LockRow],
-    slots: int,
-    owner: str,
-    session: int | None,
-    note: str | None,
+    tx: Transaction, name: str, holders: Sequence[_LockRow], values: Mapping[str, str | int | None]
 ) -> LockGranted:
-    """Write the holder of the lowest free slot."""
+    """Write the holder of the lowest free slot. `values` are the other columns of its row."""
     used = {holder.place for holder in holders}
-    slot = next(slot for slot in range(1, slots + 1) if slot not in used)
+    slot = next(slot for slot in itertools.count(1) if slot not in used)
     token = tx.value("issue_fencing_token", (name,), int)
     assert token is not None
-    values = {"owner": owner, "session": session, "token": token, "now": tx.now, "note": note, "slots": slots}
-    tx.change("write_lock", {"name": name, "slot": slot, **values})
+    tx.change("write_lock", {"name": name, "slot": slot, "token": token, "now": tx.now, **values})
     return LockGranted(token, slot)
 
 

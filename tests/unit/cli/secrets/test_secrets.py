@@ -119,3 +119,18 @@ def test_check_finds_what_cannot_be_read(cli: Any, stage: Any, stored: Any, fold
     assert (problem["name"], problem["user"]) == ("GONE", "automation pay")
     (folder / "secrets.key").chmod(0o644)
     assert "other users can read or change the key" in cli("secrets", "check").out
+
+
+def test_doctor_finds_secrets_that_cannot_be_read_and_keys_in_files(cli: Any, stored: Any, project: Path) -> None:
+    """A key is reported by its place, and not repeated."""
+    key = "ghp_" + "a1B2" * 9
+    (project / "jobs.py").write_text(f'import mainspring as ms\n\nTOKEN = "{key}"\n')
+    (project / "mainspring.toml").write_text(
+        '[project]\nautomations = ["jobs.py"]\n[otel]\nendpoint = "https://otel.example"\nheaders_secret = "secret:GONE"\n'
+    )
+    found = cli("doctor", "--json")
+    checks = {check["name"]: check for check in found.json if check["name"] in ("secrets", "literals")}
+    assert "the secret 'GONE' is not set" in checks["secrets"]["text"]
+    assert checks["literals"]["state"] == "warning"
+    assert checks["literals"]["text"].endswith("jobs.py:3")
+    assert key not in found.out

@@ -123,6 +123,19 @@ async def test_lock_is_broken_whatever_its_name(world):
 
 
 @pytest.mark.asyncio
+async def test_waiters_of_a_lock_are_listed_page_by_page(world):
+    """Holders by slot, then waiters in their order; one slot is broken for the first of them."""
+    for owner in "abcd":
+        world.store.apply(AcquireLock("crm", owner, None, 2, 60_000))
+    first = await world.get("/locks", limit=3)
+    second = await world.get("/locks", limit=3, cursor=first["next"])
+    listed = [(row["owner"], row["slot"], row["place"]) for row in first["items"] + second["items"]]
+    assert listed == [("a", 1, None), ("b", 2, None), ("c", None, 1), ("d", None, 2)]
+    await world.post("/locks/crm/break", slot=2)
+    assert [row["owner"] for row in (await world.get("/locks"))["items"]] == ["a", "c", "d"]
+
+
+@pytest.mark.asyncio
 async def test_event_counts_once_by_its_key(world):
     """And is listed with its data."""
     first = await world.post("/events", name="paid", data={"n": 1}, key="k")

@@ -17,6 +17,7 @@ from mainspring.domain.text.escaping import escape
 from mainspring.engine.attempts.attempt_reports import LogReport
 from mainspring.engine.attempts.logs.line_splitter import MAX_LINE_BYTES
 from mainspring.engine.attempts.step_context import CURRENT_STEP, AttemptClosed, StepContext
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 _OWN_LOGGER = "mainspring"
 _STANDARD_FIELDS = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
@@ -74,7 +75,7 @@ class StepStream:
         if step is None or _is_captured_record(sys._getframe(1)):  # noqa: SLF001 - only the frame shows the writer
             return self.inner.write(text)
         if self._echo:
-            self.inner.write(text)
+            self.inner.write(KNOWN_SECRETS.redact(text))
         post_printed_text(step, self._name, text, is_out=self._echo)
         return len(text)
 

@@ -44,7 +44,7 @@ from mainspring.engine.attempts.isolation import PROCESS, load_callable
 from mainspring.engine.attempts.logs.log_capture import install_capture_in_child
 from mainspring.engine.attempts.processes import child_protocol
 from mainspring.engine.attempts.processes.child_protocol import FrameReader, describe_error
-from mainspring.engine.attempts.processes.process_lifetime import die_with_parent, kill_group
+from mainspring.engine.attempts.processes.process_lifetime import die_with_parent, kill_group, protect_memory
 from mainspring.engine.attempts.stacks import read_thread_stack
 from mainspring.engine.attempts.step_context import (
     CURRENT_STEP,
@@ -64,6 +64,7 @@ from mainspring.resources.effects import (
     release_of,
 )
 from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.lock_backends import LOCK_SERVERS
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
@@ -385,6 +386,7 @@ def _read_hello(link: ChildChannel) -> Classifier:
             os.environ[name] = value
     SECRET_VARIABLES.allow(hello.passed)
     ACTION_HOSTS.allow(hello.hosts)
+    LOCK_SERVERS.add_servers(hello.locks)
     install_capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, child_protocol.CallMessage):
@@ -397,6 +399,7 @@ def main() -> None:
     """Serve calls until the worker ends."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
+    protect_memory()
     os.set_inheritable(descriptor, False)
     sys.argv[1:] = []
     _prepare_output()

@@ -1,12 +1,13 @@
-"""Lifetime of the engine's processes: they die with their parent, and a reused pid is not mistaken for one of them."""
+"""Lifetime of the engine's processes: they die with their parent, leave no memory behind, and no reused pid is mistaken for one of them."""
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 
 def die_with_parent(parent: int) -> None:
@@ -21,6 +22,13 @@ def die_with_parent(parent: int) -> None:
 def set_death_signal(number: int) -> None:
     """Ask the kernel for a signal to this process when the thread that started it ends."""
     _prctl()(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def protect_memory() -> None:
+    """Keep secrets in the memory of this process: neither it nor what it starts writes a core file, and other users cannot trace it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        _prctl()(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def read_start_mark(pid: int) -> str:

@@ -15,6 +15,7 @@ TABLE: Final = TableSchema(
         text("note", null=True),
         integer("slot"),
         integer("slots"),
+        integer("received"),
     ),
     keys=(("name", "slot"),),
 )

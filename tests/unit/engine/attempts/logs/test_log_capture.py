@@ -7,9 +7,11 @@ import threading
 
 import pytest
 
+from mainspring.domain.redaction.redactor import Redactor
 from mainspring.engine.attempts.logs import log_capture
 from mainspring.engine.attempts.logs.log_capture import OutputCapture, StepLogHandler, StepStream, post_last_lines
 from mainspring.engine.attempts.step_context import CURRENT_STEP, AttemptClosed, StepContext
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 LOG = logging.getLogger("users.code")
 
@@ -73,6 +75,14 @@ def begin(echo):
     yield start
     for capture in captures:
         capture.end()
+
+
+def test_printed_secret_is_hidden_in_the_output_too(begin, captured, step, capsys, monkeypatch):
+    """The terminal, or the mail of cron, gets what the lines get."""
+    monkeypatch.setattr(KNOWN_SECRETS, "redactor", Redactor(["sk_example_51H8"]))
+    begin()
+    print("key sk_example_51H8 is used")
+    assert "sk_example_51H8" not in capsys.readouterr().out
 
 
 def test_prints_of_a_step_become_its_lines(begin, captured, step, echo, capsys):

@@ -31,6 +31,19 @@ async def test_holder_that_is_a_step_leads_to_its_run(world):
 
 
 @pytest.mark.asyncio
+async def test_waiters_are_listed_after_the_holders(world):
+    """With their place; the button breaks one slot, and the first of them has it."""
+    for owner in ("ann", "bob", "carl"):
+        world.store.apply(AcquireLock("crm", owner, None, 2, 60_000))
+    text = await world.get("/locks")
+    assert text.index("slot 2 of 2") < text.index("waits, place 1, until ")
+    assert text.count('value="break"') == 2
+    answer = await world.submit("/locks", "break", lock="crm", slot="2", reason="stuck", page="p1")
+    assert "waits, place" not in answer.text
+    assert "bob" not in answer.text
+
+
+@pytest.mark.asyncio
 async def test_lock_is_taken_away_once_and_reported(world):
     """By anyone who may; it stands in the audit log with its reason, and the other one is still held."""
     for name in ("printer", "scanner"):

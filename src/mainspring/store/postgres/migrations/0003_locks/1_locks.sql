@@ -2,6 +2,7 @@
 
 alter table locks add column slot  bigint not null default 1;           -- from 1 to slots
 alter table locks add column slots bigint not null default 1;           -- how many may hold the lock
+alter table locks add column received bigint not null default 1;        -- whether its owner knows that it has the lock
 alter table locks drop constraint locks_pkey;
 alter table locks add primary key (name, slot);
 

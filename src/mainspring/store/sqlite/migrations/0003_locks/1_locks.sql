@@ -12,6 +12,7 @@ create table locks (
     note     text,
     slot     integer not null default 1,            -- from 1 to slots
     slots    integer not null default 1,            -- how many may hold the lock
+    received integer not null default 1,            -- whether its owner knows that it has the lock
     primary key (name, slot)
 ) strict, without rowid;
 insert into locks (name, owner, session, token, acquired_at, note) select name, owner, session, token, acquired_at, note from locks_before;

@@ -1,0 +1,67 @@
+"""Secrets of a wrapped command, `exec --secret NAME`: as a variable of its environment, or as a file that exists in memory only.
+
+Invariant: no value is an argument, part of the record of the run, or of a repr.
+"""
+
+import os
+from collections.abc import Iterable
+
+from mainspring.app.exec.plan import PassedSecrets
+from mainspring.app.setup.secrets import make_secret_store
+from mainspring.config import Settings
+from mainspring.domain.errors import OptionError
+from mainspring.domain.redaction.secret_name import command_variable_name
+from mainspring.domain.secrets.errors import require_secret_name
+from mainspring.domain.secrets.secret_use import SecretUse
+from mainspring.domain.text.lazy_pattern import lazy_pattern
+
+_VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
+_FILE_SUFFIX = "_FILE"
+
+
+def read_command_secrets(
+    settings: Settings | None, variables: Iterable[str], files: Iterable[str], *, automation: str, actor: str
+) -> PassedSecrets:
+    """Read the secrets, each written NAME or NAME=VARIABLE. Those of `files` are in a descriptor, and VARIABLE_FILE is its path.
+
+    Raises:
+        OptionError: a name or a variable cannot be used.
+        ConfigError: a secret cannot be read, or there is no configuration that names its provider.
+    """
+    store = make_secret_store(settings or Settings())
+    values: dict[str, str] = {}
+    descriptors: list[int] = []
+    uses: list[SecretUse] = []
+    for texts, is_file in ((variables, False), (files, True)):
+        for text in texts:
+            name, _, written = text.partition("=")
+            variable = written or command_variable_name(require_secret_name(name))
+            if not _VARIABLE.fullmatch(variable):
+                raise OptionError(
+                    f"{variable[:80]!r} is not a name of a variable", hint="Write --secret NAME=VARIABLE."
+                )
+            read = store.read(name)
+            uses.append(
+                SecretUse(
+                    secret=name,
+                    version=read.version,
+                    provider=read.provider,
+                    actor=actor,
+                    automation=automation,
+                    step="exec",
+                )
+            )
+            if is_file:
+                descriptors.append(_write_to_memory(variable, read.value))
+                values[variable + _FILE_SUFFIX] = f"/dev/fd/{descriptors[-1]}"
+            else:
+                values[variable] = read.value
+    return PassedSecrets(values, tuple(descriptors), tuple(dict.fromkeys(uses)))
+
+
+def _write_to_memory(name: str, value: str) -> int:
+    """Return the descriptor of a file in memory with this value; each open of its path reads from the start."""
+    descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
+    os.write(descriptor, value.encode())
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

@@ -1,0 +1,103 @@
+"""A lock of a backend for the block of `ms.lock(name, backend=...)`.
+
+Role: acquires and releases in threads, because the calls of a backend block. Invariants: the lock lives in the process that runs the
+code; the end of the attempt releases it; a request without waiting code leaves no lock.
+"""
+
+import threading
+from collections.abc import Callable
+
+from mainspring.domain.runs.log_line import format_iso_instant
+from mainspring.engine.attempts.step_context import LockRequest, PendingAnswer
+from mainspring.integrations.base.lock_backend import BackendHolder, BackendLock
+from mainspring.resources.locks import LockHeldError, LockLostError, LockSpec
+from mainspring.store.commands.results import LockGranted
+
+_THREAD = "mainspring-lock"
+
+
+class BackendLockSource:
+    """The source of one lock. `backend` = its name, `open_lock` returns the lock, not yet acquired."""
+
+    def __init__(self, backend: str, open_lock: Callable[[], BackendLock]) -> None:
+        self._backend = backend
+        self._open_lock = open_lock
+        self._lock: BackendLock | None = None
+        self._state_lock = threading.Lock()
+        self._is_acquiring = self._is_released = False
+
+    def lock(self, spec: LockSpec) -> LockRequest:
+        """Request the lock."""
+        lock = self._lock = self._open_lock()
+        self._is_acquiring = True
+        request = LockRequest(1)
+        threading.Thread(target=self._acquire, args=(lock, spec, request), name=_THREAD, daemon=True).start()
+        return request
+
+    def unlock(self, number: int) -> PendingAnswer[None]:
+        """Release the lock, or end its wait; the answer is LockLostError if it was lost."""
+        released: PendingAnswer[None] = PendingAnswer(number)
+
+        def release() -> None:
+            was_held = self._release()
+            released.answer(None if was_held else _lost_error(self._backend))
+
+        threading.Thread(target=release, name=_THREAD, daemon=True).start()
+        return released
+
+    def has_lost_lock(self, _number: int) -> bool:
+        """Whether the lease is over, or the connection has ended."""
+        return self._lock is not None and (self._is_released or self._lock.is_lost())
+
+    def end(self) -> None:
+        """Release the lock at the end of its attempt, without blocking."""
+        threading.Thread(target=self._release, name=_THREAD, daemon=True).start()
+
+    def _release(self) -> bool:
+        """Release the lock once; return False if it was lost before."""
+        with self._state_lock:
+            if self._is_released or self._lock is None:
+                return True
+            self._is_released = True
+            is_acquiring = self._is_acquiring
+        if is_acquiring:
+            self._lock.cancel()  # its thread releases what it got
+            return True
+        return self._lock.release()
+
+    def _acquire(self, lock: BackendLock, spec: LockSpec, request: LockRequest) -> None:
+        answer: LockGranted | BaseException
+        try:
+            found = lock.acquire(spec.within_s)
+        except BaseException as error:  # noqa: BLE001 - the waiting code gets it
+            answer = error
+        else:
+            if isinstance(found, BackendHolder):
+                answer = _held_error(self._backend, found)
+            else:
+                answer = _lost_error(self._backend) if found is None else LockGranted(found)
+        with self._state_lock:
+            self._is_acquiring = False
+            is_granted = isinstance(answer, LockGranted) and not self._is_released
+            self._is_released = not is_granted
+        if not is_granted:
+            lock.release()
+        if not request.answer(answer) and is_granted:
+            self._release()
+
+
+def _held_error(backend: str, holder: BackendHolder) -> LockHeldError:
+    since = "" if holder.since_at is None else f" since {format_iso_instant(holder.since_at)}"
+    until = "released" if holder.until_at is None else f"released, or {format_iso_instant(holder.until_at)}"
+    error = LockHeldError(
+        f"lock {holder.name!r} of backend {backend!r} is held by {holder.owner}{since}, until {until}"
+    )
+    error.hint = f"See who holds it: mainspring locks list --backend {backend}"
+    return error
+
+
+def _lost_error(backend: str) -> LockLostError:
+    return LockLostError(
+        f"a lock of backend {backend!r} was lost during its block: its lease or its connection ended, or it was broken",
+        hint="Another owner may have had it meanwhile. Pass lock.token to the target, and let it refuse lower tokens.",
+    )

@@ -1,0 +1,1 @@
+update locks set received = 1 where name = ? and slot = ?
