@@ -90,6 +90,10 @@ def wait(count: int) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] != "wait":
+        from mainspring.app.project import Project
+
+        Project.find().open_store().close()  # a program uses a store, and makes none
     found = {"uncontended": uncontended, "handover": handover, "wait": wait}[sys.argv[1]](int(sys.argv[2]))
     if found is not None:
         print(json.dumps(found))

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from mainspring.domain.errors import ConfigError, OptionError
 from mainspring.engine.attempts.named_lock import NamedLock
 from mainspring.engine.definitions.registry import Registry
 from mainspring.integrations.base.lock_backend import LockBackendError
-from mainspring.resources.lock_backends import LOCK_SERVERS, LockBackends
+from mainspring.resources.lock_backends import LOCK_BACKENDS, LockAddress, LockBackends
 from mainspring.resources.locks import LockHeldError, LockLostError
 from tests.brokers.server import BrokerServer
 from tests.brokers.servers import start_broker
@@ -57,7 +56,7 @@ def backend(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Project, "_newest", None)
     monkeypatch.setattr(program_session, "_program", None)
-    Project.find()
+    Project.find().open_store().close()
     yield f"lock of {tmp_path.name}"
     program_session.program_session().close()
 
@@ -85,7 +84,7 @@ def test_lock_has_one_holder_and_growing_tokens(backend: str) -> None:
             pass
         with pytest.raises(LockHeldError), lock(backend, "50ms"):
             pass
-        (holder,) = [holder for holder in LOCK_SERVERS.list_holders(BACKEND) if holder.name == backend]
+        (holder,) = [holder for holder in LOCK_BACKENDS.list_holders(BACKEND, str) if holder.name == backend]
         assert holder.token in (None, held.token)
         thread = threading.Thread(target=wait)
         thread.start()
@@ -124,12 +123,12 @@ def test_cancelled_wait_leaves_no_lock(backend: str) -> None:
 def test_broken_lock_is_reported_to_its_holder(backend: str) -> None:
     """By `is_lost`, and by an error at the end of the block, unless the block raised one."""
     with pytest.raises(LockLostError, match="was lost during its block"), lock(backend) as held:
-        assert LOCK_SERVERS.break_lock(BACKEND, backend)
+        assert LOCK_BACKENDS.break_lock(BACKEND, backend, str)
         assert any(held.is_lost for _ in polls(60))
     with pytest.raises(KeyError), lock(backend):
-        LOCK_SERVERS.break_lock(BACKEND, backend)
+        LOCK_BACKENDS.break_lock(BACKEND, backend, str)
         raise KeyError
-    assert not LOCK_SERVERS.break_lock(BACKEND, backend)
+    assert not LOCK_BACKENDS.break_lock(BACKEND, backend, str)
 
 
 HOLDER = """
@@ -155,7 +154,7 @@ def test_stopped_holder_loses_a_lease_and_keeps_a_connection(backend: str, url: 
             if url.startswith("postgresql"):
                 with pytest.raises(LockHeldError), lock(backend, "4s"):
                     pass
-                assert LOCK_SERVERS.break_lock(BACKEND, backend)
+                assert LOCK_BACKENDS.break_lock(BACKEND, backend, str)
             with lock(backend) as held:
                 assert held.token > token
                 process.send_signal(signal.SIGCONT)
@@ -191,8 +190,8 @@ def test_pooler_is_refused(postgres: PostgresServer) -> None:
         pytest.skip("pgbouncer is not installed here")
     pooler = Pooler(postgres)
     backends = LockBackends()
-    backends.configure({"pooled": (pooler.url(postgres.url("postgres")), timedelta(seconds=10))}, str)
-    held = backends.open_lock("pooled", "l", "me")
+    backends.add({"pooled": LockAddress(pooler.url(postgres.url("postgres")), 10)})
+    held = backends.open_lock("pooled", "l", "me", str)
     with pytest.raises(ConfigError, match="behind a pooler"):
         held.acquire(0)
     held.release()
@@ -203,12 +202,12 @@ def test_backend_that_cannot_be_used_is_named(url: str) -> None:
     """Unknown, away, or with slots."""
     backends = LockBackends()
     scheme = url.partition("://")[0]
-    backends.configure({"legacy": (f"{scheme}://127.0.0.1:1/0", timedelta(seconds=10))}, str)
+    backends.add({"legacy": LockAddress(f"{scheme}://127.0.0.1:1/0", 10)})
     with pytest.raises(ConfigError, match="unknown lock backend 'legcy'") as caught:
-        backends.open_lock("legcy", "l", "me")
+        backends.open_lock("legcy", "l", "me", str)
     assert "legacy" in str(caught.value)
     with pytest.raises(LockBackendError, match=r"at 127\.0\.0\.1:1 failed") as away:
-        backends.open_lock("legacy", "l", "me").acquire(0)
+        backends.open_lock("legacy", "l", "me", str).acquire(0)
     assert away.value.code == "lock_backend_away"
     with pytest.raises(OptionError, match="one slot"):
         ms.lock("l", slots=2, backend="legacy")
@@ -216,8 +215,6 @@ def test_backend_that_cannot_be_used_is_named(url: str) -> None:
 
 def test_locks_of_a_backend_are_listed_and_broken(backend: str) -> None:
     """By the command line; the audit log has who broke what."""
-    with ms.lock("a lock of the store, which makes it"):
-        pass
     with pytest.raises(LockLostError), lock(backend):
         listed = run_command("locks", "list", "--backend", BACKEND, "--json")
         assert [row["name"] for row in json.loads(listed.stdout)].count(backend) == 1

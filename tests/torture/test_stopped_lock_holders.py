@@ -3,6 +3,7 @@
 The target checks tokens. The stopped holder writes when it wakes, after its successor has written.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from mainspring.app.stores.store_factory import make_store
+from mainspring.domain.clock import SystemClock
 from tests.brokers.servers import start_broker
 from tests.postgres_server import PostgresServer
 from tests.torture import lock_contender
@@ -62,14 +65,17 @@ class Contender:
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """A folder with a configuration, and the name of the backend."""
     server: PostgresServer = request.getfixturevalue("postgres")
-    text = f'[store]\nurl = "{server.new_store()}"\n[worker]\nlease = "{LEASE}"\n'
+    url = server.new_store()
+    with contextlib.closing(make_store(url, clock=SystemClock())) as store:
+        store.open()
+    text = f'[store]\nurl = "{url}"\n[worker]\nlease = "{LEASE}"\n'
     if request.param == "store":
         (tmp_path / "mainspring.toml").write_text(text)
         yield tmp_path, ""
         return
     valkey = start_broker("valkey")
-    url = f"redis://127.0.0.1:{valkey.port}/0"
-    (tmp_path / "mainspring.toml").write_text(f'{text}[locks.shared]\nurl = "{url}"\nlease = "{LEASE}"\n')
+    address = f"redis://127.0.0.1:{valkey.port}/0"
+    (tmp_path / "mainspring.toml").write_text(f'{text}[locks.shared]\nurl = "{address}"\nlease = "{LEASE}"\n')
     yield tmp_path, "shared"
     valkey.remove()
 

@@ -288,7 +288,7 @@ class Notifier:
         batch.mark_started(notice)
         try:
             async with asyncio.timeout(_NOTICE_TIMEOUT_S):
-                ref = await self._links[name].send(rendered, notice.ref, is_again=notice.is_again)
+                ref = await self._deliver(name, rendered, notice)
         except ChannelFault as fault:
             if not fault.is_final:
                 if not fault.is_unknown:
@@ -304,6 +304,16 @@ class Notifier:
         else:
             batch.record_sent(notice, ref)
         return None
+
+    async def _deliver(self, name: str, rendered: Notification, notice: OutgoingNotice) -> str | None:
+        """Send one notice, and once more if the channel refuses it and one of its secrets was rotated. Raises as the link does."""
+        link = self._links[name]
+        try:
+            return await link.send(rendered, notice.ref, is_again=notice.is_again)
+        except ChannelFault as fault:
+            if fault.is_unknown or not await self._read(self._faults.refresh):
+                raise
+        return await link.send(rendered, notice.ref, is_again=notice.is_again)
 
     def _pause_ms(self, fault: ChannelFault | None, failures: int) -> int:
         if fault is None:

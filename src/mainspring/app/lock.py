@@ -61,8 +61,9 @@ def _find_source() -> LockSource:
 
 def _open_backend(backend: str, name: str) -> LockSource:
     """Return the source of a lock of a backend; its library is imported only here. The end of the attempt releases it."""
+    from mainspring.app.secret import CurrentSecrets
     from mainspring.engine.attempts.backend_lock import BackendLockSource
-    from mainspring.resources.lock_backends import LOCK_SERVERS
+    from mainspring.resources.lock_backends import LOCK_BACKENDS
 
     step = CURRENT_STEP.get()
     if step is None:
@@ -71,7 +72,7 @@ def _open_backend(backend: str, name: str) -> LockSource:
         owner = program_session().owner
     else:
         owner = f"{step.run_id}/{step.name} (attempt {step.attempt})"
-    source = BackendLockSource(backend, partial(LOCK_SERVERS.open_lock, backend, name, owner))
+    source = BackendLockSource(backend, partial(LOCK_BACKENDS.open_lock, backend, name, owner, CurrentSecrets().get))
     if step is not None:
         step.channel.at_end(source.end)
     return source

@@ -14,7 +14,7 @@ from typing import TypeVar
 from mainspring.app.program_session import ProgramSession, program_session
 from mainspring.domain.errors import FencedError
 from mainspring.engine.attempts.step_context import LockRequest, PendingAnswer
-from mainspring.resources.locks import CHECK_EVERY_S, LockLostError, LockSpec, error_of_refusal
+from mainspring.resources.locks import CHECK_EVERY_S, WOKEN_EVERY_S, LockLostError, LockSpec, error_of_refusal
 from mainspring.store.commands.automations import CancelLockWait, ReleaseLock
 from mainspring.store.commands.results import LockGranted, Refused
 
@@ -84,6 +84,7 @@ class ProgramLocks:
             command = lock.spec.command(lock.owner, until - time.monotonic())
             with self._session.changed:
                 seen = self._session.changes
+            sent_at = time.monotonic()
             answer = self._session.apply(command)
             if isinstance(answer, LockGranted):
                 lock.session, lock.token = self._session.number, answer.token
@@ -100,6 +101,9 @@ class ProgramLocks:
                 if self._session.declare_dead_holders():
                     continue
             self._session.wait_for_change(seen, min(CHECK_EVERY_S, max(until - time.monotonic(), 0)))
+            pause_s = sent_at + WOKEN_EVERY_S - time.monotonic()
+            if pause_s > 0:
+                time.sleep(min(pause_s, max(until - time.monotonic(), 0)))
 
     def _release(self, lock: _ProgramLock) -> None:
         """Release a lock in the session that has it."""

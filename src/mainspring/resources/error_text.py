@@ -1,9 +1,12 @@
 """Error texts of outside calls, as one line for people, without the secrets that a library may have put into it."""
 
-from mainspring.domain.errors import MainspringError
+from contextlib import suppress
+
+from mainspring.domain.errors import ConfigError, MainspringError
 from mainspring.domain.redaction.secret_name import SecretReader
 from mainspring.domain.text.escaping import escape
 from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.secret_store import SecretStore
 
 MAX_ERROR_TEXT_LENGTH = 400
 """Characters of an error text."""
@@ -14,12 +17,26 @@ class ErrorText:
 
     def __init__(self, secrets: SecretReader) -> None:
         self._secrets = secrets
+        self._values: dict[str, str] = {}
+        """The secrets that were read, by name."""
 
     def get(self, name: str) -> str:
         """Return a secret; raises like its reader."""
-        value = self._secrets.get(name)
+        value = self._values[name] = self._secrets.get(name)
         self.hide(value)
         return value
+
+    def refresh(self) -> bool:
+        """Read the secrets again past the cache, because a target may have refused one; return whether one has another value now."""
+        store = self._secrets
+        if not isinstance(store, SecretStore):
+            return False
+        changed = set()
+        for name, value in tuple(self._values.items()):
+            with suppress(ConfigError):  # the next request reports it
+                if store.read(name, instead_of=value).value != value:
+                    changed.add(name)
+        return bool(changed)
 
     def hide(self, value: str) -> None:
         """Hide a part of a secret in every error."""

@@ -1,6 +1,6 @@
-"""The lock backends of this process, by name: `[locks]`. A child process gets the servers of its worker, secrets included.
+"""The lock backends of this process, by name: `[locks]`. A child process gets the addresses of its worker.
 
-Invariant: a secret is read when a lock is requested, and is part of no error and no repr.
+Invariant: an address holds only names of secrets. A value is read when a lock is requested, and is part of no error and no repr.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,15 +11,18 @@ import msgspec
 from mainspring.domain.errors import ConfigError, UnknownNameError
 from mainspring.domain.extras import install_command
 from mainspring.domain.triggers.queues.queue_address import BrokerServer
-from mainspring.integrations.base.lock_backend import BackendHolder, BackendLock
+from mainspring.integrations.base.lock_backend import BackendHolder, BackendLock, LockBackend
 from mainspring.integrations.base.queue_address import resolve_server
 from mainspring.integrations.lock_backends import find_lock_backend
 
+SecretReader = Callable[[str], str]
+"""Returns the value of a secret."""
 
-class LockServer(msgspec.Struct, frozen=True):
-    """The connection to the server of one backend, and the lease of its locks."""
 
-    server: BrokerServer
+class LockAddress(msgspec.Struct, frozen=True):
+    """The address of a backend, and the lease of its locks in seconds."""
+
+    url: str
     lease_s: float
 
 
@@ -27,75 +30,46 @@ class LockBackends:
     """The lock backends of one process."""
 
     def __init__(self) -> None:
-        self._urls: dict[str, tuple[str, float]] = {}
-        self._servers: dict[str, LockServer] = {}
-        self._secret: Callable[[str], str] | None = None
-        self.is_configured = False
-        """Whether the settings of the project have been applied."""
+        self.addresses: dict[str, LockAddress] = {}
 
-    def configure(self, backends: Mapping[str, tuple[str, timedelta]], secret: Callable[[str], str]) -> None:
-        """Add the backends of a project: address and lease by name."""
-        self._urls |= {name: (url, lease.total_seconds()) for name, (url, lease) in backends.items()}
-        self._secret = secret
-        self.is_configured = True
+    def add(self, addresses: Mapping[str, LockAddress]) -> None:
+        """Add or replace backends."""
+        self.addresses |= addresses
 
-    def add_servers(self, servers: Mapping[str, LockServer]) -> None:
-        """Add the servers of the worker of this child."""
-        self._servers |= servers
-        self.is_configured = True
-
-    def names(self) -> list[str]:
-        """Return the known names."""
-        return sorted({*self._urls, *self._servers})
-
-    def servers(self) -> dict[str, LockServer]:
-        """Return the servers whose secrets are set, for children."""
-        found = dict(self._servers)
-        for name in self._urls:
-            try:
-                found[name] = self._find(name)
-            except ConfigError:
-                continue  # the child reports the missing secret as an unknown backend
-        return found
-
-    def open_lock(self, backend: str, name: str, owner: str) -> BackendLock:
+    def open_lock(self, backend: str, name: str, owner: str, secret: SecretReader) -> BackendLock:
         """Return a lock of a backend, not yet acquired.
 
         Raises:
             ConfigError: the backend is unknown, its secret is not set, or its library is not installed.
         """
-        found = self._find(backend)
-        kind = find_lock_backend(found.server.scheme)
+        server, kind = self._find(backend, secret), self._find_kind(backend)
         try:
-            return kind.open_lock(found.server, name, owner, timedelta(seconds=found.lease_s))
+            return kind.open_lock(server, name, owner, timedelta(seconds=self.addresses[backend].lease_s))
         except ModuleNotFoundError as missing:
             raise ConfigError(
                 f"lock backend {backend!r} needs {missing.name}, which is not installed",
                 hint=install_command(kind.extra),
             ) from missing
 
-    def list_holders(self, backend: str) -> list[BackendHolder]:
+    def list_holders(self, backend: str, secret: SecretReader) -> list[BackendHolder]:
         """Return the held locks of a backend that its server can name. Raises ConfigError, LockBackendError."""
-        server = self._find(backend).server
-        return find_lock_backend(server.scheme).list_holders(server)
+        return self._find_kind(backend).list_holders(self._find(backend, secret))
 
-    def break_lock(self, backend: str, name: str) -> bool:
+    def break_lock(self, backend: str, name: str, secret: SecretReader) -> bool:
         """Take a lock from its holder; return False if it is not held. Raises ConfigError, LockBackendError."""
-        server = self._find(backend).server
-        return find_lock_backend(server.scheme).break_lock(server, name)
+        return self._find_kind(backend).break_lock(self._find(backend, secret), name)
 
-    def _find(self, name: str) -> LockServer:
-        if name in self._urls and self._secret is not None:
-            url, lease_s = self._urls[name]
-            return LockServer(resolve_server(url.partition("?")[0], self._secret), lease_s)
-        if name in self._servers:
-            return self._servers[name]
-        unknown = UnknownNameError("lock backend", name, self.names())
-        raise ConfigError(
-            unknown.message,
-            hint=unknown.hint or f'Name it in mainspring.toml: [locks], then {name} = "redis://HOST:6379/0".',
-        )
+    def _find_kind(self, name: str) -> LockBackend:
+        if name not in self.addresses:
+            unknown = UnknownNameError("lock backend", name, sorted(self.addresses))
+            hint = unknown.hint or f'Name it in mainspring.toml: [locks], then {name} = "redis://HOST:6379/0".'
+            raise ConfigError(unknown.message, hint=hint)
+        return find_lock_backend(self.addresses[name].url.partition("://")[0])
+
+    def _find(self, name: str, secret: SecretReader) -> BrokerServer:
+        self._find_kind(name)
+        return resolve_server(self.addresses[name].url.partition("?")[0], secret)
 
 
-LOCK_SERVERS = LockBackends()
+LOCK_BACKENDS = LockBackends()
 """The lock backends of this process."""

@@ -23,6 +23,8 @@ LockCallback = Callable[[LockGranted | BaseException], None]
 """Called once: with the fencing token, or the error."""
 CHECK_EVERY_S = 1.0
 """Seconds after which a waiter asks again although it was not woken."""
+WOKEN_EVERY_S = 0.1
+"""Seconds between two requests of a waiter that is woken again and again: each commit of a busy store wakes it."""
 
 
 class LockHeldError(Transient):
@@ -71,7 +73,7 @@ def error_of_refusal(refused: Refused) -> MainspringError:
 class _PendingLock:
     """One attempt that waits for one lock, or has it (`token`). Without a timer its command is on the way to the store."""
 
-    __slots__ = ("answer", "is_woken", "number", "owner", "spec", "timer", "token", "until")
+    __slots__ = ("answer", "is_woken", "number", "owner", "sent_at", "spec", "timer", "token", "until")
 
     def __init__(self, owner: str, number: int, spec: LockSpec, until: float, answer: LockCallback) -> None:
         self.owner = owner
@@ -82,7 +84,8 @@ class _PendingLock:
         self.timer: asyncio.TimerHandle | None = None
         self.token: int | None = None
         self.is_woken = False
-        """Whether the store has changed while its command was on the way."""
+        """Whether the store has changed since its last command."""
+        self.sent_at = 0.0
 
 
 class AttemptLocks:
@@ -122,7 +125,7 @@ class AttemptLocks:
             name = request.spec.name
             if request.token is not None:
                 self._submit(ReleaseLock(name, request.token))
-                self._ask_first(name)  # in the same commit group as the release
+                self._ask_first(name, at_once=True)  # in the same commit group as the release
             else:
                 self._submit(CancelLockWait(name, owner))
                 request.answer(ConflictError(f"the wait for lock {name!r} was cancelled"))
@@ -130,7 +133,7 @@ class AttemptLocks:
     def wake(self) -> None:
         """Ask again for the first waiter of each lock: the store has changed."""
         for name in {request.spec.name for request in self._requests.values() if request.token is None}:
-            self._ask_first(name)
+            self._ask_first(name, at_once=False)
 
     def close(self) -> None:
         """Do nothing more: the end of the session releases the locks."""
@@ -143,17 +146,28 @@ class AttemptLocks:
         if not self._is_closed:
             self._store.submit(command, lambda _result: None)
 
-    def _ask_first(self, name: str) -> None:
+    def _ask_first(self, name: str, *, at_once: bool) -> None:
         """Ask for the first waiter of this process: the store passes locks on in the order of its waiters."""
         for request in self._requests.values():
             if request.spec.name == name and request.token is None:
-                request.is_woken = request.timer is None
-                if request.timer is not None:
+                request.is_woken = True
+                if request.timer is not None and at_once:
                     self._ask(request, request.until - self._loop.time())
+                elif request.timer is not None:
+                    self._schedule_request(request)
                 return
+
+    def _schedule_request(self, request: _PendingLock) -> None:
+        """Ask now, or when the pause since the last request is over; without a wake-up, after a second or at the end of the wait."""
+        self._stop_timer(request)
+        pause = min(CHECK_EVERY_S, request.until - self._loop.time())
+        if request.is_woken:
+            pause = min(pause, request.sent_at + WOKEN_EVERY_S - self._loop.time())
+        request.timer = self._loop.call_later(max(pause, 0), self._on_timer, request)
 
     def _ask(self, request: _PendingLock, remaining_s: float) -> None:
         self._stop_timer(request)
+        request.is_woken, request.sent_at = False, self._loop.time()
         command = request.spec.command(request.owner, remaining_s)
         self._store.submit(command, functools.partial(self._on_result, request, is_last=not command.wait_ms))
 
@@ -171,11 +185,9 @@ class AttemptLocks:
             request.token = result.token
             request.answer(result)
             if request.spec.slots > 1:
-                self._ask_first(request.spec.name)  # several slots may have been passed on at once
+                self._ask_first(request.spec.name, at_once=True)  # several slots may have been passed on at once
         elif isinstance(result, Refused) and result.code == "held" and not is_last:
-            pause = 0.0 if request.is_woken else min(CHECK_EVERY_S, max(request.until - self._loop.time(), 0))
-            request.is_woken = False
-            request.timer = self._loop.call_later(pause, self._on_timer, request)
+            self._schedule_request(request)
         else:
             del self._requests[key]
             request.answer(error_of_refusal(result) if isinstance(result, Refused) else result)

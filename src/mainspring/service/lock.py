@@ -1,7 +1,7 @@
 """Operations on a named lock: break."""
 
 from mainspring.domain.errors import NotFoundError
-from mainspring.resources.lock_backends import LOCK_SERVERS
+from mainspring.resources.lock_backends import LOCK_BACKENDS, SecretReader
 from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store
@@ -21,7 +21,7 @@ def break_lock(store: Store, name: str, *, slot: int | None = None, act: Operati
     perform(store, act, "break", f"lock:{name}", BreakLock(name, slot))
 
 
-def break_backend_lock(store: Store, backend: str, name: str, *, act: OperationContext) -> None:
+def break_backend_lock(store: Store, backend: str, name: str, *, secret: SecretReader, act: OperationContext) -> None:
     """Take a lock of a backend away from its holder. The audit log has it before it happens.
 
     Raises:
@@ -29,7 +29,7 @@ def break_backend_lock(store: Store, backend: str, name: str, *, act: OperationC
         ConfigError, LockBackendError: the backend cannot be used.
     """
     perform(store, act, "break", f"lock:{backend}/{name}", SetMeta(LAST_BROKEN_KEY, f"{backend}/{name}"))
-    if not LOCK_SERVERS.break_lock(backend, name):
+    if not LOCK_BACKENDS.break_lock(backend, name, secret):
         raise NotFoundError(
             f"lock {name!r} of backend {backend!r} is not held",
             hint=f"Held locks: mainspring locks list --backend {backend}",

@@ -79,7 +79,12 @@ async def serve(process: BackgroundProcess) -> int:
     if auth.fault is not None:
         process.log.warning("no one can sign in by the identity provider: %s", describe_error(auth.fault)[1])
     site = HandlerContext(
-        process.store, project.sealing, project.settings, process.store.clock, hook_answers=intake.counts.answers
+        process.store,
+        project.sealing,
+        project.settings,
+        process.store.clock,
+        hook_answers=intake.counts.answers,
+        secrets=project.secrets,
     )
     api = ApiApp(auth.authenticator, site)
     more = [*incidents.routes(), *auth.routes(), api.mounted(), DashboardApp(auth.pages, site).mounted()]

@@ -5,6 +5,7 @@ import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -17,7 +18,10 @@ from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import NotificationContext, render_notification
 from mainspring.domain.states import IncidentState
 from mainspring.integrations.base.notifier import ChannelFault
+from mainspring.integrations.secrets.folder_secrets import FolderSecrets
 from mainspring.integrations.slack import SlackLink
+from mainspring.resources.error_text import ErrorText
+from mainspring.resources.secret_store import ProviderEntry, SecretStore
 from mainspring.store import failpoints
 from mainspring.store.commands.alerts import DueAlert, LeaseChannels, LeasedChannel, LeasedChannels
 from mainspring.store.commands.results import DONE
@@ -366,3 +370,34 @@ async def until(is_so):
     async with asyncio.timeout(60):
         while not is_so():
             await asyncio.sleep(0.005)
+
+
+class GuardedLink(Link):
+    """A channel that accepts one token, and reads the present one for each notice."""
+
+    def __init__(self, faults, accepted):
+        super().__init__()
+        self._read_token, self.accepted, self.tokens = partial(faults.get, "TOKEN"), accepted, []
+
+    async def send(self, notice, ref, *, is_again=False):
+        self.tokens.append(self._read_token())
+        if self.tokens[-1] != self.accepted:
+            raise ChannelFault("the server answers 401")
+        return await super().send(notice, ref, is_again=is_again)
+
+
+async def test_refused_secret_is_read_again_once(tmp_path):
+    """A token that was rotated at its provider delays no notification; the same token is a fault after one request."""
+    folder = FolderSecrets(tmp_path / "secrets")
+    folder.write("TOKEN", "the-old-token-1")
+    faults = ErrorText(SecretStore([ProviderEntry(folder, is_local=False)]))
+    store, link = Alerts(), GuardedLink(faults, "the-new-token-2")
+    store.add("ops")
+    faults.get("TOKEN")
+    folder.write("TOKEN", "the-new-token-2")
+    await Notifier(store, store.is_due, {"ops": link}, render, SystemClock(), faults).run_once(10.0)
+    assert (link.tokens, store.states()) == (["the-old-token-1", "the-new-token-2"], ["sent"])
+    link.accepted = "another-token-3"
+    store.add("ops")
+    await Notifier(store, store.is_due, {"ops": link}, render, SystemClock(), faults).run_once(10.0)
+    assert (len(link.tokens), store.states()) == (3, ["sent", "unsent"])

@@ -15,10 +15,8 @@ def apply_process_policy(settings: Settings) -> None:
     EGRESS_POLICY.allow(settings.project.allowed_networks)
     ACTION_HOSTS.allow(settings.actions.http.allow)
     if settings.locks:
-        from mainspring.app.setup.secrets import make_secret_store
-        from mainspring.resources.lock_backends import LOCK_SERVERS
+        from mainspring.resources.lock_backends import LOCK_BACKENDS, LockAddress
 
-        LOCK_SERVERS.configure(
-            {name: (backend.url, backend.lease) for name, backend in settings.locks.items()},
-            lambda name: make_secret_store(settings).get(name),
+        LOCK_BACKENDS.add(
+            {name: LockAddress(backend.url, backend.lease.total_seconds()) for name, backend in settings.locks.items()}
         )

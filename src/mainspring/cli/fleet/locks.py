@@ -26,13 +26,13 @@ LOCK = params.StoredNameType(_read_lock_names, "lock")
 
 def _read_backend(invocation: Invocation, backend: str) -> "list[LockView]":
     """Return the held locks of a backend, as far as its server can name them."""
-    from mainspring.resources.lock_backends import LOCK_SERVERS
+    from mainspring.resources.lock_backends import LOCK_BACKENDS
     from mainspring.store.views import LockView
 
     now = invocation.clock.now()
     return [
         LockView(view.name, view.owner, None, view.token, view.since_at or now, None, 1, 1, 1, None, view.until_at, 0)
-        for view in LOCK_SERVERS.list_holders(backend)
+        for view in LOCK_BACKENDS.list_holders(backend, invocation.secrets.get)
     ]
 
 
@@ -41,7 +41,7 @@ def _break_in_backend(invocation: Invocation, backend: str, name: str) -> None:
     from mainspring.service.lock import break_backend_lock
 
     invocation.confirm(f"Break lock {name} of backend {backend}")
-    break_backend_lock(invocation.store, backend, name, act=invocation.act)
+    break_backend_lock(invocation.store, backend, name, secret=invocation.secrets.get, act=invocation.act)
     invocation.output.document({"name": name, "backend": backend, "broken": True}, f"Broken: lock {name} of {backend}.")
 
 

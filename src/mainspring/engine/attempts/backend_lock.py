@@ -4,6 +4,8 @@ Role: acquires and releases in threads, because the calls of a backend block. In
 code; the end of the attempt releases it; a request without waiting code leaves no lock.
 """
 
+import contextvars
+import functools
 import threading
 from collections.abc import Callable
 
@@ -28,10 +30,11 @@ class BackendLockSource:
 
     def lock(self, spec: LockSpec) -> LockRequest:
         """Request the lock."""
-        lock = self._lock = self._open_lock()
         self._is_acquiring = True
         request = LockRequest(1)
-        threading.Thread(target=self._acquire, args=(lock, spec, request), name=_THREAD, daemon=True).start()
+        context = contextvars.copy_context()  # the secret of its address is read for the code that runs now
+        run = functools.partial(context.run, self._acquire, spec, request)
+        threading.Thread(target=run, name=_THREAD, daemon=True).start()
         return request
 
     def unlock(self, number: int) -> PendingAnswer[None]:
@@ -56,19 +59,20 @@ class BackendLockSource:
     def _release(self) -> bool:
         """Release the lock once; return False if it was lost before."""
         with self._state_lock:
-            if self._is_released or self._lock is None:
-                return True
-            self._is_released = True
-            is_acquiring = self._is_acquiring
-        if is_acquiring:
-            self._lock.cancel()  # its thread releases what it got
+            lock, is_acquiring = self._lock, self._is_acquiring
+            is_released, self._is_released = self._is_released, True
+        if is_released or lock is None:
             return True
-        return self._lock.release()
+        if is_acquiring:
+            lock.cancel()  # its thread releases what it got
+            return True
+        return lock.release()
 
-    def _acquire(self, lock: BackendLock, spec: LockSpec, request: LockRequest) -> None:
+    def _acquire(self, spec: LockSpec, request: LockRequest) -> None:
         answer: LockGranted | BaseException
         try:
-            found = lock.acquire(spec.within_s)
+            self._lock = self._open_lock()
+            found = None if self._is_released else self._lock.acquire(spec.within_s)
         except BaseException as error:  # noqa: BLE001 - the waiting code gets it
             answer = error
         else:
@@ -80,8 +84,8 @@ class BackendLockSource:
             self._is_acquiring = False
             is_granted = isinstance(answer, LockGranted) and not self._is_released
             self._is_released = not is_granted
-        if not is_granted:
-            lock.release()
+        if not is_granted and self._lock is not None:
+            self._lock.release()
         if not request.answer(answer) and is_granted:
             self._release()
 

@@ -34,9 +34,12 @@ class SecretLine(msgspec.Struct, frozen=True):
 
 
 def list_secrets(
-    secrets: SecretStore, reader: StoreReader | None, due: Mapping[str, str], now: int
+    secrets: SecretStore, reader: StoreReader | None, due: Mapping[str, str], now: int, *, is_local_only: bool = False
 ) -> tuple[list[SecretLine], list[str]]:
-    """Return the secrets of all providers that can list them, by name, and what prevents a provider from doing so."""
+    """Return the secrets of all providers that can list them, by name, and what prevents a provider from doing so.
+
+    With `is_local_only`, no server is asked; secrets from there are listed once they were used.
+    """
     uses: dict[str, LastSecretUse] = {}
     for use in [] if reader is None else list_last_uses(reader, now - _USES_MS):
         if use.secret not in uses or use.last_at > uses[use.secret].last_at:
@@ -45,6 +48,8 @@ def list_secrets(
     problems: list[str] = []
     for entry in secrets.entries:
         provider = entry.provider
+        if is_local_only and not entry.is_local:
+            continue
         try:
             names = provider.list_names()
             for name in names or ():

@@ -17,6 +17,7 @@ from mainspring.domain.errors import ArgumentError, NotFoundError
 from mainspring.domain.ids import is_regular_id
 from mainspring.domain.values.plain_json import LATEST_INSTANT
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
+from mainspring.resources.secret_store import SecretStore
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.refusal import error_for_refusal
 from mainspring.service.view_unsealing import ViewUnsealer
@@ -66,6 +67,7 @@ class HandlerContext(msgspec.Struct, frozen=True):
     hook_answers: Mapping[tuple[str, str], int] = {}
     monitor_inputs: CachedMonitorInputs = msgspec.field(default_factory=CachedMonitorInputs)
     """The inputs of monitors, cached for all requests."""
+    secrets: SecretStore = msgspec.field(default_factory=lambda: SecretStore([]))
     project_status: CachedProjectStatus = msgspec.field(default_factory=CachedProjectStatus)
 
     @property

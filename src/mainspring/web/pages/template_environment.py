@@ -62,6 +62,7 @@ MORE_ENTRIES: Final = (
     NavigationEntry("/queues", "Queues", "q", whole=True),
     NavigationEntry("/locks", "Locks", "l", whole=True),
     NavigationEntry("/effects", "Effects", "x", whole=True),
+    NavigationEntry("/secrets", "Secrets", "y", whole=True, acts=True),
     NavigationEntry("/handover", "Handover", "h"),
     NavigationEntry("/audit-log", "Audit log", "u", whole=True, acts=True),
     NavigationEntry("/settings", "Settings", "c", whole=True),

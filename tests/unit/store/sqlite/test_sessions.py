@@ -76,7 +76,9 @@ def test_death_declaration_sets_runs_free_loses_attempts_and_fences_in_one_commi
     )
     assert do(worker, mark) == DONE
     assert do(worker, RecordProcessGroup(pgid=77, started="9")) == DONE
-    worker.connection.execute("insert into locks values ('l', 'r1', ?, 1, 0, null)", (worker.session,))
+    worker.connection.execute(
+        "insert into locks (name, owner, session, token, acquired_at) values ('l', 'r1', ?, 1, 0)", (worker.session,)
+    )
     report = other.commit([DeclareSessionDead(worker.session)])
     assert report.results == [NumberAnswer(2)]
     assert report.changes.ready

@@ -64,7 +64,7 @@ from mainspring.resources.effects import (
     release_of,
 )
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.resources.lock_backends import LOCK_SERVERS
+from mainspring.resources.lock_backends import LOCK_BACKENDS
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
@@ -386,7 +386,7 @@ def _read_hello(link: ChildChannel) -> Classifier:
             os.environ[name] = value
     SECRET_VARIABLES.allow(hello.passed)
     ACTION_HOSTS.allow(hello.hosts)
-    LOCK_SERVERS.add_servers(hello.locks)
+    LOCK_BACKENDS.add(hello.locks)
     install_capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, child_protocol.CallMessage):

@@ -24,7 +24,7 @@ from mainspring.engine.attempts.processes import child_protocol
 from mainspring.engine.attempts.processes.child_protocol import FrameReader
 from mainspring.engine.attempts.processes.process_lifetime import kill_group, read_start_mark
 from mainspring.resources.action_hosts import ACTION_HOSTS
-from mainspring.resources.lock_backends import LOCK_SERVERS
+from mainspring.resources.lock_backends import LOCK_BACKENDS
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _CHUNK = 64 * 1024
@@ -103,7 +103,7 @@ class ChildProcess:
                 settings.log_level,
                 sorted(SECRET_VARIABLES.allowed),
                 sorted(ACTION_HOSTS.entries),
-                LOCK_SERVERS.servers(),
+                LOCK_BACKENDS.addresses,
             )
         )
 

@@ -18,7 +18,7 @@ from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
-from mainspring.resources.lock_backends import LockServer
+from mainspring.resources.lock_backends import LockAddress
 from mainspring.resources.locks import LockSpec
 from mainspring.store.commands.results import LockGranted
 
@@ -95,7 +95,7 @@ class HelloMessage(msgspec.Struct, tag="hello"):
     """First message to a child: import path, intended environment, the user's classifier rules, the level of logging.
 
     `passed` = names of variables that commands receive although they hold secrets; `hosts` = those that actions may call;
-    `locks` = the servers of lock backends, with their secrets.
+    `locks` = the addresses of lock backends.
     """
 
     path: list[str]
@@ -104,7 +104,7 @@ class HelloMessage(msgspec.Struct, tag="hello"):
     log_level: int
     passed: list[str] = []
     hosts: list[str] = []
-    locks: dict[str, LockServer] = {}
+    locks: dict[str, LockAddress] = {}
 
 
 class CallMessage(msgspec.Struct, tag="call", kw_only=True):

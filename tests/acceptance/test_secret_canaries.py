@@ -1,0 +1,92 @@
+"""A secret of the encrypted file that a step lets out in every form: real processes, and nothing that people or programs get has it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mainspring.alerting.metrics.metrics_reader import MetricsReader
+from mainspring.domain.clock import SystemClock
+from mainspring.web.exposition import render_exposition
+from tests.acceptance.receiver import Receiver
+from tests.acceptance.test_canaries import READ_COMMANDS
+from tests.acceptance.wrapping import ROOT, Place
+from tests.polling import polls
+from tests.secret_encodings import CANARY, leaks
+from tests.unit.web.dashboard.page_world import PageWorld
+
+JOBS = """
+import ctypes, resource, subprocess, sys
+import mainspring as ms
+from tests.secret_encodings import encodings
+
+def protection():
+    core = subprocess.run(["sh", "-c", "ulimit -c"], capture_output=True, text=True, check=True).stdout.strip()
+    return [*resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), core]
+
+@ms.task(isolate="thread")
+def in_worker() -> list:
+    return protection()
+
+@ms.task(isolate="process")
+def in_child() -> list:
+    return protection()
+
+@ms.task(isolate="process", retry=1, secrets=["CANARY"])
+def leak() -> None:
+    forms = encodings(ms.secret("CANARY").reveal())
+    for form in forms.values():
+        print(form, flush=True)
+        print("to stderr", form, file=sys.stderr, flush=True)
+        ms.log.warning("logged " + form, field=form)
+    raise ms.Permanent("it failed with " + " and ".join(forms.values()), data={"forms": list(forms.values())})
+"""
+PAGES = ("/", "/runs", "/failed", "/incidents", "/secrets", "/audit-log", "/runs?format=csv")
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.asyncio
+async def test_secret_of_a_step_is_in_no_sink(place: Place, receiver: Receiver) -> None:
+    """Terminal, logs, journal, store, messages, metrics, exports, commands, API and pages; worker and child write no core file."""
+    (place.folder / "mainspring.toml").write_text('[project]\nautomations = ["jobs.py"]\n')
+    (place.folder / "jobs.py").write_text(JOBS)
+    place.env |= {**receiver.settings, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "MAINSPRING_NOTIFY_GROUP_WAIT": "0s"}
+    assert place.call("secrets", "init").returncode == 0
+    assert place.call("secrets", "set", "CANARY", input=CANARY.encode()).returncode == 0
+    with (place.folder / "terminal").open("wb") as terminal:
+        up = place.start("up", stdout=terminal, stderr=terminal)
+        for _ in polls(60):
+            if place.rows("select 1 from sessions where role = 'worker' and state = 'alive'"):
+                break
+        results = [json.loads(place.call("run", name, "--json").stdout)["result"] for name in ("in_worker", "in_child")]
+        failed = place.call("run", "leak")
+        place.call("down")
+        up.wait(30)
+    assert results == [[0, 0, 0, "0"]] * 2
+    assert failed.returncode == 5
+    sinks = {"run": (failed.stdout + failed.stderr).decode()}
+    assert "to stderr ***" in place.call("runs", "logs", "@last").stdout.decode()
+    for _ in polls(60):  # another process may have the channel for a moment
+        place.watch()
+        if receiver.messages:
+            break
+    sinks["message"] = json.dumps(receiver.messages, ensure_ascii=False)
+    assert "leak" in sinks["message"]
+    for words in (*READ_COMMANDS, "secrets list", "secrets log --json", "secrets check"):
+        printed = place.call(*words.split())
+        sinks[words] = (printed.stdout + printed.stderr).decode()
+    world = PageWorld(place.store)
+    try:
+        (run,) = [row[0] for row in place.rows("select id from runs where automation = 'leak'")]
+        for path in (*PAGES, f"/r/{run}", f"/api/v1/runs/{run}", f"/api/v1/runs/{run}/logs", "/api/v1/secrets"):
+            sinks[path] = (await (await world.browser()).get(path)).text
+        sinks["metrics"] = render_exposition(
+            MetricsReader(place.store, {}).read(world.store.reader, SystemClock().now())
+        )
+    finally:
+        world.close()
+    files = [path for path in place.folder.rglob("*") if path.is_file() and not path.name.endswith((".py", ".pyc"))]
+    sinks |= {str(path): path.read_bytes().decode("utf-8", "replace") for path in files}
+    assert {name: leaks(text) for name, text in sinks.items() if leaks(text)} == {}
+    assert Path(place.folder / "terminal").read_text().count("***") > 0
+    assert "CANARY" in sinks["/secrets"] + sinks["secrets log --json"]
