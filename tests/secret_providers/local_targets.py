@@ -40,6 +40,7 @@ class FolderTarget(SecretTarget):
     """A folder; other programs write its files with mode 600. Blanks around a value are no part of it."""
 
     has_connection = has_older_version = has_blanks = False
+    has_distinct_versions = False  # the millisecond of the change
 
     def open(self, prefix: str) -> SecretProvider:
         return self.open_address(f"dir:{prefix}")

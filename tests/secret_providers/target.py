@@ -15,6 +15,7 @@ class SecretTarget:
     """One kind of provider. Subclasses start its server, if it has one, and read and write it by a client that is not ours."""
 
     has_versions = True
+    has_distinct_versions = True
     has_older_version = True
     """Whether a plain write leaves the version before it valid."""
     has_list = True
