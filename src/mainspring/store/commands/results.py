@@ -63,4 +63,4 @@ class DeliveryStored(msgspec.Struct, frozen=True, tag="taken_in"):
 DONE = CommandDone()
 CLAIM_LOST = Refused("claim_lost", "another process has this run now")
 
-Result = CommandDone | Refused | StartAnswer | NumberAnswer | DeliveryStored
+Result = CommandDone | Refused | StartAnswer | NumberAnswer | LockGranted | DeliveryStored
