@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.fleet import Fleet, Machine, may_be_made
 from tests.postgres_server import PostgresServer
 
-RUNS = 1_000 if os.environ.get("TESTS_LONG") else 300
+RUNS = 1_000 if os.environ.get("TESTS_LONG") else 120
 TIMEOUT_S = 120.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
