@@ -9,7 +9,8 @@ they would be found everywhere.
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -25,6 +26,8 @@ MIN_SECRET_LENGTH = 6
 _MOST_LINES = 100
 _MOST_KEY_LINES = 200
 _LONGEST_OVERLAP = 4096
+_PREFIX = 32
+"""Characters that are compared before a whole tail is: almost no tail passes."""
 _MIN_CERTAIN_OVERLAP = 4
 """This many characters at the end of a text count as the start of a secret, if nothing follows that could decide it."""
 _BREAK = lazy_pattern(r"[\r\n]+[ \t]*")
@@ -46,6 +49,10 @@ class Redactor:
         self._needles = sorted(
             (form for form in forms if len(form) >= MIN_SECRET_LENGTH), key=lambda form: (-len(form), form)
         )
+        self._lengths = [-len(needle) for needle in self._needles]
+        self._in_order = sorted(self._needles)
+        first = "".join(sorted({re.escape(needle[0]) for needle in self._needles}))
+        self._first = re.compile(f"[{first}]") if first else None
 
     def redact(self, text: str) -> str:
         """Return the text with each secret replaced by `MASK`."""
@@ -95,20 +102,30 @@ class Redactor:
 
     def overlap(self, text: str) -> int:
         """Return how many characters at the end of `text` could be the start of a value; line ends within are counted."""
-        most = 0
-        for needle in self._needles:
-            tail = text[-min(len(needle) - 1, _LONGEST_OVERLAP) :]
-            at = tail.find(needle[0])
-            while at >= 0 and len(tail) - at > most:
-                if needle.startswith(tail[at:]):
-                    most = len(tail) - at
-                at = tail.find(needle[0], at + 1)
-        return most
+        if self._first is None:
+            return 0
+        tail = text[-min(len(self._needles[0]) - 1, _LONGEST_OVERLAP) :]
+        for match in self._first.finditer(tail):  # the first one is the longest
+            start = match.start()
+            if self._is_start(tail[start : start + _PREFIX]) and self._is_start(tail[start:]):
+                return len(tail) - start
+        return 0
+
+    def _is_start(self, text: str) -> bool:
+        """Return whether a longer value begins with this text. The time grows with the logarithm of the number of values."""
+        at = bisect_left(self._in_order, text)
+        if at < len(self._in_order) and self._in_order[at] == text:
+            at += 1
+        return at < len(self._in_order) and self._in_order[at].startswith(text)
+
+    def _candidates(self, text: str) -> Sequence[str]:
+        """Return the values that are not longer than a text, the longest first."""
+        return self._needles[bisect_left(self._lengths, -len(text)) :]
 
     def _hide_values(self, text: str) -> str:
         if "\n" in text or "\r" in text:
             return self._hide_over_lines(text)
-        for needle in self._needles:
+        for needle in self._candidates(text):
             if needle in text:
                 text = text.replace(needle, MASK)
         return text
@@ -117,7 +134,8 @@ class Redactor:
         """Hide values that line ends may divide: found in the text without its line ends, then located in the whole one."""
         breaks = [match.span() for match in _BREAK.finditer(text)]
         flat = _BREAK.sub("", text)
-        spans = sorted(span for needle in self._needles for span in _find_all(flat, needle))
+        needles = [needle for needle in self._candidates(flat) if needle in flat]
+        spans = sorted(span for needle in needles for span in _find_all(flat, needle))
         if not spans:
             return text
         redacted: list[str] = []

@@ -191,3 +191,12 @@ def test_lists_and_tables_below_a_secret_name_are_hidden():
     """Whole, whatever is in them; figures are no secrets."""
     data = {"tokens": ["one", "two"], "password": {"value": "three"}, "total_tokens": 1234}
     assert Redactor().redact_data(data) == {"tokens": "***", "password": "***", "total_tokens": 1234}
+
+
+@given(st.lists(st.text("ab-]^\\", min_size=6, max_size=40), max_size=6), st.text("ab-]^\\", max_size=90))
+def test_overlap_is_the_longest_end_with_which_a_value_begins(values: list[str], text: str) -> None:
+    """For values that begin alike, too."""
+    redactor = Redactor(values)
+    ends = [text[at:] for at in range(len(text))]
+    starts = [end for end in ends if any(form != end and form.startswith(end) for form in redactor._needles)]
+    assert redactor.overlap(text) == max(map(len, starts), default=0)
