@@ -46,7 +46,7 @@ def test_no_other_sheet_holds_a_colour_or_a_size(sheet):
 
 def test_templates_have_no_inline_style():
     """No style stands in a page: the policy of the browser would refuse it."""
-    for page in (WEB / "templates").iterdir():
+    for page in (WEB / "templates").rglob("*.html"):
         assert not re.search(r"\bstyle=|<style|\bon\w+=|fill=\"#", page.read_text(encoding="utf-8")), page.name
 
 

@@ -184,7 +184,9 @@ class IncidentPages:
         is_run_page = request_path(request).endswith(_RUN[-4:])
         if is_run_page and view.run is None:
             return self._render_message(404, "this incident has no run, or the run is no longer stored")
-        return self._render_page("linked_run.html" if is_run_page else "linked_incident.html", view, message, request)
+        return self._render_page(
+            "incidents/linked_run.html" if is_run_page else "incidents/linked_incident.html", view, message, request
+        )
 
     def _verify_link(self, request: Request) -> IncidentLinkToken | None:
         """Return the token in the link of a request; None = the link has expired or is invalid."""
@@ -280,11 +282,13 @@ class IncidentPages:
 
     def _render_message(self, status: int, message: str) -> Response:
         """Return a page that contains only a sentence."""
-        return self._render("link_message.html", status, title="Nothing to show", message=message, is_error=True)
+        return self._render(
+            "incidents/link_message.html", status, title="Nothing to show", message=message, is_error=True
+        )
 
     def _render_page(self, template: str, view: IncidentPageView, message: str, request: Request) -> Response:
         incident, token = view.incident, request.path_params["token"]
-        path = "/run" if template == "linked_run.html" else ""
+        path = "/run" if template == "incidents/linked_run.html" else ""
         event = NotificationEvent.RESOLVED if incident.state is IncidentState.RESOLVED else NotificationEvent.REPEATED
         return self._render(
             template,

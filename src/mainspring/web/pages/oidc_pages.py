@@ -140,7 +140,7 @@ class OidcPages:
         message = describe_error(error)[1]
         status = 404 if request_path(request).endswith("/start") else 403
         return self._pages.page(
-            request, "sign_in.html", status, message=message, next="", provider=provider_label(self._settings)
+            request, "people/sign_in.html", status, message=message, next="", provider=provider_label(self._settings)
         )
 
 

@@ -92,4 +92,4 @@ class SignInPages:
 
     def _form(self, request: Request, status: int, back: str, message: str = "") -> Response:
         values = {"next": back if len(back) <= _LONGEST else "", "provider": self._provider}
-        return self._pages.page(request, "sign_in.html", status, message=message, **values)
+        return self._pages.page(request, "people/sign_in.html", status, message=message, **values)

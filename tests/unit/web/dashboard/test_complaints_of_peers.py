@@ -81,10 +81,10 @@ async def test_airflow_61804_memory_that_grows_until_the_process_dies(world):
     """A page is not drawn from a new template each time; that a stream leaves nothing behind is seen with the streams."""
     pages = world.auth.auth.pages
     await world.get("/locks")
-    template = pages._templates.get_template("locks.html")
+    template = pages._templates.get_template("admin/locks.html")
     for _ in range(3):
         await world.get("/locks")
-    assert pages._templates.get_template("locks.html") is template
+    assert pages._templates.get_template("admin/locks.html") is template
 
 
 @pytest.mark.asyncio

@@ -38,7 +38,7 @@ def staying(text):
 
 def test_every_table_of_every_template_leaves():
     """Also where no test has data for it; a link that belongs to the next table does not count."""
-    names = [path for path in TEMPLATES.glob("*.html") if path.name not in RENDERED_ELSEWHERE]
+    names = [path for path in TEMPLATES.rglob("*.html") if path.name not in RENDERED_ELSEWHERE]
     assert {name.name: staying(name.read_text()) for name in names if staying(name.read_text())} == {}
     assert staying("</table>{{ parts.leaves(here, 'x') }}\n</table>\n<h2>") == [2]
     assert staying("</table><h2>Next</h2><table></table>{{ parts.under(here) }}") == [1]

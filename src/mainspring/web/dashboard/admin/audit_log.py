@@ -74,7 +74,7 @@ def _api_call(call: ApiCall[AuditPageQuery, Form | None] | ApiCall[AuditPageQuer
 PAGES = (
     PageRoute(
         path="/audit-log",
-        template="audit_log.html",
+        template="admin/audit_log.html",
         show=show,
         rows=rows,
         query=AuditPageQuery,

@@ -61,7 +61,7 @@ def confirm(call: ApiCall[Any, Form]) -> None:
 PAGES = (
     PageRoute(
         path="/effects",
-        template="effects.html",
+        template="admin/effects.html",
         show=show,
         rows=rows,
         query=EffectsQuery,

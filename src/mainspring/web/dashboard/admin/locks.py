@@ -39,7 +39,7 @@ def break_lock_of_form(call: ApiCall[Any, Form]) -> None:
 PAGES = (
     PageRoute(
         path="/locks",
-        template="locks.html",
+        template="admin/locks.html",
         show=show,
         rows=rows,
         query=ListQuery,

@@ -116,7 +116,7 @@ class PeoplePages:
         except MainspringError as error:
             return PlainTextResponse(f"{describe_error(error)[1]}\n", 503)
         values |= {"roles": list(Role), "days": _DAYS, "at": "/people", "is_error": status != 200}
-        return self._pages.page(request, "people.html", status, message=message, token=token, now=now, **values)
+        return self._pages.page(request, "people/people.html", status, message=message, token=token, now=now, **values)
 
     def _tables(self) -> Tables:
         """Return the exports of the tables of `/people`, in the form of the API."""
@@ -174,7 +174,7 @@ class PeoplePages:
             return PlainTextResponse(f"{describe_error(error)[1]}\n", 503)
         values = {"sessions": sessions, "own": session.id, "has_password": session.source is SignInMethod.PASSWORD}
         values |= {"bar_status": bar_status, "at": "/me", "is_error": status != 200}
-        return self._pages.page(request, "me.html", status, message=message, **values)
+        return self._pages.page(request, "people/me.html", status, message=message, **values)
 
     async def _perform(
         self,

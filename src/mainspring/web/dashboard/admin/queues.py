@@ -42,7 +42,7 @@ def _shell_words(*words: str) -> str:
 PAGES = (
     PageRoute(
         path="/queues",
-        template="queues.html",
+        template="admin/queues.html",
         show=show,
         rows=rows,
         query=ListQuery,

@@ -78,7 +78,7 @@ _DECISION_WORDS = {
 PAGES = (
     PageRoute(
         path="/restore",
-        template="restore.html",
+        template="admin/restore.html",
         show=show,
         rows=rows,
         tables={"changes": rows_of_changes},

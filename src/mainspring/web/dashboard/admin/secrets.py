@@ -25,7 +25,7 @@ def rows(call: ApiCall[ListQuery, None]) -> Iterator[SecretLine]:
 PAGES = (
     PageRoute(
         path="/secrets",
-        template="secrets.html",
+        template="admin/secrets.html",
         show=show,
         rows=rows,
         query=ListQuery,

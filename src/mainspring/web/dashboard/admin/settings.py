@@ -152,7 +152,7 @@ def _describe_route(route: NotificationRoute) -> dict[str, Any]:
 PAGES = (
     PageRoute(
         path=AT,
-        template="settings.html",
+        template="admin/settings.html",
         show=show,
         rows=rows,
         tables={"routes": routes},
@@ -162,7 +162,7 @@ PAGES = (
     ),
     PageRoute(
         path="/settings/routes",
-        template="settings_routes.html",
+        template="admin/settings_routes.html",
         show=show_routes,
         rows=rows_of_routes,
         query=RoutesQuery,
@@ -172,7 +172,7 @@ PAGES = (
     ),
     PageRoute(
         path="/settings/alerts",
-        template="settings_alerts.html",
+        template="admin/settings_alerts.html",
         show=show_alerts,
         rows=rows_of_alerts,
         query=AlertsPageQuery,
@@ -182,7 +182,7 @@ PAGES = (
     ),
     PageRoute(
         path="/settings/configuration",
-        template="settings_configuration.html",
+        template="admin/settings_configuration.html",
         show=show_configuration,
         rows=rows_of_configuration,
         query=ConfigurationPageQuery,

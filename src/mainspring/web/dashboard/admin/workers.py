@@ -60,7 +60,7 @@ def quarantine(call: ApiCall[Any, Form]) -> None:
 PAGES = (
     PageRoute(
         path="/workers",
-        template="workers.html",
+        template="admin/workers.html",
         show=show,
         rows=rows,
         query=WorkersQuery,

@@ -282,7 +282,7 @@ def retire(call: ApiCall[Any, Form]) -> None:
 PAGES = (
     PageRoute(
         path="/a/{automation}",
-        template="automation.html",
+        template="automations/automation.html",
         show=show,
         rows=rows,
         tables=TABLES,

@@ -89,7 +89,7 @@ def _build_export(line: AutomationLine) -> AutomationExport:
 PAGES = (
     PageRoute(
         path="/automations",
-        template="automations.html",
+        template="automations/automations.html",
         show=show,
         rows=rows,
         query=AutomationHealthQuery,

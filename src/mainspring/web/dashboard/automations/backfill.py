@@ -151,7 +151,7 @@ def _read_schedule(view: ScheduleView) -> Schedule:
 PAGES = (
     PageRoute(
         path="/a/{automation}/backfill",
-        template="backfill.html",
+        template="automations/backfill.html",
         show=show,
         rows=rows,
         query=BackfillRange,

@@ -69,7 +69,7 @@ def _describe_slot(slot: SlotView) -> str:
 PAGES = (
     PageRoute(
         path="/schedule",
-        template="schedule.html",
+        template="automations/schedule.html",
         show=show,
         rows=rows,
         tables={"irregular": rows_of_irregular},

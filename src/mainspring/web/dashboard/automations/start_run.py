@@ -151,7 +151,7 @@ _OPTIONS: Final[dict[str, Callable[[str, str], Any]]] = {
 PAGES = (
     PageRoute(
         path="/a/{automation}/run",
-        template="run_now.html",
+        template="automations/run_now.html",
         show=show,
         query=StartRunQuery,
         role=Role.OPERATOR,

@@ -49,7 +49,7 @@ def _read_handover(call: ApiCall[ShiftQuery, Form | None] | ApiCall[ShiftQuery, 
 PAGES = (
     PageRoute(
         path="/handover",
-        template="handover.html",
+        template="incidents/handover.html",
         show=show,
         rows=rows,
         tables=list_tables(_read_handover, "incidents", "questions", "halted", "paused", "opened", "closed"),

@@ -70,7 +70,7 @@ def show_one(call: ApiCall[PageQuery, Form | None]) -> PageView:
 PAGES = (
     PageRoute(
         path="/incidents",
-        template="incidents.html",
+        template="incidents/incidents.html",
         show=show,
         rows=rows,
         query=IncidentsQuery,
@@ -78,7 +78,7 @@ PAGES = (
     ),
     PageRoute(
         path="/incidents/{incident}",
-        template="incident.html",
+        template="incidents/incident.html",
         show=show_one,
         nouns=("incidents", "runs"),
         buttons=BUTTONS,

@@ -85,7 +85,7 @@ def rows_of_one(call: ApiCall[MonitorQuery, None]) -> list[FindingRow]:
 PAGES = (
     PageRoute(
         path="/monitors",
-        template="monitors.html",
+        template="incidents/monitors.html",
         show=show,
         rows=rows,
         query=MonitorsPageQuery,
@@ -95,7 +95,7 @@ PAGES = (
     ),
     PageRoute(
         path="/monitors/{monitor}",
-        template="monitor.html",
+        template="incidents/monitor.html",
         show=show_one,
         rows=rows_of_one,
         query=MonitorQuery,

@@ -66,7 +66,7 @@ def rows(call: ApiCall[PageQuery, None]) -> Iterator[Incident]:
 PAGES = (
     PageRoute(
         path="/",
-        template="now.html",
+        template="incidents/now.html",
         show=show,
         rows=rows,
         tables=list_tables(overview.show_overview, "silent", "questions", "running", "due", "strips"),

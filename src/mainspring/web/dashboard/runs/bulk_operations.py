@@ -90,7 +90,7 @@ def _build_button(move: BulkMove) -> PageButton:
 PAGES = (
     PageRoute(
         path="/bulk",
-        template="bulk_operations.html",
+        template="runs/bulk_operations.html",
         show=show_all,
         rows=rows_of_all,
         query=CommitOrderQuery,
@@ -99,7 +99,7 @@ PAGES = (
     ),
     PageRoute(
         path="/bulk/{bulk}",
-        template="bulk_operation.html",
+        template="runs/bulk_operation.html",
         show=show,
         rows=rows,
         query=BulkPartsQuery,

@@ -150,7 +150,7 @@ def _runs_call(call: ApiCall[FailedPageQuery, Any]) -> ApiCall[StoppedRunsQuery,
 PAGES = (
     PageRoute(
         path="/failed",
-        template="failed.html",
+        template="runs/failed.html",
         show=show,
         rows=rows,
         tables={"runs": rows_of_stopped_runs},

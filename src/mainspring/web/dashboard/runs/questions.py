@@ -115,7 +115,7 @@ def _split_evidence(value: Any) -> tuple[tuple[tuple[str, str], ...], str]:
 PAGES = (
     PageRoute(
         path="/waiting",
-        template="waiting.html",
+        template="runs/waiting.html",
         show=show,
         rows=rows,
         query=QuestionsPageQuery,

@@ -258,7 +258,7 @@ def _list_hints(run: RunView) -> dict[str, list[str]]:
 PAGES = (
     PageRoute(
         path="/r/{run}",
-        template="run.html",
+        template="runs/run.html",
         show=show,
         rows=rows,
         tables=TABLES,

@@ -48,7 +48,7 @@ def _build_entry(outcome: Outcome) -> JournalEntry:
 PAGES = (
     PageRoute(
         path="/r/{run}/journal",
-        template="run_journal.html",
+        template="runs/run_journal.html",
         show=show,
         rows=rows,
         query=CommitOrderQuery,

@@ -1,4 +1,4 @@
-"""The summary at the top of a run's page: its failure, reasons, next events and operations. `run_parts.html` renders it on any page."""
+"""The summary at the top of a run's page: its failure, reasons, next events, operations. `runs/run_parts.html` renders it on any page."""
 
 import msgspec
 

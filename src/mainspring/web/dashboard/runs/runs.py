@@ -188,7 +188,7 @@ def _toggle_state(chosen: tuple[RunState, ...], state: RunState) -> list[RunStat
 PAGES = (
     PageRoute(
         path="/runs",
-        template="runs.html",
+        template="runs/runs.html",
         show=show,
         rows=rows,
         query=RunsPageQuery,

@@ -143,7 +143,7 @@ def _list_page(call: ApiCall[DeliveriesPageQuery, None]) -> Page[DeliveryRow]:
 PAGES = (
     PageRoute(
         path="/deliveries",
-        template="deliveries.html",
+        template="triggers/deliveries.html",
         show=show,
         rows=rows,
         query=DeliveriesPageQuery,
@@ -153,7 +153,7 @@ PAGES = (
     ),
     PageRoute(
         path="/deliveries/{delivery}",
-        template="delivery.html",
+        template="triggers/delivery.html",
         show=show_one,
         tables={"headers": headers},
         nouns=("deliveries",),

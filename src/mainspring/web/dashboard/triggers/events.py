@@ -72,7 +72,7 @@ def publish_event(call: ApiCall[Any, Form]) -> str:
 PAGES = (
     PageRoute(
         path="/events",
-        template="events.html",
+        template="triggers/events.html",
         show=show,
         rows=rows,
         query=EventsQuery,
@@ -82,7 +82,7 @@ PAGES = (
     ),
     PageRoute(
         path="/events/{event}",
-        template="event.html",
+        template="triggers/event.html",
         show=show_one,
         tables=list_tables(events.show_event, "runs", "deliveries"),
         whole=True,

@@ -57,7 +57,7 @@ def _read_selection(call: ApiCall[Any, Form]) -> OutboxRequest:
 PAGES = (
     PageRoute(
         path="/outbox",
-        template="outbox.html",
+        template="triggers/outbox.html",
         show=show,
         rows=rows,
         tables={"queues": rows_of_queues},

@@ -70,7 +70,7 @@ def _list_triggers(call: AnyApiCall) -> list[TriggerStatus]:
 PAGES = (
     PageRoute(
         path="/triggers",
-        template="triggers.html",
+        template="triggers/triggers.html",
         show=show,
         rows=rows,
         query=TriggersPageQuery,
@@ -78,7 +78,7 @@ PAGES = (
     ),
     PageRoute(
         path="/triggers/{trigger}",
-        template="trigger.html",
+        template="triggers/trigger.html",
         show=show_one,
         rows=rows_of_one,
         tables={"figures": _list_triggers, **list_tables(triggers.show_trigger, "held", "gatherings")},
