@@ -52,10 +52,24 @@ def test_unusable_action_does_not_disable_its_file(tmp_path: Path) -> None:
         "import mainspring as ms\n\n"
         '@ms.action(once="k", within="soon")\ndef send(number: int) -> None: ...\n\n'
         "@ms.workflow\nasync def bill(run: ms.Run) -> None:\n    await run.step(send, 7)\n\n"
+        "@ms.task\ndef repeat() -> None:\n    send(7)\n\n"
         "@ms.task\ndef count() -> int:\n    return 7\n"
     )
     registry = Registry.load([file])
     assert [automation.name for automation in registry] == ["count"]
-    [problem] = registry.problems
-    assert "'soon'" in str(problem)
-    assert f"{file}:3" in str(problem)
+    assert {problem.automation for problem in registry.problems} == {"bill", "repeat"}
+    assert all("'soon'" in problem.what and problem.where == f"{file}:3" for problem in registry.problems)
+
+
+def test_unusable_action_that_is_called_all_the_same_performs_nothing(tmp_path: Path) -> None:
+    """Reached in a way that loading does not find, it would run without the ledger."""
+    file = tmp_path / "table.py"
+    file.write_text(
+        "import mainspring as ms\n\n"
+        '@ms.action(once="k:{number}", kyed=True)\ndef send(number: int) -> None: ...\n\n'
+        'CALLS = {"send": send}\n\n@ms.task\ndef bill() -> None:\n    CALLS["send"](7)\n'
+    )
+    bill = Registry.load([file]).get("bill")
+    assert bill.fn is not None
+    with pytest.raises(UnknownNameError, match="kyed"):
+        bill.fn()

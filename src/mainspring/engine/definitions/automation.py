@@ -280,7 +280,10 @@ class Step(Generic[P, R]):
 
         Raises:
             OutsideStepError: called straight from a workflow's body.
+            MainspringError: its declaration cannot be used. Without its options, such as the ledger of an action, it is another function.
         """
         if IN_BODY.get():
             raise OutsideStepError(self.name)
+        if self.error is not None:
+            raise self.error
         return self.fn(*args, **kwargs)

@@ -18,7 +18,7 @@ import msgspec
 from mainspring.domain.errors import DefinitionError, MainspringError, UnknownNameError
 from mainspring.domain.option_errors import collect_setting_errors
 from mainspring.engine.attempts.context_flags import IMPORTING_FOR_RUN
-from mainspring.engine.definitions.automation import Automation, Step, Workflow
+from mainspring.engine.definitions.automation import Automation, Step
 from mainspring.engine.definitions.automation_graph import drop_impossible_triggers
 from mainspring.engine.definitions.load_problem import LoadProblem
 from mainspring.engine.definitions.module_loader import (
@@ -126,9 +126,9 @@ class Registry:
         self.problems.extend(drop_impossible_triggers(self))
 
     def _remove_users_of_broken_declarations(self) -> None:
-        """Remove each workflow whose code requests a step, task or workflow that cannot be used: it would fail half-way."""
+        """Remove each automation whose code names a step, task or workflow that cannot be used: it would fail half-way."""
         for automation in self:
-            if not isinstance(automation, Workflow):
+            if automation.fn is None:
                 continue
             for broken in find_broken_declarations(automation.fn):
                 if broken.error is None:
@@ -136,7 +136,9 @@ class Registry:
                 own = describe_declaration_error(broken.where, "", broken.error)
                 # This problem includes that of the step itself.
                 self.problems = [problem for problem in self.problems if problem != own]
-                description = f"{own.what}\nworkflow {automation.name!r} at {automation.where} uses it"
+                description = (
+                    f"{own.what}\n{automation.definition.kind} {automation.name!r} at {automation.where} uses it"
+                )
                 self._report(msgspec.structs.replace(own, what=description, automation=automation.name))
                 self.automations.pop(automation.name, None)
 

@@ -313,17 +313,20 @@ def helper(run): return run.step(charge)
 async def order(run): return await helper(run)
 @workflow
 async def other(run): return await run.step(mail)
+@task
+def refund(): return charge()
 """
 
 
-def test_bad_step_keeps_out_only_the_workflows_that_ask_for_it(write, tmp_path):
-    """They would fail half-way; their last good definitions stay in force. The others of the file load, each time."""
+def test_bad_step_keeps_out_only_the_automations_that_name_it(write, tmp_path):
+    """They would fail half-way, or run without its options; their last good definitions stay in force. The others load, each time."""
     path = write("a.py", BROKEN_STEP)
     for _ in range(2):
         registry = Registry.load(["a.py"], tmp_path)
         assert sorted(registry.automations) == ["other"]
-        (problem,) = registry.problems
-        assert problem.automation == "order"
+        problem, of_task = sorted(registry.problems, key=lambda problem: str(problem.automation))
+        assert (problem.automation, of_task.automation) == ("order", "refund")
+        assert "task 'refund' at " in of_task.what
         assert "'soon' is not a span of time\nin step 'charge' at " in problem.what
         assert problem.what.endswith("uses it")
         assert (
