@@ -1,4 +1,4 @@
-# Needs make, git and a Python of 3.11 or newer with pip; all else is installed into .venv by `make setup`.
+# Needs make, git and a Python of 3.11 or newer with pip; all else is installed into .venv-dev by `make setup`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo unknown)
 
 # `make test VENV=.venv-3.11 PYTHON=python3.11` keeps several Pythons side by side.
-VENV ?= .venv
+VENV ?= .venv-dev
 PY := $(VENV)/bin/python
 DEMO_PY := .venv-demo/bin/python
 BENCH_PY := .venv-bench/bin/python
@@ -43,7 +43,7 @@ help: ## Show this list
 	@echo "usage: make TARGET [PYTHON=/path/to/python]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: $(DEV) ## Make .venv with everything needed to work on the code
+setup: $(DEV) ## Make .venv-dev with everything needed to work on the code
 	@git config core.hooksPath .githooks 2>/dev/null || true
 
 demo: $(DEMO) ## Take in real data, be killed in the middle, and lose nothing
@@ -58,7 +58,7 @@ lint: $(DEV) ## Check style, types, layers and sizes
 	$(PY) -m mypy || bad=1; $(VENV)/bin/lint-imports --no-logo || bad=1; \
 	$(PYTEST) -q -p no:cacheprovider $(HOUSE) || bad=1; test -z "$$bad"
 
-fix: $(DEV) ## Mend what can be mended by program
+fix: $(DEV) ## Fix what a program can fix
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
@@ -85,7 +85,7 @@ release-check: $(RELEASE) ## Build with pinned tools, look for known vulnerabili
 	@.venv-release/bin/python scripts/release_check.py
 
 clean: ## Remove everything that make made
-	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	@rm -rf .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(DEV): requirements/dev.txt requirements/demo.txt pyproject.toml scripts/venv.sh
