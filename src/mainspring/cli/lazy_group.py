@@ -4,6 +4,7 @@ A group knows its commands as rows of `commands.TREE`: name, module and one line
 imports none of them. Invariant: the line in the table is the first line of the command's own help (a test compares them).
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import import_module
@@ -98,6 +99,8 @@ def command(name: str, line: str, **settings: Any) -> Callable[[Callable[..., An
 
     def declare(function: Callable[..., Any]) -> click.Command:
         details = (function.__doc__ or "").strip()
+        if sys.version_info < (3, 13):  # newer ones remove the indentation when they compile
+            details = details.replace("\n    ", "\n")
         decorate = click.command(
             name, cls=FlaggedCommand, help=f"{line}\n\n{details}" if details else line, short_help=line, **settings
         )

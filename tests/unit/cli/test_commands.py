@@ -31,6 +31,8 @@ def test_command_matches_the_table(words, leaf):
     assert command is not None, f"{leaf.target} is missing"
     assert command.name == words.split()[-1]
     assert command.short_help == leaf.line
+    for paragraph in (command.help or "").split("\n\n"):
+        assert "\b" in paragraph or "\n " not in paragraph, "a sentence of its help is indented"
     assert leaf.line[0].islower()
     assert not leaf.line.endswith(".")
     assert "--json" in {name for param in command.params for name in getattr(param, "opts", ())}

@@ -315,6 +315,8 @@ def _make_plan(
         printed_words,
         options,
     )
+    if given["lock"] is None and (given["slots"] != 1 or given["lock_wait"] is not None):
+        raise OptionError("--slots and --lock-wait are about a lock, and none is named", hint="Add --lock NAME.")
     now_at = SystemClock().now()
     return ExecPlan(
         wrapping=ExecRunSpec(
