@@ -157,7 +157,8 @@ async def main(folder: Path, send_s: float) -> int:
             await asyncio.Event().wait()
         elif passed:
             print(
-                f"\nIn a terminal, Mainspring keeps running after the demo.\nDashboard: http://{sandbox.web}/",
+                "\nWithout a terminal, the demo stops Mainspring. In a terminal it keeps running, with its dashboard at this "
+                f"address.\nDashboard: http://{sandbox.web}/",
                 flush=True,
             )
         return 0 if passed else 1

@@ -123,7 +123,9 @@ def make_status_error(
 
 def _suggest_fix(status: int) -> str:
     if status in (401, 403, 407):
-        return 'Check the secret that bearer=, auth= or headers= names. To store one: MAINSPRING_SECRET_NAME="...".'
+        return (
+            "Check the secret that bearer=, auth= or headers= names. To store a new value: mainspring secrets set NAME"
+        )
     if status in (408, 425, 429) or status >= 500:
         return "The target may recover. A step tries a call again by its retry policy, unless its effect is in doubt."
     return "Correct the request, or list the status in expect= if it is a valid answer."
