@@ -385,7 +385,7 @@ CASES = (
         kind=K.DEFINITION_LOST,
         of="weekly",
         within=16 * MINUTE,
-        headline="[notify] weekly: no running worker has loaded it: its definition is gone from the loaded files",
+        headline="[notify] weekly: no running worker has loaded it: its file is newer than they are, or its definition is gone",
         begin=_deleted,
     ),
     Way(

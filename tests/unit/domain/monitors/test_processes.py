@@ -258,6 +258,15 @@ def test_definition_that_ran_and_is_gone_is_reported_in_the_digest(ran: dict[str
     assert found(DEFINITION, facts(process(), automation=watched(served=1, **ran), **last), T0 + DAY) == []
 
 
+def test_definition_that_another_process_announced_is_lost_only_later() -> None:
+    """`mainspring run` has announced a new file; workers load it when they are restarted."""
+    new = watched(succeeded_at=T0 + DAY, announced_at=T0 + DAY)
+    known = facts(process(beat_at=T0 + DAY), automation=new, last_ended={"worker": T0})
+    assert found(DEFINITION, known, T0 + DAY + 5 * MINUTE - 1) == []
+    (finding,) = found(DEFINITION, known, T0 + DAY + 5 * MINUTE)
+    assert finding.since_at == T0 + DAY
+
+
 def test_source_is_unreachable_after_five_minutes() -> None:
     """With the reason, and the broker as what it shares with others."""
     automation = watched(

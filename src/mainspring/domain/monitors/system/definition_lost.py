@@ -45,22 +45,24 @@ def evaluate(facts: MonitorInputs, tuning: DefinitionLostTuning, now_at: int) ->
             )
             yield evaluate_automation(automation, kind, metrics, automation.announced_at, text, hint=hint, cause=cause)
         elif (is_awaited := _is_awaited(automation)) or _has_run(automation):
-            service_counts = {"served": automation.served, "workers": len(workers), "settled_at": settled_at}
+            # A process that only ran it may have announced it since.
+            since_at = max(settled_at, automation.announced_at)
+            service_counts = {"served": automation.served, "workers": len(workers), "settled_at": since_at}
             if automation.served or not workers:
                 unsure = None if automation.served else "no worker is running that could announce it"
                 yield Evaluation(subject, service_counts, unsure=unsure)
                 continue
             service_counts["longest_ms"] = to_ms(tuning.missing)
-            is_missing = subject in facts.open or now_at - settled_at >= to_ms(tuning.missing)
-            text = "no running worker has loaded it: its definition is gone from the loaded files"
+            is_missing = subject in facts.open or now_at - since_at >= to_ms(tuning.missing)
+            text = "no running worker has loaded it: its file is newer than they are, or its definition is gone"
             hint = (
-                f"Restore it, then restart the workers: mainspring down; {automation.up_command}. If it is not "
+                f"Check the file, then restart the workers: mainspring down; {automation.up_command}. If it is not "
                 f"needed any more: mainspring auto retire {automation.name}"
             )
-            since_at = min(settled_at, now_at) if is_missing else None
             # An automation that only starts on request keeps no one waiting.
             at_most = Severity.PAGE if is_awaited else Severity.DIGEST
-            yield evaluate_automation(automation, kind, service_counts, since_at, text, hint=hint, at_most=at_most)
+            missing_at = min(since_at, now_at) if is_missing else None
+            yield evaluate_automation(automation, kind, service_counts, missing_at, text, hint=hint, at_most=at_most)
 
 
 def _is_awaited(automation: WatchedAutomation) -> bool:
@@ -82,7 +84,8 @@ MONITOR = Monitor(
     line="An automation that ran is no longer defined, or does not load.",
     rule=(
         "Open while it has a problem: it does not load. Open too if workers run and served is 0 for longest_ms since "
-        "settled_at, when one last ended or the first of them began, and it has a schedule, a listener or waiting runs. If it "
+        "settled_at, when one last ended, the first of them began, or it was announced, and it has a schedule, a listener or "
+        "waiting runs. If it "
         "only ran before, the severity is digest."
     ),
     tuning=DefinitionLostTuning(),
