@@ -130,7 +130,7 @@ class _ProgressPrinter:
         self._output.line(
             f"{formatting.escape_line(history.run.title or history.run.automation, 60)}  {history.run.id}  {state}"
         )
-        for sentence in explanation.what:
+        for sentence in (*explanation.what, *explanation.why):  # the reason of a failure has its fix
             self._output.line(f"  {formatting.escape_line(sentence)}")
         for suggestion in explanation.can:
             if not _answers_run(suggestion.command):

@@ -160,7 +160,9 @@ def retry_from_start_commands(facts: RunFacts) -> list[SuggestedCommand]:
     first = next((line for line in facts.lines if line.kind == "step" and line.superseded is None), None)
     if first is None:
         return []
-    return [_retry_from_command(facts, _step_name(facts, first), first.ident, "run it again from that step on")]
+    return [
+        _retry_from_command(facts, _step_name(facts, first), first.ident, "run all of it again, from its first step on")
+    ]
 
 
 def _retry_from_command(facts: RunFacts, name: str, ident: str, does: str) -> SuggestedCommand:
