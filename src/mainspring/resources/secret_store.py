@@ -69,6 +69,8 @@ class SecretStore:
         self._cache_ms = cache_ms
         self._outage_limit_ms = outage_limit_ms
         self._cached: dict[tuple[int, str], _CachedAnswer] = {}
+        self._failures: dict[tuple[int, str], SecretProviderError] = {}
+        """The last request, if it failed and no last known value was used."""
         self._locks: dict[tuple[int, str], threading.Lock] = {}
         self._guard = threading.Lock()
         self._outages: dict[str, ProviderOutage] = {}
@@ -158,8 +160,9 @@ class SecretStore:
     ) -> SecretValue | None:
         """Return the answer of a provider on a server, at most one request at a time for each name."""
         key, now = (number, name), self._clock.now()
-        cached = self._cached.get(key)
-        if cached is not None and now < cached.retry_at and not _is_refused(cached.value, instead_of):
+        cached, failed = self._cached.get(key), self._failures.get(key)
+        is_current = cached is not None and cached.read_at <= now < cached.retry_at  # the clock may be put back
+        if cached is not None and is_current and not _is_refused(cached.value, instead_of):
             return cached.value
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
@@ -168,6 +171,9 @@ class SecretStore:
             is_news = newest is not None and newest is not cached and not _is_refused(newest.value, instead_of)
             if newest is not None and is_news:
                 return newest.value
+            failure = self._failures.get(key)
+            if failure is not None and failure is not failed:  # of a thread before this one: no time-out for each
+                raise SecretProviderError(failure.message, hint=failure.hint, transient=failure.transient)
             return self._request(key, provider, newest)
 
     def _request(
@@ -177,7 +183,8 @@ class SecretStore:
             value = provider.read(key[1])
         except SecretProviderError as error:
             now = self._clock.now()
-            if not error.transient or last is None or not 0 <= now - last.read_at <= self._outage_limit_ms:
+            if not error.transient or last is None or not self._is_usable(last, now):
+                self._failures[key] = error
                 if error.transient:
                     self._note_outage(provider, error, ())
                 raise
@@ -186,11 +193,17 @@ class SecretStore:
             return last.value
         now = self._clock.now()
         self._outages.pop(provider.name, None)
+        self._failures.pop(key, None)
         retry_at = now + self._cache_ms
         if value is not None and value.expires_at is not None:
             retry_at = min(retry_at, value.expires_at)
         self._cached[key] = _CachedAnswer(value, now, retry_at)
         return value
+
+    def _is_usable(self, last: _CachedAnswer, now: int) -> bool:
+        """Return whether a last known answer counts during an outage."""
+        expires_at = None if last.value is None else last.value.expires_at
+        return 0 <= now - last.read_at <= self._outage_limit_ms and (expires_at is None or now < expires_at)
 
     def _note_outage(self, provider: SecretProvider, error: SecretProviderError, names: tuple[str, ...]) -> None:
         before = self._outages.get(provider.name)
@@ -199,18 +212,19 @@ class SecretStore:
         self._outages[provider.name] = ProviderOutage(since_at, error.message, tuple(sorted({*known, *names})))
 
     def _suggest_setup(self, name: str) -> str:
-        files = [entry.provider.name for entry in self.entries if not entry.provider.name.startswith("env:")]
-        places = [f"Set {secret_variable_name(name)}"]
-        for address in files:
-            scheme, _, path = address.partition(":")
-            places.append(
-                f"write it to {Path(path) / name} (chmod 600)"
-                if scheme == "dir"
-                else f"run: mainspring secrets set {name}"
-            )
-        if not files:
-            places.append(f"write it to {_SETUP_PLACE} (chmod 600)")
-        return ", or ".join(places) + "."
+        places: dict[str, None] = {}
+        for entry in self.entries:
+            scheme, _, path = entry.provider.name.partition(":")
+            if scheme == "env":
+                places[f"set {secret_variable_name(name)}"] = None
+            elif scheme == "dir":
+                places[f"write it to {Path(path) / name} (chmod 600)"] = None
+            else:
+                places[f"run: mainspring secrets set {name}"] = None
+        if all(entry.provider.name.startswith("env:") for entry in self.entries):
+            places[f"write it to {_SETUP_PLACE} (chmod 600)"] = None
+        text = ", or ".join(places)
+        return f"{text[0].upper()}{text[1:]}."
 
 
 def _is_refused(value: SecretValue | None, instead_of: str | None) -> bool:
