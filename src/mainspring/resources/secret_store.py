@@ -27,6 +27,7 @@ CACHE_MS = 5 * 60_000
 OUTAGE_LIMIT_MS = 24 * 3_600_000
 _PAUSE_MS = 5_000
 """During an outage with a last known value, the provider is asked again this often."""
+_OUTAGE_KNOWN_MS = 10 * 60_000
 _SETUP_PLACE = "a file of this name in the folder that secrets.dir names"
 
 
@@ -38,9 +39,10 @@ class ProviderEntry(msgspec.Struct, frozen=True):
 
 
 class ProviderOutage(msgspec.Struct, frozen=True):
-    """A provider that does not answer: since when, why, and which last known values are used meanwhile."""
+    """A provider that does not answer: since when, when it was tried last, why, and which last known values are used."""
 
     since_at: int
+    tried_at: int
     reason: str
     names: tuple[str, ...]
 
@@ -130,8 +132,9 @@ class SecretStore:
 
     @property
     def outages(self) -> dict[str, ProviderOutage]:
-        """The providers that do not answer, by their address."""
-        return dict(self._outages)
+        """The providers that do not answer, by their address. One that was not tried for some minutes may be back, and is left out."""
+        from_at = self._clock.now() - _OUTAGE_KNOWN_MS
+        return {address: outage for address, outage in self._outages.copy().items() if outage.tried_at >= from_at}
 
     def close(self) -> None:
         """Close the connections of all providers."""
@@ -206,10 +209,10 @@ class SecretStore:
         return 0 <= now - last.read_at <= self._outage_limit_ms and (expires_at is None or now < expires_at)
 
     def _note_outage(self, provider: SecretProvider, error: SecretProviderError, names: tuple[str, ...]) -> None:
-        before = self._outages.get(provider.name)
-        since_at = self._clock.now() if before is None else before.since_at
+        now, before = self._clock.now(), self.outages.get(provider.name)
+        since_at = now if before is None else before.since_at
         known = () if before is None else before.names
-        self._outages[provider.name] = ProviderOutage(since_at, error.message, tuple(sorted({*known, *names})))
+        self._outages[provider.name] = ProviderOutage(since_at, now, error.message, tuple(sorted({*known, *names})))
 
     def _suggest_setup(self, name: str) -> str:
         places: dict[str, None] = {}
