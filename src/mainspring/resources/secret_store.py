@@ -88,6 +88,11 @@ class SecretStore:
     def __repr__(self) -> str:
         return f"<Secrets of {', '.join(entry.provider.name for entry in self.entries)}>"
 
+    @property
+    def may_block(self) -> bool:
+        """Whether a read may wait for a server, so that an event loop reads in a thread."""
+        return not all(entry.is_local for entry in self.entries)
+
     def get(self, name: str) -> str:
         """Return the value of a secret, as `read` does."""
         return self.read(name).value
