@@ -1,7 +1,7 @@
 """Secrets of a program outside of steps: a script, a plain program, a command of Mainspring.
 
 Role: reads the secrets of the newest project of this process, and records the first use of each version when the program ends. Invariants:
-a program works without a store, and its record is then lost; a forked child records its own uses only.
+a program works without a store, and its record is then lost; a forked child has connections of its own, and records its own uses only.
 """
 
 import atexit
@@ -77,9 +77,11 @@ def _record(program: ProgramSecrets, pid: int) -> None:
 
 
 def _forget() -> None:
-    """Start without uses in a forked child: another thread of the parent may have held the lock, and no one here releases it."""
+    """Start without uses and without connections in a forked child: those of the parent are in use there, and so may be its locks."""
     global _LOCK  # noqa: PLW0603
     _LOCK = threading.Lock()
+    for project in _programs:
+        vars(project).pop("secrets", None)
     _programs.clear()
 
 

@@ -305,9 +305,9 @@ class Invocation:
             self._registries[targets] = Project(self.settings).load_registry(targets)
         return self._registries[targets]
 
-    @property
+    @cached_property
     def secrets(self) -> "SecretStore":
-        """The secrets of the project."""
+        """The secrets of the project, with one cache and one sign-in at each provider."""
         from mainspring.app.project import Project
 
         return Project(self.settings).secrets

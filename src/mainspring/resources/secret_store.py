@@ -27,6 +27,7 @@ CACHE_MS = 5 * 60_000
 OUTAGE_LIMIT_MS = 24 * 3_600_000
 _PAUSE_MS = 5_000
 """During an outage with a last known value, the provider is asked again this often."""
+_OUTAGE_KNOWN_MS = 10 * 60_000
 _SETUP_PLACE = "a file of this name in the folder that secrets.dir names"
 
 
@@ -38,9 +39,10 @@ class ProviderEntry(msgspec.Struct, frozen=True):
 
 
 class ProviderOutage(msgspec.Struct, frozen=True):
-    """A provider that does not answer: since when, why, and which last known values are used meanwhile."""
+    """A provider that does not answer: since when, when it was tried last, why, and which last known values are used."""
 
     since_at: int
+    tried_at: int
     reason: str
     names: tuple[str, ...]
 
@@ -69,6 +71,8 @@ class SecretStore:
         self._cache_ms = cache_ms
         self._outage_limit_ms = outage_limit_ms
         self._cached: dict[tuple[int, str], _CachedAnswer] = {}
+        self._failures: dict[tuple[int, str], SecretProviderError] = {}
+        """The last request, if it failed and no last known value was used."""
         self._locks: dict[tuple[int, str], threading.Lock] = {}
         self._guard = threading.Lock()
         self._outages: dict[str, ProviderOutage] = {}
@@ -83,6 +87,11 @@ class SecretStore:
 
     def __repr__(self) -> str:
         return f"<Secrets of {', '.join(entry.provider.name for entry in self.entries)}>"
+
+    @property
+    def may_block(self) -> bool:
+        """Whether a read may wait for a server, so that an event loop reads in a thread."""
+        return not all(entry.is_local for entry in self.entries)
 
     def get(self, name: str) -> str:
         """Return the value of a secret, as `read` does."""
@@ -128,8 +137,9 @@ class SecretStore:
 
     @property
     def outages(self) -> dict[str, ProviderOutage]:
-        """The providers that do not answer, by their address."""
-        return dict(self._outages)
+        """The providers that do not answer, by their address. One that was not tried for some minutes may be back, and is left out."""
+        from_at = self._clock.now() - _OUTAGE_KNOWN_MS
+        return {address: outage for address, outage in self._outages.copy().items() if outage.tried_at >= from_at}
 
     def close(self) -> None:
         """Close the connections of all providers."""
@@ -158,8 +168,9 @@ class SecretStore:
     ) -> SecretValue | None:
         """Return the answer of a provider on a server, at most one request at a time for each name."""
         key, now = (number, name), self._clock.now()
-        cached = self._cached.get(key)
-        if cached is not None and now < cached.retry_at and not _is_refused(cached.value, instead_of):
+        cached, failed = self._cached.get(key), self._failures.get(key)
+        is_current = cached is not None and cached.read_at <= now < cached.retry_at  # the clock may be put back
+        if cached is not None and is_current and not _is_refused(cached.value, instead_of):
             return cached.value
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
@@ -168,6 +179,9 @@ class SecretStore:
             is_news = newest is not None and newest is not cached and not _is_refused(newest.value, instead_of)
             if newest is not None and is_news:
                 return newest.value
+            failure = self._failures.get(key)
+            if failure is not None and failure is not failed:  # of a thread before this one: no time-out for each
+                raise SecretProviderError(failure.message, hint=failure.hint, transient=failure.transient)
             return self._request(key, provider, newest)
 
     def _request(
@@ -177,7 +191,8 @@ class SecretStore:
             value = provider.read(key[1])
         except SecretProviderError as error:
             now = self._clock.now()
-            if not error.transient or last is None or not 0 <= now - last.read_at <= self._outage_limit_ms:
+            if not error.transient or last is None or not self._is_usable(last, now):
+                self._failures[key] = error
                 if error.transient:
                     self._note_outage(provider, error, ())
                 raise
@@ -186,31 +201,38 @@ class SecretStore:
             return last.value
         now = self._clock.now()
         self._outages.pop(provider.name, None)
+        self._failures.pop(key, None)
         retry_at = now + self._cache_ms
         if value is not None and value.expires_at is not None:
             retry_at = min(retry_at, value.expires_at)
         self._cached[key] = _CachedAnswer(value, now, retry_at)
         return value
 
+    def _is_usable(self, last: _CachedAnswer, now: int) -> bool:
+        """Return whether a last known answer counts during an outage."""
+        expires_at = None if last.value is None else last.value.expires_at
+        return 0 <= now - last.read_at <= self._outage_limit_ms and (expires_at is None or now < expires_at)
+
     def _note_outage(self, provider: SecretProvider, error: SecretProviderError, names: tuple[str, ...]) -> None:
-        before = self._outages.get(provider.name)
-        since_at = self._clock.now() if before is None else before.since_at
+        now, before = self._clock.now(), self.outages.get(provider.name)
+        since_at = now if before is None else before.since_at
         known = () if before is None else before.names
-        self._outages[provider.name] = ProviderOutage(since_at, error.message, tuple(sorted({*known, *names})))
+        self._outages[provider.name] = ProviderOutage(since_at, now, error.message, tuple(sorted({*known, *names})))
 
     def _suggest_setup(self, name: str) -> str:
-        files = [entry.provider.name for entry in self.entries if not entry.provider.name.startswith("env:")]
-        places = [f"Set {secret_variable_name(name)}"]
-        for address in files:
-            scheme, _, path = address.partition(":")
-            places.append(
-                f"write it to {Path(path) / name} (chmod 600)"
-                if scheme == "dir"
-                else f"run: mainspring secrets set {name}"
-            )
-        if not files:
-            places.append(f"write it to {_SETUP_PLACE} (chmod 600)")
-        return ", or ".join(places) + "."
+        places: dict[str, None] = {}
+        for entry in self.entries:
+            scheme, _, path = entry.provider.name.partition(":")
+            if scheme == "env":
+                places[f"set {secret_variable_name(name)}"] = None
+            elif scheme == "dir":
+                places[f"write it to {Path(path) / name} (chmod 600)"] = None
+            else:
+                places[f"run: mainspring secrets set {name}"] = None
+        if all(entry.provider.name.startswith("env:") for entry in self.entries):
+            places[f"write it to {_SETUP_PLACE} (chmod 600)"] = None
+        text = ", or ".join(places)
+        return f"{text[0].upper()}{text[1:]}."
 
 
 def _is_refused(value: SecretValue | None, instead_of: str | None) -> bool:

@@ -106,15 +106,20 @@ def hash_uses(uses: list[SecretUseCount]) -> str:
     return hashlib.sha256(msgspec.json.encode(uses)).hexdigest()
 
 
+def last_settled_day(now: int) -> int:
+    """Return the number of the last day whose uses are complete."""
+    return (now - _SETTLE_MS) // DAY_MS - 1
+
+
 def record_digest(store: Store, reader: StoreReader, now: int) -> str | None:
     """Record the digest of the uses of the last complete day, if there were any; the second call of a day changes nothing."""
-    today = (now - _SETTLE_MS) // DAY_MS
-    from_at = (today - 1) * DAY_MS
+    day = last_settled_day(now)
+    from_at = day * DAY_MS
     uses = list(list_secret_uses(reader, None, from_at, from_at + DAY_MS, MOST_OF_A_DAY))
     if not uses:
         return None
     digest = hash_uses(uses)
-    act = OperationContext(_UPKEEP, None, f"secret-uses:{today - 1}")
+    act = OperationContext(_UPKEEP, None, f"secret-uses:{day}")
     detail = {"from_at": from_at, "rows": len(uses), "sha256": digest}
     perform(store, act, "digest", "secrets:uses", RecordSecretOperation(), detail)
     return digest

@@ -51,6 +51,18 @@ def test_uses_are_counted_by_hour(store, second, day):
     assert list_old_attempts(store.reader, store.clock.now()) == []
 
 
+def test_uses_sent_again_in_the_next_hour_count_once(store, day):
+    """A lost answer, then an outage over the end of the hour; a later command of the same group is new."""
+    store.do(RecordSecretUses(1, (use(), use("MAIL"))))
+    store.clock.forward(HOUR_MS)
+    store.again(RecordSecretUses(1, (use(), use("MAIL"))), RecordSecretUses(2, (use(),)), RecordSecretUses(3, (use(),)))
+    assert rows(store, day) == [
+        (HOUR_MS, "STRIPE", "v1", "charge", 2),
+        (0, "MAIL", "v1", "charge", 1),
+        (0, "STRIPE", "v1", "charge", 1),
+    ]
+
+
 def test_digest_of_a_day_is_recorded_once(store, day):
     """In the hash chain of the audit log, after no commit of that day can come any more; it is that of the rows."""
     store.do(RecordSecretUses(1, (use(),)))

@@ -1,5 +1,7 @@
 """Keyrings that cannot be used: none, one in a plain file, a locked one and one that waits for a person."""
 
+import subprocess
+import sys
 import threading
 from contextlib import closing
 
@@ -78,3 +80,47 @@ def test_keyring_that_waits_for_a_person_does_not_block_for_ever():
             provider.read("A")
         assert late.value.transient
         answered.set()
+
+
+def test_call_that_was_given_up_is_not_made_later():
+    """A person who unlocks the keyring an hour later must not store what was reported as not stored."""
+    answered, stored = threading.Event(), []
+
+    class Dialogue:
+        def get_password(self, service, name):
+            answered.wait(30)
+
+        def set_password(self, service, name, value):
+            stored.append(value)
+
+    with _provider(Dialogue(), within_s=0.01) as provider:
+        for call in (lambda: provider.read("A"), lambda: provider.write("A", "value-of-a")):
+            with pytest.raises(SecretProviderError, match="does not answer within"):
+                call()
+        answered.set()
+        provider._within_s = 30.0
+        provider.read("A")
+        assert stored == []
+
+
+def test_keyring_that_waits_for_a_person_does_not_block_the_end_of_the_process():
+    """The supervisor would kill it after its time to drain."""
+    code = """
+import threading
+from mainspring.domain.errors import SecretProviderError
+from mainspring.integrations.secrets.keyring import KeyringProvider
+
+class Dialogue:
+    def get_password(self, service, name):
+        threading.Event().wait()
+
+provider = KeyringProvider("keyring:billing", "billing", "", within_s=0.01)
+provider._backend = Dialogue()
+try:
+    provider.read("A")
+except SecretProviderError:
+    provider.close()
+    print("ended")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    assert ended.stdout == "ended\n", ended.stderr

@@ -9,6 +9,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, SecretProviderError
 from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.domain.redaction.secret_name import secret_variable_name
+from mainspring.integrations.base.secret_provider import SecretValue
 from mainspring.integrations.secrets.folder_secrets import FolderSecrets
 from mainspring.resources import secret_store
 from mainspring.resources.known_secrets import KnownSecrets
@@ -44,6 +45,14 @@ def test_secret_that_is_not_set_has_a_hint(tmp_path, folder):
         SecretStore.of(tmp_path if folder else None, {}).get("NONE")
     assert "MAINSPRING_SECRET_NONE" in str(refused.value)
     assert (str(tmp_path / "NONE") if folder else "secrets.dir") in str(refused.value)
+
+
+def test_hint_names_only_places_that_are_read(tmp_path):
+    """A variable does not help where `secrets.providers` has no `env:`."""
+    store = SecretStore([ProviderEntry(FolderSecrets(tmp_path), is_local=True)])
+    with pytest.raises(ConfigError) as refused:
+        store.get("NONE")
+    assert refused.value.hint == f"Write it to {tmp_path / 'NONE'} (chmod 600)."
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o602, 0o601])
@@ -159,6 +168,71 @@ def test_answer_of_a_server_counts_for_a_while(remote):
     clock.now_at += 1_000
     store.get("KEY")
     assert server.reads == 3
+
+
+class ReportingLock:
+    """A lock that counts the threads which reach it."""
+
+    def __init__(self):
+        self.waiters = threading.Semaphore(0)
+        self._lock = threading.Lock()
+
+    def __enter__(self):
+        self.waiters.release()
+        self._lock.acquire()
+
+    def __exit__(self, *error):
+        self._lock.release()
+
+
+def test_threads_that_wait_for_one_request_share_its_failure(remote):
+    """Otherwise the tenth thread would wait for ten time-outs, one after the other."""
+    store, server, _ = remote
+    lock = store._locks[0, "KEY"] = ReportingLock()
+    failures = []
+
+    def get():
+        with pytest.raises(SecretProviderError, match="no answer") as failed:
+            store.get("KEY")
+        failures.append(failed.value)
+
+    def read(name):
+        server.reads += 1
+        for _ in threads if server.reads == 1 else ():
+            assert lock.waiters.acquire(timeout=30)
+        raise SecretProviderError("no answer within 5 s", hint="Wait.", transient=True)
+
+    server.read = read
+    threads = [threading.Thread(target=get) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(failure.transient, failure.hint) for failure in failures] == [(True, "Wait.")] * 5
+    assert server.reads == 1
+
+
+def test_answer_does_not_count_longer_because_the_clock_was_put_back(remote):
+    """A day back would let a revoked value count for a day."""
+    store, server, clock = remote
+    store.get("KEY")
+    server.write("KEY", "the-next-value-of-it")
+    clock.now_at -= 500_000
+    assert store.get("KEY") == "the-next-value-of-it"
+
+
+def test_value_that_has_expired_is_not_used_in_an_outage(remote):
+    """Its provider has deleted it by then."""
+    store, server, clock = remote
+    server.read = lambda name: SecretValue(VALUE, expires_at=clock.now_at + 2_000)
+    assert store.get("KEY") == VALUE
+    del server.read
+    server.is_unreachable = True
+    clock.now_at += 1_999
+    assert store.get("KEY") == VALUE
+    clock.now_at += 5_000
+    with pytest.raises(SecretProviderError, match="no answer"):
+        store.get("KEY")
 
 
 def test_last_known_value_counts_during_an_outage_up_to_a_limit(remote):

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import SecretProviderError
 from mainspring.insight.automations.announced_definitions import read_definition
-from mainspring.resources.secret_store import SecretStore
-from mainspring.service.secret import DAY_MS, record_digest, retire_versions
+from mainspring.resources.secret_store import ProviderOutage, SecretStore
+from mainspring.service.secret import last_settled_day, record_digest, retire_versions
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.status import status
 
@@ -19,26 +19,27 @@ class SecretUpkeep:
         self._clock = clock
         self._is_listed_only = is_listed_only
         self._digest_day = 0
-        """The last day for which this process asked for a digest."""
+        """The last day for which this process requested a digest."""
 
     def run(self, store: ProcessStore) -> None:
         """Run one round.
 
         Raises:
             ConfigError: a provider cannot be used here.
-            SecretProviderError: a provider is away; its last known values are used meanwhile.
+            SecretProviderError: providers do not answer; their last known values are used until they do.
         """
         secrets, clock = self._find_secrets(), self._clock
         now = clock.now()
-        if now // DAY_MS != self._digest_day or now % DAY_MS < DAY_MS // 24:
+        day = last_settled_day(now)
+        if day != self._digest_day:
             record_digest(store, store.reader, now)
-            self._digest_day = now // DAY_MS
+            self._digest_day = day
         retire_versions(
             secrets, store, store.reader, clock, lambda automation, name: self._may_read(store, automation, name)
         )
-        for address, outage in secrets.outages.items():
-            names = f"; the last known value is used for {', '.join(outage.names)}" if outage.names else ""
-            raise SecretProviderError(f"{address}: {outage.reason}{names}", transient=True)
+        outages = [_describe(outage) for outage in secrets.outages.values()]
+        if outages:
+            raise SecretProviderError("; ".join(outages), transient=True)
 
     def _may_read(self, store: ProcessStore, automation: str, name: str) -> bool:
         """Return whether an automation may have read a secret, by the definition in the store."""
@@ -48,3 +49,8 @@ class SecretUpkeep:
         if allowed is None:
             return not self._is_listed_only
         return name in allowed
+
+
+def _describe(outage: ProviderOutage) -> str:
+    names = f" (the last known value is used for {', '.join(outage.names)})" if outage.names else ""
+    return f"{outage.reason}{names}"

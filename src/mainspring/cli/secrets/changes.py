@@ -1,8 +1,6 @@
 """Changes of secrets, `mainspring secrets init|set|rotate`. A value comes from a prompt, stdin or a generator, never from an argument."""
 
 import sys
-from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import click
 
@@ -10,9 +8,6 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.domain.duration import parse_duration, to_milliseconds
 from mainspring.domain.errors import OptionError, SecretProviderError
-
-if TYPE_CHECKING:
-    from mainspring.integrations.base.secret_provider import SecretProvider
 
 _DEFAULT_LENGTH = 40
 _VERIFY_TIMEOUT_S = 60.0
@@ -52,10 +47,10 @@ def init(invocation: Invocation) -> None:
 
 
 def _ignore_key(invocation: Invocation, name: str) -> bool:
-    """Add the key to the .gitignore of its folder, if it has one or is the top of a repository."""
+    """Add the key to the .gitignore of its folder, if it has one or is in a repository."""
     folder = invocation.settings.folder
     file = folder / ".gitignore"
-    if not file.exists() and not (folder / ".git").exists():
+    if not file.exists() and not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return False
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     if name not in text.split():
@@ -92,7 +87,9 @@ def set_command(invocation: Invocation, name: str, provider: str | None, *, shor
 @click.option(
     "--length", type=click.IntRange(16, 1_000), default=_DEFAULT_LENGTH, help="characters of --generate (default 40)"
 )
-@click.option("--grace", metavar="D", default="1h", help="how long the old version still counts (default 1h)")
+@click.option(
+    "--grace", metavar="D", default="1h", help="how long the old version of an encrypted file still counts (default 1h)"
+)
 @click.option(
     "--verify",
     metavar="COMMAND",
@@ -117,6 +114,7 @@ def rotate(
     After that, the old version is deleted once no attempt runs that started before.
     """
     from mainspring.domain.secrets.errors import require_secret_name
+    from mainspring.integrations.base.secret_provider import RotatingProvider
     from mainspring.resources.known_secrets import KNOWN_SECRETS
     from mainspring.service.secret import check_new_value, choose_provider, record_operation
 
@@ -126,30 +124,28 @@ def rotate(
             f"the secret {name!r} is not stored in {entry.provider.name}",
             hint=f"Store it: mainspring secrets set {name}",
         )
+    if entry.provider.name.startswith(("dir:", "keyring:")):
+        raise SecretProviderError(
+            f"the secret {name!r} cannot have two versions\nin {entry.provider.name}",
+            hint=f"Replace it without a grace time: mainspring secrets set {name}",
+        )
     span = parse_duration(grace)
     value = _generate_value(length) if generate else check_new_value(_read_value(invocation, name), may_be_short=short)
     KNOWN_SECRETS.add([value])
     store = invocation.make_store()  # before the change: without a store there is no record of it
     if verify is not None:
         _verify(verify, name, value)
-    version = _store_rotated(entry.provider, name, value, span)
-    detail = {"provider": entry.provider.name, "version": version, "grace_s": int(span.total_seconds())}
+    detail: dict[str, object] = {"provider": entry.provider.name}
+    if isinstance(entry.provider, RotatingProvider):
+        detail["version"] = entry.provider.rotate(name, value, grace_ms=to_milliseconds(span))
+        detail["grace_s"] = int(span.total_seconds())
+        old = f"counts for {grace}"
+    else:
+        detail["version"] = entry.provider.write(name, value)
+        old = "counts until you delete it there: this provider has no --grace"
     record_operation(store, "rotate", name, act=invocation.act, detail=detail)
-    text = f"The secret {name} is {version or 'a new version'} in {entry.provider.name}. The old version counts for {grace}."
+    text = f"The secret {name} is {detail['version']} in {entry.provider.name}. The old version {old}."
     invocation.output.document({"name": name, **detail}, text)
-
-
-def _store_rotated(provider: "SecretProvider", name: str, value: str, grace: timedelta) -> str:
-    from mainspring.integrations.base.secret_provider import RotatingProvider
-
-    if isinstance(provider, RotatingProvider):
-        return provider.rotate(name, value, grace_ms=to_milliseconds(grace))
-    if provider.name.startswith("dir:"):
-        raise SecretProviderError(
-            f"the secret {name!r} is a file, which has one version\nin {provider.name}",
-            hint=f"Replace it without a grace time: mainspring secrets set {name}",
-        )
-    return provider.write(name, value)
 
 
 def _verify(words: str, name: str, value: str) -> None:
@@ -165,14 +161,15 @@ def _verify(words: str, name: str, value: str) -> None:
     environ = {**SECRET_VARIABLES.without(os.environ), command_variable_name(name): value}
     try:
         done = subprocess.run(
-            shlex.split(words), env=environ, capture_output=True, text=True, timeout=_VERIFY_TIMEOUT_S, check=False
+            shlex.split(words), env=environ, capture_output=True, timeout=_VERIFY_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
         raise _not_verified(f"it did not end within {_VERIFY_TIMEOUT_S:g} s") from None
     except (OSError, ValueError) as error:
         raise _not_verified(f"it cannot be run: {error}") from None
     if done.returncode:
-        lines = KNOWN_SECRETS.redact(done.stderr or done.stdout).strip().splitlines()
+        output = (done.stderr or done.stdout).decode("utf-8", "replace")
+        lines = KNOWN_SECRETS.redact(output).strip().splitlines()
         raise _not_verified(f"it exits with {done.returncode}{f': {lines[-1][:200]}' if lines else ''}")
 
 

@@ -276,11 +276,11 @@ class LiveAttempt:
             if self.has_lines or not end.ok or is_step_debug_enabled():
                 ended = EndReport(end.failure or end.refused, end.duration_us, end.cancelled, end.output)
                 self.host.on_report(self.spec, ReportKind.ENDED, ended)
+            self.close()
             if self._secret_uses:
                 # Right before the command of the end: commands of one process are committed in their order.
                 uses = SecretUsesReport(tuple(self._secret_uses))
                 self.host.on_report(self.spec, uses.kind, uses)
-            self.close()
             if self.outgoing and end.failure is None:
                 end.outgoing = tuple(self.outgoing)
             self._on_end(end)
@@ -447,6 +447,8 @@ class LiveAttempt:
                 self.post(SecretRefusedReport(name, error.message))
             raise
         self._secret_uses[secrets.make_use(name, read, spec.automation, spec.name)] = None
+        if self.closed:  # it ended during the read: its uses may be recorded already
+            raise_attempt_closed(spec.name)
         return read
 
     def _request(self) -> PendingAnswer[Any]:

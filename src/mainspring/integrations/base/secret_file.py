@@ -1,7 +1,8 @@
-"""Secret files: a file with one secret, which no other user may read or change. It is read again when it has changed."""
+"""Secret files, which no other user may read or change. A file with one secret is read again when it has changed."""
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from mainspring.integrations.base.secret_provider import SecretProviderError, SecretValue
@@ -43,6 +44,32 @@ def make_file_error(subject: str, path: Path, error: Exception) -> SecretProvide
         f"Let the user of this process read it: chown $(whoami) {path}" if isinstance(error, PermissionError) else None
     )
     return SecretProviderError(f"{subject} cannot be read: {problem}\nin {path}", hint=hint)
+
+
+def write_private(path: Path, data: bytes, *, is_new: bool = False) -> None:
+    """Write a file with mode 600 at once and whole. `is_new` = it must not exist. Raises OSError."""
+    import tempfile  # only for a write
+
+    descriptor, part = tempfile.mkstemp(prefix=".", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            os.link(part, path)
+            Path(part).unlink()
+        else:
+            Path(part).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(part).unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class SecretFiles:

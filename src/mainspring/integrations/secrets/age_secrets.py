@@ -20,10 +20,10 @@ from mainspring.integrations.base.secret_file import (
     file_stamp,
     make_file_error,
     require_private,
+    write_private,
 )
 from mainspring.integrations.base.secret_provider import LiveVersion, SecretProviderError, SecretValue, require_name
 from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
-from mainspring.integrations.secrets.folder_secrets import sync_folder
 
 if TYPE_CHECKING:
     from pyrage.x25519 import Identity
@@ -143,7 +143,8 @@ class AgeSecrets:
         def change(content: AgeContent) -> list[str]:
             versions, now = content.secrets.get(name, []), self._now()
             over = [version for version in versions[1:] if version.retired_at is not None and version.retired_at <= now]
-            content.secrets[name] = [version for version in versions if version not in over]
+            if over:
+                content.secrets[name] = [version for version in versions if version not in over]
             return [f"v{version.number}" for version in over]
 
         return self._change(change)
@@ -152,11 +153,11 @@ class AgeSecrets:
         """Do nothing: there is no connection."""
 
     def _change(self, change: Callable[[AgeContent], T]) -> T:
-        """Change the content in a new file, while no other process changes it."""
+        """Change the content in a new file, while no other process changes it. An empty answer = nothing was changed."""
         with self._locked():
             content = self._read_content()
-            answer = change(content)
-            self._write(content)
+            if answer := change(content):
+                self._write(content)
         return answer
 
     def _content(self) -> AgeContent:
@@ -258,28 +259,6 @@ class AgeSecrets:
                 f"{subject} cannot be written: {os.strerror(error.errno or 0)}\nin {path}",
                 hint="Nothing was changed. Check the rights of the folder and the free space of its disk.",
             ) from None
-
-
-def write_private(path: Path, data: bytes, *, is_new: bool = False) -> None:
-    """Write a file with mode 600 at once and whole. `is_new` = it must not exist. Raises OSError."""
-    import tempfile  # only for a write
-
-    descriptor, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if is_new:
-            os.link(part, path)
-            Path(part).unlink()
-        else:
-            Path(part).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(part).unlink()
-        raise
-    sync_folder(path.parent)
 
 
 class AgeProvider:

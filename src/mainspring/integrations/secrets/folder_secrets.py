@@ -1,13 +1,12 @@
 """Secrets in a folder: `dir:FOLDER` has a file for each secret, with its name."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from mainspring.domain.errors import OptionError
 from mainspring.domain.redaction.secret_name import SECRET_NAME
-from mainspring.integrations.base.secret_file import SecretFiles, make_file_error, version_of
+from mainspring.integrations.base.secret_file import SecretFiles, make_file_error, version_of, write_private
 from mainspring.integrations.base.secret_provider import SecretProviderError, SecretValue, require_name
 from mainspring.integrations.secret_providers import ProviderPlace, SecretProviderKind
 
@@ -36,24 +35,13 @@ class FolderSecrets:
 
     def write(self, name: str, value: str) -> str:
         """Replace the file at once and whole, with mode 600; return its version. Raises SecretProviderError."""
-        import tempfile  # only for a write
-
         require_name(name, self.name)
-        part: str | None = None
+        path = self._folder / name
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, part = tempfile.mkstemp(prefix=".", dir=self._folder)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(value)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(part).replace(self._folder / name)
-            sync_folder(self._folder)
-            return version_of((self._folder / name).stat())
+            write_private(path, value.encode())
+            return version_of(path.stat())
         except OSError as error:
-            if part is not None:
-                with suppress(OSError):
-                    Path(part).unlink()
             raise SecretProviderError(
                 f"the secret {name!r} cannot be written: {os.strerror(error.errno or 0)}\nin {self._folder}",
                 hint="Nothing was changed. Check the rights of the folder and the free space of its disk.",
@@ -61,15 +49,6 @@ class FolderSecrets:
 
     def close(self) -> None:
         """Do nothing: there is no connection."""
-
-
-def sync_folder(folder: Path) -> None:
-    """Write a changed name of a file to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class FolderProvider:

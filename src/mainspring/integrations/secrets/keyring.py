@@ -1,9 +1,11 @@
 """The keyring of a desktop: each secret is the password of a user of one service, for programs that run as that person."""
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from importlib.util import find_spec
+from queue import SimpleQueue
 from typing import Any, Final
 
 from mainspring.domain.errors import SecretProviderError
@@ -23,7 +25,10 @@ _MAY_BE_PLAIN = "keyrings.alt"
 
 
 class KeyringProvider:
-    """The passwords of one service. One thread makes all calls: few backends allow more, and one that hangs stops no caller."""
+    """The passwords of one service. One thread makes all calls, because few backends allow more.
+
+    A backend that hangs stops neither a caller nor the end of the process. A call that was not begun in time is never made.
+    """
 
     def __init__(self, name: str, service: str, backend: str, *, within_s: float = UNLOCKED_WITHIN_S) -> None:
         self.name = name
@@ -31,7 +36,10 @@ class KeyringProvider:
         self._backend_name = backend
         self._within_s = within_s
         self._backend: Any = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mainspring-keyring")
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[Any], Any]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
 
     def read(self, name: str) -> SecretValue | None:
         """Return the password; None if there is none."""
@@ -52,18 +60,25 @@ class KeyringProvider:
 
     def close(self) -> None:
         """End the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            self._is_closed = True
+            self._calls.put(None)
 
     def _call(self, operation: Callable[[Any], Any]) -> Any:
-        try:
-            future: Future[Any] = self._thread.submit(lambda: operation(self._opened_backend()))
-        except RuntimeError:
-            raise self._error("it was closed", "Open it again.") from None
+        future: Future[Any] = Future()
+        with self._lock:
+            if self._is_closed:
+                raise self._error("it was closed", "Open it again.")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="mainspring-keyring", daemon=True)
+                self._thread.start()
+            self._calls.put((future, operation))
         try:
             return future.result(self._within_s)
         except SecretProviderError:
             raise
         except FutureTimeoutError:
+            future.cancel()
             raise self._error(
                 f"the keyring does not answer within {self._within_s:g} s",
                 "Unlock it: it may show a dialogue on the desktop.",
@@ -71,6 +86,16 @@ class KeyringProvider:
             ) from None
         except Exception as error:  # noqa: BLE001 - each backend has errors of its own, and their texts may have the value
             raise self._backend_error(error) from None
+
+    def _serve(self) -> None:
+        """Make the calls, one after the other."""
+        while (call := self._calls.get()) is not None:
+            future, operation = call
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(operation(self._opened_backend()))
+                except BaseException as error:  # noqa: BLE001 - the caller gets it
+                    future.set_exception(error)
 
     def _opened_backend(self) -> Any:
         if self._backend is None:

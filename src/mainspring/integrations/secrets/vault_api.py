@@ -28,6 +28,8 @@ _MIN_LEASE_S = 1.0
 _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _TEMPORARY_REDIRECT = 403, 404, 429, 307
 _CREDENTIALS_REFUSED = frozenset({400, 401, 403, 404, 500})
 """Statuses of a refused sign-in: Kubernetes answers 403, AppRole 400, an unknown mount 403 or 404, a failed review of a token 500."""
+_LOOKUP_REFUSED = frozenset({400, 403, 404})
+"""Statuses of a look-up that the request of the secret explains: a refused token, a namespace that does not exist."""
 
 
 class VaultServer(msgspec.Struct, frozen=True):
@@ -93,7 +95,10 @@ class TokenSignIn(msgspec.Struct, frozen=True):
     def sign_in(self, send: Callable[..., VaultResponse]) -> TokenLease:
         """Return the token, with the lease that the server reports. A token that may not look itself up is never renewed."""
         text = self.token.read()
-        response = send("GET", "auth/token/lookup-self", token=text)
+        path = "auth/token/lookup-self"
+        response = send("GET", path, token=text)
+        if not response.is_ok and response.status not in _LOOKUP_REFUSED:  # without its lease it would not be renewed
+            raise_for_status(self.server, response, path)
         data = response.data.get("data") or {}
         return TokenLease(text, float(data.get("ttl") or 0), bool(data.get("renewable")))
 

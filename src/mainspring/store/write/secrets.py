@@ -6,10 +6,13 @@ from mainspring.store.schema.processes.secret_uses import NEW_SECRET_USE, NewSec
 from mainspring.store.transaction import Transaction
 
 _HOUR_MS = 3_600_000
+_LAST_COMMAND = "last command of secret uses"
 
 
 def record_secret_uses(tx: Transaction, command: RecordSecretUses) -> CommandDone:
     """Count the uses of an attempt, in the hour of this commit."""
+    if tx.again and tx.session is not None and command.number <= _find_last_command(tx, tx.session):
+        return DONE  # counted by an earlier try, maybe in another hour
     for use in command.uses:
         row = NewSecretUse(
             tx.now - tx.now % _HOUR_MS,
@@ -27,6 +30,14 @@ def record_secret_uses(tx: Transaction, command: RecordSecretUses) -> CommandDon
         )
         tx.change("count_secret_use", NEW_SECRET_USE.values(row))
     return DONE
+
+
+def _find_last_command(tx: Transaction, session: int) -> int:
+    """Return the last command of a session that was counted before this group, 0 = none. Its commands are committed in their order."""
+    if _LAST_COMMAND not in tx.cache:
+        tx.cache[_LAST_COMMAND] = tx.value("find_last_use_command", (session,), int) or 0
+    last: int = tx.cache[_LAST_COMMAND]
+    return last
 
 
 def record_secret_operation(tx: Transaction, command: RecordSecretOperation) -> CommandDone | Refused:

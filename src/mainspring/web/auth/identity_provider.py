@@ -89,7 +89,7 @@ class IdentityProvider:
 
     async def _redeem(self, code: str, pending: PendingSignIn) -> bytes:
         provider, named = await self._provider(), self._settings.client_secret
-        secret = None if named is None else self._secrets.get(named.removeprefix(_SECRET))
+        secret = None if named is None else await asyncio.to_thread(self._secrets.get, named.removeprefix(_SECRET))
         is_basic = secret is not None and provider.accepts_basic_auth
         form = prepare_token_request(
             "authorization_code",

@@ -147,6 +147,7 @@ class WebhookApp:
             BodyLimit(settings.max_body, "hooks.max_body"), BodyLimit(intake.largest_value, "store.payload_max")
         )
         self._values = VerifierSecrets(secrets)
+        self._may_block = secrets.may_block
         self.admission = AdmissionControl(settings.at_once, max(AT_LEAST_BYTES, _BODIES_AT_LEAST * self._limit.size))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -196,13 +197,12 @@ class WebhookApp:
         self, hook: WebhookEntry, headers: dict[str, str], receive: Receive, reserved: ReservedBytes
     ) -> WebhookReply | PreparedDelivery:
         """Return the prepared delivery of a verified sender, or the reply that rejects it."""
-        secrets = self._values.of(hook.webhook.verify)
+        verify = hook.webhook.verify
+        secrets = await asyncio.to_thread(self._values.of, verify) if self._may_block else self._values.of(verify)
         if secrets is None:
             return _NO_SECRET_REPLY
         early = self._check_sender(hook, headers, b"", secrets)
-        if early is not None and (
-            early.code != BAD_SIGNATURE or not find_verifier(hook.webhook.verify.kind).needs_body
-        ):
+        if early is not None and (early.code != BAD_SIGNATURE or not find_verifier(verify.kind).needs_body):
             return self._record_rejected(hook, headers, b"", early)
         body = await read_body(receive, headers, self._limit_of(hook), reserved)
         if isinstance(body, WebhookReply):

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from mainspring.cli.context import Invocation
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.secrets.secret_use import SecretUse
+from mainspring.integrations.secrets.folder_secrets import FolderSecrets
+from mainspring.resources.secret_store import ProviderEntry, SecretStore
 from mainspring.store.commands.secrets import RecordSecretUses
 
 VALUE = "sk-value-of-the-commands-77"
@@ -83,6 +86,64 @@ def test_rotation_changes_nothing_unless_the_new_value_is_verified(cli: Any, sto
     assert stored() == ["set", "rotate", "reveal"]
 
 
+def test_output_of_the_verifying_command_may_be_no_text(cli: Any, stored: Any) -> None:
+    """It succeeds, or fails by its exit code."""
+    verify = "printf '\\\\377' >&2; exit"
+    assert "it exits with 3" in cli("secrets", "rotate", "STRIPE", "--generate", "--verify", f'sh -c "{verify} 3"').err
+    assert cli("secrets", "rotate", "STRIPE", "--generate", "--verify", f'sh -c "{verify} 0"').code == 0
+
+
+@pytest.mark.parametrize("scheme", ["dir:secrets", "keyring:shop?backend=keyrings.alt.file.PlaintextKeyring"])
+def test_place_with_one_version_does_not_rotate(
+    cli: Any, project: Path, type_in: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """The old value would end at once, without its grace time."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(project))
+    (project / "mainspring.toml").write_text(f'[secrets]\nproviders = ["{scheme}"]\n')
+    type_in(VALUE)
+    assert cli("secrets", "set", "STRIPE").code == 0
+    refused = cli("secrets", "rotate", "STRIPE", "--generate")
+    assert refused.code == 2
+    assert "cannot have two versions" in refused.err
+    assert cli("secrets", "get", "STRIPE", "--reveal").out == f"{VALUE}\n"
+
+
+class VersionedProvider(FolderSecrets):
+    """A provider on a server, which stores its versions by rules of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.name = "vault:kv/shop"
+
+    def write(self, name: str, value: str) -> str:
+        super().write(name, value)
+        return "8"
+
+
+def test_rotation_promises_no_grace_time_that_a_server_does_not_have(
+    cli: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person ends it there. A promise of an hour would be wrong after a leak."""
+    provider = VersionedProvider(project / "server")
+    provider.write("STRIPE", VALUE)
+    store = SecretStore([ProviderEntry(provider, is_local=False)])
+    monkeypatch.setattr(Invocation, "secrets", store)
+    done = cli("secrets", "rotate", "STRIPE", "--generate")
+    assert "The secret STRIPE is 8 in vault:kv/shop. The old version counts until you delete it there" in done.out
+    (row,) = cli("audit-log", "list", "--json").json
+    assert "grace" not in str(row["detail"])
+
+
+def test_key_is_ignored_in_a_folder_of_a_repository(cli: Any, project: Path) -> None:
+    """A project need not be the top of its repository."""
+    (project / ".gitignore").unlink()
+    (project / ".git").mkdir()
+    (project / "jobs").mkdir()
+    (project / "jobs" / "mainspring.toml").write_text("")
+    assert cli("--config", str(project / "jobs" / "mainspring.toml"), "secrets", "init").code == 0
+    assert (project / "jobs" / ".gitignore").read_text() == "secrets.key\n"
+
+
 @pytest.mark.parametrize(
     ("words", "text", "problem"),
     [
@@ -119,6 +180,22 @@ def test_check_finds_what_cannot_be_read(cli: Any, stage: Any, stored: Any, fold
     assert (problem["name"], problem["user"]) == ("GONE", "automation pay")
     (folder / "secrets.key").chmod(0o644)
     assert "other users can read or change the key" in cli("secrets", "check").out
+
+
+def test_check_opens_the_providers_once(cli: Any, stored: Any, type_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each secret: each time would be a new sign-in at a server."""
+    type_in(VALUE)
+    assert cli("secrets", "set", "MAIL").code == 0
+    opened = []
+    open_all = SecretStore.__init__
+
+    def init(store: SecretStore, *args: Any, **options: Any) -> None:
+        opened.append(store)
+        open_all(store, *args, **options)
+
+    monkeypatch.setattr(SecretStore, "__init__", init)
+    assert "2 secrets can be read" in cli("secrets", "check").out
+    assert len(opened) == 1
 
 
 def test_doctor_finds_secrets_that_cannot_be_read_and_keys_in_files(cli: Any, stored: Any, project: Path) -> None:

@@ -61,6 +61,9 @@ def test_two_versions_are_live_during_the_grace_time(secrets: AgeSecrets, clock:
     assert (found.value, found.previous) == (NEXT, None)
     assert [item.version for item in secrets.live_versions("A")] == ["v2", "v1"]
     assert secrets.retire("A") == ["v1"]
+    content = secrets.path.read_bytes()
+    assert (secrets.retire("A"), secrets.retire("UNKNOWN")) == ([], [])
+    assert secrets.path.read_bytes() == content, "nothing to change, so no new file"
     secrets.rotate("A", VALUE, grace_ms=10)
     secrets.rotate("A", NEXT, grace_ms=10)
     assert [item.version for item in secrets.live_versions("A")] == ["v4", "v3"]

@@ -15,13 +15,14 @@ TOKEN = "canary-token-91d2"
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Gives one answer to each request but the look-up of the token; keeps the tokens that it got."""
+    """Gives one answer to each request, and another to the look-up of the token; keeps the tokens that it got."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.status, self.body = 200, b""
+        self.lookup_status = 200
         self.headers: dict[str, str] = {}
         self.requests: list[str] = []
 
@@ -33,7 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.requests.append(f"{self.path} {self.headers['x-vault-token']}")
         is_lookup = self.path.endswith("lookup-self")
         body = b'{"data": {"ttl": 0}}' if is_lookup else self.server.body
-        self.send_response(200 if is_lookup else self.server.status)
+        self.send_response(self.server.lookup_status if is_lookup else self.server.status)
         for name, value in {} if is_lookup else self.server.headers.items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(body)))
@@ -85,3 +86,29 @@ def test_answer_of_another_program_is_never_a_missing_secret(server, status, bod
         assert TOKEN not in str(error.value)
     assert not any("stolen" in request for request in server.requests)
     assert f"/v1/kv/data/billing/A {TOKEN}" in server.requests
+
+
+@pytest.mark.parametrize("status", [307, 429, 503])
+def test_lease_that_is_not_known_during_an_outage_is_read_afterwards(server, status):
+    """Otherwise it would never be renewed, and end with its lease."""
+    server.body = b'{"data": {"data": {"value": "x"}, "metadata": {"version": 1}}}'
+    place = ProviderPlace(Path("/nonexistent"), {"BAO_TOKEN": TOKEN}, lambda: 0)
+    (provider,) = open_providers([f"vault:http://127.0.0.1:{server.server_port}/kv/billing"], place)
+    with closing(provider):
+        server.lookup_status = status
+        with pytest.raises(SecretProviderError) as error:
+            provider.read("A")
+        assert error.value.transient
+        server.lookup_status = 200
+        assert provider.read("A").value == "x"
+    assert sum("lookup-self" in request for request in server.requests) == 2
+
+
+def test_token_that_may_not_read_its_own_lease_is_used(server):
+    """A policy may forbid it; such a token is never renewed."""
+    server.lookup_status = 403
+    server.body = b'{"data": {"data": {"value": "x"}, "metadata": {"version": 1}}}'
+    place = ProviderPlace(Path("/nonexistent"), {"BAO_TOKEN": TOKEN}, lambda: 0)
+    (provider,) = open_providers([f"vault:http://127.0.0.1:{server.server_port}/kv/billing"], place)
+    with closing(provider):
+        assert provider.read("A").value == "x"

@@ -11,19 +11,23 @@ import msgspec
 import pytest
 
 import mainspring as ms
+from mainspring.config.web_settings import HooksSettings
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import SealedError, StoreUnavailableError
 from mainspring.domain.values.codec import DEFAULT_LIMIT
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.announcement import build_announcement
+from mainspring.integrations.secrets.env_secrets import EnvSecrets
+from mainspring.resources.secret_store import ProviderEntry, SecretStore
 from mainspring.store.commands.results import Refused
 from mainspring.triggers import intake
 from mainspring.triggers.delivery_command import prepare_delivery
 from mainspring.triggers.trigger_cache import TriggerCache
 from mainspring.web.webhooks import webhook_asgi
 from mainspring.web.webhooks.result_waiters import MOST_WAITING, ResultWaiters
+from mainspring.web.webhooks.webhook_asgi import WebhookApp
 from tests.hook_samples import SECRET, Request, signed, signed_sample
-from tests.hook_world import JSON, REGISTRY, TOKEN, world
+from tests.hook_world import ENV, JSON, REGISTRY, TOKEN, world
 
 pytestmark = pytest.mark.asyncio
 ORDER = Request(b'{"id": "o-1", "lines": [{"sku": "a", "qty": 2}]}', TOKEN)
@@ -480,6 +484,28 @@ async def test_secret_that_is_not_set_is_reported_in_the_log_once(tmp_path, capl
             for _ in range(5):
                 assert (await w.ask("/unset", Request(b"{}", TOKEN))).headers["retry-after"] == "60"
         assert caplog.text.count("MAINSPRING_SECRET_NOT_SET") == 1
+
+
+class NotedSecrets(EnvSecrets):
+    """A provider on a server that notes the threads which wait for it."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        self.threads = set()
+
+    def read(self, name):
+        self.threads.add(threading.current_thread())
+        return super().read(name)
+
+
+async def test_loop_does_not_wait_for_a_provider_on_a_server(tmp_path):
+    """In its outage each new read takes seconds, and all other requests would wait."""
+    provider = NotedSecrets(ENV)
+    async with world(tmp_path) as w:
+        w.app = WebhookApp(w.intake, HooksSettings(), SecretStore([ProviderEntry(provider, is_local=False)]))
+        assert (await w.ask("/orders", ORDER)).status == 202
+    assert provider.threads
+    assert threading.current_thread() not in provider.threads
 
 
 async def test_sender_that_becomes_unreachable_is_not_answered(tmp_path):

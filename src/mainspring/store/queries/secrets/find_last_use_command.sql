@@ -1,0 +1,1 @@
+select max(last_command) from secret_uses where session = ?
