@@ -83,6 +83,21 @@ def test_waiter_that_does_not_receive_its_lock_loses_its_turn(store, second):
     assert store.do(waiting("next")).code == "held", "a lock that was received is held"
 
 
+def test_waiter_whose_own_request_passes_the_lock_on_has_one_slot(store, second):
+    """The holders did not receive their slots in time, and the second waiter is the first to ask: it gets its turn once."""
+    for owner in ("x", "y"):
+        store.do(waiting(owner, 2))
+    for owner in ("stopped", "also stopped"):
+        second.do(waiting(owner, 2))
+    second.do(waiting("first", 2))
+    store.do(waiting("next", 2))
+    store.do(ReleaseLock("l", 1))
+    store.do(ReleaseLock("l", 2))
+    store.clock.forward(11_000)
+    assert store.do(waiting("next", 2)) == LockGranted(6, 2)
+    assert (holders(store), line(store)) == ([("first", 1, 5), ("next", 2, 6)], [])
+
+
 def test_late_waiter_still_receives_its_lock(store, second):
     """If no other one has it yet."""
     store.do(AcquireLock("l", "x"))

@@ -46,14 +46,14 @@ def acquire_lock(tx: Transaction, command: AcquireLock) -> LockGranted | Refused
     """Acquire a lock, or wait for it, or name its holders. A holder gets the same token again."""
     tx.hold("lock", command.name, then=[("read_lock", (command.name,))])
     holders, waiters = _read_lock(tx, command.name, receiver=command.owner)
+    if len(holders) < command.slots and waiters and not waiters[0].is_of(tx, command.owner):
+        _pass_on(tx, command.name, receiver=command.owner)
+        holders, waiters = _read_lock(tx, command.name, receiver=command.owner)
     for holder in holders:
         if holder.is_of(tx, command.owner):
             if not holder.received:
                 tx.change("confirm_lock", (command.name, holder.place))
             return LockGranted(holder.token, holder.place)
-    if len(holders) < command.slots and waiters and not waiters[0].is_of(tx, command.owner):
-        _pass_on(tx, command.name)
-        holders, waiters = _read_lock(tx, command.name)
     own = next((waiter for waiter in waiters if waiter.is_of(tx, command.owner)), None)
     for other in (*holders, *waiters):
         if other.slots != command.slots and other is not own:
@@ -153,9 +153,9 @@ def _read_lock(
     return holders, waiters
 
 
-def _pass_on(tx: Transaction, name: str, leaving: str | None = None) -> None:
-    """Make the next waiters holders, as far as slots are free."""
-    holders, waiters = _read_lock(tx, name, leaving=leaving)
+def _pass_on(tx: Transaction, name: str, *, leaving: str | None = None, receiver: str | None = None) -> None:
+    """Make the next waiters holders, as far as slots are free. `leaving` and `receiver` are those of `_read_lock`."""
+    holders, waiters = _read_lock(tx, name, leaving=leaving, receiver=receiver)
     slots = waiters[0].slots if waiters else 0
     for waiter in waiters[: max(slots - len(holders), 0)]:
         tx.change("delete_lock_waiter", (name, waiter.place))
