@@ -2,7 +2,7 @@
 
 from mainspring.store.commands.automations import AcquireLock, BreakLock, CancelLockWait, ReleaseLock
 from mainspring.store.commands.results import DONE, LockGranted
-from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 
 MINUTE_MS = 60_000
 
@@ -113,6 +113,20 @@ def test_longest_hold_is_recorded(store):
         token = store.do(AcquireLock("l", "x")).token
         store.clock.forward(seconds * 1_000)
         store.do(ReleaseLock("l", token))
+    store.do(AcquireLock("l", "x"))
+    (lock,) = store.read("locks")
+    assert 90_000 <= lock.longest_ms < 91_000
+
+
+def test_longest_hold_counts_a_session_that_ended_in_order(store, second, new_process):
+    """A command with a lock holds it until its session ends; how long a dead one held it says nothing about what is usual."""
+    command = new_process().open("exec")
+    command.do(AcquireLock("l", "a command"))
+    store.clock.forward(90_000)
+    command.do(CloseSession())
+    second.do(AcquireLock("l", "killed"))
+    store.clock.forward(300_000)
+    store.do(DeclareSessionDead(second.session))
     store.do(AcquireLock("l", "x"))
     (lock,) = store.read("locks")
     assert 90_000 <= lock.longest_ms < 91_000

@@ -97,8 +97,7 @@ def release_lock(tx: Transaction, command: ReleaseLock) -> CommandDone | Refused
     tx.hold("lock", command.name, then=reads)
     acquired_at = tx.value("release_lock", (command.name, command.token), int)
     if acquired_at is not None:
-        if tx.now - acquired_at >= _LONG_HOLD_MS:
-            tx.change("record_lock_hold", (command.name, tx.now - acquired_at))
+        _record_hold(tx, command.name, acquired_at)
         _pass_on(tx, command.name)
         return DONE
     newest_token = tx.value("read_fencing_token", (command.name,), int)
@@ -117,16 +116,27 @@ def break_lock(tx: Transaction, command: BreakLock) -> CommandDone | Refused:
     return Refused("not_found", f"{slot}lock {command.name!r} is not held")
 
 
-def release_locks_of_session(tx: Transaction, session: int) -> None:
-    """Release all locks of a session that ends to the next waiters, and delete its waiters."""
+def release_locks_of_session(tx: Transaction, session: int, *, is_orderly: bool) -> None:
+    """Release all locks of a session that ends to the next waiters, and delete its waiters.
+
+    `is_orderly` = its process ended by itself, as a command with a lock does: then the holds count as usual ones.
+    """
     names = tx.values("list_lock_names_of_session", (session,), str)
     if not names:
         return
     tx.hold_all("lock", [(name,) for name in names])
-    tx.change("delete_locks_of_session", (session,))
+    for name, acquired_at in tx.all("delete_locks_of_session", (session,)):
+        if is_orderly:
+            _record_hold(tx, name, acquired_at)
     tx.change("delete_lock_waiters_of_session", (session,))
     for name in names:
         _pass_on(tx, name)
+
+
+def _record_hold(tx: Transaction, name: str, acquired_at: int) -> None:
+    """Record a hold that ended in order, if it was long."""
+    if tx.now - acquired_at >= _LONG_HOLD_MS:
+        tx.change("record_lock_hold", (name, tx.now - acquired_at))
 
 
 def _read_lock(
