@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from mainspring.app import program_session
 from mainspring.app.program_locks import ProgramLocks
 from mainspring.app.program_session import ProgramSession
 from mainspring.app.project import Project
-from mainspring.domain.errors import DefinitionError, FencedError
+from mainspring.domain.errors import DefinitionError, FencedError, StoreUnavailableError
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.store.commands.automations import BreakLock
 from mainspring.store.commands.sessions import DeclareSessionDead
@@ -157,3 +158,31 @@ def test_lost_lock_is_an_error_at_the_end_of_the_block(program: ProgramSession, 
     with pytest.raises(KeyError), held:
         other._store.apply(BreakLock("l"))
         raise KeyError
+
+
+def test_lock_is_released_once_the_store_is_back(
+    program: ProgramSession, other: ProgramSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its program lives on, so its session would hold the lock for ever. The same for a place in line."""
+    apply_in = ProgramSession.apply_in
+
+    def fail_once(session: ProgramSession, number: int, command: Any) -> Any:
+        monkeypatch.setattr(ProgramSession, "apply_in", apply_in)
+        raise StoreUnavailableError("gone away")
+
+    monkeypatch.setattr(ProgramSession, "apply_in", fail_once)
+    with pytest.raises(StoreUnavailableError), ms.lock("l"):
+        pass
+    until(lambda: line(other) == [])
+    held = ms.lock("l")
+    apply = ProgramSession.apply
+
+    def lose_answer(session: ProgramSession, command: Any) -> Any:
+        monkeypatch.setattr(ProgramSession, "apply", apply)
+        apply(session, command)
+        raise StoreUnavailableError("gone away")
+
+    monkeypatch.setattr(ProgramSession, "apply", lose_answer)
+    with pytest.raises(StoreUnavailableError), held:
+        pass
+    until(lambda: line(other) == [])
