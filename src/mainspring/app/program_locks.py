@@ -133,17 +133,10 @@ def _lost_error(name: str, reason: str) -> LockLostError:
     )
 
 
-_programs: dict[ProgramSession, ProgramLocks] = {}
-
-
 def program_locks() -> ProgramLocks:
     """Return the locks of this program.
 
     Raises:
         ConfigError: the configuration cannot be used.
     """
-    session = program_session()
-    locks = _programs.get(session)
-    if locks is None:
-        locks = _programs.setdefault(session, ProgramLocks(session))
-    return locks
+    return program_session().part(ProgramLocks)
