@@ -5,55 +5,23 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mainspring as ms
-from mainspring.app import program_session
 from mainspring.app.program_locks import ProgramLocks
 from mainspring.app.program_session import ProgramSession
-from mainspring.app.project import Project
 from mainspring.domain.errors import DefinitionError, FencedError, StoreUnavailableError
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.store.commands.automations import BreakLock
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.status.status import locks
-from tests.new_stores import create_store
 from tests.polling import polls
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a store."""
-    url = str(tmp_path / "state.db") if request.param == "sqlite" else str(request.getfixturevalue("lent_store"))
-    create_store(url)
-    return url
-
-
-@pytest.fixture
-def program(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProgramSession]:
-    """The session of this process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MAINSPRING_STORE_URL", url)
-    made = ProgramSession(Project.find())
-    made.open()
-    monkeypatch.setattr(program_session, "_program", made)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def other(program: ProgramSession) -> Iterator[ProgramSession]:
-    """That of another process."""
-    made = ProgramSession(Project.find(), "other.py")
-    made.open()
-    yield made
-    made.close()
 
 
 def line(session: ProgramSession) -> list[str]:
