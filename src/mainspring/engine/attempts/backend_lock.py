@@ -27,6 +27,8 @@ class BackendLockSource:
         self._lock: BackendLock | None = None
         self._state_lock = threading.Lock()
         self._is_acquiring = self._is_released = False
+        self.forget: Callable[[], object] = lambda: None
+        """Called once the end of the attempt has nothing to release."""
 
     def lock(self, spec: LockSpec) -> LockRequest:
         """Request the lock."""
@@ -42,8 +44,10 @@ class BackendLockSource:
         released: PendingAnswer[None] = PendingAnswer(number)
 
         def release() -> None:
-            was_held = self._release()
-            released.answer(None if was_held else _lost_error(self._backend))
+            try:
+                released.answer(None if self._release() else _lost_error(self._backend))
+            except BaseException as error:  # noqa: BLE001 - the waiting code gets it
+                released.answer(error)
 
         threading.Thread(target=release, name=_THREAD, daemon=True).start()
         return released
@@ -61,6 +65,7 @@ class BackendLockSource:
         with self._state_lock:
             lock, is_acquiring = self._lock, self._is_acquiring
             is_released, self._is_released = self._is_released, True
+        self.forget()
         if is_released or lock is None:
             return True
         if is_acquiring:
@@ -82,11 +87,16 @@ class BackendLockSource:
                 answer = _lost_error(self._backend) if found is None else LockGranted(found)
         with self._state_lock:
             self._is_acquiring = False
-            is_granted = isinstance(answer, LockGranted) and not self._is_released
+            if isinstance(answer, LockGranted) and self._is_released:
+                answer = _lost_error(self._backend)
+            is_granted = isinstance(answer, LockGranted)
             self._is_released = not is_granted
-        if not is_granted and self._lock is not None:
-            self._lock.release()
-        if not request.answer(answer) and is_granted:
+        is_received = request.answer(answer)
+        if not is_granted:
+            self.forget()
+            if self._lock is not None:
+                self._lock.release()
+        elif not is_received:
             self._release()
 
 
