@@ -99,11 +99,11 @@ class RedisLock(BackendLock):
         return self._is_deleted or elapsed() >= self._leased_until
 
     def release(self) -> bool:
-        """Delete the lock if it is still this one's."""
+        """Delete the lock if it is still this one's. Without the server its lease ends it, and covered the block."""
         self._end.set()
         was_lost = self.is_lost()
-        deleted: Any = 0
-        with contextlib.suppress(LockBackendError):  # its lease ends
+        deleted: Any = 1
+        with contextlib.suppress(LockBackendError):
             deleted = self._call(lambda: self._client.eval(RELEASE, 1, self._keys[0], self._id))
         self._client.close()
         return bool(deleted) and not was_lost

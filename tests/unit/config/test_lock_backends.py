@@ -26,6 +26,7 @@ def test_backends_are_named_by_text_or_table(read):
         ('[locks]\nA_b = "redis://h"', "cannot name a lock backend"),
         ("[locks.a]", "it has no address"),
         ('[locks]\na = "redis://h/0?stream=s"', "unknown parameter in the address of a lock backend"),
+        ('[locks]\na = "postgresql://h/d?table=t"', "unknown parameter in the address of a lock backend"),
         ('[locks]\na = "postgresql://h"', "is not valid for this lock backend"),
     ],
 )
