@@ -15,7 +15,7 @@ from typing import TypeVar
 from mainspring.app.program_session import ProgramSession, program_session
 from mainspring.domain.errors import FencedError, MainspringError, StoreError
 from mainspring.engine.attempts.step_context import LockRequest, PendingAnswer
-from mainspring.resources.locks import CHECK_EVERY_S, WOKEN_EVERY_S, LockLostError, LockSpec, error_of_refusal
+from mainspring.resources.locks import CHECK_EVERY_S, WOKEN_EVERY_S, LockSpec, error_of_loss, error_of_refusal
 from mainspring.store.commands.automations import CancelLockWait, ReleaseLock
 from mainspring.store.commands.results import LockGranted, Refused
 
@@ -121,16 +121,9 @@ class ProgramLocks:
         try:
             answer = self._session.apply_in(lock.session or 0, ReleaseLock(name, lock.token))
         except FencedError as error:
-            raise _lost_error(name, error.message) from error
+            raise error_of_loss(f"lock {name!r}", error.message) from error
         if isinstance(answer, Refused):
-            raise _lost_error(name, "it was broken, or its session was declared dead")
-
-
-def _lost_error(name: str, reason: str) -> LockLostError:
-    return LockLostError(
-        f"lock {name!r} was lost during its block: {reason}",
-        hint="Another owner may have had it meanwhile. Pass lock.token to the target, and let it refuse lower tokens.",
-    )
+            raise error_of_loss(f"lock {name!r}", "it was broken, or its session was declared dead")
 
 
 def program_locks() -> ProgramLocks:

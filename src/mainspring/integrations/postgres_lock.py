@@ -147,13 +147,11 @@ class PostgresLockBackend(LockBackend):
             return _read_holders(connection)
 
     def break_lock(self, server: BrokerServer, name: str) -> bool:
-        """End the session that holds the lock."""
+        """End the sessions that hold the lock: other programs may share it."""
         with _translate(server), _connect(server, "mainspring") as connection:
             holders = connection.execute(_OF_NAME, (name,)).fetchall()
-            return any(
-                connection.execute("select pg_terminate_backend(%s)", (pid,)).fetchone() == (True,)
-                for pid, *_ in holders
-            )
+            ended = [connection.execute("select pg_terminate_backend(%s)", (pid,)).fetchone() for pid, *_ in holders]
+            return (True,) in ended
 
 
 def _connect(server: BrokerServer, application: str) -> "psycopg.Connection[Any]":

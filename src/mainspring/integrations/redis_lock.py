@@ -95,7 +95,7 @@ class RedisLock(BackendLock):
         self._end.set()
 
     def is_lost(self) -> bool:
-        """Whether the server said so, or the last confirmed lease is over."""
+        """Whether the server reported it, or the last confirmed lease is over."""
         return self._is_deleted or elapsed() >= self._leased_until
 
     def release(self) -> bool:
@@ -145,11 +145,11 @@ class RedisLockBackend(LockBackend):
         def read() -> list[BackendHolder]:
             with contextlib.closing(_connect(server)) as client:
                 keys = sorted(decode_bytes(key) for key in client.scan_iter(match=f"{start}*{end}", count=_SCAN_COUNT))
-                found = (_read_holder(client, key.removeprefix(start).removesuffix(end)) for key in keys)
-                return [holder for holder in found if holder is not None]
+                holders = (_read_holder(client, key.removeprefix(start).removesuffix(end)) for key in keys)
+                return [holder for holder in holders if holder is not None]
 
-        holders: list[BackendHolder] = _call(server, read)
-        return holders
+        result: list[BackendHolder] = _call(server, read)
+        return result
 
     def break_lock(self, server: BrokerServer, name: str) -> bool:
         """Delete the lock. Its counter stays, so the next token is higher."""

@@ -84,7 +84,7 @@ def acquire_lock(tx: Transaction, command: AcquireLock) -> LockGranted | Refused
 
 
 def cancel_lock_wait(tx: Transaction, command: CancelLockWait) -> CommandDone:
-    """Delete a waiter, or release what was passed on to it meanwhile."""
+    """Delete a waiter, or release what was passed on to it before."""
     tx.hold("lock", command.name)
     tx.change("delete_locks_of_owner", (command.name, command.owner, tx.session))
     _pass_on(tx, command.name, leaving=command.owner)

@@ -83,7 +83,7 @@ def test_name_must_be_one_that_people_can_read(channel, name):
 
 
 def test_span_must_be_one(channel):
-    """It is said at the call, before anything waits."""
+    """The error comes at the call, before anything waits."""
     with pytest.raises(OptionError):
         lock("l", within="soon")
 
