@@ -12,11 +12,11 @@ HANDOVERS = 20
 
 def figures() -> list[Figure]:
     """Through `ms.lock` in plain programs, in a file and on a server."""
-    found = _on("SQLite", None, "two bare commits")
+    rows = _on("SQLite", None, "two bare commits")
     if find_spec("psycopg") is not None:
         with server() as one:
-            found += _on("PostgreSQL", new_database(one, "locks"), "advisory lock, sequence, unlock")
-    return found
+            rows += _on("PostgreSQL", new_database(one, "locks"), "advisory lock, sequence, unlock")
+    return rows
 
 
 def _on(store: str, url: str | None, peer_name: str) -> list[Figure]:

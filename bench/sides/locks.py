@@ -94,6 +94,6 @@ if __name__ == "__main__":
         from mainspring.app.project import Project
 
         Project.find().open_store().close()  # a program uses a store, and makes none
-    found = {"uncontended": uncontended, "handover": handover, "wait": wait}[sys.argv[1]](int(sys.argv[2]))
-    if found is not None:
-        print(json.dumps(found))
+    result = {"uncontended": uncontended, "handover": handover, "wait": wait}[sys.argv[1]](int(sys.argv[2]))
+    if result is not None:
+        print(json.dumps(result))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 import mainspring as ms
@@ -18,6 +19,7 @@ from mainspring.app.project import Project
 from mainspring.domain.errors import ConfigError, OptionError
 from mainspring.engine.attempts.named_lock import NamedLock
 from mainspring.engine.definitions.registry import Registry
+from mainspring.integrations import redis_lock
 from mainspring.integrations.base.lock_backend import LockBackendError
 from mainspring.resources.lock_backends import LOCK_BACKENDS, LockAddress, LockBackends
 from mainspring.resources.locks import LockHeldError, LockLostError
@@ -99,8 +101,13 @@ def test_lock_has_one_holder_and_growing_tokens(backend: str) -> None:
     assert len(tokens) == 3
 
 
+def requests() -> int:
+    """Return how many requests and releases are on their way."""
+    return sum(thread.name == "mainspring-lock" for thread in threading.enumerate())
+
+
 def test_cancelled_wait_leaves_no_lock(backend: str) -> None:
-    """Neither at once nor later."""
+    """Neither at once nor later, and its request ends while another one has the lock."""
 
     async def main() -> None:
         async def wait() -> None:
@@ -113,10 +120,15 @@ def test_cancelled_wait_leaves_no_lock(backend: str) -> None:
             tasks[0].cancel()
             await asyncio.sleep(0.05)
             tasks[1].cancel()
+            while requests() > 1:
+                await asyncio.sleep(0.01)
         await asyncio.wait(tasks)
+        assert [task.cancelled() for task in tasks] == [True, True, False]
+        await tasks[2]
 
     asyncio.run(main())
-    with lock(backend):
+    assert any(not requests() for _ in polls(60))
+    with lock(backend, "0s"):
         pass
 
 
@@ -211,6 +223,48 @@ def test_backend_that_cannot_be_used_is_named(url: str) -> None:
     assert away.value.code == "lock_backend_away"
     with pytest.raises(OptionError, match="one slot"):
         ms.lock("l", slots=2, backend="legacy")
+
+
+def test_parameters_of_an_address_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them a connection that has to be encrypted would not be."""
+    addresses = []
+
+    def refuse(address: str, **_settings: object) -> None:
+        addresses.append(address)
+        raise psycopg.OperationalError("refused")
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    backends = LockBackends()
+    backends.add({"legacy": LockAddress("postgresql://{secret:ME}@h/d?sslmode=verify-full", 10)})
+    with pytest.raises(LockBackendError, match="refused"):
+        backends.open_lock("legacy", "l", "me", str.lower).acquire(0)
+    assert addresses == ["postgresql://me@h/d?sslmode=verify-full"]
+
+
+@pytest.mark.parametrize("use", ["open_lock", "list_holders", "break_lock"])
+def test_missing_library_is_named(url: str, use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a lock of a backend is used."""
+    library = "redis" if url.startswith("redis") else "psycopg"
+    monkeypatch.setitem(sys.modules, library, None)
+    backends = LockBackends()
+    backends.add({"legacy": LockAddress(url, 10)})
+    arguments = {"open_lock": ("l", "me"), "break_lock": ("l",)}.get(use, ())
+    with pytest.raises(ConfigError, match=f"lock backend 'legacy' needs {library}"):
+        getattr(backends, use)("legacy", *arguments, str)
+
+
+def test_release_without_the_server_is_no_loss(valkey: BrokerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lease covered the whole block: a step that is done must not fail because its lock ends later."""
+    backends = LockBackends()
+    backends.add({"legacy": LockAddress(f"redis://127.0.0.1:{valkey.port}/0", 10)})
+    held = backends.open_lock("legacy", "no server", "me", str)
+    held.acquire(0)
+
+    def fail(_server: object, _call: object) -> None:
+        raise LockBackendError("away")
+
+    monkeypatch.setattr(redis_lock, "_call", fail)
+    assert held.release()
 
 
 def test_locks_of_a_backend_are_listed_and_broken(backend: str) -> None:

@@ -74,7 +74,7 @@ def _open_backend(backend: str, name: str) -> LockSource:
         owner = f"{step.run_id}/{step.name} (attempt {step.attempt})"
     source = BackendLockSource(backend, partial(LOCK_BACKENDS.open_lock, backend, name, owner, CurrentSecrets().get))
     if step is not None:
-        step.channel.at_end(source.end)
+        source.forget = step.channel.at_end(source.end)
     return source
 
 

@@ -136,17 +136,10 @@ def _pause(seconds: float) -> bool:
     return True
 
 
-_programs: dict[ProgramSession, ProgramEffects] = {}
-
-
 def program_effects() -> ProgramEffects:
     """Return the effects of this program.
 
     Raises:
         ConfigError: the configuration cannot be used.
     """
-    session = program_session()
-    effects = _programs.get(session)
-    if effects is None:
-        effects = _programs.setdefault(session, ProgramEffects(session))
-    return effects
+    return program_session().part(ProgramEffects)

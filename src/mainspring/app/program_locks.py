@@ -5,6 +5,7 @@ not block a loop. Invariants: a request without waiting code leaves neither a lo
 declared dead is lost, and its block ends with an error.
 """
 
+import contextlib
 import itertools
 import threading
 import time
@@ -12,9 +13,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mainspring.app.program_session import ProgramSession, program_session
-from mainspring.domain.errors import FencedError
+from mainspring.domain.errors import FencedError, MainspringError, StoreError
 from mainspring.engine.attempts.step_context import LockRequest, PendingAnswer
-from mainspring.resources.locks import CHECK_EVERY_S, WOKEN_EVERY_S, LockLostError, LockSpec, error_of_refusal
+from mainspring.resources.locks import CHECK_EVERY_S, WOKEN_EVERY_S, LockSpec, error_of_loss, error_of_refusal
 from mainspring.store.commands.automations import CancelLockWait, ReleaseLock
 from mainspring.store.commands.results import LockGranted, Refused
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 class _ProgramLock:
-    """One request: `session` and `token` once it has the lock; `is_cancelled` once no code waits for it."""
+    """One request: `session` and `token` once it has the lock (0 = of a session that is lost); `is_cancelled` once no code waits for it."""
 
     def __init__(self, spec: LockSpec, owner: str) -> None:
         self.spec = spec
@@ -44,7 +45,7 @@ class ProgramLocks:
         """Request a lock."""
         request = LockRequest(next(self._numbers))
         lock = self._locks[request.number] = _ProgramLock(spec, f"{self._session.owner} #{request.number}")
-        self._run(request, lambda: self._acquire(request.number, lock))
+        self._run(request, lock, lambda: self._acquire(lock))
         return request
 
     def unlock(self, number: int) -> PendingAnswer[None] | None:
@@ -52,13 +53,13 @@ class ProgramLocks:
         lock = self._locks.pop(number, None)
         if lock is None:
             return None
-        if lock.session is None:
-            lock.is_cancelled = True
-            with self._session.changed:
+        with self._session.changed:
+            if lock.session is None:
+                lock.is_cancelled = True
                 self._session.changed.notify_all()
-            return None
+                return None
         pending: PendingAnswer[None] = PendingAnswer(number)
-        self._run(pending, lambda: self._release(lock))
+        self._run(pending, lock, lambda: self._release(lock))
         return pending
 
     def has_lost_lock(self, number: int) -> bool:
@@ -66,17 +67,26 @@ class ProgramLocks:
         lock = self._locks.get(number)
         return lock is not None and lock.session is not None and lock.session != self._session.number
 
-    @staticmethod
-    def _run(pending: PendingAnswer[T], work: Callable[[], T]) -> None:
+    def _run(self, pending: PendingAnswer[T], lock: _ProgramLock, work: Callable[[], T]) -> None:
         def answer() -> None:
             try:
                 pending.answer(work())
             except BaseException as error:  # noqa: BLE001 - the waiting code gets it
                 pending.answer(error)
+                if isinstance(error, StoreError):
+                    self._leave(lock)
 
         threading.Thread(target=answer, name="mainspring-lock", daemon=True).start()
 
-    def _acquire(self, number: int, lock: _ProgramLock) -> LockGranted:
+    def _leave(self, lock: _ProgramLock) -> None:
+        """Release a lock, or its place in line, once the store is back: its session may live for long."""
+        while (session := self._session.number) is not None:
+            with contextlib.suppress(MainspringError):
+                self._session.apply_in(session, CancelLockWait(lock.spec.name, lock.owner))
+                return
+            time.sleep(CHECK_EVERY_S)
+
+    def _acquire(self, lock: _ProgramLock) -> LockGranted:
         """Ask until the lock is granted, or the wait is over."""
         until = time.monotonic() + lock.spec.within_s
         check_at = 0.0
@@ -87,14 +97,14 @@ class ProgramLocks:
             sent_at = time.monotonic()
             answer = self._session.apply(command)
             if isinstance(answer, LockGranted):
-                lock.session, lock.token = self._session.number, answer.token
-                if not lock.is_cancelled:
-                    return answer
+                with self._session.changed:
+                    if not lock.is_cancelled:
+                        lock.session, lock.token = self._session.number or 0, answer.token
+                        return answer
             if lock.is_cancelled:
                 self._session.apply(CancelLockWait(lock.spec.name, lock.owner))
                 raise error_of_refusal(Refused("held", f"the wait for lock {lock.spec.name!r} was cancelled"))
             if isinstance(answer, Refused) and (answer.code != "held" or not command.wait_ms):
-                self._locks.pop(number, None)
                 raise error_of_refusal(answer)
             if time.monotonic() >= check_at:  # its holder may be killed, with no supervisor to notice it
                 check_at = time.monotonic() + CHECK_EVERY_S
@@ -111,19 +121,9 @@ class ProgramLocks:
         try:
             answer = self._session.apply_in(lock.session or 0, ReleaseLock(name, lock.token))
         except FencedError as error:
-            raise _lost_error(name, error.message) from error
+            raise error_of_loss(f"lock {name!r}", error.message) from error
         if isinstance(answer, Refused):
-            raise _lost_error(name, "it was broken, or its session was declared dead")
-
-
-def _lost_error(name: str, reason: str) -> LockLostError:
-    return LockLostError(
-        f"lock {name!r} was lost during its block: {reason}",
-        hint="Another owner may have had it meanwhile. Pass lock.token to the target, and let it refuse lower tokens.",
-    )
-
-
-_programs: dict[ProgramSession, ProgramLocks] = {}
+            raise error_of_loss(f"lock {name!r}", "it was broken, or its session was declared dead")
 
 
 def program_locks() -> ProgramLocks:
@@ -132,8 +132,4 @@ def program_locks() -> ProgramLocks:
     Raises:
         ConfigError: the configuration cannot be used.
     """
-    session = program_session()
-    locks = _programs.get(session)
-    if locks is None:
-        locks = _programs.setdefault(session, ProgramLocks(session))
-    return locks
+    return program_session().part(ProgramLocks)

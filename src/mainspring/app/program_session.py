@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar, cast
 
 from mainspring.app.exec.best_effort_store import declare_dead_sessions
 from mainspring.app.project import Project
@@ -23,6 +24,7 @@ from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.liveness import ONCE_ROLE
 from mainspring.store.process_store import ProcessStore
 
+Part = TypeVar("Part")
 STORE_TIMEOUT_S = 30.0
 """Seconds that the store may be away before a call fails."""
 
@@ -41,6 +43,8 @@ class ProgramSession:
         self._open_lock = threading.Lock()
         self._is_open = False
         self._closers: list[Callable[[], None]] = []
+        self._parts_lock = threading.Lock()
+        self._parts: dict[object, object] = {}
 
     def _make_store(self) -> ProcessStore:
         project = self.project
@@ -79,6 +83,13 @@ class ProgramSession:
     def descriptors(self) -> tuple[int, ...]:
         """File descriptors that children must hold, so that the session lives while one of them runs."""
         return () if self._store.lock is None else (self._store.lock.descriptor,)
+
+    def part(self, kind: "Callable[[ProgramSession], Part]") -> Part:
+        """Return the part of this kind, for example the locks of this program; it is made at the first use."""
+        with self._parts_lock:
+            if kind not in self._parts:
+                self._parts[kind] = kind(self)
+            return cast("Part", self._parts[kind])
 
     def before_close(self, closer: Callable[[], None]) -> None:
         """Call `closer` before the session is closed."""

@@ -5,7 +5,7 @@ them.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -87,8 +87,14 @@ def load(
     sections["stated_monitors"] = sections.pop(MONITORS_SECTION, None)
     settings = Settings(**sections, file=file, folder=file.parent if file else cwd)
     _check_databases(settings.databases, settings.store.url, merged)
-    _check_brokers(settings.brokers, merged)
-    _check_locks(settings.locks, merged)
+    if settings.brokers:
+        from mainspring.integrations.brokers import check_broker_name
+
+        _check_servers(BROKERS_SECTION, settings.brokers, check_broker_name, "nats://HOST:4222/STREAM", merged)
+    if settings.locks:
+        from mainspring.integrations.lock_backends import check_backend_name
+
+        _check_servers(LOCKS_SECTION, settings.locks, check_backend_name, "redis://HOST:6379/0", merged)
     _check_notify(settings.notify, merged)
     _check_due(settings.secrets, merged)
     spare = None
@@ -205,40 +211,22 @@ def _check_databases(databases: Mapping[str, DatabaseSettings], store: str, laye
         raise ConfigError(f"`{DATABASES_SECTION}.{name}.url`: {problem}\nset by {given.source}", hint=hint)
 
 
-def _check_brokers(brokers: Mapping[str, BrokerSettings], layer: SettingLayer) -> None:
-    """Raise ConfigError for a broker that no message could name, or without an address."""
-    if not brokers:
-        return
-    from mainspring.integrations.brokers import check_broker_name
-
-    for name, broker in brokers.items():
+def _check_servers(
+    section: str,
+    servers: Mapping[str, BrokerSettings] | Mapping[str, LockBackendSettings],
+    check_name: Callable[[str], None],
+    example: str,
+    layer: SettingLayer,
+) -> None:
+    """Raise ConfigError for a server that nothing could name, or without an address."""
+    for name, server in servers.items():
         try:
-            check_broker_name(name)
-            if not broker.url:
-                raise OptionError("it has no address", hint='Write url = "nats://HOST:4222/STREAM".')
+            check_name(name)
+            if not server.url:
+                raise OptionError("it has no address", hint=f'Write url = "{example}".')
         except OptionError as error:
-            given = layer.get((BROKERS_SECTION, name, "url")) or layer[BROKERS_SECTION, name]
-            raise ConfigError(
-                f"`{BROKERS_SECTION}.{name}`: {error.message}\nset by {given.source}", hint=error.hint
-            ) from None
-
-
-def _check_locks(locks: Mapping[str, LockBackendSettings], layer: SettingLayer) -> None:
-    """Raise ConfigError for a lock backend that no call could name, or without an address."""
-    if not locks:
-        return
-    from mainspring.integrations.lock_backends import check_backend_name
-
-    for name, backend in locks.items():
-        try:
-            check_backend_name(name)
-            if not backend.url:
-                raise OptionError("it has no address", hint='Write url = "redis://HOST:6379/0".')
-        except OptionError as error:
-            given = layer.get((LOCKS_SECTION, name, "url")) or layer[LOCKS_SECTION, name]
-            raise ConfigError(
-                f"`{LOCKS_SECTION}.{name}`: {error.message}\nset by {given.source}", hint=error.hint
-            ) from None
+            given = layer.get((section, name, "url")) or layer[section, name]
+            raise ConfigError(f"`{section}.{name}`: {error.message}\nset by {given.source}", hint=error.hint) from None
 
 
 def _check_notify(notify: NotifySettings, layer: SettingLayer) -> None:

@@ -39,7 +39,7 @@ CONNECTION_DEFAULTS: Final[dict[str, Any]] = {
     "application_name": "mainspring",
 }
 """A dead connection is noticed within about four seconds: well before a lease expires."""
-_LIBPQ_PARAMETERS = (
+LIBPQ_PARAMETERS = (
     *("sslmode", "sslrootcert", "sslcert", "sslkey"),
     *("connect_timeout", "target_session_attrs", "passfile"),
 )
@@ -220,13 +220,13 @@ class PostgresBroker(BrokerClient):
 
     def read_address(self, parts: QueueAddressParts) -> QueueAddress:
         """Return the address. Parameters of libpq stay with the server; without `channel` the table names it."""
-        parameters = parts.parameters("table", "channel", *_LIBPQ_PARAMETERS)
+        parameters = parts.parameters("table", "channel", *LIBPQ_PARAMETERS)
         table = parameters.get("table", "")
         parts.check_path(_DATABASE)
         parts.check_name(table, _TABLE)
         channel = parameters.get("channel", table.rpartition(".")[2])
         parts.check_detail(channel, _CHANNEL)
-        query = "&".join(f"{key}={quote(value)}" for key, value in parameters.items() if key in _LIBPQ_PARAMETERS)
+        query = "&".join(f"{key}={quote(value)}" for key, value in parameters.items() if key in LIBPQ_PARAMETERS)
         server = f"{parts.server}?{query}" if query else parts.server
         return QueueAddress(broker=self.name, server=server, name=table, detail=channel)
 

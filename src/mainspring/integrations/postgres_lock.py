@@ -17,7 +17,7 @@ from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.triggers.queues.queue_address import BrokerServer
 from mainspring.integrations.base.lock_backend import BackendHolder, BackendLock, LockBackend, LockBackendError
 from mainspring.integrations.base.queue_address import QueueAddressParts
-from mainspring.integrations.postgres import CONNECTION_DEFAULTS
+from mainspring.integrations.postgres import CONNECTION_DEFAULTS, LIBPQ_PARAMETERS
 
 if TYPE_CHECKING:
     import psycopg
@@ -35,6 +35,9 @@ where locks.locktype = 'advisory' and locks.objsubid = 1 and locks.granted
 _OF_NAME: Final = f"{_HOLDERS} and (cast(locks.classid as bigint) << 32) | cast(locks.objid as bigint) = {_KEY}"
 _NAMED: Final = f"{_HOLDERS} and activity.application_name like %s order by 2"
 _MAX_NAME_BYTES: Final = 63
+_LONGEST_WAIT_MS: Final = 2**31 - 1
+"""The longest `lock_timeout` of the server, 24 days."""
+_CANCEL_EVERY_S: Final = 0.05
 _DATABASE = lazy_pattern(r"[^/]+")
 
 
@@ -46,9 +49,18 @@ class PostgresLock(BackendLock):
         self._name = name
         self._connection: psycopg.Connection[Any] | None = None
         self._is_ended = threading.Event()
+        self._is_idle = threading.Event()
+        self._is_idle.set()
 
     def acquire(self, wait_s: float) -> int | BackendHolder | None:
         """Wait on the server, which serves its sessions in their order."""
+        self._is_idle.clear()
+        try:
+            return self._acquire(wait_s)
+        finally:
+            self._is_idle.set()
+
+    def _acquire(self, wait_s: float) -> int | BackendHolder | None:
         import psycopg
 
         with _translate(self._server):
@@ -74,7 +86,7 @@ class PostgresLock(BackendLock):
         row = self._connection.execute(f"select pg_try_advisory_lock({_KEY})", (self._name,)).fetchone()
         if row == (True,) or wait_s <= 0:
             return row == (True,)
-        timeout_ms = max(round(wait_s * 1000), 1)
+        timeout_ms = min(max(round(wait_s * 1000), 1), _LONGEST_WAIT_MS)
         self._connection.execute("select set_config('lock_timeout', %s, false)", (f"{timeout_ms}ms",))
         try:
             self._connection.execute(f"select pg_advisory_lock({_KEY})", (self._name,))
@@ -83,11 +95,12 @@ class PostgresLock(BackendLock):
         return True
 
     def cancel(self) -> None:
-        """Cancel the statement that waits."""
+        """Cancel the statement that waits. It may be about to begin, so repeat that until `acquire` has ended."""
         self._is_ended.set()
-        if self._connection is not None:
-            with contextlib.suppress(Exception):
-                self._connection.cancel_safe(timeout=5)
+        while not self._is_idle.wait(_CANCEL_EVERY_S):
+            if self._connection is not None:
+                with contextlib.suppress(Exception):
+                    self._connection.cancel_safe(timeout=5)
 
     def is_lost(self) -> bool:
         """Whether the connection has ended; the kernel notices a dead server within about four seconds."""
@@ -118,7 +131,8 @@ class PostgresLockBackend(LockBackend):
     extra: ClassVar[str] = "postgres"
 
     def check_address(self, parts: QueueAddressParts) -> None:
-        """Check that it names a database."""
+        """Check that it names a database, and its parameters."""
+        parts.parameters(*LIBPQ_PARAMETERS)
         parts.check_path(_DATABASE)
 
     def open_lock(self, server: BrokerServer, name: str, owner: str, lease: timedelta) -> PostgresLock:
@@ -133,13 +147,11 @@ class PostgresLockBackend(LockBackend):
             return _read_holders(connection)
 
     def break_lock(self, server: BrokerServer, name: str) -> bool:
-        """End the session that holds the lock."""
+        """End the sessions that hold the lock: other programs may share it."""
         with _translate(server), _connect(server, "mainspring") as connection:
             holders = connection.execute(_OF_NAME, (name,)).fetchall()
-            return any(
-                connection.execute("select pg_terminate_backend(%s)", (pid,)).fetchone() == (True,)
-                for pid, *_ in holders
-            )
+            ended = [connection.execute("select pg_terminate_backend(%s)", (pid,)).fetchone() for pid, *_ in holders]
+            return (True,) in ended
 
 
 def _connect(server: BrokerServer, application: str) -> "psycopg.Connection[Any]":

@@ -95,15 +95,15 @@ class RedisLock(BackendLock):
         self._end.set()
 
     def is_lost(self) -> bool:
-        """Whether the server said so, or the last confirmed lease is over."""
+        """Whether the server reported it, or the last confirmed lease is over."""
         return self._is_deleted or elapsed() >= self._leased_until
 
     def release(self) -> bool:
-        """Delete the lock if it is still this one's."""
+        """Delete the lock if it is still this one's. Without the server its lease ends it, and covered the block."""
         self._end.set()
         was_lost = self.is_lost()
-        deleted: Any = 0
-        with contextlib.suppress(LockBackendError):  # its lease ends
+        deleted: Any = 1
+        with contextlib.suppress(LockBackendError):
             deleted = self._call(lambda: self._client.eval(RELEASE, 1, self._keys[0], self._id))
         self._client.close()
         return bool(deleted) and not was_lost
@@ -145,11 +145,11 @@ class RedisLockBackend(LockBackend):
         def read() -> list[BackendHolder]:
             with contextlib.closing(_connect(server)) as client:
                 keys = sorted(decode_bytes(key) for key in client.scan_iter(match=f"{start}*{end}", count=_SCAN_COUNT))
-                found = (_read_holder(client, key.removeprefix(start).removesuffix(end)) for key in keys)
-                return [holder for holder in found if holder is not None]
+                holders = (_read_holder(client, key.removeprefix(start).removesuffix(end)) for key in keys)
+                return [holder for holder in holders if holder is not None]
 
-        holders: list[BackendHolder] = _call(server, read)
-        return holders
+        result: list[BackendHolder] = _call(server, read)
+        return result
 
     def break_lock(self, server: BrokerServer, name: str) -> bool:
         """Delete the lock. Its counter stays, so the next token is higher."""

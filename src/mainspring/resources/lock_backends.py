@@ -3,7 +3,8 @@
 Invariant: an address holds only names of secrets. A value is read when a lock is requested, and is part of no error and no repr.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 import msgspec
@@ -42,33 +43,34 @@ class LockBackends:
         Raises:
             ConfigError: the backend is unknown, its secret is not set, or its library is not installed.
         """
-        server, kind = self._find(backend, secret), self._find_kind(backend)
-        try:
+        with self._find(backend, secret) as (kind, server):
             return kind.open_lock(server, name, owner, timedelta(seconds=self.addresses[backend].lease_s))
-        except ModuleNotFoundError as missing:
-            raise ConfigError(
-                f"lock backend {backend!r} needs {missing.name}, which is not installed",
-                hint=install_command(kind.extra),
-            ) from missing
 
     def list_holders(self, backend: str, secret: SecretReader) -> list[BackendHolder]:
         """Return the held locks of a backend that its server can name. Raises ConfigError, LockBackendError."""
-        return self._find_kind(backend).list_holders(self._find(backend, secret))
+        with self._find(backend, secret) as (kind, server):
+            return kind.list_holders(server)
 
     def break_lock(self, backend: str, name: str, secret: SecretReader) -> bool:
         """Take a lock from its holder; return False if it is not held. Raises ConfigError, LockBackendError."""
-        return self._find_kind(backend).break_lock(self._find(backend, secret), name)
+        with self._find(backend, secret) as (kind, server):
+            return kind.break_lock(server, name)
 
-    def _find_kind(self, name: str) -> LockBackend:
+    @contextlib.contextmanager
+    def _find(self, name: str, secret: SecretReader) -> Iterator[tuple[LockBackend, BrokerServer]]:
+        """Find a backend and its server. Raises ConfigError, also if the block finds no library."""
         if name not in self.addresses:
             unknown = UnknownNameError("lock backend", name, sorted(self.addresses))
             hint = unknown.hint or f'Name it in mainspring.toml: [locks], then {name} = "redis://HOST:6379/0".'
             raise ConfigError(unknown.message, hint=hint)
-        return find_lock_backend(self.addresses[name].url.partition("://")[0])
-
-    def _find(self, name: str, secret: SecretReader) -> BrokerServer:
-        self._find_kind(name)
-        return resolve_server(self.addresses[name].url.partition("?")[0], secret)
+        url = self.addresses[name].url
+        kind = find_lock_backend(url.partition("://")[0])
+        try:
+            yield kind, resolve_server(url, secret)
+        except ModuleNotFoundError as missing:
+            raise ConfigError(
+                f"lock backend {name!r} needs {missing.name}, which is not installed", hint=install_command(kind.extra)
+            ) from missing
 
 
 LOCK_BACKENDS = LockBackends()

@@ -40,7 +40,7 @@ class LockSlotsError(ConflictError):
 
 
 class LockLostError(ConflictError):
-    """A lock was lost while its block ran: another owner may have had it meanwhile."""
+    """A lock was lost while its block ran: another owner may have had it since."""
 
     code = "lock_lost"
 
@@ -68,6 +68,14 @@ def error_of_refusal(refused: Refused) -> MainspringError:
     error = LockHeldError(refused.text)
     error.hint = "See who holds it and who waits: mainspring locks list"
     return error
+
+
+def error_of_loss(lock: str, reason: str) -> LockLostError:
+    """Return the error of a block whose lock was lost."""
+    return LockLostError(
+        f"{lock} was lost during its block: {reason}",
+        hint="Another owner may have had it since. Pass lock.token to the target, and let it refuse lower tokens.",
+    )
 
 
 class _PendingLock:

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from mainspring.domain.errors import MainspringError
+from mainspring.domain.triggers.trigger_source import CONSUMER_LOCK_PREFIX
 from mainspring.store.commands.automations import AcquireLock, ReleaseLock
 from mainspring.store.commands.results import LockGranted
 from mainspring.triggers.intake import DeliveryIntake
@@ -30,7 +31,7 @@ class ExclusiveConsumer:
 
     def __init__(self, consumer: Consumer, trigger: str, intake: DeliveryIntake) -> None:
         self._consumer = consumer
-        self._name = f"trigger:{trigger}"
+        self._name = f"{CONSUMER_LOCK_PREFIX}{trigger}"
         self._trigger = trigger
         self._intake = intake
 

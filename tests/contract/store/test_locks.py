@@ -2,7 +2,7 @@
 
 from mainspring.store.commands.automations import AcquireLock, BreakLock, CancelLockWait, ReleaseLock
 from mainspring.store.commands.results import DONE, LockGranted
-from mainspring.store.commands.sessions import DeclareSessionDead
+from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead
 
 MINUTE_MS = 60_000
 
@@ -83,6 +83,21 @@ def test_waiter_that_does_not_receive_its_lock_loses_its_turn(store, second):
     assert store.do(waiting("next")).code == "held", "a lock that was received is held"
 
 
+def test_waiter_whose_own_request_passes_the_lock_on_has_one_slot(store, second):
+    """The holders did not receive their slots in time, and the second waiter is the first to ask: it gets its turn once."""
+    for owner in ("x", "y"):
+        store.do(waiting(owner, 2))
+    for owner in ("stopped", "also stopped"):
+        second.do(waiting(owner, 2))
+    second.do(waiting("first", 2))
+    store.do(waiting("next", 2))
+    store.do(ReleaseLock("l", 1))
+    store.do(ReleaseLock("l", 2))
+    store.clock.forward(11_000)
+    assert store.do(waiting("next", 2)) == LockGranted(6, 2)
+    assert (holders(store), line(store)) == ([("first", 1, 5), ("next", 2, 6)], [])
+
+
 def test_late_waiter_still_receives_its_lock(store, second):
     """If no other one has it yet."""
     store.do(AcquireLock("l", "x"))
@@ -98,6 +113,20 @@ def test_longest_hold_is_recorded(store):
         token = store.do(AcquireLock("l", "x")).token
         store.clock.forward(seconds * 1_000)
         store.do(ReleaseLock("l", token))
+    store.do(AcquireLock("l", "x"))
+    (lock,) = store.read("locks")
+    assert 90_000 <= lock.longest_ms < 91_000
+
+
+def test_longest_hold_counts_a_session_that_ended_in_order(store, second, new_process):
+    """A command with a lock holds it until its session ends; how long a dead one held it says nothing about what is usual."""
+    command = new_process().open("exec")
+    command.do(AcquireLock("l", "a command"))
+    store.clock.forward(90_000)
+    command.do(CloseSession())
+    second.do(AcquireLock("l", "killed"))
+    store.clock.forward(300_000)
+    store.do(DeclareSessionDead(second.session))
     store.do(AcquireLock("l", "x"))
     (lock,) = store.read("locks")
     assert 90_000 <= lock.longest_ms < 91_000

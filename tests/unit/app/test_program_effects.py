@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from mainspring.domain.states import EffectState
 from mainspring.store.commands.effects import SettleEffect
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.effects import EffectFilter, list_effects, read_effect
-from tests.new_stores import create_store
 from tests.polling import polls
 
 pytestmark = pytest.mark.timeout(120)
@@ -39,14 +37,6 @@ def send(text):
 async def send_later(text):
     return send(text)
 """
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a store."""
-    url = str(tmp_path / "state.db") if request.param == "sqlite" else str(request.getfixturevalue("lent_store"))
-    create_store(url)
-    return url
 
 
 def run_script(folder: Path, url: str, code: str) -> str:
@@ -95,27 +85,6 @@ print(ms.once("open").key)
 """
     assert run_script(tmp_path, url, code) == "0\nopen"
     assert requests(tmp_path) == ["parent", "child", "parent"]
-
-
-@pytest.fixture
-def program(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProgramSession]:
-    """The effects of this process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MAINSPRING_STORE_URL", url)
-    made = ProgramSession(Project.find())
-    made.open()
-    monkeypatch.setattr(program_session, "_program", made)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def other(program: ProgramSession, url: str) -> Iterator[ProgramSession]:
-    """Those of another process."""
-    made = ProgramSession(Project.find(), "other.py")
-    made.open()
-    yield made
-    made.close()
 
 
 def state(program: ProgramSession, key: str = KEY) -> EffectState | None:

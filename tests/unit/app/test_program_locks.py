@@ -5,54 +5,23 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mainspring as ms
-from mainspring.app import program_session
 from mainspring.app.program_locks import ProgramLocks
 from mainspring.app.program_session import ProgramSession
-from mainspring.app.project import Project
-from mainspring.domain.errors import DefinitionError, FencedError
+from mainspring.domain.errors import DefinitionError, FencedError, StoreUnavailableError
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.store.commands.automations import BreakLock
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.status.status import locks
-from tests.new_stores import create_store
 from tests.polling import polls
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a store."""
-    url = str(tmp_path / "state.db") if request.param == "sqlite" else str(request.getfixturevalue("lent_store"))
-    create_store(url)
-    return url
-
-
-@pytest.fixture
-def program(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProgramSession]:
-    """The session of this process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MAINSPRING_STORE_URL", url)
-    made = ProgramSession(Project.find())
-    made.open()
-    monkeypatch.setattr(program_session, "_program", made)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def other(program: ProgramSession) -> Iterator[ProgramSession]:
-    """That of another process."""
-    made = ProgramSession(Project.find(), "other.py")
-    made.open()
-    yield made
-    made.close()
 
 
 def line(session: ProgramSession) -> list[str]:
@@ -157,3 +126,31 @@ def test_lost_lock_is_an_error_at_the_end_of_the_block(program: ProgramSession, 
     with pytest.raises(KeyError), held:
         other._store.apply(BreakLock("l"))
         raise KeyError
+
+
+def test_lock_is_released_once_the_store_is_back(
+    program: ProgramSession, other: ProgramSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its program lives on, so its session would hold the lock for ever. The same for a place in line."""
+    apply_in = ProgramSession.apply_in
+
+    def fail_once(session: ProgramSession, number: int, command: Any) -> Any:
+        monkeypatch.setattr(ProgramSession, "apply_in", apply_in)
+        raise StoreUnavailableError("gone away")
+
+    monkeypatch.setattr(ProgramSession, "apply_in", fail_once)
+    with pytest.raises(StoreUnavailableError), ms.lock("l"):
+        pass
+    until(lambda: line(other) == [])
+    held = ms.lock("l")
+    apply = ProgramSession.apply
+
+    def lose_answer(session: ProgramSession, command: Any) -> Any:
+        monkeypatch.setattr(ProgramSession, "apply", apply)
+        apply(session, command)
+        raise StoreUnavailableError("gone away")
+
+    monkeypatch.setattr(ProgramSession, "apply", lose_answer)
+    with pytest.raises(StoreUnavailableError), held:
+        pass
+    until(lambda: line(other) == [])

@@ -2,20 +2,8 @@
 
 import pytest
 
-from mainspring.config import load
 from mainspring.config.settings import BrokerSettings
 from mainspring.domain.errors import ConfigError
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Load a file's text with variables."""
-
-    def read(text, env=None):
-        (tmp_path / "mainspring.toml").write_text(text)
-        return load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234)
-
-    return read
 
 
 def test_brokers_are_named_by_text_or_table(read):

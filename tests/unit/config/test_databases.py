@@ -2,19 +2,8 @@
 
 import pytest
 
-from mainspring.config import DatabaseSettings, load
+from mainspring.config import DatabaseSettings
 from mainspring.domain.errors import ConfigError
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Load a file's text with variables and flags."""
-
-    def read(text: str = "", env=None, flags=None):
-        (tmp_path / "mainspring.toml").write_text(text)
-        return load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234, flags=flags or {})
-
-    return read
 
 
 def test_databases_are_named_by_text_or_table(tmp_path, read):

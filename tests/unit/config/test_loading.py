@@ -6,23 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mainspring.config import QueueSettings, load, misspelt_variables
+from mainspring.config import QueueSettings, misspelt_variables
 from mainspring.config.locations import hash_store_url
 from mainspring.domain.definitions.options import DefinitionKind, parse_options
 from mainspring.domain.time.rate import Rate
 
 URL = "store.url"
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Load a file's text with variables and flags."""
-
-    def read(text: str = "", env=None, flags=None):
-        (tmp_path / "mainspring.toml").write_text(text)
-        return load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234, flags=flags or {})
-
-    return read
 
 
 @pytest.mark.parametrize("flag", [None, "5s"])

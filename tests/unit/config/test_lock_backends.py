@@ -4,20 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from mainspring.config import load
 from mainspring.config.settings import LockBackendSettings
 from mainspring.domain.errors import ConfigError
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Load a file's text with variables."""
-
-    def read(text, env=None):
-        (tmp_path / "mainspring.toml").write_text(text)
-        return load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234)
-
-    return read
 
 
 def test_backends_are_named_by_text_or_table(read):
@@ -38,6 +26,7 @@ def test_backends_are_named_by_text_or_table(read):
         ('[locks]\nA_b = "redis://h"', "cannot name a lock backend"),
         ("[locks.a]", "it has no address"),
         ('[locks]\na = "redis://h/0?stream=s"', "unknown parameter in the address of a lock backend"),
+        ('[locks]\na = "postgresql://h/d?table=t"', "unknown parameter in the address of a lock backend"),
         ('[locks]\na = "postgresql://h"', "is not valid for this lock backend"),
     ],
 )

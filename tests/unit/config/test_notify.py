@@ -4,22 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from mainspring.config import load
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.incidents.incident import Severity
 
 CHANNELS = '[notify.channels]\nops = "slack://secret:bot/#ops"\n'
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Load a file's text with variables."""
-
-    def read(text, env=None):
-        (tmp_path / "mainspring.toml").write_text(text)
-        return load(env={"HOME": "/home/u", **(env or {})}, cwd=tmp_path, uid=1234)
-
-    return read
 
 
 def test_channels_and_routes_are_read(read):

@@ -103,7 +103,7 @@ def list_command(
 
 @command("break", "take a lock away from its holder")
 @click.argument("name", type=LOCK)
-@click.option("--slot", metavar="N", type=click.IntRange(1), help="take only this slot of it")
+@click.option("--slot", metavar="N", type=click.IntRange(1, 1_000), help="take only this slot of it")
 @_backend_option
 @pass_invocation
 def break_command(invocation: Invocation, name: str, slot: int | None, backend: str | None) -> None:

@@ -4,6 +4,9 @@ from typing import Any, ClassVar, Self
 
 import msgspec
 
+CONSUMER_LOCK_PREFIX = "trigger:"
+"""A lock of this name, with the trigger's behind it, is held while the only consumer of a trigger runs."""
+
 
 class TriggerTopic(msgspec.Struct, frozen=True):
     """A topic of a trigger inside the store. kind: event or run; `condition` = JSON: an event's values by path, or the

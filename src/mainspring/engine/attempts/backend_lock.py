@@ -12,7 +12,7 @@ from collections.abc import Callable
 from mainspring.domain.runs.log_line import format_iso_instant
 from mainspring.engine.attempts.step_context import LockRequest, PendingAnswer
 from mainspring.integrations.base.lock_backend import BackendHolder, BackendLock
-from mainspring.resources.locks import LockHeldError, LockLostError, LockSpec
+from mainspring.resources.locks import LockHeldError, LockLostError, LockSpec, error_of_loss
 from mainspring.store.commands.results import LockGranted
 
 _THREAD = "mainspring-lock"
@@ -23,14 +23,17 @@ class BackendLockSource:
 
     def __init__(self, backend: str, open_lock: Callable[[], BackendLock]) -> None:
         self._backend = backend
+        self._name = ""
         self._open_lock = open_lock
         self._lock: BackendLock | None = None
         self._state_lock = threading.Lock()
         self._is_acquiring = self._is_released = False
+        self.forget: Callable[[], object] = lambda: None
+        """Called once the end of the attempt has nothing to release."""
 
     def lock(self, spec: LockSpec) -> LockRequest:
         """Request the lock."""
-        self._is_acquiring = True
+        self._name, self._is_acquiring = spec.name, True
         request = LockRequest(1)
         context = contextvars.copy_context()  # the secret of its address is read for the code that runs now
         run = functools.partial(context.run, self._acquire, spec, request)
@@ -42,8 +45,10 @@ class BackendLockSource:
         released: PendingAnswer[None] = PendingAnswer(number)
 
         def release() -> None:
-            was_held = self._release()
-            released.answer(None if was_held else _lost_error(self._backend))
+            try:
+                released.answer(None if self._release() else self._make_loss())
+            except BaseException as error:  # noqa: BLE001 - the waiting code gets it
+                released.answer(error)
 
         threading.Thread(target=release, name=_THREAD, daemon=True).start()
         return released
@@ -61,6 +66,7 @@ class BackendLockSource:
         with self._state_lock:
             lock, is_acquiring = self._lock, self._is_acquiring
             is_released, self._is_released = self._is_released, True
+        self.forget()
         if is_released or lock is None:
             return True
         if is_acquiring:
@@ -72,22 +78,31 @@ class BackendLockSource:
         answer: LockGranted | BaseException
         try:
             self._lock = self._open_lock()
-            found = None if self._is_released else self._lock.acquire(spec.within_s)
+            result = None if self._is_released else self._lock.acquire(spec.within_s)
         except BaseException as error:  # noqa: BLE001 - the waiting code gets it
             answer = error
         else:
-            if isinstance(found, BackendHolder):
-                answer = _held_error(self._backend, found)
+            if isinstance(result, BackendHolder):
+                answer = _held_error(self._backend, result)
             else:
-                answer = _lost_error(self._backend) if found is None else LockGranted(found)
+                answer = self._make_loss() if result is None else LockGranted(result)
         with self._state_lock:
             self._is_acquiring = False
-            is_granted = isinstance(answer, LockGranted) and not self._is_released
+            if isinstance(answer, LockGranted) and self._is_released:
+                answer = self._make_loss()
+            is_granted = isinstance(answer, LockGranted)
             self._is_released = not is_granted
-        if not is_granted and self._lock is not None:
-            self._lock.release()
-        if not request.answer(answer) and is_granted:
+        is_received = request.answer(answer)
+        if not is_granted:
+            self.forget()
+            if self._lock is not None:
+                self._lock.release()
+        elif not is_received:
             self._release()
+
+    def _make_loss(self) -> LockLostError:
+        reason = "its lease or its connection ended, or it was broken"
+        return error_of_loss(f"lock {self._name!r} of backend {self._backend!r}", reason)
 
 
 def _held_error(backend: str, holder: BackendHolder) -> LockHeldError:
@@ -98,10 +113,3 @@ def _held_error(backend: str, holder: BackendHolder) -> LockHeldError:
     )
     error.hint = f"See who holds it: mainspring locks list --backend {backend}"
     return error
-
-
-def _lost_error(backend: str) -> LockLostError:
-    return LockLostError(
-        f"a lock of backend {backend!r} was lost during its block: its lease or its connection ended, or it was broken",
-        hint="Another owner may have had it meanwhile. Pass lock.token to the target, and let it refuse lower tokens.",
-    )

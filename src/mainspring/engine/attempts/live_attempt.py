@@ -7,6 +7,7 @@ closed: none of its reports is delivered and a late result is dropped.
 import asyncio
 import contextlib
 import contextvars
+import functools
 import itertools
 import threading
 import time
@@ -216,7 +217,7 @@ class LiveAttempt:
         self._timers: list[asyncio.TimerHandle] = []
         self._checkpoints: set[PendingCheckpoint] = set()
         self._requests: set[PendingAnswer[Any]] = set()
-        self._at_end: list[Callable[[], None]] = []
+        self._at_end: dict[Callable[[], None], None] = {}
         self.outgoing: list[OutboxEntry] = []
         self._secret_uses: dict[SecretUse, None] = {}
         self._refused_secrets: frozenset[str] = frozenset()
@@ -395,16 +396,17 @@ class LiveAttempt:
         """Whether this attempt is over."""
         return self.closed
 
-    def at_end(self, release: Callable[[], None]) -> None:
+    def at_end(self, release: Callable[[], None]) -> Callable[[], object]:
         """Call `release` at the end of this attempt; from any thread."""
-        self._at_end.append(release)
+        self._at_end[release] = None
         if self.closed:
             self._release_all()
+        return functools.partial(self._at_end.pop, release, None)
 
     def _release_all(self) -> None:
         while self._at_end:
             with contextlib.suppress(Exception):
-                self._at_end.pop()()
+                self._at_end.popitem()[0]()
 
     def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
         """Ask for an effect; from any thread."""

@@ -95,8 +95,8 @@ class NamedLock:
         request = source.lock(self._spec)
         try:
             self._hold(source, request, request.wait())
-        except BaseException as error:
-            self._stop_waiting(source, request, error)
+        except BaseException:
+            self._stop_waiting(source, request)
             raise
         return self
 
@@ -117,8 +117,8 @@ class NamedLock:
         request = source.lock(self._spec)
         try:
             self._hold(source, request, await request)
-        except BaseException as error:
-            self._stop_waiting(source, request, error)
+        except BaseException:
+            self._stop_waiting(source, request)
             raise
         return self
 
@@ -139,8 +139,7 @@ class NamedLock:
         self._source, self._number, self._granted = source, request.number, granted
 
     @staticmethod
-    def _stop_waiting(source: LockSource, request: LockRequest, error: BaseException) -> None:
-        """Leave the line if the code stops to wait (a cancel, a key press). Any other error ended the wait."""
-        if not isinstance(error, Exception | AttemptClosed):
-            with contextlib.suppress(AttemptClosed):
-                source.unlock(request.number)
+    def _stop_waiting(source: LockSource, request: LockRequest) -> None:
+        """Leave the line: the code may have stopped to wait (a cancel, a key press, an error of a signal handler)."""
+        with contextlib.suppress(AttemptClosed):
+            source.unlock(request.number)

@@ -173,8 +173,8 @@ class AttemptChannel(Protocol):
         """Whether the lock of a request is lost, as far as this process knows."""
         ...
 
-    def at_end(self, release: Callable[[], None]) -> None:
-        """Call `release` at the end of the attempt, from any thread; its errors are ignored."""
+    def at_end(self, release: Callable[[], None]) -> Callable[[], object]:
+        """Call `release` at the end of the attempt, from any thread; its errors are ignored. Return the function that prevents it."""
         ...
 
     def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:

@@ -178,7 +178,7 @@ class AcquireLock(BookkeepingCommand[LockGranted | Refused], frozen=True):
 
 
 class CancelLockWait(BookkeepingCommand[CommandDone], frozen=True):
-    """Leave the line of a lock; what was granted meanwhile is released. Answer: CommandDone."""
+    """Leave the line of a lock; what was granted before is released. Answer: CommandDone."""
 
     name: str
     owner: str

@@ -46,14 +46,14 @@ def acquire_lock(tx: Transaction, command: AcquireLock) -> LockGranted | Refused
     """Acquire a lock, or wait for it, or name its holders. A holder gets the same token again."""
     tx.hold("lock", command.name, then=[("read_lock", (command.name,))])
     holders, waiters = _read_lock(tx, command.name, receiver=command.owner)
+    if len(holders) < command.slots and waiters and not waiters[0].is_of(tx, command.owner):
+        _pass_on(tx, command.name, receiver=command.owner)
+        holders, waiters = _read_lock(tx, command.name, receiver=command.owner)
     for holder in holders:
         if holder.is_of(tx, command.owner):
             if not holder.received:
                 tx.change("confirm_lock", (command.name, holder.place))
             return LockGranted(holder.token, holder.place)
-    if len(holders) < command.slots and waiters and not waiters[0].is_of(tx, command.owner):
-        _pass_on(tx, command.name)
-        holders, waiters = _read_lock(tx, command.name)
     own = next((waiter for waiter in waiters if waiter.is_of(tx, command.owner)), None)
     for other in (*holders, *waiters):
         if other.slots != command.slots and other is not own:
@@ -84,7 +84,7 @@ def acquire_lock(tx: Transaction, command: AcquireLock) -> LockGranted | Refused
 
 
 def cancel_lock_wait(tx: Transaction, command: CancelLockWait) -> CommandDone:
-    """Delete a waiter, or release what was passed on to it meanwhile."""
+    """Delete a waiter, or release what was passed on to it before."""
     tx.hold("lock", command.name)
     tx.change("delete_locks_of_owner", (command.name, command.owner, tx.session))
     _pass_on(tx, command.name, leaving=command.owner)
@@ -97,8 +97,7 @@ def release_lock(tx: Transaction, command: ReleaseLock) -> CommandDone | Refused
     tx.hold("lock", command.name, then=reads)
     acquired_at = tx.value("release_lock", (command.name, command.token), int)
     if acquired_at is not None:
-        if tx.now - acquired_at >= _LONG_HOLD_MS:
-            tx.change("record_lock_hold", (command.name, tx.now - acquired_at))
+        _record_hold(tx, command.name, acquired_at)
         _pass_on(tx, command.name)
         return DONE
     newest_token = tx.value("read_fencing_token", (command.name,), int)
@@ -117,16 +116,27 @@ def break_lock(tx: Transaction, command: BreakLock) -> CommandDone | Refused:
     return Refused("not_found", f"{slot}lock {command.name!r} is not held")
 
 
-def release_locks_of_session(tx: Transaction, session: int) -> None:
-    """Release all locks of a session that ends to the next waiters, and delete its waiters."""
+def release_locks_of_session(tx: Transaction, session: int, *, is_orderly: bool) -> None:
+    """Release all locks of a session that ends to the next waiters, and delete its waiters.
+
+    `is_orderly` = its process ended by itself, as a command with a lock does: then the holds count as usual ones.
+    """
     names = tx.values("list_lock_names_of_session", (session,), str)
     if not names:
         return
     tx.hold_all("lock", [(name,) for name in names])
-    tx.change("delete_locks_of_session", (session,))
+    for name, acquired_at in tx.all("delete_locks_of_session", (session,)):
+        if is_orderly:
+            _record_hold(tx, name, acquired_at)
     tx.change("delete_lock_waiters_of_session", (session,))
     for name in names:
         _pass_on(tx, name)
+
+
+def _record_hold(tx: Transaction, name: str, acquired_at: int) -> None:
+    """Record a hold that ended in order, if it was long."""
+    if tx.now - acquired_at >= _LONG_HOLD_MS:
+        tx.change("record_lock_hold", (name, tx.now - acquired_at))
 
 
 def _read_lock(
@@ -153,9 +163,9 @@ def _read_lock(
     return holders, waiters
 
 
-def _pass_on(tx: Transaction, name: str, leaving: str | None = None) -> None:
-    """Make the next waiters holders, as far as slots are free."""
-    holders, waiters = _read_lock(tx, name, leaving=leaving)
+def _pass_on(tx: Transaction, name: str, *, leaving: str | None = None, receiver: str | None = None) -> None:
+    """Make the next waiters holders, as far as slots are free. `leaving` and `receiver` are those of `_read_lock`."""
+    holders, waiters = _read_lock(tx, name, leaving=leaving, receiver=receiver)
     slots = waiters[0].slots if waiters else 0
     for waiter in waiters[: max(slots - len(holders), 0)]:
         tx.change("delete_lock_waiter", (name, waiter.place))

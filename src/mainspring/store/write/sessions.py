@@ -205,7 +205,7 @@ def _end_session(tx: Transaction, session: int, state: SessionState, released: i
         "delete_stalled_attempts_of_session",
     ):
         tx.change(query, (session,))
-    locks.release_locks_of_session(tx, session)
+    locks.release_locks_of_session(tx, session, is_orderly=state is SessionState.CLOSED)
     effects.lose_effects(tx, session)
     tx.ready |= released > 0
 

@@ -56,6 +56,18 @@ def test_lock_has_its_token_inside_and_none_outside(channel):
     assert channel.released == [1, 2]
 
 
+def test_error_of_a_signal_handler_ends_the_wait(channel, monkeypatch):
+    """As a cancel does: otherwise the lock would be passed on to code that no longer waits."""
+
+    def wait(_request):
+        raise TimeoutError("alarm")
+
+    monkeypatch.setattr(LockRequest, "wait", wait)
+    with pytest.raises(TimeoutError, match="alarm"), lock("l"):
+        pass
+    assert channel.released == [1]
+
+
 @pytest.mark.parametrize("slots", [0, -1, True, 1.5, "2", 1001])
 def test_slots_must_be_a_number_of_holders(channel, slots):
     """The error comes at the call, before anything waits."""
@@ -71,7 +83,7 @@ def test_name_must_be_one_that_people_can_read(channel, name):
 
 
 def test_span_must_be_one(channel):
-    """It is said at the call, before anything waits."""
+    """The error comes at the call, before anything waits."""
     with pytest.raises(OptionError):
         lock("l", within="soon")
 

@@ -9,6 +9,7 @@ from mainspring.domain.monitors.inputs import HeldLock, MonitorInputs
 from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_subject, highest_tier
 from mainspring.domain.monitors.tuning import Tuning, TuningCount, TuningSpan, to_ms
 from mainspring.domain.text.phrases import format_span
+from mainspring.domain.triggers.trigger_source import CONSUMER_LOCK_PREFIX
 
 USUAL_FROM_HOLDS = 20
 """A lock that was acquired this often has a usual hold."""
@@ -27,9 +28,11 @@ class LockHeldTuning(Tuning, frozen=True, kw_only=True):
 
 
 def evaluate(facts: MonitorInputs, tuning: LockHeldTuning, now_at: int) -> Iterator[Evaluation]:
-    """Evaluate each lock."""
+    """Evaluate each lock, except those of running consumers: these hold theirs for as long as their worker runs."""
     severity = highest_tier(facts.expected(now_at)).at_most(Severity.NOTIFY)
     for lock in facts.locks:
+        if lock.live and lock.name.startswith(CONSUMER_LOCK_PREFIX):
+            continue
         name = lock.name if lock.slot is None else f"{lock.name} (slot {lock.slot})"
         slot = "" if lock.slot is None else f" --slot {lock.slot}"
         held_ms, longest_ms = now_at - lock.acquired_at, _longest_ms(lock, tuning)

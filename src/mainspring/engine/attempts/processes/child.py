@@ -9,6 +9,7 @@ be printed or encoded prevents that EndMessage.
 import contextlib
 import contextvars
 import faulthandler
+import functools
 import itertools
 import os
 import resource
@@ -85,7 +86,7 @@ class ChildChannel:
         self._lock_requests: dict[int, LockRequest] = {}
         self._effect_requests: dict[int, tuple[PendingAnswer[Any], EffectRequest | None]] = {}
         self._secret_requests: dict[int, PendingAnswer[SecretRead]] = {}
-        self._at_end: list[Callable[[], None]] = []
+        self._at_end: dict[Callable[[], None], None] = {}
         self.calls: SimpleQueue[child_protocol.CallMessage] = SimpleQueue()
 
     def read(self) -> list[child_protocol.MessageToChild]:
@@ -171,15 +172,16 @@ class ChildChannel:
         """Return False: this process is killed if its attempt is stopped."""
         return False
 
-    def at_end(self, release: Callable[[], None]) -> None:
+    def at_end(self, release: Callable[[], None]) -> Callable[[], object]:
         """Call `release` at the end of the running call."""
-        self._at_end.append(release)
+        self._at_end[release] = None
+        return functools.partial(self._at_end.pop, release, None)
 
     def release_all(self) -> None:
         """Release what the call has left: it has ended."""
         while self._at_end:
             with contextlib.suppress(Exception):
-                self._at_end.pop()()
+                self._at_end.popitem()[0]()
 
     def begin_effect(self, request: EffectRequest) -> PendingAnswer[EffectAnswer]:
         """Ask for an effect."""

@@ -1,1 +1,1 @@
-delete from locks where session = ?
+delete from locks where session = ? returning name, acquired_at
