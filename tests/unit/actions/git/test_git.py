@@ -68,6 +68,17 @@ def test_local_changes_are_dropped_only_on_request(other, remote, folder, tmp_pa
         git.checkout(str(tmp_path / "elsewhere.git"), folder)
 
 
+def test_branch_that_the_remote_has_deleted_is_an_error(other, remote, folder):
+    """Although the checkout still has it; neither is another name of Git a ref."""
+    other.push("c.txt", "c", branch="release")
+    git.checkout(str(remote), folder, ref="release")
+    git.checkout(str(remote), folder)
+    run_git(remote, "branch", "-D", "release")
+    for ref in ("release", "FETCH_HEAD"):
+        with pytest.raises(git.GitActionError, match="has no branch, tag or commit"):
+            git.checkout(str(remote), folder, ref=ref, discard=True)
+
+
 def test_push_has_one_commit_for_its_key(other, remote, folder, ledger):
     """The second call with the key pushes nothing; without changes there is nothing to push; ignored files stay."""
     (folder / ".gitignore").write_text("*.log\n")
