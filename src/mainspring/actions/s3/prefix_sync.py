@@ -218,10 +218,14 @@ class _Download(_Sync):
         objects = dict(self.list_objects())
         _require_file_names(self._prefix, objects)
         with describe_errors("sync", self._folder.text, self._folder.root):
-            if self._folder.root is None:
-                make_folder(Path(self._folder.base))
             files = dict(self.list_files()) if Path(self._folder.absolute).is_dir() else {}
         return _SyncPlan(objects, files)
+
+    def _copy_all(self, names: list[str], concurrency: int) -> Iterator[str]:
+        if self._folder.root is None:
+            with describe_errors("sync", self._folder.text, self._folder.root):
+                make_folder(Path(self._folder.base))
+        yield from super()._copy_all(names, concurrency)
 
     def copy_file(self, name: str) -> bool:
         target = self.target_of(name)

@@ -53,8 +53,8 @@ def upload(
     `root` = the folder that `source` may not leave. `if_absent=True` = never replace an object that has other content.
 
     Safe to run twice because S3 shows an object only when it is complete, and its checksum is compared first: a second call sends nothing.
-    A call after a crash asks S3 for the parts that it has, and sends the rest. With `if_absent=True`, S3 itself accepts one of several
-    calls at once.
+    A call after a crash asks S3 for the parts that it has, and sends the rest, unless `content_type` or `metadata` is set. With
+    `if_absent=True`, S3 itself accepts one of several calls at once.
 
     Example:
         s3.upload("backups/app.db.gz", "s3://backups/2026/app.db.gz", if_absent=True)
@@ -134,7 +134,12 @@ class _PartsUpload:
         return str(reply["UploadId"])
 
     def _find_upload(self) -> tuple[str, dict[int, str]] | None:
-        """Return an upload of an earlier call, and the ETags of the parts that S3 has; None if no upload is one of this file."""
+        """Return an upload of an earlier call, and the ETags of the parts that S3 has; None if no upload is one of this file.
+
+        An upload with settings of its own is never resumed: S3 does not say which ones an upload has.
+        """
+        if self._settings.creation:
+            return None
         try:
             for upload in self._list_uploads():
                 parts = self._list_parts(upload)
