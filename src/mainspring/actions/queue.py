@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.actions.base.calling_thread import refuse_body
 from mainspring.actions.base.project_settings import current_project
 from mainspring.actions.base.sent_once import SentOnce
 from mainspring.domain.duration import SpanInput
@@ -14,7 +15,6 @@ from mainspring.domain.errors import (
     ConfigError,
     NotSent,
     OptionError,
-    OutsideStepError,
     Permanent,
     Transient,
     UnknownNameError,
@@ -22,7 +22,6 @@ from mainspring.domain.errors import (
 )
 from mainspring.domain.runs.outbox import check_message
 from mainspring.domain.values.codec import encode
-from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.outbox_api import send
 from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.integrations.base.broker import QueueSource
@@ -103,8 +102,7 @@ class _Message:
         once: str | None,
         within: SpanInput | None,
     ) -> None:
-        if IN_BODY.get():
-            raise OutsideStepError(_ACTION)
+        refuse_body(_ACTION)
         self._queue = queue
         self._key = key
         self._once, self._within = once, within
