@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Unpack
 import msgspec
 
 from mainspring.actions.base.calling_thread import refuse_event_loop
-from mainspring.actions.base.stop_request import watch_stop_request
+from mainspring.actions.base.stop_request import StopRequest, watch_stop_request
 from mainspring.actions.files.entries import remove
 from mainspring.actions.files.file_errors import FileActionError, describe_errors
 from mainspring.actions.files.folder_tree import walk_folder
@@ -132,7 +132,7 @@ class _Sync:
             watch_stop_request("s3.sync") as stop,
             ThreadPoolExecutor(concurrency, thread_name_prefix="mainspring-s3") as threads,
         ):
-            copies = [threads.submit(self.copy_file, name) for name in names]
+            copies = [threads.submit(self.copy_file, name, stop.without_progress()) for name in names]
             try:
                 for number, (name, copy) in enumerate(zip(names, copies, strict=True), 1):
                     if copy.result():
@@ -146,7 +146,7 @@ class _Sync:
         """Return what both sides have."""
         raise NotImplementedError
 
-    def copy_file(self, name: str) -> bool:
+    def copy_file(self, name: str, stop: StopRequest) -> bool:
         """Copy a file, unless the target has its content; return whether it was copied."""
         raise NotImplementedError
 
@@ -197,8 +197,8 @@ class _Upload(_Sync):
             read_prefix_address(f"{SCHEME}{self._prefix.bucket}/{self._prefix.key}{name}")
         return _SyncPlan(files, dict(self.list_objects()))
 
-    def copy_file(self, name: str) -> bool:
-        return upload_file(self._client, self.target_of(name), self.address_of(name), _PLAIN).is_new
+    def copy_file(self, name: str, stop: StopRequest) -> bool:
+        return upload_file(self._client, self.target_of(name), self.address_of(name), _PLAIN, stop).is_new
 
     def delete_names(self, names: list[str]) -> None:
         for start in range(0, len(names), _MAX_PER_DELETION):
@@ -227,9 +227,9 @@ class _Download(_Sync):
                 make_folder(Path(self._folder.base))
         yield from super()._copy_all(names, concurrency)
 
-    def copy_file(self, name: str) -> bool:
+    def copy_file(self, name: str, stop: StopRequest) -> bool:
         target = self.target_of(name)
-        return download_object(self._client, self.address_of(name), target, make_folders=True).is_new
+        return download_object(self._client, self.address_of(name), target, stop, make_folders=True).is_new
 
     def delete_names(self, names: list[str]) -> None:
         for name in names:

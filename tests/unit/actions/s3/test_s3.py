@@ -10,6 +10,7 @@ import pytest
 import mainspring as ms
 from mainspring.actions import s3
 from mainspring.actions.files import FileActionError, FileUnavailableError
+from mainspring.actions.s3.object_content import DEFAULT_PART_BYTES
 from mainspring.domain.errors import (
     ArgumentError,
     ConfigError,
@@ -102,8 +103,16 @@ def test_interrupted_upload_is_resumed(server, options, backup):
     assert (server.uploads(), server.read("backup")) == (0, s3_steps.BIG)
 
 
-def test_cancelled_upload_removes_its_parts(server, options, backup, tmp_path):
-    """No later call would resume them."""
+@pytest.mark.parametrize("action", [s3.upload, s3.sync], ids=["upload", "sync"])
+def test_cancelled_upload_removes_its_parts(server, options, backup, tmp_path, action):
+    """No later call would resume them; no other part is sent."""
+    folder = backup.parent / "folder"
+    folder.mkdir()
+    backup = backup.rename(folder / "backup")
+    source, to = (folder, "s3://example") if action == s3.sync else (backup, "s3://example/backup")
+    more = {} if action == s3.sync else {"part_size": PART}
+    if action == s3.sync:
+        backup.write_bytes(b"x" * (DEFAULT_PART_BYTES + 1))
     has_started, is_cancelled = threading.Event(), threading.Event()
 
     def hold(request):
@@ -113,9 +122,9 @@ def test_cancelled_upload_removes_its_parts(server, options, backup, tmp_path):
 
     server.fault = hold
 
-    @ms.workflow
+    @ms.workflow(name=f"cancelled_{action.__name__}")
     async def back_up(run: ms.Run) -> None:
-        await run.step(s3.upload, str(backup), "s3://example/backup", part_size=PART, **options)
+        await run.step(action, str(source), to, **more, **options)
 
     async def cancel():
         app = ms.App(str(tmp_path / "s.db"))
@@ -131,6 +140,7 @@ def test_cancelled_upload_removes_its_parts(server, options, backup, tmp_path):
                     break
 
     asyncio.run(cancel())
+    assert server.sent().count("PUT backup partNumber,uploadId") == 1
     assert (server.uploads(), server.list_keys()) == (0, [])
 
 
