@@ -1,4 +1,4 @@
-"""Commit and push once: the commit has the key of its effect, by which the remote can be asked.
+"""Commit and push once: the commit has the key of its effect, by which it is found at the remote.
 
 Invariants: the commit is built without the checkout, so that a killed call leaves neither a lock nor a commit that another call would
 push; the checkout changes only after the push, and a failure of that is no failure of the push.
@@ -278,7 +278,7 @@ class _Push:
         return self._write_commit(tree.strip(), base, key)
 
     def _send(self, commit: str) -> bool:
-        """Push a commit; return False if the branch has moved meanwhile.
+        """Push a commit; return False if the branch has moved since.
 
         Raises:
             GitActionError: the remote refuses it. GitPushUnknownError: the remote did not say what it did.

@@ -119,7 +119,7 @@ def _fetch(client: Any, address: S3Address, head: dict[str, Any], descriptor: in
     """Write the object of this head to a file; return the SHA-256.
 
     Raises:
-        S3UnavailableError: the object was replaced meanwhile, the connection was lost, or bytes have changed on their way.
+        S3UnavailableError: the object was replaced during the download, the connection was lost, or bytes have changed on their way.
     """
     version = {"IfMatch": head["ETag"]} if "ETag" in head else {}
     reply = client.get_object(**address.names, **version)

@@ -1,4 +1,4 @@
-"""Sync of a folder and a prefix of S3, in one direction: what differs is copied, and what is missing at the source stays, unless asked."""
+"""Sync of a folder and a prefix of S3, in one direction: what differs is copied; what only the target has stays, unless `delete=True`."""
 
 import os
 import stat
@@ -109,7 +109,7 @@ class _Sync:
         self._folder = folder
 
     def run(self, concurrency: int, *, is_deleted: bool, is_dry_run: bool) -> S3Sync:
-        """Copy what differs, then delete what is asked for."""
+        """Copy what differs, then with `is_deleted` delete what only the target has."""
         plan = self.make_plan()
         if is_deleted and plan.target and not plan.source:
             raise S3ActionError(

@@ -1,6 +1,6 @@
 """Uploads of files to S3: in one request, or in parts that a later call resumes.
 
-Invariants: S3 is asked which parts it has, and only an upload whose parts all equal those of the file is resumed; when it is completed, S3
+Invariants: S3 lists the parts that it has, and only an upload whose parts all equal those of the file is resumed; when it is completed, S3
 compares the hash of each part again.
 """
 
@@ -112,7 +112,7 @@ class _PartsUpload:
         self._parts = content.digest(content.part_size)
 
     def run(self, stop: StopRequest) -> S3Object:
-        """Upload what S3 does not have. If another call has ended the upload meanwhile, begin another one, once."""
+        """Upload what S3 does not have. If another call has ended the upload, begin another one, once."""
         for _ in range(2):
             stop.report(0, self._content.size)
             upload, uploaded = self._find_upload() or (self._create(), {})
