@@ -3,7 +3,7 @@
     git init --bare reports.git
     mainspring run publish-report -m examples/publish_report.py remote=$PWD/reports.git folder=. day=2026-11-30
 
-Teaches: a checkout that belongs to an automation; a commit that is pushed once, because the remote can be asked for it; a branch to which
+Teaches: a checkout that belongs to an automation; a commit that is pushed once, because the remote is searched for it; a branch to which
 others push too.
 """
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from mainspring.actions.base.project_settings import current_project
+from mainspring.actions.base.calling_thread import refuse_body
+from mainspring.actions.base.project_settings import CURRENT_SECRETS, current_project
 from mainspring.actions.base.sent_once import SentOnce
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import (
     ConfigError,
     NotSent,
     OptionError,
-    OutsideStepError,
     Permanent,
     Transient,
     UnknownNameError,
@@ -22,7 +22,6 @@ from mainspring.domain.errors import (
 )
 from mainspring.domain.runs.outbox import check_message
 from mainspring.domain.values.codec import encode
-from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.outbox_api import send
 from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.integrations.base.broker import QueueSource
@@ -103,8 +102,7 @@ class _Message:
         once: str | None,
         within: SpanInput | None,
     ) -> None:
-        if IN_BODY.get():
-            raise OutsideStepError(_ACTION)
+        refuse_body(_ACTION)
         self._queue = queue
         self._key = key
         self._once, self._within = once, within
@@ -122,10 +120,9 @@ class _Message:
         check_message(queue, key, self._headers)
         encoded = encode(data, value_name=f"message to {queue}")
         self._body = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else encoded
-        project = current_project()
-        self._brokers = project.brokers
+        self._brokers = current_project().brokers
         resolve_queue_address(queue, self._brokers)
-        self._errors = ErrorText(project.secrets)
+        self._errors = ErrorText(CURRENT_SECRETS)
 
     def _record(self, data: Any, headers: Mapping[str, str] | None) -> str:
         own = send(self._queue, data, key=self._key, headers=headers)

@@ -10,19 +10,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
-
-import httpx2
 
 from mainspring.actions.base.calling_thread import refuse_event_loop
 from mainspring.actions.base.stop_request import watch_stop_request
+from mainspring.actions.http.exchange import open_response, run_blocking
+from mainspring.actions.http.prepared_call import prepare_call
 from mainspring.actions.sql import SqlUnavailableError, query
 from mainspring.actions.sql.sessions import Database, describe_database
 from mainspring.domain.duration import SpanInput, format_duration, parse_duration
-from mainspring.domain.errors import ArgumentError, NotSent, OptionError, Transient
+from mainspring.domain.errors import ArgumentError, MainspringError, NotSent, OptionError, Transient
+from mainspring.domain.failures.classifier import classify
+from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.text.escaping import escape
-from mainspring.domain.text.server_url import redact_url
-from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 __all__ = ["WaitTimeoutError", "file", "port", "row", "until", "url"]
 
@@ -123,10 +122,14 @@ def url(
     *,
     status: int | Sequence[int] = 200,
     headers: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
     every: SpanInput = _EVERY,
     within: SpanInput = _WITHIN,
 ) -> int:
     """Wait until a GET of a URL answers with this status, or one of several, and return it. Redirects are not followed.
+
+    `headers`, `allow` = those of `http.request`: a value of a header may be "secret:NAME", and hosts and networks that are not public must
+    be allowed.
 
     Safe to run twice because GET only reads: a second call waits again, or returns at once.
 
@@ -135,20 +138,28 @@ def url(
 
     Raises:
         WaitTimeoutError: the status was not returned in time; it has the last answer.
-        ArgumentError, OptionError: an argument cannot be used.
+        HttpAddressError: the address cannot be used, or is not public and not allowed.
+        ArgumentError, OptionError, ConfigError: an argument cannot be used.
     """
-    if urlsplit(address).scheme not in ("http", "https"):
-        raise ArgumentError(f"{escape(redact_url(address), 200)!r} is no URL", hint="Write https://HOST/PATH.")
     expected = {status} if isinstance(status, int) else set(status)
+    call = prepare_call(
+        "GET", address, {"headers": headers or {}, "allow": allow, "timeout": _REQUEST_S, "expect": range(200, 600)}
+    )
+
+    async def read_status() -> int:
+        async with open_response(call) as response:
+            return response.status
 
     def check() -> tuple[int | None, str]:
         try:
-            found = httpx2.get(address, headers=dict(headers or {}), timeout=_REQUEST_S).status_code
-        except httpx2.TransportError as error:
-            return None, KNOWN_SECRETS.redact(escape(f"{type(error).__name__}: {error}", 200))
-        return (found, "") if found in expected else (None, f"it answers {found}")
+            answer = run_blocking("wait.url", read_status)
+        except MainspringError as error:
+            if classify(error).kind is not FailureKind.TRANSIENT:
+                raise
+            return None, error.message.partition("\n")[0].removeprefix(f"{call.place}: ")
+        return (answer, "") if answer in expected else (None, f"it answers {answer}")
 
-    return _wait("url", check, f"the URL {escape(redact_url(address), 200)}", every, within)
+    return _wait("url", check, f"the URL {escape(call.place.partition(' ')[2], 200)}", every, within)
 
 
 def row(

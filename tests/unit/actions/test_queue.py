@@ -9,6 +9,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import queue
+from mainspring.app.program_secrets import program_secrets
 from mainspring.domain.errors import ArgumentError, ConfigError, OptionError, ValueRefusedError
 from mainspring.testing import ActionContract
 from tests.brokers.nats_server import NatsServer
@@ -93,6 +94,14 @@ def test_broker_that_is_away_has_no_message(stream):
     """Nothing was sent, so that a later call sends it."""
     with pytest.raises(ms.NotSent, match="cannot be reached"):
         queue.publish("away/a", 1, once="order:19")
+
+
+def test_password_of_a_broker_is_a_recorded_use_of_the_program(stream, monkeypatch):
+    """As a secret that other actions read."""
+    monkeypatch.setenv("MAINSPRING_SECRET_BROKER", "p4ss-of-the-broker")
+    with pytest.raises(ms.NotSent):
+        queue.publish("nats://ann:{secret:BROKER}@127.0.0.1:1/AWAY?subject=away", 1)
+    assert "BROKER" in {use.secret for use in program_secrets()._uses}
 
 
 @pytest.mark.slow

@@ -14,11 +14,13 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import shell, wait
+from mainspring.actions.http.errors import HttpAddressError
 from mainspring.domain.errors import ArgumentError, DefinitionError, OptionError, Transient
 from tests.free_port import free_port
 from tests.unit.actions.sql.conftest import make_sqlite_shop
 
 UPCOMING: dict[str, Any] = {"every": "10ms", "within": "60s"}
+LOCAL: dict[str, Any] = {"allow": ["127.0.0.1"]}
 NEVER: dict[str, Any] = {"every": "10ms", "within": "50ms"}
 
 
@@ -97,14 +99,20 @@ def test_url_is_awaited() -> None:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         address = f"127.0.0.1:{server.server_port}/health"
-        assert wait.url(f"http://{address}", **UPCOMING) == 200
+        assert wait.url(f"http://{address}", **UPCOMING, **LOCAL) == 200
         with pytest.raises(wait.WaitTimeoutError, match="it answers 200") as caught:
-            wait.url(f"http://ann:secret_password@{address}", status=[204, 205], **NEVER)
+            wait.url(f"http://{address}?key=secret_password", status=[204, 205], **NEVER, **LOCAL)
         assert "secret_password" not in str(caught.value)
         server.shutdown()
         thread.join()
-    with pytest.raises(wait.WaitTimeoutError, match="ConnectError"):
-        wait.url(f"http://{address}", **NEVER)
+    with pytest.raises(wait.WaitTimeoutError, match=rf"for the URL http://{address}: no connection"):
+        wait.url(f"http://{address}", **NEVER, **LOCAL)
+
+
+def test_url_that_is_not_public_must_be_allowed() -> None:
+    """As for every action of HTTP."""
+    with pytest.raises(HttpAddressError, match=r"127\.0\.0\.1"):
+        wait.url("http://127.0.0.1:1/health", **NEVER)
 
 
 def test_row_is_awaited(tmp_path: Path) -> None:
@@ -123,7 +131,7 @@ def test_row_is_awaited(tmp_path: Path) -> None:
     [
         (lambda: wait.until(7), ArgumentError),  # type: ignore[arg-type]
         (lambda: wait.port("h", 0), ArgumentError),
-        (lambda: wait.url("ftp://h"), ArgumentError),
+        (lambda: wait.url("ftp://h"), HttpAddressError),
         (lambda: wait.until(lambda: 1, every="0s"), OptionError),
         (lambda: wait.until(lambda: 1, within="soon"), OptionError),
     ],

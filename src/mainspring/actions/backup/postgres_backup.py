@@ -47,7 +47,7 @@ _LIBPQ_VARIABLES = (
 _PROGRAM_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
 _TABLES = """
 select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where (c.relkind = 'r' or c.relkind = 'm' and c.relispopulated) and c.relpersistence <> 't'
+where c.relkind = 'r' and c.relpersistence <> 't'
 and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 order by 1, 2
@@ -108,7 +108,8 @@ def postgres(
             snapshot = call.write()
             if os.fstat(descriptor).st_size == 0:
                 raise BackupError("pg_dump has written to another file: its folder was replaced", hint="Try again.")
-            call.verify(snapshot.tables, None if verify == "read" else server, hash_parts(os.fsencode(target.absolute)))
+            key = hash_parts(source.location.encode(), os.fsencode(target.absolute))
+            call.verify(snapshot.tables, None if verify == "read" else server, key)
         return snapshot
 
     return make_backup(target, "postgres", source.location, write, make_folders=make_folders)
@@ -182,7 +183,7 @@ class _Dump:
             raw.autocommit = True
             with _scratch_database(raw, name, _encoding_of(self._source, self._connect)):
                 self._run([self._programs.restore, *_RESTORE_OPTIONS, self._file], server, name)
-                with closing(_connect_to(server, name)) as restored:
+                with closing(self._connect_to(server, name)) as restored:
                     found = _count_rows(restored)
         if found != tables:
             names = sorted(table for table in {*tables, *found} if tables.get(table) != found.get(table))
@@ -193,10 +194,24 @@ class _Dump:
 
     def _connect(self, database: "PostgresEffectDatabase", *, is_read_only: bool) -> "psycopg.Connection[Any]":
         raw = database.connect(self._remaining(), is_read_only=is_read_only)
-        self._connections = [item for item in self._connections if not item.closed] + [raw]
+        self._remember(raw)
         raw.execute("select set_config('idle_in_transaction_session_timeout', '0', false)")
         raw.commit()
         return raw
+
+    def _connect_to(self, server: "PostgresEffectDatabase", name: str) -> "psycopg.Connection[Any]":
+        """Return a connection to the scratch database of this name."""
+        import psycopg
+
+        timeout_ms = max(1, int(self._remaining() * 1_000))
+        raw = psycopg.connect(server.conninfo, dbname=name)
+        self._remember(raw)
+        raw.execute("select set_config('statement_timeout', %s, false)", [str(timeout_ms)])
+        return raw
+
+    def _remember(self, raw: "psycopg.Connection[Any]") -> None:
+        """Let `stop` cancel the statements of this connection."""
+        self._connections = [item for item in self._connections if not item.closed] + [raw]
 
     def _remaining(self) -> float:
         seconds = self._until - monotonic()
@@ -230,12 +245,6 @@ def _split_password(database: "PostgresEffectDatabase", name: str | None) -> tup
         return make_conninfo("", **parameters), {}
     KNOWN_SECRETS.add([str(password)])
     return make_conninfo("", **parameters), {"PGPASSWORD": str(password)}
-
-
-def _connect_to(database: "PostgresEffectDatabase", name: str) -> "psycopg.Connection[Any]":
-    import psycopg
-
-    return psycopg.connect(database.conninfo, dbname=name)
 
 
 def _count_rows(raw: "psycopg.Connection[Any]") -> dict[str, int]:
@@ -330,7 +339,10 @@ def _command_error(program: str, error: CommandFailed, path: str) -> MainspringE
         full = FileUnavailableError(f"cannot write the backup {printable_path(path)}: {program} has no space left")
         full.hint = "Free space on this disk, for example with backup.prune(). Nothing was changed."
         return full
-    if program == "pg_restore" or any(words in text for words in _REFUSALS):
+    if program == "pg_restore":
+        hint = 'See what the message names. To verify on another server, pass scratch=; to only read it: verify="read"'
+        return BackupError(f"{program} failed: {escape(text, 500)}", hint=hint)
+    if any(words in text for words in _REFUSALS):
         hint = "See what the message names. Rights: grant pg_read_all_data to USER"
         return BackupError(f"{program} failed: {escape(text, 500)}", hint=hint)
     return BackupUnavailableError(f"{program} failed: {escape(text, 500)}", hint="Try again, or raise timeout=.")

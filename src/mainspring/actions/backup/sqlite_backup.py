@@ -1,7 +1,7 @@
 """Backup of a SQLite file of the user, by the online backup of SQLite, verified by opening the copy.
 
 Invariant: rows are counted and pages are copied in one read transaction, so that the copy must have exactly these rows, although other
-programs write meanwhile.
+programs write during the copy.
 """
 
 import os
@@ -50,7 +50,7 @@ def sqlite(
 
     `database` = a path, the name of a database in the configuration, or sqlite:///PATH. `to` names one backup, so write the date of its
     slot into it. `root` = the folder that `to` may not leave. `make_folders` = create missing folders. `timeout` = for the whole backup.
-    Programs may write to the database meanwhile: if it has a write-ahead log, they do not notice; otherwise their commits wait.
+    Programs may write to the database during the backup: if it has a write-ahead log, they do not notice; otherwise their commits wait.
 
     Safe to run twice because the backup gets its name only after it was verified, and a name is never written again. A second call with
     this name finds the backup, compares its checksum with its record, and returns it. The next call removes what a killed call left behind.

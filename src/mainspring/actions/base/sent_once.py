@@ -4,21 +4,19 @@ Role: each action prepares its message, and passes the coroutine that sends it. 
 bad ones leave no effect in doubt; `message_key` is the same until the outcome of the effect is known.
 """
 
-import asyncio
-import contextlib
 import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
 from mainspring.app.action import effect_of_action
 from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.duration import SpanInput
-from mainspring.domain.errors import DefinitionError, NotSent, OptionError, OutsideStepError, Permanent, Transient
+from mainspring.domain.errors import NotSent, OptionError, Permanent, Transient
 from mainspring.domain.ids import make_id
-from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.effect import Effect
 from mainspring.integrations.base.notifier import ChannelFault
 
@@ -74,7 +72,7 @@ class SentOnce(Generic[R]):
         Raises:
             DefinitionError: in an event loop, which must not be blocked.
         """
-        require_no_loop(self._action)
+        refuse_event_loop(self._action, has_async_form=True)
 
         def call() -> R:
             return run_in_short_lived_loop(_convert_faults(send))
@@ -103,24 +101,14 @@ class SentOnce(Generic[R]):
 
 def repeat(action: str, send: Sending[R]) -> R:
     """Run an action that is safe to repeat, in this thread; without the ledger."""
-    require_no_loop(action)
+    refuse_event_loop(action, has_async_form=True)
     return run_in_short_lived_loop(repeat_async(action, send))
 
 
 async def repeat_async(action: str, send: Sending[R]) -> R:
     """Run an action that is safe to repeat. Raises OutsideStepError in the body of a workflow."""
-    if IN_BODY.get():
-        raise OutsideStepError(action)
+    refuse_body(action)
     return await _convert_faults(send)
-
-
-def require_no_loop(action: str) -> None:
-    """Raise DefinitionError in an event loop, which must not be blocked; OutsideStepError in the body of a workflow."""
-    if IN_BODY.get():
-        raise OutsideStepError(action)
-    with contextlib.suppress(RuntimeError):
-        asyncio.get_running_loop()
-        raise DefinitionError(f"{action} would block the event loop", hint=f"Write: await {action}_async(...)")
 
 
 def make_key() -> str:

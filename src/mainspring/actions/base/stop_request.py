@@ -27,6 +27,12 @@ class StopRequest:
         if self._step is not None:
             self._step.channel.post(ProgressReport(done, total))
 
+    def without_progress(self) -> "StopRequest":
+        """Return the same request for a part of the action, whose progress is not that of the step."""
+        part = StopRequest(self._action, None)
+        part._event = self._event
+        return part
+
     def pause(self, seconds: float) -> None:
         """Wait. Raises AttemptClosed as soon as the step is to stop."""
         self._event.wait(seconds)

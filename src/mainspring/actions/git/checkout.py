@@ -1,6 +1,7 @@
 """Checkout of a repository: clone it, or move it to the newest commit of a branch, a tag or a commit."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from mainspring.domain.text.escaping import escape
 from mainspring.store import failpoints
 from mainspring.triggers.files.folder import printable_path
 
+_COMMIT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BRANCHES = "refs/remotes/origin/"
 _MAX_LISTED = 5
 
@@ -184,7 +186,9 @@ def _resolve(repository: Repository, name: str | None) -> tuple[str, str | None]
     commit = _find_commit(repository, f"{_BRANCHES}{name}")
     if commit:
         return commit, name
-    commit = _find_commit(repository, f"refs/tags/{name}") or _find_commit(repository, name)
+    commit = _find_commit(repository, f"refs/tags/{name}")
+    if not commit and _COMMIT_ID.fullmatch(name):
+        commit = _find_commit(repository, name)
     if not commit:
         raise GitActionError(
             f"{repository.remote.place} has no branch, tag or commit {name!r}",

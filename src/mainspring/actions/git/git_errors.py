@@ -17,6 +17,7 @@ _FIXES = (
     (r"error: 30[1278]", "moved"),
     (r"dubious ownership", "owner"),
     (r"transport '.*' not allowed", "scheme"),
+    (r"pathspec '.*' did not match|paths are ignored by one of your \.gitignore", "path"),
 )
 _HINTS = {
     "credentials": 'Check the secret of credentials="secret:NAME": USER:TOKEN, with the right to read, and to push.',
@@ -27,6 +28,7 @@ _HINTS = {
     "moved": "The repository has moved. Write its new address: credentials are sent to the host of the address only.",
     "owner": "Another user owns the repository. Give it to the user of this process: chown -R",
     "scheme": "Use https://, ssh://, file:// or a path.",
+    "path": "Check paths=: each must be in the checkout, and not ignored by a .gitignore.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Commit and push once: the commit has the key of its effect, by which the remote can be asked.
+"""Commit and push once: the commit has the key of its effect, by which it is found at the remote.
 
 Invariants: the commit is built without the checkout, so that a killed call leaves neither a lock nor a commit that another call would
 push; the checkout changes only after the push, and a failure of that is no failure of the push.
@@ -8,7 +8,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
@@ -23,9 +23,10 @@ from mainspring.actions.git.git_errors import (
     GitPushUnknownError,
     GitUnavailableError,
     format_output,
+    make_git_error,
 )
 from mainspring.actions.git.git_remote import GitOptions, read_ref, read_remote
-from mainspring.actions.git.repository import DEFAULT_TIMEOUT, Repository, read_origin, require_git
+from mainspring.actions.git.repository import DEFAULT_TIMEOUT, MOVE, Repository, read_origin, require_git
 from mainspring.app.action import effect_of_action
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import ArgumentError, OptionError
@@ -157,7 +158,7 @@ class _Push:
 
     def find(self, key: str) -> GitPush | None:
         """Return the push with this key, None if the remote does not have it."""
-        with self._repository.lock():
+        with self._lock():
             base = self._fetch()
             found = self._find_commit(base, key)
             if found is None:
@@ -168,7 +169,7 @@ class _Push:
 
     def run(self, key: str) -> GitPush:
         """Commit and push."""
-        with self._repository.lock():
+        with self._lock():
             base = self._fetch()
             commit = self._make_commit(base, key)
             for _ in range(_TRIES):
@@ -186,6 +187,17 @@ class _Push:
             f"the branch {self._branch!r} of {self._repository.remote.place} has moved {_TRIES} times during the push",
             hint="In a step the call is tried again.",
         )
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Lock the checkout. Raises GitActionError if a killed call has changed only a part of it: that is no change to commit."""
+        with self._repository.lock() as interrupted:
+            if interrupted.startswith(MOVE):
+                raise GitActionError(
+                    f"the checkout {self._repository.place} is incomplete: git.checkout was interrupted in it",
+                    hint="Call git.checkout(url, folder) first: it finishes what was interrupted.",
+                )
+            yield
 
     def _fetch(self) -> str:
         """Return the commit of the branch at the remote, fetched; "" if there is no such branch."""
@@ -266,18 +278,26 @@ class _Push:
         return self._write_commit(tree.strip(), base, key)
 
     def _send(self, commit: str) -> bool:
-        """Push a commit; return False if the branch has moved meanwhile.
+        """Push a commit; return False if the branch has moved since.
 
         Raises:
             GitActionError: the remote refuses it. GitPushUnknownError: the remote did not say what it did.
         """
         words = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--")
         reference = f"{commit}:refs/heads/{self._branch}"
-        pushed = self._repository.try_run(*words, self._repository.remote.url, reference)
+        place = f"{self._branch!r} of {self._repository.remote.place}"
+        try:
+            pushed = self._repository.try_run(*words, self._repository.remote.url, reference)
+        except GitUnavailableError as error:  # it took too long
+            raise GitPushUnknownError(f"the push to {place} ended without an answer: {error.message}") from None
         if pushed.code == 0:
             return True
         refusal = next((line for line in pushed.text.splitlines() if line.startswith("!")), None)
-        place = f"{self._branch!r} of {self._repository.remote.place}"
+        if refusal is None:
+            own = "\n".join(line for line in pushed.stderr.splitlines() if not line.startswith("remote:"))
+            problem = make_git_error("push to", place, own)
+            if isinstance(problem, GitActionError):  # the remote refused the connection
+                raise problem
         if refusal is None or "[remote failure]" in refusal:
             raise GitPushUnknownError(f"the push to {place} ended without an answer: {format_output(pushed.stderr)}")
         if _MOVED.search(refusal):
@@ -294,6 +314,7 @@ class _Push:
         if repository.try_run("symbolic-ref", "--quiet", "HEAD").text != f"refs/heads/{self._branch}":
             return
         commit.index_file.replace(repository.git_folder / "index")
+        repository.try_run("update-index", "-q", "--refresh")
         if new != commit.id and repository.try_run("read-tree", "-m", "-u", commit.tree, new).code != 0:
             return
         repository.try_run("update-ref", f"refs/heads/{self._branch}", new)

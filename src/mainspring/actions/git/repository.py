@@ -269,9 +269,6 @@ def require_git() -> None:
         )
 
 
-_VERSION_LIMIT = timedelta(seconds=30)
-
-
 def _make_environment(remote: GitRemote) -> dict[str, str]:
     """Return the environment of a command: a few variables, no configuration but ours, no prompt."""
     env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}

@@ -7,7 +7,8 @@ from typing import Any, TypedDict, Unpack
 
 import msgspec
 
-from mainspring.actions.http.exchange import require_place, require_thread, run_blocking, send_call
+from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
+from mainspring.actions.http.exchange import run_blocking, send_call
 from mainspring.actions.http.prepared_call import IDEMPOTENT_METHODS, CallOptions, PreparedCall, prepare_call
 from mainspring.actions.http.reply import HttpReply, make_reply
 from mainspring.app.action import effect_of_action
@@ -56,7 +57,7 @@ def request(method: str, url: str, **options: Unpack[RequestOptions]) -> HttpRep
         HttpBodyError: the body is too large.
         EffectInDoubtError: the effect may have happened, and only a person can decide.
     """
-    require_thread("http.request")
+    refuse_event_loop("http.request", has_async_form=True)
     call, effect = _prepare(method, url, options)
     if effect is None:
         return run_blocking("http.request", lambda: send_call(call))
@@ -71,7 +72,7 @@ async def request_async(method: str, url: str, **options: Unpack[RequestOptions]
 
     Safe to run twice because it uses the ledger as `request` does.
     """
-    require_place("http.request_async")
+    refuse_body("http.request_async")
     call, effect = _prepare(method, url, options)
     if effect is None:
         return await send_call(call)

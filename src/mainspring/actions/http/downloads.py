@@ -9,8 +9,9 @@ from typing import Any, Unpack
 
 import msgspec
 
+from mainspring.actions.base.calling_thread import refuse_body
 from mainspring.actions.http.errors import HttpBodyError, HttpConnectionError
-from mainspring.actions.http.exchange import OpenResponse, open_response, require_place, run_blocking
+from mainspring.actions.http.exchange import OpenResponse, open_response, run_blocking
 from mainspring.actions.http.part_file import SYNC_BYTES, PartFile, PartState, lock_part
 from mainspring.actions.http.prepared_call import CallOptions, PreparedCall, prepare_call
 from mainspring.domain.errors import OptionError
@@ -70,7 +71,7 @@ async def download_async(
 
     Safe to run twice because the file is renamed when it is complete.
     """
-    require_place(f"{_NAME}_async")
+    refuse_body(f"{_NAME}_async")
     if sha256 is not None and not _SHA256.fullmatch(sha256.lower()):
         raise OptionError(f"sha256={sha256[:80]!r} is not a checksum of 64 hexadecimal digits")
     expected = None if sha256 is None else sha256.lower()

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin
 
+from mainspring.actions.base.calling_thread import refuse_event_loop
 from mainspring.actions.http.address_guard import CallTarget, read_target
 from mainspring.actions.http.errors import (
     HttpAddressError,
@@ -23,12 +24,11 @@ from mainspring.actions.http.errors import (
 from mainspring.actions.http.prepared_call import PreparedCall
 from mainspring.actions.http.reply import HttpReply, make_reply
 from mainspring.domain.duration import format_duration, parse_duration
-from mainspring.domain.errors import DefinitionError, MainspringError, OutsideStepError
+from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.classifier import classify
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.text.byte_size import format_size
 from mainspring.domain.text.escaping import escape
-from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 if TYPE_CHECKING:
@@ -265,29 +265,15 @@ def _describe(error: BaseException) -> str:
     return escape(KNOWN_SECRETS.redact(str(error) or type(error).__name__), 200)
 
 
-def require_place(name: str) -> None:
-    """Refuse the body of a workflow. Raises OutsideStepError."""
-    if IN_BODY.get():
-        raise OutsideStepError(name)
-
-
 def run_blocking(name: str, fn: Callable[[], Awaitable[T]]) -> T:
     """Run an async function in this thread, which has no event loop.
 
     Raises:
         DefinitionError: there is one, and it would be blocked.
     """
-    require_thread(name)
+    refuse_event_loop(name, has_async_form=True)
     return asyncio.run(_await(fn))
 
 
 async def _await(fn: Callable[[], Awaitable[T]]) -> T:
     return await fn()
-
-
-def require_thread(name: str) -> None:
-    """Raise DefinitionError if this thread has an event loop, and OutsideStepError in the body of a workflow."""
-    require_place(name)
-    with contextlib.suppress(RuntimeError):
-        asyncio.get_running_loop()
-        raise DefinitionError(f"{name}() would block the event loop", hint=f"Write: await {name}_async(...)")

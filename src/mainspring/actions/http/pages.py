@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Unpack
 from urllib.parse import urljoin
 
+from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
 from mainspring.actions.http.errors import HttpAddressError, HttpBodyError
-from mainspring.actions.http.exchange import require_place, require_thread, run_blocking, send_call
+from mainspring.actions.http.exchange import run_blocking, send_call
 from mainspring.actions.http.prepared_call import CallOptions, PreparedCall, prepare_call
 from mainspring.actions.http.reply import HttpReply
 from mainspring.engine.attempts.step_context import CURRENT_STEP, checkpoint, last_checkpoint
@@ -46,7 +47,7 @@ def paginate(
         HttpAddressError: the next page is on another host, which must not get the secrets.
         HttpBodyError: the next page is the same page.
     """
-    require_thread(_NAME)
+    refuse_event_loop(_NAME, has_async_form=True)
     return _iterate(_Walk(url, next, items, options, is_saved=resume))
 
 
@@ -70,7 +71,7 @@ def paginate_async(
 
     Safe to run twice because it only reads. Each attempt reads all pages, or with `resume=True` those that were not processed.
     """
-    require_place(f"{_NAME}_async")
+    refuse_body(f"{_NAME}_async")
     return _iterate_async(_Walk(url, next, items, options, is_saved=resume))
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Unpack
 
+from mainspring.actions.base.calling_thread import refuse_body
 from mainspring.actions.http.errors import HttpPollError
-from mainspring.actions.http.exchange import require_place, run_blocking, send_call
+from mainspring.actions.http.exchange import run_blocking, send_call
 from mainspring.actions.http.prepared_call import CallOptions, PreparedCall, prepare_call
 from mainspring.actions.http.reply import HttpReply
 from mainspring.domain.duration import SpanInput, format_duration, parse_duration
@@ -56,7 +57,7 @@ async def poll_async(
 
     Safe to run twice because it only reads.
     """
-    require_place(f"{_NAME}_async")
+    refuse_body(f"{_NAME}_async")
     call = prepare_call("GET", url, options)
     pause, span = parse_duration(every), parse_duration(within)
     if not pause or not span:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Unpack
 
+from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
 from mainspring.actions.http.calls import KEY_HEADER, reply_reader
 from mainspring.actions.http.errors import HttpStatusError
-from mainspring.actions.http.exchange import require_place, require_thread, run_blocking, send_call
+from mainspring.actions.http.exchange import run_blocking, send_call
 from mainspring.actions.http.prepared_call import CallOptions, PreparedCall, prepare_call
 from mainspring.actions.http.reply import HttpReply
 from mainspring.app.action import effect_of_action
@@ -41,7 +42,7 @@ def ensure(
     Raises:
         MainspringError: a failure of either request, as `http.request` raises it.
     """
-    require_thread(_NAME)
+    refuse_event_loop(_NAME, has_async_form=True)
     resource = _Resource(get, create, found, options)
     reply = run_blocking(_NAME, resource.find)
     if reply is not None:
@@ -60,7 +61,7 @@ async def ensure_async(
 
     Safe to run twice because GET is asked first, and one caller at a time creates.
     """
-    require_place(f"{_NAME}_async")
+    refuse_body(f"{_NAME}_async")
     resource = _Resource(get, create, found, options)
     reply = await resource.find()
     if reply is not None:

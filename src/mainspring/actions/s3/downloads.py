@@ -65,15 +65,21 @@ def download(
     target = read_target(to, root)
     client = make_client("s3.download", options)
     expected = None if sha256 is None else sha256.lower()
-    return download_object(client, address, target, sha256=expected, make_folders=make_folders)
+    with watch_stop_request("s3.download") as stop:
+        return download_object(client, address, target, stop, sha256=expected, make_folders=make_folders)
 
 
 def download_object(
-    client: Any, address: S3Address, target: Target, *, sha256: str | None = None, make_folders: bool = False
+    client: Any,
+    address: S3Address,
+    target: Target,
+    stop: StopRequest,
+    *,
+    sha256: str | None = None,
+    make_folders: bool = False,
 ) -> S3Download:
     """Download an object, unless the file has its content."""
     with (
-        watch_stop_request("s3.download") as stop,
         target.open(f"download {address} to", make_folders=make_folders) as place,
         describe_s3_errors("download", address),
         contextlib.ExitStack() as stack,
@@ -113,7 +119,7 @@ def _fetch(client: Any, address: S3Address, head: dict[str, Any], descriptor: in
     """Write the object of this head to a file; return the SHA-256.
 
     Raises:
-        S3UnavailableError: the object was replaced meanwhile, the connection was lost, or bytes have changed on their way.
+        S3UnavailableError: the object was replaced during the download, the connection was lost, or bytes have changed on their way.
     """
     version = {"IfMatch": head["ETag"]} if "ETag" in head else {}
     reply = client.get_object(**address.names, **version)

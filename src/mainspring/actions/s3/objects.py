@@ -104,7 +104,7 @@ def put_whole(client: Any, target: S3Address, content: ObjectContent, settings: 
     """Put an object by one request.
 
     Raises:
-        S3ExistsError: with the condition, another call has put other content meanwhile.
+        S3ExistsError: with the condition, another call was faster, with other content.
     """
     [part] = content.digest(max(content.size, 1))
     try:

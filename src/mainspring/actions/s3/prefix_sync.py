@@ -1,4 +1,4 @@
-"""Sync of a folder and a prefix of S3, in one direction: what differs is copied, and what is missing at the source stays, unless asked."""
+"""Sync of a folder and a prefix of S3, in one direction: what differs is copied; what only the target has stays, unless `delete=True`."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Unpack
 import msgspec
 
 from mainspring.actions.base.calling_thread import refuse_event_loop
-from mainspring.actions.base.stop_request import watch_stop_request
+from mainspring.actions.base.stop_request import StopRequest, watch_stop_request
 from mainspring.actions.files.entries import remove
 from mainspring.actions.files.file_errors import FileActionError, describe_errors
 from mainspring.actions.files.folder_tree import walk_folder
@@ -109,7 +109,7 @@ class _Sync:
         self._folder = folder
 
     def run(self, concurrency: int, *, is_deleted: bool, is_dry_run: bool) -> S3Sync:
-        """Copy what differs, then delete what is asked for."""
+        """Copy what differs, then with `is_deleted` delete what only the target has."""
         plan = self.make_plan()
         if is_deleted and plan.target and not plan.source:
             raise S3ActionError(
@@ -132,7 +132,7 @@ class _Sync:
             watch_stop_request("s3.sync") as stop,
             ThreadPoolExecutor(concurrency, thread_name_prefix="mainspring-s3") as threads,
         ):
-            copies = [threads.submit(self.copy_file, name) for name in names]
+            copies = [threads.submit(self.copy_file, name, stop.without_progress()) for name in names]
             try:
                 for number, (name, copy) in enumerate(zip(names, copies, strict=True), 1):
                     if copy.result():
@@ -146,7 +146,7 @@ class _Sync:
         """Return what both sides have."""
         raise NotImplementedError
 
-    def copy_file(self, name: str) -> bool:
+    def copy_file(self, name: str, stop: StopRequest) -> bool:
         """Copy a file, unless the target has its content; return whether it was copied."""
         raise NotImplementedError
 
@@ -197,8 +197,8 @@ class _Upload(_Sync):
             read_prefix_address(f"{SCHEME}{self._prefix.bucket}/{self._prefix.key}{name}")
         return _SyncPlan(files, dict(self.list_objects()))
 
-    def copy_file(self, name: str) -> bool:
-        return upload_file(self._client, self.target_of(name), self.address_of(name), _PLAIN).is_new
+    def copy_file(self, name: str, stop: StopRequest) -> bool:
+        return upload_file(self._client, self.target_of(name), self.address_of(name), _PLAIN, stop).is_new
 
     def delete_names(self, names: list[str]) -> None:
         for start in range(0, len(names), _MAX_PER_DELETION):
@@ -218,14 +218,18 @@ class _Download(_Sync):
         objects = dict(self.list_objects())
         _require_file_names(self._prefix, objects)
         with describe_errors("sync", self._folder.text, self._folder.root):
-            if self._folder.root is None:
-                make_folder(Path(self._folder.base))
             files = dict(self.list_files()) if Path(self._folder.absolute).is_dir() else {}
         return _SyncPlan(objects, files)
 
-    def copy_file(self, name: str) -> bool:
+    def _copy_all(self, names: list[str], concurrency: int) -> Iterator[str]:
+        if self._folder.root is None:
+            with describe_errors("sync", self._folder.text, self._folder.root):
+                make_folder(Path(self._folder.base))
+        yield from super()._copy_all(names, concurrency)
+
+    def copy_file(self, name: str, stop: StopRequest) -> bool:
         target = self.target_of(name)
-        return download_object(self._client, self.address_of(name), target, make_folders=True).is_new
+        return download_object(self._client, self.address_of(name), target, stop, make_folders=True).is_new
 
     def delete_names(self, names: list[str]) -> None:
         for name in names:

@@ -37,7 +37,7 @@ _FIXES = {
 }
 _LATER = frozenset(
     {
-        *("ConditionalRequestConflict", "OperationAborted"),
+        *("ConditionalRequestConflict", "OperationAborted", "PreconditionFailed"),
         *("FlexibleChecksumError", "IncompleteReadError", "ResponseStreamingError", "BadDigest"),
     }
 )

@@ -1,6 +1,6 @@
 """Uploads of files to S3: in one request, or in parts that a later call resumes.
 
-Invariants: S3 is asked which parts it has, and only an upload whose parts all equal those of the file is resumed; when it is completed, S3
+Invariants: S3 lists the parts that it has, and only an upload whose parts all equal those of the file is resumed; when it is completed, S3
 compares the hash of each part again.
 """
 
@@ -53,8 +53,8 @@ def upload(
     `root` = the folder that `source` may not leave. `if_absent=True` = never replace an object that has other content.
 
     Safe to run twice because S3 shows an object only when it is complete, and its checksum is compared first: a second call sends nothing.
-    A call after a crash asks S3 for the parts that it has, and sends the rest. With `if_absent=True`, S3 itself accepts one of several
-    calls at once.
+    A call after a crash asks S3 for the parts that it has, and sends the rest, unless `content_type` or `metadata` is set. With
+    `if_absent=True`, S3 itself accepts one of several calls at once.
 
     Example:
         s3.upload("backups/app.db.gz", "s3://backups/2026/app.db.gz", if_absent=True)
@@ -69,7 +69,9 @@ def upload(
     address = read_object_address(to)
     settings = ObjectSettings.read(content_type, metadata, if_absent=if_absent)
     client = make_client("s3.upload", options)
-    return upload_file(client, read_target(source, root), address, settings, part_size=part_size)
+    target = read_target(source, root)
+    with watch_stop_request("s3.upload") as stop:
+        return upload_file(client, target, address, settings, stop, part_size=part_size)
 
 
 def upload_file(
@@ -77,6 +79,7 @@ def upload_file(
     source: Target,
     address: S3Address,
     settings: ObjectSettings,
+    stop: StopRequest,
     *,
     part_size: int = DEFAULT_PART_BYTES,
 ) -> S3Object:
@@ -92,7 +95,7 @@ def upload_file(
             return found
         if not content.is_in_parts:
             return put_whole(client, address, content, settings)
-        return _PartsUpload(client, place.text, address, content, settings).run()
+        return _PartsUpload(client, place.text, address, content, settings).run(stop)
 
 
 class _PartsUpload:
@@ -108,22 +111,21 @@ class _PartsUpload:
         self._settings = settings
         self._parts = content.digest(content.part_size)
 
-    def run(self) -> S3Object:
-        """Upload what S3 does not have. If another call has ended the upload meanwhile, begin another one, once."""
-        with watch_stop_request("s3.upload") as stop:
-            for _ in range(2):
-                stop.report(0, self._content.size)
-                upload, uploaded = self._find_upload() or (self._create(), {})
-                try:
-                    return self._finish(upload, uploaded, stop)
-                except BaseException as error:
-                    if not isinstance(error, Exception) or read_error_code(error) not in _LOST_UPLOAD:
-                        if not _is_resumable(error):
-                            self._abort(upload)
-                        raise
-                found = find_same_object(self._client, self._address, self._content, self._settings)
-                if found is not None:
-                    return found
+    def run(self, stop: StopRequest) -> S3Object:
+        """Upload what S3 does not have. If another call has ended the upload, begin another one, once."""
+        for _ in range(2):
+            stop.report(0, self._content.size)
+            upload, uploaded = self._find_upload() or (self._create(), {})
+            try:
+                return self._finish(upload, uploaded, stop)
+            except BaseException as error:
+                if not isinstance(error, Exception) or read_error_code(error) not in _LOST_UPLOAD:
+                    if not _is_resumable(error):
+                        self._abort(upload)
+                    raise
+            found = find_same_object(self._client, self._address, self._content, self._settings)
+            if found is not None:
+                return found
         raise S3UnavailableError(f"another call uploads to {self._address} at the same time, and each ends the other's")
 
     def _create(self) -> str:
@@ -134,7 +136,12 @@ class _PartsUpload:
         return str(reply["UploadId"])
 
     def _find_upload(self) -> tuple[str, dict[int, str]] | None:
-        """Return an upload of an earlier call, and the ETags of the parts that S3 has; None if no upload is one of this file."""
+        """Return an upload of an earlier call, and the ETags of the parts that S3 has; None if no upload is one of this file.
+
+        An upload with settings of its own is never resumed: S3 does not say which ones an upload has.
+        """
+        if self._settings.creation:
+            return None
         try:
             for upload in self._list_uploads():
                 parts = self._list_parts(upload)

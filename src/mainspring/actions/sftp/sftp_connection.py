@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
-from mainspring.actions.sftp.sftp_errors import SftpHostKeyError, make_sftp_error
+from mainspring.actions.sftp.sftp_errors import SftpHostKeyError, SftpUnavailableError, make_sftp_error
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ArgumentError, ConfigError, MainspringError, OptionError, UnknownOptionError
 from mainspring.domain.extras import install_command
@@ -186,6 +186,21 @@ class SftpSession:
                 return await request
         except TimeoutError as error:
             raise make_sftp_error(error, self._verb, self._place) from None
+
+    @contextlib.asynccontextmanager
+    async def removing(self, part: str) -> AsyncIterator[None]:
+        """Remove a temporary file of the server if the block is cancelled or fails in a way that a retry cannot fix."""
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, Exception) or not self._is_transient(error):
+                with contextlib.suppress(Exception):  # the reason of the end matters more
+                    await self.call(self.client.remove(part))
+            raise
+
+    def _is_transient(self, error: Exception) -> bool:
+        problem = error if isinstance(error, MainspringError) else make_sftp_error(error, self._verb, self._place)
+        return isinstance(problem, SftpUnavailableError)
 
 
 @contextlib.asynccontextmanager

@@ -35,6 +35,7 @@ from mainspring.store import failpoints
 from mainspring.triggers.files.file_archive import has_content
 from mainspring.triggers.files.folder import CHUNK_BYTES, FileStamp, printable_path
 
+_TRIES = 5
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WRITE_FLAGS = 0x02 | 0x08
 """Write and create, as version 3 of the protocol numbers them: without truncation."""
@@ -154,14 +155,18 @@ class _Put:
                 if self._make_folders and folder:
                     await session.call(session.client.makedirs(folder, exist_ok=True))
                 part = temporary_path(self._address.path, sha256)
-                await self._write(session, part, file.fileno(), before.size)
-                if FileStamp.of(os.fstat(file.fileno())) != before:
-                    await session.call(session.client.remove(part))
-                    raise FileUnavailableError(f"cannot put {printable_path(place.text)}: another program writes to it")
-                failpoints.hit("sftp.written")
-                await self._publish(session, part, before.size)
-                failpoints.hit("sftp.published")
-        return SftpFile(str(self._address), before.size, sha256, is_new=True)
+                async with session.removing(part):
+                    for _ in range(_TRIES):
+                        await self._write(session, part, file.fileno(), before.size)
+                        if FileStamp.of(os.fstat(file.fileno())) != before:
+                            raise FileUnavailableError(
+                                f"cannot put {printable_path(place.text)}: another program writes to it"
+                            )
+                        failpoints.hit("sftp.written")
+                        if await self._publish(session, part):
+                            failpoints.hit("sftp.published")
+                            return SftpFile(str(self._address), before.size, sha256, is_new=True)
+        raise SftpUnavailableError(f"cannot put to {self._address}: another program has removed {part} {_TRIES} times")
 
     async def _write(self, session: SftpSession, part: str, descriptor: int, size: int) -> None:
         """Write the file to its temporary name, and flush it if the server can."""
@@ -180,8 +185,8 @@ class _Put:
         if found != size:
             raise SftpUnavailableError(f"cannot put to {self._address}: the server has {found} bytes, expected {size}")
 
-    async def _publish(self, session: SftpSession, part: str, size: int) -> None:
-        """Give the temporary file its name.
+    async def _publish(self, session: SftpSession, part: str) -> bool:
+        """Give the temporary file its name; return False if it is gone: another call with the same content had it, too.
 
         Raises:
             SftpActionError: the server cannot replace a file in one step.
@@ -198,9 +203,9 @@ class _Put:
                     hint="Put it under a new name, or remove the old file first.",
                 ) from None
             await session.call(client.rename(part, path))
-        except asyncssh.SFTPNoSuchFile:  # another call with the same content was faster
-            if not await session.call(client.exists(path)) or (await session.call(client.stat(path))).size != size:
-                raise
+        except asyncssh.SFTPNoSuchFile:
+            return False
+        return True
 
 
 class _Get:

@@ -11,7 +11,7 @@ import pytest
 import mainspring as ms
 from mainspring.actions import git
 from mainspring.actions.git.push import _Push
-from mainspring.actions.git.repository import _LOCK, MOVE
+from mainspring.actions.git.repository import _LOCK, MOVE, Repository
 from mainspring.domain.errors import ArgumentError, ConfigError, OptionError, UnknownOptionError
 from tests.unit.actions.git.conftest import run_git
 
@@ -68,6 +68,27 @@ def test_local_changes_are_dropped_only_on_request(other, remote, folder, tmp_pa
         git.checkout(str(tmp_path / "elsewhere.git"), folder)
 
 
+def test_branch_that_the_remote_has_deleted_is_an_error(other, remote, folder):
+    """Although the checkout still has it; neither is another name of Git a ref."""
+    other.push("c.txt", "c", branch="release")
+    git.checkout(str(remote), folder, ref="release")
+    git.checkout(str(remote), folder)
+    run_git(remote, "branch", "-D", "release")
+    for ref in ("release", "FETCH_HEAD"):
+        with pytest.raises(git.GitActionError, match="has no branch, tag or commit"):
+            git.checkout(str(remote), folder, ref=ref, discard=True)
+
+
+def test_path_that_cannot_be_committed_is_an_error(folder):
+    """One that is not there, and one that is ignored; trying again would not help."""
+    (folder / ".gitignore").write_text("*.log\n")
+    (folder / "a.log").write_text("log")
+    for name in ("nowhere", "a.log"):
+        with pytest.raises(git.GitActionError, match=rf"{name}.*\nCheck paths=") as caught:
+            git.push(folder, "Mine", paths=[name])
+        assert not isinstance(caught.value, ms.NotSent)
+
+
 def test_push_has_one_commit_for_its_key(other, remote, folder, ledger):
     """The second call with the key pushes nothing; without changes there is nothing to push; ignored files stay."""
     (folder / ".gitignore").write_text("*.log\n")
@@ -111,6 +132,14 @@ def test_moved_branch_gets_the_commit_on_top(other, remote, folder, monkeypatch)
     (folder / "theirs.txt").write_text("same")
     assert not git.push(folder, "The same change").is_new
     assert status(folder) == "## main"
+
+
+def test_moved_branch_updates_the_checkout_after_a_push_of_some_paths(other, remote, folder):
+    """So that the next update finds no local changes."""
+    other.push("a.txt", "theirs")
+    (folder / "mine.txt").write_text("mine")
+    assert git.push(folder, "Mine", paths=["mine.txt"]).is_new
+    assert (status(folder), (folder / "a.txt").read_text()) == ("## main", "theirs")
 
 
 def test_conflict_names_the_files_and_pushes_nothing(other, remote, folder):
@@ -163,6 +192,40 @@ def test_lost_answer_is_searched_for_at_the_remote(other, folder, ledger, monkey
     pushed = git.push(folder, "Mine", once="push:mine")
     assert (pushed.is_new, other.subjects()) == (True, ["other b.txt", "Mine", "other a.txt"])
     assert status(folder) == "## main"
+
+
+def test_push_that_takes_too_long_is_searched_for_at_the_remote(other, folder, ledger, monkeypatch):
+    """It may have reached the remote, so that it is not proof that nothing was pushed."""
+    run = Repository.try_run
+
+    def lose(self, *words, **options):
+        output = run(self, *words, **options)
+        if words[0] == "push":
+            raise git.GitUnavailableError("git push took longer than 10m")
+        return output
+
+    (folder / "mine.txt").write_text("mine")
+    with monkeypatch.context() as patch:
+        patch.setattr(Repository, "try_run", lose)
+        with pytest.raises(git.GitPushUnknownError, match="took longer"):
+            git.push(folder, "Mine", once="push:mine")
+    assert git.push(folder, "Mine", once="push:mine").is_new
+    assert other.subjects() == ["Mine", "other a.txt"]
+
+
+def test_half_checkout_is_not_pushed(other, remote, folder):
+    """A call that was killed on its way to an older commit has deleted a file; the next checkout finishes it."""
+    first = run_git(folder, "rev-parse", "HEAD")
+    other.push("b.txt", "b")
+    git.checkout(str(remote), folder)
+    (folder / ".git" / _LOCK).write_text(f"{MOVE}{first}")
+    (folder / "b.txt").unlink()
+    for _ in range(2):
+        with pytest.raises(git.GitActionError, match=r"is incomplete.*\nCall git\.checkout"):
+            git.push(folder, "Mine", branch="main")
+    assert other.read("b.txt") == "b"
+    git.checkout(str(remote), folder)
+    assert (folder / "b.txt").read_text() == "b"
 
 
 def test_call_after_a_kill_finishes_its_work(other, remote, folder):
@@ -266,7 +329,9 @@ class _Site(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self):
         expected = base64.b64encode(f"ann:{TOKEN}".encode()).decode()
-        if self.path.startswith("/moved"):
+        if "service=git-receive-pack" in self.path:
+            self.send_error(403)
+        elif self.path.startswith("/moved"):
             self.send_response(301)
             self.send_header("location", f"http://localhost:{self.server.server_port}{self.path[6:]}")
             self.end_headers()
@@ -292,6 +357,9 @@ def test_credentials_are_sent_to_their_host_only(other, remote, tmp_path, monkey
         found = git.checkout(f"{base}/remote.git", tmp_path / "http", credentials="secret:GIT")
         assert found.is_new
         assert TOKEN not in (tmp_path / "http" / ".git" / "config").read_text()
+        (tmp_path / "http" / "a.txt").write_text("mine")
+        with pytest.raises(git.GitActionError, match="Check the secret of credentials="):
+            git.push(tmp_path / "http", "Without the right to push", credentials="secret:GIT")
         with pytest.raises(git.GitActionError, match="Write its new address") as moved:
             git.checkout(f"{base}/moved/remote.git", tmp_path / "moved", credentials="secret:GIT")
         monkeypatch.setenv("MAINSPRING_SECRET_GIT", f"ann:{TOKEN}x")

@@ -10,6 +10,7 @@ import pytest
 import mainspring as ms
 from mainspring.actions import s3
 from mainspring.actions.files import FileActionError, FileUnavailableError
+from mainspring.actions.s3.object_content import DEFAULT_PART_BYTES
 from mainspring.domain.errors import (
     ArgumentError,
     ConfigError,
@@ -102,8 +103,16 @@ def test_interrupted_upload_is_resumed(server, options, backup):
     assert (server.uploads(), server.read("backup")) == (0, s3_steps.BIG)
 
 
-def test_cancelled_upload_removes_its_parts(server, options, backup, tmp_path):
-    """No later call would resume them."""
+@pytest.mark.parametrize("action", [s3.upload, s3.sync], ids=["upload", "sync"])
+def test_cancelled_upload_removes_its_parts(server, options, backup, tmp_path, action):
+    """No later call would resume them; no other part is sent."""
+    folder = backup.parent / "folder"
+    folder.mkdir()
+    backup = backup.rename(folder / "backup")
+    source, to = (folder, "s3://example") if action == s3.sync else (backup, "s3://example/backup")
+    more = {} if action == s3.sync else {"part_size": PART}
+    if action == s3.sync:
+        backup.write_bytes(b"x" * (DEFAULT_PART_BYTES + 1))
     has_started, is_cancelled = threading.Event(), threading.Event()
 
     def hold(request):
@@ -113,9 +122,9 @@ def test_cancelled_upload_removes_its_parts(server, options, backup, tmp_path):
 
     server.fault = hold
 
-    @ms.workflow
+    @ms.workflow(name=f"cancelled_{action.__name__}")
     async def back_up(run: ms.Run) -> None:
-        await run.step(s3.upload, str(backup), "s3://example/backup", part_size=PART, **options)
+        await run.step(action, str(source), to, **more, **options)
 
     async def cancel():
         app = ms.App(str(tmp_path / "s.db"))
@@ -131,7 +140,17 @@ def test_cancelled_upload_removes_its_parts(server, options, backup, tmp_path):
                     break
 
     asyncio.run(cancel())
+    assert server.sent().count("PUT backup partNumber,uploadId") == 1
     assert (server.uploads(), server.list_keys()) == (0, [])
+
+
+def test_upload_with_other_settings_is_not_resumed(server, options, backup):
+    """S3 does not say which ones the upload of a killed call has."""
+    server.client.create_multipart_upload(
+        Bucket="example", Key="backup", ChecksumAlgorithm="SHA256", Metadata={"run": "1"}
+    )
+    s3.upload(backup, "s3://example/backup", part_size=PART, metadata={"run": "2"}, if_absent=True, **options)
+    assert server.client.head_object(Bucket="example", Key="backup")["Metadata"] == {"run": "2"}
 
 
 def test_upload_of_another_file_is_not_resumed(server, options, backup):
@@ -179,6 +198,17 @@ def test_download_is_complete_or_absent(server, options, tmp_path):
     assert os.listdir(path.parent) == ["a"]
 
 
+def test_object_that_is_replaced_during_a_download_can_be_tried_again(server, options, tmp_path):
+    """The next call gets the new one."""
+    server.put("a", b"old")
+    server.fault = lambda request: server.put_inside("a", b"new") if request == "GET a" else None
+    with pytest.raises(s3.S3UnavailableError, match="PreconditionFailed"):
+        s3.download("s3://example/a", tmp_path / "a", **options)
+    server.fault = lambda _request: None
+    s3.download("s3://example/a", tmp_path / "a", **options)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
 def test_sync_copies_what_differs_in_both_directions(server, options, tmp_path):
     """What only the target has stays, unless asked; a second sync copies nothing."""
     site, copy = tmp_path / "site", tmp_path / "copy"
@@ -193,7 +223,9 @@ def test_sync_copies_what_differs_in_both_directions(server, options, tmp_path):
     (site / "a.html").write_text("A")
     assert s3.sync(str(site), "s3://example/www", delete=True, **options) == s3.S3Sync(1, 1, 1, ["a.html", "old"])
     assert server.list_keys() == ["www/a.html", "www/below/ü b.css", "www2/a.html"]
-    (tmp_path / "copy").mkdir()
+    assert s3.sync("s3://example/www", copy, dry_run=True, **options).copied == 2
+    assert not copy.exists()
+    copy.mkdir()
     (copy / "surplus").write_text("s")
     assert s3.sync("s3://example/www", copy, **options) == s3.S3Sync(2, 0, 0, ["a.html", "below/ü b.css"])
     again = s3.sync("s3://example/www", "copy", root=tmp_path, delete=True, **options)

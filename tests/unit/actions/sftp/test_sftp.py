@@ -122,6 +122,51 @@ def test_calls_at_once_write_one_file(server, options, report):
     assert ((server.folder / "a.csv").read_bytes(), names(server.folder)) == (CONTENT, ["a.csv"])
 
 
+def test_temporary_file_that_vanishes_is_written_again(server, options, report):
+    """A file of the same size at the target is no proof that it has the content."""
+    target = server.folder / "a.csv"
+    target.write_bytes(b"x" * len(CONTENT))
+
+    def remove_once(operation):
+        if operation == "rename":
+            server.fault = lambda _operation: None
+            for name in names(server.folder):
+                if is_temporary(name):
+                    (server.folder / name).unlink()
+
+    server.fault = remove_once
+    sftp.put(report, server.address("a.csv"), **options)
+    assert (target.read_bytes(), names(server.folder)) == (CONTENT, ["a.csv"])
+
+
+def test_put_that_ends_for_good_leaves_no_temporary_file(server, options, report):
+    """Cancelled, and refused; the server is not ours to tidy later."""
+
+    async def cancel():
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def cancel_first(operation):
+            if operation == "write":
+                server.fault = lambda _operation: None
+                loop.call_soon_threadsafe(task.cancel)
+
+        server.fault = cancel_first
+        await sftp.put_async(report, server.address("a.csv"), **options)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancel())
+    assert names(server.folder) == []
+
+    def refuse(operation):
+        if operation == "rename":
+            raise asyncssh.SFTPPermissionDenied("not here")
+
+    server.fault = refuse
+    with pytest.raises(sftp.SftpActionError, match="SFTPPermissionDenied"):
+        sftp.put(report, server.address("a.csv"), **options)
+    assert names(server.folder) == []
+
+
 def test_server_that_cannot_replace_gets_new_names_only(server, options, report):
     """The old file stays."""
     server.can_replace = False
