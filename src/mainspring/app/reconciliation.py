@@ -5,24 +5,25 @@ whose outcome a person has decided; an error of one check stops no other.
 """
 
 import asyncio
-import functools
 import inspect
 import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from mainspring.app.action import Action
+from mainspring.app.once import result_reader
 from mainspring.domain.clock import Clock
 from mainspring.domain.effects.effect import EffectRecord, Recovery
-from mainspring.domain.errors import MainspringError
+from mainspring.domain.errors import ConflictError, FencedError, MainspringError, NotFoundError, StoreError
 from mainspring.domain.states import EffectState
 from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.codec import encode
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import decode_call
 from mainspring.domain.values.sealing import Sealing
@@ -32,7 +33,7 @@ from mainspring.engine.definitions.references import find_action_steps
 from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.service.actor import Actor, OperationContext, operation_context
-from mainspring.service.effect import confirm_effect, dispute_effect
+from mainspring.service.effect import complete_effect, dispute_effect
 from mainspring.store.commands.automations import SetMeta
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.effects import EffectFilter, changed_at, list_effects
@@ -83,20 +84,23 @@ def reconcile(
     """Ask the targets about each effect of these actions that changed since an instant (ms), unless its window is over.
 
     Raises:
-        StoreUnavailableError: the store is away.
+        StoreError, FencedError: the store cannot be used any more, or this process is closing it.
     """
     result, known = ReconciliationResult(), list(actions)
     for effect in _list_changed_effects(store, since_at, clock.now()) if known else ():
+        if store.committer.fatal is not None:
+            raise store.committer.fatal
         try:
-            call = _find_check(effect, known, sealing)
+            call = _find_call(effect, known, sealing)
             if call is None:
                 continue
             result.checked += 1
-            reply = call()
-            require_check_reply(effect.key, reply)
-            _compare(store, effect, reply, sealing, act, result)
+            is_there, data = call.check_target(effect.key, sealing)
         except Exception as error:  # noqa: BLE001 - of the user's code, which stops no other check
             result.failed[effect.key] = escape(KNOWN_SECRETS.redact(f"{type(error).__name__}: {error}"), _MAX_TEXT)
+            continue
+        with suppress(ConflictError, NotFoundError):  # it has changed while its target was asked
+            _compare(store, effect, act, result, is_there=is_there, data=data)
     return result
 
 
@@ -113,16 +117,39 @@ def _list_changed_effects(store: ProcessStore, since_at: int, now: int) -> Itera
             page = list_effects(store.reader, EffectFilter(state, since_at=since_at), _PAGE, page.cursor)
 
 
-def _find_check(effect: EffectRecord, actions: list[Action[..., Any]], sealing: Sealing) -> Callable[[], Any] | None:
-    """Return the check of the action whose key this is, bound to the arguments of the effect; None if there is none."""
+class _RecordedCall(NamedTuple):
+    """The call of an action that is on record, to ask the target about its effect."""
+
+    action: Action[..., Any]
+    check: Check
+    identity: bytes
+
+    def check_target(self, key: str, sealing: Sealing) -> tuple[bool, bytes | None]:
+        """Return whether the target has the effect, and the sealed result.
+
+        Raises:
+            DefinitionError, ValueRefusedError: the reply is empty, or is no result of the action.
+        """
+        signature = read_signature(inspect.unwrap(self.action.fn))
+        args, kwargs = decode_call(signature, self.identity)
+        reply = _call(self.check, args, kwargs)
+        require_check_reply(key, reply)
+        if reply is None or isinstance(reply, bool):
+            return bool(reply), None
+        data = encode(reply, value_name=f"result of effect {key!r}", limit=sealing.limit)
+        result_reader(key, signature)(data)
+        return True, sealing.seal(data)
+
+
+def _find_call(effect: EffectRecord, actions: list[Action[..., Any]], sealing: Sealing) -> _RecordedCall | None:
+    """Return the call of the action whose key this is; None if there is none."""
     if effect.recovery is not Recovery.CHECK:
         return None
     identity = sealing.open(effect.identity)
     values = msgspec.json.decode(identity)
     for action in actions if isinstance(values, dict) else ():
         if action.check is not None and _has_key(action, values, effect.key):
-            args, kwargs = decode_call(read_signature(inspect.unwrap(action.fn)), identity)
-            return functools.partial(_call, action.check, args, kwargs)
+            return _RecordedCall(action, action.check, identity)
     return None
 
 
@@ -146,18 +173,18 @@ def _call(check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _compare(
     store: ProcessStore,
     effect: EffectRecord,
-    reply: Any,
-    sealing: Sealing,
     act: OperationContext,
     result: ReconciliationResult,
+    *,
+    is_there: bool,
+    data: bytes | None,
 ) -> None:
-    is_there = reply is not None and reply is not False
     if effect.state is EffectState.DONE:
         if not is_there:
             dispute_effect(store, effect, act=act.part(effect.id))
             result.missing.append(effect.key)
     elif is_there:
-        confirm_effect(store, effect.key, None if reply is True else reply, sealing=sealing, act=act.part(effect.id))
+        complete_effect(store, effect, data, act=act.part(effect.id))
         result.confirmed.append(effect.key)
 
 
@@ -195,6 +222,9 @@ class DailyReconciliation:
         act = operation_context(self._actor, self._clock, reason="daily reconciliation")
         try:
             result = reconcile(store, actions, self._sealing, self._clock, since_at, act)
+        except (StoreError, FencedError) as error:
+            _LOG.warning("the comparison of effects with their targets ended early: %s", error)
+            return
         except Exception:  # noqa: BLE001 - tomorrow is another day
             _LOG.exception("the effects could not be compared with their targets")
             return

@@ -1,6 +1,7 @@
 """The ledger compared with a target: what is there and not on record, what is on record and not there, and what no check can tell."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 import mainspring as ms
 from mainspring.app.reconciliation import RECONCILED_KEY, DailyReconciliation, list_checked_actions, reconcile
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.states import EffectState
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.actor import Actor, operation_context
+from mainspring.service.effect import forget_effect
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.read.audit_pages import AuditFilter, audit_page
 from mainspring.store.read.effects import EffectFilter, list_effects, read_effect
 from mainspring.store.read.status.status import meta
 from tests.polling import polls
@@ -21,13 +25,18 @@ from tests.polling import polls
 TICKETS: dict[int, str] = {}
 """The target."""
 CHECKED: list[int] = []
+DURING_CHECK: list[Callable[[], None]] = []
+"""Calls that the next check makes."""
 
 
 def find_ticket(alert: int, *, urgent: bool = False) -> str | None:
     CHECKED.append(alert)
     if alert == 13:
         raise ConnectionError("the target is away")
-    return TICKETS.get(alert)
+    reply = TICKETS.get(alert)
+    while DURING_CHECK:
+        DURING_CHECK.pop()()
+    return reply
 
 
 async def has_page(alert: int) -> bool:
@@ -62,6 +71,7 @@ async def handle(run: ms.Run, alert: int, urgent: bool = False) -> None:
 def app(tmp_path: Path) -> ms.App:
     TICKETS.clear()
     CHECKED.clear()
+    DURING_CHECK.clear()
     with Registry() as registry:
         ms.workflow(name="handle")(handle)
     return ms.App(tmp_path / "store.db", registry=registry)
@@ -103,10 +113,49 @@ def test_effect_of_unknown_outcome_that_is_there_becomes_done(app: ms.App) -> No
     assert compare(app).confirmed == ["ticket:3"]
     done = read_effect(app.open_store().reader, "ticket:3")
     assert done is not None
-    assert (done.state, done.result, done.decided_by) == (EffectState.DONE, b'"T-3"', "cli:ann@box")
-    before = len(CHECKED)
-    assert compare(app).confirmed == []
-    assert CHECKED[before:] == []
+    assert (done.state, done.result, done.decided_by) == (EffectState.DONE, b'"T-3"', None)
+    entries = audit_page(app.open_store().reader, AuditFilter(subject="effect:ticket:3")).rows
+    assert [(entry.verb, entry.actor) for entry in entries] == [("confirm", "cli:ann@box")]
+    del TICKETS[3]
+    assert compare(app).missing == ["ticket:3", "page:3"]
+
+
+def test_reply_counts_only_for_the_effect_that_was_checked(app: ms.App) -> None:
+    """A person forgets the effect while its target is asked, and the next one has an unknown outcome too."""
+    with pytest.raises(ms.RunFailed):
+        app.run("handle", 3, urgent=True)
+
+    def begin_again() -> None:
+        forget_effect(app.open_store(), "ticket:3", act=operation_context(Actor("cli", "ann@box"), SystemClock()))
+        with pytest.raises(ms.RunFailed):
+            app.run("handle", 3, urgent=True)
+
+    DURING_CHECK.append(begin_again)
+    result = compare(app)
+    assert (result.confirmed, result.failed) == ([], {})
+    assert states(app)["ticket:3"] is EffectState.UNKNOWN
+
+
+def test_reply_that_is_no_result_of_the_action_settles_nothing(app: ms.App) -> None:
+    """Otherwise each later call would fail at the saved result."""
+    with pytest.raises(ms.RunFailed):
+        app.run("handle", 3, urgent=True)
+    TICKETS[3] = 3  # type: ignore[assignment]
+    assert list(compare(app).failed) == ["ticket:3"]
+    assert states(app)["ticket:3"] is EffectState.UNKNOWN
+
+
+def test_comparison_ends_with_its_store(app: ms.App) -> None:
+    """A worker that shuts down asks no target about the other effects."""
+    for alert in (1, 2):
+        app.run("handle", alert)
+    TICKETS.clear()
+    store, clock = app.open_store(), SystemClock()
+    DURING_CHECK.append(store.close)
+    act = operation_context(Actor("cli", "ann@box"), clock)
+    with pytest.raises(StoreUnavailableError):
+        reconcile(store, list_checked_actions(app.registry), PLAIN_SEALING, clock, 0, act)
+    assert CHECKED == [2]
 
 
 def test_check_that_fails_stops_no_other(app: ms.App) -> None:
