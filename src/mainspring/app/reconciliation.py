@@ -6,6 +6,7 @@ whose outcome a person has decided; an error of one check stops no other.
 
 import asyncio
 import inspect
+import itertools
 import logging
 import os
 import socket
@@ -34,19 +35,22 @@ from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.service.actor import Actor, OperationContext, operation_context
 from mainspring.service.effect import complete_effect, dispute_effect
-from mainspring.store.commands.automations import SetMeta
+from mainspring.store.commands.automations import AcquireLock, ReleaseLock, SetMeta
+from mainspring.store.commands.results import Refused
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.effects import EffectFilter, changed_at, list_effects
 from mainspring.store.read.status.status import meta
 
 _LOG = logging.getLogger("mainspring.effects")
 RECONCILED_KEY = "effects_reconciled_at"
-"""The entry of `meta` with the start of the newest daily reconciliation."""
+"""The entry of `meta` with the start of the last daily reconciliation that ended."""
+_LOCK = "effects:reconcile"
 _DAY_MS = 86_400_000
 _OVERLAP_MS = 3_600_000
 """A day begins before the last one ended, so that no effect is left out."""
 _PAGE = 500
 _MAX_TEXT = 300
+_MAX_LOGGED = 20
 _CHECKED_STATES = (EffectState.UNKNOWN, EffectState.IN_DOUBT, EffectState.DONE)
 
 
@@ -189,46 +193,69 @@ def _compare(
 
 
 class DailyReconciliation:
-    """The reconciliation in workers: once a day for a store, by one of them, in a thread of its own."""
+    """The reconciliation in workers: once a day for a store, by one of them, in a thread of its own.
+
+    The lock of that worker ends with its session. If it dies half-way, another worker compares the same effects again.
+    """
 
     def __init__(self, registry: Registry, sealing: Sealing, clock: Clock) -> None:
         self._registry = registry
         self._sealing = sealing
         self._clock = clock
         self._actor = Actor.app(os.getpid(), socket.gethostname())
+        self._actions: list[Action[..., Any]] | None = None
         self._thread: threading.Thread | None = None
 
     def run_if_due(self, store: ProcessStore) -> None:
         """Start it if a day has passed since the last one of any worker."""
-        now = self._clock.now()
-        last_at = int(meta(store.reader, RECONCILED_KEY) or 0)
-        is_due = not last_at or not 0 <= now - last_at < _DAY_MS
-        if not is_due or (self._thread is not None and self._thread.is_alive()):
+        if (self._thread is not None and self._thread.is_alive()) or not self._is_due(store):
             return
-        actions = list_checked_actions(self._registry)
-        if not actions:
+        if self._actions is None:
+            self._actions = list_checked_actions(self._registry)
+        if not self._actions:
             return
-        store.apply(SetMeta(RECONCILED_KEY, str(now)))
-        since_at = (last_at or now - _DAY_MS) - _OVERLAP_MS
+        granted = store.apply(AcquireLock(_LOCK, str(self._actor), "asks the targets of effects"))
+        if isinstance(granted, Refused):
+            return  # another worker does it now
+        if not self._is_due(store):
+            store.apply(ReleaseLock(_LOCK, granted.token))
+            return
         self._thread = threading.Thread(
-            target=self._run,
-            args=(store, actions, min(since_at, now - _DAY_MS)),
-            name="mainspring-reconcile",
-            daemon=True,
+            target=self._run, args=(store, self._actions, granted.token), name="mainspring-reconcile", daemon=True
         )
         self._thread.start()
 
-    def _run(self, store: ProcessStore, actions: list[Action[..., Any]], since_at: int) -> None:
+    def _is_due(self, store: ProcessStore) -> bool:
+        last_at = _read_last_start(store)
+        return not last_at or not 0 <= self._clock.now() - last_at < _DAY_MS
+
+    def _run(self, store: ProcessStore, actions: list[Action[..., Any]], token: int) -> None:
+        now = self._clock.now()
         act = operation_context(self._actor, self._clock, reason="daily reconciliation")
         try:
-            result = reconcile(store, actions, self._sealing, self._clock, since_at, act)
+            since_at = min(_read_last_start(store) or now, now - _DAY_MS) - _OVERLAP_MS
+            try:
+                _log_result(reconcile(store, actions, self._sealing, self._clock, since_at, act))
+            finally:
+                store.apply(SetMeta(RECONCILED_KEY, str(now)))
+                store.apply(ReleaseLock(_LOCK, token))
         except (StoreError, FencedError) as error:
             _LOG.warning("the comparison of effects with their targets ended early: %s", error)
-            return
         except Exception:  # noqa: BLE001 - tomorrow is another day
             _LOG.exception("the effects could not be compared with their targets")
-            return
-        for key in result.missing:
-            _LOG.warning("effect %s is on record as done, and its target does not have it", escape(key, _MAX_TEXT))
-        for key, text in result.failed.items():
-            _LOG.warning("check= of effect %s failed: %s", escape(key, _MAX_TEXT), text)
+
+
+def _read_last_start(store: ProcessStore) -> int:
+    """Return the start of the last daily reconciliation that ended; 0 = there was none."""
+    return int(meta(store.reader, RECONCILED_KEY) or 0)
+
+
+def _log_result(result: ReconciliationResult) -> None:
+    """Log what differs; of each kind only the first keys, for a target that is away fails for all."""
+    for key in result.missing[:_MAX_LOGGED]:
+        _LOG.warning("effect %s is on record as done, and its target does not have it", escape(key, _MAX_TEXT))
+    for key, text in itertools.islice(result.failed.items(), _MAX_LOGGED):
+        _LOG.warning("check= of effect %s failed: %s", escape(key, _MAX_TEXT), text)
+    rest = max(len(result.missing) - _MAX_LOGGED, 0) + max(len(result.failed) - _MAX_LOGGED, 0)
+    if rest:
+        _LOG.warning("%d more effects are missing or could not be checked: mainspring effects reconcile", rest)

@@ -1,14 +1,19 @@
 """The ledger compared with a target: what is there and not on record, what is on record and not there, and what no check can tell."""
 
-import logging
+import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mainspring as ms
-from mainspring.app.reconciliation import RECONCILED_KEY, DailyReconciliation, list_checked_actions, reconcile
+from mainspring.app.reconciliation import (
+    DailyReconciliation,
+    list_checked_actions,
+    reconcile,
+)
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.states import EffectState
@@ -19,8 +24,7 @@ from mainspring.service.effect import forget_effect
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.audit_pages import AuditFilter, audit_page
 from mainspring.store.read.effects import EffectFilter, list_effects, read_effect
-from mainspring.store.read.status.status import meta
-from tests.polling import polls
+from mainspring.testing import FakeClock
 
 TICKETS: dict[int, str] = {}
 """The target."""
@@ -31,7 +35,7 @@ DURING_CHECK: list[Callable[[], None]] = []
 
 def find_ticket(alert: int, *, urgent: bool = False) -> str | None:
     CHECKED.append(alert)
-    if alert == 13:
+    if alert == 13 or alert >= 100:
         raise ConnectionError("the target is away")
     reply = TICKETS.get(alert)
     while DURING_CHECK:
@@ -181,19 +185,65 @@ def test_effects_that_are_older_or_whose_window_is_over_are_not_compared(
     assert compare(app).missing == ["ticket:1"]
 
 
+def open_again(app: ms.App) -> ProcessStore:
+    """Open the store as another process does."""
+    return ms.App(app.place, registry=app.registry).open_store()
+
+
+def compare_daily(app: ms.App, store: ProcessStore, clock: FakeClock) -> None:
+    """Let a worker compare if it is due, and wait for its end."""
+    DailyReconciliation(app.registry, PLAIN_SEALING, clock).run_if_due(store)
+    threads = [thread for thread in threading.enumerate() if thread.name == "mainspring-reconcile"]
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
 def test_one_worker_compares_once_a_day(app: ms.App, caplog: pytest.LogCaptureFixture) -> None:
     """The store has its instant, so that another worker does not; each missing effect is a line of the log."""
-    caplog.set_level(logging.WARNING, "mainspring.effects")
     app.run("handle", 1)
     TICKETS.clear()
-    store: ProcessStore = app.open_store()
-
-    def is_logged() -> bool:
-        return any("effect ticket:1 is on record as done" in record.message for record in caplog.records)
-
-    for _ in range(2):
-        DailyReconciliation(app.registry, PLAIN_SEALING, SystemClock()).run_if_due(store)
-        assert any(is_logged() for _ in polls(30))
-    assert states(app)["ticket:1"] is EffectState.IN_DOUBT
-    assert meta(store.reader, RECONCILED_KEY) is not None
+    store, clock = app.open_store(), FakeClock(datetime.now(UTC))
+    compare_daily(app, store, clock)
+    assert "effect ticket:1 is on record as done, and its target does not have it" in caplog.messages
+    assert (states(app)["ticket:1"], CHECKED) == (EffectState.IN_DOUBT, [1])
+    clock.advance(timedelta(hours=23))
+    compare_daily(app, store, clock)
     assert CHECKED == [1]
+    clock.advance(timedelta(hours=1))
+    compare_daily(app, store, clock)
+    assert CHECKED == [1, 1]
+
+
+def test_workers_that_start_together_compare_once(app: ms.App) -> None:
+    """The others find the lock held, and later that it is not due."""
+    app.run("handle", 1)
+    first, second, clock = app.open_store(), open_again(app), FakeClock(datetime.now(UTC))
+    first.open_session("worker")
+    second.open_session("worker")
+    DURING_CHECK.append(lambda: DailyReconciliation(app.registry, PLAIN_SEALING, clock).run_if_due(second))
+    compare_daily(app, first, clock)
+    compare_daily(app, second, clock)
+    assert CHECKED == [1]
+
+
+def test_comparison_of_a_worker_that_ends_half_way_is_repeated(app: ms.App, caplog: pytest.LogCaptureFixture) -> None:
+    """Its lock ended with its session."""
+    app.run("handle", 1)
+    first, second, clock = app.open_store(), open_again(app), FakeClock(datetime.now(UTC))
+    first.open_session("worker")
+    DURING_CHECK.append(first.close)
+    compare_daily(app, first, clock)
+    assert any("ended early: the store is not open" in message for message in caplog.messages)
+    compare_daily(app, second, clock)
+    assert CHECKED == [1, 1]
+
+
+def test_log_of_a_target_that_is_away_is_short(app: ms.App, caplog: pytest.LogCaptureFixture) -> None:
+    """One line for each of the first effects, and the number of the others."""
+    for alert in range(100, 122):
+        app.run("handle", alert)
+    compare_daily(app, app.open_store(), FakeClock(datetime.now(UTC)))
+    lines = [record.message for record in caplog.records if record.name == "mainspring.effects"]
+    assert len(lines) == 21, lines
+    assert lines[-1].startswith("2 more effects are missing or could not be checked")
