@@ -44,7 +44,7 @@ def complete_effect(store: Store, effect: EffectRecord, result: bytes | None, *,
 
 
 def confirm_effect(store: Store, key: str, result: object, *, sealing: Sealing, act: OperationContext) -> None:
-    """Record that an effect of unknown outcome happened, with its result (None = without one).
+    """Record that an effect of unknown outcome happened, with its result (None = the one on record, if there is one).
 
     Raises:
         NotFoundError: the ledger has no such key.

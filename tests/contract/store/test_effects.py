@@ -376,7 +376,15 @@ def test_effect_that_its_target_does_not_have_is_in_doubt(store: Any, clock: Any
     assert [doubt.key for doubt in effects.list_open_doubts(store.reader, 0)] == [KEY]
     store.do(ConfirmEffect(KEY, None, "ann"))
     assert refusal(store, DisputeEffect(KEY, found.id, found.intent, "gone")) == "not_done"
-    assert state(store) is S.DONE
+    confirmed = row(store, KEY)
+    assert (confirmed.state, confirmed.result) == (S.DONE, b"1")
+
+
+def test_person_confirms_with_another_result(store: Any, clock: Any) -> None:
+    """That of the person counts; without one, that of the call stays."""
+    found = done(store)
+    store.do(DisputeEffect(KEY, found.id, found.intent, "gone"), ConfirmEffect(KEY, b'"again"', "ann"))
+    assert row(store, KEY).result == b'"again"'
 
 
 def test_person_forgets_whatever_has_no_live_holder(store: Any, second: Any) -> None:

@@ -91,7 +91,10 @@ class DisputeEffect(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class ConfirmEffect(StoreCommand[CommandDone | Refused], frozen=True):
-    """Record that an effect in doubt did happen. Answer: CommandDone, Refused not_found | not_in_doubt | holder_live."""
+    """Record that an effect in doubt did happen; `result` None = with the result on record, if it has one.
+
+    Answer: CommandDone, Refused not_found | not_in_doubt | holder_live.
+    """
 
     key: str
     result: bytes | None

@@ -117,7 +117,7 @@ def dispute_effect(tx: Transaction, command: DisputeEffect) -> CommandDone | Ref
 
 
 def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Refused:
-    """Record that an effect did happen, as a person says."""
+    """Record that an effect did happen, as a person decided. Without a result of that person, the one on record stays."""
     c = command
     tx.hold("effect", c.key)
     held = HELD_EFFECT.read_first(tx.all("read_effect", (c.key,)))
@@ -129,7 +129,8 @@ def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Ref
         if held.effect.state is EffectState.PENDING:
             return Refused("holder_live", f"{held.effect.owner} is performing effect {c.key!r}")
         return Refused("not_in_doubt", f"effect {c.key!r} is {held.effect.state}: nothing is to be decided")
-    _write(tx, held.effect, EffectMove.COMPLETE, settled_at=tx.now, result=c.result, note=c.reason, decided_by=c.by)
+    result = held.effect.result if c.result is None else c.result
+    _write(tx, held.effect, EffectMove.COMPLETE, settled_at=tx.now, result=result, note=c.reason, decided_by=c.by)
     return DONE
 
 
