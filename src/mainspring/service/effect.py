@@ -23,7 +23,7 @@ def forget_effect(store: Store, key: str, *, act: OperationContext) -> None:
 
 
 def dispute_effect(store: Store, effect: EffectRecord, *, act: OperationContext) -> None:
-    """Record that the target does not have an effect that is on record as done. Then it is in doubt.
+    """Record that the target does not have an effect that is on record as done. Then it is in doubt until a person decides.
 
     Raises:
         NotFoundError: the ledger has no such key.

@@ -109,6 +109,20 @@ def test_missing_effect_is_in_doubt_and_a_decision_counts(app: ms.App) -> None:
     assert missing.note == "it was on record as done, and its check= did not find it at the target"
 
 
+def test_missing_effect_is_performed_again_only_after_a_person_forgets_it(app: ms.App) -> None:
+    """The call that finds it in doubt would ask by the same check=, which may be wrong about effects that happened."""
+    app.run("handle", 1)
+    TICKETS.clear()
+    assert "ticket:1" in compare(app).missing
+    with pytest.raises(ms.RunFailed, match="may or may not have happened"):
+        app.run("handle", 1)
+    assert TICKETS == {}
+    for key in ("ticket:1", "page:1"):
+        forget_effect(app.open_store(), key, act=operation_context(Actor("cli", "ann@box"), SystemClock()))
+    app.run("handle", 1)
+    assert TICKETS == {1: "T-1"}
+
+
 def test_effect_of_unknown_outcome_that_is_there_becomes_done(app: ms.App) -> None:
     """With the result of its check; the next call returns it."""
     with pytest.raises(ms.RunFailed):

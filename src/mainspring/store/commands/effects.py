@@ -79,7 +79,7 @@ class ForgetEffect(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class DisputeEffect(StoreCommand[CommandDone | Refused], frozen=True):
-    """Record that the target does not have an effect that is on record as done: it is in doubt.
+    """Record that the target does not have an effect that is on record as done: it is in doubt until a person decides.
 
     Answer: CommandDone, Refused not_found | not_done. `id` and `intent` name the effect that was checked, and not a later one of the key.
     """

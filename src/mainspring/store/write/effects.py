@@ -112,7 +112,7 @@ def dispute_effect(tx: Transaction, command: DisputeEffect) -> CommandDone | Ref
     effect = held.effect
     if (effect.id, effect.intent) != (c.id, c.intent) or effect.state is not EffectState.DONE or effect.decided_by:
         return DONE if tx.again else Refused("not_done", f"effect {c.key!r} has changed since it was checked")
-    _write(tx, effect, EffectMove.DISPUTE, settled_at=tx.now, note=_short(c.note))
+    _write(tx, effect, EffectMove.DISPUTE, settled_at=tx.now, note=_short(c.note), disputed=1)
     return DONE
 
 
