@@ -439,6 +439,8 @@ def _warn_of_random_hash_seed(registry: Registry) -> None:
 def _find_secrets() -> SecretStore | None:
     """Return the secrets of the configuration in this folder, which actions read too; None = only those of the environment."""
     around = ProcessSurroundings(SECRET_VARIABLES.own(os.environ), Path.cwd(), os.getuid())
-    with contextlib.suppress(ConfigError):
+    try:
         return None if find_file(around, None) is None else Project.current().secrets
-    return None
+    except ConfigError as error:
+        _LOG.warning("only secrets of the environment can be read: %s", error)
+        return None

@@ -4,6 +4,7 @@ Role: runs the action as a step, in processes that are killed, at once and twice
 the store. Invariant: each case has a number of its own, so that its effects differ from those of every other case.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from mainspring.domain.effects.effect import EffectRecord
 from mainspring.domain.states import EffectState, FailureReason, RunState
 from mainspring.engine.attempts.isolation import import_name_of
 from mainspring.store.read.effects import EffectFilter, list_effects
@@ -238,8 +240,9 @@ class ActionContract:
         if end.state not in (RunState.CANCELLED, RunState.SUCCEEDED):
             raise ContractError(f"{case}: the run is {end.state} ({end.reason}): {end.failure}")
         self._require(self._effects(number) <= 1, case, number)
-        pending = list_effects(SqliteReader(self._store), EffectFilter(EffectState.PENDING)).effects
-        self._require(not pending, f"{case}: an effect is pending", number)
+        self._require(
+            not self._list_effects(EffectFilter(EffectState.PENDING)), f"{case}: an effect is pending", number
+        )
         self._require(self._temporary() == 0, f"{case}: temporary files are left", number)
 
     def _require_success(self, end: CaseEnd, case: str) -> None:
@@ -248,13 +251,16 @@ class ActionContract:
 
     def _require(self, is_met: object, case: str, number: int) -> None:
         if not is_met:
-            reader = SqliteReader(self._store)
-            effects = list_effects(reader, EffectFilter(), limit=1_000).effects
+            effects = self._list_effects(EffectFilter())
             states = {effect.key: effect.state.value for effect in effects if effect.state is not EffectState.DONE}
             raise ContractError(
                 f"{case}: {self._effects(number)} effects at the target for number {number}; "
                 f"not done in the ledger: {json.dumps(states)}"
             )
+
+    def _list_effects(self, filter: EffectFilter) -> Sequence[EffectRecord]:
+        with contextlib.closing(SqliteReader(self._store)) as reader:
+            return list_effects(reader, filter, limit=1_000).effects
 
     def _check_secrets(self, folder: Path) -> None:
         """Search the store and the output for the secrets."""

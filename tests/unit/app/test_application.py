@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import mainspring as ms
+from mainspring.app.project import Project
 from mainspring.domain.errors import ArgumentError, ConflictError, MainspringError
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.read.runs.run_views import run_view
@@ -126,6 +127,22 @@ def test_lock_takes_the_names_that_exec_takes(tmp_path, name):
     with pytest.raises(ms.RunFailed, match="not a valid name of a lock"):
         app.run(work, name)
     assert app.run(work, "x" * 500) == 1
+
+
+def test_configuration_whose_secrets_cannot_be_read_is_named(tmp_path, monkeypatch, caplog):
+    """The app works on its own store; without the warning, each secret of the configuration would just be unknown."""
+    (tmp_path / "mainspring.toml").write_text("[secrts]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Project, "_newest", None)
+    with Registry() as registry:
+
+        @ms.task
+        def work() -> int:
+            return 1
+
+    assert ms.App(tmp_path / "state.db", registry=registry).run(work) == 1
+    (warning,) = [message for message in caplog.messages if message.startswith("only secrets of the environment")]
+    assert "unknown setting `secrts`" in warning
 
 
 SCRIPT = """

@@ -1,33 +1,46 @@
 """The ledger compared with a target: what is there and not on record, what is on record and not there, and what no check can tell."""
 
-import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mainspring as ms
-from mainspring.app.reconciliation import RECONCILED_KEY, DailyReconciliation, list_checked_actions, reconcile
+from mainspring.app.reconciliation import (
+    DailyReconciliation,
+    list_checked_actions,
+    reconcile,
+)
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.states import EffectState
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.actor import Actor, operation_context
+from mainspring.service.effect import forget_effect
 from mainspring.store.process_store import ProcessStore
+from mainspring.store.read.audit_pages import AuditFilter, audit_page
 from mainspring.store.read.effects import EffectFilter, list_effects, read_effect
-from mainspring.store.read.status.status import meta
-from tests.polling import polls
+from mainspring.testing import FakeClock
 
 TICKETS: dict[int, str] = {}
 """The target."""
 CHECKED: list[int] = []
+DURING_CHECK: list[Callable[[], None]] = []
+"""Calls that the next check makes."""
 
 
 def find_ticket(alert: int, *, urgent: bool = False) -> str | None:
     CHECKED.append(alert)
-    if alert == 13:
+    if alert == 13 or alert >= 100:
         raise ConnectionError("the target is away")
-    return TICKETS.get(alert)
+    reply = TICKETS.get(alert)
+    while DURING_CHECK:
+        DURING_CHECK.pop()()
+    return reply
 
 
 async def has_page(alert: int) -> bool:
@@ -62,6 +75,7 @@ async def handle(run: ms.Run, alert: int, urgent: bool = False) -> None:
 def app(tmp_path: Path) -> ms.App:
     TICKETS.clear()
     CHECKED.clear()
+    DURING_CHECK.clear()
     with Registry() as registry:
         ms.workflow(name="handle")(handle)
     return ms.App(tmp_path / "store.db", registry=registry)
@@ -95,6 +109,20 @@ def test_missing_effect_is_in_doubt_and_a_decision_counts(app: ms.App) -> None:
     assert missing.note == "it was on record as done, and its check= did not find it at the target"
 
 
+def test_missing_effect_is_performed_again_only_after_a_person_forgets_it(app: ms.App) -> None:
+    """The call that finds it in doubt would ask by the same check=, which may be wrong about effects that happened."""
+    app.run("handle", 1)
+    TICKETS.clear()
+    assert "ticket:1" in compare(app).missing
+    with pytest.raises(ms.RunFailed, match="may or may not have happened"):
+        app.run("handle", 1)
+    assert TICKETS == {}
+    for key in ("ticket:1", "page:1"):
+        forget_effect(app.open_store(), key, act=operation_context(Actor("cli", "ann@box"), SystemClock()))
+    app.run("handle", 1)
+    assert TICKETS == {1: "T-1"}
+
+
 def test_effect_of_unknown_outcome_that_is_there_becomes_done(app: ms.App) -> None:
     """With the result of its check; the next call returns it."""
     with pytest.raises(ms.RunFailed):
@@ -103,10 +131,49 @@ def test_effect_of_unknown_outcome_that_is_there_becomes_done(app: ms.App) -> No
     assert compare(app).confirmed == ["ticket:3"]
     done = read_effect(app.open_store().reader, "ticket:3")
     assert done is not None
-    assert (done.state, done.result, done.decided_by) == (EffectState.DONE, b'"T-3"', "cli:ann@box")
-    before = len(CHECKED)
-    assert compare(app).confirmed == []
-    assert CHECKED[before:] == []
+    assert (done.state, done.result, done.decided_by) == (EffectState.DONE, b'"T-3"', None)
+    entries = audit_page(app.open_store().reader, AuditFilter(subject="effect:ticket:3")).rows
+    assert [(entry.verb, entry.actor) for entry in entries] == [("confirm", "cli:ann@box")]
+    del TICKETS[3]
+    assert compare(app).missing == ["ticket:3", "page:3"]
+
+
+def test_reply_counts_only_for_the_effect_that_was_checked(app: ms.App) -> None:
+    """A person forgets the effect while its target is asked, and the next one has an unknown outcome too."""
+    with pytest.raises(ms.RunFailed):
+        app.run("handle", 3, urgent=True)
+
+    def begin_again() -> None:
+        forget_effect(app.open_store(), "ticket:3", act=operation_context(Actor("cli", "ann@box"), SystemClock()))
+        with pytest.raises(ms.RunFailed):
+            app.run("handle", 3, urgent=True)
+
+    DURING_CHECK.append(begin_again)
+    result = compare(app)
+    assert (result.confirmed, result.failed) == ([], {})
+    assert states(app)["ticket:3"] is EffectState.UNKNOWN
+
+
+def test_reply_that_is_no_result_of_the_action_settles_nothing(app: ms.App) -> None:
+    """Otherwise each later call would fail at the saved result."""
+    with pytest.raises(ms.RunFailed):
+        app.run("handle", 3, urgent=True)
+    TICKETS[3] = 3  # type: ignore[assignment]
+    assert list(compare(app).failed) == ["ticket:3"]
+    assert states(app)["ticket:3"] is EffectState.UNKNOWN
+
+
+def test_comparison_ends_with_its_store(app: ms.App) -> None:
+    """A worker that shuts down asks no target about the other effects."""
+    for alert in (1, 2):
+        app.run("handle", alert)
+    TICKETS.clear()
+    store, clock = app.open_store(), SystemClock()
+    DURING_CHECK.append(store.close)
+    act = operation_context(Actor("cli", "ann@box"), clock)
+    with pytest.raises(StoreUnavailableError):
+        reconcile(store, list_checked_actions(app.registry), PLAIN_SEALING, clock, 0, act)
+    assert CHECKED == [2]
 
 
 def test_check_that_fails_stops_no_other(app: ms.App) -> None:
@@ -132,19 +199,65 @@ def test_effects_that_are_older_or_whose_window_is_over_are_not_compared(
     assert compare(app).missing == ["ticket:1"]
 
 
+def open_again(app: ms.App) -> ProcessStore:
+    """Open the store as another process does."""
+    return ms.App(app.place, registry=app.registry).open_store()
+
+
+def compare_daily(app: ms.App, store: ProcessStore, clock: FakeClock) -> None:
+    """Let a worker compare if it is due, and wait for its end."""
+    DailyReconciliation(app.registry, PLAIN_SEALING, clock).run_if_due(store)
+    threads = [thread for thread in threading.enumerate() if thread.name == "mainspring-reconcile"]
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
 def test_one_worker_compares_once_a_day(app: ms.App, caplog: pytest.LogCaptureFixture) -> None:
     """The store has its instant, so that another worker does not; each missing effect is a line of the log."""
-    caplog.set_level(logging.WARNING, "mainspring.effects")
     app.run("handle", 1)
     TICKETS.clear()
-    store: ProcessStore = app.open_store()
-
-    def is_logged() -> bool:
-        return any("effect ticket:1 is on record as done" in record.message for record in caplog.records)
-
-    for _ in range(2):
-        DailyReconciliation(app.registry, PLAIN_SEALING, SystemClock()).run_if_due(store)
-        assert any(is_logged() for _ in polls(30))
-    assert states(app)["ticket:1"] is EffectState.IN_DOUBT
-    assert meta(store.reader, RECONCILED_KEY) is not None
+    store, clock = app.open_store(), FakeClock(datetime.now(UTC))
+    compare_daily(app, store, clock)
+    assert "effect ticket:1 is on record as done, and its target does not have it" in caplog.messages
+    assert (states(app)["ticket:1"], CHECKED) == (EffectState.IN_DOUBT, [1])
+    clock.advance(timedelta(hours=23))
+    compare_daily(app, store, clock)
     assert CHECKED == [1]
+    clock.advance(timedelta(hours=1))
+    compare_daily(app, store, clock)
+    assert CHECKED == [1, 1]
+
+
+def test_workers_that_start_together_compare_once(app: ms.App) -> None:
+    """The others find the lock held, and later that it is not due."""
+    app.run("handle", 1)
+    first, second, clock = app.open_store(), open_again(app), FakeClock(datetime.now(UTC))
+    first.open_session("worker")
+    second.open_session("worker")
+    DURING_CHECK.append(lambda: DailyReconciliation(app.registry, PLAIN_SEALING, clock).run_if_due(second))
+    compare_daily(app, first, clock)
+    compare_daily(app, second, clock)
+    assert CHECKED == [1]
+
+
+def test_comparison_of_a_worker_that_ends_half_way_is_repeated(app: ms.App, caplog: pytest.LogCaptureFixture) -> None:
+    """Its lock ended with its session."""
+    app.run("handle", 1)
+    first, second, clock = app.open_store(), open_again(app), FakeClock(datetime.now(UTC))
+    first.open_session("worker")
+    DURING_CHECK.append(first.close)
+    compare_daily(app, first, clock)
+    assert any("ended early: the store is not open" in message for message in caplog.messages)
+    compare_daily(app, second, clock)
+    assert CHECKED == [1, 1]
+
+
+def test_log_of_a_target_that_is_away_is_short(app: ms.App, caplog: pytest.LogCaptureFixture) -> None:
+    """One line for each of the first effects, and the number of the others."""
+    for alert in range(100, 122):
+        app.run("handle", alert)
+    compare_daily(app, app.open_store(), FakeClock(datetime.now(UTC)))
+    lines = [record.message for record in caplog.records if record.name == "mainspring.effects"]
+    assert len(lines) == 21, lines
+    assert lines[-1].startswith("2 more effects are missing or could not be checked")

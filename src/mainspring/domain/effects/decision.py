@@ -96,7 +96,12 @@ def _decide_new(call: EffectCall, *, is_on_hold: bool) -> EffectDecision:
 
 
 def _decide_unproven(effect: EffectRecord, call: EffectCall) -> EffectDecision:
-    """Decide on an effect of unknown outcome. A repetition is safe only if the earlier call, too, gave its key to the target."""
+    """Decide on an effect of unknown outcome. A repetition is safe only if the earlier call, too, gave its key to the target.
+
+    If its outcome was known, and its target does not have it, a check of the call would repeat what did happen.
+    """
+    if effect.disputed:
+        return EffectDecision.DOUBT
     if call.recovery is Recovery.CHECK:
         return EffectDecision.CHECK
     is_safe = call.recovery is effect.recovery is Recovery.KEYED and effect.state is not EffectState.IN_DOUBT

@@ -98,3 +98,5 @@ class EffectRecord(msgspec.Struct, frozen=True):
     skipped_by: str | None = None
     """The call of the last skip, so that a command that is sent again is counted once."""
     repeats: int = 0
+    disputed: int = 0
+    """1 = it was on record as done, and its target does not have it: only a person decides whether it happens again."""

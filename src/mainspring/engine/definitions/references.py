@@ -1,7 +1,7 @@
 """References of a function's code: the broken declarations and the actions that it names.
 
-The search follows the names in the code of a function, of its nested functions, and of the plain functions that it names in the user's own
-modules. Code that is reached in another way (a table, `getattr`) is not found.
+The search follows the names in the code of a function, of its nested functions, and of the plain functions of its module that it names.
+Functions of other modules, and code that is reached in another way (a table, `getattr`), are not searched.
 """
 
 import inspect

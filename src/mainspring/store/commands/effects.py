@@ -79,7 +79,7 @@ class ForgetEffect(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class DisputeEffect(StoreCommand[CommandDone | Refused], frozen=True):
-    """Record that the target does not have an effect that is on record as done: it is in doubt.
+    """Record that the target does not have an effect that is on record as done: it is in doubt until a person decides.
 
     Answer: CommandDone, Refused not_found | not_done. `id` and `intent` name the effect that was checked, and not a later one of the key.
     """
@@ -91,7 +91,10 @@ class DisputeEffect(StoreCommand[CommandDone | Refused], frozen=True):
 
 
 class ConfirmEffect(StoreCommand[CommandDone | Refused], frozen=True):
-    """Record that an effect in doubt did happen. Answer: CommandDone, Refused not_found | not_in_doubt | holder_live."""
+    """Record that an effect in doubt did happen; `result` None = with the result on record, if it has one.
+
+    Answer: CommandDone, Refused not_found | not_in_doubt | holder_live.
+    """
 
     key: str
     result: bytes | None

@@ -112,12 +112,12 @@ def dispute_effect(tx: Transaction, command: DisputeEffect) -> CommandDone | Ref
     effect = held.effect
     if (effect.id, effect.intent) != (c.id, c.intent) or effect.state is not EffectState.DONE or effect.decided_by:
         return DONE if tx.again else Refused("not_done", f"effect {c.key!r} has changed since it was checked")
-    _write(tx, effect, EffectMove.DISPUTE, settled_at=tx.now, note=_short(c.note))
+    _write(tx, effect, EffectMove.DISPUTE, settled_at=tx.now, note=_short(c.note), disputed=1)
     return DONE
 
 
 def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Refused:
-    """Record that an effect did happen, as a person says."""
+    """Record that an effect did happen, as a person decided. Without a result of that person, the one on record stays."""
     c = command
     tx.hold("effect", c.key)
     held = HELD_EFFECT.read_first(tx.all("read_effect", (c.key,)))
@@ -129,7 +129,8 @@ def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Ref
         if held.effect.state is EffectState.PENDING:
             return Refused("holder_live", f"{held.effect.owner} is performing effect {c.key!r}")
         return Refused("not_in_doubt", f"effect {c.key!r} is {held.effect.state}: nothing is to be decided")
-    _write(tx, held.effect, EffectMove.COMPLETE, settled_at=tx.now, result=c.result, note=c.reason, decided_by=c.by)
+    result = held.effect.result if c.result is None else c.result
+    _write(tx, held.effect, EffectMove.COMPLETE, settled_at=tx.now, result=result, note=c.reason, decided_by=c.by)
     return DONE
 
 

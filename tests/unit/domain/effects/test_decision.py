@@ -105,6 +105,8 @@ CASES: dict[str, tuple[EffectRecord | None, EffectCall, dict[str, Any], EffectDe
     ),
     "in doubt": (row(S.IN_DOUBT), call(), {}, D.DOUBT),
     "in doubt, keyed": (row(S.IN_DOUBT, recovery=R.KEYED), call(recovery=R.KEYED), {}, D.DOUBT),
+    "disputed, check": (row(S.IN_DOUBT, disputed=1), call(recovery=R.CHECK), {}, D.DOUBT),
+    "disputed, window over": (row(S.IN_DOUBT, disputed=1), call(within_ms=HOUR), {}, D.BEGIN),
     "in doubt, check": (row(S.IN_DOUBT), call(recovery=R.CHECK), {}, D.CHECK),
     "in doubt, window over": (row(S.IN_DOUBT), call(within_ms=HOUR), {}, D.BEGIN),
 }  # fmt: skip

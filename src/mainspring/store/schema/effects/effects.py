@@ -39,6 +39,7 @@ TABLE: Final = TableSchema(
         integer("suppressed"),
         integer("skipped_at", null=True),
         text("skipped_by", null=True),
+        integer("disputed"),
     ),
     keys=(("key",),),
 )

@@ -30,7 +30,8 @@ create table effects (
     skips         bigint not null default 0,
     suppressed    bigint not null default 0,                    -- those with another identity
     skipped_at    bigint,
-    skipped_by    text collate "C"                              -- call_id of the last one
+    skipped_by    text collate "C",                             -- call_id of the last one
+    disputed      bigint not null default 0                     -- 1 = it was done, and its target does not have it
 );
 create index effects_pending  on effects (session) where state = 'pending';
 create index effects_in_doubt on effects (settled_at) where state = 'in_doubt';

@@ -30,7 +30,8 @@ create table effects (
     skips         integer not null default 0,
     suppressed    integer not null default 0,       -- those with another identity
     skipped_at    integer,
-    skipped_by    text                              -- call_id of the last one
+    skipped_by    text,                             -- call_id of the last one
+    disputed      integer not null default 0        -- 1 = it was done, and its target does not have it
 ) strict, without rowid;
 create index effects_pending  on effects (session) where state = 'pending';
 create index effects_in_doubt on effects (settled_at) where state = 'in_doubt';
