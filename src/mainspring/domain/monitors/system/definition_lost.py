@@ -83,9 +83,9 @@ MONITOR = Monitor(
     kind=IncidentKind.DEFINITION_LOST,
     line="An automation that ran is no longer defined, or does not load.",
     rule=(
-        "Open while it has a problem: it does not load. Open too if workers run, served is 0 for longest_ms since settled_at, and it "
-        "has a schedule, a listener or waiting runs. settled_at is when a worker last ended, the first of them began, or it was "
-        "announced. If it only ran before, the severity is digest."
+        "Open while it has a problem: it does not load. Open too if workers run and served is 0 for longest_ms since settled_at. "
+        "Without a schedule, a listener or waiting runs, the severity is then digest. settled_at is when a worker last ended, the "
+        "first of them began, or it was announced."
     ),
     tuning=DefinitionLostTuning(),
     evaluate=evaluate,
