@@ -30,12 +30,10 @@ create table effects (
     skips         bigint not null default 0,
     suppressed    bigint not null default 0,                    -- those with another identity
     skipped_at    bigint,
-    skipped_by    text collate "C",                             -- call_id of the last one
-    disputed      bigint not null default 0                     -- 1 = it was done, and its target does not have it
+    skipped_by    text collate "C"                              -- call_id of the last one
 );
 create index effects_pending  on effects (session) where state = 'pending';
 create index effects_in_doubt on effects (settled_at) where state = 'in_doubt';
-create index effects_unknown  on effects (settled_at) where state = 'unknown';
 create index effects_windows  on effects (settled_at) where within_ms is not null;
 create index effects_changed  on effects ((coalesce(settled_at, started_at)), key);
 create index effects_run      on effects (run, ident) where run is not null;

@@ -1,0 +1,2 @@
+-- Effects that were on record as done, and that their targets do not have: only a person decides on them.
+alter table effects add column disputed bigint not null default 0;
