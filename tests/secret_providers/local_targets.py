@@ -43,6 +43,7 @@ class FolderTarget(SecretTarget):
     has_distinct_versions = False  # the millisecond of the change
 
     def open(self, prefix: str) -> SecretProvider:
+        Path(self.folder, prefix).mkdir(mode=0o700, exist_ok=True, parents=True)
         return self.open_address(f"dir:{prefix}")
 
     def put(self, prefix: str, name: str, value: str) -> None:

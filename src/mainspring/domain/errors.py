@@ -140,7 +140,8 @@ class UnknownNameError(MainspringError):
 
         names = sorted(set(known))
         longer = [known_name for known_name in names if len(name) >= _PREFIX and known_name.startswith(name)]
-        near = longer[:_PROPOSED] or get_close_matches(name, names, n=1, cutoff=0.5)
+        same = [known_name for known_name in names if known_name.casefold() == name.casefold()]
+        near = same or longer[:_PROPOSED] or get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f"Known: {', '.join(names[:_MAX_LISTED_NAMES])}{', ...' if len(names) > _MAX_LISTED_NAMES else ''}."
         if near:
             hint = f"Did you mean {' or '.join(map(repr, near))}?"

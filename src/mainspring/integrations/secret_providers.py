@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from mainspring.domain.errors import ConfigError, OptionError
+from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.domain.extras import install_command
 from mainspring.domain.redaction.secret_detection import hide_likely_secrets
 from mainspring.domain.text.escaping import escape, is_plain_line
@@ -73,7 +73,9 @@ def check_provider_address(address: str) -> str:
     scheme, separator, rest = address.partition(":")
     if not separator or scheme not in SECRET_PROVIDERS or len(address) > _LONGEST or not is_plain_line(address):
         text = hide_likely_secrets(escape(scheme if separator else address, 60))
-        raise OptionError(f"{text!r} is no provider of secrets", hint=f"Write one of {_list_forms()}")
+        nearest = UnknownNameError("provider", text, SECRET_PROVIDERS).nearest
+        hint = f'Did you mean "{_find(nearest).form}"?' if nearest else f"Write one of {_list_forms()}"
+        raise OptionError(f"{text!r} is no provider of secrets", hint=hint)
     if hide_likely_secrets(address) != address:
         raise OptionError(
             f"the address of a provider ({scheme}:) contains a secret", hint=f"Write {_find(scheme).form}"

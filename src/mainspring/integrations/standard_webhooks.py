@@ -15,7 +15,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError
 from mainspring.domain.notifications.notification import Notification
-from mainspring.domain.redaction.secret_name import SECRET_NAME
+from mainspring.domain.redaction.secret_name import HOW_TO_SET_SECRET, SECRET_NAME
 from mainspring.domain.triggers.webhooks.verifier_options import (
     DEFAULT_TOLERANCE,
     VerifierOptions,
@@ -94,7 +94,7 @@ class WebhookNotifier:
         if any(map(may_be_key, texts)):
             raise OptionError(
                 "a part of the address looks like a key, and an address must not contain a secret",
-                hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write {secret:NAME} in its place.",
+                hint=f"Write {{secret:NAME}} in its place. {HOW_TO_SET_SECRET}",
             )
         query = "&".join(f"{quote(key)}={quote(value, safe='{}:')}" for key, value in other_parameters)
         url = f"{parts.scheme.removeprefix('webhook+')}://{parts.host}/{parts.path}{'?' if query else ''}{query}"

@@ -86,7 +86,7 @@ def test_address_in_place_of_the_name_is_not_repeated(address):
     with pytest.raises(OptionError, match="is not the name of a secret") as caught:
         chat.send(address, "Backup", "done")
     assert CANARY not in str(caught.value)
-    assert "MAINSPRING_SECRET_TEAM_CHAT" in caught.value.hint
+    assert "mainspring secrets set NAME" in caught.value.hint
 
 
 def test_bad_input_is_refused_before_anything_is_sent(peer, monkeypatch):

@@ -88,6 +88,7 @@ def test_unknown_name_displays_the_nearest():
     assert (near.nearest, str(near)) == ("attempts", "unknown option 'atempts'\nDid you mean 'attempts'?")
     part = errors.UnknownNameError("option", "after", ["after_failure", "after_success", "rate"])
     assert str(part) == "unknown option 'after'\nDid you mean 'after_failure' or 'after_success'?"
+    assert errors.UnknownNameError("secret", "shop_api", ["SHOP_API", "SHOP"]).nearest == "SHOP_API"
     assert str(errors.UnknownNameError("option", "zzz", "ab")) == "unknown option 'zzz'\nKnown: a, b."
     assert errors.UnknownNameError("option", "zzz", []).hint is None
 

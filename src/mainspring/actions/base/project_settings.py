@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from mainspring.app.secret import CurrentSecrets
+from mainspring.domain.errors import OptionError
+from mainspring.domain.redaction.secret_name import HOW_TO_SET_SECRET
 
 if TYPE_CHECKING:
     from mainspring.app.project import Project
@@ -32,3 +34,18 @@ def read_secret(text: str) -> str:
     if not text.startswith(SECRET_PREFIX):
         return text
     return CURRENT_SECRETS.get(text.removeprefix(SECRET_PREFIX))
+
+
+def read_secret_option(option: str, source: object, *, form: str = "") -> str:
+    """Return the secret that the option of an action names. `form` = what its value is.
+
+    Raises:
+        OptionError: the option is no `secret:NAME`. The error does not repeat it, because it may be the secret itself.
+        ConfigError, SecretNotAllowedError: the code that runs now cannot read the secret.
+    """
+    if not isinstance(source, str) or not source.startswith(SECRET_PREFIX):
+        its_form = f" The value is {form}." if form else ""
+        raise OptionError(
+            f"{option}= does not name a secret", hint=f'Write {option}="secret:NAME". {HOW_TO_SET_SECRET}{its_form}'
+        )
+    return read_secret(source)

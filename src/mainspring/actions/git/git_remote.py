@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
-from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
+from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret_option
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import ArgumentError, ConfigError, OptionError, UnknownOptionError
 from mainspring.domain.text.escaping import escape
@@ -119,14 +119,9 @@ def _make_header(url: str, source: object) -> dict[str, str]:
         raise OptionError(
             "credentials= needs an address with https://", hint="With SSH, use key_file= or the agent of SSH."
         )
-    if not isinstance(source, str) or not source.startswith(SECRET_PREFIX):
-        raise OptionError(
-            "credentials= does not name a secret",
-            hint='Write credentials="secret:NAME" and set MAINSPRING_SECRET_NAME to USER:TOKEN.',
-        )
-    value = read_secret(source).strip()
+    value = read_secret_option("credentials", source, form="USER:TOKEN").strip()
     if ":" not in value or not value.isprintable():
-        name = source.removeprefix(SECRET_PREFIX)
+        name = str(source).removeprefix(SECRET_PREFIX)
         raise ConfigError(f"the secret {name!r} has no credentials of Git", hint="Set it to USER:TOKEN.")
     header = b64encode(value.encode()).decode()
     KNOWN_SECRETS.add([value, value.partition(":")[2], header])

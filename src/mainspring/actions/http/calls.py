@@ -9,7 +9,13 @@ import msgspec
 
 from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
 from mainspring.actions.http.exchange import run_blocking, send_call
-from mainspring.actions.http.prepared_call import IDEMPOTENT_METHODS, CallOptions, PreparedCall, prepare_call
+from mainspring.actions.http.prepared_call import (
+    IDEMPOTENT_METHODS,
+    CallOptions,
+    PreparedCall,
+    prepare_call,
+    require_known_options,
+)
 from mainspring.actions.http.reply import HttpReply, make_reply
 from mainspring.app.action import effect_of_action
 from mainspring.domain.duration import SpanInput
@@ -126,6 +132,7 @@ def delete(url: str, **options: Unpack[RequestOptions]) -> HttpReply:
 
 def _prepare(method: str, url: str, options: RequestOptions) -> tuple[PreparedCall, Effect | None]:
     """Return the call and its effect; None if it has none, or none that could be named."""
+    require_known_options(options, RequestOptions.__annotations__)
     rest: Any = {name: value for name, value in options.items() if name not in EffectOptions.__annotations__}
     own: dict[str, Any] = {name: value for name, value in options.items() if name in EffectOptions.__annotations__}
     call = prepare_call(method, url, rest)

@@ -98,6 +98,13 @@ class PreparedCall:
         return replace(self, headers={**self.headers, **headers}, secrets=secrets, confidential=confidential)
 
 
+def require_known_options(options: CallOptions, known: Iterable[str]) -> None:
+    """Raise UnknownOptionError if a call has an option that is not known."""
+    unknown = next((name for name in options if name not in known), None)
+    if unknown is not None:
+        raise UnknownOptionError("this HTTP action", unknown, known)
+
+
 def prepare_call(method: str, url: str, options: CallOptions) -> PreparedCall:
     """Read the options of a call.
 
@@ -106,9 +113,7 @@ def prepare_call(method: str, url: str, options: CallOptions) -> PreparedCall:
         HttpAddressError: the address cannot be used.
         ConfigError: a secret is not set.
     """
-    for name in options:
-        if name not in CallOptions.__annotations__:
-            raise UnknownOptionError("http.request", name, CallOptions.__annotations__)
+    require_known_options(options, CallOptions.__annotations__)
     secrets = SecretTexts()
     target = _read_url(url, options.get("params"), secrets)
     content, content_type = _read_body(options)

@@ -7,7 +7,7 @@ import functools
 import re
 from typing import Any, TypedDict
 
-from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
+from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret_option
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ConfigError, OptionError, UnknownOptionError
 from mainspring.domain.extras import install_command
@@ -92,12 +92,7 @@ def _read_credentials(source: str | None) -> dict[str, str]:
     """Return the credentials as boto3 names them. Errors do not repeat the value."""
     if source is None:
         return {}
-    if not isinstance(source, str) or not source.startswith(SECRET_PREFIX):
-        raise OptionError(
-            "credentials= does not name a secret",
-            hint='Write credentials="secret:NAME" and set MAINSPRING_SECRET_NAME to ACCESS_KEY:SECRET_KEY.',
-        )
-    parts = read_secret(source).strip().split(":", 2)
+    parts = read_secret_option("credentials", source, form="ACCESS_KEY:SECRET_KEY").strip().split(":", 2)
     if len(parts) < 2 or not all(parts):
         raise ConfigError(
             f"the secret {source.removeprefix(SECRET_PREFIX)!r} has no credentials of S3",

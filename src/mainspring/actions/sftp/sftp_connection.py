@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
+from mainspring.actions.base.project_settings import read_secret_option
 from mainspring.actions.sftp.sftp_errors import SftpHostKeyError, SftpUnavailableError, make_sftp_error
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ArgumentError, ConfigError, MainspringError, OptionError, UnknownOptionError
@@ -135,13 +135,7 @@ _HOST_KEY_FORM = 'Write such as host_key="ssh-ed25519 AAAAC3Nza...", as `ssh-key
 
 def _read_secret(name: str, options: SftpOptions) -> str | None:
     source = options.get(name)
-    if source is None:
-        return None
-    if not isinstance(source, str) or not source.startswith(SECRET_PREFIX):
-        raise OptionError(
-            f"{name}= does not name a secret", hint=f'Write {name}="secret:NAME" and set MAINSPRING_SECRET_NAME.'
-        )
-    return read_secret(source)
+    return None if source is None else read_secret_option(name, source)
 
 
 def _read_known_hosts(address: SftpAddress, options: SftpOptions) -> str:

@@ -36,7 +36,8 @@ def reconcile(invocation: Invocation, since: str | None, modules: tuple[str, ...
 
 def _print(invocation: Invocation, result: "ReconciliationResult", actions: int) -> None:
     output = invocation.output
-    output.line(f"{actions} actions with once= and check=, {result.checked} effects compared with their targets")
+    compared = formatting.format_count(result.checked, "effect")
+    output.line(f"{formatting.format_count(actions, 'action')} with once= and check=, {compared} compared")
     for key in result.confirmed:
         output.line(f"  done     {formatting.escape_line(key)}: its outcome was unknown, and the target has it")
     for key in result.missing:

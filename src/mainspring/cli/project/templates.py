@@ -13,7 +13,8 @@ environment = "development"
 [store]
 url = "sqlite:///.mainspring/state.db"
 
-# The channel that is notified of problems in production; without it, the terminal. The secret is MAINSPRING_SECRET_SLACK_BOT.
+# The channel that is notified of problems in production; without it, the terminal. Its secret: `mainspring secrets set
+# SLACK_BOT` (once before: `pip install '.[age]'`, `mainspring secrets init`), or the variable MAINSPRING_SECRET_SLACK_BOT.
 # [notify.channels]
 # ops = "slack://secret:SLACK_BOT/#ops"
 """

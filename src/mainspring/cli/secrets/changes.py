@@ -113,16 +113,17 @@ def rotate(
 
     After that, the old version is deleted once no attempt runs that started before.
     """
-    from mainspring.domain.secrets.errors import require_secret_name
+    from mainspring.domain.secrets.errors import UnknownSecretError, require_secret_name
     from mainspring.integrations.base.secret_provider import RotatingProvider
     from mainspring.resources.known_secrets import KNOWN_SECRETS
     from mainspring.service.secret import check_new_value, choose_provider, record_operation
 
     entry = choose_provider(invocation.secrets, require_secret_name(name), provider)
     if entry.provider.read(name) is None:
-        raise OptionError(
-            f"the secret {name!r} is not stored in {entry.provider.name}",
-            hint=f"Store it: mainspring secrets set {name}",
+        raise UnknownSecretError(
+            name,
+            entry.provider.list_names() or (),
+            f"{entry.provider.name} does not have it. Store it: mainspring secrets set {name}",
         )
     if entry.provider.name.startswith(("dir:", "keyring:")):
         raise SecretProviderError(

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote
 import msgspec
 
 from mainspring.domain.errors import OptionError, UnknownNameError
+from mainspring.domain.redaction.secret_name import HOW_TO_SET_SECRET
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.server_url import explain_unreadable_url
@@ -150,7 +151,7 @@ def _reject_password(url: str, *, accepts_token: bool, noun: str) -> None:
     if userinfo is None or (is_token and not SECRET_REFERENCE.fullmatch(userinfo["user"])):
         raise OptionError(
             f"the address of the {noun} has a password or token in it, which would be stored and shown",
-            hint="Set it as a secret, MAINSPRING_SECRET_NAME, and write its name in its place: "
-            f"{url.partition('://')[0]}://{'' if is_token else 'USER:'}{{secret:NAME}}@HOST."
-            " An @ elsewhere is written %40.",
+            hint="Write the name of a secret in its place: "
+            f"{url.partition('://')[0]}://{'' if is_token else 'USER:'}{{secret:NAME}}@HOST. {HOW_TO_SET_SECRET} "
+            "An @ elsewhere is written %40.",
         )

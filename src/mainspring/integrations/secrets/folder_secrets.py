@@ -29,7 +29,10 @@ class FolderSecrets:
             paths = [path for path in self._folder.iterdir() if SECRET_NAME.fullmatch(path.name)]
             return sorted(path.name for path in paths if not path.is_dir())
         except FileNotFoundError:
-            return []
+            raise SecretProviderError(
+                f"the folder of secrets does not exist\nat {self._folder}",
+                hint="`mainspring secrets set` creates it. If another folder is meant, correct secrets.providers or secrets.dir.",
+            ) from None
         except OSError as error:
             raise make_file_error("the folder of secrets", self._folder, error) from None
 

@@ -326,7 +326,7 @@ def test_certificate_error_is_permanent(target, tmp_path):
         ({"max_bytes": 0}, OptionError, "max_bytes=0"),
         ({"within": "1h"}, OptionError, "needs once="),
         ({"bearer": lambda: "a", "auth": lambda: "b"}, OptionError, "both the Authorization"),
-        ({"onec": "a"}, UnknownOptionError, "onec"),
+        ({"onec": "a"}, UnknownOptionError, "this HTTP action has no option 'onec'\nDid you mean 'once'"),
     ],
 )
 def test_unusable_option_is_an_error(target, options, error, message):

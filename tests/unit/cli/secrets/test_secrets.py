@@ -151,8 +151,8 @@ def test_key_is_ignored_in_a_folder_of_a_repository(cli: Any, project: Path) -> 
         (["set", "NEW"], " \n", "the value is empty"),
         (["set", "../x"], VALUE, "not a valid name"),
         (["set", "STRIPE", "--provider", "vault"], VALUE, "no provider of this project"),
-        (["rotate", "NEW"], VALUE, "is not stored"),
-        (["get", "STRIP"], "", "Did you mean 'STRIPE'?"),
+        (["rotate", "STRIP"], VALUE, "Did you mean 'STRIPE'?"),
+        (["get", "stripe"], "", "Did you mean 'STRIPE'?"),
         (["set", "STRIPE", "--provider", "env"], VALUE, "a variable of the environment"),
     ],
 )
@@ -178,8 +178,27 @@ def test_check_finds_what_cannot_be_read(cli: Any, stage: Any, stored: Any, fold
     assert found.code == 9
     (problem,) = found.json["problems"]
     assert (problem["name"], problem["user"]) == ("GONE", "automation pay")
+    with (folder / "mainspring.toml").open("a") as file:
+        file.write('[secrets]\nproviders = ["dir:nowhere", "age:secrets.age"]\n')
+    assert "the folder of secrets does not exist" in cli("secrets", "check").out
+    assert "the folder of secrets does not exist" in cli("secrets", "list").err
     (folder / "secrets.key").chmod(0o644)
     assert "other users can read or change the key" in cli("secrets", "check").out
+
+
+@pytest.mark.parametrize(
+    ("address", "fix"),
+    [("aeg:secrets.age", 'Did you mean "age:secrets.age"?'), ("age:secret.age", "If 'secrets.age' is the right file")],
+)
+def test_wrong_address_of_a_provider_has_the_right_one(
+    cli: Any, stored: Any, folder: Path, address: str, fix: str
+) -> None:
+    """A typing error in the scheme, or in the name of the file."""
+    with (folder / "mainspring.toml").open("a") as file:
+        file.write(f'[secrets]\nproviders = ["{address}"]\n')
+    refused = cli("secrets", "get", "STRIPE")
+    assert refused.code == 2
+    assert fix in refused.err
 
 
 def test_check_opens_the_providers_once(cli: Any, stored: Any, type_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
