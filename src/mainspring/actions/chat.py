@@ -4,7 +4,7 @@ from mainspring.actions.base.project_settings import CURRENT_SECRETS
 from mainspring.actions.base.sent_once import SentOnce
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError
-from mainspring.domain.redaction.secret_name import HOW_TO_SET_SECRET, SECRET_NAME
+from mainspring.domain.redaction.secret_name import SECRET_NAME, SET_SECRET_HINT
 from mainspring.integrations.apprise import import_apprise, open_sender, send_by_apprise
 from mainspring.integrations.base.channel_thread import ChannelThread
 from mainspring.resources.error_text import ErrorText
@@ -50,7 +50,7 @@ class _Sending:
         if not isinstance(url_secret, str) or not SECRET_NAME.fullmatch(url_secret):  # it may be the address itself
             raise OptionError(
                 "url_secret= of chat.send is not the name of a secret",
-                hint=f'Write chat.send("TEAM_CHAT", ...). The value is the address. {HOW_TO_SET_SECRET}',
+                hint=f'Write chat.send("TEAM_CHAT", ...). The value is the address. {SET_SECRET_HINT}',
             )
         self._title, self._body = title, body
         self._errors = ErrorText(CURRENT_SECRETS)

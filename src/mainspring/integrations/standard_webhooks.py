@@ -15,7 +15,7 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError
 from mainspring.domain.notifications.notification import Notification
-from mainspring.domain.redaction.secret_name import HOW_TO_SET_SECRET, SECRET_NAME
+from mainspring.domain.redaction.secret_name import SECRET_NAME, SET_SECRET_HINT
 from mainspring.domain.triggers.webhooks.verifier_options import (
     DEFAULT_TOLERANCE,
     VerifierOptions,
@@ -94,7 +94,7 @@ class WebhookNotifier:
         if any(map(may_be_key, texts)):
             raise OptionError(
                 "a part of the address looks like a key, and an address must not contain a secret",
-                hint=f"Write {{secret:NAME}} in its place. {HOW_TO_SET_SECRET}",
+                hint=f"Write {{secret:NAME}} in its place. {SET_SECRET_HINT}",
             )
         query = "&".join(f"{quote(key)}={quote(value, safe='{}:')}" for key, value in other_parameters)
         url = f"{parts.scheme.removeprefix('webhook+')}://{parts.host}/{parts.path}{'?' if query else ''}{query}"

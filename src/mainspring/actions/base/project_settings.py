@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.app.secret import CurrentSecrets
 from mainspring.domain.errors import OptionError
-from mainspring.domain.redaction.secret_name import HOW_TO_SET_SECRET
+from mainspring.domain.redaction.secret_name import SET_SECRET_HINT
 
 if TYPE_CHECKING:
     from mainspring.app.project import Project
@@ -46,6 +46,6 @@ def read_secret_option(option: str, source: object, *, form: str = "") -> str:
     if not isinstance(source, str) or not source.startswith(SECRET_PREFIX):
         its_form = f" The value is {form}." if form else ""
         raise OptionError(
-            f"{option}= does not name a secret", hint=f'Write {option}="secret:NAME". {HOW_TO_SET_SECRET}{its_form}'
+            f"{option}= does not name a secret", hint=f'Write {option}="secret:NAME". {SET_SECRET_HINT}{its_form}'
         )
     return read_secret(source)

@@ -37,7 +37,7 @@ def make_file_error(error: OSError, verb: str, path: str, root: str | None) -> M
     number = error.errno or 0
     reason = "the path is longer than the system allows" if number == errno.ENAMETOOLONG else error_reason(error)
     message = f"cannot {verb} {printable_path(path)}: {reason}{locate_root(root)}"
-    hint = _suggest_fix(number, path)
+    hint = _suggest_fix(number, path, root)
     verdict = ERRNO_CODES.get(number)
     if verdict is not None and verdict.kind is FailureKind.TRANSIENT:
         unavailable = FileUnavailableError(message)
@@ -64,10 +64,14 @@ def describe_errors(verb: str, path: str, root: str | None) -> Iterator[None]:
         raise make_file_error(error, verb, path, root) from error
 
 
-def _suggest_fix(number: int, path: str) -> str:
-    folder = printable_path(path.rstrip("/").rpartition("/")[0] or ".")
+def _suggest_fix(number: int, path: str, root: str | None) -> str:
+    parent, _, name = path.rstrip("/").rpartition("/")
+    folder = printable_path(parent or ("/" if path.startswith("/") else "."))
+    missing = f"The folder {folder} does not exist. Check the path, or create it: files.ensure_folder({folder!r})"
+    if os.path.isdir(os.path.join(root or "", parent or folder)):  # noqa: PTH112, PTH118 - any text, at most for a hint
+        missing = f"Check the path: the folder {folder} has no {printable_path(name)!r}."
     fixes = {
-        errno.ENOENT: f"Check the path, or create the folder: files.ensure_folder({folder!r})",
+        errno.ENOENT: missing,
         errno.EACCES: f"Let the user {_user()} use it. See its rights: ls -ld {folder}",
         errno.EPERM: f"Let the user {_user()} use it. See its rights: ls -ld {folder}",
         errno.EROFS: "The disk is mounted read-only. Use another folder.",

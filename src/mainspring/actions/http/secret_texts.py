@@ -12,7 +12,7 @@ from mainspring.actions.base.project_settings import SECRET_PREFIX
 from mainspring.app.secret import Secret, read_secret
 from mainspring.domain.errors import OptionError
 from mainspring.domain.redaction.redactor import MASK, MIN_SECRET_LENGTH, list_encodings
-from mainspring.domain.redaction.secret_name import HOW_TO_SET_SECRET
+from mainspring.domain.redaction.secret_name import SET_SECRET_HINT
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
 SecretSource = str | Secret | Callable[[], str]
@@ -48,7 +48,7 @@ class SecretTexts:
             return self.hide_value(str(source()), MASK)
         raise OptionError(
             f"{option}= does not name a secret",
-            hint=f'Write {option}="secret:NAME", or pass a function that returns the value. {HOW_TO_SET_SECRET}',
+            hint=f'Write {option}="secret:NAME", or pass a function that returns the value. {SET_SECRET_HINT}',
         )
 
     def fill(self, text: str) -> str:

@@ -12,7 +12,7 @@ SECRET_VARIABLE_PREFIX = "MAINSPRING_SECRET_"
 SECRET_NAME_HINT = "Use a letter, then letters, digits and _ . -, such as GITHUB_HOOK."
 
 
-HOW_TO_SET_SECRET = "Set its value with `mainspring secrets set NAME`, or in the variable MAINSPRING_SECRET_NAME."
+SET_SECRET_HINT = "Set its value with `mainspring secrets set NAME`, or in the variable MAINSPRING_SECRET_NAME."
 
 
 def secret_variable_name(name: str) -> str:

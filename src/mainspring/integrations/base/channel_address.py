@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote
 import msgspec
 
 from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.redaction.secret_name import HOW_TO_SET_SECRET, SECRET_NAME
+from mainspring.domain.redaction.secret_name import SECRET_NAME, SET_SECRET_HINT
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 _URL = lazy_pattern(
@@ -91,7 +91,7 @@ class AddressParts(msgspec.Struct, frozen=True):
         if name == text or not SECRET_NAME.fullmatch(name):
             raise OptionError(
                 "an address must not contain a secret",
-                hint=f"Write the name of a secret in its place: {self.form}. {HOW_TO_SET_SECRET}",
+                hint=f"Write the name of a secret in its place: {self.form}. {SET_SECRET_HINT}",
             )
         return name
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote
 import msgspec
 
 from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.redaction.secret_name import HOW_TO_SET_SECRET
+from mainspring.domain.redaction.secret_name import SET_SECRET_HINT
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.server_url import explain_unreadable_url
@@ -152,6 +152,6 @@ def _reject_password(url: str, *, accepts_token: bool, noun: str) -> None:
         raise OptionError(
             f"the address of the {noun} has a password or token in it, which would be stored and shown",
             hint="Write the name of a secret in its place: "
-            f"{url.partition('://')[0]}://{'' if is_token else 'USER:'}{{secret:NAME}}@HOST. {HOW_TO_SET_SECRET} "
+            f"{url.partition('://')[0]}://{'' if is_token else 'USER:'}{{secret:NAME}}@HOST. {SET_SECRET_HINT} "
             "An @ elsewhere is written %40.",
         )

@@ -227,8 +227,8 @@ class AgeSecrets:
         hint = _INIT_HINT
         if path == self.key_file and self.path.exists():
             hint = f"Copy it from the machine that has it (mode 600), or name it: secrets.key_file. The file is {self.path}."
-        elif others := sorted(file.name for file in path.parent.glob("*.age")):
-            hint = f"If {escape(others[0], 100)!r} is the right file, correct secrets.providers. If not: mainspring secrets init"
+        elif files := sorted(file.name for file in path.parent.glob("*.age")):
+            hint = f"If {escape(files[0], 100)!r} is the right file, correct secrets.providers. If not: mainspring secrets init"
         return SecretProviderError(f"{subject} is missing\nat {path}", hint=hint)
 
     def _write(self, content: AgeContent) -> None:

@@ -229,7 +229,11 @@ def test_copy_of_a_file_that_changes_is_not_published(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda folder: files.write(folder / "no" / "x", "x"), "create the folder: files.ensure_folder"),
+        (
+            lambda folder: files.write(folder / "no" / "x", "x"),
+            "no does not exist. Check the path, or create it: files.ensure_folder",
+        ),
+        (lambda folder: files.rename(folder / "y", "z"), "has no 'y'"),
         (lambda folder: files.write(folder / "folder", "x"), "it is a folder"),
         (lambda folder: files.write(folder / "file" / "x", "x"), "Name a real folder"),
         (lambda folder: files.write(folder / ("x" * 256), "x"), "at most 255 bytes"),

@@ -11,7 +11,7 @@ import msgspec
 
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import OptionError
-from mainspring.domain.redaction.secret_name import HOW_TO_SET_SECRET, SECRET_NAME
+from mainspring.domain.redaction.secret_name import SECRET_NAME, SET_SECRET_HINT
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 
 DEFAULT_TOLERANCE = timedelta(minutes=5)
@@ -54,7 +54,7 @@ def check_secret_names(secrets: tuple[str, ...]) -> SecretNames:
             raise OptionError(
                 "this is not a valid name of a secret: a letter, then letters, digits and _ . -, at most 100 "
                 "characters",
-                hint=f'Pass the name, such as "GITHUB_HOOK". {HOW_TO_SET_SECRET}',
+                hint=f'Pass the name, such as "GITHUB_HOOK". {SET_SECRET_HINT}',
             )
     names = tuple(dict.fromkeys(secrets))
     if len(names) > _MAX_SECRETS:
