@@ -98,11 +98,11 @@ class GroupingDatabase(ABC):
             step = merge_steps(step, transaction.clock_step)
         return CommitReport(results, CommitChanges(ready, facts, triggers, tuple(ended), step, locks))
 
-    def _meet_clock_step(self, transaction: Transaction, rough_ms: int = 0) -> None:
+    def _meet_clock_step(self, transaction: Transaction) -> None:
         """Check before the commands whether the clock was set since the last commit; else move the next batch of runs
         of an earlier step.
         """
-        step = self.clock_watch.find_step(transaction.now, rough_ms)
+        step = self.clock_watch.find_step()
         if self.session is None:
             return
         if step is not None:

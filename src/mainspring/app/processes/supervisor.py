@@ -110,8 +110,8 @@ class Supervisor:
                     post.request_stop()
         probation, record = self._probation, self._record
         for post in self.posts:
-            # A process that lost its session is not replaced before the store reported the reason.
-            if post.is_open and not (post.is_lost and record.is_busy):
+            # A process that lost its session is not replaced before the store reported the reason, which may be since this turn began.
+            if post.is_open and not (post.is_lost and (record.is_busy or post.pid in record.quarantined)):
                 self._start(post)
         if probation is not None and probation.is_open and record.has_probation_runs and not record.is_busy:
             probation.handover = msgspec.structs.replace(

@@ -6,7 +6,7 @@ readings was set. See docs/adr/0021-durations-survive-a-clock-that-is-set.md.
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ from mainspring.domain.duration import format_rounded_duration
 STEP_MS: Final = 2_000
 """A smaller difference is slewing, or the noise of a measurement."""
 _SAME_MS: Final = 1_500
+_ROUGH_MS: Final = 1_000
 _DRIFT: Final = 1_000
 """Two clocks may drift apart by one part in this many."""
 
@@ -64,6 +65,14 @@ class ClockRegression(msgspec.Struct, frozen=True, kw_only=True):
         return self.from_at - self.to_at
 
 
+class _Reading(NamedTuple):
+    """A wall clock in ms, and the seconds beside it right after. The clock was read at most `rough_ms` before."""
+
+    now: int
+    passed_s: float
+    rough_ms: int
+
+
 class ClockWatch:
     """Compares a wall clock with monotonic seconds. Used by one thread. `passed` None = steps are not detected.
 
@@ -73,40 +82,54 @@ class ClockWatch:
     def __init__(self, passed: Callable[[], float] | None) -> None:
         self._passed = passed
         self._started_s: float | None = None
-        self._last: tuple[int, float] | None = None
-        self._seen: tuple[int, float] | None = None
+        self._began_s = 0.0
+        self._last: _Reading | None = None
+        self._seen: _Reading | None = None
         self._may_be_recorded = False
         self.known = 0
         self.is_moving = False
         """Whether a recorded step may still have durations to move."""
 
-    def find_step(self, now: int, rough_ms: int = 0) -> ClockStep | None:
-        """Return the step since the last noted reading, if there is one; `rough_ms` = how exact `now` is. Nothing is noted.
+    def begin(self) -> None:
+        """Prepare a reading: the wall clock is read after this call, and before `read`."""
+        if self._passed is not None:
+            self._began_s = self._passed()
+
+    def read(self, now: int) -> None:
+        """Take `now`, a reading of the wall clock. The longer ago `begin` was, the rougher it is: this process may have been stopped."""
+        if self._passed is not None:
+            passed = self._passed()
+            self._seen = _Reading(now, passed, round((passed - self._began_s) * 1000))
+
+    def find_step(self) -> ClockStep | None:
+        """Return the step between the last noted reading and this one, if there is one. Nothing is noted.
 
         A step that was found and not noted may be recorded: whether that commit succeeded is not known. If the clock was set right
         since, this returns a step of (nearly) nothing.
         """
-        if self._passed is None:
+        seen, last = self._seen, self._last
+        if seen is None or last is None or self._started_s is None:
             return None
-        passed = self._passed()
-        self._seen = now, passed
-        if self._last is None or self._started_s is None:
-            return None
-        last_now, last_passed = self._last
-        elapsed_ms = round((passed - last_passed) * 1000)
-        by_ms = now - last_now - elapsed_ms
-        is_step = abs(by_ms) > STEP_MS + rough_ms + elapsed_ms // _DRIFT
+        elapsed_ms = round((seen.passed_s - last.passed_s) * 1000)
+        by_ms = seen.now - last.now - elapsed_ms
+        is_step = abs(by_ms) > STEP_MS + seen.rough_ms + last.rough_ms + elapsed_ms // _DRIFT
         if not is_step and not self._may_be_recorded:
             return None
         self._may_be_recorded = True
-        return ClockStep(by_ms, now, elapsed_ms + rough_ms, round((passed - self._started_s) * 1000))
+        return ClockStep(by_ms, seen.now, elapsed_ms + seen.rough_ms, round((seen.passed_s - self._started_s) * 1000))
 
     def note(self) -> None:
-        """Note the last reading: the step that it found was committed."""
-        if self._seen is not None:
-            self._last = self._seen
-            self._may_be_recorded = False
-            self._started_s = self._seen[1] if self._started_s is None else self._started_s
+        """Note the last reading: the step that it found was committed. A rough one without a step could hide the next step, so the one
+        before it stays.
+        """
+        seen, last = self._seen, self._last
+        if seen is None or (
+            last is not None and not self._may_be_recorded and seen.rough_ms > max(_ROUGH_MS, last.rough_ms)
+        ):
+            return
+        self._last = seen
+        self._may_be_recorded = False
+        self._started_s = seen.passed_s if self._started_s is None else self._started_s
 
 
 def merge_steps(first: ClockStep | None, second: ClockStep | None) -> ClockStep | None:

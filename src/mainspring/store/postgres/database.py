@@ -297,6 +297,7 @@ class PostgresDatabase(GroupingDatabase):
         self, connection: ServerConnection, commands: list[StoreCommand[object]], *, again: bool
     ) -> PostgresTransaction:
         """Begin, and check the session; one round trip to the server."""
+        self.clock_watch.begin()
         requested_at = answered_at = 0 if self.process_clock is None else self.process_clock.own()
         with connection.pipeline():
             connection.execute(BEGIN)
@@ -315,12 +316,13 @@ class PostgresDatabase(GroupingDatabase):
         if self.session is not None:
             self._require_alive(state, commands, again=again)
         now = self._clock.now() if self._own_time else server_now
+        self.clock_watch.read(now)
         transaction = PostgresTransaction(
             connection.cursor(), self.address.schema, now=now, session=self.session, again=again, sealing=self._sealing
         )
         for query, params, cursor in statements:
             transaction.learn(query, params, cursor)
-        self._meet_clock_step(transaction, max(answered_at - requested_at, 0))
+        self._meet_clock_step(transaction)
         self._learn_time(transaction, requested_at, answered_at)
         return transaction
 

@@ -203,6 +203,12 @@ class SqliteDatabase(GroupingDatabase):
             return None
         return f"the disk of the store is nearly full\nat {self.path}"
 
+    def _read_clock(self) -> int:
+        self.clock_watch.begin()
+        now = self._clock.now()
+        self.clock_watch.read(now)
+        return now
+
     def _commit(self, commands: list[StoreCommand[object]], *, again: bool) -> tuple[Transaction, list[object]]:
         """Run one transaction."""
         connection = self.connection
@@ -210,8 +216,9 @@ class SqliteDatabase(GroupingDatabase):
             try:
                 connection.execute("begin immediate")
                 changes = connection.total_changes()
+                now = self._read_clock()
                 transaction = SqliteTransaction(
-                    connection, now=self._clock.now(), session=self.session, again=again, sealing=self._sealing
+                    connection, now=now, session=self.session, again=again, sealing=self._sealing
                 )
                 if self.session is not None:
                     state = transaction.value("read_session_state", (self.session,), str)

@@ -1,9 +1,12 @@
 """The supervisor with real workers: what it says of one that ends by itself."""
 
 import logging
+import subprocess
+import sys
 
 from mainspring.app.processes import managed_process
 from mainspring.app.processes.launch_spec import LaunchSpec
+from mainspring.app.processes.managed_process import STORE_LOST_EXIT_CODE
 from mainspring.app.processes.supervisor import Supervisor
 from mainspring.app.project import Project
 
@@ -37,3 +40,37 @@ def test_worker_that_ends_while_it_loads_is_reported_and_started_with_a_pause(tm
     assert f"the worker process {pids[0]} ended with exit code 0" in messages[0]
     assert "during loading" in messages[0]
     assert post.not_before > post.started + 5
+
+
+class LateRecord:
+    """A record whose thread learns of the quarantine in the middle of a turn of the supervisor."""
+
+    has_probation_runs = False
+
+    def __init__(self) -> None:
+        self.quarantined: frozenset[int] = frozenset()
+        self._died: list[int] = []
+
+    def died(self, pid: int, **_: object) -> None:
+        self._died.append(pid)
+
+    @property
+    def is_busy(self) -> bool:
+        self.quarantined |= frozenset(self._died)
+        return False
+
+
+def test_quarantine_that_becomes_known_during_a_turn_counts(tmp_path):
+    """The process ended before the supervisor knew why: it is not replaced."""
+    config = tmp_path / "mainspring.toml"
+    config.write_text('[store]\nurl = "s.db"\n[up]\nroles = ["worker"]\n')
+    supervisor = Supervisor(Project.find(config=config), LaunchSpec({}, str(config), ()))
+    supervisor._record = LateRecord()
+    (post,) = supervisor.posts
+    post.process = subprocess.Popen([sys.executable, "-c", f"raise SystemExit({STORE_LOST_EXIT_CODE})"])
+    post.pid = post.process.pid
+    post.process.wait()
+    for _ in range(2):
+        supervisor._turn()
+        assert post.process is None
+    assert post.is_closed

@@ -17,10 +17,20 @@ class Times:
         self.now, self.passed_ms = 1_800_000_000_000, 5_000
         self.watch = ClockWatch(lambda: self.passed_ms / 1000)
 
-    def check(self, passes_ms: int = 0, set_by_ms: int = 0):
+    def check(self, passes_ms: int = 0, set_by_ms: int = 0, before_ms: int = 0, after_ms: int = 0):
+        """Let time pass and set the clock. The process is stopped for a while before and after it reads the clock."""
         self.now += passes_ms + set_by_ms
         self.passed_ms += passes_ms
-        return self.watch.find_step(self.now)
+        self.watch.begin()
+        self._stop(before_ms)
+        read_at = self.now
+        self._stop(after_ms)
+        self.watch.read(read_at)
+        return self.watch.find_step()
+
+    def _stop(self, for_ms: int) -> None:
+        self.now += for_ms
+        self.passed_ms += for_ms
 
 
 def test_watch_finds_a_clock_that_is_put_back():
@@ -61,9 +71,11 @@ def test_step_whose_commit_is_unknown_is_found_again_although_the_clock_is_right
 def test_watch_without_seconds_next_to_the_clock_finds_nothing():
     """The clock of a test goes as the test says."""
     watch = ClockWatch(None)
-    assert watch.find_step(1_000) is None
-    watch.note()
-    assert watch.find_step(-HOUR) is None
+    for now in (1_000, -HOUR):
+        watch.begin()
+        watch.read(now)
+        assert watch.find_step() is None
+        watch.note()
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(-STEP_MS, STEP_MS)), max_size=50))
@@ -73,6 +85,27 @@ def test_watch_takes_slewing_for_no_step(checks):
     for passes_ms, by_ms in checks:
         assert times.check(passes_ms, by_ms) is None
         times.watch.note()
+
+
+_STOPS = st.integers(0, 3 * HOUR)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), _STOPS, _STOPS), max_size=20))
+def test_watch_takes_no_stop_of_its_process_for_a_step(checks):
+    """Whenever it is stopped: also between the reading of the clock and that of the seconds."""
+    times = Times()
+    for passes_ms, before_ms, after_ms in checks:
+        assert times.check(passes_ms, 0, before_ms, after_ms) is None
+        times.watch.note()
+
+
+def test_stop_of_the_process_hides_no_later_step():
+    """The reading that it made rough is not the one that the next is compared with."""
+    times = Times()
+    for after_ms in (0, 2 * HOUR):
+        times.check(10, 0, 0, after_ms)
+        times.watch.note()
+    assert times.check(10, -HOUR).by_ms == -HOUR
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), _STEPS), max_size=20))
