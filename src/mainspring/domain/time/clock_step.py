@@ -82,7 +82,7 @@ class ClockWatch:
     def __init__(self, passed: Callable[[], float] | None) -> None:
         self._passed = passed
         self._started_s: float | None = None
-        self._began_s = 0.0
+        self._read_from_s = 0.0
         self._last: _Reading | None = None
         self._seen: _Reading | None = None
         self._may_be_recorded = False
@@ -93,13 +93,13 @@ class ClockWatch:
     def begin(self) -> None:
         """Prepare a reading: the wall clock is read after this call, and before `read`."""
         if self._passed is not None:
-            self._began_s = self._passed()
+            self._read_from_s = self._passed()
 
     def read(self, now: int) -> None:
         """Take `now`, a reading of the wall clock. The longer ago `begin` was, the rougher it is: this process may have been stopped."""
         if self._passed is not None:
             passed = self._passed()
-            self._seen = _Reading(now, passed, round((passed - self._began_s) * 1000))
+            self._seen = _Reading(now, passed, round((passed - self._read_from_s) * 1000))
 
     def find_step(self) -> ClockStep | None:
         """Return the step between the last noted reading and this one, if there is one. Nothing is noted.
