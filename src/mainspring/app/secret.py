@@ -48,7 +48,7 @@ class Secret:
         return self._read(refused).value != refused
 
     def matches(self, text: str) -> bool:
-        """Return whether a text is the value, in a time that tells nothing about it. Raises as `reveal` does."""
+        """Return whether a text is the value, in constant time. Raises as `reveal` does."""
         return hmac.compare_digest(self.reveal().encode(), text.encode("utf-8", "surrogatepass"))
 
     def __await__(self) -> Generator[Any, None, "Secret"]:

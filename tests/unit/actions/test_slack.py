@@ -98,7 +98,7 @@ def make_report(text="Report"):
 
 
 def test_message_of_another_effect_is_not_taken_for_a_lost_one(peer, tmp_path):
-    """Both are ours and in one channel: only the key tells them apart."""
+    """Both are ours and in one channel: only the key differs."""
     slack.post("#ops", "Other")
     peer.faults = [("chat.postMessage", DROP_BEFORE)]
     ms.App(str(tmp_path / "a.db")).run(make_report())

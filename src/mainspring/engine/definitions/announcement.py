@@ -26,7 +26,7 @@ _PREFIX = "failed to load: "
 
 
 def complete_definition(automation: Automation) -> Definition:
-    """Return the definition with what only its whole module tells: the messages that it can read, and the actions that it uses."""
+    """Return the definition with what only its whole module shows: the messages that it can read, and the actions that it uses."""
     definition = automation.definition
     if automation.fn is None:
         return definition

@@ -76,7 +76,7 @@ class VaultProvider:
         return sorted(str(key) for key in keys if SECRET_NAME.fullmatch(str(key)))
 
     def write(self, name: str, value: str) -> str:
-        """Store a new version, if no one else stores one meanwhile. Other fields of the path stay."""
+        """Store a new version, unless another program stores one at the same time. Other fields of the path stay."""
         require_name(name, self.name)
         fields, metadata = self._read_version(name, 0)
         body = {

@@ -198,7 +198,7 @@ class VaultApi:
             return self._sign_in()
 
     def _replace_token(self, refused: TokenLease) -> TokenLease:
-        """Return a token other than the refused one; another thread may have signed in meanwhile."""
+        """Return a token other than the refused one; another thread may have signed in before."""
         with self._lock:
             return self._sign_in() if self._token is None or self._token.text == refused.text else self._token
 
