@@ -95,6 +95,16 @@ _LOCKS: Final = {
     "list": CommandEntry("mainspring.cli.fleet.locks:list_command", "list who holds locks and who waits for them"),
     "break": CommandEntry("mainspring.cli.fleet.locks:break_command", "take a lock away from its holder"),
 }
+_TARGETS: Final = {
+    "list": CommandEntry(
+        "mainspring.cli.fleet.targets:list_command",
+        "list hosts with limits: what is left of the rate, state of the breaker",
+    ),
+    "reset": CommandEntry(
+        "mainspring.cli.fleet.targets:reset",
+        "close the breaker of a host, and forget the requests that its rate counts",
+    ),
+}
 _EFFECTS: Final = {
     "list": CommandEntry(
         "mainspring.cli.effects.effect_list:list_command", "list effects, those that changed last first"
@@ -221,6 +231,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "queues": GroupEntry("list, pause and resume queues", _QUEUES),
     "workers": GroupEntry("list, drain and quarantine processes", _WORKERS),
     "locks": GroupEntry("list and break locks", _LOCKS),
+    "targets": GroupEntry("list and reset the limits of hosts that HTTP actions call", _TARGETS),
     "effects": GroupEntry("list effects of `once`, and decide on those in doubt", _EFFECTS),
     "secrets": GroupEntry("store, list, rotate and check secrets", _SECRETS),
     "notify": GroupEntry("test channels, list routes and notifications", _NOTIFY),

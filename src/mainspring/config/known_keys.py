@@ -20,6 +20,7 @@ _SHORTHANDS: dict[KeyPath, str] = {
     ("databases", "*"): "url",
     ("brokers", "*"): "url",
     ("locks", "*"): "url",
+    ("actions", "http", "targets", "*"): "rate",
 }
 _SWITCH = "on"
 

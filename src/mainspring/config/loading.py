@@ -32,17 +32,20 @@ from mainspring.config.settings import (
     SECTION_NAMES,
     BrokerSettings,
     DatabaseSettings,
+    HttpTargetSettings,
     LockBackendSettings,
     NotifySettings,
     SecretsSettings,
     Settings,
     section_type,
 )
+from mainspring.config.value_reader import read_host_name
 from mainspring.domain.errors import ConfigError, OptionError, UnknownNameError
 from mainspring.domain.notifications.channel_name import check_channel_name
 from mainspring.domain.notifications.routing import check_routes
 from mainspring.domain.redaction.secret_name import SECRET_NAME
 from mainspring.domain.text.escaping import escape
+from mainspring.resources.action_hosts import ANY_HOST
 from mainspring.resources.secret_variables import STORE_WITHHELD_VARIABLE
 
 STORE_URL_KEY = ("store", "url")
@@ -95,6 +98,8 @@ def load(
         from mainspring.integrations.lock_backends import check_backend_name
 
         _check_servers(LOCKS_SECTION, settings.locks, check_backend_name, "redis://HOST:6379/0", merged)
+    if settings.actions.http.targets:
+        _check_targets(settings.actions.http.targets, merged)
     _check_notify(settings.notify, merged)
     _check_due(settings.secrets, merged)
     spare = None
@@ -227,6 +232,20 @@ def _check_servers(
         except OptionError as error:
             given = layer.get((section, name, "url")) or layer[section, name]
             raise ConfigError(f"`{section}.{name}`: {error.message}\nset by {given.source}", hint=error.hint) from None
+
+
+def _check_targets(targets: Mapping[str, HttpTargetSettings], layer: SettingLayer) -> None:
+    """Raise ConfigError for a target that no request could match, or without a limit."""
+    for name, target in targets.items():
+        path = ("actions", "http", "targets", name)
+        try:
+            if name != ANY_HOST and read_host_name(name) != name:
+                raise OptionError("a host is written in small letters", hint=f'Write "{name.lower()}".')
+            if target.rate is None and target.break_after is None:
+                raise OptionError("it has no limit", hint='Write rate = "60/m", or break_after = 5.')
+        except OptionError as error:
+            given = next(given for key, given in layer.items() if key[: len(path)] == path)
+            raise ConfigError(f"`{'.'.join(path)}`: {error.message}\nset by {given.source}", hint=error.hint) from None
 
 
 def _check_notify(notify: NotifySettings, layer: SettingLayer) -> None:

@@ -8,7 +8,7 @@ Invariant: these Structs, with those of `monitor_settings`, are the only list of
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from msgspec import Meta, Struct, defstruct, field, to_builtins
 from msgspec.structs import fields
@@ -16,7 +16,7 @@ from msgspec.structs import fields
 from mainspring.config.locations import is_server_url, store_path
 from mainspring.config.web_settings import HooksSettings, Network, WebSettings
 from mainspring.domain.definitions.options import OPTIONS
-from mainspring.domain.duration import format_duration
+from mainspring.domain.duration import format_duration, to_milliseconds
 from mainspring.domain.notifications.digest_schedule import DEFAULT_DIGEST
 from mainspring.domain.notifications.maintenance_window import MaintenanceWindow
 from mainspring.domain.notifications.routing import NotificationRoute
@@ -26,6 +26,9 @@ from mainspring.domain.text.byte_size import format_size
 from mainspring.domain.text.server_url import redact_url
 from mainspring.domain.time.rate import Rate
 from mainspring.domain.values.codec import DEFAULT_LIMIT
+
+if TYPE_CHECKING:
+    from mainspring.domain.effects.target_limits import TargetLimits
 
 Count = Annotated[int, Meta(ge=1)]
 PoolSize = Annotated[int, Meta(ge=1, le=1_000)]
@@ -124,10 +127,26 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     allowed_networks: tuple[Network, ...] = ()
 
 
+class HttpTargetSettings(Struct, frozen=True, kw_only=True):
+    """One entry of `[actions.http.targets]`, by its host or "*"; bare text there is `rate`. All processes on the store share the limits."""
+
+    rate: Rate | None = None
+    break_after: Count | None = None
+
+    @property
+    def limits(self) -> "TargetLimits":
+        """The limits as the store compares them."""
+        from mainspring.domain.effects.target_limits import TargetLimits
+
+        count, per = (0, timedelta(0)) if self.rate is None else (self.rate.count, self.rate.per)
+        return TargetLimits(count, to_milliseconds(per), self.break_after or 0)
+
+
 class HttpActionsSettings(Struct, frozen=True, kw_only=True):
     """`[actions.http]`: `allow` = hosts and networks that are not public and that HTTP actions may call all the same."""
 
     allow: tuple[HostOrNetwork, ...] = ()
+    targets: dict[str, HttpTargetSettings] = field(default_factory=dict)
 
 
 class ActionsSettings(Struct, frozen=True, kw_only=True):

@@ -71,7 +71,7 @@ class ValueReader:
             "network": lambda value, _: _read_network(_read_text(value)),
             "variable": lambda value, _: _read_variable_name(_read_text(value)),
             "host or network": lambda value, _: _read_host_or_network(_read_text(value)),
-            "host name": lambda value, _: _read_host_name(_read_text(value)),
+            "host name": lambda value, _: read_host_name(_read_text(value)),
             "access role": lambda value, _: read_access(_read_text(value)).value,
             "issuer": lambda value, _: _read_issuer(_read_text(value)),
             "broker url": lambda value, _: _read_broker_url(_read_text(value)),
@@ -219,7 +219,7 @@ def _read_variable_name(text: str) -> str:
     return text
 
 
-def _read_host_name(text: str) -> str:
+def read_host_name(text: str) -> str:
     """Return the name of a host, in small letters; without a port, because the Host header may have any."""
     if not _HOST_NAME.fullmatch(text):
         raise OptionError(f"{text[:80]!r} is not a name of a host", hint='Write "ops.internal", without a port.')

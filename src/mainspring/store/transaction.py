@@ -30,6 +30,7 @@ LockTarget = Literal[
     "event",
     "lock",
     "effect",
+    "target",
     "schedule",
     "deployments",
     "run_conditions",

@@ -3,6 +3,7 @@
 import pytest
 
 from mainspring.alerting.inputs.facts import FactsReader
+from mainspring.domain.effects.target_limits import TargetLimits
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.states import AttemptState, IncidentState, RunState
@@ -16,6 +17,7 @@ from mainspring.store.commands.journal import SaveAttempt
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import SlotLink
 from mainspring.store.commands.sessions import DeclareSessionDead, RecordHeartbeat
+from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 from mainspring.store.read.status.status import sessions
 from mainspring.store.write import clock_steps
 from tests.contract.store.clock import SettableClock
@@ -56,6 +58,17 @@ def test_timer_is_due_when_its_time_has_passed_although_the_clock_was_put_back(s
     clock.forward(1)
     assert store.ids() == [run.id]
     assert steps(store) == [(-2 * HOUR, 1, True)]
+
+
+def test_breaker_of_a_target_is_open_as_long_as_its_pause(store, clock):
+    """Whatever is done to the clock before its end."""
+    limits = TargetLimits(break_after=1)
+    store.do(EnterTarget("h", limits, "a", 0, MINUTE))
+    store.do(LeaveTarget("h", limits, "a", is_ok=False))
+    clock.forward(10_000)
+    clock.put(-2 * HOUR)
+    store.do(RecordHeartbeat())
+    assert store.do(EnterTarget("h", limits, "b", 0, MINUTE)).retry_after_ms == 20_000
 
 
 def test_timer_is_not_due_early_although_the_clock_was_set_forward(store, clock):

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+from mainspring.domain.effects.target_limits import TargetLimits
+from mainspring.resources.action_hosts import ACTION_HOSTS
 from mainspring.store.commands.automations import AcquireLock, SetQueue
+from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 from mainspring.store.read.runs.run_views import run_view
 from mainspring.store.sqlite.store_mark import mark_of
 
@@ -11,7 +14,7 @@ from mainspring.store.sqlite.store_mark import mark_of
 def test_empty_lists_are_no_error(cli):
     """In a new store each list is empty, as JSON and as text."""
     assert cli("init", "one").code == 0
-    for noun in ("queues", "workers", "locks", "audit-log", "failed", "runs"):
+    for noun in ("queues", "workers", "locks", "targets", "audit-log", "failed", "runs"):
         assert cli(noun, "list", "--json").json == []
         result = cli(noun, "list")
         assert (result.code, result.out) == (0, "")
@@ -38,6 +41,30 @@ def test_queue_pause_and_resume(cli, stage):
     assert "spam" in cli("queues", "show", "mail").out
     assert cli("queues", "resume", "mail").code == 0
     assert cli("queues", "list", "--state", "paused", "--json").json == []
+
+
+def test_targets_show_their_limits_and_are_reset(cli, stage, folder, monkeypatch):
+    """The state of the breaker, and what is left of the rate that the configuration has now."""
+    monkeypatch.setattr(ACTION_HOSTS, "limits", {})
+    (folder / "mainspring.toml").write_text(
+        '[actions.http.targets]\n"a.example" = { rate = "2/h", break_after = 1 }\n"*" = "5/h"\n'
+    )
+    limits = TargetLimits(2, 3_600_000, 1)
+    for number in range(2):
+        stage.do(EnterTarget("a.example", limits, f"r{number}", 0, 60_000))
+    stage.do(LeaveTarget("a.example", limits, "r1", is_ok=False))
+    stage.do(EnterTarget("b.example", TargetLimits(5, 3_600_000), "r2", 0, 60_000))
+    first, second = cli("targets", "list", "--json").json
+    assert (first["target"], first["state"], first["failures"], first["left"]) == ("a.example", "open", 1, 0)
+    assert first["next_at"] is not None
+    assert (second["target"], second["state"], second["left"], second["next_at"]) == ("b.example", "closed", 4, None)
+    assert [row["target"] for row in cli("targets", "list", "--state", "open", "--json").json] == ["a.example"]
+    assert "open" in cli("targets", "list").out
+    assert "Did you mean 'a.example'" in cli("targets", "reset", "a.exmple").err
+    assert cli("targets", "reset", "a.example", "--reason", "repaired").code == 0
+    assert [row["target"] for row in cli("targets", "list", "--json").json] == ["b.example"]
+    (row,) = cli("audit-log", "list", "--json").json
+    assert (row["verb"], row["subject"], row["reason"]) == ("reset", "target:a.example", "repaired")
 
 
 def test_workers_list_and_drain(cli, stage):

@@ -44,14 +44,14 @@ class Rows:
 
     def value(self, kind: str, number: int, *, needed: bool, part_of_key: bool) -> Any:
         if part_of_key:
-            return number if kind == "INTEGER" else f"{number}{self._text()}"
+            return number if kind == "INTEGER" else f"{number}:{self._text()}"
         if not needed and self._rng.random() < 0.3:
             return None
         if kind == "INTEGER":
             return self._rng.choice([0, 1, -1, 2**63 - 1, -(2**63), self._rng.getrandbits(40)])
         if kind == "BLOB":
             return self._rng.randbytes(self._rng.choice([0, 1, 7, 300]))
-        return f"{number}{self._text()}"  # some are unique by themselves
+        return f"{number}:{self._text()}"  # some are unique by themselves
 
     def _text(self) -> str:
         return "".join(self._rng.choice(_LETTERS) for _ in range(self._rng.randrange(12)))

@@ -3,10 +3,13 @@
 The class decides how a step is retried, and whether the effect may have happened: `NotSent` and `Permanent` prove that it did not.
 """
 
+from datetime import timedelta
 from http import HTTPStatus
 
 import msgspec
 
+from mainspring.domain.duration import format_rounded_duration
+from mainspring.domain.effects.target_limits import TargetRefusal, TargetRefused
 from mainspring.domain.errors import MainspringError, NotSent, Permanent, Transient
 from mainspring.domain.failures.http_errors import parse_retry_after
 from mainspring.domain.text.escaping import escape
@@ -74,6 +77,23 @@ class HttpNotSentError(NotSent):
     def __init__(self, reason: str, *, hint: str | None = None) -> None:
         super().__init__(reason)
         self.hint = hint
+
+
+class HttpLimitError(HttpNotSentError):
+    """The rate of the target is used up, or its circuit breaker is open. Nothing was sent; `retry_after` = when a request may be sent."""
+
+    def __init__(self, place: str, host: str, refused: TargetRefused) -> None:
+        span = format_rounded_duration(refused.retry_after_ms)
+        if refused.reason is TargetRefusal.CIRCUIT_OPEN:
+            number = "request" if refused.failures == 1 else f"{refused.failures} requests"
+            reason = f"the last {number} to {host} failed, so the next one is sent in {span}"
+            hint = f"Check the target. To send a request at once: mainspring targets reset {host}"
+        else:
+            reason = f"the rate of {host} is used up, the next request may be sent in {span}"
+            hint = "A step waits and tries again. The rate is in [actions.http.targets] of the configuration."
+        super().__init__(f"{place}: {reason}", hint=hint)
+        self.code = refused.reason.value
+        self.retry_after = timedelta(milliseconds=refused.retry_after_ms)
 
 
 class HttpConnectionError(Transient):

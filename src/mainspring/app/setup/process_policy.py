@@ -14,6 +14,7 @@ def apply_process_policy(settings: Settings) -> None:
         SECRET_VARIABLES.withhold(list_credential_variables(settings.secrets.providers))
     EGRESS_POLICY.allow(settings.project.allowed_networks)
     ACTION_HOSTS.allow(settings.actions.http.allow)
+    ACTION_HOSTS.limit({host: target.limits for host, target in settings.actions.http.targets.items()})
     if settings.locks:
         from mainspring.resources.lock_backends import LOCK_BACKENDS, LockAddress
 

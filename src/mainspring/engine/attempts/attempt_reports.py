@@ -14,6 +14,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.secrets.secret_use import SecretUse
 from mainspring.resources.effects import AnswerCallback, EffectRequest, EffectSettlement
 from mainspring.resources.locks import LockCallback, LockSpec
+from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
 AckCallback = Callable[[BaseException | None], None]
 
@@ -34,6 +35,7 @@ class ReportKind(StrEnum):
     EFFECT_SETTLED = "effect_settled"
     SECRETS = "secrets"
     SECRET_REFUSED = "secret_refused"
+    COMMAND = "command"
 
 
 class CheckpointReport(msgspec.Struct, frozen=True):
@@ -164,6 +166,14 @@ class SecretRefusedReport(msgspec.Struct, frozen=True):
     kind = ReportKind.SECRET_REFUSED
 
 
+class CommandReport(msgspec.Struct, frozen=True):
+    """A command for the store that needs nothing of the engine. `answer` is called like that of a lock."""
+
+    command: EnterTarget | LeaveTarget
+    answer: Callable[[Any], None]
+    kind = ReportKind.COMMAND
+
+
 AttemptReport = (
     CheckpointReport
     | ProgressReport
@@ -178,4 +188,5 @@ AttemptReport = (
     | EffectSettledReport
     | SecretUsesReport
     | SecretRefusedReport
+    | CommandReport
 )

@@ -28,6 +28,7 @@ from mainspring.engine.attempts.attempt_reports import (
     AbandonReport,
     AttemptReport,
     CheckpointReport,
+    CommandReport,
     EffectReport,
     EffectSettledReport,
     EndReport,
@@ -56,6 +57,7 @@ from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, release_of
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.locks import LockSpec
+from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
 _MAX_PENDING_LINES = 2_000
 _THROTTLE_PAUSE_S, _MAX_THROTTLE_PAUSES = 0.002, 250
@@ -432,6 +434,14 @@ class LiveAttempt:
             self.call_in_loop(self.host.on_report, self.spec, report.kind, report)
             raise_attempt_closed(self.spec.name)
         self.post(report)
+        return pending
+
+    def send_command(self, command: EnterTarget | LeaveTarget) -> PendingAnswer[Any]:
+        """Send a command for the store; from any thread."""
+        if self.closed:
+            raise_attempt_closed(self.spec.name)
+        pending = self._request()
+        self.post(CommandReport(command, self._answer_to(pending)))
         return pending
 
     def read_secret(self, name: str, instead_of: str | None) -> SecretRead:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
 from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast, overload
 
+from mainspring.domain.effects.target_limits import TargetRefused, TargetTurn
 from mainspring.domain.errors import ArgumentError, MainspringError
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER, Classifier
 from mainspring.domain.runs.log_line import bound_fields, format_value
@@ -24,7 +25,8 @@ from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport,
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 from mainspring.resources.locks import LockSpec
-from mainspring.store.commands.results import LockGranted
+from mainspring.store.commands.results import CommandDone, LockGranted
+from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
 T = TypeVar("T")
 _MAX_TEXT = 16 * 1024
@@ -183,6 +185,12 @@ class AttemptChannel(Protocol):
 
     def settle_effect(self, settlement: EffectSettlement) -> PendingAnswer[None]:
         """Send the outcome of an effect. After the end of the attempt it is sent too, as evidence."""
+        ...
+
+    def send_command(
+        self, command: EnterTarget | LeaveTarget
+    ) -> PendingAnswer[TargetTurn | TargetRefused | CommandDone]:
+        """Send a command for the store; the answer is that of the command. Raises AttemptClosed."""
         ...
 
     def read_secret(self, name: str, instead_of: str | None) -> SecretRead:

@@ -9,6 +9,7 @@ from mainspring.domain.effects.effect import EffectHolder
 from mainspring.engine.attempts.attempt_reports import (
     AttemptReport,
     CheckpointReport,
+    CommandReport,
     EffectReport,
     EffectSettledReport,
     EndReport,
@@ -61,6 +62,9 @@ class AttemptReportRouter:
             return
         if spec is not None and isinstance(report, SecretUsesReport | SecretRefusedReport):
             self._record_secrets(spec, report)
+            return
+        if isinstance(report, CommandReport):
+            self._store.submit(report.command, report.answer)
             return
         if spec is not None and isinstance(report, StartReport):
             self._lines.life.attempt_started(spec)

@@ -31,7 +31,7 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.base import StoreCommand
 from mainspring.store.commands.bulk_operations import ChangeBulkOperation, LeaseBulkBatch, RecordBulkBatch
-from mainspring.store.commands.effects import BeginEffect, ConfirmEffect, ForgetEffect, SettleEffect
+from mainspring.store.commands.effects import BeginEffect, ConfirmEffect, DisputeEffect, ForgetEffect, SettleEffect
 from mainspring.store.commands.inbox import (
     CloseWait,
     DeliverFact,
@@ -77,6 +77,7 @@ from mainspring.store.commands.runs import (
     SuspendRun,
 )
 from mainspring.store.commands.sessions import RecordHeartbeat
+from mainspring.store.commands.targets import EnterTarget, LeaveTarget, ResetTarget
 from mainspring.store.commands.triggers import (
     AcceptDelivery,
     DecideDelivery,
@@ -260,8 +261,12 @@ def _names_after_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
             return {("schedule", command.schedule)}
         case AcquireLock(name=name) | CancelLockWait(name=name) | ReleaseLock(name=name) | BreakLock(name=name):
             return {("lock", name)}
-        case BeginEffect(key=key) | SettleEffect(key=key) | ForgetEffect(key=key) | ConfirmEffect(key=key):
+        case BeginEffect(key=key) | SettleEffect(key=key) | ForgetEffect(key=key):
             return {("effect", key)}
+        case ConfirmEffect(key=key) | DisputeEffect(key=key):
+            return {("effect", key)}
+        case EnterTarget(target=target) | LeaveTarget(target=target) | ResetTarget(target=target):
+            return {("target", target)}
     name_of_kind = _LOCK_OF_KIND.get(type(command))
     return set() if name_of_kind is None else {(name_of_kind,)}
 

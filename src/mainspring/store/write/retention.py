@@ -22,6 +22,9 @@ KEYS_COUNT_FOR_MS = 7 * 24 * _HOUR_MS
 WRITERS_STORED_MS = 7 * 24 * _HOUR_MS
 """How long a commit mark of a process is compared with the store's record of its commits."""
 
+TARGETS_STORED_MS = 24 * _HOUR_MS
+"""How long a target that gets no requests is listed. A rate of more than a day forgets its requests after that."""
+
 _OF_RUNS = (
     "prune_journal",
     "prune_attempts",
@@ -65,6 +68,7 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
             tx.change(query, (ids,))
     tx.change("prune_run_keys", (tx.now,))
     tx.change("prune_effects", (tx.now, command.limit))
+    tx.change("prune_targets", (tx.now - TARGETS_STORED_MS,))
     _prune_access(tx)
     if command.failed_before is not None:
         _prune_bulk(tx, command.failed_before)

@@ -7,6 +7,7 @@ import pytest
 
 from mainspring.domain.access.permissions import Role, SignInMethod
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
+from mainspring.domain.effects.target_limits import TargetLimits
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.notification import NotificationEvent
@@ -35,6 +36,7 @@ from mainspring.store.commands import (
     runs,
     secrets,
     sessions,
+    targets,
     triggers,
 )
 from mainspring.store.commands.results import Refused, StartAnswer
@@ -218,6 +220,9 @@ COMMANDS: list[Any] = [
     automations.AuditedCommand("cmd-let-be", "me", "dismiss", "a", automations.DismissSlot("a", 1, "no")),
     automations.AuditedCommand("cmd-let-go", "me", "dismiss", "lost", triggers.DismissDelivery("lost", "no")),
     automations.AcquireLock(name="new", owner="mine"),
+    targets.EnterTarget("h", TargetLimits(5, 60_000, 1), "r", 0, 60_000),
+    targets.LeaveTarget("h", TargetLimits(5, 60_000, 1), "r", is_ok=False),
+    targets.ResetTarget("h"),
     automations.ReleaseLock(name="l", token=1),
     automations.CancelLockWait(name="l", owner="mine"),
     automations.AuditedCommand("cmd-break", "me", "break", "l", automations.BreakLock(name="l")),
@@ -401,6 +406,7 @@ def filled(open_one):
     do(database, runs.SuspendRun(run="waiting", claim=1, state=RunState.WAITING, due_at=None, seen=0, rank=0))
     do(database, inbox.OpenWait(run="mine", claim=1, ident="open", kind="ask", name="open", question=b"{}"))
     do(database, automations.AcquireLock(name="l", owner="mine"))
+    do(database, targets.EnterTarget("h", TargetLimits(5, 60_000, 3), "earlier", 0, 60_000))
     for number, (key, recovery) in enumerate(EFFECTS, 1):
         do(database, effect(key, str(number), recovery))
     do(database, effects.SettleEffect("done", "e_2", 1, CallOutcome.DONE, b"1"))

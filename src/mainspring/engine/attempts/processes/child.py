@@ -68,6 +68,8 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.lock_backends import LOCK_BACKENDS
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.resources.secret_variables import SECRET_VARIABLES
+from mainspring.store.commands.results import DONE
+from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
 _MAX_REASON = 2000
 
@@ -86,6 +88,7 @@ class ChildChannel:
         self._lock_requests: dict[int, LockRequest] = {}
         self._effect_requests: dict[int, tuple[PendingAnswer[Any], EffectRequest | None]] = {}
         self._secret_requests: dict[int, PendingAnswer[SecretRead]] = {}
+        self._sent_commands: dict[int, PendingAnswer[Any]] = {}
         self._at_end: dict[Callable[[], None], None] = {}
         self.calls: SimpleQueue[child_protocol.CallMessage] = SimpleQueue()
 
@@ -123,6 +126,12 @@ class ChildChannel:
                     waiting := self._secret_requests.pop(message.n, None)
                 ):
                     waiting.answer(_rebuild_secret_error(message) if message.read is None else message.read)
+                elif isinstance(message, child_protocol.CommandAnswer) and (
+                    sent := self._sent_commands.pop(message.n, None)
+                ):
+                    sent.answer(
+                        message.answer or DONE if message.error is None else _rebuild_error(message.code, message.error)
+                    )
                 elif isinstance(message, child_protocol.StackRequest):
                     self.send(
                         child_protocol.StackAnswer(message.n, read_thread_stack(threading.main_thread().ident or 0))
@@ -195,6 +204,13 @@ class ChildChannel:
         pending: PendingAnswer[None] = PendingAnswer(next(self._numbers))
         self._effect_requests[pending.number] = pending, None
         self.send(child_protocol.EffectSettledMessage(pending.number, settlement))
+        return pending
+
+    def send_command(self, command: EnterTarget | LeaveTarget) -> PendingAnswer[Any]:
+        """Send a command for the store."""
+        pending: PendingAnswer[Any] = PendingAnswer(next(self._numbers))
+        self._sent_commands[pending.number] = pending
+        self.send(child_protocol.CommandMessage(pending.number, command))
         return pending
 
     def read_secret(self, name: str, instead_of: str | None) -> SecretRead:
@@ -388,6 +404,7 @@ def _read_hello(link: ChildChannel) -> Classifier:
             os.environ[name] = value
     SECRET_VARIABLES.allow(hello.passed)
     ACTION_HOSTS.allow(hello.hosts)
+    ACTION_HOSTS.limit(hello.limits)
     LOCK_BACKENDS.add(hello.locks)
     install_capture_in_child(hello.log_level)
     for message in messages[1:]:

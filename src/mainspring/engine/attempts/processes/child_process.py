@@ -104,6 +104,7 @@ class ChildProcess:
                 sorted(SECRET_VARIABLES.allowed),
                 sorted(ACTION_HOSTS.entries),
                 LOCK_BACKENDS.addresses,
+                ACTION_HOSTS.limits,
             )
         )
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from mainspring.domain.effects.target_limits import TargetLimits, TargetRefused, TargetTurn
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import Verdict
@@ -21,6 +22,7 @@ from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSett
 from mainspring.resources.lock_backends import LockAddress
 from mainspring.resources.locks import LockSpec
 from mainspring.store.commands.results import LockGranted
+from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
@@ -95,7 +97,7 @@ class HelloMessage(msgspec.Struct, tag="hello"):
     """First message to a child: import path, intended environment, the user's classifier rules, the level of logging.
 
     `passed` = names of variables that commands receive although they hold secrets; `hosts` = those that actions may call;
-    `locks` = the addresses of lock backends.
+    `limits` = the limits of such hosts; `locks` = the addresses of lock backends.
     """
 
     path: list[str]
@@ -105,6 +107,7 @@ class HelloMessage(msgspec.Struct, tag="hello"):
     passed: list[str] = []
     hosts: list[str] = []
     locks: dict[str, LockAddress] = {}
+    limits: dict[str, TargetLimits] = {}
 
 
 class CallMessage(msgspec.Struct, tag="call", kw_only=True):
@@ -149,6 +152,15 @@ class EffectAnswerMessage(msgspec.Struct, tag="effect_answered"):
 
     n: int
     answer: EffectAnswer | None = None
+    error: str | None = None
+    code: str = ""
+
+
+class CommandAnswer(msgspec.Struct, tag="command_answered"):
+    """Answer to a CommandMessage: the answer of the command of request number `n`, or its error. Without both, it is done."""
+
+    n: int
+    answer: TargetTurn | TargetRefused | None = None
     error: str | None = None
     code: str = ""
 
@@ -241,6 +253,13 @@ class SecretMessage(msgspec.Struct, tag="secret_asked"):
         return f"<request {self.n} for secret {self.name!r}>"
 
 
+class CommandMessage(msgspec.Struct, tag="command"):
+    """Commit this command, and answer with a CommandAnswer."""
+
+    n: int
+    command: EnterTarget | LeaveTarget
+
+
 class StackAnswer(msgspec.Struct, tag="place"):
     """The stack of the call's code, as lines."""
 
@@ -263,7 +282,14 @@ class EndMessage(msgspec.Struct, tag="ended", kw_only=True):
 
 
 MessageToChild = (
-    HelloMessage | CallMessage | CheckpointAnswer | LockAnswer | EffectAnswerMessage | SecretAnswer | StackRequest
+    HelloMessage
+    | CallMessage
+    | CheckpointAnswer
+    | LockAnswer
+    | EffectAnswerMessage
+    | CommandAnswer
+    | SecretAnswer
+    | StackRequest
 )
 MessageFromChild = (
     StartMessage
@@ -276,6 +302,7 @@ MessageFromChild = (
     | EffectMessage
     | EffectSettledMessage
     | SecretMessage
+    | CommandMessage
     | StackAnswer
     | EndMessage
 )

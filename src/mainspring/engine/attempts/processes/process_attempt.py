@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from mainspring.domain.effects.target_limits import TargetRefused, TargetTurn
 from mainspring.domain.errors import MainspringError, SecretProviderError, ValueRefusedError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.log_line import STREAM_LEVELS
@@ -18,6 +19,7 @@ from mainspring.engine.attempts.attempt_end import AttemptEnd
 from mainspring.engine.attempts.attempt_reports import (
     AckCallback,
     CheckpointReport,
+    CommandReport,
     EffectReport,
     EffectSettledReport,
     LockReport,
@@ -36,7 +38,7 @@ from mainspring.engine.attempts.processes.process_tree import describe_process_t
 from mainspring.engine.attempts.step_context import AttemptClosed
 from mainspring.resources.effects import EffectAnswer
 from mainspring.resources.locks import LockCallback
-from mainspring.store.commands.results import LockGranted
+from mainspring.store.commands.results import CommandDone, LockGranted
 
 _START_ALLOWANCE_S = 60.0
 _ANSWER_TIMEOUT_S = 2.0
@@ -129,6 +131,8 @@ class ProcessAttempt(LiveAttempt):
                 self.send_report(EffectReport(number, request, self._effect_answer(number)))
             case child_protocol.EffectSettledMessage(number, settlement):
                 self.send_report(EffectSettledReport(settlement, self._effect_answer(number)))
+            case child_protocol.CommandMessage(number, command):
+                self.send_report(CommandReport(command, self._command_answer(number)))
             case child_protocol.SecretMessage(number, name, instead_of):
                 # Not in this thread: a provider on a server may take seconds.
                 self.host.loop.run_in_executor(None, self._answer_secret, number, name, instead_of)
@@ -236,6 +240,21 @@ class ProcessAttempt(LiveAttempt):
                 send(child_protocol.EffectAnswerMessage(number, code=code, error=text))
             else:
                 send(child_protocol.EffectAnswerMessage(number, result))
+
+        return answer
+
+    def _command_answer(
+        self, number: int
+    ) -> Callable[[TargetTurn | TargetRefused | CommandDone | BaseException], None]:
+        """Return the callback that answers this command; from any thread."""
+        send = self._send_to(self._child)
+
+        def answer(result: TargetTurn | TargetRefused | CommandDone | BaseException) -> None:
+            if isinstance(result, BaseException):
+                code, text = getattr(result, "code", ""), _error_text(result)
+                send(child_protocol.CommandAnswer(number, code=code, error=text))
+            else:
+                send(child_protocol.CommandAnswer(number, None if isinstance(result, CommandDone) else result))
 
         return answer
 

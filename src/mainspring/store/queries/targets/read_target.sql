@@ -1,0 +1,1 @@
+select {{columns.http_targets.target}} from http_targets where target = ?

@@ -1,0 +1,125 @@
+"""Limits of a target: no span has more requests than the rate, and the breaker moves as its table says."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.domain.effects.target_limits import (
+    FIRST_PAUSE_MS,
+    LONGEST_PAUSE_MS,
+    TargetLimits,
+    TargetRefusal,
+    TargetRefused,
+    TargetState,
+    TargetTurn,
+    enter,
+    leave,
+)
+
+NOW = 1_800_000_000_000
+BREAKER = TargetLimits(break_after=3)
+NEW = TargetState("api.example.com")
+
+
+def ask(state, request, now=NOW, limits=BREAKER, longest_wait_ms=10_000):
+    return enter(state, limits, request, now, longest_wait_ms=longest_wait_ms, probe_ms=60_000)
+
+
+def fail(state, *requests, now=NOW, retry_after_ms=0):
+    for request in requests:
+        state, turn = ask(state, request, now)
+        assert isinstance(turn, TargetTurn)
+        state = leave(state, BREAKER, request, now, is_ok=False, retry_after_ms=retry_after_ms)
+    return state
+
+
+@given(
+    st.integers(1, 8),
+    st.integers(1, 60).map(lambda seconds: seconds * 1_000),
+    st.lists(st.integers(0, 20_000), max_size=60),
+    st.sampled_from([0, 10_000]),
+)
+def test_no_span_has_more_requests_than_the_rate(count, per_ms, pauses, longest_wait_ms):
+    """Also with instants that are reserved: each request is sent at its own."""
+    limits, state, now = TargetLimits(count, per_ms), NEW, NOW
+    sent: list[int] = []
+    for number, pause in enumerate(pauses):
+        now += pause
+        state, answer = ask(state, str(number), now, limits, longest_wait_ms)
+        if isinstance(answer, TargetTurn):
+            assert answer.wait_ms <= longest_wait_ms
+            sent.append(now + answer.wait_ms)
+        else:
+            assert answer.reason is TargetRefusal.RATE_LIMITED
+            assert answer.retry_after_ms > longest_wait_ms
+    assert sent == sorted(sent)
+    assert all(late - early >= per_ms for early, late in zip(sent, sent[count:], strict=False))
+
+
+def test_refusal_changes_nothing():
+    """So a process that asks again and again does not move the instant away."""
+    limits = TargetLimits(1, 60_000)
+    state, _ = ask(NEW, "a", limits=limits)
+    assert ask(state, "b", limits=limits) == (state, TargetRefused(TargetRefusal.RATE_LIMITED, 60_000))
+    assert ask(state, "b", NOW + 50_000, limits)[1] == TargetTurn(10_000)
+
+
+def test_failures_in_a_row_open_the_breaker():
+    """A success between them counts them from the start."""
+    state = leave(fail(NEW, "a", "b"), BREAKER, "c", NOW, is_ok=True)
+    assert (state.failures, state.open_until_at) == (0, None)
+    state = fail(state, "d", "e", "f")
+    assert (state.failures, state.open_until_at) == (3, NOW + FIRST_PAUSE_MS)
+    assert ask(state, "g")[1] == TargetRefused(TargetRefusal.CIRCUIT_OPEN, FIRST_PAUSE_MS, 3)
+
+
+def test_one_probe_decides():
+    """While it runs no other request is sent; without an end it counts no more after its time."""
+    opened = fail(NEW, "a", "b", "c")
+    at = NOW + FIRST_PAUSE_MS
+    trying, turn = ask(opened, "probe", at)
+    assert turn == TargetTurn(0, 3)
+    assert ask(trying, "other", at)[1] == TargetRefused(TargetRefusal.CIRCUIT_OPEN, 60_000, 3)
+    assert ask(trying, "other", at + 60_000)[0].probe == "other"
+    closed = leave(trying, BREAKER, "probe", at + 5, is_ok=True)
+    assert closed == msgspec.structs.replace(NEW, entered="probe", entered_at=at, changed_at=at + 5)
+    again = leave(trying, BREAKER, "probe", at + 5, is_ok=False)
+    assert (again.failures, again.open_until_at, again.probe) == (4, at + 5 + 2 * FIRST_PAUSE_MS, None)
+
+
+def test_pause_doubles_up_to_its_limit():
+    """However often the probe fails."""
+    state, pauses, now = fail(NEW, "a", "b", "c"), [], NOW
+    for number in range(30):
+        assert state.open_until_at is not None
+        pauses.append(state.open_until_at - now)
+        now = state.open_until_at
+        state = fail(state, f"probe {number}", now=now)
+    assert pauses[:4] == [FIRST_PAUSE_MS, 2 * FIRST_PAUSE_MS, 4 * FIRST_PAUSE_MS, 8 * FIRST_PAUSE_MS]
+    assert set(pauses[5:]) == {LONGEST_PAUSE_MS}
+
+
+def test_target_decides_on_a_longer_pause():
+    """By its header Retry-After."""
+    assert fail(NEW, "a", "b", "c", retry_after_ms=90_000).open_until_at == NOW + 90_000
+
+
+@pytest.mark.parametrize("is_ok", [True, False])
+def test_request_that_entered_before_the_breaker_opened_changes_nothing(is_ok):
+    """It shows an earlier state of the target: many failures at once do not make the pause longer."""
+    before, _ = ask(NEW, "early")
+    opened = fail(before, "a", "b", "c")
+    assert leave(opened, BREAKER, "early", NOW + 1, is_ok=is_ok) == opened
+
+
+def test_command_that_is_sent_again_counts_once():
+    """Its first commit may have succeeded without an answer."""
+    once = fail(NEW, "a")
+    assert leave(once, BREAKER, "a", NOW, is_ok=False) == once
+    trying, _ = ask(fail(NEW, "a", "b", "c"), "probe", NOW + FIRST_PAUSE_MS)
+    assert ask(trying, "probe", NOW + FIRST_PAUSE_MS) == (trying, TargetTurn(0, 3))
+    limits = TargetLimits(1, 5_000)
+    waiting, turn = ask(ask(NEW, "a", limits=limits)[0], "b", limits=limits)
+    assert turn == TargetTurn(5_000)
+    assert ask(waiting, "b", NOW + 1_000, limits) == (waiting, TargetTurn(4_000))
