@@ -60,15 +60,19 @@ def test_timer_is_due_when_its_time_has_passed_although_the_clock_was_put_back(s
     assert steps(store) == [(-2 * HOUR, 1, True)]
 
 
-def test_breaker_of_a_target_is_open_as_long_as_its_pause(store, clock):
+def test_limits_of_a_target_count_the_time_that_passes(store, clock):
     """Whatever is done to the clock before its end."""
-    limits = TargetLimits(break_after=1)
+    limits, rate = TargetLimits(break_after=1), TargetLimits(1, MINUTE)
     store.do(EnterTarget("h", limits, "a", 0, MINUTE))
     store.do(LeaveTarget("h", limits, "a", is_ok=False))
+    for request in ("a", "b"):
+        store.do(EnterTarget("rated", rate, request, 0, MINUTE, f"run/{request}"))
     clock.forward(10_000)
     clock.put(-2 * HOUR)
     store.do(RecordHeartbeat())
     assert store.do(EnterTarget("h", limits, "b", 0, MINUTE)).retry_after_ms == 20_000
+    assert store.do(EnterTarget("rated", rate, "b2", 0, MINUTE, "run/b")).retry_after_ms == 50_000
+    assert store.do(EnterTarget("rated", rate, "c", 0, MINUTE)).retry_after_ms == 110_000
 
 
 def test_timer_is_not_due_early_although_the_clock_was_set_forward(store, clock):

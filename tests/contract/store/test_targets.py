@@ -13,8 +13,8 @@ HOST = "api.example.com"
 LIMITS = TargetLimits(2, 60_000, 1)
 
 
-def entering(request: str, limits: TargetLimits = LIMITS) -> EnterTarget:
-    return EnterTarget(HOST, limits, request, 10_000, 60_000)
+def entering(request: str, limits: TargetLimits = LIMITS, owner: str | None = None) -> EnterTarget:
+    return EnterTarget(HOST, limits, request, 10_000, 60_000, owner)
 
 
 def test_processes_share_the_rate(store: Any, second: Any) -> None:
@@ -22,6 +22,19 @@ def test_processes_share_the_rate(store: Any, second: Any) -> None:
     assert store.do(entering("a")) == second.do(entering("b")) == TargetTurn()
     for process in (store, second):
         assert process.do(entering("c")) == TargetRefused(TargetRefusal.RATE_LIMITED, 60_000)
+
+
+def test_step_gets_the_instant_that_was_reserved_for_it(store: Any, second: Any, clock: Any) -> None:
+    """In any process, once, and although others came before it comes back."""
+    for request in ("a", "b"):
+        store.do(entering(request))
+    assert store.twice(entering("c", owner="run/step")).retry_after_ms == 60_000
+    assert second.do(entering("d", owner="run/other")).retry_after_ms == 60_000
+    assert second.do(entering("e", owner="run/third")).retry_after_ms == 120_000
+    clock.forward(60_000)
+    assert store.do(entering("f")).reason is TargetRefusal.RATE_LIMITED
+    assert second.twice(entering("c2", owner="run/step")) == TargetTurn()
+    assert store.do(entering("c3", owner="run/step")).retry_after_ms == 60_000
 
 
 def test_processes_share_the_breaker(store: Any, second: Any, clock: Any) -> None:
@@ -52,3 +65,12 @@ def test_target_without_requests_is_deleted(store: Any, clock: Any) -> None:
     clock.forward(TARGETS_STORED_MS + 1)
     store.do(ApplyRetention(None, None, None, None, None))
     assert list_targets(store.reader) == []
+
+
+def test_reset_forgets_reserved_instants(store: Any, clock: Any) -> None:
+    """A step that comes back for one gets a turn as any other request."""
+    for request in ("a", "b", "c"):
+        store.do(entering(request, owner=f"run/{request}"))
+    assert store.reader.read("find_turn", (HOST, "run/c")) == [(clock.now() + 60_000,)]
+    store.do(ResetTarget(HOST))
+    assert store.reader.read("find_turn", (HOST, "run/c")) == []

@@ -10,6 +10,7 @@ from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.effects.target_limits import TargetLimits, TargetRefused, TargetTurn
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.http_errors import parse_retry_after
+from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.resources.action_hosts import ACTION_HOSTS
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
@@ -39,7 +40,7 @@ class TargetVisit:
         """
         probe_ms = round((timeout_s + _PROBE_ALLOWANCE_S) * 1000)
         answer = await send_target_command(
-            EnterTarget(self._host, self._limits, self._request, LONGEST_WAIT_MS, probe_ms)
+            EnterTarget(self._host, self._limits, self._request, LONGEST_WAIT_MS, probe_ms, _find_owner())
         )
         if isinstance(answer, TargetRefused):
             raise HttpLimitError(place, self._host, answer)
@@ -63,6 +64,12 @@ class TargetVisit:
                     self._host, self._limits, self._request, is_ok=self.is_ok, retry_after_ms=self._retry_after_ms
                 )
             )
+
+
+def _find_owner() -> str | None:
+    """Return the name of this request for all attempts of the step that runs now; None in a program, which does not come back."""
+    step = CURRENT_STEP.get()
+    return None if step is None else step.effect_key("http.turn")
 
 
 def find_visit(host: str) -> TargetVisit | None:

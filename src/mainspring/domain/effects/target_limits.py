@@ -9,12 +9,15 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.time.rate_window import RateWindow
-
 FIRST_PAUSE_MS: Final = 30_000
 """How long a breaker is open at first; each failed probe doubles it."""
 LONGEST_PAUSE_MS: Final = 600_000
+LONGEST_LINE_MS: Final = 24 * 3_600_000
+"""How far ahead an instant is reserved."""
+LATEST_MS: Final = 60_000
+"""A request that comes later than this after its reserved instant has lost it."""
 _MOST_DOUBLINGS: Final = 10
+_PARTS: Final = 50
 
 
 class TargetLimits(msgspec.Struct, frozen=True):
@@ -28,14 +31,15 @@ class TargetLimits(msgspec.Struct, frozen=True):
 class TargetState(msgspec.Struct, frozen=True):
     """The record of one target.
 
-    `starts` = the used part of the rate, as RateWindow writes it. `failures` = how many in a row. `open_until_at` = until then, the open
-    breaker allows no request; None = it is closed. `probe` = the request that tries an open target, until `probe_until_at` at most.
-    `entered` = the request that entered last, which may be sent at `entered_at`; `last_failure` = the one that failed last: a command that
-    is sent again counts once.
+    `turns` = the last requests of its rate, as `TurnLine` writes them; their instants count from `base_at`. `failures` = how many in a row.
+    `open_until_at` = until then, the open breaker allows no request; None = it is closed. `probe` = the request that tries an open target,
+    until `probe_until_at` at most. `entered` = the request that entered last, which may be sent at `entered_at`; `last_failure` = the one
+    that failed last: a command that is sent again counts once.
     """
 
     target: str
-    starts: str = "[]"
+    turns: str = "[]"
+    base_at: int = 0
     failures: int = 0
     open_until_at: int | None = None
     probe: str | None = None
@@ -68,31 +72,106 @@ class TargetRefused(msgspec.Struct, frozen=True, tag="refused"):
     failures: int = 0
 
 
+class TurnLine(msgspec.Struct, frozen=True):
+    """The last `count` turns of a target, also those that lie ahead, so that no span of `per_ms` has more of them.
+
+    `parts` = (last instant, turns) of each part, oldest first. A rate of up to fifty turns is exact, a larger one is rounded down by two
+    percent at most: its turns are counted in parts of a fiftieth of the span, until the last instant of the part is a span ago.
+    """
+
+    count: int
+    per_ms: int
+    parts: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def read(cls, limits: TargetLimits, state: TargetState) -> "TurnLine":
+        """Return the line that `write` wrote, for a rate that may have changed since."""
+        parts = msgspec.json.decode(state.turns, type=list[tuple[int, int]])
+        return cls(limits.count, limits.per_ms, tuple((last + state.base_at, turns) for last, turns in parts))
+
+    def write(self, base_at: int) -> str:
+        """Return the line as text."""
+        return msgspec.json.encode([(last - base_at, turns) for last, turns in self.parts]).decode()
+
+    def next_at(self, now: int) -> int:
+        """Return the earliest instant, from now on, of one more turn."""
+        used, at = sum(turns for _, turns in self.parts), now
+        for last, turns in self.parts:
+            if used < self.count:
+                break
+            used -= turns
+            at = max(at, last + self.per_ms)
+        return at
+
+    def add(self, at: int) -> "TurnLine":
+        """Return the line with one more turn. Turns that no later one depends on are left out."""
+        width = max(1, self.per_ms // _PARTS) if self.count > _PARTS else 1
+        last, parts = at - at % width + width - 1, list(self.parts)
+        if parts and parts[-1][0] >= last:
+            parts[-1] = (parts[-1][0], parts[-1][1] + 1)
+        else:
+            parts.append((last, 1))
+        while sum(turns for _, turns in parts[1:]) >= self.count:
+            del parts[0]
+        return msgspec.structs.replace(self, parts=tuple(parts))
+
+    def count_free(self, now: int) -> int:
+        """Return how many turns are left now."""
+        used = sum(turns for last, turns in self.parts if last + self.per_ms > now)
+        return max(0, self.count - used)
+
+
+class TargetEntry(msgspec.Struct, frozen=True):
+    """A request that wants to be sent. `request` names it; `longest_wait_ms` = how long it can wait for its turn.
+
+    `reserved_at` = the instant that was reserved for it before; `may_reserve` = it comes back for an instant that is further away.
+    `probe_ms` = after this time, a probe without an end counts no more.
+    """
+
+    request: str
+    longest_wait_ms: int
+    probe_ms: int
+    reserved_at: int | None = None
+    may_reserve: bool = False
+
+
 def enter(
-    state: TargetState, limits: TargetLimits, request: str, now: int, *, longest_wait_ms: int, probe_ms: int
+    state: TargetState, limits: TargetLimits, entry: TargetEntry, now: int
 ) -> tuple[TargetState, TargetTurn | TargetRefused]:
     """Return the state after a request wants to be sent, and whether it may be.
 
-    `longest_wait_ms` = how long it can wait for the rate. `probe_ms` = after this time, a probe without an end counts no more.
+    If it may not because of the rate, and the state is another one, an instant was reserved: `retry_after_ms` from now.
     """
-    if state.entered == request:
+    if state.entered == entry.request:
         return state, TargetTurn(max(0, state.entered_at - now), state.failures)
     is_open = state.open_until_at is not None and limits.break_after > 0
     if is_open:
         until_at = max(state.open_until_at or 0, state.probe_until_at or 0)
         if now < until_at:
             return state, TargetRefused(TargetRefusal.CIRCUIT_OPEN, until_at - now, state.failures)
-    window = RateWindow.of(limits.count, limits.per_ms, state.starts)
-    wait_ms = window.next_at(now) - now if limits.count else 0
-    if wait_ms > longest_wait_ms:
-        return state, TargetRefused(TargetRefusal.RATE_LIMITED, wait_ms, state.failures)
-    sent_at = now + wait_ms
-    starts = window.spend(1, sent_at).write() if limits.count else state.starts
-    probe, until = (request, sent_at + probe_ms) if is_open else (state.probe, state.probe_until_at)
-    after = msgspec.structs.replace(
-        state, starts=starts, probe=probe, probe_until_at=until, entered=request, entered_at=sent_at, changed_at=now
-    )
+    after, at = _take_turn(state, limits, entry, now)
+    wait_ms = max(0, at - now)
+    if wait_ms > entry.longest_wait_ms:
+        return after, TargetRefused(TargetRefusal.RATE_LIMITED, wait_ms, state.failures)
+    after = msgspec.structs.replace(after, entered=entry.request, entered_at=now + wait_ms, changed_at=now)
+    if is_open:
+        after = msgspec.structs.replace(after, probe=entry.request, probe_until_at=now + wait_ms + entry.probe_ms)
     return after, TargetTurn(wait_ms, state.failures)
+
+
+def _take_turn(state: TargetState, limits: TargetLimits, entry: TargetEntry, now: int) -> tuple[TargetState, int]:
+    """Return the state after a request got a turn, and the instant of the turn. It gets none if it would not use it."""
+    if not limits.count:
+        return state, now
+    if entry.reserved_at is not None and now - entry.reserved_at <= LATEST_MS:
+        return state, entry.reserved_at
+    base_at = state.base_at or now
+    line = TurnLine.read(limits, msgspec.structs.replace(state, base_at=base_at))
+    at = line.next_at(now)
+    longest_ms = LONGEST_LINE_MS if entry.may_reserve else entry.longest_wait_ms
+    if at - now > longest_ms:
+        return state, at
+    return msgspec.structs.replace(state, turns=line.add(at).write(base_at), base_at=base_at, changed_at=now), at
 
 
 def leave(

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from mainspring.domain.effects.target_limits import TargetLimits, TargetState
-from mainspring.domain.time.rate_window import RateWindow
+from mainspring.domain.effects.target_limits import TargetLimits, TargetState, TurnLine
 from mainspring.resources.action_hosts import ANY_HOST
 
 
@@ -30,8 +29,8 @@ def view_targets(states: Iterable[TargetState], limits: Mapping[str, TargetLimit
     views: list[TargetView] = []
     for state in states:
         limit = limits.get(state.target, limits.get(ANY_HOST, TargetLimits()))
-        window = RateWindow.of(limit.count, limit.per_ms, state.starts)
-        left = window.free(now) if limit.count else None
+        line = TurnLine.read(limit, state)
+        left = line.count_free(now) if limit.count else None
         is_over = state.open_until_at is not None and state.open_until_at <= now
         views.append(
             TargetView(
@@ -40,7 +39,7 @@ def view_targets(states: Iterable[TargetState], limits: Mapping[str, TargetLimit
                 state.failures,
                 state.open_until_at,
                 left,
-                window.next_at(now) if left == 0 else None,
+                line.next_at(now) if left == 0 else None,
                 state.changed_at,
             )
         )

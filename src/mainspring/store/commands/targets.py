@@ -8,8 +8,8 @@ from mainspring.store.commands.results import CommandDone, Refused
 class EnterTarget(BookkeepingCommand[TargetTurn | TargetRefused], frozen=True, tag="enter"):
     """Ask whether a request may be sent to a target. Answer: TargetTurn, TargetRefused.
 
-    `request` names it among all requests. `longest_wait_ms` = how long it can wait for the rate. `probe_ms` = after this time, a probe
-    without an end counts no more.
+    `request` names it among all requests. `longest_wait_ms` = how long it can wait for its turn. `probe_ms` = after this time, a probe
+    without an end counts no more. `owner` = the same for each attempt of a step: an instant is reserved for it.
     """
 
     target: str
@@ -17,6 +17,7 @@ class EnterTarget(BookkeepingCommand[TargetTurn | TargetRefused], frozen=True, t
     request: str
     longest_wait_ms: int
     probe_ms: int
+    owner: str | None = None
 
 
 class LeaveTarget(BookkeepingCommand[CommandDone], frozen=True, tag="leave"):

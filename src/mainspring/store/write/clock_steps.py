@@ -27,7 +27,7 @@ MOST_SHIFTED = 5_000
 _IDLE_STAGES: Final = (RunState.WAITING, RunState.RETRYING, RunState.QUEUED, RunState.NEEDS_ATTENTION)
 _SMALL_TABLES = (
     *("shift_deliveries", "shift_gatherings", "shift_flow_control", "shift_outbox_leases", "shift_channels"),
-    *("shift_web_sessions", "shift_start_links", "shift_effects", "shift_lock_waiters", "shift_targets"),
+    *("shift_web_sessions", "shift_start_links", "shift_effects", "shift_lock_waiters", "shift_targets", "shift_turns"),
 )
 _DUE_FIELDS: Final[dict[type, str]] = {SuspendRun: "due_at", SaveAttempt: "next_at", OpenWait: "until_at"}
 """The instants in commands of a worker that are ends of durations."""

@@ -9,6 +9,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import http
+from mainspring.actions.http import target_visit
 from mainspring.app.program_session import program_session
 from mainspring.domain.effects.target_limits import TargetLimits
 from mainspring.domain.failures.classifier import classify
@@ -121,6 +122,20 @@ def test_target_that_does_not_answer_fails(target, limit, ledger, path):
         http.get(url, timeout="0.2s")
     with pytest.raises(http.HttpLimitError):
         asyncio.run(http.request_async("GET", url))
+
+
+def test_refused_step_comes_back_for_its_turn(target, limit, ledger, tmp_path, monkeypatch):
+    """Each of many is refused once at most, so two attempts are enough for all."""
+    monkeypatch.setattr(target_visit, "LONGEST_WAIT_MS", 50)
+    limit(count=1, per_ms=300)
+
+    @ms.workflow
+    async def fetch_all(run: ms.Run) -> list[int]:
+        fetch = run.options(retry=ms.Retry(attempts=2), isolate="thread")
+        return await fetch.map(get_from_child, [f"{target.base}/echo?{number}" for number in range(6)])
+
+    assert ms.App(tmp_path / "ledger.db").run(fetch_all) == [200] * 6
+    assert len(target.requests) == 6
 
 
 @pytest.mark.parametrize("isolate", ["thread", "process"])

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from mainspring.domain.effects.target_limits import (
     FIRST_PAUSE_MS,
+    LATEST_MS,
+    LONGEST_LINE_MS,
     LONGEST_PAUSE_MS,
+    TargetEntry,
     TargetLimits,
     TargetRefusal,
     TargetRefused,
@@ -22,8 +25,8 @@ BREAKER = TargetLimits(break_after=3)
 NEW = TargetState("api.example.com")
 
 
-def ask(state, request, now=NOW, limits=BREAKER, longest_wait_ms=10_000):
-    return enter(state, limits, request, now, longest_wait_ms=longest_wait_ms, probe_ms=60_000)
+def ask(state, request, now=NOW, limits=BREAKER, longest_wait_ms=10_000, **options):
+    return enter(state, limits, TargetEntry(request, longest_wait_ms, 60_000, **options), now)
 
 
 def fail(state, *requests, now=NOW, retry_after_ms=0):
@@ -35,26 +38,41 @@ def fail(state, *requests, now=NOW, retry_after_ms=0):
 
 
 @given(
-    st.integers(1, 8),
+    st.integers(1, 120),
     st.integers(1, 60).map(lambda seconds: seconds * 1_000),
-    st.lists(st.integers(0, 20_000), max_size=60),
+    st.lists(st.integers(0, 2_000), min_size=1, max_size=300),
     st.sampled_from([0, 10_000]),
+    st.booleans(),
 )
-def test_no_span_has_more_requests_than_the_rate(count, per_ms, pauses, longest_wait_ms):
-    """Also with instants that are reserved: each request is sent at its own."""
+def test_no_span_has_more_requests_than_the_rate(count, per_ms, pauses, longest_wait_ms, may_reserve):
+    """Neither with requests that wait, nor with instants that are reserved: each request is sent at its own, in their order."""
     limits, state, now = TargetLimits(count, per_ms), NEW, NOW
     sent: list[int] = []
     for number, pause in enumerate(pauses):
         now += pause
-        state, answer = ask(state, str(number), now, limits, longest_wait_ms)
+        before = state
+        state, answer = ask(state, str(number), now, limits, longest_wait_ms, may_reserve=may_reserve)
         if isinstance(answer, TargetTurn):
             assert answer.wait_ms <= longest_wait_ms
             sent.append(now + answer.wait_ms)
         else:
             assert answer.reason is TargetRefusal.RATE_LIMITED
             assert answer.retry_after_ms > longest_wait_ms
+            assert (state != before) == may_reserve
+            if may_reserve:
+                sent.append(now + answer.retry_after_ms)
     assert sent == sorted(sent)
     assert all(late - early >= per_ms for early, late in zip(sent, sent[count:], strict=False))
+
+
+@given(st.integers(1, 200), st.integers(1, 60).map(lambda seconds: seconds * 1_000))
+def test_line_uses_the_rate(count, per_ms):
+    """If many wait, at least 98 % of the rate is used; exactly the rate up to fifty."""
+    limits, state, at = TargetLimits(count, per_ms), NEW, 0
+    for number in range(3 * count + 1):
+        state, answer = ask(state, str(number), NOW, limits, 0, may_reserve=True)
+        at = answer.wait_ms if isinstance(answer, TargetTurn) else answer.retry_after_ms
+    assert 3 * per_ms <= at <= 3 * per_ms * (1 if count <= 50 else 1.02) + 3
 
 
 def test_refusal_changes_nothing():
@@ -63,6 +81,29 @@ def test_refusal_changes_nothing():
     state, _ = ask(NEW, "a", limits=limits)
     assert ask(state, "b", limits=limits) == (state, TargetRefused(TargetRefusal.RATE_LIMITED, 60_000))
     assert ask(state, "b", NOW + 50_000, limits)[1] == TargetTurn(10_000)
+
+
+def test_reserved_instant_is_the_request_s():
+    """It comes back for it; if it comes too late, it gets another one."""
+    limits = TargetLimits(1, 60_000)
+    state, _ = ask(NEW, "a", limits=limits)
+    reserved, answer = ask(state, "b", limits=limits, may_reserve=True)
+    assert answer.retry_after_ms == 60_000
+    other, answer = ask(reserved, "c", limits=limits, may_reserve=True)
+    assert answer.retry_after_ms == 120_000
+    at = NOW + 60_000
+    assert ask(other, "b2", at - 20_000, limits, reserved_at=at)[1].retry_after_ms == 20_000
+    assert ask(other, "b2", at + 1_000, limits, reserved_at=at)[1] == TargetTurn(0)
+    assert (
+        ask(other, "b2", at + LATEST_MS + 1, limits, reserved_at=at)[1].retry_after_ms == 180_000 - LATEST_MS - 60_001
+    )
+
+
+def test_no_instant_is_reserved_further_away_than_a_day():
+    """A step cannot wait for it."""
+    limits = TargetLimits(1, LONGEST_LINE_MS + 1)
+    state, _ = ask(NEW, "a", limits=limits)
+    assert ask(state, "b", limits=limits, may_reserve=True)[0] == state
 
 
 def test_failures_in_a_row_open_the_breaker():

@@ -10,7 +10,8 @@ TABLE: Final = TableSchema(
     "http_targets",
     (
         text("target"),
-        text("starts"),
+        text("turns"),
+        integer("base_at"),
         integer("failures"),
         integer("open_until_at", null=True),
         text("probe", null=True),

@@ -1,2 +1,1 @@
-update http_targets set open_until_at = open_until_at + :by, probe_until_at = probe_until_at + :by
-where open_until_at > :pending or probe_until_at > :pending
+update http_targets set base_at = base_at + :by, open_until_at = open_until_at + :by, probe_until_at = probe_until_at + :by

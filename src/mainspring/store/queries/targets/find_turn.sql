@@ -1,0 +1,1 @@
+select at from http_turns where target = ? and owner = ?

@@ -1,0 +1,1 @@
+update http_turns set at = at + :by where at > :pending

@@ -1,0 +1,1 @@
+delete from http_turns where at < ?
