@@ -6,9 +6,8 @@ from datetime import date, datetime, time
 from mainspring.config.settings import Settings
 from mainspring.domain.access.incident_link import LINK_SECRET_NAME as LINK_KEY
 from mainspring.domain.monitors.inputs import DueSecret
-from mainspring.domain.redaction.secret_name import secret_variable_name
+from mainspring.domain.redaction.secret_name import list_references, secret_variable_name
 from mainspring.domain.time.cron import find_zone
-from mainspring.domain.triggers.queues.queue_address import list_secrets
 from mainspring.integrations.notifiers import read_channel_address
 
 _REFERENCE = "secret:"
@@ -34,9 +33,11 @@ def list_secret_uses(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, address in settings.notify.channels.items():
         yield from ((secret, f"channel {name}") for secret in read_channel_address(address).secrets)
     for name, broker in settings.brokers.items():
-        yield from ((secret, f"broker {name}") for secret in list_secrets(broker.url))
+        yield from ((secret, f"broker {name}") for secret in list_references(broker.url))
     for name, backend in settings.locks.items():
-        yield from ((secret, f"lock backend {name}") for secret in list_secrets(backend.url))
+        yield from ((secret, f"lock backend {name}") for secret in list_references(backend.url))
+    for name, database in settings.databases.items():
+        yield from ((secret, f"database {name}") for secret in list_references(database.url))
     if settings.web.public_url is not None:
         yield LINK_KEY, "web.public_url"
     for path, text in (

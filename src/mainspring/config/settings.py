@@ -44,6 +44,7 @@ Lease = Annotated[timedelta, Meta(title="lease")]
 BrokerUrl = Annotated[str, Meta(title="broker url")]
 LockUrl = Annotated[str, Meta(title="lock url")]
 StoreUrl = Annotated[str, Meta(title="store url")]
+DatabaseUrl = Annotated[str, Meta(title="database url")]
 AutomationSource = Annotated[str, Meta(title="automations")]
 Zone = Annotated[str, Meta(title="option tz")]
 WeekdayName = Annotated[str, Meta(title="weekday")]
@@ -250,7 +251,7 @@ class SecretsSettings(Struct, frozen=True, kw_only=True):
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
     """One entry of `[databases]`; bare text there is `url`, which is `sqlite:////absolute/path` or `postgresql://...` once loaded."""
 
-    url: StoreUrl = ""
+    url: DatabaseUrl = ""
 
     @property
     def path(self) -> Path:
@@ -406,7 +407,7 @@ def _walk_settings(value: Any, path: str, annotation: Any) -> Iterator[tuple[str
         for key, entry in value.items():
             yield from _walk_settings(entry, f"{path}.{key}", get_args(annotation)[1])
     else:
-        visible = redact_url(value) if annotation == StoreUrl else value
+        visible = redact_url(value) if annotation in (StoreUrl, DatabaseUrl) else value
         yield path, _format_setting(visible, is_size=annotation in (Size, PayloadSize))
 
 

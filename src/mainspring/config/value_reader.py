@@ -13,7 +13,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from mainspring.config.locations import ProcessSurroundings, resolve_store_url
+from mainspring.config.locations import ProcessSurroundings, is_server_url, resolve_store_url
 from mainspring.domain.access.permissions import read_role as read_access
 from mainspring.domain.definitions.options import OPTIONS, Option
 from mainspring.domain.duration import format_duration, parse_duration
@@ -22,7 +22,7 @@ from mainspring.domain.notifications.digest_schedule import read_digest_schedule
 from mainspring.domain.notifications.maintenance_window import read_maintenance_window
 from mainspring.domain.notifications.routing import read_route
 from mainspring.domain.processes.process_role import read_process_role
-from mainspring.domain.redaction.secret_name import SECRET_NAME
+from mainspring.domain.redaction.secret_name import SECRET_NAME, SECRET_REFERENCE
 from mainspring.domain.redaction.secret_url import is_safe_url, read_secret_url
 from mainspring.domain.text.byte_size import parse_size
 from mainspring.domain.text.lazy_pattern import lazy_pattern
@@ -84,6 +84,7 @@ class ValueReader:
             "secret": lambda value, _: _read_secret(_read_text(value)),
             "secret provider": lambda value, _: _read_secret_provider(_read_text(value)),
             "otlp endpoint": lambda value, _: _read_otlp_endpoint(_read_text(value)),
+            "database url": lambda value, folder: _read_database_url(around, _read_text(value), folder),
             "store url": lambda value, folder: resolve_store_url(around, _read_text(value), folder),
             "automations": lambda value, folder: self._automations(_read_text(value), folder),
         }
@@ -242,6 +243,16 @@ def _read_secret_provider(text: str) -> str:
     from mainspring.integrations.secret_providers import check_provider_address
 
     return check_provider_address(text)
+
+
+def _read_database_url(around: ProcessSurroundings, text: str, folder: Path) -> str:
+    """Return the address of a database in the forms of a store. It may have names of secrets, which are checked as a value would be."""
+    if not SECRET_REFERENCE.search(text):
+        return resolve_store_url(around, text, folder)
+    if not is_server_url(text.strip()):
+        raise OptionError("the address of a file has no secret", hint='Write "sqlite:///app.db".')
+    resolve_store_url(around, SECRET_REFERENCE.sub("value", text), folder)
+    return text.strip()
 
 
 def _read_secret(text: str) -> str:

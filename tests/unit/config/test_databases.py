@@ -3,6 +3,7 @@
 import pytest
 
 from mainspring.config import DatabaseSettings
+from mainspring.config.due_secrets import list_secret_uses
 from mainspring.domain.errors import ConfigError
 
 
@@ -75,6 +76,17 @@ def test_database_on_a_server_has_a_schema_of_its_own_for_each_environment(read)
         "postgresql://u@h/d?schema=public_blue",
         "postgresql://u@h/d?schema=app_blue",
     ]
+
+
+def test_address_of_a_database_may_name_secrets(read):
+    """One on a server; each environment has its own schema all the same."""
+    text = '[databases]\na = "postgresql://u:{secret:SHOP_DB}@h/d"\n'
+    assert read(text).databases["a"].url == "postgresql://u:{secret:SHOP_DB}@h/d"
+    (database,) = read(text, flags={"project.environment": "blue"}).databases.values()
+    assert database.url == "postgresql://u:{secret:SHOP_DB}@h/d?schema=public_blue"
+    assert list(list_secret_uses(read(text))) == [("SHOP_DB", "database a")]
+    with pytest.raises(ConfigError, match="a file has no secret"):
+        read('[databases]\na = "sqlite:///{secret:SHOP_DB}.db"\n')
 
 
 def test_password_of_a_database_is_not_displayed(read):

@@ -20,6 +20,7 @@ from mainspring.actions import shell
 from mainspring.actions.backup.backup_errors import BackupError, BackupUnavailableError
 from mainspring.actions.backup.backup_record import DatabaseBackup, Snapshot, make_backup
 from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.project_settings import CURRENT_SECRETS
 from mainspring.actions.files.file_errors import FileUnavailableError
 from mainspring.actions.files.place import FilePath, RootPath, read_target
 from mainspring.actions.sql.sessions import find_database_place
@@ -119,7 +120,7 @@ def _find_database(database: str) -> "PostgresEffectDatabase":
     name, place = find_database_place(database)
     if not place.startswith(("postgresql:", "postgres:")):
         raise ConfigError(f"the database {name!r} is not on PostgreSQL", hint="Use backup.sqlite() for SQLite.")
-    found: Any = make_effect_database(name, place)
+    found: Any = make_effect_database(name, place, CURRENT_SECRETS.get)
     return found  # type: ignore[no-any-return]
 
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import apsw
 
-from mainspring.actions.base.project_settings import current_project
+from mainspring.actions.base.project_settings import CURRENT_SECRETS, current_project
 from mainspring.actions.sql.portable_session import open_portable_session
 from mainspring.actions.sql.statements import condition_values, make_count, make_insert, make_update
 from mainspring.app.stores.store_factory import make_effect_database
 from mainspring.domain.errors import ConfigError, MainspringError, UnknownNameError
+from mainspring.domain.redaction.secret_name import fill_references
 from mainspring.domain.text.server_url import redact_url
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.resources.database_places import DATABASE_PLACES
@@ -79,10 +80,10 @@ def open_session(database: Database, *, timeout_s: float, is_read_only: bool = F
         return
     name, place = find_database_place(database)
     if not place.startswith(_NATIVE_SCHEMES) and "://" in place:
-        with open_portable_session(name, place) as session:
+        with open_portable_session(name, fill_references(place, CURRENT_SECRETS.get)) as session:
             yield session
         return
-    target = make_effect_database(name, place)
+    target = make_effect_database(name, place, CURRENT_SECRETS.get)
     if isinstance(target, SqliteEffectDatabase):
         with _open_sqlite(target, timeout_s, is_read_only=is_read_only) as session:
             yield session

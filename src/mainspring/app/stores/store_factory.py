@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,8 +167,10 @@ def _lock_folder(url: str) -> Path:
     return state_folder(surroundings) / f"sessions-{hash_store_url(url, env)}"
 
 
-def make_effect_database(name: str, place: str | Path) -> EffectDatabase:
-    """Return a database of the user at a path or URL, by its name in the configuration.
+def make_effect_database(
+    name: str, place: str | Path, read_secret: Callable[[str], str] | None = None
+) -> EffectDatabase:
+    """Return a database of the user at a path or URL, by its name in the configuration; `read_secret` = for the secrets in the URL.
 
     Raises:
         ConfigError: the address cannot be read, or the driver of a server is not installed.
@@ -178,7 +181,7 @@ def make_effect_database(name: str, place: str | Path) -> EffectDatabase:
         from mainspring.store.postgres.effect_database import PostgresEffectDatabase
     except ModuleNotFoundError as missing:
         raise _not_installed_error(missing, f"the database {name!r} is on PostgreSQL: it") from missing
-    return PostgresEffectDatabase(name, place, password=_read_password())
+    return PostgresEffectDatabase(name, place, password=_read_password(), read_secret=read_secret)
 
 
 def _read_password() -> str | None:

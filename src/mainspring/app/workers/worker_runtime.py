@@ -63,10 +63,10 @@ class StalledError(Exception):
     """The loop was blocked for too long, by something in this process."""
 
 
-def _make_databases(places: Mapping[str, str | Path]) -> dict[str, EffectDatabase]:
+def _make_databases(places: Mapping[str, str | Path], secrets: SecretStore) -> dict[str, EffectDatabase]:
     """Return the databases of transactional steps, and let actions find them by name."""
     DATABASE_PLACES.add(places)
-    return {name: make_effect_database(name, place) for name, place in places.items()}
+    return {name: make_effect_database(name, place, secrets.get) for name, place in places.items()}
 
 
 class WorkerRuntime:
@@ -99,12 +99,12 @@ class WorkerRuntime:
         self._settings = settings or WorkerOptions()
         self._role = role
         self._processes = processes
-        self._databases = _make_databases(databases or {})
         self._queues = queues
         self._upkeep = upkeep
         self._schedules = schedules
         self._stall_limit = stall_limit
         self._secrets = secrets or SecretStore.of(None, os.environ)
+        self._databases = _make_databases(databases or {}, self._secrets)
         self._brokers = brokers or {}
         for name, url in self._brokers.items():
             check_broker(name, url)

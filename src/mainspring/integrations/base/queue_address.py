@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl, quote, unquote
 import msgspec
 
 from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.redaction.secret_name import SET_SECRET_HINT
+from mainspring.domain.redaction.secret_name import SECRET_REFERENCE, SET_SECRET_HINT, fill_references, list_references
 from mainspring.domain.text.escaping import escape, is_plain_line
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.text.server_url import explain_unreadable_url
-from mainspring.domain.triggers.queues.queue_address import SECRET_REFERENCE, BrokerServer, list_secrets
+from mainspring.domain.triggers.queues.queue_address import BrokerServer
 
 _USERINFO = lazy_pattern(
     rf"(?P<user>{SECRET_REFERENCE.pattern}|[^:{{}}]*)(?::(?P<password>{SECRET_REFERENCE.pattern})?)?", re.ASCII
@@ -99,7 +99,7 @@ def resolve_server(server: str, secret: Callable[[str], str]) -> BrokerServer:
     Raises:
         ConfigError: `secret` does not know one of them.
     """
-    values = {name: secret(name) for name in list_secrets(server)}
+    values = {name: secret(name) for name in list_references(server)}
     parts = _URL.fullmatch(server)
     userinfo = _USERINFO.fullmatch((parts["user"] if parts else None) or "")
     assert parts is not None and userinfo is not None, "the address was read before"
@@ -114,7 +114,7 @@ def resolve_server(server: str, secret: Callable[[str], str]) -> BrokerServer:
         password=resolve(userinfo["password"]),
         hosts=[_read_host(host) for host in parts["hosts"].split(",")],
         path=unquote(parts["path"] or ""),
-        url=SECRET_REFERENCE.sub(lambda match: quote(values[match[1]], safe=""), server),
+        url=fill_references(server, values.__getitem__),
     )
 
 

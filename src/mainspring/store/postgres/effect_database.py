@@ -9,7 +9,7 @@ back are refused before they are sent.
 import contextlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, NoReturn, Self
 
@@ -21,6 +21,7 @@ from psycopg.rows import RowFactory, tuple_row
 
 from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.errors import ConfigError, NotSent, Transient
+from mainspring.domain.redaction.secret_name import SECRET_REFERENCE, fill_references
 from mainspring.domain.text.server_url import SERVER_HINT, explain_unreadable_url, split_schema
 from mainspring.integrations.postgres import CONNECTION_DEFAULTS
 from mainspring.store.effect_database import (
@@ -68,7 +69,7 @@ _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 class PostgresEffectDatabase:
     """One PostgreSQL database of the user. `url` as configured; `busy_for` = how long an attempt waits for another one
-    with its key before it fails.
+    with its key before it fails; `read_secret` = reads the secrets in the address, again for each connection.
 
     Raises (from the constructor):
 
@@ -76,9 +77,18 @@ class PostgresEffectDatabase:
     """
 
     def __init__(
-        self, name: str, url: str, *, busy_for: timedelta = timedelta(seconds=5), password: str | None = None
+        self,
+        name: str,
+        url: str,
+        *,
+        busy_for: timedelta = timedelta(seconds=5),
+        password: str | None = None,
+        read_secret: Callable[[str], str] | None = None,
     ) -> None:
         self.name = name
+        self._address, url = url, SECRET_REFERENCE.sub("secret", url)
+        self._password = password
+        self._read_secret = read_secret
         reason = explain_unreadable_url(url)
         if reason is not None:
             raise ConfigError(f"the address of the database {name!r} cannot be read: {reason}", hint=SERVER_HINT)
@@ -88,11 +98,17 @@ class PostgresEffectDatabase:
             raise ConfigError(f"{self.schema!r} is not a valid schema for the database {name!r}", hint=hint)
         try:
             params = conninfo_to_dict(url_without_schema)
-            self.conninfo = make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(params, password)})
         except (psycopg.ProgrammingError, ValueError):
             raise ConfigError(f"the address of the database {name!r} cannot be read", hint=hint) from None
         self.location = f"{params.get('host', 'localhost')}:{params.get('port', 5432)}/{params.get('dbname', params.get('user', ''))}"
         self._busy_ms = to_milliseconds(busy_for)
+
+    @property
+    def conninfo(self) -> str:
+        """The parameters of a new connection, with the newest secrets of the address. Raises ConfigError if one cannot be read."""
+        address = self._address if self._read_secret is None else fill_references(self._address, self._read_secret)
+        params = conninfo_to_dict(split_schema(address)[0])
+        return make_conninfo(**{**CONNECTION_DEFAULTS, **with_password(params, self._password)})
 
     def open(self) -> "PostgresEffectConnection":
         """Return a new connection; see EffectDatabase.open. Creates the table of effects if it is missing.

@@ -387,6 +387,33 @@ def test_full_disk_rolls_the_chunk_back(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", disk], check=True)
 
 
+@pytest.mark.parametrize("is_step", [False, True])
+def test_secret_in_an_address_is_read_for_each_connection(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_step: bool
+) -> None:
+    """By actions and by transactional steps, so that a rotated password counts at once. Errors have the name only."""
+    address = postgres.url("postgres")
+    url = f"{address}{'&' if '?' in address else '?'}application_name={{secret:SHOP_APP}}"
+
+    @ms.workflow
+    async def read_name(run: ms.Run) -> Any:
+        def read(tx: ms.Tx) -> str:
+            (name,) = tx.connection.execute("select current_setting('application_name')").fetchone()
+            return str(name)
+
+        return await run.options(delivery="transactional").step(read)
+
+    for name in ("first/name", "second"):
+        monkeypatch.setenv("MAINSPRING_SECRET_SHOP_APP", name)
+        if is_step:
+            assert ms.App(tmp_path / "runs.db", databases={"default": url}).run(read_name) == name
+        else:
+            (row,) = sql.query(url, "select current_setting('application_name') as name")
+            assert row["name"] == name
+    with pytest.raises(ConfigError, match="'GONE' is not set"):
+        sql.query(url.replace("SHOP_APP", "GONE"), "select 1")
+
+
 def test_address_for_errors_has_no_password() -> None:
     """The name of a URL is shown."""
     name, place = find_database_place("postgresql://ann:secret_password@db/shop")

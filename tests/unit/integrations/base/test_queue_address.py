@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.errors import OptionError, UnknownNameError
-from mainspring.domain.triggers.queues.queue_address import list_secrets
+from mainspring.domain.redaction.secret_name import list_references
 from mainspring.integrations.base.queue_address import resolve_server
 from mainspring.integrations.brokers import BROKERS, find_broker, read_queue_address
 
@@ -144,7 +144,7 @@ def test_no_password_gets_through_or_is_repeated(form, password):
 def test_secrets_are_filled_in_where_they_are_named():
     """A secret with any character reaches the broker as it is, and the URL as a URL needs it; neither is in the repr."""
     address = read_queue_address("amqp://{secret:WHO}:{secret:RABBIT}@h:1,[::1]/shop?queue=q")
-    assert list_secrets(address.server) == ["WHO", "RABBIT"]
+    assert list_references(address.server) == ["WHO", "RABBIT"]
     server = resolve_server(address.server, {"WHO": "me", "RABBIT": "p@s/s:w%r{d}"}.__getitem__)
     assert (server.user, server.password) == ("me", "p@s/s:w%r{d}")
     assert server.hosts == [("h", 1), ("::1", 0)]

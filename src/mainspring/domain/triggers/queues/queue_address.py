@@ -1,14 +1,6 @@
 """The address of a queue as data. It holds only names of secrets, so it may be stored and shown as it is."""
 
-import re
-
 import msgspec
-
-from mainspring.domain.redaction.secret_name import SECRET_NAME
-from mainspring.domain.text.lazy_pattern import lazy_pattern
-
-SECRET_REFERENCE = lazy_pattern(rf"\{{secret:({SECRET_NAME.pattern})\}}", re.ASCII)
-"""The name of a secret in an address, where its value is needed."""
 
 
 class QueueAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +24,3 @@ class BrokerServer(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"<Server {self.hosts}>"
-
-
-def list_secrets(server: str) -> list[str]:
-    """Return the names of the secrets in an address."""
-    return [match[1] for match in SECRET_REFERENCE.finditer(server)]

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 from mainspring.domain.duration import parse_duration
 from mainspring.domain.errors import OptionError
 from mainspring.domain.ids import hash_parts
+from mainspring.domain.redaction.secret_name import list_references
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.domain.triggers.header_template import normalize_template
-from mainspring.domain.triggers.queues.queue_address import QueueAddress, list_secrets
+from mainspring.domain.triggers.queues.queue_address import QueueAddress
 from mainspring.domain.triggers.trigger_source import TriggerSource
 from mainspring.domain.values.option_readers import choice_reader, integer_reader
 
@@ -101,12 +102,12 @@ class BrokerQueue(TriggerSource, frozen=True, kw_only=True, tag="queue"):
         return f"queue {self.label}"
 
     def secret_names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(list_secrets(self.server)))
+        return tuple(dict.fromkeys(list_references(self.server)))
 
     @property
     def secrets(self) -> list[str]:
         """The names of the secrets that its address needs."""
-        return list_secrets(self.server)
+        return list_references(self.server)
 
     @property
     def label(self) -> str:
