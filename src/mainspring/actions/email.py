@@ -157,7 +157,7 @@ class _Sending:
             raise OptionError(f"timeout={timeout!r}: the duration must be greater than zero")
         self._message = _make_message(draft, account.address.sender)
         self._server = msgspec.structs.replace(account.address, sender=self._message.sender.address)
-        self._login = read_login(self._server.secret, self._errors)
+        read_login(self._server.secret, self._errors)  # a login that cannot be used is refused before anything is sent
         self._check = check
         self.call: SentOnce[SentEmail] = SentOnce(
             "email.send",
@@ -167,6 +167,7 @@ class _Sending:
             within=within,
             identity=self._message.identity,
             check=None if check is None else self._find,
+            errors=self._errors,
         )
 
     async def deliver(self) -> SentEmail:
@@ -177,7 +178,8 @@ class _Sending:
 
         key, recipients = self.call.message_key, self._message.recipients
         mail = self._message.build(key)
-        conversation = SmtpConversation(self._server, self._login, self._timeout_s)
+        login = read_login(self._server.secret, self._errors)
+        conversation = SmtpConversation(self._server, login, self._timeout_s)
         try:
             refused = await conversation.run(ChannelThread("mainspring-mail"), mail, self._timeout_s, recipients)
         except MainspringError:

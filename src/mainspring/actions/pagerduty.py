@@ -82,7 +82,7 @@ def acknowledge(event: PagerDutyEvent | str, *, server: str | None = None) -> Pa
         pagerduty.acknowledge("disk:db1")
     """
     account = find_account(_SERVICE, server)
-    return repeat("pagerduty.acknowledge", lambda: _change(account, "acknowledge", event))
+    return repeat("pagerduty.acknowledge", lambda: _change(account, "acknowledge", event), account.errors)
 
 
 async def acknowledge_async(event: PagerDutyEvent | str, *, server: str | None = None) -> PagerDutyEvent:
@@ -91,7 +91,7 @@ async def acknowledge_async(event: PagerDutyEvent | str, *, server: str | None =
     Safe to run twice because an acknowledged alert stays acknowledged.
     """
     account = find_account(_SERVICE, server)
-    return await repeat_async("pagerduty.acknowledge", lambda: _change(account, "acknowledge", event))
+    return await repeat_async("pagerduty.acknowledge", lambda: _change(account, "acknowledge", event), account.errors)
 
 
 def resolve(event: PagerDutyEvent | str, *, server: str | None = None) -> PagerDutyEvent:
@@ -103,7 +103,7 @@ def resolve(event: PagerDutyEvent | str, *, server: str | None = None) -> PagerD
         pagerduty.resolve("disk:db1")
     """
     account = find_account(_SERVICE, server)
-    return repeat("pagerduty.resolve", lambda: _change(account, "resolve", event))
+    return repeat("pagerduty.resolve", lambda: _change(account, "resolve", event), account.errors)
 
 
 async def resolve_async(event: PagerDutyEvent | str, *, server: str | None = None) -> PagerDutyEvent:
@@ -112,7 +112,7 @@ async def resolve_async(event: PagerDutyEvent | str, *, server: str | None = Non
     Safe to run twice because a resolved alert stays resolved.
     """
     account = find_account(_SERVICE, server)
-    return await repeat_async("pagerduty.resolve", lambda: _change(account, "resolve", event))
+    return await repeat_async("pagerduty.resolve", lambda: _change(account, "resolve", event), account.errors)
 
 
 class _Trigger:
@@ -149,6 +149,7 @@ class _Trigger:
             within=within,
             identity={"dedup_key": self._key},
             is_keyed=True,
+            errors=self._account.errors,
         )
 
     async def deliver(self) -> PagerDutyEvent:

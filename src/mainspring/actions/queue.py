@@ -138,6 +138,7 @@ class _Message:
             within=self._within,
             identity={"queue": self._queue, "key": self._key, "sha256": hashlib.sha256(self._body).hexdigest()},
             is_keyed=True,
+            errors=self._errors,
         )
         return self._call
 

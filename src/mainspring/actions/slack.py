@@ -118,7 +118,7 @@ def update(
         Permanent: Slack refuses it, or the message is gone. Transient: a retry can help.
     """
     account = _find_bot(message, server)
-    return repeat("slack.update", lambda: _update(account, message, text, blocks))
+    return repeat("slack.update", lambda: _update(account, message, text, blocks), account.errors)
 
 
 async def update_async(
@@ -128,7 +128,9 @@ async def update_async(
 
     Safe to run twice because the second update changes nothing.
     """
-    return await repeat_async("slack.update", lambda: _update(_find_bot(message, server), message, text, blocks))
+    refuse_body("slack.update")
+    account = _find_bot(message, server)
+    return await repeat_async("slack.update", lambda: _update(account, message, text, blocks), account.errors)
 
 
 def escape(text: str) -> str:
@@ -174,6 +176,7 @@ class _Posting:
             within=within,
             identity={"channel": channel, "thread": self._thread},
             check=None if self._webhook else self._find,
+            errors=self._account.errors,
         )
 
     async def deliver(self) -> SlackMessage:
@@ -181,7 +184,7 @@ class _Posting:
         key = self.call.message_key
         async with self._account.open_http() as http:
             if self._webhook:
-                await _post_to_webhook(http, self._webhook, self._body, self._account)
+                await _post_to_webhook(http, _read_webhook(self._account), self._body, self._account)
                 return SlackMessage(self._channel, "")
             metadata = {"event_type": _EVENT, "event_payload": {"key": key}}
             body = {"channel": self._channel, "metadata": metadata, **self._body}

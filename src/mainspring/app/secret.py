@@ -113,3 +113,7 @@ class CurrentSecrets:
     def get(self, name: str) -> str:
         """Return the value. Raises as `Secret.reveal` does."""
         return read_secret(name).value
+
+    def read(self, name: str, *, instead_of: str | None = None) -> SecretRead:
+        """Return the secret; `instead_of` = a value that a target refused. Raises as `Secret.reveal` does."""
+        return read_secret(name, instead_of=instead_of)

@@ -4,9 +4,9 @@ from contextlib import suppress
 
 from mainspring.domain.errors import ConfigError, MainspringError
 from mainspring.domain.redaction.secret_name import SecretReader
+from mainspring.domain.secrets.secret_use import RenewingReader
 from mainspring.domain.text.escaping import escape
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.resources.secret_store import SecretStore
 
 MAX_ERROR_TEXT_LENGTH = 400
 """Characters of an error text."""
@@ -29,7 +29,7 @@ class ErrorText:
     def refresh(self) -> bool:
         """Read the secrets again past the cache, because a target may have refused one; return whether one has another value now."""
         store = self._secrets
-        if not isinstance(store, SecretStore):
+        if not isinstance(store, RenewingReader):
             return False
         changed = set()
         for name, value in tuple(self._values.items()):

@@ -4,6 +4,7 @@ Role: each action prepares its message, and passes the coroutine that sends it. 
 bad ones leave no effect in doubt; `message_key` is the same until the outcome of the effect is known.
 """
 
+import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
@@ -19,6 +20,7 @@ from mainspring.domain.errors import NotSent, OptionError, Permanent, Transient
 from mainspring.domain.ids import make_id
 from mainspring.engine.attempts.effect import Effect
 from mainspring.integrations.base.notifier import ChannelFault
+from mainspring.resources.error_text import ErrorText
 
 R = TypeVar("R")
 Sending = Callable[[], Coroutine[Any, Any, R]]
@@ -29,7 +31,8 @@ class SentOnce(Generic[R]):
     """One call of an action with an effect of its own.
 
     `default` returns the result of a message that is known to be sent without its result on record. `check` asks the target for the
-    message, and returns its result, True or None; it may be async. `is_keyed` = the target drops duplicates.
+    message, and returns its result, True or None; it may be async. `is_keyed` = the target drops duplicates. `errors` has the secrets that
+    the action reads: after a refusal the message is sent once more, if one of them has another value by now.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class SentOnce(Generic[R]):
         identity: object = None,
         check: Finding | None = None,
         is_keyed: bool = False,
+        errors: ErrorText | None = None,
     ) -> None:
         if within is not None and once is None:
             raise OptionError(f"within= of {action} needs once=", hint='Name the effect: once="alert:disk".')
@@ -50,6 +54,7 @@ class SentOnce(Generic[R]):
         self._result = result
         self._default = default
         self._check = check
+        self._errors = errors
         self.effect: Effect | None = effect_of_action(
             action,
             once=once,
@@ -75,7 +80,7 @@ class SentOnce(Generic[R]):
         refuse_event_loop(self._action, has_async_form=True)
 
         def call() -> R:
-            return run_in_short_lived_loop(_convert_faults(send))
+            return run_in_short_lived_loop(_send(send, self._errors))
 
         return call() if self.effect is None else self.effect.call(call, self._read)
 
@@ -84,7 +89,7 @@ class SentOnce(Generic[R]):
         self._is_async = True
 
         async def call() -> R:
-            return await _convert_faults(send)
+            return await _send(send, self._errors)
 
         return await (call() if self.effect is None else self.effect.call_async(call, self._read))
 
@@ -99,22 +104,32 @@ class SentOnce(Generic[R]):
         return self._default() if data is None else msgspec.json.decode(data, type=self._result)
 
 
-def repeat(action: str, send: Sending[R]) -> R:
-    """Run an action that is safe to repeat, in this thread; without the ledger."""
+def repeat(action: str, send: Sending[R], errors: ErrorText | None = None) -> R:
+    """Run an action that is safe to repeat, in this thread; without the ledger. `errors` = as for SentOnce."""
     refuse_event_loop(action, has_async_form=True)
-    return run_in_short_lived_loop(repeat_async(action, send))
+    return run_in_short_lived_loop(repeat_async(action, send, errors))
 
 
-async def repeat_async(action: str, send: Sending[R]) -> R:
+async def repeat_async(action: str, send: Sending[R], errors: ErrorText | None = None) -> R:
     """Run an action that is safe to repeat. Raises OutsideStepError in the body of a workflow."""
     refuse_body(action)
-    return await _convert_faults(send)
+    return await _send(send, errors)
 
 
 def make_key() -> str:
     """Return a key for a message without an effect on record."""
     clock = SystemClock()
     return make_id("e", clock.now(), clock.random_bits(80))
+
+
+async def _send(send: Sending[R], errors: ErrorText | None) -> R:
+    """Send; after a refusal once more, if a secret was rotated and the cache had the old value."""
+    try:
+        return await _convert_faults(send)
+    except Permanent:
+        if errors is None or not await asyncio.to_thread(errors.refresh):  # a provider on a server may take seconds
+            raise
+    return await _convert_faults(send)
 
 
 async def _convert_faults(send: Sending[R]) -> R:

@@ -1,5 +1,7 @@
 """Use of a secret: who had which version, for what. It never has a value."""
 
+from typing import Protocol, runtime_checkable
+
 import msgspec
 
 
@@ -26,3 +28,10 @@ class SecretRead(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<value of {self.provider}, version {self.version!r}>"
+
+
+@runtime_checkable
+class RenewingReader(Protocol):
+    """Reads a secret past the cache: `instead_of` = a value that a target refused. Raises ConfigError if it is not set."""
+
+    def read(self, name: str, *, instead_of: str | None = None) -> SecretRead: ...
