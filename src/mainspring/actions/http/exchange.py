@@ -21,9 +21,9 @@ from mainspring.actions.http.errors import (
     HttpTimeoutError,
     make_status_error,
 )
+from mainspring.actions.http.limited_request import LimitedRequest, find_limited_request
 from mainspring.actions.http.prepared_call import PreparedCall
 from mainspring.actions.http.reply import HttpReply, make_reply
-from mainspring.actions.http.target_visit import TargetVisit, find_visit
 from mainspring.domain.duration import format_duration, parse_duration
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.classifier import classify
@@ -105,12 +105,12 @@ class OpenResponse:
 
 
 class _Progress:
-    """How far a call has come. `is_sent` = the first byte of the request may have left; `visit` = its request, if the host has limits."""
+    """How far a call has come. `is_sent` = the first byte of the request may have left; `limited` = the request, if its host has limits."""
 
     def __init__(self, target: CallTarget) -> None:
         self.target = target
         self.is_sent = False
-        self.visit: TargetVisit | None = None
+        self.limited: LimitedRequest | None = None
 
     async def trace(self, event: str, info: Any) -> None:
         """Follow the events of the connection. CONNECT opens a tunnel of a proxy, and is no part of the request."""
@@ -134,7 +134,7 @@ async def send_call(call: PreparedCall) -> HttpReply:
 async def open_response(call: PreparedCall) -> AsyncIterator[OpenResponse]:
     """Send a call and open its response, whatever its status is; redirects of GET and HEAD are followed."""
     progress = _Progress(call.target)
-    async with _closing_visit(progress), _limit_time(call, progress) as deadline:
+    async with _record_end(progress), _limit_time(call, progress) as deadline:
         redirects, may_renew = 0, True
         while redirects <= MAX_REDIRECTS:
             await _enter_target(call, progress, deadline)
@@ -160,33 +160,33 @@ async def _limit_time(call: PreparedCall, progress: _Progress) -> AsyncIterator[
 
 
 @contextlib.asynccontextmanager
-async def _closing_visit(progress: _Progress) -> AsyncIterator[None]:
+async def _record_end(progress: _Progress) -> AsyncIterator[None]:
     """Record how the last request ended, if its host has limits."""
     try:
         yield
     except (HttpNotSentError, HttpConnectionError):
-        if progress.visit is not None:
-            progress.visit.is_ok = False
+        if progress.limited is not None:
+            progress.limited.is_ok = False
         raise
     finally:
-        if progress.visit is not None:
-            await progress.visit.leave()
+        if progress.limited is not None:
+            await progress.limited.leave()
 
 
 async def _enter_target(call: PreparedCall, progress: _Progress, deadline: asyncio.Timeout) -> None:
     """Wait for the turn of the next request, if its host has limits. This wait is no part of the timeout."""
-    before, progress.visit = progress.visit, None
+    before, progress.limited = progress.limited, None
     if before is not None:
         await before.leave()
-    visit = find_visit(progress.target.host)
-    if visit is None:
+    request = find_limited_request(progress.target.host)
+    if request is None:
         return
     loop, until = asyncio.get_running_loop(), deadline.when()
     left_s = None if until is None else until - loop.time()
     deadline.reschedule(None)
-    await visit.enter(_place_of(call, progress), call.timeout_s)
+    await request.enter(_place_of(call, progress), call.timeout_s)
     deadline.reschedule(None if left_s is None else loop.time() + left_s)
-    progress.visit = visit
+    progress.limited = request
 
 
 @contextlib.asynccontextmanager
@@ -219,8 +219,8 @@ async def _open_hop(call: PreparedCall, progress: _Progress) -> "AsyncIterator[R
     )
     async with make_transport(target, addresses) as transport:
         response = await transport.handle_async_request(request)
-        if progress.visit is not None:
-            progress.visit.note_response(response.status_code, response.headers.get("retry-after"))
+        if progress.limited is not None:
+            progress.limited.note_response(response.status_code, response.headers.get("retry-after"))
         try:
             yield response
         finally:

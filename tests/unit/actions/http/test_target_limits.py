@@ -9,7 +9,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import http
-from mainspring.actions.http import target_visit
+from mainspring.actions.http import limited_request
 from mainspring.app.program_session import program_session
 from mainspring.domain.effects.target_limits import TargetLimits
 from mainspring.domain.failures.classifier import classify
@@ -126,7 +126,7 @@ def test_target_that_does_not_answer_fails(target, limit, ledger, path):
 
 def test_refused_step_comes_back_for_its_turn(target, limit, ledger, tmp_path, monkeypatch):
     """Each of many is refused once at most, so two attempts are enough for all."""
-    monkeypatch.setattr(target_visit, "LONGEST_WAIT_MS", 50)
+    monkeypatch.setattr(limited_request, "LONGEST_WAIT_MS", 50)
     limit(count=1, per_ms=300)
 
     @ms.workflow

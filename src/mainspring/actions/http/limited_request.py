@@ -1,4 +1,4 @@
-"""Visits of a target with limits: one request, from its turn in the rate to its end, which the circuit breaker of the target counts."""
+"""Limited requests: from its turn in the rate of its host to its end, which the circuit breaker of the host counts."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ _PROBE_ALLOWANCE_S = 10.0
 _FAILED = frozenset({429, 500, 502, 503, 504})
 
 
-class TargetVisit:
+class LimitedRequest:
     """One request to a host with limits. `is_ok` = whether the target works, as far as this request shows; None = not known."""
 
     def __init__(self, host: str, limits: TargetLimits) -> None:
@@ -72,7 +72,7 @@ def _find_owner() -> str | None:
     return None if step is None else step.effect_key("http.turn")
 
 
-def find_visit(host: str) -> TargetVisit | None:
-    """Return the visit of one request to a host; None if the configuration does not limit it."""
+def find_limited_request(host: str) -> LimitedRequest | None:
+    """Return the next request to a host; None if the configuration does not limit it."""
     limits = ACTION_HOSTS.find_limits(host)
-    return None if limits is None else TargetVisit(host, limits)
+    return None if limits is None else LimitedRequest(host, limits)
