@@ -86,6 +86,7 @@ TITLES = {
     "automations": "Automations", "schedule": "Schedule", "incidents": "Incidents",
     "alerts": "Alerts", "errors": "Errors", "triggers": "Triggers", "deliveries": "Deliveries", "events": "Events",
     "queues": "Queues", "outbox": "Outbox", "workers": "Workers", "locks": "Locks", "effects": "Effects", "secrets": "Secrets",
+    "targets": "Targets",
     "status": "Status",
     "now": "Now", "handover": "Handover",
     "monitors": "Monitors", "audit-log": "Audit log", "search": "Search", "channels": "Channels", "routes": "Routes",

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mainspring.resources.known_secrets import KNOWN_SECRETS
 from tests.lent_stores import LentStores
 from tests.machine_state import hide_machine_state
 from tests.new_files import copy_new_files
@@ -70,6 +71,14 @@ def _loaded_files_are_forgotten() -> Iterator[None]:
     yield
     for name in [name for name in sys.modules if name.startswith("mainspring_file_")]:
         del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def _secrets_are_forgotten() -> Iterator[None]:
+    """Hide in each test only its own secrets: that of another one may be a word of a message."""
+    values, redactor = dict(KNOWN_SECRETS._values), KNOWN_SECRETS.redactor
+    yield
+    KNOWN_SECRETS._values, KNOWN_SECRETS.redactor = values, redactor
 
 
 @pytest.fixture(scope="session", autouse=True)

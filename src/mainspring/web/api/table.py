@@ -29,6 +29,7 @@ from mainspring.web.api.endpoints import (
     secrets,
     settings,
     status,
+    targets,
     triggers,
     workers,
 )
@@ -54,6 +55,7 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *locks.ROUTES,
     *effects.ROUTES,
     *secrets.ROUTES,
+    *targets.ROUTES,
     *status.ROUTES,
     *overview.ROUTES,
     *handover.ROUTES,

@@ -3,7 +3,17 @@
 from typing import Final
 
 from mainspring.web.dashboard import search
-from mainspring.web.dashboard.admin import audit_log, effects, locks, queues, restore, secrets, settings, workers
+from mainspring.web.dashboard.admin import (
+    audit_log,
+    effects,
+    locks,
+    queues,
+    restore,
+    secrets,
+    settings,
+    targets,
+    workers,
+)
 from mainspring.web.dashboard.automations import automation, automations, backfill, schedule, start_run
 from mainspring.web.dashboard.incidents import handover, incidents, monitors, overview
 from mainspring.web.dashboard.page_route import PageRoute
@@ -30,6 +40,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *locks.PAGES,
     *effects.PAGES,
     *secrets.PAGES,
+    *targets.PAGES,
     *audit_log.PAGES,
     *automations.PAGES,
     *automation.PAGES,

@@ -63,6 +63,7 @@ MORE_ENTRIES: Final = (
     NavigationEntry("/locks", "Locks", "l", whole=True),
     NavigationEntry("/effects", "Effects", "x", whole=True),
     NavigationEntry("/secrets", "Secrets", "y", whole=True, acts=True),
+    NavigationEntry("/targets", "Targets", "g", whole=True),
     NavigationEntry("/handover", "Handover", "h"),
     NavigationEntry("/audit-log", "Audit log", "u", whole=True, acts=True),
     NavigationEntry("/settings", "Settings", "c", whole=True),

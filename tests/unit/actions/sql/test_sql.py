@@ -403,7 +403,7 @@ def test_secret_in_an_address_is_read_for_each_connection(
 
         return await run.options(delivery="transactional").step(read)
 
-    for name in ("first/name", "second"):
+    for name in ("shop-name/of-8f21", "shop-name-of-3b77"):
         monkeypatch.setenv("MAINSPRING_SECRET_SHOP_APP", name)
         if is_step:
             assert ms.App(tmp_path / "runs.db", databases={"default": url}).run(read_name) == name
