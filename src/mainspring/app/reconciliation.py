@@ -207,8 +207,11 @@ class DailyReconciliation:
         self._thread: threading.Thread | None = None
 
     def run_if_due(self, store: ProcessStore) -> None:
-        """Start it if a day has passed since the last one of any worker."""
+        """Start it if a day has passed since the last one of any worker. In a new store, the first day begins now."""
         if (self._thread is not None and self._thread.is_alive()) or not self._is_due(store):
+            return
+        if not _read_last_start(store):
+            store.apply(SetMeta(RECONCILED_KEY, str(self._clock.now())))
             return
         if self._actions is None:
             self._actions = list_checked_actions(self._registry)

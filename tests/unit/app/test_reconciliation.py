@@ -10,6 +10,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.app.reconciliation import (
+    RECONCILED_KEY,
     DailyReconciliation,
     list_checked_actions,
     reconcile,
@@ -21,9 +22,11 @@ from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.effect import forget_effect
+from mainspring.store.commands.automations import SetMeta
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.audit_pages import AuditFilter, audit_page
 from mainspring.store.read.effects import EffectFilter, list_effects, read_effect
+from mainspring.store.read.status.status import meta
 from mainspring.testing import FakeClock
 
 TICKETS: dict[int, str] = {}
@@ -205,12 +208,27 @@ def open_again(app: ms.App) -> ProcessStore:
 
 
 def compare_daily(app: ms.App, store: ProcessStore, clock: FakeClock) -> None:
-    """Let a worker compare if it is due, and wait for its end."""
+    """Let a worker compare if it is due, and wait for its end. The first worker of the store began a day ago."""
+    if meta(store.reader, RECONCILED_KEY) is None:
+        store.apply(SetMeta(RECONCILED_KEY, str(clock.now() - 86_400_000)))
     DailyReconciliation(app.registry, PLAIN_SEALING, clock).run_if_due(store)
     threads = [thread for thread in threading.enumerate() if thread.name == "mainspring-reconcile"]
     for thread in threads:
         thread.join(30)
         assert not thread.is_alive()
+
+
+def test_first_day_of_a_store_ends_before_the_first_comparison(app: ms.App) -> None:
+    """Right after its start a worker has nothing of an earlier day to compare."""
+    app.run("handle", 1)
+    store, clock = app.open_store(), FakeClock(datetime.now(UTC))
+    DailyReconciliation(app.registry, PLAIN_SEALING, clock).run_if_due(store)
+    clock.advance(timedelta(hours=23))
+    compare_daily(app, store, clock)
+    assert CHECKED == []
+    clock.advance(timedelta(hours=1))
+    compare_daily(app, store, clock)
+    assert CHECKED == [1]
 
 
 def test_one_worker_compares_once_a_day(app: ms.App, caplog: pytest.LogCaptureFixture) -> None:

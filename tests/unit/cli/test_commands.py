@@ -1,5 +1,7 @@
 """The table of commands against the commands themselves."""
 
+import inspect
+
 import click
 import pytest
 
@@ -31,7 +33,7 @@ def test_command_matches_the_table(words, leaf):
     assert command is not None, f"{leaf.target} is missing"
     assert command.name == words.split()[-1]
     assert command.short_help == leaf.line
-    for paragraph in (command.help or "").split("\n\n"):
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):  # as click prints it
         assert "\b" in paragraph or "\n " not in paragraph, "a sentence of its help is indented"
     assert leaf.line[0].islower()
     assert not leaf.line.endswith(".")
