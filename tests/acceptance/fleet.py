@@ -171,7 +171,9 @@ class Fleet:
                 return found
         logs = "\n".join(f"{machine.name}\n{machine.log.read_text()[-_LOG_BYTES:]}" for machine in self.machines)
         sessions = self.rows("select id, role, state, pid, beat_at, ended_at from sessions order by id")
-        raise AssertionError(f"it does not come to that\n{sessions}\n{self.noted()[-20:]}\n{logs}")
+        columns = "id, automation, state, reason, session, ready, due_at, claim, clock_steps"
+        runs = self.rows(f"select {columns} from runs where finished_at is null order by seq limit 20")
+        raise AssertionError(f"it does not come to that\n{sessions}\n{runs}\n{self.noted()[-20:]}\n{logs}")
 
     def noted(self) -> list[tuple[str, str, str]]:
         """Return machine, key and text of each effect."""
