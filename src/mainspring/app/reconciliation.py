@@ -103,7 +103,7 @@ def reconcile(
         except Exception as error:  # noqa: BLE001 - of the user's code, which stops no other check
             result.failed[effect.key] = escape(KNOWN_SECRETS.redact(f"{type(error).__name__}: {error}"), _MAX_TEXT)
             continue
-        with suppress(ConflictError, NotFoundError):  # it has changed while its target was asked
+        with suppress(ConflictError, NotFoundError):  # it has changed since
             _compare(store, effect, act, result, is_there=is_there, data=data)
     return result
 
@@ -208,10 +208,11 @@ class DailyReconciliation:
 
     def run_if_due(self, store: ProcessStore) -> None:
         """Start it if a day has passed since the last one of any worker. In a new store, the first day begins now."""
-        if (self._thread is not None and self._thread.is_alive()) or not self._is_due(store):
+        if self._thread is not None and self._thread.is_alive():
             return
         if not _read_last_start(store):
             store.apply(SetMeta(RECONCILED_KEY, str(self._clock.now())))
+        if not self._is_due(store):
             return
         if self._actions is None:
             self._actions = list_checked_actions(self._registry)
@@ -229,14 +230,13 @@ class DailyReconciliation:
         self._thread.start()
 
     def _is_due(self, store: ProcessStore) -> bool:
-        last_at = _read_last_start(store)
-        return not last_at or not 0 <= self._clock.now() - last_at < _DAY_MS
+        return not 0 <= self._clock.now() - _read_last_start(store) < _DAY_MS
 
     def _run(self, store: ProcessStore, actions: list[Action[..., Any]], token: int) -> None:
         now = self._clock.now()
         act = operation_context(self._actor, self._clock, reason="daily reconciliation")
         try:
-            since_at = min(_read_last_start(store) or now, now - _DAY_MS) - _OVERLAP_MS
+            since_at = min(_read_last_start(store), now - _DAY_MS) - _OVERLAP_MS
             try:
                 _log_result(reconcile(store, actions, self._sealing, self._clock, since_at, act))
             finally:
@@ -249,7 +249,7 @@ class DailyReconciliation:
 
 
 def _read_last_start(store: ProcessStore) -> int:
-    """Return the start of the last daily reconciliation that ended; 0 = there was none."""
+    """Return the start of the last daily reconciliation that ended, at first that of the first worker; 0 = there was neither."""
     return int(meta(store.reader, RECONCILED_KEY) or 0)
 
 

@@ -365,26 +365,26 @@ def test_person_confirms_what_is_unknown_and_nothing_else(store: Any, clock: Any
 def test_effect_that_its_target_does_not_have_is_in_doubt(store: Any, clock: Any) -> None:
     """Only the one that was checked, and not against a person's decision; the next call waits for one, with check= too."""
     assert refusal(store, DisputeEffect(KEY, "e", 1, "gone")) == "not_found"
-    found = done(store)
-    for other in (("other", found.intent), (found.id, found.intent + 1)):
+    granted = done(store)
+    for other in (("other", granted.intent), (granted.id, granted.intent + 1)):
         assert refusal(store, DisputeEffect(KEY, *other, "gone")) == "not_done"
     clock.forward(5)
-    assert store.do(audited(DisputeEffect(KEY, found.id, found.intent, "gone"))) == DONE
+    assert store.do(audited(DisputeEffect(KEY, granted.id, granted.intent, "gone"))) == DONE
     saved = row(store, KEY)
     assert (saved.state, saved.note, saved.settled_at) == (S.IN_DOUBT, "gone", clock.now())
     for recovery in R:
         assert refusal(store, begin(recovery=recovery)) == "in_doubt"
     assert [doubt.key for doubt in effects.list_open_doubts(store.reader, 0)] == [KEY]
     store.do(ConfirmEffect(KEY, None, "ann"))
-    assert refusal(store, DisputeEffect(KEY, found.id, found.intent, "gone")) == "not_done"
+    assert refusal(store, DisputeEffect(KEY, granted.id, granted.intent, "gone")) == "not_done"
     confirmed = row(store, KEY)
     assert (confirmed.state, confirmed.result) == (S.DONE, b"1")
 
 
 def test_person_confirms_with_another_result(store: Any, clock: Any) -> None:
     """That of the person counts; without one, that of the call stays."""
-    found = done(store)
-    store.do(DisputeEffect(KEY, found.id, found.intent, "gone"), ConfirmEffect(KEY, b'"again"', "ann"))
+    granted = done(store)
+    store.do(DisputeEffect(KEY, granted.id, granted.intent, "gone"), ConfirmEffect(KEY, b'"again"', "ann"))
     assert row(store, KEY).result == b'"again"'
 
 

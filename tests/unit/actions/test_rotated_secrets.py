@@ -31,7 +31,7 @@ class HookPeer(Peer):
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderSecrets:
-    """A provider that is asked again only after five minutes."""
+    """A provider whose values are cached for five minutes."""
     monkeypatch.setenv("MAINSPRING_CONFIG", str(tmp_path / "mainspring.toml"))
     (tmp_path / "mainspring.toml").write_text("")
     secrets = FolderSecrets(tmp_path / "secrets")

@@ -142,7 +142,7 @@ def test_effect_of_unknown_outcome_that_is_there_becomes_done(app: ms.App) -> No
 
 
 def test_reply_counts_only_for_the_effect_that_was_checked(app: ms.App) -> None:
-    """A person forgets the effect while its target is asked, and the next one has an unknown outcome too."""
+    """A person forgets the effect during its check, and the next one has an unknown outcome too."""
     with pytest.raises(ms.RunFailed):
         app.run("handle", 3, urgent=True)
 

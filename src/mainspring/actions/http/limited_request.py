@@ -36,7 +36,7 @@ class LimitedRequest:
 
         Raises:
             HttpLimitError: the rate is used up, or the breaker is open.
-            StoreError: the store cannot be asked.
+            StoreError: the store cannot be used.
         """
         probe_ms = round((timeout_s + _PROBE_ALLOWANCE_S) * 1000)
         answer = await send_target_command(

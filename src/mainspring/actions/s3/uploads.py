@@ -123,9 +123,9 @@ class _PartsUpload:
                     if not _is_resumable(error):
                         self._abort(upload)
                     raise
-            found = find_same_object(self._client, self._address, self._content, self._settings)
-            if found is not None:
-                return found
+            same = find_same_object(self._client, self._address, self._content, self._settings)
+            if same is not None:
+                return same
         raise S3UnavailableError(f"another call uploads to {self._address} at the same time, and each ends the other's")
 
     def _create(self) -> str:

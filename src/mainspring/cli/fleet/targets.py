@@ -55,9 +55,9 @@ def list_command(
         TableColumn("BREAKER", lambda view: view.state, lambda view: "green" if view.state == "closed" else "yellow"),
         TableColumn("FAILURES", lambda view: str(view.failures), right=True),
         TableColumn("UNTIL", lambda view: _format_instant(view.open_until_at, now)),
-        TableColumn("LEFT", lambda view: "" if view.left is None else str(view.left), right=True),
+        TableColumn("RATE LEFT", lambda view: "" if view.left is None else str(view.left), right=True),
         TableColumn("NEXT REQUEST", lambda view: _format_instant(view.next_at, now)),
-        TableColumn("LAST", lambda view: _format_instant(view.last_at, now), spare=True),
+        TableColumn("LAST REQUEST", lambda view: _format_instant(view.last_at, now), spare=True),
     ]
     invocation.output.rows(rows, columns, empty="No host with limits got a request yet.")
 

@@ -12,9 +12,9 @@ import msgspec
 FIRST_PAUSE_MS: Final = 30_000
 """How long a breaker is open at first; each failed probe doubles it."""
 LONGEST_PAUSE_MS: Final = 600_000
-LONGEST_LINE_MS: Final = 24 * 3_600_000
+LONGEST_RESERVATION_MS: Final = 24 * 3_600_000
 """How far ahead an instant is reserved."""
-LATEST_MS: Final = 60_000
+LATE_LIMIT_MS: Final = 60_000
 """A request that comes later than this after its reserved instant has lost it."""
 _MOST_DOUBLINGS: Final = 10
 _PARTS: Final = 50
@@ -31,14 +31,15 @@ class TargetLimits(msgspec.Struct, frozen=True):
 class TargetState(msgspec.Struct, frozen=True):
     """The record of one target.
 
-    `turns` = the last requests of its rate, as `TurnLine` writes them; their instants count from `base_at`. `failures` = how many in a row.
+    `requests` = the last ones of its rate, as `RequestWindow` writes them; their instants count from `base_at`. `failures` = how many in a
+    row.
     `open_until_at` = until then, the open breaker allows no request; None = it is closed. `probe` = the request that tries an open target,
     until `probe_until_at` at most. `entered` = the request that entered last, which may be sent at `entered_at`; `last_failure` = the one
     that failed last: a command that is sent again counts once.
     """
 
     target: str
-    turns: str = "[]"
+    requests: str = "[]"
     base_at: int = 0
     failures: int = 0
     open_until_at: int | None = None
@@ -48,6 +49,24 @@ class TargetState(msgspec.Struct, frozen=True):
     entered_at: int = 0
     last_failure: str | None = None
     changed_at: int = 0
+
+
+class BreakerState(StrEnum):
+    """The state of a circuit breaker, derived from the record of its target."""
+
+    CLOSED = "closed"
+    """Requests are sent."""
+    OPEN = "open"
+    """No request is sent."""
+    HALF_OPEN = "half-open"
+    """One request tries whether the target works again, or the next one will."""
+
+
+def derive_breaker_state(state: TargetState, now: int) -> BreakerState:
+    """Return the state of the breaker of a target."""
+    if state.open_until_at is None:
+        return BreakerState.CLOSED
+    return BreakerState.OPEN if now < state.open_until_at else BreakerState.HALF_OPEN
 
 
 class TargetRefusal(StrEnum):
@@ -72,11 +91,12 @@ class TargetRefused(msgspec.Struct, frozen=True, tag="refused"):
     failures: int = 0
 
 
-class TurnLine(msgspec.Struct, frozen=True):
-    """The last `count` turns of a target, also those that lie ahead, so that no span of `per_ms` has more of them.
+class RequestWindow(msgspec.Struct, frozen=True):
+    """The last `count` requests of a target, also those that lie ahead, so that no span of `per_ms` has more of them.
 
-    `parts` = (last instant, turns) of each part, oldest first. A rate of up to fifty turns is exact, a larger one is rounded down by two
-    percent at most: its turns are counted in parts of a fiftieth of the span, until the last instant of the part is a span ago.
+    `parts` = (last instant, requests) of each part, oldest first. A rate of up to fifty requests is exact, a larger one is rounded down by
+    two percent at most: they are counted in parts of a fiftieth of the span, until the last instant of the part is a span ago. Unlike
+    `RateWindow`, which forgets what is a span ago, it keeps what a reserved instant depends on.
     """
 
     count: int
@@ -84,40 +104,40 @@ class TurnLine(msgspec.Struct, frozen=True):
     parts: tuple[tuple[int, int], ...] = ()
 
     @classmethod
-    def read(cls, limits: TargetLimits, state: TargetState) -> "TurnLine":
-        """Return the line that `write` wrote, for a rate that may have changed since."""
-        parts = msgspec.json.decode(state.turns, type=list[tuple[int, int]])
-        return cls(limits.count, limits.per_ms, tuple((last + state.base_at, turns) for last, turns in parts))
+    def read(cls, limits: TargetLimits, state: TargetState) -> "RequestWindow":
+        """Return the window that `write` wrote, for a rate that may have changed since."""
+        parts = msgspec.json.decode(state.requests, type=list[tuple[int, int]])
+        return cls(limits.count, limits.per_ms, tuple((last + state.base_at, number) for last, number in parts))
 
     def write(self, base_at: int) -> str:
-        """Return the line as text."""
-        return msgspec.json.encode([(last - base_at, turns) for last, turns in self.parts]).decode()
+        """Return the window as text."""
+        return msgspec.json.encode([(last - base_at, number) for last, number in self.parts]).decode()
 
     def next_at(self, now: int) -> int:
-        """Return the earliest instant, from now on, of one more turn."""
-        used, at = sum(turns for _, turns in self.parts), now
-        for last, turns in self.parts:
+        """Return the earliest instant, from now on, of one more request."""
+        used, at = sum(number for _, number in self.parts), now
+        for last, number in self.parts:
             if used < self.count:
                 break
-            used -= turns
+            used -= number
             at = max(at, last + self.per_ms)
         return at
 
-    def add(self, at: int) -> "TurnLine":
-        """Return the line with one more turn. Turns that no later one depends on are left out."""
+    def add(self, at: int) -> "RequestWindow":
+        """Return the window with one more request. Those on which no later one depends are left out."""
         width = max(1, self.per_ms // _PARTS) if self.count > _PARTS else 1
         last, parts = at - at % width + width - 1, list(self.parts)
         if parts and parts[-1][0] >= last:
             parts[-1] = (parts[-1][0], parts[-1][1] + 1)
         else:
             parts.append((last, 1))
-        while sum(turns for _, turns in parts[1:]) >= self.count:
+        while sum(number for _, number in parts[1:]) >= self.count:
             del parts[0]
         return msgspec.structs.replace(self, parts=tuple(parts))
 
     def count_free(self, now: int) -> int:
-        """Return how many turns are left now."""
-        used = sum(turns for last, turns in self.parts if last + self.per_ms > now)
+        """Return how many requests may be sent now."""
+        used = sum(number for last, number in self.parts if last + self.per_ms > now)
         return max(0, self.count - used)
 
 
@@ -163,15 +183,15 @@ def _take_turn(state: TargetState, limits: TargetLimits, entry: TargetEntry, now
     """Return the state after a request got a turn, and the instant of the turn. It gets none if it would not use it."""
     if not limits.count:
         return state, now
-    if entry.reserved_at is not None and now - entry.reserved_at <= LATEST_MS:
+    if entry.reserved_at is not None and now - entry.reserved_at <= LATE_LIMIT_MS:
         return state, entry.reserved_at
     base_at = state.base_at or now
-    line = TurnLine.read(limits, msgspec.structs.replace(state, base_at=base_at))
-    at = line.next_at(now)
-    longest_ms = LONGEST_LINE_MS if entry.may_reserve else entry.longest_wait_ms
+    window = RequestWindow.read(limits, msgspec.structs.replace(state, base_at=base_at))
+    at = window.next_at(now)
+    longest_ms = LONGEST_RESERVATION_MS if entry.may_reserve else entry.longest_wait_ms
     if at - now > longest_ms:
         return state, at
-    return msgspec.structs.replace(state, turns=line.add(at).write(base_at), base_at=base_at, changed_at=now), at
+    return msgspec.structs.replace(state, requests=window.add(at).write(base_at), base_at=base_at, changed_at=now), at
 
 
 def leave(

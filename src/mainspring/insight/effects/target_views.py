@@ -4,19 +4,25 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from mainspring.domain.effects.target_limits import TargetLimits, TargetState, TurnLine
+from mainspring.domain.effects.target_limits import (
+    BreakerState,
+    RequestWindow,
+    TargetLimits,
+    TargetState,
+    derive_breaker_state,
+)
 from mainspring.resources.action_hosts import ANY_HOST
 
 
 class TargetView(msgspec.Struct, frozen=True):
-    """A host with limits. `state` = "closed", "open", or "half-open": one request tries whether it works again.
+    """A host with limits, and the state of its breaker.
 
     `left` = how many requests may be sent now, `next_at` = when the next one may, if none is left; None = it has no rate. All instants are
     ms.
     """
 
     target: str
-    state: str
+    state: BreakerState
     failures: int
     open_until_at: int | None
     left: int | None
@@ -29,17 +35,16 @@ def view_targets(states: Iterable[TargetState], limits: Mapping[str, TargetLimit
     views: list[TargetView] = []
     for state in states:
         limit = limits.get(state.target, limits.get(ANY_HOST, TargetLimits()))
-        line = TurnLine.read(limit, state)
-        left = line.count_free(now) if limit.count else None
-        is_over = state.open_until_at is not None and state.open_until_at <= now
+        window = RequestWindow.read(limit, state)
+        left = window.count_free(now) if limit.count else None
         views.append(
             TargetView(
                 state.target,
-                "closed" if state.open_until_at is None else "half-open" if is_over else "open",
+                derive_breaker_state(state, now),
                 state.failures,
                 state.open_until_at,
                 left,
-                line.next_at(now) if left == 0 else None,
+                window.next_at(now) if left == 0 else None,
                 state.changed_at,
             )
         )

@@ -7,7 +7,7 @@ their own keep_until. The audit log, the slots of schedules and the pauses that 
 import json
 
 from mainspring.domain.access.permissions import IDLE_TIMEOUT_MS
-from mainspring.domain.effects.target_limits import LATEST_MS
+from mainspring.domain.effects.target_limits import LATE_LIMIT_MS
 from mainspring.domain.states import RunState
 from mainspring.store.commands.automations import ApplyRetention
 from mainspring.store.commands.results import NumberAnswer
@@ -70,7 +70,7 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
     tx.change("prune_run_keys", (tx.now,))
     tx.change("prune_effects", (tx.now, command.limit))
     tx.change("prune_targets", (tx.now - TARGETS_STORED_MS,))
-    tx.change("prune_turns", (tx.now - LATEST_MS,))
+    tx.change("prune_turns", (tx.now - LATE_LIMIT_MS,))
     _prune_access(tx)
     if command.failed_before is not None:
         _prune_bulk(tx, command.failed_before)

@@ -4,13 +4,13 @@ from mainspring.domain.effects.target_limits import TargetEntry, TargetRefused, 
 from mainspring.store.commands.results import DONE, CommandDone, Refused
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget, ResetTarget
 from mainspring.store.schema.effects.http_targets import NEW_TARGET, TARGET
-from mainspring.store.transaction import Transaction
+from mainspring.store.transaction import Params, Transaction
 
 
 def enter_target(tx: Transaction, command: EnterTarget) -> TargetTurn | TargetRefused:
     """Give a request its turn, or refuse it."""
     c = command
-    before = _read(tx, c.target)
+    before = _read(tx, c.target, c.owner)
     reserved_at = None if c.owner is None else tx.value("find_turn", (c.target, c.owner), int)
     may_reserve = c.owner is not None
     entry = TargetEntry(c.request, c.longest_wait_ms, c.probe_ms, reserved_at, may_reserve=may_reserve)
@@ -44,7 +44,11 @@ def reset_target(tx: Transaction, command: ResetTarget) -> CommandDone | Refused
     return Refused("not_found", f"no request to target {command.target!r} is on record")
 
 
-def _read(tx: Transaction, target: str) -> TargetState:
-    tx.hold("target", target)
+def _read(tx: Transaction, target: str, owner: str | None = None) -> TargetState:
+    """Lock a target and read it; `owner` = the turn that is read next, in the same round trip."""
+    reads: list[tuple[str, Params]] = [("read_target", (target,))]
+    if owner is not None:
+        reads.append(("find_turn", (target, owner)))
+    tx.hold("target", target, then=reads)
     state = TARGET.read_first(tx.all("read_target", (target,)))
     return TargetState(target) if state is None else state

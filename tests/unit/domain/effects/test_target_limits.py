@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from mainspring.domain.effects.target_limits import (
     FIRST_PAUSE_MS,
-    LATEST_MS,
-    LONGEST_LINE_MS,
+    LATE_LIMIT_MS,
     LONGEST_PAUSE_MS,
+    LONGEST_RESERVATION_MS,
     TargetEntry,
     TargetLimits,
     TargetRefusal,
@@ -95,13 +95,14 @@ def test_reserved_instant_is_the_request_s():
     assert ask(other, "b2", at - 20_000, limits, reserved_at=at)[1].retry_after_ms == 20_000
     assert ask(other, "b2", at + 1_000, limits, reserved_at=at)[1] == TargetTurn(0)
     assert (
-        ask(other, "b2", at + LATEST_MS + 1, limits, reserved_at=at)[1].retry_after_ms == 180_000 - LATEST_MS - 60_001
+        ask(other, "b2", at + LATE_LIMIT_MS + 1, limits, reserved_at=at)[1].retry_after_ms
+        == 180_000 - LATE_LIMIT_MS - 60_001
     )
 
 
 def test_no_instant_is_reserved_further_away_than_a_day():
     """A step cannot wait for it."""
-    limits = TargetLimits(1, LONGEST_LINE_MS + 1)
+    limits = TargetLimits(1, LONGEST_RESERVATION_MS + 1)
     state, _ = ask(NEW, "a", limits=limits)
     assert ask(state, "b", limits=limits, may_reserve=True)[0] == state
 

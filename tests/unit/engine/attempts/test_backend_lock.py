@@ -14,16 +14,16 @@ SPEC = LockSpec("l", 1)
 
 
 class Lock(BackendLock):
-    """A lock of a backend in memory: `found` is what its request returns."""
+    """A lock of a backend in memory: `answer` is what its request returns."""
 
-    def __init__(self, found: int | BackendHolder | Exception = 1) -> None:
-        self.found = found
+    def __init__(self, answer: int | BackendHolder | Exception = 1) -> None:
+        self.answer = answer
         self.releases = 0
 
     def acquire(self, wait_s: float) -> int | BackendHolder | None:
-        if isinstance(self.found, Exception):
-            raise self.found
-        return self.found
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
 
     def cancel(self) -> None:
         pass

@@ -10,7 +10,7 @@ TABLE: Final = TableSchema(
     "http_targets",
     (
         text("target"),
-        text("turns"),
+        text("requests"),
         integer("base_at"),
         integer("failures"),
         integer("open_until_at", null=True),
