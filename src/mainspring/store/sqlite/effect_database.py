@@ -70,8 +70,8 @@ class SqliteEffectDatabase:
             place = "the address" if "://" in self.name else f"databases.{self.name}.url"
             raise ConfigError(
                 f"there is no file for the database {self.name!r}\nat {self.path}",
-                hint=f"Create it with its tables, or correct {place}. Mainspring does not create it, "
-                "because an empty one has no record of effects.",
+                hint=f"Create it with its tables, or correct {place}. Away from production, the name of the environment is part of "
+                "the file's name. Mainspring does not create it, because an empty one has no record of effects.",
             )
         refuse_network(self.path)
 
