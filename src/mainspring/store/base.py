@@ -171,6 +171,10 @@ class Database(Protocol):
         """Seconds until `poll` must be called at the latest; infinity = no limit."""
         ...
 
+    def keep_evidence(self, commands: list[StoreCommand[object]]) -> None:
+        """Commit the commands that are evidence, although the session was declared dead. Raises as `commit` does."""
+        ...
+
     def close(self) -> None:
         """Close the write connection."""
         ...

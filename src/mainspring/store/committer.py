@@ -9,6 +9,7 @@ wait for Python's lock. Failures:
   after its timeout;
 * fenced or broken (FencedError, StoreBrokenError, a bug): `on_fatal` once; after that no `on_done` is called again,
   because this process must not continue. Only callers blocked in `apply` get the error, so that no thread hangs.
+  A fenced process first saves the evidence of its commands: outcomes of effects.
 
 It works with any base.Database. With a database that sends hints about other processes it also waits on the hints'
 descriptor.
@@ -27,7 +28,7 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from mainspring.domain.errors import StoreError, StoreFullError, StoreUnavailableError
+from mainspring.domain.errors import FencedError, StoreError, StoreFullError, StoreUnavailableError
 from mainspring.store.base import CommitCallback, CommitChanges, CommitReport, Database, StoreBrokenError
 from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commit_callbacks import AnswerReceiver, CallbackRunner, CommitCallbacks, SyncWaiter
@@ -355,7 +356,14 @@ class Committer:
         """Deliver nothing more; release only blocked callers."""
         with self._queue_lock:
             self.fatal = error
-        for _, on_done in self._group + self._close_queue(error):
+        unwritten = self._group + self._close_queue(error)
+        is_away = isinstance(error.__cause__, StoreUnavailableError | StoreFullError)
+        if isinstance(error, FencedError) and not is_away:
+            try:
+                self._database.keep_evidence([command for command, _ in unwritten])
+            except Exception as fault:  # noqa: BLE001 - the process ends, with or without it
+                _log.warning("outcomes of effects could not be saved: %s", fault)
+        for _, on_done in unwritten:
             if isinstance(on_done, SyncWaiter):
                 on_done.answer(error)
         self._on_fatal(error)

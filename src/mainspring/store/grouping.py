@@ -51,6 +51,8 @@ class GroupingDatabase(ABC):
         self.session: int | None = None
         self.meanwhile: Callable[[], None] | None = None
         self._handlers = handlers
+        self._keeps_evidence = False
+        """Whether only evidence is written any more: the session was declared dead."""
 
     @property
     def hints(self) -> int | None:
@@ -97,6 +99,13 @@ class GroupingDatabase(ABC):
             ended += transaction.ended
             step = merge_steps(step, transaction.clock_step)
         return CommitReport(results, CommitChanges(ready, facts, triggers, tuple(ended), step, locks))
+
+    def keep_evidence(self, commands: list[StoreCommand[object]]) -> None:
+        """Commit the evidence of a dead session; see base.Database.keep_evidence."""
+        evidence = [command for command in commands if command.is_evidence()]
+        if evidence:
+            self._keeps_evidence = True
+            self._commit(evidence, again=True)
 
     def _meet_clock_step(self, transaction: Transaction) -> None:
         """Check before the commands whether the clock was set since the last commit; else move the next batch of runs
@@ -170,7 +179,7 @@ class GroupingDatabase(ABC):
 
     def _require_alive(self, state: str | None, commands: list[StoreCommand[object]], *, again: bool) -> None:
         """Raise FencedError if the session was declared dead (or closed itself, unless this repeats the closing)."""
-        if state in _WRITERS:
+        if state in _WRITERS or self._keeps_evidence:
             return
         if state == SessionState.CLOSED and again and any(isinstance(c, CloseSession) for c in commands):
             return

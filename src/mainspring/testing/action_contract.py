@@ -124,8 +124,9 @@ class ActionContract:
         self._runners: list[CaseRunner] = []
         self._store = Path()
 
-    def check(self, folder: Path, *, kills: int | None = None) -> None:
+    def check(self, folder: Path, *, kills: int | None = None, repeats: int = 1) -> None:
         """Check all cases; `folder` is for the store. `kills` = the most places at which it is killed; None = each line of the function.
+        `repeats` = how often it is killed at each place.
 
         Raises:
             ContractError: names the case, the effects, and what the store has on record.
@@ -136,7 +137,7 @@ class ActionContract:
             places = self._list_places(self._check_twice(), kills)
             self._check_two_at_once()
             self._check_errors()
-            for place in places:
+            for place in places * repeats:
                 self._check_kill(place)
             for place in places:
                 self._check_cancel(place)

@@ -25,6 +25,7 @@ from mainspring.store.commands.effects import (
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.store.commands.runs import ClaimedRun, GiveResult
 from mainspring.store.commands.sessions import CloseSession, DeclareSessionDead, RecordHeartbeat
+from mainspring.store.committer import Committer
 from mainspring.store.read import effects
 from mainspring.store.restore_hold import HOLD_KEY
 from tests.contract.store.clock import SettableClock
@@ -334,15 +335,29 @@ def test_effect_of_a_dead_session_is_decided_upon_though_it_is_pending(store: An
     assert second.do(ForgetEffect("keyed")) == DONE
 
 
-def test_outcome_of_a_session_that_was_declared_dead_is_not_written_by_it(store: Any, second: Any) -> None:
-    """It may write nothing; in a new session the same outcome is evidence for the doubt."""
-    granted = granted_to(store, begin())
+def test_outcome_of_a_session_that_was_declared_dead_is_evidence(store: Any, second: Any) -> None:
+    """It settles an open doubt of its own intent, and no decision; the session may write nothing else."""
+    granted = {
+        key: granted_to(store, begin(key=key, recovery=R.KEYED)) for key in ("open", "begun", "forgotten", "lost")
+    }
+    granted["decided"] = granted_to(store, begin(key="decided"))
     second.do(DeclareSessionDead(store.session))
-    with pytest.raises(FencedError):
-        store.do(settle(granted, data=b"1"))
-    assert state(second) is S.IN_DOUBT
-    assert second.do(settle(granted, data=b"1")) == DONE
-    assert state(second) is S.DONE
+    again = granted_to(second, begin(key="begun", recovery=R.KEYED))
+    assert second.do(ForgetEffect("forgotten")) == DONE
+    assert second.do(audited(ConfirmEffect("decided", b"2", "ann"))) == DONE
+    outcomes = [settle(granted[key], key=key, data=b"1") for key in ("open", "begun", "forgotten", "decided")]
+    errors: list[BaseException] = []
+    committer = Committer(store.database, print, on_fatal=errors.append)
+    for command in (*outcomes, settle(granted["lost"], C.UNKNOWN, key="lost"), begin(key="new")):
+        committer.submit(command, print)
+    committer.start()
+    committer.stop()
+    assert [type(error) for error in errors] == [FencedError]
+    found = {effect.key: effect for effect in effects.list_effects(second.reader, effects.EffectFilter()).effects}
+    states = {key: effect.state for key, effect in found.items()}
+    assert states == {"open": S.DONE, "begun": S.PENDING, "decided": S.DONE, "lost": S.UNKNOWN}
+    assert (found["open"].result, found["decided"].result) == (b"1", b"2")
+    assert second.do(settle(again, key="begun", data=b"3")) == DONE
 
 
 # -- people ----------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from mainspring.testing import ActionContract
 from tests.new_stores import create_store
 from tests.polling import polls
 from tests.unit.actions import command_actions
-from tests.unit.actions.kills import KILLS
+from tests.unit.actions.kills import check_contract
 
 SECRET = "s3cret_of_the_line"
 
@@ -319,5 +319,5 @@ def test_command_keeps_the_contract(action, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("MAINSPRING_SECRET_LINE", SECRET)
     (tmp_path / "store").mkdir()
     contract = ActionContract(action, args=lambda number: [number], effects=command_actions.count, secrets=[SECRET])
-    contract.check(tmp_path / "store", kills=KILLS)
+    check_contract(contract, tmp_path / "store")
     assert contract.kills >= 5

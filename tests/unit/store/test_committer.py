@@ -82,6 +82,7 @@ class ScriptedDatabase:
         self.warning: str | None = None
         self.script = list(script)
         self.calls: list[tuple[list[Any], bool]] = []
+        self.evidence: list[list[Any]] = []
         self.blocker: threading.Event | None = None
         self.entered = threading.Event()
         self.changed = False
@@ -98,6 +99,11 @@ class ScriptedDatabase:
         if self.script and (error := self.script.pop(0)) is not None:
             raise error
         return CommitReport([f"done {command}" for command in commands], CommitChanges())
+
+    def keep_evidence(self, commands: list[Any]) -> None:
+        self.evidence.append(commands)
+        if self.script and (error := self.script.pop(0)) is not None:
+            raise error
 
     def poll(self) -> bool:
         self.polled.set()
@@ -250,6 +256,26 @@ def test_committer_answers_nothing_more_after_a_fatal_error(start, error):
     assert fatal == [error]
     assert delivered == []
     assert committer.fatal is error
+    assert database.evidence == ([["a", "b"]] if isinstance(error, FencedError) else [])
+
+
+def test_fenced_process_ends_though_its_evidence_cannot_be_saved(start, caplog):
+    """It is tried once, and not at all while the database is away."""
+    fenced = FencedError("dead")
+    database, fatal = ScriptedDatabase(fenced, StoreUnavailableError("gone")), []
+    committer = start(database, on_fatal=fatal.append)
+    committer.submit("a", print)
+    committer.stop()
+    assert fatal == [fenced]
+    assert "outcomes of effects could not be saved: gone" in caplog.text
+    expired = FencedError("the lease has expired")
+    expired.__cause__ = StoreUnavailableError("gone")
+    database, fatal = ScriptedDatabase(expired), []
+    committer = start(database, on_fatal=fatal.append)
+    committer.submit("a", print)
+    committer.stop()
+    assert fatal == [expired]
+    assert database.evidence == []
 
 
 def _error_of(committer: Committer, command: Any) -> BaseException:

@@ -80,6 +80,10 @@ class TracedDatabase:
         """The seconds until the next poll of the real database."""
         return self._inner.poll_in
 
+    def keep_evidence(self, commands: list[StoreCommand[object]]) -> None:
+        """Commit evidence to the real database."""
+        self._inner.keep_evidence(commands)
+
     def close(self) -> None:
         """Close the real database."""
         self._inner.close()

@@ -24,6 +24,10 @@ class StoreCommand(msgspec.Struct, Generic[Answer_co], frozen=True):
         """Whether it accepts input or a decision that would be lost with its commit: a run, a delivery, a person's choice."""
         return True
 
+    def is_evidence(self) -> bool:
+        """Whether it only reports what has happened outside, so that a session that was declared dead may write it, too."""
+        return False
+
     @classmethod
     def answered_by(
         cls, handler: Callable[[Tx, Self], Answer_co]

@@ -71,6 +71,10 @@ class SettleEffect(StoreCommand[CommandDone | Refused], frozen=True):
     note: str | None = None
     was_checked: bool = False
 
+    def is_evidence(self) -> bool:
+        """Return whether the effect happened."""
+        return self.outcome is CallOutcome.DONE
+
 
 class ForgetEffect(StoreCommand[CommandDone | Refused], frozen=True):
     """Delete the row of a key: the next call performs the effect. Answer: CommandDone, Refused not_found | holder_live."""

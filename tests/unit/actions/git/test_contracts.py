@@ -7,9 +7,9 @@ from mainspring.actions.git.push import _Push
 from mainspring.testing import ActionContract
 from tests.unit.actions.git import git_steps
 from tests.unit.actions.git.conftest import run_git
-from tests.unit.actions.kills import KILLS
+from tests.unit.actions.kills import TIMEOUT_S, check_contract
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
 
 def test_push_keeps_the_contract(other, remote, tmp_path, monkeypatch):
@@ -18,13 +18,14 @@ def test_push_keeps_the_contract(other, remote, tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv(git_steps.REMOTE, str(remote))
     monkeypatch.setenv(git_steps.FOLDER, str(tmp_path / "checkout"))
-    ActionContract(
+    contract = ActionContract(
         git_steps.publish,
         args=lambda number: [number],
         effects=lambda number: other.subjects().count(f"Report {number}"),
         failpoints=["git.committed", "git.pushed"],
         lines_of=_Push.run,
-    ).check(folder, kills=KILLS and 3)
+    )
+    check_contract(contract, folder)
     assert run_git(remote, "fsck", "--connectivity-only") == ""
 
 
@@ -41,10 +42,11 @@ def test_checkout_keeps_the_contract(other, remote, tmp_path, monkeypatch):
         assert not path.exists() or (path / "a.txt").read_text() == "a\n"
         return int(path.exists())
 
-    ActionContract(
+    contract = ActionContract(
         git_steps.clone,
         args=lambda number: [number],
         effects=count,
         failpoints=["git.moving", "git.cloned", "git.published"],
         temporary=lambda: sum((data / temporary_name(path.name, "folder")).exists() for path in data.iterdir()),
-    ).check(folder, kills=KILLS and 2)
+    )
+    check_contract(contract, folder)

@@ -4,7 +4,7 @@ import pytest
 
 from mainspring.testing import ActionContract
 from tests.unit.actions.http import example_http_actions as example
-from tests.unit.actions.kills import KILLS
+from tests.unit.actions.kills import TIMEOUT_S, check_contract
 
 
 @pytest.fixture
@@ -30,23 +30,24 @@ def count(target, monkeypatch):
     ids=lambda value: getattr(value, "__name__", ""),
 )
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(TIMEOUT_S)
 def test_request_keeps_the_contract(action, is_named, count, tmp_path):
     """Twice, two at once, killed and cancelled at each line; no store file has the token."""
     folder = tmp_path / "store"
     folder.mkdir()
-    ActionContract(
+    contract = ActionContract(
         action,
         args=lambda number: [number],
         effects=count,
         is_named=is_named,
         secrets=[example.SECRET],
         environment=example.ENVIRONMENT,
-    ).check(folder, kills=KILLS)
+    )
+    check_contract(contract, folder, repeats=2)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(TIMEOUT_S)
 def test_download_keeps_the_contract(target, tmp_path, monkeypatch):
     """The effect is a complete file; whenever the process is killed, there is no other one at the path."""
     monkeypatch.setenv(example.BASE, target.base)
@@ -60,4 +61,5 @@ def test_download_keeps_the_contract(target, tmp_path, monkeypatch):
 
     folder = tmp_path / "store"
     folder.mkdir()
-    ActionContract(example.downloaded, args=lambda number: [number], effects=count_files).check(folder, kills=KILLS)
+    contract = ActionContract(example.downloaded, args=lambda number: [number], effects=count_files)
+    check_contract(contract, folder, repeats=2)

@@ -5,15 +5,15 @@ import pytest
 from mainspring.actions.files.temporary import is_temporary
 from mainspring.actions.s3.uploads import _PartsUpload
 from mainspring.testing import ActionContract
-from tests.unit.actions.kills import KILLS
+from tests.unit.actions.kills import TIMEOUT_S, check_contract
 from tests.unit.actions.s3 import s3_steps
 from tests.unit.actions.s3.s3_server import KEYS, SECRET
 
 CONTENT = b"0123456789" * 20_000
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
 
-def check(tmp_path, action, args, effects, *, kills=2, **options):
+def check(tmp_path, action, args, effects, **options):
     folder = tmp_path / "store"
     folder.mkdir()
     contract = ActionContract(
@@ -24,7 +24,7 @@ def check(tmp_path, action, args, effects, *, kills=2, **options):
         environment={"MAINSPRING_SECRET_S3": KEYS},
         **options,
     )
-    contract.check(folder, kills=KILLS and kills)
+    check_contract(contract, folder)
     assert contract.kills
 
 
@@ -50,7 +50,6 @@ def test_upload_in_parts_keeps_the_contract(server, tmp_path):
         lambda number: server.versions(f"backup-{number}"),
         failpoints=["s3.created", "s3.part_uploaded", "s3.written"],
         lines_of=_PartsUpload._finish,
-        kills=4,
         temporary=server.forgotten_uploads,
     )
 

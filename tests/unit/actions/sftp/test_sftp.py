@@ -15,7 +15,7 @@ from mainspring.actions.files.temporary import is_temporary
 from mainspring.actions.sftp.transfers import _Get, _Put, temporary_path
 from mainspring.domain.errors import ArgumentError, ConfigError, DefinitionError, OptionError, UnknownOptionError
 from mainspring.testing import ActionContract
-from tests.unit.actions.kills import KILLS
+from tests.unit.actions.kills import TIMEOUT_S, check_contract
 from tests.unit.actions.sftp import sftp_steps
 from tests.unit.actions.sftp.sftp_server import PASSWORD
 
@@ -34,7 +34,7 @@ def names(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(TIMEOUT_S)
 def test_put_keeps_the_contract(server, report, tmp_path):
     """The server has the whole file, and no temporary one beside it."""
     folder = tmp_path / "store"
@@ -49,7 +49,7 @@ def test_put_keeps_the_contract(server, report, tmp_path):
         digest = hashlib.sha256(CONTENT).hexdigest()
         return sum((server.folder / temporary_path(name, digest)).exists() for name in server.renamed)
 
-    ActionContract(
+    contract = ActionContract(
         sftp_steps.put_report,
         args=lambda number: [number, str(report)],
         effects=count,
@@ -58,11 +58,12 @@ def test_put_keeps_the_contract(server, report, tmp_path):
         failpoints=["sftp.written", "sftp.published"],
         lines_of=_Put.run,
         temporary=count_forgotten,
-    ).check(folder, kills=KILLS and 3)
+    )
+    check_contract(contract, folder)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(TIMEOUT_S)
 def test_get_keeps_the_contract(server, tmp_path):
     """The file here is complete, or not there."""
     (server.folder / "orders.csv").write_bytes(CONTENT)
@@ -75,7 +76,7 @@ def test_get_keeps_the_contract(server, tmp_path):
         assert not path.exists() or path.read_bytes() == CONTENT
         return int(path.exists())
 
-    ActionContract(
+    contract = ActionContract(
         sftp_steps.get_orders_async,
         args=lambda number: [number, str(data)],
         effects=count,
@@ -83,7 +84,8 @@ def test_get_keeps_the_contract(server, tmp_path):
         environment={"MAINSPRING_SECRET_FILES": PASSWORD},
         failpoints=["files.written", "files.published"],
         lines_of=_Get.run,
-    ).check(folder, kills=KILLS and 2)
+    )
+    check_contract(contract, folder)
 
 
 def test_put_replaces_a_file_as_a_whole(server, options, report):
