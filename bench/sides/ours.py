@@ -71,6 +71,11 @@ async def once_steps(runs: int, count: int) -> dict[str, Any]:
     return await _throughput("once_steps", runs, count)
 
 
+async def action_steps(runs: int, count: int) -> dict[str, Any]:
+    """The same with one action of the ledger as each step."""
+    return await _throughput("action_steps", runs, count)
+
+
 async def plain_steps(runs: int, count: int) -> dict[str, Any]:
     """The same with plain functions."""
     return await _throughput("plain_steps", runs, count)

@@ -8,6 +8,7 @@ import pytest
 import mainspring as ms
 from mainspring.domain.errors import DefinitionError, MainspringError, OptionError, UnknownNameError
 from mainspring.engine.definitions.registry import Registry
+from mainspring.store.sqlite.database import SqliteDatabase
 
 
 def search(number: int, *, urgent: bool = False) -> None:
@@ -73,3 +74,38 @@ def test_unusable_action_that_is_called_all_the_same_performs_nothing(tmp_path: 
     assert bill.fn is not None
     with pytest.raises(UnknownNameError, match="kyed"):
         bill.fn()
+
+
+async def add(key: str) -> str:
+    """Return its argument: an effect of its own for each key."""
+    return key
+
+
+async def add_once(key: str) -> str:
+    """The same as a part of a longer step."""
+    return str(await ms.once(key, add, key))
+
+
+@pytest.mark.parametrize(("fn", "more"), [(ms.action(once="{key}")(add), 1), (add_once, 2)], ids=["action", "once"])
+def test_effect_costs_commits_and_no_more(fn: Any, more: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An action that is the whole step costs the commit of its intent: its outcome is committed with that of the step."""
+    steps = 20
+    counts = [0]
+    commit = SqliteDatabase._commit
+
+    def count(*args: Any, **options: Any) -> Any:
+        counts[-1] += 1
+        return commit(*args, **options)
+
+    monkeypatch.setattr(SqliteDatabase, "_commit", count)
+    for step in (add, fn):
+
+        @ms.workflow(name="add_all")
+        async def add_all(run: ms.Run, step: Any = step) -> None:
+            for number in range(steps):
+                await run.step(step, f"key {number}")
+
+        counts.append(0)
+        ms.App(tmp_path / f"{len(counts)}.db").run(add_all)
+    few_of_their_own = steps // 2  # heartbeats, and an outcome that was alone in its group
+    assert abs(counts[2] - counts[1] - more * steps) < few_of_their_own
