@@ -111,6 +111,7 @@ def postgres(
                 raise BackupError("pg_dump has written to another file: its folder was replaced", hint="Try again.")
             key = hash_parts(source.location.encode(), os.fsencode(target.absolute))
             call.verify(snapshot.tables, None if verify == "read" else server, key)
+            call.refuse_late_end()
         return snapshot
 
     return make_backup(target, "postgres", source.location, write, make_folders=make_folders)
@@ -148,7 +149,7 @@ class _Dump:
         self._connections: list[psycopg.Connection[Any]] = []
 
     def stop(self) -> None:
-        """Let it end soon: it was cancelled. Any thread may call it. A running program is stopped by its own stopper.
+        """Let it end soon: it was cancelled. Any thread may call it. A running program is stopped before, by its own stopper.
 
         The file is removed at once, because the process may end before the scratch database is dropped.
         """
@@ -157,6 +158,10 @@ class _Dump:
             Path(self._folder, self._file).unlink()
         for raw in self._connections:
             raw.cancel_safe(timeout=_CANCEL_TIMEOUT_S)
+
+    def refuse_late_end(self) -> None:
+        """Raise BackupUnavailableError if the backup was cancelled, or took too long: it is not published."""
+        self._remaining()
 
     def write(self) -> Snapshot:
         """Count the rows and dump them, in one snapshot."""

@@ -273,9 +273,16 @@ class StepContext:
     def stoppable(
         self, stop: Callable[[], None], processes: Callable[[], list[str]] | None = None
     ) -> Generator[None, None, None]:
-        """Let a cancel call `stop` during this block, also inside of the block of another stopper, which counts again afterwards."""
+        """Let a cancel call `stop` during this block, and then the stoppers of the blocks around it."""
         before = self.stopper, self.processes
-        self.stopper, self.processes = stop, processes
+        outer = self.stopper
+
+        def stop_all() -> None:
+            stop()
+            if outer is not None:
+                outer()
+
+        self.stopper, self.processes = stop_all, processes
         try:
             yield
         finally:

@@ -82,3 +82,15 @@ def test_progress_takes_whole_numbers_only(report, args):
     with pytest.raises(ms.ArgumentError, match="whole numbers"):
         ms.progress(*args)
     assert report.signs == []
+
+
+def test_cancel_stops_each_block_from_the_inside_to_the_outside(report):
+    """A program that an action runs is stopped, and then the action around it, which may have files to remove."""
+    step, stopped = CURRENT_STEP.get(), []
+    with step.stoppable(lambda: stopped.append("action")):
+        with step.stoppable(lambda: stopped.append("program")):
+            step.stopper()
+        assert stopped == ["program", "action"]
+        step.stopper()
+    assert stopped == ["program", "action", "action"]
+    assert step.stopper is None
