@@ -18,10 +18,11 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-input
 PYTEST := $(PY) -m pytest
 # `make test` compiles first: it starts thousands of processes, and where PYTHONDONTWRITEBYTECODE is set each would compile for itself.
 # Five workers for two cores: tests wait for processes and disks as often as they compute. Tests of one @pytest.mark.xdist_group stay together.
-TEST_ARGS ?= -n 5 --dist loadgroup --durations=20
+# `make lint` runs the rest.
+TEST_ARGS ?= -n 5 --dist loadgroup --durations=20 $(LINT_TESTS:%=--ignore=%)
 SEEDS ?= 10000
 # What reads the tree and runs nothing: found in seconds, before an hour of tests.
-HOUSE := tests/test_architecture.py tests/test_docs.py tests/test_language.py tests/test_public_api.py tests/unit/web/test_readiness_poller.py
+LINT_TESTS := tests/test_architecture.py tests/test_docs.py tests/test_language.py tests/test_public_api.py tests/unit/web/test_readiness_poller.py
 
 # Servers of older PostgreSQLs, each in a folder of its own (18 is among the tools); their wheels want Python 3.12.
 OLD_POSTGRES := 14 15 16 17
@@ -56,7 +57,7 @@ test: $(DEV) ## Run the tests (choose: TEST_ARGS="tests/unit -k store")
 lint: $(DEV) ## Check style, types, layers and sizes
 	@bad=; $(PY) -m ruff check . || bad=1; $(PY) -m ruff format --check . || bad=1; \
 	$(PY) -m mypy || bad=1; $(VENV)/bin/lint-imports --no-logo || bad=1; \
-	$(PYTEST) -q -p no:cacheprovider $(HOUSE) || bad=1; test -z "$$bad"
+	$(PYTEST) -q -p no:cacheprovider $(LINT_TESTS) || bad=1; test -z "$$bad"
 
 fix: $(DEV) ## Fix what a program can fix
 	@$(PY) -m ruff check --fix .
