@@ -24,6 +24,7 @@ _SETTINGS = {
     "unix_socket_directories": "''",
     "max_connections": "200",
     "shared_buffers": "64MB",
+    "dynamic_shared_memory_type": "mmap",  # in the server's own folder: a killed server leaves nothing in /dev/shm
     "max_wal_size": "2GB",
     "log_min_messages": "fatal",
     "tcp_keepalives_idle": "2",
