@@ -24,7 +24,9 @@ from mainspring.engine.attempts.processes import child_protocol
 from mainspring.engine.attempts.processes.child_protocol import FrameReader
 from mainspring.engine.attempts.processes.process_lifetime import kill_group, read_start_mark
 from mainspring.resources.action_hosts import ACTION_HOSTS
+from mainspring.resources.database_places import DATABASE_PLACES
 from mainspring.resources.lock_backends import LOCK_BACKENDS
+from mainspring.resources.project_source import PROJECT_SOURCE
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _CHUNK = 64 * 1024
@@ -105,6 +107,8 @@ class ChildProcess:
                 sorted(ACTION_HOSTS.entries),
                 LOCK_BACKENDS.addresses,
                 ACTION_HOSTS.limits,
+                DATABASE_PLACES.places,
+                PROJECT_SOURCE.source,
             )
         )
 

@@ -21,6 +21,7 @@ from mainspring.engine.attempts.isolation import MAIN_ALIAS
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 from mainspring.resources.lock_backends import LockAddress
 from mainspring.resources.locks import LockSpec
+from mainspring.resources.project_source import ProjectSource
 from mainspring.store.commands.results import LockGranted
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
@@ -97,7 +98,8 @@ class HelloMessage(msgspec.Struct, tag="hello"):
     """First message to a child: import path, intended environment, the user's classifier rules, the level of logging.
 
     `passed` = names of variables that commands receive although they hold secrets; `hosts` = those that actions may call;
-    `limits` = the limits of such hosts; `locks` = the addresses of lock backends.
+    `limits` = the limits of such hosts; `locks` = the addresses of lock backends; `databases` = the places of the databases that actions
+    find by name; `project` = from where the worker has its configuration.
     """
 
     path: list[str]
@@ -108,6 +110,8 @@ class HelloMessage(msgspec.Struct, tag="hello"):
     hosts: list[str] = []
     locks: dict[str, LockAddress] = {}
     limits: dict[str, TargetLimits] = {}
+    databases: dict[str, str] = {}
+    project: ProjectSource | None = None
 
 
 class CallMessage(msgspec.Struct, tag="call", kw_only=True):
