@@ -68,7 +68,7 @@ from mainspring.resources.effects import (
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.lock_backends import LOCK_BACKENDS
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
-from mainspring.resources.project_source import PROJECT_SOURCE
+from mainspring.resources.project_source import PROJECT_SOURCES
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
@@ -409,7 +409,7 @@ def _read_hello(link: ChildChannel) -> Classifier:
     ACTION_HOSTS.limit(hello.limits)
     LOCK_BACKENDS.add(hello.locks)
     DATABASE_PLACES.add(hello.databases)
-    PROJECT_SOURCE.source = hello.project
+    PROJECT_SOURCES.worker = hello.project
     install_capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, child_protocol.CallMessage):
