@@ -22,7 +22,7 @@ from mainspring.domain.values.template import check_template, expand_template
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.effect import Check, Effect
 from mainspring.engine.attempts.isolation import is_async
-from mainspring.engine.attempts.step_context import CURRENT_STEP
+from mainspring.engine.attempts.step_context import CURRENT_STEP, EFFECT_KEY
 from mainspring.engine.definitions.automation import Step
 from mainspring.engine.definitions.decorators import StepOptions, declare_step, step
 
@@ -218,6 +218,7 @@ def effect_of_action(
     """Return the effect of one call of an action; `options` are those of `ms.once`.
 
     Without `once` it is the effect of this use in the running step. Outside of steps there is none: nothing says what would be the same.
+    Inside of another effect there is none either, unless it has a recovery of its own: what happens is settled with the outer one.
 
     Raises:
         OutsideStepError: called straight from a workflow's body.
@@ -227,7 +228,8 @@ def effect_of_action(
         raise OutsideStepError(name)
     if once is None:
         step = CURRENT_STEP.get()
-        if step is None:
+        is_covered = EFFECT_KEY.get() is not None and check is None and not options.get("keyed")
+        if step is None or is_covered:
             return None
         once, identity = step.effect_key(name), None
     return make_effect(make_request(once, identity, check=check, **options), check)

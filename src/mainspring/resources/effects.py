@@ -7,6 +7,7 @@ released. A late outcome is still sent, as evidence for a doubt. A process that 
 
 import asyncio
 import functools
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -183,10 +184,11 @@ def _hide(text: str | None) -> str | None:
 
 def doubt_error(key: str, reason: str) -> EffectInDoubtError:
     """Return the error of a call that needs a person's decision."""
+    word = shlex.quote(key)
     return EffectInDoubtError(
         reason,
-        hint=f"Check at the target. If it happened: mainspring effects confirm {key!r}. If it did not: "
-        f"mainspring effects forget {key!r}. ms.once(check=...) asks the target by itself.",
+        hint="Check at the target. If a run stopped for it, decide on the run: mainspring explain RUN lists the commands. "
+        f"Otherwise, if it happened: mainspring effects confirm {word}. If it did not: mainspring effects forget {word}",
     )
 
 

@@ -160,3 +160,31 @@ def test_effect_that_verify_does_not_find_is_never_repeated_blindly(
         (effect,) = list_effects(reader, EffectFilter(), limit=10).effects
     assert effect.state is EffectState.IN_DOUBT
     assert "EffectNotVerifiedError" in str(effect.note)
+
+
+def test_action_inside_of_another_is_settled_with_it(tmp_path: Path) -> None:
+    """The check of the outer action decides; the inner one leaves no doubt of its own, which no check could settle."""
+    sent: list[str] = []
+
+    @ms.action()
+    def post(text: str) -> str:
+        sent.append(text)
+        raise TimeoutError("no reply")
+
+    @ms.action(
+        once="coupon:{number}",
+        check=lambda number: f"coupon {number}",
+        retry=ms.Retry(attempts=3, initial=timedelta(0)),
+    )
+    def make_coupon(number: int) -> str:
+        return post(f"coupon {number}")
+
+    @ms.workflow
+    async def reward(run: ms.Run) -> str:
+        return await run.step(make_coupon, 7)
+
+    assert ms.App(tmp_path / "store.db").run(reward) == "coupon 7"
+    assert sent == ["coupon 7"]
+    with contextlib.closing(SqliteReader(tmp_path / "store.db")) as reader:
+        found = list_effects(reader, EffectFilter(), limit=10).effects
+    assert [(effect.key, effect.state) for effect in found] == [("coupon:7", EffectState.DONE)]

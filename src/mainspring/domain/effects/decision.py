@@ -53,6 +53,9 @@ def decide(
         return _decide_new(call, is_on_hold=is_on_hold)
     if effect.identity_hash != call.identity_hash and (call.within_ms is None or call.must_match):
         return EffectDecision.CONFLICT
+    if effect.state is EffectState.UNKNOWN and effect.decided_by is not None:  # a person says that it did not happen
+        is_same = effect.identity_hash == call.identity_hash
+        return EffectDecision.REPEAT if is_same else EffectDecision.BEGIN
     if effect.state is EffectState.DONE:
         return EffectDecision.SKIP if effect.identity_hash == call.identity_hash else EffectDecision.SUPPRESS
     return _decide_unproven(effect, call)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Token
@@ -393,7 +394,7 @@ def require_check_reply(key: str, reply: Any) -> None:
 
 def _lost_result_error(key: str, reason: str) -> ValueRefusedError:
     """Return the error of a call that finds the effect done without its result."""
-    hint = f"The effect is done and is not repeated. To let the next call perform it: mainspring effects forget {key!r}"
+    hint = f"The effect is done and is not repeated. To let the next call perform it: mainspring effects forget {shlex.quote(key)}"
     return ValueRefusedError(f"result of effect {key!r}", "$", reason, hint=hint)
 
 

@@ -108,6 +108,11 @@ CASES: dict[str, tuple[EffectRecord | None, EffectCall, dict[str, Any], EffectDe
     "unknown, window over, retry of the step": (
         row(S.UNKNOWN, recovery=R.KEYED), call(LATER, within_ms=HOUR, recovery=R.KEYED), {}, D.REPEAT,
     ),
+    "permitted by a person": (row(S.UNKNOWN, decided_by="ann"), call(), {}, D.REPEAT),
+    "permitted by a person, other identity": (row(S.UNKNOWN, decided_by="ann"), call(identity_hash="x"), {}, D.CONFLICT),
+    "permitted by a person, in the window, other identity": (
+        row(S.UNKNOWN, decided_by="ann"), call(identity_hash="x", within_ms=2 * HOUR), {}, D.BEGIN,
+    ),
     "in doubt": (row(S.IN_DOUBT), call(), {}, D.DOUBT),
     "in doubt, keyed": (row(S.IN_DOUBT, recovery=R.KEYED), call(recovery=R.KEYED), {}, D.DOUBT),
     "disputed, check": (row(S.IN_DOUBT, disputed=1), call(recovery=R.CHECK), {}, D.DOUBT),
