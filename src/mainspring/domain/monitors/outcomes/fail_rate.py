@@ -11,8 +11,6 @@ from mainspring.domain.text.phrases import format_percent, format_span
 
 LAST_RUN_COUNT = 20
 """If fewer ended in the window, up to this many of the last ends are evaluated."""
-HEALED_RUN_COUNT = 5
-"""This many successes in a row, up to now: failures before them were notified when they happened, and are over."""
 
 
 class FailRateTuning(Tuning, frozen=True, kw_only=True):
@@ -46,8 +44,9 @@ def _evaluate_automation(
     # Hysteresis: an open incident resolves only when the rate is clearly lower.
     is_open = Subject(automation.name, IncidentKind.FAIL_RATE) in facts.open
     limit_in_force = limit / 2 if is_open else limit
-    newest = [end.succeeded for end in automation.ends if end.succeeded or end.failed][:HEALED_RUN_COUNT]
-    is_over = (not is_open and len(newest) == HEALED_RUN_COUNT and all(newest)) or _is_one_outage(automation)
+    # A success opens nothing: with it, failures that were notified and repaired only reach the least count.
+    newest = next((end for end in automation.ends if end.succeeded or end.failed), None)
+    is_over = (not is_open and newest is not None and newest.succeeded) or _is_one_outage(automation)
     share = failed / ended
     metrics = {
         "ended": ended,
@@ -81,7 +80,7 @@ MONITOR = Monitor(
     rule=(
         "Open while failed_share (failed of ended) is at least limit_share: the setting share, or fail_rate= of the "
         "definition. It counts the runs that ended in the window, or the last 20 if fewer ended. It does not open if the "
-        "newest 5 ends are successes, because the outage is over. If all runs are about the same item "
+        "newest end is a success. If all runs are about the same item "
         "(a schedule, or healthy='automation'), failures without a success between them are one outage. It opens only the "
         "incident of the failed runs, not this one. An open incident resolves below half of the limit."
     ),

@@ -37,9 +37,15 @@ def test_ended_outage_is_not_reported_again() -> None:
     over = ends(*[True] * 5, *[False] * 6)
     assert found(RATE, watched(ends=over), T0) == []
     assert found(RATE, watched(recent=RecentCounts(succeeded=10, failed=12), ends=over), T0) == []
-    assert found(RATE, watched(ends=ends(*[True] * 4, *[False] * 6)), T0) != []
+    assert found(RATE, watched(ends=ends(False, *[True] * 4, *[False] * 6)), T0) != []
     (still,) = evaluate(RATE, MonitorInputs(automations=(watched(ends=over),), open=OPEN), T0)
     assert still.finding is not None
+
+
+def test_repair_does_not_open_the_incident() -> None:
+    """The successes of three repaired items reach the least count of ends, and no person hears of a failure rate for them."""
+    assert found(RATE, watched(ends=ends(*[True] * 3, *[False] * 3)), T0) == []
+    assert found(RATE, watched(ends=ends(False, *[True] * 3, *[False] * 3)), T0) != []
 
 
 def test_stated_share_takes_the_place_of_the_default() -> None:
