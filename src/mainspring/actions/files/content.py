@@ -55,7 +55,7 @@ def write(
     data = content if isinstance(content, bytes) else _encode(content, encoding, target)
     sha256 = hashlib.sha256(data).hexdigest()
     with target.open("write", make_folders=make_folders) as place:
-        status = _require_no_folder(place)
+        status = place.require_replaceable()
         is_same_mode = status is not None and (mode is None or stat.S_IMODE(status.st_mode) == mode)
         with open_temporary_file(place) as descriptor:
             if is_same_mode and has_content(place.name, place.folder, sha256, len(data)):
@@ -116,7 +116,7 @@ def copy_content(source: Place, place: Place, *, replace: bool) -> str:
     try:
         before = os.fstat(descriptor)
         with open_temporary_file(place) as part:
-            status = _require_no_folder(place)
+            status = place.require_replaceable()
             sha256 = None if status is None else _find_same_content(descriptor, place, status)
             if sha256 is not None:
                 sync_entry(place)
@@ -195,14 +195,6 @@ def describe_file(place: Place, target: Target, sha256: str) -> File:
     """Return the file at a place as a value."""
     status = os.stat(place.name, dir_fd=place.folder, follow_symlinks=False)
     return File.at(os.fsencode(target.absolute), size=status.st_size, sha256=sha256, modified_ns=status.st_mtime_ns)
-
-
-def _require_no_folder(place: Place) -> os.stat_result | None:
-    """Return the stat result of the entry, None without one. Raises OSError if it is a folder."""
-    status = place.status()
-    if status is not None and stat.S_ISDIR(status.st_mode):
-        raise OSError(errno.EISDIR, "it is a folder")
-    return status
 
 
 def _read_chunks(descriptor: int) -> Iterator[bytes]:

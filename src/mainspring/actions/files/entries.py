@@ -185,6 +185,7 @@ def _place(source: Place, place: Place) -> None:
 
 
 def _replace(source: Place, place: Place) -> None:
+    place.require_replaceable()
     status = os.stat(source.name, dir_fd=source.folder, follow_symlinks=False)
     try:
         os.rename(source.name, place.name, src_dir_fd=source.folder, dst_dir_fd=place.folder)

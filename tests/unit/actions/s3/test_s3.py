@@ -198,6 +198,19 @@ def test_download_is_complete_or_absent(server, options, tmp_path):
     assert os.listdir(path.parent) == ["a"]
 
 
+def test_pipe_is_not_replaced_by_a_download(server, options, tmp_path):
+    """Nor by one of a whole prefix."""
+    os.mkfifo(tmp_path / "a.txt")
+    s3.put("s3://example/a.txt", "text", **options)
+    for call in (
+        lambda: s3.download("s3://example/a.txt", tmp_path / "a.txt", **options),
+        lambda: s3.sync("s3://example/", tmp_path, **options),
+    ):
+        with pytest.raises(FileActionError, match="is not a regular file"):
+            call()
+    assert (tmp_path / "a.txt").is_fifo()
+
+
 def test_object_that_is_replaced_during_a_download_can_be_tried_again(server, options, tmp_path):
     """The next call gets the new one."""
     server.put("a", b"old")
