@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.files.file_errors import FileActionError, locate_root
 from mainspring.actions.files.place import FilePath, Place, RootPath, Target, read_target
 from mainspring.actions.files.temporary import open_temporary_file, read_umask, temporary_name
@@ -44,6 +45,7 @@ def write(
         FileUnavailableError: the disk is full, or another call writes to it.
         ArgumentError, OptionError: the content is neither text nor bytes, or `mode` is not the mode of a file.
     """
+    refuse_event_loop("files.write")
     target = read_target(path, root)
     if mode is not None and (type(mode) is not int or not 0 <= mode <= _MAX_MODE):
         hint = (
@@ -66,6 +68,9 @@ def write(
         return describe_file(place, target, sha256)
 
 
+write_async = in_thread(write)
+
+
 def copy(
     source: FilePath, to: FilePath, *, root: RootPath = None, replace: bool = False, make_folders: bool = False
 ) -> File:
@@ -83,6 +88,7 @@ def copy(
         FileActionError, PathOutsideRootError: there is no such file, or the target has other content.
         FileUnavailableError: the disk is full, or another program writes to one of the files.
     """
+    refuse_event_loop("files.copy")
     origin, target = read_target(source, root), read_target(to, root)
     with (
         origin.open("copy") as here,
@@ -90,6 +96,9 @@ def copy(
     ):
         sha256 = copy_content(here, place, replace=replace)
         return describe_file(place, target, sha256)
+
+
+copy_async = in_thread(copy)
 
 
 def checksum(path: FilePath, algorithm: str = "sha256", *, root: RootPath = None) -> str:
@@ -104,10 +113,14 @@ def checksum(path: FilePath, algorithm: str = "sha256", *, root: RootPath = None
         FileActionError, PathOutsideRootError: there is no such file.
         UnknownNameError: there is no such algorithm.
     """
+    refuse_event_loop("files.checksum")
     if algorithm not in _ALGORITHMS:
         raise UnknownNameError("algorithm", algorithm, _ALGORITHMS)
     with read_target(path, root).open("read") as place, os.fdopen(place.open_file(), "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+checksum_async = in_thread(checksum)
 
 
 def copy_content(source: Place, place: Place, *, replace: bool) -> str:

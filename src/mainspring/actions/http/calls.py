@@ -63,7 +63,7 @@ def request(method: str, url: str, **options: Unpack[RequestOptions]) -> HttpRep
         HttpBodyError: the body is too large.
         EffectInDoubtError: the effect may have happened, and only a person can decide.
     """
-    refuse_event_loop("http.request", has_async_form=True)
+    refuse_event_loop("http.request")
     call, effect = _prepare(method, url, options)
     if effect is None:
         return run_blocking("http.request", lambda: send_call(call))

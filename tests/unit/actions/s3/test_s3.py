@@ -355,7 +355,7 @@ def test_it_blocks_neither_a_loop_nor_a_body(server, options, tmp_path):
     """The errors show the right form."""
 
     async def call():
-        with pytest.raises(DefinitionError, match=r"asyncio\.to_thread"):
+        with pytest.raises(DefinitionError, match=r"await s3\.put_async"):
             s3.put("s3://example/a", "a", **options)
 
     asyncio.run(call())
