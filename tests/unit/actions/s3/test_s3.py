@@ -343,6 +343,8 @@ def test_arguments_are_checked_before_anything_is_sent(server, options, monkeypa
     with pytest.raises(OptionError, match="does not name a secret") as caught:
         s3.put("s3://example/a", "a", **options | {"credentials": "AKIA:value-of-a-secret"})
     assert "value-of" not in str(caught.value)
+    with pytest.raises(UnknownOptionError, match="Did you mean 'if_absent'"):
+        s3.put("s3://example/a", "a", **options | {"if_abesnt": True})
     with pytest.raises(UnknownOptionError, match="regoin"):
         s3.put("s3://example/a", "a", **options | {"regoin": "a"})
     monkeypatch.setenv("MAINSPRING_SECRET_S3", "without-a-colon")

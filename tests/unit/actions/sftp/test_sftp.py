@@ -298,6 +298,8 @@ def test_arguments_are_checked_before_anything_is_sent(options, report):
         with pytest.raises(OptionError, match=message) as caught:
             sftp.put(report, "sftp://ann@h/a", **options | change)
         assert "canary7" not in str(caught.value)
+    with pytest.raises(UnknownOptionError, match="Did you mean 'sha256'"):
+        sftp.get("sftp://ann@h/a", "a.csv", sha265="0" * 64)
     with pytest.raises(UnknownOptionError, match="pasword"):
         sftp.put(report, "sftp://ann@h/a", pasword="secret:A")
     with pytest.raises(ConfigError, match="NONE"):
