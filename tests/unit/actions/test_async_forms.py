@@ -21,7 +21,7 @@ from tests.unit.actions import async_steps
 WITHOUT_WORK = {"email.render", "slack.escape"}
 SHORT_FORMS = {f"http.{method}" for method in ("get", "post", "put", "delete")}
 """Their async form is http.request_async."""
-SOON: dict[str, Any] = {"every": "10ms", "within": "60s"}
+UPCOMING: dict[str, Any] = {"every": "10ms", "within": "60s"}
 
 BLOCKING: list[Callable[[], object]] = [
     lambda: files.write("a", "x"),
@@ -82,7 +82,7 @@ def test_loop_runs_while_an_action_waits() -> None:
 
     async def use() -> list[bool]:
         is_set = threading.Event()
-        waits = [asyncio.create_task(wait.until_async(is_set.is_set, **SOON)) for _ in range(50)]
+        waits = [asyncio.create_task(wait.until_async(is_set.is_set, **UPCOMING)) for _ in range(50)]
         asyncio.get_running_loop().call_soon(is_set.set)
         await asyncio.to_thread(is_set.wait)
         return await asyncio.gather(*waits)
@@ -102,7 +102,7 @@ def test_cancel_ends_the_command_before_the_await_ends(tmp_path: Path) -> None:
 
     async def use() -> None:
         task = asyncio.create_task(shell.run_async(["sh", "-c", f"echo $$ > {path}; exec sleep 600"]))
-        await wait.file_async(path, min_size=2, **SOON)
+        await wait.file_async(path, min_size=2, **UPCOMING)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -121,8 +121,8 @@ def test_cancel_stops_only_its_own_wait() -> None:
         return False
 
     async def use() -> bool:
-        other = asyncio.create_task(wait.until_async(is_set.is_set, **SOON))
-        task = asyncio.create_task(wait.until_async(begin, **SOON))
+        other = asyncio.create_task(wait.until_async(is_set.is_set, **UPCOMING))
+        task = asyncio.create_task(wait.until_async(begin, **UPCOMING))
         await asyncio.to_thread(has_started.wait)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
