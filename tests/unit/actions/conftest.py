@@ -15,7 +15,6 @@ def _own_project(monkeypatch):
     """Forget the project and the databases that an earlier test of this process has used."""
     monkeypatch.setattr(Project, "_newest", None)
     monkeypatch.setattr(DATABASE_PLACES, "places", {})
-    monkeypatch.setattr(PROJECT_SOURCE, "source", None)
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +33,9 @@ def ledger(tmp_path, monkeypatch):
     yield
     if program_session._program is not None:
         program_session._program.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_project_source(monkeypatch):
+    """Forget the configuration file that an earlier test of this process has named."""
+    monkeypatch.setattr(PROJECT_SOURCE, "source", None)
