@@ -13,6 +13,7 @@ from mainspring.actions.base.mailbox import Mailbox, read_mailbox, read_mailboxe
 from mainspring.actions.base.sent_once import SentOnce
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import MainspringError, OptionError
+from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.integrations.mail import read_login, read_mail_server
 
 if TYPE_CHECKING:
@@ -150,6 +151,11 @@ class _Sending:
         check: Callable[[str], Any] | None,
         timeout: SpanInput,
     ) -> None:
+        if check is not None and once is None and CURRENT_STEP.get() is None:
+            raise OptionError(
+                "check= of email.send needs once= (outside of a step)",
+                hint='Name the effect: once="report:2026-01-05".',
+            )
         account = find_account(_SERVER, server)
         self._errors = account.errors
         self._timeout_s = parse_duration(timeout).total_seconds()

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
+from mainspring.actions.base.stop_request import stoppable
 from mainspring.app.action import effect_of_action
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ArgumentError, MainspringError, NotSent, OptionError
@@ -40,7 +41,7 @@ from mainspring.engine.commands.command_step import report_group
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
-__all__ = ["CommandResult", "run"]
+__all__ = ["CommandResult", "run", "run_async"]
 
 _PASSED_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 _TEMPORARY_FAILURE = 75
@@ -112,6 +113,9 @@ def run(
     options: dict[str, Any] = {"within": within, "keyed": keyed, "conflict": conflict, "wait": wait}
     effect = effect_of_action("shell.run", once=once, identity=[words, call.cwd], check=check, **options)
     return _run_once(effect, call, is_failure_not_done=failed_means_not_done)
+
+
+run_async = in_thread(run)
 
 
 def _run_once(effect: Effect | None, call: "_CommandCall", *, is_failure_not_done: bool) -> CommandResult:
@@ -207,14 +211,15 @@ class _CommandCall:
         spec = CommandSpec(words=self._words, cwd=self.cwd, env=env, timeout=self._timeout, stdin=self._input)
         step = CURRENT_STEP.get()
         if step is None:
-            return CommandProcess(spec, on_data=self._keep).run()
-        process = CommandProcess(
-            spec,
-            on_data=self._keep,
-            on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
-            on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),
-        )
-        with step.stoppable(process.stop, process.processes):
+            process = CommandProcess(spec, on_data=self._keep)
+        else:
+            process = CommandProcess(
+                spec,
+                on_data=self._keep,
+                on_line=lambda stream, text: step.channel.post(LogReport(STREAM_LEVELS[stream], text, stream=stream)),
+                on_group=lambda pgid, mark, ended: report_group(step.channel, pgid, mark, ended=ended),
+            )
+        with stoppable(process.stop, process.processes):
             return process.run()
 
     def _keep(self, stream: str, data: bytes) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.base.stop_request import watch_stop_request
 from mainspring.actions.http.exchange import open_response, run_blocking
 from mainspring.actions.http.prepared_call import prepare_call
@@ -23,7 +23,19 @@ from mainspring.domain.failures.classifier import classify
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.text.escaping import escape
 
-__all__ = ["WaitTimeoutError", "file", "port", "row", "until", "url"]
+__all__ = [
+    "WaitTimeoutError",
+    "file",
+    "file_async",
+    "port",
+    "port_async",
+    "row",
+    "row_async",
+    "until",
+    "until_async",
+    "url",
+    "url_async",
+]
 
 T = TypeVar("T")
 _REQUEST_S = 10.0
@@ -64,6 +76,9 @@ def until(
     return _wait("until", check, subject, every, within)
 
 
+until_async = in_thread(until)
+
+
 def port(host: str, number: int, *, every: SpanInput = "1s", within: SpanInput = _WITHIN) -> None:
     """Wait until a TCP port accepts a connection, which is closed at once.
 
@@ -87,6 +102,9 @@ def port(host: str, number: int, *, every: SpanInput = "1s", within: SpanInput =
             return None, error.strerror or type(error).__name__
 
     _wait("port", check, f"port {number} of {escape(host, 200)}", every, within)
+
+
+port_async = in_thread(port)
 
 
 def file(
@@ -115,6 +133,9 @@ def file(
         return (str(target), "") if size >= min_size else (None, f"it has {size:,} of {min_size:,} bytes")
 
     return _wait("file", check, f"the file {escape(str(target), 200)}", every, within)
+
+
+file_async = in_thread(file)
 
 
 def url(
@@ -162,6 +183,9 @@ def url(
     return _wait("url", check, f"the URL {escape(call.place.partition(' ')[2], 200)}", every, within)
 
 
+url_async = in_thread(url)
+
+
 def row(
     database: Database,
     statement: str,
@@ -198,6 +222,9 @@ def row(
         every,
         within,
     )
+
+
+row_async = in_thread(row)
 
 
 def _wait(

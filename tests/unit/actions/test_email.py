@@ -514,6 +514,7 @@ def test_bad_recipient_is_refused_before_anything_is_sent(box, to):
         ({"attachments": [("a", "text")]}, "attachments="),
         ({"attachments": [3]}, "attachments= has int"),
         ({"within": "1h"}, "needs once="),
+        ({"check": lambda message_id: None}, "check= of email.send needs once="),
         ({"once": "a\nb"}, "key"),
     ],
 )

@@ -178,12 +178,12 @@ def test_dry_run_runs_nothing(tmp_path: Path) -> None:
 
 
 def test_call_in_an_event_loop_is_refused() -> None:
-    """It would block it; a thread is named as the way."""
+    """It would block it; the async form is named as the way."""
 
     async def call() -> None:
         shell.run(["true"])
 
-    with pytest.raises(DefinitionError, match=r"asyncio\.to_thread"):
+    with pytest.raises(DefinitionError, match=r"await shell\.run_async"):
         asyncio.run(call())
 
 

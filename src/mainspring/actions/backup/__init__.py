@@ -6,8 +6,19 @@ its record, `NAME.backup.json`: checksum, size, source and the rows of each tabl
 
 from mainspring.actions.backup.backup_errors import BackupError, BackupUnavailableError
 from mainspring.actions.backup.backup_record import DatabaseBackup
-from mainspring.actions.backup.postgres_backup import postgres
-from mainspring.actions.backup.retention import BackupPruning, prune
-from mainspring.actions.backup.sqlite_backup import sqlite
+from mainspring.actions.backup.postgres_backup import postgres, postgres_async
+from mainspring.actions.backup.retention import BackupPruning, prune, prune_async
+from mainspring.actions.backup.sqlite_backup import sqlite, sqlite_async
 
-__all__ = ["BackupError", "BackupPruning", "BackupUnavailableError", "DatabaseBackup", "postgres", "prune", "sqlite"]
+__all__ = [
+    "BackupError",
+    "BackupPruning",
+    "BackupUnavailableError",
+    "DatabaseBackup",
+    "postgres",
+    "postgres_async",
+    "prune",
+    "prune_async",
+    "sqlite",
+    "sqlite_async",
+]

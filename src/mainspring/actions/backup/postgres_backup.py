@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,8 +19,9 @@ import msgspec
 from mainspring.actions import shell
 from mainspring.actions.backup.backup_errors import BackupError, BackupUnavailableError
 from mainspring.actions.backup.backup_record import DatabaseBackup, Snapshot, make_backup
-from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.base.project_settings import CURRENT_SECRETS
+from mainspring.actions.base.stop_request import stoppable
 from mainspring.actions.files.file_errors import FileUnavailableError
 from mainspring.actions.files.place import FilePath, RootPath, read_target
 from mainspring.actions.sql.sessions import find_database_place
@@ -29,7 +30,6 @@ from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ConfigError, MainspringError, UnknownNameError
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.text.escaping import escape
-from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.engine.commands.command import CommandFailed
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.triggers.files.folder import printable_path
@@ -103,9 +103,7 @@ def postgres(
 
     def write(path: Path, descriptor: int) -> Snapshot:
         call = _Dump(source, path, until, programs, target.text)
-        step = CURRENT_STEP.get()
-        stoppable = nullcontext() if step is None else step.stoppable(call.stop)
-        with _describe_errors(source.location), stoppable:
+        with _describe_errors(source.location), stoppable(call.stop):
             snapshot = call.write()
             if os.fstat(descriptor).st_size == 0:
                 raise BackupError("pg_dump has written to another file: its folder was replaced", hint="Try again.")
@@ -115,6 +113,9 @@ def postgres(
         return snapshot
 
     return make_backup(target, "postgres", source.location, write, make_folders=make_folders)
+
+
+postgres_async = in_thread(postgres)
 
 
 def _find_database(database: str) -> "PostgresEffectDatabase":

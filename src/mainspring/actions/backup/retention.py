@@ -12,6 +12,7 @@ import msgspec
 
 from mainspring.actions.backup.backup_errors import BackupError
 from mainspring.actions.backup.backup_record import RECORD_SUFFIX, BackupRecord, is_intact, read_record
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.files.file_errors import describe_errors
 from mainspring.actions.files.place import FilePath, Place, RootPath, folder_target
 from mainspring.actions.files.temporary import remove_leftovers
@@ -69,6 +70,7 @@ def prune(
         OptionError: a number is negative, or all are 0.
         UnknownNameError: there is no such time zone.
     """
+    refuse_event_loop("backup.prune")
     limits = {"daily": daily, "weekly": weekly, "monthly": monthly}
     if min(limits.values()) < 0 or not any(limits.values()):
         raise OptionError(f"{limits}: the numbers must be at least 0, and one at least 1", hint="Write daily=7.")
@@ -96,6 +98,9 @@ def prune(
             os.fsync(descriptor)
     remaining = [printable_path(backup.name) for backup in found if backup not in old]
     return BackupPruning([printable_path(backup.name) for backup in old], remaining, sum(b.record.size for b in old))
+
+
+prune_async = in_thread(prune)
 
 
 def choose_retained(created: Iterable[datetime], *, daily: int, weekly: int, monthly: int) -> set[datetime]:

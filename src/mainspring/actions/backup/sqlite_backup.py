@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
 
@@ -16,14 +16,14 @@ import apsw
 
 from mainspring.actions.backup.backup_errors import BackupError, BackupUnavailableError
 from mainspring.actions.backup.backup_record import DatabaseBackup, Snapshot, make_backup
-from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
+from mainspring.actions.base.stop_request import stoppable
 from mainspring.actions.files.file_errors import FileUnavailableError
 from mainspring.actions.files.place import FilePath, RootPath, read_target
 from mainspring.actions.sql.sessions import find_database_place
 from mainspring.config.locations import store_path
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ConfigError
-from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.store.sqlite.filesystem import refuse_network
 from mainspring.store.sqlite.migrate import APPLICATION_ID
 from mainspring.triggers.files.folder import printable_path
@@ -76,6 +76,9 @@ def sqlite(
     return make_backup(target, "sqlite", name, write, make_folders=make_folders)
 
 
+sqlite_async = in_thread(sqlite)
+
+
 class _Stop(threading.Event):
     """Whether a backup has to stop: it was cancelled, or its time is over."""
 
@@ -89,8 +92,8 @@ class _Stop(threading.Event):
 
 @contextmanager
 def _stoppable(until: float) -> Iterator[_Stop]:
-    stop, step = _Stop(until), CURRENT_STEP.get()
-    with nullcontext() if step is None else step.stoppable(stop.set):
+    stop = _Stop(until)
+    with stoppable(stop.set):
         yield stop
 
 

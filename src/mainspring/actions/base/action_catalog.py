@@ -34,34 +34,47 @@ class ActionArgument(msgspec.Struct, frozen=True):
 
 
 class ActionEntry(msgspec.Struct, frozen=True):
-    """One action, as its signature and docstring describe it."""
+    """One action, as its signature and docstring describe it.
+
+    `returns` = the type of its result as it is written. `async_form` = the name of the form for event loops.
+    """
 
     name: str
     summary: str
     call: str
     arguments: list[ActionArgument]
+    returns: str
     description: str
     safe: str
     example: str | None
     errors: str | None
+    async_form: str | None = None
 
 
 def list_actions() -> list[ActionEntry]:
-    """Return all actions, by module and name. A module that needs a package which is not installed is left out."""
+    """Return all actions by name, without their async forms. A module that needs a package which is not installed is left out."""
+    entries = _read_actions()
+    return [entry for entry in entries if entry.name not in {other.async_form for other in entries}]
+
+
+def _read_actions() -> list[ActionEntry]:
+    """Return all actions and their async forms, by name."""
     found: list[ActionEntry] = []
     for module in pkgutil.iter_modules(actions.__path__):
         try:
             found += _read_module(module.name)
         except ImportError:
             continue
-    plain = {entry.name: entry for entry in found}
-    entries = [_with_example(entry, plain.get(entry.name.removesuffix(_ASYNC))) for entry in found]
-    return sorted(entries, key=lambda entry: entry.name)
+    by_name = {entry.name: entry for entry in found}
+    return sorted((_with_other_form(entry, by_name) for entry in found), key=lambda entry: entry.name)
 
 
-def _with_example(entry: ActionEntry, plain: ActionEntry | None) -> ActionEntry:
-    """Return the entry of an async form with the example of its plain form."""
-    if entry.example is not None or plain is None or plain.example is None:
+def _with_other_form(entry: ActionEntry, by_name: dict[str, ActionEntry]) -> ActionEntry:
+    """Return the entry with the name of its async form, and that of an async form with the example of its plain form."""
+    if (name := f"{entry.name}{_ASYNC}") in by_name:
+        return msgspec.structs.replace(entry, async_form=name)
+    plain = by_name.get(entry.name.removesuffix(_ASYNC), entry)
+    if plain is entry or plain.example is None:
         return entry
     word = "async" if plain.example.startswith("for ") else "await"
     return msgspec.structs.replace(entry, example=f"{word} {plain.example.replace(plain.name, entry.name)}")
@@ -73,7 +86,7 @@ def find_action(name: str) -> ActionEntry:
     Raises:
         UnknownNameError: there is none.
     """
-    entries = {entry.name: entry for entry in list_actions()}
+    entries = {entry.name: entry for entry in _read_actions()}
     if name not in entries:
         raise UnknownNameError("action", name, entries)
     return entries[name]
@@ -111,6 +124,7 @@ def _read_function(name: str, function: Callable[..., Any]) -> ActionEntry:
         " ".join(paragraphs[0].split()),
         f"{name}({', '.join(required)})",
         arguments,
+        _format_type(inspect.signature(function).return_annotation),
         "\n\n".join(texts),
         next(" ".join(part.split()) for part in paragraphs if part.startswith(SAFE)),
         _find_section(paragraphs, _EXAMPLE),

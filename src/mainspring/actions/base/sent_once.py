@@ -77,7 +77,7 @@ class SentOnce(Generic[R]):
         Raises:
             DefinitionError: in an event loop, which must not be blocked.
         """
-        refuse_event_loop(self._action, has_async_form=True)
+        refuse_event_loop(self._action)
 
         def call() -> R:
             return run_in_short_lived_loop(_send(send, self._errors))
@@ -106,7 +106,7 @@ class SentOnce(Generic[R]):
 
 def repeat(action: str, send: Sending[R], errors: ErrorText | None = None) -> R:
     """Run an action that is safe to repeat, in this thread; without the ledger. `errors` = as for SentOnce."""
-    refuse_event_loop(action, has_async_form=True)
+    refuse_event_loop(action)
     return run_in_short_lived_loop(repeat_async(action, send, errors))
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.files.file_errors import FileActionError, locate_root
 from mainspring.actions.files.place import FilePath, Place, RootPath, Target, read_target
 from mainspring.actions.files.temporary import open_temporary_file, read_umask, temporary_name
@@ -44,6 +45,7 @@ def write(
         FileUnavailableError: the disk is full, or another call writes to it.
         ArgumentError, OptionError: the content is neither text nor bytes, or `mode` is not the mode of a file.
     """
+    refuse_event_loop("files.write")
     target = read_target(path, root)
     if mode is not None and (type(mode) is not int or not 0 <= mode <= _MAX_MODE):
         hint = (
@@ -55,7 +57,7 @@ def write(
     data = content if isinstance(content, bytes) else _encode(content, encoding, target)
     sha256 = hashlib.sha256(data).hexdigest()
     with target.open("write", make_folders=make_folders) as place:
-        status = _require_no_folder(place)
+        status = place.require_replaceable()
         is_same_mode = status is not None and (mode is None or stat.S_IMODE(status.st_mode) == mode)
         with open_temporary_file(place) as descriptor:
             if is_same_mode and has_content(place.name, place.folder, sha256, len(data)):
@@ -64,6 +66,9 @@ def write(
                 write_all(descriptor, [data])
                 publish(place, descriptor, mode=choose_mode(status, mode), replace=True)
         return describe_file(place, target, sha256)
+
+
+write_async = in_thread(write)
 
 
 def copy(
@@ -83,6 +88,7 @@ def copy(
         FileActionError, PathOutsideRootError: there is no such file, or the target has other content.
         FileUnavailableError: the disk is full, or another program writes to one of the files.
     """
+    refuse_event_loop("files.copy")
     origin, target = read_target(source, root), read_target(to, root)
     with (
         origin.open("copy") as here,
@@ -90,6 +96,9 @@ def copy(
     ):
         sha256 = copy_content(here, place, replace=replace)
         return describe_file(place, target, sha256)
+
+
+copy_async = in_thread(copy)
 
 
 def checksum(path: FilePath, algorithm: str = "sha256", *, root: RootPath = None) -> str:
@@ -104,10 +113,14 @@ def checksum(path: FilePath, algorithm: str = "sha256", *, root: RootPath = None
         FileActionError, PathOutsideRootError: there is no such file.
         UnknownNameError: there is no such algorithm.
     """
+    refuse_event_loop("files.checksum")
     if algorithm not in _ALGORITHMS:
         raise UnknownNameError("algorithm", algorithm, _ALGORITHMS)
     with read_target(path, root).open("read") as place, os.fdopen(place.open_file(), "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+checksum_async = in_thread(checksum)
 
 
 def copy_content(source: Place, place: Place, *, replace: bool) -> str:
@@ -116,7 +129,7 @@ def copy_content(source: Place, place: Place, *, replace: bool) -> str:
     try:
         before = os.fstat(descriptor)
         with open_temporary_file(place) as part:
-            status = _require_no_folder(place)
+            status = place.require_replaceable()
             sha256 = None if status is None else _find_same_content(descriptor, place, status)
             if sha256 is not None:
                 sync_entry(place)
@@ -195,14 +208,6 @@ def describe_file(place: Place, target: Target, sha256: str) -> File:
     """Return the file at a place as a value."""
     status = os.stat(place.name, dir_fd=place.folder, follow_symlinks=False)
     return File.at(os.fsencode(target.absolute), size=status.st_size, sha256=sha256, modified_ns=status.st_mtime_ns)
-
-
-def _require_no_folder(place: Place) -> os.stat_result | None:
-    """Return the stat result of the entry, None without one. Raises OSError if it is a folder."""
-    status = place.status()
-    if status is not None and stat.S_ISDIR(status.st_mode):
-        raise OSError(errno.EISDIR, "it is a folder")
-    return status
 
 
 def _read_chunks(descriptor: int) -> Iterator[bytes]:

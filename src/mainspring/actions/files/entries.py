@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.files.content import copy_content
 from mainspring.actions.files.file_errors import FileActionError, describe_errors
 from mainspring.actions.files.place import FilePath, Place, RootPath, make_folder, read_target
@@ -32,12 +33,16 @@ def move(
         FileActionError, PathOutsideRootError: neither path exists, or the target has other content.
         FileUnavailableError: the disk is full, or another program writes to the file.
     """
+    refuse_event_loop("files.move")
     origin, target = read_target(source, root), read_target(to, root)
     with (
         origin.open("move") as here,
         target.open(f"move {printable_path(origin.text)} to", make_folders=make_folders) as place,
     ):
         return _move(here, place, replace=replace)
+
+
+move_async = in_thread(move)
 
 
 def rename(path: FilePath, name: str, *, root: RootPath = None, replace: bool = False) -> bool:
@@ -51,6 +56,7 @@ def rename(path: FilePath, name: str, *, root: RootPath = None, replace: bool = 
     Raises:
         FileActionError, PathOutsideRootError: neither name exists, or the new name exists with other content.
     """
+    refuse_event_loop("files.rename")
     if "/" in name or name in ("", ".", ".."):
         raise FileActionError(
             f"{printable_path(name)!r} is not a name of a file",
@@ -58,6 +64,9 @@ def rename(path: FilePath, name: str, *, root: RootPath = None, replace: bool = 
         )
     with read_target(path, root).open("rename") as here:
         return _move(here, here._replace(name=name), replace=replace)
+
+
+rename_async = in_thread(rename)
 
 
 def ensure_folder(path: FilePath, *, root: RootPath = None) -> bool:
@@ -72,6 +81,7 @@ def ensure_folder(path: FilePath, *, root: RootPath = None) -> bool:
         FileActionError, PathOutsideRootError: it cannot be created, or a file has this name.
         FileUnavailableError: the disk is full.
     """
+    refuse_event_loop("files.ensure_folder")
     target = read_target(path, root)
     if not target.parts:
         with describe_errors("create the folder", target.text, target.root):
@@ -90,6 +100,9 @@ def ensure_folder(path: FilePath, *, root: RootPath = None) -> bool:
         return is_created
 
 
+ensure_folder_async = in_thread(ensure_folder)
+
+
 def remove(path: FilePath, *, root: RootPath = None, recursive: bool = False) -> bool:
     """Remove a file, a link or an empty folder; return whether this call removed it. A link is removed, not what it names.
 
@@ -103,6 +116,7 @@ def remove(path: FilePath, *, root: RootPath = None, recursive: bool = False) ->
     Raises:
         FileActionError, PathOutsideRootError: it cannot be removed, or is a folder with content.
     """
+    refuse_event_loop("files.remove")
     with read_target(path, root).open("remove") as place:
         part = temporary_name(place.name, "removed")
         if recursive and has_entry(part, place.folder):
@@ -113,6 +127,9 @@ def remove(path: FilePath, *, root: RootPath = None, recursive: bool = False) ->
             is_removed = False
         os.fsync(place.folder)
         return is_removed
+
+
+remove_async = in_thread(remove)
 
 
 def _remove_once(place: Place, part: str, *, recursive: bool) -> bool:
@@ -185,6 +202,7 @@ def _place(source: Place, place: Place) -> None:
 
 
 def _replace(source: Place, place: Place) -> None:
+    place.require_replaceable()
     status = os.stat(source.name, dir_fd=source.folder, follow_symlinks=False)
     try:
         os.rename(source.name, place.name, src_dir_fd=source.folder, dst_dir_fd=place.folder)

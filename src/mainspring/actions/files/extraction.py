@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.files.archive_members import (
     FILE,
     FOLDER,
@@ -64,6 +65,7 @@ def extract(
         FileActionError, PathOutsideRootError: the archive is refused or damaged, or the folder exists with other content.
         FileUnavailableError: the disk is full.
     """
+    refuse_event_loop("files.extract")
     source, target = read_target(archive, root), read_target(to, root)
     format_name, limits = read_format(source), ArchiveLimits(max_bytes, max_entries)
     with (
@@ -87,6 +89,9 @@ def extract(
                 hint="Nothing was extracted. Get an archive that contains only files below its own folder.",
             ) from None
     return Extraction(limits.entries, limits.size, is_new)
+
+
+extract_async = in_thread(extract)
 
 
 def _is_filled(place: Place) -> bool:

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final, Protocol
 
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.files.content import choose_mode, describe_file, publish, sync_entry
 from mainspring.actions.files.file_errors import FileActionError, describe_errors, locate_root
 from mainspring.actions.files.folder_tree import TreeEntry, leads_out, walk_folder
@@ -43,6 +44,7 @@ def archive(folder: FilePath, to: FilePath, *, root: RootPath = None, make_folde
         FileActionError, PathOutsideRootError: a folder cannot be read, or has an entry that an archive cannot have.
         FileUnavailableError: the disk is full, or another program writes to one of the files.
     """
+    refuse_event_loop("files.archive")
     target = read_target(to, root)
     packer = _PACKERS[read_format(target)]
     source = folder_target(folder, root)
@@ -60,6 +62,9 @@ def archive(folder: FilePath, to: FilePath, *, root: RootPath = None, make_folde
             else:
                 publish(place, descriptor, mode=choose_mode(place.status(), None), replace=True)
         return describe_file(place, target, sha256)
+
+
+archive_async = in_thread(archive)
 
 
 def read_format(target: Target) -> str:

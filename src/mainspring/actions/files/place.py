@@ -54,6 +54,25 @@ class Place(NamedTuple):
         except FileNotFoundError:
             return None
 
+    def require_replaceable(self) -> os.stat_result | None:
+        """Return the status of an entry that a file may replace: a file or a link; None without one.
+
+        Raises:
+            OSError: it is a folder, a pipe, a socket or a device; or, without a root, a link to one of the last three.
+        """
+        status = self.status()
+        if status is None:
+            return None
+        kind = status.st_mode
+        if stat.S_ISDIR(kind):
+            raise OSError(errno.EISDIR, "it is a folder")
+        if stat.S_ISLNK(kind) and self.root is None:
+            with contextlib.suppress(OSError):
+                kind = os.stat(self.name, dir_fd=self.folder).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISLNK(kind) or stat.S_ISDIR(kind)):
+            raise OSError(errno.EINVAL, f"{printable_path(self.name)} is not a regular file")
+        return status
+
     def is_at(self, other: "Place") -> bool:
         """Return whether both are one name in one folder."""
         own, its = os.fstat(self.folder), os.fstat(other.folder)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.files.file_errors import describe_errors
 from mainspring.actions.files.place import FilePath, RootPath, folder_target
 from mainspring.actions.files.temporary import is_temporary, remove_leftovers
@@ -54,6 +55,7 @@ def prune(
         FileActionError, PathOutsideRootError: the folder cannot be read, or a file cannot be removed.
         OptionError: neither option is given, or one cannot be used.
     """
+    refuse_event_loop("files.prune")
     if older_than is None and keep is None:
         raise OptionError("prune() has neither older_than= nor keep=", hint='Write older_than="30d", keep=7, or both.')
     if keep is not None and keep < 0:
@@ -75,6 +77,9 @@ def prune(
             os.fsync(descriptor)
     names = [printable_path(file.name) for file in reversed(old)]
     return Pruning(names, sum(file.size for file in old), len(found) - len(old))
+
+
+prune_async = in_thread(prune)
 
 
 def _list_files(folder: int, pattern: str) -> list[_AgedFile]:

@@ -44,8 +44,9 @@ def open_temporary_file(place: Place) -> Iterator[int]:
 
     Raises:
         FileUnavailableError: another call wrote to the same place all the time.
-        OSError: it cannot be created.
+        OSError: it cannot be created, or a file may not replace what is at the place.
     """
+    place.require_replaceable()
     part = temporary_name(place.name)
     descriptor = _lock(place, part, is_folder=False)
     try:

@@ -10,7 +10,7 @@ from typing import Unpack
 
 import msgspec
 
-from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.files.place import FilePath, Place, RootPath, Target, read_target
 from mainspring.actions.files.temporary import open_temporary_folder
 from mainspring.actions.git.git_errors import GitActionError
@@ -77,6 +77,9 @@ def checkout(
         repository = Repository(target.absolute, remote, timeout)
         commit, branch, is_changed = _update(repository, name, is_discarded=discard)
         return GitCheckout(target.absolute, commit, branch, is_new=False, is_changed=is_changed)
+
+
+checkout_async = in_thread(checkout)
 
 
 def _is_filled(place: Place) -> bool:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
+from mainspring.actions.base.action_options import require_known_options
 from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret_option
 from mainspring.domain.duration import SpanInput
-from mainspring.domain.errors import ArgumentError, ConfigError, OptionError, UnknownOptionError
+from mainspring.domain.errors import ArgumentError, ConfigError, OptionError
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.text.server_url import redact_url
 from mainspring.resources.known_secrets import KNOWN_SECRETS
@@ -57,9 +58,7 @@ def read_remote(action: str, url: str, options: GitOptions) -> GitRemote:
         ArgumentError: the address cannot be used.
         OptionError, UnknownOptionError, ConfigError: an option cannot be used, or its secret is not set.
     """
-    for name in options:
-        if name not in GitOptions.__annotations__:
-            raise UnknownOptionError(action, name, GitOptions.__annotations__)
+    require_known_options(action, options, GitOptions.__annotations__)
     address = read_url(url)
     settings = {"http.followRedirects": "initial"}
     source = options.get("credentials")

@@ -14,7 +14,7 @@ from typing import NamedTuple, Unpack
 
 import msgspec
 
-from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.base.sent_once import make_key
 from mainspring.actions.files.place import FilePath, RootPath, read_target
 from mainspring.actions.git.git_errors import (
@@ -99,6 +99,9 @@ def push(
         return pushing.run(make_key())
     pushed: GitPush = effect.call(lambda: pushing.run(effect.idempotency_key), _read_push)
     return pushed
+
+
+push_async = in_thread(push)
 
 
 def _read_push(data: bytes | None) -> GitPush:

@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from mainspring.actions.base.stop_request import watch_stop_request
+from mainspring.actions.base.stop_request import stoppable, watch_stop_request
 from mainspring.actions.git.git_errors import GitActionError, GitUnavailableError, format_output, make_git_error
 from mainspring.actions.git.git_remote import GitRemote, read_ref
 from mainspring.domain.duration import SpanInput, format_duration, parse_duration
@@ -138,13 +138,11 @@ class Repository:
         return GitOutput(end.code, bytes(outputs["stdout"]), stderr)
 
     def _run_process(self, process: CommandProcess) -> CommandEnd:
-        step = CURRENT_STEP.get()
-        if step is None:
-            return process.run()
-        with step.stoppable(process.stop, process.processes):
+        with stoppable(process.stop, process.processes):
             end = process.run()
         if end.stopped:
-            raise_attempt_closed(step.name)
+            step = CURRENT_STEP.get()
+            raise_attempt_closed("git" if step is None else step.name)
         return end
 
     @contextlib.contextmanager

@@ -149,7 +149,7 @@ class AddressGuard:
                 raise HttpAddressError(
                     f"{place}: the host {host}{found} is not a public address",
                     hint=f'If you trust it, write allow=["{host}"], or [actions.http] allow = ["{host}"] '
-                    "in the configuration.",
+                    "in the configuration, and restart `mainspring up`.",
                 )
 
     def _is_allowed(self, host: str, text: str) -> bool:

@@ -22,6 +22,7 @@ from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError
 from mainspring.domain.values.codec import decode
 from mainspring.engine.attempts.effect import Check, Effect
+from mainspring.engine.attempts.step_context import CURRENT_STEP
 
 KEY_HEADER = "idempotency-key"
 
@@ -63,7 +64,7 @@ def request(method: str, url: str, **options: Unpack[RequestOptions]) -> HttpRep
         HttpBodyError: the body is too large.
         EffectInDoubtError: the effect may have happened, and only a person can decide.
     """
-    refuse_event_loop("http.request", has_async_form=True)
+    refuse_event_loop("http.request")
     call, effect = _prepare(method, url, options)
     if effect is None:
         return run_blocking("http.request", lambda: send_call(call))
@@ -138,10 +139,12 @@ def _prepare(method: str, url: str, options: RequestOptions) -> tuple[PreparedCa
     call = prepare_call(method, url, rest)
     if "once" not in own:
         is_unrecorded = call.method in IDEMPOTENT_METHODS
-        unused = next((name for name in own if is_unrecorded or name == "within"), None)
+        is_plain = is_unrecorded or CURRENT_STEP.get() is None
+        unused = next((name for name in own if is_plain or name == "within"), None)
         if unused is not None:
+            place = f"method {call.method}" if is_unrecorded else "outside of a step"
             hint = 'Name the effect: once="order:7".'
-            raise OptionError(f"{unused}= of http.request needs once= (method {call.method})", hint=hint)
+            raise OptionError(f"{unused}= of http.request needs once= ({place})", hint=hint)
         if is_unrecorded:
             return call, None
     check = own.pop("check", None)

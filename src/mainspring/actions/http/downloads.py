@@ -1,6 +1,7 @@
 """Downloads: a file that is complete or absent, and that a later call continues."""
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from dataclasses import replace
@@ -10,6 +11,8 @@ from typing import Any, Unpack
 import msgspec
 
 from mainspring.actions.base.calling_thread import refuse_body
+from mainspring.actions.files.file_errors import describe_errors
+from mainspring.actions.files.place import read_target
 from mainspring.actions.http.errors import HttpBodyError, HttpConnectionError
 from mainspring.actions.http.exchange import OpenResponse, open_response, run_blocking
 from mainspring.actions.http.part_file import SYNC_BYTES, PartFile, PartState, lock_part
@@ -54,6 +57,7 @@ def download(
 
     Raises:
         HttpBodyError: the checksum differs, or the file is larger than `max_bytes`.
+        FileActionError: the file cannot be written. FileUnavailableError: the disk is full; the part is removed.
         MainspringError: a failure of the request, as `http.request` raises it.
     """
     return run_blocking(_NAME, lambda: download_async(url, path, sha256=sha256, resume=resume, **options))
@@ -78,17 +82,18 @@ async def download_async(
     defaults: Any = {**_DEFAULTS, **options}
     call = replace(prepare_call("GET", url, defaults), has_total_timeout=False)
     destination = _read_path(path)
-    if (file := await asyncio.to_thread(_find_complete, destination, expected)) is not None:
-        return file
-    async with lock_part(destination) as part:
+    with describe_errors(f"download {call.secrets.hide(call.target.place)} to", str(destination), None):
         if (file := await asyncio.to_thread(_find_complete, destination, expected)) is not None:
-            part.discard()
             return file
-        return await _Download(call, part, destination, expected).run(is_resumed=resume)
+        async with lock_part(destination) as part:
+            if (file := await asyncio.to_thread(_find_complete, destination, expected)) is not None:
+                part.discard()
+                return file
+            return await _Download(call, part, destination, expected).run(is_resumed=resume)
 
 
 def _read_path(path: str | Path) -> Path:
-    return Path(path).absolute()
+    return Path(read_target(path, None).absolute)
 
 
 def _find_complete(path: Path, sha256: str | None) -> DownloadedFile | None:
@@ -150,7 +155,7 @@ class _Download:
             self._part.start(offset)
             try:
                 size = await self._copy(response, offset, total)
-            except HttpBodyError:
+            except (HttpBodyError, OSError):  # such as a full disk: the part would keep its space
                 self._part.discard()
                 raise
         if total is not None and size != total:
@@ -170,7 +175,8 @@ class _Download:
                     await asyncio.to_thread(self._part.save, self._make_state(etag, position))
                     _report(position, total)
         except BaseException:  # a lost connection or a cancel: the next call continues here
-            self._part.save(self._make_state(etag, position))
+            with contextlib.suppress(OSError):
+                self._part.save(self._make_state(etag, position))
             raise
         _report(position, total)
         return position

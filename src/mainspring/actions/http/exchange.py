@@ -313,7 +313,7 @@ def run_blocking(name: str, fn: Callable[[], Awaitable[T]]) -> T:
     Raises:
         DefinitionError: there is one, and it would be blocked.
     """
-    refuse_event_loop(name, has_async_form=True)
+    refuse_event_loop(name)
     return asyncio.run(_await(fn))
 
 

@@ -47,7 +47,7 @@ def paginate(
         HttpAddressError: the next page is on another host, which must not get the secrets.
         HttpBodyError: the next page is the same page.
     """
-    refuse_event_loop(_NAME, has_async_form=True)
+    refuse_event_loop(_NAME)
     return _iterate(_Walk(url, next, items, options, is_saved=resume))
 
 

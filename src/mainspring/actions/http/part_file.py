@@ -14,7 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from mainspring.actions.files.place import Place
 from mainspring.domain.errors import OptionError
+from mainspring.triggers.files.folder import open_folder
 
 SYNC_BYTES = 4 * 1024 * 1024
 """So many bytes are lost at most if the process is killed."""
@@ -94,10 +96,10 @@ async def lock_part(destination: Path) -> AsyncIterator[PartFile]:
     """Open and lock the part of a destination; wait for another process that has it.
 
     Raises:
-        OptionError: the destination cannot be a file.
+        OptionError, OSError: the destination cannot be a file.
     """
     _require_place(destination)
-    digest = hashlib.sha256(destination.name.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(destination.name)).hexdigest()[:8]
     part = destination.with_name(f".{destination.name[:_LONGEST_NAME]}.{digest}.part")
     descriptor = await _lock(part)
     try:
@@ -114,6 +116,8 @@ def _require_place(destination: Path) -> None:
         raise OptionError(
             f"the download cannot be written: the folder {folder} does not exist", hint=f"mkdir -p {folder}"
         )
+    with open_folder(str(destination.parent)) as above:
+        Place(above, destination.name, str(destination), None).require_replaceable()
 
 
 def _is_current(part: Path, descriptor: int) -> bool:

@@ -42,7 +42,7 @@ def ensure(
     Raises:
         MainspringError: a failure of either request, as `http.request` raises it.
     """
-    refuse_event_loop(_NAME, has_async_form=True)
+    refuse_event_loop(_NAME)
     resource = _Resource(get, create, found, options)
     reply = run_blocking(_NAME, resource.find)
     if reply is not None:

@@ -4,11 +4,11 @@ The server is Amazon S3, or another one with its protocol. S3 replaces an object
 Before anything is sent, the checksum that S3 has is compared. Needs the extra `aws`.
 """
 
-from mainspring.actions.s3.downloads import S3Download, download
-from mainspring.actions.s3.objects import S3Object, put
-from mainspring.actions.s3.prefix_sync import S3Sync, sync
+from mainspring.actions.s3.downloads import S3Download, download, download_async
+from mainspring.actions.s3.objects import S3Object, put, put_async
+from mainspring.actions.s3.prefix_sync import S3Sync, sync, sync_async
 from mainspring.actions.s3.s3_errors import S3ActionError, S3ExistsError, S3UnavailableError
-from mainspring.actions.s3.uploads import upload
+from mainspring.actions.s3.uploads import upload, upload_async
 
 __all__ = [
     "S3ActionError",
@@ -18,7 +18,11 @@ __all__ = [
     "S3Sync",
     "S3UnavailableError",
     "download",
+    "download_async",
     "put",
+    "put_async",
     "sync",
+    "sync_async",
     "upload",
+    "upload_async",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 import msgspec
 
-from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.base.stop_request import StopRequest, watch_stop_request
 from mainspring.actions.files.content import choose_mode, publish, sync_entry, write_all
 from mainspring.actions.files.place import FilePath, Place, RootPath, Target, read_target
@@ -67,6 +67,9 @@ def download(
     expected = None if sha256 is None else sha256.lower()
     with watch_stop_request("s3.download") as stop:
         return download_object(client, address, target, stop, sha256=expected, make_folders=make_folders)
+
+
+download_async = in_thread(download)
 
 
 def download_object(

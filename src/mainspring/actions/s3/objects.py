@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Unpack
 
 import msgspec
 
-from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.s3.object_content import ObjectContent, combine_etag, combine_sha256
 from mainspring.actions.s3.s3_address import S3Address, read_object_address
 from mainspring.actions.s3.s3_client import S3Options, make_client
@@ -98,6 +98,9 @@ def put(
     with describe_s3_errors("put", target):
         whole = ObjectContent.of_bytes(data)
         return find_same_object(client, target, whole, settings) or put_whole(client, target, whole, settings)
+
+
+put_async = in_thread(put)
 
 
 def put_whole(client: Any, target: S3Address, content: ObjectContent, settings: ObjectSettings) -> S3Object:

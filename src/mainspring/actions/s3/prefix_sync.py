@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Unpack
 
 import msgspec
 
-from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.base.stop_request import StopRequest, watch_stop_request
 from mainspring.actions.files.entries import remove
 from mainspring.actions.files.file_errors import FileActionError, describe_errors
@@ -98,6 +98,9 @@ def sync(
     side = _Download(client, address, folder) if is_address[0] else _Upload(client, address, folder)
     with describe_s3_errors("sync", address):
         return side.run(concurrency, is_deleted=delete, is_dry_run=dry_run)
+
+
+sync_async = in_thread(sync)
 
 
 class _Sync:

@@ -7,9 +7,10 @@ import functools
 import re
 from typing import Any, TypedDict
 
+from mainspring.actions.base.action_options import require_known_options
 from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret_option
 from mainspring.domain.duration import SpanInput, parse_duration
-from mainspring.domain.errors import ConfigError, OptionError, UnknownOptionError
+from mainspring.domain.errors import ConfigError, OptionError
 from mainspring.domain.extras import install_command
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 
@@ -39,9 +40,7 @@ def make_client(action: str, options: S3Options) -> Any:
         OptionError, UnknownOptionError: an option cannot be used.
         ConfigError: boto3 is not installed, or the secret is not set.
     """
-    for name in options:
-        if name not in S3Options.__annotations__:
-            raise UnknownOptionError(action, name, S3Options.__annotations__)
+    require_known_options(action, options, S3Options.__annotations__)
     try:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError

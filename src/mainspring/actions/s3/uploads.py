@@ -7,7 +7,7 @@ compares the hash of each part again.
 from collections.abc import Iterator, Mapping
 from typing import Any, Unpack
 
-from mainspring.actions.base.calling_thread import refuse_event_loop
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.base.stop_request import StopRequest, watch_stop_request
 from mainspring.actions.files.file_errors import FileUnavailableError
 from mainspring.actions.files.place import FilePath, RootPath, Target, read_target
@@ -72,6 +72,9 @@ def upload(
     target = read_target(source, root)
     with watch_stop_request("s3.upload") as stop:
         return upload_file(client, target, address, settings, stop, part_size=part_size)
+
+
+upload_async = in_thread(upload)
 
 
 def upload_file(

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from mainspring.actions.base.action_options import require_known_options
 from mainspring.actions.base.project_settings import read_secret_option
 from mainspring.actions.sftp.sftp_errors import SftpHostKeyError, SftpUnavailableError, make_sftp_error
 from mainspring.domain.duration import SpanInput, parse_duration
-from mainspring.domain.errors import ArgumentError, ConfigError, MainspringError, OptionError, UnknownOptionError
+from mainspring.domain.errors import ArgumentError, ConfigError, MainspringError, OptionError
 from mainspring.domain.extras import install_command
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.text.server_url import redact_url
@@ -102,9 +103,7 @@ def read_login(action: str, address: SftpAddress, options: SftpOptions) -> SftpL
         ConfigError: asyncssh is not installed, or a secret is not set.
         SftpHostKeyError: there is no file with known keys.
     """
-    for name in options:
-        if name not in SftpOptions.__annotations__:
-            raise UnknownOptionError(action, name, SftpOptions.__annotations__)
+    require_known_options(action, options, SftpOptions.__annotations__)
     try:
         import asyncssh
     except ModuleNotFoundError as missing:

@@ -4,9 +4,17 @@ A database is a name of `[databases]`, a URL, or the `ms.Tx` of a transactional 
 values are always parameters, and no error shows a value.
 """
 
-from mainspring.actions.sql.bulk_load import BulkLoad, bulk_load
-from mainspring.actions.sql.row_changes import RowUpdate, insert_once, update_where, upsert
-from mainspring.actions.sql.row_query import query
+from mainspring.actions.sql.bulk_load import BulkLoad, bulk_load, bulk_load_async
+from mainspring.actions.sql.row_changes import (
+    RowUpdate,
+    insert_once,
+    insert_once_async,
+    update_where,
+    update_where_async,
+    upsert,
+    upsert_async,
+)
+from mainspring.actions.sql.row_query import query, query_async
 from mainspring.actions.sql.sql_errors import SqlActionError, SqlUnavailableError
 
 __all__ = [
@@ -15,8 +23,13 @@ __all__ = [
     "SqlActionError",
     "SqlUnavailableError",
     "bulk_load",
+    "bulk_load_async",
     "insert_once",
+    "insert_once_async",
     "query",
+    "query_async",
     "update_where",
+    "update_where_async",
     "upsert",
+    "upsert_async",
 ]

@@ -7,11 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.sql.row_query import open_described
 from mainspring.actions.sql.sessions import Database, describe_database
 from mainspring.actions.sql.statements import require_key, require_values
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import ArgumentError, OptionError
+from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import decode
 from mainspring.engine.attempts.attempt_reports import ProgressReport
 from mainspring.engine.attempts.context_flags import IN_BODY
@@ -56,6 +58,7 @@ def bulk_load(
         SqlUnavailableError, NotSent: the database is busy or full, or does not answer.
         ArgumentError, ConfigError, OptionError: an argument cannot be used, such as rows that save checkpoints while they are read.
     """
+    refuse_event_loop("sql.bulk_load")
     if existing not in _CHOICES:
         raise OptionError(f"existing={existing!r} of bulk_load: expected one of {_CHOICES}")
     if type(chunk) is not int or chunk < 1:
@@ -65,6 +68,7 @@ def bulk_load(
     if first is None:
         return BulkLoad(0, 0)
     columns = list(require_values(first, "rows[0]"))
+    _require_names(0, columns)
     keys = tuple(require_key(key, columns))
     values = _read_rows(itertools.chain([first], source), columns)
     is_update = existing == "update"
@@ -80,6 +84,9 @@ def bulk_load(
             failpoints.hit("sql.committed")
         progress.save(batch)
     return BulkLoad(progress.count, progress.resumed)
+
+
+bulk_load_async = in_thread(bulk_load)
 
 
 class _LoadProgress:
@@ -150,8 +157,21 @@ def _read_rows(rows: Iterable[Mapping[str, Any]], columns: list[str]) -> Iterato
     """Yield the values of each row. Raises ArgumentError for one with other columns."""
     for number, row in enumerate(rows):
         if len(row) != len(columns) or any(column not in row for column in columns):
+            _require_names(number, row)
+            missing = [f"it has no {column!r}" for column in columns if column not in row]
+            more = [f"it also has {column!r}" for column in row if column not in columns]
             raise ArgumentError(
-                f"rows[{number}] has other columns than rows[0]",
+                f"rows[{number}] has other columns than rows[0]: {escape([*missing, *more][0], 100)}",
                 hint=f"Give each row the columns {', '.join(columns)}.",
             )
         yield [row[column] for column in columns]
+
+
+def _require_names(number: int, columns: Iterable[object]) -> None:
+    """Raise ArgumentError for a column without a name."""
+    for column in columns:
+        if not isinstance(column, str):
+            raise ArgumentError(
+                f"rows[{number}] has the column {escape(repr(column), 100)}, which is not a name",
+                hint="csv.DictReader stores values at None that have no column in the header: correct that line, or the header.",
+            )

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.sql.row_query import open_described
 from mainspring.actions.sql.sessions import Database
 from mainspring.actions.sql.statements import require_key, require_values
@@ -42,7 +43,11 @@ def insert_once(
         SqlUnavailableError, NotSent: the database is busy or full, or does not answer.
         ArgumentError, ConfigError: a name cannot be used, or there is no such database.
     """
+    refuse_event_loop("sql.insert_once")
     return _insert(database, table, values, key, timeout, is_update=False)
+
+
+insert_once_async = in_thread(insert_once)
 
 
 def upsert(
@@ -65,7 +70,11 @@ def upsert(
         SqlUnavailableError, NotSent: the database is busy or full, or does not answer.
         ArgumentError, ConfigError: a name cannot be used, or there is no such database.
     """
+    refuse_event_loop("sql.upsert")
     _insert(database, table, values, key, timeout, is_update=True)
+
+
+upsert_async = in_thread(upsert)
 
 
 def update_where(
@@ -92,6 +101,7 @@ def update_where(
         SqlUnavailableError, NotSent: the database is busy or full, or does not answer.
         ArgumentError, ConfigError: a name cannot be used, or there is no such database.
     """
+    refuse_event_loop("sql.update_where")
     require_values(values)
     conditions = {**require_values(where, "where"), **(expect or {})}
     with open_described(database, timeout, "UPDATE", table) as session:
@@ -100,6 +110,9 @@ def update_where(
         unchanged = 0 if changed else session.count_rows(table, {**where, **values})
         session.commit()
     return RowUpdate(changed, unchanged)
+
+
+update_where_async = in_thread(update_where)
 
 
 def _insert(

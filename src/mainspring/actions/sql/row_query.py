@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.sql.sessions import Database, SqlSession, describe_database, is_library_error, open_session
 from mainspring.actions.sql.sql_errors import SqlActionError, make_sql_error
 from mainspring.actions.sql.statements import statement_kind
@@ -36,6 +37,7 @@ def query(
         SqlUnavailableError, NotSent: the database is busy or full, or does not answer.
         ConfigError: there is no such database.
     """
+    refuse_event_loop("sql.query")
     kind = statement_kind(statement)
     with open_described(database, timeout, kind, None, is_read_only=True) as session:
         columns, rows = session.read(statement, parameters, max_rows + 1)
@@ -45,6 +47,9 @@ def query(
             hint="Add a limit to the statement, or raise max_rows=.",
         )
     return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+query_async = in_thread(query)
 
 
 @contextlib.contextmanager

@@ -71,6 +71,9 @@ def show(invocation: Invocation, name: str) -> None:
         width = max((len(argument.name) for argument in entry.arguments), default=0)
         for argument in entry.arguments:
             output.line(f"    {argument.name:{width}}  {argument.type}, {_describe_default(argument)}")
+        output.line(f"\nReturns: {entry.returns}")
+        if entry.async_form is not None:
+            output.line(f"\nIn an event loop: await {entry.async_form}(...)")
         for title, section in (("Example", entry.example), ("Raises", entry.errors)):
             if section:
                 output.line(f"\n{title}:\n{textwrap.indent(section, '    ')}")

@@ -137,6 +137,8 @@ class _CanonicalEncoder:
         except Exception:  # noqa: BLE001 - the value cannot be written, whatever the reason
             reason = f"a value of type {type(value).__qualname__} cannot be written as JSON"
             hint = "Save plain data: a data class, dict, list, text, number, datetime; or an id to find the object by."
+            if callable(value) and not isinstance(value, type):
+                hint = "If an action needs it, such as check=, call the action in a step of your own: a function with @ms.step."
             raise self._refused(path, reason, hint) from None
 
     def _refused(self, path: str, reason: str, hint: str | None) -> ValueRefusedError:

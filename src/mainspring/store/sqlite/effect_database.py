@@ -67,11 +67,13 @@ class SqliteEffectDatabase:
     def _require_file(self) -> None:
         refuse_unsafe_sqlite(apsw.sqlite_lib_version())
         if not self.path.is_file():
-            place = "the address" if "://" in self.name else f"databases.{self.name}.url"
+            fix = "the address."
+            if "://" not in self.name:
+                fix = f"databases.{self.name}.url. Away from production, the name of the environment is part of the file's name."
             raise ConfigError(
                 f"there is no file for the database {self.name!r}\nat {self.path}",
-                hint=f"Create it with its tables, or correct {place}. Away from production, the name of the environment is part of "
-                "the file's name. Mainspring does not create it, because an empty one has no record of effects.",
+                hint=f"Create it with its tables, or correct {fix} Mainspring does not create it, because an empty one "
+                "has no record of effects.",
             )
         refuse_network(self.path)
 

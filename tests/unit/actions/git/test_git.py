@@ -313,6 +313,8 @@ def test_arguments_are_checked(remote, folder, monkeypatch):
             call()
     with pytest.raises(git.GitActionError, match=r"no folder \.git"):
         git.push(folder.parent, "Mine")
+    with pytest.raises(UnknownOptionError, match="Did you mean 'once'"):
+        git.push(folder, "Message", onec="a")
     with pytest.raises(UnknownOptionError, match="credentails"):
         git.push(folder, "Mine", credentails="secret:A")
     with pytest.raises(OptionError, match="needs an address with https://"):

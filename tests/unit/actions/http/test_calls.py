@@ -22,6 +22,7 @@ from mainspring.app.project import Project
 from mainspring.domain.effects.errors import EffectInDoubtError
 from mainspring.domain.errors import ArgumentError, ConfigError, DefinitionError, OptionError, UnknownOptionError
 from mainspring.domain.failures.classifier import classify
+from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.integrations.secrets.folder_secrets import FolderSecrets
 from mainspring.resources.secret_store import ProviderEntry, SecretStore
 from tests.unit.actions.http import example_http_actions as example
@@ -345,10 +346,31 @@ def test_option_of_an_effect_that_is_not_recorded_is_an_error(target, option):
     assert target.requests == []
 
 
+@pytest.mark.parametrize("option", ["check", "keyed", "wait", "within"])
+def test_option_of_an_effect_that_cannot_be_named_is_an_error(target, option):
+    """Outside of a step a POST without once= is not recorded, so that no later call is the same."""
+    with pytest.raises(OptionError, match=rf"{option}= of http.request needs once=") as refused:
+        http.post(f"{target.base}/echo", json=1, **{option: True})
+    assert "once=" in refused.value.hint
+    assert target.requests == []
+
+
+def test_check_of_an_action_as_a_step_is_refused_with_a_fix(target, tmp_path):
+    """Arguments of a step are saved as JSON, and a function has none."""
+
+    @ms.workflow
+    async def order(run: ms.Run) -> None:
+        await run.step(http.post, f"{target.base}/echo", json=1, check=lambda: None)
+
+    with pytest.raises(RunFailed, match="call the action in a step of your own"):
+        ms.App(tmp_path / "store.db").run(order)
+    assert target.requests == []
+
+
 def test_conflict_without_a_key_is_no_repetition_in_progress(target):
     """Outside of a step and without once= the request has no key, so 409 is that of another one."""
     with pytest.raises(http.HttpStatusError) as failed:
-        http.post(f"{target.base}/status/409", json={}, keyed=True)
+        http.post(f"{target.base}/status/409", json={})
     assert not isinstance(failed.value, http.HttpInProgressError)
 
 

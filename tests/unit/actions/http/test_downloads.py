@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.actions import http
+from mainspring.actions.files import FileActionError, FileUnavailableError
 from mainspring.actions.http.part_file import SYNC_BYTES
 from mainspring.domain.errors import OptionError
 from tests.polling import polls
@@ -75,6 +76,53 @@ def test_unusable_path_is_an_error(target, tmp_path, path, message):
     assert target.requests == []
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("/proc/x", "No such file|not permitted|denied"), ("x" * 300, "longer than the system allows")],
+)
+def test_error_of_the_system_names_path_and_address(target, content, tmp_path, path, message):
+    """And a fix; nothing is sent, because the path is checked first."""
+    with pytest.raises(FileActionError, match=message) as caught:
+        http.download(f"{target.base}/file?token=x", tmp_path / path)
+    assert path[:20] in str(caught.value)
+    assert f"download {target.base}/file to" in str(caught.value)
+    assert caught.value.hint
+    assert target.requests == parts(tmp_path) == []
+
+
+def test_pipe_is_not_replaced(target, content, tmp_path):
+    """Neither is a device, which other programs need; nothing is sent."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileActionError, match="pipe is not a regular file"):
+        http.download(f"{target.base}/file", tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    assert target.requests == parts(tmp_path) == []
+
+
+def test_name_that_is_not_utf_8_is_written(target, content, tmp_path):
+    """Such names exist on disks of other systems."""
+    http.download(f"{target.base}/file", os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    assert Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")).read_bytes() == content
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_full_disk_leaves_the_earlier_file(target, tmp_path):
+    """The part is removed, so that other programs have the space; a retry can succeed."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=False).returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    try:
+        (disk / "a.bin").write_text("earlier")
+        target.file = b"x" * (2 * 1024 * 1024)
+        with pytest.raises(FileUnavailableError, match="Free space on this disk") as caught:
+            http.download(f"{target.base}/file", disk / "a.bin")
+        assert f"download {target.base}/file to {disk}/a.bin: " in str(caught.value)
+        assert ((disk / "a.bin").read_text(), os.listdir(disk)) == ("earlier", ["a.bin"])
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
 def test_missing_file_is_an_error(target, tmp_path):
     """The status is that of the target."""
     with pytest.raises(http.HttpStatusError, match="404 Not Found"):
@@ -120,7 +168,7 @@ def test_link_in_place_of_the_part_is_not_followed(target, content, tmp_path):
     victim.write_text("before")
     digest = hashlib.sha256(b"a.bin").hexdigest()[:8]
     (tmp_path / f".a.bin.{digest}.part").symlink_to(victim)
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(FileActionError, match="symbolic links"):
         http.download(f"{target.base}/file", tmp_path / "a.bin")
     assert victim.read_text() == "before"
 

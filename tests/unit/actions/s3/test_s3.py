@@ -198,6 +198,15 @@ def test_download_is_complete_or_absent(server, options, tmp_path):
     assert os.listdir(path.parent) == ["a"]
 
 
+def test_pipe_is_not_replaced_by_a_download(server, options, tmp_path):
+    """The error names the path."""
+    os.mkfifo(tmp_path / "a.txt")
+    s3.put("s3://example/a.txt", "text", **options)
+    with pytest.raises(FileActionError, match=r"a\.txt is not a regular file"):
+        s3.download("s3://example/a.txt", tmp_path / "a.txt", **options)
+    assert (tmp_path / "a.txt").is_fifo()
+
+
 def test_object_that_is_replaced_during_a_download_can_be_tried_again(server, options, tmp_path):
     """The next call gets the new one."""
     server.put("a", b"old")
@@ -334,6 +343,8 @@ def test_arguments_are_checked_before_anything_is_sent(server, options, monkeypa
     with pytest.raises(OptionError, match="does not name a secret") as caught:
         s3.put("s3://example/a", "a", **options | {"credentials": "AKIA:value-of-a-secret"})
     assert "value-of" not in str(caught.value)
+    with pytest.raises(UnknownOptionError, match="Did you mean 'if_absent'"):
+        s3.put("s3://example/a", "a", **options | {"if_abesnt": True})
     with pytest.raises(UnknownOptionError, match="regoin"):
         s3.put("s3://example/a", "a", **options | {"regoin": "a"})
     monkeypatch.setenv("MAINSPRING_SECRET_S3", "without-a-colon")
@@ -346,7 +357,7 @@ def test_it_blocks_neither_a_loop_nor_a_body(server, options, tmp_path):
     """The errors show the right form."""
 
     async def call():
-        with pytest.raises(DefinitionError, match=r"asyncio\.to_thread"):
+        with pytest.raises(DefinitionError, match=r"await s3\.put_async"):
             s3.put("s3://example/a", "a", **options)
 
     asyncio.run(call())

@@ -196,6 +196,15 @@ def test_get_is_complete_or_absent(server, options, tmp_path):
     assert (path.read_bytes(), names(path.parent)) == (CONTENT, ["a.csv"])
 
 
+def test_pipe_is_not_replaced_by_a_file_that_is_got(server, options, tmp_path):
+    """The error names the path."""
+    os.mkfifo(tmp_path / "pipe")
+    (server.folder / "a.csv").write_bytes(CONTENT)
+    with pytest.raises(FileActionError, match="pipe is not a regular file"):
+        sftp.get(server.address("a.csv"), tmp_path / "pipe", **options)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_silent_server_and_full_disk_are_different_errors(server, options, tmp_path, monkeypatch):
     """Both pass; the errors name the place, and nothing is left."""
     (server.folder / "a.csv").write_bytes(CONTENT)
@@ -289,6 +298,8 @@ def test_arguments_are_checked_before_anything_is_sent(options, report):
         with pytest.raises(OptionError, match=message) as caught:
             sftp.put(report, "sftp://ann@h/a", **options | change)
         assert "canary7" not in str(caught.value)
+    with pytest.raises(UnknownOptionError, match="Did you mean 'sha256'"):
+        sftp.get("sftp://ann@h/a", "a.csv", sha265="0" * 64)
     with pytest.raises(UnknownOptionError, match="pasword"):
         sftp.put(report, "sftp://ann@h/a", pasword="secret:A")
     with pytest.raises(ConfigError, match="NONE"):

@@ -1,6 +1,8 @@
 """SQL actions on both databases: what they change, what a second call finds, and errors that never show a value."""
 
+import csv
 import decimal
+import io
 import os
 import re
 import subprocess
@@ -148,6 +150,22 @@ def test_bulk_load_keeps_whole_chunks_before_a_bad_row(shop: Shop) -> None:
         sql.bulk_load(shop.url, "orders", uneven, key="id")
     with pytest.raises(OptionError):
         sql.bulk_load(shop.url, "orders", rows, key="id", chunk=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,state\n1,open,x\n2,open\n", r"rows\[0\] has the column None.*\ncsv\.DictReader stores"),
+        ("id,state\n1,open\n2,open,x\n", r"rows\[1\] has the column None.*\ncsv\.DictReader stores"),
+    ],
+)
+def test_ragged_line_of_a_csv_file_is_named(shop: Shop, text: str, message: str) -> None:
+    """DictReader stores the values that are too many at None; nothing is loaded."""
+    with pytest.raises(ArgumentError, match=message):
+        sql.bulk_load(shop.url, "orders", csv.DictReader(io.StringIO(text)), key="id")
+    assert shop.rows("select count(*) from orders") == [(0,)]
+    with pytest.raises(ArgumentError, match=r"rows\[1\] .* rows\[0\]: it also has 'more'"):
+        sql.bulk_load(shop.url, "orders", [{"id": 1}, {"id": 2, "more": 3}], key="id")
 
 
 @ms.step

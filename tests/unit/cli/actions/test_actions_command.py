@@ -22,6 +22,7 @@ def test_list_has_each_action_once(cli) -> None:
     names = [entry["name"] for entry in entries]
     assert set(names) >= NAMES
     assert len(names) == len(set(names))
+    assert not [name for name in names if name.endswith("_async")]
     assert "files.write" in cli("actions", "list", "--name", "write a file").out
     assert "base" not in {name.partition(".")[0] for name in names}
 
@@ -59,7 +60,10 @@ def test_show_prints_arguments_reason_and_example(cli) -> None:
     assert text.startswith("sql.insert_once(database, table, values, key=...)")
     for part in ("Safe to run twice because the unique index", "key", "required", "default '30s'", 'key="order_id"'):
         assert part in text
+    assert "\nReturns: bool\n" in text
+    assert "\nIn an event loop: await sql.insert_once_async(...)\n" in text
     entry = cli("actions", "show", "files.write", "--json").json
+    assert (entry["returns"], entry["async_form"]) == ("File", "files.write_async")
     assert entry["arguments"][0] == {"name": "path", "type": "str | File | PathLike[str]", "default": None}
 
 

@@ -149,9 +149,17 @@ def test_attempts_that_use_a_file_first_at_the_same_moment_all_get_it(tmp_path):
 
 def test_missing_file_is_refused_and_not_made(tmp_path):
     """A mistyped path must not become an empty database that knows no effect."""
-    with pytest.raises(ConfigError, match=r"no file for the database 'x'"):
+    with pytest.raises(ConfigError, match=r"no file for the database 'x'") as caught:
         SqliteEffectDatabase("x", tmp_path / "gone.db").open()
+    assert "name of the environment" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_file_of_an_address_has_no_hint_about_environments(tmp_path):
+    """Only files of configured names have another name in each environment."""
+    with pytest.raises(ConfigError, match="or correct the address") as caught:
+        SqliteEffectDatabase("sqlite:///gone.db", tmp_path / "gone.db").open()
+    assert "environment" not in caught.value.hint
 
 
 @pytest.mark.parametrize("link", [None, os.symlink, os.link], ids=["itself", "symlink", "hard link"])
