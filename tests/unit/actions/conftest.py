@@ -6,7 +6,6 @@ from mainspring.app import program_session
 from mainspring.app.project import Project
 from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.database_places import DATABASE_PLACES
-from mainspring.resources.project_source import PROJECT_SOURCE
 from tests.new_stores import create_store
 
 
@@ -38,4 +37,3 @@ def ledger(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def _own_project_source(monkeypatch):
     """Forget the configuration file that an earlier test of this process has named."""
-    monkeypatch.setattr(PROJECT_SOURCE, "source", None)
