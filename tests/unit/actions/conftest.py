@@ -32,8 +32,3 @@ def ledger(tmp_path, monkeypatch):
     yield
     if program_session._program is not None:
         program_session._program.close()
-
-
-@pytest.fixture(autouse=True)
-def _own_project_source(monkeypatch):
-    """Forget the configuration file that an earlier test of this process has named."""

@@ -77,7 +77,8 @@ def settle_effect(tx: Transaction, command: SettleEffect) -> CommandDone | Refus
     if effect is None or effect.id != c.id:
         return DONE if tx.again and c.outcome is CallOutcome.RELEASED else _not_held(c.key)
     if effect.intent != c.intent or effect.state is EffectState.DONE or effect.decided_by is not None:
-        return DONE if tx.again and effect.intent == c.intent else _not_held(c.key)
+        is_known = effect.state is EffectState.DONE and c.outcome is CallOutcome.DONE and effect.decided_by is None
+        return DONE if effect.intent == c.intent and (tx.again or is_known) else _not_held(c.key)
     is_released = c.outcome is CallOutcome.RELEASED and (c.was_checked or not effect.repeats)
     if effect.state is not EffectState.PENDING and not is_released:
         return DONE  # it is on record as unknown
