@@ -17,6 +17,7 @@ from mainspring.domain.effects.effect import CallOutcome
 from mainspring.domain.errors import BusyError, MainspringError
 from mainspring.domain.runs.log_line import format_iso_instant
 from mainspring.domain.text.escaping import escape
+from mainspring.engine.attempts.processes.process_lifetime import protect_memory
 from mainspring.engine.commands.command import CommandEnd, CommandFailed, CommandSpec, build_effect_environment
 from mainspring.engine.commands.command_process import CommandProcess
 from mainspring.engine.commands.exec_run import SIGNAL_EXIT_BASE, exit_code_of
@@ -52,6 +53,7 @@ class OnceProcess:
             BusyError, EffectConflictError, EffectInDoubtError: it was not performed.
             StoreError: the store cannot be used, so nothing was done.
         """
+        protect_memory(with_commands=False)
         with self._signals.capture():
             try:
                 return self._perform()
