@@ -32,14 +32,22 @@ def init(invocation: Invocation) -> None:
     from mainspring.app.setup.secrets import DEFAULT_FILE, open_encrypted_file
 
     secrets = open_encrypted_file(invocation.settings)
-    is_new = secrets.init()
+    is_new, is_new_file = secrets.init()
     ignored = (
         _ignore_key(invocation, secrets.key_file.name) if secrets.key_file.parent == secrets.path.parent else False
     )
-    text = f"{'Created' if is_new else 'Found'} the key {secrets.key_file} and the file {secrets.path}."
+    key_text = f"{'Created' if is_new else 'Found'} the key {secrets.key_file}"
+    text = f"{key_text} and the file {secrets.path}."
+    if is_new_file and not is_new:
+        text = f"{key_text}. Created the empty file {secrets.path}: it has none of the secrets of an earlier file."
     if ignored:
         text += f" {secrets.key_file.name} is in .gitignore."
-    data = {"file": str(secrets.path), "key_file": str(secrets.key_file), "created": is_new}
+    data = {
+        "file": str(secrets.path),
+        "key_file": str(secrets.key_file),
+        "created": is_new,
+        "file_created": is_new_file,
+    }
     invocation.output.document(data, text)
     providers = invocation.settings.secrets.providers
     if providers and not any(address.startswith("age:") for address in providers):
