@@ -10,6 +10,9 @@ import pytest
 from mainspring.cli.context import Invocation
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.secrets.secret_use import SecretUse
+from mainspring.domain.triggers.trigger import EventBinding, Trigger
+from mainspring.domain.triggers.webhooks.verifier_options import VerifierOptions
+from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.integrations.secrets.folder_secrets import FolderSecrets
 from mainspring.resources.secret_store import ProviderEntry, SecretStore
 from mainspring.store.commands.secrets import RecordSecretUses
@@ -168,6 +171,29 @@ def test_bad_input_is_refused_with_its_fix(
     assert stored() == ["set"]
     type_in("short")
     assert cli("secrets", "set", "NEW", "--short").code == 0
+
+
+def test_init_after_the_loss_of_the_file_says_that_the_new_one_is_empty(cli: Any, stored: Any, folder: Path) -> None:
+    """The error of a reading command names the backup first."""
+    (folder / "secrets.age").rename(folder / "kept")
+    (folder / "mainspring.toml").write_text('[secrets]\nproviders = ["age:secrets.age"]\n')
+    refused = cli("secrets", "get", "STRIPE")
+    assert "Restore it from a backup" in refused.err
+    done = cli("secrets", "init")
+    assert "Found the key" in done.out
+    assert "Created the empty file" in done.out
+    again = cli("secrets", "init", "--json").json
+    assert (again["created"], again["file_created"]) == (False, False)
+
+
+def test_check_finds_the_missing_secret_of_a_webhook(cli: Any, stage: Any, stored: Any) -> None:
+    """Without it each sender gets the answer 503."""
+    webhook = Webhook(path="/hook", verify=VerifierOptions(kind="bearer", secrets=("HOOK",)))
+    trigger = Trigger(source=webhook, reading=EventBinding(how="data", parameter="build"))
+    stage.announce(Definition(kind=DefinitionKind.TASK, name="deploy", triggers={"hook": trigger}))
+    found = cli("secrets", "check", "--json")
+    assert found.code == 9
+    assert [(row["name"], row["user"]) for row in found.json["problems"]] == [("HOOK", "webhook /hook of deploy")]
 
 
 def test_check_finds_what_cannot_be_read(cli: Any, stage: Any, stored: Any, folder: Path) -> None:
