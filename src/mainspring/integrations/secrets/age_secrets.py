@@ -139,6 +139,10 @@ class AgeSecrets:
 
         return self._change(change)
 
+    def remove(self, name: str) -> None:
+        """Delete all versions of a secret. Raises SecretProviderError."""
+        self._change(lambda content: content.secrets.pop(name, None))
+
     def retire(self, name: str) -> list[str]:
         """Drop the versions of a secret whose grace time is over; return them. Raises SecretProviderError."""
 

@@ -111,6 +111,29 @@ def test_place_with_one_version_does_not_rotate(
     assert cli("secrets", "get", "STRIPE", "--reveal").out == f"{VALUE}\n"
 
 
+@pytest.mark.parametrize(
+    "scheme", ["age:secrets.age", "dir:secrets", "keyring:shop?backend=keyrings.alt.file.PlaintextKeyring"]
+)
+def test_removed_secret_is_gone_and_the_removal_on_record(
+    cli: Any, stored: Any, folder: Path, type_in: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """It needs a confirmation. Another provider that has the name is reported, because its value counts now."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    (folder / "mainspring.toml").write_text(f'[secrets]\nproviders = ["{scheme}", "env:"]\n')
+    type_in(VALUE)
+    assert cli("secrets", "set", "GITHUB").code == 0
+    assert "needs a confirmation" in cli("secrets", "remove", "GITHUB").err
+    assert cli("secrets", "get", "GITHUB").code == 0
+    monkeypatch.setenv("MAINSPRING_SECRET_GITHUB", "the-other-value-of-it")
+    done = cli("secrets", "remove", "GITHUB", "-y")
+    assert done.code == 0
+    assert "env: has a secret GITHUB, too" in done.err
+    assert "Mainspring cannot delete the secret 'GITHUB'" in cli("secrets", "remove", "GITHUB", "-y").err
+    monkeypatch.delenv("MAINSPRING_SECRET_GITHUB")
+    assert "the secret 'GITHUB' is not set" in cli("secrets", "remove", "GITHUB", "-y").err
+    assert stored() == ["set", "set", "remove"]
+
+
 class VersionedProvider(FolderSecrets):
     """A provider on a server, which stores its versions by rules of its own."""
 
