@@ -52,6 +52,24 @@ def test_command_gets_secrets_as_variable_and_as_file(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_command_of_once_gets_secrets(tmp_path: Path) -> None:
+    """As that of exec does, with a record of the use."""
+    execute(tmp_path, "true")  # it creates the store
+    env = os.environ | {"MAINSPRING_STORE_URL": str(tmp_path / "state.db"), "MAINSPRING_SECRET_STRIPE": VALUE}
+    program = (sys.executable, "-m", "mainspring")
+    options = ("--secret", "STRIPE=TOKEN", "--secret-file", "STRIPE")
+    done = subprocess.run(
+        [*program, "once", "charge:7", *options, "--", "sh", "-c", PRINT],
+        env=env, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out").read_text() == f"{VALUE} {VALUE}"
+    log = subprocess.run(
+        [*program, "secrets", "log"], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "once of" in log.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "limit", "can_dump"),
     [
@@ -59,6 +77,7 @@ def test_command_gets_secrets_as_variable_and_as_file(tmp_path: Path) -> None:
         (("exec", "--secret-file", "STRIPE", "--"), 0, 0),
         (("exec", "--"), 8, 1),
         (("once", "charge:7", "--"), 8, 0),
+        (("once", "charge:7", "--secret", "STRIPE", "--"), 0, 0),
     ],
 )
 def test_process_that_reads_secrets_writes_no_core_file(

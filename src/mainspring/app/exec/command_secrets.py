@@ -21,7 +21,7 @@ _FILE_SUFFIX = "_FILE"
 
 
 def read_command_secrets(
-    settings: Settings | None, variables: Iterable[str], files: Iterable[str], *, automation: str, actor: str
+    settings: Settings | None, variables: Iterable[str], files: Iterable[str], *, actor: str, automation: str = ""
 ) -> PassedSecrets:
     """Read the secrets, each written NAME or NAME=VARIABLE. Those of `files` are in a descriptor, and VARIABLE_FILE is its path.
 
@@ -52,7 +52,7 @@ def read_command_secrets(
                     provider=read.provider,
                     actor=actor,
                     automation=automation,
-                    step="exec",
+                    step="exec" if automation else "",
                 )
             )
             if is_file:
