@@ -165,7 +165,7 @@ def rotate(
 @click.option("--provider", metavar="ADDRESS", help="delete it there (default: in the first that has it)")
 @pass_invocation
 def remove(invocation: Invocation, name: str, provider: str | None) -> None:
-    """Asks for a confirmation; -y gives it. What reads the secret fails from then on: see `mainspring secrets log --name NAME`."""
+    """Asks for a confirmation; -y gives it. Code that reads the secret fails from then on: see `mainspring secrets log --name NAME`."""
     from mainspring.domain.secrets.errors import UnknownSecretError, require_secret_name
     from mainspring.integrations.base.secret_provider import RemovingProvider
     from mainspring.service.secret import choose_provider, record_operation

@@ -218,29 +218,29 @@ class TextRedactor:
     def __init__(self) -> None:
         self._open = ""
         """The redacted text that the next piece may continue: from the start of the line in which a value may have begun."""
-        self._shown = 0
+        self._returned = 0
         """How many characters of it were returned."""
         self._overlap = 0
 
     def feed(self, redactor: Redactor, piece: str) -> str:
         """Add the next piece; return the text that can be shown now."""
-        before = self._open[: self._shown]
+        before = self._open[: self._returned]
         hidden = redactor.redact(self._open + piece)
         same = len(before)
         while not hidden.startswith(before[:same]):  # a value began in what was shown
             same -= 1
         self._overlap = redactor.overlap(_BREAK.sub("", hidden))
         tail_start = _locate_tail(hidden, self._overlap)
-        is_shown = hidden.endswith(("\n", "\r")) and self._overlap < _MIN_CERTAIN_OVERLAP
-        end = max(len(hidden) if is_shown else tail_start, same)
+        is_complete = hidden.endswith(("\n", "\r")) and self._overlap < _MIN_CERTAIN_OVERLAP
+        end = max(len(hidden) if is_complete else tail_start, same)
         line_start = max(hidden.rfind("\n", 0, tail_start), hidden.rfind("\r", 0, tail_start)) + 1
         start = max(line_start, min(tail_start, len(hidden) - _LONGEST_OVERLAP))
-        self._open, self._shown = hidden[start:], end - start
+        self._open, self._returned = hidden[start:], end - start
         return hidden[same:end]
 
     def end(self) -> str:
         """Return the text that waits; nothing follows, so a part that may be most of a value is hidden."""
-        held, self._open, self._shown = self._open[self._shown :], "", 0
+        held, self._open, self._returned = self._open[self._returned :], "", 0
         if not held or self._overlap < _MIN_CERTAIN_OVERLAP:
             return held
         return MASK + held[len(held.rstrip("\r\n")) :]

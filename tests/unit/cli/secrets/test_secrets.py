@@ -196,7 +196,7 @@ def test_bad_input_is_refused_with_its_fix(
     assert cli("secrets", "set", "NEW", "--short").code == 0
 
 
-def test_init_after_the_loss_of_the_file_says_that_the_new_one_is_empty(cli: Any, stored: Any, folder: Path) -> None:
+def test_init_after_the_loss_of_the_file_reports_an_empty_one(cli: Any, stored: Any, folder: Path) -> None:
     """The error of a reading command names the backup first."""
     (folder / "secrets.age").rename(folder / "kept")
     (folder / "mainspring.toml").write_text('[secrets]\nproviders = ["age:secrets.age"]\n')

@@ -55,8 +55,8 @@ def test_text_redactor_leaves_no_secret_that_is_split_over_pieces(
     cuts = sorted(data.draw(st.sets(st.integers(1, len(secret) - 1), min_size=1, max_size=3)))
     pieces = [secret[a:b] for a, b in zip([0, *cuts], [*cuts, len(secret)], strict=True)]
     text, redactor = TextRedactor(), Redactor([secret])
-    shown = "".join(text.feed(redactor, piece) for piece in (before, *pieces, f"{after}\n")) + text.end()
-    assert secret not in shown.replace(MASK, "\0")
+    visible = "".join(text.feed(redactor, piece) for piece in (before, *pieces, f"{after}\n")) + text.end()
+    assert secret not in visible.replace(MASK, "\0")
     over_lines = [
         text.feed(redactor, f"{piece}\n") for piece in (before + pieces[0], *pieces[1:-1], pieces[-1] + after)
     ]
@@ -64,14 +64,14 @@ def test_text_redactor_leaves_no_secret_that_is_split_over_pieces(
 
 
 @given(st.lists(st.text(st.sampled_from("xyz !\r\n"), max_size=8), max_size=10))
-def test_text_redactor_shows_text_without_secrets_unchanged(pieces: list[str]) -> None:
+def test_text_redactor_returns_text_without_secrets_unchanged(pieces: list[str]) -> None:
     """A piece that waited is shown with the next one, unless it is the start of a value at the very end."""
     text, redactor = TextRedactor(), Redactor(["xyzzy-xyzzy"])
-    shown = "".join(text.feed(redactor, piece) for piece in [*pieces, "the end"])
-    assert shown + text.end() == "".join([*pieces, "the end"])
+    visible = "".join(text.feed(redactor, piece) for piece in [*pieces, "the end"])
+    assert visible + text.end() == "".join([*pieces, "the end"])
 
 
-def test_text_redactor_shows_each_line_at_once() -> None:
+def test_text_redactor_returns_each_line_at_once() -> None:
     """A letter or two at the end of a line does not wait, and yet hides the rest of a value in the next line."""
     text, redactor = TextRedactor(), Redactor(["correct-horse"])
     assert text.feed(redactor, "a disc\n") == "a disc\n"
@@ -87,8 +87,8 @@ def test_text_redactor_hides_a_private_key_that_comes_line_by_line() -> None:
     """Only its last line marks its end."""
     lines = ("-----BEGIN RSA PRIVATE KEY-----\n", "MIIEabc\n", "def\n", "-----END RSA PRIVATE KEY-----\n", "more\n")
     text, redactor = TextRedactor(), Redactor()
-    shown = "".join(text.feed(redactor, line) for line in lines)
-    assert shown == f"-----BEGIN RSA PRIVATE KEY-----{MASK}-----END RSA PRIVATE KEY-----\nmore\n"
+    visible = "".join(text.feed(redactor, line) for line in lines)
+    assert visible == f"-----BEGIN RSA PRIVATE KEY-----{MASK}-----END RSA PRIVATE KEY-----\nmore\n"
 
 
 @given(st.lists(st.text(st.sampled_from("xyz !"), max_size=8), max_size=10))

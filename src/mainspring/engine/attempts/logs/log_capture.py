@@ -81,8 +81,8 @@ class StepStream:
         if self._echo:
             with _print_lock:
                 _, redactor = step.echoes.setdefault(self._name, (self.inner, TextRedactor()))
-                shown = redactor.feed(KNOWN_SECRETS.redactor, str(text))
-            self.inner.write(shown)
+                visible = redactor.feed(KNOWN_SECRETS.redactor, str(text))
+            self.inner.write(visible)
         post_printed_text(step, self._name, text, is_out=self._echo)
         return len(text)
 
