@@ -85,3 +85,30 @@ def test_step_in_a_child_finds_the_configuration_of_its_worker(shop: Shop) -> No
     assert "mails" in shop.call("--env", "production", "run", "mails", MAINSPRING_STORE_URL=store)
     shop.call("--env", "production", "run", "isolated", MAINSPRING_STORE_URL=store)
     assert shop.visits("shop.db") == ["process"]
+
+
+PROGRAM = """
+import os, sys
+import mainspring as ms
+
+def see() -> int:
+    return os.getpid()
+
+@ms.workflow
+async def look(run: ms.Run) -> int:
+    return await run.options(isolate="process", retry=1).step(see)
+
+open("started", "a").write("once\\n")
+print(ms.App("s.db").run(look))
+"""
+
+
+def test_program_that_runs_at_its_import_starts_no_processes_without_end(tmp_path: Path) -> None:
+    """A child process imports the file of its step, and would run the program again."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT / "src")}
+    ended = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, (tmp_path / "started").read_text()) == (1, "once\nonce\n")
+    assert 'below: if __name__ == "__main__":' in ended.stderr

@@ -285,3 +285,27 @@ def fork_and_return() -> int:
 def add_one(n: int) -> int:
     """Return the number after `n`."""
     return n + 1
+
+
+def attempt_in_a_thread() -> int:
+    """Read the attempt in a thread that was started without the context of the step."""
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(ms.attempt()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def fork_and_save() -> str:
+    """Save a checkpoint, and send a message, in a process that this one forks; return its errors."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        for call in (lambda: ms.checkpoint(1), lambda: outbox.send("orders/eu", 1)):
+            try:
+                call()
+            except BaseException as error:
+                os.write(writing, f"{type(error).__name__} {error}\n".encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        return file.read()

@@ -712,6 +712,31 @@ def test_process_that_a_step_forked_does_not_answer_for_it(isolate):
     using(isolate, scenario)
 
 
+@process_only
+def test_thread_of_a_step_in_a_child_belongs_to_the_step(isolate):
+    """A child runs one step at a time, so a thread without the context of the step is its own too."""
+
+    async def scenario(bench):
+        end = await bench.run(steps.attempt_in_a_thread, attempt=3)
+        assert (end.ok, end.value) == (True, 3), end
+
+    using(isolate, scenario)
+
+
+def test_process_that_a_step_forked_waits_for_no_answer(isolate):
+    """What needs an answer, or goes with the end of the step, is an error there: nothing could deliver it."""
+    if isolate == "loop":
+        pytest.skip("a loop does not survive a fork")
+
+    async def scenario(bench):
+        end = await bench.run(steps.fork_and_save)
+        assert end.ok, end
+        assert [line.split()[0] for line in end.value.splitlines() if "Error" in line] == ["DefinitionError"] * 2
+        assert end.outgoing == ()
+
+    using(isolate, scenario)
+
+
 def test_step_sends_with_its_end(isolate):
     """What a step sends comes with its end, in order, under ids of its key and number, bytes as bytes."""
     ids = [outbox_entry_id("key-1", number) for number in (1, 2, 3)]

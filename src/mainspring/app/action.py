@@ -4,9 +4,10 @@ Role: puts the ledger around a function. The effect of a call has the key of `on
 call in a step is an effect of its own, under the key of the step: that protects it from a crash between effect and commit.
 """
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
 import msgspec
@@ -14,24 +15,26 @@ import msgspec
 from mainspring.app.once import make_effect, make_request, require_arguments, result_reader
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import MainspringError, OptionError, OutsideStepError, UnknownNameError
+from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.function_signature import read_signature
 from mainspring.domain.values.saved_call import encode_call
 from mainspring.domain.values.template import check_template, expand_template
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.effect import Check, Effect
 from mainspring.engine.attempts.isolation import is_async
-from mainspring.engine.attempts.step_context import CURRENT_STEP
+from mainspring.engine.attempts.step_context import CURRENT_STEP, EFFECT_KEY
 from mainspring.engine.definitions.automation import Step
 from mainspring.engine.definitions.decorators import StepOptions, declare_step, step
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_MAX_VERIFY_TEXT = 400
 _REQUEST_OPTIONS = ("keyed", "within", "conflict", "wait")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class EffectNotVerifiedError(MainspringError):
-    """`verify=` of an action says that its effect is not at the target: the outcome is unknown."""
+    """`verify=` of an action does not find its effect at the target, or raised an error: the outcome is unknown."""
 
     code = "effect_not_verified"
 
@@ -153,7 +156,9 @@ class _EffectCall:
         def call() -> Any:
             result = self._fn(*args, **kwargs)
             if self._verify is not None:
-                self._require_verified(self._verify(result, *args, **kwargs))
+                with self._explain_verify_error():
+                    found = self._verify(result, *args, **kwargs)
+                self._require_verified(found)
             return result
 
         return call() if effect is None else effect.call(call, self._reader(effect))
@@ -162,8 +167,10 @@ class _EffectCall:
         async def call() -> Any:
             result = await self._fn(*args, **kwargs)
             if self._verify is not None:
-                found = self._verify(result, *args, **kwargs)
-                self._require_verified(await found if inspect.isawaitable(found) else found)
+                with self._explain_verify_error():
+                    found = self._verify(result, *args, **kwargs)
+                    found = await found if inspect.isawaitable(found) else found
+                self._require_verified(found)
             return result
 
         return await (call() if effect is None else effect.call_async(call, self._reader(effect)))
@@ -185,6 +192,18 @@ class _EffectCall:
     def _reader(self, effect: Effect) -> Callable[[bytes | None], Any]:
         return result_reader(effect.key, read_signature(self._fn))
 
+    @contextlib.contextmanager
+    def _explain_verify_error(self) -> Iterator[None]:
+        """Raise EffectNotVerifiedError for an error of `verify`: it proves nothing about the effect, whatever its type means elsewhere."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it raises, the effect may have happened
+            text = escape(f"{type(error).__name__}: {error}", _MAX_VERIFY_TEXT)
+            raise EffectNotVerifiedError(
+                f"action {self._name!r} returned, but verify= raised {text}",
+                hint="Check the target. The effect is not repeated before its outcome is known.",
+            ) from None
+
     def _require_verified(self, found: Any) -> None:
         if not found:
             raise EffectNotVerifiedError(
@@ -199,6 +218,7 @@ def effect_of_action(
     """Return the effect of one call of an action; `options` are those of `ms.once`.
 
     Without `once` it is the effect of this use in the running step. Outside of steps there is none: nothing says what would be the same.
+    Inside of another effect there is none either, unless it has a recovery of its own: what happens is settled with the outer one.
 
     Raises:
         OutsideStepError: called straight from a workflow's body.
@@ -208,7 +228,8 @@ def effect_of_action(
         raise OutsideStepError(name)
     if once is None:
         step = CURRENT_STEP.get()
-        if step is None:
+        is_covered = EFFECT_KEY.get() is not None and check is None and not options.get("keyed")
+        if step is None or is_covered:
             return None
         once, identity = step.effect_key(name), None
     return make_effect(make_request(once, identity, check=check, **options), check)

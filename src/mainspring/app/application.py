@@ -42,6 +42,7 @@ from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, has_random_hash
 from mainspring.domain.values.codec import DEFAULT_LIMIT, Codec, encode
 from mainspring.domain.values.saved_call import roundtrip_call
 from mainspring.domain.values.sealing import Sealing, read_payload_limit
+from mainspring.engine.attempts.context_flags import IMPORTING_FOR_RUN
 from mainspring.engine.attempts.transaction import Tx
 from mainspring.engine.definitions.automation import Automation, Script, Task, Workflow
 from mainspring.engine.definitions.registry import Registry, current_registry, list_declarations_of_file
@@ -199,10 +200,16 @@ class App(RunStarter, StartsWithOptions[Starter]):
         Raises:
             StoreError: the store cannot be used.
             ConflictError: this app runs already.
+            DefinitionError: a child process imports the file that calls this.
         """
         if self._runtime is not None:
             raise ConflictError(
                 "this app is running already", hint="Use one `async with app.running()` for the whole program."
+            )
+        if IMPORTING_FOR_RUN.get():
+            raise DefinitionError(
+                "a file starts a worker while a process of the engine imports it for a step, which would start the next process, and so on",
+                hint='Put the call of App.run or App.running below: if __name__ == "__main__":',
             )
         _warn_of_random_hash_seed(self.registry)
         runtime = self._make_runtime("run" if one_run else "app", schedules=schedules)

@@ -19,7 +19,7 @@ from mainspring.domain.duration import to_milliseconds
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.runs.log_line import Level
 from mainspring.domain.values.sealing import Sealing
-from mainspring.resources.project_source import PROJECT_SOURCE, ProjectSource
+from mainspring.resources.project_source import PROJECT_SOURCES, ProjectSource
 from mainspring.resources.secret_store import SecretStore
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.service.actor import Actor, user_name
@@ -48,7 +48,7 @@ class Project:
         Project._newest = self
         # Child processes do not get the address of the store: it may contain a password.
         flags = {"project.environment": settings.project.environment, "store.url": settings.store.location}
-        PROJECT_SOURCE.source = ProjectSource(None if settings.file is None else str(settings.file), flags)
+        PROJECT_SOURCES.own = ProjectSource(None if settings.file is None else str(settings.file), flags)
 
     @classmethod
     def find(cls, *, flags: Mapping[str, Any] | None = None, config: Path | None = None) -> "Project":
@@ -74,7 +74,7 @@ class Project:
         """
         if cls._newest is not None:
             return cls._newest
-        source = PROJECT_SOURCE.source
+        source = PROJECT_SOURCES.worker
         if source is None:
             return cls.find()
         return cls.find(flags=source.flags, config=None if source.file is None else Path(source.file))

@@ -98,6 +98,8 @@ class EffectMove(StrEnum):
     DOUBT = "doubt"
     DISPUTE = "dispute"
     """The target does not have what is on record as done."""
+    PERMIT = "permit"
+    """A person says that it did not happen, and lets its step perform it."""
 
 
 _UNPROVEN_STATES: Final = frozenset({EffectState.UNKNOWN, EffectState.IN_DOUBT})
@@ -107,6 +109,7 @@ EFFECT_MOVES: Final[dict[EffectMove, tuple[frozenset[EffectState], EffectState]]
     EffectMove.LOSE: (frozenset({EffectState.PENDING}), EffectState.UNKNOWN),
     EffectMove.DOUBT: (frozenset({EffectState.PENDING, EffectState.UNKNOWN}), EffectState.IN_DOUBT),
     EffectMove.DISPUTE: (frozenset({EffectState.DONE}), EffectState.IN_DOUBT),
+    EffectMove.PERMIT: (frozenset({EffectState.IN_DOUBT}), EffectState.UNKNOWN),
 }
 """THE table of effects: verb -> (states it may start from, state it ends in). `effects.decision` says when one may begin."""
 
@@ -127,7 +130,7 @@ class FailureReason(StrEnum):
     DRIFT = "drift"
     """The code requests a saved step with another input, or cannot request it any more."""
     IN_DOUBT = "in_doubt"
-    """An at-most-once step ended without proof of what happened."""
+    """A step ended without proof of what happened: an at-most-once step, or one with an effect in doubt."""
     VALUE_REFUSED = "value_refused"
     """A step is done but its result cannot be saved."""
     UNDO_FAILED = "undo_failed"

@@ -7,6 +7,7 @@ released. A late outcome is still sent, as evidence for a doubt. A process that 
 
 import asyncio
 import functools
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -73,7 +74,8 @@ class EffectSettlement(msgspec.Struct, frozen=True):
     """The outcome of a call: DONE with its result as JSON (or why that cannot be saved), RELEASED, or UNKNOWN with a reason.
 
     `id` and `intent` are those of the answer. `note` = the reason, such as the type of an error, and `words` its message.
-    `was_checked` = the target was asked before and does not have the effect.
+    `was_checked` = the target was asked before and does not have the effect. `ends_step` = the effect is the whole step: the outcome is
+    committed with the end of the attempt.
     """
 
     key: str
@@ -85,6 +87,7 @@ class EffectSettlement(msgspec.Struct, frozen=True):
     note: str | None = None
     words: str | None = None
     was_checked: bool = False
+    ends_step: bool = False
 
 
 def release_of(request: EffectRequest, answer: EffectAnswer) -> EffectSettlement:
@@ -202,10 +205,11 @@ def _hide_in_json(data: bytes) -> bytes:
 
 def doubt_error(key: str, reason: str) -> EffectInDoubtError:
     """Return the error of a call that needs a person's decision."""
+    word = shlex.quote(key)
     return EffectInDoubtError(
         reason,
-        hint=f"Check at the target. If it happened: mainspring effects confirm {key!r}. If it did not: "
-        f"mainspring effects forget {key!r}. ms.once(check=...) asks the target by itself.",
+        hint="Check at the target. If a run stopped for it, decide on the run: mainspring explain RUN lists the commands. "
+        f"Otherwise, if it happened: mainspring effects confirm {word}. If it did not: mainspring effects forget {word}",
     )
 
 
@@ -240,6 +244,8 @@ class AttemptEffects:
         """The calls of each attempt that wait for an answer or have an intent."""
         self._granted: dict[tuple[str, str, int], _PendingEffect] = {}
         """The calls with an intent, by the idempotency key of the effect, the attempt and the intent."""
+        self._last: dict[str, tuple[EffectSettlement, SettledCallback]] = {}
+        """The outcomes that are committed with the end of their attempt."""
         self._is_closed = False
 
     def begin(self, holder: EffectHolder, request: EffectRequest, answer: AnswerCallback) -> None:
@@ -257,12 +263,21 @@ class AttemptEffects:
         call = self._granted.get((settlement.id, owner, settlement.intent))
         if call is not None:
             self._forget(call)
+            if settlement.ends_step:
+                self._last[owner] = settlement, settled
+                return
+        self._submit(settlement, settled)
+
+    def _submit(self, settlement: EffectSettlement, settled: SettledCallback) -> None:
         self._store.submit(
             self._ledger.settle_command(settlement), functools.partial(self._on_settled, settlement, settled)
         )
 
     def end(self, owner: str) -> None:
-        """Make the pending effects of an attempt unknown: it has ended."""
+        """Save the outcome that belongs to the end of an attempt, and make its pending effects unknown: it has ended."""
+        last = self._last.pop(owner, None)
+        if last is not None:
+            self._submit(*last)
         for call in tuple(self._calls.get(owner, ())):
             self._forget(call)
             if call.granted is not None:
@@ -270,6 +285,8 @@ class AttemptEffects:
 
     def close(self) -> None:
         """Do nothing more: the end of the session makes all pending effects unknown."""
+        for owner in tuple(self._last):
+            self._submit(*self._last.pop(owner))
         self._is_closed = True
         for calls in tuple(self._calls.values()):
             for call in tuple(calls):

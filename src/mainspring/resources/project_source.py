@@ -15,12 +15,13 @@ class ProjectSource(msgspec.Struct, frozen=True):
     flags: dict[str, Any]
 
 
-class CurrentProjectSource:
-    """The source of the newest project of this process, or of its worker; None if no project was opened."""
+class ProjectSources:
+    """The source of the newest project of this process (`own`), and in a child process that of its worker (`worker`)."""
 
     def __init__(self) -> None:
-        self.source: ProjectSource | None = None
+        self.own: ProjectSource | None = None
+        self.worker: ProjectSource | None = None
 
 
-PROJECT_SOURCE = CurrentProjectSource()
-"""The source of this process."""
+PROJECT_SOURCES = ProjectSources()
+"""The sources of this process."""

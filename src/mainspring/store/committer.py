@@ -357,8 +357,8 @@ class Committer:
         with self._queue_lock:
             self.fatal = error
         unwritten = self._group + self._close_queue(error)
-        is_away = isinstance(error.__cause__, StoreUnavailableError | StoreFullError)
-        if isinstance(error, FencedError) and not is_away:
+        is_unreachable = isinstance(error.__cause__, StoreUnavailableError | StoreFullError)
+        if isinstance(error, FencedError) and not is_unreachable:
             try:
                 self._database.keep_evidence([command for command, _ in unwritten])
             except Exception as fault:  # noqa: BLE001 - the process ends, with or without it

@@ -51,8 +51,8 @@ class GroupingDatabase(ABC):
         self.session: int | None = None
         self.meanwhile: Callable[[], None] | None = None
         self._handlers = handlers
-        self._keeps_evidence = False
-        """Whether only evidence is written any more: the session was declared dead."""
+        self._is_fenced = False
+        """Whether the session was declared dead: only evidence is written any more."""
 
     @property
     def hints(self) -> int | None:
@@ -104,7 +104,7 @@ class GroupingDatabase(ABC):
         """Commit the evidence of a dead session; see base.Database.keep_evidence."""
         evidence = [command for command in commands if command.is_evidence()]
         if evidence:
-            self._keeps_evidence = True
+            self._is_fenced = True
             self._commit(evidence, again=True)
 
     def _meet_clock_step(self, transaction: Transaction) -> None:
@@ -179,7 +179,7 @@ class GroupingDatabase(ABC):
 
     def _require_alive(self, state: str | None, commands: list[StoreCommand[object]], *, again: bool) -> None:
         """Raise FencedError if the session was declared dead (or closed itself, unless this repeats the closing)."""
-        if state in _WRITERS or self._keeps_evidence:
+        if state in _WRITERS or self._is_fenced:
             return
         if state == SessionState.CLOSED and again and any(isinstance(c, CloseSession) for c in commands):
             return

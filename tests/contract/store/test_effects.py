@@ -437,12 +437,20 @@ def test_result_of_a_person_for_the_step_confirms_its_doubts(store: Any) -> None
     assert (row(store, "doubted").decided_by or "").startswith("the result given for r")
 
 
-def test_repetition_of_the_step_by_a_person_forgets_its_doubts(store: Any) -> None:
-    """It did not happen, so the next attempt performs it."""
-    run, first, _ = in_doubt(store)
+def test_repetition_of_the_step_by_a_person_permits_its_effects(store: Any) -> None:
+    """The next attempt performs each under its idempotency key: if the person is wrong, the target can drop the duplicate."""
+    run, first, second = in_doubt(store)
     assert store.do(GiveResult(run=run.id, ident="s1", command="again", again=True)) == DONE
-    assert [state(store, key) for key in ("doubted", "other", "elsewhere")] == [None, None, S.IN_DOUBT]
-    assert granted_to(store, begin(step(run.id, 2, ident="s1"), key="doubted")).id != first.id
+    assert [state(store, key) for key in ("doubted", "other", "elsewhere")] == [S.UNKNOWN, S.UNKNOWN, S.IN_DOUBT]
+    assert (row(store, "doubted").decided_by or "").startswith("the decision to run r")
+    for late in (C.DONE, C.RELEASED, C.UNKNOWN):
+        assert refusal(store, settle(first, late, key="doubted")) == "not_held"
+    attempt = step(run.id, 2, ident="s1")
+    assert granted_to(store, begin(attempt, key="doubted")) == EffectGranted(first.id, 2, must_check=False)
+    again = granted_to(store, begin(replace(attempt, call_id="2"), key="other", recovery=R.CHECK))
+    assert again == EffectGranted(second.id, 2, must_check=False)
+    assert store.do(settle(again, C.RELEASED, key="other")) == DONE
+    assert state(store, "other") is None
 
 
 @pytest.mark.parametrize("recovery", [R.KEYED, R.CHECK])
@@ -450,16 +458,18 @@ def test_repetition_of_the_step_keeps_what_needs_no_person(store: Any, recovery:
     """The person decided on the doubt; another effect of the step may have happened, and keeps its idempotency key."""
     run, _, other = in_doubt(store, recovery=recovery)
     store.do(GiveResult(run=run.id, ident="s1", command="again", again=True))
-    assert [state(store, key) for key in ("doubted", "other")] == [None, S.UNKNOWN]
+    assert [state(store, key) for key in ("doubted", "other")] == [S.UNKNOWN, S.UNKNOWN]
+    assert row(store, "other").decided_by is None
     again = granted_to(store, begin(step(run.id, 2, ident="s1"), key="other", recovery=recovery))
     assert (again.id, again.must_check) == (other.id, recovery is R.CHECK)
 
 
-def test_failure_that_a_person_gives_for_the_step_forgets_its_doubts(store: Any) -> None:
-    """The step did not happen."""
+def test_failure_that_a_person_gives_for_the_step_permits_its_effects(store: Any) -> None:
+    """The step did not happen, so another run may perform them."""
     run, _, _ = in_doubt(store)
     store.do(GiveResult(run=run.id, ident="s1", command="fail", failure=Failure("E", "permanent", "no")))
-    assert [state(store, key) for key in ("doubted", "other")] == [None, None]
+    assert [state(store, key) for key in ("doubted", "other")] == [S.UNKNOWN, S.UNKNOWN]
+    assert granted_to(store, begin(key="doubted")).intent == 2
 
 
 # -- windows ---------------------------------------------------------------------------------------------------------------
@@ -765,7 +775,7 @@ def test_decision_of_a_person_is_not_overwritten_by_a_call_at_the_same_time(
     both = overlap(store, give, second, begin(key="doubted", recovery=R.CHECK))
     assert both.first.answer == DONE
     if is_again:
-        assert both.second.answer.id != first.id
+        assert (both.second.answer.id, both.second.answer.intent) == (first.id, 2)
         assert not both.second.answer.must_check
     else:
         assert isinstance(both.second.answer, EffectFound)

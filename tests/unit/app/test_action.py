@@ -1,5 +1,7 @@
 """`ms.action`: what is checked when it is declared."""
 
+import contextlib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +9,11 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.errors import DefinitionError, MainspringError, OptionError, UnknownNameError
+from mainspring.domain.states import EffectState
 from mainspring.engine.definitions.registry import Registry
+from mainspring.store.read.effects import EffectFilter, list_effects
 from mainspring.store.sqlite.database import SqliteDatabase
+from mainspring.store.sqlite.reader import SqliteReader
 
 
 def search(number: int, *, urgent: bool = False) -> None:
@@ -109,3 +114,77 @@ def test_effect_costs_commits_and_no_more(fn: Any, more: int, tmp_path: Path, mo
         ms.App(tmp_path / f"{len(counts)}.db").run(add_all)
     few_of_their_own = steps // 2  # heartbeats, and an outcome that was alone in its group
     assert abs(counts[2] - counts[1] - more * steps) < few_of_their_own
+
+
+ERRORS = [
+    ConnectionRefusedError(111, "refused"),
+    ms.NotSent("away"),
+    ms.Permanent("no"),
+    FileNotFoundError("none"),
+    None,
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("is_async", [False, True], ids=["def", "async def"])
+def test_effect_that_verify_does_not_find_is_never_repeated_blindly(
+    error: Exception | None, is_async: bool, tmp_path: Path
+) -> None:
+    """The function has returned: no error of `verify` proves that nothing happened, whatever it proves elsewhere."""
+    done: list[int] = []
+
+    def search_in_vain(_result: Any, _number: int) -> bool:
+        if error is not None:
+            raise error
+        return False
+
+    async def pay_async(number: int) -> None:
+        done.append(number)
+
+    def pay(number: int) -> None:
+        done.append(number)
+
+    action = ms.action(once="pay:{number}", verify=search_in_vain, retry=ms.Retry(attempts=3, initial=timedelta(0)))(
+        pay_async if is_async else pay
+    )
+
+    @ms.workflow
+    async def bill(run: ms.Run) -> None:
+        await run.step(action, 7)
+
+    app = ms.App(tmp_path / "store.db")
+    with pytest.raises(MainspringError, match=r"verify=|needs attention|in doubt"):
+        app.run(bill)
+    assert done == [7]
+    with contextlib.closing(SqliteReader(tmp_path / "store.db")) as reader:
+        (effect,) = list_effects(reader, EffectFilter(), limit=10).effects
+    assert effect.state is EffectState.IN_DOUBT
+    assert "EffectNotVerifiedError" in str(effect.note)
+
+
+def test_action_inside_of_another_is_settled_with_it(tmp_path: Path) -> None:
+    """The check of the outer action decides; the inner one leaves no doubt of its own, which no check could settle."""
+    sent: list[str] = []
+
+    @ms.action()
+    def post(text: str) -> str:
+        sent.append(text)
+        raise TimeoutError("no reply")
+
+    @ms.action(
+        once="coupon:{number}",
+        check=lambda number: f"coupon {number}",
+        retry=ms.Retry(attempts=3, initial=timedelta(0)),
+    )
+    def make_coupon(number: int) -> str:
+        return post(f"coupon {number}")
+
+    @ms.workflow
+    async def reward(run: ms.Run) -> str:
+        return await run.step(make_coupon, 7)
+
+    assert ms.App(tmp_path / "store.db").run(reward) == "coupon 7"
+    assert sent == ["coupon 7"]
+    with contextlib.closing(SqliteReader(tmp_path / "store.db")) as reader:
+        found = list_effects(reader, EffectFilter(), limit=10).effects
+    assert [(effect.key, effect.state) for effect in found] == [("coupon:7", EffectState.DONE)]

@@ -126,7 +126,7 @@ def test_answers_of_the_store_become_answers_and_errors(scene: Scene) -> None:
     assert "on record: [8] (by job.py, 1970-01-01" in str(conflict)
     assert "this call: [7]" in str(conflict)
     assert isinstance(doubt, EffectInDoubtError)
-    assert "mainspring effects confirm 'k'" in (doubt.hint or "")
+    assert "mainspring effects confirm k." in (doubt.hint or "")
     assert isinstance(nested, EffectConflictError)
     assert isinstance(away, StoreUnavailableError)
 

@@ -53,6 +53,9 @@ def decide(
         return _decide_new(call, is_on_hold=is_on_hold)
     if effect.identity_hash != call.identity_hash and (call.within_ms is None or call.must_match):
         return EffectDecision.CONFLICT
+    if effect.state is EffectState.UNKNOWN and effect.decided_by is not None:  # a person says that it did not happen
+        is_same = effect.identity_hash == call.identity_hash
+        return EffectDecision.REPEAT if is_same else EffectDecision.BEGIN
     if effect.state is EffectState.DONE:
         return EffectDecision.SKIP if effect.identity_hash == call.identity_hash else EffectDecision.SUPPRESS
     return _decide_unproven(effect, call)
@@ -82,10 +85,18 @@ def _decide_held(effect: EffectRecord, call: EffectCall, session: int | None) ->
 
 
 def _is_over(effect: EffectRecord, call: EffectCall, now: int) -> bool:
-    """Tell whether the window of the call has passed. It never has for the same step in a later attempt: that wants the same effect."""
-    if call.within_ms is None or _has_attempt_ended(effect, call):
+    """Tell whether the window of the call has passed. It never has for the same step in a later attempt: that wants the same effect.
+
+    An unknown outcome stays for the longest window of all calls: a shorter one does not decide it.
+    """
+    within_ms = call.within_ms
+    if within_ms is None or _has_attempt_ended(effect, call):
         return False
-    return settled_instant(effect, now) + call.within_ms <= now
+    if effect.state is not EffectState.DONE:
+        if effect.within_ms is None:
+            return False
+        within_ms = max(within_ms, effect.within_ms)
+    return settled_instant(effect, now) + within_ms <= now
 
 
 def _decide_new(call: EffectCall, *, is_on_hold: bool) -> EffectDecision:
@@ -98,9 +109,10 @@ def _decide_new(call: EffectCall, *, is_on_hold: bool) -> EffectDecision:
 def _decide_unproven(effect: EffectRecord, call: EffectCall) -> EffectDecision:
     """Decide on an effect of unknown outcome. A repetition is safe only if the earlier call, too, gave its key to the target.
 
-    If its outcome was known, and its target does not have it, a check of the call would repeat what did happen.
+    A call with another identity would check or repeat something else. If the outcome was known, and the target does not have the effect, a
+    check would repeat what did happen.
     """
-    if effect.disputed:
+    if effect.disputed or effect.identity_hash != call.identity_hash:
         return EffectDecision.DOUBT
     if call.recovery is Recovery.CHECK:
         return EffectDecision.CHECK

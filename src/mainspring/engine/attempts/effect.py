@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Token
@@ -205,7 +206,7 @@ class Effect:
                 raise
             settlement = self._read_check(reply)
             if settlement is not None:
-                await self._channel.settle_effect(settlement)
+                await self._send(settlement, None)
         self._set_key()
         return self
 
@@ -305,14 +306,15 @@ class Effect:
         answer, result, refused = self._started, None, None
         if outcome is CallOutcome.DONE:
             result, refused = self._result, None if self._refused is None else self._refused.reason
+        ends_step = self.is_step and outcome is CallOutcome.DONE and refused is None
         return EffectSettlement(
-            self.key, answer.id, answer.intent, outcome, result, refused, note, words, was_checked=self._was_checked
+            self.key, answer.id, answer.intent, outcome, result, refused, note, words, self._was_checked, ends_step
         )
 
     def _wait_for(self, settlement: EffectSettlement | None) -> None:
         if settlement is not None:
             pending = self._channel.settle_effect(settlement)
-            if not self._is_committed_with_step(settlement):
+            if not settlement.ends_step:
                 pending.wait()
 
     async def _send(self, settlement: EffectSettlement, error: BaseException | None) -> None:
@@ -323,12 +325,8 @@ class Effect:
             if error is None:
                 raise
             return
-        if (error is None or isinstance(error, Exception)) and not self._is_committed_with_step(settlement):
+        if (error is None or isinstance(error, Exception)) and not settlement.ends_step:
             await pending
-
-    def _is_committed_with_step(self, settlement: EffectSettlement) -> bool:
-        """Tell whether the end of the step follows: commands of one process are committed in their order."""
-        return self.is_step and settlement.outcome is CallOutcome.DONE and settlement.refused is None
 
     def _raise_after(self, settlement: EffectSettlement, error: BaseException | None) -> None:
         """Raise what the committed outcome means for the code."""
@@ -396,7 +394,7 @@ def require_check_reply(key: str, reply: Any) -> None:
 
 def _lost_result_error(key: str, reason: str) -> ValueRefusedError:
     """Return the error of a call that finds the effect done without its result."""
-    hint = f"The effect is done and is not repeated. To let the next call perform it: mainspring effects forget {key!r}"
+    hint = f"The effect is done and is not repeated. To let the next call perform it: mainspring effects forget {shlex.quote(key)}"
     return ValueRefusedError(f"result of effect {key!r}", "$", reason, hint=hint)
 
 

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import contextvars
 import functools
-import itertools
 import threading
 import time
 from collections import deque
@@ -49,6 +48,7 @@ from mainspring.engine.attempts.step_context import (
     AttemptClosed,
     LockRequest,
     PendingAnswer,
+    RequestNumbers,
     SavedCheckpoint,
     StepContext,
     raise_attempt_closed,
@@ -167,8 +167,7 @@ class AttemptHost:
         self.clock = clock
         self.on_report = on_report
         self.grace_after = grace_after
-        self.numbers = itertools.count(1)
-        """Numbers of requests; any thread may take the next one."""
+        self.numbers = RequestNumbers()
         self.live: set[LiveAttempt] = set()
         self.abandoned: set[LiveAttempt] = set()
         # Copied once, so that steps see the context variables of the program but never those of the body.
@@ -367,6 +366,7 @@ class LiveAttempt:
         """Send a checkpoint to the engine; in another thread than the loop's, wait for its commit."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
+        self.host.numbers.require_own_process()
         checkpoint = PendingCheckpoint(self.host, self.drop_checkpoint)
         self._checkpoints.add(checkpoint)
         self.post(CheckpointReport(data, checkpoint.ack))
@@ -379,6 +379,7 @@ class LiveAttempt:
         """Add an event or message to send with the end of this attempt; from any thread."""
         if self.closed:
             raise_attempt_closed(self.spec.name)
+        self.host.numbers.require_own_process()
         self.outgoing.append(outgoing)
 
     def lock(self, spec: LockSpec) -> LockRequest:

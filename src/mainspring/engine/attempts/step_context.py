@@ -8,13 +8,15 @@ is no `Exception`, so that user code does not swallow it. A value is checked and
 
 import asyncio
 import contextlib
+import itertools
+import os
 import threading
 from collections.abc import Awaitable, Callable, Generator
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, Generic, NoReturn, Protocol, TextIO, TypeVar, cast, overload
 
 from mainspring.domain.effects.target_limits import TargetRefused, TargetTurn
-from mainspring.domain.errors import ArgumentError, MainspringError
+from mainspring.domain.errors import ArgumentError, DefinitionError, MainspringError
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER, Classifier
 from mainspring.domain.redaction.redactor import TextRedactor
 from mainspring.domain.runs.log_line import bound_fields, format_value
@@ -144,6 +146,27 @@ class NotInStepError(MainspringError):
 
 _SENDING_CALLS = ("publish()", "send()")
 _METHODS_OF_RUN = ("progress", "log.debug", "log.info", "log.warning", "log.error")
+
+
+class RequestNumbers:
+    """The numbers of the requests of one process; any thread may take the next one."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count(1)
+        self._pid = os.getpid()
+
+    def __next__(self) -> int:
+        """Return the next number. Raises DefinitionError in a process that a step forked."""
+        self.require_own_process()
+        return next(self._count)
+
+    def require_own_process(self) -> None:
+        """Raise DefinitionError in a process that a step forked: no answer would reach it."""
+        if os.getpid() != self._pid:
+            raise DefinitionError(
+                "a process that a step forked has no connection to its worker",
+                hint="Call ms.* in the step itself, or in its threads, and let the forked process only compute.",
+            )
 
 
 class AttemptClosed(BaseException):
@@ -300,7 +323,30 @@ class StepContext:
         return saving
 
 
-CURRENT_STEP: ContextVar[StepContext | None] = ContextVar("mainspring_step", default=None)
+class CurrentStep:
+    """The attempt whose code is running: that of the context, or in a child process the only one.
+
+    A child process runs one attempt at a time, so the threads that a step starts there belong to it too.
+    """
+
+    def __init__(self) -> None:
+        self._in_context: ContextVar[StepContext | None] = ContextVar("mainspring_step", default=None)
+        self.only: StepContext | None = None
+
+    def get(self) -> StepContext | None:
+        """Return the attempt; None outside of steps."""
+        return self._in_context.get() or self.only
+
+    def set(self, step: StepContext | None) -> Token[StepContext | None]:
+        """Set the attempt of this context."""
+        return self._in_context.set(step)
+
+    def reset(self, token: Token[StepContext | None]) -> None:
+        """Set what was before `set` returned this token."""
+        self._in_context.reset(token)
+
+
+CURRENT_STEP = CurrentStep()
 
 
 class SavedCheckpoint:

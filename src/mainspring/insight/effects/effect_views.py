@@ -171,6 +171,8 @@ def describe_next(effect: EffectRecord, now: int, *, is_held: bool) -> str:
         return "The next call is skipped and gets the result on record."
     if effect.state is EffectState.IN_DOUBT:
         return "The next call fails until a person decides, unless it has check= or keyed=True."
+    if effect.decided_by is not None:
+        return "A person decided that it did not happen: the next call performs it, under the same idempotency key."
     recovery = "asks the target" if effect.recovery is Recovery.CHECK else "repeats it under the same idempotency key"
     return f"The next call {recovery}."
 

@@ -66,7 +66,7 @@ REASONS: Final[dict[str, str]] = {
     FailureReason.ROLLED_BACK: "Its code rolled back: its steps were undone, newest first.",
     FailureReason.CRASHES_WORKER: "Its code crashed its worker process three times while it ran alone.",
     FailureReason.DRIFT: "The code requests a saved step with another input than the saved one, or no longer requests it.",
-    FailureReason.IN_DOUBT: "An at-most-once step ended without proof of its outcome: it may or may not have had its effect.",
+    FailureReason.IN_DOUBT: "A step ended without proof of its outcome: it may or may not have had its effect.",
     FailureReason.VALUE_REFUSED: "The step is done, but its result cannot be saved or read. Mainspring does not repeat the step.",
     FailureReason.UNDO_FAILED: "An undo failed, so the rollback is not complete.",
     FailureReason.BODY_ERROR: "The code of the workflow raised it, outside of any step.",

@@ -76,7 +76,7 @@ def settle_effect(tx: Transaction, command: SettleEffect) -> CommandDone | Refus
     effect = None if held is None else held.effect
     if effect is None or effect.id != c.id:
         return DONE if tx.again and c.outcome is CallOutcome.RELEASED else _not_held(c.key)
-    if effect.intent != c.intent or effect.state is EffectState.DONE:
+    if effect.intent != c.intent or effect.state is EffectState.DONE or effect.decided_by is not None:
         return DONE if tx.again and effect.intent == c.intent else _not_held(c.key)
     is_released = c.outcome is CallOutcome.RELEASED and (c.was_checked or not effect.repeats)
     if effect.state is not EffectState.PENDING and not is_released:
@@ -142,13 +142,13 @@ def lose_effects(tx: Transaction, session: int) -> None:
 def settle_doubts_of_step(tx: Transaction, run: str, ident: str, *, happened: bool) -> None:
     """Settle the effects in doubt of a step, for a person has decided on the step.
 
-    If the step runs again, an effect that Mainspring can settle by itself stays unknown, and keeps its idempotency key.
+    If the step runs again, each effect keeps its idempotency key: if the person is wrong, a target that knows the key drops the duplicate.
     """
     tx.hold_all("effect", [(key,) for key in tx.values("list_doubts_of_step", (run, ident), str)])
     if happened:
         tx.change("confirm_effects_of_step", (tx.now, f"the result given for {run}/{ident}", run, ident))
     else:
-        tx.change("delete_doubts_of_step", (run, ident))
+        tx.change("permit_doubts_of_step", (tx.now, f"the decision to run {run}/{ident} again", run, ident))
 
 
 def _begin(
@@ -157,7 +157,9 @@ def _begin(
     is_new = decision is EffectDecision.BEGIN or effect is None or effect.state is EffectState.DONE
     row = _new_effect(tx, command, effect, is_new=is_new)
     if decision is not EffectDecision.BEGIN:
-        row = msgspec.structs.replace(row, repeats=row.repeats + 1)
+        # What a person decided counts for all intents before.
+        repeats = 0 if effect is not None and effect.decided_by is not None else row.repeats + 1
+        row = msgspec.structs.replace(row, repeats=repeats)
     if decision is EffectDecision.DOUBT:  # the store is on hold, and nothing can tell whether the effect happened
         _write(tx, row, EffectMove.DOUBT, settled_at=tx.now, note=_RESTORED)
         return _in_doubt(row.key, _RESTORED)

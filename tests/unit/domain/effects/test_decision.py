@@ -93,22 +93,33 @@ CASES: dict[str, tuple[EffectRecord | None, EffectCall, dict[str, Any], EffectDe
     "unknown, check": (row(S.UNKNOWN, recovery=R.KEYED), call(recovery=R.CHECK), {}, D.CHECK),
     "unknown, other identity": (row(S.UNKNOWN), call(identity_hash="other", recovery=R.CHECK), {}, D.CONFLICT),
     "unknown, in the window, other identity": (
-        row(S.UNKNOWN), call(within_ms=HOUR + 1, identity_hash="other", recovery=R.CHECK), {}, D.CHECK,
+        row(S.UNKNOWN), call(within_ms=HOUR + 1, identity_hash="other", recovery=R.CHECK), {}, D.DOUBT,
+    ),
+    "unknown, in the window, other identity, keyed": (
+        row(S.UNKNOWN, recovery=R.KEYED), call(within_ms=HOUR + 1, identity_hash="other", recovery=R.KEYED), {}, D.DOUBT,
     ),
     "unknown, in the window, must match": (
         row(S.UNKNOWN), call(within_ms=HOUR + 1, identity_hash="other", recovery=R.CHECK, must_match=True), {}, D.CONFLICT,
     ),
-    "unknown, window over": (row(S.UNKNOWN), call(within_ms=HOUR), {}, D.BEGIN),
-    "unknown, window over, restored": (row(S.UNKNOWN), call(within_ms=HOUR), {"hold": True}, D.DOUBT),
+    "unknown, window over": (row(S.UNKNOWN, within_ms=1), call(within_ms=HOUR), {}, D.BEGIN),
+    "unknown, window of the call over": (row(S.UNKNOWN, within_ms=HOUR + 1), call(within_ms=1), {}, D.DOUBT),
+    "unknown, without a window": (row(S.UNKNOWN), call(within_ms=1), {}, D.DOUBT),
+    "unknown, window over, restored": (row(S.UNKNOWN, within_ms=1), call(within_ms=HOUR), {"hold": True}, D.DOUBT),
     "unknown, window over, retry of the step": (
         row(S.UNKNOWN, recovery=R.KEYED), call(LATER, within_ms=HOUR, recovery=R.KEYED), {}, D.REPEAT,
+    ),
+    "permitted by a person": (row(S.UNKNOWN, decided_by="ann"), call(), {}, D.REPEAT),
+    "permitted by a person, other identity": (row(S.UNKNOWN, decided_by="ann"), call(identity_hash="x"), {}, D.CONFLICT),
+    "permitted by a person, in the window, other identity": (
+        row(S.UNKNOWN, decided_by="ann"), call(identity_hash="x", within_ms=2 * HOUR), {}, D.BEGIN,
     ),
     "in doubt": (row(S.IN_DOUBT), call(), {}, D.DOUBT),
     "in doubt, keyed": (row(S.IN_DOUBT, recovery=R.KEYED), call(recovery=R.KEYED), {}, D.DOUBT),
     "disputed, check": (row(S.IN_DOUBT, disputed=1), call(recovery=R.CHECK), {}, D.DOUBT),
-    "disputed, window over": (row(S.IN_DOUBT, disputed=1), call(within_ms=HOUR), {}, D.BEGIN),
+    "disputed, window over": (row(S.IN_DOUBT, disputed=1, within_ms=1), call(within_ms=HOUR), {}, D.BEGIN),
     "in doubt, check": (row(S.IN_DOUBT), call(recovery=R.CHECK), {}, D.CHECK),
-    "in doubt, window over": (row(S.IN_DOUBT), call(within_ms=HOUR), {}, D.BEGIN),
+    "in doubt, window over": (row(S.IN_DOUBT, within_ms=1), call(within_ms=HOUR), {}, D.BEGIN),
+    "in doubt, without a window": (row(S.IN_DOUBT), call(within_ms=HOUR), {}, D.DOUBT),
 }  # fmt: skip
 
 
@@ -161,7 +172,9 @@ BOOLEANS = st.booleans()
 
 
 def is_window_over(effect: EffectRecord, request: EffectCall) -> bool:
-    return request.within_ms is not None and settled_instant(effect, NOW) + request.within_ms <= NOW
+    if request.within_ms is None or effect.within_ms is None:
+        return False
+    return settled_instant(effect, NOW) + max(request.within_ms, effect.within_ms) <= NOW
 
 
 @settings(max_examples=500)
@@ -173,6 +186,7 @@ def test_effect_of_unknown_outcome_is_never_repeated_blindly(
     found = decision(effect, request, live=live, hold=hold)
     if found in PERFORMING and not is_window_over(effect, request):
         assert found is D.CHECK or (found is D.REPEAT and effect.recovery is request.recovery is R.KEYED)
+        assert effect.identity_hash == request.identity_hash
     if found is D.REPEAT:
         assert effect.state is not S.IN_DOUBT
 

@@ -10,7 +10,6 @@ import contextlib
 import contextvars
 import faulthandler
 import functools
-import itertools
 import os
 import resource
 import signal
@@ -52,6 +51,7 @@ from mainspring.engine.attempts.step_context import (
     SAVED_CHECKPOINT,
     LockRequest,
     PendingAnswer,
+    RequestNumbers,
     SavedCheckpoint,
     StepContext,
 )
@@ -68,7 +68,7 @@ from mainspring.resources.effects import (
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.lock_backends import LOCK_BACKENDS
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
-from mainspring.resources.project_source import PROJECT_SOURCE
+from mainspring.resources.project_source import PROJECT_SOURCES
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
@@ -85,7 +85,7 @@ class ChildChannel:
         self._socket = connection
         self._reader: FrameReader[child_protocol.MessageToChild] = FrameReader(child_protocol.MessageToChild)
         self._send_lock = threading.Lock()
-        self._numbers = itertools.count(1)
+        self._numbers = RequestNumbers()
         self._checkpoint_answers: dict[int, SimpleQueue[child_protocol.CheckpointAnswer]] = {}
         self._lock_requests: dict[int, LockRequest] = {}
         self._effect_requests: dict[int, tuple[PendingAnswer[Any], EffectRequest | None]] = {}
@@ -166,6 +166,7 @@ class ChildChannel:
 
     def record(self, outgoing: OutboxEntry) -> None:
         """Add an event or message to send if the call succeeds."""
+        self._numbers.require_own_process()
         self.send(child_protocol.OutgoingMessage(outgoing))
 
     def lock(self, spec: LockSpec) -> LockRequest:
@@ -289,22 +290,23 @@ class _ChildServer:
         self._send_end(end, is_spent=is_spent or threading.active_count() > threads)
 
     def _run(self, spec: AttemptSpec) -> Any:
-        CURRENT_STEP.set(
-            StepContext(
-                self._link,
-                run_id=spec.run_id,
-                name=spec.name,
-                key=spec.key,
-                attempt=spec.attempt,
-                automation=spec.automation,
-                slot_at=spec.slot_at,
-                saved=spec.checkpoint,
-                payload_max=spec.payload_max,
-                classifier=self._classifier,
-                fn=spec.fn,
-            )
+        CURRENT_STEP.only = StepContext(
+            self._link,
+            run_id=spec.run_id,
+            name=spec.name,
+            key=spec.key,
+            attempt=spec.attempt,
+            automation=spec.automation,
+            slot_at=spec.slot_at,
+            saved=spec.checkpoint,
+            payload_max=spec.payload_max,
+            classifier=self._classifier,
+            fn=spec.fn,
         )
-        return call_to_end(spec.fn, spec.args, spec.kwargs)
+        try:
+            return call_to_end(spec.fn, spec.args, spec.kwargs)
+        finally:
+            CURRENT_STEP.only = None
 
     def _send_end(self, end: AttemptEnd, *, is_spent: bool) -> None:
         message = child_protocol.EndMessage(
@@ -409,7 +411,7 @@ def _read_hello(link: ChildChannel) -> Classifier:
     ACTION_HOSTS.limit(hello.limits)
     LOCK_BACKENDS.add(hello.locks)
     DATABASE_PLACES.add(hello.databases)
-    PROJECT_SOURCE.source = hello.project
+    PROJECT_SOURCES.worker = hello.project
     install_capture_in_child(hello.log_level)
     for message in messages[1:]:
         if isinstance(message, child_protocol.CallMessage):

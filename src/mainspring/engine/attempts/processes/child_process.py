@@ -26,7 +26,7 @@ from mainspring.engine.attempts.processes.process_lifetime import kill_group, re
 from mainspring.resources.action_hosts import ACTION_HOSTS
 from mainspring.resources.database_places import DATABASE_PLACES
 from mainspring.resources.lock_backends import LOCK_BACKENDS
-from mainspring.resources.project_source import PROJECT_SOURCE
+from mainspring.resources.project_source import PROJECT_SOURCES
 from mainspring.resources.secret_variables import SECRET_VARIABLES
 
 _CHUNK = 64 * 1024
@@ -108,7 +108,7 @@ class ChildProcess:
                 LOCK_BACKENDS.addresses,
                 ACTION_HOSTS.limits,
                 DATABASE_PLACES.places,
-                PROJECT_SOURCE.source,
+                PROJECT_SOURCES.own,
             )
         )
 

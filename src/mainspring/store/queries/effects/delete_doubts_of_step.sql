@@ -1,1 +1,0 @@
-delete from effects where run = ?1 and ident = ?2 and state = {{in_doubt}}
