@@ -1,8 +1,11 @@
 """Secrets of wrapped commands and of scripts: the command has them, and no record does."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import mainspring as ms
 from mainspring.engine.definitions.registry import Registry
@@ -12,6 +15,19 @@ PRINT = (
     """printf '%s %s' "$TOKEN" "$(cat $STRIPE_FILE)" > out; echo $TOKEN; """
     """! tr '\\0' ' ' < /proc/$PPID/cmdline | grep -q '[5]177'"""
 )
+
+
+MEASURED = """
+import ctypes, os, resource, sys
+from mainspring.__main__ import main
+os._exit = sys.exit
+resource.setrlimit(resource.RLIMIT_CORE, (4096, 4096))
+try:
+    main()
+finally:
+    print("can write a core file:", ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+"""
+"""The program with a limit for core files of its own, that prints whether the kernel may write one."""
 
 
 def execute(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +50,47 @@ def test_command_gets_secrets_as_variable_and_as_file(tmp_path: Path) -> None:
     assert refused.returncode == 125
     assert "the secret 'STRIPE' is not set" in refused.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_command_of_once_gets_secrets(tmp_path: Path) -> None:
+    """As that of exec does, with a record of the use."""
+    execute(tmp_path, "true")  # it creates the store
+    env = os.environ | {"MAINSPRING_STORE_URL": str(tmp_path / "state.db"), "MAINSPRING_SECRET_STRIPE": VALUE}
+    program = (sys.executable, "-m", "mainspring")
+    options = ("--secret", "STRIPE=TOKEN", "--secret-file", "STRIPE")
+    done = subprocess.run(
+        [*program, "once", "charge:7", *options, "--", "sh", "-c", PRINT],
+        env=env, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out").read_text() == f"{VALUE} {VALUE}"
+    log = subprocess.run(
+        [*program, "secrets", "log"], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "once of" in log.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "limit", "can_dump"),
+    [
+        (("exec", "--secret", "STRIPE", "--"), 0, 0),
+        (("exec", "--secret-file", "STRIPE", "--"), 0, 0),
+        (("exec", "--"), 8, 1),
+        (("once", "charge:7", "--"), 8, 0),
+        (("once", "charge:7", "--secret", "STRIPE", "--"), 0, 0),
+    ],
+)
+def test_process_that_reads_secrets_writes_no_core_file(
+    tmp_path: Path, words: tuple[str, ...], limit: int, can_dump: int
+) -> None:
+    """Nor does a command that gets one. Another command keeps the limit of its user."""
+    execute(tmp_path, "true")  # it creates the store
+    env = os.environ | {"MAINSPRING_STORE_URL": str(tmp_path / "state.db"), "MAINSPRING_SECRET_STRIPE": VALUE}
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *words, "sh", "-c", "ulimit -c"],
+        env=env, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [str(limit), f"can write a core file: {can_dump}"], done.stderr
 
 
 def test_script_gets_the_secrets_of_its_list(tmp_path: Path, monkeypatch) -> None:

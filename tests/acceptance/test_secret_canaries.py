@@ -16,7 +16,7 @@ from tests.secret_encodings import CANARY, leaks
 from tests.unit.web.dashboard.page_world import PageWorld
 
 JOBS = """
-import ctypes, resource, subprocess, sys
+import ctypes, logging, resource, subprocess, sys
 import mainspring as ms
 from tests.secret_encodings import encodings
 
@@ -40,6 +40,25 @@ def leak() -> None:
         print("to stderr", form, file=sys.stderr, flush=True)
         ms.log.warning("logged " + form, field=form)
     raise ms.Permanent("it failed with " + " and ".join(forms.values()), data={"forms": list(forms.values())})
+
+def tell(value):
+    pass
+
+@ms.task(isolate="thread", retry=1, secrets=["CANARY"])
+def leak_in_thread() -> None:
+    value = ms.secret("CANARY").reveal()
+    logging.getLogger("other").warning("logged %s", value)
+    for form in encodings(value).values():
+        print("in two writes", form[:9], end="", flush=True)
+        print(form[9:])
+        print(form[:4], form[4:], sep="\\n", file=sys.stderr)
+        print(form)
+    ms.once("told", tell, value)
+    try:
+        ms.once("key " + value, tell, 1)
+    except ms.MainspringError as error:
+        print("refused:", error)
+    raise ms.Permanent("it failed with " + value)
 """
 PAGES = ("/", "/runs", "/failed", "/incidents", "/secrets", "/audit-log", "/runs?format=csv")
 
@@ -66,6 +85,12 @@ async def test_secret_of_a_step_is_in_no_sink(place: Place, receiver: Receiver) 
     assert failed.returncode == 5
     sinks = {"run": (failed.stdout + failed.stderr).decode()}
     assert "to stderr ***" in place.call("runs", "logs", "@last").stdout.decode()
+    here = place.call("run", "leak_in_thread")
+    assert here.returncode == 5
+    assert b"in two writes ***" in here.stderr
+    assert b"refused: the key of an effect contains a secret" in here.stderr
+    sinks["run in this process"] = (here.stdout + here.stderr).decode()
+    assert json.loads(place.call("run", "in_worker", "--json").stdout)["result"] == [0, 0, 0, "0"]
     for _ in polls(60):  # another process may have the channel for a moment
         place.watch()
         if receiver.messages:

@@ -5,6 +5,7 @@ in a process group of its own, which is ended as a whole.
 """
 
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +22,10 @@ from mainspring.actions.base.stop_request import stoppable
 from mainspring.app.action import effect_of_action
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ArgumentError, MainspringError, NotSent, OptionError
-from mainspring.domain.redaction.secret_name import SECRET_VARIABLE_PREFIX
+from mainspring.domain.redaction.secret_name import SECRET_NAME, SECRET_VARIABLE_PREFIX
 from mainspring.domain.runs.log_line import STREAM_LEVELS
 from mainspring.domain.text.escaping import escape
+from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.engine.attempts.attempt_reports import LogReport
 from mainspring.engine.attempts.effect import Effect
 from mainspring.engine.attempts.step_context import CURRENT_STEP, EFFECT_KEY
@@ -39,7 +41,7 @@ from mainspring.engine.commands.command_process import CommandProcess
 from mainspring.engine.commands.command_result import raise_unless_succeeded
 from mainspring.engine.commands.command_step import report_group
 from mainspring.resources.known_secrets import KNOWN_SECRETS
-from mainspring.resources.secret_variables import SECRET_VARIABLES
+from mainspring.resources.secret_variables import PASSWORD_VARIABLE, SECRET_VARIABLES, STORE_URL_VARIABLE
 
 __all__ = ["CommandResult", "run", "run_async"]
 
@@ -47,6 +49,7 @@ _PASSED_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CT
 _TEMPORARY_FAILURE = 75
 _SECRET_MARGIN = 4096
 """Bytes beyond each cut, so that a secret at the cut is still found."""
+_REFERENCE_IN_TEXT = lazy_pattern(rf"(?<![\w-])secret:({SECRET_NAME.pattern})", re.ASCII)
 
 
 class CommandResult(msgspec.Struct, frozen=True):
@@ -83,7 +86,8 @@ def run(
 ) -> CommandResult:
     """Run a command, a list of the program and its arguments, and return its exit code and output.
 
-    `env` = further variables; a value "secret:NAME" is the secret of this name. `pass_env` = names of variables of this process to pass on.
+    `env` = further variables; a value "secret:NAME" is the secret of this name. `pass_env` = names of variables of this process to pass on,
+    without secrets.
     `timeout` = the command and its children are ended after this time. `check_exit=False` = return for any exit code. `dry_run=True` = run
     nothing, and return the command line as the output. `once`, `within`, `check`, `keyed`, `conflict`, `wait` = those of `ms.once`.
     `failed_means_not_done=True` = if the command fails, it certainly did nothing.
@@ -154,7 +158,7 @@ class _CommandCall:
         self._words = words
         self.cwd = None if cwd is None else os.fspath(cwd)
         self._env = _require_variables(env)
-        self._pass_env = pass_env
+        self._pass_env = _require_public_variables(pass_env)
         self._timeout = timeout
         self._input = None if input is None else _encode_input(words[0], input)
         self._outputs = {name: _OutputEnds(max_output) for name in ("stdout", "stderr")}
@@ -229,9 +233,6 @@ class _CommandCall:
         own = SECRET_VARIABLES.own(os.environ)
         env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
         env |= {name: own[name] for name in self._pass_env if name in own}
-        KNOWN_SECRETS.add(
-            [env[name] for name in self._pass_env if name.startswith(SECRET_VARIABLE_PREFIX) and name in env]
-        )
         additions = {name: read_secret(value) for name, value in self._env.items()}
         step = CURRENT_STEP.get()
         if step is None:
@@ -334,7 +335,27 @@ def _require_variables(env: Mapping[str, str]) -> Mapping[str, str]:
         if not isinstance(value, str) or "\0" in value:
             problem = "has a NUL" if isinstance(value, str) else f"is not a text (got {type(value).__name__})"
             raise ArgumentError(f"the variable {name!r} of env= {problem}", hint='Write env={"NAME": "value"}.')
+        reference = None if value.startswith(SECRET_PREFIX) else _REFERENCE_IN_TEXT.search(value)
+        if reference is not None:
+            revealed = f"ms.secret({reference[1]!r}).reveal()"
+            raise ArgumentError(
+                f"the variable {name!r} of env= has the name of a secret inside a longer text",
+                hint=f'A value "secret:NAME" is the secret and no more. For a longer text write: {revealed}',
+            )
     return env
+
+
+def _require_public_variables(names: Sequence[str]) -> Sequence[str]:
+    """Return the names of variables. Raises ArgumentError for a secret, which would reach the command past the list of its automation."""
+    withheld = SECRET_VARIABLES.names_in(dict.fromkeys(names, ""))
+    name = next((name for name in withheld if name not in (PASSWORD_VARIABLE, STORE_URL_VARIABLE)), None)
+    if name is None:
+        return names
+    hint = f'Add it to secrets.pass_env in the configuration: pass_env = ["{name}"]'
+    if name.startswith(SECRET_VARIABLE_PREFIX):
+        secret = name.removeprefix(SECRET_VARIABLE_PREFIX)
+        hint = f'Name the secret: env={{"{secret}": "secret:{secret}"}}'
+    raise ArgumentError(f"pass_env= does not pass {name!r}, which has a secret", hint=hint)
 
 
 def _encode_input(program: str, text: str) -> bytes:

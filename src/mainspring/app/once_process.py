@@ -4,23 +4,28 @@ Invariants: without the store the command does not run. It holds the session's l
 no other call of the key can declare its effect free.
 """
 
+import contextlib
 import shlex
 from pathlib import Path
 
 import msgspec
 
+from mainspring.app.exec.plan import PassedSecrets
 from mainspring.app.exec.signal_forwarding import SignalForwarder, print_notice, read_original_environment
 from mainspring.app.program_effects import ProgramEffects
 from mainspring.app.program_session import ProgramSession
 from mainspring.app.project import Project
+from mainspring.domain.clock import SystemClock
 from mainspring.domain.effects.effect import CallOutcome
 from mainspring.domain.errors import BusyError, MainspringError
 from mainspring.domain.runs.log_line import format_iso_instant
 from mainspring.domain.text.escaping import escape
+from mainspring.engine.attempts.processes.process_lifetime import protect_memory
 from mainspring.engine.commands.command import CommandEnd, CommandFailed, CommandSpec, build_effect_environment
 from mainspring.engine.commands.command_process import CommandProcess
 from mainspring.engine.commands.exec_run import SIGNAL_EXIT_BASE, exit_code_of
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
+from mainspring.store.commands.secrets import RecordSecretUses
 
 NOTHING_DONE_EXIT_CODE = 75
 """EX_TEMPFAIL: by it the command reports that it did nothing, so that the next call may perform it."""
@@ -33,6 +38,8 @@ class OncePlan(msgspec.Struct, frozen=True, kw_only=True):
     request: EffectRequest
     words: list[str]
     failed_means_not_done: bool = False
+    secrets: PassedSecrets = PassedSecrets()
+    """The secrets for the command."""
 
 
 class OnceProcess:
@@ -52,6 +59,7 @@ class OnceProcess:
             BusyError, EffectConflictError, EffectInDoubtError: it was not performed.
             StoreError: the store cannot be used, so nothing was done.
         """
+        protect_memory(with_commands=False)
         with self._signals.capture():
             try:
                 return self._perform()
@@ -68,14 +76,20 @@ class OnceProcess:
         if not answer.intent:
             self._report_skip(answer)
             return 0
+        secrets = self._plan.secrets
+        if secrets.uses:
+            with contextlib.suppress(
+                MainspringError
+            ):  # the effect is this call's now: it is performed without the record
+                self._session.apply(RecordSecretUses(SystemClock().now(), secrets.uses))
         process = CommandProcess(
             CommandSpec(
                 words=self._plan.words,
-                env=build_effect_environment(read_original_environment(), answer.id),
+                env=build_effect_environment(read_original_environment(), answer.id) | secrets.variables,
                 has_stdin=True,
                 inherits_output=True,
                 may_outlive_parent=True,
-                pass_fds=self._session.descriptors,
+                pass_fds=self._session.descriptors + secrets.descriptors,
             ),
             on_group=lambda _pgid, _mark, ended: self._forward_early_signal(process, ended=ended),
         )

@@ -21,6 +21,7 @@ from mainspring.app.action import Action
 from mainspring.app.once import result_reader
 from mainspring.domain.clock import Clock
 from mainspring.domain.effects.effect import EffectRecord, Recovery
+from mainspring.domain.effects.identity import hash_identity
 from mainspring.domain.errors import ConflictError, FencedError, MainspringError, NotFoundError, StoreError
 from mainspring.domain.states import EffectState
 from mainspring.domain.text.escaping import escape
@@ -146,10 +147,12 @@ class _RecordedCall(NamedTuple):
 
 
 def _find_call(effect: EffectRecord, actions: list[Action[..., Any]], sealing: Sealing) -> _RecordedCall | None:
-    """Return the call of the action whose key this is; None if there is none."""
+    """Return the call of the action whose key this is; None if there is none, or if secrets in its arguments are not on record."""
     if effect.recovery is not Recovery.CHECK:
         return None
     identity = sealing.open(effect.identity)
+    if hash_identity(identity) != effect.identity_hash:
+        return None
     values = msgspec.json.decode(identity)
     for action in actions if isinstance(values, dict) else ():
         if action.check is not None and _has_key(action, values, effect.key):

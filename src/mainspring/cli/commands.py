@@ -130,6 +130,7 @@ _SECRETS: Final = {
     "rotate": CommandEntry(
         "mainspring.cli.secrets.changes:rotate", "replace a secret; the old version counts for a grace time"
     ),
+    "remove": CommandEntry("mainspring.cli.secrets.changes:remove", "delete a secret and all its versions"),
     "check": CommandEntry(
         "mainspring.cli.secrets.secret_checks:check", "check that all secrets that are needed can be read"
     ),

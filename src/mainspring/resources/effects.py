@@ -17,10 +17,11 @@ from mainspring.domain.clock import Clock
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
 from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.effects.identity import hash_identity
-from mainspring.domain.errors import BusyError, ConflictError, MainspringError, SealedError
+from mainspring.domain.errors import ArgumentError, BusyError, ConflictError, MainspringError, SealedError
 from mainspring.domain.ids import make_id
 from mainspring.domain.runs.log_line import format_iso_instant
 from mainspring.domain.text.escaping import escape
+from mainspring.domain.values.codec import encode
 from mainspring.domain.values.sealing import Sealing
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
@@ -107,12 +108,22 @@ class EffectLedger:
         self._next_random = clock.random_bits(_ID_BITS)
 
     def begin_command(self, request: EffectRequest, holder: EffectHolder) -> BeginEffect:
-        """Return the command that asks for an effect. Raises SealedError."""
+        """Return the command that asks for an effect. Its identity is compared as it is, and stored without known secrets.
+
+        Raises:
+            ArgumentError: the key contains a known secret.
+            SealedError: the codec failed.
+        """
+        if KNOWN_SECRETS.redactor.hide_known(request.key) != request.key:
+            raise ArgumentError(
+                "the key of an effect contains a secret",
+                hint='Keys are stored and shown. Name the thing, not its key: f"charge:{order.id}".',
+            )
         call = EffectCall(
             request.key,
             holder,
             hash_identity(request.identity),
-            self._sealing.seal(request.identity),
+            self._sealing.seal(_hide_in_json(request.identity)),
             request.within_ms,
             request.recovery,
             request.must_match,
@@ -169,7 +180,7 @@ class EffectLedger:
 
     def _conflict(self, request: EffectRequest, conflict: EffectConflict) -> EffectConflictError:
         before = escape(self._sealing.open(conflict.identity).decode(), _MAX_TEXT)
-        now = escape(request.identity.decode(), _MAX_TEXT)
+        now = escape(_hide_in_json(request.identity).decode(), _MAX_TEXT)
         return EffectConflictError(
             f"effect {request.key!r} was used with another identity\n"
             f"on record: {before} (by {conflict.owner}, {format_iso_instant(conflict.settled_at)})\nthis call: {now}",
@@ -180,6 +191,16 @@ class EffectLedger:
 def _hide(text: str | None) -> str | None:
     """Hide the known secrets in a text."""
     return None if text is None else KNOWN_SECRETS.redact(text)
+
+
+def _hide_in_json(data: bytes) -> bytes:
+    """Hide the known secrets in the values of JSON."""
+    redactor = KNOWN_SECRETS.redactor
+    if not redactor.values:
+        return data
+    value = msgspec.json.decode(data)
+    hidden = redactor.hide_known(value)
+    return data if hidden == value else encode(hidden)
 
 
 def doubt_error(key: str, reason: str) -> EffectInDoubtError:

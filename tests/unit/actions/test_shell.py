@@ -16,6 +16,7 @@ from mainspring.app.program_effects import program_effects
 from mainspring.domain.errors import ArgumentError, ConfigError, DefinitionError, OptionError
 from mainspring.engine.attempts.effect import EffectChannel
 from mainspring.engine.commands.command import CommandFailed
+from mainspring.resources.secret_variables import SecretVariables
 from mainspring.testing import ActionContract
 from tests.new_stores import create_store
 from tests.polling import polls
@@ -83,6 +84,30 @@ def test_secret_is_passed_and_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
         shell.run(["echo", "secret:TOKEN"])
     with pytest.raises(ConfigError, match="the secret 'OTHER' is not set"):
         shell.run(["env"], env={"T": "secret:OTHER"})
+
+
+def test_secret_is_not_passed_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would go past the list of the automation and the record of uses; the configuration can allow it."""
+    monkeypatch.setenv("MAINSPRING_SECRET_TOKEN", "token_of_mine")
+    variables = SecretVariables()
+    variables.withhold(["BAO_TOKEN"])
+    monkeypatch.setattr(shell, "SECRET_VARIABLES", variables)
+    with pytest.raises(ArgumentError) as refused:
+        shell.run(["env"], pass_env=["LANG", "MAINSPRING_SECRET_TOKEN"])
+    assert refused.value.hint == 'Name the secret: env={"TOKEN": "secret:TOKEN"}'
+    with pytest.raises(ArgumentError, match="pass_env= does not pass 'BAO_TOKEN', which has a secret"):
+        shell.run(["env"], pass_env=["BAO_TOKEN"])
+    variables.allow(["MAINSPRING_SECRET_TOKEN"])
+    assert "MAINSPRING_SECRET_TOKEN=***" in shell.run(["env"], pass_env=["MAINSPRING_SECRET_TOKEN"]).stdout
+
+
+@pytest.mark.parametrize("text", ["Bearer secret:TOKEN", "Bearer {secret:TOKEN}"])
+def test_name_of_a_secret_in_a_longer_text_is_refused(text: str) -> None:
+    """The command would get the name in place of the value; words that only end in it are text."""
+    with pytest.raises(ArgumentError, match="has the name of a secret inside a longer text") as refused:
+        shell.run(["env"], env={"T": text})
+    assert "ms.secret('TOKEN').reveal()" in str(refused.value.hint)
+    assert "T=client-secret:x and secret: y" in shell.run(["env"], env={"T": "client-secret:x and secret: y"}).stdout
 
 
 @pytest.mark.parametrize("size", [0, 99, 100, 101, 5_000, 9_000, 100_000])

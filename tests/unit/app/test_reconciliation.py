@@ -20,6 +20,7 @@ from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.states import EffectState
 from mainspring.domain.values.sealing import PLAIN_SEALING
 from mainspring.engine.definitions.registry import Registry
+from mainspring.resources.known_secrets import KnownSecrets
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.effect import forget_effect
 from mainspring.store.commands.automations import SetMeta
@@ -155,6 +156,31 @@ def test_reply_counts_only_for_the_effect_that_was_checked(app: ms.App) -> None:
     result = compare(app)
     assert (result.confirmed, result.failed) == ([], {})
     assert states(app)["ticket:3"] is EffectState.UNKNOWN
+
+
+def test_effect_with_a_hidden_secret_in_its_arguments_is_not_checked(
+    app: ms.App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its check would be called with the stored arguments, which are not those of the call."""
+    secrets = KnownSecrets()
+    secrets.add(["sk_live_51H8xyz"])
+    monkeypatch.setattr("mainspring.resources.effects.KNOWN_SECRETS", secrets)
+
+    @ms.action(once="key:{alert}", check=lambda alert, key: None)
+    def store_key(alert: int, key: str) -> None:
+        """Store a key at the target."""
+
+    @ms.task
+    def store() -> None:
+        store_key(7, "sk_live_51H8xyz")
+
+    app.run(store)
+    clock = SystemClock()
+    act = operation_context(Actor("cli", "ann@box"), clock)
+    assert reconcile(app.open_store(), [store_key], PLAIN_SEALING, clock, 0, act).missing == []
+    effect = read_effect(app.open_store().reader, "key:7")
+    assert effect is not None
+    assert effect.identity == b'{"alert":7,"key":"***"}'
 
 
 def test_reply_that_is_no_result_of_the_action_settles_nothing(app: ms.App) -> None:

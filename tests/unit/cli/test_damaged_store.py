@@ -45,7 +45,7 @@ NOT_READING = {
     *("incidents ack", "incidents snooze", "incidents resolve", "queues pause", "queues resume"),
     *("workers drain", "workers quarantine", "notify test", "db migrate", "db backup", "db prune", "db move"),
     *("effects forget", "effects confirm", "effects reconcile", "actions list", "actions show"),
-    *(f"secrets {verb}" for verb in ("init", "set", "rotate", "get", "check")),
+    *(f"secrets {verb}" for verb in ("init", "set", "rotate", "remove", "get", "check")),
     *("completion", "version", "db shell", "docs list", "docs show"),
 }
 """What changes something, needs no store or hands over to another program. Each other command is tried, a new one too."""

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from mainspring.domain.effects.effect import CallOutcome, EffectHolder, Recovery
 from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
-from mainspring.domain.errors import BusyError, ConflictError, SealedError, StoreUnavailableError
+from mainspring.domain.effects.identity import hash_identity
+from mainspring.domain.errors import ArgumentError, BusyError, ConflictError, SealedError, StoreUnavailableError
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.resources.effects import (
     AttemptEffects,
@@ -228,6 +230,23 @@ def test_closed_worker_sends_nothing(scene: Scene) -> None:
     scene.effects.end("r/s (attempt 1)")
     scene.pass_time(60)
     assert scene.store.sent == []
+
+
+def test_key_with_a_secret_is_refused_and_an_identity_is_stored_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The identity is still compared as it is, so another value is another identity; errors repeat neither."""
+    secrets = KnownSecrets()
+    secrets.add(["sk_live_51H8xyz"])
+    monkeypatch.setattr("mainspring.resources.effects.KNOWN_SECRETS", secrets)
+    ledger, holder = EffectLedger(PLAIN_SEALING, FakeClock()), EffectHolder("job.py", "1")
+    request = EffectRequest("k", b'[{"key":"sk_live_51H8xyz","to":"ann"}]', None, Recovery.PERSON, False, 0)
+    call = ledger.begin_command(request, holder).call
+    assert (call.identity, call.identity_hash) == (b'[{"key":"***","to":"ann"}]', hash_identity(request.identity))
+    with pytest.raises(EffectConflictError) as conflict:
+        ledger.read_answer(request, EffectConflict(call.identity, "job.py", 0))
+    assert "sk_live" not in str(conflict.value)
+    with pytest.raises(ArgumentError, match="the key of an effect contains a secret") as refused:
+        ledger.begin_command(msgspec.structs.replace(request, key="charge sk_live_51H8xyz"), holder)
+    assert "sk_live" not in str(refused.value)
 
 
 def test_words_of_an_outcome_have_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from mainspring.domain.incidents.incident import Incident, IncidentKind
 from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.notifications.early_warnings import EarlyWarning
 from mainspring.domain.processes.process_role import ProcessRole
+from mainspring.engine.attempts.processes.process_lifetime import protect_memory
 from mainspring.insight.runs.late_causes import add_causes
 from mainspring.resources.error_text import ErrorText
 from mainspring.resources.known_secrets import KNOWN_SECRETS
@@ -243,6 +244,7 @@ def evaluate_and_notify(
     evaluator = make_evaluation(settings, store, at_once=at_once, group_wait=False)
     evaluator.evaluate_once()
     if incidents.is_alert_due(store.reader, store.clock.now()):
+        protect_memory(with_commands=False)
         secrets = make_secret_store(settings)
 
         async def notify() -> None:

@@ -14,20 +14,24 @@ from mainspring.domain.redaction.secret_name import command_variable_name
 from mainspring.domain.secrets.errors import require_secret_name
 from mainspring.domain.secrets.secret_use import SecretUse
 from mainspring.domain.text.lazy_pattern import lazy_pattern
+from mainspring.engine.attempts.processes.process_lifetime import protect_memory
 
 _VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _FILE_SUFFIX = "_FILE"
 
 
 def read_command_secrets(
-    settings: Settings | None, variables: Iterable[str], files: Iterable[str], *, automation: str, actor: str
+    settings: Settings | None, variables: Iterable[str], files: Iterable[str], *, actor: str, automation: str = ""
 ) -> PassedSecrets:
     """Read the secrets, each written NAME or NAME=VARIABLE. Those of `files` are in a descriptor, and VARIABLE_FILE is its path.
+
+    From then on neither this process nor the command writes a core file.
 
     Raises:
         OptionError: a name or a variable cannot be used.
         ConfigError: a secret cannot be read, or there is no configuration that names its provider.
     """
+    protect_memory()
     store = make_secret_store(settings or Settings())
     values: dict[str, str] = {}
     descriptors: list[int] = []
@@ -48,7 +52,7 @@ def read_command_secrets(
                     provider=read.provider,
                     actor=actor,
                     automation=automation,
-                    step="exec",
+                    step="exec" if automation else "",
                 )
             )
             if is_file:

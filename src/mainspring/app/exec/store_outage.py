@@ -44,8 +44,10 @@ class StoreOutageReporter:
             # Imported late, as below: a command with a healthy store does not need it.
             from mainspring.app.alerting.fallback_alerting import notify_store_lost  # noqa: PLC0415
             from mainspring.app.setup.secrets import make_secret_store  # noqa: PLC0415
+            from mainspring.engine.attempts.processes.process_lifetime import protect_memory  # noqa: PLC0415
             from mainspring.resources.error_text import ErrorText  # noqa: PLC0415
 
+            protect_memory(with_commands=False)
             faults = ErrorText(make_secret_store(self._settings))
             _run_with_timeout(notify_store_lost(self._settings, faults, self._clock, where, error))
 
@@ -55,6 +57,7 @@ class StoreOutageReporter:
             return
         from mainspring.app.alerting.fallback_alerting import FallbackAlerter  # noqa: PLC0415
         from mainspring.app.setup.secrets import make_secret_store  # noqa: PLC0415
+        from mainspring.engine.attempts.processes.process_lifetime import protect_memory  # noqa: PLC0415
         from mainspring.resources.error_text import ErrorText  # noqa: PLC0415
 
         async def commit(lost: "RecordStoreOutage") -> None:
@@ -62,6 +65,7 @@ class StoreOutageReporter:
             if lost.facts["notified"]:
                 apply(lost)
 
+        protect_memory(with_commands=False)
         faults = ErrorText(make_secret_store(self._settings))
         _run_with_timeout(_report_recovery(FallbackAlerter(self._settings, faults, self._clock, where, commit)))
 

@@ -36,8 +36,10 @@ def _send_trace(settings: Settings, begin: StartRun, end: ExecRunEnd, faults: li
         from mainspring.alerting.traces.exec_spans import make_exec_spans
         from mainspring.alerting.traces.otlp import encode_spans
         from mainspring.app.setup.tracing import make_collector, resource_attributes
+        from mainspring.engine.attempts.processes.process_lifetime import protect_memory
 
         check_installed()
+        protect_memory(with_commands=False)
         collector = make_collector(settings, make_secret_store(settings), TRACES, EXPORT_TIMEOUT_S)
         try:
             collector.send(

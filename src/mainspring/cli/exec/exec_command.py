@@ -19,6 +19,7 @@ from mainspring.app.exec.store_outage import StoreOutageReporter
 from mainspring.app.exec.trace_export import export_own_trace
 from mainspring.app.setup.process_policy import apply_process_policy
 from mainspring.cli.context import Invocation
+from mainspring.cli.exec.secret_options import add_secret_options
 from mainspring.cli.exec.standard_streams import fill_standard_streams
 from mainspring.cli.lazy_group import FlaggedCommand
 from mainspring.config import Settings, find_spool_without_settings, load, misspelt_variables
@@ -190,20 +191,7 @@ def _read_printable(text: str) -> str:
     multiple=True,
     help="pass PGPASSWORD, MAINSPRING_STORE_URL or MAINSPRING_SECRET_* to the command",
 )
-@click.option(
-    "--secret",
-    "secrets",
-    metavar="NAME[=VARIABLE]",
-    multiple=True,
-    help="give the command this secret in a variable (default: its name)",
-)
-@click.option(
-    "--secret-file",
-    "secret_files",
-    metavar="NAME[=VARIABLE]",
-    multiple=True,
-    help="give it as a file in memory; VARIABLE_FILE is its path",
-)
+@add_secret_options
 @click.option("-v", "--verbose", is_flag=True, help="print which store and spool are used")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context

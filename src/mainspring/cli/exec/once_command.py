@@ -7,6 +7,7 @@ import click
 
 from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.error_report import report_error
+from mainspring.cli.exec.secret_options import add_secret_options
 from mainspring.cli.exec.standard_streams import fill_standard_streams
 from mainspring.cli.lazy_group import FlaggedCommand
 from mainspring.domain.duration import parse_duration, to_milliseconds
@@ -81,6 +82,7 @@ def _read_positive_duration(ctx: click.Context, param: click.Parameter, value: s
     multiple=True,
     help="pass PGPASSWORD, MAINSPRING_STORE_URL or MAINSPRING_SECRET_* to the command",
 )
+@add_secret_options
 @click.argument("key")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @pass_invocation
@@ -108,15 +110,22 @@ def once_command(invocation: Invocation, /, key: str, command: tuple[str, ...], 
     MAINSPRING_IDEMPOTENCY_KEY, the id of this effect. It holds PGPASSWORD, MAINSPRING_STORE_URL and MAINSPRING_SECRET_* only with
     --pass-env.
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
+    from mainspring.app.exec.command_secrets import read_command_secrets
+    from mainspring.app.exec.plan import PassedSecrets
     from mainspring.app.once_process import NOTHING_DONE_EXIT_CODE, OncePlan, OnceProcess
     from mainspring.app.project import Project
     from mainspring.resources.secret_variables import SECRET_VARIABLES
+    from mainspring.service.actor import user_name
 
     SECRET_VARIABLES.allow(given["pass_env"])
+    names, secrets = (given["secrets"], given["secret_files"]), PassedSecrets()
+    if any(names):
+        secrets = read_command_secrets(invocation.settings, *names, actor=f"once of {user_name()}")
     plan = OncePlan(
         request=_make_request(key, command, given),
         words=list(command),
         failed_means_not_done=given["failed_means_not_done"],
+        secrets=secrets,
     )
     try:
         return OnceProcess(Project(invocation.settings), plan).run()

@@ -269,6 +269,7 @@ def _run_worker_here(
 
     from mainspring.app.application import App
     from mainspring.app.project import Project
+    from mainspring.engine.attempts.processes.process_lifetime import protect_memory
     from mainspring.resources.secret_variables import SECRET_VARIABLES
 
     invocation.make_store().check_session_lock()  # without the lock this process cannot be a worker
@@ -289,6 +290,7 @@ def _run_worker_here(
             seconds = _read_seconds(given["timeout"])
             return await asyncio.to_thread(wait_for_end, invocation, started.run, timeout=seconds, stays=False)
 
+    protect_memory()
     SECRET_VARIABLES.take(os.environ)
     try:
         with _print_run_id_on_error(invocation, started):

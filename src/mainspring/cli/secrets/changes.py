@@ -1,4 +1,7 @@
-"""Changes of secrets, `mainspring secrets init|set|rotate`. A value comes from a prompt, stdin or a generator, never from an argument."""
+"""Changes of secrets, `mainspring secrets init|set|rotate|remove`.
+
+A value comes from a prompt, stdin or a generator, never from an argument.
+"""
 
 import sys
 
@@ -32,14 +35,22 @@ def init(invocation: Invocation) -> None:
     from mainspring.app.setup.secrets import DEFAULT_FILE, open_encrypted_file
 
     secrets = open_encrypted_file(invocation.settings)
-    is_new = secrets.init()
+    is_new, is_new_file = secrets.init()
     ignored = (
         _ignore_key(invocation, secrets.key_file.name) if secrets.key_file.parent == secrets.path.parent else False
     )
-    text = f"{'Created' if is_new else 'Found'} the key {secrets.key_file} and the file {secrets.path}."
+    key_text = f"{'Created' if is_new else 'Found'} the key {secrets.key_file}"
+    text = f"{key_text} and the file {secrets.path}."
+    if is_new_file and not is_new:
+        text = f"{key_text}. Created the empty file {secrets.path}: it has none of the secrets of an earlier file."
     if ignored:
         text += f" {secrets.key_file.name} is in .gitignore."
-    data = {"file": str(secrets.path), "key_file": str(secrets.key_file), "created": is_new}
+    data = {
+        "file": str(secrets.path),
+        "key_file": str(secrets.key_file),
+        "created": is_new,
+        "file_created": is_new_file,
+    }
     invocation.output.document(data, text)
     providers = invocation.settings.secrets.providers
     if providers and not any(address.startswith("age:") for address in providers):
@@ -147,6 +158,36 @@ def rotate(
     record_operation(store, "rotate", name, act=invocation.act, detail=detail)
     text = f"The secret {name} is {detail['version']} in {entry.provider.name}. The old version {old}."
     invocation.output.document({"name": name, **detail}, text)
+
+
+@command("remove", "delete a secret and all its versions")
+@_NAME
+@click.option("--provider", metavar="ADDRESS", help="delete it there (default: in the first that has it)")
+@pass_invocation
+def remove(invocation: Invocation, name: str, provider: str | None) -> None:
+    """Asks for a confirmation; -y gives it. Code that reads the secret fails from then on: see `mainspring secrets log --name NAME`."""
+    from mainspring.domain.secrets.errors import UnknownSecretError, require_secret_name
+    from mainspring.integrations.base.secret_provider import RemovingProvider
+    from mainspring.service.secret import choose_provider, record_operation
+
+    chosen = choose_provider(invocation.secrets, require_secret_name(name), provider).provider
+    if chosen.read(name) is None:
+        hint = f"{chosen.name} does not have it. List all: mainspring secrets list"
+        raise UnknownSecretError(name, chosen.list_names() or (), hint)
+    if not isinstance(chosen, RemovingProvider):
+        raise SecretProviderError(
+            f"Mainspring cannot delete the secret {name!r}\nin {chosen.name}",
+            hint="Delete it with the tools of this provider.",
+        )
+    store = invocation.make_store()  # before the change: without a store there is no record of it
+    invocation.confirm(f"Delete the secret {name} in {chosen.name}")
+    chosen.remove(name)
+    detail = {"provider": chosen.name}
+    record_operation(store, "remove", name, act=invocation.act, detail=detail)
+    invocation.output.document({"name": name, **detail}, f"The secret {name} is deleted in {chosen.name}.")
+    other = next((entry.provider.name for entry in invocation.secrets.entries if entry.provider.read(name)), None)
+    if other is not None:
+        invocation.output.warn(f"{other} has a secret {name}, too: from now on its value counts")
 
 
 def _verify(words: str, name: str, value: str) -> None:

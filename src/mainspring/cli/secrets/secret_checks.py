@@ -40,7 +40,8 @@ def get(invocation: Invocation, name: str, *, reveal: bool) -> None:
 @pass_invocation
 @click.pass_context
 def check(ctx: click.Context, invocation: Invocation) -> None:
-    """Reads what providers list, what the configuration names, and what automations list in their option `secrets`.
+    """Reads what providers list, what the configuration names, what automations list in their option `secrets`, and what verifies the
+    senders of webhooks.
 
     Prints no value. Exit code 9 if one cannot be read.
     """
@@ -85,7 +86,7 @@ def _list_needed_secrets(invocation: Invocation) -> tuple[list[tuple[str, str]],
 
 
 def _list_allowed(reader: "StoreReader") -> Iterator[tuple[str, str]]:
-    """Yield the secrets in the allow lists of automations."""
+    """Yield the secrets in the allow lists of automations, and those that verify the senders of their webhooks."""
     from mainspring.insight.automations.announced_definitions import read_definition
     from mainspring.store.read.status import status
 
@@ -93,3 +94,6 @@ def _list_allowed(reader: "StoreReader") -> Iterator[tuple[str, str]]:
         definition = read_definition(automation) if automation.retired_at is None else None
         for name in () if definition is None else definition.option("secrets") or ():
             yield name, f"automation {automation.name}"
+        for trigger in () if definition is None else definition.triggers.values():
+            for name in trigger.source.secret_names():
+                yield name, f"{trigger.source.describe()} of {automation.name}"

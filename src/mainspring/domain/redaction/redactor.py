@@ -209,6 +209,43 @@ class LineRedactor:
         return visible_lines
 
 
+class TextRedactor:
+    """Redacts a text that is shown in pieces, wherever they end. The possible start of a value waits for the next piece.
+
+    At the end of a line only a long one waits: a person who watches a terminal sees each line when it comes.
+    """
+
+    def __init__(self) -> None:
+        self._open = ""
+        """The redacted text that the next piece may continue: from the start of the line in which a value may have begun."""
+        self._returned = 0
+        """How many characters of it were returned."""
+        self._overlap = 0
+
+    def feed(self, redactor: Redactor, piece: str) -> str:
+        """Add the next piece; return the text that can be shown now."""
+        before = self._open[: self._returned]
+        hidden = redactor.redact(self._open + piece)
+        same = len(before)
+        while not hidden.startswith(before[:same]):  # a value began in what was shown
+            same -= 1
+        self._overlap = redactor.overlap(_BREAK.sub("", hidden))
+        tail_start = _locate_tail(hidden, self._overlap)
+        is_complete = hidden.endswith(("\n", "\r")) and self._overlap < _MIN_CERTAIN_OVERLAP
+        end = max(len(hidden) if is_complete else tail_start, same)
+        line_start = max(hidden.rfind("\n", 0, tail_start), hidden.rfind("\r", 0, tail_start)) + 1
+        start = max(line_start, min(tail_start, len(hidden) - _LONGEST_OVERLAP))
+        self._open, self._returned = hidden[start:], end - start
+        return hidden[same:end]
+
+    def end(self) -> str:
+        """Return the text that waits; nothing follows, so a part that may be most of a value is hidden."""
+        held, self._open, self._returned = self._open[self._returned :], "", 0
+        if not held or self._overlap < _MIN_CERTAIN_OVERLAP:
+            return held
+        return MASK + held[len(held.rstrip("\r\n")) :]
+
+
 def list_encodings(value: str) -> set[str]:
     """Return the forms in which programs write a value: unchanged, and encoded for URLs, JSON, Python, HTML, base64 and hex."""
     from urllib.parse import quote, quote_plus
@@ -272,6 +309,17 @@ def _merge_spans(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
             yield start, stop
             start, stop = first, last
     yield start, stop
+
+
+def _locate_tail(text: str, count: int) -> int:
+    """Return where the last `count` characters of a text begin, line ends not counted."""
+    end = len(text)
+    for match in reversed(list(_BREAK.finditer(text)) if count else []):
+        if count <= end - match.end():
+            break
+        count -= end - match.end()
+        end = match.start()
+    return end - count
 
 
 def _find_tail_start(text: str, count: int) -> int:

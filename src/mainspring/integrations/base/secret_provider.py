@@ -59,6 +59,15 @@ class SecretProvider(Protocol):
         ...
 
 
+@runtime_checkable
+class RemovingProvider(SecretProvider, Protocol):
+    """A provider from which Mainspring can remove a secret."""
+
+    def remove(self, name: str) -> None:
+        """Delete all versions of a secret. Raises SecretProviderError."""
+        ...
+
+
 class LiveVersion(msgspec.Struct, frozen=True):
     """A stored version without its value: when it was written, and when its grace time ends (None = it is current)."""
 

@@ -72,8 +72,8 @@ class AgeSecrets:
         self._lock = threading.Lock()
         self._known: tuple[object, AgeContent] | None = None
 
-    def init(self) -> bool:
-        """Create the key (mode 600) and an empty file, unless they exist; return whether the key was created.
+    def init(self) -> tuple[bool, bool]:
+        """Create the key (mode 600) and an empty file, unless they exist; return whether each of the two was created.
 
         Raises:
             SecretProviderError: one of them exists without the other, or they cannot be written.
@@ -92,11 +92,12 @@ class AgeSecrets:
                 text = f"# public key: {identity.to_public()}\n{identity}\n"
                 write_private(self.key_file, text.encode(), is_new=True)
         with self._locked():
-            if not self.path.exists():
+            is_new_file = not self.path.exists()
+            if is_new_file:
                 self._write(AgeContent())
             else:
                 self._read_content()
-        return is_new
+        return is_new, is_new_file
 
     def read(self, name: str) -> SecretValue | None:
         """Return the current version, with the one before it while that is live. Raises SecretProviderError."""
@@ -137,6 +138,10 @@ class AgeSecrets:
             return f"v{number}"
 
         return self._change(change)
+
+    def remove(self, name: str) -> None:
+        """Delete all versions of a secret. Raises SecretProviderError."""
+        self._change(lambda content: content.secrets.pop(name, None))
 
     def retire(self, name: str) -> list[str]:
         """Drop the versions of a secret whose grace time is over; return them. Raises SecretProviderError."""
@@ -229,6 +234,10 @@ class AgeSecrets:
             hint = f"Copy it from the machine that has it (mode 600), or name it: secrets.key_file. The file is {self.path}."
         elif files := sorted(file.name for file in path.parent.glob("*.age")):
             hint = f"If {escape(files[0], 100)!r} is the right file, correct secrets.providers. If not: mainspring secrets init"
+        elif self.key_file.exists():
+            hint = (
+                "Restore it from a backup or from version control. To start with an empty file: mainspring secrets init"
+            )
         return SecretProviderError(f"{subject} is missing\nat {path}", hint=hint)
 
     def _write(self, content: AgeContent) -> None:

@@ -50,6 +50,14 @@ class FolderSecrets:
                 hint="Nothing was changed. Check the rights of the folder and the free space of its disk.",
             ) from None
 
+    def remove(self, name: str) -> None:
+        """Delete the file. Raises SecretProviderError."""
+        require_name(name, self.name)
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise make_file_error(f"the secret {name!r}", self._folder / name, error) from None
+
     def close(self) -> None:
         """Do nothing: there is no connection."""
 

@@ -58,6 +58,11 @@ class KeyringProvider:
         self._call(lambda backend: backend.set_password(self._service, name, value))
         return ""
 
+    def remove(self, name: str) -> None:
+        """Delete the password."""
+        require_name(name, self.name)
+        self._call(lambda backend: backend.delete_password(self._service, name))
+
     def close(self) -> None:
         """End the thread."""
         with self._lock:

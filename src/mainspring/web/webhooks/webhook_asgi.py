@@ -243,7 +243,10 @@ class WebhookApp:
         self, hook: WebhookEntry, headers: dict[str, str], body: bytes, secrets: tuple[str, ...]
     ) -> WebhookReply | None:
         rejected = verify_request(hook.webhook.verify, body, headers, secrets, self._intake.now())
-        return None if rejected is None else problem_reply(401, rejected.code, rejected.text, close=not body)
+        if rejected is None:
+            self._intake.secret_uses.note(hook)
+            return None
+        return problem_reply(401, rejected.code, rejected.text, close=not body)
 
     def _record_rejected(
         self, hook: WebhookEntry, headers: dict[str, str], body: bytes, reply: WebhookReply

@@ -11,10 +11,12 @@ from mainspring.app.processes.background_process import BackgroundProcess, Findi
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.processes.process_finding import ProcessFindingKind
 from mainspring.domain.triggers.incoming_delivery import IncomingDelivery
+from mainspring.store.commands.secrets import RecordSecretUses
 from mainspring.triggers.intake import DeliveryIntake
 from mainspring.triggers.trigger_cache import TriggerCache
 from mainspring.web.webhooks.request_counts import WebhookCounts
 from mainspring.web.webhooks.result_waiters import ResultWaiters
+from mainspring.web.webhooks.secret_use_record import SecretUseRecord
 from mainspring.web.webhooks.verifier_secrets import VerifierSecrets
 from mainspring.web.webhooks.webhook_table import WebhookTable
 
@@ -49,6 +51,7 @@ class WebhookIntake:
         """Why no pages are served, for people."""
         self._findings = FindingReporter(process)
         self._values = VerifierSecrets(process.project.secrets)
+        self.secret_uses = SecretUseRecord(process.project.secrets)
         self._checked_at = -_CHECK_EVERY_S
 
     async def keep(self) -> None:
@@ -73,7 +76,7 @@ class WebhookIntake:
             await asyncio.sleep(_AT_MOST_EVERY_S)
 
     async def _report(self) -> None:
-        """Record the findings about this process: an address that is taken, a webhook without a secret."""
+        """Record the findings about this process: an address that is taken, a webhook without a secret. Record uses of secrets."""
         reasons = {
             "web.bind": self.pages_listen_error,
             "hooks.bind": (self.listen_error or self.moved) if len(self.table) else None,
@@ -84,6 +87,9 @@ class WebhookIntake:
         if time.monotonic() - self._checked_at >= _CHECK_EVERY_S:
             self._checked_at = time.monotonic()
             self._findings.replace(ProcessFindingKind.SECRET, await asyncio.to_thread(self._missing_secrets))
+            uses = await asyncio.to_thread(self.secret_uses.take_new, self.now())
+            if uses:
+                self._process.store.submit(RecordSecretUses(self.now(), uses), _ignore_answer)
         self._findings.report()
 
     def _missing_secrets(self) -> dict[str, str]:
@@ -152,3 +158,7 @@ class WebhookIntake:
             self._process.log.warning(
                 "the rejection of a request to %s could not be recorded: %s", trigger, error.message
             )
+
+
+def _ignore_answer(_answer: object) -> None:
+    """Do nothing: a lost record of uses stops no webhook."""

@@ -10,6 +10,9 @@ import pytest
 from mainspring.cli.context import Invocation
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.secrets.secret_use import SecretUse
+from mainspring.domain.triggers.trigger import EventBinding, Trigger
+from mainspring.domain.triggers.webhooks.verifier_options import VerifierOptions
+from mainspring.domain.triggers.webhooks.webhook import Webhook
 from mainspring.integrations.secrets.folder_secrets import FolderSecrets
 from mainspring.resources.secret_store import ProviderEntry, SecretStore
 from mainspring.store.commands.secrets import RecordSecretUses
@@ -108,6 +111,29 @@ def test_place_with_one_version_does_not_rotate(
     assert cli("secrets", "get", "STRIPE", "--reveal").out == f"{VALUE}\n"
 
 
+@pytest.mark.parametrize(
+    "scheme", ["age:secrets.age", "dir:secrets", "keyring:shop?backend=keyrings.alt.file.PlaintextKeyring"]
+)
+def test_removed_secret_is_gone_and_the_removal_on_record(
+    cli: Any, stored: Any, folder: Path, type_in: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """It needs a confirmation. Another provider that has the name is reported, because its value counts now."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    (folder / "mainspring.toml").write_text(f'[secrets]\nproviders = ["{scheme}", "env:"]\n')
+    type_in(VALUE)
+    assert cli("secrets", "set", "GITHUB").code == 0
+    assert "needs a confirmation" in cli("secrets", "remove", "GITHUB").err
+    assert cli("secrets", "get", "GITHUB").code == 0
+    monkeypatch.setenv("MAINSPRING_SECRET_GITHUB", "the-other-value-of-it")
+    done = cli("secrets", "remove", "GITHUB", "-y")
+    assert done.code == 0
+    assert "env: has a secret GITHUB, too" in done.err
+    assert "Mainspring cannot delete the secret 'GITHUB'" in cli("secrets", "remove", "GITHUB", "-y").err
+    monkeypatch.delenv("MAINSPRING_SECRET_GITHUB")
+    assert "the secret 'GITHUB' is not set" in cli("secrets", "remove", "GITHUB", "-y").err
+    assert stored() == ["set", "set", "remove"]
+
+
 class VersionedProvider(FolderSecrets):
     """A provider on a server, which stores its versions by rules of its own."""
 
@@ -168,6 +194,29 @@ def test_bad_input_is_refused_with_its_fix(
     assert stored() == ["set"]
     type_in("short")
     assert cli("secrets", "set", "NEW", "--short").code == 0
+
+
+def test_init_after_the_loss_of_the_file_reports_an_empty_one(cli: Any, stored: Any, folder: Path) -> None:
+    """The error of a reading command names the backup first."""
+    (folder / "secrets.age").rename(folder / "kept")
+    (folder / "mainspring.toml").write_text('[secrets]\nproviders = ["age:secrets.age"]\n')
+    refused = cli("secrets", "get", "STRIPE")
+    assert "Restore it from a backup" in refused.err
+    done = cli("secrets", "init")
+    assert "Found the key" in done.out
+    assert "Created the empty file" in done.out
+    again = cli("secrets", "init", "--json").json
+    assert (again["created"], again["file_created"]) == (False, False)
+
+
+def test_check_finds_the_missing_secret_of_a_webhook(cli: Any, stage: Any, stored: Any) -> None:
+    """Without it each sender gets the answer 503."""
+    webhook = Webhook(path="/hook", verify=VerifierOptions(kind="bearer", secrets=("HOOK",)))
+    trigger = Trigger(source=webhook, reading=EventBinding(how="data", parameter="build"))
+    stage.announce(Definition(kind=DefinitionKind.TASK, name="deploy", triggers={"hook": trigger}))
+    found = cli("secrets", "check", "--json")
+    assert found.code == 9
+    assert [(row["name"], row["user"]) for row in found.json["problems"]] == [("HOOK", "webhook /hook of deploy")]
 
 
 def test_check_finds_what_cannot_be_read(cli: Any, stage: Any, stored: Any, folder: Path) -> None:

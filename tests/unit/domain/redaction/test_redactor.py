@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.domain.failures.failure import Failure
-from mainspring.domain.redaction.redactor import MASK, LineRedactor, Redactor, list_encodings
+from mainspring.domain.redaction.redactor import MASK, LineRedactor, Redactor, TextRedactor, list_encodings
 from tests.secret_encodings import CANARY, encodings
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_size=6, max_size=60)
@@ -45,6 +45,50 @@ def test_line_redactor_leaves_no_secret_that_is_split_over_writes(
     ]
     redacted += lines.end(redactor)
     assert secret not in "".join(redacted).replace(MASK, "\0")
+
+
+@given(SECRETS, AROUND, AROUND, st.data())
+def test_text_redactor_leaves_no_secret_that_is_split_over_pieces(
+    secret: str, before: str, after: str, data: st.DataObject
+) -> None:
+    """A value that is cut into pieces at any places is not found in what is shown; each line with a complete value is shown at once."""
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(secret) - 1), min_size=1, max_size=3)))
+    pieces = [secret[a:b] for a, b in zip([0, *cuts], [*cuts, len(secret)], strict=True)]
+    text, redactor = TextRedactor(), Redactor([secret])
+    visible = "".join(text.feed(redactor, piece) for piece in (before, *pieces, f"{after}\n")) + text.end()
+    assert secret not in visible.replace(MASK, "\0")
+    over_lines = [
+        text.feed(redactor, f"{piece}\n") for piece in (before + pieces[0], *pieces[1:-1], pieces[-1] + after)
+    ]
+    assert secret not in "".join([*over_lines, text.end()]).replace(MASK, "\0").replace("\n", "")
+
+
+@given(st.lists(st.text(st.sampled_from("xyz !\r\n"), max_size=8), max_size=10))
+def test_text_redactor_returns_text_without_secrets_unchanged(pieces: list[str]) -> None:
+    """A piece that waited is shown with the next one, unless it is the start of a value at the very end."""
+    text, redactor = TextRedactor(), Redactor(["xyzzy-xyzzy"])
+    visible = "".join(text.feed(redactor, piece) for piece in [*pieces, "the end"])
+    assert visible + text.end() == "".join([*pieces, "the end"])
+
+
+def test_text_redactor_returns_each_line_at_once() -> None:
+    """A letter or two at the end of a line does not wait, and yet hides the rest of a value in the next line."""
+    text, redactor = TextRedactor(), Redactor(["correct-horse"])
+    assert text.feed(redactor, "a disc\n") == "a disc\n"
+    assert text.feed(redactor, "orrect-horse it is\n") == f"{MASK} it is\n"
+    assert text.feed(redactor, "it is correct-") == "it is "
+    assert text.feed(redactor, "ed\n") == "correct-ed\n"
+    assert text.feed(redactor, "password=") == "password="
+    assert text.feed(redactor, "abc") + text.feed(redactor, "def\n") == f"{MASK}\n"
+    assert text.feed(redactor, "and correct-ho\n") + text.end() == f"and {MASK}\n"
+
+
+def test_text_redactor_hides_a_private_key_that_comes_line_by_line() -> None:
+    """Only its last line marks its end."""
+    lines = ("-----BEGIN RSA PRIVATE KEY-----\n", "MIIEabc\n", "def\n", "-----END RSA PRIVATE KEY-----\n", "more\n")
+    text, redactor = TextRedactor(), Redactor()
+    visible = "".join(text.feed(redactor, line) for line in lines)
+    assert visible == f"-----BEGIN RSA PRIVATE KEY-----{MASK}-----END RSA PRIVATE KEY-----\nmore\n"
 
 
 @given(st.lists(st.text(st.sampled_from("xyz !"), max_size=8), max_size=10))

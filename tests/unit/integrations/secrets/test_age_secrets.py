@@ -27,7 +27,7 @@ def clock() -> Clock:
 @pytest.fixture
 def secrets(tmp_path: Path, clock: Clock) -> AgeSecrets:
     file = AgeSecrets(tmp_path / "secrets.age", tmp_path / "secrets.key", clock.now)
-    assert file.init()
+    assert file.init() == (True, True)
     return file
 
 
@@ -85,7 +85,7 @@ def test_changes_of_several_threads_are_all_stored(secrets: AgeSecrets) -> None:
         (lambda s: s.key_file.unlink(), "the key of secrets is missing", "Copy it"),
         (lambda s: s.key_file.chmod(0o644), "other users can read or change the key", "chmod 600"),
         (lambda s: s.key_file.write_text("nothing\n"), "is no key of age", "AGE-SECRET-KEY-1"),
-        (lambda s: s.path.unlink(), "the encrypted file of secrets is missing", "secrets init"),
+        (lambda s: s.path.unlink(), "the encrypted file of secrets is missing", "Restore it from a backup"),
         (lambda s: s.path.write_bytes(b"age-encryption.org/v1\nx"), "is damaged", "Restore it"),
         (
             lambda s: (s.key_file.unlink(), AgeSecrets(s.path.with_name("o.age"), s.key_file, int).init()),
@@ -111,7 +111,7 @@ def test_file_that_cannot_be_read_is_an_error_with_its_fix(
 def test_key_is_never_replaced(secrets: AgeSecrets) -> None:
     """A second `init` changes nothing; without the key it refuses, because a new key could not read the file."""
     key = secrets.key_file.read_bytes()
-    assert not secrets.init()
+    assert secrets.init() == (False, False)
     assert secrets.key_file.read_bytes() == key
     secrets.key_file.unlink()
     with pytest.raises(SecretProviderError, match="its key does not"):

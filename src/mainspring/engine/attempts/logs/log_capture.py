@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import Any, TextIO
 
+from mainspring.domain.redaction.redactor import TextRedactor
 from mainspring.domain.runs.log_chunk import MAX_RUN_BYTES
 from mainspring.domain.runs.log_line import STREAM_LEVELS, Level, bound_fields
 from mainspring.domain.text.escaping import escape
@@ -72,10 +73,16 @@ class StepStream:
     def write(self, text: str) -> int:
         """Write text; returns its length."""
         step = CURRENT_STEP.get()
-        if step is None or _is_captured_record(sys._getframe(1)):  # noqa: SLF001 - only the frame shows the writer
+        if step is None:
             return self.inner.write(text)
-        if self._echo:
+        if _is_captured_record(sys._getframe(1)):  # noqa: SLF001 - only the frame shows the writer
             self.inner.write(KNOWN_SECRETS.redact(text))
+            return len(text)
+        if self._echo:
+            with _print_lock:
+                _, redactor = step.echoes.setdefault(self._name, (self.inner, TextRedactor()))
+                visible = redactor.feed(KNOWN_SECRETS.redactor, str(text))
+            self.inner.write(visible)
         post_printed_text(step, self._name, text, is_out=self._echo)
         return len(text)
 
@@ -112,10 +119,13 @@ def post_printed_text(step: StepContext, stream: str, text: str, *, is_out: bool
 
 
 def post_last_lines(step: StepContext) -> None:
-    """Post the last, unfinished line of each stream."""
+    """Post the last, unfinished line of each stream, and write what waits for its continuation."""
     for (stream, is_out), rest in list(step.printed.items()):
         if rest:
             post_printed_text(step, stream, "\n", is_out=is_out)
+    for inner, redactor in step.echoes.values():
+        if held := redactor.end():
+            inner.write(held)
 
 
 class OutputCapture:
@@ -134,7 +144,10 @@ class OutputCapture:
             for name in STREAM_LEVELS:
                 stream = getattr(sys, name)
                 if stream is not None and not isinstance(stream, StepStream):
-                    setattr(sys, name, StepStream(stream, name, echo=echo))
+                    capturing = StepStream(stream, name, echo=echo)
+                    setattr(sys, name, capturing)
+                    if echo:
+                        _redirect_handlers(stream, capturing)
 
     def end(self) -> None:
         """Remove it with its last user."""
@@ -147,6 +160,7 @@ class OutputCapture:
                 stream = getattr(sys, name)
                 if isinstance(stream, StepStream):
                     setattr(sys, name, stream.inner)
+                    _redirect_handlers(stream, stream.inner)
 
 
 OUTPUT_CAPTURE = OutputCapture()
@@ -158,6 +172,13 @@ def install_capture_in_child(level: int) -> None:
     root = logging.getLogger()
     root.addHandler(StepLogHandler(is_out=False))
     root.setLevel(level)
+
+
+def _redirect_handlers(stream: Any, to: Any) -> None:
+    """Let the root logger's handlers that write to one stream write to another: a `logging.basicConfig` may be older than the capture."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
+            handler.setStream(to)
 
 
 def _text_of(record: logging.LogRecord) -> str:

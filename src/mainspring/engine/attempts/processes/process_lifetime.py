@@ -24,9 +24,13 @@ def set_death_signal(number: int) -> None:
     _prctl()(_PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
-def protect_memory() -> None:
-    """Keep secrets in the memory of this process: neither it nor what it starts writes a core file, and other users cannot trace it."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def protect_memory(*, with_commands: bool = True) -> None:
+    """Keep secrets in the memory of this process: it writes no core file, and other users cannot trace it.
+
+    `with_commands` = what it starts writes no core file either.
+    """
+    if with_commands:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         _prctl()(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 

@@ -85,6 +85,36 @@ def test_printed_secret_is_hidden_in_the_output_too(begin, captured, step, capsy
     assert "sk_example_51H8" not in capsys.readouterr().out
 
 
+def test_split_secret_is_hidden_in_the_output_too(begin, captured, step, echo, capsys, monkeypatch):
+    """A value over two writes, over two lines, and one that a logger writes."""
+    monkeypatch.setattr(KNOWN_SECRETS, "redactor", Redactor(["correct-horse-battery"]))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    begin()
+    sys.stdout.write("one correct-ho")
+    sys.stdout.write("rse-battery\n")
+    print("two correct-horse-")
+    print("battery")
+    LOG.warning("three %s", "correct-horse-battery")
+    print("last correct-ho", end="")
+    post_last_lines(step)
+    out, err = capsys.readouterr()
+    assert out == ("one ***\ntwo ***\nlast ***" if echo else "")
+    assert err.strip() == "three ***"
+
+
+def test_secret_is_hidden_by_a_handler_that_is_older_than_the_capture(captured, step, capsys, monkeypatch):
+    """Such as that of `logging.basicConfig` in a file of automations. After the capture it writes as before."""
+    monkeypatch.setattr(KNOWN_SECRETS, "redactor", Redactor(["correct-horse-battery"]))
+    handler = logging.StreamHandler()
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    before, capture = handler.stream, OutputCapture()
+    capture.begin(echo=True)
+    LOG.warning("one %s", "correct-horse-battery")
+    capture.end()
+    assert capsys.readouterr().err == "one ***\n"
+    assert handler.stream is before
+
+
 def test_prints_of_a_step_become_its_lines(begin, captured, step, echo, capsys):
     """By line, however they were written; the last one at the end."""
     begin()
