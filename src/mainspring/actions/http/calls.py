@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 import msgspec
 
 from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
+from mainspring.actions.http.errors import FailedResponse, HttpStatusError, format_status
 from mainspring.actions.http.exchange import run_blocking, send_call
 from mainspring.actions.http.prepared_call import (
     IDEMPOTENT_METHODS,
@@ -24,15 +25,18 @@ from mainspring.domain.values.codec import decode
 from mainspring.engine.attempts.effect import Check, Effect
 
 KEY_HEADER = "idempotency-key"
+MISSING = frozenset({404, 410})
+"""The statuses of a target that does not have what was asked for."""
+_FOUND = range(200, 400)
 
 
 class EffectOptions(TypedDict, total=False):
     """The options of the effect of a request.
 
     `once` = its key; without it, a POST or PATCH in a step has the key of the step. `within` = a new effect may follow this long after
-    the last one. `check()` asks the target whether it has the effect, if an earlier outcome is unknown: it returns a reply, other JSON
-    data, True, or None. `keyed=True` = the target removes duplicates by the header Idempotency-Key. `wait` = the longest wait for another
-    caller of the key.
+    the last one. `check()` asks the target whether it has the effect, if an earlier outcome is unknown: it returns a reply (404 and 410
+    mean that the target does not have it), other JSON data, True, or None. `keyed=True` = the target removes duplicates by the header
+    Idempotency-Key. `wait` = the longest wait for another caller of the key.
     """
 
     once: str
@@ -169,10 +173,27 @@ def _convert_found(found: Any, call: PreparedCall) -> HttpReply | None:
     if found is None or found is False:
         return None
     if isinstance(found, HttpReply):
-        return found if found.status in call.expect else None
+        return _read_found_reply(found, call)
     if found is True:
         return HttpReply(min(call.expect), call.url)
     return make_reply(min(call.expect), call.url, {"content-type": "application/json"}, msgspec.json.encode(found))
+
+
+def _read_found_reply(reply: HttpReply, call: PreparedCall) -> HttpReply | None:
+    """Return the reply if its status says that the target has the effect, None if it does not.
+
+    The status is that of another request: `expect=` of the call does not count.
+
+    Raises:
+        HttpStatusError: the status leaves it open.
+    """
+    if reply.status in MISSING:
+        return None
+    if reply.status in _FOUND:
+        return reply
+    hint = "Return a reply with a status from 200 to 399, or with 404 or 410; or else True or None."
+    text = f"check= of {call.place}: {format_status(reply.status)} leaves open whether the target has the effect"
+    raise HttpStatusError(text, FailedResponse(reply.status, reply.headers), hint=hint)
 
 
 def _add_key(call: PreparedCall, effect: Effect) -> PreparedCall:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Unpack
 
 from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
-from mainspring.actions.http.calls import KEY_HEADER, reply_reader
+from mainspring.actions.http.calls import KEY_HEADER, MISSING, reply_reader
 from mainspring.actions.http.errors import HttpStatusError
 from mainspring.actions.http.exchange import run_blocking, send_call
 from mainspring.actions.http.prepared_call import CallOptions, PreparedCall, prepare_call
@@ -17,7 +17,6 @@ from mainspring.domain.errors import OptionError
 from mainspring.engine.attempts.effect import Check, Effect
 
 _NAME = "http.ensure"
-_MISSING = frozenset({404, 410})
 _CONFLICT = 409
 _WINDOW = timedelta(milliseconds=1)
 """After it the key may be used again: what is there is decided by the target, not by the ledger."""
@@ -81,7 +80,7 @@ class _Resource:
             raise OptionError("create= is not (method, url, body)", hint='Write create=("POST", url, {"name": "a"}).')
         common: Any = {name: value for name, value in options.items() if name not in ("json", "data", "params")}
         reading = prepare_call("GET", get, common)
-        self._reading: PreparedCall = replace(reading, expect=reading.expect | _MISSING)
+        self._reading: PreparedCall = replace(reading, expect=reading.expect | MISSING)
         common["json"] = create[2]
         self._creation = prepare_call(create[0], create[1], common)
         self._found = found
@@ -89,7 +88,7 @@ class _Resource:
     async def find(self) -> HttpReply | None:
         """Return the reply of GET if the resource is there."""
         reply = await send_call(self._reading)
-        is_there = reply.status not in _MISSING and (self._found is None or self._found(reply))
+        is_there = reply.status not in MISSING and (self._found is None or self._found(reply))
         return reply if is_there else None
 
     async def find_or_create(self, effect: Effect) -> HttpReply:
