@@ -6,6 +6,7 @@ from mainspring.app import program_session
 from mainspring.app.project import Project
 from mainspring.engine.definitions.registry import Registry
 from mainspring.resources.database_places import DATABASE_PLACES
+from mainspring.resources.project_source import PROJECT_SOURCE
 from tests.new_stores import create_store
 
 
@@ -13,6 +14,7 @@ from tests.new_stores import create_store
 def _own_project(monkeypatch):
     """Forget the project and the databases that an earlier test of this process has used."""
     monkeypatch.setattr(Project, "_newest", None)
+    monkeypatch.setattr(PROJECT_SOURCE, "source", None)
     monkeypatch.setattr(DATABASE_PLACES, "places", {})
 
 
