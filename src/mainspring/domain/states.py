@@ -98,6 +98,8 @@ class EffectMove(StrEnum):
     DOUBT = "doubt"
     DISPUTE = "dispute"
     """The target does not have what is on record as done."""
+    CORRECT = "correct"
+    """A person gives another result to what a person has confirmed."""
 
 
 _UNPROVEN_STATES: Final = frozenset({EffectState.UNKNOWN, EffectState.IN_DOUBT})
@@ -107,6 +109,7 @@ EFFECT_MOVES: Final[dict[EffectMove, tuple[frozenset[EffectState], EffectState]]
     EffectMove.LOSE: (frozenset({EffectState.PENDING}), EffectState.UNKNOWN),
     EffectMove.DOUBT: (frozenset({EffectState.PENDING, EffectState.UNKNOWN}), EffectState.IN_DOUBT),
     EffectMove.DISPUTE: (frozenset({EffectState.DONE}), EffectState.IN_DOUBT),
+    EffectMove.CORRECT: (frozenset({EffectState.DONE}), EffectState.DONE),
 }
 """THE table of effects: verb -> (states it may start from, state it ends in). `effects.decision` says when one may begin."""
 

@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 import msgspec
 
 from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
+from mainspring.actions.base.effect_result import read_effect_result
 from mainspring.actions.http.errors import FailedResponse, HttpStatusError, format_status
 from mainspring.actions.http.exchange import run_blocking, send_call
 from mainspring.actions.http.prepared_call import (
@@ -21,7 +22,6 @@ from mainspring.actions.http.reply import HttpReply, make_reply
 from mainspring.app.action import effect_of_action
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError
-from mainspring.domain.values.codec import decode
 from mainspring.engine.attempts.effect import Check, Effect
 
 KEY_HEADER = "idempotency-key"
@@ -72,7 +72,7 @@ def request(method: str, url: str, **options: Unpack[RequestOptions]) -> HttpRep
     if effect is None:
         return run_blocking("http.request", lambda: send_call(call))
     reply: HttpReply = effect.call(
-        lambda: run_blocking("http.request", lambda: send_call(_add_key(call, effect))), reply_reader(effect.key)
+        lambda: run_blocking("http.request", lambda: send_call(_add_key(call, effect))), reply_reader(effect.key, call)
     )
     return reply
 
@@ -86,7 +86,9 @@ async def request_async(method: str, url: str, **options: Unpack[RequestOptions]
     call, effect = _prepare(method, url, options)
     if effect is None:
         return await send_call(call)
-    reply: HttpReply = await effect.call_async(lambda: send_call(_add_key(call, effect)), reply_reader(effect.key))
+    reply: HttpReply = await effect.call_async(
+        lambda: send_call(_add_key(call, effect)), reply_reader(effect.key, call)
+    )
     return reply
 
 
@@ -175,7 +177,7 @@ def _convert_found(found: Any, call: PreparedCall) -> HttpReply | None:
     if isinstance(found, HttpReply):
         return _read_found_reply(found, call)
     if found is True:
-        return HttpReply(min(call.expect), call.url)
+        return _make_default_reply(call)
     return make_reply(min(call.expect), call.url, {"content-type": "application/json"}, msgspec.json.encode(found))
 
 
@@ -201,6 +203,15 @@ def _add_key(call: PreparedCall, effect: Effect) -> PreparedCall:
     return call.with_headers({KEY_HEADER: f'"{effect.idempotency_key}"'})
 
 
-def reply_reader(key: str) -> Callable[[bytes | None], HttpReply]:
-    """Return the function that reads a saved reply."""
-    return lambda result: decode(result or b"{}", HttpReply, value_name=f"reply of effect {key!r}")
+def reply_reader(key: str, call: PreparedCall) -> Callable[[bytes | None], HttpReply]:
+    """Return the function that reads a saved reply; without one, a person has confirmed the effect."""
+
+    def read(result: bytes | None) -> HttpReply:
+        return _make_default_reply(call) if result is None else read_effect_result(key, result, HttpReply)
+
+    return read
+
+
+def _make_default_reply(call: PreparedCall) -> HttpReply:
+    """Return the reply of a call that is known to be done, without a response on record."""
+    return HttpReply(min(call.expect), call.url)

@@ -48,7 +48,8 @@ def ensure(
         return reply
     effect = resource.make_effect(lambda: run_blocking(_NAME, resource.find))
     created: HttpReply = effect.call(
-        lambda: run_blocking(_NAME, lambda: resource.find_or_create(effect)), reply_reader(effect.key)
+        lambda: run_blocking(_NAME, lambda: resource.find_or_create(effect)),
+        reply_reader(effect.key, resource.creation),
     )
     return created
 
@@ -66,7 +67,9 @@ async def ensure_async(
     if reply is not None:
         return reply
     effect = resource.make_effect(resource.find)
-    created: HttpReply = await effect.call_async(lambda: resource.find_or_create(effect), reply_reader(effect.key))
+    created: HttpReply = await effect.call_async(
+        lambda: resource.find_or_create(effect), reply_reader(effect.key, resource.creation)
+    )
     return created
 
 
@@ -82,7 +85,7 @@ class _Resource:
         reading = prepare_call("GET", get, common)
         self._reading: PreparedCall = replace(reading, expect=reading.expect | MISSING)
         common["json"] = create[2]
-        self._creation = prepare_call(create[0], create[1], common)
+        self.creation = prepare_call(create[0], create[1], common)
         self._found = found
 
     async def find(self) -> HttpReply | None:
@@ -97,7 +100,7 @@ class _Resource:
         if reply is not None:
             return reply
         try:
-            return await send_call(self._creation.with_headers({KEY_HEADER: f'"{effect.idempotency_key}"'}))
+            return await send_call(self.creation.with_headers({KEY_HEADER: f'"{effect.idempotency_key}"'}))
         except HttpStatusError as error:
             reply = await self.find() if error.status == _CONFLICT else None
             if reply is None:
@@ -106,11 +109,11 @@ class _Resource:
 
     def make_effect(self, check: Check) -> Effect:
         """Return the effect of the creation. Its key says which resource is meant: both addresses, with `found` also the body."""
-        parts = [self._creation.method, self._creation.url, self._reading.url]
+        parts = [self.creation.method, self.creation.url, self._reading.url]
         if self._found is not None:  # GET returns a list, which is that of other resources too
-            parts.append(self._creation.identity["body"])
+            parts.append(self.creation.identity["body"])
         digest = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
-        key = f"{_NAME} {self._creation.url.partition('?')[0][:200]} #{digest}"
+        key = f"{_NAME} {self.creation.url.partition('?')[0][:200]} #{digest}"
         effect = effect_of_action(_NAME, once=key, check=check, within=_WINDOW)
         assert effect is not None
         return effect

@@ -1,4 +1,4 @@
-"""The reply of `check=`: which status means that the target has the effect."""
+"""Effects that a check or a person has found: which reply the call returns."""
 
 import itertools
 from datetime import timedelta
@@ -7,6 +7,10 @@ import pytest
 
 import mainspring as ms
 from mainspring.actions import http
+from mainspring.app.program_session import program_session
+from mainspring.domain.effects.errors import EffectInDoubtError
+from mainspring.domain.errors import ValueRefusedError
+from mainspring.store.commands.effects import ConfirmEffect
 
 NUMBERS = itertools.count(1)
 
@@ -66,4 +70,31 @@ def test_reply_of_a_check_with_another_status_leaves_the_effect_open(target, tmp
     with pytest.raises(ms.RunFailed, match="leaves open") as failed:
         run(send_lost(target, find), tmp_path)
     assert "token" not in str(failed.value)
+    assert target.record.read_text() == "9\n"
+
+
+def confirm(key, result=None):
+    """Decide as a person does."""
+    session = program_session()
+    session.apply(ConfirmEffect(key, None if result is None else session.project.sealing.seal(result), "ann"))
+
+
+def test_person_confirms_a_request_with_and_without_a_reply(target, ledger):
+    """Without a result the reply is that of check=True; a result in another form is an error until it is corrected."""
+
+    def call():
+        return http.post(f"{target.base}/orders?lost=1", json={"number": 9}, once="cf 1", expect=201)
+
+    with pytest.raises(EffectInDoubtError):
+        call()
+    confirm("cf 1")
+    assert call() == http.HttpReply(201, f"{target.base}/orders?lost=1")
+    for result in (b'"I-7"', b"200", b"{}"):
+        confirm("cf 1", result)
+        with pytest.raises(ValueRefusedError, match="result of effect 'cf 1'") as refused:
+            call()
+        assert 'The form is {"status": int, "url": str}' in refused.value.hint
+        assert "mainspring effects confirm 'cf 1' --result JSON" in refused.value.hint
+    confirm("cf 1", b'{"status":200,"url":"http://shop.example.com","body":"7"}')
+    assert call().json() == 7
     assert target.record.read_text() == "9\n"
