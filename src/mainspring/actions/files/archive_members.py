@@ -32,7 +32,7 @@ def _list_unpacking_errors() -> Iterator[type[Exception]]:
             yield getattr(importlib.import_module(module), name)
 
 
-_BROKEN = (
+_BROKEN: Final[tuple[type[Exception], ...]] = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError),
     *_list_unpacking_errors(),
 )
