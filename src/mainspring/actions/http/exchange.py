@@ -266,9 +266,9 @@ def join_address(base: str, link: str, call: PreparedCall) -> str:
         address = urljoin(base, link)
         _ = urlsplit(address).port
     except ValueError:
-        shown = escape(call.secrets.hide(_USER.sub("//", link.partition("?")[0])), 200)
+        visible = escape(call.secrets.hide(_USER.sub("//", link.partition("?")[0])), 200)
         raise HttpAddressError(
-            f"{call.place}: the response names {shown!r}, whose host or port is not valid",
+            f"{call.place}: the response names {visible!r}, whose host or port is not valid",
             hint="Write the address that you want to call.",
         ) from None
     return address

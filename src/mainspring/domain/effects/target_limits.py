@@ -214,6 +214,6 @@ def leave(
     if not limits.break_after or failures < limits.break_after:
         return failed
     doublings = min(failures - limits.break_after, _MOST_DOUBLINGS)
-    wanted_ms = min(retry_after_ms, to_milliseconds(MAX_RETRY_AFTER))
-    pause_ms = max(min(FIRST_PAUSE_MS * 2**doublings, LONGEST_PAUSE_MS), wanted_ms)
+    requested_ms = min(retry_after_ms, to_milliseconds(MAX_RETRY_AFTER))
+    pause_ms = max(min(FIRST_PAUSE_MS * 2**doublings, LONGEST_PAUSE_MS), requested_ms)
     return msgspec.structs.replace(failed, open_until_at=now + pause_ms)

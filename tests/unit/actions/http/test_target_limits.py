@@ -57,7 +57,7 @@ def run_step(tmp_path: Any, fn: Any, *args: Any, **options: Any) -> Any:
     return ms.App(tmp_path / "ledger.db").run(w)
 
 
-def test_first_request_asks_for_its_turn_with_the_library_loaded(target, tmp_path):
+def test_first_request_loads_the_library_before_its_turn(target, tmp_path):
     """Otherwise the import would delay it into the turn of other requests."""
     code = f"""
 import sys
