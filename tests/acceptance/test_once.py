@@ -118,6 +118,14 @@ def test_command_that_cannot_run_did_nothing(place: Place, word: str, code: int)
     assert once(place, "key", "true", "--identity", "1")[0] == 0
 
 
+def test_stderr_that_cannot_be_written_changes_no_exit_code(place: Place) -> None:
+    """A full disk behind it hides only the notice."""
+    with Path("/dev/full").open("wb") as full:
+        process = place.start("once", "key", "--", "/no/such", stderr=full)
+        assert process.wait(TIMEOUT_S) == 127
+    assert states(place) == {}
+
+
 def test_two_at_once_run_one_command(place: Place) -> None:
     """The second waits for the first one's outcome, or is rejected without a wait."""
     ready, go, log = place.fifo("ready"), place.fifo("go"), place.folder / "log"

@@ -57,7 +57,7 @@ class _Sending:
         self._sender = open_sender(url_secret, self._errors)
         self.call: SentOnce[None] = SentOnce(
             "chat.send",
-            type(None),
+            None,
             lambda: None,
             once=once,
             within=within,

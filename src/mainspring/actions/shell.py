@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
+from mainspring.actions.base.effect_descriptors import list_effect_descriptors
 from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
 from mainspring.actions.base.stop_request import stoppable
 from mainspring.app.action import effect_of_action
@@ -90,7 +91,7 @@ def run(
     without secrets.
     `timeout` = the command and its children are ended after this time. `check_exit=False` = return for any exit code. `dry_run=True` = run
     nothing, and return the command line as the output. `once`, `within`, `check`, `keyed`, `conflict`, `wait` = those of `ms.once`.
-    `failed_means_not_done=True` = if the command fails, it certainly did nothing.
+    `failed_means_not_done=True` = if the command ends with another exit code than 0, it certainly did nothing.
 
     Safe to run twice because, with `once=`, the ledger runs the command once for its key. Exit code 0 = done. Exit code 75, or a command
     that cannot start = not done, so the next call runs it. After any other end the outcome is unknown: `check=` asks the target,
@@ -191,7 +192,9 @@ class _CommandCall:
         try:
             self._require_success(end)
         except CommandFailed as failure:
-            if not end.has_started or failure.returncode == _TEMPORARY_FAILURE or is_failure_not_done:
+            has_failed = end.code > 0 and not end.timed_out and not end.stopped  # a signal proves nothing
+            is_not_done = failure.returncode == _TEMPORARY_FAILURE or (has_failed and is_failure_not_done)
+            if not end.has_started or is_not_done:
                 raise _CommandNotDone(failure) from None
             raise
         return self._make_result(end)
@@ -212,7 +215,14 @@ class _CommandCall:
 
     def _run_process(self, env: dict[str, str]) -> CommandEnd:
         """Run the process. Raises CommandFailed if it cannot start."""
-        spec = CommandSpec(words=self._words, cwd=self.cwd, env=env, timeout=self._timeout, stdin=self._input)
+        spec = CommandSpec(
+            words=self._words,
+            cwd=self.cwd,
+            env=env,
+            timeout=self._timeout,
+            stdin=self._input,
+            pass_fds=list_effect_descriptors(),
+        )
         step = CURRENT_STEP.get()
         if step is None:
             process = CommandProcess(spec, on_data=self._keep)

@@ -46,9 +46,11 @@ def complete_effect(store: Store, effect: EffectRecord, result: bytes | None, *,
 def confirm_effect(store: Store, key: str, result: object, *, sealing: Sealing, act: OperationContext) -> None:
     """Record that an effect of unknown outcome happened, with its result (None = the one on record, if there is one).
 
+    A result replaces that of an effect which a person has confirmed before.
+
     Raises:
         NotFoundError: the ledger has no such key.
-        ConflictError: its outcome is known, or a holder is performing it.
+        ConflictError: its outcome is known by a call, or a holder is performing it.
         ValueRefusedError: the result cannot be saved.
     """
     data = None

@@ -403,6 +403,21 @@ def test_person_confirms_with_another_result(store: Any, clock: Any) -> None:
     assert row(store, KEY).result == b'"again"'
 
 
+def test_person_corrects_the_result_of_a_person(store: Any, clock: Any) -> None:
+    """The window counts from the first decision; what a call has reported is not corrected."""
+    lost(store)
+    store.do(ConfirmEffect(KEY, None, "ann"))
+    confirmed_at = clock.now()
+    clock.forward(5)
+    for _ in range(2):
+        assert store.do(audited(ConfirmEffect(KEY, b"3", "bob", "the invoice has another number"))) == DONE
+    saved = row(store, KEY)
+    assert (saved.state, saved.result, saved.decided_by, saved.settled_at) == (S.DONE, b"3", "bob", confirmed_at)
+    assert saved.note == "the invoice has another number"
+    done(store, begin(key="reported"))
+    assert refusal(store, ConfirmEffect("reported", b"3", "bob")) == "not_in_doubt"
+
+
 def test_person_forgets_whatever_has_no_live_holder(store: Any, second: Any) -> None:
     """The next call performs the effect, under another idempotency key."""
     assert refusal(store, ForgetEffect(KEY)) == "not_found"

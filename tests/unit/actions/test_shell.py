@@ -1,6 +1,9 @@
 """Commands run without a shell, in a clean environment, within limits, and once for their key."""
 
 import asyncio
+import contextlib
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ import mainspring as ms
 from mainspring.actions import shell
 from mainspring.app import program_session
 from mainspring.app.program_effects import program_effects
-from mainspring.domain.errors import ArgumentError, ConfigError, DefinitionError, OptionError
+from mainspring.domain.errors import ArgumentError, BusyError, ConfigError, DefinitionError, OptionError
 from mainspring.engine.attempts.effect import EffectChannel
 from mainspring.engine.commands.command import CommandFailed
 from mainspring.resources.secret_variables import SecretVariables
@@ -241,6 +244,16 @@ def test_temporary_failure_is_not_done(program: EffectChannel, tmp_path: Path) -
     assert shell.run(["sh", "-c", "exit 0"], once="other").exit_code == 0
 
 
+@pytest.mark.parametrize(("script", "limit"), [("kill -9 $$", None), ("trap 'exit 4' TERM; sleep 60 & wait", "2s")])
+def test_signal_and_timeout_leave_the_outcome_open(
+    script: str, limit: str | None, program: EffectChannel, tmp_path: Path
+) -> None:
+    """`failed_means_not_done` is a promise about exit codes."""
+    for _ in range(2):
+        with pytest.raises(ms.MainspringError, match="may or may not have happened"):
+            shell.run(["sh", "-c", script], once="ended", failed_means_not_done=True, timeout=limit)
+
+
 @pytest.mark.parametrize("case", ["secret", "first line", "input", "variable"])
 def test_call_that_starts_no_command_is_not_done(
     case: str, program: EffectChannel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -287,6 +300,27 @@ def test_check_finds_the_effect(program: EffectChannel, tmp_path: Path) -> None:
         append(tmp_path, 3, **options)
     assert append(tmp_path, 3, **options).exit_code == 0
     assert len(lines(tmp_path)) == 1
+
+
+def test_killed_program_leaves_its_command_and_its_effect(program: EffectChannel, tmp_path: Path) -> None:
+    """While a process of the command works, another program only waits. Then `check` finds what it did."""
+    ready, go, log = tmp_path / "ready", tmp_path / "go", tmp_path / "log"
+    os.mkfifo(ready)
+    os.mkfifo(go)
+    words = ["sh", "-c", f"(echo up > {ready}; read line < {go}; echo did >> {log}) & wait"]
+    options: dict[str, Any] = {"once": "deploy", "check": lambda: log.exists() or None, "wait": "0s", "timeout": "20s"}
+    code = f"from mainspring.actions import shell; shell.run({words!r}, once='deploy', check=lambda: None)"
+    with subprocess.Popen([sys.executable, "-c", code]) as first:
+        assert ready.read_text() == "up\n"
+        first.kill()
+    with pytest.raises(BusyError):
+        shell.run(words, **options)
+    go.write_text("go\n")
+    for _ in polls(30):
+        with contextlib.suppress(BusyError):
+            assert shell.run(words, **options).exit_code == 0
+            break
+    assert log.read_text() == "did\n"
 
 
 @ms.step

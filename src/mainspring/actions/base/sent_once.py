@@ -9,9 +9,8 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
+from mainspring.actions.base.effect_result import read_effect_result
 from mainspring.app.action import effect_of_action
 from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
 from mainspring.domain.clock import SystemClock
@@ -30,15 +29,16 @@ Finding = Callable[[], Any]
 class SentOnce(Generic[R]):
     """One call of an action with an effect of its own.
 
-    `default` returns the result of a message that is known to be sent without its result on record. `check` asks the target for the
-    message, and returns its result, True or None; it may be async. `is_keyed` = the target drops duplicates. `errors` has the secrets that
-    the action reads: after a refusal the message is sent once more, if one of them has another value by now.
+    `result` = the type of the result, None if the action has none. `default` returns the result of a message that is known to be sent
+    without its result on record. `check` asks the target for the message, and returns its result, True or None; it may be async.
+    `is_keyed` = the target drops duplicates. `errors` has the secrets that the action reads: after a refusal the message is sent once
+    more, if one of them has another value by now.
     """
 
     def __init__(
         self,
         action: str,
-        result: type[R],
+        result: type[R] | None,
         default: Callable[[], R],
         *,
         once: str | None,
@@ -101,7 +101,9 @@ class SentOnce(Generic[R]):
         return run_in_short_lived_loop(found)
 
     def _read(self, data: bytes | None) -> R:
-        return self._default() if data is None else msgspec.json.decode(data, type=self._result)
+        if data is None or self.effect is None or self._result is None:
+            return self._default()
+        return read_effect_result(self.effect.key, data, self._result)
 
 
 def repeat(action: str, send: Sending[R], errors: ErrorText | None = None) -> R:

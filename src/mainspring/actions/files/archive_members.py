@@ -6,6 +6,7 @@ read do.
 
 import contextlib
 import gzip
+import importlib
 import stat
 import tarfile
 import zipfile
@@ -20,7 +21,21 @@ from mainspring.triggers.files.folder import CHUNK_BYTES, printable_path
 FOLDER, FILE, LINK = "folder", "file", "link"
 _MAX_READ_BYTES = 2 * CHUNK_BYTES
 _MAX_LINK_BYTES = 4096
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError)
+_MAX_DEPTH = 200
+_Folders = dict[str, "_Folders"]
+
+
+def _list_unpacking_errors() -> Iterator[type[Exception]]:
+    """Yield the errors of the compressions that this Python has."""
+    for module, name in (("lzma", "LZMAError"), ("compression.zstd", "ZstdError")):
+        with contextlib.suppress(ImportError):
+            yield getattr(importlib.import_module(module), name)
+
+
+_BROKEN: Final[tuple[type[Exception], ...]] = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError),
+    *_list_unpacking_errors(),
+)
 
 
 class ArchiveFault(Exception):
@@ -28,13 +43,14 @@ class ArchiveFault(Exception):
 
 
 class ArchiveMember(NamedTuple):
-    """One member: `parts` of its path, and for a link its target."""
+    """One member: `parts` of its path, and for a link its target. A hard link is a file that is a `copy_of` an earlier member."""
 
     parts: tuple[str, ...]
     kind: str
     is_executable: bool
     open: Callable[[], IO[bytes]]
     link: str = ""
+    copy_of: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -43,18 +59,26 @@ class ArchiveMember(NamedTuple):
 
 
 class ArchiveLimits:
-    """The limits of one archive: its entries, and all bytes of its files together."""
+    """The limits of one archive: its entries with the folders that their paths imply, and all bytes of its files together."""
 
     def __init__(self, max_bytes: int, max_entries: int) -> None:
         self._max_bytes = max_bytes
         self._max_entries = max_entries
         self.size = 0
         self.entries = 0
+        self._implied = 0
+        self._folders: _Folders = {}
 
-    def count_entry(self) -> None:
-        """Count a member. Raises ArchiveFault if there are too many."""
+    def count_entry(self, member: ArchiveMember) -> None:
+        """Count a member, and the folders of its path. Raises ArchiveFault if there are too many."""
         self.entries += 1
-        if self.entries > self._max_entries:
+        folders = self._folders
+        for part in member.parts[:-1]:
+            self._implied += part not in folders
+            folders = folders.setdefault(part, {})
+        if member.kind == FOLDER and member.parts:
+            folders.setdefault(member.parts[-1], {})
+        if self.entries + self._implied > self._max_entries:
             raise ArchiveFault(f"it has more than {self._max_entries:,} entries; see max_entries=")
 
     def read(self, member: ArchiveMember) -> Iterator[bytes]:
@@ -90,7 +114,7 @@ def read_members(file: BinaryIO, format_name: str, limits: ArchiveLimits) -> Ite
     """
     with read_faults():
         for member in _READERS[format_name](file):
-            limits.count_entry()
+            limits.count_entry(member)
             yield member
 
 
@@ -109,6 +133,7 @@ def _read_tar(file: BinaryIO) -> Iterator[ArchiveMember]:
         _BoundedReads(fileobj=file) as unpacked,
         tarfile.TarFile(fileobj=unpacked, encoding="utf-8", errors="surrogateescape") as tar,
     ):
+        links: dict[tuple[str, ...], str] = {}
         for info in tar:
             parts = _read_parts(info.name)
             if not parts and info.isdir():
@@ -116,21 +141,23 @@ def _read_tar(file: BinaryIO) -> Iterator[ArchiveMember]:
             if info.isdir():
                 yield ArchiveMember(parts, FOLDER, is_executable=False, open=_no_content)
             elif info.issym():
+                links[parts] = info.linkname
                 yield _link(parts, info.linkname)
+            elif info.islnk() and (copy_of := _read_hard_link(parts, info.linkname)) in links:
+                yield _link(parts, links[copy_of])
             elif info.isreg() or info.islnk():
-                yield ArchiveMember(parts, FILE, bool(info.mode & stat.S_IXUSR), _tar_opener(tar, info))
+                # The target of a hard link lies behind: to unpack it again could cost the whole archive for each link.
+                copy_of = _read_hard_link(parts, info.linkname) if info.islnk() else ()
+                is_executable = bool(info.mode & stat.S_IXUSR)
+                yield ArchiveMember(parts, FILE, is_executable, _tar_opener(tar, info), copy_of=copy_of)
             else:
                 raise ArchiveFault(f"{printable_path(info.name)} is a device or a pipe")
 
 
 def _tar_opener(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], IO[bytes]]:
     def open_content() -> IO[bytes]:
-        try:
-            content = tar.extractfile(info)
-        except KeyError:
-            content = None
-        if content is None:
-            raise ArchiveFault(f"{printable_path(info.name)} is a link to a file that is not in the archive")
+        content = tar.extractfile(info)
+        assert content is not None
         return content
 
     return open_content
@@ -167,7 +194,22 @@ def _read_parts(name: str) -> tuple[str, ...]:
         raise ArchiveFault(f"{printable_path(name)} is an absolute path")
     if ".." in parts or "\0" in name:
         raise ArchiveFault(f"{printable_path(name)} leads out of the folder")
+    if len(parts) > _MAX_DEPTH:
+        raise ArchiveFault(f"{printable_path(name)} is more than {_MAX_DEPTH} folders deep")
     return parts
+
+
+def _read_hard_link(parts: tuple[str, ...], target: str) -> tuple[str, ...]:
+    """Return the path of the member that a hard link repeats."""
+    copy_of = tuple(part for part in target.split("/") if part not in ("", "."))
+    if not copy_of or copy_of == parts or ".." in copy_of or target.startswith("/"):
+        raise make_hard_link_fault(parts)
+    return copy_of
+
+
+def make_hard_link_fault(parts: tuple[str, ...]) -> ArchiveFault:
+    """Return the fault of a hard link whose target was not extracted before it."""
+    return ArchiveFault(f"{printable_path('/'.join(parts))} is a link to a file that is not in the archive before it")
 
 
 def _link(parts: tuple[str, ...], target: str) -> ArchiveMember:

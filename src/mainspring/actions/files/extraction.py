@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import msgspec
 
@@ -15,6 +15,7 @@ from mainspring.actions.files.archive_members import (
     ArchiveFault,
     ArchiveLimits,
     ArchiveMember,
+    make_hard_link_fault,
     read_members,
 )
 from mainspring.actions.files.content import write_all
@@ -53,7 +54,8 @@ def extract(
     """Extract a .tar.gz, .tgz or .zip file into a new folder, which appears at once and complete.
 
     An archive is refused as a whole if a member has an absolute path, leads out of the folder (by `..` or a link), or is a device; if its
-    files have more than `max_bytes`, whatever sizes it states; or if it has more than `max_entries`. Rights and owners are not restored.
+    files have more than `max_bytes`, whatever sizes it states; or if it has more than `max_entries`,
+    folders that a path implies included. Rights and owners are not restored.
 
     Safe to run twice because everything is extracted under a temporary name first. If the folder exists and has each entry of the archive
     with its content, a second call changes nothing. The next call removes what a killed call left behind.
@@ -130,11 +132,30 @@ def _extract_file(member: ArchiveMember, into: int, limits: ArchiveLimits) -> No
         _refuse_twice(member, folder)
         descriptor = os.open(member.parts[-1], _WRITE_FLAGS, mode, dir_fd=folder)
         try:
-            write_all(descriptor, limits.read(member))
+            write_all(descriptor, limits.read(_find_content(member, into)))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
     failpoints.hit("files.extracted")
+
+
+def _find_content(member: ArchiveMember, into: int) -> ArchiveMember:
+    """Return the member with its content; that of a hard link is the file that was extracted before it."""
+    if not member.copy_of:
+        return member
+
+    def open_content() -> IO[bytes]:
+        try:
+            with open_folder(into, member.copy_of[:-1]) as folder:
+                descriptor = os.open(member.copy_of[-1], _READ_FLAGS, dir_fd=folder)
+        except (FileNotFoundError, NotADirectoryError):
+            raise make_hard_link_fault(member.parts) from None
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return os.fdopen(descriptor, "rb")
+        os.close(descriptor)
+        raise make_hard_link_fault(member.parts)
+
+    return member._replace(open=open_content)
 
 
 def _refuse_twice(member: ArchiveMember, folder: int) -> None:
@@ -179,7 +200,7 @@ def _is_extracted(member: ArchiveMember, into: int, limits: ArchiveLimits) -> bo
     except OSError:
         return False
     with os.fdopen(descriptor, "rb") as there:
-        for chunk in limits.read(member):
+        for chunk in limits.read(_find_content(member, into)):
             if there.read(len(chunk)) != chunk:
                 return False
         return not there.read(CHUNK_BYTES)

@@ -22,7 +22,7 @@ class TreeEntry(NamedTuple):
         return "/".join(self.parts)
 
 
-def walk_folder(base: str | int, parts: tuple[str, ...] = (), below: tuple[str, ...] = ()) -> Iterator[TreeEntry]:
+def walk_folder(base: str | int, parts: tuple[str, ...] = ()) -> Iterator[TreeEntry]:
     """Yield the entries below a folder: each folder before its content, names by their bytes. Temporary files of actions are left out.
 
     `base` = a path, or an open folder.
@@ -30,18 +30,27 @@ def walk_folder(base: str | int, parts: tuple[str, ...] = (), below: tuple[str, 
     Raises:
         OSError: a folder cannot be read.
     """
+    waiting = [iter(_list_entries(base, parts, ()))]  # no recursion: a folder may be deeper than the stack of Python
+    while waiting:
+        entry = next(waiting[-1], None)
+        if entry is None:
+            waiting.pop()
+            continue
+        yield entry
+        if stat.S_ISDIR(entry.status.st_mode):
+            waiting.append(iter(_list_entries(base, parts, entry.parts)))
+
+
+def _list_entries(base: str | int, parts: tuple[str, ...], below: tuple[str, ...]) -> list[TreeEntry]:
+    entries = []
     with open_folder(base, (*parts, *below)) as folder:
-        entries = []
         with os.scandir(folder) as scanned:
             names = [entry.name for entry in scanned if not is_temporary(entry.name)]
         for name in sorted(names, key=os.fsencode):
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
             link = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(status.st_mode) else None
             entries.append(TreeEntry((*below, name), status, link))
-    for entry in entries:
-        yield entry
-        if stat.S_ISDIR(entry.status.st_mode):
-            yield from walk_folder(base, parts, entry.parts)
+    return entries
 
 
 def leads_out(parts: tuple[str, ...], link: str) -> bool:

@@ -15,6 +15,7 @@ from typing import NamedTuple, Unpack
 import msgspec
 
 from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
+from mainspring.actions.base.effect_result import read_effect_result
 from mainspring.actions.base.sent_once import make_key
 from mainspring.actions.files.place import FilePath, RootPath, read_target
 from mainspring.actions.git.git_errors import (
@@ -97,15 +98,16 @@ def push(
     effect = effect_of_action("git.push", once=once, within=within, identity=identity, check=find)
     if effect is None:
         return pushing.run(make_key())
-    pushed: GitPush = effect.call(lambda: pushing.run(effect.idempotency_key), _read_push)
+
+    def read(data: bytes | None) -> GitPush:
+        assert effect is not None
+        return GitPush("", "", is_new=False) if data is None else read_effect_result(effect.key, data, GitPush)
+
+    pushed: GitPush = effect.call(lambda: pushing.run(effect.idempotency_key), read)
     return pushed
 
 
 push_async = in_thread(push)
-
-
-def _read_push(data: bytes | None) -> GitPush:
-    return GitPush("", "", is_new=False) if data is None else msgspec.json.decode(data, type=GitPush)
 
 
 def _read_message(message: object) -> str:

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from mainspring.actions.base.effect_descriptors import list_effect_descriptors
 from mainspring.actions.base.stop_request import stoppable, watch_stop_request
 from mainspring.actions.git.git_errors import GitActionError, GitUnavailableError, format_output, make_git_error
 from mainspring.actions.git.git_remote import GitRemote, read_ref
@@ -127,6 +128,7 @@ class Repository:
             env=_make_environment(self.remote) | dict(env or {}),
             timeout=self._timeout,
             stdin=stdin.encode(),
+            pass_fds=list_effect_descriptors(),
         )
         end = self._run_process(CommandProcess(spec, on_data=collect))
         stderr = outputs["stderr"].decode("utf-8", "backslashreplace")

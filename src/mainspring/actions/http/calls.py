@@ -8,6 +8,8 @@ from typing import Any, TypedDict, Unpack
 import msgspec
 
 from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
+from mainspring.actions.base.effect_result import read_effect_result
+from mainspring.actions.http.errors import FailedResponse, HttpStatusError, format_status
 from mainspring.actions.http.exchange import run_blocking, send_call
 from mainspring.actions.http.prepared_call import (
     IDEMPOTENT_METHODS,
@@ -20,20 +22,22 @@ from mainspring.actions.http.reply import HttpReply, make_reply
 from mainspring.app.action import effect_of_action
 from mainspring.domain.duration import SpanInput
 from mainspring.domain.errors import OptionError
-from mainspring.domain.values.codec import decode
 from mainspring.engine.attempts.effect import Check, Effect
 from mainspring.engine.attempts.step_context import CURRENT_STEP
 
 KEY_HEADER = "idempotency-key"
+MISSING = frozenset({404, 410})
+"""The statuses of a target that does not have what was asked for."""
+_FOUND = range(200, 400)
 
 
 class EffectOptions(TypedDict, total=False):
     """The options of the effect of a request.
 
     `once` = its key; without it, a POST or PATCH in a step has the key of the step. `within` = a new effect may follow this long after
-    the last one. `check()` asks the target whether it has the effect, if an earlier outcome is unknown: it returns a reply, other JSON
-    data, True, or None. `keyed=True` = the target removes duplicates by the header Idempotency-Key. `wait` = the longest wait for another
-    caller of the key.
+    the last one. `check()` asks the target whether it has the effect, if an earlier outcome is unknown: it returns a reply (404 and 410
+    mean that the target does not have it), other JSON data, True, or None. `keyed=True` = the target removes duplicates by the header
+    Idempotency-Key. `wait` = the longest wait for another caller of the key.
     """
 
     once: str
@@ -69,7 +73,7 @@ def request(method: str, url: str, **options: Unpack[RequestOptions]) -> HttpRep
     if effect is None:
         return run_blocking("http.request", lambda: send_call(call))
     reply: HttpReply = effect.call(
-        lambda: run_blocking("http.request", lambda: send_call(_add_key(call, effect))), reply_reader(effect.key)
+        lambda: run_blocking("http.request", lambda: send_call(_add_key(call, effect))), reply_reader(effect.key, call)
     )
     return reply
 
@@ -83,7 +87,9 @@ async def request_async(method: str, url: str, **options: Unpack[RequestOptions]
     call, effect = _prepare(method, url, options)
     if effect is None:
         return await send_call(call)
-    reply: HttpReply = await effect.call_async(lambda: send_call(_add_key(call, effect)), reply_reader(effect.key))
+    reply: HttpReply = await effect.call_async(
+        lambda: send_call(_add_key(call, effect)), reply_reader(effect.key, call)
+    )
     return reply
 
 
@@ -172,10 +178,27 @@ def _convert_found(found: Any, call: PreparedCall) -> HttpReply | None:
     if found is None or found is False:
         return None
     if isinstance(found, HttpReply):
-        return found if found.status in call.expect else None
+        return _read_found_reply(found, call)
     if found is True:
-        return HttpReply(min(call.expect), call.url)
+        return _make_default_reply(call)
     return make_reply(min(call.expect), call.url, {"content-type": "application/json"}, msgspec.json.encode(found))
+
+
+def _read_found_reply(reply: HttpReply, call: PreparedCall) -> HttpReply | None:
+    """Return the reply if its status says that the target has the effect, None if it does not.
+
+    The status is that of another request: `expect=` of the call does not count.
+
+    Raises:
+        HttpStatusError: the status leaves it open.
+    """
+    if reply.status in MISSING:
+        return None
+    if reply.status in _FOUND:
+        return reply
+    hint = "Return a reply with a status from 200 to 399, or with 404 or 410; or else True or None."
+    text = f"check= of {call.place}: {format_status(reply.status)} leaves open whether the target has the effect"
+    raise HttpStatusError(text, FailedResponse(reply.status, reply.headers), hint=hint)
 
 
 def _add_key(call: PreparedCall, effect: Effect) -> PreparedCall:
@@ -183,6 +206,15 @@ def _add_key(call: PreparedCall, effect: Effect) -> PreparedCall:
     return call.with_headers({KEY_HEADER: f'"{effect.idempotency_key}"'})
 
 
-def reply_reader(key: str) -> Callable[[bytes | None], HttpReply]:
-    """Return the function that reads a saved reply."""
-    return lambda result: decode(result or b"{}", HttpReply, value_name=f"reply of effect {key!r}")
+def reply_reader(key: str, call: PreparedCall) -> Callable[[bytes | None], HttpReply]:
+    """Return the function that reads a saved reply; without one, a person has confirmed the effect."""
+
+    def read(result: bytes | None) -> HttpReply:
+        return _make_default_reply(call) if result is None else read_effect_result(key, result, HttpReply)
+
+    return read
+
+
+def _make_default_reply(call: PreparedCall) -> HttpReply:
+    """Return the reply of a call that is known to be done, without a response on record."""
+    return HttpReply(min(call.expect), call.url)

@@ -6,9 +6,10 @@ each error says whether the request may have been sent.
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from mainspring.actions.base.calling_thread import refuse_event_loop
 from mainspring.actions.http.address_guard import CallTarget, read_target
@@ -41,6 +42,7 @@ CONNECT_TIMEOUT_S = 10.0
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _MAX_ERROR_BYTES = 4 * 1024
 _UNAUTHORIZED = 401
+_USER = re.compile(r"//[^/]*@")
 _SENDING = ("http11.send_request_headers.started", "http2.send_request_headers.started")
 
 
@@ -181,6 +183,9 @@ async def _enter_target(call: PreparedCall, progress: _Progress, deadline: async
     request = find_limited_request(progress.target.host)
     if request is None:
         return
+    from mainspring.actions.http.transport import load_library
+
+    load_library()
     loop, until = asyncio.get_running_loop(), deadline.when()
     left_s = None if until is None else until - loop.time()
     deadline.reschedule(None)
@@ -242,13 +247,31 @@ def _find_location(call: PreparedCall, response: "Response") -> str | None:
 
 def _read_location(call: PreparedCall, target: CallTarget, location: str) -> CallTarget:
     """Return the address that a redirect names."""
-    found = read_target(urljoin(target.url, location))
+    found = read_target(join_address(target.url, location, call))
     if target.scheme == "https" and found.scheme == "http":
         raise HttpAddressError(
             f"{call.place}: it redirects to {call.secrets.hide(found.place)}, which is not encrypted",
             hint="Write the address that you trust.",
         )
     return found
+
+
+def join_address(base: str, link: str, call: PreparedCall) -> str:
+    """Return the address that a response at `base` names.
+
+    Raises:
+        HttpAddressError: its host or port is not valid. The error has neither user nor query.
+    """
+    try:
+        address = urljoin(base, link)
+        _ = urlsplit(address).port
+    except ValueError:
+        visible = escape(call.secrets.hide(_USER.sub("//", link.partition("?")[0])), 200)
+        raise HttpAddressError(
+            f"{call.place}: the response names {visible!r}, whose host or port is not valid",
+            hint="Write the address that you want to call.",
+        ) from None
+    return address
 
 
 @contextlib.contextmanager

@@ -4,11 +4,10 @@ import functools
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Unpack
-from urllib.parse import urljoin
 
 from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
 from mainspring.actions.http.errors import HttpAddressError, HttpBodyError
-from mainspring.actions.http.exchange import run_blocking, send_call
+from mainspring.actions.http.exchange import join_address, run_blocking, send_call
 from mainspring.actions.http.prepared_call import CallOptions, PreparedCall, prepare_call
 from mainspring.actions.http.reply import HttpReply
 from mainspring.engine.attempts.step_context import CURRENT_STEP, checkpoint, last_checkpoint
@@ -119,7 +118,8 @@ class _Walk:
     def read_page(self, reply: HttpReply) -> Any:
         """Return the items of a page, and remember the next one."""
         found = self._next(reply)
-        self._next_url = urljoin(reply.url, found) if found else None
+        assert self.call is not None
+        self._next_url = join_address(reply.url, found, self.call) if found else None
         if self._next_url == reply.url:
             raise HttpBodyError(
                 f"page {self._number + 1} of {self._url.partition('?')[0]} names itself as the next page",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Unpack
 
 from mainspring.actions.base.calling_thread import refuse_body, refuse_event_loop
-from mainspring.actions.http.calls import KEY_HEADER, reply_reader
+from mainspring.actions.http.calls import KEY_HEADER, MISSING, reply_reader
 from mainspring.actions.http.errors import HttpStatusError
 from mainspring.actions.http.exchange import run_blocking, send_call
 from mainspring.actions.http.prepared_call import CallOptions, PreparedCall, prepare_call
@@ -17,7 +17,6 @@ from mainspring.domain.errors import OptionError
 from mainspring.engine.attempts.effect import Check, Effect
 
 _NAME = "http.ensure"
-_MISSING = frozenset({404, 410})
 _CONFLICT = 409
 _WINDOW = timedelta(milliseconds=1)
 """After it the key may be used again: what is there is decided by the target, not by the ledger."""
@@ -49,7 +48,8 @@ def ensure(
         return reply
     effect = resource.make_effect(lambda: run_blocking(_NAME, resource.find))
     created: HttpReply = effect.call(
-        lambda: run_blocking(_NAME, lambda: resource.find_or_create(effect)), reply_reader(effect.key)
+        lambda: run_blocking(_NAME, lambda: resource.find_or_create(effect)),
+        reply_reader(effect.key, resource.creation),
     )
     return created
 
@@ -67,7 +67,9 @@ async def ensure_async(
     if reply is not None:
         return reply
     effect = resource.make_effect(resource.find)
-    created: HttpReply = await effect.call_async(lambda: resource.find_or_create(effect), reply_reader(effect.key))
+    created: HttpReply = await effect.call_async(
+        lambda: resource.find_or_create(effect), reply_reader(effect.key, resource.creation)
+    )
     return created
 
 
@@ -81,15 +83,15 @@ class _Resource:
             raise OptionError("create= is not (method, url, body)", hint='Write create=("POST", url, {"name": "a"}).')
         common: Any = {name: value for name, value in options.items() if name not in ("json", "data", "params")}
         reading = prepare_call("GET", get, common)
-        self._reading: PreparedCall = replace(reading, expect=reading.expect | _MISSING)
+        self._reading: PreparedCall = replace(reading, expect=reading.expect | MISSING)
         common["json"] = create[2]
-        self._creation = prepare_call(create[0], create[1], common)
+        self.creation = prepare_call(create[0], create[1], common)
         self._found = found
 
     async def find(self) -> HttpReply | None:
         """Return the reply of GET if the resource is there."""
         reply = await send_call(self._reading)
-        is_there = reply.status not in _MISSING and (self._found is None or self._found(reply))
+        is_there = reply.status not in MISSING and (self._found is None or self._found(reply))
         return reply if is_there else None
 
     async def find_or_create(self, effect: Effect) -> HttpReply:
@@ -98,7 +100,7 @@ class _Resource:
         if reply is not None:
             return reply
         try:
-            return await send_call(self._creation.with_headers({KEY_HEADER: f'"{effect.idempotency_key}"'}))
+            return await send_call(self.creation.with_headers({KEY_HEADER: f'"{effect.idempotency_key}"'}))
         except HttpStatusError as error:
             reply = await self.find() if error.status == _CONFLICT else None
             if reply is None:
@@ -107,11 +109,11 @@ class _Resource:
 
     def make_effect(self, check: Check) -> Effect:
         """Return the effect of the creation. Its key says which resource is meant: both addresses, with `found` also the body."""
-        parts = [self._creation.method, self._creation.url, self._reading.url]
+        parts = [self.creation.method, self.creation.url, self._reading.url]
         if self._found is not None:  # GET returns a list, which is that of other resources too
-            parts.append(self._creation.identity["body"])
+            parts.append(self.creation.identity["body"])
         digest = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
-        key = f"{_NAME} {self._creation.url.partition('?')[0][:200]} #{digest}"
+        key = f"{_NAME} {self.creation.url.partition('?')[0][:200]} #{digest}"
         effect = effect_of_action(_NAME, once=key, check=check, within=_WINDOW)
         assert effect is not None
         return effect

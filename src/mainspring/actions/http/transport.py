@@ -46,6 +46,12 @@ def _make_ssl_context() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
+@functools.cache
+def load_library() -> None:
+    """Load what the first request needs. A request that first gets its turn would be sent late, in the turn of others."""
+    PinnedHttpTransport(())
+
+
 def make_transport(target: CallTarget, addresses: Sequence[str]) -> httpx2.AsyncBaseTransport:
     """Return the transport to a target: pinned, or through the proxy that the environment names for it."""
     proxy = find_proxy(target)

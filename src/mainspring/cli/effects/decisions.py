@@ -27,7 +27,7 @@ def forget(invocation: Invocation, key: str) -> None:
 @click.option("--result", metavar="JSON", help="result that later calls get: JSON, @FILE, or - for stdin")
 @pass_invocation
 def confirm(invocation: Invocation, key: str, result: str | None) -> None:
-    """Check at the target first. Later calls of the key are skipped. Give a --reason."""
+    """Check at the target first. Later calls of the key are skipped. Give a --reason. Again with --result, it corrects the result."""
     from mainspring.cli.json_values import read_json_value
     from mainspring.service.effect import confirm_effect
 

@@ -9,6 +9,9 @@ from typing import Final
 
 import msgspec
 
+from mainspring.domain.duration import to_milliseconds
+from mainspring.domain.failures.retry import MAX_RETRY_AFTER
+
 FIRST_PAUSE_MS: Final = 30_000
 """How long a breaker is open at first; each failed probe doubles it."""
 LONGEST_PAUSE_MS: Final = 600_000
@@ -211,5 +214,6 @@ def leave(
     if not limits.break_after or failures < limits.break_after:
         return failed
     doublings = min(failures - limits.break_after, _MOST_DOUBLINGS)
-    pause_ms = max(min(FIRST_PAUSE_MS * 2**doublings, LONGEST_PAUSE_MS), retry_after_ms)
+    requested_ms = min(retry_after_ms, to_milliseconds(MAX_RETRY_AFTER))
+    pause_ms = max(min(FIRST_PAUSE_MS * 2**doublings, LONGEST_PAUSE_MS), requested_ms)
     return msgspec.structs.replace(failed, open_until_at=now + pause_ms)

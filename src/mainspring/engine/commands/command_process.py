@@ -74,8 +74,10 @@ except OSError as error:
         why = f"there is no {{asks!r}}, which its first line asks for"
         if first.endswith(b"\\r"):
             why = "its first line ends in CR, as on Windows; write it with Unix line ends: sed -i 's/\\\\r$//' FILE"
-    os.write(2, f"mainspring: cannot run {{words[0]!r}}: {{why}}\\n".encode("utf-8", "surrogateescape"))
-    os._exit(code)
+    try:
+        os.write(2, f"mainspring: cannot run {{words[0]!r}}: {{why}}\\n".encode("utf-8", "surrogateescape"))
+    finally:  # also if no one can read why
+        os._exit(code)
 """
 
 

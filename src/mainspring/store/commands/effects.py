@@ -97,6 +97,8 @@ class DisputeEffect(StoreCommand[CommandDone | Refused], frozen=True):
 class ConfirmEffect(StoreCommand[CommandDone | Refused], frozen=True):
     """Record that an effect in doubt did happen; `result` None = with the result on record, if it has one.
 
+    A result replaces that of an effect which a person has confirmed before.
+
     Answer: CommandDone, Refused not_found | not_in_doubt | holder_live.
     """
 

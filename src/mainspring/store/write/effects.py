@@ -118,12 +118,18 @@ def dispute_effect(tx: Transaction, command: DisputeEffect) -> CommandDone | Ref
 
 
 def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Refused:
-    """Record that an effect did happen, as a person decided. Without a result of that person, the one on record stays."""
+    """Record that an effect did happen, as a person decided. Without a result of that person, the one on record stays.
+
+    A result replaces that of an effect which a person has confirmed before.
+    """
     c = command
     tx.hold("effect", c.key)
     held = HELD_EFFECT.read_first(tx.all("read_effect", (c.key,)))
     if held is None:
         return Refused("not_found", f"no effect {c.key!r} is on record")
+    if held.effect.state is EffectState.DONE and held.effect.decided_by is not None and c.result is not None:
+        _write(tx, held.effect, EffectMove.CORRECT, result=c.result, note=c.reason, decided_by=c.by)
+        return DONE
     if held.effect.state not in (EffectState.UNKNOWN, EffectState.IN_DOUBT):
         if tx.again and held.effect.decided_by == c.by:
             return DONE

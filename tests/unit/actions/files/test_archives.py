@@ -1,9 +1,12 @@
 """Archives: the same content gives the same bytes, and an archive that is not trusted reaches nothing outside of its folder."""
 
+import gzip
+import inspect
 import io
 import os
 import socket
 import stat
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -123,6 +126,16 @@ def zip_of(*members: tuple[str, int, bytes]) -> bytes:
     return data.getvalue()
 
 
+def damaged_zip(method: int) -> bytes:
+    """A file that cannot be unpacked."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", method) as packed:
+        packed.writestr("f", bytes(range(256)) * 20)
+    damaged = bytearray(data.getvalue())
+    damaged[50:120] = bytes(byte ^ 0xFF for byte in damaged[50:120])
+    return bytes(damaged)
+
+
 FILE, LINK, HARD, FOLDER = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
 S_LINK, S_FILE = stat.S_IFLNK | 0o777, stat.S_IFREG | 0o644
 EVIL: dict[str, tuple[str, Callable[[], bytes], str]] = {
@@ -133,6 +146,11 @@ EVIL: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "deep link": ("x.tar.gz", lambda: tar_of(("d/l", LINK, ".."), ("m", LINK, "d/l/../x")), "link that leads out"),
     "through link": ("x.tar.gz", lambda: tar_of(("d/y", FILE, 1), ("l", LINK, "d"), ("l/x", FILE, 1)), "twice"),
     "hard link": ("x.tar.gz", lambda: tar_of(("h", HARD, "/etc/passwd")), "not in the archive"),
+    "hard link up": ("x.tar.gz", lambda: tar_of(("h", HARD, "../x.tar.gz")), "not in the archive"),
+    "hard link to itself": ("x.tar.gz", lambda: tar_of(("h", HARD, "h")), "not in the archive"),
+    "hard link to a folder": ("x.tar.gz", lambda: tar_of(("d", FOLDER, 0), ("h", HARD, "d")), "not in the archive"),
+    "implied folders": ("x.tar.gz", lambda: tar_of(*((f"{n}{'/a' * 60}", FILE, 0) for n in (1, 2))), "100 entries"),
+    "depth": ("x.tar.gz", lambda: tar_of(("a/" * 1200 + "f", FILE, 1)), "more than 200 folders deep"),
     "device": ("x.tar.gz", lambda: tar_of(("d", tarfile.CHRTYPE, 0)), "a device or a pipe"),
     "pipe": ("x.tar.gz", lambda: tar_of(("p", tarfile.FIFOTYPE, 0)), "a device or a pipe"),
     "twice": ("x.tar.gz", lambda: tar_of(("a", FILE, 1), ("a", FILE, 2)), "twice"),
@@ -147,6 +165,7 @@ EVIL: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "zip link": ("x.zip", lambda: zip_of(("l", S_LINK, b"../x")), "link that leads out"),
     "zip bomb": ("x.zip", lambda: zip_of(("a", S_FILE, b"0" * 1_100_000)), "more than 1,000,000 bytes"),
     "zip device": ("x.zip", lambda: zip_of(("a", stat.S_IFCHR, b"")), "a device or a pipe"),
+    "damaged zip": ("x.zip", lambda: damaged_zip(zipfile.ZIP_LZMA), "damaged"),
     "no zip": ("x.zip", lambda: b"text", "damaged"),
 }
 
@@ -175,11 +194,43 @@ def test_zip_whose_stated_size_is_a_lie_is_refused(tmp_path: Path) -> None:
 
 def test_hard_link_and_inner_links_are_extracted(tmp_path: Path) -> None:
     """A hard link becomes a file of its own."""
-    data = tar_of(("a", FILE, 3), ("d", FOLDER, 0), ("d/l", LINK, "../a"), ("h", HARD, "a"))
+    data = tar_of(("a", FILE, 3), ("d", FOLDER, 0), ("d/l", LINK, "../a"), ("h", HARD, "a"), ("d/m", HARD, "d/l"))
     (tmp_path / "x.tgz").write_bytes(data)
     files.extract("x.tgz", "out")
-    assert [(tmp_path / "out" / name).read_text() for name in ("a", "d/l", "h")] == ["xxx"] * 3
+    assert [(tmp_path / "out" / name).read_text() for name in ("a", "d/l", "h", "d/m")] == ["xxx"] * 4
     assert not files.extract("x.tgz", "out").is_new
+
+
+def test_hard_links_do_not_unpack_the_archive_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each link to a file before a large one would cost the large one once more."""
+    links = [(f"{place}{n}", HARD, place) for n in range(10) for place in ("a", "b")]
+    (tmp_path / "x.tgz").write_bytes(tar_of(("a", FILE, 3), ("large", FILE, 1_000_000), ("b", FILE, 3), *links))
+    unpacked = []
+    read = gzip.GzipFile.read
+
+    def count(self: gzip.GzipFile, size: int | None = -1) -> bytes:
+        unpacked.append(self.tell())
+        return read(self, size)
+
+    monkeypatch.setattr(gzip.GzipFile, "read", count)
+    files.extract("x.tgz", "out")
+    assert unpacked == sorted(unpacked)
+    assert not files.extract("x.tgz", "out").is_new
+    assert (tmp_path / "out" / "b9").read_text() == "xxx"
+
+
+def test_folder_deeper_than_the_stack_is_archived(tmp_path: Path) -> None:
+    """The walk needs no nested calls."""
+    depth = 250
+    Path("t", *["a"] * depth).mkdir(parents=True)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + depth // 2)
+    try:
+        files.archive("t", "x.tar.gz")
+    finally:
+        sys.setrecursionlimit(limit)
+    with tarfile.open("x.tar.gz") as packed:
+        assert len(packed.getnames()) == depth
 
 
 def test_leftover_of_a_killed_extraction_is_replaced(tmp_path: Path) -> None:

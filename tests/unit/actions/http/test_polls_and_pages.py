@@ -188,6 +188,17 @@ def test_next_page_on_another_host_is_refused(target):
         next(pages)
 
 
+@pytest.mark.parametrize("address", ["http://[", "http://[::1", "http://[::1]]/", "http://ann:pw@[?token=x"])
+def test_address_of_a_response_that_is_none_is_refused(target, address):
+    """The error names it, without user and query: of the next page, and of a redirect."""
+    visible = address.partition("?")[0].replace("ann:pw@", "")
+    with pytest.raises(http.HttpAddressError, match=f"names {visible!r}".replace("[", r"\[")):
+        list(http.paginate(f"{target.base}/pages", next=lambda reply: address))
+    with pytest.raises(http.HttpAddressError, match=f"names {visible!r}".replace("[", r"\[")) as refused:
+        http.get(f"{target.base}/redirect/1", params={"to": address})
+    assert "token" not in str(refused.value)
+
+
 def test_page_that_names_itself_is_refused(target):
     """It would be read for ever."""
     with pytest.raises(http.HttpBodyError, match="names itself"):

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -53,6 +55,27 @@ def run_step(tmp_path: Any, fn: Any, *args: Any, **options: Any) -> Any:
         return await run.options(**options).step(fn, *args)
 
     return ms.App(tmp_path / "ledger.db").run(w)
+
+
+def test_first_request_loads_the_library_before_its_turn(target, tmp_path):
+    """Otherwise the import would delay it into the turn of other requests."""
+    code = f"""
+import sys
+from mainspring.actions import http
+from mainspring.actions.http.limited_request import LimitedRequest
+from mainspring.domain.effects.target_limits import TargetLimits
+from mainspring.resources.action_hosts import ACTION_HOSTS
+
+async def enter(self, place, timeout_s):
+    print({{"httpcore2", "h11", "ssl"}} - sys.modules.keys())
+
+LimitedRequest.enter = enter
+ACTION_HOSTS.limits, ACTION_HOSTS.is_configured = {{"{HOST}": TargetLimits(1, 1000)}}, True
+http.get("{target.base}/echo", allow=["{HOST}"])
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
 
 
 def test_host_without_limits_needs_no_store(target, limit, monkeypatch, tmp_path):

@@ -147,6 +147,11 @@ def test_target_decides_on_a_longer_pause():
     assert fail(NEW, "a", "b", "c", retry_after_ms=90_000).open_until_at == NOW + 90_000
 
 
+def test_target_decides_on_a_pause_of_a_day_at_most():
+    """One hostile reply must not stop all automations for a year."""
+    assert fail(NEW, "a", "b", "c", retry_after_ms=365 * 86_400_000).open_until_at == NOW + 86_400_000
+
+
 @pytest.mark.parametrize("is_ok", [True, False])
 def test_request_that_entered_before_the_breaker_opened_changes_nothing(is_ok):
     """It shows an earlier state of the target: many failures at once do not make the pause longer."""
