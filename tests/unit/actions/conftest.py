@@ -13,7 +13,7 @@ from tests.new_stores import create_store
 def _own_project(monkeypatch):
     """Forget the project and the databases that an earlier test of this process has used."""
     monkeypatch.setattr(Project, "_newest", None)
-    monkeypatch.setattr(DATABASE_PLACES, "_places", {})
+    monkeypatch.setattr(DATABASE_PLACES, "places", {})
 
 
 @pytest.fixture(autouse=True)
