@@ -247,9 +247,9 @@ class ActionContract:
         )
         is_on_record = not self._has_ledger or self._list_keys() > before
         self._require(is_on_record or not performed, f"{case}, its effect is not on record", number)
+        self._require(self._temporary() == 0, f"{case}: temporary files are left", number)
         if self._is_named:  # without a name, the effect of a new run is another one
             self._require_one_effect(self._run(number, key="b", runner=1), f"{case}, then called again", number)
-        self._require(self._temporary() == 0, f"{case}: temporary files are left", number)
 
     def _require_one_effect(self, end: CaseEnd, case: str, number: int) -> None:
         """Require one effect of a call that was disturbed before, or at most one and a question to a person."""
