@@ -20,7 +20,7 @@ from mainspring.domain.effects.effect import EffectRecord
 from mainspring.domain.redaction.redactor import Redactor
 from mainspring.domain.states import EffectState, FailureReason, RunState
 from mainspring.engine.attempts.isolation import import_name_of
-from mainspring.store.read.effects import EffectFilter, list_effects
+from mainspring.store.read.effects import EffectFilter, list_effect_keys, list_effects
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.testing.action_case import LINE, RETURN, CaseEnd, ContractCase
 
@@ -245,7 +245,7 @@ class ActionContract:
         self._require(
             not self._list_effects(EffectFilter(EffectState.PENDING)), f"{case}: an effect is pending", number
         )
-        is_on_record = not self._has_ledger or self._list_keys() > before
+        is_on_record = not self._has_ledger or self._list_keys() - before
         self._require(is_on_record or not performed, f"{case}, its effect is not on record", number)
         self._require(self._temporary() == 0, f"{case}: temporary files are left", number)
         if self._is_named:  # without a name, the effect of a new run is another one
@@ -274,7 +274,9 @@ class ActionContract:
             )
 
     def _list_keys(self) -> set[str]:
-        return {effect.key for effect in self._list_effects(EffectFilter())}
+        """Return the keys of the effects that changed last."""
+        with contextlib.closing(SqliteReader(self._store)) as reader:
+            return set(list_effect_keys(reader))
 
     def _list_effects(self, filter: EffectFilter) -> Sequence[EffectRecord]:
         with contextlib.closing(SqliteReader(self._store)) as reader:
