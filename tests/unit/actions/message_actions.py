@@ -1,6 +1,6 @@
 """Functions of a user that send messages: the contract runs each as a step, in processes of its own."""
 
-from mainspring.actions import email, pagerduty, slack
+from mainspring.actions import chat, email, pagerduty, slack
 from tests.unit.actions.message_servers import mail_ids
 
 
@@ -41,3 +41,23 @@ async def reply_unnamed(number: int, thread: str) -> slack.SlackMessage:
 def trigger_alert(number: int) -> pagerduty.PagerDutyEvent:
     """An alert with a key."""
     return pagerduty.trigger(f"Report {number}", once=f"report:{number}")
+
+
+def acknowledge_alert(key: str) -> pagerduty.PagerDutyEvent:
+    """An alert that is open."""
+    return pagerduty.acknowledge(key)
+
+
+def resolve_alert(key: str) -> pagerduty.PagerDutyEvent:
+    """An alert that is open."""
+    return pagerduty.resolve(key)
+
+
+def update_message(number: int, ts: str) -> slack.SlackMessage:
+    """A message of the bot."""
+    return slack.update(slack.SlackMessage("C01OPS", ts), f"Report {number}")
+
+
+def send_text(number: int) -> None:
+    """A text with a key."""
+    chat.send("TEAM", f"Report {number}", "All is done.", once=f"report:{number}")
