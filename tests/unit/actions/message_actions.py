@@ -1,6 +1,6 @@
 """Functions of a user that send messages: the contract runs each as a step, in processes of its own."""
 
-from mainspring.actions import chat, email, pagerduty, slack
+from mainspring.actions import email, pagerduty, slack
 from tests.unit.actions.message_servers import mail_ids
 
 
@@ -56,8 +56,3 @@ def resolve_alert(key: str) -> pagerduty.PagerDutyEvent:
 def update_message(number: int, ts: str) -> slack.SlackMessage:
     """A message of the bot."""
     return slack.update(slack.SlackMessage("C01OPS", ts), f"Report {number}")
-
-
-def send_text(number: int) -> None:
-    """A text with a key."""
-    chat.send("TEAM", f"Report {number}", "All is done.", once=f"report:{number}")

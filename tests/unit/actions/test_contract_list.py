@@ -10,7 +10,7 @@ _CONTRACTS = {
     "backup.postgres": "backup/test_contracts.py backup/backup_steps.py",
     "backup.prune": "backup/test_contracts.py backup/backup_steps.py",
     "backup.sqlite": "backup/test_contracts.py backup/backup_steps.py",
-    "chat.send": "test_message_contracts.py message_actions.py",
+    "chat.send": "test_message_contracts.py chat_actions.py",
     "email.send": "test_message_contracts.py message_actions.py",
     "files.archive": "files/test_contracts.py",
     "files.copy": "files/test_contracts.py",

@@ -159,11 +159,14 @@ def test_pagerduty_change_is_safe_to_run_twice(action, state, project):
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 def test_chat_text_is_safe_to_run_twice(project):
     """Apprise cannot be asked, so that a text of unknown outcome is sent at most once, and a person decides."""
+    pytest.importorskip("apprise")
+    from tests.unit.actions import chat_actions
+
     peer = JsonPeer()
     with serving_in_thread(peer):
         store = project("ntfy://unused", TEAM=f"{peer.url.replace('http', 'json')}/{CANARY}")
         contract = ActionContract(
-            message_actions.send_text,
+            chat_actions.send_text,
             args=lambda number: [number],
             effects=lambda number: sum(f'"Report {number}"'.encode() in body for *_, body in peer.requests),
             secrets=[CANARY],
