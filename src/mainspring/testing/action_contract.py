@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 import msgspec
 
 from mainspring.domain.effects.effect import EffectRecord
+from mainspring.domain.redaction.redactor import Redactor
 from mainspring.domain.states import EffectState, FailureReason, RunState
 from mainspring.engine.attempts.isolation import import_name_of
-from mainspring.store.read.effects import EffectFilter, list_effects
+from mainspring.store.read.effects import EffectFilter, list_effect_keys, list_effects
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.testing.action_case import LINE, RETURN, CaseEnd, ContractCase
 
@@ -91,9 +92,9 @@ class ActionContract:
     `action` = a function at the top level of a module: an action, or any function that `run.step` can run. `args(number)` returns its
     arguments as JSON data, different for each number. `effects(number)` counts the effects at the target with those arguments; it must not
     query the target in the way that `check=` does. `is_named` = calls with the same arguments have one effect, also from different runs (an
-    action with `once=`, or one that is repeatable). `secrets` = texts that must not be found in the store or the output. `temporary` counts
-    what a stopped action may leave behind, such as half-written files. `failpoints` = further places at which it is killed: names of
-    failpoints that its code passes.
+    action with `once=`, or one that is repeatable). `secrets` = texts that must not be found in the store or the output, neither plain nor
+    encoded (base64, hex, URL, JSON, HTML); without them nothing is searched. `temporary` counts what a stopped action may leave behind,
+    such as half-written files. `failpoints` = further places at which it is killed: names of failpoints that its code passes.
     """
 
     def __init__(
@@ -120,6 +121,8 @@ class ActionContract:
         self._failpoints = tuple(failpoints)
         self.kills = 0
         """How often the action was killed."""
+        self._has_ledger = False
+        """Whether a call has an entry in the ledger."""
         self._number = 0
         self._runners: list[CaseRunner] = []
         self._store = Path()
@@ -187,6 +190,7 @@ class ActionContract:
             self._require_success(self._run(number, key="b"), "the second call")
         case = f"called {'twice' if self._is_named else 'once'}, at a target that must be empty before"
         self._require(self._effects(number) == 1, case, number)
+        self._has_ledger = bool(self._list_keys())
         return end
 
     def _check_two_at_once(self) -> None:
@@ -225,26 +229,36 @@ class ActionContract:
         if self._require_disturbed(end, place, case) and end.state is None:
             self.kills += 1
             end = self._run(number, runner=1)
-        if end.state == RunState.SUCCEEDED:
-            self._require(self._effects(number) == 1, case, number)
-        else:
-            if end.state != RunState.NEEDS_ATTENTION or end.reason != FailureReason.IN_DOUBT:
-                raise ContractError(f"{case}: the run is {end.state} ({end.reason}): {end.failure}")
-            self._require(self._effects(number) <= 1, case, number)
+        self._require_one_effect(end, case, number)
         self._require(self._temporary() == 0, f"{case}: temporary files are left", number)
 
     def _check_cancel(self, place: str) -> None:
-        """Cancel the run while the action works: not done, done, or in doubt on record; never pending."""
+        """Cancel the run while the action works: not done, done, or in doubt on record; never pending. Then call it again in a new run."""
         number, case = self._next(), f"cancelled at {place}"
+        before = self._list_keys()
         end = self._run(number, place=place, happens="cancel")
         self._require_disturbed(end, place, case)
         if end.state not in (RunState.CANCELLED, RunState.SUCCEEDED):
             raise ContractError(f"{case}: the run is {end.state} ({end.reason}): {end.failure}")
-        self._require(self._effects(number) <= 1, case, number)
+        performed = self._effects(number)
+        self._require(performed == 1 if end.state == RunState.SUCCEEDED else performed <= 1, case, number)
         self._require(
             not self._list_effects(EffectFilter(EffectState.PENDING)), f"{case}: an effect is pending", number
         )
+        is_on_record = not self._has_ledger or self._list_keys() - before
+        self._require(is_on_record or not performed, f"{case}, its effect is not on record", number)
         self._require(self._temporary() == 0, f"{case}: temporary files are left", number)
+        if self._is_named:  # without a name, the effect of a new run is another one
+            self._require_one_effect(self._run(number, key="b", runner=1), f"{case}, then called again", number)
+
+    def _require_one_effect(self, end: CaseEnd, case: str, number: int) -> None:
+        """Require one effect of a call that was disturbed before, or at most one and a question to a person."""
+        if end.state == RunState.SUCCEEDED:
+            self._require(self._effects(number) == 1, case, number)
+            return
+        if end.state != RunState.NEEDS_ATTENTION or end.reason != FailureReason.IN_DOUBT:
+            raise ContractError(f"{case}: the run is {end.state} ({end.reason}): {end.failure}")
+        self._require(self._effects(number) <= 1, case, number)
 
     def _require_success(self, end: CaseEnd, case: str) -> None:
         if end.state != RunState.SUCCEEDED:
@@ -259,14 +273,19 @@ class ActionContract:
                 f"not done in the ledger: {json.dumps(states)}"
             )
 
+    def _list_keys(self) -> set[str]:
+        """Return the keys of the effects that changed last."""
+        with contextlib.closing(SqliteReader(self._store)) as reader:
+            return set(list_effect_keys(reader))
+
     def _list_effects(self, filter: EffectFilter) -> Sequence[EffectRecord]:
         with contextlib.closing(SqliteReader(self._store)) as reader:
             return list_effects(reader, filter, limit=1_000).effects
 
     def _check_secrets(self, folder: Path) -> None:
-        """Search the store and the output for the secrets."""
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            data = file.read_bytes()
-            for secret in self._secrets:
-                if secret.encode() in data:
-                    raise ContractError(f"a secret of the action is in {file.relative_to(folder)}")
+        """Search the store and the output for the secrets, in each form that is hidden from logs."""
+        redactor = Redactor(self._secrets)
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()) if self._secrets else ():
+            text = file.read_bytes().decode(errors="replace")
+            if any(secret in text for secret in self._secrets) or redactor.hide_known(text) != text:
+                raise ContractError(f"a secret of the action is in {file.relative_to(folder)}")

@@ -41,3 +41,18 @@ async def reply_unnamed(number: int, thread: str) -> slack.SlackMessage:
 def trigger_alert(number: int) -> pagerduty.PagerDutyEvent:
     """An alert with a key."""
     return pagerduty.trigger(f"Report {number}", once=f"report:{number}")
+
+
+def acknowledge_alert(key: str) -> pagerduty.PagerDutyEvent:
+    """An alert that is open."""
+    return pagerduty.acknowledge(key)
+
+
+def resolve_alert(key: str) -> pagerduty.PagerDutyEvent:
+    """An alert that is open."""
+    return pagerduty.resolve(key)
+
+
+def update_message(number: int, ts: str) -> slack.SlackMessage:
+    """A message of the bot."""
+    return slack.update(slack.SlackMessage("C01OPS", ts), f"Report {number}")

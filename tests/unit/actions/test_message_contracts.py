@@ -2,6 +2,7 @@
 
 import pytest
 
+from mainspring.integrations.apprise import send_by_apprise
 from mainspring.integrations.mail_connection import SmtpConversation, _SmtpServer
 from mainspring.integrations.pagerduty import enqueue_event
 from mainspring.integrations.slack_api import SlackApi
@@ -9,6 +10,7 @@ from mainspring.testing import ActionContract
 from tests.unit.actions import message_actions
 from tests.unit.actions.kills import TIMEOUT_S, check_contract
 from tests.unit.actions.message_servers import MAILBOX, PASSWORD, serving_in_thread, serving_mail
+from tests.unit.actions.test_chat import CANARY, JsonPeer
 from tests.unit.alerting.peer import PagerDutyPeer, SlackPeer
 
 pytestmark = [pytest.mark.timeout(TIMEOUT_S), pytest.mark.slow]
@@ -85,6 +87,28 @@ def test_slack_reply_without_a_key_is_safe_to_run_twice(project):
             args=lambda number: [number, "1.000001"],
             effects=lambda number: peer.threads.count(f"Report {number}"),
             is_named=False,
+            secrets=[peer.TOKEN],
+            lines_of=SlackApi.call,
+        )
+        check_contract(contract, store)
+
+
+def test_slack_update_is_safe_to_run_twice(project):
+    """The other messages of the channel keep their text."""
+    peer = SlackPeer()
+
+    def args(number):
+        if not peer.of(f"1.{number:06}"):
+            peer.messages.append({"channel": "C01OPS", "text": "draft", "ts": f"1.{number:06}"})
+        return [number, f"1.{number:06}"]
+
+    with serving_in_thread(peer):
+        store = project(f"slack://secret:BOT/#ops?api={peer.url}/api", BOT=peer.TOKEN)
+        contract = ActionContract(
+            message_actions.update_message,
+            args=args,
+            effects=lambda number: peer.visible_messages.count(f"Report {number}"),
+            secrets=[peer.TOKEN],
             lines_of=SlackApi.call,
         )
         check_contract(contract, store)
@@ -101,5 +125,51 @@ def test_pagerduty_trigger_is_safe_to_run_twice(project):
             effects=lambda number: list(peer.alerts).count(f"report:{number}"),
             secrets=[f'"{peer.KEY}"'],
             lines_of=enqueue_event,
+        )
+        check_contract(contract, store)
+
+
+@pytest.mark.parametrize(
+    ("action", "state"),
+    [(message_actions.acknowledge_alert, "acknowledged"), (message_actions.resolve_alert, "resolved")],
+    ids=["acknowledge", "resolve"],
+)
+def test_pagerduty_change_is_safe_to_run_twice(action, state, project):
+    """The other open alert stays open."""
+    peer = PagerDutyPeer()
+    peer.alerts["other"] = "triggered"
+
+    def args(number):
+        peer.alerts.setdefault(f"report:{number}", "triggered")
+        return [f"report:{number}"]
+
+    with serving_in_thread(peer):
+        store = project(f"pagerduty://secret:PD?api={peer.url}", PD=peer.KEY)
+        contract = ActionContract(
+            action,
+            args=args,
+            effects=lambda number: int(peer.alerts[f"report:{number}"] == state),
+            secrets=[f'"{peer.KEY}"'],
+            lines_of=enqueue_event,
+        )
+        check_contract(contract, store)
+    assert peer.alerts["other"] == "triggered"
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_chat_text_is_safe_to_run_twice(project):
+    """Apprise cannot be asked, so that a text of unknown outcome is sent at most once, and a person decides."""
+    pytest.importorskip("apprise")
+    from tests.unit.actions import chat_actions
+
+    peer = JsonPeer()
+    with serving_in_thread(peer):
+        store = project("ntfy://unused", TEAM=f"{peer.url.replace('http', 'json')}/{CANARY}")
+        contract = ActionContract(
+            chat_actions.send_text,
+            args=lambda number: [number],
+            effects=lambda number: sum(f'"Report {number}"'.encode() in body for *_, body in peer.requests),
+            secrets=[CANARY],
+            lines_of=send_by_apprise,
         )
         check_contract(contract, store)

@@ -2,6 +2,10 @@
 
 import asyncio
 import contextlib
+import os
+import signal
+import subprocess
+import sys
 
 import apsw
 import nats
@@ -13,9 +17,10 @@ from mainspring.app.program_secrets import program_secrets
 from mainspring.domain.errors import ArgumentError, ConfigError, OptionError, ValueRefusedError
 from mainspring.testing import ActionContract
 from tests.brokers.nats_server import NatsServer
+from tests.brokers.server import PASSWORD
 from tests.brokers.servers import start_broker
 from tests.polling import polls
-from tests.unit.actions import queue_steps
+from tests.unit.actions import queue_program, queue_steps
 from tests.unit.actions.kills import check_contract
 
 
@@ -90,6 +95,23 @@ def test_message_of_unknown_outcome_is_sent_again_under_its_id(stream, monkeypat
     assert stream.ids() == [sent.id]
 
 
+@pytest.mark.slow
+def test_program_that_is_killed_publishes_once_for_its_key(stream):
+    """Killed before it sends, after it has sent, and after its outcome is on record; the next call ends with one message."""
+    places = ("effect.started", "effect.performed", "effect.settled")
+    words = [sys.executable, "-m", queue_program.__name__, stream.name]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    programs = [subprocess.Popen([*words, place], env=environment) for place in places]
+    assert [program.wait(60) for program in programs] == [-signal.SIGKILL] * 3
+    known = stream.ids()
+    assert len(known) == 2
+    sent = [queue_program.publish_place(stream.name, place) for place in places]
+    assert sorted(stream.ids()) == sorted(message.id for message in sent)
+    assert {message.id for message in sent[1:]} == set(known)
+    assert [queue_program.publish_place(stream.name, place) for place in places] == sent
+    assert len(stream.ids()) == 3
+
+
 def test_broker_that_is_away_has_no_message(stream):
     """Nothing was sent, so that a later call sends it."""
     with pytest.raises(ms.NotSent, match="cannot be reached"):
@@ -105,11 +127,12 @@ def test_password_of_a_broker_is_a_recorded_use_of_the_program(stream, monkeypat
 
 
 @pytest.mark.slow
-def test_step_keeps_the_contract(stream, tmp_path):
+def test_step_keeps_the_contract(server, stream, tmp_path):
     """Each order is known to the broker by one id, or waits in the outbox of the store."""
     folder = tmp_path / "store"
     folder.mkdir()
     store = folder / "contract.db"
+    address = asyncio.run(server.with_user(f"{stream.base}?subject={stream.subject}"))
 
     def count(number):
         known = set(stream.ids())
@@ -120,9 +143,11 @@ def test_step_keeps_the_contract(stream, tmp_path):
 
     contract = ActionContract(
         queue_steps.publish_order,
-        args=lambda number: [number, f"{stream.base}?subject={stream.subject}"],
+        args=lambda number: [number, address],
         effects=count,
         is_named=False,
+        secrets=[PASSWORD],
+        environment={"MAINSPRING_SECRET_BROKER": PASSWORD},
     )
     check_contract(contract, folder)
     assert len(stream.ids()) == len(set(stream.ids()))

@@ -1,6 +1,7 @@
 """Actions on a file of lines: good ones, and one for each clause of the contract that it breaks."""
 
 import asyncio
+import base64
 import contextlib
 import os
 from pathlib import Path
@@ -160,3 +161,36 @@ def hides_transient_error(number: int) -> None:
     """It returns although the target was away."""
     with contextlib.suppress(ms.NotSent):
         append(number)
+
+
+@ms.action(once="denies when cancelled:{number}", check=find)
+async def denies_when_cancelled(number: int) -> None:
+    """If it is cancelled, it says that nothing was sent, although the target has it."""
+    try:
+        append(number)
+        await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        raise ms.NotSent("stopped") from None
+
+
+def find_uncancelled(number: int) -> bool | None:
+    """Ask the target; a call that was cancelled has hidden its effect."""
+    return None if target().with_suffix(f".{number}").exists() else find(number)
+
+
+@ms.action(once="hides when cancelled:{number}", check=find_uncancelled)
+async def hides_when_cancelled(number: int) -> None:
+    """If it is cancelled, its check does not find the effect."""
+    try:
+        append(number)
+        await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        target().with_suffix(f".{number}").touch()
+        raise
+
+
+@ms.action(once="prints encoded:{number}", check=find)
+def prints_encoded_secret(number: int) -> None:
+    """It writes a header of HTTP to the terminal."""
+    append(number)
+    os.write(1, b"authorization: Basic " + base64.b64encode(f"u:{SECRET}".encode()) + b"\n")

@@ -72,17 +72,20 @@ def test_output_of_the_action_does_not_disturb_the_contract(tmp_path: Path) -> N
     ("action", "options", "message"),
     [
         (example.prints_secret, {"secrets": [example.SECRET]}, r"a secret of the action is in output\d\.txt"),
+        (example.prints_encoded_secret, {"secrets": [example.SECRET]}, r"a secret of the action is in output\d\.txt"),
         (
             example.litters_when_cancelled,
             {"temporary": lambda: example.target().with_suffix(".part").exists()},
             r"cancelled at .*: temporary files are left",
         ),
+        (example.denies_when_cancelled, {}, r"cancelled at .*, its effect is not on record: 1 effects"),
+        (example.hides_when_cancelled, {}, r"cancelled at .*, then called again: 2 effects"),
         (example.repeats_permanent_error, {"lines_of": example.append}, "with a permanent error the run is succeeded"),
         (example.hides_transient_error, {"lines_of": example.append}, "after a transient error: 0 effects"),
         (example.checked, {"failpoints": ["no.such.place"]}, "does not pass the failpoint 'no.such.place'"),
         (example.checked, {"lines_of": example.litters}, "no line of the function was reached"),
     ],
-    ids=["output", "cancel", "permanent", "transient", "failpoint", "lines"],
+    ids=["output", "encoded", "cancel", "record", "cancel twice", "permanent", "transient", "failpoint", "lines"],
 )
 def test_case_of_the_contract_is_checked(
     action: Callable[..., Any], options: dict[str, Any], message: str, tmp_path: Path

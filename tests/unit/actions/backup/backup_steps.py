@@ -10,5 +10,10 @@ def back_up_sqlite(database: str, to: str) -> bool:
 
 
 @ms.step
+def prune_backups(folder: str) -> list[str]:
+    return backup.prune(folder, daily=1, weekly=0, monthly=0).removed
+
+
+@ms.step
 def back_up_postgres(database: str, to: str, programs: str) -> bool:
     return backup.postgres(database, to=to, programs=programs).is_new

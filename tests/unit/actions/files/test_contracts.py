@@ -1,6 +1,8 @@
 """File actions keep the contract of actions: twice, at once, killed and cancelled at each line and at each step of the publication."""
 
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from mainspring.actions import files
 from mainspring.actions.files.temporary import is_temporary
 from mainspring.testing import ActionContract
+from tests.unit.actions.files import file_steps
 from tests.unit.actions.kills import check_contract
 
 pytestmark = pytest.mark.slow
@@ -17,7 +20,9 @@ def temporary_below(folder: Path) -> int:
     return sum(is_temporary(path.name) for path in folder.rglob("*"))
 
 
-def check(tmp_path: Path, action, args, effects, *failpoints: str) -> None:
+def check(
+    tmp_path: Path, action, args, effects, *failpoints: str, lines_of: Callable[..., object] | None = None
+) -> None:
     store, data = tmp_path / "store", tmp_path / "data"
     store.mkdir()
     data.mkdir()
@@ -25,10 +30,11 @@ def check(tmp_path: Path, action, args, effects, *failpoints: str) -> None:
         action,
         args=lambda number: args(data, number),
         effects=lambda number: effects(data, number),
+        lines_of=lines_of,
         temporary=lambda: temporary_below(data),
         failpoints=failpoints,
     )
-    check_contract(contract, store, repeats=2)
+    check_contract(contract, store)
     assert contract.kills >= 5
 
 
@@ -68,21 +74,19 @@ def test_copy_keeps_the_contract(tmp_path: Path) -> None:
     )
 
 
-def test_move_keeps_the_contract(tmp_path: Path) -> None:
+@pytest.mark.parametrize("action", [files.move, files.rename], ids=["move", "rename"])
+def test_move_keeps_the_contract(action: Callable[..., bool], tmp_path: Path) -> None:
     """Killed between the new name and the removal of the old one, it has one name after the next call."""
+
+    def args(data: Path, number: int) -> list[str]:
+        target = data / f"{number}.txt"
+        return [str(make_source(data, number)), target.name if action is files.rename else str(target)]
 
     def effects(data: Path, number: int) -> int:
         is_moved = is_text(data / f"{number}.txt", f"text {number}")
         return is_moved if not is_moved or not (data / f"source{number}").exists() else 1
 
-    check(
-        tmp_path,
-        files.move,
-        lambda data, number: [str(make_source(data, number)), str(data / f"{number}.txt")],
-        effects,
-        "files.linked",
-        "files.moved",
-    )
+    check(tmp_path, action, args, effects, "files.linked", "files.moved")
     assert list(tmp_path.glob("data/source*")) == sorted(
         path for path in tmp_path.glob("data/source*") if not (tmp_path / "data" / f"{path.name[6:]}.txt").exists()
     )
@@ -135,3 +139,54 @@ def test_extract_keeps_the_contract(tmp_path: Path) -> None:
         return 1 if is_same and (folder / "below" / "a.txt").read_text() == f"text {number}" else 2
 
     check(tmp_path, files.extract, args, effects, "files.extracted", "files.published")
+
+
+def test_remove_keeps_the_contract(tmp_path: Path) -> None:
+    """A folder with content loses its name at once; what a killed call leaves of it, the next one removes."""
+    made: set[int] = set()
+
+    def args(data: Path, number: int) -> list[str]:
+        if number not in made:
+            made.add(number)
+            make_folder(data, number)
+        return [str(data / f"folder{number}")]
+
+    other = make_folder(tmp_path, 0)
+    check(
+        tmp_path,
+        file_steps.remove_folder,
+        args,
+        lambda data, number: int(not (data / f"folder{number}").exists()),
+        "files.hidden",
+        lines_of=files.remove,
+    )
+    assert (other / "below" / "a.txt").read_text() == "text 0"
+
+
+def test_ensure_folder_keeps_the_contract(tmp_path: Path) -> None:
+    """The folder above it is there, too."""
+    check(
+        tmp_path,
+        files.ensure_folder,
+        lambda data, number: [str(data / str(number) / "below")],
+        lambda data, number: int((data / str(number) / "below").is_dir()),
+    )
+
+
+def test_prune_keeps_the_contract(tmp_path: Path) -> None:
+    """One effect = only the newest log is left; the loss of another file is two."""
+
+    def args(data: Path, number: int) -> list[str]:
+        folder = data / str(number)
+        if not folder.exists():
+            folder.mkdir()
+            for age, name in enumerate(("notes.txt", "new.log", "old.log", "older.log")):
+                (folder / name).touch()
+                os.utime(folder / name, (1_000_000_000 - age, 1_000_000_000 - age))
+        return [str(folder)]
+
+    def effects(data: Path, number: int) -> int:
+        names = {path.name for path in (data / str(number)).iterdir()}
+        return int(names == {"notes.txt", "new.log"}) if {"notes.txt", "new.log"} <= names else 2
+
+    check(tmp_path, file_steps.prune_logs, args, effects, lines_of=files.prune)

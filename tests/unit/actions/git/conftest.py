@@ -1,11 +1,18 @@
 """Remotes of the tests: bare repositories on the disk, written to by plain Git as another program would."""
 
+import base64
+import contextlib
+import functools
+import http.server
 import os
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+TOKEN = "tok_9f3b61c7aa52d0e4"
 _ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -49,6 +56,40 @@ class OtherProgram:
     def read(self, name: str, branch: str = "main") -> str:
         """Return a file of the remote."""
         return run_git(self.remote, "show", f"{branch}:{name}")
+
+
+class _Site(http.server.SimpleHTTPRequestHandler):
+    """Repositories as files, for those who sign in."""
+
+    def do_GET(self):
+        expected = base64.b64encode(f"ann:{TOKEN}".encode()).decode()
+        if "service=git-receive-pack" in self.path:
+            self.send_error(403)
+        elif self.path.startswith("/moved"):
+            self.send_response(301)
+            self.send_header("location", f"http://localhost:{self.server.server_port}{self.path[6:]}")
+            self.end_headers()
+        elif self.headers.get("authorization") == f"Basic {expected}":
+            super().do_GET()
+        else:
+            self.send_response(401)
+            self.send_header("www-authenticate", 'Basic realm="git"')
+            self.end_headers()
+
+    def log_message(self, *_words):
+        """Stay silent."""
+
+
+@contextlib.contextmanager
+def serving_repositories(folder: Path) -> Iterator[str]:
+    """Serve the repositories of a folder to user "ann" with the token; after `git update-server-info` they can be cloned."""
+    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Site, directory=str(folder)))
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{site.server_port}"
+    finally:
+        site.shutdown()
+        site.server_close()
 
 
 @pytest.fixture

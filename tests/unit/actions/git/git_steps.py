@@ -18,4 +18,4 @@ def publish(number: int) -> git.GitPush:
 
 def clone(number: int) -> git.GitCheckout:
     """A new checkout."""
-    return git.checkout(os.environ[REMOTE], f"{os.environ[FOLDER]}/{number}")
+    return git.checkout(os.environ[REMOTE], f"{os.environ[FOLDER]}/{number}", credentials="secret:GIT")

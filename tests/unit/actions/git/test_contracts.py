@@ -6,7 +6,7 @@ from mainspring.actions.files.temporary import temporary_name
 from mainspring.actions.git.push import _Push
 from mainspring.testing import ActionContract
 from tests.unit.actions.git import git_steps
-from tests.unit.actions.git.conftest import run_git
+from tests.unit.actions.git.conftest import TOKEN, run_git, serving_repositories
 from tests.unit.actions.kills import TIMEOUT_S, check_contract
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
@@ -34,7 +34,7 @@ def test_checkout_keeps_the_contract(other, remote, tmp_path, monkeypatch):
     folder, data = tmp_path / "store", tmp_path / "data"
     folder.mkdir()
     data.mkdir()
-    monkeypatch.setenv(git_steps.REMOTE, str(remote))
+    run_git(remote, "update-server-info")
     monkeypatch.setenv(git_steps.FOLDER, str(data))
 
     def count(number):
@@ -42,11 +42,15 @@ def test_checkout_keeps_the_contract(other, remote, tmp_path, monkeypatch):
         assert not path.exists() or (path / "a.txt").read_text() == "a\n"
         return int(path.exists())
 
-    contract = ActionContract(
-        git_steps.clone,
-        args=lambda number: [number],
-        effects=count,
-        failpoints=["git.moving", "git.cloned", "git.published"],
-        temporary=lambda: sum((data / temporary_name(path.name, "folder")).exists() for path in data.iterdir()),
-    )
-    check_contract(contract, folder)
+    with serving_repositories(tmp_path) as base:
+        monkeypatch.setenv(git_steps.REMOTE, f"{base}/{remote.name}")
+        contract = ActionContract(
+            git_steps.clone,
+            args=lambda number: [number],
+            effects=count,
+            failpoints=["git.moving", "git.cloned", "git.published"],
+            temporary=lambda: sum((data / temporary_name(path.name, "folder")).exists() for path in data.iterdir()),
+            secrets=[TOKEN],
+            environment={"MAINSPRING_SECRET_GIT": f"ann:{TOKEN}"},
+        )
+        check_contract(contract, folder)

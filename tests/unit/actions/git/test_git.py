@@ -1,10 +1,7 @@
 """Git actions: a commit is pushed once, conflicts are clear, and nothing that a repository or a caller writes runs a program."""
 
-import base64
 import functools
-import http.server
 import os
-import threading
 
 import pytest
 
@@ -13,9 +10,7 @@ from mainspring.actions import git
 from mainspring.actions.git.push import _Push
 from mainspring.actions.git.repository import _LOCK, MOVE, Repository
 from mainspring.domain.errors import ArgumentError, ConfigError, OptionError, UnknownOptionError
-from tests.unit.actions.git.conftest import run_git
-
-TOKEN = "tok_9f3b61c7aa52d0e4"
+from tests.unit.actions.git.conftest import TOKEN, run_git, serving_repositories
 
 
 @pytest.fixture
@@ -326,35 +321,10 @@ def test_arguments_are_checked(remote, folder, monkeypatch):
         git.checkout(str(remote), folder)
 
 
-class _Site(http.server.SimpleHTTPRequestHandler):
-    """Repositories as files, for those who sign in."""
-
-    def do_GET(self):
-        expected = base64.b64encode(f"ann:{TOKEN}".encode()).decode()
-        if "service=git-receive-pack" in self.path:
-            self.send_error(403)
-        elif self.path.startswith("/moved"):
-            self.send_response(301)
-            self.send_header("location", f"http://localhost:{self.server.server_port}{self.path[6:]}")
-            self.end_headers()
-        elif self.headers.get("authorization") == f"Basic {expected}":
-            super().do_GET()
-        else:
-            self.send_response(401)
-            self.send_header("www-authenticate", 'Basic realm="git"')
-            self.end_headers()
-
-    def log_message(self, *_words):
-        """Stay silent."""
-
-
 def test_credentials_are_sent_to_their_host_only(other, remote, tmp_path, monkeypatch):
     """A wrong token, a secret without a colon and a redirect to another host are errors without the token."""
     run_git(remote, "update-server-info")
-    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Site, directory=str(tmp_path)))
-    threading.Thread(target=site.serve_forever, daemon=True).start()
-    base = f"http://127.0.0.1:{site.server_port}"
-    try:
+    with serving_repositories(tmp_path) as base:
         monkeypatch.setenv("MAINSPRING_SECRET_GIT", f"ann:{TOKEN}")
         found = git.checkout(f"{base}/remote.git", tmp_path / "http", credentials="secret:GIT")
         assert found.is_new
@@ -370,9 +340,6 @@ def test_credentials_are_sent_to_their_host_only(other, remote, tmp_path, monkey
         monkeypatch.setenv("MAINSPRING_SECRET_GIT", TOKEN)
         with pytest.raises(ConfigError, match="USER:TOKEN"):
             git.checkout(f"{base}/remote.git", tmp_path / "http2", credentials="secret:GIT")
-    finally:
-        site.shutdown()
-        site.server_close()
     assert TOKEN not in f"{moved.value}{refused.value}"
     with pytest.raises(git.GitUnavailableError, match="cannot clone") as caught:
         git.checkout(f"{base}/remote.git", tmp_path / "http3")

@@ -66,7 +66,7 @@ def ensured(number: int) -> http.HttpReply:
 def downloaded(number: int) -> str:
     """A file at a path."""
     path = Path(os.environ[FOLDER]) / f"{number}.bin"
-    http.download(f"{base()}/file?{number}", path, allow=ALLOW)
+    http.download(f"{base()}/file?{number}", path, allow=ALLOW, bearer="secret:ORDERS")
     return str(path)
 
 

@@ -61,5 +61,11 @@ def test_download_keeps_the_contract(target, tmp_path, monkeypatch):
 
     folder = tmp_path / "store"
     folder.mkdir()
-    contract = ActionContract(example.downloaded, args=lambda number: [number], effects=count_files)
+    contract = ActionContract(
+        example.downloaded,
+        args=lambda number: [number],
+        effects=count_files,
+        secrets=[example.SECRET],
+        environment=example.ENVIRONMENT,
+    )
     check_contract(contract, folder, repeats=2)

@@ -29,6 +29,14 @@ def upsert(number: int) -> None:
     sql.upsert(place(), "orders", row, key="id")
 
 
+@ms.step
+def update(number: int) -> int:
+    """A row, if it still has its old state."""
+    return sql.update_where(
+        place(), "orders", {"state": "paid"}, where={"id": number}, expect={"state": "open"}
+    ).changed
+
+
 def rows_of(number: int) -> Iterator[dict[str, Any]]:
     for index in range(ROWS_OF_LOAD):
         yield {"id": number * 100 + index, "state": "open"}
