@@ -23,6 +23,7 @@ from typing import Any, NoReturn, Protocol
 
 from mainspring.domain.errors import BodyError
 from mainspring.engine.body.coroutine_cleanup import AsyncGenerators, close_task
+from mainspring.engine.body.lost_errors import LostErrors
 
 
 class LoopOwner(Protocol):
@@ -95,6 +96,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._number = 0
         self._polling: list[asyncio.Handle] = []
         self.tasks: dict[int, BodyTask] = {}
+        self.lost_errors = LostErrors()
         self.closed = False
         self.generators = AsyncGenerators(self.create_task, self._task_runs)
         self._hooks = self.generators.on_first_iteration, self.generators.on_finalize
@@ -168,6 +170,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def _drop_task(self, task: asyncio.Task[Any]) -> None:
         self.tasks.pop(task.number, None)  # type: ignore[attr-defined]
+        self.lost_errors.add_task(task)
 
     def current(self) -> BodyTask | None:
         """Return the current task of the body."""
@@ -184,7 +187,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return events._get_running_loop() is self and self.current() is not None
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Ignore errors that no code retrieved: outcomes are in the journal."""
+        """Ignore the errors of freed tasks, which arrive at random moments: `lost_errors` has them."""
 
     def get_exception_handler(self) -> None:
         """There is none."""
@@ -232,8 +235,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             if not handle._cancelled:
                 try:
                     handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
-                except BaseException:  # noqa: BLE001, S112  like Handle._run; a body's SystemExit stays in its task
-                    continue
+                except BaseException as error:  # noqa: BLE001  like Handle._run; a body's SystemExit stays in its task
+                    if not isinstance(getattr(handle._callback, "__self__", None), BodyTask):  # type: ignore[attr-defined]
+                        self.lost_errors.add_callback(error)
 
     def unload(self) -> bool:
         """Close every unfinished coroutine. The owner refuses all its calls from now on.
