@@ -41,7 +41,7 @@ class LoopOwner(Protocol):
         """Cancel a timer."""
         ...
 
-    def name_branch(self, task: "BodyTask", coro: Coroutine[Any, Any, Any]) -> None:
+    def name_branch(self, task: "BodyTask", coro: Coroutine[Any, Any, Any], *, is_part_of_parent: bool) -> None:
         """Set the branch of a new task."""
         ...
 
@@ -161,11 +161,13 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any) -> BodyTask:
         """Create a task; its branch is named by its coroutine and its parent."""
-        _refuse_random_order(coro)
+        caller = _find_caller()
+        _refuse_random_order(coro, caller)
         task = BodyTask(coro, loop=self, name=name, context=context)
         self.tasks[task.number] = task
         task.add_done_callback(self._drop_task)
-        self._owner.name_branch(task, coro)
+        # Only Python 3.11 makes a task there; the identities of requests must not depend on the version.
+        self._owner.name_branch(task, coro, is_part_of_parent=_is_in(caller, "wait_for"))
         return task
 
     def _drop_task(self, task: asyncio.Task[Any]) -> None:
@@ -262,12 +264,21 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return ended
 
 
-def _refuse_random_order(coro: Any) -> None:
-    """Refuse coroutines in asyncio.as_completed: it puts them into a set, which orders them by memory address."""
+def _find_caller() -> Any:
+    """Return the frame that creates a task."""
     frame: Any = sys._getframe(2)
     while frame.f_code.co_name in ("ensure_future", "_ensure_future"):
         frame = frame.f_back
-    if frame.f_globals.get("__name__") == "asyncio.tasks" and frame.f_code.co_name in _AS_COMPLETED:
+    return frame
+
+
+def _is_in(frame: Any, *functions: str) -> bool:
+    return frame.f_code.co_name in functions and frame.f_globals.get("__name__") == "asyncio.tasks"
+
+
+def _refuse_random_order(coro: Any, caller: Any) -> None:
+    """Refuse coroutines in asyncio.as_completed: it puts them into a set, which orders them by memory address."""
+    if _is_in(caller, *_AS_COMPLETED):
         coro.close()
         raise BodyError(
             "asyncio.as_completed starts coroutines in random order, so a resumed run could differ: write "

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shlex
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from mainspring.store.commands.runs import ClaimedRun
 if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
     from mainspring.engine.body.drift import Drift
+    from mainspring.engine.body.moved_steps import MovedStep
     from mainspring.engine.body.programs import Program
     from mainspring.engine.body.step_names import MissingStep
 
@@ -129,6 +131,25 @@ def build_renamed_step_halt(missing: "MissingStep") -> RunHalt:
     )
     return RunHalt(
         FailureReason.DRIFT, failure, missing.ident, {"renamed": {"ident": missing.ident, "old": old, "new": new}}
+    )
+
+
+def build_moved_step_halt(moved: "MovedStep") -> RunHalt:
+    """Return the halt of a run whose code requests a saved step under another identity."""
+    old, new, pair = moved.old, moved.new, shlex.quote(f"{moved.old}={moved.new}")
+    quoted = shlex.quote(old)
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"the current code requests the saved step {moved.ident!r} as {moved.requested!r}, with the same input: "
+        "was its key or its place changed?",
+        kind=FailureKind.PERMANENT,
+        hint=f"The same step: runs retry RUN --map {pair}. Another step: runs retry RUN --accept {quoted}. Run it "
+        f"again: runs retry RUN --from-step {quoted}. Or undo the edit, restart the worker, then: runs retry RUN.",
+        data=[{"path": "identity of a step", "was": moved.ident, "now": moved.requested}],
+    )
+    return RunHalt(
+        FailureReason.DRIFT, failure, moved.ident, {"renamed": {"ident": moved.ident, "old": old, "new": new}}
     )
 
 
