@@ -672,3 +672,160 @@ async def test_a_child_whose_failure_nothing_awaited_needs_a_decision(tmp_path, 
         await engine.until(run, RunState.SUCCEEDED)
         faults = ungrouped_failures(engine.working.store.reader)
     assert sorted(fault.failure.message for fault in faults) == ["lost: cancel", "lost: keep"]
+
+
+# -- lost errors -------------------------------------------------------------------------------------------------------
+
+
+async def _lose_in_a_wait(run: ms.Run) -> str:
+    async def work(number: int) -> None:
+        await run.step(_echo, number)
+        if number == 1:
+            raise ValueError("item 1 is broken")
+
+    await asyncio.wait([asyncio.create_task(work(number)) for number in range(3)])
+    return "ok"
+
+
+async def _lose_in_a_task(run: ms.Run) -> str:
+    async def work() -> None:
+        raise ValueError("item 1 is broken")
+
+    asyncio.create_task(work())  # noqa: RUF006
+    await run.step(_echo, 1)
+    return "ok"
+
+
+async def _lose_in_a_cancelled_task(run: ms.Run) -> str:
+    async def work() -> None:
+        try:
+            await run.receive("never")
+        finally:
+            raise ValueError("item 1 is broken")
+
+    asyncio.create_task(work())  # noqa: RUF006
+    await run.step(_echo, 1)
+    return "ok"
+
+
+async def _lose_in_a_task_with_a_step(run: ms.Run) -> str:
+    async def work() -> None:
+        try:
+            await run.step(_fail)
+        except ms.StepFailed as error:
+            raise ValueError("item 1 is broken") from error
+
+    await asyncio.wait([asyncio.create_task(work())])
+    return "ok"
+
+
+async def _lose_in_a_timer(run: ms.Run) -> str:
+    asyncio.get_running_loop().call_later(0.01, _break)
+    await asyncio.sleep(0.02)
+    return "ok"
+
+
+async def _lose_in_a_done_callback(run: ms.Run) -> str:
+    task = asyncio.create_task(run.step(_echo, 1))
+    task.add_done_callback(_break)
+    await task
+    return "ok"
+
+
+async def _echo(number: int) -> int:
+    return number
+
+
+async def _fail() -> None:
+    raise ms.Permanent("refused")
+
+
+def _break(*_: object) -> None:
+    raise ValueError("item 1 is broken")
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "lose",
+    [
+        _lose_in_a_wait,
+        _lose_in_a_task,
+        _lose_in_a_cancelled_task,
+        _lose_in_a_task_with_a_step,
+        _lose_in_a_timer,
+        _lose_in_a_done_callback,
+    ],
+)
+async def test_an_error_that_no_code_handles_fails_the_run(tmp_path, lose, settings):
+    """The run ends with the error of its task or callback, and the hint says that nothing awaited it or could handle it."""
+    with Registry() as registry:
+        work = ms.workflow(name="work")(lose)
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        view = await engine.until(await engine.start(work), RunState.FAILED, RunState.SUCCEEDED)
+    assert (view.state, view.reason) == (RunState.FAILED, FailureReason.BODY_ERROR)
+    assert (view.failure.type, view.failure.message) == ("ValueError", "item 1 is broken")
+    is_callback = lose in (_lose_in_a_timer, _lose_in_a_done_callback)
+    assert ("no code could handle it" if is_callback else "Nothing awaited the task") in view.failure.hint
+    assert "test_engine_left_behind.py:" in view.failure.headline
+
+
+@BOTH
+async def test_an_error_that_code_has_read_fails_no_run(tmp_path, settings):
+    """A task that was cancelled, gathered, shielded or whose exception was read is handled, as under asyncio."""
+
+    async def fail() -> None:
+        raise ValueError("handled")
+
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            await asyncio.gather(fail(), fail(), return_exceptions=True)
+            with contextlib.suppress(ValueError):
+                await asyncio.gather(fail(), fail(), run.step(_echo, 1))
+            with contextlib.suppress(ExceptionGroup):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fail())
+                    group.create_task(fail())
+            done, _ = await asyncio.wait([asyncio.create_task(fail())])
+            errors = [task.exception() for task in done]
+            with contextlib.suppress(ValueError):
+                await asyncio.wait_for(asyncio.shield(fail()), 1)
+            cancelled = asyncio.create_task(run.receive("never"))
+            cancelled.add_done_callback(lambda task: task.result())
+            await run.step(_echo, 2)
+            cancelled.cancel()
+            await asyncio.wait([cancelled])
+            return str(errors[0])
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        assert await (await engine.start(work)).result(60) == "handled"
+
+
+@BOTH
+async def test_a_stuck_workflow_names_the_error_of_its_task(tmp_path, settings):
+    """The other code waits for a task that has failed: the error of the task is the cause of the failure."""
+    with Registry() as registry:
+
+        @ms.workflow
+        async def work(run: ms.Run) -> str:
+            queue: asyncio.Queue[int] = asyncio.Queue()
+            queue.put_nowait(1)
+
+            async def consume() -> None:
+                while True:
+                    await run.step(_echo, await queue.get())
+                    raise KeyError("amount")
+
+            consumer = asyncio.create_task(consume())
+            await queue.join()
+            consumer.cancel()
+            return "ok"
+
+    async with World(tmp_path).engine(registry, settings) as engine:
+        view = await engine.until(await engine.start(work), RunState.FAILED)
+    assert view.reason == FailureReason.BODY_ERROR
+    assert "KeyError: 'amount' (test_engine_left_behind.py:" in view.failure.message
+    assert "Nothing awaited the task" in view.failure.hint
+    assert view.failure.cause.type == "KeyError"

@@ -140,6 +140,7 @@ class Shop:
         self.place = place
         self.releases = 0
         self.run = ""
+        self.name = "order"
 
     def release(self, text: str) -> tuple[Registry, Any]:
         """Load a release as a worker does."""
@@ -148,7 +149,7 @@ class Shop:
         file.write_text(text, encoding="utf-8")
         with Registry() as registry:
             load_module(str(file))
-        return registry, registry.get("order")
+        return registry, registry.get(self.name)
 
     async def begin(self, text: str) -> None:
         DONE.clear()

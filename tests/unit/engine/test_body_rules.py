@@ -324,3 +324,17 @@ def test_a_cancel_does_not_stop_an_undoing_that_has_started():
     assert again.end[0] == "error"
     assert "RolledBack" in again.end[1]
     assert set(again.executed) == {"undo:b#1", "undo:a#1"}
+
+
+def test_wait_for_gives_its_coroutine_no_branch_of_its_own():
+    """Only Python 3.11 runs it in a task: a run that continues on another version requests the same steps."""
+
+    async def pay(run, name):
+        await run.options(name=name).step(work, "pay")
+
+    async def main(run, trace):
+        await asyncio.wait_for(pay(run, "pay"), 60)
+        await asyncio.gather(asyncio.wait_for(pay(run, "pay"), 60), asyncio.wait_for(pay(run, "refund"), 60))
+
+    executed = World(1, stops=False).live(main).executed
+    assert set(executed) == {"pay#1", "wait_for#1/pay#1", "wait_for#2/refund#1"}

@@ -269,8 +269,8 @@ class Body:
         if isinstance(handle.request, Request):
             self.cancel_request(handle.request)
 
-    def name_branch(self, task: BodyTask, coro: Coroutine[Any, Any, Any]) -> None:
-        """Name a branch: its coroutine's qualified name and its nth use in the parent."""
+    def name_branch(self, task: BodyTask, coro: Coroutine[Any, Any, Any], *, is_part_of_parent: bool) -> None:
+        """Name a branch: its coroutine's qualified name and its nth use in the parent, unless it is a part of its parent's branch."""
         parent = self.loop.current()
         if parent is None:
             return
@@ -278,10 +278,13 @@ class Body:
         if getattr(coro, "__name__", "") == "_outcome":  # a request wrapped as a task: it makes no requests itself
             task.branch = parent.branch
             return
+        if is_part_of_parent:
+            task.branch, task.uses = parent.branch, parent.uses
+            return
         name = getattr(coro, "__qualname__", type(coro).__qualname__).replace("<locals>.", "")
         count = parent.uses[f"/{name}"] = parent.uses.get(f"/{name}", 0) + 1
         task.branch = f"{parent.branch}{name}#{count}/"
-        if self.names.former:
+        if self.names.former or self.names.former_functions:
             task.branch = self.names.saved_branch(parent.branch, name, f"#{count}/")
 
     # -- for the API of the run ----------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from typing import Any, NoReturn, Protocol
 
 from mainspring.domain.errors import BodyError
 from mainspring.engine.body.coroutine_cleanup import AsyncGenerators, close_task
+from mainspring.engine.body.lost_errors import LostErrors
 
 
 class LoopOwner(Protocol):
@@ -40,7 +41,7 @@ class LoopOwner(Protocol):
         """Cancel a timer."""
         ...
 
-    def name_branch(self, task: "BodyTask", coro: Coroutine[Any, Any, Any]) -> None:
+    def name_branch(self, task: "BodyTask", coro: Coroutine[Any, Any, Any], *, is_part_of_parent: bool) -> None:
         """Set the branch of a new task."""
         ...
 
@@ -95,6 +96,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._number = 0
         self._polling: list[asyncio.Handle] = []
         self.tasks: dict[int, BodyTask] = {}
+        self.lost_errors = LostErrors()
         self.closed = False
         self.generators = AsyncGenerators(self.create_task, self._task_runs)
         self._hooks = self.generators.on_first_iteration, self.generators.on_finalize
@@ -159,15 +161,18 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any) -> BodyTask:
         """Create a task; its branch is named by its coroutine and its parent."""
-        _refuse_random_order(coro)
+        caller = _find_caller()
+        _refuse_random_order(coro, caller)
         task = BodyTask(coro, loop=self, name=name, context=context)
         self.tasks[task.number] = task
         task.add_done_callback(self._drop_task)
-        self._owner.name_branch(task, coro)
+        # Only Python 3.11 makes a task there; the identities of requests must not depend on the version.
+        self._owner.name_branch(task, coro, is_part_of_parent=_is_in(caller, "wait_for"))
         return task
 
     def _drop_task(self, task: asyncio.Task[Any]) -> None:
         self.tasks.pop(task.number, None)  # type: ignore[attr-defined]
+        self.lost_errors.add_task(task)
 
     def current(self) -> BodyTask | None:
         """Return the current task of the body."""
@@ -184,7 +189,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return events._get_running_loop() is self and self.current() is not None
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Ignore errors that no code retrieved: outcomes are in the journal."""
+        """Ignore the errors of freed tasks, which arrive at random moments: `lost_errors` has them."""
 
     def get_exception_handler(self) -> None:
         """There is none."""
@@ -232,8 +237,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             if not handle._cancelled:
                 try:
                     handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
-                except BaseException:  # noqa: BLE001, S112  like Handle._run; a body's SystemExit stays in its task
-                    continue
+                except BaseException as error:  # noqa: BLE001  like Handle._run; a body's SystemExit stays in its task
+                    if not isinstance(getattr(handle._callback, "__self__", None), BodyTask):  # type: ignore[attr-defined]
+                        self.lost_errors.add_callback(error)
 
     def unload(self) -> bool:
         """Close every unfinished coroutine. The owner refuses all its calls from now on.
@@ -258,12 +264,21 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         return ended
 
 
-def _refuse_random_order(coro: Any) -> None:
-    """Refuse coroutines in asyncio.as_completed: it puts them into a set, which orders them by memory address."""
+def _find_caller() -> Any:
+    """Return the frame that creates a task."""
     frame: Any = sys._getframe(2)
     while frame.f_code.co_name in ("ensure_future", "_ensure_future"):
         frame = frame.f_back
-    if frame.f_globals.get("__name__") == "asyncio.tasks" and frame.f_code.co_name in _AS_COMPLETED:
+    return frame
+
+
+def _is_in(frame: Any, *functions: str) -> bool:
+    return frame.f_code.co_name in functions and frame.f_globals.get("__name__") == "asyncio.tasks"
+
+
+def _refuse_random_order(coro: Any, caller: Any) -> None:
+    """Refuse coroutines in asyncio.as_completed: it puts them into a set, which orders them by memory address."""
+    if _is_in(caller, *_AS_COMPLETED):
         coro.close()
         raise BodyError(
             "asyncio.as_completed starts coroutines in random order, so a resumed run could differ: write "

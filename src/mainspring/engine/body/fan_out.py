@@ -101,7 +101,7 @@ class Fan:
         data, args, kwargs = roundtrip_call(
             self._signature, (self._items[index],), {}, subject, limit=self._body.payload_max
         )
-        ident = f"{self._ident}[{index}]"
+        ident = self._body.names.moved_ident(f"{self._ident}[{index}]")
         if self._spread:
             call: Any = build_spread_call(self._fn, self._signature, data, self._plan)
             kind = OutcomeKind.CHILD

@@ -242,7 +242,8 @@ async def run_to_end(function: Coroutine[Any, Any, T], body: Body) -> T:
 
     Raises:
         BodyError: it returned and left a `run.*` coroutine that was never awaited.
-        Exception: the error of the function, otherwise that of the `finally` of an async generator that it left.
+        Exception: the error of the function, otherwise that of the `finally` of an async generator that it left, otherwise that of a
+            task that no code awaited, or of a callback.
     """
     try:
         result = await function
@@ -269,6 +270,7 @@ async def _shut_down(body: Body) -> None:
             task.cancel()
         await body.requests_done()
     await _close_generators(body)
+    loop.lost_errors.raise_first()
     body.calls.refuse_any()
 
 

@@ -15,8 +15,10 @@ from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.runs.journal import FactKind, History, Outcome, OutcomeKind
 from mainspring.domain.runs.superseded_outcomes import read_branch
 from mainspring.domain.states import OutcomeState
+from mainspring.engine.body.moved_steps import MovedStep, MovedSteps
 from mainspring.engine.body.reachable_names import find_reachable_names
 from mainspring.engine.body.request import Request, StepCall
+from mainspring.engine.definitions.automation import Automation
 
 if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
@@ -42,6 +44,7 @@ class MissingStep:
 class StepNames:
     """The step names of one loaded run. `renames` = decisions of a person: old name -> new name, or None for a removed step.
 
+    The names of a moved step are its identities. `former_functions` = earlier qualified names of the workflow's function (`was=`).
     `marked` = name by identity of all that has started, has no outcome, and was not requested by the code: steps with a start mark,
     children, and steps whose result a person entered or whose repetition a person ordered.
     """
@@ -49,13 +52,16 @@ class StepNames:
     renames: Mapping[str, str | None] = field(default_factory=dict)
     former: dict[str, list[str]] = field(default_factory=dict)
     marked: dict[str, str] = field(default_factory=dict)
+    former_functions: Sequence[tuple[str, str]] = ()
+    _moved: MovedSteps = field(default_factory=MovedSteps)
+    _branches: set[str] = field(default_factory=set)
     _saved: dict[str, str] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)
     _is_settled: bool = False
 
     @classmethod
-    def of(cls, history: History | None) -> "StepNames":
-        """Return the names of a history."""
+    def of(cls, history: History | None, automation: Automation | None = None) -> "StepNames":
+        """Return the names of a history of this automation."""
         if history is None:
             return cls(_is_settled=True)
         saved = {outcome.ident: outcome.name for outcome in history.outcomes}
@@ -71,10 +77,16 @@ class StepNames:
         for old, new in history.renames.items():
             if new is not None:
                 former.setdefault(new, []).append(old)
-        return cls(history.renames, former, marked, saved | marked)
+        names = cls(history.renames, former, marked, _former_functions(automation), MovedSteps(history))
+        names._saved = saved | marked
+        if former or names.former_functions:
+            names._branches = {branch for ident in names._saved for branch in _branches_of(ident)}
+        return names
 
     def saved_ident(self, new: str, branch: str, name: str, was: Sequence[str]) -> str | None:
         """Return the identity of a step in the history under an earlier name, if it is there; `new` = its current identity."""
+        if (moved := self.moved_ident(new)) != new:
+            return moved
         if new in self._saved:
             return None
         suffix = new.removeprefix(f"{branch}{name}")
@@ -84,14 +96,36 @@ class StepNames:
                 return ident
         return None
 
+    def moved_ident(self, ident: str) -> str:
+        """Return the identity under which a moved step is saved, as a person decided.
+
+        Another request whose identity that is now takes the one that became free.
+        """
+        for old in self.former.get(ident, ()):
+            if old in self._saved:
+                return old
+        free = self.renames.get(ident)
+        return (
+            ident if free is None or free.startswith(f"{ident}[") else free
+        )  # a fan's own identity is that of no request
+
     def saved_branch(self, parent: str, name: str, suffix: str) -> str:
-        """Return a branch as in the history, under an earlier name if a person decided so."""
+        """Return a branch as in the history, under an earlier name if a person or `was=` of the workflow decided so."""
         head, dot, last = name.rpartition(".")
-        for old in self.former.get(last, ()):
-            branch = f"{parent}{head}{dot}{old}{suffix}"
-            if any(known.startswith(branch) for known in self._saved):
+        formers = [f"{head}{dot}{old}" for old in self.former.get(last, ())] + self.former.get(name, [])
+        formers += [f"{old}{name.removeprefix(new)}" for new, old in self.former_functions if name.startswith(new)]
+        for old in formers:
+            branch = f"{parent}{old}{suffix}"
+            if branch in self._branches:
                 return branch
         return f"{parent}{name}{suffix}"
+
+    def moved_step(self, body: "Body", program: "Program", request: Request) -> MovedStep | None:
+        """Return a saved step that this request would repeat under another identity."""
+        if request.kind not in _REPEATABLE or request.ident in self._saved:
+            return None
+        removed = [old for old, new in self.renames.items() if new is None]
+        return self._moved.find(body, program, request, self.former.get(request.name, ()), removed)
 
     def missing_step(self, body: "Body", program: "Program", request: Request) -> MissingStep | None:
         """Return a saved step that the code cannot request any more, if this request is the first of a new name."""
@@ -126,6 +160,22 @@ class StepNames:
             if outcome.kind in _REPEATABLE:
                 yield outcome.ident, outcome.name
         yield from self.marked.items()
+
+
+def _former_functions(automation: Automation | None) -> list[tuple[str, str]]:
+    """Return the start of the names of branches that the workflow's function contains, today's and each earlier one."""
+    if automation is None or automation.fn is None:
+        return []
+    name = automation.fn.__qualname__.replace("<locals>.", "")
+    head, dot, _ = name.rpartition(".")
+    return [(f"{name}.", f"{head}{dot}{old}.") for old in automation.definition.options.get("was", ())]
+
+
+def _branches_of(ident: str) -> Iterator[str]:
+    branch = read_branch(ident)
+    while branch:
+        yield branch
+        branch = branch[: branch.rfind("/", 0, -1) + 1]
 
 
 def _entered_results(history: History) -> Iterator[tuple[str, str]]:

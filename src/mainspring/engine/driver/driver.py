@@ -21,6 +21,7 @@ from mainspring.engine.driver.run_end import (
     RunHalt,
     add_seed_hint,
     build_drift_halt,
+    build_moved_step_halt,
     build_renamed_step_halt,
     build_run_end,
     build_unstoppable_halt,
@@ -149,10 +150,15 @@ class Driver(LoadedRun):
             self._settle()
 
     def _start_new(self) -> None:
+        names = self.body.names
         for request in self.body.new:
-            missing = self.body.names.missing_step(self.body, self.program, request) if request.open else None
-            if missing is not None and self.halt is None:
+            if not request.open:
+                continue
+            if (missing := names.missing_step(self.body, self.program, request)) is not None:
                 self.halt = add_seed_hint(build_renamed_step_halt(missing), self.run.hash_seed)
+                return
+            if (moved := names.moved_step(self.body, self.program, request)) is not None:
+                self.halt = add_seed_hint(build_moved_step_halt(moved), self.run.hash_seed)
                 return
         new, self.body.new = self.body.new, []
         for request in new:

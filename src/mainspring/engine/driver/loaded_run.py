@@ -183,7 +183,7 @@ class LoadedRun(ABC):
         if run.undoing and history is not None:
             outcomes, after = [], (last_request_number(history), run.rank)
         body = Body(run.id, run.generation, program.main, outcomes, run.started_at, self.host.payload_max, after)
-        body.names = StepNames.of(history)
+        body.names = StepNames.of(history, program.automation)
         body.superseded = history.superseded if history is not None else ()
         if history is not None and not run.crashes:
             body.live = False  # the lines before the first outcome were written too

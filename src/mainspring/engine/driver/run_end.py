@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shlex
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.processes.hash_seed import HASH_SEED_FIX, hash_seed_fingerprint
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
+from mainspring.engine.body.lost_errors import LostError
 from mainspring.engine.body.request import Restarted, RolledBack
 from mainspring.engine.commands.output_file_check import NOT_PRODUCED
 from mainspring.engine.commands.result_schema import NOT_EXPECTED, ResultNotExpected
@@ -25,6 +27,7 @@ from mainspring.store.commands.runs import ClaimedRun
 if TYPE_CHECKING:
     from mainspring.engine.body.body import Body
     from mainspring.engine.body.drift import Drift
+    from mainspring.engine.body.moved_steps import MovedStep
     from mainspring.engine.body.programs import Program
     from mainspring.engine.body.step_names import MissingStep
 
@@ -131,6 +134,25 @@ def build_renamed_step_halt(missing: "MissingStep") -> RunHalt:
     )
 
 
+def build_moved_step_halt(moved: "MovedStep") -> RunHalt:
+    """Return the halt of a run whose code requests a saved step under another identity."""
+    old, new, pair = moved.old, moved.new, shlex.quote(f"{moved.old}={moved.new}")
+    quoted = shlex.quote(old)
+    failure = Failure(
+        type="Drift",
+        code="drift",
+        message=f"the current code requests the saved step {moved.ident!r} as {moved.requested!r}, with the same input: "
+        "was its key or its place changed?",
+        kind=FailureKind.PERMANENT,
+        hint=f"The same step: runs retry RUN --map {pair}. Another step: runs retry RUN --accept {quoted}. Run it "
+        f"again: runs retry RUN --from-step {quoted}. Or undo the edit, restart the worker, then: runs retry RUN.",
+        data=[{"path": "identity of a step", "was": moved.ident, "now": moved.requested}],
+    )
+    return RunHalt(
+        FailureReason.DRIFT, failure, moved.ident, {"renamed": {"ident": moved.ident, "old": old, "new": new}}
+    )
+
+
 _UNSTOPPABLE_HINT = (
     "It catches the exception that ends it. A bare `except:` and `except BaseException:` must end "
     "with `raise`; `except Exception:` is fine."
@@ -161,10 +183,7 @@ def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) 
     unasked = sorted(body.unclaimed)
     detail: dict[str, Any] = {"unasked": unasked[:100]} if unasked else {}
     if not body.done:
-        error = BodyError(
-            "the workflow awaits something that Mainspring cannot complete. Use run.step(...)", hint=_MAY_AWAIT
-        )
-        return RunEnd(RunState.FAILED, failure=failure_of(error), reason=FailureReason.BODY_ERROR, detail=detail)
+        return _stuck_end(body, detail, failure_of)
     task = body.task
     assert task is not None
     if task.cancelled():
@@ -187,7 +206,23 @@ def build_run_end(body: "Body", program: "Program", failure_of: FailureBuilder) 
         if body.stopping is not None:  # a stop that arrived with the restart also stops the restarted run
             return _cancelled_end(body, detail, failure_of)
         return RunEnd(RunState.SUCCEEDED, restart=error_raised.input, detail=detail)
-    return _failed_end(body, error_raised, detail, failure_of)
+    return _add_lost_hint(_failed_end(body, error_raised, detail, failure_of), body.loop.lost_errors.find(error_raised))
+
+
+def _stuck_end(body: "Body", detail: dict[str, Any], failure_of: FailureBuilder) -> RunEnd:
+    """Return the end of a body that awaits no request; often it waits for a task that has failed."""
+    error = BodyError(
+        "the workflow awaits something that Mainspring cannot complete. Use run.step(...)", hint=_MAY_AWAIT
+    )
+    for lost in body.loop.lost_errors:
+        error = BodyError(
+            f"a {lost.origin} failed, and the workflow awaits something that only other code can complete: "
+            f"{failure_of(lost.error).headline}",
+            hint=lost.hint,
+        )
+        error.__cause__ = lost.error
+        break
+    return RunEnd(RunState.FAILED, failure=failure_of(error), reason=FailureReason.BODY_ERROR, detail=detail)
 
 
 def _unawaited_failure(outcome: Outcome) -> str:
@@ -253,6 +288,14 @@ def _failed_end(body: "Body", error: BaseException, detail: dict[str, Any], fail
         reason = FailureReason.NO_OUTPUT
     ident = body.failures.ident_of(failed.failure)
     return RunEnd(RunState.FAILED, failure=failed.failure, reason=reason, failed_ident=ident, detail=detail)
+
+
+def _add_lost_hint(end: RunEnd, lost: LostError | None) -> RunEnd:
+    """State in the hint that no code could handle the error that ends the run."""
+    if lost is None or end.failure is None:
+        return end
+    hint = f"{lost.hint}\n{end.failure.hint}" if end.failure.hint else lost.hint
+    return replace(end, failure=msgspec.structs.replace(end.failure, hint=hint))
 
 
 def _step_failure(error: BaseException) -> StepFailed | None:

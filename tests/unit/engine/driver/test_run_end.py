@@ -11,6 +11,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.engine.body.failed_outcomes import FailedOutcomes
+from mainspring.engine.body.lost_errors import LostErrors
 from mainspring.engine.body.request import Restarted
 from mainspring.engine.driver.run_end import build_run_end
 from tests.contract.isolated_steps import LyingError
@@ -25,7 +26,9 @@ def body_that_restarts(stopping: OutcomeKind | None, error: BaseException | None
         ended.exception()
     finally:
         loop.close()
-    return SimpleNamespace(done=True, task=ended, unclaimed={}, stopping=stopping)
+    body = SimpleNamespace(done=True, task=ended, unclaimed={}, stopping=stopping)
+    body.loop = SimpleNamespace(lost_errors=LostErrors())
+    return body
 
 
 @pytest.mark.parametrize(
