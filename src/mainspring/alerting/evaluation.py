@@ -154,7 +154,8 @@ class Evaluator:
         known = {automation.name: automation for automation in facts.automations}
         has_storm = any(incident.subject.kind is IncidentKind.STORM for incident in open_incidents)
         parts_in = incidents.count_grouped_incidents(self._store.reader) if has_storm else {}
-        order, parents = correlate(findings, open_incidents, parts_in)
+        succeeded_at = {name: item.succeeded_at for name, item in known.items() if item.succeeded_at is not None}
+        order, parents = correlate(findings, open_incidents, parts_in, succeeded_at)
         before = {incident.subject: incident for incident in open_incidents}
         evaluated = tuple(
             EvaluatedFinding(
