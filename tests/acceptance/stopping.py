@@ -128,7 +128,7 @@ class Site(Place):
         rows = self.rows(
             "select kind, automation || fingerprint from incidents where parent is null order by opened_at"
         )
-        return [(kind, whose.removeprefix(f"{self.folder}/")) for kind, whose in rows]
+        return [(kind, owner.removeprefix(f"{self.folder}/")) for kind, owner in rows]
 
     def close(self) -> None:
         live = [pid for role in ("worker", "scheduler", "watcher") for pid in self.live(role)]

@@ -157,8 +157,8 @@ class _OpenIncidents:
         before = self.open_now.get(cause)
         if cause.kind in _ABOUT_ITEMS:
             problem = before or self._findings[cause]
-            asked_at = problem.facts.get("opened_at")  # a question is a problem only half of its time later
-            return succeeded_at > (problem.since_at if asked_at is None else asked_at)
+            opened_at = problem.facts.get("opened_at")  # a question is a problem only half of its time later
+            return succeeded_at > (problem.since_at if opened_at is None else opened_at)
         return cause.kind in _ABOUT_A_PART and before is not None and succeeded_at > before.opened_at
 
     def is_unexplained(self, later: Subject) -> bool:

@@ -165,8 +165,8 @@ def find_load_findings(registry: Registry, known: Iterable[AutomationView], now_
     for problem in registry.problems:
         if not any(_blocks(problem, automation.name, place) for automation, place in missing):
             description = problem.what.partition("\n")[0]
-            why = f"{problem.where}: {description}\n{problem.how}"
-            findings.setdefault(problem.file, ProcessFinding(ProcessFindingKind.LOAD, problem.file, why, now_at))
+            reason = f"{problem.where}: {description}\n{problem.how}"
+            findings.setdefault(problem.file, ProcessFinding(ProcessFindingKind.LOAD, problem.file, reason, now_at))
     return tuple(findings.values())
 
 

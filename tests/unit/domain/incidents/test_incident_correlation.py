@@ -76,7 +76,7 @@ def test_incident_about_a_part_explains_no_silence_after_a_later_success(kind, i
         assert correlate(found, before, succeeded_at=succeeded_at)[1] == {silent.subject: item.subject}
 
 
-def test_question_explains_no_silence_after_a_success_since_it_was_asked():
+def test_question_explains_no_silence_after_a_success_since_then():
     """It becomes an incident hours later: other runs may have succeeded before that."""
     question = finding(kind=K.HUMAN_WAIT, facts={"opened_at": -5})
     assert correlate([finding()], [incident(question)], succeeded_at={"a": 0})[1] == {}

@@ -282,8 +282,8 @@ def test_source_is_unreachable_after_five_minutes() -> None:
 
 def test_file_that_a_worker_cannot_load_is_an_incident_of_the_project() -> None:
     """Of the file, until a worker serves without it; while no worker serves, nothing is known."""
-    why = "/srv/new.py:1: failed to load: ModuleNotFoundError: No module named 'x'\nInstall 'x'."
-    failing = process(findings=(ProcessFinding(ProcessFindingKind.LOAD, "/srv/new.py", why, T0),))
+    reason = "/srv/new.py:1: failed to load: ModuleNotFoundError: No module named 'x'\nInstall 'x'."
+    failing = process(findings=(ProcessFinding(ProcessFindingKind.LOAD, "/srv/new.py", reason, T0),))
     (finding,) = found(DEFINITION, facts(failing, process(session=2)), T0 + 1)
     subject = Subject("", DEFINITION, "/srv/new.py")
     assert finding.subject == subject
