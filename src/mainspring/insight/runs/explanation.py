@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind as Automation
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
@@ -47,12 +48,14 @@ from mainspring.insight.runs.suggested_commands import (
 )
 from mainspring.insight.runs.trigger_file import describe_retry, find_trigger_file, retry_reads_file
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
-from mainspring.insight.text.formatting import escape_line, format_distance, format_span
+from mainspring.insight.text.formatting import escape_line, format_distance, format_span, shell_word
 from mainspring.store.read.run_decisions import NO_DECISIONS, ManualResult, RunDecisions, RunSettlement
 from mainspring.store.views import Blocker, RunHistory, RunView
 
 _MESSAGE = 300
 _NAMES = 10
+_COMMAND = 150
+"""Characters: a definition has no more than the first words of a long command."""
 _CONTINUED = "It continues by itself. If its worker dies, another worker continues it within seconds."
 _NOT_CONTINUED = (
     "It continues by itself. If its process dies, no worker continues it: a worker, or mainspring "
@@ -291,9 +294,7 @@ def _explain_failed(facts: RunFacts) -> _Answers:
     if successor is not None or is_settled_by_success(settlement):
         return sentences, _describe_reason(facts), *_explain_superseded(facts)
     if run.kind == Automation.EXEC:
-        line = SuggestedCommand(
-            f"mainspring exec -n {run.automation} ... -- COMMAND", "run the command again; only its caller can"
-        )
+        line = SuggestedCommand(_build_exec_command(facts), "run the command again; only its caller can")
         if settlement is not None:
             return sentences, _describe_reason(facts), [_NOTHING_NEEDED], []
         return (
@@ -314,6 +315,15 @@ def _explain_failed(facts: RunFacts) -> _Answers:
     next_steps = ["Nothing more happens by itself."]
     next_steps += [describe_retry(facts.file)] if facts.file is not None else []
     return sentences, reasons, next_steps, commands
+
+
+def _build_exec_command(facts: RunFacts) -> str:
+    """Return the command line of an `exec` run, as far as its definition has it."""
+    view = facts.blocker.automation
+    data = msgspec.json.decode(view.definition) if view is not None and view.definition else None
+    words = [] if data is None else Definition.from_data(data).command
+    command = " ".join(shell_word(word) for word in words)
+    return f"mainspring exec -n {facts.history.run.automation} ... -- {command if 0 < len(command) <= _COMMAND else 'COMMAND'}"
 
 
 def _suggest_rerun(facts: RunFacts) -> list[SuggestedCommand]:
