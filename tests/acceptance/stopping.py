@@ -125,9 +125,10 @@ class Site(Place):
 
     def incidents(self) -> list[tuple[str, str]]:
         """Return (kind, whose) of each incident that is not part of another one."""
-        return self.rows(
+        rows = self.rows(
             "select kind, automation || fingerprint from incidents where parent is null order by opened_at"
         )
+        return [(kind, owner.removeprefix(f"{self.folder}/")) for kind, owner in rows]
 
     def close(self) -> None:
         live = [pid for role in ("worker", "scheduler", "watcher") for pid in self.live(role)]
@@ -182,6 +183,16 @@ def deploy_badly(folder: Path) -> Site:
     site.until(lambda: site.rows("select 1 from automations"), "nothing is announced")
     (folder / "a.py").write_text("import gone_with_the_deploy\n" + HOURLY)
     os.kill(worker, signal.SIGTERM)
+    site.wait_for_notice()
+    (folder / "a.py").write_text(HOURLY)
+    os.kill(site.one_of("worker"), signal.SIGTERM)
+    return site.until_over()
+
+
+def deploy_broken_file(folder: Path) -> Site:
+    """No automation of the file was ever known; then it is fixed."""
+    site = Site(folder, "import never_installed\n" + HOURLY)
+    site.up("worker,watcher")
     site.wait_for_notice()
     (folder / "a.py").write_text(HOURLY)
     os.kill(site.one_of("worker"), signal.SIGTERM)
@@ -281,6 +292,12 @@ CASES = {
         "report",
         "report: it fails to load: ModuleNotFoundError: No module named 'gone_with_the_deploy'",
         deploy_badly,
+    ),
+    "a new file fails to import": Way(
+        K.DEFINITION_LOST,
+        "a.py",
+        r"mainspring: .*/a\.py:1: failed to load: ModuleNotFoundError: No module named 'never_installed'",
+        deploy_broken_file,
     ),
     "a broker is gone": Way(
         K.SOURCE_UNREACHABLE, "book", rf"book: book/queue has not reached its source {_FOR}: .*", stop_broker

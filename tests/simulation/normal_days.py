@@ -281,6 +281,8 @@ class Days:
 
     def deliver(self, key: str) -> None:
         """What the sender of the webhook sends; as things stand, it may be wrong."""
+        if "builds" in self.broken:
+            return
         if "secret" in self.broken:
             for n in range(6):  # it tries again
                 self.at(self.clock.now() + n * MINUTE, partial(self.reject, "bad_signature"))

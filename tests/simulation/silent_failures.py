@@ -15,7 +15,7 @@ from mainspring.domain.incidents.incident import Incident, IncidentKind
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import render_headline
 from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
-from mainspring.domain.states import FailureReason
+from mainspring.domain.states import FailureReason, RunState
 from mainspring.domain.text.phrases import format_span
 from mainspring.store.base import StoreRevertedError
 from mainspring.store.commands.automations import AcquireLock, PauseQueue
@@ -31,7 +31,7 @@ from mainspring.store.commands.sessions import (
 )
 from mainspring.store.commands.triggers import AcceptDelivery, RejectDelivery, ReportConsumer
 from mainspring.store.sqlite.damage import error_of_fault
-from tests.contract.store.process import ask, complete, halt, post, signal, suspend, take, wait_for
+from tests.contract.store.process import ask, complete, finish, halt, post, signal, suspend, take, wait_for
 from tests.simulation.normal_days import DAY, DEBOUNCE, DEBOUNCED, HOOK, HOUR, MINUTE, SECOND, Days
 
 ADDRESS_TAKEN = "cannot listen on 127.0.0.1:7172: another process uses this address"
@@ -84,6 +84,14 @@ def _module_lost(world: Days) -> None:
     world.announce(problems={"report": problem, "sync": problem})
 
 
+def _new_file(world: Days) -> None:
+    problem = (
+        "/srv/flows/new.py:1: failed to load: ModuleNotFoundError: No module named 'nosuchlib'\nInstall 'nosuchlib'."
+    )
+    finding = ProcessFinding(ProcessFindingKind.LOAD, "/srv/flows/new.py", problem, world.clock.now())
+    world.worker.do(RecordProcessFindings((finding,), (ProcessFindingKind.LOAD,)))
+
+
 def _deleted(world: Days) -> None:
     world.deploy_without("weekly")
 
@@ -112,6 +120,15 @@ def _empty(world: Days) -> None:
         "ProductMissing", "not_produced", f"it ended without an error, but did not produce its files: {fault}"
     )
     _failing("sync", failure, FailureReason.PERMANENT_ERROR, world)
+
+
+def _item_fails(world: Days) -> None:
+    """Only the next one: it ends before another delivery can come."""
+    run = world.worker.begin(automation="builds", queue="default")
+    failure = Failure("ValueError", "bad_item", "item 13 is broken")
+    world.worker.do(
+        finish(run, RunState.FAILED, failure=failure, reason=FailureReason.PERMANENT_ERROR, failed_ident="upload#1")
+    )
 
 
 def _queue_paused(world: Days) -> None:
@@ -380,6 +397,15 @@ CASES = (
         begin=_module_lost,
     ),
     Way(
+        name="A new file fails to load",
+        cause="a module that it imports is not installed; no automation of it is known",
+        kind=K.DEFINITION_LOST,
+        of="/srv/flows/new.py",
+        within=0,
+        headline="[notify] mainspring: /srv/flows/new.py:1: failed to load: ModuleNotFoundError: No module named 'nosuchlib'",
+        begin=_new_file,
+    ),
+    Way(
         name="An automation is deleted from the code",
         cause="a deploy lacks it",
         kind=K.DEFINITION_LOST,
@@ -491,6 +517,24 @@ CASES = (
         within=10 * DAY,
         headline="[notify] orders: no success for 5d6h (usually within 5d4h)",
         begin=partial(_break, "orders"),
+    ),
+    Way(
+        name="A webhook sends nothing more",
+        cause="its sender ended, and no one knows",
+        kind=K.SILENCE,
+        of="builds",
+        within=2 * DAY,
+        headline="[notify] builds: no success for 19h4m (usually within 18h)",
+        begin=partial(_break, "builds"),
+    ),
+    Way(
+        name="An item fails",
+        cause="one delivery has a value that the code cannot use; the others succeed",
+        kind=K.PERMANENT_ERROR,
+        of="builds",
+        within=5 * MINUTE,
+        headline="[notify] builds: failed: upload: ValueError: item 13 is broken",
+        begin=_item_fails,
     ),
     Way(
         name="The output is missing",
@@ -737,11 +781,15 @@ CASES = (
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two ways at once, by their names. `explained` = the second follows from the first: it is part of its incident."""
+    """Two ways at once, by their names. `explained` = the second follows from the first: it is part of its incident.
+
+    `apart` = ms of ordinary life between them.
+    """
 
     first: str
     second: str
     explained: bool = False
+    apart: int = 0
 
     @property
     def cases(self) -> tuple[Way, Way]:
@@ -763,6 +811,10 @@ PAIRS = (
     Pair(first="A run is in doubt", second="A partition is held by a run that waits", explained=True),
     Pair(first="A service stays unreachable", second="A debounce never fires"),
     Pair(first="A broker refuses a message", second="A step hangs"),
+    Pair(first="An item fails", second="A webhook sends nothing more", apart=DAY),
+    Pair(first="A run is in doubt", second="A source sends nothing more", apart=DAY),
+    Pair(first="A question is not answered", second="A source sends nothing more", apart=DAY),
+    Pair(first="A delivery of a known sender is rejected", second="A webhook sends nothing more", apart=DAY),
 )
 LOST = (
     Way(
@@ -820,7 +872,8 @@ The test checks every 5 minutes, and for cases above 12 h once an hour. So a dur
 _TWO = """
 ## Two failures at once
 
-Each failure has its own incident, unless one explains the other. Then there is one incident, and one notification.
+Each failure has its own incident, unless one explains the other. Then there is one incident, and one notification. A failed item explains that its automation stopped
+only if no other item succeeded since.
 
 | First | Second | Incidents |
 | --- | --- | --- |
@@ -843,7 +896,8 @@ def page() -> str:
         for way in (*CASES, *LOST)
     ]
     pairs = [
-        f"| {pair.first} | {pair.second} | {'one: the first explains the second' if pair.explained else 'two'} |\n"
+        f"| {pair.first} | {pair.second}{f', {format_span(pair.apart)} later' if pair.apart else ''} "
+        f"| {'one: the first explains the second' if pair.explained else 'two'} |\n"
         for pair in PAIRS
     ]
     return _HEAD + "".join(rows) + _TWO + "".join(pairs) + _TESTS

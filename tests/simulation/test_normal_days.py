@@ -118,8 +118,10 @@ def test_two_ways_to_stop_at_once_are_reported_each_by_its_cause(world, pair):
     """Neither hides the other; one that explains the other is reported alone."""
     first, second = pair.cases
     first.begin(world)
+    world.go(pair.apart, HOUR)
     second.begin(world)
-    world.go(max(first.within, second.within) + 10 * MINUTE, 5 * MINUTE)
+    longest = max(first.within, second.within)
+    world.go(longest + 10 * MINUTE, 5 * MINUTE if longest < 12 * HOUR else HOUR)
     expected = {(way.kind, way.of) for way in ([first] if pair.explained else [first, second])}
     notified = {
         (incident.subject.kind, incident.subject.automation or incident.subject.fingerprint)

@@ -3,6 +3,7 @@
 Any number of watchers may evaluate at once. An evaluator remembers nothing that another one would need.
 """
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -57,26 +58,40 @@ class _Question(msgspec.Struct, frozen=True):
 
 
 def add_question(finding: Finding, reader: StoreReader, redact: Redact) -> Finding:
-    """Add `what`, the question, to a finding about an unanswered question. A sealed question cannot be read and is left out."""
+    """Add the question, and the command that answers it, to a finding about an unanswered question.
+
+    A sealed question cannot be read and is left out.
+    """
     if finding.subject.kind is not IncidentKind.HUMAN_WAIT:
         return finding
     run, opened_at = str(finding.facts.get("run")), finding.facts.get("opened_at")
-    for wait in waits_of(reader, run):
-        if wait.kind == "ask" and not wait.filled and wait.opened_at == opened_at:
-            description = _describe_question(wait.question, redact)
-            return (
-                msgspec.structs.replace(finding, facts={"what": description, **finding.facts})
-                if description
-                else finding
-            )
-    return finding
+    waits = [wait for wait in waits_of(reader, run) if wait.kind == "ask" and not wait.filled]
+    first = next((wait for wait in waits if wait.opened_at == opened_at), None)
+    if first is None:
+        return finding
+    question = _decode_question(first.question)
+    name = f" --question {shlex.quote(first.ident)}" if len(waits) > 1 else ""
+    hint = f"mainspring runs answer {run} {_suggest_answer(question, redact)}{name}"
+    description = _describe_question(question, redact)
+    facts = {"what": description, **finding.facts} if description else finding.facts
+    return msgspec.structs.replace(finding, facts=facts, hint=hint)
 
 
-def _describe_question(question: bytes | None, redact: Redact) -> str:
+def _decode_question(question: bytes | None) -> _Question:
     try:
-        decoded = msgspec.json.decode(question or b"{}", type=_Question)
+        return msgspec.json.decode(question or b"{}", type=_Question)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return ""
+        return _Question()
+
+
+def _suggest_answer(question: _Question, redact: Redact) -> str:
+    """Return the first choice as an argument. The other ones are in the text of the question."""
+    choice = str((question.choices or [""])[0])
+    is_usable = 0 < len(choice) <= _LONGEST_CHOICE and redact(choice) == choice and choice.isprintable()
+    return shlex.quote(choice) if is_usable and not choice.startswith("-") else "TEXT"
+
+
+def _describe_question(decoded: _Question, redact: Redact) -> str:
     # Redact first, then cut: half of a secret would not be recognized.
     choices = [fit_line(redact(str(choice)), _LONGEST_CHOICE) for choice in (decoded.choices or [])[:_MOST_CHOICES]]
     more = ", ..." if len(decoded.choices or []) > _MOST_CHOICES else ""
@@ -154,7 +169,8 @@ class Evaluator:
         known = {automation.name: automation for automation in facts.automations}
         has_storm = any(incident.subject.kind is IncidentKind.STORM for incident in open_incidents)
         parts_in = incidents.count_grouped_incidents(self._store.reader) if has_storm else {}
-        order, parents = correlate(findings, open_incidents, parts_in)
+        succeeded_at = {name: item.succeeded_at for name, item in known.items() if item.succeeded_at is not None}
+        order, parents = correlate(findings, open_incidents, parts_in, succeeded_at)
         before = {incident.subject: incident for incident in open_incidents}
         evaluated = tuple(
             EvaluatedFinding(

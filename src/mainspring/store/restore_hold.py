@@ -27,5 +27,9 @@ LOST_CHANGES: Final = "lost_changes"
 """JSON: changes by people in the replaced store since the backup; missing if they could not be read."""
 
 
+LOST_EFFECTS: Final = "lost_effects"
+"""How many effects of the replaced store were carried over in doubt (as text); missing if they could not be read."""
+
+
 LOST_COMMITS: Final = "lost_commits"
 """JSON: the domain.integrity.lost_commits.LostCommits that put the store on hold; missing after a restore."""

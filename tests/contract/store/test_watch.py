@@ -507,6 +507,7 @@ def test_question_that_no_one_answers_is_reported_with_its_choices(site):
     assert "t0p" not in str(incident.facts)
     (field, *_) = render_notification("", NotificationEvent.OPENED, 0, incident, NotificationContext()).fields
     assert (field.label, field.text) == ("What", text)
+    assert incident.hint == f"mainspring runs answer {incident.facts['run']} a"
     assert site.evaluate() == 0
 
 
@@ -514,4 +515,18 @@ def test_question_that_no_one_answers_is_reported_with_its_choices(site):
 def test_question_that_cannot_be_read_is_reported_without_its_words(site, question):
     """A codec is no business of the watcher."""
     site.announce("a")
-    assert "what" not in ask_question(site, question).facts
+    incident = ask_question(site, question)
+    assert "what" not in incident.facts
+    assert incident.hint == f"mainspring runs answer {incident.facts['run']} TEXT"
+
+
+def test_one_of_several_questions_is_answered_by_its_name(site):
+    """An answer without a name would be rejected."""
+    site.announce("a")
+    run = site.store.begin(automation="a")
+    question = msgspec.json.encode({"text": "Ship?", "choices": ["ship it", "no"]})
+    for ident in ("q1", "q2"):
+        site.store.do(OpenWait(run.id, run.claim, ident, "ask", ident, question=question))
+    site.evaluate(25 * HOUR)
+    (incident,) = (item for item in site.store.read("incidents") if item.subject.kind is IncidentKind.HUMAN_WAIT)
+    assert incident.hint in {f"mainspring runs answer {run.id} 'ship it' --question {ident}" for ident in ("q1", "q2")}

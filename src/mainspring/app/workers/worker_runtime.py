@@ -20,6 +20,7 @@ from mainspring.app.workers.intake_and_delivery import IntakeAndDelivery
 from mainspring.app.workers.upkeep import CRASH_ORDER_KEY, Upkeep
 from mainspring.domain.clock import Clock, SystemClock
 from mainspring.domain.failures.classifier import Classifier
+from mainspring.domain.processes.process_finding import ProcessFindingKind
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import import_name_of
@@ -27,7 +28,12 @@ from mainspring.engine.attempts.logs.log_capture import OUTPUT_CAPTURE
 from mainspring.engine.attempts.processes.child_pool import ChildPool, compute_child_limit, read_memory_limit
 from mainspring.engine.attempts.processes.child_process import ChildSettings
 from mainspring.engine.attempts.transactional_call import TransactionalCall, build_transactional_call, find_database
-from mainspring.engine.definitions.announcement import build_announcement, encode_problems, find_unloaded_automations
+from mainspring.engine.definitions.announcement import (
+    build_announcement,
+    encode_problems,
+    find_load_findings,
+    find_unloaded_automations,
+)
 from mainspring.engine.definitions.load_problem import PROBLEMS_KEY
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.worker.scheduler import Scheduler
@@ -42,7 +48,7 @@ from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import CommitChanges, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
 from mainspring.store.commands.base import Answer, StoreCommand
-from mainspring.store.commands.sessions import CloseSession
+from mainspring.store.commands.sessions import CloseSession, RecordProcessFindings
 from mainspring.store.commit_and_wait import commit_and_wait
 from mainspring.store.commit_callbacks import CallbackBatch
 from mainspring.store.effect_database import EffectDatabase
@@ -230,7 +236,10 @@ class WorkerRuntime:
             await self.apply(queue)
         announcement = build_announcement(self.registry, self.clock.now(), self.sealing)
         if self._role == "worker":
-            missing = find_unloaded_automations(self.registry, status.automations(self.store.reader))
+            known = status.automations(self.store.reader)
+            missing = find_unloaded_automations(self.registry, known)
+            findings = find_load_findings(self.registry, known, self.clock.now())
+            await self.apply(RecordProcessFindings(findings, (ProcessFindingKind.LOAD,)))
             announcement = msgspec.structs.replace(announcement, automations=announcement.automations + missing)
         await self.apply(announcement)
         await self.apply(SetMeta(PROBLEMS_KEY, encode_problems(self.registry)))

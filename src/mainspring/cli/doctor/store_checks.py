@@ -14,6 +14,8 @@ from mainspring.insight.text.formatting import format_count
 MIB = 1024 * 1024
 MIN_FREE_BYTES = 64 * MIB
 
+_CREATE = "If the name is right, create the store: mainspring up, or the first mainspring exec"
+
 
 def check_config(invocation: Invocation) -> Iterator[CheckResult]:
     """Report the configuration file; an invalid one is an error of its own."""
@@ -35,9 +37,16 @@ def check_store(invocation: Invocation) -> Iterator[CheckResult]:
             yield CheckResult("store", "problem", f"none yet, and {folder} is not writable", fix)
         elif "store.url" in invocation.settings.sources:
             text = f"{invocation.settings.sources['store.url']} names {path}, but there is no store"
-            yield CheckResult("store", "problem", text, "If the name is right, create the store: mainspring up")
+            yield CheckResult(
+                "store",
+                "problem",
+                text,
+                _CREATE,
+            )
         else:
-            yield make_ok_result("store", f"none yet; `mainspring up` creates it at {path}")
+            yield make_ok_result(
+                "store", f"none yet; `mainspring up`, or the first `mainspring exec`, creates it at {path}"
+            )
         return
     from mainspring.store.sqlite.filesystem import write_fault
 
@@ -63,8 +72,7 @@ def _check_server(invocation: Invocation) -> Iterator[CheckResult]:
     try:
         invocation.reader.read("read_meta", ("store",))
     except NoStoreError:
-        fix = "If the name is right, create the store: mainspring up"
-        yield CheckResult("store", "problem", f"there is no store at {invocation.location}", fix)
+        yield CheckResult("store", "problem", f"there is no store at {invocation.location}", _CREATE)
     else:
         notice = invocation.reader.notice
         yield make_ok_result("store", f"{invocation.location}; {notice}" if notice else invocation.location)

@@ -21,6 +21,7 @@ def print_skipped(invocation: Invocation, skipped: "LostIntervalResult") -> None
     text = count_text(skipped.slots, skipped.deliveries, skipped.messages)
     if text:
         invocation.output.line(f"Not started, because the replaced store may have done it: {text}. {_LIST_HINT}")
+    _print_effects(invocation, skipped.effects)
 
 
 def print_released(invocation: Invocation) -> None:
@@ -30,6 +31,7 @@ def print_released(invocation: Invocation) -> None:
     text = count_text(len(lost.slots), len(lost.deliveries), len(lost.messages))
     if text:
         invocation.output.line(f"Not started, because the replaced store may have done it: {text}. {_LIST_HINT}")
+    _print_effects(invocation, lost.effects)
 
 
 def print_lost(invocation: Invocation, name: str | None) -> None:
@@ -66,6 +68,7 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
             ]
             change_text = formatting.format_count(len(lines), "change")
             _print_part(invocation, f"{change_text} after the backup: repeat them by hand", lines)
+        _print_effects(invocation, lost.effects)
         if slots or deliveries or messages:
             output.line("Start them: mainspring db restore --catch-up [--name NAME] [--dry-run]")
             output.line("Drop them: mainspring db restore --dismiss [--name NAME] [--dry-run]")
@@ -80,8 +83,22 @@ def print_lost(invocation: Invocation, name: str | None) -> None:
         "messages": messages,
         "events": lost.events,
         "changes": lost.changes,
+        "effects": lost.effects,
     }
     output.document({**data, "by_name_only": sorted(lost.by_name_only)}, print_text)
+
+
+def _print_effects(invocation: Invocation, number: int | None) -> None:
+    if number is None:
+        invocation.output.line(
+            "The keys of effects after the backup are unknown: a call of such a key performs its effect again after "
+            "the release."
+        )
+    elif number:
+        effects = formatting.format_count(number, "effect")
+        invocation.output.line(
+            f"{effects} after the backup may have happened. Decide: mainspring effects list --state in_doubt"
+        )
 
 
 def start_lost(invocation: Invocation, name: str | None, *, dry_run: bool) -> int:

@@ -62,6 +62,22 @@ EXPLAINED_BY_AUTOMATION: Final = {
     IncidentKind.BACKLOG: frozenset({IncidentKind.SILENCE, IncidentKind.LATE_START, IncidentKind.CADENCE_DRIFT}),
 }
 """Incidents of an automation -> the kinds that follow from them for the same one."""
+_ABOUT_ITEMS = frozenset(
+    {
+        IncidentKind.NEEDS_ATTENTION,
+        IncidentKind.PARTITION_HELD,
+        IncidentKind.DELIVERY_REJECTED,
+        IncidentKind.DELIVERY_FAILED,
+        IncidentKind.DEBOUNCE_HELD,
+        IncidentKind.PERMANENT_ERROR,
+        IncidentKind.RETRIES_EXHAUSTED,
+        IncidentKind.STALLED,
+        IncidentKind.HUMAN_WAIT,
+    }
+)
+"""About single items. If another item succeeded since, it does not explain that the automation stopped."""
+_ABOUT_A_PART = frozenset({IncidentKind.SENDER_REJECTED, IncidentKind.UNSERVED, IncidentKind.BACKLOG})
+"""About one source or some runs. The same holds from when they opened: until then, work from before may still succeed."""
 REDUNDANT_KINDS: Final = frozenset({IncidentKind.FAIL_RATE})
 """Kinds that count the very failures that explain them: they are part of that incident even after it was acknowledged."""
 EARLIER_KINDS: Final = {IncidentKind.SILENCE: frozenset({IncidentKind.LATE_START})}
@@ -69,19 +85,20 @@ EARLIER_KINDS: Final = {IncidentKind.SILENCE: frozenset({IncidentKind.LATE_START
 
 
 def correlate(
-    findings: Sequence[Finding], open_incidents: Iterable[Incident], parts: Mapping[str, int]
+    findings: Sequence[Finding],
+    open_incidents: Iterable[Incident],
+    parts: Mapping[str, int],
+    succeeded_at: Mapping[str, int],
 ) -> tuple[list[Finding], dict[Subject, Subject]]:
     """Return the findings with the storms that they make, and the parent of each grouped one: never grouped itself, and listed before it.
 
-    `parts` = how many parts each open incident has, by its id: more than the findings here.
+    `parts` = how many parts each open incident has, by its id: more than the findings here. `succeeded_at` = the last success of each
+    automation that had one (ms UTC).
     """
-    known = _OpenIncidents(findings, open_incidents, parts)
-    by_automation: dict[str, set[Subject]] = defaultdict(set)
-    for subject in known.severities:
-        by_automation[subject.automation].add(subject)
+    known = _OpenIncidents(findings, open_incidents, parts, succeeded_at)
     parents: dict[Subject, Subject] = {}
     for finding in findings:
-        parent = _find_explanation(finding, by_automation, known)
+        parent = _find_explanation(finding, known)
         if parent is not None:
             parents[finding.subject] = parent
     storms = _find_storms([finding for finding in findings if finding.subject not in parents], known, parents)
@@ -96,12 +113,18 @@ class _OpenIncidents:
     """The open incidents: `open_now` = those from before this evaluation, `severities` = the severity of each, new findings too."""
 
     def __init__(
-        self, findings: Iterable[Finding], open_incidents: Iterable[Incident], parts: Mapping[str, int]
+        self,
+        findings: Iterable[Finding],
+        open_incidents: Iterable[Incident],
+        parts: Mapping[str, int],
+        succeeded_at: Mapping[str, int],
     ) -> None:
         self.open_now = {incident.subject: incident for incident in open_incidents}
         self._by_id = {incident.id: incident for incident in self.open_now.values()}
         self.severities = {subject: incident.severity for subject, incident in self.open_now.items()}
         self._parts = parts
+        self._succeeded_at = succeeded_at
+        self._findings = {finding.subject: finding for finding in findings}
         self._storms: dict[str, dict[int, Incident]] = defaultdict(dict)
         for incident in self.open_now.values():
             if incident.subject.kind is IncidentKind.STORM:
@@ -110,6 +133,9 @@ class _OpenIncidents:
             self.severities[finding.subject] = _more_severe(
                 finding.severity, self.severities.get(finding.subject, finding.severity)
             )
+        self.by_automation: dict[str, set[Subject]] = defaultdict(set)
+        for subject in self.severities:
+            self.by_automation[subject.automation].add(subject)
 
     def may_hold(self, subject: Subject, finding: Finding) -> bool:
         """Whether a finding may be part of a subject's incident: it is no louder, and that one is notified, or it was part of it before."""
@@ -122,6 +148,22 @@ class _OpenIncidents:
             return True
         before = self.open_now.get(finding.subject)
         return before is not None and before.parent in {ancestor.id for ancestor in ancestors}
+
+    def has_success_since(self, cause: Subject, later: Subject) -> bool:
+        """Whether the automation succeeded after a cause began that is only about a part of it, so that it stopped for another reason."""
+        succeeded_at = self._succeeded_at.get(cause.automation)
+        if succeeded_at is None or later.kind not in _OVERDUE:
+            return False
+        before = self.open_now.get(cause)
+        if cause.kind in _ABOUT_ITEMS:
+            problem = before or self._findings[cause]
+            opened_at = problem.facts.get("opened_at")  # a question is a problem only half of its time later
+            return succeeded_at > (problem.since_at if opened_at is None else opened_at)
+        return cause.kind in _ABOUT_A_PART and before is not None and succeeded_at > before.opened_at
+
+    def is_unexplained(self, later: Subject) -> bool:
+        """Whether any cause of the automation does not explain it, because of a success since."""
+        return any(self.has_success_since(cause, later) for cause in self.by_automation[later.automation])
 
     def is_reported_first(self, subject: Subject, later: Subject) -> bool:
         """Whether a subject was reported by itself first, so that the later kind says nothing new."""
@@ -161,24 +203,24 @@ def _find_root(subject: Subject, parents: Mapping[Subject, Subject]) -> Subject:
     return subject
 
 
-def _find_explanation(
-    finding: Finding, open_subjects: Mapping[str, Collection[Subject]], known: _OpenIncidents
-) -> Subject | None:
+def _find_explanation(finding: Finding, known: _OpenIncidents) -> Subject | None:
     """Return the explanation of a finding: Mainspring's own first, then the one that explains most."""
     subject = finding.subject
     system_causes = [
-        cause for cause in open_subjects.get(_MAINSPRING, ()) if subject.kind in EXPLAINED_BY_SYSTEM.get(cause.kind, ())
+        cause for cause in known.by_automation[_MAINSPRING] if subject.kind in EXPLAINED_BY_SYSTEM.get(cause.kind, ())
     ]
     system_causes = [cause for cause in system_causes if known.may_hold(cause, finding)]
     if system_causes:
         return min(system_causes)
-    candidates = [cause for cause in open_subjects.get(subject.automation, ()) if cause != subject]
+    candidates = [cause for cause in known.by_automation[subject.automation] if cause != subject]
     causes = [
         cause
         for cause in candidates
         if subject.kind in EXPLAINED_BY_AUTOMATION.get(cause.kind, ()) and not known.is_reported_first(subject, cause)
     ]
-    causes = [cause for cause in causes if known.may_hold(cause, finding)]
+    causes = [
+        cause for cause in causes if known.may_hold(cause, finding) and not known.has_success_since(cause, subject)
+    ]
     reported_first = [
         cause for cause in candidates if known.is_reported_first(cause, subject) and known.may_hold(cause, finding)
     ]
@@ -203,7 +245,8 @@ def _find_storms(findings: Sequence[Finding], known: _OpenIncidents, parents: di
     for shared_cause, is_wide in ((_cause_of, False), (_automation_of, False), (_kind_of, True)):
         by_cause: dict[str, list[Finding]] = defaultdict(list)
         for finding in left:
-            by_cause[shared_cause(finding)].append(finding)
+            if shared_cause is not _automation_of or not known.is_unexplained(finding.subject):
+                by_cause[shared_cause(finding)].append(finding)
         for cause, group in sorted(by_cause.items()):
             for subject, joins in _fill_storms(cause, group, known, is_wide=is_wide):
                 before = open_now.get(subject)

@@ -5,6 +5,9 @@ from typing import Final
 LOST_INTERVAL_NOTE: Final = "it may have been done after the backup was made, so a person decides"
 """The note on record for a slot, delivery or message of the interval that was set aside."""
 
+LOST_EFFECT_NOTE: Final = "it was begun after the backup was made, and the restored store does not know how it ended"
+"""The note of an effect of the interval, which the replaced store had on record."""
+
 
 def may_be_lost(happened_at: int | None, *, restored_at: int, is_held: bool) -> bool:
     """Return whether a file or message may have been imported before, by the store that was replaced.

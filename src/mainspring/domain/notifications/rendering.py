@@ -253,7 +253,7 @@ def _describe_owner(around: NotificationContext) -> str:
 def _show_command(incident: Incident) -> str:
     runs = incident.facts.get("runs")
     run = _format_fact(incident.facts.get("run")) or (_format_fact(runs[-1]) if isinstance(runs, list) and runs else "")
-    return f"mainspring incidents show {incident.id}" + (f" | mainspring runs show {run}" if run else "")
+    return f"mainspring incidents show {incident.id}" + (f" or mainspring runs show {run}" if run else "")
 
 
 def _format_fact(value: Any) -> str:

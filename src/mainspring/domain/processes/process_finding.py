@@ -18,13 +18,15 @@ class ProcessFindingKind(StrEnum):
     """The write-ahead log of the store's file is large, or a process keeps it from being emptied."""
     UPKEEP = "upkeep"
     """A part of its upkeep fails."""
+    LOAD = "load"
+    """A file or module that it cannot load, wholly or in part."""
 
 
 class ProcessFinding(msgspec.Struct, frozen=True):
-    """`why` names the cause for people; `since_at` in ms UTC.
+    """`why` names the cause for people, a second line of it the fix; `since_at` in ms UTC.
 
-    `name` = the setting of an address, the trigger of a secret, the id of a codec, "size" or "process PID" of a write-ahead log, or the
-    part of upkeep.
+    `name` = the setting of an address, the trigger of a secret, the id of a codec, "size" or "process PID" of a write-ahead log, the
+    part of upkeep, or the file or module.
     """
 
     kind: ProcessFindingKind

@@ -1,6 +1,6 @@
 """The announcement of a process: its definitions, their schedules and triggers, and the problems that disabled others, as data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
 from mainspring.domain.errors import CodecUnavailableError, MainspringError
 from mainspring.domain.ids import hash_parts
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.triggers.trigger import Trigger
 from mainspring.domain.values.codec import encode
@@ -147,20 +148,35 @@ def find_unloaded_automations(registry: Registry, known: Iterable[AutomationView
 
     And a row without a problem for each whose problem is resolved: its file loads now and does not declare it, or does not exist.
     """
-    missing = [
-        automation
-        for automation in known
-        if automation.retired_at is None and automation.definition and automation.name not in registry.automations
-    ]
     rows = []
-    for automation in missing:
-        place = msgspec.json.decode(automation.definition, type=_DefinitionPlace)
+    for automation, place in _list_missing(registry, known):
         problem = next((problem for problem in registry.problems if _blocks(problem, automation.name, place)), None)
         if problem is not None:
             rows.append(_build_row(automation, f"{problem.where}\n{problem.what.removeprefix(_PREFIX)}"))
         elif automation.problem is not None and _is_resolved(place, registry):
             rows.append(_build_row(automation, None))
     return tuple(rows)
+
+
+def find_load_findings(registry: Registry, known: Iterable[AutomationView], now_at: int) -> tuple[ProcessFinding, ...]:
+    """Return a finding for each file with a problem that no automation of the store (`known`) has, of several the first."""
+    missing = list(_list_missing(registry, known))
+    findings: dict[str, ProcessFinding] = {}
+    for problem in registry.problems:
+        if not any(_blocks(problem, automation.name, place) for automation, place in missing):
+            description = problem.what.partition("\n")[0]
+            reason = f"{problem.where}: {description}\n{problem.how}"
+            findings.setdefault(problem.file, ProcessFinding(ProcessFindingKind.LOAD, problem.file, reason, now_at))
+    return tuple(findings.values())
+
+
+def _list_missing(
+    registry: Registry, known: Iterable[AutomationView]
+) -> Iterator[tuple[AutomationView, _DefinitionPlace]]:
+    """Yield the automations of the store that are not in the registry, with their places."""
+    for automation in known:
+        if automation.retired_at is None and automation.definition and automation.name not in registry.automations:
+            yield automation, msgspec.json.decode(automation.definition, type=_DefinitionPlace)
 
 
 def _build_row(automation: AutomationView, problem: str | None) -> AutomationRow:

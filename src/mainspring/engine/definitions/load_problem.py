@@ -18,6 +18,12 @@ class LoadProblem(msgspec.Struct, frozen=True, kw_only=True):
     automation: str = ""
     target: str = ""
 
+    @property
+    def file(self) -> str:
+        """The file or module that has it."""
+        file, _, line = self.where.rpartition(":")
+        return self.target or (file if line.isdecimal() else self.where)
+
 
 def decode_problems(data: str | None) -> list[LoadProblem]:
     """Return the problems that `encode_problems` wrote; none if they cannot be read."""

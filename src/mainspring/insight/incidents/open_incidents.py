@@ -74,6 +74,12 @@ class OpenIncidents:
         return frozenset(incident.subject.automation for incident in self._of(IncidentKind.DEFINITION_LOST))
 
     @property
+    def unloaded_files(self) -> frozenset[str]:
+        """Files and modules that an incident of the project reports as failing to load."""
+        lost = self._of(IncidentKind.DEFINITION_LOST)
+        return frozenset(incident.subject.fingerprint for incident in lost if not incident.subject.automation)
+
+    @property
     def paused_queues(self) -> frozenset[str]:
         """Queues that an incident reports as paused, or whose backlog it reports."""
         paused = {incident.subject.fingerprint for incident in self._of(IncidentKind.PAUSED)}

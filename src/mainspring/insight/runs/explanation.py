@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind as Automation
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
@@ -47,12 +48,14 @@ from mainspring.insight.runs.suggested_commands import (
 )
 from mainspring.insight.runs.trigger_file import describe_retry, find_trigger_file, retry_reads_file
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
-from mainspring.insight.text.formatting import escape_line, format_distance, format_span
+from mainspring.insight.text.formatting import escape_line, format_distance, format_span, shell_word
 from mainspring.store.read.run_decisions import NO_DECISIONS, ManualResult, RunDecisions, RunSettlement
 from mainspring.store.views import Blocker, RunHistory, RunView
 
 _MESSAGE = 300
 _NAMES = 10
+_COMMAND = 150
+"""Characters: a definition has no more than the first words of a long command."""
 _CONTINUED = "It continues by itself. If its worker dies, another worker continues it within seconds."
 _NOT_CONTINUED = (
     "It continues by itself. If its process dies, no worker continues it: a worker, or mainspring "
@@ -275,6 +278,7 @@ def _find_restart(facts: RunFacts) -> str | None:
     return str(successor) if successor is not None else None
 
 
+_PERMANENT_RETRIED = "The error is permanent. retry= of the step applies to it too, and every attempt was used."
 _NOTHING_NEEDED = "Nothing more happens, and you need not do anything."
 _NOT_SAVED = "Its code passed or returned a value that cannot be saved, so nothing was done with it."
 
@@ -288,21 +292,19 @@ def _explain_failed(facts: RunFacts) -> _Answers:
     if settlement is not None:
         sentences.append(describe_settlement(settlement, run.automation, facts.now))
     if successor is not None or is_settled_by_success(settlement):
-        return sentences, _describe_reason(run.reason, run.failure), *_explain_superseded(facts)
+        return sentences, _describe_reason(facts), *_explain_superseded(facts)
     if run.kind == Automation.EXEC:
-        line = SuggestedCommand(
-            f"mainspring exec -n {run.automation} ... -- COMMAND", "run the command again; only its caller can"
-        )
+        line = SuggestedCommand(_build_exec_command(facts), "run the command again; only its caller can")
         if settlement is not None:
-            return sentences, _describe_reason(run.reason, run.failure), [_NOTHING_NEEDED], []
+            return sentences, _describe_reason(facts), [_NOTHING_NEEDED], []
         return (
             sentences,
-            _describe_reason(run.reason, run.failure),
+            _describe_reason(facts),
             ["Nothing happens until its caller runs the command again."],
             [line],
         )
     commands = [*(settle_commands(facts) or _suggest_rerun(facts)), *rollback_commands(facts)]
-    reasons = [*_describe_reason(run.reason, run.failure), *_describe_rollback(facts)]
+    reasons = [*_describe_reason(facts), *_describe_rollback(facts)]
     if run.reason == FailureReason.VALUE_REFUSED:  # unlike a run that needs attention for it: there a step is done
         reasons[0] = _NOT_SAVED
     if settlement is not None:
@@ -313,6 +315,15 @@ def _explain_failed(facts: RunFacts) -> _Answers:
     next_steps = ["Nothing more happens by itself."]
     next_steps += [describe_retry(facts.file)] if facts.file is not None else []
     return sentences, reasons, next_steps, commands
+
+
+def _build_exec_command(facts: RunFacts) -> str:
+    """Return the command line of an `exec` run, as far as its definition has it."""
+    view = facts.blocker.automation
+    data = msgspec.json.decode(view.definition) if view is not None and view.definition else None
+    words = [] if data is None else Definition.from_data(data).command
+    command = " ".join(shell_word(word) for word in words)
+    return f"mainspring exec -n {facts.history.run.automation} ... -- {command if 0 < len(command) <= _COMMAND else 'COMMAND'}"
 
 
 def _suggest_rerun(facts: RunFacts) -> list[SuggestedCommand]:
@@ -360,7 +371,7 @@ def _explain_needs_attention(facts: RunFacts) -> _Answers:
     if run.partition is not None:
         next_steps.append(f"Until then it has partition key {escape_line(run.partition, 60)!r} of queue {run.queue}.")
     make = COMMANDS_BY_REASON.get(run.reason or "", plain_commands)
-    reasons = [*_describe_reason(run.reason, run.failure), *_describe_rollback(facts)]
+    reasons = [*_describe_reason(facts), *_describe_rollback(facts)]
     holds = list(list_store_holds(facts.blocker))
     next_steps += [hold.text for hold in holds]
     return (
@@ -436,13 +447,25 @@ def _describe_rollback(facts: RunFacts) -> list[str]:
     return [f"Undone steps: {', '.join(names[:_NAMES])}{more}."] if names else []
 
 
-def _describe_reason(reason: str | None, failure: Failure | None) -> list[str]:
+def _describe_reason(facts: RunFacts) -> list[str]:
+    reason, failure = facts.history.run.reason, facts.history.run.failure
     found = [REASONS[reason]] if reason in REASONS else []
+    if reason == FailureReason.PERMANENT_ERROR and _was_retried(facts.history):
+        found = [_PERMANENT_RETRIED]
     if failure is not None and failure.kind is FailureKind.TRANSIENT and reason == FailureReason.RETRIES_EXHAUSTED:
         found.append("The cause is usually temporary: when it has passed, continue the run.")
     if failure is not None and failure.hint:
         found.append(escape_line(failure.hint, _MESSAGE))
     return found
+
+
+def _was_retried(history: RunHistory) -> bool:
+    """Whether the step at which the run stopped was retried after a permanent error: its own `retry=` applies to such errors too."""
+    return any(
+        attempt.next_at is not None and attempt.failure is not None and attempt.failure.kind is FailureKind.PERMANENT
+        for attempt in history.attempts
+        if attempt.ident == history.run.failed_ident
+    )
 
 
 def _failure_message(failure: Failure | None) -> str:

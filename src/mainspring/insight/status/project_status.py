@@ -198,7 +198,8 @@ def _definition_problems(reader: StoreReader, views: Sequence[AutomationView], c
     if broken:
         yield f"{format_count(len(broken), 'automation')} failed to load: {', '.join(broken[:5])}. See: mainspring doctor"
     reported = {causes[name] for name in covered.lost_definitions if name in causes}
-    for problem in [problem for problem in problems if problem.where not in reported][:_MAX_LISTED]:
+    unreported = [item for item in problems if item.where not in reported and item.file not in covered.unloaded_files]
+    for problem in unreported[:_MAX_LISTED]:
         message, fix = escape_line(problem.what, 200), escape_line(problem.how)
         yield f"{escape_line(problem.where)}: {message}. {fix} See: mainspring doctor"
 

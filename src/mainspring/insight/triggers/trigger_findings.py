@@ -21,7 +21,7 @@ from mainspring.store.trigger_views import GatheringView
 
 _MAX_LISTED = 5
 _LONG_UNREACHABLE_MS = 60_000
-"""A broker that restarts is back within seconds."""
+"""A broker that restarts is back within seconds; a folder that is missing stays so."""
 _STUCK_MS = 300_000
 
 
@@ -78,7 +78,8 @@ def _state_findings(lines: list[TriggerLine], now: int) -> Iterator[TriggerFindi
             )
         elif line.state is TriggerState.UNREACHABLE:
             since = "" if line.since_at is None else f" for {format_span(now - line.since_at)}"
-            urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > _LONG_UNREACHABLE_MS
+            grace_ms = 0 if line.kind == "files" else _LONG_UNREACHABLE_MS
+            urgent = line.kind == "webhook" if line.since_at is None else now - line.since_at > grace_ms
             yield TriggerFinding(
                 "triggers",
                 f"{line.name} ({line.listens_to}) receives nothing{since}: {escape_line(line.why, 300)}",

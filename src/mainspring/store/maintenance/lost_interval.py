@@ -3,15 +3,25 @@ may have been processed since.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from mainspring.domain.effects.effect import EffectRecord
 from mainspring.domain.integrity.lost_commits import LostCommits
-from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
+from mainspring.domain.integrity.lost_interval import LOST_EFFECT_NOTE, LOST_INTERVAL_NOTE
+from mainspring.domain.states import EffectState
 from mainspring.domain.time.schedule import Schedule
 from mainspring.domain.time.slot_verdict import SlotVerdict
-from mainspring.store.restore_hold import HOLD_KEY, LOST_CHANGES, LOST_COMMITS, LOST_FROM, RESTORED_AT
+from mainspring.store.restore_hold import (
+    HOLD_KEY,
+    LOST_CHANGES,
+    LOST_COMMITS,
+    LOST_EFFECTS,
+    LOST_FROM,
+    RESTORED_AT,
+)
+from mainspring.store.schema.effects.effects import EFFECT, HELD_EFFECT, NEW_EFFECT
 from mainspring.store.transaction import Transaction
 
 _DECIDING = frozenset({"pause", "resume", "retire"})
@@ -26,6 +36,8 @@ class LostIntervalResult(msgspec.Struct, frozen=True):
     slots: int = 0
     deliveries: int = 0
     messages: int = 0
+    effects: int | None = None
+    """Those carried over in doubt; None = the effects of the interval are unknown."""
 
 
 def put_on_hold(tx: Transaction, entries: Mapping[str, str | None]) -> LostIntervalResult:
@@ -39,6 +51,7 @@ def put_on_hold(tx: Transaction, entries: Mapping[str, str | None]) -> LostInter
         RESTORED_AT: str(tx.now),
         LOST_FROM: str(tx.now if skipped.first_at is None else skipped.first_at),
         LOST_CHANGES: None,
+        LOST_EFFECTS: None,
         LOST_COMMITS: None,
         **entries,
     }
@@ -64,6 +77,33 @@ def refuse_lost_interval(tx: Transaction) -> LostIntervalResult:
     return LostIntervalResult(
         min(slots, default=None), len(slots), deliveries, tx.change("refuse_unsent_messages", (LOST_INTERVAL_NOTE,))
     )
+
+
+def find_newest_effect(tx: Transaction) -> int:
+    """Return the instant of the newest effect on record (ms UTC), 0 without one: later ones belong to the interval."""
+    newest = EFFECT.read_first(tx.all("list_effects", effects_since(0, 1)))
+    return 0 if newest is None else newest.started_at if newest.settled_at is None else newest.settled_at
+
+
+def effects_since(since_at: int, limit: int) -> dict[str, object]:
+    """Return the parameters of `list_effects` for all effects that began or were settled since an instant."""
+    unused = ("state", "prefix", "text", "run", "automation", "before_at", "before_key")
+    return {**dict.fromkeys(unused), "since": since_at, "limit": limit}
+
+
+def carry_effects(tx: Transaction, effects: Sequence[EffectRecord]) -> int:
+    """Add effects of the replaced store that the copy lacks, all in doubt: done or not, only their targets know it. Return how many."""
+    number = 0
+    for effect in effects:
+        held = HELD_EFFECT.read_first(tx.all("read_effect", (effect.key,)))
+        if held is not None and (held.effect.id, held.effect.intent) == (effect.id, effect.intent):
+            continue
+        row = msgspec.structs.replace(
+            effect, state=EffectState.IN_DOUBT, settled_at=tx.now, note=LOST_EFFECT_NOTE, session=None, decided_by=None
+        )
+        tx.change("write_effect", NEW_EFFECT.values(row))
+        number += 1
+    return number
 
 
 def affects_starts(verb: str, subject: str) -> bool:

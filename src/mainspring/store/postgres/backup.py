@@ -4,6 +4,7 @@ It is made from one snapshot while other processes continue to write, row by row
 """
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,8 @@ from mainspring.store.postgres.move_endpoint import PostgresEndpoint
 from mainspring.store.postgres.reader import PostgresReader
 from mainspring.store.sqlite.backup import Backup, copy_store, verify, write_backup
 from mainspring.store.sqlite.move_endpoint import SqliteEndpoint
-from mainspring.store.sqlite.restore import MOST_OPERATIONS, OperationRows, RestoreResult, hold_store
+from mainspring.store.sqlite.restore import RestoreResult, hold_store
+from mainspring.store.transaction import Params, Rows
 
 _MAX_PREFIX = 40
 """Letters of a schema's name before a suffix: the server truncates names after 63."""
@@ -56,7 +58,7 @@ def restore(backup: Path, address: Address, *, clock: Clock) -> RestoreResult:
     with tempfile.TemporaryDirectory(prefix="mainspring-restore-") as work:
         file = Path(work) / "store.db"
         copy_store(backup, file)
-        unfinished, skipped = hold_store(file, backup, clock, lambda seq: _operations_after(address, seq))
+        unfinished, skipped = hold_store(file, backup, clock, partial(_read_replaced, address))
         source = SqliteEndpoint(file, clock)
         refuse_nul(source, new)
         new.drop_unfinished()
@@ -68,11 +70,10 @@ def restore(backup: Path, address: Address, *, clock: Clock) -> RestoreResult:
     return RestoreResult(rows, f"schema {archive_schema}" if was_there else None, unfinished, skipped)
 
 
-def _operations_after(address: Address, seq: int) -> OperationRows | None:
-    """Return the operations on record in the replaced store after one of them; None if it cannot be read."""
+def _read_replaced(address: Address, query: str, params: Params) -> Rows | None:
     reader = PostgresReader(address)
     try:
-        return reader.read("list_operations_after", (seq, MOST_OPERATIONS))
+        return reader.read(query, params)
     except (StoreError, psycopg.Error):
         return None
     finally:

@@ -9,6 +9,7 @@ or the new one, never the new file with the old log.
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -16,8 +17,16 @@ import msgspec
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, StoreReadOnlyError
-from mainspring.store.maintenance.lost_interval import LostIntervalResult, affects_starts, put_on_hold
-from mainspring.store.restore_hold import LOST_CHANGES
+from mainspring.store.maintenance.lost_interval import (
+    LostIntervalResult,
+    affects_starts,
+    carry_effects,
+    effects_since,
+    find_newest_effect,
+    put_on_hold,
+)
+from mainspring.store.restore_hold import LOST_CHANGES, LOST_EFFECTS
+from mainspring.store.schema.effects.effects import EFFECT
 from mainspring.store.sqlite.backup import copy_store, sync, verify
 from mainspring.store.sqlite.connection import connect
 from mainspring.store.sqlite.damage import clear_damage_note
@@ -28,11 +37,12 @@ from mainspring.store.sqlite.move_endpoint import refuse_if_used
 from mainspring.store.sqlite.store_mark import mark_of
 from mainspring.store.sqlite.texts import TEXTS
 from mainspring.store.sqlite.transaction import SqliteTransaction
-from mainspring.store.transaction import Rows
+from mainspring.store.transaction import Params, Rows
 from mainspring.store.write.sessions import declare_all_dead
 
-OperationRows = Rows
-MOST_OPERATIONS = 100_000
+ReadReplaced = Callable[[str, Params], Rows | None]
+"""Read a statement of `queries/` in the replaced store; None = it cannot be read."""
+_MOST_READ = 100_000
 
 
 class RestoreResult(msgspec.Struct, frozen=True):
@@ -60,7 +70,7 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> RestoreResult:
         with write_lock:
             refuse_if_used(store)
             copy_store(backup, part, store=store)
-            unfinished, skipped = hold_store(part, backup, clock, lambda seq: _operations_after(store, seq))
+            unfinished, skipped = hold_store(part, backup, clock, partial(_read_replaced, store))
             archive_path = _archive(store, clock.now())
             part.replace(store)
             sync(store.parent)
@@ -75,34 +85,33 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> RestoreResult:
     return RestoreResult(rows, archive_path, unfinished, skipped)
 
 
-def _operations_after(store: Path, seq: int) -> OperationRows | None:
-    """Return the operations on record in the replaced store after one of them; None if it cannot be read."""
+def _read_replaced(store: Path, query: str, params: Params) -> Rows | None:
     try:
         connection = connect(store, read_only=True)
         try:
-            return connection.execute(TEXTS["list_operations_after"], (seq, MOST_OPERATIONS)).fetchall()
+            return connection.execute(TEXTS[query], params).fetchall()
         finally:
             connection.close(True)
     except (StoreError, NotFoundError, apsw.Error):
         return None
 
 
-def hold_store(
-    part: Path, backup: Path, clock: Clock, read_operations_after: Callable[[int], OperationRows | None]
-) -> tuple[int, LostIntervalResult]:
+def hold_store(part: Path, backup: Path, clock: Clock, read_replaced: ReadReplaced) -> tuple[int, LostIntervalResult]:
     """Prepare the copy: declare its sessions dead, give it a new identity, skip what may have been processed, put it on
-    hold.
+    hold, and carry over the later effects of the replaced store.
 
-    Return the number of unfinished runs, and what was skipped. `read_operations_after` reads the audit log of the
-    replaced store.
+    Return the number of unfinished runs, and what was skipped.
     """
     connection = connect(part, create=False)
     try:
         migrate(connection)
         connection.execute("begin immediate")
         tx = SqliteTransaction(connection, now=clock.now(), session=None, again=False)
+        effects = read_replaced("list_effects", effects_since(find_newest_effect(tx), _MOST_READ))
         declare_all_dead(tx)
-        operations = read_operations_after(tx.value("find_newest_audit_number", (), int) or 0)
+        operations = read_replaced(
+            "list_operations_after", (tx.value("find_newest_audit_number", (), int) or 0, _MOST_READ)
+        )
         changes = (
             None
             if operations is None
@@ -113,7 +122,11 @@ def hold_store(
             "restored_from": str(backup),
             LOST_CHANGES: None if changes is None else _changes_as_data(changes),
         }
-        skipped = put_on_hold(tx, entries)
+        carried = None
+        if effects is not None and len(effects) < _MOST_READ:
+            carried = carry_effects(tx, EFFECT.read_all(effects))
+            entries[LOST_EFFECTS] = str(carried)
+        skipped = msgspec.structs.replace(put_on_hold(tx, entries), effects=carried)
         unfinished = tx.value("count_unfinished_runs", (), int) or 0
         connection.execute("commit")
         connection.execute("pragma wal_checkpoint(truncate)").fetchall()
@@ -125,7 +138,7 @@ def hold_store(
     return unfinished, skipped
 
 
-def _changes_as_data(operations: OperationRows) -> str:
+def _changes_as_data(operations: Rows) -> str:
     names = ("at", "actor", "verb", "subject", "reason")
     return msgspec.json.encode([dict(zip(names, operation, strict=True)) for operation in operations]).decode()
 

@@ -273,6 +273,8 @@ def test_file_that_fails_to_load_is_named_once(cli, stage, evaluate):
     assert [problem.partition(":")[0] for problem in about_loading()] == ["/srv/nightly.py", "/srv/other.py"]
     evaluate(Subject("backup", IncidentKind.DEFINITION_LOST), Severity.NOTIFY, "it fails to load: ValueError: x")
     assert [problem.partition(":")[0] for problem in about_loading()] == ["[notify] backup", "/srv/other.py"]
+    evaluate(Subject("", IncidentKind.DEFINITION_LOST, "/srv/other.py"), Severity.NOTIFY, "other.py: failed to load")
+    assert [problem.partition(":")[0] for problem in about_loading()] == ["[notify] backup", "[notify] mainspring"]
 
 
 def test_file_that_no_worker_has_loaded_is_named_and_not_imported(cli, stage, folder):

@@ -18,19 +18,20 @@ from mainspring.domain.states import IncidentState
 K = IncidentKind
 
 
-def correlate(found, open_incidents, parts=None):
-    return incident_correlation.correlate(found, open_incidents, parts or {})
+def correlate(found, open_incidents, parts=None, succeeded_at=None):
+    return incident_correlation.correlate(found, open_incidents, parts or {}, succeeded_at or {})
 
 
-def finding(automation="a", kind=K.SILENCE, fingerprint="", *, severity=Severity.NOTIFY, cause=None):
+def finding(automation="a", kind=K.SILENCE, fingerprint="", *, severity=Severity.NOTIFY, cause=None, facts=None):
     return Finding(
-        subject=Subject(automation, kind, fingerprint), severity=severity, text="it is wrong", since_at=1, cause=cause
-    )
+        subject=Subject(automation, kind, fingerprint), severity=severity, text="it is wrong", since_at=1, cause=cause,
+        facts=facts or {},
+    )  # fmt: skip
 
 
 def incident(of, *, parent=None, id="i1", state=IncidentState.OPEN):
     return Incident(
-        id=id, subject=of.subject, state=state, severity=of.severity, text=of.text, hint=None, facts={},
+        id=id, subject=of.subject, state=state, severity=of.severity, text=of.text, hint=None, facts=of.facts,
         since_at=1, opened_at=1, changed_at=1, seen_at=1, parent=parent,
     )  # fmt: skip
 
@@ -53,6 +54,48 @@ def test_incident_that_is_open_explains_what_is_found_later():
     assert parents == {silent.subject: lost.subject}
     _, parents = correlate([silent], [])
     assert parents == {}, "it is notified by itself once the incident that explained it is over"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(K.PERMANENT_ERROR, K.RETRIES_EXHAUSTED, K.NEEDS_ATTENTION, K.DELIVERY_REJECTED, K.DELIVERY_FAILED),
+        *(K.HUMAN_WAIT, K.STALLED, K.PARTITION_HELD, K.DEBOUNCE_HELD, K.SENDER_REJECTED, K.UNSERVED, K.BACKLOG),
+    ],
+)
+@pytest.mark.parametrize("is_new", [True, False])
+def test_incident_about_a_part_explains_no_silence_after_a_later_success(kind, is_new):
+    """One old failed item does not hide that the whole automation stopped later."""
+    item, silent = finding(kind=kind, fingerprint="f"), finding()
+    if is_new and kind in {K.SENDER_REJECTED, K.UNSERVED, K.BACKLOG}:
+        assert correlate([item, silent], [], succeeded_at={"a": 9})[1] == {silent.subject: item.subject}
+        return
+    found, before = ([item, silent], []) if is_new else ([silent], [incident(item)])
+    assert correlate(found, before, succeeded_at={"a": 2})[1] == {}
+    for succeeded_at in ({"a": 1}, {"b": 2}, {}):
+        assert correlate(found, before, succeeded_at=succeeded_at)[1] == {silent.subject: item.subject}
+
+
+def test_question_explains_no_silence_after_a_success_since_then():
+    """It becomes an incident hours later: other runs may have succeeded before that."""
+    question = finding(kind=K.HUMAN_WAIT, facts={"opened_at": -5})
+    assert correlate([finding()], [incident(question)], succeeded_at={"a": 0})[1] == {}
+
+
+def test_incident_about_the_whole_automation_explains_a_silence_after_a_success():
+    """Work from before its source was lost may still succeed."""
+    away, silent = finding(kind=K.SOURCE_UNREACHABLE), finding()
+    assert correlate([silent], [incident(away)], succeeded_at={"a": 2})[1] == {silent.subject: away.subject}
+
+
+def test_storm_of_failed_items_explains_no_silence_after_a_later_success():
+    """Eleven failed items of one automation are one incident, and that it stopped later is another one."""
+    items = [finding(kind=K.PERMANENT_ERROR, fingerprint=f"f{n}") for n in range(STORM_SIZE)]
+    (storm, *_), _ = correlate(items, [])
+    known = [incident(storm), *(incident(item, id=f"p{n}", parent="i1") for n, item in enumerate(items))]
+    silent = finding()
+    assert silent.subject not in correlate([*items, silent], known, {"i1": STORM_SIZE}, {"a": 2})[1]
+    assert silent.subject in correlate([*items, silent], known, {"i1": STORM_SIZE}, {"a": 1})[1]
 
 
 @pytest.mark.parametrize("state", [IncidentState.ACKNOWLEDGED, IncidentState.SNOOZED])

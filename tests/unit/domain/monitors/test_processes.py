@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
 from mainspring.domain.monitors.inputs import MonitorInputs, UnreachableSource, WatchedAutomation, WatchedProcess
+from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 from mainspring.domain.processes.stall import BlockedLoop
 from tests.unit.domain.monitors.monitor_inputs import (
     DAY,
@@ -276,3 +278,24 @@ def test_source_is_unreachable_after_five_minutes() -> None:
     (finding,) = found(SOURCE, automation, T0 + 5 * MINUTE)
     assert finding.text == "backup/queue has not reached its source for 5m: refused"
     assert (finding.cause, finding.severity) == ("source:nats://mq", Severity.NOTIFY)
+
+
+def test_file_that_a_worker_cannot_load_is_an_incident_of_the_project() -> None:
+    """Of the file, until a worker serves without it; while no worker serves, nothing is known."""
+    reason = "/srv/new.py:1: failed to load: ModuleNotFoundError: No module named 'x'\nInstall 'x'."
+    failing = process(findings=(ProcessFinding(ProcessFindingKind.LOAD, "/srv/new.py", reason, T0),))
+    (finding,) = found(DEFINITION, facts(failing, process(session=2)), T0 + 1)
+    subject = Subject("", DEFINITION, "/srv/new.py")
+    assert finding.subject == subject
+    assert finding.text == "/srv/new.py:1: failed to load: ModuleNotFoundError: No module named 'x'"
+    assert finding.hint == "Install 'x'. Then restart the workers: mainspring down; mainspring up"
+    assert found(DEFINITION, facts(process()), T0 + 1) == []
+    for known, expected in (
+        (facts(open=frozenset({subject})), [subject]),
+        (facts(process(), open=frozenset({subject})), []),
+    ):
+        evaluations = MONITORS[DEFINITION].evaluate(known, DEFAULT_TUNINGS[DEFINITION], T0 + 1)
+        unsure = [
+            evaluation.subject for evaluation in evaluations if evaluation.unsure and not evaluation.subject.automation
+        ]
+        assert unsure == expected

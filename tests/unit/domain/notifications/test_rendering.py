@@ -69,7 +69,7 @@ def test_notice_has_cause_time_impact_and_next_step():
         "Changed       flag s3-v2 to 20 % at 02:40 by ana",
         "Do            Turn the flag off; runbook docs/backup.md#403",
         "Owner         ana (platform)",
-        "Command       mainspring incidents show i_1 | mainspring runs show r_01JD",
+        "Command       mainspring incidents show i_1 or mainspring runs show r_01JD",
     ]
 
 

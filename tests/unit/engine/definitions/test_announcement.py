@@ -8,7 +8,12 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.values.sealing import Sealing
-from mainspring.engine.definitions.announcement import build_announcement, encode_problems, find_unloaded_automations
+from mainspring.engine.definitions.announcement import (
+    build_announcement,
+    encode_problems,
+    find_load_findings,
+    find_unloaded_automations,
+)
 from mainspring.engine.definitions.registry import Registry
 from mainspring.store.views import AutomationView
 
@@ -136,6 +141,26 @@ def test_file_of_scripts_that_cannot_be_read_reports_all(project):
     scripts = [known(name, file=project / "scripts.toml", kind="script") for name in ("copy", "sweep")]
     rows = find_unloaded_automations(Registry.load(["scripts.toml"], project), scripts)
     assert [row.name for row in rows] == ["copy", "sweep"]
+
+
+def test_file_without_known_automations_is_a_finding(project, registry):
+    """Where a known automation reports the problem, the project does not report it again."""
+    scripts = [known("sweep", file=project / "scripts.toml", kind="script")]
+    new, module = find_load_findings(registry, scripts, NOW)
+    where, fix = new.why.split("\n")
+    assert (new.name, new.since_at, module.name) == (str(project / "bad.py"), NOW, "shop_of_the_test")
+    assert (
+        where == f"{project / 'bad.py'}:1: failed to load: ModuleNotFoundError: No module named 'gone_with_the_deploy'"
+    )
+    assert fix.startswith("Install 'gone_with_the_deploy'")
+    assert new not in find_load_findings(registry, [*scripts, known("first", file=project / "bad.py")], NOW)
+
+
+def test_declaration_that_fails_is_a_finding_of_its_file(project):
+    """An automation that was never known has no incident of its own."""
+    (project / "calendar.py").write_text(GOOD.replace("@ms.task", "@ms.task(cron='nonsense')"))
+    (finding,) = find_load_findings(Registry.load(["calendar.py"], project), [], NOW)
+    assert finding.name == str(project / "calendar.py")
 
 
 def test_retired_automation_is_not_missed(project, registry):

@@ -122,6 +122,20 @@ def test_settled_command_is_not_offered_to_be_run_again(cli, stage):
     assert found["next"] == ["Nothing more happens, and you need not do anything."]
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [(["sh", "-c", "exit 3"], "sh -c 'exit 3'"), (["echo", *["word"] * 99], "COMMAND"), ([], "COMMAND")],
+)
+def test_failed_command_is_offered_with_its_words(cli, stage, words, command):
+    """A long one stays out: its definition may lack the last words."""
+    nightly = Definition(kind=DefinitionKind.EXEC, name="nightly", command=words)
+    stage.announce(nightly)
+    act = operation_context(Actor.cli("ann", "box"), stage.clock)
+    run = start(stage.store, stage.clock, nightly, b"{}", act=act, options=StartOptions(), here=True).run
+    stage.do(fail(run_view(stage.store.reader, run)))
+    assert commands(explained(cli, run))[0] == f"mainspring exec -n nightly ... -- {command}"
+
+
 def test_declared_success_has_actor_and_reason(cli, stage):
     """It is not told as the success of its code."""
     run = stage.start()

@@ -99,6 +99,17 @@ def test_broker_that_is_unreachable_is_reported_with_its_reason(cli, shop) -> No
     assert cli("triggers", "list", "--state", "unreachable", "--json").json == []
 
 
+def test_folder_that_is_missing_is_urgent_at_once(cli, shop) -> None:
+    """Unlike a broker that restarts, it does not come back by itself."""
+    source = WatchedFolder(folder="/srv/inbox")
+    shop.announce(Definition(kind=DefinitionKind.TASK, name="import", triggers={"files": Trigger(source=source)}))
+    shop.do(ReportConsumer("import/files", None, shop.now - 5_000, "the folder /srv/inbox does not exist"))
+    ((text, urgent),) = report(shop).items()
+    assert urgent
+    assert text.endswith("receives nothing for 5s: the folder /srv/inbox does not exist")
+    assert any("/srv/inbox does not exist" in problem for problem in cli("status", "--json").json["problems"])
+
+
 def test_trigger_that_listens_reports_what_is_in_its_way(cli, shop) -> None:
     """A consumer that is connected may leave files out, or move none: list, show and doctor say so; for status it is no emergency."""
     source = WatchedFolder.parse("/srv/in", after_success="done")

@@ -1,12 +1,21 @@
 """Putting a backup back: refused while in use, held afterwards, the old file kept."""
 
+import contextlib
+
 import pytest
 
+from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder
 from mainspring.domain.errors import StoreError, StoreHeldError
+from mainspring.domain.integrity.lost_interval import LOST_EFFECT_NOTE
+from mainspring.domain.states import EffectState
+from mainspring.store.commands.effects import BeginEffect, SettleEffect
 from mainspring.store.liveness import SessionLock
+from mainspring.store.read.effects import EffectFilter, list_effects
+from mainspring.store.read.status.restore_losses import lost_interval
 from mainspring.store.sqlite.backup import back_up
 from mainspring.store.sqlite.check import check
 from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.store.sqlite.restore import restore
 from tests.unit.store.sqlite.stores import (
     START_AT,
@@ -91,6 +100,42 @@ def test_a_bad_backup_leaves_the_store_unchanged(path, backup):
     with pytest.raises(StoreError):
         restore(backup, path, clock=StoppedClock())
     assert path.read_bytes() == before
+
+
+def test_effects_after_the_backup_are_carried_over_in_doubt(path, tmp_path):
+    """A call of such a key asks a person after the release too; what the backup knows stays as it is."""
+    database = open_database(path)
+
+    def perform(key, *, is_done=True):
+        call = EffectCall(key, EffectHolder("bill.py of ann@box", key), "hash", b"null")
+        do(database, BeginEffect(call, f"e_{key}"))
+        if is_done:
+            do(database, SettleEffect(key, f"e_{key}", 1, CallOutcome.DONE, result=b"1"))
+
+    do(database, opening())
+    perform("before")
+    made = back_up(path, tmp_path / "backups", now=START_AT)
+    perform("done")
+    perform("begun", is_done=False)
+    database.close()
+    assert restore(made.path, path, clock=StoppedClock(START_AT + 50)).skipped.effects == 2
+    with contextlib.closing(SqliteReader(path)) as reader:
+        assert lost_interval(reader, 10).effects == 2
+        effects = {effect.key: effect for effect in list_effects(reader, EffectFilter(), 10).effects}
+    assert {key: effect.state for key, effect in effects.items()} == {
+        "before": EffectState.DONE,
+        "done": EffectState.IN_DOUBT,
+        "begun": EffectState.IN_DOUBT,
+    }
+    assert (effects["done"].id, effects["done"].note) == ("e_done", LOST_EFFECT_NOTE)
+
+
+def test_effects_are_unknown_if_the_replaced_store_cannot_be_read(path, backup):
+    """The restore reports it, since it cannot name the keys."""
+    path.write_bytes(b"wreck" * 2000)
+    assert restore(backup, path, clock=StoppedClock()).skipped.effects is None
+    with contextlib.closing(SqliteReader(path)) as reader:
+        assert lost_interval(reader, 10).effects is None
 
 
 def test_a_damaged_or_missing_store_can_be_restored(path, backup):

@@ -1,9 +1,12 @@
 """A run explained to programs: the sentences that the command line tells, and what can be done as acts of the API."""
 
 import pytest
+from msgspec.structs import replace
 
-from mainspring.domain.states import FailureReason, RunState
+from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.store.commands.automations import SetQueue
+from mainspring.store.commands.journal import SaveAttempt
 from tests.api_world import BACKUP
 from tests.contract.store.process import BOOM, fail, halt, outcome
 
@@ -30,6 +33,25 @@ async def test_failed_run_is_explained_with_operations_that_can_be_sent(world):
     await world.post(f"/runs/{run}/{second['act']}", **second["body"])
     assert (await world.get(f"/runs/{run}"))["state"] == RunState.QUEUED
     assert (await world.get(f"/runs/{run}/journal"))["items"][0]["superseded"] == 1
+
+
+@pytest.mark.asyncio
+async def test_permanent_error_that_was_retried_is_explained_by_its_policy(world):
+    """A stated `retry=` applies to permanent errors too, so the explanation does not deny the attempts."""
+    run = world.begin()
+    (claimed,) = world.claim()
+    attempt = SaveAttempt(
+        *(run, claimed.claim, "charge it", "charge it", 0, 1, AttemptState.FAILED, 1, 1, claimed.automation),
+        ended_at=2,
+        next_at=3,
+        failure=replace(BOOM, kind=FailureKind.PERMANENT),
+    )
+    world.store.apply(attempt)
+    world.store.apply(fail(claimed, "charge it", rank=1))
+    explanation = await world.get(f"/runs/{run}/explanation")
+    assert explanation["why"] == [
+        "The error is permanent. retry= of the step applies to it too, and every attempt was used."
+    ]
 
 
 @pytest.mark.asyncio

@@ -38,9 +38,9 @@ MONITOR = Monitor(
     kind=IncidentKind.SENDER_REJECTED,
     line="A webhook rejects the sender that it accepted before.",
     rule=(
-        "Open if more than 5 requests with a wrong signature came within 10 min, and no delivery has passed since the first "
-        "of them (number counts these requests). Deliveries must have passed before. Requests without a signature do not "
-        "count, because anyone can send them. If no delivery ever passed, the digest has a line instead."
+        "Open if more than 5 requests with a wrong signature came within 10 min, the first of them at least 2 min ago, and no "
+        "delivery has passed since (number counts these requests). Deliveries must have passed before. Requests without a "
+        "signature do not count, because anyone can send them. If no delivery ever passed, the digest has a line instead."
     ),
     tuning=Tuning(),
     evaluate=evaluate,

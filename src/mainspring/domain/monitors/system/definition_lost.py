@@ -1,4 +1,4 @@
-"""Definition lost: an automation that ran is no longer defined, or fails to load."""
+"""Definition lost: an automation that ran is no longer defined, or fails to load; and files that fail to load before they were known."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,9 +6,10 @@ from datetime import timedelta
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
 from mainspring.domain.incidents.incident_correlation import LOAD_FAILURE_PREFIX
 from mainspring.domain.monitors.inputs import MonitorInputs, WatchedAutomation, WatchedProcess
-from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation
+from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_automation, evaluate_subject
 from mainspring.domain.monitors.system.worker_lost import COMMAND_KINDS
 from mainspring.domain.monitors.tuning import Tuning, TuningSpan, to_ms
+from mainspring.domain.processes.process_finding import ProcessFinding, ProcessFindingKind
 
 _WORKER_ROLES = frozenset({"worker", "app", "dev"})
 
@@ -28,6 +29,7 @@ def evaluate(facts: MonitorInputs, tuning: DefinitionLostTuning, now_at: int) ->
         process for process in facts.processes if process.role in _WORKER_ROLES and not process.gone and process.serves
     ]
     settled_at = _last_worker_change(workers, facts)
+    yield from _evaluate_files(workers, facts)
     for automation in facts.expected(now_at):
         if automation.kind in COMMAND_KINDS:
             continue
@@ -65,6 +67,30 @@ def evaluate(facts: MonitorInputs, tuning: DefinitionLostTuning, now_at: int) ->
             yield evaluate_automation(automation, kind, service_counts, missing_at, text, hint=hint, at_most=at_most)
 
 
+def _evaluate_files(workers: list[WatchedProcess], facts: MonitorInputs) -> Iterator[Evaluation]:
+    """Evaluate each file that a worker could not load and from which no automation is known: it belongs to the project."""
+    kind = IncidentKind.DEFINITION_LOST
+    findings: dict[str, tuple[WatchedProcess, ProcessFinding]] = {}
+    for worker in workers:
+        for finding in worker.findings:
+            if finding.kind is ProcessFindingKind.LOAD:
+                findings.setdefault(finding.name[-_LONGEST_CAUSE:], (worker, finding))
+    for name, (worker, finding) in findings.items():
+        problem, _, fix = finding.why.partition("\n")
+        yield evaluate_subject(
+            Subject("", kind, name),
+            Severity.NOTIFY,
+            {"problem": problem, "host": worker.host, "pid": worker.pid},
+            finding.since_at,
+            problem,
+            hint=f"{fix} Then restart the workers: mainspring down; mainspring up",
+        )
+    if not workers:
+        for subject in facts.open:
+            if subject.kind is kind and not subject.automation:
+                yield Evaluation(subject, {}, unsure="no worker is running that could load it")
+
+
 def _is_awaited(automation: WatchedAutomation) -> bool:
     return bool(automation.cadences) or automation.listens or automation.waiting is not None
 
@@ -83,9 +109,10 @@ MONITOR = Monitor(
     kind=IncidentKind.DEFINITION_LOST,
     line="An automation that ran is no longer defined, or does not load.",
     rule=(
-        "Open while it has a problem: it does not load. Open too if workers run and served is 0 for longest_ms since settled_at. "
-        "Without a schedule, a listener or waiting runs, the severity is then digest. settled_at is when a worker last ended, the "
-        "first of them began, or it was announced."
+        "Open while it has a problem: it does not load. A file that a live worker cannot load, and from which no automation is "
+        "known, has an incident of the project until a worker loads it or no longer names it. Open too if workers run and "
+        "served is 0 for longest_ms since settled_at. Without a schedule, a listener or waiting runs, the severity is then "
+        "digest. settled_at is when a worker last ended, the first of them began, or it was announced."
     ),
     tuning=DefinitionLostTuning(),
     evaluate=evaluate,

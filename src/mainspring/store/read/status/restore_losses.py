@@ -10,7 +10,7 @@ from mainspring.domain.integrity.lost_interval import LOST_INTERVAL_NOTE
 from mainspring.domain.time.slot_verdict import SlotVerdict
 from mainspring.domain.triggers.trigger import split_trigger_name
 from mainspring.store.base import Snapshot, StoreReader
-from mainspring.store.restore_hold import LOST_CHANGES, LOST_FROM, RESTORED_AT
+from mainspring.store.restore_hold import LOST_CHANGES, LOST_EFFECTS, LOST_FROM, RESTORED_AT
 from mainspring.store.schema.row import first_value
 from mainspring.store.views import Capped
 
@@ -68,7 +68,8 @@ class LostChange(msgspec.Struct, frozen=True):
 class LostInterval(msgspec.Struct, frozen=True):
     """The lost interval, up to `limit` of each kind. `changes` None = the replaced store could not be read.
 
-    `by_name_only` = automations of these that may contain a step which must not happen twice: a person has to name
+    `effects` = how many effects of the interval are in doubt; None = they could not be read either, so their keys are
+    unknown. `by_name_only` = automations of these that may contain a step which must not happen twice: a person has to name
     them.
     """
 
@@ -77,13 +78,14 @@ class LostInterval(msgspec.Struct, frozen=True):
     messages: tuple[LostMessage, ...] = ()
     events: tuple[LostEvent, ...] = ()
     changes: tuple[LostChange, ...] | None = ()
+    effects: int | None = 0
     by_name_only: frozenset[str] = frozenset()
 
 
 def lost_interval(reader: StoreReader, limit: int) -> LostInterval:
     """Return what the last restore skipped; empty if the store was never restored."""
     with reader.snapshot() as read:
-        meta = _read_meta(read, RESTORED_AT, LOST_FROM, LOST_CHANGES)
+        meta = _read_meta(read, RESTORED_AT, LOST_FROM, LOST_CHANGES, LOST_EFFECTS)
         if RESTORED_AT not in meta:
             return LostInterval()
         interval = int(meta.get(LOST_FROM, 0)), int(meta[RESTORED_AT])
@@ -101,6 +103,7 @@ def lost_interval(reader: StoreReader, limit: int) -> LostInterval:
         tuple(LostMessage(*row) for row in messages),
         tuple(LostEvent(*row) for row in events),
         None if changes is None else msgspec.json.decode(changes, type=tuple[LostChange, ...]),
+        int(meta[LOST_EFFECTS]) if LOST_EFFECTS in meta else None,
         frozenset(name for name, definition in definitions if not _may_repeat(definition)),
     )
 
