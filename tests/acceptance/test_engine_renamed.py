@@ -197,6 +197,33 @@ async def test_a_renamed_step_stops_the_run_before_it_is_done_again(shop, where)
     assert done == DONE
 
 
+BANK = """
+import types
+
+class Bank:
+    def charge(self, n: int) -> str:
+        return note("did charge")
+
+    def post(self, charge: int) -> str:
+        return note("did charge")
+
+bank = Bank()
+namespace = types.SimpleNamespace(charge=bank.charge)
+"""
+
+
+@pytest.mark.parametrize("called", ["bank.charge(n)", "bank.post(charge=n)", "namespace.charge(n)"])
+async def test_a_step_that_has_the_name_of_what_it_calls_stops_the_run_once_renamed(shop, called):
+    """The name occurs in its own code still, which requests no step."""
+    head = HEAD.replace('return note("did charge")', f"return {called}") + BANK
+    await shop.begin(head + PLAIN)
+    renamed = (head + PLAIN).replace("def charge(n", "def charge_card(n").replace("step(charge,", "step(charge_card,")
+    async with shop.world.engine(shop.release(renamed)[0]) as engine:
+        view = await shop.continue_in(engine)
+    assert (view.state, view.reason) == (RunState.NEEDS_ATTENTION, FailureReason.DRIFT)
+    assert DONE == ["reserve", "charge"]
+
+
 async def test_a_name_in_the_options_that_is_changed_stops_the_run(shop):
     """A constant of the code is a name as well."""
     named = PLAIN.replace("run.step(charge, 1)", 'run.options(name="pay").step(charge, 1)')

@@ -8,6 +8,7 @@ packages only the name counts. In tables (lists, dicts, ...) only functions coun
 import ast
 import enum
 import functools
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from mainspring.engine.attempts.isolation import unwrap_function
 from mainspring.engine.definitions.automation import Automation, Step
 
 _MAX_ITEMS = 1_000
@@ -37,17 +39,28 @@ class ReachableNames:
         return name in self.names or any(pattern.fullmatch(str(name)) for pattern in self.computed)
 
 
+def code_of(function: Callable[..., Any]) -> CodeType | None:
+    """Return the code of the user's own function below its decorators; None if it has none."""
+    inner = inspect.unwrap(unwrap_function(function))
+    found = getattr(getattr(inner, "__func__", inner), "__code__", None)
+    return found if isinstance(found, CodeType) else None
+
+
 @functools.lru_cache(maxsize=128)
-def find_reachable_names(function: Callable[..., Any]) -> ReachableNames:
-    """Return the names that a workflow's function can reach."""
-    search = _Search()
+def find_reachable_names(function: Callable[..., Any], step: CodeType | None = None) -> ReachableNames:
+    """Return the names that a workflow's function can reach.
+
+    `step` = the code of a step, whose names do not count: a step requests no steps, and often has the name of what it calls.
+    """
+    search = _Search(step)
     search.visit(function)
     search.run()
     return ReachableNames(frozenset(search.names), tuple(search.computed))
 
 
 class _Search:
-    def __init__(self) -> None:
+    def __init__(self, step: CodeType | None) -> None:
+        self._step = step
         self.names: set[str] = set()
         self.computed: list[re.Pattern[str]] = []
         self._functions: list[FunctionType] = []
@@ -57,7 +70,7 @@ class _Search:
     def run(self) -> None:
         while self._functions:
             function = self._functions.pop()
-            used = set(_names_of(function.__code__))
+            used = set() if function.__code__ is self._step else set(_names_of(function.__code__))
             self.names |= used
             for cell in function.__closure__ or ():
                 self._visit_cell(cell)
@@ -122,7 +135,11 @@ class _Search:
         for value in vars(cls).values():
             function = getattr(value, "__func__", value)
             if isinstance(function, FunctionType):
+                # A method can be requested only by code that names it: its definition alone does not count.
+                is_known = function.__name__ in self.names
                 self.visit(function)
+                if not is_known:
+                    self.names.discard(function.__name__)
 
     def _visit_items(self, values: Any) -> None:
         items: list[Any] = [*values.keys(), *values.values()] if isinstance(values, dict) else list(values)
@@ -152,8 +169,7 @@ class _Search:
 
 
 def _names_of(code: CodeType) -> Iterator[str]:
-    """Yield the names and text constants of a code object and its nested ones, without names of local variables."""
-    yield code.co_name
+    """Yield the names and text constants of a code object and its nested ones, without its own name and those of local variables."""
     yield from code.co_names
     yield from code.co_freevars
     for constant in code.co_consts:
@@ -164,6 +180,7 @@ def _texts_of(constant: Any) -> Iterator[str]:
     if isinstance(constant, str):
         yield constant
     elif isinstance(constant, CodeType):
+        yield constant.co_name
         yield from _names_of(constant)
     elif isinstance(constant, tuple | frozenset):
         for item in constant:

@@ -16,7 +16,7 @@ from mainspring.domain.runs.journal import FactKind, History, Outcome, OutcomeKi
 from mainspring.domain.runs.superseded_outcomes import read_branch
 from mainspring.domain.states import OutcomeState
 from mainspring.engine.body.moved_steps import MovedStep, MovedSteps
-from mainspring.engine.body.reachable_names import find_reachable_names
+from mainspring.engine.body.reachable_names import code_of, find_reachable_names
 from mainspring.engine.body.request import Request, StepCall
 from mainspring.engine.definitions.automation import Automation
 
@@ -144,7 +144,9 @@ class StepNames:
         new = [name for name in _names_in(request.ident, request.name) if name not in self._known]
         if not new:
             return None
-        reachable, decided = find_reachable_names(automation.fn), {*automation.definition.option("gone"), *self.renames}
+        requested = code_of(call.fn) if isinstance(call, StepCall) else None
+        reachable = find_reachable_names(automation.fn, requested)
+        decided = {*automation.definition.option("gone"), *self.renames}
         for ident, step in self._unrequested(body):
             for name in _names_in(ident, step):
                 if name not in reachable and name not in decided:
