@@ -13,7 +13,7 @@ import msgspec
 from mainspring.actions.base.project_settings import current_project
 from mainspring.actions.http.address_guard import AddressGuard, CallTarget, read_target
 from mainspring.actions.http.reply import CONFIDENTIAL_HEADERS, SELECTED_HEADERS
-from mainspring.actions.http.secret_texts import SecretSource, SecretTexts
+from mainspring.actions.http.secret_texts import SecretSource, SecretTexts, is_reference
 from mainspring.app.secret import Secret
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ArgumentError, OptionError, UnknownOptionError
@@ -151,13 +151,27 @@ def _read_url(url: str, params: Mapping[str, Any] | None, secrets: SecretTexts) 
     filled = secrets.fill_quoted(url.partition("#")[0])
     if params:
         pairs = {
-            name: [secrets.fill(str(item)) for item in value]
+            name: [_read_param(name, item, secrets) for item in value]
             if isinstance(value, list | tuple)
-            else secrets.fill_header(str(value))
+            else _read_param(name, value, secrets)
             for name, value in params.items()
         }
         filled += ("&" if "?" in filled else "?") + urlencode(pairs, doseq=True)
     return read_target(filled)
+
+
+def _read_param(name: str, value: object, secrets: SecretTexts) -> str:
+    """Return the value of a parameter. Parameters are often data of others, so text in them names no secret."""
+    if isinstance(value, Secret):
+        return secrets.fill_header(value)
+    text = str(value)
+    if is_reference(text):
+        raise OptionError(
+            f"params={{{name!r}: ...}} has the form of a secret's name",
+            hint=f'Write params={{{name!r}: ms.secret("NAME")}}, or "?{name}={{secret:NAME}}" in the address. '
+            "Text in a parameter names no secret, because it may be data of others.",
+        )
+    return text
 
 
 def _read_body(options: CallOptions) -> tuple[bytes, str | None]:

@@ -18,6 +18,12 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 SecretSource = str | Secret | Callable[[], str]
 """`secret:NAME`, `ms.secret("NAME")`, or a function that returns the value."""
 _REFERENCE = re.compile(r"\{secret:([A-Za-z][A-Za-z0-9_.-]{0,99})\}", re.ASCII)
+_NAKED_REFERENCE = re.compile(r"(?<![{\w])secret:[A-Za-z]", re.ASCII)
+
+
+def is_reference(text: str) -> bool:
+    """Return whether a text has the form in which an option names a secret."""
+    return _REFERENCE.fullmatch(text) is not None or _REFERENCE.fullmatch(f"{{{text}}}") is not None
 
 
 class SecretTexts:
@@ -60,10 +66,19 @@ class SecretTexts:
         return _REFERENCE.sub(lambda match: quote(self._value_of(match[1], match[0]), safe=""), text)
 
     def fill_header(self, text: str | Secret) -> str:
-        """Return the value of a header, which may also be a bare `secret:NAME` or the object of a secret."""
+        """Return the value of a header, which may also be a bare `secret:NAME` or the object of a secret.
+
+        Raises:
+            OptionError: it contains `secret:NAME` without braces, which would be sent as it is.
+        """
         if isinstance(text, Secret):
             return self.fill(f"{{{SECRET_PREFIX}{text.name}}}")
         is_bare = text.startswith(SECRET_PREFIX) and _REFERENCE.fullmatch(f"{{{text}}}")
+        if not is_bare and _NAKED_REFERENCE.search(text):
+            raise OptionError(
+                "a header contains secret:NAME without braces, so the name itself would be sent",
+                hint='Write the name in braces: "Bearer {secret:NAME}".',
+            )
         return self.fill(f"{{{text}}}" if is_bare else text)
 
     def escape_other_names(self, url: str) -> str:

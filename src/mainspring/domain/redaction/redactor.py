@@ -259,6 +259,8 @@ def list_encodings(value: str) -> set[str]:
         percent,
         plus,
         quote(raw),
+        quote(raw, safe="!~*'()"),  # encodeURIComponent of browsers
+        quote(raw, safe="!#$%&'()*+,/:;=?@[]~"),  # an address that an HTTP client quotes once more
         quote(percent, safe=""),
         _lower_escapes(percent),
         _lower_escapes(plus),
@@ -269,7 +271,8 @@ def list_encodings(value: str) -> set[str]:
         json.dumps(json_text)[1:-1],
         json_text.replace("/", r"\/"),
     }
-    forms |= {repr(value)[1:-1], value.translate(_IN_HTML), raw.hex(), raw.hex().upper()}
+    forms |= {value.translate(_IN_HTML), raw.hex(), raw.hex().upper()}
+    forms |= {repr(value)[1:-1], repr(repr(value))[2:-2], ascii(value)[1:-1], repr(raw)[2:-1]}
     for before, reached in _ALIGNMENTS:
         whole = (before + len(raw)) * 8 // 6  # the last character that the value alone decides
         for encode in (b64encode, urlsafe_b64encode):

@@ -86,11 +86,29 @@ def test_data_is_sent_by_its_type(target, data, kind, body):
     assert (sent["headers"]["content-type"], sent["body"]) == (kind, body)
 
 
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({"params": {"q": "secret:API"}}, 'ms.secret("NAME")'),
+        ({"params": {"q": ["a", "{secret:API}"]}}, "?q={secret:NAME}"),
+        ({"headers": {"authorization": "Bearer secret:API"}}, "Bearer {secret:NAME}"),
+    ],
+)
+def test_name_of_a_secret_that_would_be_replaced_or_sent_by_mistake_is_refused(target, token, options, hint):
+    """Data in a parameter cannot name a secret, and a header does not go out with a name in place of the value."""
+    with pytest.raises(OptionError) as refused:
+        http.get(f"{target.base}/echo", **options)
+    assert hint in (refused.value.hint or "")
+    assert not target.requests
+    http.get(f"{target.base}/echo", params={"q": "the secret:API of others"})
+    assert len(target.requests) == 1
+
+
 def test_secrets_are_sent_and_never_returned(target, token, caplog, capsys):
     """The names of secrets stand in the reply, in errors and logs; a target that repeats the token discloses nothing."""
     caplog.set_level("DEBUG")
     url = f"{target.base}/echo/{{secret:API}}?k={{secret:API}}"
-    reply = http.get(url, bearer="secret:API", headers={"x-other": "secret:API"}, params={"p": "secret:API"})
+    reply = http.get(url, bearer="secret:API", headers={"x-other": "secret:API"}, params={"p": ms.secret("API")})
     _, path, headers = target.requests[-1]
     assert headers["authorization"] == f"Bearer {TOKEN}"
     assert headers["x-other"] == TOKEN
