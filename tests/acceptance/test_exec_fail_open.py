@@ -188,6 +188,15 @@ def test_key_counts_without_the_store(place: Place) -> None:
     assert place.spooled() == []
 
 
+def test_failed_key_without_the_store_is_settled_by_its_own_success_only(place: Place) -> None:
+    """A record from the spool has the item of its key, as a run in the store does."""
+    place.sh("exit 0")
+    with damaged(place):
+        place.sh("exit 1", "--key", "f13")
+    place.sh("exit 0", "--key", "f15")
+    assert place.rows("select item from failures where settled_at is null") == [("f13",)]
+
+
 def test_next_exec_takes_the_spool_in(place: Place) -> None:
     """No watcher is needed: the next wrapped command brings the records to the store."""
     place.sh("true")

@@ -149,6 +149,8 @@ def build_whole_run(start: StartRun, end: ExecRunEnd, session: int | None) -> Re
         attempts=end.attempts,
         session=session,
         output_size=end.output_size,
+        healthy=start.healthy,
+        item=start.item,
     )
 
 
