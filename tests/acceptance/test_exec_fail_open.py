@@ -14,6 +14,7 @@ import apsw
 import msgspec
 import pytest
 
+from mainspring.config.locations import ProcessSurroundings, fallback_spool_path, store_url
 from tests.acceptance.wrapping import TIMEOUT_S, Place
 
 Away = Callable[[Place], AbstractContextManager[None]]
@@ -225,12 +226,21 @@ def test_broken_configuration_that_names_the_store_states_where_the_record_waits
     assert b"the record waits in " in ran.stderr
 
 
+def spare_spool(place: Place, store: Path) -> Path:
+    """Return the spool of this store in the state folder."""
+    return fallback_spool_path(ProcessSurroundings(place.env, place.folder, os.getuid()), store_url(store))
+
+
 def test_neither_store_nor_spool_still_runs(place: Place) -> None:
     """With no place for a record at all the exit code stays, and a line says that nothing was kept."""
     nowhere = place.folder / "file"
     nowhere.write_text("")
     env = {"MAINSPRING_STORE_URL": str(nowhere / "s.db"), "MAINSPRING_EXEC_SPOOL": str(nowhere / "spool")}
+    spare = spare_spool(place, nowhere / "s.db")
+    spare.parent.mkdir(parents=True, exist_ok=True)
+    spare.write_text("")
     done = place.sh("exit 3", "--lock", "l", env=env)
+    spare.unlink()
     assert done.returncode == 3
     assert b"is not recorded" in done.stderr
 

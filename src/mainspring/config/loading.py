@@ -67,6 +67,15 @@ _WITHHELD_HINT = (
 )
 
 
+class FoundSpool(Struct, frozen=True):
+    """The spool without settings, its spare folder and the store's folder. `is_of_store` = it is that of a named store."""
+
+    folder: Path
+    spare: Path | None = None
+    store_folder: Path | None = None
+    is_of_store: bool = True
+
+
 def load(
     *,
     env: Mapping[str, str],
@@ -114,8 +123,8 @@ def load(
 
 def find_spool_without_settings(
     *, env: Mapping[str, str], cwd: Path, uid: int, flags: Mapping[str, Any], config: Path | None
-) -> tuple[Path, bool]:
-    """Return the folder of records when the settings cannot be read, and whether that is the spool of a named store.
+) -> FoundSpool:
+    """Return the folder of records when the settings cannot be read.
 
     The store may be known although another setting is invalid. If it is not, the folder belongs to this broken configuration alone, and
     no store imports it by itself: it might be another project's.
@@ -134,7 +143,11 @@ def find_spool_without_settings(
         named = {path: value for path, value in flags.items() if tuple(path.split(".")) in _LOCATION_KEYS}
         merged = _merge(around, named, file, only=_LOCATION_KEYS)
         if merged[STORE_URL_KEY].source != DEFAULT_SOURCE:
-            return merged[SPOOL_KEY].value, True
+            url, spool = merged[STORE_URL_KEY].value, merged[SPOOL_KEY].value
+            folder = None if locations.is_server_url(url) else locations.store_path(url).parent
+            with suppress(ConfigError):  # no home folder
+                return FoundSpool(spool, locations.fallback_spool_path(around, url), folder)
+            return FoundSpool(spool, None, folder)
     variables = (
         f"{name}={text}"
         for name, text in sorted(env.items())
@@ -142,7 +155,7 @@ def find_spool_without_settings(
     )
     identity = "\x1f".join((str(flags.get("store.url")), str(config), str(file), *variables))
     mark = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return locations.state_folder(around) / f"{UNCLAIMED_SPOOL_PREFIX}{mark}", False
+    return FoundSpool(locations.state_folder(around) / f"{UNCLAIMED_SPOOL_PREFIX}{mark}", is_of_store=False)
 
 
 def _merge(

@@ -188,6 +188,11 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
         return store_path(self.url)
 
     @property
+    def folder(self) -> Path | None:
+        """The folder of the store's file; None if it is on a server."""
+        return None if self.is_remote else self.path.parent
+
+    @property
     def is_remote(self) -> bool:
         """Whether the store is on a database server."""
         return is_server_url(self.url)

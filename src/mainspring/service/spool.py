@@ -76,12 +76,14 @@ class LockFile:
 class Spool:
     """The spool of one store; a write creates its folder.
 
-    `spare` = where records of the same store are while nothing can be created in `folder`: it is read, not written.
+    `spare` = the spool for records of the same store while nothing can be created in `folder`. `store_folder` = the
+    folder of the store, which is never created here.
     """
 
-    def __init__(self, folder: Path, spare: Path | None = None) -> None:
+    def __init__(self, folder: Path, spare: Path | None = None, *, store_folder: Path | None = None) -> None:
         self.folder = folder
         self._spare = spare
+        self._store_folder = store_folder
 
     def names(self) -> list[str]:
         """Return the files of the records, oldest first; none if there is no folder."""
@@ -106,18 +108,24 @@ class Spool:
         return None
 
     def write(self, run: RecordExecRun, describe: DescribeExecAutomation | None) -> Path:
-        """Store a record; it is on the disk when this returns.
+        """Store a record, if necessary in the spare folder; it is on the disk when this returns.
 
         Raises:
-            OSError: it cannot be written here.
+            OSError: it can be written in neither folder.
             StoreError: there are too many records already.
         """
-        make_side_folder(self.folder)
         if len(self.names()) >= MOST_RECORDS:
             raise StoreError(f"there are {MOST_RECORDS} records in {self.folder}", hint="Import them: mainspring watch")
         data = msgspec.json.encode(SpooledRun(1, run, describe))
-        path = self.folder / f"{run.id}{RECORD}"
-        part = self.folder / f"{run.id}.{os.getpid()}{_PART}"
+        if self._spare is not None:
+            with contextlib.suppress(OSError):
+                return self._write(self.folder, run.id, data)
+        return self._write(self._spare or self.folder, run.id, data)
+
+    def _write(self, folder: Path, run: str, data: bytes) -> Path:
+        make_side_folder(folder, base=self._store_folder if folder == self.folder else None)
+        path = folder / f"{run}{RECORD}"
+        part = folder / f"{run}.{os.getpid()}{_PART}"
         descriptor = open_side_file(part, os.O_WRONLY | os.O_TRUNC)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -128,7 +136,7 @@ class Spool:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-        _sync(self.folder)
+        _sync(folder)
         return path
 
     def succeeded(self, automation: str, key: str) -> str | None:
@@ -183,7 +191,7 @@ class Spool:
         from urllib.parse import quote
 
         folder = self.folder / "locks"
-        make_side_folder(self.folder)
+        make_side_folder(self.folder, base=self._store_folder)
         make_side_folder(folder)
         plain = name.encode("utf-8", "surrogatepass")
         quoted = quote(plain, safe="")

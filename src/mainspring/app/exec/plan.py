@@ -39,7 +39,8 @@ class PassedSecrets(msgspec.Struct, frozen=True):
 class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of one `exec` call: what to do, and where its records go (`spool` None = no place).
 
-    `spare_spool` = where they go if the store proves to be none: nothing is created next to a folder or file of another kind.
+    `spare_spool` = where they go if nothing can be created in `spool`. `store_folder` = the folder of the store: it is not created,
+    and nothing in it if the store proves to be a folder or file of another kind.
     `claimed` = the store is known to which the records in `spool` belong.
     """
 
@@ -47,6 +48,7 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     store: str | Path | None
     spool: Path | None
     spare_spool: Path | None = None
+    store_folder: Path | None = None
     claimed: bool = True
     lock: str | None = None
     slots: int = 1

@@ -62,7 +62,9 @@ class ExecProcess:
             plan.wrapping, self._id, now_at, f"exec:{user_name()}@{socket.gethostname()}"
         )
         self._describe = exec_run_record.build_description(plan.wrapping.definition)
-        self._spool = None if plan.spool is None else Spool(plan.spool, plan.spare_spool)
+        self._spool = None
+        if plan.spool is not None:
+            self._spool = Spool(plan.spool, plan.spare_spool, store_folder=plan.store_folder)
         self._ledger = None if plan.store is None else BestEffortStore(plan.store, self._clock)
         self._locks: list[LockFile] = []
         self._on_record = False
@@ -103,7 +105,11 @@ class ExecProcess:
     def _open(self) -> None:
         if self._ledger is not None:
             self._ledger.open()
-            if self._ledger.is_foreign:
+            if (
+                self._ledger.is_foreign
+                and self._spool is not None
+                and self._spool.folder.parent == self._plan.store_folder
+            ):
                 self._spool = None if self._plan.spare_spool is None else Spool(self._plan.spare_spool)
             if self._plan.verbose:
                 print_notice(

@@ -22,7 +22,7 @@ from mainspring.cli.context import Invocation
 from mainspring.cli.exec.standard_streams import fill_standard_streams
 from mainspring.cli.lazy_group import FlaggedCommand
 from mainspring.config import Settings, find_spool_without_settings, load, misspelt_variables
-from mainspring.config.locations import ProcessSurroundings, default_spool_path, resolve_store_url
+from mainspring.config.locations import ProcessSurroundings, resolve_store_url
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.options import OPTIONS, DefinitionKind, OptionGroup
 from mainspring.domain.duration import parse_duration
@@ -359,26 +359,28 @@ def _read_secrets(settings: Settings | None, given: dict[str, Any], automation: 
 
 def _find_spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
     """Return the folders of records, as fields of an ExecPlan."""
-    if settings is None:
-        spool, claimed = _find_spool_without_settings(flags)
-        return {"spool": spool, "claimed": claimed}
-    spool = settings.exec.spool
-    is_next_to_store = not settings.store.is_remote and spool == default_spool_path(settings.store.path)
-    return {"spool": spool, "spare_spool": settings.spare_spool if is_next_to_store else spool}
-
-
-def _find_spool_without_settings(flags: Any) -> tuple[Path | None, bool]:
-    """Return the spool for an unreadable configuration, and whether it belongs to a store that is named all the same."""
+    if settings is not None:
+        return {
+            "spool": settings.exec.spool,
+            "spare_spool": settings.spare_spool,
+            "store_folder": settings.store.folder,
+        }
     config = getattr(flags, "config", None)
     with contextlib.suppress(MainspringError, OSError):
-        return find_spool_without_settings(
+        found = find_spool_without_settings(
             env=os.environ,
             cwd=Path.cwd(),
             uid=os.getuid(),
             flags=_settings_flags(flags),
             config=None if config is None else Path(config),
         )
-    return None, True
+        return {
+            "spool": found.folder,
+            "spare_spool": found.spare,
+            "store_folder": found.store_folder,
+            "claimed": found.is_of_store,
+        }
+    return {"spool": None}
 
 
 def _settings_flags(flags: Any) -> dict[str, Any]:

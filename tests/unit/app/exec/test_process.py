@@ -24,6 +24,7 @@ def test_nothing_is_created_next_to_a_file_that_is_no_store(tmp_path, name):
         store=shop / name,
         spool=shop / f"{name}.spool",
         spare_spool=usual.folder,
+        store_folder=shop,
         lock="l",
     )
     assert ExecProcess(plan).run() == 0
