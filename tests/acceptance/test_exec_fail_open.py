@@ -226,6 +226,17 @@ def test_broken_configuration_that_names_the_store_states_where_the_record_waits
     assert b"the record waits in " in ran.stderr
 
 
+def test_record_under_a_broken_configuration_leaves_the_schedule(place: Place) -> None:
+    """The zone of the project is unknown then, so the zone on record stays."""
+    words = ("-n", "backup", "--cron", "0 3 * * *", "--", "true")
+    place.exec(*words, env={"MAINSPRING_PROJECT_TIMEZONE": "Europe/Berlin"})
+    place.exec(*words, env={"MAINSPRING_PROJECT_TIMEZONE": "nowhere"})
+    assert len(place.spooled()) == 1
+    place.watch()
+    assert place.rows("select json_extract(spec, '$.tz') from schedules") == [("Europe/Berlin",)]
+    assert place.rows("select count(*) from runs") == [(2,)]
+
+
 def spare_spool(place: Place, store: Path) -> Path:
     """Return the spool of this store in the state folder."""
     return fallback_spool_path(ProcessSurroundings(place.env, place.folder, os.getuid()), store_url(store))

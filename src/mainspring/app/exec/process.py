@@ -61,7 +61,9 @@ class ExecProcess:
         self._begin: StartRun = exec_run_record.build_start(
             plan.wrapping, self._id, now_at, f"exec:{user_name()}@{socket.gethostname()}"
         )
-        self._describe = exec_run_record.build_description(plan.wrapping.definition)
+        self._describe = exec_run_record.build_description(
+            plan.wrapping.definition, has_settings=plan.store is not None
+        )
         self._spool = None
         if plan.spool is not None:
             self._spool = Spool(plan.spool, plan.spare_spool, store_folder=plan.store_folder)
