@@ -174,7 +174,12 @@ def _read_printable(text: str) -> str:
     help="schedule of your crontab line: you are notified if no success comes in time",
 )
 @click.option("--every", metavar="D", help="instead of --cron: how often something starts it")
-@click.option("--tz", metavar="ZONE", callback=_make_callback(OPTIONS["tz"].read), help="the time zone of --cron")
+@click.option(
+    "--tz",
+    metavar="ZONE",
+    callback=_make_callback(OPTIONS["tz"].read),
+    help="the time zone of --cron (default: project.timezone, else that of the system, by which cron counts)",
+)
 @click.option("--grace", metavar="D", help="allow a success to be this late (default: one period, at most 6h)")
 @click.option("--owner", metavar="WHO", help="person or team that is responsible")
 @click.option("--runbook", metavar="PAGE", help="page that says what to do when it fails")
@@ -294,7 +299,7 @@ def _make_plan(
     shared = {} if settings is None else settings.default_options
     options = {name: value for name, value in shared.items() if OPTIONS[name].group in _SHARED_OPTION_GROUPS}
     if given["cron"]:
-        options |= {"cron": list(given["cron"]), "tz": given["tz"] or shared.get("tz", "UTC")}
+        options |= {"cron": list(given["cron"]), "tz": given["tz"] or _find_zone(settings)}
     retry = None
     if given["retry"] is not None:
         wait = given["retry_wait"]
@@ -343,6 +348,15 @@ def _make_plan(
         verbose=given["verbose"],
         secrets=_read_secrets(settings, given, definition.name),
     )
+
+
+def _find_zone(settings: Settings | None) -> str:
+    """Return the time zone of --cron: the stated one, else that of the system, because cron starts the command."""
+    if settings is not None and "project.timezone" in settings.sources:
+        return settings.project.timezone
+    from mainspring.config.system_zone import find_system_zone
+
+    return find_system_zone(os.environ)
 
 
 def _read_secrets(settings: Settings | None, given: dict[str, Any], automation: str) -> PassedSecrets:
