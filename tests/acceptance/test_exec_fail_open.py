@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from mainspring.config.locations import ProcessSurroundings, fallback_spool_path, store_url
+from tests.acceptance.receiver import Receiver
 from tests.acceptance.wrapping import TIMEOUT_S, Place
 
 Away = Callable[[Place], AbstractContextManager[None]]
@@ -242,8 +243,33 @@ def spare_spool(place: Place, store: Path) -> Path:
     return fallback_spool_path(ProcessSurroundings(place.env, place.folder, os.getuid()), store_url(store))
 
 
-def test_neither_store_nor_spool_still_runs(place: Place) -> None:
-    """With no place for a record at all the exit code stays, and a line says that nothing was kept."""
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_record_of_a_completely_full_disk_waits_in_the_state_folder(place: Place) -> None:
+    """The spool beside the store has no space either; once there is space, the failure is recorded."""
+    del place.env["MAINSPRING_EXEC_SPOOL"]
+    place.store.parent.mkdir()
+    size = "size=4m,nr_inodes=64"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", place.store.parent], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    try:
+        place.sh("true")
+        filler = place.store.parent / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        assert place.sh("exit 3").returncode == 3
+        assert len(list(spare_spool(place, place.store).glob("*.run.json"))) == 1
+        filler.unlink()
+        assert place.watch()[0] == 0
+        assert place.runs()[-1] == ("failed", "retries_exhausted")
+    finally:
+        subprocess.run(["umount", "-l", place.store.parent], check=True)
+
+
+def test_neither_store_nor_spool_still_runs(place: Place, receiver: Receiver) -> None:
+    """With no place for a record at all the exit code stays, a line says that nothing was kept, and people are notified."""
+    place.env |= receiver.settings
     nowhere = place.folder / "file"
     nowhere.write_text("")
     env = {"MAINSPRING_STORE_URL": str(nowhere / "s.db"), "MAINSPRING_EXEC_SPOOL": str(nowhere / "spool")}
@@ -254,6 +280,8 @@ def test_neither_store_nor_spool_still_runs(place: Place) -> None:
     spare.unlink()
     assert done.returncode == 3
     assert b"is not recorded" in done.stderr
+    headlines = [message["data"]["headline"] for message in receiver.messages]
+    assert [line for line in headlines if line.startswith("[page] line: a run failed")], headlines
 
 
 def test_bad_record_is_held(place: Place) -> None:

@@ -257,11 +257,10 @@ class Spool:
 
     def _delete_stale_parts(self) -> None:
         """Delete half-written files of a writer that was killed."""
-        with contextlib.suppress(OSError):
-            for path in self.folder.glob(f"*{_PART}"):
-                with contextlib.suppress(OSError):
-                    if time.time() - path.stat().st_mtime > _STALE_PART:
-                        path.unlink()
+        for path in (path for folder in self._folders() for path in folder.glob(f"*{_PART}")):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _STALE_PART:
+                    path.unlink()
 
 
 def _find_fault(path: Path) -> SpoolFault:

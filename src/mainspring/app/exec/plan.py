@@ -61,6 +61,8 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Called with the store and the automation's name when the end is recorded; None = other processes watch."""
     report_outage: Callable[[BestEffortStore | None], None] = skip_outage_report
     """Called with the store once the end is recorded, or in the spool: reports that the store is lost, or back."""
+    report_unrecorded: Callable[[str, str, str], None] | None = None
+    """Called with the automation, the failure and the reason if a failed run could not be recorded anywhere."""
     trace: Callable[[StartRun, ExecRunEnd], str | None] | None = None
     """Called with the run's start and end. Returns why the trace was not sent. None = no trace."""
     secrets: PassedSecrets = PassedSecrets()

@@ -315,6 +315,8 @@ class ExecProcess:
                     )
                 return
         print_notice(f"run {self._id} of {self._name} ({record.state}) is not recorded: {reason}")
+        if end is not None and end.failure is not None and self._plan.report_unrecorded is not None:
+            self._plan.report_unrecorded(self._name, end.failure.message, reason)
 
     def _write_end(self, store: ProcessStore, end: ExecRunEnd) -> bool:
         saved, finish = exec_run_record.build_end(self._id, self._name, end)

@@ -323,6 +323,7 @@ def _make_plan(
     if given["lock"] is None and (given["slots"] != 1 or given["lock_wait"] is not None):
         raise OptionError("--slots and --lock-wait are about a lock, and none is named", hint="Add --lock NAME.")
     now_at = SystemClock().now()
+    outages = None if settings is None else StoreOutageReporter(settings, SystemClock())
     return ExecPlan(
         wrapping=ExecRunSpec(
             definition=definition,
@@ -342,7 +343,8 @@ def _make_plan(
         rules=() if settings is None or retry is None else settings.project.classify,
         folder=Path() if settings is None else settings.folder,
         watch=None if settings is None else partial(watch_own_automation, settings),
-        report_outage=skip_outage_report if settings is None else StoreOutageReporter(settings, SystemClock()).report,
+        report_outage=skip_outage_report if outages is None else outages.report,
+        report_unrecorded=None if outages is None else outages.report_unrecorded,
         trace=None if settings is None else partial(export_own_trace, settings),
         fail_open=fail_open,
         verbose=given["verbose"],
