@@ -347,6 +347,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     folder: Path = Path("/")
     spare_spool: Path | None = None
     """The spool of this store if nothing can be created beside it; None if that is `exec.spool` itself."""
+    unclaimed_spool: Path | None = None
+    """The spool of this configuration while it is invalid and its store is unknown."""
     sources: dict[str, str] = field(default_factory=dict)
 
     @property

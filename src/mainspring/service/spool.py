@@ -35,11 +35,14 @@ _LONGEST_NAME = 100
 
 
 class SpooledRun(msgspec.Struct, frozen=True):
-    """One record. `form` increases when its meaning changes."""
+    """One record. `form` increases when its meaning changes. `config` = the
+    configuration file of its call, if the store was unknown because the configuration was invalid.
+    """
 
     form: int
     run: RecordExecRun
     describe: DescribeExecAutomation | None = None
+    config: str | None = None
 
 
 class SpoolImportResult(msgspec.Struct, frozen=True):
@@ -76,13 +79,22 @@ class LockFile:
 class Spool:
     """The spool of one store; a write creates its folder.
 
-    `spare` = the spool for records of the same store while nothing can be created in `folder`. `store_folder` = the
-    folder of the store, which is never created here.
+    `spare` = the spool for records of the same store while nothing can be created in `folder`. `unclaimed` = records of
+    this project from a time in which its store was unknown: read, not written. `store_folder` = the folder of the
+    store, which is never created here.
     """
 
-    def __init__(self, folder: Path, spare: Path | None = None, *, store_folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spare: Path | None = None,
+        *,
+        unclaimed: Path | None = None,
+        store_folder: Path | None = None,
+    ) -> None:
         self.folder = folder
         self._spare = spare
+        self._folders = tuple(dict.fromkeys(path for path in (folder, spare, unclaimed) if path is not None))
         self._store_folder = store_folder
 
     def names(self) -> list[str]:
@@ -95,7 +107,7 @@ class Spool:
 
     def find_fault(self) -> SpoolFault | None:
         """Return the first folder or record that this user cannot read; None if there is none."""
-        for folder in self._folders():
+        for folder in self._folders:
             try:
                 records = sorted(path for path in folder.iterdir() if path.name.endswith(RECORD))
             except FileNotFoundError:
@@ -107,7 +119,15 @@ class Spool:
                     return _find_fault(path)
         return None
 
-    def write(self, run: RecordExecRun, describe: DescribeExecAutomation | None) -> Path:
+    def read_records(self) -> list[SpooledRun]:
+        """Return the records that can be read, oldest first."""
+        records = []
+        for name in self.names():
+            with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
+                records.append(self._read(name))
+        return records
+
+    def write(self, run: RecordExecRun, describe: DescribeExecAutomation | None, config: str | None = None) -> Path:
         """Store a record, if necessary in the spare folder; it is on the disk when this returns.
 
         Raises:
@@ -116,7 +136,7 @@ class Spool:
         """
         if len(self.names()) >= MOST_RECORDS:
             raise StoreError(f"there are {MOST_RECORDS} records in {self.folder}", hint="Import them: mainspring watch")
-        data = msgspec.json.encode(SpooledRun(1, run, describe))
+        data = msgspec.json.encode(SpooledRun(1, run, describe, config))
         if self._spare is not None:
             with contextlib.suppress(OSError):
                 return self._write(self.folder, run.id, data)
@@ -141,12 +161,11 @@ class Spool:
 
     def succeeded(self, automation: str, key: str) -> str | None:
         """Return the run that succeeded under this key and waits here for the import."""
-        for name in self.names():
-            with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
-                run = self._read(name).run
-                found = run.run_key is not None and run.run_key.key == key and run.automation == automation
-                if found and run.state is RunState.SUCCEEDED:
-                    return run.id
+        for record in self.read_records():
+            run = record.run
+            found = run.run_key is not None and run.run_key.key == key and run.automation == automation
+            if found and run.state is RunState.SUCCEEDED:
+                return run.id
         return None
 
     def take_in(
@@ -213,18 +232,15 @@ class Spool:
 
     def _ending_in(self, ending: str) -> list[str]:
         found: set[str] = set()
-        for folder in self._folders():
+        for folder in self._folders:
             with contextlib.suppress(OSError):
                 found.update(path.name for path in folder.iterdir() if path.name.endswith(ending))
         return sorted(found)
 
-    def _folders(self) -> tuple[Path, ...]:
-        return (self.folder,) if self._spare is None else (self.folder, self._spare)
-
     def path_of(self, name: str) -> Path:
         """Return the path of the file of this name."""
-        path = self.folder / name
-        return path if self._spare is None or os.path.exists(path) else self._spare / name  # noqa: PTH110 - no error on EACCES
+        paths = [folder / name for folder in self._folders]
+        return next((path for path in paths if os.path.exists(path)), paths[0])  # noqa: PTH110 - no error on EACCES
 
     def _import_record(self, name: str, apply: Callable[[StoreCommand[object]], object]) -> str | None:
         """Import one record and return its run; None if the store still has an owner for it, so the record stays."""
@@ -257,7 +273,7 @@ class Spool:
 
     def _delete_stale_parts(self) -> None:
         """Delete half-written files of a writer that was killed."""
-        for path in (path for folder in self._folders() for path in folder.glob(f"*{_PART}")):
+        for path in (path for folder in self._folders for path in folder.glob(f"*{_PART}")):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _STALE_PART:
                     path.unlink()

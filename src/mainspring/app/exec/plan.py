@@ -41,7 +41,8 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     `spare_spool` = where they go if nothing can be created in `spool`. `store_folder` = the folder of the store: it is not created,
     and nothing in it if the store proves to be a folder or file of another kind.
-    `claimed` = the store is known to which the records in `spool` belong.
+    `claimed` = the store is known to which the records in `spool` belong; otherwise `config` = the invalid file that would name it.
+    `unclaimed_spool` = records of this project from such a time.
     """
 
     wrapping: ExecRunSpec
@@ -49,7 +50,9 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     spool: Path | None
     spare_spool: Path | None = None
     store_folder: Path | None = None
+    unclaimed_spool: Path | None = None
     claimed: bool = True
+    config: str | None = None
     lock: str | None = None
     slots: int = 1
     lock_wait: timedelta = timedelta(0)

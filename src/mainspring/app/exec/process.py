@@ -66,7 +66,9 @@ class ExecProcess:
         )
         self._spool = None
         if plan.spool is not None:
-            self._spool = Spool(plan.spool, plan.spare_spool, store_folder=plan.store_folder)
+            self._spool = Spool(
+                plan.spool, plan.spare_spool, unclaimed=plan.unclaimed_spool, store_folder=plan.store_folder
+            )
         self._ledger = None if plan.store is None else BestEffortStore(plan.store, self._clock)
         self._locks: list[LockFile] = []
         self._on_record = False
@@ -304,14 +306,14 @@ class ExecProcess:
         reason = "there is no spool folder"
         if self._spool is not None:
             try:
-                self._spool.write(record, self._describe)
+                self._spool.write(record, self._describe, self._plan.config)
             except (OSError, MainspringError) as error:
                 reason = str(error).replace("\n", " ")
             else:
                 if not self._plan.claimed:
                     print_notice(
-                        f"the store of run {self._id} is unknown: move its record when you have one, see mainspring "
-                        "doctor"
+                        f"the store of run {self._id} is unknown: the next exec, up or watch with a valid "
+                        f"configuration imports its record from {self._spool.folder}"
                     )
                 return
         print_notice(f"run {self._id} of {self._name} ({record.state}) is not recorded: {reason}")

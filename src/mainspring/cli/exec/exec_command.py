@@ -379,6 +379,7 @@ def _find_spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
         return {
             "spool": settings.exec.spool,
             "spare_spool": settings.spare_spool,
+            "unclaimed_spool": settings.unclaimed_spool,
             "store_folder": settings.store.folder,
         }
     config = getattr(flags, "config", None)
@@ -395,6 +396,7 @@ def _find_spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
             "spare_spool": found.spare,
             "store_folder": found.store_folder,
             "claimed": found.is_of_store,
+            "config": None if found.config is None else str(found.config),
         }
     return {"spool": None}
 

@@ -44,4 +44,4 @@ def test_record_that_no_store_is_known_for_is_reported(tmp_path, capfd):
     )
     assert ExecProcess(plan).run() == 0
     assert len(Spool(tmp_path / "unclaimed-1").names()) == 1
-    assert "the store of run" in capfd.readouterr().err
+    assert "a valid configuration imports its record" in capfd.readouterr().err
