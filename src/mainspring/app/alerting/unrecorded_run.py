@@ -1,4 +1,4 @@
-"""Notification of a failed run that is recorded nowhere: the store and both spools cannot be written."""
+"""Notification of an unrecorded run that failed: the store and both spools cannot be written."""
 
 import asyncio
 import logging

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from mainspring.app.exec.plan import FAILURE_EXIT_CODE, LOCK_HELD_EXIT_CODE, ExecPlan, PassedSecrets, skip_outage_report
+from mainspring.app.exec.plan import FAILURE_EXIT_CODE, LOCK_HELD_EXIT_CODE, ExecPlan, PassedSecrets
 from mainspring.app.exec.process import ExecProcess
 from mainspring.app.exec.self_watch import watch_own_automation
 from mainspring.app.exec.signal_forwarding import print_notice
@@ -323,7 +323,6 @@ def _make_plan(
     if given["lock"] is None and (given["slots"] != 1 or given["lock_wait"] is not None):
         raise OptionError("--slots and --lock-wait are about a lock, and none is named", hint="Add --lock NAME.")
     now_at = SystemClock().now()
-    outages = None if settings is None else StoreOutageReporter(settings, SystemClock())
     return ExecPlan(
         wrapping=ExecRunSpec(
             definition=definition,
@@ -342,14 +341,22 @@ def _make_plan(
         lock_exit=given["lock_exit"],
         rules=() if settings is None or retry is None else settings.project.classify,
         folder=Path() if settings is None else settings.folder,
-        watch=None if settings is None else partial(watch_own_automation, settings),
-        report_outage=skip_outage_report if outages is None else outages.report,
-        report_unrecorded=None if outages is None else outages.report_unrecorded,
-        trace=None if settings is None else partial(export_own_trace, settings),
+        **({} if settings is None else _make_reports(settings)),
         fail_open=fail_open,
         verbose=given["verbose"],
         secrets=_read_secrets(settings, given, definition.name),
     )
+
+
+def _make_reports(settings: Settings) -> dict[str, Any]:
+    """Return what reports the end of the command and outages, as fields of an ExecPlan."""
+    outages = StoreOutageReporter(settings, SystemClock())
+    return {
+        "watch": partial(watch_own_automation, settings),
+        "report_outage": outages.report,
+        "report_unrecorded": outages.report_unrecorded,
+        "trace": partial(export_own_trace, settings),
+    }
 
 
 def _find_zone(settings: Settings | None) -> str:
