@@ -243,9 +243,9 @@ def spare_spool(place: Place, store: Path) -> Path:
     return fallback_spool_path(ProcessSurroundings(place.env, place.folder, os.getuid()), store_url(store))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
-def test_record_of_a_completely_full_disk_waits_in_the_state_folder(place: Place) -> None:
-    """The spool beside the store has no space either; once there is space, the failure is recorded."""
+@contextlib.contextmanager
+def small_disk(place: Place) -> Iterator[Path]:
+    """A small disk at the folder of the store, with the spool; yield a path on it."""
     del place.env["MAINSPRING_EXEC_SPOOL"]
     place.store.parent.mkdir()
     size = "size=4m,nr_inodes=64"
@@ -253,8 +253,16 @@ def test_record_of_a_completely_full_disk_waits_in_the_state_folder(place: Place
     if mounted.returncode != 0:
         pytest.skip("tmpfs cannot be mounted here")
     try:
+        yield place.store.parent / "filler"
+    finally:
+        subprocess.run(["umount", "-l", place.store.parent], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_record_of_a_completely_full_disk_waits_in_the_state_folder(place: Place) -> None:
+    """The spool beside the store has no space either; once there is space, the failure is recorded."""
+    with small_disk(place) as filler:
         place.sh("true")
-        filler = place.store.parent / "filler"
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
             while True:
                 file.write(b"x" * 4096)
@@ -263,8 +271,29 @@ def test_record_of_a_completely_full_disk_waits_in_the_state_folder(place: Place
         filler.unlink()
         assert place.watch()[0] == 0
         assert place.runs()[-1] == ("failed", "retries_exhausted")
-    finally:
-        subprocess.run(["umount", "-l", place.store.parent], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_lock_works_on_a_disk_without_inodes(place: Place) -> None:
+    """The lock needs no new file, and the message names the inodes."""
+    with small_disk(place) as filler:
+        place.sh("true", "--lock", "first")
+        with contextlib.suppress(OSError):
+            for number in range(64):
+                filler.with_name(f"filler{number}").touch()
+        done = place.sh("exit 3", "--lock", "l")
+        assert done.returncode == 3
+        assert b"no inode is free" in done.stderr
+        assert b"cannot be taken" not in done.stderr
+        assert b"belongs to" not in done.stderr
+        ready, go = place.fifo("ready"), place.fifo("go")
+        first = place.start("exec", "-n", "a", "--lock", "l", "--", "sh", "-c", "echo > ready; read x < go")
+        ready.read_text()
+        assert place.sh("true", "--lock", "l").returncode == 75
+        go.write_text("\n")
+        assert first.wait(TIMEOUT_S) == 0
+        for record in spare_spool(place, place.store).glob("*.run.json"):
+            record.unlink()
 
 
 def test_neither_store_nor_spool_still_runs(place: Place, receiver: Receiver) -> None:

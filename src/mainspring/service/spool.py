@@ -6,6 +6,7 @@ run by its id. A record that cannot be read is set aside and never blocks anothe
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shlex
@@ -32,6 +33,7 @@ MOST_RECORDS = 10_000
 _PART = ".part"
 _STALE_PART = 3600.0
 _LONGEST_NAME = 100
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class SpooledRun(msgspec.Struct, frozen=True):
@@ -204,30 +206,32 @@ class Spool:
     def lock(self, name: str, slot: int = 1) -> LockFile | None:
         """Take a slot of the lock of this name; return None if it is held.
 
+        On a full disk no file can be created. Then the nearest folder is locked instead, for every name and slot.
+
         Raises:
             OSError: there can be no lock file here.
         """
         from urllib.parse import quote
 
         folder = self.folder / "locks"
-        make_side_folder(self.folder, base=self._store_folder)
-        make_side_folder(folder)
         plain = name.encode("utf-8", "surrogatepass")
         quoted = quote(plain, safe="")
         suffix = "" if slot == 1 else f"@{slot}"  # in the name, @ is %40
         path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else hash_parts(plain)}{suffix}.lock"
-        descriptor = open_side_file(path, os.O_RDWR)
+        parents = [parent for parent in (folder, self.folder, self.folder.parent) if parent.is_dir()]
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
+            make_side_folder(self.folder, base=self._store_folder)
+            make_side_folder(folder)
+            descriptor = _lock_file(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not parents:
+                raise
+            descriptor = _flock(os.open(parents[0], _FOLDER_FLAGS), fcntl.LOCK_EX)
+            return None if descriptor is None else LockFile(parents[0], descriptor)
+        if descriptor is None or any(_is_locked(parent) for parent in parents):
+            if descriptor is not None:
+                os.close(descriptor)
             return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        with contextlib.suppress(OSError):  # a full disk: the text is only for people
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         return LockFile(path, descriptor)
 
     def _ending_in(self, ending: str) -> list[str]:
@@ -277,6 +281,40 @@ class Spool:
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _STALE_PART:
                     path.unlink()
+
+
+def _lock_file(path: Path) -> int | None:
+    """Lock the file, creating it if missing, and return its descriptor; None if it is held."""
+    descriptor = _flock(open_side_file(path, os.O_RDWR), fcntl.LOCK_EX)
+    if descriptor is not None:
+        with contextlib.suppress(OSError):  # a full disk: the text is only for people
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
+
+
+def _is_locked(folder: Path) -> bool:
+    """Return whether a process had to lock the folder instead of a file in it."""
+    try:
+        descriptor = _flock(os.open(folder, _FOLDER_FLAGS), fcntl.LOCK_SH)
+    except OSError:  # this user may not read it, and so could not lock it
+        return False
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is None
+
+
+def _flock(descriptor: int, kind: int) -> int | None:
+    """Lock an open file or folder and return its descriptor; close it and return None if it is held."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _find_fault(path: Path) -> SpoolFault:
