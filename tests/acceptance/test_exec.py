@@ -180,6 +180,16 @@ def test_key_that_succeeded_does_not_run_again(place: Place) -> None:
     assert [state for state, _ in place.runs()] == ["failed", "succeeded", "succeeded"]
 
 
+def test_success_with_another_key_settles_no_failure(place: Place) -> None:
+    """A failed item stays open until a run with its own key succeeds."""
+    unsettled = "select item from failures where settled_at is null"
+    place.sh("exit 1", "--key", "f13")
+    place.sh("exit 0", "--key", "f15")
+    assert place.rows(unsettled) == [("f13",)]
+    place.sh("exit 0", "--key", "f13")
+    assert place.rows(unsettled) == []
+
+
 def test_lock_keeps_a_second_command_out(place: Place) -> None:
     """While one holds the lock another is rejected with 75 and on record as cancelled, and may choose its exit code."""
     ready, go = place.fifo("ready"), place.fifo("go")

@@ -14,6 +14,8 @@ import apsw
 import msgspec
 import pytest
 
+from mainspring.config.locations import ProcessSurroundings, fallback_spool_path, store_url
+from tests.acceptance.receiver import Receiver
 from tests.acceptance.wrapping import TIMEOUT_S, Place
 
 Away = Callable[[Place], AbstractContextManager[None]]
@@ -188,6 +190,15 @@ def test_key_counts_without_the_store(place: Place) -> None:
     assert place.spooled() == []
 
 
+def test_failed_key_without_the_store_is_settled_by_its_own_success_only(place: Place) -> None:
+    """A record from the spool has the item of its key, as a run in the store does."""
+    place.sh("exit 0")
+    with damaged(place):
+        place.sh("exit 1", "--key", "f13")
+    place.sh("exit 0", "--key", "f15")
+    assert place.rows("select item from failures where settled_at is null") == [("f13",)]
+
+
 def test_next_exec_takes_the_spool_in(place: Place) -> None:
     """No watcher is needed: the next wrapped command brings the records to the store."""
     place.sh("true")
@@ -216,14 +227,90 @@ def test_broken_configuration_that_names_the_store_states_where_the_record_waits
     assert b"the record waits in " in ran.stderr
 
 
-def test_neither_store_nor_spool_still_runs(place: Place) -> None:
-    """With no place for a record at all the exit code stays, and a line says that nothing was kept."""
+def test_record_under_a_broken_configuration_leaves_the_schedule(place: Place) -> None:
+    """The zone of the project is unknown then, so the zone on record stays."""
+    words = ("-n", "backup", "--cron", "0 3 * * *", "--", "true")
+    place.exec(*words, env={"MAINSPRING_PROJECT_TIMEZONE": "Europe/Berlin"})
+    place.exec(*words, env={"MAINSPRING_PROJECT_TIMEZONE": "nowhere"})
+    assert len(place.spooled()) == 1
+    place.watch()
+    assert place.rows("select json_extract(spec, '$.tz') from schedules") == [("Europe/Berlin",)]
+    assert place.rows("select count(*) from runs") == [(2,)]
+
+
+def spare_spool(place: Place, store: Path) -> Path:
+    """Return the spool of this store in the state folder."""
+    return fallback_spool_path(ProcessSurroundings(place.env, place.folder, os.getuid()), store_url(store))
+
+
+@contextlib.contextmanager
+def small_disk(place: Place) -> Iterator[Path]:
+    """A small disk at the folder of the store, with the spool; yield a path on it."""
+    del place.env["MAINSPRING_EXEC_SPOOL"]
+    place.store.parent.mkdir()
+    size = "size=4m,nr_inodes=64"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", place.store.parent], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    try:
+        yield place.store.parent / "filler"
+    finally:
+        subprocess.run(["umount", "-l", place.store.parent], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_record_of_a_completely_full_disk_waits_in_the_state_folder(place: Place) -> None:
+    """The spool beside the store has no space either; once there is space, the failure is recorded."""
+    with small_disk(place) as filler:
+        place.sh("true")
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        assert place.sh("exit 3").returncode == 3
+        assert len(list(spare_spool(place, place.store).glob("*.run.json"))) == 1
+        filler.unlink()
+        assert place.watch()[0] == 0
+        assert place.runs()[-1] == ("failed", "retries_exhausted")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_lock_works_on_a_disk_without_inodes(place: Place) -> None:
+    """The lock needs no new file, and the message names the inodes."""
+    with small_disk(place) as filler:
+        place.sh("true", "--lock", "first")
+        with contextlib.suppress(OSError):
+            for number in range(64):
+                filler.with_name(f"filler{number}").touch()
+        done = place.sh("exit 3", "--lock", "l")
+        assert done.returncode == 3
+        assert b"no inode is free" in done.stderr
+        assert b"cannot be taken" not in done.stderr
+        assert b"belongs to" not in done.stderr
+        ready, go = place.fifo("ready"), place.fifo("go")
+        first = place.start("exec", "-n", "a", "--lock", "l", "--", "sh", "-c", "echo > ready; read x < go")
+        ready.read_text()
+        assert place.sh("true", "--lock", "l").returncode == 75
+        go.write_text("\n")
+        assert first.wait(TIMEOUT_S) == 0
+        for record in spare_spool(place, place.store).glob("*.run.json"):
+            record.unlink()
+
+
+def test_neither_store_nor_spool_still_runs(place: Place, receiver: Receiver) -> None:
+    """With no place for a record at all the exit code stays, a line says that nothing was kept, and people are notified."""
+    place.env |= receiver.settings
     nowhere = place.folder / "file"
     nowhere.write_text("")
     env = {"MAINSPRING_STORE_URL": str(nowhere / "s.db"), "MAINSPRING_EXEC_SPOOL": str(nowhere / "spool")}
+    spare = spare_spool(place, nowhere / "s.db")
+    spare.parent.mkdir(parents=True, exist_ok=True)
+    spare.write_text("")
     done = place.sh("exit 3", "--lock", "l", env=env)
+    spare.unlink()
     assert done.returncode == 3
     assert b"is not recorded" in done.stderr
+    headlines = [message["data"]["headline"] for message in receiver.messages]
+    assert [line for line in headlines if line.startswith("[page] line: a run failed")], headlines
 
 
 def test_bad_record_is_held(place: Place) -> None:

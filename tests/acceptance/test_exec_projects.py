@@ -15,6 +15,7 @@ import pytest
 
 from mainspring.config import load
 from tests import warm_command_line
+from tests.acceptance.wrapping import Place
 from tests.postgres_server import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,3 +119,32 @@ def test_record_under_a_broken_configuration_reaches_its_own_store(user: User) -
     near = user.call(0, "exec", "-n", "near", "--", "true", MAINSPIRNG_STORE_URL="x")
     assert "did you mean MAINSPRING_STORE_URL?" in near.stderr
     assert "nothing reads the variable MAINSPIRNG_STORE_URL" in user.call(0, "status", MAINSPIRNG_STORE_URL="x").stderr
+
+
+def test_record_under_an_unreadable_configuration_is_imported_once_it_is_readable(place: Place) -> None:
+    """`status` and `doctor` name the failed run meanwhile, but not in another project of the user."""
+    place.env["MAINSPRING_STORE_URL"] = ""
+    config = '[store]\nurl = "sqlite:///here.db"\n'
+    project, other = place.folder / "project", place.folder / "other"
+    for folder in (project, other):
+        folder.mkdir()
+        (folder / "mainspring.toml").write_text(config)
+    place.store = project / "here.db"
+
+    def call(folder: Path, *words: str, **env: str) -> str:
+        done = warm_command_line.call(words, cwd=folder, env={**place.env, **env}, timeout=TIMEOUT_S, text=True)
+        return done.stdout + done.stderr
+
+    for folder in (project, other):
+        call(folder, "exec", "-n", "backup", "--", "true")
+    (project / "mainspring.toml").write_text("[store\n")
+    assert "imports its record" in call(project, "exec", "-n", "backup", "--", "false")
+    (project / "mainspring.toml").write_text(config)
+    assert "Failed runs of wrapped commands wait in the spool: backup" in call(project, "status")
+    assert "backup failed 2" in call(project, "doctor", MAINSPRING_PROJECT_NAME="renamed")
+    assert "no known store" not in call(other, "doctor")
+    call(other, "watch")
+    assert place.runs() == [("succeeded", None)]
+    call(project, "watch")
+    assert place.runs() == [("succeeded", None), ("failed", "retries_exhausted")]
+    assert "wait in the spool" not in call(project, "status")

@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tests.acceptance.receiver import Receiver
 from tests.acceptance.works import Works, is_alive
 from tests.acceptance.wrapping import TIMEOUT_S, Place
 
@@ -138,3 +139,27 @@ def test_wrapped_command_whose_store_is_removed_meanwhile_is_on_record(place: Pl
     moved.rename(place.store)
     assert place.watch()[0] == 0
     assert place.runs() == [("failed", "retries_exhausted")]
+
+
+@pytest.mark.timeout(120)
+def test_store_on_a_missing_disk_is_reported_and_not_recreated(place: Place, receiver: Receiver) -> None:
+    """Neither `exec`, `watch` nor `up` makes its folder again; with the disk back, the record of the meantime is imported."""
+    del place.env["MAINSPRING_EXEC_SPOOL"]
+    place.env |= receiver.settings
+    place.sh("true")
+    moved = place.store.parent.rename(place.folder / "moved")
+    for _ in range(2):
+        assert place.sh("exit 3", "--lock", "l").returncode == 3
+        for words in (("watch",), ("up",), ("run", "quick"), ("status",)):
+            done = place.call(*words)
+            assert b"the store's file is gone" in done.stderr, (words, done)
+            assert done.returncode not in (0, 2), (words, done)
+    assert not place.store.parent.exists()
+    assert [message["data"]["about"] for message in receiver.messages] == ["opened"]
+    moved.rename(place.store.parent)
+    place.call("watch")
+    assert place.runs() == [("succeeded", None), *[("failed", "retries_exhausted")] * 2]
+    headlines = [message["data"]["headline"] for message in receiver.messages]
+    assert [line for line in headlines if "the store" in line][1:] == [
+        "[resolved] mainspring: the store accepts commits again"
+    ]

@@ -53,6 +53,19 @@ def test_watch_of_an_older_crontab_line_still_works(place: Place) -> None:
     assert b"--once" not in place.call("watch", "--help").stdout
 
 
+def test_schedule_of_a_crontab_line_is_in_the_zone_of_the_system(place: Place) -> None:
+    """cron counts in the zone of the system, so `--cron` does, unless the project or `--tz` states another one."""
+    place.env["TZ"] = "Asia/Tokyo"
+    zones = "select json_extract(spec, '$.tz') from schedules"
+    words = ("-n", "backup", "--cron", "0 3 * * *")
+    place.exec(*words, "--", "true")
+    assert place.rows(zones) == [("Asia/Tokyo",)]
+    place.exec(*words, "--", "true", env={"MAINSPRING_PROJECT_TIMEZONE": "Europe/Berlin"})
+    assert place.rows(zones) == [("Europe/Berlin",)]
+    place.exec(*words, "--tz", "America/Lima", "--", "true", env={"MAINSPRING_PROJECT_TIMEZONE": "Europe/Berlin"})
+    assert place.rows(zones) == [("America/Lima",)]
+
+
 def test_watch_reports_in_words_and_json(place: Place) -> None:
     """Each round prints a line on stderr for what is silent, and the exit code is 9 until a success ends it."""
     place.exec("-n", "backup", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--", "true")

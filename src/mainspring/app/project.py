@@ -211,13 +211,14 @@ class Project:
 
     def upkeep(self, registry: "Registry | None" = None) -> "Upkeep":
         """Return the upkeep of this project, not yet started. `registry` = of a worker, whose code can ask the targets of effects."""
+        from mainspring.app.exec.project_spool import make_project_spool
         from mainspring.app.workers.secret_upkeep import SecretUpkeep
         from mainspring.app.workers.spool_import import make_spool_importer
         from mainspring.app.workers.upkeep import Retention, Upkeep
 
         listed_only = self.settings.secrets.access == "listed"
         extra = {
-            "spool": make_spool_importer(self.settings.exec.spool, self.settings.spare_spool),
+            "spool": make_spool_importer(make_project_spool(self.settings)),
             "secrets": SecretUpkeep(lambda: self.secrets, self.clock, is_listed_only=listed_only).run,
         }
         if registry is not None:

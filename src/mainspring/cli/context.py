@@ -227,9 +227,10 @@ class Invocation:
         """Return whether there is a store; a server is contacted only by the first read. Raises StoreRemovedError if it was removed."""
         if self.settings.store.is_remote:
             return True
-        from mainspring.store.sqlite.file_identity import is_there, require_store_present
+        from mainspring.app.stores.store_factory import require_not_removed
+        from mainspring.store.sqlite.file_identity import is_there
 
-        require_store_present(self.path)
+        require_not_removed(self.path)
         return is_there(self.path)
 
     def read(self, query: "Callable[[StoreReader], T]") -> T:

@@ -67,6 +67,19 @@ _WITHHELD_HINT = (
 )
 
 
+class FoundSpool(Struct, frozen=True):
+    """The spool without settings, its spare folder and the store's folder.
+
+    `is_of_store` = it is that of a named store; otherwise `config` = the configuration file, which is invalid.
+    """
+
+    folder: Path
+    spare: Path | None = None
+    store_folder: Path | None = None
+    is_of_store: bool = True
+    config: Path | None = None
+
+
 def load(
     *,
     env: Mapping[str, str],
@@ -102,23 +115,25 @@ def load(
         _check_targets(settings.actions.http.targets, merged)
     _check_notify(settings.notify, merged)
     _check_due(settings.secrets, merged)
-    spare = None
+    spare = unclaimed = None
     with suppress(ConfigError):  # no home folder
         spare = locations.fallback_spool_path(around, settings.store.url)
+        unclaimed = _unclaimed_spool_path(around, flags, config, file)
     return replace(
         settings,
         spare_spool=None if spare == settings.exec.spool else spare,
+        unclaimed_spool=unclaimed,
         sources={".".join(path): given.source for path, given in merged.items() if _is_value(path)},
     )
 
 
 def find_spool_without_settings(
     *, env: Mapping[str, str], cwd: Path, uid: int, flags: Mapping[str, Any], config: Path | None
-) -> tuple[Path, bool]:
-    """Return the folder of records when the settings cannot be read, and whether that is the spool of a named store.
+) -> FoundSpool:
+    """Return the folder of records when the settings cannot be read.
 
-    The store may be known although another setting is invalid. If it is not, the folder belongs to this broken configuration alone, and
-    no store imports it by itself: it might be another project's.
+    The store may be known although another setting is invalid. If it is not, the folder belongs to this broken configuration alone: the
+    next command with the same flags, variables and file imports it, once they are valid.
 
     Raises:
         ConfigError: the user has no home folder.
@@ -134,15 +149,27 @@ def find_spool_without_settings(
         named = {path: value for path, value in flags.items() if tuple(path.split(".")) in _LOCATION_KEYS}
         merged = _merge(around, named, file, only=_LOCATION_KEYS)
         if merged[STORE_URL_KEY].source != DEFAULT_SOURCE:
-            return merged[SPOOL_KEY].value, True
+            url, spool = merged[STORE_URL_KEY].value, merged[SPOOL_KEY].value
+            folder = None if locations.is_server_url(url) else locations.store_path(url).parent
+            with suppress(ConfigError):  # no home folder
+                return FoundSpool(spool, locations.fallback_spool_path(around, url), folder)
+            return FoundSpool(spool, None, folder)
+    folder = _unclaimed_spool_path(locations.ProcessSurroundings(env, cwd, uid), flags, config, file)
+    return FoundSpool(folder, is_of_store=False, config=file)
+
+
+def _unclaimed_spool_path(
+    around: locations.ProcessSurroundings, flags: Mapping[str, Any], config: Path | None, file: Path | None
+) -> Path:
+    """Return the folder of records whose store is unknown: one for each set of flags, variables and file."""
     variables = (
         f"{name}={text}"
-        for name, text in sorted(env.items())
-        if name.startswith(VARIABLE_PREFIX) and not is_other_variable(name)
+        for name, text in sorted(around.env.items())
+        if text and name.startswith(VARIABLE_PREFIX) and not is_other_variable(name)
     )
     identity = "\x1f".join((str(flags.get("store.url")), str(config), str(file), *variables))
     mark = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return locations.state_folder(around) / f"{UNCLAIMED_SPOOL_PREFIX}{mark}", False
+    return locations.state_folder(around) / f"{UNCLAIMED_SPOOL_PREFIX}{mark}"
 
 
 def _merge(

@@ -113,6 +113,12 @@ def fallback_spool_path(around: ProcessSurroundings, url: str) -> Path:
     return state_folder(around) / f"spool-{hash_store_url(url, around.env)}"
 
 
+def store_note_path(around: ProcessSurroundings, store: Path) -> Path:
+    """Return the file that notes the store at this absolute path. Links are not followed: their disk may be missing."""
+    mark = hashlib.sha256(os.fsencode(store)).hexdigest()[:16]
+    return state_folder(around) / "known-stores" / mark
+
+
 def hash_store_url(url: str, env: Mapping[str, str]) -> str:
     """Return 16 hex digits that identify one store; the user and the password do not count.
 

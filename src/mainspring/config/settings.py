@@ -188,6 +188,11 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
         return store_path(self.url)
 
     @property
+    def folder(self) -> Path | None:
+        """The folder of the store's file; None if it is on a server."""
+        return None if self.is_remote else self.path.parent
+
+    @property
     def is_remote(self) -> bool:
         """Whether the store is on a database server."""
         return is_server_url(self.url)
@@ -342,6 +347,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     folder: Path = Path("/")
     spare_spool: Path | None = None
     """The spool of this store if nothing can be created beside it; None if that is `exec.spool` itself."""
+    unclaimed_spool: Path | None = None
+    """The spool of this configuration while it is invalid and its store is unknown."""
     sources: dict[str, str] = field(default_factory=dict)
 
     @property

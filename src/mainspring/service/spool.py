@@ -6,6 +6,7 @@ run by its id. A record that cannot be read is set aside and never blocks anothe
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shlex
@@ -32,14 +33,18 @@ MOST_RECORDS = 10_000
 _PART = ".part"
 _STALE_PART = 3600.0
 _LONGEST_NAME = 100
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class SpooledRun(msgspec.Struct, frozen=True):
-    """One record. `form` increases when its meaning changes."""
+    """One record. `form` increases when its meaning changes. `config` = the
+    configuration file of its call, if the store was unknown because the configuration was invalid.
+    """
 
     form: int
     run: RecordExecRun
     describe: DescribeExecAutomation | None = None
+    config: str | None = None
 
 
 class SpoolImportResult(msgspec.Struct, frozen=True):
@@ -76,12 +81,23 @@ class LockFile:
 class Spool:
     """The spool of one store; a write creates its folder.
 
-    `spare` = where records of the same store are while nothing can be created in `folder`: it is read, not written.
+    `spare` = the spool for records of the same store while nothing can be created in `folder`. `unclaimed` = records of
+    this project from a time in which its store was unknown: read, not written. `store_folder` = the folder of the
+    store, which is never created here.
     """
 
-    def __init__(self, folder: Path, spare: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spare: Path | None = None,
+        *,
+        unclaimed: Path | None = None,
+        store_folder: Path | None = None,
+    ) -> None:
         self.folder = folder
         self._spare = spare
+        self._folders = tuple(dict.fromkeys(path for path in (folder, spare, unclaimed) if path is not None))
+        self._store_folder = store_folder
 
     def names(self) -> list[str]:
         """Return the files of the records, oldest first; none if there is no folder."""
@@ -93,7 +109,7 @@ class Spool:
 
     def find_fault(self) -> SpoolFault | None:
         """Return the first folder or record that this user cannot read; None if there is none."""
-        for folder in self._folders():
+        for folder in self._folders:
             try:
                 records = sorted(path for path in folder.iterdir() if path.name.endswith(RECORD))
             except FileNotFoundError:
@@ -105,19 +121,33 @@ class Spool:
                     return _find_fault(path)
         return None
 
-    def write(self, run: RecordExecRun, describe: DescribeExecAutomation | None) -> Path:
-        """Store a record; it is on the disk when this returns.
+    def read_records(self) -> list[SpooledRun]:
+        """Return the records that can be read, oldest first."""
+        records = []
+        for name in self.names():
+            with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
+                records.append(self._read(name))
+        return records
+
+    def write(self, run: RecordExecRun, describe: DescribeExecAutomation | None, config: str | None = None) -> Path:
+        """Store a record, if necessary in the spare folder; it is on the disk when this returns.
 
         Raises:
-            OSError: it cannot be written here.
+            OSError: it can be written in neither folder.
             StoreError: there are too many records already.
         """
-        make_side_folder(self.folder)
         if len(self.names()) >= MOST_RECORDS:
             raise StoreError(f"there are {MOST_RECORDS} records in {self.folder}", hint="Import them: mainspring watch")
-        data = msgspec.json.encode(SpooledRun(1, run, describe))
-        path = self.folder / f"{run.id}{RECORD}"
-        part = self.folder / f"{run.id}.{os.getpid()}{_PART}"
+        data = msgspec.json.encode(SpooledRun(1, run, describe, config))
+        if self._spare is not None:
+            with contextlib.suppress(OSError):
+                return self._write(self.folder, run.id, data)
+        return self._write(self._spare or self.folder, run.id, data)
+
+    def _write(self, folder: Path, run: str, data: bytes) -> Path:
+        make_side_folder(folder, base=self._store_folder if folder == self.folder else None)
+        path = folder / f"{run}{RECORD}"
+        part = folder / f"{run}.{os.getpid()}{_PART}"
         descriptor = open_side_file(part, os.O_WRONLY | os.O_TRUNC)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -128,17 +158,16 @@ class Spool:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-        _sync(self.folder)
+        _sync(folder)
         return path
 
     def succeeded(self, automation: str, key: str) -> str | None:
         """Return the run that succeeded under this key and waits here for the import."""
-        for name in self.names():
-            with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
-                run = self._read(name).run
-                found = run.run_key is not None and run.run_key.key == key and run.automation == automation
-                if found and run.state is RunState.SUCCEEDED:
-                    return run.id
+        for record in self.read_records():
+            run = record.run
+            found = run.run_key is not None and run.run_key.key == key and run.automation == automation
+            if found and run.state is RunState.SUCCEEDED:
+                return run.id
         return None
 
     def take_in(
@@ -177,46 +206,45 @@ class Spool:
     def lock(self, name: str, slot: int = 1) -> LockFile | None:
         """Take a slot of the lock of this name; return None if it is held.
 
+        On a full disk no file can be created. Then the nearest folder is locked instead, for every name and slot.
+
         Raises:
             OSError: there can be no lock file here.
         """
         from urllib.parse import quote
 
         folder = self.folder / "locks"
-        make_side_folder(self.folder)
-        make_side_folder(folder)
         plain = name.encode("utf-8", "surrogatepass")
         quoted = quote(plain, safe="")
         suffix = "" if slot == 1 else f"@{slot}"  # in the name, @ is %40
         path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else hash_parts(plain)}{suffix}.lock"
-        descriptor = open_side_file(path, os.O_RDWR)
+        parents = [parent for parent in (folder, self.folder, self.folder.parent) if parent.is_dir()]
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
+            make_side_folder(self.folder, base=self._store_folder)
+            make_side_folder(folder)
+            descriptor = _lock_file(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not parents:
+                raise
+            descriptor = _flock(os.open(parents[0], _FOLDER_FLAGS), fcntl.LOCK_EX)
+            return None if descriptor is None else LockFile(parents[0], descriptor)
+        if descriptor is None or any(_is_locked(parent) for parent in parents):
+            if descriptor is not None:
+                os.close(descriptor)
             return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        with contextlib.suppress(OSError):  # a full disk: the text is only for people
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         return LockFile(path, descriptor)
 
     def _ending_in(self, ending: str) -> list[str]:
         found: set[str] = set()
-        for folder in self._folders():
+        for folder in self._folders:
             with contextlib.suppress(OSError):
                 found.update(path.name for path in folder.iterdir() if path.name.endswith(ending))
         return sorted(found)
 
-    def _folders(self) -> tuple[Path, ...]:
-        return (self.folder,) if self._spare is None else (self.folder, self._spare)
-
     def path_of(self, name: str) -> Path:
         """Return the path of the file of this name."""
-        path = self.folder / name
-        return path if self._spare is None or os.path.exists(path) else self._spare / name  # noqa: PTH110 - no error on EACCES
+        paths = [folder / name for folder in self._folders]
+        return next((path for path in paths if os.path.exists(path)), paths[0])  # noqa: PTH110 - no error on EACCES
 
     def _import_record(self, name: str, apply: Callable[[StoreCommand[object]], object]) -> str | None:
         """Import one record and return its run; None if the store still has an owner for it, so the record stays."""
@@ -249,11 +277,44 @@ class Spool:
 
     def _delete_stale_parts(self) -> None:
         """Delete half-written files of a writer that was killed."""
-        with contextlib.suppress(OSError):
-            for path in self.folder.glob(f"*{_PART}"):
-                with contextlib.suppress(OSError):
-                    if time.time() - path.stat().st_mtime > _STALE_PART:
-                        path.unlink()
+        for path in (path for folder in self._folders for path in folder.glob(f"*{_PART}")):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _STALE_PART:
+                    path.unlink()
+
+
+def _lock_file(path: Path) -> int | None:
+    """Lock the file, creating it if missing, and return its descriptor; None if it is held."""
+    descriptor = _flock(open_side_file(path, os.O_RDWR), fcntl.LOCK_EX)
+    if descriptor is not None:
+        with contextlib.suppress(OSError):  # a full disk: the text is only for people
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
+
+
+def _is_locked(folder: Path) -> bool:
+    """Return whether a process had to lock the folder instead of a file in it."""
+    try:
+        descriptor = _flock(os.open(folder, _FOLDER_FLAGS), fcntl.LOCK_SH)
+    except OSError:  # this user may not read it, and so could not lock it
+        return False
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is None
+
+
+def _flock(descriptor: int, kind: int) -> int | None:
+    """Lock an open file or folder and return its descriptor; close it and return None if it is held."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _find_fault(path: Path) -> SpoolFault:

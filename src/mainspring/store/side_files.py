@@ -56,12 +56,16 @@ def create_side_file(path: Path, flags: int, *, store: Path | None = None) -> in
     return descriptor
 
 
-def make_side_folder(folder: Path, *, store: Path | None = None) -> None:
+def make_side_folder(folder: Path, *, store: Path | None = None, base: Path | None = None) -> None:
     """Create a folder that only its owner may enter, and its parent folders, unless it exists.
+
+    `base` = the folder of a store: it is not created, because its disk may not be mounted.
 
     Raises:
         OSError: it cannot be created.
     """
+    if base is not None and base in (folder, *folder.parents) and not base.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "the folder of the store does not exist", str(base))
     _make_folder(folder, 0o700, store)
 
 

@@ -279,15 +279,16 @@ def test_spool_of_a_server_belongs_to_one_store(around):
 def test_spool_without_settings_is_that_of_the_store_that_is_named(tmp_path, around):
     """Whatever else is wrong: the store is named by flag, variable or file."""
     file = put(tmp_path / "project/mainspring.toml", '[store]\nurl = "own.db"\n[exec]\nspoool = "x"\n')
-    project_spool = (tmp_path / "project/own.db.spool", True)
-    assert find_spool_without_settings(**around, flags={}, config=file) == project_spool
+    project_spool = tmp_path / "project/own.db.spool"
+    found = find_spool_without_settings(**around, flags={}, config=file)
+    assert (found.folder, found.is_of_store, found.store_folder) == (project_spool, True, project_spool.parent)
     around["env"] |= {"MAINSPRING_STOER_URL": "/x/b.db"}
-    assert find_spool_without_settings(**around, flags={}, config=file) == project_spool
+    assert find_spool_without_settings(**around, flags={}, config=file) == found
     flags = {"store.url": "/x/a.db", "project.environment": "blue"}
-    assert find_spool_without_settings(**around, flags=flags, config=None) == (Path("/x/a.db.spool"), True)
+    assert find_spool_without_settings(**around, flags=flags, config=None).folder == Path("/x/a.db.spool")
     around["env"]["MAINSPRING_STORE_URL"] = "postgresql://db/a"
-    folder, claimed = find_spool_without_settings(**around, flags={}, config=None)
-    assert (folder.name, claimed) == (f"spool-{hash_store_url('postgresql://db/a', {})}", True)
+    found = find_spool_without_settings(**around, flags={}, config=None)
+    assert (found.folder.name, found.is_of_store) == (f"spool-{hash_store_url('postgresql://db/a', {})}", True)
 
 
 @pytest.mark.parametrize("text", ["[store\n", '[store]\nurl = "mysql://x"\n', None])
@@ -298,8 +299,8 @@ def test_spool_without_settings_belongs_to_no_store_where_none_is_named(tmp_path
     folders = set()
     for url in ("/x/a.db", "/x/b.db"):
         env = around["env"] | {"MAINSPRING_STOER_URL": url}
-        folder, claimed = find_spool_without_settings(**around | {"env": env}, flags={}, config=None)
-        assert not claimed
-        assert folder.parent == tmp_path / "home/.local/state/mainspring"
-        folders.add(folder)
+        found = find_spool_without_settings(**around | {"env": env}, flags={}, config=None)
+        assert not found.is_of_store
+        assert found.folder.parent == tmp_path / "home/.local/state/mainspring"
+        folders.add(found.folder)
     assert len(folders) == 2

@@ -211,3 +211,24 @@ def test_fix_of_a_spool_that_cannot_be_read_gives_it_to_the_owner_of_its_folder(
     os.chown(tmp_path, folder_of, folder_of)
     os.chown(spool, spool_of, spool_of)
     assert _find_fault(spool).fix == fix.format(spool=spool)
+
+
+def test_lock_without_a_free_inode_is_that_of_the_folder(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file can be created, so every name has one lock, which also counts once there are inodes again."""
+
+    def refuse(path: Path, flags: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    free = spool.lock("first")
+    assert free is not None
+    free.release()
+    with monkeypatch.context() as patch:
+        patch.setattr("mainspring.service.spool.open_side_file", refuse)
+        held = spool.lock("a")
+        assert held is not None
+        assert spool.lock("a") is None
+    assert spool.lock("a") is None
+    held.release()
+    taken = spool.lock("a")
+    assert taken is not None
+    taken.release()

@@ -45,7 +45,7 @@ class FallbackAlerter:
         self._where = where
         self._commit = commit
         self._notify_after_ms = to_milliseconds(settings.notify.store_lost_after)
-        self._outage_log = OutageLog(settings.exec.spool)
+        self._outage_log = OutageLog(settings.exec.spool, settings.store.folder)
         self._links: dict[str, ChannelLink] = {}
         self._logged: dict[str, str] = {}
 

@@ -28,11 +28,12 @@ class Outage(msgspec.Struct):
 
 
 class OutageLog:
-    """The remembered outage. `spool` = the folder next to which the file lies."""
+    """The remembered outage. `spool` = the folder next to which the file lies; `store_folder` = a folder that is not created."""
 
-    def __init__(self, spool: Path) -> None:
+    def __init__(self, spool: Path, store_folder: Path | None = None) -> None:
         self._file = Path(f"{spool}.store-lost.json")
         self._name = f"{hashlib.sha256(os.fsencode(self._file)).hexdigest()[:24]}.json"
+        self._store_folder = store_folder
         self._lost: Outage | None = None
         self._is_written = False
 
@@ -110,7 +111,7 @@ class OutageLog:
 
     def _lock(self) -> int | None:
         with contextlib.suppress(OSError):
-            make_side_folder(self._file.parent)
+            make_side_folder(self._file.parent, base=self._store_folder)
             return _open_lock_file(self._file)
         spare = self._spare(creates=True)
         with contextlib.suppress(OSError):

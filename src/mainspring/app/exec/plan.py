@@ -39,15 +39,20 @@ class PassedSecrets(msgspec.Struct, frozen=True):
 class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of one `exec` call: what to do, and where its records go (`spool` None = no place).
 
-    `spare_spool` = where they go if the store proves to be none: nothing is created next to a folder or file of another kind.
-    `claimed` = the store is known to which the records in `spool` belong.
+    `spare_spool` = where they go if nothing can be created in `spool`. `store_folder` = the folder of the store: it is not created,
+    and nothing in it if the store proves to be a folder or file of another kind.
+    `claimed` = the store is known to which the records in `spool` belong; otherwise `config` = the invalid file that would name it.
+    `unclaimed_spool` = records of this project from such a time.
     """
 
     wrapping: ExecRunSpec
     store: str | Path | None
     spool: Path | None
     spare_spool: Path | None = None
+    store_folder: Path | None = None
+    unclaimed_spool: Path | None = None
     claimed: bool = True
+    config: str | None = None
     lock: str | None = None
     slots: int = 1
     lock_wait: timedelta = timedelta(0)
@@ -59,6 +64,8 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Called with the store and the automation's name when the end is recorded; None = other processes watch."""
     report_outage: Callable[[BestEffortStore | None], None] = skip_outage_report
     """Called with the store once the end is recorded, or in the spool: reports that the store is lost, or back."""
+    report_unrecorded: Callable[[str, str, str], None] | None = None
+    """Called with the automation, the failure and the reason if a failed run could not be recorded anywhere."""
     trace: Callable[[StartRun, ExecRunEnd], str | None] | None = None
     """Called with the run's start and end. Returns why the trace was not sent. None = no trace."""
     secrets: PassedSecrets = PassedSecrets()

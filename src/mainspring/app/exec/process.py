@@ -61,8 +61,14 @@ class ExecProcess:
         self._begin: StartRun = exec_run_record.build_start(
             plan.wrapping, self._id, now_at, f"exec:{user_name()}@{socket.gethostname()}"
         )
-        self._describe = exec_run_record.build_description(plan.wrapping.definition)
-        self._spool = None if plan.spool is None else Spool(plan.spool, plan.spare_spool)
+        self._describe = exec_run_record.build_description(
+            plan.wrapping.definition, has_settings=plan.store is not None
+        )
+        self._spool = None
+        if plan.spool is not None:
+            self._spool = Spool(
+                plan.spool, plan.spare_spool, unclaimed=plan.unclaimed_spool, store_folder=plan.store_folder
+            )
         self._ledger = None if plan.store is None else BestEffortStore(plan.store, self._clock)
         self._locks: list[LockFile] = []
         self._on_record = False
@@ -103,7 +109,11 @@ class ExecProcess:
     def _open(self) -> None:
         if self._ledger is not None:
             self._ledger.open()
-            if self._ledger.is_foreign:
+            if (
+                self._ledger.is_foreign
+                and self._spool is not None
+                and self._spool.folder.parent == self._plan.store_folder
+            ):
                 self._spool = None if self._plan.spare_spool is None else Spool(self._plan.spare_spool)
             if self._plan.verbose:
                 print_notice(
@@ -296,17 +306,19 @@ class ExecProcess:
         reason = "there is no spool folder"
         if self._spool is not None:
             try:
-                self._spool.write(record, self._describe)
+                self._spool.write(record, self._describe, self._plan.config)
             except (OSError, MainspringError) as error:
                 reason = str(error).replace("\n", " ")
             else:
                 if not self._plan.claimed:
                     print_notice(
-                        f"the store of run {self._id} is unknown: move its record when you have one, see mainspring "
-                        "doctor"
+                        f"the store of run {self._id} is unknown: the next exec, up or watch with a valid "
+                        f"configuration imports its record from {self._spool.folder}"
                     )
                 return
         print_notice(f"run {self._id} of {self._name} ({record.state}) is not recorded: {reason}")
+        if end is not None and end.failure is not None and self._plan.report_unrecorded is not None:
+            self._plan.report_unrecorded(self._name, end.failure.message, reason)
 
     def _write_end(self, store: ProcessStore, end: ExecRunEnd) -> bool:
         saved, finish = exec_run_record.build_end(self._id, self._name, end)

@@ -51,6 +51,20 @@ class StoreOutageReporter:
             faults = ErrorText(make_secret_store(self._settings))
             _run_with_timeout(notify_store_lost(self._settings, faults, self._clock, where, error))
 
+    def report_unrecorded(self, automation: str, failure: str, reason: str) -> None:
+        """Report the failure of a run that could be recorded neither in the store nor in a spool (`reason`)."""
+        if self._settings.notify.channels:
+            from mainspring.app.alerting.unrecorded_run import notify_unrecorded_run  # noqa: PLC0415
+            from mainspring.app.setup.secrets import make_secret_store  # noqa: PLC0415
+            from mainspring.resources.error_text import ErrorText  # noqa: PLC0415
+
+            faults = ErrorText(make_secret_store(self._settings))
+            _run_with_timeout(
+                notify_unrecorded_run(
+                    self._settings, faults, self._clock, automation=automation, failure=failure, reason=reason
+                )
+            )
+
     def report_recovered(self, where: str, apply: Callable[["RecordStoreOutage"], object]) -> None:
         """Notify the notified channels that the store is healthy again, and record that it was lost."""
         if not OutageLog(self._settings.exec.spool).exists():

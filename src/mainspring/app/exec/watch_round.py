@@ -12,6 +12,7 @@ from mainspring.alerting.watchdog_ping import WatchdogPing, find_stuck_work
 from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
 from mainspring.app.alerting.watcher import evaluate_and_notify
 from mainspring.app.exec.best_effort_store import BestEffortStore, declare_dead
+from mainspring.app.exec.project_spool import make_project_spool
 from mainspring.app.exec.store_outage import StoreOutageReporter
 from mainspring.app.setup.secrets import make_secret_store
 from mainspring.app.stores.store_factory import require_store
@@ -26,7 +27,7 @@ from mainspring.domain.monitors.timing import silence
 from mainspring.domain.monitors.tuning_overrides import TuningOverrides
 from mainspring.domain.text.phrases import format_span
 from mainspring.resources.error_text import ErrorText
-from mainspring.service.spool import Spool, SpoolFault, SpoolImportResult
+from mainspring.service.spool import SpoolFault, SpoolImportResult
 from mainspring.store.base import StoreRemovedError
 from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
@@ -70,7 +71,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
     """
     _require_store(settings)
     ledger = BestEffortStore(settings.store.url, clock, timeout=ROUND_TIMEOUT_S)
-    records = Spool(settings.exec.spool, settings.spare_spool)
+    records = make_project_spool(settings)
     outage_reporter = StoreOutageReporter(settings, clock)
     stuck_work: str | None = None
 
@@ -108,7 +109,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
 
 def _require_store(settings: Settings) -> None:
     """Reject a mistyped store: an empty one would be healthy forever. A removed store raises an alert in the round."""
-    if settings.store.is_remote or Spool(settings.exec.spool, settings.spare_spool).names():
+    if settings.store.is_remote or make_project_spool(settings).names():
         return
     with contextlib.suppress(StoreRemovedError):
         require_store(settings.store.path)

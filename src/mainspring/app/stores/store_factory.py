@@ -3,10 +3,18 @@
 import os
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mainspring.config.locations import ProcessSurroundings, hash_store_url, is_server_url, state_folder, store_path
+from mainspring.config.locations import (
+    ProcessSurroundings,
+    hash_store_url,
+    is_server_url,
+    state_folder,
+    store_note_path,
+    store_path,
+)
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ConfigError, NoStoreError
 from mainspring.domain.extras import install_command
@@ -36,7 +44,8 @@ def make_store(place: str | Path, *, lease_ms: int | None = None, **options: Any
         ConfigError: the address cannot be read, or the driver of this kind of store is not installed.
     """
     if isinstance(place, Path) or not is_server_url(place):
-        return SqliteStore(place if isinstance(place, Path) else store_path(place), **options)
+        path = place if isinstance(place, Path) else store_path(place)
+        return SqliteStore(path, **{"note": find_note(path), **options})
     address = parse_address(place)
     from mainspring.store.postgres.store import PostgresStore
 
@@ -146,13 +155,25 @@ def require_store(place: str | Path) -> None:
     """Raise NoStoreError, StoreRemovedError or StoreUnavailableError unless there is a store."""
     if isinstance(place, Path) or not is_server_url(place):
         path = place if isinstance(place, Path) else store_path(place)
-        require_store_present(path)
+        require_not_removed(path)
         if not is_there(path):
             raise no_store_error(path)
     elif not store_exists(place):
         raise NoStoreError(
             f"there is no store\nat {parse_address(place).location}", hint="Create it: mainspring up, App.start"
         )
+
+
+def require_not_removed(path: Path) -> None:
+    """Raise StoreRemovedError if there was a store at this path and its file is missing."""
+    require_store_present(path, find_note(path))
+
+
+def find_note(path: Path) -> Path | None:
+    """Return the file that notes this store in the state folder; None if this user has none."""
+    with suppress(ConfigError):
+        return store_note_path(ProcessSurroundings(os.environ, Path("/"), os.getuid()), path.absolute())
+    return None
 
 
 def lock_anchor(url: str) -> Path:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from mainspring.domain.errors import StoreReadOnlyError
 from mainspring.service.spool import Spool
@@ -12,9 +11,8 @@ _LOG = logging.getLogger("mainspring.upkeep")
 _MAX_RECORDS = 500
 
 
-def make_spool_importer(folder: Path, spare: Path | None = None) -> Callable[[ProcessStore], None]:
+def make_spool_importer(spool: Spool) -> Callable[[ProcessStore], None]:
     """Return a function that imports some records of this spool each time it is called with the open store."""
-    spool = Spool(folder, spare)
 
     def import_some(store: ProcessStore) -> None:
         """Import up to 500 records. Raises StoreReadOnlyError if this user cannot read some records; the readable ones are imported."""

@@ -13,6 +13,7 @@ from mainspring.insight.text.formatting import format_count
 
 MIB = 1024 * 1024
 MIN_FREE_BYTES = 64 * MIB
+_MAX_RECORDS_NAMED = 10
 
 _CREATE = "If the name is right, create the store: mainspring up, or the first mainspring exec"
 
@@ -223,20 +224,12 @@ def check_other_store(invocation: Invocation) -> Iterator[CheckResult]:
 
 def check_spool(invocation: Invocation) -> Iterator[CheckResult]:
     """Check that the spool's records, written while the store was unreachable, were imported."""
-    from mainspring.service.spool import Spool
+    from mainspring.app.exec.project_spool import make_project_spool
 
-    spool = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool)
+    spool = make_project_spool(invocation.settings)
     waiting, bad = spool.names(), spool.bad_names()
-    unclaimed = [folder for folder in _find_unclaimed_spools() if Spool(folder).names()]
-    for folder in unclaimed:
-        yield CheckResult(
-            "spool",
-            "warning",
-            f"{format_count(len(Spool(folder).names()), 'record')} of wrapped commands belong to no known "
-            f"store: {folder}",
-            "The configuration could not be read when they were written. If they belong to this project: "
-            f"mkdir -p {spool.folder} && mv {folder}/*.run.json {spool.folder}",
-        )
+    unclaimed = [*_check_unclaimed_records(invocation)]
+    yield from unclaimed
     fault = spool.find_fault()
     if fault is not None:
         yield CheckResult("spool", "problem", fault.text, fault.fix)
@@ -255,13 +248,31 @@ def check_spool(invocation: Invocation) -> Iterator[CheckResult]:
         yield make_ok_result("spool", "empty")
 
 
-def _find_unclaimed_spools() -> list[Path]:
+def _check_unclaimed_records(invocation: Invocation) -> Iterator[CheckResult]:
+    """Report records whose store is unknown, unless they are of the configuration file of another project."""
     from mainspring.config.loading import UNCLAIMED_SPOOL_PREFIX
     from mainspring.config.locations import ProcessSurroundings, state_folder
+    from mainspring.insight.text.formatting import escape_text, format_instant
+    from mainspring.service.spool import Spool
 
-    return sorted(
-        state_folder(ProcessSurroundings(os.environ, Path.cwd(), os.getuid())).glob(f"{UNCLAIMED_SPOOL_PREFIX}*")
-    )
+    settings = invocation.settings
+    zone, target = settings.project.timezone, settings.exec.spool
+    around = ProcessSurroundings(os.environ, Path.cwd(), os.getuid())
+    for folder in sorted(state_folder(around).glob(f"{UNCLAIMED_SPOOL_PREFIX}*")):
+        records = [] if folder == settings.unclaimed_spool else Spool(folder).read_records()
+        records = [record for record in records if record.config in (None, str(settings.file))]
+        if not records:
+            continue
+        runs = (record.run for record in records[-_MAX_RECORDS_NAMED:])
+        texts = (f"{run.automation} {run.state} {format_instant(run.finished_at, zone)} {zone}" for run in runs)
+        yield CheckResult(
+            "spool",
+            "warning",
+            f"{format_count(len(records), 'record')} of wrapped commands belong to no known store: "
+            f"{escape_text(', '.join(texts))}; in {folder}",
+            "The configuration could not be read when they were written. If they belong to this project: "
+            f"mkdir -p {target} && mv {folder}/*.run.json {target}",
+        )
 
 
 def _nearest_folder(path: Path) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from mainspring.app.exec.plan import FAILURE_EXIT_CODE, LOCK_HELD_EXIT_CODE, ExecPlan, PassedSecrets, skip_outage_report
+from mainspring.app.exec.plan import FAILURE_EXIT_CODE, LOCK_HELD_EXIT_CODE, ExecPlan, PassedSecrets
 from mainspring.app.exec.process import ExecProcess
 from mainspring.app.exec.self_watch import watch_own_automation
 from mainspring.app.exec.signal_forwarding import print_notice
@@ -23,7 +23,7 @@ from mainspring.cli.exec.secret_options import add_secret_options
 from mainspring.cli.exec.standard_streams import fill_standard_streams
 from mainspring.cli.lazy_group import FlaggedCommand
 from mainspring.config import Settings, find_spool_without_settings, load, misspelt_variables
-from mainspring.config.locations import ProcessSurroundings, default_spool_path, resolve_store_url
+from mainspring.config.locations import ProcessSurroundings, resolve_store_url
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.definitions.options import OPTIONS, DefinitionKind, OptionGroup
 from mainspring.domain.duration import parse_duration
@@ -175,7 +175,12 @@ def _read_printable(text: str) -> str:
     help="schedule of your crontab line: you are notified if no success comes in time",
 )
 @click.option("--every", metavar="D", help="instead of --cron: how often something starts it")
-@click.option("--tz", metavar="ZONE", callback=_make_callback(OPTIONS["tz"].read), help="the time zone of --cron")
+@click.option(
+    "--tz",
+    metavar="ZONE",
+    callback=_make_callback(OPTIONS["tz"].read),
+    help="the time zone of --cron (default: project.timezone, else that of the system, by which cron counts)",
+)
 @click.option("--grace", metavar="D", help="allow a success to be this late (default: one period, at most 6h)")
 @click.option("--owner", metavar="WHO", help="person or team that is responsible")
 @click.option("--runbook", metavar="PAGE", help="page that says what to do when it fails")
@@ -282,7 +287,7 @@ def _make_plan(
     shared = {} if settings is None else settings.default_options
     options = {name: value for name, value in shared.items() if OPTIONS[name].group in _SHARED_OPTION_GROUPS}
     if given["cron"]:
-        options |= {"cron": list(given["cron"]), "tz": given["tz"] or shared.get("tz", "UTC")}
+        options |= {"cron": list(given["cron"]), "tz": given["tz"] or _find_zone(settings)}
     retry = None
     if given["retry"] is not None:
         wait = given["retry_wait"]
@@ -324,13 +329,31 @@ def _make_plan(
         lock_exit=given["lock_exit"],
         rules=() if settings is None or retry is None else settings.project.classify,
         folder=Path() if settings is None else settings.folder,
-        watch=None if settings is None else partial(watch_own_automation, settings),
-        report_outage=skip_outage_report if settings is None else StoreOutageReporter(settings, SystemClock()).report,
-        trace=None if settings is None else partial(export_own_trace, settings),
+        **({} if settings is None else _make_reports(settings)),
         fail_open=fail_open,
         verbose=given["verbose"],
         secrets=_read_secrets(settings, given, definition.name),
     )
+
+
+def _make_reports(settings: Settings) -> dict[str, Any]:
+    """Return what reports the end of the command and outages, as fields of an ExecPlan."""
+    outages = StoreOutageReporter(settings, SystemClock())
+    return {
+        "watch": partial(watch_own_automation, settings),
+        "report_outage": outages.report,
+        "report_unrecorded": outages.report_unrecorded,
+        "trace": partial(export_own_trace, settings),
+    }
+
+
+def _find_zone(settings: Settings | None) -> str:
+    """Return the time zone of --cron: the stated one, else that of the system, because cron starts the command."""
+    if settings is not None and "project.timezone" in settings.sources:
+        return settings.project.timezone
+    from mainspring.config.system_zone import find_system_zone
+
+    return find_system_zone(os.environ)
 
 
 def _read_secrets(settings: Settings | None, given: dict[str, Any], automation: str) -> PassedSecrets:
@@ -347,26 +370,30 @@ def _read_secrets(settings: Settings | None, given: dict[str, Any], automation: 
 
 def _find_spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
     """Return the folders of records, as fields of an ExecPlan."""
-    if settings is None:
-        spool, claimed = _find_spool_without_settings(flags)
-        return {"spool": spool, "claimed": claimed}
-    spool = settings.exec.spool
-    is_next_to_store = not settings.store.is_remote and spool == default_spool_path(settings.store.path)
-    return {"spool": spool, "spare_spool": settings.spare_spool if is_next_to_store else spool}
-
-
-def _find_spool_without_settings(flags: Any) -> tuple[Path | None, bool]:
-    """Return the spool for an unreadable configuration, and whether it belongs to a store that is named all the same."""
+    if settings is not None:
+        return {
+            "spool": settings.exec.spool,
+            "spare_spool": settings.spare_spool,
+            "unclaimed_spool": settings.unclaimed_spool,
+            "store_folder": settings.store.folder,
+        }
     config = getattr(flags, "config", None)
     with contextlib.suppress(MainspringError, OSError):
-        return find_spool_without_settings(
+        found = find_spool_without_settings(
             env=os.environ,
             cwd=Path.cwd(),
             uid=os.getuid(),
             flags=_settings_flags(flags),
             config=None if config is None else Path(config),
         )
-    return None, True
+        return {
+            "spool": found.folder,
+            "spare_spool": found.spare,
+            "store_folder": found.store_folder,
+            "claimed": found.is_of_store,
+            "config": None if found.config is None else str(found.config),
+        }
+    return {"spool": None}
 
 
 def _settings_flags(flags: Any) -> dict[str, Any]:

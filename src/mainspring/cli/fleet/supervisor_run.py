@@ -33,7 +33,7 @@ def run_until_stopped(
     """
     from mainspring.app.processes.launch_spec import LaunchSpec
     from mainspring.app.setup.process_log import configure_log
-    from mainspring.app.stores.store_factory import lock_anchor
+    from mainspring.app.stores.store_factory import lock_anchor, require_not_removed
     from mainspring.domain.processes.process_role import parse_roles
     from mainspring.store.supervisor_lock import lock_supervisor_role, supervisor_conflict
 
@@ -47,6 +47,8 @@ def run_until_stopped(
     project.install_failpoints()
     roles = parse_roles(project.settings.up.roles)
     try:
+        if not settings.store.is_remote:
+            require_not_removed(settings.store.path)  # the lock would create the folder
         with lock_supervisor_role(lock_anchor(invocation.settings.store.url), invocation.location, roles):
             invocation.migrate_store()  # its processes would do so a moment later, and a reader accepts no older schema version
             # A supervisor that reaches the store by another name, or is of another version.

@@ -76,7 +76,8 @@ def _create_store(invocation: Invocation, folder: Path) -> str | None:
         return None
     if store_exists(settings.store.url):
         return f"the store is {settings.store.location}, which existed before"
-    store = make_store(settings.store.url, clock=invocation.machine_clock)
+    # A new project may have the name of a deleted one.
+    store = make_store(settings.store.url, clock=invocation.machine_clock, note=None)
     store.open()
     store.close()
     return None

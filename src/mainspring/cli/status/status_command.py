@@ -145,11 +145,18 @@ def _read_free_bytes(invocation: Invocation) -> int | None:
 
 
 def _find_spool_faults(invocation: Invocation) -> list[str]:
-    """Return why records of wrapped commands may be hidden in the spool, with the fix; nothing if all can be read."""
-    from mainspring.service.spool import Spool
+    """Return why failed runs of wrapped commands are hidden in the spool, or may be, with the fix."""
+    from mainspring.app.exec.project_spool import make_project_spool
+    from mainspring.domain.states import RunState
 
-    fault = Spool(invocation.settings.exec.spool, invocation.settings.spare_spool).find_fault()
-    return [] if fault is None else [f"{fault.text[0].upper()}{fault.text[1:]}. Fix: {fault.fix}"]
+    spool = make_project_spool(invocation.settings)
+    fault = spool.find_fault()
+    faults = [] if fault is None else [f"{fault.text[0].upper()}{fault.text[1:]}. Fix: {fault.fix}"]
+    failed = sorted({record.run.automation for record in spool.read_records() if record.run.state is RunState.FAILED})
+    if failed:
+        names = formatting.escape_text(", ".join(failed))
+        faults.append(f"Failed runs of wrapped commands wait in the spool: {names}. Import them: mainspring watch")
+    return faults
 
 
 def _find_unnoticed_deaths(reader: "StoreReader") -> Iterator[str]:

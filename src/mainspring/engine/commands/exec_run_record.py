@@ -26,8 +26,11 @@ NO_INPUT = b"{}"
 _SLOT_TOLERANCE_MS = 120_000
 
 
-def build_description(definition: Definition) -> DescribeExecAutomation:
-    """Return the command that records the automation, and when it is expected to succeed."""
+def build_description(definition: Definition, *, has_settings: bool = True) -> DescribeExecAutomation:
+    """Return the command that records the automation, and when it is expected to succeed.
+
+    Without settings it has no schedules, because their zone is a guess: those on record stay.
+    """
     several = len(definition.schedules) > 1
     rows = [
         ScheduleRow(
@@ -40,7 +43,7 @@ def build_description(definition: Definition) -> DescribeExecAutomation:
     ]
     data = msgspec.json.encode(_printable(definition.to_data()), order="deterministic")
     row = AutomationRow(definition.name, str(definition.kind), definition.version, definition.fingerprint, data)
-    return DescribeExecAutomation(row, tuple(rows))
+    return DescribeExecAutomation(row, tuple(rows) if has_settings else ())
 
 
 def _printable(value: Any) -> Any:
@@ -149,6 +152,8 @@ def build_whole_run(start: StartRun, end: ExecRunEnd, session: int | None) -> Re
         attempts=end.attempts,
         session=session,
         output_size=end.output_size,
+        healthy=start.healthy,
+        item=start.item,
     )
 
 

@@ -107,7 +107,9 @@ def _choose_health_rule(
         rule = HealthRule(stated_rule)
     elif item is not None:
         rule = HealthRule.ITEM
-    elif _is_of_schedule(slot) or definition.kind is DefinitionKind.EXEC or _is_as_scheduled(definition, arguments):
+    elif definition.kind is DefinitionKind.EXEC:  # a key names its item; without one each call does the same
+        rule = HealthRule.AUTOMATION if key is None else HealthRule.ITEM
+    elif _is_of_schedule(slot) or _is_as_scheduled(definition, arguments):
         rule = HealthRule.AUTOMATION
     else:
         rule = HealthRule.RATE if options.awaited and key is None else HealthRule.ITEM

@@ -1,6 +1,7 @@
 """Commands of `mainspring exec`: the automation that it wraps, and runs that are recorded after their end."""
 
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.incidents.incident_members import WHOLE_AUTOMATION, HealthRule
 from mainspring.domain.runs.journal import AttemptRecord, Outcome
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.commands.automations import AutomationRow, ScheduleRow
@@ -27,7 +28,7 @@ class RecordExecRun(StoreCommand[StartAnswer | Refused], frozen=True):
 
     The same id again changes nothing. If the run is on record without its end, or as lost with its process, it gets
     this end, because its owner reports it (`session` and `claim`). `state` is succeeded, failed or cancelled;
-    `output_size` = bytes of the output of a success.
+    `output_size` = bytes of the output of a success. `healthy`, `item` are those of StartRun.
     """
 
     id: str
@@ -50,3 +51,5 @@ class RecordExecRun(StoreCommand[StartAnswer | Refused], frozen=True):
     session: int | None = None
     claim: int = 1
     output_size: int | None = None
+    healthy: HealthRule = HealthRule.AUTOMATION
+    item: str | None = WHOLE_AUTOMATION

@@ -27,7 +27,7 @@ from mainspring.store.side_files import create_side_file, describe_owner, make_s
 from mainspring.store.sqlite.damage import error_of_fault
 from mainspring.store.sqlite.fair_write_lock import write_queue_file_of
 from mainspring.store.sqlite.file_identity import FORBIDDEN_HINT, is_there, unreachable
-from mainspring.store.sqlite.filesystem import refuse_network
+from mainspring.store.sqlite.filesystem import has_free_inode, refuse_network
 
 _BUSY_MS = 250
 _CACHED_STATEMENTS = 400
@@ -200,12 +200,18 @@ def not_made(path: Path, error: OSError) -> MainspringError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return unwritable(path, str(error.strerror))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreFullError(
-            f"the disk of the store is full\nat {path}: {error.strerror}", hint="Free space on it, then try again."
-        )
+        return _full(path, str(error.strerror))
     return StoreUnavailableError(
         f"a file of the store cannot be created\nat {path}: {error.strerror}",
         hint="Fix that, or use another file as the store.",
+    )
+
+
+def _full(path: Path, reason: str) -> StoreFullError:
+    if not has_free_inode(path.parent):
+        reason = "no inode is free for another file (df -i)"
+    return StoreFullError(
+        f"the disk of the store is full\nat {path}: {reason}", hint="Free space on it, then try again."
     )
 
 
@@ -218,5 +224,7 @@ def _error_of_opening(fault: apsw.Error, path: Path, *, read_only: bool) -> Main
     if isinstance(fault, apsw.CantOpenError | apsw.ReadOnlyError) and is_there(path):
         if not os.access(path, os.R_OK):
             return unreadable(path)
+        if os.access(path.parent, os.W_OK) and not has_free_inode(path.parent):
+            return _full(path, str(fault))
         return unopenable(path, fault) if read_only else unwritable(path, str(fault))
     return error_of_fault(fault, path) or StoreBrokenError(f"the store cannot be opened\nat {path}: {fault}")

@@ -26,7 +26,7 @@ from mainspring.store.side_files import create_side_file
 from mainspring.store.sqlite.connection import connect, not_made, prepare_folder, refuse_foreign
 from mainspring.store.sqlite.damage import error_of_fault
 from mainspring.store.sqlite.fair_write_lock import FairWriteLock
-from mainspring.store.sqlite.file_identity import FileIdentity, require_store_present
+from mainspring.store.sqlite.file_identity import FileIdentity, note_store, require_store_present
 from mainspring.store.sqlite.filesystem import free_bytes
 from mainspring.store.sqlite.migrate import migrate, migrations
 from mainspring.store.sqlite.store_mark import StoreMark
@@ -88,8 +88,8 @@ class DiskReserve:
 class SqliteDatabase(GroupingDatabase):
     """The write connection of one process. It creates and migrates the file if needed.
 
-    `recreate` = recreate a file that was removed. `passed` returns growing seconds, by which a changed clock is noticed.
-    `process_clock` = the clock by which this process computes.
+    `recreate` = recreate a file that was removed. `note` = the file that notes the store, see note_store.
+    `passed` returns growing seconds, by which a changed clock is noticed. `process_clock` = the clock by which this process computes.
 
     Raises (from the constructor):
 
@@ -104,6 +104,7 @@ class SqliteDatabase(GroupingDatabase):
         handlers: Handlers,
         sealing: Sealing = PLAIN_SEALING,
         recreate: bool = False,
+        note: Path | None = None,
         passed: Callable[[], float] | None = None,
         process_clock: StoreClock | None = None,
     ) -> None:
@@ -113,7 +114,7 @@ class SqliteDatabase(GroupingDatabase):
         self._sealing = sealing
         refuse_foreign(path)
         if not recreate:
-            require_store_present(path)
+            require_store_present(path, note)
         prepare_folder(path)
         self.write_lock = _open_write_lock(path)
         try:
@@ -131,6 +132,8 @@ class SqliteDatabase(GroupingDatabase):
         except BaseException:
             self.write_lock.close()
             raise
+        if note is not None:
+            note_store(note, path, self._store)
         if is_new:
             _LOG.warning("created a new store at %s", path)
         self._reserve = DiskReserve(path)

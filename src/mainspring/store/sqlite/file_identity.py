@@ -1,8 +1,8 @@
 """Identity of files: check that the open files of a connection still have their names. A commit to a removed file is
 lost silently.
 
-It compares names and numbers only. Nothing is opened here: closing a descriptor of a file that SQLite uses would drop
-its locks.
+It compares names and numbers only. No file of the store is opened here: closing a descriptor of a file that SQLite
+uses would drop its locks. A note in another folder proves that there was a store, even if its whole folder is missing.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mainspring.domain.errors import StoreError, StoreForbiddenError, StoreUnavailableError
 from mainspring.store.base import StoreRemovedError
-from mainspring.store.side_files import describe_owner, shorten
+from mainspring.store.side_files import describe_owner, make_side_folder, open_side_file, shorten
 
 _LABELS = {"": "file", "-wal": "write-ahead log", "-shm": "shared index"}
 SIDE_SUFFIXES = ("-wal", "-shm")
@@ -85,11 +85,11 @@ class FileIdentity:
                 )
 
 
-def require_store_present(store: Path) -> None:
-    """Check that there is a store, or never was one.
+def require_store_present(store: Path, note: Path | None = None) -> None:
+    """Check that there is a store, or never was one. `note` = the file that `note_store` writes.
 
     Raises:
-        StoreRemovedError: its side files prove that processes used it, and now the file is missing or empty.
+        StoreRemovedError: its note or its side files prove that processes used it, and now the file is missing or empty.
     """
     try:
         is_missing = store.stat().st_size == 0
@@ -97,11 +97,26 @@ def require_store_present(store: Path) -> None:
         is_missing = True
     except OSError:
         return  # opening it raises the error
-    if is_missing and store.with_name(f"{store.name}.sessions").is_dir():
+    if not is_missing:
+        return
+    if store.with_name(f"{store.name}.sessions").is_dir() or (note is not None and note.exists()):
+        disk = "" if store.parent.exists() else ", and its folder is missing too: is its disk mounted?"
         raise StoreRemovedError(
-            f"the store's file is gone: there was one\nat {store}",
+            f"the store's file is gone: there was one\nat {store}{disk}",
             hint=f"{_PUT_BACK} To start with an empty one: mainspring db migrate --create",
         )
+
+
+def note_store(note: Path, store: Path, store_id: str) -> None:
+    """Note outside the store's folder that there is a store at this path. Never raises: the note is a second proof."""
+    data = f"{store_id} {store}\n".encode("utf-8", "surrogateescape")
+    with contextlib.suppress(OSError):
+        if note.read_bytes() == data:
+            return
+    with contextlib.suppress(OSError):
+        make_side_folder(note.parent)
+        with os.fdopen(open_side_file(note, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+            file.write(data)
 
 
 def identity_of(name: str) -> tuple[int, int] | None:

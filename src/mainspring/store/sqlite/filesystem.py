@@ -92,3 +92,9 @@ def free_bytes(path: Path) -> int:
     """Return the free space for this user on the file system of the existing `path`."""
     state = os.statvfs(path)
     return state.f_bavail * state.f_frsize
+
+
+def has_free_inode(path: Path) -> bool:
+    """Return whether a file can be created on the file system of the existing `path`; some have no fixed number of inodes."""
+    state = os.statvfs(path)
+    return state.f_files == 0 or state.f_favail > 0

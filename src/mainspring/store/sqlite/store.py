@@ -17,9 +17,11 @@ from mainspring.store.write.command_handlers import HANDLERS
 
 
 class SqliteStore(ProcessStore):
-    """A process_store.ProcessStore on `path`. `recreate` = recreate a file that was removed."""
+    """A process_store.ProcessStore on `path`. `recreate` = recreate a file that was removed. `note` = see note_store."""
 
-    def __init__(self, path: Path, *, recreate: bool = False, **options: Unpack[StoreOptions]) -> None:
+    def __init__(
+        self, path: Path, *, recreate: bool = False, note: Path | None = None, **options: Unpack[StoreOptions]
+    ) -> None:
         self._machine_clock = options["clock"]
         is_machine = isinstance(self._machine_clock, SystemClock)
         self._store_clock = StoreClock(steady(self._machine_clock)) if is_machine else None
@@ -27,6 +29,7 @@ class SqliteStore(ProcessStore):
         super().__init__(**options)
         self.path = path
         self._recreate = recreate
+        self._note = note
         self._file: SqliteDatabase | None = None
 
     @property
@@ -51,6 +54,7 @@ class SqliteStore(ProcessStore):
             handlers=HANDLERS,
             sealing=self._sealing,
             recreate=self._recreate,
+            note=self._note,
             process_clock=self._store_clock,
         )
         return self._file

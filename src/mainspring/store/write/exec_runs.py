@@ -95,6 +95,8 @@ def _row(command: RecordExecRun) -> dict[str, object]:
         "result",
         "trigger",
         "output_size",
+        "healthy",
+        "item",
     )
     return {
         **{name: getattr(c, name) for name in names},

@@ -24,6 +24,7 @@ def test_nothing_is_created_next_to_a_file_that_is_no_store(tmp_path, name):
         store=shop / name,
         spool=shop / f"{name}.spool",
         spare_spool=usual.folder,
+        store_folder=shop,
         lock="l",
     )
     assert ExecProcess(plan).run() == 0
@@ -43,4 +44,4 @@ def test_record_that_no_store_is_known_for_is_reported(tmp_path, capfd):
     )
     assert ExecProcess(plan).run() == 0
     assert len(Spool(tmp_path / "unclaimed-1").names()) == 1
-    assert "the store of run" in capfd.readouterr().err
+    assert "a valid configuration imports its record" in capfd.readouterr().err

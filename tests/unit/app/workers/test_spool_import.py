@@ -17,7 +17,7 @@ def test_worker_takes_the_spool_in(tmp_path: Path, caplog: pytest.LogCaptureFixt
     """Records become runs, bad ones are reported, and an empty spool costs nothing."""
     store = SqliteStore(tmp_path / "s.db", clock=StoppedClock())
     store.open()
-    take = make_spool_importer(tmp_path / "spool")
+    take = make_spool_importer(Spool(tmp_path / "spool"))
     take(store)
     spool = Spool(tmp_path / "spool")
     spool.write(RecordExecRun("r_1", "a", "exec", 1, None, "exec", "json", b"{}", RunState.SUCCEEDED, 1, 2), None)

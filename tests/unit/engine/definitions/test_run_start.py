@@ -16,10 +16,10 @@ from mainspring.store.commands.runs import SlotLink
 NOW = 1_800_000_000_000  # 2027-01-15 08:00:00 UTC
 
 
-def definition(**options):
-    read = parse_options(DefinitionKind.TASK, options, "the test")
+def definition(kind=DefinitionKind.TASK, **options):
+    read = parse_options(kind, options, "the test")
     return Definition(
-        kind=DefinitionKind.TASK,
+        kind=kind,
         name="sync",
         version=read.get("version", 1),
         options=read,
@@ -183,6 +183,13 @@ SCHEDULED = {"cron": ["0 3 * * *"]}
 def test_start_states_what_settles_its_failure(options, given, rule, item):
     """What the definition says wins; else what starts it decides. Other arguments than the schedule's are another thing."""
     start = command(definition(**options), **given)
+    assert (start.healthy, start.item) == (rule, item)
+
+
+@pytest.mark.parametrize(("key", "rule", "item"), [(None, HealthRule.AUTOMATION, ""), ("f13", HealthRule.ITEM, "f13")])
+def test_start_of_a_wrapped_command_is_about_its_key(key, rule, item):
+    """A wrapped command with a key processes the item of that name; without one, each call does the same work."""
+    start = command(definition(DefinitionKind.EXEC), b"{}", key=key)
     assert (start.healthy, start.item) == (rule, item)
 
 

@@ -111,3 +111,18 @@ def test_used_store_is_recreated_only_on_request(path):
     recreated = SqliteStore(path, clock=SystemClock(), recreate=True)
     recreated.open()
     recreated.close()
+
+
+def test_noted_store_is_recreated_only_on_request(tmp_path):
+    """The note lies elsewhere: it proves that there was a store although its whole folder is missing."""
+    path, note = tmp_path / "disk" / "state.db", tmp_path / "state" / "note"
+    store = SqliteStore(path, clock=SystemClock(), note=note)
+    store.open()
+    store.close()
+    path.parent.rename(tmp_path / "aside")
+    with pytest.raises(StoreRemovedError, match="is its disk mounted"):
+        SqliteStore(path, clock=SystemClock(), note=note).open()
+    assert not path.parent.exists()
+    recreated = SqliteStore(path, clock=SystemClock(), note=note, recreate=True)
+    recreated.open()
+    recreated.close()
