@@ -229,6 +229,6 @@ def test_lock_without_a_free_inode_is_that_of_the_folder(spool: Spool, monkeypat
         assert spool.lock("a") is None
     assert spool.lock("a") is None
     held.release()
-    taken = spool.lock("a")
-    assert taken is not None
-    taken.release()
+    imported = spool.lock("a")
+    assert imported is not None
+    imported.release()
