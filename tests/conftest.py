@@ -1,17 +1,14 @@
 """Settings that every suite shares."""
 
-import contextlib
 import os
 import signal
 import sys
 import threading
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from mainspring.config.locations import ProcessSurroundings, store_note_path
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from tests.lent_stores import LentStores
 from tests.machine_state import hide_machine_state
@@ -82,17 +79,6 @@ def _secrets_are_forgotten() -> Iterator[None]:
     values, redactor = dict(KNOWN_SECRETS._values), KNOWN_SECRETS.redactor
     yield
     KNOWN_SECRETS._values, KNOWN_SECRETS.redactor = values, redactor
-
-
-@pytest.fixture(autouse=True)
-def _noted_stores_are_forgotten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let each test create its stores: the folder of a test has the name of one that was removed before."""
-    yield
-    around = ProcessSurroundings(os.environ, Path("/"), os.getuid())
-    for note in store_note_path(around, Path("/")).parent.glob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            if str(tmp_path_factory.getbasetemp()) in note.read_text():
-                note.unlink()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,12 +1,15 @@
 """The store's file, or a file that belongs to it, is taken away under processes that use it: nothing is committed into the lost one."""
 
+import os
 import re
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
 import pytest
 
+from mainspring.config.locations import ProcessSurroundings, state_folder
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.works import Works, is_alive
 from tests.acceptance.wrapping import TIMEOUT_S, Place
@@ -141,13 +144,25 @@ def test_wrapped_command_whose_store_is_removed_meanwhile_is_on_record(place: Pl
     assert place.runs() == [("failed", "retries_exhausted")]
 
 
+@pytest.fixture
+def lasting_folder(place: Place) -> Iterator[Path]:
+    """A folder that is not for temporary files: a store there is noted in the state folder of the user."""
+    state = state_folder(ProcessSurroundings(place.env, place.folder, os.getuid()))
+    state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=state) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.timeout(120)
-def test_store_on_a_missing_disk_is_reported_and_not_recreated(place: Place, receiver: Receiver) -> None:
+def test_store_on_a_missing_disk_is_reported_and_not_recreated(
+    place: Place, receiver: Receiver, lasting_folder: Path
+) -> None:
     """Neither `exec`, `watch` nor `up` makes its folder again; with the disk back, the record of the meantime is imported."""
     del place.env["MAINSPRING_EXEC_SPOOL"]
     place.env |= receiver.settings
+    place.store = lasting_folder / "disk" / "s.db"
     place.sh("true")
-    moved = place.store.parent.rename(place.folder / "moved")
+    moved = place.store.parent.rename(lasting_folder / "moved")
     for _ in range(2):
         assert place.sh("exit 3", "--lock", "l").returncode == 3
         for words in (("watch",), ("up",), ("run", "quick"), ("status",)):

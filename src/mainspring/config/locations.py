@@ -113,6 +113,12 @@ def fallback_spool_path(around: ProcessSurroundings, url: str) -> Path:
     return state_folder(around) / f"spool-{hash_store_url(url, around.env)}"
 
 
+def is_temporary(around: ProcessSurroundings, path: Path) -> bool:
+    """Return whether an absolute path is below a folder for temporary files, whose content may be gone at any time."""
+    folders = ("/tmp", "/var/tmp", "/dev/shm", around.env.get("TMPDIR") or "/tmp")  # noqa: S108 - nothing is created there
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
 def store_note_path(around: ProcessSurroundings, store: Path) -> Path:
     """Return the file that notes the store at this absolute path. Links are not followed: their disk may be missing."""
     mark = hashlib.sha256(os.fsencode(store)).hexdigest()[:16]

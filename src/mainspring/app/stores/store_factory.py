@@ -11,6 +11,7 @@ from mainspring.config.locations import (
     ProcessSurroundings,
     hash_store_url,
     is_server_url,
+    is_temporary,
     state_folder,
     store_note_path,
     store_path,
@@ -170,9 +171,11 @@ def require_not_removed(path: Path) -> None:
 
 
 def find_note(path: Path) -> Path | None:
-    """Return the file that notes this store in the state folder; None if this user has none."""
+    """Return the file that notes this store in the state folder; None if this user has none, or the store is a temporary file."""
+    around = ProcessSurroundings(os.environ, Path("/"), os.getuid())
     with suppress(ConfigError):
-        return store_note_path(ProcessSurroundings(os.environ, Path("/"), os.getuid()), path.absolute())
+        note = store_note_path(around, path.absolute())
+        return None if is_temporary(around, path.absolute()) and not is_temporary(around, note) else note
     return None
 
 
