@@ -19,7 +19,7 @@ from mainspring.domain.errors import NotFoundError, StoreError, StoreHeldError, 
 from mainspring.store.maintenance.lost_interval import LostIntervalResult, affects_starts, put_on_hold
 from mainspring.store.restore_hold import LOST_CHANGES
 from mainspring.store.sqlite.backup import copy_store, sync, verify
-from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.connection import connect, prepare_folder
 from mainspring.store.sqlite.damage import clear_damage_note
 from mainspring.store.sqlite.error_table import translate
 from mainspring.store.sqlite.fair_write_lock import FairWriteLock
@@ -54,6 +54,7 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> RestoreResult:
         StoreError: the backup is invalid; the store is unchanged.
     """
     rows = verify(backup)
+    prepare_folder(store)
     write_lock = FairWriteLock(store)
     part = store.with_name(f"{store.name}.restoring")
     try:
