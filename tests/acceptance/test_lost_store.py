@@ -178,3 +178,14 @@ def test_store_on_a_missing_disk_is_reported_and_not_recreated(
     assert [line for line in headlines if "the store" in line][1:] == [
         "[resolved] mainspring: the store accepts commits again"
     ]
+
+
+@pytest.mark.timeout(120)
+def test_store_whose_folder_is_missing_is_restored(place: Place) -> None:
+    """The command that the error names creates the folder, because a person requests it."""
+    place.sh("true")
+    assert place.call("db", "backup", "copies").returncode == 0
+    place.store.parent.rename(place.folder / "moved")
+    done = place.call("db", "restore", "copies", "-y")
+    assert done.returncode == 0, done.stderr
+    assert place.runs() == [("succeeded", None)]

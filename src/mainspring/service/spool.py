@@ -206,33 +206,49 @@ class Spool:
     def lock(self, name: str, slot: int = 1) -> LockFile | None:
         """Take a slot of the lock of this name; return None if it is held.
 
-        On a full disk no file can be created. Then the nearest folder is locked instead, for every name and slot.
+        If the disk is missing or read-only, the file is in the spare folder. On a full disk no file can be created: then
+        the nearest folder is locked instead, for every name and slot.
 
         Raises:
             OSError: there can be no lock file here.
         """
         from urllib.parse import quote
 
-        folder = self.folder / "locks"
         plain = name.encode("utf-8", "surrogatepass")
         quoted = quote(plain, safe="")
         suffix = "" if slot == 1 else f"@{slot}"  # in the name, @ is %40
-        path = folder / f"{quoted if len(quoted) <= _LONGEST_NAME else hash_parts(plain)}{suffix}.lock"
-        parents = [parent for parent in (folder, self.folder, self.folder.parent) if parent.is_dir()]
+        path = Path("locks") / f"{quoted if len(quoted) <= _LONGEST_NAME else hash_parts(plain)}{suffix}.lock"
         try:
-            make_side_folder(self.folder, base=self._store_folder)
-            make_side_folder(folder)
+            lock = self._lock_in(self.folder, path)
+        except OSError as error:
+            if self._spare is None or error.errno not in (errno.ENOENT, errno.EROFS):
+                raise
+            return self._lock_in(self._spare, path)
+        if lock is not None and self._spare is not None and _is_locked(self._spare / path):
+            lock.release()
+            return None
+        return lock
+
+    def _lock_in(self, spool: Path, name: Path) -> LockFile | None:
+        path = spool / name
+        parents = [parent for parent in (path.parent, spool, spool.parent) if parent.is_dir()]
+        try:
+            make_side_folder(spool, base=self._store_folder if spool == self.folder else None)
+            make_side_folder(path.parent)
             descriptor = _lock_file(path)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not parents:
                 raise
-            descriptor = _flock(os.open(parents[0], _FOLDER_FLAGS), fcntl.LOCK_EX)
-            return None if descriptor is None else LockFile(parents[0], descriptor)
-        if descriptor is None or any(_is_locked(parent) for parent in parents):
-            if descriptor is not None:
-                os.close(descriptor)
+            path = parents[0]
+            descriptor = _flock(os.open(path, _FOLDER_FLAGS), fcntl.LOCK_EX)
+            return None if descriptor is None else LockFile(path, descriptor)
+        if descriptor is None:
             return None
-        return LockFile(path, descriptor)
+        lock = LockFile(path, descriptor)
+        if any(_is_locked(parent) for parent in parents):
+            lock.release()
+            return None
+        return lock
 
     def _ending_in(self, ending: str) -> list[str]:
         found: set[str] = set()
@@ -293,11 +309,11 @@ def _lock_file(path: Path) -> int | None:
     return descriptor
 
 
-def _is_locked(folder: Path) -> bool:
-    """Return whether a process had to lock the folder instead of a file in it."""
+def _is_locked(path: Path) -> bool:
+    """Return whether a process had to lock this spare file, or folder, instead of the usual file."""
     try:
-        descriptor = _flock(os.open(folder, _FOLDER_FLAGS), fcntl.LOCK_SH)
-    except OSError:  # this user may not read it, and so could not lock it
+        descriptor = _flock(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), fcntl.LOCK_SH)
+    except OSError:  # it is missing, or this user may not read it, and so could not lock it
         return False
     if descriptor is not None:
         os.close(descriptor)

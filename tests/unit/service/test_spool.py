@@ -229,6 +229,23 @@ def test_lock_without_a_free_inode_is_that_of_the_folder(spool: Spool, monkeypat
         assert spool.lock("a") is None
     assert spool.lock("a") is None
     held.release()
-    imported = spool.lock("a")
-    assert imported is not None
-    imported.release()
+    again = spool.lock("a")
+    assert again is not None
+    again.release()
+
+
+def test_lock_on_a_missing_disk_is_in_the_spare_folder(tmp_path: Path) -> None:
+    """It also counts once the disk is back."""
+    disk = tmp_path / "disk"
+    spool = Spool(disk / "s.db.spool", tmp_path / "spare", store_folder=disk)
+    held = spool.lock("a")
+    assert held is not None
+    assert spool.lock("a") is None
+    assert not disk.exists()
+    disk.mkdir()
+    assert spool.lock("a") is None
+    held.release()
+    again = spool.lock("a")
+    assert again is not None
+    assert again.path.is_relative_to(disk)
+    again.release()

@@ -28,7 +28,7 @@ from mainspring.store.maintenance.lost_interval import (
 from mainspring.store.restore_hold import LOST_CHANGES, LOST_EFFECTS
 from mainspring.store.schema.effects.effects import EFFECT
 from mainspring.store.sqlite.backup import copy_store, sync, verify
-from mainspring.store.sqlite.connection import connect
+from mainspring.store.sqlite.connection import connect, prepare_folder
 from mainspring.store.sqlite.damage import clear_damage_note
 from mainspring.store.sqlite.error_table import translate
 from mainspring.store.sqlite.fair_write_lock import FairWriteLock
@@ -64,6 +64,7 @@ def restore(backup: Path, store: Path, *, clock: Clock) -> RestoreResult:
         StoreError: the backup is invalid; the store is unchanged.
     """
     rows = verify(backup)
+    prepare_folder(store)
     write_lock = FairWriteLock(store)
     part = store.with_name(f"{store.name}.restoring")
     try:
