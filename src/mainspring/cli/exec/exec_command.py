@@ -198,7 +198,7 @@ def _read_printable(text: str) -> str:
 )
 @add_secret_options
 @click.option("-v", "--verbose", is_flag=True, help="print which store and spool are used")
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @click.pass_context
 def exec_command(ctx: click.Context, /, command: tuple[str, ...], **given: Any) -> None:
     """run any command with a record, lock, retries and timeout

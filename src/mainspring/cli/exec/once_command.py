@@ -84,7 +84,7 @@ def _read_positive_duration(ctx: click.Context, param: click.Parameter, value: s
 )
 @add_secret_options
 @click.argument("key")
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @pass_invocation
 def once_command(invocation: Invocation, /, key: str, command: tuple[str, ...], **given: Any) -> int:
     """run a command once for its key, across all that use the store

@@ -1,5 +1,7 @@
 """`mainspring runs retry|give-result`: recovery of a run that stopped."""
 
+from collections.abc import Sequence
+
 import click
 
 from mainspring.cli import params
@@ -85,10 +87,10 @@ def retry(
 
         run_id = invocation.run_id(selection.runs[0])
         _confirm_repeats(invocation, run_id, None)
-        _settle_effects(invocation, run_id, forgotten)
+        skipped = _settle_effects(invocation, run_id, forgotten)
         due_at = None if at is None else parse_instant(at, invocation.clock.now(), invocation.zone, back=False)
         retry_one(invocation.store, run_id, act=invocation.act, due_at=due_at)
-        return _print_continued(invocation, run_id)
+        return _print_continued(invocation, run_id, skipped)
     return continue_runs(invocation, selection, at=at, rate=rate)
 
 
@@ -129,7 +131,7 @@ def _retry_from_step(
     store, reads, act = invocation.store, invocation.reads, invocation.act
     if decision in ("from_step", "again"):
         _confirm_repeats(invocation, run_id, step)
-    _settle_effects(invocation, run_id, forgotten)
+    skipped = _settle_effects(invocation, run_id, forgotten)
     if decision == "from_step":
         run_recovery.retry_from(store, reads, run_id, step, act=act)
     elif decision == "again":
@@ -138,7 +140,7 @@ def _retry_from_step(
         run_recovery.rename_step(store, reads, run_id, step, act=act)
     else:
         run_recovery.accept_drift(store, reads, run_id, act=act, step=step)
-    return _print_continued(invocation, run_id)
+    return _print_continued(invocation, run_id, skipped)
 
 
 def _require_effects(invocation: Invocation, selection: SelectionOptions, keys: tuple[str, ...]) -> None:
@@ -162,8 +164,8 @@ def _require_effects(invocation: Invocation, selection: SelectionOptions, keys: 
             raise UnknownNameError(f"effect of run {run_id}", key, known)
 
 
-def _settle_effects(invocation: Invocation, run_id: str, forgotten: tuple[str, ...]) -> None:
-    """Forget effects that the run shall perform again, and list those that its steps skip, because they are done."""
+def _settle_effects(invocation: Invocation, run_id: str, forgotten: tuple[str, ...]) -> list[str]:
+    """Forget effects that the run shall perform again; list and return the keys that its steps skip, because they are done."""
     from mainspring.domain.states import EffectState
     from mainspring.service.effect import forget_effect
     from mainspring.store.read.effects import list_effects_of_run
@@ -178,6 +180,7 @@ def _settle_effects(invocation: Invocation, run_id: str, forgotten: tuple[str, .
         if len(done) > _MAX_EFFECTS:
             invocation.output.hint(f"  and {len(done) - _MAX_EFFECTS} more: mainspring runs show {run_id}")
         invocation.output.hint("Add --forget KEY to perform one again.")
+    return [effect.key for effect in done]
 
 
 def _decide_renamed(invocation: Invocation, selection: SelectionOptions, decision: str, step: str) -> int:
@@ -213,8 +216,10 @@ def _confirm_repeats(invocation: Invocation, run_id: str, step: str | None) -> N
         invocation.confirm(f"Run {formatting.format_count(len(repeated), 'step')} again")
 
 
-def _print_continued(invocation: Invocation, run_id: str) -> int:
-    invocation.output.document({"run": run_id, "continued": True}, f"{run_id} is continued.")
+def _print_continued(invocation: Invocation, run_id: str, skipped: Sequence[str] = ()) -> int:
+    """Report that the run continues; `skipped` = the keys of effects that are not performed again."""
+    data = {"run": run_id, "continued": True} | ({"skipped_effects": list(skipped)} if skipped else {})
+    invocation.output.document(data, f"{run_id} is continued.")
     invocation.output.hint(f"Follow it: mainspring runs watch {run_id}")
     return 0
 

@@ -393,8 +393,9 @@ def test_retry_lists_the_effects_that_are_skipped_and_forgets_one_on_request(cli
     assert "invoice:2" in unknown.err
     assert cli("runs", "retry", "--state", "failed", "--forget", "invoice:1", "-y").code == 2
     assert cli("runs", "retry", run.id, "--from", "no such step", "--forget", "invoice:1").code != 0
-    result = cli("runs", "retry", run.id, "--forget", "invoice:1", "--reason", "it bounced")
+    result = cli("runs", "retry", run.id, "--forget", "invoice:1", "--reason", "it bounced", "--json")
     assert result.code == 0
+    assert result.json == {"run": run.id, "continued": True, "skipped_effects": ["invoice:2"]}
     assert "  invoice:2 (step s#1)" in result.err
     assert "invoice:1" not in result.err
     assert read_effect(stage.store.reader, "invoice:1") is None
