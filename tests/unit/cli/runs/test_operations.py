@@ -380,22 +380,33 @@ def test_runs_that_stopped_for_one_renamed_step_are_decided_together(cli, stage,
     assert state(stage, other) is RunState.FAILED
 
 
-def test_retry_lists_the_effects_that_are_skipped_and_forgets_one_on_request(cli, stage):
-    """The ledger skips what the run has done; `--forget` lets a step perform it again, and the audit log has it."""
+def fail_after_effects(stage, *keys):
     run = stage.begin()
-    for key in ("invoice:1", "invoice:2"):
+    for key in keys:
         holder = EffectHolder(f"{run.id}/s", key, run.automation, run.id, "s#1", "k", 1)
         stage.do(BeginEffect(EffectCall(key, holder, "hash", b"null"), f"e_{key}"))
         stage.do(SettleEffect(key, f"e_{key}", 1, CallOutcome.DONE))
     stage.do(fail(run))
+    return run
+
+
+def test_retry_returns_the_effects_that_are_skipped(cli, stage):
+    """A program reads them from the JSON."""
+    run = fail_after_effects(stage, "invoice:1", "invoice:2")
+    result = cli("runs", "retry", run.id, "--forget", "invoice:1", "--json")
+    assert result.json == {"run": run.id, "continued": True, "skipped_effects": ["invoice:2"]}
+
+
+def test_retry_lists_the_effects_that_are_skipped_and_forgets_one_on_request(cli, stage):
+    """The ledger skips what the run has done; `--forget` lets a step perform it again, and the audit log has it."""
+    run = fail_after_effects(stage, "invoice:1", "invoice:2")
     unknown = cli("runs", "retry", run.id, "--forget", "invoice:3")
     assert unknown.code != 0
     assert "invoice:2" in unknown.err
     assert cli("runs", "retry", "--state", "failed", "--forget", "invoice:1", "-y").code == 2
     assert cli("runs", "retry", run.id, "--from", "no such step", "--forget", "invoice:1").code != 0
-    result = cli("runs", "retry", run.id, "--forget", "invoice:1", "--reason", "it bounced", "--json")
+    result = cli("runs", "retry", run.id, "--forget", "invoice:1", "--reason", "it bounced")
     assert result.code == 0
-    assert result.json == {"run": run.id, "continued": True, "skipped_effects": ["invoice:2"]}
     assert "  invoice:2 (step s#1)" in result.err
     assert "invoice:1" not in result.err
     assert read_effect(stage.store.reader, "invoice:1") is None
