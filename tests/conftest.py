@@ -1,14 +1,17 @@
 """Settings that every suite shares."""
 
 import os
+import resource
 import signal
 import sys
 import threading
 from collections.abc import Generator, Iterator
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mainspring.engine.attempts.processes import process_lifetime
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from tests.lent_stores import LentStores
 from tests.machine_state import hide_machine_state
@@ -79,6 +82,15 @@ def _secrets_are_forgotten() -> Iterator[None]:
     values, redactor = dict(KNOWN_SECRETS._values), KNOWN_SECRETS.redactor
     yield
     KNOWN_SECRETS._values, KNOWN_SECRETS.redactor = values, redactor
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _limits_are_kept() -> Iterator[None]:
+    """Let no command that a test calls in this process lower its limit for core files: it could not be raised again."""
+    with pytest.MonkeyPatch.context() as patch:
+        limits = SimpleNamespace(RLIMIT_CORE=resource.RLIMIT_CORE, setrlimit=lambda _limit, _values: None)
+        patch.setattr(process_lifetime, "resource", limits)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
