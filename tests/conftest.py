@@ -85,7 +85,7 @@ def _secrets_are_forgotten() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _limits_are_kept() -> Iterator[None]:
+def _core_limit_is_unchanged() -> Iterator[None]:
     """Let no command that a test calls in this process lower its limit for core files: it could not be raised again."""
     with pytest.MonkeyPatch.context() as patch:
         limits = SimpleNamespace(RLIMIT_CORE=resource.RLIMIT_CORE, setrlimit=lambda _limit, _values: None)
