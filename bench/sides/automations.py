@@ -54,35 +54,6 @@ async def steps(run: ms.Run, count: int) -> int:
     return x
 
 
-async def add_once(key: str, x: int) -> int:
-    """The same as an effect in the ledger: an intent before it, an outcome after it."""
-    return await ms.once(key, add, x)
-
-
-@ms.workflow
-async def once_steps(run: ms.Run, count: int) -> int:
-    """Steps one after the other, each with a new effect."""
-    x = 0
-    for number in range(count):
-        x = await run.step(add_once, f"{run.id}/{number}", x)
-    return x
-
-
-@ms.action(once="{key}")
-async def add_action(key: str, x: int) -> int:
-    """The same as an action, whose outcome is committed with that of its step."""
-    return await add(x)
-
-
-@ms.workflow
-async def action_steps(run: ms.Run, count: int) -> int:
-    """Actions one after the other, each with a new effect."""
-    x = 0
-    for number in range(count):
-        x = await run.step(add_action, f"{run.id}/{number}", x)
-    return x
-
-
 async def add_and_log(x: int) -> int:
     """A step that writes ten lines."""
     for number in range(10):

@@ -66,16 +66,6 @@ async def steps_scraped(runs: int, count: int) -> dict[str, Any]:
         return {**await _throughput("steps", runs, count), "scrapes_s": took_s}
 
 
-async def once_steps(runs: int, count: int) -> dict[str, Any]:
-    """The same with one effect of the ledger in each step."""
-    return await _throughput("once_steps", runs, count)
-
-
-async def action_steps(runs: int, count: int) -> dict[str, Any]:
-    """The same with one action of the ledger as each step."""
-    return await _throughput("action_steps", runs, count)
-
-
 async def plain_steps(runs: int, count: int) -> dict[str, Any]:
     """The same with plain functions."""
     return await _throughput("plain_steps", runs, count)
