@@ -479,6 +479,15 @@ def test_repetition_of_the_step_keeps_what_needs_no_person(store: Any, recovery:
     assert (again.id, again.must_check) == (other.id, recovery is R.CHECK)
 
 
+def test_effect_that_a_person_has_decided_on_is_no_open_doubt(store: Any) -> None:
+    """Even if its run then ends, and no step has performed it."""
+    run, _, _ = in_doubt(store)
+    store.do(GiveResult(run=run.id, ident="s1", command="again", again=True))
+    store.do(finish(store.claim_one()))
+    assert store.state(run.id) == RunState.SUCCEEDED
+    assert [doubt.key for doubt in effects.list_open_doubts(store.reader, 2**60)] == ["elsewhere"]
+
+
 def test_failure_that_a_person_gives_for_the_step_permits_its_effects(store: Any) -> None:
     """The step did not happen, so another run may perform them."""
     run, _, _ = in_doubt(store)
