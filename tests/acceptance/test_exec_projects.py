@@ -122,7 +122,7 @@ def test_record_under_a_broken_configuration_reaches_its_own_store(user: User) -
 
 
 def test_record_under_an_unreadable_configuration_is_imported_once_it_is_readable(place: Place) -> None:
-    """`status` and `doctor` name the failed run meanwhile, but not in another project of the user."""
+    """`status` and `doctor` name the failed run until then, but not in another project of the user."""
     place.env["MAINSPRING_STORE_URL"] = ""
     config = '[store]\nurl = "sqlite:///here.db"\n'
     project, other = place.folder / "project", place.folder / "other"

@@ -157,8 +157,8 @@ class _EffectCall:
             result = self._fn(*args, **kwargs)
             if self._verify is not None:
                 with self._explain_verify_error():
-                    found = self._verify(result, *args, **kwargs)
-                self._require_verified(found)
+                    is_there = self._verify(result, *args, **kwargs)
+                self._require_verified(is_there)
             return result
 
         return call() if effect is None else effect.call(call, self._reader(effect))
@@ -168,9 +168,9 @@ class _EffectCall:
             result = await self._fn(*args, **kwargs)
             if self._verify is not None:
                 with self._explain_verify_error():
-                    found = self._verify(result, *args, **kwargs)
-                    found = await found if inspect.isawaitable(found) else found
-                self._require_verified(found)
+                    is_there = self._verify(result, *args, **kwargs)
+                    is_there = await is_there if inspect.isawaitable(is_there) else is_there
+                self._require_verified(is_there)
             return result
 
         return await (call() if effect is None else effect.call_async(call, self._reader(effect)))
@@ -204,8 +204,8 @@ class _EffectCall:
                 hint="Check the target. The effect is not repeated before its outcome is known.",
             ) from None
 
-    def _require_verified(self, found: Any) -> None:
-        if not found:
+    def _require_verified(self, is_there: Any) -> None:
+        if not is_there:
             raise EffectNotVerifiedError(
                 f"action {self._name!r} returned, but verify= does not find its effect at the target",
                 hint="Check the target. The effect is not repeated before its outcome is known.",

@@ -165,8 +165,8 @@ class Spool:
         """Return the run that succeeded under this key and waits here for the import."""
         for record in self.read_records():
             run = record.run
-            found = run.run_key is not None and run.run_key.key == key and run.automation == automation
-            if found and run.state is RunState.SUCCEEDED:
+            is_same = run.run_key is not None and run.run_key.key == key and run.automation == automation
+            if is_same and run.state is RunState.SUCCEEDED:
                 return run.id
         return None
 

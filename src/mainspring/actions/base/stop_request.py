@@ -14,7 +14,7 @@ from mainspring.engine.attempts.step_context import CURRENT_STEP, StepContext, r
 
 
 class StoppableCall:
-    """A call of an action in a thread, for a task that may be cancelled meanwhile. Any thread may stop it."""
+    """A call of an action in a thread, for a task that may be cancelled before it ends. Any thread may stop it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

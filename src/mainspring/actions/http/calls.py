@@ -27,7 +27,7 @@ from mainspring.engine.attempts.step_context import CURRENT_STEP
 
 KEY_HEADER = "idempotency-key"
 MISSING = frozenset({404, 410})
-"""The statuses of a target that does not have what was asked for."""
+"""The statuses of a target that does not have the effect."""
 _FOUND = range(200, 400)
 
 

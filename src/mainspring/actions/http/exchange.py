@@ -247,13 +247,13 @@ def _find_location(call: PreparedCall, response: "Response") -> str | None:
 
 def _read_location(call: PreparedCall, target: CallTarget, location: str) -> CallTarget:
     """Return the address that a redirect names."""
-    found = read_target(join_address(target.url, location, call))
-    if target.scheme == "https" and found.scheme == "http":
+    redirected = read_target(join_address(target.url, location, call))
+    if target.scheme == "https" and redirected.scheme == "http":
         raise HttpAddressError(
-            f"{call.place}: it redirects to {call.secrets.hide(found.place)}, which is not encrypted",
+            f"{call.place}: it redirects to {call.secrets.hide(redirected.place)}, which is not encrypted",
             hint="Write the address that you trust.",
         )
-    return found
+    return redirected
 
 
 def join_address(base: str, link: str, call: PreparedCall) -> str:

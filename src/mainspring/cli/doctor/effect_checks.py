@@ -19,5 +19,5 @@ def check_effects(invocation: Invocation) -> Iterator[CheckResult]:
         return [CheckResult("effects", "problem", text.partition(":")[0], _FIX) for text in sentences]
 
     yield from invocation.rows_if_made(find_doubts) or [
-        make_ok_result("effects", "none is in doubt, except those of stopped runs")
+        make_ok_result("effects", "none is in doubt outside of stopped runs")
     ]

@@ -379,7 +379,7 @@ def _find_spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
         }
     config = getattr(flags, "config", None)
     with contextlib.suppress(MainspringError, OSError):
-        found = find_spool_without_settings(
+        spool = find_spool_without_settings(
             env=os.environ,
             cwd=Path.cwd(),
             uid=os.getuid(),
@@ -387,11 +387,11 @@ def _find_spools(settings: Settings | None, flags: Any) -> dict[str, Any]:
             config=None if config is None else Path(config),
         )
         return {
-            "spool": found.folder,
-            "spare_spool": found.spare,
-            "store_folder": found.store_folder,
-            "claimed": found.is_of_store,
-            "config": None if found.config is None else str(found.config),
+            "spool": spool.folder,
+            "spare_spool": spool.spare,
+            "store_folder": spool.store_folder,
+            "claimed": spool.is_of_store,
+            "config": None if spool.config is None else str(spool.config),
         }
     return {"spool": None}
 

@@ -235,20 +235,7 @@ class LiveAttempt:
 
     def step_context(self) -> StepContext:
         """Return the context of this attempt for the step's code."""
-        spec = self.spec
-        return StepContext(
-            self,
-            run_id=spec.run_id,
-            name=spec.name,
-            key=spec.key,
-            attempt=spec.attempt,
-            automation=spec.automation,
-            slot_at=spec.slot_at,
-            saved=spec.checkpoint,
-            payload_max=spec.payload_max,
-            classifier=self.host.classifier,
-            fn=spec.fn,
-        )
+        return StepContext.of(self.spec, self, self.host.classifier)
 
     def cancel(self, reason: str) -> None:
         """Stop the attempt; its end is reported as cancelled, unless it had ended already."""

@@ -25,6 +25,7 @@ from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport
+from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 from mainspring.resources.locks import LockSpec
@@ -290,6 +291,23 @@ class StepContext:
         """Set by code that can be stopped although its thread cannot; called from any thread."""
         self.processes: Callable[[], list[str]] | None = None
         """Set by code that waits for its own processes: returns their states; called from any thread."""
+
+    @classmethod
+    def of(cls, spec: AttemptSpec, channel: AttemptChannel, classifier: Classifier) -> "StepContext":
+        """Return the context of an attempt, for the code of its step."""
+        return cls(
+            channel,
+            run_id=spec.run_id,
+            name=spec.name,
+            key=spec.key,
+            attempt=spec.attempt,
+            automation=spec.automation,
+            slot_at=spec.slot_at,
+            saved=spec.checkpoint,
+            payload_max=spec.payload_max,
+            classifier=classifier,
+            fn=spec.fn,
+        )
 
     def effect_key(self, name: str) -> str:
         """Return the key of the next use of an action without a key of its own: each attempt counts from 1."""

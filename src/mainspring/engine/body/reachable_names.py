@@ -42,8 +42,8 @@ class ReachableNames:
 def code_of(function: Callable[..., Any]) -> CodeType | None:
     """Return the code of the user's own function below its decorators; None if it has none."""
     inner = inspect.unwrap(unwrap_function(function))
-    found = getattr(getattr(inner, "__func__", inner), "__code__", None)
-    return found if isinstance(found, CodeType) else None
+    code = getattr(getattr(inner, "__func__", inner), "__code__", None)
+    return code if isinstance(code, CodeType) else None
 
 
 @functools.lru_cache(maxsize=128)

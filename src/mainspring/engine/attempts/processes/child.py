@@ -290,19 +290,7 @@ class _ChildServer:
         self._send_end(end, is_spent=is_spent or threading.active_count() > threads)
 
     def _run(self, spec: AttemptSpec) -> Any:
-        CURRENT_STEP.only = StepContext(
-            self._link,
-            run_id=spec.run_id,
-            name=spec.name,
-            key=spec.key,
-            attempt=spec.attempt,
-            automation=spec.automation,
-            slot_at=spec.slot_at,
-            saved=spec.checkpoint,
-            payload_max=spec.payload_max,
-            classifier=self._classifier,
-            fn=spec.fn,
-        )
+        CURRENT_STEP.only = StepContext.of(spec, self._link, self._classifier)
         try:
             return call_to_end(spec.fn, spec.args, spec.kwargs)
         finally:
