@@ -187,3 +187,13 @@ def test_a_failing_migration_leaves_no_trace(tmp_path):
     assert connection.execute("select count(*) from sqlite_schema").get == 0
     assert version_of(connection) == 0
     connection.close()
+
+
+def test_requests_of_targets_survive_the_new_name_of_their_column(tmp_path):
+    """A store of the version before has them under the old name."""
+    connection = connect(tmp_path / "x.db")
+    migrate(connection, migrations()[:6])
+    connection.execute("insert into http_targets values ('h', '5:1', 1, 0, null, null, null, null, 1, null, 1)")
+    migrate(connection)
+    assert connection.execute("select target, requests from http_targets").fetchall() == [("h", "5:1")]
+    connection.close()

@@ -1,7 +1,7 @@
 -- Hosts with a rate limit or a circuit breaker: domain.effects.target_limits.TargetState.
 create table http_targets (
     target         text collate "C" not null,
-    requests       text collate "C" not null,     -- the last requests of the rate, counted from base_at
+    turns          text collate "C" not null,     -- the last requests of the rate, counted from base_at
     base_at        bigint not null,
     failures       bigint not null,
     open_until_at  bigint,              -- the breaker is open, at least until then

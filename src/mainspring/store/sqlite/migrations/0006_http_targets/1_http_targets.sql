@@ -1,7 +1,7 @@
 -- Hosts with a rate limit or a circuit breaker: domain.effects.target_limits.TargetState.
 create table http_targets (
     target         text not null,
-    requests       text not null,     -- the last requests of the rate, counted from base_at
+    turns          text not null,     -- the last requests of the rate, counted from base_at
     base_at        integer not null,
     failures       integer not null,
     open_until_at  integer,              -- the breaker is open, at least until then
