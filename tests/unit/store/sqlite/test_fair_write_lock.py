@@ -1,6 +1,5 @@
 """Writers pass one at a time, in turn, and the dead do not block."""
 
-import itertools
 import os
 import signal
 import threading
@@ -42,27 +41,26 @@ def test_only_one_is_inside_and_who_waits_knows_for_whom(path):
 
 
 def test_leaving_holder_cannot_overtake_a_waiter(path):
-    """Three busy writers take turns: no one is inside again while another has been waiting the whole time."""
-    order: list[int] = []
-    start = threading.Barrier(3)
+    """A holder that leaves and wants the lock at once gets it after the thread that was waiting."""
+    mine, theirs = FairWriteLock(path), FairWriteLock(path)
+    order = []
 
-    def write(me: int) -> None:
-        lock = FairWriteLock(path)
-        start.wait()
-        for _ in range(30):
-            with lock:
-                order.append(me)
-                time.sleep(0.0005)
-        lock.close()
+    def enter():
+        with theirs:
+            order.append("waiter")
 
-    threads = [threading.Thread(target=write, args=(me,)) for me in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    for _ in range(30):
+        with mine:
+            thread = threading.Thread(target=enter)
+            thread.start()
+            while theirs.waits_for(0.0) is None:
+                time.sleep(0)
+        with mine:
+            order.append("holder")
         thread.join()
-    middle = order[10:60]
-    repeats = sum(a == b for a, b in itertools.pairwise(middle))
-    assert repeats <= 5
+    assert order == ["waiter", "holder"] * 30
+    mine.close()
+    theirs.close()
 
 
 def test_killed_holder_frees_the_lock(path):
