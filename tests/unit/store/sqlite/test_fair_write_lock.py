@@ -42,25 +42,25 @@ def test_only_one_is_inside_and_who_waits_knows_for_whom(path):
 
 def test_leaving_holder_cannot_overtake_a_waiter(path):
     """A holder that leaves and wants the lock at once gets it after the thread that was waiting."""
-    mine, theirs = FairWriteLock(path), FairWriteLock(path)
+    holder, waiter = FairWriteLock(path), FairWriteLock(path)
     order = []
 
     def enter():
-        with theirs:
+        with waiter:
             order.append("waiter")
 
     for _ in range(30):
-        with mine:
+        with holder:
             thread = threading.Thread(target=enter)
             thread.start()
-            while theirs.waits_for(0.0) is None:
+            while waiter.waits_for(0.0) is None:
                 time.sleep(0)
-        with mine:
+        with holder:
             order.append("holder")
         thread.join()
     assert order == ["waiter", "holder"] * 30
-    mine.close()
-    theirs.close()
+    holder.close()
+    waiter.close()
 
 
 def test_killed_holder_frees_the_lock(path):
