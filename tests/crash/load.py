@@ -23,6 +23,9 @@ def deadly(method: str) -> str:
     effect("deadly", kind="raw")
     if method.startswith("exit"):
         os._exit(int(method.removeprefix("exit")))
+    if method == "tree":
+        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
     if method == "sigterm":
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)

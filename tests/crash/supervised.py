@@ -91,6 +91,11 @@ class Supervised:
         assert self._supervisor is not None
         return self._supervisor.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the supervisor has not ended."""
+        return self._supervisor is not None and self._supervisor.poll() is None
+
     def workers(self, role: str = "worker") -> list[int]:
         """Return the pids of live workers."""
         found = self.client.rows("select pid from sessions where role = ? and state = 'alive'", role)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.domain.processes.crash_blame import CRASH_LIMIT
+from mainspring.domain.processes.crash_blame import CRASH_LIMIT, UNEXPLAINED_LIMIT
 from mainspring.domain.processes.worker_loss import LossDetection
 from mainspring.domain.states import FailureReason, RunState, SessionState
 from tests.crash.experiments import World
@@ -65,6 +65,27 @@ def test_only_poison_is_quarantined(supervised: Supervised, method: str, experim
     assert supervised.doubled() == []
     supervised.client.retry(poison)
     assert supervised.client.rows("select crashes, drains, probation from runs where id = ?", poison) == [(0, 0, 0)]
+    assert supervised.stop() == 0
+
+
+def test_run_that_kills_its_supervisor_too_is_quarantined(supervised: Supervised) -> None:
+    """No supervisor survives that could blame it. After a few restarts it needs attention, and all other runs end."""
+    poison = supervised.client.start("poison", b'{"method":"tree"}', "poison")
+    start_steady(supervised, 20)
+    starts = 0
+    while supervised.unfinished():
+        starts += 1
+        assert starts <= UNEXPLAINED_LIMIT + CRASH_LIMIT + 3, supervised.describe()
+        supervised.start()
+        supervised.until(lambda: not supervised.is_running or not supervised.unfinished())
+        if supervised.unfinished():
+            supervised.kill_all()
+    assert supervised.states() == {("steady", RunState.SUCCEEDED): 20, ("poison", RunState.NEEDS_ATTENTION): 1}
+    failure = supervised.client.view(poison).failure
+    assert failure is not None
+    assert failure.headline == "crashes worker: it died with its supervisor in step deadly"
+    assert starts > UNEXPLAINED_LIMIT + 1
+    assert supervised.doubled() == []
     assert supervised.stop() == 0
 
 

@@ -13,6 +13,7 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
     {{incident.resolve}} the state in which a move of an incident ends; {{bulk.end}} of a bulk operation
     {{target.suspend}}   the state in which the move ends, as a quoted literal
     {{terminal}} {{idle}} {{reopenable}} {{undecided}}   the groups of domain.states, as lists in parentheses
+    {{unexplained_losses}}   the losses of a worker that no supervisor saw, as a list in parentheses
     {{member.discarded}} {{healthy.item}}   why a member of an incident is settled; when a run counts as healthy again
     {{effect.complete}} {{effect_sources.complete}}   the state in which a move of an effect ends; those from which it is legal
     {{recovery.person}}  how an unknown outcome of an effect is settled
@@ -31,6 +32,7 @@ from pathlib import Path
 
 from mainspring.domain.effects.effect import Recovery
 from mainspring.domain.incidents.incident_members import FIXED_SETTLEMENTS, HealthRule, Settlement
+from mainspring.domain.processes.worker_loss import UNEXPLAINED_LOSSES
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import (
     BULK_MOVES,
@@ -151,6 +153,7 @@ def _placeholder_values() -> dict[str, str]:
         "idle": _listed(IDLE_STATES),
         "reopenable": _listed(REOPENABLE_STATES),
         "undecided": _listed(UNDECIDED_STATES),
+        "unexplained_losses": _listed(UNEXPLAINED_LOSSES),
     }
     for effect_move, (sources, effect_state) in EFFECT_MOVES.items():
         table[f"effect_sources.{effect_move.value}"] = _listed(sources)

@@ -17,9 +17,11 @@ from mainspring.app.workers.dead_sessions import declare_session_dead
 from mainspring.domain.errors import FencedError, MainspringError, StoreError
 from mainspring.domain.processes.crash_blame import (
     PROBATION_MS,
+    REMEMBERED_LOSSES_MS,
     SHUTDOWN_WINDOW_S,
     CrashHistory,
     assign_blame,
+    first_probation_ms,
     next_probation_ms,
 )
 from mainspring.domain.states import SessionState
@@ -145,7 +147,10 @@ class SupervisorSession:
         except BaseException:
             store.close(drain=False)
             raise
-        self._since = session if self._since is None else self._since
+        if self._since is None:
+            self._since = session
+            since = store.clock.now() - REMEMBERED_LOSSES_MS
+            self.survive_ms = first_probation_ms(store.reader.read("count_probation_deaths", (since,))[0][0])
         self._store = store
 
     def _on_fatal(self, error: BaseException) -> None:

@@ -10,6 +10,10 @@ SHUTDOWN_WINDOW_S = 2.0
 """A SIGTERM of a supervisor this soon before or after a death shows that everything is shut down: then no run is to blame."""
 CRASH_LIMIT = 3
 """Deaths on probation, one after the other and without progress between them, that set a run apart."""
+UNEXPLAINED_LIMIT = 3
+"""Deaths of a worker together with its supervisor, without progress between them, that put its runs on probation."""
+REMEMBERED_LOSSES_MS = 3_600_000
+"""A new supervisor asks the store for the deaths of probation processes in this time."""
 _REMEMBERED_S = 600.0
 _DEATHS_PER_EXTRA_CRASH = 3
 _MAX_EXTRA_CRASHES = 7
@@ -64,6 +68,14 @@ def assign_blame(
             claimed_runs[0] if len(claimed_runs) == 1 else probation_runs[0] if len(probation_runs) == 1 else None
         )
     return CrashBlame(counts=True, run=blamed_run)
+
+
+def first_probation_ms(unexplained: int) -> int:
+    """Return how long a new supervisor watches a run on probation, after so many deaths of a probation process that no supervisor saw."""
+    survive_ms = PROBATION_MS
+    for _ in range(unexplained):
+        survive_ms = next_probation_ms(survive_ms, CrashBlame())
+    return survive_ms
 
 
 def next_probation_ms(survive_ms: int, blame: CrashBlame) -> int:

@@ -21,6 +21,10 @@ class LossDetection(StrEnum):
     """It reported itself that it drained, after a signal that no one had requested."""
 
 
+UNEXPLAINED_LOSSES = frozenset({LossDetection.PROCESS_MISSING, LossDetection.LEASE_EXPIRED})
+"""The process died together with its supervisor, or lost contact: no one saw how it ended."""
+
+
 class WorkerLoss(msgspec.Struct, frozen=True):
     """One run and one process that died with it. `claim` = the claim that ended so; instants are ms UTC.
 

@@ -7,9 +7,10 @@ import msgspec
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
+from mainspring.domain.processes.crash_blame import UNEXPLAINED_LIMIT
 from mainspring.domain.processes.process_finding import ProcessFinding
 from mainspring.domain.processes.stall import BlockedLoop
-from mainspring.domain.processes.worker_loss import LossDetection
+from mainspring.domain.processes.worker_loss import UNEXPLAINED_LOSSES, LossDetection
 from mainspring.domain.states import AttemptState, FailureReason, RunMove, SessionState, target_state
 from mainspring.store.commands.journal import RecordProcessGroup
 from mainspring.store.commands.results import CLAIM_LOST, DONE, CommandDone, NumberAnswer, Refused
@@ -38,6 +39,7 @@ from mainspring.store.write.runs.queue_capacity import PROBATION_ROLE
 _UNASKED = "SIGTERM without a request to stop"
 _MOST_STEPS = 3
 _LIVE = frozenset({SessionState.ALIVE.value, SessionState.DRAINING.value})
+_SUPERVISED = frozenset({"worker", PROBATION_ROLE})
 EXEC_ROLE = "exec"
 """Role of a process that runs one wrapped command itself: no other process can continue that command."""
 
@@ -145,16 +147,22 @@ def declare_session_dead(tx: Transaction, command: DeclareSessionDead) -> Number
     if command.silent_ms is not None and tx.first("is_session_silent", (session, tx.now - command.silent_ms)) is None:
         return Refused("not_silent", f"session {session} sent a heartbeat less than {command.silent_ms} ms ago")
     now = {"now": tx.now, "session": session}
-    steps = "" if command.probation_run is None else _running_steps(tx, command.probation_run)
-    noticed, ending = _loss_detection(command).value, command.ending or None
-    tx.change("record_losses", {**now, "noticed": noticed, "ending": ending, "finder": tx.session})
+    detection = _loss_detection(command)
+    is_unexplained = detection in UNEXPLAINED_LOSSES and known.role in _SUPERVISED
+    blamed = command.probation_run
+    if is_unexplained and known.role == PROBATION_ROLE:
+        blamed = _find_only_probation_run(tx, session)
+    steps = "" if blamed is None else _running_steps(tx, blamed)
+    tx.change(
+        "record_losses", {**now, "noticed": detection.value, "ending": command.ending or None, "finder": tx.session}
+    )
     tx.change("lose_attempts", now)
     released = _fail_exec_runs(tx, session) if known.role == EXEC_ROLE else 0
-    if command.probation_run is not None:
-        released += _count_crash(
-            tx, session, command.probation_run, command.limit, f"{command.ending or 'it died'}{steps}"
-        )
-    released += tx.change("lose_owned_runs", {**now, "crashed": int(command.crashed)})
+    if blamed is not None:
+        ending = "it died with its supervisor" if is_unexplained else command.ending or "it died"
+        released += _count_crash(tx, session, blamed, command.limit, f"{ending}{steps}")
+    probation = {"crashed": int(command.crashed), "unexplained": int(is_unexplained), "limit": UNEXPLAINED_LIMIT}
+    released += tx.change("lose_owned_runs", {**now, **probation})
     _end_session(tx, session, SessionState.QUARANTINED if command.quarantined else SessionState.DEAD, released)
     return NumberAnswer(released)
 
@@ -230,6 +238,12 @@ def _blame(tx: Transaction, session: int, command: CloseSession, steps: dict[str
         if crashes is not None and crashes >= command.limit:
             return _quarantine(tx, session, run, f"{_UNASKED}{steps[run]}")
     return 0
+
+
+def _find_only_probation_run(tx: Transaction, session: int) -> str | None:
+    """Return the run that was on probation in this session, if it was the only one."""
+    runs = tx.values("list_probation_runs_of_session", (session,), str)
+    return runs[0] if len(runs) == 1 else None
 
 
 def _running_steps(tx: Transaction, run: str) -> str:

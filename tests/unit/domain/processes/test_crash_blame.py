@@ -2,7 +2,13 @@
 
 import pytest
 
-from mainspring.domain.processes.crash_blame import PROBATION_MS, CrashBlame, assign_blame, next_probation_ms
+from mainspring.domain.processes.crash_blame import (
+    PROBATION_MS,
+    CrashBlame,
+    assign_blame,
+    first_probation_ms,
+    next_probation_ms,
+)
 
 SIBLINGS = {
     "is_excused": False,
@@ -35,3 +41,9 @@ def test_crash_on_probation_counts_for_the_run_that_was_by_itself(claimed_runs, 
     )
     assert blame == CrashBlame(counts=True, run=single_runs)
     assert next_probation_ms(PROBATION_MS, blame) == (PROBATION_MS if single_runs else 4 * PROBATION_MS)
+
+
+@pytest.mark.parametrize(("unexplained", "survive_s"), [(0, 2), (1, 8), (2, 32), (4, 512), (9, 600)])
+def test_new_supervisor_watches_longer_after_unexplained_deaths(unexplained, survive_s):
+    """It has not seen them; the store has them on record."""
+    assert first_probation_ms(unexplained) == survive_s * 1_000

@@ -1,0 +1,1 @@
+select count(*) from sessions where role = 'probation' and state = {{dead}} and ended_at > ?
