@@ -31,6 +31,7 @@ LockTarget = Literal[
     "lock",
     "effect",
     "target",
+    "flag",
     "schedule",
     "deployments",
     "run_conditions",

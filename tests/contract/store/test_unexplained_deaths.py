@@ -9,7 +9,7 @@ from mainspring.store.commands.sessions import DeclareSessionDead
 from tests.contract.store.process import outcome
 
 
-def die(store, new_process, *runs, role="worker", saved_rank=None, **how):
+def die(store, new_process, *runs, role="worker", saved_rank=None, **loss):
     """A process claims the runs and dies with its supervisor; `saved_rank` = the outcome that the first run committed there."""
     worker = new_process().open(role)
     worker.announce("a", "b")
@@ -17,18 +17,18 @@ def die(store, new_process, *runs, role="worker", saved_rank=None, **how):
     assert set(claimed) == set(runs)
     if saved_rank is not None:
         worker.do(outcome(claimed[runs[0]], saved_rank))
-    store.do(DeclareSessionDead(worker.session, **how))
+    store.do(DeclareSessionDead(worker.session, **loss))
 
 
-@pytest.mark.parametrize("how", [{}, {"silent_ms": 0}])
-def test_third_unexplained_death_puts_a_run_on_probation(store, new_process, how):
+@pytest.mark.parametrize("loss", [{}, {"silent_ms": 0}])
+def test_third_unexplained_death_puts_a_run_on_probation(store, new_process, loss):
     """A run that was there each time may be the cause; a run that was there twice is not suspected yet."""
     run = store.start().run
-    die(store, new_process, run, **how)
+    die(store, new_process, run, **loss)
     other = store.start().run
     for _ in range(UNEXPLAINED_LIMIT - 1):
         assert store.ids(probation=True) == []
-        die(store, new_process, run, other, **how)
+        die(store, new_process, run, other, **loss)
     assert store.ids() == [other]
     assert store.ids(probation=True) == [run]
 
@@ -75,7 +75,7 @@ def test_progress_clears_unexplained_deaths(store, new_process):
 
 @pytest.mark.parametrize("role", ["app", "run"])
 def test_death_of_a_program_puts_no_run_on_probation(store, new_process, role):
-    """A program has no supervisor: whoever ends it ends one process, and no process of probation would claim the run."""
+    """A program has no supervisor, and no probation process would claim its run."""
     run = store.start().run
     for _ in range(UNEXPLAINED_LIMIT + 1):
         die(store, new_process, run, role=role)

@@ -39,6 +39,7 @@ _OF_RUNS = (
     "prune_worker_losses",
     "prune_failures",
     "prune_effect_calls",
+    "prune_flag_answers",
     "prune_logs",
     "prune_runs",
 )
@@ -80,6 +81,7 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
     if command.rollups_before is not None:
         _prune_rollups(tx, command.rollups_before)
         tx.change("prune_secret_uses", (command.rollups_before,))
+        tx.change("prune_flag_uses", (command.rollups_before,))
         for query in _OF_INCIDENTS:
             tx.change(query, (command.rollups_before,))
         tx.change("prune_channel_refs")

@@ -35,7 +35,7 @@ CODES: Final[dict[str, str]] = {
     "bad_type": "a change whose body is not `application/json`",
     "too_often": "too many requests from this sender: see `Retry-After`",
     "too_busy": "too many requests at the same time: see `Retry-After`",
-    "store_away": "the store did not answer the sign-in check",
+    "store_unreachable": "the store did not answer the sign-in check",
     "forbidden": "the role does not allow this",
     "no_path": "there is nothing at this path",
     "method": "the path does not have this method",

@@ -113,7 +113,7 @@ class Authenticator:
     def store_unavailable(self, request: Request) -> Response:
         """Return the response while the store cannot identify a visitor."""
         again = "try again" if request.method in SAFE_METHODS else _RELOAD_HINT
-        return self.refuse(request, 503, "store_away", f"the store does not answer: {again}", retry_after=5)
+        return self.refuse(request, 503, "store_unreachable", f"the store does not answer: {again}", retry_after=5)
 
     def key(self, request: Request) -> CredentialKey | None:
         """Return the credential that `visitor` reads from a request; None = it has none."""

@@ -71,7 +71,7 @@ def problem_reply(
 
 def unavailable_reply(text: str) -> WebhookReply:
     """Return the reply while the store is unreachable: nothing is lost if the sender tries again."""
-    return problem_reply(503, "store_away", text, retry_after=_RETRY_AFTER_S)
+    return problem_reply(503, "store_unreachable", text, retry_after=_RETRY_AFTER_S)
 
 
 def overloaded_reply() -> WebhookReply:

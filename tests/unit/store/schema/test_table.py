@@ -14,6 +14,7 @@ _TYPES = {ColumnType.TEXT: "text", ColumnType.INTEGER: "integer", ColumnType.BLO
 _NAMED_OTHERWISE = {
     "runs.trigger",  # what started the run: cli:user@host, schedule, child
     "runs.parent_ident",
+    "flag_uses.automation",  # its name of that time
     "secret_uses.automation",  # its name of that time: the digest of a day covers it
 }
 """Columns that are called as if they referred to an automation, and do not."""

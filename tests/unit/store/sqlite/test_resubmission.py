@@ -9,6 +9,9 @@ from mainspring.domain.access.permissions import Role, SignInMethod
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
 from mainspring.domain.effects.target_limits import TargetLimits
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.flags.flag import FlagQuestion, FlagReason, FlagSide
+from mainspring.domain.flags.flag_change import FlagChange
+from mainspring.domain.flags.flag_use import FlagUse
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.routing import NotificationTarget
@@ -27,6 +30,7 @@ from mainspring.store.commands import (
     bulk_operations,
     effects,
     exec_runs,
+    flags,
     inbox,
     incidents,
     journal,
@@ -251,6 +255,12 @@ COMMANDS: list[Any] = [
     secrets.RecordSecretUses(2, (USE, msgspec.structs.replace(USE, version="v2"))),
     automations.AuditedCommand("cmd-secret", "me", "set", "secret:S", secrets.RecordSecretOperation()),
     automations.AuditedCommand("cmd-read", "me", "read", "secret:S", secrets.RecordSecretOperation("no")),
+    automations.AuditedCommand("cmd-flag", "me", "set", "flag:f", flags.ChangeFlag("f", FlagChange(share=10))),
+    automations.AuditedCommand("cmd-kill", "me", "kill", "flag:g", flags.ChangeFlag("g", FlagChange(is_killed=True))),
+    automations.AuditedCommand("cmd-del-flag", "me", "delete", "flag:h", flags.DeleteFlag("h")),
+    flags.AnswerFlag("new", 0, FlagQuestion("g", "ann", "false")),
+    flags.AnswerFlag("new", 0, FlagQuestion("g", "bob", "false"), is_fresh=True),
+    flags.RecordFlagUses(2, (FlagUse("g", "a", FlagSide.ON, FlagReason.SHARE, 2),)),
     automations.SetMeta(key="k", value="v"),
     automations.SetMeta(key="k", value=None),
     outbox.LeaseQueues("new", 1_000, 9, 9),
@@ -447,6 +457,9 @@ def filled(open_one):
     )
     do(database, automations.SetMeta(RESTORED_AT, None))
     do(database, secrets.RecordSecretUses(1, (USE,)))
+    for name in ("g", "h"):
+        do(database, flags.ChangeFlag(name, FlagChange(share=500_000)))
+    do(database, flags.RecordFlagUses(1, (FlagUse("g", "a", FlagSide.ON, FlagReason.SHARE, 1),)))
     neighbour.close()
     clock.now_at += 1_000
     return database

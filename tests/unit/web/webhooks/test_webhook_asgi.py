@@ -299,7 +299,7 @@ async def test_store_that_is_unreachable_is_reported_and_tables_continue(tmp_pat
 
         monkeypatch.setattr(w.intake.intake, "store", away)
         answer = await w.ask("/orders", ORDER)
-        assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "store_away", "5")
+        assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "store_unreachable", "5")
         assert "secret place" not in answer.body.decode()
         monkeypatch.setattr(w.intake.intake, "store", real)
         assert (await w.ask("/orders", ORDER)).status == 202
@@ -324,9 +324,9 @@ async def test_sender_does_not_wait_for_a_stuck_store(tmp_path, monkeypatch):
         assert sorted(answer.json["code"] for answer in answers) == [
             "full",
             "full",
-            "store_away",
-            "store_away",
-            "store_away",
+            "store_unreachable",
+            "store_unreachable",
+            "store_unreachable",
         ]
         assert w.app.admission.inside == 3
         assert w.app.admission.bytes == sum(len(order.body) for order in orders[:3])
@@ -605,7 +605,7 @@ async def test_failed_codec_refuses_no_sender(tmp_path, monkeypatch, caplog):
 
         monkeypatch.setattr(intake, "prepare_delivery", broken)
         answer = await w.ask("/orders", ORDER)
-        assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "store_away", "5")
+        assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "store_unreachable", "5")
         assert "key server" not in answer.body.decode()
         assert "the key server is away" in caplog.text
         monkeypatch.undo()

@@ -1,0 +1,1 @@
+select max(last_command) from flag_uses where session = ?

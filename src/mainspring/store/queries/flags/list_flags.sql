@@ -1,0 +1,1 @@
+select {{columns.flags.flag}} from flags order by name

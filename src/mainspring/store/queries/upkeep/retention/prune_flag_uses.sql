@@ -1,0 +1,1 @@
+delete from flag_uses where hour_at < ?

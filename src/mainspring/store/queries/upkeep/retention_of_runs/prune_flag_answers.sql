@@ -1,0 +1,1 @@
+delete from flag_answers where run in (select value from json_each(?))

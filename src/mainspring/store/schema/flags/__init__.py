@@ -1,0 +1,1 @@
+"""Tables of flags: the flags, the answers that runs hold, and the questions of each hour."""

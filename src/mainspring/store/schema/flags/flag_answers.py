@@ -1,0 +1,41 @@
+"""Flag answers. The side and the value that a run got for a key: the first answer counts until the run ends."""
+
+from typing import Final
+
+import msgspec
+
+from mainspring.domain.flags.flag import FlagAnswer, FlagReason, FlagSide
+from mainspring.store.schema.row import InsertedRow, RowType
+from mainspring.store.schema.table import TableSchema, integer, text
+
+TABLE: Final = TableSchema(
+    "flag_answers",
+    (
+        text("run"),
+        integer("generation"),
+        text("flag"),
+        text("key_hash"),
+        text("side"),
+        text("reason"),
+        text("value"),
+        integer("answered_at"),
+    ),
+    keys=(("run", "generation", "flag", "key_hash"),),
+)
+
+
+class NewFlagAnswer(msgspec.Struct, frozen=True):
+    """A row to insert."""
+
+    run: str
+    generation: int
+    flag: str
+    key_hash: str
+    side: FlagSide
+    reason: FlagReason
+    value: str
+    answered_at: int
+
+
+NEW_FLAG_ANSWER: Final = InsertedRow(NewFlagAnswer, TABLE)
+FLAG_ANSWER: Final = RowType(FlagAnswer, TABLE)

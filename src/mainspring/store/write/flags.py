@@ -1,0 +1,101 @@
+"""Flags: changes, answers of runs (the first one counts), and counts of questions."""
+
+import msgspec
+
+from mainspring.domain.errors import OptionError
+from mainspring.domain.flags.flag import FlagAnswer, FlagSide, answer_question, hash_key
+from mainspring.domain.flags.flag_change import merge
+from mainspring.store.commands.flags import AnswerFlag, ChangeFlag, DeleteFlag, RecordFlagUses
+from mainspring.store.commands.results import DONE, CommandDone, FlagChanged, Refused
+from mainspring.store.schema.flags.flag_answers import FLAG_ANSWER, NEW_FLAG_ANSWER, NewFlagAnswer
+from mainspring.store.schema.flags.flag_uses import NEW_FLAG_USE, NewFlagUse
+from mainspring.store.schema.flags.flags import FLAG, FLAGS_REVISION, NEW_FLAG, NewFlag
+from mainspring.store.transaction import Transaction
+
+_HOUR_MS = 3_600_000
+_HASH_DIGITS = 32
+_LAST_COMMAND = "last command of flag uses"
+
+
+def change_flag(tx: Transaction, command: ChangeFlag) -> FlagChanged | Refused:
+    """Create or change a flag."""
+    name = command.flag
+    tx.hold("flag", "")
+    before = FLAG.read_first(tx.all("lock_flag", (name,)))
+    if before is None and command.must_exist:
+        return _not_found(name)
+    try:
+        flag = merge(name, before, command.change, tx.now)
+    except OptionError as error:
+        return Refused("wrong_state", error.message)
+    flag = msgspec.structs.replace(flag, revision=_next_revision(tx))
+    fields = msgspec.structs.asdict(flag) | {"rules": msgspec.json.encode(flag.rules).decode()}
+    tx.change("write_flag", NEW_FLAG.values(NewFlag(**fields)))
+    return FlagChanged(flag, before, tx.value("count_runs_of_flag", (name, FlagSide.ON.value), int) or 0)
+
+
+def delete_flag(tx: Transaction, command: DeleteFlag) -> CommandDone | Refused:
+    """Delete a flag. The answers of runs stay until the runs are deleted."""
+    tx.hold("flag", "")
+    if not tx.change("delete_flag", (command.flag,)):
+        return _not_found(command.flag)
+    _next_revision(tx)
+    return DONE
+
+
+def answer_flag(tx: Transaction, command: AnswerFlag) -> FlagAnswer:
+    """Return the answer on record, or give one."""
+    question = command.question
+    row = (command.run, command.generation, question.flag, hash_key(question.flag, question.key).hex()[:_HASH_DIGITS])
+    if not command.is_fresh:
+        known = FLAG_ANSWER.read_first(tx.all("find_flag_answer", row))
+        if known is not None:
+            return known
+    answer = command.given
+    if answer is None:
+        answer = answer_question(FLAG.read_first(tx.all("lock_flag", (question.flag,))), question)
+    if command.is_fresh:
+        return answer
+    values = NewFlagAnswer(*row, answer.side, answer.reason, answer.value, tx.now)
+    if tx.change("insert_flag_answer", NEW_FLAG_ANSWER.values(values)):
+        return answer
+    return FLAG_ANSWER.read_first(tx.all("find_flag_answer", row)) or answer
+
+
+def record_flag_uses(tx: Transaction, command: RecordFlagUses) -> CommandDone:
+    """Count questions in the hour of this commit."""
+    if tx.again and tx.session is not None and command.number <= _find_last_command(tx, tx.session):
+        return DONE  # counted by an earlier try, maybe in another hour
+    hour_at = tx.now - tx.now % _HOUR_MS
+    for use in command.uses:
+        row = NewFlagUse(
+            hour_at,
+            tx.session or 0,
+            use.flag,
+            use.automation,
+            use.side,
+            use.reason,
+            use.number,
+            tx.now,
+            command.number,
+        )
+        tx.change("count_flag_use", NEW_FLAG_USE.values(row))
+    return DONE
+
+
+def _next_revision(tx: Transaction) -> int:
+    revision = int(tx.value("read_meta", (FLAGS_REVISION,), str) or 0) + 1
+    tx.change("put_meta", (FLAGS_REVISION, str(revision)))
+    return revision
+
+
+def _find_last_command(tx: Transaction, session: int) -> int:
+    """Return the last command of a session that was counted before this group, 0 = none. Its commands are committed in their order."""
+    if _LAST_COMMAND not in tx.cache:
+        tx.cache[_LAST_COMMAND] = tx.value("find_last_flag_command", (session,), int) or 0
+    last: int = tx.cache[_LAST_COMMAND]
+    return last
+
+
+def _not_found(name: str) -> Refused:
+    return Refused("not_found", f"there is no flag {name!r}")
