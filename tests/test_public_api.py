@@ -35,6 +35,8 @@ PUBLIC = [
     "attempt",
     "checkpoint",
     "connect",
+    "flag",
+    "flag_async",
     "idempotency_key",
     "last_checkpoint",
     "lock",

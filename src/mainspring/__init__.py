@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mainspring.app.action import action as action
     from mainspring.app.application import App as App
     from mainspring.app.client import connect as connect
+    from mainspring.app.flag import flag as flag
+    from mainspring.app.flag import flag_async as flag_async
     from mainspring.app.handle import Handle as Handle
     from mainspring.app.lock import lock as lock
     from mainspring.app.once import once as once
@@ -70,6 +72,8 @@ _PUBLIC: dict[str, str] = {
     "attempt": "mainspring.engine.attempts.step_context",
     "checkpoint": "mainspring.engine.attempts.step_context",
     "connect": "mainspring.app.client",
+    "flag": "mainspring.app.flag",
+    "flag_async": "mainspring.app.flag",
     "idempotency_key": "mainspring.engine.attempts.step_context",
     "last_checkpoint": "mainspring.engine.attempts.step_context",
     "lock": "mainspring.app.lock",

@@ -4,11 +4,15 @@ from typing import Any
 
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import NotFoundError
+from mainspring.domain.flags.flag import SHARE_UNITS
+from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.actor import Actor, OperationContext, operation_context
+from mainspring.service.flag import change_flag
 from mainspring.service.runs import question, run_start
 from mainspring.service.runs.run import cancel, retry
 from mainspring.service.triggers import event
+from mainspring.store.read.flags import find_flag
 from mainspring.store.read.operation_reads import OperationReads
 from mainspring.store.read.runs.run_views import run_history, run_view
 from mainspring.store.views import RunHistory, RunView
@@ -55,6 +59,13 @@ class Client:
         """Ask a run to stop, twice under one command id."""
         for _ in range(2):
             cancel(self.store, run, act=self.act("cancel"))
+
+    def flip(self, name: str) -> None:
+        """Give a flag to all keys, or to none if all have it; at the first call to none."""
+        flag = find_flag(self.store.reader, name)
+        share = SHARE_UNITS if flag is not None and flag.rules.share == 0 else 0
+        act = operation_context(Actor("app", "client"), self.clock)
+        change_flag(self.store, self.store.reader, self.clock, name, FlagChange(share=share), act=act)
 
     def retry(self, run: str) -> None:
         """Continue a run that stopped, twice under one command id."""

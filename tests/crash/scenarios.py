@@ -148,6 +148,19 @@ def verify_single(experiment: Experiment) -> None:
     assert [call.what for call in experiment.calls() if call.applied] == ["alone"]
 
 
+def flip(experiment: Experiment) -> bool:
+    """Change the flag at each look: before, between and after the kills."""
+    experiment.client.flip("mailer")
+    return False
+
+
+def verify_flagged(experiment: Experiment) -> None:
+    """All parts of the run, in all lives, got one side, although the flag changed all the time."""
+    (side,) = set(decode(experiment.client.view(experiment.run).result or b"null"))
+    assert {call.what for call in experiment.calls()} == {f"mail {n} {side}" for n in (1, 2, 3)}
+    assert len(experiment.client.rows("select 1 from flag_answers")) == 1
+
+
 SCENARIOS = [
     Scenario("one_task", result="alone", verify=verify_single, minimum=8),
     Scenario("plain_sequence", result=["first", "first second", "first second third"], minimum=16),
@@ -174,6 +187,7 @@ SCENARIOS = [
         places=("commit.before", "commit.after", "effect_commit.before", "effect_commit.after"),
         minimum=20,
     ),
+    Scenario("flagged", deliver=flip, verify=verify_flagged, minimum=18),
     Scenario("child_process", result=4, verify=verify_parts, minimum=16),
     Scenario("script_with_children", verify=verify_script, minimum=10),
     Scenario("retry_after", result="rush", verify=verify_retry, minimum=16),

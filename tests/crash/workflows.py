@@ -259,6 +259,30 @@ ms.script(
 )
 
 
+def send_by_flag(n: int) -> str:
+    """An effect on the side that the flag gives to this run."""
+    side = "new" if ms.flag("mailer", by="ann") else "old"
+    effect(f"mail {n} {side}")
+    return side
+
+
+async def send_by_flag_in_loop(n: int) -> str:
+    """The same in the worker's loop."""
+    side = "new" if await ms.flag_async("mailer", by="ann") else "old"
+    effect(f"mail {n} {side}")
+    return side
+
+
+@ms.workflow
+async def flagged(run: ms.Run) -> list[str]:
+    """Asks for a flag in the body, in a thread, in the loop, in a child process, and again."""
+    sides = ["new" if await run.flag("mailer", by="ann") else "old"]
+    sides.append(await run.step(send_by_flag, 1))
+    sides.append(await run.step(send_by_flag_in_loop, 2))
+    sides.append(await run.options(isolate="process").step(send_by_flag, 3))
+    return [*sides, "new" if await run.flag("mailer", by="ann") else "old"]
+
+
 @ms.workflow
 async def ledger_person(run: ms.Run) -> list[str]:
     """Two steps that want the same effect; a person settles its doubts."""

@@ -253,6 +253,12 @@ class SecretsSettings(Struct, frozen=True, kw_only=True):
     due: dict[str, DueDay] = field(default_factory=dict)
 
 
+class FlagsSettings(Struct, frozen=True, kw_only=True):
+    """`[flags]`: `max_age` = how long the last flags count in a program that cannot reach the store."""
+
+    max_age: Span = timedelta(minutes=5)
+
+
 class DatabaseSettings(Struct, frozen=True, kw_only=True):
     """One entry of `[databases]`; bare text there is `url`, which is `sqlite:////absolute/path` or `postgresql://...` once loaded."""
 
@@ -332,6 +338,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     hooks: HooksSettings = HooksSettings()
     actions: ActionsSettings = ActionsSettings()
     secrets: SecretsSettings = SecretsSettings()
+    flags: FlagsSettings = FlagsSettings()
     logs: LogsSettings = LogsSettings()
     databases: dict[str, DatabaseSettings] = field(default_factory=dict)
     brokers: dict[str, BrokerSettings] = field(default_factory=dict)
@@ -384,6 +391,7 @@ _SECTION_TYPES: dict[str, Any] = {
     "hooks": HooksSettings,
     "actions": ActionsSettings,
     "secrets": SecretsSettings,
+    "flags": FlagsSettings,
     "logs": LogsSettings,
     "databases": dict[str, DatabaseSettings],
     "brokers": dict[str, BrokerSettings],

@@ -84,19 +84,31 @@ def test_fresh_answer_is_not_recorded(store):
 def test_answer_of_a_provider_is_recorded_like_another(store):
     """The first one counts."""
     run = store.start().run
-    given = FlagAnswer('"blue"', FlagSide.ON, FlagReason.PROVIDER)
+    given = FlagAnswer("true", FlagSide.ON, FlagReason.PROVIDER)
     assert store.do(ask(run, given=given)) == given
-    assert store.do(ask(run, given=msgspec.structs.replace(given, value='"red"'))) == given
+    assert store.do(ask(run, given=msgspec.structs.replace(given, value="false"))) == given
     assert store.do(ask(run)) == given
 
 
 def test_unknown_flag_is_answered_with_the_default(store):
     """It is recorded too: a flag that is created in the middle of a run does not change it."""
     run = store.start().run
-    default = FlagAnswer("false", FlagSide.DEFAULT, FlagReason.UNKNOWN)
+    default = FlagAnswer("false", FlagSide.DEFAULT, FlagReason.UNKNOWN, is_default=True)
     assert store.do(ask(run)) == default
     store.do(ChangeFlag("f", ALL))
     assert store.do(ask(run)) == default
+
+
+def test_answer_on_record_fits_the_next_question(store):
+    """Where the default of the code counts, it is that of each question; a value of another type never comes to code."""
+    run = store.start().run
+    store.do(ask(run, "unknown"))
+    other = AnswerFlag(run, 0, FlagQuestion("unknown", "ann", '"red"'))
+    assert store.do(other) == FlagAnswer('"red"', FlagSide.DEFAULT, FlagReason.UNKNOWN, is_default=True)
+    store.do(ChangeFlag("f", ALL), ask(run))
+    number = AnswerFlag(run, 0, FlagQuestion("f", "ann", "5"))
+    assert store.do(number) == FlagAnswer("5", FlagSide.DEFAULT, FlagReason.KIND_MISMATCH, is_default=True)
+    assert store.do(AnswerFlag(run, 0, FlagQuestion("f", "ann", "null"))) == ON
 
 
 def test_kill_counts_the_unfinished_runs_that_hold_the_side(store):

@@ -65,8 +65,8 @@ def test_script_in_the_configuration_is_pointed_to_its_file(refuse):
 def test_unknown_key_that_is_like_none_lists_the_sections(refuse):
     """Where nothing is near, the reader gets a place to start."""
     assert refuse("[xyzzy]\nq = 1").endswith(
-        "Sections: project, store, worker, up, web, hooks, actions, secrets, logs, databases, brokers, locks, calendars, notify, otel,"
-        " defaults, exec, monitors."
+        "Sections: project, store, worker, up, web, hooks, actions, secrets, flags, logs, databases, brokers, locks, calendars, notify,"
+        " otel, defaults, exec, monitors."
     )
 
 

@@ -97,11 +97,12 @@ class FlagQuestion(msgspec.Struct, frozen=True):
 
 
 class FlagAnswer(msgspec.Struct, frozen=True, tag="flag_answer"):
-    """The answer: its value as JSON, and where it comes from."""
+    """The answer: its value as JSON, and where it comes from. `is_default` = the value is the default of the code."""
 
     value: str
     side: FlagSide
     reason: FlagReason
+    is_default: bool = False
 
 
 def kind_of(value: object) -> FlagKind | None:
@@ -128,16 +129,30 @@ def is_in_share(flag: str, key: str, share: int) -> bool:
 def answer_question(flag: Flag | None, question: FlagQuestion) -> FlagAnswer:
     """Answer a question; None = there is no such flag."""
     if flag is None:
-        return FlagAnswer(question.default, FlagSide.DEFAULT, FlagReason.UNKNOWN)
+        return _default_answer(question, FlagSide.DEFAULT, FlagReason.UNKNOWN)
     if (
         flag.kind is not FlagKind.JSON
         and (kind := _kind_of_json(question.default)) is not None
         and kind is not flag.kind
     ):
-        return FlagAnswer(question.default, FlagSide.DEFAULT, FlagReason.KIND_MISMATCH)
+        return _default_answer(question, FlagSide.DEFAULT, FlagReason.KIND_MISMATCH)
     side, reason = _choose_side(flag, question)
     value = flag.on_value if side is FlagSide.ON else flag.off_value
-    return FlagAnswer(question.default if value is None else value, side, reason)
+    return _default_answer(question, side, reason) if value is None else FlagAnswer(value, side, reason)
+
+
+def repeat_answer(value: str | None, side: FlagSide, reason: FlagReason, question: FlagQuestion) -> FlagAnswer:
+    """Return an answer on record for another question about the same flag and key; `value` None = the default of the code."""
+    if value is None:
+        return _default_answer(question, side, reason)
+    kinds = {_kind_of_json(value), _kind_of_json(question.default)} - {None, FlagKind.JSON}
+    if len(kinds) > 1:
+        return _default_answer(question, FlagSide.DEFAULT, FlagReason.KIND_MISMATCH)
+    return FlagAnswer(value, side, reason)
+
+
+def _default_answer(question: FlagQuestion, side: FlagSide, reason: FlagReason) -> FlagAnswer:
+    return FlagAnswer(question.default, side, reason, is_default=True)
 
 
 def _choose_side(flag: Flag, question: FlagQuestion) -> tuple[FlagSide, FlagReason]:

@@ -17,6 +17,8 @@ class OutcomeKind(StrEnum):
     EVENT = "event"
     ANSWER = "answer"
     CHILD = "child"
+    FLAG = "flag"
+    """The answer of a flag."""
     UNDO = "undo"
     CANCEL = "cancel"
     """A received cancel: raised in the body as CancelledError."""

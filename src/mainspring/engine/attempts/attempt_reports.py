@@ -14,6 +14,7 @@ from mainspring.domain.failures.failure import Failure
 from mainspring.domain.secrets.secret_use import SecretUse
 from mainspring.resources.effects import AnswerCallback, EffectRequest, EffectSettlement
 from mainspring.resources.locks import LockCallback, LockSpec
+from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
 AckCallback = Callable[[BaseException | None], None]
@@ -169,7 +170,7 @@ class SecretRefusedReport(msgspec.Struct, frozen=True):
 class CommandReport(msgspec.Struct, frozen=True):
     """A command for the store that needs nothing of the engine. `answer` is called like that of a lock."""
 
-    command: EnterTarget | LeaveTarget
+    command: AnswerFlag | EnterTarget | LeaveTarget
     answer: Callable[[Any], None]
     kind = ReportKind.COMMAND
 

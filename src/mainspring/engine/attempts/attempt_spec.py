@@ -22,6 +22,7 @@ class AttemptSpec(msgspec.Struct, kw_only=True):
     name: str
     key: str
     attempt: int
+    generation: int = 0
     fn: Callable[..., Any]
     signature: Signature
     input: bytes = b"{}"

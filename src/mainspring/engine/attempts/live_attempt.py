@@ -57,6 +57,7 @@ from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, release_of
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.resources.locks import LockSpec
+from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
 _MAX_PENDING_LINES = 2_000
@@ -424,7 +425,7 @@ class LiveAttempt:
         self.post(report)
         return pending
 
-    def send_command(self, command: EnterTarget | LeaveTarget) -> PendingAnswer[Any]:
+    def send_command(self, command: AnswerFlag | EnterTarget | LeaveTarget) -> PendingAnswer[Any]:
         """Send a command for the store; from any thread."""
         if self.closed:
             raise_attempt_closed(self.spec.name)

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar, Token
 from typing import Any, Generic, NoReturn, Protocol, TextIO, TypeVar, cast, overload
 
-from mainspring.domain.effects.target_limits import TargetRefused, TargetTurn
 from mainspring.domain.errors import ArgumentError, DefinitionError, MainspringError
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER, Classifier
 from mainspring.domain.redaction.redactor import TextRedactor
@@ -29,7 +28,8 @@ from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 from mainspring.resources.locks import LockSpec
-from mainspring.store.commands.results import CommandDone, LockGranted
+from mainspring.store.commands.flags import AnswerFlag
+from mainspring.store.commands.results import LockGranted
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
 T = TypeVar("T")
@@ -133,6 +133,8 @@ class NotInStepError(MainspringError):
         hint = "Call it in a function that `run.step` runs. Test it in a run: ms.App(path).run(automation)."
         if name == "once()":
             hint = "Call it in a function that `run.step` runs: its outcome is committed there."
+        elif IN_BODY.get() and name == "flag()":
+            hint = "In the body of a workflow, write `await run.flag(...)` instead."
         elif IN_BODY.get() and name in _METHODS_OF_RUN:
             hint = f"In the body of a workflow, write run.{name.partition('.')[0]} instead."
         elif name in _SENDING_CALLS:
@@ -212,9 +214,7 @@ class AttemptChannel(Protocol):
         """Send the outcome of an effect. After the end of the attempt it is sent too, as evidence."""
         ...
 
-    def send_command(
-        self, command: EnterTarget | LeaveTarget
-    ) -> PendingAnswer[TargetTurn | TargetRefused | CommandDone]:
+    def send_command(self, command: AnswerFlag | EnterTarget | LeaveTarget) -> PendingAnswer[Any]:
         """Send a command for the store; the answer is that of the command. Raises AttemptClosed."""
         ...
 

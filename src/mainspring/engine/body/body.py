@@ -23,7 +23,16 @@ from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.body.deterministic_loop import BodyTask, DeterministicLoop, Timer
 from mainspring.engine.body.drift import Drift, build_unread_drift, detect_drift
 from mainspring.engine.body.failed_outcomes import FailedOutcomes
-from mainspring.engine.body.request import ChildCall, RefusalLimit, Request, Restarted, StepCall, TimerCall, Unloaded
+from mainspring.engine.body.request import (
+    FLAG_PREFIX,
+    ChildCall,
+    RefusalLimit,
+    Request,
+    Restarted,
+    StepCall,
+    TimerCall,
+    Unloaded,
+)
 from mainspring.engine.body.run_annotations import RunAnnotations
 from mainspring.engine.body.step_names import StepNames
 from mainspring.engine.body.unawaited_calls import UnawaitedCalls
@@ -305,7 +314,7 @@ class Body:
             ident = f"{task.branch}{name}[{key}]"
         else:
             count = task.uses[name] = task.uses.get(name, 0) + 1
-            if count == 2 and name != "timer":
+            if count == 2 and name != "timer" and not name.startswith(FLAG_PREFIX):
                 self.notes.hints.add(f"{task.branch}{name}")
             ident = f"{task.branch}{name}#{count}"
         if was or self.names.former:

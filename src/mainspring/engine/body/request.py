@@ -12,6 +12,7 @@ import msgspec
 
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.flags.flag import FlagQuestion
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.values.function_signature import Signature
 from mainspring.engine.body.deterministic_loop import Timer
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 WAIT_TIMER_SUFFIX = "!within"
 """Suffix of a wait's identity for the timer that ends the wait."""
+
+FLAG_PREFIX = "flag:"
+"""Prefix of the identity of a question about a flag: the order of such questions does not matter."""
 
 _MAX_REFUSALS, _MAX_REFUSALS_PER_TASK = 1_000, 100
 
@@ -119,7 +123,15 @@ class ChildCall:
         return self.definition.name if self.definition is not None else self.step or ""
 
 
-RequestCall = StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall
+@dataclass(frozen=True, slots=True)
+class FlagCall:
+    """A question about a flag; `is_fresh` = the answer is that of now, and counts for this request only."""
+
+    question: FlagQuestion
+    is_fresh: bool
+
+
+RequestCall = StepCall | TimerCall | SignalCall | EventCall | AskCall | ChildCall | FlagCall
 
 
 class Request:

@@ -15,6 +15,7 @@ from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 from mainspring.domain.duration import parse_duration, to_milliseconds
 from mainspring.domain.errors import OptionError
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.flags.flag_question import FlagKey, make_question, read_value
 from mainspring.domain.runs.journal import OutcomeKind, origin_of
 from mainspring.domain.values.arguments import make_value_schema
 from mainspring.domain.values.codec import decode, encode
@@ -23,9 +24,11 @@ from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import encode_call
 from mainspring.engine.body.body import Body
 from mainspring.engine.body.request import (
+    FLAG_PREFIX,
     WAIT_TIMER_SUFFIX,
     AskCall,
     EventCall,
+    FlagCall,
     Request,
     Restarted,
     RolledBack,
@@ -95,6 +98,8 @@ class Run(StepCaller):
         super().__init__(body)
         self._facts = facts
         self._restart_signature = restart_signature
+        self._flags: dict[tuple[object, ...], str] = {}
+        """The answers so far: the same question again needs no other."""
         self.log = RunLog(body)
 
     @property
@@ -297,6 +302,73 @@ class Run(StepCaller):
             return value
         finally:
             timer.cancel()
+            if request.open:
+                body.cancel_request(request)
+
+    # -- flags ---------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def flag(
+        self,
+        name: str,
+        *,
+        by: FlagKey | None = ...,
+        attributes: Mapping[str, object] | None = ...,
+        fresh: bool = ...,
+        key: str | None = ...,
+    ) -> bool: ...
+    @overload
+    async def flag(
+        self,
+        name: str,
+        *,
+        by: FlagKey | None = ...,
+        default: T,
+        attributes: Mapping[str, object] | None = ...,
+        fresh: bool = ...,
+        key: str | None = ...,
+    ) -> T: ...
+    @track_calls
+    async def flag(
+        self,
+        name: str,
+        *,
+        by: FlagKey | None = None,
+        default: Any = False,
+        attributes: Mapping[str, object] | None = None,
+        fresh: bool = False,
+        key: str | None = None,
+    ) -> Any:
+        """Return the value of a flag for `by`, by default this run; `default` = the value if there is no such flag.
+
+        The first answer for a flag and a key counts for the whole run, its steps included, whatever changes meanwhile. `fresh` = ask
+        again: the answer of now is saved for this call only. `attributes` are compared with the rules of the flag.
+
+        Raises:
+            ArgumentError: an argument cannot be used.
+        """
+        body = self._body
+        question = make_question(name, by, default, attributes, otherwise=body.run_id)
+        body.refuse_if_stopped()
+        question_key = (name, question.key, question.default, *sorted(question.attributes.items()))
+        if not fresh and question_key in self._flags:
+            return read_value(self._flags[question_key])
+        future = body.future()
+
+        def take(value: Any, failure: Failure | None) -> None:
+            del failure
+            if not future.done():
+                future.set_result(value)
+
+        ident = body.ident_for(f"{FLAG_PREFIX}{name}", key or self._plan.key)
+        request = Request(OutcomeKind.FLAG, ident, name, FlagCall(question, fresh), decode, take)
+        body.register(request)
+        try:
+            value = await future
+            if not fresh:
+                self._flags[question_key] = encode(value, value_name=f"flag {name}").decode()
+            return value
+        finally:
             if request.open:
                 body.cancel_request(request)
 

@@ -14,8 +14,9 @@ from mainspring.domain.runs.journal import Fact, History, Outcome, OutcomeKind
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.domain.time.clock_step import ClockStep
 from mainspring.engine.body.programs import Program
-from mainspring.engine.body.request import Request, StepCall
+from mainspring.engine.body.request import FlagCall, Request, StepCall
 from mainspring.engine.driver.driver_host import DriverHost
+from mainspring.engine.driver.flag_answers import RunFlags
 from mainspring.engine.driver.loaded_run import LoadedRun, halt_run_on_error
 from mainspring.engine.driver.run_end import (
     RunHalt,
@@ -44,6 +45,7 @@ class Driver(LoadedRun):
         self.busy = False
         self.steps = StepRunner(self)
         self.waits = RunWaits(self)
+        self._flags = RunFlags(self)
         self.waits.add_facts(run.facts)
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -169,6 +171,8 @@ class Driver(LoadedRun):
                 self.halt_for_doubt(doubt)
             elif isinstance(request.call, StepCall):
                 self.steps.start(request, request.call)
+            elif isinstance(request.call, FlagCall):
+                self._flags.ask(request, request.call)
             else:
                 self.waits.start(request)
 

@@ -10,6 +10,7 @@ from mainspring.domain.runs.journal import Fact
 from mainspring.engine.attempts.executor import AttemptExecutor
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.engine.body.request import ChildCall, Request
+from mainspring.resources.flag_uses import FlagUses
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import ClaimedRun, StartRun
@@ -42,6 +43,7 @@ class DriverHost(Protocol):
     clock: Clock
     attempts: AttemptExecutor
     lines: LogProcessor
+    flag_uses: FlagUses
     suspend_after_ms: int
     """A run with a shorter wait is not suspended: it waits in memory."""
     payload_max: int

@@ -93,6 +93,7 @@ class FastPathRun:
             name=self.name,
             key=make_idempotency_key(run.id, self.ident, 0),
             attempt=1,
+            generation=run.generation,
             fn=call.fn,
             signature=call.signature,
             input=call.input,

@@ -81,6 +81,7 @@ class LiveStep:
             name=request.name,
             key=key,
             attempt=self.attempt,
+            generation=run.generation,
             fn=call.fn,
             signature=call.signature,
             input=call.input,

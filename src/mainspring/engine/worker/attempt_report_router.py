@@ -5,7 +5,10 @@ Log lines go to the log processor, child processes are recorded, locks and effec
 
 import itertools
 
+import msgspec
+
 from mainspring.domain.effects.effect import EffectHolder
+from mainspring.domain.flags.flag import FlagAnswer
 from mainspring.engine.attempts.attempt_reports import (
     AttemptReport,
     CheckpointReport,
@@ -27,9 +30,11 @@ from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.engine.driver.driver_host import DriverLookup
 from mainspring.engine.worker.run_services import ignore_answer
 from mainspring.resources.effects import AttemptEffects
+from mainspring.resources.flag_uses import FlagUses
 from mainspring.resources.locks import AttemptLocks
 from mainspring.store.base import Store
 from mainspring.store.commands.automations import AuditedCommand
+from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.journal import RecordProcessGroup
 from mainspring.store.commands.secrets import RecordSecretOperation, RecordSecretUses
 
@@ -38,13 +43,20 @@ class AttemptReportRouter:
     """Routes reports; used in the loop's thread."""
 
     def __init__(
-        self, store: Store, lookup: DriverLookup, locks: AttemptLocks, effects: AttemptEffects, lines: LogProcessor
+        self,
+        store: Store,
+        lookup: DriverLookup,
+        locks: AttemptLocks,
+        effects: AttemptEffects,
+        lines: LogProcessor,
+        flag_uses: FlagUses,
     ) -> None:
         self._store = store
         self._lines = lines
         self._lookup = lookup
         self._locks = locks
         self._effects = effects
+        self._flag_uses = flag_uses
         self._numbers = itertools.count(1)
         """Of the records of uses: they rise within a session."""
 
@@ -63,8 +75,8 @@ class AttemptReportRouter:
         if spec is not None and isinstance(report, SecretUsesReport | SecretRefusedReport):
             self._record_secrets(spec, report)
             return
-        if isinstance(report, CommandReport):
-            self._store.submit(report.command, report.answer)
+        if spec is not None and isinstance(report, CommandReport):
+            self._send_command(spec, report)
             return
         if spec is not None and isinstance(report, StartReport):
             self._lines.life.attempt_started(spec)
@@ -84,6 +96,20 @@ class AttemptReportRouter:
                 report.ack(error)
         if spec is not None and isinstance(report, LogReport):
             self._lines.take(spec, report)
+
+    def _send_command(self, spec: AttemptSpec, report: CommandReport) -> None:
+        """Send a command of an attempt. A question about a flag is that of its run, whatever it states itself."""
+        command = report.command
+        if not isinstance(command, AnswerFlag):
+            self._store.submit(command, report.answer)
+            return
+
+        def answer(result: FlagAnswer | BaseException) -> None:
+            if isinstance(result, FlagAnswer):
+                self._flag_uses.note(command.question.flag, spec.automation, result)
+            report.answer(result)
+
+        self._store.submit(msgspec.structs.replace(command, run=spec.run_id, generation=spec.generation), answer)
 
     def _record_secrets(self, spec: AttemptSpec, report: SecretUsesReport | SecretRefusedReport) -> None:
         """Record the uses of an attempt, or a secret that it may not read."""

@@ -87,7 +87,7 @@ class Worker(RunServices):
         self._locks = AttemptLocks(store, loop)
         self._effects = AttemptEffects(store, loop, EffectLedger(self.sealing, clock))
         self.lines = _create_log_processor(loop, store, self.sealing, clock, self.settings)
-        on_report = AttemptReportRouter(store, self, self._locks, self._effects, self.lines).take
+        on_report = AttemptReportRouter(store, self, self._locks, self._effects, self.lines, self.flag_uses).take
         self.attempts = AttemptExecutor(
             loop,
             on_report=on_report,
@@ -220,6 +220,7 @@ class Worker(RunServices):
                 self._clear(driver.run, progressed=False)
         if self._rounds % _ROUNDS_PER_BEAT == 0:
             self.stalled.check()
+            self._record_flag_uses()
 
     def _record_child_queue(self, *, is_beat: bool) -> None:
         """Record which attempts wait for a child: at once when the first waits or none waits any more, otherwise with each heartbeat."""
@@ -230,11 +231,17 @@ class Worker(RunServices):
             self._child_queue = encoded
             self.store.submit(RecordHeartbeat(child_queue=encoded), ignore_answer)
 
+    def _record_flag_uses(self) -> None:
+        command = self.flag_uses.take() if self.store.session is not None else None
+        if command is not None:
+            self.store.submit(command, ignore_answer)
+
     def _later(self, call: Callable[[], None]) -> None:
         self.loop.call_later(_ROUND_S, call)
 
     def _report_idle(self) -> None:
         if self.draining and not self.active and self.on_idle is not None:
+            self._record_flag_uses()
             self.on_idle()
 
     # -- claiming ------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ class DeleteFlag(StoreCommand[CommandDone | Refused], frozen=True):
     flag: str
 
 
-class AnswerFlag(BookkeepingCommand[FlagAnswer], frozen=True):
+class AnswerFlag(BookkeepingCommand[FlagAnswer], frozen=True, tag="answer_flag"):
     """Return the answer that a run has for a key; without one, answer by the rules, and record it. Answer: FlagAnswer.
 
     `is_fresh` = answer by the rules now, and record nothing. `given` = the answer of a provider: it counts in place of the rules.
@@ -40,7 +40,7 @@ class AnswerFlag(BookkeepingCommand[FlagAnswer], frozen=True):
 class RecordFlagUses(BookkeepingCommand[CommandDone], frozen=True):
     """Count questions. Answer: CommandDone.
 
-    `number` rises with each of these commands of a session: a command that is sent again counts once.
+    `number` rises with each of these commands of a session: a command that is sent again counts once. 0 = there is no session.
     """
 
     number: int

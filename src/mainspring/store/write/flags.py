@@ -3,7 +3,7 @@
 import msgspec
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.flags.flag import FlagAnswer, FlagSide, answer_question, hash_key
+from mainspring.domain.flags.flag import FlagAnswer, FlagSide, answer_question, hash_key, repeat_answer
 from mainspring.domain.flags.flag_change import merge
 from mainspring.store.commands.flags import AnswerFlag, ChangeFlag, DeleteFlag, RecordFlagUses
 from mainspring.store.commands.results import DONE, CommandDone, FlagChanged, Refused
@@ -50,16 +50,16 @@ def answer_flag(tx: Transaction, command: AnswerFlag) -> FlagAnswer:
     if not command.is_fresh:
         known = FLAG_ANSWER.read_first(tx.all("find_flag_answer", row))
         if known is not None:
-            return known
-    answer = command.given
-    if answer is None:
-        answer = answer_question(FLAG.read_first(tx.all("lock_flag", (question.flag,))), question)
+            return repeat_answer(known.value, known.side, known.reason, question)
+    answer = command.given or answer_question(FLAG.read_first(tx.all("lock_flag", (question.flag,))), question)
     if command.is_fresh:
         return answer
-    values = NewFlagAnswer(*row, answer.side, answer.reason, answer.value, tx.now)
-    if tx.change("insert_flag_answer", NEW_FLAG_ANSWER.values(values)):
+    value = None if answer.is_default else answer.value
+    new = NewFlagAnswer(*row, answer.side, answer.reason, value, tx.now)
+    if tx.change("insert_flag_answer", NEW_FLAG_ANSWER.values(new)):
         return answer
-    return FLAG_ANSWER.read_first(tx.all("find_flag_answer", row)) or answer
+    known = FLAG_ANSWER.read_first(tx.all("find_flag_answer", row))  # a process that lost the run was faster
+    return answer if known is None else repeat_answer(known.value, known.side, known.reason, question)
 
 
 def record_flag_uses(tx: Transaction, command: RecordFlagUses) -> CommandDone:

@@ -51,14 +51,16 @@ def test_first_rule_that_fits_decides(key, attributes, side, reason):
 
 def test_default_of_the_code_counts_without_a_flag():
     """An unknown name is no error: the code continues as it was written."""
-    assert answer_question(None, FlagQuestion("f", "k", '"red"')) == FlagAnswer('"red"', DEFAULT, FlagReason.UNKNOWN)
+    assert answer_question(None, FlagQuestion("f", "k", '"red"')) == FlagAnswer(
+        '"red"', DEFAULT, FlagReason.UNKNOWN, is_default=True
+    )
 
 
 @pytest.mark.parametrize("default", ["1", '"x"', "{}", "[1]"])
 def test_default_of_the_code_counts_if_the_kind_does_not_fit(default):
     """A string never comes to code that expects a boolean."""
     answer = answer_question(flag(FlagRules(share=1_000_000)), FlagQuestion("f", "k", default))
-    assert answer == FlagAnswer(default, DEFAULT, FlagReason.KIND_MISMATCH)
+    assert answer == FlagAnswer(default, DEFAULT, FlagReason.KIND_MISMATCH, is_default=True)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,9 @@ def test_side_off_without_a_value_is_the_default_of_the_code(kind, on_value, def
     """The side and the reason are those of the rules all the same."""
     made = flag(FlagRules(allow=("a",)), kind=kind, on_value=on_value, off_value=None)
     assert answer_question(made, FlagQuestion("f", "a", default)) == FlagAnswer(on_value, ON, FlagReason.ALLOWED)
-    assert answer_question(made, FlagQuestion("f", "b", default)) == FlagAnswer(default, OFF, FlagReason.SHARE)
+    assert answer_question(made, FlagQuestion("f", "b", default)) == FlagAnswer(
+        default, OFF, FlagReason.SHARE, is_default=True
+    )
 
 
 @pytest.mark.parametrize(

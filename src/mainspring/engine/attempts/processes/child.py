@@ -70,6 +70,7 @@ from mainspring.resources.lock_backends import LOCK_BACKENDS
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.resources.project_source import PROJECT_SOURCES
 from mainspring.resources.secret_variables import SECRET_VARIABLES
+from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.results import DONE
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
@@ -209,7 +210,7 @@ class ChildChannel:
         self.send(child_protocol.EffectSettledMessage(pending.number, settlement))
         return pending
 
-    def send_command(self, command: EnterTarget | LeaveTarget) -> PendingAnswer[Any]:
+    def send_command(self, command: AnswerFlag | EnterTarget | LeaveTarget) -> PendingAnswer[Any]:
         """Send a command for the store."""
         pending: PendingAnswer[Any] = PendingAnswer(next(self._numbers))
         self._sent_commands[pending.number] = pending

@@ -15,6 +15,7 @@ from mainspring.domain.effects.target_limits import TargetLimits, TargetRefused,
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import Verdict
+from mainspring.domain.flags.flag import FlagAnswer
 from mainspring.domain.runs.outbox import OutboxEntry
 from mainspring.domain.secrets.secret_use import SecretRead
 from mainspring.engine.attempts.isolation import MAIN_ALIAS
@@ -22,6 +23,7 @@ from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSett
 from mainspring.resources.lock_backends import LockAddress
 from mainspring.resources.locks import LockSpec
 from mainspring.resources.project_source import ProjectSource
+from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.results import LockGranted
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 
@@ -164,7 +166,7 @@ class CommandAnswer(msgspec.Struct, tag="command_answered"):
     """Answer to a CommandMessage: the answer of the command of request number `n`, or its error. Without both, it is done."""
 
     n: int
-    answer: TargetTurn | TargetRefused | None = None
+    answer: FlagAnswer | TargetTurn | TargetRefused | None = None
     error: str | None = None
     code: str = ""
 
@@ -261,7 +263,7 @@ class CommandMessage(msgspec.Struct, tag="command"):
     """Commit this command, and answer with a CommandAnswer."""
 
     n: int
-    command: EnterTarget | LeaveTarget
+    command: AnswerFlag | EnterTarget | LeaveTarget
 
 
 class StackAnswer(msgspec.Struct, tag="place"):

@@ -12,6 +12,7 @@ import msgspec
 from mainspring.domain.effects.target_limits import TargetRefused, TargetTurn
 from mainspring.domain.errors import MainspringError, SecretProviderError, ValueRefusedError
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.flags.flag import FlagAnswer
 from mainspring.domain.runs.log_line import STREAM_LEVELS
 from mainspring.domain.values.saved_call import decode_result
 from mainspring.engine.attempts import attempt_end
@@ -245,11 +246,11 @@ class ProcessAttempt(LiveAttempt):
 
     def _command_answer(
         self, number: int
-    ) -> Callable[[TargetTurn | TargetRefused | CommandDone | BaseException], None]:
+    ) -> Callable[[FlagAnswer | TargetTurn | TargetRefused | CommandDone | BaseException], None]:
         """Return the callback that answers this command; from any thread."""
         send = self._send_to(self._child)
 
-        def answer(result: TargetTurn | TargetRefused | CommandDone | BaseException) -> None:
+        def answer(result: FlagAnswer | TargetTurn | TargetRefused | CommandDone | BaseException) -> None:
             if isinstance(result, BaseException):
                 code, text = getattr(result, "code", ""), _error_text(result)
                 send(child_protocol.CommandAnswer(number, code=code, error=text))

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.flags.flag import FlagAnswer, FlagReason, FlagSide
+from mainspring.domain.flags.flag import FlagReason, FlagSide
 from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import TableSchema, integer, text
 
@@ -17,7 +17,7 @@ TABLE: Final = TableSchema(
         text("key_hash"),
         text("side"),
         text("reason"),
-        text("value"),
+        text("value", null=True),
         integer("answered_at"),
     ),
     keys=(("run", "generation", "flag", "key_hash"),),
@@ -33,9 +33,17 @@ class NewFlagAnswer(msgspec.Struct, frozen=True):
     key_hash: str
     side: FlagSide
     reason: FlagReason
-    value: str
+    value: str | None
     answered_at: int
 
 
+class RecordedAnswer(msgspec.Struct, frozen=True):
+    """An answer on record; `value` None = the default of the code that asks."""
+
+    value: str | None
+    side: FlagSide
+    reason: FlagReason
+
+
 NEW_FLAG_ANSWER: Final = InsertedRow(NewFlagAnswer, TABLE)
-FLAG_ANSWER: Final = RowType(FlagAnswer, TABLE)
+FLAG_ANSWER: Final = RowType(RecordedAnswer, TABLE)

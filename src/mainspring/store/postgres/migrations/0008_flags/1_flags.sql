@@ -22,7 +22,7 @@ create table flag_answers (
     key_hash    text collate "C" not null,              -- the first 32 digits of SHA-256 of flag, NUL and key
     side        text collate "C" not null,              -- domain.flags.flag.FlagSide
     reason      text collate "C" not null,
-    value       text collate "C" not null,              -- JSON
+    value       text collate "C",                       -- JSON; null = the default of the code
     answered_at bigint not null,
     primary key (run, generation, flag, key_hash)
 );

@@ -22,7 +22,7 @@ create table flag_answers (
     key_hash    text not null,                      -- the first 32 digits of SHA-256 of flag, NUL and key
     side        text not null,                      -- domain.flags.flag.FlagSide
     reason      text not null,
-    value       text not null,                      -- JSON
+    value       text,                               -- JSON; null = the default of the code
     answered_at integer not null,
     primary key (run, generation, flag, key_hash)
 ) strict, without rowid;
