@@ -26,9 +26,8 @@ CHECK_EVERY_S = 0.25
 _RECORD_EVERY_S = 60.0
 _MAX_WARNINGS = 1_000
 _REASONS = {
-    FlagReason.UNKNOWN: "there is no flag %r: the default of the code counts (mainspring flags list)",
-    FlagReason.KIND_MISMATCH: "flag %r has values of another type than its default in the code, which counts (mainspring flags show)",
-    FlagReason.STORE_UNREACHABLE: "flag %r: the store has not answered for too long; the default of the code counts",
+    FlagReason.UNKNOWN: "there is no such flag",
+    FlagReason.KIND_MISMATCH: "its values are of another type than the default",
 }
 
 
@@ -47,6 +46,8 @@ class ProgramFlags:
         self._revision = 0
         self._read_at: float | None = None
         """When the flags were known to be those of the store, by the monotonic clock."""
+        self._problem = ""
+        """Why the flags could not be read the last time."""
         self._warned: set[tuple[str, FlagReason]] = set()
 
     def answer(self, question: FlagQuestion) -> FlagAnswer:
@@ -103,7 +104,8 @@ class ProgramFlags:
             if self._read_at is None or revision != self._revision:
                 self._flags = {flag.name: flag for flag in list_flags(reader)}
                 self._revision = revision
-        except (MainspringError, OSError):
+        except (MainspringError, OSError) as error:
+            self._problem = getattr(error, "message", str(error))
             return
         self._read_at = started_at
 
@@ -121,7 +123,7 @@ class ProgramFlags:
         """Warn once for each flag and reason."""
         if (flag, reason) not in self._warned and len(self._warned) < _MAX_WARNINGS:
             self._warned.add((flag, reason))
-            _LOG.warning(_REASONS[reason], flag)
+            _LOG.warning("flag %r: the default counts: %s", flag, _REASONS.get(reason, self._problem))
 
 
 _LOCK = threading.Lock()

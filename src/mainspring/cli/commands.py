@@ -214,6 +214,9 @@ COMMAND_TREE: Final[CommandTree] = {
     "once": CommandEntry(
         "mainspring.cli.exec.once_command:once_command", "run a command once for its key, across all that use the store"
     ),
+    "flag": CommandEntry(
+        "mainspring.cli.exec.flag_command:flag_command", "ask for the value of a flag: exit code 0 = on, 1 = off"
+    ),
     "watch": CommandEntry(
         "mainspring.cli.exec.watch_command:watch_command",
         "check all monitors once and send notifications: for a crontab without `up`",

@@ -11,13 +11,14 @@ from mainspring.app.stores.backups import back_up, restore_backup
 from mainspring.app.stores.store_factory import make_store
 from mainspring.cli.main import run_command_line
 from mainspring.domain.clock import SystemClock
+from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS
 from mainspring.engine.definitions.announcement import build_announcement
 from mainspring.engine.definitions.registry import Registry
 from mainspring.insight.status.lost_interval import NEXT_STEP, undecided_items_text
 from mainspring.insight.status.project_status import evaluate_status, read_unresolved
-from mainspring.service import automation, lost_interval, restore_hold
+from mainspring.service import automation, flag, lost_interval, restore_hold
 from mainspring.service.actor import Actor, operation_context
 from mainspring.store.commands.automations import MakeSlot
 from mainspring.store.commands.results import DeliveryStored, Refused
@@ -119,6 +120,8 @@ def restored(site):
     site.change(f"update schedules set next_slot_at = {top - 2 * HOUR}")
     copy = back_up(site.url, site.folder, clock=site.clock, keep=None).path
     automation.pause(store, "report", act=site.act())
+    flag.change_flag(store, store.reader, site.clock, "mailer", FlagChange(share=50_000), act=site.act("f"))
+    flag.kill_flag(store, store.reader, "mailer", act=site.act("k"))
     site.close()
     done = restore_backup(copy, site.url, clock=site.clock)
     site.open()
@@ -158,12 +161,14 @@ def test_deliveries_and_messages_of_the_copy_wait_for_a_person(restored):
     assert site.opened.reader.read_text("select count(*) from outbox where state = 'unsent'") == [(0,)]
 
 
-def test_pauses_of_the_lost_interval_are_listed(restored):
+def test_pauses_and_flags_of_the_lost_interval_are_listed(restored):
     """Anyone who restores has to make them again; they are read from the store that was replaced."""
     site, _ = restored
     changes = site.reads.lost_interval(100).changes
     assert [(change.verb, change.subject, change.actor) for change in changes] == [
-        ("pause", "automation:report", "cli:ann@box")
+        ("pause", "automation:report", "cli:ann@box"),
+        ("set", "flag:mailer", "cli:ann@box"),
+        ("kill", "flag:mailer", "cli:ann@box"),
     ]
 
 

@@ -33,6 +33,7 @@ NOT_READING = {
         "drain",
         "exec",
         "once",
+        "flag",
         "watch",
         "run",
         "crash",
