@@ -18,6 +18,7 @@ from mainspring.resources.secret_store import SecretStore
 from mainspring.web.api.api_asgi import ApiApp
 from mainspring.web.api.call import HandlerContext
 from mainspring.web.api.change_streams import MOST
+from mainspring.web.api.ofrep import OfrepApp
 from mainspring.web.api.run_waiters import MOST as MOST_WAITING
 from mainspring.web.auth.metrics_token import TOKEN_VARIABLE, find_metrics_token
 from mainspring.web.auth_setup import AuthSetup
@@ -86,8 +87,9 @@ async def serve(process: BackgroundProcess) -> int:
         hook_answers=intake.counts.answers,
         secrets=project.secrets,
     )
-    api = ApiApp(auth.authenticator, site)
-    more = [*incidents.routes(), *auth.routes(), api.mounted(), DashboardApp(auth.pages, site).mounted()]
+    api, ofrep = ApiApp(auth.authenticator, site), OfrepApp(auth.authenticator, site)
+    pages_app = DashboardApp(auth.pages, site).mounted()
+    more = [*incidents.routes(), *auth.routes(), api.mounted(), *ofrep.routes(), pages_app]
     routes = ProbeRoutes(process, poller, token, is_open=is_open, intake=intake, file=file, more=more)
     app = auth.around(routes.app())
     gc.freeze()  # the code stays: a collection over all of it would double the time of a page
@@ -101,6 +103,7 @@ async def serve(process: BackgroundProcess) -> int:
     await asyncio.wait({*serving, *background, stopped}, return_when=asyncio.FIRST_COMPLETED)
     pages.should_exit = True
     api.close()
+    ofrep.close()
     webhooks.end()
     await asyncio.gather(*serving)
     return await _close_process(process, background)
