@@ -52,15 +52,18 @@ class ProgramFlags:
 
     def answer(self, question: FlagQuestion) -> FlagAnswer:
         """Answer a question by the flags of now."""
+        provider = self._project.flag_provider
         if self._thread is None:
             self._start()
         read_at = self._read_at
-        if read_at is None or time.monotonic() - read_at > self._max_age_s:
+        if provider is not None:
+            answer = provider.answer(question)
+        elif read_at is None or time.monotonic() - read_at > self._max_age_s:
             answer = FlagAnswer(question.default, FlagSide.DEFAULT, FlagReason.STORE_UNREACHABLE)
         else:
             answer = answer_question(self._flags.get(question.flag), question)
         self._uses.note(question.flag, "", answer)
-        if answer.side is FlagSide.DEFAULT:
+        if answer.side is FlagSide.DEFAULT and answer.reason is not FlagReason.PROVIDER_FAILED:
             self._warn(question.flag, answer.reason)
         return answer
 

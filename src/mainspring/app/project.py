@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring.app.setup.codec import make_sealing
 from mainspring.app.setup.failure_rules import make_classifier
+from mainspring.app.setup.flags import make_flag_provider
 from mainspring.app.setup.process_log import process_name
 from mainspring.app.setup.process_policy import apply_process_policy
 from mainspring.app.setup.secrets import make_secret_store
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mainspring.app.workers.upkeep import Upkeep
     from mainspring.app.workers.worker_runtime import WorkerRuntime
     from mainspring.engine.definitions.registry import Registry
+    from mainspring.resources.flag_provider import FlagProvider
 
 FAILPOINT = "MAINSPRING_FAILPOINT"
 
@@ -143,6 +145,15 @@ class Project:
         return make_classifier(self.settings.project.classify, self.settings.folder)
 
     @cached_property
+    def flag_provider(self) -> "FlagProvider | None":
+        """The provider that answers for flags in place of the store, if one is configured; it is imported here.
+
+        Raises:
+            ConfigError: it cannot be used.
+        """
+        return make_flag_provider(self.settings.flags, self.settings.folder)
+
+    @cached_property
     def secrets(self) -> SecretStore:
         """The secrets of the configured providers, with one cache.
 
@@ -175,6 +186,7 @@ class Project:
             probation=probation,
             one_run=role == "run",
             survive_ms=survive_ms,
+            flag_provider=self.flag_provider,
             environment=self.settings.project.environment,
             name=process_name(),
             max_lines=self.settings.logs.max_lines,

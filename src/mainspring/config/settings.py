@@ -36,6 +36,7 @@ PoolSize = Annotated[int, Meta(ge=1, le=1_000)]
 Size = Annotated[int, Meta(title="size")]
 PayloadSize = Annotated[int, Meta(title="payload size")]
 CodecName = Annotated[str, Meta(title="codec")]
+FlagProviderName = Annotated[str, Meta(title="flag provider")]
 RuleName = Annotated[str, Meta(title="rule")]
 Span = Annotated[timedelta, Meta(title="span")]
 RoleName = Annotated[str, Meta(title="role")]
@@ -254,9 +255,15 @@ class SecretsSettings(Struct, frozen=True, kw_only=True):
 
 
 class FlagsSettings(Struct, frozen=True, kw_only=True):
-    """`[flags]`: `max_age` = how long the last flags count in a program that cannot reach the store."""
+    """`[flags]`: `max_age` = how long the last flags count in a program that cannot reach the store.
+
+    `provider` = an object of the project's code, "module:name": a provider of OpenFeature, or a function that returns one. It answers all
+    questions in place of the store, each within `timeout`.
+    """
 
     max_age: Span = timedelta(minutes=5)
+    provider: FlagProviderName | None = None
+    timeout: PositiveSpan = timedelta(seconds=1)
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True):

@@ -54,6 +54,9 @@ class ValueReader:
         self._special: dict[str, Callable[[Any, Path], Any]] = {
             "size": lambda value, _: parse_size(value),
             "payload size": lambda value, _: read_payload_limit(value),
+            "flag provider": lambda value, _: _read_object_name(
+                _read_text(value), "flag provider", "shop.flags:provider"
+            ),
             "codec": lambda value, _: _read_object_name(_read_text(value), "codec", "billing.keys:codec"),
             "rule": lambda value, _: _read_object_name(_read_text(value), "rule", "billing.faults:of_bank"),
             "span": lambda value, _: parse_duration(value),

@@ -45,6 +45,7 @@ class FlagReason(StrEnum):
     """The store did not answer for too long."""
     PROVIDER = "provider"
     """A provider outside of Mainspring answered."""
+    PROVIDER_FAILED = "provider_failed"
 
 
 class FlagRules(msgspec.Struct, frozen=True, omit_defaults=True):

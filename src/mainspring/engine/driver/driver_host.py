@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mainspring.domain.clock import Clock
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.flags.flag import FlagAnswer
 from mainspring.domain.runs.journal import Fact
 from mainspring.engine.attempts.executor import AttemptExecutor
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
 from mainspring.engine.body.request import ChildCall, Request
-from mainspring.resources.flag_uses import FlagUses
 from mainspring.store.base import Store
+from mainspring.store.commands.flags import AnswerFlag
 from mainspring.store.commands.results import Refused
 from mainspring.store.commands.runs import ClaimedRun, StartRun
 
@@ -35,6 +36,16 @@ class DriverLookup(Protocol):
         ...
 
 
+class RunFlagQuestions(Protocol):
+    """Answers the questions of runs about flags."""
+
+    def ask(
+        self, command: AnswerFlag, automation: str, on_answer: Callable[[FlagAnswer | BaseException], None]
+    ) -> None:
+        """Answer a question of a run of this automation."""
+        ...
+
+
 class DriverHost(Protocol):
     """The worker as a driver uses it."""
 
@@ -43,11 +54,15 @@ class DriverHost(Protocol):
     clock: Clock
     attempts: AttemptExecutor
     lines: LogProcessor
-    flag_uses: FlagUses
     suspend_after_ms: int
     """A run with a shorter wait is not suspended: it waits in memory."""
     payload_max: int
     """The largest value, in bytes of JSON."""
+
+    @property
+    def flags(self) -> RunFlagQuestions:
+        """The flags of the worker."""
+        ...
 
     def seal(self, data: bytes | None) -> bytes | None:
         """Seal the bytes of a value as a field of a command; while the codec does not answer, the command waits."""

@@ -25,7 +25,7 @@ class RunFlags:
         loaded = self._loaded
         command = AnswerFlag(loaded.run.id, loaded.run.generation, call.question, call.is_fresh)
         loaded.journal.saving += 1
-        loaded.host.store.submit(command, functools.partial(self._save, request))
+        loaded.host.flags.ask(command, loaded.run.automation, functools.partial(self._save, request))
 
     def _save(self, request: Request, answer: FlagAnswer | BaseException) -> None:
         """Write the answer to the journal, unless the body has cancelled the question."""
@@ -37,7 +37,6 @@ class RunFlags:
             if isinstance(answer, Exception):
                 loaded.fail(answer)
             return
-        loaded.host.flag_uses.note(request.name, loaded.run.automation, answer)
         if not request.open:
             loaded.advance()
             return

@@ -8,7 +8,6 @@ import itertools
 import msgspec
 
 from mainspring.domain.effects.effect import EffectHolder
-from mainspring.domain.flags.flag import FlagAnswer
 from mainspring.engine.attempts.attempt_reports import (
     AttemptReport,
     CheckpointReport,
@@ -27,10 +26,9 @@ from mainspring.engine.attempts.attempt_reports import (
 )
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.logs.log_processor import LogProcessor
-from mainspring.engine.driver.driver_host import DriverLookup
+from mainspring.engine.driver.driver_host import DriverLookup, RunFlagQuestions
 from mainspring.engine.worker.run_services import ignore_answer
 from mainspring.resources.effects import AttemptEffects
-from mainspring.resources.flag_uses import FlagUses
 from mainspring.resources.locks import AttemptLocks
 from mainspring.store.base import Store
 from mainspring.store.commands.automations import AuditedCommand
@@ -49,14 +47,14 @@ class AttemptReportRouter:
         locks: AttemptLocks,
         effects: AttemptEffects,
         lines: LogProcessor,
-        flag_uses: FlagUses,
+        flags: RunFlagQuestions,
     ) -> None:
         self._store = store
         self._lines = lines
         self._lookup = lookup
         self._locks = locks
         self._effects = effects
-        self._flag_uses = flag_uses
+        self._flags = flags
         self._numbers = itertools.count(1)
         """Of the records of uses: they rise within a session."""
 
@@ -100,16 +98,11 @@ class AttemptReportRouter:
     def _send_command(self, spec: AttemptSpec, report: CommandReport) -> None:
         """Send a command of an attempt. A question about a flag is that of its run, whatever it states itself."""
         command = report.command
-        if not isinstance(command, AnswerFlag):
+        if isinstance(command, AnswerFlag):
+            command = msgspec.structs.replace(command, run=spec.run_id, generation=spec.generation)
+            self._flags.ask(command, spec.automation, report.answer)
+        else:
             self._store.submit(command, report.answer)
-            return
-
-        def answer(result: FlagAnswer | BaseException) -> None:
-            if isinstance(result, FlagAnswer):
-                self._flag_uses.note(command.question.flag, spec.automation, result)
-            report.answer(result)
-
-        self._store.submit(msgspec.structs.replace(command, run=spec.run_id, generation=spec.generation), answer)
 
     def _record_secrets(self, spec: AttemptSpec, report: SecretUsesReport | SecretRefusedReport) -> None:
         """Record the uses of an attempt, or a secret that it may not read."""

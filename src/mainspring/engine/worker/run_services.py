@@ -19,7 +19,6 @@ from mainspring.engine.body.child_runs import build_child_start
 from mainspring.engine.body.programs import Program
 from mainspring.engine.body.request import ChildCall, Request
 from mainspring.engine.definitions.run_start import build_start_command
-from mainspring.resources.flag_uses import FlagUses
 from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
 from mainspring.store.commands.results import Refused
@@ -46,7 +45,6 @@ class RunServices:
         self._unsealer = RowUnsealer(self.sealing)
         self.classifier = classifier or Classifier()
         self._transactional = transactional
-        self.flag_uses = FlagUses()
 
     def seal(self, data: bytes | None) -> bytes | None:
         """Seal the bytes of a value for the store."""

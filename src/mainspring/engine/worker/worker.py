@@ -37,6 +37,7 @@ from mainspring.engine.worker.run_claimer import RunClaimer
 from mainspring.engine.worker.run_services import RunServices, TransactionalCallBuilder, ignore_answer
 from mainspring.engine.worker.stalled_attempts import StalledAttempts
 from mainspring.engine.worker.suspended_run_cache import SuspendedRunCache
+from mainspring.engine.worker.worker_flags import WorkerFlags
 from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.effects import AttemptEffects, EffectLedger
@@ -87,7 +88,8 @@ class Worker(RunServices):
         self._locks = AttemptLocks(store, loop)
         self._effects = AttemptEffects(store, loop, EffectLedger(self.sealing, clock))
         self.lines = _create_log_processor(loop, store, self.sealing, clock, self.settings)
-        on_report = AttemptReportRouter(store, self, self._locks, self._effects, self.lines, self.flag_uses).take
+        self.flags = WorkerFlags(store, self.settings.flag_provider)
+        on_report = AttemptReportRouter(store, self, self._locks, self._effects, self.lines, self.flags).take
         self.attempts = AttemptExecutor(
             loop,
             on_report=on_report,
@@ -107,9 +109,8 @@ class Worker(RunServices):
         self._unopened: dict[str, ClaimedRun] = {}
         """Claimed runs that wait for the codec, to be loaded."""
         self._cleared: set[str] = set()
-        self._rounds = 0
         self._usage = ProcessUsage()
-        self._child_queue = ""
+        self._rounds, self._child_queue = 0, ""
         self._on_crash_point = on_crash_point
         self.crash_after: tuple[str, str] | None = None
         """(automation, step): `on_crash_point` is called once, after the commit of this step."""
@@ -159,6 +160,7 @@ class Worker(RunServices):
         self._suspended.clear()
         self._locks.close()
         self._effects.close()
+        self.flags.close()
         self.attempts.close()
         self.lines.close()
 
@@ -220,7 +222,7 @@ class Worker(RunServices):
                 self._clear(driver.run, progressed=False)
         if self._rounds % _ROUNDS_PER_BEAT == 0:
             self.stalled.check()
-            self._record_flag_uses()
+            self.flags.record()
 
     def _record_child_queue(self, *, is_beat: bool) -> None:
         """Record which attempts wait for a child: at once when the first waits or none waits any more, otherwise with each heartbeat."""
@@ -231,17 +233,12 @@ class Worker(RunServices):
             self._child_queue = encoded
             self.store.submit(RecordHeartbeat(child_queue=encoded), ignore_answer)
 
-    def _record_flag_uses(self) -> None:
-        command = self.flag_uses.take() if self.store.session is not None else None
-        if command is not None:
-            self.store.submit(command, ignore_answer)
-
     def _later(self, call: Callable[[], None]) -> None:
         self.loop.call_later(_ROUND_S, call)
 
     def _report_idle(self) -> None:
         if self.draining and not self.active and self.on_idle is not None:
-            self._record_flag_uses()
+            self.flags.record()
             self.on_idle()
 
     # -- claiming ------------------------------------------------------------------------------------------------------

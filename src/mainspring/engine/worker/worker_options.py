@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mainspring.domain.runs.log_chunk import DEFAULT_MAX_LINES
 from mainspring.domain.runs.log_line import Level
+from mainspring.resources.flag_provider import FlagProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +38,7 @@ class WorkerOptions:
     """The lowest level of standard library log records that child processes send."""
     secrets_listed_only: bool = False
     """Whether an automation without a list of secrets may read none."""
+    flag_provider: FlagProvider | None = None
+    """Answers questions about flags in place of the store."""
     survive_ms: int = 2_000
     """On probation, a run that has run for this long no longer makes the next one wait."""

@@ -1,0 +1,59 @@
+"""OpenFeature: flags of a company's own provider, such as LaunchDarkly, flagd or GrowthBook (extra `flags`)."""
+
+from typing import Any
+
+import msgspec
+
+from mainspring.domain.errors import ConfigError
+from mainspring.domain.extras import install_command
+from mainspring.domain.flags.flag import FlagAnswer, FlagKind, FlagQuestion, FlagReason, FlagSide, kind_of
+from mainspring.domain.flags.flag_question import read_value
+
+_DOMAIN = "mainspring"
+_ERRORS = {"FLAG_NOT_FOUND": FlagReason.UNKNOWN, "TYPE_MISMATCH": FlagReason.KIND_MISMATCH}
+
+
+class OpenFeatureSource:
+    """Answers by a provider of OpenFeature. `provider` = an object with the methods of its `AbstractProvider`."""
+
+    def __init__(self, provider: Any) -> None:
+        try:
+            from openfeature import api
+        except ImportError as error:
+            raise ConfigError(
+                "`flags.provider` needs the SDK of OpenFeature, which is not installed", hint=install_command("flags")
+            ) from error
+        api.set_provider(provider, _DOMAIN)
+        self._client = api.get_client(_DOMAIN)
+
+    def answer(self, question: FlagQuestion) -> FlagAnswer:
+        """Answer a question by the method for the type of its default.
+
+        Raises:
+            Exception: the provider failed.
+        """
+        from openfeature.evaluation_context import EvaluationContext
+
+        default = read_value(question.default)
+        context = EvaluationContext(question.key, dict(question.attributes))
+        details = self._method(default)(question.flag, {} if default is None else default, context)
+        if details.error_code is not None:
+            reason = _ERRORS.get(str(details.error_code.value))
+            if reason is None:
+                raise RuntimeError(f"{details.error_code.value}: {details.error_message}")
+            return FlagAnswer(question.default, FlagSide.DEFAULT, reason, is_default=True)
+        value = details.value
+        is_on = value if isinstance(value, bool) else value != default
+        return FlagAnswer(
+            msgspec.json.encode(value).decode(), FlagSide.ON if is_on else FlagSide.OFF, FlagReason.PROVIDER
+        )
+
+    def _method(self, default: object) -> Any:
+        client, kind = self._client, kind_of(default)
+        if kind is FlagKind.BOOLEAN:
+            return client.get_boolean_details
+        if kind is FlagKind.STRING:
+            return client.get_string_details
+        if kind is FlagKind.NUMBER:
+            return client.get_integer_details if isinstance(default, int) else client.get_float_details
+        return client.get_object_details
