@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.domain.processes.crash_blame import CRASH_LIMIT, UNEXPLAINED_LIMIT
-from mainspring.domain.processes.worker_loss import LossDetection
+from mainspring.domain.processes.crash_blame import CRASH_LIMIT
+from mainspring.domain.processes.worker_loss import UNEXPLAINED_LIMIT, LossDetection
 from mainspring.domain.states import FailureReason, RunState, SessionState
 from tests.crash.experiments import World
 from tests.crash.scenarios import ALL

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mainspring.app.setup.codec import make_sealing
 from mainspring.app.setup.failure_rules import make_classifier
-from mainspring.app.setup.flags import make_flag_provider
 from mainspring.app.setup.process_log import process_name
 from mainspring.app.setup.process_policy import apply_process_policy
 from mainspring.app.setup.secrets import make_secret_store
@@ -151,6 +150,8 @@ class Project:
         Raises:
             ConfigError: it cannot be used.
         """
+        from mainspring.app.setup.flags import make_flag_provider
+
         return make_flag_provider(self.settings.flags, self.settings.folder)
 
     @cached_property

@@ -10,8 +10,15 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.flags import ChangeFlag, DeleteFlag
-from mainspring.store.commands.results import FlagChanged
 from mainspring.store.read.flags import find_flag, list_flags
+
+
+class FlagChanged(msgspec.Struct, frozen=True):
+    """The flag before and after an operation; `before` None = it is new. `runs_on` = number of unfinished runs that hold the side `on`."""
+
+    flag: Flag
+    before: Flag | None
+    runs_on: int
 
 
 def change_flag(
@@ -22,9 +29,11 @@ def change_flag(
     Raises:
         OptionError: a field cannot be used.
     """
-    merge(check_flag_name(name), find_flag(reader, name), change, clock.now())
+    before = find_flag(reader, check_flag_name(name))
+    merge(name, before, change, clock.now())
     detail = msgspec.to_builtins(change)
-    return perform(store, act, "set", f"flag:{name}", ChangeFlag(name, change), detail)
+    runs = perform(store, act, "set", f"flag:{name}", ChangeFlag(name, change), detail)
+    return FlagChanged(require_flag(reader, name), before, runs.number)
 
 
 def kill_flag(store: Store, reader: StoreReader, name: str, *, act: OperationContext) -> FlagChanged:
@@ -33,9 +42,10 @@ def kill_flag(store: Store, reader: StoreReader, name: str, *, act: OperationCon
     Raises:
         UnknownNameError: there is no such flag.
     """
-    require_flag(reader, name)
+    before = require_flag(reader, name)
     change = ChangeFlag(name, FlagChange(is_killed=True), must_exist=True)
-    return perform(store, act, "kill", f"flag:{name}", change)
+    runs = perform(store, act, "kill", f"flag:{name}", change)
+    return FlagChanged(require_flag(reader, name), before, runs.number)
 
 
 def delete_flag(store: Store, reader: StoreReader, name: str, *, act: OperationContext) -> None:

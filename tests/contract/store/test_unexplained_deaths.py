@@ -2,7 +2,8 @@
 
 import pytest
 
-from mainspring.domain.processes.crash_blame import CRASH_LIMIT, UNEXPLAINED_LIMIT
+from mainspring.domain.processes.crash_blame import CRASH_LIMIT
+from mainspring.domain.processes.worker_loss import UNEXPLAINED_LIMIT
 from mainspring.domain.states import FailureReason, RunState
 from mainspring.store.commands.runs import ReopenRun
 from mainspring.store.commands.sessions import DeclareSessionDead

@@ -10,8 +10,6 @@ SHUTDOWN_WINDOW_S = 2.0
 """A SIGTERM of a supervisor this soon before or after a death shows that everything is shut down: then no run is to blame."""
 CRASH_LIMIT = 3
 """Deaths on probation, one after the other and without progress between them, that set a run apart."""
-UNEXPLAINED_LIMIT = 3
-"""Deaths of a worker together with its supervisor, without progress between them, that put its runs on probation."""
 REMEMBERED_LOSSES_MS = 3_600_000
 """A new supervisor asks the store for the deaths of probation processes in this time."""
 _REMEMBERED_S = 600.0

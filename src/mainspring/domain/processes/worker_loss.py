@@ -23,6 +23,8 @@ class LossDetection(StrEnum):
 
 UNEXPLAINED_LOSSES = frozenset({LossDetection.PROCESS_MISSING, LossDetection.LEASE_EXPIRED})
 """The process died together with its supervisor, or lost contact: no one saw how it ended."""
+UNEXPLAINED_LIMIT = 3
+"""Deaths of a worker together with its supervisor, without progress between them, that put its runs on probation."""
 
 
 class WorkerLoss(msgspec.Struct, frozen=True):

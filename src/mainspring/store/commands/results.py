@@ -2,7 +2,6 @@
 
 import msgspec
 
-from mainspring.domain.flags.flag import Flag
 from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import DeliveryState
 
@@ -65,12 +64,4 @@ DONE = CommandDone()
 CLAIM_LOST = Refused("claim_lost", "another process has this run now")
 
 
-class FlagChanged(msgspec.Struct, frozen=True, tag="flag_changed"):
-    """The flag after the change. `before` None = it is new. `runs_on` = number of unfinished runs that hold the side `on`."""
-
-    flag: Flag
-    before: Flag | None
-    runs_on: int
-
-
-Result = CommandDone | Refused | StartAnswer | NumberAnswer | LockGranted | DeliveryStored | FlagChanged
+Result = CommandDone | Refused | StartAnswer | NumberAnswer | LockGranted | DeliveryStored

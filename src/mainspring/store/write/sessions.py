@@ -7,10 +7,9 @@ import msgspec
 from mainspring.domain.errors import ConflictError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
-from mainspring.domain.processes.crash_blame import UNEXPLAINED_LIMIT
 from mainspring.domain.processes.process_finding import ProcessFinding
 from mainspring.domain.processes.stall import BlockedLoop
-from mainspring.domain.processes.worker_loss import UNEXPLAINED_LOSSES, LossDetection
+from mainspring.domain.processes.worker_loss import UNEXPLAINED_LIMIT, UNEXPLAINED_LOSSES, LossDetection
 from mainspring.domain.states import AttemptState, FailureReason, RunMove, SessionState, target_state
 from mainspring.store.commands.journal import RecordProcessGroup
 from mainspring.store.commands.results import CLAIM_LOST, DONE, CommandDone, NumberAnswer, Refused
