@@ -215,6 +215,18 @@ def test_bad_call_is_refused(command, options, error, message: str) -> None:
         shell.run(command, **options)
 
 
+def test_variable_that_is_too_long_is_named() -> None:
+    """With its size, the limit of the kernel, and a way that has none; the value is not in the error."""
+    with pytest.raises(CommandFailed, match=r"variable 'CERTS' has 200,007 bytes.* 131,072") as caught:
+        shell.run(["sh", "-c", "true"], env={"SHORT": "x", "CERTS": "x" * 200_000})
+    assert "xxx" not in str(caught.value)
+    assert "input=" in str(caught.value)
+    with pytest.raises(CommandFailed, match=r"cannot start 'sh': its word 2 has 200,001 bytes.* 131,072"):
+        shell.run(["sh", "-c", "x" * 200_000])
+    with pytest.raises(CommandFailed, match=r"its words and variables have .* bytes together"):
+        shell.run(["sh", *["x" * 100_000] * 100])
+
+
 def test_dry_run_runs_nothing(tmp_path: Path) -> None:
     """It returns the command line."""
     result = shell.run(["touch", "a b"], cwd=tmp_path, dry_run=True, once="touch")
