@@ -217,7 +217,7 @@ ms.once("after", lambda: 1)
         ("unsent block", "was not performed", "forget", None),
     ],
 )
-def test_error_of_an_outcome_on_a_full_disk_says_what_happened(
+def test_error_of_an_outcome_on_a_full_disk_reports_what_happened(
     disk: Path, place: Place, way: str, text: str, fix: str, state: str | None
 ) -> None:
     """The effect is over, so `nothing was done` would lead to a second one; the next effect saves the outcome first."""
@@ -244,7 +244,7 @@ main()
 """
 
 
-def test_once_on_a_full_disk_says_that_its_command_was_performed(disk: Path, place: Place) -> None:
+def test_once_on_a_full_disk_reports_that_its_command_was_performed(disk: Path, place: Place) -> None:
     """The exit code is that of the command, and a person can record the outcome afterwards."""
     place.sh("true")
     command = ["sh", "-c", "cat /dev/zero > $0 2> /dev/null || exit 0", str(disk)]

@@ -38,7 +38,7 @@ from mainspring.store.committer import NOTHING_DONE
 
 _CHECK_EVERY_S = 1.0
 """Seconds between two checks whether the awaited holder lives."""
-_KEPT_ERRORS = (StoreFullError, StoreReadOnlyError, StoreUnavailableError)
+_UNSAVED_ERRORS = (StoreFullError, StoreReadOnlyError, StoreUnavailableError)
 _UNSAVED = {
     CallOutcome.DONE: ("was performed", "mainspring effects confirm {key}"),
     CallOutcome.UNKNOWN: (
@@ -47,7 +47,7 @@ _UNSAVED = {
     ),
     CallOutcome.RELEASED: ("was not performed", "mainspring effects forget {key}"),
 }
-"""What is true of an effect by its outcome, and how a person records that."""
+"""The state of an effect by its outcome, and the command by which a person records it."""
 
 
 class ProgramEffects:
@@ -160,7 +160,7 @@ def _make_unsaved_error(settlement: EffectSettlement, error: StoreError) -> Stor
     """Return the error of an outcome that is not saved: it says first whether the effect happened."""
     state, decision = _UNSAVED[settlement.outcome]
     is_refused = error.message.startswith(NOTHING_DONE)
-    kind = next((kind for kind in _KEPT_ERRORS if isinstance(error, kind)), StoreError)
+    kind = next((kind for kind in _UNSAVED_ERRORS if isinstance(error, kind)), StoreError)
     return kind(
         f"effect {settlement.key!r} {state}, but its outcome {'is' if is_refused else 'may be'} not on record: "
         f"{error.message.removeprefix(NOTHING_DONE)}",

@@ -228,15 +228,15 @@ class Spool:
         quoted = quote(plain, safe="")
         suffix = "" if slot == 1 else f"@{slot}"  # in the name, @ is %40
         path = Path("locks") / f"{quoted if len(quoted) <= _LONGEST_NAME else hash_parts(plain)}{suffix}.lock"
-        lock, is_taken = FileLock(), False
+        lock, is_acquired = FileLock(), False
         try:
-            is_taken = self._take(path, lock)
+            is_acquired = self._acquire(path, lock)
         finally:
-            if not is_taken:
+            if not is_acquired:
                 lock.release()
-        return lock if is_taken else None
+        return lock if is_acquired else None
 
-    def _take(self, name: Path, lock: FileLock) -> bool:
+    def _acquire(self, name: Path, lock: FileLock) -> bool:
         """Add the files of a lock in both folders, or in the one that can be written; return False if one is held."""
         fault: OSError | None = None
         for spool in (self.folder, self._spare):

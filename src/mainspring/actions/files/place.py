@@ -192,9 +192,9 @@ def require_path(path: FilePath, *, argument: str = "") -> str:
     problem = explain_bad_text(text) if is_path else f"got {type(path).__name__}"
     if problem is None:
         return text
-    shown = f"'{printable_path(text)}'" if is_path else repr(path)
+    displayed = f"'{printable_path(text)}'" if is_path else repr(path)
     raise FileActionError(
-        f"{argument}{shown} is not a path ({problem.removeprefix('has ')})",
+        f"{argument}{displayed} is not a path ({problem.removeprefix('has ')})",
         hint='Write text, such as "reports/today.csv".',
     )
 
