@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -294,6 +295,26 @@ def test_lock_works_on_a_disk_without_inodes(place: Place) -> None:
         assert first.wait(TIMEOUT_S) == 0
         for record in spare_spool(place, place.store).glob("*.run.json"):
             record.unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_lock_counts_after_the_disk_of_the_store_is_lost(place: Place) -> None:
+    """A command that started before holds it, although neither store nor spool can be reached."""
+    with small_disk(place):
+        place.sh("true")
+        ready, go = place.fifo("ready"), place.fifo("go")
+        first = place.start("exec", "-n", "a", "--lock", "l", "--", "sh", "-c", "echo > ready; read x < go")
+        ready.read_text()
+        subprocess.run(["umount", "-l", place.store.parent], check=True)
+        try:
+            assert place.exec("-n", "b", "--lock", "l", "--", "true").returncode == 75
+            shutil.rmtree(place.store.parent)
+            assert place.exec("-n", "b", "--lock", "l", "--", "true").returncode == 75
+        finally:
+            go.write_text("\n")
+            place.store.parent.mkdir(exist_ok=True)
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place.store.parent], check=True)
+        assert first.wait(TIMEOUT_S) == 0
 
 
 def test_neither_store_nor_spool_still_runs(place: Place, receiver: Receiver) -> None:

@@ -70,6 +70,45 @@ def test_command_of_once_gets_secrets(tmp_path: Path) -> None:
     assert "once of" in log.stdout
 
 
+@pytest.mark.parametrize("command", [("exec",), ("once", "key")])
+def test_secret_that_is_too_long_for_a_variable_is_refused_with_the_fix(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """The kernel limits each variable; nothing runs, and the same secret fits into a file."""
+    (tmp_path / "mainspring.toml").write_text('[project]\nname = "shop"\n[store]\nurl = "state.db"\n')
+
+    def run(*words: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "mainspring", *words],
+            cwd=tmp_path, input=input, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    def run_with(option: str) -> subprocess.CompletedProcess[str]:
+        return run(*command, option, "CERTS", "--", "sh", "-c", "touch out")
+
+    assert run("secrets", "init").returncode == 0
+    assert run("secrets", "set", "CERTS", input="x" * 131_066).returncode == 0
+    done = run_with("--secret")
+    assert "the secret 'CERTS' has 131,066 bytes" in done.stderr, done
+    assert "the kernel allows 131,072 for CERTS with its name" in done.stderr
+    assert "--secret-file CERTS" in done.stderr
+    assert (done.returncode, (tmp_path / "out").exists()) == (2 if command == ("once", "key") else 125, False)
+    assert run_with("--secret-file").returncode == 0
+    assert (tmp_path / "out").exists()
+
+
+def test_longest_secret_for_a_variable_reaches_the_command(tmp_path: Path) -> None:
+    """The limit includes the name, the equals sign and the NUL."""
+    (tmp_path / "mainspring.toml").write_text('[project]\nname = "shop"\n[store]\nurl = "state.db"\n')
+    program = [sys.executable, "-m", "mainspring"]
+    subprocess.run([*program, "secrets", "init"], cwd=tmp_path, capture_output=True, check=True)
+    value = b"x" * 131_065
+    subprocess.run([*program, "secrets", "set", "CERTS"], cwd=tmp_path, input=value, capture_output=True, check=True)
+    words = ["exec", "--secret", "CERTS", "--", "sh", "-c", "echo ${#CERTS}"]
+    done = subprocess.run([*program, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "131065\n"
+
+
 @pytest.mark.parametrize(
     ("words", "limit", "can_dump"),
     [

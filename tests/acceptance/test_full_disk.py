@@ -151,3 +151,110 @@ def test_start_of_a_program_on_a_full_disk_fails_in_seconds(disk: Path, place: P
         go_on()
         assert read_log() == "done"
         process.kill()
+
+
+EFFECTS = """
+import asyncio, os, sys
+import mainspring as ms
+from mainspring.actions import shell
+from mainspring.app import program_session
+from tests.acceptance.test_full_disk import fill
+from pathlib import Path
+
+program_session.STORE_TIMEOUT_S = 0.5
+
+def send():
+    fill(Path(sys.argv[1]))
+    return "sent"
+
+def block():
+    with ms.once("key 7") as effect:
+        effect.done(send())
+
+async def async_block():
+    async with ms.once("key 7") as effect:
+        effect.done(send())
+
+def failing_block():
+    with ms.once("key 7"):
+        send()
+        raise ValueError("half sent")
+
+def unsent_block():
+    with ms.once("key 7"):
+        send()
+        raise ms.NotSent("nothing was sent")
+
+def action():
+    shell.run(["sh", "-c", "cat /dev/zero > $0 || true", sys.argv[1]], once="key 7")
+
+ways = {
+    "function": lambda: ms.once("key 7", send),
+    "block": block,
+    "async block": lambda: asyncio.run(async_block()),
+    "failing block": failing_block,
+    "unsent block": unsent_block,
+    "action": action,
+}
+ms.once("before", lambda: 1)
+try:
+    ways[sys.argv[2]]()
+except Exception as error:
+    print(type(error).__name__, error)
+os.remove(sys.argv[1])
+ms.once("after", lambda: 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "text", "fix", "state"),
+    [
+        ("function", "was performed", "confirm", "done"),
+        ("block", "was performed", "confirm", "done"),
+        ("async block", "was performed", "confirm", "done"),
+        ("action", "was performed", "confirm", "done"),
+        ("failing block", "may or may not have happened", "confirm", "in_doubt"),
+        ("unsent block", "was not performed", "forget", None),
+    ],
+)
+def test_error_of_an_outcome_on_a_full_disk_reports_what_happened(
+    disk: Path, place: Place, way: str, text: str, fix: str, state: str | None
+) -> None:
+    """The effect is over, so `nothing was done` would lead to a second one; the next effect saves the outcome first."""
+    place.sh("true")
+    program = place.folder / "program.py"
+    program.write_text(EFFECTS)
+    env = place.env | {"PYTHONPATH": os.pathsep.join(sys.path), "MAINSPRING_STORE_URL": str(place.store)}
+    words = [sys.executable, str(program), str(disk), way]
+    done = subprocess.run(words, env=env, cwd=place.folder, capture_output=True, text=True, check=False, timeout=60)
+    assert f"StoreFullError effect 'key 7' {text}, but its outcome is not on record: the disk" in done.stdout, done
+    assert f"mainspring effects {fix} 'key 7'" in done.stdout
+    assert "nothing was done" not in done.stdout
+    assert place.rows("select state from effects where key = 'key 7'") == ([(state,)] if state else [])
+
+
+ONCE = """
+import sys
+from mainspring.app import program_session
+from mainspring.cli.main import main
+
+program_session.STORE_TIMEOUT_S = 0.5
+sys.argv[0] = "mainspring"
+main()
+"""
+
+
+def test_once_on_a_full_disk_reports_that_its_command_was_performed(disk: Path, place: Place) -> None:
+    """The exit code is that of the command, and a person can record the outcome afterwards."""
+    place.sh("true")
+    command = ["sh", "-c", "cat /dev/zero > $0 2> /dev/null || exit 0", str(disk)]
+    words = [sys.executable, "-c", ONCE, "--store", str(place.store), "once", "key 7", "--", *command]
+    done = subprocess.run(
+        words, env=place.env, cwd=place.folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done
+    assert "effect 'key 7' was performed, but its outcome is not on record: the disk" in done.stderr, done
+    assert "nothing was done" not in done.stderr
+    disk.unlink()
+    assert place.call("effects", "confirm", "key 7", "-y").returncode == 0
+    assert place.rows("select state from effects where key = 'key 7'") == [("done",)]

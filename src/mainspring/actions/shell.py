@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.base.effect_descriptors import list_effect_descriptors
 from mainspring.actions.base.project_settings import SECRET_PREFIX, read_secret
 from mainspring.actions.base.stop_request import stoppable
+from mainspring.actions.base.system_text import explain_bad_text
 from mainspring.app.action import effect_of_action
 from mainspring.domain.duration import SpanInput, parse_duration
 from mainspring.domain.errors import ArgumentError, MainspringError, NotSent, OptionError
@@ -157,7 +158,7 @@ class _CommandCall:
         max_output: int,
     ) -> None:
         self._words = words
-        self.cwd = None if cwd is None else os.fspath(cwd)
+        self.cwd = None if cwd is None else _require_folder(words[0], cwd)
         self._env = _require_variables(env)
         self._pass_env = _require_public_variables(pass_env)
         self._timeout = timeout
@@ -278,8 +279,8 @@ class _OutputEnds:
     """The start and the end of an output; the middle is dropped."""
 
     def __init__(self, limit: int) -> None:
-        if limit < 0:
-            raise OptionError(f"max_output={limit}: the number of bytes must be at least 0")
+        if not isinstance(limit, int) or limit < 0:
+            raise OptionError(f"max_output={limit!r}: the number of bytes must be a whole number, at least 0")
         self._limit = limit
         self._capacity = limit // 2 + _SECRET_MARGIN
         self._head = bytearray()
@@ -339,11 +340,13 @@ def _require_once_options(program: str, once: str | None, *, has_once_option: bo
 
 def _require_variables(env: Mapping[str, str]) -> Mapping[str, str]:
     """Return the variables. Raises ArgumentError for one that no program can get; the error has no value."""
+    if not isinstance(env, Mapping):
+        raise ArgumentError(f"env= is not a mapping (got {type(env).__name__})", hint='Write env={"NAME": "value"}.')
     for name, value in env.items():
-        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+        if explain_bad_text(name) is not None or not name or "=" in name:
             raise ArgumentError(f"{name!r} is not a name of a variable", hint='Write env={"NAME": "value"}.')
-        if not isinstance(value, str) or "\0" in value:
-            problem = "has a NUL" if isinstance(value, str) else f"is not a text (got {type(value).__name__})"
+        problem = explain_bad_text(value)
+        if problem is not None:
             raise ArgumentError(f"the variable {name!r} of env= {problem}", hint='Write env={"NAME": "value"}.')
         reference = None if value.startswith(SECRET_PREFIX) else _REFERENCE_IN_TEXT.search(value)
         if reference is not None:
@@ -357,6 +360,9 @@ def _require_variables(env: Mapping[str, str]) -> Mapping[str, str]:
 
 def _require_public_variables(names: Sequence[str]) -> Sequence[str]:
     """Return the names of variables. Raises ArgumentError for a secret, which would reach the command past the list of its automation."""
+    if isinstance(names, str) or not isinstance(names, Iterable) or any(map(explain_bad_text, names)):
+        hint = f'Write pass_env=["{names if isinstance(names, str) else "NAME"}"].'
+        raise ArgumentError("pass_env= is not a list of names of variables", hint=hint)
     withheld = SECRET_VARIABLES.names_in(dict.fromkeys(names, ""))
     name = next((name for name in withheld if name not in (PASSWORD_VARIABLE, STORE_URL_VARIABLE)), None)
     if name is None:
@@ -368,8 +374,21 @@ def _require_public_variables(names: Sequence[str]) -> Sequence[str]:
     raise ArgumentError(f"pass_env= does not pass {name!r}, which has a secret", hint=hint)
 
 
+def _require_folder(program: str, cwd: str | os.PathLike[str]) -> str:
+    """Return the folder as text. Raises ArgumentError if it is no path."""
+    folder = os.fspath(cwd) if isinstance(cwd, str | os.PathLike) else cwd
+    if isinstance(folder, str):
+        return folder
+    raise ArgumentError(f"cwd= of {program!r} is not a path (got {type(cwd).__name__})", hint='Write cwd="folder".')
+
+
 def _encode_input(program: str, text: str) -> bytes:
     """Return the text as UTF-8. Raises ArgumentError if it cannot be written so."""
+    if not isinstance(text, str):
+        raise ArgumentError(
+            f"input= of {program!r} is not a text (got {type(text).__name__})",
+            hint="Pass text. Write other data to a file, and pass its path to the command.",
+        )
     try:
         return text.encode()
     except UnicodeEncodeError as error:
@@ -384,11 +403,22 @@ def _require_words(command: Sequence[str]) -> list[str]:
     if isinstance(command, str):
         hint = f"Write a list: shell.run({shlex.split(command)!r}). No shell parses it."
         raise ArgumentError(f"the command is one text: {escape(command, 100)!r}", hint=hint)
-    words = [os.fspath(word) for word in command]
-    if not words or not words[0] or not all(isinstance(word, str) and "\0" not in word for word in words):
+    words = [] if isinstance(command, bytes) or not isinstance(command, Iterable) else [*map(_as_text, command)]
+    if not words or not words[0]:
         raise ArgumentError("the command is not a list of texts", hint='Write shell.run(["ls", "-l"]).')
+    for number, word in enumerate(words):
+        problem = explain_bad_text(word)
+        if problem is not None:
+            program = f" {words[0]!r}" if number else ""
+            hint = f"Write {str(word)!r}." if isinstance(word, int | float) else 'Write shell.run(["ls", "-l"]).'
+            raise ArgumentError(f"word {number} of the command{program} {problem}", hint=hint)
     secret = next((word for word in words if word.startswith(SECRET_PREFIX)), None)
     if secret is not None:
         hint = f'Other users see arguments. Pass it as a variable: env={{"TOKEN": {secret!r}}}'
         raise ArgumentError(f"{secret!r} is an argument of the command {words[0]!r}", hint=hint)
     return words
+
+
+def _as_text(word: object) -> Any:
+    """Return the text of a path, and other values as they are."""
+    return os.fspath(word) if isinstance(word, os.PathLike) else word

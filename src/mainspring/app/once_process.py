@@ -17,7 +17,7 @@ from mainspring.app.program_session import ProgramSession
 from mainspring.app.project import Project
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.effects.effect import CallOutcome
-from mainspring.domain.errors import BusyError, MainspringError
+from mainspring.domain.errors import BusyError, MainspringError, StoreError
 from mainspring.domain.runs.log_line import format_iso_instant
 from mainspring.domain.text.escaping import escape
 from mainspring.engine.attempts.processes.process_lifetime import protect_memory
@@ -126,6 +126,8 @@ class OnceProcess:
             )
         try:
             self._effects.settle_effect(EffectSettlement(key, answer.id, answer.intent, outcome, note=note)).wait()
+        except StoreError as error:
+            print_notice(" ".join(f"{error.message}. {error.hint}".splitlines()))
         except MainspringError as error:
             print_notice(
                 f"{key}: its outcome ({outcome}) is not recorded: {error.message}. "

@@ -7,13 +7,20 @@ program lives.
 
 import itertools
 import os
+import shlex
 import threading
 import time
 from collections.abc import Callable
 
 from mainspring.app.program_session import STORE_TIMEOUT_S, ProgramSession, program_session
-from mainspring.domain.effects.effect import EffectHolder
-from mainspring.domain.errors import ConflictError
+from mainspring.domain.effects.effect import CallOutcome, EffectHolder
+from mainspring.domain.errors import (
+    ConflictError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER
 from mainspring.engine.attempts.step_context import PendingAnswer
 from mainspring.resources.effects import (
@@ -27,9 +34,20 @@ from mainspring.resources.effects import (
     release_of,
 )
 from mainspring.store.commands.results import CommandDone, Refused
+from mainspring.store.committer import NOTHING_DONE
 
 _CHECK_EVERY_S = 1.0
 """Seconds between two checks whether the awaited holder lives."""
+_UNSAVED_ERRORS = (StoreFullError, StoreReadOnlyError, StoreUnavailableError)
+_UNSAVED = {
+    CallOutcome.DONE: ("was performed", "mainspring effects confirm {key}"),
+    CallOutcome.UNKNOWN: (
+        "may or may not have happened",
+        "if it happened, mainspring effects confirm {key}; if it did not, mainspring effects forget {key}",
+    ),
+    CallOutcome.RELEASED: ("was not performed", "mainspring effects forget {key}"),
+}
+"""The state of an effect by its outcome, and the command by which a person records it."""
 
 
 class ProgramEffects:
@@ -73,6 +91,8 @@ class ProgramEffects:
     def _settle(self, settlement: EffectSettlement, pending: PendingAnswer[None]) -> None:
         try:
             answer = self._save(settlement)
+        except StoreError as error:
+            pending.answer(_make_unsaved_error(settlement, error))
         except BaseException as error:  # noqa: BLE001 - the waiting code gets it
             pending.answer(error)
         else:
@@ -134,6 +154,19 @@ def _pause(seconds: float) -> bool:
     """Wait; nothing stops the wait for another holder."""
     time.sleep(seconds)
     return True
+
+
+def _make_unsaved_error(settlement: EffectSettlement, error: StoreError) -> StoreError:
+    """Return the error of an outcome that is not saved: it says first whether the effect happened."""
+    state, decision = _UNSAVED[settlement.outcome]
+    is_refused = error.message.startswith(NOTHING_DONE)
+    kind = next((kind for kind in _UNSAVED_ERRORS if isinstance(error, kind)), StoreError)
+    return kind(
+        f"effect {settlement.key!r} {state}, but its outcome {'is' if is_refused else 'may be'} not on record: "
+        f"{error.message.removeprefix(NOTHING_DONE)}",
+        hint=f"{error.hint or 'Make the store available.'} The next effect of this program saves the outcome first. "
+        f"After its end: {decision.format(key=shlex.quote(settlement.key))}",
+    )
 
 
 def program_effects() -> ProgramEffects:

@@ -33,6 +33,9 @@ MOST_RECORDS = 10_000
 _PART = ".part"
 _STALE_PART = 3600.0
 _LONGEST_NAME = 100
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DISK_FAULTS = _FULL | {errno.ENOENT, errno.EROFS, errno.EIO, errno.ENODEV, errno.ESTALE}
+"""Errors of a disk that is full, read-only or lost."""
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -63,19 +66,25 @@ class SpoolFault(msgspec.Struct, frozen=True):
     fix: str
 
 
-class LockFile:
-    """A lock held by an open file. Children that inherit the descriptor hold it too, until `release` or their end."""
+class FileLock:
+    """A lock held by open files, by path. Children that inherit the descriptors hold it too, until `release` or their end."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self.path = path
-        self.descriptor = descriptor
+    def __init__(self) -> None:
+        self.files: dict[Path, int] = {}
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The descriptors of the files."""
+        return tuple(self.files.values())
 
     def release(self) -> None:
-        """Release the lock, whichever process has the descriptor."""
-        with contextlib.suppress(OSError):
-            os.ftruncate(self.descriptor, 0)
-        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
-        os.close(self.descriptor)
+        """Release the lock, whichever process has the descriptors."""
+        for descriptor in self.descriptors:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+        self.files.clear()
 
 
 class Spool:
@@ -203,11 +212,12 @@ class Spool:
         self._delete_stale_parts()
         return SpoolImportResult(tuple(imported), tuple(bad), len(file_names) - len(imported) - len(bad), reason)
 
-    def lock(self, name: str, slot: int = 1) -> LockFile | None:
+    def lock(self, name: str, slot: int = 1) -> FileLock | None:
         """Take a slot of the lock of this name; return None if it is held.
 
-        If the disk is missing or read-only, the file is in the spare folder. On a full disk no file can be created: then
-        the nearest folder is locked instead, for every name and slot.
+        The lock is a file in the spool and one in the spare folder, so it also counts after the disk of the store was
+        lost. On a full disk no file can be created: then the folder that contains the spool is locked instead, for every
+        name and slot.
 
         Raises:
             OSError: there can be no lock file here.
@@ -218,37 +228,50 @@ class Spool:
         quoted = quote(plain, safe="")
         suffix = "" if slot == 1 else f"@{slot}"  # in the name, @ is %40
         path = Path("locks") / f"{quoted if len(quoted) <= _LONGEST_NAME else hash_parts(plain)}{suffix}.lock"
+        lock, is_acquired = FileLock(), False
         try:
-            lock = self._lock_in(self.folder, path)
-        except OSError as error:
-            if self._spare is None or error.errno not in (errno.ENOENT, errno.EROFS):
-                raise
-            return self._lock_in(self._spare, path)
-        if lock is not None and self._spare is not None and _is_locked(self._spare / path):
-            lock.release()
-            return None
-        return lock
+            is_acquired = self._acquire(path, lock)
+        finally:
+            if not is_acquired:
+                lock.release()
+        return lock if is_acquired else None
 
-    def _lock_in(self, spool: Path, name: Path) -> LockFile | None:
-        path = spool / name
-        parents = [parent for parent in (path.parent, spool, spool.parent) if parent.is_dir()]
+    def _acquire(self, name: Path, lock: FileLock) -> bool:
+        """Add the files of a lock in both folders, or in the one that can be written; return False if one is held."""
+        fault: OSError | None = None
+        for spool in (self.folder, self._spare):
+            try:
+                if spool is not None and not self._lock_in(spool, name, lock):
+                    return False
+            except OSError as error:
+                if spool == self.folder and error.errno not in _DISK_FAULTS:
+                    raise
+                fault = fault or error
+        if fault is not None and not lock.files:
+            raise fault
+        return True
+
+    def _lock_in(self, spool: Path, name: Path, lock: FileLock) -> bool:
+        """Add the file in this spool to the lock; return False if it is held.
+
+        Without a free inode it is the folder that contains the spool, which no call creates, unless the lock has a file
+        already. Both sides lock their own first and then check the other's, so two at the same moment never both have
+        the lock.
+        """
+        own, other = spool / name, spool.parent
         try:
             make_side_folder(spool, base=self._store_folder if spool == self.folder else None)
-            make_side_folder(path.parent)
-            descriptor = _lock_file(path)
+            make_side_folder(own.parent)
+            descriptor = _lock_file(own)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not parents:
+            if error.errno not in _FULL or lock.files or not other.is_dir():
                 raise
-            path = parents[0]
-            descriptor = _flock(os.open(path, _FOLDER_FLAGS), fcntl.LOCK_EX)
-            return None if descriptor is None else LockFile(path, descriptor)
+            own, other = other, own
+            descriptor = _flock(os.open(own, _FOLDER_FLAGS), fcntl.LOCK_EX)
         if descriptor is None:
-            return None
-        lock = LockFile(path, descriptor)
-        if any(_is_locked(parent) for parent in parents):
-            lock.release()
-            return None
-        return lock
+            return False
+        lock.files[own] = descriptor
+        return not _is_locked(other)
 
     def _ending_in(self, ending: str) -> list[str]:
         found: set[str] = set()
@@ -310,7 +333,7 @@ def _lock_file(path: Path) -> int | None:
 
 
 def _is_locked(path: Path) -> bool:
-    """Return whether a process had to lock this spare file, or folder, instead of the usual file."""
+    """Return whether a process locks this file or folder."""
     try:
         descriptor = _flock(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), fcntl.LOCK_SH)
     except OSError:  # it is missing, or this user may not read it, and so could not lock it

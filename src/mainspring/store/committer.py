@@ -34,6 +34,8 @@ from mainspring.store.commands.base import Answer, StoreCommand
 from mainspring.store.commit_callbacks import AnswerReceiver, CallbackRunner, CommitCallbacks, SyncWaiter
 
 GROUP_LIMIT = 512
+NOTHING_DONE = "nothing was done: "
+"""The first words of the error of a command that was certainly not executed."""
 _FULL_PAUSE = 1.0
 _WITHDRAW_EVERY = 0.1
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
@@ -95,7 +97,7 @@ class WakeupPipe:
 def _abandonment_error(error: StoreError, *, undone: bool) -> StoreError:
     """Return the result of commands that were tried without success."""
     if undone:
-        return StoreFullError(f"nothing was done: {error.message}", hint=error.hint)
+        return StoreFullError(f"{NOTHING_DONE}{error.message}", hint=error.hint)
     return StoreUnavailableError(f"it is not known whether this was written: {error.message}", hint=error.hint)
 
 

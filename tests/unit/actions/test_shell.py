@@ -177,7 +177,13 @@ def is_running(pid: int) -> bool:
     [
         ("ls -l", {}, ArgumentError, r"shell.run\(\['ls', '-l'\]\)"),
         ([], {}, ArgumentError, "not a list of texts"),
-        (["a\0b"], {}, ArgumentError, "not a list of texts"),
+        (7, {}, ArgumentError, "not a list of texts"),
+        (b"ls", {}, ArgumentError, "not a list of texts"),
+        (["a\0b"], {}, ArgumentError, "word 0 of the command has a NUL"),
+        (["sleep", 5], {}, ArgumentError, r"word 1 of the command 'sleep' is not a text \(got int\)\nWrite '5'"),
+        (["sleep", None], {}, ArgumentError, r"word 1 of the command 'sleep' is not a text \(got NoneType\)"),
+        (["echo", b"x"], {}, ArgumentError, r"word 1 of the command 'echo' is not a text \(got bytes\)"),
+        (["echo", "\ud800x"], {}, ArgumentError, "word 1 of the command 'echo' has a lone surrogate at character 0"),
         (["no-such-program"], {}, CommandFailed, "there is no such program"),
         (["./no-such-program"], {}, CommandFailed, "there is no such program"),
         (["ls"], {"cwd": "/no/folder"}, CommandFailed, "there is no folder '/no/folder'"),
@@ -185,6 +191,17 @@ def is_running(pid: int) -> bool:
         (["ls"], {"failed_means_not_done": True}, OptionError, "needs once="),
         (["ls"], {"once": "x", "check_exit": False}, OptionError, "does not fit once="),
         (["ls"], {"max_output": -1}, OptionError, "at least 0"),
+        (["ls"], {"max_output": "1k"}, OptionError, "max_output='1k'.*whole number"),
+        (["ls"], {"cwd": 7}, ArgumentError, r"cwd= of 'ls' is not a path \(got int\)"),
+        (["ls"], {"cwd": b"x"}, ArgumentError, r"cwd= of 'ls' is not a path \(got bytes\)"),
+        (["ls"], {"input": b"x"}, ArgumentError, r"input= of 'ls' is not a text \(got bytes\)"),
+        (["ls"], {"pass_env": "HOME"}, ArgumentError, r'pass_env= is not a list of names.*\n.*pass_env=\["HOME"\]'),
+        (["ls"], {"pass_env": 7}, ArgumentError, "pass_env= is not a list of names"),
+        (["ls"], {"pass_env": [7]}, ArgumentError, "pass_env= is not a list of names"),
+        (["ls"], {"pass_env": ["\ud800x"]}, ArgumentError, "pass_env= is not a list of names"),
+        (["ls"], {"env": ["A=1"]}, ArgumentError, r"env= is not a mapping \(got list\)"),
+        (["ls"], {"env": {"T": "\ud800x"}}, ArgumentError, "'T' of env= has a lone surrogate at character 0"),
+        (["ls"], {"env": {"\ud800x": "x"}}, ArgumentError, "is not a name"),
         (["ls"], {"timeout": "soon"}, OptionError, "soon"),
         (["ls"], {"input": "\udcff"}, ArgumentError, "cannot be written as UTF-8: character 0"),
         (["ls"], {"env": {"T": 7}}, ArgumentError, r"the variable 'T' of env= is not a text \(got int\)"),
@@ -196,6 +213,18 @@ def test_bad_call_is_refused(command, options, error, message: str) -> None:
     """Each error says what is wrong and how to fix it."""
     with pytest.raises(error, match=message):
         shell.run(command, **options)
+
+
+def test_variable_that_is_too_long_is_named() -> None:
+    """With its size, the limit of the kernel, and a way that has none; the value is not in the error."""
+    with pytest.raises(CommandFailed, match=r"variable 'CERTS' has 200,007 bytes.* 131,072") as caught:
+        shell.run(["sh", "-c", "true"], env={"SHORT": "x", "CERTS": "x" * 200_000})
+    assert "xxx" not in str(caught.value)
+    assert "input=" in str(caught.value)
+    with pytest.raises(CommandFailed, match=r"cannot start 'sh': its word 2 has 200,001 bytes.* 131,072"):
+        shell.run(["sh", "-c", "x" * 200_000])
+    with pytest.raises(CommandFailed, match=r"its words and variables have .* bytes together"):
+        shell.run(["sh", *["x" * 100_000] * 100])
 
 
 def test_dry_run_runs_nothing(tmp_path: Path) -> None:

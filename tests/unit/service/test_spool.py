@@ -1,8 +1,12 @@
 """The spool as files: whole records, bounds, and what stays when the store goes away."""
 
+import contextlib
+import itertools
 import os
 import stat
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ import pytest
 
 from mainspring.domain.errors import StoreError, StoreUnavailableError
 from mainspring.domain.states import RunState
-from mainspring.service.spool import Spool, _find_fault
+from mainspring.service.spool import FileLock, Spool, _find_fault
 from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.results import Refused, StartAnswer
 from mainspring.store.commands.runs import RunKey
@@ -147,7 +151,8 @@ def test_lock_holds_whatever_its_name(spool: Spool, name: str) -> None:
     """A name is never a path; who holds it keeps others out until it is released."""
     lock = spool.lock(name)
     assert lock is not None
-    assert lock.path.parent == spool.folder / "locks"
+    (path,) = lock.files
+    assert path.parent == spool.folder / "locks"
     assert spool.lock(name) is None
     other = spool.lock("other")
     assert other is not None
@@ -162,7 +167,7 @@ def test_released_lock_is_free_although_a_child_has_it(spool: Spool) -> None:
     """What the command left running does not hold the lock for ever."""
     lock = spool.lock("l")
     assert lock is not None
-    copy = os.dup(lock.descriptor)
+    copy = os.dup(*lock.descriptors)
     lock.release()
     again = spool.lock("l")
     assert again is not None
@@ -234,6 +239,90 @@ def test_lock_without_a_free_inode_is_that_of_the_folder(spool: Spool, monkeypat
     again.release()
 
 
+@contextlib.contextmanager
+def disk_without_inodes(folder: Path) -> Iterator[list[Path]]:
+    """A small disk in memory; yield the files that use up its inodes."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=40", "tmpfs", folder], check=False).returncode != 0:
+        pytest.skip("NOT TESTED: tmpfs cannot be mounted here")
+    try:
+        yield fill_inodes(folder)
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill_inodes(folder: Path) -> list[Path]:
+    files = []
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            path = folder / f"filler{number}"
+            if not path.exists():
+                path.touch()
+                files.append(path)
+    return files
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root may mount")
+@pytest.mark.parametrize("number_free", [1, 2, 3, 4])
+def test_lock_of_a_full_disk_counts_whatever_files_are_created_meanwhile(tmp_path: Path, number_free: int) -> None:
+    """A later call gets as far as the free inodes allow: to a folder, to a file, or all the way."""
+    disk = tmp_path / "disk"
+    with disk_without_inodes(disk) as fillers:
+
+        def lock() -> FileLock | None:
+            return Spool(disk / "spool", store_folder=disk).lock("job")
+
+        held = lock()
+        assert held is not None
+        for filler in fillers[:number_free]:
+            filler.unlink()
+        assert [lock(), lock()] == [None, None]
+        fill_inodes(disk)
+        assert lock() is None
+        held.release()
+        again = lock()
+        assert again is not None
+        assert lock() is None
+        again.release()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root may mount")
+def test_full_disk_of_the_spare_folder_keeps_locks_apart(tmp_path: Path) -> None:
+    """The state folder is one for all stores of a user, and each store has its own spool."""
+    with disk_without_inodes(tmp_path / "state"):
+        stores = [Spool(tmp_path / name, tmp_path / "state" / f"spool-{name}") for name in "ab"]
+        locks = [store.lock("job") for store in stores]
+        assert None not in locks
+        assert stores[0].lock("job") is None
+
+
+def test_lock_of_a_lost_disk_still_counts(tmp_path: Path) -> None:
+    """The holder has the file in the spare folder too, because its disk may vanish, and a new one appear in its place."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    spool = Spool(disk / "s.db.spool", tmp_path / "spare", store_folder=disk)
+    held = spool.lock("a")
+    assert held is not None
+    disk.rename(tmp_path / "lost")
+    assert spool.lock("a") is None
+    disk.mkdir()
+    assert spool.lock("a") is None
+    held.release()
+    again = spool.lock("a")
+    assert again is not None
+    again.release()
+
+
+def test_lock_needs_no_spare_folder(tmp_path: Path) -> None:
+    """A user without a home has none; the file in the spool is enough."""
+    (tmp_path / "file").write_text("")
+    spool = Spool(tmp_path / "spool", tmp_path / "file" / "spare")
+    held = spool.lock("a")
+    assert held is not None
+    assert spool.lock("a") is None
+    held.release()
+
+
 def test_lock_on_a_missing_disk_is_in_the_spare_folder(tmp_path: Path) -> None:
     """It also counts once the disk is back."""
     disk = tmp_path / "disk"
@@ -247,5 +336,5 @@ def test_lock_on_a_missing_disk_is_in_the_spare_folder(tmp_path: Path) -> None:
     held.release()
     again = spool.lock("a")
     assert again is not None
-    assert again.path.is_relative_to(disk)
+    assert any(path.is_relative_to(disk) for path in again.files)
     again.release()

@@ -115,7 +115,7 @@ def checksum(path: FilePath, algorithm: str = "sha256", *, root: RootPath = None
     """
     refuse_event_loop("files.checksum")
     if algorithm not in _ALGORITHMS:
-        raise UnknownNameError("algorithm", algorithm, _ALGORITHMS)
+        raise UnknownNameError("algorithm", str(algorithm), _ALGORITHMS)
     with read_target(path, root).open("read") as place, os.fdopen(place.open_file(), "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
@@ -223,7 +223,12 @@ def _encode(text: str, encoding: str, target: Target) -> bytes:
         )
     try:
         return text.encode(encoding)
-    except UnicodeEncodeError as error:
+    except (LookupError, TypeError, ValueError) as error:
+        if not isinstance(error, UnicodeEncodeError):
+            raise OptionError(
+                f"encoding={encoding!r} for {printable_path(target.text)} is not an encoding of text",
+                hint='Write encoding="utf-8".',
+            ) from None
         raise FileActionError(
             f"the text for {printable_path(target.text)} cannot be written as {encoding}: character {error.start} of it"
             f"{locate_root(target.root)}",

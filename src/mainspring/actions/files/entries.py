@@ -9,7 +9,7 @@ from pathlib import Path
 from mainspring.actions.base.calling_thread import in_thread, refuse_event_loop
 from mainspring.actions.files.content import copy_content
 from mainspring.actions.files.file_errors import FileActionError, describe_errors
-from mainspring.actions.files.place import FilePath, Place, RootPath, make_folder, read_target
+from mainspring.actions.files.place import FilePath, Place, RootPath, make_folder, read_target, require_path
 from mainspring.actions.files.temporary import remove_tree, temporary_name
 from mainspring.store import failpoints
 from mainspring.triggers.files.file_archive import has_entry, place_file
@@ -57,7 +57,7 @@ def rename(path: FilePath, name: str, *, root: RootPath = None, replace: bool = 
         FileActionError, PathOutsideRootError: neither name exists, or the new name exists with other content.
     """
     refuse_event_loop("files.rename")
-    if "/" in name or name in ("", ".", ".."):
+    if "/" in require_path(name, argument="name=") or name in ("", ".", ".."):
         raise FileActionError(
             f"{printable_path(name)!r} is not a name of a file",
             hint="To move it to another folder: files.move(path, to)",

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from mainspring.actions.base.system_text import explain_bad_text
 from mainspring.actions.files.file_errors import (
     FileActionError,
     PathOutsideRootError,
@@ -162,19 +163,17 @@ def read_target(path: FilePath, root: RootPath) -> Target:
         FileActionError: it is no path.
         PathOutsideRootError: it leads out of the root.
     """
-    if not isinstance(path, str | File | os.PathLike):
-        raise FileActionError(
-            f"{path!r} is not a path (got {type(path).__name__})", hint='Write text, such as "reports/today.csv".'
-        )
-    text = os.fsdecode(path)
-    if not text or "\0" in text:
+    text = require_path(path)
+    if not text:
         raise FileActionError(f"{text!r} is not a path", hint='Write a path, such as "reports/today.csv".')
     if root is None:
         folder, name = os.path.split(text.rstrip("/"))
         if name in ("", ".", ".."):
             return Target(text, (), text, None)
         return Target(folder or ".", (name,), text, None)
-    base = os.path.normpath(Path(root.path if isinstance(root, Root) else root).absolute())
+    base = os.path.normpath(
+        Path(root.path if isinstance(root, Root) else require_path(root, argument="root=")).absolute()
+    )
     parts = _split(text)
     if text.startswith("/"):
         above = _split(base)
@@ -184,6 +183,20 @@ def read_target(path: FilePath, root: RootPath) -> Target:
     if ".." in parts:
         raise _outside_error(text, base)
     return Target(base, tuple(parts), text, base)
+
+
+def require_path(path: FilePath, *, argument: str = "") -> str:
+    """Return a path as text; `argument` names it in errors. Raises FileActionError if it is no path of this system."""
+    is_path = isinstance(path, str | File | os.PathLike)
+    text = os.fsdecode(path) if is_path else ""
+    problem = explain_bad_text(text) if is_path else f"got {type(path).__name__}"
+    if problem is None:
+        return text
+    displayed = f"'{printable_path(text)}'" if is_path else repr(path)
+    raise FileActionError(
+        f"{argument}{displayed} is not a path ({problem.removeprefix('has ')})",
+        hint='Write text, such as "reports/today.csv".',
+    )
 
 
 def make_folder(path: Path) -> bool:

@@ -15,6 +15,7 @@ from mainspring.domain.secrets.errors import require_secret_name
 from mainspring.domain.secrets.secret_use import SecretUse
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.engine.attempts.processes.process_lifetime import protect_memory
+from mainspring.engine.commands.start_limits import MAX_STRING_BYTES, count_variable_bytes
 
 _VARIABLE = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _FILE_SUFFIX = "_FILE"
@@ -28,7 +29,7 @@ def read_command_secrets(
     From then on neither this process nor the command writes a core file.
 
     Raises:
-        OptionError: a name or a variable cannot be used.
+        OptionError: a name or a variable cannot be used, or a value is too long for a variable.
         ConfigError: a secret cannot be read, or there is no configuration that names its provider.
     """
     protect_memory()
@@ -45,6 +46,12 @@ def read_command_secrets(
                     f"{variable[:80]!r} is not a name of a variable", hint="Write --secret NAME=VARIABLE."
                 )
             read = store.read(name)
+            if not is_file and count_variable_bytes(variable, read.value) > MAX_STRING_BYTES:
+                raise OptionError(
+                    f"the secret {name!r} has {len(os.fsencode(read.value)):,} bytes, which is too long for a variable: "
+                    f"the kernel allows {MAX_STRING_BYTES:,} for {variable} with its name",
+                    hint=f"Pass it as a file: --secret-file {text}. {variable}{_FILE_SUFFIX} is its path.",
+                )
             uses.append(
                 SecretUse(
                     secret=name,

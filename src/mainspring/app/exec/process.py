@@ -21,7 +21,7 @@ from mainspring.engine.commands import exec_run_record
 from mainspring.engine.commands.exec_run import SIGNAL_EXIT_BASE, ExecRun, ExecRunEnd
 from mainspring.resources.secret_variables import PASSWORD_VARIABLE, SECRET_VARIABLES
 from mainspring.service.actor import user_name
-from mainspring.service.spool import LockFile, Spool
+from mainspring.service.spool import FileLock, Spool
 from mainspring.store.commands.automations import AcquireLock
 from mainspring.store.commands.exec_runs import RecordExecRun
 from mainspring.store.commands.journal import RecordProcessGroup, SaveAttempt
@@ -70,7 +70,7 @@ class ExecProcess:
                 plan.spool, plan.spare_spool, unclaimed=plan.unclaimed_spool, store_folder=plan.store_folder
             )
         self._ledger = None if plan.store is None else BestEffortStore(plan.store, self._clock)
-        self._locks: list[LockFile] = []
+        self._locks: list[FileLock] = []
         self._on_record = False
         self._has_warned = False
         self._signals = SignalForwarder()
@@ -266,7 +266,7 @@ class ExecProcess:
 
     def _attempts(self) -> ExecRunEnd:
         ledger, wrapping, secrets = self._ledger, self._plan.wrapping, self._plan.secrets
-        files = tuple(lock.descriptor for lock in self._locks)
+        files = tuple(descriptor for lock in self._locks for descriptor in lock.descriptors)
         exec_run = ExecRun(
             wrapping,
             run=self._id,

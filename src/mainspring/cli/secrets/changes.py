@@ -230,13 +230,17 @@ def _generate_value(length: int) -> str:
 
 
 def _read_value(invocation: Invocation, name: str) -> str:
-    """Return the value from a prompt, or all of stdin without the line end."""
-    if sys.stdin is not None and sys.stdin.isatty() and not invocation.flags.no_input:
-        return str(click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True, err=True))
+    """Return the value from a prompt, or all of stdin without the line end. Raises OptionError if it is not text."""
     try:
-        text = sys.stdin.read() if sys.stdin is not None else ""
-    except UnicodeDecodeError:
+        if sys.stdin is not None and sys.stdin.isatty() and not invocation.flags.no_input:
+            text = str(click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True, err=True))
+        else:
+            text = sys.stdin.read() if sys.stdin is not None else ""
+        text.encode()
+    except UnicodeError:
         raise OptionError(
-            "the value on stdin is not text in UTF-8", hint="Encode it, for example with base64."
+            f"the value of {name} is not text in UTF-8",
+            hint=f"Store bytes as text: base64 FILE | mainspring secrets set {name}, and decode it in your code: "
+            f'base64.b64decode(ms.secret("{name}").reveal())',
         ) from None
     return text.removesuffix("\n").removesuffix("\r")

@@ -9,6 +9,7 @@ SIGTERM, then SIGKILL.
 """
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
@@ -231,7 +232,7 @@ class CommandProcess:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            raise CommandFailed(f"cannot start {command.words[0]!r}: {error}", NOT_EXECUTABLE) from error
+            raise _make_start_error(command, error) from error
         finally:
             os.close(go_read)
             os.close(report_write)
@@ -359,6 +360,16 @@ def _open_pipes(process: subprocess.Popen[bytes]) -> list[tuple[str, IO[bytes]]]
     """Return the open pipes of a command by name."""
     pairs = (("stdout", process.stdout), ("stderr", process.stderr))
     return [(name, stream) for name, stream in pairs if stream is not None and not stream.closed]
+
+
+def _make_start_error(command: CommandSpec, error: OSError | ValueError) -> CommandFailed:
+    """Return the error of a command that cannot start; it names what is too long."""
+    reason, hint = str(error), None
+    if isinstance(error, OSError) and error.errno == errno.E2BIG:
+        from mainspring.engine.commands.start_limits import explain_limit  # late: few commands need it
+
+        reason, hint = explain_limit(command.words, os.environ if command.env is None else command.env)
+    return CommandFailed(f"cannot start {command.words[0]!r}: {reason}", NOT_EXECUTABLE, hint=hint)
 
 
 def _open_stdin(command: CommandSpec) -> int | None:

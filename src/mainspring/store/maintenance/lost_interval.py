@@ -21,7 +21,7 @@ from mainspring.store.restore_hold import (
     LOST_FROM,
     RESTORED_AT,
 )
-from mainspring.store.schema.effects.effects import EFFECT, HELD_EFFECT, NEW_EFFECT
+from mainspring.store.schema.effects.effects import HELD_EFFECT, NEW_EFFECT
 from mainspring.store.transaction import Transaction
 
 _DECIDING = frozenset({"pause", "resume", "retire"})
@@ -77,18 +77,6 @@ def refuse_lost_interval(tx: Transaction) -> LostIntervalResult:
     return LostIntervalResult(
         min(slots, default=None), len(slots), deliveries, tx.change("refuse_unsent_messages", (LOST_INTERVAL_NOTE,))
     )
-
-
-def find_newest_effect(tx: Transaction) -> int:
-    """Return the instant of the newest effect on record (ms UTC), 0 without one: later ones belong to the interval."""
-    newest = EFFECT.read_first(tx.all("list_effects", effects_since(0, 1)))
-    return 0 if newest is None else newest.started_at if newest.settled_at is None else newest.settled_at
-
-
-def effects_since(since_at: int, limit: int) -> dict[str, object]:
-    """Return the parameters of `list_effects` for all effects that began or were settled since an instant."""
-    unused = ("state", "prefix", "text", "run", "automation", "before_at", "before_key")
-    return {**dict.fromkeys(unused), "since": since_at, "limit": limit}
 
 
 def carry_effects(tx: Transaction, effects: Sequence[EffectRecord]) -> int:

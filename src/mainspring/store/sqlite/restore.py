@@ -21,8 +21,6 @@ from mainspring.store.maintenance.lost_interval import (
     LostIntervalResult,
     affects_starts,
     carry_effects,
-    effects_since,
-    find_newest_effect,
     put_on_hold,
 )
 from mainspring.store.restore_hold import LOST_CHANGES, LOST_EFFECTS
@@ -43,6 +41,7 @@ from mainspring.store.write.sessions import declare_all_dead
 ReadReplaced = Callable[[str, Params], Rows | None]
 """Read a statement of `queries/` in the replaced store; None = it cannot be read."""
 _MOST_READ = 100_000
+_PAGE = 1_000
 
 
 class RestoreResult(msgspec.Struct, frozen=True):
@@ -108,7 +107,6 @@ def hold_store(part: Path, backup: Path, clock: Clock, read_replaced: ReadReplac
         migrate(connection)
         connection.execute("begin immediate")
         tx = SqliteTransaction(connection, now=clock.now(), session=None, again=False)
-        effects = read_replaced("list_effects", effects_since(find_newest_effect(tx), _MOST_READ))
         declare_all_dead(tx)
         operations = read_replaced(
             "list_operations_after", (tx.value("find_newest_audit_number", (), int) or 0, _MOST_READ)
@@ -123,9 +121,8 @@ def hold_store(part: Path, backup: Path, clock: Clock, read_replaced: ReadReplac
             "restored_from": str(backup),
             LOST_CHANGES: None if changes is None else _changes_as_data(changes),
         }
-        carried = None
-        if effects is not None and len(effects) < _MOST_READ:
-            carried = carry_effects(tx, EFFECT.read_all(effects))
+        carried = _carry_effects(tx, read_replaced)
+        if carried is not None:
             entries[LOST_EFFECTS] = str(carried)
         skipped = msgspec.structs.replace(put_on_hold(tx, entries), effects=carried)
         unfinished = tx.value("count_unfinished_runs", (), int) or 0
@@ -137,6 +134,21 @@ def hold_store(part: Path, backup: Path, clock: Clock, read_replaced: ReadReplac
         connection.close(True)
     sync(part)
     return unfinished, skipped
+
+
+def _carry_effects(tx: SqliteTransaction, read_replaced: ReadReplaced) -> int | None:
+    """Carry over all effects that the copy lacks and return their number; None if they cannot be read.
+
+    All keys are compared, because no instant separates them: the clock may have been put back.
+    """
+    number, key = 0, ""
+    while (rows := read_replaced("list_effects_by_key", (key, _PAGE))) is not None:
+        effects = EFFECT.read_all(rows)
+        number += carry_effects(tx, effects)
+        if len(effects) < _PAGE:
+            return number
+        key = effects[-1].key
+    return None
 
 
 def _changes_as_data(operations: Rows) -> str:

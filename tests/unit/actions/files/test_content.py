@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from mainspring.actions import files
 from mainspring.actions.files.temporary import is_temporary, temporary_name
-from mainspring.domain.errors import Transient, UnknownNameError
+from mainspring.domain.errors import OptionError, Transient, UnknownNameError
 from mainspring.domain.failures.classifier import FailureKind, classify
 from mainspring.store import failpoints
 
@@ -239,6 +240,16 @@ def test_copy_of_a_file_that_changes_is_not_published(tmp_path: Path) -> None:
         (lambda folder: files.write(folder / ("x" * 256), "x"), "at most 255 bytes"),
         (lambda folder: files.write("", "x"), "is not a path"),
         (lambda folder: files.write("a\0b", "x"), "is not a path"),
+        (lambda folder: files.write("\ud800x", "x"), r"is not a path \(a lone surrogate at character 0\)"),
+        (lambda folder: files.copy(folder / "file", folder / "x\ud800"), "a lone surrogate"),
+        (lambda folder: files.move("\ud800x", folder / "x"), "a lone surrogate"),
+        (lambda folder: files.rename(folder / "file", "\ud800x"), "a lone surrogate"),
+        (lambda folder: files.rename(folder / "file", "a\0b"), r"^name=.* is not a path \(a NUL\)"),
+        (lambda folder: files.rename(folder / "file", cast("Any", 7)), r"is not a path \(got int\)"),
+        (lambda folder: files.prune("\ud800x", keep=1), "a lone surrogate"),
+        (lambda folder: files.write("x", "x", root=folder / "\ud800x"), r"^root=.*\(a lone surrogate"),
+        (lambda folder: files.write("x", "x", root=cast("Any", 7)), r"^root=7 is not a path \(got int\)"),
+        (lambda folder: files.write("x", "x", root="a\0b"), "^root=.* is not a path"),
         (lambda folder: files.write(folder / "x", "\udcff"), "cannot be written as utf-8"),
         (lambda folder: files.copy(folder / "no", folder / "x"), "cannot read .*/no: No such file"),
         (lambda folder: files.checksum(folder / "folder"), "not a regular file"),
@@ -254,10 +265,19 @@ def test_error_names_path_and_fix(call, message: str, tmp_path: Path) -> None:
     assert listing(tmp_path) == ["file", "folder"]
 
 
-def test_unknown_algorithm_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["sha255", 255, ["sha256"]])
+def test_unknown_algorithm_is_named(tmp_path: Path, name: Any) -> None:
     """With the nearest one."""
     with pytest.raises(UnknownNameError, match="sha256"):
-        files.checksum(tmp_path / "x", "sha255")
+        files.checksum(tmp_path / "x", name)
+
+
+@pytest.mark.parametrize("encoding", ["uft-8", "base64", "a\0b", 8])
+def test_unknown_encoding_is_named(tmp_path: Path, encoding: Any) -> None:
+    """The error names the argument and a value that works."""
+    with pytest.raises(OptionError, match=r'encoding=.*is not an encoding of text\nWrite encoding="utf-8"'):
+        files.write(tmp_path / "x", "x", encoding=encoding)
+    assert listing(tmp_path) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")

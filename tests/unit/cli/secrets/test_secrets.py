@@ -1,6 +1,8 @@
 """`mainspring secrets`: what is stored, displayed, refused and recorded."""
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -279,3 +281,16 @@ def test_doctor_finds_secrets_that_cannot_be_read_and_keys_in_files(cli: Any, st
     assert checks["literals"]["state"] == "warning"
     assert checks["literals"]["text"].endswith("jobs.py:3")
     assert key not in found.out
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "POSIX"])
+def test_value_that_is_not_text_is_refused_with_the_fix(project: Path, locale: str) -> None:
+    """A secret is text; bytes have a form as text."""
+    program = [sys.executable, "-m", "mainspring", "secrets"]
+    env = os.environ | {"LC_ALL": locale, "PYTHONUTF8": "0" if locale == "POSIX" else "1"}
+    subprocess.run([*program, "init"], cwd=project, env=env, capture_output=True, check=True)
+    done = subprocess.run(
+        [*program, "set", "BIN"], cwd=project, env=env, input=b"\xff\xfe-bytes-here", capture_output=True, check=False
+    )
+    assert (done.returncode, b"not text in UTF-8" in done.stderr) == (2, True), done
+    assert b"base64 FILE | mainspring secrets set BIN" in done.stderr

@@ -102,9 +102,15 @@ def test_a_bad_backup_leaves_the_store_unchanged(path, backup):
     assert path.read_bytes() == before
 
 
-def test_effects_after_the_backup_are_carried_over_in_doubt(path, tmp_path):
-    """A call of such a key asks a person after the release too; what the backup knows stays as it is."""
-    database = open_database(path)
+@pytest.mark.parametrize("ahead_ms", [0, 2 * 3_600_000])
+def test_effects_after_the_backup_are_carried_over_in_doubt(path, tmp_path, monkeypatch, ahead_ms):
+    """A call of such a key asks a person after the release too; what the backup knows stays as it is.
+
+    It is the same if the clock was ahead until the backup, and was then put back.
+    """
+    monkeypatch.setattr("mainspring.store.sqlite.restore._PAGE", 1)
+    clock = StoppedClock(START_AT + ahead_ms)
+    database = open_database(path, clock=clock)
 
     def perform(key, *, is_done=True):
         call = EffectCall(key, EffectHolder("bill.py of ann@box", key), "hash", b"null")
@@ -115,6 +121,7 @@ def test_effects_after_the_backup_are_carried_over_in_doubt(path, tmp_path):
     do(database, opening())
     perform("before")
     made = back_up(path, tmp_path / "backups", now=START_AT)
+    clock.now_at = START_AT
     perform("done")
     perform("begun", is_done=False)
     database.close()

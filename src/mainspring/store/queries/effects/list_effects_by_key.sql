@@ -1,0 +1,1 @@
+select {{columns.effects.effect}} from effects where key > ? order by key limit ?
