@@ -10,6 +10,7 @@ from mainspring.domain.processes.stall import Stall
 from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.states import RunState
+from mainspring.store.schema.effects.effect_calls import BlockedCall
 from mainspring.store.session_views import WorkerView
 
 
@@ -122,6 +123,8 @@ class RunHistory(msgspec.Struct, frozen=True):
     rejected: list[RejectedFact]
     losses: list[WorkerLoss]
     """Deaths of workers that had the run, newest first."""
+    blocked_calls: list[BlockedCall]
+    """Steps that an effect in doubt of another holder blocks; empty before the run stopped."""
 
 
 def renamed_step_of(history: RunHistory) -> tuple[str, str] | None:
