@@ -10,7 +10,6 @@ from mainspring.domain.processes.stall import Stall
 from mainspring.domain.processes.worker_loss import WorkerLoss
 from mainspring.domain.runs.journal import AttemptRecord, Checkpoint, Fact, Outcome, RejectedFact
 from mainspring.domain.states import RunState
-from mainspring.store.schema.effects.effect_calls import BlockedCall
 from mainspring.store.session_views import WorkerView
 
 
@@ -107,6 +106,22 @@ class WaitView(msgspec.Struct, frozen=True):
     question: bytes | None
     filled: bool
     opened_at: int
+
+
+class BlockedCall(msgspec.Struct, frozen=True):
+    """The last call of a step, which an effect in doubt of another holder blocks.
+
+    `owner`, `automation` and `run` are those of the holder, `run_state` is that of its run. `window_ends_at` = the doubt ends then, by the
+    windows of all calls; None = a person must decide.
+    """
+
+    ident: str
+    key: str
+    owner: str
+    automation: str | None
+    run: str | None
+    run_state: RunState | None
+    window_ends_at: int | None
 
 
 class RunHistory(msgspec.Struct, frozen=True):

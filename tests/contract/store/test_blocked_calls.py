@@ -10,7 +10,7 @@ from mainspring.store.commands.results import DONE, Refused
 from mainspring.store.commands.runs import ClaimedRun, GiveResult
 from mainspring.store.read import effects
 from mainspring.store.read.runs.run_views import run_history
-from mainspring.store.schema.effects.effect_calls import BlockedCall
+from mainspring.store.views import BlockedCall
 from tests.contract.store.process import halt, outcome
 from tests.contract.store.test_effects import HOUR, KEY, begin, lost, refusal, state, step
 

@@ -10,8 +10,7 @@ from mainspring.domain.states import OutcomeState
 from mainspring.insight.runs.steps import label_step
 from mainspring.insight.text.formatting import escape_line, format_distance
 from mainspring.store.read.run_decisions import ManualResult, RunDecisions, RunSettlement
-from mainspring.store.schema.effects.effect_calls import BlockedCall
-from mainspring.store.views import RunHistory
+from mainspring.store.views import BlockedCall, RunHistory
 
 _REASON: Final = 300
 _MAX_LISTED: Final = 5

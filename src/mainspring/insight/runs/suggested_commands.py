@@ -12,8 +12,7 @@ from mainspring.insight.runs.trigger_file import TriggerFile
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.text.formatting import format_moment, shell_word
 from mainspring.store.read.run_decisions import NO_DECISIONS, RunDecisions
-from mainspring.store.schema.effects.effect_calls import BlockedCall
-from mainspring.store.views import Blocker, RunHistory, renamed_step_of
+from mainspring.store.views import BlockedCall, Blocker, RunHistory, renamed_step_of
 
 RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
 ANSWER, SIGNAL = "answer", "signal"

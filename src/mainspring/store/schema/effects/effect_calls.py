@@ -5,9 +5,9 @@ from typing import Final
 import msgspec
 
 from mainspring.domain.effects.effect import CallOutcome
-from mainspring.domain.states import RunState
 from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import TableSchema, integer, text
+from mainspring.store.views import BlockedCall
 
 TABLE: Final = TableSchema(
     "effect_calls",
@@ -37,22 +37,6 @@ class EffectCallRow(msgspec.Struct, frozen=True):
     outcome: CallOutcome
     at: int
     note: str | None
-
-
-class BlockedCall(msgspec.Struct, frozen=True):
-    """The last call of a step, which an effect in doubt of another holder blocks.
-
-    `owner`, `automation` and `run` are those of the holder, `run_state` is that of its run. `window_ends_at` = the doubt ends then, by the
-    windows of all calls; None = a person must decide.
-    """
-
-    ident: str
-    key: str
-    owner: str
-    automation: str | None
-    run: str | None
-    run_state: RunState | None
-    window_ends_at: int | None
 
 
 BLOCKED_CALL: Final = RowType(
