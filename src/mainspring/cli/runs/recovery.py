@@ -64,8 +64,8 @@ def retry(
     """Saved steps do not run again; steps that were undone do. Name runs, or choose them with --state, --name, --queue, --since. A filter
     needs -y, and so does a run with undone steps.
 
-    A step that runs again skips the effects that it has performed with ms.once. --dry-run lists those of a run; --forget KEY lets it perform
-    one again.
+    A step that runs again skips the effects that it has performed with ms.once. --dry-run lists those of a run; --forget KEY lets it
+    perform one again.
 
     A waiting run reads rejected signals and events again. Fix its code first.
 
