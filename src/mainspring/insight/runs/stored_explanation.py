@@ -60,7 +60,7 @@ def explain_run(
         [_hide_blocked_names(blocked, may_view) for blocked in found.holds_up if may_view(blocked.automation)],
     )
     decisions = read_decisions(reader, history.run)
-    history = _hide_holders(history, may_view)
+    history = hide_holders(history, may_view)
     explanation = explain(
         history, blocker, now, zone, found, decisions, _read_child_blockers(reader, history, may_view), up
     )
@@ -90,7 +90,7 @@ def _hide_names(blocker: Blocker, may_view: ViewFilter) -> Blocker:
     return replace(blocker, slot_holders=[row for row in blocker.slot_holders if may_view(row.automation)])
 
 
-def _hide_holders(history: RunHistory, may_view: ViewFilter) -> RunHistory:
+def hide_holders(history: RunHistory, may_view: ViewFilter) -> RunHistory:
     """Return the history without the runs that have effects in doubt, if the caller may not see them."""
     calls = [
         call if call.automation is None or may_view(call.automation) else remove_holder(call)

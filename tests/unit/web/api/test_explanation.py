@@ -89,6 +89,8 @@ async def test_run_with_an_effect_in_doubt_is_named_to_who_may_see_it(world):
         assert (f"mainspring explain {backup.id}" in commands) is named
         assert (backup.id in found["why"][0]) is named
         assert "mainspring effects confirm charge:7" in commands
+        (call,) = (await world.get(f"/runs/{run}/story", who=who))["blocked_calls"]
+        assert (call["run"], call["owner"].startswith(backup.id)) == (backup.id if named else None, named)
 
 
 @pytest.mark.asyncio
