@@ -9,6 +9,7 @@ from tests.acceptance.built_environment import built_environment
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.works import Works
 from tests.acceptance.wrapping import Place
+from tests.otlp_collector import OtlpCollector
 
 __all__ = ["built_environment"]
 
@@ -23,6 +24,13 @@ def place(tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def collector() -> Iterator[OtlpCollector]:
+    made = OtlpCollector()
     yield made
     made.close()
 

@@ -9,6 +9,7 @@ from mainspring.domain.clock import SystemClock
 from mainspring.web.exposition import render_exposition
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.wrapping import Place
+from tests.otlp_collector import OtlpCollector
 from tests.secret_encodings import CANARY, encodings, leaks
 
 LEAK = """
@@ -31,17 +32,23 @@ READ_COMMANDS = (
 )
 
 
-def test_secret_in_any_form_is_in_no_sink(place: Place, receiver: Receiver) -> None:
-    """What a channel is reported, what commands show, metrics, and the bytes of store and spool: its lines are there, without it."""
+def test_secret_in_any_form_is_in_no_sink(place: Place, receiver: Receiver, collector: OtlpCollector) -> None:
+    """Messages, what commands show, metrics, traces, and the bytes of store and spool: its lines are there, without it."""
     forms = place.folder / "forms"
     forms.write_text("\0".join(encodings(CANARY).values()), encoding="utf-8")
-    place.env |= {**receiver.settings, "MAINSPRING_SECRET_CANARY": CANARY}
+    place.env |= {
+        **receiver.settings,
+        "MAINSPRING_SECRET_CANARY": CANARY,
+        "MAINSPRING_OTEL_ENDPOINT": collector.endpoint,
+    }
     done = place.exec("-n", "leak", "--", sys.executable, "-c", LEAK, str(forms))
     assert done.returncode == 3
     assert "it failed with" in place.call("runs", "logs", "@last").stdout.decode()
+    collector.until("leak")
+    sinks = {"traces": b"\n".join(collector.bodies).decode("utf-8", "replace")}
     place.watch()
     (message,) = receiver.messages
-    sinks = {"message": json.dumps(message, ensure_ascii=False)}
+    sinks |= {"message": json.dumps(message, ensure_ascii=False)}
     for words in READ_COMMANDS:
         displayed = place.call(*words.split())
         assert displayed.returncode in (0, 7, 9), (words, displayed.stderr)

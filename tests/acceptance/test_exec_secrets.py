@@ -32,6 +32,7 @@ finally:
 
 def execute(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "MAINSPRING_STORE_URL": str(folder / "state.db"), **variables}
+    env |= {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}  # the code of this checkout
     command = [sys.executable, "-m", "mainspring", "exec", *words]
     return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
 

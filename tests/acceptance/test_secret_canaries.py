@@ -11,6 +11,7 @@ from mainspring.web.exposition import render_exposition
 from tests.acceptance.receiver import Receiver
 from tests.acceptance.test_canaries import READ_COMMANDS
 from tests.acceptance.wrapping import ROOT, Place
+from tests.otlp_collector import OtlpCollector
 from tests.polling import polls
 from tests.secret_encodings import CANARY, leaks
 from tests.unit.web.dashboard.page_world import PageWorld
@@ -65,9 +66,11 @@ PAGES = ("/", "/runs", "/failed", "/incidents", "/secrets", "/audit-log", "/runs
 
 @pytest.mark.timeout(180)
 @pytest.mark.asyncio
-async def test_secret_of_a_step_is_in_no_sink(place: Place, receiver: Receiver) -> None:
-    """Terminal, logs, journal, store, messages, metrics, exports, commands, API and pages; worker and child write no core file."""
-    (place.folder / "mainspring.toml").write_text('[project]\nautomations = ["jobs.py"]\n')
+async def test_secret_of_a_step_is_in_no_sink(place: Place, receiver: Receiver, collector: OtlpCollector) -> None:
+    """Terminal, logs, journal, store, messages, metrics, traces, exports, commands, API and pages; worker and child write no core file."""
+    (place.folder / "mainspring.toml").write_text(
+        f'[project]\nautomations = ["jobs.py"]\n[otel]\nendpoint = "{collector.endpoint}"\n'
+    )
     (place.folder / "jobs.py").write_text(JOBS)
     place.env |= {**receiver.settings, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "MAINSPRING_NOTIFY_GROUP_WAIT": "0s"}
     assert place.call("secrets", "init").returncode == 0
@@ -79,6 +82,7 @@ async def test_secret_of_a_step_is_in_no_sink(place: Place, receiver: Receiver) 
                 break
         results = [json.loads(place.call("run", name, "--json").stdout)["result"] for name in ("in_worker", "in_child")]
         failed = place.call("run", "leak")
+        collector.until("leak")
         place.call("down")
         up.wait(30)
     assert results == [[0, 0, 0, "0"]] * 2
@@ -91,6 +95,8 @@ async def test_secret_of_a_step_is_in_no_sink(place: Place, receiver: Receiver) 
     assert b"refused: the key of an effect contains a secret" in here.stderr
     sinks["run in this process"] = (here.stdout + here.stderr).decode()
     assert json.loads(place.call("run", "in_worker", "--json").stdout)["result"] == [0, 0, 0, "0"]
+    collector.until("leak_in_thread")
+    sinks["traces"] = b"\n".join(collector.bodies).decode("utf-8", "replace")
     for _ in polls(60):  # another process may have the channel for a moment
         place.watch()
         if receiver.messages:

@@ -46,13 +46,6 @@ async def gate() -> None:
 
 
 @pytest.fixture
-def collector() -> Iterator[OtlpCollector]:
-    made = OtlpCollector()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def project(tmp_path: Path, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     monkeypatch.setenv("MAINSPRING_SECRET_OTLP", "authorization=Bearer%20key-of-the-collector,x-team=ops")
     more = f'[otel]\nendpoint = "{collector.endpoint}"\nheaders_secret = "secret:OTLP"\nservice = "billing"\n'

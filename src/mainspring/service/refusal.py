@@ -30,6 +30,8 @@ _CONFLICT_HINTS = {
     "wrapped": "Run its command again: mainspring exec -n NAME ... -- COMMAND",
     "unsettled": "Check the target system, then `mainspring runs give-result RUN JSON`, or `runs retry RUN "
     "--again STEP`.",
+    "effect_in_doubt": "`mainspring explain RUN` lists what decides on the effect: the run that has it, or `mainspring "
+    "effects confirm KEY`, `mainspring effects forget KEY`.",
     "undone": "Run them again: `mainspring runs retry RUN`; it starts at the first undone step.",
     "retired": "End the retirement with `mainspring auto resume NAME`, or start another automation.",
     "sealed_otherwise": 'Use a process with that codec: [store] codec = "module:name", MAINSPRING_STORE_CODEC, or '

@@ -76,4 +76,5 @@ class ViewUnsealer(RowUnsealer):
             history.stalls,
             [self.rejected(fact) for fact in history.rejected],
             history.losses,
+            history.blocked_calls,
         )

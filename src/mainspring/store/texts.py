@@ -17,6 +17,7 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
     {{member.discarded}} {{healthy.item}}   why a member of an incident is settled; when a run counts as healthy again
     {{effect.complete}} {{effect_sources.complete}}   the state in which a move of an effect ends; those from which it is legal
     {{recovery.person}}  how an unknown outcome of an effect is settled
+    {{call.blocked}}     the outcome of a call of an effect
     {{for_ever}}         the last instant
     {{backfills}}        a pattern for the triggers of runs that a backfill created
     {{columns.runs.claimed_run}}   the columns of a row of a table, see `store/schema`; {{insert...}} and {{unnest...}}: its
@@ -30,7 +31,7 @@ from errno import ENOENT
 from functools import cached_property
 from pathlib import Path
 
-from mainspring.domain.effects.effect import Recovery
+from mainspring.domain.effects.effect import CallOutcome, Recovery
 from mainspring.domain.incidents.incident_members import FIXED_SETTLEMENTS, HealthRule, Settlement
 from mainspring.domain.processes.worker_loss import UNEXPLAINED_LOSSES
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
@@ -159,6 +160,7 @@ def _placeholder_values() -> dict[str, str]:
         table[f"effect_sources.{effect_move.value}"] = _listed(sources)
         table[f"effect.{effect_move.value}"] = f"'{effect_state.value}'"
     table |= {f"recovery.{recovery.value}": f"'{recovery.value}'" for recovery in Recovery}
+    table |= {f"call.{call_outcome.value}": f"'{call_outcome.value}'" for call_outcome in CallOutcome}
     table |= {"for_ever": str(FOR_EVER), "backfills": f"'{BACKFILL}%'"}
     for move in RunMove:
         table[f"sources.{move.value}"] = _listed(source_states(move))

@@ -108,6 +108,22 @@ class WaitView(msgspec.Struct, frozen=True):
     opened_at: int
 
 
+class BlockedCall(msgspec.Struct, frozen=True):
+    """The last call of a step, which an effect in doubt of another holder blocks.
+
+    `owner`, `automation` and `run` are those of the holder, `run_state` is that of its run. `window_ends_at` = the doubt ends then, by the
+    windows of all calls; None = a person must decide.
+    """
+
+    ident: str
+    key: str
+    owner: str
+    automation: str | None
+    run: str | None
+    run_state: RunState | None
+    window_ends_at: int | None
+
+
 class RunHistory(msgspec.Struct, frozen=True):
     """All that `runs show` displays, from one commit's view."""
 
@@ -122,6 +138,8 @@ class RunHistory(msgspec.Struct, frozen=True):
     rejected: list[RejectedFact]
     losses: list[WorkerLoss]
     """Deaths of workers that had the run, newest first."""
+    blocked_calls: list[BlockedCall]
+    """Steps that an effect in doubt of another holder blocks; empty before the run stopped."""
 
 
 def renamed_step_of(history: RunHistory) -> tuple[str, str] | None:

@@ -24,8 +24,10 @@ from mainspring.engine.attempts.isolation import load_callable, load_decorated
 from mainspring.engine.body.run import Run
 from mainspring.engine.definitions.decorators import workflow
 from mainspring.store import failpoints
+from mainspring.store.write.command_handlers import HANDLERS
 
 LINE, RETURN = "line:", "return"
+_LONGEST_END_S = 10.0
 
 
 class ContractCase(msgspec.Struct):
@@ -69,6 +71,8 @@ class _Disturbance:
         self.failpoints: set[str] = set()
         self.is_done = False
         self.cancel: Callable[[], None] = lambda: None
+        self._calls = 0
+        self._call_ended = threading.Condition()
 
     def install(self) -> None:
         """Follow this thread and all that start later, and the failpoints."""
@@ -80,12 +84,29 @@ class _Disturbance:
         """Trace function of Python: follow only the function. An error that it raises is raised by the traced line."""
         if frame.f_code is not self._code:
             return None
-        if event == "line":
-            self.lines += 1
-            self._pass(f"{LINE}{self.lines}")
-        elif event == "return":
-            self._pass(RETURN)
+        try:
+            if event == "call":
+                self._count_call(1)
+            elif event == "line":
+                self.lines += 1
+                self._pass(f"{LINE}{self.lines}")
+            elif event == "return":
+                self._pass(RETURN)
+                self._count_call(-1)
+        except BaseException:
+            self._count_call(-1)  # Python traces this thread no longer
+            raise
         return self._trace
+
+    def _count_call(self, change: int) -> None:
+        with self._call_ended:
+            self._calls += change
+            self._call_ended.notify_all()
+
+    def wait_for_calls(self) -> None:
+        """Wait until no thread is in the function: a cancelled one removes its temporary files after the end of its run."""
+        with self._call_ended:
+            self._call_ended.wait_for(lambda: self._calls <= 0, _LONGEST_END_S)
 
     def _pass_failpoint(self, place: str) -> None:
         self.failpoints.add(place)
@@ -151,7 +172,9 @@ def run_case_here(case: ContractCase) -> CaseEnd:
     fn: Any = load_callable(case.lines_of or case.action)
     disturbance = _Disturbance(case, getattr(fn, "__wrapped__", fn).__code__)
     disturbance.install()
-    return asyncio.run(_run(case, disturbance))
+    end = asyncio.run(_run(case, disturbance))
+    disturbance.wait_for_calls()
+    return end
 
 
 def _serve(line: bytes) -> None:
@@ -185,6 +208,7 @@ def _serve(line: bytes) -> None:
 
 def main() -> None:
     """Serve cases until the end of the input."""
+    HANDLERS.load_all()  # once here, and not in the process of each case
     for line in sys.stdin.buffer:
         _serve(line)
 

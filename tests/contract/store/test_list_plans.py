@@ -88,6 +88,7 @@ def recording_reader(texts):
     effects.count_effects_in_doubt(reader)
     effects.list_open_doubts(reader, 0)
     effects.list_calls_of_run(reader, "r")
+    reader.read("list_blocked_calls", ("r", 100))
     found = dict(reader.requests)
     assert len(found) > 30
     return found

@@ -17,6 +17,8 @@ import msgspec
 from mainspring import actions
 from mainspring.domain.errors import UnknownNameError
 
+_PAGES = {"lock": "locks", "once": "effects", "publish": "outbox", "secret": "secrets", "send": "outbox"}
+"""Pages of functions that a reader may take for actions."""
 SAFE = "Safe to run twice because"
 _EXAMPLE = "Example:"
 _RAISES = "Raises:"
@@ -87,9 +89,12 @@ def find_action(name: str) -> ActionEntry:
         UnknownNameError: there is none.
     """
     entries = {entry.name: entry for entry in _read_actions()}
-    if name not in entries:
-        raise UnknownNameError("action", name, entries)
-    return entries[name]
+    if name in entries:
+        return entries[name]
+    error, function = UnknownNameError("action", name, entries), name.removeprefix("ms.")
+    if function in _PAGES:
+        error.hint = f"ms.{function} is a function: mainspring docs show {_PAGES[function]}"
+    raise error
 
 
 @functools.cache

@@ -64,7 +64,8 @@ def retry(
     """Saved steps do not run again; steps that were undone do. Name runs, or choose them with --state, --name, --queue, --since. A filter
     needs -y, and so does a run with undone steps.
 
-    A step that runs again skips the effects that it has performed with ms.once. They are listed; --forget KEY lets it perform one again.
+    A step that runs again skips the effects that it has performed with ms.once. --dry-run lists those of a run; --forget KEY lets it
+    perform one again.
 
     A waiting run reads rejected signals and events again. Fix its code first.
 
@@ -80,6 +81,8 @@ def retry(
         return _discard_rejected(
             invocation, selection, is_only_option=not (any(decisions.values()) or at or rate or forgotten)
         )
+    if selection.dry_run and len(selection.runs) == 1:
+        _list_skipped(invocation, invocation.run_id(selection.runs[0]))
     if any(decisions.values()):
         return _retry_from_step(invocation, selection, decisions, forgotten, is_later=bool(at or rate))
     if selection.is_one and rate is None:
@@ -165,13 +168,19 @@ def _require_effects(invocation: Invocation, selection: SelectionOptions, keys: 
 
 
 def _settle_effects(invocation: Invocation, run_id: str, forgotten: tuple[str, ...]) -> list[str]:
-    """Forget effects that the run shall perform again; list and return the keys that its steps skip, because they are done."""
-    from mainspring.domain.states import EffectState
+    """Forget effects that the run shall perform again; list and return the keys that its steps skip."""
     from mainspring.service.effect import forget_effect
-    from mainspring.store.read.effects import list_effects_of_run
 
     for key in forgotten:
         forget_effect(invocation.store, key, act=invocation.act.part(key))
+    return _list_skipped(invocation, run_id)
+
+
+def _list_skipped(invocation: Invocation, run_id: str) -> list[str]:
+    """List and return the keys of effects that the steps of a run skip, because they are done."""
+    from mainspring.domain.states import EffectState
+    from mainspring.store.read.effects import list_effects_of_run
+
     done = [effect for effect in list_effects_of_run(invocation.reader, run_id) if effect.state is EffectState.DONE]
     if done:
         invocation.output.hint("If their steps run again, they skip these effects, which are done:")

@@ -12,7 +12,7 @@ from mainspring.domain.errors import ConfigError
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
-    from mainspring.store.base import StoreReader
+    from mainspring.domain.definitions.definition import Definition
 
 
 @command("get", "show where a secret comes from; with --reveal its value")
@@ -41,11 +41,13 @@ def get(invocation: Invocation, name: str, *, reveal: bool) -> None:
 @click.pass_context
 def check(ctx: click.Context, invocation: Invocation) -> None:
     """Reads what providers list, what the configuration names, what automations list in their option `secrets`, and what verifies the
-    senders of webhooks.
+    senders of webhooks. Loads the automations of the project, besides those that workers have announced.
 
     Prints no value. Exit code 9 if one cannot be read.
     """
     names, problems = find_problems(invocation)
+    for problem in invocation.registry().problems:
+        invocation.output.warn(f"{problem.where}: {problem.what}\n{problem.how}")
 
     def print_text() -> None:
         for problem in problems:
@@ -81,19 +83,26 @@ def _list_needed_secrets(invocation: Invocation) -> tuple[list[tuple[str, str]],
             uses += [(name, address) for name in entry.provider.list_names() or ()]
         except ConfigError as error:
             problems.append({"name": "", "user": address, "problem": error.message, "fix": error.hint or ""})
-    uses += invocation.rows_if_made(lambda reader: list(_list_allowed(reader)))
+    for definition in _list_definitions(invocation):
+        uses += [(name, f"automation {definition.name}") for name in definition.option("secrets") or ()]
+        for trigger in definition.triggers.values():
+            user = f"{trigger.source.describe()} of {definition.name}"
+            uses += [(name, user) for name in trigger.source.secret_names()]
     return list(dict.fromkeys(uses)), problems
 
 
-def _list_allowed(reader: "StoreReader") -> Iterator[tuple[str, str]]:
-    """Yield the secrets in the allow lists of automations, and those that verify the senders of their webhooks."""
+def _list_definitions(invocation: Invocation) -> Iterator["Definition"]:
+    """Yield what workers have announced, and what the files of the project declare now: both may run. Retired automations do not."""
+    from mainspring.engine.definitions.announcement import complete_definition
     from mainspring.insight.automations.announced_definitions import read_definition
     from mainspring.store.read.status import status
 
-    for automation in status.automations(reader):
-        definition = read_definition(automation) if automation.retired_at is None else None
-        for name in () if definition is None else definition.option("secrets") or ():
-            yield name, f"automation {automation.name}"
-        for trigger in () if definition is None else definition.triggers.values():
-            for name in trigger.source.secret_names():
-                yield name, f"{trigger.source.describe()} of {automation.name}"
+    views = invocation.rows_if_made(status.automations)
+    retired = {view.name for view in views if view.retired_at is not None}
+    for view in views:
+        definition = read_definition(view)
+        if definition is not None and view.name not in retired:
+            yield definition
+    for automation in invocation.registry():
+        if automation.name not in retired:
+            yield complete_definition(automation)

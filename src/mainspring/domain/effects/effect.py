@@ -31,6 +31,8 @@ class CallOutcome(StrEnum):
     """It is proven that the effect did not happen."""
     UNKNOWN = "unknown"
     """Its outcome is not known."""
+    BLOCKED = "blocked"
+    """It performed nothing: an effect of another holder is in doubt."""
 
 
 class EffectHolder(msgspec.Struct, frozen=True):

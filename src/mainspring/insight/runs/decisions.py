@@ -10,7 +10,7 @@ from mainspring.domain.states import OutcomeState
 from mainspring.insight.runs.steps import label_step
 from mainspring.insight.text.formatting import escape_line, format_distance
 from mainspring.store.read.run_decisions import ManualResult, RunDecisions, RunSettlement
-from mainspring.store.views import RunHistory
+from mainspring.store.views import BlockedCall, RunHistory
 
 _REASON: Final = 300
 _MAX_LISTED: Final = 5
@@ -47,6 +47,11 @@ def remove_names(decisions: RunDecisions) -> RunDecisions:
         successor=None if decisions.successor is None else "",
         is_undecided=decisions.is_undecided,
     )
+
+
+def remove_holder(call: BlockedCall) -> BlockedCall:
+    """Return a blocked call without the names of the run that has the effect."""
+    return replace(call, owner="another run", automation=None, run=None, run_state=None)
 
 
 def find_mark_done(given: list[ManualResult]) -> ManualResult | None:

@@ -452,6 +452,12 @@ def _describe_reason(facts: RunFacts) -> list[str]:
     found = [REASONS[reason]] if reason in REASONS else []
     if reason == FailureReason.PERMANENT_ERROR and _was_retried(facts.history):
         found = [_PERMANENT_RETRIED]
+    blocked = facts.find_blocked_call(facts.history.run.failed_ident) if reason == FailureReason.IN_DOUBT else None
+    if blocked is not None:
+        key, owner = escape_line(blocked.key, _MESSAGE), escape_line(blocked.owner, _MESSAGE)
+        return [
+            f"It did nothing: effect {key} of {owner} may or may not have happened, and only one call may perform it."
+        ]
     if failure is not None and failure.kind is FailureKind.TRANSIENT and reason == FailureReason.RETRIES_EXHAUSTED:
         found.append("The cause is usually temporary: when it has passed, continue the run.")
     if failure is not None and failure.hint:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from mainspring.domain.failures.fingerprint import fingerprint_of
 from mainspring.domain.states import REOPENABLE_STATES, MessageState, RunState
 from mainspring.insight.automations.announced_definitions import read_announced_graph
+from mainspring.insight.runs.decisions import remove_holder
 from mainspring.insight.runs.explanation import Explanation, explain
 from mainspring.insight.runs.run_relations import BlockedAutomation, RunRelations, read_run_relations
 from mainspring.insight.runs.suggested_commands import settle_command
@@ -59,6 +60,7 @@ def explain_run(
         [_hide_blocked_names(blocked, may_view) for blocked in found.holds_up if may_view(blocked.automation)],
     )
     decisions = read_decisions(reader, history.run)
+    history = hide_holders(history, may_view)
     explanation = explain(
         history, blocker, now, zone, found, decisions, _read_child_blockers(reader, history, may_view), up
     )
@@ -86,6 +88,15 @@ def _read_child_blockers(reader: StoreReader, history: RunHistory, may_view: Vie
 
 def _hide_names(blocker: Blocker, may_view: ViewFilter) -> Blocker:
     return replace(blocker, slot_holders=[row for row in blocker.slot_holders if may_view(row.automation)])
+
+
+def hide_holders(history: RunHistory, may_view: ViewFilter) -> RunHistory:
+    """Return the history without the runs that have effects in doubt, if the caller may not see them."""
+    calls = [
+        call if call.automation is None or may_view(call.automation) else remove_holder(call)
+        for call in history.blocked_calls
+    ]
+    return replace(history, blocked_calls=calls)
 
 
 def _hide_blocked_names(blocked: BlockedAutomation, may_view: ViewFilter) -> BlockedAutomation:

@@ -5,14 +5,14 @@ from typing import Any, Final
 
 import msgspec
 
-from mainspring.domain.states import FailureReason, OutcomeState
+from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.insight.runs.rollback_status import has_undo_left
 from mainspring.insight.runs.steps import StepLine
 from mainspring.insight.runs.trigger_file import TriggerFile
 from mainspring.insight.runs.up_command import PLAIN_UP, UpCommand
 from mainspring.insight.text.formatting import format_moment, shell_word
 from mainspring.store.read.run_decisions import NO_DECISIONS, RunDecisions
-from mainspring.store.views import Blocker, RunHistory, renamed_step_of
+from mainspring.store.views import BlockedCall, Blocker, RunHistory, renamed_step_of
 
 RETRY, CANCEL, DISCARD, GIVE_RESULT = "retry", "cancel", "discard", "give-result"
 ANSWER, SIGNAL = "answer", "signal"
@@ -55,6 +55,17 @@ class RunFacts(msgspec.Struct, frozen=True):
         """The line at which the run stopped."""
         ident = self.history.run.failed_ident
         return next((line for line in reversed(self.lines) if line.ident == ident), None)
+
+    def find_blocked_call(self, ident: str | None) -> BlockedCall | None:
+        """Return the call of this step that an effect in doubt of another holder blocks, if it still does."""
+        return next(
+            (
+                call
+                for call in self.history.blocked_calls
+                if call.ident == ident and (call.window_ends_at is None or call.window_ends_at > self.now)
+            ),
+            None,
+        )
 
     @property
     def has_input_to_accept(self) -> bool:
@@ -115,9 +126,28 @@ def _step_settle_commands(facts: RunFacts, name: str, ident: str, *, in_doubt: b
     if not in_doubt:
         return [SuggestedCommand(given, "set a valid result", GIVE_RESULT, body)]
     again = f"mainspring runs retry {facts.id} --again {name}"
+    blocked = facts.find_blocked_call(ident)
+    if blocked is not None:
+        return [
+            *_effect_commands(blocked),
+            SuggestedCommand(again, "after that decision: run the step again"),
+            SuggestedCommand(given, "set the result of this step only: the effect stays in doubt", GIVE_RESULT, body),
+        ]
     return [
         SuggestedCommand(given, "it did happen: set its result", GIVE_RESULT, body),
         SuggestedCommand(again, "it did not happen: run it again, under the same key", RETRY, {"again": ident}),
+    ]
+
+
+def _effect_commands(blocked: BlockedCall) -> list[SuggestedCommand]:
+    """Return what settles an effect in doubt of another holder."""
+    key, found = shell_word(blocked.key), []
+    if blocked.run is not None and blocked.run_state is RunState.NEEDS_ATTENTION:
+        found.append(SuggestedCommand(f"mainspring explain {blocked.run}", "decide on the run that has the effect"))
+    return [
+        *found,
+        SuggestedCommand(f"mainspring effects confirm {key}", "the effect did happen: record it as done"),
+        SuggestedCommand(f"mainspring effects forget {key}", "it did not happen: let the next call perform it"),
     ]
 
 

@@ -335,7 +335,8 @@ class GiveResult(StoreCommand[CommandDone | Refused], frozen=True):
     The request's outcome is superseded, and a RESULT fact named after it is put into the inbox. `again` = run the step
     again instead (no fact, same key). `undone` = steps were undone, so no other result can be given; an undo's can.
 
-    Answer: CommandDone, Refused not_found | wrong_state | no_such_step | undone.
+    Answer: CommandDone, Refused not_found | wrong_state | no_such_step | undone | effect_in_doubt (`again`, and another
+    holder has the effect).
     """
 
     run: str

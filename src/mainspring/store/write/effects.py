@@ -16,7 +16,7 @@ from mainspring.store.commands.effects import (
     SettleEffect,
 )
 from mainspring.store.commands.results import DONE, CommandDone, Refused
-from mainspring.store.schema.effects.effect_calls import NEW_CALL, EffectCallRow
+from mainspring.store.schema.effects.effect_calls import BLOCKED_CALL, MOST_BLOCKED, NEW_CALL, EffectCallRow
 from mainspring.store.schema.effects.effects import HELD_EFFECT, NEW_EFFECT
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.held_store import is_store_on_hold
@@ -55,7 +55,11 @@ def begin_effect(tx: Transaction, command: BeginEffect) -> EffectGranted | Effec
     if decision is EffectDecision.CONFLICT:
         return EffectConflict(effect.identity, effect.owner, settled_instant(effect, tx.now))
     if decision is EffectDecision.DOUBT:
-        return _doubt(tx, effect) if effect.state is not EffectState.DONE else _begin(tx, command, effect, decision)
+        return (
+            _doubt(tx, call.holder, effect)
+            if effect.state is not EffectState.DONE
+            else _begin(tx, command, effect, decision)
+        )
     if decision is EffectDecision.NESTED:
         return Refused("nested", f"this attempt is performing effect {call.key!r} already")
     return Refused("held", f"{effect.owner} is performing effect {call.key!r}")
@@ -144,6 +148,15 @@ def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Ref
 def lose_effects(tx: Transaction, session: int) -> None:
     """Make the pending effects of a session that has ended unknown."""
     tx.change("lose_effects_of_session", {"now": tx.now, "session": session, "note": _HOLDER_ENDED})
+
+
+def find_blocking_doubt(tx: Transaction, run: str, ident: str) -> Refused | None:
+    """Refuse to run a step again that would stop at once, because an effect of another holder is in doubt."""
+    for call in BLOCKED_CALL.read_all(tx.all("list_blocked_calls", (run, MOST_BLOCKED))):
+        if call.ident == ident and (call.window_ends_at is None or call.window_ends_at > tx.now):
+            text = f"effect {call.key!r} of {call.owner} may or may not have happened"
+            return Refused("effect_in_doubt", f"step {ident!r} of run {run} waits for a decision: {text}")
+    return None
 
 
 def settle_doubts_of_step(tx: Transaction, run: str, ident: str, *, happened: bool) -> None:
@@ -235,12 +248,16 @@ def _skip(tx: Transaction, call: EffectCall, effect: EffectRecord, *, is_suppres
     return EffectFound(effect.id, at, effect.result, effect.refused, is_suppressed, effect.decided_by or effect.owner)
 
 
-def _doubt(tx: Transaction, effect: EffectRecord) -> Refused:
+def _doubt(tx: Transaction, holder: EffectHolder, effect: EffectRecord) -> Refused:
     if effect.state is EffectState.PENDING:  # its holder ended, and this call is the first to meet it
         effect = _write(tx, effect, EffectMove.DOUBT, settled_at=tx.now, note=_HOLDER_ENDED)
     elif effect.state is EffectState.UNKNOWN:
         effect = _write(tx, effect, EffectMove.DOUBT)
-    return _in_doubt(effect.key, effect.note)
+    is_same_step = effect.run is not None and (effect.run, effect.ident) == (holder.run, holder.ident)
+    if is_same_step or effect.call_id == holder.call_id:
+        return _in_doubt(effect.key, effect.note)
+    _record_call(tx, holder, effect, CallOutcome.BLOCKED, f"the effect of {effect.owner} is in doubt")
+    return _in_doubt(effect.key, effect.note, effect.owner)
 
 
 def _write(tx: Transaction, effect: EffectRecord, move: EffectMove, **changes: object) -> EffectRecord:
@@ -265,8 +282,10 @@ def _short(note: str | None) -> str | None:
     return None if note is None else note[:_MAX_NOTE]
 
 
-def _in_doubt(key: str, note: str | None) -> Refused:
-    return Refused("in_doubt", f"effect {key!r} may or may not have happened: {note or _HOLDER_ENDED}")
+def _in_doubt(key: str, note: str | None, owner: str | None = None) -> Refused:
+    """Refuse a call; `owner` = the holder, if it is not the caller."""
+    of_owner = "" if owner is None else f" of {owner}"
+    return Refused("in_doubt", f"effect {key!r}{of_owner} may or may not have happened: {note or _HOLDER_ENDED}")
 
 
 def _not_held(key: str) -> Refused:

@@ -10,7 +10,7 @@ import msgspec
 from mainspring.domain.runs.log_line import LogLine
 from mainspring.domain.states import REOPENABLE_STATES, RunState
 from mainspring.domain.values.sealing import PLAIN_SEALING
-from mainspring.insight.runs.decisions import describe_settlement, remove_names
+from mainspring.insight.runs.decisions import describe_settlement, remove_holder, remove_names
 from mainspring.insight.runs.explanation import Explanation, explain
 from mainspring.insight.runs.steps import StepLine, list_step_lines
 from mainspring.insight.runs.suggested_commands import SuggestedCommand
@@ -100,6 +100,8 @@ def _explain(reader: StoreReader, outline_view: RunHistory, now: int, zone: str)
     if blocker is None:
         return None
     decisions = remove_names(read_decisions(reader, outline_view.run))
+    calls = [remove_holder(call) for call in outline_view.blocked_calls]
+    outline_view = msgspec.structs.replace(outline_view, blocked_calls=calls)
     explanation = explain(outline_view, blocker, now, zone, decisions=decisions)
     file = find_trigger_file(outline_view.run, blocker.automation, delivered_for(reader, outline_view.run.id))
     if file is None or file.moved_to is None or explanation.settlement is not None:

@@ -74,6 +74,19 @@ def test_unknown_action_names_the_nearest(cli) -> None:
     assert "Did you mean 'files.write'?" in result.err
 
 
+@pytest.mark.parametrize(
+    ("name", "topic"),
+    [("lock", "locks"), ("ms.lock", "locks"), ("once", "effects"), ("secret", "secrets"), ("send", "outbox")],
+)
+def test_function_that_is_no_action_names_its_page(cli, name, topic) -> None:
+    """The page exists."""
+    result = cli("actions", "show", name)
+    assert result.code != 0
+    assert f"unknown action {name!r}" in result.err
+    assert f"ms.{name.removeprefix('ms.')} is a function: mainspring docs show {topic}" in result.err
+    assert cli("docs", "show", topic).code == 0
+
+
 def test_show_lists_the_options_that_a_function_takes_by_keyword(cli) -> None:
     """`**options: Unpack[...]` stands for each of them, those of inherited classes too, with their explanations."""
     text = cli("actions", "show", "http.post").out

@@ -1,13 +1,16 @@
 """`mainspring effects`: what the ledger has, and what a person decides."""
 
+import shlex
+
 import pytest
 
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
 from mainspring.domain.effects.identity import hash_identity
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
+from mainspring.domain.states import FailureReason, OutcomeState
 from mainspring.store.commands.effects import BeginEffect, SettleEffect
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
-from tests.contract.store.process import halt
+from tests.contract.store.process import halt, outcome
 
 IDENTITY = b'["a","b"]'
 
@@ -16,7 +19,7 @@ def begin(stage, key, *, run=None, recovery=Recovery.PERSON, within_ms=None, ide
     """Ask for an effect, as a program or as a step of a run; return the answer."""
     holder = EffectHolder("bill.py of ann@box (pid 7)", f"call {key}")
     if run is not None:
-        holder = EffectHolder(f"{run}/order", f"call {key}", "order", run, "order#1", "key", 1)
+        holder = EffectHolder(f"{run}/order", f"call {key} of {run}", "order", run, "order#1", "key", 1)
     call = EffectCall(key, holder, hash_identity(identity), identity, within_ms, recovery)
     return stage.do(BeginEffect(call, f"e_{key}"))
 
@@ -126,10 +129,10 @@ def test_key_of_any_characters_is_one_word(cli, stage):
 def test_run_lists_the_effects_of_its_steps(cli, stage):
     """Each call with its outcome; one that never got an outcome has the state of its effect."""
     run = stage.begin().id
-    for key, outcome in (("sent", CallOutcome.DONE), ("lost", CallOutcome.UNKNOWN), ("busy", None)):
+    for key, end in (("sent", CallOutcome.DONE), ("lost", CallOutcome.UNKNOWN), ("busy", None)):
         begin(stage, key, run=run)
-        if outcome is not None:
-            settle(stage, key, outcome)
+        if end is not None:
+            settle(stage, key, end)
     cli("effects", "confirm", "lost")
     rows = cli("runs", "show", run, "--json").json["effects"]
     assert sorted((row["key"], row["outcome"], row["state"]) for row in rows) == [
@@ -180,3 +183,33 @@ def test_acknowledged_incident_does_not_hide_a_doubt(cli, stage):
     cli("incidents", "ack", "i_1")
     result = cli("status", "--json")
     assert (result.code, result.json["count"]) == (9, 1)
+
+
+def test_run_that_a_doubt_of_another_run_blocks_names_that_run(cli, stage):
+    """`explain` lists what settles the effect; the step runs again after the decision, and not before."""
+    holder, other = stage.begin(), stage.begin()
+    for run in (holder, other):
+        begin(stage, "bill:8", run=run.id)
+        settle(stage, "bill:8", CallOutcome.UNKNOWN, note="TimeoutError: slow")
+        stage.do(outcome(run, 1, "order#1", state=OutcomeState.IN_DOUBT, output=None))
+        stage.do(halt(run, "order#1", FailureReason.IN_DOUBT, rank=1))
+    found = cli("explain", other.id, "--json").json
+    assert f"effect bill:8 of {holder.id}/order may or may not have happened" in found["why"][0]
+    again = f"mainspring runs retry {other.id} --again 'order#1'"
+    assert [line["command"] for line in found["can"]][:5] == [
+        f"mainspring explain {holder.id}",
+        "mainspring effects confirm bill:8",
+        "mainspring effects forget bill:8",
+        again,
+        f"mainspring runs give-result {other.id} JSON --step 'order#1'",
+    ]
+    refused = cli(*shlex.split(again)[1:])
+    assert refused.code == 8
+    assert f"effect 'bill:8' of {holder.id}/order may or may not have happened" in refused.err
+    assert "mainspring effects confirm KEY" in refused.err
+    assert "blocked" in cli("effects", "show", "bill:8").out
+    own = [line["command"] for line in cli("explain", holder.id, "--json").json["can"]]
+    assert own[1] == f"mainspring runs retry {holder.id} --again 'order#1'"
+    assert cli(*shlex.split(own[1])[1:]).code == 0
+    assert cli("explain", other.id, "--json").json["can"][1]["command"] == again
+    assert cli(*shlex.split(again)[1:]).code == 0

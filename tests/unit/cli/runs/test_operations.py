@@ -397,6 +397,17 @@ def test_retry_returns_the_effects_that_are_skipped(cli, stage):
     assert result.json == {"run": run.id, "continued": True, "skipped_effects": ["invoice:2"]}
 
 
+@pytest.mark.parametrize("words", [(), ("--from-step", "s#1")])
+def test_dry_run_of_a_retry_lists_the_effects_that_are_skipped(cli, stage, words):
+    """Before the run continues: then one decides on `--forget`."""
+    run = fail_after_effects(stage, "invoice:1", "invoice:2")
+    result = cli("runs", "retry", run.id, *words, "--dry-run")
+    assert (result.code, result.out.strip()) == (0, run.id)
+    assert "  invoice:1 (step s#1)\n  invoice:2 (step s#1)\n" in result.err
+    assert "--forget KEY" in result.err
+    assert state(stage, run.id) is RunState.FAILED
+
+
 def test_retry_lists_the_effects_that_are_skipped_and_forgets_one_on_request(cli, stage):
     """The ledger skips what the run has done; `--forget` lets a step perform it again, and the audit log has it."""
     run = fail_after_effects(stage, "invoice:1", "invoice:2")

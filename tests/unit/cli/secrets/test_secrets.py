@@ -237,6 +237,21 @@ def test_check_finds_what_cannot_be_read(cli: Any, stage: Any, stored: Any, fold
     assert "other users can read or change the key" in cli("secrets", "check").out
 
 
+def test_check_reads_the_files_of_automations(cli: Any, stage: Any, stored: Any, project: Path) -> None:
+    """No worker has announced them, or one has announced an older list. A file that does not load is named."""
+    code = "import mainspring as ms\n\n\n@ms.task(secrets=['STRIPE', 'NOPE'])\ndef pay() -> None: ...\n"
+    (project / "jobs.py").write_text(code)
+    (project / "broken.py").write_text("import nowhere_at_all\n")
+    (project / "mainspring.toml").write_text('[project]\nautomations = ["jobs.py", "broken.py"]\n')
+    for _ in range(2):
+        found = cli("secrets", "check", "--json")
+        assert found.code == 9
+        (problem,) = found.json["problems"]
+        assert (problem["name"], problem["user"]) == ("NOPE", "automation pay")
+        assert "broken.py" in found.err
+        stage.announce(Definition(kind=DefinitionKind.TASK, name="pay", options={"secrets": ["STRIPE"]}))
+
+
 @pytest.mark.parametrize(
     ("address", "fix"),
     [("aeg:secrets.age", 'Did you mean "age:secrets.age"?'), ("age:secret.age", "If 'secrets.age' is the right file")],

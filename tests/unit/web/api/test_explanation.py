@@ -3,9 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
+from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import AttemptState, FailureReason, RunState
 from mainspring.store.commands.automations import SetQueue
+from mainspring.store.commands.effects import BeginEffect, SettleEffect
 from mainspring.store.commands.journal import SaveAttempt
 from tests.api_world import BACKUP
 from tests.contract.store.process import BOOM, fail, halt, outcome
@@ -66,6 +68,29 @@ async def test_step_in_doubt_can_be_settled_both_ways(world):
         ("retry", {"again": "charge"}),
         ("discard", {}),
     ]
+
+
+@pytest.mark.asyncio
+async def test_run_with_an_effect_in_doubt_is_named_to_who_may_see_it(world):
+    """The other caller learns the key, and how to decide on it."""
+    world.begin(BACKUP, b"{}")
+    (backup,) = world.claim()
+    run = world.begin()
+    (claimed,) = world.claim()
+    for holder in (backup, claimed):
+        step = (holder.automation, holder.id, "charge", "key", 1)
+        call = EffectCall("charge:7", EffectHolder(f"{holder.id}/charge (attempt 1)", holder.id, *step), "hash", b"[]")
+        world.store.apply(BeginEffect(call, "e_1"))
+        world.store.apply(SettleEffect("charge:7", "e_1", 1, CallOutcome.UNKNOWN))
+        world.store.apply(halt(holder, "charge", FailureReason.IN_DOUBT))
+    for who, named in (("ann", True), ("payer", False)):
+        found = await world.get(f"/runs/{run}/explanation", who=who)
+        commands = [operation["command"] for operation in found["can"]]
+        assert (f"mainspring explain {backup.id}" in commands) is named
+        assert (backup.id in found["why"][0]) is named
+        assert "mainspring effects confirm charge:7" in commands
+        (call,) = (await world.get(f"/runs/{run}/story", who=who))["blocked_calls"]
+        assert (call["run"], call["owner"].startswith(backup.id)) == (backup.id if named else None, named)
 
 
 @pytest.mark.asyncio

@@ -3,13 +3,16 @@
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from mainspring.domain.access.incident_link import LINK_LIFETIME_S, IncidentLinkToken
+from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Severity, Subject
 from mainspring.domain.states import FailureReason, OutcomeState, RunState
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.runs import run
+from mainspring.store.commands.effects import BeginEffect, SettleEffect
 from mainspring.store.commands.incidents import EvaluatedFinding, RecordEvaluation
 from mainspring.store.commands.runs import ClaimRuns
 from tests.contract.store.process import BOOM, fail, finish, halt, outcome
@@ -96,6 +99,26 @@ async def test_failure_that_a_retry_cannot_fix_has_no_button(site):
         assert 'value="retry"' not in text
     assert f"mainspring runs give-result {site.run}" in text
     assert "it did not happen" in text
+
+
+async def test_link_does_not_name_the_run_that_has_the_effect(site):
+    """Its holder learns the key and the commands."""
+
+    def stop(run):
+        step = (run.automation, run.id, "pay", "key", 1)
+        call = EffectCall("pay:7", EffectHolder("ann", "call"), "hash", b"[]")
+        blocked = replace(call, holder=EffectHolder(run.id, "other", *step))
+        return [
+            BeginEffect(call, "e_1"),
+            SettleEffect("pay:7", "e_1", 1, CallOutcome.UNKNOWN),
+            BeginEffect(blocked, "e_2"),
+            halt(run, "pay", FailureReason.IN_DOUBT),
+        ]
+
+    end_again(site, stop)
+    text = (await run_page(site)).text
+    assert "effect pay:7 of another run may or may not have happened" in text
+    assert "mainspring effects forget pay:7" in text
 
 
 async def test_of_many_steps_the_last_ones_and_the_one_that_stopped_it_are_displayed(site):

@@ -8,12 +8,13 @@ import msgspec
 from mainspring.domain.errors import NotFoundError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import AttemptRecord, Outcome
-from mainspring.domain.states import RunState
+from mainspring.domain.states import REOPENABLE_STATES, RunState
 from mainspring.store.base import Snapshot, StoreReader
 from mainspring.store.read.list_bounds import LAST
 from mainspring.store.read.runs.history import failure_of
 from mainspring.store.read.short_ids import IdKind, ambiguous, ids_ending
 from mainspring.store.read.time_search import number_at
+from mainspring.store.schema.effects.effect_calls import BLOCKED_CALL, MOST_BLOCKED
 from mainspring.store.schema.messages.inbox import FACT
 from mainspring.store.schema.messages.rejected_facts import REJECTED_ROW
 from mainspring.store.schema.messages.waits import WAIT_VIEW
@@ -166,6 +167,7 @@ def run_history(reader: StoreReader, run: str) -> RunHistory:
 
 def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempts: list[AttemptRecord]) -> RunHistory:
     # The run's row is updated when the run is suspended; while it runs its outcomes are ahead of it.
+    has_stopped = run.state in REOPENABLE_STATES
     saved = max((outcome.rank for outcome in outcomes), default=0)
     return RunHistory(
         run=run if saved <= run.rank else msgspec.structs.replace(run, rank=saved, steps=saved),
@@ -178,6 +180,7 @@ def _read_history(read: Snapshot, run: RunView, outcomes: list[Outcome], attempt
         stalls=STALL.read_all(read("list_stalled_attempts_of", (run.id,))),
         rejected=[row.rejection for row in REJECTED_ROW.read_all(read("list_rejected_facts", (run.id,)))],
         losses=WORKER_LOSS.read_all(read("list_worker_losses", (run.id, _LOSSES))),
+        blocked_calls=BLOCKED_CALL.read_all(read("list_blocked_calls", (run.id, MOST_BLOCKED)) if has_stopped else ()),
     )
 
 

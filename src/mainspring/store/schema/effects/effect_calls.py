@@ -7,6 +7,7 @@ import msgspec
 from mainspring.domain.effects.effect import CallOutcome
 from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import TableSchema, integer, text
+from mainspring.store.views import BlockedCall
 
 TABLE: Final = TableSchema(
     "effect_calls",
@@ -38,5 +39,18 @@ class EffectCallRow(msgspec.Struct, frozen=True):
     note: str | None
 
 
+BLOCKED_CALL: Final = RowType(
+    BlockedCall,
+    TABLE,
+    expressions={
+        "owner": "effects.owner",
+        "automation": "effects.automation",
+        "run": "effects.run",
+        "run_state": "runs.state",
+        "window_ends_at": "effects.settled_at + effects.within_ms",
+    },
+)
+MOST_BLOCKED: Final = 100
+"""How many blocked calls of one run are read."""
 EFFECT_CALL: Final = RowType(EffectCallRow, TABLE)
 NEW_CALL: Final = InsertedRow(EffectCallRow, TABLE)

@@ -221,6 +221,8 @@ def give_result(tx: Transaction, command: GiveResult) -> CommandDone | Refused:
     attempt_state = tx.value("find_open_attempt", (c.run, c.ident), str)
     if attempt_state not in _UNSURE if outcome is None else outcome.state not in _GIVABLE:
         return Refused("no_such_step", f"run {c.run} has no refused, in-doubt or failed {c.ident!r}")
+    if c.again and (blocked := effects.find_blocking_doubt(tx, c.run, c.ident)) is not None:
+        return blocked
     undoes = outcome.kind is OutcomeKind.UNDO if outcome is not None else c.ident.startswith("undo:")
     if not undoes and (run.undoing or rollback.find_undone_requests(tx, c.run) is not None):
         return Refused("undone", f"run {c.run} has undone steps, so the result of {c.ident!r} cannot be set alone")

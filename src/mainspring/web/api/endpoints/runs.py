@@ -9,7 +9,7 @@ from mainspring.domain.runs.journal import Outcome
 from mainspring.domain.states import TERMINAL_STATES, RunState
 from mainspring.insight.runs.explanation import Explanation
 from mainspring.insight.runs.steps import MOST, Stage, list_stages, list_step_lines
-from mainspring.insight.runs.stored_explanation import explain_run
+from mainspring.insight.runs.stored_explanation import explain_run, hide_holders
 from mainspring.service.runs.run_differences import Difference, compare_runs, find_last_success
 from mainspring.store.read.runs.run_pages import run_page
 from mainspring.store.read.runs.run_views import journal as run_journal
@@ -110,16 +110,19 @@ def find_unfinished_run(call: ApiCall[RunQuery, None]) -> str | None:
 
 def show_history(call: AnyApiCall) -> RunHistory:
     """Show everything stored about a run: its steps, each attempt, what it waits for, its children."""
-    full_run = call.site.reads.run_history(call.run().id)
-    children = [row for row in full_run.children if call.visitor.may_view(row.automation)]
-    return call.site.opening.run_history(msgspec.structs.replace(full_run, children=children))
+    return _open_history(call, call.site.reads.run_history(call.run().id))
 
 
 def read_outline(call: AnyApiCall) -> RunHistory:
     """Return the history of a run without the values of its steps, as pages show it."""
-    outline = run_outline(call.site.reader, call.run().id)
-    children = [row for row in outline.children if call.visitor.may_view(row.automation)]
-    return call.site.opening.run_history(msgspec.structs.replace(outline, children=children))
+    return _open_history(call, run_outline(call.site.reader, call.run().id))
+
+
+def _open_history(call: AnyApiCall, history: RunHistory) -> RunHistory:
+    """Unseal a history, without what the caller may not see."""
+    children = [row for row in history.children if call.visitor.may_view(row.automation)]
+    history = hide_holders(history, call.visitor.may_view)
+    return call.site.opening.run_history(msgspec.structs.replace(history, children=children))
 
 
 def show_explanation(call: AnyApiCall) -> Explanation:
