@@ -26,6 +26,7 @@ MIN_SECRET_LENGTH = 6
 _MOST_LINES = 100
 _MOST_KEY_LINES = 200
 _LONGEST_OVERLAP = 4096
+"""Characters that may wait for the next piece of a text. Each part of this size of a longer value is hidden by itself."""
 _PREFIX = 32
 """Characters that are compared before a whole tail is: almost no tail passes."""
 _MIN_CERTAIN_OVERLAP = 4
@@ -45,6 +46,7 @@ class Redactor:
     def __init__(self, values: Iterable[str] = ()) -> None:
         self.values = frozenset(values)
         forms = {form for value in self.values for part in _list_parts(value) for form in list_encodings(part)}
+        forms |= {piece for form in forms if len(form) > _LONGEST_OVERLAP for piece in _cut_evenly(form)}
         # The longest first, so that one is not split by another that it contains.
         self._needles = sorted(
             (form for form in forms if len(form) >= MIN_SECRET_LENGTH), key=lambda form: (-len(form), form)
@@ -289,6 +291,12 @@ def _list_parts(value: str) -> Iterator[str]:
     for line in lines[:_MOST_LINES] if len(lines) > 1 else ():
         if len(line.strip()) >= MIN_SECRET_LENGTH and not line.startswith("-----"):
             yield line.strip()
+
+
+def _cut_evenly(form: str) -> list[str]:
+    """Return the parts of a long form, none much shorter than another: a short one would be found in other texts."""
+    size = -(-len(form) // -(-len(form) // _LONGEST_OVERLAP))
+    return [form[start : start + size] for start in range(0, len(form), size)]
 
 
 def _lower_escapes(percent: str) -> str:
