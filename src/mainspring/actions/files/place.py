@@ -167,7 +167,7 @@ def read_target(path: FilePath, root: RootPath) -> Target:
             f"{path!r} is not a path (got {type(path).__name__})", hint='Write text, such as "reports/today.csv".'
         )
     text = os.fsdecode(path)
-    if not text or "\0" in text:
+    if not text or "\0" in text or not _has_bytes(text):
         raise FileActionError(f"{text!r} is not a path", hint='Write a path, such as "reports/today.csv".')
     if root is None:
         folder, name = os.path.split(text.rstrip("/"))
@@ -211,6 +211,15 @@ def folder_target(path: FilePath, root: RootPath) -> Target:
     """
     target = read_target(path, root)
     return target if root is not None else Target(target.text, (), target.text, None)
+
+
+def _has_bytes(text: str) -> bool:
+    """Return whether a disk can have this name; a lone surrogate that stands for no byte has none."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _split(text: str) -> list[str]:
