@@ -26,7 +26,7 @@ STARTTLS = "starttls"
 TLS = "smtps"
 MAX_REPLY_BYTES = 64 * 1024
 MAX_CONVERSATION_BYTES = 8 * 1024 * 1024
-"""What a server may send in all: a reply to each of very many recipients."""
+"""Limit of all replies together: a mail with very many recipients has one for each."""
 _MAX_LINE_BYTES = 8 * 1024
 _FIRST = frozenset({NotificationEvent.OPENED, NotificationEvent.REOPENED})
 _START_OF_MAIL, _PERMANENT = 354, 500
@@ -206,8 +206,8 @@ class _ReplyReader:
         self.count += len(line)
         if len(line) == _MAX_LINE_BYTES or self.count > self._limit:
             raise MailReplyError(
-                f"the server sends more than a reply has: over {MAX_REPLY_BYTES:,} bytes in one, "
-                f"{_MAX_LINE_BYTES:,} in a line, or {MAX_CONVERSATION_BYTES:,} in all"
+                f"the reply of the server is too large: at most {_MAX_LINE_BYTES:,} bytes in a line, "
+                f"{MAX_REPLY_BYTES:,} in a reply, {MAX_CONVERSATION_BYTES:,} in all replies"
             )
         return line
 

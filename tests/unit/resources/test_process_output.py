@@ -34,10 +34,10 @@ def run_in_thread(function, *args):
 
 def test_known_secret_of_any_thread_is_hidden(capsys):
     """In prints and in the tracebacks of uncaught errors, also for code that kept the stream."""
-    kept = sys.stderr
+    original = sys.stderr
     redact_process_output()
     run_in_thread(print, "one", SECRET)
-    print("two", SECRET, "password=hunter2", file=kept)
+    print("two", SECRET, "password=hunter2", file=original)
     print("three correct-hor", "se-battery", sep="", end="!\n")
     sys.stdout.writelines(["four correct-", "horse-battery\n"])
     out, err = capsys.readouterr()
