@@ -1,6 +1,8 @@
 """A secret of the encrypted file that a step lets out in every form: real processes, and nothing that people or programs get has it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,79 @@ async def test_secret_of_a_step_is_in_no_sink(place: Place, receiver: Receiver, 
     assert {name: leaks(text) for name, text in sinks.items() if leaks(text)} == {}
     assert Path(place.folder / "terminal").read_text().count("***") > 0
     assert "CANARY" in sinks["/secrets"] + sinks["secrets log --json"]
+
+
+OUTPUT_JOBS = """
+import logging, logging.config, sys, threading
+import mainspring as ms
+
+handler = {"class": "logging.StreamHandler"}
+own_file = {"class": "logging.FileHandler", "filename": "own.log"}
+logging.config.dictConfig({
+    "version": 1, "disable_existing_loggers": False, "handlers": {"terminal": handler, "file": own_file},
+    "loggers": {"lib": {"handlers": ["terminal", "file"], "level": "INFO"}},
+})
+kept = sys.stderr
+
+@ms.task(isolate="thread")
+def leak_past_the_step() -> None:
+    value = ms.secret("CANARY").reveal()
+    logging.getLogger("lib").info("named log %s", value)
+    print("kept", value, file=kept)
+    print("original", value, file=sys.__stderr__)
+    print("long", value)
+
+    def fail() -> None:
+        print("thread", value, flush=True)
+        print("in pieces", value[:9], end="", file=sys.stderr)
+        print(value[9:], file=sys.stderr)
+        logging.warning("logged by a thread %s", value)
+        raise ValueError("thread failed " + value)
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+
+class Noisy:
+    def __del__(self):
+        raise ValueError("finalizer " + ms.secret("CANARY").reveal())
+
+if __name__ == "__main__":
+    ms.App.from_config().run(leak_past_the_step)
+    Noisy()
+    print("after the run", ms.secret("CANARY").reveal())
+    raise SystemExit("exit " + ms.secret("CANARY").reveal())
+"""
+
+
+@pytest.mark.timeout(120)
+def test_secret_of_a_step_is_hidden_in_all_output_of_its_process(place: Place) -> None:
+    """Handlers of named loggers, kept streams and plain threads write through the redactor, in a worker, in a command and in a program."""
+    (place.folder / "mainspring.toml").write_text('[project]\nautomations = ["jobs.py"]\n')
+    (place.folder / "jobs.py").write_text(OUTPUT_JOBS)
+    assert place.call("secrets", "init").returncode == 0
+    assert place.call("secrets", "set", "CANARY", input=CANARY.encode()).returncode == 0
+    with (place.folder / "terminal").open("wb") as terminal:
+        up = place.start("up", stdout=terminal, stderr=terminal)
+        for _ in polls(60):
+            if place.rows("select 1 from sessions where role = 'worker' and state = 'alive'"):
+                break
+        assert place.call("run", "leak_past_the_step").returncode == 0
+        place.call("down")
+        up.wait(30)
+    in_command = place.call("run", "leak_past_the_step")
+    program = subprocess.run(
+        [sys.executable, "jobs.py"], cwd=place.folder, env=place.env, capture_output=True, timeout=60, check=False
+    )
+    sinks = {
+        "up": (place.folder / "terminal").read_text(),
+        "run": (in_command.stdout + in_command.stderr).decode(),
+        "program": (program.stdout + program.stderr).decode(),
+        "log file": (place.folder / "own.log").read_text(),
+    }
+    assert {name: leaks(text) for name, text in sinks.items() if leaks(text)} == {}
+    for name in ("up", "run", "program"):
+        for text in ("named log", "kept", "original", "thread", "in pieces", "ValueError: thread failed"):
+            assert f"{text} ***\n" in sinks[name], (name, text)
+    for text in ("ValueError: finalizer", "after the run", "exit"):
+        assert f"{text} ***\n" in sinks["program"]

@@ -19,6 +19,7 @@ from mainspring.domain.notifications.notification import Notification, Notificat
 from mainspring.integrations.base.channel_address import AddressParts, ChannelAddress
 from mainspring.integrations.base.channel_thread import ChannelThread
 from mainspring.integrations.base.notifier import ChannelFault, ErrorFormatter, NotifierPlugin
+from mainspring.integrations.base.reply_limit import call_with_reply_limit
 
 WITHIN_S = 10.0
 _MENTION = re.compile(r"(?<![\w.+-])@(?=\w)|<(?=[!@#/?\w])")
@@ -76,11 +77,10 @@ async def send_by_apprise(
         ChannelFault: it was not accepted. Whether it was sent is not known.
     """
     message = {"body": _escape(body), "title": _escape(title), "notify_type": kind}
+    notify = partial(sender.notify, body_format=import_apprise().NotifyFormat.TEXT, **message)
     try:
         async with asyncio.timeout(WITHIN_S):
-            is_accepted = await thread.run(
-                partial(sender.notify, body_format=import_apprise().NotifyFormat.TEXT, **message)
-            )
+            is_accepted = await thread.run(partial(call_with_reply_limit, notify))
     except ChannelFault:
         raise
     except Exception as error:  # noqa: BLE001 - its plug-ins may raise anything

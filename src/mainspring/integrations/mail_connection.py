@@ -16,7 +16,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from mainspring.domain.notifications.notification import Notification, NotificationEvent
 from mainspring.integrations.base.channel_address import ChannelAddress
@@ -24,12 +24,22 @@ from mainspring.integrations.base.channel_thread import ChannelThread
 
 STARTTLS = "starttls"
 TLS = "smtps"
-MAIL_ERRORS = (OSError, smtplib.SMTPException, ValueError)
-"""Errors of a server and of its connection; TimeoutError is an OSError."""
+MAX_REPLY_BYTES = 64 * 1024
+MAX_CONVERSATION_BYTES = 8 * 1024 * 1024
+"""Limit of all replies together: a mail with very many recipients has one for each."""
+_MAX_LINE_BYTES = 8 * 1024
 _FIRST = frozenset({NotificationEvent.OPENED, NotificationEvent.REOPENED})
 _START_OF_MAIL, _PERMANENT = 354, 500
 _REFUSALS = range(400, 600)
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
+
+
+class MailReplyError(Exception):
+    """The server sends more than any reply has; no OSError, which smtplib would take for a lost connection."""
+
+
+MAIL_ERRORS = (OSError, smtplib.SMTPException, ValueError, MailReplyError)
+"""Errors of a server and of its connection; TimeoutError is an OSError."""
 
 
 class Login(NamedTuple):
@@ -76,7 +86,7 @@ class SmtpConversation:
         """Send the mail in a thread, as `hand_over` does, within a time.
 
         Raises:
-            OSError, smtplib.SMTPException, ValueError: it was not sent, or `is_unknown`.
+            OSError, smtplib.SMTPException, ValueError, MailReplyError: it was not sent, or `is_unknown`.
         """
         try:
             async with asyncio.timeout(in_all_s):
@@ -144,14 +154,26 @@ class _SmtpServer(smtplib.SMTP):
 
     def __init__(self, conversation: SmtpConversation, *address: Any, **options: Any) -> None:
         self._conversation = conversation
+        self._unread_bytes = MAX_CONVERSATION_BYTES
         conversation.server = self
         super().__init__(*address, **options)
 
     def getreply(self) -> tuple[int, bytes]:
-        """Read a reply as smtplib does, unless the conversation is over; there may have been no connection to end."""
+        """Read a reply as smtplib does, unless the conversation is over; there may have been no connection to end.
+
+        Raises:
+            MailReplyError: the reply, or all replies together, are too long.
+        """
         if self._conversation.is_over:
             raise TimeoutError
-        return super().getreply()
+        if not isinstance(self.file, _ReplyReader):  # there is a new one after STARTTLS
+            assert self.sock is not None
+            self.file = _ReplyReader(self.sock.makefile("rb"))
+        self.file.begin(self._unread_bytes)
+        reply = super().getreply()
+        if self.file is not None:
+            self._unread_bytes -= self.file.count
+        return reply
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         """Send a mail as smtplib does, and its last line apart from the rest; `msg` is bytes with CRLF line ends."""
@@ -163,6 +185,35 @@ class _SmtpServer(smtplib.SMTP):
         self._conversation.allow_end()
         self.send(b".\r\n")
         return self.getreply()
+
+
+class _ReplyReader:
+    """The lines of a connection, with a limit for each reply."""
+
+    def __init__(self, lines: BinaryIO) -> None:
+        self._lines = lines
+        self._limit = 0
+        self.count = 0
+        """The bytes of this reply so far."""
+
+    def begin(self, unread_bytes: int) -> None:
+        """Start a reply; `unread_bytes` = what the conversation has left."""
+        self._limit, self.count = min(MAX_REPLY_BYTES, unread_bytes), 0
+
+    def readline(self, size: int) -> bytes:
+        """Return the next line; the limit is that of Mainspring, not `size`."""
+        line = self._lines.readline(_MAX_LINE_BYTES)
+        self.count += len(line)
+        if len(line) == _MAX_LINE_BYTES or self.count > self._limit:
+            raise MailReplyError(
+                f"the reply of the server is too large: at most {_MAX_LINE_BYTES:,} bytes in a line, "
+                f"{MAX_REPLY_BYTES:,} in a reply, {MAX_CONVERSATION_BYTES:,} in all replies"
+            )
+        return line
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._lines.close()
 
 
 class _SmtpTlsServer(_SmtpServer, smtplib.SMTP_SSL):

@@ -191,22 +191,45 @@ def serving_cut(stage):
 def _cut_at(listener, stage):
     peer, _ = listener.accept()
     with peer, peer.makefile("rwb", buffering=0) as talk:
-        if stage == "banner":
-            return
-        talk.write(b"220 x\r\n")
-        is_text = False
-        for line in talk:
-            verb = line[:4].upper().decode("ascii", "replace").strip()
-            if is_text:
-                if stage == "text" or line == b".\r\n":
-                    return
-            elif verb == stage:
+        if stage != "banner":
+            _talk_until(talk, stage)
+
+
+def _talk_until(talk, stage):
+    talk.write(b"220 x\r\n")
+    is_text = False
+    for line in talk:
+        verb = line[:4].upper().decode("ascii", "replace").strip()
+        if is_text:
+            if stage == "text" or line == b".\r\n":
                 return
-            elif verb == "DATA":
-                is_text = True
-                talk.write(b"354 send it\r\n")
-            else:
-                talk.write(b"250 OK\r\n")
+        elif verb == stage:
+            return
+        elif verb == "DATA":
+            is_text = True
+            talk.write(b"354 send it\r\n")
+        else:
+            talk.write(b"250 OK\r\n")
+
+
+@contextlib.contextmanager
+def serving_endless(stage, piece):
+    """Serve mail once, up to a stage, as `serving_cut`, then send a piece without end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_flood_at, args=(listener, stage, piece), daemon=True)
+        thread.start()
+        yield f"smtp://127.0.0.1:{listener.getsockname()[1]}?from=ms@example.com"
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def _flood_at(listener, stage, piece):
+    peer, _ = listener.accept()
+    with peer, peer.makefile("rwb", buffering=0) as talk, contextlib.suppress(OSError):
+        if stage != "banner":
+            _talk_until(talk, stage)
+        while True:
+            talk.write(piece)
 
 
 def mail_ids():

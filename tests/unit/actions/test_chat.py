@@ -1,6 +1,9 @@
 """`chat.send`: every service that apprise knows."""
 
+import contextlib
+import socket
 import sys
+import threading
 
 import pytest
 
@@ -8,6 +11,7 @@ import mainspring as ms
 from mainspring.actions import chat
 from mainspring.domain.errors import ConfigError, OptionError, Transient
 from mainspring.domain.extras import install_command
+from mainspring.integrations.base import reply_limit
 from tests.unit.actions.message_servers import serving_in_thread
 from tests.unit.alerting.peer import Peer
 
@@ -20,6 +24,42 @@ class JsonPeer(Peer):
 
     def answer(self, path, headers, body):
         return (200, {}, {}) if path == f"/{CANARY}" else (500, {}, {})
+
+
+class LargePeer(Peer):
+    """Replies with more than the limit of the test."""
+
+    def answer(self, path, headers, body):
+        return 200, {}, b"x" * 200_000
+
+
+class EndlessReply:
+    """A server that sends one reply of 10 GB, as far as it is read."""
+
+    def __init__(self, status):
+        self._head = f"HTTP/1.1 {status} x\r\ncontent-length: 10000000000\r\n\r\n".encode()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.sent_bytes = 0
+        self.is_disconnected = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        peer, _ = self._listener.accept()
+        with peer, contextlib.suppress(OSError):
+            peer.recv(65_536)
+            peer.sendall(self._head)
+            while True:
+                peer.sendall(b"x" * 100_000)
+                self.sent_bytes += 100_000
+        self.is_disconnected.set()
+
+    def close(self):
+        self._listener.close()
+
+
+def serving_endless_reply(status):
+    return contextlib.closing(EndlessReply(status))
 
 
 @pytest.fixture
@@ -78,6 +118,23 @@ def test_failed_delivery_needs_a_person_and_discloses_no_secret(peer, tmp_path, 
     assert CANARY not in caplog.text
     for file in tmp_path.rglob("*"):
         assert file.is_dir() or CANARY.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_endless_reply_is_not_read_whole(monkeypatch, status):
+    """Whatever its status; the target is disconnected after the limit, and another thread reads as before."""
+    requests = pytest.importorskip("requests")
+    pytest.importorskip("apprise")
+    monkeypatch.setattr(reply_limit, "MAX_REPLY_BYTES", 100_000)
+    with serving_endless_reply(status) as server:
+        monkeypatch.setenv("MAINSPRING_SECRET_TEAM", f"json://127.0.0.1:{server.port}/{CANARY}")
+        with pytest.raises(Transient, match=r"larger than 100,000 bytes") as caught:
+            chat.send("TEAM", "Backup", "done")
+        assert server.is_disconnected.wait(60)
+    assert CANARY not in str(caught.value)
+    assert server.sent_bytes < 50_000_000
+    with serving_in_thread(LargePeer()) as large:
+        assert len(requests.get(large.url, timeout=60).content) > 100_000
 
 
 @pytest.mark.parametrize("address", [f"tgram://{CANARY}/1", f"secret:{CANARY}", CANARY * 20, 7])

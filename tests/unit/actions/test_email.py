@@ -29,13 +29,14 @@ from mainspring.domain.errors import (
 )
 from mainspring.domain.ids import make_id
 from mainspring.domain.states import EffectState
+from mainspring.integrations import mail_connection
 from mainspring.integrations.base.channel_address import ChannelAddress
 from mainspring.integrations.mail_connection import SmtpConversation, _SmtpServer
 from mainspring.store.read.effects import EffectFilter, list_effects
 from mainspring.store.sqlite.reader import SqliteReader
 from tests.new_stores import create_store
 from tests.secret_encodings import leaks
-from tests.unit.actions.message_servers import make_certificate, serving_cut, serving_mail
+from tests.unit.actions.message_servers import make_certificate, serving_cut, serving_endless, serving_mail
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Session.login_data is deprecated"),
@@ -394,6 +395,52 @@ def test_connection_lost_after_the_end_of_the_mail_is_unknown():
     with serving_cut("end") as address, pytest.raises(Transient, match="may have been sent") as caught:
         send_to(address)
     assert not isinstance(caught.value, NotSent)
+
+
+@pytest.mark.parametrize("piece", [b"250-" + b"A" * 1000 + b"\r\n", b"A" * 1000])
+@pytest.mark.parametrize("stage", ["banner", "EHLO", "DATA"])
+def test_endless_reply_before_the_mail_proves_that_it_was_not_sent(stage, piece):
+    """Lines without end, and a line without end: the connection is closed after the limit, and a retry may help."""
+    with (
+        serving_endless(stage, piece) as address,
+        pytest.raises(NotSent, match="reply of the server is too large") as caught,
+    ):
+        send_to(address)
+    assert str(caught.value).startswith("the mail was not sent: ")
+
+
+@pytest.mark.parametrize("piece", [b"250-" + b"A" * 1000 + b"\r\n", b"A" * 1000])
+def test_endless_reply_to_the_mail_is_unknown(piece):
+    """The server may have it."""
+    with serving_endless("end", piece) as address, pytest.raises(Transient, match="may have been sent") as caught:
+        send_to(address)
+    assert "reply of the server is too large" in str(caught.value)
+    assert not isinstance(caught.value, NotSent)
+
+
+def test_replies_of_a_conversation_have_a_limit(box, monkeypatch):
+    """Each may be short: their sum counts."""
+    monkeypatch.setattr(mail_connection, "MAX_CONVERSATION_BYTES", 300)
+    send_to(box.address)
+    with pytest.raises(NotSent, match="300 in all replies"):
+        send_to(box.address, [f"ann{number}@example.com" for number in range(60)])
+
+
+def test_endless_banner_releases_the_effect(tmp_path):
+    """The next attempt sends the mail, no person is asked."""
+
+    @ms.workflow(name="mail-endless")
+    async def report(run: ms.Run) -> None:
+        await run.options(retry=ms.Retry(attempts=1)).step(
+            email.send, "ann@example.com", "Report", text="done", server=address, once="report"
+        )
+
+    with (
+        serving_endless("banner", b"220-" + b"A" * 1000 + b"\r\n") as address,
+        pytest.raises(ms.RunFailed, match="was not sent"),
+    ):
+        ms.App(str(tmp_path / "a.db")).run(report)
+    assert list_effects(SqliteReader(str(tmp_path / "a.db")), EffectFilter()).effects == []
 
 
 def test_absent_server_proves_that_nothing_was_sent():

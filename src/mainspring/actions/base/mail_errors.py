@@ -7,7 +7,7 @@ from mainspring.domain.errors import NotSent, Permanent, Transient
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.integrations.base.channel_address import ChannelAddress
-from mainspring.integrations.mail_connection import SmtpConversation, format_reply
+from mainspring.integrations.mail_connection import MailReplyError, SmtpConversation, format_reply
 from mainspring.resources.error_text import ErrorText
 
 
@@ -30,7 +30,7 @@ def _describe(error: Exception, errors: ErrorText) -> str:
         return errors.redact(f"no recipient was accepted: {'; '.join(replies)}")
     if isinstance(error, smtplib.SMTPResponseException):
         return errors.redact(f"the server replies {format_reply(error.smtp_code, error.smtp_error)}")
-    return errors.of(error) or type(error).__name__
+    return str(error) if isinstance(error, MailReplyError) else errors.of(error) or type(error).__name__
 
 
 def _hint(error: Exception, server: ChannelAddress) -> str | None:

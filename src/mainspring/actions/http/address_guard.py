@@ -69,8 +69,8 @@ def read_target(url: object) -> CallTarget:
     """
     if not isinstance(url, str) or not url or len(url) > _LONGEST_URL:
         raise _make_url_error(f"expected text of 1 to {_LONGEST_URL:,} characters")
-    if "\\" in url or any(ord(char) <= 0x20 or unicodedata.category(char) in ("Cc", "Cf") for char in url):
-        raise _make_url_error("it has spaces, backslashes or control characters")
+    if "\\" in url or any(ord(char) <= 0x20 or unicodedata.category(char) in ("Cc", "Cf", "Cs") for char in url):
+        raise _make_url_error("it has spaces, backslashes, control characters or lone surrogates")
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -1,9 +1,10 @@
 """A prepared call: the options of an HTTP action, read and checked, before anything is sent."""
 
+import contextlib
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 from urllib.parse import urlencode
@@ -16,9 +17,10 @@ from mainspring.actions.http.reply import CONFIDENTIAL_HEADERS, SELECTED_HEADERS
 from mainspring.actions.http.secret_texts import SecretSource, SecretTexts, is_reference
 from mainspring.app.secret import Secret
 from mainspring.domain.duration import SpanInput, parse_duration
-from mainspring.domain.errors import ArgumentError, OptionError, UnknownOptionError
+from mainspring.domain.errors import ArgumentError, OptionError, UnknownOptionError, ValueRefusedError
 from mainspring.domain.redaction.redactor import MASK
 from mainspring.domain.redaction.secret_detection import SECRET_FIELD_NAME
+from mainspring.domain.values.canonical_json import require_json
 from mainspring.resources.action_hosts import ACTION_HOSTS
 from mainspring.version import __version__
 
@@ -156,7 +158,8 @@ def _read_url(url: str, params: Mapping[str, Any] | None, secrets: SecretTexts) 
             else _read_param(name, value, secrets)
             for name, value in params.items()
         }
-        filled += ("&" if "?" in filled else "?") + urlencode(pairs, doseq=True)
+        with _refuse_surrogates("params"):
+            filled += ("&" if "?" in filled else "?") + urlencode(pairs, doseq=True)
     return read_target(filled)
 
 
@@ -179,18 +182,39 @@ def _read_body(options: CallOptions) -> tuple[bytes, str | None]:
     if "json" in options and "data" in options:
         raise OptionError("json= and data= are both the body of the request", hint="Pass one of them.")
     if "json" in options:
-        try:
-            return msgspec.json.encode(options["json"]), "application/json"
-        except (TypeError, ValueError, msgspec.MsgspecError) as error:
-            raise OptionError(f"json= is not JSON: {error}") from None
+        return _encode_json(options["json"]), "application/json"
     data = options.get("data", b"")
-    if isinstance(data, Mapping):
-        return urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"
-    if isinstance(data, str):
-        return data.encode(), "text/plain; charset=utf-8"
+    with _refuse_surrogates("data"):
+        if isinstance(data, Mapping):
+            return urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"
+        if isinstance(data, str):
+            return data.encode(), "text/plain; charset=utf-8"
     if not isinstance(data, bytes):
         raise OptionError(f"data= is {type(data).__name__}", hint="Pass bytes, text or a mapping for a form.")
     return data, "application/octet-stream" if data else None
+
+
+def _encode_json(value: Any) -> bytes:
+    """Return the JSON of a body, in which nothing became something else: msgspec alone writes null for NaN."""
+    try:
+        require_json(value)
+        return msgspec.json.encode(value)
+    except ValueRefusedError as error:
+        hint = "Pass plain data: None, bool, finite numbers, text, lists, and dictionaries with text as keys."
+        raise OptionError(f"json= is not JSON: {error.reason}\nat {error.path}", hint=hint) from None
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise OptionError(f"json= is not JSON: {error}") from None
+
+
+@contextlib.contextmanager
+def _refuse_surrogates(option: str) -> Iterator[None]:
+    """Raise the error of an option whose text has no bytes in UTF-8."""
+    try:
+        yield
+    except UnicodeEncodeError:
+        raise OptionError(
+            f"{option}= contains a lone surrogate, which is not a character", hint="Escape the text first."
+        ) from None
 
 
 def _read_headers(options: CallOptions, secrets: SecretTexts) -> tuple[dict[str, str], frozenset[str]]:
@@ -212,7 +236,9 @@ def _read_headers(options: CallOptions, secrets: SecretTexts) -> tuple[dict[str,
     if "bearer" in options:
         headers["authorization"] = f"Bearer {secrets.read('bearer', options['bearer'])}"
     if "auth" in options:
-        encoded = b64encode(secrets.read("auth", options["auth"]).encode()).decode()
+        login = secrets.read("auth", options["auth"])
+        with _refuse_surrogates("auth"):
+            encoded = b64encode(login.encode()).decode()
         headers["authorization"] = f"Basic {secrets.hide_value(encoded, MASK)}"
     for name, value in headers.items():
         if not _HEADER_VALUE.fullmatch(value):

@@ -9,13 +9,14 @@ import os
 import socket
 import sys
 from functools import cache
-from typing import Any
+from typing import Any, TextIO
 
 from mainspring.config.settings import LogsSettings
 from mainspring.domain.runs.log_line import Level, LogLine, bound_fields, encode_line
 from mainspring.domain.text.escaping import escape
 from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.process_output import redact_process_output, redact_stream
 
 _MAX_TEXT_LENGTH = 64 * 1024
 _DEFAULT_SETTINGS = LogsSettings()
@@ -24,12 +25,30 @@ _DEFAULT_SETTINGS = LogsSettings()
 def configure_log(logs: LogsSettings = _DEFAULT_SETTINGS, *, environment: str = "", verbose: bool = False) -> None:
     """Write the log records of this process from now on. A second call changes the format and level."""
     KNOWN_SECRETS.add_variables(os.environ)
+    redact_process_output()
     is_json = logs.format == "json" or (logs.format == "auto" and not sys.stderr.isatty())
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ProcessHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(environment) if is_json else TextFormatter())
     level = logging.DEBUG if verbose else Level(logs.level).number
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("watchfiles").setLevel(max(level, logging.WARNING))  # it logs each change of each file
+
+
+class _ProcessHandler(logging.StreamHandler[TextIO]):
+    """Writes records past the redaction of its stream: their formatters have hidden all secrets."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._write_redacted = redact_stream(stream)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            assert self.formatter is not None
+            self._write_redacted(f"{self.formatter.format(record)}\n")
+            self.flush()
+        except Exception:  # noqa: BLE001 - like any handler
+            self.handleError(record)
 
 
 @cache

@@ -44,6 +44,7 @@ from mainspring.engine.worker.worker_options import WorkerOptions
 from mainspring.integrations.brokers import check_broker
 from mainspring.resources.attempt_secrets import AttemptSecrets
 from mainspring.resources.database_places import DATABASE_PLACES
+from mainspring.resources.process_output import redact_process_output
 from mainspring.resources.secret_store import SecretStore
 from mainspring.store.base import CommitChanges, Database
 from mainspring.store.commands.automations import SetMeta, SetQueue
@@ -164,6 +165,7 @@ class WorkerRuntime:
             transactional=self._transactional,
             secrets=self._make_attempt_secrets(),
         )
+        redact_process_output()
         if self._settings.max_lines:
             # In a worker process output is captured only. In a user's program or a terminal, it also appears where it did before.
             OUTPUT_CAPTURE.begin(echo=self._role not in ("worker", "probation"))

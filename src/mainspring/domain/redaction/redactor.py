@@ -10,7 +10,7 @@ import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ MIN_SECRET_LENGTH = 6
 _MOST_LINES = 100
 _MOST_KEY_LINES = 200
 _LONGEST_OVERLAP = 4096
+"""Characters that may wait for the next piece of a text. Each part of this size of a longer value is hidden by itself."""
 _PREFIX = 32
 """Characters that are compared before a whole tail is: almost no tail passes."""
 _MIN_CERTAIN_OVERLAP = 4
@@ -45,14 +46,18 @@ class Redactor:
     def __init__(self, values: Iterable[str] = ()) -> None:
         self.values = frozenset(values)
         forms = {form for value in self.values for part in _list_parts(value) for form in list_encodings(part)}
+        forms |= {piece for form in forms if len(form) > _LONGEST_OVERLAP for piece in _cut_evenly(form)}
         # The longest first, so that one is not split by another that it contains.
         self._needles = sorted(
             (form for form in forms if len(form) >= MIN_SECRET_LENGTH), key=lambda form: (-len(form), form)
         )
         self._lengths = [-len(needle) for needle in self._needles]
         self._in_order = sorted(self._needles)
-        first = "".join(sorted({re.escape(needle[0]) for needle in self._needles}))
-        self._first = re.compile(f"[{first}]") if first else None
+        seconds: dict[str, set[str]] = {}
+        for needle in self._needles:
+            seconds.setdefault(needle[0], set()).add(re.escape(needle[1]))
+        starts = [rf"{re.escape(first)}(?=[{''.join(sorted(after))}]|\Z)" for first, after in sorted(seconds.items())]
+        self._first = re.compile("|".join(starts)) if starts else None
 
     def redact(self, text: str) -> str:
         """Return the text with each secret replaced by `MASK`."""
@@ -99,6 +104,11 @@ class Redactor:
             data=self.redact_data(failure.data),
             cause=None if failure.cause is None else self.redact_failure(failure.cause),
         )
+
+    def has_no_value(self, text: str) -> bool:
+        """Return whether no value is in a text, and none may begin at its end."""
+        flat = _BREAK.sub("", text) if "\n" in text or "\r" in text else text
+        return not self.overlap(flat) and not any(needle in flat for needle in self._candidates(flat))
 
     def overlap(self, text: str) -> int:
         """Return how many characters at the end of `text` could be the start of a value; line ends within are counted."""
@@ -212,10 +222,12 @@ class LineRedactor:
 class TextRedactor:
     """Redacts a text that is shown in pieces, wherever they end. The possible start of a value waits for the next piece.
 
-    At the end of a line only a long one waits: a person who watches a terminal sees each line when it comes.
+    At the end of a line only a long one waits: a person who watches a terminal sees each line when it comes. `hide` = what of a text is
+    hidden.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hide: Callable[[Redactor, str], str] = Redactor.redact) -> None:
+        self._hide = hide
         self._open = ""
         """The redacted text that the next piece may continue: from the start of the line in which a value may have begun."""
         self._returned = 0
@@ -225,7 +237,7 @@ class TextRedactor:
     def feed(self, redactor: Redactor, piece: str) -> str:
         """Add the next piece; return the text that can be shown now."""
         before = self._open[: self._returned]
-        hidden = redactor.redact(self._open + piece)
+        hidden = self._hide(redactor, self._open + piece)
         same = len(before)
         while not hidden.startswith(before[:same]):  # a value began in what was shown
             same -= 1
@@ -237,6 +249,11 @@ class TextRedactor:
         start = max(line_start, min(tail_start, len(hidden) - _LONGEST_OVERLAP))
         self._open, self._returned = hidden[start:], end - start
         return hidden[same:end]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the next piece may continue a value."""
+        return bool(self._open)
 
     def end(self) -> str:
         """Return the text that waits; nothing follows, so a part that may be most of a value is hidden."""
@@ -289,6 +306,12 @@ def _list_parts(value: str) -> Iterator[str]:
     for line in lines[:_MOST_LINES] if len(lines) > 1 else ():
         if len(line.strip()) >= MIN_SECRET_LENGTH and not line.startswith("-----"):
             yield line.strip()
+
+
+def _cut_evenly(form: str) -> list[str]:
+    """Return the parts of a long form, none much shorter than another: a short one would be found in other texts."""
+    size = -(-len(form) // -(-len(form) // _LONGEST_OVERLAP))
+    return [form[start : start + size] for start in range(0, len(form), size)]
 
 
 def _lower_escapes(percent: str) -> str:

@@ -36,6 +36,15 @@ def encode_canonical(value: object, value_name: str, restore: Callable[[bytes], 
     return data
 
 
+def require_json(value: object) -> None:
+    """Refuse a value that has no JSON form of its own, also one that `encode_canonical` writes because an annotation restores it.
+
+    Raises:
+        ValueRefusedError: naming the path inside the value.
+    """
+    _JsonValidator("value").plain(value, "$", 0)
+
+
 def join_path(path: str, key: str) -> str:
     """Return the path of the entry `key` of the mapping or object at `path`."""
     return f"{path}.{key}" if key.isidentifier() else f"{path}[{escape(repr(key), 60)}]"
@@ -143,6 +152,20 @@ class _CanonicalEncoder:
 
     def _refused(self, path: str, reason: str, hint: str | None) -> ValueRefusedError:
         return ValueRefusedError(self.value_name, path, reason, hint=hint)
+
+
+class _JsonValidator(_CanonicalEncoder):
+    """A pass that refuses keys other than text, sets and bytes: their reader could not know what they were."""
+
+    def plain(self, value: Any, path: str, depth: int) -> Any:
+        if isinstance(value, set | frozenset | bytes | bytearray | memoryview):
+            raise self._refused(path, f"a value of type {type(value).__name__} has no JSON form", None)
+        return super().plain(value, path, depth)
+
+    def _key(self, key: Any, path: str) -> str:
+        if not isinstance(key, str | enum.Enum):
+            raise self._refused(path, f"the key {escape(repr(key), 60)} is not text", None)
+        return super()._key(key, path)
 
 
 def _list_children(value: Any) -> Iterator[tuple[Any, Any]] | None:

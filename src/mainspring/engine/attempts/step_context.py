@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar, Token
-from typing import Any, Generic, NoReturn, Protocol, TextIO, TypeVar, cast, overload
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast, overload
 
 from mainspring.domain.errors import ArgumentError, DefinitionError, MainspringError
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER, Classifier
@@ -280,8 +280,8 @@ class StepContext:
         self.payload_max = payload_max
         self.printed: dict[tuple[str, bool], str] = {}
         """The unfinished line of each stream, by (stream, whether it was also written to the original stream)."""
-        self.echoes: dict[str, tuple[TextIO, TextRedactor]] = {}
-        """The original stream of each stream whose prints are written to it too, with the redactor of these prints."""
+        self.echoes: dict[str, tuple[Callable[[str], int], TextRedactor]] = {}
+        """The `write` of each original stream that gets the prints too, with the redactor of these prints."""
         self.uses: dict[str, int] = {}
         """How often this attempt has used each action, by name."""
         self.recorded: list[OutboxEntry] = []

@@ -1,14 +1,17 @@
 """One request: what it sends and returns, the errors it raises, and what the ledger does with them."""
 
 import asyncio
+import enum
 import inspect
 import itertools
+import math
 import socket
 import ssl
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from functools import partial
 
 import msgspec
@@ -29,6 +32,10 @@ from tests.unit.actions.http import example_http_actions as example
 
 NUMBERS = itertools.count(1)
 TOKEN = "tok_5d1e8f7a2b9c4036"
+
+
+class Kind(enum.Enum):
+    NEW = "new"
 
 
 @pytest.fixture
@@ -335,7 +342,17 @@ def test_certificate_error_is_permanent(target, tmp_path):
     ("options", "error", "message"),
     [
         ({"json": 1, "data": b""}, OptionError, "both the body"),
-        ({"json": object()}, OptionError, "not JSON"),
+        ({"json": object()}, OptionError, r"not JSON: .*object.*\nat \$"),
+        ({"json": {"sum": [1, float("nan")]}}, OptionError, r"nan has no JSON form\nat \$\.sum\[1\]"),
+        ({"json": {"sum": -math.inf}}, OptionError, r"-inf has no JSON form\nat \$\.sum"),
+        ({"json": {"a b": {1}}, "once": "o"}, OptionError, r"of type set has no JSON form\nat \$\['a b'\]"),
+        ({"json": [b"x"]}, OptionError, r"of type bytes has no JSON form\nat \$\[0\]"),
+        ({"json": {"a": {1: 2}}}, OptionError, r"the key 1 is not text\nat \$\.a"),
+        ({"json": ["\ud800"]}, OptionError, r"lone surrogate\nat \$\[0\]"),
+        ({"data": "\ud800"}, OptionError, "data= contains a lone surrogate"),
+        ({"data": {"a": "\ud800"}}, OptionError, "data= contains a lone surrogate"),
+        ({"params": {"a": "\ud800"}}, OptionError, "params= contains a lone surrogate"),
+        ({"auth": lambda: "\ud800"}, OptionError, "auth= contains a lone surrogate"),
         ({"data": 7}, OptionError, "int"),
         ({"headers": {"Host": "a"}}, OptionError, "'Host'"),
         ({"headers": {"x": "a\r\nb: c"}}, OptionError, "cannot have"),
@@ -352,6 +369,28 @@ def test_unusable_option_is_an_error(target, options, error, message):
     """Nothing is sent."""
     with pytest.raises(error, match=message):
         http.post(f"{target.base}/echo", **options)
+    assert target.requests == []
+
+
+def test_json_of_python_types_with_one_form_is_sent(target):
+    """Tuples, dates and data classes; the fields keep their order."""
+    values = {"z": (1, 2), "day": date(2026, 1, 5), "a": Decimal("1.50"), "kind": Kind.NEW}
+    assert http.post(f"{target.base}/echo", json=values).json()["body"] == (
+        '{"z":[1,2],"day":"2026-01-05","a":"1.50","kind":"new"}'
+    )
+
+
+def test_address_with_a_lone_surrogate_is_an_error(target, tmp_path):
+    """In each kind of call; nothing is sent."""
+    url = f"{target.base}/\ud800"
+    for call in (
+        lambda: http.get(url),
+        lambda: http.download(url, tmp_path / "a"),
+        lambda: list(http.paginate(url)),
+        lambda: http.poll(url, until=bool),
+    ):
+        with pytest.raises(http.HttpAddressError, match="lone surrogates"):
+            call()
     assert target.requests == []
 
 

@@ -90,6 +90,13 @@ def test_error_of_the_system_names_path_and_address(target, content, tmp_path, p
     assert target.requests == parts(tmp_path) == []
 
 
+def test_path_with_a_lone_surrogate_is_an_error(target, tmp_path):
+    """No disk can have such a name; nothing is sent."""
+    with pytest.raises(FileActionError, match="is not a path"):
+        http.download(f"{target.base}/file", f"{tmp_path}/\ud800")
+    assert target.requests == []
+
+
 def test_pipe_is_not_replaced(target, content, tmp_path):
     """Neither is a device, which other programs need; nothing is sent."""
     os.mkfifo(tmp_path / "pipe")

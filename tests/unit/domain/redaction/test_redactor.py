@@ -1,6 +1,8 @@
 """Secrets are hidden in each form and over the borders of writes; what is none stays as it is."""
 
 import base64
+import random
+import string
 import time
 from urllib.parse import quote
 
@@ -125,6 +127,39 @@ def test_line_redactor_hides_what_is_left_of_a_secret_when_nothing_follows() -> 
 def test_redactor_hides_the_start_of_a_secret_before_a_cut() -> None:
     """A text that was cut in the middle of a value does not show its first half."""
     assert Redactor(["correct-horse"]).redact("got correct-ho…[+90 characters]") == f"got {MASK}…[+90 characters]"
+
+
+@pytest.mark.parametrize("size", [3_000, 4_097, 9_000, 65_536])
+@pytest.mark.parametrize("piece", [76, 1_000, 16_384])
+def test_redactors_hide_a_long_secret_that_comes_in_pieces(size: int, piece: int) -> None:
+    """As a key in PEM or a file of a service account, plain and in base64, line by line and write by write."""
+    secret = "".join(random.Random(size).choices(string.ascii_letters + string.digits, k=size))
+    redactor = Redactor([secret])
+    for form in (secret, base64.b64encode(secret.encode()).decode()):
+        pieces = [form[at : at + piece] for at in range(0, len(form), piece)]
+        lines, by_line, by_write = LineRedactor(), TextRedactor(), TextRedactor()
+        printed = [out for line in ("before", *pieces, "after") for out in lines.feed(redactor, line)]
+        written = [by_write.feed(redactor, text) for text in ("before ", *pieces, " after")]
+        terminal = [by_line.feed(redactor, f"{line}\n") for line in ("before", *pieces, "after")]
+        for visible in (
+            "\n".join([*printed, *lines.end(redactor)]),
+            "".join([*written, by_write.end()]),
+            "".join([*terminal, by_line.end()]),
+            redactor.redact(f"before {form} after"),
+        ):
+            assert visible.startswith("before")
+            assert visible.rstrip().endswith("after")
+            assert len(visible.replace(MASK, "").replace("\n", "")) < 20
+
+
+def test_redactor_hides_the_start_of_a_long_secret() -> None:
+    """A text that ends within the value shows nothing of it, and a whole value is one mask."""
+    secret = "".join(random.Random(1).choices(string.ascii_letters, k=10_000))
+    redactor, text = Redactor([secret]), TextRedactor()
+    assert redactor.redact(f"got {secret}!") == f"got {MASK}!"
+    assert secret[-20:] not in redactor.redact(f"got {secret[:9_000]}…[+90 characters]")
+    visible = text.feed(redactor, f"got {secret[:9_500]}") + text.end()
+    assert visible.replace(MASK, "") == "got "
 
 
 def test_redactor_hides_each_line_of_a_secret_with_several() -> None:

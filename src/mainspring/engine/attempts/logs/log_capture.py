@@ -1,8 +1,8 @@
 """Capture of logs and prints: while it is installed, lines of steps belong to their attempts.
 
 Role: a handler of the standard library's logging and wrappers of `sys.stdout` and `sys.stderr` read the context variable of the
-attempt; outside of a step all output goes where it went before. Invariants: nothing raised here reaches the code that logs or prints;
-Mainspring's own loggers are excluded, because their lines are about the attempt, not of it.
+attempt; outside of a step all output goes where it went before, without known secrets. Invariants: nothing raised here reaches the
+code that logs or prints; Mainspring's own loggers are excluded, because their lines are about the attempt, not of it.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from mainspring.engine.attempts.attempt_reports import LogReport
 from mainspring.engine.attempts.logs.line_splitter import MAX_LINE_BYTES
 from mainspring.engine.attempts.step_context import CURRENT_STEP, AttemptClosed, StepContext
 from mainspring.resources.known_secrets import KNOWN_SECRETS
+from mainspring.resources.process_output import redact_log_records, redact_stream
 
 _OWN_LOGGER = "mainspring"
 _STANDARD_FIELDS = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
@@ -59,8 +60,12 @@ class StepLogHandler(logging.Handler):
 class StepStream:
     """A stream in front of another one: posts the lines of steps. `echo` = the other stream gets them too."""
 
+    is_redacted = True
+    """Whether no secret reaches the other stream."""
+
     def __init__(self, inner: TextIO, name: str, *, echo: bool) -> None:
         self.inner = inner
+        self._write_redacted = redact_stream(inner)
         self._name = name
         self._echo = echo
 
@@ -76,13 +81,13 @@ class StepStream:
         if step is None:
             return self.inner.write(text)
         if _is_captured_record(sys._getframe(1)):  # noqa: SLF001 - only the frame shows the writer
-            self.inner.write(KNOWN_SECRETS.redact(text))
+            self._write_redacted(KNOWN_SECRETS.redact(text))
             return len(text)
         if self._echo:
             with _print_lock:
-                _, redactor = step.echoes.setdefault(self._name, (self.inner, TextRedactor()))
+                _, redactor = step.echoes.setdefault(self._name, (self._write_redacted, TextRedactor()))
                 visible = redactor.feed(KNOWN_SECRETS.redactor, str(text))
-            self.inner.write(visible)
+            self._write_redacted(visible)
         post_printed_text(step, self._name, text, is_out=self._echo)
         return len(text)
 
@@ -123,9 +128,9 @@ def post_last_lines(step: StepContext) -> None:
     for (stream, is_out), rest in list(step.printed.items()):
         if rest:
             post_printed_text(step, stream, "\n", is_out=is_out)
-    for inner, redactor in step.echoes.values():
+    for write, redactor in step.echoes.values():
         if held := redactor.end():
-            inner.write(held)
+            write(held)
 
 
 class OutputCapture:
@@ -169,16 +174,18 @@ OUTPUT_CAPTURE = OutputCapture()
 
 def install_capture_in_child(level: int) -> None:
     """Post the records of steps in a child; its prints go through pipes that the worker reads."""
+    redact_log_records()
     root = logging.getLogger()
     root.addHandler(StepLogHandler(is_out=False))
     root.setLevel(level)
 
 
 def _redirect_handlers(stream: Any, to: Any) -> None:
-    """Let the root logger's handlers that write to one stream write to another: a `logging.basicConfig` may be older than the capture."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
-            handler.setStream(to)
+    """Let handlers that write to one stream write to another: they may be older than the capture."""
+    for logger in (logging.getLogger(), *logging.Logger.manager.loggerDict.values()):
+        for handler in logger.handlers if isinstance(logger, logging.Logger) else ():
+            if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
+                handler.setStream(to)
 
 
 def _text_of(record: logging.LogRecord) -> str:
