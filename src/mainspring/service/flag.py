@@ -10,15 +10,8 @@ from mainspring.service.actor import OperationContext
 from mainspring.service.perform import perform
 from mainspring.store.base import Store, StoreReader
 from mainspring.store.commands.flags import ChangeFlag, DeleteFlag
+from mainspring.store.commands.results import FlagChanged
 from mainspring.store.read.flags import find_flag, list_flags
-
-
-class FlagChanged(msgspec.Struct, frozen=True):
-    """The flag before and after an operation; `before` None = it is new. `runs_on` = number of unfinished runs that hold the side `on`."""
-
-    flag: Flag
-    before: Flag | None
-    runs_on: int
 
 
 def change_flag(
@@ -29,11 +22,9 @@ def change_flag(
     Raises:
         OptionError: a field cannot be used.
     """
-    before = find_flag(reader, check_flag_name(name))
-    merge(name, before, change, clock.now())
+    merge(check_flag_name(name), find_flag(reader, name), change, clock.now())
     detail = msgspec.to_builtins(change)
-    runs = perform(store, act, "set", f"flag:{name}", ChangeFlag(name, change), detail)
-    return FlagChanged(require_flag(reader, name), before, runs.number)
+    return perform(store, act, "set", f"flag:{name}", ChangeFlag(name, change), detail)
 
 
 def kill_flag(store: Store, reader: StoreReader, name: str, *, act: OperationContext) -> FlagChanged:
@@ -42,10 +33,9 @@ def kill_flag(store: Store, reader: StoreReader, name: str, *, act: OperationCon
     Raises:
         UnknownNameError: there is no such flag.
     """
-    before = require_flag(reader, name)
+    require_flag(reader, name)
     change = ChangeFlag(name, FlagChange(is_killed=True), must_exist=True)
-    runs = perform(store, act, "kill", f"flag:{name}", change)
-    return FlagChanged(require_flag(reader, name), before, runs.number)
+    return perform(store, act, "kill", f"flag:{name}", change)
 
 
 def delete_flag(store: Store, reader: StoreReader, name: str, *, act: OperationContext) -> None:

@@ -7,7 +7,7 @@ from mainspring.domain.flags.flag import FlagAnswer, FlagQuestion, FlagReason, F
 from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.flags.flag_use import FlagUse
 from mainspring.store.commands.flags import AnswerFlag, ChangeFlag, DeleteFlag, RecordFlagUses
-from mainspring.store.commands.results import DONE, NumberAnswer, Refused
+from mainspring.store.commands.results import DONE, FlagChanged, Refused
 from mainspring.store.read import flags
 from tests.contract.store.process import finish
 
@@ -23,15 +23,16 @@ def ask(run, flag="f", key="ann", *, generation=0, **options):
 def test_change_creates_and_changes_a_flag(store, second, clock):
     """Only what is stated changes; each change has the next number, over all flags, also a deletion."""
     first = store.do(ChangeFlag("f", FlagChange(share=10, owner="ops", allow=("a", "b"), attributes={"c": ("x",)})))
-    assert first == NumberAnswer(0)
-    made = flags.find_flag(store.reader, "f")
-    assert made.revision == 1
+    assert isinstance(first, FlagChanged)
+    assert (first.before, first.runs_on, first.flag.revision) == (None, 0, 1)
     store.do(ChangeFlag("g", ALL))
     clock.forward(1_000)
-    second.do(ChangeFlag("f", FlagChange(share=20)))
+    changed = second.do(ChangeFlag("f", FlagChange(share=20)))
+    assert changed.before == first.flag
     expected = msgspec.structs.replace(
-        made, rules=msgspec.structs.replace(made.rules, share=20), changed_at=clock.now(), revision=3
+        first.flag, rules=msgspec.structs.replace(first.flag.rules, share=20), changed_at=clock.now(), revision=3
     )
+    assert changed.flag == expected
     assert flags.find_flag(store.reader, "f") == expected
     assert [flag.name for flag in flags.list_flags(store.reader)] == ["f", "g"]
     assert store.do(DeleteFlag("g")) == DONE
@@ -119,7 +120,7 @@ def test_kill_counts_the_unfinished_runs_that_hold_the_side(store):
     store.do(ask(runs[3].id, key="d"))
     store.do(finish(runs[0]))
     killed = store.do(ChangeFlag("f", FlagChange(is_killed=True), must_exist=True))
-    assert killed.number == flags.count_runs_of_flag(store.reader, "f", FlagSide.ON) == 2
+    assert killed.runs_on == flags.count_runs_of_flag(store.reader, "f", FlagSide.ON) == 2
     holding = flags.list_runs_of_flag(store.reader, "f", FlagSide.ON, 10)
     assert [row.run for row in holding] == sorted(run.id for run in runs[1:3])
     assert {row.automation for row in holding} == {"a"}

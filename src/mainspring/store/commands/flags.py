@@ -4,12 +4,11 @@ from mainspring.domain.flags.flag import FlagAnswer, FlagQuestion
 from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.flags.flag_use import FlagUse
 from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
-from mainspring.store.commands.results import CommandDone, NumberAnswer, Refused
+from mainspring.store.commands.results import CommandDone, FlagChanged, Refused
 
 
-class ChangeFlag(StoreCommand[NumberAnswer | Refused], frozen=True):
-    """Create a flag, or change the stated fields of one. Answer: NumberAnswer(unfinished runs that hold `on`), Refused
-    wrong_state | not_found.
+class ChangeFlag(StoreCommand[FlagChanged | Refused], frozen=True):
+    """Create a flag, or change the stated fields of one. Answer: FlagChanged, Refused wrong_state | not_found.
 
     `must_exist` = a flag that does not exist is refused.
     """

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from mainspring.domain.flags.flag import Flag
 from mainspring.domain.runs.journal import Fact
 from mainspring.domain.states import DeliveryState
 
@@ -64,4 +65,12 @@ DONE = CommandDone()
 CLAIM_LOST = Refused("claim_lost", "another process has this run now")
 
 
-Result = CommandDone | Refused | StartAnswer | NumberAnswer | LockGranted | DeliveryStored
+class FlagChanged(msgspec.Struct, frozen=True, tag="flag_changed"):
+    """The flag after the change. `before` None = it is new. `runs_on` = number of unfinished runs that hold the side `on`."""
+
+    flag: Flag
+    before: Flag | None
+    runs_on: int
+
+
+Result = CommandDone | Refused | StartAnswer | NumberAnswer | LockGranted | DeliveryStored | FlagChanged

@@ -6,7 +6,7 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.flags.flag import FlagAnswer, FlagSide, answer_question, hash_key, repeat_answer
 from mainspring.domain.flags.flag_change import merge
 from mainspring.store.commands.flags import AnswerFlag, ChangeFlag, DeleteFlag, RecordFlagUses
-from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused
+from mainspring.store.commands.results import DONE, CommandDone, FlagChanged, Refused
 from mainspring.store.schema.flags.flag_answers import FLAG_ANSWER, NEW_FLAG_ANSWER, NewFlagAnswer
 from mainspring.store.schema.flags.flag_uses import NEW_FLAG_USE, NewFlagUse
 from mainspring.store.schema.flags.flags import FLAG, FLAGS_REVISION, NEW_FLAG, NewFlag
@@ -17,7 +17,7 @@ _HASH_DIGITS = 32
 _LAST_COMMAND = "last command of flag uses"
 
 
-def change_flag(tx: Transaction, command: ChangeFlag) -> NumberAnswer | Refused:
+def change_flag(tx: Transaction, command: ChangeFlag) -> FlagChanged | Refused:
     """Create or change a flag."""
     name = command.flag
     tx.hold("flag", "")
@@ -31,7 +31,7 @@ def change_flag(tx: Transaction, command: ChangeFlag) -> NumberAnswer | Refused:
     flag = msgspec.structs.replace(flag, revision=_next_revision(tx))
     fields = msgspec.structs.asdict(flag) | {"rules": msgspec.json.encode(flag.rules).decode()}
     tx.change("write_flag", NEW_FLAG.values(NewFlag(**fields)))
-    return NumberAnswer(tx.value("count_runs_of_flag", (name, FlagSide.ON.value), int) or 0)
+    return FlagChanged(flag, before, tx.value("count_runs_of_flag", (name, FlagSide.ON.value), int) or 0)
 
 
 def delete_flag(tx: Transaction, command: DeleteFlag) -> CommandDone | Refused:
