@@ -32,7 +32,7 @@ STATE_COLOURS = {"killed": "red", "on": "green", "off": "white", "split": "yello
 def list_command(
     invocation: Invocation, states: tuple[str, ...], name: str | None, since: str | None, limit: int
 ) -> None:
-    """State: killed, on or off for all keys, or split. --since compares the last change."""
+    """States: killed, on or off for all keys, or split. --since compares the last change."""
     from mainspring.insight.flags.flag_views import list_flag_views
 
     now, zone = invocation.clock.now(), invocation.zone

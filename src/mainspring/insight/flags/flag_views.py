@@ -1,7 +1,8 @@
 """Views of flags: their rules, the questions that code asked in the last week, and the unfinished runs that hold answers."""
 
 from collections import Counter
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -21,8 +22,15 @@ from mainspring.store.schema.flags.flag_uses import FlagUseCount
 USES_MS = 7 * 86_400_000
 MOST_RUNS = 20
 """Most runs that are listed; their number is exact."""
-FlagState = Literal["killed", "on", "off", "split"]
-"""Killed, one side for all keys, or a side that depends on the key."""
+
+
+class FlagState(StrEnum):
+    """Killed, one side for all keys, or a side that depends on the key."""
+
+    KILLED = "killed"
+    ON = "on"
+    OFF = "off"
+    SPLIT = "split"
 
 
 class FlagView(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +125,5 @@ def _make_view(flag: Flag, uses: list[FlagUseCount]) -> FlagView:
 
 def _state_of(flag: Flag) -> FlagState:
     if flag.killed_at is not None:
-        return "killed"
-    side = flag.uniform_side
-    return "split" if side is None else "on" if side is FlagSide.ON else "off"
+        return FlagState.KILLED
+    return FlagState.SPLIT if flag.uniform_side is None else FlagState(flag.uniform_side)
