@@ -15,25 +15,25 @@ def make_use(flag, automation="a", reason=FlagReason.SHARE):
     return FlagUse(flag, automation, side, reason, 1)
 
 
-def test_reader_knows_who_asked_and_when(store, second, clock):
+def test_reader_knows_the_users_and_the_last_question(store, second, clock):
     """The users are those of the last 7 days, the last question is of any time; what is cached equals a fresh read."""
     store.do(ChangeFlag("f", FlagChange(share=10)), ChangeFlag("g", FlagChange()))
     shared = FlagFactsReader(second.reader)
-    assert [(flag.flag.name, flag.asked_at, flag.users) for flag in shared.read(clock.now()).known] == [
+    assert [(flag.flag.name, flag.last_question_at, flag.users) for flag in shared.read(clock.now()).known] == [
         ("f", None, ()),
         ("g", None, ()),
     ]
     store.do(RecordFlagUses(1, (make_use("f"),)))
-    asked_at = clock.now()
+    first_at = clock.now()
     for number, (ms, automation) in enumerate(((1, "b"), (HOUR, "c"), (DAY, "d")), 2):
         clock.forward(ms)
         store.do(RecordFlagUses(number, (make_use("f", automation),)))
         assert shared.read(clock.now()) == FlagFactsReader(store.reader).read(clock.now())
     (known, _) = shared.read(clock.now()).known
-    assert (known.asked_at, known.users) == (clock.now(), ("a", "b", "c", "d"))
+    assert (known.last_question_at, known.users) == (clock.now(), ("a", "b", "c", "d"))
     clock.forward(9 * DAY)
     (known, _) = shared.read(clock.now()).known
-    assert (known.users, known.asked_at) == ((), asked_at + 1 + HOUR + DAY)
+    assert (known.users, known.last_question_at) == ((), first_at + 1 + HOUR + DAY)
 
 
 def test_question_that_no_flag_answers_counts_for_a_day(store, clock):
@@ -47,7 +47,7 @@ def test_question_that_no_flag_answers_counts_for_a_day(store, clock):
         make_use("new-cart"),
     )
     store.do(RecordFlagUses(1, uses))
-    found = {asked.name: asked for asked in reader.read(clock.now()).unanswered}
+    found = {item.name: item for item in reader.read(clock.now()).unanswered}
     assert set(found) == {"new-crt", "new-cart"}
     unknown, other = found["new-crt"], found["new-cart"]
     assert (unknown.users, unknown.flag, unknown.nearest) == (("", "a"), None, "new-cart")
@@ -57,5 +57,5 @@ def test_question_that_no_flag_answers_counts_for_a_day(store, clock):
     store.do(ChangeFlag("new-crt", FlagChange()), DeleteFlag("new-cart"))
     assert reader.read(clock.now()).unanswered == ()
     store.do(ChangeFlag("new-cart", FlagChange(kind=FlagKind.STRING, on_value='"x"')), DeleteFlag("new-crt"))
-    assert [asked.name for asked in reader.read(clock.now()).unanswered] == ["new-crt"]
+    assert [item.name for item in reader.read(clock.now()).unanswered] == ["new-crt"]
     assert reader.read(clock.now() + DAY).unanswered == ()

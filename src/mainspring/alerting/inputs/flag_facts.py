@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mainspring.domain.errors import UnknownNameError
 from mainspring.domain.flags.flag import Flag, FlagReason
-from mainspring.domain.monitors.flags.flag_inputs import UnansweredFlag, WatchedFlag
+from mainspring.domain.monitors.flag_inputs import UnansweredFlag, WatchedFlag
 from mainspring.domain.monitors.timing.success_gaps import HOUR_MS
 from mainspring.store.base import StoreReader
 from mainspring.store.read.flags import list_flag_uses, list_flags, read_last_uses
@@ -39,11 +39,14 @@ class FlagFactsReader:
         """Return the facts at an instant."""
         flags = {flag.name: flag for flag in list_flags(self._reader)}
         uses = self._read_uses(now_at)
-        asked = read_last_uses(self._reader) if flags else {}
+        last_questions = read_last_uses(self._reader) if flags else {}
         users: dict[str, set[str]] = {}
         for use in uses:
             users.setdefault(use.flag, set()).add(use.automation)
-        known = (WatchedFlag(flag, asked.get(name), tuple(sorted(users.get(name, ())))) for name, flag in flags.items())
+        known = (
+            WatchedFlag(flag, last_questions.get(name), tuple(sorted(users.get(name, ()))))
+            for name, flag in flags.items()
+        )
         return FlagFacts(tuple(known), tuple(_list_unanswered(uses, flags, now_at)))
 
     def _read_uses(self, now_at: int) -> list[FlagUseCount]:

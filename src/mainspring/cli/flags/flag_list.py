@@ -55,7 +55,7 @@ def list_command(
         TableColumn("KILLED", lambda view: _format_distance(view.killed_at, now), spare=True),
         TableColumn("OWNER", lambda view: formatting.escape_line(view.owner or ""), cut=True, most=24, spare=True),
         TableColumn("EXPIRES", lambda view: format_day(view.expires_at, zone), spare=True),
-        TableColumn("ASKED IN 7D", format_questions),
+        TableColumn("QUESTIONS 7D", format_questions),
     ]
     invocation.output.rows(views, columns, empty="There is no flag. Create one: mainspring flags set NAME --share 5%")
 
@@ -101,7 +101,7 @@ def describe_entry(entry: "FlagHistoryEntry") -> str:
 
 def format_questions(view: "FlagView") -> str:
     """Return the questions of the last 7 days by side: "on 120, off 2,400"."""
-    return ", ".join(f"{side} {number:,}" for side, number in reversed(view.asked.items())) or "-"
+    return ", ".join(f"{side} {number:,}" for side, number in reversed(view.questions.items())) or "-"
 
 
 def format_day(at: int | None, zone: str) -> str:

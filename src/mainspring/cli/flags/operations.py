@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 @click.option("--value", metavar="JSON", help="value of the side on; text of a string flag needs no quotes")
 @click.option("--otherwise", metavar="JSON", help="value of the side off; null = the default of the code")
 @click.option("--type", "kind", type=click.Choice([kind.value for kind in FlagKind]), help="type of a new flag")
-@click.option("--owner", metavar="NAME", help="who decides on it; findings name the owner")
-@click.option("--about", metavar="TEXT", help="what it is for")
+@click.option("--owner", metavar="NAME", help="person or team that decides on it; findings name the owner")
+@click.option("--about", metavar="TEXT", help="purpose, in a sentence")
 @click.option("--expires", metavar="DAY", help="when it should be gone: 2030-03-01, 30d, or never")
 @click.option("--resume", is_flag=True, help="end a kill: the rules count again")
 @pass_invocation
@@ -164,8 +164,8 @@ def _warn_of_near_name(invocation: Invocation, name: str) -> None:
     from mainspring.domain.errors import UnknownNameError
     from mainspring.store.read.flags import list_flags
 
-    others = [flag.name for flag in list_flags(invocation.reader) if flag.name != name]
-    nearest = UnknownNameError("flag", name, others).nearest
+    other_names = [flag.name for flag in list_flags(invocation.reader) if flag.name != name]
+    nearest = UnknownNameError("flag", name, other_names).nearest
     if nearest is not None:
         word = formatting.shell_word(name)
         invocation.output.hint(

@@ -16,7 +16,7 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.incidents.incident_members import HealthRule, Settlement
 from mainspring.domain.integrity.store_finding import StoreFinding
-from mainspring.domain.monitors.flags.flag_inputs import UnansweredFlag, WatchedFlag
+from mainspring.domain.monitors.flag_inputs import UnansweredFlag, WatchedFlag
 from mainspring.domain.processes.process_finding import ProcessFinding
 from mainspring.domain.processes.stall import BlockedLoop, Stall
 from mainspring.domain.text.escaping import escape

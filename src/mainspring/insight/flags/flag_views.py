@@ -36,8 +36,8 @@ class FlagState(StrEnum):
 class FlagView(msgspec.Struct, frozen=True, kw_only=True):
     """A flag. `rule` = who gets the side on, in words; `percent` = its share of all keys.
 
-    `value` and `otherwise` are the values of the sides on and off; `otherwise` null = the default of the code. `asked` = the questions of
-    the last 7 days by side (default: the flag could not answer), `asked_at` = the last of them.
+    `value` and `otherwise` are the values of the sides on and off; `otherwise` null = the default of the code. `questions` = the questions
+    of the last 7 days by side (default: the flag could not answer), `last_question_at` = the last of them.
     """
 
     name: str
@@ -56,8 +56,8 @@ class FlagView(msgspec.Struct, frozen=True, kw_only=True):
     killed_at: int | None
     created_at: int
     changed_at: int
-    asked: dict[str, int]
-    asked_at: int | None
+    questions: dict[str, int]
+    last_question_at: int | None
 
 
 class FlagDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,9 +97,9 @@ def read_flag_detail(reader: StoreReader, name: str, now: int) -> FlagDetail | N
 
 
 def _make_view(flag: Flag, uses: list[FlagUseCount]) -> FlagView:
-    asked: Counter[str] = Counter()
+    questions: Counter[str] = Counter()
     for use in uses:
-        asked[use.side.value] += use.number
+        questions[use.side.value] += use.number
     rules = flag.rules
     return FlagView(
         name=flag.name,
@@ -118,8 +118,8 @@ def _make_view(flag: Flag, uses: list[FlagUseCount]) -> FlagView:
         killed_at=flag.killed_at,
         created_at=flag.created_at,
         changed_at=flag.changed_at,
-        asked=dict(sorted(asked.items())),
-        asked_at=max((use.last_at for use in uses), default=None),
+        questions=dict(sorted(questions.items())),
+        last_question_at=max((use.last_at for use in uses), default=None),
     )
 
 

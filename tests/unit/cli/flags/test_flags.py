@@ -104,7 +104,7 @@ def test_new_flag_with_a_name_like_another_one_is_noticed(cli, stage):
     assert "There is a flag 'checkout', too" in cli("flags", "set", "chekout").err
 
 
-def test_flag_shows_its_answers_and_the_runs_that_hold_on(cli, stage):
+def test_flag_lists_its_answers_and_the_runs_that_hold_on(cli, stage):
     """By automation, side and reason; a run keeps its answer when the flag changes."""
     cli("flags", "set", "checkout", "--share", "100%", "--deny", "eve")
     first, second = hold(stage), hold(stage, key="eve")
@@ -112,7 +112,7 @@ def test_flag_shows_its_answers_and_the_runs_that_hold_on(cli, stage):
     stage.do(RecordFlagUses(1, (use, FlagUse("checkout", "", FlagSide.OFF, FlagReason.DENIED, 3))))
     changed = cli("flags", "set", "checkout", "--share", "0%", "--reason", "slow")
     assert "Unfinished runs keep their answers: 1 hold on, 1 hold off." in changed.out
-    shown = cli("flags", "show", "checkout")
+    result = cli("flags", "show", "checkout")
     for part in (
         "backup: 1,200 x on (share)",
         "programs: 3 x off (denied)",
@@ -120,17 +120,17 @@ def test_flag_shows_its_answers_and_the_runs_that_hold_on(cli, stage):
         "1 unfinished run holds the side on",
         "share: 100 % -> 0 % (slow)",
     ):
-        assert part in shown.out
-    assert second.id not in shown.out
+        assert part in result.out
+    assert second.id not in result.out
     document = cli("flags", "show", "checkout", "--json").json
     assert (document["runs_on"], document["runs_off"]) == (1, 1)
     assert [row["run"] for row in document["runs"]] == [first.id]
     assert [entry["verb"] for entry in document["changes"]] == ["set", "set"]
     assert "on 1,200, off 3" in cli("flags", "list").out
-    assert cli("flags", "list", "--json").json[0]["asked"] == {"off": 3, "on": 1_200}
+    assert cli("flags", "list", "--json").json[0]["questions"] == {"off": 3, "on": 1_200}
 
 
-def test_kill_asks_nothing_and_lists_the_runs_that_hold_on(cli, stage):
+def test_kill_needs_no_confirmation_and_lists_the_runs_that_hold_on(cli, stage):
     """At most 20 of them, and the number of all; a resume ends it."""
     cli("flags", "set", "checkout", "--share", "100%")
     for _ in range(22):
@@ -161,8 +161,8 @@ def test_kill_cancels_the_runs_after_a_confirmation(cli, stage):
     words = ("flags", "kill", "checkout", "--stop-runs", "cancel", "-y", "--command-id", "night-1")
     bulk = cli(*words, "--json").json["bulk"]
     assert bulk == "night-1"
-    shown = cli("bulk", "show", bulk).out
-    assert "Cancel runs that hold the side on of flag checkout: running" in shown
+    result = cli("bulk", "show", bulk).out
+    assert "Cancel runs that hold the side on of flag checkout: running" in result
     assert run_next_piece(stage.store)
     assert cli("bulk", "show", bulk, "--json").json["bulk"]["done"] == 3
     cancelled = [row.subject for row in audit_rows(stage.store.reader) if row.verb == "cancel"]
@@ -209,7 +209,7 @@ def test_flag_is_deleted_when_no_run_holds_an_answer(cli, stage):
     assert "1 the side on, 0 the side off" in refused.err
     assert "-y" in refused.err
     stage.do(finish(run, RunState.SUCCEEDED))
-    assert cli("flags", "delete", "checkout").code == 2  # nobody confirms
+    assert cli("flags", "delete", "checkout").code == 2  # no one confirms
     assert cli("flags", "delete", "checkout", "-y", "--command-id", "d1").code == 0
     assert cli("flags", "delete", "checkout", "-y", "--command-id", "d1").code == 0
     assert cli("flags", "list", "--json").json == []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from mainspring.domain.incidents.incident import IncidentKind, Severity, Subject
-from mainspring.domain.monitors.flags.flag_inputs import WatchedFlag, describe_owner, describe_users
+from mainspring.domain.monitors.flag_inputs import WatchedFlag, describe_owner, describe_users
 from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_subject
 from mainspring.domain.monitors.tuning import Tuning, TuningSpan, to_ms
@@ -13,10 +13,10 @@ from mainspring.domain.text.phrases import format_span
 
 
 class FlagStaleTuning(Tuning, frozen=True, kw_only=True):
-    """`unchanged`: how long all keys may have the same side; `unasked`: how long no code may ask for a flag."""
+    """`unchanged`: how long all keys may have the same side; `unused`: how long no code may ask for a flag."""
 
     unchanged: TuningSpan = timedelta(days=30)
-    unasked: TuningSpan = timedelta(days=30)
+    unused: TuningSpan = timedelta(days=30)
 
 
 def evaluate(facts: MonitorInputs, tuning: FlagStaleTuning, now_at: int) -> Iterator[Evaluation]:
@@ -27,22 +27,27 @@ def evaluate(facts: MonitorInputs, tuning: FlagStaleTuning, now_at: int) -> Iter
 
 def _evaluate_flag(watched: WatchedFlag, tuning: FlagStaleTuning, now_at: int) -> Evaluation:
     flag, side = watched.flag, watched.flag.uniform_side
-    unasked_ms, unchanged_ms = to_ms(tuning.unasked), to_ms(tuning.unchanged)
-    unasked_at = max(flag.created_at, watched.asked_at or 0) + unasked_ms
+    unused_ms, unchanged_ms = to_ms(tuning.unused), to_ms(tuning.unchanged)
+    unused_at = max(flag.created_at, watched.last_question_at or 0) + unused_ms
     uniform_at = None if side is None else flag.changed_at + unchanged_ms
     word, owner, since_at = shlex.quote(flag.name), describe_owner(flag), None
     text, hint = "", f"If the code does not need it any more: mainspring flags delete {word}"
-    if unasked_at <= now_at:
-        since_at, text = unasked_at, f"no code has asked for flag {flag.name} for {format_span(unasked_ms)} {owner}"
+    if unused_at <= now_at:
+        since_at, text = unused_at, f"no code has asked for flag {flag.name} for {format_span(unused_ms)} {owner}"
     elif side is not None and uniform_at is not None and uniform_at <= now_at:
         since_at = uniform_at
-        users = f": {describe_users(watched.users)}" if watched.users else ""
+        code = f": {describe_users(watched.users)}" if watched.users else ""
         text = f"flag {flag.name} has been {side} for all keys for {format_span(unchanged_ms)} {owner}"
-        hint = f"Write the value of {side} into the code that asks for it{users}. Then: mainspring flags delete {word}"
-    metrics = {"side": side, "changed_at": flag.changed_at, "asked_at": watched.asked_at, "owner": flag.owner}
+        hint = f"Write the value of {side} into the code that asks for it{code}. Then: mainspring flags delete {word}"
+    metrics = {
+        "side": side,
+        "changed_at": flag.changed_at,
+        "last_question_at": watched.last_question_at,
+        "owner": flag.owner,
+    }
     subject = Subject("", IncidentKind.FLAG_STALE, flag.name)
-    asked_by = [user or "a program" for user in watched.users]
-    return evaluate_subject(subject, Severity.DIGEST, {**metrics, "asked_by": asked_by}, since_at, text, hint=hint)
+    users = [user or "a program" for user in watched.users]
+    return evaluate_subject(subject, Severity.DIGEST, {**metrics, "users": users}, since_at, text, hint=hint)
 
 
 MONITOR = Monitor(

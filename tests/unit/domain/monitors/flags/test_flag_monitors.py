@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from mainspring.domain.flags.flag import Flag, FlagKind, FlagReason, FlagRules
 from mainspring.domain.incidents.incident import IncidentKind, Severity
-from mainspring.domain.monitors.flags.flag_inputs import UnansweredFlag, WatchedFlag
+from mainspring.domain.monitors.flag_inputs import UnansweredFlag, WatchedFlag
 from mainspring.domain.monitors.flags.flag_stale import FlagStaleTuning
 from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.monitors.registry import DEFAULT_TUNINGS, MONITORS, evaluate_monitor
@@ -56,7 +56,7 @@ def test_flag_with_one_side_for_all_keys_is_a_finding_after_30_days():
     assert find(STALE, now_at, WatchedFlag(make_flag(share=5), now_at)) == []
 
 
-def test_flag_that_no_code_asks_for_is_a_finding_after_30_days():
+def test_flag_without_questions_is_a_finding_after_30_days():
     """Since its creation or its last question."""
     now_at = T0 + 30 * DAY
     flag = make_flag(share=5, owner=None)
@@ -66,7 +66,7 @@ def test_flag_that_no_code_asks_for_is_a_finding_after_30_days():
     assert "mainspring flags delete 'new cart'" in finding.hint
     assert find(STALE, now_at, WatchedFlag(flag, T0 + HOUR)) == []
     assert len(find(STALE, now_at + HOUR, WatchedFlag(flag, T0 + HOUR))) == 1
-    patient = {STALE: FlagStaleTuning(unasked=timedelta(days=60))}
+    patient = {STALE: FlagStaleTuning(unused=timedelta(days=60))}
     assert find(STALE, now_at, WatchedFlag(flag), tunings=patient) == []
 
 

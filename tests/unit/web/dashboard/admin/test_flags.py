@@ -32,7 +32,7 @@ async def test_no_flag_exists(world):
 
 
 @pytest.mark.asyncio
-async def test_flags_are_listed_and_shown(world):
+async def test_flags_are_listed_and_displayed(world):
     """Text of others does no harm, and a viewer sees neither buttons nor the history."""
     make_flag(world, owner=HOSTILE, about=HOSTILE, allow=(HOSTILE,), attributes={HOSTILE: (HOSTILE,)})
     run = hold(world)

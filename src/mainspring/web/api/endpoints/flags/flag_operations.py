@@ -11,7 +11,7 @@ from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.flags.flag_text import to_millionths
 from mainspring.insight.flags.flag_views import MOST_RUNS
 from mainspring.insight.flags.flag_words import FlagFieldChange, list_field_changes
-from mainspring.service import flag as flag_service
+from mainspring.service import flag
 from mainspring.store.read.flags import RunOfFlag, count_runs_of_flag, list_runs_of_flag
 from mainspring.web.api.bodies import OperationRequest, OperationResponse, Text, Word
 from mainspring.web.api.call import ApiCall, to_ms
@@ -43,7 +43,7 @@ class SetFlagRequest(OperationRequest, frozen=True, kw_only=True, forbid_unknown
 
 
 class SetFlagResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed. `runs_on` and `runs_off` = unfinished runs that hold these sides, and keep them."""
+    """The changes of the fields. `runs_on` and `runs_off` = unfinished runs that hold these sides, and keep them."""
 
     command: str
     is_new: bool
@@ -77,7 +77,7 @@ def set_flag(call: ApiCall[None, SetFlagRequest]) -> SetFlagResponse:
     """Create a flag, or change the stated fields of one."""
     site, name, act = call.site, call.names["flag"], call.act()
     change = _make_change(call.body)
-    changed = flag_service.change_flag(site.store, site.reader, site.clock, name, change, act=act)
+    changed = flag.change_flag(site.store, site.reader, site.clock, name, change, act=act)
     return SetFlagResponse(
         command=act.command,
         is_new=changed.before is None,
@@ -92,11 +92,11 @@ def kill_flag(call: ApiCall[None, KillFlagRequest]) -> KillFlagResponse:
     site, name, act = call.site, call.names["flag"], call.act()
     is_stop = call.body.stop_runs is not None
     with missing_flag_as_not_found():
-        killed = flag_service.kill_flag(site.store, site.reader, name, act=act.part("kill") if is_stop else act)
+        killed = flag.kill_flag(site.store, site.reader, name, act=act.part("kill") if is_stop else act)
     runs = list_runs_of_flag(site.reader, name, FlagSide.ON, MOST_RUNS)
     bulk = None
     if is_stop:
-        bulk = flag_service.cancel_runs_of_flag(site.store, site.reads, site.reader, name, act=act).bulk
+        bulk = flag.cancel_runs_of_flag(site.store, site.reads, site.reader, name, act=act).bulk
     return KillFlagResponse(command=act.command, runs_on=killed.runs_on, runs=runs, bulk=bulk)
 
 
@@ -105,7 +105,7 @@ def delete_flag(call: ApiCall[None, DeleteFlagRequest]) -> OperationResponse:
     site, act = call.site, call.act()
     name, force = call.names["flag"], call.body.force
     with missing_flag_as_not_found():
-        flag_service.delete_flag(site.store, site.reads, site.reader, name, act=act, force=force)
+        flag.delete_flag(site.store, site.reads, site.reader, name, act=act, force=force)
     return OperationResponse(act.command)
 
 

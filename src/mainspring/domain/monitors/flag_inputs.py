@@ -12,10 +12,10 @@ _LONGEST_NAME = 80
 
 
 class WatchedFlag(Struct, frozen=True):
-    """A flag. `asked_at` = the last question of code; `users` = the automations that asked in the last 7 days, "" = a program."""
+    """A flag. `last_question_at` = the last question of code; `users` = the automations that asked in the last 7 days, "" = a program."""
 
     flag: Flag
-    asked_at: int | None = None
+    last_question_at: int | None = None
     users: tuple[str, ...] = ()
 
 
