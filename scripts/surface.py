@@ -17,7 +17,7 @@ from mainspring.actions.base.action_catalog import list_actions
 from mainspring.alerting.metrics.series import HELP
 from mainspring.cli import exits
 from mainspring.cli.doctor.checks import checks_by_name
-from mainspring.cli.flags import make_global_options
+from mainspring.cli.global_flags import make_global_options
 from mainspring.cli.main import root
 from mainspring.config.known_keys import list_known_values
 from mainspring.domain.definitions.options import OPTIONS

@@ -10,7 +10,7 @@ import mainspring.app.client
 import mainspring.store.base  # noqa: F401 - their errors belong to the page of errors
 from mainspring.cli import exits
 from mainspring.cli.doctor.checks import checks_by_name
-from mainspring.cli.flags import make_global_options
+from mainspring.cli.global_flags import make_global_options
 from mainspring.cli.main import root
 from mainspring.config import Settings
 from mainspring.config.known_keys import list_known_values

@@ -49,11 +49,18 @@ def names_of(shop: Site, failed: str) -> dict[str, str]:
         "automation": "say",
         "incident": project.json("incidents", "list")[0]["id"],
         "monitor": "silence",
+        "flag": make_flag(shop),
         "bulk": shop.api("POST", "bulk", verb="retry", name="say", limit=1)["bulk"],
         "trigger": project.json("triggers", "list")[0]["name"],
         "event": shop.api("GET", "events")["items"][0]["id"],
         "delivery": project.until(lambda: shop.api("GET", "deliveries")["items"])[0]["id"],
     }
+
+
+def make_flag(shop: Site) -> str:
+    """Create a flag with text from outside, and return its name."""
+    shop.api("POST", "flags/new%20cart/set", percent=5, about=PAYLOADS[0], allow=[PAYLOADS[0]], owner=PAYLOADS[1])
+    return "new cart"
 
 
 def paths(shop: Site) -> dict[str, str]:

@@ -11,6 +11,9 @@ import msgspec
 from mainspring.domain.definitions.expected_files import find_missing_files
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.flags.flag import FlagReason, FlagSide
+from mainspring.domain.flags.flag_change import FlagChange
+from mainspring.domain.flags.flag_use import FlagUse
 from mainspring.domain.incidents.incident import Incident, IncidentKind
 from mainspring.domain.notifications.notification import NotificationEvent
 from mainspring.domain.notifications.rendering import render_headline
@@ -20,6 +23,7 @@ from mainspring.domain.text.phrases import format_span
 from mainspring.store.base import StoreRevertedError
 from mainspring.store.commands.automations import AcquireLock, PauseQueue
 from mainspring.store.commands.effects import BeginEffect, SettleEffect
+from mainspring.store.commands.flags import ChangeFlag, RecordFlagUses
 from mainspring.store.commands.inbox import RejectFact
 from mainspring.store.commands.journal import RecordStalledAttempt
 from mainspring.store.commands.outbox import MessageRefusal, SettleQueue
@@ -108,6 +112,13 @@ def _effect_in_doubt(world: Days) -> None:
     world.worker.do(
         SettleEffect("invoice:7", "e_1", 1, CallOutcome.UNKNOWN, note="its holder ended without an outcome")
     )
+
+
+def _flag_missing(world: Days) -> None:
+    """The name in the code is misspelled."""
+    world.worker.do(ChangeFlag("new-cart", FlagChange(share=50_000)))
+    use = FlagUse("new-crt", "orders", FlagSide.DEFAULT, FlagReason.UNKNOWN, 12)
+    world.worker.do(RecordFlagUses(1, (use,)))
 
 
 def _failing(automation: str, failure: Failure, reason: FailureReason, world: Days) -> None:
@@ -449,6 +460,15 @@ CASES = (
         within=0,
         headline="[notify] mainspring: effect invoice:7 may or may not have happened: its holder ended without an outcome",
         begin=_effect_in_doubt,
+    ),
+    Way(
+        name="Code asks for a flag that does not exist",
+        cause="its name is misspelled, so each question gets the default of the code",
+        kind=K.FLAG_UNANSWERED,
+        of="new-crt",
+        within=0,
+        headline="[notify] mainspring: orders asked for flag new-crt and got the default of the code: there is no such flag",
+        begin=_flag_missing,
     ),
     Way(
         name="A step hangs",

@@ -105,6 +105,27 @@ _TARGETS: Final = {
         "close the breaker of a host, and forget the requests that its rate counts",
     ),
 }
+_FLAGS: Final = {
+    "list": CommandEntry(
+        "mainspring.cli.flags.flag_list:list_command",
+        "list flags: rules, owners, expiry dates, and questions of the last 7 days",
+    ),
+    "show": CommandEntry(
+        "mainspring.cli.flags.flag_show:show",
+        "show a flag: values, rules, answers of the last 7 days, runs that hold it on",
+    ),
+    "set": CommandEntry(
+        "mainspring.cli.flags.operations:set_command", "create a flag, or change the stated fields of one"
+    ),
+    "kill": CommandEntry(
+        "mainspring.cli.flags.operations:kill", "give all keys the side off at once, and list the runs that hold on"
+    ),
+    "history": CommandEntry(
+        "mainspring.cli.flags.flag_list:history",
+        "list the changes of a flag: who, when, what and why, newest first",
+    ),
+    "delete": CommandEntry("mainspring.cli.flags.operations:delete", "delete a flag: code gets its own default"),
+}
 _EFFECTS: Final = {
     "list": CommandEntry(
         "mainspring.cli.effects.effect_list:list_command", "list effects, those that changed last first"
@@ -236,6 +257,7 @@ COMMAND_TREE: Final[CommandTree] = {
     "workers": GroupEntry("list, drain and quarantine processes", _WORKERS),
     "locks": GroupEntry("list and break locks", _LOCKS),
     "targets": GroupEntry("list and reset the limits of hosts that HTTP actions call", _TARGETS),
+    "flags": GroupEntry("list, change, kill and delete flags", _FLAGS),
     "effects": GroupEntry("list effects of `once`, and decide on those in doubt", _EFFECTS),
     "secrets": GroupEntry("store, list, rotate and check secrets", _SECRETS),
     "notify": GroupEntry("test channels, list routes and notifications", _NOTIFY),

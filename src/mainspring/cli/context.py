@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
-from mainspring.cli.flags import GlobalFlags
+from mainspring.cli.global_flags import GlobalFlags
 from mainspring.cli.output import Output
 from mainspring.domain.errors import ConfigError, MainspringError, NoStoreError, NotFoundError, StoreError
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from mainspring.cli.flags import make_global_options
+from mainspring.cli.global_flags import make_global_options
 
 
 class CommandEntry(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import click
 
 from mainspring.cli.exits import make_output_lost_error
-from mainspring.cli.flags import GlobalFlags
+from mainspring.cli.global_flags import GlobalFlags
 from mainspring.cli.table import TableColumn, format_cells, lay_out
 from mainspring.insight.text.formatting import escape_text
 

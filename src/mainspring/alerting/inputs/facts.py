@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from mainspring.alerting.inputs.baselines import Baselines
+from mainspring.alerting.inputs.flag_facts import FlagFactsReader
 from mainspring.alerting.inputs.held_work import read_held_debounces, read_held_partitions, read_unsent
 from mainspring.alerting.inputs.lost_deliveries import (
     RejectedSenderReader,
@@ -110,6 +111,7 @@ class FactsReader:
         self._ends = RecentRuns(reader)
         self._interventions = ManualInterventions(reader)
         self._senders = RejectedSenderReader(reader)
+        self._flags = FlagFactsReader(reader)
 
     def read(
         self,
@@ -138,6 +140,7 @@ class FactsReader:
         steps, is_open = recorded_steps(self._reader), frozenset(open)
         automations = self._build_automations(rows, ends, sessions, steps, is_open, now_at)
         about = self._about
+        flags = self._flags.read(now_at)
         active = [
             automation
             for automation in automations
@@ -152,6 +155,8 @@ class FactsReader:
                 EffectDoubt(doubt.key, doubt.since_at, doubt.reason)
                 for doubt in list_open_doubts(self._reader, now_at - UNSETTLED_MS)
             ),
+            flags=flags.known,
+            unanswered=flags.unanswered,
             queues=self._list_queues(now_at),
             faults=tuple(faults),
             failing=tuple(failing),

@@ -16,6 +16,7 @@ from mainspring.domain.duration import parse_duration
 from mainspring.domain.incidents.incident import Incident, IncidentKind, Severity, Subject
 from mainspring.domain.incidents.incident_members import HealthRule, Settlement
 from mainspring.domain.integrity.store_finding import StoreFinding
+from mainspring.domain.monitors.flag_inputs import UnansweredFlag, WatchedFlag
 from mainspring.domain.processes.process_finding import ProcessFinding
 from mainspring.domain.processes.stall import BlockedLoop, Stall
 from mainspring.domain.text.escaping import escape
@@ -444,6 +445,8 @@ class MonitorInputs(Struct, frozen=True, kw_only=True):
     processes: tuple[WatchedProcess, ...] = ()
     locks: tuple[HeldLock, ...] = ()
     doubts: tuple[EffectDoubt, ...] = ()
+    flags: tuple[WatchedFlag, ...] = ()
+    unanswered: tuple[UnansweredFlag, ...] = ()
     queues: tuple[WatchedQueue, ...] = ()
     faults: tuple[NewFailure, ...] = ()
     failing: tuple[OpenFailure, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mainspring.domain.incidents.incident import Finding, IncidentKind, Subject
+from mainspring.domain.monitors.flags import flag_expired, flag_stale, flag_unanswered
 from mainspring.domain.monitors.inputs import MonitorInputs
 from mainspring.domain.monitors.messaging import (
     outbox_blocked,
@@ -61,6 +62,9 @@ MONITORS: Final[dict[IncidentKind, Monitor]] = {
         secret_due.MONITOR,
         lock_held.MONITOR,
         effect_in_doubt.MONITOR,
+        flag_unanswered.MONITOR,
+        flag_expired.MONITOR,
+        flag_stale.MONITOR,
         cadence_drift.MONITOR,
         paused.MONITOR,
         *brittleness.MONITORS,

@@ -26,6 +26,7 @@ _FLAGS = {
 _FILTER_WORDS = {
     "name": "of",
     "trigger": "for",
+    "flag": "that hold the side on of flag",
     "queue": "in queue",
     "error": "by error",
     "verified": "with verifier result",
@@ -78,6 +79,8 @@ def count_parts_text(verb: BulkVerb, number: int | None = None) -> str:
 
 def bulk_command(verb: BulkVerb, criteria: dict[str, Any], rate: str | None) -> str:
     """Return the command line of such an operation; a filter is always explicit, even if it matches everything."""
+    if criteria.get("flag"):
+        return shlex.join(["mainspring", "flags", "kill", str(criteria["flag"]), "--stop-runs", verb.value])
     words = ["mainspring", *_COMMANDS.get(verb, ["failed", verb.value])]
     for name, flag in _FLAGS.items():
         value = criteria.get(name)

@@ -47,6 +47,12 @@ def list_runs_of_flag(reader: StoreReader, name: str, side: FlagSide, limit: int
     ]
 
 
+def read_last_uses(reader: StoreReader) -> dict[str, int]:
+    """Return when code asked for each flag last (ms UTC); one that is missing was never asked for."""
+    rows = reader.read("list_last_flag_uses")
+    return {str(name): int(last_at) for name, last_at in rows if last_at is not None}
+
+
 def list_flag_uses(reader: StoreReader, name: str | None, since: int) -> list[FlagUseCount]:
     """Return the questions since an instant (ms UTC), of one flag or of all."""
     return FLAG_USE_COUNT.read_all(reader.read("list_flag_uses", (name, since, MOST_USES)))

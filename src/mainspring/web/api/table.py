@@ -33,6 +33,7 @@ from mainspring.web.api.endpoints import (
     triggers,
     workers,
 )
+from mainspring.web.api.endpoints.flags import flag_operations, flag_reads
 from mainspring.web.api.route import BASE, ApiRoute
 from mainspring.web.server.path_table import PathTable
 
@@ -53,6 +54,8 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     *outbox.ROUTES,
     *workers.ROUTES,
     *locks.ROUTES,
+    *flag_reads.ROUTES,
+    *flag_operations.ROUTES,
     *effects.ROUTES,
     *secrets.ROUTES,
     *targets.ROUTES,

@@ -6,6 +6,7 @@ from mainspring.web.dashboard import search
 from mainspring.web.dashboard.admin import (
     audit_log,
     effects,
+    flags,
     locks,
     queues,
     restore,
@@ -38,6 +39,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     *run.PAGES,
     *run_journal.PAGES,
     *locks.PAGES,
+    *flags.PAGES,
     *effects.PAGES,
     *secrets.PAGES,
     *targets.PAGES,

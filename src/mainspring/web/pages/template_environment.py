@@ -61,6 +61,7 @@ MORE_ENTRIES: Final = (
     NavigationEntry("/workers", "Workers", "k", whole=True),
     NavigationEntry("/queues", "Queues", "q", whole=True),
     NavigationEntry("/locks", "Locks", "l", whole=True),
+    NavigationEntry("/flags", "Flags", "o", whole=True),
     NavigationEntry("/effects", "Effects", "x", whole=True),
     NavigationEntry("/secrets", "Secrets", "y", whole=True, acts=True),
     NavigationEntry("/targets", "Targets", "g", whole=True),

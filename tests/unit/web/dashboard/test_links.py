@@ -5,12 +5,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from mainspring.domain.flags.flag import FlagQuestion, FlagReason, FlagSide
+from mainspring.domain.flags.flag_change import FlagChange
+from mainspring.domain.flags.flag_use import FlagUse
 from mainspring.domain.incidents.incident import IncidentKind
 from mainspring.domain.runs.bulk_operation import BulkVerb
 from mainspring.service.actor import Actor, operation_context
 from mainspring.service.bulk_operation import start_bulk_operation
+from mainspring.service.flag import change_flag
 from mainspring.service.runs.run_selection import RunSelection
 from mainspring.store.commands.automations import PauseAutomation
+from mainspring.store.commands.flags import AnswerFlag, RecordFlagUses
 from mainspring.web.auth.authenticator import RateLimiter
 from mainspring.web.dashboard.page_table import PAGES
 from tests.unit.web.dashboard import failed_runs, open_incident, run_world
@@ -55,7 +60,7 @@ def filled(path, **options):
     run_world.ask_question(world, definition=SHOP)
     shop.refuse_messages("m1", "m2")
     run_world.claimed(world)
-    world.begin()
+    hold_flag(world, world.begin())
     for fill in (shop.arrive, shop.reject, shop.publish):
         fill()
     act = operation_context(Actor.web("ana"), world.clock, command="b1", reason="why")
@@ -63,6 +68,15 @@ def filled(path, **options):
         world.store, BulkVerb.RETRY, RunSelection(tuple(runs[:1]), ("pay",)), {"name": "pay"}, act=act, rate=None
     )
     return world
+
+
+def hold_flag(world, run):
+    """Create a flag, and let a run hold its side on."""
+    act = operation_context(Actor.web("ana"), world.clock, reason="start")
+    change_flag(world.store, world.store.reader, world.clock, "new/cart", FlagChange(share=1_000_000), act=act)
+    use = FlagUse("new/cart", "pay", FlagSide.ON, FlagReason.SHARE, 1)
+    for command in (AnswerFlag(run, 0, FlagQuestion("new/cart", "ann", "false")), RecordFlagUses(1, (use,))):
+        world.store.apply(command)
 
 
 async def followed(world, who, base="", each=(EACH, EACH_PLAIN)):

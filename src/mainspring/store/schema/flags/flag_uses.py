@@ -43,7 +43,7 @@ class NewFlagUse(msgspec.Struct, frozen=True):
 
 
 class FlagUseCount(msgspec.Struct, frozen=True):
-    """The questions of a span about one flag, with one result."""
+    """The questions of a span about one flag, with one result. `first_at` = the start of the hour of the first one."""
 
     flag: str
     automation: str
@@ -51,7 +51,10 @@ class FlagUseCount(msgspec.Struct, frozen=True):
     reason: FlagReason
     number: int
     last_at: int
+    first_at: int
 
 
 NEW_FLAG_USE: Final = InsertedRow(NewFlagUse, TABLE)
-FLAG_USE_COUNT: Final = RowType(FlagUseCount, TABLE, expressions={"number": "sum(number)", "last_at": "max(last_at)"})
+FLAG_USE_COUNT: Final = RowType(
+    FlagUseCount, TABLE, expressions={"number": "sum(number)", "last_at": "max(last_at)", "first_at": "min(hour_at)"}
+)

@@ -1,0 +1,1 @@
+"""Commands on flags: list, show, set, kill, history, delete."""

@@ -1,0 +1,1 @@
+"""Flags, for people: rules in words, questions of code, runs that hold answers, and history."""

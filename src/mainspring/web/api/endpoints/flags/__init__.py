@@ -1,0 +1,1 @@
+"""Flags: reads, and operations of people."""
