@@ -31,6 +31,9 @@ def test_value_of_another_type_is_printed(cli, stage):
     assert (on.code, on.out) == (0, "us east\n")
     off = cli("flag", "region", "--by", "b", "--default", '"eu"')
     assert (off.code, off.out) == (1, "eu\n")
+    bare = cli("flag", "region", "--by", "a")
+    assert (bare.code, bare.out) == (0, "us east\n")
+    assert (cli("flag", "region").code, cli("flag", "region").out) == (1, "")
     assert cli("flag", "limits", "--default", "{}").out == '{"n":1}\n'
     assert cli("flag", "region", "--by", "a", "--default", '""', "--json").json == {
         "flag": "region", "value": "us east", "side": "on", "reason": "allowed",
@@ -43,7 +46,7 @@ def test_default_counts_and_the_reason_is_on_stderr(cli, stage, caplog):
     assert cli("flag", "nothing").code == 1
     assert "flag 'nothing': the default counts: there is no such flag" in caplog.text
     assert cli("flag", "nothing", "--default", "true").code == 0
-    assert cli("flag", "region").code == 1
+    assert cli("flag", "region", "--default", "false").code == 1
     assert "its values are of another type than the default" in caplog.text
     reasons = {use.flag: use.reason for use in list_flag_uses(stage.store.reader, None, 0)}
     assert reasons == {"nothing": FlagReason.UNKNOWN, "region": FlagReason.KIND_MISMATCH}

@@ -22,7 +22,7 @@ def _read_attributes(ctx: click.Context, param: click.Parameter, values: tuple[s
 @click.command("flag", cls=FlaggedCommand, short_help=HELP_LINE)
 @click.argument("name")
 @click.option("--by", metavar="KEY", help="for whom: a customer, a host (default: all calls have the same key)")
-@click.option("--default", metavar="JSON", default="false", show_default=True, help="the value without an answer")
+@click.option("--default", metavar="JSON", default="null", help="the value without an answer (default: none)")
 @click.option(
     "--attribute", "attributes", metavar="NAME=VALUE", multiple=True, callback=_read_attributes, help="for the rules"
 )
@@ -36,8 +36,8 @@ def flag_command(invocation: Invocation, /, name: str, by: str | None, default: 
 
     A boolean flag prints nothing. The value of another type is printed, a text without quotes.
 
-    If there is no such flag, or the store does not answer, the default counts, and a line on stderr says so. Each question is counted:
-    `mainspring flags show NAME`.
+    If there is no such flag, or the store does not answer, the default counts (off without one), and a line on stderr says so. Each
+    question is counted: `mainspring flags show NAME`.
     """  # noqa: D301 - \b is for click, and the first line is a line of a list
     from mainspring.app.program_flags import ProgramFlags
     from mainspring.app.project import Project
@@ -55,7 +55,7 @@ def flag_command(invocation: Invocation, /, name: str, by: str | None, default: 
     output = invocation.output
     if output.is_json:
         output.json({"flag": name, "value": value, "side": answer.side, "reason": answer.reason})
-    elif not isinstance(value, bool):
+    elif value is not None and not isinstance(value, bool):
         output.line(value if isinstance(value, str) else answer.value)
     is_on = value if isinstance(value, bool) else answer.side is FlagSide.ON
     return OK if is_on else UNEXPECTED
