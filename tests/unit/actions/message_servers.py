@@ -224,8 +224,7 @@ def serving_endless(stage, piece):
 
 
 def _flood_at(listener, stage, piece):
-    peer, _ = listener.accept()
-    with peer, peer.makefile("rwb", buffering=0) as talk, contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), listener.accept()[0] as peer, peer.makefile("rwb", buffering=0) as talk:
         if stage != "banner":
             _talk_until(talk, stage)
         while True:
