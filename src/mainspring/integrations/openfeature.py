@@ -6,11 +6,18 @@ import msgspec
 
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.extras import install_command
-from mainspring.domain.flags.flag import FlagAnswer, FlagKind, FlagQuestion, FlagReason, FlagSide, kind_of
+from mainspring.domain.flags.flag import (
+    FlagAnswer,
+    FlagKind,
+    FlagProviderError,
+    FlagQuestion,
+    FlagReason,
+    FlagSide,
+    kind_of,
+)
 from mainspring.domain.flags.flag_question import read_value
 
 _DOMAIN = "mainspring"
-_ERRORS = {"FLAG_NOT_FOUND": FlagReason.UNKNOWN, "TYPE_MISMATCH": FlagReason.KIND_MISMATCH}
 
 
 class OpenFeatureSource:
@@ -30,7 +37,7 @@ class OpenFeatureSource:
         """Answer a question by the method for the type of its default.
 
         Raises:
-            Exception: the provider failed.
+            FlagProviderError: the provider has no such flag, or none of this type, or it failed.
         """
         from openfeature.evaluation_context import EvaluationContext
 
@@ -38,10 +45,7 @@ class OpenFeatureSource:
         context = EvaluationContext(question.key, dict(question.attributes))
         details = self._method(default)(question.flag, {} if default is None else default, context)
         if details.error_code is not None:
-            reason = _ERRORS.get(str(details.error_code.value))
-            if reason is None:
-                raise RuntimeError(f"{details.error_code.value}: {details.error_message}")
-            return FlagAnswer(question.default, FlagSide.DEFAULT, reason, is_default=True)
+            raise FlagProviderError(f"{details.error_code.value}: {details.error_message or 'no reason is stated'}")
         value = details.value
         is_on = value if isinstance(value, bool) else value != default
         return FlagAnswer(

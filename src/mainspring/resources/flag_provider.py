@@ -5,9 +5,10 @@ import logging
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
-from mainspring.domain.flags.flag import FlagAnswer, FlagQuestion, FlagReason, FlagSide
+from mainspring.domain.flags.flag import FlagAnswer, FlagProviderError, FlagQuestion, FlagReason, FlagSide
 
 _THREADS = 8
+_MAX_WARNINGS, _MAX_TEXT = 1_000, 500
 _LOG = logging.getLogger("mainspring.flags")
 
 
@@ -25,6 +26,8 @@ class FlagProvider:
     def __init__(self, source: FlagSource, timeout_s: float) -> None:
         self._source = source
         self._timeout_s = timeout_s
+        self._warned: set[tuple[str, str]] = set()
+        """Flags and problems, each logged once."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mainspring-flag-provider")
 
     def answer(self, question: FlagQuestion) -> FlagAnswer:
@@ -46,6 +49,9 @@ class FlagProvider:
         elif (error := future.exception()) is None:
             return future.result()
         else:
-            problem = f"{type(error).__name__}: {error}"
-        _LOG.warning("flag %r: the default counts: its provider failed: %s", question.flag, problem)
+            problem = str(error) if isinstance(error, FlagProviderError) else f"{type(error).__name__}: {error}"
+        known = question.flag, problem[:_MAX_TEXT]
+        if known not in self._warned and len(self._warned) < _MAX_WARNINGS:
+            self._warned.add(known)
+            _LOG.warning("flag %r: the default counts: its provider failed: %s", *known)
         return FlagAnswer(question.default, FlagSide.DEFAULT, FlagReason.PROVIDER_FAILED, is_default=True)

@@ -17,7 +17,8 @@ from mainspring.store.schema.flags.flag_uses import FlagUseCount
 
 _DAY_MS = 24 * HOUR_MS
 _USERS_MS = 7 * _DAY_MS
-_UNANSWERED = frozenset({FlagReason.UNKNOWN, FlagReason.KIND_MISMATCH, FlagReason.STORE_UNREACHABLE})
+_UNREACHABLE = frozenset({FlagReason.STORE_UNREACHABLE, FlagReason.PROVIDER_FAILED})
+_UNANSWERED = frozenset({FlagReason.UNKNOWN, FlagReason.KIND_MISMATCH}) | _UNREACHABLE
 
 
 class FlagFacts(NamedTuple):
@@ -77,7 +78,7 @@ def _list_unanswered(uses: Iterable[FlagUseCount], flags: Mapping[str, Flag], no
 
 
 def _is_unsolved(use: FlagUseCount, flag: Flag | None) -> bool:
-    if use.reason is FlagReason.STORE_UNREACHABLE:
+    if use.reason in _UNREACHABLE:
         return True
     if use.reason is FlagReason.UNKNOWN:
         return flag is None

@@ -106,6 +106,10 @@ class FlagAnswer(msgspec.Struct, frozen=True, tag="flag_answer"):
     is_default: bool = False
 
 
+class FlagProviderError(Exception):
+    """A provider outside of Mainspring has no answer; the message says why."""
+
+
 def kind_of(value: object) -> FlagKind | None:
     """Return the kind of a value; None fits every kind."""
     if value is None:

@@ -34,6 +34,11 @@ def _describe(unanswered: UnansweredFlag) -> tuple[str, str]:
     word, flag = shlex.quote(unanswered.name), unanswered.flag
     if unanswered.reason is FlagReason.STORE_UNREACHABLE:
         return "the store did not answer", "Check the connection of that process to the store: mainspring doctor"
+    if unanswered.reason is FlagReason.PROVIDER_FAILED:
+        return (
+            "its provider failed, or has no such flag of this type",
+            "The logs of these processes have the reason: `flags.provider`",
+        )
     if flag is None:
         near = (
             f"Did you mean {unanswered.nearest!r}? Correct the name in the code, or create"
@@ -47,7 +52,7 @@ def _describe(unanswered: UnansweredFlag) -> tuple[str, str]:
 
 MONITOR = Monitor(
     kind=IncidentKind.FLAG_UNANSWERED,
-    line="Code asked for a flag that does not exist or has another type, and got its own default.",
+    line="Code asked for a flag that does not exist or has another type, or that nothing answered, and got its own default.",
     rule="Open while code got such an answer in the last 24 h, and the flag is still missing, or still of that type.",
     tuning=Tuning(),
     evaluate=evaluate,
