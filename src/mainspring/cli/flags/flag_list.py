@@ -23,7 +23,7 @@ def _read_names(reader: "StoreReader") -> list[str]:
 
 
 FLAG = params.StoredNameType(_read_names, "flag")
-STATE_COLOURS = {"killed": "red", "on": "green", "off": "white", "split": "yellow"}
+STATE_COLOURS = {"killed": "red", "on": "green", "off": "white", "split": "cyan"}
 
 
 @command("list", "list flags: rules, owners, expiry dates, and questions of the last 7 days")

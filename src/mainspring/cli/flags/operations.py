@@ -9,6 +9,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.exits import ConfirmationNeededError, DeclinedError
 from mainspring.cli.flags.flag_list import FLAG
 from mainspring.cli.flags.flag_show import print_runs
+from mainspring.cli.json_values import read_text_argument
 from mainspring.cli.lazy_group import command
 from mainspring.domain.flags.flag import Flag, FlagKind, FlagSide
 from mainspring.domain.flags.flag_text import encode_value, parse_attributes, parse_share
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 @click.option("--no-allow", is_flag=True, help="clear the list of allowed keys")
 @click.option("--no-deny", is_flag=True, help="clear the list of denied keys")
 @click.option("--no-when", is_flag=True, help="clear the attributes")
-@click.option("--value", metavar="JSON", help="value of the side on; text of a string flag needs no quotes")
+@click.option(
+    "--value",
+    metavar="JSON",
+    help="value of the side on: JSON, @FILE, or - for stdin; text of a string flag needs no quotes",
+)
 @click.option("--otherwise", metavar="JSON", help="value of the side off; null = the default of the code")
 @click.option("--type", "kind", type=click.Choice([kind.value for kind in FlagKind]), help="type of a new flag")
 @click.option("--owner", metavar="NAME", help="person or team that decides on it; findings name the owner")
@@ -124,10 +129,10 @@ def _read_change(invocation: Invocation, name: str, before: Flag | None, given: 
     if given["share"] is not None:
         fields["share"] = parse_share(given["share"])
     if given["value"] is not None:
-        fields["on_value"] = encode_value(name, kind, given["value"])
+        fields["on_value"] = _read_value(name, kind, given["value"], "--value")
     if given["otherwise"] is not None:
-        is_default = given["otherwise"] == "null"
-        fields["off_value"] = None if is_default else encode_value(name, kind, given["otherwise"])
+        text = given["otherwise"]
+        fields["off_value"] = None if text == "null" else _read_value(name, kind, text, "--otherwise")
     fields |= {field: given[field] for field in ("owner", "about") if given[field] is not None}
     if given["expires"] is not None:
         text = given["expires"]
@@ -136,6 +141,13 @@ def _read_change(invocation: Invocation, name: str, before: Flag | None, given: 
     if given["resume"]:
         fields["is_killed"] = False
     return FlagChange(**fields)
+
+
+def _read_value(name: str, kind: FlagKind, text: str, label: str) -> str:
+    """Return the JSON of a value: text of a string flag, or JSON, which may be @FILE or - for stdin."""
+    if kind is FlagKind.STRING:
+        return encode_value(name, kind, text)
+    return encode_value(name, kind, read_text_argument(text, label).decode("utf-8", "replace"))
 
 
 def _report_change(invocation: Invocation, changed: "FlagChanged", runs_off: int) -> None:

@@ -98,6 +98,19 @@ def test_bad_input_changes_nothing_and_names_the_fix(cli, stage, words, problem,
     assert cli("flags", "list", "--json").json == before
 
 
+def test_value_is_read_from_a_file(cli, stage, folder):
+    """As other JSON; text of a string flag is never the name of a file."""
+    (folder / "limits.json").write_text('{"rows": 10}\n')
+    assert cli("flags", "set", "limits", "--type", "json", "--value", "@limits.json").code == 0
+    assert cli("flags", "show", "limits", "--json").json["flag"]["value"] == {"rows": 10}
+    assert "No such file" in cli("flags", "set", "limits", "--value", "@none.json").err
+    cli("flags", "set", "model", "--type", "string", "--value", "@limits.json", "--otherwise", "v1")
+    flag = cli("flags", "show", "model", "--json").json["flag"]
+    assert (flag["value"], flag["otherwise"]) == ("@limits.json", "v1")
+    cli("flags", "set", "model", "--otherwise", "null")
+    assert cli("flags", "show", "model", "--json").json["flag"]["otherwise"] is None
+
+
 def test_new_flag_with_a_name_like_another_one_is_noticed(cli, stage):
     """It may be misspelled."""
     cli("flags", "set", "checkout")

@@ -12,11 +12,14 @@ from mainspring.domain.monitors.monitor import Evaluation, Monitor, evaluate_sub
 from mainspring.domain.monitors.tuning import Tuning
 from mainspring.domain.text.escaping import escape
 
+_MOST_FLAGS = 100
+"""Code that builds the names of flags from data could otherwise open an incident for each value."""
+
 
 def evaluate(facts: MonitorInputs, _tuning: Tuning, _now_at: int) -> Iterator[Evaluation]:
-    """Evaluate each flag with such questions; of several reasons the last one counts."""
+    """Evaluate the flags with such questions, up to 100, by name; of several reasons the last one counts."""
     by_name = {item.name: item for item in sorted(facts.unanswered, key=attrgetter("last_at"))}
-    for name, unanswered in sorted(by_name.items()):
+    for name, unanswered in sorted(by_name.items())[:_MOST_FLAGS]:
         problem, fix = _describe(unanswered)
         metrics = {"users": [user or "a program" for user in unanswered.users], "last_at": unanswered.last_at}
         yield evaluate_subject(

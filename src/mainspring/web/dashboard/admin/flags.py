@@ -31,7 +31,7 @@ from mainspring.web.server.path_table import path_segment
 
 _PATH: Final = "/flags"
 _CHANGES: Final = 50
-TONES: Final = {"killed": "bad", "on": "good", "off": "idle", "split": "warn"}
+TONES: Final = {"killed": "bad", "on": "good", "off": "idle", "split": "busy"}
 
 
 def show(call: ApiCall[ListQuery, Form | None]) -> PageView:

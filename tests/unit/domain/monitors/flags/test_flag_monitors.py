@@ -86,5 +86,7 @@ def test_question_that_no_flag_answers_is_a_finding():
     assert "mainspring flags show 'new cart'" in finding.hint
     (finding,) = find(UNANSWERED, T0, unanswered=(away,))
     assert "the store did not answer" in finding.text
+    many = [UnansweredFlag(f"f{number}", FlagReason.UNKNOWN, T0, T0, ("a",)) for number in range(300)]
+    assert len(find(UNANSWERED, T0, unanswered=many)) == 100
     names = (UnansweredFlag("x", FlagReason.UNKNOWN, T0, T0, tuple("abcdefg")),)
     assert "a, b, c, d, e and 2 more asked" in find(UNANSWERED, T0, unanswered=names)[0].text
