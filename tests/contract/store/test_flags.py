@@ -6,10 +6,11 @@ import pytest
 from mainspring.domain.flags.flag import FlagAnswer, FlagQuestion, FlagReason, FlagSide
 from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.flags.flag_use import FlagUse
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.store.commands.flags import AnswerFlag, ChangeFlag, DeleteFlag, RecordFlagUses
 from mainspring.store.commands.results import DONE, FlagChanged, Refused
 from mainspring.store.read import flags
-from tests.contract.store.process import finish
+from tests.contract.store.process import finish, outcome
 
 ON = FlagAnswer("true", FlagSide.ON, FlagReason.SHARE)
 OFF = FlagAnswer("false", FlagSide.OFF, FlagReason.SHARE)
@@ -109,6 +110,19 @@ def test_answer_on_record_fits_the_next_question(store):
     number = AnswerFlag(run, 0, FlagQuestion("f", "ann", "5"))
     assert store.do(number) == FlagAnswer("5", FlagSide.DEFAULT, FlagReason.KIND_MISMATCH, is_default=True)
     assert store.do(AnswerFlag(run, 0, FlagQuestion("f", "ann", "null"))) == ON
+
+
+def test_new_generation_keeps_the_answers_of_the_body(store):
+    """A retry from a later step replays the body with them, so its steps must not get another side; other keys are asked now."""
+    run = store.begin()
+    store.do(ChangeFlag("f", ALL), ask(run.id), ask(run.id, key="of a step"))
+    store.do(outcome(run, 1, "flag:f#1", name="f", kind=OutcomeKind.FLAG))
+    store.do(ChangeFlag("f", NONE))
+    assert store.do(ask(run.id, generation=1)) == store.do(ask(run.id, generation=1, key="of a step")) == ON
+    assert store.do(ask(run.id, generation=1, key="new")) == OFF
+    other = store.start().run
+    store.do(ChangeFlag("f", ALL), ask(other), ChangeFlag("f", NONE))
+    assert store.do(ask(other, generation=1)) == OFF
 
 
 def test_kill_counts_the_unfinished_runs_that_hold_the_side(store):

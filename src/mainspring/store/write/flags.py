@@ -49,6 +49,8 @@ def answer_flag(tx: Transaction, command: AnswerFlag) -> FlagAnswer:
     row = (command.run, command.generation, question.flag, hash_key(question.flag, question.key).hex()[:_HASH_DIGITS])
     if not command.is_fresh:
         known = FLAG_ANSWER.read_first(tx.all("find_flag_answer", row))
+        if known is None and command.generation:
+            known = FLAG_ANSWER.read_first(tx.all("find_retained_flag_answer", row))
         if known is not None:
             return repeat_answer(known.value, known.side, known.reason, question)
     answer = command.given or answer_question(FLAG.read_first(tx.all("lock_flag", (question.flag,))), question)
