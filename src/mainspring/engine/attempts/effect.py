@@ -17,12 +17,14 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from mainspring.domain.effects.effect import CallOutcome, Recovery
+from mainspring.domain.effects.errors import EffectConflictError
 from mainspring.domain.effects.outcome import outcome_of_error
 from mainspring.domain.errors import ConflictError, DefinitionError, MainspringError, ValueRefusedError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import decode, encode
-from mainspring.engine.attempts.step_context import EFFECT_KEY, AttemptClosed, PendingAnswer
+from mainspring.engine.attempts.derived_keys import RUNNING_EFFECT, DerivedKeys
+from mainspring.engine.attempts.step_context import AttemptClosed, PendingAnswer
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, doubt_error, release_of
 from mainspring.store import failpoints
 
@@ -79,7 +81,9 @@ class Effect:
         self._place = ""
         self.is_step = False
         """Whether it is the whole of its step: then its outcome is sent just before that of the step, and both are one commit."""
-        self._key_token: Token[str | None] | None = None
+        self._parts: DerivedKeys | None = None
+        """The keys of the actions that the code calls, while it performs the effect."""
+        self._parts_token: Token[DerivedKeys | None] | None = None
         self._pid = 0
         """The process that began."""
 
@@ -242,18 +246,19 @@ class Effect:
         self._answer, self._result, self._refused = answer, answer.result, None
         self._is_done, self._is_reported, self._was_checked = answer.intent == 0, False, False
         self._pid = os.getpid()
+        self._parts = DerivedKeys.of_parts(answer.id, answer.intent)
         failpoints.hit("effect.started")
 
     def _set_key(self) -> None:
-        """Let `ms.idempotency_key()` return the key of this effect, while the code performs it."""
+        """Let `ms.idempotency_key()` return the key of this effect, and let actions be its parts, while the code performs it."""
         if self.needed:
-            self._key_token = EFFECT_KEY.set(self.idempotency_key)
+            self._parts_token = RUNNING_EFFECT.set(self._parts)
 
     def _reset_key(self) -> None:
-        token, self._key_token = self._key_token, None
+        token, self._parts_token = self._parts_token, None
         if token is not None:
             with contextlib.suppress(ValueError):  # in a generator, a block can end in another context
-                EFFECT_KEY.reset(token)
+                RUNNING_EFFECT.reset(token)
 
     def _release(self, pending: PendingAnswer[EffectAnswer]) -> None:
         """Release the intent that came while this code was stopped, so that it never received it."""
@@ -296,7 +301,9 @@ class Effect:
         if error is None:
             return self._settlement(CallOutcome.UNKNOWN, f"the block at {self._place} ended without effect.done()")
         outcome = CallOutcome.UNKNOWN
-        if isinstance(error, Exception):
+        if isinstance(error, EffectConflictError) and self._has_parts:
+            outcome = CallOutcome.RELEASED  # the part was not performed; those on record are kept
+        elif isinstance(error, Exception):
             outcome = outcome_of_error(error, self._classifier.classify(error))
         return self._settlement(outcome, *_describe(error))
 
@@ -308,8 +315,23 @@ class Effect:
             result, refused = self._result, None if self._refused is None else self._refused.reason
         ends_step = self.is_step and outcome is CallOutcome.DONE and refused is None
         return EffectSettlement(
-            self.key, answer.id, answer.intent, outcome, result, refused, note, words, self._was_checked, ends_step
+            self.key,
+            answer.id,
+            answer.intent,
+            outcome,
+            result,
+            refused,
+            note,
+            words,
+            was_checked=self._was_checked,
+            ends_step=ends_step,
+            has_parts=self._has_parts,
         )
+
+    @property
+    def _has_parts(self) -> bool:
+        """Whether this call or an earlier one may have called actions that are on record as parts of the effect."""
+        return self._parts is not None and self._parts.has_parts
 
     def _wait_for(self, settlement: EffectSettlement | None) -> None:
         if settlement is not None:
