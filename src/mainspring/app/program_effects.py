@@ -20,7 +20,7 @@ from mainspring.engine.attempts.step_context import PendingAnswer
 from mainspring.resources.effects import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
-    LONGEST_WAIT_FOR_OTHERS_S,
+    LONGEST_WAIT_FOR_CALLS_S,
     EffectAnswer,
     EffectLedger,
     EffectRequest,
@@ -149,9 +149,9 @@ class ProgramEffects:
             earlier = self._earlier.get(name)
             if earlier is None:
                 found = self._session.apply(ListEarlierEffects(scope.prefix))
-                earlier = self._earlier[name] = EarlierEffects(found.effects, found.released, scope.started_from)
+                earlier = self._earlier[name] = EarlierEffects(found.effects, found.released, scope)
                 self._earlier = dict(list(self._earlier.items())[-_MAX_SCOPES:])
-        until, pause = time.monotonic() + min(request.wait_s, LONGEST_WAIT_FOR_OTHERS_S), FIRST_PAUSE_S
+        until, pause = time.monotonic() + min(request.wait_s, LONGEST_WAIT_FOR_CALLS_S), FIRST_PAUSE_S
         while (conflict := self._ledger.check_earlier(request, earlier)) is not None:
             remaining_s = until - time.monotonic()
             if remaining_s <= 0 or not wait(min(pause, remaining_s)):

@@ -38,7 +38,7 @@ from mainspring.store.commands.effects import (
 from mainspring.store.commands.results import CommandDone, Refused
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
-LONGEST_WAIT_FOR_OTHERS_S = 5.0
+LONGEST_WAIT_FOR_CALLS_S = 5.0
 """How long a call waits for other calls of its attempt, if it may be an earlier effect that one of them is."""
 EFFECT_RETRY_AFTER = timedelta(seconds=30)
 _MAX_TEXT = 400
@@ -268,7 +268,7 @@ class _PendingEffect:
         self.answer = answer
         self.pause = FIRST_PAUSE_S
         self.timer: asyncio.TimerHandle | None = None
-        self.clear_by = until - request.wait_s + min(request.wait_s, LONGEST_WAIT_FOR_OTHERS_S)
+        self.clear_by = until - request.wait_s + min(request.wait_s, LONGEST_WAIT_FOR_CALLS_S)
         self.granted: EffectAnswer | None = None
 
 
@@ -286,7 +286,7 @@ class AttemptEffects:
         self._last: dict[str, tuple[EffectSettlement, SettledCallback]] = {}
         """The outcomes that are committed with the end of their attempt."""
         self._earlier: dict[str, dict[tuple[str, int], EarlierEffects | list[_PendingEffect]]] = {}
-        """What earlier attempts did, for each attempt and scope; or the calls that wait for that."""
+        """The effects of earlier attempts, for each attempt and scope; or the calls that wait for them."""
         self._is_closed = False
 
     def begin(self, holder: EffectHolder, request: EffectRequest, answer: AnswerCallback) -> None:
@@ -392,7 +392,7 @@ class AttemptEffects:
         of_attempt = self._earlier.get(owner, {})
         waiting = of_attempt.pop((scope.prefix, scope.number), None)
         if isinstance(found, EarlierEffectsFound) and waiting is not None:
-            of_attempt[scope.prefix, scope.number] = EarlierEffects(found.effects, found.released, scope.started_from)
+            of_attempt[scope.prefix, scope.number] = EarlierEffects(found.effects, found.released, scope)
         for call in waiting if isinstance(waiting, list) else ():
             if self._is_live(call) and isinstance(found, BaseException):
                 self._reply(call, found)

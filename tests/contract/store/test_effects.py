@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mainspring.domain.effects.effect import KEPT_BY, CallOutcome, EffectCall, EffectHolder, EffectRecord, Recovery
+from mainspring.domain.effects.effect import (
+    DECIDED_BY_PARTS,
+    CallOutcome,
+    EffectCall,
+    EffectHolder,
+    EffectRecord,
+    Recovery,
+)
 from mainspring.domain.errors import FencedError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import EffectState, RunState
@@ -156,7 +163,7 @@ def test_release_of_an_effect_keeps_its_row_while_its_parts_are_on_record(store:
     done(store, begin(step(), key=f"{first.id}/send#aa.1"))
     for attempt in (1, 2):
         assert store.do(settle(first, C.RELEASED, note="NotSent")) == DONE
-        assert (state(store), row(store).decided_by, row(store).note) == (S.UNKNOWN, KEPT_BY, "NotSent")
+        assert (state(store), row(store).decided_by, row(store).note) == (S.UNKNOWN, DECIDED_BY_PARTS, "NotSent")
         again = granted_to(store, begin(step(attempt=attempt + 1)))
         assert (again.id, again.intent, again.must_check) == (first.id, first.intent + 1, False)
         first = again

@@ -117,7 +117,7 @@ def test_same_call_is_counted(tmp_path: Path) -> None:
     assert target.done == ["a", "a", "c", "a"]
 
 
-def test_call_with_other_arguments_is_an_error_that_shows_both(tmp_path: Path) -> None:
+def test_call_with_other_arguments_is_an_error_with_both(tmp_path: Path) -> None:
     """It may be the same effect at another time, or another one: it is neither performed nor answered."""
     target, waiting = Target("bob"), ["ann", "bob", "cid"]
 

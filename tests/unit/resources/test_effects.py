@@ -142,7 +142,7 @@ def test_answers_of_the_store_become_answers_and_errors(scene: Scene) -> None:
 
 
 def earlier(*keys: str) -> EarlierEffectsFound:
-    effects = [EarlierEffect(key, EffectState.DONE, b"[8]", "r/s (attempt 1)", 0, "r/s#1@", None) for key in keys]
+    effects = [EarlierEffect(key, EffectState.DONE, b"[8]", "r/s (attempt 1)", 0, "r/s#1@", "k", None) for key in keys]
     return EarlierEffectsFound(effects, [])
 
 

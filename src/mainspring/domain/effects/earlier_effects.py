@@ -12,21 +12,23 @@ from mainspring.domain.effects.identity import hash_identity
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.states import EffectState
 
-_SHOWN_DIGITS = 12
+_HASH_DIGITS = 12
 _CHECKPOINT_MARK = "@"
 
 
 class EffectScope(msgspec.Struct, frozen=True):
-    """What has made a call: one attempt of a step, or the function of an outer effect.
+    """The maker of a call: one attempt of a step, or the function of an outer effect.
 
     `prefix` = the start of the keys of all its effects; `number` = the attempt, or the intent of the outer effect. `is_new` = nothing has
-    made calls under this prefix before. `checkpoint` = the mark of the checkpoint that the step has saved last, `started_from` = of the one
-    that its attempt found, both "" without one. `is_resumed` = the code has read that checkpoint.
+    made calls under this prefix before. `step_key` = the idempotency key of the step, "" outside of steps. `checkpoint` = the mark of the
+    checkpoint that the step has saved last, `started_from` = of the one that its attempt found, both "" without one. `is_resumed` = its
+    code has read that checkpoint.
     """
 
     prefix: str
     number: int
     is_new: bool
+    step_key: str = ""
     checkpoint: str = ""
     started_from: str = ""
     is_resumed: bool = False
@@ -41,6 +43,7 @@ class EarlierEffect(msgspec.Struct, frozen=True):
     owner: str
     changed_at: int
     call_id: str
+    step_key: str | None
     decided_by: str | None
 
     @property
@@ -56,12 +59,12 @@ def prefix_of_parts(id: str) -> str:
 
 def name_use(action: str, identity: bytes) -> str:
     """Return what an action does with these arguments, as a part of a key; `identity` is canonical JSON without known secrets."""
-    return f"{action}#{hash_identity(identity)[:_SHOWN_DIGITS]}"
+    return f"{action}#{hash_identity(identity)[:_HASH_DIGITS]}"
 
 
 def mark_checkpoint(step_key: str, value: bytes | None) -> str:
     """Return the mark of a saved checkpoint of a step."""
-    return "" if value is None else hash_parts(step_key.encode(), value)[:_SHOWN_DIGITS]
+    return "" if value is None else hash_parts(step_key.encode(), value)[:_HASH_DIGITS]
 
 
 def add_mark(call_id: str, mark: str) -> str:
@@ -70,10 +73,10 @@ def add_mark(call_id: str, mark: str) -> str:
 
 
 class EarlierEffects:
-    """The effects of earlier attempts under one prefix. `released` = the keys of those that did not happen."""
+    """The effects of earlier attempts under the prefix of a scope. `released` = the keys of those that did not happen."""
 
-    def __init__(self, effects: Iterable[EarlierEffect], released: Collection[str], started_from: str) -> None:
-        self._started_from = started_from
+    def __init__(self, effects: Iterable[EarlierEffect], released: Collection[str], scope: EffectScope) -> None:
+        self._scope = scope
         self._effects = {effect.key: effect for effect in effects}
         self._known = self._effects.keys() | set(released)
         self._unmet: dict[str, dict[str, EarlierEffect]] = {}
@@ -98,9 +101,10 @@ class EarlierEffects:
 
     def _is_behind(self, effect: EarlierEffect) -> bool:
         """Tell whether the effect was done before the checkpoint from which this attempt started: it does not have to come again."""
+        if effect.state is not EffectState.DONE or effect.step_key != self._scope.step_key:
+            return False
         _, has_mark, mark = effect.call_id.rpartition(_CHECKPOINT_MARK)
-        is_of_other = has_mark and self._started_from not in ("", mark)
-        return effect.state is EffectState.DONE and bool(is_of_other)
+        return bool(has_mark) and self._scope.started_from not in ("", mark)
 
 
 def _action_of(key: str) -> str:

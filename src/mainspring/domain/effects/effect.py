@@ -6,7 +6,7 @@ import msgspec
 
 from mainspring.domain.states import EffectState
 
-KEPT_BY = "its parts on record"
+DECIDED_BY_PARTS = "its parts on record"
 """In place of a person: it did not happen, except for parts that are on record. So its row stays, and the next call continues."""
 
 

@@ -323,7 +323,7 @@ class StepContext:
     def scope_of(self, keys: DerivedKeys) -> EffectScope:
         """Return the scope of a call that this attempt makes now, under derived keys of its own or of an outer effect."""
         saved, started_from = (mark_checkpoint(self.key, value) for value in (self.saved, self.started_from))
-        return EffectScope(keys.prefix, keys.number, keys.is_new, saved, started_from, self.is_resumed)
+        return EffectScope(keys.prefix, keys.number, keys.is_new, self.key, saved, started_from, self.is_resumed)
 
     def name_use(self, name: str) -> str:
         """Return the name of the next use of a function that changes nothing outside: each attempt counts from 1."""

@@ -4,7 +4,14 @@ import msgspec
 
 from mainspring.domain.effects.decision import EffectDecision, decide, settled_instant
 from mainspring.domain.effects.earlier_effects import prefix_of_parts
-from mainspring.domain.effects.effect import KEPT_BY, CallOutcome, EffectCall, EffectHolder, EffectRecord, Recovery
+from mainspring.domain.effects.effect import (
+    DECIDED_BY_PARTS,
+    CallOutcome,
+    EffectCall,
+    EffectHolder,
+    EffectRecord,
+    Recovery,
+)
 from mainspring.domain.states import EFFECT_MOVES, EffectMove, EffectState, SessionState
 from mainspring.store.commands.effects import (
     BeginEffect,
@@ -93,7 +100,9 @@ def settle_effect(tx: Transaction, command: SettleEffect) -> CommandDone | Refus
     if is_released and open_part is None:
         tx.change("delete_effect", (c.key,))
     elif is_released and not open_part:
-        _write(tx, effect, EffectMove.KEEP, settled_at=tx.now, note=_short(c.note), decided_by=KEPT_BY, disputed=0)
+        _write(
+            tx, effect, EffectMove.KEEP, settled_at=tx.now, note=_short(c.note), decided_by=DECIDED_BY_PARTS, disputed=0
+        )
     elif effect.state is EffectState.PENDING:
         move = EffectMove.DOUBT if effect.recovery is Recovery.PERSON else EffectMove.LOSE
         _write(tx, effect, move, settled_at=tx.now, note=_short(c.note))

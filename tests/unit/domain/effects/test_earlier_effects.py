@@ -3,6 +3,7 @@
 from mainspring.domain.effects.earlier_effects import (
     EarlierEffect,
     EarlierEffects,
+    EffectScope,
     add_mark,
     mark_checkpoint,
     name_use,
@@ -20,11 +21,14 @@ def effect(
 ) -> EarlierEffect:
     """An effect that began under the checkpoint with this mark; None = of a version without marks."""
     call_id = "r/s (attempt 1)#1"
-    return EarlierEffect(key, state, b"[7]", "r/s", 0, call_id if mark is None else add_mark(call_id, mark), by)
+    return EarlierEffect(key, state, b"[7]", "r/s", 0, call_id if mark is None else add_mark(call_id, mark), "k0", by)
 
 
-def earlier(*effects: EarlierEffect, released: tuple[str, ...] = (), started_from: str = "") -> EarlierEffects:
-    return EarlierEffects(effects, released, started_from)
+def earlier(
+    *effects: EarlierEffect, released: tuple[str, ...] = (), started_from: str = "", step_key: str = "k0"
+) -> EarlierEffects:
+    scope = EffectScope("r/k0/", 2, is_new=False, step_key=step_key, checkpoint=started_from, started_from=started_from)
+    return EarlierEffects(effects, released, scope)
 
 
 def test_use_is_named_by_action_and_arguments() -> None:
@@ -67,6 +71,7 @@ def test_effect_that_was_done_before_the_checkpoint_is_no_rival() -> None:
     assert earlier(effect(mark=SECOND), started_from=SECOND).find_rival(NEW) is not None
     assert earlier(effect(state=S.UNKNOWN, mark=FIRST), started_from=SECOND).find_rival(NEW) is not None
     assert earlier(effect(mark=None), started_from=SECOND).find_rival(NEW) is not None
+    assert earlier(effect(mark=FIRST), started_from=SECOND, step_key="of another step").find_rival(NEW) is not None
 
 
 def test_effect_of_an_older_version_is_a_rival_of_the_same_action() -> None:
