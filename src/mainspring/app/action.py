@@ -262,7 +262,9 @@ def effect_of_action(
     request = make_request(name, identity, check=check, **options)
     key = keys.next_key(name, hide_in_json(request.identity))
     scope = EffectScope(keys.prefix, keys.number, keys.is_new) if step is None else step.scope_of(keys)
-    return make_effect(msgspec.structs.replace(request, key=key, scope=scope, id=keys.derive_id(key)), check)
+    effect = make_effect(msgspec.structs.replace(request, key=key, scope=scope, id=keys.derive_id(key)), check)
+    effect.derived_from = keys
+    return effect
 
 
 def describe_arguments(

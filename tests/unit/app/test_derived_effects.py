@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import mainspring as ms
+from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.saved_error import RunFailed
 from mainspring.domain.states import EffectState
 from mainspring.resources.known_secrets import KNOWN_SECRETS, KnownSecrets
@@ -115,6 +116,75 @@ def test_same_call_is_counted(tmp_path: Path) -> None:
 
     assert run_step(send_all, tmp_path) == ["a", "a", "c", "a"]
     assert target.done == ["a", "a", "c", "a"]
+
+
+def test_call_that_is_made_again_in_the_attempt_is_the_same_effect(tmp_path: Path) -> None:
+    """It was refused at first. The next attempt does not perform it again."""
+    target = Target("a", "b")
+
+    def send_all() -> list[str]:
+        results = []
+        for item in ("a", "a", "b"):
+            try:
+                results.append(target.send(item))
+            except ms.NotSent:
+                if item == "b":
+                    raise
+        return results
+
+    assert run_step(send_all, tmp_path) == ["a", "a", "b"]
+    assert target.done == ["a", "a", "b"]
+
+
+def test_call_that_is_made_again_after_an_unknown_outcome_is_a_question(tmp_path: Path) -> None:
+    """Code that hides the first doubt does not get a second effect."""
+    target = Target(losses=("a",))
+
+    def send_twice() -> None:
+        with contextlib.suppress(MainspringError):
+            target.send("a")
+        target.send("a")
+
+    with pytest.raises(RunFailed, match="may or may not have happened"):
+        run_step(send_twice, tmp_path)
+    assert target.done == ["a"]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_call_that_is_made_again_after_its_check_failed_asks_again(is_async: bool, tmp_path: Path) -> None:
+    """The check cannot tell whether the target has the effect of the first attempt. A second call in the attempt is no other effect."""
+    done: list[str] = []
+    replies = iter([ConnectionError("away"), True])
+
+    def check(_item: str) -> bool:
+        reply = next(replies)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def perform(item: str) -> None:
+        done.append(item)
+        raise TimeoutError("no reply")
+
+    async def perform_async(item: str) -> None:
+        perform(item)
+
+    action: Any = ms.action(check=check)(perform_async if is_async else perform)
+
+    def send() -> None:
+        if ms.attempt() > 1:
+            with contextlib.suppress(ConnectionError):
+                action("a")
+        action("a")
+
+    async def send_async() -> None:
+        if ms.attempt() > 1:
+            with contextlib.suppress(ConnectionError):
+                await action("a")
+        await action("a")
+
+    run_step(send_async if is_async else send, tmp_path)
+    assert done == ["a"]
 
 
 def test_call_with_other_arguments_is_an_error_with_both(tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ class Effect:
         self._parts: DerivedKeys | None = None
         """The keys of the actions that the code calls, while it performs the effect."""
         self._parts_token: Token[DerivedKeys | None] | None = None
+        self.derived_from: DerivedKeys | None = None
+        """The keys from which its own key was taken; None if it has a key of the user."""
         self._pid = 0
         """The process that began."""
 
@@ -184,6 +186,7 @@ class Effect:
                 self._require_reply(reply)
             except BaseException as error:
                 self._wait_for(self._settlement(CallOutcome.UNKNOWN, *_describe(error)))
+                self._return_key()
                 raise
             self._wait_for(self._read_check(reply))
         self._set_key()
@@ -207,6 +210,7 @@ class Effect:
                 self._require_reply(reply)
             except BaseException as error:
                 await self._send(self._settlement(CallOutcome.UNKNOWN, *_describe(error)), error)
+                self._return_key()
                 raise
             settlement = self._read_check(reply)
             if settlement is not None:
@@ -260,8 +264,13 @@ class Effect:
             with contextlib.suppress(ValueError):  # in a generator, a block can end in another context
                 RUNNING_EFFECT.reset(token)
 
+    def _return_key(self) -> None:
+        if self.derived_from is not None:
+            self.derived_from.return_key(self.key)
+
     def _release(self, pending: PendingAnswer[EffectAnswer]) -> None:
         """Release the intent that came while this code was stopped, so that it never received it."""
+        self._return_key()
         answer = pending.abandon()
         if answer is not None and answer.intent:
             with contextlib.suppress(AttemptClosed):
@@ -353,6 +362,8 @@ class Effect:
     def _raise_after(self, settlement: EffectSettlement, error: BaseException | None) -> None:
         """Raise what the committed outcome means for the code."""
         failpoints.hit("effect.settled")
+        if settlement.outcome is not CallOutcome.DONE:
+            self._return_key()
         if error is None and settlement.outcome is CallOutcome.UNKNOWN:
             raise EffectNotSettledError(
                 f"the block of effect {self.key!r} ended without effect.done()\nat {self._place}",
