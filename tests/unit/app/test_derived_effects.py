@@ -151,7 +151,7 @@ def test_call_that_is_made_again_after_an_unknown_outcome_is_a_question(tmp_path
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_call_that_is_made_again_after_its_check_failed_asks_again(is_async: bool, tmp_path: Path) -> None:
+def test_call_that_is_made_again_after_its_check_failed_is_checked_again(is_async: bool, tmp_path: Path) -> None:
     """The check cannot tell whether the target has the effect of the first attempt. A second call in the attempt is no other effect."""
     done: list[str] = []
     replies = iter([ConnectionError("away"), True])
