@@ -16,7 +16,10 @@ STALL_S = 30.0
 
 
 class Target(http.server.ThreadingHTTPServer):
-    """The server. `requests` = (method, path, headers) of each request; `stall_at` = bytes of the file after which it stalls once."""
+    """The server. `requests` = (method, path, headers) of each request; `stall_at` = bytes of the file after which it stalls once.
+
+    `refusals` = orders that are refused once; `statuses` = those of the next orders, which are performed.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
@@ -27,6 +30,8 @@ class Target(http.server.ThreadingHTTPServer):
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.keys: dict[str, int] = {}
         self.orders: dict[int, int] = {}
+        self.refusals: list[int] = []
+        self.statuses: list[int] = []
         self.file = b""
         self.etag = '"v1"'
         self.stall_at: int | None = None
@@ -92,13 +97,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(404 if found is None else 200, {"number": int(rest)})
             return
         number = json.loads(body)["number"]
+        if number in self.server.refusals:
+            self.server.refusals.remove(number)
+            self.answer(429)
+            return
         key = self.headers.get("idempotency-key") if query.get("dedupes") else None
         self.server.order(number, key)
         if query.get("lost"):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        self.answer(int(query.get("status", 201)), {"number": number})
+        status = self.server.statuses.pop(0) if self.server.statuses else int(query.get("status", 201))
+        self.answer(status, {"number": number})
 
     def route_guarded(self, rest, query, body):
         """Refuse all but one bearer token."""

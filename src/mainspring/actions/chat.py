@@ -62,6 +62,7 @@ class _Sending:
             once=once,
             within=within,
             identity={"to": url_secret, "title": title},
+            content=body,
         )
 
     async def deliver(self) -> None:

@@ -172,6 +172,7 @@ class _Sending:
             once=once,
             within=within,
             identity=self._message.identity,
+            content=self._message.content,
             check=None if check is None else self._find,
             errors=self._errors,
         )

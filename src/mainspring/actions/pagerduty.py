@@ -148,6 +148,7 @@ class _Trigger:
             once=once,
             within=within,
             identity={"dedup_key": self._key},
+            content=self._payload,
             is_keyed=True,
             errors=self._account.errors,
         )

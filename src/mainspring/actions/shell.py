@@ -29,8 +29,9 @@ from mainspring.domain.runs.log_line import STREAM_LEVELS
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.text.lazy_pattern import lazy_pattern
 from mainspring.engine.attempts.attempt_reports import LogReport
+from mainspring.engine.attempts.derived_keys import RUNNING_EFFECT
 from mainspring.engine.attempts.effect import Effect
-from mainspring.engine.attempts.step_context import CURRENT_STEP, EFFECT_KEY
+from mainspring.engine.attempts.step_context import CURRENT_STEP, idempotency_key
 from mainspring.engine.commands.command import (
     NOT_EXECUTABLE,
     NOT_FOUND,
@@ -247,12 +248,16 @@ class _CommandCall:
         additions = {name: read_secret(value) for name, value in self._env.items()}
         step = CURRENT_STEP.get()
         if step is None:
-            key = EFFECT_KEY.get()
-            return env | additions | ({} if key is None else {"MAINSPRING_IDEMPOTENCY_KEY": key})
-        key = EFFECT_KEY.get() or step.key
+            effect = RUNNING_EFFECT.get()
+            return env | additions | ({} if effect is None else {"MAINSPRING_IDEMPOTENCY_KEY": effect.id})
         named = {name: env[name] for name in self._pass_env if name in env}
         return build_environment(
-            env, named | additions, run_id=step.run_id, attempt=step.attempt, key=key, slot_at=step.slot_at
+            env,
+            named | additions,
+            run_id=step.run_id,
+            attempt=step.attempt,
+            key=idempotency_key(),
+            slot_at=step.slot_at,
         )
 
     def _require_program(self, env: Mapping[str, str]) -> None:

@@ -175,6 +175,7 @@ class _Posting:
             once=once,
             within=within,
             identity={"channel": channel, "thread": self._thread},
+            content=self._body,
             check=None if self._webhook else self._find,
             errors=self._account.errors,
         )

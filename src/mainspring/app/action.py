@@ -1,12 +1,14 @@
 """`ms.action`: a function that is safe to run twice, as a step of a workflow and as a plain call.
 
 Role: puts the ledger around a function. The effect of a call has the key of `once=`, a template of the arguments. Without `once=` each
-call in a step is an effect of its own, under the key of the step: that protects it from a crash between effect and commit.
+call in a step is an effect of its own, under the key of the step and a hash of its arguments: that protects it from a crash between effect
+and commit. Inside of another effect it is a part of that one.
 """
 
 import contextlib
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
@@ -14,21 +16,34 @@ import msgspec
 
 from mainspring.app.once import make_effect, make_request, require_arguments, result_reader
 from mainspring.domain.duration import SpanInput
-from mainspring.domain.errors import MainspringError, OptionError, OutsideStepError, UnknownNameError
+from mainspring.domain.effects.earlier_effects import EffectScope
+from mainspring.domain.effects.identity import encode_identity, hash_identity
+from mainspring.domain.errors import (
+    MainspringError,
+    OptionError,
+    OutsideStepError,
+    UnknownNameError,
+    ValueRefusedError,
+)
 from mainspring.domain.text.escaping import escape
-from mainspring.domain.values.function_signature import read_signature
+from mainspring.domain.values.codec import encode
+from mainspring.domain.values.function_signature import Signature, read_signature
 from mainspring.domain.values.saved_call import encode_call
 from mainspring.domain.values.template import check_template, expand_template
 from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.derived_keys import RUNNING_EFFECT
 from mainspring.engine.attempts.effect import Check, Effect
 from mainspring.engine.attempts.isolation import is_async
-from mainspring.engine.attempts.step_context import CURRENT_STEP, EFFECT_KEY
+from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.engine.definitions.automation import Step
 from mainspring.engine.definitions.decorators import StepOptions, declare_step, step
+from mainspring.resources.effects import hide_in_json
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _MAX_VERIFY_TEXT = 400
+_LONGEST_ARGUMENT = 1_000
+"""Bytes of JSON of an argument that is stored as it is."""
 _REQUEST_OPTIONS = ("keyed", "within", "conflict", "wait")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -178,7 +193,8 @@ class _EffectCall:
     def _make_effect(self, wrapper: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Effect | None:
         check = None if self._check is None else functools.partial(self._check, *args, **kwargs)
         if self._once is None:
-            effect = effect_of_action(self._name, check=check, **self._options)
+            values = describe_arguments(self._name, read_signature(self._fn), args, kwargs)
+            effect = effect_of_action(self._name, identity=values, check=check, **self._options)
         else:
             data = encode_call(read_signature(self._fn), args, kwargs, f"arguments of action {self._name!r}")
             values = msgspec.json.decode(data)
@@ -213,12 +229,18 @@ class _EffectCall:
 
 
 def effect_of_action(
-    name: str, *, once: str | None = None, identity: object = None, check: Check | None = None, **options: Any
+    name: str,
+    *,
+    once: str | None = None,
+    identity: object = None,
+    content: object = None,
+    check: Check | None = None,
+    **options: Any,
 ) -> Effect | None:
     """Return the effect of one call of an action; `options` are those of `ms.once`.
 
-    Without `once` it is the effect of this use in the running step. Outside of steps there is none: nothing says what would be the same.
-    Inside of another effect there is none either, unless it has a recovery of its own: what happens is settled with the outer one.
+    Without `once` it is the effect of this use in the running step, or a part of the outer effect. Otherwise there is none: nothing says
+    what would be the same. `content` = what tells two such uses apart, besides the identity.
 
     Raises:
         OutsideStepError: called straight from a workflow's body.
@@ -226,10 +248,37 @@ def effect_of_action(
     """
     if IN_BODY.get():
         raise OutsideStepError(name)
-    if once is None:
-        step = CURRENT_STEP.get()
-        is_covered = EFFECT_KEY.get() is not None and check is None and not options.get("keyed")
-        if step is None or is_covered:
-            return None
-        once, identity = step.effect_key(name), None
-    return make_effect(make_request(once, identity, check=check, **options), check)
+    if once is not None:
+        return make_effect(make_request(once, identity, check=check, **options), check)
+    outer, step = RUNNING_EFFECT.get(), CURRENT_STEP.get()
+    keys = outer if outer is not None or step is None else step.derived_keys
+    if keys is None:
+        return None
+    if outer is not None and check is None:
+        options["keyed"] = True  # the outer effect decides whether a part of unknown outcome is performed again
+    if content is not None:
+        data = hide_in_json(encode_identity(name, content, limit=sys.maxsize))
+        identity = {"identity": identity, "content": hash_identity(data)}
+    request = make_request(name, identity, check=check, **options)
+    key = keys.next_key(name, hide_in_json(request.identity))
+    scope = EffectScope(keys.prefix, keys.number, keys.is_new) if step is None else step.scope_of(keys)
+    effect = make_effect(msgspec.structs.replace(request, key=key, scope=scope, id=keys.derive_id(key)), check)
+    effect.derived_from = keys
+    return effect
+
+
+def describe_arguments(
+    name: str, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, object]:
+    """Return the arguments of a call as JSON data: a long one as its hash, one without JSON form as its type."""
+    values = signature.bind(args, kwargs, f"arguments of action {name!r}")
+    return {parameter: _describe_argument(value) for parameter, value in values.items()}
+
+
+def _describe_argument(value: object) -> object:
+    try:
+        data = encode(value, limit=sys.maxsize)
+    except ValueRefusedError:
+        return {"type": type(value).__qualname__}
+    is_short = len(data) <= _LONGEST_ARGUMENT and b"-0.0" not in data
+    return msgspec.json.decode(data) if is_short else {"sha256": hash_identity(hide_in_json(data))}

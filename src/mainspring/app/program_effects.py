@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from mainspring.app.program_session import STORE_TIMEOUT_S, ProgramSession, program_session
+from mainspring.domain.effects.earlier_effects import EarlierEffects, EffectScope
 from mainspring.domain.effects.effect import CallOutcome, EffectHolder
 from mainspring.domain.errors import (
     ConflictError,
@@ -26,6 +27,7 @@ from mainspring.engine.attempts.step_context import PendingAnswer
 from mainspring.resources.effects import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
+    LONGEST_WAIT_FOR_CALLS_S,
     EffectAnswer,
     EffectLedger,
     EffectRequest,
@@ -33,11 +35,14 @@ from mainspring.resources.effects import (
     busy_error,
     release_of,
 )
+from mainspring.store.commands.effects import ListEarlierEffects
 from mainspring.store.commands.results import CommandDone, Refused
 from mainspring.store.committer import NOTHING_DONE
 
 _CHECK_EVERY_S = 1.0
 """Seconds between two checks whether the awaited holder lives."""
+_MAX_SCOPES = 100
+"""Outer effects whose earlier parts are remembered: those that the program performs at this moment."""
 _UNSAVED_ERRORS = (StoreFullError, StoreReadOnlyError, StoreUnavailableError)
 _UNSAVED = {
     CallOutcome.DONE: ("was performed", "mainspring effects confirm {key}"),
@@ -65,6 +70,8 @@ class ProgramEffects:
         self._unsaved: dict[tuple[str, int], EffectSettlement] = {}
         """Outcomes that the store did not take, by idempotency key and intent."""
         self._settling: set[threading.Thread] = set()
+        self._earlier: dict[tuple[str, int], EarlierEffects] = {}
+        self._earlier_lock = threading.Lock()
         session.before_close(self._finish_settling)
 
     def _finish_settling(self) -> None:
@@ -132,6 +139,8 @@ class ProgramEffects:
         """Ask until the effect is free, done or in doubt, or the wait is over."""
         for settlement in tuple(self._unsaved.values()):
             self._save(settlement)
+        if request.scope is not None and not request.scope.is_new:
+            self._wait_until_clear(request, request.scope, wait)
         pid = os.getpid()
         command = self._ledger.begin_command(request, EffectHolder(self._session.owner, f"{pid}#{number}"))
         now = time.monotonic()
@@ -147,6 +156,26 @@ class ProgramEffects:
             remaining_s = until - now
             if remaining_s <= 0 or not wait(min(pause, remaining_s)):
                 raise busy_error(answer, request.wait_s)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    def _wait_until_clear(self, request: EffectRequest, scope: EffectScope, wait: Callable[[float], bool]) -> None:
+        """Wait until it is known that a part of an outer effect is no earlier part with other arguments.
+
+        Raises:
+            EffectConflictError: it may be one.
+        """
+        name = scope.prefix, scope.number
+        with self._earlier_lock:
+            earlier = self._earlier.get(name)
+            if earlier is None:
+                found = self._session.apply(ListEarlierEffects(scope.prefix))
+                earlier = self._earlier[name] = EarlierEffects(found.effects, found.released, scope)
+                self._earlier = dict(list(self._earlier.items())[-_MAX_SCOPES:])
+        until, pause = time.monotonic() + min(request.wait_s, LONGEST_WAIT_FOR_CALLS_S), FIRST_PAUSE_S
+        while (conflict := self._ledger.check_earlier(request, earlier)) is not None:
+            remaining_s = until - time.monotonic()
+            if remaining_s <= 0 or not wait(min(pause, remaining_s)):
+                raise conflict
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
 

@@ -100,6 +100,8 @@ class EffectMove(StrEnum):
     """The target does not have what is on record as done."""
     PERMIT = "permit"
     """A person says that it did not happen, and lets its step perform it."""
+    KEEP = "keep"
+    """It did not happen, but parts of it did: the next call continues after them."""
     CORRECT = "correct"
     """A person gives another result to what a person has confirmed."""
 
@@ -112,6 +114,7 @@ EFFECT_MOVES: Final[dict[EffectMove, tuple[frozenset[EffectState], EffectState]]
     EffectMove.DOUBT: (frozenset({EffectState.PENDING, EffectState.UNKNOWN}), EffectState.IN_DOUBT),
     EffectMove.DISPUTE: (frozenset({EffectState.DONE}), EffectState.IN_DOUBT),
     EffectMove.PERMIT: (frozenset({EffectState.IN_DOUBT}), EffectState.UNKNOWN),
+    EffectMove.KEEP: (_UNPROVEN_STATES | {EffectState.PENDING}, EffectState.UNKNOWN),
     EffectMove.CORRECT: (frozenset({EffectState.DONE}), EffectState.DONE),
 }
 """THE table of effects: verb -> (states it may start from, state it ends in). `effects.decision` says when one may begin."""

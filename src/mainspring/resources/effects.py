@@ -14,6 +14,7 @@ from datetime import timedelta
 import msgspec
 
 from mainspring.domain.clock import Clock
+from mainspring.domain.effects.earlier_effects import EarlierEffects, EffectScope, add_mark
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
 from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.effects.identity import hash_identity
@@ -27,24 +28,33 @@ from mainspring.resources.known_secrets import KNOWN_SECRETS
 from mainspring.store.base import Store
 from mainspring.store.commands.effects import (
     BeginEffect,
+    EarlierEffectsFound,
     EffectConflict,
     EffectFound,
     EffectGranted,
+    ListEarlierEffects,
     SettleEffect,
 )
 from mainspring.store.commands.results import CommandDone, Refused
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
+LONGEST_WAIT_FOR_CALLS_S = 5.0
+"""How long a call waits for other calls of its attempt, if it may be an earlier effect that one of them is."""
 EFFECT_RETRY_AFTER = timedelta(seconds=30)
 _MAX_TEXT = 400
 _ID_BITS = 80
+_ONE_KEY = "One key is one effect. Put what differs into the key, or leave what may differ out of the identity."
+_NAME_IT = 'State a key that names the effect, such as once=f"order:{order.id}". Then its arguments may change.'
 _ATTEMPT_ENDED = "its attempt ended without an outcome"
 _NO_WORDS = "its words are not stored, because a codec encrypts values"
 _NOT_RECEIVED = "its code stopped before it received the intent"
 
 
 class EffectRequest(msgspec.Struct, frozen=True):
-    """The request of one call. `identity` is canonical JSON; it waits up to `wait_s` seconds for another holder."""
+    """The request of one call. `identity` is canonical JSON; it waits up to `wait_s` seconds for another holder.
+
+    A call without a key of the user has a `scope`, and as a part of an outer effect the `id` that follows from the outer one.
+    """
 
     key: str
     identity: bytes
@@ -52,6 +62,8 @@ class EffectRequest(msgspec.Struct, frozen=True):
     recovery: Recovery
     must_match: bool
     wait_s: float
+    scope: EffectScope | None = None
+    id: str | None = None
 
 
 class EffectAnswer(msgspec.Struct, frozen=True):
@@ -75,7 +87,7 @@ class EffectSettlement(msgspec.Struct, frozen=True):
 
     `id` and `intent` are those of the answer. `note` = the reason, such as the type of an error, and `words` its message.
     `was_checked` = the target was asked before and does not have the effect. `ends_step` = the effect is the whole step: the outcome is
-    committed with the end of the attempt.
+    committed with the end of the attempt. `has_parts` = its code may have called actions that are on record as its parts.
     """
 
     key: str
@@ -88,6 +100,7 @@ class EffectSettlement(msgspec.Struct, frozen=True):
     words: str | None = None
     was_checked: bool = False
     ends_step: bool = False
+    has_parts: bool = False
 
 
 def release_of(request: EffectRequest, answer: EffectAnswer) -> EffectSettlement:
@@ -119,18 +132,21 @@ class EffectLedger:
                 "the key of an effect contains a secret",
                 hint='Keys are stored and shown. Name the thing, not its key: f"charge:{order.id}".',
             )
+        if request.scope is not None:
+            holder = msgspec.structs.replace(holder, call_id=add_mark(holder.call_id, request.scope.checkpoint))
         call = EffectCall(
             request.key,
             holder,
             hash_identity(request.identity),
-            self._sealing.seal(_hide_in_json(request.identity)),
+            self._sealing.seal(hide_in_json(request.identity)),
             request.within_ms,
             request.recovery,
             request.must_match,
+            is_part=request.id is not None,
         )
         # The kernel is asked for random bits once, not for each id.
         self._next_random = (self._next_random + 1) % (1 << _ID_BITS)
-        return BeginEffect(call, make_id("e", self._clock.now(), self._next_random))
+        return BeginEffect(call, request.id or make_id("e", self._clock.now(), self._next_random))
 
     def settle_command(self, settlement: EffectSettlement) -> SettleEffect:
         """Return the command that saves an outcome. A result that cannot be sealed is lost; that the effect is done is not.
@@ -148,7 +164,9 @@ class EffectLedger:
                 result = self._sealing.seal(s.result)
             except SealedError as error:
                 refused = error.message
-        return SettleEffect(s.key, s.id, s.intent, s.outcome, result, _hide(refused), _hide(note), s.was_checked)
+        return SettleEffect(
+            s.key, s.id, s.intent, s.outcome, result, _hide(refused), _hide(note), s.was_checked, s.has_parts
+        )
 
     def read_answer(
         self, request: EffectRequest, answer: EffectGranted | EffectFound | EffectConflict | Refused
@@ -171,21 +189,41 @@ class EffectLedger:
                 owner=answer.owner,
             )
         if isinstance(answer, EffectConflict):
-            raise self._conflict(request, answer)
+            text = f"effect {request.key!r} was used with another identity"
+            raise self._make_conflict(text, request, answer.identity, answer.owner, answer.settled_at, _ONE_KEY)
         if answer.code == "held":
             return answer
         if answer.code == "in_doubt":
             raise doubt_error(request.key, answer.text)
         raise EffectConflictError(answer.text, hint="Enter ms.once for a key one time, around the code of its effect.")
 
-    def _conflict(self, request: EffectRequest, conflict: EffectConflict) -> EffectConflictError:
-        before = escape(self._sealing.open(conflict.identity).decode(), _MAX_TEXT)
-        now = escape(_hide_in_json(request.identity).decode(), _MAX_TEXT)
-        return EffectConflictError(
-            f"effect {request.key!r} was used with another identity\n"
-            f"on record: {before} (by {conflict.owner}, {format_iso_instant(conflict.settled_at)})\nthis call: {now}",
-            hint="One key is one effect. Put what differs into the key, or leave what may differ out of the identity.",
-        )
+    def check_earlier(self, request: EffectRequest, earlier: EarlierEffects) -> EffectConflictError | None:
+        """Note a call without a key of the user; return the error if it may be an earlier effect with other arguments.
+
+        None = it is clear. The calls that its attempt makes meanwhile can make it clear, too.
+
+        Raises:
+            EffectConflictError: the code has continued after an effect with these arguments.
+        """
+        scope, action = request.scope, request.key.rpartition("/")[2].partition("#")[0]
+        repeated = earlier.meet(request.key, is_resumed=scope is not None and scope.is_resumed)
+        if repeated is not None:
+            text = f"action {action!r} had these arguments before the last checkpoint: is this call the same effect?"
+            raise self._make_conflict(text, request, repeated.identity, repeated.owner, repeated.changed_at, _NAME_IT)
+        rival = earlier.find_rival(request.key)
+        if rival is None:
+            return None
+        text = f"action {action!r} had other arguments in an earlier attempt: is this call the same effect?"
+        return self._make_conflict(text, request, rival.identity, rival.owner, rival.changed_at, _NAME_IT)
+
+    def _make_conflict(
+        self, text: str, request: EffectRequest, identity: bytes, owner: str, at: int, hint: str
+    ) -> EffectConflictError:
+        """Return the error that shows the identity on record and that of a call."""
+        before = escape(self._sealing.open(identity).decode(), _MAX_TEXT)
+        now = escape(hide_in_json(request.identity).decode(), _MAX_TEXT)
+        by = f"{owner}, {format_iso_instant(at)}"
+        return EffectConflictError(f"{text}\non record: {before} (by {by})\nthis call: {now}", hint=hint)
 
 
 def _hide(text: str | None) -> str | None:
@@ -193,7 +231,7 @@ def _hide(text: str | None) -> str | None:
     return None if text is None else KNOWN_SECRETS.redact(text)
 
 
-def _hide_in_json(data: bytes) -> bytes:
+def hide_in_json(data: bytes) -> bytes:
     """Hide the known secrets in the values of JSON."""
     redactor = KNOWN_SECRETS.redactor
     if not redactor.values:
@@ -221,7 +259,7 @@ def busy_error(refused: Refused, wait_s: float) -> BusyError:
 class _PendingEffect:
     """One call of an attempt that waits for its answer, or has an intent (`granted`)."""
 
-    __slots__ = ("answer", "granted", "holder", "pause", "request", "timer", "until")
+    __slots__ = ("answer", "clear_by", "granted", "holder", "pause", "request", "timer", "until")
 
     def __init__(self, holder: EffectHolder, request: EffectRequest, until: float, answer: AnswerCallback) -> None:
         self.holder = holder
@@ -230,6 +268,7 @@ class _PendingEffect:
         self.answer = answer
         self.pause = FIRST_PAUSE_S
         self.timer: asyncio.TimerHandle | None = None
+        self.clear_by = until - request.wait_s + min(request.wait_s, LONGEST_WAIT_FOR_CALLS_S)
         self.granted: EffectAnswer | None = None
 
 
@@ -246,6 +285,8 @@ class AttemptEffects:
         """The calls with an intent, by the idempotency key of the effect, the attempt and the intent."""
         self._last: dict[str, tuple[EffectSettlement, SettledCallback]] = {}
         """The outcomes that are committed with the end of their attempt."""
+        self._earlier: dict[str, dict[tuple[str, int], EarlierEffects | list[_PendingEffect]]] = {}
+        """The effects of earlier attempts, for each attempt and scope; or the calls that wait for them."""
         self._is_closed = False
 
     def begin(self, holder: EffectHolder, request: EffectRequest, answer: AnswerCallback) -> None:
@@ -275,6 +316,7 @@ class AttemptEffects:
 
     def end(self, owner: str) -> None:
         """Save the outcome that belongs to the end of an attempt, and make its pending effects unknown: it has ended."""
+        self._earlier.pop(owner, None)
         last = self._last.pop(owner, None)
         if last is not None:
             self._submit(*last)
@@ -311,11 +353,55 @@ class AttemptEffects:
     def _ask(self, call: _PendingEffect) -> None:
         call.timer = None
         try:
+            if not self._is_clear(call):
+                return
             command = self._ledger.begin_command(call.request, call.holder)
         except MainspringError as error:
             self._reply(call, error)
             return
         self._store.submit(command, functools.partial(self._on_answer, call))
+
+    def _is_clear(self, call: _PendingEffect) -> bool:
+        """Tell whether a call is no earlier effect with other arguments, as far as it can be known. If not, it is asked again later.
+
+        Raises:
+            EffectConflictError: it may be one.
+        """
+        scope = call.request.scope
+        if scope is None or scope.is_new:
+            return True
+        of_attempt = self._earlier.setdefault(call.holder.owner, {})
+        name = scope.prefix, scope.number
+        earlier = of_attempt.get(name)
+        if not isinstance(earlier, EarlierEffects):
+            of_attempt[name] = [*(earlier or ()), call]
+            if earlier is None:
+                self._store.submit(
+                    ListEarlierEffects(scope.prefix), functools.partial(self._on_earlier, call.holder.owner, scope)
+                )
+            return False
+        conflict = self._ledger.check_earlier(call.request, earlier)
+        if conflict is None:
+            return True
+        if self._loop.time() >= call.clear_by:
+            raise conflict
+        self._ask_later(call, call.clear_by)
+        return False
+
+    def _on_earlier(self, owner: str, scope: EffectScope, found: EarlierEffectsFound | BaseException) -> None:
+        of_attempt = self._earlier.get(owner, {})
+        waiting = of_attempt.pop((scope.prefix, scope.number), None)
+        if isinstance(found, EarlierEffectsFound) and waiting is not None:
+            of_attempt[scope.prefix, scope.number] = EarlierEffects(found.effects, found.released, scope)
+        for call in waiting if isinstance(waiting, list) else ():
+            if self._is_live(call) and isinstance(found, BaseException):
+                self._reply(call, found)
+            elif self._is_live(call):
+                self._ask(call)
+
+    def _ask_later(self, call: _PendingEffect, until: float) -> None:
+        call.timer = self._loop.call_later(min(call.pause, until - self._loop.time()), self._ask, call)
+        call.pause = min(call.pause * 2, LONGEST_PAUSE_S)
 
     def _on_answer(
         self, call: _PendingEffect, answer: EffectGranted | EffectFound | EffectConflict | Refused | BaseException
@@ -335,10 +421,8 @@ class AttemptEffects:
         if not isinstance(result, Refused):
             self._reply(call, result)
             return
-        remaining_s = call.until - self._loop.time()
-        if remaining_s > 0:
-            call.timer = self._loop.call_later(min(call.pause, remaining_s), self._ask, call)
-            call.pause = min(call.pause * 2, LONGEST_PAUSE_S)
+        if self._loop.time() < call.until:
+            self._ask_later(call, call.until)
         else:
             self._reply(call, busy_error(result, call.request.wait_s))
 

@@ -24,7 +24,8 @@ from mainspring.store.read.effects import EffectFilter, list_effect_keys, list_e
 from mainspring.store.sqlite.reader import SqliteReader
 from mainspring.testing.action_case import LINE, RETURN, CaseEnd, ContractCase
 
-FAILPOINTS = ("effect.started", "effect.performed", "effect.settled")
+_SETTLED = "effect.settled"
+FAILPOINTS = ("effect.started", "effect.performed", _SETTLED)
 """Places around the code of an effect: after its intent is committed, before its outcome is sent, and after that is committed or, where
 the effect is the whole step, sent."""
 _TIMEOUT_S = 60.0
@@ -137,9 +138,10 @@ class ActionContract:
         self._store = folder / "contract.db"
         self._runners = [CaseRunner(folder / f"output{number}.txt", self._environment) for number in range(2)]
         try:
-            places = self._list_places(self._check_twice(), kills)
+            first = self._check_twice()
+            places = self._list_places(first, kills)
             self._check_two_at_once()
-            self._check_errors()
+            self._check_errors(first)
             for place in places * repeats:
                 self._check_kill(place)
             for place in places:
@@ -202,8 +204,8 @@ class ActionContract:
             self._require_success(end, "two calls at once")
         self._require(self._effects(number) == 1, "two calls at once", number)
 
-    def _check_errors(self) -> None:
-        """Let its first line raise: a permanent error is not retried, a transient one is."""
+    def _check_errors(self, first: CaseEnd) -> None:
+        """Let its first line raise: a permanent error is not retried, a transient one is, also after its first effect on record."""
         number = self._next()
         end = self._run(number, place=f"{LINE}1", happens="permanent")
         self._require_first_line(end)
@@ -215,6 +217,10 @@ class ActionContract:
         self._require_first_line(end)
         self._require_success(end, "after a transient error")
         self._require(self._effects(number) == 1, "after a transient error", number)
+        if _SETTLED in first.failpoints:
+            number, case = self._next(), "after its first effect on record and a transient error"
+            self._require_success(self._run(number, place=_SETTLED, happens="transient"), case)
+            self._require(self._effects(number) == 1, case, number)
 
     def _require_first_line(self, end: CaseEnd) -> None:
         if not end.is_disturbed:

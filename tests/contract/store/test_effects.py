@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, EffectRecord, Recovery
+from mainspring.domain.effects.effect import (
+    DECIDED_BY_PARTS,
+    CallOutcome,
+    EffectCall,
+    EffectHolder,
+    EffectRecord,
+    Recovery,
+)
 from mainspring.domain.errors import FencedError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.states import EffectState, RunState
@@ -20,6 +27,7 @@ from mainspring.store.commands.effects import (
     EffectFound,
     EffectGranted,
     ForgetEffect,
+    ListEarlierEffects,
     SettleEffect,
 )
 from mainspring.store.commands.results import DONE, Refused
@@ -147,6 +155,67 @@ def test_other_identity_is_a_conflict_with_the_one_on_record(store: Any) -> None
     assert (row(store).id, row(store).skips) == (granted.id, 0)
     lost(store, key="other", recovery=R.CHECK)
     assert isinstance(store.do(begin(key="other", identity=b"[8]", recovery=R.CHECK)), EffectConflict)
+
+
+def test_release_of_an_effect_keeps_its_row_while_its_parts_are_on_record(store: Any) -> None:
+    """The next call performs the rest under the same idempotency key; another release keeps it again."""
+    first = granted_to(store, begin(step()))
+    done(store, begin(step(), key=f"{first.id}/send#aa.1"))
+    for attempt in (1, 2):
+        assert store.do(settle(first, C.RELEASED, note="NotSent")) == DONE
+        assert (state(store), row(store).decided_by, row(store).note) == (S.UNKNOWN, DECIDED_BY_PARTS, "NotSent")
+        again = granted_to(store, begin(step(attempt=attempt + 1)))
+        assert (again.id, again.intent, again.must_check) == (first.id, first.intent + 1, False)
+        first = again
+    assert calls(store).count((first.id, C.RELEASED)) == 2
+
+
+@pytest.mark.parametrize("recovery", [R.PERSON, R.KEYED])
+def test_release_of_an_effect_with_a_part_of_unknown_outcome_is_none(store: Any, recovery: Recovery) -> None:
+    """Something may have happened."""
+    first = granted_to(store, begin(recovery=recovery))
+    done(store, begin(key=f"{first.id}/send#aa.1"))
+    lost(store, key=f"{first.id}/send#bb.1", recovery=R.KEYED)
+    assert store.do(settle(first, C.RELEASED)) == DONE
+    assert (state(store), row(store).decided_by) == (S.IN_DOUBT if recovery is R.PERSON else S.UNKNOWN, None)
+
+
+@pytest.mark.parametrize("end", ["done", "confirmed", "forgotten", "window"])
+def test_parts_are_deleted_once_the_outer_effect_needs_them_no_more(store: Any, clock: Any, end: str) -> None:
+    """It happened as a whole, or the next call is another effect. Parts of other effects stay."""
+    first = granted_to(store, begin(within_ms=HOUR))
+    part, other = f"{first.id}/send#aa.1", f"{first.id}0/send#aa.1"
+    done(store, begin(key=part))
+    done(store, begin(key=other))
+    if end == "done":
+        store.do(settle(first, has_parts=True))
+    else:
+        store.do(settle(first, C.UNKNOWN))
+    if end == "confirmed":
+        store.do(ConfirmEffect(KEY, None, "ann"))
+    elif end == "forgotten":
+        store.do(ForgetEffect(KEY))
+    elif end == "window":
+        clock.forward(HOUR)
+        granted_to(store, begin(within_ms=HOUR))
+    assert (state(store, part), state(store, other)) == (None, S.DONE)
+
+
+def test_earlier_effects_of_a_prefix_are_listed(store: Any) -> None:
+    """Those on record, and the keys of those that were released; no others."""
+    done(store, begin(step(), key="r/k0/send#aa.1"))
+    lost(store, holder=step(call="2"), key="r/k0/send#bb.1")
+    released = granted_to(store, begin(step(call="3"), key="r/k0/send#cc.1"))
+    store.do(settle(released, C.RELEASED, key="r/k0/send#cc.1"))
+    for other in ("r/k1/send#aa.1", "r/k00/send#aa.1", "r/k"):
+        done(store, begin(step(), key=other))
+    found = store.do(ListEarlierEffects("r/k0/"))
+    assert [(effect.key, effect.state) for effect in found.effects] == [
+        ("r/k0/send#aa.1", S.DONE),
+        ("r/k0/send#bb.1", S.IN_DOUBT),
+    ]
+    assert found.effects[0].call_id == "r/s (attempt 1)#1"
+    assert found.released == ["r/k0/send#cc.1"]
 
 
 @pytest.mark.parametrize("recovery", [R.PERSON, R.KEYED, R.CHECK])

@@ -186,6 +186,53 @@ def test_repeated_mail_has_the_same_id_and_date(box, tmp_path):
     assert abs(parsedate_to_datetime(first["Date"]).timestamp() - started_at) < 60
 
 
+def test_part_that_was_sent_is_not_sent_again(box, tmp_path):
+    """The second of two mails of an action is refused at first: the first one stays one mail, with its id."""
+    box.refused["bob@example.com"] = "450 later"
+
+    @ms.action(once="welcome:{number}", retry=ms.Retry(attempts=2, initial="1ms"))
+    def welcome(number: int) -> list[str]:
+        first = send_to(box.address)
+        try:
+            return [first.message_id, send_to(box.address, "bob@example.com").message_id]
+        finally:
+            box.refused.clear()
+
+    @ms.workflow(name="mail-parts")
+    async def greet(run: ms.Run) -> list[str]:
+        return await run.step(welcome, 7)
+
+    ids = ms.App(str(tmp_path / "a.db")).run(greet)
+    assert [(to, mail["Message-ID"]) for to, mail in box.mails] == [
+        (["ann@example.com"], ids[0]),
+        (["bob@example.com"], ids[1]),
+    ]
+
+
+def test_mails_of_one_subject_are_known_by_their_texts(box, tmp_path):
+    """A retry that sends them in another order gets the result of each."""
+    box.refused["cid@example.com"] = "450 later"
+    texts = iter([["a", "b"], ["b", "a"]])
+
+    def send_all() -> list[str]:
+        ids = [send_to(box.address, text=text).message_id for text in next(texts)]
+        refused = bool(box.refused)
+        try:
+            send_to(box.address, "cid@example.com")
+        finally:
+            box.refused.clear()
+        assert not refused
+        return ids
+
+    @ms.workflow(name="mail-order")
+    async def send(run: ms.Run) -> list[str]:
+        return await run.options(retry=ms.Retry(attempts=2, initial="1ms")).step(send_all)
+
+    ids = ms.App(str(tmp_path / "a.db")).run(send)
+    assert [mail["Message-ID"] for _, mail in box.mails[:2]] == ids[::-1]
+    assert len(box.mails) == 3
+
+
 def test_date_of_a_mail_is_that_of_its_key():
     """However late it is built again."""
     sender = Mailbox("", "ms@example.com")

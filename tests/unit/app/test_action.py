@@ -91,7 +91,11 @@ async def add_once(key: str) -> str:
     return str(await ms.once(key, add, key))
 
 
-@pytest.mark.parametrize(("fn", "more"), [(ms.action(once="{key}")(add), 1), (add_once, 2)], ids=["action", "once"])
+@pytest.mark.parametrize(
+    ("fn", "more"),
+    [(ms.action(once="{key}")(add), 1), (ms.action()(add), 1), (add_once, 2)],
+    ids=["action", "action without a key", "once"],
+)
 def test_effect_costs_commits_and_no_more(fn: Any, more: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An action that is the whole step costs the commit of its intent: its outcome is committed with that of the step."""
     steps = 20

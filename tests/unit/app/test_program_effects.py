@@ -17,7 +17,7 @@ from mainspring.app.project import Project
 from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.errors import BusyError, ConfigError, StoreUnavailableError
 from mainspring.domain.states import EffectState
-from mainspring.store.commands.effects import SettleEffect
+from mainspring.store.commands.effects import ForgetEffect, SettleEffect
 from mainspring.store.commands.sessions import DeclareSessionDead
 from mainspring.store.read.effects import EffectFilter, list_effects, read_effect
 from tests.polling import polls
@@ -234,3 +234,33 @@ def test_program_without_a_store_has_no_effect(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(ConfigError):
         ms.once(KEY, performed.append, 1)
     assert (performed, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_part_that_a_program_has_performed_is_not_performed_again(
+    program: ProgramSession, other: ProgramSession
+) -> None:
+    """A later part was refused. The next call of the outer effect continues with it, and with other arguments it is an error."""
+    done: list[str] = []
+
+    @ms.action(wait="1ms")
+    def send(name: str) -> None:
+        if name == "second" and name not in done:
+            done.append(name)
+            raise ms.NotSent("busy")
+        done.append(f"{name} {ms.idempotency_key()}")
+
+    def send_both(first: str = "first") -> None:
+        with ms.once("both") as effect:
+            if effect.needed:
+                send(first)
+                send("second")
+                effect.done()
+
+    with pytest.raises(ms.NotSent):
+        send_both()
+    with pytest.raises(EffectConflictError, match="action 'send' had other arguments"):
+        send_both("first, later")
+    assert [text.partition(" ")[0] for text in done] == ["first", "second"]
+    other._store.apply(ForgetEffect("both"))
+    send_both()
+    assert [text.partition(" ")[0] for text in done] == ["first", "second", "first", "second"]

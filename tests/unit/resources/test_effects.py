@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from mainspring.domain.effects.earlier_effects import EarlierEffect, EffectScope
 from mainspring.domain.effects.effect import CallOutcome, EffectHolder, Recovery
 from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.effects.identity import hash_identity
 from mainspring.domain.errors import ArgumentError, BusyError, ConflictError, SealedError, StoreUnavailableError
+from mainspring.domain.states import EffectState
 from mainspring.domain.values.sealing import PLAIN_SEALING, Sealing
 from mainspring.resources.effects import (
     AttemptEffects,
@@ -20,7 +22,15 @@ from mainspring.resources.effects import (
     EffectSettlement,
 )
 from mainspring.resources.known_secrets import KnownSecrets
-from mainspring.store.commands.effects import BeginEffect, EffectConflict, EffectFound, EffectGranted, SettleEffect
+from mainspring.store.commands.effects import (
+    BeginEffect,
+    EarlierEffectsFound,
+    EffectConflict,
+    EffectFound,
+    EffectGranted,
+    ListEarlierEffects,
+    SettleEffect,
+)
 from mainspring.store.commands.results import DONE, Refused
 from mainspring.testing import FakeClock, VirtualLoop
 
@@ -73,8 +83,8 @@ class Scene:
         self.answers: list[Any] = []
         self.settled: list[BaseException | None] = []
 
-    def begin(self, owner: str = "r/s (attempt 1)", wait_s: float = 30.0) -> None:
-        request = EffectRequest("k", b"[7]", None, Recovery.PERSON, False, wait_s)
+    def begin(self, owner: str = "r/s (attempt 1)", wait_s: float = 30.0, key: str = "k", **options: Any) -> None:
+        request = EffectRequest(key, b"[7]", None, Recovery.PERSON, False, wait_s, **options)
         self.effects.begin(EffectHolder(owner, f"{owner}#1"), request, self.answers.append)
 
     def settle(self, outcome: CallOutcome = C.DONE, owner: str = "r/s (attempt 1)", **options: Any) -> None:
@@ -129,6 +139,58 @@ def test_answers_of_the_store_become_answers_and_errors(scene: Scene) -> None:
     assert "mainspring effects confirm k." in (doubt.hint or "")
     assert isinstance(nested, EffectConflictError)
     assert isinstance(away, StoreUnavailableError)
+
+
+def earlier(*keys: str) -> EarlierEffectsFound:
+    effects = [EarlierEffect(key, EffectState.DONE, b"[8]", "r/s (attempt 1)", 0, "r/s#1@", "k", None) for key in keys]
+    return EarlierEffectsFound(effects, [])
+
+
+def test_earlier_effects_are_read_once_for_an_attempt_that_is_not_the_first(scene: Scene) -> None:
+    """Before its first call; a first attempt reads nothing."""
+    scene.begin(key="r/k/pay#aa.1", scope=EffectScope("r/k/", 1, is_new=True))
+    assert isinstance(scene.store.answer(GRANTED), BeginEffect)
+    later = EffectScope("r/k/", 2, is_new=False, checkpoint="m2")
+    for key in ("r/k/pay#aa.1", "r/k/pay#bb.1"):
+        scene.begin("r/s (attempt 2)", key=key, scope=later)
+    assert scene.store.answer(earlier("r/k/pay#aa.1")) == ListEarlierEffects("r/k/")
+    commands = [command for command, _ in scene.store.sent]
+    assert [(command.key, command.call.holder.call_id) for command in commands] == [
+        ("r/k/pay#aa.1", "r/s (attempt 2)#1@m2"),
+        ("r/k/pay#bb.1", "r/s (attempt 2)#1@m2"),
+    ]
+
+
+def test_call_with_other_arguments_waits_for_the_other_calls(scene: Scene) -> None:
+    """Until the earlier effect is met, or for five seconds."""
+    later = EffectScope("r/k/", 2, is_new=False)
+    scene.begin("met", key="r/k/pay#bb.1", scope=later)
+    scene.store.answer(earlier("r/k/pay#aa.1"))
+    assert scene.store.sent == []
+    scene.begin("met", key="r/k/pay#aa.1", scope=later)
+    scene.pass_time(0.5)
+    assert [command.key for command, _ in scene.store.sent] == ["r/k/pay#aa.1", "r/k/pay#bb.1"]
+    scene.store.sent.clear()
+    scene.begin("not met", key="r/k/pay#bb.1", scope=later)
+    scene.store.answer(earlier("r/k/pay#aa.1"))
+    scene.pass_time(6)
+    (conflict,) = scene.answers
+    assert isinstance(conflict, EffectConflictError)
+    assert "on record: [8] (by r/s (attempt 1), 1970-01-01" in str(conflict)
+    assert "this call: [7]" in str(conflict)
+    assert "once=" in (conflict.hint or "")
+
+
+def test_earlier_effects_that_cannot_be_read_are_an_error(scene: Scene) -> None:
+    """Without them nothing is performed; the next call reads them again. An attempt that has ended needs no answer."""
+    later = EffectScope("r/k/", 2, is_new=False)
+    scene.begin(key="r/k/pay#aa.1", scope=later)
+    scene.store.answer(StoreUnavailableError("away"))
+    assert isinstance(scene.answers[0], StoreUnavailableError)
+    scene.begin(key="r/k/pay#aa.1", scope=later)
+    scene.effects.end("r/s (attempt 1)")
+    assert scene.store.answer(earlier()) == ListEarlierEffects("r/k/")
+    assert (scene.store.sent, len(scene.answers)) == ([], 1)
 
 
 def test_attempt_that_ends_leaves_an_unknown_outcome(scene: Scene) -> None:

@@ -53,6 +53,31 @@ def unchecked(number: int) -> None:
     append(number)
 
 
+@ms.action(wait="1ms")
+def append_at(number: int, token: str) -> None:
+    """A part of another action."""
+    append(number)
+
+
+@ms.action(wait="1ms")
+def note(number: int) -> None:
+    """A part without an effect at the target."""
+
+
+@ms.action(once="parts:{number}", check=find)
+def in_parts(number: int) -> None:
+    """Its parts are known again."""
+    append_at(number, "token")
+    note(number)
+
+
+@ms.action(once="changing parts:{number}")
+def in_changing_parts(number: int) -> None:
+    """Its part has other arguments each time."""
+    append_at(number, os.urandom(4).hex())
+    note(number)
+
+
 @ms.action
 def unnamed(number: int) -> None:
     """Each step has an effect of its own."""

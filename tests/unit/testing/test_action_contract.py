@@ -27,7 +27,13 @@ def store_of(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("action", "is_named"),
-    [(example.checked, True), (example.checked_async, True), (example.unchecked, True), (example.unnamed, False)],
+    [
+        (example.checked, True),
+        (example.checked_async, True),
+        (example.unchecked, True),
+        (example.unnamed, False),
+        (example.in_parts, True),
+    ],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_safe_action_passes(action: Callable[..., Any], is_named: bool, tmp_path: Path) -> None:
@@ -82,10 +88,22 @@ def test_output_of_the_action_does_not_disturb_the_contract(tmp_path: Path) -> N
         (example.hides_when_cancelled, {}, r"cancelled at .*, then called again: 2 effects"),
         (example.repeats_permanent_error, {"lines_of": example.append}, "with a permanent error the run is succeeded"),
         (example.hides_transient_error, {"lines_of": example.append}, "after a transient error: 0 effects"),
+        (example.in_changing_parts, {}, "after its first effect on record and a transient error: .* other arguments"),
         (example.checked, {"failpoints": ["no.such.place"]}, "does not pass the failpoint 'no.such.place'"),
         (example.checked, {"lines_of": example.litters}, "no line of the function was reached"),
     ],
-    ids=["output", "encoded", "cancel", "record", "cancel twice", "permanent", "transient", "failpoint", "lines"],
+    ids=[
+        "output",
+        "encoded",
+        "cancel",
+        "record",
+        "cancel twice",
+        "permanent",
+        "transient",
+        "parts",
+        "failpoint",
+        "lines",
+    ],
 )
 def test_case_of_the_contract_is_checked(
     action: Callable[..., Any], options: dict[str, Any], message: str, tmp_path: Path

@@ -1,6 +1,7 @@
 """Descriptors of the session of a program, for the commands that perform its effects."""
 
-from mainspring.engine.attempts.step_context import CURRENT_STEP, EFFECT_KEY
+from mainspring.engine.attempts.derived_keys import RUNNING_EFFECT
+from mainspring.engine.attempts.step_context import CURRENT_STEP
 
 
 def list_effect_descriptors() -> tuple[int, ...]:
@@ -9,7 +10,7 @@ def list_effect_descriptors() -> tuple[int, ...]:
     A killed program can leave processes of its command. While one of them has these descriptors, the session lives, and no other call of
     the key performs the effect. In a step, the worker that takes over ends the group of the command.
     """
-    if EFFECT_KEY.get() is None or CURRENT_STEP.get() is not None:
+    if RUNNING_EFFECT.get() is None or CURRENT_STEP.get() is not None:
         return ()
     from mainspring.app.program_session import program_session  # it imports the store, which other commands do not need
 

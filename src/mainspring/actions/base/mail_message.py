@@ -62,6 +62,12 @@ class MailMessage(msgspec.Struct, frozen=True, kw_only=True):
         addresses = {name: sorted(mailbox.address for mailbox in boxes) for name, boxes in lists.items() if boxes}
         return {**addresses, "subject": self.subject}
 
+    @property
+    def content(self) -> object:
+        """Sender and texts, and the names of the attachments; no file is read."""
+        mailboxes = [mailbox.address for mailbox in (self.sender, *self.reply_to)]
+        return [mailboxes, self.text, self.html, [_name_of(attachment) for attachment in self.attachments]]
+
     def message_id(self, key: str) -> str:
         """Return the Message-ID of the mail with this key."""
         return make_message_id(key, self.sender.address)

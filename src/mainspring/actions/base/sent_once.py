@@ -31,6 +31,7 @@ class SentOnce(Generic[R]):
 
     `result` = the type of the result, None if the action has none. `default` returns the result of a message that is known to be sent
     without its result on record. `check` asks the target for the message, and returns its result, True or None; it may be async.
+    `content` = the message: it tells apart two messages of a step that have no key of the user.
     `is_keyed` = the target drops duplicates. `errors` has the secrets that the action reads: after a refusal the message is sent once
     more, if one of them has another value by now.
     """
@@ -44,6 +45,7 @@ class SentOnce(Generic[R]):
         once: str | None,
         within: SpanInput | None,
         identity: object = None,
+        content: object = None,
         check: Finding | None = None,
         is_keyed: bool = False,
         errors: ErrorText | None = None,
@@ -59,6 +61,7 @@ class SentOnce(Generic[R]):
             action,
             once=once,
             identity=identity,
+            content=content,
             within=within,
             check=None if check is None else self._ask_target,
             keyed=is_keyed,

@@ -154,9 +154,11 @@ def _prepare(method: str, url: str, options: RequestOptions) -> tuple[PreparedCa
         if is_unrecorded:
             return call, None
     check = own.pop("check", None)
-    identity = call.identity if "once" in own else None
     bound = None if check is None else _read_check(check, call)
-    effect = effect_of_action("http.request", identity=identity, check=bound, **own)
+    identity, content = call.identity, None
+    if "once" not in own:
+        identity, content = {name: value for name, value in identity.items() if name != "body"}, call.body_text
+    effect = effect_of_action("http.request", identity=identity, content=content, check=bound, **own)
     return replace(call, is_keyed=effect is not None and bool(own.get("keyed"))), effect
 
 

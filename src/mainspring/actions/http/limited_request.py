@@ -69,7 +69,7 @@ class LimitedRequest:
 def _find_owner() -> str | None:
     """Return the name of this request for all attempts of the step that runs now; None in a program, which does not come back."""
     step = CURRENT_STEP.get()
-    return None if step is None else step.effect_key("http.turn")
+    return None if step is None else step.name_use("http.turn")
 
 
 def find_limited_request(host: str) -> LimitedRequest | None:

@@ -104,7 +104,7 @@ class _Walk:
         self.call: PreparedCall | None = first
         step = CURRENT_STEP.get() if is_saved else None
         self.is_saved = step is not None
-        self._loop = None if step is None else [step.effect_key(_NAME), url]
+        self._loop = None if step is None else [step.name_use(_NAME), url]
         saved = None if step is None else last_checkpoint()
         if isinstance(saved, dict) and saved.get(_MARK) == self._loop:
             self._number, self._next_url = int(saved["page"]), saved["next"]

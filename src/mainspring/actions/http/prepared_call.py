@@ -34,6 +34,8 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OWN_HEADERS = frozenset("host content-length transfer-encoding connection te trailer upgrade".split())
 _FORBIDDEN_METHODS = frozenset({"CONNECT", "TRACE"})
 _SUCCESS = frozenset(range(200, 300))
+_LONGEST_TEXT = 1_048_576
+"""Bytes of a body that is searched for secrets."""
 
 
 class CallOptions(TypedDict, total=False):
@@ -85,6 +87,16 @@ class PreparedCall:
     def place(self) -> str:
         """Method and address for people, without query and secrets."""
         return f"{self.method} {self.secrets.hide(self.target.place)}"
+
+    @property
+    def body_text(self) -> str | None:
+        """The body as text; a long one as its hash."""
+        if len(self.content) > _LONGEST_TEXT:
+            return hashlib.sha256(self.content).hexdigest()
+        is_json = "json" in self.options
+        # The order of the fields of a dictionary does not matter.
+        body = msgspec.json.encode(self.options["json"], order="deterministic") if is_json else self.content
+        return body.decode("utf-8", "backslashreplace")
 
     def with_headers(self, headers: Mapping[str, str]) -> "PreparedCall":
         """Return the call with more headers; those that the caller wrote stay."""

@@ -101,9 +101,9 @@ def _is_over(effect: EffectRecord, call: EffectCall, now: int) -> bool:
 
 def _decide_new(call: EffectCall, *, is_on_hold: bool) -> EffectDecision:
     """Decide on an effect that is not on record. In a restored store it may be one of the lost interval, under an unknown key."""
-    if not is_on_hold:
-        return EffectDecision.BEGIN
-    return EffectDecision.CHECK if call.recovery is Recovery.CHECK else EffectDecision.DOUBT
+    if is_on_hold and call.recovery is Recovery.CHECK:
+        return EffectDecision.CHECK
+    return EffectDecision.DOUBT if is_on_hold and not call.is_part else EffectDecision.BEGIN
 
 
 def _decide_unproven(effect: EffectRecord, call: EffectCall) -> EffectDecision:

@@ -6,6 +6,9 @@ import msgspec
 
 from mainspring.domain.states import EffectState
 
+DECIDED_BY_PARTS = "its parts on record"
+"""In place of a person: it did not happen, except for parts that are on record. So its row stays, and the next call continues."""
+
 
 class Recovery(StrEnum):
     """How an unknown outcome of an effect is settled."""
@@ -53,7 +56,7 @@ class EffectHolder(msgspec.Struct, frozen=True):
 class EffectCall(msgspec.Struct, frozen=True):
     """A call of a key. `identity` is sealed JSON, `within_ms` None = once for all time.
 
-    `must_match` = another identity within the window is an error too.
+    `must_match` = another identity within the window is an error too. `is_part` = the outer effect decides whether it may be performed.
     """
 
     key: str
@@ -63,6 +66,7 @@ class EffectCall(msgspec.Struct, frozen=True):
     within_ms: int | None = None
     recovery: Recovery = Recovery.PERSON
     must_match: bool = False
+    is_part: bool = False
 
 
 class EffectRecord(msgspec.Struct, frozen=True):

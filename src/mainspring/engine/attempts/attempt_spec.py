@@ -14,7 +14,8 @@ class AttemptSpec(msgspec.Struct, kw_only=True):
     """One attempt to make. `input` = canonical bytes of the call; `args` and `kwargs` = the same call as live values.
 
     `isolate` = result of `choose_isolation`; `checkpoint` = last value saved by earlier attempts; `slot_at` = due time
-    (ms UTC) of the run's schedule slot; `payload_max` = largest result or checkpoint in bytes of JSON.
+    (ms UTC) of the run's schedule slot; `payload_max` = largest result or checkpoint in bytes of JSON; `is_first` = no code of this step
+    has run before.
     """
 
     run_id: str
@@ -34,3 +35,4 @@ class AttemptSpec(msgspec.Struct, kw_only=True):
     slot_at: int | None = None
     automation: str = ""
     payload_max: int = DEFAULT_LIMIT
+    is_first: bool = False

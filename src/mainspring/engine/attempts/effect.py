@@ -17,12 +17,14 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from mainspring.domain.effects.effect import CallOutcome, Recovery
+from mainspring.domain.effects.errors import EffectConflictError
 from mainspring.domain.effects.outcome import outcome_of_error
 from mainspring.domain.errors import ConflictError, DefinitionError, MainspringError, ValueRefusedError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import decode, encode
-from mainspring.engine.attempts.step_context import EFFECT_KEY, AttemptClosed, PendingAnswer
+from mainspring.engine.attempts.derived_keys import RUNNING_EFFECT, DerivedKeys
+from mainspring.engine.attempts.step_context import AttemptClosed, PendingAnswer
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, doubt_error, release_of
 from mainspring.store import failpoints
 
@@ -79,7 +81,11 @@ class Effect:
         self._place = ""
         self.is_step = False
         """Whether it is the whole of its step: then its outcome is sent just before that of the step, and both are one commit."""
-        self._key_token: Token[str | None] | None = None
+        self._parts: DerivedKeys | None = None
+        """The keys of the actions that the code calls, while it performs the effect."""
+        self._parts_token: Token[DerivedKeys | None] | None = None
+        self.derived_from: DerivedKeys | None = None
+        """The keys from which its own key was taken; None if it has a key of the user."""
         self._pid = 0
         """The process that began."""
 
@@ -180,6 +186,7 @@ class Effect:
                 self._require_reply(reply)
             except BaseException as error:
                 self._wait_for(self._settlement(CallOutcome.UNKNOWN, *_describe(error)))
+                self._return_key()
                 raise
             self._wait_for(self._read_check(reply))
         self._set_key()
@@ -203,6 +210,7 @@ class Effect:
                 self._require_reply(reply)
             except BaseException as error:
                 await self._send(self._settlement(CallOutcome.UNKNOWN, *_describe(error)), error)
+                self._return_key()
                 raise
             settlement = self._read_check(reply)
             if settlement is not None:
@@ -242,21 +250,27 @@ class Effect:
         self._answer, self._result, self._refused = answer, answer.result, None
         self._is_done, self._is_reported, self._was_checked = answer.intent == 0, False, False
         self._pid = os.getpid()
+        self._parts = DerivedKeys.of_parts(answer.id, answer.intent)
         failpoints.hit("effect.started")
 
     def _set_key(self) -> None:
-        """Let `ms.idempotency_key()` return the key of this effect, while the code performs it."""
+        """Let `ms.idempotency_key()` return the key of this effect, and let actions be its parts, while the code performs it."""
         if self.needed:
-            self._key_token = EFFECT_KEY.set(self.idempotency_key)
+            self._parts_token = RUNNING_EFFECT.set(self._parts)
 
     def _reset_key(self) -> None:
-        token, self._key_token = self._key_token, None
+        token, self._parts_token = self._parts_token, None
         if token is not None:
             with contextlib.suppress(ValueError):  # in a generator, a block can end in another context
-                EFFECT_KEY.reset(token)
+                RUNNING_EFFECT.reset(token)
+
+    def _return_key(self) -> None:
+        if self.derived_from is not None:
+            self.derived_from.return_key(self.key)
 
     def _release(self, pending: PendingAnswer[EffectAnswer]) -> None:
         """Release the intent that came while this code was stopped, so that it never received it."""
+        self._return_key()
         answer = pending.abandon()
         if answer is not None and answer.intent:
             with contextlib.suppress(AttemptClosed):
@@ -296,7 +310,9 @@ class Effect:
         if error is None:
             return self._settlement(CallOutcome.UNKNOWN, f"the block at {self._place} ended without effect.done()")
         outcome = CallOutcome.UNKNOWN
-        if isinstance(error, Exception):
+        if isinstance(error, EffectConflictError) and self._has_parts:
+            outcome = CallOutcome.RELEASED  # the part was not performed; those on record are kept
+        elif isinstance(error, Exception):
             outcome = outcome_of_error(error, self._classifier.classify(error))
         return self._settlement(outcome, *_describe(error))
 
@@ -308,8 +324,23 @@ class Effect:
             result, refused = self._result, None if self._refused is None else self._refused.reason
         ends_step = self.is_step and outcome is CallOutcome.DONE and refused is None
         return EffectSettlement(
-            self.key, answer.id, answer.intent, outcome, result, refused, note, words, self._was_checked, ends_step
+            self.key,
+            answer.id,
+            answer.intent,
+            outcome,
+            result,
+            refused,
+            note,
+            words,
+            was_checked=self._was_checked,
+            ends_step=ends_step,
+            has_parts=self._has_parts,
         )
+
+    @property
+    def _has_parts(self) -> bool:
+        """Whether this call or an earlier one may have called actions that are on record as parts of the effect."""
+        return self._parts is not None and self._parts.has_parts
 
     def _wait_for(self, settlement: EffectSettlement | None) -> None:
         if settlement is not None:
@@ -331,6 +362,8 @@ class Effect:
     def _raise_after(self, settlement: EffectSettlement, error: BaseException | None) -> None:
         """Raise what the committed outcome means for the code."""
         failpoints.hit("effect.settled")
+        if settlement.outcome is not CallOutcome.DONE:
+            self._return_key()
         if error is None and settlement.outcome is CallOutcome.UNKNOWN:
             raise EffectNotSettledError(
                 f"the block of effect {self.key!r} ended without effect.done()\nat {self._place}",

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar, Token
 from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast, overload
 
+from mainspring.domain.effects.earlier_effects import EffectScope, mark_checkpoint
 from mainspring.domain.errors import ArgumentError, DefinitionError, MainspringError
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER, Classifier
 from mainspring.domain.redaction.redactor import TextRedactor
@@ -26,6 +27,7 @@ from mainspring.domain.values.codec import DEFAULT_LIMIT, decode, encode
 from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport, ProgressReport
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.context_flags import IN_BODY
+from mainspring.engine.attempts.derived_keys import RUNNING_EFFECT, DerivedKeys
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 from mainspring.resources.locks import LockSpec
 from mainspring.store.commands.flags import AnswerFlag
@@ -235,8 +237,10 @@ class StepContext:
         "automation",
         "channel",
         "classifier",
+        "derived_keys",
         "echoes",
         "fn",
+        "is_resumed",
         "key",
         "name",
         "payload_max",
@@ -247,6 +251,7 @@ class StepContext:
         "run_id",
         "saved",
         "slot_at",
+        "started_from",
         "stopper",
         "uses",
     )
@@ -265,6 +270,7 @@ class StepContext:
         payload_max: int = DEFAULT_LIMIT,
         classifier: Classifier = DEFAULT_CLASSIFIER,
         fn: Callable[..., Any] | None = None,
+        is_first: bool = False,
     ) -> None:
         self.channel = channel
         self.fn = fn
@@ -276,14 +282,18 @@ class StepContext:
         self.attempt = attempt
         self.automation = automation
         self.slot_at = slot_at
-        self.saved = saved
+        self.saved = self.started_from = saved
+        """The newest checkpoint, and the one that this attempt has found."""
+        self.is_resumed = False
+        """Whether the code has read the checkpoint that this attempt has found."""
+        self.derived_keys = DerivedKeys(f"{run_id}/{key}/", attempt, is_new=is_first)
         self.payload_max = payload_max
         self.printed: dict[tuple[str, bool], str] = {}
         """The unfinished line of each stream, by (stream, whether it was also written to the original stream)."""
         self.echoes: dict[str, tuple[Callable[[str], int], TextRedactor]] = {}
         """The `write` of each original stream that gets the prints too, with the redactor of these prints."""
         self.uses: dict[str, int] = {}
-        """How often this attempt has used each action, by name."""
+        """How often this attempt has used each function of `name_use`."""
         self.recorded: list[OutboxEntry] = []
         self.recorded_bytes = 0
         """Size in bytes of the recorded events and messages."""
@@ -307,10 +317,16 @@ class StepContext:
             payload_max=spec.payload_max,
             classifier=classifier,
             fn=spec.fn,
+            is_first=spec.is_first,
         )
 
-    def effect_key(self, name: str) -> str:
-        """Return the key of the next use of an action without a key of its own: each attempt counts from 1."""
+    def scope_of(self, keys: DerivedKeys) -> EffectScope:
+        """Return the scope of a call that this attempt makes now, under derived keys of its own or of an outer effect."""
+        saved, started_from = (mark_checkpoint(self.key, value) for value in (self.saved, self.started_from))
+        return EffectScope(keys.prefix, keys.number, keys.is_new, self.key, saved, started_from, self.is_resumed)
+
+    def name_use(self, name: str) -> str:
+        """Return the name of the next use of a function that changes nothing outside: each attempt counts from 1."""
         number = self.uses[name] = self.uses.get(name, 0) + 1
         return f"{self.run_id}/{self.key}/{name}#{number}"
 
@@ -391,16 +407,13 @@ def current_step(name: str) -> StepContext:
     return step
 
 
-EFFECT_KEY: ContextVar[str | None] = ContextVar("mainspring_effect_key", default=None)
-"""The idempotency key of the effect whose function runs now."""
-
-
 def idempotency_key() -> str:
     """Return the key of this step: the same over all its attempts and restarts, and of no other step.
 
     In a function that `ms.once` calls, and in a block that has to perform an effect, it is the key of the effect.
     """
-    return EFFECT_KEY.get() or current_step("idempotency_key()").key
+    effect = RUNNING_EFFECT.get()
+    return current_step("idempotency_key()").key if effect is None else effect.id
 
 
 def attempt() -> int:
@@ -435,6 +448,7 @@ def last_checkpoint(type: Any = None) -> Any:
     step = current_step("last_checkpoint()")
     if step.saved is None:
         return None
+    step.is_resumed |= step.saved is step.started_from
     return decode(step.saved, Any if type is None else type, value_name=f"checkpoint of step {step.name!r}")
 
 

@@ -104,6 +104,7 @@ class FastPathRun:
             slot_at=run.slot_at,
             automation=run.automation,
             payload_max=self._host.payload_max,
+            is_first=True,
         )
         self.handle = self._host.attempts.start(spec, self._ended)
 

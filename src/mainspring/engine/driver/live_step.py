@@ -93,6 +93,7 @@ class LiveStep:
             slot_at=run.slot_at,
             automation=run.automation,
             payload_max=payload_max,
+            is_first=self.attempt == 1 and run.fresh,
         )
 
     def wait_for_earlier_ms(self) -> int:

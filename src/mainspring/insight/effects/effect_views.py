@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mainspring.domain.effects.decision import settled_instant
-from mainspring.domain.effects.effect import EffectRecord, Recovery
+from mainspring.domain.effects.effect import DECIDED_BY_PARTS, EffectRecord, Recovery
 from mainspring.domain.states import EffectState, RunState
 from mainspring.insight.runs.suggested_commands import SuggestedCommand
 from mainspring.insight.text.formatting import shell_word
@@ -171,6 +171,8 @@ def describe_next(effect: EffectRecord, now: int, *, is_held: bool) -> str:
         return "The next call is skipped and gets the result on record."
     if effect.state is EffectState.IN_DOUBT:
         return "The next call fails until a person decides, unless it has check= or keyed=True."
+    if effect.decided_by == DECIDED_BY_PARTS:
+        return "Parts of it are on record: the next call skips them and performs the rest."
     if effect.decided_by is not None:
         return "A person decided that it did not happen: the next call performs it, under the same idempotency key."
     recovery = "asks the target" if effect.recovery is Recovery.CHECK else "repeats it under the same idempotency key"

@@ -2,8 +2,9 @@
 
 import msgspec
 
+from mainspring.domain.effects.earlier_effects import EarlierEffect
 from mainspring.domain.effects.effect import CallOutcome, EffectCall
-from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, Refused
 
 
@@ -60,6 +61,7 @@ class SettleEffect(StoreCommand[CommandDone | Refused], frozen=True):
 
     `id` = the idempotency key of the effect: intents of a key are counted again from 1 after its row was deleted. `was_checked` = the
     target was asked, and does not have the effect. `refused` = why the result could not be saved. `note` = why the outcome is unknown.
+    `has_parts` = its function may have made calls of actions that are on record as its parts.
     """
 
     key: str
@@ -70,10 +72,24 @@ class SettleEffect(StoreCommand[CommandDone | Refused], frozen=True):
     refused: str | None = None
     note: str | None = None
     was_checked: bool = False
+    has_parts: bool = False
 
     def is_evidence(self) -> bool:
         """Return whether the effect happened."""
         return self.outcome is CallOutcome.DONE
+
+
+class EarlierEffectsFound(msgspec.Struct, frozen=True):
+    """The effects under a prefix, and the keys of those that certainly did not happen."""
+
+    effects: list[EarlierEffect]
+    released: list[str]
+
+
+class ListEarlierEffects(BookkeepingCommand[EarlierEffectsFound], frozen=True):
+    """List the effects whose keys begin with a prefix: those of a step, or of an outer effect."""
+
+    prefix: str
 
 
 class ForgetEffect(StoreCommand[CommandDone | Refused], frozen=True):

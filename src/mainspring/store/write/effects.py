@@ -3,21 +3,31 @@
 import msgspec
 
 from mainspring.domain.effects.decision import EffectDecision, decide, settled_instant
-from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, EffectRecord, Recovery
+from mainspring.domain.effects.earlier_effects import prefix_of_parts
+from mainspring.domain.effects.effect import (
+    DECIDED_BY_PARTS,
+    CallOutcome,
+    EffectCall,
+    EffectHolder,
+    EffectRecord,
+    Recovery,
+)
 from mainspring.domain.states import EFFECT_MOVES, EffectMove, EffectState, SessionState
 from mainspring.store.commands.effects import (
     BeginEffect,
     ConfirmEffect,
     DisputeEffect,
+    EarlierEffectsFound,
     EffectConflict,
     EffectFound,
     EffectGranted,
     ForgetEffect,
+    ListEarlierEffects,
     SettleEffect,
 )
 from mainspring.store.commands.results import DONE, CommandDone, Refused
 from mainspring.store.schema.effects.effect_calls import BLOCKED_CALL, MOST_BLOCKED, NEW_CALL, EffectCallRow
-from mainspring.store.schema.effects.effects import HELD_EFFECT, NEW_EFFECT
+from mainspring.store.schema.effects.effects import EARLIER_EFFECT, HELD_EFFECT, NEW_EFFECT
 from mainspring.store.transaction import Transaction
 from mainspring.store.write.held_store import is_store_on_hold
 
@@ -68,13 +78,16 @@ def begin_effect(tx: Transaction, command: BeginEffect) -> EffectGranted | Effec
 def settle_effect(tx: Transaction, command: SettleEffect) -> CommandDone | Refused:
     """Save the outcome of an intent. A late outcome settles an open doubt of its intent, and never a decision of a person.
 
-    An intent that repeats an effect and releases it proves nothing about the intents before it: the outcome stays unknown.
+    An intent that repeats an effect and releases it proves nothing about the intents before it: the outcome stays unknown. If parts of the
+    effect are on record, its row stays too, so that the next call continues after them.
     """
     c = command
     tx.hold("effect", c.key)
     if c.outcome is CallOutcome.DONE and tx.change(
         "complete_effect", (tx.now, c.result, c.refused, c.key, c.id, c.intent)
     ):
+        if c.has_parts:
+            _delete_parts(tx, c.id)
         return DONE
     held = HELD_EFFECT.read_first(tx.all("read_effect", (c.key,)))
     effect = None if held is None else held.effect
@@ -86,10 +99,15 @@ def settle_effect(tx: Transaction, command: SettleEffect) -> CommandDone | Refus
     is_released = c.outcome is CallOutcome.RELEASED and (c.was_checked or not effect.repeats)
     if effect.state is not EffectState.PENDING and not is_released:
         return DONE  # it is on record as unknown
+    open_part = tx.value("find_open_part", _range_of_parts(effect.id), int) if is_released else None
     _record_call(tx, _holder_of(effect), effect, c.outcome, c.note)
-    if is_released:
+    if is_released and open_part is None:
         tx.change("delete_effect", (c.key,))
-    else:
+    elif is_released and not open_part:
+        _write(
+            tx, effect, EffectMove.KEEP, settled_at=tx.now, note=_short(c.note), decided_by=DECIDED_BY_PARTS, disputed=0
+        )
+    elif effect.state is EffectState.PENDING:
         move = EffectMove.DOUBT if effect.recovery is Recovery.PERSON else EffectMove.LOSE
         _write(tx, effect, move, settled_at=tx.now, note=_short(c.note))
     return DONE
@@ -104,6 +122,7 @@ def forget_effect(tx: Transaction, command: ForgetEffect) -> CommandDone | Refus
     if held.effect.state is EffectState.PENDING and held.session_state in _LIVE:
         return Refused("holder_live", f"{held.effect.owner} is performing effect {command.key!r}")
     tx.change("delete_effect", (command.key,))
+    _delete_parts(tx, held.effect.id)
     return DONE
 
 
@@ -142,7 +161,15 @@ def confirm_effect(tx: Transaction, command: ConfirmEffect) -> CommandDone | Ref
         return Refused("not_in_doubt", f"effect {c.key!r} is {held.effect.state}: nothing is to be decided")
     result = held.effect.result if c.result is None else c.result
     _write(tx, held.effect, EffectMove.COMPLETE, settled_at=tx.now, result=result, note=c.reason, decided_by=c.by)
+    _delete_parts(tx, held.effect.id)
     return DONE
+
+
+def list_earlier_effects(tx: Transaction, command: ListEarlierEffects) -> EarlierEffectsFound:
+    """List the effects whose keys begin with a prefix, and those that were released."""
+    keys = _range_of(command.prefix)
+    released = tx.values("list_released_keys", (*keys, CallOutcome.RELEASED.value), str)
+    return EarlierEffectsFound(EARLIER_EFFECT.read_all(tx.all("list_earlier_effects", keys)), released)
 
 
 def lose_effects(tx: Transaction, session: int) -> None:
@@ -185,6 +212,8 @@ def _begin(
         return _in_doubt(row.key, _RESTORED)
     if effect is not None and effect.state is EffectState.DONE and effect.decided_by is None:
         _record_call(tx, _holder_of(effect), effect, CallOutcome.DONE, None)
+    if effect is not None and is_new:
+        _delete_parts(tx, effect.id)
     tx.change("write_effect", NEW_EFFECT.values(row))
     return _grant(row)
 
@@ -227,6 +256,20 @@ def _new_effect(tx: Transaction, command: BeginEffect, before: EffectRecord | No
 def _grant(effect: EffectRecord) -> EffectGranted:
     must_check = effect.repeats > 0 and effect.recovery is Recovery.CHECK
     return EffectGranted(effect.id, effect.intent, must_check=must_check)
+
+
+def _delete_parts(tx: Transaction, id: str) -> None:
+    """Delete the parts of an effect that has happened as a whole, or that was forgotten."""
+    tx.change("delete_effect_parts", _range_of_parts(id))
+
+
+def _range_of_parts(id: str) -> tuple[str, str]:
+    """Return the first key that a part of an effect can have, and the first one after them."""
+    return _range_of(prefix_of_parts(id))
+
+
+def _range_of(prefix: str) -> tuple[str, str]:
+    return prefix, f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
 
 
 def _holder_of(effect: EffectRecord) -> EffectHolder:

@@ -1,9 +1,11 @@
 """Requests to the target of the tests: one for each way in which an unknown outcome is settled."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import mainspring as ms
 from mainspring.actions import http
 from mainspring.actions.http import transport
 
@@ -73,6 +75,19 @@ def downloaded(number: int) -> str:
 def fetch_allowed(url: str) -> int:
     """A call that only the configuration of the project allows."""
     return http.get(f"{url}/echo").status
+
+
+def order_in_threads(base: str) -> list[int]:
+    """Order from several threads, each attempt in another order, as fast threads may."""
+    numbers = [1, 2, 3, 4] if ms.attempt() == 1 else [4, 3, 2, 1]
+
+    def order(number: int) -> int:
+        body = {"number": number}
+        return int(http.post(f"{base}/orders", json=body, allow=["127.0.0.1"]).json()["number"])
+
+    with ThreadPoolExecutor(1) as pool:
+        orders = [pool.submit(order, number) for number in numbers]
+    return [future.result() for future in orders]
 
 
 def download_big() -> None:

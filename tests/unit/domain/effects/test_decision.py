@@ -48,6 +48,8 @@ CASES: dict[str, tuple[EffectRecord | None, EffectCall, dict[str, Any], EffectDe
     "new": (None, call(), {}, D.BEGIN),
     "new, restored": (None, call(), {"hold": True}, D.DOUBT),
     "new, restored, keyed": (None, call(recovery=R.KEYED), {"hold": True}, D.DOUBT),
+    "new part, restored": (None, call(recovery=R.KEYED, is_part=True), {"hold": True}, D.BEGIN),
+    "new part, restored, check": (None, call(recovery=R.CHECK, is_part=True), {"hold": True}, D.CHECK),
     "new, restored, check": (None, call(recovery=R.CHECK), {"hold": True}, D.CHECK),
     "done": (row(), call(), {}, D.SKIP),
     "done, restored": (row(), call(), {"hold": True}, D.SKIP),

@@ -245,6 +245,9 @@ COMMANDS: list[Any] = [
     effects.SettleEffect("repeated", "e_4", 2, CallOutcome.RELEASED, was_checked=True),
     effects.SettleEffect("doubted", "e_6", 1, CallOutcome.DONE, b"1"),
     effects.SettleEffect("doubted", "e_6", 1, CallOutcome.UNKNOWN),
+    effects.SettleEffect("whole", "e_7", 1, CallOutcome.RELEASED, note="no"),
+    effects.SettleEffect("whole", "e_7", 1, CallOutcome.DONE, b"1", has_parts=True),
+    effects.ListEarlierEffects("e_7/"),
     automations.AuditedCommand("cmd-effect", "me", "forget", "effect:lost", effects.ForgetEffect("lost")),
     automations.AuditedCommand(
         "cmd-happened", "me", "confirm", "effect:lost", effects.ConfirmEffect("lost", b"1", "me", "I saw it")
@@ -373,6 +376,8 @@ EFFECTS = (
     ("repeated", Recovery.KEYED),
     ("other", Recovery.PERSON),
     ("doubted", Recovery.PERSON),
+    ("whole", Recovery.PERSON),
+    ("e_7/send#aa.1", Recovery.KEYED),
 )
 
 
@@ -424,6 +429,7 @@ def filled(open_one):
     do(database, effects.SettleEffect("repeated", "e_4", 1, CallOutcome.UNKNOWN))
     do(database, effect("repeated", "5", Recovery.KEYED))
     do(database, effects.SettleEffect("doubted", "e_6", 1, CallOutcome.UNKNOWN))
+    do(database, effects.SettleEffect("e_7/send#aa.1", "e_8", 1, CallOutcome.DONE, b"1"))
     do(database, people.AddPerson("ana", "pw", Role.ADMIN, None))
     do(database, people.AddPerson("bob", "pw", Role.VIEWER, None))
     do(database, msgspec.structs.replace(PEOPLE[4], hash="of-ana", id="w1"))

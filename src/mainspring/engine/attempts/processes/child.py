@@ -339,6 +339,7 @@ def _build_spec(call: child_protocol.CallMessage) -> AttemptSpec:
         slot_at=call.slot_at,
         automation=call.automation,
         payload_max=call.payload_max,
+        is_first=call.is_first,
     )
 
 

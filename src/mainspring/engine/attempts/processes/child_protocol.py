@@ -132,6 +132,7 @@ class CallMessage(msgspec.Struct, tag="call", kw_only=True):
     slot_at: int | None
     automation: str
     payload_max: int
+    is_first: bool
 
 
 class CheckpointAnswer(msgspec.Struct, tag="acked"):

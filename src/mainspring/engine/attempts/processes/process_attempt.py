@@ -87,6 +87,7 @@ class ProcessAttempt(LiveAttempt):
                 slot_at=spec.slot_at,
                 automation=spec.automation,
                 payload_max=spec.payload_max,
+                is_first=spec.is_first,
             )
         )
 

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from mainspring.domain.effects.earlier_effects import EarlierEffect
 from mainspring.domain.effects.effect import EffectRecord
 from mainspring.domain.states import SessionState
 from mainspring.store.schema.row import InsertedRow, RowType
@@ -56,4 +57,5 @@ EFFECT: Final = RowType(EffectRecord, TABLE)
 HELD_EFFECT: Final = RowType(
     HeldEffect, TABLE, expressions={"session_state": "sessions.state"}, part=("effect", EFFECT)
 )
+EARLIER_EFFECT: Final = RowType(EarlierEffect, TABLE, expressions={"changed_at": "coalesce(settled_at, started_at)"})
 NEW_EFFECT: Final = InsertedRow(EffectRecord, TABLE)

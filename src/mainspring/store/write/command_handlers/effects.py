@@ -2,7 +2,14 @@
 
 from typing import Final
 
-from mainspring.store.commands.effects import BeginEffect, ConfirmEffect, DisputeEffect, ForgetEffect, SettleEffect
+from mainspring.store.commands.effects import (
+    BeginEffect,
+    ConfirmEffect,
+    DisputeEffect,
+    ForgetEffect,
+    ListEarlierEffects,
+    SettleEffect,
+)
 from mainspring.store.transaction import HandlerTable
 from mainspring.store.write import effects
 
@@ -13,5 +20,6 @@ HANDLERS: Final[HandlerTable] = dict(
         ForgetEffect.answered_by(effects.forget_effect),
         DisputeEffect.answered_by(effects.dispute_effect),
         ConfirmEffect.answered_by(effects.confirm_effect),
+        ListEarlierEffects.answered_by(effects.list_earlier_effects),
     )
 )

@@ -1,0 +1,1 @@
+delete from effects where key >= ?1 and key < ?2
