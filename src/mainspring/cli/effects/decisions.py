@@ -17,6 +17,7 @@ def forget(invocation: Invocation, key: str) -> None:
 
     require_known_key(invocation.reader, key)
     invocation.confirm(f"Forget effect {key}: the next call performs it")
+    _end_dead_holders(invocation)
     forget_effect(invocation.store, key, act=invocation.act)
     text = f"Effect {formatting.escape_line(key)} is forgotten: the next call performs it."
     invocation.output.document({"key": key, "forgotten": True}, text)
@@ -33,6 +34,14 @@ def confirm(invocation: Invocation, key: str, result: str | None) -> None:
 
     value = None if result is None else read_json_value(result, "--result")
     require_known_key(invocation.reader, key)
+    _end_dead_holders(invocation)
     confirm_effect(invocation.store, key, value, sealing=invocation.sealing, act=invocation.act)
     text = f"Effect {formatting.escape_line(key)} is done: later calls are skipped."
     invocation.output.document({"key": key, "state": "done"}, text)
+
+
+def _end_dead_holders(invocation: Invocation) -> None:
+    """Record that holders have ended, so that a person can decide on what they left."""
+    from mainspring.app.exec.best_effort_store import declare_dead_sessions
+
+    declare_dead_sessions(invocation.store)

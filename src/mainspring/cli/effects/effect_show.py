@@ -10,6 +10,7 @@ from mainspring.cli.effects.effect_key import EFFECT, require_known_key
 from mainspring.cli.effects.effect_list import STATE_COLOURS
 from mainspring.cli.lazy_group import command
 from mainspring.cli.runs.show import format_value
+from mainspring.domain.states import EffectState
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def _format_facts(detail: "EffectDetail", now: int, zone: str) -> Iterator[tuple
     if detail.settled_at is not None:
         decided = "" if detail.decided_by is None else f" by {formatting.escape_line(detail.decided_by)}"
         yield "settled", f"{format_at(detail.settled_at)}{decided}"
-    if detail.is_held:
-        yield "holder", f"{formatting.escape_line(detail.owner)} performs it now"
+    if detail.state is EffectState.PENDING:
+        yield "holder", _describe_holder(detail)
     if detail.run is not None:
         attempt = f", attempt {detail.attempt}" if detail.attempt is not None else ""
         yield "run", f"{detail.run} step {formatting.escape_line(detail.ident or '')}{attempt}"
@@ -87,6 +88,15 @@ def _format_facts(detail: "EffectDetail", now: int, zone: str) -> Iterator[tuple
         last = "" if detail.skipped_at is None else f", the last {formatting.format_distance(detail.skipped_at, now)}"
         other = f", {detail.suppressed} with another identity" if detail.suppressed else ""
         yield "skips", f"{detail.skips}{other}{last}"
+
+
+def _describe_holder(detail: "EffectDetail") -> str:
+    owner = formatting.escape_line(detail.owner)
+    if not detail.is_held:
+        return f"{owner} has ended without an outcome"
+    if detail.processes:
+        return f"{owner} has ended, but its command still runs: process {', '.join(map(str, detail.processes))}"
+    return f"{owner} performs it now"
 
 
 _RECOVERIES = {

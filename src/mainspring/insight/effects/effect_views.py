@@ -17,10 +17,14 @@ UNPROVEN_STATES = (EffectState.UNKNOWN, EffectState.IN_DOUBT)
 
 
 class EffectLine(msgspec.Struct, frozen=True):
-    """An effect in a list. `at` = its last change; `ident` = the step of `run` that had it last. `skips` counts `suppressed` calls too."""
+    """An effect in a list. `at` = its last change; `ident` = the step of `run` that had it last. `skips` counts `suppressed` calls too.
+
+    `is_held` = a live holder performs it now. A pending effect that no one holds is decided by the next call.
+    """
 
     key: str
     state: EffectState
+    is_held: bool
     at: int
     owner: str
     automation: str | None
@@ -37,7 +41,7 @@ class EffectLine(msgspec.Struct, frozen=True):
 class EffectDetail(msgspec.Struct, frozen=True):
     """All facts of an effect. `id` = its idempotency key; `identity` and `result` are JSON; `refused` = why the result is not saved.
 
-    `is_held` = a live holder performs it now. `calls` = those by steps, newest first. `can` = commands for a person.
+    `is_held` = a live holder performs it now. `processes` = those that still do if the holder's own process has ended. `calls` = those by steps, newest first. `can` = commands for a person.
     """
 
     key: str
@@ -46,6 +50,7 @@ class EffectDetail(msgspec.Struct, frozen=True):
     recovery: Recovery
     owner: str
     is_held: bool
+    processes: list[int]
     automation: str | None
     run: str | None
     ident: str | None
@@ -98,11 +103,12 @@ def list_run_effects(calls: list[EffectCallRow], effects: Sequence[EffectRecord]
     return listed
 
 
-def make_effect_line(effect: EffectRecord, now: int) -> EffectLine:
-    """Return an effect for a list."""
+def make_effect_line(effect: EffectRecord, dead: frozenset[int], now: int) -> EffectLine:
+    """Return an effect for a list. `dead` = sessions whose process has ended."""
     return EffectLine(
         key=effect.key,
         state=effect.state,
+        is_held=effect.state is EffectState.PENDING and effect.session not in dead,
         at=changed_at(effect),
         owner=effect.owner,
         automation=effect.automation,
@@ -118,10 +124,15 @@ def make_effect_line(effect: EffectRecord, now: int) -> EffectLine:
 
 
 def make_effect_detail(
-    effect: EffectRecord, calls: list[EffectCallRow], *, is_held: bool, run_state: RunState | None, now: int
+    effect: EffectRecord,
+    calls: list[EffectCallRow],
+    *,
+    is_held: bool,
+    processes: list[int],
+    run_state: RunState | None,
+    now: int,
 ) -> EffectDetail:
     """Return all facts of an effect, whose values are opened. `run_state` = that of its run, None without one."""
-    is_held = is_held and effect.state is EffectState.PENDING
     return EffectDetail(
         key=effect.key,
         id=effect.id,
@@ -129,6 +140,7 @@ def make_effect_detail(
         recovery=effect.recovery,
         owner=effect.owner,
         is_held=is_held,
+        processes=processes,
         automation=effect.automation,
         run=effect.run,
         ident=effect.ident,
@@ -164,7 +176,7 @@ def describe_next(effect: EffectRecord, now: int, *, is_held: bool) -> str:
     if is_held:
         return "Other calls of this key wait for its holder."
     if effect.state is EffectState.PENDING:
-        return "Its holder has ended: the next call decides by its own options."
+        return "Its holder has ended: the next call decides by its own options. Without check= and keyed=True it fails."
     if window_end is not None and window_end <= now:
         return "Its window is over: the next call performs a new effect."
     if effect.state is EffectState.DONE:
@@ -186,7 +198,7 @@ def list_commands(effect: EffectRecord, *, is_held: bool, run_state: RunState | 
         commands.append(SuggestedCommand(f"mainspring explain {effect.run}", does))
     if is_held:
         return commands
-    if effect.state in UNPROVEN_STATES:
+    if effect.state is not EffectState.DONE:
         commands.append(SuggestedCommand(f"mainspring effects confirm {word}", "If it happened: record it as done."))
     does = "If it did not happen: let" if effect.state is not EffectState.DONE else "Let"
     commands.append(SuggestedCommand(f"mainspring effects forget {word}", f"{does} the next call perform it."))

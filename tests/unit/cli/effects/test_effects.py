@@ -1,5 +1,7 @@
 """`mainspring effects`: what the ledger has, and what a person decides."""
 
+import fcntl
+
 import pytest
 
 from mainspring.domain.effects.effect import CallOutcome, EffectCall, EffectHolder, Recovery
@@ -80,6 +82,23 @@ def test_show_has_all_facts_and_what_can_be_done(cli, ledger):
     assert "bill.py of ann@box (pid 7) performs it now" in pending.out
     assert "effects forget" not in pending.out
     assert "asks the target" in cli("effects", "show", "invoice:2").out
+
+
+def test_effect_of_a_dead_holder_is_not_performed_now(cli, ledger):
+    """Its session is dead as soon as its lock is free, though it is alive on record. A person may decide at once."""
+    fcntl.flock(ledger.store.lock.descriptor, fcntl.LOCK_UN)
+    rows = {row["key"]: row for row in cli("effects", "list", "--json").json}
+    assert [(rows[key]["state"], rows[key]["is_held"]) for key in ("ticket", "invoice:1")] == [
+        ("pending", False),
+        ("done", False),
+    ]
+    assert "pending, holder gone" in cli("effects", "list").out
+    shown = cli("effects", "show", "ticket")
+    assert "bill.py of ann@box (pid 7) has ended without an outcome" in shown.out
+    assert "next  Its holder has ended: the next call decides" in shown.out
+    assert "$ mainspring effects confirm ticket" in shown.out
+    assert "is done" in cli("effects", "confirm", "ticket").out
+    assert cli("effects", "show", "ticket", "--json").json["state"] == "done"
 
 
 def test_mistyped_key_names_the_nearest(cli, ledger):
