@@ -142,7 +142,7 @@ class ProgramSession:
         return self._store.apply(command)
 
     def declare_dead_holders(self) -> bool:
-        """Declare dead the holders of this host that no live supervisor watches, and those without a heartbeat. Return True if there was one."""
+        """Declare dead the holders that no live supervisor watches, and those without a heartbeat; return True if there was one."""
         return bool(declare_dead_sessions(self._store)) | declare_expired_sessions_dead(self._store)
 
 

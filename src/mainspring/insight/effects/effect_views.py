@@ -41,7 +41,8 @@ class EffectLine(msgspec.Struct, frozen=True):
 class EffectDetail(msgspec.Struct, frozen=True):
     """All facts of an effect. `id` = its idempotency key; `identity` and `result` are JSON; `refused` = why the result is not saved.
 
-    `is_held` = a live holder performs it now. `processes` = those that still do if the holder's own process has ended. `calls` = those by steps, newest first. `can` = commands for a person.
+    `is_held` = a live holder performs it now. `processes` = those that still do if the holder's own process has ended. `calls` = those by
+    steps, newest first. `can` = commands for a person.
     """
 
     key: str
