@@ -65,7 +65,8 @@ def test_command_without_its_secret_is_a_failed_run(place: Place) -> None:
     assert place.runs() == [("failed", "permanent_error")]
     ((run,),) = place.rows("select id from runs")
     assert b"It failed at step charge" in place.call("explain", run).stdout
-    assert [kind for (kind,) in place.rows("select kind from incidents")] == ["failure"]
+    place.watch()
+    assert place.rows("select count(*) from incidents") == [(1,)]
 
 
 def test_command_of_once_gets_secrets(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ import msgspec
 from mainspring.domain.effects.decision import settled_instant
 from mainspring.domain.effects.effect import EffectRecord, Recovery
 from mainspring.domain.states import EffectState, RunState
-from mainspring.insight.runs.suggested_commands import SuggestedCommand
+from mainspring.insight.runs.suggested_commands import SuggestedCommand, doubt_commands
 from mainspring.insight.text.formatting import shell_word
 from mainspring.store.read.effects import changed_at
 from mainspring.store.schema.effects.effect_calls import EffectCallRow
+from mainspring.store.views import RunView
 
 UNPROVEN_STATES = (EffectState.UNKNOWN, EffectState.IN_DOUBT)
 """States in which a person may confirm that the effect happened."""
@@ -130,10 +131,10 @@ def make_effect_detail(
     *,
     is_held: bool,
     processes: list[int],
-    run_state: RunState | None,
+    run: RunView | None,
     now: int,
 ) -> EffectDetail:
-    """Return all facts of an effect, whose values are opened. `run_state` = that of its run, None without one."""
+    """Return all facts of an effect, whose values are opened. `run` = that of its last holder, None without one."""
     return EffectDetail(
         key=effect.key,
         id=effect.id,
@@ -160,7 +161,7 @@ def make_effect_detail(
         decided_by=effect.decided_by,
         next=describe_next(effect, now, is_held=is_held),
         calls=calls,
-        can=list_commands(effect, is_held=is_held, run_state=run_state),
+        can=list_commands(effect, is_held=is_held, run=run),
     )
 
 
@@ -190,17 +191,29 @@ def describe_next(effect: EffectRecord, now: int, *, is_held: bool) -> str:
     return f"The next call {recovery}."
 
 
-def list_commands(effect: EffectRecord, *, is_held: bool, run_state: RunState | None) -> list[SuggestedCommand]:
+def list_commands(effect: EffectRecord, *, is_held: bool, run: RunView | None) -> list[SuggestedCommand]:
     """Return the commands that a person may run now."""
     word = shell_word(effect.key)
-    commands = []
-    if effect.run is not None and (is_held or run_state is RunState.NEEDS_ATTENTION):
-        does = "Show what its step does now." if is_held else "Decide on its step: that settles the effect too."
-        commands.append(SuggestedCommand(f"mainspring explain {effect.run}", does))
+    commands, later = [], ""
+    if effect.run is not None and is_held:
+        return [SuggestedCommand(f"mainspring explain {effect.run}", "Show what its step does now.")]
     if is_held:
-        return commands
+        return []
+    if run is not None and run.state is RunState.NEEDS_ATTENTION and run.failed_ident == effect.ident:
+        if effect.state in UNPROVEN_STATES and effect.decided_by is None:
+            later = f" Then continue its run: mainspring runs retry {run.id}"
+            commands += [
+                SuggestedCommand(
+                    command.command, f"{command.does[0].upper()}{command.does[1:]}. Settles the effect too."
+                )
+                for command in doubt_commands(run.id, shell_word(effect.ident or ""), effect.ident or "")
+            ]
+        else:
+            commands.append(SuggestedCommand(f"mainspring runs retry {run.id}", "Continue its run."))
     if effect.state is not EffectState.DONE:
-        commands.append(SuggestedCommand(f"mainspring effects confirm {word}", "If it happened: record it as done."))
-    does = "If it did not happen: let" if effect.state is not EffectState.DONE else "Let"
-    commands.append(SuggestedCommand(f"mainspring effects forget {word}", f"{does} the next call perform it."))
-    return commands
+        does = f"If it happened: record it as done.{later}"
+        commands.append(SuggestedCommand(f"mainspring effects confirm {word}", does))
+        does = f"If it did not happen: let the next call perform it.{later}"
+    else:
+        does = "Only if it should happen a second time: let the next call perform it again."
+    return [*commands, SuggestedCommand(f"mainspring effects forget {word}", does)]
