@@ -87,7 +87,10 @@ class HttpLimitError(HttpNotSentError):
         if refused.reason is TargetRefusal.CIRCUIT_OPEN:
             number = "request" if refused.failures == 1 else f"{refused.failures} requests"
             reason = f"the last {number} to {host} failed, so the next one is sent in {span}"
-            hint = f"Check the target. To send a request at once: mainspring targets reset {host}"
+            hint = (
+                f"Check the target. After its repair, close the breaker: mainspring targets reset {host}. "
+                "A step still waits for its next attempt."
+            )
         else:
             reason = f"the rate of {host} is used up, the next request may be sent in {span}"
             hint = "A step waits and tries again. The rate is in [actions.http.targets] of the configuration."
