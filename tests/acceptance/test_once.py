@@ -153,8 +153,8 @@ def test_killed_caller_leaves_its_command_and_then_a_doubt(place: Place) -> None
     first.kill()
     first.wait(TIMEOUT_S)
     assert once(place, "key", script, "--wait", "0s")[0] == BUSY
-    shown = place.call("effects", "show", "key").stdout.decode()
-    assert f"(pid {first.pid}) has ended, but its command still runs: process " in shown
+    output = place.call("effects", "show", "key").stdout.decode()
+    assert f"(pid {first.pid}) has ended, but its command still runs: process " in output
     place.call("watch")
     assert states(place) == {"key": "pending"}
     go.write_text("go\n")

@@ -93,10 +93,10 @@ def test_effect_of_a_dead_holder_is_not_performed_now(cli, ledger):
         ("done", False),
     ]
     assert "pending, holder gone" in cli("effects", "list").out
-    shown = cli("effects", "show", "ticket")
-    assert "bill.py of ann@box (pid 7) has ended without an outcome" in shown.out
-    assert "next  Its holder has ended: the next call decides" in shown.out
-    assert "$ mainspring effects confirm ticket" in shown.out
+    output = cli("effects", "show", "ticket")
+    assert "bill.py of ann@box (pid 7) has ended without an outcome" in output.out
+    assert "next  Its holder has ended: the next call decides" in output.out
+    assert "$ mainspring effects confirm ticket" in output.out
     assert "is done" in cli("effects", "confirm", "ticket").out
     assert cli("effects", "show", "ticket", "--json").json["state"] == "done"
 
