@@ -240,6 +240,13 @@ def test_without_the_store_nothing_runs(place: Place, away: Away, exit_code: int
     assert log.read_text() == "x\n"
 
 
+def test_command_before_the_separator_is_refused(place: Place) -> None:
+    """A value in two words would be the first word of the command."""
+    done = place.call("once", "key", "--within", "1h", "hour", "--", "true")
+    assert done.returncode == USAGE
+    assert b"'hour' is neither the key nor an option: the command must follow --" in done.stderr
+
+
 def test_usage_is_checked_before_anything_runs(place: Place) -> None:
     """Without --, an option of the command could be one of ours; keys and durations are checked."""
     for words in (

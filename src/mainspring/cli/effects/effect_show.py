@@ -9,6 +9,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.effects.effect_key import EFFECT, require_known_key
 from mainspring.cli.effects.effect_list import STATE_COLOURS
 from mainspring.cli.lazy_group import command
+from mainspring.cli.runs.effect_calls import describe_outcome
 from mainspring.cli.runs.show import format_value
 from mainspring.domain.states import EffectState
 from mainspring.insight.text import formatting
@@ -23,7 +24,7 @@ _MAX_CALLS = 20
 @click.argument("key", type=EFFECT)
 @pass_invocation
 def show(invocation: Invocation, key: str) -> None:
-    """Lists what a person can do now. Calls of programs and of `once` are counted, those by steps are listed, newest first."""
+    """Lists what a person can do now. Calls of programs and of `once` are counted, the last 20 by steps are listed in the order of their time."""
     detail = read_detail(invocation, key)
     invocation.output.document(detail, lambda: _print(invocation, detail))
 
@@ -47,11 +48,11 @@ def _print(invocation: Invocation, detail: "EffectDetail") -> None:
     output.line(f"{output.paint(formatting.escape_line(detail.key), None, bold=True)}  {state}")
     for name, value in _format_facts(detail, invocation.clock.now(), invocation.zone):
         output.line(f"  {name:<15} {value}")
-    for call in detail.calls[:_MAX_CALLS]:
+    for call in reversed(detail.calls[:_MAX_CALLS]):
         note = "" if call.note is None else f": {formatting.escape_line(call.note)}"
         at = formatting.format_instant(call.at, invocation.zone)
         output.line(
-            f"  {at}  {call.outcome:<10} {call.run} {formatting.escape_line(call.ident)} attempt {call.attempt}{note}"
+            f"  {at}  {describe_outcome(call.outcome):<10} {call.run} {formatting.escape_line(call.ident)} attempt {call.attempt}{note}"
         )
     output.line(f"next  {detail.next}")
     for suggestion in detail.can:
@@ -86,7 +87,7 @@ def _format_facts(detail: "EffectDetail", now: int, zone: str) -> Iterator[tuple
         yield "note", formatting.escape_line(detail.note)
     if detail.skips:
         last = "" if detail.skipped_at is None else f", the last {formatting.format_distance(detail.skipped_at, now)}"
-        other = f", {detail.suppressed} with another identity" if detail.suppressed else ""
+        other = f", {detail.suppressed} of them with another identity" if detail.suppressed else ""
         yield "skips", f"{detail.skips}{other}{last}"
 
 

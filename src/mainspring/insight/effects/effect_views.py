@@ -182,7 +182,8 @@ def describe_next(effect: EffectRecord, now: int, *, is_held: bool) -> str:
     if window_end is not None and window_end <= now:
         return "Its window is over: the next call performs a new effect."
     if effect.state is EffectState.DONE:
-        return "The next call is skipped and gets the result on record."
+        result = "gets the result on record" if effect.result is not None else "gets None: no result is on record"
+        return f"The next call is skipped and {result}."
     if effect.state is EffectState.IN_DOUBT:
         return "The next call fails until a person decides, unless it has check= or keyed=True."
     if effect.decided_by is not None:

@@ -12,7 +12,6 @@ import mainspring
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.definitions.scripts import load_scripts
 
-
 EFFECT_TEST = """
 import mainspring as ms
 
