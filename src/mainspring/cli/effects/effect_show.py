@@ -24,7 +24,7 @@ _MAX_CALLS = 20
 @click.argument("key", type=EFFECT)
 @pass_invocation
 def show(invocation: Invocation, key: str) -> None:
-    """Lists what a person can do now. Calls of programs and of `once` are counted, the last 20 by steps are listed in the order of their time."""
+    """Lists what a person can do now. Calls of programs and of `once` are counted, the last 20 by steps are listed by time."""
     detail = read_detail(invocation, key)
     invocation.output.document(detail, lambda: _print(invocation, detail))
 

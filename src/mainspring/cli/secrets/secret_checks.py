@@ -14,6 +14,8 @@ from mainspring.insight.text import formatting
 if TYPE_CHECKING:
     from mainspring.store.base import StoreReader
 
+_AUTOMATION = "automation "
+
 
 @command("get", "show where a secret comes from; with --reveal its value")
 @click.argument("name", metavar="NAME")
@@ -66,7 +68,12 @@ def find_problems(invocation: Invocation) -> tuple[list[str], list[dict[str, str
         try:
             invocation.secrets.read(name)
         except ConfigError as error:
-            problems.append({"name": name, "user": user, "problem": error.message, "fix": error.hint or ""})
+            fix = (error.hint or "").removesuffix(".")
+            if user.startswith(_AUTOMATION):
+                fix += (
+                    f"; after a trial: mainspring auto retire {formatting.shell_word(user.removeprefix(_AUTOMATION))}"
+                )
+            problems.append({"name": name, "user": user, "problem": error.message, "fix": fix})
     return sorted({name for name, _ in users}), problems
 
 
@@ -93,7 +100,7 @@ def _list_allowed(reader: "StoreReader") -> Iterator[tuple[str, str]]:
     for automation in status.automations(reader):
         definition = read_definition(automation) if automation.retired_at is None else None
         for name in () if definition is None else definition.option("secrets") or ():
-            yield name, f"automation {automation.name}"
+            yield name, f"{_AUTOMATION}{automation.name}"
         for trigger in () if definition is None else definition.triggers.values():
             for name in trigger.source.secret_names():
                 yield name, f"{trigger.source.describe()} of {automation.name}"

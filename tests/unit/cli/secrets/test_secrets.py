@@ -227,6 +227,7 @@ def test_check_finds_what_cannot_be_read(cli: Any, stage: Any, stored: Any, fold
     assert found.code == 9
     (problem,) = found.json["problems"]
     assert (problem["name"], problem["user"]) == ("GONE", "automation pay")
+    assert problem["fix"].endswith("; after a trial: mainspring auto retire pay")
     with (folder / "mainspring.toml").open("a") as file:
         file.write('[secrets]\nproviders = ["dir:nowhere", "age:secrets.age"]\n')
     assert "the folder of secrets does not exist" in cli("secrets", "check").out
