@@ -68,11 +68,10 @@ def find_problems(invocation: Invocation) -> tuple[list[str], list[dict[str, str
         try:
             invocation.secrets.read(name)
         except ConfigError as error:
-            fix = (error.hint or "").removesuffix(".")
+            fix = error.hint or ""
             if user.startswith(_AUTOMATION):
-                fix += (
-                    f"; after a trial: mainspring auto retire {formatting.shell_word(user.removeprefix(_AUTOMATION))}"
-                )
+                word = formatting.shell_word(user.removeprefix(_AUTOMATION))
+                fix = f"{fix.removesuffix('.')}; after a trial: mainspring auto retire {word}"
             problems.append({"name": name, "user": user, "problem": error.message, "fix": fix})
     return sorted({name for name, _ in users}), problems
 
