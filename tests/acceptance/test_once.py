@@ -1,6 +1,7 @@
 """`mainspring once` as real processes: once for its key, whatever ends the command, the caller or the store."""
 
 import contextlib
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -165,6 +166,18 @@ def test_killed_caller_leaves_its_command_and_then_a_doubt(place: Place) -> None
     assert code == IN_DOUBT
     assert log.read_text() == "finished\n"
     assert states(place) == {"key": "in_doubt"}
+
+
+def test_effect_of_a_killed_caller_is_reported_before_anyone_calls_its_key(place: Place) -> None:
+    """`once` and its command died together, and no worker runs."""
+    started = place.fifo("started")
+    first = start(place, "a key", f"echo $$ > {started}; exec sleep 600")
+    command = int(read_line(started))
+    first.kill()
+    first.wait(TIMEOUT_S)
+    os.kill(command, signal.SIGKILL)
+    assert any("'a key'" in place.call("status").stdout.decode() for _ in polls(TIMEOUT_S))
+    assert b"pending, holder gone" in place.call("effects", "list").stdout
 
 
 def test_signal_reaches_the_command(place: Place) -> None:
