@@ -168,7 +168,7 @@ def test_killed_caller_leaves_its_command_and_then_a_doubt(place: Place) -> None
     assert states(place) == {"key": "in_doubt"}
 
 
-def test_effect_of_a_killed_caller_is_reported_before_anyone_calls_its_key(place: Place) -> None:
+def test_effect_of_a_killed_caller_is_reported_before_its_next_call(place: Place) -> None:
     """`once` and its command died together, and no worker runs."""
     started = place.fifo("started")
     first = start(place, "a key", f"echo $$ > {started}; exec sleep 600")
