@@ -9,6 +9,8 @@ import pytest
 
 import mainspring as ms
 from mainspring.engine.definitions.registry import Registry
+from tests.acceptance.wrapping import Place
+from tests.new_stores import create_store
 
 VALUE = "canary-of-a-command-5177"
 PRINT = (
@@ -51,6 +53,21 @@ def test_command_gets_secrets_as_variable_and_as_file(tmp_path: Path) -> None:
     assert refused.returncode == 125
     assert "the secret 'STRIPE' is not set" in refused.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_command_without_its_secret_is_a_failed_run(place: Place) -> None:
+    """It is not tried again, and waits for no lock. The record has the name of the secret, and the end is notified like any other."""
+    create_store(place.store)
+    words = ("-n", "charge", "--retry", "3", "--lock", "l", "--secret", "STRIPE", "--", "sh", "-c", "touch out")
+    done = place.exec(*words)
+    assert done.returncode == 125
+    assert done.stderr.startswith(b"mainspring: charge: not run: the secret 'STRIPE' is not set. Set MAINSPRING_")
+    assert not (place.folder / "out").exists()
+    assert place.runs() == [("failed", "permanent_error")]
+    ((run,),) = place.rows("select id from runs")
+    assert b"It failed at step charge" in place.call("explain", run).stdout
+    place.watch()
+    assert place.rows("select count(*) from incidents") == [(1,)]
 
 
 def test_command_of_once_gets_secrets(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`mainspring once` as real processes: once for its key, whatever ends the command, the caller or the store."""
 
 import contextlib
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -153,6 +154,8 @@ def test_killed_caller_leaves_its_command_and_then_a_doubt(place: Place) -> None
     first.kill()
     first.wait(TIMEOUT_S)
     assert once(place, "key", script, "--wait", "0s")[0] == BUSY
+    output = place.call("effects", "show", "key").stdout.decode()
+    assert f"(pid {first.pid}) has ended, but its command still runs: process " in output
     place.call("watch")
     assert states(place) == {"key": "pending"}
     go.write_text("go\n")
@@ -163,6 +166,18 @@ def test_killed_caller_leaves_its_command_and_then_a_doubt(place: Place) -> None
     assert code == IN_DOUBT
     assert log.read_text() == "finished\n"
     assert states(place) == {"key": "in_doubt"}
+
+
+def test_effect_of_a_killed_caller_is_reported_before_its_next_call(place: Place) -> None:
+    """`once` and its command died together, and no worker runs."""
+    started = place.fifo("started")
+    first = start(place, "a key", f"echo $$ > {started}; exec sleep 600")
+    command = int(read_line(started))
+    first.kill()
+    first.wait(TIMEOUT_S)
+    os.kill(command, signal.SIGKILL)
+    assert any("'a key'" in place.call("status").stdout.decode() for _ in polls(TIMEOUT_S))
+    assert b"pending, holder gone" in place.call("effects", "list").stdout
 
 
 def test_signal_reaches_the_command(place: Place) -> None:
@@ -236,6 +251,13 @@ def test_without_the_store_nothing_runs(place: Place, away: Away, exit_code: int
     assert not log.exists()
     assert once(place, "key", f"echo x >> {log}")[0] == 0
     assert log.read_text() == "x\n"
+
+
+def test_command_before_the_separator_is_refused(place: Place) -> None:
+    """A value in two words would be the first word of the command."""
+    done = place.call("once", "key", "--within", "1h", "hour", "--", "true")
+    assert done.returncode == USAGE
+    assert b"'hour' is neither the key nor an option: the command must follow --" in done.stderr
 
 
 def test_usage_is_checked_before_anything_runs(place: Place) -> None:

@@ -11,12 +11,14 @@ import pytest
 
 import mainspring as ms
 from mainspring.domain.effects.effect import CallOutcome, EffectRecord
+from mainspring.domain.errors import ConflictError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import EffectState, FailureReason, RunState
 from mainspring.engine.definitions.registry import Registry
 from mainspring.service.effect import confirm_effect, forget_effect
 from mainspring.service.runs import run_recovery
+from mainspring.service.runs.run import retry
 from mainspring.store.read import effects
 from tests.acceptance.engine_world import Engine, World
 from tests.contract import once_steps as steps
@@ -341,14 +343,18 @@ async def test_person_continues_a_run_in_doubt(tmp_path: Path, isolate: str, fil
 
 @pytest.mark.parametrize("decision", ["confirm", "forget"])
 async def test_person_settles_a_doubt_in_the_ledger(tmp_path: Path, isolate: str, file: Path, decision: str) -> None:
-    """The next run gets the confirmed result, or performs the effect."""
+    """The stopped run can be continued, and it and the next run get the confirmed result, or perform the effect."""
     async with scene(tmp_path, isolate, file) as world:
         app = world.engine.app
-        await world.doubt("call", KEY, "x", "first:timeout", {})
+        run = await world.doubt("call", KEY, "x", "first:timeout", {})
+        with pytest.raises(ConflictError, match="is in doubt"):
+            await app.do(lambda store, *, act: retry(store, run.id, act=act))
         if decision == "confirm":
             await app.do(lambda store, *, act: confirm_effect(store, KEY, "seen", sealing=app.sealing, act=act))
         else:
             await app.do(lambda store, *, act: forget_effect(store, KEY, act=act))
+        await app.do(lambda store, *, act: retry(store, run.id, act=act))
+        assert await run.result(30) == ("seen" if decision == "confirm" else "x")
         result = await world.result("call", KEY, "x", "first:timeout", {})
         assert result == ("seen" if decision == "confirm" else "x")
         assert len(world.requests) == (1 if decision == "confirm" else 2)

@@ -18,12 +18,12 @@ from mainspring.app.project import Project
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.effects.effect import CallOutcome
 from mainspring.domain.errors import BusyError, MainspringError, StoreError
-from mainspring.domain.runs.log_line import format_iso_instant
 from mainspring.domain.text.escaping import escape
 from mainspring.engine.attempts.processes.process_lifetime import protect_memory
 from mainspring.engine.commands.command import CommandEnd, CommandFailed, CommandSpec, build_effect_environment
 from mainspring.engine.commands.command_process import CommandProcess
 from mainspring.engine.commands.exec_run import SIGNAL_EXIT_BASE, exit_code_of
+from mainspring.insight.text.formatting import format_instant
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 from mainspring.store.commands.secrets import RecordSecretUses
 
@@ -135,10 +135,11 @@ class OnceProcess:
             )
 
     def _report_skip(self, answer: EffectAnswer) -> None:
+        zone = self._session.project.settings.project.timezone
         difference = ", with another identity" if answer.is_suppressed else ""
         print_notice(
-            f"{self._plan.request.key} was done at {format_iso_instant(answer.settled_at)} "
-            f"by {answer.owner}{difference}: not run"
+            f"{self._plan.request.key} was done at {format_instant(answer.settled_at, zone)} "
+            f"{zone} by {answer.owner}{difference}: not run"
         )
 
 

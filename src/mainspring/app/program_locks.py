@@ -104,12 +104,12 @@ class ProgramLocks:
             if lock.is_cancelled:
                 self._session.apply(CancelLockWait(lock.spec.name, lock.owner))
                 raise error_of_refusal(Refused("held", f"the wait for lock {lock.spec.name!r} was cancelled"))
-            if isinstance(answer, Refused) and (answer.code != "held" or not command.wait_ms):
-                raise error_of_refusal(answer)
             if time.monotonic() >= check_at:  # its holder may be killed, with no supervisor to notice it
                 check_at = time.monotonic() + CHECK_EVERY_S
                 if self._session.declare_dead_holders():
                     continue
+            if isinstance(answer, Refused) and (answer.code != "held" or not command.wait_ms):
+                raise error_of_refusal(answer)
             self._session.wait_for_change(seen, min(CHECK_EVERY_S, max(until - time.monotonic(), 0)))
             pause_s = sent_at + WOKEN_EVERY_S - time.monotonic()
             if pause_s > 0:

@@ -142,8 +142,8 @@ class ProgramSession:
         return self._store.apply(command)
 
     def declare_dead_holders(self) -> bool:
-        """Declare dead the holders that no supervisor watches, and those without a heartbeat; return True if there was one."""
-        return bool(declare_dead_sessions(self._store, (ONCE_ROLE,))) | declare_expired_sessions_dead(self._store)
+        """Declare dead the holders that no live supervisor watches, and those without a heartbeat; return True if there was one."""
+        return bool(declare_dead_sessions(self._store)) | declare_expired_sessions_dead(self._store)
 
 
 _LOCK = threading.Lock()

@@ -183,6 +183,14 @@ def find_dead(reader: StoreReader) -> list[FoundSession]:
     return sessions
 
 
+def find_left_processes(reader: StoreReader, session: int) -> list[int]:
+    """Return the processes that hold the lock of a session whose main process has ended; none while that one runs."""
+    for found, _, pid, started, lock, _ in reader.read("list_sessions_of_host", (host_identity(),)):
+        if found == session and not is_running(pid, started):
+            return sorted(holders(Path(lock)))
+    return []
+
+
 def left_to_supervisor(reader: StoreReader, dead: list[FoundSession]) -> frozenset[int]:
     """Return the dead sessions whose supervisor is alive: it knows how they died.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,7 @@ def test_call_that_is_made_again_after_an_unknown_outcome_is_a_question(tmp_path
 def test_call_that_is_made_again_after_its_check_failed_is_checked_again(is_async: bool, tmp_path: Path) -> None:
     """The check cannot tell whether the target has the effect of the first attempt. A second call in the attempt is no other effect."""
     done: list[str] = []
-    replies = iter([ConnectionError("away"), True])
+    replies: Iterator[Exception | bool] = iter([ConnectionError("away"), True])
 
     def check(_item: str) -> bool:
         reply = next(replies)

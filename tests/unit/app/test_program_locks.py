@@ -14,6 +14,8 @@ import pytest
 import mainspring as ms
 from mainspring.app.program_locks import ProgramLocks
 from mainspring.app.program_session import ProgramSession
+from mainspring.app.stores.store_factory import make_store
+from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import DefinitionError, FencedError, StoreUnavailableError
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSlotsError, LockSpec
 from mainspring.store.commands.automations import BreakLock
@@ -54,6 +56,50 @@ with ms.lock("l"):
             [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
         )  # fmt: skip
         assert (ended.returncode, ended.stdout) == (-9, f"{first} 1 False\n{first + 1}\n"), ended.stderr
+
+
+HOLDER = """
+import os, signal, sys
+from mainspring.app.stores.store_factory import make_store
+from mainspring.domain.clock import SystemClock
+from mainspring.store.commands.automations import AcquireLock
+stores = [make_store(os.environ["MAINSPRING_STORE_URL"], clock=SystemClock()) for _ in sys.argv[1:]]
+for store, role in zip(stores, sys.argv[1:]):
+    store.open()
+    store.open_session(role)
+stores[-1].apply(AcquireLock("l", "the dead one", None, 1, 0))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def take_lock_and_die(url: str, *roles: str) -> None:
+    """Take lock `l` in a process with sessions of these roles, in the last one, and kill the process."""
+    environment = os.environ | {"MAINSPRING_STORE_URL": url}
+    ended = subprocess.run([sys.executable, "-c", HOLDER, *roles], env=environment, check=False, timeout=60)
+    assert ended.returncode == -9
+
+
+@pytest.mark.parametrize("roles", [("exec",), ("run",), ("supervisor", "worker")])
+def test_lock_of_a_killed_process_is_free_at_once(program: ProgramSession, url: str, roles: tuple[str, ...]) -> None:
+    """Whatever its role, without a wait, and with another number of slots."""
+    take_lock_and_die(url, *roles)
+    assert line(program) == ["left"]
+    with ms.lock("l", "0s") as lock:
+        assert lock.token == 2
+    take_lock_and_die(url, *roles)
+    with ms.lock("l", "0s", slots=2) as lock:
+        assert lock.token == 4
+
+
+def test_lock_of_a_dead_worker_is_left_to_its_supervisor(program: ProgramSession, url: str) -> None:
+    """A supervisor that is alive knows how its worker died, so no program declares that worker dead."""
+    supervisor = make_store(url, clock=SystemClock())
+    supervisor.open()
+    supervisor.open_session("supervisor")
+    take_lock_and_die(url, "worker")
+    with pytest.raises(LockHeldError, match="held by the dead one"), ms.lock("l", "0s"):
+        pass
+    supervisor.close()
 
 
 def test_waiters_of_two_processes_get_the_lock_in_their_order(program: ProgramSession, other: ProgramSession) -> None:

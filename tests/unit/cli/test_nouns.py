@@ -61,7 +61,9 @@ def test_targets_show_their_limits_and_are_reset(cli, stage, folder, monkeypatch
     assert [row["target"] for row in cli("targets", "list", "--state", "open", "--json").json] == ["a.example"]
     assert "open" in cli("targets", "list").out
     assert "Did you mean 'a.example'" in cli("targets", "reset", "a.exmple").err
-    assert cli("targets", "reset", "a.example", "--reason", "repaired").code == 0
+    reset = cli("targets", "reset", "a.example", "--reason", "repaired")
+    assert reset.code == 0
+    assert "does not start earlier" in reset.err
     assert [row["target"] for row in cli("targets", "list", "--json").json] == ["b.example"]
     (row,) = cli("audit-log", "list", "--json").json
     assert (row["verb"], row["subject"], row["reason"]) == ("reset", "target:a.example", "repaired")

@@ -1,5 +1,6 @@
 """`run`: what it says of itself, what it refuses before anything starts, and what it waits for."""
 
+import hashlib
 import json
 import shutil
 
@@ -90,6 +91,27 @@ def test_run_for_a_queue_that_no_live_worker_serves_is_worked_on_here(cli, code,
     stage.do(ClaimRuns("c", 0, queues=("default",)))
     result = cli("run", "-m", "code.py", "quick", "--queue", "mail", "--timeout", "20s")
     assert (result.code, result.out.strip()) == (0, "7")
+
+
+def test_run_by_a_worker_with_other_code_is_reported(cli, code, stage):
+    """The worker executes the run with what it loaded. A worker with the same code is no news."""
+    from mainspring.domain.definitions.definition import Definition, DefinitionKind
+    from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow
+
+    def start() -> str:
+        result = cli("run", "-m", "code.py", "quick", "--detach")
+        assert result.code == 0
+        return result.err
+
+    definition = Definition(kind=DefinitionKind.TASK, name="quick")
+    stage.announce(definition)
+    assert "workers that are running have other code of quick" in start()
+    assert "restart `mainspring up`" in start()
+    function = CODE[CODE.index("@ms.task") : CODE.index("@ms.workflow")].rstrip() + "\n"
+    fingerprint = hashlib.sha256(function.encode()).hexdigest()
+    row = AutomationRow("quick", "task", 1, fingerprint, json.dumps(definition.to_data()).encode())
+    stage.do(AnnounceDefinitions("new", (row,), ()))
+    assert "other code" not in start()
 
 
 def test_broken_declaration_is_displayed_by_run_and_the_others_of_its_file_run(cli, folder):

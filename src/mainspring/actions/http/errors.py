@@ -3,6 +3,8 @@
 The class decides how a step is retried, and whether the effect may have happened: `NotSent` and `Permanent` prove that it did not.
 """
 
+import shlex
+from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -87,7 +89,10 @@ class HttpLimitError(HttpNotSentError):
         if refused.reason is TargetRefusal.CIRCUIT_OPEN:
             number = "request" if refused.failures == 1 else f"{refused.failures} requests"
             reason = f"the last {number} to {host} failed, so the next one is sent in {span}"
-            hint = f"Check the target. To send a request at once: mainspring targets reset {host}"
+            hint = (
+                f"Check the target. After its repair, close the breaker: mainspring targets reset {host}. "
+                "A step still waits for its next attempt."
+            )
         else:
             reason = f"the rate of {host} is used up, the next request may be sent in {span}"
             hint = "A step waits and tries again. The rate is in [actions.http.targets] of the configuration."
@@ -125,9 +130,19 @@ class HttpPollError(MainspringError):
 
 
 def make_status_error(
-    place: str, method: str, status: int, text: str, retry_after: str | None, *, is_keyed: bool
+    place: str,
+    method: str,
+    status: int,
+    text: str,
+    retry_after: str | None,
+    *,
+    is_keyed: bool,
+    secrets: Sequence[str] = (),
 ) -> MainspringError:
-    """Return the error of a status. `place` = method and address without its query; `text` = the body, without secrets."""
+    """Return the error of a status. `place` = method and address without its query; `text` = the body, without secrets.
+
+    `secrets` = the names of those that the call used.
+    """
     response = FailedResponse(status, {} if retry_after is None else {"retry-after": retry_after})
     excerpt = escape(" ".join(text.split()), MAX_BODY_TEXT)
     message = f"{place}: {format_status(status)}{': ' + excerpt if excerpt else ''}"
@@ -138,14 +153,15 @@ def make_status_error(
         return HttpStatusError(message, response, hint=hint)
     if status == _CONFLICT and is_keyed:
         return HttpInProgressError(message, response, hint="The request is sent again, under the same key.")
-    return HttpStatusError(message, response, hint=_suggest_fix(status))
+    return HttpStatusError(message, response, hint=_suggest_fix(status, secrets))
 
 
-def _suggest_fix(status: int) -> str:
+def _suggest_fix(status: int, secrets: Sequence[str]) -> str:
     if status in (401, 403, 407):
-        return (
-            "Check the secret that bearer=, auth= or headers= names. To store a new value: mainspring secrets set NAME"
-        )
+        if not secrets:
+            return "Check the credentials of the call: bearer=, auth= or headers=."
+        commands = ", or ".join(f"mainspring secrets set {shlex.quote(name)}" for name in secrets)
+        return f"Check the secret of the call. To store a new value: {commands}"
     if status in (408, 425, 429) or status >= 500:
         return "The target may recover. A step tries a call again by its retry policy, unless its effect is in doubt."
     return "Correct the request, or list the status in expect= if it is a valid answer."

@@ -103,6 +103,7 @@ class OpenResponse:
             text,
             self.header("retry-after"),
             is_keyed=self._call.is_keyed,
+            secrets=self._call.secrets.names,
         )
 
 

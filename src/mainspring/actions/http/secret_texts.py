@@ -37,6 +37,11 @@ class SecretTexts:
     def __repr__(self) -> str:
         return f"<{len(self._names)} secrets>"
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the secrets, in the order of their first use."""
+        return list(self._values)
+
     def read(self, option: str, source: object) -> str:
         """Return the value that a source names.
 

@@ -18,7 +18,7 @@ from mainspring.domain.runs.journal import FactKind
 from mainspring.store.base import CommitChanges, NotAStoreError
 from mainspring.store.commands.results import NumberAnswer
 from mainspring.store.commands.sessions import DeclareSessionDead
-from mainspring.store.liveness import ONCE_ROLE, FoundSession, find_dead, kill_remains
+from mainspring.store.liveness import FoundSession, find_dead, kill_remains, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.runs.history import facts_after
 
@@ -27,7 +27,6 @@ T = TypeVar("T")
 STORE_TIMEOUT_S = 2.0
 """Seconds that the store may take for one call."""
 EXEC_ROLE = "exec"
-_UNWATCHED_ROLES = (EXEC_ROLE, ONCE_ROLE)
 
 
 class _PendingCall:
@@ -138,12 +137,14 @@ class BestEffortStore:
             call.done.set()
 
 
-def declare_dead_sessions(store: ProcessStore, roles: tuple[str, ...] = _UNWATCHED_ROLES) -> list[int]:
-    """Declare dead the sessions of ended commands and programs of this host, which no supervisor watches. Return their ids."""
-    return [found.session for found in find_dead(store.reader) if found.role in roles and declare_dead(store, found)]
+def declare_dead_sessions(store: ProcessStore) -> list[int]:
+    """Declare all dead sessions of this host dead, except the workers of a live supervisor: it knows how they died. Return their ids."""
+    dead = find_dead(store.reader)
+    left = left_to_supervisor(store.reader, dead)
+    return [found.session for found in dead if found.session not in left and _declare_dead(store, found)]
 
 
-def declare_dead(store: ProcessStore, dead: FoundSession) -> bool:
+def _declare_dead(store: ProcessStore, dead: FoundSession) -> bool:
     """Kill what is left of a dead session and declare it dead. Return False if it cannot be killed, or is this process's own."""
     if dead.session == store.session or not kill_remains(dead):
         return False

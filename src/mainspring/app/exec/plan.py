@@ -12,11 +12,11 @@ from mainspring.app.setup.failure_rules import make_classifier
 from mainspring.domain.errors import MainspringError
 from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.secrets.secret_use import SecretUse
-from mainspring.engine.commands.exec_run import ExecRunEnd, ExecRunSpec
+from mainspring.engine.commands.exec_run import NOT_STARTED, ExecRunEnd, ExecRunSpec
 from mainspring.store.commands.runs import StartRun
 from mainspring.store.process_store import ProcessStore
 
-FAILURE_EXIT_CODE = 125
+FAILURE_EXIT_CODE = NOT_STARTED
 LOCK_HELD_EXIT_CODE = 75
 """EX_TEMPFAIL: nothing ran, try again. Not 0, which would tell the caller that the work is done."""
 
@@ -70,6 +70,8 @@ class ExecPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Called with the run's start and end. Returns why the trace was not sent. None = no trace."""
     secrets: PassedSecrets = PassedSecrets()
     """The secrets for the command."""
+    refusal: MainspringError | None = None
+    """Why the command cannot run, such as a secret that is not set. The run is recorded as failed."""
     fail_open: bool = True
     verbose: bool = False
 

@@ -88,13 +88,16 @@ class ExecProcess:
                 self._open()
                 self._import_spool()
                 self._refuse_used_key()
-                self._lock()
+                if self._plan.refusal is None:
+                    self._lock()
                 self._start()
                 end = self._attempts()
             except _CommandNotRunError as stop:
                 self._plan.report_outage(self._ledger)
                 self._close()
                 return stop.code
+            if (refusal := self._plan.refusal) is not None:
+                print_notice(f"{self._name}: not run: {refusal.message}. {refusal.hint}")
             if end.is_silent_failure and end.failure is not None:
                 print_notice(f"{self._name}: {end.failure.message}")
             self._warn_of_withheld_password(end)
@@ -282,6 +285,7 @@ class ExecProcess:
             ),
             on_part=lambda part: self._submit(SaveLogs(self._id, (part,))),
             secret_variables=secrets.variables,
+            refusal=self._plan.refusal,
         )
         if secrets.uses:
             self._submit(RecordSecretUses(self._clock.now(), secrets.uses))

@@ -11,7 +11,7 @@ import msgspec
 from mainspring.alerting.watchdog_ping import WatchdogPing, find_stuck_work
 from mainspring.app.alerting.short_lived_loop import run_in_short_lived_loop
 from mainspring.app.alerting.watcher import evaluate_and_notify
-from mainspring.app.exec.best_effort_store import BestEffortStore, declare_dead
+from mainspring.app.exec.best_effort_store import BestEffortStore, declare_dead_sessions
 from mainspring.app.exec.project_spool import make_project_spool
 from mainspring.app.exec.store_outage import StoreOutageReporter
 from mainspring.app.setup.secrets import make_secret_store
@@ -29,7 +29,6 @@ from mainspring.domain.text.phrases import format_span
 from mainspring.resources.error_text import ErrorText
 from mainspring.service.spool import SpoolFault, SpoolImportResult
 from mainspring.store.base import StoreRemovedError
-from mainspring.store.liveness import find_dead, left_to_supervisor
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.incidents import unsent_alerts
 
@@ -78,7 +77,7 @@ def watch_once(settings: Settings, clock: Clock) -> WatchReport:
     def run_round(opened: ProcessStore) -> WatchReport:
         opened.open()
         outage_reporter.report_recovered(opened.location, opened.apply)
-        dead_sessions = _declare_dead_sessions(opened)
+        dead_sessions = declare_dead_sessions(opened)
         imported = records.take_in(opened.apply)
         facts = evaluate_and_notify(settings, opened, within_s=NOTIFY_TIMEOUT_S, at_once=None)
         now = opened.clock.now()
@@ -122,13 +121,6 @@ async def _ping_watchdog(settings: Settings, clock: Clock) -> None:
         await watchdog_ping.beat()
     finally:
         await watchdog_ping.close()
-
-
-def _declare_dead_sessions(store: ProcessStore) -> list[int]:
-    """Declare all dead sessions of this host dead, except the workers of a live supervisor: it knows how they died."""
-    dead = find_dead(store.reader)
-    left = left_to_supervisor(store.reader, dead)
-    return [found.session for found in dead if found.session not in left and declare_dead(store, found)]
 
 
 def find_overdue(

@@ -8,7 +8,7 @@ from mainspring.cli.doctor.checks import CheckResult, make_ok_result
 from mainspring.cli.incidents.monitors import find_unknown_names
 from mainspring.domain.errors import ConfigError
 from mainspring.domain.states import RunState
-from mainspring.insight.text.formatting import format_count
+from mainspring.insight.text.formatting import format_count, shell_word
 
 if TYPE_CHECKING:
     from mainspring.domain.definitions.definition import Definition
@@ -182,5 +182,5 @@ def _make_finding(name: str, lacking: list[str], singular: str, plural: str, fix
         name,
         "warning",
         f"{', '.join(lacking[:_MAX_NAMES_PRINTED])}{more} {singular if len(lacking) == 1 else plural}",
-        fix,
+        f"{fix.removesuffix('.')}; after a trial: mainspring auto retire {shell_word(lacking[0]) if len(lacking) == 1 else 'NAME'}",
     )

@@ -11,6 +11,7 @@ from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
     from mainspring.domain.effects.effect import EffectRecord
+    from mainspring.insight.effects.effect_views import EffectLine
     from mainspring.store.base import StoreReader
 
 STATE_COLOURS = {
@@ -29,21 +30,27 @@ def list_command(
 ) -> None:
     """--name compares the key, --since the last change. SKIPS counts the calls that found the effect done."""
     from mainspring.insight.effects.effect_views import make_effect_line
+    from mainspring.insight.effects.stored_effects import find_dead_holders
 
     since_at = params.read_instant(invocation, since)
     effects = invocation.read(lambda reader: _read_effects(reader, states, name, since_at, limit + 1))
+    dead = invocation.read(lambda reader: find_dead_holders(reader, effects))
     now = invocation.clock.now()
     columns = [
         TableColumn("KEY", lambda line: formatting.escape_line(line.key), cut=True),
-        TableColumn("STATE", lambda line: line.state, lambda line: STATE_COLOURS[line.state]),
+        TableColumn("STATE", _describe_state, lambda line: STATE_COLOURS[line.state]),
         TableColumn("WHEN", lambda line: formatting.format_distance(line.at, now)),
         TableColumn("BY", lambda line: formatting.escape_line(line.decided_by or line.owner), cut=True, most=40),
         TableColumn("SKIPS", lambda line: str(line.skips), right=True, spare=True),
     ]
-    lines = [make_effect_line(effect, now) for effect in effects[:limit]]
+    lines = [make_effect_line(effect, dead, now) for effect in effects[:limit]]
     invocation.output.rows(lines, columns, empty="No effect is on record.")
     if len(effects) > limit:
         invocation.output.hint(f"More match than {limit}: add --limit, --name, --state or --since.")
+
+
+def _describe_state(line: "EffectLine") -> str:
+    return "pending, holder gone" if line.state is EffectState.PENDING and not line.is_held else line.state
 
 
 def _read_effects(

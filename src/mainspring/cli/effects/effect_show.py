@@ -9,7 +9,9 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.effects.effect_key import EFFECT, require_known_key
 from mainspring.cli.effects.effect_list import STATE_COLOURS
 from mainspring.cli.lazy_group import command
+from mainspring.cli.runs.effect_calls import describe_outcome
 from mainspring.cli.runs.show import format_value
+from mainspring.domain.states import EffectState
 from mainspring.insight.text import formatting
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _MAX_CALLS = 20
 @click.argument("key", type=EFFECT)
 @pass_invocation
 def show(invocation: Invocation, key: str) -> None:
-    """Lists what a person can do now. Calls of programs and of `once` are counted, those by steps are listed, newest first."""
+    """Lists what a person can do now. Calls of programs and of `once` are counted, the last 20 by steps are listed by time."""
     detail = read_detail(invocation, key)
     invocation.output.document(detail, lambda: _print(invocation, detail))
 
@@ -46,11 +48,11 @@ def _print(invocation: Invocation, detail: "EffectDetail") -> None:
     output.line(f"{output.paint(formatting.escape_line(detail.key), None, bold=True)}  {state}")
     for name, value in _format_facts(detail, invocation.clock.now(), invocation.zone):
         output.line(f"  {name:<15} {value}")
-    for call in detail.calls[:_MAX_CALLS]:
+    for call in reversed(detail.calls[:_MAX_CALLS]):
         note = "" if call.note is None else f": {formatting.escape_line(call.note)}"
         at = formatting.format_instant(call.at, invocation.zone)
         output.line(
-            f"  {at}  {call.outcome:<10} {call.run} {formatting.escape_line(call.ident)} attempt {call.attempt}{note}"
+            f"  {at}  {describe_outcome(call.outcome):<10} {call.run} {formatting.escape_line(call.ident)} attempt {call.attempt}{note}"
         )
     output.line(f"next  {detail.next}")
     for suggestion in detail.can:
@@ -67,8 +69,8 @@ def _format_facts(detail: "EffectDetail", now: int, zone: str) -> Iterator[tuple
     if detail.settled_at is not None:
         decided = "" if detail.decided_by is None else f" by {formatting.escape_line(detail.decided_by)}"
         yield "settled", f"{format_at(detail.settled_at)}{decided}"
-    if detail.is_held:
-        yield "holder", f"{formatting.escape_line(detail.owner)} performs it now"
+    if detail.state is EffectState.PENDING:
+        yield "holder", _describe_holder(detail)
     if detail.run is not None:
         attempt = f", attempt {detail.attempt}" if detail.attempt is not None else ""
         yield "run", f"{detail.run} step {formatting.escape_line(detail.ident or '')}{attempt}"
@@ -85,8 +87,17 @@ def _format_facts(detail: "EffectDetail", now: int, zone: str) -> Iterator[tuple
         yield "note", formatting.escape_line(detail.note)
     if detail.skips:
         last = "" if detail.skipped_at is None else f", the last {formatting.format_distance(detail.skipped_at, now)}"
-        other = f", {detail.suppressed} with another identity" if detail.suppressed else ""
+        other = f", {detail.suppressed} of them with another identity" if detail.suppressed else ""
         yield "skips", f"{detail.skips}{other}{last}"
+
+
+def _describe_holder(detail: "EffectDetail") -> str:
+    owner = formatting.escape_line(detail.owner)
+    if not detail.is_held:
+        return f"{owner} has ended without an outcome"
+    if detail.processes:
+        return f"{owner} has ended, but its command still runs: process {', '.join(map(str, detail.processes))}"
+    return f"{owner} performs it now"
 
 
 _RECOVERIES = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from mainspring.app.exec.plan import FAILURE_EXIT_CODE, LOCK_HELD_EXIT_CODE, ExecPlan, PassedSecrets
+from mainspring.app.exec.plan import FAILURE_EXIT_CODE, LOCK_HELD_EXIT_CODE, ExecPlan
 from mainspring.app.exec.process import ExecProcess
 from mainspring.app.exec.self_watch import watch_own_automation
 from mainspring.app.exec.signal_forwarding import print_notice
@@ -332,7 +332,7 @@ def _make_plan(
         **({} if settings is None else _make_reports(settings)),
         fail_open=fail_open,
         verbose=given["verbose"],
-        secrets=_read_secrets(settings, given, definition.name),
+        **_read_secrets(settings, given, definition.name),
     )
 
 
@@ -356,16 +356,21 @@ def _find_zone(settings: Settings | None) -> str:
     return find_system_zone(os.environ)
 
 
-def _read_secrets(settings: Settings | None, given: dict[str, Any], automation: str) -> PassedSecrets:
-    """Return the secrets for the command, which does not run without one of them. Raises ConfigError, OptionError."""
+def _read_secrets(settings: Settings | None, given: dict[str, Any], automation: str) -> dict[str, Any]:
+    """Return the secrets for the command, or why it does not run without one of them, as fields of an ExecPlan."""
     names = given["secrets"], given["secret_files"]
     if not any(names):
-        return PassedSecrets()
+        return {}
     # Imported late: few commands need it.
     from mainspring.app.exec.command_secrets import read_command_secrets
     from mainspring.service.actor import user_name
 
-    return read_command_secrets(settings, *names, automation=automation, actor=f"exec of {user_name()}")
+    try:
+        return {
+            "secrets": read_command_secrets(settings, *names, automation=automation, actor=f"exec of {user_name()}")
+        }
+    except MainspringError as error:
+        return {"refusal": error}
 
 
 def _find_spools(settings: Settings | None, flags: Any) -> dict[str, Any]:

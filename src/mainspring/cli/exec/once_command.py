@@ -35,7 +35,15 @@ class OnceCommand(FlaggedCommand):
             raise click.UsageError(
                 "the command must follow --\nWrite: mainspring once KEY [OPTIONS] -- COMMAND ...", ctx=ctx
             )
-        return super().parse_args(ctx, args)
+        words = args[args.index(_SEPARATOR) + 1 :] if _SEPARATOR in args else []
+        rest = super().parse_args(ctx, args)
+        if words and (surplus := ctx.params.get("command", ())[: -len(words)]):
+            raise click.UsageError(
+                f"{surplus[0]!r} is neither the key nor an option: the command must follow --\n"
+                "Write: mainspring once KEY [OPTIONS] -- COMMAND ...; a value with a space in quotes",
+                ctx=ctx,
+            )
+        return rest
 
 
 def _read_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:

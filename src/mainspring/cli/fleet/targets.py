@@ -66,12 +66,15 @@ def list_command(
 @click.argument("host", type=TARGET)
 @pass_invocation
 def reset(invocation: Invocation, host: str) -> None:
-    """The next request is sent at once. Use it after the target was repaired."""
+    """The next request is sent at once. Use it after the target was repaired. A step that waits for its next attempt keeps its time."""
     from mainspring.service.target import reset_target
 
     host = short_lists.require_known_name("host", host, _read_names(invocation.reader))
     reset_target(invocation.store, host, act=invocation.act)
     invocation.output.document({"target": host, "reset": True}, f"Reset: {host}. The next request is sent at once.")
+    invocation.output.hint(
+        "A step that waits for its next attempt does not start earlier. See when: mainspring runs list --state retrying"
+    )
 
 
 def _format_instant(at: int | None, now: int) -> str:

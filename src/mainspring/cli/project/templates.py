@@ -56,7 +56,21 @@ Write down here what a person needs who is woken for it: whom to ask, what may b
 """
 
 _CONFTEST: Final = '''\
-"""Makes the folder `automations` importable for the tests."""
+"""Makes the folder `automations` importable for the tests, and gives them a store of their own."""
+
+import os
+
+import pytest
+
+import mainspring as ms
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scratch_store(tmp_path_factory):
+    """Keep effects, locks and runs of the tests out of the project's store."""
+    store = str(tmp_path_factory.mktemp("mainspring") / "state.db")
+    os.environ |= {"MAINSPRING_STORE_URL": store, "MAINSPRING_PROJECT_ENVIRONMENT": "test"}
+    ms.App(store).open_store(creates_store=True)
 '''
 
 _WORKFLOW: Final = '''\

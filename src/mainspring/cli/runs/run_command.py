@@ -70,9 +70,12 @@ def run_command(
         return _print_automation_help(invocation, automation)
     data = _read_input(automation, arguments, invocation.sealing.limit)
     options = _make_start_options(invocation, given)
+    has_worker = _has_live_worker(invocation, automation, options)
+    if has_worker:
+        _warn_of_other_code(invocation, automation)
     if given["detach"] or options.due_at is not None:
         return _start_detached(invocation, automation, data, options)
-    if _has_live_worker(invocation, automation, options):
+    if has_worker:
         started = _start_run(invocation, automation, data, options)
         with _print_run_id_on_error(invocation, started):
             if given["watch"]:
@@ -109,12 +112,27 @@ def _find_automation(invocation: Invocation, registry: "Registry", name: str) ->
         raise
 
 
+def _read_announced(invocation: Invocation, name: str) -> "list[AutomationView]":
+    from mainspring.store.read.status.status import automations
+
+    return invocation.read_if_made(lambda reader: automations(reader, name), [])
+
+
+def _warn_of_other_code(invocation: Invocation, automation: "Automation") -> None:
+    """Print that the workers loaded another version of the function than this command: they execute the run with theirs."""
+    name, fingerprint = automation.name, automation.definition.fingerprint
+    if any(view.fingerprint not in ("", fingerprint) for view in _read_announced(invocation, name)):
+        invocation.output.warn(
+            f"workers that are running have other code of {name} than {automation.definition.file or 'this command'}, "
+            "and execute the run with theirs. After a change of the file, restart `mainspring up`."
+        )
+
+
 def _find_announced_file(invocation: Invocation, name: str) -> str:
     """Return the file from which a worker announced an automation; "" if none did."""
     from mainspring.domain.definitions.definition import Definition, DefinitionKind
-    from mainspring.store.read.status.status import automations
 
-    views: list[AutomationView] = invocation.read_if_made(lambda reader: automations(reader, name), [])
+    views = _read_announced(invocation, name)
     if not views or not views[0].definition:
         return ""
     definition = Definition.from_data(msgspec.json.decode(views[0].definition))

@@ -37,7 +37,9 @@ def init(invocation: Invocation) -> None:
     secrets = open_encrypted_file(invocation.settings)
     is_new, is_new_file = secrets.init()
     ignored = (
-        _ignore_key(invocation, secrets.key_file.name) if secrets.key_file.parent == secrets.path.parent else False
+        _ignore_files(invocation, secrets.key_file.name, secrets.lock_file.name)
+        if secrets.key_file.parent == secrets.path.parent
+        else False
     )
     key_text = f"{'Created' if is_new else 'Found'} the key {secrets.key_file}"
     text = f"{key_text} and the file {secrets.path}."
@@ -57,15 +59,17 @@ def init(invocation: Invocation) -> None:
         invocation.output.warn(f'secrets.providers does not name the file: add "age:{DEFAULT_FILE}"')
 
 
-def _ignore_key(invocation: Invocation, name: str) -> bool:
-    """Add the key to the .gitignore of its folder, if it has one or is in a repository."""
+def _ignore_files(invocation: Invocation, *names: str) -> bool:
+    """Add the key and the lock to the .gitignore of their folder, if it has one or is in a repository."""
     folder = invocation.settings.folder
     file = folder / ".gitignore"
     if not file.exists() and not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return False
     text = file.read_text(encoding="utf-8") if file.exists() else ""
-    if name not in text.split():
-        file.write_text(f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{name}\n", encoding="utf-8")
+    new = [name for name in names if name not in text.split()]
+    if new:
+        lines = [*([text.removesuffix("\n")] if text else []), *new]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return True
 
 

@@ -14,6 +14,8 @@ from mainspring.insight.text import formatting
 if TYPE_CHECKING:
     from mainspring.domain.definitions.definition import Definition
 
+_AUTOMATION = "automation "
+
 
 @command("get", "show where a secret comes from; with --reveal its value")
 @click.argument("name", metavar="NAME")
@@ -68,7 +70,11 @@ def find_problems(invocation: Invocation) -> tuple[list[str], list[dict[str, str
         try:
             invocation.secrets.read(name)
         except ConfigError as error:
-            problems.append({"name": name, "user": user, "problem": error.message, "fix": error.hint or ""})
+            fix = error.hint or ""
+            if user.startswith(_AUTOMATION):
+                word = formatting.shell_word(user.removeprefix(_AUTOMATION))
+                fix = f"{fix.removesuffix('.')}; after a trial: mainspring auto retire {word}"
+            problems.append({"name": name, "user": user, "problem": error.message, "fix": fix})
     return sorted({name for name, _ in users}), problems
 
 
@@ -84,7 +90,7 @@ def _list_needed_secrets(invocation: Invocation) -> tuple[list[tuple[str, str]],
         except ConfigError as error:
             problems.append({"name": "", "user": address, "problem": error.message, "fix": error.hint or ""})
     for definition in _list_definitions(invocation):
-        uses += [(name, f"automation {definition.name}") for name in definition.option("secrets") or ()]
+        uses += [(name, f"{_AUTOMATION}{definition.name}") for name in definition.option("secrets") or ()]
         for trigger in definition.triggers.values():
             user = f"{trigger.source.describe()} of {definition.name}"
             uses += [(name, user) for name in trigger.source.secret_names()]

@@ -160,8 +160,10 @@ def _find_spool_faults(invocation: Invocation) -> list[str]:
 
 
 def _find_unnoticed_deaths(reader: "StoreReader") -> Iterator[str]:
-    """Yield runs whose process died on this machine, if no process that notices it by itself runs there."""
+    """Yield runs and effects whose process died on this machine, if no process that notices it by itself runs there."""
+    from mainspring.domain.states import EffectState
     from mainspring.store.liveness import find_dead, host_identity
+    from mainspring.store.read.effects import EffectFilter, list_effects
 
     dead = {found.session for found in find_dead(reader)}
     roles = {role for id, role, *_ in reader.read("list_sessions_of_host", (host_identity(),)) if id not in dead}
@@ -172,6 +174,12 @@ def _find_unnoticed_deaths(reader: "StoreReader") -> Iterator[str]:
             yield (
                 f"The process of run {run} died, and no process on this machine has recorded it. Record it: "
                 "mainspring watch"
+            )
+    for effect in list_effects(reader, EffectFilter(state=EffectState.PENDING)).effects if dead else ():
+        if effect.session in dead:
+            yield (
+                f"The process that performed effect {formatting.escape_line(effect.key, 80)} died, and its outcome is "
+                f"not known: mainspring effects show {formatting.shell_word(effect.key)}"
             )
 
 

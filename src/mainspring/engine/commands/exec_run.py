@@ -46,6 +46,8 @@ NOT_PRODUCED = 1
 """Exit code when the command succeeded but its promised files are missing: the command failed, not mainspring."""
 SIGNAL_EXIT_BASE = 128
 """A shell adds to this the number of the signal that ended a command."""
+NOT_STARTED = 125
+"""Exit code when mainspring does not start the command."""
 MAX_STORED_ATTEMPTS = 100
 """Most attempts that are stored of one run, the newest."""
 _SHORT_TAIL = 4_000
@@ -107,7 +109,10 @@ def _ignore(*values: object) -> None:
 
 
 class ExecRun:
-    """Makes the attempts of one run. `run` blocks; `signalled` is for signal handlers of the thread that runs it."""
+    """Makes the attempts of one run. `run` blocks; `signalled` is for signal handlers of the thread that runs it.
+
+    `refusal` = why the command cannot be started: then the run is one failed attempt.
+    """
 
     def __init__(
         self,
@@ -124,8 +129,10 @@ class ExecRun:
         on_group: Callable[[int, str, bool], None] = _ignore,
         on_part: Callable[[LogChunk], None] = _ignore,
         secret_variables: Mapping[str, str] = MappingProxyType({}),
+        refusal: MainspringError | None = None,
     ) -> None:
         self._spec = spec
+        self._refusal = refusal
         self._run = run
         self._key = key
         self._clock = clock
@@ -168,7 +175,7 @@ class ExecRun:
             number += 1
             ended = self._attempt(number)
             self._started_at = self._started_at or ended.started_at
-            if ended.error is None or self.signal is not None:
+            if ended.error is None or self.signal is not None or self._refusal is not None:
                 return self._end(number, ended, attempts)
             record = self._failed(number, ended, ended.error)
             if record.next_at is None:
@@ -199,6 +206,8 @@ class ExecRun:
         if self.signal is not None:
             error = CommandFailed("the command was not started: a signal came first", -self.signal)
             return _ExecAttempt(started_at, started_at, 0, SIGNAL_EXIT_BASE + self.signal, "", error)
+        if self._refusal is not None:
+            return _ExecAttempt(started_at, started_at, 0, NOT_STARTED, "", self._refusal)
         written_at = (
             time.time_ns() // 1_000_000
         )  # compared with what the file system says, so it is the machine's clock

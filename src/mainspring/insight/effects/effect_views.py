@@ -7,20 +7,25 @@ import msgspec
 from mainspring.domain.effects.decision import settled_instant
 from mainspring.domain.effects.effect import DECIDED_BY_PARTS, EffectRecord, Recovery
 from mainspring.domain.states import EffectState, RunState
-from mainspring.insight.runs.suggested_commands import SuggestedCommand
+from mainspring.insight.runs.suggested_commands import SuggestedCommand, doubt_commands
 from mainspring.insight.text.formatting import shell_word
 from mainspring.store.read.effects import changed_at
 from mainspring.store.schema.effects.effect_calls import EffectCallRow
+from mainspring.store.views import RunView
 
 UNPROVEN_STATES = (EffectState.UNKNOWN, EffectState.IN_DOUBT)
 """States in which a person may confirm that the effect happened."""
 
 
 class EffectLine(msgspec.Struct, frozen=True):
-    """An effect in a list. `at` = its last change; `ident` = the step of `run` that had it last. `skips` counts `suppressed` calls too."""
+    """An effect in a list. `at` = its last change; `ident` = the step of `run` that had it last. `skips` counts `suppressed` calls too.
+
+    `is_held` = a live holder performs it now. A pending effect that no one holds is decided by the next call.
+    """
 
     key: str
     state: EffectState
+    is_held: bool
     at: int
     owner: str
     automation: str | None
@@ -37,7 +42,8 @@ class EffectLine(msgspec.Struct, frozen=True):
 class EffectDetail(msgspec.Struct, frozen=True):
     """All facts of an effect. `id` = its idempotency key; `identity` and `result` are JSON; `refused` = why the result is not saved.
 
-    `is_held` = a live holder performs it now. `calls` = those by steps, newest first. `can` = commands for a person.
+    `is_held` = a live holder performs it now. `processes` = those that still do if the holder's own process has ended. `calls` = those by
+    steps, newest first. `can` = commands for a person.
     """
 
     key: str
@@ -46,6 +52,7 @@ class EffectDetail(msgspec.Struct, frozen=True):
     recovery: Recovery
     owner: str
     is_held: bool
+    processes: list[int]
     automation: str | None
     run: str | None
     ident: str | None
@@ -98,11 +105,12 @@ def list_run_effects(calls: list[EffectCallRow], effects: Sequence[EffectRecord]
     return listed
 
 
-def make_effect_line(effect: EffectRecord, now: int) -> EffectLine:
-    """Return an effect for a list."""
+def make_effect_line(effect: EffectRecord, dead: frozenset[int], now: int) -> EffectLine:
+    """Return an effect for a list. `dead` = sessions whose process has ended."""
     return EffectLine(
         key=effect.key,
         state=effect.state,
+        is_held=effect.state is EffectState.PENDING and effect.session not in dead,
         at=changed_at(effect),
         owner=effect.owner,
         automation=effect.automation,
@@ -118,10 +126,15 @@ def make_effect_line(effect: EffectRecord, now: int) -> EffectLine:
 
 
 def make_effect_detail(
-    effect: EffectRecord, calls: list[EffectCallRow], *, is_held: bool, run_state: RunState | None, now: int
+    effect: EffectRecord,
+    calls: list[EffectCallRow],
+    *,
+    is_held: bool,
+    processes: list[int],
+    run: RunView | None,
+    now: int,
 ) -> EffectDetail:
-    """Return all facts of an effect, whose values are opened. `run_state` = that of its run, None without one."""
-    is_held = is_held and effect.state is EffectState.PENDING
+    """Return all facts of an effect, whose values are opened. `run` = that of its last holder, None without one."""
     return EffectDetail(
         key=effect.key,
         id=effect.id,
@@ -129,6 +142,7 @@ def make_effect_detail(
         recovery=effect.recovery,
         owner=effect.owner,
         is_held=is_held,
+        processes=processes,
         automation=effect.automation,
         run=effect.run,
         ident=effect.ident,
@@ -147,7 +161,7 @@ def make_effect_detail(
         decided_by=effect.decided_by,
         next=describe_next(effect, now, is_held=is_held),
         calls=calls,
-        can=list_commands(effect, is_held=is_held, run_state=run_state),
+        can=list_commands(effect, is_held=is_held, run=run),
     )
 
 
@@ -164,11 +178,12 @@ def describe_next(effect: EffectRecord, now: int, *, is_held: bool) -> str:
     if is_held:
         return "Other calls of this key wait for its holder."
     if effect.state is EffectState.PENDING:
-        return "Its holder has ended: the next call decides by its own options."
+        return "Its holder has ended: the next call decides by its own options. Without check= and keyed=True it fails."
     if window_end is not None and window_end <= now:
         return "Its window is over: the next call performs a new effect."
     if effect.state is EffectState.DONE:
-        return "The next call is skipped and gets the result on record."
+        result = "gets the result on record" if effect.result is not None else "gets None: no result is on record"
+        return f"The next call is skipped and {result}."
     if effect.state is EffectState.IN_DOUBT:
         return "The next call fails until a person decides, unless it has check= or keyed=True."
     if effect.decided_by == DECIDED_BY_PARTS:
@@ -179,17 +194,29 @@ def describe_next(effect: EffectRecord, now: int, *, is_held: bool) -> str:
     return f"The next call {recovery}."
 
 
-def list_commands(effect: EffectRecord, *, is_held: bool, run_state: RunState | None) -> list[SuggestedCommand]:
+def list_commands(effect: EffectRecord, *, is_held: bool, run: RunView | None) -> list[SuggestedCommand]:
     """Return the commands that a person may run now."""
     word = shell_word(effect.key)
-    commands = []
-    if effect.run is not None and (is_held or run_state is RunState.NEEDS_ATTENTION):
-        does = "Show what its step does now." if is_held else "Decide on its step: that settles the effect too."
-        commands.append(SuggestedCommand(f"mainspring explain {effect.run}", does))
+    commands, later = [], ""
+    if effect.run is not None and is_held:
+        return [SuggestedCommand(f"mainspring explain {effect.run}", "Show what its step does now.")]
     if is_held:
-        return commands
-    if effect.state in UNPROVEN_STATES:
-        commands.append(SuggestedCommand(f"mainspring effects confirm {word}", "If it happened: record it as done."))
-    does = "If it did not happen: let" if effect.state is not EffectState.DONE else "Let"
-    commands.append(SuggestedCommand(f"mainspring effects forget {word}", f"{does} the next call perform it."))
-    return commands
+        return []
+    if run is not None and run.state is RunState.NEEDS_ATTENTION and run.failed_ident == effect.ident:
+        if effect.state in UNPROVEN_STATES and effect.decided_by is None:
+            later = f" Then continue its run: mainspring runs retry {run.id}"
+            commands += [
+                SuggestedCommand(
+                    command.command, f"{command.does[0].upper()}{command.does[1:]}. Settles the effect too."
+                )
+                for command in doubt_commands(run.id, shell_word(effect.ident or ""), effect.ident or "")
+            ]
+        else:
+            commands.append(SuggestedCommand(f"mainspring runs retry {run.id}", "Continue its run."))
+    if effect.state is not EffectState.DONE:
+        does = f"If it happened: record it as done.{later}"
+        commands.append(SuggestedCommand(f"mainspring effects confirm {word}", does))
+        does = f"If it did not happen: let the next call perform it.{later}"
+    else:
+        does = "Only if it should happen a second time: let the next call perform it again."
+    return [*commands, SuggestedCommand(f"mainspring effects forget {word}", does)]

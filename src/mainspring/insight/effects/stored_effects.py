@@ -1,15 +1,17 @@
 """Effects as they are stored, read for people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from mainspring.domain.effects.effect import EffectRecord
 from mainspring.domain.errors import NotFoundError
-from mainspring.domain.states import RunState, SessionState
+from mainspring.domain.states import EffectState, SessionState
 from mainspring.insight.effects.effect_views import EffectDetail, RunEffect, list_run_effects, make_effect_detail
 from mainspring.store.base import StoreReader
+from mainspring.store.liveness import find_dead, find_left_processes
 from mainspring.store.read.effects import list_calls_of_key, list_calls_of_run, list_effects_of_run, read_held_effect
 from mainspring.store.read.runs.run_views import run_view
+from mainspring.store.views import RunView
 
 _LIVE = (SessionState.ALIVE, SessionState.DRAINING)
 
@@ -22,12 +24,25 @@ def read_effect_detail(
     if held is None:
         return None
     effect = unseal(held.effect)
-    run_state: RunState | None = None
+    run: RunView | None = None
     if effect.run is not None:
         with suppress(NotFoundError):  # the run was deleted, its effect is kept
-            run_state = run_view(reader, effect.run).state
+            run = run_view(reader, effect.run)
     calls = list_calls_of_key(reader, key)
-    return make_effect_detail(effect, calls, is_held=held.session_state in _LIVE, run_state=run_state, now=now)
+    is_held = (
+        effect.state is EffectState.PENDING
+        and held.session_state in _LIVE
+        and effect.session not in find_dead_holders(reader, [effect])
+    )
+    processes = find_left_processes(reader, effect.session) if is_held and effect.session is not None else []
+    return make_effect_detail(effect, calls, is_held=is_held, processes=processes, run=run, now=now)
+
+
+def find_dead_holders(reader: StoreReader, effects: Sequence[EffectRecord]) -> frozenset[int]:
+    """Return the dead sessions of this host, which may be alive on record, if one of the effects is pending."""
+    if not any(effect.state is EffectState.PENDING for effect in effects):
+        return frozenset()
+    return frozenset(found.session for found in find_dead(reader))
 
 
 def read_run_effects(reader: StoreReader, run: str) -> list[RunEffect]:

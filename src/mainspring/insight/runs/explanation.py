@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.domain.definitions.definition import Definition
 from mainspring.domain.definitions.options import DefinitionKind as Automation
+from mainspring.domain.effects.errors import EffectInDoubtError
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.failures.verdict import FailureKind
 from mainspring.domain.states import IDLE_STATES, FailureReason, RunState
@@ -449,7 +450,13 @@ def _describe_rollback(facts: RunFacts) -> list[str]:
 
 def _describe_reason(facts: RunFacts) -> list[str]:
     reason, failure = facts.history.run.reason, facts.history.run.failure
+    happened = facts.decisions.effect_happened
+    if happened is not None:
+        outcome = "done" if happened else "it did not happen"
+        return [f"A person has decided on its effect since then ({outcome}): the run can continue."]
     found = [REASONS[reason]] if reason in REASONS else []
+    if failure is not None and failure.code == EffectInDoubtError.code:
+        return [*found, "Check at the target. Each decision below settles the effect too."]
     if reason == FailureReason.PERMANENT_ERROR and _was_retried(facts.history):
         found = [_PERMANENT_RETRIED]
     blocked = facts.find_blocked_call(facts.history.run.failed_ident) if reason == FailureReason.IN_DOUBT else None

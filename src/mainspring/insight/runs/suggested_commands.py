@@ -19,6 +19,9 @@ ANSWER, SIGNAL = "answer", "signal"
 """Operations, by their names in the API."""
 
 
+_RESULT: Final = "JSON is the value that the step returns, null for none"
+
+
 class SuggestedCommand(msgspec.Struct, frozen=True):
     """A command that a person may run, and what it does.
 
@@ -124,17 +127,26 @@ def settle_commands(facts: RunFacts) -> list[SuggestedCommand]:
 def _step_settle_commands(facts: RunFacts, name: str, ident: str, *, in_doubt: bool) -> list[SuggestedCommand]:
     given, body = f"mainspring runs give-result {facts.id} JSON --step {name}", {"step": ident}
     if not in_doubt:
-        return [SuggestedCommand(given, "set a valid result", GIVE_RESULT, body)]
-    again = f"mainspring runs retry {facts.id} --again {name}"
+        return [SuggestedCommand(given, f"set a valid result; {_RESULT}", GIVE_RESULT, body)]
     blocked = facts.find_blocked_call(ident)
-    if blocked is not None:
-        return [
-            *_effect_commands(blocked),
-            SuggestedCommand(again, "after that decision: run the step again"),
-            SuggestedCommand(given, "set the result of this step only: the effect stays in doubt", GIVE_RESULT, body),
-        ]
+    if blocked is None:
+        return doubt_commands(facts.id, name, ident)
+    again = f"mainspring runs retry {facts.id} --again {name}"
     return [
-        SuggestedCommand(given, "it did happen: set its result", GIVE_RESULT, body),
+        *_effect_commands(blocked),
+        SuggestedCommand(again, "after that decision: run the step again"),
+        SuggestedCommand(given, "set the result of this step only: the effect stays in doubt", GIVE_RESULT, body),
+    ]
+
+
+def doubt_commands(run: str, name: str, ident: str) -> list[SuggestedCommand]:
+    """Return the commands that decide on a step in doubt; `name` = the step as a command line names it."""
+    given, again = (
+        f"mainspring runs give-result {run} JSON --step {name}",
+        f"mainspring runs retry {run} --again {name}",
+    )
+    return [
+        SuggestedCommand(given, f"it did happen: set its result; {_RESULT}", GIVE_RESULT, {"step": ident}),
         SuggestedCommand(again, "it did not happen: run it again, under the same key", RETRY, {"again": ident}),
     ]
 
@@ -152,6 +164,10 @@ def _effect_commands(blocked: BlockedCall) -> list[SuggestedCommand]:
 
 
 def _doubt_commands(facts: RunFacts) -> list[SuggestedCommand]:
+    happened = facts.decisions.effect_happened
+    if happened is not None:
+        outcome = "done): its step skips it" if happened else "it did not happen): its step performs it"
+        return [retry_command(facts, f"continue it; the effect is decided ({outcome}")]
     return _step_settle_commands(facts, *_stopped_step(facts), in_doubt=True)
 
 

@@ -68,6 +68,7 @@ class AgeSecrets:
         self.name = f"age:{path}"
         self.path = path
         self.key_file = key_file
+        self.lock_file = path.with_name(f".{path.name}.lock")
         self._now = now
         self._lock = threading.Lock()
         self._known: tuple[object, AgeContent] | None = None
@@ -252,7 +253,7 @@ class AgeSecrets:
     @contextlib.contextmanager
     def _locked(self) -> Generator[None, None, None]:
         """Let no other process change the file; readers need no lock."""
-        path = self.path.with_name(f".{self.path.name}.lock")
+        path = self.lock_file
         with self._reported("the lock of the encrypted file", path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

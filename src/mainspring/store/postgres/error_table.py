@@ -31,7 +31,7 @@ _STATES: dict[str, _Fault] = {
     "53100": (
         StoreFullError,
         "the disk of the database is full",
-        "Free space on it. Runs pause until then and continue by themselves.",
+        "Free space on it. Then runs of workers continue by themselves; call a script or program again.",
     ),
     "53200": (StoreUnavailableError, "the database has no memory left", _AGAIN),
     "53400": (

@@ -93,7 +93,8 @@ def list_calls_of_key(reader: StoreReader, key: str, limit: int = 50) -> list[Ef
     """Return the calls of a key by steps, newest first."""
     effect = read_effect(reader, key)
     calls = EFFECT_CALL.read_all(reader.read("list_effect_calls", (key, limit)))
-    return [*([] if effect is None else _performing_call(effect)), *calls][:limit]
+    performing = [] if effect is None else _performing_call(effect)
+    return sorted([*calls, *performing], key=lambda call: call.at, reverse=True)[:limit]
 
 
 def list_calls_of_run(reader: StoreReader, run: str, limit: int = 1_000) -> list[EffectCallRow]:

@@ -23,7 +23,7 @@ _RESTART = "This process must end; a new one reads what is on the disk."
 _FULL: _Fault = (
     StoreFullError,
     "the disk of the store is full",
-    "Free space on it. Runs pause until then and continue by themselves.",
+    "Free space on it. Then runs of workers continue by themselves; call a script or program again.",
 )
 _FAULTS: dict[type[apsw.Error], _Fault] = {
     apsw.FullError: _FULL,

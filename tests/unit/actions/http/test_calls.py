@@ -137,8 +137,9 @@ def test_refused_secret_is_read_again_once(target, tmp_path, monkeypatch):
     project = Project.find()
     project.secrets = SecretStore([ProviderEntry(folder, is_local=False)])
     call = partial(http.get, f"{target.base}/guarded/the-new-token-2")
-    with pytest.raises(http.HttpStatusError, match="401"):
+    with pytest.raises(http.HttpStatusError, match="401") as refused:
         call(bearer="secret:API")
+    assert refused.value.hint == "Check the secret of the call. To store a new value: mainspring secrets set API"
     folder.write("API", "the-new-token-2")
     assert call(bearer=ms.secret("API")).json() == {"accepted": True}
     sent = [headers["authorization"] for _, _, headers in target.requests]

@@ -115,6 +115,7 @@ def test_lacking_options_and_success_are_warnings(cli, stage):
     stage.do(fail(stage.begin()))
     found = checks(cli)
     assert "order has no owner" in found["owner"]["text"]
+    assert found["owner"]["fix"].endswith("; after a trial: mainspring auto retire order")
     assert "backup, order have no runbook" in found["runbook"]["text"]
     assert "order has neither" in found["timeout"]["text"]
     assert "backup has never succeeded" in found["success"]["text"]

@@ -1,5 +1,6 @@
 """`mainspring effects`: what the ledger has, and what a person decides."""
 
+import fcntl
 import shlex
 
 import pytest
@@ -75,6 +76,8 @@ def test_show_has_all_facts_and_what_can_be_done(cli, ledger):
     assert (done["identity"], done["result"], done["within_ms"]) == (["a", "b"], {"id": 7}, 3_600_000)
     assert done["window_ends_at"] > done["settled_at"]
     assert [line["command"] for line in done["can"]] == ["mainspring effects forget invoice:1"]
+    assert "a second time" in done["can"][0]["does"]
+    assert done["next"] == "The next call is skipped and gets the result on record."
     doubt = cli("effects", "show", "alert/disk full")
     assert "sh ended with exit code 3" in doubt.out
     assert "attempt 1" in doubt.out
@@ -83,6 +86,36 @@ def test_show_has_all_facts_and_what_can_be_done(cli, ledger):
     assert "bill.py of ann@box (pid 7) performs it now" in pending.out
     assert "effects forget" not in pending.out
     assert "asks the target" in cli("effects", "show", "invoice:2").out
+
+
+def test_effect_of_a_dead_holder_is_not_performed_now(cli, ledger):
+    """Its session is dead as soon as its lock is free, though it is alive on record. A person may decide at once."""
+    fcntl.flock(ledger.store.lock.descriptor, fcntl.LOCK_UN)
+    rows = {row["key"]: row for row in cli("effects", "list", "--json").json}
+    assert [(rows[key]["state"], rows[key]["is_held"]) for key in ("ticket", "invoice:1")] == [
+        ("pending", False),
+        ("done", False),
+    ]
+    assert "pending, holder gone" in cli("effects", "list").out
+    output = cli("effects", "show", "ticket")
+    assert "bill.py of ann@box (pid 7) has ended without an outcome" in output.out
+    assert "next  Its holder has ended: the next call decides" in output.out
+    assert "$ mainspring effects confirm ticket" in output.out
+    assert "is done" in cli("effects", "confirm", "ticket").out
+    assert cli("effects", "show", "ticket", "--json").json["state"] == "done"
+
+
+def test_calls_are_listed_in_the_order_of_their_time(cli, stage):
+    """A call with another identity is skipped like each other one."""
+    first, second = stage.begin().id, stage.begin().id
+    begin(stage, "alert", run=first, within_ms=3_600_000)
+    settle(stage, "alert", CallOutcome.DONE)
+    begin(stage, "alert", run=second, within_ms=3_600_000, identity=b'["other"]')
+    lines = [line for line in cli("effects", "show", "alert").out.splitlines() if "attempt 1" in line and "r_" in line]
+    calls = [line for line in lines if not line.lstrip().startswith("run")]
+    assert [first in calls[0], second in calls[1]] == [True, True]
+    assert "done" in calls[0]
+    assert "skipped, with another identity" in calls[1]
 
 
 def test_mistyped_key_names_the_nearest(cli, ledger):
@@ -103,6 +136,8 @@ def test_confirmed_effect_is_done_with_its_result(cli, ledger):
     row = cli("audit-log", "list", "--act", "confirm", "--json").json[0]
     assert (row["subject"], row["reason"]) == ("effect:alert/disk full", "it is there")
     assert cli("effects", "confirm", "alert/disk full").code == 8
+    cli("effects", "confirm", "invoice:2")
+    assert "no result is on record" in cli("effects", "show", "invoice:2").out
     assert cli("effects", "confirm", "invoice:2", "--result", "{").code == 2
 
 

@@ -12,6 +12,16 @@ import mainspring
 from mainspring.engine.definitions.registry import Registry
 from mainspring.engine.definitions.scripts import load_scripts
 
+EFFECT_TEST = """
+import mainspring as ms
+
+def send(number: int) -> int:
+    return number
+
+def test_effect():
+    assert ms.once("key", send, 7) == 7
+"""
+
 
 @pytest.mark.parametrize(
     ("template", "name"), [("workflow", "order-demo"), ("bot", "answer-mail"), ("script", "hello")]
@@ -28,6 +38,7 @@ def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monke
     assert name in registry.automations
     monkeypatch.chdir(demo)
     assert cli("doctor").code == 0, cli("doctor").out
+    (demo / "tests" / "test_effect.py").write_text(EFFECT_TEST)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"],
         cwd=demo,
@@ -37,6 +48,7 @@ def test_new_project_loads_and_its_tests_pass(cli, folder, template, name, monke
         check=False,
     )
     assert done.returncode == 0, done.stdout
+    assert cli("effects", "list", "--json").json == [], "the test used the store of the project"
 
 
 def test_trigger_that_the_scripts_file_displays_can_be_used(cli, folder):

@@ -49,7 +49,7 @@ def stored(cli: Any, stage: Any, project: Path, type_in: Any) -> Any:
 
 def test_secret_is_stored_listed_and_revealed_with_a_record(cli: Any, stage: Any, stored: Any, folder: Path) -> None:
     """Only `get --reveal` prints the value, and it is recorded before; the key is ignored by version control."""
-    assert (folder / ".gitignore").read_text() == "*.log\nsecrets.key\n"
+    assert (folder / ".gitignore").read_text() == "*.log\nsecrets.key\n.secrets.age.lock\n"
     assert (folder / "secrets.key").stat().st_mode & 0o777 == 0o600
     stage.do(
         RecordSecretUses(
@@ -169,7 +169,7 @@ def test_key_is_ignored_in_a_folder_of_a_repository(cli: Any, project: Path) -> 
     (project / "jobs").mkdir()
     (project / "jobs" / "mainspring.toml").write_text("")
     assert cli("--config", str(project / "jobs" / "mainspring.toml"), "secrets", "init").code == 0
-    assert (project / "jobs" / ".gitignore").read_text() == "secrets.key\n"
+    assert (project / "jobs" / ".gitignore").read_text() == "secrets.key\n.secrets.age.lock\n"
 
 
 @pytest.mark.parametrize(
@@ -229,6 +229,7 @@ def test_check_finds_what_cannot_be_read(cli: Any, stage: Any, stored: Any, fold
     assert found.code == 9
     (problem,) = found.json["problems"]
     assert (problem["name"], problem["user"]) == ("GONE", "automation pay")
+    assert problem["fix"].endswith("; after a trial: mainspring auto retire pay")
     with (folder / "mainspring.toml").open("a") as file:
         file.write('[secrets]\nproviders = ["dir:nowhere", "age:secrets.age"]\n')
     assert "the folder of secrets does not exist" in cli("secrets", "check").out

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from mainspring.domain.definitions.definition import Definition, DefinitionKind
+from mainspring.domain.effects.effect import CallOutcome
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import AttemptState, FailureReason, OutcomeState, RunState
@@ -27,6 +28,7 @@ from mainspring.store.read.status import status
 from mainspring.store.restore_hold import HOLD_KEY
 from tests.contract.store.process import fail, finish, halt, outcome, signal
 from tests.unit.cli.conftest import BACKUP, ORDER
+from tests.unit.cli.effects.test_effects import begin, settle
 
 
 def explain_run(cli, run):
@@ -362,6 +364,29 @@ def test_step_in_doubt_offers_both_answers(cli, stage):
     assert "nothing is lost" in then
     assert can[0] == f"mainspring runs give-result {run.id} JSON --step pay"
     assert can[1] == f"mainspring runs retry {run.id} --again pay"
+
+
+@pytest.mark.parametrize(("decision", "expected"), [("confirm", "(done)"), ("forget", "(it did not happen)")])
+def test_decided_effect_lets_its_run_continue(cli, stage, decision, expected):
+    """`explain` names the decision and the command that continues it, and no other."""
+    run = stage.begin()
+    begin(stage, decision, run=run.id)
+    settle(stage, decision, CallOutcome.UNKNOWN)
+    failure = Failure("EffectInDoubtError", "effect_in_doubt", "effect may or may not have happened", hint="hint")
+    stage.do(outcome(run, 1, "order#1", state=OutcomeState.IN_DOUBT, output=None, failure=failure))
+    stage.do(msgspec.structs.replace(halt(run, "order#1", FailureReason.IN_DOUBT, rank=1), failure=failure))
+    text, _, can = explain_run(cli, run.id)
+    assert text.endswith("Check at the target. Each decision below settles the effect too.")
+    assert can[0] == f"mainspring runs give-result {run.id} JSON --step 'order#1'"
+    assert cli("effects", "show", decision, "--json").json["can"][0]["command"] == can[0]
+    assert cli("runs", "retry", run.id).code == 8
+    decided = cli("effects", decision, decision, "-y")
+    assert f"mainspring runs retry {run.id}" in decided.err
+    text, _, can = explain_run(cli, run.id)
+    assert expected in text
+    assert can[0] == f"mainspring runs retry {run.id}"
+    assert not any("--again" in command for command in can)
+    assert cli("runs", "retry", run.id).code == 0
 
 
 def test_every_reason_has_a_sentence():

@@ -14,7 +14,7 @@ from mainspring.domain.states import RunState, SessionState
 from mainspring.domain.time.punctuality import SlotStart
 from mainspring.store.audit_chain import FIRST_HASH, first_break
 from mainspring.store.base import Snapshot, StoreReader
-from mainspring.store.liveness import has_process_ended
+from mainspring.store.liveness import find_dead, has_process_ended
 from mainspring.store.queue_load import ReadyGroup
 from mainspring.store.read.list_bounds import NEWEST
 from mainspring.store.restore_hold import HOLD_KEY, RESTORED_AT, decision_key
@@ -126,8 +126,12 @@ def sessions(reader: StoreReader, *, live: bool = True, limit: int = 100) -> lis
 
 
 def locks(reader: StoreReader) -> list[LockView]:
-    """Return the holders and waiters of locks, by name: holders by slot, then waiters in their order."""
-    return [LockView(*row) for row in reader.read("list_locks")]
+    """Return the holders and waiters of locks, by name: holders by slot, then waiters in their order. A session whose process ended is
+    dead, whatever is on record.
+    """
+    views = [LockView(*row) for row in reader.read("list_locks")]
+    dead = {found.session for found in find_dead(reader)} if views else set()
+    return [msgspec.structs.replace(view, live=0) if view.session in dead else view for view in views]
 
 
 def events(

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.store.schema.row import RowType
@@ -54,6 +55,7 @@ class CurrentOutcome(msgspec.Struct, frozen=True):
     request_number: int
     state: OutcomeState
     kind: OutcomeKind
+    failure: Failure | None
 
 
 CURRENT_OUTCOME: Final = RowType(CurrentOutcome, TABLE)

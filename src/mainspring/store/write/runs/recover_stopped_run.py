@@ -7,6 +7,7 @@ not count it.
 import msgspec
 
 from mainspring.domain.definitions.options import DefinitionKind
+from mainspring.domain.effects.errors import EffectInDoubtError
 from mainspring.domain.incidents.incident_members import Settlement
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.runs.superseded_outcomes import CountedOutcome, find_superseded_ranks
@@ -137,7 +138,10 @@ def _supersede_failing(tx: Transaction, run: StoppedRun, *, undoes: bool) -> Ref
     """Supersede the failures that led to the end; a step without an outcome only gets its attempts back."""
     ident = run.failed_ident
     found = None if ident is None else _find_outcome(tx, run, ident)
-    if found is not None and found.state in _UNSETTLED:
+    if found is not None and ident is not None and _is_doubt_decided(tx, run.id, ident, found):
+        tx.change("supersede_step", (run.generation, run.id, ident))
+        tx.change("supersede_attempts_of", (run.generation, run.id, ident))
+    elif found is not None and found.state in _UNSETTLED:
         # Its effect has, or may have, happened: only a decision about this very step may repeat it.
         return Refused("unsettled", f"step {ident!r} of run {run.id} is {_UNSETTLED[found.state]}")
     if ident is not None and (found is None or undoes):
@@ -147,6 +151,13 @@ def _supersede_failing(tx: Transaction, run: StoppedRun, *, undoes: bool) -> Ref
     elif ident is not None:
         tx.change("supersede_step", (run.generation, run.id, ident))
     return None
+
+
+def _is_doubt_decided(tx: Transaction, run: str, ident: str, outcome: CurrentOutcome) -> bool:
+    """Tell whether the step stopped for an effect, and no effect of it is in doubt any more: then the ledger decides what it repeats."""
+    code = None if outcome.failure is None else outcome.failure.code
+    is_effect = outcome.state is OutcomeState.IN_DOUBT and code == EffectInDoubtError.code
+    return is_effect and not tx.values("list_doubts_of_step", (run, ident), str)
 
 
 def _supersede_causes(tx: Transaction, run: StoppedRun, failing: list[str], generation: int) -> None:

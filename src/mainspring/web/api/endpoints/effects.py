@@ -5,7 +5,7 @@ from typing import Any
 from mainspring.domain.errors import ArgumentError
 from mainspring.domain.states import EffectState
 from mainspring.insight.effects.effect_views import EffectDetail, EffectLine, RunEffect, make_effect_line
-from mainspring.insight.effects.stored_effects import read_effect_detail, read_run_effects
+from mainspring.insight.effects.stored_effects import find_dead_holders, read_effect_detail, read_run_effects
 from mainspring.service import effect
 from mainspring.store.read import effects
 from mainspring.store.read.effects import EffectCursor, EffectFilter
@@ -43,9 +43,9 @@ def list_effects(call: ApiCall[EffectsQuery, None]) -> Page[EffectLine]:
     )
     cursor = None if query.cursor is None else _parse_cursor(query.cursor)
     page = effects.list_effects(call.site.reader, effect_filter, query.limit, cursor)
-    now = call.site.clock.now()
+    now, dead = call.site.clock.now(), find_dead_holders(call.site.reader, page.effects)
     following = None if page.cursor is None else f"{page.cursor.at}.{page.cursor.key}"
-    return Page([make_effect_line(record, now) for record in page.effects], following)
+    return Page([make_effect_line(record, dead, now) for record in page.effects], following)
 
 
 def _parse_cursor(cursor: str) -> EffectCursor:
