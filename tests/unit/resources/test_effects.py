@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from mainspring.domain.effects.earlier_effects import EarlierEffect, EffectScope
-from mainspring.domain.effects.effect import CallOutcome, EffectHolder, Recovery
+from mainspring.domain.effects.earlier_effects import EffectScope
+from mainspring.domain.effects.effect import CallOutcome, EarlierEffect, EffectHolder, Recovery
 from mainspring.domain.effects.errors import EffectConflictError, EffectInDoubtError
 from mainspring.domain.effects.identity import hash_identity
 from mainspring.domain.errors import ArgumentError, BusyError, ConflictError, SealedError, StoreUnavailableError

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+from mainspring.domain.effects.effect import EarlierEffect
 from mainspring.domain.effects.identity import hash_identity
 from mainspring.domain.ids import hash_parts
 from mainspring.domain.states import EffectState
@@ -32,29 +33,6 @@ class EffectScope(msgspec.Struct, frozen=True):
     checkpoint: str = ""
     started_from: str = ""
     is_resumed: bool = False
-
-
-class EarlierEffect(msgspec.Struct, frozen=True):
-    """An effect of an earlier attempt. `identity` is sealed; `call_id` ends with the mark of the checkpoint under which it began."""
-
-    key: str
-    state: EffectState
-    identity: bytes
-    owner: str
-    changed_at: int
-    call_id: str
-    step_key: str | None
-    decided_by: str | None
-
-    @property
-    def is_permitted(self) -> bool:
-        """Whether it is on record that it did not happen."""
-        return self.state is not EffectState.DONE and self.decided_by is not None
-
-
-def prefix_of_parts(id: str) -> str:
-    """Return the start of the keys of all parts of an effect: the actions that its function calls. `id` = its idempotency key."""
-    return f"{id}/"
 
 
 def name_use(action: str, identity: bytes) -> str:

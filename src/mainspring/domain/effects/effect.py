@@ -106,3 +106,26 @@ class EffectRecord(msgspec.Struct, frozen=True):
     repeats: int = 0
     disputed: int = 0
     """1 = it was on record as done, and its target does not have it: only a person decides whether it happens again."""
+
+
+class EarlierEffect(msgspec.Struct, frozen=True):
+    """An effect of an earlier attempt. `identity` is sealed; `call_id` ends with the mark of the checkpoint under which it began."""
+
+    key: str
+    state: EffectState
+    identity: bytes
+    owner: str
+    changed_at: int
+    call_id: str
+    step_key: str | None
+    decided_by: str | None
+
+    @property
+    def is_permitted(self) -> bool:
+        """Whether it is on record that it did not happen."""
+        return self.state is not EffectState.DONE and self.decided_by is not None
+
+
+def prefix_of_parts(id: str) -> str:
+    """Return the start of the keys of all parts of an effect: the actions that its function calls. `id` = its idempotency key."""
+    return f"{id}/"

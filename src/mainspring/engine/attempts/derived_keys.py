@@ -4,7 +4,8 @@ import heapq
 import threading
 from contextvars import ContextVar
 
-from mainspring.domain.effects.earlier_effects import name_use, prefix_of_parts
+from mainspring.domain.effects.earlier_effects import name_use
+from mainspring.domain.effects.effect import prefix_of_parts
 from mainspring.domain.ids import derive_id, read_instant
 
 

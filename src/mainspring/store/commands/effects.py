@@ -2,8 +2,7 @@
 
 import msgspec
 
-from mainspring.domain.effects.earlier_effects import EarlierEffect
-from mainspring.domain.effects.effect import CallOutcome, EffectCall
+from mainspring.domain.effects.effect import CallOutcome, EarlierEffect, EffectCall
 from mainspring.store.commands.base import BookkeepingCommand, StoreCommand
 from mainspring.store.commands.results import CommandDone, Refused
 

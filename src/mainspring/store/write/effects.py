@@ -3,7 +3,6 @@
 import msgspec
 
 from mainspring.domain.effects.decision import EffectDecision, decide, settled_instant
-from mainspring.domain.effects.earlier_effects import prefix_of_parts
 from mainspring.domain.effects.effect import (
     DECIDED_BY_PARTS,
     CallOutcome,
@@ -11,6 +10,7 @@ from mainspring.domain.effects.effect import (
     EffectHolder,
     EffectRecord,
     Recovery,
+    prefix_of_parts,
 )
 from mainspring.domain.states import EFFECT_MOVES, EffectMove, EffectState, SessionState
 from mainspring.store.commands.effects import (

@@ -1,13 +1,13 @@
 """Earlier effects: which call is one of them, and which one may be one with other arguments."""
 
 from mainspring.domain.effects.earlier_effects import (
-    EarlierEffect,
     EarlierEffects,
     EffectScope,
     add_mark,
     mark_checkpoint,
     name_use,
 )
+from mainspring.domain.effects.effect import EarlierEffect
 from mainspring.domain.states import EffectState
 
 S = EffectState

@@ -4,8 +4,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.effects.earlier_effects import EarlierEffect
-from mainspring.domain.effects.effect import EffectRecord
+from mainspring.domain.effects.effect import EarlierEffect, EffectRecord
 from mainspring.domain.states import SessionState
 from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import Reference, TableSchema, blob, integer, text
