@@ -7,10 +7,12 @@ from mainspring.domain.flags.flag import FlagAnswer, FlagQuestion, FlagReason, F
 from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.flags.flag_use import FlagUse
 from mainspring.domain.runs.journal import OutcomeKind
+from mainspring.domain.states import OutcomeState
 from mainspring.store.commands.flags import AnswerFlag, ChangeFlag, DeleteFlag, RecordFlagUses
 from mainspring.store.commands.results import DONE, FlagChanged, Refused
+from mainspring.store.commands.runs import ReopenRun
 from mainspring.store.read import flags
-from tests.contract.store.process import finish, outcome
+from tests.contract.store.process import BOOM, fail, finish, outcome
 
 ON = FlagAnswer("true", FlagSide.ON, FlagReason.SHARE)
 OFF = FlagAnswer("false", FlagSide.OFF, FlagReason.SHARE)
@@ -123,6 +125,19 @@ def test_new_generation_keeps_the_answers_of_the_body(store):
     other = store.start().run
     store.do(ChangeFlag("f", ALL), ask(other), ChangeFlag("f", NONE))
     assert store.do(ask(other, generation=1)) == OFF
+
+
+def test_run_in_a_new_generation_holds_the_answers_of_its_body(store):
+    """A kill lists it, although the answer is of an earlier generation; an answer of a step that runs again is not held any more."""
+    run = store.begin()
+    store.do(ChangeFlag("f", ALL), ChangeFlag("g", ALL), ask(run.id), ask(run.id, "g"))
+    store.do(outcome(run, 1, "flag:f#1", name="f", kind=OutcomeKind.FLAG))
+    store.do(outcome(run, 2, "bad", state=OutcomeState.FAILED, failure=BOOM, output=None))
+    store.do(fail(run, "bad", rank=2))
+    store.do(ReopenRun(run.id, "bad"))
+    assert store.run(run.id).generation == 1
+    assert flags.count_runs_of_flag(store.reader, "f", FlagSide.ON) == 1
+    assert flags.count_runs_of_flag(store.reader, "g", FlagSide.ON) == 0
 
 
 def test_kill_counts_the_unfinished_runs_that_hold_the_side(store):
