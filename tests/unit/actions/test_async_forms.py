@@ -16,6 +16,7 @@ from mainspring.actions import backup, files, git, s3, shell, sql, wait
 from mainspring.actions.base.action_catalog import find_action, list_actions
 from mainspring.domain.errors import DefinitionError
 from mainspring.domain.failures.saved_error import RunFailed
+from tests.polling import polls
 from tests.unit.actions import async_steps
 
 WITHOUT_WORK = {"email.render", "slack.escape"}
@@ -131,7 +132,7 @@ def test_cancel_stops_only_its_own_wait() -> None:
         return await other
 
     assert asyncio.run(use())
-    assert "wait.until_async" not in {thread.name for thread in threading.enumerate() if thread.is_alive()}
+    assert any("wait.until_async" not in {thread.name for thread in threading.enumerate()} for _ in polls(20))
 
 
 def test_async_forms_run_in_steps_and_as_steps(tmp_path: Path) -> None:
