@@ -4,8 +4,10 @@ import pytest
 
 from mainspring.domain.flags.flag import FlagKind, FlagReason
 from mainspring.domain.flags.flag_change import FlagChange
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.store.commands.flags import ChangeFlag
 from mainspring.store.read.flags import list_flag_uses
+from tests.contract.store.process import finish, outcome
 
 
 def test_exit_code_is_the_value_of_a_boolean_flag(cli, stage):
@@ -57,6 +59,15 @@ def test_default_counts_without_a_store(cli, caplog):
     assert cli("flag", "new-backup").code == 1
     assert cli("flag", "new-backup", "--default", "true").code == 0
     assert "flag 'new-backup': the default counts: " in caplog.text
+
+
+def test_run_shows_the_answer_that_its_body_got(cli, stage):
+    """A reader sees why the run took its path."""
+    run = stage.begin()
+    stage.do(outcome(run, 1, "flag:mailer#1", name="mailer", kind=OutcomeKind.FLAG, output=b"true"))
+    stage.do(finish(run))
+    assert "mailer" in cli("runs", "show", run.id).out
+    assert "(flag: true)" in cli("runs", "show", run.id).out
 
 
 @pytest.mark.parametrize(

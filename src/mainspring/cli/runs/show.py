@@ -10,6 +10,7 @@ from mainspring.cli.context import Invocation, pass_invocation
 from mainspring.cli.lazy_group import command
 from mainspring.cli.runs.effect_calls import print_effect_calls
 from mainspring.domain.failures.error_location import locate_full_path
+from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.insight.text import formatting
 from mainspring.insight.text.text_width import cut_to_width, measure_width, pad_to_width
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _VALUE_LENGTH = 300
 _MAX_NAME_WIDTH = 36
 _MAX_TITLE_WIDTH = 48
+_LONGEST_FLAG = 60
 _MAX_LINES = 200
 _LAST_LINES = 5
 _STEP_COLOURS = {"succeeded": "green", "failed": "red", "running": "cyan", "retrying": "yellow", "cancelled": None}
@@ -220,7 +222,9 @@ def _print_step(output: "Output", line: "StepLine", name: str, bar: str, now: in
     icon = _STEP_ICONS.get(line.state, "!")
     colour = _STEP_COLOURS.get(line.state, "magenta")
     tries = f"  {len(line.tries)} attempts" if len(line.tries) > 1 else ""
-    kind = "" if line.kind == "step" else f"  ({line.kind})"
+    kind = "" if line.kind == OutcomeKind.STEP else f"  ({line.kind})"
+    if line.kind == OutcomeKind.FLAG and line.output is not None:
+        kind = f"  (flag: {formatting.escape_line(line.output.decode(errors='replace'), _LONGEST_FLAG)})"
     done = f"  {line.progress[0]}/{line.progress[1] or '?'}" if line.progress else ""
     output.line(
         f"  {output.paint(icon, colour)} {name}  {output.paint(bar, colour)} "
