@@ -64,8 +64,8 @@ MONITOR = Monitor(
     kind=IncidentKind.OUTBOX_BLOCKED,
     line="Messages that steps sent do not reach their broker.",
     rule=(
-        "Open while a broker is unreachable and the oldest message to a queue has waited for longest_ms. Open at once while "
-        "refused is above 0: the broker is not configured, or it does not accept a message as it is."
+        "Open while a broker is unreachable or not configured and the oldest message to a queue has waited for longest_ms. Open at "
+        "once while refused is above 0: the address of a queue is invalid, or the broker does not accept a message as it is."
     ),
     tuning=OutboxTuning(),
     evaluate=evaluate,
