@@ -61,7 +61,7 @@ def test_default_counts_without_a_store(cli, caplog):
     assert "flag 'new-backup': the default counts: " in caplog.text
 
 
-def test_run_shows_the_answer_that_its_body_got(cli, stage):
+def test_answer_of_the_body_is_displayed_with_its_run(cli, stage):
     """A reader sees why the run took its path."""
     run = stage.begin()
     stage.do(outcome(run, 1, "flag:mailer#1", name="mailer", kind=OutcomeKind.FLAG, output=b"true"))
