@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from mainspring.app.stores.store_factory import make_store
+from mainspring.domain.flags.flag_change import FlagChange
+from mainspring.store.commands.flags import ChangeFlag
 from mainspring.store.read.status.change_tokens import read_change_tokens
 from mainspring.store.read.status.visible_change_tokens import read_visible_change_tokens
 from mainspring.web.api.change_streams import OF_AUTOMATIONS
@@ -38,6 +40,7 @@ def address_of(route: ApiRoute, run: str) -> str:
         "monitor": "silence",
         "bulk": own("b_1"),
         "error": "f",
+        "flag": "mailer",
     }
     path = route.path
     for name, value in names.items():
@@ -54,6 +57,7 @@ async def test_everything_that_is_there_can_be_read(world):
     await world.post(f"/runs/{run}/signal", name="go", value=1)
     await world.post(f"/runs/{first}/mark-done", result=[1])
     await world.post("/bulk", key="b_1", verb="cancel", name="pay")
+    world.store.apply(ChangeFlag("mailer", FlagChange(share=10)))
     for route in ROUTES:
         if route.method == "GET" and not {"delivery", "effect", "event", "step", "trigger"} & set(route.names):
             await world.get(address_of(route, run))

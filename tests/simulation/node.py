@@ -103,7 +103,8 @@ class Node:
         self._at_commit: Callable[[], None] | None = None
         self.worker: Worker | None = None
         self._works = works
-        opening = OpenSession(f"u{world.next_number()}", "worker" if works else "cli", "h", "h", 1, "", "")
+        # A program with a worker: there is no supervisor here that would start a probation process.
+        opening = OpenSession(f"u{world.next_number()}", "app" if works else "cli", "h", "h", 1, "", "")
         self.submit(opening, self._opened)
         world.loop.call_later(_POLL_S, self._poll)
         if works and world.store.lease_ms is not None:

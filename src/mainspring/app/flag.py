@@ -1,10 +1,11 @@
 """`ms.flag`: the value of a flag, in steps, tasks, scripts and plain programs. The body of a workflow has `run.flag`."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any, TypeVar, overload
 
-from mainspring.domain.errors import DefinitionError
+from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.flags.flag import FlagAnswer, FlagQuestion
 from mainspring.domain.flags.flag_question import FlagKey, make_question, read_value
 from mainspring.engine.attempts.context_flags import IN_BODY
@@ -12,6 +13,7 @@ from mainspring.engine.attempts.step_context import CURRENT_STEP, PendingAnswer,
 from mainspring.store.commands.flags import AnswerFlag
 
 T = TypeVar("T")
+_LOG = logging.getLogger("mainspring.flags")
 
 
 @overload
@@ -104,4 +106,9 @@ def _ask(step: StepContext, question: FlagQuestion, *, is_fresh: bool) -> Pendin
 def _ask_program(question: FlagQuestion) -> Any:
     from mainspring.app.program_flags import program_flags  # it opens the project
 
-    return read_value(program_flags().answer(question).value)
+    try:
+        flags = program_flags()
+    except MainspringError as error:
+        _LOG.warning("flag %r: the default counts: %s", question.flag, error.message)
+        return read_value(question.default)
+    return read_value(flags.answer(question).value)

@@ -14,9 +14,9 @@ import time
 
 from mainspring.app.project import Project
 from mainspring.app.stores.store_factory import require_store
-from mainspring.domain.errors import MainspringError
 from mainspring.domain.flags.flag import Flag, FlagAnswer, FlagQuestion, FlagReason, FlagSide, answer_question
 from mainspring.resources.flag_uses import FlagUses
+from mainspring.store.base import StoreBrokenError
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.flags import list_flags, read_revision
 
@@ -25,6 +25,7 @@ CHECK_EVERY_S = 0.25
 """Seconds between two reads of the number of the last change."""
 _RECORD_EVERY_S = 60.0
 _MAX_WARNINGS = 1_000
+_TOO_OLD = "the store has not answered for longer than flags.max_age"
 _REASONS = {
     FlagReason.UNKNOWN: "there is no such flag",
     FlagReason.KIND_MISMATCH: "its values are of another type than the default",
@@ -38,7 +39,8 @@ class ProgramFlags:
         self._project = project
         self._max_age_s = project.settings.flags.max_age.total_seconds()
         self._uses = FlagUses(has_session=False)
-        self._open_lock = threading.Lock()
+        self._provider = project.flag_provider
+        self._open_lock = threading.RLock()  # a signal handler may ask while its thread asks
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._store: ProcessStore | None = None
@@ -51,31 +53,30 @@ class ProgramFlags:
         self._warned: set[tuple[str, FlagReason]] = set()
 
     def answer(self, question: FlagQuestion) -> FlagAnswer:
-        """Answer a question by the flags of now."""
-        provider = self._project.flag_provider
+        """Answer a question by the flags of now. Whatever fails, the answer is the default of the code."""
         if self._thread is None:
             self._start()
-        read_at = self._read_at
-        if provider is not None:
-            answer = provider.answer(question)
-        elif read_at is None or time.monotonic() - read_at > self._max_age_s:
-            answer = FlagAnswer(question.default, FlagSide.DEFAULT, FlagReason.STORE_UNREACHABLE)
-        else:
-            answer = answer_question(self._flags.get(question.flag), question)
+        answer = self._answer(question)
         self._uses.note(question.flag, "", answer)
         if answer.side is FlagSide.DEFAULT and answer.reason is not FlagReason.PROVIDER_FAILED:
             self._warn(question.flag, answer.reason)
         return answer
 
+    def _answer(self, question: FlagQuestion) -> FlagAnswer:
+        flag, read_at = self._flags.get(question.flag), self._read_at
+        if self._provider is not None and (flag is None or flag.killed_at is None):
+            return self._provider.answer(question)
+        if read_at is None or time.monotonic() - read_at > self._max_age_s:
+            return FlagAnswer(question.default, FlagSide.DEFAULT, FlagReason.STORE_UNREACHABLE, is_default=True)
+        return answer_question(flag, question)
+
     def close(self) -> None:
-        """End the thread, and record the questions so far."""
+        """End the thread, and record the questions so far; what cannot be recorded within seconds is dropped."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join(CHECK_EVERY_S * 4)
-        with contextlib.suppress(MainspringError, OSError):  # the program has done its work
-            self._record()
-        if self._store is not None:
-            self._store.close()
+        self._record()
+        self._close_store()
 
     def _start(self) -> None:
         """Read the flags for the first time, and start the thread; only the first of several callers does."""
@@ -92,8 +93,7 @@ class ProgramFlags:
             self._refresh()
             if time.monotonic() >= record_at:
                 record_at = time.monotonic() + _RECORD_EVERY_S
-                with contextlib.suppress(MainspringError, OSError):
-                    self._record()
+                self._record()
 
     def _refresh(self) -> None:
         """Read the flags again if one has changed. Without the store, nothing changes."""
@@ -107,29 +107,35 @@ class ProgramFlags:
             if self._read_at is None or revision != self._revision:
                 self._flags = {flag.name: flag for flag in list_flags(reader)}
                 self._revision = revision
-        except (MainspringError, OSError) as error:
-            self._problem = getattr(error, "message", str(error))
+        except Exception as error:  # noqa: BLE001 - whatever fails, the program continues with its last flags
+            self._problem = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
+            if isinstance(error, StoreBrokenError):  # the file was replaced, for example by a restore
+                self._close_store()
             return
-        self._read_at = started_at
+        self._read_at, self._problem = started_at, ""
 
     def _record(self) -> None:
+        """Send the counts to the store, and do not wait: a store that cannot be written must not delay the next read."""
         command = self._uses.take() if self._store is not None else None
-        if self._store is None or command is None:
-            return
-        try:
-            self._store.apply(command)
-        except (MainspringError, OSError):
-            self._uses.put_back(command)
-            raise
+        if self._store is not None and command is not None:
+            with contextlib.suppress(Exception):
+                self._store.submit(command, lambda _answer: None)
+
+    def _close_store(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            with contextlib.suppress(Exception):  # the program has done its work
+                store.committer.hurry()
+                store.close()
 
     def _warn(self, flag: str, reason: FlagReason) -> None:
         """Warn once for each flag and reason."""
         if (flag, reason) not in self._warned and len(self._warned) < _MAX_WARNINGS:
             self._warned.add((flag, reason))
-            _LOG.warning("flag %r: the default counts: %s", flag, _REASONS.get(reason, self._problem))
+            _LOG.warning("flag %r: the default counts: %s", flag, _REASONS.get(reason) or self._problem or _TOO_OLD)
 
 
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()
 _programs: dict[Project, ProgramFlags] = {}
 _inherited: list[ProgramFlags] = []
 """Those of the processes that forked this one: a connection must not be closed here."""
@@ -161,7 +167,7 @@ def _close(program: ProgramFlags, pid: int) -> None:
 def _forget() -> None:
     """Start without flags in a forked child: the thread and the connections are those of its parent."""
     global _LOCK  # noqa: PLW0603 - another thread of the parent may have held it, and no one here releases it
-    _LOCK = threading.Lock()
+    _LOCK = threading.RLock()
     _inherited.extend(_programs.values())
     _programs.clear()
 

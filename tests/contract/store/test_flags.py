@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from mainspring.domain.flags.flag import FlagAnswer, FlagQuestion, FlagReason, FlagSide
+from mainspring.domain.flags.flag import FlagAnswer, FlagKind, FlagQuestion, FlagReason, FlagSide, mark_question
 from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.flags.flag_use import FlagUse
 from mainspring.domain.runs.journal import OutcomeKind
@@ -16,6 +16,7 @@ from tests.contract.store.process import BOOM, fail, finish, outcome
 
 ON = FlagAnswer("true", FlagSide.ON, FlagReason.SHARE)
 OFF = FlagAnswer("false", FlagSide.OFF, FlagReason.SHARE)
+MARK = f"{mark_question(FlagQuestion('f', 'ann', 'false'))}#1"
 ALL, NONE = FlagChange(share=1_000_000), FlagChange(share=0)
 
 
@@ -24,22 +25,25 @@ def ask(run, flag="f", key="ann", *, generation=0, **options):
 
 
 def test_change_creates_and_changes_a_flag(store, second, clock):
-    """Only what is stated changes; each change has the next number, over all flags, also a deletion."""
+    """Only what is stated changes; each change has a greater number than all before, also a deletion."""
     first = store.do(ChangeFlag("f", FlagChange(share=10, owner="ops", allow=("a", "b"), attributes={"c": ("x",)})))
     assert isinstance(first, FlagChanged)
-    assert (first.before, first.runs_on, first.flag.revision) == (None, 0, 1)
+    assert (first.before, first.runs_on) == (None, 0)
     store.do(ChangeFlag("g", ALL))
     clock.forward(1_000)
     changed = second.do(ChangeFlag("f", FlagChange(share=20)))
     assert changed.before == first.flag
     expected = msgspec.structs.replace(
-        first.flag, rules=msgspec.structs.replace(first.flag.rules, share=20), changed_at=clock.now(), revision=3
+        first.flag,
+        rules=msgspec.structs.replace(first.flag.rules, share=20),
+        changed_at=clock.now(),
+        revision=changed.flag.revision,
     )
     assert changed.flag == expected
     assert flags.find_flag(store.reader, "f") == expected
     assert [flag.name for flag in flags.list_flags(store.reader)] == ["f", "g"]
     assert store.do(DeleteFlag("g")) == DONE
-    assert flags.read_revision(second.reader) == 4
+    assert first.flag.revision < changed.flag.revision < flags.read_revision(second.reader)
     assert flags.find_flag(store.reader, "g") is None
 
 
@@ -93,6 +97,14 @@ def test_answer_of_a_provider_is_recorded_like_another(store):
     assert store.do(ask(run)) == given
 
 
+def test_kill_counts_also_where_a_provider_answers(store):
+    """A person turns it off here, whatever the provider says."""
+    run = store.start().run
+    given = FlagAnswer("true", FlagSide.ON, FlagReason.PROVIDER)
+    store.do(ChangeFlag("f", FlagChange(is_killed=True)))
+    assert store.do(ask(run, given=given)) == FlagAnswer("false", FlagSide.OFF, FlagReason.KILLED)
+
+
 def test_unknown_flag_is_answered_with_the_default(store):
     """It is recorded too: a flag that is created in the middle of a run does not change it."""
     run = store.start().run
@@ -112,16 +124,18 @@ def test_answer_on_record_fits_the_next_question(store):
     number = AnswerFlag(run, 0, FlagQuestion("f", "ann", "5"))
     assert store.do(number) == FlagAnswer("5", FlagSide.DEFAULT, FlagReason.KIND_MISMATCH, is_default=True)
     assert store.do(AnswerFlag(run, 0, FlagQuestion("f", "ann", "null"))) == ON
+    store.do(ChangeFlag("j", FlagChange(kind=FlagKind.JSON, on_value="10", share=1_000_000)))
+    assert store.do(ask(run, "j")) == store.do(ask(run, "j")) == FlagAnswer("10", FlagSide.ON, FlagReason.SHARE)
 
 
 def test_new_generation_keeps_the_answers_of_the_body(store):
     """A retry from a later step replays the body with them, so its steps must not get another side; other keys are asked now."""
     run = store.begin()
     store.do(ChangeFlag("f", ALL), ask(run.id), ask(run.id, key="of a step"))
-    store.do(outcome(run, 1, "flag:f#1", name="f", kind=OutcomeKind.FLAG))
+    store.do(outcome(run, 1, MARK, name="f", kind=OutcomeKind.FLAG))
     store.do(ChangeFlag("f", NONE))
-    assert store.do(ask(run.id, generation=1)) == store.do(ask(run.id, generation=1, key="of a step")) == ON
-    assert store.do(ask(run.id, generation=1, key="new")) == OFF
+    assert store.do(ask(run.id, generation=1)) == ON
+    assert store.do(ask(run.id, generation=1, key="of a step")) == store.do(ask(run.id, generation=1, key="new")) == OFF
     other = store.start().run
     store.do(ChangeFlag("f", ALL), ask(other), ChangeFlag("f", NONE))
     assert store.do(ask(other, generation=1)) == OFF
@@ -131,7 +145,7 @@ def test_run_in_a_new_generation_holds_the_answers_of_its_body(store):
     """A kill lists it, although the answer is of an earlier generation; an answer of a step that runs again is not held any more."""
     run = store.begin()
     store.do(ChangeFlag("f", ALL), ChangeFlag("g", ALL), ask(run.id), ask(run.id, "g"))
-    store.do(outcome(run, 1, "flag:f#1", name="f", kind=OutcomeKind.FLAG))
+    store.do(outcome(run, 1, MARK, name="f", kind=OutcomeKind.FLAG))
     store.do(outcome(run, 2, "bad", state=OutcomeState.FAILED, failure=BOOM, output=None))
     store.do(fail(run, "bad", rank=2))
     store.do(ReopenRun(run.id, "bad"))

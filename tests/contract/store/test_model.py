@@ -57,7 +57,7 @@ class StoreModel(RuleBasedStateMachine):
         self.lines: dict[str, list[str]] = {"p": [], "q": []}
 
     def new_worker(self):
-        worker = self.opener(self.clock).open()
+        worker = self.opener(self.clock).open("app")  # without a supervisor: no probation process would claim a run
         worker.announce("a")
         self.opened.append(worker)
         return worker

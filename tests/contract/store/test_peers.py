@@ -83,7 +83,7 @@ def test_peer_dbos_759_each_claim_of_a_run_is_counted(store, second, new_process
         dead, successor = owners[-2], owners[-1]
         successor.do(DeclareSessionDead(dead.session))
         assert successor.claim_one().claim == number
-        owners.append(new_process().open())
+        owners.append(new_process().open("app"))
         owners[-1].announce("a", "b")
     assert owners[-1].run(run.id).claim == 5
 
@@ -176,7 +176,7 @@ def test_peer_oban_862_process_with_the_name_of_a_dead_one_is_not_taken_for_it(s
 def test_peer_procrastinate_1408_who_rescues_may_die_too(store, second, new_process):
     """There is no rescuing job that could stall: any process that checks declares a dead one dead."""
     run = store.begin()
-    chain = [store, second, *(new_process().open() for _ in range(3))]
+    chain = [store, second, *(new_process().open("app") for _ in range(3))]
     for dead, successor in itertools.pairwise(chain):
         successor.announce("a")
         successor.do(DeclareSessionDead(dead.session))

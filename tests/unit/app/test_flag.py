@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import apsw
 import pytest
 
 import mainspring as ms
@@ -20,11 +21,13 @@ from mainspring.app.stores.store_factory import make_store
 from mainspring.domain.clock import SystemClock
 from mainspring.domain.errors import ArgumentError, StoreUnavailableError
 from mainspring.domain.failures.saved_error import RunFailed
-from mainspring.domain.flags.flag import FlagKind, FlagReason, FlagSide
+from mainspring.domain.flags.flag import FlagKind, FlagQuestion, FlagReason, FlagSide, mark_question
 from mainspring.domain.flags.flag_change import FlagChange
+from mainspring.store.base import StoreRemovedError
 from mainspring.store.commands.flags import ChangeFlag, DeleteFlag
 from mainspring.store.process_store import ProcessStore
 from mainspring.store.read.flags import list_flag_uses, read_revision
+from tests.new_stores import create_store
 from tests.polling import polls
 
 CHANGES: dict[str, Callable[..., None]] = {}
@@ -99,6 +102,8 @@ def test_same_question_again_costs_nothing(store: ProcessStore, url: str) -> Non
     run = ms.App(url).run(repeated_question)
     kinds = store.reader.read_text("select kind, count(*) from journal where run = ? group by kind", (run,))
     assert kinds == [("flag", 2)]
+    idents = {ident for (ident,) in store.reader.read_text("select ident from journal where run = ?", (run,))}
+    assert idents == {f"{mark_question(FlagQuestion('mailer', key, 'false'))}#1" for key in ("ann", "bob")}
     assert store.reader.read_text("select detail from runs where id = ?", (run,)) == [(None,)]
 
 
@@ -206,6 +211,8 @@ def test_wrong_place_of_a_question_names_the_right_one(url: str, workflow: Any, 
         ({"name": "f", "by": "x" * 10_001}, "10,000"),
         ({"name": "f", "by": "\ud800"}, "Unicode"),
         ({"name": "f", "default": object()}, "no JSON value"),
+        ({"name": "f", "default": (1, 2)}, "the default of type tuple is no JSON value"),
+        ({"name": "f", "default": float("nan")}, "no JSON value"),
         ({"name": "f", "attributes": {"a": [1]}}, "the attribute 'a' is a list"),
         ({"name": "f", "attributes": {"a": "\ud800"}}, "Unicode"),
     ],
@@ -288,6 +295,65 @@ def test_program_without_a_store_uses_its_last_flags_for_a_time(
     program.close()
     uses = {(use.side, use.reason): use.number for use in list_flag_uses(store.reader, "mailer", 0)}
     assert uses[FlagSide.DEFAULT, FlagReason.STORE_UNREACHABLE] >= 1
+
+
+def test_replaced_store_is_opened_again(
+    store: ProcessStore, program: ProgramFlags, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restore the file is another one: the next read opens it."""
+    turn("on")
+    assert ask("ann") is True
+    replaced = threading.Event()
+
+    def fail_once(reader: Any) -> int:
+        if replaced.is_set():
+            return read_revision(reader)
+        replaced.set()
+        raise StoreRemovedError("the file was replaced")
+
+    monkeypatch.setattr("mainspring.app.program_flags.read_revision", fail_once)
+    assert replaced.wait(20)
+    turn("off")
+    assert any(ask("ann") is False for _ in polls(20))
+
+
+def test_error_of_any_kind_is_the_default(
+    store: ProcessStore, program: ProgramFlags, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For example a kind of flag that only a newer version knows."""
+    turn("on")
+
+    def fail(_reader: Any) -> int:
+        raise KeyError("a newer kind")
+
+    monkeypatch.setattr("mainspring.app.program_flags.read_revision", fail)
+    assert ms.flag("mailer", default="red") == "red"
+    assert "the default counts: KeyError" in caplog.text
+
+
+LOCKED = """
+import mainspring as ms
+print(ms.flag("mailer"), flush=True)
+"""
+
+
+def test_program_ends_although_its_questions_cannot_be_recorded(tmp_path: Any) -> None:
+    """Another process holds the write lock of the file: the counts are dropped within seconds."""
+    path = tmp_path / "state.db"
+    create_store(str(path))
+    holder = apsw.Connection(str(path))
+    holder.execute("begin immediate")
+    ended = subprocess.run(
+        [sys.executable, "-c", LOCKED],
+        env=os.environ | {"MAINSPRING_STORE_URL": str(path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    holder.close()
+    assert (ended.returncode, ended.stdout) == (0, "False\n")
 
 
 FORKS = """

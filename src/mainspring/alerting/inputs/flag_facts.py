@@ -17,6 +17,7 @@ from mainspring.store.schema.flags.flag_uses import FlagUseCount
 
 _DAY_MS = 24 * HOUR_MS
 _USERS_MS = 7 * _DAY_MS
+_MOST_UNANSWERED = 100
 _UNREACHABLE = frozenset({FlagReason.STORE_UNREACHABLE, FlagReason.PROVIDER_FAILED})
 _UNANSWERED = frozenset({FlagReason.UNKNOWN, FlagReason.KIND_MISMATCH}) | _UNREACHABLE
 
@@ -65,7 +66,8 @@ def _list_unanswered(uses: Iterable[FlagUseCount], flags: Mapping[str, Flag], no
     for use in uses:
         if use.reason in _UNANSWERED and use.last_at > now_at - _DAY_MS and _is_unsolved(use, flags.get(use.flag)):
             groups.setdefault((use.flag, use.reason), []).append(use)
-    for (name, reason), group in groups.items():
+    newest = sorted(groups.items(), key=lambda item: max(use.last_at for use in item[1]), reverse=True)
+    for (name, reason), group in newest[:_MOST_UNANSWERED]:  # each costs a search for the nearest name
         yield UnansweredFlag(
             name=name,
             reason=reason,

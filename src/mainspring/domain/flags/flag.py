@@ -9,6 +9,7 @@ import msgspec
 SHARE_UNITS = 1_000_000
 """The share of all keys: it counts in millionths."""
 _BUCKETS = 1 << 64
+_MARK_DIGITS = 12
 
 
 class FlagKind(StrEnum):
@@ -126,6 +127,11 @@ def hash_key(flag: str, key: str) -> bytes:
     return hashlib.sha256(f"{flag}\0{key}".encode()).digest()
 
 
+def mark_question(question: FlagQuestion) -> str:
+    """Return the name of a question in a journal: that of the flag, and the start of the hash of the key."""
+    return f"flag:{question.flag}:{hash_key(question.flag, question.key).hex()[:_MARK_DIGITS]}"
+
+
 def is_in_share(flag: str, key: str, share: int) -> bool:
     """Whether a key is among the first `share` millionths: its bucket is the first 8 bytes of its hash, big endian."""
     return int.from_bytes(hash_key(flag, key)[:8]) * SHARE_UNITS < share * _BUCKETS
@@ -146,14 +152,20 @@ def answer_question(flag: Flag | None, question: FlagQuestion) -> FlagAnswer:
     return _default_answer(question, side, reason) if value is None else FlagAnswer(value, side, reason)
 
 
-def repeat_answer(value: str | None, side: FlagSide, reason: FlagReason, question: FlagQuestion) -> FlagAnswer:
+def repeat_answer(
+    kind: FlagKind | None, value: str | None, side: FlagSide, reason: FlagReason, question: FlagQuestion
+) -> FlagAnswer:
     """Return an answer on record for another question about the same flag and key; `value` None = the default of the code."""
     if value is None:
         return _default_answer(question, side, reason)
-    kinds = {_kind_of_json(value), _kind_of_json(question.default)} - {None, FlagKind.JSON}
-    if len(kinds) > 1:
+    if kind is not None and not _fits(kind, question):
         return _default_answer(question, FlagSide.DEFAULT, FlagReason.KIND_MISMATCH)
     return FlagAnswer(value, side, reason)
+
+
+def _fits(kind: FlagKind, question: FlagQuestion) -> bool:
+    """Whether values of this kind may come to code with such a default."""
+    return kind is FlagKind.JSON or _kind_of_json(question.default) in (None, kind)
 
 
 def _default_answer(question: FlagQuestion, side: FlagSide, reason: FlagReason) -> FlagAnswer:

@@ -30,8 +30,14 @@ def make_question(
         )
     try:
         text = msgspec.json.encode(default).decode()
+        is_same = msgspec.json.decode(text) == default
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"flag({name!r}): the default is no JSON value: {error}") from None
+    if not is_same:
+        raise ArgumentError(
+            f"flag({name!r}): the default of type {type(default).__name__} is no JSON value",
+            hint="Use None, a boolean, a finite number, a text, a list, or a dictionary with text as keys.",
+        )
     return FlagQuestion(name, otherwise if by is None else _key(name, by), text, _attributes(name, attributes))
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 from mainspring.domain.duration import parse_duration, to_milliseconds
 from mainspring.domain.errors import OptionError
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.flags.flag import mark_question
 from mainspring.domain.flags.flag_question import FlagKey, make_question, read_value
 from mainspring.domain.runs.journal import OutcomeKind, origin_of
 from mainspring.domain.values.arguments import make_value_schema
@@ -24,7 +25,6 @@ from mainspring.domain.values.function_signature import Signature
 from mainspring.domain.values.saved_call import encode_call
 from mainspring.engine.body.body import Body
 from mainspring.engine.body.request import (
-    FLAG_PREFIX,
     WAIT_TIMER_SUFFIX,
     AskCall,
     EventCall,
@@ -360,7 +360,7 @@ class Run(StepCaller):
             if not future.done():
                 future.set_result(value)
 
-        ident = body.ident_for(f"{FLAG_PREFIX}{name}", key or self._plan.key)
+        ident = body.ident_for(f"{mark_question(question)}{':fresh' if fresh else ''}", key or self._plan.key)
         request = Request(OutcomeKind.FLAG, ident, name, FlagCall(question, fresh), decode, take)
         body.register(request)
         try:

@@ -3,7 +3,16 @@
 import msgspec
 
 from mainspring.domain.errors import OptionError
-from mainspring.domain.flags.flag import FlagAnswer, FlagSide, answer_question, hash_key, repeat_answer
+from mainspring.domain.flags.flag import (
+    FlagAnswer,
+    FlagReason,
+    FlagSide,
+    answer_question,
+    hash_key,
+    kind_of,
+    mark_question,
+    repeat_answer,
+)
 from mainspring.domain.flags.flag_change import merge
 from mainspring.store.commands.flags import AnswerFlag, ChangeFlag, DeleteFlag, RecordFlagUses
 from mainspring.store.commands.results import DONE, CommandDone, FlagChanged, Refused
@@ -46,22 +55,29 @@ def delete_flag(tx: Transaction, command: DeleteFlag) -> CommandDone | Refused:
 def answer_flag(tx: Transaction, command: AnswerFlag) -> FlagAnswer:
     """Return the answer on record, or give one."""
     question = command.question
-    row = (command.run, command.generation, question.flag, hash_key(question.flag, question.key).hex()[:_HASH_DIGITS])
+    hashed = hash_key(question.flag, question.key).hex()[:_HASH_DIGITS]
+    row = (command.run, command.generation, question.flag, hashed)
     if not command.is_fresh:
         known = FLAG_ANSWER.read_first(tx.all("find_flag_answer", row))
         if known is None and command.generation:
-            known = FLAG_ANSWER.read_first(tx.all("find_retained_flag_answer", row))
+            mark = f"{mark_question(question)}#"
+            known = FLAG_ANSWER.read_first(tx.all("find_retained_flag_answer", (*row, mark)))
         if known is not None:
-            return repeat_answer(known.value, known.side, known.reason, question)
-    answer = command.given or answer_question(FLAG.read_first(tx.all("lock_flag", (question.flag,))), question)
+            return repeat_answer(known.kind, known.value, known.side, known.reason, question)
+    flag = FLAG.read_first(tx.all("lock_flag", (question.flag,)))
+    is_killed = flag is not None and flag.killed_at is not None  # also where a provider answers
+    answer = answer_question(flag, question) if command.given is None or is_killed else command.given
     if command.is_fresh:
         return answer
+    kind = None if flag is None else flag.kind
+    if answer.reason is FlagReason.PROVIDER:
+        kind = kind_of(msgspec.json.decode(answer.value))
     value = None if answer.is_default else answer.value
-    new = NewFlagAnswer(*row, answer.side, answer.reason, value, tx.now)
+    new = NewFlagAnswer(*row, kind, answer.side, answer.reason, value, tx.now)
     if tx.change("insert_flag_answer", NEW_FLAG_ANSWER.values(new)):
         return answer
     known = FLAG_ANSWER.read_first(tx.all("find_flag_answer", row))  # a process that lost the run was faster
-    return answer if known is None else repeat_answer(known.value, known.side, known.reason, question)
+    return answer if known is None else repeat_answer(known.kind, known.value, known.side, known.reason, question)
 
 
 def record_flag_uses(tx: Transaction, command: RecordFlagUses) -> CommandDone:
@@ -86,7 +102,8 @@ def record_flag_uses(tx: Transaction, command: RecordFlagUses) -> CommandDone:
 
 
 def _next_revision(tx: Transaction) -> int:
-    revision = int(tx.value("read_meta", (FLAGS_REVISION,), str) or 0) + 1
+    # Never one that was there before a restore: processes compare it with what they have read.
+    revision = max(int(tx.value("read_meta", (FLAGS_REVISION,), str) or 0) + 1, tx.now)
     tx.change("put_meta", (FLAGS_REVISION, str(revision)))
     return revision
 

@@ -62,6 +62,7 @@ class OfrepApp:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mainspring-ofrep")
         self._flags: dict[str, Flag] = {}
         self._revision = -1
+        self._read_at: float | None = None
         self._uses = FlagUses(has_session=False)
         self._recorded_at = time.monotonic()
 
@@ -79,6 +80,8 @@ class OfrepApp:
         if isinstance(context, Response):
             return context
         flags = await self._read_flags()
+        if isinstance(flags, Response):
+            return flags
         try:
             question = _make_question(name, context)
         except ArgumentError as error:
@@ -91,18 +94,20 @@ class OfrepApp:
         return JSONResponse(_describe(name, answer), headers=_HEADERS)
 
     async def evaluate_all(self, request: Request) -> Response:
-        """Answer for all flags; 304 if the client has these answers already. Such a list is no use of a flag."""
+        """Answer for all flags; 304 if the client has these answers already. Each counts as a question: the client has no other."""
         context = await self._context(request)
         if isinstance(context, Response):
             return context
         flags = await self._read_flags()
+        if isinstance(flags, Response):
+            return flags
         try:
-            answers = [
-                _describe(name, answer_question(flag, _make_question(name, context))) for name, flag in flags.items()
-            ]
+            found = {name: answer_question(flag, _make_question(name, context)) for name, flag in flags.items()}
         except ArgumentError as error:
             return _refuse(400, "INVALID_CONTEXT", error.message)
-        data = msgspec.json.encode({"flags": answers})
+        for name, answer in found.items():
+            self._note(name, answer)
+        data = msgspec.json.encode({"flags": [_describe(name, answer) for name, answer in found.items()]})
         tag = f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"'
         headers = {**_HEADERS, "ETag": tag}
         if request.headers.get("if-none-match") == tag:
@@ -129,9 +134,12 @@ class OfrepApp:
             return Response(status_code=400)
         return body.context
 
-    async def _read_flags(self) -> dict[str, Flag]:
-        """Return all flags: read again if one has changed, the last ones if the store does not answer."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh)
+    async def _read_flags(self) -> dict[str, Flag] | Response:
+        """Return all flags, or the response if the store does not answer: clients then use their own defaults."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._refresh)
+        except MainspringError as error:
+            return _refuse(503, "GENERAL", error.message)
 
     def _refresh(self) -> dict[str, Flag]:
         reader = self._site.reader
@@ -141,8 +149,11 @@ class OfrepApp:
                 self._flags = {flag.name: flag for flag in list_flags(reader)}
                 self._revision = revision
         except MainspringError:
-            if self._revision < 0:
+            max_age = self._site.settings.flags.max_age.total_seconds()
+            if self._read_at is None or time.monotonic() - self._read_at > max_age:
                 raise
+        else:
+            self._read_at = time.monotonic()
         return self._flags
 
     def _note(self, name: str, answer: FlagAnswer) -> None:

@@ -1,7 +1,9 @@
 """Flags over OFREP: the client of OpenFeature gets our flags, with their types, reasons and errors."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -12,6 +14,7 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from starlette.applications import Starlette
 
+from mainspring.domain.errors import StoreUnavailableError
 from mainspring.domain.flags.flag import FlagKind, FlagReason, FlagSide
 from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.store.commands.flags import ChangeFlag, DeleteFlag
@@ -80,7 +83,7 @@ def test_client_uses_its_own_default(site: OfrepSite) -> None:
 
 
 def test_questions_are_counted(site: OfrepSite) -> None:
-    """Those about an unknown flag too; a list of all flags is no question."""
+    """Those about an unknown flag, and each flag of a list."""
     site.change("new-mailer", share=1_000_000)
     site.client.get_boolean_value("new-mailer", False)
     site.client.get_boolean_value("nothing", False)
@@ -89,7 +92,7 @@ def test_questions_are_counted(site: OfrepSite) -> None:
     site.change("later")  # committed after the counts
     uses = {use.flag: (use.side, use.reason, use.number) for use in list_flag_uses(site.world.store.reader, None, 0)}
     assert uses == {
-        "new-mailer": (FlagSide.ON, FlagReason.SHARE, 1),
+        "new-mailer": (FlagSide.ON, FlagReason.SHARE, 2),
         "nothing": (FlagSide.DEFAULT, FlagReason.UNKNOWN, 1),
     }
 
@@ -136,3 +139,19 @@ def test_no_one_is_let_in_without_a_token(site: OfrepSite) -> None:
     """Neither path answers."""
     assert site.post("/f", json={}, token="nobody").status_code == 401
     assert site.post(json={}, token="nobody").status_code == 401
+
+
+def test_store_that_does_not_answer_for_long_is_an_error(site: OfrepSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last flags count for a time; then the client gets 503, and uses its own defaults."""
+    site.change("f", share=1_000_000)
+    assert site.post("/f", json={}).json()["value"] is True
+
+    def fail(_reader: object) -> int:
+        raise StoreUnavailableError("no connection")
+
+    monkeypatch.setattr("mainspring.web.api.ofrep.read_revision", fail)
+    assert site.post("/f", json={}).json()["value"] is True
+    now = time.monotonic()
+    monkeypatch.setattr("mainspring.web.api.ofrep.time", SimpleNamespace(monotonic=lambda: now + 301))
+    assert site.post("/f", json={}).status_code == 503
+    assert site.post(json={}).status_code == 503

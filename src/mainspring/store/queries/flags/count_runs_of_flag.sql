@@ -1,3 +1,3 @@
 -- Unfinished runs that hold this side: in their present generation, or because their body still has an earlier answer.
-select count(distinct runs.id) from flag_answers join runs on runs.id = flag_answers.run
-where {{condition.flag_held}}
+select count(*) from runs indexed by runs_unfinished
+where finished_at is null and exists (select 1 from flag_answers where flag_answers.run = runs.id and {{condition.flag_held}})

@@ -1,4 +1,4 @@
 -- Unfinished runs that hold this side: in their present generation, or because their body still has an earlier answer.
-select distinct runs.id, runs.automation from flag_answers join runs on runs.id = flag_answers.run
-where {{condition.flag_held}}
+select runs.id, runs.automation from runs indexed by runs_unfinished
+where finished_at is null and exists (select 1 from flag_answers where flag_answers.run = runs.id and {{condition.flag_held}})
 order by runs.id limit ?

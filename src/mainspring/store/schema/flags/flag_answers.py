@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from mainspring.domain.flags.flag import FlagReason, FlagSide
+from mainspring.domain.flags.flag import FlagKind, FlagReason, FlagSide
 from mainspring.store.schema.row import InsertedRow, RowType
 from mainspring.store.schema.table import TableSchema, integer, text
 
@@ -15,6 +15,7 @@ TABLE: Final = TableSchema(
         integer("generation"),
         text("flag"),
         text("key_hash"),
+        text("kind", null=True),
         text("side"),
         text("reason"),
         text("value", null=True),
@@ -31,6 +32,7 @@ class NewFlagAnswer(msgspec.Struct, frozen=True):
     generation: int
     flag: str
     key_hash: str
+    kind: FlagKind | None
     side: FlagSide
     reason: FlagReason
     value: str | None
@@ -38,8 +40,9 @@ class NewFlagAnswer(msgspec.Struct, frozen=True):
 
 
 class RecordedAnswer(msgspec.Struct, frozen=True):
-    """An answer on record; `value` None = the default of the code that asks."""
+    """An answer on record; `kind` None = there was no flag, `value` None = the default of the code that asks."""
 
+    kind: FlagKind | None
     value: str | None
     side: FlagSide
     reason: FlagReason

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+import msgspec
+
 from mainspring.domain.access.permissions import Role
 from mainspring.domain.flags.flag import SHARE_UNITS
 from mainspring.domain.flags.flag_text import parse_share
@@ -52,6 +54,7 @@ def show_one(call: ApiCall[PageQuery, Form | None]) -> PageView:
     changes = flag_reads.list_changes(call.with_query(CommitOrderQuery(limit=_CHANGES))) if may_read else None
     values = {
         "detail": detail,
+        "as_json": lambda value: msgspec.json.encode(value).decode(),
         "flag": detail.flag,
         "changes": changes,
         "tones": TONES,

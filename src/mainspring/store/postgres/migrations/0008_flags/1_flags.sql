@@ -20,6 +20,7 @@ create table flag_answers (
     generation  bigint not null,
     flag        text collate "C" not null,
     key_hash    text collate "C" not null,              -- the first 32 digits of SHA-256 of flag, NUL and key
+    kind        text collate "C",                       -- of the flag; null = it did not exist
     side        text collate "C" not null,              -- domain.flags.flag.FlagSide
     reason      text collate "C" not null,
     value       text collate "C",                       -- JSON; null = the default of the code

@@ -20,6 +20,7 @@ create table flag_answers (
     generation  integer not null,
     flag        text not null,
     key_hash    text not null,                      -- the first 32 digits of SHA-256 of flag, NUL and key
+    kind        text,                               -- of the flag; null = it did not exist
     side        text not null,                      -- domain.flags.flag.FlagSide
     reason      text not null,
     value       text,                               -- JSON; null = the default of the code
