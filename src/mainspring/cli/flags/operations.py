@@ -53,7 +53,8 @@ def set_command(invocation: Invocation, /, name: str, **given: Any) -> None:
     if before is not None and not msgspec.to_builtins(change):
         raise click.UsageError("nothing to change: state a field, for example --share 5%")
     changed = change_flag(store, reader, invocation.clock, name, change, act=invocation.act)
-    _report_change(invocation, changed, count_runs_of_flag(reader, name, FlagSide.OFF))
+    runs_on, runs_off = (count_runs_of_flag(reader, name, side) for side in (FlagSide.ON, FlagSide.OFF))
+    _report_change(invocation, changed, runs_on, runs_off)
     if changed.before is None:
         _warn_of_near_name(invocation, name)
 
@@ -69,11 +70,11 @@ def kill(invocation: Invocation, name: str, stop_runs: str | None) -> None:
     """
     from mainspring.insight.flags.flag_views import MOST_RUNS
     from mainspring.service.flag import kill_flag
-    from mainspring.store.read.flags import list_runs_of_flag
+    from mainspring.store.read.flags import count_runs_of_flag, list_runs_of_flag
 
     store, act = invocation.store, invocation.act
     changed = kill_flag(store, invocation.reader, name, act=act.part("kill") if stop_runs else act)
-    output, number = invocation.output, changed.runs_on
+    output, number = invocation.output, count_runs_of_flag(invocation.reader, name, FlagSide.ON)
     runs = list_runs_of_flag(invocation.reader, name, FlagSide.ON, MOST_RUNS)
     document: dict[str, Any] = {"flag": changed.flag, "runs_on": number, "runs": runs, "bulk": None}
     if not output.is_json:
@@ -150,7 +151,7 @@ def _read_value(name: str, kind: FlagKind, text: str, label: str) -> str:
     return encode_value(name, kind, read_text_argument(text, label).decode("utf-8", "replace"))
 
 
-def _report_change(invocation: Invocation, changed: "FlagChanged", runs_off: int) -> None:
+def _report_change(invocation: Invocation, changed: "FlagChanged", runs_on: int, runs_off: int) -> None:
     """Print what changed, old and new, and how many runs keep their old answer."""
     from mainspring.insight.flags.flag_words import list_field_changes
 
@@ -164,10 +165,10 @@ def _report_change(invocation: Invocation, changed: "FlagChanged", runs_off: int
             output.line(f"  {change}")
         if flag.killed_at is not None:
             output.warn("the flag is killed, so all keys get the side off. End the kill: --resume")
-        if changed.runs_on or runs_off:
-            output.line(f"Unfinished runs keep their answers: {changed.runs_on:,} hold on, {runs_off:,} hold off.")
+        if runs_on or runs_off:
+            output.line(f"Unfinished runs keep their answers: {runs_on:,} hold on, {runs_off:,} hold off.")
 
-    document = {"flag": flag, "changes": changes, "runs_on": changed.runs_on, "runs_off": runs_off}
+    document = {"flag": flag, "changes": changes, "runs_on": runs_on, "runs_off": runs_off}
     output.document(document, print_text)
 
 

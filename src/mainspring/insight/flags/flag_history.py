@@ -12,7 +12,7 @@ _RESULT = msgspec.json.Decoder[Result](Result)
 
 
 class FlagHistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation on a flag: set, kill or delete. `runs_on` = the unfinished runs that held the side on then.
+    """An operation on a flag: set, kill or delete.
 
     `refused` = why the operation did not change anything.
     """
@@ -23,7 +23,6 @@ class FlagHistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
     verb: str
     reason: str | None
     changes: list[FlagFieldChange]
-    runs_on: int | None = None
     refused: str | None = None
 
 
@@ -52,6 +51,5 @@ def _make_entry(row: AuditView, zone: str) -> FlagHistoryEntry:
         verb=row.verb,
         reason=row.reason,
         changes=[] if changed is None else list_field_changes(changed.before, changed.flag, zone),
-        runs_on=None if changed is None else changed.runs_on,
         refused=(answer.text or answer.code) if isinstance(answer, Refused) else None,
     )

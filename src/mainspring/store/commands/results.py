@@ -66,11 +66,10 @@ CLAIM_LOST = Refused("claim_lost", "another process has this run now")
 
 
 class FlagChanged(msgspec.Struct, frozen=True, tag="flag_changed"):
-    """The flag after the change. `before` None = it is new. `runs_on` = number of unfinished runs that hold the side `on`."""
+    """The flag after the change. `before` None = it is new."""
 
     flag: Flag
     before: Flag | None
-    runs_on: int
 
 
 Result = CommandDone | Refused | StartAnswer | NumberAnswer | LockGranted | DeliveryStored | FlagChanged

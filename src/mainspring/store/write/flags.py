@@ -6,7 +6,6 @@ from mainspring.domain.errors import OptionError
 from mainspring.domain.flags.flag import (
     FlagAnswer,
     FlagReason,
-    FlagSide,
     answer_question,
     hash_key,
     kind_of,
@@ -40,7 +39,7 @@ def change_flag(tx: Transaction, command: ChangeFlag) -> FlagChanged | Refused:
     flag = msgspec.structs.replace(flag, revision=_next_revision(tx))
     fields = msgspec.structs.asdict(flag) | {"rules": msgspec.json.encode(flag.rules).decode()}
     tx.change("write_flag", NEW_FLAG.values(NewFlag(**fields)))
-    return FlagChanged(flag, before, tx.value("count_runs_of_flag", (name, FlagSide.ON.value), int) or 0)
+    return FlagChanged(flag, before)
 
 
 def delete_flag(tx: Transaction, command: DeleteFlag) -> CommandDone | Refused:

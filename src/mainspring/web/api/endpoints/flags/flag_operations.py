@@ -82,7 +82,7 @@ def set_flag(call: ApiCall[None, SetFlagRequest]) -> SetFlagResponse:
         command=act.command,
         is_new=changed.before is None,
         changes=list_field_changes(changed.before, changed.flag, site.settings.project.timezone),
-        runs_on=changed.runs_on,
+        runs_on=count_runs_of_flag(site.reader, name, FlagSide.ON),
         runs_off=count_runs_of_flag(site.reader, name, FlagSide.OFF),
     )
 
@@ -92,12 +92,13 @@ def kill_flag(call: ApiCall[None, KillFlagRequest]) -> KillFlagResponse:
     site, name, act = call.site, call.names["flag"], call.act()
     is_stop = call.body.stop_runs is not None
     with missing_flag_as_not_found():
-        killed = flag.kill_flag(site.store, site.reader, name, act=act.part("kill") if is_stop else act)
+        flag.kill_flag(site.store, site.reader, name, act=act.part("kill") if is_stop else act)
     runs = list_runs_of_flag(site.reader, name, FlagSide.ON, MOST_RUNS)
+    number = count_runs_of_flag(site.reader, name, FlagSide.ON)
     bulk = None
     if is_stop:
         bulk = flag.cancel_runs_of_flag(site.store, site.reads, site.reader, name, act=act).bulk
-    return KillFlagResponse(command=act.command, runs_on=killed.runs_on, runs=runs, bulk=bulk)
+    return KillFlagResponse(command=act.command, runs_on=number, runs=runs, bulk=bulk)
 
 
 def delete_flag(call: ApiCall[None, DeleteFlagRequest]) -> OperationResponse:
