@@ -8,6 +8,7 @@ from mainspring.domain.flags.flag_change import FlagChange
 from mainspring.domain.flags.flag_use import FlagUse
 from mainspring.domain.runs.journal import OutcomeKind
 from mainspring.domain.states import OutcomeState
+from mainspring.store.commands.automations import ApplyRetention
 from mainspring.store.commands.flags import AnswerFlag, ChangeFlag, DeleteFlag, RecordFlagUses
 from mainspring.store.commands.results import DONE, FlagChanged, Refused
 from mainspring.store.commands.runs import ReopenRun
@@ -16,6 +17,7 @@ from tests.contract.store.process import BOOM, fail, finish, outcome
 
 ON = FlagAnswer("true", FlagSide.ON, FlagReason.SHARE)
 OFF = FlagAnswer("false", FlagSide.OFF, FlagReason.SHARE)
+DAY_MS = 86_400_000
 MARK = f"{mark_question(FlagQuestion('f', 'ann', 'false'))}#1"
 ALL, NONE = FlagChange(share=1_000_000), FlagChange(share=0)
 
@@ -187,3 +189,18 @@ def test_uses_are_grouped_by_hour(store, second, clock, is_repeated):
     assert [(row.side, row.number) for row in counted] == [(FlagSide.OFF, 3), (FlagSide.ON, 9)]
     assert flags.list_flag_uses(store.reader, "g", 0) == []
     assert flags.list_flag_uses(store.reader, None, clock.now() + 3_600_000) == []
+
+
+def test_uses_and_answers_are_not_stored_for_ever(store, clock):
+    """Questions for 60 days, answers as long as their run."""
+    run, other = store.begin(), store.start().run
+    store.do(ChangeFlag("f", ALL), ask(run.id), ask(other))
+    store.do(RecordFlagUses(1, (FlagUse("f", "a", FlagSide.ON, FlagReason.SHARE, 3),)))
+    store.do(finish(run))
+    clock.forward(59 * DAY_MS)
+    store.do(ApplyRetention(None, None, None, None, None))
+    assert len(flags.list_flag_uses(store.reader, "f", 0)) == 1
+    clock.forward(2 * DAY_MS)
+    store.do(ApplyRetention(clock.now(), None, None, None, None))
+    assert flags.list_flag_uses(store.reader, "f", 0) == []
+    assert store.reader.read_text("select run from flag_answers", ()) == [(other,)]

@@ -9,6 +9,8 @@ import msgspec
 SHARE_UNITS = 1_000_000
 """The share of all keys: it counts in millionths."""
 _BUCKETS = 1 << 64
+QUESTION_PREFIX = "flag:"
+"""Start of the name of a question in a journal. The order of such questions does not matter."""
 _MARK_DIGITS = 12
 
 
@@ -129,7 +131,7 @@ def hash_key(flag: str, key: str) -> bytes:
 
 def mark_question(question: FlagQuestion) -> str:
     """Return the name of a question in a journal: that of the flag, and the start of the hash of the key."""
-    return f"flag:{question.flag}:{hash_key(question.flag, question.key).hex()[:_MARK_DIGITS]}"
+    return f"{QUESTION_PREFIX}{question.flag}:{hash_key(question.flag, question.key).hex()[:_MARK_DIGITS]}"
 
 
 def is_in_share(flag: str, key: str, share: int) -> bool:

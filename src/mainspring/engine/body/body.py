@@ -15,6 +15,7 @@ from typing import Any
 
 from mainspring.domain.errors import BodyError
 from mainspring.domain.failures.failure import Failure
+from mainspring.domain.flags.flag import QUESTION_PREFIX
 from mainspring.domain.runs.journal import Outcome, OutcomeKind
 from mainspring.domain.states import OutcomeState
 from mainspring.domain.values.codec import DEFAULT_LIMIT
@@ -24,7 +25,6 @@ from mainspring.engine.body.deterministic_loop import BodyTask, DeterministicLoo
 from mainspring.engine.body.drift import Drift, build_unread_drift, detect_drift
 from mainspring.engine.body.failed_outcomes import FailedOutcomes
 from mainspring.engine.body.request import (
-    FLAG_PREFIX,
     ChildCall,
     RefusalLimit,
     Request,
@@ -314,7 +314,7 @@ class Body:
             ident = f"{task.branch}{name}[{key}]"
         else:
             count = task.uses[name] = task.uses.get(name, 0) + 1
-            if count == 2 and name != "timer" and not name.startswith(FLAG_PREFIX):
+            if count == 2 and name != "timer" and not name.startswith(QUESTION_PREFIX):
                 self.notes.hints.add(f"{task.branch}{name}")
             ident = f"{task.branch}{name}#{count}"
         if was or self.names.former:

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 WAIT_TIMER_SUFFIX = "!within"
 """Suffix of a wait's identity for the timer that ends the wait."""
 
-FLAG_PREFIX = "flag:"
-"""Prefix of the identity of a question about a flag: the order of such questions does not matter."""
-
 _MAX_REFUSALS, _MAX_REFUSALS_PER_TASK = 1_000, 100
 
 

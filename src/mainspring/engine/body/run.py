@@ -315,7 +315,6 @@ class Run(StepCaller):
         by: FlagKey | None = ...,
         attributes: Mapping[str, object] | None = ...,
         fresh: bool = ...,
-        key: str | None = ...,
     ) -> bool: ...
     @overload
     async def flag(
@@ -326,7 +325,6 @@ class Run(StepCaller):
         default: T,
         attributes: Mapping[str, object] | None = ...,
         fresh: bool = ...,
-        key: str | None = ...,
     ) -> T: ...
     @track_calls
     async def flag(
@@ -337,11 +335,10 @@ class Run(StepCaller):
         default: Any = False,
         attributes: Mapping[str, object] | None = None,
         fresh: bool = False,
-        key: str | None = None,
     ) -> Any:
         """Return the value of a flag for `by`, by default this run; `default` = the value if there is no such flag.
 
-        The first answer for a flag and a key counts for the whole run, its steps included, whatever changes meanwhile. `fresh` = ask
+        The first answer for a flag and a key counts for the whole run, its steps included, whatever changes after it. `fresh` = ask
         again: the answer of now is saved for this call only. `attributes` are compared with the rules of the flag.
 
         Raises:
@@ -360,7 +357,7 @@ class Run(StepCaller):
             if not future.done():
                 future.set_result(value)
 
-        ident = body.ident_for(f"{mark_question(question)}{':fresh' if fresh else ''}", key or self._plan.key)
+        ident = body.ident_for(f"{mark_question(question)}{':fresh' if fresh else ''}", None)
         request = Request(OutcomeKind.FLAG, ident, name, FlagCall(question, fresh), decode, take)
         body.register(request)
         try:

@@ -19,10 +19,10 @@ from mainspring.store.schema.flags.flag_answers import FLAG_ANSWER, NEW_FLAG_ANS
 from mainspring.store.schema.flags.flag_uses import NEW_FLAG_USE, NewFlagUse
 from mainspring.store.schema.flags.flags import FLAG, FLAGS_REVISION, NEW_FLAG, NewFlag
 from mainspring.store.transaction import Transaction
+from mainspring.store.write.repeated_counts import was_counted
 
 _HOUR_MS = 3_600_000
 _HASH_DIGITS = 32
-_LAST_COMMAND = "last command of flag uses"
 
 
 def change_flag(tx: Transaction, command: ChangeFlag) -> FlagChanged | Refused:
@@ -81,8 +81,8 @@ def answer_flag(tx: Transaction, command: AnswerFlag) -> FlagAnswer:
 
 def record_flag_uses(tx: Transaction, command: RecordFlagUses) -> CommandDone:
     """Count questions in the hour of this commit."""
-    if tx.again and tx.session is not None and command.number <= _find_last_command(tx, tx.session):
-        return DONE  # counted by an earlier try, maybe in another hour
+    if was_counted(tx, "find_last_flag_command", command.number):
+        return DONE
     hour_at = tx.now - tx.now % _HOUR_MS
     for use in command.uses:
         row = NewFlagUse(
@@ -105,14 +105,6 @@ def _next_revision(tx: Transaction) -> int:
     revision = max(int(tx.value("read_meta", (FLAGS_REVISION,), str) or 0) + 1, tx.now)
     tx.change("put_meta", (FLAGS_REVISION, str(revision)))
     return revision
-
-
-def _find_last_command(tx: Transaction, session: int) -> int:
-    """Return the last command of a session that was counted before this group, 0 = none. Its commands are committed in their order."""
-    if _LAST_COMMAND not in tx.cache:
-        tx.cache[_LAST_COMMAND] = tx.value("find_last_flag_command", (session,), int) or 0
-    last: int = tx.cache[_LAST_COMMAND]
-    return last
 
 
 def _not_found(name: str) -> Refused:

@@ -26,6 +26,9 @@ WRITERS_STORED_MS = 7 * 24 * _HOUR_MS
 TARGETS_STORED_MS = 24 * _HOUR_MS
 """How long a target that gets no requests is listed. A rate with a longer span forgets its requests."""
 
+FLAG_USES_STORED_MS = 60 * 24 * _HOUR_MS
+"""How long questions about flags are on record. A flag without one for 30 days is reported."""
+
 _OF_RUNS = (
     "prune_journal",
     "prune_attempts",
@@ -72,6 +75,7 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
     tx.change("prune_effects", (tx.now, command.limit))
     tx.change("prune_targets", (tx.now - TARGETS_STORED_MS,))
     tx.change("prune_turns", (tx.now - LATE_LIMIT_MS,))
+    tx.change("prune_flag_uses", (tx.now - FLAG_USES_STORED_MS,))
     _prune_access(tx)
     if command.failed_before is not None:
         _prune_bulk(tx, command.failed_before)
@@ -81,7 +85,6 @@ def apply_retention(tx: Transaction, command: ApplyRetention) -> NumberAnswer:
     if command.rollups_before is not None:
         _prune_rollups(tx, command.rollups_before)
         tx.change("prune_secret_uses", (command.rollups_before,))
-        tx.change("prune_flag_uses", (command.rollups_before,))
         for query in _OF_INCIDENTS:
             tx.change(query, (command.rollups_before,))
         tx.change("prune_channel_refs")

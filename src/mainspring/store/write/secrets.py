@@ -4,15 +4,15 @@ from mainspring.store.commands.results import DONE, CommandDone, Refused
 from mainspring.store.commands.secrets import RecordSecretOperation, RecordSecretUses
 from mainspring.store.schema.processes.secret_uses import NEW_SECRET_USE, NewSecretUse
 from mainspring.store.transaction import Transaction
+from mainspring.store.write.repeated_counts import was_counted
 
 _HOUR_MS = 3_600_000
-_LAST_COMMAND = "last command of secret uses"
 
 
 def record_secret_uses(tx: Transaction, command: RecordSecretUses) -> CommandDone:
     """Count the uses of an attempt, in the hour of this commit."""
-    if tx.again and tx.session is not None and command.number <= _find_last_command(tx, tx.session):
-        return DONE  # counted by an earlier try, maybe in another hour
+    if was_counted(tx, "find_last_use_command", command.number):
+        return DONE
     for use in command.uses:
         row = NewSecretUse(
             tx.now - tx.now % _HOUR_MS,
@@ -30,14 +30,6 @@ def record_secret_uses(tx: Transaction, command: RecordSecretUses) -> CommandDon
         )
         tx.change("count_secret_use", NEW_SECRET_USE.values(row))
     return DONE
-
-
-def _find_last_command(tx: Transaction, session: int) -> int:
-    """Return the last command of a session that was counted before this group, 0 = none. Its commands are committed in their order."""
-    if _LAST_COMMAND not in tx.cache:
-        tx.cache[_LAST_COMMAND] = tx.value("find_last_use_command", (session,), int) or 0
-    last: int = tx.cache[_LAST_COMMAND]
-    return last
 
 
 def record_secret_operation(tx: Transaction, command: RecordSecretOperation) -> CommandDone | Refused:
