@@ -9,7 +9,8 @@ from mainspring.domain.errors import DefinitionError, MainspringError
 from mainspring.domain.flags.flag import FlagAnswer, FlagQuestion
 from mainspring.domain.flags.flag_question import FlagKey, make_question, read_value
 from mainspring.engine.attempts.context_flags import IN_BODY
-from mainspring.engine.attempts.step_context import CURRENT_STEP, PendingAnswer, StepContext, current_step
+from mainspring.engine.attempts.pending_answer import PendingAnswer
+from mainspring.engine.attempts.step_context import CURRENT_STEP, StepContext, current_step
 from mainspring.store.commands.flags import AnswerFlag
 
 T = TypeVar("T")

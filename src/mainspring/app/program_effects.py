@@ -23,7 +23,7 @@ from mainspring.domain.errors import (
     StoreUnavailableError,
 )
 from mainspring.domain.failures.classifier import DEFAULT_CLASSIFIER
-from mainspring.engine.attempts.step_context import PendingAnswer
+from mainspring.engine.attempts.pending_answer import PendingAnswer
 from mainspring.resources.effects import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from mainspring.app.program_session import ProgramSession, program_session
 from mainspring.domain.errors import FencedError, MainspringError, StoreError
-from mainspring.engine.attempts.step_context import LockRequest, PendingAnswer
+from mainspring.engine.attempts.pending_answer import PendingAnswer
+from mainspring.engine.attempts.step_context import LockRequest
 from mainspring.resources.locks import CHECK_EVERY_S, WOKEN_EVERY_S, LockSpec, error_of_loss, error_of_refusal
 from mainspring.store.commands.automations import CancelLockWait, ReleaseLock
 from mainspring.store.commands.results import LockGranted, Refused

@@ -5,7 +5,8 @@ from typing import Any
 
 from mainspring.app.program_session import program_session
 from mainspring.domain.effects.target_limits import TargetRefused, TargetTurn
-from mainspring.engine.attempts.step_context import CURRENT_STEP, PendingAnswer
+from mainspring.engine.attempts.pending_answer import PendingAnswer
+from mainspring.engine.attempts.step_context import CURRENT_STEP
 from mainspring.store.commands.results import CommandDone
 from mainspring.store.commands.targets import EnterTarget, LeaveTarget
 

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable
 
 from mainspring.domain.runs.log_line import format_iso_instant
-from mainspring.engine.attempts.step_context import LockRequest, PendingAnswer
+from mainspring.engine.attempts.pending_answer import PendingAnswer
+from mainspring.engine.attempts.step_context import LockRequest
 from mainspring.integrations.base.lock_backend import BackendHolder, BackendLock
 from mainspring.resources.locks import LockHeldError, LockLostError, LockSpec, error_of_loss
 from mainspring.store.commands.results import LockGranted

@@ -24,7 +24,8 @@ from mainspring.domain.failures.classifier import Classifier
 from mainspring.domain.text.escaping import escape
 from mainspring.domain.values.codec import decode, encode
 from mainspring.engine.attempts.derived_keys import RUNNING_EFFECT, DerivedKeys
-from mainspring.engine.attempts.step_context import AttemptClosed, PendingAnswer
+from mainspring.engine.attempts.pending_answer import PendingAnswer
+from mainspring.engine.attempts.step_context import AttemptClosed
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement, doubt_error, release_of
 from mainspring.store import failpoints
 

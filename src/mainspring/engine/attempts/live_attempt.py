@@ -42,13 +42,12 @@ from mainspring.engine.attempts.attempt_reports import (
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.context_flags import IN_BODY
 from mainspring.engine.attempts.logs.lifecycle_log import is_step_debug_enabled
+from mainspring.engine.attempts.pending_answer import PendingAnswer, RequestNumbers
 from mainspring.engine.attempts.step_context import (
     CURRENT_STEP,
     SAVED_CHECKPOINT,
     AttemptClosed,
     LockRequest,
-    PendingAnswer,
-    RequestNumbers,
     SavedCheckpoint,
     StepContext,
     raise_attempt_closed,

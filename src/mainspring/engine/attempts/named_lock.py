@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from mainspring.domain.errors import ConflictError, DefinitionError
-from mainspring.engine.attempts.step_context import AttemptClosed, LockRequest, PendingAnswer
+from mainspring.engine.attempts.pending_answer import PendingAnswer
+from mainspring.engine.attempts.step_context import AttemptClosed, LockRequest
 from mainspring.resources.locks import LockSpec
 from mainspring.store.commands.results import LockGranted
 

@@ -9,7 +9,8 @@ import pytest
 import mainspring as ms
 from mainspring.domain.effects.effect import CallOutcome, Recovery
 from mainspring.domain.errors import ArgumentError, ConflictError, DefinitionError, OptionError, ValueRefusedError
-from mainspring.engine.attempts.step_context import CURRENT_STEP, PendingAnswer, StepContext, idempotency_key
+from mainspring.engine.attempts.pending_answer import PendingAnswer
+from mainspring.engine.attempts.step_context import CURRENT_STEP, StepContext, idempotency_key
 from mainspring.resources.effects import EffectAnswer, EffectRequest, EffectSettlement
 
 C = CallOutcome

@@ -42,6 +42,7 @@ from mainspring.engine.attempts.attempt_reports import LogReport, ProcessReport,
 from mainspring.engine.attempts.attempt_spec import AttemptSpec
 from mainspring.engine.attempts.isolation import PROCESS, load_callable
 from mainspring.engine.attempts.logs.log_capture import install_capture_in_child
+from mainspring.engine.attempts.pending_answer import PendingAnswer, RequestNumbers
 from mainspring.engine.attempts.processes import child_protocol
 from mainspring.engine.attempts.processes.child_protocol import FrameReader, describe_error
 from mainspring.engine.attempts.processes.process_lifetime import die_with_parent, kill_group, protect_memory
@@ -50,8 +51,6 @@ from mainspring.engine.attempts.step_context import (
     CURRENT_STEP,
     SAVED_CHECKPOINT,
     LockRequest,
-    PendingAnswer,
-    RequestNumbers,
     SavedCheckpoint,
     StepContext,
 )

@@ -1,0 +1,117 @@
+"""Pending answers: requests of an attempt that wait for their answers, and the numbers of these requests."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import threading
+from collections.abc import Callable, Generator
+from typing import Any, Generic, TypeVar, cast
+
+from mainspring.domain.errors import DefinitionError
+
+T = TypeVar("T")
+
+
+class PendingAnswer(Generic[T]):
+    """A request of an attempt that waits for its answer. `number` is unique within its attempt; a waiter may stop waiting at any time.
+
+    One thread or one task waits for it.
+    """
+
+    __slots__ = ("_answer", "_error", "_is_given_up", "_is_settled", "_lock", "_wake", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._lock = threading.Lock()
+        self._is_settled = self._is_given_up = False
+        self._answer: T | None = None
+        self._error: BaseException | None = None
+        self._wake: Callable[[], None] | None = None
+
+    def answer(self, result: T | BaseException) -> bool:
+        """Settle it with the answer or an error; return False if it was settled before, or no code waits any more."""
+        with self._lock:
+            if self._is_settled or self._is_given_up:
+                return False
+            self._is_settled = True
+            if isinstance(result, BaseException):
+                self._error = result
+            else:
+                self._answer = result
+            wake = self._wake
+        if wake is not None:
+            wake()
+        return True
+
+    def abandon(self) -> T | None:
+        """Stop waiting; return the answer if it came before, though no code has received it."""
+        with self._lock:
+            self._is_given_up = True
+            return self._answer
+
+    def wait(self) -> T:
+        """Block this thread until it is settled; return the answer or raise the error."""
+        event = threading.Event()
+        if self._begin_wait(event.set):
+            try:
+                event.wait()
+            except BaseException:
+                self.abandon()
+                raise
+        return self._read()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait in the running loop, without blocking it and without a thread to join at its end."""
+        loop, thread = asyncio.get_running_loop(), threading.get_ident()
+        future: asyncio.Future[None] = loop.create_future()
+
+        def set_result() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        def wake() -> None:
+            if threading.get_ident() == thread:
+                set_result()
+            else:
+                with contextlib.suppress(RuntimeError):  # the loop is closed, and its waiters with it
+                    loop.call_soon_threadsafe(set_result)
+
+        if self._begin_wait(wake):
+            try:
+                yield from future
+            except BaseException:
+                self.abandon()
+                raise
+        return self._read()
+
+    def _begin_wait(self, wake: Callable[[], None]) -> bool:
+        with self._lock:
+            self._wake = wake
+            return not self._is_settled
+
+    def _read(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._answer)
+
+
+class RequestNumbers:
+    """The numbers of the requests of one process; any thread may take the next one."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count(1)
+        self._pid = os.getpid()
+
+    def __next__(self) -> int:
+        """Return the next number. Raises DefinitionError in a process that a step forked."""
+        self.require_own_process()
+        return next(self._count)
+
+    def require_own_process(self) -> None:
+        """Raise DefinitionError in a process that a step forked: no answer would reach it."""
+        if os.getpid() != self._pid:
+            raise DefinitionError(
+                "a process that a step forked has no connection to its worker",
+                hint="Call ms.* in the step itself, or in its threads, and let the forked process only compute.",
+            )
