@@ -168,8 +168,8 @@ class ProgramEffects:
         with self._earlier_lock:
             earlier = self._earlier.get(name)
             if earlier is None:
-                found = self._session.apply(ListEarlierEffects(scope.prefix))
-                earlier = self._earlier[name] = EarlierEffects(found.effects, found.released, scope)
+                answer = self._session.apply(ListEarlierEffects(scope.prefix))
+                earlier = self._earlier[name] = EarlierEffects(answer.effects, answer.released, scope)
                 self._earlier = dict(list(self._earlier.items())[-_MAX_SCOPES:])
         until, pause = time.monotonic() + min(request.wait_s, LONGEST_WAIT_FOR_CALLS_S), FIRST_PAUSE_S
         while (conflict := self._ledger.check_earlier(request, earlier)) is not None:

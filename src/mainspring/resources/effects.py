@@ -200,7 +200,7 @@ class EffectLedger:
     def check_earlier(self, request: EffectRequest, earlier: EarlierEffects) -> EffectConflictError | None:
         """Note a call without a key of the user; return the error if it may be an earlier effect with other arguments.
 
-        None = it is clear. The calls that its attempt makes meanwhile can make it clear, too.
+        None = it is clear. A later call of its attempt can make it clear, too.
 
         Raises:
             EffectConflictError: the code has continued after an effect with these arguments.
@@ -362,7 +362,7 @@ class AttemptEffects:
         self._store.submit(command, functools.partial(self._on_answer, call))
 
     def _is_clear(self, call: _PendingEffect) -> bool:
-        """Tell whether a call is no earlier effect with other arguments, as far as it can be known. If not, it is asked again later.
+        """Tell whether a call is no earlier effect with other arguments, as far as it can be known. If not, the check is repeated later.
 
         Raises:
             EffectConflictError: it may be one.

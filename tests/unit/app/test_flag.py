@@ -31,7 +31,7 @@ from tests.new_stores import create_store
 from tests.polling import polls
 
 CHANGES: dict[str, Callable[..., None]] = {}
-"""What a step of the test does to the flag, as a person would meanwhile."""
+"""What a step of the test does to the flag, as a person may at any time."""
 
 
 @pytest.fixture

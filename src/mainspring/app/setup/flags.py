@@ -24,8 +24,12 @@ def make_flag_provider(flags: FlagsSettings, folder: Path) -> "FlagProvider | No
     from mainspring.resources.flag_provider import FlagProvider
 
     try:
-        found = import_named_object(flags.provider, folder)
-        provider = found if hasattr(found, "resolve_boolean_details") and not isinstance(found, type) else found()
+        configured = import_named_object(flags.provider, folder)
+        provider = (
+            configured
+            if hasattr(configured, "resolve_boolean_details") and not isinstance(configured, type)
+            else configured()
+        )
     except Exception as error:
         reason = escape(f"{type(error).__name__}: {error}", 300)
         raise _provider_error(flags.provider, f"it cannot be imported: {reason}") from error

@@ -71,11 +71,11 @@ def history(invocation: Invocation, name: str, since: str | None, limit: int) ->
     from mainspring.service.flag import require_flag
 
     since_at = params.read_instant(invocation, since)
-    found = read_flag_history(invocation.reader, name, invocation.zone, limit=limit, since_at=since_at)
-    if not found.entries and since_at is None:
+    page = read_flag_history(invocation.reader, name, invocation.zone, limit=limit, since_at=since_at)
+    if not page.entries and since_at is None:
         require_flag(invocation.reader, name)
-    print_history(invocation, found.entries)
-    if found.cursor is not None:
+    print_history(invocation, page.entries)
+    if page.cursor is not None:
         invocation.output.hint(f"There are more than these {limit}: --limit {10 * limit}")
 
 

@@ -153,11 +153,11 @@ def doubt_commands(run: str, name: str, ident: str) -> list[SuggestedCommand]:
 
 def _effect_commands(blocked: BlockedCall) -> list[SuggestedCommand]:
     """Return what settles an effect in doubt of another holder."""
-    key, found = shell_word(blocked.key), []
+    key, commands = shell_word(blocked.key), []
     if blocked.run is not None and blocked.run_state is RunState.NEEDS_ATTENTION:
-        found.append(SuggestedCommand(f"mainspring explain {blocked.run}", "decide on the run that has the effect"))
+        commands.append(SuggestedCommand(f"mainspring explain {blocked.run}", "decide on the run that has the effect"))
     return [
-        *found,
+        *commands,
         SuggestedCommand(f"mainspring effects confirm {key}", "the effect did happen: record it as done"),
         SuggestedCommand(f"mainspring effects forget {key}", "it did not happen: let the next call perform it"),
     ]

@@ -90,10 +90,10 @@ def _read_effect_decision(reader: StoreReader, run: RunView) -> bool | None:
     """Return whether the effects in doubt of the step at which a run stopped happened; None while one of them is not decided."""
     if run.state is not RunState.NEEDS_ATTENTION or run.failure is None or run.failure.code != EffectInDoubtError.code:
         return None
-    found = [effect for effect in list_effects_of_run(reader, run.id) if effect.ident == run.failed_ident]
-    if any(effect.state is not EffectState.DONE and effect.decided_by is None for effect in found):
+    effects = [effect for effect in list_effects_of_run(reader, run.id) if effect.ident == run.failed_ident]
+    if any(effect.state is not EffectState.DONE and effect.decided_by is None for effect in effects):
         return None
-    if any(effect.decided_by is not None for effect in found):
+    if any(effect.decided_by is not None for effect in effects):
         return True
     calls = [call for call in list_calls_of_run(reader, run.id) if call.ident == run.failed_ident]
     is_forgotten = any(call.outcome is CallOutcome.UNKNOWN and read_effect(reader, call.key) is None for call in calls)

@@ -102,12 +102,12 @@ class OfrepApp:
         if isinstance(flags, Response):
             return flags
         try:
-            found = {name: answer_question(flag, _make_question(name, context)) for name, flag in flags.items()}
+            answers = {name: answer_question(flag, _make_question(name, context)) for name, flag in flags.items()}
         except ArgumentError as error:
             return _refuse(400, "INVALID_CONTEXT", error.message)
-        for name, answer in found.items():
+        for name, answer in answers.items():
             self._note(name, answer)
-        data = msgspec.json.encode({"flags": [_describe(name, answer) for name, answer in found.items()]})
+        data = msgspec.json.encode({"flags": [_describe(name, answer) for name, answer in answers.items()]})
         tag = f'"{hashlib.blake2b(data, digest_size=16).hexdigest()}"'
         headers = {**_HEADERS, "ETag": tag}
         if request.headers.get("if-none-match") == tag:

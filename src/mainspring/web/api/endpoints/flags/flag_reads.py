@@ -41,11 +41,11 @@ def list_changes(call: ApiCall[CommitOrderQuery, None]) -> Page[FlagHistoryEntry
     """List the operations on a flag, newest first: who, when, what and why. The history outlives the flag."""
     site, name, query = call.site, call.names["flag"], call.query
     zone = site.settings.project.timezone
-    found = read_flag_history(site.reader, name, zone, limit=query.limit, cursor=query.cursor)
-    if not found.entries and query.cursor is None:
+    page = read_flag_history(site.reader, name, zone, limit=query.limit, cursor=query.cursor)
+    if not page.entries and query.cursor is None:
         with missing_flag_as_not_found():
             require_flag(site.reader, name)
-    return Page(found.entries, None if found.cursor is None else str(found.cursor))
+    return Page(page.entries, None if page.cursor is None else str(page.cursor))
 
 
 ROUTES = (
