@@ -18,6 +18,15 @@ from mainspring.domain.flags.flag import (
 from mainspring.domain.flags.flag_question import read_value
 
 _DOMAIN = "mainspring"
+_TYPE_MISMATCH = "TYPE_MISMATCH"
+_METHODS: tuple[tuple[FlagKind, str, object], ...] = (
+    (FlagKind.BOOLEAN, "get_boolean_details", False),
+    (FlagKind.STRING, "get_string_details", ""),
+    (FlagKind.NUMBER, "get_integer_details", 0),
+    (FlagKind.NUMBER, "get_float_details", 0.0),
+    (FlagKind.JSON, "get_object_details", {}),
+)
+"""The methods of a client by type, each with an empty value of its type: code without a default has any type."""
 
 
 class OpenFeatureSource:
@@ -34,7 +43,7 @@ class OpenFeatureSource:
         self._client = api.get_client(_DOMAIN)
 
     def answer(self, question: FlagQuestion) -> FlagAnswer:
-        """Answer a question by the method for the type of its default.
+        """Answer a question by the methods for the type of its default.
 
         Raises:
             FlagProviderError: the provider has no such flag, or none of this type, or it failed.
@@ -43,7 +52,15 @@ class OpenFeatureSource:
 
         default = read_value(question.default)
         context = EvaluationContext(question.key, dict(question.attributes))
-        details = self._method(default)(question.flag, {} if default is None else default, context)
+        details: Any = None
+        kind = kind_of(default)
+        for of_kind, method, empty in _METHODS:
+            if kind not in (None, of_kind):
+                continue
+            ask = getattr(self._client, method)
+            details = ask(question.flag, empty if default is None else default, context)
+            if details.error_code is None or details.error_code.value != _TYPE_MISMATCH:
+                break
         if details.error_code is not None:
             raise FlagProviderError(f"{details.error_code.value}: {details.error_message or 'no reason is stated'}")
         value = details.value
@@ -51,13 +68,3 @@ class OpenFeatureSource:
         return FlagAnswer(
             msgspec.json.encode(value).decode(), FlagSide.ON if is_on else FlagSide.OFF, FlagReason.PROVIDER
         )
-
-    def _method(self, default: object) -> Any:
-        client, kind = self._client, kind_of(default)
-        if kind is FlagKind.BOOLEAN:
-            return client.get_boolean_details
-        if kind is FlagKind.STRING:
-            return client.get_string_details
-        if kind is FlagKind.NUMBER:
-            return client.get_integer_details if isinstance(default, int) else client.get_float_details
-        return client.get_object_details

@@ -61,7 +61,7 @@ async def changed(run):
 @ms.workflow
 async def others(run):
     return [
-        await run.flag("color", default="red"), await run.flag("limit", default=1), await run.flag("limit", default=0.5),
+        await run.flag("color", default="red"), await run.flag("limit", default=1), await run.flag("limit", default=0.5, by="other"),
         await run.flag("plan", default={}), await run.flag("nothing", default="x"), await run.flag("color", default=False),
         await run.flag("hangs", default=True), await run.flag("fails", default=True),
     ]
@@ -123,6 +123,15 @@ def test_program_calls_the_provider_each_time(project: Project) -> None:
     store = project.open_store()
     assert sum(use.number for use in list_flag_uses(store.reader, None, 0)) == 3
     store.close()
+
+
+def test_question_without_a_default_fits_each_type(project: Project) -> None:
+    """A shell script states none: `mainspring flag NAME`."""
+    assert ms.flag("mailer", default=None) is True
+    assert ms.flag("color", default=None) == "blue"
+    assert ms.flag("limit", default=None) == 10
+    assert ms.flag("plan", default=None) == {"a": [1]}
+    assert ms.flag("nothing", default=None) is None
 
 
 def test_function_that_returns_a_provider_is_called(project: Project, tmp_path: Path) -> None:
