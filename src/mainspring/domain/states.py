@@ -283,6 +283,49 @@ BULK_MOVES: Final[dict[BulkMove, tuple[frozenset[BulkState], BulkState]]] = {
 """THE table of bulk operations. A paused one ends if its last piece was in progress."""
 
 
+class RolloutState(StrEnum):
+    """The state of a rollout of a new version."""
+
+    RUNNING = "running"
+    """New runs are divided between the two versions."""
+    PAUSED = "paused"
+    """As running; no step follows until a person resumes it."""
+    FINISHED = "finished"
+    """The new version is in force."""
+    ABORTED = "aborted"
+    """A person ended it: new runs get the old version."""
+    ROLLED_BACK = "rolled_back"
+    """The guard ended it, because the new version was worse."""
+    SUPERSEDED = "superseded"
+    """A third version was deployed without a rollout, and is in force."""
+
+
+class RolloutMove(StrEnum):
+    """The verbs that change a rollout."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    ADVANCE = "advance"
+    FINISH = "finish"
+    ABORT = "abort"
+    ROLL_BACK = "roll_back"
+    SUPERSEDE = "supersede"
+
+
+ACTIVE_ROLLOUT_STATES: Final = frozenset({RolloutState.RUNNING, RolloutState.PAUSED})
+"""States in which new runs are divided."""
+ROLLOUT_MOVES: Final[dict[RolloutMove, tuple[frozenset[RolloutState], RolloutState]]] = {
+    RolloutMove.PAUSE: (frozenset({RolloutState.RUNNING}), RolloutState.PAUSED),
+    RolloutMove.RESUME: (frozenset({RolloutState.PAUSED}), RolloutState.RUNNING),
+    RolloutMove.ADVANCE: (frozenset({RolloutState.RUNNING}), RolloutState.RUNNING),
+    RolloutMove.FINISH: (ACTIVE_ROLLOUT_STATES, RolloutState.FINISHED),
+    RolloutMove.ABORT: (ACTIVE_ROLLOUT_STATES, RolloutState.ABORTED),
+    RolloutMove.ROLL_BACK: (ACTIVE_ROLLOUT_STATES, RolloutState.ROLLED_BACK),
+    RolloutMove.SUPERSEDE: (ACTIVE_ROLLOUT_STATES, RolloutState.SUPERSEDED),
+}
+"""THE table of rollouts: verb -> (states it may start from, state it ends in)."""
+
+
 class RunMove(StrEnum):
     """The verbs that change a run's state."""
 

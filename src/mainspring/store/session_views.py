@@ -8,7 +8,7 @@ from mainspring.domain.processes.stall import BlockedLoop
 
 class SessionView(msgspec.Struct, frozen=True):
     """The life of one process; `running` = its current runs. `queues` None = every queue, or not announced yet;
-    `automations` = name -> version.
+    `automations` = name -> versions.
 
     `posts` = the process roles that a supervisor starts; `capacity` = how many runs a worker executes at once;
     `blocked` = its report on a blocked loop; `memory` = its bytes, `processor` = its share of one core between the last
@@ -33,7 +33,7 @@ class SessionView(msgspec.Struct, frozen=True):
     posts: list[str]
     capacity: int | None
     running: int
-    automations: dict[str, int] = {}
+    automations: dict[str, tuple[int, ...]] = {}
     blocked: BlockedLoop | None = None
     memory: int | None = None
     processor: float | None = None

@@ -22,6 +22,7 @@ No statement repeats a state's name. It has a placeholder, which is replaced fro
     {{backfills}}        a pattern for the triggers of runs that a backfill created
     {{columns.runs.claimed_run}}   the columns of a row of a table, see `store/schema`; {{insert...}} and {{unnest...}}: its
         columns with their parameters
+    {{rollout.finish}} {{active_rollouts}}   the state in which a move of a rollout ends; those in which new runs are divided
     {{condition.audit_fits}}   a condition shared by several statements, from `store/conditions`
 """
 
@@ -36,11 +37,13 @@ from mainspring.domain.incidents.incident_members import FIXED_SETTLEMENTS, Heal
 from mainspring.domain.processes.worker_loss import UNEXPLAINED_LOSSES
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.states import (
+    ACTIVE_ROLLOUT_STATES,
     BULK_MOVES,
     EFFECT_MOVES,
     IDLE_STATES,
     INCIDENT_MOVES,
     REOPENABLE_STATES,
+    ROLLOUT_MOVES,
     TERMINAL_STATES,
     UNDECIDED_STATES,
     AlertState,
@@ -155,6 +158,7 @@ def _placeholder_values() -> dict[str, str]:
         "reopenable": _listed(REOPENABLE_STATES),
         "undecided": _listed(UNDECIDED_STATES),
         "unexplained_losses": _listed(UNEXPLAINED_LOSSES),
+        "active_rollouts": _listed(ACTIVE_ROLLOUT_STATES),
     }
     for effect_move, (sources, effect_state) in EFFECT_MOVES.items():
         table[f"effect_sources.{effect_move.value}"] = _listed(sources)
@@ -167,6 +171,8 @@ def _placeholder_values() -> dict[str, str]:
         table[f"target.{move.value}"] = f"'{target_state(move).value}'"
     for incident_move, (_, state) in INCIDENT_MOVES.items():
         table[f"incident.{incident_move.value}"] = f"'{state.value}'"
+    for rollout_move, (_, rollout_state) in ROLLOUT_MOVES.items():
+        table[f"rollout.{rollout_move.value}"] = f"'{rollout_state.value}'"
     for verb, (_, end) in BULK_MOVES.items():
         table[f"bulk.{verb.value}"] = f"'{end.value}'"
     table |= {f"member.{settlement.value}": f"'{settlement.value}'" for settlement in Settlement}

@@ -4,6 +4,8 @@ import itertools
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
+
 from mainspring.domain.failures.failure import Failure
 from mainspring.domain.runs.journal import FactKind, OutcomeKind
 from mainspring.domain.runs.outbox import QueuedMessage
@@ -107,9 +109,14 @@ class Process:
         was: str | None = None,
         kind: str = "task",
         definition: bytes = b"{}",
+        is_candidate: bool = False,
     ) -> Any:
-        rows = tuple(AutomationRow(name, kind, version, fingerprint, definition, was=was) for name in names)
-        return self.do(AnnounceDefinitions(fingerprint, rows, schedules))
+        rows = tuple(
+            AutomationRow(name, kind, version, fingerprint, definition, was=was, is_candidate=is_candidate)
+            for name in names
+        )
+        own = tuple(msgspec.structs.replace(schedule, version=version) for schedule in schedules)
+        return self.do(AnnounceDefinitions(fingerprint, rows, own))
 
     def start(self, automation: str = "a", **options: Any) -> Any:
         return self.do(self.starting(automation, **options))

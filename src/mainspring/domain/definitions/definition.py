@@ -21,7 +21,7 @@ from mainspring.domain.values.template import check_fields, check_template, expa
 
 __all__ = ["Definition", "DefinitionKind", "build_schedules", "read_message_schemas"]
 
-_TEMPLATE_OPTIONS = ("title", "key", "partition", "produces", "item")
+_TEMPLATE_OPTIONS = ("title", "key", "partition", "produces", "item", "rollout_by")
 _NO_VALUE = "?"
 
 

@@ -158,6 +158,20 @@ _TABLE: dict[OptionGroup, tuple[_OptionRow, ...]] = {
             "version of the code that continues a run",
             _AUTOMATION_KINDS,
         ),
+        (
+            "rollout",
+            option_readers.read_switch,
+            False,
+            "this version takes force only by `mainspring rollout start`",
+            _AUTOMATION_KINDS - {DefinitionKind.EXEC},
+        ),
+        (
+            "rollout_by",
+            option_readers.read_template,
+            None,
+            "during a rollout, runs of one key get the same version; run = each by itself (default: run key)",
+            _AUTOMATION_KINDS - {DefinitionKind.EXEC},
+        ),
         ("tag", option_readers.read_name, None, "only workers with this tag run it", _ALL_KINDS),
     ),
     OptionGroup.METHOD: (

@@ -44,6 +44,11 @@ def to_millionths(percent: Decimal | float) -> int:
     return int(share)
 
 
+def to_percent(share: int) -> float:
+    """Return the percentage of millionths as a number."""
+    return share / int(_PER_PERCENT)
+
+
 def format_share(share: int) -> str:
     """Return the percentage of millionths: "5 %", "0.01 %"."""
     return f"{Decimal(share) / _PER_PERCENT:f} %"

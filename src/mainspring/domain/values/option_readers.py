@@ -84,6 +84,13 @@ def read_text(value: Any) -> str:
     return value
 
 
+def read_switch(value: Any) -> bool:
+    """Read true or false."""
+    if not isinstance(value, bool):
+        raise OptionError(f"expected true or false, got {value!r}", hint="Write rollout=True, or leave it out.")
+    return value
+
+
 def read_template(value: Any) -> str:
     """Read a template in braces; its names are checked when the arguments are known."""
     check_template(read_text(value))

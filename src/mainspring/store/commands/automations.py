@@ -29,11 +29,13 @@ class ScheduleRow(msgspec.Struct, frozen=True):
     """The first slot of an interval that is added to a store in use: it starts at once. In a new store no slot lies in
     the past.
     """
+    version: int = 1
+    """The version of the automation that has it."""
 
 
 class AutomationRow(msgspec.Struct, frozen=True):
     """A definition as data, or the problem that kept it from loading (definition None keeps the last good one). `was` =
-    its earlier name.
+    its earlier name. `is_candidate` = it is declared with rollout=True, so it is not in force before a rollout.
     """
 
     name: str
@@ -43,11 +45,13 @@ class AutomationRow(msgspec.Struct, frozen=True):
     definition: bytes | None
     was: str | None = None
     problem: str | None = None
+    is_candidate: bool = False
 
 
 class AnnounceDefinitions(BookkeepingCommand[NumberAnswer], frozen=True):
     """Write the definitions that this process can run. Answer: NumberAnswer(deployment number).
 
+    Each version is recorded; schedules, triggers and options count for the one in force (docs/adr/0035-rollouts.md).
     Sets what this session may claim: (name, version) of each automation without a problem.
     """
 

@@ -72,4 +72,15 @@ class FlagChanged(msgspec.Struct, frozen=True, tag="flag_changed"):
     before: Flag | None
 
 
-Result = CommandDone | Refused | StartAnswer | NumberAnswer | LockGranted | DeliveryStored | FlagChanged
+class RolloutMoved(msgspec.Struct, frozen=True, tag="rollout_moved"):
+    """The rollout after a move; `share` in millionths."""
+
+    rollout: int
+    old_version: int
+    new_version: int
+    step: int
+    share: int
+    state: str
+
+
+Result = CommandDone | Refused | StartAnswer | NumberAnswer | LockGranted | DeliveryStored | FlagChanged | RolloutMoved

@@ -51,8 +51,10 @@ class SlotLink(msgspec.Struct, frozen=True):
 class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     """Create a run. Answer: StartAnswer, or Refused busy | key_conflict | claim_lost | retired | held.
 
-    `id` is the identity of the command as well: the same id again finds the run. `here` = the sending session owns and
-    runs it (exec). `awaited` = the caller waits for its result: while nothing can start it is refused, unless its key
+    `id` is the identity of the command as well: the same id again finds the run. `version` counts if the automation never
+    had a rollout, and is no candidate (`is_candidate`); otherwise the store decides. `rollout_key` = the hash of the key
+    that decides (`domain.rollouts.rollout`); None = the run key, else the id. `here` = the sending session owns and runs
+    it (exec). `awaited` = the caller waits for its result: while nothing can start it is refused, unless its key
     leads to a run that has ended. `due_at` None = now.
     """
 
@@ -80,6 +82,8 @@ class StartRun(StoreCommand[StartAnswer | Refused], frozen=True):
     healthy: HealthRule = HealthRule.ITEM
     item: str | None = None
     """The item that the run processes; None = itself, "" = its automation as a whole."""
+    rollout_key: str | None = None
+    is_candidate: bool = False
 
 
 class ClaimedRun(msgspec.Struct, frozen=True):

@@ -19,6 +19,8 @@ class TriggerRow(msgspec.Struct, frozen=True):
     definition: bytes
     path: str | None = None
     topics: tuple[TriggerTopic, ...] = ()
+    version: int = 1
+    """The version of the automation that has it."""
 
 
 class AcceptDelivery(StoreCommand[DeliveryStored | Refused], frozen=True, kw_only=True):

@@ -60,6 +60,7 @@ from mainspring.store.commands.people import (
     RemovePerson,
     SetPassword,
 )
+from mainspring.store.commands.rollouts import MoveRollout, StartRollout
 from mainspring.store.commands.runs import (
     AnnotateRun,
     CancelRun,
@@ -255,6 +256,8 @@ def _names_after_runs(command: StoreCommand[object]) -> set[tuple[str, ...]]:
     match command:
         case StartRun(automation=automation, run_key=RunKey(key=key)):
             return {("key", automation, key)}
+        case StartRollout() | MoveRollout():
+            return {("deployments",)}
         case AnnounceDefinitions(schedules=schedules):
             return {("deployments",), *(("schedule", row.name) for row in schedules)}
         case MakeSlot() | BackfillSlot() | DismissSlot() | PullBackSchedule():

@@ -2,6 +2,8 @@
 its history.
 """
 
+import msgspec
+
 from mainspring.domain.runs.run_conditions import ConditionKind, ConditionSnapshot
 from mainspring.store.commands.automations import (
     AnnounceDefinitions,
@@ -12,8 +14,10 @@ from mainspring.store.commands.automations import (
 )
 from mainspring.store.commands.results import DONE, CommandDone, NumberAnswer, Refused
 from mainspring.store.schema.renames import rename_statements
+from mainspring.store.schema.rollouts.automation_versions import NEW_AUTOMATION_VERSION, AutomationVersion
 from mainspring.store.transaction import Transaction
-from mainspring.store.write import run_conditions, subscriptions
+from mainspring.store.write import rollouts, run_conditions, subscriptions
+from mainspring.store.write.runs.start import VERSIONED_KINDS, forget_start_rules
 from mainspring.store.write.triggers import deliveries, schedules
 
 
@@ -27,13 +31,18 @@ def announce_definitions(tx: Transaction, command: AnnounceDefinitions) -> Numbe
     if tx.session is not None:
         tx.change("set_session_deploy", (number, tx.session))
         tx.change("delete_session_automations", (tx.session,))
+    in_force: set[tuple[str, int]] = set()
     for row in command.automations:
         if row.was is not None and row.was != row.name:
             _rename(tx, row.was, row.name)
-        _write_definition(tx, row, number, overruled=overruled)
+        _write_version(tx, command, row, number, overruled=overruled)
+        if _write_definition(tx, row, number, overruled=overruled):
+            in_force.add((row.name, row.version))
         if row.definition is not None and row.problem is None and tx.session is not None:
             tx.change("insert_session_automation", (tx.session, row.name, row.version))
+        forget_start_rules(tx, row.name)
     if not overruled:
+        command = _select_versions(command, in_force)
         schedules.announce_schedules(tx, command, is_new_store=is_new_store)
         deliveries.announce_triggers(tx, command)
     tx.ready = tx.triggers = True
@@ -48,7 +57,41 @@ def _find_or_insert_deployment(tx: Transaction, fingerprint: str) -> int:
     return number or 0
 
 
-def _write_definition(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> None:
+def _select_versions(command: AnnounceDefinitions, in_force: set[tuple[str, int]]) -> AnnounceDefinitions:
+    """Return the part of an announcement that belongs to versions in force."""
+    return msgspec.structs.replace(
+        command,
+        automations=tuple(row for row in command.automations if (row.name, row.version) in in_force),
+        schedules=tuple(row for row in command.schedules if (row.automation, row.version) in in_force),
+        triggers=tuple(row for row in command.triggers if (row.automation, row.version) in in_force),
+    )
+
+
+def _write_version(
+    tx: Transaction, command: AnnounceDefinitions, row: AutomationRow, number: int, *, overruled: bool
+) -> None:
+    """Write the version, in force or not. While a newer deployment is alive, an older one does not overwrite its row."""
+    if row.definition is None or row.kind not in VERSIONED_KINDS:
+        return
+    known = rollouts.find_version(tx, row.name, row.version)
+    if known is None or not overruled or known.deploy <= number:
+        own = [
+            schedule
+            for schedule in command.schedules
+            if (schedule.automation, schedule.version) == (row.name, row.version)
+        ]
+        triggers = [
+            trigger for trigger in command.triggers if (trigger.automation, trigger.version) == (row.name, row.version)
+        ]
+        version = AutomationVersion(
+            *(row.name, row.version, row.kind, row.definition, row.fingerprint),
+            *(msgspec.json.encode(own), msgspec.json.encode(triggers), number, tx.now),
+        )
+        tx.change("write_automation_version", NEW_AUTOMATION_VERSION.values(version))
+
+
+def _write_definition(tx: Transaction, row: AutomationRow, number: int, *, overruled: bool) -> bool:
+    """Write the definition in force, if this version may be that; return whether it is."""
     known = tx.first("read_announced_automation", (row.name,))
     deploy, _, fingerprint, version = known if known is not None else (None, None, None, None)
     if row.definition is None and not overruled:
@@ -57,10 +100,14 @@ def _write_definition(tx: Transaction, row: AutomationRow, number: int, *, overr
         )
     elif row.definition is not None and (deploy is None or not overruled or deploy <= number):
         # While a newer deployment is alive, an older one does not overwrite its definition.
+        if not rollouts.may_take_force(tx, row, version):
+            return False
         values = (row.name, row.kind, row.version, row.definition, row.fingerprint, number, row.problem, tx.now)
         tx.change("upsert_automation", values)
         if fingerprint:
             _record_change(tx, row, {"fingerprint": str(fingerprint), "version": str(version)})
+        return True
+    return False
 
 
 def _record_change(tx: Transaction, row: AutomationRow, was: dict[str, str]) -> None:
@@ -99,7 +146,7 @@ def resume_automation(tx: Transaction, command: ResumeAutomation) -> CommandDone
         deliveries.release_reassigned_paths(tx, command.name)
         subscriptions.clear_subscription_cache(tx)
         tx.change("end_pauses", (tx.now, command.name))
-        tx.cache.pop(("retired", command.name), None)
+        forget_start_rules(tx, command.name)
         tx.ready = tx.triggers = True
         return DONE
     if tx.first("has_automation", (command.name,)) is None:
@@ -114,7 +161,7 @@ def retire_automation(tx: Transaction, command: RetireAutomation) -> CommandDone
     changed = tx.change("retire_automation", (tx.now, command.name))
     tx.change("end_schedules", (tx.now, command.name))
     subscriptions.clear_subscription_cache(tx)
-    tx.cache.pop(("retired", command.name), None)
+    forget_start_rules(tx, command.name)
     return _done(changed, command.name)
 
 

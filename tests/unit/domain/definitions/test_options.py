@@ -34,6 +34,8 @@ SAMPLES = {
     "priority": (5, "5", 5),
     "partition": ("{account}", '"{account}"', "{account}"),
     "version": (2, "2", 2),
+    "rollout": (True, "true", True),
+    "rollout_by": ("{customer}", "'{customer}'", "{customer}"),
     "tag": ("gpu", '"gpu"', "gpu"),
     "timeout": (1200, '"20m"', "20m"),
     "deadline": (timedelta(days=30), '"30d"', "30d"),

@@ -11,19 +11,15 @@ from mainspring.store.postgres.bulk.batch_rule import BatchRule
 from mainspring.store.postgres.transaction import PostgresTransaction
 from mainspring.store.schema.runs.runs import NEW_RUN
 from mainspring.store.write import queues
-from mainspring.store.write.runs.start import is_retired, row_of
+from mainspring.store.write.runs.start import is_version_open, read_start_rules, row_of
 
 
 def is_plain(tx: PostgresTransaction, c: StartRun) -> bool:
     """Tell whether a start only inserts its own row, and cannot be refused."""
-    return (
-        not (c.here or c.awaited)
-        and c.parent is None
-        and c.run_key is None
-        and c.partition is None
-        and not is_retired(tx, c.automation)
-        and queues.has_backlog_capacity(tx, c.queue)
-    )
+    if c.here or c.awaited or c.parent is not None or c.run_key is not None or c.partition is not None:
+        return False
+    rules = read_start_rules(tx, c.automation)
+    return not rules.is_retired and not is_version_open(rules, c) and queues.has_backlog_capacity(tx, c.queue)
 
 
 def stage(tx: PostgresTransaction, commands: Sequence[StartRun]) -> set[str]:

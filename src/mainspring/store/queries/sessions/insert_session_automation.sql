@@ -1,1 +1,1 @@
-insert into session_automations (session, automation, version) values (?, ?, ?) on conflict (session, automation) do update set version = excluded.version
+insert into session_automations (session, automation, version) values (?, ?, ?) on conflict (session, automation, version) do nothing

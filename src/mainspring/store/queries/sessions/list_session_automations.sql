@@ -1,1 +1,1 @@
-select session, automation, version from session_automations order by session, automation
+select session, automation, version from session_automations order by session, automation, version

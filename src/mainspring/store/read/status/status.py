@@ -113,9 +113,10 @@ def sessions(reader: StoreReader, *, live: bool = True, limit: int = 100) -> lis
     """
     with reader.snapshot() as read:
         found = SESSION_VIEW.read_all(read("list_live_sessions" if live else "list_sessions", (limit,)))
-        served: dict[int, dict[str, int]] = {}
+        served: dict[int, dict[str, tuple[int, ...]]] = {}
         for session, automation, version in read("list_session_automations"):
-            served.setdefault(session, {})[automation] = version
+            versions = served.setdefault(session, {})
+            versions[automation] = (*versions.get(automation, ()), version)
     views = [msgspec.structs.replace(view, automations=served.get(view.id, {})) for view in found]
     return [
         msgspec.structs.replace(view, state=SessionState.DEAD.value)

@@ -11,5 +11,5 @@ TABLE: Final = TableSchema(
         text("automation", refers_to=Reference.AUTOMATION),
         integer("version"),
     ),
-    keys=(("session", "automation"),),
+    keys=(("session", "automation", "version"),),
 )

@@ -60,13 +60,13 @@ class _Scan:
         tags = {"", *self.command.tags}
         groups: dict[str, list[_Group]] = {}
         params = {"probation": int(self.command.probation), "session": self.tx.session}
-        for queue, automation, version, tag, own_version, paused_until in self.tx.all("list_ready_groups", params):
+        for queue, automation, version, tag, is_loaded, paused_until in self.tx.all("list_ready_groups", params):
             if paused_until is not None and paused_until > self.tx.now:
-                if own_version == version:
+                if is_loaded:
                     self.later.append(paused_until)
             elif queue not in self.limits:
                 continue
-            elif own_version == version and tag in tags:
+            elif is_loaded and tag in tags:
                 newest = self._newest(automation, version)
                 oldest = self.deploy if newest > self.deploy else FOR_EVER
                 groups.setdefault(queue, []).append(_Group(queue, automation, version, tag, oldest, newest))

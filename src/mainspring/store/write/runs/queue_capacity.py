@@ -58,9 +58,9 @@ def _has_run_of_other_worker(tx: Transaction, queue: str) -> bool:
         tags |= set(json.loads(session.tags))
         is_probation = session.role == PROBATION_ROLE
     for on_probation, statement in enumerate(statements):
-        for group_queue, _, version, tag, own_version, paused_until in tx.all(*statement):
+        for group_queue, _, _, tag, is_loaded, paused_until in tx.all(*statement):
             is_paused = paused_until is not None and paused_until > tx.now
-            is_own = claims_runs and on_probation == is_probation and own_version == version and tag in tags
+            is_own = claims_runs and on_probation == is_probation and is_loaded and tag in tags
             if group_queue == queue and not is_paused and not is_own:
                 return True
     return False

@@ -1,5 +1,10 @@
 """Start of a run: found by its id or key, refused with a reason, or created in commit order."""
 
+from typing import Final, NamedTuple, cast
+
+import msgspec
+
+from mainspring.domain.definitions.options import DefinitionKind
 from mainspring.domain.states import TERMINAL_STATES, RunMove, RunState, target_state
 from mainspring.store.commands.results import CLAIM_LOST, Refused, StartAnswer
 from mainspring.store.commands.runs import StartRun
@@ -10,11 +15,20 @@ from mainspring.store.write.held_store import is_store_on_hold
 from mainspring.store.write.runs import inbox, partitions, run_keys
 from mainspring.store.write.runs.ownership import is_run_owner
 
+VERSIONED_KINDS: Final = frozenset({DefinitionKind.WORKFLOW, DefinitionKind.TASK, DefinitionKind.SCRIPT})
+"""Kinds of automations of which two versions can live side by side."""
 DEEPEST = 100
 """Maximum depth of children of children."""
 PRIORITY_MS = 60_000
 """Waiting time that equals one step of priority, so that priorities age."""
 _HELD = Refused("held", "the store is on hold after a restore or a loss: no run starts before it is released")
+
+
+class StartRules(NamedTuple):
+    """What the store knows of an automation that starts; `rollout` = its last one, None = it never had one."""
+
+    is_retired: bool
+    rollout: int | None
 
 
 def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) -> StartAnswer | Refused:
@@ -36,7 +50,44 @@ def start_run(tx: Transaction, command: StartRun, *, continues: bool = False) ->
     backlog = queues.refuse_if_full(tx, command)
     if backlog is not None and not continues:
         return backlog
-    return _stage(tx, command)
+    rules = read_start_rules(tx, command.automation)
+    return (
+        _stage_assigned(tx, command, rules, continues=continues)
+        if is_version_open(rules, command)
+        else _stage(tx, command)
+    )
+
+
+def read_start_rules(tx: Transaction, automation: str) -> StartRules:
+    """Return the rules of an automation, read once per group."""
+    rules: StartRules | None = tx.cache.get(("start_rules", automation))
+    if rules is None:
+        retired, rollout = tx.first("read_start_rules", (automation,)) or (False, None)
+        rules = tx.cache["start_rules", automation] = StartRules(bool(retired), cast("int | None", rollout))
+    return rules
+
+
+def forget_start_rules(tx: Transaction, automation: str) -> None:
+    """Read the rules again at the next start: a command of this group changed them."""
+    tx.cache.pop(("start_rules", automation), None)
+    tx.cache.pop(("rollout", automation), None)
+
+
+def is_version_open(rules: StartRules, command: StartRun) -> bool:
+    """Return whether the store decides on the version of this start."""
+    return command.kind in VERSIONED_KINDS and (rules.rollout is not None or command.is_candidate)
+
+
+def _stage_assigned(tx: Transaction, command: StartRun, rules: StartRules, *, continues: bool) -> StartAnswer | Refused:
+    from mainspring.store.write.runs.version_choice import choose_version, record_choice  # noqa: PLC0415 - most automations have no rollout
+
+    choice = choose_version(tx, command, rules.rollout, continues=continues)
+    if isinstance(choice, Refused):
+        return choice
+    answer = _stage(tx, msgspec.structs.replace(command, version=choice.version))
+    if choice.row is not None and isinstance(answer, StartAnswer):
+        record_choice(tx, choice.row)
+    return answer
 
 
 def _find_child_of_request(tx: Transaction, command: StartRun) -> StartAnswer | None:
@@ -63,7 +114,7 @@ def _refuse_start(tx: Transaction, command: StartRun) -> Refused | None:
         cycle = _refuse_cycle(tx, command, parent.run)
         if cycle is not None:
             return cycle
-    if is_retired(tx, command.automation):
+    if read_start_rules(tx, command.automation).is_retired:
         return Refused("retired", f"automation {command.automation!r} is retired")
     return _HELD if command.here and is_store_on_hold(tx) else None
 
@@ -71,15 +122,6 @@ def _refuse_start(tx: Transaction, command: StartRun) -> Refused | None:
 def _has_end(known: StartAnswer | Refused | None) -> bool:
     """Tell whether the caller need not wait: its key is refused, or leads to a run that has ended."""
     return isinstance(known, Refused) or (known is not None and known.state in TERMINAL_STATES)
-
-
-def is_retired(tx: Transaction, automation: str) -> bool:
-    """Tell whether an automation is retired and starts no runs (read once per group)."""
-    retired = tx.cache.get(("retired", automation))
-    if retired is None:
-        retired = tx.first("is_automation_retired", (automation,)) is not None
-        tx.cache["retired", automation] = retired
-    return bool(retired)
 
 
 def _refuse_cycle(tx: Transaction, command: StartRun, parent: str) -> Refused | None:

@@ -1,4 +1,4 @@
--- Each group with the version that the session executes, and until when its automation is paused. Steps from group to group: the next tag,
+-- Each group, whether the session executes this version of its automation, and until when its automation is paused. Steps from group to group: the next tag,
 -- else version, else automation, else queue; each step is one index lookup.
 with recursive head(seq) as (
     select (select seq from runs where ready = 1 and probation = :probation order by queue, automation, version, tag limit 1)
@@ -17,6 +17,6 @@ with recursive head(seq) as (
     where head.seq is not null
 )
 select runs.queue, runs.automation, runs.version, runs.tag,
-       (select version from session_automations where session = :session and automation = runs.automation),
+       (select 1 from session_automations where session = :session and automation = runs.automation and version = runs.version),
        (select coalesce(paused_until, {{for_ever}}) from automations where name = runs.automation and paused_at is not null)
 from head join runs on runs.seq = head.seq

@@ -1,0 +1,1 @@
+"""Rollouts: the new runs of one automation are divided between two of its versions."""

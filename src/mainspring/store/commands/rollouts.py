@@ -1,0 +1,36 @@
+"""Commands on rollouts: one is started, and then moved until it has ended."""
+
+from mainspring.domain.rollouts.rollout import InFlightPolicy
+from mainspring.domain.states import RolloutMove
+from mainspring.store.commands.base import StoreCommand
+from mainspring.store.commands.results import Refused, RolloutMoved
+
+
+class StartRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=True):
+    """Divide the new runs of an automation between the version in force and another one. `steps` are shares in millionths.
+
+    `again` = also if a rollout of this version, with the same code, was rolled back or aborted. The other fields are those of `Rollout`.
+    Answer: RolloutMoved, Refused not_found | no_version | in_force | no_worker | rollout_active | same_code.
+    """
+
+    automation: str
+    new_version: int
+    steps: tuple[int, ...]
+    hold_ms: int
+    in_flight: InFlightPolicy
+    age_ms: int
+    margin: int
+    again: bool = False
+
+
+class MoveRollout(StoreCommand[RolloutMoved | Refused], frozen=True, kw_only=True):
+    """Move the last rollout of an automation. Answer: RolloutMoved, Refused not_found | wrong_state | stale.
+
+    `rollout` and `step` = the rollout and the step that the sender saw: if they do not count any more, the move is refused. None = any.
+    """
+
+    automation: str
+    move: RolloutMove
+    reason: str | None = None
+    rollout: int | None = None
+    step: int | None = None

@@ -1,1 +1,0 @@
-select 1 from automations where name = ? and retired_at is not null

@@ -1,0 +1,1 @@
+select {{columns.automation_versions.automation_version}} from automation_versions where automation = ? and version = ?

@@ -1,0 +1,1 @@
+select {{columns.rollouts.rollout}} from rollouts where id = ?

@@ -1,0 +1,2 @@
+select 1 from session_automations join sessions on sessions.id = session_automations.session
+where session_automations.automation = ? and session_automations.version = ? and sessions.role != 'run' and sessions.state in ({{alive}}, {{draining}}) limit 1

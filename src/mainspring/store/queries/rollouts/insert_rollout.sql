@@ -1,0 +1,1 @@
+insert into rollouts {{insert.rollouts.new_rollout}}

@@ -1,0 +1,60 @@
+"""Reads of rollouts and of the versions of automations."""
+
+import msgspec
+
+from mainspring.domain.rollouts.rollout import Rollout
+from mainspring.store.base import StoreReader
+from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
+from mainspring.store.schema.rollouts.rollouts import ROLLOUT
+from mainspring.store.schema.row import first_value, first_values
+
+
+def list_versions(reader: StoreReader, automation: str) -> list[AutomationVersion]:
+    """Return the versions of an automation that were announced, lowest first."""
+    return AUTOMATION_VERSION.read_all(reader.read("list_automation_versions", (automation,)))
+
+
+def find_last_rollout(reader: StoreReader, automation: str) -> Rollout | None:
+    """Return the last rollout of an automation; None = it never had one."""
+    return ROLLOUT.read_first(reader.read("find_last_rollout", (automation,)))
+
+
+def list_rollouts(
+    reader: StoreReader, automation: str | None = None, *, active: bool = False, limit: int = 100
+) -> list[Rollout]:
+    """Return rollouts, newest first: of one automation or of all, `active` = only those that divide new runs."""
+    return ROLLOUT.read_all(reader.read("list_rollouts", (automation, int(active), limit)))
+
+
+def list_last_durations(reader: StoreReader, automation: str, version: int, limit: int) -> list[int]:
+    """Return the durations (ms) of the last runs of a version that succeeded, newest first."""
+    return first_values(reader.read("list_last_durations", (automation, version, limit)), int)
+
+
+def list_unfinished_runs(reader: StoreReader, automation: str, version: int, limit: int) -> list[str]:
+    """Return the unfinished runs of a version, oldest first."""
+    return first_values(reader.read("list_unfinished_runs_of_version", (automation, version, limit)), str)
+
+
+def count_unfinished_runs(reader: StoreReader, automation: str, version: int) -> int:
+    """Return how many runs of a version have not ended."""
+    return first_value(reader.read("count_unfinished_runs_of_version", (automation, version)), int) or 0
+
+
+def read_version_in_force(reader: StoreReader, automation: str) -> int | None:
+    """Return the version in force; None = there is none."""
+    return first_value(reader.read("read_version_in_force", (automation,)), int)
+
+
+class RolloutCount(msgspec.Struct, frozen=True):
+    """How many runs a step assigned to a version, with one outcome; None = they do not count yet."""
+
+    step: int
+    version: int
+    outcome: str | None
+    number: int
+
+
+def count_rollout_runs(reader: StoreReader, rollout: int) -> list[RolloutCount]:
+    """Return the numbers of the runs that a rollout assigned."""
+    return [RolloutCount(*row) for row in reader.read("count_rollout_runs", (rollout,))]

@@ -1,0 +1,1 @@
+"""Tables of rollouts: the versions of each automation, the rollouts, and the runs that they assigned."""

@@ -1,0 +1,186 @@
+"""Rollouts: they start, move from step to step, and end; the end brings one version into force in the same commit."""
+
+import json
+
+import msgspec
+
+from mainspring.domain.rollouts.rollout import Rollout
+from mainspring.domain.states import ROLLOUT_MOVES, RolloutMove, RolloutState
+from mainspring.domain.time.schedule import Schedule
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
+from mainspring.store.commands.results import Refused, RolloutMoved
+from mainspring.store.commands.rollouts import MoveRollout, StartRollout
+from mainspring.store.commands.triggers import TriggerRow
+from mainspring.store.schema.rollouts.automation_versions import AUTOMATION_VERSION, AutomationVersion
+from mainspring.store.schema.rollouts.rollouts import NEW_ROLLOUT, ROLLOUT, NewRollout
+from mainspring.store.transaction import Transaction
+from mainspring.store.write.runs.start import forget_start_rules
+from mainspring.store.write.triggers import deliveries, schedules
+
+_TIMED_MOVES = frozenset({RolloutMove.RESUME, RolloutMove.ADVANCE})
+"""Moves after which the hold of the step begins again."""
+_FAILED_STATES = frozenset({RolloutState.ABORTED, RolloutState.ROLLED_BACK})
+
+
+def start_rollout(tx: Transaction, command: StartRollout) -> RolloutMoved | Refused:
+    """Start a rollout of a version that is announced, and that a live worker has."""
+    c = command
+    tx.hold("deployments")
+    in_force = tx.value("read_version_in_force", (c.automation,), int)
+    if in_force is None:
+        return Refused("not_found", f"there is no automation {c.automation!r}")
+    version = find_version(tx, c.automation, c.new_version)
+    refusal = _refuse_rollout(tx, c, version, in_force)
+    if refusal is not None or version is None:
+        return refusal or Refused("no_version")
+    row = NewRollout(
+        id=tx.value("find_next_rollout_id", (), int) or 1,
+        automation=c.automation,
+        old_version=in_force,
+        new_version=c.new_version,
+        fingerprint=version.fingerprint,
+        steps=json.dumps(c.steps),
+        step=0,
+        hold_ms=c.hold_ms,
+        in_flight=c.in_flight,
+        age_ms=c.age_ms,
+        margin=c.margin,
+        state=RolloutState.RUNNING,
+        started_at=tx.now,
+        step_at=tx.now,
+    )
+    tx.change("insert_rollout", NEW_ROLLOUT.values(row))
+    forget_start_rules(tx, c.automation)
+    return _answer(tx, c.automation)
+
+
+def _refuse_rollout(
+    tx: Transaction, c: StartRollout, version: AutomationVersion | None, version_in_force: int
+) -> Refused | None:
+    if c.new_version == version_in_force:
+        return Refused("in_force", f"version {c.new_version} of {c.automation!r} is in force already")
+    last = find_last(tx, c.automation)
+    if last is not None and last.is_active:
+        return Refused(
+            "rollout_active", f"the rollout of {c.automation!r} to version {last.new_version} is {last.state}"
+        )
+    if version is None:
+        known = ", ".join(str(known.version) for known in _list_versions(tx, c.automation))
+        return Refused(
+            "no_version", f"no worker has ever announced version {c.new_version} of {c.automation!r}; known: {known}"
+        )
+    if tx.first("has_live_version", (c.automation, c.new_version)) is None:
+        return Refused("no_worker", f"no running worker has version {c.new_version} of {c.automation!r}")
+    failed = ROLLOUT.read_first(tx.all("find_last_rollout_to", (c.automation, c.new_version)))
+    is_same = failed is not None and failed.state in _FAILED_STATES and failed.fingerprint == version.fingerprint
+    if failed is not None and is_same and not c.again:
+        state = failed.state.replace("_", " ")
+        return Refused("same_code", f"version {c.new_version} of {c.automation!r} was {state} with the same code")
+    return None
+
+
+def move_rollout(tx: Transaction, command: MoveRollout) -> RolloutMoved | Refused:
+    """Move the last rollout of an automation."""
+    c = command
+    tx.hold("deployments")
+    rollout = find_last(tx, c.automation)
+    if rollout is None:
+        return Refused("not_found", f"{c.automation!r} has no rollout")
+    if c.rollout not in (None, rollout.id) or c.step not in (None, rollout.step):
+        return Refused("stale", f"the rollout of {c.automation!r} has moved since")
+    sources, state = ROLLOUT_MOVES[c.move]
+    is_last = rollout.step == len(rollout.steps) - 1
+    if rollout.state not in sources or (c.move is RolloutMove.ADVANCE and is_last):
+        share = " at its last step" if rollout.state in sources else ""
+        text = f"the rollout of {c.automation!r} to version {rollout.new_version} is {rollout.state}{share}"
+        return Refused("wrong_state", text.replace("_", " "))
+    if c.move is RolloutMove.FINISH:
+        version = find_version(tx, c.automation, rollout.new_version)
+        if version is None:
+            return Refused("no_version", f"version {rollout.new_version} of {c.automation!r} is not on record")
+        _bring_into_force(tx, version)
+    write_move(tx, rollout, c.move, state, c.reason)
+    return _answer(tx, c.automation)
+
+
+def write_move(tx: Transaction, rollout: Rollout, move: RolloutMove, state: RolloutState, reason: str | None) -> None:
+    """Write the state of a rollout after a move."""
+    moved = msgspec.structs.replace(rollout, state=state)
+    values = {
+        "id": rollout.id,
+        "state": state.value,
+        "step": rollout.step + (move is RolloutMove.ADVANCE),
+        "step_at": tx.now if move in _TIMED_MOVES else rollout.step_at,
+        "ended_at": None if moved.is_active else tx.now,
+        "reason": reason,
+    }
+    tx.change("move_rollout", values)
+    forget_start_rules(tx, rollout.automation)
+    tx.ready = tx.triggers = True
+
+
+def _bring_into_force(tx: Transaction, version: AutomationVersion) -> None:
+    """Make a version the one in force: its definition, its schedules and its triggers count from this commit on."""
+    v = version
+    row = AutomationRow(v.automation, v.kind, v.version, v.fingerprint, v.definition)
+    tx.change(
+        "upsert_automation", (v.automation, v.kind, v.version, v.definition, v.fingerprint, v.deploy, None, tx.now)
+    )
+    schedule_rows = msgspec.json.decode(v.schedules, type=tuple[ScheduleRow, ...])
+    announcement = AnnounceDefinitions(
+        v.fingerprint,
+        (row,),
+        tuple(_recompute_slot(row, tx.now) for row in schedule_rows),
+        msgspec.json.decode(v.triggers, type=tuple[TriggerRow, ...]),
+    )
+    schedules.announce_schedules(tx, announcement)
+    deliveries.announce_triggers(tx, announcement)
+
+
+def _recompute_slot(row: ScheduleRow, now: int) -> ScheduleRow:
+    """Return a schedule that continues from now: its next slot was computed when it was announced."""
+    schedule = Schedule.from_data(msgspec.json.decode(row.spec))
+    return msgspec.structs.replace(row, next_slot_at=schedule.next_after(now), first_slot_at=None)
+
+
+def find_last(tx: Transaction, automation: str) -> Rollout | None:
+    """Return the last rollout of an automation."""
+    return ROLLOUT.read_first(tx.all("find_last_rollout", (automation,)))
+
+
+def find_version(tx: Transaction, automation: str, version: int) -> AutomationVersion | None:
+    """Return a version on record."""
+    return AUTOMATION_VERSION.read_first(tx.all("find_automation_version", (automation, version)))
+
+
+def may_take_force(tx: Transaction, row: AutomationRow, version_in_force: int | None) -> bool:
+    """Return whether an announced version may be the one in force; one that takes it from a rollout in progress supersedes that."""
+    if row.version == version_in_force:
+        return True
+    if row.is_candidate:
+        return False
+    last = find_last(tx, row.name)
+    if last is None:
+        return True
+    if last.is_active:
+        if row.version in (last.old_version, last.new_version):
+            return False
+        reason = f"version {row.version} was deployed without rollout=True"
+        write_move(tx, last, RolloutMove.SUPERSEDE, ROLLOUT_MOVES[RolloutMove.SUPERSEDE][1], reason)
+        return True
+    finished = ROLLOUT.read_first(tx.all("find_last_finished_rollout", (row.name,)))
+    if finished is not None and (row.version < finished.new_version or row.version == finished.old_version):
+        return False
+    of_version = ROLLOUT.read_first(tx.all("find_last_rollout_to", (row.name, row.version)))
+    return of_version is None or of_version.state not in _FAILED_STATES
+
+
+def _list_versions(tx: Transaction, automation: str) -> list[AutomationVersion]:
+    return AUTOMATION_VERSION.read_all(tx.all("list_automation_versions", (automation,)))
+
+
+def _answer(tx: Transaction, automation: str) -> RolloutMoved:
+    rollout = find_last(tx, automation)
+    assert rollout is not None  # it was written in this commit
+    r = rollout
+    return RolloutMoved(r.id, r.old_version, r.new_version, r.step, r.share, r.state.value)

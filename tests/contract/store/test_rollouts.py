@@ -1,0 +1,269 @@
+"""Rollouts: new runs are divided by key in the commit of their start, and one version is in force."""
+
+import msgspec
+import pytest
+
+from mainspring.domain.rollouts.rollout import InFlightPolicy, hash_rollout_key
+from mainspring.domain.states import RolloutMove, RolloutState
+from mainspring.store.commands.automations import AnnounceDefinitions, AutomationRow, ScheduleRow
+from mainspring.store.commands.results import Refused, RolloutMoved
+from mainspring.store.commands.rollouts import MoveRollout, StartRollout
+from mainspring.store.commands.runs import ParentLink, RunKey
+from mainspring.store.commands.triggers import TriggerRow
+from mainspring.store.read import rollouts
+from tests.contract.store.process import finish
+
+HOUR_MS = 3_600_000
+HALF, ALL = 500_000, 1_000_000
+HOURLY, DAILY = b'{"cron":"0 * * * *"}', b'{"cron":"0 3 * * *"}'
+
+
+def announce(process, *versions, fingerprint="code-1", candidates=(2, 3), **options):
+    """Announce versions of the automation a, as one process has them. Each has a schedule and a trigger of its own."""
+    rows, schedules, triggers = [], [], []
+    for version in versions:
+        definition = msgspec.json.encode({"version": version})
+        rows.append(
+            AutomationRow(
+                "a", "task", version, f"{fingerprint}-{version}", definition, is_candidate=version in candidates
+            )
+        )
+        spec = HOURLY if version == 1 else DAILY
+        schedules.append(ScheduleRow("a", "a", spec, 5_000 + version, version=version))
+        triggers.append(TriggerRow("a/webhook", "a", "webhook", definition, f"/v{version}", version=version))
+    return process.do(AnnounceDefinitions(fingerprint, tuple(rows), tuple(schedules), tuple(triggers)))
+
+
+def rollout(version=2, steps=(HALF, ALL), **options):
+    values = {"hold_ms": HOUR_MS, "in_flight": InFlightPolicy.FINISH, "age_ms": 1_000, "margin": 50_000}
+    return StartRollout(automation="a", new_version=version, steps=steps, **(values | options))
+
+
+def move(move, **options):
+    return MoveRollout(automation="a", move=RolloutMove(move), **options)
+
+
+def in_force(store):
+    """The version, schedule and trigger in force."""
+    (view,) = store.read("automations", "a")
+    (spec,) = (row.spec for row in store.read("plans", "a"))
+    ((_, path),) = store.reader.read("list_paths_of", ("a",))
+    return view.version, msgspec.json.decode(view.definition)["version"], spec, path
+
+
+def versions_of(process, count, **options):
+    """The versions that runs with the keys k0, k1, ... get."""
+    found = []
+    for number in range(count):
+        key = hash_rollout_key("a", f"k{number}")
+        found.append(process.run(process.start(rollout_key=key, **options).run).version)
+    return found
+
+
+def test_candidate_takes_no_run_and_no_schedule_before_a_rollout(store):
+    """It is on record and deployed, and nothing else changes."""
+    announce(store, 1, 2)
+    assert in_force(store) == (1, 1, HOURLY, "/v1")
+    assert [row.version for row in rollouts.list_versions(store.reader, "a")] == [1, 2]
+    assert store.run(store.start(version=2, is_candidate=True).run).version == 1
+    assert store.run(store.start().run).version == 1
+
+
+def test_start_of_a_candidate_without_another_version_is_refused(new_process):
+    """No version is in force, so nothing can decide on one."""
+    store = new_process().open()
+    announce(store, 2)
+    answer = store.start(version=2, is_candidate=True)
+    assert isinstance(answer, Refused)
+    assert (answer.code, store.read("automations", "a")) == ("no_version", [])
+
+
+def test_rollout_divides_new_runs_by_key(store, second):
+    """Each key has one version in all processes, and keeps it while the share grows."""
+    announce(store, 1, 2)
+    announce(second, 1, 2)
+    started = store.do(rollout(steps=(HALF, 750_000, ALL)))
+    assert started == RolloutMoved(1, 1, 2, 0, HALF, "running")
+    first = versions_of(store, 40)
+    assert set(first) == {1, 2}
+    assert versions_of(second, 40, version=2, is_candidate=True) == first
+    assert store.do(move("advance", rollout=1, step=0)).share == 750_000
+    more = versions_of(second, 40)
+    assert all(before <= after for before, after in zip(first, more, strict=True))
+    assert sum(more) > sum(first)
+    store.do(move("advance"))
+    assert versions_of(store, 40) == [2] * 40
+    assert in_force(store) == (1, 1, HOURLY, "/v1")
+
+
+def test_run_key_and_id_decide_without_a_key_of_its_own(store):
+    """The same run key has the same version in each run; without one each run is by itself."""
+    announce(store, 1, 2)
+    store.do(rollout())
+    hashes = [hash_rollout_key("a", f"k{number}") for number in range(20)]
+    expected = [rollouts.find_last_rollout(store.reader, "a").choose_version(key) for key in hashes]
+    runs = [store.start(run_key=RunKey(f"k{number}", "h")).run for number in range(20)]
+    assert [store.run(run).version for run in runs] == expected
+    for run in [store.start().run for _ in range(20)]:
+        by_id = rollouts.find_last_rollout(store.reader, "a").choose_version(hash_rollout_key("a", run))
+        assert store.run(run).version == by_id
+
+
+def test_known_run_key_returns_the_run_in_its_version(store):
+    """A step of the rollout changes no run that is there."""
+    announce(store, 1, 2)
+    run = store.start(run_key=RunKey("k", "h")).run
+    store.do(rollout(steps=(ALL,)))
+    assert store.start(run_key=RunKey("k", "h")).run == run
+    assert store.run(run).version == 1
+
+
+def test_child_of_the_same_automation_follows_its_parent(store):
+    """Whatever its key: half a family in another version would be a mixture."""
+    announce(store, 1, 2)
+    parent = store.begin()
+    store.do(rollout(steps=(ALL,)))
+    link = ParentLink(parent.id, "c#1", parent.claim)
+    child = store.start(parent=link, input=b"[1]").run
+    assert store.run(child).version == 1
+    assert store.run(store.start().run).version == 2
+
+
+def test_restart_keeps_the_version_while_the_rollout_lasts(store):
+    """An endless run does not change its version at a restart; after the end it takes the one in force."""
+    announce(store, 1, 2)
+    run = store.begin()
+    store.do(rollout(steps=(ALL,)))
+    store.do(finish(run, then=store.starting(id="next1", version=1)))
+    assert store.run("next1").version == 1
+    store.do(move("finish"))
+    next_run = store.claim_one()
+    store.do(finish(next_run, then=store.starting(id="next2", version=1)))
+    assert store.run("next2").version == 2
+
+
+def test_finish_changes_definition_schedule_and_trigger_in_one_commit(store, clock):
+    """The slot of the new schedule is computed at the finish: it was announced long before."""
+    announce(store, 1, 2)
+    store.do(rollout())
+    clock.forward(48 * HOUR_MS)
+    assert store.do(move("finish")).state == "finished"
+    assert in_force(store) == (2, 2, DAILY, "/v2")
+    ((*_, next_at),) = store.reader.read("read_schedule", ("a",))
+    assert clock.now() < next_at <= clock.now() + 24 * HOUR_MS
+    assert versions_of(store, 20) == [2] * 20
+
+
+def test_old_code_does_not_take_back_what_a_rollout_brought_into_force(store, second):
+    """Each worker has the old version in its code until someone removes it."""
+    announce(store, 1, 2)
+    store.do(rollout(steps=(ALL,)), move("finish"))
+    announce(second, 1, 2, fingerprint="code-9")
+    announce(store, 1)
+    assert in_force(store) == (2, 2, DAILY, "/v2")
+    assert store.run(store.start().run).version == 2
+
+
+@pytest.mark.parametrize("verb", ["abort", "roll_back"])
+def test_version_that_failed_takes_no_run_whatever_is_deployed(store, second, verb):
+    """Also if it is deployed without rollout=True; another version is free."""
+    announce(store, 1, 2)
+    store.do(rollout(steps=(ALL,)))
+    moved = store.do(move(verb, reason="worse"))
+    assert moved.state == {"abort": "aborted", "roll_back": "rolled_back"}[verb]
+    assert versions_of(store, 10) == [1] * 10
+    announce(second, 2, fingerprint="code-2", candidates=())
+    assert in_force(store) == (1, 1, HOURLY, "/v1")
+    assert versions_of(second, 10, version=2) == [1] * 10
+    announce(second, 4, fingerprint="code-4", candidates=())
+    assert in_force(store)[0] == 4
+
+
+def test_failed_version_starts_again_only_with_new_code_or_on_request(store):
+    """The same code would fail again."""
+    announce(store, 1, 2)
+    store.do(rollout(), move("abort"))
+    refused = store.do(rollout())
+    assert (refused.code, refused.text) == ("same_code", "version 2 of 'a' was aborted with the same code")
+    assert store.do(rollout(again=True)).rollout == 2
+    store.do(move("abort"))
+    announce(store, 1, 2, fingerprint="code-2")
+    assert store.do(rollout()).rollout == 3
+
+
+def test_rollout_back_to_an_older_version(store):
+    """The way back is a rollout too; afterwards the newer one does not take force by itself."""
+    announce(store, 1, 2)
+    store.do(rollout(steps=(ALL,)), move("finish"))
+    assert store.do(rollout(1, steps=(ALL,))).old_version == 2
+    store.do(move("finish"))
+    announce(store, 1, 2, candidates=())
+    assert in_force(store) == (1, 1, HOURLY, "/v1")
+
+
+def test_plain_deployment_of_a_third_version_supersedes_the_rollout(store):
+    """It takes force at once, as without a rollout."""
+    announce(store, 1, 2)
+    store.do(rollout())
+    announce(store, 1, 2, fingerprint="code-1b")
+    assert rollouts.find_last_rollout(store.reader, "a").is_active
+    announce(store, 3, fingerprint="code-3", candidates=())
+    last = rollouts.find_last_rollout(store.reader, "a")
+    assert (last.state, last.reason) == (RolloutState.SUPERSEDED, "version 3 was deployed without rollout=True")
+    assert in_force(store)[0] == 3
+    assert versions_of(store, 10, version=3) == [3] * 10
+
+
+def test_claim_takes_the_versions_that_the_session_loaded(store, second):
+    """One worker serves both, another one only the old version."""
+    announce(store, 1, 2)
+    announce(second, 1, fingerprint="old")
+    store.do(rollout(steps=(HALF, ALL)))
+    versions = versions_of(store, 20)
+    assert {run.version for run in second.claim(40).runs} == {1}
+    assert [run.version for run in store.claim(40).runs] == [2] * versions.count(2)
+
+
+def test_bad_rollouts_are_refused(store, second):
+    """Each refusal says what is in the way."""
+    announce(store, 1, 2)
+    assert store.do(msgspec.structs.replace(rollout(), automation="c")).code == "not_found"
+    assert store.do(rollout(1)).text == "version 1 of 'a' is in force already"
+    assert store.do(rollout(7)).text == "no worker has ever announced version 7 of 'a'; known: 1, 2"
+    assert store.do(move("abort")).text == "'a' has no rollout"
+    announce(second, 1, 3, fingerprint="code-3")
+    announce(second, 1, fingerprint="code-4")
+    assert store.do(rollout(3)).text == "no running worker has version 3 of 'a'"
+    store.do(rollout())
+    assert store.do(rollout(2)).text == "the rollout of 'a' to version 2 is running"
+    assert store.do(move("resume")).text == "the rollout of 'a' to version 2 is running"
+    assert store.do(move("advance", step=1)).code == "stale"
+    store.do(move("advance"))
+    assert store.do(move("advance")).text == "the rollout of 'a' to version 2 is running at its last step"
+    store.do(move("finish"))
+    assert store.do(move("abort")).text == "the rollout of 'a' to version 2 is finished"
+
+
+def test_pause_holds_the_step_and_resume_begins_its_time_again(store, clock):
+    """The share stays, and no step follows."""
+    announce(store, 1, 2)
+    store.do(rollout())
+    clock.forward(HOUR_MS)
+    assert store.do(move("pause")).state == "paused"
+    assert store.do(move("advance")).code == "wrong_state"
+    assert set(versions_of(store, 40)) == {1, 2}
+    clock.forward(HOUR_MS)
+    store.do(move("resume"))
+    assert rollouts.find_last_rollout(store.reader, "a").step_at == clock.now()
+
+
+def test_rename_keeps_the_rollout(store):
+    """A rollout goes with its automation to the new name; the keys keep their side, because the name is hashed once at the start."""
+    announce(store, 1, 2)
+    store.do(rollout())
+    rows = tuple(
+        AutomationRow("b", "task", version, "f", b"{}", was="a", is_candidate=version == 2) for version in (1, 2)
+    )
+    store.do(AnnounceDefinitions("renamed", rows, ()))
+    assert rollouts.find_last_rollout(store.reader, "b").is_active
+    assert [row.version for row in rollouts.list_versions(store.reader, "b")] == [1, 2]
